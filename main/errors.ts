@@ -1,0 +1,74 @@
+/**
+ * The errors Chorus can show. A code says which kind of thing happened; the peer's own words stay in `detail`, unchanged.
+ * *Could not talk* (`net/*`) and *the peer said no* (`sip/rejected`, `msrp/rejected`) are never the same code.
+ * Every code has its human words in `renderer/text.ts`; a code without words does not compile there.
+ */
+
+export const errorCodes = [
+  'ipc/refused', // the request is not in the contract, is malformed, or comes from a frame that may not ask
+  'account/none', // nobody is signed in
+  'account/bad-address', // an address is no SIP or TEL URI
+  'account/bad-credentials', // the registrar refuses the password
+  'identity/unreadable', // the stored instance ID cannot be read or is damaged
+  'profile/in-use', // another process holds this profile
+  'storage/full', // the disk is full
+  'storage/unreadable', // the store is damaged, locked by another key, or not readable
+  'storage/failed', // any other failure of the store
+  'net/unreachable', // no connection to the next hop
+  'net/timeout', // connected, but no answer in time
+  'sip/rejected', // a final SIP response of 300 or more
+  'sip/not-registered', // CPM may not be used before the registration's 200 (R14)
+  'sip/malformed', // the peer's message cannot be understood
+  'msrp/rejected', // an MSRP response that is no 200
+  'msrp/closed', // the media connection ended
+  'message/undelivered', // the recipient's side reports that the message could not be delivered
+  'conversation/unknown',
+  'conversation/no-session', // the action needs a session and there is none
+  'group/nobody-joined', // every invited person declined or was unreachable
+  'internal', // a defect of ours
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** Who can mend it: the program by itself, the person by acting, or nobody. */
+export type Retry = 'auto' | 'user' | 'never';
+
+/** What the peer said, word for word, where a peer said something. */
+export interface ErrorDetail {
+  status?: number;
+  reason?: string;
+  warning?: string;
+  retryAfterMs?: number;
+  /** A technical sentence for the log; never shown as the only words. */
+  cause?: string;
+}
+
+/** The wire form of an AppError: what crosses IPC and NDJSON. */
+export interface ErrorValue extends ErrorDetail {
+  code: ErrorCode;
+  retry: Retry;
+}
+
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  constructor(
+    readonly code: ErrorCode,
+    readonly detail: ErrorDetail = {},
+    readonly retry: Retry = 'never',
+  ) {
+    super([code, detail.status, detail.reason, detail.cause].filter((part) => part !== undefined).join(' '));
+  }
+
+  toValue(): ErrorValue {
+    return { code: this.code, retry: this.retry, ...this.detail };
+  }
+}
+
+/** Anything thrown, as an AppError. Foreign errors become `internal`: layers translate their own before this. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new AppError('internal', { cause }, 'never');
+}
+
+export type Result<T> = { ok: true; value: T } | { ok: false; error: ErrorValue };

@@ -1,0 +1,245 @@
+/**
+ * THE contract between the client and whoever drives it: the renderer over Electron IPC, a script over NDJSON.
+ * Pure types and name lists. Values are plain data: addresses are URI strings, times are epoch milliseconds.
+ *
+ * How a driver stays right: subscribe, take `snapshot`, then apply every event whose `revision` is higher than the snapshot's.
+ * Events carry whole values, never patches, so applying one twice does no harm.
+ */
+import type { ErrorValue } from '../main/errors';
+
+export type { ErrorCode, ErrorValue, Result } from '../main/errors';
+
+// ---------------------------------------------------------------- values
+
+export type RegistrationState = 'offline' | 'connecting' | 'registering' | 'registered' | 'refreshing' | 'waiting' | 'rejected';
+
+export interface RegistrationValue {
+  state: RegistrationState;
+  /** Seconds that the registrar granted to this device; absent before a 200. */
+  expires?: number;
+  /** How many bindings the registrar listed for the address, of all devices. */
+  bindings: number;
+  /** When the next attempt starts, in state `waiting`. */
+  retryAt?: number;
+  error?: ErrorValue;
+}
+
+export interface DeviceValue {
+  instanceId: string;
+  name: string;
+  /** Two plain words made from the instance ID, the same everywhere. */
+  nickname: string;
+  self: boolean;
+  contact: string;
+  expires: number;
+  capabilities: string[];
+  pubGruu: string | null;
+  state: 'active' | 'terminated';
+}
+
+export interface IdentityValue {
+  aor: string;
+  instanceId: string;
+  nickname: string;
+  deviceName: string;
+  pubGruu: string | null;
+  tempGruu: string | null;
+  /** Every address this registration may speak as (P-Associated-URI). */
+  identities: string[];
+}
+
+export interface PersonValue {
+  address: string;
+  name: string;
+}
+
+export type SessionState = 'none' | 'pending' | 'established' | 'replaced' | 'ended';
+
+export interface ConversationValue {
+  conversation: string;
+  kind: 'oneToOne' | 'group';
+  subject: string | null;
+  /** The other people; never the account itself. */
+  people: PersonValue[];
+  unread: number;
+  last: MessageValue | null;
+  session: SessionState;
+  /** The device of the other person that holds the 1-1 session. */
+  peerDevice: { name: string | null; instanceId: string | null } | null;
+  /** The 1-1 conversation that this group has grown out of. */
+  continues: string | null;
+  /** The group that has replaced this 1-1 conversation. */
+  continuedBy: string | null;
+  /** False for a group that this device has left. */
+  joined: boolean;
+  createdAt: number;
+}
+
+export type MessageState = 'queued' | 'sending' | 'sent' | 'delivered' | 'displayed' | 'failed' | 'received';
+
+export interface ReceiptValue {
+  address: string;
+  disposition: 'delivered' | 'displayed' | 'failed';
+  at: number;
+}
+
+export interface MessageValue {
+  /** The imdn.Message-ID: unique, made by the sending client. */
+  message: string;
+  conversation: string;
+  direction: 'in' | 'out';
+  /** Address of the sender. */
+  from: string;
+  fromName: string;
+  fromDevice: string | null;
+  text: string;
+  state: MessageState;
+  sentAt: number;
+  receivedAt: number | null;
+  receipts: ReceiptValue[];
+  error: ErrorValue | null;
+}
+
+export type ParticipantState = 'pending' | 'dialing-out' | 'alerting' | 'connected' | 'disconnecting' | 'disconnected';
+
+export interface ParticipantValue {
+  address: string;
+  name: string;
+  self: boolean;
+  state: ParticipantState;
+  /** Why a participant is `disconnected`. */
+  reason: 'departed' | 'booted' | 'failed' | 'busy' | null;
+  devices: { name: string; gruu: string; state: ParticipantState }[];
+}
+
+export interface InvitationValue {
+  invitation: string;
+  kind: 'oneToOne' | 'group';
+  from: PersonValue;
+  subject: string | null;
+  people: PersonValue[];
+  /** The 1-1 conversation that accepting would replace. */
+  replaces: string | null;
+}
+
+export interface AccountValue {
+  aor: string;
+  displayName: string;
+  deviceName: string;
+  instanceId: string;
+  nickname: string;
+  /** `try` is the embedded network on this computer. */
+  kind: 'try' | 'sip';
+}
+
+export interface PreferencesValue {
+  theme: 'system' | 'light' | 'dark';
+  /** What a message asks for and what this client answers. */
+  receipts: { delivered: boolean; displayed: boolean };
+  composing: boolean;
+  accept: 'auto' | 'ask';
+}
+
+export interface WarningValue {
+  code: 'secrets-in-file' | 'storage-full' | 'network-stopped' | 'server-deviates' | 'internal';
+  text: string;
+}
+
+export interface Snapshot {
+  revision: number;
+  profile: string;
+  account: AccountValue | null;
+  /** People the embedded network knows, offered at first run and as suggestions; empty with a real account. */
+  tryPeople: PersonValue[];
+  registration: RegistrationValue;
+  devices: DeviceValue[];
+  conversations: ConversationValue[];
+  invitations: InvitationValue[];
+  preferences: PreferencesValue;
+  warnings: WarningValue[];
+  /** Set when this profile cannot work until the person acts; everything else is then empty. */
+  fatal: ErrorValue | null;
+}
+
+// ---------------------------------------------------------------- calls
+
+type None = Record<string, never>;
+
+/** name -> [argument, value]. Both doors answer every one of these; a missing handler is a type error. */
+export interface Calls {
+  snapshot: [None, Snapshot];
+  identity: [None, IdentityValue];
+  register: [None, { state: RegistrationState; expires: number | null; bindings: number }];
+  unregister: [None, { state: RegistrationState; expires: number | null; bindings: number }];
+  devices: [None, DeviceValue[]];
+  renameDevice: [{ name: string }, { name: string }];
+  conversations: [None, ConversationValue[]];
+  /** Newest last. `before` is a message ID; `limit` is 50 unless told, 500 at most. */
+  messages: [{ conversation: string; before?: string | undefined; limit?: number | undefined }, MessageValue[]];
+  sendText: [
+    {
+      to?: string | undefined;
+      conversation?: string | undefined;
+      text: string;
+      mode?: 'session' | 'pager' | undefined;
+    },
+    { message: string; conversation: string },
+  ];
+  /** Finds or makes the 1-1 conversation with an address, without sending anything. */
+  openConversation: [{ to: string }, { conversation: string }];
+  openSession: [{ to: string }, { conversation: string; state: SessionState }];
+  closeSession: [{ conversation: string }, { conversation: string; state: SessionState }];
+  answer: [{ invitation: string; accept: boolean; everywhere?: boolean | undefined }, { state: SessionState }];
+  /** Resolves with the group's conversation once the Controlling Function has answered 200. */
+  addPeople: [{ conversation: string; people: string[]; subject?: string | undefined }, { conversation: string }];
+  participants: [{ conversation: string }, ParticipantValue[]];
+  leave: [{ conversation: string }, None];
+  composing: [{ conversation: string; active: boolean }, None];
+  markDisplayed: [{ conversation: string; upTo: string }, None];
+  retry: [{ message: string }, None];
+  discard: [{ message: string }, None];
+  setPreferences: [PreferencesValue, PreferencesValue];
+  /** Signs in at a SIP service. `server` is an outbound proxy URI or host[:port]; without it the address's domain is asked. */
+  signIn: [{ address: string; password: string; server?: string | undefined; deviceName: string }, AccountValue];
+  /** Signs in as one of `tryPeople` at the embedded network of this computer, starting it when none runs. */
+  tryIt: [{ person: string; deviceName: string }, AccountValue];
+  /** Opens a further window, another device on this computer, signed in as one of `tryPeople`. Only with a `try` account. */
+  openDevice: [{ person: string }, { profile: string }];
+  quit: [None, None];
+}
+
+export type CallName = keyof Calls;
+export type CallArgument<N extends CallName> = Calls[N][0];
+export type CallValue<N extends CallName> = Calls[N][1];
+
+// ---------------------------------------------------------------- events
+
+export type AppEventBody =
+  | { event: 'account'; account: AccountValue | null }
+  | ({ event: 'registration' } & RegistrationValue)
+  | { event: 'devices'; devices: DeviceValue[] }
+  | ({ event: 'invitation' } & InvitationValue)
+  | { event: 'invitationEnded'; invitation: string }
+  | ({ event: 'conversation' } & ConversationValue)
+  | ({ event: 'message' } & MessageValue)
+  | { event: 'messageRemoved'; message: string; conversation: string }
+  | { event: 'composing'; conversation: string; from: string; active: boolean }
+  | { event: 'participants'; conversation: string; participants: ParticipantValue[] }
+  | ({ event: 'preferences' } & PreferencesValue)
+  | ({ event: 'warning' } & WarningValue)
+  | { event: 'fatal'; error: ErrorValue }
+  | { event: 'exit' };
+
+export type AppEvent = AppEventBody & { revision: number };
+
+// ---------------------------------------------------------------- the renderer's door
+
+/** What `window.chorus` offers. Failures are values: an Error thrown across Electron's IPC would arrive as a bare string. */
+export interface ChorusBridge {
+  call<N extends CallName>(name: N, argument: CallArgument<N>): Promise<import('../main/errors').Result<CallValue<N>>>;
+  /** Calls `listener` for every event; returns the function that stops it. */
+  subscribe(listener: (event: AppEvent) => void): () => void;
+}
+
+export const ipcCallChannel = 'chorus:call';
+export const ipcEventChannel = 'chorus:event';
