@@ -1,0 +1,109 @@
+/**
+ * Who may import whom: the one table. `test/unit/layering.test.ts` checks every import against it, types and values apart, and holds the
+ * linter's overrides in biome.json against it. The row with the longest matching path counts; a file without a row is a fault.
+ * A path without an extension names a file or, where one lies there, a folder. Importing from one's own folder is always allowed.
+ */
+export interface Layer {
+  path: string;
+  /** Parts of this project it may import. */
+  values?: readonly string[];
+  /** Parts it may name in `import type` alone. */
+  types?: readonly string[];
+  packages?: readonly string[];
+  /** Whether Node's built-in modules may be imported. */
+  node?: boolean;
+}
+
+const ground = ['main/errors', 'main/base'] as const;
+const parts = ['main/identity', 'main/protocol', 'main/sip', 'main/msrp', 'main/cpm', 'main/history', 'main/trace'] as const;
+
+export const layers: readonly Layer[] = [
+  { path: 'preload/contract', types: ['main/errors'] },
+  { path: 'preload/preload', values: ['preload/contract'], packages: ['electron'] },
+  { path: 'renderer', types: ['preload/contract'], packages: ['react', 'react-dom', 'lucide-react', 'virtua', '@fontsource-variable'] },
+
+  { path: 'main/errors' },
+  { path: 'main/base' },
+  { path: 'main/protocol', packages: ['saxes'] },
+  { path: 'main/sip', values: ['main/protocol', ...ground], packages: ['sip.js'], node: true },
+  { path: 'main/msrp', values: ['main/protocol', ...ground], node: true },
+  { path: 'main/history', values: [...ground], types: ['main/cpm/conversation', 'preload/contract'], packages: ['libsql'], node: true },
+  { path: 'main/identity', values: ['main/protocol', ...ground], packages: ['node-machine-id', 'conf', 'electron-store'], node: true },
+  {
+    path: 'main/cpm',
+    values: ['main/protocol', ...ground],
+    types: ['main/sip', 'main/msrp', 'main/history', 'preload/contract'],
+  },
+  { path: 'main/trace', values: ['main/protocol', 'main/base'], node: true },
+  { path: 'main/scenario', values: [...ground], types: ['preload/contract'], node: true },
+
+  {
+    path: 'main/settings',
+    values: [...ground, 'main/identity'],
+    types: ['preload/contract'],
+    packages: ['conf', 'electron-store', 'valibot'],
+    node: true,
+  },
+  {
+    path: 'main/app',
+    values: [...ground, ...parts, 'main/settings', 'preload/contract', 'network'],
+    packages: ['valibot'],
+    node: true,
+  },
+  { path: 'main/calls', values: [...ground, 'preload/contract'], types: ['main/app'], packages: ['valibot'] },
+  { path: 'main/ipc', values: [...ground, 'main/calls', 'preload/contract'], types: ['main/app'], packages: ['electron'] },
+  { path: 'main/window', values: [...ground], packages: ['electron'], node: true },
+  { path: 'main/secrets', values: [...ground], types: ['main/settings'], packages: ['electron'], node: true },
+  {
+    path: 'main/main',
+    values: [...ground, 'main/app', 'main/window', 'main/ipc', 'main/secrets', 'main/settings'],
+    packages: ['electron'],
+    node: true,
+  },
+  { path: 'main/headless', values: [...ground, 'main/calls', 'main/app', 'main/settings', 'main/trace', 'preload/contract'], node: true },
+  {
+    path: 'main/cli',
+    values: [...ground, 'main/headless', 'main/app', 'main/settings', 'main/trace', 'main/scenario', 'network'],
+    node: true,
+  },
+
+  { path: 'network', values: ['main/protocol'], node: true },
+];
+
+/** What the linter can hold of the table: it knows no `import type`, so both kinds are allowed together there. */
+export function linterOverrides() {
+  return layers.map((layer) => {
+    const isFile = layer.path.includes('/') && !folders.has(layer.path);
+    const own = isFile ? [] : layer.path.includes('/') ? ['!./**'] : ['!./**', '!../**', ...others(layer.path)];
+    const project = [...(layer.values ?? []), ...(layer.types ?? [])].flatMap((path) => specifiers(layer.path, path));
+    const packages = (layer.packages ?? []).flatMap((name) => [`!${name}`, `!${name}/**`]);
+    const group = ['**', ...own, ...project, ...packages, ...(layer.node === true ? ['!node:*', '!node:*/**'] : [])];
+    const message = `See test/support/layers.ts: what ${layer.path} may import.`;
+    return {
+      includes: [isFile ? `${layer.path}.ts` : `${layer.path}/**`],
+      linter: { rules: { style: { noRestrictedImports: { level: 'error', options: { patterns: [{ group, message }] } } } } },
+    };
+  });
+}
+
+/** Rows of two path segments that are folders; every other such row is one file. */
+const folders = new Set([
+  'main/protocol',
+  'main/sip',
+  'main/msrp',
+  'main/history',
+  'main/identity',
+  'main/cpm',
+  'main/trace',
+  'main/scenario',
+]);
+
+/** Inside a folder with sub-folders `../` may stay inside; what certainly leaves it is refused again. */
+const others = (top: string) => ['main', 'network', 'preload', 'renderer'].filter((name) => name !== top).map((name) => `**/${name}/**`);
+
+/** How an import of `target` is written from a file of `from`: the import's beginning is matched by its last segments. */
+function specifiers(from: string, target: string): string[] {
+  const sameTop = from.split('/')[0] === target.split('/')[0];
+  const written = sameTop && from.includes('/') ? target.split('/').slice(1).join('/') : target;
+  return folders.has(target) || !target.includes('/') ? [`!**/${written}/**`] : [`!**/${written}`];
+}

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vite';
+
+/** The renderer is served from app://chorus/ under a policy without inline code and without data: URLs, so nothing is inlined. */
+export default defineConfig({
+  root: 'renderer',
+  base: '/',
+  publicDir: false,
+  build: {
+    outDir: '../out/renderer',
+    emptyOutDir: true,
+    target: 'chrome130',
+    sourcemap: true,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+});

@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+const project = (name: string, limits: { testTimeout: number; hookTimeout: number; fileParallelism: boolean }) => ({
+  test: { name, include: [`test/${name}/**/*.test.{ts,tsx}`], environment: 'node' as const, ...limits },
+});
+
+/**
+ * unit: virtual clock, no sockets, no sleeps. interop: real clients over loopback. e2e: real Electron windows, one file after the other,
+ * since each file opens several of them on the same screen.
+ */
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    passWithNoTests: false,
+    projects: [
+      project('unit', { testTimeout: 10_000, hookTimeout: 10_000, fileParallelism: true }),
+      project('interop', { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: true }),
+      project('e2e', { testTimeout: 180_000, hookTimeout: 120_000, fileParallelism: false }),
+    ],
+  },
+});
