@@ -1,0 +1,497 @@
+/**
+ * What this device remembers: conversations, messages, receipts, and the jobs that still have to leave. The only SQL of Chorus.
+ *
+ * A call that returned is on disk: WAL with synchronous=FULL, so neither a killed process nor a power cut takes it back. That is
+ * what lets the layers above acknowledge to the network. Calls that belong together go into one `transaction`.
+ * Messages stand in the order (sentAt, insertion): the same order for every page, whenever it is asked.
+ *
+ * The file is encrypted page by page (libsql, aes256cbc). The cipher is not authenticated: a damaged page is noticed only when it
+ * makes the page senseless to SQLite.
+ */
+import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Libsql from 'libsql';
+import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract';
+import type { Disposable, Logger } from '../base';
+import { AppError } from '../errors';
+import { migrate } from './migrations';
+
+/** The least a key must have: 128 bits. An empty key would silently mean an unencrypted file. */
+export const minimumKeyDigits = 32;
+/** The most messages one page holds; a larger `limit` is cut to it. */
+export const maximumPage = 1000;
+/** How long a write waits for another process that holds the file, such as a backup program. */
+const busyTimeoutMs = 2000;
+
+export interface ConversationRecord {
+  id: string;
+  kind: ConversationValue['kind'];
+  /** addressKey of the other person of a 1-1; null for a group. */
+  peer: string | null;
+  subject: string | null;
+  people: PersonValue[];
+  /** The CPM Conversation-ID header. */
+  conversationId: string;
+  /** A group's chat id for its life; of a 1-1 the Contribution-ID of its last session. */
+  contributionId: string | null;
+  focus: string | null;
+  continues: string | null;
+  continuedBy: string | null;
+  joined: boolean;
+  createdAt: number;
+  activityAt: number;
+}
+
+export type Direction = 'in' | 'out';
+
+export interface MessageRecord {
+  /** The imdn.Message-ID. Unique together with the direction: a message to oneself is there twice. */
+  id: string;
+  conversation: string;
+  direction: Direction;
+  from: string;
+  fromName: string;
+  fromDevice: string | null;
+  text: string;
+  state: MessageState;
+  sentAt: number;
+  receivedAt: number | null;
+  error: ErrorValue | null;
+  wantsDelivered: boolean;
+  wantsDisplayed: boolean;
+}
+
+export interface ReceiptRecord {
+  message: string;
+  address: string;
+  disposition: ReceiptValue['disposition'];
+  at: number;
+}
+
+export interface JobRecord {
+  id: number;
+  /** Jobs of one lane leave one after the other; a lane is a conversation. */
+  lane: string;
+  kind: 'message' | 'receipt';
+  message: string;
+  /** JSON; what the sender needs besides the message itself. */
+  payload: string;
+  attempts: number;
+  nextAt: number;
+}
+
+/** Every method throws AppError storage/full, storage/unreadable or storage/failed, and has then changed nothing. */
+export interface History extends Disposable {
+  /** Runs `work`, which must not be asynchronous, wholly or not at all. A transaction inside another is a part of it that can fail alone. */
+  transaction<T>(work: () => T): T;
+
+  /** Adds the conversation or replaces the one with the same id. */
+  putConversation(record: ConversationRecord): void;
+  conversation(id: string): ConversationRecord | null;
+  /** The newest one, should there be several. */
+  oneToOneWith(peer: string): ConversationRecord | null;
+  groupByContribution(contributionId: string): ConversationRecord | null;
+  /** Newest activity first. */
+  conversations(): ConversationRecord[];
+
+  /** False: a message with this id and direction is already there, and nothing has changed. */
+  addMessage(record: MessageRecord): boolean;
+  /** Where both directions hold the id, `direction` chooses; without it the outgoing one is meant, here and below. */
+  message(id: string, direction?: Direction): MessageRecord | null;
+  /** The page that ends just before the message `before`, or the last page. Newest last. Empty when `before` is unknown there. */
+  messages(conversation: string, page: { before?: string | undefined; limit: number }): MessageRecord[];
+  lastMessage(conversation: string): MessageRecord | null;
+  /** Removes the message, and with an outgoing one its receipts and the job that would still send it. */
+  removeMessage(id: string, direction?: Direction): void;
+  /** False: nothing changed. The error is replaced by `error`, or cleared. Whether a state may follow another is the caller's law. */
+  setMessageState(id: string, state: MessageState, error?: ErrorValue | null, direction?: Direction): boolean;
+  /** How many incoming messages are still in state `received`. */
+  unread(conversation: string): number;
+  /** Incoming messages in state `received`, up to and including the message `upTo`, in order. */
+  undisplayed(conversation: string, upTo: string): MessageRecord[];
+
+  /** False: this address has already told this disposition of this message. */
+  addReceipt(receipt: ReceiptRecord): boolean;
+  /** In the order they came about. */
+  receipts(message: string): ReceiptValue[];
+
+  addJob(job: Omit<JobRecord, 'id' | 'attempts'>): JobRecord;
+  /** In the order they were added. */
+  jobs(): JobRecord[];
+  /** Counts an attempt and sets the next one. */
+  postponeJob(id: number, nextAt: number): void;
+  removeJob(id: number): void;
+  removeJobsOf(message: string): void;
+}
+
+/**
+ * Opens the history, making it when the file is not there.
+ * `key` is hex and never leaves this call. Throws AppError: storage/unreadable for a wrong key, a damaged or foreign file, missing
+ * rights or a newer schema; storage/full; storage/failed for the rest.
+ */
+export function openHistory(options: { file: string; key: string; log: Logger }): History {
+  return new LibsqlHistory(options);
+}
+
+/** What may be bound to a parameter; see `bindable`. */
+type Bound = string | number | null;
+type Row = Record<string, string | number | null>;
+
+class LibsqlHistory implements History {
+  readonly #file: string;
+  readonly #log: Logger;
+  readonly #database: Libsql.Database;
+  readonly #statements = new Map<string, Libsql.Statement>();
+  #depth = 0;
+  #closed = false;
+
+  constructor(options: { file: string; key: string; log: Logger }) {
+    this.#file = options.file;
+    this.#log = options.log;
+    if (options.key.length < minimumKeyDigits || !/^[0-9a-f]+$/i.test(options.key)) {
+      throw new AppError('storage/unreadable', { cause: 'the key of the history is missing or is no hex text' }, 'user');
+    }
+    this.#database = this.#translated(() => {
+      // Made first, so that the file and the -wal and -shm files that inherit its mode belong to this user alone.
+      closeSync(openSync(options.file, 'a', 0o600));
+      chmodSync(options.file, 0o600);
+      const encryption = { timeout: 0, encryptionCipher: 'aes256cbc', encryptionKey: options.key };
+      const database = new Libsql(options.file, encryption);
+      try {
+        database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+        database.exec('PRAGMA journal_mode = WAL');
+        database.exec('PRAGMA synchronous = FULL');
+        database.exec('PRAGMA foreign_keys = ON');
+        migrate(database, options.file, options.log);
+      } catch (error) {
+        database.close();
+        throw error;
+      }
+      return database;
+    });
+  }
+
+  transaction<T>(work: () => T): T {
+    const name = `level_${this.#depth}`;
+    const outermost = this.#depth === 0;
+    this.#execute(outermost ? 'BEGIN IMMEDIATE' : `SAVEPOINT ${name}`);
+    this.#depth += 1;
+    try {
+      const value = work();
+      if (value instanceof Promise) throw new AppError('internal', { cause: 'asynchronous work in a transaction' });
+      this.#execute(outermost ? 'COMMIT' : `RELEASE ${name}`);
+      return value;
+    } catch (error) {
+      // A full disk makes SQLite roll the whole transaction back by itself; then there is nothing left to undo.
+      if (this.#database.inTransaction) this.#database.exec(outermost ? 'ROLLBACK' : `ROLLBACK TO ${name}; RELEASE ${name}`);
+      throw error;
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  putConversation(record: ConversationRecord): void {
+    this.#run(
+      `INSERT INTO conversations (id, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
+         joined, created_at, activity_at)
+       VALUES (:id, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
+         :joined, :createdAt, :activityAt)
+       ON CONFLICT (id) DO UPDATE SET kind = :kind, peer = :peer, subject = :subject, people = :people, conversation_id = :conversationId,
+         contribution_id = :contributionId, focus = :focus, continues = :continues, continued_by = :continuedBy, joined = :joined,
+         created_at = :createdAt, activity_at = :activityAt`,
+      {
+        id: record.id,
+        kind: record.kind,
+        peer: record.peer,
+        subject: record.subject,
+        people: JSON.stringify(record.people),
+        conversationId: record.conversationId,
+        contributionId: record.contributionId,
+        focus: record.focus,
+        continues: record.continues,
+        continuedBy: record.continuedBy,
+        joined: Number(record.joined),
+        createdAt: record.createdAt,
+        activityAt: record.activityAt,
+      },
+    );
+  }
+
+  conversation(id: string): ConversationRecord | null {
+    return this.#one('SELECT * FROM conversations WHERE id = :id', { id }, conversationOf);
+  }
+
+  oneToOneWith(peer: string): ConversationRecord | null {
+    const sql = `SELECT * FROM conversations WHERE kind = 'oneToOne' AND peer = :peer ORDER BY created_at DESC, rowid DESC LIMIT 1`;
+    return this.#one(sql, { peer }, conversationOf);
+  }
+
+  groupByContribution(contributionId: string): ConversationRecord | null {
+    const sql = `SELECT * FROM conversations WHERE kind = 'group' AND contribution_id = :contributionId ORDER BY created_at DESC LIMIT 1`;
+    return this.#one(sql, { contributionId }, conversationOf);
+  }
+
+  conversations(): ConversationRecord[] {
+    return this.#all('SELECT * FROM conversations ORDER BY activity_at DESC, rowid DESC', {}, conversationOf);
+  }
+
+  addMessage(record: MessageRecord): boolean {
+    return this.#run(
+      `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, state, sent_at, received_at, error,
+         wants_delivered, wants_displayed)
+       VALUES (:id, :conversation, :direction, :from, :fromName, :fromDevice, :text, :state, :sentAt, :receivedAt, :error,
+         :wantsDelivered, :wantsDisplayed)
+       ON CONFLICT (id, direction) DO NOTHING`,
+      {
+        id: record.id,
+        conversation: record.conversation,
+        direction: record.direction,
+        from: record.from,
+        fromName: record.fromName,
+        fromDevice: record.fromDevice,
+        text: record.text,
+        state: record.state,
+        sentAt: record.sentAt,
+        receivedAt: record.receivedAt,
+        error: record.error === null ? null : JSON.stringify(record.error),
+        wantsDelivered: Number(record.wantsDelivered),
+        wantsDisplayed: Number(record.wantsDisplayed),
+      },
+    );
+  }
+
+  message(id: string, direction?: Direction): MessageRecord | null {
+    const sql = `SELECT * FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1`;
+    return this.#one(sql, { id, direction: direction ?? null }, messageOf);
+  }
+
+  messages(conversation: string, page: { before?: string | undefined; limit: number }): MessageRecord[] {
+    const limit = Math.max(0, Math.min(maximumPage, Math.trunc(page.limit)));
+    if (page.before === undefined) {
+      const sql = 'SELECT * FROM messages WHERE conversation = :conversation ORDER BY sent_at DESC, seq DESC LIMIT :limit';
+      return this.#all(sql, { conversation, limit }, messageOf).reverse();
+    }
+    const sql = `SELECT * FROM messages WHERE conversation = :conversation AND (sent_at, seq) <
+        (SELECT sent_at, seq FROM messages WHERE id = :before AND conversation = :conversation ORDER BY sent_at, seq LIMIT 1)
+      ORDER BY sent_at DESC, seq DESC LIMIT :limit`;
+    return this.#all(sql, { conversation, before: page.before, limit }, messageOf).reverse();
+  }
+
+  lastMessage(conversation: string): MessageRecord | null {
+    return this.messages(conversation, { limit: 1 })[0] ?? null;
+  }
+
+  removeMessage(id: string, direction?: Direction): void {
+    this.transaction(() => {
+      const message = this.message(id, direction);
+      if (message === null) return;
+      this.#run('DELETE FROM messages WHERE id = :id AND direction = :direction', { id, direction: message.direction });
+      if (message.direction === 'in') return;
+      this.#run('DELETE FROM receipts WHERE message = :id', { id });
+      this.#run(`DELETE FROM jobs WHERE message = :id AND kind = 'message'`, { id });
+    });
+  }
+
+  setMessageState(id: string, state: MessageState, error: ErrorValue | null = null, direction?: Direction): boolean {
+    return this.#run(
+      `UPDATE messages SET state = :state, error = :error
+       WHERE seq = (SELECT seq FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1)
+         AND (state IS NOT :state OR error IS NOT :error)`,
+      { id, state, error: error === null ? null : JSON.stringify(error), direction: direction ?? null },
+    );
+  }
+
+  unread(conversation: string): number {
+    const sql = `SELECT count(*) AS unread FROM messages WHERE conversation = :conversation AND direction = 'in' AND state = 'received'`;
+    return this.#one(sql, { conversation }, (row) => Number(row.unread)) ?? 0;
+  }
+
+  undisplayed(conversation: string, upTo: string): MessageRecord[] {
+    const sql = `SELECT * FROM messages WHERE conversation = :conversation AND direction = 'in' AND state = 'received' AND (sent_at, seq) <=
+        (SELECT sent_at, seq FROM messages WHERE id = :upTo AND conversation = :conversation ORDER BY sent_at DESC, seq DESC LIMIT 1)
+      ORDER BY sent_at, seq`;
+    return this.#all(sql, { conversation, upTo }, messageOf);
+  }
+
+  addReceipt(receipt: ReceiptRecord): boolean {
+    return this.#run(
+      `INSERT INTO receipts (message, address, disposition, at) VALUES (:message, :address, :disposition, :at)
+       ON CONFLICT (message, address, disposition) DO NOTHING`,
+      { message: receipt.message, address: receipt.address, disposition: receipt.disposition, at: receipt.at },
+    );
+  }
+
+  receipts(message: string): ReceiptValue[] {
+    const sql = 'SELECT address, disposition, at FROM receipts WHERE message = :message ORDER BY at, address, disposition';
+    return this.#all(sql, { message }, (row) => ({
+      address: String(row.address),
+      disposition: row.disposition as ReceiptValue['disposition'],
+      at: Number(row.at),
+    }));
+  }
+
+  addJob(job: Omit<JobRecord, 'id' | 'attempts'>): JobRecord {
+    const { lane, kind, message, payload, nextAt } = job;
+    const sql = `INSERT INTO jobs (lane, kind, message, payload, attempts, next_at) VALUES (:lane, :kind, :message, :payload, 0, :nextAt)
+      RETURNING *`;
+    const added = this.#one(sql, { lane, kind, message, payload, nextAt }, jobOf);
+    if (added === null) throw new AppError('storage/failed', { cause: 'the job was not added' });
+    return added;
+  }
+
+  jobs(): JobRecord[] {
+    return this.#all('SELECT * FROM jobs ORDER BY id', {}, jobOf);
+  }
+
+  postponeJob(id: number, nextAt: number): void {
+    this.#run('UPDATE jobs SET attempts = attempts + 1, next_at = :nextAt WHERE id = :id', { id, nextAt });
+  }
+
+  removeJob(id: number): void {
+    this.#run('DELETE FROM jobs WHERE id = :id', { id });
+  }
+
+  removeJobsOf(message: string): void {
+    this.#run('DELETE FROM jobs WHERE message = :message', { message });
+  }
+
+  dispose(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch (error) {
+      // Nothing is lost: what is in the -wal file is read at the next opening.
+      this.#log.warn('the history was closed without folding in its write-ahead log', { error: String(error) });
+    }
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  /** True when a row changed. */
+  #run(sql: string, values: Record<string, Bound>): boolean {
+    return this.#translated(() => this.#statement(sql).run(bindable(values)).changes > 0);
+  }
+
+  #one<T>(sql: string, values: Record<string, Bound>, decode: (row: Row) => T): T | null {
+    return this.#all(sql, values, decode)[0] ?? null;
+  }
+
+  #all<T>(sql: string, values: Record<string, Bound>, decode: (row: Row) => T): T[] {
+    return this.#translated(() => (this.#statement(sql).all(bindable(values)) as Row[]).map(decode));
+  }
+
+  #execute(sql: string): void {
+    this.#translated(() => this.#database.exec(sql));
+  }
+
+  #statement(sql: string): Libsql.Statement {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const made = this.#database.prepare(sql);
+    this.#statements.set(sql, made);
+    return made;
+  }
+
+  /** The one place where SQLite's and the file system's errors become ours. */
+  #translated<T>(work: () => T): T {
+    if (this.#closed) throw new AppError('storage/failed', { cause: 'the history is closed' });
+    if (this.#depth > 0 && !this.#database.inTransaction) {
+      throw new AppError('storage/failed', { cause: 'the transaction was undone by an earlier failure' }, 'auto');
+    }
+    try {
+      return work();
+    } catch (error) {
+      throw translate(error, this.#file);
+    }
+  }
+}
+
+function translate(error: unknown, file: string): AppError {
+  if (error instanceof AppError) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const cause = error instanceof Error ? `${code} ${error.message}`.trim() : String(error);
+  const full = /^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(code) || (code.startsWith('SQLITE_IOERR') && !hasRoom(file));
+  if (full) return new AppError('storage/full', { cause }, 'user');
+  const unreadable = /^(SQLITE_(NOTADB|CORRUPT|CANTOPEN|READONLY|PERM|AUTH|FORMAT)|EACCES|EPERM|EROFS|EISDIR|ENOTDIR|ENOENT)/.test(code);
+  // The driver gives no code when it cannot open; JSON that does not parse is a column that was damaged.
+  const damaged = (code === '' && cause.includes('ConnectionFailed')) || error instanceof SyntaxError;
+  if (unreadable || damaged) return new AppError('storage/unreadable', { cause }, 'user');
+  return new AppError('storage/failed', { cause }, 'auto');
+}
+
+/** A write into the memory-mapped -shm file reports a full disk only as an I/O error. */
+function hasRoom(file: string): boolean {
+  try {
+    return statfsSync(dirname(file)).bavail > 0;
+  } catch {
+    return true; // unknown; the original error then speaks for itself
+  }
+}
+
+/**
+ * U+0000 ends a text for the driver, so what followed it would be lost silently; U+FFFD keeps the rest. A boolean would end the
+ * whole process, and an undefined become NULL: both are refused even where the types were bypassed.
+ */
+function bindable(values: Record<string, Bound>): Record<string, Bound> {
+  const bound: Record<string, Bound> = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== null && typeof value !== 'string' && typeof value !== 'number') {
+      throw new AppError('storage/failed', { cause: `${name} is of type ${typeof value}` });
+    }
+    bound[name] = typeof value === 'string' && value.includes('\u0000') ? value.replaceAll('\u0000', '\ufffd') : value;
+  }
+  return bound;
+}
+
+function textOrNull(value: Row[string] | undefined): string | null {
+  return value === null || value === undefined ? null : String(value);
+}
+
+function conversationOf(row: Row): ConversationRecord {
+  return {
+    id: String(row.id),
+    kind: row.kind as ConversationRecord['kind'],
+    peer: textOrNull(row.peer),
+    subject: textOrNull(row.subject),
+    people: JSON.parse(String(row.people)) as PersonValue[],
+    conversationId: String(row.conversation_id),
+    contributionId: textOrNull(row.contribution_id),
+    focus: textOrNull(row.focus),
+    continues: textOrNull(row.continues),
+    continuedBy: textOrNull(row.continued_by),
+    joined: row.joined === 1,
+    createdAt: Number(row.created_at),
+    activityAt: Number(row.activity_at),
+  };
+}
+
+function messageOf(row: Row): MessageRecord {
+  return {
+    id: String(row.id),
+    conversation: String(row.conversation),
+    direction: row.direction as Direction,
+    from: String(row.sender),
+    fromName: String(row.sender_name),
+    fromDevice: textOrNull(row.sender_device),
+    text: String(row.text),
+    state: row.state as MessageState,
+    sentAt: Number(row.sent_at),
+    receivedAt: row.received_at === null || row.received_at === undefined ? null : Number(row.received_at),
+    error: row.error === null || row.error === undefined ? null : (JSON.parse(String(row.error)) as ErrorValue),
+    wantsDelivered: row.wants_delivered === 1,
+    wantsDisplayed: row.wants_displayed === 1,
+  };
+}
+
+function jobOf(row: Row): JobRecord {
+  return {
+    id: Number(row.id),
+    lane: String(row.lane),
+    kind: row.kind as JobRecord['kind'],
+    message: String(row.message),
+    payload: String(row.payload),
+    attempts: Number(row.attempts),
+    nextAt: Number(row.next_at),
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * The schema's history. `user_version` of the file says how many of these steps it has seen; a step, once released, never changes.
+ * Each step runs in a transaction of its own together with its `user_version`, so a killed process leaves either the old schema or
+ * the new one. Before a step touches a file that already holds data, a whole copy of that file is made beside it.
+ */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import type { Database } from 'libsql';
+import type { Logger } from '../base';
+import { AppError } from '../errors';
+
+/** SQL that brings a file from version `index` to version `index + 1`. */
+export const migrations: readonly string[] = [
+  // 1: conversations, messages, receipts, and the jobs that still have to leave this device.
+  // Text columns that hold JSON: people, error, payload. Times are epoch milliseconds.
+  `CREATE TABLE conversations (
+     id              TEXT PRIMARY KEY,
+     kind            TEXT NOT NULL CHECK (kind IN ('oneToOne', 'group')),
+     peer            TEXT,
+     subject         TEXT,
+     people          TEXT NOT NULL,
+     conversation_id TEXT NOT NULL,
+     contribution_id TEXT,
+     focus           TEXT,
+     continues       TEXT,
+     continued_by    TEXT,
+     joined          INTEGER NOT NULL,
+     created_at      INTEGER NOT NULL,
+     activity_at     INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX conversations_by_peer ON conversations (peer, created_at) WHERE kind = 'oneToOne';
+   CREATE INDEX conversations_by_contribution ON conversations (contribution_id) WHERE kind = 'group';
+   CREATE INDEX conversations_by_activity ON conversations (activity_at);
+
+   CREATE TABLE messages (
+     seq             INTEGER PRIMARY KEY AUTOINCREMENT,
+     id              TEXT NOT NULL,
+     conversation    TEXT NOT NULL REFERENCES conversations (id),
+     direction       TEXT NOT NULL CHECK (direction IN ('in', 'out')),
+     sender          TEXT NOT NULL,
+     sender_name     TEXT NOT NULL,
+     sender_device   TEXT,
+     text            TEXT NOT NULL,
+     state           TEXT NOT NULL,
+     sent_at         INTEGER NOT NULL,
+     received_at     INTEGER,
+     error           TEXT,
+     wants_delivered INTEGER NOT NULL,
+     wants_displayed INTEGER NOT NULL,
+     UNIQUE (id, direction)
+   ) STRICT;
+   CREATE INDEX messages_in_order ON messages (conversation, sent_at, seq);
+   CREATE INDEX messages_unread ON messages (conversation, sent_at, seq) WHERE direction = 'in' AND state = 'received';
+
+   CREATE TABLE receipts (
+     message     TEXT NOT NULL,
+     address     TEXT NOT NULL,
+     disposition TEXT NOT NULL CHECK (disposition IN ('delivered', 'displayed', 'failed')),
+     at          INTEGER NOT NULL,
+     PRIMARY KEY (message, address, disposition)
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE jobs (
+     id       INTEGER PRIMARY KEY AUTOINCREMENT,
+     lane     TEXT NOT NULL,
+     kind     TEXT NOT NULL CHECK (kind IN ('message', 'receipt')),
+     message  TEXT NOT NULL,
+     payload  TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     next_at  INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX jobs_by_message ON jobs (message);`,
+];
+
+/** Where the copy of `file` as it was at `version` stands. It is encrypted with the same key. */
+export function copyBefore(file: string, version: number): string {
+  return `${file}.version-${version}`;
+}
+
+/**
+ * Brings the open `database` to the newest version of `steps`. Throws AppError('storage/unreadable') for a file that a newer
+ * Chorus has written; anything SQLite throws passes through.
+ */
+export function migrate(database: Database, file: string, log: Logger, steps: readonly string[] = migrations): void {
+  const version = readVersion(database);
+  if (version > steps.length) {
+    const cause = `the history has schema version ${version}, this program knows ${steps.length}`;
+    throw new AppError('storage/unreadable', { cause }, 'user');
+  }
+  steps.forEach((step, index) => {
+    if (index < version) return;
+    if (index > 0) copyFile(database, copyBefore(file, index));
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      database.exec(step);
+      database.exec(`PRAGMA user_version = ${index + 1}`);
+      database.exec('COMMIT');
+    } catch (error) {
+      if (database.inTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+    log.info('history schema raised', { from: index, to: index + 1 });
+  });
+}
+
+function readVersion(database: Database): number {
+  const row = database.prepare('SELECT user_version AS version FROM pragma_user_version').all()[0] as { version: number } | undefined;
+  return row?.version ?? 0;
+}
+
+/** A copy is under its final name only when it is whole and on disk. One of an attempt that failed before is replaced. */
+function copyFile(database: Database, target: string): void {
+  const draft = `${target}.draft`;
+  rmSync(draft, { force: true });
+  // VACUUM INTO keeps the key of the source; the file appears with the mode of the umask, hence the descriptor made first.
+  closeSync(openSync(draft, 'wx', 0o600));
+  database.prepare('VACUUM INTO ?').run(draft);
+  if (statSync(draft).size === 0) throw new AppError('storage/failed', { cause: 'the copy before a migration is empty' });
+  const descriptor = openSync(draft, 'r+');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(draft, target);
+}
