@@ -1,0 +1,87 @@
+/** Octets where text would be wrong: search, joining, and UTF-8 at the edge. */
+
+const encoder = new TextEncoder();
+const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
+
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** The octets as text; what is not UTF-8 becomes U+FFFD. */
+export function text(bytes: Uint8Array): string {
+  return lenient.decode(bytes);
+}
+
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}
+
+export function startsWithAt(bytes: Uint8Array, needle: Uint8Array, offset: number): boolean {
+  if (offset < 0 || offset + needle.length > bytes.length) return false;
+  for (let index = 0; index < needle.length; index += 1) {
+    if (bytes[offset + index] !== needle[index]) return false;
+  }
+  return true;
+}
+
+/** The first place of `needle` at or after `from`, or -1. */
+export function indexOfBytes(bytes: Uint8Array, needle: Uint8Array, from = 0): number {
+  const first = needle[0];
+  if (first === undefined) return from;
+  let at = bytes.indexOf(first, from);
+  while (at >= 0) {
+    if (startsWithAt(bytes, needle, at)) return at;
+    at = bytes.indexOf(first, at + 1);
+  }
+  return -1;
+}
+
+/** One header line: its name as written and its value, trimmed. */
+export type HeaderLine = readonly [name: string, value: string];
+
+export interface HeaderBlock {
+  lines: HeaderLine[];
+  /** Where the octets after the blank line begin; null when the block ends without one. */
+  bodyAt: number | null;
+}
+
+const LF = 10;
+const CR = 13;
+
+/**
+ * Reads `Name: value` lines from `from` up to a blank line; folded lines are joined, a bare LF ends a line too.
+ * A string says what is wrong with the block.
+ */
+export function readHeaderBlock(bytes: Uint8Array, from: number, limits: { lines: number; bytes: number }): HeaderBlock | string {
+  const lines: HeaderLine[] = [];
+  let at = from;
+  while (at < bytes.length) {
+    const lf = bytes.indexOf(LF, at);
+    const next = lf < 0 ? bytes.length : lf + 1;
+    if (next - from > limits.bytes) return 'header block too long';
+    let end = lf < 0 ? bytes.length : lf;
+    if (end > at && bytes[end - 1] === CR) end -= 1;
+    if (end === at) return { lines, bodyAt: lf < 0 ? null : next };
+    const line = text(bytes.subarray(at, end));
+    const last = lines.at(-1);
+    if ((line.startsWith(' ') || line.startsWith('\t')) && last !== undefined) {
+      lines[lines.length - 1] = [last[0], `${last[1]} ${line.trim()}`.trim()];
+    } else {
+      const colon = line.indexOf(':');
+      const name = line.slice(0, Math.max(colon, 0)).trim();
+      if (colon < 1 || name === '' || /\s/.test(name)) return 'a header line without a name';
+      if (lines.length >= limits.lines) return 'too many headers';
+      lines.push([name, line.slice(colon + 1).trim()]);
+    }
+    at = next;
+  }
+  return { lines, bodyAt: null };
+}

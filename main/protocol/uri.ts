@@ -1,0 +1,300 @@
+/**
+ * Addresses: SIP and SIPS URIs (RFC 3261 section 19.1), TEL URIs (RFC 3966), every other URI as opaque text, and the
+ * name-addr form of From, To, Contact, Route and their like (RFC 3261 section 20.10).
+ */
+import { hasControl, isToken, oneLine, parseParams, quote, splitOutside, unquote } from './generic-param';
+import { malformed, type Parsed, parsed } from './parsed';
+
+/** A URI longer than this is refused; no honest one comes near. */
+export const MAX_URI_CHARACTERS = 8192;
+/** Parameters, and likewise headers, of one URI. */
+export const MAX_URI_PARAMS = 64;
+/** Characters of one header value that is read as addresses. */
+export const MAX_ADDRESS_HEADER_CHARACTERS = 65_536;
+/** Addresses in one header value. */
+export const MAX_ADDRESSES = 256;
+
+/** User, params and headers are unescaped; the host and all names are in lower case (headers keep the case of their name). */
+export interface SipUri {
+  scheme: 'sip' | 'sips';
+  user: string | null;
+  /** The deprecated `user:password@` form, kept so that a foreign URI survives. */
+  password?: string;
+  host: string;
+  port: number | null;
+  params: ReadonlyMap<string, string | null>;
+  headers: ReadonlyArray<readonly [string, string]>;
+}
+
+/** `number` is without visual separators. */
+export interface TelUri {
+  scheme: 'tel';
+  number: string;
+  params: ReadonlyMap<string, string | null>;
+}
+
+/** mailto:, wv:, urn:, cid: and any other absolute URI, untouched. */
+export interface OpaqueUri {
+  scheme: 'other';
+  text: string;
+}
+
+export type Uri = SipUri | TelUri | OpaqueUri;
+
+const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_])?\.?$/;
+const IPV6 = /^\[[0-9a-f:.]{2,45}\]$/;
+
+export function parseUri(input: string): Parsed<Uri> {
+  const text = input.trim();
+  if (text.length > MAX_URI_CHARACTERS) return malformed('URI too long');
+  if (hasControl(text) || /[\s<>"]/.test(text)) return malformed('a character that no URI may hold');
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
+  if (scheme === undefined) return malformed('no URI scheme');
+  const rest = text.slice(scheme.length + 1);
+  if (rest === '') return malformed('nothing after the URI scheme');
+  if (scheme === 'sip' || scheme === 'sips') return parseSip(scheme, rest);
+  if (scheme === 'tel') return parseTel(rest);
+  return parsed({ scheme: 'other', text });
+}
+
+function parseSip(scheme: 'sip' | 'sips', rest: string): Parsed<SipUri> {
+  // The first "@" ends the userinfo: a user may hold ";" and "?", and "@" itself only escaped (RFC 3261 section 25.1).
+  const at = rest.indexOf('@');
+  let user: string | null = null;
+  let password: string | undefined;
+  if (at >= 0) {
+    const userinfo = rest.slice(0, at);
+    const colon = userinfo.indexOf(':');
+    const name = unescape(colon < 0 ? userinfo : userinfo.slice(0, colon));
+    const secret = colon < 0 ? undefined : unescape(userinfo.slice(colon + 1));
+    if (name === null || secret === null) return malformed('a bad escape in the user part');
+    if (name === '') return malformed('an empty user part');
+    user = name;
+    password = secret;
+  }
+  const tail = rest.slice(at + 1);
+  const question = tail.indexOf('?');
+  const [hostport = '', ...paramTexts] = (question < 0 ? tail : tail.slice(0, question)).split(';');
+  const place = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(hostport);
+  const host = place?.[1]?.toLowerCase() ?? '';
+  if (!HOST_NAME.test(host) && !IPV6.test(host)) return malformed('a bad host');
+  const port = place?.[2] === undefined ? null : Number(place[2]);
+  if (port !== null && port > 65_535) return malformed('a bad port');
+  const params = unescapedParams(paramTexts);
+  if (params === null) return malformed('bad URI parameters');
+  const headers: [string, string][] = [];
+  const headerTexts = question < 0 ? [] : tail.slice(question + 1).split('&');
+  if (headerTexts.length > MAX_URI_PARAMS) return malformed('too many URI headers');
+  for (const item of headerTexts) {
+    if (item === '') continue;
+    const equals = item.indexOf('=');
+    const name = unescape(equals < 0 ? item : item.slice(0, equals));
+    const value = equals < 0 ? '' : unescape(item.slice(equals + 1));
+    if (name === null || name === '' || value === null) return malformed('a bad URI header');
+    headers.push([name, value]);
+  }
+  const uri: SipUri = { scheme, user, host, port, params, headers };
+  if (password !== undefined) uri.password = password;
+  return parsed(uri);
+}
+
+function parseTel(rest: string): Parsed<TelUri> {
+  const [written = '', ...paramTexts] = rest.split(';');
+  const number = written.replace(/[-.()]/g, '');
+  // Global numbers are digits; local ones may hold hex digits, "*" and "#" (RFC 3966 section 3).
+  if (!/^(?:\+\d{1,32}|[0-9A-Fa-f*#]{1,32})$/.test(number)) return malformed('a bad telephone number');
+  const params = unescapedParams(paramTexts);
+  if (params === null) return malformed('bad URI parameters');
+  return parsed({ scheme: 'tel', number, params });
+}
+
+function unescapedParams(items: readonly string[]): Map<string, string | null> | null {
+  if (items.length > MAX_URI_PARAMS) return null;
+  const params = new Map<string, string | null>();
+  for (const item of items) {
+    if (item === '') continue;
+    const equals = item.indexOf('=');
+    const name = unescape(equals < 0 ? item : item.slice(0, equals))?.toLowerCase();
+    const value = equals < 0 ? null : unescape(item.slice(equals + 1));
+    if (name === undefined || name === '' || (equals >= 0 && value === null)) return null;
+    if (!params.has(name)) params.set(name, value);
+  }
+  return params;
+}
+
+/** Null for an escape that is broken or is not UTF-8. */
+function unescape(text: string): string | null {
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
+/** The characters that stand for themselves in each part (RFC 3261 section 25.1); all others are escaped. */
+const PLAIN = {
+  user: /^[A-Za-z0-9\-_.!~*'()&=+$,;?/]$/,
+  password: /^[A-Za-z0-9\-_.!~*'()&=+$,]$/,
+  param: /^[A-Za-z0-9\-_.!~*'()[\]/:&+$]$/,
+  header: /^[A-Za-z0-9\-_.!~*'()[\]/?:+$]$/,
+} as const;
+
+function escape(text: string, part: keyof typeof PLAIN): string {
+  let out = '';
+  // A lone surrogate has no UTF-8 form; toWellFormed is newer than our oldest runtime's types.
+  for (const character of text.replace(/[\uD800-\uDFFF]/gu, '\uFFFD')) {
+    out += PLAIN[part].test(character) ? character : escapeOctets(character);
+  }
+  return out;
+}
+
+function escapeOctets(character: string): string {
+  return encodeURIComponent(character).replace(/^[^%]$/, (plain) => `%${plain.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+}
+
+/** The URI as text; no value can add a parameter, a header or a line. */
+export function formatUri(uri: Uri): string {
+  if (uri.scheme === 'other') return addressText(uri.text);
+  if (uri.scheme === 'tel') return `tel:${addressText(uri.number)}${formatUriParams(uri.params)}`;
+  const password = uri.password === undefined ? '' : `:${escape(uri.password, 'password')}`;
+  const userinfo = uri.user === null ? '' : `${escape(uri.user, 'user')}${password}@`;
+  const port = uri.port === null ? '' : `:${uri.port}`;
+  const headers = uri.headers.map(([name, value]) => `${escape(name, 'header')}=${escape(value, 'header')}`).join('&');
+  const host = uri.host.replace(/[^A-Za-z0-9_.:[\]-]/g, '');
+  return `${uri.scheme}:${userinfo}${host}${port}${formatUriParams(uri.params)}${headers === '' ? '' : `?${headers}`}`;
+}
+
+function formatUriParams(params: ReadonlyMap<string, string | null>): string {
+  let out = '';
+  for (const [name, value] of params) out += `;${escape(name, 'param')}${value === null ? '' : `=${escape(value, 'param')}`}`;
+  return out;
+}
+
+/** Without what would end a `<...>`: blanks, control characters, quotes and brackets. */
+function addressText(text: string): string {
+  return oneLine(text).replace(/[\s<>"]/g, '');
+}
+
+/**
+ * The person behind an address, as one comparable text: `sip:bob@lab.test` or `tel:+15550100`. Takes a bare URI or a
+ * name-addr; drops gr, port, parameters and headers; `sips` counts as `sip`. Null for what is neither SIP nor TEL.
+ */
+export function addressKey(text: string): string | null {
+  let raw = text;
+  if (text.includes('<') || text.includes('"')) {
+    const named = parseNameAddr(text);
+    if (!named.ok) return null;
+    raw = named.value.uri;
+  }
+  const uri = parseUri(raw);
+  if (!uri.ok || uri.value.scheme === 'other') return null;
+  if (uri.value.scheme === 'tel') {
+    const context = uri.value.params.get('phone-context');
+    const local = context && !uri.value.number.startsWith('+');
+    return formatUri({ ...uri.value, params: local ? new Map([['phone-context', context.toLowerCase()]]) : new Map() });
+  }
+  return formatUri({ scheme: 'sip', user: uri.value.user, host: uri.value.host, port: null, params: new Map(), headers: [] });
+}
+
+/** `uri` is the raw text between the brackets (or `*`); params are unquoted, their names in lower case. */
+export interface NameAddr {
+  displayName: string | null;
+  uri: string;
+  params: ReadonlyMap<string, string | null>;
+}
+
+export function parseNameAddr(input: string): Parsed<NameAddr> {
+  const text = input.trim();
+  if (text.length > MAX_ADDRESS_HEADER_CHARACTERS) return malformed('address header too long');
+  const open = bracketAt(text);
+  if (open === null) return malformed('a quoted string without an end');
+  let displayName: string | null = null;
+  let uri: string;
+  let tail: string;
+  if (open >= 0) {
+    const close = text.indexOf('>', open);
+    if (close < 0) return malformed('an address without its closing bracket', open);
+    const before = text.slice(0, open).trim();
+    if (before.includes('"') && !(before.startsWith('"') && before.length > 1 && before.endsWith('"'))) {
+      return malformed('a bad display name');
+    }
+    displayName = (before.startsWith('"') ? unquote(before) : before.replace(/\s+/g, ' ')) || null;
+    uri = text.slice(open + 1, close).trim();
+    tail = text.slice(close + 1).trim();
+    if (tail !== '' && !tail.startsWith(';')) return malformed('text after the address', close + 1);
+  } else {
+    // Without brackets everything from the first ";" on belongs to the header, not to the URI (RFC 3261 section 20).
+    const semicolon = text.indexOf(';');
+    uri = (semicolon < 0 ? text : text.slice(0, semicolon)).trim();
+    tail = semicolon < 0 ? '' : text.slice(semicolon);
+  }
+  if (uri === '') return malformed('an empty address');
+  if (hasControl(uri) || /[\s<>"]/.test(uri)) return malformed('a character that no URI may hold');
+  const params = parseParams(tail);
+  if (params === null) return malformed('bad header parameters');
+  return parsed({ displayName, uri, params });
+}
+
+/** Where the `<` of the address stands: -1 when there is none, null when a quoted string before it never ends. */
+function bracketAt(text: string): number | null {
+  let quoted = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text[index];
+    if (quoted) {
+      if (character === '\\') index += 1;
+      else if (character === '"') quoted = false;
+    } else if (character === '"') quoted = true;
+    else if (character === '<') return index;
+    // An address without brackets: a later "<" belongs to a parameter.
+    else if (character === ';') return -1;
+  }
+  return quoted ? null : -1;
+}
+
+/** Every address of a header value, split at the commas outside quoted strings and brackets. Empty items are skipped. */
+export function parseNameAddrList(text: string): Parsed<NameAddr[]> {
+  if (text.length > MAX_ADDRESS_HEADER_CHARACTERS) return malformed('address header too long');
+  const items = splitOutside(text, ',', true);
+  if (items === null) return malformed('a quoted string or bracket without an end');
+  if (items.length > MAX_ADDRESSES) return malformed('too many addresses');
+  const out: NameAddr[] = [];
+  for (const item of items) {
+    if (item.trim() === '') continue;
+    const one = parseNameAddr(item);
+    if (!one.ok) return one;
+    out.push(one.value);
+  }
+  return parsed(out);
+}
+
+/** RFC 3840 section 9: the feature parameters without "+"; their values always stand in quotes, as do those with "+". */
+const BASE_FEATURES = new Set(
+  (
+    'audio automata class duplex data control mobility description events priority methods extensions schemes application video ' +
+    'language type isfocus actor text'
+  ).split(' '),
+);
+
+/** True for the names of Contact parameters that state a capability (RFC 3840 section 9). */
+export function isFeatureParam(name: string): boolean {
+  return name.startsWith('+') || BASE_FEATURES.has(name.toLowerCase());
+}
+
+/** The header value: display name quoted, URI in brackets, params quoted where the grammar wants it. Line breaks are dropped. */
+export function formatNameAddr(value: NameAddr): string {
+  const uri = addressText(value.uri);
+  const name = value.displayName === null || value.displayName === '' ? '' : `${quote(value.displayName)} `;
+  return `${uri === '*' ? '*' : `${name}<${uri}>`}${formatHeaderParams(value.params)}`;
+}
+
+/** `;name=value` for a header; a name that is no token is left out. */
+export function formatHeaderParams(params: ReadonlyMap<string, string | null>): string {
+  let out = '';
+  for (const [name, value] of params) {
+    if (!isToken(name)) continue;
+    if (value === null) out += `;${name}`;
+    else out += `;${name}=${!isFeatureParam(name) && isToken(value) ? value : quote(value)}`;
+  }
+  return out;
+}
