@@ -131,7 +131,14 @@ describe('messages', () => {
   });
 
   it('stand in the order of sentAt and then of insertion, whatever order they came in', () => {
-    for (const [id, sentAt] of [['late', 9], ['b1', 5], ['b2', 5], ['a', 1], ['b3', 5]] as const) history.addMessage(message(id, { sentAt }));
+    for (const [id, sentAt] of [
+      ['late', 9],
+      ['b1', 5],
+      ['b2', 5],
+      ['a', 1],
+      ['b3', 5],
+    ] as const)
+      history.addMessage(message(id, { sentAt }));
     expect(ids(history.messages('c', { limit: 10 }))).toEqual(['a', 'b1', 'b2', 'b3', 'late']);
     expect(history.lastMessage('c')?.id).toBe('late');
   });
@@ -191,7 +198,14 @@ describe('messages', () => {
   });
 
   it('are unread while received, and undisplayed up to and including the one that was seen', () => {
-    for (const [id, sentAt] of [['a', 1], ['b', 2], ['c1', 3], ['c2', 3], ['d', 4]] as const) history.addMessage(message(id, { sentAt }));
+    for (const [id, sentAt] of [
+      ['a', 1],
+      ['b', 2],
+      ['c1', 3],
+      ['c2', 3],
+      ['d', 4],
+    ] as const)
+      history.addMessage(message(id, { sentAt }));
     history.addMessage(message('mine', { sentAt: 2, direction: 'out', state: 'sent' }));
     history.setMessageState('b', 'displayed');
     expect(history.unread('c')).toBe(4);
