@@ -1,0 +1,133 @@
+/**
+ * Cuts a TCP stream into SIP messages by Content-Length (RFC 3261 section 18.3), on bytes: a body's characters may be longer than one.
+ *
+ *      +------- push --------+
+ *      v                     |
+ *   [between] --a byte--> [head] --empty line--> [body] --Content-Length bytes--> [between]
+ *      | CRLF CRLF = ping       \--too long, no Content-Length--> [broken]
+ */
+import { headEnd, MAX_BODY_BYTES, MAX_HEAD_BYTES } from './message';
+
+/**
+ * What came out of the stream: one whole message; a keep-alive (RFC 5626 section 4.4.1, a double CRLF, answer one CRLF); or the end of
+ * all sense. After `broken` the stream cannot be read on: answer `head` if it is there, then close.
+ */
+export type Frame = { kind: 'message'; bytes: Uint8Array } | { kind: 'ping' } | { kind: 'broken'; reason: string; head: Uint8Array | null };
+
+const CONTENT_LENGTH = /^(?:content-length|l)[ \t]*:(.*)$/gim;
+
+function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1 && pieces[0] !== undefined) return pieces[0];
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+export class Framer {
+  #state: 'between' | 'head' | 'body' | 'broken' = 'between';
+  #pieces: Uint8Array[] = [];
+  #held = 0;
+  /** Bytes of the message under way, head and body together, once the head is read. */
+  #wanted = 0;
+  /** CR and LF seen since the last message, for the ping. */
+  #blank = 0;
+
+  /** True while a message has begun and not ended: a peer that stops here holds memory. */
+  get inMessage(): boolean {
+    return this.#state === 'head' || this.#state === 'body';
+  }
+
+  /** Takes the next bytes and returns what they complete, in order. */
+  push(bytes: Uint8Array): Frame[] {
+    const frames: Frame[] = [];
+    if (this.#state === 'broken' || bytes.length === 0) return frames;
+    this.#pieces.push(bytes);
+    this.#held += bytes.length;
+    while (this.#held > 0 && this.#step(frames));
+    return frames;
+  }
+
+  /** One step of the machine; false when more bytes are needed. */
+  #step(frames: Frame[]): boolean {
+    switch (this.#state) {
+      case 'between':
+        return this.#skipBlank(frames);
+      case 'head':
+        return this.#readHead(frames);
+      case 'body': {
+        if (this.#held < this.#wanted) return false;
+        frames.push({ kind: 'message', bytes: this.#take(this.#wanted) });
+        this.#state = 'between';
+        this.#blank = 0;
+        return true;
+      }
+      case 'broken':
+        return false;
+    }
+  }
+
+  #skipBlank(frames: Frame[]): boolean {
+    const held = this.#take(this.#held);
+    let at = 0;
+    while (at < held.length && (held[at] === 13 || held[at] === 10)) {
+      at += 1;
+      this.#blank += 1;
+      if (this.#blank === 4) {
+        frames.push({ kind: 'ping' });
+        this.#blank = 0;
+      }
+    }
+    if (at === held.length) return false;
+    this.#pieces = [held.subarray(at)];
+    this.#held = held.length - at;
+    this.#state = 'head';
+    return true;
+  }
+
+  #readHead(frames: Frame[]): boolean {
+    const held = this.#whole();
+    const end = headEnd(held);
+    if (end < 0 || end > MAX_HEAD_BYTES) {
+      if (held.length <= MAX_HEAD_BYTES) return false;
+      return this.#break(frames, `the head is longer than ${MAX_HEAD_BYTES} bytes`, null);
+    }
+    const head = held.subarray(0, end);
+    // Latin-1 keeps one character a byte: only the ASCII digits matter here.
+    const lengths = [...Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1').matchAll(CONTENT_LENGTH)];
+    const text = (lengths[0]?.[1] ?? '').trim();
+    // RFC 3261 section 20.14: over a stream Content-Length is the only end of a body.
+    if (lengths.length === 0) return this.#break(frames, 'a message without Content-Length came over a stream', head);
+    if (lengths.length > 1) return this.#break(frames, 'Content-Length is there more than once', head);
+    if (!/^\d{1,9}$/.test(text)) return this.#break(frames, 'Content-Length is not a number', head);
+    if (Number(text) > MAX_BODY_BYTES) return this.#break(frames, `the body is longer than ${MAX_BODY_BYTES} bytes`, head);
+    this.#wanted = end + Number(text);
+    this.#state = 'body';
+    return true;
+  }
+
+  #break(frames: Frame[], reason: string, head: Uint8Array | null): false {
+    frames.push({ kind: 'broken', reason, head });
+    this.#state = 'broken';
+    this.#pieces = [];
+    this.#held = 0;
+    return false;
+  }
+
+  #whole(): Uint8Array {
+    const whole = concat(this.#pieces);
+    this.#pieces = [whole];
+    return whole;
+  }
+
+  #take(count: number): Uint8Array {
+    const whole = this.#whole();
+    const rest = whole.subarray(count);
+    this.#pieces = rest.length === 0 ? [] : [rest];
+    this.#held = rest.length;
+    return whole.subarray(0, count);
+  }
+}
