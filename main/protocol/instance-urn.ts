@@ -19,7 +19,8 @@ export function uuidUrn(uuid: string): string {
 export function imeiUrn(text: string): Parsed<string> {
   const digits = text.replace(/\D/g, '');
   if (digits.length < 14 || digits.length > 16) return malformed('an IMEI has 14, 15 or 16 digits');
-  if (digits.length === 15 && luhnDigit(digits.slice(0, 14)) !== Number(digits[14])) return malformed('the check digit of the IMEI is wrong');
+  if (digits.length === 15 && luhnDigit(digits.slice(0, 14)) !== Number(digits[14]))
+    return malformed('the check digit of the IMEI is wrong');
   return parsed(`urn:gsma:imei:${digits.slice(0, 8)}-${digits.slice(8, 14)}-0`);
 }
 

@@ -28,7 +28,7 @@ export const layers: readonly Layer[] = [
   { path: 'main/sip', values: ['main/protocol', ...ground], packages: ['sip.js'], node: true },
   { path: 'main/msrp', values: ['main/protocol', ...ground], node: true },
   { path: 'main/history', values: [...ground], types: ['main/cpm/conversation', 'preload/contract'], packages: ['libsql'], node: true },
-  { path: 'main/identity', values: ['main/protocol', ...ground], packages: ['node-machine-id', 'conf', 'electron-store'], node: true },
+  { path: 'main/identity', values: ['main/protocol', 'main/settings', ...ground], packages: ['node-machine-id'], node: true },
   {
     path: 'main/cpm',
     values: ['main/protocol', ...ground],
@@ -39,31 +39,43 @@ export const layers: readonly Layer[] = [
 
   {
     path: 'main/settings',
-    values: [...ground, 'main/identity'],
+    values: [...ground],
     types: ['preload/contract'],
-    packages: ['conf', 'electron-store', 'valibot'],
     node: true,
   },
+  { path: 'main/account', values: [...ground, ...parts], types: ['preload/contract'] },
+  { path: 'main/try-network', values: [...ground, 'network'], types: ['preload/contract'], node: true },
   {
     path: 'main/app',
-    values: [...ground, ...parts, 'main/settings', 'preload/contract', 'network'],
-    packages: ['valibot'],
+    values: [...ground, ...parts, 'main/account', 'main/calls', 'main/settings', 'main/try-network', 'preload/contract'],
     node: true,
   },
-  { path: 'main/calls', values: [...ground, 'preload/contract'], types: ['main/app'], packages: ['valibot'] },
+  { path: 'main/calls', values: [...ground], types: ['preload/contract'], packages: ['valibot'] },
   { path: 'main/ipc', values: [...ground, 'main/calls', 'preload/contract'], types: ['main/app'], packages: ['electron'] },
   { path: 'main/window', values: [...ground], packages: ['electron'], node: true },
   { path: 'main/secrets', values: [...ground], types: ['main/settings'], packages: ['electron'], node: true },
   {
     path: 'main/main',
     values: [...ground, 'main/app', 'main/window', 'main/ipc', 'main/secrets', 'main/settings'],
-    packages: ['electron'],
+    packages: ['electron', 'electron-store'],
     node: true,
   },
-  { path: 'main/headless', values: [...ground, 'main/calls', 'main/app', 'main/settings', 'main/trace', 'preload/contract'], node: true },
+  { path: 'main/headless', values: [...ground, 'main/calls'], types: ['main/app', 'preload/contract'], node: true },
   {
     path: 'main/cli',
-    values: [...ground, 'main/headless', 'main/app', 'main/settings', 'main/trace', 'main/scenario', 'network'],
+    values: [
+      ...ground,
+      'main/headless',
+      'main/app',
+      'main/identity',
+      'main/protocol',
+      'main/settings',
+      'main/trace',
+      'network',
+      'package.json',
+    ],
+    types: ['preload/contract'],
+    packages: ['conf'],
     node: true,
   },
 
@@ -103,6 +115,7 @@ const others = (top: string) => ['main', 'network', 'preload', 'renderer'].filte
 
 /** How an import of `target` is written from a file of `from`: the import's beginning is matched by its last segments. */
 function specifiers(from: string, target: string): string[] {
+  if (target.endsWith('.json')) return [`!**/${target}`];
   const sameTop = from.split('/')[0] === target.split('/')[0];
   const written = sameTop && from.includes('/') ? target.split('/').slice(1).join('/') : target;
   return folders.has(target) || !target.includes('/') ? [`!**/${written}/**`] : [`!**/${written}`];

@@ -1,0 +1,94 @@
+/**
+ * The one place where a call of the contract is checked, run, and its failure turned into a value. Both doors come through here:
+ * `ipc.ts` (the window) and `headless.ts` (NDJSON). A decoder's output type must be the contract's argument; a missing one is a type error.
+ */
+import * as v from 'valibot';
+import type { CallArgument, CallName, CallValue, Result } from '../preload/contract';
+import { AppError, toAppError } from './errors';
+
+/** One function for every call of the contract. */
+export type Handlers = { [N in CallName]: (argument: CallArgument<N>) => CallValue<N> | Promise<CallValue<N>> };
+
+/** The longest text one message may have, in UTF-16 code units. */
+export const maxTextLength = 100_000;
+/** The longest address, name, ID or subject a caller may pass. */
+export const maxFieldLength = 1_000;
+/** The most people one call may name. */
+export const maxPeople = 500;
+
+const field = v.pipe(v.string(), v.minLength(1), v.maxLength(maxFieldLength));
+const none = v.strictObject({});
+const inConversation = v.strictObject({ conversation: field });
+
+const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } = {
+  snapshot: none,
+  identity: none,
+  register: none,
+  unregister: none,
+  devices: none,
+  renameDevice: v.strictObject({ name: v.pipe(v.string(), v.maxLength(maxFieldLength)) }),
+  conversations: none,
+  messages: v.strictObject({
+    conversation: field,
+    before: v.optional(field),
+    limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(500))),
+  }),
+  sendText: v.strictObject({
+    to: v.optional(field),
+    conversation: v.optional(field),
+    text: v.pipe(v.string(), v.minLength(1), v.maxLength(maxTextLength)),
+    mode: v.optional(v.picklist(['session', 'pager'])),
+  }),
+  openConversation: v.strictObject({ to: field }),
+  openSession: v.strictObject({ to: field }),
+  closeSession: inConversation,
+  answer: v.strictObject({ invitation: field, accept: v.boolean(), everywhere: v.optional(v.boolean()) }),
+  addPeople: v.strictObject({
+    conversation: field,
+    people: v.pipe(v.array(field), v.minLength(1), v.maxLength(maxPeople)),
+    subject: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),
+  }),
+  participants: inConversation,
+  leave: inConversation,
+  composing: v.strictObject({ conversation: field, active: v.boolean() }),
+  markDisplayed: v.strictObject({ conversation: field, upTo: field }),
+  retry: v.strictObject({ message: field }),
+  discard: v.strictObject({ message: field }),
+  setPreferences: v.strictObject({
+    theme: v.picklist(['system', 'light', 'dark']),
+    receipts: v.strictObject({ delivered: v.boolean(), displayed: v.boolean() }),
+    composing: v.boolean(),
+    accept: v.picklist(['auto', 'ask']),
+  }),
+  signIn: v.strictObject({
+    address: field,
+    password: v.pipe(v.string(), v.maxLength(maxFieldLength)),
+    server: v.optional(field),
+    deviceName: v.pipe(v.string(), v.maxLength(maxFieldLength)),
+  }),
+  tryIt: v.strictObject({ person: field, deviceName: v.pipe(v.string(), v.maxLength(maxFieldLength)) }),
+  openDevice: v.strictObject({ person: field }),
+  quit: none,
+};
+
+/** Decodes, runs and answers one call. Never throws; an argument outside the contract changes nothing. */
+export async function dispatch(handlers: Handlers, name: unknown, argument: unknown): Promise<Result<unknown>> {
+  try {
+    if (typeof name !== 'string' || !Object.hasOwn(decoders, name)) {
+      throw new AppError('ipc/refused', { cause: `unknown call ${JSON.stringify(name)?.slice(0, 80)}` });
+    }
+    return { ok: true, value: await run(handlers, name as CallName, argument) };
+  } catch (error) {
+    return { ok: false, error: toAppError(error).toValue() };
+  }
+}
+
+function run<N extends CallName>(handlers: Handlers, name: N, argument: unknown): CallValue<N> | Promise<CallValue<N>> {
+  const decoded = v.safeParse(decoders[name], argument);
+  if (!decoded.success) {
+    const issue = decoded.issues[0];
+    const path = issue.path?.map((item) => String(item.key)).join('.') ?? '';
+    throw new AppError('ipc/refused', { cause: `${name}${path === '' ? '' : ` ${path}`}: ${issue.message}` });
+  }
+  return handlers[name](decoded.output);
+}

@@ -1,0 +1,31 @@
+/** What every part of the CPM layer stands on. Filled in by the composition root, `app.ts`; a test fills it with doubles. */
+import type { AppEventBody, PersonValue, PreferencesValue } from '../../preload/contract';
+import type { Clock, Logger } from '../base';
+import type { History } from '../history/history';
+import type { MsrpEndpoint } from '../msrp/session';
+import type { SipClient } from '../sip/client';
+
+/** The SIP side as the CPM layer uses it. */
+export type CpmSip = Pick<SipClient, 'invite' | 'sendPager' | 'subscribeConference'>;
+
+export interface CpmContext {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly history: History;
+  readonly sip: CpmSip;
+  readonly msrp: Pick<MsrpEndpoint, 'prepare'>;
+  /** The account's own address of record, as `addressKey` writes it. */
+  readonly self: string;
+  readonly selfName: string;
+  /** The Controlling Function's factory URI, provisioned with the account (R51). */
+  readonly factory: string;
+  /** People known beforehand, for their names. */
+  readonly knownPeople: readonly PersonValue[];
+  preferences(): PreferencesValue;
+  isRegistered(): boolean;
+  announce(event: AppEventBody): void;
+  /** Announces a conversation as it now stands. */
+  conversationChanged(conversation: string): void;
+  /** Announces a message as it now stands, and its conversation. */
+  messageChanged(message: string): void;
+}

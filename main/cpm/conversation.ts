@@ -1,0 +1,99 @@
+/**
+ * Conversations and the life of one message, as pure rules: one rank table serves the history, the outbox, the inbox and every view.
+ *
+ *   out:  queued -> sending -> sent -> delivered -> displayed
+ *           ^         |  \_______________________________^     (an IMDN may overtake the answer to the SEND)
+ *           |         v
+ *           +---- failed                                       (retry puts it back into the queue)
+ *   in:   received -> displayed
+ *
+ * A step that the table does not list is ignored: a late "delivered" after "displayed" changes nothing (RFC 5438 section 7.1.1.3 lets them cross).
+ */
+import type { ConversationValue, MessageState, MessageValue, PersonValue, SessionState } from '../../preload/contract';
+import type { ConversationRecord, MessageRecord } from '../history/history';
+import { addressKey, parseUri } from '../protocol/uri';
+
+const nextStates: Record<MessageState, readonly MessageState[]> = {
+  queued: ['sending', 'failed', 'sent', 'delivered', 'displayed'],
+  sending: ['queued', 'sent', 'delivered', 'displayed', 'failed'],
+  sent: ['delivered', 'displayed', 'failed'],
+  delivered: ['displayed'],
+  displayed: [],
+  failed: ['queued', 'sent', 'delivered', 'displayed'],
+  received: ['displayed'],
+};
+
+/** Whether a message may go from one state to the other. */
+export function mayBecome(from: MessageState, to: MessageState): boolean {
+  return nextStates[from].includes(to);
+}
+
+/** What a conversation shows besides its record. */
+export interface ConversationParts {
+  unread: number;
+  last: MessageValue | null;
+  session: SessionState;
+  peerDevice: ConversationValue['peerDevice'];
+}
+
+export function conversationValue(record: ConversationRecord, parts: ConversationParts): ConversationValue {
+  return {
+    conversation: record.id,
+    kind: record.kind,
+    subject: record.subject,
+    people: record.people,
+    unread: parts.unread,
+    last: parts.last,
+    session: parts.session,
+    peerDevice: parts.peerDevice,
+    continues: record.continues,
+    continuedBy: record.continuedBy,
+    joined: record.joined,
+    createdAt: record.createdAt,
+  };
+}
+
+export function messageValue(record: MessageRecord, receipts: MessageValue['receipts']): MessageValue {
+  return {
+    message: record.id,
+    conversation: record.conversation,
+    direction: record.direction,
+    from: record.from,
+    fromName: record.fromName,
+    fromDevice: record.fromDevice,
+    text: record.text,
+    state: record.state,
+    sentAt: record.sentAt,
+    receivedAt: record.receivedAt,
+    receipts,
+    error: record.error,
+  };
+}
+
+/** A person by address, with the best name at hand: what the network said, else what we knew, else the user part of the address. */
+export function person(address: string, said: string | null, known: readonly PersonValue[] = []): PersonValue {
+  const key = addressKey(address) ?? address;
+  const name = said?.trim() || known.find((candidate) => candidate.address === key)?.name || nameFromAddress(key);
+  return { address: key, name };
+}
+
+function nameFromAddress(address: string): string {
+  const uri = parseUri(address);
+  if (!uri.ok) return address;
+  if (uri.value.scheme === 'tel') return uri.value.number;
+  if (uri.value.scheme === 'other') return address;
+  return uri.value.user ?? uri.value.host;
+}
+
+/**
+ * How far a message to several people has come: as far as the slowest of them. One person's receipt moves it in a 1-1.
+ * `failed` receipts count as nothing here: the person is named in the message's receipts.
+ */
+export function stateByReceipts(people: readonly PersonValue[], receipts: MessageValue['receipts']): 'delivered' | 'displayed' | null {
+  if (people.length === 0) return null;
+  const reached = (address: string, dispositions: readonly string[]) =>
+    receipts.some((receipt) => receipt.address === address && dispositions.includes(receipt.disposition));
+  if (people.every((one) => reached(one.address, ['displayed']))) return 'displayed';
+  if (people.every((one) => reached(one.address, ['delivered', 'displayed']))) return 'delivered';
+  return null;
+}

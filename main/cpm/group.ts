@@ -1,0 +1,403 @@
+/**
+ * Group sessions: growing one out of a 1-1 by replacement, joining one by invitation, coming back to one, leaving it.
+ *
+ *   none -> inviting -> joined <-> away (media or dialog lost; comes back with the next registration or text)
+ *              |           |
+ *              v           +-> left (the person left, or the network ended the group with 410)
+ *            none (nobody joined)
+ *
+ * The upgrade (R50-R69): A invites through the Controlling Function, naming B's device and the 1-1 session that B shall replace. B joins the
+ * group, and then leaves the 1-1 on its own signalling path. The 1-1 lives until that BYE; A never ends it, but for a guard.
+ */
+import type { ParticipantValue, PersonValue, SessionState } from '../../preload/contract';
+import { type Disposable, drop } from '../base';
+import { AppError } from '../errors';
+import type { ConversationRecord } from '../history/history';
+import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../protocol/conference-info';
+import { icsi } from '../protocol/feature-tags';
+import { encodeReplacingEntry, encodeResourceLists, parseResourceLists, type ResourceListEntry } from '../protocol/resource-lists';
+import { addressKey } from '../protocol/uri';
+import type { IncomingInvite } from '../sip/client';
+import type { CpmContext } from './context';
+import { person } from './conversation';
+import type { Inbox } from './inbox';
+import type { Invitations } from './invitations';
+import type { OneToOneSessions } from './one-to-one';
+import { participantsOf, presentPeople } from './participants';
+import { CpmSession, completed } from './session';
+
+/** LAB: how long A lets the 1-1 live after B has joined the group, should B's BYE never come. */
+export const replacementGuardMs = 30_000;
+
+/** The Reason cause with which a Controlling Function says that the group is over (cause=410;text="Gone"). */
+const groupIsOver = 410;
+
+interface LiveGroup {
+  session: CpmSession;
+  subscription: Disposable | null;
+}
+
+export class Groups {
+  readonly #context: CpmContext;
+  readonly #inbox: Inbox;
+  readonly #invitations: Invitations;
+  readonly #oneToOne: OneToOneSessions;
+  readonly #live = new Map<string, LiveGroup>();
+  readonly #rosters = new Map<string, ConferenceInfo>();
+  readonly #rejoining = new Map<string, Promise<CpmSession>>();
+  readonly #guards = new Set<Disposable>();
+
+  constructor(context: CpmContext, inbox: Inbox, invitations: Invitations, oneToOne: OneToOneSessions) {
+    this.#context = context;
+    this.#inbox = inbox;
+    this.#invitations = invitations;
+    this.#oneToOne = oneToOne;
+  }
+
+  state(conversation: string): SessionState {
+    const live = this.#live.get(conversation);
+    if (live !== undefined) return live.session.state === 'established' ? 'established' : 'pending';
+    return this.#rejoining.has(conversation) ? 'pending' : 'ended';
+  }
+
+  current(conversation: string): CpmSession | null {
+    return this.#live.get(conversation)?.session ?? null;
+  }
+
+  participants(conversation: string): ParticipantValue[] {
+    const roster = this.#rosters.get(conversation);
+    const record = this.#context.history.conversation(conversation);
+    return participantsOf(roster ?? null, record?.people ?? [], { address: this.#context.self, name: this.#context.selfName });
+  }
+
+  /**
+   * Makes a group of a 1-1 and further people. Resolves at the Controlling Function's 200, which comes with the first acceptance by anyone.
+   * @throws AppError `group/nobody-joined`, `sip/*`, `net/*`; the 1-1 is then untouched
+   */
+  async create(from: ConversationRecord, people: readonly string[], subject: string | null): Promise<ConversationRecord> {
+    const { history, clock, self } = this.#context;
+    const peer = from.peer;
+    if (from.kind !== 'oneToOne' || peer === null)
+      throw new AppError('ipc/refused', { cause: 'people can be added to a 1-1 conversation' });
+    const invited = invitedPeople(people, [self, peer], this.#context.knownPeople);
+    const replaced = this.#oneToOne.current(from.id);
+    const replacedSession = replaced?.state === 'established' ? replaced : null;
+    const entries: ResourceListEntry[] = [
+      replacedSession === null
+        ? { uri: peer, copyControl: 'to' }
+        : encodeReplacingEntry({
+            uri: replacedSession.remote?.gruu ?? peer,
+            instanceId: replacedSession.remote?.instanceId ?? null,
+            contributionId: replacedSession.contributionId,
+          }),
+      ...invited.map((one): ResourceListEntry => ({ uri: one.address, copyControl: 'to' })),
+    ];
+    const now = clock.now();
+    const group: ConversationRecord = {
+      id: clock.uuid(),
+      kind: 'group',
+      peer: null,
+      subject,
+      people: [...from.people, ...invited],
+      conversationId: clock.uuid(),
+      contributionId: clock.uuid(),
+      focus: null,
+      continues: from.id,
+      continuedBy: null,
+      joined: true,
+      createdAt: now,
+      activityAt: now,
+    };
+    const session = CpmSession.invite(
+      this.#context,
+      group.id,
+      {
+        target: this.#context.factory,
+        icsi: icsi.groupSession,
+        conversationId: group.conversationId,
+        contributionId: group.contributionId ?? '',
+        ...(replacedSession === null ? {} : { inReplyTo: replacedSession.contributionId }),
+        ...(subject === null ? {} : { subject }),
+        require: ['recipient-list-invite'],
+        parts: [
+          {
+            contentType: 'application/resource-lists+xml',
+            headers: new Map([['content-disposition', 'recipient-list']]),
+            body: new TextEncoder().encode(encodeResourceLists(entries)),
+          },
+        ],
+      },
+      (type, body) => this.#receiveContent(group.id, type, body),
+    );
+    try {
+      await session.answered;
+    } catch (error) {
+      throw nobodyJoined(error);
+    }
+    const established: ConversationRecord = { ...group, focus: session.remote?.contactUri ?? null };
+    history.transaction(() => {
+      history.putConversation(established);
+      const current = history.conversation(from.id) ?? from;
+      history.putConversation({ ...current, continuedBy: group.id });
+    });
+    this.#hold(established, session);
+    if (replacedSession !== null) this.#guardReplaced(from.id, replacedSession);
+    this.#context.conversationChanged(from.id);
+    await session.opened;
+    return established;
+  }
+
+  /** An INVITE from a focus. */
+  async receive(invite: IncomingInvite): Promise<void> {
+    const { history, self } = this.#context;
+    const { contributionId, sessionReplaces, referredBy, subject } = invite.headers;
+    if (contributionId === null) return invite.reject(400, 'Contribution-ID missing');
+    const inviter = person(referredBy ?? invite.remote.address, null, this.#namesAtHand());
+    const replaced = sessionReplaces === null ? null : this.#oneToOne.replaceable(sessionReplaces, inviter.address);
+    if (sessionReplaces !== null && replaced === null) {
+      this.#context.log.warn(
+        'a group invitation names a session to replace that is not its inviter’s; it is taken as an ordinary invitation',
+        {
+          inviter: inviter.address,
+        },
+      );
+    }
+    const known = history.groupByContribution(contributionId);
+    const people = uniquePeople([inviter, ...this.#historyList(invite)], self);
+    const accept = () => this.#join(invite, { contributionId, subject, people, known, replaced });
+    // Who already talks with the inviter has agreed to talk; and a second INVITE to a group one is in only renews the session.
+    const agreed = replaced !== null || (known?.joined ?? false) || this.#context.preferences().accept === 'auto';
+    if (agreed) return accept();
+    this.#invitations.ask(invite, { kind: 'group', from: inviter, subject, people, replaces: null }, accept);
+  }
+
+  /** The session of a group, coming back to it where there is none. @throws AppError `conversation/no-session` when the group is over */
+  async ensure(conversation: ConversationRecord): Promise<CpmSession> {
+    const live = this.#live.get(conversation.id);
+    if (live !== undefined) {
+      await live.session.opened;
+      return live.session;
+    }
+    const running = this.#rejoining.get(conversation.id);
+    if (running !== undefined) return running;
+    const rejoin = this.#rejoin(conversation).finally(() => this.#rejoining.delete(conversation.id));
+    this.#rejoining.set(conversation.id, rejoin);
+    return rejoin;
+  }
+
+  /** Comes back to every group this device is in: after a start, and after the network was away. */
+  rejoinAll(): void {
+    for (const record of this.#context.history.conversations()) {
+      if (record.kind !== 'group' || !record.joined || this.#live.has(record.id)) continue;
+      drop(this.ensure(record), { ...this.#context.log, error: this.#context.log.info }, 'coming back to a group');
+    }
+  }
+
+  /** Leaves for good: `departed` at the Controlling Function, which does not invite again by itself. */
+  async leave(conversation: ConversationRecord): Promise<void> {
+    this.#setJoined(conversation.id, false);
+    const live = this.#live.get(conversation.id);
+    if (live !== undefined) await live.session.close(completed);
+    this.#context.conversationChanged(conversation.id);
+  }
+
+  /** Ends the media without leaving: this device is only going away. */
+  async closeAll(): Promise<void> {
+    for (const guard of this.#guards) guard.dispose();
+    await Promise.allSettled([...this.#live.values()].map((live) => live.session.close()));
+  }
+
+  async #join(
+    invite: IncomingInvite,
+    options: {
+      contributionId: string;
+      subject: string | null;
+      people: PersonValue[];
+      known: ConversationRecord | null;
+      replaced: { conversation: string; session: CpmSession } | null;
+    },
+  ): Promise<void> {
+    const { history, clock } = this.#context;
+    const now = clock.now();
+    const group: ConversationRecord = {
+      id: options.known?.id ?? clock.uuid(),
+      kind: 'group',
+      peer: null,
+      subject: options.subject ?? options.known?.subject ?? null,
+      people: options.people.length > 0 ? options.people : (options.known?.people ?? []),
+      conversationId: invite.headers.conversationId ?? options.known?.conversationId ?? clock.uuid(),
+      contributionId: options.contributionId,
+      focus: invite.remote.contactUri,
+      continues: options.replaced?.conversation ?? options.known?.continues ?? null,
+      continuedBy: null,
+      joined: true,
+      createdAt: options.known?.createdAt ?? now,
+      activityAt: now,
+    };
+    history.putConversation(group);
+    const previous = this.#live.get(group.id);
+    this.#live.delete(group.id);
+    if (previous !== undefined) drop(previous.session.close(), this.#context.log, 'closing the previous group session');
+    const session = CpmSession.accept(this.#context, group.id, invite, options.contributionId, (type, body) =>
+      this.#receiveContent(group.id, type, body),
+    );
+    this.#hold(group, session);
+    try {
+      await session.opened;
+    } catch (error) {
+      // The Controlling Function vanished after our 200: what was there before stays (R58).
+      if (options.known === null) this.#setJoined(group.id, false);
+      this.#context.conversationChanged(group.id);
+      throw error;
+    }
+    const replaced = options.replaced;
+    if (replaced === null) return;
+    const old = history.conversation(replaced.conversation);
+    if (old !== null) history.putConversation({ ...old, continuedBy: group.id });
+    this.#context.conversationChanged(replaced.conversation);
+    await this.#oneToOne.leaveReplaced(replaced.conversation, replaced.session);
+  }
+
+  async #rejoin(conversation: ConversationRecord): Promise<CpmSession> {
+    const { focus, contributionId } = conversation;
+    if (focus === null || contributionId === null || !conversation.joined) {
+      throw new AppError('conversation/no-session', { cause: 'not in this group any more' }, 'never');
+    }
+    const session = CpmSession.invite(
+      this.#context,
+      conversation.id,
+      {
+        target: focus,
+        icsi: icsi.groupSession,
+        conversationId: conversation.conversationId,
+        contributionId,
+        ...(conversation.subject === null ? {} : { subject: conversation.subject }),
+      },
+      (type, body) => this.#receiveContent(conversation.id, type, body),
+    );
+    try {
+      await session.answered;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'sip/rejected' && [403, 404, 410].includes(error.detail.status ?? 0)) {
+        this.#setJoined(conversation.id, false);
+        this.#context.conversationChanged(conversation.id);
+        throw new AppError('conversation/no-session', error.detail, 'never');
+      }
+      throw error;
+    }
+    this.#hold({ ...conversation, focus: session.remote?.contactUri ?? focus }, session);
+    await session.opened;
+    return session;
+  }
+
+  #hold(group: ConversationRecord, session: CpmSession): void {
+    const live: LiveGroup = { session, subscription: null };
+    this.#live.set(group.id, live);
+    const onState = () => {
+      if (session.state === 'established' && live.subscription === null) live.subscription = this.#subscribe(group.id, session);
+      if (session.state === 'ended' && this.#live.get(group.id) === live) {
+        this.#live.delete(group.id);
+        live.subscription?.dispose();
+        if (session.sip?.end?.cause === groupIsOver) this.#setJoined(group.id, false);
+      }
+      this.#context.conversationChanged(group.id);
+    };
+    session.onState.on(onState);
+    onState();
+  }
+
+  #subscribe(conversation: string, session: CpmSession): Disposable {
+    const focus = session.remote?.contactUri ?? '';
+    const subscription = this.#context.sip.subscribeConference(focus, icsi.groupSession);
+    subscription.onDocument.on((xml) => {
+      const parsed = parseConferenceInfo(xml);
+      if (!parsed.ok) {
+        this.#context.log.warn('a conference document was left out', { reason: parsed.reason });
+        return;
+      }
+      const previous = this.#rosters.get(conversation) ?? null;
+      this.#takeRoster(conversation, mergeConferenceInfo(previous, parsed.value));
+    });
+    return subscription;
+  }
+
+  #takeRoster(conversation: string, roster: ConferenceInfo): void {
+    const { history, self } = this.#context;
+    this.#rosters.set(conversation, roster);
+    const record = history.conversation(conversation);
+    if (record === null) return;
+    const participants = this.participants(conversation);
+    const people = presentPeople(participants, self);
+    const subject = roster.subject ?? record.subject;
+    if (people.length > 0 && (subject !== record.subject || JSON.stringify(people) !== JSON.stringify(record.people))) {
+      history.putConversation({ ...record, people, subject });
+    }
+    this.#context.announce({ event: 'participants', conversation, participants });
+    this.#context.conversationChanged(conversation);
+  }
+
+  #guardReplaced(conversation: string, session: CpmSession): void {
+    this.#oneToOne.expectReplacement(conversation);
+    const guard = this.#context.clock.setTimer(replacementGuardMs, () => {
+      this.#guards.delete(guard);
+      if (session.state === 'established' && session.sip !== null) {
+        const group = this.#context.history.conversation(conversation)?.continuedBy ?? null;
+        const peer = session.remote?.address;
+        const moved = group !== null && this.participants(group).some((one) => one.address === peer && one.state === 'connected');
+        // B declined: the 1-1 goes on (R58).
+        if (moved) drop(this.#oneToOne.leaveReplaced(conversation, session), this.#context.log, 'ending a replaced 1-1 session');
+      }
+    });
+    this.#guards.add(guard);
+  }
+
+  #setJoined(conversation: string, joined: boolean): void {
+    const record = this.#context.history.conversation(conversation);
+    if (record !== null && record.joined !== joined) this.#context.history.putConversation({ ...record, joined });
+  }
+
+  #receiveContent(conversation: string, type: string, body: Uint8Array): Promise<void> {
+    return this.#inbox.receive({ conversation, sender: null, senderInstance: null, senderDevice: null }, type, body);
+  }
+
+  /** The people that the invitation's list names (RFC 5366: recipient-list-history). */
+  #historyList(invite: IncomingInvite): PersonValue[] {
+    const part = invite.parts.find((candidate) => candidate.contentType.toLowerCase().startsWith('application/resource-lists+xml'));
+    if (part === undefined) return [];
+    const list = parseResourceLists(new TextDecoder().decode(part.body));
+    if (!list.ok) {
+      this.#context.log.warn('the list of an invitation was left out', { reason: list.reason });
+      return [];
+    }
+    return list.value
+      .filter((entry) => entry.copyControl !== 'bcc')
+      .map((entry) => person(entry.uri, entry.displayName ?? null, this.#namesAtHand()));
+  }
+
+  #namesAtHand(): PersonValue[] {
+    return [...this.#context.history.conversations().flatMap((record) => record.people), ...this.#context.knownPeople];
+  }
+}
+
+function invitedPeople(people: readonly string[], present: readonly string[], known: readonly PersonValue[]): PersonValue[] {
+  const invited = new Map<string, PersonValue>();
+  for (const address of people) {
+    const key = addressKey(address);
+    if (key === null) throw new AppError('account/bad-address', { cause: address }, 'user');
+    if (!present.includes(key)) invited.set(key, person(key, null, known));
+  }
+  if (invited.size === 0) throw new AppError('ipc/refused', { cause: 'everybody named is in this conversation already' }, 'user');
+  return [...invited.values()];
+}
+
+function uniquePeople(people: readonly PersonValue[], self: string): PersonValue[] {
+  const unique = new Map<string, PersonValue>();
+  for (const one of people) if (one.address !== self && !unique.has(one.address)) unique.set(one.address, one);
+  return [...unique.values()];
+}
+
+/** The final answers with which a Controlling Function says that everybody refused or could not be reached. */
+function nobodyJoined(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== 'sip/rejected') return error;
+  return [408, 480, 486, 600, 603].includes(error.detail.status ?? 0) ? new AppError('group/nobody-joined', error.detail, 'user') : error;
+}

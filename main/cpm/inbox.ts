@@ -1,0 +1,178 @@
+/**
+ * What arrives: CPIM in, one committed message (or receipt, or composing state) out.
+ *
+ * The promise of `receive` is the network's acknowledgement: it resolves only when the message and the delivery notification that it asks
+ * for are on disk, in one transaction. The same message may come any number of times, by any path; it is kept once (imdn.Message-ID and direction).
+ */
+import type { PersonValue } from '../../preload/contract';
+import { AppError } from '../errors';
+import type { ConversationRecord, MessageRecord } from '../history/history';
+import { type CpimMessage, parseCpim } from '../protocol/cpim';
+import { parseImdn } from '../protocol/imdn';
+import { parseIsComposing } from '../protocol/is-composing';
+import { parseContentType } from '../protocol/multipart';
+import type { CpmContext } from './context';
+import { mayBecome, person, stateByReceipts } from './conversation';
+import { composingType, cpimType, imdnType, type ReceiptPayload } from './envelope';
+import { receiptLane } from './outbox';
+
+/** The longest text taken into the history, in UTF-16 code units; a longer one is refused with 413. */
+export const maxIncomingTextLength = 200_000;
+/** LAB: how long a composing state without a refresh time holds (RFC 3994 section 3.3 asks for a default). */
+export const defaultComposingMs = 120_000;
+
+/** Where content came from. */
+export interface Arrival {
+  conversation: string;
+  /** The asserted identity of a 1-1's other side; null in a group, where the Controlling Function vouches for the CPIM From. */
+  sender: PersonValue | null;
+  senderInstance: string | null;
+  senderDevice: string | null;
+}
+
+export class Inbox {
+  readonly #context: CpmContext;
+  readonly #receiptQueued: (lane: string) => void;
+  readonly #composing = new Map<string, { dispose(): void }>();
+
+  constructor(context: CpmContext, receiptQueued: (lane: string) => void) {
+    this.#context = context;
+    this.#receiptQueued = receiptQueued;
+  }
+
+  /** Takes one piece of content. @throws AppError when it could not be kept; the caller then refuses it to the network. */
+  async receive(arrival: Arrival, contentType: string, body: Uint8Array): Promise<void> {
+    const type = parseContentType(contentType).type;
+    if (type === composingType) return this.#receiveComposing(arrival, arrival.sender, body);
+    if (type !== cpimType) {
+      this.#context.log.info('content of an unknown type was left out', { contentType });
+      return;
+    }
+    const envelope = parseCpim(body);
+    if (!envelope.ok) throw new AppError('sip/malformed', { cause: `CPIM: ${envelope.reason}` });
+    const conversation = this.#context.history.conversation(arrival.conversation);
+    if (conversation === null) throw new AppError('conversation/unknown', { cause: arrival.conversation });
+    const sender = arrival.sender ?? person(envelope.value.from ?? 'sip:anonymous@anonymous.invalid', null, conversation.people);
+    switch (parseContentType(envelope.value.contentType).type) {
+      case 'text/plain':
+        return this.#receiveText(arrival, conversation, sender, envelope.value);
+      case imdnType:
+        return this.#receiveReceipt(conversation, sender, envelope.value);
+      case composingType:
+        return this.#receiveComposing(arrival, sender, envelope.value.body);
+      default:
+        // Unknown inner types are dropped, never shown as bytes.
+        this.#context.log.info('a message of an unknown type was left out', { contentType: envelope.value.contentType });
+    }
+  }
+
+  #receiveText(arrival: Arrival, conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): void {
+    const { history, clock, self } = this.#context;
+    const text = new TextDecoder().decode(envelope.body);
+    if (text.length > maxIncomingTextLength) throw new AppError('msrp/rejected', { status: 413, reason: 'Message too large' });
+    const own = sender.address === self;
+    const now = clock.now();
+    const record: MessageRecord = {
+      id: envelope.messageId ?? `${sender.address}|${envelope.dateTime ?? 0}|${text.length}`,
+      conversation: conversation.id,
+      direction: own ? 'out' : 'in',
+      from: sender.address,
+      fromName: own ? this.#context.selfName : sender.name,
+      fromDevice: arrival.senderDevice,
+      text,
+      state: own ? 'sent' : 'received',
+      sentAt: envelope.dateTime ?? now,
+      receivedAt: now,
+      error: null,
+      wantsDelivered: envelope.dispositions.includes('positive-delivery'),
+      wantsDisplayed: envelope.dispositions.includes('display'),
+    };
+    const lane = receiptLane(conversation.id);
+    const answersDelivery = !own && record.wantsDelivered && this.#context.preferences().receipts.delivered;
+    const added = history.transaction(() => {
+      if (!history.addMessage(record)) return false;
+      // Read again inside the transaction: the roster may have changed since.
+      const current = history.conversation(conversation.id) ?? conversation;
+      history.putConversation({ ...current, activityAt: now });
+      if (answersDelivery) {
+        const payload: ReceiptPayload = {
+          to: sender.address,
+          toInstance: arrival.senderInstance,
+          disposition: 'delivered',
+          at: now,
+          sentAt: record.sentAt,
+        };
+        history.addJob({ lane, kind: 'receipt', message: record.id, payload: JSON.stringify(payload), nextAt: now });
+      }
+      return true;
+    });
+    if (!added) return;
+    this.#stopComposing(conversation.id, sender.address);
+    this.#context.messageChanged(record.id);
+    if (answersDelivery) this.#receiptQueued(lane);
+  }
+
+  #receiveReceipt(conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): void {
+    const { history, clock } = this.#context;
+    const imdn = parseImdn(envelope.body);
+    if (!imdn.ok) throw new AppError('sip/malformed', { cause: `IMDN: ${imdn.reason}` });
+    const { kind, status, messageId } = imdn.value;
+    const disposition =
+      kind === 'display' && status === 'displayed' ? 'displayed' : kind === 'delivery' && status === 'delivered' ? 'delivered' : 'failed';
+    if (kind === 'processing' || (disposition === 'failed' && kind !== 'delivery')) return;
+    const message = history.message(messageId);
+    if (message === null || message.direction !== 'out') {
+      this.#context.log.debug('a receipt for a message that is not here', { messageId });
+      return;
+    }
+    const changed = history.transaction(() => {
+      if (!history.addReceipt({ message: messageId, address: sender.address, disposition, at: envelope.dateTime ?? clock.now() }))
+        return false;
+      const home = history.conversation(message.conversation) ?? conversation;
+      const others = home.people.filter((one) => one.address !== this.#context.self);
+      const reached = stateByReceipts(others.length === 0 ? [sender] : others, history.receipts(messageId));
+      if (reached !== null && mayBecome(message.state, reached)) history.setMessageState(messageId, reached, null);
+      else if (disposition === 'failed' && home.kind === 'oneToOne' && mayBecome(message.state, 'failed')) {
+        history.setMessageState(messageId, 'failed', new AppError('message/undelivered', { reason: status }, 'user').toValue());
+      }
+      return true;
+    });
+    if (changed) this.#context.messageChanged(messageId);
+  }
+
+  #receiveComposing(arrival: Arrival, sender: PersonValue | null, body: Uint8Array): void {
+    if (sender === null || sender.address === this.#context.self) return;
+    const composing = parseIsComposing(body);
+    if (!composing.ok) {
+      this.#context.log.info('an unreadable composing state was left out', { reason: composing.reason });
+      return;
+    }
+    this.#stopComposing(arrival.conversation, sender.address);
+    if (composing.value.state !== 'active') return;
+    const holdsMs = composing.value.refreshSeconds === null ? defaultComposingMs : composing.value.refreshSeconds * 1000;
+    const key = composingKey(arrival.conversation, sender.address);
+    const timer = this.#context.clock.setTimer(Math.min(holdsMs, defaultComposingMs), () =>
+      this.#stopComposing(arrival.conversation, sender.address),
+    );
+    this.#composing.set(key, timer);
+    this.#context.announce({ event: 'composing', conversation: arrival.conversation, from: sender.address, active: true });
+  }
+
+  #stopComposing(conversation: string, from: string): void {
+    const key = composingKey(conversation, from);
+    const timer = this.#composing.get(key);
+    if (timer === undefined) return;
+    timer.dispose();
+    this.#composing.delete(key);
+    this.#context.announce({ event: 'composing', conversation, from, active: false });
+  }
+
+  dispose(): void {
+    for (const timer of this.#composing.values()) timer.dispose();
+    this.#composing.clear();
+  }
+}
+
+function composingKey(conversation: string, from: string): string {
+  return `${conversation} ${from}`;
+}

@@ -1,0 +1,56 @@
+/**
+ * Invitations that wait for the person's answer. Each rings until it is answered here, answered on another device, or withdrawn.
+ *
+ *   asked -> accepted | declined (486, everywhere: 603) | withdrawn (the inviter, or another device of this person, was faster)
+ */
+import type { InvitationValue } from '../../preload/contract';
+import { AppError } from '../errors';
+import type { IncomingInvite } from '../sip/client';
+import type { CpmContext } from './context';
+
+interface Waiting {
+  value: InvitationValue;
+  invite: IncomingInvite;
+  accept: () => Promise<void>;
+}
+
+export class Invitations {
+  readonly #context: CpmContext;
+  readonly #waiting = new Map<string, Waiting>();
+
+  constructor(context: CpmContext) {
+    this.#context = context;
+  }
+
+  list(): InvitationValue[] {
+    return [...this.#waiting.values()].map((waiting) => waiting.value);
+  }
+
+  /** Rings and asks. `accept` runs once, if the person says yes. */
+  ask(invite: IncomingInvite, value: Omit<InvitationValue, 'invitation'>, accept: () => Promise<void>): void {
+    const invitation = this.#context.clock.uuid();
+    const waiting: Waiting = { value: { invitation, ...value }, invite, accept };
+    this.#waiting.set(invitation, waiting);
+    invite.onState.on((state) => {
+      if (state === 'ended') this.#remove(invitation);
+    });
+    invite.ring();
+    this.#context.announce({ event: 'invitation', ...waiting.value });
+  }
+
+  /**
+   * Answers an invitation. Declining refuses with 486, on this device alone; only `everywhere` refuses for all devices, with 603.
+   * @throws AppError `conversation/unknown` when it is answered or withdrawn already
+   */
+  async answer(invitation: string, accept: boolean, everywhere: boolean): Promise<void> {
+    const waiting = this.#waiting.get(invitation);
+    if (waiting === undefined) throw new AppError('conversation/unknown', { cause: `no invitation ${invitation}` });
+    this.#remove(invitation);
+    if (accept) await waiting.accept();
+    else await waiting.invite.reject(everywhere ? 603 : 486);
+  }
+
+  #remove(invitation: string): void {
+    if (this.#waiting.delete(invitation)) this.#context.announce({ event: 'invitationEnded', invitation });
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * The CPM side of one signed-in account: it joins inbox, outbox, 1-1 sessions and groups, and answers the calls about conversations.
+ * It lives from sign-in to sign-out.
+ */
+import type { ConversationValue, MessageValue, ParticipantValue, SessionState } from '../../preload/contract';
+import { type Disposable, drop } from '../base';
+import { AppError } from '../errors';
+import type { ConversationRecord, MessageRecord } from '../history/history';
+import { icsi } from '../protocol/feature-tags';
+import { encodeIsComposing } from '../protocol/is-composing';
+import { addressKey } from '../protocol/uri';
+import type { IncomingInvite, IncomingPager } from '../sip/client';
+import type { CpmContext } from './context';
+import { conversationValue, messageValue, person } from './conversation';
+import { composingType, cpimType, type ReceiptPayload, receiptEnvelope, textEnvelope, wrappedComposing } from './envelope';
+import { Groups } from './group';
+import { Inbox } from './inbox';
+import { Invitations } from './invitations';
+import { OneToOneSessions } from './one-to-one';
+import { type Carrier, Outbox, receiptLane } from './outbox';
+
+/** How many messages `messages` returns when nobody says. */
+export const defaultPage = 50;
+/** LAB: after how many seconds a composing state must be told again (RFC 3994 section 3.2). */
+export const composingRefreshSeconds = 60;
+
+export class Messenger implements Disposable {
+  readonly invitations: Invitations;
+  readonly #context: CpmContext;
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+  readonly #oneToOne: OneToOneSessions;
+  readonly #groups: Groups;
+
+  /** `context.conversationChanged` and `messageChanged` are filled in here: they need what this class joins. */
+  constructor(context: Omit<CpmContext, 'conversationChanged' | 'messageChanged'>) {
+    this.#context = {
+      ...context,
+      conversationChanged: (id) => this.#announceConversation(id),
+      messageChanged: (id) => this.#announceMessage(id),
+    };
+    this.#inbox = new Inbox(this.#context, (lane) => this.#outbox.wake(lane));
+    this.invitations = new Invitations(this.#context);
+    this.#oneToOne = new OneToOneSessions(this.#context, this.#inbox, this.invitations);
+    this.#groups = new Groups(this.#context, this.#inbox, this.invitations, this.#oneToOne);
+    this.#outbox = new Outbox(this.#context, this.#carrier());
+  }
+
+  // ---------------------------------------------------------------- from the network
+
+  receiveInvite(invite: IncomingInvite): void {
+    const received = invite.remote.isFocus ? this.#groups.receive(invite) : this.#oneToOne.receive(invite);
+    drop(received, { ...this.#context.log, error: this.#context.log.warn }, 'an invitation');
+  }
+
+  /** A pager message. Resolves with the SIP status; 200 only when the message is on disk. */
+  async receivePager(pager: IncomingPager): Promise<number> {
+    const conversation = this.#oneToOne.conversationWith(pager.remote.address, pager.remote.displayName);
+    const arrival = {
+      conversation: conversation.id,
+      sender: person(pager.remote.address, pager.remote.displayName, conversation.people),
+      senderInstance: pager.remote.instanceId,
+      senderDevice: pager.remote.deviceName,
+    };
+    try {
+      await this.#inbox.receive(arrival, pager.contentType, pager.body);
+      return 200;
+    } catch (error) {
+      this.#context.log.warn('a pager message was refused', { error: String(error) });
+      if (error instanceof AppError && error.code === 'sip/malformed') return 400;
+      return error instanceof AppError && error.detail.status === 413 ? 413 : 500;
+    }
+  }
+
+  /** The registration has its 200: what waited may leave, and groups are come back to. */
+  registered(): void {
+    this.#outbox.wakeAll();
+    this.#groups.rejoinAll();
+  }
+
+  // ---------------------------------------------------------------- calls
+
+  conversations(): ConversationValue[] {
+    return this.#context.history.conversations().map((record) => this.#value(record));
+  }
+
+  messages(conversation: string, before: string | undefined, limit: number): MessageValue[] {
+    this.#record(conversation);
+    return this.#context.history.messages(conversation, { before, limit }).map((record) => this.#message(record));
+  }
+
+  openConversation(to: string): string {
+    return this.#oneToOne.conversationWith(this.#address(to), null).id;
+  }
+
+  sendText(target: { to?: string | undefined; conversation?: string | undefined }, text: string, mode: 'session' | 'pager') {
+    if ((target.to === undefined) === (target.conversation === undefined))
+      throw new AppError('ipc/refused', { cause: 'name either `to` or `conversation`' });
+    const record =
+      target.conversation !== undefined
+        ? this.#record(target.conversation)
+        : this.#oneToOne.conversationWith(this.#address(target.to ?? ''), null);
+    if (record.kind === 'group' && !record.joined)
+      throw new AppError('conversation/no-session', { cause: 'not in this group any more' }, 'never');
+    if (record.kind === 'group' && mode === 'pager') throw new AppError('ipc/refused', { cause: 'a pager message goes to one person' });
+    const message = this.#outbox.queueText(record, text, mode);
+    return { message: message.id, conversation: record.id };
+  }
+
+  async openSession(to: string): Promise<{ conversation: string; state: SessionState }> {
+    const record = this.#oneToOne.conversationWith(this.#address(to), null);
+    await this.#oneToOne.open(record, null).session.opened;
+    return { conversation: record.id, state: this.#state(record) };
+  }
+
+  async closeSession(conversation: string): Promise<{ conversation: string; state: SessionState }> {
+    const record = this.#record(conversation);
+    if (record.kind === 'group') throw new AppError('ipc/refused', { cause: 'a group is left, not closed' });
+    await this.#oneToOne.close(conversation);
+    return { conversation, state: this.#state(record) };
+  }
+
+  async addPeople(conversation: string, people: readonly string[], subject: string | undefined): Promise<{ conversation: string }> {
+    const group = await this.#groups.create(this.#record(conversation), people, subject?.trim() || null);
+    return { conversation: group.id };
+  }
+
+  participants(conversation: string): ParticipantValue[] {
+    const record = this.#record(conversation);
+    if (record.kind === 'group') return this.#groups.participants(conversation);
+    throw new AppError('ipc/refused', { cause: 'a 1-1 conversation has no participants list' });
+  }
+
+  async leave(conversation: string): Promise<void> {
+    const record = this.#record(conversation);
+    if (record.kind === 'group') await this.#groups.leave(record);
+    else await this.#oneToOne.close(conversation);
+  }
+
+  /** Tells the others that the person is typing, or has stopped. Nothing is kept and nothing fails: it is only a hint. */
+  composing(conversation: string, active: boolean): void {
+    const record = this.#record(conversation);
+    const session = record.kind === 'group' ? this.#groups.current(conversation) : this.#oneToOne.current(conversation);
+    if (session === null || session.state !== 'established' || !this.#context.preferences().composing) return;
+    const body = encodeIsComposing({
+      state: active ? 'active' : 'idle',
+      refreshSeconds: active ? composingRefreshSeconds : null,
+      contentType: 'text/plain',
+    });
+    const sent =
+      record.kind === 'group'
+        ? session.send(cpimType, wrappedComposing(this.#context.self, record.focus ?? '', this.#context.clock.now(), body))
+        : session.send(composingType, body);
+    drop(sent, { ...this.#context.log, error: this.#context.log.debug }, 'a composing state');
+  }
+
+  /** Marks what the person has really seen, and queues the display notifications that the senders asked for. */
+  markDisplayed(conversation: string, upTo: string): void {
+    const { history, clock } = this.#context;
+    const record = this.#record(conversation);
+    const now = clock.now();
+    const lane = receiptLane(record.id);
+    const answers = this.#context.preferences().receipts.displayed;
+    const seen = history.transaction(() =>
+      history.undisplayed(conversation, upTo).map((message) => {
+        history.setMessageState(message.id, 'displayed', null, 'in');
+        if (answers && message.wantsDisplayed) {
+          const payload: ReceiptPayload = { to: message.from, toInstance: null, disposition: 'displayed', at: now, sentAt: message.sentAt };
+          history.addJob({ lane, kind: 'receipt', message: message.id, payload: JSON.stringify(payload), nextAt: now });
+        }
+        return message.id;
+      }),
+    );
+    for (const id of seen) this.#announceMessage(id, 'in');
+    if (seen.length > 0) this.#outbox.wake(lane);
+  }
+
+  retry(message: string): void {
+    this.#outbox.retry(message);
+  }
+
+  discard(message: string): void {
+    this.#outbox.discard(message);
+  }
+
+  /** Ends every session cleanly; groups are not left. */
+  async close(): Promise<void> {
+    this.#outbox.dispose();
+    await Promise.allSettled([this.#oneToOne.closeAll(), this.#groups.closeAll()]);
+    this.dispose();
+  }
+
+  dispose(): void {
+    this.#outbox.dispose();
+    this.#inbox.dispose();
+  }
+
+  // ---------------------------------------------------------------- to the network
+
+  #carrier(): Carrier {
+    return {
+      carryText: (message, conversation, mode) => {
+        if (conversation.kind === 'group') return this.#carryToGroup(message, conversation);
+        return mode === 'pager' ? this.#carryByPager(message, conversation) : this.#carryInSession(message, conversation);
+      },
+      carryReceipt: (message, payload, conversation) => this.#carryReceipt(message, payload, conversation),
+    };
+  }
+
+  async #carryInSession(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
+    const envelope = textEnvelope(message, conversation.peer ?? '');
+    const { session, isNew } = this.#oneToOne.open(conversation, envelope);
+    try {
+      if (isNew) return await session.answered;
+      await session.opened;
+    } catch (error) {
+      // The other side's invitation may have won over ours; then its session takes the message.
+      const winner = this.#oneToOne.current(conversation.id);
+      if (winner === null || winner === session) throw error;
+      await winner.opened;
+      return winner.send(cpimType, envelope);
+    }
+    await session.send(cpimType, envelope);
+  }
+
+  async #carryToGroup(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
+    const session = await this.#groups.ensure(conversation);
+    await session.send(cpimType, textEnvelope(message, conversation.focus ?? ''));
+  }
+
+  async #carryByPager(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
+    await this.#context.sip.sendPager({
+      target: conversation.peer ?? '',
+      icsi: icsi.msg,
+      conversationId: conversation.conversationId,
+      contributionId: this.#context.clock.uuid(),
+      contentType: cpimType,
+      body: textEnvelope(message, conversation.peer ?? ''),
+    });
+  }
+
+  async #carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void> {
+    const body = receiptEnvelope({ id: this.#context.clock.uuid(), from: this.#context.self, message, payload });
+    if (conversation.kind === 'group') {
+      const session = await this.#groups.ensure(conversation);
+      return session.send(cpimType, body);
+    }
+    const session = this.#oneToOne.current(conversation.id);
+    if (session !== null && session.state !== 'ended') {
+      await session.opened;
+      return session.send(cpimType, body);
+    }
+    await this.#context.sip.sendPager({
+      target: payload.to,
+      icsi: icsi.msg,
+      conversationId: conversation.conversationId,
+      contributionId: this.#context.clock.uuid(),
+      contentType: cpimType,
+      body,
+      // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
+      ...(payload.toInstance === null ? {} : { acceptContactInstance: payload.toInstance }),
+    });
+  }
+
+  // ---------------------------------------------------------------- values
+
+  #record(conversation: string): ConversationRecord {
+    const record = this.#context.history.conversation(conversation);
+    if (record === null) throw new AppError('conversation/unknown', { cause: conversation });
+    return record;
+  }
+
+  /** The key of an address a person typed; a bare name means somebody of one's own domain. */
+  #address(text: string): string {
+    const trimmed = text.trim();
+    const domain = this.#context.self.split('@')[1] ?? '';
+    const candidate = /^[^@:\s]+$/.test(trimmed)
+      ? `sip:${trimmed}@${domain}`
+      : /^[^@:\s]+@[^@\s]+$/.test(trimmed)
+        ? `sip:${trimmed}`
+        : trimmed;
+    const key = addressKey(candidate);
+    if (key === null) throw new AppError('account/bad-address', { cause: trimmed }, 'user');
+    return key;
+  }
+
+  #state(record: ConversationRecord): SessionState {
+    return record.kind === 'group' ? this.#groups.state(record.id) : this.#oneToOne.state(record.id);
+  }
+
+  #value(record: ConversationRecord): ConversationValue {
+    const { history } = this.#context;
+    const last = history.lastMessage(record.id);
+    return conversationValue(record, {
+      unread: history.unread(record.id),
+      last: last === null ? null : this.#message(last),
+      session: this.#state(record),
+      peerDevice: record.kind === 'group' ? null : this.#oneToOne.peerDevice(record.id),
+    });
+  }
+
+  #message(record: MessageRecord): MessageValue {
+    return messageValue(record, record.direction === 'out' ? this.#context.history.receipts(record.id) : []);
+  }
+
+  #announceConversation(id: string): void {
+    const record = this.#context.history.conversation(id);
+    if (record !== null) this.#context.announce({ event: 'conversation', ...this.#value(record) });
+  }
+
+  #announceMessage(id: string, direction?: 'in' | 'out'): void {
+    const record = this.#context.history.message(id, direction);
+    if (record === null) return;
+    this.#context.announce({ event: 'message', ...this.#message(record) });
+    this.#announceConversation(record.conversation);
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * The 1-1 sessions: at most one live session a person, opened at the first text, restarted with the same Conversation-ID and a new
+ * Contribution-ID, ended by either side or replaced by a group.
+ *
+ * Two people who invite each other at the same moment must not both give way: the invitation with the lower Contribution-ID lives (LAB).
+ */
+import type { ConversationValue, SessionState } from '../../preload/contract';
+import { drop } from '../base';
+import { AppError } from '../errors';
+import type { ConversationRecord } from '../history/history';
+import { icsi } from '../protocol/feature-tags';
+import type { IncomingInvite } from '../sip/client';
+import type { CpmContext } from './context';
+import { person } from './conversation';
+import { cpimType } from './envelope';
+import type { Inbox } from './inbox';
+import type { Invitations } from './invitations';
+import { CpmSession, completed } from './session';
+
+export class OneToOneSessions {
+  readonly #context: CpmContext;
+  readonly #inbox: Inbox;
+  readonly #invitations: Invitations;
+  readonly #live = new Map<string, CpmSession>();
+  readonly #past = new Map<string, 'ended' | 'replaced'>();
+
+  constructor(context: CpmContext, inbox: Inbox, invitations: Invitations) {
+    this.#context = context;
+    this.#inbox = inbox;
+    this.#invitations = invitations;
+  }
+
+  /** The 1-1 conversation with an address, made when there is none. */
+  conversationWith(address: string, name: string | null): ConversationRecord {
+    const { history, clock } = this.#context;
+    const known = history.oneToOneWith(person(address, null).address);
+    const peer = person(address, name, known === null ? this.#context.knownPeople : [...known.people, ...this.#context.knownPeople]);
+    const now = clock.now();
+    const record: ConversationRecord =
+      known === null
+        ? {
+            id: clock.uuid(),
+            kind: 'oneToOne',
+            peer: peer.address,
+            subject: null,
+            people: [peer],
+            conversationId: clock.uuid(),
+            contributionId: null,
+            focus: null,
+            continues: null,
+            continuedBy: null,
+            joined: true,
+            createdAt: now,
+            activityAt: now,
+          }
+        : { ...known, people: [peer] };
+    if (known === null || known.people[0]?.name !== peer.name) history.putConversation(record);
+    return record;
+  }
+
+  state(conversation: string): SessionState {
+    const session = this.#live.get(conversation);
+    if (session !== undefined) return session.state === 'established' ? 'established' : 'pending';
+    return this.#past.get(conversation) ?? 'none';
+  }
+
+  /** The other person's device that holds the live session. */
+  peerDevice(conversation: string): ConversationValue['peerDevice'] {
+    const remote = this.#live.get(conversation)?.remote ?? null;
+    if (remote === null || (remote.deviceName === null && remote.instanceId === null)) return null;
+    return { name: remote.deviceName, instanceId: remote.instanceId };
+  }
+
+  current(conversation: string): CpmSession | null {
+    return this.#live.get(conversation) ?? null;
+  }
+
+  /** The session to send through: the live one, or a new invitation that carries `first` as its first message. */
+  open(conversation: ConversationRecord, first: Uint8Array | null): { session: CpmSession; isNew: boolean } {
+    const live = this.#live.get(conversation.id);
+    if (live !== undefined && live.state !== 'ended') return { session: live, isNew: false };
+    if (conversation.peer === null) throw new AppError('conversation/no-session', { cause: 'not a 1-1 conversation' });
+    const contributionId = this.#context.clock.uuid();
+    const session = CpmSession.invite(
+      this.#context,
+      conversation.id,
+      {
+        target: conversation.peer,
+        icsi: icsi.session,
+        conversationId: conversation.conversationId,
+        contributionId,
+        parts: first === null ? [] : [{ contentType: cpimType, headers: new Map(), body: first }],
+      },
+      (type, body) => this.#receiveContent(conversation, session, type, body),
+    );
+    this.#hold(conversation, session);
+    return { session, isNew: true };
+  }
+
+  /**
+   * An INVITE for a 1-1 session. Its first message is on disk before anything is answered; then it is accepted, asked about, or refused.
+   */
+  async receive(invite: IncomingInvite): Promise<void> {
+    const contributionId = invite.headers.contributionId;
+    if (contributionId === null) return invite.reject(400, 'Contribution-ID missing');
+    const conversation = this.#adopt(this.conversationWith(invite.remote.address, invite.remote.displayName), invite);
+    const first = invite.parts.find((part) => part.contentType.toLowerCase().startsWith(cpimType));
+    if (first !== undefined) {
+      try {
+        await this.#inbox.receive(arrivalFrom(conversation, invite), first.contentType, first.body);
+      } catch (error) {
+        this.#context.log.warn('an invitation was refused since its message could not be kept', { error: String(error) });
+        return invite.reject(error instanceof AppError && error.code === 'sip/malformed' ? 400 : 500);
+      }
+    }
+    const live = this.#live.get(conversation.id) ?? null;
+    if (live?.state === 'opening' && live.contributionId < contributionId) return invite.reject(486);
+    const accept = async () => {
+      // The peer has started anew: what was there is stale, whatever its state.
+      const previous = this.#live.get(conversation.id);
+      this.#live.delete(conversation.id);
+      if (previous !== undefined) drop(previous.close(), this.#context.log, 'closing the previous 1-1 session');
+      const session = CpmSession.accept(this.#context, conversation.id, invite, contributionId, (type, body) =>
+        this.#receiveContent(conversation, session, type, body),
+      );
+      this.#hold({ ...conversation, contributionId }, session);
+      await session.opened;
+    };
+    if (live !== null || this.#context.preferences().accept === 'auto') return accept();
+    const from = person(invite.remote.address, invite.remote.displayName, conversation.people);
+    this.#invitations.ask(invite, { kind: 'oneToOne', from, subject: null, people: [from], replaces: null }, accept);
+  }
+
+  /**
+   * The live 1-1 session that a group invitation wants to replace: it must carry that Contribution-ID, and its other side must be the one who
+   * asks. Anything else is no replacement (R58).
+   */
+  replaceable(sessionReplaces: string, inviter: string): { conversation: string; session: CpmSession } | null {
+    for (const [conversation, session] of this.#live) {
+      if (session.contributionId === sessionReplaces && session.state === 'established' && session.remote?.address === inviter) {
+        return { conversation, session };
+      }
+    }
+    return null;
+  }
+
+  /** Leaves a 1-1 session that a group has replaced: BYE on the dialog's own route set, the Signalling Path (R59). */
+  async leaveReplaced(conversation: string, session: CpmSession): Promise<void> {
+    if (this.#live.get(conversation) === session) this.#markReplaced(conversation);
+    await session.close(completed);
+  }
+
+  /** Notes that a group has taken over; the other side will end the session. */
+  expectReplacement(conversation: string): void {
+    this.#past.set(conversation, 'replaced');
+  }
+
+  /** Ends the session with a person. */
+  async close(conversation: string): Promise<void> {
+    await this.#live.get(conversation)?.close(completed);
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.allSettled([...this.#live.values()].map((session) => session.close(completed)));
+  }
+
+  #markReplaced(conversation: string): void {
+    this.#past.set(conversation, 'replaced');
+    this.#live.delete(conversation);
+    this.#context.conversationChanged(conversation);
+  }
+
+  /** LAB: one Conversation-ID a person; whoever opened last names it. */
+  #adopt(conversation: ConversationRecord, invite: IncomingInvite): ConversationRecord {
+    const conversationId = invite.headers.conversationId ?? conversation.conversationId;
+    if (conversationId === conversation.conversationId) return conversation;
+    const adopted = { ...conversation, conversationId };
+    this.#context.history.putConversation(adopted);
+    return adopted;
+  }
+
+  #hold(conversation: ConversationRecord, session: CpmSession): void {
+    this.#live.set(conversation.id, session);
+    this.#past.delete(conversation.id);
+    session.onState.on((state) => {
+      if (state === 'ended' && this.#live.get(conversation.id) === session) {
+        this.#live.delete(conversation.id);
+        if (!this.#past.has(conversation.id)) this.#past.set(conversation.id, 'ended');
+      }
+      this.#context.conversationChanged(conversation.id);
+    });
+    const { history } = this.#context;
+    const current = history.conversation(conversation.id) ?? conversation;
+    history.putConversation({ ...current, contributionId: session.contributionId });
+    this.#context.conversationChanged(conversation.id);
+  }
+
+  #receiveContent(conversation: ConversationRecord, session: CpmSession, type: string, body: Uint8Array): Promise<void> {
+    const remote = session.remote;
+    const arrival = {
+      conversation: conversation.id,
+      sender: person(conversation.peer ?? '', remote?.displayName ?? null, conversation.people),
+      senderInstance: remote?.instanceId ?? null,
+      senderDevice: remote?.deviceName ?? null,
+    };
+    return this.#inbox.receive(arrival, type, body);
+  }
+}
+
+function arrivalFrom(conversation: ConversationRecord, invite: IncomingInvite) {
+  return {
+    conversation: conversation.id,
+    sender: person(invite.remote.address, invite.remote.displayName, conversation.people),
+    senderInstance: invite.remote.instanceId,
+    senderDevice: invite.remote.deviceName,
+  };
+}

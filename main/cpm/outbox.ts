@@ -1,0 +1,240 @@
+/**
+ * What leaves: every text and every receipt is a job on disk, written in the same transaction as what it belongs to, and removed only when
+ * the network has taken it. One serial lane a conversation keeps the order; receipts have a lane of their own, so that a text that cannot
+ * leave does not hold them.
+ *
+ *   job:  waiting -> attempt -> done (removed)
+ *            ^          |-> not registered, network gone: waits for the registration
+ *            |          |-> may work later (timeout, connection lost, 5xx): waits, 1 s doubled each time, `maxAttempts` at most
+ *            +----------+-> refused: the message is failed and kept, the job removed; the person may retry
+ */
+import type { Disposable } from '../base';
+import { drop } from '../base';
+import { AppError, toAppError } from '../errors';
+import type { ConversationRecord, JobRecord, MessageRecord } from '../history/history';
+import type { CpmContext } from './context';
+import { mayBecome } from './conversation';
+import type { ReceiptPayload } from './envelope';
+
+/** LAB: attempts at one job before it is called failed. */
+export const maxAttempts = 6;
+/** LAB: first pause after a failed attempt; each further one is twice as long, up to `longestPauseMs`. */
+export const firstPauseMs = 1_000;
+export const longestPauseMs = 60_000;
+
+/** Brings one job to the network, or throws the AppError that says why not. */
+export interface Carrier {
+  carryText(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager'): Promise<void>;
+  carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void>;
+}
+
+export function receiptLane(conversation: string): string {
+  return `receipts ${conversation}`;
+}
+
+export class Outbox implements Disposable {
+  readonly #context: CpmContext;
+  readonly #carrier: Carrier;
+  readonly #busy = new Set<string>();
+  readonly #wokenWhileBusy = new Set<string>();
+  readonly #timers = new Map<string, Disposable>();
+  #disposed = false;
+
+  constructor(context: CpmContext, carrier: Carrier) {
+    this.#context = context;
+    this.#carrier = carrier;
+  }
+
+  /** Queues a text. It is on disk, with its job, when this returns. @throws AppError `storage/*` */
+  queueText(conversation: ConversationRecord, text: string, mode: 'session' | 'pager'): MessageRecord {
+    const { history, clock, self, selfName } = this.#context;
+    const now = clock.now();
+    const receipts = this.#context.preferences().receipts;
+    const message: MessageRecord = {
+      id: clock.uuid(),
+      conversation: conversation.id,
+      direction: 'out',
+      from: self,
+      fromName: selfName,
+      fromDevice: null,
+      text,
+      state: 'queued',
+      sentAt: now,
+      receivedAt: null,
+      error: null,
+      wantsDelivered: receipts.delivered,
+      wantsDisplayed: receipts.displayed,
+    };
+    history.transaction(() => {
+      history.addMessage(message);
+      history.addJob({ lane: conversation.id, kind: 'message', message: message.id, payload: JSON.stringify({ mode }), nextAt: now });
+      history.putConversation({ ...conversation, activityAt: now });
+    });
+    this.#context.messageChanged(message.id);
+    this.wake(conversation.id);
+    return message;
+  }
+
+  /** Puts a failed message back into its lane. @throws AppError `conversation/unknown` when there is no such failed message */
+  retry(id: string): void {
+    const { history, clock } = this.#context;
+    const message = history.message(id);
+    if (message === null || message.state !== 'failed') throw new AppError('conversation/unknown', { cause: `no failed message ${id}` });
+    history.transaction(() => {
+      history.setMessageState(id, 'queued', null);
+      history.removeJobsOf(id);
+      history.addJob({
+        lane: message.conversation,
+        kind: 'message',
+        message: id,
+        payload: JSON.stringify({ mode: 'session' }),
+        nextAt: clock.now(),
+      });
+    });
+    this.#context.messageChanged(id);
+    this.wake(message.conversation);
+  }
+
+  /** Removes a message that has not left. @throws AppError `conversation/unknown` */
+  discard(id: string): void {
+    const { history } = this.#context;
+    const message = history.message(id);
+    if (message === null || message.direction !== 'out' || !['queued', 'failed'].includes(message.state)) {
+      throw new AppError('conversation/unknown', { cause: `no message ${id} that can be discarded` });
+    }
+    history.transaction(() => {
+      history.removeJobsOf(id);
+      history.removeMessage(id);
+    });
+    this.#context.announce({ event: 'messageRemoved', message: id, conversation: message.conversation });
+    this.#context.conversationChanged(message.conversation);
+  }
+
+  /** Works at every lane that has something to send: at start and at each registration. */
+  wakeAll(): void {
+    for (const lane of new Set(this.#context.history.jobs().map((job) => job.lane))) this.wake(lane);
+  }
+
+  /** Works at one lane until it is empty or must wait. */
+  wake(lane: string): void {
+    if (this.#disposed) return;
+    if (this.#busy.has(lane)) {
+      this.#wokenWhileBusy.add(lane);
+      return;
+    }
+    this.#timers.get(lane)?.dispose();
+    this.#timers.delete(lane);
+    this.#busy.add(lane);
+    drop(
+      this.#work(lane).finally(() => {
+        this.#busy.delete(lane);
+        if (this.#wokenWhileBusy.delete(lane)) this.wake(lane);
+      }),
+      this.#context.log,
+      `outbox lane ${lane}`,
+    );
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    for (const timer of this.#timers.values()) timer.dispose();
+    this.#timers.clear();
+  }
+
+  async #work(lane: string): Promise<void> {
+    while (!this.#disposed && this.#context.isRegistered()) {
+      const job = this.#context.history.jobs().find((candidate) => candidate.lane === lane);
+      if (job === undefined) return;
+      const waitMs = job.nextAt - this.#context.clock.now();
+      if (waitMs > 0) {
+        this.#timers.set(
+          lane,
+          this.#context.clock.setTimer(waitMs, () => this.wake(lane)),
+        );
+        return;
+      }
+      if (!(await this.#attempt(job))) return;
+    }
+  }
+
+  /** False when the lane must wait for something other than time. */
+  async #attempt(job: JobRecord): Promise<boolean> {
+    const { history } = this.#context;
+    const message = job.kind === 'message' ? history.message(job.message) : null;
+    const conversation = history.conversation(message?.conversation ?? job.lane.replace(/^receipts /, ''));
+    if (conversation === null || (job.kind === 'message' && message === null)) {
+      history.removeJob(job.id);
+      return true;
+    }
+    try {
+      if (message === null) await this.#carrier.carryReceipt(job.message, JSON.parse(job.payload) as ReceiptPayload, conversation);
+      else {
+        this.#become(message.id, 'sending', null);
+        await this.#carrier.carryText(message, conversation, (JSON.parse(job.payload) as { mode: 'session' | 'pager' }).mode);
+      }
+      if (this.#disposed) return false;
+      history.transaction(() => {
+        history.removeJob(job.id);
+        if (message !== null) this.#become(message.id, 'sent', null, false);
+      });
+      if (message !== null) this.#context.messageChanged(message.id);
+      return true;
+    } catch (thrown) {
+      return this.#disposed ? false : this.#failed(job, message, toAppError(thrown));
+    }
+  }
+
+  #failed(job: JobRecord, message: MessageRecord | null, error: AppError): boolean {
+    const { history, clock, log } = this.#context;
+    log.info('a job did not leave', { job: job.id, kind: job.kind, attempts: job.attempts + 1, error: error.message });
+    const remedy = remedyFor(error, job.attempts + 1, this.#context.isRegistered());
+    if (remedy === 'fail') {
+      history.transaction(() => {
+        history.removeJob(job.id);
+        if (message !== null) this.#become(message.id, 'failed', error, false);
+      });
+      if (message !== null) this.#context.messageChanged(message.id);
+      return true;
+    }
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** job.attempts) * (0.75 + clock.random() / 2);
+    history.transaction(() => {
+      if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs);
+      if (message !== null) this.#become(message.id, 'queued', null, false);
+    });
+    if (message !== null) this.#context.messageChanged(message.id);
+    return remedy === 'again';
+  }
+
+  #become(id: string, state: MessageRecord['state'], error: AppError | null, tell = true): void {
+    const current = this.#context.history.message(id);
+    if (current === null || !mayBecome(current.state, state)) return;
+    this.#context.history.setMessageState(id, state, error?.toValue() ?? null);
+    if (tell) this.#context.messageChanged(id);
+  }
+}
+
+/** SIP answers after which the same request may well succeed a little later (RFC 3261 section 21). */
+const passingStatuses = new Set([408, 491, 500, 503, 504]);
+
+/** What an error means for a job: wait for the registration, try again after a pause, or give it back to the person. */
+export function remedyFor(error: AppError, attempts: number, isRegistered: boolean): 'wait' | 'again' | 'fail' {
+  switch (error.code) {
+    case 'sip/not-registered':
+      return 'wait';
+    case 'net/unreachable':
+      // Without a registration its return wakes the lane; with one it is the peer's media that cannot be reached.
+      if (!isRegistered) return 'wait';
+      return attempts < maxAttempts ? 'again' : 'fail';
+    case 'net/timeout':
+    case 'msrp/closed':
+    case 'storage/full':
+    case 'storage/failed':
+      return attempts < maxAttempts ? 'again' : 'fail';
+    case 'sip/rejected':
+      // 486 once more: two people who invite each other at the same time both hear it.
+      if (error.detail.status === 486) return attempts < 2 ? 'again' : 'fail';
+      return passingStatuses.has(error.detail.status ?? 0) && attempts < maxAttempts ? 'again' : 'fail';
+    default:
+      return 'fail';
+  }
+}

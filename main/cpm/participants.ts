@@ -1,0 +1,64 @@
+/** The roster of a group as people see it, made from the focus's conference-info documents (RFC 4575). */
+import type { ParticipantState, ParticipantValue, PersonValue } from '../../preload/contract';
+import type { ConferenceEndpoint, ConferenceInfo, ConferenceUser } from '../protocol/conference-info';
+import { addressKey } from '../protocol/uri';
+import { person } from './conversation';
+
+const shownStates: readonly ParticipantState[] = ['connected', 'alerting', 'dialing-out', 'pending', 'disconnecting', 'disconnected'];
+
+/** Everybody the document names, this account first. Without a document: the people known so far, as `pending`. */
+export function participantsOf(roster: ConferenceInfo | null, known: readonly PersonValue[], self: PersonValue): ParticipantValue[] {
+  const listed =
+    roster === null
+      ? known.map((one): ParticipantValue => waiting(one))
+      : roster.users.map((user) => participantOf(user, [...known, self]));
+  const others = listed.filter((one) => one.address !== self.address);
+  const own = listed.find((one) => one.address === self.address);
+  const me: ParticipantValue = own === undefined ? { ...waiting(self), self: true } : { ...own, self: true, name: self.name };
+  return [me, ...others];
+}
+
+/** Who is in or still being asked; never the account itself. */
+export function presentPeople(participants: readonly ParticipantValue[], self: string): PersonValue[] {
+  return participants
+    .filter((one) => one.address !== self && one.state !== 'disconnected' && one.state !== 'disconnecting')
+    .map((one) => ({ address: one.address, name: one.name }));
+}
+
+function waiting(one: PersonValue): ParticipantValue {
+  return { address: one.address, name: one.name, self: false, state: 'pending', reason: null, devices: [] };
+}
+
+function participantOf(user: ConferenceUser, known: readonly PersonValue[]): ParticipantValue {
+  const { address, name } = person(addressKey(user.entity) ?? user.entity, user.displayText, known);
+  const states = user.endpoints.map((endpoint) => stateOf(endpoint));
+  const state = shownStates.find((candidate) => states.includes(candidate)) ?? 'pending';
+  const gone = state === 'disconnected' ? user.endpoints.find((endpoint) => endpoint.disconnectionMethod !== null) : undefined;
+  return {
+    address,
+    name,
+    self: false,
+    state,
+    reason: gone === undefined ? null : reasonOf(gone.disconnectionMethod),
+    devices: user.endpoints.map((endpoint) => ({ name: endpoint.displayText ?? '', gruu: endpoint.entity, state: stateOf(endpoint) })),
+  };
+}
+
+/** RFC 4575 section 5.7.2 has more states than people need; what is on its way in counts as being asked. */
+function stateOf(endpoint: ConferenceEndpoint): ParticipantState {
+  switch (endpoint.status) {
+    case 'on-hold':
+    case 'muted-via-focus':
+      return 'connected';
+    case 'dialing-in':
+      return 'dialing-out';
+    case null:
+      return 'pending';
+    default:
+      return shownStates.find((state) => state === endpoint.status) ?? 'pending';
+  }
+}
+
+function reasonOf(method: string | null): ParticipantValue['reason'] {
+  return method === 'departed' || method === 'booted' || method === 'failed' || method === 'busy' ? method : null;
+}

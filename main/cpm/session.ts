@@ -1,0 +1,244 @@
+/**
+ * One CPM session: a SIP dialog and the MSRP session that it has set up, living and ending together.
+ *
+ *            INVITE out            200 + MSRP bound
+ *   opening ------------> opening ------------------> established
+ *      |   (INVITE in, waiting for the person's answer)    |
+ *      |  refused, cancelled, no media                     |  BYE, media lost
+ *      +---------------------> ended <---------------------+
+ */
+import { type Disposable, DisposableStore, drop, Emitter } from '../base';
+import { AppError } from '../errors';
+import type { MsrpSession } from '../msrp/session';
+import { answerSetup, encodeSdp, type MsrpDescription, parseSdp } from '../protocol/sdp';
+import type { IncomingInvite, OutgoingInvite, RemoteParty, SipSession } from '../sip/client';
+import type { CpmContext } from './context';
+
+export type CpmSessionState = 'opening' | 'established' | 'ended';
+
+const nextStates: Record<CpmSessionState, readonly CpmSessionState[]> = {
+  opening: ['established', 'ended'],
+  established: ['ended'],
+  ended: [],
+};
+
+/** What a CPM session may carry. isComposing also stands bare in a 1-1 (RFC 3994), so it is in both lists. */
+const acceptTypes = ['message/cpim', 'application/im-iscomposing+xml'];
+const acceptWrappedTypes = ['text/plain', 'message/imdn+xml', 'application/im-iscomposing+xml'];
+
+/** The Reason of a session that a person, or the replacement by a group, has ended on purpose. */
+export const completed = { cause: 200, text: 'Call completed' } as const;
+
+export type OpenRequest = Omit<OutgoingInvite, 'sdp'>;
+
+/** Takes one piece of content; the MSRP success leaves only after its promise resolves. */
+export type ContentHandler = (contentType: string, body: Uint8Array) => Promise<void>;
+
+export class CpmSession implements Disposable {
+  readonly onState = new Emitter<CpmSessionState>();
+  /** Resolves at the peer's 2xx: a message inside the INVITE has then arrived. Rejects with why not. */
+  readonly answered: Promise<void>;
+  /** Resolves when messages can flow. */
+  readonly opened: Promise<void>;
+  readonly #context: CpmContext;
+  readonly #disposables = new DisposableStore();
+  readonly #handleContent: ContentHandler;
+  #state: CpmSessionState = 'opening';
+  #sip: SipSession | null = null;
+  #msrp: MsrpSession | null = null;
+  /** True once this side wants the session gone, whatever stage it is in. */
+  #unwanted = false;
+
+  private constructor(
+    context: CpmContext,
+    readonly conversation: string,
+    readonly contributionId: string,
+    handleContent: ContentHandler,
+    open: (session: CpmSession) => { answered: Promise<void>; opened: Promise<void> },
+  ) {
+    this.#context = context;
+    this.#handleContent = handleContent;
+    const { answered, opened } = open(this);
+    this.answered = answered;
+    this.opened = opened;
+    // Whoever cares awaits them; a session nobody awaits must not end the process.
+    drop(answered, { ...context.log, error: context.log.debug }, 'CPM session answer');
+    drop(opened, { ...context.log, error: context.log.debug }, 'CPM session opening');
+  }
+
+  /** Invites. The request carries everything but the SDP offer, which needs the media listener. */
+  static invite(context: CpmContext, conversation: string, request: OpenRequest, handleContent: ContentHandler): CpmSession {
+    return new CpmSession(context, conversation, request.contributionId, handleContent, (session) => {
+      const answer = session.#invite(request);
+      return { answered: answer.then(() => undefined), opened: answer.then((sdp) => session.#bindAsOfferer(sdp)) };
+    });
+  }
+
+  /** Accepts an invitation. */
+  static accept(
+    context: CpmContext,
+    conversation: string,
+    invite: IncomingInvite,
+    contributionId: string,
+    handleContent: ContentHandler,
+  ): CpmSession {
+    return new CpmSession(context, conversation, contributionId, handleContent, (session) => {
+      const accepted = session.#accept(invite);
+      return { answered: accepted, opened: accepted };
+    });
+  }
+
+  get state(): CpmSessionState {
+    return this.#state;
+  }
+
+  get sip(): SipSession | null {
+    return this.#sip;
+  }
+
+  /** The other side as the dialog names it; null until an INVITE has gone out. */
+  get remote(): RemoteParty | null {
+    return this.#sip?.remote ?? null;
+  }
+
+  /** Sends one piece of content. Resolves when the peer has acknowledged all of it. @throws AppError `msrp/*`, `net/*` */
+  async send(contentType: string, body: Uint8Array): Promise<void> {
+    if (this.#msrp === null || this.#state !== 'established')
+      throw new AppError('msrp/closed', { cause: `session is ${this.#state}` }, 'auto');
+    await this.#msrp.send({ contentType, body });
+  }
+
+  /** Ends the session on both paths; a session that is still opening is cancelled. */
+  async close(reason?: { cause: number; text: string }): Promise<void> {
+    this.#unwanted = true;
+    const sip = this.#sip;
+    try {
+      if (sip !== null && sip.state !== 'ended') await sip.bye(reason);
+    } finally {
+      this.#end();
+    }
+  }
+
+  dispose(): void {
+    this.#unwanted = true;
+    this.#end();
+  }
+
+  async #invite(request: OpenRequest): Promise<string> {
+    try {
+      const msrp = await this.#prepare();
+      if (this.#unwanted) throw new AppError('conversation/no-session', { cause: 'closed before the invitation left' });
+      const offer = encodeSdp(this.#description(msrp, 'actpass'));
+      const sip = this.#context.sip.invite({ ...request, sdp: offer });
+      this.#follow(sip);
+      const answer = await sip.answered;
+      if (this.#unwanted) await sip.bye();
+      return answer.sdp;
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  async #bindAsOfferer(answer: string): Promise<void> {
+    try {
+      const parsed = parseSdp(answer);
+      if (!parsed.ok) throw new AppError('sip/malformed', { cause: `SDP answer: ${parsed.reason}` });
+      // RFC 4975 section 5.4: without a=setup the offerer connects; RFC 6135 lets the answerer choose.
+      await this.#bind(parsed.value, parsed.value.setup === 'active' ? 'passive' : 'active');
+    } catch (error) {
+      await this.#giveUp(error);
+      throw error;
+    }
+  }
+
+  async #accept(invite: IncomingInvite): Promise<void> {
+    this.#follow(invite);
+    const offer = invite.sdp === null ? null : parseSdp(invite.sdp);
+    if (offer === null || !offer.ok) {
+      await invite.reject(488);
+      this.#end();
+      throw new AppError('sip/malformed', { cause: offer === null ? 'an invitation without SDP' : `SDP offer: ${offer.reason}` });
+    }
+    try {
+      const msrp = await this.#prepare();
+      const role = answerSetup(offer.value);
+      const answered = invite.accept(encodeSdp(this.#description(msrp, role)));
+      if (role === 'passive') await Promise.all([answered, this.#bind(offer.value, 'passive')]);
+      else {
+        await answered;
+        await this.#bind(offer.value, 'active');
+      }
+    } catch (error) {
+      await this.#giveUp(error);
+      throw error;
+    }
+  }
+
+  async #prepare(): Promise<MsrpSession> {
+    const msrp = await this.#context.msrp.prepare();
+    this.#msrp = msrp;
+    msrp.handleMessage = (message) => this.#handleContent(message.contentType, message.body);
+    this.#disposables.add(
+      msrp.onState.on((state) => {
+        if (state === 'closed' && this.#state === 'established') drop(this.close(), this.#context.log, 'closing a session without media');
+      }),
+    );
+    return msrp;
+  }
+
+  #description(msrp: MsrpSession, setup: 'active' | 'passive' | 'actpass'): MsrpDescription {
+    return {
+      host: msrp.host,
+      // RFC 4145 section 4.1: the active side names port 9, since nobody connects to it.
+      port: setup === 'active' ? 9 : msrp.port,
+      path: [msrp.localPath],
+      setup,
+      acceptTypes,
+      wrappedTypes: acceptWrappedTypes,
+      direction: 'sendrecv',
+      sessionId: String(Math.floor(this.#context.clock.now())),
+      version: 1,
+      transport: 'TCP/MSRP',
+      attributes: [],
+    };
+  }
+
+  async #bind(remote: MsrpDescription, role: 'active' | 'passive'): Promise<void> {
+    if (this.#msrp === null) throw new AppError('msrp/closed', { cause: 'no media session' });
+    await this.#msrp.start(remote.path, role);
+    if (this.#unwanted) {
+      await this.close();
+      throw new AppError('conversation/no-session', { cause: 'closed while opening' });
+    }
+    this.#transition('established');
+  }
+
+  #follow(sip: SipSession): void {
+    this.#sip = sip;
+    this.#disposables.add(
+      sip.onState.on((state) => {
+        if (state === 'ended') this.#end();
+      }),
+    );
+  }
+
+  async #giveUp(error: unknown): Promise<void> {
+    this.#context.log.info('a CPM session could not be opened', { error: String(error) });
+    await this.close();
+  }
+
+  #end(): void {
+    if (this.#state === 'ended') return;
+    this.#transition('ended');
+    this.#msrp?.close();
+    this.#disposables.dispose();
+    this.onState.dispose();
+  }
+
+  #transition(to: CpmSessionState): void {
+    if (!nextStates[this.#state].includes(to)) throw new Error(`CPM session: ${this.#state} -> ${to}`);
+    this.#state = to;
+    this.onState.emit(to);
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The second door to the contract: one client over NDJSON, a command a line in, an answer or an event a line out.
+ * Scripts rely on the names; they are the contract's own, with `id` and `do` around a call and `re` around its answer.
+ */
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import type { AppEvent, ErrorValue } from '../preload/contract';
+import type { App } from './app';
+import type { Logger } from './base';
+import { dispatch } from './calls';
+import { AppError, type ErrorCode } from './errors';
+
+/** The longest command line, in UTF-16 code units. A longer one is answered with an error and left out. */
+export const maxCommandLength = 1_000_000;
+
+/** One sentence a code, for people who read what their script got. The window has its own words, in `renderer/text.ts`. */
+const sentences: Record<ErrorCode, string> = {
+  'ipc/refused': 'The command is unknown or its arguments do not fit; nothing was done.',
+  'account/none': 'Nobody is signed in.',
+  'account/bad-address': 'The address is no SIP or TEL address.',
+  'account/bad-credentials': 'The registrar refuses the password.',
+  'identity/unreadable': 'The instance ID of this profile cannot be read; put the file back or start with another data folder.',
+  'profile/in-use': 'Another process uses this data folder.',
+  'storage/full': 'The disk is full.',
+  'storage/unreadable': 'The stored data cannot be read with this key or is damaged.',
+  'storage/failed': 'The data could not be stored.',
+  'net/unreachable': 'There is no connection to the next hop.',
+  'net/timeout': 'The other side did not answer in time.',
+  'sip/rejected': 'The other side refused the request.',
+  'sip/not-registered': 'This device is not registered yet.',
+  'sip/malformed': 'The other side sent something that cannot be understood.',
+  'msrp/rejected': 'The other side refused the message.',
+  'msrp/closed': 'The connection that carries the messages ended.',
+  'message/undelivered': 'The message could not be delivered.',
+  'conversation/unknown': 'There is no such conversation, message or invitation.',
+  'conversation/no-session': 'This needs a session, and there is none.',
+  'group/nobody-joined': 'Nobody joined the group.',
+  internal: 'A defect of this program; the log says more.',
+};
+
+/**
+ * Serves `app` until its input ends, `quit` is called, or `stop` is resolved from outside. Resolves after a clean de-registration.
+ */
+export async function serveHeadless(app: App, io: { input: Readable; output: Writable; log: Logger; stop: Promise<void> }): Promise<void> {
+  const write = (value: unknown) => {
+    io.output.write(`${JSON.stringify(value)}\n`);
+  };
+  const events = app.onEvent.on((event) => write(eventLine(event)));
+  const lines = createInterface({ input: io.input, crlfDelay: Number.POSITIVE_INFINITY });
+  const ended = new Promise<void>((resolve) => {
+    lines.on('line', (line) => {
+      if (line.trim() === '') return;
+      void answer(app, line).then((reply) => {
+        write(reply.line);
+        if (reply.quits) resolve();
+      });
+    });
+    lines.once('close', resolve);
+  });
+  await Promise.race([ended, io.stop]);
+  lines.close();
+  await app.quit();
+  events.dispose();
+}
+
+/** Runs one command line. Whatever the line is, it gets exactly one answer and harms nothing. */
+async function answer(app: App, line: string): Promise<{ line: unknown; quits: boolean }> {
+  const command = parseCommand(line);
+  if (command === null)
+    return {
+      line: failure(null, new AppError('ipc/refused', { cause: 'the line is no JSON object with id and do' }).toValue()),
+      quits: false,
+    };
+  const { id, do: name, ...argument } = command;
+  const result = await dispatch(app.handlers, name, argument);
+  if (!result.ok) return { line: failure(id, result.error), quits: false };
+  return { line: { re: id, ok: true, value: result.value }, quits: name === 'quit' };
+}
+
+function parseCommand(line: string): ({ id: string | number | null; do: unknown } & Record<string, unknown>) | null {
+  if (line.length > maxCommandLength) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  const fields = value as Record<string, unknown>;
+  const id = fields['id'];
+  return { ...fields, id: typeof id === 'string' || typeof id === 'number' ? id : null, do: fields['do'] };
+}
+
+function failure(id: string | number | null, error: ErrorValue): unknown {
+  return { re: id, ok: false, error: errorLine(error) };
+}
+
+/** An error with its sentence. */
+export function errorLine(error: ErrorValue): ErrorValue & { text: string } {
+  return { ...error, text: sentences[error.code] };
+}
+
+/** The contract's event, with the sentence in its error where it has one. */
+function eventLine(event: AppEvent): unknown {
+  if (event.event === 'fatal') return { ...event, error: errorLine(event.error) };
+  if ((event.event === 'message' || event.event === 'registration') && event.error) return { ...event, error: errorLine(event.error) };
+  return event;
+}

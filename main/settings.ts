@@ -1,0 +1,179 @@
+/**
+ * What this profile keeps besides its history: the account, the preferences, and where its secrets lie.
+ *
+ * Both doors use the same JSON files, written by the same library (`conf`; `electron-store` is `conf` with the app's own folder):
+ * written to a temporary file, synced, renamed. A file that cannot be read is an error, never a fresh start.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { AccountValue, PreferencesValue } from '../preload/contract';
+import { AppError } from './errors';
+
+/** One JSON file of named values, durable once `set` returns. */
+export interface KeyValueFile {
+  readonly path: string;
+  get(key: string): unknown;
+  set(key: string, value: unknown): void;
+  delete(key: string): void;
+}
+
+/** Opens `NAME.json` in the profile's folder. Throws what the library throws when the file is damaged. */
+export type OpenKeyValueFile = (name: string) => KeyValueFile;
+
+/** Protects a secret at rest. `backend` is kept beside the ciphertext, so that a change of keychain is noticed, not lost in. */
+export interface SecretBox {
+  /** For example `gnome_libsecret`, `keychain`, `dpapi`; `file` means that only the file's permissions protect it. */
+  readonly backend: string;
+  protect(plain: string): string;
+  /** Throws AppError `storage/unreadable` when this box cannot read what another wrote. */
+  reveal(stored: string): string;
+}
+
+/** The account as it lies on disk. */
+export interface StoredAccount {
+  kind: AccountValue['kind'];
+  aor: string;
+  displayName: string;
+  authUser: string | null;
+  /** Ciphertext of the SecretBox. */
+  password: string;
+  secretBackend: string;
+  /** Outbound proxy URI; null with kind `try`, whose network says where it is. */
+  proxy: string | null;
+  factory: string;
+  deviceName: string;
+  /** The instance ID that this account registered with: a lost identity file is then noticed. */
+  instanceId: string;
+}
+
+export const defaultPreferences: PreferencesValue = {
+  theme: 'system',
+  receipts: { delivered: true, displayed: true },
+  composing: true,
+  accept: 'auto',
+};
+
+export class Settings {
+  readonly #file: KeyValueFile;
+  /** The file is read anew at every `get`, and the preferences are asked for at every message. */
+  #preferences: PreferencesValue;
+
+  constructor(open: OpenKeyValueFile) {
+    this.#file = openOrExplain(open, 'settings');
+    this.#preferences = { ...defaultPreferences, ...(this.#file.get('preferences') as Partial<PreferencesValue> | undefined) };
+  }
+
+  get account(): StoredAccount | null {
+    return (this.#file.get('account') as StoredAccount | undefined) ?? null;
+  }
+
+  set account(account: StoredAccount | null) {
+    if (account === null) this.#file.delete('account');
+    else this.#file.set('account', account);
+  }
+
+  get preferences(): PreferencesValue {
+    return this.#preferences;
+  }
+
+  set preferences(preferences: PreferencesValue) {
+    this.#file.set('preferences', preferences);
+    this.#preferences = preferences;
+  }
+
+  /** The history's key as the SecretBox protects it. */
+  get historyKey(): { protected: string; backend: string } | null {
+    return (this.#file.get('historyKey') as { protected: string; backend: string } | undefined) ?? null;
+  }
+
+  set historyKey(value: { protected: string; backend: string }) {
+    this.#file.set('historyKey', value);
+  }
+}
+
+/** Opens a key-value file and says in our words when it is damaged, not readable, or the disk is full. */
+export function openOrExplain(open: OpenKeyValueFile, name: string): KeyValueFile {
+  try {
+    return open(name);
+  } catch (error) {
+    throw translateFileError(error, `${name}.json`);
+  }
+}
+
+/** A file system's or JSON parser's error, as an AppError. */
+export function translateFileError(error: unknown, what: string): AppError {
+  if (error instanceof AppError) return error;
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  const cause = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new AppError('storage/full', { cause }, 'user');
+  if (error instanceof SyntaxError || code === 'EACCES' || code === 'EPERM' || code === 'EISDIR' || code === 'EROFS')
+    return new AppError('storage/unreadable', { cause }, 'user');
+  return new AppError('storage/failed', { cause }, 'user');
+}
+
+/** 32 random bytes as hex: the key of the history's encryption. */
+export function newHistoryKey(): string {
+  return randomBytes(32).toString('hex');
+}
+
+/**
+ * The SecretBox of a client without a keychain: a random key in a file that only its owner may read (0600), AES-256-GCM around each
+ * secret. Whoever can read the file can read the secrets, and the app says so.
+ */
+export function createFileSecretBox(keyFile: string): SecretBox {
+  const key = readOrMakeKey(keyFile);
+  return createAesSecretBox('file', key);
+}
+
+function readOrMakeKey(keyFile: string): Uint8Array {
+  try {
+    if (existsSync(keyFile)) {
+      const key = Buffer.from(readFileSync(keyFile, 'utf8').trim(), 'hex');
+      if (key.length !== 32) throw new AppError('storage/unreadable', { cause: `${keyFile} does not hold a key` }, 'user');
+      chmodSync(keyFile, 0o600);
+      return key;
+    }
+    mkdirSync(dirname(keyFile), { recursive: true });
+    const key = randomBytes(32);
+    // wx: two first starts at once must not each believe in their own key.
+    writeFileSync(keyFile, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true });
+    return key;
+  } catch (error) {
+    throw translateFileError(error, keyFile);
+  }
+}
+
+const nonceBytes = 12;
+const tagBytes = 16;
+
+function createAesSecretBox(backend: string, key: Uint8Array): SecretBox {
+  return {
+    backend,
+    protect(plain) {
+      const nonce = randomBytes(nonceBytes);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce);
+      const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64');
+    },
+    reveal(stored) {
+      try {
+        const bytes = Buffer.from(stored, 'base64');
+        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes));
+        decipher.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes));
+        return Buffer.concat([decipher.update(bytes.subarray(nonceBytes + tagBytes)), decipher.final()]).toString('utf8');
+      } catch (error) {
+        throw new AppError(
+          'storage/unreadable',
+          { cause: `a stored secret: ${error instanceof Error ? error.message : String(error)}` },
+          'user',
+        );
+      }
+    },
+  };
+}
+
+/** Where a profile without a keychain keeps its key. */
+export function secretKeyFile(dataDir: string): string {
+  return join(dataDir, 'secret.key');
+}
