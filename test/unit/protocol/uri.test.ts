@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { Parsed } from '../../../main/protocol/parsed';
 import {
   addressKey,
   formatNameAddr,
@@ -12,11 +11,7 @@ import {
   parseNameAddrList,
   parseUri,
 } from '../../../main/protocol/uri';
-
-function value<T>(result: Parsed<T>): T {
-  if (!result.ok) throw new Error(result.reason);
-  return result.value;
-}
+import { valueOf as value } from './value-of';
 
 describe('parseUri and formatUri', () => {
   it.each([

@@ -1,0 +1,203 @@
+/**
+ * The envelope around every CPM message: message/cpim (RFC 3862) with the IMDN headers of RFC 5438. Read with tolerance,
+ * written by the book. Header namespaces are resolved by their URI; the prefix is the sender's own affair.
+ */
+import { oneLine } from './generic-param';
+import { concat, readHeaderBlock, utf8 } from './octets';
+import { malformed, type Parsed, parsed } from './parsed';
+import { parseNameAddr } from './uri';
+
+export const CPIM_CONTENT_TYPE = 'message/cpim';
+export const IMDN_NAMESPACE = 'urn:ietf:params:imdn';
+export const CPM_NAMESPACE = 'http://www.openmobilealliance.org/cpm/';
+/** RFC 3323; also what a CPM client writes as From and To inside a 1-1 session. */
+export const ANONYMOUS_URI = 'sip:anonymous@anonymous.invalid';
+
+/** Header lines of the envelope, and likewise of the content. */
+export const MAX_CPIM_HEADERS = 64;
+/** Octets of the envelope's header block, and likewise of the content's. */
+export const MAX_CPIM_HEADER_BYTES = 16_384;
+
+const DISPOSITIONS = ['positive-delivery', 'negative-delivery', 'processing', 'display', 'interworking'] as const;
+export type Disposition = (typeof DISPOSITIONS)[number];
+
+export interface CpimHeader {
+  /** The namespace URI; null for the headers of RFC 3862 itself and for a prefix that was never declared. */
+  namespace: string | null;
+  /** Without its prefix, except where the prefix was never declared. */
+  name: string;
+  value: string;
+}
+
+export interface CpimMessage {
+  /** URI of the From header, and the formal name before it. */
+  from: string | null;
+  fromName: string | null;
+  to: string[];
+  /** Epoch milliseconds; null when absent or unreadable. */
+  dateTime: number | null;
+  subject: string | null;
+  /** imdn.Message-ID */
+  messageId: string | null;
+  /** imdn.Disposition-Notification; tokens we do not know are left out. */
+  dispositions: Disposition[];
+  /** Every envelope header in order, also those above; NS lines are not among them. */
+  headers: CpimHeader[];
+  contentType: string;
+  /** The content's other headers, lower-case names, without Content-Length. */
+  contentHeaders: ReadonlyMap<string, string>;
+  body: Uint8Array;
+}
+
+/** What `encodeCpim` needs: a CpimMessage, or its essentials. Of `headers` those of foreign namespaces are written. */
+export type CpimDraft = Pick<CpimMessage, 'from' | 'to' | 'contentType' | 'body'> & Partial<CpimMessage>;
+
+export function parseCpim(bytes: Uint8Array): Parsed<CpimMessage> {
+  const limits = { lines: MAX_CPIM_HEADERS, bytes: MAX_CPIM_HEADER_BYTES };
+  const envelope = readHeaderBlock(bytes, 0, limits);
+  if (typeof envelope === 'string') return malformed(envelope, 0);
+  if (envelope.lines.length === 0) return malformed('no CPIM headers', 0);
+  const contentLines = envelope.lines.filter(([name]) => /^content-/i.test(name));
+  let bodyAt = envelope.bodyAt;
+  // Some senders forget the blank line between envelope and content: then the content's headers stand in the first block.
+  if (contentLines.length === 0) {
+    if (bodyAt === null) return malformed('no blank line after the CPIM headers');
+    const content = readHeaderBlock(bytes, bodyAt, limits);
+    if (typeof content === 'string') return malformed(content, bodyAt);
+    contentLines.push(...content.lines);
+    bodyAt = content.bodyAt;
+  }
+  const contentHeaders = new Map<string, string>();
+  for (const [name, value] of contentLines) {
+    const key = name.toLowerCase();
+    if (!contentHeaders.has(key)) contentHeaders.set(key, value);
+  }
+  const body = cutBody(bodyAt === null ? new Uint8Array(0) : bytes.subarray(bodyAt), contentHeaders.get('content-length'));
+  if (body === null) return malformed('the content is shorter than its Content-Length', bodyAt ?? bytes.length);
+  const contentType = contentHeaders.get('content-type') ?? 'text/plain';
+  contentHeaders.delete('content-type');
+  contentHeaders.delete('content-length');
+  const headers = resolveNamespaces(envelope.lines.filter(([name]) => !/^content-/i.test(name)));
+  const first = (namespace: string | null, name: string) =>
+    headers.find((header) => header.namespace === namespace && header.name.toLowerCase() === name)?.value ?? null;
+  const from = first(null, 'from');
+  const sender = from === null ? null : address(from);
+  const time = Date.parse(first(null, 'datetime') ?? '');
+  const subject = first(null, 'subject');
+  const requested = (first(IMDN_NAMESPACE, 'disposition-notification') ?? '').split(',').map((token) => token.trim().toLowerCase());
+  return parsed({
+    from: sender?.uri ?? null,
+    fromName: sender?.displayName ?? null,
+    to: headers.flatMap((header) => (header.namespace === null && header.name.toLowerCase() === 'to' ? (address(header.value)?.uri ?? []) : [])),
+    dateTime: Number.isNaN(time) ? null : time,
+    subject: subject === null ? null : unescapeValue(subject),
+    messageId: first(IMDN_NAMESPACE, 'message-id') || null,
+    dispositions: DISPOSITIONS.filter((disposition) => requested.includes(disposition)),
+    headers,
+    contentType,
+    contentHeaders,
+    body,
+  });
+}
+
+/** Null when octets are missing. */
+function cutBody(rest: Uint8Array, contentLength: string | undefined): Uint8Array | null {
+  if (contentLength === undefined || !/^\d{1,10}$/.test(contentLength)) return rest.slice();
+  const length = Number(contentLength);
+  if (length > rest.length) return null;
+  // Content-Length counts octets (RFC 3862 section 2.4), but some clients count characters. What follows an honest length
+  // is nothing or line ends; anything else is the end of their text.
+  const remainder = rest.subarray(length);
+  return remainder.every((octet) => octet === 13 || octet === 10) ? rest.slice(0, length) : rest.slice();
+}
+
+function resolveNamespaces(lines: readonly (readonly [string, string])[]): CpimHeader[] {
+  const prefixes = new Map<string, string>();
+  const headers: CpimHeader[] = [];
+  let unprefixed: string | null = null;
+  for (const [name, rawValue] of lines) {
+    // ";lang=fr" and other parameters stand between the colon and the value (RFC 3862 section 2.3.2).
+    const value = rawValue.replace(/^(?:;[A-Za-z-]+=[^;\s]*)+\s+/, '');
+    if (name.toLowerCase() === 'ns') {
+      const declared = /^([^<\s]*)\s*<([^>]*)>$/.exec(value);
+      const uri = declared?.[2]?.trim();
+      if (declared === null || uri === undefined) continue;
+      // The default namespace may be set anew; RFC 3862's own URI brings its headers back.
+      if (declared[1]) prefixes.set(declared[1], uri);
+      else unprefixed = uri === 'urn:ietf:params:cpim-headers:' ? null : uri;
+      continue;
+    }
+    const dot = name.indexOf('.');
+    const namespace = dot > 0 ? prefixes.get(name.slice(0, dot)) : undefined;
+    if (namespace !== undefined) {
+      headers.push({ namespace: namespace === 'urn:ietf:params:cpim-headers:' ? null : namespace, name: name.slice(dot + 1), value });
+    } else headers.push({ namespace: dot > 0 ? null : unprefixed, name, value });
+  }
+  return headers;
+}
+
+function address(value: string): { displayName: string | null; uri: string } | null {
+  const named = parseNameAddr(value);
+  return named.ok ? named.value : null;
+}
+
+const ESCAPES: Record<string, string> = { b: '\b', t: '\t', n: '\n', r: '\r' };
+
+/** RFC 3862 section 2.3.1. */
+function unescapeValue(value: string): string {
+  return value.replace(/\\(?:u([0-9A-Fa-f]{4})|([\s\S]))/g, (_, hex: string | undefined, plain: string | undefined) =>
+    hex === undefined ? (ESCAPES[plain ?? ''] ?? plain ?? '') : String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}
+
+function escapeValue(value: string): string {
+  return oneLine(value.replace(/\\/g, '\\\\').replace(/\r/g, '\\r').replace(/\n/g, '\\n').replace(/\t/g, '\\t'));
+}
+
+/** The octets of the envelope. A null `from`, or an empty `to`, is written as the anonymous address. No value can add a header. */
+export function encodeCpim(message: CpimDraft): Uint8Array {
+  const lines: string[] = [];
+  const uri = (text: string) => `<${oneLine(text).replace(/[\s<>"]/g, '')}>`;
+  const name = message.fromName ? `"${oneLine(message.fromName).replace(/["\\]/g, '\\$&')}" ` : '';
+  lines.push(`From: ${name}${uri(message.from ?? ANONYMOUS_URI)}`);
+  for (const to of message.to.length === 0 ? [ANONYMOUS_URI] : message.to) lines.push(`To: ${uri(to)}`);
+  if (message.dateTime !== undefined && message.dateTime !== null) lines.push(`DateTime: ${new Date(message.dateTime).toISOString()}`);
+  if (message.subject) lines.push(`Subject: ${escapeValue(message.subject)}`);
+  const dispositions = message.dispositions ?? [];
+  if (message.messageId || dispositions.length > 0) lines.push(`NS: imdn <${IMDN_NAMESPACE}>`);
+  if (message.messageId) lines.push(`imdn.Message-ID: ${oneLine(message.messageId)}`);
+  if (dispositions.length > 0) lines.push(`imdn.Disposition-Notification: ${dispositions.join(', ')}`);
+  lines.push(...foreignLines(message.headers ?? [], dispositions.length > 0 || Boolean(message.messageId)));
+  lines.push('', `Content-Type: ${oneLine(message.contentType)}`);
+  for (const [key, value] of message.contentHeaders ?? []) {
+    if (/^content-[a-z-]+$/i.test(key) && !/^content-(?:type|length)$/i.test(key)) lines.push(`${contentName(key)}: ${oneLine(value)}`);
+  }
+  lines.push(`Content-Length: ${message.body.length}`, '', '');
+  return concat([utf8(lines.join('\r\n')), message.body]);
+}
+
+/** Headers of other namespaces, and IMDN headers that have no field of their own, each after the NS line that declares its prefix. */
+function foreignLines(headers: readonly CpimHeader[], imdnDeclared: boolean): string[] {
+  const prefixes = new Map<string, string>(imdnDeclared ? [[IMDN_NAMESPACE, 'imdn']] : []);
+  const lines: string[] = [];
+  for (const header of headers) {
+    const typed = header.namespace === IMDN_NAMESPACE && /^(?:message-id|disposition-notification)$/i.test(header.name);
+    if (header.namespace === null || typed || !/^[A-Za-z0-9_-]+$/.test(header.name)) continue;
+    let prefix = prefixes.get(header.namespace);
+    if (prefix === undefined) {
+      prefix = header.namespace === CPM_NAMESPACE ? 'cpm' : header.namespace === IMDN_NAMESPACE ? 'imdn' : `ns${prefixes.size}`;
+      prefixes.set(header.namespace, prefix);
+      lines.push(`NS: ${prefix} <${oneLine(header.namespace).replace(/[\s<>]/g, '')}>`);
+    }
+    lines.push(`${prefix}.${header.name}: ${oneLine(header.value)}`);
+  }
+  return lines;
+}
+
+function contentName(key: string): string {
+  return key
+    .split('-')
+    .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
+    .join('-')
+    .replace(/-Id$/, '-ID');
+}

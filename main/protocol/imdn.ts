@@ -1,0 +1,58 @@
+/** Disposition notifications, message/imdn+xml (RFC 5438): "delivered", "displayed", "failed" for one message. */
+import { text, utf8 } from './octets';
+import { malformed, type Parsed, parsed } from './parsed';
+import { childOf, escapeXml, isElement, parseXml, textOf } from './xml';
+
+export const IMDN_CONTENT_TYPE = 'message/imdn+xml';
+const NAMESPACE = 'urn:ietf:params:xml:ns:imdn';
+
+/** What each kind may report (RFC 5438 section 7.2.1). */
+const STATUSES = {
+  delivery: ['delivered', 'failed', 'forbidden', 'error'],
+  display: ['displayed', 'forbidden', 'error'],
+  processing: ['processed', 'stored', 'forbidden', 'error'],
+} as const;
+
+export type ImdnKind = keyof typeof STATUSES;
+export type ImdnStatus = (typeof STATUSES)[ImdnKind][number];
+
+export interface Imdn {
+  /** The imdn.Message-ID of the message that is reported on. */
+  messageId: string;
+  /** Of that message, epoch milliseconds; null when absent or unreadable. */
+  dateTime: number | null;
+  kind: ImdnKind;
+  status: ImdnStatus;
+  /** recipient-uri, or null: clients in the field leave it out. */
+  recipient: string | null;
+}
+
+/** Takes any namespace prefix or none. A status that its kind does not know is malformed. */
+export function parseImdn(body: Uint8Array | string): Parsed<Imdn> {
+  const document = parseXml(typeof body === 'string' ? body : text(body));
+  if (!document.ok) return document;
+  const root = document.value;
+  if (!isElement(root, NAMESPACE, 'imdn')) return malformed('not an imdn document');
+  const messageId = textOf(root, NAMESPACE, 'message-id');
+  if (messageId === null) return malformed('an imdn without message-id');
+  const time = Date.parse(textOf(root, NAMESPACE, 'datetime') ?? '');
+  for (const kind of ['delivery', 'display', 'processing'] as const) {
+    const notification = childOf(root, NAMESPACE, `${kind}-notification`);
+    const reported = notification && childOf(notification, NAMESPACE, 'status')?.children[0]?.name;
+    if (!reported) continue;
+    const status = STATUSES[kind].find((known) => known === reported);
+    if (status === undefined) return malformed('an unknown imdn status');
+    const recipient = textOf(root, NAMESPACE, 'recipient-uri');
+    return parsed({ messageId, dateTime: Number.isNaN(time) ? null : time, kind, status, recipient });
+  }
+  return malformed('an imdn without a notification');
+}
+
+export function encodeImdn(imdn: Imdn): Uint8Array {
+  const recipient = imdn.recipient === null ? '' : `<recipient-uri>${escapeXml(imdn.recipient)}</recipient-uri>`;
+  return utf8(
+    `<?xml version="1.0" encoding="UTF-8"?>\r\n<imdn xmlns="${NAMESPACE}"><message-id>${escapeXml(imdn.messageId)}</message-id>` +
+      `<datetime>${new Date(imdn.dateTime ?? 0).toISOString()}</datetime>${recipient}` +
+      `<${imdn.kind}-notification><status><${imdn.status}/></status></${imdn.kind}-notification></imdn>`,
+  );
+}

@@ -1,0 +1,133 @@
+/** SDP for one MSRP stream (RFC 4566, RFC 4975 section 8, RFC 6135 for who connects). Other streams are passed over. */
+import { oneLine } from './generic-param';
+import { malformed, type Parsed, parsed } from './parsed';
+
+export const MAX_SDP_CHARACTERS = 65_536;
+export const MAX_SDP_LINES = 512;
+/** URIs of one a=path. */
+export const MAX_PATH_URIS = 16;
+
+const DIRECTIONS = ['sendrecv', 'sendonly', 'recvonly', 'inactive'] as const;
+
+export interface MsrpDescription {
+  /** The c= address. */
+  host: string;
+  /** The m= port: 9 for one who only connects (RFC 6135), 0 for a refused stream. */
+  port: number;
+  /** The MSRP URIs of a=path, in order. */
+  path: string[];
+  /** Null when the peer says nothing; `answerSetup` knows what that means. */
+  setup: 'active' | 'passive' | 'actpass' | null;
+  acceptTypes: string[];
+  wrappedTypes: string[];
+  direction: (typeof DIRECTIONS)[number];
+  /** The sess-id of o=: digits only, since strict parsers refuse others. */
+  sessionId: string;
+  /** The sess-version of o=. */
+  version: number;
+  transport: 'TCP/MSRP' | 'TCP/TLS/MSRP';
+  /** Every other a= line of the stream in order, null for one without a value. */
+  attributes: ReadonlyArray<readonly [string, string | null]>;
+}
+
+const MODELLED = new Set<string>(['path', 'setup', 'accept-types', 'accept-wrapped-types', ...DIRECTIONS]);
+
+/** The first MSRP stream of the description. */
+export function parseSdp(text: string): Parsed<MsrpDescription> {
+  if (text.length > MAX_SDP_CHARACTERS) return malformed('SDP too long');
+  const lines = text.split(/\r\n|\n|\r/).filter((line) => line !== '');
+  if (lines.length > MAX_SDP_LINES) return malformed('too many SDP lines');
+  if (lines[0] !== 'v=0') return malformed('SDP does not begin with v=0');
+  let origin: RegExpExecArray | null = null;
+  let sessionHost: string | null = null;
+  let sessionDirection: MsrpDescription['direction'] | null = null;
+  let stream: { port: number; transport: MsrpDescription['transport']; host: string | null; attributes: [string, string | null][] } | null = null;
+  let inSession = true;
+  let inStream = false;
+  for (const line of lines) {
+    const kind = /^([a-z])=(.*)$/.exec(line);
+    if (kind === null) return malformed('a line that is not SDP');
+    const [, letter, value = ''] = kind;
+    if (letter === 'o') origin = /^\S+ (\d{1,20}) (\d{1,20}) IN IP[46] \S+$/.exec(value);
+    else if (letter === 'c') {
+      const host = /^IN IP[46] ([^\s/]{1,255})/.exec(value)?.[1];
+      if (host === undefined) return malformed('a bad c= line');
+      if (inSession) sessionHost = host;
+      else if (inStream && stream !== null) stream.host = host;
+    } else if (letter === 'm') {
+      inSession = false;
+      const media = /^(\S+) (\d{1,5})(?:\/\d+)? (\S+) /.exec(`${value} `);
+      if (media === null) return malformed('a bad m= line');
+      const transport = media[3]?.toUpperCase();
+      inStream = stream === null && media[1] === 'message' && (transport === 'TCP/MSRP' || transport === 'TCP/TLS/MSRP');
+      if (inStream) {
+        const port = Number(media[2]);
+        if (port > 65_535) return malformed('a bad port');
+        stream = { port, transport: transport === 'TCP/MSRP' ? 'TCP/MSRP' : 'TCP/TLS/MSRP', host: null, attributes: [] };
+      }
+    } else if (letter === 'a') {
+      const colon = value.indexOf(':');
+      const name = colon < 0 ? value : value.slice(0, colon);
+      if (inStream && stream !== null) stream.attributes.push([name, colon < 0 ? null : value.slice(colon + 1).trim()]);
+      else if (inSession) sessionDirection = DIRECTIONS.find((direction) => direction === name) ?? sessionDirection;
+    }
+  }
+  if (origin === null) return malformed('no usable o= line');
+  if (stream === null) return malformed('no MSRP stream');
+  const { attributes } = stream;
+  const host = stream.host ?? sessionHost;
+  if (host === null) return malformed('no c= line for the MSRP stream');
+  const words = (name: string) => (attributes.find(([key]) => key === name)?.[1] ?? '').split(/\s+/).filter((word) => word !== '');
+  const path = words('path');
+  if (path.length === 0 && stream.port !== 0) return malformed('an MSRP stream without a=path');
+  if (path.length > MAX_PATH_URIS) return malformed('too many URIs in a=path');
+  const setup = words('setup')[0];
+  return parsed({
+    host,
+    port: stream.port,
+    path,
+    setup: setup === 'active' || setup === 'passive' || setup === 'actpass' ? setup : null,
+    acceptTypes: words('accept-types').map((type) => type.toLowerCase()),
+    wrappedTypes: words('accept-wrapped-types').map((type) => type.toLowerCase()),
+    direction: DIRECTIONS.find((direction) => attributes.some(([name]) => name === direction)) ?? sessionDirection ?? 'sendrecv',
+    sessionId: origin[1] ?? '0',
+    version: Number(origin[2]),
+    transport: stream.transport,
+    attributes: attributes.filter(([name]) => !MODELLED.has(name)),
+  });
+}
+
+/** A whole description with this one stream. No value can add a line. */
+export function encodeSdp(description: MsrpDescription): string {
+  const host = word(description.host);
+  const family = host.includes(':') ? 'IP6' : 'IP4';
+  const lines = [
+    'v=0',
+    `o=- ${description.sessionId.replace(/\D/g, '') || '0'} ${Math.max(0, Math.trunc(description.version))} IN ${family} ${host}`,
+    's=-',
+    `c=IN ${family} ${host}`,
+    't=0 0',
+    `m=message ${Math.trunc(description.port)} ${description.transport} *`,
+  ];
+  if (description.acceptTypes.length > 0) lines.push(`a=accept-types:${description.acceptTypes.map(word).join(' ')}`);
+  if (description.wrappedTypes.length > 0) lines.push(`a=accept-wrapped-types:${description.wrappedTypes.map(word).join(' ')}`);
+  if (description.setup !== null) lines.push(`a=setup:${description.setup}`);
+  if (description.path.length > 0) lines.push(`a=path:${description.path.map(word).join(' ')}`);
+  for (const [name, value] of description.attributes) {
+    if (/^[A-Za-z0-9-]+$/.test(name) && !MODELLED.has(name)) lines.push(`a=${name}${value === null ? '' : `:${oneLine(value)}`}`);
+  }
+  lines.push(`a=${description.direction}`);
+  return `${lines.join('\r\n')}\r\n`;
+}
+
+function word(text: string): string {
+  return oneLine(text).replace(/\s/g, '');
+}
+
+/**
+ * Our role when we answer this offer: active towards actpass and passive, passive towards active.
+ * LAB: an offer without a=setup counts as passive, as chat clients in the field take it, though RFC 4975 lets the offerer connect.
+ */
+export function answerSetup(offer: Pick<MsrpDescription, 'setup'>): 'active' | 'passive' {
+  return offer.setup === 'active' ? 'passive' : 'active';
+}

@@ -1,0 +1,129 @@
+/**
+ * XML documents of peers as small trees (Namespaces in XML 1.0). Hostile input: no DOCTYPE, hence no entities of its own, and
+ * named limits on size, depth, elements and attributes. Comments and processing instructions are skipped.
+ */
+import { SaxesParser } from 'saxes';
+import { malformed, type Parsed, parsed } from './parsed';
+
+export const MAX_XML_CHARACTERS = 1024 * 1024;
+export const MAX_XML_DEPTH = 32;
+export const MAX_XML_ELEMENTS = 20_000;
+export const MAX_XML_ATTRIBUTES = 32;
+
+export interface XmlAttribute {
+  /** Empty for an attribute without a prefix. */
+  namespace: string;
+  /** Local name. */
+  name: string;
+  value: string;
+}
+
+export interface XmlElement {
+  /** Empty when the document declares none. */
+  namespace: string;
+  /** Local name. */
+  name: string;
+  attributes: XmlAttribute[];
+  children: XmlElement[];
+  /** The character data directly inside, joined. */
+  text: string;
+}
+
+class Refused extends Error {}
+
+/** The root element. Malformed, too large, or with a DOCTYPE: a refusal as a value. */
+export function parseXml(text: string): Parsed<XmlElement> {
+  if (text.length > MAX_XML_CHARACTERS) return malformed('XML document too large');
+  const parser = new SaxesParser({ xmlns: true, position: false });
+  const open: XmlElement[] = [];
+  let root: XmlElement | null = null;
+  let count = 0;
+  const addText = (data: string) => {
+    const element = open.at(-1);
+    if (element !== undefined) element.text += data;
+  };
+  parser.on('error', (error) => {
+    throw new Refused(error.message);
+  });
+  parser.on('doctype', () => {
+    throw new Refused('a DOCTYPE is not allowed');
+  });
+  let attributes = 0;
+  parser.on('opentagstart', () => {
+    attributes = 0;
+    count += 1;
+    if (count > MAX_XML_ELEMENTS) throw new Refused('too many elements');
+    if (open.length >= MAX_XML_DEPTH) throw new Refused('elements nested too deeply');
+  });
+  parser.on('attribute', () => {
+    attributes += 1;
+    if (attributes > MAX_XML_ATTRIBUTES) throw new Refused('too many attributes');
+  });
+  parser.on('opentag', (tag) => {
+    const element: XmlElement = {
+      namespace: tag.uri,
+      name: tag.local,
+      attributes: Object.values(tag.attributes)
+        .filter((attribute) => attribute.prefix !== 'xmlns' && attribute.name !== 'xmlns')
+        .map((attribute) => ({ namespace: attribute.uri, name: attribute.local, value: attribute.value })),
+      children: [],
+      text: '',
+    };
+    open.at(-1)?.children.push(element);
+    root ??= element;
+    open.push(element);
+  });
+  parser.on('closetag', () => {
+    open.pop();
+  });
+  parser.on('text', addText);
+  parser.on('cdata', addText);
+  try {
+    // A byte order mark is legal before the declaration (XML 1.0 section 4.3.3); saxes wants it gone after decoding.
+    parser.write(text.replace(/^\uFEFF/, '').trimStart()).close();
+  } catch (error) {
+    return malformed(error instanceof Error ? error.message : 'not XML');
+  }
+  return root === null ? malformed('no root element') : parsed(root);
+}
+
+/** True when the element has that name, in that namespace or in none: many peers forget the declaration. */
+export function isElement(element: XmlElement, namespace: string, name: string): boolean {
+  return element.name === name && (element.namespace === namespace || element.namespace === '');
+}
+
+export function childrenOf(element: XmlElement, namespace: string, name: string): XmlElement[] {
+  return element.children.filter((child) => isElement(child, namespace, name));
+}
+
+export function childOf(element: XmlElement, namespace: string, name: string): XmlElement | null {
+  return element.children.find((child) => isElement(child, namespace, name)) ?? null;
+}
+
+/** The trimmed text of the first such child; null without one, or when it is empty. */
+export function textOf(element: XmlElement, namespace: string, name: string): string | null {
+  return childOf(element, namespace, name)?.text.trim() || null;
+}
+
+/** The value of an attribute without a prefix, or null. */
+export function attributeOf(element: XmlElement, name: string): string | null {
+  return element.attributes.find((attribute) => attribute.name === name && attribute.namespace === '')?.value ?? null;
+}
+
+/** A non-negative whole number of at most ten digits, or null. */
+export function numberOf(text: string | null): number | null {
+  return text !== null && /^\s*\d{1,10}\s*$/.test(text) ? Number(text) : null;
+}
+
+const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
+
+/** Text for element content or a quoted attribute. Characters that XML 1.0 cannot carry are dropped; line ends in it survive as references. */
+export function escapeXml(text: string): string {
+  let out = '';
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    if (code === 9 || code === 10 || code === 13) out += `&#${code};`;
+    else if (code >= 0x20 && !(code >= 0xd800 && code <= 0xdfff) && code !== 0xfffe && code !== 0xffff) out += ENTITIES[character] ?? character;
+  }
+  return out;
+}

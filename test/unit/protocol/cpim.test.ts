@@ -1,0 +1,193 @@
+import { describe, expect, it } from 'vitest';
+import {
+  ANONYMOUS_URI,
+  CPM_NAMESPACE,
+  type CpimMessage,
+  encodeCpim,
+  IMDN_NAMESPACE,
+  MAX_CPIM_HEADER_BYTES,
+  MAX_CPIM_HEADERS,
+  parseCpim,
+} from '../../../main/protocol/cpim';
+import { characters, octets, reasonOf, valueOf, wire } from './value-of';
+
+const parse = (...lines: string[]): CpimMessage => valueOf(parseCpim(octets(wire(...lines))));
+const envelope = ['From: <sip:a@lab.test>', 'To: <sip:b@lab.test>'];
+
+describe('CPIM', () => {
+  it('reads the first message of a session', () => {
+    const message = parse(
+      `From: <${ANONYMOUS_URI}>`,
+      `To: <${ANONYMOUS_URI}>`,
+      'NS: imdn <urn:ietf:params:imdn>',
+      'imdn.Message-ID: Msg0012345',
+      'DateTime: 2026-11-23T14:12:02.000Z',
+      'imdn.Disposition-Notification: positive-delivery, display',
+      '',
+      'Content-Type: text/plain;charset=UTF-8',
+      'Content-Length: 5',
+      '',
+      'Hello',
+    );
+    expect(message).toMatchObject({
+      from: ANONYMOUS_URI,
+      fromName: null,
+      to: [ANONYMOUS_URI],
+      dateTime: Date.UTC(2026, 10, 23, 14, 12, 2),
+      messageId: 'Msg0012345',
+      dispositions: ['positive-delivery', 'display'],
+      contentType: 'text/plain;charset=UTF-8',
+    });
+    expect(characters(message.body)).toBe('Hello');
+  });
+
+  it('reads what it writes, byte for byte in the body', () => {
+    const message: CpimMessage = {
+      from: 'sip:alice@lab.test',
+      fromName: 'Alice "lap" \\ top',
+      to: ['sip:bob@lab.test', 'tel:+15550100'],
+      dateTime: 1_795_443_122_345,
+      subject: 'Lunch \\ today\nor not',
+      messageId: 'm-1',
+      dispositions: ['positive-delivery', 'negative-delivery', 'display'],
+      headers: [],
+      contentType: 'text/plain;charset=UTF-8',
+      contentHeaders: new Map([['content-disposition', 'notification']]),
+      body: octets('grüße\r\n\r\n👋'),
+    };
+    const again = valueOf(parseCpim(encodeCpim(message)));
+    expect({ ...again, headers: [] }).toEqual(message);
+    expect(characters(encodeCpim(message))).toContain('Content-Disposition: notification\r\nContent-Length: 15\r\n\r\n');
+  });
+
+  it('resolves namespaces by their URI, whatever the prefix', () => {
+    const message = parse(
+      ...envelope,
+      'NS: x <urn:ietf:params:imdn>',
+      'NS: imdn <urn:something:else>',
+      'x.Message-ID: right',
+      'imdn.Message-ID: wrong',
+      'x.disposition-notification: Display',
+      '',
+      'Content-Type: text/plain',
+      '',
+      'x',
+    );
+    expect(message.messageId).toBe('right');
+    expect(message.dispositions).toEqual(['display']);
+    expect(message.headers).toContainEqual({ namespace: 'urn:something:else', name: 'Message-ID', value: 'wrong' });
+  });
+
+  it('does not take an undeclared prefix for a namespace', () => {
+    const message = parse(...envelope, 'imdn.Message-ID: m', '', 'Content-Type: text/plain', '', 'x');
+    expect(message.messageId).toBeNull();
+    expect(message.headers).toContainEqual({ namespace: null, name: 'imdn.Message-ID', value: 'm' });
+  });
+
+  it('takes the default namespace from an NS header without prefix', () => {
+    const message = parse(...envelope, `NS: <${IMDN_NAMESPACE}>`, 'Message-ID: m', 'NS: <urn:ietf:params:cpim-headers:>', 'Subject: s', '', 'Content-Type: a/b', '', '');
+    expect(message).toMatchObject({ messageId: 'm', subject: 's' });
+  });
+
+  it('writes foreign headers with their own NS line', () => {
+    const text = characters(
+      encodeCpim({
+        from: null,
+        to: [],
+        contentType: 'text/plain',
+        body: octets('x'),
+        headers: [
+          { namespace: CPM_NAMESPACE, name: 'Payload-Type', value: 'text/plain' },
+          { namespace: 'urn:x', name: 'A', value: '1' },
+          { namespace: 'urn:x', name: 'B', value: '2' },
+          { namespace: IMDN_NAMESPACE, name: 'Original-To', value: '<sip:a@b>' },
+          { namespace: null, name: 'From', value: 'evil' },
+        ],
+      }),
+    );
+    const message = valueOf(parseCpim(octets(text)));
+    expect(text).toContain(`NS: cpm <${CPM_NAMESPACE}>\r\ncpm.Payload-Type: text/plain`);
+    expect(message.headers.filter((header) => header.namespace !== null)).toEqual([
+      { namespace: CPM_NAMESPACE, name: 'Payload-Type', value: 'text/plain' },
+      { namespace: 'urn:x', name: 'A', value: '1' },
+      { namespace: 'urn:x', name: 'B', value: '2' },
+      { namespace: IMDN_NAMESPACE, name: 'Original-To', value: '<sip:a@b>' },
+    ]);
+    expect(message.from).toBe(ANONYMOUS_URI);
+  });
+
+  it('counts Content-Length in UTF-8 octets', () => {
+    const message = parse(...envelope, '', 'Content-Type: text/plain', 'Content-Length: 7', '', 'grüße\r\n');
+    expect(characters(message.body)).toBe('grüße');
+  });
+
+  it('keeps the whole text of a sender that counted characters', () => {
+    const message = parse(...envelope, '', 'Content-Type: text/plain', 'Content-Length: 5', '', 'grüße');
+    expect(characters(message.body)).toBe('grüße');
+  });
+
+  it('refuses content that is cut short', () => {
+    expect(reasonOf(parseCpim(octets(wire(...envelope, '', 'Content-Type: text/plain', 'Content-Length: 9', '', 'short'))))).toContain('shorter');
+  });
+
+  it('reads bare line feeds, folded headers, parameters and a missing content type', () => {
+    const message = valueOf(
+      parseCpim(octets('From: Bob\n  <sip:b@lab.test>\nTo: sip:a@lab.test\nSubject:;lang=en Hi \\u0041\\n\nDateTime: yesterday\n\nContent-ID: <1>\n\nbody')),
+    );
+    expect(message).toMatchObject({ from: 'sip:b@lab.test', fromName: 'Bob', to: ['sip:a@lab.test'], subject: 'Hi A\n', dateTime: null, contentType: 'text/plain' });
+    expect(message.contentHeaders).toEqual(new Map([['content-id', '<1>']]));
+    expect(characters(message.body)).toBe('body');
+  });
+
+  it('reads a message whose sender forgot the blank line between envelope and content', () => {
+    const message = parse(...envelope, 'Content-Type: text/html', 'Content-Length: 2', '', 'ok');
+    expect(message).toMatchObject({ contentType: 'text/html', from: 'sip:a@lab.test' });
+    expect(characters(message.body)).toBe('ok');
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['a blank line alone', '\r\n\r\nx'],
+    ['no blank line at all', wire(...envelope)],
+    ['a line that is no header', wire('hello', '', '')],
+    ['content without headers', wire(...envelope, '', 'just text, no header', '')],
+  ])('refuses %s as a value', (_, text) => {
+    expect(parseCpim(octets(text)).ok).toBe(false);
+  });
+
+  it('does not fail on a bad address: it is simply not there', () => {
+    expect(parse('From: <sip:a', 'To: "', '', 'Content-Type: a/b', '', '')).toMatchObject({ from: null, to: [] });
+  });
+
+  it('has limits', () => {
+    const many = (count: number) => octets(wire(...Array.from({ length: count }, () => 'X: y'), '', 'Content-Type: a/b', '', ''));
+    expect(parseCpim(many(MAX_CPIM_HEADERS)).ok).toBe(true);
+    expect(reasonOf(parseCpim(many(MAX_CPIM_HEADERS + 1)))).toBe('too many headers');
+    expect(reasonOf(parseCpim(octets(`X: ${'y'.repeat(MAX_CPIM_HEADER_BYTES)}\r\n\r\n`)))).toBe('header block too long');
+  });
+
+  it('lets no value add a header or end the envelope', () => {
+    const evil = 'x>\r\nEvil: 1\r\n\r\nContent-Type: text/html\r\n\r\n';
+    const text = characters(
+      encodeCpim({
+        from: evil,
+        fromName: evil,
+        to: [evil],
+        subject: evil,
+        messageId: evil,
+        dateTime: 0,
+        contentType: `text/plain${evil}`,
+        contentHeaders: new Map([
+          ['content-id', evil],
+          [evil, 'x'],
+        ]),
+        headers: [{ namespace: `urn:x${evil}`, name: 'A', value: evil }],
+        body: octets('ok'),
+      }),
+    );
+    const lines = text.split('\r\n');
+    expect(lines.filter((line) => /^(?:Evil|Content-Type: text\/html)/.test(line))).toEqual([]);
+    expect(lines.filter((line) => line === '')).toHaveLength(2);
+    expect(valueOf(parseCpim(octets(text))).subject).toBe(evil);
+  });
+});

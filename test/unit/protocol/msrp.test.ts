@@ -1,0 +1,223 @@
+import { describe, expect, it } from 'vitest';
+import {
+  encodeMsrp,
+  MAX_MSRP_BODY_BYTES,
+  MAX_MSRP_HEADERS,
+  MAX_MSRP_LINE_BYTES,
+  MAX_MSRP_PATH_URIS,
+  type MsrpMessage,
+  MsrpParser,
+  type MsrpRequest,
+  newTransactionId,
+  parseMsrpUri,
+  sameMsrpUri,
+} from '../../../main/protocol/msrp';
+import { characters, octets, reasonOf, valueOf, wire } from './value-of';
+
+const TO = 'msrp://127.0.0.1:9892/98cjs;tcp';
+const FROM = 'msrp://127.0.0.1:7394/2s93i;tcp';
+const request = (changes: Partial<MsrpRequest> = {}): MsrpRequest => ({
+  kind: 'request',
+  transactionId: 'a786hjs2',
+  method: 'SEND',
+  toPath: [TO],
+  fromPath: [FROM],
+  headers: [],
+  messageId: '87652491',
+  byteRange: null,
+  contentType: null,
+  successReport: false,
+  failureReport: 'yes',
+  status: null,
+  body: null,
+  continuation: '$',
+  ...changes,
+});
+const parseAll = (bytes: Uint8Array): MsrpMessage[] => valueOf(new MsrpParser().push(bytes));
+
+const stream: MsrpMessage[] = [
+  request(),
+  request({
+    transactionId: 'b786hjs2',
+    headers: [['X-Lab', 'kept']],
+    byteRange: { start: 1, end: null, total: 40 },
+    contentType: 'message/cpim',
+    successReport: true,
+    failureReport: 'partial',
+    body: octets('grüße -------b786hjs2 no end\r\n-------b786hjs3$\r\n-------b786hjs'),
+    continuation: '+',
+  }),
+  request({ transactionId: 'c786hjs2', contentType: 'text/plain', body: octets('\r\n\r\n'), byteRange: { start: 38, end: 40, total: 40 } }),
+  request({ transactionId: 'd786hjs2', contentType: 'text/plain', body: new Uint8Array(0), continuation: '#' }),
+  request({
+    transactionId: 'e786hjs2',
+    method: 'REPORT',
+    byteRange: { start: 1, end: 40, total: 40 },
+    status: { code: 200, reason: 'OK' },
+  }),
+  { kind: 'response', transactionId: 'f786hjs2', status: 200, reason: 'OK', toPath: [FROM], fromPath: [TO], continuation: '$' },
+  { kind: 'response', transactionId: 'g786hjs2', status: 481, reason: '', toPath: [FROM, TO], fromPath: [TO], continuation: '$' },
+];
+/** The second message holds its own "-------tid", which `encodeMsrp` rightly refuses to make; a peer may still send it. */
+const bytesOf = (message: MsrpMessage): Uint8Array => {
+  if (message.transactionId !== 'b786hjs2') return encodeMsrp(message);
+  const text = characters(encodeMsrp({ ...message, transactionId: 'zzzzzzzz' }));
+  return octets(text.replace(/zzzzzzzz/g, 'b786hjs2'));
+};
+const whole = octets(stream.map((message) => characters(bytesOf(message))).join(''));
+
+describe('MSRP', () => {
+  it('reads what it writes', () => {
+    expect(parseAll(whole)).toEqual(stream);
+  });
+
+  it('reads the same messages when the stream is split at every byte', () => {
+    for (let cut = 0; cut <= whole.length; cut += 1) {
+      const parser = new MsrpParser();
+      const first = valueOf(parser.push(whole.subarray(0, cut)));
+      const second = valueOf(parser.push(whole.subarray(cut)));
+      expect([...first, ...second], `cut at ${cut}`).toEqual(stream);
+    }
+  });
+
+  it('reads the same messages byte by byte', () => {
+    const parser = new MsrpParser();
+    const messages: MsrpMessage[] = [];
+    for (let at = 0; at < whole.length; at += 1) messages.push(...valueOf(parser.push(whole.subarray(at, at + 1))));
+    expect(messages).toEqual(stream);
+  });
+
+  it('writes the form of RFC 4975', () => {
+    const text = characters(
+      encodeMsrp(request({ contentType: 'text/plain', body: octets('Hi'), byteRange: { start: 1, end: 2, total: 2 }, successReport: true })),
+    );
+    expect(text).toBe(
+      wire(
+        'MSRP a786hjs2 SEND',
+        `To-Path: ${TO}`,
+        `From-Path: ${FROM}`,
+        'Message-ID: 87652491',
+        'Byte-Range: 1-2/2',
+        'Success-Report: yes',
+        'Content-Type: text/plain',
+        '',
+        'Hi',
+        '-------a786hjs2$',
+        '',
+      ),
+    );
+    const response = stream[5];
+    expect(response && characters(encodeMsrp(response))).toBe(
+      wire('MSRP f786hjs2 200 OK', `To-Path: ${FROM}`, `From-Path: ${TO}`, '-------f786hjs2$', ''),
+    );
+  });
+
+  it('ends a body only at dashes, transaction id, flag and line end', () => {
+    for (const inside of ['\r\n-------a786hjs2', '\r\n-------a786hjs2$', '\r\n-------a786hjs2$x', '\r\n-------a786hjs2!\r\n', '-------a786hjs2$\r\n', '\r\n------a786hjs2$\r\n']) {
+      const text = wire('MSRP a786hjs2 SEND', `To-Path: ${TO}`, `From-Path: ${FROM}`, 'Message-ID: 1', 'Content-Type: text/plain', '', `x${inside}y`, '-------a786hjs2+', '');
+      const [message] = parseAll(octets(text));
+      expect(message?.kind === 'request' && characters(message.body ?? new Uint8Array(0)), JSON.stringify(inside)).toBe(`x${inside}y`);
+    }
+  });
+
+  it('takes a blank line before the end line for an absent body', () => {
+    const text = wire('MSRP a786hjs2 SEND', `To-Path: ${TO}`, `From-Path: ${FROM}`, 'Message-ID: 1', '', '-------a786hjs2$', '');
+    expect(parseAll(octets(text))).toMatchObject([{ body: null }]);
+  });
+
+  it('passes over line ends between messages', () => {
+    expect(parseAll(octets(`\r\n\r\n${characters(encodeMsrp(request()))}\r\n`))).toEqual([request()]);
+  });
+
+  it('chooses transaction ids that the body does not hold, and refuses others', () => {
+    const sequence = [...Array<number>(12).fill(0), ...Array<number>(12).fill(0.5)];
+    const body = octets('x000000000000x');
+    const id = newTransactionId(() => sequence.shift() ?? 0, body);
+    expect(id).toBe('iiiiiiiiiiii');
+    expect(() => encodeMsrp(request({ transactionId: '000000000000', contentType: 'a/b', body: octets('\r\n-------000000000000$\r\n') }))).toThrow(RangeError);
+    expect(() => encodeMsrp(request({ transactionId: 'a\r\nb' }))).toThrow(RangeError);
+  });
+
+  it('lets no value add a header or a message', () => {
+    const evil = 'x\r\nEvil: 1\r\n-------a786hjs2$\r\n';
+    const bytes = encodeMsrp(
+      request({
+        method: `SEND${evil}`,
+        toPath: [TO + evil],
+        messageId: evil,
+        contentType: evil,
+        status: { code: 200, reason: evil },
+        headers: [
+          ['X-Lab', evil],
+          [evil, 'x'],
+          ['To-Path', 'msrp://evil:1/x;tcp'],
+        ],
+        body: octets('ok'),
+      }),
+    );
+    const lines = characters(bytes).split('\r\n');
+    expect(lines.filter((line) => line.startsWith('Evil') || line.startsWith('-------'))).toEqual(['-------a786hjs2$']);
+    expect(lines.filter((line) => line.startsWith('To-Path'))).toHaveLength(1);
+  });
+
+  it.each([
+    ['a bad start line', 'GET / HTTP/1.1\r\n'],
+    ['a bad start line', 'MSRP a SEND\r\n'],
+    ['a bad start line', 'MSRP a786hjs2 20 OK\r\n'],
+    ['a bad header line', 'MSRP a786hjs2 SEND\r\nno colon\r\n'],
+    ['a missing or bad path', 'MSRP a786hjs2 SEND\r\nTo-Path: x\r\nFrom-Path: y\r\n-------a786hjs2$\r\n'],
+    ['a missing or bad path', 'MSRP a786hjs2 200 OK\r\n-------a786hjs2$\r\n'],
+    ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 0-5/5\r\n-------a786hjs2$\r\n`],
+    ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 1-6/5\r\n-------a786hjs2$\r\n`],
+    ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 1-9999999999999999/*\r\n-------a786hjs2$\r\n`],
+  ])('refuses %s, and everything after it', (reason, text) => {
+    const parser = new MsrpParser();
+    expect(reasonOf(parser.push(octets(text)))).toBe(reason);
+    expect(parser.push(encodeMsrp(request())).ok).toBe(false);
+    expect(parser.failure?.reason).toBe(reason);
+  });
+
+  it('still gives the good messages that came before bad octets', () => {
+    const parser = new MsrpParser();
+    expect(valueOf(parser.push(octets(`${characters(encodeMsrp(request()))}rubbish\r\n`)))).toHaveLength(1);
+    expect(parser.failure?.reason).toBe('a bad start line');
+    expect(parser.push(new Uint8Array(0)).ok).toBe(false);
+  });
+
+  it('limits lines, headers, paths and bodies', () => {
+    const head = wire('MSRP a786hjs2 SEND', `To-Path: ${TO}`, `From-Path: ${FROM}`, '');
+    expect(reasonOf(new MsrpParser().push(octets('x'.repeat(MAX_MSRP_LINE_BYTES + 1))))).toBe('a line too long');
+    expect(reasonOf(new MsrpParser().push(octets(`${head}X: ${'x'.repeat(MAX_MSRP_LINE_BYTES)}\r\n`)))).toBe('a line too long');
+    expect(reasonOf(new MsrpParser().push(octets(head + 'X: y\r\n'.repeat(MAX_MSRP_HEADERS))))).toBe('too many headers');
+    const paths = (count: number) => wire('MSRP a786hjs2 SEND', `To-Path: ${Array(count).fill(TO).join(' ')}`, `From-Path: ${FROM}`, '-------a786hjs2$', '');
+    expect(new MsrpParser().push(octets(paths(MAX_MSRP_PATH_URIS))).ok).toBe(true);
+    expect(reasonOf(new MsrpParser().push(octets(paths(MAX_MSRP_PATH_URIS + 1))))).toBe('a missing or bad path');
+    const parser = new MsrpParser();
+    expect(parser.push(octets(`${head}Content-Type: a/b\r\n\r\n`)).ok).toBe(true);
+    const piece = new Uint8Array(1024 * 1024);
+    for (let sent = 0; sent < MAX_MSRP_BODY_BYTES; sent += piece.length) expect(parser.push(piece).ok).toBe(true);
+    expect(reasonOf(parser.push(new Uint8Array(64)))).toBe('a body too long');
+  });
+});
+
+describe('MSRP URIs', () => {
+  it('are read and compared by RFC 4975 section 6.1', () => {
+    expect(valueOf(parseMsrpUri('MSRPS://user@Host.Example:7394/2s93i;TCP;x=y'))).toEqual({
+      scheme: 'msrps',
+      host: 'host.example',
+      port: 7394,
+      sessionId: '2s93i',
+      transport: 'tcp',
+    });
+    expect(sameMsrpUri('msrp://A:1/x;tcp', 'msrp://u@a:1/x;TCP;p')).toBe(true);
+    for (const other of ['msrps://a:1/x;tcp', 'msrp://b:1/x;tcp', 'msrp://a:2/x;tcp', 'msrp://a/x;tcp', 'msrp://a:1/X;tcp', 'msrp://a:1/x;ws', 'bad']) {
+      expect(sameMsrpUri('msrp://a:1/x;tcp', other), other).toBe(false);
+    }
+    expect(sameMsrpUri('bad', 'bad')).toBe(false);
+    expect(valueOf(parseMsrpUri('msrp://[2001:db8::1]:7394/a;tcp')).host).toBe('[2001:db8::1]');
+  });
+
+  it.each(['', 'msrp://', 'msrp://a:1/x', 'sip:a@b', 'msrp://a:99999/x;tcp', 'msrp://a b:1/x;tcp', 'msrp://a:1/x;tcp\r\n'])('refuses %j', (text) => {
+    expect(parseMsrpUri(text).ok).toBe(false);
+  });
+});

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { answerSetup, encodeSdp, MAX_PATH_URIS, MAX_SDP_CHARACTERS, MAX_SDP_LINES, type MsrpDescription, parseSdp } from '../../../main/protocol/sdp';
+import { valueOf, wire } from './value-of';
+
+const offer = wire(
+  'v=0',
+  'o=- 3910000000 3910000001 IN IP4 10.0.0.11',
+  's=-',
+  'c=IN IP4 10.0.0.11',
+  't=0 0',
+  'm=message 9 TCP/TLS/MSRP *',
+  'a=accept-types:message/cpim application/im-iscomposing+xml',
+  'a=accept-wrapped-types:text/plain message/imdn+xml',
+  'a=setup:actpass',
+  'a=connection:new',
+  'a=path:msrps://10.0.0.11:7394/2s93i9ek2a;tcp',
+  'a=msrp-cema',
+  'a=fingerprint:SHA-256 AB:CD',
+  'a=sendrecv',
+  '',
+);
+
+describe('SDP', () => {
+  it('reads an MSRP offer', () => {
+    expect(valueOf(parseSdp(offer))).toEqual({
+      host: '10.0.0.11',
+      port: 9,
+      path: ['msrps://10.0.0.11:7394/2s93i9ek2a;tcp'],
+      setup: 'actpass',
+      acceptTypes: ['message/cpim', 'application/im-iscomposing+xml'],
+      wrappedTypes: ['text/plain', 'message/imdn+xml'],
+      direction: 'sendrecv',
+      sessionId: '3910000000',
+      version: 3_910_000_001,
+      transport: 'TCP/TLS/MSRP',
+      attributes: [
+        ['connection', 'new'],
+        ['msrp-cema', null],
+        ['fingerprint', 'SHA-256 AB:CD'],
+      ],
+    } satisfies MsrpDescription);
+  });
+
+  it('reads what it writes', () => {
+    const description = { ...valueOf(parseSdp(offer)), host: '2001:db8::1', transport: 'TCP/MSRP', direction: 'sendonly' } as const;
+    expect(valueOf(parseSdp(encodeSdp(description)))).toEqual(description);
+  });
+
+  it('passes over other streams and takes the stream c= before the session one', () => {
+    const text = wire(
+      'v=0',
+      'o=alice 1 2 IN IP4 host.test',
+      's= ',
+      'c=IN IP4 10.0.0.1',
+      't=0 0',
+      'a=recvonly',
+      'm=audio 4000 RTP/AVP 0',
+      'c=IN IP4 10.0.0.9',
+      'a=path:no',
+      'm=message 7394 tcp/msrp *',
+      'c=IN IP4 10.0.0.2',
+      'a=path:msrp://10.0.0.2:7394/a;tcp msrp://10.0.0.3:1/b;tcp',
+      'm=message 1 TCP/MSRP *',
+      'a=path:msrp://10.0.0.4:1/c;tcp',
+    );
+    expect(valueOf(parseSdp(text))).toMatchObject({
+      host: '10.0.0.2',
+      port: 7394,
+      direction: 'recvonly',
+      setup: null,
+      transport: 'TCP/MSRP',
+      path: ['msrp://10.0.0.2:7394/a;tcp', 'msrp://10.0.0.3:1/b;tcp'],
+    });
+  });
+
+  it('reads a refused stream without a path', () => {
+    expect(valueOf(parseSdp(offer.replace('message 9', 'message 0').replace(/a=path.*\r\n/, '')))).toMatchObject({ port: 0, path: [] });
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no version', offer.replace('v=0\r\n', '')],
+    ['no origin', offer.replace(/o=.*\r\n/, '')],
+    ['an origin that is not numeric', offer.replace('3910000000', 'abc')],
+    ['no connection', offer.replace(/c=.*\r\n/, '')],
+    ['no stream', offer.replace(/m=.*\r\n/, '')],
+    ['another stream alone', offer.replace('m=message 9 TCP/TLS/MSRP', 'm=audio 9 RTP/AVP')],
+    ['no path', offer.replace(/a=path.*\r\n/, '')],
+    ['a bad port', offer.replace('message 9', 'message 70000')],
+    ['rubbish', `${offer}rubbish\r\n`],
+    ['too many URIs', offer.replace(/a=path.*/, `a=path:${'msrp://a:1/b;tcp '.repeat(MAX_PATH_URIS + 1)}`)],
+    ['too many lines', offer + 'a=x\r\n'.repeat(MAX_SDP_LINES)],
+    ['too many characters', `${offer}a=${'x'.repeat(MAX_SDP_CHARACTERS)}`],
+  ])('refuses %s', (_, text) => {
+    expect(parseSdp(text).ok).toBe(false);
+  });
+
+  it('lets no value add a line', () => {
+    const evil = '1\r\na=evil\r\nm=audio 1 RTP/AVP 0';
+    const text = encodeSdp({
+      ...valueOf(parseSdp(offer)),
+      host: evil,
+      path: [evil],
+      acceptTypes: [evil],
+      wrappedTypes: [evil],
+      sessionId: evil,
+      attributes: [
+        ['x', evil],
+        [evil, null],
+        ['path', 'msrp://evil:1/x;tcp'],
+      ],
+    });
+    expect(text.split('\r\n').filter((line) => line === 'a=evil' || line.startsWith('m=audio'))).toEqual([]);
+    expect(text.match(/^a=path/gm)).toHaveLength(1);
+  });
+
+  it('answers with the other role', () => {
+    expect((['actpass', 'active', 'passive', null] as const).map((setup) => answerSetup({ setup }))).toEqual(['active', 'passive', 'active', 'active']);
+  });
+});
