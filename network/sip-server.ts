@@ -201,7 +201,7 @@ export class SipServer {
 
   /** `host:port` of the first listener. */
   get sentBy(): string {
-    return this.#sentBy === null ? 'unbound.invalid' : `${this.#sentBy.host}:${this.#sentBy.port}`;
+    return this.#sentBy === null ? 'unbound.invalid:5060' : `${this.#sentBy.host}:${this.#sentBy.port}`;
   }
 
   /** `sip:host:port;transport=tcp` of the first listener. */

@@ -1,0 +1,429 @@
+/**
+ * The MSRP switch of the Controlling Function: one listener, many sessions. A session belongs to one endpoint of one group; who gets
+ * what is decided by the owner of the session, the switch only carries.
+ *
+ *   prepared --bind--> bound --close--> closed
+ *       \_______________________________^
+ *
+ * A session is bound by the first request whose To-Path names it; a second connection for it is refused with 506 (RFC 4975 section 7.3).
+ */
+import { randomBytes } from 'node:crypto';
+import { connect, createServer, type Server } from 'node:net';
+import { type MsrpMessage, newTransactionId, parseMsrpUri } from '../main/protocol/msrp';
+import type { MsrpDescription } from '../main/protocol/sdp';
+import type { WireTap } from '../main/protocol/wire-record';
+import { type Clock, type NetworkLog, systemClock } from './clock';
+import { type CompleteMessage, MAX_MESSAGE_BYTES, MsrpAssembly, type MsrpRequest } from './msrp-assembly';
+import { MsrpConnection, type MsrpStream } from './msrp-connection';
+
+/** Bytes of one chunk: what RFC 4975 section 5.1 allows without being interruptible. */
+export const CHUNK_BYTES = 2048;
+/** How long a SEND waits for its response (RFC 4975 section 7.2). */
+export const RESPONSE_TIMEOUT_MS = 30_000;
+/** LAB: how long a session waits for its connection. */
+export const BIND_TIMEOUT_MS = 30_000;
+/** LAB: connections of the switch at a time. */
+export const MAX_CONNECTIONS = 1000;
+/** LAB: bytes kept for a session that is not connected yet. */
+export const MAX_WAITING_BYTES = 2 * 1024 * 1024;
+
+type State = 'prepared' | 'bound' | 'closed';
+
+const TRANSITIONS: Record<State, readonly State[]> = { prepared: ['bound', 'closed'], bound: ['closed'], closed: [] };
+
+/** The answer to a complete message. */
+export interface Verdict {
+  status: number;
+  reason: string;
+}
+
+export interface SwitchSessionEvents {
+  /** A complete message of this endpoint; what is returned is its MSRP answer. */
+  onMessage(message: CompleteMessage): Verdict;
+  /** Once; `null` when the owner closed it, else why it ended. */
+  onClose(reason: string | null): void;
+}
+
+export interface MediaOptions {
+  host?: string;
+  clock?: Clock;
+  tap?: WireTap;
+  log?: NetworkLog;
+  maxQueuedBytes?: number;
+}
+
+export class MsrpSwitch {
+  readonly host: string;
+  readonly clock: Clock;
+  readonly #server: Server;
+  readonly #options: MediaOptions;
+  readonly #sessions = new Map<string, SwitchSession>();
+  readonly #connections = new Map<MsrpConnection, { sessions: Set<SwitchSession>; timer: { dispose(): void } }>();
+  #port = 0;
+
+  constructor(options: MediaOptions = {}) {
+    this.host = options.host ?? '127.0.0.1';
+    this.clock = options.clock ?? systemClock;
+    this.#options = options;
+    this.#server = createServer((socket) => this.accept(socket));
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  listen(port = 0): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, this.host, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#options.log?.('error', 'The MSRP listener failed', { error: error.message }));
+        const address = this.#server.address();
+        this.#port = typeof address === 'object' && address !== null ? address.port : port;
+        resolve(this.#port);
+      });
+    });
+  }
+
+  /** Takes a connection that somebody has opened to the listener. */
+  accept(stream: MsrpStream): void {
+    if (this.#connections.size >= MAX_CONNECTIONS) stream.destroy();
+    else this.#adopt(stream);
+  }
+
+  /** Makes a session; its path goes into the SDP. The name is unguessable, for it alone admits a connection (RFC 4975 section 14.1). */
+  prepare(events: SwitchSessionEvents): SwitchSession {
+    const id = randomBytes(15).toString('base64url').replaceAll('-', '.').replaceAll('_', '~');
+    const session = new SwitchSession(this, id, `msrp://${this.host}:${this.#port}/${id};tcp`, events, () => this.#forget(session));
+    this.#sessions.set(id, session);
+    return session;
+  }
+
+  /** Opens a connection for a session whose peer waits to be called (setup:passive). */
+  dial(session: SwitchSession, host: string, port: number): void {
+    const socket = connect({ host, port });
+    const connection = this.#adopt(socket);
+    socket.once('connect', () => {
+      if (session.state === 'prepared') this.#bind(session, connection);
+    });
+    this.#connections.get(connection)?.sessions.add(session);
+  }
+
+  async close(): Promise<void> {
+    for (const session of [...this.#sessions.values()]) session.close();
+    for (const connection of [...this.#connections.keys()]) {
+      connection.close('the switch ends');
+      connection.socket.destroy();
+    }
+    await new Promise<void>((resolve) => {
+      if (this.#server.listening) this.#server.close(() => resolve());
+      else resolve();
+    });
+  }
+
+  readonly #events = {
+    onMessage: (connection: MsrpConnection, message: MsrpMessage) => this.#onMessage(connection, message),
+    onClose: (connection: MsrpConnection, reason: string) => this.#onConnectionClose(connection, reason),
+  };
+
+  #adopt(stream: MsrpStream): MsrpConnection {
+    const connection = new MsrpConnection(stream, this.#events, this.#options.tap, () => this.clock.now(), this.#options.maxQueuedBytes);
+    const timer = this.clock.setTimer(BIND_TIMEOUT_MS, () => {
+      if (this.#connections.get(connection)?.sessions.size === 0) connection.close('it never named a session');
+    });
+    this.#connections.set(connection, { sessions: new Set(), timer });
+    return connection;
+  }
+
+  #bind(session: SwitchSession, connection: MsrpConnection): void {
+    this.#connections.get(connection)?.sessions.add(session);
+    session.bind(connection);
+  }
+
+  #onMessage(connection: MsrpConnection, message: MsrpMessage): void {
+    const local = message.toPath[0];
+    const uri = local === undefined ? null : parseMsrpUri(local);
+    const session = uri?.ok && uri.value.sessionId !== null ? this.#sessions.get(uri.value.sessionId) : undefined;
+    if (message.kind === 'response') {
+      if (session?.connection === connection) session.onResponse(message.transactionId, message.status);
+      return;
+    }
+    if (session === undefined || message.toPath.length !== 1) {
+      reply(connection, message, 481, 'No Such Session');
+      return;
+    }
+    if (session.connection === null) this.#bind(session, connection);
+    if (session.connection !== connection) {
+      reply(connection, message, 506, 'Session Bound To Another Connection');
+      return;
+    }
+    session.onRequest(message);
+  }
+
+  #onConnectionClose(connection: MsrpConnection, reason: string): void {
+    const entry = this.#connections.get(connection);
+    if (entry === undefined) return;
+    this.#connections.delete(connection);
+    entry.timer.dispose();
+    this.#options.log?.('debug', 'An MSRP connection ended', { reason, sessions: entry.sessions.size });
+    for (const session of entry.sessions) session.close(reason);
+  }
+
+  #forget(session: SwitchSession): void {
+    this.#sessions.delete(session.id);
+    for (const [connection, entry] of this.#connections) {
+      if (entry.sessions.delete(session) && entry.sessions.size === 0) connection.close('its session ended');
+    }
+  }
+}
+
+/** What the SDP says of a session. `origin` is the o= line: the same sess-id through a dialog, a higher version at each change (RFC 3264). */
+export function describeSession(
+  session: SwitchSession,
+  setup: 'active' | 'passive' | 'actpass',
+  origin: { sessionId: string; version: number },
+): MsrpDescription {
+  return {
+    host: session.host,
+    port: session.port,
+    path: [session.localPath],
+    setup,
+    acceptTypes: ['message/cpim'],
+    wrappedTypes: ['text/plain', 'message/imdn+xml', 'application/im-iscomposing+xml', '*'],
+    direction: 'sendrecv',
+    sessionId: origin.sessionId,
+    version: origin.version,
+    transport: 'TCP/MSRP',
+    attributes: [['max-size', String(MAX_MESSAGE_BYTES)]],
+  };
+}
+
+interface Waiting {
+  contentType: string;
+  body: Uint8Array;
+  messageId: string;
+}
+
+export class SwitchSession {
+  readonly #assembly = new MsrpAssembly();
+  readonly #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  /** Transactions without a response, oldest first, with the time of sending. */
+  readonly #unanswered = new Map<string, number>();
+  #responseTimer: { dispose(): void } | null = null;
+  #bindTimer: { dispose(): void } | null = null;
+  #state: State = 'prepared';
+  #connection: MsrpConnection | null = null;
+  #remotePath: readonly string[] = [];
+
+  constructor(
+    private readonly owner: MsrpSwitch,
+    readonly id: string,
+    readonly localPath: string,
+    private readonly events: SwitchSessionEvents,
+    private readonly forget: () => void,
+  ) {}
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Where the switch listens. */
+  get host(): string {
+    return this.owner.host;
+  }
+
+  get port(): number {
+    return this.owner.port;
+  }
+
+  get connection(): MsrpConnection | null {
+    return this.#connection;
+  }
+
+  /** The peer's path of the SDP is known: from now on it has BIND_TIMEOUT_MS to connect, or is called when it is `passive`. */
+  start(remotePath: readonly string[], ourRole: 'active' | 'passive'): void {
+    if (this.#state === 'closed') return;
+    this.#remotePath = remotePath;
+    this.#bindTimer ??= this.owner.clock.setTimer(BIND_TIMEOUT_MS, () => {
+      if (this.#state === 'prepared') this.close('it did not connect its media');
+    });
+    if (this.#state === 'bound') this.#flush();
+    if (ourRole !== 'active' || this.#state !== 'prepared') return;
+    const first = remotePath[0];
+    const uri = first === undefined ? null : parseMsrpUri(first);
+    if (uri?.ok) this.owner.dial(this, uri.value.host, uri.value.port ?? 2855);
+    else this.close('its MSRP path is malformed');
+  }
+
+  bind(connection: MsrpConnection): void {
+    this.#transition('bound');
+    this.#connection = connection;
+    this.#bindTimer?.dispose();
+    if (this.#remotePath.length === 0) return;
+    this.#flush();
+  }
+
+  /** Sends a message, or keeps it until the endpoint has connected. */
+  send(message: { contentType: string; body: Uint8Array; messageId?: string }): void {
+    if (this.#state === 'closed') return;
+    const entry: Waiting = { ...message, messageId: message.messageId ?? randomBytes(12).toString('hex') };
+    if (this.#state === 'bound' && this.#remotePath.length > 0) {
+      this.#write(entry);
+      return;
+    }
+    this.#waitingBytes += entry.body.length;
+    if (this.#waitingBytes > MAX_WAITING_BYTES) this.close('too much is waiting for it');
+    else this.#waiting.push(entry);
+  }
+
+  onRequest(request: MsrpRequest): void {
+    if (request.method === 'REPORT') return;
+    if (request.method !== 'SEND') {
+      this.#reply(request, 501, 'Not Implemented');
+      return;
+    }
+    if (request.body === null) {
+      // The empty SEND that binds the connection (RFC 4975 section 5.4).
+      this.#reply(request, 200, 'OK');
+      return;
+    }
+    const step = this.#assembly.take(request);
+    switch (step.kind) {
+      case 'more':
+      case 'aborted':
+        this.#reply(request, 200, 'OK');
+        return;
+      case 'refused':
+        this.#reply(request, step.status, step.reason);
+        return;
+      case 'complete': {
+        const verdict = this.events.onMessage(step.message);
+        this.#reply(request, verdict.status, verdict.reason);
+        if (verdict.status === 200 && request.successReport) this.#report(request, step.message.body.length);
+        return;
+      }
+    }
+  }
+
+  onResponse(transactionId: string, status: number): void {
+    if (!this.#unanswered.delete(transactionId)) return;
+    if (status === 481 || status === 506) this.close(`its media answered ${status}`);
+    else if (this.#unanswered.size === 0) this.#clearResponseTimer();
+  }
+
+  /** Ends the session; `reason` only when it was not the owner's wish. */
+  close(reason: string | null = null): void {
+    if (this.#state === 'closed') return;
+    this.#transition('closed');
+    this.#bindTimer?.dispose();
+    this.#clearResponseTimer();
+    this.#waiting.length = 0;
+    this.#connection = null;
+    this.forget();
+    this.events.onClose(reason);
+  }
+
+  #flush(): void {
+    if (this.#connection === null) return;
+    const waiting = this.#waiting.splice(0);
+    this.#waitingBytes = 0;
+    for (const entry of waiting) this.#write(entry);
+  }
+
+  #write({ messageId, contentType, body }: Waiting): void {
+    for (let offset = 0; offset === 0 || offset < body.length; offset += CHUNK_BYTES) {
+      const piece = body.subarray(offset, offset + CHUNK_BYTES);
+      const end = offset + piece.length;
+      const transactionId = newTransactionId(randomFraction, piece);
+      this.#unanswered.set(transactionId, this.owner.clock.now());
+      this.#connection?.send({
+        kind: 'request',
+        transactionId,
+        method: 'SEND',
+        toPath: [...this.#remotePath],
+        fromPath: [this.localPath],
+        headers: [],
+        messageId,
+        byteRange: { start: offset + 1, end, total: body.length },
+        contentType,
+        successReport: false,
+        failureReport: 'yes',
+        status: null,
+        body: piece,
+        continuation: end < body.length ? '+' : '$',
+      });
+      if (this.#state === 'closed') return;
+    }
+    this.#armResponseTimer();
+  }
+
+  /** RFC 4975 section 7.1.2: the report goes back along the path, names the same message, and gets no answer. */
+  #report(request: MsrpRequest, total: number): void {
+    this.#connection?.send({
+      kind: 'request',
+      transactionId: newTransactionId(randomFraction, new Uint8Array(0)),
+      method: 'REPORT',
+      toPath: request.fromPath,
+      fromPath: [this.localPath],
+      headers: [],
+      messageId: request.messageId,
+      byteRange: { start: 1, end: total, total },
+      contentType: null,
+      successReport: false,
+      failureReport: 'yes',
+      status: { code: 200, reason: 'OK' },
+      body: null,
+      continuation: '$',
+    });
+  }
+
+  #reply(request: MsrpRequest, status: number, reason: string): void {
+    if (this.#connection !== null) reply(this.#connection, request, status, reason);
+  }
+
+  #armResponseTimer(): void {
+    const oldest = this.#unanswered.values().next();
+    if (this.#responseTimer !== null || oldest.done === true) return;
+    const wait = oldest.value + RESPONSE_TIMEOUT_MS - this.owner.clock.now();
+    this.#responseTimer = this.owner.clock.setTimer(Math.max(0, wait), () => {
+      this.#responseTimer = null;
+      const still = this.#unanswered.values().next();
+      if (still.done !== true && still.value + RESPONSE_TIMEOUT_MS <= this.owner.clock.now()) this.close('its media does not answer');
+      else this.#armResponseTimer();
+    });
+  }
+
+  #clearResponseTimer(): void {
+    this.#responseTimer?.dispose();
+    this.#responseTimer = null;
+  }
+
+  #transition(to: State): void {
+    if (!TRANSITIONS[this.#state].includes(to)) throw new Error(`MSRP session: ${this.#state} -> ${to}`);
+    this.#state = to;
+  }
+}
+
+/** RFC 4975 section 7.2: no answer to a REPORT nor when Failure-Report is no; only bad news when it is partial. */
+function reply(connection: MsrpConnection, request: MsrpRequest, status: number, reason: string): void {
+  if (request.method === 'REPORT' || request.failureReport === 'no') return;
+  if (request.failureReport === 'partial' && status === 200) return;
+  connection.send({
+    kind: 'response',
+    transactionId: request.transactionId,
+    status,
+    reason,
+    toPath: request.fromPath.slice(0, 1),
+    fromPath: request.toPath.slice(0, 1),
+    continuation: '$',
+  });
+}
+
+function randomFraction(): number {
+  return randomBytes(4).readUInt32BE(0) / 0x1_0000_0000;
+}

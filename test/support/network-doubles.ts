@@ -1,0 +1,88 @@
+/** Stand-ins for the network's unit tests: time that moves when told, and connections that are two ends in memory. */
+import type { Clock } from '../../network/clock';
+import type { SipMessage } from '../../network/message';
+import type { Flow, SipServer } from '../../network/sip-server';
+
+export class VirtualClock implements Clock {
+  #now = Date.UTC(2026, 0, 1);
+  #timers = new Set<{ at: number; callback: () => void }>();
+
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  setTimer(delayMs: number, callback: () => void): { dispose(): void } {
+    const timer = { at: this.#now + delayMs, callback };
+    this.#timers.add(timer);
+    return { dispose: () => this.#timers.delete(timer) };
+  }
+
+  /** Moves time on; what falls due runs in order. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const next = [...this.#timers].filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (next === undefined) break;
+      this.#timers.delete(next);
+      this.#now = Math.max(this.#now, next.at);
+      next.callback();
+    }
+    this.#now = end;
+  }
+}
+
+/** Lets everything run that is under way. */
+export async function settle(): Promise<void> {
+  for (let round = 0; round < 20; round += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+let flows = 0;
+
+class MemoryFlow implements Flow {
+  readonly id: string;
+  readonly listener = null;
+  peer: MemoryFlow | null = null;
+  isOpen = true;
+  #listeners: (() => void)[] = [];
+
+  constructor(
+    private readonly server: SipServer,
+    readonly local: string,
+    readonly remote: string,
+  ) {
+    flows += 1;
+    this.id = `flow-${flows}`;
+  }
+
+  send(message: SipMessage): boolean {
+    const { peer } = this;
+    if (!this.isOpen || peer === null) return false;
+    const bytes = message.encode();
+    queueMicrotask(() => peer.server.received(bytes, peer));
+    return true;
+  }
+
+  close(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    for (const listener of this.#listeners) listener();
+    this.peer?.close();
+  }
+
+  onClose(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+}
+
+/** Connects two servers; returns each one's end. */
+export function connectServers(a: SipServer, b: SipServer): { atA: Flow; atB: Flow } {
+  const atA = new MemoryFlow(a, '127.0.0.1:1001', '127.0.0.1:1002');
+  const atB = new MemoryFlow(b, '127.0.0.1:1002', '127.0.0.1:1001');
+  atA.peer = atB;
+  atB.peer = atA;
+  return { atA, atB };
+}

@@ -1,0 +1,255 @@
+import { describe, expect, it } from 'vitest';
+import { encodeMsrp, type MsrpMessage, MsrpParser } from '../../../main/protocol/msrp';
+import {
+  BIND_TIMEOUT_MS,
+  CHUNK_BYTES,
+  MAX_WAITING_BYTES,
+  MsrpSwitch,
+  RESPONSE_TIMEOUT_MS,
+  type SwitchSession,
+  type Verdict,
+} from '../../../network/media';
+import type { CompleteMessage, MsrpRequest } from '../../../network/msrp-assembly';
+import { MAX_QUEUED_BYTES, type MsrpStream } from '../../../network/msrp-connection';
+import { VirtualClock } from '../../support/network-doubles';
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
+
+/** The other end of a connection to the switch. */
+class Peer implements MsrpStream {
+  readonly connecting = false;
+  writableLength = 0;
+  isDestroyed = false;
+  readonly received: MsrpMessage[] = [];
+  readonly #parser = new MsrpParser();
+  readonly #listeners = { data: (_: Uint8Array) => {}, error: (_: Error) => {}, close: () => {} };
+
+  setNoDelay(): void {}
+
+  write(bytes: Uint8Array): boolean {
+    const messages = this.#parser.push(bytes);
+    if (messages.ok) this.received.push(...messages.value);
+    return true;
+  }
+
+  destroySoon(): void {
+    this.isDestroyed = true;
+  }
+
+  destroy(): void {
+    this.isDestroyed = true;
+  }
+
+  on(event: 'data' | 'error' | 'close', listener: (value: never) => void): void {
+    Object.assign(this.#listeners, { [event]: listener });
+  }
+
+  say(message: MsrpMessage): MsrpMessage | undefined {
+    this.#listeners.data(encodeMsrp(message));
+    return this.received.at(-1);
+  }
+
+  sayBytes(bytes: Uint8Array): void {
+    this.#listeners.data(bytes);
+  }
+
+  hangUp(): void {
+    this.#listeners.close();
+  }
+
+  get sends(): MsrpRequest[] {
+    return this.received.filter((message) => message.kind === 'request' && message.method === 'SEND') as MsrpRequest[];
+  }
+}
+
+let nextTransaction = 0;
+
+function send(session: SwitchSession, body: string | null, facts: Partial<MsrpRequest> = {}): MsrpRequest {
+  nextTransaction += 1;
+  const bytes = body === null ? null : utf8(body);
+  return {
+    kind: 'request',
+    transactionId: `t${String(nextTransaction).padStart(6, '0')}`,
+    method: 'SEND',
+    toPath: [session.localPath],
+    fromPath: ['msrp://127.0.0.1:9/peer;tcp'],
+    headers: [],
+    messageId: `m${nextTransaction}`,
+    byteRange: bytes === null ? null : { start: 1, end: bytes.length, total: bytes.length },
+    contentType: bytes === null ? null : 'message/cpim',
+    successReport: false,
+    failureReport: 'yes',
+    status: null,
+    body: bytes,
+    continuation: '$',
+    ...facts,
+  };
+}
+
+function fixture(verdict: Verdict = { status: 200, reason: 'OK' }) {
+  const clock = new VirtualClock();
+  const media = new MsrpSwitch({ clock });
+  const messages: CompleteMessage[] = [];
+  const ends: (string | null)[] = [];
+  const prepare = () =>
+    media.prepare({
+      onMessage: (message) => {
+        messages.push(message);
+        return verdict;
+      },
+      onClose: (reason) => ends.push(reason),
+    });
+  const connect = () => {
+    const peer = new Peer();
+    media.accept(peer);
+    return peer;
+  };
+  const bound = () => {
+    const session = prepare();
+    const peer = connect();
+    session.start(['msrp://127.0.0.1:9/peer;tcp'], 'passive');
+    peer.say(send(session, null));
+    return { session, peer };
+  };
+  return { clock, media, messages, ends, prepare, connect, bound };
+}
+
+describe('the MSRP switch', () => {
+  it('binds a session by the empty SEND that names it', () => {
+    const { prepare, connect } = fixture();
+    const session = prepare();
+    const peer = connect();
+    expect(peer.say(send(session, null))).toMatchObject({ kind: 'response', status: 200 });
+    expect(session.state).toBe('bound');
+  });
+
+  it('answers 481 for a session that is not there, and 506 on a second connection', () => {
+    const { bound, connect } = fixture();
+    const { session } = bound();
+    const other = connect();
+    expect(other.say(send(session, null))).toMatchObject({ status: 506 });
+    expect(other.say(send(session, null, { toPath: ['msrp://127.0.0.1:0/nobody;tcp'] }))).toMatchObject({ status: 481 });
+  });
+
+  it('hands a complete message on once, and answers every chunk', () => {
+    const { bound, messages } = fixture();
+    const { session, peer } = bound();
+    expect(peer.say(send(session, 'hel', { messageId: 'x', byteRange: { start: 1, end: 3, total: 5 }, continuation: '+' }))).toMatchObject({
+      status: 200,
+    });
+    expect(messages).toHaveLength(0);
+    expect(peer.say(send(session, 'lo', { messageId: 'x', byteRange: { start: 4, end: 5, total: 5 } }))).toMatchObject({ status: 200 });
+    expect(messages.map((message) => new TextDecoder().decode(message.body))).toEqual(['hello']);
+  });
+
+  it('answers what its owner decides', () => {
+    const { bound } = fixture({ status: 403, reason: 'No' });
+    const { session, peer } = bound();
+    expect(peer.say(send(session, 'x', { successReport: true }))).toMatchObject({ kind: 'response', status: 403 });
+  });
+
+  it('reports success when asked, and keeps silent when told so', () => {
+    const { bound } = fixture();
+    const { session, peer } = bound();
+    expect(peer.say(send(session, 'hello', { successReport: true, messageId: 'r1' }))).toMatchObject({
+      method: 'REPORT',
+      messageId: 'r1',
+      byteRange: { start: 1, end: 5, total: 5 },
+      status: { code: 200 },
+    });
+    const before = peer.received.length;
+    peer.say(send(session, 'quiet', { failureReport: 'no' }));
+    peer.say(send(session, 'quiet', { failureReport: 'partial' }));
+    peer.say(send(session, null, { method: 'REPORT' }));
+    expect(peer.received.length).toBe(before);
+    expect(peer.say(send(session, null, { method: 'NICKNAME' }))).toMatchObject({ status: 501 });
+  });
+
+  it('keeps what is sent before the endpoint has connected, and cuts it into chunks', () => {
+    const { prepare, connect } = fixture();
+    const session = prepare();
+    session.start(['msrp://127.0.0.1:9/peer;tcp'], 'passive');
+    session.send({ contentType: 'message/cpim', body: new Uint8Array(2 * CHUNK_BYTES + 1).fill(65) });
+    const peer = connect();
+    peer.say(send(session, null));
+    expect(peer.sends.map((chunk) => [chunk.byteRange, chunk.continuation])).toEqual([
+      [{ start: 1, end: CHUNK_BYTES, total: 2 * CHUNK_BYTES + 1 }, '+'],
+      [{ start: CHUNK_BYTES + 1, end: 2 * CHUNK_BYTES, total: 2 * CHUNK_BYTES + 1 }, '+'],
+      [{ start: 2 * CHUNK_BYTES + 1, end: 2 * CHUNK_BYTES + 1, total: 2 * CHUNK_BYTES + 1 }, '$'],
+    ]);
+  });
+
+  it('ends a session that does not connect within BIND_TIMEOUT_MS', () => {
+    const { clock, prepare, ends } = fixture();
+    prepare().start(['msrp://127.0.0.1:9/peer;tcp'], 'passive');
+    clock.advance(BIND_TIMEOUT_MS - 1);
+    expect(ends).toEqual([]);
+    clock.advance(1);
+    expect(ends).toEqual(['it did not connect its media']);
+  });
+
+  it('ends a session that does not answer within RESPONSE_TIMEOUT_MS', () => {
+    const { clock, bound, ends } = fixture();
+    const { session, peer } = bound();
+    session.send({ contentType: 'message/cpim', body: utf8('one') });
+    clock.advance(RESPONSE_TIMEOUT_MS - 1);
+    const [first] = peer.sends;
+    peer.say({
+      kind: 'response',
+      transactionId: first?.transactionId ?? '',
+      status: 200,
+      reason: 'OK',
+      toPath: [session.localPath],
+      fromPath: ['msrp://127.0.0.1:9/peer;tcp'],
+      continuation: '$',
+    });
+    clock.advance(RESPONSE_TIMEOUT_MS);
+    expect(ends).toEqual([]);
+    session.send({ contentType: 'message/cpim', body: utf8('two') });
+    clock.advance(RESPONSE_TIMEOUT_MS);
+    expect(ends).toEqual(['its media does not answer']);
+  });
+
+  it('tells the end of a connection, and not an end that the owner wished', () => {
+    const { bound, ends } = fixture();
+    bound().peer.hangUp();
+    expect(ends).toEqual(['the connection ended']);
+    const { session, peer } = bound();
+    session.close();
+    expect(ends).toEqual(['the connection ended', null]);
+    expect(peer.isDestroyed).toBe(true);
+  });
+
+  it('cuts off who does not read, at MAX_QUEUED_BYTES', () => {
+    const { bound, ends } = fixture();
+    const { session, peer } = bound();
+    peer.writableLength = MAX_QUEUED_BYTES + 1;
+    session.send({ contentType: 'message/cpim', body: utf8('x') });
+    expect(ends).toEqual(['it does not read what it is sent']);
+  });
+
+  it('keeps MAX_WAITING_BYTES at most for who is not connected', () => {
+    const { prepare, ends } = fixture();
+    const session = prepare();
+    session.send({ contentType: 'message/cpim', body: new Uint8Array(MAX_WAITING_BYTES) });
+    expect(ends).toEqual([]);
+    session.send({ contentType: 'message/cpim', body: new Uint8Array(1) });
+    expect(ends).toEqual(['too much is waiting for it']);
+  });
+
+  it('closes a connection that talks no MSRP', () => {
+    const { bound, ends } = fixture();
+    const { peer } = bound();
+    peer.sayBytes(utf8('GET / HTTP/1.1\r\n\r\n'));
+    expect(ends[0]).toMatch(/malformed MSRP/);
+    expect(peer.isDestroyed).toBe(true);
+  });
+
+  it('leaves no timer behind', async () => {
+    const { clock, bound, media } = fixture();
+    const { session } = bound();
+    session.send({ contentType: 'message/cpim', body: utf8('x') });
+    await media.close();
+    expect(clock.pending).toBe(0);
+  });
+});
