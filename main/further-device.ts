@@ -1,0 +1,36 @@
+/** A further device on this computer: another process of this app, with a profile of its own. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { app } from 'electron';
+
+const kinds = ['laptop', 'tablet', 'desktop', 'phone'] as const;
+
+/** The first profile of this person that is not there yet. `person` is an address of the embedded network. */
+export function nextProfile(person: string, exists: (profile: string) => boolean): { profile: string; deviceName: string } {
+  const name = /^(?:sips?:)?([A-Za-z0-9._-]+)/.exec(person)?.[1] ?? 'guest';
+  const called = name.charAt(0).toUpperCase() + name.slice(1);
+  for (let round = 0; ; round += 1) {
+    for (const kind of kinds) {
+      const suffix = round === 0 ? '' : `-${round + 1}`;
+      const profile = `${name}-${kind}${suffix}`.slice(0, 64);
+      if (!exists(profile)) return { profile, deviceName: `${called}'s ${kind}${suffix.replace('-', ' ')}` };
+    }
+  }
+}
+
+/** Starts it beside this one, in the same folder of profiles and at the same embedded network. */
+export async function openDeviceProcess(person: string, profiles: string, tryDirectory: string): Promise<{ profile: string }> {
+  const { profile, deviceName } = nextProfile(person, (name) => existsSync(join(profiles, name)));
+  // Made at once, so that a second click means a second device.
+  mkdirSync(join(profiles, profile), { recursive: true, mode: 0o700 });
+  const folder = app.isPackaged ? [] : [app.getAppPath()];
+  const own = ['--profile', profile, '--user-data-dir', join(profiles, profile), '--try-dir', tryDirectory, '--try', person, '--device-name', deviceName];
+  const child = spawn(process.execPath, [...folder, ...own], { stdio: 'inherit' });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (error) => reject(new Error(`${basename(process.execPath)} did not start: ${error.message}`)));
+  });
+  child.unref();
+  return { profile };
+}

@@ -1,0 +1,57 @@
+/** What a start of the app may be told. Chromium's own switches stand on the same line and are left alone. */
+import { parseBounds, type WindowPlace } from './window-bounds';
+
+export interface LaunchOptions {
+  /** Another name is another device on this computer: its own folder, process and instance ID. */
+  profile: string;
+  /** The profile's folder, in place of the usual one. */
+  dataDir: string | null;
+  /** The folder where the profiles of one person find their embedded network, in place of the usual one. */
+  tryDir: string | null;
+  /** Whom to sign in as at the embedded network when nobody is signed in yet: a name or an address. */
+  tryPerson: string | null;
+  deviceName: string | null;
+  place: WindowPlace | null;
+}
+
+const names = ['profile', 'user-data-dir', 'try-dir', 'try', 'device-name', 'bounds', 'tile'] as const;
+type Name = (typeof names)[number];
+
+/** A profile's name becomes a folder's name. */
+const profilePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** Reads `--name value` and `--name=value`. A string is the sentence that says what is wrong. */
+export function parseLaunchOptions(argv: readonly string[]): LaunchOptions | string {
+  const given = new Map<Name, string>();
+  for (const [index, argument] of argv.entries()) {
+    const match = /^--([a-z-]+)(?:=(.*))?$/s.exec(argument);
+    const name = names.find((candidate) => candidate === match?.[1]);
+    if (match === null || name === undefined) continue;
+    const value = match[2] ?? argv[index + 1];
+    if (value === undefined || value === '' || (match[2] === undefined && value.startsWith('--'))) return `--${name} needs a value.`;
+    given.set(name, value);
+  }
+  const profile = given.get('profile') ?? 'default';
+  if (!profilePattern.test(profile)) return `A profile's name has letters, digits, dots, dashes and underscores, at most 64: "${profile}" does not fit.`;
+  const place = placeOf(given.get('bounds'), given.get('tile'));
+  if (typeof place === 'string') return place;
+  return {
+    profile,
+    dataDir: given.get('user-data-dir') ?? null,
+    tryDir: given.get('try-dir') ?? null,
+    tryPerson: given.get('try') ?? null,
+    deviceName: given.get('device-name') ?? null,
+    place,
+  };
+}
+
+function placeOf(bounds: string | undefined, tile: string | undefined): WindowPlace | null | string {
+  if (bounds !== undefined) {
+    const parsed = parseBounds(bounds);
+    return parsed === null ? '--bounds needs x,y,width,height in pixels.' : { kind: 'bounds', bounds: parsed };
+  }
+  if (tile === undefined) return null;
+  const [, index, count] = /^(\d+)\/(\d+)$/.exec(tile) ?? [];
+  if (Number(count) > 0 && Number(index) > 0 && Number(index) <= Number(count)) return { kind: 'tile', index: Number(index) - 1, count: Number(count) };
+  return '--tile needs a place and how many there are, such as 1/4.';
+}

@@ -1,0 +1,130 @@
+/**
+ * Electron's entry: one process a profile, the sandbox for all of it, the app behind one window, and an orderly end. What must happen before
+ * Electron is ready happens here synchronously, which is why this file is bundled as CommonJS.
+ */
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { app, type BrowserWindow, dialog, session } from 'electron';
+import { type App, createApp } from './app';
+import { createStderrLogger, type Logger } from './base';
+import { openDeviceProcess } from './further-device';
+import { bindIpc } from './ipc';
+import { type LaunchOptions, parseLaunchOptions } from './launch-options';
+import { openStore, prepareFolder } from './profile-folder';
+import { createSecretBox } from './secrets';
+import { applyTheme, openWindow, registerAppScheme, secureApp, secureSession, setMenu } from './window';
+
+/** De-registering may take 2 s of this; then the process goes all the same. */
+const quitLimitMs = 3_000;
+
+const log = createStderrLogger('chorus', process.env.CHORUS_LOG === 'debug' ? 'debug' : 'info');
+const options = parseLaunchOptions(process.argv);
+
+if (app.commandLine.hasSwitch('no-sandbox') || app.commandLine.hasSwitch('disable-sandbox')) {
+  refuse('Chorus does not run without the sandbox, and so not as root: start it as an ordinary user, without --no-sandbox. `npm start` does that by itself.');
+} else if (typeof options === 'string') {
+  refuse(options);
+} else {
+  app.enableSandbox();
+  start(options);
+}
+
+function refuse(sentence: string): void {
+  process.stderr.write(`${sentence}\n`);
+  app.exit(1);
+}
+
+function start(launch: LaunchOptions): void {
+  // The one who started us may be gone; what would be told is then lost, and nothing else.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  process.on('unhandledRejection', (error) => log.error('An unhandled rejection', { error: String(error instanceof Error ? error.stack : error) }));
+  process.on('uncaughtException', (error) => log.error('An uncaught exception', { error: String(error.stack) }));
+
+  const base = join(app.getPath('appData'), 'Chorus');
+  const dataDir = launch.dataDir ?? join(base, 'profiles', launch.profile);
+  const trouble = prepareFolder(dataDir);
+  if (trouble !== null) {
+    dialog.showErrorBox('Chorus cannot start', trouble);
+    return refuse(trouble);
+  }
+  app.setPath('userData', dataDir);
+  if (!app.requestSingleInstanceLock()) {
+    process.stdout.write(`The profile ${launch.profile} is already open; its window comes to the front.\n`);
+    app.exit(0);
+    return;
+  }
+  registerAppScheme();
+  secureApp(log);
+  const tryDirectory = launch.tryDir ?? join(launch.dataDir === null ? base : dirname(launch.dataDir), 'try-network');
+  app
+    .whenReady()
+    .then(() => open(launch, dataDir, tryDirectory))
+    .catch((error: unknown) => {
+      dialog.showErrorBox('Chorus cannot start', String(error instanceof Error ? error.message : error));
+      refuse(String(error instanceof Error ? error.stack : error));
+    });
+}
+
+async function open(launch: LaunchOptions, dataDir: string, tryDirectory: string): Promise<void> {
+  setMenu();
+  secureSession(session.defaultSession, join(__dirname, 'renderer'), log);
+  const chorus = await createApp({
+    dataDir,
+    profile: launch.profile,
+    version: app.getVersion(),
+    open: openStore(dataDir),
+    secrets: () => createSecretBox(dataDir, log),
+    log,
+    tryDirectory,
+    openDevice: (person) => openDeviceProcess(person, dirname(dataDir), tryDirectory),
+  });
+  const snapshot = await chorus.handlers.snapshot({});
+  applyTheme(null, snapshot.preferences.theme);
+  const window = openWindow({
+    preload: join(__dirname, 'preload.cjs'),
+    placeFile: join(dataDir, 'window.json'),
+    place: launch.place,
+    title: launch.profile === 'default' ? 'Chorus' : `Chorus (${launch.profile})`,
+    log,
+  });
+  bindIpc({ window: () => window, handlers: chorus.handlers, onEvent: chorus.onEvent, log });
+  chorus.onEvent.on((event) => {
+    if (event.event === 'preferences') applyTheme(window, event.theme);
+    if (event.event === 'exit') app.quit();
+  });
+  quitInOrder(chorus, window);
+  if (snapshot.account === null && snapshot.fatal === null) await signInForTrial(chorus, launch, snapshot.tryPeople);
+}
+
+/** `--try alice`: for a demonstration nobody has to click. */
+async function signInForTrial(chorus: App, { tryPerson, deviceName }: LaunchOptions, people: { address: string; name: string }[]): Promise<void> {
+  if (tryPerson === null) return;
+  const person = people.find(({ address, name }) => address === tryPerson || name.toLowerCase() === tryPerson.toLowerCase());
+  if (person === undefined) return log.warn('Nobody of that name is in the embedded network', { name: tryPerson });
+  try {
+    await chorus.handlers.tryIt({ person: person.address, deviceName: deviceName ?? hostname() });
+  } catch (error) {
+    log.warn('Signing in at the embedded network failed', { error: String(error) });
+  }
+}
+
+function quitInOrder(chorus: App, window: BrowserWindow): void {
+  let ending = false;
+  app.on('second-instance', () => {
+    if (window.isDestroyed()) return;
+    if (window.isMinimized()) window.restore();
+    window.show();
+    window.focus();
+  });
+  app.on('window-all-closed', () => app.quit());
+  app.on('before-quit', (event) => {
+    event.preventDefault();
+    if (ending) return;
+    ending = true;
+    const limit = new Promise((resolve) => setTimeout(resolve, quitLimitMs));
+    Promise.race([chorus.quit(), limit])
+      .catch((error: unknown) => log.error('The end was not orderly', { error: String(error) }))
+      .finally(() => app.exit(0));
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => app.quit());
+}
