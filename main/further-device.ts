@@ -25,7 +25,18 @@ export async function openDeviceProcess(person: string, profiles: string, tryDir
   // Made at once, so that a second click means a second device.
   mkdirSync(join(profiles, profile), { recursive: true, mode: 0o700 });
   const folder = app.isPackaged ? [] : [app.getAppPath()];
-  const own = ['--profile', profile, '--user-data-dir', join(profiles, profile), '--try-dir', tryDirectory, '--try', person, '--device-name', deviceName];
+  const own = [
+    '--profile',
+    profile,
+    '--user-data-dir',
+    join(profiles, profile),
+    '--try-dir',
+    tryDirectory,
+    '--try',
+    person,
+    '--device-name',
+    deviceName,
+  ];
   const child = spawn(process.execPath, [...folder, ...own], { stdio: 'inherit' });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);

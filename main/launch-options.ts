@@ -32,7 +32,8 @@ export function parseLaunchOptions(argv: readonly string[]): LaunchOptions | str
     given.set(name, value);
   }
   const profile = given.get('profile') ?? 'default';
-  if (!profilePattern.test(profile)) return `A profile's name has letters, digits, dots, dashes and underscores, at most 64: "${profile}" does not fit.`;
+  if (!profilePattern.test(profile))
+    return `A profile's name has letters, digits, dots, dashes and underscores, at most 64: "${profile}" does not fit.`;
   const place = placeOf(given.get('bounds'), given.get('tile'));
   if (typeof place === 'string') return place;
   return {
@@ -52,6 +53,7 @@ function placeOf(bounds: string | undefined, tile: string | undefined): WindowPl
   }
   if (tile === undefined) return null;
   const [, index, count] = /^(\d+)\/(\d+)$/.exec(tile) ?? [];
-  if (Number(count) > 0 && Number(index) > 0 && Number(index) <= Number(count)) return { kind: 'tile', index: Number(index) - 1, count: Number(count) };
+  if (Number(count) > 0 && Number(index) > 0 && Number(index) <= Number(count))
+    return { kind: 'tile', index: Number(index) - 1, count: Number(count) };
   return '--tile needs a place and how many there are, such as 1/4.';
 }

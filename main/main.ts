@@ -4,24 +4,24 @@
  */
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { app, type BrowserWindow, dialog, session } from 'electron';
+import { app, dialog, session } from 'electron';
 import { type App, createApp } from './app';
-import { createStderrLogger, type Logger } from './base';
+import { createStderrLogger } from './base';
 import { openDeviceProcess } from './further-device';
 import { bindIpc } from './ipc';
 import { type LaunchOptions, parseLaunchOptions } from './launch-options';
+import { quitInOrder } from './orderly-quit';
 import { openStore, prepareFolder } from './profile-folder';
 import { createSecretBox } from './secrets';
-import { applyTheme, openWindow, registerAppScheme, secureApp, secureSession, setMenu } from './window';
-
-/** De-registering may take 2 s of this; then the process goes all the same. */
-const quitLimitMs = 3_000;
+import { applyTheme, comeToFront, openWindow, registerAppScheme, secureApp, secureSession, setMenu } from './window';
 
 const log = createStderrLogger('chorus', process.env.CHORUS_LOG === 'debug' ? 'debug' : 'info');
 const options = parseLaunchOptions(process.argv);
 
 if (app.commandLine.hasSwitch('no-sandbox') || app.commandLine.hasSwitch('disable-sandbox')) {
-  refuse('Chorus does not run without the sandbox, and so not as root: start it as an ordinary user, without --no-sandbox. `npm start` does that by itself.');
+  refuse(
+    'Chorus does not run without the sandbox, and so not as root: start it as an ordinary user, without --no-sandbox. `npm start` does that by itself.',
+  );
 } else if (typeof options === 'string') {
   refuse(options);
 } else {
@@ -37,7 +37,9 @@ function refuse(sentence: string): void {
 function start(launch: LaunchOptions): void {
   // The one who started us may be gone; what would be told is then lost, and nothing else.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-  process.on('unhandledRejection', (error) => log.error('An unhandled rejection', { error: String(error instanceof Error ? error.stack : error) }));
+  process.on('unhandledRejection', (error) =>
+    log.error('An unhandled rejection', { error: String(error instanceof Error ? error.stack : error) }),
+  );
   process.on('uncaughtException', (error) => log.error('An uncaught exception', { error: String(error.stack) }));
 
   const base = join(app.getPath('appData'), 'Chorus');
@@ -45,7 +47,8 @@ function start(launch: LaunchOptions): void {
   const trouble = prepareFolder(dataDir);
   if (trouble !== null) {
     dialog.showErrorBox('Chorus cannot start', trouble);
-    return refuse(trouble);
+    refuse(trouble);
+    return;
   }
   app.setPath('userData', dataDir);
   if (!app.requestSingleInstanceLock()) {
@@ -92,12 +95,17 @@ async function open(launch: LaunchOptions, dataDir: string, tryDirectory: string
     if (event.event === 'preferences') applyTheme(window, event.theme);
     if (event.event === 'exit') app.quit();
   });
-  quitInOrder(chorus, window);
+  quitInOrder(chorus, log);
+  app.on('second-instance', () => comeToFront(window));
   if (snapshot.account === null && snapshot.fatal === null) await signInForTrial(chorus, launch, snapshot.tryPeople);
 }
 
 /** `--try alice`: for a demonstration nobody has to click. */
-async function signInForTrial(chorus: App, { tryPerson, deviceName }: LaunchOptions, people: { address: string; name: string }[]): Promise<void> {
+async function signInForTrial(
+  chorus: App,
+  { tryPerson, deviceName }: LaunchOptions,
+  people: { address: string; name: string }[],
+): Promise<void> {
   if (tryPerson === null) return;
   const person = people.find(({ address, name }) => address === tryPerson || name.toLowerCase() === tryPerson.toLowerCase());
   if (person === undefined) return log.warn('Nobody of that name is in the embedded network', { name: tryPerson });
@@ -106,25 +114,4 @@ async function signInForTrial(chorus: App, { tryPerson, deviceName }: LaunchOpti
   } catch (error) {
     log.warn('Signing in at the embedded network failed', { error: String(error) });
   }
-}
-
-function quitInOrder(chorus: App, window: BrowserWindow): void {
-  let ending = false;
-  app.on('second-instance', () => {
-    if (window.isDestroyed()) return;
-    if (window.isMinimized()) window.restore();
-    window.show();
-    window.focus();
-  });
-  app.on('window-all-closed', () => app.quit());
-  app.on('before-quit', (event) => {
-    event.preventDefault();
-    if (ending) return;
-    ending = true;
-    const limit = new Promise((resolve) => setTimeout(resolve, quitLimitMs));
-    Promise.race([chorus.quit(), limit])
-      .catch((error: unknown) => log.error('The end was not orderly', { error: String(error) }))
-      .finally(() => app.exit(0));
-  });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => app.quit());
 }

@@ -20,4 +20,10 @@ export function prepareFolder(folder: string): string | null {
 export const openStore =
   (folder: string): OpenKeyValueFile =>
   (name) =>
-    new Store<Record<string, unknown>>({ name, cwd: folder, clearInvalidConfig: false, accessPropertiesByDotNotation: false });
+    new Store<Record<string, unknown>>({
+      name,
+      cwd: folder,
+      clearInvalidConfig: false,
+      configFileMode: 0o600,
+      accessPropertiesByDotNotation: false,
+    });

@@ -124,7 +124,7 @@ export function secureSession(session: Session, folder: string, log: Logger): vo
   session.setSpellCheckerEnabled(process.platform === 'darwin'); // elsewhere Chromium would fetch its dictionaries from a stranger
 }
 
-const ours = (contents: WebContents | null) => contents !== null && contents.getURL().startsWith(`${scheme}://${host}/`);
+const ours = (contents: WebContents | null) => contents?.getURL().startsWith(`${scheme}://${host}/`) === true;
 
 /** One file of `folder`, with its type and the policy. GET alone; a path that leaves the folder does not exist. */
 export async function serve(folder: string, request: { method: string; url: string }): Promise<Response> {
@@ -206,6 +206,13 @@ async function load(window: BrowserWindow, log: Logger): Promise<void> {
     log.error('The page could not be loaded', { error: String(error) });
     window.show();
   }
+}
+
+export function comeToFront(window: BrowserWindow): void {
+  if (window.isDestroyed()) return;
+  if (window.isMinimized()) window.restore();
+  window.show();
+  window.focus();
 }
 
 /** The page's colours and the system's parts of the window follow one word. */

@@ -1,24 +1,58 @@
-/** Builds Chorus: the main process, the command and the preload by esbuild, the renderer by vite, all into out/. Node >= 20.18. */
-import { mkdir, stat } from 'node:fs/promises';
+/**
+ * Builds Chorus into out/: the main process, the command and the preload by esbuild, the renderer by vite. What is up to date is left alone.
+ * `node scripts/build.mjs [app] [command]`
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Trouble } from './parts/terminal.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-const bundles = [
-  { entry: 'main/main.ts', out: 'out/main.cjs' },
-  { entry: 'main/cli.ts', out: 'out/cli.cjs', banner: '#!/usr/bin/env node' },
-  { entry: 'preload/preload.ts', out: 'out/preload.cjs' },
-];
+/** A target is built of bundles, and anew when any file of its sources differs. */
+const targets = {
+  app: {
+    bundles: [
+      { entry: 'main/main.ts', out: 'out/main.cjs' },
+      { entry: 'preload/preload.ts', out: 'out/preload.cjs' },
+    ],
+    renderer: true,
+    sources: ['main', 'network', 'preload', 'renderer', 'vite.config.ts'],
+  },
+  command: {
+    bundles: [{ entry: 'main/cli.ts', out: 'out/cli.cjs', banner: '#!/usr/bin/env node\n' }],
+    renderer: false,
+    sources: ['main', 'network', 'preload'],
+  },
+};
+const alwaysSources = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs'];
 
-const exists = (path) =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
+async function filesOf(path) {
+  const full = join(root, path);
+  const found = await stat(full).catch(() => null);
+  if (found === null) return [];
+  if (found.isFile()) return [path];
+  const entries = await readdir(full, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length));
+}
+
+/** A name for exactly these sources. */
+export async function fingerprint(target) {
+  const hash = createHash('sha256').update(process.versions.node.split('.')[0] ?? '');
+  const files = (await Promise.all([...alwaysSources, ...targets[target].sources].map(filesOf))).flat().sort();
+  for (const file of files) hash.update(`\n${file}\0`).update(await readFile(join(root, file)));
+  return hash.digest('hex');
+}
+
+const stamp = (target) => join(root, `out/.built-${target}`);
+const isBuilt = async (target, print) => (await readFile(stamp(target), 'utf8').catch(() => '')) === print;
 
 /** CommonJS throughout: Electron must run main synchronously before it is ready, and a sandboxed preload knows no modules. */
-async function buildBundle({ entry, out, banner }) {
+async function buildBundle({ entry, out, banner = '' }) {
   const { build } = await import('esbuild');
+  const isPreload = entry.startsWith('preload/');
   await build({
     absWorkingDir: root,
     entryPoints: [entry],
@@ -28,8 +62,8 @@ async function buildBundle({ entry, out, banner }) {
     format: 'cjs',
     target: 'node20.18',
     external: ['electron', 'libsql'],
-    define: { 'import.meta.url': '__importMetaUrl' },
-    banner: { js: `${banner ? `${banner}\n` : ''}const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;` },
+    ...(isPreload ? {} : { define: { 'import.meta.url': '__importMetaUrl' } }),
+    banner: { js: isPreload ? '' : `${banner}const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;` },
     sourcemap: true,
     sourcesContent: false,
     logLevel: 'warning',
@@ -38,22 +72,71 @@ async function buildBundle({ entry, out, banner }) {
 
 async function buildRenderer() {
   const { build } = await import('vite');
-  await build({ root: `${root}renderer`, configFile: `${root}vite.config.ts`, logLevel: 'warn' });
+  await build({ root: join(root, 'renderer'), configFile: join(root, 'vite.config.ts'), logLevel: 'warn' });
 }
 
-/** `only` names bundles by their entry; without it everything is built, the renderer too. */
-export async function buildAll({ only } = {}) {
-  await mkdir(`${root}out`, { recursive: true });
-  const wanted = bundles.filter(({ entry }) => only === undefined || only.includes(entry));
-  const missing = [];
-  for (const { entry } of wanted) if (!(await exists(root + entry))) missing.push(entry);
-  if (missing.length > 0) throw new Error(`Cannot build: missing ${missing.join(', ')}.`);
-  await Promise.all([...wanted.map(buildBundle), ...(only === undefined ? [buildRenderer()] : [])]);
+/** One build at a time: `npm run chorus` may be called many times at once. A lock of a build that died is taken over. */
+async function withLock(work) {
+  const file = join(root, 'out/.lock');
+  await mkdir(join(root, 'out'), { recursive: true });
+  for (;;) {
+    try {
+      const handle = await open(file, 'wx');
+      await handle.writeFile(String(process.pid));
+      await handle.close();
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      if (await isLeft(file)) await rm(file, { force: true });
+      else await pause(100);
+    }
+  }
+  try {
+    return await work();
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+async function isLeft(file) {
+  const pid = Number(await readFile(file, 'utf8').catch(() => '0'));
+  if (pid === 0) return Date.now() - (await stat(file).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs > 5_000;
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error.code === 'ESRCH';
+  }
+}
+
+/** Builds a target where it is not up to date and answers its fingerprint. `wrap` runs the work when there is any. */
+export async function ensureBuilt(target, wrap = (work) => work()) {
+  const print = await fingerprint(target);
+  if (await isBuilt(target, print)) return print;
+  return wrap(() =>
+    withLock(async () => {
+      if (await isBuilt(target, print)) return print;
+      const { bundles, renderer } = targets[target];
+      await rm(stamp(target), { force: true });
+      try {
+        await Promise.all([...bundles.map(buildBundle), ...(renderer ? [buildRenderer()] : [])]);
+      } catch (error) {
+        throw new Trouble(`Chorus could not be built: ${error.message}`);
+      }
+      await writeFile(stamp(target), print);
+      return print;
+    }),
+  );
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  buildAll({ only: process.argv.length > 2 ? process.argv.slice(2) : undefined }).catch((error) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
+  const { runScript, createTeller } = await import('./parts/terminal.mjs');
+  const wanted = process.argv.slice(2);
+  await runScript(async () => {
+    const unknown = wanted.find((name) => !(name in targets));
+    if (unknown !== undefined) throw new Trouble(`There is no target "${unknown}"; there are ${Object.keys(targets).join(' and ')}.`);
+    for (const target of wanted.length > 0 ? wanted : Object.keys(targets)) {
+      await ensureBuilt(target, (work) => createTeller().step(`Building the ${target}`, work));
+    }
   });
 }

@@ -1,0 +1,157 @@
+/**
+ * `npm start`: from a fresh clone to an open Chorus. Runs on Node alone until the packages are installed; every part is done once and kept.
+ *
+ *   npm start                      opens Chorus
+ *   npm start -- --profile NAME    as another device on this computer
+ *   npm start -- --demo            four windows: two of Alice's devices, Bob and Carol (also: npm run demo)
+ */
+import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureBuilt } from './build.mjs';
+import { displayPackages, ensurePackages, requireLibraries, windowPackages } from './parts/debian.mjs';
+import { ensureDependencies } from './parts/dependencies.mjs';
+import { hasDisplay, keepPicture, lendDisplay, startScreen } from './parts/display.mjs';
+import { ensureElectron } from './parts/electron-runtime.mjs';
+import { as, ordinaryUser, placeApp, requireSandbox, userEnvironment } from './parts/ordinary-user.mjs';
+import { ended } from './parts/processes.mjs';
+import { createTeller, runScript, Trouble } from './parts/terminal.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+const demonstration = [
+  { profile: 'demo-alice-laptop', person: 'Alice', deviceName: "Alice's laptop" },
+  { profile: 'demo-alice-tablet', person: 'Alice', deviceName: "Alice's tablet" },
+  { profile: 'demo-bob-desktop', person: 'Bob', deviceName: "Bob's desktop" },
+  { profile: 'demo-carol-laptop', person: 'Carol', deviceName: "Carol's laptop" },
+];
+
+/** Windows of a demonstration open one after the other: the first hosts the network that the others find. */
+const demoGapMs = 700;
+const quitGraceMs = 6_000;
+
+const help = `npm start                      opens Chorus
+npm start -- --profile NAME    opens it as another device on this computer
+npm start -- --demo            opens four windows: two of Alice's devices, Bob and Carol`;
+
+/** Everything that a start needs, each part only where it is missing. */
+async function setUp(teller) {
+  await ensureDependencies(root, teller);
+  const display = await hasDisplay();
+  if (process.platform === 'linux') {
+    await ensurePackages([...windowPackages, ...(display ? [] : displayPackages)], 'for the window', teller);
+  }
+  const electron = await ensureElectron(root, teller);
+  await requireLibraries(electron);
+  const user = await ordinaryUser(teller);
+  await requireSandbox(user, electron);
+  const build = await ensureBuilt('app', (work) => teller.step('Building Chorus', work));
+  return { electron, user, display, app: await placeApp(user, root, build) };
+}
+
+function parse(argv) {
+  const demo = argv.includes('--demo');
+  const rest = argv.filter((argument) => argument !== '--demo');
+  if (rest.includes('--help') || rest.includes('-h')) return { help: true };
+  if (rest.some((argument) => argument === '--no-sandbox' || argument === '--disable-sandbox')) {
+    throw new Trouble('Chorus does not run without its sandbox. Started by root it runs as an ordinary user, which needs no such option.');
+  }
+  if (demo && rest.some((argument) => argument.startsWith('--profile')))
+    throw new Trouble('--demo has profiles of its own; leave out --profile.');
+  return { demo, rest };
+}
+
+const windowsOf = ({ demo, rest }) =>
+  demo
+    ? demonstration.map(({ profile, person, deviceName }, index) => ({
+        profile,
+        args: [
+          '--profile',
+          profile,
+          '--try',
+          person,
+          '--device-name',
+          deviceName,
+          '--tile',
+          `${index + 1}/${demonstration.length}`,
+          ...rest,
+        ],
+      }))
+    : [{ profile: /--profile[= ](\S+)/.exec(rest.join(' '))?.[1] ?? 'default', args: rest }];
+
+/** Chromium's own notes about a machine without a desktop (no message bus, no graphics card) are no news for the person. */
+const chromiumNote = /^\[\d+:\d{4}\/\d{6}\.\d+:(?:ERROR|WARNING|INFO)/;
+
+function launch({ electron, user, app }, args, env) {
+  const child = spawn(electron, [app, ...args], {
+    ...as(user),
+    env: userEnvironment(user, { ...env, ELECTRON_RUN_AS_NODE: undefined }),
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  let left = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    const lines = (left + text).split('\n');
+    left = lines.pop() ?? '';
+    for (const line of lines) if (line !== '' && !chromiumNote.test(line)) process.stderr.write(`${line}\n`);
+  });
+  return child;
+}
+
+await runScript(async () => {
+  const wanted = parse(process.argv.slice(2));
+  if (wanted.help) {
+    process.stdout.write(`${help}\n`);
+    return 0;
+  }
+  const teller = createTeller();
+  const ready = await setUp(teller);
+  const windows = windowsOf(wanted);
+  const size = wanted.demo ? { width: 1920, height: 1200 } : { width: 1180, height: 760 };
+  const screen = ready.display ? null : await startScreen({ user: ready.user, ...size });
+  if (screen !== null) teller.say('There is no display here: Chorus runs on a virtual screen (Xvfb).');
+  if (ready.user !== null)
+    teller.say(`Root cannot run the sandbox: Chorus runs as the user ${ready.user.name}, and keeps its data in ${ready.user.home}.`);
+  const env = screen?.env ?? (await lendDisplay(ready.user));
+
+  const children = [];
+  let stopping = false;
+  const stop = () => {
+    stopping = true;
+    for (const child of children) child.kill('SIGTERM');
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
+
+  const closed = [];
+  for (const { args } of windows) {
+    if (stopping) break;
+    const child = launch(ready, args, env);
+    children.push(child);
+    closed.push(new Promise((resolve) => child.once('close', (code) => resolve(code ?? 1))));
+    if (windows.length > 1) await new Promise((resolve) => setTimeout(resolve, demoGapMs));
+  }
+  teller.say(
+    `Chorus is open after ${teller.elapsed()}. Close ${windows.length > 1 ? 'the windows' : 'the window'} or press Ctrl+C to end it.`,
+  );
+  if (screen !== null) void tellPicture(screen, wanted.demo ? 'demo' : windows[0].profile, teller, () => stopping);
+  try {
+    const codes = await Promise.all(closed);
+    return codes.find((code) => code !== 0) ?? 0;
+  } finally {
+    await Promise.all(children.map((child) => ended(child, quitGraceMs)));
+    await screen?.close();
+  }
+});
+
+async function tellPicture(screen, name, teller, isOver) {
+  try {
+    const folder = join(root, 'artifacts');
+    await mkdir(folder, { recursive: true });
+    const file = join(folder, `chorus-${name}.png`);
+    const kept = await keepPicture(screen, file, { isOver });
+    if (kept) teller.say(`A picture of the screen is in ${relative(process.cwd(), file)}`);
+    else if (!isOver()) teller.say('Nothing was drawn on the virtual screen yet, so there is no picture of it.');
+  } catch (error) {
+    if (!isOver()) teller.say(`The picture of the screen could not be kept: ${error.message}`);
+  }
+}
