@@ -12,7 +12,7 @@ import { type Clock, DisposableStore, drop, type Logger } from './base';
 import { devicesOf } from './cpm/devices';
 import { Messenger } from './cpm/messenger';
 import type { History } from './history/history';
-import { MsrpEndpoint } from './msrp/session';
+import { MsrpEndpoint } from './msrp/endpoint';
 import { icsi } from './protocol/feature-tags';
 import { nickname } from './protocol/instance-urn';
 import type { WireTap } from './protocol/wire-record';

@@ -2,7 +2,7 @@
 import type { AppEventBody, PersonValue, PreferencesValue } from '../../preload/contract';
 import type { Clock, Logger } from '../base';
 import type { History } from '../history/history';
-import type { MsrpEndpoint } from '../msrp/session';
+import type { MsrpEndpoint } from '../msrp/endpoint';
 import type { SipClient } from '../sip/client';
 
 /** The SIP side as the CPM layer uses it. */

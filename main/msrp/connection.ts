@@ -1,0 +1,275 @@
+/**
+ * One connection that carries MSRP: bytes in, whole messages out, and the other way. It knows no session.
+ *
+ *   open --end()--> ending --+--> closed        end(): what was written still leaves, `lingerMs` at most
+ *     |                      |
+ *     +--- peer closed, error, malformed bytes, destroy() ---> closed
+ *
+ * Reading stops while somebody holds it (`hold`) or while our own answers pile up unread by the peer; both bound the memory a peer can
+ * make us use. Responses that were read already are delivered even then: a sender that waits for one must not starve.
+ * Writes of one turn of the event loop leave in one system call.
+ */
+import { connect as connectTcp, createServer } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type Clock, type Disposable, Emitter, type Logger } from '../base';
+import { AppError } from '../errors';
+import { encodeMsrp, type MsrpMessage, MsrpParser, type MsrpRequest, type MsrpResponse } from '../protocol/msrp';
+import type { WireTap } from '../protocol/wire-record';
+
+/** Above this many unsent bytes no further chunk is written; `onDrain` tells when to go on. */
+export const sendPauseBytes = 256 * 1024;
+/** Above this many unsent bytes, which only unread answers can reach, nothing more is read from the peer. */
+export const readPauseBytes = 1024 * 1024;
+/** How long a peer may leave our answers unread, and how long the last bytes may take after `end()`. */
+export const stalledPeerMs = 30_000;
+export const lingerMs = 2_000;
+
+/** A byte stream to a peer, with `address:port` of both sides for the trace. */
+export interface MsrpStream {
+  stream: Duplex;
+  local: string;
+  remote: string;
+}
+
+/** How connections come about. TCP in the product; in memory in unit tests. */
+export interface MsrpTransport {
+  listen(host: string, onStream: (stream: MsrpStream) => void): Promise<{ port: number; close(): void }>;
+  /** Rejects with AppError('net/unreachable'); aborting rejects too. */
+  connect(host: string, port: number, signal: AbortSignal): Promise<MsrpStream>;
+}
+
+export class MsrpConnection {
+  onRequest: (request: MsrpRequest) => void = () => {};
+  /** Once, with the reason. */
+  readonly onClose = new Emitter<string>();
+  /** `canSend` has become true. */
+  readonly onDrain = new Emitter<void>();
+
+  readonly #wire: MsrpStream;
+  readonly #deps: { clock: Clock; log: Logger; tap?: WireTap | undefined };
+  readonly #parser = new MsrpParser();
+  readonly #cutter = new MessageCutter();
+  readonly #transactions = new Map<string, (response: MsrpResponse) => void>();
+  readonly #holders = new Set<object>();
+  /** Requests that were read before somebody held the reading. */
+  readonly #requests: MsrpRequest[] = [];
+  #state: 'open' | 'ending' | 'closed' = 'open';
+  #corked = false;
+  #stalled: Disposable | null = null;
+
+  constructor(wire: MsrpStream, deps: { clock: Clock; log: Logger; tap?: WireTap | undefined }) {
+    this.#wire = wire;
+    this.#deps = deps;
+    const { stream } = wire;
+    stream.on('data', (bytes: Uint8Array) => this.#receive(bytes));
+    stream.on('drain', () => this.#drained());
+    stream.on('error', (error) => this.destroy(String(error)));
+    stream.on('close', () => this.destroy('the peer closed the connection'));
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  get canSend(): boolean {
+    return this.isOpen && this.#wire.stream.writableLength < sendPauseBytes;
+  }
+
+  /** Bytes that the peer's side has not taken yet. */
+  get unsentBytes(): number {
+    return this.#wire.stream.writableLength;
+  }
+
+  /** Writes nothing once closed. */
+  send(message: MsrpMessage): void {
+    if (!this.isOpen) return;
+    const { stream } = this.#wire;
+    if (!this.#corked) {
+      this.#corked = true;
+      stream.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        stream.uncork();
+      });
+    }
+    const bytes = encodeMsrp(message);
+    this.#record('out', bytes);
+    stream.write(bytes);
+    if (stream.writableLength >= readPauseBytes && this.#stalled === null) {
+      this.#stalled = this.#deps.clock.setTimer(stalledPeerMs, () => this.destroy('the peer reads nothing'));
+      this.hold(this);
+    }
+  }
+
+  /** Sends a request whose response, if one comes, is given to `onResponse`. The deadline is the caller's. */
+  request(message: MsrpRequest, onResponse: (response: MsrpResponse) => void): void {
+    this.#transactions.set(message.transactionId, onResponse);
+    this.send(message);
+  }
+
+  /** Forgets a request that nobody waits for any more. */
+  forget(transactionId: string): void {
+    this.#transactions.delete(transactionId);
+  }
+
+  /** Stops reading until every holder has released. */
+  hold(holder: object): void {
+    this.#holders.add(holder);
+    this.#wire.stream.pause();
+  }
+
+  release(holder: object): void {
+    if (!this.#holders.delete(holder) || this.#holders.size > 0) return;
+    this.#deliver();
+    if (this.#holders.size === 0 && this.#state !== 'closed') this.#wire.stream.resume();
+  }
+
+  /** Closes after what was written has left. */
+  end(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'ending';
+    this.#wire.stream.end();
+    const timer = this.#deps.clock.setTimer(lingerMs, () => this.destroy('closed by this side'));
+    this.onClose.on(() => timer.dispose());
+    this.#wire.stream.resume();
+  }
+
+  destroy(reason: string): void {
+    if (this.#state === 'closed') return;
+    const why = this.#state === 'ending' ? 'closed by this side' : reason;
+    this.#state = 'closed';
+    this.#stalled?.dispose();
+    this.#requests.length = 0;
+    this.#transactions.clear();
+    this.#wire.stream.destroy();
+    this.#deps.log.debug('MSRP connection closed', { remote: this.#wire.remote, reason: why });
+    this.onClose.emit(why);
+    this.onClose.dispose();
+    this.onDrain.dispose();
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#state !== 'open') return;
+    if (this.#deps.tap !== undefined) this.#cutter.push(bytes);
+    const result = this.#parser.push(bytes);
+    for (const message of result.ok ? result.value : []) {
+      if (this.#deps.tap !== undefined) this.#record('in', this.#cutter.cut(message));
+      if (message.kind === 'request') this.#requests.push(message);
+      else this.#answered(message);
+    }
+    this.#deliver();
+    const { failure } = this.#parser;
+    if (failure === null) return;
+    // The framing is lost, so no answer can be addressed and nothing behind this point can be understood.
+    if (this.#deps.tap !== undefined) this.#record('in', this.#cutter.rest());
+    this.#deps.log.warn('malformed MSRP from the peer', { remote: this.#wire.remote, reason: failure.reason });
+    this.destroy(`malformed bytes from the peer: ${failure.reason}`);
+  }
+
+  #answered(response: MsrpResponse): void {
+    const waiting = this.#transactions.get(response.transactionId);
+    this.#transactions.delete(response.transactionId);
+    if (waiting === undefined) this.#deps.log.debug('MSRP response to nothing', { status: response.status });
+    else this.#guarded(() => waiting(response));
+  }
+
+  #deliver(): void {
+    while (this.#holders.size === 0 && this.#state === 'open') {
+      const request = this.#requests.shift();
+      if (request === undefined) return;
+      this.#guarded(() => this.onRequest(request));
+    }
+  }
+
+  /** A defect of ours in handling one peer's message costs that connection and nothing else. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#deps.log.error('handling an MSRP message failed', { error: String(error) });
+      this.destroy('internal error');
+    }
+  }
+
+  #drained(): void {
+    if (this.#stalled !== null) {
+      this.#stalled.dispose();
+      this.#stalled = null;
+      this.release(this);
+    }
+    this.onDrain.emit();
+  }
+
+  #record(direction: 'in' | 'out', bytes: Uint8Array): void {
+    const { local, remote } = this.#wire;
+    this.#deps.tap?.({ at: this.#deps.clock.now(), direction, protocol: 'msrp', transport: 'tcp', local, remote, bytes });
+  }
+}
+
+/** Finds again the bytes of each message the parser returned: its end line is unique in them (RFC 4975 7.1). For the trace alone. */
+class MessageCutter {
+  #kept: Buffer = Buffer.alloc(0);
+
+  push(bytes: Uint8Array): void {
+    this.#kept = this.#kept.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#kept, bytes]);
+  }
+
+  cut(message: MsrpMessage): Uint8Array {
+    const endLine = `-------${message.transactionId}${message.continuation}\r\n`;
+    const at = this.#kept.indexOf(endLine);
+    const end = at < 0 ? this.#kept.length : at + endLine.length;
+    const bytes = this.#kept.subarray(0, end);
+    this.#kept = this.#kept.subarray(end);
+    return bytes;
+  }
+
+  rest(): Uint8Array {
+    const bytes = this.#kept;
+    this.#kept = Buffer.alloc(0);
+    return bytes;
+  }
+}
+
+/** MSRP over plain TCP (RFC 4975 5.4). */
+export const tcpTransport: MsrpTransport = {
+  listen(host, onStream) {
+    return new Promise((resolve, reject) => {
+      const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+        onStream({
+          stream: socket,
+          local: `${socket.localAddress}:${socket.localPort}`,
+          remote: `${socket.remoteAddress}:${socket.remotePort}`,
+        });
+      });
+      server.once('error', (error) =>
+        reject(new AppError('net/unreachable', { cause: `cannot listen on ${host}: ${error.message}` }, 'auto')),
+      );
+      server.listen({ host, port: 0 }, () => {
+        const address = server.address();
+        if (address === null || typeof address === 'string') reject(new AppError('internal', { cause: 'the listener has no port' }));
+        else resolve({ port: address.port, close: () => void server.close() });
+      });
+    });
+  },
+
+  connect(host, port, signal) {
+    return new Promise((resolve, reject) => {
+      const socket = connectTcp({ host, port, noDelay: true, keepAlive: true });
+      const fail = (cause: string) => {
+        socket.destroy();
+        reject(new AppError('net/unreachable', { cause }, 'auto'));
+      };
+      const abort = () => fail(`no connection to ${host}:${port} in time`);
+      const onError = (error: Error) => fail(error.message);
+      if (signal.aborted) return abort();
+      signal.addEventListener('abort', abort, { once: true });
+      socket.on('error', onError);
+      socket.once('connect', () => {
+        signal.removeEventListener('abort', abort);
+        resolve({ stream: socket, local: `${socket.localAddress}:${socket.localPort}`, remote: `${host}:${port}` });
+        // The connection listens for errors from the next microtask on; until then this one stands in.
+        setImmediate(() => socket.off('error', onError));
+      });
+    });
+  },
+};

@@ -1,0 +1,171 @@
+/**
+ * Where MSRP sessions of this device come from: one listener shared by all of them, opened at the first need, and the dispatch of what
+ * comes in by the session id in the To-Path (RFC 4975 5.4).
+ *
+ * A connection nobody has bound to a session within `bindTimeoutMs` is closed, and so is one whose last session has ended.
+ */
+import type { Clock, Disposable, Logger } from '../base';
+import { AppError } from '../errors';
+import { type MsrpRequest, parseMsrpUri } from '../protocol/msrp';
+import type { WireTap } from '../protocol/wire-record';
+import { MsrpConnection, type MsrpStream, type MsrpTransport, tcpTransport } from './connection';
+import { bindTimeoutMs, EndpointSession, type MsrpSession } from './session';
+
+/** Incoming connections that may stand without a session; further ones are closed at once. */
+export const maximumUnboundConnections = 64;
+
+export interface MsrpEndpointDeps {
+  clock: Clock;
+  log: Logger;
+  tap?: WireTap;
+  /** The address to listen on, and the one that the path names. */
+  host?: string;
+  transport?: MsrpTransport;
+}
+
+/** RFC 4975 section 10. */
+const reasons: Record<number, string> = {
+  200: 'OK',
+  400: 'Bad Request',
+  403: 'Forbidden',
+  413: 'Message Too Large',
+  415: 'Unsupported Media Type',
+  481: 'No Such Session',
+  500: 'Not Accepted',
+  501: 'Unknown Method',
+  506: 'Session Already Bound',
+};
+
+export class MsrpEndpoint implements Disposable {
+  readonly #deps: MsrpEndpointDeps;
+  readonly #host: string;
+  readonly #transport: MsrpTransport;
+  readonly #sessions = new Map<string, EndpointSession>();
+  /** Every open connection with the sessions it carries, and the timer of one that carries none. */
+  readonly #connections = new Map<MsrpConnection, { sessions: Set<EndpointSession>; unbound: Disposable | null }>();
+  #listener: Promise<{ port: number; close(): void }> | null = null;
+  #disposed = false;
+
+  constructor(deps: MsrpEndpointDeps) {
+    this.#deps = deps;
+    this.#host = deps.host ?? '127.0.0.1';
+    this.#transport = deps.transport ?? tcpTransport;
+  }
+
+  /** A session with its path, ready to be described in SDP. Throws AppError('net/unreachable') when this device cannot listen. */
+  async prepare(): Promise<MsrpSession> {
+    const { port } = await this.#listen();
+    if (this.#disposed) throw new AppError('msrp/closed', { cause: 'MSRP was shut down' });
+    // The session id is what admits a peer: it must not be guessable (RFC 4975 14.1); a UUID has 122 random bits.
+    const sessionId = this.#deps.clock.uuid().replaceAll('-', '');
+    const { clock, log } = this.#deps;
+    const session: EndpointSession = new EndpointSession({
+      sessionId,
+      host: this.#host,
+      port,
+      clock,
+      log,
+      connect: async (host, toPort, signal) => this.#adopt(await this.#transport.connect(host, toPort, signal)),
+      respond,
+      onBound: (connection) => this.#bound(connection, session),
+      onClosed: (connection) => {
+        if (session.state === 'closed') this.#sessions.delete(sessionId);
+        if (connection !== null) this.#unbound(connection, session);
+      },
+    });
+    this.#sessions.set(sessionId, session);
+    return session;
+  }
+
+  /** Closes every session and connection, and stops listening. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const session of [...this.#sessions.values()]) session.close();
+    for (const connection of [...this.#connections.keys()]) connection.end();
+    this.#listener?.then(
+      (listener) => listener.close(),
+      (error: unknown) => this.#deps.log.debug('there was no MSRP listener to close', { error: String(error) }),
+    );
+  }
+
+  #listen(): Promise<{ port: number; close(): void }> {
+    if (this.#disposed) return Promise.reject(new AppError('msrp/closed', { cause: 'MSRP was shut down' }));
+    if (this.#listener !== null) return this.#listener;
+    const listener = this.#transport.listen(this.#host, (stream) => this.#accept(stream));
+    this.#listener = listener;
+    listener.catch(() => {
+      // The next `prepare` tries again; this failure goes to those who wait for it now.
+      this.#listener = null;
+    });
+    return listener;
+  }
+
+  #accept(stream: MsrpStream): void {
+    const unbound = [...this.#connections.values()].filter((each) => each.unbound !== null).length;
+    if (this.#disposed || unbound >= maximumUnboundConnections) {
+      this.#deps.log.warn('an MSRP connection was refused', { remote: stream.remote, unbound });
+      stream.stream.on('error', () => {});
+      stream.stream.destroy();
+      return;
+    }
+    const connection = this.#adopt(stream);
+    this.#expectBinding(connection);
+  }
+
+  #adopt(stream: MsrpStream): MsrpConnection {
+    const connection = new MsrpConnection(stream, this.#deps);
+    this.#connections.set(connection, { sessions: new Set(), unbound: null });
+    connection.onRequest = (request) => this.#route(connection, request);
+    connection.onClose.on(() => {
+      this.#connections.get(connection)?.unbound?.dispose();
+      this.#connections.delete(connection);
+    });
+    return connection;
+  }
+
+  #expectBinding(connection: MsrpConnection): void {
+    const entry = this.#connections.get(connection);
+    if (entry === undefined) return;
+    entry.unbound = this.#deps.clock.setTimer(bindTimeoutMs, () => connection.destroy('no session was opened on it'));
+  }
+
+  #route(connection: MsrpConnection, request: MsrpRequest): void {
+    const uri = parseMsrpUri(request.toPath[0] ?? '');
+    const session = uri.ok ? this.#sessions.get(uri.value.sessionId ?? '') : undefined;
+    if (session === undefined) respond(connection, request, 481);
+    else session.receive(connection, request);
+  }
+
+  #bound(connection: MsrpConnection, session: EndpointSession): void {
+    const entry = this.#connections.get(connection);
+    entry?.sessions.add(session);
+    entry?.unbound?.dispose();
+    if (entry !== undefined) entry.unbound = null;
+  }
+
+  #unbound(connection: MsrpConnection, session: EndpointSession): void {
+    const entry = this.#connections.get(connection);
+    if (entry === undefined) return;
+    entry.sessions.delete(session);
+    if (entry.sessions.size > 0) return;
+    // A session that ended leaves no use for its connection; one that only refused it (506) lets the peer read that answer first.
+    if (session.state === 'closed') connection.end();
+    else this.#expectBinding(connection);
+  }
+}
+
+/** RFC 4975 7.2: a REPORT is never answered; Failure-Report "no" wants no answer at all, "partial" only errors. */
+function respond(connection: MsrpConnection, request: MsrpRequest, status: number): void {
+  if (request.method === 'REPORT') return;
+  if (request.failureReport === 'no' || (request.failureReport === 'partial' && status === 200)) return;
+  connection.send({
+    kind: 'response',
+    transactionId: request.transactionId,
+    status,
+    reason: reasons[status] ?? '',
+    toPath: request.fromPath.slice(0, 1),
+    fromPath: request.toPath.slice(0, 1),
+    continuation: '$',
+  });
+}

@@ -1,0 +1,292 @@
+/**
+ * One MSRP session (RFC 4975): made before the SDP goes out, started when both descriptions are known.
+ *
+ *   prepared --start--> connecting --bound--> established
+ *      |                    |                     |
+ *      +--------------------+---------------------+---- close(), connection lost, no answer, 481, 506 ----> closed
+ *
+ * Bound means: the active side (RFC 6135) has the 200 for its SEND without content; the passive side has received any request for this
+ * session. A peer may be faster than our own `start`: its connection is then held unread until `start` says what to do with it.
+ */
+import { type Clock, type Disposable, Emitter, type Logger } from '../base';
+import { AppError } from '../errors';
+import { type MsrpRequest, newTransactionId, parseMsrpUri } from '../protocol/msrp';
+import type { MsrpConnection } from './connection';
+import { IncomingMessages, type ReceivedMessage } from './incoming';
+import { OutgoingMessages } from './outgoing';
+
+/** How long the connection may take to stand, and how long the peer may take to bind. */
+export const connectTimeoutMs = 10_000;
+export const bindTimeoutMs = 30_000;
+/** RFC 4975 section 6: where a URI names no port. */
+const defaultPort = 2855;
+
+export type MsrpSessionState = 'prepared' | 'connecting' | 'established' | 'closed';
+
+export interface MsrpSession {
+  /** Our a=path. */
+  readonly localPath: string;
+  readonly host: string;
+  readonly port: number;
+  readonly state: MsrpSessionState;
+  readonly onState: Emitter<MsrpSessionState>;
+  /**
+   * Brings the session up in our role; resolves when it is established. Throws AppError net/unreachable, net/timeout,
+   * msrp/rejected, or msrp/closed when it ended meanwhile; the session is then closed.
+   */
+  start(remotePath: string[], role: 'active' | 'passive'): Promise<void>;
+  /**
+   * Resolves when every chunk has its 200. Messages arrive in the order of the calls; before `established` they wait. Throws AppError
+   * msrp/rejected with the peer's status, msrp/closed, or net/timeout.
+   */
+  send(message: { contentType: string; body: Uint8Array; messageId?: string }): Promise<void>;
+  /**
+   * Takes each whole message, one at a time, in order. The 200 leaves when it resolves; an AppError with a `status` becomes that answer,
+   * anything else 500. It must not await a `send` of this session: while it runs the answer to that may stand unread behind it.
+   */
+  handleMessage: ((message: ReceivedMessage) => Promise<void>) | null;
+  close(): void;
+}
+
+const transitions: Record<MsrpSessionState, readonly MsrpSessionState[]> = {
+  prepared: ['connecting', 'closed'],
+  connecting: ['established', 'closed'],
+  established: ['closed'],
+  closed: [],
+};
+
+export interface EndpointSessionDeps {
+  sessionId: string;
+  host: string;
+  port: number;
+  clock: Clock;
+  log: Logger;
+  connect: (host: string, port: number, signal: AbortSignal) => Promise<MsrpConnection>;
+  /** Answers a request on the connection it came by. */
+  respond: (connection: MsrpConnection, request: MsrpRequest, status: number) => void;
+  onBound: (connection: MsrpConnection) => void;
+  onClosed: (connection: MsrpConnection | null) => void;
+}
+
+/** The session as its endpoint sees it. */
+export class EndpointSession implements MsrpSession {
+  readonly localPath: string;
+  readonly onState = new Emitter<MsrpSessionState>();
+  handleMessage: ((message: ReceivedMessage) => Promise<void>) | null = null;
+
+  readonly #deps: EndpointSessionDeps;
+  readonly #incoming: IncomingMessages;
+  readonly #outgoing: OutgoingMessages;
+  readonly #abort = new AbortController();
+  #state: MsrpSessionState = 'prepared';
+  #role: 'active' | 'passive' | null = null;
+  #remotePath: string[] = [];
+  #connection: MsrpConnection | null = null;
+  /** Came before `start`; what follows it on that connection is held unread. */
+  #early: MsrpRequest | null = null;
+  #lost: Disposable | null = null;
+  #started: { resolve: () => void; reject: (error: AppError) => void } | null = null;
+  #timer: Disposable | null = null;
+
+  constructor(deps: EndpointSessionDeps) {
+    this.#deps = deps;
+    const host = deps.host.includes(':') ? `[${deps.host}]` : deps.host;
+    this.localPath = `msrp://${host}:${deps.port}/${deps.sessionId};tcp`;
+    const { clock, log } = deps;
+    this.#outgoing = new OutgoingMessages({ clock, log, onBroken: (error) => this.#end(error) });
+    this.#incoming = new IncomingMessages({
+      log,
+      handle: (message) => this.#handle(message),
+      respond: (request, status) => this.#respond(request, status),
+      reportSuccess: (request, total) => this.#reportSuccess(request, total),
+      onFull: (full) => (full ? this.#connection?.hold(this) : this.#connection?.release(this)),
+    });
+  }
+
+  get host(): string {
+    return this.#deps.host;
+  }
+
+  get port(): number {
+    return this.#deps.port;
+  }
+
+  get state(): MsrpSessionState {
+    return this.#state;
+  }
+
+  start(remotePath: string[], role: 'active' | 'passive'): Promise<void> {
+    if (this.#state === 'closed') return Promise.reject(closedError('the session was closed before it started'));
+    if (this.#state !== 'prepared') return Promise.reject(new AppError('internal', { cause: 'an MSRP session is started once' }));
+    this.#remotePath = [...remotePath];
+    this.#role = role;
+    return new Promise((resolve, reject) => {
+      this.#started = { resolve, reject };
+      this.#transition('connecting');
+      if (role === 'active') void this.#startActive();
+      else this.#startPassive();
+    });
+  }
+
+  send(message: { contentType: string; body: Uint8Array; messageId?: string }): Promise<void> {
+    return this.#outgoing.send(message);
+  }
+
+  close(): void {
+    this.#end(closedError('closed by this side'));
+  }
+
+  /** A request for this session; called by the endpoint, never with a connection that `hold` keeps unread. */
+  receive(connection: MsrpConnection, request: MsrpRequest): void {
+    if (this.#connection !== connection) {
+      // RFC 4975 10.10: a session lives on one connection; the active side made its own.
+      if (this.#connection !== null || this.#role === 'active') {
+        this.#deps.respond(connection, request, 506);
+        return;
+      }
+      this.#adopt(connection);
+      if (this.#state === 'prepared') {
+        this.#early = request;
+        connection.hold(this);
+        return;
+      }
+      this.#establish();
+    }
+    this.#dispatch(connection, request);
+  }
+
+  async #startActive(): Promise<void> {
+    this.#refuseEarly();
+    const target = parseMsrpUri(this.#remotePath[0] ?? '');
+    if (!target.ok) return this.#end(new AppError('net/unreachable', { cause: `the peer's path: ${target.reason}` }, 'never'));
+    const host = target.value.host.replace(/^\[|\]$/g, '');
+    const limit = this.#deps.clock.setTimer(connectTimeoutMs, () => this.#abort.abort());
+    try {
+      const connection = await this.#deps.connect(host, target.value.port ?? defaultPort, this.#abort.signal);
+      limit.dispose();
+      if (this.state === 'closed') return connection.end();
+      this.#adopt(connection);
+      await this.#outgoing.bind();
+      this.#establish();
+    } catch (error) {
+      limit.dispose();
+      this.#end(error instanceof AppError ? error : new AppError('net/unreachable', { cause: String(error) }, 'auto'));
+    }
+  }
+
+  #startPassive(): void {
+    if (this.#connection === null) {
+      const error = new AppError('net/timeout', { cause: 'the peer did not open the MSRP session' }, 'auto');
+      this.#timer = this.#deps.clock.setTimer(bindTimeoutMs, () => this.#end(error));
+      return;
+    }
+    const connection = this.#connection;
+    const early = this.#early;
+    this.#early = null;
+    this.#outgoing.attach(connection, this.#remotePath, [this.localPath]);
+    this.#establish();
+    if (early !== null) this.#dispatch(connection, early);
+    connection.release(this);
+  }
+
+  /** Both sides took the active role; ours is the connection that counts for the requests we send. */
+  #refuseEarly(): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    this.#lost?.dispose();
+    this.#connection = null;
+    if (this.#early !== null) this.#deps.respond(connection, this.#early, 506);
+    this.#early = null;
+    this.#deps.onClosed(connection);
+    connection.release(this);
+  }
+
+  #adopt(connection: MsrpConnection): void {
+    this.#connection = connection;
+    this.#lost = connection.onClose.on((reason) => this.#disconnected(reason));
+    this.#deps.onBound(connection);
+    if (this.#state !== 'prepared') this.#outgoing.attach(connection, this.#remotePath, [this.localPath]);
+  }
+
+  /** Before `start` nothing has been agreed that could be lost: the peer may come again. */
+  #disconnected(reason: string): void {
+    if (this.#state === 'prepared') {
+      this.#connection = null;
+      this.#early = null;
+    } else {
+      this.#end(closedError(reason));
+    }
+  }
+
+  #establish(): void {
+    if (this.#state !== 'connecting') return;
+    this.#timer?.dispose();
+    this.#transition('established');
+    this.#started?.resolve();
+    this.#started = null;
+    this.#outgoing.open();
+  }
+
+  #dispatch(connection: MsrpConnection, request: MsrpRequest): void {
+    if (request.method === 'SEND') this.#incoming.receive(request);
+    else if (request.method === 'REPORT') this.#outgoing.report(request);
+    else this.#deps.respond(connection, request, 501);
+  }
+
+  #handle(message: ReceivedMessage): Promise<void> {
+    if (this.handleMessage !== null) return this.handleMessage(message);
+    return Promise.reject(new AppError('internal', { cause: 'nobody takes the messages of this session' }));
+  }
+
+  #respond(request: MsrpRequest, status: number): void {
+    if (this.#connection !== null) this.#deps.respond(this.#connection, request, status);
+  }
+
+  #reportSuccess(request: MsrpRequest, total: number): void {
+    this.#connection?.send({
+      kind: 'request',
+      transactionId: newTransactionId(() => this.#deps.clock.random(), null),
+      method: 'REPORT',
+      toPath: request.fromPath,
+      fromPath: [this.localPath],
+      headers: [],
+      messageId: request.messageId,
+      byteRange: { start: 1, end: total, total },
+      contentType: null,
+      successReport: false,
+      failureReport: 'yes',
+      status: { code: 200, reason: 'OK' },
+      body: null,
+      continuation: '$',
+    });
+  }
+
+  #end(error: AppError): void {
+    if (this.#state === 'closed') return;
+    this.#transition('closed', error.message);
+    this.#timer?.dispose();
+    this.#lost?.dispose();
+    this.#abort.abort();
+    this.#incoming.close();
+    const connection = this.#connection;
+    this.#connection = null;
+    this.#early = null;
+    connection?.release(this);
+    this.#deps.onClosed(connection);
+    this.#started?.reject(error);
+    this.#started = null;
+    this.#outgoing.close(error.code === 'msrp/closed' ? error : closedError(error.message));
+    this.onState.dispose();
+  }
+
+  #transition(to: MsrpSessionState, reason?: string): void {
+    if (!transitions[this.#state].includes(to)) throw new Error(`MSRP session: ${this.#state} -> ${to}`);
+    this.#deps.log.debug('MSRP session', { from: this.#state, to, reason });
+    this.#state = to;
+    this.onState.emit(to);
+  }
+}
+
+function closedError(cause: string): AppError {
+  return new AppError('msrp/closed', { cause }, 'auto');
+}

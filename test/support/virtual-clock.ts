@@ -1,0 +1,67 @@
+import { type Clock, type Disposable, disposable } from '../../main/base';
+
+/** Time that moves only when told, and randomness that repeats: the same seed gives the same run. */
+export class VirtualClock implements Clock {
+  #now: number;
+  #state: number;
+  #order = 0;
+  readonly #timers = new Map<number, { at: number; callback: () => void }>();
+
+  constructor(options: { now?: number; seed?: number } = {}) {
+    this.#now = options.now ?? 1_700_000_000_000;
+    this.#state = options.seed ?? 1;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  setTimer(delayMs: number, callback: () => void): Disposable {
+    this.#order += 1;
+    const id = this.#order;
+    this.#timers.set(id, { at: this.#now + Math.max(0, delayMs), callback });
+    return disposable(() => this.#timers.delete(id));
+  }
+
+  random(): number {
+    // mulberry32
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+  }
+
+  uuid(): string {
+    const digit = (bits: number, set: number) => ((Math.floor(this.random() * bits) & (bits - 1)) | set).toString(16);
+    const digits = (count: number) => Array.from({ length: count }, () => digit(16, 0)).join('');
+    return `${digits(8)}-${digits(4)}-4${digits(3)}-${digit(4, 8)}${digits(3)}-${digits(12)}`;
+  }
+
+  /** How many timers wait. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  /** Moves time on, running every timer that falls due on the way at its own time, and what each sets off, before the next. */
+  async advance(ms: number): Promise<void> {
+    const target = this.#now + ms;
+    await settled();
+    for (;;) {
+      let next: [number, { at: number; callback: () => void }] | undefined;
+      for (const entry of this.#timers) {
+        if (entry[1].at <= target && (next === undefined || entry[1].at < next[1].at)) next = entry;
+      }
+      if (next === undefined) break;
+      this.#timers.delete(next[0]);
+      this.#now = Math.max(this.#now, next[1].at);
+      next[1].callback();
+      await settled();
+    }
+    this.#now = target;
+  }
+}
+
+/** Lets everything happen that needs no time: promises, ticks, and in-memory streams. */
+export async function settled(turns = 10): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
