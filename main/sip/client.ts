@@ -1,0 +1,185 @@
+/**
+ * The SIP side of one account on this device: its registration, its sessions, its pager messages, its subscriptions, all over one flow
+ * to the outbound proxy (R39). Values in, values out: nothing of sip.js leaves this folder.
+ */
+import { type Clock, type Disposable, DisposableStore, delay, Emitter, type Logger } from '../base';
+import { AppError } from '../errors';
+import { addressKey, formatUri, parseUri } from '../protocol/uri';
+import type { WireTap } from '../protocol/wire-record';
+import { contactValue, requestUri } from './cpm-request';
+import { type IncomingInvite, IncomingSession, type OutgoingInvite, OutgoingSession, type SipSession } from './dialog';
+import { ConferenceEvents, type ConferenceSubscription } from './events';
+import { type IncomingPager, type OutgoingPager, receivePager, sendPager } from './pager';
+import { type Registration, RegistrationMachine, UNREGISTER_TIMEOUT_MS } from './registration';
+import { Stack } from './stack';
+import { type Connect, connectFlow, Flow, parseNextHop } from './transport';
+
+export type { CpmHeaders, RemoteParty } from './cpm-request';
+export type { ByeReason, IncomingInvite, OutgoingInvite, SessionEnd, SipSession, SipSessionState } from './dialog';
+export type { ConferenceSubscription } from './events';
+export type { IncomingPager, OutgoingPager } from './pager';
+export type { Binding, Registration, RegistrationState } from './registration';
+
+export interface SipAccount {
+  /** Address of record. */
+  aor: string;
+  displayName: string;
+  password: string;
+  /** Name for Digest; the user part of the address when absent. */
+  authUser?: string;
+  /** Request-URI of REGISTER; the address's domain when absent. */
+  registrar?: string;
+  /** Outbound proxy, such as `sip:127.0.0.1:5070;transport=tcp`. */
+  proxy: string;
+  /** URN. */
+  instanceId: string;
+  deviceName: string;
+  expiresSeconds: number;
+  /** The services that this device offers. */
+  icsis: string[];
+}
+
+export interface SipClientDeps {
+  clock: Clock;
+  log: Logger;
+  tap?: WireTap;
+  userAgent: string;
+  /** How to reach the proxy; TCP when absent. */
+  connect?: Connect;
+}
+
+export class SipClient implements Disposable {
+  readonly registration: Registration;
+  readonly onInvite = new Emitter<IncomingInvite>();
+  /** MESSAGE outside a dialog. The stack answers the status the handler resolves with; nobody set, or it throws: 500 after logging. */
+  handleMessage: ((message: IncomingPager) => Promise<number>) | null = null;
+
+  readonly #account: SipAccount;
+  readonly #deps: SipClientDeps;
+  readonly #stack: Stack;
+  readonly #machine: RegistrationMachine;
+  readonly #subscriptions = new DisposableStore();
+  /** Every temporary GRUU that the registrar has given: the earlier ones stay valid (RFC 5627 section 3.2). */
+  readonly #tempGruus = new Set<string>();
+  #closed = false;
+
+  /** Throws AppError account/bad-address when the account's address is no SIP URI. */
+  constructor(account: SipAccount, deps: SipClientDeps) {
+    this.#account = account;
+    this.#deps = deps;
+    const aor = parseUri(account.aor);
+    if (!aor.ok || (aor.value.scheme !== 'sip' && aor.value.scheme !== 'sips') || aor.value.user === null) {
+      throw new AppError('account/bad-address', { cause: account.aor }, 'user');
+    }
+    const registrar = account.registrar ?? formatUri({ ...aor.value, user: null, params: new Map(), headers: [] });
+    this.#stack = new Stack({
+      clock: deps.clock,
+      log: deps.log,
+      userAgent: deps.userAgent,
+      aor: account.aor,
+      displayName: account.displayName,
+      username: account.authUser ?? aor.value.user,
+      password: account.password,
+      instanceId: account.instanceId,
+      isTarget: (uri) => this.#isTarget(uri),
+      contact: (icsis) => this.#contact(icsis),
+      onInvite: (request, message) => this.#invited(new IncomingSession(this.#stack, request, message)),
+      onPager: (request, message) => receivePager(this.#stack, request, message, this.handleMessage),
+    });
+    this.#machine = new RegistrationMachine({
+      aor: account.aor,
+      registrar,
+      instanceId: account.instanceId,
+      deviceName: account.deviceName,
+      expiresSeconds: account.expiresSeconds,
+      icsis: account.icsis,
+      stack: this.#stack,
+      clock: deps.clock,
+      log: deps.log,
+      connect: () => this.#connect(),
+    });
+    this.#machine.onState.on((state) => {
+      if (state === 'offline') this.#tempGruus.clear();
+      const gruu = this.#machine.tempGruu === null ? null : addressKey(this.#machine.tempGruu);
+      if (gruu !== null) this.#tempGruus.add(gruu);
+    });
+    this.registration = this.#machine;
+  }
+
+  /** Throws AppError sip/not-registered before the registration's 200 (R14), account/bad-address for a target that cannot be called. */
+  invite(request: OutgoingInvite): SipSession {
+    const target = this.#target(request.target);
+    return new OutgoingSession(this.#stack, request, target, this.#account.aor, this.#machine.serviceRoute);
+  }
+
+  /** Rejects with AppError: sip/not-registered, net/*, sip/rejected, account/bad-address. */
+  async sendPager(request: OutgoingPager): Promise<{ status: number }> {
+    const target = this.#target(request.target);
+    const to = addressKey(target) ?? target;
+    return sendPager(this.#stack, request, target, to, this.#account.aor, this.#machine.serviceRoute);
+  }
+
+  subscribeConference(focus: string, icsi: string): ConferenceSubscription {
+    return this.#subscriptions.add(new ConferenceEvents(this.#stack, this.#target(focus), icsi, this.#machine.serviceRoute));
+  }
+
+  /** Unregisters this device alone, 2 s at most, then drops everything. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#subscriptions.dispose();
+    await Promise.race([this.#machine.unregister(), delay(this.#deps.clock, UNREGISTER_TIMEOUT_MS)]);
+    this.dispose();
+  }
+
+  dispose(): void {
+    this.#closed = true;
+    this.#subscriptions.dispose();
+    this.#machine.dispose();
+    this.#stack.dispose();
+    this.onInvite.dispose();
+  }
+
+  async #connect(): Promise<Flow> {
+    const hop = parseNextHop(this.#account.proxy);
+    if (!hop.ok) throw new AppError('net/unreachable', { cause: `${this.#account.proxy}: ${hop.reason}` }, 'user');
+    const connection = await (this.#deps.connect ?? connectFlow)(hop.value, this.#deps.clock);
+    return new Flow(connection, hop.value.transport, this.#deps);
+  }
+
+  #invited(session: IncomingSession): void {
+    this.onInvite.emit(session);
+  }
+
+  #target(text: string): string {
+    if (!this.#machine.usable) throw new AppError('sip/not-registered', { cause: `registration is ${this.#machine.state}` }, 'auto');
+    const target = requestUri(text);
+    if (target === null) throw new AppError('account/bad-address', { cause: text }, 'user');
+    return target;
+  }
+
+  /** Own address or alias, own GRUUs, or the address of the flow; the GRUU of another device is not ours (cpm-wire 1.14). */
+  #isTarget(text: string): boolean {
+    const uri = parseUri(text);
+    const key = addressKey(text);
+    if (!uri.ok || key === null || uri.value.scheme === 'other') return false;
+    const { pubGruu, identities } = this.#machine;
+    const gr = uri.value.params.get('gr');
+    if (gr !== undefined && this.#tempGruus.has(key)) return true;
+    if (gr !== undefined) {
+      const own = pubGruu === null ? null : parseUri(pubGruu);
+      return own?.ok === true && own.value.scheme !== 'other' && own.value.params.get('gr') === gr && addressKey(pubGruu ?? '') === key;
+    }
+    if ([this.#account.aor, ...identities].some((identity) => addressKey(identity) === key)) return true;
+    if (uri.value.scheme === 'tel') return false;
+    const contact = parseUri(this.#machine.flowContact());
+    // A NAT or an edge may have put another host into the contact that we gave.
+    const isAddress = /^[0-9.]+$|^\[/.test(uri.value.host);
+    return contact.ok && contact.value.scheme === 'sip' && contact.value.user === uri.value.user && isAddress;
+  }
+
+  #contact(icsis: readonly string[] = this.#account.icsis): string {
+    const uri = this.#machine.pubGruu ?? this.#machine.flowContact();
+    return contactValue({ uri, deviceName: this.#machine.deviceName, instanceId: this.#account.instanceId, icsis });
+  }
+}

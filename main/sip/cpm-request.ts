@@ -1,0 +1,132 @@
+/** What every CPM request carries besides plain SIP (cpm-wire 4.1, 5.2): who asks, from which device, for which service, in which conversation. */
+import { cpmHeader } from '../protocol/cpm-headers';
+import { acceptContact, ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../protocol/feature-tags';
+import { parseInstance } from '../protocol/instance-urn';
+import { addressKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../protocol/uri';
+import type { WireMessage } from './wire-message';
+
+export interface CpmHeaders {
+  conversationId: string | null;
+  contributionId: string | null;
+  inReplyTo: string | null;
+  sessionReplaces: string | null;
+  subject: string | null;
+  /** Address of the person who had this request sent (RFC 3892). */
+  referredBy: string | null;
+}
+
+export interface RemoteParty {
+  /** `addressKey` of P-Asserted-Identity, else of From. */
+  address: string;
+  displayName: string | null;
+  instanceId: string | null;
+  /** LAB: the display name of the Contact. */
+  deviceName: string | null;
+  gruu: string | null;
+  contactUri: string;
+  isFocus: boolean;
+}
+
+export interface CpmRequest {
+  target: string;
+  icsi: string;
+  conversationId: string;
+  contributionId: string;
+  inReplyTo?: string;
+  subject?: string;
+  /** Only this device of the other person shall receive the request. */
+  acceptContactInstance?: string;
+}
+
+/** The headers of an outgoing CPM request. */
+export function cpmRequestHeaders(request: CpmRequest, aor: string): [string, string][] {
+  const headers: [string, string][] = [['Accept-Contact', acceptContact({ icsis: [request.icsi] })]];
+  if (request.acceptContactInstance !== undefined) {
+    headers.push(['Accept-Contact', acceptContact({ instanceId: request.acceptContactInstance })]);
+  }
+  headers.push(['P-Preferred-Service', request.icsi], ['P-Preferred-Identity', `<${aor}>`]);
+  headers.push([cpmHeader.conversationId, request.conversationId], [cpmHeader.contributionId, request.contributionId]);
+  if (request.inReplyTo !== undefined) headers.push([cpmHeader.inReplyTo, request.inReplyTo]);
+  if (request.subject !== undefined && request.subject !== '') headers.push(['Subject', request.subject]);
+  return headers;
+}
+
+/** The Request-URI for a target: an address or a GRUU, without what only belongs into a resource list entry. */
+export function requestUri(target: string): string | null {
+  const uri = parseUri(target);
+  if (!uri.ok || uri.value.scheme === 'other') return null;
+  if (uri.value.scheme === 'tel') return formatUri(uri.value);
+  const params = new Map([...uri.value.params].filter(([name]) => name !== 'method'));
+  return formatUri({ ...uri.value, params, headers: [] });
+}
+
+export function readCpmHeaders(message: WireMessage): CpmHeaders {
+  const value = (name: string) => message.first(name.toLowerCase());
+  const referredBy = value('Referred-By');
+  return {
+    conversationId: value(cpmHeader.conversationId),
+    contributionId: value(cpmHeader.contributionId),
+    inReplyTo: value(cpmHeader.inReplyTo),
+    sessionReplaces: value(cpmHeader.sessionReplaces),
+    subject: value('Subject'),
+    referredBy: referredBy === null ? null : addressKey(referredBy),
+  };
+}
+
+/** Who sent a message. `plain` is the header that names the sender when the network asserts nobody: From of a request, To of a response. */
+export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): RemoteParty {
+  const named = parseNameAddr(message.first(plain) ?? '');
+  const asserted = assertedIdentity(message);
+  const identity = asserted ?? (named.ok ? named.value : null);
+  const contact = parseNameAddr(message.list('contact')[0] ?? '');
+  const device = contact.ok ? readDevice(contact.value) : noDevice;
+  const address = identity === null ? '' : (addressKey(identity.uri) ?? identity.uri);
+  return { address, displayName: identity?.displayName ?? (named.ok ? named.value.displayName : null), ...device };
+}
+
+/** RFC 3325: the network's word. Of a SIP and a TEL identity the SIP one is the address here (LAB). */
+function assertedIdentity(message: WireMessage): NameAddr | null {
+  const values = message.list('p-asserted-identity').map(parseNameAddr);
+  const readable = values.flatMap((value) => (value.ok && addressKey(value.value.uri) !== null ? [value.value] : []));
+  return readable.find((value) => /^sips?:/i.test(value.uri)) ?? readable[0] ?? null;
+}
+
+const noDevice = { instanceId: null, deviceName: null, gruu: null, contactUri: '', isFocus: false };
+
+function readDevice(contact: NameAddr): Omit<RemoteParty, 'address' | 'displayName'> {
+  const uri = parseUri(contact.uri);
+  const gr = uri.ok && uri.value.scheme !== 'other' ? uri.value.params.get('gr') : undefined;
+  const instance = contact.params.get(INSTANCE_PARAM);
+  return {
+    // A public GRUU of a UUID instance names the instance itself (RFC 5627 section 3.1.2).
+    instanceId: (instance ? parseInstance(instance) : null) ?? (gr ? parseInstance(gr) : null),
+    deviceName: contact.displayName,
+    gruu: gr === undefined ? null : contact.uri,
+    contactUri: contact.uri,
+    isFocus: contact.params.has('isfocus'),
+  };
+}
+
+/** The CPM services that a request asks for, in Accept-Contact and P-Asserted-Service. */
+export function readIcsis(message: WireMessage): string[] {
+  const found = message.list('accept-contact').flatMap((value) => {
+    const contact = parseNameAddr(value.replace(/^\s*\*/, '<sip:any@any.invalid>'));
+    return contact.ok ? parseIcsi(contact.value.params.get(ICSI_PARAM) ?? '') : [];
+  });
+  const asserted = message.list('p-asserted-service').map((urn) => urn.toLowerCase());
+  return [...new Set([...found, ...asserted])];
+}
+
+export interface OwnContact {
+  uri: string;
+  deviceName: string;
+  instanceId: string;
+  icsis: readonly string[];
+}
+
+/** The Contact of this device in anything but REGISTER: GRUU or flow address, instance, services; LAB: its name as display name. */
+export function contactValue(contact: OwnContact): string {
+  const params = new Map<string, string | null>([[INSTANCE_PARAM, `<${contact.instanceId}>`]]);
+  if (contact.icsis.length > 0) params.set(ICSI_PARAM, icsiValue(contact.icsis));
+  return formatNameAddr({ displayName: contact.deviceName, uri: contact.uri, params });
+}

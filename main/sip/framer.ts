@@ -1,0 +1,139 @@
+/**
+ * Cuts a stream into SIP messages by Content-Length, on bytes (RFC 3261 section 18.3): a body's characters may take several bytes, and
+ * sip.js, which counts characters, must be handed exactly one message at a time.
+ *
+ *   [between] --first byte--> [head] --empty line--> [body] --last byte--> [between]
+ *                                \--too long, bad Content-Length--> [broken]
+ *                                \--body too long--> [skipping] --last byte--> [between]
+ */
+import { headLines, MAX_BODY_BYTES, MAX_HEAD_BYTES } from './wire-message';
+
+export type Frame =
+  | { kind: 'message'; bytes: Uint8Array; bodyAt: number; bodySkipped: boolean }
+  /** CRLF CRLF between messages: the peer asks whether the flow lives (RFC 5626 section 3.5.1). */
+  | { kind: 'ping' }
+  /** A single CRLF between messages: the answer to such a ping. */
+  | { kind: 'pong' }
+  /** Nothing after this can be read: the connection must be closed. */
+  | { kind: 'broken'; reason: string };
+
+const CR = 13;
+const LF = 10;
+
+export class Framer {
+  #buffer = new Uint8Array(4096);
+  #length = 0;
+  /** Where the search for the end of the head goes on; a message that arrives byte by byte is scanned once. */
+  #scanned = 0;
+  #skip = 0;
+  #broken = false;
+
+  push(bytes: Uint8Array): Frame[] {
+    if (this.#broken) return [];
+    this.#append(bytes);
+    const frames: Frame[] = [];
+    while (this.#step(frames)) {
+      // Every step takes something off the buffer.
+    }
+    return frames;
+  }
+
+  #step(frames: Frame[]): boolean {
+    if (this.#broken || this.#length === 0) return false;
+    if (this.#skip > 0) {
+      const dropped = Math.min(this.#skip, this.#length);
+      this.#skip -= dropped;
+      this.#take(dropped);
+      return this.#length > 0;
+    }
+    if (this.#buffer[0] === CR || this.#buffer[0] === LF) return this.#takeBlank(frames);
+    const bodyAt = this.#findBody();
+    if (bodyAt < 0 || bodyAt > MAX_HEAD_BYTES) {
+      return this.#length > MAX_HEAD_BYTES ? this.#break(frames, `a head longer than ${MAX_HEAD_BYTES} bytes`) : false;
+    }
+    const bodyLength = contentLength(this.#buffer.subarray(0, bodyAt));
+    if (typeof bodyLength === 'string') return this.#break(frames, bodyLength);
+    if (bodyLength > MAX_BODY_BYTES) {
+      frames.push({ kind: 'message', bytes: this.#take(bodyAt), bodyAt, bodySkipped: true });
+      this.#skip = bodyLength;
+      return true;
+    }
+    if (this.#length < bodyAt + bodyLength) return false;
+    frames.push({ kind: 'message', bytes: this.#take(bodyAt + bodyLength), bodyAt, bodySkipped: false });
+    return true;
+  }
+
+  /** Takes the line ends that stand before a message: two CRLF are a ping, one is a pong. */
+  #takeBlank(frames: Frame[]): boolean {
+    const at = (index: number) => (index < this.#length ? this.#buffer[index] : undefined);
+    if (at(0) === LF) {
+      this.#take(1);
+      return true;
+    }
+    if (at(1) === undefined) return false;
+    if (at(1) !== LF) {
+      this.#take(1);
+      return true;
+    }
+    if (at(2) === CR && at(3) === LF) {
+      this.#take(4);
+      frames.push({ kind: 'ping' });
+      return true;
+    }
+    // A ping whose second half is still under way would look like a pong: it then counts as one, and the rest as another.
+    this.#take(2);
+    frames.push({ kind: 'pong' });
+    return true;
+  }
+
+  /** Where the body starts: after CRLF CRLF. -1 while the head is incomplete. */
+  #findBody(): number {
+    for (let index = Math.max(this.#scanned, 3); index < this.#length; index += 1) {
+      if (this.#buffer[index] !== LF) continue;
+      if (this.#buffer[index - 1] === CR && this.#buffer[index - 2] === LF && this.#buffer[index - 3] === CR) return index + 1;
+    }
+    this.#scanned = this.#length;
+    return -1;
+  }
+
+  #append(bytes: Uint8Array): void {
+    const wanted = this.#length + bytes.length;
+    if (wanted > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(wanted, this.#buffer.length * 2));
+      grown.set(this.#buffer.subarray(0, this.#length));
+      this.#buffer = grown;
+    }
+    this.#buffer.set(bytes, this.#length);
+    this.#length = wanted;
+  }
+
+  #take(count: number): Uint8Array {
+    const taken = this.#buffer.slice(0, count);
+    this.#buffer.copyWithin(0, count, this.#length);
+    this.#length -= count;
+    this.#scanned = 0;
+    return taken;
+  }
+
+  #break(frames: Frame[], reason: string): false {
+    this.#broken = true;
+    this.#length = 0;
+    this.#buffer = new Uint8Array(0);
+    frames.push({ kind: 'broken', reason });
+    return false;
+  }
+}
+
+/** The body's length, or why the stream cannot be followed: over a stream Content-Length is mandatory (RFC 3261 section 20.14). */
+function contentLength(head: Uint8Array): number | string {
+  const values = new Set<string>();
+  for (const line of headLines(head)) {
+    const match = /^(?:content-length|l)[ \t]*:(.*)$/i.exec(line);
+    if (match) values.add((match[1] ?? '').trim());
+  }
+  if (values.size === 0) return 'a message without Content-Length on a stream';
+  if (values.size > 1) return 'two different Content-Length headers';
+  const [text = ''] = values;
+  if (!/^\d{1,9}$/.test(text)) return `Content-Length is no number: ${text.slice(0, 20)}`;
+  return Number(text);
+}

@@ -1,0 +1,328 @@
+/**
+ * The client's SIP stack: one sip.js UserAgentCore (transactions and dialogs) behind the shim, over the current flow. It builds requests,
+ * knows the original of every message that sip.js hands up, and ends what is pending when the flow is lost, which sip.js would let run
+ * into its 32 s timers. Only files of this folder use it.
+ */
+import {
+  type IncomingInviteRequest,
+  type IncomingMessageRequest,
+  IncomingRequestMessage,
+  IncomingResponseMessage,
+  LoggerFactory,
+  type OutgoingRequestMessage,
+  Parser,
+  TransportError,
+  UserAgentCore,
+} from 'sip.js/lib/core/index.js';
+import { type Clock, type Disposable, disposable, type Logger } from '../base';
+import { AppError, type ErrorDetail, type Retry } from '../errors';
+import { Authenticator } from './auth';
+import { encodeAnswer, Normalizer } from './normalize';
+import type { Flow } from './transport';
+import { headerLine, latin1, parseWireMessage, type WireMessage } from './wire-message';
+
+export interface StackOptions {
+  clock: Clock;
+  log: Logger;
+  userAgent: string;
+  /** Address of record, such as `sip:alice@lab.test`. */
+  aor: string;
+  displayName: string;
+  username: string;
+  password: string;
+  instanceId: string;
+  /** Whether a Request-URI outside a dialog reaches this device. */
+  isTarget(uri: string): boolean;
+  /** The Contact value of a request or response; `icsis` are the services of its session, all of the client's when absent. */
+  contact(icsis?: readonly string[]): string;
+  onInvite(request: IncomingInviteRequest, message: WireMessage): void;
+  onPager(request: IncomingMessageRequest, message: WireMessage): void;
+}
+
+export interface RequestParts {
+  /** Request-URI. */
+  target: string;
+  /** To; the target when absent. */
+  to?: string;
+  callId?: string;
+  cseq?: number;
+  routes?: readonly string[];
+  optionTags?: readonly string[];
+  /** Header name and value; a line break in a value is removed. */
+  headers: ReadonlyArray<readonly [string, string]>;
+  body?: { contentType: string; content: Uint8Array };
+}
+
+export class Stack implements Disposable {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly auth: Authenticator;
+  /** Called after the flow was lost and everything that was pending has been told. */
+  onFlowLost: (reason: string) => void = () => undefined;
+
+  readonly #options: StackOptions;
+  readonly #core: UserAgentCore;
+  readonly #normalizer: Normalizer;
+  readonly #loggerFactory = new LoggerFactory();
+  readonly #originals = new WeakMap<IncomingRequestMessage | IncomingResponseMessage, WireMessage>();
+  readonly #pending = new Set<(error: AppError) => void>();
+  readonly #answerTag: string;
+  #flow: Flow | null = null;
+  #current: WireMessage | null = null;
+  #contactServices: readonly string[] | undefined;
+  #disposed = false;
+
+  constructor(options: StackOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.log = options.log;
+    this.#answerTag = options.clock.uuid().slice(0, 8);
+    const host = `${options.clock.uuid()}.invalid`;
+    this.#normalizer = new Normalizer({
+      host,
+      instanceId: options.instanceId,
+      isTarget: (uri) => options.isTarget(uri),
+      isOwnCall: (callId) => [...this.#core.userAgentClients.values()].some((client) => client.message.callId === callId),
+      contact: () => options.contact(),
+    });
+    this.#loggerFactory.builtinEnabled = false;
+    this.#loggerFactory.connector = (level, category, _label, content) => {
+      if (level === 'error' || level === 'warn') this.log.debug(`sip.js ${category}: ${String(content)}`);
+    };
+    this.auth = new Authenticator(
+      { username: options.username, password: options.password },
+      {
+        clock: options.clock,
+        loggerFactory: this.#loggerFactory,
+        currentResponse: () => this.#current,
+        wireUri: (uri) => this.#normalizer.reveal(uri),
+      },
+    );
+    this.#core = this.#createCore();
+  }
+
+  get core(): UserAgentCore {
+    return this.#core;
+  }
+
+  get flow(): Flow | null {
+    return this.#flow;
+  }
+
+  #createCore(): UserAgentCore {
+    const { displayName, userAgent } = this.#options;
+    const me = this.#normalizer.conceal('me');
+    const contactNow = () => this.#options.contact(this.#contactServices);
+    return new UserAgentCore(
+      {
+        aor: me,
+        contact: { pubGruu: undefined, tempGruu: undefined, uri: me, toString: contactNow },
+        // sip.js puts the name between quotes as it is.
+        displayName: displayName.replace(/[\p{Cc}]/gu, '').replace(/["\\]/g, '\\$&'),
+        loggerFactory: this.#loggerFactory,
+        hackViaTcp: false,
+        routeSet: [],
+        sipjsId: '',
+        supportedOptionTags: ['gruu'],
+        supportedOptionTagsResponse: ['gruu'],
+        userAgentHeaderFieldValue: userAgent,
+        viaForceRport: true,
+        viaHost: 'unset.invalid',
+        authenticationFactory: () => this.auth.credentials(),
+        transportAccessor: () => ({ protocol: 'TCP', send: (text: string) => this.#send(text) }),
+      },
+      {
+        onInvite: (request) => {
+          const message = this.original(request.message);
+          if (message === null) request.reject({ statusCode: 500 });
+          else this.#options.onInvite(request, message);
+        },
+        onMessage: (request) => {
+          const message = this.original(request.message);
+          if (message === null) request.reject({ statusCode: 500 });
+          else this.#options.onPager(request, message);
+        },
+        // A subscription of ours has its own receiver; any other NOTIFY belongs to none (RFC 6665 section 4.1.3).
+        onNotify: (request) => request.reject({ statusCode: 481 }),
+      },
+    );
+  }
+
+  /** Everything from now on goes over this flow and is read from it. */
+  attach(flow: Flow): void {
+    this.#flow?.dispose();
+    this.#flow = flow;
+    const { host, port } = flow.local;
+    this.#core.configuration.viaHost = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    flow.onMessage = (bytes, bodyAt, bodySkipped) => this.#receive(bytes, bodyAt, bodySkipped);
+    flow.onLost = (reason) => {
+      if (this.#flow !== flow) return;
+      this.#flow = null;
+      this.#failPending(new AppError('net/unreachable', { cause: reason }, 'auto'));
+      this.onFlowLost(reason);
+    };
+  }
+
+  /** Lets the flow go; whatever still waits for an answer fails with net/unreachable. */
+  detach(reason: string): void {
+    const flow = this.#flow;
+    this.#flow = null;
+    flow?.dispose();
+    this.#failPending(new AppError('net/unreachable', { cause: reason }, 'auto'));
+  }
+
+  /** `fail` is called when the flow is lost before the returned Disposable was disposed. */
+  track(fail: (error: AppError) => void): Disposable {
+    this.#pending.add(fail);
+    return disposable(() => this.#pending.delete(fail));
+  }
+
+  #failPending(error: AppError): void {
+    const waiting = [...this.#pending];
+    this.#pending.clear();
+    for (const fail of waiting) fail(error);
+    for (const [id, client] of [...this.#core.userAgentClients]) {
+      client.dispose();
+      this.#core.userAgentClients.delete(id);
+    }
+  }
+
+  async #send(text: string): Promise<void> {
+    const flow = this.#flow;
+    if (flow === null) throw new TransportError('there is no connection');
+    try {
+      await flow.send(this.#normalizer.outward(text));
+    } catch (error) {
+      throw new TransportError(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** One message off the wire. Never throws: what sip.js cannot bear is answered 500. */
+  #receive(bytes: Uint8Array, bodyAt: number, bodySkipped: boolean): void {
+    if (this.#disposed) return;
+    const message = parseWireMessage(bytes, bodyAt, bodySkipped);
+    if (!message.ok) {
+      this.log.warn('A SIP message cannot be read', { reason: message.reason });
+      return;
+    }
+    const inward = this.#normalizer.inward(message.value);
+    if (inward.kind === 'drop') {
+      this.log.info('A SIP message was dropped', { reason: inward.reason });
+      return;
+    }
+    if (inward.kind === 'answer') {
+      this.#answer(message.value, inward.status, inward.reason, inward.headers);
+      return;
+    }
+    this.#current = message.value;
+    try {
+      this.#deliver(inward.text, message.value);
+    } catch (error) {
+      this.log.warn('sip.js failed on a message', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      if (message.value.start.kind === 'request' && message.value.start.method !== 'ACK') {
+        this.#answer(message.value, 500, 'Server Internal Error', []);
+      }
+    } finally {
+      this.#current = null;
+    }
+  }
+
+  #deliver(text: string, original: WireMessage): void {
+    const message = Parser.parseMessage(text, this.#loggerFactory.getLogger('parser'));
+    if (message === undefined) throw new Error('sip.js cannot read the plain form');
+    this.#originals.set(message, original);
+    if (message instanceof IncomingRequestMessage) this.#core.receiveIncomingRequestFromTransport(message);
+    else if (message instanceof IncomingResponseMessage) this.#core.receiveIncomingResponseFromTransport(message);
+  }
+
+  #answer(message: WireMessage, status: number, reason: string, headers: readonly string[]): void {
+    const sent = this.#flow?.send(encodeAnswer(message, status, reason, headers, this.#answerTag));
+    sent?.catch((error: unknown) => this.log.info('An answer could not be sent', { status, error: String(error) }));
+  }
+
+  /**
+   * The message as it came over the wire. Null for a response that sip.js has made itself: a timeout (408) or a failure to send (503).
+   * A real 408 is also replaced by sip.js, hence the look at the message under way.
+   */
+  original(message: IncomingRequestMessage | IncomingResponseMessage): WireMessage | null {
+    return this.#originals.get(message) ?? this.#current;
+  }
+
+  /** The AppError of a failed request: *could not talk* or *the peer said no*. */
+  failure(response: IncomingResponseMessage, request: OutgoingRequestMessage): AppError {
+    const original = this.original(response);
+    if (original === null || original.start.kind !== 'response') {
+      return response.statusCode === 408
+        ? new AppError('net/timeout', { cause: `no answer to ${request.method}` }, 'auto')
+        : new AppError('net/unreachable', { cause: `${request.method} could not be sent` }, 'auto');
+    }
+    const detail = rejectionDetail(original);
+    if (original.start.status < 300) return new AppError('sip/malformed', { ...detail, cause: 'the answer lacks a To tag' }, 'never');
+    const stale = [...original.all('www-authenticate'), ...original.all('proxy-authenticate')].some((each) =>
+      /\bstale\s*=\s*"?true/i.test(each),
+    );
+    const challenged = original.start.status === 401 || original.start.status === 407;
+    if (challenged && !stale && this.auth.hasAnswered(request)) return new AppError('account/bad-credentials', detail, 'user');
+    return new AppError('sip/rejected', detail, retryOf(original.start.status, stale));
+  }
+
+  request(method: string, parts: RequestParts): OutgoingRequestMessage {
+    const { target, to = target, callId, cseq = 1, routes = [], optionTags = ['gruu'], headers, body } = parts;
+    return this.#core.makeOutgoingRequestMessage(
+      method,
+      this.#normalizer.conceal(target),
+      this.#normalizer.conceal(this.#options.aor),
+      this.#normalizer.conceal(to),
+      {
+        callId: callId ?? this.clock.uuid(),
+        cseq,
+        fromTag: this.clock.uuid().slice(0, 8),
+        optionTags: [...optionTags],
+        // One line: sip.js copies only the first Route line into the ACK of a refusal.
+        routeSet: routes.length === 0 ? [] : [routes.join(', ')],
+      },
+      headers.map(([name, value]) => headerLine(name, value)),
+      body && { contentDisposition: 'session', contentType: body.contentType, content: latin1(body.content) },
+    );
+  }
+
+  /** The Contact of this device for a session of these services. */
+  contact(icsis: readonly string[]): string {
+    return this.#options.contact(icsis);
+  }
+
+  /** Runs `work` while the Contact that sip.js writes into responses names the services `icsis`. */
+  withContact<T>(icsis: readonly string[], work: () => T): T {
+    this.#contactServices = icsis;
+    try {
+      return work();
+    } finally {
+      this.#contactServices = undefined;
+    }
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.detach('the client was closed');
+    this.#disposed = true;
+    // sip.js leaves the timer of a SUBSCRIBE that still waits for its NOTIFY running.
+    for (const subscriber of [...this.#core.subscribers.values()]) subscriber.waitNotifyStop();
+    this.#core.dispose();
+  }
+}
+
+/** The peer's own words, unchanged. */
+export function rejectionDetail(response: WireMessage): ErrorDetail {
+  if (response.start.kind !== 'response') return {};
+  const detail: ErrorDetail = { status: response.start.status, reason: response.start.reason };
+  const warning = response.first('warning');
+  if (warning !== null) detail.warning = warning;
+  const seconds = /^\d{1,9}/.exec(response.first('retry-after') ?? '')?.[0];
+  if (seconds !== undefined) detail.retryAfterMs = Number(seconds) * 1000;
+  return detail;
+}
+
+function retryOf(status: number, stale: boolean): Retry {
+  if (stale || status === 408 || status === 430 || status === 480 || status === 491 || (status >= 500 && status < 600)) return 'auto';
+  return 'user';
+}
