@@ -88,7 +88,9 @@ export function parseCpim(bytes: Uint8Array): Parsed<CpimMessage> {
   return parsed({
     from: sender?.uri ?? null,
     fromName: sender?.displayName ?? null,
-    to: headers.flatMap((header) => (header.namespace === null && header.name.toLowerCase() === 'to' ? (address(header.value)?.uri ?? []) : [])),
+    to: headers.flatMap((header) =>
+      header.namespace === null && header.name.toLowerCase() === 'to' ? (address(header.value)?.uri ?? []) : [],
+    ),
     dateTime: Number.isNaN(time) ? null : time,
     subject: subject === null ? null : unescapeValue(subject),
     messageId: first(IMDN_NAMESPACE, 'message-id') || null,

@@ -68,7 +68,11 @@ export function encodeMsrp(message: MsrpMessage): Uint8Array {
   const { transactionId } = message;
   if (!TRANSACTION_ID.test(transactionId)) throw new RangeError('bad MSRP transaction id');
   const first = message.kind === 'request' ? word(message.method) : `${message.status} ${oneLine(message.reason)}`.trimEnd();
-  const lines = [`MSRP ${transactionId} ${first}`, `To-Path: ${message.toPath.map(word).join(' ')}`, `From-Path: ${message.fromPath.map(word).join(' ')}`];
+  const lines = [
+    `MSRP ${transactionId} ${first}`,
+    `To-Path: ${message.toPath.map(word).join(' ')}`,
+    `From-Path: ${message.fromPath.map(word).join(' ')}`,
+  ];
   const end = `${DASHES}${transactionId}${message.continuation}\r\n`;
   if (message.kind === 'response') return utf8(`${lines.join('\r\n')}\r\n${end}`);
   if (message.messageId !== null) lines.push(`Message-ID: ${word(message.messageId)}`);
@@ -76,7 +80,8 @@ export function encodeMsrp(message: MsrpMessage): Uint8Array {
   if (range !== null) lines.push(`Byte-Range: ${range.start}-${range.end ?? '*'}/${range.total ?? '*'}`);
   if (message.successReport) lines.push('Success-Report: yes');
   if (message.failureReport !== 'yes') lines.push(`Failure-Report: ${message.failureReport}`);
-  if (message.status !== null) lines.push(`Status: 000 ${String(message.status.code).padStart(3, '0')} ${oneLine(message.status.reason)}`.trimEnd());
+  if (message.status !== null)
+    lines.push(`Status: 000 ${String(message.status.code).padStart(3, '0')} ${oneLine(message.status.reason)}`.trimEnd());
   for (const [name, value] of message.headers) {
     if (/^[A-Za-z0-9-]+$/.test(name) && !MODELLED.has(name.toLowerCase())) lines.push(`${name}: ${oneLine(value)}`);
   }
@@ -100,9 +105,7 @@ export function newTransactionId(random: () => number, body: Uint8Array | null):
   }
 }
 
-const MODELLED = new Set(
-  'to-path from-path message-id byte-range success-report failure-report status content-type'.split(' '),
-);
+const MODELLED = new Set('to-path from-path message-id byte-range success-report failure-report status content-type'.split(' '));
 
 interface Head {
   transactionId: string;
@@ -112,6 +115,17 @@ interface Head {
   reason: string;
   headers: [string, string][];
 }
+
+interface Problem {
+  problem: string;
+}
+
+function problem(text: string): Problem {
+  return { problem: text };
+}
+
+/** What one step of reading gave: a message, a wish for more octets, progress, or the end of all reading. */
+type Step = MsrpMessage | 'more' | 'again' | Problem;
 
 /**
  * Takes a connection's octets in any pieces and gives whole messages. After malformed input it stays failed: MSRP has no way to
@@ -142,8 +156,8 @@ export class MsrpParser {
       const message = this.#inBody ? this.#readBody() : this.#readHead();
       if (message === 'more') break;
       if (message === 'again') continue;
-      if (typeof message === 'string') {
-        this.#failure = malformed(message);
+      if ('problem' in message) {
+        this.#failure = malformed(message.problem);
         return messages.length > 0 ? parsed(messages) : this.#failure;
       }
       messages.push(message);
@@ -175,18 +189,18 @@ export class MsrpParser {
   }
 
   /** One line of the start line and headers. */
-  #readHead(): MsrpMessage | 'more' | 'again' | (string & {}) {
+  #readHead(): Step {
     const filled = this.#buffer.subarray(0, this.#length);
     const lineEnd = indexOfBytes(filled, LINE_END, this.#at);
-    if (lineEnd < 0) return this.#length - this.#at > MAX_MSRP_LINE_BYTES ? 'a line too long' : 'more';
-    if (lineEnd - this.#at > MAX_MSRP_LINE_BYTES) return 'a line too long';
+    if (lineEnd < 0) return this.#length - this.#at > MAX_MSRP_LINE_BYTES ? problem('a line too long') : 'more';
+    if (lineEnd - this.#at > MAX_MSRP_LINE_BYTES) return problem('a line too long');
     const line = text(filled.subarray(this.#at, lineEnd));
     this.#at = lineEnd + 2;
     if (this.#head === null) {
       // A bare line end between messages is how some peers keep a connection alive.
       if (line === '') return 'again';
       const head = readStartLine(line);
-      if (head === null) return 'a bad start line';
+      if (head === null) return problem('a bad start line');
       this.#head = head;
       return 'again';
     }
@@ -199,17 +213,17 @@ export class MsrpParser {
       this.#searchAt = this.#at - LINE_END.length;
       return 'again';
     }
-    if (this.#head.headers.length >= MAX_MSRP_HEADERS) return 'too many headers';
+    if (this.#head.headers.length >= MAX_MSRP_HEADERS) return problem('too many headers');
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(0, colon));
-    if (!/^[A-Za-z0-9-]+$/.test(name)) return 'a bad header line';
+    if (!/^[A-Za-z0-9-]+$/.test(name)) return problem('a bad header line');
     this.#head.headers.push([name, line.slice(colon + 1).trim()]);
     return 'again';
   }
 
-  #readBody(): MsrpMessage | 'more' | 'again' | (string & {}) {
+  #readBody(): Step {
     const head = this.#head;
-    if (head === null) return 'a body without a head';
+    if (head === null) return problem('a body without a head');
     const filled = this.#buffer.subarray(0, this.#length);
     const marker = utf8(`\r\n${DASHES}${head.transactionId}`);
     let found = indexOfBytes(filled, marker, this.#searchAt);
@@ -218,7 +232,7 @@ export class MsrpParser {
       const flag = String.fromCharCode(filled[flagAt] ?? 0);
       // "-------tid" inside the content is no end line unless a flag and a line end follow.
       if (isContinuation(flag) && startsWithAt(filled, LINE_END, flagAt + 1)) {
-        if (found - this.#bodyAt > MAX_MSRP_BODY_BYTES) return 'a body too long';
+        if (found - this.#bodyAt > MAX_MSRP_BODY_BYTES) return problem('a body too long');
         const absent = found < this.#bodyAt;
         const body = absent ? null : this.#buffer.slice(this.#bodyAt, found);
         this.#at = flagAt + 3;
@@ -229,10 +243,10 @@ export class MsrpParser {
     }
     // Whole end lines before this place are excluded; an incomplete one may begin in the last octets.
     this.#searchAt = Math.max(this.#searchAt, found >= 0 ? found : this.#length - marker.length - 2);
-    return this.#length - this.#bodyAt > MAX_MSRP_BODY_BYTES + marker.length + 3 ? 'a body too long' : 'more';
+    return this.#length - this.#bodyAt > MAX_MSRP_BODY_BYTES + marker.length + 3 ? problem('a body too long') : 'more';
   }
 
-  #finish(head: Head, body: Uint8Array | null, continuation: MsrpContinuation): MsrpMessage | (string & {}) {
+  #finish(head: Head, body: Uint8Array | null, continuation: MsrpContinuation): Step {
     this.#head = null;
     return assemble(head, body, continuation);
   }
@@ -255,16 +269,17 @@ function readStartLine(line: string): Head | null {
   return { transactionId, method: found[4] ?? null, status: Number(found[2] ?? 0), reason: found[3] ?? '', headers: [] };
 }
 
-function assemble(head: Head, body: Uint8Array | null, continuation: MsrpContinuation): MsrpMessage | string {
+function assemble(head: Head, body: Uint8Array | null, continuation: MsrpContinuation): MsrpMessage | Problem {
   const first = (name: string) => head.headers.find(([key]) => key.toLowerCase() === name)?.[1] ?? null;
   const toPath = path(first('to-path'));
   const fromPath = path(first('from-path'));
-  if (toPath === null || fromPath === null) return 'a missing or bad path';
+  if (toPath === null || fromPath === null) return problem('a missing or bad path');
   const { transactionId } = head;
-  if (head.method === null) return { kind: 'response', transactionId, status: head.status, reason: head.reason, toPath, fromPath, continuation };
+  if (head.method === null)
+    return { kind: 'response', transactionId, status: head.status, reason: head.reason, toPath, fromPath, continuation };
   const range = first('byte-range');
   const byteRange = range === null ? null : readByteRange(range);
-  if (range !== null && byteRange === null) return 'a bad Byte-Range';
+  if (range !== null && byteRange === null) return problem('a bad Byte-Range');
   const failureReport = first('failure-report')?.toLowerCase();
   const status = /^000 (\d{3})(?: (.*))?$/.exec(first('status') ?? '');
   return {
@@ -314,7 +329,9 @@ export interface MsrpUri {
 /** RFC 4975 section 6. The userinfo and further parameters are allowed and not kept. */
 export function parseMsrpUri(value: string): Parsed<MsrpUri> {
   if (value.length > MAX_MSRP_LINE_BYTES) return malformed('MSRP URI too long');
-  const found = /^(msrps?):\/\/(?:[^@/\s]*@)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(\d{1,5}))?(?:\/([^;\s/]*))?;([a-z0-9]+)(?:;[^\s]*)?$/i.exec(value);
+  const found = /^(msrps?):\/\/(?:[^@/\s]*@)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(\d{1,5}))?(?:\/([^;\s/]*))?;([a-z0-9]+)(?:;[^\s]*)?$/i.exec(
+    value,
+  );
   const [, scheme, host, port, sessionId, transport] = found ?? [];
   if (scheme === undefined || host === undefined || transport === undefined) return malformed('not an MSRP URI');
   if (port !== undefined && Number(port) > 65_535) return malformed('a bad port');

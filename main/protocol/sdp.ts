@@ -41,7 +41,8 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
   let origin: RegExpExecArray | null = null;
   let sessionHost: string | null = null;
   let sessionDirection: MsrpDescription['direction'] | null = null;
-  let stream: { port: number; transport: MsrpDescription['transport']; host: string | null; attributes: [string, string | null][] } | null = null;
+  let stream: { port: number; transport: MsrpDescription['transport']; host: string | null; attributes: [string, string | null][] } | null =
+    null;
   let inSession = true;
   let inStream = false;
   for (const line of lines) {

@@ -65,8 +65,8 @@ function parseSip(scheme: 'sip' | 'sips', rest: string): Parsed<SipUri> {
   if (at >= 0) {
     const userinfo = rest.slice(0, at);
     const colon = userinfo.indexOf(':');
-    const name = unescape(colon < 0 ? userinfo : userinfo.slice(0, colon));
-    const secret = colon < 0 ? undefined : unescape(userinfo.slice(colon + 1));
+    const name = percentDecoded(colon < 0 ? userinfo : userinfo.slice(0, colon));
+    const secret = colon < 0 ? undefined : percentDecoded(userinfo.slice(colon + 1));
     if (name === null || secret === null) return malformed('a bad escape in the user part');
     if (name === '') return malformed('an empty user part');
     user = name;
@@ -88,8 +88,8 @@ function parseSip(scheme: 'sip' | 'sips', rest: string): Parsed<SipUri> {
   for (const item of headerTexts) {
     if (item === '') continue;
     const equals = item.indexOf('=');
-    const name = unescape(equals < 0 ? item : item.slice(0, equals));
-    const value = equals < 0 ? '' : unescape(item.slice(equals + 1));
+    const name = percentDecoded(equals < 0 ? item : item.slice(0, equals));
+    const value = equals < 0 ? '' : percentDecoded(item.slice(equals + 1));
     if (name === null || name === '' || value === null) return malformed('a bad URI header');
     headers.push([name, value]);
   }
@@ -114,8 +114,8 @@ function unescapedParams(items: readonly string[]): Map<string, string | null> |
   for (const item of items) {
     if (item === '') continue;
     const equals = item.indexOf('=');
-    const name = unescape(equals < 0 ? item : item.slice(0, equals))?.toLowerCase();
-    const value = equals < 0 ? null : unescape(item.slice(equals + 1));
+    const name = percentDecoded(equals < 0 ? item : item.slice(0, equals))?.toLowerCase();
+    const value = equals < 0 ? null : percentDecoded(item.slice(equals + 1));
     if (name === undefined || name === '' || (equals >= 0 && value === null)) return null;
     if (!params.has(name)) params.set(name, value);
   }
@@ -123,7 +123,7 @@ function unescapedParams(items: readonly string[]): Map<string, string | null> |
 }
 
 /** Null for an escape that is broken or is not UTF-8. */
-function unescape(text: string): string | null {
+function percentDecoded(text: string): string | null {
   if (!text.includes('%')) return text;
   try {
     return decodeURIComponent(text);
@@ -132,24 +132,25 @@ function unescape(text: string): string | null {
   }
 }
 
-/** The characters that stand for themselves in each part (RFC 3261 section 25.1); all others are escaped. */
+/** The characters that stand for themselves in each part (RFC 3261 section 25.1); all others are escaped. "+" is escaped in headers, where
+ *  some readers take it for a blank. */
 const PLAIN = {
   user: /^[A-Za-z0-9\-_.!~*'()&=+$,;?/]$/,
   password: /^[A-Za-z0-9\-_.!~*'()&=+$,]$/,
   param: /^[A-Za-z0-9\-_.!~*'()[\]/:&+$]$/,
-  header: /^[A-Za-z0-9\-_.!~*'()[\]/?:+$]$/,
+  header: /^[A-Za-z0-9\-_.!~*'()[\]/?:$]$/,
 } as const;
 
-function escape(text: string, part: keyof typeof PLAIN): string {
+function percentEncoded(text: string, part: keyof typeof PLAIN): string {
   let out = '';
   // A lone surrogate has no UTF-8 form; toWellFormed is newer than our oldest runtime's types.
   for (const character of text.replace(/[\uD800-\uDFFF]/gu, '\uFFFD')) {
-    out += PLAIN[part].test(character) ? character : escapeOctets(character);
+    out += PLAIN[part].test(character) ? character : escapedOctets(character);
   }
   return out;
 }
 
-function escapeOctets(character: string): string {
+function escapedOctets(character: string): string {
   return encodeURIComponent(character).replace(/^[^%]$/, (plain) => `%${plain.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 }
 
@@ -157,17 +158,18 @@ function escapeOctets(character: string): string {
 export function formatUri(uri: Uri): string {
   if (uri.scheme === 'other') return addressText(uri.text);
   if (uri.scheme === 'tel') return `tel:${addressText(uri.number)}${formatUriParams(uri.params)}`;
-  const password = uri.password === undefined ? '' : `:${escape(uri.password, 'password')}`;
-  const userinfo = uri.user === null ? '' : `${escape(uri.user, 'user')}${password}@`;
+  const password = uri.password === undefined ? '' : `:${percentEncoded(uri.password, 'password')}`;
+  const userinfo = uri.user === null ? '' : `${percentEncoded(uri.user, 'user')}${password}@`;
   const port = uri.port === null ? '' : `:${uri.port}`;
-  const headers = uri.headers.map(([name, value]) => `${escape(name, 'header')}=${escape(value, 'header')}`).join('&');
+  const headers = uri.headers.map(([name, value]) => `${percentEncoded(name, 'header')}=${percentEncoded(value, 'header')}`).join('&');
   const host = uri.host.replace(/[^A-Za-z0-9_.:[\]-]/g, '');
   return `${uri.scheme}:${userinfo}${host}${port}${formatUriParams(uri.params)}${headers === '' ? '' : `?${headers}`}`;
 }
 
 function formatUriParams(params: ReadonlyMap<string, string | null>): string {
   let out = '';
-  for (const [name, value] of params) out += `;${escape(name, 'param')}${value === null ? '' : `=${escape(value, 'param')}`}`;
+  for (const [name, value] of params)
+    out += `;${percentEncoded(name, 'param')}${value === null ? '' : `=${percentEncoded(value, 'param')}`}`;
   return out;
 }
 

@@ -123,7 +123,8 @@ export function escapeXml(text: string): string {
   for (const character of text) {
     const code = character.codePointAt(0) ?? 0;
     if (code === 9 || code === 10 || code === 13) out += `&#${code};`;
-    else if (code >= 0x20 && !(code >= 0xd800 && code <= 0xdfff) && code !== 0xfffe && code !== 0xffff) out += ENTITIES[character] ?? character;
+    else if (code >= 0x20 && !(code >= 0xd800 && code <= 0xdfff) && code !== 0xfffe && code !== 0xffff)
+      out += ENTITIES[character] ?? character;
   }
   return out;
 }

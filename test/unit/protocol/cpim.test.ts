@@ -9,9 +9,9 @@ import {
   MAX_CPIM_HEADERS,
   parseCpim,
 } from '../../../main/protocol/cpim';
-import { characters, octets, reasonOf, valueOf, wire } from './value-of';
+import { characters, octets, parsedValue, reasonOf, wire } from './wire-text';
 
-const parse = (...lines: string[]): CpimMessage => valueOf(parseCpim(octets(wire(...lines))));
+const parse = (...lines: string[]): CpimMessage => parsedValue(parseCpim(octets(wire(...lines))));
 const envelope = ['From: <sip:a@lab.test>', 'To: <sip:b@lab.test>'];
 
 describe('CPIM', () => {
@@ -55,7 +55,7 @@ describe('CPIM', () => {
       contentHeaders: new Map([['content-disposition', 'notification']]),
       body: octets('grüße\r\n\r\n👋'),
     };
-    const again = valueOf(parseCpim(encodeCpim(message)));
+    const again = parsedValue(parseCpim(encodeCpim(message)));
     expect({ ...again, headers: [] }).toEqual(message);
     expect(characters(encodeCpim(message))).toContain('Content-Disposition: notification\r\nContent-Length: 15\r\n\r\n');
   });
@@ -85,7 +85,17 @@ describe('CPIM', () => {
   });
 
   it('takes the default namespace from an NS header without prefix', () => {
-    const message = parse(...envelope, `NS: <${IMDN_NAMESPACE}>`, 'Message-ID: m', 'NS: <urn:ietf:params:cpim-headers:>', 'Subject: s', '', 'Content-Type: a/b', '', '');
+    const message = parse(
+      ...envelope,
+      `NS: <${IMDN_NAMESPACE}>`,
+      'Message-ID: m',
+      'NS: <urn:ietf:params:cpim-headers:>',
+      'Subject: s',
+      '',
+      'Content-Type: a/b',
+      '',
+      '',
+    );
     expect(message).toMatchObject({ messageId: 'm', subject: 's' });
   });
 
@@ -105,7 +115,7 @@ describe('CPIM', () => {
         ],
       }),
     );
-    const message = valueOf(parseCpim(octets(text)));
+    const message = parsedValue(parseCpim(octets(text)));
     expect(text).toContain(`NS: cpm <${CPM_NAMESPACE}>\r\ncpm.Payload-Type: text/plain`);
     expect(message.headers.filter((header) => header.namespace !== null)).toEqual([
       { namespace: CPM_NAMESPACE, name: 'Payload-Type', value: 'text/plain' },
@@ -127,14 +137,27 @@ describe('CPIM', () => {
   });
 
   it('refuses content that is cut short', () => {
-    expect(reasonOf(parseCpim(octets(wire(...envelope, '', 'Content-Type: text/plain', 'Content-Length: 9', '', 'short'))))).toContain('shorter');
+    expect(reasonOf(parseCpim(octets(wire(...envelope, '', 'Content-Type: text/plain', 'Content-Length: 9', '', 'short'))))).toContain(
+      'shorter',
+    );
   });
 
   it('reads bare line feeds, folded headers, parameters and a missing content type', () => {
-    const message = valueOf(
-      parseCpim(octets('From: Bob\n  <sip:b@lab.test>\nTo: sip:a@lab.test\nSubject:;lang=en Hi \\u0041\\n\nDateTime: yesterday\n\nContent-ID: <1>\n\nbody')),
+    const message = parsedValue(
+      parseCpim(
+        octets(
+          'From: Bob\n  <sip:b@lab.test>\nTo: sip:a@lab.test\nSubject:;lang=en Hi \\u0041\\n\nDateTime: yesterday\n\nContent-ID: <1>\n\nbody',
+        ),
+      ),
     );
-    expect(message).toMatchObject({ from: 'sip:b@lab.test', fromName: 'Bob', to: ['sip:a@lab.test'], subject: 'Hi A\n', dateTime: null, contentType: 'text/plain' });
+    expect(message).toMatchObject({
+      from: 'sip:b@lab.test',
+      fromName: 'Bob',
+      to: ['sip:a@lab.test'],
+      subject: 'Hi A\n',
+      dateTime: null,
+      contentType: 'text/plain',
+    });
     expect(message.contentHeaders).toEqual(new Map([['content-id', '<1>']]));
     expect(characters(message.body)).toBe('body');
   });
@@ -188,6 +211,6 @@ describe('CPIM', () => {
     const lines = text.split('\r\n');
     expect(lines.filter((line) => /^(?:Evil|Content-Type: text\/html)/.test(line))).toEqual([]);
     expect(lines.filter((line) => line === '')).toHaveLength(2);
-    expect(valueOf(parseCpim(octets(text))).subject).toBe(evil);
+    expect(parsedValue(parseCpim(octets(text))).subject).toBe(evil);
   });
 });

@@ -11,12 +11,10 @@ import {
   parseAuthorization,
   parseChallenge,
 } from '../../../main/protocol/digest';
-import { valueOf } from './value-of';
+import { parsedValue } from './wire-text';
 
 const hash: HashFunction = (algorithm, text) =>
-  createHash({ MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' }[algorithm])
-    .update(text)
-    .digest('hex');
+  createHash({ MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' }[algorithm]).update(text).digest('hex');
 
 const answer = {
   username: 'alice@lab.example',
@@ -27,7 +25,9 @@ const answer = {
   cnonce: '0a4f113b',
 };
 const challengeOf = (algorithm: string, qop = 'auth') =>
-  valueOf(parseChallenge(`Digest realm="lab.example", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", algorithm=${algorithm}, qop="${qop}"`));
+  parsedValue(
+    parseChallenge(`Digest realm="lab.example", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", algorithm=${algorithm}, qop="${qop}"`),
+  );
 
 describe('Digest', () => {
   it('R36: computes the MD5 and the SHA-256 response', () => {
@@ -44,14 +44,16 @@ describe('Digest', () => {
       password: 'Circle Of Life',
       method: 'GET',
       uri: '/dir/index.html',
-      challenge: valueOf(parseChallenge('Digest realm="testrealm@host.com",qop="auth,auth-int",nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"')),
+      challenge: parsedValue(
+        parseChallenge('Digest realm="testrealm@host.com",qop="auth,auth-int",nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"'),
+      ),
     };
     expect(digestResponse(old, hash)).toBe('6629fae49393a05397450978507c4ef1');
     const newer = {
       ...old,
       password: 'Circle of Life',
       cnonce: 'f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ',
-      challenge: valueOf(
+      challenge: parsedValue(
         parseChallenge(
           'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=SHA-256, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"',
         ),
@@ -65,7 +67,7 @@ describe('Digest', () => {
     const nonce = 'dcd98b7102dd2f0e8b11d0f600bfb0c093';
     const secret = h('alice@lab.example:lab.example:secret-a');
     const ha2 = h('REGISTER:sip:lab.example');
-    const bare = valueOf(parseChallenge(`Digest realm="lab.example", nonce="${nonce}"`));
+    const bare = parsedValue(parseChallenge(`Digest realm="lab.example", nonce="${nonce}"`));
     expect(digestResponse({ ...answer, challenge: bare }, hash)).toBe(h(`${secret}:${nonce}:${ha2}`));
     expect(digestResponse({ ...answer, challenge: challengeOf('md5-SESS') }, hash)).toBe(
       h(`${h(`${secret}:${nonce}:0a4f113b`)}:${nonce}:00000001:0a4f113b:auth:${ha2}`),
@@ -88,32 +90,36 @@ describe('Digest', () => {
 
   it('carries credentials and challenges both ways, hostile values included', () => {
     const challenge = { ...challengeOf('SHA-256'), opaque: 'a"b\\c\r\nX: y', stale: true };
-    expect(valueOf(parseChallenge(formatChallenge(challenge)))).toEqual({ ...challenge, opaque: 'a"b\\cX: y' });
+    expect(parsedValue(parseChallenge(formatChallenge(challenge)))).toEqual({ ...challenge, opaque: 'a"b\\cX: y' });
     const header = answerChallenge(challenge, { ...answer, username: 'al"ice\r\nEvil: 1', nc: 26 }, hash);
     expect(header).not.toMatch(/[\r\n]/);
-    const credentials = valueOf(parseAuthorization(header));
+    const credentials = parsedValue(parseAuthorization(header));
     expect(credentials).toMatchObject({ username: 'al"iceEvil: 1', nc: 26, qop: 'auth', algorithm: 'SHA-256', cnonce: '0a4f113b' });
     expect(header).toContain('nc=0000001a');
-    expect(valueOf(parseAuthorization(formatAuthorization(credentials)))).toEqual(credentials);
+    expect(parsedValue(parseAuthorization(formatAuthorization(credentials)))).toEqual(credentials);
   });
 
   it('leaves qop, nc and cnonce out where the challenge is of RFC 2069', () => {
-    const header = answerChallenge(valueOf(parseChallenge('Digest realm="r",nonce="n"')), answer, hash);
+    const header = answerChallenge(parsedValue(parseChallenge('Digest realm="r",nonce="n"')), answer, hash);
     expect(header).not.toMatch(/qop|nc=|algorithm/);
   });
 
   it('reads the first REGISTER of an IMS client, with nothing in nonce and response', () => {
     const text = 'Digest username="alice@lab.example",realm="lab.example",nonce="",uri="sip:lab.example",response=""';
-    expect(valueOf(parseAuthorization(text))).toMatchObject({ nonce: '', response: '', qop: null, nc: null });
+    expect(parsedValue(parseAuthorization(text))).toMatchObject({ nonce: '', response: '', qop: null, nc: null });
   });
 
-  it.each(['', 'Digest', 'Basic abc', 'Digest realm="x"', 'Digest realm="x, nonce="y', `Digest realm="${'x'.repeat(MAX_DIGEST_CHARACTERS)}", nonce="n"`])(
-    'refuses %.40j',
-    (text) => {
-      expect(parseChallenge(text).ok).toBe(false);
-      expect(parseAuthorization(text).ok).toBe(false);
-    },
-  );
+  it.each([
+    '',
+    'Digest',
+    'Basic abc',
+    'Digest realm="x"',
+    'Digest realm="x, nonce="y',
+    `Digest realm="${'x'.repeat(MAX_DIGEST_CHARACTERS)}", nonce="n"`,
+  ])('refuses %.40j', (text) => {
+    expect(parseChallenge(text).ok).toBe(false);
+    expect(parseAuthorization(text).ok).toBe(false);
+  });
 
   it('refuses a bad nonce count and an unknown qop', () => {
     expect(parseAuthorization('Digest username="a",uri="b",nc=zz').ok).toBe(false);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { acceptContact, ICSI, icsiParam, matchesAcceptContact, matchesRejectContact, parseIcsi } from '../../../main/protocol/feature-tags';
 import { parseNameAddr } from '../../../main/protocol/uri';
-import { valueOf } from './value-of';
+import { parsedValue } from './wire-text';
 
 const UUID = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';
-const contact = (params: string) => valueOf(parseNameAddr(`<sip:a@b>;${params}`)).params;
-const preference = (params: string) => valueOf(parseNameAddr(`*;${params}`));
+const contact = (params: string) => parsedValue(parseNameAddr(`<sip:a@b>;${params}`)).params;
+const preference = (params: string) => parsedValue(parseNameAddr(`*;${params}`));
 
 describe('ICSI', () => {
   it('R40: writes colons as %3A inside the quotes and reads them back', () => {
@@ -33,9 +33,12 @@ describe('caller preferences (RFC 3841)', () => {
   it('R43: addresses one device by its instance, absent or different being a drop', () => {
     const header = acceptContact({ icsis: [ICSI.session], instanceId: UUID });
     expect(header).toBe(`*;${icsiParam([ICSI.session])};+sip.instance="<${UUID}>";require;explicit`);
-    const wanted = valueOf(parseNameAddr(header));
+    const wanted = parsedValue(parseNameAddr(header));
     const features = icsiParam([ICSI.session]);
-    expect(matchesAcceptContact(contact(`${features};+sip.instance="<${UUID.toUpperCase()}>"`), wanted)).toMatchObject({ score: 1, dropped: false });
+    expect(matchesAcceptContact(contact(`${features};+sip.instance="<${UUID.toUpperCase()}>"`), wanted)).toMatchObject({
+      score: 1,
+      dropped: false,
+    });
     expect(matchesAcceptContact(contact(`${features};+sip.instance="<urn:uuid:other>"`), wanted).dropped).toBe(true);
     expect(matchesAcceptContact(contact(features), wanted).dropped).toBe(true);
   });

@@ -12,7 +12,7 @@ import {
   parseMsrpUri,
   sameMsrpUri,
 } from '../../../main/protocol/msrp';
-import { characters, octets, reasonOf, valueOf, wire } from './value-of';
+import { characters, octets, parsedValue, reasonOf, wire } from './wire-text';
 
 const TO = 'msrp://127.0.0.1:9892/98cjs;tcp';
 const FROM = 'msrp://127.0.0.1:7394/2s93i;tcp';
@@ -33,7 +33,7 @@ const request = (changes: Partial<MsrpRequest> = {}): MsrpRequest => ({
   continuation: '$',
   ...changes,
 });
-const parseAll = (bytes: Uint8Array): MsrpMessage[] => valueOf(new MsrpParser().push(bytes));
+const parseAll = (bytes: Uint8Array): MsrpMessage[] => parsedValue(new MsrpParser().push(bytes));
 
 const stream: MsrpMessage[] = [
   request(),
@@ -74,8 +74,8 @@ describe('MSRP', () => {
   it('reads the same messages when the stream is split at every byte', () => {
     for (let cut = 0; cut <= whole.length; cut += 1) {
       const parser = new MsrpParser();
-      const first = valueOf(parser.push(whole.subarray(0, cut)));
-      const second = valueOf(parser.push(whole.subarray(cut)));
+      const first = parsedValue(parser.push(whole.subarray(0, cut)));
+      const second = parsedValue(parser.push(whole.subarray(cut)));
       expect([...first, ...second], `cut at ${cut}`).toEqual(stream);
     }
   });
@@ -83,13 +83,15 @@ describe('MSRP', () => {
   it('reads the same messages byte by byte', () => {
     const parser = new MsrpParser();
     const messages: MsrpMessage[] = [];
-    for (let at = 0; at < whole.length; at += 1) messages.push(...valueOf(parser.push(whole.subarray(at, at + 1))));
+    for (let at = 0; at < whole.length; at += 1) messages.push(...parsedValue(parser.push(whole.subarray(at, at + 1))));
     expect(messages).toEqual(stream);
   });
 
   it('writes the form of RFC 4975', () => {
     const text = characters(
-      encodeMsrp(request({ contentType: 'text/plain', body: octets('Hi'), byteRange: { start: 1, end: 2, total: 2 }, successReport: true })),
+      encodeMsrp(
+        request({ contentType: 'text/plain', body: octets('Hi'), byteRange: { start: 1, end: 2, total: 2 }, successReport: true }),
+      ),
     );
     expect(text).toBe(
       wire(
@@ -113,8 +115,25 @@ describe('MSRP', () => {
   });
 
   it('ends a body only at dashes, transaction id, flag and line end', () => {
-    for (const inside of ['\r\n-------a786hjs2', '\r\n-------a786hjs2$', '\r\n-------a786hjs2$x', '\r\n-------a786hjs2!\r\n', '-------a786hjs2$\r\n', '\r\n------a786hjs2$\r\n']) {
-      const text = wire('MSRP a786hjs2 SEND', `To-Path: ${TO}`, `From-Path: ${FROM}`, 'Message-ID: 1', 'Content-Type: text/plain', '', `x${inside}y`, '-------a786hjs2+', '');
+    for (const inside of [
+      '\r\n-------a786hjs2',
+      '\r\n-------a786hjs2$',
+      '\r\n-------a786hjs2$x',
+      '\r\n-------a786hjs2!\r\n',
+      '-------a786hjs2$\r\n',
+      '\r\n------a786hjs2$\r\n',
+    ]) {
+      const text = wire(
+        'MSRP a786hjs2 SEND',
+        `To-Path: ${TO}`,
+        `From-Path: ${FROM}`,
+        'Message-ID: 1',
+        'Content-Type: text/plain',
+        '',
+        `x${inside}y`,
+        '-------a786hjs2+',
+        '',
+      );
       const [message] = parseAll(octets(text));
       expect(message?.kind === 'request' && characters(message.body ?? new Uint8Array(0)), JSON.stringify(inside)).toBe(`x${inside}y`);
     }
@@ -134,7 +153,9 @@ describe('MSRP', () => {
     const body = octets('x000000000000x');
     const id = newTransactionId(() => sequence.shift() ?? 0, body);
     expect(id).toBe('iiiiiiiiiiii');
-    expect(() => encodeMsrp(request({ transactionId: '000000000000', contentType: 'a/b', body: octets('\r\n-------000000000000$\r\n') }))).toThrow(RangeError);
+    expect(() =>
+      encodeMsrp(request({ transactionId: '000000000000', contentType: 'a/b', body: octets('\r\n-------000000000000$\r\n') })),
+    ).toThrow(RangeError);
     expect(() => encodeMsrp(request({ transactionId: 'a\r\nb' }))).toThrow(RangeError);
   });
 
@@ -169,7 +190,10 @@ describe('MSRP', () => {
     ['a missing or bad path', 'MSRP a786hjs2 200 OK\r\n-------a786hjs2$\r\n'],
     ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 0-5/5\r\n-------a786hjs2$\r\n`],
     ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 1-6/5\r\n-------a786hjs2$\r\n`],
-    ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 1-9999999999999999/*\r\n-------a786hjs2$\r\n`],
+    [
+      'a bad Byte-Range',
+      `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 1-9999999999999999/*\r\n-------a786hjs2$\r\n`,
+    ],
   ])('refuses %s, and everything after it', (reason, text) => {
     const parser = new MsrpParser();
     expect(reasonOf(parser.push(octets(text)))).toBe(reason);
@@ -179,7 +203,7 @@ describe('MSRP', () => {
 
   it('still gives the good messages that came before bad octets', () => {
     const parser = new MsrpParser();
-    expect(valueOf(parser.push(octets(`${characters(encodeMsrp(request()))}rubbish\r\n`)))).toHaveLength(1);
+    expect(parsedValue(parser.push(octets(`${characters(encodeMsrp(request()))}rubbish\r\n`)))).toHaveLength(1);
     expect(parser.failure?.reason).toBe('a bad start line');
     expect(parser.push(new Uint8Array(0)).ok).toBe(false);
   });
@@ -189,7 +213,8 @@ describe('MSRP', () => {
     expect(reasonOf(new MsrpParser().push(octets('x'.repeat(MAX_MSRP_LINE_BYTES + 1))))).toBe('a line too long');
     expect(reasonOf(new MsrpParser().push(octets(`${head}X: ${'x'.repeat(MAX_MSRP_LINE_BYTES)}\r\n`)))).toBe('a line too long');
     expect(reasonOf(new MsrpParser().push(octets(head + 'X: y\r\n'.repeat(MAX_MSRP_HEADERS))))).toBe('too many headers');
-    const paths = (count: number) => wire('MSRP a786hjs2 SEND', `To-Path: ${Array(count).fill(TO).join(' ')}`, `From-Path: ${FROM}`, '-------a786hjs2$', '');
+    const paths = (count: number) =>
+      wire('MSRP a786hjs2 SEND', `To-Path: ${Array(count).fill(TO).join(' ')}`, `From-Path: ${FROM}`, '-------a786hjs2$', '');
     expect(new MsrpParser().push(octets(paths(MAX_MSRP_PATH_URIS))).ok).toBe(true);
     expect(reasonOf(new MsrpParser().push(octets(paths(MAX_MSRP_PATH_URIS + 1))))).toBe('a missing or bad path');
     const parser = new MsrpParser();
@@ -202,7 +227,7 @@ describe('MSRP', () => {
 
 describe('MSRP URIs', () => {
   it('are read and compared by RFC 4975 section 6.1', () => {
-    expect(valueOf(parseMsrpUri('MSRPS://user@Host.Example:7394/2s93i;TCP;x=y'))).toEqual({
+    expect(parsedValue(parseMsrpUri('MSRPS://user@Host.Example:7394/2s93i;TCP;x=y'))).toEqual({
       scheme: 'msrps',
       host: 'host.example',
       port: 7394,
@@ -210,14 +235,25 @@ describe('MSRP URIs', () => {
       transport: 'tcp',
     });
     expect(sameMsrpUri('msrp://A:1/x;tcp', 'msrp://u@a:1/x;TCP;p')).toBe(true);
-    for (const other of ['msrps://a:1/x;tcp', 'msrp://b:1/x;tcp', 'msrp://a:2/x;tcp', 'msrp://a/x;tcp', 'msrp://a:1/X;tcp', 'msrp://a:1/x;ws', 'bad']) {
+    for (const other of [
+      'msrps://a:1/x;tcp',
+      'msrp://b:1/x;tcp',
+      'msrp://a:2/x;tcp',
+      'msrp://a/x;tcp',
+      'msrp://a:1/X;tcp',
+      'msrp://a:1/x;ws',
+      'bad',
+    ]) {
       expect(sameMsrpUri('msrp://a:1/x;tcp', other), other).toBe(false);
     }
     expect(sameMsrpUri('bad', 'bad')).toBe(false);
-    expect(valueOf(parseMsrpUri('msrp://[2001:db8::1]:7394/a;tcp')).host).toBe('[2001:db8::1]');
+    expect(parsedValue(parseMsrpUri('msrp://[2001:db8::1]:7394/a;tcp')).host).toBe('[2001:db8::1]');
   });
 
-  it.each(['', 'msrp://', 'msrp://a:1/x', 'sip:a@b', 'msrp://a:99999/x;tcp', 'msrp://a b:1/x;tcp', 'msrp://a:1/x;tcp\r\n'])('refuses %j', (text) => {
-    expect(parseMsrpUri(text).ok).toBe(false);
-  });
+  it.each(['', 'msrp://', 'msrp://a:1/x', 'sip:a@b', 'msrp://a:99999/x;tcp', 'msrp://a b:1/x;tcp', 'msrp://a:1/x;tcp\r\n'])(
+    'refuses %j',
+    (text) => {
+      expect(parseMsrpUri(text).ok).toBe(false);
+    },
+  );
 });

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { answerSetup, encodeSdp, MAX_PATH_URIS, MAX_SDP_CHARACTERS, MAX_SDP_LINES, type MsrpDescription, parseSdp } from '../../../main/protocol/sdp';
-import { valueOf, wire } from './value-of';
+import {
+  answerSetup,
+  encodeSdp,
+  MAX_PATH_URIS,
+  MAX_SDP_CHARACTERS,
+  MAX_SDP_LINES,
+  type MsrpDescription,
+  parseSdp,
+} from '../../../main/protocol/sdp';
+import { parsedValue, wire } from './wire-text';
 
 const offer = wire(
   'v=0',
@@ -22,7 +30,7 @@ const offer = wire(
 
 describe('SDP', () => {
   it('reads an MSRP offer', () => {
-    expect(valueOf(parseSdp(offer))).toEqual({
+    expect(parsedValue(parseSdp(offer))).toEqual({
       host: '10.0.0.11',
       port: 9,
       path: ['msrps://10.0.0.11:7394/2s93i9ek2a;tcp'],
@@ -42,8 +50,8 @@ describe('SDP', () => {
   });
 
   it('reads what it writes', () => {
-    const description = { ...valueOf(parseSdp(offer)), host: '2001:db8::1', transport: 'TCP/MSRP', direction: 'sendonly' } as const;
-    expect(valueOf(parseSdp(encodeSdp(description)))).toEqual(description);
+    const description = { ...parsedValue(parseSdp(offer)), host: '2001:db8::1', transport: 'TCP/MSRP', direction: 'sendonly' } as const;
+    expect(parsedValue(parseSdp(encodeSdp(description)))).toEqual(description);
   });
 
   it('passes over other streams and takes the stream c= before the session one', () => {
@@ -63,7 +71,7 @@ describe('SDP', () => {
       'm=message 1 TCP/MSRP *',
       'a=path:msrp://10.0.0.4:1/c;tcp',
     );
-    expect(valueOf(parseSdp(text))).toMatchObject({
+    expect(parsedValue(parseSdp(text))).toMatchObject({
       host: '10.0.0.2',
       port: 7394,
       direction: 'recvonly',
@@ -74,7 +82,7 @@ describe('SDP', () => {
   });
 
   it('reads a refused stream without a path', () => {
-    expect(valueOf(parseSdp(offer.replace('message 9', 'message 0').replace(/a=path.*\r\n/, '')))).toMatchObject({ port: 0, path: [] });
+    expect(parsedValue(parseSdp(offer.replace('message 9', 'message 0').replace(/a=path.*\r\n/, '')))).toMatchObject({ port: 0, path: [] });
   });
 
   it.each([
@@ -98,7 +106,7 @@ describe('SDP', () => {
   it('lets no value add a line', () => {
     const evil = '1\r\na=evil\r\nm=audio 1 RTP/AVP 0';
     const text = encodeSdp({
-      ...valueOf(parseSdp(offer)),
+      ...parsedValue(parseSdp(offer)),
       host: evil,
       path: [evil],
       acceptTypes: [evil],
@@ -115,6 +123,11 @@ describe('SDP', () => {
   });
 
   it('answers with the other role', () => {
-    expect((['actpass', 'active', 'passive', null] as const).map((setup) => answerSetup({ setup }))).toEqual(['active', 'passive', 'active', 'active']);
+    expect((['actpass', 'active', 'passive', null] as const).map((setup) => answerSetup({ setup }))).toEqual([
+      'active',
+      'passive',
+      'active',
+      'active',
+    ]);
   });
 });

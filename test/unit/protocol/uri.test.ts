@@ -3,15 +3,15 @@ import {
   addressKey,
   formatNameAddr,
   formatUri,
-  MAX_ADDRESSES,
   MAX_ADDRESS_HEADER_CHARACTERS,
+  MAX_ADDRESSES,
   MAX_URI_CHARACTERS,
   MAX_URI_PARAMS,
   parseNameAddr,
   parseNameAddrList,
   parseUri,
 } from '../../../main/protocol/uri';
-import { valueOf as value } from './value-of';
+import { parsedValue as value } from './wire-text';
 
 describe('parseUri and formatUri', () => {
   it.each([
@@ -130,7 +130,10 @@ describe('name-addr', () => {
       uri: 'sip:a@b;x=y',
       params: new Map([['tag', '1']]),
     });
-    expect(value(parseNameAddr('caller  one<sip:a@b>;Tag=1'))).toMatchObject({ displayName: 'caller one', params: new Map([['tag', '1']]) });
+    expect(value(parseNameAddr('caller  one<sip:a@b>;Tag=1'))).toMatchObject({
+      displayName: 'caller one',
+      params: new Map([['tag', '1']]),
+    });
     expect(value(parseNameAddr('sip:a@b;tag=1'))).toEqual({ displayName: null, uri: 'sip:a@b', params: new Map([['tag', '1']]) });
     expect(value(parseNameAddr('*;+g.x="a,b";require'))).toEqual({
       displayName: null,

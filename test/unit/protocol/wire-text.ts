@@ -1,7 +1,7 @@
 import type { Parsed } from '../../../main/protocol/parsed';
 
 /** The value of a successful parse; a failed one fails the test with its reason. */
-export function valueOf<T>(result: Parsed<T>): T {
+export function parsedValue<T>(result: Parsed<T>): T {
   if (!result.ok) throw new Error(result.reason);
   return result.value;
 }

@@ -1,0 +1,250 @@
+/** Who is in a group: application/conference-info+xml (RFC 4575), whole documents and changes to them. */
+import { text } from './octets';
+import { malformed, type Parsed, parsed } from './parsed';
+import { addressKey } from './uri';
+import { attributeOf, childOf, childrenOf, escapeXml, isElement, numberOf, parseXml, textOf, type XmlElement } from './xml';
+
+export const CONFERENCE_INFO_CONTENT_TYPE = 'application/conference-info+xml';
+const NAMESPACE = 'urn:ietf:params:xml:ns:conference-info';
+
+/** Users of one conference, and likewise endpoints of one user. */
+export const MAX_CONFERENCE_USERS = 2000;
+
+const STATUSES = [
+  'pending',
+  'dialing-in',
+  'dialing-out',
+  'alerting',
+  'on-hold',
+  'connected',
+  'muted-via-focus',
+  'disconnecting',
+  'disconnected',
+] as const;
+const DISCONNECTIONS = ['departed', 'booted', 'failed', 'busy'] as const;
+const JOININGS = ['dialed-in', 'dialed-out', 'focus-owner'] as const;
+const STATES = ['full', 'partial', 'deleted'] as const;
+
+export type EndpointStatus = (typeof STATUSES)[number];
+export type DisconnectionMethod = (typeof DISCONNECTIONS)[number];
+export type JoiningMethod = (typeof JOININGS)[number];
+export type ElementState = (typeof STATES)[number];
+
+/** One device of a user in the conference. Null: not told. */
+export interface ConferenceEndpoint {
+  /** The device's GRUU or contact. */
+  entity: string;
+  state: ElementState;
+  displayText: string | null;
+  status: EndpointStatus | null;
+  disconnectionMethod: DisconnectionMethod | null;
+  joiningMethod: JoiningMethod | null;
+}
+
+export interface ConferenceUser {
+  entity: string;
+  state: ElementState;
+  displayText: string | null;
+  roles: string[];
+  /** This user is the one the document was sent to. */
+  yourOwn: boolean;
+  endpoints: ConferenceEndpoint[];
+}
+
+export interface ConferenceInfo {
+  /** The focus URI. */
+  entity: string;
+  state: ElementState;
+  /** Counts the documents of one subscription; null from a focus that does not count. */
+  version: number | null;
+  subject: string | null;
+  maximumUserCount: number | null;
+  userCount: number | null;
+  active: boolean | null;
+  /** Whether `users` is everybody or only who changed; without it as `state`. */
+  usersState?: ElementState;
+  users: ConferenceUser[];
+}
+
+function oneOf<T extends string>(known: readonly T[], value: string | null): T | null {
+  return known.find((item) => item === value) ?? null;
+}
+
+/** RFC 4575 section 4.6: an element without `state` is full. */
+function stateOf(element: XmlElement): ElementState {
+  return oneOf(STATES, attributeOf(element, 'state')) ?? 'full';
+}
+
+export function parseConferenceInfo(body: Uint8Array | string): Parsed<ConferenceInfo> {
+  const document = parseXml(typeof body === 'string' ? body : text(body));
+  if (!document.ok) return document;
+  const root = document.value;
+  if (!isElement(root, NAMESPACE, 'conference-info')) return malformed('not a conference-info document');
+  const entity = attributeOf(root, 'entity')?.trim();
+  if (!entity) return malformed('a conference without entity');
+  const description = childOf(root, NAMESPACE, 'conference-description');
+  const condition = childOf(root, NAMESPACE, 'conference-state');
+  const list = childOf(root, NAMESPACE, 'users');
+  const active = condition && textOf(condition, NAMESPACE, 'active');
+  const users: ConferenceUser[] = [];
+  for (const element of list === null ? [] : childrenOf(list, NAMESPACE, 'user')) {
+    const user = readUser(element);
+    if (typeof user === 'string') return malformed(user);
+    if (users.length >= MAX_CONFERENCE_USERS) return malformed('too many users');
+    users.push(user);
+  }
+  const state = stateOf(root);
+  return parsed({
+    entity,
+    state,
+    version: numberOf(attributeOf(root, 'version')),
+    subject: description && textOf(description, NAMESPACE, 'subject'),
+    maximumUserCount: description && numberOf(textOf(description, NAMESPACE, 'maximum-user-count')),
+    userCount: condition && numberOf(textOf(condition, NAMESPACE, 'user-count')),
+    active: active === null ? null : active === 'true' || active === '1',
+    // A document that says nothing of users changes none of them.
+    usersState: list === null ? (state === 'full' ? 'full' : 'partial') : stateOf(list),
+    users,
+  });
+}
+
+function readUser(element: XmlElement): ConferenceUser | string {
+  const entity = attributeOf(element, 'entity')?.trim();
+  if (!entity) return 'a user without entity';
+  const endpoints: ConferenceEndpoint[] = [];
+  for (const child of childrenOf(element, NAMESPACE, 'endpoint')) {
+    if (endpoints.length >= MAX_CONFERENCE_USERS) return 'too many endpoints';
+    endpoints.push({
+      entity: attributeOf(child, 'entity')?.trim() ?? '',
+      state: stateOf(child),
+      displayText: textOf(child, NAMESPACE, 'display-text'),
+      status: oneOf(STATUSES, textOf(child, NAMESPACE, 'status')),
+      disconnectionMethod: oneOf(DISCONNECTIONS, textOf(child, NAMESPACE, 'disconnection-method')),
+      joiningMethod: oneOf(JOININGS, textOf(child, NAMESPACE, 'joining-method')),
+    });
+  }
+  const roles = childOf(element, NAMESPACE, 'roles');
+  return {
+    entity,
+    state: stateOf(element),
+    displayText: textOf(element, NAMESPACE, 'display-text'),
+    roles: roles === null ? [] : childrenOf(roles, NAMESPACE, 'entry').map((entry) => entry.text.trim()),
+    yourOwn: /^(?:true|1)$/.test(element.attributes.find((attribute) => attribute.name.toLowerCase() === 'yourown')?.value ?? ''),
+    endpoints,
+  };
+}
+
+export function encodeConferenceInfo(info: ConferenceInfo): string {
+  const out: string[] = ['<?xml version="1.0" encoding="UTF-8"?>'];
+  const version = info.version === null ? '' : ` version="${info.version}"`;
+  out.push(`<conference-info xmlns="${NAMESPACE}" entity="${escapeXml(info.entity)}" state="${info.state}"${version}>`);
+  if (info.subject !== null || info.maximumUserCount !== null) {
+    out.push(
+      `<conference-description>${tag('subject', info.subject)}${tag('maximum-user-count', info.maximumUserCount)}</conference-description>`,
+    );
+  }
+  if (info.userCount !== null || info.active !== null) {
+    out.push(`<conference-state>${tag('user-count', info.userCount)}${tag('active', info.active)}</conference-state>`);
+  }
+  out.push(`<users state="${info.usersState ?? info.state}">`);
+  for (const user of info.users) {
+    out.push(
+      `<user entity="${escapeXml(user.entity)}" state="${user.state}"${user.yourOwn ? ' yourown="true"' : ''}>${tag('display-text', user.displayText)}`,
+    );
+    if (user.roles.length > 0) out.push(`<roles>${user.roles.map((role) => tag('entry', role)).join('')}</roles>`);
+    for (const endpoint of user.endpoints) {
+      out.push(
+        `<endpoint entity="${escapeXml(endpoint.entity)}" state="${endpoint.state}">${tag('display-text', endpoint.displayText)}` +
+          `${tag('status', endpoint.status)}${tag('joining-method', endpoint.joiningMethod)}` +
+          `${tag('disconnection-method', endpoint.disconnectionMethod)}</endpoint>`,
+      );
+    }
+    out.push('</user>');
+  }
+  out.push('</users>', '</conference-info>', '');
+  return out.join('\r\n');
+}
+
+function tag(name: string, value: string | number | boolean | null): string {
+  return value === null ? '' : `<${name}>${escapeXml(String(value))}</${name}>`;
+}
+
+/**
+ * The conference as it stands after `next` (RFC 4575 section 4.6). A full document replaces everything; a change is applied; one
+ * that is already in `previous` changes nothing. Null when documents between the two are missing, or there is no full one yet:
+ * subscribe again. The result is full, or `deleted` when the conference is over.
+ */
+export function mergeConferenceInfo(previous: ConferenceInfo | null, next: ConferenceInfo): ConferenceInfo | null {
+  if (next.state === 'deleted') return { ...next, users: [], usersState: 'full' };
+  if (next.state === 'full') return { ...next, usersState: 'full', users: mergeUsers([], next.users) };
+  if (previous === null) return null;
+  if (previous.version !== null && next.version !== null) {
+    if (next.version <= previous.version) return previous;
+    if (next.version !== previous.version + 1) return null;
+  }
+  return {
+    entity: next.entity,
+    state: 'full',
+    version: next.version ?? previous.version,
+    subject: next.subject ?? previous.subject,
+    maximumUserCount: next.maximumUserCount ?? previous.maximumUserCount,
+    userCount: next.userCount ?? previous.userCount,
+    active: next.active ?? previous.active,
+    usersState: 'full',
+    users: mergeUsers((next.usersState ?? 'partial') === 'partial' ? previous.users : [], next.users),
+  };
+}
+
+function mergeUsers(before: readonly ConferenceUser[], changes: readonly ConferenceUser[]): ConferenceUser[] {
+  const users = new Map(before.map((user) => [userKey(user), user]));
+  for (const change of changes) {
+    const key = userKey(change);
+    const known = users.get(key);
+    if (change.state === 'deleted') users.delete(key);
+    else if (known !== undefined || users.size < MAX_CONFERENCE_USERS) {
+      users.set(
+        key,
+        change.state === 'partial' && known
+          ? mergeUser(known, change)
+          : { ...change, state: 'full', endpoints: mergeEndpoints([], change.endpoints) },
+      );
+    }
+  }
+  return [...users.values()];
+}
+
+function userKey(user: ConferenceUser): string {
+  return addressKey(user.entity) ?? user.entity;
+}
+
+function mergeUser(known: ConferenceUser, change: ConferenceUser): ConferenceUser {
+  return {
+    entity: change.entity,
+    state: 'full',
+    displayText: change.displayText ?? known.displayText,
+    roles: change.roles.length > 0 ? change.roles : known.roles,
+    yourOwn: change.yourOwn || known.yourOwn,
+    endpoints: mergeEndpoints(known.endpoints, change.endpoints),
+  };
+}
+
+function mergeEndpoints(before: readonly ConferenceEndpoint[], changes: readonly ConferenceEndpoint[]): ConferenceEndpoint[] {
+  const endpoints = new Map(before.map((endpoint) => [endpoint.entity, endpoint]));
+  for (const change of changes) {
+    const known = endpoints.get(change.entity);
+    if (change.state === 'deleted') endpoints.delete(change.entity);
+    else if (known === undefined && endpoints.size >= MAX_CONFERENCE_USERS) continue;
+    else if (change.state === 'partial' && known !== undefined) {
+      endpoints.set(change.entity, {
+        entity: change.entity,
+        state: 'full',
+        displayText: change.displayText ?? known.displayText,
+        status: change.status ?? known.status,
+        // A new status without a method ends the old one's reason.
+        disconnectionMethod: change.status === null ? known.disconnectionMethod : change.disconnectionMethod,
+        joiningMethod: change.joiningMethod ?? known.joiningMethod,
+      });
+    } else endpoints.set(change.entity, { ...change, state: 'full' });
+  }
+  return [...endpoints.values()];
+}
