@@ -134,7 +134,8 @@ export class Dialog {
   response(transaction: ServerTransaction, status: number, reason?: string): SipResponse {
     const response = responseTo(transaction.request, status, { reason, toTag: this.#parts.localTag });
     if (status > 100 && status < 300) {
-      if (transaction.request.toTag === null) for (const route of transaction.request.all('record-route')) response.append('Record-Route', route);
+      if (transaction.request.toTag === null)
+        for (const route of transaction.request.all('record-route')) response.append('Record-Route', route);
       response.set('Contact', this.#parts.contact);
       if (status >= 200 && this.#state === 'early') this.#transition('confirmed');
     }
@@ -165,7 +166,8 @@ export class Dialog {
       ...handlers,
       onFinal: (response, local) => {
         const contact = response.get('contact');
-        if (response.status < 300 && contact !== null && (request.method === 'INVITE' || request.method === 'UPDATE')) this.#parts.remoteTarget = uriOf(contact);
+        if (response.status < 300 && contact !== null && (request.method === 'INVITE' || request.method === 'UPDATE'))
+          this.#parts.remoteTarget = uriOf(contact);
         // RFC 3261 section 12.2.1.2: 481 and 408 end the dialog.
         if ((response.status === 481 || response.status === 408) && this.#state !== 'ended') this.#transition('ended');
         handlers.onFinal?.(response, local);
@@ -200,7 +202,8 @@ export class Dialog {
     if (this.#parts.remoteSequence !== null && number <= this.#parts.remoteSequence) return 500;
     this.#parts.remoteSequence = number;
     const contact = request.get('contact');
-    if (contact !== null && ['INVITE', 'UPDATE', 'SUBSCRIBE', 'NOTIFY', 'REFER'].includes(request.method)) this.#parts.remoteTarget = uriOf(contact);
+    if (contact !== null && ['INVITE', 'UPDATE', 'SUBSCRIBE', 'NOTIFY', 'REFER'].includes(request.method))
+      this.#parts.remoteTarget = uriOf(contact);
     if (request.method === 'BYE') this.#transition('ended');
     return null;
   }
@@ -246,7 +249,11 @@ export function dialogIdOfResponse(response: SipResponse): string {
 }
 
 /** A request outside any dialog, with fresh tag and Call-ID. `from` and `to` are name-addr values. */
-export function newRequest(method: string, uri: string, options: { from: string; to: string; contact?: string; callId?: string; sequence?: number }): SipRequest {
+export function newRequest(
+  method: string,
+  uri: string,
+  options: { from: string; to: string; contact?: string; callId?: string; sequence?: number },
+): SipRequest {
   const request = new SipRequest(method, uri);
   request.append('Max-Forwards', '70');
   request.append('From', paramOf(options.from, 'tag') === null ? `${options.from};tag=${newToken(8)}` : options.from);

@@ -16,35 +16,122 @@ export const MAX_BODY_BYTES = 1_048_576;
 
 /** RFC 3261 section 7.3.3 and the IANA registry of compact forms. */
 const COMPACT: Readonly<Record<string, string>> = {
-  a: 'accept-contact', b: 'referred-by', c: 'content-type', d: 'request-disposition', e: 'content-encoding', f: 'from', i: 'call-id',
-  j: 'reject-contact', k: 'supported', l: 'content-length', m: 'contact', n: 'identity-info', o: 'event', r: 'refer-to', s: 'subject',
-  t: 'to', u: 'allow-events', v: 'via', x: 'session-expires', y: 'identity',
+  a: 'accept-contact',
+  b: 'referred-by',
+  c: 'content-type',
+  d: 'request-disposition',
+  e: 'content-encoding',
+  f: 'from',
+  i: 'call-id',
+  j: 'reject-contact',
+  k: 'supported',
+  l: 'content-length',
+  m: 'contact',
+  n: 'identity-info',
+  o: 'event',
+  r: 'refer-to',
+  s: 'subject',
+  t: 'to',
+  u: 'allow-events',
+  v: 'via',
+  x: 'session-expires',
+  y: 'identity',
 };
 
 /** Headers whose grammar is a comma-separated list (RFC 3261 section 7.3.1); in all others a comma is text. */
 const LISTS = new Set([
-  'via', 'route', 'record-route', 'contact', 'path', 'service-route', 'p-associated-uri', 'p-asserted-identity',
-  'p-preferred-identity', 'p-asserted-service', 'p-preferred-service', 'supported', 'require', 'proxy-require', 'unsupported',
-  'allow', 'allow-events', 'accept', 'accept-encoding', 'accept-language', 'accept-contact', 'reject-contact', 'request-disposition',
-  'alert-info', 'call-info', 'error-info', 'in-reply-to', 'reason', 'warning', 'history-info', 'privacy', 'security-client',
-  'security-server', 'security-verify',
+  'via',
+  'route',
+  'record-route',
+  'contact',
+  'path',
+  'service-route',
+  'p-associated-uri',
+  'p-asserted-identity',
+  'p-preferred-identity',
+  'p-asserted-service',
+  'p-preferred-service',
+  'supported',
+  'require',
+  'proxy-require',
+  'unsupported',
+  'allow',
+  'allow-events',
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'accept-contact',
+  'reject-contact',
+  'request-disposition',
+  'alert-info',
+  'call-info',
+  'error-info',
+  'in-reply-to',
+  'reason',
+  'warning',
+  'history-info',
+  'privacy',
+  'security-client',
+  'security-server',
+  'security-verify',
 ]);
 
 /** Headers of which a message may carry one only. */
 const SINGLE = ['from', 'to', 'call-id', 'cseq', 'max-forwards', 'content-length', 'content-type', 'expires'];
 
 const REASONS: Readonly<Record<number, string>> = {
-  100: 'Trying', 180: 'Ringing', 181: 'Call Is Being Forwarded', 182: 'Queued', 183: 'Session Progress', 200: 'OK', 202: 'Accepted',
-  300: 'Multiple Choices', 302: 'Moved Temporarily', 305: 'Use Proxy', 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden',
-  404: 'Not Found', 405: 'Method Not Allowed', 406: 'Not Acceptable', 407: 'Proxy Authentication Required', 408: 'Request Timeout',
-  410: 'Gone', 413: 'Request Entity Too Large', 414: 'Request-URI Too Long', 415: 'Unsupported Media Type',
-  416: 'Unsupported URI Scheme', 420: 'Bad Extension', 421: 'Extension Required', 422: 'Session Interval Too Small',
-  423: 'Interval Too Brief', 430: 'Flow Failed', 439: 'First Hop Lacks Outbound Support', 440: 'Max-Breadth Exceeded',
-  480: 'Temporarily Unavailable', 481: 'Call/Transaction Does Not Exist', 482: 'Loop Detected', 483: 'Too Many Hops',
-  484: 'Address Incomplete', 486: 'Busy Here', 487: 'Request Terminated', 488: 'Not Acceptable Here', 489: 'Bad Event',
-  491: 'Request Pending', 493: 'Undecipherable', 500: 'Server Internal Error', 501: 'Not Implemented', 502: 'Bad Gateway',
-  503: 'Service Unavailable', 504: 'Server Time-out', 505: 'Version Not Supported', 513: 'Message Too Large', 600: 'Busy Everywhere',
-  603: 'Decline', 604: 'Does Not Exist Anywhere', 606: 'Not Acceptable',
+  100: 'Trying',
+  180: 'Ringing',
+  181: 'Call Is Being Forwarded',
+  182: 'Queued',
+  183: 'Session Progress',
+  200: 'OK',
+  202: 'Accepted',
+  300: 'Multiple Choices',
+  302: 'Moved Temporarily',
+  305: 'Use Proxy',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  407: 'Proxy Authentication Required',
+  408: 'Request Timeout',
+  410: 'Gone',
+  413: 'Request Entity Too Large',
+  414: 'Request-URI Too Long',
+  415: 'Unsupported Media Type',
+  416: 'Unsupported URI Scheme',
+  420: 'Bad Extension',
+  421: 'Extension Required',
+  422: 'Session Interval Too Small',
+  423: 'Interval Too Brief',
+  430: 'Flow Failed',
+  439: 'First Hop Lacks Outbound Support',
+  440: 'Max-Breadth Exceeded',
+  480: 'Temporarily Unavailable',
+  481: 'Call/Transaction Does Not Exist',
+  482: 'Loop Detected',
+  483: 'Too Many Hops',
+  484: 'Address Incomplete',
+  486: 'Busy Here',
+  487: 'Request Terminated',
+  488: 'Not Acceptable Here',
+  489: 'Bad Event',
+  491: 'Request Pending',
+  493: 'Undecipherable',
+  500: 'Server Internal Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Server Time-out',
+  505: 'Version Not Supported',
+  513: 'Message Too Large',
+  600: 'Busy Everywhere',
+  603: 'Decline',
+  604: 'Does Not Exist Anywhere',
+  606: 'Not Acceptable',
 };
 
 /** The customary reason phrase of a status code. */
@@ -129,7 +216,7 @@ abstract class Headers {
   insert(name: string, value: string): this {
     const key = keyOf(name);
     const at = this.lines.findIndex((line) => line.key === key);
-    this.lines.splice(at < 0 ? 0 : at, 0, { name, key, value: clean(value) });
+    this.lines.splice(Math.max(at, 0), 0, { name, key, value: clean(value) });
     return this;
   }
 
@@ -278,10 +365,19 @@ export interface Refused {
  * Builds the response to `request` (RFC 3261 section 8.2.6): Via, From, To, Call-ID and CSeq copied. `toTag` is added to To unless the
  * request's To has one already; give one for every final response and every dialog-forming provisional response.
  */
-export function responseTo(request: SipRequest, status: number, options: { reason?: string | undefined; toTag?: string | undefined } = {}): SipResponse {
+export function responseTo(
+  request: SipRequest,
+  status: number,
+  options: { reason?: string | undefined; toTag?: string | undefined } = {},
+): SipResponse {
   const response = new SipResponse(status, options.reason ?? reasonPhrase(status));
   for (const via of request.all('via')) response.append('Via', via);
-  for (const [name, written] of [['from', 'From'], ['to', 'To'], ['call-id', 'Call-ID'], ['cseq', 'CSeq']] as const) {
+  for (const [name, written] of [
+    ['from', 'From'],
+    ['to', 'To'],
+    ['call-id', 'Call-ID'],
+    ['cseq', 'CSeq'],
+  ] as const) {
     const value = request.get(name);
     if (value !== null) response.append(written, value);
   }
@@ -329,7 +425,8 @@ function requestUriDefect(uri: string): string | null {
 export function parseMessage(bytes: Uint8Array): { ok: true; value: SipMessage } | Refused {
   const end = headEnd(bytes);
   const bodyStart = end < 0 ? bytes.length : end;
-  if (bodyStart > MAX_HEAD_BYTES) return { ok: false, reason: `the head is longer than ${MAX_HEAD_BYTES} bytes`, status: 513, request: null };
+  if (bodyStart > MAX_HEAD_BYTES)
+    return { ok: false, reason: `the head is longer than ${MAX_HEAD_BYTES} bytes`, status: 513, request: null };
   const { head, valid } = decodeHead(bytes.subarray(0, bodyStart));
   const texts = head.replace(/(?:\r\n)+$/, '').split('\r\n');
   const defects: string[] = [];

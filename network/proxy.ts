@@ -7,7 +7,7 @@
  *     \--all branches of the last q group final--> answered (best response)
  */
 import { hostPort, uriOf } from './header-value';
-import { type SipRequest, type SipResponse, responseTo } from './message';
+import { responseTo, type SipRequest, type SipResponse } from './message';
 import type { SipServer, Target } from './sip-server';
 import type { ClientTransaction, ServerTransaction } from './transaction';
 
@@ -98,12 +98,22 @@ interface Leg {
 }
 
 /** Sends `request` (from `prepareForward`) along `branches` and answers `transaction` with what comes back. */
-export function forward(server: SipServer, transaction: ServerTransaction, request: SipRequest, branches: readonly Branch[], options: ForwardOptions = {}): void {
+export function forward(
+  server: SipServer,
+  transaction: ServerTransaction,
+  request: SipRequest,
+  branches: readonly Branch[],
+  options: ForwardOptions = {},
+): void {
   new Forwarding(server, transaction, request, branches, options).next();
 }
 
 type ForwardState = 'open' | 'closing' | 'answered';
-const STEPS: Readonly<Record<ForwardState, readonly ForwardState[]>> = { open: ['closing', 'answered'], closing: ['answered'], answered: [] };
+const STEPS: Readonly<Record<ForwardState, readonly ForwardState[]>> = {
+  open: ['closing', 'answered'],
+  closing: ['answered'],
+  answered: [],
+};
 
 class Forwarding {
   #state: ForwardState = 'open';
@@ -138,7 +148,8 @@ class Forwarding {
     const request = this.request.clone();
     if (branch.uri !== undefined) request.uri = branch.uri;
     for (const route of [...(branch.routes ?? [])].reverse()) request.insert('Route', route);
-    if (this.options.recordRoute !== undefined && DIALOG_FORMING.has(request.method)) request.insert('Record-Route', this.options.recordRoute);
+    if (this.options.recordRoute !== undefined && DIALOG_FORMING.has(request.method))
+      request.insert('Record-Route', this.options.recordRoute);
     branch.edit?.(request);
     let leg: Leg | null = null;
     const client = this.server.request(request, branch.target, {
@@ -166,7 +177,10 @@ class Forwarding {
   #final(leg: Leg, response: SipResponse, unreachable: number | null): void {
     leg.timerC?.dispose();
     // A response this side made has nobody's To tag, and says what it means to the caller.
-    const final = unreachable === null ? response : responseTo(this.request, response.status === 408 ? 408 : unreachable, { toTag: this.transaction.toTag });
+    const final =
+      unreachable === null
+        ? response
+        : responseTo(this.request, response.status === 408 ? 408 : unreachable, { toTag: this.transaction.toTag });
     leg.final = final;
     if (unreachable === null) final.shift('via');
     if (this.#state === 'answered') {

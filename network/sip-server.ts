@@ -10,7 +10,7 @@ import type { WireTap } from '../main/protocol/wire-record';
 import { type Clock, type NetworkLog, systemClock } from './clock';
 import { Framer } from './framer';
 import { parseVia } from './header-value';
-import { parseMessage, responseTo, type SipMessage, SipRequest, type SipResponse } from './message';
+import { parseMessage, responseTo, type SipMessage, type SipRequest, type SipResponse } from './message';
 import { type ClientHandlers, ClientTransaction, ServerTransaction } from './transaction';
 
 /** Connections one role holds at most; a further one is closed at once. */
@@ -316,7 +316,10 @@ export class SipServer {
         if (read.request !== null) flow.send(refusal(read.request, read.status, read.reason));
       }
     } catch (error) {
-      this.log('error', 'handling a message failed', { remote: flow.remote, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      this.log('error', 'handling a message failed', {
+        remote: flow.remote,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
     }
   }
 
@@ -362,7 +365,10 @@ export class SipServer {
     try {
       this.onRequest(transaction);
     } catch (error) {
-      this.log('error', 'handling a request failed', { method: request.method, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      this.log('error', 'handling a request failed', {
+        method: request.method,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
       if (!transaction.isAnswered) transaction.reply(500);
     }
   }

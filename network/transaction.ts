@@ -11,7 +11,7 @@
  *   other server    trying --1xx--> proceeding --final--> terminated
  */
 import type { Clock } from './clock';
-import { SipRequest, type SipResponse, responseTo } from './message';
+import { responseTo, SipRequest, type SipResponse } from './message';
 import type { Flow } from './sip-server';
 
 /** RFC 3261 section 17.1.1.1: the estimate of a round trip, milliseconds. */

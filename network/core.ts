@@ -1,0 +1,458 @@
+/**
+ * The SIP/IP core of the network: registrar, proxy and service routing on one SipServer (in 3GPP's words a P-, I- and S-CSCF at once).
+ *
+ *   client --> [who is it?] --> originating PF --> [whose is it?] --> terminating PF --> devices
+ *                                (only when a CPM service is asked for in Accept-Contact)
+ *
+ * It has two listeners: one for clients, and one for the functions, whose word it takes. A function gets a request with two Route values,
+ * its own and the core's with a token (`odi`, TS 24.229: original dialog identifier), and sends it on by Route; by the token the core
+ * knows where in the chain the request stands.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { parseUri } from '../main/protocol/uri';
+import type { WireTap } from '../main/protocol/wire-record';
+import { Authenticator } from './authenticator';
+import { chooseBindings, isCpm } from './caller-preferences';
+import { type Clock, type NetworkLog, systemClock } from './clock';
+import { Directory, type Subscriber, type SubscriberOptions } from './directory';
+import { hostPort, uriOf } from './header-value';
+import { assertIdentity, claimant } from './identity';
+import type { SipRequest } from './message';
+import { addressTarget, type Branch, forward, nextHop, prepareForward } from './proxy';
+import { type Binding, type BindingChange, Registrar } from './registrar';
+import { type Flow, newToken, SipServer } from './sip-server';
+import type { ServerTransaction } from './transaction';
+
+/** Name of the listener for the functions. */
+const SERVICE_LISTENER = 'service';
+/** Requests that are on a visit to a function at most; then new ones get 503. */
+export const MAX_VISITS = 20_000;
+
+export interface CoreOptions {
+  domain: string;
+  users: readonly SubscriberOptions[];
+  /** 127.0.0.1 when absent. */
+  host?: string;
+  /** Port for clients, 0 (any free one) when absent. */
+  port?: number;
+  /** Port for the functions, 0 when absent. */
+  servicePort?: number;
+  /** False: the registrar gives no GRUUs, as older networks do. */
+  gruu?: boolean;
+  minExpiresSeconds?: number;
+  clock?: Clock;
+  log?: NetworkLog;
+  tap?: WireTap;
+  /** Every change of a binding, after it happened. */
+  onBindings?: (change: BindingChange) => void;
+}
+
+/** A role of the network and the requests that are for it. */
+export interface ServiceRoute {
+  /** Host of the Request-URI. */
+  host: string;
+  /** User part of the Request-URI; without it every user of that host. */
+  user?: string;
+  /** `sip:127.0.0.1:port;transport=tcp` of the role. */
+  target: string;
+}
+
+export interface Core {
+  /** For clients: `sip:127.0.0.1:5070;transport=tcp`. */
+  readonly uri: string;
+  readonly port: number;
+  /** For the functions alone: what arrives there is trusted. */
+  readonly serviceUri: string;
+  readonly domain: string;
+  /** The Participating Function both sides' CPM requests visit; null: none. */
+  setParticipating(uri: string | null): void;
+  addService(route: ServiceRoute): void;
+  /** The live bindings of an address; empty when nobody has it. */
+  bindings(aor: string): Binding[];
+  close(): Promise<void>;
+}
+
+/** Starts the core. Rejects when it cannot listen. */
+export async function startCore(options: CoreOptions): Promise<Core> {
+  const core = new SipCore(options);
+  await core.listen();
+  return core;
+}
+
+/** Where a request stands that went out on a visit to a Participating Function. */
+interface Visit {
+  stage: 'originating' | 'terminating';
+}
+
+/** An answer that ends a request here. */
+interface Refusal {
+  status: number;
+  reason: string;
+}
+
+class SipCore implements Core {
+  readonly domain: string;
+  readonly #options: CoreOptions;
+  readonly #server: SipServer;
+  readonly #directory: Directory;
+  readonly #authenticator: Authenticator;
+  readonly #registrar: Registrar;
+  readonly #services: ServiceRoute[] = [];
+  readonly #visits = new Map<string, Visit>();
+  /** Marks the Record-Route of a dialog: who brings it back is party of that dialog. */
+  readonly #secret = randomBytes(32);
+  #participating: string | null = null;
+  #port = 0;
+  #servicePort = 0;
+
+  constructor(options: CoreOptions) {
+    this.#options = options;
+    this.domain = options.domain.toLowerCase();
+    const clock = options.clock ?? systemClock;
+    this.#server = new SipServer({ clock, ...(options.log && { log: options.log }), ...(options.tap && { tap: options.tap }) });
+    this.#directory = new Directory(this.domain, options.users);
+    this.#authenticator = new Authenticator(this.#directory, clock);
+    this.#registrar = new Registrar({
+      directory: this.#directory,
+      clock,
+      gruu: options.gruu ?? true,
+      ...(options.minExpiresSeconds !== undefined && { minExpiresSeconds: options.minExpiresSeconds }),
+      serviceRoute: () => `<sip:orig@${this.#server.sentBy};transport=tcp;lr>`,
+      onChange: (change) => options.onBindings?.(change),
+    });
+    this.#server.onRequest = (transaction) => this.#receive(transaction);
+    this.#server.onAck = (ack, flow) => this.#relayAck(ack, flow);
+  }
+
+  async listen(): Promise<void> {
+    const host = this.#options.host ?? '127.0.0.1';
+    this.#port = await this.#server.listen({ host, port: this.#options.port ?? 0 });
+    try {
+      this.#servicePort = await this.#server.listen({ host, port: this.#options.servicePort ?? 0, name: SERVICE_LISTENER });
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  get uri(): string {
+    return this.#server.uri;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get serviceUri(): string {
+    return `sip:${this.#options.host ?? '127.0.0.1'}:${this.#servicePort};transport=tcp`;
+  }
+
+  setParticipating(uri: string | null): void {
+    this.#participating = uri;
+  }
+
+  addService(route: ServiceRoute): void {
+    this.#services.push({ ...route, host: route.host.toLowerCase() });
+  }
+
+  bindings(aor: string): Binding[] {
+    const subscriber = this.#directory.find(aor);
+    return subscriber === null ? [] : this.#registrar.bindings(subscriber);
+  }
+
+  async close(): Promise<void> {
+    this.#registrar.close();
+    await this.#server.close();
+  }
+
+  /** Requests over the functions' listener, and over connections this core opened to a function, are taken at their word. */
+  #isTrusted(flow: Flow): boolean {
+    return flow.listener === SERVICE_LISTENER || flow.listener === null;
+  }
+
+  #receive(transaction: ServerTransaction): void {
+    const { request } = transaction;
+    const refusal = this.#screen(request);
+    if (refusal !== null) this.#refuse(transaction, refusal);
+    else if (request.method === 'REGISTER') this.#register(transaction);
+    else if (request.method === 'OPTIONS' && request.toTag === null && this.#isForCore(request.uri)) {
+      transaction.reply(200, {
+        headers: [
+          ['Allow', 'INVITE, ACK, CANCEL, BYE, MESSAGE, OPTIONS, NOTIFY, SUBSCRIBE, REFER, UPDATE, PRACK, REGISTER'],
+          ['Supported', 'path, gruu, outbound'],
+        ],
+      });
+    } else if (request.toTag !== null) this.#inDialog(transaction);
+    else this.#initial(transaction);
+  }
+
+  /** What no request may have. An instance URN is a name and not a place (RFC 5626 section 4.1): only a GRUU routes. */
+  #screen(request: SipRequest): Refusal | null {
+    if (/^urn:/i.test(request.uri)) return { status: 416, reason: 'A URN cannot be routed to' };
+    const uri = parseUri(request.uri);
+    if (!uri.ok) return { status: 400, reason: `Request-URI: ${uri.reason}` };
+    if (uri.value.scheme === 'other' && (!isCpm(request) || this.#participating === null))
+      return { status: 416, reason: 'Only sip, sips and tel are routed' };
+    return null;
+  }
+
+  #isForCore(uri: string): boolean {
+    const read = parseUri(uri);
+    return read.ok && (read.value.scheme === 'sip' || read.value.scheme === 'sips') && read.value.user === null && this.#isHome(uri);
+  }
+
+  /** Whether a URI's host is this domain or a listener of this core. */
+  #isHome(uri: string): boolean {
+    const place = hostPort(uri);
+    return place !== null && (place.host === this.domain || this.#server.isOwn(place.host, place.port));
+  }
+
+  #register(transaction: ServerTransaction): void {
+    const { request, flow } = transaction;
+    if (!this.#isHome(request.uri)) {
+      this.#refuse(transaction, { status: 404, reason: `Only ${this.domain} is registered here` });
+      return;
+    }
+    const verdict = this.#authenticator.verify(request, 'authorization');
+    if (!verdict.ok) {
+      this.#options.log?.('info', 'REGISTER is challenged', { reason: verdict.reason, to: request.get('to') ?? '' });
+      const challenges = this.#authenticator.challenges(verdict.stale);
+      transaction.reply(401, { headers: challenges.map((challenge) => ['WWW-Authenticate', challenge] as const) });
+      return;
+    }
+    transaction.respond(this.#registrar.register(request, verdict.subscriber, flow));
+  }
+
+  #refuse(transaction: ServerTransaction, refusal: Refusal): void {
+    transaction.reply(refusal.status, { reason: refusal.reason });
+  }
+
+  /** The Record-Route of this core, with the proof that its bearer is party of the dialog. */
+  #recordRoute(callId: string): string {
+    return `<${this.#server.uri};lr;d=${this.#dialogProof(callId)}>`;
+  }
+
+  #dialogProof(callId: string): string {
+    return createHmac('sha256', this.#secret).update(callId).digest('hex').slice(0, 24);
+  }
+
+  #isOfDialog(request: SipRequest, own: readonly string[]): boolean {
+    const proof = this.#dialogProof(request.callId);
+    return own.some((uri) => routeParam(uri, 'd') === proof);
+  }
+
+  #inDialog(transaction: ServerTransaction): void {
+    const { request: received, flow } = transaction;
+    const prepared = prepareForward(this.#server, received);
+    if (!prepared.ok) {
+      transaction.respond(prepared.response);
+      return;
+    }
+    const { request, own } = prepared;
+    const trusted = this.#isTrusted(flow);
+    if (
+      !trusted &&
+      !this.#isOfDialog(request, own) &&
+      this.#registrar.ownersOf(flow).length === 0 &&
+      !this.#authenticate(transaction, request)
+    )
+      return;
+    if (!trusted) for (const header of ['p-asserted-identity', 'p-preferred-identity', 'p-served-user']) request.remove(header);
+    const branches = this.#places(request, null);
+    if ('status' in branches) this.#refuse(transaction, branches);
+    else forward(this.#server, transaction, request, branches, { recordRoute: this.#recordRoute(request.callId) });
+  }
+
+  /** The ACK of a 2xx cannot be challenged or answered: it goes on, or it is dropped. */
+  #relayAck(ack: SipRequest, flow: Flow): void {
+    const prepared = prepareForward(this.#server, ack);
+    if (!prepared.ok) return;
+    const { request, own } = prepared;
+    if (!this.#isTrusted(flow) && !this.#isOfDialog(request, own) && this.#registrar.ownersOf(flow).length === 0) return;
+    const branches = this.#places(request, null);
+    const branch = 'status' in branches ? undefined : branches[0];
+    if (branch === undefined) return;
+    if (branch.uri !== undefined) request.uri = branch.uri;
+    for (const route of [...(branch.routes ?? [])].reverse()) request.insert('Route', route);
+    this.#server.sendAck(request, branch.target);
+  }
+
+  #initial(transaction: ServerTransaction): void {
+    const prepared = prepareForward(this.#server, transaction.request);
+    if (!prepared.ok) {
+      transaction.respond(prepared.response);
+      return;
+    }
+    const { request, own } = prepared;
+    const visit = own.map((uri) => this.#visits.get(routeParam(uri, 'odi') ?? '')).find((found) => found !== undefined);
+    if (visit !== undefined || this.#isTrusted(transaction.flow)) {
+      request.remove('P-Served-User');
+      const skip = visit?.stage === 'terminating' || own.some((uri) => routeParam(uri, 'stage') === 'deliver');
+      if (skip || request.has('route')) this.#deliver(transaction, request);
+      else this.#terminate(transaction, request);
+      return;
+    }
+    // Routes of a client beyond this core are not followed: the core decides the way.
+    request.remove('route');
+    const subscriber = this.#senderOf(transaction, request);
+    if (subscriber === null) return;
+    assertIdentity(request, subscriber);
+    const participating = isCpm(request) ? this.#participating : null;
+    if (participating === null) this.#terminate(transaction, request);
+    else this.#visit(transaction, request, participating, 'originating', subscriber);
+  }
+
+  /** The subscriber a client's request is from. Null when it was refused or challenged. */
+  #senderOf(transaction: ServerTransaction, request: SipRequest): Subscriber | null {
+    const owners = this.#registrar.ownersOf(transaction.flow);
+    let subscriber = claimant(request, this.#directory, owners);
+    if (subscriber === null && (owners.length === 0 || request.has('proxy-authorization'))) {
+      const proven = this.#authenticate(transaction, request);
+      if (proven === null) return null;
+      subscriber = claimant(request, this.#directory, [proven]);
+    }
+    if (subscriber === null) {
+      this.#refuse(transaction, { status: 403, reason: 'The identity of the sender is not the one that signed in' });
+      return null;
+    }
+    const contact = request.get('contact');
+    const gruu = contact === null ? undefined : this.#registrar.resolveGruu(uriOf(contact));
+    if (gruu !== undefined && gruu?.subscriber !== subscriber) {
+      this.#refuse(transaction, { status: 403, reason: 'The Contact is a GRUU of somebody else' });
+      return null;
+    }
+    return subscriber;
+  }
+
+  /** Proves the sender by Proxy-Authorization, or challenges and returns null. */
+  #authenticate(transaction: ServerTransaction, request: SipRequest): Subscriber | null {
+    const verdict = this.#authenticator.verify(request, 'proxy-authorization');
+    if (verdict.ok) {
+      request.remove('proxy-authorization');
+      return verdict.subscriber;
+    }
+    this.#options.log?.('info', 'a request is challenged', { method: request.method, reason: verdict.reason });
+    transaction.reply(407, {
+      headers: this.#authenticator.challenges(verdict.stale).map((challenge) => ['Proxy-Authenticate', challenge] as const),
+    });
+    return null;
+  }
+
+  #visit(transaction: ServerTransaction, request: SipRequest, participating: string, stage: Visit['stage'], served: Subscriber): void {
+    const target = addressTarget(participating);
+    if (target === null || this.#visits.size >= MAX_VISITS) {
+      this.#refuse(transaction, { status: 503, reason: 'The Participating Function cannot be reached' });
+      return;
+    }
+    const token = newToken();
+    this.#visits.set(token, { stage });
+    const registered = this.#registrar.bindings(served).length > 0 ? 'reg' : 'unreg';
+    const branch: Branch = {
+      target,
+      routes: [`<${participating};lr>`, `<${this.serviceUri};lr;odi=${token}>`],
+      edit: (copy) =>
+        copy.set('P-Served-User', `<${served.identities[0]}>;sescase=${stage === 'originating' ? 'orig' : 'term'};regstate=${registered}`),
+    };
+    forward(this.#server, transaction, request, [branch], {
+      recordRoute: this.#recordRoute(request.callId),
+      onAnswered: () => this.#visits.delete(token),
+    });
+  }
+
+  /** The serving side of the one who is called: first their Participating Function, then their devices. */
+  #terminate(transaction: ServerTransaction, request: SipRequest): void {
+    const participating = isCpm(request) ? this.#participating : null;
+    if (participating === null || this.#serviceFor(request.uri) !== null) {
+      this.#deliver(transaction, request);
+      return;
+    }
+    const called = this.#called(request.uri);
+    if ('status' in called) this.#refuse(transaction, called);
+    else this.#visit(transaction, request, participating, 'terminating', called);
+  }
+
+  #deliver(transaction: ServerTransaction, request: SipRequest): void {
+    const branches = this.#places(request, request);
+    if ('status' in branches) this.#refuse(transaction, branches);
+    else forward(this.#server, transaction, request, branches, { recordRoute: this.#recordRoute(request.callId) });
+  }
+
+  #serviceFor(uri: string): ServiceRoute | null {
+    const read = parseUri(uri);
+    if (!read.ok || (read.value.scheme !== 'sip' && read.value.scheme !== 'sips')) return null;
+    const { host, user } = read.value;
+    return this.#services.find((service) => service.host === host && (service.user === undefined || service.user === user)) ?? null;
+  }
+
+  /** Whom a Request-URI names: a subscriber of this domain by address or GRUU. */
+  #called(uri: string): Subscriber | Refusal {
+    const gruu = this.#registrar.resolveGruu(uri);
+    if (gruu === null) return { status: 404, reason: 'No such GRUU' };
+    const subscriber = gruu?.subscriber ?? this.#directory.find(uri);
+    if (subscriber !== null) return subscriber;
+    const read = parseUri(uri);
+    if (!read.ok || read.value.scheme === 'other') return { status: 416, reason: 'Only sip, sips and tel are routed' };
+    if (read.value.scheme === 'tel' || this.#isHome(uri)) return { status: 404, reason: 'No such address here' };
+    return { status: 403, reason: `Only addresses of ${this.domain} are served here` };
+  }
+
+  /**
+   * Where a request goes from here: its Route, a function, the device of a GRUU, the devices of an address (chosen by the preferences of
+   * `initial`), or, in a dialog (`initial` null), the device or address its Request-URI names.
+   */
+  #places(request: SipRequest, initial: SipRequest | null): Branch[] | Refusal {
+    const { uri } = request;
+    if (request.has('route')) return this.#address(nextHop(request));
+    const service = this.#serviceFor(uri);
+    if (service !== null) return this.#address(service.target);
+    const gruu = this.#registrar.resolveGruu(uri);
+    if (gruu === undefined && initial === null) {
+      const binding = this.#registrar.findByContact(uri);
+      if (binding !== null) return [deviceBranch(binding, 1, request)];
+      if (!this.#isHome(uri)) return this.#address(uri);
+    }
+    if (gruu === null) return { status: 404, reason: 'No such GRUU' };
+    if (gruu !== undefined) {
+      if (gruu.bindings.length === 0) return { status: 480, reason: 'That device is not signed in' };
+      // RFC 5627 section 6.1: several flows of one instance are tried one after the other, the youngest first.
+      const flows = [...gruu.bindings].sort((a, b) => b.expiresAt - a.expiresAt);
+      const fitting = initial === null ? flows : chooseBindings(initial, flows).map((chosen) => chosen.binding);
+      if (fitting.length === 0) return { status: 480, reason: 'That device does not offer the service' };
+      return fitting.map((binding, index) => deviceBranch(binding, 1 - index / 100, request));
+    }
+    const called = this.#called(uri);
+    if ('status' in called) return called;
+    const bindings = this.#registrar.bindings(called);
+    if (bindings.length === 0) return { status: 480, reason: 'Not signed in on any device' };
+    const chosen = chooseBindings(request, bindings);
+    if (chosen.length === 0) return { status: 480, reason: 'No device fits what the caller asks for' };
+    return chosen.map(({ binding, q }) => deviceBranch(binding, q, request));
+  }
+
+  #address(uri: string): Branch[] | Refusal {
+    const target = addressTarget(uri);
+    return target === null ? { status: 404, reason: 'The next hop is not an address' } : [{ target }];
+  }
+}
+
+/** The way to one device: over its own connection, through the proxies it registered by. */
+function deviceBranch(binding: Binding, q: number, request: SipRequest): Branch {
+  const asked = request.uri;
+  return {
+    target: binding.flow,
+    uri: binding.contact,
+    routes: binding.path,
+    q,
+    unreachable: 480,
+    edit: (copy) => {
+      // RFC 3325 section 7: at the edge of the trust domain the wish for privacy takes the identity off.
+      if (copy.all('privacy').some((value) => /(?:^|;)\s*id\s*(?:;|$)/i.test(value))) copy.remove('P-Asserted-Identity');
+      if (copy.toTag === null) copy.set('P-Called-Party-ID', `<${asked}>`);
+    },
+  };
+}
+
+function routeParam(uri: string, name: string): string | null {
+  const read = parseUri(uri);
+  return read.ok && (read.value.scheme === 'sip' || read.value.scheme === 'sips') ? (read.value.params.get(name) ?? null) : null;
+}
