@@ -88,7 +88,7 @@ async function runNetwork(argv: readonly string[]): Promise<number> {
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   });
-  if (options['help'] === true) {
+  if (options.help === true) {
     process.stdout.write(networkHelp);
     return 0;
   }
@@ -130,16 +130,16 @@ async function runClient(argv: readonly string[]): Promise<number> {
     'no-register': { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   });
-  if (options['help'] === true) {
+  if (options.help === true) {
     process.stdout.write(clientHelp);
     return 0;
   }
   const profile = text(options, 'profile') ?? 'default';
   if (!/^[\w.-]{1,64}$/.test(profile)) throw new UsageError('--profile takes letters, digits, dot, dash and underscore, 64 at most');
   const dataDir =
-    text(options, 'data') ?? join(process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'chorus', 'headless', profile);
+    text(options, 'data') ?? join(process.env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'chorus', 'headless', profile);
   const given = parseAccount(options);
-  const log = createStderrLogger(profile, process.env['CHORUS_LOG'] === 'debug' ? 'debug' : 'warn');
+  const log = createStderrLogger(profile, process.env.CHORUS_LOG === 'debug' ? 'debug' : 'warn');
   const trace = text(options, 'trace');
   const recorder = trace === null ? null : createRecorder(trace);
   const app = await createApp({
@@ -239,7 +239,7 @@ function parseAccount(options: Options): GivenAccount {
     aor,
     displayName: text(options, 'display-name') ?? user,
     authUser: text(options, 'auth-user'),
-    password: text(options, 'password') ?? process.env['CHORUS_PASSWORD'] ?? '',
+    password: text(options, 'password') ?? process.env.CHORUS_PASSWORD ?? '',
     proxy,
     registrar: text(options, 'registrar'),
     factory: text(options, 'factory') ?? `sip:conference-factory@${domain}`,

@@ -87,8 +87,8 @@ function parseCommand(line: string): ({ id: string | number | null; do: unknown 
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
   const fields = value as Record<string, unknown>;
-  const id = fields['id'];
-  return { ...fields, id: typeof id === 'string' || typeof id === 'number' ? id : null, do: fields['do'] };
+  const id = fields.id;
+  return { ...fields, id: typeof id === 'string' || typeof id === 'number' ? id : null, do: fields.do };
 }
 
 function failure(id: string | number | null, error: ErrorValue): unknown {

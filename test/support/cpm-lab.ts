@@ -1,0 +1,272 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AppEventBody, PreferencesValue } from '../../preload/contract';
+import { Emitter, silentLogger } from '../../main/base';
+import type { CpmContext } from '../../main/cpm/context';
+import { Messenger } from '../../main/cpm/messenger';
+import { AppError } from '../../main/errors';
+import { openHistory } from '../../main/history/history';
+import type { MsrpSession } from '../../main/msrp/session';
+import type { BodyPart } from '../../main/protocol/multipart';
+import { encodeSdp } from '../../main/protocol/sdp';
+import type {
+  CpmHeaders,
+  IncomingInvite,
+  OutgoingInvite,
+  OutgoingPager,
+  RemoteParty,
+  SessionEnd,
+  SipSession,
+  SipSessionState,
+} from '../../main/sip/client';
+import { settle, VirtualClock } from './virtual-clock';
+
+const noHeaders: CpmHeaders = { conversationId: null, contributionId: null, inReplyTo: null, sessionReplaces: null, subject: null, referredBy: null };
+
+export function remoteParty(address: string, more: Partial<RemoteParty> = {}): RemoteParty {
+  return { address, displayName: null, instanceId: null, deviceName: null, gruu: null, contactUri: `${address};gr=x`, isFocus: false, ...more };
+}
+
+/** An SDP of the other side. */
+export function peerSdp(setup: 'active' | 'passive' | 'actpass'): string {
+  return encodeSdp({
+    host: '127.0.0.1',
+    port: 9,
+    path: ['msrp://127.0.0.1:9/peer;tcp'],
+    setup,
+    acceptTypes: ['message/cpim'],
+    wrappedTypes: ['text/plain'],
+    direction: 'sendrecv',
+    sessionId: '1',
+    version: 1,
+    transport: 'TCP/MSRP',
+    attributes: [],
+  });
+}
+
+/** A dialog in the hands of the test: it plays the other side. */
+export class FakeSession implements SipSession {
+  readonly id = 'fake';
+  readonly callId: string;
+  readonly onState = new Emitter<SipSessionState>();
+  readonly answered: Promise<{ sdp: string; headers: CpmHeaders }>;
+  state: SipSessionState = 'inviting';
+  end: SessionEnd | null = null;
+  byes: ({ cause: number; text: string } | undefined)[] = [];
+  #answer: (value: { sdp: string; headers: CpmHeaders }) => void = () => {};
+  #refuse: (error: AppError) => void = () => {};
+
+  constructor(
+    callId: string,
+    public remote: RemoteParty,
+    readonly headers: CpmHeaders = noHeaders,
+  ) {
+    this.callId = callId;
+    this.answered = new Promise((resolve, reject) => {
+      this.#answer = resolve;
+      this.#refuse = reject;
+    });
+    this.answered.catch(() => {});
+  }
+
+  become(state: SipSessionState): void {
+    this.state = state;
+    this.onState.emit(state);
+  }
+
+  answer(setup: 'active' | 'passive' = 'active', remote: Partial<RemoteParty> = {}): void {
+    this.remote = { ...this.remote, ...remote };
+    this.become('established');
+    this.#answer({ sdp: peerSdp(setup), headers: noHeaders });
+  }
+
+  refuse(status: number, reason = ''): void {
+    this.become('ended');
+    this.#refuse(new AppError('sip/rejected', { status, reason }, 'user'));
+  }
+
+  hangUp(cause: number | null = null): void {
+    this.end = { by: 'remote', status: null, reason: null, cause, text: null };
+    this.become('ended');
+  }
+
+  async bye(reason?: { cause: number; text: string }): Promise<void> {
+    this.byes.push(reason);
+    const wasOpen = this.state !== 'established';
+    this.end = { by: 'local', status: null, reason: null, cause: reason?.cause ?? null, text: reason?.text ?? null };
+    this.become('ended');
+    if (wasOpen) this.#refuse(new AppError('sip/rejected', { status: 487, reason: 'Request Terminated' }));
+  }
+}
+
+export class FakeInvite extends FakeSession implements IncomingInvite {
+  readonly icsis: string[] = [];
+  readonly sdp: string | null;
+  readonly parts: BodyPart[];
+  rang = 0;
+  accepted: string | null = null;
+  rejected: number | null = null;
+  /** Set before accepting: the ACK never comes. */
+  withoutAck = false;
+
+  constructor(options: { remote: RemoteParty; headers?: Partial<CpmHeaders>; parts?: BodyPart[]; setup?: 'active' | 'passive' | 'actpass' }) {
+    super(`call-${Math.random()}`, options.remote, { ...noHeaders, ...options.headers });
+    this.state = 'incoming';
+    this.sdp = peerSdp(options.setup ?? 'actpass');
+    this.parts = options.parts ?? [];
+  }
+
+  ring(): void {
+    this.rang += 1;
+  }
+
+  async accept(sdp: string): Promise<void> {
+    this.accepted = sdp;
+    if (this.withoutAck) {
+      this.become('ended');
+      throw new AppError('net/timeout', { cause: 'no ACK' });
+    }
+    this.become('established');
+  }
+
+  async reject(status: number): Promise<void> {
+    this.rejected = status;
+    this.become('ended');
+  }
+}
+
+export class FakeMsrp implements MsrpSession {
+  readonly localPath = 'msrp://127.0.0.1:7000/own;tcp';
+  readonly host = '127.0.0.1';
+  readonly port = 7000;
+  readonly onState = new Emitter<MsrpSession['state']>();
+  state: MsrpSession['state'] = 'prepared';
+  handleMessage: MsrpSession['handleMessage'] = null;
+  readonly sent: { contentType: string; body: string }[] = [];
+  startedAs: 'active' | 'passive' | null = null;
+  failWith: AppError | null = null;
+
+  async start(_path: string[], role: 'active' | 'passive'): Promise<void> {
+    this.startedAs = role;
+    this.state = 'established';
+    this.onState.emit('established');
+  }
+
+  async send(message: { contentType: string; body: Uint8Array }): Promise<void> {
+    if (this.failWith !== null) throw this.failWith;
+    this.sent.push({ contentType: message.contentType, body: new TextDecoder().decode(message.body) });
+  }
+
+  close(): void {
+    this.lose();
+  }
+
+  lose(): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.onState.emit('closed');
+  }
+
+  async deliver(body: Uint8Array | string, contentType = 'message/cpim'): Promise<void> {
+    const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body;
+    await this.handleMessage?.({ messageId: 'm', contentType, body: bytes });
+  }
+}
+
+/** One messenger with a real history and a network played by the test. */
+export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'chorus-lab-'));
+  const clock = new VirtualClock();
+  const history = openHistory({ file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger });
+  const invites: { request: OutgoingInvite; session: FakeSession }[] = [];
+  const pagers: OutgoingPager[] = [];
+  const media: FakeMsrp[] = [];
+  const events: AppEventBody[] = [];
+  const subscriptions: { focus: string; onDocument: Emitter<string>; onEnd: Emitter<void>; disposed: boolean }[] = [];
+  const state = { registered: true, pagerFails: null as AppError | null };
+  let preferences: PreferencesValue = {
+    theme: 'system',
+    receipts: { delivered: true, displayed: true },
+    composing: true,
+    accept: options.accept ?? 'auto',
+  };
+  const sip: CpmContext['sip'] = {
+    invite(request) {
+      if (!state.registered) throw new AppError('sip/not-registered', {}, 'auto');
+      const session = new FakeSession(`call-${invites.length}`, remoteParty(request.target));
+      invites.push({ request, session });
+      return session;
+    },
+    async sendPager(request) {
+      if (state.pagerFails !== null) throw state.pagerFails;
+      pagers.push(request);
+      return { status: 200 };
+    },
+    subscribeConference(focus) {
+      const subscription = { focus, onDocument: new Emitter<string>(), onEnd: new Emitter<void>(), disposed: false };
+      subscriptions.push(subscription);
+      return { ...subscription, dispose: () => void (subscription.disposed = true) };
+    },
+  };
+  const self = options.self ?? 'sip:alice@lab.test';
+  const messenger = new Messenger({
+    clock,
+    log: silentLogger,
+    history,
+    sip,
+    msrp: {
+      async prepare() {
+        const session = new FakeMsrp();
+        media.push(session);
+        return session;
+      },
+    },
+    self,
+    selfName: 'Alice',
+    factory: 'sip:conference-factory@lab.test',
+    knownPeople: [
+      { address: 'sip:bob@lab.test', name: 'Bob' },
+      { address: 'sip:carol@lab.test', name: 'Carol' },
+    ],
+    preferences: () => preferences,
+    isRegistered: () => state.registered,
+    announce: (event) => events.push(event),
+  });
+  return {
+    messenger,
+    clock,
+    history,
+    invites,
+    pagers,
+    media,
+    events,
+    subscriptions,
+    state,
+    self,
+    setPreferences: (change: Partial<PreferencesValue>) => {
+      preferences = { ...preferences, ...change };
+    },
+    settle,
+    /** An established 1-1 with Bob's laptop that this side has opened. */
+    async talkTo(address: string) {
+      const { conversation, message } = messenger.sendText({ to: address }, 'Hello', 'session');
+      await settle();
+      const invite = invites.at(-1);
+      if (invite === undefined) throw new Error('no invitation went out');
+      invite.session.answer('active', { instanceId: 'urn:uuid:bbbb', gruu: `${address};gr=urn:uuid:bbbb`, deviceName: 'Laptop' });
+      await settle();
+      const session = media.at(-1);
+      if (session === undefined) throw new Error('no media');
+      return { conversation, message, invite, media: session };
+    },
+    stateOf: (message: string) => history.message(message)?.state,
+    dispose() {
+      messenger.dispose();
+      history.dispose();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export type Lab = ReturnType<typeof createLab>;
