@@ -13,13 +13,13 @@ import { devicesOf } from './cpm/devices';
 import { Messenger } from './cpm/messenger';
 import type { History } from './history/history';
 import { MsrpEndpoint } from './msrp/endpoint';
-import { icsi } from './protocol/feature-tags';
+import { ICSI } from './protocol/feature-tags';
 import { nickname } from './protocol/instance-urn';
 import type { WireTap } from './protocol/wire-record';
 import { SipClient } from './sip/client';
 
 /** The services that this version offers, and so the feature tags that it registers (R25). */
-const services = [icsi.session, icsi.groupSession, icsi.msg];
+const services = [ICSI.session, ICSI.group, ICSI.msg];
 
 /** What it takes to sign in. */
 export interface Credentials {

@@ -1,15 +1,15 @@
 /** The devices of one's own address, as the registrar's binding list tells them (R30), in words a person knows. */
 import type { DeviceValue } from '../../preload/contract';
-import { icsi } from '../protocol/feature-tags';
+import { ICSI } from '../protocol/feature-tags';
 import { nickname, sameInstance } from '../protocol/instance-urn';
 import type { Binding } from '../sip/client';
 
 const capabilityOf: Record<string, string> = {
-  [icsi.session]: 'session',
-  [icsi.groupSession]: 'group',
-  [icsi.msg]: 'pager',
-  [icsi.largemsg]: 'large',
-  [icsi.filetransfer]: 'file',
+  [ICSI.session]: 'session',
+  [ICSI.group]: 'group',
+  [ICSI.msg]: 'pager',
+  [ICSI.largemsg]: 'large',
+  [ICSI.filetransfer]: 'file',
 };
 
 /** One value a device, this one first. A binding without an instance ID is shown by its contact. */

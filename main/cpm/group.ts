@@ -14,7 +14,7 @@ import { type Disposable, drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
 import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../protocol/conference-info';
-import { icsi } from '../protocol/feature-tags';
+import { ICSI } from '../protocol/feature-tags';
 import { encodeReplacingEntry, encodeResourceLists, parseResourceLists, type ResourceListEntry } from '../protocol/resource-lists';
 import { addressKey } from '../protocol/uri';
 import type { IncomingInvite } from '../sip/client';
@@ -113,7 +113,7 @@ export class Groups {
       group.id,
       {
         target: this.#context.factory,
-        icsi: icsi.groupSession,
+        icsi: ICSI.group,
         conversationId: group.conversationId,
         contributionId: group.contributionId ?? '',
         ...(replacedSession === null ? {} : { inReplyTo: replacedSession.contributionId }),
@@ -268,7 +268,7 @@ export class Groups {
       conversation.id,
       {
         target: focus,
-        icsi: icsi.groupSession,
+        icsi: ICSI.group,
         conversationId: conversation.conversationId,
         contributionId,
         ...(conversation.subject === null ? {} : { subject: conversation.subject }),
@@ -308,7 +308,7 @@ export class Groups {
 
   #subscribe(conversation: string, session: CpmSession): Disposable {
     const focus = session.remote?.contactUri ?? '';
-    const subscription = this.#context.sip.subscribeConference(focus, icsi.groupSession);
+    const subscription = this.#context.sip.subscribeConference(focus, ICSI.group);
     subscription.onDocument.on((xml) => {
       const parsed = parseConferenceInfo(xml);
       if (!parsed.ok) {

@@ -6,7 +6,7 @@ import type { ConversationValue, MessageValue, ParticipantValue, SessionState } 
 import { type Disposable, drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord, MessageRecord } from '../history/history';
-import { icsi } from '../protocol/feature-tags';
+import { ICSI } from '../protocol/feature-tags';
 import { encodeIsComposing } from '../protocol/is-composing';
 import { addressKey } from '../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
@@ -231,7 +231,7 @@ export class Messenger implements Disposable {
   async #carryByPager(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
     await this.#context.sip.sendPager({
       target: conversation.peer ?? '',
-      icsi: icsi.msg,
+      icsi: ICSI.msg,
       conversationId: conversation.conversationId,
       contributionId: this.#context.clock.uuid(),
       contentType: cpimType,
@@ -252,7 +252,7 @@ export class Messenger implements Disposable {
     }
     await this.#context.sip.sendPager({
       target: payload.to,
-      icsi: icsi.msg,
+      icsi: ICSI.msg,
       conversationId: conversation.conversationId,
       contributionId: this.#context.clock.uuid(),
       contentType: cpimType,

@@ -8,7 +8,7 @@ import type { ConversationValue, SessionState } from '../../preload/contract';
 import { drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
-import { icsi } from '../protocol/feature-tags';
+import { ICSI } from '../protocol/feature-tags';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
 import { person } from './conversation';
@@ -86,7 +86,7 @@ export class OneToOneSessions {
       conversation.id,
       {
         target: conversation.peer,
-        icsi: icsi.session,
+        icsi: ICSI.session,
         conversationId: conversation.conversationId,
         contributionId,
         parts: first === null ? [] : [{ contentType: cpimType, headers: new Map(), body: first }],

@@ -20,7 +20,7 @@ import type {
   SipSession,
   SipSessionState,
 } from '../../main/sip/client';
-import { settle, VirtualClock } from './virtual-clock';
+import { settled, VirtualClock } from './virtual-clock';
 
 const noHeaders: CpmHeaders = { conversationId: null, contributionId: null, inReplyTo: null, sessionReplaces: null, subject: null, referredBy: null };
 
@@ -247,15 +247,15 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     setPreferences: (change: Partial<PreferencesValue>) => {
       preferences = { ...preferences, ...change };
     },
-    settle,
+    settle: () => settled(),
     /** An established 1-1 with Bob's laptop that this side has opened. */
     async talkTo(address: string) {
       const { conversation, message } = messenger.sendText({ to: address }, 'Hello', 'session');
-      await settle();
+      await settled();
       const invite = invites.at(-1);
       if (invite === undefined) throw new Error('no invitation went out');
       invite.session.answer('active', { instanceId: 'urn:uuid:bbbb', gruu: `${address};gr=urn:uuid:bbbb`, deviceName: 'Laptop' });
-      await settle();
+      await settled();
       const session = media.at(-1);
       if (session === undefined) throw new Error('no media');
       return { conversation, message, invite, media: session };

@@ -1,0 +1,239 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { receiptEnvelope, textEnvelope } from '../../../main/cpm/envelope';
+import { firstPauseMs, maxAttempts, remedyFor } from '../../../main/cpm/outbox';
+import { AppError } from '../../../main/errors';
+import { parseCpim } from '../../../main/protocol/cpim';
+import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
+
+let lab: Lab;
+beforeEach(() => {
+  lab = createLab();
+});
+afterEach(() => lab.dispose());
+
+const bob = 'sip:bob@lab.test';
+
+function textFrom(sender: string, text: string, id: string, more: { wantsDisplayed?: boolean } = {}): Uint8Array {
+  return textEnvelope(
+    {
+      id,
+      conversation: '',
+      direction: 'out',
+      from: sender,
+      fromName: '',
+      fromDevice: null,
+      text,
+      state: 'sent',
+      sentAt: lab.clock.now(),
+      receivedAt: null,
+      error: null,
+      wantsDelivered: true,
+      wantsDisplayed: more.wantsDisplayed ?? true,
+    },
+    lab.self,
+  );
+}
+
+const receipt = (message: string, disposition: 'delivered' | 'displayed', from = bob) =>
+  receiptEnvelope({ id: `${message}-${disposition}-${from}`, from, message, payload: { to: lab.self, toInstance: null, disposition, at: 5, sentAt: 1 } });
+
+describe('sending', () => {
+  it('carries the first text inside the invitation, and the next ones over the session', async () => {
+    const { conversation, message, invite, media } = await lab.talkTo(bob);
+    const first = invite.request.parts?.find((part) => part.contentType === 'message/cpim');
+    const envelope = parseCpim(first?.body ?? new Uint8Array());
+    expect(envelope.ok && envelope.value.messageId).toBe(message);
+    expect(lab.stateOf(message)).toBe('sent');
+    const second = lab.messenger.sendText({ conversation }, 'Second', 'session');
+    await lab.settle();
+    expect(lab.stateOf(second.message)).toBe('sent');
+    expect(media.sent.map((sent) => sent.body.includes('Second'))).toEqual([true]);
+    expect(lab.invites).toHaveLength(1);
+  });
+
+  it('R14: nothing leaves before the registration, and all of it after, in order', async () => {
+    lab.state.registered = false;
+    const sent = ['one', 'two', 'three'].map((text) => lab.messenger.sendText({ to: bob }, text, 'session'));
+    await lab.settle();
+    expect(lab.invites).toHaveLength(0);
+    expect(sent.map(({ message }) => lab.stateOf(message))).toEqual(['queued', 'queued', 'queued']);
+    lab.state.registered = true;
+    lab.messenger.registered();
+    await lab.settle();
+    lab.invites[0]?.session.answer();
+    await lab.settle();
+    expect(sent.map(({ message }) => lab.stateOf(message))).toEqual(['sent', 'sent', 'sent']);
+    const bodies = lab.media[0]?.sent.map((one) => one.body) ?? [];
+    expect(bodies[0]).toContain('two');
+    expect(bodies[1]).toContain('three');
+  });
+
+  it('fails with the other side’s words when it is refused, and goes out again on retry with the same id', async () => {
+    const { message, conversation } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    await lab.settle();
+    lab.invites[0]?.session.refuse(480, 'Temporarily Unavailable');
+    await lab.settle();
+    expect(lab.history.message(message)?.error).toMatchObject({ code: 'sip/rejected', status: 480, reason: 'Temporarily Unavailable' });
+    expect(lab.history.jobs()).toEqual([]);
+    lab.messenger.retry(message);
+    await lab.settle();
+    expect(lab.invites).toHaveLength(2);
+    lab.invites[1]?.session.answer();
+    await lab.settle();
+    expect(lab.stateOf(message)).toBe('sent');
+    expect(lab.messenger.messages(conversation, undefined, 50)).toHaveLength(1);
+  });
+
+  it('tries again by itself after a lost connection, with a growing pause, and not for ever', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    media.failWith = new AppError('msrp/closed', {}, 'auto');
+    const { message } = lab.messenger.sendText({ conversation }, 'Second', 'session');
+    await lab.settle();
+    expect(lab.stateOf(message)).toBe('queued');
+    media.failWith = null;
+    await lab.clock.advance(firstPauseMs * 2);
+    expect(lab.stateOf(message)).toBe('sent');
+    media.failWith = new AppError('msrp/closed', {}, 'auto');
+    const third = lab.messenger.sendText({ conversation }, 'Third', 'session');
+    await lab.clock.advance(10 * 60_000);
+    expect(lab.stateOf(third.message)).toBe('failed');
+    expect(lab.history.jobs().filter((job) => job.message === third.message)).toEqual([]);
+  });
+
+  it('discards a failed message and nothing that has left', async () => {
+    const { message, conversation } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    await lab.settle();
+    lab.invites[0]?.session.refuse(404, 'Not Found');
+    await lab.settle();
+    lab.messenger.discard(message);
+    expect(lab.history.message(message)).toBeNull();
+    const sent = await lab.talkTo(bob);
+    expect(() => lab.messenger.discard(sent.message)).toThrow(AppError);
+    expect(lab.messenger.messages(conversation, undefined, 50).map((one) => one.message)).toEqual([sent.message]);
+  });
+
+  it('knows which errors pass by themselves', () => {
+    const rejected = (status: number) => new AppError('sip/rejected', { status });
+    expect(remedyFor(rejected(503), 1, true)).toBe('again');
+    expect(remedyFor(rejected(503), maxAttempts, true)).toBe('fail');
+    expect(remedyFor(rejected(404), 1, true)).toBe('fail');
+    expect(remedyFor(rejected(486), 1, true)).toBe('again');
+    expect(remedyFor(rejected(486), 2, true)).toBe('fail');
+    expect(remedyFor(new AppError('net/unreachable'), 50, false)).toBe('wait');
+    expect(remedyFor(new AppError('net/unreachable'), maxAttempts, true)).toBe('fail');
+    expect(remedyFor(new AppError('internal'), 1, true)).toBe('fail');
+  });
+
+  it('refuses an address that is none', () => {
+    expect(() => lab.messenger.sendText({ to: 'mailto:bob@lab.test' }, 'x', 'session')).toThrow(/account\/bad-address/);
+    expect(() => lab.messenger.sendText({}, 'x', 'session')).toThrow(/ipc\/refused/);
+  });
+});
+
+describe('receipts', () => {
+  it('move a message on, once each, and never back', async () => {
+    const { message, media } = await lab.talkTo(bob);
+    await media.deliver(receipt(message, 'displayed'));
+    expect(lab.stateOf(message)).toBe('displayed');
+    await media.deliver(receipt(message, 'delivered'));
+    await media.deliver(receipt(message, 'displayed'));
+    expect(lab.stateOf(message)).toBe('displayed');
+    expect(lab.history.receipts(message).map((one) => one.disposition)).toEqual(['displayed', 'delivered']);
+  });
+
+  it('are ignored for a message that is not ours', async () => {
+    const { media } = await lab.talkTo(bob);
+    await expect(media.deliver(receipt('somebody-else', 'delivered'))).resolves.toBeUndefined();
+  });
+});
+
+describe('receiving', () => {
+  it('keeps the message and its delivery notification before it is acknowledged', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    await media.deliver(textFrom(bob, 'Hi Alice', 'in-1'));
+    await lab.settle();
+    expect(lab.history.message('in-1')).toMatchObject({ direction: 'in', state: 'received', text: 'Hi Alice' });
+    expect(media.sent.some((sent) => sent.body.includes('<delivered/>') && sent.body.includes('in-1'))).toBe(true);
+    expect(lab.messenger.conversations().find((one) => one.conversation === conversation)?.unread).toBe(1);
+  });
+
+  it('keeps a message once, however often it comes', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    for (let time = 0; time < 3; time++) await media.deliver(textFrom(bob, 'Hi', 'in-1'));
+    await lab.settle();
+    expect(lab.messenger.messages(conversation, undefined, 50).filter((one) => one.direction === 'in')).toHaveLength(1);
+    expect(media.sent.filter((sent) => sent.body.includes('<delivered/>'))).toHaveLength(1);
+  });
+
+  it('tells the sender that it was displayed only when it was, and once', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    await media.deliver(textFrom(bob, 'one', 'in-1'));
+    await media.deliver(textFrom(bob, 'two', 'in-2', { wantsDisplayed: false }));
+    await lab.settle();
+    expect(media.sent.filter((sent) => sent.body.includes('<displayed/>'))).toHaveLength(0);
+    lab.messenger.markDisplayed(conversation, 'in-2');
+    lab.messenger.markDisplayed(conversation, 'in-2');
+    await lab.settle();
+    expect(media.sent.filter((sent) => sent.body.includes('<displayed/>'))).toHaveLength(1);
+    expect(lab.messenger.conversations()[0]?.unread).toBe(0);
+  });
+
+  it('sends the notification by pager message when the session is gone, to the device that asked', async () => {
+    const invite = new FakeInvite({
+      remote: remoteParty(bob, { instanceId: 'urn:uuid:b1' }),
+      headers: { contributionId: 'c1', conversationId: 'conv' },
+      parts: [{ contentType: 'message/cpim', headers: new Map(), body: textFrom(bob, 'Hi', 'in-1') }],
+    });
+    lab.state.registered = false;
+    lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    invite.hangUp();
+    lab.state.registered = true;
+    lab.messenger.registered();
+    await lab.settle();
+    expect(lab.pagers).toHaveLength(1);
+    expect(lab.pagers[0]).toMatchObject({ target: bob, acceptContactInstance: 'urn:uuid:b1' });
+  });
+
+  it('says nothing when the person does not want it', async () => {
+    lab.setPreferences({ receipts: { delivered: false, displayed: false } });
+    const { conversation, media } = await lab.talkTo(bob);
+    await media.deliver(textFrom(bob, 'Hi', 'in-1'));
+    lab.messenger.markDisplayed(conversation, 'in-1');
+    await lab.settle();
+    expect(media.sent).toEqual([]);
+  });
+
+  it('refuses what it cannot understand and keeps nothing of it', async () => {
+    const { media } = await lab.talkTo(bob);
+    await expect(media.deliver('not a CPIM message at all')).rejects.toThrow(/sip\/malformed/);
+    await expect(media.deliver(new Uint8Array([0xff, 0xfe, 0x00]))).rejects.toThrow(/sip\/malformed/);
+    expect(lab.messenger.conversations()[0]?.unread).toBe(0);
+  });
+
+  it('leaves out inner types that it does not know', async () => {
+    const { media } = await lab.talkTo(bob);
+    const strange = new TextDecoder().decode(textFrom(bob, 'Hi', 'in-9')).replace('text/plain;charset=UTF-8', 'application/x-strange');
+    await media.deliver(strange);
+    expect(lab.history.message('in-9', 'in')).toBeNull();
+  });
+});
+
+describe('composing', () => {
+  it('is shown while it holds and ends by time, by idle, or with the message', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    const state = (value: string, refresh?: number) =>
+      media.deliver(
+        `<?xml version="1.0"?><isComposing xmlns="urn:ietf:params:xml:ns:im-iscomposing"><state>${value}</state>${refresh === undefined ? '' : `<refresh>${refresh}</refresh>`}</isComposing>`,
+        'application/im-iscomposing+xml',
+      );
+    const shown = () => lab.events.flatMap((event) => (event.event === 'composing' && event.conversation === conversation ? [event.active] : []));
+    await state('active', 60);
+    await lab.clock.advance(61_000);
+    await state('active', 60);
+    await state('idle');
+    await state('active', 60);
+    await media.deliver(textFrom(bob, 'done', 'in-1'));
+    expect(shown()).toEqual([true, false, true, false, true, false]);
+  });
+});

@@ -1,0 +1,332 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { replacementGuardMs } from '../../../main/cpm/group';
+import { textEnvelope } from '../../../main/cpm/envelope';
+import { AppError } from '../../../main/errors';
+import { parseResourceLists } from '../../../main/protocol/resource-lists';
+import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
+
+let lab: Lab;
+beforeEach(() => {
+  lab = createLab();
+});
+afterEach(() => lab.dispose());
+
+const bob = 'sip:bob@lab.test';
+const carol = 'sip:carol@lab.test';
+const focus = 'sip:grp-1@cf.lab.test';
+
+const conversationOf = (id: string) => lab.messenger.conversations().find((one) => one.conversation === id);
+
+function inviteFrom(address: string, contributionId: string, more: { conversationId?: string } = {}): FakeInvite {
+  return new FakeInvite({ remote: remoteParty(address), headers: { contributionId, conversationId: more.conversationId ?? 'conv-bob' } });
+}
+
+function groupInvite(options: { sessionReplaces?: string; referredBy?: string; contributionId?: string } = {}): FakeInvite {
+  return new FakeInvite({
+    remote: remoteParty(focus, { isFocus: true, contactUri: focus }),
+    headers: {
+      contributionId: options.contributionId ?? 'group-1',
+      conversationId: 'group-conv',
+      sessionReplaces: options.sessionReplaces ?? null,
+      referredBy: options.referredBy ?? bob,
+      subject: 'Lunch',
+    },
+    parts: [
+      {
+        contentType: 'application/resource-lists+xml',
+        headers: new Map([['content-disposition', 'recipient-list-history;handling=optional']]),
+        body: new TextEncoder().encode(
+          `<?xml version="1.0"?><resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list><entry uri="${lab.self}"/><entry uri="${carol}"/></list></resource-lists>`,
+        ),
+      },
+    ],
+  });
+}
+
+const roster = (states: Record<string, string>) =>
+  `<?xml version="1.0"?><conference-info xmlns="urn:ietf:params:xml:ns:conference-info" entity="${focus}" state="full" version="1"><conference-description><subject>Lunch</subject></conference-description><users>${Object.entries(
+    states,
+  )
+    .map(
+      ([entity, status]) =>
+        `<user entity="${entity}" state="full"><endpoint entity="${entity};gr=x"><display-text>Laptop</display-text><status>${status}</status></endpoint></user>`,
+    )
+    .join('')}</users></conference-info>`;
+
+describe('1-1 sessions', () => {
+  it('R73/R74: keep the Conversation-ID and take a new Contribution-ID when they start again', async () => {
+    const first = await lab.talkTo(bob);
+    first.invite.session.hangUp();
+    const second = await lab.talkTo(bob);
+    expect(second.conversation).toBe(first.conversation);
+    expect(second.invite.request.conversationId).toBe(first.invite.request.conversationId);
+    expect(second.invite.request.contributionId).not.toBe(first.invite.request.contributionId);
+  });
+
+  it('say which device holds them', async () => {
+    const { conversation } = await lab.talkTo(bob);
+    expect(conversationOf(conversation)).toMatchObject({ session: 'established', peerDevice: { name: 'Laptop', instanceId: 'urn:uuid:bbbb' } });
+  });
+
+  it('are one thread a person, whoever invites', async () => {
+    const { conversation } = await lab.talkTo(bob);
+    const invite = inviteFrom('sip:bob@LAB.test;gr=urn:uuid:2', 'zzz');
+    lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    expect(lab.messenger.conversations().map((one) => one.conversation)).toEqual([conversation]);
+  });
+
+  it.each([
+    ['the lower Contribution-ID is ours', 'ffffffff', true],
+    ['the lower Contribution-ID is theirs', '!', false],
+  ])('two invitations at once: %s', async (_title, theirs, oursLives) => {
+    const { message } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    await lab.settle();
+    const invite = inviteFrom(bob, theirs);
+    lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    if (oursLives) {
+      expect(invite.rejected).toBe(486);
+      lab.invites[0]?.session.answer();
+    } else {
+      expect(invite.accepted).not.toBeNull();
+      expect(lab.invites[0]?.session.byes).toHaveLength(1);
+    }
+    await lab.settle();
+    expect(lab.stateOf(message)).toBe('sent');
+    expect(lab.invites).toHaveLength(1);
+  });
+
+  it('refuse an invitation without a Contribution-ID', async () => {
+    const invite = new FakeInvite({ remote: remoteParty(bob) });
+    lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    expect(invite.rejected).toBe(400);
+  });
+
+  it('R60: ask first when the person wants it; declining is 486, and 603 only for every device', async () => {
+    lab.setPreferences({ accept: 'ask' });
+    for (const [everywhere, status] of [
+      [false, 486],
+      [true, 603],
+    ] as const) {
+      const invite = inviteFrom(bob, `c-${status}`);
+      lab.messenger.receiveInvite(invite);
+      await lab.settle();
+      const waiting = lab.messenger.invitations.list();
+      expect(waiting).toHaveLength(1);
+      expect(invite.rang).toBe(1);
+      await lab.messenger.invitations.answer(waiting[0]?.invitation ?? '', false, everywhere);
+      expect(invite.rejected).toBe(status);
+      expect(lab.messenger.invitations.list()).toEqual([]);
+    }
+  });
+
+  it('take an invitation away when another device has answered it', async () => {
+    lab.setPreferences({ accept: 'ask' });
+    const invite = inviteFrom(bob, 'c1');
+    lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    const id = lab.messenger.invitations.list()[0]?.invitation ?? '';
+    invite.hangUp(200);
+    expect(lab.messenger.invitations.list()).toEqual([]);
+    await expect(lab.messenger.invitations.answer(id, true, false)).rejects.toThrow(/conversation\/unknown/);
+  });
+});
+
+describe('adding people', () => {
+  it('R50/R52/R62: names B’s device and marks the 1-1 to be replaced, on B’s entry alone', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    void lab.messenger.addPeople(conversation, [carol], 'Lunch');
+    await lab.settle();
+    const request = lab.invites[1]?.request;
+    expect(request?.target).toBe('sip:conference-factory@lab.test');
+    expect(request?.require).toEqual(['recipient-list-invite']);
+    const body = request?.parts?.find((part) => part.contentType === 'application/resource-lists+xml')?.body;
+    const list = parseResourceLists(new TextDecoder().decode(body));
+    const uris = list.ok ? list.value.map((entry) => entry.uri) : [];
+    expect(uris).toHaveLength(2);
+    expect(uris[0]).toContain('bob@lab.test;gr=urn:uuid:bbbb');
+    expect(uris[0]).toContain(`Session-Replaces=${invite.request.contributionId}`);
+    expect(uris[1]).toBe(carol);
+    lab.invites[1]?.session.answer('passive', { contactUri: focus });
+  });
+
+  it('makes the group at the 200 and leaves the 1-1 to B', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    const adding = lab.messenger.addPeople(conversation, ['carol'].map((name) => `sip:${name}@lab.test`), undefined);
+    await lab.settle();
+    lab.invites[1]?.session.answer('passive', { contactUri: focus });
+    const { conversation: group } = await adding;
+    expect(conversationOf(group)).toMatchObject({ kind: 'group', continues: conversation, session: 'established' });
+    expect(conversationOf(conversation)).toMatchObject({ continuedBy: group, session: 'established' });
+    expect(invite.session.byes).toEqual([]);
+    invite.session.hangUp(200);
+    expect(conversationOf(conversation)?.session).toBe('replaced');
+    expect(lab.subscriptions.map((one) => one.focus)).toEqual([focus]);
+  });
+
+  it('changes nothing when nobody joins', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+    await lab.settle();
+    lab.invites[1]?.session.refuse(603, 'Decline');
+    await expect(adding).rejects.toThrow(/group\/nobody-joined/);
+    expect(lab.messenger.conversations()).toHaveLength(1);
+    expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
+    expect(invite.session.byes).toEqual([]);
+  });
+
+  it('ends the 1-1 itself only when B is in the group and never said goodbye', async () => {
+    for (const [status, ends] of [
+      ['connected', true],
+      ['disconnected', false],
+    ] as const) {
+      const { conversation, invite } = await lab.talkTo(bob);
+      const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+      await lab.settle();
+      lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
+      await adding;
+      lab.subscriptions.at(-1)?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: status, [carol]: 'connected' }));
+      await lab.clock.advance(replacementGuardMs + 1);
+      expect(invite.session.byes.length > 0, status).toBe(ends);
+      invite.session.hangUp();
+    }
+  });
+
+  it('refuses people who are there already, and addresses that are none', async () => {
+    const { conversation } = await lab.talkTo(bob);
+    await expect(lab.messenger.addPeople(conversation, [bob, lab.self], undefined)).rejects.toThrow(AppError);
+    await expect(lab.messenger.addPeople(conversation, ['not an address'], undefined)).rejects.toThrow(/account\/bad-address/);
+    expect(lab.invites).toHaveLength(1);
+  });
+});
+
+describe('being added', () => {
+  it('R58/R59: B joins the group and then leaves the 1-1 on its own dialog, with the reason', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    const group = groupInvite({ sessionReplaces: invite.request.contributionId });
+    const order: string[] = [];
+    group.onState.on((state) => order.push(`group ${state}`));
+    invite.session.onState.on((state) => order.push(`1-1 ${state}`));
+    lab.messenger.receiveInvite(group);
+    await lab.settle();
+    expect(order).toEqual(['group established', '1-1 ended']);
+    expect(invite.session.byes).toEqual([{ cause: 200, text: 'Call completed' }]);
+    const joined = lab.messenger.conversations().find((one) => one.kind === 'group');
+    expect(joined).toMatchObject({ subject: 'Lunch', continues: conversation, session: 'established' });
+    expect(conversationOf(conversation)).toMatchObject({ continuedBy: joined?.conversation, session: 'replaced' });
+    expect(joined?.people.map((one) => one.address)).toEqual([bob, carol]);
+  });
+
+  it('R58: the 1-1 stays when the group could not be joined after all', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    const group = groupInvite({ sessionReplaces: invite.request.contributionId });
+    group.withoutAck = true;
+    lab.messenger.receiveInvite(group);
+    await lab.settle();
+    expect(invite.session.byes).toEqual([]);
+    expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
+  });
+
+  it('takes a replacement that somebody else asks for as an ordinary invitation', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    const forged = groupInvite({ sessionReplaces: invite.request.contributionId, referredBy: 'sip:mallory@lab.test' });
+    lab.messenger.receiveInvite(forged);
+    await lab.settle();
+    expect(invite.session.byes).toEqual([]);
+    expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
+  });
+
+  it('R58/R60: declining leaves the 1-1 alone, and a replacement is not asked about', async () => {
+    const { invite } = await lab.talkTo(bob);
+    lab.setPreferences({ accept: 'ask' });
+    lab.messenger.receiveInvite(groupInvite({ referredBy: carol, contributionId: 'other' }));
+    await lab.settle();
+    const [waiting] = lab.messenger.invitations.list();
+    expect(waiting).toMatchObject({ kind: 'group', from: { address: carol, name: 'Carol' } });
+    await lab.messenger.invitations.answer(waiting?.invitation ?? '', false, false);
+    expect(invite.session.byes).toEqual([]);
+    const replacing = groupInvite({ sessionReplaces: invite.request.contributionId });
+    lab.messenger.receiveInvite(replacing);
+    await lab.settle();
+    expect(replacing.accepted).not.toBeNull();
+  });
+});
+
+describe('life in a group', () => {
+  async function joined() {
+    const invite = groupInvite();
+    lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    const group = lab.messenger.conversations().find((one) => one.kind === 'group');
+    const media = lab.media.at(-1);
+    if (group === undefined || media === undefined) throw new Error('not joined');
+    return { invite, group: group.conversation, media };
+  }
+
+  const textBy = (sender: string, id: string) =>
+    textEnvelope(
+      { id, conversation: '', direction: 'out', from: sender, fromName: '', fromDevice: null, text: `from ${sender}`, state: 'sent', sentAt: 1, receivedAt: null, error: null, wantsDelivered: true, wantsDisplayed: true },
+      focus,
+    );
+
+  it('names who wrote, and answers to that person through the group', async () => {
+    const { group, media } = await joined();
+    await media.deliver(textBy(carol, 'g-1'));
+    await lab.settle();
+    expect(lab.messenger.messages(group, undefined, 50)).toMatchObject([{ from: carol, fromName: 'Carol', state: 'received' }]);
+    const receipt = media.sent.find((sent) => sent.body.includes('<delivered/>'));
+    expect(receipt?.body).toContain(`To: <${carol}>`);
+  });
+
+  it('shows what another device of one’s own wrote as one’s own', async () => {
+    const { group, media } = await joined();
+    await media.deliver(textBy(lab.self, 'g-2'));
+    expect(lab.messenger.messages(group, undefined, 50)).toMatchObject([{ direction: 'out', state: 'sent' }]);
+    expect(media.sent).toEqual([]);
+  });
+
+  it('R69: the roster is the focus’s, and the people are those who are in', async () => {
+    const { group } = await joined();
+    lab.subscriptions[0]?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'disconnected' }));
+    expect(lab.messenger.participants(group).map((one) => [one.address, one.self, one.state])).toEqual([
+      [lab.self, true, 'connected'],
+      [bob, false, 'connected'],
+      [carol, false, 'disconnected'],
+    ]);
+    expect(conversationOf(group)?.people.map((one) => one.name)).toEqual(['Bob']);
+  });
+
+  it('survives a document that is none', async () => {
+    const { group } = await joined();
+    lab.subscriptions[0]?.onDocument.emit('<!DOCTYPE x [<!ENTITY a "b">]><conference-info/>');
+    expect(conversationOf(group)?.session).toBe('established');
+  });
+
+  it('R72: comes back to the focus with the same Contribution-ID when it was away', async () => {
+    const { invite, group } = await joined();
+    invite.hangUp();
+    expect(conversationOf(group)).toMatchObject({ session: 'ended', joined: true });
+    lab.messenger.registered();
+    await lab.settle();
+    expect(lab.invites.at(-1)?.request).toMatchObject({ target: focus, contributionId: 'group-1' });
+    lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
+    await lab.settle();
+    expect(conversationOf(group)?.session).toBe('established');
+  });
+
+  it('is over when the network says so, or when one has left', async () => {
+    const { invite, group } = await joined();
+    invite.hangUp(410);
+    expect(conversationOf(group)?.joined).toBe(false);
+    lab.messenger.registered();
+    await lab.settle();
+    expect(lab.invites).toHaveLength(0);
+    expect(() => lab.messenger.sendText({ conversation: group }, 'x', 'session')).toThrow(/conversation\/no-session/);
+    const again = await joined();
+    await lab.messenger.leave(again.group);
+    expect(again.invite.byes).toEqual([{ cause: 200, text: 'Call completed' }]);
+    expect(conversationOf(again.group)?.joined).toBe(false);
+  });
+});
