@@ -17,7 +17,10 @@ export const maxFieldLength = 1_000;
 export const maxPeople = 500;
 
 const field = v.pipe(v.string(), v.minLength(1), v.maxLength(maxFieldLength));
-const none = v.strictObject({});
+const none = v.pipe(
+  v.strictObject({}),
+  v.check((value) => !Array.isArray(value), 'takes an object'),
+);
 const inConversation = v.strictObject({ conversation: field });
 
 const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } = {

@@ -15,7 +15,7 @@ import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
 import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../protocol/conference-info';
 import { ICSI } from '../protocol/feature-tags';
-import { encodeReplacingEntry, encodeResourceLists, parseResourceLists, type ResourceListEntry } from '../protocol/resource-lists';
+import { encodeReplacingEntry, encodeResourceLists, type ListEntry, parseResourceLists } from '../protocol/resource-lists';
 import { addressKey } from '../protocol/uri';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
@@ -82,16 +82,16 @@ export class Groups {
     const invited = invitedPeople(people, [self, peer], this.#context.knownPeople);
     const replaced = this.#oneToOne.current(from.id);
     const replacedSession = replaced?.state === 'established' ? replaced : null;
-    const entries: ResourceListEntry[] = [
+    const bob =
       replacedSession === null
-        ? { uri: peer, copyControl: 'to' }
+        ? peer
         : encodeReplacingEntry({
             uri: replacedSession.remote?.gruu ?? peer,
             instanceId: replacedSession.remote?.instanceId ?? null,
             contributionId: replacedSession.contributionId,
-          }),
-      ...invited.map((one): ResourceListEntry => ({ uri: one.address, copyControl: 'to' })),
-    ];
+            domain: self.split('@')[1] ?? '',
+          });
+    const entries = [bob, ...invited.map((one) => one.address)].map((uri): ListEntry => ({ uri, copyControl: 'to', anonymize: false }));
     const now = clock.now();
     const group: ConversationRecord = {
       id: clock.uuid(),
@@ -123,7 +123,7 @@ export class Groups {
           {
             contentType: 'application/resource-lists+xml',
             headers: new Map([['content-disposition', 'recipient-list']]),
-            body: new TextEncoder().encode(encodeResourceLists(entries)),
+            body: encodeResourceLists(entries),
           },
         ],
       },
@@ -315,8 +315,10 @@ export class Groups {
         this.#context.log.warn('a conference document was left out', { reason: parsed.reason });
         return;
       }
-      const previous = this.#rosters.get(conversation) ?? null;
-      this.#takeRoster(conversation, mergeConferenceInfo(previous, parsed.value));
+      const roster = mergeConferenceInfo(this.#rosters.get(conversation) ?? null, parsed.value);
+      // A gap in the partial documents (RFC 4575 section 4.6): the next full one, at the re-subscription, mends it.
+      if (roster === null) this.#context.log.info('a conference document was missed', { conversation });
+      else this.#takeRoster(conversation, roster);
     });
     return subscription;
   }
@@ -364,7 +366,7 @@ export class Groups {
   #historyList(invite: IncomingInvite): PersonValue[] {
     const part = invite.parts.find((candidate) => candidate.contentType.toLowerCase().startsWith('application/resource-lists+xml'));
     if (part === undefined) return [];
-    const list = parseResourceLists(new TextDecoder().decode(part.body));
+    const list = parseResourceLists(part.body);
     if (!list.ok) {
       this.#context.log.warn('the list of an invitation was left out', { reason: list.reason });
       return [];

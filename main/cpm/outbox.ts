@@ -126,10 +126,20 @@ export class Outbox implements Disposable {
     this.#timers.delete(lane);
     this.#busy.add(lane);
     drop(
-      this.#work(lane).finally(() => {
-        this.#busy.delete(lane);
-        if (this.#wokenWhileBusy.delete(lane)) this.wake(lane);
-      }),
+      this.#work(lane)
+        .catch((error: unknown) => {
+          // The store itself failed (a full disk, say): nothing is lost, since nothing was changed; the lane tries again.
+          this.#context.log.error('an outbox lane stopped', { lane, error: String(error) });
+          if (!this.#disposed)
+            this.#timers.set(
+              lane,
+              this.#context.clock.setTimer(longestPauseMs, () => this.wake(lane)),
+            );
+        })
+        .finally(() => {
+          this.#busy.delete(lane);
+          if (this.#wokenWhileBusy.delete(lane)) this.wake(lane);
+        }),
       this.#context.log,
       `outbox lane ${lane}`,
     );
@@ -196,7 +206,7 @@ export class Outbox implements Disposable {
       if (message !== null) this.#context.messageChanged(message.id);
       return true;
     }
-    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** job.attempts) * (0.75 + clock.random() / 2);
+    const pauseMs = Math.round(Math.min(longestPauseMs, firstPauseMs * 2 ** job.attempts) * (0.75 + clock.random() / 2));
     history.transaction(() => {
       if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs);
       if (message !== null) this.#become(message.id, 'queued', null, false);

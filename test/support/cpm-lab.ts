@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AppEventBody, PreferencesValue } from '../../preload/contract';
 import { Emitter, silentLogger } from '../../main/base';
 import type { CpmContext } from '../../main/cpm/context';
 import { Messenger } from '../../main/cpm/messenger';
@@ -20,12 +19,29 @@ import type {
   SipSession,
   SipSessionState,
 } from '../../main/sip/client';
+import type { AppEventBody, PreferencesValue } from '../../preload/contract';
 import { settled, VirtualClock } from './virtual-clock';
 
-const noHeaders: CpmHeaders = { conversationId: null, contributionId: null, inReplyTo: null, sessionReplaces: null, subject: null, referredBy: null };
+const noHeaders: CpmHeaders = {
+  conversationId: null,
+  contributionId: null,
+  inReplyTo: null,
+  sessionReplaces: null,
+  subject: null,
+  referredBy: null,
+};
 
 export function remoteParty(address: string, more: Partial<RemoteParty> = {}): RemoteParty {
-  return { address, displayName: null, instanceId: null, deviceName: null, gruu: null, contactUri: `${address};gr=x`, isFocus: false, ...more };
+  return {
+    address,
+    displayName: null,
+    instanceId: null,
+    deviceName: null,
+    gruu: null,
+    contactUri: `${address};gr=x`,
+    isFocus: false,
+    ...more,
+  };
 }
 
 /** An SDP of the other side. */
@@ -110,7 +126,12 @@ export class FakeInvite extends FakeSession implements IncomingInvite {
   /** Set before accepting: the ACK never comes. */
   withoutAck = false;
 
-  constructor(options: { remote: RemoteParty; headers?: Partial<CpmHeaders>; parts?: BodyPart[]; setup?: 'active' | 'passive' | 'actpass' }) {
+  constructor(options: {
+    remote: RemoteParty;
+    headers?: Partial<CpmHeaders>;
+    parts?: BodyPart[];
+    setup?: 'active' | 'passive' | 'actpass';
+  }) {
     super(`call-${Math.random()}`, options.remote, { ...noHeaders, ...options.headers });
     this.state = 'incoming';
     this.sdp = peerSdp(options.setup ?? 'actpass');
@@ -206,7 +227,12 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     subscribeConference(focus) {
       const subscription = { focus, onDocument: new Emitter<string>(), onEnd: new Emitter<void>(), disposed: false };
       subscriptions.push(subscription);
-      return { ...subscription, dispose: () => void (subscription.disposed = true) };
+      return {
+        ...subscription,
+        dispose() {
+          subscription.disposed = true;
+        },
+      };
     },
   };
   const self = options.self ?? 'sip:alice@lab.test';

@@ -35,12 +35,21 @@ describe('a message to several people', () => {
 
   it('has come as far as the slowest of them', () => {
     expect(stateByReceipts(people, [receipt('sip:bob@lab.test', 'displayed')])).toBeNull();
-    expect(stateByReceipts(people, [receipt('sip:bob@lab.test', 'displayed'), receipt('sip:carol@lab.test', 'delivered')])).toBe('delivered');
-    expect(stateByReceipts(people, [receipt('sip:bob@lab.test', 'displayed'), receipt('sip:carol@lab.test', 'displayed')])).toBe('displayed');
+    expect(stateByReceipts(people, [receipt('sip:bob@lab.test', 'displayed'), receipt('sip:carol@lab.test', 'delivered')])).toBe(
+      'delivered',
+    );
+    expect(stateByReceipts(people, [receipt('sip:bob@lab.test', 'displayed'), receipt('sip:carol@lab.test', 'displayed')])).toBe(
+      'displayed',
+    );
   });
 
   it('is not delivered by a failure, nor when nobody is there', () => {
-    expect(stateByReceipts(people, people.map((one) => receipt(one.address, 'failed')))).toBeNull();
+    expect(
+      stateByReceipts(
+        people,
+        people.map((one) => receipt(one.address, 'failed')),
+      ),
+    ).toBeNull();
     expect(stateByReceipts([], [])).toBeNull();
   });
 });

@@ -35,7 +35,12 @@ function textFrom(sender: string, text: string, id: string, more: { wantsDisplay
 }
 
 const receipt = (message: string, disposition: 'delivered' | 'displayed', from = bob) =>
-  receiptEnvelope({ id: `${message}-${disposition}-${from}`, from, message, payload: { to: lab.self, toInstance: null, disposition, at: 5, sentAt: 1 } });
+  receiptEnvelope({
+    id: `${message}-${disposition}-${from}`,
+    from,
+    message,
+    payload: { to: lab.self, toInstance: null, disposition, at: 5, sentAt: 1 },
+  });
 
 describe('sending', () => {
   it('carries the first text inside the invitation, and the next ones over the session', async () => {
@@ -138,7 +143,7 @@ describe('receipts', () => {
     await media.deliver(receipt(message, 'delivered'));
     await media.deliver(receipt(message, 'displayed'));
     expect(lab.stateOf(message)).toBe('displayed');
-    expect(lab.history.receipts(message).map((one) => one.disposition)).toEqual(['displayed', 'delivered']);
+    expect(lab.history.receipts(message).map((one) => one.disposition)).toEqual(['delivered', 'displayed']);
   });
 
   it('are ignored for a message that is not ours', async () => {
@@ -227,7 +232,8 @@ describe('composing', () => {
         `<?xml version="1.0"?><isComposing xmlns="urn:ietf:params:xml:ns:im-iscomposing"><state>${value}</state>${refresh === undefined ? '' : `<refresh>${refresh}</refresh>`}</isComposing>`,
         'application/im-iscomposing+xml',
       );
-    const shown = () => lab.events.flatMap((event) => (event.event === 'composing' && event.conversation === conversation ? [event.active] : []));
+    const shown = () =>
+      lab.events.flatMap((event) => (event.event === 'composing' && event.conversation === conversation ? [event.active] : []));
     await state('active', 60);
     await lab.clock.advance(61_000);
     await state('active', 60);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { replacementGuardMs } from '../../../main/cpm/group';
 import { textEnvelope } from '../../../main/cpm/envelope';
+import { replacementGuardMs } from '../../../main/cpm/group';
 import { AppError } from '../../../main/errors';
 import { parseResourceLists } from '../../../main/protocol/resource-lists';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
@@ -65,7 +65,10 @@ describe('1-1 sessions', () => {
 
   it('say which device holds them', async () => {
     const { conversation } = await lab.talkTo(bob);
-    expect(conversationOf(conversation)).toMatchObject({ session: 'established', peerDevice: { name: 'Laptop', instanceId: 'urn:uuid:bbbb' } });
+    expect(conversationOf(conversation)).toMatchObject({
+      session: 'established',
+      peerDevice: { name: 'Laptop', instanceId: 'urn:uuid:bbbb' },
+    });
   });
 
   it('are one thread a person, whoever invites', async () => {
@@ -154,7 +157,11 @@ describe('adding people', () => {
 
   it('makes the group at the 200 and leaves the 1-1 to B', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
-    const adding = lab.messenger.addPeople(conversation, ['carol'].map((name) => `sip:${name}@lab.test`), undefined);
+    const adding = lab.messenger.addPeople(
+      conversation,
+      ['carol'].map((name) => `sip:${name}@lab.test`),
+      undefined,
+    );
     await lab.settle();
     lab.invites[1]?.session.answer('passive', { contactUri: focus });
     const { conversation: group } = await adding;
@@ -267,7 +274,21 @@ describe('life in a group', () => {
 
   const textBy = (sender: string, id: string) =>
     textEnvelope(
-      { id, conversation: '', direction: 'out', from: sender, fromName: '', fromDevice: null, text: `from ${sender}`, state: 'sent', sentAt: 1, receivedAt: null, error: null, wantsDelivered: true, wantsDisplayed: true },
+      {
+        id,
+        conversation: '',
+        direction: 'out',
+        from: sender,
+        fromName: '',
+        fromDevice: null,
+        text: `from ${sender}`,
+        state: 'sent',
+        sentAt: 1,
+        receivedAt: null,
+        error: null,
+        wantsDelivered: true,
+        wantsDisplayed: true,
+      },
       focus,
     );
 

@@ -1,0 +1,72 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Conf from 'conf';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../../main/errors';
+import { createFileSecretBox, defaultPreferences, Settings, secretKeyFile, translateFileError } from '../../../main/settings';
+
+let dataDir: string;
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'chorus-settings-'));
+});
+afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+
+const open = (name: string) =>
+  new Conf({ cwd: dataDir, configName: name, configFileMode: 0o600, accessPropertiesByDotNotation: false, clearInvalidConfig: false });
+
+describe('settings', () => {
+  it('come back as they were written, and defaults fill what an older version did not know', () => {
+    const settings = new Settings(open);
+    settings.preferences = { ...defaultPreferences, theme: 'dark', accept: 'ask' };
+    expect(new Settings(open).preferences).toMatchObject({ theme: 'dark', accept: 'ask' });
+    writeFileSync(join(dataDir, 'settings.json'), '{"preferences":{"theme":"light"}}');
+    expect(new Settings(open).preferences).toEqual({ ...defaultPreferences, theme: 'light' });
+  });
+
+  it('are not thrown away when their file is damaged', () => {
+    writeFileSync(join(dataDir, 'settings.json'), '{"account": {');
+    expect(() => new Settings(open)).toThrow(/storage\/unreadable/);
+    expect(readFileSync(join(dataDir, 'settings.json'), 'utf8')).toBe('{"account": {');
+  });
+
+  it('say which trouble of the disk it was', () => {
+    const withCode = (code: string) => translateFileError(Object.assign(new Error(code), { code }), 'x').code;
+    expect(withCode('ENOSPC')).toBe('storage/full');
+    expect(withCode('EDQUOT')).toBe('storage/full');
+    expect(withCode('EACCES')).toBe('storage/unreadable');
+    expect(withCode('EIO')).toBe('storage/failed');
+  });
+});
+
+describe('a secret box of a client without a keychain', () => {
+  it('gives back what it protected, also at the next start, and shows nothing of it', () => {
+    const box = createFileSecretBox(secretKeyFile(dataDir));
+    const stored = box.protect('s3cret-päss');
+    expect(stored).not.toContain('s3cret');
+    expect(createFileSecretBox(secretKeyFile(dataDir)).reveal(stored)).toBe('s3cret-päss');
+    expect(box.protect('s3cret-päss')).not.toBe(stored);
+  });
+
+  it('keeps its key where only the owner reads it, and says that it is a file', () => {
+    const box = createFileSecretBox(secretKeyFile(dataDir));
+    expect(statSync(secretKeyFile(dataDir)).mode & 0o777).toBe(0o600);
+    expect(box.backend).toBe('file');
+  });
+
+  it('refuses what was changed, or protected by another key', () => {
+    const box = createFileSecretBox(secretKeyFile(dataDir));
+    const bytes = Buffer.from(box.protect('secret'), 'base64');
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    expect(() => box.reveal(bytes.toString('base64'))).toThrow(AppError);
+    expect(() => box.reveal('')).toThrow(/storage\/unreadable/);
+    const other = createFileSecretBox(join(dataDir, 'other.key'));
+    expect(() => other.reveal(box.protect('secret'))).toThrow(/storage\/unreadable/);
+  });
+
+  it('does not make a new key over a damaged one', () => {
+    writeFileSync(secretKeyFile(dataDir), 'half a key');
+    expect(() => createFileSecretBox(secretKeyFile(dataDir))).toThrow(/storage\/unreadable/);
+    expect(readFileSync(secretKeyFile(dataDir), 'utf8')).toBe('half a key');
+  });
+});
