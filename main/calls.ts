@@ -17,9 +17,10 @@ export const maxFieldLength = 1_000;
 export const maxPeople = 500;
 
 const field = v.pipe(v.string(), v.minLength(1), v.maxLength(maxFieldLength));
-const none = v.pipe(
-  v.strictObject({}),
-  v.check((value) => !Array.isArray(value), 'takes an object'),
+/** `strictObject({})` alone would take an empty list, and give back an object. */
+const none = v.custom<Record<string, never>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0,
+  'takes no arguments',
 );
 const inConversation = v.strictObject({ conversation: field });
 
