@@ -15,7 +15,7 @@ import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
 import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../protocol/conference-info';
 import { ICSI } from '../protocol/feature-tags';
-import { encodeReplacingEntry, encodeResourceLists, type ListEntry, parseResourceLists } from '../protocol/resource-lists';
+import { encodeReplacingEntry, encodeResourceLists, parseResourceLists, type ResourceEntryDraft } from '../protocol/resource-lists';
 import { addressKey } from '../protocol/uri';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
@@ -82,16 +82,17 @@ export class Groups {
     const invited = invitedPeople(people, [self, peer], this.#context.knownPeople);
     const replaced = this.#oneToOne.current(from.id);
     const replacedSession = replaced?.state === 'established' ? replaced : null;
-    const bob =
+    const entries: ResourceEntryDraft[] = [
       replacedSession === null
-        ? peer
+        ? { uri: peer, copyControl: 'to' }
         : encodeReplacingEntry({
             uri: replacedSession.remote?.gruu ?? peer,
             instanceId: replacedSession.remote?.instanceId ?? null,
             contributionId: replacedSession.contributionId,
             domain: self.split('@')[1] ?? '',
-          });
-    const entries = [bob, ...invited.map((one) => one.address)].map((uri): ListEntry => ({ uri, copyControl: 'to', anonymize: false }));
+          }),
+      ...invited.map((one): ResourceEntryDraft => ({ uri: one.address, copyControl: 'to' })),
+    ];
     const now = clock.now();
     const group: ConversationRecord = {
       id: clock.uuid(),
@@ -123,7 +124,7 @@ export class Groups {
           {
             contentType: 'application/resource-lists+xml',
             headers: new Map([['content-disposition', 'recipient-list']]),
-            body: encodeResourceLists(entries),
+            body: new TextEncoder().encode(encodeResourceLists(entries)),
           },
         ],
       },
