@@ -8,7 +8,7 @@ const kinds = ['laptop', 'tablet', 'desktop', 'phone'] as const;
 
 /** The first profile of this person that is not there yet. `person` is an address of the embedded network. */
 export function nextProfile(person: string, exists: (profile: string) => boolean): { profile: string; deviceName: string } {
-  const name = /^(?:sips?:)?([A-Za-z0-9._-]+)/.exec(person)?.[1] ?? 'guest';
+  const name = /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(person.replace(/^sips?:/, ''))?.[0] ?? 'guest';
   const called = name.charAt(0).toUpperCase() + name.slice(1);
   for (let round = 0; ; round += 1) {
     for (const kind of kinds) {

@@ -1,0 +1,131 @@
+/**
+ * `npm test`: from a fresh clone to the verdict. Sets up what is missing, runs every phase even when an earlier one failed, and ends with a
+ * table of the phases and one line `N passed, N failed`.
+ *
+ *   npm test                  everything
+ *   npm test -- unit e2e      only these phases
+ */
+import { spawn } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureBuilt } from './build.mjs';
+import { displayPackages, ensurePackages, judgePackages, requireLibraries, windowPackages } from './parts/debian.mjs';
+import { ensureDependencies } from './parts/dependencies.mjs';
+import { startScreen } from './parts/display.mjs';
+import { ensureElectron } from './parts/electron-runtime.mjs';
+import { as, bringBack, nodeFor, ordinaryUser, placeProject, requireSandbox, userEnvironment } from './parts/ordinary-user.mjs';
+import { createTeller, runScript, Trouble } from './parts/terminal.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const artifacts = join(root, 'artifacts');
+const screenSize = { width: 1920, height: 1200 };
+const vitest = 'node_modules/vitest/vitest.mjs';
+
+/** A program of ours to its end, its output shown as it comes. */
+function show(command, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, ...options, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.once('error', (error) => {
+      process.stderr.write(`${command}: ${error.message}\n`);
+      resolve(127);
+    });
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+}
+
+/** A check without tests of its own counts as one. */
+const counted = (status) => ({ passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 });
+
+/** What vitest counted. A run that failed without a failed test (a file that does not load, say) counts as one failure. */
+async function countsOf(file, status) {
+  const text = await readFile(file, 'utf8').catch(() => null);
+  if (text === null) return { passed: 0, failed: 1, skipped: 0 };
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(text);
+  const failed = status !== 0 && numFailedTests === 0 ? 1 : numFailedTests;
+  return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
+}
+
+async function runVitest(project, { node = process.execPath, cwd = root, ...options } = {}) {
+  const report = join(cwd, `artifacts/${project}.json`);
+  await rm(report, { force: true });
+  const args = [join(cwd, vitest), 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const status = await show(node, args, { cwd, ...options });
+  return countsOf(report, status);
+}
+
+const phases = {
+  types: async () => counted(await show(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit'])),
+  lint: async () => counted(await show(process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'check', '.'])),
+  unit: () => runVitest('unit'),
+  interop: (teller) => judged(teller).then(() => runVitest('interop')),
+  e2e: endToEnd,
+};
+
+/** Foreign judges are Debian packages. Where they cannot be installed, the tests that need them fail by themselves and say so. */
+async function judged(teller) {
+  if (process.platform !== 'linux') return;
+  try {
+    await ensurePackages(judgePackages, 'for the tests against foreign programs', teller);
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    teller.say(error.message);
+  }
+  await ensureBuilt('command');
+}
+
+/** Real windows on a screen of their own, as an ordinary user, with Chromium's real sandbox. */
+async function endToEnd(teller) {
+  if (process.platform === 'linux') await ensurePackages([...windowPackages, ...displayPackages], 'for the windows of the tests', teller);
+  const electron = await ensureElectron(root, teller);
+  await requireLibraries(electron);
+  const user = await ordinaryUser(teller);
+  await requireSandbox(user, electron);
+  await ensureBuilt('app', (work) => teller.step('Building Chorus', work));
+  await ensureBuilt('command');
+  const cwd = await placeProject(user, root);
+  const screen = process.platform === 'linux' ? await startScreen({ user, ...screenSize }) : null;
+  try {
+    const env = userEnvironment(user, { ...screen?.env, CHORUS_ELECTRON: electron, CHORUS_ARTIFACTS: join(cwd, 'artifacts') });
+    return await runVitest('e2e', { ...as(user), node: await nodeFor(user), cwd, env });
+  } finally {
+    if (screen !== null) await screen.picture().then(({ png }) => writeFile(join(artifacts, 'last-screen.png'), png));
+    await screen?.close();
+    if (user !== null) await bringBack(join(cwd, 'artifacts'), artifacts);
+  }
+}
+
+async function runPhase(name, teller) {
+  const since = Date.now();
+  teller.say(`\n== ${name}`);
+  try {
+    return { name, ...(await phases[name](teller)), seconds: (Date.now() - since) / 1000 };
+  } catch (error) {
+    process.stderr.write(`${error instanceof Trouble ? error.message : error.stack}\n`);
+    return { name, passed: 0, failed: 1, skipped: 0, seconds: (Date.now() - since) / 1000 };
+  }
+}
+
+function table(results) {
+  const row = (cells) => cells.map((cell, index) => (index === 0 ? String(cell).padEnd(10) : String(cell).padStart(9))).join('');
+  const rows = results.map(({ name, passed, failed, skipped, seconds }) => row([name, passed, failed, skipped, seconds.toFixed(1)]));
+  return [row(['phase', 'passed', 'failed', 'skipped', 'seconds']), ...rows].join('\n');
+}
+
+await runScript(async () => {
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.find((name) => !(name in phases));
+  if (unknown !== undefined) throw new Trouble(`There is no phase "${unknown}"; there are ${Object.keys(phases).join(', ')}.`);
+  const teller = createTeller();
+  const since = Date.now();
+  await ensureDependencies(root, teller);
+  await mkdir(artifacts, { recursive: true });
+  const setUp = { name: 'set-up', passed: 0, failed: 0, skipped: 0, seconds: (Date.now() - since) / 1000 };
+  const results = [setUp];
+  for (const name of Object.keys(phases)) if (wanted.length === 0 || wanted.includes(name)) results.push(await runPhase(name, teller));
+  const sum = (key) => results.reduce((total, result) => total + result[key], 0);
+  teller.say(`\n${table(results)}\n${((Date.now() - since) / 1000).toFixed(1)} s in all\n`);
+  const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : '';
+  teller.say(`${sum('passed')} passed, ${sum('failed')} failed${skipped}`);
+  return sum('failed') > 0 ? 1 : 0;
+});
