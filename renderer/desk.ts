@@ -1,0 +1,85 @@
+/** What this window shows: which place, which chat, what lies open. Nothing of it is kept when the window closes. */
+import { createContext, useContext } from 'react';
+import { Cell, useCell } from './cell';
+import type { ChorusState } from './state';
+import { withEntry } from './state';
+import type { Store } from './store';
+
+export type Place = 'chats' | 'devices' | 'settings';
+export type SettingsSection = 'general' | 'account' | 'keyboard' | 'about';
+
+export type OpenDialog =
+  | { dialog: 'newChat' }
+  | { dialog: 'addPeople'; conversation: string }
+  | { dialog: 'leave'; conversation: string }
+  | { dialog: 'signInAgain' }
+  | { dialog: 'shortcuts' };
+
+export interface DeskState {
+  place: Place;
+  selected: string | null;
+  section: SettingsSection;
+  dialog: OpenDialog | null;
+  details: boolean;
+  filter: string;
+  /** Text not sent yet, by conversation. */
+  drafts: ReadonlyMap<string, string>;
+  dismissed: ReadonlySet<string>;
+}
+
+export class Desk {
+  readonly cell = new Cell<DeskState>({
+    place: 'chats',
+    selected: null,
+    section: 'general',
+    dialog: null,
+    details: false,
+    filter: '',
+    drafts: new Map(),
+    dismissed: new Set(),
+  });
+
+  set(patch: Partial<DeskState>): void {
+    this.cell.set({ ...this.cell.get(), ...patch });
+  }
+
+  openChat(conversation: string): void {
+    this.set({ place: 'chats', selected: conversation });
+    focusComposer();
+  }
+
+  setDraft(conversation: string, text: string): void {
+    this.set({ drafts: withEntry(this.cell.get().drafts, conversation, text) });
+  }
+
+  closeDialog(): void {
+    this.set({ dialog: null });
+  }
+}
+
+/** After the chat has been drawn, for it may be another one's composer that is on the screen now. */
+export function focusComposer(): void {
+  requestAnimationFrame(() => document.getElementById('composer')?.focus());
+}
+
+interface Ground {
+  store: Store;
+  desk: Desk;
+}
+
+const GroundContext = createContext<Ground | null>(null);
+export const GroundProvider = GroundContext.Provider;
+
+export function useGround(): Ground {
+  const ground = useContext(GroundContext);
+  if (ground === null) throw new Error('A view is drawn outside the window.');
+  return ground;
+}
+
+export function useChorus<Part>(select: (state: ChorusState) => Part): Part {
+  return useCell(useGround().store.cell, select);
+}
+
+export function useDesk<Part>(select: (state: DeskState) => Part): Part {
+  return useCell(useGround().desk.cell, select);
+}

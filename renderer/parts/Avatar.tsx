@@ -1,0 +1,33 @@
+import type { ConversationValue, PersonValue } from '../../preload/contract';
+import { fullName, hueOf, initials } from '../person';
+
+type Size = 20 | 24 | 28 | 32 | 36 | 40;
+
+/** Always beside the name it stands for, so a screen reader hears nothing of it. */
+export function Avatar({ person, size = 40 }: { person: PersonValue; size?: Size }) {
+  return (
+    <span className={`avatar s${size} hue-${hueOf(person.address)}`} aria-hidden="true">
+      {initials(fullName(person))}
+    </span>
+  );
+}
+
+/** One disc for a person, two overlapping ones for a group. */
+export function ConversationAvatar({ conversation, size = 40 }: { conversation: ConversationValue; size?: Size }) {
+  const [first, second] = conversation.people;
+  if (first === undefined) return <Avatar person={{ address: conversation.conversation, name: '' }} size={size} />;
+  if (conversation.kind === 'oneToOne') return <Avatar person={first} size={size} />;
+  return (
+    <span className="stacked" aria-hidden="true">
+      {[second, first].map((person, index) =>
+        person === undefined ? (
+          <span key="nobody" className="avatar hue-n" />
+        ) : (
+          <span key={person.address} className={`avatar hue-${hueOf(person.address)}`} data-place={index}>
+            {initials(fullName(person))[0]}
+          </span>
+        ),
+      )}
+    </span>
+  );
+}

@@ -1,0 +1,189 @@
+import { Plus, X } from 'lucide-react';
+import { type KeyboardEvent, useId, useRef, useState } from 'react';
+import type { PersonValue } from '../../preload/contract';
+import { fullName, matches, plainAddress, typedAddress } from '../person';
+import { words } from '../text';
+import { Avatar } from './Avatar';
+
+interface PeoplePickerProps {
+  /** Whom to offer; the chosen ones are left out of the list. */
+  people: readonly PersonValue[];
+  chosen: readonly PersonValue[];
+  onChange: (chosen: readonly PersonValue[]) => void;
+  /** True when a choice replaces the one before. */
+  single?: boolean;
+  ownAor: string;
+  disabled?: boolean;
+  label: string;
+  testId: string;
+  onSubmit?: () => void;
+}
+
+interface Offer {
+  person: PersonValue;
+  typed: boolean;
+}
+
+/** Chips, a field, and a list that answers to what is typed: known people first, the typed text as an address last. */
+export function PeoplePicker({
+  people,
+  chosen,
+  onChange,
+  single = false,
+  ownAor,
+  disabled = false,
+  label,
+  testId,
+  onSubmit,
+}: PeoplePickerProps) {
+  const [typed, setTyped] = useState('');
+  const [active, setActive] = useState(0);
+  const input = useRef<HTMLInputElement>(null);
+  const listId = useId();
+
+  const offers = offersFor(typed, people, chosen, ownAor);
+  const at = Math.min(active, offers.length - 1);
+
+  const choose = (person: PersonValue) => {
+    onChange(single ? [person] : [...chosen, person]);
+    setTyped('');
+    setActive(0);
+    input.current?.focus();
+  };
+  const remove = (address: string) => {
+    onChange(chosen.filter((person) => person.address !== address));
+    input.current?.focus();
+  };
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.nativeEvent.isComposing) return;
+    const offer = offers[at];
+    if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+      event.preventDefault();
+      if (offers.length > 0) setActive((at + (event.key === 'ArrowDown' ? 1 : -1) + offers.length) % offers.length);
+    } else if (event.key === 'Enter') {
+      event.preventDefault();
+      if (typed.trim() === '' && chosen.length > 0) onSubmit?.();
+      else if (offer !== undefined) choose(offer.person);
+    } else if ((event.key === ',' || event.key === ';') && typed.trim() !== '') {
+      event.preventDefault();
+      if (offer !== undefined) choose(offer.person);
+    } else if (event.key === 'Backspace' && typed === '') {
+      const last = chosen[chosen.length - 1];
+      if (last !== undefined) remove(last.address);
+    }
+  };
+
+  return (
+    <>
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the field inside takes the keys */}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the click only widens the field */}
+      <div className="picker" onClick={() => input.current?.focus()}>
+        {chosen.map((person) => (
+          <span key={person.address} className="chip" data-testid="people-chip" data-address={person.address}>
+            <Avatar person={person} size={24} />
+            <span className="cut">{fullName(person)}</span>
+            <button
+              type="button"
+              aria-label={words.addPeople.remove(fullName(person))}
+              disabled={disabled}
+              onClick={() => remove(person.address)}
+            >
+              <X size={14} strokeWidth={1.75} />
+            </button>
+          </span>
+        ))}
+        <input
+          ref={input}
+          value={typed}
+          disabled={disabled}
+          data-first-focus
+          data-testid={testId}
+          role="combobox"
+          aria-label={label}
+          aria-expanded={offers.length > 0}
+          aria-controls={listId}
+          aria-activedescendant={offers[at] === undefined ? undefined : `${listId}-${at}`}
+          autoComplete="off"
+          spellCheck={false}
+          placeholder={chosen.length === 0 ? label : ''}
+          onChange={(event) => {
+            setTyped(event.target.value);
+            setActive(0);
+          }}
+          onKeyDown={onKeyDown}
+        />
+      </div>
+      {disabled ? null : offers.length === 0 ? (
+        <p className="no-suggestion">
+          {typed.trim() === '' ? (chosen.length === 0 ? words.addPeople.noneLeft : '') : words.addPeople.noMatch}
+        </p>
+      ) : (
+        <div className="suggestions" role="listbox" id={listId} aria-label={words.addPeople.suggestions}>
+          {offers.map((offer, index) => (
+            // biome-ignore lint/a11y/useFocusableInteractive: focus stays in the field, aria-activedescendant points here
+            // biome-ignore lint/a11y/useKeyWithClickEvents: the field takes the keys
+            <div
+              key={offer.person.address}
+              id={`${listId}-${index}`}
+              className={`suggestion${index === at ? ' on' : ''}`}
+              role="option"
+              aria-selected={index === at}
+              data-testid="people-suggestion"
+              data-address={offer.person.address}
+              onPointerMove={() => setActive(index)}
+              onClick={() => choose(offer.person)}
+            >
+              {offer.typed ? (
+                <span className="avatar s36 hue-n" aria-hidden="true">
+                  <Plus size={18} strokeWidth={1.75} />
+                </span>
+              ) : (
+                <Avatar person={offer.person} size={36} />
+              )}
+              <div className="cut">
+                <div className="name cut">
+                  {offer.typed ? (
+                    words.addPeople.asAddress(plainAddress(offer.person.address))
+                  ) : (
+                    <Marked text={fullName(offer.person)} query={typed} />
+                  )}
+                </div>
+                <div className="sub cut">
+                  {offer.typed ? words.addPeople.useAddressHint : <Marked text={plainAddress(offer.person.address)} query={typed} />}
+                </div>
+              </div>
+              {index === at ? <span className="key">{words.addPeople.key}</span> : null}
+            </div>
+          ))}
+        </div>
+      )}
+    </>
+  );
+}
+
+function offersFor(typed: string, people: readonly PersonValue[], chosen: readonly PersonValue[], ownAor: string): Offer[] {
+  const taken = new Set(chosen.map((person) => person.address));
+  const found = people
+    .filter(
+      (person) => !taken.has(person.address) && (typed.trim() === '' || matches(typed.trim(), person.name, plainAddress(person.address))),
+    )
+    .map((person) => ({ person, typed: false }));
+  const address = typed.trim() === '' ? null : typedAddress(typed, ownAor);
+  if (address === null || address === ownAor || taken.has(address) || people.some((person) => person.address === address)) return found;
+  return [...found, { person: { address, name: '' }, typed: true }];
+}
+
+/** The part that was typed, marked in what was found. */
+function Marked({ text, query }: { text: string; query: string }) {
+  const at = query.trim() === '' ? -1 : text.toLowerCase().indexOf(query.trim().toLowerCase());
+  if (at < 0) return <>{text}</>;
+  const end = at + query.trim().length;
+  return (
+    <>
+      {text.slice(0, at)}
+      <mark>{text.slice(at, end)}</mark>
+      {text.slice(end)}
+    </>
+  );
+}

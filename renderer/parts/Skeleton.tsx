@@ -1,0 +1,42 @@
+import { words } from '../text';
+
+const widths = [
+  [46, 82],
+  [62, 70],
+  [38, 88],
+  [54, 76],
+  [42, 64],
+] as const;
+
+/** Rows in their final size, shown only if the wait is longer than 300 ms. */
+export function SkeletonRows() {
+  return (
+    <div className="list appears-late" role="status" aria-label={words.loading}>
+      {widths.map(([name, last]) => (
+        <div key={name} className="row">
+          <i className="bone" style={{ width: 40, height: 40, borderRadius: '50%' }} />
+          <div>
+            <i className="bone" style={{ width: `${name}%`, height: 12 }} />
+            <i className="bone" style={{ width: `${last}%`, height: 10, marginTop: 10 }} />
+          </div>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+export function SkeletonBubbles() {
+  return (
+    <div className="stream appears-late" role="status" aria-label={words.loading}>
+      <div className="stream-spacer" />
+      <div className="column">
+        {widths.map(([name, last], index) => (
+          <div key={name} className={`said first ${index % 2 === 0 ? 'in' : 'out'}`}>
+            <i className="bone" style={{ width: `${(name + last) / 3}%`, height: 36, borderRadius: 16 }} />
+          </div>
+        ))}
+        <div className="stream-end" />
+      </div>
+    </div>
+  );
+}

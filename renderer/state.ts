@@ -1,0 +1,249 @@
+/**
+ * What this window knows, and how an event changes it. Pure: the same state and event always give the same state.
+ * The law of order: an event counts only when its revision is higher than the state's, so a repeated or late one does no harm.
+ */
+import type {
+  AccountValue,
+  AppEvent,
+  ConversationValue,
+  DeviceValue,
+  ErrorValue,
+  InvitationValue,
+  MessageState,
+  MessageValue,
+  ParticipantValue,
+  PersonValue,
+  PreferencesValue,
+  RegistrationValue,
+  Snapshot,
+  WarningValue,
+} from '../preload/contract';
+
+/** The part of a conversation's messages that has been read into this window: always its newest end, without gaps. */
+export interface Thread {
+  messages: readonly MessageValue[];
+  /** True once the first message of the conversation is here. */
+  complete: boolean;
+  status: 'loading' | 'ready' | 'failed';
+  error: ErrorValue | null;
+}
+
+export interface ChorusState {
+  phase: 'loading' | 'ready' | 'failed' | 'closed';
+  /** Why the first snapshot could not be taken, in phase `failed`. */
+  failure: ErrorValue | null;
+  revision: number;
+  profile: string;
+  account: AccountValue | null;
+  tryPeople: readonly PersonValue[];
+  registration: RegistrationValue;
+  /** When `registration` and `devices` arrived here: their `expires` counts from then. */
+  registrationAt: number;
+  devices: readonly DeviceValue[];
+  devicesAt: number;
+  conversations: ReadonlyMap<string, ConversationValue>;
+  threads: ReadonlyMap<string, Thread>;
+  invitations: readonly InvitationValue[];
+  participants: ReadonlyMap<string, readonly ParticipantValue[]>;
+  /** When this window saw a participant's state change: `conversation address` -> epoch milliseconds. */
+  changedAt: ReadonlyMap<string, number>;
+  /** Addresses of those who are typing, by conversation. */
+  composing: ReadonlyMap<string, readonly string[]>;
+  preferences: PreferencesValue;
+  warnings: readonly WarningValue[];
+  fatal: ErrorValue | null;
+  /** The newest message that came in while this window was open, for the screen reader. */
+  heard: MessageValue | null;
+}
+
+export const emptyState: ChorusState = {
+  phase: 'loading',
+  failure: null,
+  revision: -1,
+  profile: '',
+  account: null,
+  tryPeople: [],
+  registration: { state: 'offline', bindings: 0 },
+  registrationAt: 0,
+  devices: [],
+  devicesAt: 0,
+  conversations: new Map(),
+  threads: new Map(),
+  invitations: [],
+  participants: new Map(),
+  changedAt: new Map(),
+  composing: new Map(),
+  preferences: { theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto' },
+  warnings: [],
+  fatal: null,
+  heard: null,
+};
+
+export function applySnapshot(state: ChorusState, snapshot: Snapshot, now: number): ChorusState {
+  if (snapshot.revision < state.revision) return state;
+  const sameAccount = state.account !== null && snapshot.account !== null && state.account.aor === snapshot.account.aor;
+  const forgotten = sameAccount
+    ? {}
+    : { threads: emptyState.threads, participants: emptyState.participants, composing: emptyState.composing };
+  return {
+    ...state,
+    ...forgotten,
+    phase: 'ready',
+    failure: null,
+    revision: snapshot.revision,
+    profile: snapshot.profile,
+    account: snapshot.account,
+    tryPeople: snapshot.tryPeople,
+    registration: snapshot.registration,
+    registrationAt: now,
+    devices: snapshot.devices,
+    devicesAt: now,
+    conversations: new Map(snapshot.conversations.map((conversation) => [conversation.conversation, conversation])),
+    invitations: snapshot.invitations,
+    preferences: snapshot.preferences,
+    warnings: snapshot.warnings,
+    fatal: snapshot.fatal,
+  };
+}
+
+export function applyEvent(state: ChorusState, event: AppEvent, now: number): ChorusState {
+  if (event.revision <= state.revision) return state;
+  return { ...state, ...change(state, event, now), revision: event.revision };
+}
+
+function change(state: ChorusState, event: AppEvent, now: number): Partial<ChorusState> {
+  switch (event.event) {
+    case 'account':
+      return { account: event.account };
+    case 'registration': {
+      const { event: _name, revision: _revision, ...registration } = event;
+      return { registration, registrationAt: now };
+    }
+    case 'devices':
+      return { devices: event.devices, devicesAt: now };
+    case 'invitation': {
+      const { event: _name, revision: _revision, ...invitation } = event;
+      return { invitations: replaceBy(state.invitations, invitation, (other) => other.invitation === invitation.invitation) };
+    }
+    case 'invitationEnded':
+      return { invitations: state.invitations.filter((invitation) => invitation.invitation !== event.invitation) };
+    case 'conversation': {
+      const { event: _name, revision: _revision, ...conversation } = event;
+      return { conversations: withEntry(state.conversations, conversation.conversation, conversation) };
+    }
+    case 'message': {
+      const { event: _name, revision: _revision, ...message } = event;
+      return hearMessage(state, message);
+    }
+    case 'messageRemoved': {
+      const thread = state.threads.get(event.conversation);
+      if (thread === undefined) return {};
+      const messages = thread.messages.filter((message) => message.message !== event.message);
+      return { threads: withEntry(state.threads, event.conversation, { ...thread, messages }) };
+    }
+    case 'composing': {
+      const others = (state.composing.get(event.conversation) ?? []).filter((address) => address !== event.from);
+      return { composing: withEntry(state.composing, event.conversation, event.active ? [...others, event.from] : others) };
+    }
+    case 'participants':
+      return seeParticipants(state, event.conversation, event.participants, now);
+    case 'preferences': {
+      const { event: _name, revision: _revision, ...preferences } = event;
+      return { preferences };
+    }
+    case 'warning': {
+      const { event: _name, revision: _revision, ...warning } = event;
+      return { warnings: replaceBy(state.warnings, warning, (other) => other.code === warning.code) };
+    }
+    case 'fatal':
+      return { fatal: event.error };
+    case 'exit':
+      return { phase: 'closed' };
+  }
+}
+
+function hearMessage(state: ChorusState, message: MessageValue): Partial<ChorusState> {
+  const thread = state.threads.get(message.conversation);
+  const known = thread?.messages.some((other) => sameMessage(other, message)) === true;
+  const typing = state.composing.get(message.conversation);
+  return {
+    ...(thread === undefined
+      ? {}
+      : { threads: withEntry(state.threads, message.conversation, { ...thread, messages: insertMessage(thread.messages, message) }) }),
+    ...(message.direction === 'in' && typing?.includes(message.from) === true && !known
+      ? {
+          composing: withEntry(
+            state.composing,
+            message.conversation,
+            typing.filter((address) => address !== message.from),
+          ),
+        }
+      : {}),
+    ...(message.direction === 'in' && message.state === 'received' && !known ? { heard: message } : {}),
+  };
+}
+
+export function seeParticipants(
+  state: ChorusState,
+  conversation: string,
+  participants: readonly ParticipantValue[],
+  now: number,
+): Partial<ChorusState> {
+  const before = new Map(state.participants.get(conversation)?.map((person) => [person.address, person.state]));
+  const changedAt = new Map(state.changedAt);
+  for (const person of participants) {
+    if (before.get(person.address) !== person.state) changedAt.set(`${conversation} ${person.address}`, now);
+  }
+  return { participants: withEntry(state.participants, conversation, participants), changedAt };
+}
+
+/** The same text sent to oneself comes in as well as out, with one Message-ID. */
+export const sameMessage = (a: MessageValue, b: MessageValue): boolean => a.message === b.message && a.direction === b.direction;
+
+const rank: Record<MessageState, number> = { queued: 0, sending: 1, failed: 1, received: 1, sent: 2, delivered: 3, displayed: 4 };
+
+/**
+ * Brings a page read from the store together with what events brought while it was read. A page may be older than an event that
+ * overtook it: a message never falls back from `delivered`.
+ */
+export function mergePage(known: readonly MessageValue[], page: readonly MessageValue[]): readonly MessageValue[] {
+  return page.reduce((messages, message) => {
+    const other = messages.find((candidate) => sameMessage(candidate, message));
+    return other !== undefined && rank[other.state] > rank[message.state] ? messages : insertMessage(messages, message);
+  }, known);
+}
+
+/** Ordered by the sender's time; of equal times the one that came first stays first. */
+export function insertMessage(messages: readonly MessageValue[], message: MessageValue): readonly MessageValue[] {
+  const at = messages.findIndex((other) => sameMessage(other, message));
+  if (at >= 0 && messages[at]?.sentAt === message.sentAt) return messages.with(at, message);
+  const others = at >= 0 ? messages.toSpliced(at, 1) : messages;
+  const before = others.findLastIndex((other) => other.sentAt <= message.sentAt);
+  return others.toSpliced(before + 1, 0, message);
+}
+
+export function activityOf(conversation: ConversationValue): number {
+  const last = conversation.last;
+  const lastAt = last === null ? 0 : last.direction === 'in' ? (last.receivedAt ?? last.sentAt) : last.sentAt;
+  return Math.max(conversation.createdAt, lastAt);
+}
+
+const ordered = new WeakMap<ChorusState['conversations'], readonly ConversationValue[]>();
+
+/** Newest activity first. The same array as long as no conversation changed. */
+export function orderedConversations(state: ChorusState): readonly ConversationValue[] {
+  const known = ordered.get(state.conversations);
+  if (known !== undefined) return known;
+  const list = [...state.conversations.values()].sort((a, b) => activityOf(b) - activityOf(a));
+  ordered.set(state.conversations, list);
+  return list;
+}
+
+export function withEntry<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> {
+  return new Map(map).set(key, value);
+}
+
+function replaceBy<T>(list: readonly T[], value: T, same: (other: T) => boolean): readonly T[] {
+  const at = list.findIndex(same);
+  return at < 0 ? [...list, value] : list.with(at, value);
+}

@@ -1,0 +1,463 @@
+/** Every sentence a person reads. Sentence case, short, no protocol words on the chat side, never blame. */
+import type { ErrorCode, ErrorValue, MessageState, RegistrationState, WarningValue } from '../preload/contract';
+
+const list = new Intl.ListFormat('en', { style: 'long', type: 'conjunction' });
+
+/** "Bob", "Bob and Carol", "Bob, Carol and Dave". */
+export const names = (all: readonly string[]): string => list.format(all).replace(/, and /, ' and ');
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+
+export const words = {
+  product: 'Chorus',
+  today: 'Today',
+  yesterday: 'Yesterday',
+  dayAt: (day: string, time: string) => `${day} at ${time}`,
+  seconds: (n: number) => `${n} s`,
+  minutes: (n: number) => `${n} min`,
+  hours: (n: number) => `${n} h`,
+  days: (n: number) => counted(n, 'day', 'days'),
+  possessive: (who: string, what: string) => `${who}’s ${what}`,
+  you: 'You',
+  youSmall: 'you',
+  nobody: 'Nobody',
+  emptyGroup: 'Empty group',
+  close: 'Close',
+  cancel: 'Cancel',
+  save: 'Save',
+  back: 'Back to chats',
+  copy: (what: string) => `Copy ${what}`,
+  copied: 'Copied',
+  loading: 'Loading',
+
+  places: { chats: 'Chats', devices: 'Devices', settings: 'Settings' },
+  main: 'Main',
+
+  me: {
+    newChat: 'New chat',
+    search: 'Search',
+    clearSearch: 'Clear the search',
+    conversations: 'Conversations',
+    noChats: 'No chats yet',
+    noChatsBody: 'Write to someone by name or by address.',
+    nothingFound: (query: string) => `Nothing for “${query}”`,
+    nothingFoundBody: 'Names and last messages were searched on this device.',
+    unread: (n: number) => `${n} unread`,
+    draft: 'Draft:',
+    goesOn: 'Goes on in the group',
+    leftGroup: 'You left this group',
+    typing: (who: string) => `${who} is typing`,
+    typingMany: (count: number) => `${count} people are typing`,
+    from: (who: string, text: string) => `${who}: ${text}`,
+  },
+
+  device: {
+    /** After the device's own name in the left pane; a registered device needs no word. */
+    suffix: {
+      registered: '',
+      refreshing: 'checking',
+      connecting: 'checking',
+      registering: 'checking',
+      offline: 'offline',
+      waiting: 'offline',
+      rejected: 'refused',
+    } satisfies Record<RegistrationState, string>,
+    state: {
+      registered: 'Registered',
+      refreshing: 'Checking',
+      connecting: 'Connecting',
+      registering: 'Registering',
+      offline: 'Offline',
+      waiting: 'Offline, trying again soon',
+      rejected: 'Refused by the server',
+    } satisfies Record<RegistrationState, string>,
+    called: (name: string, suffix: string) => (suffix === '' ? name : `${name}, ${suffix}`),
+  },
+
+  connection: {
+    offline: ['Offline.', 'Messages wait here and go out by themselves.'],
+    connecting: ['Connecting.', 'Messages wait here and go out by themselves.'],
+    waiting: (seconds: string) => `Messages wait here. Next try in ${seconds}.`,
+    waitingNow: 'Messages wait here. Trying again now.',
+    checking: (device: string) => `Asking the server whether ${device} is still registered.`,
+    tryNow: 'Try now',
+    rejected: 'The server refused this device.',
+    signInAgain: 'Sign in again',
+    tryAgain: 'Try again',
+  },
+
+  chat: {
+    on: (device: string) => `on ${device}`,
+    typing: (who: string) => `${who} is typing`,
+    reaching: (who: string) => `Reaching ${who}’s devices`,
+    inGroup: (people: number, devices: number) => `${counted(people, 'person', 'people')}, ${counted(devices, 'device', 'devices')} in`,
+    leftGroup: 'You left this group',
+    endedGroup: 'Nobody is connected to this group',
+    addPeople: 'Add people',
+    details: 'Details',
+    messagesWith: (title: string) => `Messages with ${title}`,
+    placeholder: (who: string) => `Message ${who}`,
+    composer: 'Message',
+    send: 'Send',
+    newest: 'Go to the newest message',
+    newCount: (n: number) => counted(n, 'new message', 'new messages'),
+    older: 'Loading earlier messages',
+    olderFailed: 'Earlier messages could not be read.',
+    failed: 'The messages of this chat could not be read.',
+    retry: 'Retry',
+    remove: 'Delete',
+    notJoined: 'You left this group. Its messages stay here.',
+    continuedHint: (who: string) => `Only ${who} sees what you write here. The group does not.`,
+    start: (who: string) => `This is the beginning of your chat with ${who}.`,
+    startGroup: 'This is the beginning of the group.',
+    choose: 'Choose a chat',
+    chooseBody: 'Or begin a new one with Ctrl+N.',
+    heard: (who: string, text: string) => `${who}: ${text}`,
+  },
+
+  message: {
+    state: {
+      queued: 'Waiting to be sent',
+      sending: 'Sending',
+      sent: 'Sent',
+      delivered: 'Delivered',
+      displayed: 'Read',
+      failed: 'Not sent',
+      received: 'Received',
+    } satisfies Record<MessageState, string>,
+    fromDevice: (device: string) => `from ${device}`,
+    late: ['Came late.', (sent: string, arrived: string) => `Sent ${sent}, arrived ${arrived}`] as const,
+    deliveredTo: (who: string) => `Delivered to ${who}`,
+    readBy: (who: string) => `Read by ${who}`,
+    failedFor: (who: string) => `Could not be delivered to ${who}`,
+    notSent: 'Not sent. It is kept here.',
+  },
+
+  group: {
+    making: 'Making the group',
+    made: 'The group',
+    count: (there: number, all: number) => `${there} of ${all} in`,
+    inviting: 'Inviting',
+    asking: 'Waiting for an answer from',
+    moved: (device: string) => `moved here on ${device}`,
+    movedPlain: 'moved here',
+    joined: (device: string) => `joined on ${device}`,
+    joinedPlain: 'joined',
+    declined: 'declined',
+    declinedWhy: (who: string) => `The group goes on without ${who}, who sees nothing written here.`,
+    unreachable: 'could not be reached',
+    unreachableWhy: (who: string) => `None of ${who}’s devices answered. The group goes on without ${who}.`,
+    left: 'left',
+    removed: 'was removed',
+    gone: 'is not in the group',
+    inviteAgain: 'Invite again',
+    inviting2: (who: string) => `Inviting ${who}`,
+    writeTo: (who: string) => `Write to ${who}`,
+    grown: (who: string) => `Grown out of your chat with ${who}`,
+    grownBody: (who: string) => `Earlier messages stay in that chat. ${who} cannot see them.`,
+    grownBodyPlain: 'Earlier messages stay in that chat.',
+    openOld: (who: string) => `Open the chat with ${who}`,
+    goesOn: (title: string) => `This chat goes on in the group “${title}”`,
+    goesOnBody: 'What was written here stays here, readable for you two alone.',
+    openGroup: 'Open the group',
+    peopleAndDevices: 'People and their devices',
+    continuity: 'Continuity',
+    oldChat: (who: string) => `Your chat with ${who}`,
+    oldChatBody: (time: string) => `Until ${time}, kept and readable`,
+    leave: 'Leave group',
+    leaveTitle: 'Leave this group?',
+    leaveBody: 'Its messages stay on this device. You receive no new ones until someone adds you again.',
+    noPeople: 'Who is in will show here as soon as the group answers.',
+    thisDevice: (name: string) => `${name}, this device`,
+    here: 'Here',
+    asked: 'Asking',
+    leaving: 'Leaving',
+    notIn: 'Not in this group',
+    word: { departed: 'Left', booted: 'Removed', failed: 'Not reached', busy: 'Declined' },
+  },
+
+  addPeople: {
+    title: 'Add people to this chat',
+    titleGroup: 'Add people to this group',
+    input: 'Name or address',
+    suggestions: 'Suggestions',
+    remove: (who: string) => `Remove ${who}`,
+    asAddress: (address: string) => `Use ${address}`,
+    useAddressHint: 'As an address',
+    noneLeft: 'Nobody else is known yet. Type an address.',
+    noMatch: 'Nobody by that name. Type a whole address, for example bob@example.org.',
+    hidden: (who: string) => `${who} will not see earlier messages.`,
+    moves: (who: string) => `${who}’s chat moves here on `,
+    movesPlain: (who: string) => `${who}’s chat moves here.`,
+    stays: 'The chat between you two stays readable.',
+    makeGroup: (n: number) => `Make a group of ${n}`,
+    makeGroupPlain: 'Make a group',
+    add: (who: string) => `Add ${who}`,
+    addPlain: 'Add',
+    inviting: (who: string) => `Inviting ${who}`,
+    failed: 'The group was not made.',
+    failedGroup: 'Nobody was added.',
+    key: 'Enter',
+  },
+
+  newChat: { title: 'New chat', input: 'Name or address', open: 'Open', failed: 'The chat could not be opened.' },
+
+  invitation: {
+    group: (who: string) => `${who} invites you to a group`,
+    chat: (who: string) => `${who} wants to chat with you`,
+    with: (who: string) => `With ${who}.`,
+    replaces: (who: string) => `It takes the place of your chat with ${who}, which stays readable.`,
+    accept: 'Accept',
+    decline: 'Decline',
+    failed: 'Your answer did not get through.',
+  },
+
+  empty: {
+    alone: 'Nobody else is here yet',
+    aloneBody: 'Open a window for someone else on this computer, then write to each other.',
+    openWindow: (who: string) => `Open ${who}’s window`,
+    openOwn: 'Open a second device of yours',
+    opening: (who: string) => `${who}’s window is opening.`,
+    openFailed: 'The window could not be opened.',
+  },
+
+  devices: {
+    title: 'Devices',
+    checkAgain: 'Check again',
+    checked: (time: string) => `Checked ${time}`,
+    thisDevice: 'This device',
+    rename: 'Rename this device',
+    name: 'Name of this device',
+    state: 'State',
+    can: 'Can do',
+    validUntil: 'Valid',
+    valid: (left: string, time: string) => `${left} more, until ${time}`,
+    expired: (time: string) => `Ran out at ${time}`,
+    address: 'Public GRUU',
+    noGruu: 'The server gave none',
+    id: 'ID',
+    registered: 'Registered',
+    signedOut: 'Signed out',
+    unknown: 'Unknown while this device is offline',
+    none: 'No device is registered',
+    noneBody: 'As soon as the server has confirmed this device, it and your other devices show here.',
+    another: 'Open another device',
+    anotherBody: 'Each opens in its own window on this computer and is a device of its own.',
+    another2: (who: string) => `A device of ${who}`,
+    anotherYou: 'A second one of yours',
+    renameFailed: 'The name was not changed.',
+    nothing: 'Nothing it tells of',
+  },
+
+  capability: {
+    session: 'chat',
+    'session.group': 'groups',
+    msg: 'messages',
+    'msg.group': 'messages to lists',
+    largemsg: 'long messages',
+    filetransfer: 'files',
+    deferred: 'messages kept while away',
+    systemmsg: 'system messages',
+  } as Readonly<Record<string, string>>,
+
+  settings: {
+    title: 'Settings',
+    sections: { general: 'General', account: 'Account', keyboard: 'Keyboard', about: 'About' },
+    appearance: 'Appearance',
+    theme: 'Theme',
+    themes: { system: 'System', light: 'Light', dark: 'Dark' },
+    messages: 'Messages',
+    read: 'Tell people when I have read a message',
+    readHint: 'They see it as a filled mark. Your own messages ask for the same.',
+    delivered: 'Tell people when a message has arrived',
+    deliveredHint: 'They see two ticks. Your own messages ask for the same.',
+    typing: 'Tell people when I am typing',
+    invitations: 'Invitations',
+    accept: 'When someone invites me to a chat or a group',
+    acceptHint: 'Asking shows who else is in before you join.',
+    accepts: { auto: 'Join', ask: 'Ask me' },
+    failed: 'The setting was not kept.',
+    you: 'You',
+    name: 'Name',
+    address: 'Address',
+    thisDevice: 'This device',
+    deviceHint: 'People you chat with see this name.',
+    registration: 'Registration',
+    registeredFor: (left: string, devices: number) =>
+      `For another ${left}. The server knows ${counted(devices, 'device', 'devices')} of yours.`,
+    registerNow: 'Register now',
+    instanceId: 'Instance ID',
+    instanceHint: (nickname: string) => `Made once for this profile, never changed. Its nickname is ${nickname}.`,
+    profile: 'Profile',
+    keyboardTitle: 'Keyboard',
+    about: 'About Chorus',
+    aboutBody: 'A messenger for people with several devices, over SIP and OMA CPM.',
+    licences: 'Made with',
+    licence: [
+      ['Inter', 'Typeface, SIL Open Font License 1.1'],
+      ['JetBrains Mono', 'Typeface for IDs, SIL Open Font License 1.1'],
+      ['Lucide', 'Icons, ISC License'],
+    ] as const,
+  },
+
+  shortcuts: {
+    title: 'Keyboard',
+    all: [
+      ['Ctrl+K', 'Search chats'],
+      ['Ctrl+N', 'New chat'],
+      ['Ctrl+Shift+A', 'Add people to the open chat'],
+      ['Alt+Up, Alt+Down', 'Chat before, chat after'],
+      ['Enter', 'Send'],
+      ['Shift+Enter', 'Break the line'],
+      ['Esc', 'Close what lies on top'],
+      ['?', 'Show this list'],
+    ] as const,
+  },
+
+  first: {
+    title: 'One conversation, all your devices',
+    lead: 'Choose how to begin.',
+    how: 'How to begin',
+    try: 'Try it on this computer',
+    tryBody: (people: string) => `Be one of ${people}. A small network starts inside Chorus and never leaves this computer.`,
+    signIn: 'Sign in',
+    signInBody: 'With your address and password. Chorus registers at your server before it keeps anything.',
+    youAre: 'You are',
+    address: 'Address',
+    addressExample: 'alice@example.org',
+    password: 'Password',
+    advanced: 'Advanced',
+    server: 'Server',
+    serverExample: 'sip:proxy.example.org;transport=tcp',
+    serverHint: 'Only if it is not the one of your address.',
+    deviceName: 'Then name this device',
+    deviceDefault: 'Desktop 1',
+    deviceHint: (who: string) => `Everyone you chat with sees it as “on ${who}”. You can change it at any time.`,
+    deviceHintPlain: 'Everyone you chat with sees this name. You can change it at any time.',
+    start: 'Start',
+    starting: 'Starting',
+    signingIn: 'Signing in',
+    needAddress: 'An address looks like alice@example.org.',
+    needPassword: 'The password is missing.',
+    needName: 'Give this device a name.',
+    again: 'Sign in again',
+    againTitle: 'Sign in again',
+    tryFailed: 'The network on this computer did not start.',
+    signInFailed: 'You are not signed in.',
+  },
+
+  fatal: {
+    quit: 'Close Chorus',
+    details: 'For the log',
+    closed: 'Chorus has stopped',
+    closedBody: 'Open it again to go on. Nothing is lost.',
+    startFailed: 'Chorus could not start',
+  },
+
+  dismiss: 'Hide this notice',
+} as const;
+
+/** What a bar says of a warning that stays; the program's own `text` follows where it tells more. */
+export const warningWords: Record<WarningValue['code'], string> = {
+  'secrets-in-file': 'This computer offers no safe place for passwords. Yours is kept in a file that only your user account can read.',
+  'storage-full': 'The disk is full. New messages cannot be kept until there is space again.',
+  'network-stopped': 'The network on this computer has stopped. Messages wait here. Start Chorus again to bring it back.',
+  'server-deviates': 'The server does something unusual. Chorus goes on, but not everything may work.',
+  internal: 'Something inside Chorus went wrong. It goes on; starting it again is the safest.',
+};
+
+export interface Explanation {
+  /** What happened. */
+  title: string;
+  /** What the program does, and what the person can do. */
+  body: string;
+}
+
+/** `who` refused or could not be reached: "Bob’s Laptop", "The server". */
+type Words = (said: string, who: string) => Explanation;
+
+const errorWords: Record<ErrorCode, Words> = {
+  'ipc/refused': () => ({ title: 'Chorus did not understand its own window', body: 'Nothing was changed. Start Chorus again.' }),
+  'account/none': () => ({ title: 'Nobody is signed in', body: 'Sign in first.' }),
+  'account/bad-address': () => ({ title: 'That is not an address', body: 'An address looks like alice@example.org or +4712345678.' }),
+  'account/bad-credentials': (said) => ({
+    title: 'The server did not accept this password',
+    body: `${sentence(said)}Check the address and type the password again.`,
+  }),
+  'identity/unreadable': () => ({
+    title: 'The identity of this device cannot be read',
+    body: 'Chorus does not make a new one by itself, for people would see a stranger. Bring back the profile folder from a copy, or start with another profile.',
+  }),
+  'profile/in-use': () => ({
+    title: 'This profile is already open',
+    body: 'Another Chorus on this computer uses it. Go on in that window, or start this one with another profile.',
+  }),
+  'storage/full': () => ({
+    title: 'The disk is full',
+    body: 'Nothing new can be kept. Free some space, then start Chorus again. What you have is safe.',
+  }),
+  'storage/unreadable': () => ({
+    title: 'The stored messages cannot be read',
+    body: 'The file is damaged or was locked with another key. Chorus has left it untouched. Bring it back from a copy, or start with another profile.',
+  }),
+  'storage/failed': () => ({
+    title: 'The stored messages are out of reach',
+    body: 'Reading or writing failed. Nothing was lost. Start Chorus again.',
+  }),
+  'net/unreachable': (_said, who) => ({
+    title: `${who} could not be reached`,
+    body: 'There is no connection. Check the network and the server’s address.',
+  }),
+  'net/timeout': (_said, who) => ({
+    title: `${who} did not answer in time`,
+    body: 'The connection stands, but no answer came. Try again in a moment.',
+  }),
+  'sip/rejected': (said, who) => ({
+    title: `${who} refused${said === '' ? '' : ` (${said})`}`,
+    body: 'Nothing was lost. Try again later.',
+  }),
+  'sip/not-registered': () => ({ title: 'This device is not registered', body: 'Chorus goes on as soon as the server has confirmed it.' }),
+  'sip/malformed': (_said, who) => ({
+    title: `${who} sent something that cannot be understood`,
+    body: 'Chorus left it aside. Try again; if it stays so, the other side needs mending.',
+  }),
+  'msrp/rejected': (said, who) => ({
+    title: `${who} did not accept the message${said === '' ? '' : ` (${said})`}`,
+    body: 'It is kept here. Try again.',
+  }),
+  'msrp/closed': (_said, who) => ({ title: `The connection to ${inSentence(who)} was cut`, body: 'The message is kept here. Try again.' }),
+  'message/undelivered': (said, who) => ({
+    title: `${who} did not get the message${said === '' ? '' : ` (${said})`}`,
+    body: 'It is kept here. Try again.',
+  }),
+  'conversation/unknown': () => ({ title: 'This chat is not here any more', body: 'Choose another one, or begin it anew.' }),
+  'conversation/no-session': (_said, who) => ({
+    title: `There is no connection to ${inSentence(who)} yet`,
+    body: 'Send a message first, then try again.',
+  }),
+  'group/nobody-joined': (said) => ({
+    title: 'Nobody joined',
+    body: `Everyone declined or could not be reached${said === '' ? '' : ` (${said})`}. Your chat goes on as before.`,
+  }),
+  internal: () => ({
+    title: 'Something inside Chorus went wrong',
+    body: 'Nothing was lost. Try again, and start Chorus again if it stays so.',
+  }),
+};
+
+const theServer = 'The server';
+
+/** The peer's own status and reason are part of the words, where there are any. */
+export function explain(error: ErrorValue, who: string = theServer): Explanation {
+  const said = [error.status, error.reason].filter((part) => part !== undefined && part !== '').join(' ');
+  return errorWords[error.code](said, who);
+}
+
+/** One line under a message: what happened, and what becomes of it. */
+export function explainLine(error: ErrorValue, who?: string): string {
+  const { title, body } = explain(error, who);
+  return error.retry === 'auto' ? `${title}. ${words.connection.offline[1]}` : `${title}. ${body}`;
+}
+
+const sentence = (said: string): string => (said === '' ? '' : `It answered ${said}. `);
+const inSentence = (who: string): string => (who === theServer ? 'the server' : who);

@@ -1,0 +1,128 @@
+import { memo } from 'react';
+import type { MessageValue, PersonValue } from '../../preload/contract';
+import { clockTime, fullTime } from '../clock';
+import { useGround } from '../desk';
+import { Avatar } from '../parts/Avatar';
+import { DeviceIcon } from '../parts/DeviceIcon';
+import { StateMark } from '../parts/StateMark';
+import { deviceOf, firstName, hueOf } from '../person';
+import { explainLine, names, words } from '../text';
+
+interface BubbleProps {
+  message: MessageValue;
+  first: boolean;
+  last: boolean;
+  meta: boolean;
+  isAfterDay: boolean;
+  isGroup: boolean;
+  /** The name of this device: own messages of another one say from which. */
+  ownDevice: string;
+  peerDevice: string | null;
+  peer: PersonValue | null;
+}
+
+/** One message. Its text is a text node and nothing else, whatever it contains. */
+export const Bubble = memo(function Bubble(props: BubbleProps) {
+  const { message, first, last, meta, isAfterDay, isGroup, ownDevice } = props;
+  const isOut = message.direction === 'out';
+  const sender = { address: message.from, name: message.fromName };
+  const isNamed = isGroup && !isOut;
+  const via = isOut && message.fromDevice !== null && message.fromDevice !== ownDevice ? message.fromDevice : null;
+  const classes = [
+    'said',
+    isOut ? 'out' : 'in',
+    first ? 'first' : '',
+    isNamed ? `many hue-${hueOf(message.from)}` : '',
+    isAfterDay ? 'day-before' : '',
+  ];
+  return (
+    <div className={classes.filter((name) => name !== '').join(' ')}>
+      {isNamed && first ? <div className="who">{firstName(sender)}</div> : null}
+      <div
+        className="bubble"
+        data-testid="message"
+        data-message={message.message}
+        data-state={message.state}
+        data-direction={message.direction}
+        data-from={message.from}
+      >
+        {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : firstName(sender)}: </span>}
+        <span className="said-text" dir="auto">
+          {message.text}
+        </span>
+        {meta || via !== null ? (
+          <span className="meta">
+            {via === null ? null : (
+              <span className="via">
+                <DeviceIcon name={via} size={12} />
+                {words.message.fromDevice(via)}
+              </span>
+            )}
+            <time dateTime={new Date(message.sentAt).toISOString()} title={timeTitle(message, sender)}>
+              {clockTime(message.sentAt)}
+            </time>
+            {isOut ? <StateMark state={message.state} title={receiptTitle(message)} /> : null}
+          </span>
+        ) : null}
+      </div>
+      {message.state === 'failed' ? <Remedy message={message} who={peerWords(props)} /> : null}
+      {isNamed && last ? <Avatar person={sender} size={28} /> : null}
+    </div>
+  );
+});
+
+function Remedy({ message, who }: { message: MessageValue; who: string | undefined }) {
+  const { store } = useGround();
+  return (
+    <div className="remedy" data-testid="message-error" data-code={message.error?.code}>
+      <span>{message.error === null ? words.message.notSent : explainLine(message.error, who)}</span>
+      <button
+        type="button"
+        className="link"
+        data-testid="message-retry"
+        onClick={() => void store.call('retry', { message: message.message })}
+      >
+        {words.chat.retry}
+      </button>
+      <button
+        type="button"
+        className="link"
+        data-testid="message-delete"
+        onClick={() => void store.call('discard', { message: message.message })}
+      >
+        {words.chat.remove}
+      </button>
+    </div>
+  );
+}
+
+/** Who it was that did not take the message: the other person's device, the person, or in a group the server between. */
+function peerWords({ isGroup, peer, peerDevice }: BubbleProps): string | undefined {
+  if (isGroup || peer === null) return undefined;
+  return peerDevice === null ? firstName(peer) : deviceOf(peer, peerDevice);
+}
+
+function timeTitle(message: MessageValue, sender: PersonValue): string {
+  const at = fullTime(message.sentAt);
+  return message.direction === 'in' && message.fromDevice !== null ? `${at}, ${words.chat.on(deviceOf(sender, message.fromDevice))}` : at;
+}
+
+/** "Read by Bob; Delivered to Carol": what is known of each, the furthest first. */
+function receiptTitle(message: MessageValue): string {
+  const label = words.message.state[message.state];
+  if (message.receipts.length < 2) return label;
+  const person = (address: string): string => firstName({ address, name: '' });
+  const of = (disposition: string): string[] => [
+    ...new Set(message.receipts.filter((receipt) => receipt.disposition === disposition).map((receipt) => receipt.address)),
+  ];
+  const displayed = of('displayed');
+  const delivered = of('delivered').filter((address) => !displayed.includes(address));
+  const failed = of('failed');
+  return [
+    displayed.length === 0 ? '' : words.message.readBy(names(displayed.map(person))),
+    delivered.length === 0 ? '' : words.message.deliveredTo(names(delivered.map(person))),
+    failed.length === 0 ? '' : words.message.failedFor(names(failed.map(person))),
+  ]
+    .filter((part) => part !== '')
+    .join('; ');
+}

@@ -1,0 +1,147 @@
+import { ArrowLeft, PanelRight, UserRoundPlus } from 'lucide-react';
+import { useEffect } from 'react';
+import type { ConversationValue } from '../../preload/contract';
+import { useChorus, useDesk, useGround } from '../desk';
+import { ConversationAvatar } from '../parts/Avatar';
+import { Empty } from '../parts/Empty';
+import { SkeletonBubbles } from '../parts/Skeleton';
+import { conversationTitle, deviceOf, firstName, fullName, plainAddress } from '../person';
+import { explain, words } from '../text';
+import { Composer } from './Composer';
+import { useTypingWords } from './ConversationRow';
+import { Notices } from './Notices';
+import { Stream } from './Stream';
+
+export function Chat({ conversation }: { conversation: ConversationValue }) {
+  const { store } = useGround();
+  const id = conversation.conversation;
+  const isGroup = conversation.kind === 'group';
+  useEffect(() => {
+    void store.openThread(id);
+    if (isGroup) void store.readParticipants(id);
+  }, [store, id, isGroup]);
+
+  return (
+    <main className="pane chat" data-testid="chat" data-conversation={id} data-kind={conversation.kind} data-session={conversation.session}>
+      <Header conversation={conversation} />
+      <Notices where="main" />
+      <Messages key={id} conversation={conversation} />
+      {isGroup && !conversation.joined ? (
+        <p className="closed-note">{words.chat.notJoined}</p>
+      ) : (
+        <Composer key={`composer ${id}`} conversation={conversation} />
+      )}
+    </main>
+  );
+}
+
+function Header({ conversation }: { conversation: ConversationValue }) {
+  const { desk } = useGround();
+  const details = useDesk((state) => state.details);
+  const isGroup = conversation.kind === 'group';
+  const canAdd = !isGroup || conversation.joined;
+  const add = () => desk.set({ dialog: { dialog: 'addPeople', conversation: conversation.conversation } });
+  const goBack = () => {
+    desk.set({ selected: null });
+    requestAnimationFrame(() =>
+      document
+        .querySelector<HTMLElement>(`[data-testid="conversation"][data-conversation="${CSS.escape(conversation.conversation)}"]`)
+        ?.focus(),
+    );
+  };
+  return (
+    <header className="bar ruled">
+      <button type="button" className="icon-button back" aria-label={words.back} data-testid="back" onClick={goBack}>
+        <ArrowLeft size={20} strokeWidth={1.75} />
+      </button>
+      <ConversationAvatar conversation={conversation} size={36} />
+      <div className="grow">
+        <h1 className="title cut" data-testid="chat-title">
+          {conversationTitle(conversation)}
+        </h1>
+        <Under conversation={conversation} />
+      </div>
+      <div className="acts">
+        {!canAdd ? null : (
+          <button
+            type="button"
+            className={isGroup ? 'icon-button' : 'button'}
+            aria-label={words.chat.addPeople}
+            title={`${words.chat.addPeople} (Ctrl+Shift+A)`}
+            data-testid="add-people"
+            onClick={add}
+          >
+            <UserRoundPlus size={isGroup ? 18 : 16} strokeWidth={1.75} />
+            {isGroup ? null : <span className="add-word">{words.chat.addPeople}</span>}
+          </button>
+        )}
+        {isGroup ? (
+          <button
+            id="details-toggle"
+            type="button"
+            className={`icon-button${details ? ' on' : ''}`}
+            aria-label={words.chat.details}
+            aria-pressed={details}
+            title={words.chat.details}
+            data-testid="details-toggle"
+            onClick={() => desk.set({ details: !details })}
+          >
+            <PanelRight size={18} strokeWidth={1.75} />
+          </button>
+        ) : null}
+      </div>
+    </header>
+  );
+}
+
+/** Under the name: who is typing, else on which device the other person is, else who is in. */
+function Under({ conversation }: { conversation: ConversationValue }) {
+  const typing = useTypingWords(conversation);
+  const participants = useChorus((state) => state.participants.get(conversation.conversation));
+  return (
+    <div className={`under cut${typing === null ? '' : ' typing'}`} data-testid="chat-under">
+      {typing ??
+        underWords(
+          conversation,
+          participants?.filter((person) => person.state === 'connected'),
+        )}
+    </div>
+  );
+}
+
+function underWords(conversation: ConversationValue, connected: readonly { devices: readonly { state: string }[] }[] | undefined): string {
+  const [person] = conversation.people;
+  if (conversation.kind === 'oneToOne') {
+    if (person === undefined) return '';
+    if (conversation.session === 'pending') return words.chat.reaching(firstName(person));
+    const device = conversation.peerDevice?.name ?? null;
+    return device === null ? plainAddress(person.address) : words.chat.on(deviceOf(person, device));
+  }
+  if (!conversation.joined) return words.chat.leftGroup;
+  if (connected === undefined || connected.length === 0) return conversation.people.map(fullName).join(', ');
+  const devices = connected.flatMap((someone) => someone.devices).filter((device) => device.state === 'connected');
+  return words.chat.inGroup(connected.length, Math.max(devices.length, connected.length));
+}
+
+function Messages({ conversation }: { conversation: ConversationValue }) {
+  const { store } = useGround();
+  const thread = useChorus((state) => state.threads.get(conversation.conversation));
+  if (thread === undefined || (thread.status === 'loading' && thread.messages.length === 0)) {
+    return (
+      <div className="stream-frame">
+        <SkeletonBubbles />
+      </div>
+    );
+  }
+  if (thread.status === 'failed' && thread.messages.length === 0) {
+    const body = thread.error === null ? '' : explain(thread.error).body;
+    return (
+      <Empty icon={null} title={words.chat.failed} body={body} bad fills testId="messages-failed">
+        <button type="button" className="button" onClick={() => void store.openThread(conversation.conversation)}>
+          {words.connection.tryAgain}
+        </button>
+      </Empty>
+    );
+  }
+  return <Stream conversation={conversation} thread={thread} />;
+}

@@ -1,0 +1,120 @@
+import { CircleAlert } from 'lucide-react';
+import { memo } from 'react';
+import type { ConversationValue } from '../../preload/contract';
+import { listTime, useNow } from '../clock';
+import { useChorus, useDesk, useGround } from '../desk';
+import { ConversationAvatar } from '../parts/Avatar';
+import { StateMark } from '../parts/StateMark';
+import { TypingDots } from '../parts/Typing';
+import { conversationTitle, firstName } from '../person';
+import { activityOf } from '../state';
+import { words } from '../text';
+
+interface ConversationRowProps {
+  conversation: ConversationValue;
+  isSelected: boolean;
+  isStop: boolean;
+}
+
+export const ConversationRow = memo(function ConversationRow({ conversation, isSelected, isStop }: ConversationRowProps) {
+  const { desk } = useGround();
+  const now = useNow(60_000);
+  const title = conversationTitle(conversation);
+  const { unread } = conversation;
+  return (
+    <button
+      type="button"
+      className={`row${isSelected ? ' on' : ''}${unread > 0 ? ' unread' : ''}`}
+      aria-current={isSelected ? 'true' : undefined}
+      tabIndex={isStop ? 0 : -1}
+      data-testid="conversation"
+      data-conversation={conversation.conversation}
+      data-name={title}
+      data-kind={conversation.kind}
+      data-unread={unread}
+      onClick={() => desk.openChat(conversation.conversation)}
+    >
+      <ConversationAvatar conversation={conversation} />
+      <div className="cut">
+        <div className="line">
+          <span className="name cut">{title}</span>
+          <time>{listTime(activityOf(conversation), now)}</time>
+        </div>
+        <div className="line two">
+          <LastLine conversation={conversation} />
+        </div>
+      </div>
+    </button>
+  );
+});
+
+/** Who is typing, else what is not sent yet, else the last message with what became of it. */
+function LastLine({ conversation }: { conversation: ConversationValue }) {
+  const { last, unread } = conversation;
+  const draft = useDesk((state) => state.drafts.get(conversation.conversation) ?? '');
+  const typing = useTypingWords(conversation);
+  const successor = useChorus((state) =>
+    conversation.continuedBy === null ? undefined : state.conversations.get(conversation.continuedBy),
+  );
+  const badge =
+    unread > 0 ? (
+      <span className="badge">
+        <span aria-hidden="true">{unread}</span>
+        <span className="hidden-text">{words.me.unread(unread)}</span>
+      </span>
+    ) : null;
+
+  if (typing !== null) {
+    return (
+      <>
+        <span className="last cut accent">{typing}</span>
+        {badge ?? <TypingDots />}
+      </>
+    );
+  }
+  if (draft.trim() !== '') {
+    return (
+      <>
+        <span className="last cut">
+          <span className="accent draft">{words.me.draft}</span> {draft.trim()}
+        </span>
+        {badge}
+      </>
+    );
+  }
+  if (conversation.kind === 'group' && !conversation.joined) return <span className="last cut">{words.me.leftGroup}</span>;
+  if (successor !== undefined && (last === null || last.sentAt <= successor.createdAt)) {
+    return <span className="last cut">{words.me.goesOn}</span>;
+  }
+  if (last === null) return <span className="last cut" />;
+  const sender = last.direction === 'out' ? words.you : firstName({ address: last.from, name: last.fromName });
+  const text = last.text.replaceAll(/\s+/g, ' ');
+  return (
+    <>
+      <span className="last cut">{conversation.kind === 'group' ? words.me.from(sender, text) : text}</span>
+      {badge}
+      {badge !== null || last.direction === 'in' ? null : last.state === 'failed' ? (
+        <CircleAlert
+          className="mark failed"
+          size={16}
+          strokeWidth={1.75}
+          role="img"
+          aria-label={words.message.state.failed}
+          aria-hidden={false}
+        />
+      ) : (
+        <StateMark state={last.state} />
+      )}
+    </>
+  );
+}
+
+/** "Carol is typing", or null. */
+export function useTypingWords(conversation: ConversationValue): string | null {
+  const typing = useChorus((state) => state.composing.get(conversation.conversation));
+  if (typing === undefined || typing.length === 0) return null;
+  if (typing.length > 1) return words.me.typingMany(typing.length);
+  const address = typing[0] ?? '';
+  const person = conversation.people.find((other) => other.address === address) ?? { address, name: '' };
+  return words.me.typing(firstName(person));
+}

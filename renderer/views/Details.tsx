@@ -1,0 +1,147 @@
+import { Split, X } from 'lucide-react';
+import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
+import { sentenceTime, useNow } from '../clock';
+import { useChorus, useGround } from '../desk';
+import { Avatar } from '../parts/Avatar';
+import { DeviceIcon } from '../parts/DeviceIcon';
+import { fullName } from '../person';
+import { words } from '../text';
+import { useOldChat } from './ContinuityCards';
+import { isAsked } from './GroupCard';
+
+export function Details({ conversation }: { conversation: ConversationValue }) {
+  const { desk } = useGround();
+  const participants = useChorus((state) => state.participants.get(conversation.conversation)) ?? [];
+  const close = () => {
+    desk.set({ details: false });
+    document.getElementById('details-toggle')?.focus();
+  };
+  const mine = participants.filter((person) => person.self);
+  const others = participants.filter((person) => !person.self);
+  return (
+    <aside className="pane right" aria-label={words.chat.details} data-testid="details">
+      <header className="bar ruled">
+        <h2>{words.chat.details}</h2>
+        <button type="button" className="icon-button" aria-label={words.close} onClick={close}>
+          <X size={18} strokeWidth={1.75} />
+        </button>
+      </header>
+      <div className="scroll">
+        <section className="section">
+          <header>
+            <h3>{words.group.peopleAndDevices}</h3>
+            {conversation.joined ? (
+              <button
+                type="button"
+                className="link"
+                onClick={() => desk.set({ dialog: { dialog: 'addPeople', conversation: conversation.conversation } })}
+              >
+                {words.chat.addPeople}
+              </button>
+            ) : null}
+          </header>
+          {participants.length === 0 ? <p className="hint">{words.group.noPeople}</p> : null}
+          <ul>
+            {[...mine, ...others].map((person) => (
+              <Person key={person.address} person={person} />
+            ))}
+          </ul>
+        </section>
+        <Continuity conversation={conversation} />
+        {conversation.joined ? (
+          <section className="section">
+            <button
+              type="button"
+              className="button danger"
+              data-testid="leave"
+              onClick={() => desk.set({ dialog: { dialog: 'leave', conversation: conversation.conversation } })}
+            >
+              {words.group.leave}
+            </button>
+          </section>
+        ) : null}
+      </div>
+    </aside>
+  );
+}
+
+function Person({ person }: { person: ParticipantValue }) {
+  const ownGruu = useChorus((state) => state.devices.find((device) => device.self)?.pubGruu ?? null);
+  const ownName = useChorus((state) => state.account?.deviceName);
+  const outcome = person.state === 'connected' ? null : personOutcome(person);
+  return (
+    <li className="person" data-testid="participant" data-address={person.address} data-state={person.state}>
+      <Avatar person={person} size={32} />
+      <div className="cut">
+        <div className="called">
+          <span className="cut">{fullName(person)}</span>
+          {person.self ? <span className="sub">{words.youSmall}</span> : null}
+        </div>
+        {person.devices.map((device) => {
+          const isThis = person.self && (ownGruu === null ? device.name === ownName : device.gruu === ownGruu);
+          const name = device.name === '' ? words.devices.nothing : device.name;
+          return (
+            <div
+              key={device.gruu}
+              className={`person-device ${deviceLook(device.state)}`}
+              data-testid="participant-device"
+              data-state={device.state}
+            >
+              <DeviceIcon name={device.name} size={14} />
+              <span className="cut">{isThis ? words.group.thisDevice(name) : name}</span>
+              <span className="state">{deviceWord(device.state, person)}</span>
+            </div>
+          );
+        })}
+        {person.devices.length > 0 || outcome === null ? null : (
+          <div className={`person-device ${outcome.look}`}>
+            <span>{outcome.word}</span>
+          </div>
+        )}
+      </div>
+    </li>
+  );
+}
+
+const deviceLook = (state: ParticipantState): string =>
+  state === 'connected' ? 'here' : state === 'disconnected' || state === 'disconnecting' ? '' : 'live';
+
+function deviceWord(state: ParticipantState, person: ParticipantValue): string {
+  if (state === 'connected') return words.group.here;
+  if (state === 'disconnecting') return words.group.leaving;
+  if (state !== 'disconnected') return words.group.asked;
+  return person.state === 'disconnected' && person.reason !== null ? words.group.word[person.reason] : words.group.notIn;
+}
+
+function personOutcome(person: ParticipantValue): { word: string; look: string } {
+  if (isAsked(person)) return { word: words.group.asked, look: 'live' };
+  if (person.reason === null) return { word: words.group.notIn, look: '' };
+  return { word: words.group.word[person.reason], look: person.reason === 'departed' ? '' : 'warn' };
+}
+
+function Continuity({ conversation }: { conversation: ConversationValue }) {
+  const { desk } = useGround();
+  const now = useNow(60_000);
+  const from = useOldChat(conversation);
+  if (from === null) return null;
+  return (
+    <section className="section">
+      <header>
+        <h3>{words.group.continuity}</h3>
+      </header>
+      <button type="button" className="continuity-line" onClick={() => desk.openChat(from.old.conversation)}>
+        <span className="avatar s36 hue-n">
+          <Split size={18} strokeWidth={1.75} />
+        </span>
+        <span className="cut">
+          <span className="cut" style={{ display: 'block' }}>
+            {words.group.oldChat(from.who)}
+          </span>
+          <span className="sub cut" style={{ display: 'block' }}>
+            {words.group.oldChatBody(sentenceTime(conversation.createdAt, now))}
+          </span>
+        </span>
+      </button>
+    </section>
+  );
+}

@@ -1,0 +1,59 @@
+import { useState } from 'react';
+import type { ErrorValue, InvitationValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk';
+import { Avatar } from '../parts/Avatar';
+import { ErrorNote } from '../parts/ErrorNote';
+import { conversationTitle, firstName, fullName } from '../person';
+import { names, words } from '../text';
+
+/** Who invites, who else is asked, and what joining would replace: all before the answer. */
+export function InvitationCard({ invitation }: { invitation: InvitationValue }) {
+  const { store } = useGround();
+  const own = useChorus((state) => state.account?.aor);
+  const replaced = useChorus((state) => (invitation.replaces === null ? undefined : state.conversations.get(invitation.replaces)));
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const others = invitation.people.filter((person) => person.address !== own && person.address !== invitation.from.address);
+
+  const answer = async (accept: boolean) => {
+    setBusy(true);
+    setError(null);
+    const result = await store.call('answer', { invitation: invitation.invitation, accept });
+    setBusy(false);
+    if (!result.ok) setError(result.error);
+  };
+
+  const who = fullName(invitation.from);
+  return (
+    <section className="card invitation" data-testid="invitation" data-invitation={invitation.invitation} role="alert">
+      <Avatar person={invitation.from} size={40} />
+      <div className="grow">
+        <h3>{invitation.kind === 'group' ? words.invitation.group(who) : words.invitation.chat(who)}</h3>
+        {invitation.subject === null ? null : <p className="strong">{invitation.subject}</p>}
+        {others.length === 0 ? null : <p>{words.invitation.with(names(others.map(fullName)))}</p>}
+        {replaced === undefined ? null : (
+          <p>{words.invitation.replaces(replaced.people[0] === undefined ? conversationTitle(replaced) : firstName(replaced.people[0]))}</p>
+        )}
+        {error === null ? null : (
+          <div data-testid="invitation-error">
+            <ErrorNote error={error} lead={words.invitation.failed} />
+          </div>
+        )}
+        <div className="do">
+          <button
+            type="button"
+            className="button primary"
+            disabled={busy}
+            data-testid="invitation-accept"
+            onClick={() => void answer(true)}
+          >
+            {words.invitation.accept}
+          </button>
+          <button type="button" className="button" disabled={busy} data-testid="invitation-decline" onClick={() => void answer(false)}>
+            {words.invitation.decline}
+          </button>
+        </div>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,73 @@
+import { useMemo, useState } from 'react';
+import type { ErrorValue, PersonValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk';
+import { Dialog } from '../parts/Dialog';
+import { ErrorNote } from '../parts/ErrorNote';
+import { PeoplePicker } from '../parts/PeoplePicker';
+import { knownPeople } from '../person';
+import { words } from '../text';
+
+/** A person or an address, and the chat is open: choosing is enough, nothing needs to be confirmed. */
+export function NewChat() {
+  const { store, desk } = useGround();
+  const own = useChorus((state) => state.account?.aor ?? '');
+  const tryPeople = useChorus((state) => state.tryPeople);
+  const conversations = useChorus((state) => state.conversations);
+  const people = useMemo(() => knownPeople(tryPeople, conversations.values(), new Set([own])), [tryPeople, conversations, own]);
+  const [chosen, setChosen] = useState<readonly PersonValue[]>([]);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ErrorValue | null>(null);
+
+  const open = async (person: PersonValue | undefined) => {
+    if (person === undefined) return;
+    setBusy(true);
+    setError(null);
+    const answer = await store.call('openConversation', { to: person.address });
+    setBusy(false);
+    if (!answer.ok) {
+      setError(answer.error);
+      return;
+    }
+    desk.closeDialog();
+    desk.openChat(answer.value.conversation);
+  };
+  return (
+    <Dialog
+      title={words.newChat.title}
+      testId="new-chat-dialog"
+      onClose={() => desk.closeDialog()}
+      foot={
+        <>
+          <button type="button" className="button quiet" onClick={() => desk.closeDialog()}>
+            {words.cancel}
+          </button>
+          <button
+            type="button"
+            className="button primary"
+            disabled={chosen.length === 0 || busy}
+            data-testid="new-chat-submit"
+            onClick={() => void open(chosen[0])}
+          >
+            {words.newChat.open}
+          </button>
+        </>
+      }
+    >
+      <PeoplePicker
+        people={people}
+        chosen={chosen}
+        single
+        onChange={(next) => {
+          setChosen(next);
+          void open(next[0]);
+        }}
+        ownAor={own}
+        disabled={busy}
+        label={words.newChat.input}
+        testId="new-chat-input"
+        onSubmit={() => void open(chosen[0])}
+      />
+      {error === null ? null : <ErrorNote error={error} lead={words.newChat.failed} />}
+    </Dialog>
+  );
+}

@@ -1,0 +1,294 @@
+import { Settings as Gear, Info, Keyboard, UserRound } from 'lucide-react';
+import { type ReactNode, useId, useRef, useState } from 'react';
+import type { ErrorValue, PreferencesValue } from '../../preload/contract';
+import { duration, useNow } from '../clock';
+import { type SettingsSection, useChorus, useDesk, useGround } from '../desk';
+import { Choice } from '../parts/Choice';
+import { CopyButton } from '../parts/CopyButton';
+import { DeviceDot } from '../parts/DeviceDot';
+import { ErrorNote } from '../parts/ErrorNote';
+import { plainAddress } from '../person';
+import { words } from '../text';
+import { BackButton, Rename } from './Devices';
+import { Notices } from './Notices';
+import { ShortcutList } from './Shortcuts';
+
+const sections = [
+  { section: 'general', Icon: Gear },
+  { section: 'account', Icon: UserRound },
+  { section: 'keyboard', Icon: Keyboard },
+  { section: 'about', Icon: Info },
+] as const satisfies readonly { section: SettingsSection; Icon: unknown }[];
+
+export function Settings() {
+  const { desk } = useGround();
+  const current = useDesk((state) => state.section);
+  return (
+    <main className="pane page" data-testid="settings">
+      <header className="bar ruled">
+        <BackButton />
+        <h1 className="title">{words.settings.title}</h1>
+      </header>
+      <Notices where="main" />
+      <div className="settings">
+        <nav aria-label={words.settings.title}>
+          {sections.map(({ section, Icon }) => (
+            <button
+              key={section}
+              type="button"
+              className={section === current ? 'on' : ''}
+              aria-current={section === current ? 'page' : undefined}
+              data-testid={`settings-${section}`}
+              onClick={() => desk.set({ section })}
+            >
+              <Icon size={18} strokeWidth={1.75} />
+              {words.settings.sections[section]}
+            </button>
+          ))}
+        </nav>
+        <div className="panel">
+          <Panel section={current} />
+        </div>
+      </div>
+    </main>
+  );
+}
+
+function Panel({ section }: { section: SettingsSection }) {
+  switch (section) {
+    case 'general':
+      return <General />;
+    case 'account':
+      return <Account />;
+    case 'keyboard':
+      return (
+        <section>
+          <h2>{words.settings.keyboardTitle}</h2>
+          <div style={{ paddingTop: 12 }}>
+            <ShortcutList />
+          </div>
+        </section>
+      );
+    case 'about':
+      return <About />;
+  }
+}
+
+function General() {
+  const { store } = useGround();
+  const preferences = useChorus((state) => state.preferences);
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const change = async (patch: Partial<PreferencesValue>) => {
+    const answer = await store.call('setPreferences', { ...preferences, ...patch });
+    setError(answer.ok ? null : answer.error);
+  };
+  const { receipts } = preferences;
+  const option = (value: string, content: string) => ({ value, content, testId: `option-${value}` });
+  return (
+    <>
+      {error === null ? null : <ErrorNote error={error} lead={words.settings.failed} />}
+      <section>
+        <h2>{words.settings.appearance}</h2>
+        <Option name={words.settings.theme}>
+          <div data-testid="theme">
+            <Choice
+              label={words.settings.theme}
+              className="segments"
+              value={preferences.theme}
+              onChoose={(theme) => void change({ theme: theme as PreferencesValue['theme'] })}
+              options={(['system', 'light', 'dark'] as const).map((theme) => option(theme, words.settings.themes[theme]))}
+            />
+          </div>
+        </Option>
+      </section>
+      <section>
+        <h2>{words.settings.messages}</h2>
+        <Switch
+          name={words.settings.read}
+          hint={words.settings.readHint}
+          isOn={receipts.displayed}
+          testId="switch-read"
+          onChange={(displayed) => void change({ receipts: { ...receipts, displayed } })}
+        />
+        <Switch
+          name={words.settings.delivered}
+          hint={words.settings.deliveredHint}
+          isOn={receipts.delivered}
+          testId="switch-delivered"
+          onChange={(delivered) => void change({ receipts: { ...receipts, delivered } })}
+        />
+        <Switch
+          name={words.settings.typing}
+          isOn={preferences.composing}
+          testId="switch-typing"
+          onChange={(composing) => void change({ composing })}
+        />
+      </section>
+      <section>
+        <h2>{words.settings.invitations}</h2>
+        <Option name={words.settings.accept} hint={words.settings.acceptHint}>
+          <div data-testid="accept">
+            <Choice
+              label={words.settings.accept}
+              className="segments"
+              value={preferences.accept}
+              onChoose={(accept) => void change({ accept: accept as PreferencesValue['accept'] })}
+              options={(['auto', 'ask'] as const).map((accept) => option(accept, words.settings.accepts[accept]))}
+            />
+          </div>
+        </Option>
+      </section>
+    </>
+  );
+}
+
+function Account() {
+  const { store } = useGround();
+  const account = useChorus((state) => state.account);
+  const registration = useChorus((state) => state.registration);
+  const registrationAt = useChorus((state) => state.registrationAt);
+  const now = useNow(1000);
+  const [isRenaming, setRenaming] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const renameButton = useRef<HTMLButtonElement>(null);
+  if (account === null) return null;
+  const register = async () => {
+    setBusy(true);
+    setError(null);
+    const answer = await store.call('register', {});
+    setBusy(false);
+    if (!answer.ok) setError(answer.error);
+  };
+  const left = registration.expires === undefined ? null : registrationAt + registration.expires * 1000 - now;
+  return (
+    <>
+      <section>
+        <h2>{words.settings.you}</h2>
+        <Option name={words.settings.name}>
+          <span className="value">{account.displayName}</span>
+        </Option>
+        <Option name={words.settings.address}>
+          <span className="value">
+            <span className="cut">{plainAddress(account.aor)}</span>
+            <CopyButton text={account.aor} what={words.settings.address} />
+          </span>
+        </Option>
+      </section>
+      <section>
+        <h2>{words.settings.thisDevice}</h2>
+        <div className="option">
+          {isRenaming ? (
+            <Rename
+              name={account.deviceName}
+              onDone={() => {
+                setRenaming(false);
+                requestAnimationFrame(() => renameButton.current?.focus());
+              }}
+            />
+          ) : (
+            <>
+              <div className="what">
+                <div>{account.deviceName}</div>
+                <div className="hint">{words.settings.deviceHint}</div>
+              </div>
+              <button ref={renameButton} type="button" className="button" data-testid="device-rename" onClick={() => setRenaming(true)}>
+                {words.devices.rename}
+              </button>
+            </>
+          )}
+        </div>
+        <div className="option">
+          <div className="what">
+            <div>{words.settings.registration}</div>
+            <div className="hint num" style={{ display: 'flex', alignItems: 'center', gap: 6 }}>
+              <DeviceDot state={registration.state} />
+              <span>
+                {words.device.state[registration.state]}
+                {registration.state === 'registered' && left !== null
+                  ? `. ${words.settings.registeredFor(duration(left), registration.bindings)}`
+                  : ''}
+              </span>
+            </div>
+          </div>
+          <button type="button" className="button" disabled={busy} data-testid="register-now" onClick={() => void register()}>
+            {words.settings.registerNow}
+          </button>
+        </div>
+        {error === null ? null : <ErrorNote error={error} />}
+        <Option name={words.settings.instanceId} hint={words.settings.instanceHint(account.nickname)}>
+          <span className="value">
+            <span className="mono cut" title={account.instanceId} style={{ maxWidth: 220 }}>
+              {account.instanceId}
+            </span>
+            <CopyButton text={account.instanceId} what={words.settings.instanceId} />
+          </span>
+        </Option>
+      </section>
+    </>
+  );
+}
+
+function About() {
+  const profile = useChorus((state) => state.profile);
+  return (
+    <>
+      <section>
+        <h2>{words.settings.about}</h2>
+        <p className="sub">{words.settings.aboutBody}</p>
+        <Option name={words.settings.profile}>
+          <span className="value">{profile}</span>
+        </Option>
+      </section>
+      <section>
+        <h2>{words.settings.licences}</h2>
+        {words.settings.licence.map(([name, licence]) => (
+          <Option key={name} name={name}>
+            <span className="value">{licence}</span>
+          </Option>
+        ))}
+      </section>
+    </>
+  );
+}
+
+function Option({ name, hint, children }: { name: string; hint?: string; children: ReactNode }) {
+  return (
+    <div className="option">
+      <div className="what">
+        <div>{name}</div>
+        {hint === undefined ? null : <div className="hint">{hint}</div>}
+      </div>
+      {children}
+    </div>
+  );
+}
+
+interface SwitchProps {
+  name: string;
+  hint?: string;
+  isOn: boolean;
+  testId: string;
+  onChange: (isOn: boolean) => void;
+}
+
+function Switch({ name, hint, isOn, testId, onChange }: SwitchProps) {
+  const id = useId();
+  return (
+    <div className="option">
+      <div className="what">
+        <div id={id}>{name}</div>
+        {hint === undefined ? null : <div className="hint">{hint}</div>}
+      </div>
+      <button
+        type="button"
+        className="switch"
+        role="switch"
+        aria-checked={isOn}
+        aria-labelledby={id}
+        data-testid={testId}
+        onClick={() => onChange(!isOn)}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,20 @@
+import { useChorus, useGround } from '../desk';
+import { Dialog } from '../parts/Dialog';
+import { words } from '../text';
+import { SignInForm } from './SignInForm';
+
+export function SignInAgain() {
+  const { desk } = useGround();
+  const account = useChorus((state) => state.account);
+  if (account === null) return null;
+  return (
+    <Dialog title={words.first.againTitle} testId="sign-in-again-dialog" onClose={() => desk.closeDialog()}>
+      <SignInForm
+        address={account.aor}
+        deviceName={account.deviceName}
+        submitWords={words.first.signIn}
+        onDone={() => desk.closeDialog()}
+      />
+    </Dialog>
+  );
+}

@@ -1,0 +1,202 @@
+import { ChevronDown, ChevronRight, CircleAlert } from 'lucide-react';
+import { type FormEvent, useId, useState } from 'react';
+import type { ErrorValue } from '../../preload/contract';
+import { useGround } from '../desk';
+import { ErrorNote } from '../parts/ErrorNote';
+import { plainAddress } from '../person';
+import { words } from '../text';
+
+interface SignInFormProps {
+  address?: string;
+  deviceName: string;
+  submitWords: string;
+  onDone: () => void;
+}
+
+type Missing = 'address' | 'password' | 'deviceName';
+
+/** Address, password, a server only where it is another than the address's, and what this device is called. */
+export function SignInForm({ address: known, deviceName: knownName, submitWords, onDone }: SignInFormProps) {
+  const { store } = useGround();
+  const [address, setAddress] = useState(known === undefined ? '' : plainAddress(known));
+  const [password, setPassword] = useState('');
+  const [server, setServer] = useState('');
+  const [isAdvanced, setAdvanced] = useState(false);
+  const [deviceName, setDeviceName] = useState(knownName);
+  const [missing, setMissing] = useState<Missing | null>(null);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const nameId = useId();
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    const lacking: Missing | null = !/^(sips?:)?[^\s@]+@[^\s@]+$/i.test(address.trim())
+      ? 'address'
+      : password === ''
+        ? 'password'
+        : deviceName.trim() === ''
+          ? 'deviceName'
+          : null;
+    setMissing(lacking);
+    setError(null);
+    if (lacking !== null) return;
+    setBusy(true);
+    const answer = await store.call('signIn', {
+      address: /^sips?:/i.test(address.trim()) ? address.trim() : `sip:${address.trim()}`,
+      password,
+      deviceName: deviceName.trim(),
+      ...(server.trim() === '' ? {} : { server: server.trim() }),
+    });
+    setBusy(false);
+    if (answer.ok) onDone();
+    else setError(answer.error);
+  };
+  const isPasswordBad = error?.code === 'account/bad-credentials';
+  const Chevron = isAdvanced ? ChevronDown : ChevronRight;
+  return (
+    <form className="form" onSubmit={(event) => void submit(event)} noValidate>
+      <div className="pair">
+        <Field
+          label={words.first.address}
+          value={address}
+          onChange={setAddress}
+          placeholder={words.first.addressExample}
+          testId="sign-in-address"
+          problem={missing === 'address' ? words.first.needAddress : undefined}
+          disabled={busy}
+          autoComplete="username"
+          firstFocus={known === undefined}
+        />
+        <Field
+          label={words.first.password}
+          value={password}
+          onChange={setPassword}
+          type="password"
+          testId="sign-in-password"
+          problem={missing === 'password' ? words.first.needPassword : undefined}
+          bad={isPasswordBad}
+          disabled={busy}
+          autoComplete="current-password"
+          firstFocus={known !== undefined}
+        />
+      </div>
+      <div>
+        <button
+          type="button"
+          className="link toggle"
+          aria-expanded={isAdvanced}
+          data-testid="sign-in-advanced"
+          onClick={() => setAdvanced(!isAdvanced)}
+        >
+          <Chevron size={14} strokeWidth={1.75} />
+          {words.first.advanced}
+        </button>
+        {isAdvanced ? (
+          <div style={{ marginTop: 8 }}>
+            <Field
+              label={words.first.server}
+              value={server}
+              onChange={setServer}
+              placeholder={words.first.serverExample}
+              hint={words.first.serverHint}
+              testId="sign-in-server"
+              disabled={busy}
+            />
+          </div>
+        ) : null}
+      </div>
+      {error === null ? null : <ErrorNote error={error} />}
+      <div>
+        <label className="label" htmlFor={nameId}>
+          {words.first.deviceName}
+        </label>
+        <div className="name-and-start">
+          <div className={`field${missing === 'deviceName' ? ' bad' : ''}`}>
+            <input
+              id={nameId}
+              value={deviceName}
+              maxLength={64}
+              disabled={busy}
+              data-testid="sign-in-device"
+              onChange={(event) => setDeviceName(event.target.value)}
+            />
+          </div>
+          <button type="submit" className="button primary big" disabled={busy} data-testid="sign-in-submit">
+            {busy ? words.first.signingIn : submitWords}
+          </button>
+        </div>
+        <p className={`hint${missing === 'deviceName' ? ' bad' : ''}`}>
+          {missing === 'deviceName' ? words.first.needName : words.first.deviceHintPlain}
+        </p>
+      </div>
+    </form>
+  );
+}
+
+interface FieldProps {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+  testId: string;
+  type?: 'text' | 'password';
+  placeholder?: string;
+  hint?: string;
+  problem?: string | undefined;
+  bad?: boolean;
+  disabled?: boolean;
+  autoComplete?: string;
+  firstFocus?: boolean;
+}
+
+function Field(props: FieldProps) {
+  const {
+    label,
+    value,
+    onChange,
+    testId,
+    type = 'text',
+    placeholder,
+    hint,
+    problem,
+    bad = false,
+    disabled = false,
+    autoComplete = 'off',
+    firstFocus = false,
+  } = props;
+  const id = useId();
+  return (
+    <div>
+      <label className="label" htmlFor={id}>
+        {label}
+      </label>
+      <div className={`field${bad || problem !== undefined ? ' bad' : ''}`}>
+        <input
+          id={id}
+          type={type}
+          value={value}
+          placeholder={placeholder}
+          disabled={disabled}
+          autoComplete={autoComplete}
+          spellCheck={false}
+          aria-invalid={bad || problem !== undefined}
+          aria-describedby={`${id}-hint`}
+          data-testid={testId}
+          data-first-focus={firstFocus ? '' : undefined}
+          onChange={(event) => onChange(event.target.value)}
+        />
+      </div>
+      {problem === undefined ? (
+        hint === undefined ? null : (
+          <p className="hint" id={`${id}-hint`}>
+            {hint}
+          </p>
+        )
+      ) : (
+        <p className="hint bad" id={`${id}-hint`} role="alert">
+          <CircleAlert size={14} strokeWidth={1.75} />
+          {problem}
+        </p>
+      )}
+    </div>
+  );
+}

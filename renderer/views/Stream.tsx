@@ -1,0 +1,277 @@
+import { ArrowDown, History, LoaderCircle } from 'lucide-react';
+import { type ReactNode, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { Virtualizer, type VirtualizerHandle } from 'virtua';
+import type { ConversationValue, MessageValue } from '../../preload/contract';
+import { dayName, sentenceTime, useNow } from '../clock';
+import { useChorus, useGround } from '../desk';
+import { Avatar } from '../parts/Avatar';
+import { TypingDots } from '../parts/Typing';
+import { conversationTitle, firstName } from '../person';
+import type { Thread } from '../state';
+import { words } from '../text';
+import { buildTimeline, type Row } from '../timeline';
+import { Bubble } from './Bubble';
+import { GoesOnCard, StartCards } from './ContinuityCards';
+import { useTypingWords } from './ConversationRow';
+
+/** So near to the end counts as at the end, for half pixels and a bubble that is just being drawn. */
+const nearEndPx = 24;
+/** Older messages are asked for while this much of what is here is still above the view. */
+const olderWithinPx = 600;
+/** A scroll so soon after wheel, key or drag is the person's; any other is the list settling its sizes. */
+const ownScrollMs = 400;
+
+export function Stream({ conversation, thread }: { conversation: ConversationValue; thread: Thread }) {
+  const { store } = useGround();
+  const id = conversation.conversation;
+  const own = useChorus((state) => state.account?.deviceName ?? '');
+  const successor = useChorus((state) =>
+    conversation.continuedBy === null ? undefined : state.conversations.get(conversation.continuedBy),
+  );
+  const continuedAt = conversation.continuedBy === null ? null : (successor?.createdAt ?? Number.MAX_SAFE_INTEGER);
+  const rows = useMemo(
+    () => buildTimeline({ messages: thread.messages, complete: thread.complete, continuedAt }),
+    [thread.messages, thread.complete, continuedAt],
+  );
+
+  const frame = useRef<HTMLDivElement>(null);
+  const list = useRef<VirtualizerHandle>(null);
+  const stick = useRef(true);
+  const touchedAt = useRef(0);
+  const [away, setAway] = useState(false);
+  const [missed, setMissed] = useState(0);
+  const isPrepended = usePrepended(rows);
+  const reportShown = useReportShown(id, rows, list, frame);
+
+  const toEnd = useCallback(() => list.current?.scrollToIndex(rows.length - 1, { align: 'end' }), [rows.length]);
+
+  // What was just written, or came in while the end was in view, comes into view; nothing else moves the list.
+  const newest = thread.messages[thread.messages.length - 1];
+  const lastNewest = useRef<MessageValue | undefined>(undefined);
+  useLayoutEffect(() => {
+    const isNew = newest !== undefined && newest.message !== lastNewest.current?.message;
+    if (isNew && newest.direction === 'out' && lastNewest.current !== undefined) stick.current = true;
+    if (isNew && !stick.current && lastNewest.current !== undefined) setMissed((count) => count + 1);
+    lastNewest.current = newest;
+    if (stick.current && rows.length > 0) toEnd();
+    reportShown();
+  }, [rows, newest, toEnd, reportShown]);
+
+  const onScroll = useCallback(
+    (offset: number) => {
+      const handle = list.current;
+      if (handle === null) return;
+      const isAtEnd = handle.scrollSize - offset - handle.viewportSize < nearEndPx;
+      if (isAtEnd) stick.current = true;
+      else if (Date.now() - touchedAt.current < ownScrollMs) stick.current = false;
+      setAway(!stick.current);
+      if (stick.current) setMissed(0);
+      if (offset < olderWithinPx && !stick.current) void store.loadOlder(id);
+      reportShown();
+    },
+    [store, id, reportShown],
+  );
+
+  const onResize = useCallback(() => {
+    if (stick.current) toEnd();
+    const handle = list.current;
+    if (handle !== null && handle.scrollSize <= handle.viewportSize) void store.loadOlder(id);
+    reportShown();
+  }, [toEnd, store, id, reportShown]);
+
+  const touch = () => {
+    touchedAt.current = Date.now();
+  };
+  return (
+    <div className="stream-frame">
+      <section
+        ref={frame}
+        className="stream"
+        aria-label={words.chat.messagesWith(conversationTitle(conversation))}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolled region must be reachable by keyboard
+        tabIndex={0}
+        data-testid="stream"
+        onWheel={touch}
+        onTouchMove={touch}
+        onKeyDown={touch}
+        onPointerDown={touch}
+        onPointerMove={(event) => {
+          if (event.buttons !== 0) touch();
+        }}
+      >
+        <div className="stream-spacer" />
+        <Virtualizer ref={list} scrollRef={frame} shift={isPrepended} onScroll={onScroll} onResize={onResize}>
+          {rows.map((row, index) => (
+            <div key={row.key} className="column">
+              <RowView row={row} conversation={conversation} ownDevice={own} isAfterDay={rows[index - 1]?.row === 'day'} />
+            </div>
+          ))}
+        </Virtualizer>
+      </section>
+      {thread.status === 'loading' ? (
+        <Pill>
+          <LoaderCircle className="spin" size={14} strokeWidth={1.75} />
+          {words.chat.older}
+        </Pill>
+      ) : thread.status === 'failed' ? (
+        <Pill>{words.chat.olderFailed}</Pill>
+      ) : null}
+      {away ? (
+        <button
+          type="button"
+          className={`to-newest${missed > 0 ? ' new' : ''}`}
+          aria-label={missed > 0 ? undefined : words.chat.newest}
+          data-testid="to-newest"
+          onClick={() => {
+            stick.current = true;
+            setAway(false);
+            setMissed(0);
+            toEnd();
+          }}
+        >
+          {missed > 0 ? words.chat.newCount(missed) : null}
+          <ArrowDown size={18} strokeWidth={1.75} />
+        </button>
+      ) : null}
+    </div>
+  );
+}
+
+const Pill = ({ children }: { children: ReactNode }) => (
+  <div className="older" role="status">
+    {children}
+  </div>
+);
+
+/** True in the drawing in which rows were added above what was there: the list then keeps its distance from the end. */
+function usePrepended(rows: readonly Row[]): boolean {
+  const firstMessage = rows.find((row) => row.row === 'message')?.key;
+  const lastMessage = rows.findLast((row) => row.row === 'message')?.key;
+  const before = useRef<{ first: string | undefined; last: string | undefined }>({ first: undefined, last: undefined });
+  const isPrepended = before.current.first !== undefined && before.current.first !== firstMessage && before.current.last === lastMessage;
+  useLayoutEffect(() => {
+    before.current = { first: firstMessage, last: lastMessage };
+  }, [firstMessage, lastMessage]);
+  return isPrepended;
+}
+
+/** Tells the program which message was really shown: the window has the focus and the bubble is in view. Each one once. */
+function useReportShown(
+  conversation: string,
+  rows: readonly Row[],
+  list: { readonly current: VirtualizerHandle | null },
+  frame: { readonly current: HTMLDivElement | null },
+): () => void {
+  const { store } = useGround();
+  const reported = useRef<string | null>(null);
+  const pending = useRef(0);
+  const latest = useRef(rows);
+  latest.current = rows;
+  const report = useCallback(() => {
+    cancelAnimationFrame(pending.current);
+    pending.current = requestAnimationFrame(() => {
+      const shown =
+        document.visibilityState === 'visible' && document.hasFocus() ? lastInView(latest.current, list.current, frame.current) : null;
+      if (shown === null || shown.state !== 'received' || shown.message === reported.current) return;
+      reported.current = shown.message;
+      void store.call('markDisplayed', { conversation, upTo: shown.message });
+    });
+  }, [store, conversation, list, frame]);
+  useEffect(() => {
+    addEventListener('focus', report);
+    document.addEventListener('visibilitychange', report);
+    return () => {
+      cancelAnimationFrame(pending.current);
+      removeEventListener('focus', report);
+      document.removeEventListener('visibilitychange', report);
+    };
+  }, [report]);
+  return report;
+}
+
+function lastInView(rows: readonly Row[], list: VirtualizerHandle | null, frame: HTMLElement | null): MessageValue | null {
+  if (list === null || frame === null || list.viewportSize === 0) return null;
+  const end = list.scrollOffset + list.viewportSize;
+  const fits = list.scrollSize <= list.viewportSize;
+  for (let index = fits ? rows.length - 1 : list.findItemIndex(end); index >= 0; index -= 1) {
+    const row = rows[index];
+    if (row?.row !== 'message' || row.message.direction !== 'in') continue;
+    // Half of it is enough: the rest of a long message follows with the next scroll.
+    if (fits || list.getItemOffset(index) + list.getItemSize(index) / 2 <= end) return row.message;
+  }
+  return null;
+}
+
+interface RowViewProps {
+  row: Row;
+  conversation: ConversationValue;
+  ownDevice: string;
+  isAfterDay: boolean;
+}
+
+function RowView({ row, conversation, ownDevice, isAfterDay }: RowViewProps) {
+  switch (row.row) {
+    case 'start':
+      return <StartCards conversation={conversation} />;
+    case 'day':
+      return <Day at={row.at} />;
+    case 'late':
+      return <Late sentAt={row.sentAt} receivedAt={row.receivedAt} />;
+    case 'message':
+      return (
+        <Bubble
+          message={row.message}
+          first={row.first}
+          last={row.last}
+          meta={row.meta}
+          isAfterDay={isAfterDay}
+          isGroup={conversation.kind === 'group'}
+          ownDevice={ownDevice}
+          peerDevice={conversation.peerDevice?.name ?? null}
+          peer={conversation.people[0] ?? null}
+        />
+      );
+    case 'continued':
+      return <GoesOnCard conversation={conversation} />;
+    case 'end':
+      return <End conversation={conversation} />;
+  }
+}
+
+function Day({ at }: { at: number }) {
+  const now = useNow(60_000);
+  return (
+    <div className="day" data-testid="day">
+      {dayName(at, now)}
+    </div>
+  );
+}
+
+function Late({ sentAt, receivedAt }: { sentAt: number; receivedAt: number }) {
+  const now = useNow(60_000);
+  return (
+    <div className="late">
+      <History size={14} strokeWidth={1.75} />
+      <span>
+        <b>{words.message.late[0]}</b> {words.message.late[1](sentenceTime(sentAt, now), sentenceTime(receivedAt, now))}
+      </span>
+    </div>
+  );
+}
+
+/** The space under the newest message, where in a group those who type are named. */
+function End({ conversation }: { conversation: ConversationValue }) {
+  const typing = useTypingWords(conversation);
+  const address = useChorus((state) => state.composing.get(conversation.conversation)?.[0]);
+  if (typing === null || address === undefined || conversation.kind === 'oneToOne') return <div className="stream-end" />;
+  const person = conversation.people.find((other) => other.address === address) ?? { address, name: '' };
+  return (
+    <div className="stream-end">
+      <div className="typing-note" data-testid="typing-note" data-name={firstName(person)}>
+        <Avatar person={person} size={20} />
+        <span>{typing}</span>
+        <TypingDots />
+      </div>
+    </div>
+  );
+}
