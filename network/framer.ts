@@ -6,7 +6,7 @@
  *   [between] --a byte--> [head] --empty line--> [body] --Content-Length bytes--> [between]
  *      | CRLF CRLF = ping       \--too long, no Content-Length--> [broken]
  */
-import { headEnd, MAX_BODY_BYTES, MAX_HEAD_BYTES } from './message';
+import { headEnd, MAX_BODY_BYTES, MAX_HEAD_BYTES } from './message-parser';
 
 /**
  * What came out of the stream: one whole message; a keep-alive (RFC 5626 section 4.4.1, a double CRLF, answer one CRLF); or the end of

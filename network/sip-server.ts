@@ -10,7 +10,8 @@ import type { WireTap } from '../main/protocol/wire-record';
 import { type Clock, type NetworkLog, systemClock } from './clock';
 import { Framer } from './framer';
 import { parseVia } from './header-value';
-import { parseMessage, responseTo, type SipMessage, type SipRequest, type SipResponse } from './message';
+import { responseTo, type SipMessage, type SipRequest, type SipResponse } from './message';
+import { parseMessage } from './message-parser';
 import { type ClientHandlers, ClientTransaction, ServerTransaction } from './transaction';
 
 /** Connections one role holds at most; a further one is closed at once. */
