@@ -8,7 +8,7 @@ export const CONFERENCE_INFO_CONTENT_TYPE = 'application/conference-info+xml';
 const NAMESPACE = 'urn:ietf:params:xml:ns:conference-info';
 
 /** Users of one conference, and likewise endpoints of one user. */
-export const MAX_CONFERENCE_USERS = 2000;
+export const MAX_CONFERENCE_USERS = 1000;
 
 const STATUSES = [
   'pending',

@@ -119,7 +119,7 @@ function resolveNamespaces(lines: readonly (readonly [string, string])[]): CpimH
   let unprefixed: string | null = null;
   for (const [name, rawValue] of lines) {
     // ";lang=fr" and other parameters stand between the colon and the value (RFC 3862 section 2.3.2).
-    const value = rawValue.replace(/^(?:;[A-Za-z-]+=[^;\s]*)+\s+/, '');
+    const value = rawValue.startsWith(';') ? rawValue.replace(/^\S*\s*/, '') : rawValue;
     if (name.toLowerCase() === 'ns') {
       const declared = /^([^<\s]*)\s*<([^>]*)>$/.exec(value);
       const uri = declared?.[2]?.trim();

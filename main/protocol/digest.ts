@@ -183,7 +183,9 @@ function digestParams(headerValue: string): Map<string, string | null> | string 
   if (headerValue.length > MAX_DIGEST_CHARACTERS) return 'an authentication header that is too long';
   const rest = /^\s*Digest\s+([\s\S]*)$/i.exec(headerValue)?.[1];
   if (rest === undefined) return 'not the Digest scheme';
-  return parseParams(rest, ',') ?? 'bad Digest parameters';
+  const params = parseParams(rest, ',');
+  // A name with a blank is the scheme of a second challenge in the same value: mixing two would answer neither.
+  return params === null || [...params.keys()].some((name) => !isToken(name)) ? 'bad Digest parameters' : params;
 }
 
 function spelling(algorithm: string): string {

@@ -58,6 +58,8 @@ export type MsrpMessage = MsrpRequest | MsrpResponse;
 
 const LINE_END = utf8('\r\n');
 const DASHES = '-------';
+/** What a parser keeps between messages. */
+const KEPT_BUFFER_BYTES = 65_536;
 const TRANSACTION_ID = /^[A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}$/;
 
 /**
@@ -181,7 +183,12 @@ export class MsrpParser {
     // The line end before the body stays: with the end line it may be all there is.
     const keepFrom = this.#inBody ? this.#bodyAt - LINE_END.length : this.#at;
     if (keepFrom === 0) return;
-    this.#buffer.copyWithin(0, keepFrom, this.#length);
+    // A connection that once carried a large chunk does not hold its memory for ever.
+    if (this.#buffer.length > KEPT_BUFFER_BYTES && this.#length - keepFrom <= KEPT_BUFFER_BYTES) {
+      const smaller = new Uint8Array(KEPT_BUFFER_BYTES);
+      smaller.set(this.#buffer.subarray(keepFrom, this.#length));
+      this.#buffer = smaller;
+    } else this.#buffer.copyWithin(0, keepFrom, this.#length);
     this.#length -= keepFrom;
     this.#at -= keepFrom;
     this.#bodyAt -= keepFrom;

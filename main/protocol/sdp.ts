@@ -1,5 +1,6 @@
 /** SDP for one MSRP stream (RFC 4566, RFC 4975 section 8, RFC 6135 for who connects). Other streams are passed over. */
-import { oneLine } from './generic-param';
+import { hasControl, oneLine } from './generic-param';
+import { parseMsrpUri } from './msrp';
 import { malformed, type Parsed, parsed } from './parsed';
 
 export const MAX_SDP_CHARACTERS = 65_536;
@@ -47,7 +48,7 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
   let inStream = false;
   for (const line of lines) {
     const kind = /^([a-z])=(.*)$/.exec(line);
-    if (kind === null) return malformed('a line that is not SDP');
+    if (kind === null || hasControl(line.replaceAll('\t', ' '))) return malformed('a line that is not SDP');
     const [, letter, value = ''] = kind;
     if (letter === 'o') origin = /^\S+ (\d{1,20}) (\d{1,20}) IN IP[46] \S+$/.exec(value);
     else if (letter === 'c') {
@@ -82,6 +83,7 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
   const path = words('path');
   if (path.length === 0 && stream.port !== 0) return malformed('an MSRP stream without a=path');
   if (path.length > MAX_PATH_URIS) return malformed('too many URIs in a=path');
+  if (!path.every((uri) => parseMsrpUri(uri).ok)) return malformed('a bad URI in a=path');
   const setup = words('setup')[0];
   return parsed({
     host,

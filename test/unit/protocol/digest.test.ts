@@ -115,6 +115,7 @@ describe('Digest', () => {
     'Basic abc',
     'Digest realm="x"',
     'Digest realm="x, nonce="y',
+    'Digest realm="a", nonce="1", username="u", uri="v", Digest realm="a", nonce="2", algorithm=SHA-256',
     `Digest realm="${'x'.repeat(MAX_DIGEST_CHARACTERS)}", nonce="n"`,
   ])('refuses %.40j', (text) => {
     expect(parseChallenge(text).ok).toBe(false);

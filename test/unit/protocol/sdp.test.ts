@@ -95,6 +95,8 @@ describe('SDP', () => {
     ['another stream alone', offer.replace('m=message 9 TCP/TLS/MSRP', 'm=audio 9 RTP/AVP')],
     ['no path', offer.replace(/a=path.*\r\n/, '')],
     ['a bad port', offer.replace('message 9', 'message 70000')],
+    ['a path that is no MSRP URI', offer.replace('msrps://', 'https://')],
+    ['a NUL', offer.replace('c=IN IP4 ', 'c=IN IP4 \0')],
     ['rubbish', `${offer}rubbish\r\n`],
     ['too many URIs', offer.replace(/a=path.*/, `a=path:${'msrp://a:1/b;tcp '.repeat(MAX_PATH_URIS + 1)}`)],
     ['too many lines', offer + 'a=x\r\n'.repeat(MAX_SDP_LINES)],
