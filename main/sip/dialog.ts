@@ -32,7 +32,7 @@ import {
   readRemoteParty,
 } from './cpm-request';
 import { ACCEPTED_TYPES, ALLOWED_METHODS } from './normalize';
-import { rejectionDetail, type Stack } from './stack';
+import type { Stack } from './stack';
 import { headerLine, type WireMessage } from './wire-message';
 
 /** LAB: how long to wait for the end of an INVITE after its CANCEL, and for the answer to a BYE (64*T1). */
@@ -282,12 +282,7 @@ export class OutgoingSession extends Session {
   }
 
   #refused(response: IncomingResponse): void {
-    const original = this.stack.original(response.message);
-    const redirected = original?.start.kind === 'response' && original.start.status < 400;
-    const error = redirected
-      ? new AppError('sip/rejected', rejectionDetail(original), 'user')
-      : this.stack.failure(response.message, this.#uac.message);
-    this.#fail(error, original);
+    this.#fail(this.stack.failure(response.message, this.#uac.message), this.stack.original(response.message));
   }
 
   #fail(error: AppError, message: WireMessage | null = null): void {

@@ -1,5 +1,5 @@
 /** Pager messages: one SIP MESSAGE outside a dialog, in either direction (RFC 3428, cpm-wire 6.1). */
-import type { IncomingMessageRequest } from 'sip.js/lib/core/index.js';
+import type { IncomingMessageRequest, IncomingResponse } from 'sip.js/lib/core/index.js';
 import {
   type CpmHeaders,
   type CpmRequest,
@@ -43,7 +43,7 @@ export function sendPager(
   });
   return new Promise((resolve, reject) => {
     const tracked = stack.track(reject);
-    const refused = ({ message }: { message: Parameters<Stack['failure']>[0] }) => {
+    const refused = ({ message }: IncomingResponse) => {
       tracked.dispose();
       reject(stack.failure(message, request));
     };

@@ -12,13 +12,14 @@
  *                                                         |
  *                                                         +--401 again, 403, 404, ...--> [rejected] --register()--> [connecting]
  */
+import type { IncomingResponse } from 'sip.js/lib/core/index.js';
 import { type Clock, type Disposable, Emitter, type Logger } from '../base';
 import { AppError, toAppError } from '../errors';
 import { ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../protocol/feature-tags';
 import { parseInstance, sameInstance } from '../protocol/instance-urn';
 import { addressKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../protocol/uri';
 import { ALLOWED_METHODS } from './normalize';
-import { rejectionDetail, type Stack } from './stack';
+import type { Stack } from './stack';
 import { type Flow, KEEPALIVE_INTERVAL_MS } from './transport';
 import type { WireMessage } from './wire-message';
 
@@ -341,18 +342,16 @@ export class RegistrationMachine implements Registration, Disposable {
       const fail = (error: AppError) => settle({ ok: false, error, response: null });
       const timer = clock.setTimer(timeoutMs, () => fail(new AppError('net/timeout', { cause: 'no answer to REGISTER' }, 'auto')));
       const tracked = stack.track(fail);
+      const refused = ({ message }: IncomingResponse) =>
+        settle({ ok: false, error: stack.failure(message, request), response: stack.original(message) });
       stack.core.register(request, {
         onAccept: ({ message }) => {
           const response = stack.original(message);
           if (response === null) fail(new AppError('internal', { cause: 'a 200 of nobody' }));
           else settle({ ok: true, response });
         },
-        onReject: ({ message }) => settle({ ok: false, error: stack.failure(message, request), response: stack.original(message) }),
-        onRedirect: ({ message }) => {
-          const response = stack.original(message);
-          const detail = response === null ? {} : rejectionDetail(response);
-          settle({ ok: false, error: new AppError('sip/rejected', detail, 'user'), response });
-        },
+        onReject: refused,
+        onRedirect: refused,
       });
     });
   }

@@ -312,7 +312,7 @@ export class Stack implements Disposable {
 }
 
 /** The peer's own words, unchanged. */
-export function rejectionDetail(response: WireMessage): ErrorDetail {
+function rejectionDetail(response: WireMessage): ErrorDetail {
   if (response.start.kind !== 'response') return {};
   const detail: ErrorDetail = { status: response.start.status, reason: response.start.reason };
   const warning = response.first('warning');

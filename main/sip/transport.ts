@@ -4,7 +4,7 @@
  * are further makers of a Connection: they are added to `connectFlow` and nowhere else.
  */
 import { connect as connectSocket } from 'node:net';
-import { type Clock, type Disposable, DisposableStore, type Logger } from '../base';
+import type { Clock, Disposable, Logger } from '../base';
 import { AppError } from '../errors';
 import { malformed, type Parsed, parsed } from '../protocol/parsed';
 import { parseUri } from '../protocol/uri';
@@ -121,7 +121,7 @@ export class Flow implements Disposable {
   readonly #deps: FlowDeps;
   readonly #framer = new Framer();
   readonly #transport: WireRecord['transport'];
-  #timers = new DisposableStore();
+  #ping: Disposable | null = null;
   #pong: Disposable | null = null;
   #ended = false;
 
@@ -146,28 +146,30 @@ export class Flow implements Disposable {
 
   /** Pings from now on at 80 to 100 % of `intervalMs`; a missing answer ends the flow (RFC 5626 section 4.4.1). */
   keepAlive(intervalMs: number): void {
-    this.#timers.dispose();
-    this.#timers = new DisposableStore();
-    this.#pong = null;
+    this.#stopPinging();
     if (!this.#ended) this.#schedulePing(intervalMs);
   }
 
   dispose(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#timers.dispose();
+    this.#stopPinging();
     this.#connection.close();
+  }
+
+  #stopPinging(): void {
+    this.#ping?.dispose();
+    this.#pong?.dispose();
+    this.#pong = null;
   }
 
   #schedulePing(intervalMs: number): void {
     const { clock, log } = this.#deps;
-    this.#timers.add(
-      clock.setTimer(intervalMs * (0.8 + 0.2 * clock.random()), () => {
-        this.#connection.send(PING).catch((error: unknown) => log.debug('A ping could not be sent', { error: String(error) }));
-        this.#pong = this.#timers.add(clock.setTimer(PONG_TIMEOUT_MS, () => this.#lose('the keep-alive was not answered')));
-        this.#schedulePing(intervalMs);
-      }),
-    );
+    this.#ping = clock.setTimer(intervalMs * (0.8 + 0.2 * clock.random()), () => {
+      this.#pong = clock.setTimer(PONG_TIMEOUT_MS, () => this.#lose('the keep-alive was not answered'));
+      this.#connection.send(PING).catch((error: unknown) => log.debug('A ping could not be sent', { error: String(error) }));
+      this.#schedulePing(intervalMs);
+    });
   }
 
   #receive(bytes: Uint8Array): void {
