@@ -80,8 +80,7 @@ export class Groups {
     if (from.kind !== 'oneToOne' || peer === null)
       throw new AppError('ipc/refused', { cause: 'people can be added to a 1-1 conversation' });
     const invited = invitedPeople(people, [self, peer], this.#context.knownPeople);
-    const replaced = this.#oneToOne.current(from.id);
-    const replacedSession = replaced?.state === 'established' ? replaced : null;
+    const replacedSession = await this.#establishedOneToOne(from.id);
     const entries: ResourceEntryDraft[] = [
       replacedSession === null
         ? { uri: peer, copyControl: 'to' }
@@ -206,6 +205,19 @@ export class Groups {
   async closeAll(): Promise<void> {
     for (const guard of this.#guards) guard.dispose();
     await Promise.allSettled([...this.#live.values()].map((live) => live.session.close()));
+  }
+
+  /** The 1-1 session to replace; one that is just opening is waited for, since B must know it before it can be replaced. */
+  async #establishedOneToOne(conversation: string): Promise<CpmSession | null> {
+    const session = this.#oneToOne.current(conversation);
+    if (session === null) return null;
+    try {
+      await session.opened;
+      return session.state === 'established' ? session : null;
+    } catch (error) {
+      this.#context.log.info('the 1-1 session did not open; the group is made without replacing it', { error: String(error) });
+      return null;
+    }
   }
 
   async #join(

@@ -7,7 +7,7 @@
  *      |  refused, cancelled, no media                     |  BYE, media lost
  *      +---------------------> ended <---------------------+
  */
-import { type Disposable, DisposableStore, drop, Emitter } from '../base';
+import { type Disposable, DisposableStore, delay, drop, Emitter } from '../base';
 import { AppError } from '../errors';
 import type { MsrpSession } from '../msrp/session';
 import { answerSetup, encodeSdp, type MsrpDescription, parseSdp } from '../protocol/sdp';
@@ -28,6 +28,9 @@ const acceptWrappedTypes = ['text/plain', 'message/imdn+xml', 'application/im-is
 
 /** The Reason of a session that a person, or the replacement by a group, has ended on purpose. */
 export const completed = { cause: 200, text: 'Call completed' } as const;
+
+/** LAB: how long the peer's BYE may follow the end of its media. */
+export const byeGraceMs = 3_000;
 
 export type OpenRequest = Omit<OutgoingInvite, 'sdp'>;
 
@@ -108,14 +111,20 @@ export class CpmSession implements Disposable {
     await this.#msrp.send({ contentType, body });
   }
 
-  /** Ends the session on both paths; a session that is still opening is cancelled. */
+  /**
+   * Ends the session on both paths; a session that is still opening is cancelled. The media goes after the BYE is answered: a peer that lost its
+   * media first would take it for a broken connection.
+   */
   async close(reason?: { cause: number; text: string }): Promise<void> {
     this.#unwanted = true;
     const sip = this.#sip;
+    const isOver = sip === null || sip.state === 'ended';
+    this.#end(isOver);
+    if (isOver) return;
     try {
-      if (sip !== null && sip.state !== 'ended') await sip.bye(reason);
+      await Promise.race([sip.bye(reason), delay(this.#context.clock, byeGraceMs)]);
     } finally {
-      this.#end();
+      this.#msrp?.close();
     }
   }
 
@@ -181,7 +190,7 @@ export class CpmSession implements Disposable {
     msrp.handleMessage = (message) => this.#handleContent(message.contentType, message.body);
     this.#disposables.add(
       msrp.onState.on((state) => {
-        if (state === 'closed' && this.#state === 'established') drop(this.close(), this.#context.log, 'closing a session without media');
+        if (state === 'closed' && this.#state === 'established') this.#awaitBye();
       }),
     );
     return msrp;
@@ -214,6 +223,12 @@ export class CpmSession implements Disposable {
     this.#transition('established');
   }
 
+  /** The peer closes both paths at once, and its BYE takes the longer way: only when none comes was it the media alone that died. */
+  #awaitBye(): void {
+    const close = () => drop(this.close(), this.#context.log, 'closing a session without media');
+    this.#disposables.add(this.#context.clock.setTimer(byeGraceMs, close));
+  }
+
   #follow(sip: SipSession): void {
     this.#sip = sip;
     this.#disposables.add(
@@ -228,10 +243,10 @@ export class CpmSession implements Disposable {
     await this.close();
   }
 
-  #end(): void {
+  #end(closesMedia = true): void {
     if (this.#state === 'ended') return;
     this.#transition('ended');
-    this.#msrp?.close();
+    if (closesMedia) this.#msrp?.close();
     this.#disposables.dispose();
     this.onState.dispose();
   }

@@ -55,8 +55,11 @@ describe('a 1-1 chat', () => {
 
   it('tells who is typing, on which device, and ends with BYE', async () => {
     const { alice, bob, sent } = await talk();
-    const mine = (await alice.call('conversations', {}))[0];
-    expect(mine).toMatchObject({ session: 'established', peerDevice: { name: 'bob' } });
+    const mine = await alice.until('the session stands', async () => {
+      const own = await conversation(alice, 'oneToOne');
+      return own?.session === 'established' ? own : null;
+    });
+    expect(mine).toMatchObject({ peerDevice: { name: 'bob' } });
     await alice.call('composing', { conversation: sent.conversation, active: true });
     await bob.until('it sees the typing', () => bob.events.find((event) => event.event === 'composing' && event.active) ?? null);
     await alice.call('closeSession', { conversation: sent.conversation });
@@ -163,12 +166,46 @@ describe('adding people', () => {
     expect(roster.find((one) => one.address === carol.address)?.state).toBe('connected');
   });
 
-  it('R61: nobody joins, and nothing has changed', async () => {
-    const { alice, bob, sent } = await talk();
-    const result = await alice.tryCall('addPeople', { conversation: sent.conversation, people: ['sip:dave@lab.test'] });
-    // Bob's device follows a replacement without asking, so the group stands with him alone invited successfully.
-    expect(result.ok).toBe(true);
-    await bob.until('it is in the group', async () => ((await conversation(bob, 'group'))?.session === 'established' ? true : null));
+  it('R65: A hears yes at the first acceptance by anyone, and no while nobody has accepted', async () => {
+    const alice = await client('alice');
+    const [bob, carol] = await Promise.all([
+      client('bob', { preferences: { accept: 'ask' } }),
+      client('carol', { preferences: { accept: 'ask' } }),
+    ]);
+    const { conversation: oneToOne } = await alice.call('openConversation', { to: bob.address });
+    let answered = false;
+    const adding = alice.tryCall('addPeople', { conversation: oneToOne, people: [carol.address] }).then((result) => {
+      answered = true;
+      return result;
+    });
+    const asked = async (one: TestClient) => {
+      const event = await one.until('it is asked', () => one.events.find((candidate) => candidate.event === 'invitation') ?? null);
+      return event.event === 'invitation' ? event.invitation : '';
+    };
+    const [bobs, carols] = await Promise.all([asked(bob), asked(carol)]);
+    expect(answered).toBe(false);
+    await carol.call('answer', { invitation: carols, accept: true });
+    const result = await adding;
+    expect(result).toMatchObject({ ok: true });
+    const group = result.ok ? result.value.conversation : '';
+    const stateOfBob = async () =>
+      (await alice.call('participants', { conversation: group })).find((one) => one.address === bob.address)?.state;
+    await alice.until('Bob is still being asked', async () =>
+      ['alerting', 'dialing-out', 'pending'].includes((await stateOfBob()) ?? '') ? true : null,
+    );
+    await bob.call('answer', { invitation: bobs, accept: true });
+    await alice.until('Bob is in', async () => ((await stateOfBob()) === 'connected' ? true : null));
+  });
+
+  it('nobody joins: A is told so, and the 1-1 is as it was', async () => {
+    const alice = await client('alice');
+    const bob = await client('bob', { preferences: { accept: 'ask' } });
+    const { conversation: oneToOne } = await alice.call('openConversation', { to: bob.address });
+    const adding = alice.tryCall('addPeople', { conversation: oneToOne, people: ['sip:dave@lab.test'] });
+    const asked = await bob.until('it is asked', () => bob.events.find((event) => event.event === 'invitation') ?? null);
+    if (asked.event === 'invitation') await bob.call('answer', { invitation: asked.invitation, accept: false });
+    expect(await adding).toMatchObject({ ok: false, error: { code: 'group/nobody-joined', status: 480 } });
+    expect((await alice.call('conversations', {})).map((one) => [one.kind, one.continuedBy])).toEqual([['oneToOne', null]]);
   });
 
   it('a group is left for good, and the others see it', async () => {

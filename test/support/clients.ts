@@ -44,6 +44,8 @@ export interface ClientOptions {
 }
 
 const open: TestClient[] = [];
+/** The clients of the running test, also those closed already: their wire is what a failure prints. */
+const cast: TestClient[] = [];
 const folders: string[] = [];
 
 /** Starts one client and waits until it is registered, unless told otherwise. `closeClients` ends it. */
@@ -119,6 +121,7 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
     close: () => app.quit(),
   };
   open.push(client);
+  cast.push(client);
   if (options.register ?? true)
     await client.until('it is registered', () =>
       events.some((one) => one.event === 'registration' && one.state === 'registered') ? true : null,
@@ -134,8 +137,9 @@ export async function closeClients(): Promise<void> {
 
 /** Prints what all clients sent and received, in order, when the running test fails. */
 export function printLadderOnFailure(): void {
+  cast.length = 0;
   onTestFailed(() => {
-    const lines = open
+    const lines = cast
       .flatMap((client) => client.wire.map((record) => ({ client: client.name, record })))
       .sort((one, other) => one.record.at - other.record.at)
       .map(
