@@ -8,7 +8,7 @@
  */
 import { hostPort, uriOf } from './header-value';
 import { responseTo, type SipRequest, type SipResponse } from './message';
-import type { SipServer, Target } from './sip-server';
+import { newToken, type SipServer, type Target } from './sip-server';
 import type { ClientTransaction, ServerTransaction } from './transaction';
 
 /** RFC 3261 section 16.6 item 11: more than three minutes without a provisional response, and the branch is cancelled. */
@@ -57,7 +57,7 @@ export type Prepared = { ok: true; request: SipRequest; own: string[] } | { ok: 
  */
 export function prepareForward(server: SipServer, received: SipRequest): Prepared {
   const refuse = (status: number, header?: readonly [string, string]): Prepared => {
-    const response = responseTo(received, status, { toTag: 'proxy' });
+    const response = responseTo(received, status, { toTag: newToken(8) });
     if (header !== undefined) response.append(header[0], header[1]);
     return { ok: false, response };
   };
