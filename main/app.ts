@@ -6,11 +6,12 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
 import { Account, type Credentials } from './account';
-import { type Clock, drop, Emitter, type Logger, setListenerErrorReporter, systemClock } from './base';
+import { type Clock, type Disposable, drop, Emitter, type Logger, setListenerErrorReporter, systemClock } from './base';
 import type { Handlers } from './calls';
 import { defaultPage } from './cpm/messenger';
 import { AppError, toAppError } from './errors';
 import { type History, openHistory } from './history/history';
+import { lockProfile } from './history/profile-lock';
 import { cleanDeviceName } from './identity/device-name';
 import { loadInstanceId } from './identity/instance-id';
 import { addressKey, parseUri } from './protocol/uri';
@@ -65,6 +66,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 
 /** What is open once the profile could be read. */
 interface Profile {
+  lock: Disposable;
   settings: Settings;
   secrets: SecretBox;
   history: History;
@@ -127,24 +129,30 @@ class ChorusApp implements App {
     } catch (error) {
       throw translateFileError(error, dataDir);
     }
-    const settings = new Settings(open);
-    const secrets = this.#options.secrets();
-    if (secrets.backend === 'file' && given === undefined) {
-      this.#warnings.push({
-        code: 'secrets-in-file',
-        text: 'This computer offers no keychain. Your password and your messages are encrypted with a key that lies in a file only your account can read.',
+    const lock = lockProfile(dataDir);
+    try {
+      const settings = new Settings(open);
+      const secrets = this.#options.secrets();
+      if (secrets.backend === 'file' && given === undefined) {
+        this.#warnings.push({
+          code: 'secrets-in-file',
+          text: 'This computer offers no keychain. Your password and your messages are encrypted with a key that lies in a file only your account can read.',
+        });
+      }
+      const instanceId = loadInstanceId({
+        open,
+        dataDir,
+        clock: this.#clock,
+        log: this.#log,
+        expected: settings.account?.instanceId ?? null,
+        given: given?.instanceUrn ?? null,
       });
+      const history = openHistory({ file: join(dataDir, 'history.db'), key: historyKey(settings, secrets), log: this.#log });
+      return { lock, settings, secrets, history, instanceId };
+    } catch (error) {
+      lock.dispose();
+      throw error;
     }
-    const instanceId = loadInstanceId({
-      open,
-      dataDir,
-      clock: this.#clock,
-      log: this.#log,
-      expected: settings.account?.instanceId ?? null,
-      given: given?.instanceUrn ?? null,
-    });
-    const history = openHistory({ file: join(dataDir, 'history.db'), key: historyKey(settings, secrets), log: this.#log });
-    return { settings, secrets, history, instanceId };
   }
 
   /** Signs in with the stored account. The registration's state tells how it goes; it goes on by itself. */
@@ -404,6 +412,7 @@ class ChorusApp implements App {
       limit,
     ]);
     this.#profile?.history.dispose();
+    this.#profile?.lock.dispose();
     this.#announce({ event: 'exit' });
     this.#account = null;
   }
