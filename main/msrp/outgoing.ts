@@ -24,6 +24,8 @@ export const windowChunks = 1024;
 export const maximumWaitingBytes = 64 * 1024 * 1024;
 /** RFC 4975 7.1.1: without a response for so long the transaction has failed. */
 export const responseTimeoutMs = 30_000;
+/** Written messages that stay at the front of the list before it is cut. */
+const maximumSpent = 1024;
 
 interface Outgoing {
   messageId: string;
@@ -54,7 +56,9 @@ export interface OutgoingDeps {
 
 export class OutgoingMessages {
   readonly #deps: OutgoingDeps;
-  readonly #waiting: Outgoing[] = [];
+  /** From `#next` on: not yet wholly written. Taking from the front of a long array would cost its length each time. */
+  #waiting: Outgoing[] = [];
+  #next = 0;
   /** In the order they were written, so the first one has the earliest deadline. */
   readonly #transactions = new Map<string, Transaction>();
   #waitingBytes = 0;
@@ -77,10 +81,7 @@ export class OutgoingMessages {
 
   /** Sends the SEND without content that binds the connection; resolves with its 200. Needs `attach`, works before `open`. */
   bind(): Promise<void> {
-    return this.#promised({ contentType: null, body: null, messageId: this.#deps.clock.uuid() }, (message) => {
-      this.#waiting.unshift(message);
-      this.#writeChunk(message);
-    });
+    return this.#promised({ contentType: null, body: null, messageId: this.#deps.clock.uuid() }, (message) => this.#writeChunk(message));
   }
 
   /** The session stands: what waits leaves, and what comes leaves at once. */
@@ -107,7 +108,7 @@ export class OutgoingMessages {
     const { status, messageId } = request;
     this.#deps.log.debug('MSRP REPORT', { messageId, status: status?.code });
     if (status === null || status.code === 200) return;
-    const messages = [...this.#waiting, ...[...this.#transactions.values()].map((transaction) => transaction.message)];
+    const messages = [...this.#waiting.slice(this.#next), ...[...this.#transactions.values()].map((transaction) => transaction.message)];
     const message = messages.find((each) => each.messageId === messageId);
     if (message !== undefined) this.#fail(message, rejection(status.code, status.reason));
   }
@@ -119,10 +120,11 @@ export class OutgoingMessages {
     this.#timer?.dispose();
     this.#drain?.dispose();
     const messages = new Set([...this.#transactions.values()].map((transaction) => transaction.message));
-    for (const message of this.#waiting) messages.add(message);
+    for (const message of this.#waiting.slice(this.#next)) messages.add(message);
     for (const id of this.#transactions.keys()) this.#route?.connection.forget(id);
     this.#transactions.clear();
-    this.#waiting.length = 0;
+    this.#waiting = [];
+    this.#next = 0;
     this.#waitingBytes = 0;
     this.#route = null;
     for (const message of messages) message.reject(error);
@@ -137,10 +139,14 @@ export class OutgoingMessages {
 
   #pump(): void {
     for (;;) {
-      const message = this.#waiting[0];
+      const message = this.#waiting[this.#next];
       if (message === undefined || !this.#isOpen || !this.#route?.connection.canSend) return;
       if (this.#windowUsed >= windowBytes || this.#transactions.size >= windowChunks) return;
       this.#writeChunk(message);
+      if (message.whole) this.#next += 1;
+      if (this.#next < maximumSpent) continue;
+      this.#waiting = this.#waiting.slice(this.#next);
+      this.#next = 0;
     }
   }
 
@@ -152,7 +158,6 @@ export class OutgoingMessages {
     const start = message.written + 1;
     message.written += body?.length ?? 0;
     message.whole = message.written === total;
-    if (message.whole) this.#waiting.shift();
     message.unanswered += 1;
 
     const id = this.#newId(body);
@@ -208,7 +213,7 @@ export class OutgoingMessages {
 
   /** The rest of a refused message is not sent; the other messages go on (RFC 4975 10.5). */
   #fail(message: Outgoing, error: AppError): void {
-    const index = this.#waiting.indexOf(message);
+    const index = this.#waiting.indexOf(message, this.#next);
     if (index >= 0) this.#waiting.splice(index, 1);
     for (const transaction of [...this.#transactions.values()]) {
       if (transaction.message !== message) continue;
@@ -233,13 +238,14 @@ export class OutgoingMessages {
 
   /** One timer for all transactions, at the deadline of the oldest. */
   #watch(): void {
-    const oldest = this.#transactions.values().next().value;
-    if (oldest === undefined) {
+    if (this.#transactions.size === 0) {
       this.#timer?.dispose();
       this.#timer = null;
       return;
     }
     if (this.#timer !== null) return;
+    const oldest = this.#transactions.values().next().value;
+    if (oldest === undefined) return;
     const wait = Math.max(0, oldest.deadline - this.#deps.clock.now());
     this.#timer = this.#deps.clock.setTimer(wait, () => {
       this.#timer = null;
