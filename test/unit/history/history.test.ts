@@ -145,12 +145,13 @@ describe('messages', () => {
 
   it('are paged backwards without a gap or a double, ties of sentAt included', () => {
     history.putConversation(conversation('other'));
-    const all: string[] = [];
-    for (let index = 0; index < 103; index += 1) {
-      all.push(`m${index}`);
-      history.addMessage(message(`m${index}`, { sentAt: Math.trunc(index / 10) }));
-      history.addMessage(message(`x${index}`, { sentAt: Math.trunc(index / 10), conversation: 'other' }));
+    const sentAt = (index: number) => (index * 37) % 20;
+    const names = Array.from({ length: 103 }, (_, index) => index);
+    for (const index of names) {
+      history.addMessage(message(`m${index}`, { sentAt: sentAt(index) }));
+      history.addMessage(message(`x${index}`, { sentAt: sentAt(index), conversation: 'other' }));
     }
+    const all = names.sort((a, b) => sentAt(a) - sentAt(b) || a - b).map((index) => `m${index}`);
     const seen: string[] = [];
     let before: string | undefined;
     for (;;) {
