@@ -1,0 +1,33 @@
+export interface KamailioOptions {
+  /** 0 or absent: any free one. */
+  port?: number;
+  /** lab.test when absent. */
+  domain?: string;
+  /** alice, bob, carol and dave, each with the password "secret", when absent. */
+  users?: { name: string; password: string }[];
+  /** What Digest is asked with; MD5 when absent. */
+  algorithm?: 'MD5' | 'SHA-256';
+  /** Passes Kamailio's log on to stderr. */
+  verbose?: boolean;
+}
+
+export interface Kamailio {
+  /** `sip:127.0.0.1:port;transport=tcp`, for clients. */
+  readonly uri: string;
+  readonly port: number;
+  readonly domain: string;
+  readonly users: { name: string; password: string }[];
+  readonly pid: number;
+  /** The end of its log, for a test that failed. */
+  lastLines(): string[];
+  /** Resolves with how it ended. */
+  readonly exited: Promise<string>;
+  /** Ends it and removes its folder. */
+  stop(): Promise<void>;
+}
+
+/** Null when Kamailio can be started here, else one sentence telling what is missing and the command that installs it. */
+export function kamailioMissing(): string | null;
+
+/** Starts Kamailio as a foreign SIP/IP core and resolves when it answers. Rejects, with its last words, when it does not. */
+export function startKamailio(options?: KamailioOptions): Promise<Kamailio>;

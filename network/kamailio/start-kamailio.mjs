@@ -1,0 +1,202 @@
+#!/usr/bin/env node
+/**
+ * Starts Kamailio as a foreign SIP/IP core on loopback, for tests that ask whether Chorus works with a network that is not its own.
+ *
+ *   node network/kamailio/start-kamailio.mjs [--port N] [--domain lab.test] [--user alice:secret]... [--algorithm MD5|SHA-256] [--verbose]
+ *
+ * Stays in the foreground and prints one line of JSON when it answers: {"event":"ready","uri":"sip:127.0.0.1:5070;transport=tcp",...}.
+ * Needs the Debian packages `kamailio` and `kamailio-outbound-modules`. Importable: `startKamailio(options)`.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** How long Kamailio may take until it answers, milliseconds. */
+const READY_TIMEOUT_MS = 20_000;
+/** How long it may take to go, milliseconds. */
+const STOP_TIMEOUT_MS = 5_000;
+/** Its last lines, kept to say why it did not start. */
+const KEPT_LINES = 40;
+const DEFAULT_USERS = ['alice', 'bob', 'carol', 'dave'].map((name) => ({ name, password: 'secret' }));
+
+/** Null when Kamailio can be started here, else one sentence telling what is missing and the command that installs it. */
+export function kamailioMissing() {
+  const found = spawnSync('kamailio', ['-v'], { env: searchPath(), stdio: 'ignore' });
+  if (found.error !== undefined)
+    return 'Kamailio is not installed: apt-get install --no-install-recommends kamailio kamailio-outbound-modules';
+  return null;
+}
+
+/** Debian keeps daemons in sbin, which is not on everybody's path. */
+function searchPath() {
+  return { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin` };
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = net.createServer();
+    probe.once('error', reject);
+    probe.listen({ host: '127.0.0.1', port: 0 }, () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** A word for a double-quoted string of the configuration; nothing else may pass into it. */
+function word(text, what) {
+  if (!/^[A-Za-z0-9._~-]{1,64}$/.test(text)) throw new Error(`${what} may hold letters, digits and . _ ~ - only: ${text}`);
+  return text;
+}
+
+function configuration({ port, domain, users, algorithm, verbose }) {
+  if (algorithm !== 'MD5' && algorithm !== 'SHA-256') throw new Error(`unknown algorithm ${algorithm}`);
+  const people = users.map(({ name, password }) => `    $sht(people=>${word(name, 'A user name')}) = "${word(password, 'A password')}";`);
+  const values = {
+    DOMAIN: word(domain, 'The domain'),
+    PORT: String(port),
+    DEBUG: verbose ? '2' : '1',
+    ALGORITHM: algorithm,
+    PEOPLE: people.join('\n'),
+    NOBODY: randomBytes(24).toString('hex'),
+  };
+  const template = readFileSync(join(fileURLToPath(new URL('.', import.meta.url)), 'kamailio.cfg.in'), 'utf8');
+  return template.replace(/@([A-Z]+)@/g, (whole, name) => values[name] ?? whole);
+}
+
+/** True when a SIP OPTIONS over TCP is answered. */
+function answers(port) {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: '127.0.0.1', port });
+    const end = (result) => {
+      socket.destroy();
+      resolve(result);
+    };
+    socket.setTimeout(1000, () => end(false));
+    socket.once('error', () => end(false));
+    socket.once('data', (bytes) => end(bytes.toString('latin1').startsWith('SIP/2.0 200')));
+    socket.once('connect', () => {
+      const branch = randomBytes(8).toString('hex');
+      const lines = [
+        `OPTIONS sip:127.0.0.1:${port};transport=tcp SIP/2.0`,
+        `Via: SIP/2.0/TCP 127.0.0.1:${socket.localPort};branch=z9hG4bK${branch};rport`,
+        'Max-Forwards: 1',
+        `From: <sip:probe@127.0.0.1>;tag=${branch}`,
+        `To: <sip:127.0.0.1:${port}>`,
+        `Call-ID: ${branch}`,
+        'CSeq: 1 OPTIONS',
+        'Content-Length: 0',
+      ];
+      socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    });
+  });
+}
+
+/**
+ * Starts Kamailio and resolves when it answers. Rejects, with its last words, when it does not.
+ * @param {{ port?: number, domain?: string, users?: { name: string, password: string }[], algorithm?: 'MD5' | 'SHA-256', verbose?: boolean }} [options]
+ *   `port` 0 or absent: any free one.
+ */
+export async function startKamailio(options = {}) {
+  const missing = kamailioMissing();
+  if (missing !== null) throw new Error(missing);
+  const domain = options.domain ?? 'lab.test';
+  const users = options.users ?? DEFAULT_USERS;
+  const verbose = options.verbose ?? false;
+  const port = options.port ? options.port : await freePort();
+  const directory = mkdtempSync(join(realpathSync(tmpdir()), 'chorus-kamailio-'));
+  const file = join(directory, 'kamailio.cfg');
+  writeFileSync(file, configuration({ port, domain, users, algorithm: options.algorithm ?? 'MD5', verbose }), { mode: 0o600 });
+  mkdirSync(join(directory, 'run'));
+
+  const child = spawn(
+    'kamailio',
+    ['-DD', '-E', '-m', '64', '-M', '8', '-f', file, '-P', join(directory, 'kamailio.pid'), '-Y', join(directory, 'run')],
+    {
+      env: searchPath(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
+  const lines = [];
+  child.stderr.setEncoding('utf8');
+  child.stderr.on('data', (text) => {
+    if (verbose) process.stderr.write(text);
+    lines.push(...text.split('\n').filter((line) => line !== ''));
+    lines.splice(0, Math.max(0, lines.length - KEPT_LINES));
+  });
+  const exited = new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code, signal) => resolve(`exit ${code ?? signal}`));
+  });
+  let gone = false;
+  exited.then(() => {
+    gone = true;
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const stop = async () => {
+    if (!gone) child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await exited;
+    clearTimeout(timer);
+  };
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  while (!(await answers(port))) {
+    if (gone || Date.now() > deadline) {
+      await stop();
+      throw new Error(`Kamailio did not start (${await exited}):\n${lines.join('\n')}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return {
+    uri: `sip:127.0.0.1:${port};transport=tcp`,
+    port,
+    domain,
+    users,
+    pid: child.pid ?? 0,
+    lastLines: () => [...lines],
+    exited,
+    stop,
+  };
+}
+
+function readArguments(words) {
+  const options = { users: [] };
+  for (let index = 0; index < words.length; index += 1) {
+    const name = words[index];
+    if (name === '--verbose') {
+      options.verbose = true;
+      continue;
+    }
+    index += 1;
+    const value = words[index];
+    if (value === undefined) throw new Error(`${name} needs a value`);
+    if (name === '--port') options.port = Number(value);
+    else if (name === '--domain') options.domain = value;
+    else if (name === '--algorithm') options.algorithm = value;
+    else if (name === '--user') options.users.push({ name: value.split(':')[0] ?? '', password: value.slice(value.indexOf(':') + 1) });
+    else throw new Error(`unknown option ${name}`);
+  }
+  if (options.users.length === 0) delete options.users;
+  return options;
+}
+
+async function run() {
+  const kamailio = await startKamailio(readArguments(process.argv.slice(2)));
+  process.stdout.write(
+    `${JSON.stringify({ event: 'ready', uri: kamailio.uri, port: kamailio.port, domain: kamailio.domain, pid: kamailio.pid })}\n`,
+  );
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => kamailio.stop());
+  await kamailio.exited;
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  run().catch((error) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  });
+}
