@@ -1,6 +1,8 @@
 /** Stand-ins for the network's unit tests: time that moves when told, and connections that are two ends in memory. */
+import { encodeMsrp, type MsrpMessage, MsrpParser } from '../../main/protocol/msrp';
 import type { Clock } from '../../network/clock';
 import type { SipMessage } from '../../network/message';
+import type { MsrpStream } from '../../network/msrp-connection';
 import type { Flow, SipServer } from '../../network/sip-server';
 
 export class VirtualClock implements Clock {
@@ -85,4 +87,51 @@ export function connectServers(a: SipServer, b: SipServer): { atA: Flow; atB: Fl
   atA.peer = atB;
   atB.peer = atA;
   return { atA, atB };
+}
+
+/** The other end of a connection to the MSRP switch. */
+export class MsrpPeer implements MsrpStream {
+  readonly connecting = false;
+  writableLength = 0;
+  isDestroyed = false;
+  readonly received: MsrpMessage[] = [];
+  readonly #parser = new MsrpParser();
+  readonly #listeners = { data: (_: Uint8Array) => {}, error: (_: Error) => {}, close: () => {} };
+
+  setNoDelay(): void {}
+
+  write(bytes: Uint8Array): boolean {
+    const messages = this.#parser.push(bytes);
+    if (messages.ok) this.received.push(...messages.value);
+    return true;
+  }
+
+  destroySoon(): void {
+    this.isDestroyed = true;
+  }
+
+  destroy(): void {
+    this.isDestroyed = true;
+  }
+
+  on(event: 'data' | 'error' | 'close', listener: (value: never) => void): void {
+    Object.assign(this.#listeners, { [event]: listener });
+  }
+
+  say(message: MsrpMessage): MsrpMessage | undefined {
+    this.#listeners.data(encodeMsrp(message));
+    return this.received.at(-1);
+  }
+
+  sayBytes(bytes: Uint8Array): void {
+    this.#listeners.data(bytes);
+  }
+
+  hangUp(): void {
+    this.#listeners.close();
+  }
+
+  get sends(): Extract<MsrpMessage, { kind: 'request' }>[] {
+    return this.received.filter((message) => message.kind === 'request').filter((message) => message.method === 'SEND');
+  }
 }

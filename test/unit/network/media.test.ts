@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { encodeMsrp, type MsrpMessage, MsrpParser } from '../../../main/protocol/msrp';
 import {
   BIND_TIMEOUT_MS,
   CHUNK_BYTES,
@@ -10,57 +9,10 @@ import {
   type Verdict,
 } from '../../../network/media';
 import type { CompleteMessage, MsrpRequest } from '../../../network/msrp-assembly';
-import { MAX_QUEUED_BYTES, type MsrpStream } from '../../../network/msrp-connection';
-import { VirtualClock } from '../../support/network-doubles';
+import { MAX_QUEUED_BYTES } from '../../../network/msrp-connection';
+import { MsrpPeer, VirtualClock } from '../../support/network-doubles';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
-
-/** The other end of a connection to the switch. */
-class Peer implements MsrpStream {
-  readonly connecting = false;
-  writableLength = 0;
-  isDestroyed = false;
-  readonly received: MsrpMessage[] = [];
-  readonly #parser = new MsrpParser();
-  readonly #listeners = { data: (_: Uint8Array) => {}, error: (_: Error) => {}, close: () => {} };
-
-  setNoDelay(): void {}
-
-  write(bytes: Uint8Array): boolean {
-    const messages = this.#parser.push(bytes);
-    if (messages.ok) this.received.push(...messages.value);
-    return true;
-  }
-
-  destroySoon(): void {
-    this.isDestroyed = true;
-  }
-
-  destroy(): void {
-    this.isDestroyed = true;
-  }
-
-  on(event: 'data' | 'error' | 'close', listener: (value: never) => void): void {
-    Object.assign(this.#listeners, { [event]: listener });
-  }
-
-  say(message: MsrpMessage): MsrpMessage | undefined {
-    this.#listeners.data(encodeMsrp(message));
-    return this.received.at(-1);
-  }
-
-  sayBytes(bytes: Uint8Array): void {
-    this.#listeners.data(bytes);
-  }
-
-  hangUp(): void {
-    this.#listeners.close();
-  }
-
-  get sends(): MsrpRequest[] {
-    return this.received.filter((message) => message.kind === 'request' && message.method === 'SEND') as MsrpRequest[];
-  }
-}
 
 let nextTransaction = 0;
 
@@ -100,7 +52,7 @@ function fixture(verdict: Verdict = { status: 200, reason: 'OK' }) {
       onClose: (reason) => ends.push(reason),
     });
   const connect = () => {
-    const peer = new Peer();
+    const peer = new MsrpPeer();
     media.accept(peer);
     return peer;
   };

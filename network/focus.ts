@@ -1,0 +1,579 @@
+/**
+ * The focus of one group: its signalling legs, its media, its invitations. Everybody is one SIP dialog and one MSRP session away.
+ *
+ *   creating --first 200 of an invited person--> active --too few are left--> closing --somebody is back--> active
+ *       |                                                                        |
+ *       +--all refused, or the inviter cancelled--> ended <--CLOSING_GRACE_MS----+
+ */
+import { encodeCpim, parseCpim } from '../main/protocol/cpim';
+import { cpmHeader } from '../main/protocol/cpm-headers';
+import { parseContentType } from '../main/protocol/multipart';
+import { encodeSdp, type MsrpDescription } from '../main/protocol/sdp';
+import { addressKey, parseNameAddr, parseUri } from '../main/protocol/uri';
+import { assertedIdentity } from './asserted-identity';
+import { ConferenceEvents } from './conference-events';
+import { Dialog, dialogIdOf, type Resolve } from './dialog';
+import { type DisconnectionMethod, Group, type GroupFacts } from './group';
+import {
+  checkSize,
+  createInvitation,
+  deviceOf,
+  focusContact,
+  type GroupInvitation,
+  type Invitee,
+  inviteeOf,
+  type Refusal,
+  readOffer,
+  readParts,
+  readRecipients,
+} from './invitation';
+import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } from './media';
+import type { SipRequest, SipResponse } from './message';
+import type { CompleteMessage } from './msrp-assembly';
+import { newToken, type SipServer, type Target } from './sip-server';
+import type { ClientTransaction, ServerTransaction } from './transaction';
+
+/** LAB: how long an invited person may take to answer. */
+export const INVITATION_TIMEOUT_MS = 20_000;
+/** LAB: how long a group of too few waits for somebody to come back. */
+export const CLOSING_GRACE_MS = 5_000;
+
+const ALLOW = 'INVITE, ACK, CANCEL, BYE, REFER, SUBSCRIBE, UPDATE, OPTIONS';
+const COMPLETED = 'SIP;cause=200;text="Call completed"';
+const GONE = 'SIP;cause=410;text="Gone"';
+const MEDIA_LOST = 'SIP;cause=503;text="Media connection lost"';
+
+type State = 'creating' | 'active' | 'closing' | 'ended';
+
+const STEPS: Readonly<Record<State, readonly State[]>> = {
+  creating: ['active', 'ended'],
+  active: ['closing', 'ended'],
+  closing: ['active', 'ended'],
+  ended: [],
+};
+
+export interface FocusDeps {
+  server: SipServer;
+  media: MsrpSwitch;
+  /** Where every invitation goes: the SIP/IP core. */
+  core: Target;
+  resolve: Resolve;
+  nameOf(address: string): string | null;
+  /** Host in Warning headers. */
+  host: string;
+  onEnded(focus: Focus): void;
+}
+
+interface Leg {
+  readonly id: string;
+  readonly address: string;
+  media: SwitchSession;
+  dialog: Dialog | null;
+  /** Our INVITE while it has no final answer. */
+  invite: ClientTransaction | null;
+  timer: { dispose(): void } | null;
+  remotePath: string;
+  /** The o= line of our SDP. */
+  readonly origin: { sessionId: string; version: number };
+}
+
+export class Focus {
+  readonly group: Group;
+  readonly #events: ConferenceEvents;
+  readonly #legs = new Map<string, Leg>();
+  readonly #contact: string;
+  #state: State = 'creating';
+  #nextLeg = 1;
+  /** The inviter's INVITE while nobody has accepted. */
+  #creation: { transaction: ServerTransaction; leg: Leg; offer: MsrpDescription } | null = null;
+  #refusals: number[] = [];
+  #closing: { dispose(): void } | null = null;
+
+  constructor(
+    private readonly deps: FocusDeps,
+    facts: GroupFacts,
+  ) {
+    this.group = new Group(facts, deps.nameOf);
+    this.#contact = focusContact(facts.focus);
+    this.#events = new ConferenceEvents({
+      server: deps.server,
+      resolve: deps.resolve,
+      contact: this.#contact,
+      document: (viewer, version) => this.group.document(viewer, version),
+    });
+  }
+
+  get uri(): string {
+    return this.group.facts.focus;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** The inviter's INVITE to the factory: invites everybody; the inviter hears 200 as soon as one has accepted. */
+  create(transaction: ServerTransaction, inviter: { address: string; name: string | null }, invitation: GroupInvitation): void {
+    const leg = this.#newLeg(inviter.address, { dialedIn: true, name: inviter.name, administrator: true });
+    leg.dialog = this.#receivedDialog(transaction);
+    this.#describe(leg, transaction.request);
+    this.#creation = { transaction, leg, offer: invitation.offer };
+    transaction.onCancel = () => this.#abandonCreation();
+    transaction.onFlowLost = () => this.#abandonCreation();
+    transaction.respond(leg.dialog.response(transaction, 183));
+    this.#invite(invitation.invitees, inviter);
+  }
+
+  /** A request whose Request-URI is this focus. */
+  handle(transaction: ServerTransaction): void {
+    const { request } = transaction;
+    if (request.toTag !== null) {
+      this.#handleInDialog(transaction);
+      return;
+    }
+    const sender = assertedIdentity(request);
+    if (sender === null || !this.group.has(sender.address))
+      this.#refuse(transaction, { ok: false, status: 403, warning: 'Not a participant' });
+    else if (request.method === 'INVITE') this.#rejoin(transaction, sender);
+    else if (request.method === 'SUBSCRIBE') {
+      if (this.group.isConnected(sender.address)) this.#events.subscribe(transaction, sender.address);
+      else this.#refuse(transaction, { ok: false, status: 403, warning: 'Not connected' });
+    } else if (request.method === 'OPTIONS')
+      transaction.reply(200, {
+        headers: [
+          ['Allow', ALLOW],
+          ['Allow-Events', 'conference'],
+        ],
+      });
+    else transaction.reply(405, { headers: [['Allow', ALLOW]] });
+  }
+
+  /** A second creation of the same group at the same time: the creator joins this one and brings whom it named. */
+  merge(transaction: ServerTransaction, sender: { address: string; name: string | null }, invitation: GroupInvitation): void {
+    this.#join(transaction, sender, invitation.offer);
+    this.#invite(this.#newcomers(invitation.invitees), sender);
+  }
+
+  /** Ends the group for all. */
+  end(reason: string = GONE): void {
+    if (this.#state === 'ended') return;
+    this.#transition('ended');
+    this.group.end();
+    for (const leg of [...this.#legs.values()]) this.#release(leg, { bye: reason });
+    this.#events.end();
+    this.deps.onEnded(this);
+  }
+
+  /** Lets go without a word: the network closes. */
+  abandon(): void {
+    if (this.#state !== 'ended') this.#transition('ended');
+    this.#creation = null;
+    for (const leg of this.#legs.values()) {
+      leg.timer?.dispose();
+      leg.dialog?.end();
+      leg.media.close();
+    }
+    this.#legs.clear();
+    this.#events.abandon();
+  }
+
+  // ---------------------------------------------------------------- inviting
+
+  #invite(invitees: readonly Invitee[], inviter: { address: string; name: string | null }): void {
+    const { facts } = this.group;
+    for (const invitee of invitees) {
+      const leg = this.#newLeg(invitee.address, { dialedIn: false, name: invitee.name });
+      const request = createInvitation({
+        ...facts,
+        inviter,
+        invitee,
+        all: invitees,
+        offer: describeSession(leg.media, 'actpass', leg.origin),
+        fromTag: newToken(8),
+        callId: newToken(16),
+      });
+      let isLate = false;
+      leg.timer = this.deps.server.clock.setTimer(INVITATION_TIMEOUT_MS, () => {
+        isLate = true;
+        leg.invite?.cancel([['Reason', 'SIP;cause=408;text="Request Timeout"']]);
+      });
+      leg.invite = this.deps.server.request(request, this.deps.core, {
+        onProvisional: (response) => this.#onProvisional(leg, response),
+        onFinal: (response) => this.#onAnswer(leg, request, response, isLate),
+        onFurther2xx: (response) => this.#hangUp(request, response),
+      });
+    }
+    this.#changed();
+  }
+
+  #onProvisional(leg: Leg, response: SipResponse): void {
+    if (response.status === 180 && this.group.advance(leg.id, 'alerting')) this.#changed();
+  }
+
+  #onAnswer(leg: Leg, request: SipRequest, response: SipResponse, isLate: boolean): void {
+    leg.timer?.dispose();
+    leg.invite = null;
+    if (response.status >= 300) {
+      this.#refusals.push(isLate ? 408 : response.status);
+      this.#disconnect(leg, [486, 600, 603].includes(response.status) ? 'busy' : 'failed');
+      this.#settleCreation();
+      return;
+    }
+    const dialog = Dialog.ofSent(this.deps.server, request, response, this.deps.resolve);
+    const parts = readParts(response);
+    const answer = parts.ok ? readOffer(parts.value) : null;
+    if (dialog === null || answer === null || !answer.ok || !this.#legs.has(leg.id)) {
+      // Accepted without usable media, or after the group was given up.
+      this.#hangUp(request, response);
+      this.#refusals.push(488);
+      this.#disconnect(leg, 'failed');
+      this.#settleCreation();
+      return;
+    }
+    leg.dialog = dialog;
+    dialog.ack();
+    this.group.advance(leg.id, 'connected');
+    this.#describe(leg, response);
+    this.#supersede(leg);
+    // We offered actpass: who does not say that it calls waits for our call (RFC 6135 section 4.2).
+    this.#startMedia(leg, answer.value, answer.value.setup === 'active' ? 'passive' : 'active');
+    this.#answerCreation();
+    this.#changed();
+  }
+
+  /** A 2xx that nobody needs any more must still be acknowledged, and then ended (RFC 3261 section 13.2.2.4). */
+  #hangUp(request: SipRequest, response: SipResponse): void {
+    const dialog = Dialog.ofSent(this.deps.server, request, response, this.deps.resolve);
+    dialog?.ack();
+    dialog?.bye();
+  }
+
+  #answerCreation(): void {
+    const creation = this.#creation;
+    if (creation === null) return;
+    this.#creation = null;
+    this.#transition('active');
+    this.#accept(creation.transaction, creation.leg, creation.offer);
+  }
+
+  /** Nobody is left who could accept: the inviter hears no. LAB: 603 when all declined, else 480. */
+  #settleCreation(): void {
+    if (this.#creation === null || this.group.hasPending) return;
+    const { transaction } = this.#creation;
+    this.#creation = null;
+    const status = this.#refusals.every((refusal) => refusal === 603) ? 603 : 480;
+    transaction.reply(status, { headers: [['Warning', `399 ${this.deps.host} "Nobody accepted"`]] });
+    this.end();
+  }
+
+  #abandonCreation(): void {
+    if (this.#creation === null) return;
+    this.#creation.transaction.reply(487);
+    this.#creation = null;
+    this.end();
+  }
+
+  // ---------------------------------------------------------------- joining
+
+  #rejoin(transaction: ServerTransaction, sender: { address: string; name: string | null }): void {
+    const parts = readParts(transaction.request);
+    if (!parts.ok) {
+      this.#refuse(transaction, parts);
+      return;
+    }
+    if (readRecipients(parts.value, sender.address) !== null) {
+      this.#refuse(transaction, { ok: false, status: 403, warning: 'People are added by REFER' });
+      return;
+    }
+    const offer = readOffer(parts.value);
+    if (offer === null) this.#refuse(transaction, { ok: false, status: 606, warning: 'An SDP offer is missing' });
+    else if (!offer.ok) this.#refuse(transaction, offer);
+    else this.#join(transaction, sender, offer.value);
+  }
+
+  #join(transaction: ServerTransaction, sender: { address: string; name: string | null }, offer: MsrpDescription): void {
+    const leg = this.#newLeg(sender.address, { dialedIn: true, name: sender.name });
+    leg.dialog = this.#receivedDialog(transaction);
+    this.#describe(leg, transaction.request);
+    this.#supersede(leg);
+    this.#accept(transaction, leg, offer);
+    this.#changed();
+  }
+
+  /** 200 with the answer to the offer. LAB: the focus waits to be called wherever the offer lets it. */
+  #accept(transaction: ServerTransaction, leg: Leg, offer: MsrpDescription): void {
+    const { facts } = this.group;
+    const response = leg.dialog?.response(transaction, 200);
+    if (response === undefined) return;
+    response
+      .append('Allow', ALLOW)
+      .append(cpmHeader.conversationId, facts.conversationId)
+      .append(cpmHeader.contributionId, facts.contributionId);
+    if (facts.subject !== null && transaction.request.toTag === null) response.append('Subject', facts.subject);
+    const role = offer.setup === 'active' || offer.setup === 'actpass' ? 'passive' : 'active';
+    response.setBody('application/sdp', encodeSdp(describeSession(leg.media, role, leg.origin)));
+    transaction.respond(response);
+    this.#startMedia(leg, offer, role);
+  }
+
+  // ---------------------------------------------------------------- inside a dialog
+
+  #handleInDialog(transaction: ServerTransaction): void {
+    const { request } = transaction;
+    const id = dialogIdOf(request);
+    const leg = [...this.#legs.values()].find((candidate) => candidate.dialog?.id === id);
+    if (leg?.dialog == null) {
+      if (!this.#events.handle(transaction)) transaction.reply(481);
+      return;
+    }
+    const refusal = leg.dialog.receive(request);
+    if (refusal !== null) {
+      transaction.reply(refusal);
+      return;
+    }
+    switch (request.method) {
+      case 'BYE':
+        transaction.reply(200);
+        this.#disconnect(leg, isCompleted(request.get('reason')) ? 'departed' : null);
+        return;
+      case 'INVITE':
+      case 'UPDATE':
+        this.#refresh(transaction, leg);
+        return;
+      case 'REFER':
+        this.#refer(transaction, leg);
+        return;
+      case 'OPTIONS':
+        transaction.reply(200, { headers: [['Allow', ALLOW]] });
+        return;
+      default:
+        transaction.reply(405, { headers: [['Allow', ALLOW]] });
+    }
+  }
+
+  /** A re-INVITE or UPDATE: a new path gets a new MSRP session, anything else the same answer again. */
+  #refresh(transaction: ServerTransaction, leg: Leg): void {
+    this.#describe(leg, transaction.request);
+    const parts = readParts(transaction.request);
+    const offer = parts.ok ? readOffer(parts.value) : null;
+    if (offer === null) {
+      const response = leg.dialog?.response(transaction, transaction.request.method === 'UPDATE' ? 200 : 488);
+      if (response !== undefined) transaction.respond(response);
+      return;
+    }
+    if (!offer.ok) {
+      this.#refuse(transaction, offer);
+      return;
+    }
+    if (offer.value.path.join(' ') !== leg.remotePath) {
+      const old = leg.media;
+      leg.media = this.#newMedia(leg.id);
+      leg.origin.version += 1;
+      old.close();
+    }
+    this.#accept(transaction, leg, offer.value);
+    this.#changed();
+  }
+
+  /** Adds people (RFC 4579, several at once RFC 5368), or with method=BYE removes one. */
+  #refer(transaction: ServerTransaction, leg: Leg): void {
+    const referTo = parseNameAddr(transaction.request.get('refer-to') ?? '');
+    const sender = { address: leg.address, name: this.deps.nameOf(leg.address) };
+    if (!referTo.ok) {
+      this.#refuse(transaction, { ok: false, status: 400, warning: 'Refer-To is missing or malformed' });
+      return;
+    }
+    const uri = parseUri(referTo.value.uri);
+    if (uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' && uri.value.params.get('method')?.toUpperCase() === 'BYE') {
+      this.#boot(transaction, leg, addressKey(referTo.value.uri) ?? '');
+      return;
+    }
+    const invitees = this.#referred(transaction.request, referTo.value.uri, referTo.value.displayName, leg.address);
+    if (!invitees.ok) {
+      this.#refuse(transaction, invitees);
+      return;
+    }
+    const newcomers = this.#newcomers(invitees.value);
+    const tooMany = checkSize(this.group.size + newcomers.filter((invitee) => !this.group.has(invitee.address)).length);
+    if (tooMany !== null) {
+      this.#refuse(transaction, tooMany);
+      return;
+    }
+    // LAB: what becomes of it is seen in the conference document; the implicit subscription of RFC 3515 is always declined (RFC 4488).
+    transaction.reply(202, {
+      headers: [
+        ['Refer-Sub', 'false'],
+        ['Contact', this.#contact],
+      ],
+    });
+    this.#invite(newcomers, sender);
+  }
+
+  #referred(request: SipRequest, uri: string, name: string | null, sender: string): { ok: true; value: Invitee[] } | Refusal {
+    if (uri.toLowerCase().startsWith('cid:')) {
+      const parts = readParts(request);
+      const list = parts.ok ? readRecipients(parts.value, sender) : parts;
+      return list ?? { ok: false, status: 400, warning: 'The recipient list is missing' };
+    }
+    const invitee = inviteeOf({ uri, copyControl: 'to', anonymize: false, ...(name === null ? {} : { displayName: name }) });
+    return invitee === null ? { ok: false, status: 400, warning: 'Refer-To is no address' } : { ok: true, value: [invitee] };
+  }
+
+  /** Those who are neither here nor being invited. */
+  #newcomers(invitees: readonly Invitee[]): Invitee[] {
+    const busy = new Set(
+      this.group
+        .endpoints()
+        .filter((endpoint) => endpoint.status !== 'disconnected')
+        .map((endpoint) => endpoint.address),
+    );
+    return invitees.filter((invitee) => !busy.has(invitee.address));
+  }
+
+  #boot(transaction: ServerTransaction, leg: Leg, address: string): void {
+    if (!this.group.isAdministrator(leg.address)) {
+      this.#refuse(transaction, { ok: false, status: 403, warning: 'Only the administrator removes people' });
+      return;
+    }
+    const theirs = [...this.#legs.values()].filter((candidate) => candidate.address === address);
+    if (theirs.length === 0) {
+      this.#refuse(transaction, { ok: false, status: 404, warning: 'Not a participant' });
+      return;
+    }
+    transaction.reply(202, {
+      headers: [
+        ['Refer-Sub', 'false'],
+        ['Contact', this.#contact],
+      ],
+    });
+    for (const candidate of theirs) this.#disconnect(candidate, 'booted', COMPLETED);
+  }
+
+  // ---------------------------------------------------------------- media
+
+  #newMedia(legId: string): SwitchSession {
+    const session: SwitchSession = this.deps.media.prepare({
+      onMessage: (message) => this.#onMessage(legId, message),
+      onClose: (reason) => {
+        const leg = this.#legs.get(legId);
+        // Nobody can be reached over a dead connection: the dialog goes too.
+        if (reason !== null && leg !== undefined && leg.media === session) this.#disconnect(leg, 'failed', MEDIA_LOST);
+      },
+    });
+    return session;
+  }
+
+  #startMedia(leg: Leg, remote: MsrpDescription, role: 'active' | 'passive'): void {
+    const path = remote.path.join(' ');
+    if (path === leg.remotePath) return;
+    leg.remotePath = path;
+    leg.media.start(remote.path, role);
+  }
+
+  /** A message from one endpoint: whose it is, is checked; then it goes to those it is for. */
+  #onMessage(legId: string, message: CompleteMessage): Verdict {
+    if (parseContentType(message.contentType).type !== 'message/cpim') return { status: 415, reason: 'Only message/cpim' };
+    const envelope = parseCpim(message.body);
+    if (!envelope.ok) return { status: 400, reason: 'Malformed CPIM' };
+    const isOwn = this.group.isOwnAddress(legId, envelope.value.from);
+    if (isOwn === false) return { status: 403, reason: 'CPIM From Is Not The Sender' };
+    const recipients = this.group.recipients(legId, envelope.value.to);
+    if (!recipients.ok) return recipients;
+    // LAB: who does not say who it is, is named by what the core asserted.
+    const from = this.group.endpoint(legId)?.address ?? null;
+    const body = isOwn === null ? encodeCpim({ ...envelope.value, from }) : message.body;
+    for (const endpoint of recipients.endpoints) this.#legs.get(endpoint.leg)?.media.send({ contentType: message.contentType, body });
+    return { status: 200, reason: 'OK' };
+  }
+
+  // ---------------------------------------------------------------- legs
+
+  #newLeg(address: string, how: { dialedIn: boolean; name: string | null; administrator?: boolean }): Leg {
+    const id = String(this.#nextLeg++);
+    const leg: Leg = {
+      id,
+      address,
+      media: this.#newMedia(id),
+      dialog: null,
+      invite: null,
+      timer: null,
+      remotePath: '',
+      origin: { sessionId: newSessionId(), version: 1 },
+    };
+    this.#legs.set(id, leg);
+    this.group.add(id, address, how);
+    return leg;
+  }
+
+  #receivedDialog(transaction: ServerTransaction): Dialog {
+    return Dialog.ofReceived(this.deps.server, transaction, this.#contact, this.deps.resolve);
+  }
+
+  #describe(leg: Leg, message: SipRequest | SipResponse): void {
+    const device = deviceOf(message.get('contact'));
+    if (device !== null) this.group.describe(leg.id, device.entity, device.deviceName);
+  }
+
+  /** A device that comes again replaces its former leg: take the new, let the old go. */
+  #supersede(leg: Leg): void {
+    const entity = this.group.endpoint(leg.id)?.entity;
+    for (const other of [...this.#legs.values()]) {
+      if (other === leg || other.address !== leg.address || this.group.endpoint(other.id)?.entity !== entity) continue;
+      this.group.drop(other.id);
+      this.#release(other, { bye: COMPLETED });
+    }
+  }
+
+  /** An endpoint is gone; `bye` when it must be told. */
+  #disconnect(leg: Leg, how: DisconnectionMethod | null, bye?: string): void {
+    if (!this.#legs.has(leg.id)) return;
+    this.#release(leg, bye === undefined ? {} : { bye });
+    this.group.advance(leg.id, 'disconnected', { disconnection: how });
+    if (!this.group.isConnected(leg.address)) this.#events.drop(leg.address);
+    this.#changed();
+  }
+
+  #release(leg: Leg, how: { bye?: string }): void {
+    this.#legs.delete(leg.id);
+    leg.timer?.dispose();
+    leg.media.close();
+    leg.invite?.cancel();
+    if (how.bye !== undefined && leg.dialog?.state === 'confirmed') leg.dialog.bye(how.bye);
+  }
+
+  /** The roster is another one: watchers hear of it, and a group of too few begins to close. */
+  #changed(): void {
+    if (this.#state === 'ended') return;
+    if (this.#state === 'active' && this.group.isOver) {
+      this.#transition('closing');
+      this.#closing = this.deps.server.clock.setTimer(CLOSING_GRACE_MS, () => this.end());
+    } else if (this.#state === 'closing' && !this.group.isOver) this.#transition('active');
+    this.#events.changed();
+  }
+
+  #refuse(transaction: ServerTransaction, refusal: Refusal): void {
+    transaction.reply(refusal.status, { headers: refusalHeaders(refusal, this.deps.host) });
+  }
+
+  #transition(to: State): void {
+    if (!STEPS[this.#state].includes(to)) throw new Error(`focus cannot go from ${this.#state} to ${to}`);
+    this.#state = to;
+    this.#closing?.dispose();
+    this.#closing = null;
+  }
+}
+
+/** Strict parsers want digits in the sess-id of o=. */
+function newSessionId(): string {
+  return String(Number.parseInt(newToken(6), 16));
+}
+
+export function refusalHeaders(refusal: Refusal, host: string): (readonly [string, string])[] {
+  const headers = [...(refusal.headers ?? [])];
+  if (refusal.warning !== undefined) headers.push(['Warning', `399 ${host} "${refusal.warning.replace(/["\\]/g, "'")}"`]);
+  return headers;
+}
+
+/** `Reason: SIP;cause=200`: the person left, it did not just lose the connection. */
+function isCompleted(reason: string | null): boolean {
+  return reason !== null && /^SIP\s*;(?:.*;)?\s*cause\s*=\s*200\b/i.test(reason);
+}

@@ -1,0 +1,256 @@
+/**
+ * One group as the Controlling Function knows it: who takes part, by which endpoints, and who gets what. Pure: no sockets, no timers.
+ *
+ * A participant is a person; an endpoint is one device of that person, on one signalling leg. Life of an endpoint (RFC 4575 5.6.3):
+ *
+ *   dialing-out --> alerting --> connected --> disconnected
+ *        \------------\----------------------------^
+ *   (one that dials in starts as connected)
+ */
+import type { ConferenceEndpoint, ConferenceInfo, ConferenceUser } from '../main/protocol/conference-info';
+import { addressKey } from '../main/protocol/uri';
+
+/** LAB: the most people of one group, the inviter among them. */
+export const MAX_PARTICIPANTS = 50;
+/** LAB: a group of fewer connected people, with nobody still invited, ends. */
+export const MINIMUM_PARTICIPANTS = 2;
+
+export type EndpointStatus = 'dialing-out' | 'alerting' | 'connected' | 'disconnected';
+export type DisconnectionMethod = 'departed' | 'booted' | 'failed' | 'busy';
+
+export interface Endpoint {
+  /** Names the signalling leg inside this group. */
+  readonly leg: string;
+  readonly address: string;
+  /** The device: its GRUU or Contact; the person's address until it has answered. */
+  entity: string;
+  deviceName: string | null;
+  status: EndpointStatus;
+  readonly joining: 'dialed-in' | 'dialed-out';
+  /** How it went; null when the connection was just lost, so that it may come back (CPM: temporarily disconnected). */
+  disconnection: DisconnectionMethod | null;
+}
+
+interface Participant {
+  readonly address: string;
+  name: string | null;
+  readonly administrator: boolean;
+  readonly endpoints: Endpoint[];
+}
+
+/** What is kept of a group: the Group State Object of OMA CPM. */
+export interface GroupState {
+  focus: string;
+  conversationId: string;
+  contributionId: string;
+  subject: string | null;
+  type: 'open' | 'closed';
+  active: boolean;
+  participants: { address: string; name: string | null; administrator: boolean; status: EndpointStatus }[];
+}
+
+export interface GroupFacts {
+  /** The focus URI: the CPM Group Session Identity. */
+  focus: string;
+  conversationId: string;
+  contributionId: string;
+  subject: string | null;
+}
+
+/** To whom a group message goes; a refusal carries the MSRP status (RFC 7701). */
+export type Recipients = { ok: true; endpoints: Endpoint[] } | { ok: false; status: number; reason: string };
+
+const TRANSITIONS: Record<EndpointStatus, readonly EndpointStatus[]> = {
+  'dialing-out': ['alerting', 'connected', 'disconnected'],
+  alerting: ['connected', 'disconnected'],
+  connected: ['disconnected'],
+  disconnected: [],
+};
+
+/** RFC 3323: how somebody who hides writes the own address; the Controlling Function then uses the asserted one. */
+const ANONYMOUS = 'sip:anonymous@anonymous.invalid';
+
+export class Group {
+  readonly #participants = new Map<string, Participant>();
+  #active = true;
+
+  constructor(
+    readonly facts: GroupFacts,
+    /** What the network knows of a person's name. */
+    readonly nameOf: (address: string) => string | null,
+  ) {}
+
+  get size(): number {
+    return this.#participants.size;
+  }
+
+  /** People with at least one connected endpoint. */
+  get connectedCount(): number {
+    return [...this.#participants.values()].filter((participant) => statusOf(participant) === 'connected').length;
+  }
+
+  /** True while somebody may still answer an invitation. */
+  get hasPending(): boolean {
+    return this.endpoints().some((endpoint) => endpoint.status === 'dialing-out' || endpoint.status === 'alerting');
+  }
+
+  /** Nobody is left to talk to, and nobody is coming. */
+  get isOver(): boolean {
+    return this.connectedCount < MINIMUM_PARTICIPANTS && !this.hasPending;
+  }
+
+  endpoints(): Endpoint[] {
+    return [...this.#participants.values()].flatMap((participant) => participant.endpoints);
+  }
+
+  endpoint(leg: string): Endpoint | null {
+    return this.endpoints().find((endpoint) => endpoint.leg === leg) ?? null;
+  }
+
+  has(address: string): boolean {
+    return this.#participants.has(address);
+  }
+
+  /** Whether the person is there now, by any endpoint. */
+  isConnected(address: string): boolean {
+    const participant = this.#participants.get(address);
+    return participant !== undefined && statusOf(participant) === 'connected';
+  }
+
+  isAdministrator(address: string): boolean {
+    return this.#participants.get(address)?.administrator ?? false;
+  }
+
+  /** Starts a leg towards a person (invited: `dialing-out`) or takes one in (`connected`). Remains of former legs of that person go. */
+  add(leg: string, address: string, how: { dialedIn: boolean; name?: string | null; administrator?: boolean }): Endpoint {
+    let participant = this.#participants.get(address);
+    if (participant === undefined) {
+      participant = { address, name: how.name ?? this.nameOf(address), administrator: how.administrator ?? false, endpoints: [] };
+      this.#participants.set(address, participant);
+    }
+    const live = participant.endpoints.filter((endpoint) => endpoint.status !== 'disconnected');
+    const endpoint: Endpoint = {
+      leg,
+      address,
+      entity: address,
+      deviceName: null,
+      status: how.dialedIn ? 'connected' : 'dialing-out',
+      joining: how.dialedIn ? 'dialed-in' : 'dialed-out',
+      disconnection: null,
+    };
+    participant.endpoints.splice(0, participant.endpoints.length, ...live, endpoint);
+    return endpoint;
+  }
+
+  /** Moves an endpoint on; false (and nothing changed) when its life does not lead there. */
+  advance(
+    leg: string,
+    status: EndpointStatus,
+    facts: { entity?: string; deviceName?: string | null; disconnection?: DisconnectionMethod | null } = {},
+  ): boolean {
+    const endpoint = this.endpoint(leg);
+    if (endpoint === null || !TRANSITIONS[endpoint.status].includes(status)) return false;
+    endpoint.status = status;
+    if (facts.entity !== undefined) endpoint.entity = facts.entity;
+    if (facts.deviceName !== undefined) endpoint.deviceName = facts.deviceName;
+    if (facts.disconnection !== undefined) endpoint.disconnection = facts.disconnection;
+    return true;
+  }
+
+  /** What the device told of itself in its Contact. */
+  describe(leg: string, entity: string, deviceName: string | null): void {
+    const endpoint = this.endpoint(leg);
+    if (endpoint === null) return;
+    endpoint.entity = entity;
+    endpoint.deviceName = deviceName;
+  }
+
+  /** Forgets a leg without a trace: a newer leg of the same device has taken its place. */
+  drop(leg: string): void {
+    for (const participant of this.#participants.values()) {
+      const index = participant.endpoints.findIndex((endpoint) => endpoint.leg === leg);
+      if (index >= 0) participant.endpoints.splice(index, 1);
+    }
+  }
+
+  end(): void {
+    this.#active = false;
+  }
+
+  /**
+   * Whom a message of `leg` reaches. To the focus: every other connected endpoint, the sender's other devices among them, never the
+   * sending one. To a participant: all endpoints of that one, privately (IMDNs travel so).
+   */
+  recipients(leg: string, to: readonly string[]): Recipients {
+    const others = this.endpoints().filter((endpoint) => endpoint.leg !== leg && endpoint.status === 'connected');
+    const keys = to.map((address) => addressKey(address)).filter((key) => key !== ANONYMOUS);
+    if (keys.every((key) => key === this.facts.focus)) return { ok: true, endpoints: others };
+    const unknown = keys.some((key) => key === null || (key !== this.facts.focus && !this.isConnected(key)));
+    if (unknown) return { ok: false, status: 404, reason: 'Recipient Not In Group' };
+    return { ok: true, endpoints: others.filter((endpoint) => keys.includes(this.facts.focus) || keys.includes(endpoint.address)) };
+  }
+
+  /** Whether a CPIM From is the sender's own: `true` own, `false` forged, `null` missing or anonymous. */
+  isOwnAddress(leg: string, from: string | null): boolean | null {
+    if (from === null) return null;
+    const key = addressKey(from);
+    if (key === ANONYMOUS) return null;
+    return key !== null && key === this.endpoint(leg)?.address;
+  }
+
+  /** The full conference document (RFC 4575) as `viewer` sees it. */
+  document(viewer: string, version: number): ConferenceInfo {
+    const users = [...this.#participants.values()].map((participant) => userOf(participant, participant.address === viewer));
+    return {
+      entity: this.facts.focus,
+      state: 'full',
+      version,
+      subject: this.facts.subject,
+      maximumUserCount: MAX_PARTICIPANTS,
+      userCount: this.connectedCount,
+      active: this.#active,
+      usersState: 'full',
+      users,
+    };
+  }
+
+  state(): GroupState {
+    return {
+      ...this.facts,
+      type: 'open',
+      active: this.#active,
+      participants: [...this.#participants.values()].map((participant) => ({
+        address: participant.address,
+        name: participant.name,
+        administrator: participant.administrator,
+        status: statusOf(participant),
+      })),
+    };
+  }
+}
+
+/** The best of a person's endpoints stands for the person. */
+function statusOf(participant: Participant): EndpointStatus {
+  const order: readonly EndpointStatus[] = ['connected', 'alerting', 'dialing-out'];
+  return order.find((status) => participant.endpoints.some((endpoint) => endpoint.status === status)) ?? 'disconnected';
+}
+
+function userOf(participant: Participant, yourOwn: boolean): ConferenceUser {
+  return {
+    entity: participant.address,
+    state: 'full',
+    displayText: participant.name,
+    yourOwn,
+    roles: [participant.administrator ? 'Administrator' : 'Participant'],
+    endpoints: participant.endpoints.map(
+      (endpoint): ConferenceEndpoint => ({
+        entity: endpoint.entity,
+        state: 'full',
+        displayText: endpoint.deviceName,
+        status: endpoint.status,
+        joiningMethod: endpoint.joining,
+        disconnectionMethod: endpoint.disconnection,
+      }),
+    ),
+  };
+}

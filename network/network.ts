@@ -1,0 +1,214 @@
+/**
+ * The embedded network: SIP/IP core, Participating Function, Controlling Function and a refusing interworking function, each with a
+ * SIP server of its own on a loopback port. They talk real SIP to each other; nothing but this file knows that they share a process.
+ *
+ *   clients <--> core (registrar, proxy) <--ISC--> PF        core <--> CF (focus, MSRP switch)        PF --> ISF
+ */
+import type { WireRecord, WireTap } from '../main/protocol/wire-record';
+import type { NetworkLog } from './clock';
+import { ControllingFunction } from './controlling';
+import { type Core, startCore } from './core';
+import type { GroupState } from './group';
+import { RefusingInterworkingFunction } from './interworking';
+import { MsrpSwitch } from './media';
+import { ParticipatingFunction, Policy } from './participating';
+import { addressTarget } from './proxy';
+import type { Binding } from './registrar';
+import { SipServer } from './sip-server';
+
+export type { Binding } from './registrar';
+
+export const networkRoles = ['core', 'pf', 'cf', 'isf'] as const;
+export type NetworkRole = (typeof networkRoles)[number];
+
+export interface NetworkUser {
+  /** User part of the address. */
+  name: string;
+  password: string;
+  /** The name, capitalised, when absent. */
+  displayName?: string;
+}
+
+export interface NetworkOptions {
+  /** `lab.test` when absent. */
+  domain?: string;
+  /** alice, bob, carol and dave with the password `secret` when absent. */
+  users?: NetworkUser[];
+  /** Address to listen on; 127.0.0.1 when absent. */
+  listen?: string;
+  /** Port for clients; 0 takes any free one. */
+  tcpPort?: number;
+  /** False: the registrar gives no GRUUs. */
+  gruu?: boolean;
+  /** The parts that run here; all when absent. */
+  roles?: NetworkRole[];
+  /** Without the role `core`: the SIP/IP core to serve, `sip:127.0.0.1:5060;transport=tcp`. */
+  core?: string;
+  /** Every message of every role, in and out; what goes between two roles is told by both. */
+  tap?: (record: WireRecord & { role: string }) => void;
+  log?: NetworkLog;
+}
+
+export interface Network {
+  domain: string;
+  uris: {
+    /** Where clients connect. */
+    tcp: string;
+    /** The functions, for a core that is not ours; null when not among the roles. */
+    pf: string | null;
+    cf: string | null;
+  };
+  /** Where groups are made. */
+  factory: string;
+  users: { name: string; address: string; displayName: string }[];
+  /** What the Participating Function refuses; may be changed at any time. */
+  policy: Policy;
+  bindings(aor: string): Binding[];
+  /** The state of every group, ended ones among them. */
+  groups(): GroupState[];
+  close(): Promise<void>;
+}
+
+const DEFAULT_USERS = ['alice', 'bob', 'carol', 'dave'];
+const DEFAULT_PASSWORD = 'secret';
+
+/** Starts the network. Rejects with one sentence that says what cannot be done, and then leaves nothing running. */
+export async function startNetwork(options: NetworkOptions = {}): Promise<Network> {
+  const plan = checked(options);
+  const { domain, host, users } = plan;
+  const hosts = { pf: `pf.${domain}`, cf: `cf.${domain}`, isf: `isf.${domain}` };
+  const factory = `sip:conference-factory@${domain}`;
+  const closers: (() => Promise<void> | void)[] = [];
+  let closing: Promise<void> | null = null;
+  const close = () => {
+    closing ??= Promise.all(closers.reverse().map(async (end) => end())).then(() => undefined);
+    return closing;
+  };
+  const newServer = async (role: NetworkRole) => {
+    const server = new SipServer(equipment(options, role));
+    closers.push(() => server.close());
+    await server.listen({ host, port: 0 });
+    return server;
+  };
+
+  try {
+    let core: Core | null = null;
+    if (plan.roles.has('core')) {
+      core = await startCore({ domain, users, host, port: plan.port, gruu: options.gruu ?? true, ...equipment(options, 'core') });
+      closers.push(core.close.bind(core));
+    }
+    const coreUri = core?.uri ?? options.core ?? '';
+    const coreTarget = addressTarget(core?.serviceUri ?? coreUri);
+    if (coreTarget === null) throw new Error(`The core ${coreUri} is not an address like sip:127.0.0.1:5060`);
+
+    const policy = new Policy();
+    const isf = plan.roles.has('isf') ? await newServer('isf') : null;
+    if (isf !== null) new RefusingInterworkingFunction(isf, hosts.isf);
+    const isfTarget = isf === null ? null : addressTarget(isf.uri);
+
+    const pf = plan.roles.has('pf') ? await newServer('pf') : null;
+    if (pf !== null) {
+      const registered = (address: string) => (core?.bindings(address) ?? []).flatMap(({ instanceId }) => instanceId ?? []);
+      new ParticipatingFunction({
+        server: pf,
+        core: coreTarget,
+        host: hosts.pf,
+        policy,
+        // LAB: asked directly; over a core that is not ours it is not known, and passes.
+        instancesOf: (address) => (registered(address).length === 0 ? null : registered(address)),
+        ...(isfTarget === null ? {} : { interworking: isfTarget }),
+      });
+      core?.setParticipating(pf.uri);
+    }
+
+    let controlling: ControllingFunction | null = null;
+    let cf: SipServer | null = null;
+    if (plan.roles.has('cf')) {
+      cf = await newServer('cf');
+      const media = new MsrpSwitch({ host, ...equipment(options, 'cf') });
+      closers.push(() => media.close());
+      await media.listen();
+      const names = new Map(users.map((user) => [`sip:${user.name.toLowerCase()}@${domain}`, user.displayName]));
+      controlling = new ControllingFunction({
+        server: cf,
+        media,
+        core: coreTarget,
+        factory,
+        host: hosts.cf,
+        resolve: (uri) => addressTarget(uri) ?? coreTarget,
+        nameOf: (address) => names.get(address.toLowerCase()) ?? null,
+        ...(options.log === undefined ? {} : { log: options.log }),
+      });
+      closers.push(() => controlling?.close());
+      core?.addService({ host: domain, user: 'conference-factory', target: cf.uri });
+      core?.addService({ host: hosts.cf, target: cf.uri });
+    }
+
+    return {
+      domain,
+      uris: { tcp: coreUri, pf: pf?.uri ?? null, cf: cf?.uri ?? null },
+      factory,
+      users: users.map((user) => ({ name: user.name, address: `sip:${user.name}@${domain}`, displayName: user.displayName })),
+      policy,
+      bindings: (aor) => core?.bindings(aor) ?? [],
+      groups: () => controlling?.groups() ?? [],
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw readable(error, host, plan.port);
+  }
+}
+
+/** Log and trace of one role. */
+function equipment(options: NetworkOptions, role: NetworkRole): { log?: NetworkLog; tap?: WireTap } {
+  const { tap, log } = options;
+  return {
+    ...(log === undefined ? {} : { log: (level, text, fields) => log(level, `${role}: ${text}`, fields) }),
+    ...(tap === undefined ? {} : { tap: (record) => tap({ ...record, role }) }),
+  };
+}
+
+interface Plan {
+  domain: string;
+  host: string;
+  port: number;
+  roles: ReadonlySet<NetworkRole>;
+  users: Required<NetworkUser>[];
+}
+
+function checked(options: NetworkOptions): Plan {
+  const domain = (options.domain ?? 'lab.test').toLowerCase();
+  if (!/^(?!-)[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(domain) || domain.length > 200) throw new Error(`"${domain}" is not a domain name`);
+  const port = options.tcpPort ?? 0;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`${port} is not a port number`);
+  const roles = new Set(options.roles ?? networkRoles);
+  if (roles.size === 0) throw new Error('No role is chosen');
+  for (const role of roles) if (!networkRoles.includes(role)) throw new Error(`"${role}" is not a role: ${networkRoles.join(', ')}`);
+  if (roles.has('core') && options.core !== undefined)
+    throw new Error('Either the role core runs here, or another core is named: not both');
+  if (!roles.has('core') && options.core === undefined) throw new Error('Without the role core, a core to serve must be named');
+  const users = (options.users ?? DEFAULT_USERS.map((name) => ({ name, password: DEFAULT_PASSWORD }))).map((user: NetworkUser) => {
+    if (!/^[A-Za-z0-9._+-]{1,64}$/.test(user.name)) throw new Error(`"${user.name}" cannot be the name of a user`);
+    if (user.password === '') throw new Error(`${user.name} has no password`);
+    return { ...user, displayName: user.displayName ?? user.name.charAt(0).toUpperCase() + user.name.slice(1) };
+  });
+  const names = new Set(users.map((user) => user.name.toLowerCase()));
+  if (names.size !== users.length) throw new Error('Two users have the same name');
+  if (names.has('conference-factory')) throw new Error('conference-factory is the address where groups are made, no user');
+  return { domain, host: options.listen ?? '127.0.0.1', port, roles, users };
+}
+
+/** What the operating system says of a port or address, as a sentence. */
+function readable(error: unknown, host: string, port: number): Error {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  const words: Record<string, string> = {
+    EADDRINUSE: `Port ${port} on ${host} is in use by another program`,
+    EACCES: `Port ${port} on ${host} may not be opened by this user`,
+    EADDRNOTAVAIL: `${host} is not an address of this computer`,
+    ENOTFOUND: `${host} is not an address of this computer`,
+  };
+  const sentence = typeof code === 'string' ? words[code] : undefined;
+  if (sentence !== undefined) return new Error(sentence, { cause: error });
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,741 @@
+import { describe, expect, it } from 'vitest';
+import { type ConferenceInfo, parseConferenceInfo } from '../../../main/protocol/conference-info';
+import { encodeCpim, parseCpim } from '../../../main/protocol/cpim';
+import { parseContentType, parseMultipart } from '../../../main/protocol/multipart';
+import { encodeSdp, type MsrpDescription, parseSdp } from '../../../main/protocol/sdp';
+import { ControllingFunction } from '../../../network/controlling';
+import { CLOSING_GRACE_MS, INVITATION_TIMEOUT_MS } from '../../../network/focus';
+import { MAX_PARTICIPANTS } from '../../../network/group';
+import { uriOf } from '../../../network/header-value';
+import { MsrpSwitch } from '../../../network/media';
+import { responseTo, SipRequest, type SipResponse } from '../../../network/message';
+import { SipServer } from '../../../network/sip-server';
+import type { ServerTransaction } from '../../../network/transaction';
+import { connectServers, MsrpPeer, settle, VirtualClock } from '../../support/network-doubles';
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const FACTORY = 'sip:conference-factory@lab.test';
+const BOB_INSTANCE = 'urn:uuid:bbbbbbbb-7dec-41d0-a765-00a0c91e6bf6';
+const BOB_GRUU = `sip:bob@lab.test;gr=${BOB_INSTANCE}`;
+const BOB_ENTRY = `${BOB_GRUU};method=INVITE?Session-Replaces=one-to-one-1&amp;Accept-Contact=*%3B%2Bsip.instance%3D%22%3C${BOB_INSTANCE}%3E%22%3Brequire%3Bexplicit`;
+
+function sdp(name: string, setup: MsrpDescription['setup']): string {
+  return encodeSdp({
+    host: '127.0.0.1',
+    port: 7000,
+    path: [`msrp://127.0.0.1:7000/${name};tcp`],
+    setup,
+    acceptTypes: ['message/cpim'],
+    wrappedTypes: ['*'],
+    direction: 'sendrecv',
+    sessionId: '1',
+    version: 1,
+    transport: 'TCP/MSRP',
+    attributes: [],
+  });
+}
+
+function listXml(entries: readonly string[]): string {
+  const items = entries.map((uri) => `<entry uri="${uri}" cp:copyControl="to"/>`).join('');
+  return `<?xml version="1.0" encoding="UTF-8"?><resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists" xmlns:cp="urn:ietf:params:xml:ns:copycontrol"><list>${items}</list></resource-lists>`;
+}
+
+function requestFrom(name: string, method: string, uri: string, device = 'laptop'): SipRequest {
+  const id = `${name}-${Math.random().toString(36).slice(2)}`;
+  return new SipRequest(method, uri)
+    .append('Max-Forwards', '70')
+    .append('Record-Route', '<sip:core.lab.test;lr>')
+    .append('From', `<sip:${name}@lab.test>;tag=${id}`)
+    .append('To', `<${uri}>`)
+    .append('Call-ID', id)
+    .append('CSeq', `1 ${method}`)
+    .append('Contact', `"${name}'s ${device}" <sip:${name}@lab.test;gr=${device}>`)
+    .append('P-Asserted-Identity', `"${name}" <sip:${name}@lab.test>`)
+    .append('Contribution-ID', 'group-1')
+    .append('Conversation-ID', 'conversation-1');
+}
+
+function creation(entries: readonly string[], name = 'alice'): SipRequest {
+  const body = [
+    '--b1\r\nContent-Type: application/sdp\r\n',
+    sdp(name, 'actpass'),
+    '--b1\r\nContent-Type: application/resource-lists+xml\r\nContent-Disposition: recipient-list\r\n',
+    listXml(entries),
+    '--b1--\r\n',
+  ].join('\r\n');
+  return requestFrom(name, 'INVITE', FACTORY)
+    .append('Require', 'recipient-list-invite')
+    .append('Subject', 'Lunch')
+    .setBody('multipart/mixed;boundary=b1', body);
+}
+
+/** The core's end of the Controlling Function: what it sends is kept, and answered as the people would. */
+function fixture() {
+  const clock = new VirtualClock();
+  const core = new SipServer({ clock });
+  const server = new SipServer({ clock });
+  const { atA: toCf, atB: toCore } = connectServers(core, server);
+  const media = new MsrpSwitch({ clock });
+  const cf = new ControllingFunction({
+    server,
+    media,
+    core: toCore,
+    factory: FACTORY,
+    host: 'cf.lab.test',
+    resolve: () => toCore,
+    nameOf: (address) => (address === 'sip:bob@lab.test' ? 'Bob' : null),
+  });
+  const invites = new Map<string, ServerTransaction>();
+  const cancelled: string[] = [];
+  const byes: SipRequest[] = [];
+  const notifies: SipRequest[] = [];
+  const acks: SipRequest[] = [];
+  /** When slow, NOTIFYs wait for their answer. */
+  const slow = { isSlow: false, unanswered: [] as ServerTransaction[] };
+  core.onAck = (ack) => acks.push(ack);
+  core.onRequest = (transaction) => {
+    const { request } = transaction;
+    if (request.method === 'INVITE') {
+      const name = personOf(request.uri);
+      invites.set(name, transaction);
+      transaction.onCancel = () => {
+        cancelled.push(name);
+        transaction.reply(487);
+      };
+      return;
+    }
+    if (request.method === 'BYE') byes.push(request);
+    if (request.method === 'NOTIFY') {
+      notifies.push(request);
+      if (slow.isSlow) {
+        slow.unanswered.push(transaction);
+        return;
+      }
+    }
+    transaction.reply(200);
+  };
+  const send = async (request: SipRequest) => {
+    const provisional: SipResponse[] = [];
+    const client = core.request(request, toCf, { onProvisional: (response) => provisional.push(response) });
+    await settle();
+    return { client, provisional };
+  };
+  const final = async (request: SipRequest) => (await (await send(request)).client.final) as SipResponse;
+  const answer = async (name: string, status: number, device = 'laptop') => {
+    const invite = invites.get(name);
+    if (invite === undefined) throw new Error(`${name} was not invited`);
+    const response = responseTo(invite.request, status, { toTag: `${name}-tag` });
+    if (status < 300) response.set('Contact', `"${name}'s ${device}" <sip:${name}@lab.test;gr=${device}>`);
+    if (status >= 200 && status < 300) response.setBody('application/sdp', sdp(name, 'active'));
+    invite.respond(response);
+    await settle();
+  };
+  /** A request of a person inside the dialog of its leg. */
+  const inDialog = (dialog: { request: SipRequest; response: SipResponse; isCaller: boolean }, method: string) => {
+    const { request, response, isCaller } = dialog;
+    const from = isCaller ? request.get('from') : response.get('to');
+    const to = isCaller ? response.get('to') : request.get('from');
+    return new SipRequest(method, uriOf((isCaller ? response : request).get('contact') ?? ''))
+      .append('Max-Forwards', '70')
+      .append('From', from ?? '')
+      .append('To', to ?? '')
+      .append('Call-ID', request.callId)
+      .append('CSeq', `2 ${method}`);
+  };
+  /** Connects the media of a leg, as the client would by the SDP of the focus. */
+  const connectMedia = (sdpOfFocus: string, name: string) => {
+    const described = parseSdp(sdpOfFocus);
+    const path = described.ok ? (described.value.path[0] ?? '') : '';
+    const peer = new MsrpPeer();
+    media.accept(peer);
+    const base = {
+      kind: 'request' as const,
+      method: 'SEND',
+      toPath: [path],
+      fromPath: [`msrp://127.0.0.1:7000/${name};tcp`],
+      headers: [],
+      successReport: false,
+      failureReport: 'yes' as const,
+      status: null,
+      continuation: '$' as const,
+    };
+    let count = 0;
+    const say = (body: string | null, contentType = 'message/cpim') => {
+      count += 1;
+      const bytes = body === null ? null : utf8(body);
+      const byteRange = bytes === null ? null : { start: 1, end: bytes.length, total: bytes.length };
+      return peer.say({
+        ...base,
+        transactionId: `${name}${String(count).padStart(5, '0')}`,
+        messageId: `${name}-${count}`,
+        byteRange,
+        contentType: bytes === null ? null : contentType,
+        body: bytes,
+      });
+    };
+    say(null);
+    return { peer, say, heard: () => peer.sends.map((chunk) => text(parsedCpim(chunk.body ?? utf8('')).body)), path };
+  };
+  /** Alice, Bob and Carol in one group, their media connected. */
+  const group = async () => {
+    const request = creation(['sip:bob@lab.test', 'sip:carol@lab.test']);
+    const { client } = await send(request);
+    const dialogs = new Map<string, { request: SipRequest; response: SipResponse; isCaller: boolean }>();
+    for (const name of ['bob', 'carol']) {
+      await answer(name, 200);
+      const invite = invites.get(name);
+      if (invite === undefined) throw new Error('not invited');
+      dialogs.set(name, { request: invite.request, response: responseTo(invite.request, 200, { toTag: `${name}-tag` }), isCaller: false });
+    }
+    const response = await client.final;
+    dialogs.set('alice', { request, response, isCaller: true });
+    const focus = uriOf(response.get('contact') ?? '');
+    const sdpOf = (name: string) => {
+      const invite = invites.get(name)?.request;
+      return invite === undefined ? response.text : text(partOf(invite, 'application/sdp'));
+    };
+    const people = new Map(['alice', 'bob', 'carol'].map((name) => [name, connectMedia(sdpOf(name), name)]));
+    const dialog = (name: string) => {
+      const found = dialogs.get(name);
+      if (found === undefined) throw new Error(name);
+      return found;
+    };
+    const person = (name: string) => {
+      const found = people.get(name);
+      if (found === undefined) throw new Error(name);
+      return found;
+    };
+    return { focus, dialog, person };
+  };
+  const subscribe = (name: string, focus: string) =>
+    requestFrom(name, 'SUBSCRIBE', focus)
+      .append('Event', 'conference')
+      .append('Accept', 'application/conference-info+xml')
+      .append('Expires', '600');
+  return {
+    clock,
+    cf,
+    media,
+    slow,
+    invites,
+    cancelled,
+    byes,
+    notifies,
+    acks,
+    send,
+    final,
+    answer,
+    inDialog,
+    group,
+    subscribe,
+    connectMedia,
+  };
+}
+
+const personOf = (uri: string) => /^sip:([^@;]+)@/.exec(uri)?.[1] ?? uri;
+
+function partOf(message: SipRequest, type: string): Uint8Array {
+  const parts = parseMultipart(message.get('content-type') ?? '', message.body);
+  return (parts.ok ? parts.value.find((part) => parseContentType(part.contentType).type === type)?.body : undefined) ?? utf8('');
+}
+
+function parsedCpim(bytes: Uint8Array) {
+  const message = parseCpim(bytes);
+  if (!message.ok) throw new Error(message.reason);
+  return message.value;
+}
+
+function documentOf(notify: SipRequest | undefined): ConferenceInfo {
+  const document = parseConferenceInfo(notify?.text ?? '');
+  if (!document.ok) throw new Error(document.reason);
+  return document.value;
+}
+
+function rosterOf(notify: SipRequest | undefined): Record<string, string> {
+  return Object.fromEntries(
+    documentOf(notify).users.map((user) => [
+      personOf(user.entity),
+      user.endpoints
+        .map((endpoint) => `${endpoint.status}${endpoint.disconnectionMethod ? `/${endpoint.disconnectionMethod}` : ''}`)
+        .join(' '),
+    ]),
+  );
+}
+
+function cpim(from: string | null, to: string[], body: string): string {
+  return text(encodeCpim({ from, to, contentType: 'text/plain', body: utf8(body) }));
+}
+
+const alice = 'sip:alice@lab.test';
+
+describe('the Controlling Function makes a group', () => {
+  it('R54 R67 R72: mints a focus that cannot be guessed, rings with isfocus, and invites each entry once, never the inviter', async () => {
+    const { send, invites } = fixture();
+    const { provisional } = await send(creation(['sip:bob@lab.test', 'sip:carol@LAB.test', BOB_GRUU, alice]));
+    const contact = provisional.at(-1)?.get('contact') ?? '';
+    expect(contact).toMatch(
+      /^<sip:grp-[0-9a-f]{24}@cf\.lab\.test>;isfocus;\+g\.3gpp\.icsi-ref="urn%3Aurn-7%3A3gpp-service\.ims\.icsi\.oma\.cpm\.session\.group"$/,
+    );
+    expect([...invites.keys()].sort()).toEqual(['bob', 'carol']);
+    const other = await send(creation(['sip:bob@lab.test']));
+    expect(other.provisional.at(-1)?.get('contact')).not.toBe(contact);
+  });
+
+  it('R55 R63: puts the replace indication and the device into the invitation of the one it names, and strips both from what others read', async () => {
+    const { send, invites } = fixture();
+    await send(creation([BOB_ENTRY, 'sip:carol@lab.test']));
+    const bob = invites.get('bob')?.request;
+    const carol = invites.get('carol')?.request;
+    expect(bob?.uri).toBe(BOB_GRUU);
+    expect(bob?.get('session-replaces')).toBe('one-to-one-1');
+    expect(bob?.all('accept-contact')).toEqual([
+      '*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.session.group"',
+      `*;+sip.instance="<${BOB_INSTANCE}>";require;explicit`,
+    ]);
+    expect(carol?.uri).toBe('sip:carol@lab.test');
+    expect(carol?.has('session-replaces')).toBe(false);
+    expect(carol?.all('accept-contact')).toHaveLength(1);
+    for (const invite of [bob, carol]) {
+      const focus = uriOf(invite?.get('contact') ?? '');
+      expect(invite?.get('contact')).toContain(';isfocus');
+      expect(uriOf(invite?.get('from') ?? '')).toBe(focus);
+      expect(invite?.get('p-asserted-identity')).toBe(`<${focus}>`);
+      expect(uriOf(invite?.get('referred-by') ?? '')).toBe(alice);
+      expect(invite?.get('subject')).toBe('Lunch');
+      expect(invite?.get('contribution-id')).toBe('group-1');
+      expect(invite?.get('conversation-id')).toBe('conversation-1');
+      if (invite === undefined) continue;
+      const history = text(partOf(invite, 'application/resource-lists+xml'));
+      expect(history).toContain('sip:bob@lab.test');
+      expect(history).toContain('sip:carol@lab.test');
+      expect(history).not.toMatch(/replaces|gr=|bbbbbbbb|method=/i);
+      expect(text(invite.body)).toContain('recipient-list-history;handling=optional');
+      expect(parseSdp(text(partOf(invite, 'application/sdp')))).toMatchObject({ ok: true, value: { setup: 'actpass' } });
+    }
+  });
+
+  it('passes a replace mark in the form of a dialog on as Replaces', async () => {
+    const { send, invites } = fixture();
+    await send(
+      creation([
+        'sip:bob@lab.test?Call-ID=1a&amp;From=sip%3Aalice%40lab.test%3Btag%3Da1&amp;To=sip%3Abob%40lab.test%3Btag%3Db1',
+        'sip:carol@lab.test',
+      ]),
+    );
+    expect(invites.get('bob')?.request.get('replaces')).toMatch(/^1a;(?=.*to-tag=b1)(?=.*from-tag=a1)/);
+    expect(invites.get('carol')?.request.has('replaces')).toBe(false);
+  });
+
+  it('R65: tells the inviter 200 as soon as one has accepted, whoever it is, and nothing before', async () => {
+    const { send, answer, acks } = fixture();
+    const { client, provisional } = await send(creation(['sip:bob@lab.test', 'sip:carol@lab.test']));
+    await answer('bob', 180);
+    expect(client.state).toBe('proceeding');
+    expect(provisional.every((response) => response.status < 200)).toBe(true);
+    await answer('carol', 200);
+    const response = await client.final;
+    expect(response.status).toBe(200);
+    expect(response.get('contact')).toContain(';isfocus');
+    expect(response.get('contribution-id')).toBe('group-1');
+    expect(parseSdp(response.text)).toMatchObject({ ok: true, value: { setup: 'passive' } });
+    expect(acks).toHaveLength(1);
+  });
+
+  it('R61 R69: one refuses, another accepts: the group is those who accepted; the document shows how it went', async () => {
+    const { send, answer, final, subscribe, notifies } = fixture();
+    const { client } = await send(creation(['sip:bob@lab.test', 'sip:carol@lab.test', 'sip:dave@lab.test']));
+    await answer('bob', 486);
+    await answer('dave', 404);
+    await answer('carol', 200);
+    const focus = uriOf((await client.final).get('contact') ?? '');
+    expect((await final(subscribe('alice', focus))).status).toBe(200);
+    expect(rosterOf(notifies.at(-1))).toEqual({
+      alice: 'connected',
+      bob: 'disconnected/busy',
+      carol: 'connected',
+      dave: 'disconnected/failed',
+    });
+    expect(documentOf(notifies.at(-1)).userCount).toBe(2);
+  });
+
+  it('R68: takes the answers in any order to the same end', async () => {
+    const rosters: unknown[] = [];
+    for (const order of [
+      ['bob', 'carol'],
+      ['carol', 'bob'],
+    ]) {
+      const { send, answer, final, subscribe, notifies } = fixture();
+      const { client } = await send(creation([BOB_ENTRY, 'sip:carol@lab.test']));
+      for (const name of order) await answer(name, 200);
+      const focus = uriOf((await client.final).get('contact') ?? '');
+      await final(subscribe('alice', focus));
+      rosters.push(rosterOf(notifies.at(-1)));
+    }
+    expect(rosters[0]).toEqual({ alice: 'connected', bob: 'connected', carol: 'connected' });
+    expect(rosters[1]).toEqual(rosters[0]);
+  });
+
+  it('answers 603 when all declined, and 480 otherwise', async () => {
+    for (const [statuses, expected] of [
+      [[603, 603], 603],
+      [[603, 486], 480],
+      [[480, 404], 480],
+    ] as const) {
+      const { send, answer, cf } = fixture();
+      const { client } = await send(creation(['sip:bob@lab.test', 'sip:carol@lab.test']));
+      await answer('bob', statuses[0]);
+      expect(client.state).toBe('proceeding');
+      await answer('carol', statuses[1]);
+      expect((await client.final).status).toBe(expected);
+      expect(cf.groups().map((group) => group.active)).toEqual([false]);
+    }
+  });
+
+  it('gives up on who does not answer within INVITATION_TIMEOUT_MS', async () => {
+    const { clock, send, cancelled } = fixture();
+    const { client } = await send(creation(['sip:bob@lab.test']));
+    clock.advance(INVITATION_TIMEOUT_MS - 1);
+    await settle();
+    expect(cancelled).toEqual([]);
+    clock.advance(1);
+    await settle();
+    expect(cancelled).toEqual(['bob']);
+    expect((await client.final).status).toBe(480);
+  });
+
+  it('a CANCEL of the inviter stops every invitation', async () => {
+    const { send, cancelled } = fixture();
+    const { client } = await send(creation(['sip:bob@lab.test', 'sip:carol@lab.test']));
+    client.cancel();
+    await settle();
+    expect(cancelled.sort()).toEqual(['bob', 'carol']);
+    expect((await client.final).status).toBe(487);
+  });
+
+  it('hangs up on who accepts after the group was given up', async () => {
+    const { send, answer, invites, byes } = fixture();
+    const { client } = await send(creation(['sip:bob@lab.test']));
+    const bob = invites.get('bob');
+    if (bob !== undefined) bob.onCancel = () => undefined;
+    client.cancel();
+    await settle();
+    await answer('bob', 200);
+    expect(byes).toHaveLength(1);
+  });
+
+  it.each([
+    ['no recipient list', 400, () => creation([]).setBody('application/sdp', sdp('alice', 'actpass'))],
+    ['nobody but the inviter in it', 400, () => creation([alice])],
+    ['no offer', 606, () => creation(['sip:bob@lab.test']).setBody('text/plain', 'x')],
+    ['no Contribution-ID', 400, () => creation(['sip:bob@lab.test']).remove('Contribution-ID')],
+    ['an unknown extension required', 420, () => creation(['sip:bob@lab.test']).append('Require', 'telepathy')],
+    ['an anonymous inviter', 433, () => creation(['sip:bob@lab.test']).append('Privacy', 'id')],
+    ['an inviter that the core does not assert', 403, () => creation(['sip:bob@lab.test']).remove('P-Asserted-Identity')],
+    ['a body that is no multipart', 400, () => creation(['sip:bob@lab.test']).setBody('multipart/mixed;boundary=b1', 'nothing')],
+    ['a list that is no XML', 400, () => creation(['"<'])],
+  ])('refuses %s with %i', async (_, status, request) => {
+    const { final, invites } = fixture();
+    expect((await final(request())).status).toBe(status);
+    expect(invites.size).toBe(0);
+  });
+
+  it('refuses a group of more than MAX_PARTICIPANTS with 403 and a Warning', async () => {
+    const people = (count: number) => Array.from({ length: count }, (_, index) => `sip:p${index}@lab.test`);
+    const { final, send, invites } = fixture();
+    const refusal = await final(creation(people(MAX_PARTICIPANTS)));
+    expect(refusal.status).toBe(403);
+    expect(refusal.get('warning')).toContain('Too many participants');
+    expect(invites.size).toBe(0);
+    await send(creation(people(MAX_PARTICIPANTS - 1)));
+    expect(invites.size).toBe(MAX_PARTICIPANTS - 1);
+  });
+
+  it('two creations of one group at once make one', async () => {
+    const { group, send, cf, invites } = fixture();
+    const { focus } = await group();
+    invites.clear();
+    const { client } = await send(creation(['sip:alice@lab.test', 'sip:carol@lab.test', 'sip:dave@lab.test'], 'bob'));
+    const response = await client.final;
+    expect(response.status).toBe(200);
+    expect(uriOf(response.get('contact') ?? '')).toBe(focus);
+    expect([...invites.keys()]).toEqual(['dave']);
+    expect(cf.groups()).toHaveLength(1);
+  });
+});
+
+describe('the group talks', () => {
+  it('a message to the focus reaches everybody else, and not the sender', async () => {
+    const { group } = fixture();
+    const { focus, person } = await group();
+    expect(person('alice').say(cpim(alice, [focus], 'hello all'))).toMatchObject({ kind: 'response', status: 200 });
+    expect(person('bob').heard()).toEqual(['hello all']);
+    expect(person('carol').heard()).toEqual(['hello all']);
+    expect(person('alice').heard()).toEqual([]);
+  });
+
+  it('reaches the sender`s other devices, never the sending one', async () => {
+    const { group, final, connectMedia } = fixture();
+    const { focus, person } = await group();
+    const tablet = await final(requestFrom('alice', 'INVITE', focus, 'tablet').setBody('application/sdp', sdp('tablet', 'actpass')));
+    const second = connectMedia(tablet.text, 'tablet');
+    person('alice').say(cpim(alice, [focus], 'from the laptop'));
+    expect(second.heard()).toEqual(['from the laptop']);
+    expect(person('alice').heard()).toEqual([]);
+  });
+
+  it('a message to one member goes to that one alone, and 404 answers one to somebody else', async () => {
+    const { group } = fixture();
+    const { person } = await group();
+    expect(person('bob').say(cpim('sip:bob@lab.test', [alice], 'a receipt'))).toMatchObject({ status: 200 });
+    expect(person('alice').heard()).toEqual(['a receipt']);
+    expect(person('carol').heard()).toEqual([]);
+    expect(person('bob').say(cpim('sip:bob@lab.test', ['sip:mallory@lab.test'], 'x'))).toMatchObject({ status: 404 });
+  });
+
+  it('refuses a forged sender, names one that is missing, and takes nothing but readable CPIM', async () => {
+    const { group } = fixture();
+    const { focus, person } = await group();
+    expect(person('bob').say(cpim(alice, [focus], 'I am Alice'))).toMatchObject({ status: 403 });
+    expect(person('alice').heard()).toEqual([]);
+    expect(person('bob').say(cpim(null, [focus], 'who am I'))).toMatchObject({ status: 200 });
+    expect(parsedCpim(person('alice').peer.sends[0]?.body ?? utf8('')).from).toBe('sip:bob@lab.test');
+    expect(person('bob').say('plain', 'text/plain')).toMatchObject({ status: 415 });
+    expect(person('bob').say('', 'message/cpim')).toMatchObject({ status: 400 });
+  });
+});
+
+describe('who is in the group', () => {
+  it('tells each watcher everybody, with names, devices, roles and who the watcher is', async () => {
+    const { group, final, subscribe, notifies, invites } = fixture();
+    const { focus } = await group();
+    expect(invites.size).toBe(2);
+    await final(subscribe('alice', focus));
+    const document = documentOf(notifies.at(-1));
+    expect(notifies.at(-1)?.get('subscription-state')).toMatch(/^active;expires=600$/);
+    expect(document).toMatchObject({ entity: focus, state: 'full', subject: 'Lunch', userCount: 3 });
+    const [me, bob] = document.users;
+    expect(me).toMatchObject({ entity: alice, displayText: 'alice', yourOwn: true, roles: ['Administrator'] });
+    expect(me?.endpoints).toMatchObject([
+      { entity: 'sip:alice@lab.test;gr=laptop', displayText: "alice's laptop", status: 'connected', joiningMethod: 'dialed-in' },
+    ]);
+    expect(bob).toMatchObject({ entity: 'sip:bob@lab.test', displayText: 'Bob', yourOwn: false });
+    expect(bob?.endpoints).toMatchObject([
+      { entity: 'sip:bob@lab.test;gr=laptop', displayText: "bob's laptop", status: 'connected', joiningMethod: 'dialed-out' },
+    ]);
+  });
+
+  it('tells of every change with a rising version: ringing, there, gone', async () => {
+    const { send, answer, final, subscribe, notifies, inDialog } = fixture();
+    const request = creation(['sip:bob@lab.test', 'sip:carol@lab.test', 'sip:dave@lab.test']);
+    const { client } = await send(request);
+    await answer('bob', 200);
+    const response = await client.final;
+    const focus = uriOf(response.get('contact') ?? '');
+    await final(subscribe('bob', focus));
+    await answer('carol', 180);
+    await answer('carol', 200);
+    await final(inDialog({ request, response, isCaller: true }, 'BYE').append('Reason', 'SIP;cause=200;text="Call completed"'));
+    expect(notifies.map((notify) => [rosterOf(notify).alice, rosterOf(notify).carol])).toEqual([
+      ['connected', 'dialing-out'],
+      ['connected', 'alerting'],
+      ['connected', 'connected'],
+      ['disconnected/departed', 'connected'],
+    ]);
+    const versions = notifies.map((notify) => documentOf(notify).version);
+    expect(versions).toEqual([...versions].sort((a, b) => (a ?? 0) - (b ?? 0)));
+    expect(new Set(versions).size).toBe(versions.length);
+  });
+
+  it('lets participants watch, and nobody else', async () => {
+    const { group, final, subscribe } = fixture();
+    const { focus } = await group();
+    expect((await final(subscribe('mallory', focus))).status).toBe(403);
+    expect((await final(subscribe('bob', focus).set('Event', 'presence'))).status).toBe(489);
+    expect((await final(subscribe('bob', focus).set('Accept', 'text/plain'))).status).toBe(406);
+    expect((await final(subscribe('bob', focus))).status).toBe(200);
+  });
+
+  it('lets nobody watch who has left', async () => {
+    const { group, final, subscribe, inDialog } = fixture();
+    const { focus, dialog } = await group();
+    await final(inDialog(dialog('bob'), 'BYE'));
+    expect((await final(subscribe('bob', focus))).status).toBe(403);
+  });
+
+  it('sends a slow watcher the newest document only, once the one before is answered', async () => {
+    const { group, final, subscribe, inDialog, notifies, slow } = fixture();
+    const { focus, dialog } = await group();
+    slow.isSlow = true;
+    await final(subscribe('carol', focus));
+    await final(inDialog(dialog('alice'), 'BYE'));
+    await final(inDialog(dialog('bob'), 'BYE'));
+    expect(notifies).toHaveLength(1);
+    slow.unanswered[0]?.reply(200);
+    await settle();
+    expect(notifies.map(rosterOf)).toEqual([
+      { alice: 'connected', bob: 'connected', carol: 'connected' },
+      { alice: 'disconnected', bob: 'disconnected', carol: 'connected' },
+    ]);
+    slow.unanswered[1]?.reply(481);
+    await settle();
+    await final(requestFrom('bob', 'INVITE', focus).setBody('application/sdp', sdp('bob2', 'actpass')));
+    expect(notifies).toHaveLength(2);
+  });
+
+  it('ends a subscription by Expires 0 and when its time is over', async () => {
+    const { clock, group, final, subscribe, notifies } = fixture();
+    const { focus } = await group();
+    expect((await final(subscribe('bob', focus).set('Expires', '0'))).get('expires')).toBe('0');
+    expect(notifies.at(-1)?.get('subscription-state')).toBe('terminated;reason=timeout');
+    await final(subscribe('carol', focus));
+    clock.advance(600_000);
+    await settle();
+    expect(notifies.at(-1)?.get('subscription-state')).toBe('terminated;reason=timeout');
+  });
+
+  it('marks who just lost the connection as disconnected, without a method', async () => {
+    const { group, final, subscribe, notifies, inDialog } = fixture();
+    const { focus, dialog } = await group();
+    await final(subscribe('alice', focus));
+    expect((await final(inDialog(dialog('bob'), 'BYE'))).status).toBe(200);
+    expect(rosterOf(notifies.at(-1)).bob).toBe('disconnected');
+    expect((await final(inDialog(dialog('bob'), 'BYE').set('CSeq', '3 BYE'))).status).toBe(481);
+  });
+
+  it('says BYE to an endpoint whose media is dead', async () => {
+    const { group, byes, cf } = fixture();
+    const { person } = await group();
+    person('bob').peer.hangUp();
+    await settle();
+    expect(byes.map((bye) => personOf(bye.uri))).toEqual(['bob']);
+    expect(cf.groups()[0]?.participants.map((one) => one.status)).toEqual(['connected', 'disconnected', 'connected']);
+  });
+
+  it('ends after a grace when one is left, with 410 to that one and a last NOTIFY', async () => {
+    const { clock, group, final, subscribe, notifies, inDialog, byes, cf } = fixture();
+    const { focus, dialog } = await group();
+    await final(subscribe('carol', focus));
+    for (const name of ['alice', 'bob']) await final(inDialog(dialog(name), 'BYE'));
+    clock.advance(CLOSING_GRACE_MS - 1);
+    await settle();
+    expect(byes).toEqual([]);
+    clock.advance(1);
+    await settle();
+    expect(byes.map((bye) => [personOf(bye.uri), bye.get('reason')])).toEqual([['carol', 'SIP;cause=410;text="Gone"']]);
+    expect(notifies.at(-1)?.get('subscription-state')).toBe('terminated;reason=noresource');
+    expect((await final(subscribe('carol', focus))).status).toBe(404);
+    expect(cf.groups().map((state) => state.active)).toEqual([false]);
+  });
+
+  it('R72: a known person rejoins at the focus URI, also in the grace, and the group lives on', async () => {
+    const { clock, group, final, inDialog, byes, cf } = fixture();
+    const { focus, dialog } = await group();
+    for (const name of ['alice', 'bob']) await final(inDialog(dialog(name), 'BYE'));
+    const response = await final(requestFrom('bob', 'INVITE', focus).setBody('application/sdp', sdp('bob2', 'actpass')));
+    expect(response.status).toBe(200);
+    expect(response.get('contact')).toContain(`<${focus}>;isfocus`);
+    clock.advance(CLOSING_GRACE_MS);
+    await settle();
+    expect(byes).toEqual([]);
+    expect(cf.groups()[0]?.participants.find((one) => one.address === 'sip:bob@lab.test')?.status).toBe('connected');
+  });
+
+  it('refuses strangers with 403, an unknown focus with 404, and a list where only REFER adds people', async () => {
+    const { group, final } = fixture();
+    const { focus } = await group();
+    const offer = sdp('x', 'actpass');
+    expect((await final(requestFrom('mallory', 'INVITE', focus).setBody('application/sdp', offer))).status).toBe(403);
+    expect((await final(requestFrom('bob', 'INVITE', 'sip:grp-00@cf.lab.test').setBody('application/sdp', offer))).status).toBe(404);
+    const list = creation(['sip:dave@lab.test'], 'bob');
+    list.uri = focus;
+    expect((await final(list)).status).toBe(403);
+    expect((await final(requestFrom('bob', 'INVITE', focus))).status).toBe(606);
+  });
+
+  it('a device that comes again takes the place of its former leg', async () => {
+    const { group, final, byes, cf } = fixture();
+    const { focus } = await group();
+    await final(requestFrom('bob', 'INVITE', focus).setBody('application/sdp', sdp('bob2', 'actpass')));
+    await settle();
+    expect(byes.map((bye) => personOf(bye.uri))).toEqual(['bob']);
+    expect(cf.groups()[0]?.participants).toHaveLength(3);
+  });
+
+  it('REFER brings people in: one by Refer-To, several by a list; who is there already is not invited again', async () => {
+    const { group, final, inDialog, invites } = fixture();
+    const { dialog } = await group();
+    invites.clear();
+    const one = inDialog(dialog('bob'), 'REFER').append('Refer-To', '<sip:dave@lab.test;method=INVITE>').append('Refer-Sub', 'false');
+    const answer = await final(one);
+    expect(answer.status).toBe(202);
+    expect(answer.get('refer-sub')).toBe('false');
+    expect([...invites.keys()]).toEqual(['dave']);
+    expect(uriOf(invites.get('dave')?.request.get('referred-by') ?? '')).toBe('sip:bob@lab.test');
+    invites.clear();
+    const many = inDialog(dialog('bob'), 'REFER')
+      .set('CSeq', '3 REFER')
+      .append('Refer-To', '<cid:list@lab.test>')
+      .append('Content-Disposition', 'recipient-list')
+      .setBody('application/resource-lists+xml', listXml(['sip:erin@lab.test', 'sip:carol@lab.test', 'sip:frank@lab.test']));
+    expect((await final(many)).status).toBe(202);
+    expect([...invites.keys()]).toEqual(['erin', 'frank']);
+    expect((await final(inDialog(dialog('bob'), 'REFER').set('CSeq', '4 REFER'))).status).toBe(400);
+  });
+
+  it('only the administrator removes people', async () => {
+    const { group, final, inDialog, byes, cf } = fixture();
+    const { dialog } = await group();
+    const boot = (name: string) => inDialog(dialog(name), 'REFER').append('Refer-To', '<sip:carol@lab.test;method=BYE>');
+    expect((await final(boot('bob'))).status).toBe(403);
+    expect((await final(boot('alice'))).status).toBe(202);
+    await settle();
+    expect(byes.map((bye) => personOf(bye.uri))).toEqual(['carol']);
+    expect(cf.groups()[0]?.participants[2]?.status).toBe('disconnected');
+  });
+
+  it('a re-INVITE with a new path moves the media, one with the old path changes nothing', async () => {
+    const { group, final, inDialog, connectMedia } = fixture();
+    const { focus, dialog, person } = await group();
+    const again = (sequence: number, name: string) =>
+      inDialog(dialog('bob'), 'INVITE')
+        .set('CSeq', `${sequence} INVITE`)
+        .append('Contact', '<sip:bob@lab.test;gr=laptop>')
+        .setBody('application/sdp', sdp(name, 'actpass'));
+    const same = await final(again(2, 'bob'));
+    expect(same.status).toBe(200);
+    expect(same.text).toContain(person('bob').path);
+    const moved = await final(again(3, 'bob-moved'));
+    expect(moved.text).not.toContain(person('bob').path);
+    const media = connectMedia(moved.text, 'bob-moved');
+    person('alice').say(cpim(alice, [focus], 'still there?'));
+    expect(media.heard()).toEqual(['still there?']);
+  });
+
+  it('R78: keeps the state of a group: who, of what type, at which focus, also after its end', async () => {
+    const { clock, group, final, inDialog, cf } = fixture();
+    const { focus, dialog } = await group();
+    const facts = { focus, type: 'open', contributionId: 'group-1', conversationId: 'conversation-1', subject: 'Lunch' };
+    expect(cf.groups()[0]).toMatchObject({ ...facts, active: true });
+    expect(cf.groups()[0]?.participants[0]).toEqual({ address: alice, name: 'alice', administrator: true, status: 'connected' });
+    for (const name of ['alice', 'bob', 'carol']) await final(inDialog(dialog(name), 'BYE'));
+    clock.advance(CLOSING_GRACE_MS);
+    expect(cf.groups()[0]).toMatchObject({ ...facts, active: false });
+    expect(cf.groups()[0]?.participants.map((one) => one.status)).toEqual(['disconnected', 'disconnected', 'disconnected']);
+  });
+});
+
+describe('the end of the Controlling Function', () => {
+  it('leaves no timer of its own behind', async () => {
+    const { clock, cf, media, final, subscribe, group, send } = fixture();
+    const { focus } = await group();
+    await final(subscribe('alice', focus));
+    await send(creation(['sip:dave@lab.test']).set('Contribution-ID', 'group-2'));
+    const before = clock.pending;
+    cf.close();
+    await media.close();
+    await settle();
+    expect(clock.pending).toBeLessThan(before);
+    expect(cf.groups()).toEqual([]);
+  });
+});
