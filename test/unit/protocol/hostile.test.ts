@@ -46,23 +46,23 @@ describe('RFC 4475', () => {
   it.skipIf(!existsSync(torture))(
     'every header value of the torture messages is read or refused, never thrown at (looks at ../shared/torture; skipped without it)',
     () => {
-      let values = 0;
+      const values = new Set<string>();
       for (const file of readdirSync(torture).filter((name) => name.endsWith('.dat'))) {
         for (const encoding of ['utf8', 'latin1'] as const) {
           const text = readFileSync(join(torture, file), encoding);
           const head = (text.split('\r\n\r\n', 1)[0] ?? '').replace(/\r\n[ \t]+/g, ' ');
           for (const line of head.split('\r\n')) {
-            for (const value of [line, line.slice(line.indexOf(':') + 1), ...line.split(/\s+/), ...line.split(/[<>]/)]) {
-              values += 1;
-              addressesHold(value);
-              parseChallenge(value);
-              parseAuthorization(value);
-              parseContentType(value);
-            }
+            for (const value of [line, line.slice(line.indexOf(':') + 1), ...line.split(/\s+/), ...line.split(/[<>]/)]) values.add(value);
           }
         }
       }
-      expect(values).toBeGreaterThan(1000);
+      for (const value of values) {
+        addressesHold(value);
+        parseChallenge(value);
+        parseAuthorization(value);
+        parseContentType(value);
+      }
+      expect(values.size).toBeGreaterThan(500);
     },
   );
 });
@@ -327,6 +327,6 @@ describe('spoilt input', () => {
     const random = randomOf(4975);
     read(honest);
     // Through octets, as from the wire: a lone surrogate cannot arrive.
-    for (let round = 0; round < 1000; round += 1) read(characters(octets(spoil(honest, random))));
+    for (let round = 0; round < 400; round += 1) read(characters(octets(spoil(honest, random))));
   });
 });
