@@ -36,7 +36,7 @@ const merged = (previous: ConferenceInfo | null, next: ConferenceInfo): Conferen
 const user = (info: ConferenceInfo, name: string): ConferenceUser | undefined => info.users.find((one) => one.entity.includes(name));
 
 describe('conference-info', () => {
-  it('R69: reads who is in the group, with devices', () => {
+  it('reads who is in the group, with devices', () => {
     expect(full).toEqual({
       entity: FOCUS,
       state: 'full',

@@ -30,7 +30,7 @@ const challengeOf = (algorithm: string, qop = 'auth') =>
   );
 
 describe('Digest', () => {
-  it('R36: computes the MD5 and the SHA-256 response', () => {
+  it('computes the MD5 and the SHA-256 response', () => {
     expect(digestResponse({ ...answer, challenge: challengeOf('MD5') }, hash)).toBe('47c897d0dfa5b6e5b68d93c34089ae6d');
     expect(digestResponse({ ...answer, challenge: challengeOf('SHA-256') }, hash)).toBe(
       'c7ba0d9261be23e4777466ada7bf5ab33a035d0f655fc0ea6d16d1b7ad998a7b',

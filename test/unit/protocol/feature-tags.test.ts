@@ -8,7 +8,7 @@ const contact = (params: string) => parsedValue(parseNameAddr(`<sip:a@b>;${param
 const preference = (params: string) => parsedValue(parseNameAddr(`*;${params}`));
 
 describe('ICSI', () => {
-  it('R40: writes colons as %3A inside the quotes and reads them back', () => {
+  it('writes colons as %3A inside the quotes and reads them back', () => {
     expect(icsiParam([ICSI.session, ICSI.msg])).toBe(
       '+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.session,urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.msg"',
     );
@@ -23,14 +23,14 @@ describe('ICSI', () => {
 });
 
 describe('caller preferences (RFC 3841)', () => {
-  it('R76: tells a service from one whose name begins alike', () => {
+  it('tells a service from one whose name begins alike', () => {
     const group = contact(icsiParam([ICSI.group]));
     expect(matchesAcceptContact(group, preference(icsiParam([ICSI.session]))).matches).toBe(false);
     expect(matchesAcceptContact(group, preference(icsiParam([ICSI.group])))).toMatchObject({ matches: true, score: 1, dropped: false });
     expect(matchesAcceptContact(contact(icsiParam([ICSI.session, ICSI.group])), preference(icsiParam([ICSI.group]))).score).toBe(1);
   });
 
-  it('R43: addresses one device by its instance, absent or different being a drop', () => {
+  it('addresses one device by its instance, absent or different being a drop', () => {
     const header = acceptContact({ icsis: [ICSI.session], instanceId: UUID });
     expect(header).toBe(`*;${icsiParam([ICSI.session])};+sip.instance="<${UUID}>";require;explicit`);
     const wanted = parsedValue(parseNameAddr(header));

@@ -15,7 +15,7 @@ import { parsedValue } from './wire-text';
 const UUID = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';
 
 describe('instance IDs', () => {
-  it('R16: builds the IMEI URN with spare 0, from 14, 15 or 16 digits', () => {
+  it('builds the IMEI URN with spare 0, from 14, 15 or 16 digits', () => {
     expect(imeiUrn('90420156025763')).toEqual({ ok: true, value: 'urn:gsma:imei:90420156-025763-0' });
     expect(imeiUrn('9042 0156-025763')).toEqual(imeiUrn('90420156025763'));
     expect(imeiUrn('9042015602576312')).toEqual(imeiUrn('90420156025763'));
@@ -25,7 +25,7 @@ describe('instance IDs', () => {
     for (const bad of ['', '1234567890123', '12345678901234567', 'no digits']) expect(imeiUrn(bad).ok).toBe(false);
   });
 
-  it('R12: builds all three kinds of URN', () => {
+  it('builds all three kinds of URN', () => {
     expect(uuidUrn('F81D4FAE-7DEC-41D0-A765-00A0C91E6BF6')).toBe(UUID);
     expect(parsedValue(imeiUrn('90420156025763'))).toMatch(/^urn:gsma:imei:/);
     expect(parsedValue(meidUrn('a00000ab cdef12'))).toBe('urn:device-id:meid:A00000AB-CDEF12-0');
@@ -65,7 +65,7 @@ describe('instance IDs', () => {
     expect(sameInstance('nonsense', 'nonsense')).toBe(false);
   });
 
-  it('R22: writes the Contact parameter with the brackets inside the quotes', () => {
+  it('writes the Contact parameter with the brackets inside the quotes', () => {
     expect(instanceParam(UUID)).toBe(`"<${UUID}>"`);
     const contact = parsedValue(parseNameAddr(`<sip:a@b>;+sip.instance=${instanceParam(UUID)};expires=60`));
     expect(parseInstance(contact.params.get('+sip.instance') ?? '')).toBe(UUID);

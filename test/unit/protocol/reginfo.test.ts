@@ -32,7 +32,7 @@ const change = (version: number, registrations: string): RegInfo =>
 const contactIds = (info: RegInfo | null) => info?.registrations.map((registration) => registration.contacts.map((contact) => contact.id));
 
 describe('reginfo', () => {
-  it('R75: reads devices with instance, capabilities and GRUUs', () => {
+  it('reads devices with instance, capabilities and GRUUs', () => {
     const contact = full.registrations[0]?.contacts[0];
     expect(full).toMatchObject({ version: 0, state: 'full' });
     expect(contact).toMatchObject({

@@ -24,7 +24,7 @@ const document = `<?xml version="1.0" encoding="UTF-8"?>
 </resource-lists>`;
 
 describe('resource lists', () => {
-  it('R50, R52, R62: names the device and the session to replace on that one entry', () => {
+  it('names the device and the session to replace on that one entry', () => {
     const entries = parsedValue(parseResourceLists(document));
     expect(entries).toHaveLength(2);
     const [bob, carol] = entries.map((entry) => parsedValue(entryTarget(entry.uri)));
@@ -100,7 +100,7 @@ describe('resource lists', () => {
     expect(entryTarget(uri).ok).toBe(false);
   });
 
-  it('R3: leaves other addresses as they are', () => {
+  it('leaves other addresses as they are', () => {
     expect(parsedValue(entryTarget('mailto:x@y?subject=z'))).toMatchObject({ uri: 'mailto:x@y?subject=z', address: null });
     expect(parsedValue(entryTarget('tel:+1-555'))).toMatchObject({ uri: 'tel:+1555', address: 'tel:+1555' });
   });

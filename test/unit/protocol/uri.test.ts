@@ -49,7 +49,7 @@ describe('parseUri and formatUri', () => {
     ]);
   });
 
-  it('R1: takes SIP and TEL URIs apart and leaves others opaque', () => {
+  it('takes SIP and TEL URIs apart and leaves others opaque', () => {
     expect(value(parseUri('tel:+1-(555)-0100'))).toMatchObject({ scheme: 'tel', number: '+15550100' });
     expect(value(parseUri('mailto:a@b'))).toEqual({ scheme: 'other', text: 'mailto:a@b' });
   });
@@ -145,7 +145,7 @@ describe('name-addr', () => {
     });
   });
 
-  it('R24: carries a Contact with device name, instance and features both ways', () => {
+  it('carries a Contact with device name, instance and features both ways', () => {
     const contact =
       '"Alice \\"lap\\" <top>" <sip:alice@127.0.0.1:5071;transport=tcp>;+sip.instance="<urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6>"' +
       ';expires=3600;+g.3gpp.icsi-ref="urn%3Aurn-7%3Aone";mobility="fixed";isfocus;q=0.8';
