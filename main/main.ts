@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { app, dialog, session } from 'electron';
+import { app, session } from 'electron';
 import { type App, createApp } from './app';
 import { createStderrLogger } from './base';
 import { openDeviceProcess } from './further-device';
@@ -12,6 +12,7 @@ import { bindIpc } from './ipc';
 import { type LaunchOptions, parseLaunchOptions } from './launch-options';
 import { quitInOrder } from './orderly-quit';
 import { openStore, prepareFolder } from './profile-folder';
+import { explain, refuse } from './refusal';
 import { createSecretBox } from './secrets';
 import { applyTheme, comeToFront, openWindow, registerAppScheme, secureApp, secureSession, setMenu } from './window';
 
@@ -29,11 +30,6 @@ if (app.commandLine.hasSwitch('no-sandbox') || app.commandLine.hasSwitch('disabl
   start(options);
 }
 
-function refuse(sentence: string): void {
-  process.stderr.write(`${sentence}\n`);
-  app.exit(1);
-}
-
 function start(launch: LaunchOptions): void {
   // The one who started us may be gone; what would be told is then lost, and nothing else.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
@@ -46,8 +42,7 @@ function start(launch: LaunchOptions): void {
   const dataDir = launch.dataDir ?? join(base, 'profiles', launch.profile);
   const trouble = prepareFolder(dataDir);
   if (trouble !== null) {
-    dialog.showErrorBox('Chorus cannot start', trouble);
-    refuse(trouble);
+    void explain(trouble);
     return;
   }
   app.setPath('userData', dataDir);
@@ -63,8 +58,8 @@ function start(launch: LaunchOptions): void {
     .whenReady()
     .then(() => open(launch, dataDir, tryDirectory))
     .catch((error: unknown) => {
-      dialog.showErrorBox('Chorus cannot start', String(error instanceof Error ? error.message : error));
-      refuse(String(error instanceof Error ? error.stack : error));
+      log.error('The start failed', { error: String(error instanceof Error ? error.stack : error) });
+      return explain(String(error instanceof Error ? error.message : error));
     });
 }
 
