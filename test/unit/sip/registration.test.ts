@@ -19,7 +19,7 @@ function watch(lab: ReturnType<typeof memoryLab>): RegistrationState[] {
 }
 
 describe('REGISTER', () => {
-  it('R7 R13 R15 R22 R23 R24 R25: names the instance, the device and what it can do, and asks for GRUUs', async () => {
+  it('R15 R22 R24 R25: names the instance, the device and what it can do, and asks for GRUUs', async () => {
     const { server } = await registeredLab();
     const [request] = server.requests('REGISTER');
     expect(request?.start).toMatchObject({ uri: 'sip:lab.test' });
@@ -129,7 +129,7 @@ describe('REGISTER', () => {
     expect(lab.server.requests('REGISTER').map((request) => request.first('expires'))).toEqual(['60', '600']);
   });
 
-  it('R19: is repeated at half time with the same Call-ID and a higher CSeq, over three periods', async () => {
+  it('R7 R19: is repeated at half time with the same Call-ID and a higher CSeq, over three periods', async () => {
     const lab = memoryLab();
     lab.server.onRequest = (request, server) => server.reply(request, registered(request, 1200));
     await lab.client.registration.register();
@@ -138,6 +138,7 @@ describe('REGISTER', () => {
     for (let period = 0; period < 6; period += 1) await lab.clock.advance(600_001);
     const requests = lab.server.requests('REGISTER');
     expect(requests).toHaveLength(7);
+    for (const request of requests) expect(request.first('contact')).toContain(`+sip.instance="<${INSTANCE}>"`);
     expect(new Set(requests.map((request) => request.first('call-id'))).size).toBe(1);
     expect(requests.map((request) => request.first('cseq'))).toEqual([1, 2, 3, 4, 5, 6, 7].map((number) => `${number} REGISTER`));
     expect(lab.client.registration.state).toBe('registered');
@@ -155,13 +156,20 @@ describe('REGISTER', () => {
     expect(answers).toEqual([undefined, '00000001', '00000002']);
   });
 
-  it('R24 R26: a new device name is told at once, in the same binding', async () => {
+  it('R24: a new device name is told at once, in the same binding', async () => {
     const lab = await registeredLab();
     await lab.client.registration.rename('Alice’s "new" laptop');
     const [first, second] = lab.server.requests('REGISTER');
     expect(second?.first('call-id')).toBe(first?.first('call-id'));
     const contact = parseNameAddr(second?.first('contact') ?? '');
     expect(contact).toMatchObject({ ok: true, value: { displayName: 'Alice’s "new" laptop' } });
+  });
+
+  it('R23: a device without a name is registered without one', async () => {
+    const { server } = await registeredLab({ deviceName: '' });
+    const contact = server.requests('REGISTER')[0]?.first('contact');
+    expect(contact).toMatch(/^<sip:alice@/);
+    expect(contact).not.toContain('description');
   });
 
   it.each(['Evil\r\nX-Injected: yes', 'quo"te\\', '<sip:mallory@evil.test>', '\u0000\u0007bell', 'Zoë 🎉'])(
