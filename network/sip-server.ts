@@ -133,7 +133,8 @@ class TcpFlow implements Flow {
       else {
         this.server.log('info', 'a stream cannot be read on', { remote: this.remote, reason: frame.reason });
         if (frame.head !== null) this.server.refuseHead(frame.head, frame.reason, this);
-        this.socket.end();
+        // What is written still goes out; a peer that then keeps its end open gets no say.
+        this.socket.destroySoon();
       }
     }
     if (!this.#framer.inMessage) {
