@@ -5,23 +5,21 @@
  *       |                                                                        |
  *       +--all refused, or the inviter cancelled--> ended <--CLOSING_GRACE_MS----+
  */
-import { encodeCpim, parseCpim } from '../main/protocol/cpim';
 import { cpmHeader } from '../main/protocol/cpm-headers';
-import { parseContentType } from '../main/protocol/multipart';
 import { encodeSdp, type MsrpDescription } from '../main/protocol/sdp';
-import { addressKey, parseNameAddr, parseUri } from '../main/protocol/uri';
 import { assertedIdentity } from './asserted-identity';
 import { ConferenceEvents } from './conference-events';
 import { Dialog, dialogIdOf, type Resolve } from './dialog';
 import { type DisconnectionMethod, Group, type GroupFacts } from './group';
+import { admitMessage } from './group-message';
 import {
+  checkRequired,
   checkSize,
   createInvitation,
   deviceOf,
   focusContact,
   type GroupInvitation,
   type Invitee,
-  inviteeOf,
   type Refusal,
   readOffer,
   readParts,
@@ -30,6 +28,7 @@ import {
 import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } from './media';
 import type { SipRequest, SipResponse } from './message';
 import type { CompleteMessage } from './msrp-assembly';
+import { readReferral } from './referral';
 import { newToken, type SipServer, type Target } from './sip-server';
 import type { ClientTransaction, ServerTransaction } from './transaction';
 
@@ -275,7 +274,8 @@ export class Focus {
   // ---------------------------------------------------------------- joining
 
   #rejoin(transaction: ServerTransaction, sender: { address: string; name: string | null }): void {
-    const parts = readParts(transaction.request);
+    const required = checkRequired(transaction.request);
+    const parts = required ?? readParts(transaction.request);
     if (!parts.ok) {
       this.#refuse(transaction, parts);
       return;
@@ -330,6 +330,11 @@ export class Focus {
       transaction.reply(refusal);
       return;
     }
+    const required = checkRequired(request);
+    if (required !== null) {
+      this.#refuse(transaction, required);
+      return;
+    }
     switch (request.method) {
       case 'BYE':
         transaction.reply(200);
@@ -374,48 +379,41 @@ export class Focus {
     this.#changed();
   }
 
-  /** Adds people (RFC 4579, several at once RFC 5368), or with method=BYE removes one. */
+  /** What a REFER asks, if it may. LAB: how it goes is seen in the conference document, so the implicit subscription is declined (RFC 4488). */
   #refer(transaction: ServerTransaction, leg: Leg): void {
-    const referTo = parseNameAddr(transaction.request.get('refer-to') ?? '');
-    const sender = { address: leg.address, name: this.deps.nameOf(leg.address) };
-    if (!referTo.ok) {
-      this.#refuse(transaction, { ok: false, status: 400, warning: 'Refer-To is missing or malformed' });
+    const referral = readReferral(transaction.request, leg.address);
+    if (!referral.ok) {
+      this.#refuse(transaction, referral);
       return;
     }
-    const uri = parseUri(referTo.value.uri);
-    if (uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' && uri.value.params.get('method')?.toUpperCase() === 'BYE') {
-      this.#boot(transaction, leg, addressKey(referTo.value.uri) ?? '');
+    const { value } = referral;
+    const refusal = value.kind === 'remove' ? this.#checkRemoval(leg, value.address) : this.#checkGrowth(value.invitees);
+    if (refusal !== null) {
+      this.#refuse(transaction, refusal);
       return;
     }
-    const invitees = this.#referred(transaction.request, referTo.value.uri, referTo.value.displayName, leg.address);
-    if (!invitees.ok) {
-      this.#refuse(transaction, invitees);
-      return;
-    }
-    const newcomers = this.#newcomers(invitees.value);
-    const tooMany = checkSize(this.group.size + newcomers.filter((invitee) => !this.group.has(invitee.address)).length);
-    if (tooMany !== null) {
-      this.#refuse(transaction, tooMany);
-      return;
-    }
-    // LAB: what becomes of it is seen in the conference document; the implicit subscription of RFC 3515 is always declined (RFC 4488).
     transaction.reply(202, {
       headers: [
         ['Refer-Sub', 'false'],
         ['Contact', this.#contact],
       ],
     });
-    this.#invite(newcomers, sender);
+    if (value.kind === 'invite')
+      this.#invite(this.#newcomers(value.invitees), { address: leg.address, name: this.deps.nameOf(leg.address) });
+    else for (const other of this.#legsOf(value.address)) this.#disconnect(other, 'booted', COMPLETED);
   }
 
-  #referred(request: SipRequest, uri: string, name: string | null, sender: string): { ok: true; value: Invitee[] } | Refusal {
-    if (uri.toLowerCase().startsWith('cid:')) {
-      const parts = readParts(request);
-      const list = parts.ok ? readRecipients(parts.value, sender) : parts;
-      return list ?? { ok: false, status: 400, warning: 'The recipient list is missing' };
-    }
-    const invitee = inviteeOf({ uri, copyControl: 'to', anonymize: false, ...(name === null ? {} : { displayName: name }) });
-    return invitee === null ? { ok: false, status: 400, warning: 'Refer-To is no address' } : { ok: true, value: [invitee] };
+  #checkGrowth(invitees: readonly Invitee[]): Refusal | null {
+    return checkSize(this.group.size + invitees.filter((invitee) => !this.group.has(invitee.address)).length);
+  }
+
+  #checkRemoval(leg: Leg, address: string): Refusal | null {
+    if (!this.group.isAdministrator(leg.address)) return { ok: false, status: 403, warning: 'Only the administrator removes people' };
+    return this.#legsOf(address).length === 0 ? { ok: false, status: 404, warning: 'Not a participant' } : null;
+  }
+
+  #legsOf(address: string): Leg[] {
+    return [...this.#legs.values()].filter((leg) => leg.address === address);
   }
 
   /** Those who are neither here nor being invited. */
@@ -427,25 +425,6 @@ export class Focus {
         .map((endpoint) => endpoint.address),
     );
     return invitees.filter((invitee) => !busy.has(invitee.address));
-  }
-
-  #boot(transaction: ServerTransaction, leg: Leg, address: string): void {
-    if (!this.group.isAdministrator(leg.address)) {
-      this.#refuse(transaction, { ok: false, status: 403, warning: 'Only the administrator removes people' });
-      return;
-    }
-    const theirs = [...this.#legs.values()].filter((candidate) => candidate.address === address);
-    if (theirs.length === 0) {
-      this.#refuse(transaction, { ok: false, status: 404, warning: 'Not a participant' });
-      return;
-    }
-    transaction.reply(202, {
-      headers: [
-        ['Refer-Sub', 'false'],
-        ['Contact', this.#contact],
-      ],
-    });
-    for (const candidate of theirs) this.#disconnect(candidate, 'booted', COMPLETED);
   }
 
   // ---------------------------------------------------------------- media
@@ -469,19 +448,12 @@ export class Focus {
     leg.media.start(remote.path, role);
   }
 
-  /** A message from one endpoint: whose it is, is checked; then it goes to those it is for. */
   #onMessage(legId: string, message: CompleteMessage): Verdict {
-    if (parseContentType(message.contentType).type !== 'message/cpim') return { status: 415, reason: 'Only message/cpim' };
-    const envelope = parseCpim(message.body);
-    if (!envelope.ok) return { status: 400, reason: 'Malformed CPIM' };
-    const isOwn = this.group.isOwnAddress(legId, envelope.value.from);
-    if (isOwn === false) return { status: 403, reason: 'CPIM From Is Not The Sender' };
-    const recipients = this.group.recipients(legId, envelope.value.to);
-    if (!recipients.ok) return recipients;
-    // LAB: who does not say who it is, is named by what the core asserted.
-    const from = this.group.endpoint(legId)?.address ?? null;
-    const body = isOwn === null ? encodeCpim({ ...envelope.value, from }) : message.body;
-    for (const endpoint of recipients.endpoints) this.#legs.get(endpoint.leg)?.media.send({ contentType: message.contentType, body });
+    const admitted = admitMessage(this.group, legId, message);
+    if (!admitted.ok) return admitted;
+    for (const endpoint of admitted.endpoints) {
+      this.#legs.get(endpoint.leg)?.media.send({ contentType: message.contentType, body: admitted.body });
+    }
     return { status: 200, reason: 'OK' };
   }
 

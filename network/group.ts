@@ -76,7 +76,7 @@ export class Group {
 
   constructor(
     readonly facts: GroupFacts,
-    /** What the network knows of a person's name. */
+    /** What the network knows of a person's name; it counts more than what others say of it. */
     readonly nameOf: (address: string) => string | null,
   ) {}
 
@@ -125,7 +125,7 @@ export class Group {
   add(leg: string, address: string, how: { dialedIn: boolean; name?: string | null; administrator?: boolean }): Endpoint {
     let participant = this.#participants.get(address);
     if (participant === undefined) {
-      participant = { address, name: how.name ?? this.nameOf(address), administrator: how.administrator ?? false, endpoints: [] };
+      participant = { address, name: this.nameOf(address) ?? how.name ?? null, administrator: how.administrator ?? false, endpoints: [] };
       this.#participants.set(address, participant);
     }
     const live = participant.endpoints.filter((endpoint) => endpoint.status !== 'disconnected');

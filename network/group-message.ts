@@ -1,0 +1,23 @@
+/** Whether a message of one endpoint may go to the group, as whose, and to whom. Pure. */
+import { encodeCpim, parseCpim } from '../main/protocol/cpim';
+import { parseContentType } from '../main/protocol/multipart';
+import type { Endpoint, Group } from './group';
+import type { CompleteMessage } from './msrp-assembly';
+
+/** The bytes to send on and who gets them; or the MSRP status to refuse with. */
+export type Admission = { ok: true; body: Uint8Array; endpoints: Endpoint[] } | { ok: false; status: number; reason: string };
+
+/** Judges a message of the endpoint on `leg`: only CPIM, only in the sender's own name, only to the group or its members. */
+export function admitMessage(group: Group, leg: string, message: CompleteMessage): Admission {
+  if (parseContentType(message.contentType).type !== 'message/cpim') return { ok: false, status: 415, reason: 'Only message/cpim' };
+  const envelope = parseCpim(message.body);
+  if (!envelope.ok) return { ok: false, status: 400, reason: 'Malformed CPIM' };
+  const isOwn = group.isOwnAddress(leg, envelope.value.from);
+  if (isOwn === false) return { ok: false, status: 403, reason: 'CPIM From Is Not The Sender' };
+  const recipients = group.recipients(leg, envelope.value.to);
+  if (!recipients.ok) return recipients;
+  // LAB: who does not say who it is, is named by what the core asserted.
+  const from = group.endpoint(leg)?.address ?? null;
+  const body = isOwn === null ? encodeCpim({ ...envelope.value, from }) : message.body;
+  return { ok: true, body, endpoints: recipients.endpoints };
+}
