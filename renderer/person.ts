@@ -34,8 +34,8 @@ export type Hue = (typeof hues)[number];
 
 /** A person keeps one hue everywhere and for ever: it comes from the address alone. */
 export function hueOf(address: string): Hue {
-  let sum = 0;
-  for (const letter of plainAddress(address).toLowerCase()) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 1_000_003;
+  let sum = 6;
+  for (const letter of plainAddress(address).toLowerCase()) sum = (sum * 137 + (letter.codePointAt(0) ?? 0)) % 65_521;
   return hues[sum % hues.length] ?? 'a';
 }
 

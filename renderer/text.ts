@@ -10,6 +10,8 @@ const counted = (count: number, one: string, many: string): string => `${count} 
 
 export const words = {
   product: 'Chorus',
+  windowTitle: (name: string, device: string, unread: number) =>
+    `${unread > 0 ? `(${unread}) ` : ''}${name === '' ? '' : `${name} on ${device} - `}Chorus`,
   today: 'Today',
   yesterday: 'Yesterday',
   dayAt: (day: string, time: string) => `${day} at ${time}`,
@@ -130,7 +132,10 @@ export const words = {
     deliveredTo: (who: string) => `Delivered to ${who}`,
     readBy: (who: string) => `Read by ${who}`,
     failedFor: (who: string) => `Could not be delivered to ${who}`,
-    notSent: 'Not sent. It is kept here.',
+    notSent: 'Not sent. It is kept here. Try again.',
+    kept: 'It is kept here. Try again.',
+    keptAuto: 'It is kept here and goes out by itself.',
+    theGroup: 'The group',
   },
 
   group: {
@@ -254,7 +259,7 @@ export const words = {
     'session.group': 'groups',
     msg: 'messages',
     'msg.group': 'messages to lists',
-    largemsg: 'long messages',
+    largemsg: 'messages',
     filetransfer: 'files',
     deferred: 'messages kept while away',
     systemmsg: 'system messages',
@@ -449,15 +454,27 @@ const theServer = 'The server';
 
 /** The peer's own status and reason are part of the words, where there are any. */
 export function explain(error: ErrorValue, who: string = theServer): Explanation {
-  const said = [error.status, error.reason].filter((part) => part !== undefined && part !== '').join(' ');
-  return errorWords[error.code](said, who);
+  return errorWords[error.code](saidBy(error), who);
 }
 
-/** One line under a message: what happened, and what becomes of it. */
-export function explainLine(error: ErrorValue, who?: string): string {
-  const { title, body } = explain(error, who);
-  return error.retry === 'auto' ? `${title}. ${words.connection.offline[1]}` : `${title}. ${body}`;
+/** Of a message that did not get through. It is never gone: the sentence ends with what becomes of it. */
+const messageErrorWords: Partial<Record<ErrorCode, (said: string, who: string) => string>> = {
+  'sip/rejected': (said, who) => `${who} did not accept the message${said}.`,
+  'msrp/rejected': (said, who) => `${who} did not accept the message${said}.`,
+  'message/undelivered': (said, who) => `${who} did not get the message${said}.`,
+  'msrp/closed': (_said, who) => `The connection to ${who} was cut.`,
+  'net/unreachable': () => 'There is no connection.',
+  'net/timeout': () => 'No answer came in time.',
+};
+
+/** One line under a message: what happened, what becomes of it, what one can do. */
+export function explainLine(error: ErrorValue, who: string): string {
+  const said = saidBy(error);
+  const title = messageErrorWords[error.code]?.(said === '' ? '' : ` (${said})`, who) ?? `${explain(error, who).title}.`;
+  return error.retry === 'auto' ? `${title} ${words.message.keptAuto}` : `${title} ${words.message.kept}`;
 }
+
+const saidBy = ({ status, reason }: ErrorValue): string => [status, reason].filter((part) => part !== undefined && part !== '').join(' ');
 
 const sentence = (said: string): string => (said === '' ? '' : `It answered ${said}. `);
 const inSentence = (who: string): string => (who === theServer ? 'the server' : who);

@@ -1,5 +1,5 @@
 import { Plus, X } from 'lucide-react';
-import { type KeyboardEvent, useId, useRef, useState } from 'react';
+import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
 import { fullName, matches, plainAddress, typedAddress } from '../person';
 import { words } from '../text';
@@ -37,17 +37,23 @@ export function PeoplePicker({
   onSubmit,
 }: PeoplePickerProps) {
   const [typed, setTyped] = useState('');
-  const [active, setActive] = useState(0);
+  const [active, setActive] = useState<number | null>(null);
   const input = useRef<HTMLInputElement>(null);
   const listId = useId();
 
   const offers = offersFor(typed, people, chosen, ownAor);
-  const at = Math.min(active, offers.length - 1);
+  // With people chosen and nothing typed, Enter goes on: no offer is taken that nobody pointed at.
+  const byItself = typed.trim() === '' && chosen.length > 0 ? -1 : 0;
+  const at = Math.min(active ?? byItself, offers.length - 1);
+
+  useEffect(() => {
+    if (!disabled) input.current?.focus();
+  }, [disabled]);
 
   const choose = (person: PersonValue) => {
     onChange(single ? [person] : [...chosen, person]);
     setTyped('');
-    setActive(0);
+    setActive(null);
     input.current?.focus();
   };
   const remove = (address: string) => {
@@ -60,11 +66,12 @@ export function PeoplePicker({
     const offer = offers[at];
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       event.preventDefault();
-      if (offers.length > 0) setActive((at + (event.key === 'ArrowDown' ? 1 : -1) + offers.length) % offers.length);
+      if (offers.length > 0)
+        setActive(event.key === 'ArrowDown' ? (at + 1) % offers.length : (Math.max(at, 0) - 1 + offers.length) % offers.length);
     } else if (event.key === 'Enter') {
       event.preventDefault();
-      if (typed.trim() === '' && chosen.length > 0) onSubmit?.();
-      else if (offer !== undefined) choose(offer.person);
+      if (offer !== undefined) choose(offer.person);
+      else if (typed.trim() === '' && chosen.length > 0) onSubmit?.();
     } else if ((event.key === ',' || event.key === ';') && typed.trim() !== '') {
       event.preventDefault();
       if (offer !== undefined) choose(offer.person);
@@ -109,7 +116,7 @@ export function PeoplePicker({
           placeholder={chosen.length === 0 ? label : ''}
           onChange={(event) => {
             setTyped(event.target.value);
-            setActive(0);
+            setActive(null);
           }}
           onKeyDown={onKeyDown}
         />

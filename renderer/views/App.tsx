@@ -1,4 +1,4 @@
-import { CloudOff, Power } from 'lucide-react';
+import { CircleAlert, CloudOff, Power } from 'lucide-react';
 import { useEffect } from 'react';
 import { type Desk, useChorus, useDesk, useGround } from '../desk';
 import { LiveRegion } from '../parts/LiveRegion';
@@ -26,13 +26,14 @@ export function App() {
   const fatal = useChorus((state) => state.fatal);
   const isSignedIn = useChorus((state) => state.account !== null);
   const { store } = useGround();
+  useTitle();
 
   if (phase === 'closed') {
     return <Alone icon={<Power size={22} strokeWidth={1.75} />} title={words.fatal.closed} body={words.fatal.closedBody} testId="closed" />;
   }
   if (fatal !== null) {
     return (
-      <Alone icon={<CloudOff size={22} strokeWidth={1.75} />} error={fatal} testId="fatal">
+      <Alone icon={<CircleAlert size={22} strokeWidth={1.75} />} error={fatal} testId="fatal">
         <button type="button" className="button primary" data-testid="fatal-quit" onClick={() => void store.call('quit', {})}>
           {words.fatal.quit}
         </button>
@@ -50,6 +51,16 @@ export function App() {
   }
   if (phase === 'loading') return <Loading />;
   return isSignedIn ? <Window /> : <FirstRun />;
+}
+
+/** The title tells windows apart: whose device it is, and how much waits there. */
+function useTitle(): void {
+  const name = useChorus((state) => state.account?.displayName ?? '');
+  const device = useChorus((state) => state.account?.deviceName ?? '');
+  const unread = useChorus((state) => [...state.conversations.values()].reduce((sum, conversation) => sum + conversation.unread, 0));
+  useEffect(() => {
+    document.title = words.windowTitle(name, device, unread);
+  }, [name, device, unread]);
 }
 
 function Loading() {

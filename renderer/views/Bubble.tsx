@@ -71,7 +71,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   );
 });
 
-function Remedy({ message, who }: { message: MessageValue; who: string | undefined }) {
+function Remedy({ message, who }: { message: MessageValue; who: string }) {
   const { store } = useGround();
   return (
     <div className="remedy" data-testid="message-error" data-code={message.error?.code}>
@@ -97,8 +97,8 @@ function Remedy({ message, who }: { message: MessageValue; who: string | undefin
 }
 
 /** Who it was that did not take the message: the other person's device, the person, or in a group the server between. */
-function peerWords({ isGroup, peer, peerDevice }: BubbleProps): string | undefined {
-  if (isGroup || peer === null) return undefined;
+function peerWords({ isGroup, peer, peerDevice }: BubbleProps): string {
+  if (isGroup || peer === null) return words.message.theGroup;
   return peerDevice === null ? firstName(peer) : deviceOf(peer, peerDevice);
 }
 

@@ -95,7 +95,7 @@ function Person({ person }: { person: ParticipantValue }) {
         })}
         {person.devices.length > 0 || outcome === null ? null : (
           <div className={`person-device ${outcome.look}`}>
-            <span>{outcome.word}</span>
+            <span className="outcome">{outcome.word}</span>
           </div>
         )}
       </div>

@@ -17,7 +17,7 @@ export function FirstRun() {
   const [way, setWay] = useState<Way>('try');
   const chosen = people.length === 0 ? 'signIn' : way;
   return (
-    <div className="first" data-testid="first-run">
+    <div className="welcome" data-testid="first-run">
       <main className="sheet">
         <div className="brand">
           <Logo />
@@ -55,7 +55,7 @@ export function FirstRun() {
             ]}
           />
         )}
-        <div className="first-form">
+        <div className="welcome-form">
           {chosen === 'try' ? (
             <TryForm />
           ) : (

@@ -1,0 +1,268 @@
+/** The built window in a real browser, driven through a scripted bridge: what only a browser can tell. Without one it says so and passes. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright';
+import { build } from 'vite';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { browserPath, launchBrowser, openRenderer, type RendererPage, type Scene } from '../support/renderer-harness';
+import { bob, carol, firstRun, longScene, message, upgraded, working } from '../support/renderer-scenes';
+
+if (browserPath === null) console.warn('test/interop/renderer.test.ts: no Chromium here, the window was not tried in a browser.');
+
+describe.skipIf(browserPath === null)('the window in a browser', () => {
+  let browser: Browser;
+  let built: string;
+  let opened: RendererPage[] = [];
+
+  beforeAll(async () => {
+    built = await mkdtemp(join(tmpdir(), 'chorus-renderer-'));
+    await build({
+      configFile: join(process.cwd(), 'vite.config.ts'),
+      logLevel: 'error',
+      build: { outDir: built, emptyOutDir: true, sourcemap: false },
+    });
+    browser = await launchBrowser();
+  }, 180_000);
+  afterEach(async () => {
+    const complaints = opened.flatMap((each) => each.complaints);
+    await Promise.all(opened.map((each) => each.page.context().close()));
+    opened = [];
+    // Every test is a test of the policy too: no inline style, no inline script, no string as code.
+    expect(complaints).toEqual([]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await rm(built, { recursive: true, force: true });
+  });
+
+  const open = async (scene: Scene, view: Parameters<typeof openRenderer>[3] = {}) => {
+    const window = await openRenderer(browser, built, scene, view);
+    opened.push(window);
+    return window;
+  };
+  const id = (name: string) => `[data-testid="${name}"]`;
+  const chat = (name: string) => `${id('conversation')}[data-conversation="${name}"]`;
+
+  it('starts with one click, as the first of the people', async () => {
+    const { page, calls } = await open(firstRun);
+    await page.click(id('first-run-start'));
+    expect(await calls('tryIt')).toEqual([{ person: 'sip:alice@lab.test', deviceName: 'Desktop 1' }]);
+  });
+
+  it('says beside the form what a refused password means, and keeps what was typed', async () => {
+    const { page, calls } = await open({
+      ...firstRun,
+      answers: { signIn: { error: { code: 'account/bad-credentials', retry: 'user', status: 403, reason: 'Forbidden' } } },
+    });
+    await page.click(id('first-run-sign-in'));
+    await page.click(id('sign-in-submit'));
+    expect(await calls('signIn')).toEqual([]);
+    await page.fill(id('sign-in-address'), 'alice@example.org');
+    await page.fill(id('sign-in-password'), 'wrong');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.textContent(id('error-note'))).toContain('did not accept this password');
+    expect(await page.inputValue(id('sign-in-password'))).toBe('wrong');
+    expect(await calls('signIn')).toEqual([{ address: 'sip:alice@example.org', password: 'wrong', deviceName: 'Desktop 1' }]);
+  });
+
+  it('is green only while registered', async () => {
+    const { page, emit } = await open(working);
+    expect(await page.locator(`${id('device-state')} .dot.ok`).count()).toBe(1);
+    for (const state of ['refreshing', 'connecting', 'registering', 'offline', 'waiting', 'rejected'] as const) {
+      await emit({ event: 'registration', state, bindings: 0 });
+      expect(await page.getAttribute(id('device-state'), 'data-state')).toBe(state);
+      expect(await page.locator(`${id('device-state')} .dot.ok`).count(), state).toBe(0);
+    }
+  });
+
+  it('writes by keyboard alone: search, open, type, send; the draft stays with its chat', async () => {
+    const { page, calls } = await open(working);
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('bob');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(`${id('chat')}[data-conversation="bob"]`);
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('composer');
+    await page.keyboard.type('first');
+    await page.keyboard.press('Shift+Enter');
+    await page.keyboard.type('second');
+    await page.keyboard.press('Escape');
+    await page.fill(id('search'), '');
+    await page.click(chat('carol'));
+    expect(await page.inputValue(id('composer'))).toBe('');
+    await page.keyboard.press('Alt+ArrowUp');
+    expect(await page.inputValue(id('composer'))).toBe('first\nsecond');
+    await page.keyboard.press('Enter');
+    expect(await calls('sendText')).toEqual([{ conversation: 'bob', text: 'first\nsecond' }]);
+    expect(await page.inputValue(id('composer'))).toBe('');
+    expect(await calls('composing')).toEqual([
+      { conversation: 'bob', active: true },
+      { conversation: 'bob', active: false },
+    ]);
+  });
+
+  it('gives the text back when it could not be taken over', async () => {
+    const { page } = await open({ ...working, answers: { sendText: { error: { code: 'storage/full', retry: 'user' } } } });
+    await page.click(chat('bob'));
+    await page.fill(id('composer'), 'keep me');
+    await page.click(id('send'));
+    await expect.poll(() => page.inputValue(id('composer'))).toBe('keep me');
+    expect(await page.textContent(id('error-note'))).toContain('The disk is full');
+  });
+
+  it('adds people by keyboard, keeps the dialog on a failure, and gives the focus back', async () => {
+    const { page, calls } = await open({
+      ...working,
+      answers: { addPeople: { error: { code: 'group/nobody-joined', retry: 'user', status: 480, reason: 'Temporarily Unavailable' } } },
+    });
+    await page.click(chat('bob'));
+    await page.focus(id('composer'));
+    await page.keyboard.press('Control+Shift+A');
+    await page.keyboard.type('caro');
+    await page.keyboard.press('Enter');
+    expect(await page.textContent(id('add-people-consequences'))).toContain('Carol will not see earlier messages.');
+    expect(await page.textContent(id('add-people-consequences'))).toContain('Bob’s Laptop');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.textContent(`${id('add-people-dialog')} ${id('error-note')}`)).toContain('480 Temporarily Unavailable');
+    expect(await calls('addPeople')).toEqual([{ conversation: 'bob', people: [carol.address] }]);
+    expect(await page.locator(id('people-chip')).count()).toBe(1);
+    await page.keyboard.press('Escape');
+    await expect.poll(() => page.locator(id('add-people-dialog')).count()).toBe(0);
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('composer');
+  });
+
+  it('goes to the group when it stands, and back to the chat it has grown out of', async () => {
+    const { page } = await open({ ...upgraded, answers: { addPeople: { value: { conversation: 'group' } } } });
+    await page.click(chat('bob'));
+    await page.click(id('add-people'));
+    await page.fill(id('add-people-input'), 'zoe@example.org');
+    await page.keyboard.press('Enter');
+    await page.click(id('add-people-submit'));
+    await page.waitForSelector(`${id('chat')}[data-conversation="group"]`);
+    await expect.poll(() => page.locator(id('group-step')).count()).toBe(3);
+    await page.click(id('grown-open'));
+    await page.waitForSelector(`${id('chat')}[data-conversation="bob"]`);
+    await page.click(id('goes-on-open'));
+    await page.waitForSelector(`${id('chat')}[data-conversation="group"]`);
+  });
+
+  it('reports a message as shown only with the focus, and once', async () => {
+    const incoming = { ...message({ in: bob, text: 'Are you there?', at: Date.now() }), state: 'received' as const };
+    const { page, emit, calls } = await open({ snapshot: working.snapshot });
+    await page.click(chat('bob'));
+    await page.evaluate(() => {
+      document.hasFocus = () => false;
+    });
+    await emit({ event: 'message', ...incoming });
+    await page.waitForSelector(`${id('message')}[data-message="${incoming.message}"]`);
+    await page.waitForTimeout(200);
+    expect(await calls('markDisplayed')).toEqual([]);
+    await page.evaluate(() => {
+      document.hasFocus = () => true;
+      dispatchEvent(new Event('focus'));
+    });
+    await expect.poll(() => calls('markDisplayed')).toEqual([{ conversation: 'bob', upTo: incoming.message }]);
+    await page.evaluate(() => dispatchEvent(new Event('focus')));
+    await page.waitForTimeout(100);
+    expect(await calls('markDisplayed')).toHaveLength(1);
+  });
+
+  it('stays at the end while there, and where one reads while not; older pages keep the place', async () => {
+    const { page, emit, calls } = await open(longScene(160));
+    await page.click(chat('bob'));
+    const distance = () => page.$eval(id('stream'), (stream) => Math.round(stream.scrollHeight - stream.scrollTop - stream.clientHeight));
+    const top = (text: string) =>
+      page
+        .locator(id('message'), { hasText: text })
+        .first()
+        .evaluate((bubble) => Math.round(bubble.getBoundingClientRect().top));
+    await expect.poll(distance).toBeLessThan(2);
+    const say = (text: string, isOwn: boolean) =>
+      emit({
+        event: 'message',
+        ...message({ ...(isOwn ? {} : { in: bob }), text, at: Date.now(), state: isOwn ? 'sending' : 'received' }),
+      });
+    await say('Down here', false);
+    await expect.poll(distance).toBeLessThan(2);
+    expect(await page.locator(id('message'), { hasText: 'Down here' }).isVisible()).toBe(true);
+
+    await page.hover(id('stream'));
+    await page.mouse.wheel(0, -900);
+    await page.waitForTimeout(300);
+    const [seen = ''] = await page
+      .locator(id('message'))
+      .evaluateAll((all) =>
+        all
+          .filter((bubble) => bubble.getBoundingClientRect().top > 150)
+          .map((bubble) => /Message number \d+\./.exec(bubble.textContent ?? '')?.[0] ?? ''),
+      );
+    const before = await top(seen);
+    await say('While you read above', false);
+    await page.waitForTimeout(200);
+    expect(await top(seen)).toBe(before);
+    expect(await page.textContent(id('to-newest'))).toContain('1 new message');
+
+    for (let step = 0; step < 40 && (await calls('messages')).length < 2; step += 1) {
+      await page.mouse.wheel(0, -200);
+      await page.waitForTimeout(60);
+    }
+    expect((await calls('messages')).length).toBeGreaterThan(1);
+    await page.waitForTimeout(400);
+    const rows = await page
+      .locator(id('message'))
+      .evaluateAll((all) =>
+        all
+          .filter((bubble) => bubble.getBoundingClientRect().bottom > 60)
+          .map((bubble) => Number(/number (\d+)/.exec(bubble.textContent ?? '')?.[1] ?? -1)),
+      );
+    // The view stands where it stood: near the old beginning (110), not at the beginning of the page that came.
+    expect(Math.min(...rows.filter((row) => row >= 0))).toBeGreaterThan(95);
+
+    await say('My own word', true);
+    await expect.poll(distance).toBeLessThan(2);
+    expect(await page.locator(id('to-newest')).count()).toBe(0);
+  });
+
+  it('shows one pane at a time when narrow, with the way back', async () => {
+    const { page } = await open(working, { width: 360 });
+    expect(await page.locator(id('chat')).count()).toBe(0);
+    await page.click(chat('bob'));
+    expect(await page.locator(id('conversation-list')).isVisible()).toBe(false);
+    await page.click(id('back'));
+    expect(await page.locator(id('conversation-list')).isVisible()).toBe(true);
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('data-conversation'))).toBe('bob');
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(overflow).toBe(0);
+  });
+
+  it('names every control for a screen reader', async () => {
+    const nameless = (page: RendererPage['page']) =>
+      page.evaluate(() =>
+        [...document.querySelectorAll<HTMLElement>('button, input, textarea, [role="img"], [role="switch"]')]
+          .filter((element) => {
+            const by = element.getAttribute('aria-labelledby');
+            const name = [
+              element.getAttribute('aria-label'),
+              by === null ? '' : document.getElementById(by)?.textContent,
+              element.id === '' ? '' : document.querySelector(`label[for="${CSS.escape(element.id)}"]`)?.textContent,
+              element.textContent,
+            ];
+            return name.every((part) => (part ?? '').trim() === '');
+          })
+          .map((element) => element.outerHTML.slice(0, 120)),
+      );
+    const first = await open(firstRun);
+    expect(await nameless(first.page)).toEqual([]);
+    const { page } = await open(upgraded);
+    await page.click(chat('group'));
+    await page.click(id('details-toggle'));
+    expect(await nameless(page)).toEqual([]);
+    await page.keyboard.press('Control+n');
+    expect(await nameless(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    for (const place of ['place-devices', 'place-settings', 'settings-account']) {
+      await page.click(id(place));
+      expect(await nameless(page), place).toEqual([]);
+    }
+  });
+});
