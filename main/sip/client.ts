@@ -2,7 +2,7 @@
  * The SIP side of one account on this device: its registration, its sessions, its pager messages, its subscriptions, all over one flow
  * to the outbound proxy (R39). Values in, values out: nothing of sip.js leaves this folder.
  */
-import { type Clock, type Disposable, DisposableStore, delay, Emitter, type Logger } from '../base';
+import { type Clock, type Disposable, DisposableStore, Emitter, type Logger } from '../base';
 import { AppError } from '../errors';
 import { addressKey, formatUri, parseUri } from '../protocol/uri';
 import type { WireTap } from '../protocol/wire-record';
@@ -59,6 +59,7 @@ export class SipClient implements Disposable {
   readonly #stack: Stack;
   readonly #machine: RegistrationMachine;
   readonly #subscriptions = new DisposableStore();
+  readonly #sessions = new Set<OutgoingSession | IncomingSession>();
   /** Every temporary GRUU that the registrar has given: the earlier ones stay valid (RFC 5627 section 3.2). */
   readonly #tempGruus = new Set<string>();
   #closed = false;
@@ -83,7 +84,7 @@ export class SipClient implements Disposable {
       instanceId: account.instanceId,
       isTarget: (uri) => this.#isTarget(uri),
       contact: (icsis) => this.#contact(icsis),
-      onInvite: (request, message) => this.#invited(new IncomingSession(this.#stack, request, message)),
+      onInvite: (request, message) => this.onInvite.emit(this.#keep(new IncomingSession(this.#stack, request, message))),
       onPager: (request, message) => receivePager(this.#stack, request, message, this.handleMessage),
     });
     this.#machine = new RegistrationMachine({
@@ -96,7 +97,7 @@ export class SipClient implements Disposable {
       stack: this.#stack,
       clock: deps.clock,
       log: deps.log,
-      connect: () => this.#connect(),
+      connect: (given) => this.#connect(given),
     });
     this.#machine.onState.on((state) => {
       if (state === 'offline') this.#tempGruus.clear();
@@ -109,7 +110,7 @@ export class SipClient implements Disposable {
   /** Throws AppError sip/not-registered before the registration's 200 (R14), account/bad-address for a target that cannot be called. */
   invite(request: OutgoingInvite): SipSession {
     const target = this.#target(request.target);
-    return new OutgoingSession(this.#stack, request, target, this.#account.aor, this.#machine.serviceRoute);
+    return this.#keep(new OutgoingSession(this.#stack, request, target, this.#account.aor, this.#machine.serviceRoute));
   }
 
   /** Rejects with AppError: sip/not-registered, net/*, sip/rejected, account/bad-address. */
@@ -128,27 +129,39 @@ export class SipClient implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     this.#subscriptions.dispose();
-    await Promise.race([this.#machine.unregister(), delay(this.#deps.clock, UNREGISTER_TIMEOUT_MS)]);
+    await new Promise<void>((resolve) => {
+      const limit = this.#deps.clock.setTimer(UNREGISTER_TIMEOUT_MS, resolve);
+      const done = () => {
+        limit.dispose();
+        resolve();
+      };
+      this.#machine.unregister().then(done, done);
+    });
     this.dispose();
   }
 
   dispose(): void {
     this.#closed = true;
     this.#subscriptions.dispose();
+    for (const session of [...this.#sessions]) session.abandon();
     this.#machine.dispose();
     this.#stack.dispose();
     this.onInvite.dispose();
   }
 
-  async #connect(): Promise<Flow> {
+  async #connect(given: AbortSignal): Promise<Flow> {
     const hop = parseNextHop(this.#account.proxy);
     if (!hop.ok) throw new AppError('net/unreachable', { cause: `${this.#account.proxy}: ${hop.reason}` }, 'user');
-    const connection = await (this.#deps.connect ?? connectFlow)(hop.value, this.#deps.clock);
+    const connection = await (this.#deps.connect ?? connectFlow)(hop.value, this.#deps.clock, given);
     return new Flow(connection, hop.value.transport, this.#deps);
   }
 
-  #invited(session: IncomingSession): void {
-    this.onInvite.emit(session);
+  #keep<T extends OutgoingSession | IncomingSession>(session: T): T {
+    this.#sessions.add(session);
+    session.onState.on((state) => {
+      if (state === 'ended') this.#sessions.delete(session);
+    });
+    return session;
   }
 
   #target(text: string): string {

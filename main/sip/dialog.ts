@@ -16,7 +16,7 @@ import type {
   OutgoingInviteRequest,
   Session as SipJsSession,
 } from 'sip.js/lib/core/index.js';
-import { type Disposable, Emitter } from '../base';
+import { type Disposable, drop, Emitter } from '../base';
 import { AppError } from '../errors';
 import { parseParams } from '../protocol/generic-param';
 import { type BodyPart, encodeMultipart, parseContentType, parseMultipart } from '../protocol/multipart';
@@ -37,6 +37,8 @@ import { headerLine, type WireMessage } from './wire-message';
 
 /** LAB: how long to wait for the end of an INVITE after its CANCEL, and for the answer to a BYE (64*T1). */
 export const END_TIMEOUT_MS = 32_000;
+/** LAB: an invitation that nobody answers for so long is refused with 486 (cpm-wire 4.2); the caller's proxies give up then too. */
+export const RING_LIMIT_MS = 180_000;
 
 export type SipSessionState = 'inviting' | 'ringing' | 'incoming' | 'accepting' | 'established' | 'ended';
 
@@ -132,6 +134,13 @@ abstract class Session implements SipSession {
   }
 
   abstract bye(reason?: ByeReason): Promise<void>;
+
+  /** The client is closed: the session is over for this side, and nothing is sent any more. */
+  abandon(): void {
+    if (this.#state === 'ended') return;
+    this.finish({ by: 'local', status: null, reason: 'the client was closed', cause: null, text: null });
+    this.rejectAnswered(new AppError('net/unreachable', { cause: 'the client was closed' }, 'auto'));
+  }
 
   protected transition(to: SipSessionState): void {
     if (!TRANSITIONS[this.#state].includes(to)) throw new Error(`A session cannot go from ${this.#state} to ${to}`);
@@ -313,6 +322,11 @@ export class IncomingSession extends Session implements IncomingInvite {
     this.parts = body.parts;
     uas.delegate = { onCancel: (request) => this.#cancelledByPeer(request) };
     uas.trying();
+    const limit = stack.clock.setTimer(RING_LIMIT_MS, () => drop(this.reject(486), stack.log, 'refusing an unanswered invitation'));
+    const decided = this.onState.on(() => {
+      limit.dispose();
+      decided.dispose();
+    });
   }
 
   ring(): void {

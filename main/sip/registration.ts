@@ -98,7 +98,7 @@ export interface RegistrationOptions {
   stack: Stack;
   clock: Clock;
   log: Logger;
-  connect(): Promise<Flow>;
+  connect(givenUp: AbortSignal): Promise<Flow>;
 }
 
 /** When to refresh a registration of `expires` seconds, in milliseconds from now. */
@@ -130,6 +130,7 @@ export class RegistrationMachine implements Registration, Disposable {
   #attempt: Promise<void> | null = null;
   /** Counts what makes a running attempt void: signing off, another network, disposal. */
   #epoch = 0;
+  #connecting: AbortController | null = null;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
@@ -211,6 +212,7 @@ export class RegistrationMachine implements Registration, Disposable {
 
   #newEpoch(): void {
     this.#epoch += 1;
+    this.#connecting?.abort();
     this.#attempt = null;
     this.#clearTimer();
   }
@@ -225,7 +227,8 @@ export class RegistrationMachine implements Registration, Disposable {
     try {
       if (!stack.flow?.alive) {
         this.#transition('connecting');
-        const flow = await this.#options.connect();
+        this.#connecting = new AbortController();
+        const flow = await this.#options.connect(this.#connecting.signal);
         if (epoch !== this.#epoch) {
           flow.dispose();
           throw new AppError('sip/not-registered', { cause: 'the attempt was given up' }, 'auto');

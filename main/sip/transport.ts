@@ -35,8 +35,8 @@ export interface Connection {
   onClose: (reason: string) => void;
 }
 
-/** Opens a Connection or throws AppError net/unreachable or net/timeout. */
-export type Connect = (hop: NextHop, clock: Clock) => Promise<Connection>;
+/** Opens a Connection or throws AppError net/unreachable or net/timeout. `givenUp` ends the attempt. */
+export type Connect = (hop: NextHop, clock: Clock, givenUp: AbortSignal) => Promise<Connection>;
 
 /** Reads an outbound proxy's URI such as `sip:127.0.0.1:5070;transport=tcp`. TCP when it does not say: our messages exceed a datagram. */
 export function parseNextHop(text: string): Parsed<NextHop> {
@@ -50,14 +50,14 @@ export function parseNextHop(text: string): Parsed<NextHop> {
   return parsed({ host: uri.value.host.replace(/^\[|\]$/g, ''), port, transport });
 }
 
-export const connectFlow: Connect = (hop, clock) => {
+export const connectFlow: Connect = (hop, clock, givenUp) => {
   if (hop.transport !== 'tcp') {
     return Promise.reject(new AppError('net/unreachable', { cause: `transport ${hop.transport} is not available` }, 'user'));
   }
-  return connectTcp(hop, clock);
+  return connectTcp(hop, clock, givenUp);
 };
 
-function connectTcp(hop: NextHop, clock: Clock): Promise<Connection> {
+function connectTcp(hop: NextHop, clock: Clock, givenUp: AbortSignal): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const socket = connectSocket({ host: hop.host, port: hop.port, noDelay: true });
     let closeReason = 'closed by the other side';
@@ -70,6 +70,9 @@ function connectTcp(hop: NextHop, clock: Clock): Promise<Connection> {
     const timer = clock.setTimer(CONNECT_TIMEOUT_MS, () =>
       fail(new AppError('net/timeout', { cause: 'the connection was not answered' }, 'auto')),
     );
+    givenUp.addEventListener('abort', () => {
+      if (connection === null) fail(new AppError('net/unreachable', { cause: 'the attempt was given up' }, 'auto'));
+    });
     socket.on('error', (error) => {
       closeReason = error.message;
       if (connection === null) fail(new AppError('net/unreachable', { cause: error.message }, 'auto'));

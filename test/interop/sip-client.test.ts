@@ -263,7 +263,7 @@ describe('what can go wrong', () => {
     await own.close();
     await until('everything to be released', () => {
       const open = process.getActiveResourcesInfo().filter((name) => name === 'Timeout' || name === 'TCPSocketWrap');
-      return open.length <= before + 1;
+      return open.length <= before;
     });
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { IncomingInvite, OutgoingInvite } from '../../../main/sip/client';
-import { END_TIMEOUT_MS } from '../../../main/sip/dialog';
+import { END_TIMEOUT_MS, RING_LIMIT_MS } from '../../../main/sip/dialog';
 import { UNREGISTER_TIMEOUT_MS } from '../../../main/sip/registration';
 import type { WireMessage } from '../../../main/sip/wire-message';
 import {
@@ -481,6 +481,35 @@ describe('an incoming session', () => {
     await settled();
     await invites[0]?.bye();
     expect(lab.server.responses(486)).toHaveLength(1);
+  });
+
+  it('an invitation that nobody answers is refused in the end', async () => {
+    const lab = await registeredLab();
+    const invites = invited(lab);
+    lab.server.request('INVITE', ALICE, INCOMING, SDP);
+    await settled();
+    invites[0]?.ring();
+    await lab.clock.advance(RING_LIMIT_MS);
+    expect(lab.server.responses(486)).toHaveLength(1);
+    expect(invites[0]?.state).toBe('ended');
+  });
+
+  it('closing the client ends every session and leaves no timer', async () => {
+    const { lab, invite } = await established();
+    const invites = invited(lab);
+    lab.server.request(
+      'INVITE',
+      ALICE,
+      INCOMING.map((line) => line.replace('call-1', 'call-2')),
+      SDP,
+    );
+    answering(lab, (request) => lab.server.reply(request, { status: 180 }));
+    const ringing = lab.client.invite(INVITE);
+    await settled();
+    await lab.client.close();
+    expect([invite.state, invites[0]?.state, ringing.state]).toEqual(['ended', 'ended', 'ended']);
+    await expect(ringing.answered).rejects.toMatchObject({ code: 'net/unreachable' });
+    expect(lab.clock.pending).toBe(0);
   });
 
   it('bye() before the ACK waits for it (RFC 3261 section 15)', async () => {

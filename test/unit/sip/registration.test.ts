@@ -313,6 +313,12 @@ describe('the life of a registration', () => {
     expect(lab.clock.pending).toBe(0);
   });
 
+  it('closing after an answer is quick and leaves no timer', async () => {
+    const lab = await registeredLab();
+    await lab.client.close();
+    expect(lab.clock.pending).toBe(0);
+  });
+
   it('signing off in the middle of an attempt ends it', async () => {
     const lab = memoryLab();
     lab.server.onRequest = (request, server) => {
