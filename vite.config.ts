@@ -13,5 +13,11 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rollupOptions: {
+      onwarn(warning, tell) {
+        // Marks for other bundlers inside packages cost nothing and are not ours to move.
+        if (warning.code !== 'INVALID_ANNOTATION' && warning.code !== 'MODULE_LEVEL_DIRECTIVE') tell(warning);
+      },
+    },
   },
 });

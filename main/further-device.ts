@@ -1,5 +1,5 @@
 /** A further device on this computer: another process of this app, with a profile of its own. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { app } from 'electron';
@@ -17,6 +17,13 @@ export function nextProfile(person: string, exists: (profile: string) => boolean
       if (!exists(profile)) return { profile, deviceName: `${called}'s ${kind}${suffix.replace('-', ' ')}` };
     }
   }
+}
+
+const opened = new Set<ChildProcess>();
+
+/** A signal that ends this process is meant for the devices that it opened too; closing its window is not. */
+export function signalFurtherDevices(signal: NodeJS.Signals): void {
+  for (const child of opened) child.kill(signal);
 }
 
 /** Starts it beside this one, in the same folder of profiles and at the same embedded network. */
@@ -42,6 +49,8 @@ export async function openDeviceProcess(person: string, profiles: string, tryDir
     child.once('spawn', resolve);
     child.once('error', (error) => reject(new Error(`${basename(process.execPath)} did not start: ${error.message}`)));
   });
+  opened.add(child);
+  child.once('close', () => opened.delete(child));
   child.unref();
   return { profile };
 }

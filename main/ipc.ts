@@ -37,7 +37,7 @@ export function bindIpc({ window, handlers, onEvent, log }: IpcOptions): Disposa
   });
   const subscription = onEvent.on((event) => {
     const target = window();
-    if (target === null || target.isDestroyed() || target.webContents.isDestroyed()) return;
+    if (target === null || target.isDestroyed() || target.webContents.isDestroyed() || target.webContents.isCrashed()) return;
     target.webContents.mainFrame.send(ipcEventChannel, event);
   });
   return disposable(() => {

@@ -16,7 +16,9 @@ import { explain, refuse } from './refusal';
 import { createSecretBox } from './secrets';
 import { applyTheme, comeToFront, openWindow, registerAppScheme, secureApp, secureSession, setMenu } from './window';
 
-const log = createStderrLogger('chorus', process.env.CHORUS_LOG === 'debug' ? 'debug' : 'info');
+/** A person's terminal hears of trouble alone; CHORUS_LOG=info or debug tells more. */
+const level = (['debug', 'info', 'warn', 'error'] as const).find((name) => name === process.env.CHORUS_LOG);
+const log = createStderrLogger('chorus', level ?? 'warn');
 const options = parseLaunchOptions(process.argv);
 
 if (app.commandLine.hasSwitch('no-sandbox') || app.commandLine.hasSwitch('disable-sandbox')) {
@@ -92,7 +94,9 @@ async function open(launch: LaunchOptions, dataDir: string, tryDirectory: string
   });
   quitInOrder(chorus, log);
   app.on('second-instance', () => comeToFront(window));
-  if (snapshot.account === null && snapshot.fatal === null) await signInForTrial(chorus, launch, snapshot.tryPeople);
+  // A stored account signs in by itself.
+  const isNew = snapshot.fatal === null && openStore(dataDir)('settings').get('account') === undefined;
+  if (isNew) await signInForTrial(chorus, launch, snapshot.tryPeople);
 }
 
 /** `--try alice`: for a demonstration nobody has to click. */

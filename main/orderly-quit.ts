@@ -2,6 +2,7 @@
 import { app } from 'electron';
 import type { App } from './app';
 import type { Logger } from './base';
+import { signalFurtherDevices } from './further-device';
 
 /** De-registering may take 2 s of this; then the process goes all the same. */
 const quitLimitMs = 3_000;
@@ -19,5 +20,10 @@ export function quitInOrder(chorus: App, log: Logger): void {
       .catch((error: unknown) => log.error('The end was not orderly', { error: String(error) }))
       .finally(() => app.exit(0));
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => app.quit());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      signalFurtherDevices(signal);
+      app.quit();
+    });
+  }
 }

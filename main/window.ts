@@ -190,8 +190,9 @@ export function openWindow({ preload, placeFile, place, title, log }: WindowOpti
   });
   // A page that died is loaded anew: main holds the truth, so nothing is lost by it.
   window.webContents.on('render-process-gone', (_event, { reason }) => {
+    if (reason === 'clean-exit') return;
     log.error('The page died', { reason });
-    if (reason !== 'clean-exit' && reason !== 'killed') void load(window, log);
+    if (reason !== 'killed') void load(window, log);
   });
   keepBounds(window, placeFile, log);
   void load(window, log);

@@ -88,6 +88,8 @@ function launch({ electron, user, app }, args, env) {
     ...as(user),
     env: userEnvironment(user, { ...env, ELECTRON_RUN_AS_NODE: undefined }),
     stdio: ['ignore', 'inherit', 'pipe'],
+    // Its own group: Ctrl+C comes here alone, and the windows are closed in order.
+    detached: true,
   });
   let left = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
@@ -117,8 +119,9 @@ await runScript(async () => {
   const children = [];
   let stopping = false;
   const stop = () => {
+    if (stopping) return;
     stopping = true;
-    for (const child of children) child.kill('SIGTERM');
+    void endAll(children);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
 
@@ -131,17 +134,29 @@ await runScript(async () => {
     if (windows.length > 1) await new Promise((resolve) => setTimeout(resolve, demoGapMs));
   }
   teller.say(
-    `Chorus is open after ${teller.elapsed()}. Close ${windows.length > 1 ? 'the windows' : 'the window'} or press Ctrl+C to end it.`,
+    `Chorus opens; everything was ready after ${teller.elapsed()}. Close ${windows.length > 1 ? 'the windows' : 'the window'} or press Ctrl+C to end it.`,
   );
   if (screen !== null) void tellPicture(screen, wanted.demo ? 'demo' : windows[0].profile, teller, () => stopping);
   try {
     const codes = await Promise.all(closed);
     return codes.find((code) => code !== 0) ?? 0;
   } finally {
-    await Promise.all(children.map((child) => ended(child, quitGraceMs)));
+    await endAll(children);
     await screen?.close();
   }
 });
+
+/** The first window hosts the network at which the others de-register, so it goes last. */
+async function endAll([first, ...others]) {
+  await Promise.all(others.map(end));
+  if (first !== undefined) await end(first);
+}
+
+async function end(child) {
+  // The one process alone: Chromium's helpers die of SIGTERM, and the window would go with them before it de-registered.
+  if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+  await ended(child, quitGraceMs);
+}
 
 async function tellPicture(screen, name, teller, isOver) {
   try {

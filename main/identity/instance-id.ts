@@ -5,7 +5,7 @@
  * makes a new one. A file that cannot be read stops registration and is shown; it is never silently replaced.
  */
 import { createHash } from 'node:crypto';
-import nodeMachineId from 'node-machine-id';
+import * as machineIdModule from 'node-machine-id';
 import type { Clock, Logger } from '../base';
 import { AppError } from '../errors';
 import { parseInstance, uuidUrn } from '../protocol/instance-urn';
@@ -71,11 +71,14 @@ function unreadable(path: string, why: string): AppError {
   return new AppError('identity/unreadable', { cause: `${path}: ${why}` }, 'user');
 }
 
+/** Under Node the CommonJS module is the default export; in our bundle its names stand on the module itself. */
+const { machineIdSync } = 'default' in machineIdModule ? (machineIdModule.default as typeof machineIdModule) : machineIdModule;
+
 /** A hash of the machine's ID and the profile's folder: it tells a copy from the original and says nothing about either. */
 function machineBinding(dataDir: string, log: Logger): string {
   let machine = 'unknown';
   try {
-    machine = nodeMachineId.machineIdSync();
+    machine = machineIdSync();
   } catch (error) {
     // A bare container may have no /etc/machine-id, on which the library throws.
     log.warn('this machine has no machine ID; a copied profile is told by its folder alone', { error: String(error) });

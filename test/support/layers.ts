@@ -56,7 +56,7 @@ export const layers: readonly Layer[] = [
   { path: 'main/launch-options', values: ['main/window-bounds'] },
   { path: 'main/further-device', packages: ['electron'], node: true },
   { path: 'main/refusal', packages: ['electron'], node: true },
-  { path: 'main/orderly-quit', types: ['main/app', 'main/base'], packages: ['electron'] },
+  { path: 'main/orderly-quit', values: ['main/further-device'], types: ['main/app', 'main/base'], packages: ['electron'] },
   { path: 'main/profile-folder', types: ['main/settings'], packages: ['electron-store'], node: true },
   { path: 'main/window-bounds', types: ['main/base'], packages: ['electron'], node: true },
   { path: 'main/secrets', values: [...ground, 'main/settings'], packages: ['electron'], node: true },
