@@ -58,8 +58,13 @@ export class Desk {
 }
 
 /** After the chat has been drawn, for it may be another one's composer that is on the screen now. */
-export function focusComposer(): void {
-  requestAnimationFrame(() => document.getElementById('composer')?.focus());
+export function focusComposer(frames = 10): void {
+  requestAnimationFrame(() => {
+    const composer = document.getElementById('composer');
+    if (composer !== null) composer.focus();
+    // A chat that was just made is drawn only when its event is here.
+    else if (frames > 1) focusComposer(frames - 1);
+  });
 }
 
 interface Ground {
