@@ -174,7 +174,7 @@ describe('sessions through the core', () => {
     expect((await alice.send(alice.request('MESSAGE', two.tempGruu ?? ''))).status).toBe(200);
   });
 
-  it('without GRUUs a dialog still reaches the one device, by its Contact', async () => {
+  it('R8: without GRUUs a dialog still reaches the one device, by its Contact', async () => {
     const lab = await core({ gruu: false });
     const alice = await registered(lab, 'alice');
     await registered(lab, 'bob');

@@ -41,7 +41,7 @@ describe.skipIf(missing !== null)(`Kamailio as SIP/IP core${missing === null ? '
     return device.send(request);
   }
 
-  it('registers two devices of one person and lists both with their GRUUs', async () => {
+  it('R30: registers two devices of one person and lists both with their GRUUs', async () => {
     await registered('alice', 'Alice laptop');
     const { response } = await registered('alice', 'Alice tablet');
     expect(response.status).toBe(200);
@@ -98,7 +98,7 @@ describe.skipIf(missing !== null)(`Kamailio as SIP/IP core${missing === null ? '
     expect((await alice.next('BYE')).callId).toBe(dialog?.callId);
   });
 
-  it('a MESSAGE to a GRUU reaches that device alone, with the identity asserted', async () => {
+  it('R31: a MESSAGE to a GRUU reaches that device alone, with the identity asserted', async () => {
     const { device: alice } = await registered('alice', 'Alice laptop');
     const { device: one } = await registered('bob', 'Bob desktop');
     const { device: two } = await registered('bob', 'Bob phone');

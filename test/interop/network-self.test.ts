@@ -153,7 +153,7 @@ describe('the network by itself', () => {
     expect(seen.find((one) => one.role === 'isf')?.line).toBe(`INVITE ${target} SIP/2.0`);
   });
 
-  it('R63 R69 R70: one of Bob`s devices is asked to replace its 1-1 and joins with Carol; all chat; the 1-1 ends; Carol leaves', async () => {
+  it('R55 R63 R69 R70: one of Bob`s devices is asked to replace its 1-1 and joins with Carol; all chat; the 1-1 ends; Carol leaves', async () => {
     const { net, seen } = await network();
     const alice = await agent(net, 'alice');
     const bob = await agent(net, 'bob', 'desktop');

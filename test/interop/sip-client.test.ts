@@ -28,7 +28,7 @@ const session = (target: string, more = {}) => ({
 });
 
 describe('two devices of one address at the embedded network', () => {
-  it('R5 R6 R9: both register and each sees both bindings with their GRUUs', async () => {
+  it('R5 R30: both register and each sees both bindings with their GRUUs', async () => {
     const laptop = await devices.registered('alice', network.uris.tcp, { deviceName: 'Laptop' });
     const tablet = await devices.registered('alice', network.uris.tcp, { deviceName: 'Tablet "é"' });
     const { registration } = tablet.client;
@@ -88,7 +88,7 @@ describe('two devices of one address at the embedded network', () => {
 });
 
 describe('one person to another', () => {
-  it('a multipart invitation is answered, used, and ended by the called side with its reason', async () => {
+  it('R43: a multipart invitation is answered, used, and ended by the called side with its reason', async () => {
     const alice = await devices.registered('alice', network.uris.tcp);
     const bob = await devices.registered('bob', network.uris.tcp, { deviceName: 'Bob’s desk' });
     const parts = [{ contentType: 'message/cpim', headers: new Map<string, string>(), body: utf8(TEXT) }];

@@ -37,7 +37,7 @@ async function talk() {
 }
 
 describe('a 1-1 chat', () => {
-  it('R38/R40/R42/R45: goes from device to device, with delivered and read', async () => {
+  it('R9/R40/R42/R45: goes from device to device, with delivered and read', async () => {
     const { alice, bob, sent } = await talk();
     const [theirs] = await bob.call('conversations', {});
     await bob.call('markDisplayed', { conversation: theirs?.conversation ?? '', upTo: sent.message });
@@ -91,7 +91,7 @@ describe('a 1-1 chat', () => {
 });
 
 describe('adding people', () => {
-  it('R50-R69: the 1-1 is replaced by a group in which everybody reads everybody', async () => {
+  it('R55/R58/R59/R69: the 1-1 is replaced by a group in which everybody reads everybody', async () => {
     const { alice, bob, sent } = await talk();
     const carol = await client('carol');
     const oneToOne = sipRequests(alice, 'out', 'INVITE')[0] ?? '';
@@ -144,7 +144,7 @@ describe('adding people', () => {
     await messageState(alice, first.message, 'displayed');
   });
 
-  it('R58/R60/R61: Carol joins although Bob’s device is asked and says no; the 1-1 stays', async () => {
+  it('R60/R61: Carol joins although Bob’s device is asked and says no; the 1-1 stays', async () => {
     const alice = await client('alice');
     const bob = await client('bob', { preferences: { accept: 'ask' } });
     const carol = await client('carol');
@@ -231,7 +231,7 @@ describe('adding people', () => {
 });
 
 describe('reliability', () => {
-  it('R18: the instance ID and the conversation are the same after a restart, and the group is come back to', async () => {
+  it('R18/R72: the instance ID and the conversation are the same after a restart, and the group is come back to', async () => {
     const { alice, bob, sent } = await talk();
     const carol = await client('carol');
     const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });

@@ -138,7 +138,7 @@ describe('1-1 sessions', () => {
 });
 
 describe('adding people', () => {
-  it('R50/R52/R62: names B’s device and marks the 1-1 to be replaced, on B’s entry alone', async () => {
+  it('R50/R51/R52/R62: names B’s device and marks the 1-1 to be replaced, on B’s entry alone', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     void lab.messenger.addPeople(conversation, [carol], 'Lunch');
     await lab.settle();
@@ -245,7 +245,7 @@ describe('being added', () => {
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
   });
 
-  it('R58/R60: declining leaves the 1-1 alone, and a replacement is not asked about', async () => {
+  it('R60: declining leaves the 1-1 alone, and a replacement is not asked about', async () => {
     const { invite } = await lab.talkTo(bob);
     lab.setPreferences({ accept: 'ask' });
     lab.messenger.receiveInvite(groupInvite({ referredBy: carol, contributionId: 'other' }));

@@ -24,7 +24,7 @@ function load(options: { expected?: string; given?: string } = {}): string {
 }
 
 describe('the instance ID', () => {
-  it('R17: is a random UUID URN in lower case', () => {
+  it('R10/R17: is a random UUID URN in lower case', () => {
     expect(load()).toMatch(/^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   });
 

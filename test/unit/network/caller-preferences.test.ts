@@ -74,7 +74,7 @@ describe('caller preferences (RFC 3841)', () => {
   });
 });
 
-describe('R41: which requests are CPM', () => {
+describe('which requests are CPM', () => {
   it('those with a whole service name of the family in Accept-Contact; the beginning of a name is no name', () => {
     const asks = (value: string) => isCpm(request(['Accept-Contact', value]));
     for (const icsi of [ICSI.session, ICSI.group, ICSI.msg, `${ICSI.msg}.group`]) expect(asks(acceptContact({ icsis: [icsi] }))).toBe(true);

@@ -74,7 +74,7 @@ function headerOfDialog(response: WireMessage, cseq: string): string[] {
 }
 
 describe('an outgoing session', () => {
-  it('R39 R40 R42 R43 R45 R76: addresses the person, names the service and this device', async () => {
+  it('R9 R39 R40 R42 R43 R45 R76: addresses the person, names the service and this device', async () => {
     const lab = memoryLab();
     answering(lab, () => undefined);
     lab.server.onRequest = (request, server) => {

@@ -19,7 +19,7 @@ function watch(lab: ReturnType<typeof memoryLab>): RegistrationState[] {
 }
 
 describe('REGISTER', () => {
-  it('R15 R22 R24 R25: names the instance, the device and what it can do, and asks for GRUUs', async () => {
+  it('R13 R15 R22 R24 R25: names the instance, the device and what it can do, and asks for GRUUs', async () => {
     const { server } = await registeredLab();
     const [request] = server.requests('REGISTER');
     expect(request?.start).toMatchObject({ uri: 'sip:lab.test' });
@@ -41,7 +41,7 @@ describe('REGISTER', () => {
     expect(server.texts[0]).toContain(`;+sip.instance="<${INSTANCE}>"`);
   });
 
-  it('R9: learns every binding, both GRUUs, the identities and the route of the 200', async () => {
+  it('R33: learns every binding, both GRUUs, the identities and the route of the 200', async () => {
     const lab = memoryLab();
     lab.server.onRequest = (request, server) => {
       const reply = registered(request);
@@ -65,7 +65,7 @@ describe('REGISTER', () => {
     expect(registration.serviceRoute).toEqual(['<sip:orig@lab.test;lr>', '<sip:two@lab.test;lr>']);
   });
 
-  it('answers the strongest challenge, once, and goes on with the raised CSeq', async () => {
+  it('R13 R36: answers the strongest challenge, once, and goes on with the raised CSeq', async () => {
     const lab = memoryLab();
     const states = watch(lab);
     lab.server.onRequest = (request, server) => {
@@ -285,7 +285,7 @@ describe('the life of a registration', () => {
     expect(lab.client.registration.state).toBe('registered');
   });
 
-  it('R20: signing off ends this binding and no other', async () => {
+  it('R7 R20: signing off ends this binding and no other', async () => {
     const lab = await registeredLab();
     await lab.client.registration.unregister();
     const last = lab.server.requests('REGISTER').at(-1);
