@@ -14,6 +14,7 @@ import { type History, openHistory } from './history/history';
 import { lockProfile } from './history/profile-lock';
 import { cleanDeviceName } from './identity/device-name';
 import { loadInstanceId } from './identity/instance-id';
+import { nickname } from './protocol/instance-urn';
 import { addressKey, parseUri } from './protocol/uri';
 import type { WireTap } from './protocol/wire-record';
 import { defaultPreferences, newHistoryKey, type OpenKeyValueFile, type SecretBox, Settings, translateFileError } from './settings';
@@ -224,7 +225,7 @@ class ChorusApp implements App {
   /** Signs in for the first time: nothing is stored before the registrar's 200. */
   async #signIn(credentials: Credentials, storeProxy: string | null): Promise<AccountValue> {
     const profile = this.#open;
-    if (this.#account !== null) throw new AppError('ipc/refused', { cause: `already signed in as ${this.#account.value.aor}` });
+    if (this.#accountValue !== null) throw new AppError('ipc/refused', { cause: `already signed in as ${this.#accountValue.aor}` });
     const account = this.#enter(credentials);
     try {
       await account.register();
@@ -358,9 +359,9 @@ class ChorusApp implements App {
     return {
       revision: this.#revision,
       profile: this.#options.profile,
-      account: account?.value ?? null,
-      tryPeople: this.#network !== null && (account === null || account.value.kind === 'try') ? tryPeople : [],
-      registration: account?.registration ?? { state: 'offline', bindings: 0 },
+      account: this.#accountValue,
+      tryPeople: this.#network !== null && (this.#accountValue?.kind ?? 'try') === 'try' ? tryPeople : [],
+      registration: account?.registration ?? { state: this.#accountValue === null ? 'offline' : 'connecting', bindings: 0 },
       devices: account?.devices ?? [],
       conversations: account?.messenger.conversations() ?? [],
       invitations: account?.messenger.invitations.list() ?? [],
@@ -368,6 +369,15 @@ class ChorusApp implements App {
       warnings: this.#warnings,
       fatal: this.#fatal?.toValue() ?? null,
     };
+  }
+
+  /** Who is signed in: also while a stored account is still looking for its network, so that no window asks to sign in again. */
+  get #accountValue(): AccountValue | null {
+    if (this.#account !== null) return this.#account.value;
+    const stored = this.#profile?.settings.account ?? null;
+    if (stored === null || this.#options.given !== undefined) return null;
+    const { aor, displayName, deviceName, instanceId, kind } = stored;
+    return { aor, displayName, deviceName, instanceId, nickname: nickname(instanceId), kind };
   }
 
   get #preferences(): PreferencesValue {

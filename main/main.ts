@@ -2,7 +2,6 @@
  * Electron's entry: one process a profile, the sandbox for all of it, the app behind one window, and an orderly end. What must happen before
  * Electron is ready happens here synchronously, which is why this file is bundled as CommonJS.
  */
-import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { app, session } from 'electron';
 import { type App, createApp } from './app';
@@ -15,6 +14,9 @@ import { openStore, prepareFolder } from './profile-folder';
 import { explain, refuse } from './refusal';
 import { createSecretBox } from './secrets';
 import { applyTheme, comeToFront, openWindow, registerAppScheme, secureApp, secureSession, setMenu } from './window';
+
+/** Never the host name: it would tell strangers about the machine. */
+const defaultDeviceName = 'Desktop 1';
 
 /** A person's terminal hears of trouble alone; CHORUS_LOG=info or debug tells more. */
 const level = (['debug', 'info', 'warn', 'error'] as const).find((name) => name === process.env.CHORUS_LOG);
@@ -109,7 +111,7 @@ async function signInForTrial(
   const person = people.find(({ address, name }) => address === tryPerson || name.toLowerCase() === tryPerson.toLowerCase());
   if (person === undefined) return log.warn('Nobody of that name is in the embedded network', { name: tryPerson });
   try {
-    await chorus.handlers.tryIt({ person: person.address, deviceName: deviceName ?? hostname() });
+    await chorus.handlers.tryIt({ person: person.address, deviceName: deviceName ?? defaultDeviceName });
   } catch (error) {
     log.warn('Signing in at the embedded network failed', { error: String(error) });
   }
