@@ -256,13 +256,10 @@ export const words = {
 
   capability: {
     session: 'chat',
-    'session.group': 'groups',
-    msg: 'messages',
-    'msg.group': 'messages to lists',
-    largemsg: 'messages',
-    filetransfer: 'files',
-    deferred: 'messages kept while away',
-    systemmsg: 'system messages',
+    group: 'groups',
+    pager: 'messages',
+    large: 'long messages',
+    file: 'files',
   } as Readonly<Record<string, string>>,
 
   settings: {

@@ -90,7 +90,9 @@ export class Messenger implements Disposable {
   }
 
   openConversation(to: string): string {
-    return this.#oneToOne.conversationWith(this.#address(to), null).id;
+    const { id } = this.#oneToOne.conversationWith(this.#address(to), null);
+    this.#announceConversation(id);
+    return id;
   }
 
   sendText(target: { to?: string | undefined; conversation?: string | undefined }, text: string, mode: 'session' | 'pager') {

@@ -208,10 +208,7 @@ function Validity({ device }: { device: DeviceValue }) {
 }
 
 function capabilityWords(capabilities: readonly string[]): string {
-  const known = capabilities.map((capability) => {
-    const name = /oma\.cpm\.(.+)$/.exec(capability)?.[1] ?? capability;
-    return words.capability[name] ?? name;
-  });
+  const known = capabilities.map((capability) => words.capability[capability] ?? capability);
   const all = [...new Set(known)].join(', ');
   return all === '' ? words.devices.nothing : all.charAt(0).toUpperCase() + all.slice(1);
 }

@@ -79,9 +79,7 @@ const device = (value: Partial<DeviceValue> & { name: string; instanceId: string
   self: false,
   contact: `sip:127.0.0.1:5070;transport=tcp;ob=${value.name}`,
   expires: 2840,
-  capabilities: ['session', 'session.group', 'msg', 'largemsg', 'filetransfer'].map(
-    (name) => `urn:urn-7:3gpp-service.ims.icsi.oma.cpm.${name}`,
-  ),
+  capabilities: ['session', 'group', 'pager', 'large', 'file'],
   pubGruu: `sip:alice@lab.test;gr=${value.instanceId}`,
   state: 'active',
   ...value,

@@ -1,0 +1,190 @@
+/** Two people on three devices and a fourth device beside: from the first click to a group, and back after a restart, in real windows. */
+import { describe, it } from 'vitest';
+import { chorusWindows } from '../support/electron';
+import { expect, Hands } from '../support/hands';
+
+const windows = chorusWindows();
+const sit = async (profile: string, place: number) => new Hands(await windows.open(profile, { tile: `${place}/4` }));
+
+const storyMs = 240_000;
+
+describe('first light', () => {
+  it('two people, three devices, one upgrade to a group', { timeout: storyMs }, async () => {
+    const [laptop, tablet, bob, carol] = await Promise.all([
+      sit('alice-laptop', 1),
+      sit('alice-tablet', 2),
+      sit('bob-desktop', 3),
+      sit('carol-laptop', 4),
+    ]);
+    await signIn(laptop, tablet, bob, carol);
+    await lookAtDevices(laptop, tablet);
+    await chat(laptop, bob);
+    await addCarol(laptop, bob, carol);
+    await talkInTheGroup(laptop, bob, carol);
+    await lookAtPeople(laptop);
+    await tablet.goTo('devices');
+    await Promise.all([
+      laptop.pictures('group-alice-laptop'),
+      tablet.pictures('group-alice-tablet'),
+      bob.pictures('group-bob-desktop'),
+      carol.pictures('group-carol-laptop'),
+    ]);
+    await goBetween(laptop, bob);
+    await restart(laptop, bob, carol);
+  });
+});
+
+async function signIn(laptop: Hands, tablet: Hands, bob: Hands, carol: Hands): Promise<void> {
+  await expect(laptop.page.getByRole('radio', { name: /^Try it on this computer/ })).toBeChecked();
+  await laptop.pictures('first-run');
+  // The only click.
+  await laptop.button('Start').click();
+  await laptop.isRegistered();
+  await expect(laptop.at('me')).toContainText('Alice');
+  await laptop.pictures('nobody-here');
+  await Promise.all([tablet.tryItAs('Alice', 'Tablet'), bob.tryItAs('Bob', 'Desktop'), carol.tryItAs('Carol', 'Laptop')]);
+  await expect(bob.at('device-name')).toHaveText('Desktop');
+}
+
+async function lookAtDevices(laptop: Hands, tablet: Hands): Promise<void> {
+  await laptop.goTo('devices');
+  await laptop.at('device-rename').click();
+  await laptop.at('device-rename-input').fill('Laptop');
+  await laptop.button('Save').click();
+  await expect(laptop.at('device-name')).toHaveText('Laptop');
+  await laptop.button('Check again').click();
+  const cards = laptop.at('device-card');
+  await expect(cards).toHaveCount(2);
+  const own = cards.and(laptop.page.locator('[data-self="true"]'));
+  await expect(own).toHaveCount(1);
+  await expect(own).toContainText('Laptop');
+  await expect(own).toContainText('This device');
+  const other = cards.and(laptop.page.locator('[data-self="false"]'));
+  await expect(other).toContainText('Tablet');
+  await expect(other).not.toContainText('This device');
+  const ids = await Promise.all([own, other].map((card) => card.getAttribute('data-instance')));
+  expect(ids[0]).toMatch(/^urn:uuid:/);
+  expect(ids[1]).toMatch(/^urn:uuid:/);
+  expect(ids[0]).not.toBe(ids[1]);
+  await laptop.pictures('devices');
+  // The tablet sees the same two, and itself as the one it is.
+  await tablet.goTo('devices');
+  await tablet.button('Check again').click();
+  await expect(tablet.at('device-card').and(tablet.page.locator('[data-self="true"]'))).toHaveAttribute('data-instance', ids[1] ?? '');
+  await expect(tablet.at('device-card').filter({ hasText: 'Laptop' })).toHaveAttribute('data-instance', ids[0] ?? '');
+  await laptop.goTo('chats');
+}
+
+async function chat(laptop: Hands, bob: Hands): Promise<void> {
+  await laptop.newChat('Bob');
+  await laptop.say('Morning, Bob. Is room 4 free on Thursday?');
+  // Bob's device has it; Bob has not looked yet.
+  await expect(bob.row('Alice')).toHaveAttribute('data-unread', '1');
+  await laptop.sees('Is room 4 free', 'delivered');
+  await bob.openChat('Alice');
+  await bob.hears('Morning, Bob. Is room 4 free on Thursday?');
+  await laptop.sees('Is room 4 free', 'displayed');
+  await expect(bob.row('Alice')).toHaveAttribute('data-unread', '0');
+  await expect(laptop.at('chat-under')).toHaveText('on Bob’s Desktop');
+  await bob.at('composer').pressSequentially('From nine. Shall we ask');
+  await expect(laptop.at('chat-under')).toHaveText('Bob is typing');
+  await bob.say('From nine. Shall we ask Carol about lunch?');
+  await laptop.hears('From nine. Shall we ask Carol about lunch?');
+  await expect(laptop.at('chat-under')).toHaveText('on Bob’s Desktop');
+  await bob.sees('Shall we ask Carol', 'displayed');
+  await laptop.pictures('one-to-one');
+}
+
+async function addCarol(laptop: Hands, bob: Hands, carol: Hands): Promise<void> {
+  await laptop.button('Add people').click();
+  await laptop.at('add-people-input').fill('car');
+  await laptop.at('people-suggestion').filter({ hasText: 'Carol' }).click();
+  const consequences = laptop.at('add-people-consequences').getByRole('listitem');
+  await expect(consequences).toHaveText([
+    'Carol will not see earlier messages.',
+    'Bob’s chat moves here on Bob’s Desktop. The chat between you two stays readable.',
+  ]);
+  await laptop.pictures('add-people');
+  await laptop.button('Make a group of 3').click();
+  await expect(laptop.at('chat')).toHaveAttribute('data-kind', 'group');
+  await expect(laptop.at('chat-title')).toHaveText('Bob, Carol');
+  await expect(laptop.at('grown-card')).toContainText('Grown out of your chat with Bob');
+  await expect(laptop.at('group-step').filter({ hasText: 'Bob' })).toContainText('Bob moved here on Bob’s Desktop');
+  await expect(laptop.at('group-step').filter({ hasText: 'Carol' })).toContainText('Carol joined on Carol’s Laptop');
+  // Bob is still looking at the 1-1: it says where it goes on.
+  await expect(bob.at('goes-on-card')).toContainText('This chat goes on in the group “Alice, Carol”');
+  await expect(bob.row('Alice, Carol')).toBeVisible();
+  await bob.pictures('goes-on');
+  await expect(carol.row('Alice, Bob')).toBeVisible();
+  await expect(carol.row('Alice')).toHaveCount(0);
+}
+
+async function talkInTheGroup(laptop: Hands, bob: Hands, carol: Hands): Promise<void> {
+  await bob.at('goes-on-card').getByRole('button', { name: 'Open the group' }).click();
+  await expect(bob.at('chat-title')).toHaveText('Alice, Carol');
+  await carol.openChat('Alice, Bob');
+  // What was said before Carol came is not hers to read.
+  await expect(carol.at('message')).toHaveCount(0);
+  await laptop.say('Welcome, both. Carol, could the kitchen do forty?');
+  await Promise.all([bob.hears('could the kitchen do forty?'), carol.hears('could the kitchen do forty?')]);
+  await laptop.sees('could the kitchen do forty?', 'displayed');
+  await carol.at('composer').pressSequentially('Forty is');
+  await expect(laptop.at('typing-note')).toContainText('Carol is typing');
+  await carol.say('Forty is fine, if we start at twelve.');
+  await Promise.all([laptop.hears('Forty is fine, if we start at twelve.'), bob.hears('Forty is fine, if we start at twelve.')]);
+  await bob.say('Moved over without a hitch. Twelve it is.');
+  await Promise.all([laptop.hears('Twelve it is.'), carol.hears('Twelve it is.')]);
+  await Promise.all([carol.sees('Forty is fine', 'displayed'), bob.sees('Twelve it is.', 'displayed')]);
+  for (const one of [laptop, bob, carol]) await expect(one.at('message')).toHaveCount(3);
+}
+
+async function lookAtPeople(laptop: Hands): Promise<void> {
+  await laptop.button('Details').click();
+  const people = laptop.at('participant');
+  await expect(people).toHaveCount(3);
+  const devicesOf = (name: string) => people.filter({ hasText: name }).getByTestId('participant-device');
+  await expect(devicesOf('Alice')).toContainText(['Laptop, this device']);
+  await expect(devicesOf('Bob')).toContainText(['Desktop']);
+  await expect(devicesOf('Carol')).toContainText(['Laptop']);
+  for (const person of await people.all()) await expect(person).toHaveAttribute('data-state', 'connected');
+}
+
+/** From the group to the 1-1 and back, at both ends. */
+async function goBetween(laptop: Hands, bob: Hands): Promise<void> {
+  await laptop.button('Open the chat with Bob').click();
+  await expect(laptop.at('chat')).toHaveAttribute('data-kind', 'oneToOne');
+  await laptop.hears('Morning, Bob. Is room 4 free on Thursday?', 'From nine. Shall we ask Carol about lunch?');
+  await expect(laptop.bubble('Forty is fine')).toHaveCount(0);
+  await laptop.pictures('one-to-one-after');
+  await laptop.button('Open the group').click();
+  await expect(laptop.at('chat')).toHaveAttribute('data-kind', 'group');
+  await bob.button('Open the chat with Alice').click();
+  await bob.hears('Morning, Bob. Is room 4 free on Thursday?', 'From nine. Shall we ask Carol about lunch?');
+  await bob.button('Open the group').click();
+  await bob.hears('Forty is fine');
+}
+
+/** Bob closes the window and opens it again: the same device, with its history, in the group. */
+async function restart(laptop: Hands, bob: Hands, carol: Hands): Promise<void> {
+  const instance = async (one: Hands) => {
+    await one.goTo('devices');
+    const id = await one.at('device-card').and(one.page.locator('[data-self="true"]')).getAttribute('data-instance');
+    await one.goTo('chats');
+    return id;
+  };
+  const before = await instance(bob);
+  await bob.window.close();
+  const again = await sit('bob-desktop', 3);
+  await again.isRegistered();
+  await expect(again.at('first-run')).toHaveCount(0);
+  expect(await instance(again)).toBe(before);
+  await again.openChat('Alice');
+  await again.hears('Morning, Bob. Is room 4 free on Thursday?', 'From nine. Shall we ask Carol about lunch?');
+  await again.openChat('Alice, Carol');
+  await again.hears('Forty is fine', 'Twelve it is.');
+  await expect(again.at('chat')).toHaveAttribute('data-session', 'established');
+  await laptop.say('Bob, are you back?');
+  await Promise.all([again.hears('Bob, are you back?'), carol.hears('Bob, are you back?')]);
+  await again.say('Back again.');
+  await Promise.all([laptop.hears('Back again.'), carol.hears('Back again.')]);
+}
