@@ -1,16 +1,14 @@
-/** The built window in a real browser, driven through a scripted bridge: what only a browser can tell. Without one it says so and passes. */
+/** The built window in a real browser, driven through a scripted bridge: what only a browser can tell. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { browserPath, launchBrowser, openRenderer, type RendererPage, type Scene } from '../support/renderer-harness';
+import { launchBrowser, openRenderer, type RendererPage, type Scene } from '../support/renderer-harness';
 import { bob, carol, firstRun, longScene, message, upgraded, working } from '../support/renderer-scenes';
 
-if (browserPath === null) console.warn('test/interop/renderer.test.ts: no Chromium here, the window was not tried in a browser.');
-
-describe.skipIf(browserPath === null)('the window in a browser', () => {
+describe('the window in a browser', () => {
   let browser: Browser;
   let built: string;
   let opened: RendererPage[] = [];

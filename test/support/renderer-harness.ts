@@ -39,10 +39,10 @@ const types: Record<string, string> = {
 const origin = 'http://chorus.test';
 
 /** Debian's Chromium where it is installed; null where no browser is. */
-export const browserPath: string | null = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path)) ?? null;
+const browserPath: string | null = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path)) ?? null;
 
 export async function launchBrowser(): Promise<Browser> {
-  if (browserPath === null) throw new Error('No browser is installed.');
+  if (browserPath === null) throw new Error('This test needs Chromium; on Debian: apt-get install -y chromium');
   return chromium.launch({
     executablePath: browserPath,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-sync'],
