@@ -16,7 +16,7 @@ function face(locale: string | undefined, options: Intl.DateTimeFormatOptions): 
   return known;
 }
 
-export const clockTime = (at: number, locale?: string): string => face(locale, { hour: '2-digit', minute: '2-digit' }).format(at);
+export const clockTime = (at: number, locale?: string): string => face(locale, { timeStyle: 'short' }).format(at);
 
 export const fullTime = (at: number, locale?: string): string => face(locale, { dateStyle: 'full', timeStyle: 'medium' }).format(at);
 

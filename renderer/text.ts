@@ -47,6 +47,7 @@ export const words = {
     unread: (n: number) => `${n} unread`,
     draft: 'Draft:',
     goesOn: 'Goes on in the group',
+    newGroup: 'New group',
     leftGroup: 'You left this group',
     typing: (who: string) => `${who} is typing`,
     typingMany: (count: number) => `${count} people are typing`,

@@ -86,7 +86,7 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
   if (successor !== undefined && (last === null || last.sentAt <= successor.createdAt)) {
     return <span className="last cut">{words.me.goesOn}</span>;
   }
-  if (last === null) return <span className="last cut" />;
+  if (last === null) return <span className="last cut">{conversation.kind === 'group' ? words.me.newGroup : ''}</span>;
   const sender = last.direction === 'out' ? words.you : firstName({ address: last.from, name: last.fromName });
   const text = last.text.replaceAll(/\s+/g, ' ');
   return (

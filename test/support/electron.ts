@@ -27,7 +27,7 @@ export interface ChorusWindow {
   call<N extends CallName>(name: N, argument: CallArgument<N>): Promise<CallValue<N>>;
   /** What the process wrote to stdout and stderr so far. */
   said(): string;
-  /** Keeps a picture of the window as `NAME.png` among the artefacts. */
+  /** Keeps a picture of the window as `e2e/NAME.png` among the artefacts. */
   picture(name: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -138,8 +138,9 @@ async function launch(name: string, folder: string, options: OpenOptions): Promi
     },
     said: () => pieces.join(''),
     async picture(file) {
-      mkdirSync(artifacts, { recursive: true });
-      await page.screenshot({ path: join(artifacts, `${file}.png`) });
+      const pictures = join(artifacts, 'e2e');
+      mkdirSync(pictures, { recursive: true });
+      await page.screenshot({ path: join(pictures, `${file}.png`) });
     },
     close() {
       closing ??= app.close();
