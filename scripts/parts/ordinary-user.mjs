@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { chownSync, constants, existsSync, realpathSync } from 'node:fs';
 import { access, cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { findProgram, mustRun, run } from './processes.mjs';
 import { Trouble } from './terminal.mjs';
 
@@ -142,9 +142,12 @@ export async function placeApp(user, root, build) {
 /** The whole project, where the user can read it and write its artefacts: for the end-to-end tests. */
 export async function placeProject(user, root) {
   if (user === null) return root;
-  const project = join(home, 'project');
+  // A folder for each clone: two of them may be tested at once.
+  const projects = join(home, 'projects');
+  const project = join(projects, createHash('sha256').update(root).digest('hex').slice(0, 16));
   await rm(project, { recursive: true, force: true });
   await mkdir(project, { recursive: true });
+  await removeStale(projects, basename(project));
   const left = new Set(['node_modules', 'artifacts', '.git', 'dist']);
   for (const name of await readdir(root)) {
     if (!left.has(name)) await cp(join(root, name), join(project, name), { recursive: true });
