@@ -15,7 +15,7 @@ import { ensureDependencies } from './parts/dependencies.mjs';
 import { hasDisplay, keepPicture, lendDisplay, startScreen } from './parts/display.mjs';
 import { ensureElectron } from './parts/electron-runtime.mjs';
 import { as, ordinaryUser, placeApp, requireSandbox, userEnvironment } from './parts/ordinary-user.mjs';
-import { ended } from './parts/processes.mjs';
+import { ended, onNpmGone } from './parts/processes.mjs';
 import { createTeller, runScript, Trouble } from './parts/terminal.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -124,6 +124,7 @@ await runScript(async () => {
     void endAll(children);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
+  onNpmGone(stop);
 
   const closed = [];
   for (const { args } of windows) {

@@ -4,6 +4,8 @@
  *
  *   npm test                  everything
  *   npm test -- unit e2e      only these phases
+ *   npm test -- e2e test/e2e/security.test.ts
+ *                             only these files of the phases
  */
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -21,6 +23,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const artifacts = join(root, 'artifacts');
 const screenSize = { width: 1920, height: 1200 };
 const vitest = 'node_modules/vitest/vitest.mjs';
+
+const isFile = (argument) => argument.includes('/');
+const files = process.argv.slice(2).filter(isFile);
 
 /** A program of ours to its end, its output shown as it comes. */
 function show(command, args, options = {}) {
@@ -49,7 +54,16 @@ async function countsOf(file, status) {
 async function runVitest(project, { node = process.execPath, cwd = root, ...options } = {}) {
   const report = join(cwd, `artifacts/${project}.json`);
   await rm(report, { force: true });
-  const args = [join(cwd, vitest), 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const args = [
+    join(cwd, vitest),
+    'run',
+    '--project',
+    project,
+    ...files,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ];
   const status = await show(node, args, { cwd, ...options });
   return countsOf(report, status);
 }
@@ -113,7 +127,7 @@ function table(results) {
 }
 
 await runScript(async () => {
-  const wanted = process.argv.slice(2);
+  const wanted = process.argv.slice(2).filter((argument) => !isFile(argument));
   const unknown = wanted.find((name) => !(name in phases));
   if (unknown !== undefined) throw new Trouble(`There is no phase "${unknown}"; there are ${Object.keys(phases).join(', ')}.`);
   const teller = createTeller();

@@ -81,6 +81,7 @@ export async function startScreen({ user, width, height }) {
     '-nolisten',
     'tcp',
     '-noreset',
+    '-nocursor',
     '-auth',
     key,
     '-fbdir',

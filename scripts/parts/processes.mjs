@@ -62,3 +62,18 @@ export function ended(child, graceMs) {
     });
   });
 }
+
+/**
+ * Calls `stop` when npm, which started this process, is gone. npm hands a signal to the shell between it and us, and that shell dies of it
+ * without telling anybody.
+ */
+export function onNpmGone(stop) {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    stop();
+  }, 300);
+  timer.unref();
+}
