@@ -18,8 +18,8 @@ const OFFERED: readonly DigestHash[] = ['SHA-256', 'MD5'];
 const NODE_HASH: Readonly<Record<DigestHash, string>> = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' };
 
 /** Hash function for `main/protocol/digest`. */
-export function digestHash(algorithm: DigestHash, text: string): string {
-  return createHash(NODE_HASH[algorithm]).update(text, 'utf8').digest('hex');
+export function digestHash(algorithm: DigestHash, text: string | Uint8Array): string {
+  return createHash(NODE_HASH[algorithm]).update(text).digest('hex');
 }
 
 /** Who proved to be whom; or that the proof failed, and whether asking again with a fresh nonce would help. */

@@ -2,6 +2,7 @@
  * Digest access authentication (RFC 7616, in SIP RFC 3261 section 22 and RFC 8760). Pure: the hash function is handed in.
  */
 import { isToken, oneLine, parseParams, quote } from './generic-param';
+import { concat, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 
 /** Characters of one challenge or credentials header. */
@@ -11,8 +12,8 @@ export const MAX_DIGEST_CHARACTERS = 8192;
 const STRENGTH = ['MD5', 'SHA-256', 'SHA-512-256'] as const;
 export type DigestHash = (typeof STRENGTH)[number];
 
-/** The hash of the UTF-8 octets of `text` in lower-case hexadecimal. */
-export type HashFunction = (algorithm: DigestHash, text: string) => string;
+/** The hash of octets, or of the UTF-8 octets of a text, in lower-case hexadecimal. */
+export type HashFunction = (algorithm: DigestHash, text: string | Uint8Array) => string;
 
 export interface DigestChallenge {
   realm: string;
@@ -40,12 +41,15 @@ export interface DigestCredentials {
   cnonce: string | null;
   /** Times this nonce was used, from 1. */
   nc: number | null;
+  /** AKA alone: the SIM's sequence number, which puts the network right (RFC 3310 section 3.4). */
+  auts?: string | null;
 }
 
 export interface DigestAnswer {
   challenge: Pick<DigestChallenge, 'realm' | 'nonce' | 'algorithm' | 'qop'>;
   username: string;
-  password: string;
+  /** Octets for AKA: RES (RFC 3310 section 3.3). */
+  password: string | Uint8Array;
   method: string;
   /** The digest-uri, word for word as in the header. */
   uri: string;
@@ -101,9 +105,10 @@ export function chosenQop(challenge: Pick<DigestChallenge, 'qop'>): 'auth' | 'au
 export function digestResponse(answer: DigestAnswer, hash: HashFunction): string {
   const { challenge, username, password, method, uri, nc, cnonce, body = '' } = answer;
   const algorithm = hashOf(challenge.algorithm) ?? 'MD5';
-  const h = (text: string) => hash(algorithm, text).toLowerCase();
+  const h = (text: string | Uint8Array) => hash(algorithm, text).toLowerCase();
   const qop = chosenQop(challenge);
-  const secret = h(`${username}:${challenge.realm}:${password}`);
+  const prefix = `${username}:${challenge.realm}:`;
+  const secret = h(typeof password === 'string' ? `${prefix}${password}` : concat([utf8(prefix), password]));
   const ha1 = /-sess$/i.test(challenge.algorithm) ? h(`${secret}:${challenge.nonce}:${cnonce}`) : secret;
   const ha2 = h(qop === 'auth-int' ? `${method}:${uri}:${h(body)}` : `${method}:${uri}`);
   return qop === null ? h(`${ha1}:${challenge.nonce}:${ha2}`) : h(`${ha1}:${challenge.nonce}:${formatNc(nc)}:${cnonce}:${qop}:${ha2}`);
@@ -128,7 +133,7 @@ export function answerChallenge(challenge: DigestChallenge, answer: Omit<DigestA
 }
 
 export function formatAuthorization(credentials: DigestCredentials): string {
-  const { username, realm, nonce, uri, response, algorithm, opaque, qop, cnonce, nc } = credentials;
+  const { username, realm, nonce, uri, response, algorithm, opaque, qop, cnonce, nc, auts } = credentials;
   const items = [
     `username=${quote(username)}`,
     `realm=${quote(realm)}`,
@@ -141,6 +146,7 @@ export function formatAuthorization(credentials: DigestCredentials): string {
   if (opaque !== null) items.push(`opaque=${quote(opaque)}`);
   if (qop !== null) items.push(`qop=${qop}`);
   if (nc !== null) items.push(`nc=${formatNc(nc)}`);
+  if (auts) items.push(`auts=${quote(auts)}`);
   return `Digest ${items.join(', ')}`;
 }
 
@@ -166,6 +172,7 @@ export function parseAuthorization(headerValue: string): Parsed<DigestCredential
     qop,
     cnonce: params.get('cnonce') ?? null,
     nc: nc === null ? null : Number.parseInt(nc, 16),
+    auts: params.get('auts') ?? null,
   });
 }
 

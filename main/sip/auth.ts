@@ -11,8 +11,8 @@ import type { WireMessage } from './wire-message';
 
 const NODE_HASHES: Record<DigestHash, string> = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' };
 
-export function digestHash(algorithm: DigestHash, text: string): string {
-  return createHash(NODE_HASHES[algorithm]).update(text, 'utf8').digest('hex');
+export function digestHash(algorithm: DigestHash, text: string | Uint8Array): string {
+  return createHash(NODE_HASHES[algorithm]).update(text).digest('hex');
 }
 
 export interface AuthAccount {
