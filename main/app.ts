@@ -366,7 +366,8 @@ class ChorusApp implements App {
       conversations: account?.messenger.conversations() ?? [],
       invitations: account?.messenger.invitations.list() ?? [],
       preferences: this.#preferences,
-      warnings: this.#warnings,
+      // The embedded network's password is no secret.
+      warnings: this.#warnings.filter((warning) => warning.code !== 'secrets-in-file' || this.#accountValue?.kind !== 'try'),
       fatal: this.#fatal?.toValue() ?? null,
     };
   }

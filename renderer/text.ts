@@ -219,8 +219,8 @@ export const words = {
   },
 
   empty: {
-    alone: 'Nobody else is here yet',
-    aloneBody: 'Open a window for someone else on this computer, then write to each other.',
+    alone: 'Open someone’s window',
+    aloneBody: 'The others answer while their window is open on this computer. Open one, then write to each other.',
     openWindow: (who: string) => `Open ${who}’s window`,
     openOwn: 'Open a second device of yours',
     opening: (who: string) => `${who}’s window is opening.`,
