@@ -142,7 +142,7 @@ describe('the network by itself', () => {
     expect(bob.received).toEqual([]);
   });
 
-  it('R48: an invitation to somebody outside of CPM comes to the interworking function, which says no', async () => {
+  it('R3 R48: an invitation to somebody outside of CPM comes to the interworking function, which says no', async () => {
     const { net, seen } = await network();
     const alice = await agent(net, 'alice');
     const media = alice.newMedia();

@@ -155,8 +155,8 @@ describe('adding people', () => {
     lab.invites[1]?.session.answer('passive', { contactUri: focus });
   });
 
-  it('makes the group at the 200 and leaves the 1-1 to B', async () => {
-    const { conversation, invite } = await lab.talkTo(bob);
+  it('R66: makes the group at the 200 and leaves the 1-1 to B, at whose BYE the media of the 1-1 closes', async () => {
+    const { conversation, invite, media } = await lab.talkTo(bob);
     const adding = lab.messenger.addPeople(
       conversation,
       ['carol'].map((name) => `sip:${name}@lab.test`),
@@ -168,7 +168,9 @@ describe('adding people', () => {
     expect(conversationOf(group)).toMatchObject({ kind: 'group', continues: conversation, session: 'established' });
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: group, session: 'established' });
     expect(invite.session.byes).toEqual([]);
+    expect(media.state).toBe('established');
     invite.session.hangUp(200);
+    expect(media.state).toBe('closed');
     expect(conversationOf(conversation)?.session).toBe('replaced');
     expect(lab.subscriptions.map((one) => one.focus)).toEqual([focus]);
   });
@@ -210,8 +212,8 @@ describe('adding people', () => {
 });
 
 describe('being added', () => {
-  it('R58/R59: B joins the group and then leaves the 1-1 on its own dialog, with the reason', async () => {
-    const { conversation, invite } = await lab.talkTo(bob);
+  it('R58/R59/R66: B joins the group and then leaves the 1-1 on its own dialog, with the reason, and closes its media', async () => {
+    const { conversation, invite, media } = await lab.talkTo(bob);
     const group = groupInvite({ sessionReplaces: invite.request.contributionId });
     const order: string[] = [];
     group.onState.on((state) => order.push(`group ${state}`));
@@ -220,6 +222,7 @@ describe('being added', () => {
     await lab.settle();
     expect(order).toEqual(['group established', '1-1 ended']);
     expect(invite.session.byes).toEqual([{ cause: 200, text: 'Call completed' }]);
+    expect(media.state).toBe('closed');
     const joined = lab.messenger.conversations().find((one) => one.kind === 'group');
     expect(joined).toMatchObject({ subject: 'Lunch', continues: conversation, session: 'established' });
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: joined?.conversation, session: 'replaced' });

@@ -1,0 +1,128 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startCore } from '../../network/core';
+import { type Network, startNetwork } from '../../network/network';
+import { closeClients, headerValues, sipRequests, startClient } from '../support/clients';
+import { Devices, ICSIS } from '../support/sip-clients';
+
+let network: Network;
+const devices = new Devices();
+beforeAll(async () => {
+  network = await startNetwork();
+});
+afterEach(async () => {
+  await devices.close();
+  await closeClients();
+});
+afterAll(() => network.close());
+
+const IMEI = 'urn:gsma:imei:90420156-025763-0';
+
+describe('the devices of one person', () => {
+  it('R6 R22 R27: three of them are three bindings, each with the instance ID that its every REGISTER names, of one address', async () => {
+    const clients = await Promise.all(
+      ['alice-laptop', 'alice-tablet', 'alice-phone'].map((name) =>
+        startClient({ name, address: 'sip:alice@lab.test', proxy: network.uris.tcp, factory: network.factory }),
+      ),
+    );
+    const ids = await Promise.all(clients.map(async (client) => (await client.call('identity', {})).instanceId));
+    expect(new Set(ids).size).toBe(3);
+    const bound = network.bindings('sip:alice@lab.test').map((binding) => binding.instanceId);
+    expect([...bound].sort()).toEqual([...ids].sort());
+    for (const [index, client] of clients.entries()) {
+      await client.call('unregister', {});
+      const registers = sipRequests(client, 'out', 'REGISTER');
+      expect(registers.length).toBeGreaterThanOrEqual(3);
+      for (const register of registers) {
+        expect(headerValues(register, 'To')).toEqual(['<sip:alice@lab.test>']);
+        expect(headerValues(register, 'Contact')).toEqual([expect.stringContaining(`;+sip.instance="<${ids[index]}>"`)]);
+      }
+    }
+  });
+
+  it('R16: one that has an IMEI registers with it, and its GRUU does not show it', async () => {
+    const phone = await devices.registered('alice', network.uris.tcp, { instanceId: IMEI });
+    const [register] = phone.ladder().filter((text) => text.startsWith('> REGISTER'));
+    expect(register).toContain(`;+sip.instance="<${IMEI}>"`);
+    expect(register).not.toContain('svn');
+    expect(network.bindings('sip:alice@lab.test').map((binding) => binding.instanceId)).toEqual([IMEI]);
+    expect(phone.client.registration.pubGruu).toMatch(/^sip:alice@lab\.test;gr=urn:uuid:/);
+    expect(phone.client.registration.pubGruu).not.toContain('90420156');
+  });
+
+  it('R27: without an address of its own there is nothing to register', () => {
+    for (const aor of ['', 'alice', 'mailto:alice@lab.test', 'sip:'])
+      expect(() => devices.make('alice', network.uris.tcp, { aor })).toThrow(expect.objectContaining({ code: 'account/bad-address' }));
+  });
+});
+
+describe('the addresses of one person', () => {
+  it('R1 R2 R33: a device is reached at each, by SIP and by telephone number, and knows them all; anything else is no address', async () => {
+    const core = await startCore({
+      domain: 'lab.test',
+      users: [
+        { name: 'alice', password: 'secret' },
+        { name: 'bob', password: 'secret', identities: ['sip:robert@lab.test', 'tel:+15550111'] },
+      ],
+    });
+    try {
+      const alice = await devices.registered('alice', core.uri);
+      const bob = await devices.registered('bob', core.uri);
+      const addresses = ['sip:bob@lab.test', 'sip:robert@lab.test', 'tel:+15550111'];
+      expect(bob.client.registration.identities).toEqual(addresses);
+      const pager = { icsi: ICSIS.msg, conversationId: 'c', contributionId: 'k', contentType: 'text/plain' };
+      for (const target of addresses) {
+        const body = new TextEncoder().encode(target);
+        expect((await alice.client.sendPager({ ...pager, target, body })).status).toBe(200);
+        expect(new TextDecoder().decode(bob.messages.at(-1)?.body)).toBe(target);
+      }
+      expect(bob.messages).toHaveLength(3);
+      const toNobody = alice.client.sendPager({ ...pager, target: 'mailto:bob@lab.test', body: new Uint8Array(1) });
+      await expect(toNobody).rejects.toMatchObject({ code: 'account/bad-address' });
+      await devices.close();
+    } finally {
+      await core.close();
+    }
+  });
+});
+
+describe('a process that is killed', () => {
+  const running: ChildProcess[] = [];
+  beforeAll(() => {
+    execFileSync(process.execPath, ['scripts/build.mjs', 'command'], { stdio: 'ignore' });
+  });
+  const folders: string[] = [];
+  afterEach(() => {
+    for (const child of running.splice(0)) child.kill('SIGKILL');
+    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** The command as a process of its own. Resolves with its instance ID once it is registered. */
+  async function registered(data: string): Promise<{ child: ChildProcess; instanceId: string }> {
+    const args = ['--data', data, '--aor', 'sip:carol@lab.test', '--password', 'secret', '--proxy', network.uris.tcp];
+    const child = spawn(process.execPath, ['out/cli.cjs', 'client', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    running.push(child);
+    for await (const line of createInterface({ input: child.stdout })) {
+      const said = JSON.parse(line) as { event?: string; state?: string; re?: number; value?: { instanceId: string } };
+      if (said.event === 'registration' && said.state === 'registered') child.stdin?.write('{"id":1,"do":"identity"}\n');
+      if (said.re === 1) return { child, instanceId: said.value?.instanceId ?? '' };
+    }
+    throw new Error('the command ended before it was registered');
+  }
+
+  it('R18: right after its first registration is the same device when it starts again', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'chorus-killed-'));
+    folders.push(data);
+    const first = await registered(data);
+    const gone = new Promise((resolve) => first.child.once('exit', resolve));
+    first.child.kill('SIGKILL');
+    await gone;
+    const second = await registered(data);
+    expect(second.instanceId).toBe(first.instanceId);
+    expect(network.bindings('sip:carol@lab.test').map((binding) => binding.instanceId)).toEqual([first.instanceId]);
+  });
+});
