@@ -190,7 +190,10 @@ export interface Calls {
   openSession: [{ to: string }, { conversation: string; state: SessionState }];
   closeSession: [{ conversation: string }, { conversation: string; state: SessionState }];
   answer: [{ invitation: string; accept: boolean; everywhere?: boolean | undefined }, { state: SessionState }];
-  /** Resolves with the group's conversation once the Controlling Function has answered 200. */
+  /**
+   * From a 1-1: makes a group, and resolves with its conversation once the Controlling Function has answered 200.
+   * In a group: brings further people in, and resolves with the same conversation once the focus has taken the request.
+   */
   addPeople: [{ conversation: string; people: string[]; subject?: string | undefined }, { conversation: string }];
   participants: [{ conversation: string }, ParticipantValue[]];
   leave: [{ conversation: string }, None];

@@ -77,8 +77,7 @@ export class Groups {
   async create(from: ConversationRecord, people: readonly string[], subject: string | null): Promise<ConversationRecord> {
     const { history, clock, self } = this.#context;
     const peer = from.peer;
-    if (from.kind !== 'oneToOne' || peer === null)
-      throw new AppError('ipc/refused', { cause: 'people can be added to a 1-1 conversation' });
+    if (from.kind !== 'oneToOne' || peer === null) throw new AppError('internal', { cause: 'a group grows by add' });
     const invited = invitedPeople(people, [self, peer], this.#context.knownPeople);
     const replacedSession = await this.#establishedOneToOne(from.id);
     const entries: ResourceEntryDraft[] = [
@@ -145,6 +144,17 @@ export class Groups {
     this.#context.conversationChanged(from.id);
     await session.opened;
     return established;
+  }
+
+  /**
+   * Brings further people into a group, through its focus (R54). Resolves when the focus has taken the request.
+   * @throws AppError `sip/rejected` (403 when the group is closed or full), `conversation/no-session`
+   */
+  async add(group: ConversationRecord, people: readonly string[]): Promise<void> {
+    const inside = this.participants(group.id).filter((one) => one.state !== 'disconnected');
+    const invited = invitedPeople(people, [this.#context.self, ...inside.map((one) => one.address)], this.#namesAtHand());
+    const session = await this.ensure(group);
+    for (const one of invited) await session.sip?.refer(one.address);
   }
 
   /** An INVITE from a focus. */

@@ -123,8 +123,10 @@ export class Messenger implements Disposable {
   }
 
   async addPeople(conversation: string, people: readonly string[], subject: string | undefined): Promise<{ conversation: string }> {
-    const group = await this.#groups.create(this.#record(conversation), people, subject?.trim() || null);
-    return { conversation: group.id };
+    const record = this.#record(conversation);
+    if (record.kind === 'oneToOne') return { conversation: (await this.#groups.create(record, people, subject?.trim() || null)).id };
+    await this.#groups.add(record, people);
+    return { conversation };
   }
 
   participants(conversation: string): ParticipantValue[] {

@@ -77,6 +77,11 @@ export interface SipSession {
   readonly answered: Promise<{ sdp: string; headers: CpmHeaders }>;
   /** Ends the session in whatever way its state asks for: CANCEL, a refusal or BYE. Resolves when the peer has answered, or will not. */
   bye(reason?: ByeReason): Promise<void>;
+  /**
+   * Asks the other side, a focus, to invite somebody (RFC 4579 section 5.5). Resolves when it has taken the request: how it goes is seen in
+   * the conference documents. @throws AppError `sip/rejected`, `net/*`, `conversation/no-session`
+   */
+  refer(target: string): Promise<void>;
 }
 
 export interface IncomingInvite extends SipSession {
@@ -171,6 +176,37 @@ abstract class Session implements SipSession {
         request.accept({ statusCode: 200, extraHeaders: [contact], body: sdpBody(this.localSdp) });
       },
     };
+  }
+
+  refer(target: string): Promise<void> {
+    const { dialog } = this;
+    if (dialog === null || this.state !== 'established')
+      return Promise.reject(new AppError('conversation/no-session', { cause: 'no dialog' }));
+    return new Promise((resolve, reject) => {
+      const finish = (end: () => void) => {
+        timer.dispose();
+        tracked.dispose();
+        end();
+      };
+      const timer = this.stack.clock.setTimer(END_TIMEOUT_MS, () =>
+        finish(() => reject(new AppError('net/timeout', { cause: 'no answer to a REFER' }, 'user'))),
+      );
+      const tracked = this.stack.track((error) => finish(() => reject(error)));
+      const refused = (response: IncomingResponse) => finish(() => reject(this.stack.failure(response.message, request.message)));
+      const request = dialog.refer(
+        { onAccept: () => finish(resolve), onReject: refused, onRedirect: refused },
+        {
+          extraHeaders: [
+            // A tel: URI has no method parameter; INVITE is what a REFER means without one (RFC 3515 section 2.1).
+            headerLine('Refer-To', target.startsWith('sip') ? `<${target};method=INVITE>` : `<${target}>`),
+            // RFC 4488: no subscription of its own, the conference documents tell.
+            'Refer-Sub: false',
+            'Supported: norefersub',
+            headerLine('Contact', this.stack.contact(this.icsis)),
+          ],
+        },
+      );
+    });
   }
 
   protected sendBye(dialog: SipJsSession, reason: ByeReason | undefined): Promise<void> {

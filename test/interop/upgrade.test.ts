@@ -208,6 +208,24 @@ describe('adding people', () => {
     expect((await alice.call('conversations', {})).map((one) => [one.kind, one.continuedBy])).toEqual([['oneToOne', null]]);
   });
 
+  it('a group grows: Dave is brought in and reads what is written from then on', async () => {
+    const { alice, bob, sent } = await talk();
+    const [carol, dave] = await Promise.all([client('carol'), client('dave')]);
+    const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });
+    await bob.until('it is in the group', async () => ((await conversation(bob, 'group'))?.session === 'established' ? true : null));
+    const bobs = await conversation(bob, 'group');
+    expect(await bob.call('addPeople', { conversation: bobs?.conversation ?? '', people: [dave.address] })).toEqual({
+      conversation: bobs?.conversation,
+    });
+    await dave.until('it is in the group', async () => ((await conversation(dave, 'group'))?.session === 'established' ? true : null));
+    await alice.until('four are in', async () => {
+      const all = await alice.call('participants', { conversation: group });
+      return all.filter((one) => one.state === 'connected').length === 4 ? true : null;
+    });
+    await alice.call('sendText', { conversation: group, text: 'Hello Dave' });
+    await Promise.all([bob, carol, dave].map((one) => received(one, 'Hello Dave')));
+  });
+
   it('a group is left for good, and the others see it', async () => {
     const { alice, bob, sent } = await talk();
     const carol = await client('carol');

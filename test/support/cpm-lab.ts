@@ -107,6 +107,12 @@ export class FakeSession implements SipSession {
     this.become('ended');
   }
 
+  readonly referred: string[] = [];
+
+  async refer(target: string): Promise<void> {
+    this.referred.push(target);
+  }
+
   async bye(reason?: { cause: number; text: string }): Promise<void> {
     this.byes.push(reason);
     const wasOpen = this.state !== 'established';

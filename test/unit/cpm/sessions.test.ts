@@ -322,6 +322,15 @@ describe('life in a group', () => {
     expect(conversationOf(group)?.people.map((one) => one.name)).toEqual(['Bob']);
   });
 
+  it('grows through its focus, by people who are not in it', async () => {
+    const { invite, group } = await joined();
+    lab.subscriptions[0]?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'disconnected' }));
+    expect(await lab.messenger.addPeople(group, [carol, 'sip:dave@lab.test', bob], undefined)).toEqual({ conversation: group });
+    expect(invite.referred).toEqual([carol, 'sip:dave@lab.test']);
+    await expect(lab.messenger.addPeople(group, [bob], undefined)).rejects.toThrow(AppError);
+    expect(lab.invites).toHaveLength(0);
+  });
+
   it('survives a document that is none', async () => {
     const { group } = await joined();
     lab.subscriptions[0]?.onDocument.emit('<!DOCTYPE x [<!ENTITY a "b">]><conference-info/>');
