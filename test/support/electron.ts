@@ -5,6 +5,7 @@
  *   const alice = await chorus.open('alice-laptop', { try: 'Alice' });
  *   await alice.page.getByRole('textbox').fill('Hello');
  */
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -61,6 +62,26 @@ function environment(extra: Record<string, string>): Record<string, string> {
   // Vitest's own marks are not the app's business.
   const entries = Object.entries(all).filter(([name, value]) => value !== undefined && !/^(VITEST|NODE_ENV$|NODE_OPTIONS$)/.test(name));
   return Object.fromEntries(entries) as Record<string, string>;
+}
+
+export interface PlainStart {
+  /** Its exit status, once it has ended. */
+  ended: Promise<number | null>;
+  said(): string;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Starts the app without Playwright, for starts that do not come to a window. */
+export function startPlainly(args: string[]): PlainStart {
+  const child = spawn(runtime(), [resolve('.'), ...args], { env: environment({}), stdio: ['ignore', 'pipe', 'pipe'] });
+  const pieces: string[] = [];
+  child.stdout.on('data', (piece) => pieces.push(String(piece)));
+  child.stderr.on('data', (piece) => pieces.push(String(piece)));
+  return {
+    ended: new Promise((done) => child.once('close', done)),
+    said: () => pieces.join(''),
+    kill: (signal) => child.kill(signal),
+  };
 }
 
 export interface ChorusWindows {
