@@ -1,14 +1,16 @@
-import { defineConfig } from 'vitest/config';
+import type { ViteUserConfig } from 'vitest/config';
 
 const project = (name: string, limits: { testTimeout: number; hookTimeout: number; fileParallelism: boolean }) => ({
   test: { name, include: [`test/${name}/**/*.test.{ts,tsx}`], environment: 'node' as const, ...limits },
 });
 
 /**
+ * Types alone are imported: the oldest Node that runs this cannot load vitest's module from a CommonJS configuration.
+ *
  * unit: virtual clock, no sockets, no sleeps. interop: real clients over loopback. e2e: real Electron windows, one file after the other,
  * since each file opens several of them on the same screen.
  */
-export default defineConfig({
+export default {
   test: {
     pool: 'forks',
     passWithNoTests: false,
@@ -18,4 +20,4 @@ export default defineConfig({
       project('e2e', { testTimeout: 180_000, hookTimeout: 120_000, fileParallelism: false }),
     ],
   },
-});
+} satisfies ViteUserConfig;

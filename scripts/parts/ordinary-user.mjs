@@ -166,11 +166,12 @@ async function readablePackages(user, root) {
     .slice(0, 16);
   const copies = join(home, 'packages');
   await mkdir(copies, { recursive: true });
+  // Under the name node_modules, since packages find each other by it.
   await place(join(copies, lock), (part) =>
-    mustRun('cp', ['-a', `${packages}/.`, part], { sentence: 'The npm packages could not be copied:' }),
+    mustRun('cp', ['-a', packages, join(part, 'node_modules')], { sentence: 'The npm packages could not be copied:' }),
   );
   await removeStale(copies, lock);
-  return join(copies, lock);
+  return join(copies, lock, 'node_modules');
 }
 
 /** Copies what the user made back into the project, as its owner's. */
