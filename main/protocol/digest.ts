@@ -8,7 +8,7 @@ import { malformed, type Parsed, parsed } from './parsed';
 /** Characters of one challenge or credentials header. */
 export const MAX_DIGEST_CHARACTERS = 8192;
 
-/** Weakest first. AKA challenges are none of these: their algorithm is kept as text and `chooseChallenge` passes them over. */
+/** Weakest first. AKA challenges are none of these: `chooseChallenge` passes them over, `chooseAka` finds them. */
 const STRENGTH = ['MD5', 'SHA-256', 'SHA-512-256'] as const;
 export type DigestHash = (typeof STRENGTH)[number];
 
@@ -56,7 +56,7 @@ export interface DigestAnswer {
   nc: number;
   cnonce: string;
   /** For auth-int alone. */
-  body?: string;
+  body?: string | Uint8Array;
 }
 
 /** Value of WWW-Authenticate or Proxy-Authenticate. */
@@ -96,6 +96,15 @@ export function chooseChallenge(headers: readonly string[], minimum: DigestHash 
   return best;
 }
 
+/** The first AKA challenge offered, null when there is none. */
+export function chooseAka(headers: readonly string[]): DigestChallenge | null {
+  for (const header of headers) {
+    const challenge = parseChallenge(header);
+    if (challenge.ok && /^AKAv1-MD5$/i.test(challenge.value.algorithm)) return challenge.value;
+  }
+  return null;
+}
+
 /** The quality of protection an answer to this challenge uses: auth before auth-int, null where none is offered. */
 export function chosenQop(challenge: Pick<DigestChallenge, 'qop'>): 'auth' | 'auth-int' | null {
   return challenge.qop.includes('auth') ? 'auth' : (challenge.qop[0] ?? null);
@@ -115,7 +124,11 @@ export function digestResponse(answer: DigestAnswer, hash: HashFunction): string
 }
 
 /** The whole Authorization or Proxy-Authorization value that answers the challenge. */
-export function answerChallenge(challenge: DigestChallenge, answer: Omit<DigestAnswer, 'challenge'>, hash: HashFunction): string {
+export function answerChallenge(
+  challenge: DigestChallenge,
+  answer: Omit<DigestAnswer, 'challenge'> & { auts?: string },
+  hash: HashFunction,
+): string {
   const qop = chosenQop(challenge);
   return formatAuthorization({
     username: answer.username,
@@ -129,6 +142,7 @@ export function answerChallenge(challenge: DigestChallenge, answer: Omit<DigestA
     // A -sess algorithm needs the cnonce on the wire even where no qop is offered.
     cnonce: qop !== null || /-sess$/i.test(challenge.algorithm) ? answer.cnonce : null,
     nc: qop === null ? null : answer.nc,
+    auts: answer.auts ?? null,
   });
 }
 

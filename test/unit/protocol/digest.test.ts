@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import {
   answerChallenge,
+  chooseAka,
   chooseChallenge,
   digestResponse,
   formatAuthorization,
@@ -13,8 +14,8 @@ import {
 } from '../../../main/protocol/digest';
 import { parsedValue } from './wire-text';
 
-const hash: HashFunction = (algorithm, text) =>
-  createHash({ MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' }[algorithm]).update(text).digest('hex');
+const hash: HashFunction = (algorithm, data) =>
+  createHash({ MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' }[algorithm]).update(data).digest('hex');
 
 const answer = {
   username: 'alice@lab.example',
@@ -125,5 +126,39 @@ describe('Digest', () => {
   it('refuses a bad nonce count and an unknown qop', () => {
     expect(parseAuthorization('Digest username="a",uri="b",nc=zz').ok).toBe(false);
     expect(parseAuthorization('Digest username="a",uri="b",qop=other').ok).toBe(false);
+  });
+});
+
+describe('AKA (RFC 3310)', () => {
+  const nonce = 'I1U8vpY3qJ0hiuZNrke/NVXzKLQ1d7m5Sp/6w1Tfr7M=';
+  const offers = [
+    'Digest realm="home1.net", nonce="x", algorithm=MD5',
+    `Digest realm="home1.net", nonce="${nonce}", algorithm=AKAv1-MD5, qop="auth"`,
+  ];
+  const sim = { username: 'user1_private@home1.net', method: 'REGISTER', uri: 'sip:home1.net', nc: 1, cnonce: '0a4f113b' };
+
+  it('is found among other challenges, and answered with the octets of RES as password', () => {
+    const challenge = chooseAka(offers);
+    if (challenge === null) throw new Error('not found');
+    expect(challenge.nonce).toBe(nonce);
+    const res = Uint8Array.from([0xa5, 0x42, 0x11, 0xd5, 0xe3, 0xba, 0x50, 0xbf]);
+    expect(digestResponse({ ...sim, challenge, password: res }, hash)).toBe('d631c17126f6ad3a5984ced4459958df');
+    expect(chooseAka(offers.slice(0, 1))).toBeNull();
+  });
+
+  it('carries AUTS both ways', () => {
+    const challenge = chooseAka(offers);
+    if (challenge === null) throw new Error('not found');
+    const header = answerChallenge(challenge, { ...sim, password: '', auts: 'uoU/PBI8z0TpNZbjVcY=' }, hash);
+    expect(parsedValue(parseAuthorization(header))).toMatchObject({ auts: 'uoU/PBI8z0TpNZbjVcY=', algorithm: 'AKAv1-MD5' });
+  });
+});
+
+describe('auth-int', () => {
+  it('covers the octets of the body, text or not', () => {
+    const challenge = challengeOf('SHA-256', 'auth-int');
+    const text = digestResponse({ ...answer, challenge, body: 'héllo' }, hash);
+    expect(digestResponse({ ...answer, challenge, body: new TextEncoder().encode('héllo') }, hash)).toBe(text);
+    expect(digestResponse({ ...answer, challenge, body: Uint8Array.from([0xff, 0]) }, hash)).not.toBe(text);
   });
 });
