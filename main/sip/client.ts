@@ -6,19 +6,21 @@ import { type Clock, type Disposable, DisposableStore, Emitter, type Logger } fr
 import { AppError } from '../errors';
 import { addressKey, formatUri, parseUri } from '../protocol/uri';
 import type { WireTap } from '../protocol/wire-record';
+import { type Capabilities, queryCapabilities } from './capabilities';
 import { contactValue, requestUri } from './cpm-request';
 import { type IncomingInvite, IncomingSession, type OutgoingInvite, OutgoingSession, type SipSession } from './dialog';
 import { ConferenceEvents, type ConferenceSubscription } from './events';
 import { type IncomingPager, type OutgoingPager, receivePager, sendPager } from './pager';
-import { type Registration, RegistrationMachine, UNREGISTER_TIMEOUT_MS } from './registration';
+import { type Registration, RegistrationMachine, type RegistrationStore, UNREGISTER_TIMEOUT_MS } from './registration';
 import { Stack } from './stack';
 import { type Connect, connectFlow, Flow, parseNextHop } from './transport';
 
+export type { Capabilities } from './capabilities';
 export type { CpmHeaders, RemoteParty } from './cpm-request';
 export type { ByeReason, IncomingInvite, OutgoingInvite, SessionEnd, SipSession, SipSessionState } from './dialog';
 export type { ConferenceSubscription } from './events';
 export type { IncomingPager, OutgoingPager } from './pager';
-export type { Binding, Registration, RegistrationState } from './registration';
+export type { Binding, Registration, RegistrationState, RegistrationStore } from './registration';
 
 export interface SipAccount {
   /** Address of record. */
@@ -37,6 +39,8 @@ export interface SipAccount {
   expiresSeconds: number;
   /** The services that this device offers. */
   icsis: string[];
+  /** Where Call-ID and CSeq of the registration are kept over restarts; nowhere when absent. */
+  registrationState?: RegistrationStore;
 }
 
 export interface SipClientDeps {
@@ -94,6 +98,7 @@ export class SipClient implements Disposable {
       deviceName: account.deviceName,
       expiresSeconds: account.expiresSeconds,
       icsis: account.icsis,
+      store: account.registrationState,
       stack: this.#stack,
       clock: deps.clock,
       log: deps.log,
@@ -118,6 +123,12 @@ export class SipClient implements Disposable {
     const target = this.#target(request.target);
     const to = addressKey(target) ?? target;
     return sendPager(this.#stack, request, target, to, this.#account.aor, this.#machine.serviceRoute);
+  }
+
+  /** Asks a person or a device, by OPTIONS, what it can do (RFC 3261 section 11, RFC 3840). Rejects like `sendPager`. */
+  async queryCapabilities(address: string): Promise<Capabilities> {
+    const target = this.#target(address);
+    return queryCapabilities(this.#stack, target, addressKey(target) ?? target, this.#machine.serviceRoute);
   }
 
   subscribeConference(focus: string, icsi: string): ConferenceSubscription {
@@ -191,7 +202,7 @@ export class SipClient implements Disposable {
     return contact.ok && contact.value.scheme === 'sip' && contact.value.user === uri.value.user && isAddress;
   }
 
-  #contact(icsis: readonly string[] = this.#account.icsis): string {
+  #contact(icsis: readonly string[] = this.#machine.icsis): string {
     const uri = this.#machine.pubGruu ?? this.#machine.flowContact();
     return contactValue({ uri, deviceName: this.#machine.deviceName, instanceId: this.#account.instanceId, icsis });
   }

@@ -38,15 +38,17 @@ export const HALF_TIME_LIMIT_SECONDS = 1_200;
 export const MAX_ADJUSTMENTS = 3;
 /** Characters of a device name on the wire (cpm-wire 2.1.1). */
 export const MAX_DEVICE_NAME_CHARACTERS = 64;
+/** LAB: CSeqs that are reserved in the store at once. */
+export const CSEQ_BLOCK = 32;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const TRANSITIONS: Record<RegistrationState, readonly RegistrationState[]> = {
   offline: ['connecting'],
   connecting: ['registering', 'waiting', 'rejected', 'offline'],
   registering: ['registered', 'waiting', 'rejected', 'offline'],
-  registered: ['refreshing', 'waiting', 'offline'],
+  registered: ['refreshing', 'waiting', 'rejected', 'offline'],
   refreshing: ['registered', 'waiting', 'rejected', 'offline'],
-  waiting: ['connecting', 'registering', 'offline'],
+  waiting: ['connecting', 'registering', 'rejected', 'offline'],
   rejected: ['connecting', 'registering', 'offline'],
 };
 
@@ -79,13 +81,31 @@ export interface Registration {
   readonly tempGruu: string | null;
   readonly identities: string[];
   readonly serviceRoute: string[];
+  /** The Contact URI of this device's binding over its present flow; null without a flow. */
+  readonly contact: string | null;
+  /** The services that this device offers. */
+  readonly icsis: readonly string[];
   /** Resolves at the 200; throws AppError after any other end of this attempt. The state machine goes on by itself. */
   register(): Promise<void>;
   unregister(): Promise<void>;
   /** Tells the registrar the new name at once when registered, else with the next REGISTER. */
   rename(deviceName: string): Promise<void>;
+  /** The same for the services that this device offers (R26). */
+  setCapabilities(icsis: readonly string[]): Promise<void>;
+  /** Ends every binding of the address, on all devices (`Contact: *`). @throws AppError sip/not-registered, or what the registrar said */
+  signOutEverywhere(): Promise<void>;
+  /** Stops without a word to the network, in state `rejected` with this error, until `register()`. */
+  halt(error: AppError): void;
   /** The computer has another address, or woke up: connect anew now. */
   networkChanged(): void;
+}
+
+/** Call-ID and CSeq of the registration, which outlive the process (RFC 3261 section 10.2: one Call-ID, rising CSeq). */
+export interface RegistrationStore {
+  /** Null when nothing was kept for this device. */
+  load(): { callId: string; cseq: number } | null;
+  /** Durable once it returns. Throws when it cannot be kept. */
+  save(state: { callId: string; cseq: number }): void;
 }
 
 export interface RegistrationOptions {
@@ -95,6 +115,7 @@ export interface RegistrationOptions {
   deviceName: string;
   expiresSeconds: number;
   icsis: readonly string[];
+  store?: RegistrationStore | undefined;
   stack: Stack;
   clock: Clock;
   log: Logger;
@@ -122,7 +143,12 @@ export class RegistrationMachine implements Registration, Disposable {
   readonly #callId: string;
   #state: RegistrationState = 'offline';
   #deviceName: string;
+  #icsis: readonly string[];
   #cseq = 0;
+  /** A REGISTER has left since the start of the process. */
+  #hasAsked = false;
+  /** CSeqs below this one may be used: it is what the store holds. */
+  #reserved = 0;
   #requestedExpires: number;
   #outbound = true;
   #failures = 0;
@@ -134,7 +160,11 @@ export class RegistrationMachine implements Registration, Disposable {
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    this.#callId = options.clock.uuid();
+    const kept = options.store?.load() ?? null;
+    this.#callId = kept?.callId ?? options.clock.uuid();
+    this.#cseq = kept?.cseq ?? 0;
+    this.#reserved = this.#cseq;
+    this.#icsis = options.icsis;
     this.#deviceName = options.deviceName;
     this.#requestedExpires = options.expiresSeconds;
     this.identities = [options.aor];
@@ -147,6 +177,14 @@ export class RegistrationMachine implements Registration, Disposable {
 
   get deviceName(): string {
     return this.#deviceName;
+  }
+
+  get icsis(): readonly string[] {
+    return this.#icsis;
+  }
+
+  get contact(): string | null {
+    return this.#options.stack.flow?.alive ? this.flowContact() : null;
   }
 
   /** R14: CPM may be used from the 200 on, while the flow lives. */
@@ -168,7 +206,7 @@ export class RegistrationMachine implements Registration, Disposable {
 
   async unregister(): Promise<void> {
     // A REGISTER that was sent may have been granted, even if its 200 has not arrived.
-    const wasBound = this.#cseq > 0 && this.#state !== 'rejected' && this.#state !== 'offline';
+    const wasBound = this.#hasAsked && this.#state !== 'rejected' && this.#state !== 'offline';
     this.#newEpoch();
     if (wasBound && this.#options.stack.flow?.alive) {
       try {
@@ -178,6 +216,10 @@ export class RegistrationMachine implements Registration, Disposable {
         this.#options.log.info('The registrar did not confirm the end of the registration', { error: String(error) });
       }
     }
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#options.stack.detach('signed off');
     this.error = null;
     this.expires = null;
@@ -187,13 +229,44 @@ export class RegistrationMachine implements Registration, Disposable {
     if (this.#state !== 'offline') this.#transition('offline');
   }
 
-  async rename(deviceName: string): Promise<void> {
+  rename(deviceName: string): Promise<void> {
     this.#deviceName = deviceName;
+    return this.#tellChange();
+  }
+
+  setCapabilities(icsis: readonly string[]): Promise<void> {
+    this.#icsis = [...icsis];
+    return this.#tellChange();
+  }
+
+  /** RFC 3840 section 5, cpm-wire 2.6: a change of name or capabilities is another REGISTER of the same binding. */
+  async #tellChange(): Promise<void> {
     if (!this.usable) return;
-    // A refresh under way may still carry the old name.
+    // A refresh under way may still carry what was.
     if (this.#attempt !== null)
       await this.#attempt.catch((error: unknown) => this.#options.log.debug('A refresh failed', { error: String(error) }));
     await this.register();
+  }
+
+  async signOutEverywhere(): Promise<void> {
+    if (!this.usable) throw new AppError('sip/not-registered', { cause: `registration is ${this.#state}` }, 'auto');
+    this.#newEpoch();
+    try {
+      this.bindings = readBindings(await this.#exchange(0, REGISTER_TIMEOUT_MS, '*'));
+    } catch (error) {
+      // Whether the bindings are gone is unknown: another REGISTER settles it.
+      this.#start();
+      throw error;
+    }
+    this.#forget();
+  }
+
+  halt(error: AppError): void {
+    if (this.#state === 'offline' || this.#state === 'rejected') return;
+    this.#newEpoch();
+    this.#options.stack.detach('halted');
+    this.error = error;
+    this.#transition('rejected');
   }
 
   networkChanged(): void {
@@ -294,10 +367,10 @@ export class RegistrationMachine implements Registration, Disposable {
   }
 
   /** One REGISTER to its 200, following 423 and 439. `expires` 0 ends this device's binding and no other. */
-  async #exchange(expires: number, timeoutMs: number): Promise<WireMessage> {
+  async #exchange(expires: number, timeoutMs: number, contact?: '*'): Promise<WireMessage> {
     let wanted = expires;
     for (let adjustments = 0; ; adjustments += 1) {
-      const outcome = await this.#send(wanted, timeoutMs);
+      const outcome = await this.#send(wanted, timeoutMs, contact);
       if (outcome.ok) return outcome.response;
       const { response, error } = outcome;
       const status = error.detail.status;
@@ -317,9 +390,11 @@ export class RegistrationMachine implements Registration, Disposable {
   #send(
     expires: number,
     timeoutMs: number,
+    contact?: '*',
   ): Promise<{ ok: true; response: WireMessage } | { ok: false; error: AppError; response: WireMessage | null }> {
     const { stack, aor, registrar, clock } = this.#options;
-    this.#cseq += 1;
+    this.#takeCseq();
+    this.#hasAsked = true;
     const request = stack.request('REGISTER', {
       target: registrar,
       to: aor,
@@ -327,7 +402,7 @@ export class RegistrationMachine implements Registration, Disposable {
       cseq: this.#cseq,
       optionTags: this.#outbound ? ['path', 'gruu', 'outbound'] : ['path', 'gruu'],
       headers: [
-        ['Contact', this.#contact(expires)],
+        ['Contact', contact ?? this.#contact(expires)],
         ['Expires', String(expires)],
         ['Allow', ALLOWED_METHODS.join(', ')],
       ],
@@ -359,14 +434,23 @@ export class RegistrationMachine implements Registration, Disposable {
     });
   }
 
+  /** Whole blocks of CSeqs are reserved in the store, before the first of them is used: a crash may leave a gap, never a repetition. */
+  #takeCseq(): void {
+    this.#cseq += 1;
+    // sip.js raises the number by itself when it repeats a challenged request, twice at most.
+    if (this.#cseq + 2 < this.#reserved) return;
+    this.#reserved = this.#cseq + CSEQ_BLOCK;
+    this.#options.store?.save({ callId: this.#callId, cseq: this.#reserved });
+  }
+
   /** The Contact of REGISTER is the flow's own address, never a GRUU, which a registrar must refuse (RFC 5627 section 5.1). */
   #contact(expires: number): string {
-    const { instanceId, icsis } = this.#options;
+    const { instanceId } = this.#options;
     const name = this.#deviceName.slice(0, MAX_DEVICE_NAME_CHARACTERS);
     const params = new Map<string, string | null>([[INSTANCE_PARAM, `<${instanceId}>`]]);
     if (this.#outbound) params.set('reg-id', '1');
     params.set('expires', String(expires));
-    if (icsis.length > 0) params.set(ICSI_PARAM, icsiValue(icsis));
+    if (this.#icsis.length > 0) params.set(ICSI_PARAM, icsiValue(this.#icsis));
     // RFC 3840 section 10: a string feature stands in angle brackets.
     if (name !== '') params.set('description', `<${name.replace(/[<>]/g, '')}>`);
     params.set('methods', ALLOWED_METHODS.join(','));

@@ -1,10 +1,21 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../main/errors';
+import { icsiValue } from '../../../main/protocol/feature-tags';
 import { parseNameAddr } from '../../../main/protocol/uri';
 import type { RegistrationState } from '../../../main/sip/client';
-import { RETRY_BASE_MS, RETRY_MAX_MS, refreshDelayMs, UNREGISTER_TIMEOUT_MS } from '../../../main/sip/registration';
+import { CSEQ_BLOCK, RETRY_BASE_MS, RETRY_MAX_MS, refreshDelayMs, UNREGISTER_TIMEOUT_MS } from '../../../main/sip/registration';
 import { KEEPALIVE_INTERVAL_MS, PONG_TIMEOUT_MS } from '../../../main/sip/transport';
-import { closeMemoryLabs, GRUU, INSTANCE, memoryLab, methodOf, OTHER_INSTANCE, registered, registeredLab } from '../../support/sip-memory';
+import {
+  closeMemoryLabs,
+  GRUU,
+  INSTANCE,
+  MSG_ICSI,
+  memoryLab,
+  methodOf,
+  OTHER_INSTANCE,
+  registered,
+  registeredLab,
+} from '../../support/sip-memory';
 import { settled } from '../../support/virtual-clock';
 
 afterEach(closeMemoryLabs);
@@ -172,6 +183,33 @@ describe('REGISTER', () => {
     expect(contact).not.toContain('description');
   });
 
+  it('R26: a changed capability is told at once, in the same binding, and by everything the device says of itself', async () => {
+    const lab = await registeredLab();
+    await lab.client.registration.setCapabilities([MSG_ICSI]);
+    const [first, second] = lab.server.requests('REGISTER');
+    expect(second?.first('call-id')).toBe(first?.first('call-id'));
+    expect(second?.first('cseq')).toBe('2 REGISTER');
+    expect(second?.first('contact')).toContain(`+g.3gpp.icsi-ref="${icsiValue([MSG_ICSI])}"`);
+    expect(second?.first('contact')).toContain(`+sip.instance="<${INSTANCE}>"`);
+    lab.server.request('OPTIONS', 'sip:alice@lab.test', [
+      'From: <sip:bob@lab.test>;tag=b',
+      'To: <sip:alice@lab.test>',
+      'Call-ID: options-1',
+      'CSeq: 1 OPTIONS',
+    ]);
+    await settled();
+    const answer = lab.server.responses(200).at(-1);
+    expect(answer?.first('contact')).toContain(`+g.3gpp.icsi-ref="${icsiValue([MSG_ICSI])}"`);
+  });
+
+  it('capabilities that change before the registration are told with it', async () => {
+    const lab = memoryLab();
+    await lab.client.registration.setCapabilities([]);
+    expect(lab.server.received).toHaveLength(0);
+    await lab.client.registration.register();
+    expect(lab.server.requests('REGISTER')[0]?.first('contact')).not.toContain('icsi-ref');
+  });
+
   it.each(['Evil\r\nX-Injected: yes', 'quo"te\\', '<sip:mallory@evil.test>', '\u0000\u0007bell', 'Zoë 🎉'])(
     'no device or person name can add a header: %j',
     async (name) => {
@@ -185,6 +223,97 @@ describe('REGISTER', () => {
       expect(from).toMatchObject({ ok: true, value: { displayName: clean, uri: 'sip:alice@lab.test' } });
     },
   );
+});
+
+describe('Call-ID and CSeq', () => {
+  function store(initial: { callId: string; cseq: number } | null = null) {
+    const saved = initial === null ? [] : [initial];
+    return { saved, load: () => saved.at(-1) ?? null, save: (state: { callId: string; cseq: number }) => void saved.push(state) };
+  }
+  const numbers = (lab: ReturnType<typeof memoryLab>) =>
+    lab.server.requests('REGISTER').map((request) => Number.parseInt(request.first('cseq') ?? '', 10));
+
+  it('R13 R19: are kept over a restart, also over one without a farewell', async () => {
+    const kept = store();
+    const before = await registeredLab({ registrationState: kept });
+    for (let time = 0; time < CSEQ_BLOCK; time += 1) await before.client.registration.register();
+    before.client.dispose();
+    const after = await registeredLab({ registrationState: kept });
+    const [last] = numbers(before).slice(-1);
+    const [first] = numbers(after);
+    expect(first).toBeGreaterThan(last ?? 0);
+    expect(after.server.requests('REGISTER')[0]?.first('call-id')).toBe(before.server.requests('REGISTER')[0]?.first('call-id'));
+  });
+
+  it('are kept before they are used, challenges included', async () => {
+    const kept = store();
+    const lab = memoryLab({ registrationState: kept });
+    let highest = 0;
+    lab.server.onRequest = (request, server) => {
+      const number = Number.parseInt(request.first('cseq') ?? '', 10);
+      highest = Math.max(highest, number);
+      expect(kept.saved.at(-1)?.callId).toBe(request.first('call-id'));
+      expect(kept.saved.at(-1)?.cseq).toBeGreaterThanOrEqual(number);
+      if (request.first('authorization') === null) server.reply(request, { status: 401, headers: [MD5_CHALLENGE] });
+      else server.reply(request, registered(request));
+    };
+    for (let time = 0; time < 2 * CSEQ_BLOCK; time += 1) await lab.client.registration.register();
+    expect(highest).toBeGreaterThan(2 * CSEQ_BLOCK);
+    expect(kept.saved.length).toBeLessThan(6);
+  });
+
+  it('nothing is sent that could not be kept', async () => {
+    const full = {
+      load: () => null,
+      save: () => {
+        throw new AppError('storage/full', {}, 'user');
+      },
+    };
+    const lab = memoryLab({ registrationState: full });
+    await expect(lab.client.registration.register()).rejects.toMatchObject({ code: 'storage/full' });
+    expect(lab.server.received).toHaveLength(0);
+  });
+});
+
+describe('signing out everywhere', () => {
+  it('ends every binding with Contact: *, and goes offline', async () => {
+    const lab = await registeredLab();
+    lab.server.onRequest = (request, server) => server.reply(request, { status: 200 });
+    await lab.client.registration.signOutEverywhere();
+    const last = lab.server.requests('REGISTER').at(-1);
+    expect(last?.all('contact')).toEqual(['*']);
+    expect(last?.first('expires')).toBe('0');
+    expect(lab.client.registration.state).toBe('offline');
+    expect(lab.client.registration.bindings).toEqual([]);
+  });
+
+  it('refused: this device stays registered, and goes on refreshing', async () => {
+    const lab = await registeredLab();
+    lab.server.onRequest = (request, server) =>
+      server.reply(request, request.first('contact') === '*' ? { status: 403, reason: 'Forbidden' } : registered(request));
+    await expect(lab.client.registration.signOutEverywhere()).rejects.toMatchObject({ code: 'sip/rejected', detail: { status: 403 } });
+    await settled();
+    expect(lab.client.registration.state).toBe('registered');
+    await lab.clock.advance(3_600_000);
+    expect(lab.client.registration.state).toBe('registered');
+  });
+
+  it('needs a registration', async () => {
+    await expect(memoryLab().client.registration.signOutEverywhere()).rejects.toMatchObject({ code: 'sip/not-registered' });
+  });
+});
+
+describe('halt', () => {
+  it('stops without a word to the network, and tells why, until register()', async () => {
+    const lab = await registeredLab();
+    lab.client.registration.halt(new AppError('internal', { cause: 'another copy' }, 'user'));
+    expect(lab.client.registration.state).toBe('rejected');
+    expect(lab.client.registration.error?.detail.cause).toBe('another copy');
+    await lab.clock.advance(7_200_000);
+    expect(lab.server.requests('REGISTER')).toHaveLength(1);
+    await lab.client.registration.register();
+    expect(lab.client.registration.state).toBe('registered');
+  });
 });
 
 describe('the life of a registration', () => {

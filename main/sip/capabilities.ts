@@ -1,0 +1,53 @@
+/** What a device can do, asked of it by OPTIONS (RFC 3261 section 11; the feature tags of its Contact by RFC 3840). */
+import type { IncomingResponse } from 'sip.js/lib/core/index.js';
+import { AppError } from '../errors';
+import { ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../protocol/feature-tags';
+import { parseInstance } from '../protocol/instance-urn';
+import { parseNameAddr } from '../protocol/uri';
+import type { Stack } from './stack';
+import type { WireMessage } from './wire-message';
+
+export interface Capabilities {
+  /** Its services; empty when it names none. */
+  icsis: string[];
+  /** The device that answered: a person's devices are asked at once, and the first answer counts. */
+  instanceId: string | null;
+  /** LAB: the display name of the Contact. */
+  deviceName: string | null;
+  /** Methods, upper case. */
+  methods: string[];
+}
+
+/** Resolves with the 2xx; rejects with AppError. */
+export function queryCapabilities(stack: Stack, target: string, to: string, routes: readonly string[]): Promise<Capabilities> {
+  const headers: [string, string][] = [['Accept', 'application/sdp']];
+  const request = stack.request('OPTIONS', { target, to, routes, headers });
+  return new Promise((resolve, reject) => {
+    const tracked = stack.track(reject);
+    const refused = ({ message }: IncomingResponse) => {
+      tracked.dispose();
+      reject(stack.failure(message, request));
+    };
+    stack.core.request(request, {
+      onAccept: ({ message }) => {
+        tracked.dispose();
+        const response = stack.original(message);
+        if (response === null) reject(new AppError('internal', { cause: 'a 200 of nobody' }));
+        else resolve(readCapabilities(response));
+      },
+      onReject: refused,
+      onRedirect: refused,
+    });
+  });
+}
+
+export function readCapabilities(response: WireMessage): Capabilities {
+  const contact = parseNameAddr(response.list('contact')[0] ?? '');
+  const params: ReadonlyMap<string, string | null> = contact.ok ? contact.value.params : new Map();
+  return {
+    icsis: parseIcsi(params.get(ICSI_PARAM) ?? ''),
+    instanceId: parseInstance(params.get(INSTANCE_PARAM) ?? ''),
+    deviceName: contact.ok ? contact.value.displayName : null,
+    methods: response.list('allow').map((method) => method.toUpperCase()),
+  };
+}
