@@ -15,6 +15,7 @@ export const errorCodes = [
   'storage/unreadable', // the store is damaged, locked by another key, or not readable
   'storage/failed', // any other failure of the store
   'net/unreachable', // no connection to the next hop
+  'net/untrusted', // the server's certificate is not trusted, or is not the server's
   'net/timeout', // connected, but no answer in time
   'sip/rejected', // a final SIP response of 300 or more
   'sip/not-registered', // CPM may not be used before the registration's 200 (R14)

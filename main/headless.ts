@@ -25,6 +25,7 @@ const sentences: Record<ErrorCode, string> = {
   'storage/unreadable': 'The stored data cannot be read with this key or is damaged.',
   'storage/failed': 'The data could not be stored.',
   'net/unreachable': 'There is no connection to the next hop.',
+  'net/untrusted': 'The certificate of the server is not trusted or is made out to another name; nothing was sent.',
   'net/timeout': 'The other side did not answer in time.',
   'sip/rejected': 'The other side refused the request.',
   'sip/not-registered': 'This device is not registered yet.',

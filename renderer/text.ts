@@ -411,6 +411,10 @@ const errorWords: Record<ErrorCode, Words> = {
     title: `${who} could not be reached`,
     body: 'There is no connection. Check the network and the server’s address.',
   }),
+  'net/untrusted': (_said, who) => ({
+    title: `${who} could not prove who it is`,
+    body: 'Its certificate is not trusted or belongs to another name. Nothing was sent. Check the server’s address, or ask who runs it.',
+  }),
   'net/timeout': (_said, who) => ({
     title: `${who} did not answer in time`,
     body: 'The connection stands, but no answer came. Try again in a moment.',

@@ -7,13 +7,15 @@ import { AppError } from '../errors';
 import { addressKey, formatUri, parseUri } from '../protocol/uri';
 import type { WireTap } from '../protocol/wire-record';
 import { type Capabilities, queryCapabilities } from './capabilities';
+import { type Connect, createConnect } from './connection';
 import { contactValue, requestUri } from './cpm-request';
 import { type IncomingInvite, IncomingSession, type OutgoingInvite, OutgoingSession, type SipSession } from './dialog';
+import { createResolver, type Resolver } from './discovery';
 import { ConferenceEvents, type ConferenceSubscription } from './events';
 import { type IncomingPager, type OutgoingPager, receivePager, sendPager } from './pager';
 import { type Registration, RegistrationMachine, type RegistrationStore, UNREGISTER_TIMEOUT_MS } from './registration';
+import { ServerLocator } from './server-locator';
 import { Stack } from './stack';
-import { type Connect, connectFlow, Flow, parseNextHop } from './transport';
 
 export type { Capabilities } from './capabilities';
 export type { CpmHeaders, RemoteParty } from './cpm-request';
@@ -31,8 +33,10 @@ export interface SipAccount {
   authUser?: string;
   /** Request-URI of REGISTER; the address's domain when absent. */
   registrar?: string;
-  /** Outbound proxy, such as `sip:127.0.0.1:5070;transport=tcp`. */
-  proxy: string;
+  /** Outbound proxy, such as `sip:127.0.0.1:5070;transport=tcp` or `wss://sip.example.org/ws`; null: found by the registrar's domain. */
+  proxy: string | null;
+  /** The authorities whose certificates are trusted (PEM); those that Node trusts when absent. */
+  ca?: readonly string[];
   /** URN. */
   instanceId: string;
   deviceName: string;
@@ -48,8 +52,10 @@ export interface SipClientDeps {
   log: Logger;
   tap?: WireTap;
   userAgent: string;
-  /** How to reach the proxy; TCP when absent. */
+  /** How to reach the proxy; over the network when absent. */
   connect?: Connect;
+  /** Who knows where names are; this computer's name service when absent. */
+  resolver?: Resolver;
 }
 
 export class SipClient implements Disposable {
@@ -62,6 +68,7 @@ export class SipClient implements Disposable {
   readonly #deps: SipClientDeps;
   readonly #stack: Stack;
   readonly #machine: RegistrationMachine;
+  readonly #locator: ServerLocator;
   readonly #subscriptions = new DisposableStore();
   readonly #sessions = new Set<OutgoingSession | IncomingSession>();
   /** Every temporary GRUU that the registrar has given: the earlier ones stay valid (RFC 5627 section 3.2). */
@@ -76,7 +83,8 @@ export class SipClient implements Disposable {
     if (!aor.ok || (aor.value.scheme !== 'sip' && aor.value.scheme !== 'sips') || aor.value.user === null) {
       throw new AppError('account/bad-address', { cause: account.aor }, 'user');
     }
-    const registrar = account.registrar ?? formatUri({ ...aor.value, user: null, params: new Map(), headers: [] });
+    const domain = formatUri({ ...aor.value, user: null, params: new Map(), headers: [] });
+    const registrar = account.registrar ?? domain;
     this.#stack = new Stack({
       clock: deps.clock,
       log: deps.log,
@@ -91,6 +99,11 @@ export class SipClient implements Disposable {
       onInvite: (request, message) => this.onInvite.emit(this.#keep(new IncomingSession(this.#stack, request, message))),
       onPager: (request, message) => receivePager(this.#stack, request, message, this.handleMessage),
     });
+    this.#locator = new ServerLocator(account.proxy ?? registrar, aor.value.host, {
+      ...deps,
+      connect: deps.connect ?? createConnect(account.ca),
+      resolver: deps.resolver ?? createResolver(),
+    });
     this.#machine = new RegistrationMachine({
       aor: account.aor,
       registrar,
@@ -102,10 +115,11 @@ export class SipClient implements Disposable {
       stack: this.#stack,
       clock: deps.clock,
       log: deps.log,
-      connect: (given) => this.#connect(given),
+      connect: (givenUp) => this.#locator.open(givenUp),
     });
     this.#machine.onState.on((state) => {
       if (state === 'offline') this.#tempGruus.clear();
+      if (state === 'waiting' && isServerFault(this.#machine.error)) this.#locator.failed();
       const gruu = this.#machine.tempGruu === null ? null : addressKey(this.#machine.tempGruu);
       if (gruu !== null) this.#tempGruus.add(gruu);
     });
@@ -160,13 +174,6 @@ export class SipClient implements Disposable {
     this.onInvite.dispose();
   }
 
-  async #connect(given: AbortSignal): Promise<Flow> {
-    const hop = parseNextHop(this.#account.proxy);
-    if (!hop.ok) throw new AppError('net/unreachable', { cause: `${this.#account.proxy}: ${hop.reason}` }, 'user');
-    const connection = await (this.#deps.connect ?? connectFlow)(hop.value, this.#deps.clock, given);
-    return new Flow(connection, hop.value.transport, this.#deps);
-  }
-
   #keep<T extends OutgoingSession | IncomingSession>(session: T): T {
     this.#sessions.add(session);
     session.onState.on((state) => {
@@ -206,4 +213,9 @@ export class SipClient implements Disposable {
     const uri = this.#machine.pubGruu ?? this.#machine.flowContact();
     return contactValue({ uri, deviceName: this.#machine.deviceName, instanceId: this.#account.instanceId, icsis });
   }
+}
+
+/** What RFC 3263 section 4.3 takes for the fault of one server, which another may not have. */
+function isServerFault(error: AppError | null): boolean {
+  return error?.code === 'net/timeout' || error?.detail.status === 503;
 }

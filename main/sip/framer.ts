@@ -1,6 +1,7 @@
 /**
  * Cuts a stream into SIP messages by Content-Length, on bytes (RFC 3261 section 18.3): a body's characters may take several bytes, and
- * sip.js, which counts characters, must be handed exactly one message at a time.
+ * sip.js, which counts characters, must be handed exactly one message at a time. Over WebSocket each piece is one message already, and
+ * Content-Length may be missing (RFC 7118 section 5).
  *
  *   [between] --first byte--> [head] --empty line--> [body] --last byte--> [between]
  *                                \--too long, bad Content-Length--> [broken]
@@ -28,13 +29,41 @@ export class Framer {
   #skip = 0;
   #broken = false;
 
+  readonly #isMessageBased: boolean;
+
+  /** `isMessageBased`: every `push` is one whole message or keep-alive. */
+  constructor(isMessageBased = false) {
+    this.#isMessageBased = isMessageBased;
+  }
+
   push(bytes: Uint8Array): Frame[] {
     if (this.#broken) return [];
+    if (this.#isMessageBased) return this.#whole(bytes);
     this.#append(bytes);
     const frames: Frame[] = [];
     while (this.#step(frames)) {
       // Every step takes something off the buffer.
     }
+    return frames;
+  }
+
+  #whole(bytes: Uint8Array): Frame[] {
+    const isBlank = bytes.length <= 4 && bytes.every((byte) => byte === CR || byte === LF);
+    if (isBlank) return bytes.length === 0 ? [] : [{ kind: bytes.length === 4 ? 'ping' : 'pong' }];
+    const frames: Frame[] = [];
+    const bodyAt = findBody(bytes, bytes.length, 0);
+    if (bodyAt < 0 || bodyAt > MAX_HEAD_BYTES) {
+      this.#break(frames, bodyAt < 0 ? 'a message whose head does not end' : `a head longer than ${MAX_HEAD_BYTES} bytes`);
+      return frames;
+    }
+    const declared = contentLength(bytes.subarray(0, bodyAt));
+    const there = bytes.length - bodyAt;
+    const length = declared === null ? there : declared;
+    if (typeof length === 'string') this.#break(frames, length);
+    else if (length > there) this.#break(frames, 'a message shorter than its Content-Length');
+    else if (length > MAX_BODY_BYTES) frames.push({ kind: 'message', bytes: bytes.slice(0, bodyAt), bodyAt, bodySkipped: true });
+    // RFC 3261 section 18.3: what stands behind the body is discarded.
+    else frames.push({ kind: 'message', bytes: bytes.slice(0, bodyAt + length), bodyAt, bodySkipped: false });
     return frames;
   }
 
@@ -51,7 +80,7 @@ export class Framer {
     if (bodyAt < 0 || bodyAt > MAX_HEAD_BYTES) {
       return this.#length > MAX_HEAD_BYTES ? this.#break(frames, `a head longer than ${MAX_HEAD_BYTES} bytes`) : false;
     }
-    const bodyLength = contentLength(this.#buffer.subarray(0, bodyAt));
+    const bodyLength = contentLength(this.#buffer.subarray(0, bodyAt)) ?? 'a message without Content-Length on a stream';
     if (typeof bodyLength === 'string') return this.#break(frames, bodyLength);
     if (bodyLength > MAX_BODY_BYTES) {
       frames.push({ kind: 'message', bytes: this.#take(bodyAt), bodyAt, bodySkipped: true });
@@ -86,14 +115,11 @@ export class Framer {
     return true;
   }
 
-  /** Where the body starts: after CRLF CRLF. -1 while the head is incomplete. */
+  /** Where the body starts. -1 while the head is incomplete. */
   #findBody(): number {
-    for (let index = Math.max(this.#scanned, 3); index < this.#length; index += 1) {
-      if (this.#buffer[index] !== LF) continue;
-      if (this.#buffer[index - 1] === CR && this.#buffer[index - 2] === LF && this.#buffer[index - 3] === CR) return index + 1;
-    }
-    this.#scanned = this.#length;
-    return -1;
+    const bodyAt = findBody(this.#buffer, this.#length, this.#scanned);
+    if (bodyAt < 0) this.#scanned = this.#length;
+    return bodyAt;
   }
 
   #append(bytes: Uint8Array): void {
@@ -124,14 +150,23 @@ export class Framer {
   }
 }
 
-/** The body's length, or why the stream cannot be followed: over a stream Content-Length is mandatory (RFC 3261 section 20.14). */
-function contentLength(head: Uint8Array): number | string {
+/** Where the first `length` bytes have their body: after CRLF CRLF, searched from `from` on. -1 when the head does not end. */
+function findBody(bytes: Uint8Array, length: number, from: number): number {
+  for (let index = Math.max(from, 3); index < length; index += 1) {
+    if (bytes[index] !== LF) continue;
+    if (bytes[index - 1] === CR && bytes[index - 2] === LF && bytes[index - 3] === CR) return index + 1;
+  }
+  return -1;
+}
+
+/** The body's length, why it cannot be known, or null without Content-Length, which a stream must have (RFC 3261 section 20.14). */
+function contentLength(head: Uint8Array): number | string | null {
   const values = new Set<string>();
   for (const line of headLines(head)) {
     const match = /^(?:content-length|l)[ \t]*:(.*)$/i.exec(line);
     if (match) values.add((match[1] ?? '').trim());
   }
-  if (values.size === 0) return 'a message without Content-Length on a stream';
+  if (values.size === 0) return null;
   if (values.size > 1) return 'two different Content-Length headers';
   const [text = ''] = values;
   if (!/^\d{1,9}$/.test(text)) return `Content-Length is no number: ${text.slice(0, 20)}`;

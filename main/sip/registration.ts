@@ -463,7 +463,8 @@ export class RegistrationMachine implements Registration, Disposable {
     const user = uri.ok && uri.value.scheme !== 'other' && uri.value.scheme !== 'tel' ? uri.value.user : null;
     const local = this.#options.stack.flow?.local ?? { host: '127.0.0.1', port: 0 };
     const host = local.host.includes(':') ? `[${local.host}]` : local.host;
-    return formatUri({ scheme: 'sip', user, host, port: local.port, params: new Map([['transport', 'tcp']]), headers: [] });
+    const transport = this.#options.stack.flow?.contactTransport ?? 'tcp';
+    return formatUri({ scheme: 'sip', user, host, port: local.port, params: new Map([['transport', transport]]), headers: [] });
   }
 
   /** Takes over what the 200 says; returns the seconds granted. */

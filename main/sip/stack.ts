@@ -129,7 +129,8 @@ export class Stack implements Disposable {
         viaForceRport: true,
         viaHost: 'unset.invalid',
         authenticationFactory: () => this.auth.credentials(),
-        transportAccessor: () => ({ protocol: 'TCP', send: (text: string) => this.#send(text) }),
+        // RFC 7118 section 5.2.1: Via tells WS from WSS.
+        transportAccessor: () => ({ protocol: (this.#flow?.transport ?? 'tcp').toUpperCase(), send: (text: string) => this.#send(text) }),
       },
       {
         onInvite: (request) => {

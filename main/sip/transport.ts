@@ -1,108 +1,22 @@
 /**
  * The flow: one connection to the next hop that carries every message both ways (RFC 5626). A `Connection` moves bytes; a `Flow` cuts
- * them into messages, keeps the connection alive, shows each message to the trace, and tells once when it is gone. TLS and WebSocket
- * are further makers of a Connection: they are added to `connectFlow` and nowhere else.
+ * them into messages, watches whether the connection lives, shows each message to the trace, and tells once when it is gone.
+ *
+ * A connection whose other end has vanished looks whole until something is sent (half-open). So a ping goes out regularly, when
+ * `probe` asks, and when a request has been met with silence.
  */
-import { connect as connectSocket } from 'node:net';
 import type { Clock, Disposable, Logger } from '../base';
-import { AppError } from '../errors';
-import { malformed, type Parsed, parsed } from '../protocol/parsed';
-import { parseUri } from '../protocol/uri';
-import type { WireRecord, WireTap } from '../protocol/wire-record';
+import { startsWithAt, utf8 } from '../protocol/octets';
+import type { WireTap } from '../protocol/wire-record';
+import type { Connection, SipTransport } from './connection';
 import { Framer } from './framer';
 
-/** LAB: how long a TCP connection may take. */
-export const CONNECT_TIMEOUT_MS = 10_000;
 /** RFC 5626 section 4.4.1: the peer answers a ping within this time, or the flow has failed. */
 export const PONG_TIMEOUT_MS = 10_000;
 /** LAB: time between pings when the registrar gave no Flow-Timer. */
 export const KEEPALIVE_INTERVAL_MS = 100_000;
-
-export interface NextHop {
-  host: string;
-  port: number;
-  transport: 'tcp' | 'tls' | 'ws' | 'wss';
-}
-
-/** A byte stream to the next hop. After `close`, or once `onClose` has been called, it does nothing more. */
-export interface Connection {
-  readonly local: { host: string; port: number };
-  readonly remote: { host: string; port: number };
-  /** Rejects when the bytes cannot be handed to the network. */
-  send(bytes: Uint8Array): Promise<void>;
-  close(): void;
-  onBytes: (bytes: Uint8Array) => void;
-  onClose: (reason: string) => void;
-}
-
-/** Opens a Connection or throws AppError net/unreachable or net/timeout. `givenUp` ends the attempt. */
-export type Connect = (hop: NextHop, clock: Clock, givenUp: AbortSignal) => Promise<Connection>;
-
-/** Reads an outbound proxy's URI such as `sip:127.0.0.1:5070;transport=tcp`. TCP when it does not say: our messages exceed a datagram. */
-export function parseNextHop(text: string): Parsed<NextHop> {
-  const uri = parseUri(text);
-  if (!uri.ok) return uri;
-  if (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips') return malformed('the proxy is no SIP URI');
-  const transport = uri.value.params.get('transport')?.toLowerCase() ?? (uri.value.scheme === 'sips' ? 'tls' : 'tcp');
-  if (transport !== 'tcp' && transport !== 'tls' && transport !== 'ws' && transport !== 'wss')
-    return malformed(`no transport ${transport}`);
-  const port = uri.value.port ?? (transport === 'tls' ? 5061 : 5060);
-  return parsed({ host: uri.value.host.replace(/^\[|\]$/g, ''), port, transport });
-}
-
-export const connectFlow: Connect = (hop, clock, givenUp) => {
-  if (hop.transport !== 'tcp') {
-    return Promise.reject(new AppError('net/unreachable', { cause: `transport ${hop.transport} is not available` }, 'user'));
-  }
-  return connectTcp(hop, clock, givenUp);
-};
-
-function connectTcp(hop: NextHop, clock: Clock, givenUp: AbortSignal): Promise<Connection> {
-  return new Promise((resolve, reject) => {
-    const socket = connectSocket({ host: hop.host, port: hop.port, noDelay: true });
-    let closeReason = 'closed by the other side';
-    let connection: Connection | null = null;
-    const fail = (error: AppError) => {
-      timer.dispose();
-      socket.destroy();
-      reject(error);
-    };
-    const timer = clock.setTimer(CONNECT_TIMEOUT_MS, () =>
-      fail(new AppError('net/timeout', { cause: 'the connection was not answered' }, 'auto')),
-    );
-    givenUp.addEventListener('abort', () => {
-      if (connection === null) fail(new AppError('net/unreachable', { cause: 'the attempt was given up' }, 'auto'));
-    });
-    socket.on('error', (error) => {
-      closeReason = error.message;
-      if (connection === null) fail(new AppError('net/unreachable', { cause: error.message }, 'auto'));
-    });
-    socket.on('close', () => connection?.onClose(closeReason));
-    socket.on('data', (bytes) => connection?.onBytes(bytes));
-    socket.on('connect', () => {
-      timer.dispose();
-      connection = {
-        local: { host: socket.localAddress ?? '127.0.0.1', port: socket.localPort ?? 0 },
-        remote: { host: socket.remoteAddress ?? hop.host, port: socket.remotePort ?? hop.port },
-        send: (bytes) => sendTo(socket, bytes),
-        close: () => socket.destroy(),
-        onBytes: () => undefined,
-        onClose: () => undefined,
-      };
-      resolve(connection);
-    });
-  });
-}
-
-function sendTo(socket: import('node:net').Socket, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (socket.destroyed) {
-      reject(new Error('the connection is closed'));
-      return;
-    }
-    socket.write(bytes, (error) => (error ? reject(error) : resolve()));
-  });
-}
+/** LAB: a request that nothing at all came back for after this time is followed by a ping. */
+export const SILENCE_MS = 4_000;
 
 export interface FlowDeps {
   clock: Clock;
@@ -110,8 +24,10 @@ export interface FlowDeps {
   tap?: WireTap | undefined;
 }
 
-const PING = new Uint8Array([13, 10, 13, 10]);
-const PONG = new Uint8Array([13, 10]);
+const PING = utf8('\r\n\r\n');
+const PONG = utf8('\r\n');
+/** The first bytes of what gets no answer: responses, and the ACK. */
+const UNANSWERED = [utf8('SIP/'), utf8('ACK ')];
 
 export class Flow implements Disposable {
   /** One whole message; `bodyAt` is where its body starts. */
@@ -120,21 +36,31 @@ export class Flow implements Disposable {
   onLost: (reason: string) => void = () => undefined;
 
   readonly local: { host: string; port: number };
+  readonly transport: SipTransport;
   readonly #connection: Connection;
   readonly #deps: FlowDeps;
-  readonly #framer = new Framer();
-  readonly #transport: WireRecord['transport'];
+  readonly #framer: Framer;
   #ping: Disposable | null = null;
   #pong: Disposable | null = null;
+  #silence: Disposable | null = null;
+  /** Who asked whether the flow lives, and hears it at the next byte or at its end. */
+  readonly #probes = new Set<(alive: boolean) => void>();
   #ended = false;
 
-  constructor(connection: Connection, transport: WireRecord['transport'], deps: FlowDeps) {
+  constructor(connection: Connection, transport: SipTransport, deps: FlowDeps) {
     this.#connection = connection;
-    this.#transport = transport;
+    this.transport = transport;
     this.#deps = deps;
     this.local = connection.local;
+    this.#framer = new Framer(connection.isMessageBased ?? false);
     connection.onBytes = (bytes) => this.#receive(bytes);
+    connection.onPong = () => this.#heard();
     connection.onClose = (reason) => this.#lose(reason);
+  }
+
+  /** As a URI names it: `ws` stands for both kinds of WebSocket (RFC 7118 section 5.2.2). */
+  get contactTransport(): string {
+    return this.transport === 'wss' ? 'ws' : this.transport;
   }
 
   get alive(): boolean {
@@ -144,7 +70,26 @@ export class Flow implements Disposable {
   async send(bytes: Uint8Array): Promise<void> {
     if (this.#ended) throw new Error('the flow is gone');
     this.#record('out', bytes);
+    if (!UNANSWERED.some((start) => startsWithAt(bytes, start, 0))) this.#expectSomething();
     await this.#connection.send(bytes);
+  }
+
+  /**
+   * Whether the other end is still there: pings at once and resolves with true when any byte comes within `timeoutMs`. False ends
+   * nothing: the caller decides.
+   */
+  probe(timeoutMs: number): Promise<boolean> {
+    if (this.#ended) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const settle = (alive: boolean) => {
+        timer.dispose();
+        this.#probes.delete(settle);
+        resolve(alive);
+      };
+      const timer = this.#deps.clock.setTimer(timeoutMs, () => settle(false));
+      this.#probes.add(settle);
+      this.#sendPing();
+    });
   }
 
   /** Pings from now on at 80 to 100 % of `intervalMs`; a missing answer ends the flow (RFC 5626 section 4.4.1). */
@@ -157,6 +102,8 @@ export class Flow implements Disposable {
     if (this.#ended) return;
     this.#ended = true;
     this.#stopPinging();
+    this.#silence?.dispose();
+    for (const settle of [...this.#probes]) settle(false);
     this.#connection.close();
   }
 
@@ -167,19 +114,43 @@ export class Flow implements Disposable {
   }
 
   #schedulePing(intervalMs: number): void {
-    const { clock, log } = this.#deps;
+    const { clock } = this.#deps;
     this.#ping = clock.setTimer(intervalMs * (0.8 + 0.2 * clock.random()), () => {
-      this.#pong = clock.setTimer(PONG_TIMEOUT_MS, () => this.#lose('the keep-alive was not answered'));
-      this.#connection.send(PING).catch((error: unknown) => log.debug('A ping could not be sent', { error: String(error) }));
+      this.#askForLife();
       this.#schedulePing(intervalMs);
     });
   }
 
-  #receive(bytes: Uint8Array): void {
-    if (this.#ended) return;
-    // Any byte after the ping shows that the flow lives.
+  /** A ping that must be answered, or the flow is lost. */
+  #askForLife(): void {
+    this.#pong ??= this.#deps.clock.setTimer(PONG_TIMEOUT_MS, () => this.#lose('the keep-alive was not answered'));
+    this.#sendPing();
+  }
+
+  #sendPing(): void {
+    const sent = this.#connection.ping?.() ?? this.#connection.send(PING);
+    sent.catch((error: unknown) => this.#deps.log.debug('A ping could not be sent', { error: String(error) }));
+  }
+
+  #expectSomething(): void {
+    this.#silence ??= this.#deps.clock.setTimer(SILENCE_MS, () => {
+      this.#silence = null;
+      this.#askForLife();
+    });
+  }
+
+  /** Any byte shows that the flow lives. */
+  #heard(): void {
     this.#pong?.dispose();
     this.#pong = null;
+    this.#silence?.dispose();
+    this.#silence = null;
+    for (const settle of [...this.#probes]) settle(true);
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#ended) return;
+    this.#heard();
     for (const frame of this.#framer.push(bytes)) {
       if (this.#ended) return;
       if (frame.kind === 'message') {
@@ -220,7 +191,7 @@ export class Flow implements Disposable {
         at: clock.now(),
         direction,
         protocol: 'sip',
-        transport: this.#transport,
+        transport: this.transport,
         local: place(this.#connection.local),
         remote: place(this.#connection.remote),
         bytes,

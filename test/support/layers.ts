@@ -25,7 +25,7 @@ export const layers: readonly Layer[] = [
   { path: 'main/errors' },
   { path: 'main/base' },
   { path: 'main/protocol', packages: ['saxes'] },
-  { path: 'main/sip', values: ['main/protocol', ...ground], packages: ['sip.js'], node: true },
+  { path: 'main/sip', values: ['main/protocol', ...ground], packages: ['sip.js', 'ws'], node: true },
   { path: 'main/msrp', values: ['main/protocol', ...ground], node: true },
   { path: 'main/history', values: [...ground], types: ['main/cpm/conversation', 'preload/contract'], packages: ['libsql'], node: true },
   { path: 'main/identity', values: ['main/protocol', 'main/settings', ...ground], packages: ['node-machine-id'], node: true },
@@ -97,7 +97,7 @@ export const layers: readonly Layer[] = [
     node: true,
   },
 
-  { path: 'network', values: ['main/protocol'], node: true },
+  { path: 'network', values: ['main/protocol'], packages: ['ws'], node: true },
 ];
 
 /** What the linter can hold of the table: it knows no `import type`, so both kinds are allowed together there. */

@@ -1,8 +1,8 @@
 import type { Logger } from '../../main/base';
 import type { AppError } from '../../main/errors';
 import { type SipAccount, SipClient } from '../../main/sip/client';
+import type { Connect, Connection } from '../../main/sip/connection';
 import { Framer } from '../../main/sip/framer';
-import type { Connect, Connection } from '../../main/sip/transport';
 import { parseWireMessage, type WireMessage } from '../../main/sip/wire-message';
 import { settled, VirtualClock } from './virtual-clock';
 
