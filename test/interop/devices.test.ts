@@ -44,6 +44,34 @@ describe('the devices of one person', () => {
     }
   });
 
+  it('R13: one registers as TS 24.229 and the core want it: what it is, what it takes, and in two steps', async () => {
+    const laptop = await devices.registered('alice', network.uris.tcp);
+    const registers = laptop
+      .ladder()
+      .filter((text) => text.startsWith('> REGISTER'))
+      .map((text) => text.slice(2));
+    expect(registers).toHaveLength(2);
+    const [first = '', second = ''] = registers;
+    for (const [index, register] of registers.entries()) {
+      expect(register.split('\r\n')[0]).toBe('REGISTER sip:lab.test SIP/2.0');
+      expect(headerValues(register, 'Max-Forwards')).toEqual(['70']);
+      expect(headerValues(register, 'From')).toEqual([expect.stringMatching(/<sip:alice@lab\.test>;tag=\S+$/)]);
+      expect(headerValues(register, 'To')).toEqual(['<sip:alice@lab.test>']);
+      expect(headerValues(register, 'CSeq')).toEqual([`${index + 1} REGISTER`]);
+      expect(headerValues(register, 'Expires')).toEqual(['600']);
+      expect(headerValues(register, 'Supported')).toEqual(['path, gruu, outbound']);
+      expect(headerValues(register, 'Allow')[0]).toContain('MESSAGE');
+      expect(headerValues(register, 'User-Agent')).toEqual(['Chorus/test']);
+      expect(headerValues(register, 'Route')).toEqual([]);
+      expect(headerValues(register, 'Contact')[0]).toMatch(/;reg-id=1;.*\+g\.3gpp\.icsi-ref="urn%3A/);
+    }
+    expect(headerValues(second, 'Call-ID')).toEqual(headerValues(first, 'Call-ID'));
+    expect(headerValues(first, 'Authorization')).toEqual([]);
+    const credentials = headerValues(second, 'Authorization')[0] ?? '';
+    for (const part of ['username="alice', 'realm="lab.test"', 'uri="sip:lab.test"', 'algorithm=SHA-256', 'qop=auth', 'nc=00000001'])
+      expect(credentials).toContain(part);
+  });
+
   it('R16: one that has an IMEI registers with it, and its GRUU does not show it', async () => {
     const phone = await devices.registered('alice', network.uris.tcp, { instanceId: IMEI });
     const [register] = phone.ladder().filter((text) => text.startsWith('> REGISTER'));

@@ -235,6 +235,7 @@ describe('who may send, and as whom', () => {
     const alice = await registered(lab, 'alice');
     const status = async (uri: string) => (await alice.send(alice.request('MESSAGE', uri))).status;
     expect(await status(alice.instanceId)).toBe(416);
+    expect((await alice.send(alice.request('INVITE', alice.instanceId, cpm))).status).toBe(416);
     expect(await status('mailto:bob@lab.test')).toBe(416);
     expect(await status('sip:nobody@lab.test')).toBe(404);
     expect(await status('sip:bob@lab.test')).toBe(480);

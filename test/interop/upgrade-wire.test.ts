@@ -115,6 +115,12 @@ describe('the upgrade on the wire', () => {
     expect(beforeUpgrade.some((seen) => seen.role === 'pf' && isRequest(seen.text, 'INVITE'))).toBe(true);
   });
 
+  it('R39: every client speaks SIP with its own core, and with nobody else', () => {
+    const core = /127\.0\.0\.1:\d+/.exec(network.uris.tcp)?.[0];
+    for (const { wire } of [alice, bob, bobsOther, carol])
+      expect(new Set(wire.filter(({ protocol }) => protocol === 'sip').map(({ remote }) => remote))).toEqual(new Set([core]));
+  });
+
   it('R43: the PF of Alice reads in the 1-1 invitation from which of her devices it comes', async () => {
     const { instanceId, pubGruu } = await alice.call('identity', {});
     const [atPf] = ofRole('pf', 'in').filter(
