@@ -18,6 +18,7 @@ import { Inbox } from './inbox';
 import { Invitations } from './invitations';
 import { OneToOneSessions } from './one-to-one';
 import { type Carrier, Outbox, receiptLane } from './outbox';
+import type { CpmSession } from './session';
 
 /** How many messages `messages` returns when nobody says. */
 export const defaultPage = 50;
@@ -249,11 +250,7 @@ export class Messenger implements Disposable {
       const session = await this.#groups.ensure(conversation);
       return session.send(cpimType, body);
     }
-    const session = this.#oneToOne.current(conversation.id);
-    if (session !== null && session.state !== 'ended') {
-      await session.opened;
-      return session.send(cpimType, body);
-    }
+    if (await this.#sendInLiveSession(conversation.id, body)) return;
     await this.#context.sip.sendPager({
       target: payload.to,
       icsi: ICSI.msg,
@@ -264,6 +261,23 @@ export class Messenger implements Disposable {
       // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
       ...(payload.toInstance === null ? {} : { acceptContactInstance: payload.toInstance }),
     });
+  }
+
+  /** False when no 1-1 session takes it. One that loses against the other side's invitation gives way to that one's session. */
+  async #sendInLiveSession(conversation: string, body: Uint8Array): Promise<boolean> {
+    let tried: CpmSession | null = null;
+    for (;;) {
+      const session = this.#oneToOne.current(conversation);
+      if (session === null || session === tried || session.state === 'ended') return false;
+      tried = session;
+      try {
+        await session.opened;
+        await session.send(cpimType, body);
+        return true;
+      } catch (error) {
+        this.#context.log.debug('a session did not take a receipt', { error: String(error) });
+      }
+    }
   }
 
   // ---------------------------------------------------------------- values

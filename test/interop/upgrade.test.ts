@@ -78,6 +78,26 @@ describe('a 1-1 chat', () => {
     );
   });
 
+  it('two people who write at the same moment both reach each other, once, in one session', async () => {
+    const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
+    for (let round = 0; round < 5; round++) {
+      const [one, other] = await Promise.all([
+        alice.call('sendText', { to: bob.address, text: `from Alice ${round}` }),
+        bob.call('sendText', { to: alice.address, text: `from Bob ${round}` }),
+      ]);
+      await Promise.all([received(bob, `from Alice ${round}`), received(alice, `from Bob ${round}`)]);
+      await Promise.all([messageState(alice, one.message, 'delivered'), messageState(bob, other.message, 'delivered')]);
+      const texts = (await bob.call('messages', { conversation: other.conversation })).map((message) => message.text);
+      expect(texts.filter((text) => text.endsWith(` ${round}`))).toHaveLength(2);
+      await alice.until('both agree on one session', async () => {
+        const states = [(await conversation(alice, 'oneToOne'))?.session, (await conversation(bob, 'oneToOne'))?.session];
+        return states.every((state) => state === 'established') ? true : null;
+      });
+      await alice.call('closeSession', { conversation: one.conversation });
+      await bob.until('the session has ended', async () => ((await conversation(bob, 'oneToOne'))?.session === 'ended' ? true : null));
+    }
+  });
+
   it('says truly when nobody is there, and sends it after all on retry', async () => {
     const alice = await client('alice');
     const { message } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'Later' });

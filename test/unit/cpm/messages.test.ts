@@ -200,6 +200,20 @@ describe('receiving', () => {
     expect(lab.pagers[0]).toMatchObject({ target: bob, acceptContactInstance: 'urn:uuid:b1' });
   });
 
+  it('sends the notification through the session that wins when both sides have invited', async () => {
+    lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    await lab.settle();
+    const invite = new FakeInvite({
+      remote: remoteParty(bob),
+      headers: { contributionId: '!', conversationId: 'conv' },
+      parts: [{ contentType: 'message/cpim', headers: new Map(), body: textFrom(bob, 'Hi', 'in-1') }],
+    });
+    lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    expect(lab.media.at(-1)?.sent.some((sent) => sent.body.includes('<delivered/>'))).toBe(true);
+    expect(lab.history.jobs()).toEqual([]);
+  });
+
   it('says nothing when the person does not want it', async () => {
     lab.setPreferences({ receipts: { delivered: false, displayed: false } });
     const { conversation, media } = await lab.talkTo(bob);
