@@ -9,7 +9,7 @@
  * knows where in the chain the request stands.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { parseUri } from '../main/protocol/uri';
+import { addressKey, parseUri } from '../main/protocol/uri';
 import type { WireTap } from '../main/protocol/wire-record';
 import { Authenticator } from './authenticator';
 import { chooseBindings, isCpm } from './caller-preferences';
@@ -19,7 +19,8 @@ import { hostPort, uriOf } from './header-value';
 import { assertIdentity, claimant } from './identity';
 import type { SipRequest } from './message';
 import { addressTarget, type Branch, forward, nextHop, prepareForward } from './proxy';
-import { type Binding, type BindingChange, Registrar } from './registrar';
+import { type Binding, type BindingChange, type BindingEnd, Registrar } from './registrar';
+import { isRegistrationSubscribe, RegistrationEvents } from './registration-events';
 import { type Flow, newToken, SipServer } from './sip-server';
 import type { ServerTransaction } from './transaction';
 
@@ -43,6 +44,8 @@ export interface CoreOptions {
   clock?: Clock;
   log?: NetworkLog;
   tap?: WireTap;
+  /** True: registration events are told in full documents alone. */
+  fullRegInfo?: boolean;
   /** Every change of a binding, after it happened. */
   onBindings?: (change: BindingChange) => void;
 }
@@ -64,11 +67,15 @@ export interface Core {
   /** For the functions alone: what arrives there is trusted. */
   readonly serviceUri: string;
   readonly domain: string;
-  /** The Participating Function both sides' CPM requests visit; null: none. */
-  setParticipating(uri: string | null): void;
+  /** The Participating Function both sides' CPM requests visit, and the identity by which it may watch registrations; null: none. */
+  setParticipating(uri: string | null, identity?: string): void;
   addService(route: ServiceRoute): void;
   /** The live bindings of an address; empty when nobody has it. */
   bindings(aor: string): Binding[];
+  /** The operator ends the bindings of an address, or of one instance of it, and says why. Returns how many there were. */
+  endBindings(aor: string, why: { event: BindingEnd; instanceId?: string; retryAfter?: number }): number;
+  /** The operator shortens the bindings of an address, or of one instance of it. Returns how many. */
+  shortenBindings(aor: string, seconds: number, instanceId?: string): number;
   close(): Promise<void>;
 }
 
@@ -101,7 +108,11 @@ class SipCore implements Core {
   readonly #visits = new Map<string, Visit>();
   /** Marks the Record-Route of a dialog: who brings it back is party of that dialog. */
   readonly #secret = randomBytes(32);
+  readonly #events: RegistrationEvents;
   #participating: string | null = null;
+  #participatingIdentity: string | null = null;
+  /** Changes of the REGISTER that is being handled: told when its answer has left. */
+  #untold: BindingChange[] | null = null;
   #port = 0;
   #servicePort = 0;
 
@@ -118,7 +129,17 @@ class SipCore implements Core {
       gruu: options.gruu ?? true,
       ...(options.minExpiresSeconds !== undefined && { minExpiresSeconds: options.minExpiresSeconds }),
       serviceRoute: () => `<sip:orig@${this.#server.sentBy};transport=tcp;lr>`,
-      onChange: (change) => options.onBindings?.(change),
+      onChange: (change) => {
+        if (this.#untold === null) this.#announce([change]);
+        else this.#untold.push(change);
+      },
+    });
+    this.#events = new RegistrationEvents({
+      server: this.#server,
+      contact: () => `<${this.#server.uri}>`,
+      bindings: (subscriber) => this.#registrar.bindings(subscriber),
+      deviceAt: (uri) => this.#registrar.resolveGruu(uri)?.bindings.at(-1) ?? this.#registrar.findByContact(uri),
+      ...(options.fullRegInfo !== undefined && { alwaysFull: options.fullRegInfo }),
     });
     this.#server.onRequest = (transaction) => this.#receive(transaction);
     this.#server.onAck = (ack, flow) => this.#relayAck(ack, flow);
@@ -147,8 +168,9 @@ class SipCore implements Core {
     return `sip:${this.#options.host ?? '127.0.0.1'}:${this.#servicePort};transport=tcp`;
   }
 
-  setParticipating(uri: string | null): void {
+  setParticipating(uri: string | null, identity?: string): void {
     this.#participating = uri;
+    this.#participatingIdentity = identity ?? null;
   }
 
   addService(route: ServiceRoute): void {
@@ -160,7 +182,41 @@ class SipCore implements Core {
     return subscriber === null ? [] : this.#registrar.bindings(subscriber);
   }
 
+  endBindings(aor: string, why: { event: BindingEnd; instanceId?: string; retryAfter?: number }): number {
+    const subscriber = this.#directory.find(aor);
+    if (subscriber === null) return 0;
+    return this.#together(() => this.#registrar.end(subscriber, why.instanceId ?? null, why.event, why.retryAfter));
+  }
+
+  shortenBindings(aor: string, seconds: number, instanceId?: string): number {
+    const subscriber = this.#directory.find(aor);
+    return subscriber === null ? 0 : this.#together(() => this.#registrar.shorten(subscriber, instanceId ?? null, seconds));
+  }
+
+  /** Runs `work` and tells all its changes of bindings at once, afterwards. */
+  #together<T>(work: () => T): T {
+    const changes: BindingChange[] = [];
+    this.#untold = changes;
+    try {
+      return work();
+    } finally {
+      this.#untold = null;
+      this.#announce(changes);
+    }
+  }
+
+  /** Bindings have changed: whoever watches hears of it. */
+  #announce(changes: readonly BindingChange[]): void {
+    for (const change of changes) this.#options.onBindings?.(change);
+    for (const subscriber of new Set(changes.map((change) => change.subscriber)))
+      this.#events.changed(
+        subscriber,
+        changes.filter((change) => change.subscriber === subscriber),
+      );
+  }
+
   async close(): Promise<void> {
+    this.#events.abandon();
     this.#registrar.close();
     await this.#server.close();
   }
@@ -179,11 +235,13 @@ class SipCore implements Core {
       transaction.reply(200, {
         headers: [
           ['Allow', 'INVITE, ACK, CANCEL, BYE, MESSAGE, OPTIONS, NOTIFY, SUBSCRIBE, REFER, UPDATE, PRACK, REGISTER'],
+          ['Allow-Events', 'reg'],
           ['Supported', 'path, gruu, outbound'],
         ],
       });
-    } else if (request.toTag !== null) this.#inDialog(transaction);
-    else this.#initial(transaction);
+    } else if (request.toTag !== null) {
+      if (!this.#events.handle(transaction)) this.#inDialog(transaction);
+    } else this.#initial(transaction);
   }
 
   /** What no request may have. An instance URN is a name and not a place (RFC 5626 section 4.1): only a GRUU routes. */
@@ -220,7 +278,7 @@ class SipCore implements Core {
       transaction.reply(401, { headers: challenges.map((challenge) => ['WWW-Authenticate', challenge] as const) });
       return;
     }
-    transaction.respond(this.#registrar.register(request, verdict.subscriber, flow));
+    this.#together(() => transaction.respond(this.#registrar.register(request, verdict.subscriber, flow)));
   }
 
   #refuse(transaction: ServerTransaction, refusal: Refusal): void {
@@ -287,6 +345,10 @@ class SipCore implements Core {
     const visit = own.map((uri) => this.#visits.get(routeParam(uri, 'odi') ?? '')).find((found) => found !== undefined);
     if (visit !== undefined || this.#isTrusted(transaction.flow)) {
       request.remove('P-Served-User');
+      if (isRegistrationSubscribe(request) && !request.has('route')) {
+        this.#watch(transaction, request, null);
+        return;
+      }
       const skip = visit?.stage === 'terminating' || own.some((uri) => routeParam(uri, 'stage') === 'deliver');
       if (skip || request.has('route')) this.#deliver(transaction, request);
       else this.#terminate(transaction, request);
@@ -297,9 +359,24 @@ class SipCore implements Core {
     const subscriber = this.#senderOf(transaction, request);
     if (subscriber === null) return;
     assertIdentity(request, subscriber);
+    if (isRegistrationSubscribe(request)) {
+      this.#watch(transaction, request, subscriber);
+      return;
+    }
     const participating = isCpm(request) ? this.#participating : null;
     if (participating === null) this.#terminate(transaction, request);
     else this.#visit(transaction, request, participating, 'originating', subscriber);
+  }
+
+  /** TS 24.229 5.4.2.1.1: registrations are shown to their own user and to the Participating Function; `watcher` null is a function. */
+  #watch(transaction: ServerTransaction, request: SipRequest, watcher: Subscriber | null): void {
+    const watched = this.#called(request.uri);
+    const asserted = request.all('p-asserted-identity').map((value) => addressKey(uriOf(value)));
+    const isFunction =
+      watcher === null && this.#participatingIdentity !== null && asserted.includes(addressKey(this.#participatingIdentity));
+    if ('status' in watched) this.#refuse(transaction, watched);
+    else if (isFunction || watcher === watched) this.#events.subscribe(transaction, watched, isFunction);
+    else this.#refuse(transaction, { status: 403, reason: 'These registrations are not yours to watch' });
   }
 
   /** The subscriber a client's request is from. Null when it was refused or challenged. */

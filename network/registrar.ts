@@ -59,12 +59,23 @@ export interface Binding {
   readonly pubGruu: string | null;
   /** The latest one. Shown to its own device only. */
   readonly tempGruu: string | null;
+  /** CSeq of the REGISTER that brought the first temporary GRUU that still lives (RFC 5628 section 5.2). */
+  readonly tempGruuCseq: number | null;
+  /** The last thing that happened to it. */
+  readonly event: BindingEvent;
 }
+
+/** What happened to a binding last, in the words of RFC 3680 section 5.2. */
+export type BindingEvent = 'registered' | 'refreshed' | 'shortened' | BindingEnd;
+/** How a binding ended: by its client, by time, or by the operator (the last three). */
+export type BindingEnd = 'unregistered' | 'expired' | 'deactivated' | 'probation' | 'rejected';
 
 export interface BindingChange {
   subscriber: Subscriber;
-  kind: 'registered' | 'refreshed' | 'unregistered' | 'expired';
+  kind: BindingEvent;
   binding: Binding;
+  /** Seconds until the client may try again, after `probation`. */
+  retryAfter?: number;
 }
 
 export interface RegistrarOptions {
@@ -173,6 +184,36 @@ export class Registrar {
     const response = responseTo(request, answer.status, { reason: answer.reason, toTag: newToken(8) });
     for (const [name, value] of answer.headers ?? []) response.append(name, value);
     return response;
+  }
+
+  /** The operator ends bindings of a subscriber: of one instance, or all of them (TS 24.229 5.4.1.5). Returns how many. */
+  end(subscriber: Subscriber, instanceId: string | null, kind: BindingEnd, retryAfter?: number): number {
+    const chosen = this.#chosen(subscriber, instanceId);
+    for (const binding of chosen) this.#remove(subscriber, this.#holding(subscriber), binding.id, kind, retryAfter);
+    return chosen.length;
+  }
+
+  /** The operator lets bindings end sooner, so that their clients prove themselves again (TS 24.229 5.4.1.6). Returns how many. */
+  shorten(subscriber: Subscriber, instanceId: string | null, seconds: number): number {
+    const holding = this.#holding(subscriber);
+    const expiresAt = this.#options.clock.now() + seconds * 1000;
+    const chosen = this.#chosen(subscriber, instanceId).filter((binding) => binding.expiresAt > expiresAt);
+    for (const { id } of chosen) {
+      const old = holding.bindings.get(id);
+      if (old === undefined) continue;
+      const binding = { ...old, expiresAt, event: 'shortened' as const };
+      holding.bindings.set(id, binding);
+      if (this.#byContact.get(old.uriKey) === old) this.#byContact.set(old.uriKey, binding);
+      this.#expireAt(subscriber, holding, id, seconds);
+      this.#options.onChange?.({ subscriber, kind: 'shortened', binding });
+    }
+    return chosen.length;
+  }
+
+  #chosen(subscriber: Subscriber, instanceId: string | null): Binding[] {
+    return this.bindings(subscriber).filter(
+      (binding) => instanceId === null || (binding.instanceId !== null && sameInstance(binding.instanceId, instanceId)),
+    );
   }
 
   /** Lets every timer go. */
@@ -292,14 +333,16 @@ export class Registrar {
     const id = key ?? newToken(8);
     const now = this.#options.clock.now();
     const gruu = this.#options.gruu === false || asked.instanceId === null ? null : asked.instanceId;
+    const renews = old?.callId !== request.callId;
     if (gruu !== null) {
       // RFC 5627 section 3.1.2.2: a new Call-ID ends every earlier temporary GRUU.
-      if (old?.callId !== request.callId) this.#renewGeneration(subscriber, holding, id);
+      if (renews) this.#renewGeneration(subscriber, holding, id);
       holding.instances.set(this.#mint.gr(gruu).toLowerCase(), gruu);
       const first = holding.instances.keys().next();
       if (holding.instances.size > MAX_KNOWN_INSTANCES && first.done !== true) holding.instances.delete(first.value);
     }
     const sipAor = aor.startsWith('sip:') ? aor : (subscriber.identities[0] ?? aor);
+    const event: BindingEvent = old === undefined ? 'registered' : 'refreshed';
     const binding = {
       id,
       aor,
@@ -319,18 +362,24 @@ export class Registrar {
       flow,
       pubGruu: gruu === null ? null : this.#mint.publicGruu(sipAor, gruu),
       tempGruu: gruu === null ? null : this.#mint.temporaryGruu(holding.generations.get(id) ?? newGeneration()),
+      tempGruuCseq: gruu === null ? null : renews ? request.cseq.number : (old?.tempGruuCseq ?? request.cseq.number),
+      event,
     };
     holding.bindings.set(id, binding);
     if (old !== undefined && this.#byContact.get(old.uriKey) === old) this.#byContact.delete(old.uriKey);
     this.#byContact.set(asked.uriKey, binding);
     this.#onFlow.set(flow, (this.#onFlow.get(flow) ?? new Set()).add(subscriber));
+    this.#expireAt(subscriber, holding, id, asked.expires);
+    this.#options.onChange?.({ subscriber, kind: event, binding });
+    return id;
+  }
+
+  #expireAt(subscriber: Subscriber, holding: Holding, id: string, seconds: number): void {
     holding.timers.get(id)?.dispose();
     holding.timers.set(
       id,
-      this.#options.clock.setTimer(asked.expires * 1000, () => this.#remove(subscriber, holding, id, 'expired')),
+      this.#options.clock.setTimer(seconds * 1000, () => this.#remove(subscriber, holding, id, 'expired')),
     );
-    this.#options.onChange?.({ subscriber, kind: old === undefined ? 'registered' : 'refreshed', binding });
-    return id;
   }
 
   #renewGeneration(subscriber: Subscriber, holding: Holding, key: string): void {
@@ -349,7 +398,7 @@ export class Registrar {
     return this.#success(request, subscriber, aor, new Set(), false);
   }
 
-  #remove(subscriber: Subscriber, holding: Holding, key: string, kind: 'unregistered' | 'expired'): void {
+  #remove(subscriber: Subscriber, holding: Holding, key: string, kind: BindingEnd, retryAfter?: number): void {
     const binding = holding.bindings.get(key);
     holding.timers.get(key)?.dispose();
     holding.timers.delete(key);
@@ -357,7 +406,8 @@ export class Registrar {
     this.#byGeneration.delete(holding.generations.get(key) ?? '');
     holding.generations.delete(key);
     if (binding !== undefined && this.#byContact.get(binding.uriKey) === binding) this.#byContact.delete(binding.uriKey);
-    if (binding !== undefined) this.#options.onChange?.({ subscriber, kind, binding });
+    if (binding !== undefined)
+      this.#options.onChange?.({ subscriber, kind, binding: { ...binding, event: kind }, ...(retryAfter !== undefined && { retryAfter }) });
   }
 
   #success(request: SipRequest, subscriber: Subscriber, aor: string, touched: ReadonlySet<string>, isOutbound: boolean): Answer {

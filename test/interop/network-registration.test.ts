@@ -1,0 +1,123 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { ICSI } from '../../main/protocol/feature-tags';
+import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../main/protocol/reginfo';
+import { type Core, type CoreOptions, startCore } from '../../network/core';
+import { Dialog, newRequest } from '../../network/dialog';
+import type { SipRequest } from '../../network/message';
+import { addressTarget } from '../../network/proxy';
+import { SipServer } from '../../network/sip-server';
+import { type DeviceOptions, SipDevice } from '../support/sip-device';
+
+const users = [
+  { name: 'alice', password: 'secret', identities: ['tel:+15550100', 'sip:sales@lab.test'] },
+  { name: 'bob', password: 'secret' },
+];
+const open: { close(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((each) => each.close()));
+});
+
+async function core(options: Partial<CoreOptions> = {}): Promise<Core> {
+  const started = await startCore({ domain: 'lab.test', users, ...options });
+  open.push(started);
+  return started;
+}
+
+async function device(of: Core, user: string, options: Partial<DeviceOptions> = {}): Promise<SipDevice> {
+  const started = await SipDevice.start({ proxy: of.uri, aor: `sip:${user}@lab.test`, ...options });
+  open.push(started);
+  return started;
+}
+
+async function registered(of: Core, user: string, options: Partial<DeviceOptions> = {}): Promise<SipDevice> {
+  const started = await device(of, user, options);
+  expect((await started.register()).status).toBe(200);
+  return started;
+}
+
+function subscribe(from: SipDevice, address: string, expires = '600000') {
+  return from.request('SUBSCRIBE', address, [
+    ['Event', 'reg'],
+    ['Accept', 'application/reginfo+xml'],
+    ['Expires', expires],
+  ]);
+}
+
+function infoOf(notify: SipRequest): RegInfo {
+  const read = parseRegInfo(notify.body);
+  if (!read.ok) throw new Error(read.reason);
+  return read.value;
+}
+
+const names = (info: RegInfo | null) => info?.registrations[0]?.contacts.map((contact) => contact.displayName);
+
+describe('registration events over TCP', () => {
+  it('R24: a new name of one device is told to the other in registration event information, after the 200 and under the same id', async () => {
+    const lab = await core();
+    const laptop = await registered(lab, 'alice', { name: 'Laptop', icsis: [ICSI.session, ICSI.msg] });
+    expect((await laptop.send(subscribe(laptop, 'sip:alice@lab.test'))).status).toBe(200);
+    let known = mergeRegInfo(null, infoOf(await laptop.next('NOTIFY')));
+    expect(names(known)).toEqual(['Laptop']);
+    const tablet = await registered(lab, 'alice', { name: 'Tablet' });
+    known = mergeRegInfo(known, infoOf(await laptop.next('NOTIFY')));
+    expect(names(known)).toEqual(['Laptop', 'Tablet']);
+    const ids = known?.registrations[0]?.contacts.map((contact) => contact.id);
+    tablet.options.name = 'Bärbel “Küche”';
+    expect((await tablet.register()).status).toBe(200);
+    known = mergeRegInfo(known, infoOf(await laptop.next('NOTIFY')));
+    expect(names(known)).toEqual(['Laptop', 'Bärbel “Küche”']);
+    expect(known?.registrations[0]?.contacts.map((contact) => contact.id)).toEqual(ids);
+    await tablet.register((request) => request.set('Expires', '0'));
+    known = mergeRegInfo(known, infoOf(await laptop.next('NOTIFY')));
+    expect(names(known)).toEqual(['Laptop']);
+  });
+
+  it('a refresh in the dialog keeps the subscription; the last one to leave ends it', async () => {
+    const lab = await core();
+    const laptop = await registered(lab, 'alice');
+    const sent = subscribe(laptop, 'sip:alice@lab.test', '120');
+    const answer = await laptop.send(sent);
+    const dialog = Dialog.ofSent(laptop.server, sent, answer, () => addressTarget(lab.uri));
+    await laptop.next('NOTIFY');
+    const again = await dialog?.send(dialog.request('SUBSCRIBE').append('Event', 'reg').append('Expires', '600')).final;
+    expect([again?.status, again?.get('expires')]).toEqual([200, '600']);
+    expect(infoOf(await laptop.next('NOTIFY'))).toMatchObject({ version: 1, state: 'full' });
+    await laptop.register((request) => request.set('Expires', '0'));
+    const last = await laptop.next('NOTIFY');
+    expect(last.get('subscription-state')).toBe('terminated;reason=noresource');
+    expect(infoOf(last).registrations[0]?.contacts[0]).toMatchObject({ state: 'terminated', event: 'unregistered' });
+  });
+
+  it('nobody else may watch: other people and other functions get 403, who is not signed in is challenged', async () => {
+    const lab = await core();
+    await registered(lab, 'alice');
+    const bob = await registered(lab, 'bob');
+    expect((await bob.send(subscribe(bob, 'sip:alice@lab.test'))).status).toBe(403);
+    expect((await bob.send(subscribe(bob, 'sip:nobody@lab.test'))).status).toBe(404);
+    const stranger = await device(lab, 'alice');
+    expect((await stranger.send(subscribe(stranger, 'sip:alice@lab.test'))).status).toBe(407);
+    const server = new SipServer();
+    open.push(server);
+    await server.listen({ host: '127.0.0.1', port: 0 });
+    const notify = new Promise<SipRequest>((resolve) => {
+      server.onRequest = (transaction) => {
+        transaction.reply(200);
+        resolve(transaction.request);
+      };
+    });
+    lab.setParticipating('sip:127.0.0.1:9;transport=tcp', 'sip:pf.lab.test');
+    const service = addressTarget(lab.serviceUri);
+    if (service === null) throw new Error('no core');
+    const asFunction = (identity: string) =>
+      server.request(
+        newRequest('SUBSCRIBE', 'sip:alice@lab.test', { from: `<${identity}>`, to: '<sip:alice@lab.test>', contact: `<${server.uri}>` })
+          .append('Event', 'reg')
+          .append('P-Asserted-Identity', `<${identity}>`),
+        service,
+      ).final;
+    expect((await asFunction('sip:cf.lab.test')).status).toBe(403);
+    expect((await asFunction('sip:pf.lab.test')).status).toBe(200);
+    expect(infoOf(await notify).registrations[0]?.contacts[0]?.tempGruu?.uri).toContain('sip:tgruu.');
+  });
+});
