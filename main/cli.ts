@@ -12,7 +12,7 @@ import { createStderrLogger } from './base';
 import { toAppError } from './errors';
 import { errorLine, serveHeadless } from './headless';
 import { cleanDeviceName } from './identity/device-name';
-import { imeiUrn } from './protocol/instance-urn';
+import { imeiUrn, meidUrn } from './protocol/instance-urn';
 import { addressKey, parseUri } from './protocol/uri';
 import { createFileSecretBox, secretKeyFile } from './settings';
 import { createRecorder } from './trace/recorder';
@@ -53,6 +53,7 @@ const clientHelp = `chorus client --aor ADDRESS --proxy URI [options]
   --device-name NAME     shown to people you write with
   --display-name NAME    the user part of the address unless told
   --imei DIGITS          use an IMEI as instance ID, at the first start of this data folder
+  --meid DIGITS          likewise a MEID, hexadecimal, of a device without an IMEI
   --accept auto|ask      sessions and groups; auto
   --receipts LIST        delivered,displayed or none
   --expires SECONDS      ${defaultExpiresSeconds}
@@ -123,6 +124,7 @@ async function runClient(argv: readonly string[]): Promise<number> {
     'device-name': { type: 'string', default: '' },
     'display-name': { type: 'string' },
     imei: { type: 'string' },
+    meid: { type: 'string' },
     accept: { type: 'string' },
     receipts: { type: 'string' },
     expires: { type: 'string' },
@@ -231,8 +233,10 @@ function parseAccount(options: Options): GivenAccount {
   const domain = aor.split('@')[1] ?? '';
   const user = aor.slice('sip:'.length).split('@')[0] ?? '';
   const imei = text(options, 'imei');
-  const instanceUrn = imei === null ? null : imeiUrn(imei);
-  if (instanceUrn !== null && !instanceUrn.ok) throw new UsageError(`--imei: ${instanceUrn.reason}`);
+  const meid = text(options, 'meid');
+  // TS 24.229: the IMEI where the device has one, else the MEID, else a UUID of our own.
+  const instanceUrn = imei !== null ? imeiUrn(imei) : meid !== null ? meidUrn(meid) : null;
+  if (instanceUrn !== null && !instanceUrn.ok) throw new UsageError(`--${imei === null ? 'meid' : 'imei'}: ${instanceUrn.reason}`);
   const expires = text(options, 'expires');
   if (expires !== null && !/^[1-9]\d{0,6}$/.test(expires)) throw new UsageError('--expires takes a number of seconds');
   return {
