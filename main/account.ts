@@ -171,6 +171,8 @@ export class Account {
 
   #registrationChanged(): void {
     this.#deps.announce({ event: 'registration', ...this.registration });
+    const { state, error } = this.#sip.registration;
+    if (state === 'waiting' && error?.code === 'net/unreachable') this.messenger.disconnected();
     if (this.#sip.registration.state === 'registered') {
       this.#deps.announce({ event: 'devices', devices: this.devices });
       drop(

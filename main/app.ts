@@ -2,7 +2,7 @@
  * The composition root: the one file that knows every part. It opens the profile (settings, identity, history), signs in, and answers the
  * contract's calls. The window and the headless client are two doors to the object that it makes.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
 import { Account, type Credentials } from './account';
@@ -85,6 +85,7 @@ class ChorusApp implements App {
   #revision = 0;
   #profile: Profile | null = null;
   #account: Account | null = null;
+  #isSigningIn = false;
   #fatal: AppError | null = null;
   #quitting: Promise<void> | null = null;
 
@@ -109,7 +110,8 @@ class ChorusApp implements App {
     }
     const given = this.#options.given;
     if (given !== undefined) {
-      const account = this.#enter({ ...given, kind: 'sip', instanceId: this.#profile.instanceId });
+      const account = this.#makeAccount({ ...given, kind: 'sip', instanceId: this.#profile.instanceId });
+      this.#enter(account);
       if (given.registerAtStart) drop(account.register(), { ...this.#log, error: this.#log.warn }, 'registration');
       return;
     }
@@ -148,7 +150,8 @@ class ChorusApp implements App {
         expected: settings.account?.instanceId ?? null,
         given: given?.instanceUrn ?? null,
       });
-      const history = openHistory({ file: join(dataDir, 'history.db'), key: historyKey(settings, secrets), log: this.#log });
+      const file = join(dataDir, 'history.db');
+      const history = openHistory({ file, key: historyKey(settings, secrets, file), log: this.#log });
       return { lock, settings, secrets, history, instanceId };
     } catch (error) {
       lock.dispose();
@@ -169,7 +172,7 @@ class ChorusApp implements App {
     }
     const proxy = stored.proxy ?? (await this.#joinTryNetwork()).proxy;
     if (this.#quitting !== null) return;
-    const account = this.#enter({
+    const account = this.#makeAccount({
       kind: stored.kind,
       aor: stored.aor,
       displayName: stored.displayName,
@@ -182,10 +185,11 @@ class ChorusApp implements App {
       instanceId: profile.instanceId,
       expiresSeconds: defaultExpiresSeconds,
     });
+    this.#enter(account);
     await account.register();
   }
 
-  #enter(credentials: Credentials): Account {
+  #makeAccount(credentials: Credentials): Account {
     const profile = this.#open;
     const account = new Account(credentials, {
       clock: this.#clock,
@@ -200,9 +204,12 @@ class ChorusApp implements App {
         if (this.#account === account) this.#announceOf(account, event);
       },
     });
+    return account;
+  }
+
+  #enter(account: Account): void {
     this.#account = account;
     this.#announce({ event: 'account', account: account.value });
-    return account;
   }
 
   #announceOf(account: Account, event: AppEventBody): void {
@@ -222,11 +229,15 @@ class ChorusApp implements App {
     return this.#network.join();
   }
 
-  /** Signs in for the first time: nothing is stored before the registrar's 200. */
+  /** Signs in for the first time, or anew when the server refuses what is stored. Nothing is kept, or said, before the registrar's 200. */
   async #signIn(credentials: Credentials, storeProxy: string | null): Promise<AccountValue> {
     const profile = this.#open;
-    if (this.#accountValue !== null) throw new AppError('ipc/refused', { cause: `already signed in as ${this.#accountValue.aor}` });
-    const account = this.#enter(credentials);
+    const refused = this.#refusedAccount(credentials.aor);
+    if (this.#accountValue !== null && refused === null)
+      throw new AppError('ipc/refused', { cause: `already signed in as ${this.#accountValue.aor}` });
+    if (this.#isSigningIn) throw new AppError('ipc/refused', { cause: 'already signing in' });
+    this.#isSigningIn = true;
+    const account = this.#makeAccount(credentials);
     try {
       await account.register();
       profile.settings.account = {
@@ -242,12 +253,21 @@ class ChorusApp implements App {
         instanceId: credentials.instanceId,
       };
     } catch (error) {
-      this.#account = null;
       account.dispose();
-      this.#announce({ event: 'account', account: null });
       throw translateStoreError(error);
+    } finally {
+      this.#isSigningIn = false;
     }
+    refused?.dispose();
+    this.#enter(account);
+    this.#announce({ event: 'registration', ...account.registration });
+    this.#announce({ event: 'devices', devices: account.devices });
     return account.value;
+  }
+
+  /** The account of this address while its server refuses it: its password may be another one now. */
+  #refusedAccount(aor: string): Account | null {
+    return this.#account?.registration.state === 'rejected' && this.#account.value.aor === aor ? this.#account : null;
   }
 
   // ---------------------------------------------------------------- the contract
@@ -311,7 +331,8 @@ class ChorusApp implements App {
       },
       signIn: ({ address, password, server, deviceName }) => {
         const { aor, domain } = parseOwnAddress(address);
-        const proxy = outboundProxy(server ?? domain);
+        const known = this.#refusedAccount(aor) === null ? null : (this.#open.settings.account?.proxy ?? null);
+        const proxy = server === undefined && known !== null ? known : outboundProxy(server ?? domain);
         return this.#signIn({ ...this.#newCredentials('sip', aor, deviceName), password, proxy }, proxy);
       },
       tryIt: async ({ person, deviceName }) => {
@@ -429,10 +450,12 @@ class ChorusApp implements App {
   }
 }
 
-/** The history's key: made at the first start and protected like a password. */
-function historyKey(settings: Settings, secrets: SecretBox): string {
+/** The history's key: made at the first start and protected like a password. Never made for a history that is already there. */
+function historyKey(settings: Settings, secrets: SecretBox, historyFile: string): string {
   const stored = settings.historyKey;
   if (stored !== null) return secrets.reveal(stored.protected);
+  if (existsSync(historyFile))
+    throw new AppError('storage/unreadable', { cause: `settings.json: the key of ${historyFile} is gone` }, 'user');
   const key = newHistoryKey();
   try {
     settings.historyKey = { protected: secrets.protect(key), backend: secrets.backend };

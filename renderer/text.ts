@@ -400,8 +400,8 @@ const errorWords: Record<ErrorCode, Words> = {
     body: 'Nothing new can be kept. Free some space, then start Chorus again. What you have is safe.',
   }),
   'storage/unreadable': () => ({
-    title: 'The stored messages cannot be read',
-    body: 'The file is damaged or was locked with another key. Chorus has left it untouched. Bring it back from a copy, or start with another profile.',
+    title: 'What is stored here cannot be read',
+    body: 'A file is damaged or was locked with another key. Chorus has left it untouched. Bring it back from a copy, or start with another profile.',
   }),
   'storage/failed': () => ({
     title: 'The stored messages are out of reach',

@@ -79,6 +79,11 @@ export class Messenger implements Disposable {
     this.#groups.rejoinAll();
   }
 
+  /** The connection to the network is gone. */
+  disconnected(): void {
+    this.#oneToOne.disconnected();
+  }
+
   // ---------------------------------------------------------------- calls
 
   conversations(): ConversationValue[] {

@@ -114,7 +114,7 @@ export class OneToOneSessions {
       }
     }
     const live = this.#live.get(conversation.id) ?? null;
-    if (live?.state === 'opening' && live.contributionId < contributionId) return invite.reject(486);
+    if (live?.state === 'opening' && live.isOwn && live.contributionId < contributionId) return invite.reject(486);
     const accept = async () => {
       // The peer has started anew: what was there is stale, whatever its state.
       const previous = this.#live.get(conversation.id);
@@ -158,6 +158,10 @@ export class OneToOneSessions {
   /** Ends the session with a person. */
   async close(conversation: string): Promise<void> {
     await this.#live.get(conversation)?.close(completed);
+  }
+
+  disconnected(): void {
+    for (const session of [...this.#live.values()]) session.disconnected();
   }
 
   async closeAll(): Promise<void> {

@@ -51,16 +51,25 @@ export class CpmSession implements Disposable {
   #msrp: MsrpSession | null = null;
   /** True once this side wants the session gone, whatever stage it is in. */
   #unwanted = false;
+  /** Never resolves; rejects when the connection to the network is gone before the session stands. */
+  readonly #lost: Promise<never>;
+  #lose: (error: AppError) => void = () => undefined;
 
   private constructor(
     context: CpmContext,
     readonly conversation: string,
     readonly contributionId: string,
+    /** Whether this side has invited. */
+    readonly isOwn: boolean,
     handleContent: ContentHandler,
     open: (session: CpmSession) => { answered: Promise<void>; opened: Promise<void> },
   ) {
     this.#context = context;
     this.#handleContent = handleContent;
+    this.#lost = new Promise((_resolve, reject) => {
+      this.#lose = reject;
+    });
+    drop(this.#lost, { ...context.log, error: context.log.debug }, 'CPM session');
     const { answered, opened } = open(this);
     this.answered = answered;
     this.opened = opened;
@@ -71,7 +80,7 @@ export class CpmSession implements Disposable {
 
   /** Invites. The request carries everything but the SDP offer, which needs the media listener. */
   static invite(context: CpmContext, conversation: string, request: OpenRequest, handleContent: ContentHandler): CpmSession {
-    return new CpmSession(context, conversation, request.contributionId, handleContent, (session) => {
+    return new CpmSession(context, conversation, request.contributionId, true, handleContent, (session) => {
       const answer = session.#invite(request);
       return { answered: answer.then(() => undefined), opened: answer.then((sdp) => session.#bindAsOfferer(sdp)) };
     });
@@ -85,7 +94,7 @@ export class CpmSession implements Disposable {
     contributionId: string,
     handleContent: ContentHandler,
   ): CpmSession {
-    return new CpmSession(context, conversation, contributionId, handleContent, (session) => {
+    return new CpmSession(context, conversation, contributionId, false, handleContent, (session) => {
       const accepted = session.#accept(invite);
       return { answered: accepted, opened: accepted };
     });
@@ -128,6 +137,13 @@ export class CpmSession implements Disposable {
     }
   }
 
+  /** The connection to the network is gone. What stands has its media and goes on; what opens will not stand and is given up at once. */
+  disconnected(): void {
+    if (this.#state !== 'opening') return;
+    this.#lose(new AppError('net/unreachable', { cause: 'the connection was lost while the session opened' }, 'auto'));
+    drop(this.close(), this.#context.log, 'closing a session that was opening');
+  }
+
   dispose(): void {
     this.#unwanted = true;
     this.#end();
@@ -140,7 +156,7 @@ export class CpmSession implements Disposable {
       const offer = encodeSdp(this.#description(msrp, 'actpass'));
       const sip = this.#context.sip.invite({ ...request, sdp: offer });
       this.#follow(sip);
-      const answer = await sip.answered;
+      const answer = await Promise.race([sip.answered, this.#lost]);
       if (this.#unwanted) await sip.bye();
       return answer.sdp;
     } catch (error) {
@@ -172,7 +188,7 @@ export class CpmSession implements Disposable {
     try {
       const msrp = await this.#prepare();
       const role = answerSetup(offer.value);
-      const answered = invite.accept(encodeSdp(this.#description(msrp, role)));
+      const answered = Promise.race([invite.accept(encodeSdp(this.#description(msrp, role))), this.#lost]);
       if (role === 'passive') await Promise.all([answered, this.#bind(offer.value, 'passive')]);
       else {
         await answered;
@@ -215,7 +231,7 @@ export class CpmSession implements Disposable {
 
   async #bind(remote: MsrpDescription, role: 'active' | 'passive'): Promise<void> {
     if (this.#msrp === null) throw new AppError('msrp/closed', { cause: 'no media session' });
-    await this.#msrp.start(remote.path, role);
+    await Promise.race([this.#msrp.start(remote.path, role), this.#lost]);
     if (this.#unwanted) {
       await this.close();
       throw new AppError('conversation/no-session', { cause: 'closed while opening' });

@@ -9,7 +9,7 @@
  * makes the page senseless to SQLite.
  */
 import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import Libsql from 'libsql';
 import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract';
 import type { Disposable, Logger } from '../base';
@@ -410,7 +410,7 @@ class LibsqlHistory implements History {
 function translate(error: unknown, file: string): AppError {
   if (error instanceof AppError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const cause = error instanceof Error ? `${code} ${error.message}`.trim() : String(error);
+  const cause = `${basename(file)}: ${error instanceof Error ? `${code} ${error.message}`.trim() : String(error)}`;
   const full = /^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(code) || (code.startsWith('SQLITE_IOERR') && !hasRoom(file));
   if (full) return new AppError('storage/full', { cause }, 'user');
   const unreadable = /^(SQLITE_(NOTADB|CORRUPT|CANTOPEN|READONLY|PERM|AUTH|FORMAT)|EACCES|EPERM|EROFS|EISDIR|ENOTDIR|ENOENT)/.test(code);

@@ -63,7 +63,7 @@ function openIdentityFile(open: OpenKeyValueFile): KeyValueFile {
     return open('identity');
   } catch (error) {
     const translated = translateFileError(error, 'identity.json');
-    throw translated.code === 'storage/unreadable' ? unreadable('identity.json', String(translated.detail.cause)) : translated;
+    throw translated.code === 'storage/unreadable' ? new AppError('identity/unreadable', translated.detail, 'user') : translated;
   }
 }
 

@@ -12,23 +12,19 @@ const watchNarrow = (listener: () => void): (() => void) => {
   return () => narrow.removeEventListener('change', listener);
 };
 
-/**
- * What concerns the whole program, once in the window: under the header of the middle, or in the list where that stands alone.
- * Everybody's password at the embedded network is the same and no secret, so nothing is said of where it is kept.
- */
+/** What concerns the whole program, once in the window: under the header of the middle, or in the list where that stands alone. */
 export function Notices({ where }: { where: 'main' | 'list' }) {
   const isNarrow = useSyncExternalStore(watchNarrow, () => narrow.matches);
   const warnings = useChorus((state) => state.warnings);
   const invitations = useChorus((state) => state.invitations);
   const dismissed = useDesk((state) => state.dismissed);
-  const isTry = useChorus((state) => state.account?.kind === 'try');
   const { desk } = useGround();
   if (where === 'list' && !isNarrow) return null;
   return (
     <div className="notices">
       <ConnectionBanner />
       {warnings
-        .filter((warning) => !dismissed.has(warning.code) && !(isTry && warning.code === 'secrets-in-file'))
+        .filter((warning) => !dismissed.has(warning.code))
         .map((warning) => (
           <Banner
             key={warning.code}

@@ -42,6 +42,8 @@ export interface OpenOptions {
   /** Further arguments of the app. */
   args?: string[];
   env?: Record<string, string>;
+  /** A program that prepares something and then becomes the runtime, which is named to it as CHORUS_ELECTRON. */
+  through?: string;
 }
 
 /** Where tests leave what a person may want to see. */
@@ -89,6 +91,8 @@ export interface ChorusWindows {
   readonly folder: string;
   /** Opens a window with the profile `name`; opening the same name again after `close` is the same device. */
   open(name: string, options?: OpenOptions): Promise<ChorusWindow>;
+  /** Starts a profile as a person would who does not see that it is open already; resolves when that process has ended. */
+  startAgain(name: string): Promise<{ code: number | null; stdout: string }>;
 }
 
 /** Opens windows and closes them after each test, with a picture of each when the test failed. */
@@ -115,6 +119,22 @@ export function chorusWindows(): ChorusWindows {
       opened.add(window);
       return window;
     },
+    startAgain(name) {
+      const child = spawn(runtime(), argumentsOf(name, ownFolder(), {}), { env: environment({}), stdio: ['ignore', 'pipe', 'inherit'] });
+      const pieces: string[] = [];
+      child.stdout.on('data', (piece) => pieces.push(String(piece)));
+      return new Promise((resolveEnd, reject) => {
+        const timer = setTimeout(() => {
+          child.kill();
+          reject(new Error(`the second start of ${name} has not ended after ${openLimitMs} ms`));
+        }, openLimitMs);
+        child.once('error', reject);
+        child.once('close', (code) => {
+          clearTimeout(timer);
+          resolveEnd({ code, stdout: pieces.join('') });
+        });
+      });
+    },
   };
 }
 
@@ -123,16 +143,19 @@ async function tellFailure(window: ChorusWindow): Promise<void> {
   if (!window.page.isClosed()) await window.picture(`failed-${window.name}`);
 }
 
-async function launch(name: string, folder: string, options: OpenOptions): Promise<ChorusWindow> {
-  const dataDir = join(folder, name);
-  const own = ['--profile', name, '--user-data-dir', dataDir, '--try-dir', join(folder, 'try-network')];
+function argumentsOf(name: string, folder: string, options: OpenOptions): string[] {
+  const own = ['--profile', name, '--user-data-dir', join(folder, name), '--try-dir', join(folder, 'try-network')];
   if (options.try !== undefined) own.push('--try', options.try);
   if (options.deviceName !== undefined) own.push('--device-name', options.deviceName);
   if (options.tile !== undefined) own.push('--tile', options.tile);
+  return [resolve('.'), ...own, ...(options.args ?? [])];
+}
+
+async function launch(name: string, folder: string, options: OpenOptions): Promise<ChorusWindow> {
   const app = await _electron.launch({
-    executablePath: runtime(),
-    args: [resolve('.'), ...own, ...(options.args ?? [])],
-    env: environment(options.env ?? {}),
+    executablePath: options.through ?? runtime(),
+    args: argumentsOf(name, folder, options),
+    env: environment({ ...options.env, CHORUS_ELECTRON: runtime() }),
     // Playwright would otherwise add --no-sandbox, and Chorus refuses that.
     chromiumSandbox: true,
     timeout: openLimitMs,
@@ -149,7 +172,7 @@ async function launch(name: string, folder: string, options: OpenOptions): Promi
     name,
     app,
     page,
-    dataDir,
+    dataDir: join(folder, name),
     async call(call, argument) {
       const result = await page.evaluate(
         ([callName, value]) => window.chorus.call(callName as 'snapshot', value as CallArgument<'snapshot'>),

@@ -100,6 +100,34 @@ describe('1-1 sessions', () => {
     expect(lab.invites).toHaveLength(1);
   });
 
+  it('give way to a second invitation of somebody whose first one never came to stand', async () => {
+    const stuck = inviteFrom(bob, 'a');
+    stuck.accept = () => new Promise(() => undefined);
+    lab.messenger.receiveInvite(stuck);
+    await lab.settle();
+    const again = inviteFrom(bob, 'b');
+    lab.messenger.receiveInvite(again);
+    await lab.settle();
+    expect([again.rejected, again.accepted === null]).toEqual([null, false]);
+    expect(conversationOf(lab.messenger.openConversation(bob))?.session).toBe('established');
+  });
+
+  it('are given up while they open when the connection to the network is gone; the text waits for its return', async () => {
+    const { message, conversation } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    await lab.settle();
+    expect(conversationOf(conversation)?.session).toBe('pending');
+    lab.messenger.disconnected();
+    await lab.settle();
+    expect(lab.invites[0]?.session.byes).toHaveLength(1);
+    expect(conversationOf(conversation)?.session).toBe('ended');
+    expect(lab.stateOf(message)).toBe('queued');
+  });
+
+  it('show a chat at once when it is opened', () => {
+    const conversation = lab.messenger.openConversation(bob);
+    expect(lab.events.filter((event) => event.event === 'conversation').map((event) => event.conversation)).toEqual([conversation]);
+  });
+
   it('refuse an invitation without a Contribution-ID', async () => {
     const invite = new FakeInvite({ remote: remoteParty(bob) });
     lab.messenger.receiveInvite(invite);
