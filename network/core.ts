@@ -22,6 +22,7 @@ import { addressTarget, type Branch, forward, nextHop, prepareForward } from './
 import { type Binding, type BindingChange, type BindingEnd, Registrar } from './registrar';
 import { isRegistrationSubscribe, RegistrationEvents } from './registration-events';
 import { type Flow, newToken, SipServer } from './sip-server';
+import { ThirdPartyRegister } from './third-party-register';
 import type { ServerTransaction } from './transaction';
 
 /** Name of the listener for the functions. */
@@ -109,6 +110,7 @@ class SipCore implements Core {
   /** Marks the Record-Route of a dialog: who brings it back is party of that dialog. */
   readonly #secret = randomBytes(32);
   readonly #events: RegistrationEvents;
+  readonly #thirdParty: ThirdPartyRegister;
   #participating: string | null = null;
   #participatingIdentity: string | null = null;
   /** Changes of the REGISTER that is being handled: told when its answer has left. */
@@ -141,6 +143,13 @@ class SipCore implements Core {
       deviceAt: (uri) => this.#registrar.resolveGruu(uri)?.bindings.at(-1) ?? this.#registrar.findByContact(uri),
       ...(options.fullRegInfo !== undefined && { alwaysFull: options.fullRegInfo }),
     });
+    this.#thirdParty = new ThirdPartyRegister({
+      server: this.#server,
+      identity: `sip:core.${this.domain}`,
+      contact: () => this.serviceUri,
+      bindings: (subscriber) => this.#registrar.bindings(subscriber),
+      ...(options.log && { log: options.log }),
+    });
     this.#server.onRequest = (transaction) => this.#receive(transaction);
     this.#server.onAck = (ack, flow) => this.#relayAck(ack, flow);
   }
@@ -171,6 +180,9 @@ class SipCore implements Core {
   setParticipating(uri: string | null, identity?: string): void {
     this.#participating = uri;
     this.#participatingIdentity = identity ?? null;
+    if (uri === null) return;
+    for (const subscriber of this.#directory.all)
+      if (this.#registrar.bindings(subscriber).length > 0) this.#thirdParty.tell(subscriber, uri);
   }
 
   addService(route: ServiceRoute): void {
@@ -205,14 +217,16 @@ class SipCore implements Core {
     }
   }
 
-  /** Bindings have changed: whoever watches hears of it. */
+  /** Bindings have changed: whoever watches hears of it, and the Participating Function that does not watch yet. */
   #announce(changes: readonly BindingChange[]): void {
     for (const change of changes) this.#options.onBindings?.(change);
-    for (const subscriber of new Set(changes.map((change) => change.subscriber)))
+    for (const subscriber of new Set(changes.map((change) => change.subscriber))) {
       this.#events.changed(
         subscriber,
         changes.filter((change) => change.subscriber === subscriber),
       );
+      if (this.#participating !== null) this.#thirdParty.tell(subscriber, this.#participating);
+    }
   }
 
   async close(): Promise<void> {

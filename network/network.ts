@@ -13,10 +13,12 @@ import { RefusingInterworkingFunction } from './interworking';
 import { MsrpSwitch } from './media';
 import { ParticipatingFunction, Policy } from './participating';
 import { addressTarget } from './proxy';
-import type { Binding } from './registrar';
+import type { Binding, BindingEnd } from './registrar';
+import type { RegisteredDevice } from './registration-watch';
 import { SipServer } from './sip-server';
 
-export type { Binding } from './registrar';
+export type { Binding, BindingEnd } from './registrar';
+export type { RegisteredDevice } from './registration-watch';
 
 export const networkRoles = ['core', 'pf', 'cf', 'isf'] as const;
 export type NetworkRole = (typeof networkRoles)[number];
@@ -64,6 +66,12 @@ export interface Network {
   /** What the Participating Function refuses; may be changed at any time. */
   policy: Policy;
   bindings(aor: string): Binding[];
+  /** The devices of an address as the Participating Function knows them, from registration events; null when it knows nothing. */
+  registered(address: string): RegisteredDevice[] | null;
+  /** The operator ends the registrations of an address, or of one instance of it, and says why. Returns how many. */
+  endBindings(address: string, why: { event: BindingEnd; instanceId?: string; retryAfter?: number }): number;
+  /** The operator lets registrations end sooner. Returns how many. */
+  shortenBindings(address: string, seconds: number, instanceId?: string): number;
   /** The state of every group, ended ones among them. */
   groups(): GroupState[];
   close(): Promise<void>;
@@ -107,18 +115,18 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
     const isfTarget = isf === null ? null : addressTarget(isf.uri);
 
     const pf = plan.roles.has('pf') ? await newServer('pf') : null;
+    let participating: ParticipatingFunction | null = null;
     if (pf !== null) {
-      const registered = (address: string) => (core?.bindings(address) ?? []).flatMap(({ instanceId }) => instanceId ?? []);
-      new ParticipatingFunction({
+      participating = new ParticipatingFunction({
         server: pf,
         core: coreTarget,
         host: hosts.pf,
         policy,
-        // LAB: asked directly; over a core that is not ours it is not known, and passes.
-        instancesOf: (address) => (registered(address).length === 0 ? null : registered(address)),
         ...(isfTarget === null ? {} : { interworking: isfTarget }),
+        ...equipment(options, 'pf'),
       });
-      core?.setParticipating(pf.uri);
+      closers.push(() => participating?.close());
+      core?.setParticipating(pf.uri, `sip:${hosts.pf}`);
     }
 
     let controlling: ControllingFunction | null = null;
@@ -151,6 +159,9 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
       users: users.map((user) => ({ name: user.name, address: `sip:${user.name}@${domain}`, displayName: user.displayName })),
       policy,
       bindings: (aor) => core?.bindings(aor) ?? [],
+      registered: (address) => participating?.registrations.devices(address) ?? null,
+      endBindings: (address, why) => core?.endBindings(address, why) ?? 0,
+      shortenBindings: (address, seconds, instanceId) => core?.shortenBindings(address, seconds, instanceId) ?? 0,
       groups: () => controlling?.groups() ?? [],
       close,
     };

@@ -1,7 +1,8 @@
 /**
  * The CPM Participating Function: a Record-Routing stateful proxy that the SIP/IP core puts into the path of every CPM request, once for
  * the one who sends (originating) and once for each who receives (terminating). It decides whether a request goes on at all (R46, R56)
- * and hands it back to the core, along the Route the core has left for that (3GPP TS 24.229 ISC).
+ * and hands it back to the core, along the Route the core has left for that (3GPP TS 24.229 ISC). Which devices are registered it learns
+ * from registration events.
  *
  *   core --Route: <pf>, <core;odi=..>; P-Served-User: <user>;sescase=orig|term--> PF --Route: <core;odi=..>--> core
  */
@@ -9,9 +10,11 @@ import { INSTANCE_PARAM } from '../main/protocol/feature-tags';
 import { parseInstance, sameInstance } from '../main/protocol/instance-urn';
 import { addressKey, parseNameAddr, parseUri } from '../main/protocol/uri';
 import { assertedIdentity } from './asserted-identity';
+import type { NetworkLog } from './clock';
 import { paramOf, uriOf } from './header-value';
 import type { SipRequest } from './message';
 import { addressTarget, forward, nextHop, prepareForward } from './proxy';
+import { RegistrationWatch } from './registration-watch';
 import type { SipServer, Target } from './sip-server';
 import type { ServerTransaction } from './transaction';
 
@@ -68,23 +71,36 @@ export interface ParticipatingOptions {
   policy?: Policy;
   /** Where requests for people outside of CPM go; without it they are refused. */
   interworking?: Target;
-  /** The instance IDs registered for an address; null when unknown. */
-  instancesOf?: (address: string) => readonly string[] | null;
+  log?: NetworkLog;
 }
 
 export class ParticipatingFunction {
   readonly policy: Policy;
+  /** The registered devices it knows of. */
+  readonly registrations: RegistrationWatch;
   readonly #options: ParticipatingOptions;
 
   constructor(options: ParticipatingOptions) {
     this.#options = options;
     this.policy = options.policy ?? new Policy();
+    const { server, core, host, log } = options;
+    this.registrations = new RegistrationWatch({ server, core, identity: `sip:${host}`, ...(log && { log }) });
     options.server.onRequest = (transaction) => this.#receive(transaction);
     options.server.onAck = (ack) => this.#acknowledge(ack);
   }
 
+  close(): void {
+    this.registrations.close();
+  }
+
   #receive(transaction: ServerTransaction): void {
     const { server, interworking } = this.#options;
+    const { method } = transaction.request;
+    if (method === 'REGISTER') {
+      this.registrations.registered(transaction);
+      return;
+    }
+    if (method === 'NOTIFY' && this.registrations.notified(transaction)) return;
     const prepared = prepareForward(server, transaction.request);
     if (!prepared.ok) {
       transaction.respond(prepared.response);
@@ -145,8 +161,8 @@ export class ParticipatingFunction {
     if (gruu?.toLowerCase().startsWith('urn:uuid:') && instance?.startsWith('urn:uuid:') && !sameInstance(gruu, instance)) {
       return 'The GRUU is of another device';
     }
-    const known = this.#options.instancesOf?.(served) ?? null;
-    if (instance !== null && known !== null && !known.some((one) => sameInstance(one, instance))) return 'The device is not registered';
+    const known = (this.registrations.devices(served) ?? []).flatMap((device) => device.instanceId ?? []);
+    if (instance !== null && known.length > 0 && !known.some((one) => sameInstance(one, instance))) return 'The device is not registered';
     return null;
   }
 

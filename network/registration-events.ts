@@ -57,6 +57,7 @@ export interface RegistrationEventsDeps {
 
 export class RegistrationEvents {
   readonly #subscriptions = new Map<string, Subscription>();
+  readonly #watching = new Map<Subscriber, Set<Subscription>>();
 
   constructor(private readonly deps: RegistrationEventsDeps) {}
 
@@ -72,7 +73,7 @@ export class RegistrationEvents {
       transaction.reply(refusal, { headers: refusal === 489 ? [['Allow-Events', 'reg']] : [] });
       return;
     }
-    if ([...this.#subscriptions.values()].filter((one) => one.watched === watched).length >= MAX_REG_SUBSCRIPTIONS) {
+    if ((this.#watching.get(watched)?.size ?? 0) >= MAX_REG_SUBSCRIPTIONS) {
       transaction.reply(503, { reason: `More than ${MAX_REG_SUBSCRIPTIONS} subscriptions` });
       return;
     }
@@ -91,6 +92,7 @@ export class RegistrationEvents {
       isFullDue: true,
     };
     this.#subscriptions.set(dialog.id, subscription);
+    this.#watching.set(watched, (this.#watching.get(watched) ?? new Set()).add(subscription));
     this.#grant(subscription, transaction);
   }
 
@@ -110,8 +112,7 @@ export class RegistrationEvents {
   /** Bindings of one subscriber have changed. When none is left, the subscriptions end with this news. */
   changed(subscriber: Subscriber, changes: readonly BindingChange[]): void {
     const isOver = this.deps.bindings(subscriber).length === 0;
-    for (const subscription of [...this.#subscriptions.values()]) {
-      if (subscription.watched !== subscriber) continue;
+    for (const subscription of [...(this.#watching.get(subscriber) ?? [])]) {
       for (const change of changes) subscription.untold.set(change.binding.id, change);
       if (isOver) this.#terminate(subscription, 'noresource');
       else this.#notify(subscription);
@@ -125,6 +126,7 @@ export class RegistrationEvents {
       subscription.dialog.end();
     }
     this.#subscriptions.clear();
+    this.#watching.clear();
   }
 
   /** A device is reached where it is registered now, else over the connection its SUBSCRIBE came by (RFC 5626). */
@@ -173,6 +175,7 @@ export class RegistrationEvents {
   #remove(subscription: Subscription): void {
     subscription.timer?.dispose();
     this.#subscriptions.delete(subscription.dialog.id);
+    this.#watching.get(subscription.watched)?.delete(subscription);
   }
 
   #send(subscription: Subscription, state: string, done: (status: number) => void): void {

@@ -1,11 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { ICSI } from '../../main/protocol/feature-tags';
+import { acceptContact, ICSI } from '../../main/protocol/feature-tags';
 import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../main/protocol/reginfo';
 import { type Core, type CoreOptions, startCore } from '../../network/core';
 import { Dialog, newRequest } from '../../network/dialog';
 import type { SipRequest } from '../../network/message';
+import { parseMessage } from '../../network/message-parser';
+import { type Network, startNetwork } from '../../network/network';
 import { addressTarget } from '../../network/proxy';
 import { SipServer } from '../../network/sip-server';
+import { eventually } from '../support/raw-agent';
 import { type DeviceOptions, SipDevice } from '../support/sip-device';
 
 const users = [
@@ -119,5 +122,99 @@ describe('registration events over TCP', () => {
     expect((await asFunction('sip:cf.lab.test')).status).toBe(403);
     expect((await asFunction('sip:pf.lab.test')).status).toBe(200);
     expect(infoOf(await notify).registrations[0]?.contacts[0]?.tempGruu?.uri).toContain('sip:tgruu.');
+  });
+});
+
+describe('the Participating Function of a whole network', () => {
+  interface Seen {
+    to: string;
+    request: SipRequest;
+  }
+
+  /** Every request that a role received, in order. */
+  async function network(): Promise<{ net: Network; seen: Seen[]; left: string[]; of: (method: string) => SipRequest[] }> {
+    const seen: Seen[] = [];
+    /** First lines of what the core sent. */
+    const left: string[] = [];
+    const net = await startNetwork({
+      users: [{ name: 'alice', password: 'secret' }],
+      tap: ({ role, direction, protocol, bytes }) => {
+        const read = protocol === 'sip' && direction === 'in' ? parseMessage(bytes) : null;
+        if (role === 'core' && direction === 'out') left.push(new TextDecoder().decode(bytes).split('\r\n')[0] ?? '');
+        if (read?.ok && read.value.kind === 'request') seen.push({ to: role, request: read.value });
+      },
+    });
+    open.push(net);
+    const of = (method: string) => seen.filter(({ to, request }) => to === 'pf' && request.method === method).map(({ request }) => request);
+    return { net, seen, left, of };
+  }
+
+  async function signedIn(net: Network, options: Partial<DeviceOptions> = {}): Promise<SipDevice> {
+    const one = await SipDevice.start({ proxy: net.uris.tcp, aor: 'sip:alice@lab.test', ...options });
+    open.push(one);
+    expect((await one.register()).status).toBe(200);
+    return one;
+  }
+
+  it('R34 R35: hears of the first device after its 200, subscribes once, and again after the last has gone', async () => {
+    const { net, seen, left, of } = await network();
+    const laptop = await signedIn(net, { name: 'Laptop' });
+    await eventually('the device', () => net.registered('sip:alice@lab.test'));
+    expect(of('REGISTER').map((request) => [request.get('to'), request.get('expires')])).toEqual([['<sip:alice@lab.test>', '3600']]);
+    expect(of('REGISTER')[0]?.get('from')).toContain('sip:core.lab.test');
+    expect(left.slice(0, 3)).toEqual(['SIP/2.0 401 Unauthorized', 'SIP/2.0 200 OK', expect.stringMatching(/^REGISTER /)]);
+    const tablet = await signedIn(net, { name: 'Tablet' });
+    await eventually('two devices', () => (net.registered('sip:alice@lab.test')?.length === 2 ? true : null));
+    await laptop.register();
+    const subscribes = () =>
+      seen.filter(({ to, request }) => to === 'core' && request.method === 'SUBSCRIBE').map(({ request }) => request);
+    expect(subscribes().map((request) => [request.uri, request.get('event')])).toEqual([['sip:alice@lab.test', 'reg']]);
+    await laptop.register((request) => request.set('Expires', '0'));
+    await eventually('one device', () =>
+      net
+        .registered('sip:alice@lab.test')
+        ?.map((device) => device.name)
+        .join() === 'Tablet'
+        ? true
+        : null,
+    );
+    await tablet.register((request) => request.set('Expires', '0'));
+    await eventually('the end', () => (of('REGISTER').at(-1)?.get('expires') === '0' ? true : null));
+    expect(of('REGISTER').filter((request) => request.get('expires') === '0')).toHaveLength(1);
+    expect(net.registered('sip:alice@lab.test')).toBeNull();
+    await laptop.register();
+    await eventually('the device again', () => net.registered('sip:alice@lab.test'));
+    expect(subscribes()).toHaveLength(2);
+  });
+
+  it('R75 R26: learns instance and services of every device from reginfo, and the new services when they change', async () => {
+    const { net, of } = await network();
+    const laptop = await signedIn(net, { icsis: [ICSI.session, ICSI.group, ICSI.msg] });
+    const tablet = await signedIn(net, { icsis: [ICSI.msg] });
+    const known = () => net.registered('sip:alice@lab.test')?.map((device) => [device.instanceId, device.icsis]);
+    await eventually('both', () => (known()?.length === 2 ? true : null));
+    expect(known()).toEqual([
+      [laptop.instanceId, [ICSI.session, ICSI.group, ICSI.msg]],
+      [tablet.instanceId, [ICSI.msg]],
+    ]);
+    laptop.options.icsis = [ICSI.msg];
+    await laptop.register();
+    await eventually('the change', () => (known()?.[0]?.[1]?.length === 1 ? true : null));
+    expect(of('NOTIFY').at(-1)?.text).toContain('event="refreshed"');
+    expect(net.bindings('sip:alice@lab.test')).toHaveLength(2);
+  });
+
+  it('a device may be used right after its 200: what it sends never overtakes the news of it', async () => {
+    const { net } = await network();
+    for (let index = 0; index < 12; index += 1) {
+      const one = await signedIn(net, { name: `Device ${index}` });
+      const answer = await one.send(
+        one.request('INVITE', 'sip:nobody@lab.test', [
+          ['Accept-Contact', acceptContact({ icsis: [ICSI.session] })],
+          ['P-Preferred-Service', ICSI.session],
+        ]),
+      );
+      expect(answer.status).toBe(404);
+    }
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { newRequest } from '../../../network/dialog';
 import { RefusingInterworkingFunction } from '../../../network/interworking';
 import { SipRequest, type SipResponse } from '../../../network/message';
 import { ParticipatingFunction, type ParticipatingOptions } from '../../../network/participating';
@@ -17,7 +18,48 @@ function fixture(options: Partial<ParticipatingOptions> = {}) {
   const pf = new ParticipatingFunction({ server, core: toCore, host: 'pf.lab.test', ...options });
   const passed: SipRequest[] = [];
   const acks: SipRequest[] = [];
+  /** Tells that these instances of an address are registered, as the core does. */
+  const registered = async (address: string, instances: string[]) => {
+    core.request(
+      newRequest('REGISTER', 'sip:pf.lab.test', { from: '<sip:core.lab.test>', to: `<${address}>` }).append('Expires', '3600'),
+      toPf,
+    );
+    await settle();
+    const subscribe = subscribes.at(-1);
+    if (subscribe === undefined) throw new Error('no SUBSCRIBE');
+    const contacts = instances.map(
+      (urn, index) =>
+        `<contact id="${index}" state="active" event="registered"><uri>sip:x</uri><unknown-param name="+sip.instance">"&lt;${urn}&gt;"</unknown-param></contact>`,
+    );
+    core.request(
+      newRequest('NOTIFY', 'sip:pf.lab.test', {
+        from: `<${address}>;tag=core`,
+        to: subscribe.get('from') ?? '',
+        callId: subscribe.callId,
+        contact: '<sip:core.lab.test>',
+      })
+        .append('Event', 'reg')
+        .append('Subscription-State', 'active;expires=3600')
+        .setBody(
+          'application/reginfo+xml',
+          `<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="0" state="full"><registration aor="${address}" id="a" state="active">${contacts.join('')}</registration></reginfo>`,
+        ),
+      toPf,
+    );
+    await settle();
+  };
+  const subscribes: SipRequest[] = [];
   core.onRequest = (transaction) => {
+    if (transaction.request.method === 'SUBSCRIBE') {
+      subscribes.push(transaction.request);
+      transaction.reply(200, {
+        headers: [
+          ['Expires', '3600'],
+          ['Contact', '<sip:core.lab.test>'],
+        ],
+      });
+      return;
+    }
     passed.push(transaction.request);
     transaction.reply(200, { headers: [['Contact', '<sip:bob@lab.test;gr=urn:uuid:bbbb>']] });
   };
@@ -27,7 +69,7 @@ function fixture(options: Partial<ParticipatingOptions> = {}) {
     await settle();
     return final;
   };
-  return { clock, core, pf, passed, acks, send, toPf };
+  return { clock, core, pf, passed, acks, send, toPf, registered };
 }
 
 function invite(
@@ -86,7 +128,8 @@ describe('the Participating Function', () => {
   });
 
   it('refuses a device that is not the sender`s: a GRUU of another, a GRUU of another device, an instance that is not registered', async () => {
-    const { passed, send } = fixture({ instancesOf: (address) => (address === 'sip:alice@lab.test' ? [ALICE_1] : null) });
+    const { passed, send, registered } = fixture();
+    await registered('sip:alice@lab.test', [ALICE_1]);
     for (const contact of [
       '<sip:bob@lab.test;gr=urn:uuid:bbbb>',
       `<sip:alice@lab.test;gr=${ALICE_1}>;+sip.instance="<${ALICE_2}>"`,

@@ -1,0 +1,200 @@
+/**
+ * What the Participating Function knows of registered devices. A third-party REGISTER says that somebody is registered; then it subscribes
+ * to the registration events of that address (R35), once, and again only after that subscription ended.
+ *
+ *   (none) --REGISTER--> subscribing --2xx--> active --NOTIFY terminated, refresh refused--> (none)
+ *                             \--refused--> (none)
+ */
+import { parseIcsi } from '../main/protocol/feature-tags';
+import { parseInstance } from '../main/protocol/instance-urn';
+import { mergeRegInfo, parseRegInfo, type RegInfo } from '../main/protocol/reginfo';
+import { addressKey } from '../main/protocol/uri';
+import type { NetworkLog } from './clock';
+import { Dialog, newRequest } from './dialog';
+import { paramOf, uriOf } from './header-value';
+import type { SipRequest, SipResponse } from './message';
+import { addressTarget } from './proxy';
+import type { SipServer, Target } from './sip-server';
+import type { ServerTransaction } from './transaction';
+
+/** LAB: what a subscription is asked for, seconds: longer than any registration (cpm-wire: 600000). */
+export const WATCH_SECONDS = 600_000;
+/** TS 24.229 5.4.2.1: refreshed this long before it ends, or at half time when it is shorter than twice that; seconds. */
+export const WATCH_REFRESH_BEFORE_SECONDS = 600;
+
+/** One registered device, as registration events tell it. */
+export interface RegisteredDevice {
+  instanceId: string | null;
+  name: string | null;
+  contact: string;
+  pubGruu: string | null;
+  /** The CPM services it offers. */
+  icsis: string[];
+  /** Contact parameters, names lower case, values unquoted. */
+  params: ReadonlyMap<string, string | null>;
+}
+
+interface Watch {
+  readonly address: string;
+  readonly callId: string;
+  readonly tag: string;
+  dialog: Dialog | null;
+  info: RegInfo | null;
+  refresh: { dispose(): void } | null;
+}
+
+export interface RegistrationWatchDeps {
+  server: SipServer;
+  core: Target;
+  /** The function's own identity, `sip:pf.lab.test`. */
+  identity: string;
+  log?: NetworkLog;
+}
+
+export class RegistrationWatch {
+  readonly #watches = new Map<string, Watch>();
+  readonly #byCallId = new Map<string, Watch>();
+  /** Address -> when the core last said that its registration ends, epoch milliseconds. */
+  readonly #until = new Map<string, number>();
+
+  constructor(private readonly deps: RegistrationWatchDeps) {}
+
+  /** Takes a third-party REGISTER. */
+  registered(transaction: ServerTransaction): void {
+    const { request } = transaction;
+    const address = addressKey(uriOf(request.get('to') ?? ''));
+    const expires = request.get('expires') ?? paramOf(request.get('contact'), 'expires') ?? '';
+    if (address === null || !/^\d{1,10}$/.test(expires)) {
+      transaction.reply(400, { reason: 'A third-party REGISTER names an address and Expires' });
+      return;
+    }
+    transaction.reply(200, { headers: [['Expires', expires]] });
+    if (expires === '0') {
+      this.#until.delete(address);
+      return;
+    }
+    this.#until.set(address, this.deps.server.clock.now() + Number(expires) * 1000);
+    if (!this.#watches.has(address)) this.#subscribe(address);
+  }
+
+  /** Takes an in-dialog NOTIFY; false when it belongs to no subscription of this function. */
+  notified(transaction: ServerTransaction): boolean {
+    const { request } = transaction;
+    const watch = this.#watchOf(request);
+    if (watch === undefined) return false;
+    const refusal = watch.dialog?.receive(request) ?? null;
+    if (refusal !== null) {
+      transaction.reply(refusal);
+      return true;
+    }
+    const read = parseRegInfo(request.body);
+    if (!read.ok) {
+      transaction.reply(400, { reason: `reginfo: ${read.reason}` });
+      return true;
+    }
+    transaction.reply(200);
+    const merged = mergeRegInfo(watch.info, read.value);
+    const state = request.get('subscription-state') ?? '';
+    if (/^\s*terminated/i.test(state)) this.#ended(watch, paramOf(state, 'reason'));
+    else if (merged !== null) watch.info = merged;
+    else if (watch.info !== null) {
+      // A document is missing: a refresh brings a full one (RFC 3680 section 5.2). Until then partial ones say nothing.
+      watch.info = null;
+      this.#refresh(watch);
+    }
+    return true;
+  }
+
+  /** The devices of an address; null when nothing is known (not registered, or nobody told). */
+  devices(address: string): RegisteredDevice[] | null {
+    const key = addressKey(address);
+    const own = key === null ? undefined : this.#watches.get(key);
+    for (const { info } of own === undefined ? this.#watches.values() : [own]) {
+      const registration = info?.registrations.find((one) => addressKey(one.aor) === key);
+      if (registration === undefined) continue;
+      return registration.contacts.map((contact) => ({
+        instanceId: parseInstance(contact.params.get('+sip.instance') ?? ''),
+        name: contact.displayName,
+        contact: contact.uri,
+        pubGruu: contact.pubGruu,
+        icsis: parseIcsi(contact.params.get('+g.3gpp.icsi-ref') ?? ''),
+        params: contact.params,
+      }));
+    }
+    return null;
+  }
+
+  /** Lets go without a word: the network closes. */
+  close(): void {
+    for (const watch of this.#watches.values()) watch.refresh?.dispose();
+    this.#watches.clear();
+    this.#byCallId.clear();
+  }
+
+  #watchOf(request: SipRequest): Watch | undefined {
+    const watch = this.#byCallId.get(request.callId);
+    return watch?.tag === request.toTag ? watch : undefined;
+  }
+
+  #subscribe(address: string): void {
+    const { server, core, identity, log } = this.deps;
+    const request = newRequest('SUBSCRIBE', address, { from: `<${identity}>`, to: `<${address}>`, contact: `<${server.uri}>` })
+      .append('Event', 'reg')
+      .append('Accept', 'application/reginfo+xml')
+      .append('Expires', String(WATCH_SECONDS))
+      .append('P-Asserted-Identity', `<${identity}>`);
+    const watch: Watch = { address, callId: request.callId, tag: request.fromTag ?? '', dialog: null, info: null, refresh: null };
+    this.#watches.set(address, watch);
+    this.#byCallId.set(watch.callId, watch);
+    server.request(request, core, {
+      onFinal: (response) => {
+        if (this.#watches.get(address) !== watch) return;
+        watch.dialog = response.status < 300 ? Dialog.ofSent(server, request, response, (uri) => addressTarget(uri) ?? core) : null;
+        if (watch.dialog !== null) this.#refreshAfter(watch, response);
+        else {
+          log?.('warn', 'the core lets registrations not be watched', { address, status: response.status });
+          this.#forget(watch);
+        }
+      },
+    });
+  }
+
+  #refreshAfter(watch: Watch, response: SipResponse): void {
+    const written = response.get('expires') ?? '';
+    const granted = /^[1-9]\d{0,8}$/.test(written) ? Number(written) : WATCH_SECONDS;
+    const seconds = granted > 2 * WATCH_REFRESH_BEFORE_SECONDS ? granted - WATCH_REFRESH_BEFORE_SECONDS : Math.max(1, granted / 2);
+    watch.refresh?.dispose();
+    watch.refresh = this.deps.server.clock.setTimer(seconds * 1000, () => this.#refresh(watch));
+  }
+
+  #refresh(watch: Watch): void {
+    const { dialog } = watch;
+    if (dialog === null || dialog.state === 'ended') return;
+    const request = dialog
+      .request('SUBSCRIBE')
+      .append('Event', 'reg')
+      .append('Accept', 'application/reginfo+xml')
+      .append('Expires', String(WATCH_SECONDS));
+    dialog.send(request, {
+      onFinal: (response) => {
+        if (this.#watches.get(watch.address) !== watch) return;
+        if (response.status < 300) this.#refreshAfter(watch, response);
+        else this.#ended(watch, 'timeout');
+      },
+    });
+  }
+
+  /** RFC 6665 section 4.1.3: after `deactivated` and `timeout` the watcher may come again; the core still has the address registered. */
+  #ended(watch: Watch, reason: string | null): void {
+    this.#forget(watch);
+    const isRegistered = (this.#until.get(watch.address) ?? 0) > this.deps.server.clock.now();
+    if (isRegistered && (reason === 'deactivated' || reason === 'timeout')) this.#subscribe(watch.address);
+  }
+
+  #forget(watch: Watch): void {
+    watch.refresh?.dispose();
+    if (watch.dialog !== null && watch.dialog.state !== 'ended') watch.dialog.end();
+    this.#byCallId.delete(watch.callId);
+    if (this.#watches.get(watch.address) === watch) this.#watches.delete(watch.address);
+  }
+}
