@@ -9,6 +9,8 @@ export const errorCodes = [
   'account/none', // nobody is signed in
   'account/bad-address', // an address is no SIP or TEL URI
   'account/bad-credentials', // the registrar refuses the password
+  'account/weak-sign-in', // the network offers no way of signing in that is as strong as the person demands
+  'account/unproven-network', // the network cannot prove that it knows the SIM
   'identity/unreadable', // the stored instance ID cannot be read or is damaged
   'profile/in-use', // another process holds this profile
   'storage/full', // the disk is full

@@ -19,6 +19,8 @@ const sentences: Record<ErrorCode, string> = {
   'account/none': 'Nobody is signed in.',
   'account/bad-address': 'The address is no SIP or TEL address.',
   'account/bad-credentials': 'The registrar refuses the password.',
+  'account/weak-sign-in': 'The network offers no sign-in that is as strong as this client demands.',
+  'account/unproven-network': 'The network cannot prove that it knows the SIM.',
   'identity/unreadable': 'The instance ID of this profile cannot be read; put the file back or start with another data folder.',
   'profile/in-use': 'Another process uses this data folder.',
   'storage/full': 'The disk is full.',

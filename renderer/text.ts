@@ -387,6 +387,14 @@ const errorWords: Record<ErrorCode, Words> = {
     title: 'The server did not accept this password',
     body: `${sentence(said)}Check the address and type the password again.`,
   }),
+  'account/weak-sign-in': () => ({
+    title: 'This server signs in less safely than you allow',
+    body: 'Your password was not given away. Ask whoever runs the server for SHA-256, or allow MD5 in the settings of this account.',
+  }),
+  'account/unproven-network': () => ({
+    title: 'This network could not show that it knows your SIM',
+    body: 'Chorus stays away from it. Check the key of the SIM and the address of the server.',
+  }),
   'identity/unreadable': () => ({
     title: 'The identity of this device cannot be read',
     body: 'Chorus does not make a new one by itself, for people would see a stranger. Bring back the profile folder from a copy, or start with another profile.',

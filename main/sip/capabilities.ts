@@ -1,9 +1,13 @@
-/** What a device can do, asked of it by OPTIONS (RFC 3261 section 11; the feature tags of its Contact by RFC 3840). */
+/**
+ * What a device can do, as the feature tags of a Contact (RFC 3840): what this one says of itself in REGISTER and to OPTIONS, and what
+ * another one answers when asked by OPTIONS (RFC 3261 section 11).
+ */
 import type { IncomingResponse } from 'sip.js/lib/core/index.js';
 import { AppError } from '../errors';
-import { ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../protocol/feature-tags';
+import { ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../protocol/feature-tags';
 import { parseInstance } from '../protocol/instance-urn';
-import { parseNameAddr } from '../protocol/uri';
+import { isFeatureParam, parseNameAddr } from '../protocol/uri';
+import { ALLOWED_METHODS } from './normalize';
 import type { Stack } from './stack';
 import type { WireMessage } from './wire-message';
 
@@ -16,6 +20,28 @@ export interface Capabilities {
   deviceName: string | null;
   /** Methods, upper case. */
   methods: string[];
+}
+
+export interface OwnCapabilities {
+  instanceId: string;
+  icsis: readonly string[];
+  deviceName: string;
+  /** Those of other SIP services of the same device. They add to ours and never replace them. */
+  featureTags: ReadonlyMap<string, string | null> | undefined;
+}
+
+/** The feature parameters of this device's Contact. */
+export function capabilityParams({ instanceId, icsis, deviceName, featureTags = new Map() }: OwnCapabilities): Map<string, string | null> {
+  const params = new Map<string, string | null>([[INSTANCE_PARAM, `<${instanceId}>`]]);
+  const services = [...new Set([...icsis, ...parseIcsi(featureTags.get(ICSI_PARAM) ?? '')])];
+  if (services.length > 0) params.set(ICSI_PARAM, icsiValue(services));
+  // RFC 3840 section 10: a string feature stands in angle brackets.
+  if (deviceName !== '') params.set('description', `<${deviceName.replace(/[<>]/g, '')}>`);
+  params.set('methods', ALLOWED_METHODS.join(','));
+  for (const [name, value] of featureTags) {
+    if (isFeatureParam(name) && !params.has(name.toLowerCase())) params.set(name.toLowerCase(), value);
+  }
+  return params;
 }
 
 /** Resolves with the 2xx; rejects with AppError. */

@@ -4,8 +4,10 @@
  */
 import { type Clock, type Disposable, DisposableStore, Emitter, type Logger } from '../base';
 import { AppError } from '../errors';
+import type { DigestHash } from '../protocol/digest';
 import { addressKey, formatUri, parseUri } from '../protocol/uri';
 import type { WireTap } from '../protocol/wire-record';
+import type { AuthScheme, Sim } from './auth';
 import { type Capabilities, queryCapabilities } from './capabilities';
 import { type Connect, createConnect } from './connection';
 import { contactValue, requestUri } from './cpm-request';
@@ -17,6 +19,7 @@ import { type Registration, RegistrationMachine, type RegistrationStore, UNREGIS
 import { ServerLocator } from './server-locator';
 import { Stack } from './stack';
 
+export type { AuthScheme, Sim } from './auth';
 export type { Capabilities } from './capabilities';
 export type { CpmHeaders, RemoteParty } from './cpm-request';
 export type { ByeReason, IncomingInvite, OutgoingInvite, SessionEnd, SipSession, SipSessionState } from './dialog';
@@ -43,6 +46,14 @@ export interface SipAccount {
   expiresSeconds: number;
   /** The services that this device offers. */
   icsis: string[];
+  /** How this client proves who it is; as the network offers when absent. */
+  authScheme?: AuthScheme;
+  /** The weakest Digest that is answered; MD5 when absent. */
+  minAlgorithm?: DigestHash;
+  /** For AKA. */
+  sim?: Sim;
+  /** Feature tags of other SIP services that share the registration. */
+  featureTags?: ReadonlyMap<string, string | null>;
   /** Where Call-ID and CSeq of the registration are kept over restarts; nowhere when absent. */
   registrationState?: RegistrationStore;
 }
@@ -91,11 +102,18 @@ export class SipClient implements Disposable {
       userAgent: deps.userAgent,
       aor: account.aor,
       displayName: account.displayName,
-      username: account.authUser ?? aor.value.user,
-      password: account.password,
+      auth: {
+        username: account.authUser ?? aor.value.user,
+        password: account.password,
+        domain: aor.value.host,
+        scheme: account.authScheme ?? 'auto',
+        minAlgorithm: account.minAlgorithm ?? 'MD5',
+        sim: account.sim ?? null,
+      },
       instanceId: account.instanceId,
       isTarget: (uri) => this.#isTarget(uri),
       contact: (icsis) => this.#contact(icsis),
+      capabilityContact: () => this.#machine.capabilityContact(),
       onInvite: (request, message) => this.onInvite.emit(this.#keep(new IncomingSession(this.#stack, request, message))),
       onPager: (request, message) => receivePager(this.#stack, request, message, this.handleMessage),
     });
@@ -115,7 +133,8 @@ export class SipClient implements Disposable {
       stack: this.#stack,
       clock: deps.clock,
       log: deps.log,
-      connect: (givenUp) => this.#locator.open(givenUp),
+      featureTags: account.featureTags,
+      connect: (givenUp, hop) => this.#locator.open(givenUp, hop),
     });
     this.#machine.onState.on((state) => {
       if (state === 'offline') this.#tempGruus.clear();

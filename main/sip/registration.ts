@@ -12,34 +12,38 @@
  *                                                         |
  *                                                         +--401 again, 403, 404, ...--> [rejected] --register()--> [connecting]
  */
-import type { IncomingResponse } from 'sip.js/lib/core/index.js';
 import { type Clock, type Disposable, Emitter, type Logger } from '../base';
 import { AppError, toAppError } from '../errors';
-import { ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../protocol/feature-tags';
-import { parseInstance, sameInstance } from '../protocol/instance-urn';
-import { addressKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../protocol/uri';
-import { ALLOWED_METHODS } from './normalize';
+import { INSTANCE_PARAM } from '../protocol/feature-tags';
+import { sameInstance } from '../protocol/instance-urn';
+import { formatNameAddr, formatUri, parseNameAddr, parseUri } from '../protocol/uri';
+import { type Binding, headerSeconds, readBindings } from './binding';
+import { capabilityParams } from './capabilities';
+import { Register, type RegistrationStore } from './register';
 import type { Stack } from './stack';
 import { type Flow, KEEPALIVE_INTERVAL_MS } from './transport';
 import type { WireMessage } from './wire-message';
 
+export type { Binding } from './binding';
+export type { RegistrationStore } from './register';
+
 export type RegistrationState = 'offline' | 'connecting' | 'registering' | 'registered' | 'refreshing' | 'waiting' | 'rejected';
 
-/** LAB: the first wait after a failure; each further one doubles it up to the maximum, and 50 to 100 % of that is waited. */
+/** LAB: the first wait after a failure; each further one doubles it up to a maximum, and 50 to 100 % of that is waited. */
 export const RETRY_BASE_MS = 2_000;
 export const RETRY_MAX_MS = 120_000;
+/** LAB: the maximum while nothing can be reached at all: knocking costs nobody much, and the return of a network is seen within 5 s. */
+export const UNREACHABLE_RETRY_MAX_MS = 4_000;
+/** LAB: after a hint that the network has changed, a connection that lives answers a ping within this time. */
+export const PROBE_TIMEOUT_MS = 2_000;
 /** LAB: signing off never holds up the end of the program longer. */
 export const UNREGISTER_TIMEOUT_MS = 2_000;
 /** LAB: a REGISTER is answered within this time, or the flow is given up. */
 export const REGISTER_TIMEOUT_MS = 32_000;
 /** TS 24.229 5.1.1.4: up to here a registration is refreshed at half time, above 600 s before it ends. */
 export const HALF_TIME_LIMIT_SECONDS = 1_200;
-/** LAB: how many times one attempt follows a 423 or 439. */
-export const MAX_ADJUSTMENTS = 3;
 /** Characters of a device name on the wire (cpm-wire 2.1.1). */
 export const MAX_DEVICE_NAME_CHARACTERS = 64;
-/** LAB: CSeqs that are reserved in the store at once. */
-export const CSEQ_BLOCK = 32;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const TRANSITIONS: Record<RegistrationState, readonly RegistrationState[]> = {
@@ -54,18 +58,6 @@ const TRANSITIONS: Record<RegistrationState, readonly RegistrationState[]> = {
 
 /** Refusals that no repetition mends: the person has to act. Every other one is tried again. */
 const LASTING = new Set([400, 401, 402, 403, 404, 405, 406, 407, 410, 413, 414, 415, 416, 420, 421, 488, 493, 494, 600, 603, 604, 606]);
-
-export interface Binding {
-  contact: string;
-  instanceId: string | null;
-  deviceName: string | null;
-  /** Seconds. */
-  expires: number;
-  icsis: string[];
-  params: ReadonlyMap<string, string | null>;
-  pubGruu: string | null;
-  tempGruu: string | null;
-}
 
 export interface Registration {
   readonly state: RegistrationState;
@@ -96,16 +88,8 @@ export interface Registration {
   signOutEverywhere(): Promise<void>;
   /** Stops without a word to the network, in state `rejected` with this error, until `register()`. */
   halt(error: AppError): void;
-  /** The computer has another address, or woke up: connect anew now. */
+  /** The computer may have another network, or woke up: shows now whether the connection lives, and connects anew if it does not. */
   networkChanged(): void;
-}
-
-/** Call-ID and CSeq of the registration, which outlive the process (RFC 3261 section 10.2: one Call-ID, rising CSeq). */
-export interface RegistrationStore {
-  /** Null when nothing was kept for this device. */
-  load(): { callId: string; cseq: number } | null;
-  /** Durable once it returns. Throws when it cannot be kept. */
-  save(state: { callId: string; cseq: number }): void;
 }
 
 export interface RegistrationOptions {
@@ -119,7 +103,10 @@ export interface RegistrationOptions {
   stack: Stack;
   clock: Clock;
   log: Logger;
-  connect(givenUp: AbortSignal): Promise<Flow>;
+  /** Feature tags of other SIP services that share this registration, told with ours (R21). Null is a tag without value. */
+  featureTags?: ReadonlyMap<string, string | null> | undefined;
+  /** A flow to the next hop; to `hop`, where an answer named another one. */
+  connect(givenUp: AbortSignal, hop: string | null): Promise<Flow>;
 }
 
 /** When to refresh a registration of `expires` seconds, in milliseconds from now. */
@@ -140,17 +127,14 @@ export class RegistrationMachine implements Registration, Disposable {
   serviceRoute: string[] = [];
 
   readonly #options: RegistrationOptions;
-  readonly #callId: string;
+  readonly #register: Register;
   #state: RegistrationState = 'offline';
   #deviceName: string;
   #icsis: readonly string[];
-  #cseq = 0;
-  /** A REGISTER has left since the start of the process. */
-  #hasAsked = false;
-  /** CSeqs below this one may be used: it is what the store holds. */
-  #reserved = 0;
-  #requestedExpires: number;
-  #outbound = true;
+  /** When the binding ends unless it is refreshed; epoch milliseconds. */
+  #expiresAt = 0;
+  /** The Contact of the present flow, and those of earlier ones that the registrar still lists: yet to be ended, or ended in vain. */
+  readonly #former = new Map<string, 'current' | 'listed' | 'ended'>();
   #failures = 0;
   #timer: Disposable | null = null;
   #attempt: Promise<void> | null = null;
@@ -160,13 +144,14 @@ export class RegistrationMachine implements Registration, Disposable {
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    const kept = options.store?.load() ?? null;
-    this.#callId = kept?.callId ?? options.clock.uuid();
-    this.#cseq = kept?.cseq ?? 0;
-    this.#reserved = this.#cseq;
     this.#icsis = options.icsis;
     this.#deviceName = options.deviceName;
-    this.#requestedExpires = options.expiresSeconds;
+    const { aor, registrar, expiresSeconds, store, stack, clock, log } = options;
+    this.#register = new Register({
+      ...{ aor, registrar, expiresSeconds, store, stack, clock, log },
+      contacts: (expires) => this.#contacts(expires),
+      reconnect: (hop) => this.#connect(this.#epoch, hop),
+    });
     this.identities = [options.aor];
     options.stack.onFlowLost = (reason) => this.#flowLost(reason);
   }
@@ -206,12 +191,11 @@ export class RegistrationMachine implements Registration, Disposable {
 
   async unregister(): Promise<void> {
     // A REGISTER that was sent may have been granted, even if its 200 has not arrived.
-    const wasBound = this.#hasAsked && this.#state !== 'rejected' && this.#state !== 'offline';
+    const wasBound = this.#register.hasAsked && this.#state !== 'rejected' && this.#state !== 'offline';
     this.#newEpoch();
     if (wasBound && this.#options.stack.flow?.alive) {
       try {
-        const response = await this.#exchange(0, UNREGISTER_TIMEOUT_MS);
-        this.bindings = readBindings(response);
+        this.bindings = readBindings(await this.#register.release(UNREGISTER_TIMEOUT_MS));
       } catch (error) {
         this.#options.log.info('The registrar did not confirm the end of the registration', { error: String(error) });
       }
@@ -221,6 +205,8 @@ export class RegistrationMachine implements Registration, Disposable {
 
   #forget(): void {
     this.#options.stack.detach('signed off');
+    this.#register.hasAsked = false;
+    this.#former.clear();
     this.error = null;
     this.expires = null;
     this.pubGruu = null;
@@ -252,7 +238,7 @@ export class RegistrationMachine implements Registration, Disposable {
     if (!this.usable) throw new AppError('sip/not-registered', { cause: `registration is ${this.#state}` }, 'auto');
     this.#newEpoch();
     try {
-      this.bindings = readBindings(await this.#exchange(0, REGISTER_TIMEOUT_MS, '*'));
+      this.bindings = readBindings(await this.#register.releaseAll(REGISTER_TIMEOUT_MS));
     } catch (error) {
       // Whether the bindings are gone is unknown: another REGISTER settles it.
       this.#start();
@@ -271,6 +257,24 @@ export class RegistrationMachine implements Registration, Disposable {
 
   networkChanged(): void {
     if (this.#state === 'offline' || this.#state === 'rejected') return;
+    const { flow } = this.#options.stack;
+    if (this.#state !== 'registered' || !flow?.alive) {
+      this.#connectAnew();
+      return;
+    }
+    const epoch = this.#epoch;
+    const judge = (isAlive: boolean) => {
+      if (epoch !== this.#epoch || this.#state !== 'registered') return;
+      if (!isAlive) this.#connectAnew();
+      else if (this.#options.clock.now() >= this.#expiresAt) this.#start();
+    };
+    flow.probe(PROBE_TIMEOUT_MS).then(judge, (error: unknown) => {
+      this.#options.log.debug('A connection could not be probed', { error: String(error) });
+      judge(false);
+    });
+  }
+
+  #connectAnew(): void {
     this.#newEpoch();
     this.#options.stack.detach('the network has changed');
     if (this.#state !== 'waiting') this.#wait(new AppError('net/unreachable', { cause: 'the network has changed' }, 'auto'), 0);
@@ -300,18 +304,16 @@ export class RegistrationMachine implements Registration, Disposable {
     try {
       if (!stack.flow?.alive) {
         this.#transition('connecting');
-        this.#connecting = new AbortController();
-        const flow = await this.#options.connect(this.#connecting.signal);
-        if (epoch !== this.#epoch) {
-          flow.dispose();
-          throw new AppError('sip/not-registered', { cause: 'the attempt was given up' }, 'auto');
-        }
-        stack.attach(flow);
+        this.#register.reset();
+        await this.#connect(epoch, null);
       }
       this.#transition(this.#state === 'registered' ? 'refreshing' : 'registering');
-      const response = await this.#exchange(this.#requestedExpires, REGISTER_TIMEOUT_MS);
-      if (epoch !== this.#epoch) throw new AppError('sip/not-registered', { cause: 'the attempt was given up' }, 'auto');
-      const granted = this.#learn(response);
+      let response = await this.#bind(epoch);
+      let granted = this.#learn(response);
+      if ([...this.#former.values()].includes('listed')) {
+        response = await this.#bind(epoch);
+        granted = this.#learn(response);
+      }
       this.#failures = 0;
       this.error = null;
       this.#timer = clock.setTimer(refreshDelayMs(granted), () => this.#start());
@@ -324,11 +326,26 @@ export class RegistrationMachine implements Registration, Disposable {
     }
   }
 
+  async #connect(epoch: number, hop: string | null): Promise<void> {
+    this.#connecting = new AbortController();
+    const flow = await this.#options.connect(this.#connecting.signal, hop);
+    if (epoch !== this.#epoch) {
+      flow.dispose();
+      throw new AppError('sip/not-registered', { cause: 'the attempt was given up' }, 'auto');
+    }
+    this.#options.stack.attach(flow);
+  }
+
+  async #bind(epoch: number): Promise<WireMessage> {
+    const response = await this.#register.bind(REGISTER_TIMEOUT_MS);
+    if (epoch !== this.#epoch) throw new AppError('sip/not-registered', { cause: 'the attempt was given up' }, 'auto');
+    return response;
+  }
+
   #failed(error: AppError): void {
     const { stack, log } = this.#options;
     const status = error.detail.status ?? 0;
-    const lasting =
-      error.code === 'account/bad-credentials' || (error.code === 'sip/rejected' && error.retry !== 'auto' && LASTING.has(status));
+    const lasting = error.code.startsWith('account/') || (error.code === 'sip/rejected' && error.retry !== 'auto' && LASTING.has(status));
     log.info('The registration failed', { code: error.code, status, lasting });
     if (lasting) {
       stack.detach('the registrar refused');
@@ -336,9 +353,10 @@ export class RegistrationMachine implements Registration, Disposable {
       this.#transition('rejected');
       return;
     }
-    // A registrar that does not answer over this flow may do so over another.
-    if (error.code === 'net/timeout') stack.detach('no answer');
-    const step = Math.min(RETRY_BASE_MS * 2 ** Math.min(this.#failures, 16), RETRY_MAX_MS);
+    // A registrar that does not answer over this flow, or whose edge has lost it (RFC 5626 section 11.1), may answer over another.
+    if (error.code === 'net/timeout' || status === 430) stack.detach('no answer');
+    const longest = error.code === 'net/unreachable' ? UNREACHABLE_RETRY_MAX_MS : RETRY_MAX_MS;
+    const step = Math.min(RETRY_BASE_MS * 2 ** Math.min(this.#failures, 16), longest);
     this.#failures += 1;
     const jittered = step * (0.5 + 0.5 * this.#options.clock.random());
     this.#wait(error, Math.max(jittered, error.detail.retryAfterMs ?? 0));
@@ -366,95 +384,34 @@ export class RegistrationMachine implements Registration, Disposable {
     this.retryAt = null;
   }
 
-  /** One REGISTER to its 200, following 423 and 439. `expires` 0 ends this device's binding and no other. */
-  async #exchange(expires: number, timeoutMs: number, contact?: '*'): Promise<WireMessage> {
-    let wanted = expires;
-    for (let adjustments = 0; ; adjustments += 1) {
-      const outcome = await this.#send(wanted, timeoutMs, contact);
-      if (outcome.ok) return outcome.response;
-      const { response, error } = outcome;
-      const status = error.detail.status;
-      const minimum = Number(/^\d{1,9}$/.exec(response?.first('min-expires') ?? '')?.[0] ?? 0);
-      if (adjustments < MAX_ADJUSTMENTS && status === 423 && expires > 0 && minimum > wanted) {
-        wanted = minimum;
-        this.#requestedExpires = minimum;
-      } else if (adjustments < MAX_ADJUSTMENTS && status === 439 && this.#outbound) {
-        // The edge cannot do RFC 5626: the instance alone must do.
-        this.#outbound = false;
-      } else {
-        throw error;
-      }
-    }
+  /** This device's Contact, and those of its earlier flows that the registrar still lists, each with the instance (R7). */
+  #contacts(expires: number): string[] {
+    const params = new Map<string, string | null>([...this.#featureParams(), ['expires', String(expires)]]);
+    if (this.#register.outbound) params.set('reg-id', '1');
+    const own = formatNameAddr({ displayName: this.#shownName, uri: this.flowContact(), params });
+    const former = [...this.#former].filter(([, state]) => state === 'listed').map(([uri]) => uri);
+    if (expires === 0) return [own];
+    for (const uri of former) this.#former.set(uri, 'ended');
+    const ended = new Map([
+      [INSTANCE_PARAM, `<${this.#options.instanceId}>`],
+      ['expires', '0'],
+    ]);
+    return [own, ...former.map((uri) => formatNameAddr({ displayName: null, uri, params: ended }))];
   }
 
-  #send(
-    expires: number,
-    timeoutMs: number,
-    contact?: '*',
-  ): Promise<{ ok: true; response: WireMessage } | { ok: false; error: AppError; response: WireMessage | null }> {
-    const { stack, aor, registrar, clock } = this.#options;
-    this.#takeCseq();
-    this.#hasAsked = true;
-    const request = stack.request('REGISTER', {
-      target: registrar,
-      to: aor,
-      callId: this.#callId,
-      cseq: this.#cseq,
-      optionTags: this.#outbound ? ['path', 'gruu', 'outbound'] : ['path', 'gruu'],
-      headers: [
-        ['Contact', contact ?? this.#contact(expires)],
-        ['Expires', String(expires)],
-        ['Allow', ALLOWED_METHODS.join(', ')],
-      ],
-    });
-    const repeated = stack.auth.repeated('REGISTER', registrar);
-    if (repeated !== null) request.setHeader('authorization', repeated);
-    return new Promise((resolve) => {
-      const settle = (outcome: Parameters<typeof resolve>[0]) => {
-        timer.dispose();
-        tracked.dispose();
-        // sip.js raises the number itself when it repeats a challenged request.
-        this.#cseq = Math.max(this.#cseq, request.cseq);
-        resolve(outcome);
-      };
-      const fail = (error: AppError) => settle({ ok: false, error, response: null });
-      const timer = clock.setTimer(timeoutMs, () => fail(new AppError('net/timeout', { cause: 'no answer to REGISTER' }, 'auto')));
-      const tracked = stack.track(fail);
-      const refused = ({ message }: IncomingResponse) =>
-        settle({ ok: false, error: stack.failure(message, request), response: stack.original(message) });
-      stack.core.register(request, {
-        onAccept: ({ message }) => {
-          const response = stack.original(message);
-          if (response === null) fail(new AppError('internal', { cause: 'a 200 of nobody' }));
-          else settle({ ok: true, response });
-        },
-        onReject: refused,
-        onRedirect: refused,
-      });
-    });
+  get #shownName(): string {
+    return this.#deviceName.slice(0, MAX_DEVICE_NAME_CHARACTERS);
   }
 
-  /** Whole blocks of CSeqs are reserved in the store, before the first of them is used: a crash may leave a gap, never a repetition. */
-  #takeCseq(): void {
-    this.#cseq += 1;
-    // sip.js raises the number by itself when it repeats a challenged request, twice at most.
-    if (this.#cseq + 2 < this.#reserved) return;
-    this.#reserved = this.#cseq + CSEQ_BLOCK;
-    this.#options.store?.save({ callId: this.#callId, cseq: this.#reserved });
+  #featureParams(): Map<string, string | null> {
+    const { instanceId, featureTags } = this.#options;
+    return capabilityParams({ instanceId, icsis: this.#icsis, deviceName: this.#shownName, featureTags });
   }
 
-  /** The Contact of REGISTER is the flow's own address, never a GRUU, which a registrar must refuse (RFC 5627 section 5.1). */
-  #contact(expires: number): string {
-    const { instanceId } = this.#options;
-    const name = this.#deviceName.slice(0, MAX_DEVICE_NAME_CHARACTERS);
-    const params = new Map<string, string | null>([[INSTANCE_PARAM, `<${instanceId}>`]]);
-    if (this.#outbound) params.set('reg-id', '1');
-    params.set('expires', String(expires));
-    if (this.#icsis.length > 0) params.set(ICSI_PARAM, icsiValue(this.#icsis));
-    // RFC 3840 section 10: a string feature stands in angle brackets.
-    if (name !== '') params.set('description', `<${name.replace(/[<>]/g, '')}>`);
-    params.set('methods', ALLOWED_METHODS.join(','));
-    return formatNameAddr({ displayName: name, uri: this.flowContact(), params });
+  /** The Contact that answers OPTIONS: everything that the registration says of this device. */
+  capabilityContact(): string {
+    const uri = this.pubGruu ?? this.flowContact();
+    return formatNameAddr({ displayName: this.#shownName, uri, params: this.#featureParams() });
   }
 
   /** Where this device is reached over its flow. */
@@ -471,15 +428,19 @@ export class RegistrationMachine implements Registration, Disposable {
   #learn(response: WireMessage): number {
     const { instanceId, log, aor } = this.#options;
     this.bindings = readBindings(response);
-    const here = addressKey(this.flowContact());
+    const here = this.flowContact();
+    const isOurs = (binding: Binding) => binding.instanceId !== null && sameInstance(binding.instanceId, instanceId);
     const own =
-      this.bindings.find((binding) => binding.instanceId !== null && sameInstance(binding.instanceId, instanceId)) ??
-      this.bindings.find((binding) => binding.instanceId === null && addressKey(binding.contact) === here);
+      this.bindings.find((binding) => isOurs(binding) && sameContact(binding.contact, here)) ??
+      this.bindings.find(isOurs) ??
+      this.bindings.find((binding) => binding.instanceId === null && sameContact(binding.contact, here));
     if (own === undefined) log.warn('The registrar does not list this device in its 200');
-    const header = Number(/^\d{1,9}$/.exec(response.first('expires') ?? '')?.[0] ?? Number.NaN);
-    const granted = own !== undefined && own.expires > 0 ? own.expires : Number.isNaN(header) ? this.#requestedExpires : header;
+    const granted =
+      own !== undefined && own.expires > 0 ? own.expires : (headerSeconds(response, 'expires') ?? this.#register.requestedExpires);
+    this.#noteFormer(here);
     if (granted <= 0) throw new AppError('sip/malformed', { status: 200, cause: 'the registrar granted no time' }, 'auto');
     this.expires = granted;
+    this.#expiresAt = this.#options.clock.now() + granted * 1000;
     this.pubGruu = own?.pubGruu ?? null;
     this.tempGruu = own?.tempGruu ?? null;
     this.serviceRoute = response.list('service-route');
@@ -487,6 +448,18 @@ export class RegistrationMachine implements Registration, Disposable {
     const identities = associated.flatMap((value) => (value.ok ? [value.value.uri] : []));
     this.identities = identities.length > 0 ? identities : [aor];
     return granted;
+  }
+
+  /** A registrar that tells bindings apart by their Contact keeps those of flows that are gone (RFC 3261 section 10.3): they are ours to end. */
+  #noteFormer(here: string): void {
+    const { instanceId } = this.#options;
+    const maybeOurs = this.bindings.filter((binding) => binding.instanceId === null || sameInstance(binding.instanceId, instanceId));
+    for (const [uri, state] of [...this.#former]) {
+      const isListed = maybeOurs.some((binding) => sameContact(binding.contact, uri));
+      if (!isListed || sameContact(uri, here)) this.#former.delete(uri);
+      else if (state === 'current') this.#former.set(uri, 'listed');
+    }
+    this.#former.set(here, 'current');
   }
 
   #transition(to: RegistrationState): void {
@@ -498,33 +471,19 @@ export class RegistrationMachine implements Registration, Disposable {
   }
 }
 
-/** Every binding of a 200 to REGISTER. One unreadable Contact does not hide the others. */
-export function readBindings(response: WireMessage): Binding[] {
-  const header = Number(/^\d{1,9}$/.exec(response.first('expires') ?? '')?.[0] ?? 0);
-  return response.list('contact').flatMap((value) => {
-    const contact = parseNameAddr(value);
-    return contact.ok && contact.value.uri !== '*' ? [readBinding(contact.value, header)] : [];
-  });
-}
-
-function readBinding({ displayName, uri, params }: NameAddr, defaultExpires: number): Binding {
-  const instance = params.get(INSTANCE_PARAM);
-  const description = params.get('description')?.replace(/^<|>$/g, '');
-  const expires = /^\d{1,9}$/.exec(params.get('expires') ?? '')?.[0];
-  return {
-    contact: uri,
-    instanceId: instance ? parseInstance(instance) : null,
-    deviceName: displayName ?? (description || null),
-    expires: expires === undefined ? defaultExpires : Number(expires),
-    icsis: parseIcsi(params.get(ICSI_PARAM) ?? ''),
-    params,
-    pubGruu: params.get('pub-gruu') ?? null,
-    tempGruu: params.get('temp-gruu') ?? null,
+/** Whether two Contact URIs are one place: user, host and port. */
+function sameContact(left: string, right: string): boolean {
+  const place = (text: string) => {
+    const uri = parseUri(text);
+    if (!uri.ok || (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips')) return null;
+    return `${uri.value.user ?? ''}@${uri.value.host.toLowerCase()}:${uri.value.port ?? ''}`;
   };
+  const one = place(left);
+  return one !== null && one === place(right);
 }
 
 /** RFC 5626 section 5.4: how often the registrar wants to hear from the flow. */
 function flowTimerMs(response: WireMessage): number {
-  const seconds = Number(/^\d{1,6}$/.exec(response.first('flow-timer') ?? '')?.[0] ?? 0);
+  const seconds = headerSeconds(response, 'flow-timer') ?? 0;
   return seconds > 0 ? seconds * 1000 : KEEPALIVE_INTERVAL_MS;
 }

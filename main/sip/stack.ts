@@ -16,7 +16,7 @@ import {
 } from 'sip.js/lib/core/index.js';
 import { type Clock, type Disposable, disposable, type Logger } from '../base';
 import { AppError, type ErrorDetail, type Retry } from '../errors';
-import { Authenticator } from './auth';
+import { type AuthAccount, Authenticator } from './auth';
 import { encodeAnswer, Normalizer } from './normalize';
 import type { Flow } from './transport';
 import { headerLine, latin1, parseWireMessage, type WireMessage } from './wire-message';
@@ -28,13 +28,14 @@ export interface StackOptions {
   /** Address of record, such as `sip:alice@lab.test`. */
   aor: string;
   displayName: string;
-  username: string;
-  password: string;
+  auth: AuthAccount;
   instanceId: string;
   /** Whether a Request-URI outside a dialog reaches this device. */
   isTarget(uri: string): boolean;
   /** The Contact value of a request or response; `icsis` are the services of its session, all of the client's when absent. */
   contact(icsis?: readonly string[]): string;
+  /** The Contact value that answers OPTIONS. */
+  capabilityContact(): string;
   onInvite(request: IncomingInviteRequest, message: WireMessage): void;
   onPager(request: IncomingMessageRequest, message: WireMessage): void;
 }
@@ -83,21 +84,18 @@ export class Stack implements Disposable {
       instanceId: options.instanceId,
       isTarget: (uri) => options.isTarget(uri),
       isOwnCall: (callId) => [...this.#core.userAgentClients.values()].some((client) => client.message.callId === callId),
-      contact: () => options.contact(),
+      contact: () => options.capabilityContact(),
     });
     this.#loggerFactory.builtinEnabled = false;
     this.#loggerFactory.connector = (level, category, _label, content) => {
       if (level === 'error' || level === 'warn') this.log.debug(`sip.js ${category}: ${String(content)}`);
     };
-    this.auth = new Authenticator(
-      { username: options.username, password: options.password },
-      {
-        clock: options.clock,
-        loggerFactory: this.#loggerFactory,
-        currentResponse: () => this.#current,
-        wireUri: (uri) => this.#normalizer.reveal(uri),
-      },
-    );
+    this.auth = new Authenticator(options.auth, {
+      clock: options.clock,
+      loggerFactory: this.#loggerFactory,
+      currentResponse: () => this.#current,
+      wireUri: (uri) => this.#normalizer.reveal(uri),
+    });
     this.#core = this.#createCore();
   }
 

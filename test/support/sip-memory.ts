@@ -1,7 +1,7 @@
 import type { Logger } from '../../main/base';
 import type { AppError } from '../../main/errors';
 import { type SipAccount, SipClient } from '../../main/sip/client';
-import type { Connect, Connection } from '../../main/sip/connection';
+import type { Connect, Connection, NextHop } from '../../main/sip/connection';
 import { Framer } from '../../main/sip/framer';
 import { parseWireMessage, type WireMessage } from '../../main/sip/wire-message';
 import { settled, VirtualClock } from './virtual-clock';
@@ -28,6 +28,8 @@ export class MemoryServer {
   pings = 0;
   pongs = 0;
   connections = 0;
+  /** Where the client meant to go, a connection each. */
+  readonly hops: NextHop[] = [];
   /** Set to refuse connections. */
   refuse: AppError | null = null;
   /** Answers pings as RFC 5626 wants. */
@@ -40,8 +42,9 @@ export class MemoryServer {
   #connection: Connection | null = null;
   #tags = 0;
 
-  readonly connect: Connect = async () => {
+  readonly connect: Connect = async (hop) => {
     if (this.refuse !== null) throw this.refuse;
+    this.hops.push(hop);
     this.connections += 1;
     const framer = new Framer();
     let open = true;
@@ -179,16 +182,15 @@ export interface MemoryLab {
 const open = new Set<SipClient>();
 
 /** A client and the server it talks to. `closeMemoryLabs` lets them go. */
-export function memoryLab(changes: Partial<SipAccount> = {}, log: Logger = silent): MemoryLab {
-  const clock = new VirtualClock();
+export function memoryLab(changes: Partial<SipAccount> = {}, log: Logger = silent, clock = new VirtualClock()): MemoryLab {
   const server = new MemoryServer();
   const client = new SipClient(account(changes), { clock, log, userAgent: 'Chorus/test', connect: server.connect });
   open.add(client);
   return { clock, server, client };
 }
 
-export async function registeredLab(changes: Partial<SipAccount> = {}): Promise<MemoryLab> {
-  const lab = memoryLab(changes);
+export async function registeredLab(changes: Partial<SipAccount> = {}, clock = new VirtualClock()): Promise<MemoryLab> {
+  const lab = memoryLab(changes, silent, clock);
   await lab.client.registration.register();
   await settled();
   return lab;

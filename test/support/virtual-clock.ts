@@ -42,6 +42,12 @@ export class VirtualClock implements Clock {
     return this.#timers.size;
   }
 
+  /** The wall clock moves on and no timer runs, as while a computer sleeps. */
+  sleep(ms: number): void {
+    this.#now += ms;
+    for (const timer of this.#timers.values()) timer.at += ms;
+  }
+
   /** Moves time on, running every timer that falls due on the way at its own time, and what each sets off, before the next. */
   async advance(ms: number): Promise<void> {
     const target = this.#now + ms;

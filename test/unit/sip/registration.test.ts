@@ -3,7 +3,15 @@ import { AppError } from '../../../main/errors';
 import { icsiValue } from '../../../main/protocol/feature-tags';
 import { parseNameAddr } from '../../../main/protocol/uri';
 import type { RegistrationState } from '../../../main/sip/client';
-import { CSEQ_BLOCK, RETRY_BASE_MS, RETRY_MAX_MS, refreshDelayMs, UNREGISTER_TIMEOUT_MS } from '../../../main/sip/registration';
+import { CSEQ_BLOCK } from '../../../main/sip/register';
+import {
+  PROBE_TIMEOUT_MS,
+  RETRY_BASE_MS,
+  RETRY_MAX_MS,
+  refreshDelayMs,
+  UNREACHABLE_RETRY_MAX_MS,
+  UNREGISTER_TIMEOUT_MS,
+} from '../../../main/sip/registration';
 import { KEEPALIVE_INTERVAL_MS, PONG_TIMEOUT_MS } from '../../../main/sip/transport';
 import {
   closeMemoryLabs,
@@ -16,7 +24,7 @@ import {
   registered,
   registeredLab,
 } from '../../support/sip-memory';
-import { settled } from '../../support/virtual-clock';
+import { settled, VirtualClock } from '../../support/virtual-clock';
 
 afterEach(closeMemoryLabs);
 
@@ -317,7 +325,7 @@ describe('halt', () => {
 });
 
 describe('the life of a registration', () => {
-  it('no connection: net/unreachable, then waits longer and longer, with jitter, and recovers', async () => {
+  it('no connection: net/unreachable, then knocks again and again, with jitter, and sees the return within 5 s', async () => {
     const lab = memoryLab();
     const states = watch(lab);
     lab.server.refuse = new AppError('net/unreachable', { cause: 'ECONNREFUSED' }, 'auto');
@@ -330,15 +338,29 @@ describe('the life of a registration', () => {
       await lab.clock.advance(wait);
     }
     waits.forEach((wait, attempt) => {
-      const step = Math.min(RETRY_BASE_MS * 2 ** attempt, RETRY_MAX_MS);
+      const step = Math.min(RETRY_BASE_MS * 2 ** attempt, UNREACHABLE_RETRY_MAX_MS);
       expect(wait).toBeGreaterThanOrEqual(step / 2);
       expect(wait).toBeLessThanOrEqual(step);
     });
     lab.server.refuse = null;
-    await lab.clock.advance(RETRY_MAX_MS);
+    await lab.clock.advance(5_000);
     expect(lab.client.registration.state).toBe('registered');
     expect(states.slice(0, 3)).toEqual(['connecting', 'waiting', 'connecting']);
     expect(lab.client.registration.error).toBeNull();
+  });
+
+  it('a registrar that fails is left alone longer and longer, with jitter', async () => {
+    const lab = memoryLab();
+    lab.server.onRequest = (request, server) => server.reply(request, { status: 503, reason: 'Busy' });
+    await lab.client.registration.register().catch(() => undefined);
+    for (let attempt = 0; attempt < 9; attempt += 1) {
+      const wait = (lab.client.registration.retryAt ?? 0) - lab.clock.now();
+      const step = Math.min(RETRY_BASE_MS * 2 ** attempt, RETRY_MAX_MS);
+      expect(wait).toBeGreaterThanOrEqual(step / 2);
+      expect(wait).toBeLessThanOrEqual(step);
+      await lab.clock.advance(wait);
+    }
+    expect(lab.server.requests('REGISTER')).toHaveLength(10);
   });
 
   it('503 with Retry-After: waits at least that long', async () => {
@@ -406,11 +428,51 @@ describe('the life of a registration', () => {
     expect(lab.server.pongs).toBe(1);
   });
 
-  it('networkChanged connects anew at once', async () => {
+  it('networkChanged with a connection that lives costs a ping and nothing else', async () => {
     const lab = await registeredLab();
     lab.client.registration.networkChanged();
-    await lab.clock.advance(0);
-    expect(lab.server.connections).toBe(2);
+    await lab.clock.advance(PROBE_TIMEOUT_MS);
+    expect(lab.server.pings).toBe(1);
+    expect(lab.server.connections).toBe(1);
+    expect(lab.server.requests('REGISTER')).toHaveLength(1);
+    expect(lab.client.registration.state).toBe('registered');
+  });
+
+  it('networkChanged with a connection that is dead without saying so: registered anew within 5 s, as the same binding', async () => {
+    const lab = await registeredLab();
+    lab.server.answersPings = false;
+    const states = watch(lab);
+    lab.client.registration.networkChanged();
+    await lab.clock.advance(PROBE_TIMEOUT_MS);
+    expect(states).toEqual(['waiting', 'connecting', 'registering', 'registered']);
+    const [first, second] = lab.server.requests('REGISTER');
+    expect(second?.first('call-id')).toBe(first?.first('call-id'));
+    expect(second?.first('contact')).toContain(`+sip.instance="<${INSTANCE}>";`);
+    expect(second?.first('contact')).toContain('reg-id=1');
+  });
+
+  it('networkChanged after a sleep that outlasted the binding: registers at once over the connection that lives', async () => {
+    const clock = new VirtualClock();
+    const lab = await registeredLab({}, clock);
+    clock.sleep(4_000_000);
+    lab.client.registration.networkChanged();
+    await settled();
+    expect(lab.server.requests('REGISTER')).toHaveLength(2);
+    expect(lab.server.connections).toBe(1);
+    expect(lab.client.registration.state).toBe('registered');
+  });
+
+  it('networkChanged while waiting connects now, and the waits begin anew', async () => {
+    const lab = memoryLab();
+    lab.server.refuse = new AppError('net/unreachable', {}, 'auto');
+    await lab.client.registration.register().catch(() => undefined);
+    await lab.clock.advance(60_000);
+    lab.client.registration.networkChanged();
+    await settled();
+    expect((lab.client.registration.retryAt ?? 0) - lab.clock.now()).toBeLessThanOrEqual(RETRY_BASE_MS);
+    lab.server.refuse = null;
+    lab.client.registration.networkChanged();
+    await settled();
     expect(lab.client.registration.state).toBe('registered');
   });
 
