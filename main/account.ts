@@ -2,6 +2,7 @@
 import type {
   AccountValue,
   AppEventBody,
+  CapabilityName,
   DeviceValue,
   IdentityValue,
   PersonValue,
@@ -9,8 +10,10 @@ import type {
   RegistrationValue,
 } from '../preload/contract';
 import { type Clock, DisposableStore, drop, type Logger } from './base';
-import { devicesOf } from './cpm/devices';
+import { DeviceControl, defaultTestText } from './cpm/device-control';
+import { DeviceList } from './cpm/devices';
 import { Messenger } from './cpm/messenger';
+import { AppError } from './errors';
 import type { History } from './history/history';
 import { MsrpEndpoint } from './msrp/endpoint';
 import { ICSI } from './protocol/feature-tags';
@@ -18,8 +21,11 @@ import { nickname } from './protocol/instance-urn';
 import type { WireTap } from './protocol/wire-record';
 import { SipClient } from './sip/client';
 
-/** The services that this version offers, and so the feature tags that it registers (R25). */
-const services = [ICSI.session, ICSI.group, ICSI.msg];
+/** The services that this version can offer, and so the feature tags that it registers (R25). */
+const services: Partial<Record<CapabilityName, readonly string[]>> = { session: [ICSI.session, ICSI.group], pager: [ICSI.msg] };
+
+/** How long after the answer to another device's request this one signs itself out: the answer shall get through. */
+const signOutDelayMs = 100;
 
 /** What it takes to sign in. */
 export interface Credentials {
@@ -34,6 +40,8 @@ export interface Credentials {
   deviceName: string;
   instanceId: string;
   expiresSeconds: number;
+  /** Of the services that this version can offer, those that this device does not: names of capabilities. */
+  servicesOff: readonly string[];
 }
 
 export interface AccountDeps {
@@ -45,6 +53,8 @@ export interface AccountDeps {
   knownPeople: readonly PersonValue[];
   preferences(): PreferencesValue;
   announce(event: AppEventBody): void;
+  /** This device was signed out: keeps that it was, before anybody is answered. */
+  signedOut(): void;
 }
 
 export class Account {
@@ -54,12 +64,19 @@ export class Account {
   readonly #sip: SipClient;
   readonly #msrp: MsrpEndpoint;
   readonly #disposables = new DisposableStore();
+  readonly #devices: DeviceList;
+  readonly #control: DeviceControl;
   #deviceName: string;
+  #servicesOff: ReadonlySet<string>;
+  /** Who signed this device out; null for nobody known. */
+  #signedOutBy: string | null = null;
+  #isSignedOut = false;
 
   constructor(credentials: Credentials, deps: AccountDeps) {
     this.#credentials = credentials;
     this.#deps = deps;
     this.#deviceName = credentials.deviceName;
+    this.#servicesOff = new Set(credentials.servicesOff);
     const shared = { clock: deps.clock, log: deps.log, ...(deps.tap === null ? {} : { tap: deps.tap }) };
     this.#sip = new SipClient(
       {
@@ -72,7 +89,7 @@ export class Account {
         instanceId: credentials.instanceId,
         deviceName: credentials.deviceName,
         expiresSeconds: credentials.expiresSeconds,
-        icsis: services,
+        icsis: this.#icsis,
       },
       { ...shared, userAgent: deps.userAgent },
     );
@@ -91,9 +108,41 @@ export class Account {
       isRegistered: () => this.isRegistered,
       announce: deps.announce,
     });
-    this.#sip.handleMessage = (pager) => this.messenger.receivePager(pager);
-    this.#disposables.add(this.#sip.onInvite.on((invite) => this.messenger.receiveInvite(invite)));
+    const self = { aor: credentials.aor, instanceId: credentials.instanceId, deviceName: () => this.#deviceName };
+    this.#control = new DeviceControl({
+      clock: deps.clock,
+      log: deps.log,
+      sip: this.#sip,
+      self,
+      signOut: async (by) => {
+        deps.signedOut();
+        this.#devices.leave();
+        deps.clock.setTimer(signOutDelayMs, () => this.#signOutHere(by));
+      },
+    });
+    this.#sip.handleMessage = async (pager) => (await this.#control.receive(pager)) ?? this.messenger.receivePager(pager);
+    this.#disposables.add(
+      this.#sip.onInvite.on((invite) => {
+        // What is not offered is not answered either (R76), should the network ask all the same.
+        if (this.#servicesOff.has('session')) drop(invite.reject(488, 'Not Acceptable Here'), deps.log, 'refusing an invitation');
+        else this.messenger.receiveInvite(invite);
+      }),
+    );
     this.#disposables.add(this.#sip.registration.onState.on(() => this.#registrationChanged()));
+    this.#devices = this.#disposables.add(
+      new DeviceList({
+        clock: deps.clock,
+        log: deps.log,
+        registration: this.#sip.registration,
+        subscribe: () => this.#sip.subscribeRegistration(),
+        self,
+        changed: () => deps.announce({ event: 'devices', devices: this.devices }),
+        signedOut: () => {
+          deps.signedOut();
+          this.#signOutHere(null);
+        },
+      }),
+    );
   }
 
   get value(): AccountValue {
@@ -108,6 +157,10 @@ export class Account {
 
   get registration(): RegistrationValue {
     const { state, expires, bindings, retryAt, error } = this.#sip.registration;
+    if (this.#isSignedOut && state === 'offline') {
+      const reason = this.#signedOutBy === null ? {} : { reason: this.#signedOutBy };
+      return { state, bindings: bindings.length, error: new AppError('account/signed-out', reason, 'user').toValue() };
+    }
     return {
       state,
       bindings: bindings.length,
@@ -118,7 +171,27 @@ export class Account {
   }
 
   get devices(): DeviceValue[] {
-    return devicesOf(this.#sip.registration.bindings, { instanceId: this.#credentials.instanceId, deviceName: this.#deviceName });
+    return this.#devices.values;
+  }
+
+  /** The devices, asked for where the network does not tell by itself. */
+  async freshDevices(): Promise<DeviceValue[]> {
+    await this.#devices.refresh();
+    return this.#devices.values;
+  }
+
+  /** Another computer is registered with this device's ID. */
+  get isDuplicated(): boolean {
+    return this.#devices.duplicate !== null || this.#sip.registration.error?.code === 'identity/duplicate';
+  }
+
+  get isSignedOut(): boolean {
+    return this.#isSignedOut;
+  }
+
+  /** Nothing goes on here until the person signs in again. */
+  get isEnded(): boolean {
+    return this.#isSignedOut || this.#sip.registration.state === 'rejected';
   }
 
   get identity(): IdentityValue {
@@ -129,10 +202,12 @@ export class Account {
 
   /** Registers; resolves after the final answer. @throws AppError what the registrar or the network said */
   async register(): Promise<void> {
+    this.#isSignedOut = false;
     await this.#sip.registration.register();
   }
 
   async unregister(): Promise<void> {
+    this.#devices.leave();
     await this.#sip.registration.unregister();
   }
 
@@ -152,6 +227,66 @@ export class Account {
       throw error;
     }
     this.#deps.announce({ event: 'account', account: this.value });
+  }
+
+  /** @throws AppError device/unknown, net/*, sip/* */
+  testDevice(instanceId: string, text = defaultTestText): Promise<{ message: string; by: 'gruu' | 'instance'; tookMs: number }> {
+    return this.#control.test(this.#device(instanceId), text);
+  }
+
+  /** @throws AppError device/refuses, device/unknown, net/*, sip/* */
+  async signOutDevice(instanceId: string): Promise<void> {
+    const device = this.#device(instanceId);
+    if (device.self) throw new AppError('ipc/refused', { cause: 'this device is not another one' });
+    await this.#control.signOut(device);
+    // It has agreed, and goes in a moment; who is told by lists alone asks then.
+    this.#deps.clock.setTimer(signOutDelayMs * 10, () => drop(this.#devices.refresh(), this.#deps.log, 'looking at the devices'));
+  }
+
+  /** Ends every registration of the address. @throws AppError what the network said; nothing is ended then */
+  async signOutEverywhere(): Promise<void> {
+    this.#devices.leave();
+    await this.#sip.registration.signOutEverywhere();
+    this.#deps.signedOut();
+    this.wasSignedOut(null);
+  }
+
+  /** Shows this device as signed out, by another one of this name. */
+  wasSignedOut(by: string | null): void {
+    this.#isSignedOut = true;
+    this.#signedOutBy = by;
+    this.#deps.announce({ event: 'registration', ...this.registration });
+  }
+
+  /** Offers a service or stops offering it, and says so at once; returns what is not offered. @throws AppError */
+  async setCapability(name: CapabilityName, on: boolean): Promise<string[]> {
+    if (services[name] === undefined) throw new AppError('ipc/refused', { cause: `this version cannot offer ${name}` });
+    const before = this.#servicesOff;
+    this.#servicesOff = new Set([...before].filter((other) => other !== name).concat(on ? [] : [name]));
+    try {
+      await this.#sip.registration.setCapabilities(this.#icsis);
+    } catch (error) {
+      this.#servicesOff = before;
+      throw error;
+    }
+    return [...this.#servicesOff];
+  }
+
+  get #icsis(): string[] {
+    return Object.entries(services).flatMap(([name, urns]) => (this.#servicesOff.has(name) ? [] : urns));
+  }
+
+  #device(instanceId: string): DeviceValue {
+    const device = this.#devices.device(instanceId);
+    if (device === null) throw new AppError('device/unknown', { cause: instanceId }, 'user');
+    return device;
+  }
+
+  #signOutHere(by: string | null): void {
+    this.#isSignedOut = true;
+    this.#signedOutBy = by;
+    this.#devices.leave();
+    drop(this.#sip.registration.unregister(), this.#deps.log, 'signing out');
   }
 
   /** Ends sessions, de-registers this device alone, and lets go of everything. */
@@ -174,7 +309,6 @@ export class Account {
     const { state, error } = this.#sip.registration;
     if (state === 'waiting' && error?.code === 'net/unreachable') this.messenger.disconnected();
     if (this.#sip.registration.state === 'registered') {
-      this.#deps.announce({ event: 'devices', devices: this.devices });
       drop(
         Promise.resolve().then(() => this.messenger.registered()),
         this.#deps.log,

@@ -4,24 +4,22 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
+import type { AccountValue, AppEvent, AppEventBody, CloneValue, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
 import { Account, type Credentials } from './account';
 import { type Clock, type Disposable, drop, Emitter, type Logger, setListenerErrorReporter, systemClock } from './base';
 import type { Handlers } from './calls';
 import { defaultPage } from './cpm/messenger';
+import { defaultExpiresSeconds, newCredentials, outboundProxy, parseOwnAddress } from './credentials';
 import { AppError, toAppError } from './errors';
 import { type History, openHistory } from './history/history';
 import { lockProfile } from './history/profile-lock';
 import { cleanDeviceName } from './identity/device-name';
-import { loadInstanceId } from './identity/instance-id';
+import { type Identity, openIdentity } from './identity/instance-id';
 import { nickname } from './protocol/instance-urn';
-import { addressKey, parseUri } from './protocol/uri';
 import type { WireTap } from './protocol/wire-record';
 import { defaultPreferences, newHistoryKey, type OpenKeyValueFile, type SecretBox, Settings, translateFileError } from './settings';
 import { TryNetwork, tryPassword, tryPeople } from './try-network';
 
-/** LAB: how long a registration is asked for (TS 24.229 asks for 600000 s, deployed clients for about an hour). */
-export const defaultExpiresSeconds = 3600;
 /** How long `quit` may take before the process goes anyway. */
 export const quitLimitMs = 3_000;
 
@@ -44,7 +42,7 @@ export interface AppOptions {
   given?: GivenAccount;
 }
 
-export interface GivenAccount extends Omit<Credentials, 'instanceId' | 'kind'> {
+export interface GivenAccount extends Omit<Credentials, 'instanceId' | 'kind' | 'servicesOff'> {
   preferences: Partial<PreferencesValue>;
   /** A URN to use as instance ID at the very first start (IMEI). */
   instanceUrn: string | null;
@@ -71,7 +69,7 @@ interface Profile {
   settings: Settings;
   secrets: SecretBox;
   history: History;
-  instanceId: string;
+  identity: Identity;
 }
 
 class ChorusApp implements App {
@@ -87,6 +85,8 @@ class ChorusApp implements App {
   #account: Account | null = null;
   #isSigningIn = false;
   #fatal: AppError | null = null;
+  /** What `resolveClone` called a device whose account is given from outside. */
+  #givenName: string | null = null;
   #quitting: Promise<void> | null = null;
 
   constructor(options: AppOptions) {
@@ -108,14 +108,27 @@ class ChorusApp implements App {
       this.#log.error('the profile cannot be opened', { error: this.#fatal.message });
       return;
     }
-    const given = this.#options.given;
-    if (given !== undefined) {
-      const account = this.#makeAccount({ ...given, kind: 'sip', instanceId: this.#profile.instanceId });
-      this.#enter(account);
-      if (given.registerAtStart) drop(account.register(), { ...this.#log, error: this.#log.warn }, 'registration');
+    if (this.#profile.identity.isCopied) {
+      this.#log.warn('the profile was made elsewhere; nothing is registered until it is told what it is');
+      // Those who are to hear it begin to listen when the app is made.
+      this.#clock.setTimer(0, () => this.#announce({ event: 'clone', clone: this.#clone }));
       return;
     }
-    drop(this.#resume(this.#profile), this.#log, 'signing in again');
+    this.#start(this.#profile);
+  }
+
+  /** Goes on with the account that is given or stored. */
+  #start(profile: Profile): void {
+    const given = this.#options.given;
+    if (given === undefined) {
+      drop(this.#resume(profile), { ...this.#log, error: this.#log.warn }, 'signing in again');
+      return;
+    }
+    const { instanceId } = profile.identity;
+    const deviceName = this.#givenName ?? given.deviceName;
+    const account = this.#makeAccount({ ...given, deviceName, kind: 'sip', instanceId, servicesOff: [] });
+    this.#enter(account);
+    if (given.registerAtStart) drop(account.register(), { ...this.#log, error: this.#log.warn }, 'registration');
   }
 
   quit(): Promise<void> {
@@ -142,7 +155,7 @@ class ChorusApp implements App {
           text: 'This computer offers no keychain. Your password and your messages are encrypted with a key that lies in a file only your account can read.',
         });
       }
-      const instanceId = loadInstanceId({
+      const identity = openIdentity({
         open,
         dataDir,
         clock: this.#clock,
@@ -150,9 +163,12 @@ class ChorusApp implements App {
         expected: settings.account?.instanceId ?? null,
         given: given?.instanceUrn ?? null,
       });
+      const { account } = settings;
+      if (account !== null && account.instanceId !== identity.instanceId)
+        settings.account = { ...account, instanceId: identity.instanceId };
       const file = join(dataDir, 'history.db');
       const history = openHistory({ file, key: historyKey(settings, secrets, file), log: this.#log });
-      return { lock, settings, secrets, history, instanceId };
+      return { lock, settings, secrets, history, identity };
     } catch (error) {
       lock.dispose();
       throw error;
@@ -163,9 +179,9 @@ class ChorusApp implements App {
   async #resume(profile: Profile): Promise<void> {
     const stored = profile.settings.account;
     if (stored === null) return;
-    let password: string;
+    let password = '';
     try {
-      password = profile.secrets.reveal(stored.password);
+      if (stored.signedOut !== true || stored.password !== '') password = profile.secrets.reveal(stored.password);
     } catch (error) {
       this.#setFatal(toAppError(error));
       return;
@@ -182,11 +198,13 @@ class ChorusApp implements App {
       registrar: null,
       factory: stored.factory,
       deviceName: stored.deviceName,
-      instanceId: profile.instanceId,
+      instanceId: profile.identity.instanceId,
       expiresSeconds: defaultExpiresSeconds,
+      servicesOff: stored.servicesOff ?? [],
     });
     this.#enter(account);
-    await account.register();
+    if (stored.signedOut === true) account.wasSignedOut(null);
+    else await account.register();
   }
 
   #makeAccount(credentials: Credentials): Account {
@@ -203,6 +221,7 @@ class ChorusApp implements App {
         // An account that is still on trial, or gone, has nothing to say.
         if (this.#account === account) this.#announceOf(account, event);
       },
+      signedOut: () => this.#keepSignedOut(),
     });
     return account;
   }
@@ -212,8 +231,21 @@ class ChorusApp implements App {
     this.#announce({ event: 'account', account: account.value });
   }
 
+  /** A device that was signed out stays so over a restart, and the password of a server is forgotten. */
+  #keepSignedOut(): void {
+    const { settings } = this.#open;
+    const { account } = settings;
+    if (account === null || this.#options.given !== undefined) return;
+    settings.account = { ...account, signedOut: true, password: account.kind === 'sip' ? '' : account.password };
+  }
+
   #announceOf(account: Account, event: AppEventBody): void {
     this.#announce(event);
+    if (event.event === 'devices') {
+      if (account.isDuplicated)
+        this.#warn({ code: 'duplicate-device', text: 'Another computer is registered with the ID of this device.' });
+      else this.#endWarning('duplicate-device');
+    }
     // The profile that hosted the embedded network may have quit: then it is found elsewhere, or started here.
     if (event.event === 'registration' && event.state === 'waiting' && account.value.kind === 'try') {
       drop(
@@ -229,11 +261,14 @@ class ChorusApp implements App {
     return this.#network.join();
   }
 
-  /** Signs in for the first time, or anew when the server refuses what is stored. Nothing is kept, or said, before the registrar's 200. */
+  /**
+   * Signs in for the first time, or anew when the server refuses what is stored or the device was signed out: identity, history and settings
+   * stay. Nothing is kept, or said, before the registrar's 200.
+   */
   async #signIn(credentials: Credentials, storeProxy: string | null): Promise<AccountValue> {
     const profile = this.#open;
-    const refused = this.#refusedAccount(credentials.aor);
-    if (this.#accountValue !== null && refused === null)
+    const ended = this.#endedAccount(credentials.aor);
+    if (this.#accountValue !== null && ended === null)
       throw new AppError('ipc/refused', { cause: `already signed in as ${this.#accountValue.aor}` });
     if (this.#isSigningIn) throw new AppError('ipc/refused', { cause: 'already signing in' });
     this.#isSigningIn = true;
@@ -251,6 +286,7 @@ class ChorusApp implements App {
         factory: credentials.factory,
         deviceName: credentials.deviceName,
         instanceId: credentials.instanceId,
+        servicesOff: credentials.servicesOff,
       };
     } catch (error) {
       account.dispose();
@@ -258,16 +294,16 @@ class ChorusApp implements App {
     } finally {
       this.#isSigningIn = false;
     }
-    refused?.dispose();
+    ended?.dispose();
     this.#enter(account);
     this.#announce({ event: 'registration', ...account.registration });
     this.#announce({ event: 'devices', devices: account.devices });
     return account.value;
   }
 
-  /** The account of this address while its server refuses it: its password may be another one now. */
-  #refusedAccount(aor: string): Account | null {
-    return this.#account?.registration.state === 'rejected' && this.#account.value.aor === aor ? this.#account : null;
+  /** The account of this address while its server refuses it, or it is signed out: its password may be another one now. */
+  #endedAccount(aor: string): Account | null {
+    return this.#options.given === undefined && this.#account?.isEnded === true && this.#account.value.aor === aor ? this.#account : null;
   }
 
   // ---------------------------------------------------------------- the contract
@@ -277,14 +313,14 @@ class ChorusApp implements App {
       snapshot: () => this.#snapshot(),
       identity: () => this.#signedIn.identity,
       register: async () => {
-        await this.#signedIn.register();
+        await this.#register(this.#signedIn);
         return this.#registrationAnswer();
       },
       unregister: async () => {
         await this.#signedIn.unregister();
         return this.#registrationAnswer();
       },
-      devices: () => this.#signedIn.devices,
+      devices: () => this.#signedIn.freshDevices(),
       renameDevice: async ({ name }) => {
         const deviceName = cleanDeviceName(name);
         await this.#signedIn.rename(deviceName);
@@ -292,6 +328,22 @@ class ChorusApp implements App {
         if (settings.account !== null) settings.account = { ...settings.account, deviceName };
         return { name: deviceName };
       },
+      testDevice: ({ instanceId, text }) => this.#signedIn.testDevice(instanceId, text),
+      signOutDevice: async ({ instanceId }) => {
+        await this.#signedIn.signOutDevice(instanceId);
+        return {};
+      },
+      signOutEverywhere: async () => {
+        await this.#signedIn.signOutEverywhere();
+        return {};
+      },
+      setCapability: async ({ name, on }) => {
+        const servicesOff = await this.#signedIn.setCapability(name, on);
+        const { settings } = this.#open;
+        if (settings.account !== null) settings.account = { ...settings.account, servicesOff };
+        return {};
+      },
+      resolveClone: ({ choice, name }) => this.#resolveClone(choice, name),
       conversations: () => this.#messenger.conversations(),
       messages: ({ conversation, before, limit }) => this.#messenger.messages(conversation, before, limit ?? defaultPage),
       sendText: ({ to, conversation, text, mode }) => this.#messenger.sendText({ to, conversation }, text, mode ?? 'session'),
@@ -331,15 +383,15 @@ class ChorusApp implements App {
       },
       signIn: ({ address, password, server, deviceName }) => {
         const { aor, domain } = parseOwnAddress(address);
-        const known = this.#refusedAccount(aor) === null ? null : (this.#open.settings.account?.proxy ?? null);
+        const known = this.#endedAccount(aor) === null ? null : (this.#open.settings.account?.proxy ?? null);
         const proxy = server === undefined && known !== null ? known : outboundProxy(server ?? domain);
-        return this.#signIn({ ...this.#newCredentials('sip', aor, deviceName), password, proxy }, proxy);
+        return this.#signIn({ ...newCredentials('sip', aor, deviceName, this.#instanceId), password, proxy }, proxy);
       },
       tryIt: async ({ person, deviceName }) => {
         const chosen = tryPeople.find((candidate) => candidate.address === person);
         if (chosen === undefined) throw new AppError('account/bad-address', { cause: person }, 'user');
         const { proxy, factory } = await this.#joinTryNetwork();
-        const credentials = this.#newCredentials('try', chosen.address, deviceName);
+        const credentials = newCredentials('try', chosen.address, deviceName, this.#instanceId);
         return this.#signIn({ ...credentials, displayName: chosen.name, password: tryPassword, proxy, factory }, null);
       },
       openDevice: async ({ person }) => {
@@ -354,20 +406,60 @@ class ChorusApp implements App {
     };
   }
 
-  #newCredentials(kind: Credentials['kind'], aor: string, deviceName: string): Omit<Credentials, 'password' | 'proxy'> {
-    const uri = parseUri(aor);
-    const user = uri.ok && uri.value.scheme !== 'other' ? (uri.value.scheme === 'tel' ? uri.value.number : uri.value.user) : null;
-    return {
-      kind,
-      aor,
-      displayName: user ?? aor,
-      authUser: null,
-      registrar: null,
-      factory: `sip:conference-factory@${aor.split('@')[1] ?? ''}`,
-      deviceName: cleanDeviceName(deviceName),
-      instanceId: this.#open.instanceId,
-      expiresSeconds: defaultExpiresSeconds,
-    };
+  /** What a profile found elsewhere is, or a device whose ID another computer uses too: the same device as ever, or one of its own. */
+  #resolveClone(choice: 'moved' | 'newDevice', name: string | undefined): { instanceId: string } {
+    const profile = this.#open;
+    const { identity, settings } = profile;
+    const running = this.#account;
+    if (!identity.isCopied && running?.isDuplicated !== true) throw new AppError('ipc/refused', { cause: 'there is nothing to decide' });
+    if (choice === 'moved') {
+      identity.keep();
+    } else {
+      identity.renew();
+      const deviceName = name === undefined ? null : cleanDeviceName(name);
+      this.#givenName = deviceName ?? this.#givenName;
+      const { account } = settings;
+      if (account !== null)
+        settings.account = { ...account, instanceId: identity.instanceId, deviceName: deviceName ?? account.deviceName };
+    }
+    this.#announce({ event: 'clone', clone: null });
+    if (running !== null) {
+      // Without a word to the network: signing off would end the other computer's registration, which has the same ID.
+      this.#account = null;
+      running.dispose();
+    }
+    this.#endWarning('duplicate-device');
+    this.#start(profile);
+    return { instanceId: identity.instanceId };
+  }
+
+  get #clone(): CloneValue | null {
+    if (this.#profile?.identity.isCopied !== true) return null;
+    const { instanceId } = this.#profile.identity;
+    const { given } = this.#options;
+    const known = given ?? this.#profile.settings.account;
+    return { instanceId, nickname: nickname(instanceId), deviceName: known?.deviceName ?? '', aor: known?.aor ?? null };
+  }
+
+  #warn(warning: WarningValue): void {
+    if (this.#warnings.some(({ code }) => code === warning.code)) return;
+    this.#warnings.push(warning);
+    this.#announce({ event: 'warning', ...warning });
+  }
+
+  #endWarning(code: WarningValue['code']): void {
+    const at = this.#warnings.findIndex((warning) => warning.code === code);
+    if (at < 0) return;
+    this.#warnings.splice(at, 1);
+    this.#announce({ event: 'warningEnded', code });
+  }
+
+  async #register(account: Account): Promise<void> {
+    const { settings } = this.#open;
+    const stored = this.#options.given === undefined ? settings.account : null;
+    if (account.isSignedOut && stored?.password === '') throw new AppError('account/signed-out', {}, 'user');
+    await account.register();
+    if (stored?.signedOut === true) settings.account = { ...stored, signedOut: false };
   }
 
   #registrationAnswer() {
@@ -389,6 +481,7 @@ class ChorusApp implements App {
       preferences: this.#preferences,
       // The embedded network's password is no secret.
       warnings: this.#warnings.filter((warning) => warning.code !== 'secrets-in-file' || this.#accountValue?.kind !== 'try'),
+      clone: this.#clone,
       fatal: this.#fatal?.toValue() ?? null,
     };
   }
@@ -398,7 +491,8 @@ class ChorusApp implements App {
     if (this.#account !== null) return this.#account.value;
     const stored = this.#profile?.settings.account ?? null;
     if (stored === null || this.#options.given !== undefined) return null;
-    const { aor, displayName, deviceName, instanceId, kind } = stored;
+    const { aor, displayName, deviceName, kind } = stored;
+    const instanceId = this.#profile?.identity.instanceId ?? stored.instanceId;
     return { aor, displayName, deviceName, instanceId, nickname: nickname(instanceId), kind };
   }
 
@@ -411,7 +505,14 @@ class ChorusApp implements App {
     return this.#profile;
   }
 
+  /** The instance ID for a new account. */
+  get #instanceId(): string {
+    if (this.#clone !== null) throw new AppError('profile/copied', {}, 'user');
+    return this.#open.identity.instanceId;
+  }
+
   get #signedIn(): Account {
+    if (this.#clone !== null) throw new AppError('profile/copied', {}, 'user');
     if (this.#account === null) throw this.#fatal ?? new AppError('account/none', {}, 'user');
     return this.#account;
   }
@@ -463,26 +564,6 @@ function historyKey(settings: Settings, secrets: SecretBox, historyFile: string)
     throw translateFileError(error, 'settings.json');
   }
   return key;
-}
-
-/** Own address: `alice@example.org` or `sip:alice@example.org`. */
-function parseOwnAddress(text: string): { aor: string; domain: string } {
-  const trimmed = text.trim();
-  const aor = addressKey(/^[a-z]+:/i.test(trimmed) ? trimmed : `sip:${trimmed}`);
-  const uri = aor === null ? null : parseUri(aor);
-  if (aor === null || uri === null || !uri.ok || (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips') || uri.value.user === null) {
-    throw new AppError('account/bad-address', { cause: trimmed }, 'user');
-  }
-  return { aor, domain: uri.value.host };
-}
-
-/** What a person may type as server: a host, host:port, or a whole SIP URI. */
-function outboundProxy(server: string): string {
-  const trimmed = server.trim();
-  const uri = parseUri(/^sips?:/i.test(trimmed) ? trimmed : `sip:${trimmed};transport=tcp`);
-  if (!uri.ok || uri.value.scheme === 'tel' || uri.value.scheme === 'other')
-    throw new AppError('account/bad-address', { cause: trimmed }, 'user');
-  return /^sips?:/i.test(trimmed) ? trimmed : `sip:${trimmed};transport=tcp`;
 }
 
 function translateStoreError(error: unknown): AppError {

@@ -31,6 +31,14 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   unregister: none,
   devices: none,
   renameDevice: v.strictObject({ name: v.pipe(v.string(), v.maxLength(maxFieldLength)) }),
+  testDevice: v.strictObject({ instanceId: field, text: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(maxFieldLength))) }),
+  signOutDevice: v.strictObject({ instanceId: field }),
+  signOutEverywhere: none,
+  setCapability: v.strictObject({ name: v.picklist(['session', 'pager', 'large', 'file']), on: v.boolean() }),
+  resolveClone: v.strictObject({
+    choice: v.picklist(['moved', 'newDevice']),
+    name: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),
+  }),
   conversations: none,
   messages: v.strictObject({
     conversation: field,

@@ -11,7 +11,10 @@ export const errorCodes = [
   'account/bad-credentials', // the registrar refuses the password
   'account/weak-sign-in', // the network offers no way of signing in that is as strong as the person demands
   'account/unproven-network', // the network cannot prove that it knows the SIM
+  'account/signed-out', // this device was signed out, here or from another device, until the person signs in again
   'identity/unreadable', // the stored instance ID cannot be read or is damaged
+  'identity/duplicate', // another computer is registered with this device's instance ID
+  'profile/copied', // the profile comes from elsewhere, and nobody has said yet whether it was moved
   'profile/in-use', // another process holds this profile
   'storage/full', // the disk is full
   'storage/unreadable', // the store is damaged, locked by another key, or not readable
@@ -28,6 +31,8 @@ export const errorCodes = [
   'conversation/unknown',
   'conversation/no-session', // the action needs a session and there is none
   'group/nobody-joined', // every invited person declined or was unreachable
+  'device/unknown', // no such device is registered
+  'device/refuses', // the network or the device does not let itself be signed out from here
   'internal', // a defect of ours
 ] as const;
 

@@ -21,7 +21,10 @@ const sentences: Record<ErrorCode, string> = {
   'account/bad-credentials': 'The registrar refuses the password.',
   'account/weak-sign-in': 'The network offers no sign-in that is as strong as this client demands.',
   'account/unproven-network': 'The network cannot prove that it knows the SIM.',
+  'account/signed-out': 'This device was signed out.',
   'identity/unreadable': 'The instance ID of this profile cannot be read; put the file back or start with another data folder.',
+  'identity/duplicate': 'Another computer is registered with the instance ID of this device; tell resolveClone what this one is.',
+  'profile/copied': 'This profile was made elsewhere; tell resolveClone whether it was moved or is another device.',
   'profile/in-use': 'Another process uses this data folder.',
   'storage/full': 'The disk is full.',
   'storage/unreadable': 'The stored data cannot be read with this key or is damaged.',
@@ -38,6 +41,8 @@ const sentences: Record<ErrorCode, string> = {
   'conversation/unknown': 'There is no such conversation, message or invitation.',
   'conversation/no-session': 'This needs a session, and there is none.',
   'group/nobody-joined': 'Nobody joined the group.',
+  'device/unknown': 'No such device is registered.',
+  'device/refuses': 'That device cannot be signed out from here.',
   internal: 'A defect of this program; the log says more.',
 };
 

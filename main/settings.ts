@@ -45,6 +45,10 @@ export interface StoredAccount {
   deviceName: string;
   /** The instance ID that this account registered with: a lost identity file is then noticed. */
   instanceId: string;
+  /** Was signed out, and stays so until the person signs in again. */
+  signedOut?: boolean;
+  /** Services that this device does not offer, though it could. */
+  servicesOff?: readonly string[];
 }
 
 export const defaultPreferences: PreferencesValue = {

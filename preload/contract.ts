@@ -24,6 +24,18 @@ export interface RegistrationValue {
   error?: ErrorValue;
 }
 
+/** What last happened to a registration, in the words of RFC 3680. */
+export type DeviceEvent =
+  | 'registered'
+  | 'created'
+  | 'refreshed'
+  | 'shortened'
+  | 'expired'
+  | 'deactivated'
+  | 'probation'
+  | 'unregistered'
+  | 'rejected';
+
 export interface DeviceValue {
   instanceId: string;
   name: string;
@@ -31,10 +43,25 @@ export interface DeviceValue {
   nickname: string;
   self: boolean;
   contact: string;
+  /** Seconds, when the server told it. */
   expires: number;
+  /** When the registration runs out unless it is renewed. */
+  expiresAt: number;
   capabilities: string[];
   pubGruu: string | null;
   state: 'active' | 'terminated';
+  /** The last that the server told of it while this client listened; null where only a list is known. */
+  lastEvent: { event: DeviceEvent; at: number } | null;
+  /** Another computer is registered with this device's own ID, at this contact: a copied profile. Only ever set of `self`. */
+  duplicate: { contact: string; since: number } | null;
+}
+
+/** A profile that lies elsewhere than where its ID was made. Nothing is registered until `resolveClone` says what it is. */
+export interface CloneValue {
+  instanceId: string;
+  nickname: string;
+  deviceName: string;
+  aor: string | null;
 }
 
 export interface IdentityValue {
@@ -141,7 +168,7 @@ export interface PreferencesValue {
 }
 
 export interface WarningValue {
-  code: 'secrets-in-file' | 'storage-full' | 'network-stopped' | 'server-deviates' | 'internal';
+  code: 'secrets-in-file' | 'storage-full' | 'network-stopped' | 'server-deviates' | 'duplicate-device' | 'internal';
   text: string;
 }
 
@@ -157,6 +184,8 @@ export interface Snapshot {
   invitations: InvitationValue[];
   preferences: PreferencesValue;
   warnings: WarningValue[];
+  /** Set while the person has to say whether this profile was moved or copied. */
+  clone: CloneValue | null;
   /** Set when this profile cannot work until the person acts; everything else is then empty. */
   fatal: ErrorValue | null;
 }
@@ -171,8 +200,19 @@ export interface Calls {
   identity: [None, IdentityValue];
   register: [None, { state: RegistrationState; expires: number | null; bindings: number }];
   unregister: [None, { state: RegistrationState; expires: number | null; bindings: number }];
+  /** Asks the server first where it does not tell by itself what changes. */
   devices: [None, DeviceValue[]];
   renameDevice: [{ name: string }, { name: string }];
+  /** Sends a message to one device of the own address and to no other; resolves once that device has it. */
+  testDevice: [{ instanceId: string; text?: string | undefined }, { message: string; by: 'gruu' | 'instance'; tookMs: number }];
+  /** Asks another device of the own address to sign itself out; resolves once it has agreed. */
+  signOutDevice: [{ instanceId: string }, None];
+  /** Ends the registration of every device of the own address, this one last. */
+  signOutEverywhere: [None, None];
+  /** What this device offers to others; registered anew before it resolves. */
+  setCapability: [{ name: CapabilityName; on: boolean }, None];
+  /** Answers `clone`, or a duplicate: `moved` keeps the ID and uses it here, `newDevice` makes a new one. */
+  resolveClone: [{ choice: 'moved' | 'newDevice'; name?: string | undefined }, { instanceId: string }];
   conversations: [None, ConversationValue[]];
   /** Newest last. `before` is a message ID; `limit` is 50 unless told, 500 at most. */
   messages: [{ conversation: string; before?: string | undefined; limit?: number | undefined }, MessageValue[]];
@@ -202,7 +242,7 @@ export interface Calls {
   retry: [{ message: string }, None];
   discard: [{ message: string }, None];
   setPreferences: [PreferencesValue, PreferencesValue];
-  /** Signs in at a SIP service. `server` is an outbound proxy URI or host[:port]; without it the address's domain is asked. */
+  /** Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy URI or host[:port]; without it the address's domain is asked. */
   signIn: [{ address: string; password: string; server?: string | undefined; deviceName: string }, AccountValue];
   /** Signs in as one of `tryPeople` at the embedded network of this computer, starting it when none runs. */
   tryIt: [{ person: string; deviceName: string }, AccountValue];
@@ -210,6 +250,8 @@ export interface Calls {
   openDevice: [{ person: string }, { profile: string }];
   quit: [None, None];
 }
+
+export type CapabilityName = 'session' | 'pager' | 'large' | 'file';
 
 export type CallName = keyof Calls;
 export type CallArgument<N extends CallName> = Calls[N][0];
@@ -230,6 +272,8 @@ export type AppEventBody =
   | { event: 'participants'; conversation: string; participants: ParticipantValue[] }
   | ({ event: 'preferences' } & PreferencesValue)
   | ({ event: 'warning' } & WarningValue)
+  | { event: 'warningEnded'; code: WarningValue['code'] }
+  | { event: 'clone'; clone: CloneValue | null }
   | { event: 'fatal'; error: ErrorValue }
   | { event: 'exit' };
 

@@ -5,6 +5,7 @@
 import type {
   AccountValue,
   AppEvent,
+  CloneValue,
   ConversationValue,
   DeviceValue,
   ErrorValue,
@@ -37,9 +38,10 @@ export interface ChorusState {
   account: AccountValue | null;
   tryPeople: readonly PersonValue[];
   registration: RegistrationValue;
-  /** When `registration` and `devices` arrived here: their `expires` counts from then. */
+  /** When `registration` arrived here: its `expires` counts from then. */
   registrationAt: number;
   devices: readonly DeviceValue[];
+  /** When `devices` arrived here. */
   devicesAt: number;
   conversations: ReadonlyMap<string, ConversationValue>;
   threads: ReadonlyMap<string, Thread>;
@@ -51,6 +53,7 @@ export interface ChorusState {
   composing: ReadonlyMap<string, readonly string[]>;
   preferences: PreferencesValue;
   warnings: readonly WarningValue[];
+  clone: CloneValue | null;
   fatal: ErrorValue | null;
   /** The newest message that came in while this window was open, for the screen reader. */
   heard: MessageValue | null;
@@ -75,6 +78,7 @@ export const emptyState: ChorusState = {
   composing: new Map(),
   preferences: { theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto' },
   warnings: [],
+  clone: null,
   fatal: null,
   heard: null,
 };
@@ -102,6 +106,7 @@ export function applySnapshot(state: ChorusState, snapshot: Snapshot, now: numbe
     invitations: snapshot.invitations,
     preferences: snapshot.preferences,
     warnings: snapshot.warnings,
+    clone: snapshot.clone,
     fatal: snapshot.fatal,
   };
 }
@@ -155,6 +160,10 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
       const { event: _name, revision: _revision, ...warning } = event;
       return { warnings: replaceBy(state.warnings, warning, (other) => other.code === warning.code) };
     }
+    case 'warningEnded':
+      return { warnings: state.warnings.filter((warning) => warning.code !== event.code) };
+    case 'clone':
+      return { clone: event.clone };
     case 'fatal':
       return { fatal: event.error };
     case 'exit':

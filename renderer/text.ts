@@ -366,6 +366,7 @@ export const warningWords: Record<WarningValue['code'], string> = {
   'storage-full': 'The disk is full. New messages cannot be kept until there is space again.',
   'network-stopped': 'The network on this computer has stopped. Messages wait here. Start Chorus again to bring it back.',
   'server-deviates': 'The server does something unusual. Chorus goes on, but not everything may work.',
+  'duplicate-device': 'Another computer answers as this device. New messages may reach only one of the two. Devices says what to do.',
   internal: 'Something inside Chorus went wrong. It goes on; starting it again is the safest.',
 };
 
@@ -395,6 +396,15 @@ const errorWords: Record<ErrorCode, Words> = {
     title: 'This network could not show that it knows your SIM',
     body: 'Chorus stays away from it. Check the key of the SIM and the address of the server.',
   }),
+  'account/signed-out': () => ({
+    title: 'This device is signed out',
+    body: 'Its chats are kept here. Sign in again to go on.',
+  }),
+  'identity/duplicate': () => ({
+    title: 'Another computer answers as this device',
+    body: 'Both use the same ID, so messages may reach only one of them. Devices says what to do.',
+  }),
+  'profile/copied': () => ({ title: 'This profile comes from another device', body: 'Say first whether it was moved here or copied.' }),
   'identity/unreadable': () => ({
     title: 'The identity of this device cannot be read',
     body: 'Chorus does not make a new one by itself, for people would see a stranger. Bring back the profile folder from a copy, or start with another profile.',
@@ -453,6 +463,11 @@ const errorWords: Record<ErrorCode, Words> = {
   'group/nobody-joined': (said) => ({
     title: 'Nobody joined',
     body: `Everyone declined or could not be reached${said === '' ? '' : ` (${said})`}. Your chat goes on as before.`,
+  }),
+  'device/unknown': () => ({ title: 'That device is not registered any more', body: 'Check again to see which devices are.' }),
+  'device/refuses': (said) => ({
+    title: `That device cannot be signed out from here${said === '' ? '' : ` (${said})`}`,
+    body: 'The network or the device does not offer it. Sign it out on the device itself.',
   }),
   internal: () => ({
     title: 'Something inside Chorus went wrong',

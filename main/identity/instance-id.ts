@@ -3,8 +3,15 @@
  *
  * It is made once, written durably before the first REGISTER, and the same ever after (R18): no upgrade, rename, sign-out or change of address
  * makes a new one. A file that cannot be read stops registration and is shown; it is never silently replaced.
+ *
+ * The file also says where the ID was made. A profile found elsewhere was moved or copied, and only the person knows which: two devices with
+ * one ID would take each other's registration and messages. Nothing may register while `isCopied`.
+ *
+ *   [unborn] --first start--> [settled] --found elsewhere--> [copied] --keep()---> [settled], same ID
+ *                                                                \------renew()--> [settled], new ID
  */
 import { createHash } from 'node:crypto';
+import { realpathSync } from 'node:fs';
 import * as machineIdModule from 'node-machine-id';
 import type { Clock, Logger } from '../base';
 import { AppError } from '../errors';
@@ -15,11 +22,13 @@ import { type KeyValueFile, type OpenKeyValueFile, translateFileError } from '..
 interface StoredIdentity {
   instanceId: string;
   createdAt: number;
-  /** Hash of this machine and this folder, so that a copied profile can be told from a moved one. */
+  /** Hash of this machine and this folder, so that a profile found elsewhere is noticed. */
   boundTo: string;
+  /** The ID that this profile had as a copy of another device's. The account's settings may still name it after a crash in between. */
+  copyOf?: string;
 }
 
-export interface InstanceIdOptions {
+export interface IdentityOptions {
   open: OpenKeyValueFile;
   dataDir: string;
   clock: Clock;
@@ -28,34 +37,105 @@ export interface InstanceIdOptions {
   expected: string | null;
   /** A URN to use at the very first start instead of a new UUID URN: an IMEI URN (R16). */
   given: string | null;
+  /** The machine's own ID; absent: what the operating system says. */
+  machineId?: () => string;
+}
+
+export interface Identity {
+  readonly instanceId: string;
+  /** True while nobody has said whether this profile was moved here or copied. */
+  readonly isCopied: boolean;
+  /** It was moved: the same device, from now on here. @throws AppError storage/* */
+  keep(): void;
+  /** It is another device: a new ID, on disk before this returns. @throws AppError storage/* */
+  renew(): void;
 }
 
 /**
  * Reads this profile's instance ID, or makes it at the very first start.
  * @throws AppError `identity/unreadable`, `storage/full`, `storage/failed`
  */
-export function loadInstanceId(options: InstanceIdOptions): string {
+export function openIdentity(options: IdentityOptions): Identity {
   const file = openIdentityFile(options.open);
   const stored = file.get('identity') as Partial<StoredIdentity> | undefined;
-  if (stored !== undefined) {
-    const instanceId = typeof stored.instanceId === 'string' ? parseInstance(stored.instanceId) : null;
-    if (instanceId === null) throw unreadable(file.path, 'it holds no instance ID');
-    if (options.expected !== null && instanceId !== options.expected)
-      throw unreadable(file.path, 'it names another device than the account');
-    return instanceId;
-  }
+  if (stored !== undefined) return new IdentityFile(options, file, readIdentity(stored, file.path, options.expected));
   if (options.expected !== null) throw unreadable(file.path, 'it is gone');
-  const identity: StoredIdentity = {
+  const identity = new IdentityFile(options, file, {
     instanceId: options.given ?? uuidUrn(options.clock.uuid()),
     createdAt: options.clock.now(),
-    boundTo: machineBinding(options.dataDir, options.log),
-  };
-  try {
-    file.set('identity', identity);
-  } catch (error) {
-    throw translateFileError(error, file.path);
+    boundTo: '',
+  });
+  identity.keep();
+  return identity;
+}
+
+function readIdentity(stored: Partial<StoredIdentity>, path: string, expected: string | null): StoredIdentity {
+  const instanceId = typeof stored.instanceId === 'string' ? parseInstance(stored.instanceId) : null;
+  if (instanceId === null) throw unreadable(path, 'it holds no instance ID');
+  if (expected !== null && instanceId !== expected && stored.copyOf !== expected)
+    throw unreadable(path, 'it names another device than the account');
+  const { createdAt = 0, boundTo = '', copyOf } = stored;
+  return { instanceId, createdAt, boundTo, ...(copyOf === undefined ? {} : { copyOf }) };
+}
+
+class IdentityFile implements Identity {
+  readonly #options: IdentityOptions;
+  readonly #file: KeyValueFile;
+  /** This place as it really is, and as it was named: earlier versions took the name alone. */
+  readonly #places: readonly string[];
+  #stored: StoredIdentity;
+
+  constructor(options: IdentityOptions, file: KeyValueFile, stored: StoredIdentity) {
+    this.#options = options;
+    this.#file = file;
+    this.#places = placesOf(options);
+    this.#stored = stored;
   }
-  return identity.instanceId;
+
+  get instanceId(): string {
+    return this.#stored.instanceId;
+  }
+
+  get isCopied(): boolean {
+    return !this.#places.includes(this.#stored.boundTo);
+  }
+
+  keep(): void {
+    this.#write({ ...this.#stored, boundTo: this.#places[0] ?? '' });
+  }
+
+  renew(): void {
+    const { clock } = this.#options;
+    // The hardware that an IMEI names is the other device's: a copy is always a UUID (R17).
+    const instanceId = uuidUrn(clock.uuid());
+    this.#write({ instanceId, createdAt: clock.now(), boundTo: this.#places[0] ?? '', copyOf: this.#stored.instanceId });
+  }
+
+  #write(identity: StoredIdentity): void {
+    try {
+      this.#file.set('identity', identity);
+    } catch (error) {
+      throw translateFileError(error, this.#file.path);
+    }
+    this.#stored = identity;
+  }
+}
+
+function placesOf({ dataDir, log, machineId = machineIdSync }: IdentityOptions): string[] {
+  let machine = 'unknown';
+  try {
+    machine = machineId();
+  } catch (error) {
+    // A bare container may have no /etc/machine-id, on which the library throws.
+    log.warn('this machine has no machine ID; a copied profile is told by its folder alone', { error: String(error) });
+  }
+  let folder = dataDir;
+  try {
+    folder = realpathSync(dataDir);
+  } catch (error) {
+    log.debug('the folder of the profile has no other name', { error: String(error) });
+  }
+  return [folder, dataDir].map((name) => createHash('sha256').update(`${machine}\n${name}`).digest('hex'));
 }
 
 function openIdentityFile(open: OpenKeyValueFile): KeyValueFile {
@@ -73,15 +153,3 @@ function unreadable(path: string, why: string): AppError {
 
 /** Under Node the CommonJS module is the default export; in our bundle its names stand on the module itself. */
 const { machineIdSync } = 'default' in machineIdModule ? (machineIdModule.default as typeof machineIdModule) : machineIdModule;
-
-/** A hash of the machine's ID and the profile's folder: it tells a copy from the original and says nothing about either. */
-function machineBinding(dataDir: string, log: Logger): string {
-  let machine = 'unknown';
-  try {
-    machine = machineIdSync();
-  } catch (error) {
-    // A bare container may have no /etc/machine-id, on which the library throws.
-    log.warn('this machine has no machine ID; a copied profile is told by its folder alone', { error: String(error) });
-  }
-  return createHash('sha256').update(`${machine}\n${dataDir}`).digest('hex');
-}

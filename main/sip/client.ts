@@ -13,7 +13,7 @@ import { type Connect, createConnect } from './connection';
 import { contactValue, requestUri } from './cpm-request';
 import { type IncomingInvite, IncomingSession, type OutgoingInvite, OutgoingSession, type SipSession } from './dialog';
 import { createResolver, type Resolver } from './discovery';
-import { ConferenceEvents, type ConferenceSubscription } from './events';
+import { type ConferenceSubscription, type RegistrationSubscription, subscribeToConference, subscribeToRegistration } from './events';
 import { type IncomingPager, type OutgoingPager, receivePager, sendPager } from './pager';
 import { type Registration, RegistrationMachine, type RegistrationStore, UNREGISTER_TIMEOUT_MS } from './registration';
 import { ServerLocator } from './server-locator';
@@ -23,7 +23,7 @@ export type { AuthScheme, Sim } from './auth';
 export type { Capabilities } from './capabilities';
 export type { CpmHeaders, RemoteParty } from './cpm-request';
 export type { ByeReason, IncomingInvite, OutgoingInvite, SessionEnd, SipSession, SipSessionState } from './dialog';
-export type { ConferenceSubscription } from './events';
+export type { ConferenceSubscription, RegistrationSubscription } from './events';
 export type { IncomingPager, OutgoingPager } from './pager';
 export type { Binding, Registration, RegistrationState, RegistrationStore } from './registration';
 
@@ -165,7 +165,13 @@ export class SipClient implements Disposable {
   }
 
   subscribeConference(focus: string, icsi: string): ConferenceSubscription {
-    return this.#subscriptions.add(new ConferenceEvents(this.#stack, this.#target(focus), icsi, this.#machine.serviceRoute));
+    return this.#subscriptions.add(subscribeToConference(this.#stack, this.#target(focus), icsi, this.#machine.serviceRoute));
+  }
+
+  /** Which devices of the own address are registered. @throws AppError sip/not-registered */
+  subscribeRegistration(): RegistrationSubscription {
+    const aor = this.#target(this.#account.aor);
+    return this.#subscriptions.add(subscribeToRegistration(this.#stack, aor, () => this.#flowContact(), this.#machine.serviceRoute));
   }
 
   /** Unregisters this device alone, 2 s at most, then drops everything. */
@@ -229,7 +235,14 @@ export class SipClient implements Disposable {
   }
 
   #contact(icsis: readonly string[] = this.#machine.icsis): string {
-    const uri = this.#machine.pubGruu ?? this.#machine.flowContact();
+    return this.#contactAt(this.#machine.pubGruu ?? this.#machine.flowContact(), icsis);
+  }
+
+  #flowContact(): string {
+    return this.#contactAt(this.#machine.flowContact(), this.#machine.icsis);
+  }
+
+  #contactAt(uri: string, icsis: readonly string[]): string {
     return contactValue({ uri, deviceName: this.#machine.deviceName, instanceId: this.#account.instanceId, icsis });
   }
 }

@@ -18,6 +18,8 @@ export interface CpmHeaders {
 export interface RemoteParty {
   /** `addressKey` of P-Asserted-Identity, else of From. */
   address: string;
+  /** True when the network vouches for the address (RFC 3325); a From alone anybody may write. */
+  asserted: boolean;
   displayName: string | null;
   instanceId: string | null;
   /** LAB: the display name of the Contact. */
@@ -81,7 +83,12 @@ export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): Rem
   const contact = parseNameAddr(message.list('contact')[0] ?? '');
   const device = contact.ok ? readDevice(contact.value) : noDevice;
   const address = identity === null ? '' : (addressKey(identity.uri) ?? identity.uri);
-  return { address, displayName: identity?.displayName ?? (named.ok ? named.value.displayName : null), ...device };
+  return {
+    address,
+    asserted: asserted !== null,
+    displayName: identity?.displayName ?? (named.ok ? named.value.displayName : null),
+    ...device,
+  };
 }
 
 /** RFC 3325: the network's word. Of a SIP and a TEL identity the SIP one is the address here (LAB). */
@@ -93,7 +100,7 @@ function assertedIdentity(message: WireMessage): NameAddr | null {
 
 const noDevice = { instanceId: null, deviceName: null, gruu: null, contactUri: '', isFocus: false };
 
-function readDevice(contact: NameAddr): Omit<RemoteParty, 'address' | 'displayName'> {
+function readDevice(contact: NameAddr): Omit<RemoteParty, 'address' | 'asserted' | 'displayName'> {
   const uri = parseUri(contact.uri);
   const gr = uri.ok && uri.value.scheme !== 'other' ? uri.value.params.get('gr') : undefined;
   const instance = contact.params.get(INSTANCE_PARAM);

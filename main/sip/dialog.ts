@@ -233,7 +233,7 @@ export class OutgoingSession extends Session {
 
   constructor(stack: Stack, invite: OutgoingInvite, target: string, aor: string, routes: readonly string[]) {
     const address = addressKey(target) ?? target;
-    const unknown = { displayName: null, instanceId: null, deviceName: null, gruu: null, contactUri: '', isFocus: false };
+    const unknown = { asserted: false, displayName: null, instanceId: null, deviceName: null, gruu: null, contactUri: '', isFocus: false };
     super(stack, 'inviting', { address, ...unknown }, ownHeaders(invite), [invite.icsi]);
     this.localSdp = invite.sdp;
     const parts = invite.parts ?? [];

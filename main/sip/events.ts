@@ -1,5 +1,6 @@
 /**
- * The conference event package (RFC 4575 over RFC 6665): who is in a group, told by its focus.
+ * Subscriptions (RFC 6665) to what the network tells: who is in a group (RFC 4575, told by its focus), and which devices of the own address
+ * are registered (RFC 3680, told by the registrar).
  *
  *   [asking] --first NOTIFY--> [active] --half time--> re-SUBSCRIBE --> [active]
  *       \--refused, no NOTIFY--> [ended] <--terminated, refresh refused, dispose--/
@@ -8,6 +9,7 @@ import type { IncomingNotifyRequest, OutgoingSubscribeRequest, RequestOptions, S
 import { type Disposable, Emitter } from '../base';
 import { acceptContact } from '../protocol/feature-tags';
 import { text } from '../protocol/octets';
+import { REGINFO_CONTENT_TYPE } from '../protocol/reginfo';
 import type { Stack } from './stack';
 import { headerLine } from './wire-message';
 
@@ -15,32 +17,83 @@ import { headerLine } from './wire-message';
 export const SUBSCRIPTION_SECONDS = 3_600;
 const CONFERENCE_INFO = 'application/conference-info+xml';
 
-export interface ConferenceSubscription extends Disposable {
-  /** Each document of the focus, full or partial, as it came. */
-  readonly onDocument: Emitter<string>;
-  /** No more documents will come; told once, and not after `dispose`. */
-  readonly onEnd: Emitter<void>;
+/** Why no more documents will come. */
+export interface SubscriptionEnd {
+  reason: string;
+  /** What the notifier refused with; null when it did not refuse. */
+  status: number | null;
 }
 
-export class ConferenceEvents implements ConferenceSubscription {
+export interface EventSubscription extends Disposable {
+  /** Each document of the notifier, full or partial, as it came. */
+  readonly onDocument: Pick<Emitter<string>, 'on'>;
+  /** No more documents will come; told once, and not after `dispose`. */
+  readonly onEnd: Pick<Emitter<SubscriptionEnd>, 'on'>;
+}
+
+export interface ConferenceSubscription extends Disposable {
+  readonly onDocument: Emitter<string>;
+  readonly onEnd: { on(listener: () => void): Disposable };
+}
+export type RegistrationSubscription = EventSubscription;
+
+interface Package {
+  target: string;
+  routes: readonly string[];
+  event: string;
+  /** Of the documents. */
+  contentType: string;
+  /** The Contact of now. */
+  contact: () => string;
+  /** Further headers of every SUBSCRIBE. */
+  headers: readonly (readonly [string, string])[];
+}
+
+/** Who is in the group of `focus`, a group of the service `icsi`. */
+export function subscribeToConference(stack: Stack, focus: string, icsi: string, routes: readonly string[]): StackSubscription {
+  const headers = [['Accept-Contact', acceptContact({ icsis: [icsi] })]] as const;
+  return new StackSubscription(stack, {
+    target: focus,
+    routes,
+    event: 'conference',
+    contentType: CONFERENCE_INFO,
+    contact: () => stack.contact([icsi]),
+    headers,
+  });
+}
+
+/**
+ * Which devices are registered for `aor`, the own address. `contact` names this flow and not the GRUU: when another computer registers with
+ * the same instance ID, the GRUU is that one's, and this device must hear of it all the same.
+ */
+export function subscribeToRegistration(stack: Stack, aor: string, contact: () => string, routes: readonly string[]): StackSubscription {
+  const headers = [['P-Preferred-Identity', `<${aor}>`]] as const;
+  return new StackSubscription(stack, { target: aor, routes, event: 'reg', contentType: REGINFO_CONTENT_TYPE, contact, headers });
+}
+
+class StackSubscription implements EventSubscription {
   readonly onDocument = new Emitter<string>();
-  readonly onEnd = new Emitter<void>();
+  readonly onEnd = new Emitter<SubscriptionEnd>();
 
   readonly #stack: Stack;
-  readonly #icsi: string;
+  readonly #package: Package;
   readonly #initial: OutgoingSubscribeRequest;
   readonly #tracked: Disposable;
   #subscription: Subscription | null = null;
   #refresh: Disposable | null = null;
   #ended = false;
 
-  constructor(stack: Stack, focus: string, icsi: string, routes: readonly string[]) {
+  constructor(stack: Stack, wanted: Package) {
     this.#stack = stack;
-    this.#icsi = icsi;
-    const request = stack.request('SUBSCRIBE', { target: focus, routes, headers: this.#headers(SUBSCRIPTION_SECONDS) });
+    this.#package = wanted;
+    const { target, routes } = wanted;
+    const request = stack.request('SUBSCRIBE', { target, routes, headers: this.#headers(SUBSCRIPTION_SECONDS) });
     this.#tracked = stack.track(() => this.#end('the connection was lost'));
     this.#initial = stack.core.subscribe(request, {
-      onReject: ({ message }) => this.#end(`refused: ${stack.failure(message, request).message}`),
+      onReject: ({ message }) => {
+        const failure = stack.failure(message, request);
+        this.#end(`refused: ${failure.message}`, failure.detail.status ?? null);
+      },
       onRedirect: () => this.#end('redirected'),
       onNotifyTimeout: () => this.#end('no NOTIFY came'),
       onNotify: ({ request: notify, subscription }) => {
@@ -65,12 +118,13 @@ export class ConferenceEvents implements ConferenceSubscription {
   }
 
   #headers(expires: number): [string, string][] {
+    const { event, contentType, contact, headers } = this.#package;
     return [
-      ['Event', 'conference'],
+      ['Event', event],
       ['Expires', String(expires)],
-      ['Accept', CONFERENCE_INFO],
-      ['Accept-Contact', acceptContact({ icsis: [this.#icsi] })],
-      ['Contact', this.#stack.contact([this.#icsi])],
+      ['Accept', contentType],
+      ...headers.map(([name, value]): [string, string] => [name, value]),
+      ['Contact', contact()],
     ];
   }
 
@@ -82,7 +136,7 @@ export class ConferenceEvents implements ConferenceSubscription {
     if (body.trim() !== '') this.onDocument.emit(body);
     const state = (message.first('subscription-state') ?? '').trim().toLowerCase();
     if (state.startsWith('terminated')) {
-      this.#end('the focus ended the subscription');
+      this.#end('the notifier ended the subscription');
       return;
     }
     const seconds = /;\s*expires\s*=\s*(\d{1,9})/.exec(state)?.[1];
@@ -93,7 +147,7 @@ export class ConferenceEvents implements ConferenceSubscription {
     this.#refresh?.dispose();
     this.#refresh = this.#stack.clock.setTimer(Math.max(seconds, 2) * 500, () => {
       if (this.#subscription === null) return;
-      // Until the focus names a new time, the one asked for counts.
+      // Until the notifier names a new time, the one asked for counts.
       this.#schedule(SUBSCRIPTION_SECONDS);
       this.#resubscribe(this.#subscription, SUBSCRIPTION_SECONDS);
     });
@@ -109,11 +163,11 @@ export class ConferenceEvents implements ConferenceSubscription {
     }
   }
 
-  #end(reason: string): void {
+  #end(reason: string, status: number | null = null): void {
     if (this.#ended) return;
-    this.#stack.log.info('The conference subscription has ended', { reason });
+    this.#stack.log.info('A subscription has ended', { event: this.#package.event, reason });
     this.#finish();
-    this.onEnd.emit();
+    this.onEnd.emit({ reason, status });
   }
 
   #finish(): void {

@@ -41,6 +41,8 @@ export interface ClientOptions {
   expiresSeconds?: number;
   /** False: `register` is left to the test. */
   register?: boolean;
+  /** True: the account is the one that the profile keeps, or none yet; `signIn` is left to the test. */
+  stored?: boolean;
 }
 
 const open: TestClient[] = [];
@@ -66,20 +68,7 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
     tap: (record) => wire.push(record),
     tryDirectory: null,
     openDevice: null,
-    given: {
-      aor: options.address,
-      displayName: options.name.replace(/-.*/, ''),
-      authUser: null,
-      password: options.password ?? 'secret',
-      proxy: options.proxy,
-      registrar: null,
-      factory: options.factory,
-      deviceName: options.deviceName ?? options.name,
-      expiresSeconds: options.expiresSeconds ?? 600,
-      preferences: options.preferences ?? {},
-      instanceUrn: null,
-      registerAtStart: options.register ?? true,
-    },
+    ...(options.stored === true ? {} : { given: givenAccount(options) }),
   });
   app.onEvent.on((event) => {
     events.push(event);
@@ -122,11 +111,28 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
   };
   open.push(client);
   cast.push(client);
-  if (options.register ?? true)
+  if (options.stored !== true && (options.register ?? true))
     await client.until('it is registered', () =>
       events.some((one) => one.event === 'registration' && one.state === 'registered') ? true : null,
     );
   return client;
+}
+
+function givenAccount(options: ClientOptions): GivenAccount {
+  return {
+    aor: options.address,
+    displayName: options.name.replace(/-.*/, ''),
+    authUser: null,
+    password: options.password ?? 'secret',
+    proxy: options.proxy,
+    registrar: null,
+    factory: options.factory,
+    deviceName: options.deviceName ?? options.name,
+    expiresSeconds: options.expiresSeconds ?? 600,
+    preferences: options.preferences ?? {},
+    instanceUrn: null,
+    registerAtStart: options.register ?? true,
+  };
 }
 
 /** Ends every client that a test has started and removes what they kept. */

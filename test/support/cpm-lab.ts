@@ -34,6 +34,7 @@ const noHeaders: CpmHeaders = {
 export function remoteParty(address: string, more: Partial<RemoteParty> = {}): RemoteParty {
   return {
     address,
+    asserted: true,
     displayName: null,
     instanceId: null,
     deviceName: null,

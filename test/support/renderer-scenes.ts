@@ -79,6 +79,9 @@ const device = (value: Partial<DeviceValue> & { name: string; instanceId: string
   self: false,
   contact: `sip:127.0.0.1:5070;transport=tcp;ob=${value.name}`,
   expires: 2840,
+  expiresAt: Date.now() + (value.expires ?? 2840) * 1000,
+  lastEvent: null,
+  duplicate: null,
   capabilities: ['session', 'group', 'pager', 'large', 'file'],
   pubGruu: `sip:alice@lab.test;gr=${value.instanceId}`,
   state: 'active',
@@ -140,6 +143,7 @@ export const base: Snapshot = {
   invitations: [],
   preferences: { theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto' },
   warnings: [],
+  clone: null,
   fatal: null,
 };
 

@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Conf from 'conf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../main/base';
 import { cleanDeviceName, maxDeviceNameLength } from '../../../main/identity/device-name';
-import { loadInstanceId } from '../../../main/identity/instance-id';
+import { type Identity, openIdentity } from '../../../main/identity/instance-id';
 import { VirtualClock } from '../../support/virtual-clock';
 
 let dataDir: string;
@@ -14,14 +14,33 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
-const open = (name: string) =>
-  new Conf({ cwd: dataDir, configName: name, configFileMode: 0o600, accessPropertiesByDotNotation: false, clearInvalidConfig: false });
+const openIn = (cwd: string) => (name: string) =>
+  new Conf({ cwd, configName: name, configFileMode: 0o600, accessPropertiesByDotNotation: false, clearInvalidConfig: false });
 
 const clock = new VirtualClock();
 
-function load(options: { expected?: string; given?: string } = {}): string {
-  return loadInstanceId({ open, dataDir, clock, log: silentLogger, expected: options.expected ?? null, given: options.given ?? null });
+interface Start {
+  expected?: string;
+  given?: string;
+  folder?: string;
+  machine?: string;
 }
+
+function start({ expected, given, folder = dataDir, machine = 'this machine' }: Start = {}): Identity {
+  const open = openIn(folder);
+  const machineId = () => machine;
+  return openIdentity({
+    open,
+    dataDir: folder,
+    clock,
+    log: silentLogger,
+    expected: expected ?? null,
+    given: given ?? null,
+    machineId,
+  });
+}
+
+const load = (options: Start = {}): string => start(options).instanceId;
 
 describe('the instance ID', () => {
   it('R10/R17: is a random UUID URN in lower case', () => {
@@ -60,6 +79,57 @@ describe('the instance ID', () => {
 
   it('R10: says nothing about the person', () => {
     expect(load()).not.toMatch(/alice|lab\.test|\+1555/);
+  });
+});
+
+describe('a profile found elsewhere than where its ID was made', () => {
+  let copy: string;
+  beforeEach(() => {
+    copy = mkdtempSync(join(tmpdir(), 'chorus-identity-copy-'));
+  });
+  afterEach(() => rmSync(copy, { recursive: true, force: true }));
+  const copied = (): string => {
+    const first = load();
+    cpSync(dataDir, copy, { recursive: true });
+    return first;
+  };
+
+  it('is noticed in another folder and on another machine, and not where it belongs', () => {
+    const first = copied();
+    expect(start({ folder: copy }).isCopied).toBe(true);
+    expect(start({ folder: copy }).instanceId).toBe(first);
+    expect(start({ machine: 'another machine' }).isCopied).toBe(true);
+    expect(start().isCopied).toBe(false);
+  });
+
+  it('R18: keeps its ID when it was moved, and is not asked again', () => {
+    const first = copied();
+    const moved = start({ folder: copy });
+    moved.keep();
+    expect(moved.isCopied).toBe(false);
+    const again = start({ folder: copy, expected: first });
+    expect([again.instanceId, again.isCopied]).toEqual([first, false]);
+  });
+
+  it('has a new UUID as another device, on disk at once; the original keeps its own', () => {
+    const first = copied();
+    const other = start({ folder: copy });
+    other.renew();
+    expect(other.instanceId).toMatch(/^urn:uuid:/);
+    expect(other.instanceId).not.toBe(first);
+    // The account's settings still name the old ID when the program dies in between.
+    const again = start({ folder: copy, expected: first });
+    expect([again.instanceId, again.isCopied]).toEqual([other.instanceId, false]);
+    expect(load({ expected: first })).toBe(first);
+  });
+
+  it('is the same profile by any name of its folder', () => {
+    const first = load();
+    const link = `${dataDir}-link`;
+    symlinkSync(dataDir, link);
+    const linked = start({ folder: link });
+    rmSync(link);
+    expect([linked.instanceId, linked.isCopied]).toEqual([first, false]);
   });
 });
 

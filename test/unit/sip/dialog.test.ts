@@ -363,6 +363,7 @@ describe('an incoming session', () => {
     const [invite] = invites;
     expect(invite?.remote).toEqual({
       address: 'sip:bob@lab.test',
+      asserted: true,
       displayName: 'Bob B.',
       instanceId: 'urn:uuid:22222222-2222-4222-8222-222222222222',
       deviceName: 'Bob desk',

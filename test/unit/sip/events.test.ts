@@ -45,6 +45,40 @@ async function subscribed(status = 200): Promise<Watched> {
 
 const expiresOf = (request: WireMessage) => request.first('expires');
 
+describe('registration events', () => {
+  it('are asked of the own address, over this very flow, and renewed', async () => {
+    const lab = await registeredLab();
+    lab.server.onRequest = (request, server) => server.reply(request, { status: 200, headers: ['Expires: 600', 'Contact: <sip:core>'] });
+    const subscription = lab.client.subscribeRegistration();
+    const documents: string[] = [];
+    subscription.onDocument.on((document) => documents.push(document));
+    await settled();
+    const [request] = lab.server.requests('SUBSCRIBE');
+    expect(request?.start).toMatchObject({ uri: 'sip:alice@lab.test' });
+    expect(request?.first('event')).toBe('reg');
+    expect(request?.first('accept')).toBe('application/reginfo+xml');
+    // The GRUU is also that of a copied profile: only the flow is this device's alone.
+    expect(request?.first('contact')).toMatch(/<sip:alice@127\.0\.0\.1:\d+;transport=tcp>/);
+    expect(request?.first('contact')).toContain('+sip.instance');
+    const headers = [`From: ${request?.first('to')};tag=core`, `To: ${request?.first('from')}`, `Call-ID: ${request?.first('call-id')}`];
+    const event = ['Event: reg', 'Subscription-State: active;expires=600', 'CSeq: 1 NOTIFY', 'Contact: <sip:core>'];
+    lab.server.request('NOTIFY', 'sip:alice@127.0.0.1:40001', [...headers, ...event], '<reginfo/>', 'application/reginfo+xml');
+    await settled();
+    expect(documents).toEqual(['<reginfo/>']);
+    await lab.clock.advance(300_000);
+    expect(lab.server.requests('SUBSCRIBE')).toHaveLength(2);
+  });
+
+  it('end with the status of a network that has none', async () => {
+    const lab = await registeredLab();
+    lab.server.onRequest = (request, server) => server.reply(request, { status: 489, reason: 'Bad Event' });
+    const ends: (number | null)[] = [];
+    lab.client.subscribeRegistration().onEnd.on(({ status }) => ends.push(status));
+    await settled();
+    expect(ends).toEqual([489]);
+  });
+});
+
 describe('ConferenceEvents', () => {
   it('asks the focus, answers each NOTIFY and hands on its document', async () => {
     const watched = await subscribed();
