@@ -33,21 +33,29 @@ export interface Arrival {
 export class Inbox {
   readonly #context: CpmContext;
   readonly #receiptQueued: (lane: string) => void;
+  readonly #heardFrom: (conversation: string) => void;
   readonly #composing = new Map<string, { dispose(): void }>();
 
-  constructor(context: CpmContext, receiptQueued: (lane: string) => void) {
+  constructor(context: CpmContext, outbox: { receiptQueued(lane: string): void; heardFrom(conversation: string): void }) {
     this.#context = context;
-    this.#receiptQueued = receiptQueued;
+    this.#receiptQueued = outbox.receiptQueued;
+    this.#heardFrom = outbox.heardFrom;
   }
 
   /** Takes one piece of content. @throws AppError when it could not be kept; the caller then refuses it to the network. */
   async receive(arrival: Arrival, contentType: string, body: Uint8Array): Promise<void> {
+    this.#take(arrival, contentType, body);
+    this.#heardFrom(arrival.conversation);
+  }
+
+  #take(arrival: Arrival, contentType: string, body: Uint8Array): void {
     const type = parseContentType(contentType).type;
-    if (type === composingType) return this.#receiveComposing(arrival, arrival.sender, body);
-    if (type !== cpimType) {
-      this.#context.log.info('content of an unknown type was left out', { contentType });
-      return;
-    }
+    if (type === composingType) this.#receiveComposing(arrival, arrival.sender, body);
+    else if (type === cpimType) this.#open(arrival, body);
+    else this.#context.log.info('content of an unknown type was left out', { contentType });
+  }
+
+  #open(arrival: Arrival, body: Uint8Array): void {
     const envelope = parseCpim(body);
     if (!envelope.ok) throw new AppError('sip/malformed', { cause: `CPIM: ${envelope.reason}` });
     const conversation = this.#context.history.conversation(arrival.conversation);
@@ -55,11 +63,14 @@ export class Inbox {
     const sender = arrival.sender ?? person(envelope.value.from ?? 'sip:anonymous@anonymous.invalid', null, conversation.people);
     switch (parseContentType(envelope.value.contentType).type) {
       case 'text/plain':
-        return this.#receiveText(arrival, conversation, sender, envelope.value);
+        this.#receiveText(arrival, conversation, sender, envelope.value);
+        break;
       case imdnType:
-        return this.#receiveReceipt(conversation, sender, envelope.value);
+        this.#receiveReceipt(conversation, sender, envelope.value);
+        break;
       case composingType:
-        return this.#receiveComposing(arrival, sender, envelope.value.body);
+        this.#receiveComposing(arrival, sender, envelope.value.body);
+        break;
       default:
         // Unknown inner types are dropped, never shown as bytes.
         this.#context.log.info('a message of an unknown type was left out', { contentType: envelope.value.contentType });

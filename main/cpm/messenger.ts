@@ -40,7 +40,10 @@ export class Messenger implements Disposable {
       conversationChanged: (id) => this.#announceConversation(id),
       messageChanged: (id) => this.#announceMessage(id),
     };
-    this.#inbox = new Inbox(this.#context, (lane) => this.#outbox.wake(lane));
+    this.#inbox = new Inbox(this.#context, {
+      receiptQueued: (lane) => this.#outbox.wake(lane),
+      heardFrom: (conversation) => this.#outbox.heardFrom(conversation),
+    });
     this.invitations = new Invitations(this.#context);
     this.#oneToOne = new OneToOneSessions(this.#context, this.#inbox, this.invitations);
     this.#groups = new Groups(this.#context, this.#inbox, this.invitations, this.#oneToOne);

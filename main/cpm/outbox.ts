@@ -7,6 +7,9 @@
  *            ^          |-> not registered, network gone: waits for the registration
  *            |          |-> may work later (timeout, connection lost, 5xx): waits, 1 s doubled each time, `maxAttempts` at most
  *            +----------+-> refused: the message is failed and kept, the job removed; the person may retry
+ *
+ * Nobody presses Retry for a receipt: it waits until its reader can be reached, `receiptLifeMs` at most. Hearing from somebody ends the waiting
+ * of everything that is for them.
  */
 import type { Disposable } from '../base';
 import { drop } from '../base';
@@ -21,6 +24,9 @@ export const maxAttempts = 6;
 /** LAB: first pause after a failed attempt; each further one is twice as long, up to `longestPauseMs`. */
 export const firstPauseMs = 1_000;
 export const longestPauseMs = 60_000;
+/** LAB: the longest pause between attempts at a receipt, and how long after its event it is still worth sending. */
+export const longestReceiptPauseMs = 15 * 60_000;
+export const receiptLifeMs = 7 * 24 * 60 * 60_000;
 
 /** Brings one job to the network, or throws the AppError that says why not. */
 export interface Carrier {
@@ -115,6 +121,16 @@ export class Outbox implements Disposable {
     for (const lane of new Set(this.#context.history.jobs().map((job) => job.lane))) this.wake(lane);
   }
 
+  /** The other side of a conversation has just been heard from: what waits for it need not wait longer. */
+  heardFrom(conversation: string): void {
+    const { history, clock } = this.#context;
+    for (const lane of [conversation, receiptLane(conversation)]) {
+      if (!this.#timers.has(lane)) continue;
+      for (const job of history.jobs()) if (job.lane === lane) history.postponeJob(job.id, clock.now());
+      this.wake(lane);
+    }
+  }
+
   /** Works at one lane until it is empty or must wait. */
   wake(lane: string): void {
     if (this.#disposed) return;
@@ -197,7 +213,11 @@ export class Outbox implements Disposable {
   #failed(job: JobRecord, message: MessageRecord | null, error: AppError): boolean {
     const { history, clock, log } = this.#context;
     log.info('a job did not leave', { job: job.id, kind: job.kind, attempts: job.attempts + 1, error: error.message });
-    const remedy = remedyFor(error, job.attempts + 1, this.#context.isRegistered());
+    const remedy =
+      job.kind === 'receipt'
+        ? receiptRemedy(error, clock.now() - (JSON.parse(job.payload) as ReceiptPayload).at, this.#context.isRegistered())
+        : remedyFor(error, job.attempts + 1, this.#context.isRegistered());
+    const longestMs = job.kind === 'receipt' ? longestReceiptPauseMs : longestPauseMs;
     if (remedy === 'fail') {
       history.transaction(() => {
         history.removeJob(job.id);
@@ -206,7 +226,7 @@ export class Outbox implements Disposable {
       if (message !== null) this.#context.messageChanged(message.id);
       return true;
     }
-    const pauseMs = Math.round(Math.min(longestPauseMs, firstPauseMs * 2 ** job.attempts) * (0.75 + clock.random() / 2));
+    const pauseMs = Math.round(Math.min(longestMs, firstPauseMs * 2 ** job.attempts) * (0.75 + clock.random() / 2));
     history.transaction(() => {
       if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs);
       if (message !== null) this.#become(message.id, 'queued', null, false);
@@ -225,6 +245,9 @@ export class Outbox implements Disposable {
 
 /** SIP answers after which the same request may well succeed a little later (RFC 3261 section 21). */
 const passingStatuses = new Set([408, 491, 500, 503, 504]);
+
+/** Answers that speak of the person, not of the request: not there now, busy now, declined on this device now. */
+const laterStatuses = new Set([480, 486, 487, 600, 603]);
 
 /** What an error means for a job: wait for the registration, try again after a pause, or give it back to the person. */
 export function remedyFor(error: AppError, attempts: number, isRegistered: boolean): 'wait' | 'again' | 'fail' {
@@ -247,4 +270,13 @@ export function remedyFor(error: AppError, attempts: number, isRegistered: boole
     default:
       return 'fail';
   }
+}
+
+/** Like `remedyFor`, for a receipt that is `ageMs` old: whoever cannot be reached now may be later. */
+export function receiptRemedy(error: AppError, ageMs: number, isRegistered: boolean): 'wait' | 'again' | 'fail' {
+  if (error.code === 'sip/not-registered' || (error.code === 'net/unreachable' && !isRegistered)) return 'wait';
+  const refusedForGood =
+    error.code === 'sip/rejected' && !laterStatuses.has(error.detail.status ?? 0) && !passingStatuses.has(error.detail.status ?? 0);
+  if (refusedForGood || error.code === 'conversation/no-session' || error.code === 'internal') return 'fail';
+  return ageMs < receiptLifeMs ? 'again' : 'fail';
 }

@@ -152,7 +152,7 @@ export class CpmSession implements Disposable {
   async #invite(request: OpenRequest): Promise<string> {
     try {
       const msrp = await this.#prepare();
-      if (this.#unwanted) throw new AppError('conversation/no-session', { cause: 'closed before the invitation left' });
+      if (this.#unwanted) throw closedHere();
       const offer = encodeSdp(this.#description(msrp, 'actpass'));
       const sip = this.#context.sip.invite({ ...request, sdp: offer });
       this.#follow(sip);
@@ -160,8 +160,10 @@ export class CpmSession implements Disposable {
       if (this.#unwanted) await sip.bye();
       return answer.sdp;
     } catch (error) {
+      const wasUnwanted = this.#unwanted;
       this.#end();
-      throw error;
+      // A cancelled invitation says 487, which would read as a refusal by the other side.
+      throw wasUnwanted ? closedHere() : error;
     }
   }
 
@@ -196,7 +198,8 @@ export class CpmSession implements Disposable {
       }
     } catch (error) {
       await this.#giveUp(error);
-      throw error;
+      // The other side has taken its invitation back, or its media is gone: what waits for this session may go by the next one.
+      throw error instanceof AppError && error.code === 'sip/rejected' ? new AppError('msrp/closed', error.detail, 'auto') : error;
     }
   }
 
@@ -234,7 +237,7 @@ export class CpmSession implements Disposable {
     await Promise.race([this.#msrp.start(remote.path, role), this.#lost]);
     if (this.#unwanted) {
       await this.close();
-      throw new AppError('conversation/no-session', { cause: 'closed while opening' });
+      throw closedHere();
     }
     this.#transition('established');
   }
@@ -272,4 +275,9 @@ export class CpmSession implements Disposable {
     this.#state = to;
     this.onState.emit(to);
   }
+}
+
+/** What waits for a session that this side has closed may go by the next one. */
+function closedHere(): AppError {
+  return new AppError('msrp/closed', { cause: 'this side has closed the session' }, 'auto');
 }

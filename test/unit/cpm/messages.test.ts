@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { receiptEnvelope, textEnvelope } from '../../../main/cpm/envelope';
-import { firstPauseMs, maxAttempts, remedyFor } from '../../../main/cpm/outbox';
+import { firstPauseMs, maxAttempts, receiptLifeMs, receiptRemedy, remedyFor } from '../../../main/cpm/outbox';
 import { AppError } from '../../../main/errors';
 import { parseCpim } from '../../../main/protocol/cpim';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
@@ -198,6 +198,35 @@ describe('receiving', () => {
     await lab.settle();
     expect(lab.pagers).toHaveLength(1);
     expect(lab.pagers[0]).toMatchObject({ target: bob, acceptContactInstance: 'urn:uuid:b1' });
+  });
+
+  it('keeps a notification until its reader is there again, and sends it at once when they are heard from', async () => {
+    const { media, invite } = await lab.talkTo(bob);
+    lab.state.pagerFails = new AppError('sip/rejected', { status: 480 }, 'user');
+    media.failWith = new AppError('msrp/closed', {}, 'auto');
+    await media.deliver(textFrom(bob, 'Hi', 'in-1'));
+    invite.session.hangUp();
+    await lab.clock.advance(60 * 60_000);
+    expect(lab.pagers).toEqual([]);
+    expect(lab.history.jobs()).toHaveLength(1);
+    lab.state.pagerFails = null;
+    await lab.messenger.receivePager({
+      remote: remoteParty(bob),
+      headers: { conversationId: null, contributionId: null, inReplyTo: null, sessionReplaces: null, subject: null, referredBy: null },
+      contentType: 'message/cpim',
+      body: textFrom(bob, 'Back', 'in-2'),
+      icsis: [],
+    });
+    await lab.settle();
+    expect(lab.pagers.map((pager) => new TextDecoder().decode(pager.body).includes('in-1'))).toContain(true);
+  });
+
+  it('gives a notification up after a week, or when it is refused for good', () => {
+    const later = new AppError('sip/rejected', { status: 480 });
+    expect(receiptRemedy(later, 1, true)).toBe('again');
+    expect(receiptRemedy(later, receiptLifeMs, true)).toBe('fail');
+    expect(receiptRemedy(new AppError('sip/rejected', { status: 403 }), 1, true)).toBe('fail');
+    expect(receiptRemedy(new AppError('net/unreachable'), 1, false)).toBe('wait');
   });
 
   it('sends the notification through the session that wins when both sides have invited', async () => {
