@@ -114,7 +114,7 @@ export class OneToOneSessions {
       }
     }
     const live = this.#live.get(conversation.id) ?? null;
-    if (live?.state === 'opening' && live.isOwn && live.contributionId < contributionId) return invite.reject(486);
+    if (live?.isUnanswered && live.contributionId < contributionId) return invite.reject(486);
     const accept = async () => {
       // The peer has started anew: what was there is stale, whatever its state.
       const previous = this.#live.get(conversation.id);

@@ -60,7 +60,7 @@ export class CpmSession implements Disposable {
     readonly conversation: string,
     readonly contributionId: string,
     /** Whether this side has invited. */
-    readonly isOwn: boolean,
+    private readonly isOwn: boolean,
     handleContent: ContentHandler,
     open: (session: CpmSession) => { answered: Promise<void>; opened: Promise<void> },
   ) {
@@ -102,6 +102,13 @@ export class CpmSession implements Disposable {
 
   get state(): CpmSessionState {
     return this.#state;
+  }
+
+  /** This side has invited, and the other has not answered yet. */
+  get isUnanswered(): boolean {
+    return (
+      this.#state === 'opening' && this.isOwn && (this.#sip === null || this.#sip.state === 'inviting' || this.#sip.state === 'ringing')
+    );
   }
 
   get sip(): SipSession | null {

@@ -77,7 +77,7 @@ describe('whatever people do in whatever order', () => {
           return null;
         };
         await sender
-          .until(`“${text}” is delivered`, async () => ((await delivered())?.state === 'delivered' ? true : null))
+          .until(`“${text}” is delivered`, async () => ((await delivered())?.state === 'delivered' ? true : null), 45_000)
           .catch(async (error: unknown) => {
             throw new Error(`${String(error)}: it is ${JSON.stringify(await delivered())}`);
           });

@@ -24,7 +24,7 @@ export interface TestClient {
   /** The call's Result, for stories about refusals. */
   tryCall<N extends CallName>(name: N, argument: CallArgument<N>): Promise<Result<CallValue<N>>>;
   /** Resolves with the first value that is not null or undefined; asked again at every event. */
-  until<T>(what: string, look: () => T | null | undefined | Promise<T | null | undefined>): Promise<T>;
+  until<T>(what: string, look: () => T | null | undefined | Promise<T | null | undefined>, limitMs?: number): Promise<T>;
   /** Ends the process’s part without a word to the network, as SIGKILL would. */
   close(): Promise<void>;
 }
@@ -86,9 +86,9 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
       return result.value;
     },
     tryCall: (name, argument) => dispatch(app.handlers, name, argument) as Promise<Result<never>>,
-    until: (what, look) =>
+    until: (what, look, limitMs = patienceMs) =>
       new Promise((resolve, reject) => {
-        const limit = setTimeout(() => finish(() => reject(new Error(`${options.name} waited in vain until ${what}`))), patienceMs);
+        const limit = setTimeout(() => finish(() => reject(new Error(`${options.name} waited in vain until ${what}`))), limitMs);
         const finish = (end: () => void) => {
           waiting.delete(check);
           clearTimeout(limit);

@@ -128,6 +128,23 @@ describe('1-1 sessions', () => {
     expect(lab.events.filter((event) => event.event === 'conversation').map((event) => event.conversation)).toEqual([conversation]);
   });
 
+  it('give way to a new invitation once theirs was answered: whoever starts anew has lost the old one', async () => {
+    lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    await lab.settle();
+    const own = lab.invites[0];
+    const media = lab.media[0];
+    if (own === undefined || media === undefined) throw new Error('no invitation');
+    // Answered, and then the other side never binds its media.
+    media.start = () => new Promise(() => {});
+    own.session.answer();
+    await lab.settle();
+    const invite = inviteFrom(bob, 'ffffffff');
+    lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    expect(invite.accepted).not.toBeNull();
+    expect(own.session.byes).toHaveLength(1);
+  });
+
   it('refuse an invitation without a Contribution-ID', async () => {
     const invite = new FakeInvite({ remote: remoteParty(bob) });
     lab.messenger.receiveInvite(invite);
