@@ -16,10 +16,11 @@ import { Messenger } from './cpm/messenger';
 import { AppError } from './errors';
 import type { History } from './history/history';
 import { MsrpEndpoint } from './msrp/endpoint';
+import type { DigestHash } from './protocol/digest';
 import { ICSI } from './protocol/feature-tags';
 import { nickname } from './protocol/instance-urn';
 import type { WireTap } from './protocol/wire-record';
-import { SipClient } from './sip/client';
+import { type AuthScheme, type RegistrationStore, type SimNumbers, type SipAccount, SipClient, softwareSim } from './sip/client';
 
 /** The services that this version can offer, and so the feature tags that it registers (R25). */
 const services: Partial<Record<CapabilityName, readonly string[]>> = { session: [ICSI.session, ICSI.group], pager: [ICSI.msg] };
@@ -42,6 +43,14 @@ export interface Credentials {
   expiresSeconds: number;
   /** Of the services that this version can offer, those that this device does not: names of capabilities. */
   servicesOff: readonly string[];
+  /** How to prove who one is (R37); as the network offers, with the password, when absent. */
+  signIn?: SignInWay;
+}
+
+export interface SignInWay {
+  scheme: AuthScheme;
+  minAlgorithm: DigestHash;
+  sim: SimNumbers | null;
 }
 
 export interface AccountDeps {
@@ -52,6 +61,8 @@ export interface AccountDeps {
   history: History;
   knownPeople: readonly PersonValue[];
   preferences(): PreferencesValue;
+  registrationState: RegistrationStore;
+  simState: { load(): number; save(sqn: number): void };
   announce(event: AppEventBody): void;
   /** This device was signed out: keeps that it was, before anybody is answered. */
   signedOut(): void;
@@ -90,6 +101,8 @@ export class Account {
         deviceName: credentials.deviceName,
         expiresSeconds: credentials.expiresSeconds,
         icsis: this.#icsis,
+        registrationState: deps.registrationState,
+        ...signInOf(credentials.signIn, deps),
       },
       { ...shared, userAgent: deps.userAgent },
     );
@@ -316,4 +329,10 @@ export class Account {
       );
     }
   }
+}
+
+function signInOf(way: SignInWay | undefined, deps: AccountDeps): Pick<SipAccount, 'authScheme' | 'minAlgorithm' | 'sim'> {
+  if (way === undefined) return {};
+  const sim = way.sim === null ? {} : { sim: softwareSim(way.sim, deps.simState) };
+  return { authScheme: way.scheme, minAlgorithm: way.minAlgorithm, ...sim };
 }

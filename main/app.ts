@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AccountValue, AppEvent, AppEventBody, CloneValue, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
-import { Account, type Credentials } from './account';
+import { Account, type Credentials, type SignInWay } from './account';
 import { type Clock, type Disposable, drop, Emitter, type Logger, setListenerErrorReporter, systemClock } from './base';
 import type { Handlers } from './calls';
 import { defaultPage } from './cpm/messenger';
@@ -18,6 +18,7 @@ import { type Identity, openIdentity } from './identity/instance-id';
 import { nickname } from './protocol/instance-urn';
 import type { WireTap } from './protocol/wire-record';
 import { defaultPreferences, newHistoryKey, type OpenKeyValueFile, type SecretBox, Settings, translateFileError } from './settings';
+import { watchNetwork } from './sip/network-watch';
 import { TryNetwork, tryPassword, tryPeople } from './try-network';
 
 /** How long `quit` may take before the process goes anyway. */
@@ -52,6 +53,8 @@ export interface GivenAccount extends Omit<Credentials, 'instanceId' | 'kind' | 
 export interface App {
   readonly handlers: Handlers;
   readonly onEvent: Emitter<AppEvent>;
+  /** The computer woke up, or may have another network: an account that has lost its server finds it now. */
+  networkChanged(): void;
   /** Ends sessions, de-registers, closes the history. May be called twice. */
   quit(): Promise<void>;
 }
@@ -80,6 +83,7 @@ class ChorusApp implements App {
   readonly #log: Logger;
   readonly #network: TryNetwork | null;
   readonly #warnings: WarningValue[] = [];
+  readonly #watch: Disposable;
   #revision = 0;
   #profile: Profile | null = null;
   #account: Account | null = null;
@@ -98,6 +102,10 @@ class ChorusApp implements App {
       this.#log.error('a listener failed', { error: String(error instanceof Error ? error.stack : error) }),
     );
     this.handlers = this.#makeHandlers();
+    this.#watch = watchNetwork(this.#clock, (reason) => {
+      this.#log.info('The network may have changed', { reason });
+      this.networkChanged();
+    });
   }
 
   async open(): Promise<void> {
@@ -131,7 +139,12 @@ class ChorusApp implements App {
     if (given.registerAtStart) drop(account.register(), { ...this.#log, error: this.#log.warn }, 'registration');
   }
 
+  networkChanged(): void {
+    this.#account?.networkChanged();
+  }
+
   quit(): Promise<void> {
+    this.#watch.dispose();
     this.#quitting ??= this.#quit();
     return this.#quitting;
   }
@@ -180,8 +193,10 @@ class ChorusApp implements App {
     const stored = profile.settings.account;
     if (stored === null) return;
     let password = '';
+    let signIn: SignInWay | null;
     try {
       if (stored.signedOut !== true || stored.password !== '') password = profile.secrets.reveal(stored.password);
+      signIn = stored.signIn === undefined ? null : mapSecrets(stored.signIn, (secret) => profile.secrets.reveal(secret));
     } catch (error) {
       this.#setFatal(toAppError(error));
       return;
@@ -201,6 +216,7 @@ class ChorusApp implements App {
       instanceId: profile.identity.instanceId,
       expiresSeconds: defaultExpiresSeconds,
       servicesOff: stored.servicesOff ?? [],
+      ...(signIn === null ? {} : { signIn }),
     });
     this.#enter(account);
     if (stored.signedOut === true) account.wasSignedOut(null);
@@ -217,6 +233,8 @@ class ChorusApp implements App {
       history: profile.history,
       knownPeople: credentials.kind === 'try' ? tryPeople : [],
       preferences: () => this.#preferences,
+      registrationState: profile.settings.registrationState(credentials.instanceId, credentials.aor),
+      simState: profile.settings.simState(credentials.authUser ?? credentials.aor),
       announce: (event) => {
         // An account that is still on trial, or gone, has nothing to say.
         if (this.#account === account) this.#announceOf(account, event);
@@ -287,6 +305,9 @@ class ChorusApp implements App {
         deviceName: credentials.deviceName,
         instanceId: credentials.instanceId,
         servicesOff: credentials.servicesOff,
+        ...(credentials.signIn === undefined
+          ? {}
+          : { signIn: mapSecrets(credentials.signIn, (secret) => profile.secrets.protect(secret)) }),
       };
     } catch (error) {
       account.dispose();
@@ -549,6 +570,12 @@ class ChorusApp implements App {
     this.#announce({ event: 'exit' });
     this.#account = null;
   }
+}
+
+/** The numbers of a SIM are protected and revealed like passwords. */
+function mapSecrets(way: SignInWay, map: (secret: string) => string): SignInWay {
+  const each = (secret: string | null) => (secret === null ? null : map(secret));
+  return { ...way, sim: way.sim === null ? null : { k: map(way.sim.k), op: each(way.sim.op), opc: each(way.sim.opc) } };
 }
 
 /** The history's key: made at the first start and protected like a password. Never made for a history that is already there. */

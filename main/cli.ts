@@ -58,6 +58,9 @@ const clientHelp = `chorus client --aor ADDRESS --proxy URI [options]
   --accept auto|ask      sessions and groups; auto
   --receipts LIST        delivered,displayed or none
   --expires SECONDS      ${defaultExpiresSeconds}
+  --auth WAY             auto, digest, aka or early-ims; auto answers what the network offers
+  --min-algorithm NAME   MD5, SHA-256 or SHA-512-256: no weaker Digest is answered; MD5
+  --sim-op HEX           a SIM in software: OP, or --sim-opc HEX; K is read from CHORUS_SIM_K
   --trace FILE           every SIP and MSRP message, as NDJSON
   --no-register          do not register at start
 `;
@@ -129,6 +132,10 @@ async function runClient(argv: readonly string[]): Promise<number> {
     accept: { type: 'string' },
     receipts: { type: 'string' },
     expires: { type: 'string' },
+    auth: { type: 'string' },
+    'min-algorithm': { type: 'string' },
+    'sim-op': { type: 'string' },
+    'sim-opc': { type: 'string' },
     trace: { type: 'string' },
     'no-register': { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
@@ -250,10 +257,27 @@ function parseAccount(options: Options): GivenAccount {
     factory: text(options, 'factory') ?? `sip:conference-factory@${domain}`,
     deviceName: cleanDeviceName(text(options, 'device-name') ?? ''),
     expiresSeconds: expires === null ? defaultExpiresSeconds : Number(expires),
+    signIn: {
+      scheme: choice(options, 'auth', ['auto', 'digest', 'aka', 'early-ims'] as const, 'auto'),
+      minAlgorithm: choice(options, 'min-algorithm', ['MD5', 'SHA-256', 'SHA-512-256'] as const, 'MD5'),
+      sim: parseSim(options),
+    },
     instanceUrn: instanceUrn?.value ?? null,
     registerAtStart: options['no-register'] !== true,
     preferences: { accept: choice(options, 'accept', ['auto', 'ask'] as const, 'auto'), ...parseReceipts(text(options, 'receipts')) },
   };
+}
+
+/** K is read from the environment alone: a command line is seen by everybody on the machine. */
+function parseSim(options: Options): { k: string; op: string | null; opc: string | null } | null {
+  const k = process.env.CHORUS_SIM_K ?? null;
+  const op = text(options, 'sim-op');
+  const opc = text(options, 'sim-opc');
+  if (op === null && opc === null) return null;
+  if (k === null) throw new UsageError('--sim-op and --sim-opc need the key of the SIM in CHORUS_SIM_K');
+  if ([k, op, opc].some((each) => each !== null && !/^[0-9a-f]{32}$/i.test(each)))
+    throw new UsageError('CHORUS_SIM_K, --sim-op and --sim-opc take 32 hexadecimal digits');
+  return { k, op, opc };
 }
 
 function parseReceipts(list: string | null): Pick<PreferencesValue, 'receipts'> | Record<string, never> {

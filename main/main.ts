@@ -3,7 +3,7 @@
  * Electron is ready happens here synchronously, which is why this file is bundled as CommonJS.
  */
 import { dirname, join } from 'node:path';
-import { app, session } from 'electron';
+import { app, powerMonitor, session } from 'electron';
 import { type App, createApp } from './app';
 import { createStderrLogger } from './base';
 import { openDeviceProcess } from './further-device';
@@ -94,6 +94,9 @@ async function open(launch: LaunchOptions, dataDir: string, tryDirectory: string
     if (event.event === 'preferences') applyTheme(window, event.theme);
     if (event.event === 'exit') app.quit();
   });
+  // A connection that was left for hours looks whole; the first thing after waking is to see whether it is.
+  powerMonitor.on('resume', () => chorus.networkChanged());
+  powerMonitor.on('unlock-screen', () => chorus.networkChanged());
   quitInOrder(chorus, log);
   app.on('second-instance', () => comeToFront(window));
   // A stored account signs in by itself.

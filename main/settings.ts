@@ -49,6 +49,15 @@ export interface StoredAccount {
   signedOut?: boolean;
   /** Services that this device does not offer, though it could. */
   servicesOff?: readonly string[];
+  /** How to prove who one is, when it is not simply by the password. */
+  signIn?: StoredSignIn;
+}
+
+/** K, OP and OPc are as secret as a password: ciphertext of the SecretBox. */
+export interface StoredSignIn {
+  scheme: 'auto' | 'digest' | 'aka' | 'early-ims';
+  minAlgorithm: 'MD5' | 'SHA-256' | 'SHA-512-256';
+  sim: { k: string; op: string | null; opc: string | null } | null;
 }
 
 export const defaultPreferences: PreferencesValue = {
@@ -84,6 +93,46 @@ export class Settings {
   set preferences(preferences: PreferencesValue) {
     this.#file.set('preferences', preferences);
     this.#preferences = preferences;
+  }
+
+  /**
+   * Where the registration of one device for one address keeps its Call-ID and CSeq. Another device, such as one made from a copied
+   * profile, begins anew.
+   */
+  registrationState(instanceId: string, aor: string) {
+    const name = `${instanceId} ${aor}`;
+    return {
+      load: (): { callId: string; cseq: number } | null => {
+        const kept = this.#record<{ callId?: unknown; cseq?: unknown }>('registrations')[name];
+        const { callId, cseq } = kept ?? {};
+        return typeof callId === 'string' && typeof cseq === 'number' && Number.isSafeInteger(cseq) && cseq >= 0 ? { callId, cseq } : null;
+      },
+      save: (state: { callId: string; cseq: number }): void => this.#keep('registrations', name, state),
+    };
+  }
+
+  /** Where the SIM of one private identity keeps its highest sequence number. */
+  simState(username: string) {
+    return {
+      load: (): number => {
+        const sqn = this.#record('simNumbers')[username];
+        return typeof sqn === 'number' && Number.isSafeInteger(sqn) && sqn >= 0 ? sqn : 0;
+      },
+      save: (sqn: number): void => this.#keep('simNumbers', username, sqn),
+    };
+  }
+
+  #record<T>(key: string): Record<string, T | undefined> {
+    return (this.#file.get(key) as Record<string, T | undefined> | undefined) ?? {};
+  }
+
+  /** @throws AppError storage/full, storage/failed */
+  #keep(key: string, name: string, value: unknown): void {
+    try {
+      this.#file.set(key, { ...this.#record(key), [name]: value });
+    } catch (error) {
+      throw translateFileError(error, 'settings.json');
+    }
   }
 
   /** The history's key as the SecretBox protects it. */

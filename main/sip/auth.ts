@@ -23,7 +23,7 @@ import {
   formatAuthorization,
 } from '../protocol/digest';
 import { parseParams } from '../protocol/generic-param';
-import type { BlockCipher, MilenageSecret } from '../protocol/milenage';
+import { type BlockCipher, type MilenageSecret, opcOf } from '../protocol/milenage';
 import type { WireMessage } from './wire-message';
 
 const NODE_HASHES: Record<DigestHash, string> = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' };
@@ -42,6 +42,24 @@ export interface Sim {
   loadSqn(): number;
   /** Durable once it returns. Called before the answer that uses the number leaves. */
   saveSqn(sqn: number): void;
+}
+
+/** The numbers printed on a SIM: hexadecimal of 16 octets each; OPc, or OP from which it is made. */
+export interface SimNumbers {
+  k: string;
+  op: string | null;
+  opc: string | null;
+}
+
+/** @throws AppError account/bad-credentials for numbers that are none of a SIM */
+export function softwareSim(numbers: SimNumbers, sqn: { load(): number; save(sqn: number): void }): Sim {
+  const octets = (hex: string | null) => (hex !== null && /^[0-9a-f]{32}$/i.test(hex) ? Uint8Array.from(Buffer.from(hex, 'hex')) : null);
+  const k = octets(numbers.k);
+  const op = octets(numbers.op);
+  const opc = octets(numbers.opc) ?? (k !== null && op !== null ? opcOf(k, op, aes) : null);
+  if (k === null || opc === null)
+    throw new AppError('account/bad-credentials', { cause: 'K and OP or OPc of a SIM are 32 hexadecimal digits' }, 'user');
+  return { secret: { k, opc }, loadSqn: () => sqn.load(), saveSqn: (number) => sqn.save(number) };
 }
 
 export interface AuthAccount {

@@ -19,7 +19,7 @@ import { type Registration, RegistrationMachine, type RegistrationStore, UNREGIS
 import { ServerLocator } from './server-locator';
 import { Stack } from './stack';
 
-export type { AuthScheme, Sim } from './auth';
+export { type AuthScheme, type Sim, type SimNumbers, softwareSim } from './auth';
 export type { Capabilities } from './capabilities';
 export type { CpmHeaders, RemoteParty } from './cpm-request';
 export type { ByeReason, IncomingInvite, OutgoingInvite, SessionEnd, SipSession, SipSessionState } from './dialog';

@@ -73,6 +73,7 @@ describe('the headless door', () => {
     const app: App = {
       handlers: handlers(given),
       onEvent,
+      networkChanged: () => undefined,
       quit: async () => {
         quits += 1;
       },

@@ -70,3 +70,28 @@ describe('a secret box of a client without a keychain', () => {
     expect(readFileSync(secretKeyFile(dataDir), 'utf8')).toBe('half a key');
   });
 });
+
+describe('what the registration keeps', () => {
+  const phone = 'urn:uuid:11111111-2222-4333-8444-555555555555';
+  const laptop = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';
+
+  it('is there after a restart, for that device and that address alone', () => {
+    new Settings(open).registrationState(laptop, 'sip:alice@lab.test').save({ callId: 'c1', cseq: 32 });
+    const settings = new Settings(open);
+    expect(settings.registrationState(laptop, 'sip:alice@lab.test').load()).toEqual({ callId: 'c1', cseq: 32 });
+    expect(settings.registrationState(phone, 'sip:alice@lab.test').load()).toBeNull();
+    expect(settings.registrationState(laptop, 'sip:bob@lab.test').load()).toBeNull();
+  });
+
+  it('is begun anew when it makes no sense', () => {
+    writeFileSync(join(dataDir, 'settings.json'), JSON.stringify({ registrations: { [`${laptop} sip:a@b`]: { callId: 7, cseq: -1 } } }));
+    expect(new Settings(open).registrationState(laptop, 'sip:a@b').load()).toBeNull();
+  });
+
+  it('holds the sequence number of each SIM', () => {
+    new Settings(open).simState('alice-private@lab.test').save(2 ** 48 - 1);
+    const settings = new Settings(open);
+    expect(settings.simState('alice-private@lab.test').load()).toBe(2 ** 48 - 1);
+    expect(settings.simState('another').load()).toBe(0);
+  });
+});
