@@ -4,6 +4,7 @@
  *
  *   clients <--> core (registrar, proxy) <--ISC--> PF        core <--> CF (focus, MSRP switch)        PF --> ISF
  */
+import { addressKey } from '../main/protocol/uri';
 import type { WireRecord, WireTap } from '../main/protocol/wire-record';
 import type { NetworkLog } from './clock';
 import { ControllingFunction } from './controlling';
@@ -29,6 +30,8 @@ export interface NetworkUser {
   password: string;
   /** The name, capitalised, when absent. */
   displayName?: string;
+  /** Further addresses, `sip:sales@lab.test` or `tel:+15550100`: registered together with the first (3GPP implicit registration set). */
+  identities?: string[];
 }
 
 export interface NetworkOptions {
@@ -62,7 +65,7 @@ export interface Network {
   };
   /** Where groups are made. */
   factory: string;
-  users: { name: string; address: string; displayName: string }[];
+  users: { name: string; address: string; displayName: string; identities: string[] }[];
   /** What the Participating Function refuses; may be changed at any time. */
   policy: Policy;
   bindings(aor: string): Binding[];
@@ -136,7 +139,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
       const media = new MsrpSwitch({ host, ...equipment(options, 'cf') });
       closers.push(() => media.close());
       await media.listen();
-      const names = new Map(users.map((user) => [`sip:${user.name.toLowerCase()}@${domain}`, user.displayName]));
+      const names = new Map(users.flatMap((user) => addressesOf(user, domain).map((address) => [address.toLowerCase(), user.displayName])));
       controlling = new ControllingFunction({
         server: cf,
         media,
@@ -156,7 +159,12 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
       domain,
       uris: { tcp: coreUri, pf: pf?.uri ?? null, cf: cf?.uri ?? null },
       factory,
-      users: users.map((user) => ({ name: user.name, address: `sip:${user.name}@${domain}`, displayName: user.displayName })),
+      users: users.map((user) => ({
+        name: user.name,
+        address: `sip:${user.name}@${domain}`,
+        displayName: user.displayName,
+        identities: addressesOf(user, domain),
+      })),
       policy,
       bindings: (aor) => core?.bindings(aor) ?? [],
       registered: (address) => participating?.registrations.devices(address) ?? null,
@@ -185,7 +193,7 @@ interface Plan {
   host: string;
   port: number;
   roles: ReadonlySet<NetworkRole>;
-  users: Required<NetworkUser>[];
+  users: (NetworkUser & { displayName: string })[];
 }
 
 function checked(options: NetworkOptions): Plan {
@@ -202,12 +210,26 @@ function checked(options: NetworkOptions): Plan {
   const users = (options.users ?? DEFAULT_USERS.map((name) => ({ name, password: DEFAULT_PASSWORD }))).map((user: NetworkUser) => {
     if (!/^[A-Za-z0-9._+-]{1,64}$/.test(user.name)) throw new Error(`"${user.name}" cannot be the name of a user`);
     if (user.password === '') throw new Error(`${user.name} has no password`);
+    for (const identity of user.identities ?? []) {
+      const key = addressKey(identity);
+      if (key === null || !(key.startsWith('tel:') || key.endsWith(`@${domain}`)))
+        throw new Error(`"${identity}" of ${user.name} is neither a telephone number nor an address of ${domain}`);
+    }
     return { ...user, displayName: user.displayName ?? user.name.charAt(0).toUpperCase() + user.name.slice(1) };
   });
   const names = new Set(users.map((user) => user.name.toLowerCase()));
   if (names.size !== users.length) throw new Error('Two users have the same name');
-  if (names.has('conference-factory')) throw new Error('conference-factory is the address where groups are made, no user');
+  const addresses = users.flatMap((user) => addressesOf(user, domain));
+  const twice = addresses.find((address, index) => addresses.indexOf(address) !== index);
+  if (twice !== undefined) throw new Error(`${twice} is the address of two users, or twice of one`);
+  if (addresses.includes(`sip:conference-factory@${domain}`))
+    throw new Error('conference-factory is the address where groups are made, no user');
   return { domain, host: options.listen ?? '127.0.0.1', port, roles, users };
+}
+
+/** Every address of a user, comparable, the default one first. */
+function addressesOf(user: NetworkUser, domain: string): string[] {
+  return [`sip:${user.name}@${domain}`, ...(user.identities ?? [])].flatMap((address) => addressKey(address) ?? []);
 }
 
 /** What the operating system says of a port or address, as a sentence. */

@@ -424,8 +424,8 @@ export class Registrar {
     for (const path of request.all('path')) headers.push(['Path', path]);
     const route = this.#options.serviceRoute?.();
     if (route !== undefined) headers.push(['Service-Route', route]);
-    const identities = [aor, ...subscriber.identities.filter((identity) => identity !== aor)];
-    headers.push(['P-Associated-URI', identities.map((identity) => `<${identity}>`).join(', ')]);
+    // RFC 7315 section 4.1: the default identity stands first, whichever of the set was registered.
+    headers.push(['P-Associated-URI', subscriber.identities.map((identity) => `<${identity}>`).join(', ')]);
     headers.push(['Supported', EXTENSIONS.filter((extension) => extension !== 'gruu' || this.#options.gruu !== false).join(', ')]);
     if (isOutbound) headers.push(['Require', 'outbound'], ['Flow-Timer', String(FLOW_TIMER_SECONDS)]);
     headers.push(['Date', new Date(now).toUTCString()]);

@@ -218,3 +218,76 @@ describe('the Participating Function of a whole network', () => {
     }
   });
 });
+
+describe('a person with several addresses', () => {
+  const three = ['sip:alice@lab.test', 'sip:sales@lab.test', 'tel:+15550100'];
+  const people = [
+    { name: 'alice', password: 'secret', identities: ['sip:sales@lab.test', 'tel:+1-555-0100'] },
+    { name: 'bob', password: 'secret' },
+  ];
+
+  async function pair(): Promise<{ net: Network; alice: SipDevice; bob: SipDevice; associated: string[] }> {
+    const net = await startNetwork({ users: people });
+    open.push(net);
+    const [alice, bob] = [
+      await SipDevice.start({ proxy: net.uris.tcp, aor: 'sip:alice@lab.test' }),
+      await SipDevice.start({ proxy: net.uris.tcp, aor: 'sip:bob@lab.test' }),
+    ];
+    open.push(alice, bob);
+    const associated = (await alice.register()).all('p-associated-uri');
+    expect((await bob.register()).status).toBe(200);
+    return { net, alice, bob, associated };
+  }
+
+  const message = [
+    ['Accept-Contact', acceptContact({ icsis: [ICSI.msg] })],
+    ['P-Preferred-Service', ICSI.msg],
+  ] as const;
+
+  it('R2 R33: registers one, is told of all, and is reached at each, with the address that was called named', async () => {
+    const { net, alice, bob, associated } = await pair();
+    expect(associated).toEqual(three.map((address) => `<${address}>`));
+    expect(net.users[0]?.identities).toEqual(three);
+    for (const address of [...three, 'sip:+15550100@lab.test;user=phone', `sip:sales@lab.test;gr=${alice.instanceId}`]) {
+      expect((await bob.send(bob.request('MESSAGE', address, message))).status).toBe(200);
+      const received = await alice.next('MESSAGE');
+      expect(received.uri).toBe(alice.contactUri);
+      expect(received.get('p-called-party-id')).toBe(`<${address}>`);
+      expect(received.get('p-asserted-identity')).toBe('<sip:bob@lab.test>');
+    }
+    expect(three.map((address) => net.bindings(address).length)).toEqual([1, 1, 1]);
+    expect(three.map((address) => net.registered(address)?.length)).toEqual([1, 1, 1]);
+  });
+
+  it('R33: may be each of them when it writes, and none that is not its own', async () => {
+    const { alice, bob } = await pair();
+    for (const address of three) {
+      const sent = alice.request('MESSAGE', 'sip:bob@lab.test', [...message, ['P-Preferred-Identity', `<${address}>`]]);
+      expect((await alice.send(sent)).status).toBe(200);
+      expect((await bob.next('MESSAGE')).get('p-asserted-identity')).toBe(`<${address}>`);
+    }
+    const stolen = alice.request('MESSAGE', 'sip:bob@lab.test', [...message, ['P-Preferred-Identity', '<sip:bob@lab.test>']]);
+    expect((await alice.send(stolen)).status).toBe(403);
+  });
+
+  it('de-registered at one, it is at none', async () => {
+    const { net, alice, bob } = await pair();
+    await alice.register((request) => request.set('Expires', '0'));
+    for (const address of three) expect((await bob.send(bob.request('MESSAGE', address, message))).status).toBe(480);
+    expect(three.map((address) => net.bindings(address).length)).toEqual([0, 0, 0]);
+  });
+
+  it('an address of two people, of another domain or of no kind is refused at the start', async () => {
+    const start = (identities: string[]) =>
+      startNetwork({
+        users: [
+          { name: 'alice', password: 'x', identities },
+          { name: 'bob', password: 'x' },
+        ],
+      });
+    await expect(start(['sip:bob@lab.test'])).rejects.toThrow('sip:bob@lab.test is the address of two users');
+    await expect(start(['sip:alice@other.test'])).rejects.toThrow('"sip:alice@other.test" of alice is neither');
+    await expect(start(['mailto:alice@lab.test'])).rejects.toThrow('neither a telephone number nor an address of lab.test');
+    await expect(start(['sip:conference-factory@lab.test'])).rejects.toThrow('conference-factory is the address where groups are made');
+  });
+});

@@ -197,10 +197,10 @@ describe('expiry', () => {
 });
 
 describe('what a 200 says', () => {
-  it('R33: P-Associated-URI lists every address of the implicit set, the registered one first', () => {
+  it('R33: P-Associated-URI lists every address of the implicit set, the default one first', () => {
     const lab = registrar();
     expect(lab.ask({ contacts: [contact(LAPTOP)] }).all('p-associated-uri')).toEqual(['<sip:alice@lab.test>', '<tel:+15550100>']);
-    expect(lab.ask({ aor: '<tel:+15550100>' }).all('p-associated-uri')).toEqual(['<tel:+15550100>', '<sip:alice@lab.test>']);
+    expect(lab.ask({ aor: '<tel:+15550100>' }).all('p-associated-uri')).toEqual(['<sip:alice@lab.test>', '<tel:+15550100>']);
     expect(lab.ask({ aor: '<tel:+15550100>' }).all('contact')).toHaveLength(1);
   });
 
