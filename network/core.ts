@@ -15,6 +15,7 @@ import { Authenticator } from './authenticator';
 import { chooseBindings, isCpm } from './caller-preferences';
 import { type Clock, type NetworkLog, systemClock } from './clock';
 import { Directory, type Subscriber, type SubscriberOptions } from './directory';
+import { type FaultRule, Faults } from './faults';
 import { hostPort, uriOf } from './header-value';
 import { assertIdentity, claimant } from './identity';
 import type { SipRequest } from './message';
@@ -47,6 +48,10 @@ export interface CoreOptions {
   tap?: WireTap;
   /** True: registration events are told in full documents alone. */
   fullRegInfo?: boolean;
+  /** Oddities from the start; more may be added to `faults` at any time. */
+  faults?: readonly FaultRule[];
+  /** What chance is drawn from in `faults`. */
+  seed?: number;
   /** Every change of a binding, after it happened. */
   onBindings?: (change: BindingChange) => void;
 }
@@ -68,6 +73,8 @@ export interface Core {
   /** For the functions alone: what arrives there is trusted. */
   readonly serviceUri: string;
   readonly domain: string;
+  /** How this core misbehaves. */
+  readonly faults: Faults;
   /** The Participating Function both sides' CPM requests visit, and the identity by which it may watch registrations; null: none. */
   setParticipating(uri: string | null, identity?: string): void;
   addService(route: ServiceRoute): void;
@@ -100,6 +107,7 @@ interface Refusal {
 
 class SipCore implements Core {
   readonly domain: string;
+  readonly faults: Faults;
   readonly #options: CoreOptions;
   readonly #server: SipServer;
   readonly #directory: Directory;
@@ -124,6 +132,8 @@ class SipCore implements Core {
     const clock = options.clock ?? systemClock;
     this.#server = new SipServer({ clock, ...(options.log && { log: options.log }), ...(options.tap && { tap: options.tap }) });
     this.#directory = new Directory(this.domain, options.users);
+    this.faults = new Faults(clock, options.seed, options.log);
+    for (const rule of options.faults ?? []) this.faults.add(rule);
     this.#authenticator = new Authenticator(this.#directory, clock);
     this.#registrar = new Registrar({
       directory: this.#directory,
@@ -150,7 +160,7 @@ class SipCore implements Core {
       bindings: (subscriber) => this.#registrar.bindings(subscriber),
       ...(options.log && { log: options.log }),
     });
-    this.#server.onRequest = (transaction) => this.#receive(transaction);
+    this.#server.onRequest = (transaction) => this.faults.serve(transaction, () => this.#receive(transaction));
     this.#server.onAck = (ack, flow) => this.#relayAck(ack, flow);
   }
 
@@ -292,7 +302,7 @@ class SipCore implements Core {
       transaction.reply(401, { headers: challenges.map((challenge) => ['WWW-Authenticate', challenge] as const) });
       return;
     }
-    this.#together(() => transaction.respond(this.#registrar.register(request, verdict.subscriber, flow)));
+    this.#together(() => this.faults.respond(transaction, this.#registrar.register(request, verdict.subscriber, flow)));
   }
 
   #refuse(transaction: ServerTransaction, refusal: Refusal): void {

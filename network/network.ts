@@ -9,6 +9,7 @@ import type { WireRecord, WireTap } from '../main/protocol/wire-record';
 import type { NetworkLog } from './clock';
 import { ControllingFunction } from './controlling';
 import { type Core, startCore } from './core';
+import type { FaultRule, Faults } from './faults';
 import type { GroupState } from './group';
 import { RefusingInterworkingFunction } from './interworking';
 import { MsrpSwitch } from './media';
@@ -45,6 +46,13 @@ export interface NetworkOptions {
   tcpPort?: number;
   /** False: the registrar gives no GRUUs. */
   gruu?: boolean;
+  /** Shorter registrations are refused with 423, seconds; 60 when absent. */
+  minExpiresSeconds?: number;
+  /** Registration events are told in full documents alone, as some networks do. */
+  fullRegInfo?: boolean;
+  /** Oddities of the core, see `faults.ts`; and what chance is drawn from in them. */
+  faults?: readonly FaultRule[];
+  seed?: number;
   /** The parts that run here; all when absent. */
   roles?: NetworkRole[];
   /** Without the role `core`: the SIP/IP core to serve, `sip:127.0.0.1:5060;transport=tcp`. */
@@ -68,6 +76,8 @@ export interface Network {
   users: { name: string; address: string; displayName: string; identities: string[] }[];
   /** What the Participating Function refuses; may be changed at any time. */
   policy: Policy;
+  /** How the core misbehaves; may be changed at any time. Null without the role `core`. */
+  faults: Faults | null;
   bindings(aor: string): Binding[];
   /** The devices of an address as the Participating Function knows them, from registration events; null when it knows nothing. */
   registered(address: string): RegisteredDevice[] | null;
@@ -105,7 +115,15 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
   try {
     let core: Core | null = null;
     if (plan.roles.has('core')) {
-      core = await startCore({ domain, users, host, port: plan.port, gruu: options.gruu ?? true, ...equipment(options, 'core') });
+      core = await startCore({
+        domain,
+        users,
+        host,
+        port: plan.port,
+        gruu: options.gruu ?? true,
+        ...kept(options),
+        ...equipment(options, 'core'),
+      });
       closers.push(core.close.bind(core));
     }
     const coreUri = core?.uri ?? options.core ?? '';
@@ -166,6 +184,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
         identities: addressesOf(user, domain),
       })),
       policy,
+      faults: core?.faults ?? null,
       bindings: (aor) => core?.bindings(aor) ?? [],
       registered: (address) => participating?.registrations.devices(address) ?? null,
       endBindings: (address, why) => core?.endBindings(address, why) ?? 0,
@@ -177,6 +196,16 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
     await close();
     throw readable(error, host, plan.port);
   }
+}
+
+/** What of the options is the core's as it stands. */
+function kept({ minExpiresSeconds, fullRegInfo, faults, seed }: NetworkOptions) {
+  return {
+    ...(minExpiresSeconds !== undefined && { minExpiresSeconds }),
+    ...(fullRegInfo !== undefined && { fullRegInfo }),
+    ...(faults !== undefined && { faults }),
+    ...(seed !== undefined && { seed }),
+  };
 }
 
 /** Log and trace of one role. */

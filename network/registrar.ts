@@ -234,11 +234,11 @@ export class Registrar {
 
     const contacts = request.all('contact');
     const outbound = request.hasToken('supported', 'outbound') || request.hasToken('require', 'outbound');
-    if (contacts.length === 0) return this.#success(request, subscriber, aor, new Set(), false);
+    if (contacts.length === 0) return this.#success(request, subscriber, new Set(), false);
     if (contacts.includes('*')) {
       if (contacts.length > 1 || request.get('expires') !== '0')
         return { status: 400, reason: 'Contact * needs Expires 0 and stands alone' };
-      return this.#removeAll(request, subscriber, aor);
+      return this.#removeAll(request, subscriber);
     }
     if (contacts.length > MAX_CONTACTS_PER_REGISTER) return { status: 400, reason: `More than ${MAX_CONTACTS_PER_REGISTER} contacts` };
     const asked: Asked[] = [];
@@ -323,7 +323,7 @@ export class Registrar {
       if (contact.expires === 0) for (const key of this.#existing(holding, contact)) this.#remove(subscriber, holding, key, 'unregistered');
       else touched.add(this.#bind(request, subscriber, aor, holding, contact, flow));
     }
-    return this.#success(request, subscriber, aor, touched, isOutbound);
+    return this.#success(request, subscriber, touched, isOutbound);
   }
 
   #bind(request: SipRequest, subscriber: Subscriber, aor: string, holding: Holding, asked: Asked, flow: Flow): string {
@@ -389,13 +389,13 @@ export class Registrar {
     this.#byGeneration.set(generation, { subscriber, key });
   }
 
-  #removeAll(request: SipRequest, subscriber: Subscriber, aor: string): Answer {
+  #removeAll(request: SipRequest, subscriber: Subscriber): Answer {
     const holding = this.#holding(subscriber);
     for (const binding of holding.bindings.values()) {
       if (binding.callId === request.callId && request.cseq.number <= binding.cseq) return { status: 500, reason: 'CSeq did not rise' };
     }
     for (const key of [...holding.bindings.keys()]) this.#remove(subscriber, holding, key, 'unregistered');
-    return this.#success(request, subscriber, aor, new Set(), false);
+    return this.#success(request, subscriber, new Set(), false);
   }
 
   #remove(subscriber: Subscriber, holding: Holding, key: string, kind: BindingEnd, retryAfter?: number): void {
@@ -410,7 +410,7 @@ export class Registrar {
       this.#options.onChange?.({ subscriber, kind, binding: { ...binding, event: kind }, ...(retryAfter !== undefined && { retryAfter }) });
   }
 
-  #success(request: SipRequest, subscriber: Subscriber, aor: string, touched: ReadonlySet<string>, isOutbound: boolean): Answer {
+  #success(request: SipRequest, subscriber: Subscriber, touched: ReadonlySet<string>, isOutbound: boolean): Answer {
     const now = this.#options.clock.now();
     const gruu = request.hasToken('supported', 'gruu') || request.hasToken('require', 'gruu');
     const headers: (readonly [string, string])[] = [];

@@ -3,6 +3,7 @@ import { acceptContact, ICSI } from '../../main/protocol/feature-tags';
 import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../main/protocol/reginfo';
 import { type Core, type CoreOptions, startCore } from '../../network/core';
 import { Dialog, newRequest } from '../../network/dialog';
+import { bareInstances, noOutbound, repeated, slow, unavailable } from '../../network/faults';
 import type { SipRequest } from '../../network/message';
 import { parseMessage } from '../../network/message-parser';
 import { type Network, startNetwork } from '../../network/network';
@@ -289,5 +290,37 @@ describe('a person with several addresses', () => {
     await expect(start(['sip:alice@other.test'])).rejects.toThrow('"sip:alice@other.test" of alice is neither');
     await expect(start(['mailto:alice@lab.test'])).rejects.toThrow('neither a telephone number nor an address of lab.test');
     await expect(start(['sip:conference-factory@lab.test'])).rejects.toThrow('conference-factory is the address where groups are made');
+  });
+});
+
+describe('a core that misbehaves', () => {
+  it('does so on the wire as its rules say, and rightly once they are gone', async () => {
+    const lab = await core({ faults: [unavailable(7)] });
+    const alice = await device(lab, 'alice', { regId: 1 });
+    const first = await alice.send(alice.registerRequest());
+    expect([first.status, first.get('retry-after')]).toEqual([503, '7']);
+    lab.faults.add(noOutbound());
+    expect((await alice.register()).status).toBe(439);
+    expect(lab.bindings('sip:alice@lab.test')).toEqual([]);
+    lab.faults.clear();
+    lab.faults.add(bareInstances());
+    lab.faults.add(repeated(2));
+    const odd = await alice.register();
+    expect([odd.status, odd.get('contact')]).toEqual([200, expect.stringContaining(`+sip.instance="${alice.instanceId}"`)]);
+    lab.faults.clear();
+    expect((await alice.register()).get('contact')).toContain(`+sip.instance="<${alice.instanceId}>"`);
+  });
+
+  it('a slow 200 is before the news of it', async () => {
+    const lab = await core({ faults: [{ ...slow(80), credentials: true }] });
+    const laptop = await registered(lab, 'alice', { name: 'Laptop' });
+    await laptop.send(subscribe(laptop, 'sip:alice@lab.test'));
+    await laptop.next('NOTIFY');
+    const tablet = await device(lab, 'alice', { name: 'Tablet' });
+    const answered = tablet.register();
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(laptop.received).toEqual([]);
+    expect((await answered).status).toBe(200);
+    expect(names(infoOf(await laptop.next('NOTIFY')))).toEqual(['Tablet']);
   });
 });
