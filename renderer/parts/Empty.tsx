@@ -6,15 +6,18 @@ interface EmptyProps {
   body: string;
   bad?: boolean;
   fills?: boolean;
+  /** Whether it is all that its page holds, and so has the page's heading. */
+  isPage?: boolean;
   children?: ReactNode;
   testId: string;
 }
 
-export function Empty({ icon, title, body, bad = false, fills = false, children, testId }: EmptyProps) {
+export function Empty({ icon, title, body, bad = false, fills = false, isPage = false, children, testId }: EmptyProps) {
+  const Heading = isPage ? 'h1' : 'h2';
   return (
     <div className={`empty${fills ? ' fills' : ''}`} data-testid={testId}>
       <span className={`sign${bad ? ' bad' : ''}`}>{icon}</span>
-      <h3>{title}</h3>
+      <Heading>{title}</Heading>
       <p>{body}</p>
       {children === undefined ? null : <div className="choices">{children}</div>}
     </div>

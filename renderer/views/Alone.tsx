@@ -24,6 +24,7 @@ export function Alone({ icon, error, lead, title, body, children, testId }: Alon
           title={lead === undefined ? said.title : `${lead}. ${said.title}`}
           body={said.body}
           bad={error !== undefined}
+          isPage
           testId={`${testId}-words`}
         >
           {children}

@@ -35,7 +35,7 @@ function GrownCard({ conversation }: { conversation: ConversationValue }) {
     <section className="card well continuity" data-testid="grown-card">
       <Split size={20} strokeWidth={1.75} />
       <div>
-        <h3>{words.group.grown(from.who)}</h3>
+        <h2>{words.group.grown(from.who)}</h2>
         <p>{others.length === 0 ? words.group.grownBodyPlain : words.group.grownBody(names(others))}</p>
         <button type="button" className="link" data-testid="grown-open" onClick={() => desk.openChat(from.old.conversation)}>
           {words.group.openOld(from.who)}
@@ -54,7 +54,7 @@ export function GoesOnCard({ conversation }: { conversation: ConversationValue }
     <section className="card well continuity" data-testid="goes-on-card">
       <Split size={20} strokeWidth={1.75} />
       <div>
-        <h3>{words.group.goesOn(conversationTitle(group))}</h3>
+        <h2>{words.group.goesOn(conversationTitle(group))}</h2>
         <p>{words.group.goesOnBody}</p>
         <button type="button" className="link" data-testid="goes-on-open" onClick={() => desk.openChat(group.conversation)}>
           {words.group.openGroup}

@@ -19,7 +19,7 @@ export function GroupCard({ conversation }: { conversation: ConversationValue })
   return (
     <section className="card steps" aria-label={title} data-testid="group-card" data-making={isMaking}>
       <header>
-        <h3>{title}</h3>
+        <h2>{title}</h2>
         <span className="tag">{words.group.count(there, others.length)}</span>
       </header>
       <ol aria-live="polite">

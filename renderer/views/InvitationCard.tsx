@@ -28,7 +28,7 @@ export function InvitationCard({ invitation }: { invitation: InvitationValue }) 
     <section className="card invitation" data-testid="invitation" data-invitation={invitation.invitation} role="alert">
       <Avatar person={invitation.from} size={40} />
       <div className="grow">
-        <h3>{invitation.kind === 'group' ? words.invitation.group(who) : words.invitation.chat(who)}</h3>
+        <h2>{invitation.kind === 'group' ? words.invitation.group(who) : words.invitation.chat(who)}</h2>
         {invitation.subject === null ? null : <p className="strong">{invitation.subject}</p>}
         {others.length === 0 ? null : <p>{words.invitation.with(names(others.map(fullName)))}</p>}
         {replaced === undefined ? null : (

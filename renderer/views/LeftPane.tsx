@@ -108,7 +108,7 @@ function Conversations() {
 
   if (all.length === 0) {
     return (
-      <div className="scroll">
+      <nav className="scroll" aria-label={words.me.conversations}>
         <Empty
           icon={<MessagesSquare size={22} strokeWidth={1.75} />}
           title={words.me.noChats}
@@ -119,19 +119,19 @@ function Conversations() {
             {words.me.newChat}
           </button>
         </Empty>
-      </div>
+      </nav>
     );
   }
   if (shown.length === 0) {
     return (
-      <div className="scroll">
+      <nav className="scroll" aria-label={words.me.conversations}>
         <Empty
           icon={<Search size={22} strokeWidth={1.75} />}
           title={words.me.nothingFound(filter)}
           body={words.me.nothingFoundBody}
           testId="nothing-found"
         />
-      </div>
+      </nav>
     );
   }
 

@@ -17,6 +17,7 @@ export function NoChat() {
           title={words.empty.alone}
           body={words.empty.aloneBody}
           fills
+          isPage
           testId="empty-alone"
         >
           <OpenWindows />
@@ -27,6 +28,7 @@ export function NoChat() {
           title={words.chat.choose}
           body={words.chat.chooseBody}
           fills
+          isPage
           testId="no-chat"
         />
       )}

@@ -97,17 +97,6 @@ describe('signing in', () => {
   });
 });
 
-describe('a second start of one profile', () => {
-  it('ends at once with a sentence, and the first window comes to the front', async () => {
-    const first = await windows.open('twice');
-    await first.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.hide());
-    const second = await windows.startAgain('twice');
-    expect(second).toEqual({ code: 0, stdout: 'The profile twice is already open; its window comes to the front.\n' });
-    const isSeen = () => first.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().map((window) => window.isVisible()));
-    await expect.poll(isSeen).toEqual([true]);
-  });
-});
-
 describe('a damaged file', () => {
   it('stops the start with plain words, stays as it is, and works again once it is mended', async () => {
     const before = await sit('damaged');

@@ -6,7 +6,7 @@
  *   await alice.page.getByRole('textbox').fill('Hello');
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { _electron, type ElectronApplication, type Page } from 'playwright';
@@ -91,8 +91,6 @@ export interface ChorusWindows {
   readonly folder: string;
   /** Opens a window with the profile `name`; opening the same name again after `close` is the same device. */
   open(name: string, options?: OpenOptions): Promise<ChorusWindow>;
-  /** Starts a profile as a person would who does not see that it is open already; resolves when that process has ended. */
-  startAgain(name: string): Promise<{ code: number | null; stdout: string }>;
 }
 
 /** Opens windows and closes them after each test, with a picture of each when the test failed. */
@@ -118,22 +116,6 @@ export function chorusWindows(): ChorusWindows {
       const window = await launch(name, ownFolder(), options);
       opened.add(window);
       return window;
-    },
-    startAgain(name) {
-      const child = spawn(runtime(), argumentsOf(name, ownFolder(), {}), { env: environment({}), stdio: ['ignore', 'pipe', 'inherit'] });
-      const pieces: string[] = [];
-      child.stdout.on('data', (piece) => pieces.push(String(piece)));
-      return new Promise((resolveEnd, reject) => {
-        const timer = setTimeout(() => {
-          child.kill();
-          reject(new Error(`the second start of ${name} has not ended after ${openLimitMs} ms`));
-        }, openLimitMs);
-        child.once('error', reject);
-        child.once('close', (code) => {
-          clearTimeout(timer);
-          resolveEnd({ code, stdout: pieces.join('') });
-        });
-      });
     },
   };
 }
@@ -167,6 +149,17 @@ async function launch(name: string, folder: string, options: OpenOptions): Promi
   page.on('console', (message) => pieces.push(`[page ${message.type()}] ${message.text()}\n`));
   page.on('pageerror', (error) => pieces.push(`[page error] ${error.stack ?? error.message}\n`));
   await page.waitForLoadState('load');
+  /** Electron's own picture where the window is enlarged: the inspector's would show a quarter of it. */
+  const keepPicture = async (path: string) => {
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    const png = await app.evaluate(async ({ BrowserWindow }) => {
+      const [contents] = BrowserWindow.getAllWindows().map((window) => window.webContents);
+      if (contents === undefined || contents.getZoomFactor() === 1) return null;
+      return (await contents.capturePage()).toPNG().toString('base64');
+    });
+    if (png === null) await page.screenshot({ path });
+    else writeFileSync(path, Buffer.from(png, 'base64'));
+  };
   let closing: Promise<void> | null = null;
   return {
     name,
@@ -184,7 +177,7 @@ async function launch(name: string, folder: string, options: OpenOptions): Promi
     async picture(file) {
       const pictures = join(artifacts, 'e2e');
       mkdirSync(pictures, { recursive: true });
-      await page.screenshot({ path: join(pictures, `${file}.png`) });
+      await keepPicture(join(pictures, `${file}.png`));
     },
     close() {
       closing ??= app.close();
