@@ -35,7 +35,10 @@ export interface Credentials {
   displayName: string;
   authUser: string | null;
   password: string;
-  proxy: string;
+  /** Null: found by the address's domain. */
+  proxy: string | null;
+  /** The authorities to trust (PEM); those that Node trusts when absent. */
+  ca?: readonly string[];
   registrar: string | null;
   factory: string;
   deviceName: string;
@@ -97,6 +100,7 @@ export class Account {
         ...(credentials.authUser === null ? {} : { authUser: credentials.authUser }),
         ...(credentials.registrar === null ? {} : { registrar: credentials.registrar }),
         proxy: credentials.proxy,
+        ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
         instanceId: credentials.instanceId,
         deviceName: credentials.deviceName,
         expiresSeconds: credentials.expiresSeconds,

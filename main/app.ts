@@ -201,7 +201,7 @@ class ChorusApp implements App {
       this.#setFatal(toAppError(error));
       return;
     }
-    const proxy = stored.proxy ?? (await this.#joinTryNetwork()).proxy;
+    const proxy = stored.kind === 'try' ? (await this.#joinTryNetwork()).proxy : stored.proxy;
     if (this.#quitting !== null) return;
     const account = this.#makeAccount({
       kind: stored.kind,
@@ -403,9 +403,9 @@ class ChorusApp implements App {
         return preferences;
       },
       signIn: ({ address, password, server, deviceName }) => {
-        const { aor, domain } = parseOwnAddress(address);
+        const aor = parseOwnAddress(address);
         const known = this.#endedAccount(aor) === null ? null : (this.#open.settings.account?.proxy ?? null);
-        const proxy = server === undefined && known !== null ? known : outboundProxy(server ?? domain);
+        const proxy = server === undefined ? known : outboundProxy(server);
         return this.#signIn({ ...newCredentials('sip', aor, deviceName, this.#instanceId), password, proxy }, proxy);
       },
       tryIt: async ({ person, deviceName }) => {

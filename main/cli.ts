@@ -1,5 +1,5 @@
 /** The `chorus` command: the client and the network without a window. Exit status: 0 done, 1 the work failed, 2 unusable arguments. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,7 +14,8 @@ import { toAppError } from './errors';
 import { errorLine, serveHeadless } from './headless';
 import { cleanDeviceName } from './identity/device-name';
 import { imeiUrn, meidUrn } from './protocol/instance-urn';
-import { addressKey, parseUri } from './protocol/uri';
+import { parseServer } from './protocol/server-address';
+import { addressKey } from './protocol/uri';
 import { createFileSecretBox, secretKeyFile } from './settings';
 import { createRecorder } from './trace/recorder';
 
@@ -35,20 +36,26 @@ const networkHelp = `chorus network [options]
   --users A:PW,B:PW      alice, bob, carol and dave, password "secret"
   --listen ADDRESS       127.0.0.1 (loopback only)
   --tcp PORT             0 = any free port
+  --tls PORT             TLS too, with a certificate of an authority made for this run
+  --ws PORT              WebSocket too
+  --wss PORT             WebSocket over TLS too
   --gruu on|off          on
   --roles core,pf,cf     which of the network's parts run here; all unless told
   --json                 the ready line is JSON whether or not this is given
-When ready it prints one line: {"ready":true,"domain":…,"tcp":…,"factory":…}
+When ready it prints one line: {"ready":true,"domain":…,"tcp":…,"factory":…}; with "tls", "ws" and "wss" where they were asked for, and
+with "ca", the file that clients are to trust
 `;
 
-const clientHelp = `chorus client --aor ADDRESS --proxy URI [options]
+const clientHelp = `chorus client --aor ADDRESS [options]
 
   --profile NAME         default
   --data DIR             all that this client keeps; a folder a profile unless told
   --aor ADDRESS          sip:alice@lab.test
   --password PW          or CHORUS_PASSWORD
   --auth-user NAME       when it differs from the address's user part
-  --proxy URI            outbound proxy, sip:127.0.0.1:5070;transport=tcp
+  --proxy URI            outbound proxy: sip:127.0.0.1:5070;transport=tcp (tls, ws), sips:sip.example.org, wss://sip.example.org/ws;
+                         found by NAPTR and SRV of the domain unless told
+  --ca FILE              trust the authorities of this PEM file and no others; those that Node trusts unless told
   --registrar URI        sip:DOMAIN unless told
   --factory URI          sip:conference-factory@DOMAIN unless told
   --device-name NAME     shown to people you write with
@@ -88,6 +95,9 @@ async function runNetwork(argv: readonly string[]): Promise<number> {
     users: { type: 'string' },
     listen: { type: 'string', default: '127.0.0.1' },
     tcp: { type: 'string', default: '0' },
+    tls: { type: 'string' },
+    ws: { type: 'string' },
+    wss: { type: 'string' },
     gruu: { type: 'string', default: 'on' },
     roles: { type: 'string' },
     json: { type: 'boolean' },
@@ -100,16 +110,23 @@ async function runNetwork(argv: readonly string[]): Promise<number> {
   const log = createStderrLogger('network', 'warn');
   const users = text(options, 'users');
   const roles = text(options, 'roles');
+  const [tls, ws, wss] = [text(options, 'tls'), text(options, 'ws'), text(options, 'wss')];
   const network = await startNetwork({
     domain: text(options, 'domain') ?? 'lab.test',
     ...(users === null ? {} : { users: users.split(',').map(parseUser) }),
     listen: loopbackOnly(text(options, 'listen') ?? '127.0.0.1'),
     tcpPort: port(text(options, 'tcp') ?? '0', 'tcp'),
+    ...(tls === null ? {} : { tlsPort: port(tls, 'tls') }),
+    ...(ws === null ? {} : { wsPort: port(ws, 'ws') }),
+    ...(wss === null ? {} : { wssPort: port(wss, 'wss') }),
     gruu: choice(options, 'gruu', ['on', 'off'] as const, 'on') === 'on',
     ...(roles === null ? {} : { roles: roles.split(',').map(parseRole) }),
     log: (level, message, fields) => log[level](message, fields),
   });
-  process.stdout.write(`${JSON.stringify({ ready: true, domain: network.domain, tcp: network.uris.tcp, factory: network.factory })}\n`);
+  const { domain, factory, ca, uris } = network;
+  const { tcp, ...secure } = { tcp: uris.tcp, tls: uris.tls, ws: uris.ws, wss: uris.wss, ca };
+  const further = Object.fromEntries(Object.entries(secure).filter(([, value]) => value !== null));
+  process.stdout.write(`${JSON.stringify({ ready: true, domain, tcp, ...further, factory })}\n`);
   await stopSignal();
   await network.close();
   return 0;
@@ -123,6 +140,7 @@ async function runClient(argv: readonly string[]): Promise<number> {
     password: { type: 'string' },
     'auth-user': { type: 'string' },
     proxy: { type: 'string' },
+    ca: { type: 'string' },
     registrar: { type: 'string' },
     factory: { type: 'string' },
     'device-name': { type: 'string', default: '' },
@@ -237,7 +255,9 @@ function parseAccount(options: Options): GivenAccount {
   const aor = address === null ? null : addressKey(address);
   if (aor === null || !aor.startsWith('sip:')) throw new UsageError('--aor takes this client’s own address, such as sip:alice@lab.test');
   const proxy = text(options, 'proxy');
-  if (proxy === null || !parseUri(proxy).ok) throw new UsageError('--proxy takes a SIP URI, such as sip:127.0.0.1:5070;transport=tcp');
+  const server = proxy === null ? null : parseServer(proxy);
+  if (server?.ok === false)
+    throw new UsageError(`--proxy takes a SIP URI, such as sip:127.0.0.1:5070;transport=tcp, or a WebSocket URL: ${server.reason}`);
   const domain = aor.split('@')[1] ?? '';
   const user = aor.slice('sip:'.length).split('@')[0] ?? '';
   const imei = text(options, 'imei');
@@ -253,6 +273,7 @@ function parseAccount(options: Options): GivenAccount {
     authUser: text(options, 'auth-user'),
     password: text(options, 'password') ?? process.env.CHORUS_PASSWORD ?? '',
     proxy,
+    ...readAuthorities(text(options, 'ca')),
     registrar: text(options, 'registrar'),
     factory: text(options, 'factory') ?? `sip:conference-factory@${domain}`,
     deviceName: cleanDeviceName(text(options, 'device-name') ?? ''),
@@ -278,6 +299,22 @@ function parseSim(options: Options): { k: string; op: string | null; opc: string
   if ([k, op, opc].some((each) => each !== null && !/^[0-9a-f]{32}$/i.test(each)))
     throw new UsageError('CHORUS_SIM_K, --sim-op and --sim-opc take 32 hexadecimal digits');
   return { k, op, opc };
+}
+
+function readAuthorities(file: string | null): { ca: string[] } | Record<string, never> {
+  if (file === null) return {};
+  const pem = readCertificates(file);
+  if (pem.length === 0) throw new UsageError(`--ca takes a PEM file with certificates; ${file} holds none`);
+  return { ca: pem };
+}
+
+/** The certificates of a PEM file, each a text of its own. */
+function readCertificates(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  } catch (error) {
+    throw new UsageError(`--ca: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function parseReceipts(list: string | null): Pick<PreferencesValue, 'receipts'> | Record<string, never> {

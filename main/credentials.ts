@@ -2,29 +2,29 @@
 import type { Credentials } from './account';
 import { AppError } from './errors';
 import { cleanDeviceName } from './identity/device-name';
+import { parseServer } from './protocol/server-address';
 import { addressKey, parseUri } from './protocol/uri';
 
 /** LAB: how long a registration is asked for (TS 24.229 asks for 600000 s, deployed clients for about an hour). */
 export const defaultExpiresSeconds = 3600;
 
 /** Own address: `alice@example.org` or `sip:alice@example.org`. @throws AppError account/bad-address */
-export function parseOwnAddress(text: string): { aor: string; domain: string } {
+export function parseOwnAddress(text: string): string {
   const trimmed = text.trim();
   const aor = addressKey(/^[a-z]+:/i.test(trimmed) ? trimmed : `sip:${trimmed}`);
   const uri = aor === null ? null : parseUri(aor);
   if (aor === null || uri === null || !uri.ok || (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips') || uri.value.user === null) {
     throw new AppError('account/bad-address', { cause: trimmed }, 'user');
   }
-  return { aor, domain: uri.value.host };
+  return aor;
 }
 
-/** What a person may type as server: a host, host:port, or a whole SIP URI. @throws AppError account/bad-address */
+/** What a person may type as server: a host, host:port, a SIP URI, or the URL of a WebSocket. @throws AppError account/bad-address */
 export function outboundProxy(server: string): string {
   const trimmed = server.trim();
-  const uri = parseUri(/^sips?:/i.test(trimmed) ? trimmed : `sip:${trimmed};transport=tcp`);
-  if (!uri.ok || uri.value.scheme === 'tel' || uri.value.scheme === 'other')
-    throw new AppError('account/bad-address', { cause: trimmed }, 'user');
-  return /^sips?:/i.test(trimmed) ? trimmed : `sip:${trimmed};transport=tcp`;
+  const uri = /^(?:sips?|wss?):/i.test(trimmed) ? trimmed : `sip:${trimmed}`;
+  if (!parseServer(uri).ok) throw new AppError('account/bad-address', { cause: trimmed }, 'user');
+  return uri;
 }
 
 /** An account that nobody has signed in with before: everything but its password and its server. */

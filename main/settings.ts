@@ -39,7 +39,7 @@ export interface StoredAccount {
   /** Ciphertext of the SecretBox. */
   password: string;
   secretBackend: string;
-  /** Outbound proxy URI; null with kind `try`, whose network says where it is. */
+  /** Outbound proxy URI; null: found by the address's domain, or with kind `try`, as its network says. */
   proxy: string | null;
   factory: string;
   deviceName: string;

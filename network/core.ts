@@ -22,9 +22,10 @@ import type { SipRequest } from './message';
 import { addressTarget, type Branch, forward, nextHop, prepareForward } from './proxy';
 import { type Binding, type BindingChange, type BindingEnd, Registrar } from './registrar';
 import { isRegistrationSubscribe, RegistrationEvents } from './registration-events';
-import { type Flow, newToken, SipServer } from './sip-server';
+import { type Flow, newToken, SipServer, type Target } from './sip-server';
 import { ThirdPartyRegister } from './third-party-register';
 import type { ServerTransaction } from './transaction';
+import type { ServerKey, TransportName } from './transport-listener';
 
 /** Name of the listener for the functions. */
 const SERVICE_LISTENER = 'service';
@@ -38,6 +39,8 @@ export interface CoreOptions {
   host?: string;
   /** Port for clients, 0 (any free one) when absent. */
   port?: number;
+  /** Further listeners for clients. */
+  listeners?: readonly { transport: TransportName; port: number; key?: ServerKey }[];
   /** Port for the functions, 0 when absent. */
   servicePort?: number;
   /** False: the registrar gives no GRUUs, as older networks do. */
@@ -70,6 +73,8 @@ export interface Core {
   /** For clients: `sip:127.0.0.1:5070;transport=tcp`. */
   readonly uri: string;
   readonly port: number;
+  /** For clients that come over `transport`; null when there is no such listener. */
+  uriOver(transport: TransportName): string | null;
   /** For the functions alone: what arrives there is trusted. */
   readonly serviceUri: string;
   readonly domain: string;
@@ -140,7 +145,7 @@ class SipCore implements Core {
       clock,
       gruu: options.gruu ?? true,
       ...(options.minExpiresSeconds !== undefined && { minExpiresSeconds: options.minExpiresSeconds }),
-      serviceRoute: () => `<sip:orig@${this.#server.sentBy};transport=tcp;lr>`,
+      serviceRoute: (flow) => `<${this.#server.uriFor(flow).replace(/^sip:/, 'sip:orig@')};lr>`,
       onChange: (change) => {
         if (this.#untold === null) this.#announce([change]);
         else this.#untold.push(change);
@@ -169,6 +174,7 @@ class SipCore implements Core {
     this.#port = await this.#server.listen({ host, port: this.#options.port ?? 0 });
     try {
       this.#servicePort = await this.#server.listen({ host, port: this.#options.servicePort ?? 0, name: SERVICE_LISTENER });
+      for (const listener of this.#options.listeners ?? []) await this.#server.listen({ host, ...listener });
     } catch (error) {
       await this.close();
       throw error;
@@ -177,6 +183,10 @@ class SipCore implements Core {
 
   get uri(): string {
     return this.#server.uri;
+  }
+
+  uriOver(transport: TransportName): string | null {
+    return this.#server.uriOver(transport);
   }
 
   get port(): number {
@@ -309,9 +319,17 @@ class SipCore implements Core {
     transaction.reply(refusal.status, { reason: refusal.reason });
   }
 
-  /** The Record-Route of this core, with the proof that its bearer is party of the dialog. */
-  #recordRoute(callId: string): string {
-    return `<${this.#server.uri};lr;d=${this.#dialogProof(callId)}>`;
+  /**
+   * The Record-Route of this core, with the proof that its bearer is party of the dialog. Two values where the sides came by different
+   * transports, so that each comes back the way it came (RFC 5658).
+   */
+  #recordRoute({ request, flow }: ServerTransaction): (target: Target) => string[] {
+    const value = (uri: string) => `<${uri};lr;d=${this.#dialogProof(request.callId)}>`;
+    const towardsCaller = this.#server.uriFor(flow);
+    return (target) => {
+      const towardsCalled = 'isOpen' in target ? this.#server.uriFor(target) : this.#server.uri;
+      return [...new Set([value(towardsCalled), value(towardsCaller)])];
+    };
   }
 
   #dialogProof(callId: string): string {
@@ -342,7 +360,7 @@ class SipCore implements Core {
     if (!trusted) for (const header of ['p-asserted-identity', 'p-preferred-identity', 'p-served-user']) request.remove(header);
     const branches = this.#places(request, null);
     if ('status' in branches) this.#refuse(transaction, branches);
-    else forward(this.#server, transaction, request, branches, { recordRoute: this.#recordRoute(request.callId) });
+    else forward(this.#server, transaction, request, branches, { recordRoute: this.#recordRoute(transaction) });
   }
 
   /** The ACK of a 2xx cannot be challenged or answered: it goes on, or it is dropped. */
@@ -455,7 +473,7 @@ class SipCore implements Core {
         copy.set('P-Served-User', `<${served.identities[0]}>;sescase=${stage === 'originating' ? 'orig' : 'term'};regstate=${registered}`),
     };
     forward(this.#server, transaction, request, [branch], {
-      recordRoute: this.#recordRoute(request.callId),
+      recordRoute: this.#recordRoute(transaction),
       onAnswered: () => this.#visits.delete(token),
     });
   }
@@ -475,7 +493,7 @@ class SipCore implements Core {
   #deliver(transaction: ServerTransaction, request: SipRequest): void {
     const branches = this.#places(request, request);
     if ('status' in branches) this.#refuse(transaction, branches);
-    else forward(this.#server, transaction, request, branches, { recordRoute: this.#recordRoute(request.callId) });
+    else forward(this.#server, transaction, request, branches, { recordRoute: this.#recordRoute(transaction) });
   }
 
   #serviceFor(uri: string): ServiceRoute | null {

@@ -1,5 +1,6 @@
 /**
  * Cuts a TCP stream into SIP messages by Content-Length (RFC 3261 section 18.3), on bytes: a body's characters may be longer than one.
+ * A WebSocket message is one SIP message already, and may do without Content-Length (RFC 7118 section 5).
  *
  *      +------- push --------+
  *      v                     |
@@ -36,6 +37,13 @@ export class Framer {
   /** CR and LF seen since the last message, for the ping. */
   #blank = 0;
 
+  readonly #isMessageBased: boolean;
+
+  /** `isMessageBased`: every `push` is one whole message or keep-alive. */
+  constructor(isMessageBased = false) {
+    this.#isMessageBased = isMessageBased;
+  }
+
   /** True while a message has begun and not ended: a peer that stops here holds memory. */
   get inMessage(): boolean {
     return this.#state === 'head' || this.#state === 'body';
@@ -45,6 +53,7 @@ export class Framer {
   push(bytes: Uint8Array): Frame[] {
     const frames: Frame[] = [];
     if (this.#state === 'broken' || bytes.length === 0) return frames;
+    if (this.#isMessageBased) return this.#one(bytes);
     this.#pieces.push(bytes);
     this.#held += bytes.length;
     while (this.#held > 0 && this.#step(frames));
@@ -96,17 +105,29 @@ export class Framer {
       return this.#break(frames, `the head is longer than ${MAX_HEAD_BYTES} bytes`, null);
     }
     const head = held.subarray(0, end);
-    // Latin-1 keeps one character a byte: only the ASCII digits matter here.
-    const lengths = [...Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1').matchAll(CONTENT_LENGTH)];
-    const text = (lengths[0]?.[1] ?? '').trim();
+    const length = bodyLength(head);
     // RFC 3261 section 20.14: over a stream Content-Length is the only end of a body.
-    if (lengths.length === 0) return this.#break(frames, 'a message without Content-Length came over a stream', head);
-    if (lengths.length > 1) return this.#break(frames, 'Content-Length is there more than once', head);
-    if (!/^\d{1,9}$/.test(text)) return this.#break(frames, 'Content-Length is not a number', head);
-    if (Number(text) > MAX_BODY_BYTES) return this.#break(frames, `the body is longer than ${MAX_BODY_BYTES} bytes`, head);
-    this.#wanted = end + Number(text);
+    if (length === null) return this.#break(frames, 'a message without Content-Length came over a stream', head);
+    if (typeof length === 'string') return this.#break(frames, length, head);
+    this.#wanted = end + length;
     this.#state = 'body';
     return true;
+  }
+
+  #one(bytes: Uint8Array): Frame[] {
+    if (bytes.length <= 4 && bytes.every((byte) => byte === 13 || byte === 10)) return bytes.length === 4 ? [{ kind: 'ping' }] : [];
+    const frames: Frame[] = [];
+    const end = headEnd(bytes);
+    if (end < 0 || end > MAX_HEAD_BYTES) {
+      this.#break(frames, end < 0 ? 'the head does not end' : `the head is longer than ${MAX_HEAD_BYTES} bytes`, null);
+      return frames;
+    }
+    const head = bytes.subarray(0, end);
+    const length = bodyLength(head) ?? bytes.length - end;
+    if (typeof length === 'string') this.#break(frames, length, head);
+    else if (length > bytes.length - end) this.#break(frames, 'the message is shorter than its Content-Length', head);
+    else frames.push({ kind: 'message', bytes: bytes.subarray(0, end + length) });
+    return frames;
   }
 
   #break(frames: Frame[], reason: string, head: Uint8Array | null): false {
@@ -130,4 +151,15 @@ export class Framer {
     this.#held = rest.length;
     return whole.subarray(0, count);
   }
+}
+
+/** What Content-Length says, null where it is missing; a string is why it cannot be followed. */
+function bodyLength(head: Uint8Array): number | string | null {
+  // Latin-1 keeps one character a byte: only the ASCII digits matter here.
+  const lengths = [...Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1').matchAll(CONTENT_LENGTH)];
+  const text = (lengths[0]?.[1] ?? '').trim();
+  if (lengths.length === 0) return null;
+  if (lengths.length > 1) return 'Content-Length is there more than once';
+  if (!/^\d{1,9}$/.test(text)) return 'Content-Length is not a number';
+  return Number(text) > MAX_BODY_BYTES ? `the body is longer than ${MAX_BODY_BYTES} bytes` : Number(text);
 }

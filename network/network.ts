@@ -12,12 +12,14 @@ import { type Core, startCore } from './core';
 import type { FaultRule, Faults } from './faults';
 import type { GroupState } from './group';
 import { RefusingInterworkingFunction } from './interworking';
+import { createLabAuthority, type LabAuthority } from './lab-authority';
 import { MsrpSwitch } from './media';
 import { ParticipatingFunction, Policy } from './participating';
 import { addressTarget } from './proxy';
 import type { Binding, BindingEnd } from './registrar';
 import type { RegisteredDevice } from './registration-watch';
 import { SipServer } from './sip-server';
+import type { ServerKey, TransportName } from './transport-listener';
 
 export type { Binding, BindingEnd } from './registrar';
 export type { RegisteredDevice } from './registration-watch';
@@ -44,6 +46,12 @@ export interface NetworkOptions {
   listen?: string;
   /** Port for clients; 0 takes any free one. */
   tcpPort?: number;
+  /** Ports for clients over TLS, WebSocket and WebSocket over TLS; 0 takes any free one. No such listener when absent. */
+  tlsPort?: number;
+  wsPort?: number;
+  wssPort?: number;
+  /** What TLS shows; made by an authority of its own at the start when absent. */
+  key?: ServerKey;
   /** False: the registrar gives no GRUUs. */
   gruu?: boolean;
   /** Shorter registrations are refused with 423, seconds; 60 when absent. */
@@ -67,10 +75,15 @@ export interface Network {
   uris: {
     /** Where clients connect. */
     tcp: string;
+    tls: string | null;
+    ws: string | null;
+    wss: string | null;
     /** The functions, for a core that is not ours; null when not among the roles. */
     pf: string | null;
     cf: string | null;
   };
+  /** The file with the certificate of the authority that clients must trust (PEM); null without TLS, or with a key that was given. */
+  ca: string | null;
   /** Where groups are made. */
   factory: string;
   users: { name: string; address: string; displayName: string; identities: string[] }[];
@@ -114,16 +127,16 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
 
   try {
     let core: Core | null = null;
+    let authority: LabAuthority | null = null;
     if (plan.roles.has('core')) {
-      core = await startCore({
-        domain,
-        users,
-        host,
-        port: plan.port,
-        gruu: options.gruu ?? true,
-        ...kept(options),
-        ...equipment(options, 'core'),
-      });
+      if (plan.listeners.some(({ isSecure }) => isSecure) && options.key === undefined) {
+        authority = await createLabAuthority({ domain, address: host });
+        closers.push(authority.dispose);
+      }
+      const key = options.key ?? authority?.key;
+      const listeners = plan.listeners.map(({ transport, port }) => ({ transport, port, ...(key === undefined ? {} : { key }) }));
+      const wanted = { domain, users, host, port: plan.port, listeners, gruu: options.gruu ?? true };
+      core = await startCore({ ...wanted, ...kept(options), ...equipment(options, 'core') });
       closers.push(core.close.bind(core));
     }
     const coreUri = core?.uri ?? options.core ?? '';
@@ -175,7 +188,16 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
 
     return {
       domain,
-      uris: { tcp: coreUri, pf: pf?.uri ?? null, cf: cf?.uri ?? null },
+      uris: {
+        tcp: coreUri,
+        tls: core?.uriOver('tls') ?? null,
+        ws: core?.uriOver('ws') ?? null,
+        // RFC 7118 section 5.2.2: `ws` in a sips: URI is the one over TLS.
+        wss: core?.uriOver('wss')?.replace(/^sip:/, 'sips:') ?? null,
+        pf: pf?.uri ?? null,
+        cf: cf?.uri ?? null,
+      },
+      ca: authority?.caFile ?? null,
       factory,
       users: users.map((user) => ({
         name: user.name,
@@ -221,6 +243,7 @@ interface Plan {
   domain: string;
   host: string;
   port: number;
+  listeners: { transport: TransportName; port: number; isSecure: boolean }[];
   roles: ReadonlySet<NetworkRole>;
   users: (NetworkUser & { displayName: string })[];
 }
@@ -229,7 +252,14 @@ function checked(options: NetworkOptions): Plan {
   const domain = (options.domain ?? 'lab.test').toLowerCase();
   if (!/^(?!-)[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(domain) || domain.length > 200) throw new Error(`"${domain}" is not a domain name`);
   const port = options.tcpPort ?? 0;
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`${port} is not a port number`);
+  const further = [
+    { transport: 'tls' as const, port: options.tlsPort, isSecure: true },
+    { transport: 'ws' as const, port: options.wsPort, isSecure: false },
+    { transport: 'wss' as const, port: options.wssPort, isSecure: true },
+  ];
+  const listeners = further.flatMap((each) => (each.port === undefined ? [] : [{ ...each, port: each.port }]));
+  for (const number of [port, ...listeners.map((each) => each.port)])
+    if (!Number.isInteger(number) || number < 0 || number > 65_535) throw new Error(`${number} is not a port number`);
   const roles = new Set(options.roles ?? networkRoles);
   if (roles.size === 0) throw new Error('No role is chosen');
   for (const role of roles) if (!networkRoles.includes(role)) throw new Error(`"${role}" is not a role: ${networkRoles.join(', ')}`);
@@ -253,7 +283,7 @@ function checked(options: NetworkOptions): Plan {
   if (twice !== undefined) throw new Error(`${twice} is the address of two users, or twice of one`);
   if (addresses.includes(`sip:conference-factory@${domain}`))
     throw new Error('conference-factory is the address where groups are made, no user');
-  return { domain, host: options.listen ?? '127.0.0.1', port, roles, users };
+  return { domain, host: options.listen ?? '127.0.0.1', port, listeners, roles, users };
 }
 
 /** Every address of a user, comparable, the default one first. */

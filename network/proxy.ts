@@ -40,8 +40,8 @@ export interface Branch {
 }
 
 export interface ForwardOptions {
-  /** Record-Route value put on dialog-forming requests: `<sip:127.0.0.1:5070;transport=tcp;lr>`. */
-  recordRoute?: string;
+  /** Record-Route put on dialog-forming requests: `<sip:127.0.0.1:5070;transport=tcp;lr>`, or the values for a target, topmost first. */
+  recordRoute?: string | ((target: Target) => readonly string[]);
   /** Sees every response of a branch before it is forwarded, own Via taken off, and may change it. */
   onResponse?: (response: SipResponse) => void;
   /** Runs once, with the final response that went back. */
@@ -148,8 +148,11 @@ class Forwarding {
     const request = this.request.clone();
     if (branch.uri !== undefined) request.uri = branch.uri;
     for (const route of [...(branch.routes ?? [])].reverse()) request.insert('Route', route);
-    if (this.options.recordRoute !== undefined && DIALOG_FORMING.has(request.method))
-      request.insert('Record-Route', this.options.recordRoute);
+    const { recordRoute = [] } = this.options;
+    if (DIALOG_FORMING.has(request.method)) {
+      const values = typeof recordRoute === 'function' ? recordRoute(branch.target) : [recordRoute].flat();
+      for (const value of [...values].reverse()) request.insert('Record-Route', value);
+    }
     branch.edit?.(request);
     let leg: Leg | null = null;
     const client = this.server.request(request, branch.target, {

@@ -86,7 +86,7 @@ export interface RegistrarOptions {
   gruuNamespace?: string;
   minExpiresSeconds?: number;
   /** Service-Route value of the 200 (RFC 3608). */
-  serviceRoute?: () => string;
+  serviceRoute?: (flow: Flow) => string;
   /** Every change of a binding, after it happened. Third-party REGISTER and the reg event package begin here. */
   onChange?: (change: BindingChange) => void;
 }
@@ -183,6 +183,8 @@ export class Registrar {
     const answer = this.#process(request, subscriber, flow);
     const response = responseTo(request, answer.status, { reason: answer.reason, toTag: newToken(8) });
     for (const [name, value] of answer.headers ?? []) response.append(name, value);
+    const route = answer.status === 200 ? this.#options.serviceRoute?.(flow) : undefined;
+    if (route !== undefined) response.append('Service-Route', route);
     return response;
   }
 
@@ -422,8 +424,6 @@ export class Registrar {
       headers.push(['Contact', value]);
     }
     for (const path of request.all('path')) headers.push(['Path', path]);
-    const route = this.#options.serviceRoute?.();
-    if (route !== undefined) headers.push(['Service-Route', route]);
     // RFC 7315 section 4.1: the default identity stands first, whichever of the set was registered.
     headers.push(['P-Associated-URI', subscriber.identities.map((identity) => `<${identity}>`).join(', ')]);
     headers.push(['Supported', EXTENSIONS.filter((extension) => extension !== 'gruu' || this.#options.gruu !== false).join(', ')]);

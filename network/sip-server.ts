@@ -1,6 +1,7 @@
 /**
  * The SIP stack below every role of the network: one listener or more, connections that stay open and are reused, transactions.
- * Roles talk real SIP over TCP to each other and to the clients; what a role wants to say it says to its own SipServer.
+ * Roles talk real SIP over TCP to each other, and to clients also over TLS and WebSocket; what a role wants to say it says to its own
+ * SipServer.
  *
  * A registered client is reached over the connection it opened itself (RFC 5626): its `Flow` is kept with its binding.
  */
@@ -8,39 +9,21 @@ import { randomBytes } from 'node:crypto';
 import * as net from 'node:net';
 import type { WireTap } from '../main/protocol/wire-record';
 import { type Clock, type NetworkLog, systemClock } from './clock';
-import { Framer } from './framer';
+import { type Carrier, type Flow, SocketFlow } from './flow';
 import { parseVia } from './header-value';
 import { responseTo, type SipMessage, type SipRequest, type SipResponse } from './message';
 import { parseMessage } from './message-parser';
 import { type ClientHandlers, ClientTransaction, ServerTransaction } from './transaction';
+import { type Listener, type ListenOptions, openListener, type TransportName } from './transport-listener';
+
+export type { Flow } from './flow';
 
 /** Connections one role holds at most; a further one is closed at once. */
 export const MAX_CONNECTIONS = 512;
-/** A message that has begun must be whole after this time, milliseconds. */
-export const HALF_MESSAGE_TIMEOUT_MS = 30_000;
 /** A connection that this side opens must stand after this time, milliseconds. */
 export const CONNECT_TIMEOUT_MS = 5_000;
-/** Bytes waiting for a peer that does not read; then the connection is closed. */
-export const MAX_UNREAD_BYTES = 8_388_608;
 /** Transactions one role holds at most; a further request is answered 503. */
 export const MAX_TRANSACTIONS = 20_000;
-
-/** One TCP connection. */
-export interface Flow {
-  readonly id: string;
-  /** `address:port` of this side. */
-  readonly local: string;
-  /** `address:port` of the other side. */
-  readonly remote: string;
-  /** The name given to `listen` of the listener that accepted it; null when this side opened it. */
-  readonly listener: string | null;
-  readonly isOpen: boolean;
-  /** Writes one message. False when the connection is gone. */
-  send(message: SipMessage): boolean;
-  close(): void;
-  /** Runs `listener` once when the connection is gone. */
-  onClose(listener: () => void): void;
-}
 
 /** Where a request goes: over a connection that stands, or to an address (an open connection to it is reused). */
 export type Target = Flow | { host: string; port: number };
@@ -56,101 +39,6 @@ export function newToken(bytes = 12): string {
 
 /** RFC 3261 section 8.1.1.7. */
 const MAGIC_COOKIE = 'z9hG4bK';
-
-class TcpFlow implements Flow {
-  readonly id = newToken(8);
-  readonly #closeListeners = new Set<() => void>();
-  readonly #framer = new Framer();
-  #half: { dispose(): void } | null = null;
-  #open = true;
-  /** Messages written before the connection stands; null once it does. */
-  #waiting: Uint8Array[] | null = null;
-
-  constructor(
-    private readonly server: SipServer,
-    private readonly socket: net.Socket,
-    readonly listener: string | null,
-    private peer: string,
-  ) {
-    socket.setNoDelay(true);
-    socket.on('data', (bytes: Buffer) => this.#read(bytes));
-    socket.on('error', (error) => server.log('debug', 'a connection failed', { remote: this.remote, error: error.message }));
-    socket.on('close', () => this.#closed());
-    if (socket.connecting) {
-      this.#waiting = [];
-      socket.once('connect', () => {
-        const waiting = this.#waiting ?? [];
-        this.#waiting = null;
-        for (const bytes of waiting) this.#write(bytes);
-      });
-    }
-  }
-
-  get local(): string {
-    return `${this.socket.localAddress ?? '0.0.0.0'}:${this.socket.localPort ?? 0}`;
-  }
-
-  get remote(): string {
-    return this.peer;
-  }
-
-  get isOpen(): boolean {
-    return this.#open;
-  }
-
-  send(message: SipMessage): boolean {
-    if (!this.#open) return false;
-    const bytes = message.encode();
-    if (this.#waiting !== null) this.#waiting.push(bytes);
-    else this.#write(bytes);
-    return this.#open;
-  }
-
-  #write(bytes: Uint8Array): void {
-    this.server.tapped('out', this, bytes);
-    this.socket.write(bytes);
-    if (this.socket.writableLength > MAX_UNREAD_BYTES) {
-      this.server.log('warn', 'a peer does not read: its connection is closed', { remote: this.remote });
-      this.close();
-    }
-  }
-
-  close(): void {
-    this.socket.destroy();
-    this.#closed();
-  }
-
-  onClose(listener: () => void): void {
-    if (this.#open) this.#closeListeners.add(listener);
-    else listener();
-  }
-
-  #read(bytes: Uint8Array): void {
-    for (const frame of this.#framer.push(bytes)) {
-      if (!this.#open) return;
-      if (frame.kind === 'ping') this.socket.write('\r\n');
-      else if (frame.kind === 'message') this.server.received(frame.bytes, this);
-      else {
-        this.server.log('info', 'a stream cannot be read on', { remote: this.remote, reason: frame.reason });
-        if (frame.head !== null) this.server.refuseHead(frame.head, frame.reason, this);
-        // What is written still goes out; a peer that then keeps its end open gets no say.
-        this.socket.destroySoon();
-      }
-    }
-    if (!this.#framer.inMessage) {
-      this.#half?.dispose();
-      this.#half = null;
-    } else this.#half ??= this.server.clock.setTimer(HALF_MESSAGE_TIMEOUT_MS, () => this.close());
-  }
-
-  #closed(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#half?.dispose();
-    for (const listener of [...this.#closeListeners]) listener();
-    this.#closeListeners.clear();
-  }
-}
 
 export interface SipServerOptions {
   clock?: Clock;
@@ -170,12 +58,11 @@ export class SipServer {
   onStrayResponse: ((response: SipResponse, flow: Flow) => void) | null = null;
 
   readonly #tap: WireTap | null;
-  readonly #listeners: net.Server[] = [];
-  readonly #flows = new Set<TcpFlow>();
-  readonly #opened = new Map<string, TcpFlow>();
+  readonly #listeners: Listener[] = [];
+  readonly #flows = new Set<SocketFlow>();
+  readonly #opened = new Map<string, SocketFlow>();
   readonly #clients = new Map<string, ClientTransaction>();
   readonly #servers = new Map<string, ServerTransaction>();
-  #sentBy: { host: string; port: number } | null = null;
   #closed = false;
 
   constructor(options: SipServerOptions = {}) {
@@ -184,39 +71,41 @@ export class SipServer {
     this.#tap = options.tap ?? null;
   }
 
-  /** Opens a listener; port 0 takes any free one. The first listener is the one named in Via and `uri`. Rejects when it cannot listen. */
-  listen(options: { host: string; port: number; name?: string }): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const listener = net.createServer((socket) => this.#accept(socket, options.name ?? 'main'));
-      listener.once('error', reject);
-      listener.listen({ host: options.host, port: options.port }, () => {
-        listener.off('error', reject);
-        listener.on('error', (error) => this.log('error', 'a listener failed', { error: error.message }));
-        const address = listener.address();
-        const port = address !== null && typeof address === 'object' ? address.port : options.port;
-        this.#listeners.push(listener);
-        this.#sentBy ??= { host: options.host, port };
-        resolve(port);
-      });
-    });
+  /** Opens a listener. The first one is named in `uri`, and in what goes out over connections that this server opens. */
+  async listen(options: ListenOptions): Promise<number> {
+    const listener = await openListener(options, (carrier) => this.#accept(carrier, options.name ?? 'main'), this.log);
+    this.#listeners.push(listener);
+    return listener.port;
   }
 
   /** `host:port` of the first listener. */
   get sentBy(): string {
-    return this.#sentBy === null ? 'unbound.invalid:5060' : `${this.#sentBy.host}:${this.#sentBy.port}`;
+    return sentByOf(this.#listeners[0]);
   }
 
   /** `sip:host:port;transport=tcp` of the first listener. */
   get uri(): string {
-    return `sip:${this.sentBy};transport=tcp`;
+    return uriOf(this.#listeners[0]);
+  }
+
+  /** The URI of the listener that clients reach over `transport`; null when there is none. */
+  uriOver(transport: TransportName): string | null {
+    const listener = this.#listeners.find((each) => each.transport === transport);
+    return listener === undefined ? null : uriOf(listener);
+  }
+
+  /** The URI by which the other end of `flow` comes back to this server the way it came. */
+  uriFor(flow: Flow): string {
+    return uriOf(this.#listenerOf(flow));
+  }
+
+  #listenerOf(flow: Flow): Listener | undefined {
+    return this.#listeners.find(({ name, transport }) => name === 'main' && transport === flow.transport) ?? this.#listeners[0];
   }
 
   /** Whether `host:port` is a listener of this server. */
   isOwn(host: string, port: number | null): boolean {
-    return this.#listeners.some((listener) => {
-      const address = listener.address();
-      return address !== null && typeof address === 'object' && address.address === host && address.port === (port ?? 5060);
-    });
+    return this.#listeners.some((listener) => listener.host === host && listener.port === (port ?? 5060));
   }
 
   get flows(): readonly Flow[] {
@@ -228,22 +117,29 @@ export class SipServer {
    * matters). Handlers never run before this returns.
    */
   request(message: SipRequest, target: Target, handlers: ClientHandlers = {}): ClientTransaction {
-    message.insert('Via', `SIP/2.0/TCP ${this.sentBy};branch=${MAGIC_COOKIE}${newToken()};rport`);
-    return this.#start(message, this.#flowTo(target), handlers);
+    const flow = this.#flowTo(target);
+    message.insert('Via', this.#via(flow));
+    return this.#start(message, flow, handlers);
   }
 
   /** Sends an ACK for a 2xx (or any message outside transactions): an own Via is put on top, nothing is awaited. */
   sendAck(ack: SipRequest, target: Target): boolean {
-    ack.insert('Via', `SIP/2.0/TCP ${this.sentBy};branch=${MAGIC_COOKIE}${newToken()};rport`);
-    return this.#flowTo(target).send(ack);
+    const flow = this.#flowTo(target);
+    ack.insert('Via', this.#via(flow));
+    return flow.send(ack);
+  }
+
+  #via(flow: Flow): string {
+    const sentBy = sentByOf(this.#listenerOf(flow));
+    return `SIP/2.0/${flow.transport.toUpperCase()} ${sentBy};branch=${MAGIC_COOKIE}${newToken()};rport`;
   }
 
   /** Closes listeners and connections. Pending client transactions end with a local 503. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const ended = this.#listeners.map((listener) => new Promise<void>((resolve) => listener.close(() => resolve())));
     for (const flow of [...this.#flows]) flow.close();
+    const ended = this.#listeners.map((listener) => listener.close());
     for (const transaction of [...this.#servers.values()]) transaction.abandon();
     for (const transaction of [...this.#clients.values()]) transaction.fail(503);
     await Promise.all(ended);
@@ -273,7 +169,7 @@ export class SipServer {
     const socket = net.connect({ host: target.host, port: target.port });
     const timer = this.clock.setTimer(CONNECT_TIMEOUT_MS, () => socket.destroy());
     socket.once('connect', () => timer.dispose());
-    const flow = this.#adopt(new TcpFlow(this, socket, null, key));
+    const flow = this.#adopt(new SocketFlow(this, { transport: 'tcp', socket, webSocket: null }, null, key));
     this.#opened.set(key, flow);
     flow.onClose(() => {
       timer.dispose();
@@ -283,16 +179,17 @@ export class SipServer {
     return flow;
   }
 
-  #accept(socket: net.Socket, listener: string): void {
+  #accept(carrier: Carrier, listener: string): void {
+    const { socket } = carrier;
     if (this.#closed || this.#flows.size >= MAX_CONNECTIONS) {
       this.log('warn', 'too many connections: one is refused');
       socket.destroy();
       return;
     }
-    this.#adopt(new TcpFlow(this, socket, listener, `${socket.remoteAddress ?? '0.0.0.0'}:${socket.remotePort ?? 0}`));
+    this.#adopt(new SocketFlow(this, carrier, listener, `${socket.remoteAddress ?? '0.0.0.0'}:${socket.remotePort ?? 0}`));
   }
 
-  #adopt(flow: TcpFlow): TcpFlow {
+  #adopt(flow: SocketFlow): SocketFlow {
     this.#flows.add(flow);
     flow.onClose(() => {
       this.#flows.delete(flow);
@@ -304,7 +201,8 @@ export class SipServer {
 
   /** Used by flows. */
   tapped(direction: 'in' | 'out', flow: Flow, bytes: Uint8Array): void {
-    this.#tap?.({ at: this.clock.now(), direction, protocol: 'sip', transport: 'tcp', local: flow.local, remote: flow.remote, bytes });
+    const { transport, local, remote } = flow;
+    this.#tap?.({ at: this.clock.now(), direction, protocol: 'sip', transport, local, remote, bytes });
   }
 
   /** Used by flows: one whole message. */
@@ -337,7 +235,7 @@ export class SipServer {
     if (message.kind === 'response') {
       const via = message.topVia;
       // RFC 3261 section 18.1.2: a response whose sent-by is not ours is not for us.
-      if (via === null || `${via.host}:${via.port ?? 5060}` !== this.sentBy) return;
+      if (via === null || !this.#isSentBy(`${via.host}:${via.port ?? 5060}`)) return;
       const transaction = this.#clients.get(clientKey(via.params.get('branch') ?? '', message.cseq.method));
       if (transaction !== undefined) transaction.receive(message);
       else this.onStrayResponse?.(message, flow);
@@ -347,6 +245,10 @@ export class SipServer {
     if (message.method === 'CANCEL') this.#cancel(message, flow);
     else if (message.method === 'ACK') this.#ack(message, flow);
     else this.#begin(message, flow);
+  }
+
+  #isSentBy(sentBy: string): boolean {
+    return sentBy === this.sentBy || this.#listeners.some((listener) => sentByOf(listener) === sentBy);
   }
 
   #begin(request: SipRequest, flow: Flow): void {
@@ -390,6 +292,16 @@ export class SipServer {
     if (invite?.acknowledged() === true) return;
     this.onAck?.(ack, flow);
   }
+}
+
+function sentByOf(listener: Listener | undefined): string {
+  return listener === undefined ? 'unbound.invalid:5060' : `${listener.host}:${listener.port}`;
+}
+
+/** RFC 7118 section 5.2.2: `ws` stands for WebSocket over TLS too. */
+function uriOf(listener: Listener | undefined): string {
+  const transport = listener?.transport ?? 'tcp';
+  return `sip:${sentByOf(listener)};transport=${transport === 'wss' ? 'ws' : transport}`;
 }
 
 function clientKey(branch: string, method: string): string {

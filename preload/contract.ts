@@ -242,7 +242,7 @@ export interface Calls {
   retry: [{ message: string }, None];
   discard: [{ message: string }, None];
   setPreferences: [PreferencesValue, PreferencesValue];
-  /** Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy URI or host[:port]; without it the address's domain is asked. */
+  /** Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy's URI (ws: and wss: too) or host[:port]; without it the domain's is found by DNS. */
   signIn: [{ address: string; password: string; server?: string | undefined; deviceName: string }, AccountValue];
   /** Signs in as one of `tryPeople` at the embedded network of this computer, starting it when none runs. */
   tryIt: [{ person: string; deviceName: string }, AccountValue];

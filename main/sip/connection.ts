@@ -8,6 +8,7 @@ import { connect as connectTls, TLSSocket } from 'node:tls';
 import WebSocket from 'ws';
 import type { Clock } from '../base';
 import { AppError } from '../errors';
+import type { SipTransport } from '../protocol/server-address';
 import { speaksFor } from './server-identity';
 import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from './wire-message';
 
@@ -15,8 +16,6 @@ import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from './wire-message';
 export const CONNECT_TIMEOUT_MS = 10_000;
 /** RFC 7118 section 4.1. */
 const SUBPROTOCOL = 'sip';
-
-export type SipTransport = 'tcp' | 'tls' | 'ws' | 'wss';
 
 /** One place to connect to. */
 export interface NextHop {

@@ -8,17 +8,14 @@
  */
 import { Resolver as DnsResolver, lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { malformed, type Parsed, parsed } from '../protocol/parsed';
-import { parseUri } from '../protocol/uri';
-import type { NextHop, SipTransport } from './connection';
+import { DEFAULT_PORTS, type ServerAddress, type SipTransport } from '../protocol/server-address';
+import type { NextHop } from './connection';
 
 /** Places of one server at most; further ones are not tried. */
 export const MAX_TARGETS = 16;
 /** LAB: one question to a name server may take this long, and is asked this often. */
 const DNS_TIMEOUT_MS = 2_000;
 const DNS_TRIES = 2;
-/** RFC 3261 section 19.1.2, RFC 7118 section 5.2: the port of a transport that names none. */
-const DEFAULT_PORTS: Readonly<Record<SipTransport, number>> = { tcp: 5060, tls: 5061, ws: 80, wss: 443 };
 /** NAPTR services this client can use: RFC 3263 section 4.1 and RFC 7118 section 7. */
 const SERVICES: ReadonlyMap<string, SipTransport> = new Map([
   ['sip+d2t', 'tcp'],
@@ -71,52 +68,6 @@ async function orNone<T>(answer: Promise<T[]>): Promise<T[]> {
     if (code === 'ENOTFOUND' || code === 'ENODATA') return [];
     throw error;
   }
-}
-
-/** A server as a person or a Contact names it. What is null is to be found out. */
-export interface ServerAddress {
-  /** Without the brackets of IPv6. */
-  host: string;
-  port: number | null;
-  transport: SipTransport | null;
-  /** A `sips:` URI: only ways with TLS. */
-  isSecure: boolean;
-  path: string;
-}
-
-/** Reads `sip:` and `sips:` URIs, with or without `;transport=`, and `ws:` and `wss:` URLs. */
-export function parseServer(text: string): Parsed<ServerAddress> {
-  const trimmed = text.trim();
-  if (/^wss?:/i.test(trimmed)) return parseWebSocketUrl(trimmed);
-  const uri = parseUri(trimmed);
-  if (!uri.ok) return uri;
-  if (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips') return malformed('the server is no SIP URI');
-  const isSecure = uri.value.scheme === 'sips';
-  const given = uri.value.params.get('transport')?.toLowerCase() ?? null;
-  const transport = given === null ? null : transportOf(given, isSecure);
-  if (given !== null && transport === null) return malformed(`no transport ${given}`);
-  return parsed({ host: uri.value.host.replace(/^\[|\]$/g, ''), port: uri.value.port, transport, isSecure, path: '/' });
-}
-
-function transportOf(name: string, isSecure: boolean): SipTransport | null {
-  if (name === 'tcp' || name === 'tls') return isSecure ? 'tls' : name;
-  // RFC 7118 section 5.2.2: secure WebSocket is `ws` in a sips: URI; `wss` is written often enough.
-  if (name === 'ws' || name === 'wss') return isSecure ? 'wss' : name;
-  return null;
-}
-
-function parseWebSocketUrl(text: string): Parsed<ServerAddress> {
-  if (!URL.canParse(text)) return malformed('the server is no WebSocket URL');
-  const url = new URL(text);
-  if (url.username !== '' || url.password !== '') return malformed('a server URL holds no password');
-  const transport = url.protocol === 'wss:' ? 'wss' : 'ws';
-  return parsed({
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? DEFAULT_PORTS[transport] : Number(url.port),
-    transport,
-    isSecure: transport === 'wss',
-    path: `${url.pathname}${url.search}`,
-  });
 }
 
 /**

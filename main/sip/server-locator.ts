@@ -4,8 +4,9 @@
  */
 import type { Clock, Logger } from '../base';
 import { AppError, toAppError } from '../errors';
+import { parseServer } from '../protocol/server-address';
 import type { Connect, NextHop } from './connection';
-import { discover, parseServer, type Resolver } from './discovery';
+import { discover, type Resolver } from './discovery';
 import { Flow, type FlowDeps } from './transport';
 
 /** LAB: how long a place that failed comes after the others. */

@@ -7,8 +7,9 @@
  */
 import type { Clock, Disposable, Logger } from '../base';
 import { startsWithAt, utf8 } from '../protocol/octets';
+import type { SipTransport } from '../protocol/server-address';
 import type { WireTap } from '../protocol/wire-record';
-import type { Connection, SipTransport } from './connection';
+import type { Connection } from './connection';
 import { Framer } from './framer';
 
 /** RFC 5626 section 4.4.1: the peer answers a ping within this time, or the flow has failed. */

@@ -7,6 +7,10 @@ export interface KamailioOptions {
   users?: { name: string; password: string }[];
   /** What Digest is asked with; MD5 when absent. */
   algorithm?: 'MD5' | 'SHA-256';
+  /** Listeners besides TCP, each on any free port. */
+  transports?: ('tls' | 'ws' | 'wss')[];
+  /** PEM, for `tls` and `wss`. */
+  certificate?: { key: string; certificate: string };
   /** Passes Kamailio's log on to stderr. */
   verbose?: boolean;
 }
@@ -14,6 +18,8 @@ export interface KamailioOptions {
 export interface Kamailio {
   /** `sip:127.0.0.1:port;transport=tcp`, for clients. */
   readonly uri: string;
+  /** Where clients come over the other transports; null where there is no such listener. */
+  readonly uris: { readonly tls: string | null; readonly ws: string | null; readonly wss: string | null };
   readonly port: number;
   readonly domain: string;
   readonly users: { name: string; password: string }[];

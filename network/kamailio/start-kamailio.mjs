@@ -5,7 +5,8 @@
  *   node network/kamailio/start-kamailio.mjs [--port N] [--domain lab.test] [--user alice:secret]... [--algorithm MD5|SHA-256] [--verbose]
  *
  * Stays in the foreground and prints one line of JSON when it answers: {"event":"ready","uri":"sip:127.0.0.1:5070;transport=tcp",...}.
- * Needs the Debian packages `kamailio` and `kamailio-outbound-modules`. Importable: `startKamailio(options)`.
+ * Needs the Debian packages `kamailio` and `kamailio-outbound-modules`, for other transports than TCP `kamailio-tls-modules` and
+ * `kamailio-websocket-modules` too. Importable: `startKamailio(options)`, which alone opens those.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -53,7 +54,40 @@ function word(text, what) {
   return text;
 }
 
-function configuration({ port, domain, users, algorithm, verbose }) {
+/** What the configuration says of the transports besides TCP. */
+function transportLines({ ports, certificate, directory }) {
+  const usesTls = ports.tls !== undefined || ports.wss !== undefined;
+  const usesWebSocket = ports.ws !== undefined || ports.wss !== undefined;
+  if (usesTls && certificate === undefined) throw new Error('TLS needs a key and a certificate');
+  if (usesTls) {
+    const paths = { private_key: join(directory, 'server.key'), certificate: join(directory, 'server.pem') };
+    writeFileSync(paths.private_key, certificate.key, { mode: 0o600 });
+    writeFileSync(paths.certificate, certificate.certificate, { mode: 0o600 });
+    const lines = Object.entries(paths).map(([name, path]) => `${name} = ${path}`);
+    writeFileSync(join(directory, 'tls.cfg'), `[server:default]\nmethod = TLSv1.2+\n${lines.join('\n')}\n`);
+  }
+  const under = { tls: 'tls', ws: 'tcp', wss: 'tls' };
+  return {
+    LISTENERS: Object.entries(ports)
+      .map(([transport, port]) => `listen=${under[transport]}:127.0.0.1:${port}`)
+      .join('\n'),
+    TLS: usesTls ? 'yes' : 'no',
+    WEBSOCKET: usesWebSocket ? 'yes' : 'no',
+    MODULES: [
+      usesTls ? `loadmodule "tls.so"\nmodparam("tls", "config", "${join(directory, 'tls.cfg')}")` : '',
+      usesWebSocket ? 'loadmodule "xhttp.so"\nloadmodule "websocket.so"' : '',
+    ].join('\n'),
+    HANDSHAKE: usesWebSocket
+      ? `event_route[xhttp:request] {
+    if ($hdr(Upgrade) =~ "websocket" && ws_handle_handshake()) exit;
+    xhttp_reply("426", "Upgrade Required", "", "");
+}
+`
+      : '',
+  };
+}
+
+function configuration({ port, domain, users, algorithm, verbose, ports, certificate, directory }) {
   if (algorithm !== 'MD5' && algorithm !== 'SHA-256') throw new Error(`unknown algorithm ${algorithm}`);
   const people = users.map(({ name, password }) => `    $sht(people=>${word(name, 'A user name')}) = "${word(password, 'A password')}";`);
   const values = {
@@ -63,6 +97,7 @@ function configuration({ port, domain, users, algorithm, verbose }) {
     ALGORITHM: algorithm,
     PEOPLE: people.join('\n'),
     NOBODY: randomBytes(24).toString('hex'),
+    ...transportLines({ ports, certificate, directory }),
   };
   const template = readFileSync(join(fileURLToPath(new URL('.', import.meta.url)), 'kamailio.cfg.in'), 'utf8');
   return template.replace(/@([A-Z]+)@/g, (whole, name) => values[name] ?? whole);
@@ -98,8 +133,7 @@ function answers(port) {
 
 /**
  * Starts Kamailio and resolves when it answers. Rejects, with its last words, when it does not.
- * @param {{ port?: number, domain?: string, users?: { name: string, password: string }[], algorithm?: 'MD5' | 'SHA-256', verbose?: boolean }} [options]
- *   `port` 0 or absent: any free one.
+ * @param {import('./start-kamailio.d.mts').KamailioOptions} [options]
  */
 export async function startKamailio(options = {}) {
   const missing = kamailioMissing();
@@ -109,8 +143,16 @@ export async function startKamailio(options = {}) {
   const verbose = options.verbose ?? false;
   const port = options.port ? options.port : await freePort();
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'chorus-kamailio-'));
+  const ports = {};
+  for (const transport of options.transports ?? []) ports[transport] = await freePort();
   const file = join(directory, 'kamailio.cfg');
-  writeFileSync(file, configuration({ port, domain, users, algorithm: options.algorithm ?? 'MD5', verbose }), { mode: 0o600 });
+  const { algorithm = 'MD5', certificate } = options;
+  try {
+    writeFileSync(file, configuration({ port, domain, users, algorithm, verbose, ports, certificate, directory }), { mode: 0o600 });
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
   mkdirSync(join(directory, 'run'));
 
   const child = spawn(
@@ -154,6 +196,11 @@ export async function startKamailio(options = {}) {
   }
   return {
     uri: `sip:127.0.0.1:${port};transport=tcp`,
+    uris: {
+      tls: ports.tls === undefined ? null : `sip:127.0.0.1:${ports.tls};transport=tls`,
+      ws: ports.ws === undefined ? null : `sip:127.0.0.1:${ports.ws};transport=ws`,
+      wss: ports.wss === undefined ? null : `sips:127.0.0.1:${ports.wss};transport=ws`,
+    },
     port,
     domain,
     users,

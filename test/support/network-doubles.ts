@@ -46,6 +46,7 @@ let flows = 0;
 
 class MemoryFlow implements Flow {
   readonly id: string;
+  readonly transport = 'tcp';
   readonly listener = null;
   peer: MemoryFlow | null = null;
   isOpen = true;

@@ -1,6 +1,7 @@
 import { type Emitter, type Logger, systemClock } from '../../main/base';
 import type { WireRecord } from '../../main/protocol/wire-record';
 import { type IncomingInvite, type IncomingPager, type SipAccount, SipClient } from '../../main/sip/client';
+import type { Resolver } from '../../main/sip/discovery';
 import { silent } from './sip-memory';
 
 export const ICSIS = {
@@ -24,7 +25,7 @@ export class Devices {
   readonly #open: Device[] = [];
 
   /** `person` is the user part of an address of `domain`; every call makes another device. */
-  make(person: string, proxy: string, changes: Partial<SipAccount> = {}, log: Logger = silent): Device {
+  make(person: string, proxy: string | null, changes: Partial<SipAccount> = {}, log: Logger = silent, resolver?: Resolver): Device {
     const instanceId = `urn:uuid:${systemClock.uuid()}`;
     const wire: WireRecord[] = [];
     const client = new SipClient(
@@ -39,7 +40,7 @@ export class Devices {
         icsis: Object.values(ICSIS),
         ...changes,
       },
-      { clock: systemClock, log, userAgent: 'Chorus/test', tap: (record) => wire.push(record) },
+      { clock: systemClock, log, userAgent: 'Chorus/test', tap: (record) => wire.push(record), ...(resolver && { resolver }) },
     );
     const device: Device = {
       client,
