@@ -311,6 +311,7 @@ class ChorusApp implements App {
       };
     } catch (error) {
       account.dispose();
+      if (ended === null) profile.settings.registrationState(credentials.instanceId, credentials.aor).forget();
       throw translateStoreError(error);
     } finally {
       this.#isSigningIn = false;

@@ -108,6 +108,8 @@ export class Settings {
         return typeof callId === 'string' && typeof cseq === 'number' && Number.isSafeInteger(cseq) && cseq >= 0 ? { callId, cseq } : null;
       },
       save: (state: { callId: string; cseq: number }): void => this.#keep('registrations', name, state),
+      /** After a sign-in that failed: of an address that is nobody's here nothing stays. */
+      forget: (): void => this.#keep('registrations', name, undefined),
     };
   }
 
