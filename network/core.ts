@@ -11,7 +11,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { addressKey, parseUri } from '../main/protocol/uri';
 import type { WireTap } from '../main/protocol/wire-record';
-import { Authenticator } from './authenticator';
+import { Authenticator, type AuthenticatorOptions } from './authenticator';
 import { chooseBindings, isCpm } from './caller-preferences';
 import { type Clock, type NetworkLog, systemClock } from './clock';
 import { Directory, type Subscriber, type SubscriberOptions } from './directory';
@@ -32,7 +32,7 @@ const SERVICE_LISTENER = 'service';
 /** Requests that are on a visit to a function at most; then new ones get 503. */
 export const MAX_VISITS = 20_000;
 
-export interface CoreOptions {
+export interface CoreOptions extends AuthenticatorOptions {
   domain: string;
   users: readonly SubscriberOptions[];
   /** 127.0.0.1 when absent. */
@@ -139,7 +139,7 @@ class SipCore implements Core {
     this.#directory = new Directory(this.domain, options.users);
     this.faults = new Faults(clock, options.seed, options.log);
     for (const rule of options.faults ?? []) this.faults.add(rule);
-    this.#authenticator = new Authenticator(this.#directory, clock);
+    this.#authenticator = new Authenticator(this.#directory, clock, options);
     this.#registrar = new Registrar({
       directory: this.#directory,
       clock,
@@ -305,14 +305,33 @@ class SipCore implements Core {
       this.#refuse(transaction, { status: 404, reason: `Only ${this.domain} is registered here` });
       return;
     }
-    const verdict = this.#authenticator.verify(request, 'authorization');
+    const verdict = this.#authenticator.verify(request, 'authorization', flow);
     if (!verdict.ok) {
-      this.#options.log?.('info', 'REGISTER is challenged', { reason: verdict.reason, to: request.get('to') ?? '' });
-      const challenges = this.#authenticator.challenges(verdict.stale);
-      transaction.reply(401, { headers: challenges.map((challenge) => ['WWW-Authenticate', challenge] as const) });
+      this.#challenge(transaction, verdict);
       return;
     }
-    this.#together(() => this.faults.respond(transaction, this.#registrar.register(request, verdict.subscriber, flow)));
+    this.#together(() => {
+      const response = this.#registrar.register(request, verdict.subscriber, flow);
+      if (verdict.nextNonce !== null) response.append('Authentication-Info', `nextnonce="${verdict.nextNonce}"`);
+      this.faults.respond(transaction, response);
+    });
+  }
+
+  /** Asks for a proof, or refuses who cannot give one. */
+  #challenge(transaction: ServerTransaction, verdict: { stale: boolean; forbidden: boolean; reason: string }): void {
+    const { request } = transaction;
+    this.#options.log?.('info', 'a proof is asked for', {
+      method: request.method,
+      reason: verdict.reason,
+      from: request.get('from') ?? '',
+    });
+    const challenges = verdict.forbidden ? [] : this.#authenticator.challenges(verdict.stale, request);
+    if (challenges.length === 0) {
+      this.#refuse(transaction, { status: 403, reason: 'Forbidden' });
+      return;
+    }
+    const [status, header] = request.method === 'REGISTER' ? ([401, 'WWW-Authenticate'] as const) : ([407, 'Proxy-Authenticate'] as const);
+    transaction.reply(status, { headers: challenges.map((challenge) => [header, challenge] as const) });
   }
 
   #refuse(transaction: ServerTransaction, refusal: Refusal): void {
@@ -445,15 +464,12 @@ class SipCore implements Core {
 
   /** Proves the sender by Proxy-Authorization, or challenges and returns null. */
   #authenticate(transaction: ServerTransaction, request: SipRequest): Subscriber | null {
-    const verdict = this.#authenticator.verify(request, 'proxy-authorization');
+    const verdict = this.#authenticator.verify(request, 'proxy-authorization', transaction.flow);
     if (verdict.ok) {
       request.remove('proxy-authorization');
       return verdict.subscriber;
     }
-    this.#options.log?.('info', 'a request is challenged', { method: request.method, reason: verdict.reason });
-    transaction.reply(407, {
-      headers: this.#authenticator.challenges(verdict.stale).map((challenge) => ['Proxy-Authenticate', challenge] as const),
-    });
+    this.#challenge(transaction, verdict);
     return null;
   }
 

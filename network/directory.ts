@@ -1,5 +1,6 @@
 /** The subscribers of the network's domain: who exists, which addresses are theirs, and the password they prove themselves with. */
 import { addressKey, parseUri } from '../main/protocol/uri';
+import { type SimCard, type SimOptions, simCard } from './home-subscribers';
 
 /** What the operator enters for one person. */
 export interface SubscriberOptions {
@@ -9,6 +10,10 @@ export interface SubscriberOptions {
   displayName?: string;
   /** Further addresses of this person (`tel:+15550100`, `sip:sales@lab.test`): registered together with the first (3GPP implicit set). */
   identities?: readonly string[];
+  /** The SIM that a network with AKA asks. */
+  sim?: SimOptions;
+  /** Network addresses that stand for this person in early IMS. */
+  early?: readonly string[];
 }
 
 export interface Subscriber {
@@ -17,6 +22,8 @@ export interface Subscriber {
   readonly displayName: string | null;
   /** Comparable addresses (`addressKey`), the default one first; it is always a SIP address. */
   readonly identities: readonly string[];
+  readonly sim: SimCard | null;
+  readonly early: readonly string[];
 }
 
 /** The `user=phone` form of a telephone number in this domain (RFC 3261 section 19.1.6), as its tel URI. */
@@ -46,7 +53,8 @@ export class Directory {
       if (this.#byIdentity.has(key)) throw new Error(`${address} is there twice`);
       return key;
     });
-    const subscriber: Subscriber = { name: options.name, password: options.password, displayName: options.displayName ?? null, identities };
+    const { name, password, displayName = null, sim, early = [] } = options;
+    const subscriber: Subscriber = { name, password, displayName, identities, sim: sim === undefined ? null : simCard(sim), early };
     this.#byName.set(options.name.toLowerCase(), subscriber);
     for (const key of identities) this.#byIdentity.set(key, subscriber);
   }

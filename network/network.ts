@@ -6,11 +6,13 @@
  */
 import { addressKey } from '../main/protocol/uri';
 import type { WireRecord, WireTap } from '../main/protocol/wire-record';
+import { type AuthenticatorOptions, authPolicies } from './authenticator';
 import type { NetworkLog } from './clock';
 import { ControllingFunction } from './controlling';
 import { type Core, startCore } from './core';
 import type { FaultRule, Faults } from './faults';
 import type { GroupState } from './group';
+import type { SimOptions } from './home-subscribers';
 import { RefusingInterworkingFunction } from './interworking';
 import { createLabAuthority, type LabAuthority } from './lab-authority';
 import { MsrpSwitch } from './media';
@@ -35,9 +37,13 @@ export interface NetworkUser {
   displayName?: string;
   /** Further addresses, `sip:sales@lab.test` or `tel:+15550100`: registered together with the first (3GPP implicit registration set). */
   identities?: string[];
+  /** Where the network asks SIMs (`auth: 'aka'`): this user's. */
+  sim?: SimOptions;
+  /** Where the network goes by addresses (`auth: 'early'`): the network addresses that are this user's. */
+  early?: string[];
 }
 
-export interface NetworkOptions {
+export interface NetworkOptions extends AuthenticatorOptions {
   /** `lab.test` when absent. */
   domain?: string;
   /** alice, bob, carol and dave with the password `secret` when absent. */
@@ -221,8 +227,12 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
 }
 
 /** What of the options is the core's as it stands. */
-function kept({ minExpiresSeconds, fullRegInfo, faults, seed }: NetworkOptions) {
+function kept({ minExpiresSeconds, fullRegInfo, faults, seed, auth, qop, nextNonce, nonceLifetimeMs }: NetworkOptions) {
   return {
+    ...(auth !== undefined && { auth }),
+    ...(qop !== undefined && { qop }),
+    ...(nextNonce !== undefined && { nextNonce }),
+    ...(nonceLifetimeMs !== undefined && { nonceLifetimeMs }),
     ...(minExpiresSeconds !== undefined && { minExpiresSeconds }),
     ...(fullRegInfo !== undefined && { fullRegInfo }),
     ...(faults !== undefined && { faults }),
@@ -260,6 +270,8 @@ function checked(options: NetworkOptions): Plan {
   const listeners = further.flatMap((each) => (each.port === undefined ? [] : [{ ...each, port: each.port }]));
   for (const number of [port, ...listeners.map((each) => each.port)])
     if (!Number.isInteger(number) || number < 0 || number > 65_535) throw new Error(`${number} is not a port number`);
+  if (options.auth !== undefined && !authPolicies.includes(options.auth))
+    throw new Error(`"${options.auth}" is not a way to sign in: ${authPolicies.join(', ')}`);
   const roles = new Set(options.roles ?? networkRoles);
   if (roles.size === 0) throw new Error('No role is chosen');
   for (const role of roles) if (!networkRoles.includes(role)) throw new Error(`"${role}" is not a role: ${networkRoles.join(', ')}`);
@@ -268,7 +280,7 @@ function checked(options: NetworkOptions): Plan {
   if (!roles.has('core') && options.core === undefined) throw new Error('Without the role core, a core to serve must be named');
   const users = (options.users ?? DEFAULT_USERS.map((name) => ({ name, password: DEFAULT_PASSWORD }))).map((user: NetworkUser) => {
     if (!/^[A-Za-z0-9._+-]{1,64}$/.test(user.name)) throw new Error(`"${user.name}" cannot be the name of a user`);
-    if (user.password === '') throw new Error(`${user.name} has no password`);
+    if (user.password === '' && user.sim === undefined && user.early === undefined) throw new Error(`${user.name} has no password`);
     for (const identity of user.identities ?? []) {
       const key = addressKey(identity);
       if (key === null || !(key.startsWith('tel:') || key.endsWith(`@${domain}`)))
