@@ -153,6 +153,8 @@ export class ParticipatingFunction {
   #spoof(served: string, contact: string | null): string | null {
     const value = contact === null ? null : parseNameAddr(contact);
     if (value === null || !value.ok) return null;
+    // Whom a focus speaks for stands in its Referred-By, and devices believe that: none of them may pass for one.
+    if (value.value.params.has('isfocus')) return 'Only a Controlling Function is a focus';
     const uri = parseUri(value.value.uri);
     const gruu = uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' ? (uri.value.params.get('gr') ?? null) : null;
     if (gruu !== null && addressKey(value.value.uri) !== served) return 'The GRUU is of somebody else';

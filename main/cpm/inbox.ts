@@ -49,31 +49,27 @@ export class Inbox {
   }
 
   #take(arrival: Arrival, contentType: string, body: Uint8Array): void {
-    const type = parseContentType(contentType).type;
-    if (type === composingType) this.#receiveComposing(arrival, arrival.sender, body);
-    else if (type === cpimType) this.#open(arrival, body);
-    else this.#context.log.info('content of an unknown type was left out', { contentType });
+    if (parseContentType(contentType).type === composingType) this.#receiveComposing(arrival, arrival.sender, body);
+    else this.#open(arrival, readEnvelope(contentType, body));
   }
 
-  #open(arrival: Arrival, body: Uint8Array): void {
-    const envelope = parseCpim(body);
-    if (!envelope.ok) throw new AppError('sip/malformed', { cause: `CPIM: ${envelope.reason}` });
+  #open(arrival: Arrival, envelope: CpimMessage): void {
     const conversation = this.#context.history.conversation(arrival.conversation);
     if (conversation === null) throw new AppError('conversation/unknown', { cause: arrival.conversation });
-    const sender = arrival.sender ?? person(envelope.value.from ?? 'sip:anonymous@anonymous.invalid', null, conversation.people);
-    switch (parseContentType(envelope.value.contentType).type) {
+    const sender = arrival.sender ?? person(envelope.from ?? 'sip:anonymous@anonymous.invalid', null, conversation.people);
+    switch (parseContentType(envelope.contentType).type) {
       case 'text/plain':
-        this.#receiveText(arrival, conversation, sender, envelope.value);
+        this.#receiveText(arrival, conversation, sender, envelope);
         break;
       case imdnType:
-        this.#receiveReceipt(conversation, sender, envelope.value);
+        this.#receiveReceipt(conversation, sender, envelope);
         break;
       case composingType:
-        this.#receiveComposing(arrival, sender, envelope.value.body);
+        this.#receiveComposing(arrival, sender, envelope.body);
         break;
       default:
         // Unknown inner types are dropped, never shown as bytes.
-        this.#context.log.info('a message of an unknown type was left out', { contentType: envelope.value.contentType });
+        this.#context.log.info('a message of an unknown type was left out', { contentType: envelope.contentType });
     }
   }
 
@@ -126,7 +122,7 @@ export class Inbox {
   #receiveReceipt(conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): void {
     const { history, clock } = this.#context;
     const imdn = parseImdn(envelope.body);
-    if (!imdn.ok) throw new AppError('sip/malformed', { cause: `IMDN: ${imdn.reason}` });
+    if (!imdn.ok) throw new AppError('sip/malformed', { status: 400, reason: 'Bad Request', cause: `IMDN: ${imdn.reason}` });
     const { kind, status, messageId } = imdn.value;
     const disposition =
       kind === 'display' && status === 'displayed' ? 'displayed' : kind === 'delivery' && status === 'delivered' ? 'delivered' : 'failed';
@@ -143,7 +139,8 @@ export class Inbox {
       const others = home.people.filter((one) => one.address !== this.#context.self);
       const reached = stateByReceipts(others.length === 0 ? [sender] : others, history.receipts(messageId));
       if (reached !== null && mayBecome(message.state, reached)) history.setMessageState(messageId, reached, null);
-      else if (disposition === 'failed' && home.kind === 'oneToOne' && mayBecome(message.state, 'failed')) {
+      // Only the one it was sent to can say that it did not arrive.
+      else if (disposition === 'failed' && home.peer === sender.address && mayBecome(message.state, 'failed')) {
         history.setMessageState(messageId, 'failed', new AppError('message/undelivered', { reason: status }, 'user').toValue());
       }
       return true;
@@ -182,6 +179,24 @@ export class Inbox {
     for (const timer of this.#composing.values()) timer.dispose();
     this.#composing.clear();
   }
+}
+
+/**
+ * The envelope of content that is no bare composing state.
+ * @throws AppError `sip/malformed`; `sip/rejected` with 415 (RFC 3428 section 7, RFC 4975 section 10.4): who hears "received" believes it
+ */
+export function readEnvelope(contentType: string, body: Uint8Array): CpimMessage {
+  if (parseContentType(contentType).type !== cpimType)
+    throw new AppError('sip/rejected', { status: 415, reason: 'Unsupported Media Type', cause: contentType });
+  const envelope = parseCpim(body);
+  if (!envelope.ok) throw new AppError('sip/malformed', { status: 400, reason: 'Bad Request', cause: `CPIM: ${envelope.reason}` });
+  return envelope.value;
+}
+
+/** The SIP status for content that could not be taken. */
+export function refusalStatus(error: unknown): number {
+  const status = error instanceof AppError ? error.detail.status : undefined;
+  return status !== undefined && [400, 413, 415].includes(status) ? status : 500;
 }
 
 function composingKey(conversation: string, from: string): string {

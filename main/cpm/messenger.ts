@@ -14,7 +14,7 @@ import type { CpmContext } from './context';
 import { conversationValue, messageValue, person } from './conversation';
 import { composingType, cpimType, type ReceiptPayload, receiptEnvelope, textEnvelope, wrappedComposing } from './envelope';
 import { Groups } from './group';
-import { Inbox } from './inbox';
+import { Inbox, readEnvelope, refusalStatus } from './inbox';
 import { Invitations } from './invitations';
 import { OneToOneSessions } from './one-to-one';
 import { type Carrier, Outbox, receiptLane } from './outbox';
@@ -59,20 +59,18 @@ export class Messenger implements Disposable {
 
   /** A pager message. Resolves with the SIP status; 200 only when the message is on disk. */
   async receivePager(pager: IncomingPager): Promise<number> {
-    const conversation = this.#oneToOne.conversationWith(pager.remote.address, pager.remote.displayName);
-    const arrival = {
-      conversation: conversation.id,
-      sender: person(pager.remote.address, pager.remote.displayName, conversation.people),
-      senderInstance: pager.remote.instanceId,
-      senderDevice: pager.remote.deviceName,
-    };
+    const { remote, contentType, body } = pager;
     try {
-      await this.#inbox.receive(arrival, pager.contentType, pager.body);
+      // Before anything is kept: what cannot be read makes no conversation.
+      readEnvelope(contentType, body);
+      const conversation = this.#oneToOne.conversationWith(remote.address, remote.displayName);
+      const sender = person(remote.address, remote.displayName, conversation.people);
+      const arrival = { conversation: conversation.id, sender, senderInstance: remote.instanceId, senderDevice: remote.deviceName };
+      await this.#inbox.receive(arrival, contentType, body);
       return 200;
     } catch (error) {
       this.#context.log.warn('a pager message was refused', { error: String(error) });
-      if (error instanceof AppError && error.code === 'sip/malformed') return 400;
-      return error instanceof AppError && error.detail.status === 413 ? 413 : 500;
+      return refusalStatus(error);
     }
   }
 
@@ -133,8 +131,9 @@ export class Messenger implements Disposable {
 
   async addPeople(conversation: string, people: readonly string[], subject: string | undefined): Promise<{ conversation: string }> {
     const record = this.#record(conversation);
-    if (record.kind === 'oneToOne') return { conversation: (await this.#groups.create(record, people, subject?.trim() || null)).id };
-    await this.#groups.add(record, people);
+    const invited = people.map((one) => this.#address(one));
+    if (record.kind === 'oneToOne') return { conversation: (await this.#groups.create(record, invited, subject?.trim() || null)).id };
+    await this.#groups.add(record, invited);
     return { conversation };
   }
 

@@ -8,12 +8,14 @@ import type { ConversationValue, SessionState } from '../../preload/contract';
 import { drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
+import { parseCpim } from '../protocol/cpim';
 import { ICSI } from '../protocol/feature-tags';
+import { parseSdp } from '../protocol/sdp';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
 import { person } from './conversation';
 import { cpimType } from './envelope';
-import type { Inbox } from './inbox';
+import { type Inbox, refusalStatus } from './inbox';
 import type { Invitations } from './invitations';
 import { CpmSession, completed } from './session';
 
@@ -103,14 +105,17 @@ export class OneToOneSessions {
   async receive(invite: IncomingInvite): Promise<void> {
     const contributionId = invite.headers.contributionId;
     if (contributionId === null) return invite.reject(400, 'Contribution-ID missing');
-    const conversation = this.#adopt(this.conversationWith(invite.remote.address, invite.remote.displayName), invite);
+    // Before anything is kept or anybody is asked: what cannot become a session makes no conversation.
+    if (invite.sdp === null || !parseSdp(invite.sdp).ok) return invite.reject(488);
     const first = invite.parts.find((part) => part.contentType.toLowerCase().startsWith(cpimType));
+    if (first !== undefined && !parseCpim(first.body).ok) return invite.reject(400);
+    const conversation = this.#adopt(this.conversationWith(invite.remote.address, invite.remote.displayName), invite);
     if (first !== undefined) {
       try {
         await this.#inbox.receive(arrivalFrom(conversation, invite), first.contentType, first.body);
       } catch (error) {
         this.#context.log.warn('an invitation was refused since its message could not be kept', { error: String(error) });
-        return invite.reject(error instanceof AppError && error.code === 'sip/malformed' ? 400 : 500);
+        return invite.reject(refusalStatus(error));
       }
     }
     const live = this.#live.get(conversation.id) ?? null;

@@ -221,7 +221,9 @@ export class Outbox implements Disposable {
     if (remedy === 'fail') {
       history.transaction(() => {
         history.removeJob(job.id);
-        if (message !== null) this.#become(message.id, 'failed', error, false);
+        // What has failed goes nowhere by itself, whatever the layers below would do.
+        const final = error.retry === 'auto' ? new AppError(error.code, error.detail, 'user') : error;
+        if (message !== null) this.#become(message.id, 'failed', final, false);
       });
       if (message !== null) this.#context.messageChanged(message.id);
       return true;

@@ -51,6 +51,8 @@ export class CpmSession implements Disposable {
   #msrp: MsrpSession | null = null;
   /** True once this side wants the session gone, whatever stage it is in. */
   #unwanted = false;
+  /** Who waits for an opening that this side gave up is told at once: an ACK or a binding that never comes takes half a minute to be missed. */
+  #tellGivenUp: (error: AppError) => void = () => {};
   /** Never resolves; rejects when the connection to the network is gone before the session stands. */
   readonly #lost: Promise<never>;
   #lose: (error: AppError) => void = () => undefined;
@@ -71,11 +73,14 @@ export class CpmSession implements Disposable {
     });
     drop(this.#lost, { ...context.log, error: context.log.debug }, 'CPM session');
     const { answered, opened } = open(this);
+    const givenUp = new Promise<never>((_resolve, reject) => {
+      this.#tellGivenUp = reject;
+    });
     this.answered = answered;
-    this.opened = opened;
+    this.opened = Promise.race([opened, givenUp]);
     // Whoever cares awaits them; a session nobody awaits must not end the process.
     drop(answered, { ...context.log, error: context.log.debug }, 'CPM session answer');
-    drop(opened, { ...context.log, error: context.log.debug }, 'CPM session opening');
+    drop(this.opened, { ...context.log, error: context.log.debug }, 'CPM session opening');
   }
 
   /** Invites. The request carries everything but the SDP offer, which needs the media listener. */
@@ -132,6 +137,16 @@ export class CpmSession implements Disposable {
    * media first would take it for a broken connection.
    */
   async close(reason?: { cause: number; text: string }): Promise<void> {
+    if (this.#state === 'opening') this.#tellGivenUp(closedHere());
+    await this.#close(reason);
+  }
+
+  dispose(): void {
+    this.#unwanted = true;
+    this.#end();
+  }
+
+  async #close(reason?: { cause: number; text: string }): Promise<void> {
     this.#unwanted = true;
     const sip = this.#sip;
     const isOver = sip === null || sip.state === 'ended';
@@ -148,12 +163,7 @@ export class CpmSession implements Disposable {
   disconnected(): void {
     if (this.#state !== 'opening') return;
     this.#lose(new AppError('net/unreachable', { cause: 'the connection was lost while the session opened' }, 'auto'));
-    drop(this.close(), this.#context.log, 'closing a session that was opening');
-  }
-
-  dispose(): void {
-    this.#unwanted = true;
-    this.#end();
+    drop(this.#close(), this.#context.log, 'closing a session that was opening');
   }
 
   async #invite(request: OpenRequest): Promise<string> {
@@ -266,7 +276,7 @@ export class CpmSession implements Disposable {
 
   async #giveUp(error: unknown): Promise<void> {
     this.#context.log.info('a CPM session could not be opened', { error: String(error) });
-    await this.close();
+    await this.#close();
   }
 
   #end(closesMedia = true): void {
