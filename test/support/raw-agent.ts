@@ -61,6 +61,16 @@ export class RawMsrp {
     return this.#request('message/cpim', encodeCpim({ from, to: [to], contentType: 'text/plain', body: new TextEncoder().encode(text) }));
   }
 
+  /** Sends one message of any kind; resolves with the MSRP status. */
+  send(contentType: string, body: Uint8Array): Promise<number> {
+    return this.#request(contentType, body);
+  }
+
+  /** Writes bytes as they are. */
+  write(bytes: Uint8Array): void {
+    this.#socket?.write(bytes);
+  }
+
   hangUp(): void {
     this.#socket?.destroy();
   }

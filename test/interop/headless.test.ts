@@ -1,0 +1,612 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { WireRecord } from '../../main/protocol/wire-record';
+import { type Network, startNetwork } from '../../network/network';
+import type { ConversationValue, DeviceValue, IdentityValue, MessageValue, ParticipantValue, Snapshot } from '../../preload/contract';
+import {
+  buildCommand,
+  type Command,
+  chorus,
+  endCommands,
+  type Line,
+  newFolder,
+  npmChorus,
+  printCommandsOnFailure,
+} from '../support/command';
+
+const networks: Network[] = [];
+beforeAll(() => buildCommand());
+beforeEach(() => printCommandsOnFailure());
+afterEach(async () => {
+  await endCommands();
+  await Promise.all(networks.splice(0).map((network) => network.close()));
+});
+
+interface Ready {
+  domain: string;
+  tcp: string;
+  factory: string;
+}
+
+async function startedNetwork(): Promise<Ready> {
+  const network = chorus('network', ['network', '--tcp', '0', '--json']);
+  return network.until('the network is ready', () => {
+    const line = network.lines.find((candidate) => candidate.ready === true);
+    return line === undefined ? null : (line as unknown as Ready);
+  });
+}
+
+/** The network inside of this process, where a story must see what it sees. */
+async function ownNetwork(tap: (record: WireRecord & { role: string }) => void): Promise<Network> {
+  const network = await startNetwork({ tap });
+  networks.push(network);
+  return network;
+}
+
+const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+/** The same numbers every time (mulberry32), so that a failure can be seen again. */
+function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** A client as a script starts it: `alice-laptop` is a device of alice. */
+function client(proxy: string, name: string, more: readonly string[] = []): Command {
+  const person = name.split('-')[0] ?? '';
+  const data = more.includes('--data') ? [] : ['--data', newFolder(name)];
+  const args = ['client', '--profile', name, '--aor', `sip:${person}@lab.test`, '--proxy', proxy, '--device-name', name, ...data, ...more];
+  return chorus(name, args, { CHORUS_PASSWORD: 'secret' });
+}
+
+async function signedIn(proxy: string, name: string, more: readonly string[] = []): Promise<Command> {
+  const started = client(proxy, name, more);
+  await started.event('registration', { state: 'registered' });
+  return started;
+}
+
+const sendText = (one: Command, argument: Line) => one.ask<{ message: string; conversation: string }>('sendText', argument);
+const conversations = (one: Command) => one.ask<ConversationValue[]>('conversations');
+const names = (devices: readonly DeviceValue[]) => devices.map((device) => device.name).sort();
+const exits = async (one: Command) => (await one.ended()).status;
+
+describe('devices', () => {
+  it('identity, devices, renameDevice, unregister, register and quit, as two devices of one person see them', async () => {
+    const { tcp } = await startedNetwork();
+    const laptop = await signedIn(tcp, 'alice-laptop');
+    const tablet = await signedIn(tcp, 'alice-tablet');
+    const identity = await laptop.ask<IdentityValue>('identity');
+    expect(identity).toMatchObject({ aor: 'sip:alice@lab.test', deviceName: 'alice-laptop', identities: ['sip:alice@lab.test'] });
+    expect(identity.instanceId).toMatch(/^urn:uuid:/);
+    expect(identity.pubGruu).toContain(identity.instanceId);
+    expect(identity.tempGruu).toContain(';gr');
+
+    const devices = await tablet.ask<DeviceValue[]>('devices');
+    expect(names(devices)).toEqual(['alice-laptop', 'alice-tablet']);
+    expect(devices.find((device) => device.self)?.name).toBe('alice-tablet');
+    expect(devices.find((device) => !device.self)).toMatchObject({
+      instanceId: identity.instanceId,
+      pubGruu: identity.pubGruu,
+      state: 'active',
+    });
+
+    expect(await laptop.ask('renameDevice', { name: 'Alice’s “big” one' })).toEqual({ name: 'Alice’s “big” one' });
+    // The network tells no one: the other device sees the new name in its own next 200.
+    expect(await tablet.ask('register')).toMatchObject({ state: 'registered', bindings: 2 });
+    expect(names(await tablet.ask<DeviceValue[]>('devices'))).toEqual(['Alice’s “big” one', 'alice-tablet']);
+
+    expect(await laptop.ask('unregister')).toMatchObject({ state: 'offline', bindings: 1 });
+    await laptop.event('registration', { state: 'offline' });
+    expect(await tablet.ask('register')).toMatchObject({ bindings: 1 });
+    expect(await laptop.ask('register')).toMatchObject({ state: 'registered', bindings: 2 });
+    expect((await laptop.ask<IdentityValue>('identity')).instanceId).toBe(identity.instanceId);
+
+    expect(await laptop.ask('quit')).toEqual({});
+    expect(await exits(laptop)).toBe(0);
+    expect(laptop.lines.some((line) => line.event === 'exit')).toBe(true);
+    expect(await tablet.ask('register')).toMatchObject({ bindings: 1 });
+  });
+});
+
+describe('messages', () => {
+  it('sendText by session and by pager, composing, markDisplayed, messages, openSession and closeSession', async () => {
+    const { tcp } = await startedNetwork();
+    const [alice, bob] = await Promise.all([signedIn(tcp, 'alice'), signedIn(tcp, 'bob')]);
+    const first = await sendText(alice, { to: 'sip:bob@lab.test', text: 'Grüße 🎉' });
+    await bob.event('message', { direction: 'in', text: 'Grüße 🎉', state: 'received', from: 'sip:alice@lab.test' });
+    await alice.event('message', { message: first.message, state: 'delivered' });
+    const second = await sendText(alice, { to: 'bob', text: 'by pager', mode: 'pager' });
+    expect(second.conversation).toBe(first.conversation);
+    await alice.event('message', { message: second.message, state: 'delivered' });
+
+    const [theirs] = await conversations(bob);
+    const conversation = theirs?.conversation ?? '';
+    expect(theirs).toMatchObject({ kind: 'oneToOne', unread: 2, session: 'established', last: { text: 'by pager' } });
+    expect(await bob.ask('composing', { conversation, active: true })).toEqual({});
+    await alice.event('composing', { conversation: first.conversation, from: 'sip:bob@lab.test', active: true });
+    expect(await bob.ask('composing', { conversation, active: false })).toEqual({});
+    await alice.event('composing', { active: false });
+    expect(await bob.ask('markDisplayed', { conversation, upTo: second.message })).toEqual({});
+    await alice.event('message', { message: first.message, state: 'displayed' });
+    await alice.event('message', { message: second.message, state: 'displayed' });
+    expect((await conversations(bob))[0]?.unread).toBe(0);
+
+    const texts = async (argument: Line) =>
+      (await bob.ask<MessageValue[]>('messages', { conversation, ...argument })).map((one) => one.text);
+    expect(await texts({})).toEqual(['Grüße 🎉', 'by pager']);
+    expect(await texts({ limit: 1 })).toEqual(['by pager']);
+    expect(await texts({ limit: 1, before: second.message })).toEqual(['Grüße 🎉']);
+
+    expect(await alice.ask('closeSession', { conversation: first.conversation })).toMatchObject({ state: 'ended' });
+    await bob.event('conversation', { conversation, session: 'ended' });
+    const from = bob.lines.length;
+    expect(await alice.ask('openSession', { to: 'sip:bob@lab.test' })).toEqual({ conversation: first.conversation, state: 'established' });
+    await bob.event('conversation', { conversation, session: 'established' }, from);
+
+    const snapshot = await alice.ask<Snapshot>('snapshot');
+    expect(snapshot).toMatchObject({
+      profile: 'alice',
+      fatal: null,
+      registration: { state: 'registered' },
+      account: { aor: 'sip:alice@lab.test' },
+    });
+    expect(snapshot.conversations.map((one) => one.conversation)).toEqual([first.conversation]);
+    const revisions = alice.lines.flatMap((line) => (typeof line.revision === 'number' ? [line.revision] : []));
+    expect(revisions).toEqual([...new Set(revisions)].sort((one, other) => one - other));
+  });
+
+  it('a message that nobody takes has failed with the peer’s own words; retry sends it after all, discard removes it', async () => {
+    const { tcp } = await startedNetwork();
+    const alice = await signedIn(tcp, 'alice');
+    const kept = await sendText(alice, { to: 'sip:bob@lab.test', text: 'kept' });
+    const gone = await sendText(alice, { to: 'sip:bob@lab.test', text: 'gone' });
+    const failed = await alice.event('message', { message: kept.message, state: 'failed' });
+    expect(failed.error).toMatchObject({
+      code: 'sip/rejected',
+      status: 480,
+      text: expect.stringMatching(/\.$/),
+      retry: expect.any(String),
+    });
+    await alice.event('message', { message: gone.message, state: 'failed' });
+    const bob = await signedIn(tcp, 'bob');
+    expect(await alice.ask('discard', { message: gone.message })).toEqual({});
+    await alice.event('messageRemoved', { message: gone.message });
+    expect(await alice.ask('retry', { message: kept.message })).toEqual({});
+    await alice.event('message', { message: kept.message, state: 'delivered' });
+    expect(await alice.refusal('retry', { message: gone.message })).toMatchObject({ code: 'conversation/unknown' });
+    expect(bob.lines.flatMap((line) => (line.event === 'message' ? [line.text] : []))).toEqual(['kept']);
+  });
+});
+
+describe('groups', () => {
+  it('answer, addPeople, participants and leave', async () => {
+    const { tcp } = await startedNetwork();
+    const [alice, bob, carol] = await Promise.all([
+      signedIn(tcp, 'alice'),
+      signedIn(tcp, 'bob', ['--accept', 'ask']),
+      signedIn(tcp, 'carol', ['--accept', 'ask']),
+    ]);
+    const { conversation } = await sendText(alice, { to: 'sip:bob@lab.test', text: 'Hello' });
+    const asked = await bob.event('invitation', { kind: 'oneToOne' });
+    expect(asked.from).toMatchObject({ address: 'sip:alice@lab.test' });
+    expect(await bob.ask('answer', { invitation: asked.invitation, accept: true })).toEqual({ state: 'established' });
+    await alice.event('conversation', { conversation, session: 'established' });
+
+    const adding = alice.ask<{ conversation: string }>('addPeople', { conversation, people: ['carol'], subject: 'Lunch' });
+    const carols = await carol.event('invitation', { kind: 'group', subject: 'Lunch' });
+    expect(await carol.ask('answer', { invitation: carols.invitation, accept: true })).toEqual({ state: 'established' });
+    const group = (await adding).conversation;
+    await bob.event('conversation', { kind: 'oneToOne', session: 'replaced' });
+    await alice.event('conversation', { conversation, session: 'replaced', continuedBy: group });
+    const roster = await alice.poll('all three are there', async () => {
+      const all = await alice.ask<ParticipantValue[]>('participants', { conversation: group });
+      return all.length === 3 && all.every((one) => one.state === 'connected') ? all : null;
+    });
+    expect(roster.map((one) => one.address).sort()).toEqual(['sip:alice@lab.test', 'sip:bob@lab.test', 'sip:carol@lab.test']);
+    expect(roster.find((one) => one.address === 'sip:carol@lab.test')?.devices).toMatchObject([{ state: 'connected' }]);
+    await bob.event('participants');
+
+    const { message } = await sendText(alice, { conversation: group, text: 'Welcome' });
+    await Promise.all([bob, carol].map((one) => one.event('message', { text: 'Welcome', direction: 'in' })));
+    await alice.event('message', { message, state: 'delivered' });
+    const ownGroup = (await conversations(carol)).find((one) => one.kind === 'group');
+    expect(await carol.ask('leave', { conversation: ownGroup?.conversation })).toEqual({});
+    await alice.poll('Carol has left', async () => {
+      const all = await alice.ask<ParticipantValue[]>('participants', { conversation: group });
+      return all.find((one) => one.address === 'sip:carol@lab.test')?.reason === 'departed' ? true : null;
+    });
+    expect(await carol.refusal('sendText', { conversation: ownGroup?.conversation, text: 'still here?' })).toMatchObject({
+      code: 'conversation/no-session',
+    });
+  });
+
+  it('an invitation that was declined is a refusal, and one that was withdrawn can no longer be answered', async () => {
+    const { tcp } = await startedNetwork();
+    const [alice, bob] = await Promise.all([signedIn(tcp, 'alice'), signedIn(tcp, 'bob', ['--accept', 'ask'])]);
+    const first = alice.refusal('openSession', { to: 'sip:bob@lab.test' });
+    const asked = await bob.event('invitation');
+    expect(await bob.ask('answer', { invitation: asked.invitation, accept: false, everywhere: true })).toEqual({ state: 'ended' });
+    expect(await first).toMatchObject({ code: 'sip/rejected', status: 603 });
+
+    const from = bob.lines.length;
+    const second = alice.tell('openSession', { to: 'sip:bob@lab.test' });
+    const again = await bob.event('invitation', {}, from);
+    // The one who asks goes: the call is answered before the end, and the other side stops ringing.
+    alice.endInput();
+    expect(await exits(alice)).toBe(0);
+    expect(alice.lines.find((line) => line.re === second)).toMatchObject({ ok: false });
+    await bob.event('invitationEnded', { invitation: again.invitation });
+    expect(await bob.refusal('answer', { invitation: again.invitation, accept: true })).toMatchObject({ code: 'conversation/unknown' });
+  });
+});
+
+describe('lines that are no commands', () => {
+  it('each is answered once as refused, nothing else happens, and the next command works', async () => {
+    const { tcp } = await startedNetwork();
+    const alice = await signedIn(tcp, 'alice');
+    const before = alice.lines.length;
+    const bad = [
+      'no JSON at all',
+      '{"id":1,"do":"quit"',
+      '[{"id":2,"do":"quit"}]',
+      'null',
+      '"quit"',
+      '{"id":3}',
+      '{"id":4,"do":["quit"]}',
+      '{"id":5,"do":"constructor"}',
+      '{"id":6,"do":"sendFile","to":"bob","path":"/etc/passwd"}',
+      '{"id":7,"do":"quit","really":true}',
+      '{"id":8,"do":"sendText","to":"bob"}',
+      '{"id":9,"do":"sendText","to":"bob","text":""}',
+      '{"id":10,"do":"sendText","text":"to nobody"}',
+      '{"id":11,"do":"messages","conversation":"x","limit":0}',
+      `{"id":12,"do":"sendText","to":"bob","text":"${'x'.repeat(1_100_000)}"}`,
+      '\u0000\u0001\ufffd',
+    ];
+    for (const line of bad) alice.write(line);
+    await alice.ask('conversations');
+    const answers = alice.lines.slice(before, -1).filter((line) => 're' in line);
+    expect(answers).toHaveLength(bad.length);
+    for (const line of answers)
+      expect(line).toMatchObject({ ok: false, error: { code: 'ipc/refused', text: expect.any(String), retry: expect.any(String) } });
+    expect(answers.flatMap((line) => (line.re === null ? [] : [line.re]))).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(await conversations(alice)).toEqual([]);
+    expect(await alice.refusal('messages', { conversation: 'none' })).toMatchObject({ code: 'conversation/unknown' });
+    expect(await alice.refusal('sendText', { to: 'not an address', text: 'x' })).toMatchObject({ code: 'account/bad-address' });
+  });
+});
+
+describe('how the command ends', () => {
+  const run = async (args: readonly string[]) => {
+    const command = chorus('run', args);
+    command.endInput();
+    const { status } = await command.ended();
+    return { status, stdout: command.lines, stderr: command.stderr.trim().split('\n') };
+  };
+
+  it('2 and one line on stderr when the arguments cannot be used', async () => {
+    const account = ['client', '--aor', 'sip:alice@lab.test', '--proxy', 'sip:127.0.0.1'];
+    const unusable = [
+      ['client'],
+      ['client', '--aor', 'mailto:alice@lab.test', '--proxy', 'sip:127.0.0.1;transport=tcp'],
+      ['client', '--aor', 'sip:alice@lab.test', '--proxy', 'nowhere'],
+      [...account, '--expires', 'soon'],
+      [...account, '--accept', 'maybe'],
+      [...account, '--imei', '12'],
+      [...account, '--profile', '../up'],
+      ['client', '--bogus'],
+      ['network', '--listen', '0.0.0.0'],
+      ['network', '--users', 'alice'],
+      ['network', '--tcp', '99999'],
+      ['dance'],
+    ];
+    for (const args of unusable) {
+      const { status, stdout, stderr } = await run(args);
+      expect({ args, status, stdout, lines: stderr.length }).toEqual({ args, status: 2, stdout: [], lines: 1 });
+      expect(stderr[0]).toMatch(/^chorus: .{10,}/);
+    }
+  });
+
+  it('0 and the options on stdout when help is asked for', () => {
+    for (const args of [['--help'], ['client', '--help'], ['network', '--help']]) {
+      const { status, stdout, stderr } = spawnSync(process.execPath, ['out/cli.cjs', ...args], { encoding: 'utf8' });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(stdout).toMatch(/^chorus /);
+    }
+  });
+
+  it('1 and a plain sentence: the port is taken, the data folder is a file, the key is another one', async () => {
+    const { tcp } = await startedNetwork();
+    const port = /:(\d+);/.exec(tcp)?.[1] ?? '';
+    const taken = await run(['network', '--tcp', port]);
+    expect(taken).toMatchObject({ status: 1, stdout: [] });
+    expect(taken.stderr.join('\n')).toContain(`Port ${port} on 127.0.0.1 is in use`);
+
+    const folder = newFolder('taken');
+    const file = join(folder, 'file');
+    writeFileSync(file, 'not a folder');
+    const account = ['client', '--aor', 'sip:alice@lab.test', '--proxy', tcp];
+    const inFile = await run([...account, '--data', file]);
+    expect(inFile).toMatchObject({ status: 1, stdout: [] });
+    expect(inFile.stderr.at(-1)).toMatch(/^chorus: The data could not be stored\./);
+
+    const data = join(folder, 'alice');
+    expect((await run([...account, '--data', data])).status).toBe(0);
+    writeFileSync(join(data, 'history.db'), 'this is no database '.repeat(500));
+    const damaged = await run([...account, '--data', data]);
+    expect(damaged).toMatchObject({ status: 1, stdout: [] });
+    expect(damaged.stderr.at(-1)).toMatch(/^chorus: The stored data cannot be read/);
+  });
+
+  it('1: a second client with the same data folder says so, and the first one goes on', async () => {
+    const { tcp } = await startedNetwork();
+    const data = newFolder('alice');
+    const alice = await signedIn(tcp, 'alice', ['--data', data]);
+    const second = client(tcp, 'alice', ['--data', data]);
+    expect(await exits(second)).toBe(1);
+    expect(second.lines).toEqual([]);
+    expect(second.stderr.trim().split('\n').at(-1)).toMatch(/^chorus: Another process uses this data folder\./);
+    expect(await alice.ask('register')).toMatchObject({ state: 'registered', bindings: 1 });
+  });
+
+  it('0: at the end of its input, by SIGTERM and by SIGINT, each time with its binding gone', async () => {
+    const { tcp } = await startedNetwork();
+    const watcher = await signedIn(tcp, 'alice-watcher');
+    const ends: ((one: Command) => void)[] = [(one) => one.endInput(), (one) => one.kill('SIGTERM'), (one) => one.kill('SIGINT')];
+    for (const end of ends) {
+      const laptop = await signedIn(tcp, 'alice-laptop');
+      expect(await watcher.ask('register')).toMatchObject({ bindings: 2 });
+      end(laptop);
+      expect(await laptop.ended()).toEqual({ status: 0, signal: null });
+      expect(laptop.lines.at(-1)).toMatchObject({ event: 'exit' });
+      expect(await watcher.ask('register')).toMatchObject({ bindings: 1 });
+    }
+    // A kill is no farewell: the binding stays until it ends.
+    const laptop = await signedIn(tcp, 'alice-laptop');
+    laptop.kill('SIGKILL');
+    await laptop.ended();
+    expect(await watcher.ask('register')).toMatchObject({ bindings: 2 });
+  });
+
+  it('npm run --silent chorus: nothing but JSON on stdout, and the status and the signal pass through', async () => {
+    const { tcp } = await startedNetwork();
+    const alice = npmChorus('alice', [
+      'client',
+      '--aor',
+      'sip:alice@lab.test',
+      '--password',
+      'secret',
+      '--proxy',
+      tcp,
+      '--data',
+      newFolder('a'),
+    ]);
+    await alice.event('registration', { state: 'registered' });
+    expect(await alice.ask('identity')).toMatchObject({ aor: 'sip:alice@lab.test' });
+    expect(await alice.ask('quit')).toEqual({});
+    expect(await exits(alice)).toBe(0);
+    const wrong = npmChorus('wrong', ['client', '--aor', 'x']);
+    expect(await exits(wrong)).toBe(2);
+    expect([wrong.lines, wrong.stderr.trim().split('\n').length]).toEqual([[], 1]);
+  });
+});
+
+describe('trouble with the network', () => {
+  it('a wrong password is told with its reason, and nothing is tried again by itself', async () => {
+    const { tcp } = await startedNetwork();
+    const alice = client(tcp, 'alice', ['--password', 'wrong']);
+    const refused = await alice.event('registration', { state: 'rejected' });
+    expect(refused).toMatchObject({
+      code: 'account/bad-credentials',
+      error: { status: expect.any(Number), text: expect.stringMatching(/password/) },
+    });
+    expect(refused.retryAt).toBeUndefined();
+    expect(await alice.refusal('register')).toMatchObject({ code: 'account/bad-credentials' });
+    const { message } = await sendText(alice, { to: 'sip:bob@lab.test', text: 'kept' });
+    expect((await alice.event('message', { message })).state).toBe('queued');
+  });
+
+  it('a proxy that is not there is told with its reason and the time of the next attempt; what was written leaves when it is', async () => {
+    const first = await startedNetwork();
+    await endCommands();
+    const alice = client(first.tcp, 'alice', ['--expires', '300']);
+    const waiting = await alice.event('registration', { state: 'waiting' });
+    expect(waiting).toMatchObject({ code: 'net/unreachable', error: { code: 'net/unreachable', text: expect.any(String) } });
+    expect(Number(waiting.retryAt)).toBeGreaterThan(Date.now() - 1_000);
+    expect(await alice.refusal('register')).toMatchObject({ code: 'net/unreachable', retry: 'auto' });
+    const { message } = await sendText(alice, { to: 'sip:bob@lab.test', text: 'early' });
+    const port = /:(\d+);/.exec(first.tcp)?.[1] ?? '';
+    const network = chorus('network', ['network', '--tcp', port]);
+    await network.until('the network is ready', () => network.lines[0]);
+    const bob = await signedIn(first.tcp, 'bob');
+    await alice.ask('register');
+    await bob.event('message', { message, text: 'early' });
+  });
+});
+
+describe('the trace', () => {
+  it('holds every SIP and MSRP message of the client, byte for byte, to the very last', async () => {
+    const core: { remote: string; line: string }[] = [];
+    const network = await ownNetwork((record) => {
+      if (record.role === 'core')
+        core.push({ remote: record.remote, line: `${record.direction === 'in' ? 'out' : 'in'} ${utf8(record.bytes)}` });
+    });
+    const folder = newFolder('trace');
+    const traces = { alice: join(folder, 'alice.ndjson'), bob: join(folder, 'bob.ndjson') };
+    const [alice, bob] = await Promise.all([
+      signedIn(network.uris.tcp, 'alice', ['--trace', traces.alice]),
+      signedIn(network.uris.tcp, 'bob', ['--trace', traces.bob]),
+    ]);
+    const { message, conversation } = await sendText(alice, { to: 'sip:bob@lab.test', text: 'Grüße 🎉' });
+    await alice.event('message', { message, state: 'delivered' });
+    await sendText(bob, { to: 'sip:alice@lab.test', text: 'and back' });
+    await bob.event('message', { text: 'and back', state: 'delivered' });
+    const pager = await sendText(alice, { conversation, text: 'by pager', mode: 'pager' });
+    await alice.event('message', { message: pager.message, state: 'delivered' });
+    for (const one of [alice, bob]) {
+      await one.ask('quit');
+      expect(await exits(one)).toBe(0);
+    }
+
+    const readTrace = (file: string) =>
+      readFileSync(file, 'utf8')
+        .trim()
+        .split('\n')
+        .map(
+          (line) =>
+            JSON.parse(line) as {
+              at: number;
+              direction: string;
+              protocol: string;
+              transport: string;
+              local: string;
+              remote: string;
+              text: string;
+            },
+        );
+    const [alices, bobs] = [readTrace(traces.alice), readTrace(traces.bob)];
+    for (const trace of [alices, bobs]) {
+      expect(trace.every((line) => line.transport === 'tcp' && line.at > 0 && line.remote !== line.local)).toBe(true);
+      const sip = trace.filter((line) => line.protocol === 'sip');
+      const flow = sip[0]?.local ?? '';
+      // What the core has had with this client is what the client says it has had: nothing missing, nothing added, in the same order.
+      for (const direction of ['out', 'in'])
+        expect(sip.filter((line) => line.direction === direction).map((line) => `${direction} ${line.text}`)).toEqual(
+          core.filter((line) => line.remote === flow && line.line.startsWith(`${direction} `)).map((line) => line.line),
+        );
+      expect(sip.at(-1)?.text).toMatch(/^SIP\/2\.0 200 [\s\S]*CSeq: \d+ REGISTER/);
+    }
+    const msrp = (trace: typeof alices, direction: string) =>
+      trace.filter((line) => line.protocol === 'msrp' && line.direction === direction).map((line) => line.text);
+    expect(msrp(alices, 'out')).toEqual(msrp(bobs, 'in'));
+    expect(msrp(bobs, 'out')).toEqual(msrp(alices, 'in'));
+    expect(msrp(bobs, 'out').some((text) => text.includes('and back'))).toBe(true);
+    expect(msrp(alices, 'out').some((text) => /^MSRP \S+ 200 OK/.test(text))).toBe(true);
+    expect(statSync(traces.alice).mode & 0o077).toBe(0);
+  });
+});
+
+describe('killed', () => {
+  it('R18: at any moment of its first start, the instance ID that the network has seen is the only one ever', async () => {
+    const seen = new Map<string, Set<string>>();
+    const network = await ownNetwork((record) => {
+      const text = utf8(record.bytes);
+      const device = /^Contact: "([^"]+)"/m.exec(text)?.[1];
+      const instance = /\+sip\.instance="<([^>]+)>"/.exec(text)?.[1];
+      if (!text.startsWith('REGISTER ') || device === undefined || instance === undefined) return;
+      seen.set(device, (seen.get(device) ?? new Set()).add(instance));
+    });
+    const random = seededRandom(18);
+    const stories = Array.from({ length: 6 }, async (_, index) => {
+      const name = `alice-${index}`;
+      const data = ['--data', newFolder(name)];
+      const first = client(network.uris.tcp, name, data);
+      // Half of them by the clock, from before the first byte on disk; half at the first line that the process says.
+      if (index % 2 === 0) await pause(60 + 400 * random());
+      else await first.until('it says something', () => first.lines[0]);
+      first.kill('SIGKILL');
+      await first.ended();
+      const second = await signedIn(network.uris.tcp, name, data);
+      const { instanceId } = await second.ask<IdentityValue>('identity');
+      expect([...(seen.get(name) ?? [])]).toEqual([instanceId]);
+    });
+    await Promise.all(stories);
+  });
+
+  it('at random moments while 50 messages leave: every one answered with ok is there, none is lost, none comes twice', async () => {
+    const random = seededRandom(50);
+    const { tcp } = await startedNetwork();
+    const bob = await signedIn(tcp, 'bob');
+    const data = ['--data', newFolder('alice')];
+    const kept: { message: string; text: string }[] = [];
+    const total = 50;
+    const kills = 6;
+    let written = 0;
+    for (let round = 0; round <= kills; round += 1) {
+      // The first round waits for the registration, the others write before it: what is queued must survive, too.
+      const alice = round === 0 ? await signedIn(tcp, 'alice', data) : client(tcp, 'alice', data);
+      const upTo = round === kills ? total : Math.min(total, written + 6 + Math.floor(random() * 3));
+      const texts = new Map<string, string>();
+      for (; written < upTo; written += 1) {
+        const text = `message ${written}`;
+        texts.set(alice.tell('sendText', { to: 'sip:bob@lab.test', text }), text);
+      }
+      const answered = () => alice.lines.filter((line) => line.ok === true && texts.has(String(line.re)));
+      if (round === kills) {
+        await alice.until('all are answered', () => (answered().length === texts.size ? true : null));
+      } else {
+        const wanted = Math.floor(random() * (texts.size + 1));
+        await alice.until('some are answered', () => (answered().length >= wanted ? true : null));
+        await pause(random() * 250);
+        alice.kill('SIGKILL');
+        await alice.ended();
+      }
+      for (const line of answered())
+        kept.push({ message: (line.value as { message: string }).message, text: texts.get(String(line.re)) ?? '' });
+      if (round < kills) continue;
+
+      const conversation = (await conversations(alice))[0]?.conversation ?? '';
+      const own = () => alice.ask<MessageValue[]>('messages', { conversation, limit: 500 });
+      const there = (await own()).map((one) => one.message);
+      expect(kept.filter((one) => !there.includes(one.message))).toEqual([]);
+      const all = await alice.poll('everything is delivered', async () => {
+        const now = await own();
+        return now.every((one) => one.state === 'delivered') ? now : null;
+      });
+      // A text may have been written to disk and the answer not seen: it arrives as well, and once.
+      expect(all.length).toBeGreaterThanOrEqual(kept.length);
+      const arrived = await bob.ask<MessageValue[]>('messages', {
+        conversation: (await conversations(bob))[0]?.conversation ?? '',
+        limit: 500,
+      });
+      expect(arrived.map((one) => one.message).sort()).toEqual(all.map((one) => one.message).sort());
+      expect(new Set(arrived.map((one) => one.text)).size).toBe(arrived.length);
+      const told = bob.lines.filter((line) => line.event === 'message' && line.direction === 'in').map((line) => line.message);
+      expect(told.sort()).toEqual(arrived.map((one) => one.message).sort());
+      expect(kept.length).toBeGreaterThan(total / 2);
+    }
+  });
+
+  it('the receiver, in the middle of what it receives: what it has acknowledged is on its disk, and the rest comes after its return, once', async () => {
+    const random = seededRandom(7);
+    const { tcp } = await startedNetwork();
+    const alice = await signedIn(tcp, 'alice');
+    const data = ['--data', newFolder('bob')];
+    const first = await signedIn(tcp, 'bob', data);
+    const ids: string[] = [];
+    for (let index = 0; index < 30; index += 1)
+      ids.push((await sendText(alice, { to: 'sip:bob@lab.test', text: `message ${index}` })).message);
+    const heard = () => first.lines.filter((line) => line.event === 'message' && line.direction === 'in').length;
+    const enough = 2 + Math.floor(random() * 10);
+    await first.until('some have come', () => (heard() >= enough ? true : null));
+    first.kill('SIGKILL');
+    await first.ended();
+
+    const conversation = (await conversations(alice))[0]?.conversation ?? '';
+    const own = () => alice.ask<MessageValue[]>('messages', { conversation, limit: 500 });
+    const acknowledged = (await own()).filter((one) => ['sent', 'delivered'].includes(one.state)).map((one) => one.message);
+    const second = await signedIn(tcp, 'bob', data);
+    const theirs = async () =>
+      (
+        await second.ask<MessageValue[]>('messages', { conversation: (await conversations(second))[0]?.conversation ?? '', limit: 500 })
+      ).map((one) => one.message);
+    const kept = await theirs();
+    expect(acknowledged.filter((id) => !kept.includes(id))).toEqual([]);
+    expect(kept.length).toBeLessThan(ids.length);
+    await alice.poll('all have come', async () => {
+      const now = await own();
+      // Who was not there for a moment was not there: such a message is the person's to send again.
+      for (const one of now.filter((candidate) => candidate.state === 'failed')) await alice.ask('retry', { message: one.message });
+      return now.every((one) => one.state === 'delivered') ? true : null;
+    });
+    expect((await theirs()).sort()).toEqual([...ids].sort());
+  });
+});
