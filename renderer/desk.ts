@@ -13,6 +13,7 @@ export type OpenDialog =
   | { dialog: 'addPeople'; conversation: string }
   | { dialog: 'leave'; conversation: string }
   | { dialog: 'signInAgain' }
+  | { dialog: 'signOut'; instanceId: string | null }
   | { dialog: 'shortcuts' };
 
 export interface DeskState {

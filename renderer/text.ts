@@ -253,6 +253,60 @@ export const words = {
     anotherYou: 'A second one of yours',
     renameFailed: 'The name was not changed.',
     nothing: 'Nothing it tells of',
+    unnamed: 'Device without a name',
+    lastSeen: 'Last seen',
+    now: 'Now',
+    ago: (span: string, time: string) => `${span} ago, ${time}`,
+    stopped: 'Stopped, for another computer has its ID',
+    /** What became of a registration that is over, by what the server last told of it. */
+    gone: {
+      unregistered: 'Signed out',
+      expired: 'Not heard of any more',
+      deactivated: 'Ended by the server',
+      probation: 'Paused by the server',
+      rejected: 'Refused by the server',
+    } as Readonly<Record<string, string>>,
+    sendTest: 'Send a test',
+    testText: (device: string) => (device === '' ? 'Test' : `Test from ${device}`),
+    tested: (ms: number) => `Arrived in ${ms} ms`,
+    testFailed: 'The test did not arrive.',
+    signOut: 'Sign out',
+    signOutTitle: (device: string) => `Sign out ${device}?`,
+    signOutBody: 'It gets no new messages until someone signs in there again. Its chats stay on it.',
+    everywhere: 'Sign out everywhere',
+    everywhereHint: 'Ends the registration of every device of yours, this one too.',
+    everywhereTitle: 'Sign out everywhere?',
+    everywhereBody: 'No device of yours gets new messages until someone signs in on it again. The chats stay where they are.',
+    twoOfOne: 'Two computers, one ID',
+    duplicate: (device: string) => `Another computer answers as ${device}`,
+    duplicateStopped:
+      'It registered with the ID of this device, most likely because the profile was copied. This one has stopped, so that the two do not take each other’s messages.',
+    duplicateBeside:
+      'Both are registered with one ID, most likely because the profile was copied. New messages may reach only one of them.',
+    duplicateAt: (place: string, since: string) =>
+      `At ${place}, seen ${since}. An ID belongs to one installation and never changes: CPM SD 5.1.2, RFC 5626 section 4.1.`,
+    giveOwnId: 'Give this one its own ID',
+    useHere: 'Use the ID here',
+  },
+
+  copiedProfile: {
+    title: 'This profile comes from another device',
+    lead: (device: string) =>
+      `${device === '' ? 'It belongs to a device that' : `It belongs to “${device}”, which`} may still be in use. Two devices with one ID would take each other’s messages, so nothing is sent before you choose.`,
+    which: 'What this device is',
+    moved: 'I moved here',
+    movedBody: 'The same device in another place. It keeps its ID, and the old place is not used any more.',
+    newDevice: 'This is another device',
+    newDeviceBody: 'The other one goes on. This one gets an ID and a name of its own; the chats that came along stay readable.',
+    keptName: 'It keeps its name',
+    movedHint: (nickname: string) => `Its ID, ${nickname}, stays as it is.`,
+    /** Desktop 1 -> Desktop 2, Laptop -> Laptop 2. */
+    nextName: (device: string) => {
+      const number = / (\d{1,3})$/.exec(device)?.[1];
+      if (device === '') return 'Desktop 2';
+      return number === undefined ? `${device} 2` : device.replace(/\d+$/, String(Number(number) + 1));
+    },
+    goOn: 'Go on',
   },
 
   capability: {
@@ -360,6 +414,13 @@ export const words = {
   dismiss: 'Hide this notice',
 } as const;
 
+/** What a device can do, as a sentence. */
+export function capabilityWords(capabilities: readonly string[]): string {
+  const known = capabilities.map((capability) => words.capability[capability] ?? capability);
+  const all = [...new Set(known)].join(', ');
+  return all === '' ? words.devices.nothing : all.charAt(0).toUpperCase() + all.slice(1);
+}
+
 /** What a bar says of a warning that stays; the program's own `text` follows where it tells more. */
 export const warningWords: Record<WarningValue['code'], string> = {
   'secrets-in-file': 'This computer offers no safe place for passwords. Yours is kept in a file that only your user account can read.',
@@ -396,8 +457,8 @@ const errorWords: Record<ErrorCode, Words> = {
     title: 'This network could not show that it knows your SIM',
     body: 'Chorus stays away from it. Check the key of the SIM and the address of the server.',
   }),
-  'account/signed-out': () => ({
-    title: 'This device is signed out',
+  'account/signed-out': (said) => ({
+    title: said === '' ? 'This device is signed out' : `This device was signed out from ${said}`,
     body: 'Its chats are kept here. Sign in again to go on.',
   }),
   'identity/duplicate': () => ({

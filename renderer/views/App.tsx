@@ -9,6 +9,7 @@ import { words } from '../text';
 import { AddPeople } from './AddPeople';
 import { Alone } from './Alone';
 import { Chat } from './Chat';
+import { CopiedProfile } from './CopiedProfile';
 import { Details } from './Details';
 import { Devices } from './Devices';
 import { FirstRun } from './FirstRun';
@@ -19,11 +20,13 @@ import { NoChat } from './NoChat';
 import { Settings } from './Settings';
 import { Shortcuts } from './Shortcuts';
 import { SignInAgain } from './SignInAgain';
+import { SignOutDialog } from './SignOutDialog';
 
 export function App() {
   const phase = useChorus((state) => state.phase);
   const failure = useChorus((state) => state.failure);
   const fatal = useChorus((state) => state.fatal);
+  const clone = useChorus((state) => state.clone);
   const isSignedIn = useChorus((state) => state.account !== null);
   const { store } = useGround();
   useTitle();
@@ -50,6 +53,7 @@ export function App() {
     );
   }
   if (phase === 'loading') return <Loading />;
+  if (clone !== null) return <CopiedProfile clone={clone} />;
   return isSignedIn ? <Window /> : <FirstRun />;
 }
 
@@ -125,6 +129,8 @@ function OpenDialog() {
       return conversation === undefined ? null : <LeaveDialog conversation={conversation} />;
     case 'signInAgain':
       return <SignInAgain />;
+    case 'signOut':
+      return <SignOutDialog instanceId={open.instanceId} />;
     case 'shortcuts':
       return <Shortcuts />;
     case undefined:

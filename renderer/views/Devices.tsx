@@ -1,22 +1,21 @@
-import { ArrowLeft, MonitorSmartphone, Pencil, RefreshCw, X } from 'lucide-react';
-import { type FormEvent, useEffect, useRef, useState } from 'react';
-import type { DeviceValue, ErrorValue } from '../../preload/contract';
-import { clockTime, duration, useNow } from '../clock';
+import { ArrowLeft, LogOut, MonitorSmartphone, RefreshCw } from 'lucide-react';
+import { useEffect, useState } from 'react';
+import type { ErrorValue } from '../../preload/contract';
+import { clockTime } from '../clock';
 import { useChorus, useGround } from '../desk';
-import { CopyButton } from '../parts/CopyButton';
-import { DeviceDot } from '../parts/DeviceDot';
-import { DeviceIcon } from '../parts/DeviceIcon';
 import { Empty } from '../parts/Empty';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../text';
+import { DeviceCard } from './DeviceCard';
 import { Notices } from './Notices';
 import { OpenWindows } from './OpenWindows';
 
 export function Devices() {
-  const { store } = useGround();
+  const { store, desk } = useGround();
   const devices = useChorus((state) => state.devices);
   const checkedAt = useChorus((state) => state.devicesAt);
   const isTry = useChorus((state) => state.account?.kind === 'try' && state.tryPeople.length > 0);
+  const isRegistered = useChorus((state) => state.registration.state === 'registered');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<ErrorValue | null>(null);
   const check = async () => {
@@ -26,6 +25,8 @@ export function Devices() {
     setBusy(false);
     if (!answer.ok) setError(answer.error);
   };
+  // A server that does not tell what changes is asked; what it says comes as an event.
+  useEffect(() => void store.call('devices', {}), [store]);
   return (
     <main className="pane page" data-testid="devices">
       <header className="bar ruled">
@@ -54,8 +55,8 @@ export function Devices() {
             />
           ) : (
             <div className="device-cards">
-              {[...devices.filter((device) => device.self), ...devices.filter((device) => !device.self)].map((device) => (
-                <DeviceCard key={`${device.instanceId} ${device.contact}`} device={device} />
+              {devices.map((device) => (
+                <DeviceCard key={device.instanceId} device={device} />
               ))}
             </div>
           )}
@@ -65,6 +66,23 @@ export function Devices() {
               <p>{words.devices.anotherBody}</p>
               <div className="choices">
                 <OpenWindows />
+              </div>
+            </section>
+          ) : null}
+          {isRegistered ? (
+            <section className="block">
+              <h2>{words.devices.everywhere}</h2>
+              <p>{words.devices.everywhereHint}</p>
+              <div className="choices">
+                <button
+                  type="button"
+                  className="button"
+                  data-testid="sign-out-everywhere"
+                  onClick={() => desk.set({ dialog: { dialog: 'signOut', instanceId: null } })}
+                >
+                  <LogOut size={16} strokeWidth={1.75} />
+                  {words.devices.everywhere}
+                </button>
               </div>
             </section>
           ) : null}
@@ -86,183 +104,5 @@ export function BackButton() {
     >
       <ArrowLeft size={20} strokeWidth={1.75} />
     </button>
-  );
-}
-
-function DeviceCard({ device }: { device: DeviceValue }) {
-  const [isRenaming, setRenaming] = useState(false);
-  const pencil = useRef<HTMLButtonElement>(null);
-  const capabilities = capabilityWords(device.capabilities);
-  return (
-    <article
-      className={`card device-card${device.self ? ' self' : ''}`}
-      data-testid="device-card"
-      data-instance={device.instanceId}
-      data-self={device.self}
-      aria-label={device.name}
-    >
-      <div className="top">
-        <span className="sign">
-          <DeviceIcon name={device.name} size={20} />
-        </span>
-        {isRenaming ? (
-          <Rename
-            name={device.name}
-            onDone={() => {
-              setRenaming(false);
-              requestAnimationFrame(() => pencil.current?.focus());
-            }}
-          />
-        ) : (
-          <>
-            <div className="grow cut">
-              <div className="called">
-                <span className="cut">{device.name}</span>
-                {device.self ? <span className="tag accent">{words.devices.thisDevice}</span> : null}
-              </div>
-              <div className="nickname">{device.nickname}</div>
-            </div>
-            {device.self ? (
-              <button
-                ref={pencil}
-                type="button"
-                className="icon-button"
-                aria-label={words.devices.rename}
-                title={words.devices.rename}
-                data-testid="device-rename"
-                onClick={() => setRenaming(true)}
-              >
-                <Pencil size={16} strokeWidth={1.75} />
-              </button>
-            ) : null}
-          </>
-        )}
-      </div>
-      <dl className="facts">
-        <dt>{words.devices.state}</dt>
-        <dd>
-          <State device={device} />
-        </dd>
-        <dt>{words.devices.can}</dt>
-        <dd>{capabilities}</dd>
-        <dt>{words.devices.validUntil}</dt>
-        <dd className="num">
-          <Validity device={device} />
-        </dd>
-        <dt>{words.devices.address}</dt>
-        <dd>
-          {device.pubGruu === null ? (
-            words.devices.noGruu
-          ) : (
-            <>
-              <span className="mono cut" title={device.pubGruu}>
-                {device.pubGruu.replace(/^sips?:/i, '')}
-              </span>
-              <CopyButton text={device.pubGruu} what={words.devices.address} />
-            </>
-          )}
-        </dd>
-        <dt>{words.devices.id}</dt>
-        <dd>
-          <span className="mono cut" title={device.instanceId}>
-            {device.instanceId}
-          </span>
-          <CopyButton text={device.instanceId} what={words.devices.id} />
-        </dd>
-      </dl>
-    </article>
-  );
-}
-
-/** One's own state is one's own; of the others only what the server last told, and only while it can be asked. */
-function State({ device }: { device: DeviceValue }) {
-  const own = useChorus((state) => state.registration.state);
-  if (device.self) {
-    return (
-      <>
-        <DeviceDot state={own} />
-        {words.device.state[own]}
-      </>
-    );
-  }
-  if (own !== 'registered' && own !== 'refreshing') {
-    return (
-      <>
-        <i className="dot off" />
-        {words.devices.unknown}
-      </>
-    );
-  }
-  return (
-    <>
-      <DeviceDot state={device.state === 'active' ? 'registered' : 'offline'} />
-      {device.state === 'active' ? words.devices.registered : words.devices.signedOut}
-    </>
-  );
-}
-
-function Validity({ device }: { device: DeviceValue }) {
-  const now = useNow(1000);
-  const until = useChorus((state) => state.devicesAt) + device.expires * 1000;
-  return <>{until <= now ? words.devices.expired(clockTime(until)) : words.devices.valid(duration(until - now), clockTime(until))}</>;
-}
-
-function capabilityWords(capabilities: readonly string[]): string {
-  const known = capabilities.map((capability) => words.capability[capability] ?? capability);
-  const all = [...new Set(known)].join(', ');
-  return all === '' ? words.devices.nothing : all.charAt(0).toUpperCase() + all.slice(1);
-}
-
-export function Rename({ name, onDone }: { name: string; onDone: () => void }) {
-  const { store } = useGround();
-  const [value, setValue] = useState(name);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.select(), []);
-
-  const save = async (event: FormEvent) => {
-    event.preventDefault();
-    const wanted = value.trim();
-    if (wanted === '' || wanted === name) {
-      if (wanted === name) onDone();
-      return;
-    }
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('renameDevice', { name: wanted });
-    setBusy(false);
-    if (answer.ok) onDone();
-    else setError(answer.error);
-  };
-  return (
-    <div className="grow">
-      <form className="rename" onSubmit={(event) => void save(event)}>
-        <div className={`field${value.trim() === '' ? ' bad' : ''}`}>
-          <input
-            ref={field}
-            value={value}
-            maxLength={64}
-            disabled={busy}
-            aria-label={words.devices.name}
-            data-testid="device-rename-input"
-            onChange={(event) => setValue(event.target.value)}
-            onKeyDown={(event) => {
-              if (event.key !== 'Escape') return;
-              event.preventDefault();
-              event.stopPropagation();
-              onDone();
-            }}
-          />
-        </div>
-        <button type="submit" className="button primary tight" disabled={busy || value.trim() === ''} data-testid="device-rename-save">
-          {words.save}
-        </button>
-        <button type="button" className="icon-button" aria-label={words.cancel} onClick={onDone}>
-          <X size={16} strokeWidth={1.75} />
-        </button>
-      </form>
-      {error === null ? null : <ErrorNote error={error} lead={words.devices.renameFailed} />}
-    </div>
   );
 }

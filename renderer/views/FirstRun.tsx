@@ -1,11 +1,12 @@
 import { KeyRound, Play } from 'lucide-react';
-import { type FormEvent, type ReactNode, useId, useState } from 'react';
+import { type FormEvent, useId, useState } from 'react';
 import type { ErrorValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { Choice } from '../parts/Choice';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Logo } from '../parts/Logo';
+import { WayCard } from '../parts/WayCard';
 import { deviceOf, firstName, fullName } from '../person';
 import { names, words } from '../text';
 import { SignInForm } from './SignInForm';
@@ -64,33 +65,6 @@ export function FirstRun() {
         </div>
       </main>
     </div>
-  );
-}
-
-function WayCard({ icon, isOn, name, children }: { icon: ReactNode; isOn: boolean; name: string; children: string }) {
-  return (
-    <>
-      <span className="sign">{icon}</span>
-      <svg className="radio" width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
-        {isOn ? (
-          <>
-            <circle cx="10" cy="10" r="10" fill="currentColor" />
-            <path
-              d="M6 10.25 8.75 13 14 7.25"
-              fill="none"
-              stroke="var(--on-accent)"
-              strokeWidth="1.75"
-              strokeLinecap="round"
-              strokeLinejoin="round"
-            />
-          </>
-        ) : (
-          <circle cx="10" cy="10" r="9.25" fill="none" stroke="currentColor" strokeWidth="1.5" />
-        )}
-      </svg>
-      <span className="name">{name}</span>
-      <span className="about">{children}</span>
-    </>
   );
 }
 

@@ -1,4 +1,4 @@
-import { CircleAlert, CloudOff, LoaderCircle, TriangleAlert, WifiOff, X } from 'lucide-react';
+import { CircleAlert, CloudOff, LoaderCircle, LogOut, TriangleAlert, WifiOff, X } from 'lucide-react';
 import { useSyncExternalStore } from 'react';
 import { duration, useLasting, useNow } from '../clock';
 import { useChorus, useDesk, useGround } from '../desk';
@@ -18,13 +18,15 @@ export function Notices({ where }: { where: 'main' | 'list' }) {
   const warnings = useChorus((state) => state.warnings);
   const invitations = useChorus((state) => state.invitations);
   const dismissed = useDesk((state) => state.dismissed);
+  /** Then the banner of the connection says the same. */
+  const isStopped = useChorus((state) => state.registration.error?.code === 'identity/duplicate');
   const { desk } = useGround();
   if (where === 'list' && !isNarrow) return null;
   return (
     <div className="notices">
       <ConnectionBanner />
       {warnings
-        .filter((warning) => !dismissed.has(warning.code))
+        .filter((warning) => !dismissed.has(warning.code) && !(warning.code === 'duplicate-device' && isStopped))
         .map((warning) => (
           <Banner
             key={warning.code}
@@ -59,6 +61,8 @@ function ConnectionBanner() {
   const { store, desk } = useGround();
   const registration = useChorus((state) => state.registration);
   const account = useChorus((state) => state.account);
+  // There the device's own card says it, with what to do.
+  const isToldThere = useDesk((state) => state.place === 'devices') && registration.error?.code === 'identity/duplicate';
   const isLasting = useLasting(registration.state, spinnerAfterMs);
   const act = (label: string, testId: string, onClick: () => void) => (
     <button type="button" className="button tight" data-testid={testId} onClick={onClick}>
@@ -67,6 +71,11 @@ function ConnectionBanner() {
   );
   const spinner = <LoaderCircle className="spin" size={18} strokeWidth={1.75} />;
   const tryNow = act(words.connection.tryNow, 'connection-try-now', () => void store.call('register', {}));
+
+  const signIn =
+    account?.kind === 'sip'
+      ? act(words.connection.signInAgain, 'sign-in-again', () => desk.set({ dialog: { dialog: 'signInAgain' } }))
+      : act(words.connection.signInAgain, 'sign-in-again', () => void store.call('register', {}));
 
   switch (registration.state) {
     case 'registered':
@@ -84,12 +93,27 @@ function ConnectionBanner() {
           {words.connection.connecting[1]}
         </Banner>
       ) : null;
-    case 'offline':
+    case 'offline': {
+      if (registration.error?.code === 'account/signed-out') {
+        const said = explain(registration.error);
+        return (
+          <Banner
+            kind="warn"
+            icon={<LogOut size={18} strokeWidth={1.75} />}
+            title={`${said.title}.`}
+            testId="connection-banner"
+            act={signIn}
+          >
+            {said.body}
+          </Banner>
+        );
+      }
       return (
         <Banner icon={<WifiOff size={18} strokeWidth={1.75} />} title={words.connection.offline[0]} testId="connection-banner" act={tryNow}>
           {words.connection.offline[1]}
         </Banner>
       );
+    }
     case 'waiting': {
       const why = registration.error === undefined ? words.connection.offline[0] : `${explain(registration.error).title}.`;
       return (
@@ -99,6 +123,7 @@ function ConnectionBanner() {
       );
     }
     case 'rejected': {
+      if (isToldThere) return null;
       const said = registration.error === undefined ? null : explain(registration.error);
       const isOwnServer = account?.kind === 'sip';
       return (
@@ -108,9 +133,11 @@ function ConnectionBanner() {
           title={said === null ? words.connection.rejected : `${said.title}.`}
           testId="connection-banner"
           act={
-            isOwnServer
-              ? act(words.connection.signInAgain, 'sign-in-again', () => desk.set({ dialog: { dialog: 'signInAgain' } }))
-              : act(words.connection.tryAgain, 'connection-try-now', () => void store.call('register', {}))
+            registration.error?.code === 'identity/duplicate'
+              ? act(words.places.devices, 'connection-devices', () => desk.set({ place: 'devices' }))
+              : isOwnServer
+                ? signIn
+                : act(words.connection.tryAgain, 'connection-try-now', () => void store.call('register', {}))
           }
         >
           {said?.body}

@@ -9,8 +9,9 @@ import { DeviceDot } from '../parts/DeviceDot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { plainAddress } from '../person';
 import { words } from '../text';
-import { BackButton, Rename } from './Devices';
+import { BackButton } from './Devices';
 import { Notices } from './Notices';
+import { RenameDevice } from './RenameDevice';
 import { ShortcutList } from './Shortcuts';
 
 const sections = [
@@ -179,7 +180,7 @@ function Account() {
         <h2>{words.settings.thisDevice}</h2>
         <div className="option">
           {isRenaming ? (
-            <Rename
+            <RenameDevice
               name={account.deviceName}
               onDone={() => {
                 setRenaming(false);

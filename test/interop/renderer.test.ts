@@ -6,7 +6,19 @@ import type { Browser } from 'playwright';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, openRenderer, type RendererPage, type Scene } from '../support/renderer-harness';
-import { bob, carol, firstRun, longScene, message, upgraded, working } from '../support/renderer-scenes';
+import {
+  bob,
+  carol,
+  copiedProfile,
+  duplicated,
+  firstRun,
+  longScene,
+  message,
+  signedOut,
+  threeDevices,
+  upgraded,
+  working,
+} from '../support/renderer-scenes';
 
 describe('the window in a browser', () => {
   let browser: Browser;
@@ -62,6 +74,67 @@ describe('the window in a browser', () => {
     await expect.poll(() => page.textContent(id('error-note'))).toContain('did not accept this password');
     expect(await page.inputValue(id('sign-in-password'))).toBe('wrong');
     expect(await calls('signIn')).toEqual([{ address: 'sip:alice@example.org', password: 'wrong', deviceName: 'Desktop 1' }]);
+  });
+
+  it('a copied profile shows nothing but the question, and takes either answer', async () => {
+    const { page, calls, emit } = await open(copiedProfile);
+    expect(await page.locator(id('copied-profile')).count()).toBe(1);
+    expect(await page.locator(id('place-chats')).count()).toBe(0);
+    expect(await page.inputValue(id('copied-name'))).toBe('Laptop 2');
+    await page.fill(id('copied-name'), 'Studio');
+    await page.keyboard.press('Enter');
+    expect(await calls('resolveClone')).toEqual([{ choice: 'newDevice', name: 'Studio' }]);
+    await page.click(id('copied-moved'));
+    await page.click(id('copied-go-on'));
+    expect((await calls('resolveClone'))[1]).toEqual({ choice: 'moved' });
+    await emit({ event: 'clone', clone: null });
+    await page.waitForSelector(id('place-chats'));
+  });
+
+  it('each device has its card with what it can do, its test and its end; asks the server once when they are looked at', async () => {
+    const { page, calls } = await open({
+      ...threeDevices,
+      answers: { testDevice: { value: { message: 'm', by: 'gruu', tookMs: 12 } } },
+    });
+    await page.click(id('place-devices'));
+    expect(await calls('devices')).toEqual([{}]);
+    const cards = page.locator(id('device-card'));
+    expect(await cards.count()).toBe(3);
+    const tablet = cards.nth(1);
+    expect(await tablet.textContent()).toContain('Chat, groups, messages');
+    expect(await tablet.textContent()).toContain('4 min ago');
+    expect(await cards.nth(2).textContent()).toContain('Not heard of any more');
+    expect(await cards.nth(2).locator('button[data-testid]').count()).toBe(0);
+    await tablet.locator(id('device-test')).click();
+    await expect.poll(() => tablet.locator(id('device-test-outcome')).textContent()).toBe('Arrived in 12 ms');
+    const instanceId = await tablet.getAttribute('data-instance');
+    expect(await calls('testDevice')).toEqual([{ instanceId, text: 'Test from Laptop' }]);
+    await tablet.locator(id('device-sign-out')).click();
+    expect(await calls('signOutDevice')).toEqual([]);
+    await page.click(id('sign-out-confirm'));
+    expect(await calls('signOutDevice')).toEqual([{ instanceId }]);
+    await expect.poll(() => page.locator(id('sign-out-dialog')).count()).toBe(0);
+    await page.click(id('sign-out-everywhere'));
+    await page.click(id('sign-out-confirm'));
+    expect(await calls('signOutEverywhere')).toEqual([{}]);
+  });
+
+  it('says when another computer has this device’s ID, leads there, and offers both ways out', async () => {
+    const { page, calls } = await open(duplicated);
+    expect(await page.locator(id('warning')).count()).toBe(0);
+    await page.click(id('connection-devices'));
+    expect(await page.locator(id('connection-banner')).count()).toBe(0);
+    expect(await page.textContent(id('device-duplicate'))).toContain('Another computer answers as Laptop');
+    await page.click(id('duplicate-use-here'));
+    await page.click(id('duplicate-new-id'));
+    expect(await calls('resolveClone')).toEqual([{ choice: 'moved' }, { choice: 'newDevice' }]);
+  });
+
+  it('a device that was signed out says from where, and how to go on', async () => {
+    const { page, calls } = await open(signedOut);
+    expect(await page.textContent(id('connection-banner'))).toContain('signed out from Kitchen tablet');
+    await page.click(id('sign-in-again'));
+    expect(await calls('register')).toEqual([{}]);
   });
 
   it('is green only while registered', async () => {

@@ -91,6 +91,17 @@ const device = (value: Partial<DeviceValue> & { name: string; instanceId: string
 const laptop = device({ name: 'Laptop', instanceId: 'urn:uuid:3f1d7c52-9a0e-4b61-8d27-5c0f1a2b3c4d', nickname: 'amber heron', self: true });
 const tablet = device({ name: 'Kitchen tablet', instanceId: 'urn:uuid:b70e11d4-2c38-4f90-a6b5-0d1e2f3a4b5c', expires: 740 });
 
+const phone = device({
+  name: 'Phone',
+  instanceId: 'urn:gsma:imei:90420156-025763-0',
+  nickname: 'misty raven',
+  state: 'terminated',
+  expires: 0,
+  pubGruu: null,
+  capabilities: ['session', 'pager'],
+  lastEvent: { event: 'expired', at: Date.now() - 40 * 60_000 },
+});
+
 const chat = [
   message({ in: bob, text: 'They can put the tables in rows or in a ring.', at: at('16:42', 1) }),
   message({ text: 'Rows, I think. I’ll draw it up tonight.', at: at('21:07', 1), fromDevice: 'Tablet' }),
@@ -212,3 +223,36 @@ export function longScene(length: number): Scene {
   const last = messages[messages.length - 1] ?? null;
   return { snapshot: { ...base, conversations: [{ ...bobChat, last }] }, messages: { bob: messages } };
 }
+
+/** Three devices, one of which is gone. */
+export const threeDevices: Scene = {
+  snapshot: { ...base, devices: [laptop, { ...tablet, lastEvent: { event: 'refreshed', at: Date.now() - 4 * 60_000 } }, phone] },
+};
+
+/** A copy of this profile has taken the place of this device. */
+export const duplicated: Scene = {
+  snapshot: {
+    ...base,
+    devices: [{ ...laptop, duplicate: { contact: 'sip:alice@198.51.100.7:5060;transport=tcp', since: Date.now() - 46 * 60_000 } }, tablet],
+    registration: { state: 'rejected', bindings: 2, error: { code: 'identity/duplicate', retry: 'user' } },
+    warnings: [{ code: 'duplicate-device', text: 'Another computer is registered with the ID of this device.' }],
+  },
+};
+
+/** A copied profile, before the person has said what it is. */
+export const copiedProfile: Scene = {
+  snapshot: {
+    ...base,
+    devices: [],
+    registration: { state: 'offline', bindings: 0 },
+    clone: { instanceId: laptop.instanceId, nickname: laptop.nickname, deviceName: 'Laptop', aor: alice.address },
+  },
+};
+
+/** Signed out from the tablet. */
+export const signedOut: Scene = {
+  snapshot: {
+    ...working.snapshot,
+    registration: { state: 'offline', bindings: 1, error: { code: 'account/signed-out', retry: 'user', reason: 'Kitchen tablet' } },
+  },
+};

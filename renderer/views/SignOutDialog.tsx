@@ -1,0 +1,44 @@
+import { useState } from 'react';
+import type { ErrorValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk';
+import { Dialog } from '../parts/Dialog';
+import { ErrorNote } from '../parts/ErrorNote';
+import { words } from '../text';
+import { nameOf } from './DeviceCard';
+
+/** Asks before a device is signed out; `instanceId` null means every device. */
+export function SignOutDialog({ instanceId }: { instanceId: string | null }) {
+  const { store, desk } = useGround();
+  const device = useChorus((state) => state.devices.find((each) => each.instanceId === instanceId));
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const signOut = async () => {
+    setBusy(true);
+    setError(null);
+    const answer = instanceId === null ? await store.call('signOutEverywhere', {}) : await store.call('signOutDevice', { instanceId });
+    setBusy(false);
+    if (answer.ok) desk.closeDialog();
+    else setError(answer.error);
+  };
+  const name = device === undefined ? words.devices.unnamed : nameOf(device);
+  return (
+    <Dialog
+      title={instanceId === null ? words.devices.everywhereTitle : words.devices.signOutTitle(name)}
+      testId="sign-out-dialog"
+      onClose={() => desk.closeDialog()}
+      foot={
+        <>
+          <button type="button" className="button quiet" data-first-focus onClick={() => desk.closeDialog()}>
+            {words.cancel}
+          </button>
+          <button type="button" className="button danger" disabled={busy} data-testid="sign-out-confirm" onClick={() => void signOut()}>
+            {words.devices.signOut}
+          </button>
+        </>
+      }
+    >
+      <p className="sub">{instanceId === null ? words.devices.everywhereBody : words.devices.signOutBody}</p>
+      {error === null ? null : <ErrorNote error={error} who={name} />}
+    </Dialog>
+  );
+}
