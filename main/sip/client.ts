@@ -148,14 +148,14 @@ export class SipClient implements Disposable {
   /** Throws AppError sip/not-registered before the registration's 200 (R14), account/bad-address for a target that cannot be called. */
   invite(request: OutgoingInvite): SipSession {
     const target = this.#target(request.target);
-    return this.#keep(new OutgoingSession(this.#stack, request, target, this.#account.aor, this.#machine.serviceRoute));
+    return this.#keep(new OutgoingSession(this.#stack, request, target, this.#identity(request.identity), this.#machine.serviceRoute));
   }
 
   /** Rejects with AppError: sip/not-registered, net/*, sip/rejected, account/bad-address. */
   async sendPager(request: OutgoingPager): Promise<{ status: number }> {
     const target = this.#target(request.target);
     const to = addressKey(target) ?? target;
-    return sendPager(this.#stack, request, target, to, this.#account.aor, this.#machine.serviceRoute);
+    return sendPager(this.#stack, request, target, to, this.#identity(request.identity), this.#machine.serviceRoute);
   }
 
   /** Asks a person or a device, by OPTIONS, what it can do (RFC 3261 section 11, RFC 3840). Rejects like `sendPager`. */
@@ -212,6 +212,22 @@ export class SipClient implements Disposable {
     const target = requestUri(text);
     if (target === null) throw new AppError('account/bad-address', { cause: text }, 'user');
     return target;
+  }
+
+  /**
+   * The own address that a request names: the one wanted, else the account's, else the first SIP one that the registrar names, which in
+   * early IMS is the only one that others know (TS 33.978).
+   */
+  #identity(wanted: string | undefined): string {
+    const { identities } = this.#machine;
+    const known = (address: string) => identities.find((identity) => addressKey(identity) === addressKey(address));
+    if (wanted !== undefined) {
+      const found = known(wanted);
+      if (found === undefined) throw new AppError('account/bad-address', { cause: `${wanted} is no address of this account` }, 'user');
+      return found;
+    }
+    if (known(this.#account.aor) !== undefined) return this.#account.aor;
+    return identities.find((identity) => /^sips?:/i.test(identity)) ?? this.#account.aor;
   }
 
   /** Own address or alias, own GRUUs, or the address of the flow; the GRUU of another device is not ours (cpm-wire 1.14). */

@@ -38,15 +38,17 @@ export interface CpmRequest {
   subject?: string;
   /** Only this device of the other person shall receive the request. */
   acceptContactInstance?: string;
+  /** Which of one's own addresses asks: one that the registrar has named (R33). The network's default one when absent. */
+  identity?: string;
 }
 
-/** The headers of an outgoing CPM request. */
-export function cpmRequestHeaders(request: CpmRequest, aor: string): [string, string][] {
+/** The headers of an outgoing CPM request; `identity` is the address that asks. */
+export function cpmRequestHeaders(request: CpmRequest, identity: string): [string, string][] {
   const headers: [string, string][] = [['Accept-Contact', acceptContact({ icsis: [request.icsi] })]];
   if (request.acceptContactInstance !== undefined) {
     headers.push(['Accept-Contact', acceptContact({ instanceId: request.acceptContactInstance })]);
   }
-  headers.push(['P-Preferred-Service', request.icsi], ['P-Preferred-Identity', `<${aor}>`]);
+  headers.push(['P-Preferred-Service', request.icsi], ['P-Preferred-Identity', `<${identity}>`]);
   headers.push([cpmHeader.conversationId, request.conversationId], [cpmHeader.contributionId, request.contributionId]);
   if (request.inReplyTo !== undefined) headers.push([cpmHeader.inReplyTo, request.inReplyTo]);
   if (request.subject !== undefined && request.subject !== '') headers.push(['Subject', request.subject]);

@@ -231,7 +231,7 @@ export class OutgoingSession extends Session {
   /** Set once by bye() before the 2xx. */
   #cancelled: { done: () => void } | null = null;
 
-  constructor(stack: Stack, invite: OutgoingInvite, target: string, aor: string, routes: readonly string[]) {
+  constructor(stack: Stack, invite: OutgoingInvite, target: string, identity: string, routes: readonly string[]) {
     const address = addressKey(target) ?? target;
     const unknown = { asserted: false, displayName: null, instanceId: null, deviceName: null, gruu: null, contactUri: '', isFocus: false };
     super(stack, 'inviting', { address, ...unknown }, ownHeaders(invite), [invite.icsi]);
@@ -245,14 +245,14 @@ export class OutgoingSession extends Session {
         : { contentType: `multipart/mixed;boundary=${boundary}`, content: encodeMultipart([sdpPart, ...parts], boundary) };
     const headers: [string, string][] = [
       ['Contact', stack.contact([invite.icsi])],
-      ...cpmRequestHeaders(invite, aor),
+      ...cpmRequestHeaders(invite, identity),
       ['Allow', ALLOWED_METHODS.join(', ')],
       ['Accept', ACCEPTED_TYPES.join(', ')],
     ];
     if (invite.require !== undefined && invite.require.length > 0) headers.push(['Require', invite.require.join(', ')]);
     // sip.js takes a multipart for an offer only when it is told so; the shim keeps this off the wire.
     if (parts.length > 0) headers.push(['Content-Disposition', 'session']);
-    const request = stack.request('INVITE', { target, to: address, routes, headers, body });
+    const request = stack.request('INVITE', { target, to: address, from: identity, routes, headers, body });
     this.callId = request.callId;
     this.#tracked = stack.track((error) => this.#fail(error));
     this.#uac = stack.core.invite(request, {

@@ -31,14 +31,15 @@ export function sendPager(
   pager: OutgoingPager,
   target: string,
   to: string,
-  aor: string,
+  identity: string,
   routes: readonly string[],
 ): Promise<{ status: number }> {
   const request = stack.request('MESSAGE', {
     target,
     to,
+    from: identity,
     routes,
-    headers: cpmRequestHeaders(pager, aor),
+    headers: cpmRequestHeaders(pager, identity),
     body: { contentType: pager.contentType, content: pager.body },
   });
   return new Promise((resolve, reject) => {

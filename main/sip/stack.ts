@@ -45,6 +45,8 @@ export interface RequestParts {
   target: string;
   /** To; the target when absent. */
   to?: string;
+  /** From; the address of record when absent. */
+  from?: string;
   callId?: string;
   cseq?: number;
   routes?: readonly string[];
@@ -266,11 +268,11 @@ export class Stack implements Disposable {
   }
 
   request(method: string, parts: RequestParts): OutgoingRequestMessage {
-    const { target, to = target, callId, cseq = 1, routes = [], optionTags = ['gruu'], headers, body } = parts;
+    const { target, to = target, from = this.#options.aor, callId, cseq = 1, routes = [], optionTags = ['gruu'], headers, body } = parts;
     return this.#core.makeOutgoingRequestMessage(
       method,
       this.#normalizer.conceal(target),
-      this.#normalizer.conceal(this.#options.aor),
+      this.#normalizer.conceal(from),
       this.#normalizer.conceal(to),
       {
         callId: callId ?? this.clock.uuid(),
