@@ -43,7 +43,13 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   messages: v.strictObject({
     conversation: field,
     before: v.optional(field),
+    after: v.optional(field),
+    around: v.optional(field),
     limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(500))),
+  }),
+  search: v.strictObject({
+    text: v.pipe(v.string(), v.maxLength(maxFieldLength)),
+    limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(200))),
   }),
   sendText: v.strictObject({
     to: v.optional(field),

@@ -127,6 +127,20 @@ export interface MessageValue {
   error: ErrorValue | null;
 }
 
+/** A message that a search found. */
+export interface SearchHitValue {
+  message: string;
+  conversation: string;
+  direction: 'in' | 'out';
+  from: string;
+  fromName: string;
+  sentAt: number;
+  /** One line of the message's text around what was found; its beginning when the sender's name was. */
+  snippet: string;
+  /** The parts of the snippet that were searched for, in order. */
+  marks: { at: number; length: number }[];
+}
+
 export type ParticipantState = 'pending' | 'dialing-out' | 'alerting' | 'connected' | 'disconnecting' | 'disconnected';
 
 export interface ParticipantValue {
@@ -214,8 +228,25 @@ export interface Calls {
   /** Answers `clone`, or a duplicate: `moved` keeps the ID and uses it here, `newDevice` makes a new one. */
   resolveClone: [{ choice: 'moved' | 'newDevice'; name?: string | undefined }, { instanceId: string }];
   conversations: [None, ConversationValue[]];
-  /** Newest last. `before` is a message ID; `limit` is 50 unless told, 500 at most. */
-  messages: [{ conversation: string; before?: string | undefined; limit?: number | undefined }, MessageValue[]];
+  /**
+   * Newest last. The last page, or the one just before or just after a message ID, or the one that has a message ID in its middle.
+   * `limit` is 50 unless told, 500 at most.
+   */
+  messages: [
+    {
+      conversation: string;
+      before?: string | undefined;
+      after?: string | undefined;
+      around?: string | undefined;
+      limit?: number | undefined;
+    },
+    MessageValue[],
+  ];
+  /**
+   * Newest first; `limit` is 50 unless told, 200 at most. Each word is the beginning of a word of the text or of the sender's name,
+   * "words in quotes" stand together, 2026-11-23 or 2026-11 is when it was sent.
+   */
+  search: [{ text: string; limit?: number | undefined }, SearchHitValue[]];
   sendText: [
     {
       to?: string | undefined;

@@ -50,7 +50,7 @@ const stamp = (target) => join(root, `out/.built-${target}`);
 const isBuilt = async (target, print) => (await readFile(stamp(target), 'utf8').catch(() => '')) === print;
 
 /** CommonJS throughout: Electron must run main synchronously before it is ready, and a sandboxed preload knows no modules. */
-async function buildBundle({ entry, out, banner = '' }) {
+export async function buildBundle({ entry, out, banner = '' }) {
   const { build } = await import('esbuild');
   const isPreload = entry.startsWith('preload/');
   await build({

@@ -9,8 +9,8 @@
  *
  * A step that the table does not list is ignored: a late "delivered" after "displayed" changes nothing (RFC 5438 section 7.1.1.3 lets them cross).
  */
-import type { ConversationValue, MessageState, MessageValue, PersonValue, SessionState } from '../../preload/contract';
-import type { ConversationRecord, MessageRecord } from '../history/history';
+import type { ConversationValue, MessageState, MessageValue, PersonValue, SearchHitValue, SessionState } from '../../preload/contract';
+import type { ConversationRecord, Hit, MessageRecord } from '../history/history';
 import { addressKey, parseUri } from '../protocol/uri';
 
 const nextStates: Record<MessageState, readonly MessageState[]> = {
@@ -67,6 +67,19 @@ export function messageValue(record: MessageRecord, receipts: MessageValue['rece
     receivedAt: record.receivedAt,
     receipts,
     error: record.error,
+  };
+}
+
+export function searchHitValue({ message, snippet }: Hit): SearchHitValue {
+  return {
+    message: message.id,
+    conversation: message.conversation,
+    direction: message.direction,
+    from: message.from,
+    fromName: message.fromName,
+    sentAt: message.sentAt,
+    snippet: snippet.text,
+    marks: snippet.marks,
   };
 }
 

@@ -2,7 +2,7 @@
  * The CPM side of one signed-in account: it joins inbox, outbox, 1-1 sessions and groups, and answers the calls about conversations.
  * It lives from sign-in to sign-out.
  */
-import type { ConversationValue, MessageValue, ParticipantValue, SessionState } from '../../preload/contract';
+import type { ConversationValue, MessageValue, ParticipantValue, SearchHitValue, SessionState } from '../../preload/contract';
 import { type Disposable, drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord, MessageRecord } from '../history/history';
@@ -11,7 +11,7 @@ import { encodeIsComposing } from '../protocol/is-composing';
 import { addressKey } from '../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
 import type { CpmContext } from './context';
-import { conversationValue, messageValue, person } from './conversation';
+import { conversationValue, messageValue, person, searchHitValue } from './conversation';
 import { composingType, cpimType, type ReceiptPayload, receiptEnvelope, textEnvelope, wrappedComposing } from './envelope';
 import { Groups } from './group';
 import { Inbox, readEnvelope, refusalStatus } from './inbox';
@@ -24,6 +24,13 @@ import type { CpmSession } from './session';
 export const defaultPage = 50;
 /** LAB: after how many seconds a composing state must be told again (RFC 3994 section 3.2). */
 export const composingRefreshSeconds = 60;
+
+/** Which page of a conversation is meant: at most one message names it, none means the last page. */
+export interface PagePlace {
+  before?: string | undefined;
+  after?: string | undefined;
+  around?: string | undefined;
+}
 
 export class Messenger implements Disposable {
   readonly invitations: Invitations;
@@ -91,9 +98,23 @@ export class Messenger implements Disposable {
     return this.#context.history.conversations().map((record) => this.#value(record));
   }
 
-  messages(conversation: string, before: string | undefined, limit: number): MessageValue[] {
+  messages(conversation: string, place: PagePlace, limit: number): MessageValue[] {
     this.#record(conversation);
-    return this.#context.history.messages(conversation, { before, limit }).map((record) => this.#message(record));
+    return this.#page(conversation, place, limit).map((record) => this.#message(record));
+  }
+
+  /** Newest first. Looks slice by slice and lets everything else go on between two of them. */
+  async search(text: string, limit: number): Promise<SearchHitValue[]> {
+    const { history, clock } = this.#context;
+    const hits: SearchHitValue[] = [];
+    let below: number | null = null;
+    for (;;) {
+      const slice = history.search(text, { below, limit: limit - hits.length });
+      hits.push(...slice.hits.map(searchHitValue));
+      below = slice.below;
+      if (below === null || hits.length >= limit) return hits;
+      await new Promise<void>((resolve) => clock.setTimer(0, resolve));
+    }
   }
 
   openConversation(to: string): string {
@@ -307,6 +328,22 @@ export class Messenger implements Disposable {
     const key = addressKey(candidate);
     if (key === null) throw new AppError('account/bad-address', { cause: trimmed }, 'user');
     return key;
+  }
+
+  #page(conversation: string, place: PagePlace, limit: number): MessageRecord[] {
+    const { history } = this.#context;
+    const { before, after, around } = place;
+    if ([before, after, around].filter((id) => id !== undefined).length > 1)
+      throw new AppError('ipc/refused', { cause: 'name one of `before`, `after` and `around`' });
+    if (after !== undefined) return history.messagesAfter(conversation, { after, limit });
+    if (around === undefined) return history.messages(conversation, { before, limit });
+    // A message to oneself is there twice.
+    const middle = [history.message(around, 'out'), history.message(around, 'in')].filter((one) => one?.conversation === conversation);
+    const known = middle.filter((one) => one !== null).sort((a, b) => a.sentAt - b.sentAt);
+    if (known.length === 0) return [];
+    const older = history.messages(conversation, { before: around, limit: Math.floor((limit - known.length) / 2) });
+    const newer = history.messagesAfter(conversation, { after: around, limit: limit - known.length - older.length });
+    return [...older, ...known, ...newer];
   }
 
   #state(record: ConversationRecord): SessionState {

@@ -15,11 +15,20 @@ import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptV
 import type { Disposable, Logger } from '../base';
 import { AppError } from '../errors';
 import { migrate } from './migrations';
+import { type Bound, bindable, conversationOf, jobOf, messageOf, type Row } from './rows';
+import { matchExpression, parseSearch, type Snippet, snippetOf } from './search';
 
 /** The least a key must have: 128 bits. An empty key would silently mean an unencrypted file. */
 export const minimumKeyDigits = 32;
 /** The most messages one page holds; a larger `limit` is cut to it. */
 export const maximumPage = 1000;
+/**
+ * How many messages one slice of a search looks through: so few that the slice takes some milliseconds at worst, and the window
+ * is drawn between two of them.
+ */
+export const searchSlice = 100_000;
+/** How much of the file is kept decrypted in memory. */
+const cacheKibibytes = 16_384;
 /** How long a write waits for another process that holds the file, such as a backup program. */
 const busyTimeoutMs = 2000;
 
@@ -80,6 +89,12 @@ export interface JobRecord {
   nextAt: number;
 }
 
+/** A message that a search found, and the piece of it that shows why. */
+export interface Hit {
+  message: MessageRecord;
+  snippet: Snippet;
+}
+
 /** Every method throws AppError storage/full, storage/unreadable or storage/failed, and has then changed nothing. */
 export interface History extends Disposable {
   /** Runs `work`, which must not be asynchronous, wholly or not at all. A transaction inside another is a part of it that can fail alone. */
@@ -100,6 +115,13 @@ export interface History extends Disposable {
   message(id: string, direction?: Direction): MessageRecord | null;
   /** The page that ends just before the message `before`, or the last page. Newest last. Empty when `before` is unknown there. */
   messages(conversation: string, page: { before?: string | undefined; limit: number }): MessageRecord[];
+  /** The page that starts just after the message `after`. Newest last. Empty when `after` is unknown there. */
+  messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[];
+  /**
+   * One slice of a search, from the newest message down or from where the slice before ended (`below`). Newest arrival first.
+   * `below` of the answer is null once everything was looked through.
+   */
+  search(typed: string, slice: { below: number | null; limit: number }): { hits: Hit[]; below: number | null };
   lastMessage(conversation: string): MessageRecord | null;
   /** Removes the message, and with an outgoing one its receipts and the job that would still send it. */
   removeMessage(id: string, direction?: Direction): void;
@@ -133,10 +155,6 @@ export function openHistory(options: { file: string; key: string; log: Logger })
   return new LibsqlHistory(options);
 }
 
-/** What may be bound to a parameter; see `bindable`. */
-type Bound = string | number | null;
-type Row = Record<string, string | number | null>;
-
 class LibsqlHistory implements History {
   readonly #file: string;
   readonly #log: Logger;
@@ -162,6 +180,7 @@ class LibsqlHistory implements History {
         database.exec('PRAGMA journal_mode = WAL');
         database.exec('PRAGMA synchronous = FULL');
         database.exec('PRAGMA foreign_keys = ON');
+        database.exec(`PRAGMA cache_size = -${cacheKibibytes}`);
         migrate(database, options.file, options.log);
       } catch (error) {
         database.close();
@@ -275,6 +294,38 @@ class LibsqlHistory implements History {
         (SELECT sent_at, seq FROM messages WHERE id = :before AND conversation = :conversation ORDER BY sent_at, seq LIMIT 1)
       ORDER BY sent_at DESC, seq DESC LIMIT :limit`;
     return this.#all(sql, { conversation, before: page.before, limit }, messageOf).reverse();
+  }
+
+  messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[] {
+    const limit = Math.max(0, Math.min(maximumPage, Math.trunc(page.limit)));
+    const sql = `SELECT * FROM messages WHERE conversation = :conversation AND (sent_at, seq) >
+        (SELECT sent_at, seq FROM messages WHERE id = :after AND conversation = :conversation ORDER BY sent_at DESC, seq DESC LIMIT 1)
+      ORDER BY sent_at, seq LIMIT :limit`;
+    return this.#all(sql, { conversation, after: page.after, limit }, messageOf);
+  }
+
+  search(typed: string, slice: { below: number | null; limit: number }): { hits: Hit[]; below: number | null } {
+    const query = parseSearch(typed);
+    if (query === null) return { hits: [], below: null };
+    const hitOf = (row: Row): Hit => {
+      const message = messageOf(row);
+      return { message, snippet: snippetOf(message.text, query) };
+    };
+    const limit = Math.max(0, Math.min(maximumPage, Math.trunc(slice.limit)));
+    const { from, to } = query.sent ?? { from: 0, to: Number.MAX_SAFE_INTEGER };
+    const match = matchExpression(query);
+    if (match === null) {
+      const sql = 'SELECT * FROM messages WHERE sent_at >= :from AND sent_at < :to ORDER BY sent_at DESC, seq DESC LIMIT :limit';
+      return { hits: this.#all(sql, { from, to, limit }, hitOf), below: null };
+    }
+    const newest = this.#one('SELECT max(seq) AS seq FROM messages', {}, (row) => Number(row.seq)) ?? 0;
+    const below = slice.below ?? newest + 1;
+    const above = Math.max(0, below - 1 - searchSlice);
+    const sql = `SELECT messages.* FROM message_words CROSS JOIN messages ON messages.seq = message_words.rowid
+      WHERE message_words MATCH :match AND message_words.rowid > :above AND message_words.rowid < :below
+        AND messages.sent_at >= :from AND messages.sent_at < :to
+      ORDER BY message_words.rowid DESC LIMIT :limit`;
+    return { hits: this.#all(sql, { match, above, below, from, to, limit }, hitOf), below: above === 0 ? null : above + 1 };
   }
 
   lastMessage(conversation: string): MessageRecord | null {
@@ -427,71 +478,4 @@ function hasRoom(file: string): boolean {
   } catch {
     return true; // unknown; the original error then speaks for itself
   }
-}
-
-/**
- * U+0000 ends a text for the driver, so what followed it would be lost silently; U+FFFD keeps the rest. A boolean would end the
- * whole process, and an undefined become NULL: both are refused even where the types were bypassed.
- */
-function bindable(values: Record<string, Bound>): Record<string, Bound> {
-  const bound: Record<string, Bound> = {};
-  for (const [name, value] of Object.entries(values)) {
-    if (value !== null && typeof value !== 'string' && typeof value !== 'number') {
-      throw new AppError('storage/failed', { cause: `${name} is of type ${typeof value}` });
-    }
-    bound[name] = typeof value === 'string' && value.includes('\u0000') ? value.replaceAll('\u0000', '\ufffd') : value;
-  }
-  return bound;
-}
-
-function textOrNull(value: Row[string] | undefined): string | null {
-  return value === null || value === undefined ? null : String(value);
-}
-
-function conversationOf(row: Row): ConversationRecord {
-  return {
-    id: String(row.id),
-    kind: row.kind as ConversationRecord['kind'],
-    peer: textOrNull(row.peer),
-    subject: textOrNull(row.subject),
-    people: JSON.parse(String(row.people)) as PersonValue[],
-    conversationId: String(row.conversation_id),
-    contributionId: textOrNull(row.contribution_id),
-    focus: textOrNull(row.focus),
-    continues: textOrNull(row.continues),
-    continuedBy: textOrNull(row.continued_by),
-    joined: row.joined === 1,
-    createdAt: Number(row.created_at),
-    activityAt: Number(row.activity_at),
-  };
-}
-
-function messageOf(row: Row): MessageRecord {
-  return {
-    id: String(row.id),
-    conversation: String(row.conversation),
-    direction: row.direction as Direction,
-    from: String(row.sender),
-    fromName: String(row.sender_name),
-    fromDevice: textOrNull(row.sender_device),
-    text: String(row.text),
-    state: row.state as MessageState,
-    sentAt: Number(row.sent_at),
-    receivedAt: row.received_at === null || row.received_at === undefined ? null : Number(row.received_at),
-    error: row.error === null || row.error === undefined ? null : (JSON.parse(String(row.error)) as ErrorValue),
-    wantsDelivered: row.wants_delivered === 1,
-    wantsDisplayed: row.wants_displayed === 1,
-  };
-}
-
-function jobOf(row: Row): JobRecord {
-  return {
-    id: Number(row.id),
-    lane: String(row.lane),
-    kind: row.kind as JobRecord['kind'],
-    message: String(row.message),
-    payload: String(row.payload),
-    attempts: Number(row.attempts),
-    nextAt: Number(row.next_at),
-  };
 }

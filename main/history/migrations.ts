@@ -69,6 +69,24 @@ export const migrations: readonly string[] = [
      next_at  INTEGER NOT NULL
    ) STRICT;
    CREATE INDEX jobs_by_message ON jobs (message);`,
+
+  // 2: the index for search. It holds the words alone, not the texts; a name finds what that person wrote, never what oneself wrote.
+  // secure-delete: a removed message leaves none of its words behind.
+  `CREATE INDEX messages_by_time ON messages (sent_at, seq);
+   CREATE VIEW searchable AS
+     SELECT seq, text, CASE direction WHEN 'in' THEN sender_name ELSE '' END AS sender FROM messages;
+   CREATE VIRTUAL TABLE message_words USING fts5 (text, sender, content = 'searchable', content_rowid = 'seq',
+     tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3 4');
+   INSERT INTO message_words (message_words, rank) VALUES ('secure-delete', 1);
+   INSERT INTO message_words (message_words) VALUES ('rebuild');
+   CREATE TRIGGER message_words_added AFTER INSERT ON messages BEGIN
+     INSERT INTO message_words (rowid, text, sender)
+       VALUES (new.seq, new.text, CASE new.direction WHEN 'in' THEN new.sender_name ELSE '' END);
+   END;
+   CREATE TRIGGER message_words_removed AFTER DELETE ON messages BEGIN
+     INSERT INTO message_words (message_words, rowid, text, sender)
+       VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
+   END;`,
 ];
 
 /** Where the copy of `file` as it was at `version` stands. It is encrypted with the same key. */

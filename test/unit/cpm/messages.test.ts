@@ -86,7 +86,7 @@ describe('sending', () => {
     lab.invites[1]?.session.answer();
     await lab.settle();
     expect(lab.stateOf(message)).toBe('sent');
-    expect(lab.messenger.messages(conversation, undefined, 50)).toHaveLength(1);
+    expect(lab.messenger.messages(conversation, {}, 50)).toHaveLength(1);
   });
 
   it('tries again by itself after a lost connection, with a growing pause, and not for ever', async () => {
@@ -114,7 +114,7 @@ describe('sending', () => {
     expect(lab.history.message(message)).toBeNull();
     const sent = await lab.talkTo(bob);
     expect(() => lab.messenger.discard(sent.message)).toThrow(AppError);
-    expect(lab.messenger.messages(conversation, undefined, 50).map((one) => one.message)).toEqual([sent.message]);
+    expect(lab.messenger.messages(conversation, {}, 50).map((one) => one.message)).toEqual([sent.message]);
   });
 
   it('knows which errors pass by themselves', () => {
@@ -166,7 +166,7 @@ describe('receiving', () => {
     const { conversation, media } = await lab.talkTo(bob);
     for (let time = 0; time < 3; time++) await media.deliver(textFrom(bob, 'Hi', 'in-1'));
     await lab.settle();
-    expect(lab.messenger.messages(conversation, undefined, 50).filter((one) => one.direction === 'in')).toHaveLength(1);
+    expect(lab.messenger.messages(conversation, {}, 50).filter((one) => one.direction === 'in')).toHaveLength(1);
     expect(media.sent.filter((sent) => sent.body.includes('<delivered/>'))).toHaveLength(1);
   });
 

@@ -1,0 +1,41 @@
+/**
+ * `npm run bench -- NAME [--electron] [arguments]`: bundles test/bench/NAME.ts and runs it with Node, or with the checkout's Electron as
+ * Node. A bench prints one JSON line a figure on stdout, measures a floor in the same run, and leaves nothing behind.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildBundle } from './build.mjs';
+import { ensureDependencies } from './parts/dependencies.mjs';
+import { ensureElectron } from './parts/electron-runtime.mjs';
+import { onNpmGone } from './parts/processes.mjs';
+import { createTeller, runScript, Trouble } from './parts/terminal.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+await runScript(async () => {
+  const [name, ...rest] = process.argv.slice(2);
+  const known = readdirSync(join(root, 'test/bench'))
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => file.slice(0, -'.ts'.length));
+  if (name === undefined || !known.includes(name) || !existsSync(join(root, `test/bench/${name}.ts`))) {
+    throw new Trouble(`Say which: npm run bench -- ${known.join(' | ')}`);
+  }
+  const teller = createTeller(process.stderr);
+  await ensureDependencies(root, teller);
+  const out = `out/bench/${name}.cjs`;
+  await buildBundle({ entry: `test/bench/${name}.ts`, out });
+  const inElectron = rest.includes('--electron');
+  const program = inElectron ? await ensureElectron(root, teller) : process.execPath;
+  const child = spawn(program, ['--enable-source-maps', join(root, out), ...rest.filter((word) => word !== '--electron')], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: inElectron ? { ...process.env, ELECTRON_RUN_AS_NODE: '1' } : process.env,
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  onNpmGone(() => child.kill('SIGTERM'));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+  });
+});

@@ -1,0 +1,191 @@
+/**
+ * The history at the size of a lifetime: 1,000,000 messages (or `--messages N`) in 200 conversations, searched and paged.
+ * Goals: the last 50 messages of a conversation within 2 ms and the newest 50 hits within 5 ms, both at p95.
+ * The floor is bare libsql with the same cipher in the same run: rows without index, search or checks.
+ */
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Libsql from 'libsql';
+import { silentLogger } from '../../main/base';
+import { type History, openHistory } from '../../main/history/history';
+
+const key = '5f'.repeat(32);
+const conversations = 200;
+const batch = 1000;
+const reads = 2000;
+const vocabulary = 30_000;
+
+const given = process.argv.indexOf('--messages');
+const total = given < 0 ? 1_000_000 : Number(process.argv[given + 1]);
+const folder = mkdtempSync(join(tmpdir(), 'chorus-bench-history-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+process.on('SIGTERM', () => process.exit(1));
+process.on('SIGINT', () => process.exit(1));
+
+/** mulberry32: the same messages in every run. */
+let seed = 20261123;
+function random(): number {
+  seed = (seed + 0x6d2b79f5) | 0;
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+}
+
+const syllables = ['ba', 'co', 'di', 'fu', 'ge', 'ha', 'ki', 'lo', 'mu', 'ne', 'pa', 'ro', 'si', 'ta', 've', 'zu'];
+const words = Array.from({ length: vocabulary }, (_, index) => {
+  let word = '';
+  for (let rest = index + 16; rest > 0; rest = Math.floor(rest / 16)) word = (syllables[rest % 16] ?? '') + word;
+  return word;
+});
+/** Few words are said often and most hardly ever, as in speech. */
+const saying = () => words[Math.floor(vocabulary ** random()) - 1] ?? 'ba';
+const text = () => Array.from({ length: 4 + Math.floor(random() * 14) }, saying).join(' ');
+
+const say = (figure: string, value: Record<string, number | string | boolean>) =>
+  process.stdout.write(`${JSON.stringify({ bench: 'history', figure, ...value })}\n`);
+const round = (value: number) => Math.round(value * 1000) / 1000;
+
+/** `cpuP95` is the processor's time alone: it stays the same on a machine that does much else, where the clock's time does not. */
+function times(count: number, work: () => unknown) {
+  const clock: number[] = [];
+  const processor: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const usage = process.cpuUsage();
+    const since = performance.now();
+    work();
+    clock.push(performance.now() - since);
+    const { user, system } = process.cpuUsage(usage);
+    processor.push((user + system) / 1000);
+  }
+  const at = (taken: number[], part: number) => {
+    taken.sort((a, b) => a - b);
+    return round(taken[Math.min(taken.length - 1, Math.floor(taken.length * part))] ?? 0);
+  };
+  return { p50: at(clock, 0.5), p95: at(clock, 0.95), p99: at(clock, 0.99), max: at(clock, 1), cpuP95: at(processor, 0.95) };
+}
+
+function fill(history: History): number {
+  for (let index = 0; index < conversations; index += 1) {
+    history.putConversation({
+      id: `c${index}`,
+      kind: 'oneToOne',
+      peer: `sip:person${index}@lab.test`,
+      subject: null,
+      people: [{ address: `sip:person${index}@lab.test`, name: `Person ${index}` }],
+      conversationId: `conversation-${index}`,
+      contributionId: null,
+      focus: null,
+      continues: null,
+      continuedBy: null,
+      joined: true,
+      createdAt: 1,
+      activityAt: index,
+    });
+  }
+  const since = performance.now();
+  for (let first = 0; first < total; first += batch) {
+    history.transaction(() => {
+      for (let index = first; index < Math.min(total, first + batch); index += 1) {
+        const to = Math.floor(random() * conversations);
+        history.addMessage({
+          id: `message-${index}-${Math.floor(random() * 1e9).toString(36)}`,
+          conversation: `c${to}`,
+          direction: index % 2 === 0 ? 'in' : 'out',
+          from: `sip:person${to}@lab.test`,
+          fromName: `Person ${to}`,
+          fromDevice: null,
+          text: text(),
+          state: 'displayed',
+          sentAt: 1_600_000_000_000 + index * 60_000,
+          receivedAt: 1_600_000_000_000 + index * 60_000 + 200,
+          error: null,
+          wantsDelivered: true,
+          wantsDisplayed: true,
+        });
+      }
+    });
+  }
+  return total / ((performance.now() - since) / 1000);
+}
+
+function floor(): void {
+  const database = new Libsql(join(folder, 'floor.db'), { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE messages (seq INTEGER PRIMARY KEY, text TEXT)');
+  const insert = database.prepare('INSERT INTO messages (text) VALUES (?)');
+  const rows = Math.min(total, 100_000);
+  const since = performance.now();
+  for (let first = 0; first < rows; first += batch) {
+    database.exec('BEGIN IMMEDIATE');
+    for (let index = 0; index < batch; index += 1) insert.run(text());
+    database.exec('COMMIT');
+  }
+  say('floor insert', { perSecond: Math.round(rows / ((performance.now() - since) / 1000)), rows });
+  const page = database.prepare('SELECT * FROM messages WHERE seq <= ? ORDER BY seq DESC LIMIT 50');
+  say('floor 50 rows', { unit: 'ms', ...times(reads, () => page.all([1 + Math.floor(random() * rows)])) });
+  database.close();
+}
+
+/** A whole search as the program does it, but without the pauses between its slices. */
+function search(history: History, typed: string): number {
+  let found = 0;
+  let below: number | null = null;
+  do {
+    const slice = history.search(typed, { below, limit: 50 - found });
+    found += slice.hits.length;
+    below = slice.below;
+  } while (below !== null && found < 50);
+  return found;
+}
+
+say('runtime', {
+  node: process.versions.node,
+  electron: process.versions.electron ?? 'none',
+  messages: total,
+});
+floor();
+const file = join(folder, 'history.db');
+const history = openHistory({ file, key, log: silentLogger });
+say('insert', { perSecond: Math.round(fill(history)), rows: total });
+history.dispose();
+const since = performance.now();
+const opened = openHistory({ file, key, log: silentLogger });
+say('open', { ms: round(performance.now() - since), megabytes: Math.round(statSync(file).size / 1e6) });
+
+const anyConversation = () => `c${Math.floor(random() * conversations)}`;
+const goal = (name: string, goalMs: number, figures: ReturnType<typeof times>) =>
+  say(name, { unit: 'ms', ...figures, goalP95: goalMs, reached: figures.p95 < goalMs });
+goal(
+  'last 50',
+  2,
+  times(reads, () => opened.messages(anyConversation(), { limit: 50 })),
+);
+const frequent = () => words[Math.floor(random() * 100)] ?? 'ba';
+goal(
+  'newest 50 hits, words as they are said',
+  5,
+  times(reads, () => search(opened, saying())),
+);
+goal(
+  'newest 50 hits, frequent word',
+  5,
+  times(reads, () => search(opened, frequent())),
+);
+goal(
+  'newest 50 hits, beginning of 2 to 4 letters',
+  5,
+  times(reads, () => search(opened, saying().slice(0, 2 + Math.floor(random() * 3)))),
+);
+goal(
+  'newest 50 hits, two words',
+  5,
+  times(reads, () => search(opened, `${saying()} ${frequent()}`)),
+);
+for (const [name, query] of [
+  ['frequent beginning of 5 letters', () => `${frequent()}${saying()}`.slice(0, 5)],
+  ['any word', saying],
+  ['two rare words', () => `${words[vocabulary - 1 - Math.floor(random() * 1000)]} ${words[vocabulary - 1 - Math.floor(random() * 1000)]}`],
+] as const) {
+  say(`one slice, ${name}`, { unit: 'ms', ...times(300, () => opened.search(query(), { below: null, limit: 50 })) });
+}
+opened.dispose();
