@@ -138,7 +138,8 @@ export class SipClient implements Disposable {
     });
     this.#machine.onState.on((state) => {
       if (state === 'offline') this.#tempGruus.clear();
-      if (state === 'waiting' && isServerFault(this.#machine.error)) this.#locator.failed();
+      if (state === 'waiting' && isServerFault(this.#machine.error) && this.#locator.failed())
+        this.#stack.detach('another server is tried');
       const gruu = this.#machine.tempGruu === null ? null : addressKey(this.#machine.tempGruu);
       if (gruu !== null) this.#tempGruus.add(gruu);
     });

@@ -30,6 +30,7 @@ export class ServerLocator {
   /** Until when a place comes last. */
   readonly #demoted = new Map<string, number>();
   #current: NextHop | null = null;
+  #hasOthers = false;
 
   /** `server`: URI of the proxy, or of the domain itself. `domain`: the account's. */
   constructor(server: string, domain: string, deps: ServerLocatorDeps) {
@@ -47,6 +48,7 @@ export class ServerLocator {
       try {
         const connection = await this.#connect(hop, givenUp, index < hops.length - 1);
         this.#current = hop;
+        this.#hasOthers = hops.length > 1;
         return new Flow(connection, hop.transport, this.#deps);
       } catch (thrown) {
         const error = toAppError(thrown);
@@ -59,9 +61,13 @@ export class ServerLocator {
     throw failure;
   }
 
-  /** The place of the present flow does not do its work (RFC 3263 section 4.3: 503, or no answer): the others come first from now on. */
-  failed(): void {
+  /**
+   * The place of the present flow does not do its work (RFC 3263 section 4.3: 503, or no answer): the others come first from now on.
+   * Returns whether there are any.
+   */
+  failed(): boolean {
     if (this.#current !== null) this.#demote(this.#current);
+    return this.#hasOthers;
   }
 
   async #discover(server: string): Promise<NextHop[]> {

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import WebSocket from 'ws';
+import WebSocket, { WebSocketServer } from 'ws';
 import { systemClock } from '../../main/base';
 import type { SipTransport } from '../../main/protocol/server-address';
 import type { WireRecord } from '../../main/protocol/wire-record';
@@ -13,6 +14,7 @@ import type { Flow } from '../../main/sip/transport';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { createLabAuthority, type LabAuthority } from '../../network/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
+import { SipServer } from '../../network/sip-server';
 import { LabDns } from '../support/lab-dns';
 import { Devices, ICSIS, next, until } from '../support/sip-clients';
 import { silent } from '../support/sip-memory';
@@ -58,7 +60,7 @@ const session = (target: string) => ({
 const first = (ladder: string[], start: string) => ladder.find((message) => message.startsWith(start)) ?? '';
 
 describe.each(['embedded', 'Kamailio'] as const)('at the %s core', (peer) => {
-  it.each(TRANSPORTS)('over %s a device registers, is invited, answers and hears the end', async (transport) => {
+  it.each(['tcp', 'tls', 'ws', 'wss'] as const)('R13: over %s a device registers, is invited, answers and hears the end', async (transport) => {
     const alice = await devices.registered('alice', uriOf(peer, transport), trusted());
     const register = first(alice.ladder(), '> REGISTER');
     expect(register).toContain(`\r\nVia: SIP/2.0/${transport.toUpperCase()} 127.0.0.1:`);
@@ -69,6 +71,9 @@ describe.each(['embedded', 'Kamailio'] as const)('at the %s core', (peer) => {
     const bob = await devices.registered('bob', uriOf(peer, 'tcp'));
     const call = bob.client.invite(session('sip:alice@lab.test'));
     const invite = await until('the invitation', () => alice.invites[0]);
+    // RFC 5658: each side comes back the way it came.
+    const routes = [...first(alice.ladder(), '< INVITE').matchAll(/^Record-Route: .*;transport=(\w+)/gm)].map(([, word]) => word);
+    if (peer === 'embedded' && transport !== 'tcp') expect([routes[0], routes.at(-1)]).toEqual([transport.replace('wss', 'ws'), 'tcp']);
     invite.ring();
     await until('ringing', () => call.state === 'ringing');
     await invite.accept(ANSWER);
@@ -210,6 +215,31 @@ describe('the WebSocket listener', () => {
   });
 });
 
+describe('a WebSocket URL as server', () => {
+  it('is asked for by its path, its host and the subprotocol sip', async () => {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    closers.push(() => server.close());
+    await new Promise((resolve) => server.once('listening', resolve));
+    const asked = new Promise<IncomingMessage>((resolve) => server.once('connection', (_socket, request) => resolve(request)));
+    const address = server.address();
+    const port = address !== null && typeof address === 'object' ? address.port : 0;
+    const flow = await open(`ws://127.0.0.1:${port}/some/where?a=1`, []);
+    const request = await asked;
+    expect(request.url).toBe('/some/where?a=1');
+    expect(request.headers).toMatchObject({ host: `127.0.0.1:${port}`, 'sec-websocket-protocol': 'sip' });
+    flow.dispose();
+  });
+
+  it('and a server without that subprotocol is none', async () => {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => false });
+    closers.push(() => server.close());
+    await new Promise((resolve) => server.once('listening', resolve));
+    const address = server.address();
+    const port = address !== null && typeof address === 'object' ? address.port : 0;
+    await expect(open(`ws://127.0.0.1:${port}/`, [])).rejects.toMatchObject({ code: 'net/unreachable' });
+  });
+});
+
 describe('a server that is found by its domain', () => {
   const portOf = (uri: string) => Number(/:(\d+);/.exec(uri)?.[1]);
 
@@ -251,6 +281,19 @@ describe('a server that is found by its domain', () => {
       code: 'net/unreachable',
       detail: { cause: expect.stringContaining('127.0.0.77:5060 over tcp') },
     });
+  });
+
+  it('RFC 3263: the next attempt goes to another place after a 503', async () => {
+    const busy = new SipServer();
+    closers.push(() => busy.close());
+    busy.onRequest = (transaction) => transaction.reply(503);
+    const dns = (await names())
+      .srv('_sip._tcp.lab.test', 1, 1, await busy.listen({ host: '127.0.0.1', port: 0 }), 'sip.lab.test')
+      .srv('_sip._tcp.lab.test', 2, 1, portOf(network.uris.tcp), 'sip.lab.test')
+      .a('sip.lab.test', '127.0.0.1');
+    const { registration } = client(dns).client;
+    await expect(registration.register()).rejects.toMatchObject({ code: 'sip/rejected', detail: { status: 503 } });
+    await until('the registration at the other', () => registration.state === 'registered');
   });
 
   it('RFC 5922: the certificate must speak for the domain, not for the host that DNS named', async () => {

@@ -54,4 +54,19 @@ describe('Framer', () => {
     for (let left = size; left > 0; left -= 100_000) expect(framer.push(new Uint8Array(Math.min(left, 100_000)).fill(65))).toEqual([]);
     expect(bodies(framer.push(bytes(message('after'))))).toEqual(['after']);
   });
+
+  it('over WebSocket takes each piece as a whole: a message, a ping, or an end', () => {
+    const one = (text: string) => new Framer(true).push(bytes(text));
+    expect(bodies(one(message('Grüße 🎉')))).toEqual(['Grüße 🎉']);
+    expect(bodies(one('MESSAGE sip:a@lab.test SIP/2.0\r\nSubject: x\r\n\r\nzwei'))).toEqual(['zwei']);
+    expect(bodies(one(`${message('eins')}rest`))).toEqual(['eins']);
+    expect([one('\r\n\r\n'), one('\r\n'), one('')]).toEqual([[{ kind: 'ping' }], [{ kind: 'pong' }], []]);
+    expect(one('MESSAGE sip:a@lab.test SIP/2.0\r\nSubject: x')).toMatchObject([{ kind: 'broken' }]);
+    expect(one('MESSAGE sip:a@lab.test SIP/2.0\r\nContent-Length: 9\r\n\r\nx')).toMatchObject([{ kind: 'broken' }]);
+    expect(one('MESSAGE sip:a@lab.test SIP/2.0\r\nContent-Length: x\r\n\r\nx')).toMatchObject([{ kind: 'broken' }]);
+    expect(one(`MESSAGE sip:a@lab.test SIP/2.0\r\nSubject: ${'x'.repeat(MAX_HEAD_BYTES)}\r\n\r\n`)).toMatchObject([{ kind: 'broken' }]);
+    expect(one(`MESSAGE sip:a@lab.test SIP/2.0\r\nSubject: x\r\n\r\n${'x'.repeat(MAX_BODY_BYTES + 1)}`)).toMatchObject([
+      { bodySkipped: true },
+    ]);
+  });
 });
