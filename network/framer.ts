@@ -102,7 +102,7 @@ export class Framer {
     const end = headEnd(held);
     if (end < 0 || end > MAX_HEAD_BYTES) {
       if (held.length <= MAX_HEAD_BYTES) return false;
-      return this.#break(frames, `the head is longer than ${MAX_HEAD_BYTES} bytes`, null);
+      return this.#break(frames, `the head is longer than ${MAX_HEAD_BYTES} bytes`, beginning(held));
     }
     const head = held.subarray(0, end);
     const length = bodyLength(head);
@@ -119,7 +119,8 @@ export class Framer {
     const frames: Frame[] = [];
     const end = headEnd(bytes);
     if (end < 0 || end > MAX_HEAD_BYTES) {
-      this.#break(frames, end < 0 ? 'the head does not end' : `the head is longer than ${MAX_HEAD_BYTES} bytes`, null);
+      if (end < 0) this.#break(frames, 'the head does not end', null);
+      else this.#break(frames, `the head is longer than ${MAX_HEAD_BYTES} bytes`, beginning(bytes));
       return frames;
     }
     const head = bytes.subarray(0, end);
@@ -151,6 +152,13 @@ export class Framer {
     this.#held = rest.length;
     return whole.subarray(0, count);
   }
+}
+
+/** The lines that stand whole within the allowed size: enough to answer. Null when not even one does. */
+function beginning(bytes: Uint8Array): Uint8Array | null {
+  const allowed = bytes.subarray(0, MAX_HEAD_BYTES);
+  const end = allowed.lastIndexOf(10);
+  return end < 0 ? null : allowed.subarray(0, end + 1);
 }
 
 /** What Content-Length says, null where it is missing; a string is why it cannot be followed. */

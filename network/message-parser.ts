@@ -72,12 +72,18 @@ export function parseMessage(bytes: Uint8Array): { ok: true; value: SipMessage }
   const end = headEnd(bytes);
   const bodyStart = end < 0 ? bytes.length : end;
   if (bodyStart > MAX_HEAD_BYTES)
-    return { ok: false, reason: `the head is longer than ${MAX_HEAD_BYTES} bytes`, status: 513, request: null };
+    return { ok: false, reason: `the head is longer than ${MAX_HEAD_BYTES} bytes`, status: 413, request: null };
   const { head, valid } = decodeHead(bytes.subarray(0, bodyStart));
   const texts = head.replace(/(?:\r\n)+$/, '').split('\r\n');
   const defects: string[] = [];
   const defect = (reason: string | null) => {
     if (reason !== null) defects.push(reason);
+  };
+  /** LAB: what is too large is answered 413, also where it is headers. */
+  let tooLarge: string | null = null;
+  const large = (reason: string | null) => {
+    tooLarge ??= reason;
+    defect(reason);
   };
   if (end < 0) defect('no empty line after the headers');
   if (!valid) defect('the head is not UTF-8');
@@ -88,15 +94,16 @@ export function parseMessage(bytes: Uint8Array): { ok: true; value: SipMessage }
   if (start.message === null) return { ok: false, reason: start.defect ?? 'no start line', status: 400, request: null };
   defect(start.defect);
 
-  const lines = readHeaders(texts.slice(1), defect);
+  const lines = readHeaders(texts.slice(1), defect, large);
   const message = start.message.adopt(lines, bytes.subarray(bodyStart));
   defect(checkHeaders(message, lines));
-  defect(cutBody(message));
+  if (bodySize(message) > MAX_BODY_BYTES) large('the body is too long');
+  else defect(cutBody(message));
 
   const reason = defects[0];
   if (reason === undefined) return { ok: true, value: message };
   const answerable = message.kind === 'request' && message.method !== 'ACK' && message.has('via');
-  return { ok: false, reason, status: start.status, request: answerable ? message : null };
+  return { ok: false, reason, status: tooLarge === null ? start.status : 413, request: answerable ? message : null };
 }
 
 interface StartLine {
@@ -126,7 +133,7 @@ function readStartLine(text: string): StartLine {
 }
 
 /** Takes the header lines apart. Stops at the first limit that is passed. */
-function readHeaders(texts: readonly string[], defect: (reason: string) => void): HeaderLine[] {
+function readHeaders(texts: readonly string[], defect: (reason: string) => void, large: (reason: string) => void): HeaderLine[] {
   const lines: HeaderLine[] = [];
   for (const text of texts) {
     // RFC 3261 section 25.1: other control characters may stand in a quoted string, a lone CR or LF nowhere.
@@ -134,7 +141,7 @@ function readHeaders(texts: readonly string[], defect: (reason: string) => void)
     const last = lines.at(-1);
     const continues = /^[ \t]/.test(text) && last !== undefined;
     if (text.length + (continues ? last.value.length : 0) > MAX_HEADER_CHARACTERS) {
-      defect(`a header is longer than ${MAX_HEADER_CHARACTERS} characters`);
+      large(`a header is longer than ${MAX_HEADER_CHARACTERS} characters`);
       break;
     }
     if (continues) {
@@ -149,7 +156,7 @@ function readHeaders(texts: readonly string[], defect: (reason: string) => void)
       continue;
     }
     if (lines.length >= MAX_HEADER_LINES) {
-      defect(`more than ${MAX_HEADER_LINES} header lines`);
+      large(`more than ${MAX_HEADER_LINES} header lines`);
       break;
     }
     lines.push({ name, key: keyOf(name), value: text.slice(colon + 1).trim() });
@@ -182,12 +189,17 @@ function checkHeaders(message: SipMessage, lines: readonly HeaderLine[]): string
   return null;
 }
 
+/** Bytes of the body, as announced where it is. */
+function bodySize(message: SipMessage): number {
+  const length = message.get('content-length');
+  return length !== null && /^\d{1,9}$/.test(length) ? Number(length) : message.body.length;
+}
+
 /** RFC 3261 section 18.3: bytes beyond Content-Length are dropped, fewer are an error. */
 function cutBody(message: SipMessage): string | null {
   const length = message.get('content-length');
-  if (length === null) return message.body.length > MAX_BODY_BYTES ? 'the body is too long' : null;
+  if (length === null) return null;
   if (!/^\d{1,9}$/.test(length)) return 'Content-Length is not a number';
-  if (Number(length) > MAX_BODY_BYTES) return 'the body is too long';
   if (message.body.length < Number(length)) return 'the body is shorter than Content-Length';
   message.body = message.body.subarray(0, Number(length));
   return null;

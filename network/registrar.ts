@@ -22,9 +22,9 @@ export const MIN_EXPIRES_SECONDS = 60;
 export const MAX_EXPIRES_SECONDS = 600_000;
 /** LAB: bindings of one subscriber. One more is refused with 403. */
 export const MAX_BINDINGS = 32;
-/** LAB: Contact values of one REGISTER. More are refused with 400. */
+/** LAB: Contact values of one REGISTER. More are refused with 413. */
 export const MAX_CONTACTS_PER_REGISTER = 8;
-/** LAB: characters of one Contact value. More are refused with 400. */
+/** LAB: characters of one Contact value. More are refused with 413. */
 export const MAX_CONTACT_CHARACTERS = 4_096;
 /** LAB: instances of one subscriber that are remembered after they went, so that their GRUU gives 480 and not 404. */
 export const MAX_KNOWN_INSTANCES = 256;
@@ -242,7 +242,7 @@ export class Registrar {
         return { status: 400, reason: 'Contact * needs Expires 0 and stands alone' };
       return this.#removeAll(request, subscriber);
     }
-    if (contacts.length > MAX_CONTACTS_PER_REGISTER) return { status: 400, reason: `More than ${MAX_CONTACTS_PER_REGISTER} contacts` };
+    if (contacts.length > MAX_CONTACTS_PER_REGISTER) return { status: 413, reason: `More than ${MAX_CONTACTS_PER_REGISTER} contacts` };
     const asked: Asked[] = [];
     for (const value of contacts) {
       const read = this.#readContact(value, request, outbound);
@@ -256,7 +256,7 @@ export class Registrar {
 
   #readContact(value: string, request: SipRequest, outbound: boolean): Asked | Answer {
     if (value.length > MAX_CONTACT_CHARACTERS)
-      return { status: 400, reason: `A contact is longer than ${MAX_CONTACT_CHARACTERS} characters` };
+      return { status: 413, reason: `A contact is longer than ${MAX_CONTACT_CHARACTERS} characters` };
     const read = parseNameAddr(value);
     if (!read.ok) return { status: 400, reason: `Contact: ${read.reason}` };
     const uri = parseUri(read.value.uri);

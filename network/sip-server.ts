@@ -228,7 +228,7 @@ export class SipServer {
     this.tapped('in', flow, head);
     const read = parseMessage(head);
     const request = read.ok ? (read.value.kind === 'request' && read.value.method !== 'ACK' ? read.value : null) : read.request;
-    if (request !== null) flow.send(refusal(request, reason.startsWith('the body is longer') ? 413 : 400, reason));
+    if (request !== null) flow.send(refusal(request, /^the (?:head|body) is longer/.test(reason) ? 413 : 400, reason));
   }
 
   #dispatch(message: SipMessage, flow: Flow): void {

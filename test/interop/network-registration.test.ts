@@ -5,9 +5,10 @@ import { type Core, type CoreOptions, startCore } from '../../network/core';
 import { Dialog, newRequest } from '../../network/dialog';
 import { bareInstances, noOutbound, repeated, slow, unavailable } from '../../network/faults';
 import type { SipRequest } from '../../network/message';
-import { parseMessage } from '../../network/message-parser';
+import { MAX_HEADER_CHARACTERS, MAX_HEADER_LINES, parseMessage } from '../../network/message-parser';
 import { type Network, startNetwork } from '../../network/network';
 import { addressTarget } from '../../network/proxy';
+import { MAX_BINDINGS, MAX_CONTACT_CHARACTERS, MAX_CONTACTS_PER_REGISTER } from '../../network/registrar';
 import { SipServer } from '../../network/sip-server';
 import { eventually } from '../support/raw-agent';
 import { type DeviceOptions, SipDevice } from '../support/sip-device';
@@ -322,5 +323,45 @@ describe('a core that misbehaves', () => {
     expect(laptop.received).toEqual([]);
     expect((await answered).status).toBe(200);
     expect(names(infoOf(await laptop.next('NOTIFY')))).toEqual(['Tablet']);
+  });
+});
+
+describe('limits', () => {
+  it('too much is answered 413 or 403 with the reason, and the registrations that stand are not touched', async () => {
+    const lab = await core();
+    const alice = await registered(lab, 'alice');
+    const answer = async (change: (request: SipRequest) => void) => {
+      const { status, reason } = await alice.register(change);
+      return `${status} ${reason}`;
+    };
+    expect(await answer((request) => request.append('Contact', `<sip:a@b>;x="${'y'.repeat(MAX_CONTACT_CHARACTERS)}"`))).toMatch(
+      /^413 A contact/,
+    );
+    expect(await answer((request) => request.append('X-Long', 'y'.repeat(MAX_HEADER_CHARACTERS + 1)))).toMatch(/^413 a header is longer/);
+    expect(
+      await answer((request) => {
+        for (let index = 0; index < MAX_HEADER_LINES; index += 1) request.append(`X-${index}`, 'y');
+      }),
+    ).toMatch(/^413 more than 256 header lines/);
+    const contacts = (from: number, count: number) => (request: SipRequest) =>
+      request.set(
+        'Contact',
+        Array.from({ length: count }, (_, index) => `<sip:alice@h${from + index}.invalid>`),
+      );
+    for (let bound = 1; bound < MAX_BINDINGS; bound += MAX_CONTACTS_PER_REGISTER - 1)
+      await answer(contacts(bound, Math.min(MAX_CONTACTS_PER_REGISTER - 1, MAX_BINDINGS - bound)));
+    expect(lab.bindings('sip:alice@lab.test')).toHaveLength(MAX_BINDINGS);
+    expect(await answer(contacts(1000, 1))).toBe(`403 More than ${MAX_BINDINGS} contacts of one address`);
+    expect(await answer(() => undefined)).toBe('200 OK');
+    expect(lab.bindings('sip:alice@lab.test')).toHaveLength(MAX_BINDINGS);
+  });
+
+  it('a head that does not end in time is answered 413 too, and the connection closed', async () => {
+    const lab = await core();
+    const alice = await device(lab, 'alice');
+    const request = alice.registerRequest();
+    for (let index = 0; index < 9; index += 1) request.append(`X-${index}`, 'y'.repeat(8_000));
+    expect((await alice.send(request)).status).toBe(413);
+    await eventually('the end of the connection', () => (alice.server.flows.length === 0 ? true : null));
   });
 });

@@ -141,6 +141,8 @@ describe('hostile messages of our own', () => {
       if (verdict === 'parsed') expect(said).toBe('parsed');
       else expect(said).toMatch(verdict);
       if (answerable !== undefined) expect(!message.ok && message.request !== null).toBe(answerable);
+      if (!message.ok && /longer than|too long|header lines/.test(message.reason) && !/start line/.test(message.reason))
+        expect(message.status).toBe(413);
     });
   }
 
@@ -205,9 +207,12 @@ describe('the framer', () => {
     expect(framer.push(text('\r\n\r\n\r\n\r\n'))).toEqual([{ kind: 'ping' }, { kind: 'ping' }]);
   });
 
-  it('MAX_HEAD_BYTES: a head that grows beyond it breaks the stream, and nothing is kept', () => {
+  it('MAX_HEAD_BYTES: a head that grows beyond it breaks the stream, with the lines before to answer, and nothing is kept', () => {
     const framer = new Framer();
-    expect(framer.push(text(`INVITE sip:a@b SIP/2.0\r\nX: ${'a'.repeat(MAX_HEAD_BYTES)}`))).toMatchObject([{ kind: 'broken', head: null }]);
+    expect(framer.push(text(`INVITE sip:a@b SIP/2.0\r\nX: ${'a'.repeat(MAX_HEAD_BYTES)}`))).toEqual([
+      { kind: 'broken', reason: `the head is longer than ${MAX_HEAD_BYTES} bytes`, head: text('INVITE sip:a@b SIP/2.0\r\n') },
+    ]);
+    expect(new Framer().push(text('a'.repeat(MAX_HEAD_BYTES + 1)))).toMatchObject([{ kind: 'broken', head: null }]);
     expect(framer.push(one)).toEqual([]);
     expect(framer.inMessage).toBe(false);
   });

@@ -257,10 +257,10 @@ describe('what is refused', () => {
 
   it('MAX_CONTACT_CHARACTERS, MAX_CONTACTS_PER_REGISTER and MAX_BINDINGS hold', () => {
     const lab = registrar();
-    expect(lab.ask({ contacts: [contact(LAPTOP, 'a', `;x="${'y'.repeat(MAX_CONTACT_CHARACTERS)}"`)] }).status).toBe(400);
+    expect(lab.ask({ contacts: [contact(LAPTOP, 'a', `;x="${'y'.repeat(MAX_CONTACT_CHARACTERS)}"`)] }).status).toBe(413);
     expect(
       lab.ask({ contacts: Array.from({ length: MAX_CONTACTS_PER_REGISTER + 1 }, (_, index) => contact(null, `h${index}`)) }).status,
-    ).toBe(400);
+    ).toBe(413);
     for (let index = 0; index < MAX_BINDINGS; index += 1) expect(lab.ask({ contacts: [contact(null, `h${index}`)] }).status).toBe(200);
     expect(lab.ask({ contacts: [contact(null, 'one-more')] }).status).toBe(403);
     expect(lab.ask({ contacts: [contact(null, 'h0')] }).status).toBe(200);
