@@ -60,37 +60,40 @@ const session = (target: string) => ({
 const first = (ladder: string[], start: string) => ladder.find((message) => message.startsWith(start)) ?? '';
 
 describe.each(['embedded', 'Kamailio'] as const)('at the %s core', (peer) => {
-  it.each(['tcp', 'tls', 'ws', 'wss'] as const)('R13: over %s a device registers, is invited, answers and hears the end', async (transport) => {
-    const alice = await devices.registered('alice', uriOf(peer, transport), trusted());
-    const register = first(alice.ladder(), '> REGISTER');
-    expect(register).toContain(`\r\nVia: SIP/2.0/${transport.toUpperCase()} 127.0.0.1:`);
-    expect(register).toMatch(new RegExp(`\\r\\nContact: .*;transport=${transport === 'wss' ? 'ws' : transport}>`));
-    expect(new Set(alice.wire.map((record) => record.transport))).toEqual(new Set([transport]));
-    expect(alice.client.registration.serviceRoute[0]).toContain(`transport=${transport === 'wss' ? 'ws' : transport}`);
-    // The other side is on plain TCP: the core joins two transports.
-    const bob = await devices.registered('bob', uriOf(peer, 'tcp'));
-    const call = bob.client.invite(session('sip:alice@lab.test'));
-    const invite = await until('the invitation', () => alice.invites[0]);
-    // RFC 5658: each side comes back the way it came.
-    const routes = [...first(alice.ladder(), '< INVITE').matchAll(/^Record-Route: .*;transport=(\w+)/gm)].map(([, word]) => word);
-    if (peer === 'embedded' && transport !== 'tcp') expect([routes[0], routes.at(-1)]).toEqual([transport.replace('wss', 'ws'), 'tcp']);
-    invite.ring();
-    await until('ringing', () => call.state === 'ringing');
-    await invite.accept(ANSWER);
-    expect((await call.answered).sdp).toBe(ANSWER);
-    const ended = next(call.onState, (state) => state === 'ended');
-    await invite.bye({ cause: 200, text: 'Call completed' });
-    await ended;
-    expect(call.end).toMatchObject({ by: 'remote', cause: 200 });
-    // And the other way round, ended by the side that came over TCP.
-    const back = alice.client.invite(session('sip:bob@lab.test'));
-    const onBob = await until('the invitation at Bob', () => bob.invites[0]);
-    await onBob.accept(ANSWER);
-    await back.answered;
-    const over = next(back.onState, (state) => state === 'ended');
-    await onBob.bye();
-    await over;
-  });
+  it.each(['tcp', 'tls', 'ws', 'wss'] as const)(
+    'R13: over %s a device registers, is invited, answers and hears the end',
+    async (transport) => {
+      const alice = await devices.registered('alice', uriOf(peer, transport), trusted());
+      const register = first(alice.ladder(), '> REGISTER');
+      expect(register).toContain(`\r\nVia: SIP/2.0/${transport.toUpperCase()} 127.0.0.1:`);
+      expect(register).toMatch(new RegExp(`\\r\\nContact: .*;transport=${transport === 'wss' ? 'ws' : transport}>`));
+      expect(new Set(alice.wire.map((record) => record.transport))).toEqual(new Set([transport]));
+      expect(alice.client.registration.serviceRoute[0]).toContain(`transport=${transport === 'wss' ? 'ws' : transport}`);
+      // The other side is on plain TCP: the core joins two transports.
+      const bob = await devices.registered('bob', uriOf(peer, 'tcp'));
+      const call = bob.client.invite(session('sip:alice@lab.test'));
+      const invite = await until('the invitation', () => alice.invites[0]);
+      // RFC 5658: each side comes back the way it came.
+      const routes = [...first(alice.ladder(), '< INVITE').matchAll(/^Record-Route: .*;transport=(\w+)/gm)].map(([, word]) => word);
+      if (peer === 'embedded' && transport !== 'tcp') expect([routes[0], routes.at(-1)]).toEqual([transport.replace('wss', 'ws'), 'tcp']);
+      invite.ring();
+      await until('ringing', () => call.state === 'ringing');
+      await invite.accept(ANSWER);
+      expect((await call.answered).sdp).toBe(ANSWER);
+      const ended = next(call.onState, (state) => state === 'ended');
+      await invite.bye({ cause: 200, text: 'Call completed' });
+      await ended;
+      expect(call.end).toMatchObject({ by: 'remote', cause: 200 });
+      // And the other way round, ended by the side that came over TCP.
+      const back = alice.client.invite(session('sip:bob@lab.test'));
+      const onBob = await until('the invitation at Bob', () => bob.invites[0]);
+      await onBob.accept(ANSWER);
+      await back.answered;
+      const over = next(back.onState, (state) => state === 'ended');
+      await onBob.bye();
+      await over;
+    },
+  );
 
   it.each(TRANSPORTS)('over %s a body of any bytes arrives as it was sent', async (transport) => {
     const alice = await devices.registered('alice', uriOf(peer, transport), trusted());
