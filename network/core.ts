@@ -12,14 +12,15 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { addressKey, parseUri } from '../main/protocol/uri';
 import type { WireTap } from '../main/protocol/wire-record';
 import { Authenticator, type AuthenticatorOptions } from './authenticator';
-import { chooseBindings, isCpm } from './caller-preferences';
+import { isCpm } from './caller-preferences';
 import { type Clock, type NetworkLog, systemClock } from './clock';
+import { Destinations, type Refusal, type ServiceRoute } from './destinations';
 import { Directory, type Subscriber, type SubscriberOptions } from './directory';
 import { type FaultRule, Faults } from './faults';
-import { hostPort, uriOf } from './header-value';
+import { uriOf } from './header-value';
 import { assertIdentity, claimant } from './identity';
 import type { SipRequest } from './message';
-import { addressTarget, type Branch, forward, nextHop, prepareForward } from './proxy';
+import { addressTarget, type Branch, forward, prepareForward } from './proxy';
 import { type Binding, type BindingChange, type BindingEnd, Registrar } from './registrar';
 import { isRegistrationSubscribe, RegistrationEvents } from './registration-events';
 import { type Flow, newToken, SipServer, type Target } from './sip-server';
@@ -31,6 +32,8 @@ import type { ServerKey, TransportName } from './transport-listener';
 const SERVICE_LISTENER = 'service';
 /** Requests that are on a visit to a function at most; then new ones get 503. */
 export const MAX_VISITS = 20_000;
+
+export type { ServiceRoute } from './destinations';
 
 export interface CoreOptions extends AuthenticatorOptions {
   domain: string;
@@ -57,16 +60,6 @@ export interface CoreOptions extends AuthenticatorOptions {
   seed?: number;
   /** Every change of a binding, after it happened. */
   onBindings?: (change: BindingChange) => void;
-}
-
-/** A role of the network and the requests that are for it. */
-export interface ServiceRoute {
-  /** Host of the Request-URI. */
-  host: string;
-  /** User part of the Request-URI; without it every user of that host. */
-  user?: string;
-  /** `sip:127.0.0.1:port;transport=tcp` of the role. */
-  target: string;
 }
 
 export interface Core {
@@ -104,12 +97,6 @@ interface Visit {
   stage: 'originating' | 'terminating';
 }
 
-/** An answer that ends a request here. */
-interface Refusal {
-  status: number;
-  reason: string;
-}
-
 class SipCore implements Core {
   readonly domain: string;
   readonly faults: Faults;
@@ -118,7 +105,7 @@ class SipCore implements Core {
   readonly #directory: Directory;
   readonly #authenticator: Authenticator;
   readonly #registrar: Registrar;
-  readonly #services: ServiceRoute[] = [];
+  readonly #destinations: Destinations;
   readonly #visits = new Map<string, Visit>();
   /** Marks the Record-Route of a dialog: who brings it back is party of that dialog. */
   readonly #secret = randomBytes(32);
@@ -151,6 +138,7 @@ class SipCore implements Core {
         else this.#untold.push(change);
       },
     });
+    this.#destinations = new Destinations(this.#directory, this.#registrar, (host, port) => this.#server.isOwn(host, port));
     this.#events = new RegistrationEvents({
       server: this.#server,
       contact: () => `<${this.#server.uri}>`,
@@ -206,7 +194,7 @@ class SipCore implements Core {
   }
 
   addService(route: ServiceRoute): void {
-    this.#services.push({ ...route, host: route.host.toLowerCase() });
+    this.#destinations.addService(route);
   }
 
   bindings(aor: string): Binding[] {
@@ -290,18 +278,14 @@ class SipCore implements Core {
 
   #isForCore(uri: string): boolean {
     const read = parseUri(uri);
-    return read.ok && (read.value.scheme === 'sip' || read.value.scheme === 'sips') && read.value.user === null && this.#isHome(uri);
-  }
-
-  /** Whether a URI's host is this domain or a listener of this core. */
-  #isHome(uri: string): boolean {
-    const place = hostPort(uri);
-    return place !== null && (place.host === this.domain || this.#server.isOwn(place.host, place.port));
+    return (
+      read.ok && (read.value.scheme === 'sip' || read.value.scheme === 'sips') && read.value.user === null && this.#destinations.isHome(uri)
+    );
   }
 
   #register(transaction: ServerTransaction): void {
     const { request, flow } = transaction;
-    if (!this.#isHome(request.uri)) {
+    if (!this.#destinations.isHome(request.uri)) {
       this.#refuse(transaction, { status: 404, reason: `Only ${this.domain} is registered here` });
       return;
     }
@@ -377,7 +361,7 @@ class SipCore implements Core {
     )
       return;
     if (!trusted) for (const header of ['p-asserted-identity', 'p-preferred-identity', 'p-served-user']) request.remove(header);
-    const branches = this.#places(request, null);
+    const branches = this.#destinations.places(request, null);
     if ('status' in branches) this.#refuse(transaction, branches);
     else forward(this.#server, transaction, request, branches, { recordRoute: this.#recordRoute(transaction) });
   }
@@ -388,7 +372,7 @@ class SipCore implements Core {
     if (!prepared.ok) return;
     const { request, own } = prepared;
     if (!this.#isTrusted(flow) && !this.#isOfDialog(request, own) && this.#registrar.ownersOf(flow).length === 0) return;
-    const branches = this.#places(request, null);
+    const branches = this.#destinations.places(request, null);
     const branch = 'status' in branches ? undefined : branches[0];
     if (branch === undefined) return;
     if (branch.uri !== undefined) request.uri = branch.uri;
@@ -431,7 +415,7 @@ class SipCore implements Core {
 
   /** TS 24.229 5.4.2.1.1: registrations are shown to their own user and to the Participating Function; `watcher` null is a function. */
   #watch(transaction: ServerTransaction, request: SipRequest, watcher: Subscriber | null): void {
-    const watched = this.#called(request.uri);
+    const watched = this.#destinations.called(request.uri);
     const asserted = request.all('p-asserted-identity').map((value) => addressKey(uriOf(value)));
     const isFunction =
       watcher === null && this.#participatingIdentity !== null && asserted.includes(addressKey(this.#participatingIdentity));
@@ -497,94 +481,20 @@ class SipCore implements Core {
   /** The serving side of the one who is called: first their Participating Function, then their devices. */
   #terminate(transaction: ServerTransaction, request: SipRequest): void {
     const participating = isCpm(request) ? this.#participating : null;
-    if (participating === null || this.#serviceFor(request.uri) !== null) {
+    if (participating === null || this.#destinations.serviceFor(request.uri) !== null) {
       this.#deliver(transaction, request);
       return;
     }
-    const called = this.#called(request.uri);
+    const called = this.#destinations.called(request.uri);
     if ('status' in called) this.#refuse(transaction, called);
     else this.#visit(transaction, request, participating, 'terminating', called);
   }
 
   #deliver(transaction: ServerTransaction, request: SipRequest): void {
-    const branches = this.#places(request, request);
+    const branches = this.#destinations.places(request, request);
     if ('status' in branches) this.#refuse(transaction, branches);
     else forward(this.#server, transaction, request, branches, { recordRoute: this.#recordRoute(transaction) });
   }
-
-  #serviceFor(uri: string): ServiceRoute | null {
-    const read = parseUri(uri);
-    if (!read.ok || (read.value.scheme !== 'sip' && read.value.scheme !== 'sips')) return null;
-    const { host, user } = read.value;
-    return this.#services.find((service) => service.host === host && (service.user === undefined || service.user === user)) ?? null;
-  }
-
-  /** Whom a Request-URI names: a subscriber of this domain by address or GRUU. */
-  #called(uri: string): Subscriber | Refusal {
-    const gruu = this.#registrar.resolveGruu(uri);
-    if (gruu === null) return { status: 404, reason: 'No such GRUU' };
-    const subscriber = gruu?.subscriber ?? this.#directory.find(uri);
-    if (subscriber !== null) return subscriber;
-    const read = parseUri(uri);
-    if (!read.ok || read.value.scheme === 'other') return { status: 416, reason: 'Only sip, sips and tel are routed' };
-    if (read.value.scheme === 'tel' || this.#isHome(uri)) return { status: 404, reason: 'No such address here' };
-    return { status: 403, reason: `Only addresses of ${this.domain} are served here` };
-  }
-
-  /**
-   * Where a request goes from here: its Route, a function, the device of a GRUU, the devices of an address (chosen by the preferences of
-   * `initial`), or, in a dialog (`initial` null), the device or address its Request-URI names.
-   */
-  #places(request: SipRequest, initial: SipRequest | null): Branch[] | Refusal {
-    const { uri } = request;
-    if (request.has('route')) return this.#address(nextHop(request));
-    const service = this.#serviceFor(uri);
-    if (service !== null) return this.#address(service.target);
-    const gruu = this.#registrar.resolveGruu(uri);
-    if (gruu === undefined && initial === null) {
-      const binding = this.#registrar.findByContact(uri);
-      if (binding !== null) return [deviceBranch(binding, 1, request)];
-      if (!this.#isHome(uri)) return this.#address(uri);
-    }
-    if (gruu === null) return { status: 404, reason: 'No such GRUU' };
-    if (gruu !== undefined) {
-      if (gruu.bindings.length === 0) return { status: 480, reason: 'That device is not signed in' };
-      // RFC 5627 section 6.1: several flows of one instance are tried one after the other, the youngest first.
-      const flows = [...gruu.bindings].sort((a, b) => b.expiresAt - a.expiresAt);
-      const fitting = initial === null ? flows : chooseBindings(initial, flows).map((chosen) => chosen.binding);
-      if (fitting.length === 0) return { status: 480, reason: 'That device does not offer the service' };
-      return fitting.map((binding, index) => deviceBranch(binding, 1 - index / 100, request));
-    }
-    const called = this.#called(uri);
-    if ('status' in called) return called;
-    const bindings = this.#registrar.bindings(called);
-    if (bindings.length === 0) return { status: 480, reason: 'Not signed in on any device' };
-    const chosen = chooseBindings(request, bindings);
-    if (chosen.length === 0) return { status: 480, reason: 'No device fits what the caller asks for' };
-    return chosen.map(({ binding, q }) => deviceBranch(binding, q, request));
-  }
-
-  #address(uri: string): Branch[] | Refusal {
-    const target = addressTarget(uri);
-    return target === null ? { status: 404, reason: 'The next hop is not an address' } : [{ target }];
-  }
-}
-
-/** The way to one device: over its own connection, through the proxies it registered by. */
-function deviceBranch(binding: Binding, q: number, request: SipRequest): Branch {
-  const asked = request.uri;
-  return {
-    target: binding.flow,
-    uri: binding.contact,
-    routes: binding.path,
-    q,
-    unreachable: 480,
-    edit: (copy) => {
-      // RFC 3325 section 7: at the edge of the trust domain the wish for privacy takes the identity off.
-      if (copy.all('privacy').some((value) => /(?:^|;)\s*id\s*(?:;|$)/i.test(value))) copy.remove('P-Asserted-Identity');
-      if (copy.toTag === null) copy.set('P-Called-Party-ID', `<${asked}>`);
-    },
-  };
 }
 
 function routeParam(uri: string, name: string): string | null {
