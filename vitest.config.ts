@@ -15,7 +15,7 @@ export default {
     pool: 'forks',
     passWithNoTests: false,
     projects: [
-      project('unit', { testTimeout: 10_000, hookTimeout: 10_000, fileParallelism: true }),
+      project('unit', { testTimeout: 30_000, hookTimeout: 30_000, fileParallelism: true }),
       project('interop', { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: true }),
       project('e2e', { testTimeout: 180_000, hookTimeout: 120_000, fileParallelism: false }),
     ],

@@ -110,7 +110,8 @@ export class Account {
       },
       { ...shared, userAgent: deps.userAgent },
     );
-    this.#msrp = new MsrpEndpoint(shared);
+    // Media leaves by the way that signalling takes: the address that reaches the network is the one peers can reach.
+    this.#msrp = new MsrpEndpoint({ ...shared, host: () => this.#sip.localHost });
     this.messenger = new Messenger({
       clock: deps.clock,
       log: deps.log,

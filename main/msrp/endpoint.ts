@@ -14,12 +14,15 @@ import { bindTimeoutMs, EndpointSession, type MsrpSession } from './session';
 /** Incoming connections that may stand without a session; further ones are closed at once. */
 export const maximumUnboundConnections = 64;
 
+/** Where nobody says otherwise: this machine alone. */
+const loopback = '127.0.0.1';
+
 export interface MsrpEndpointDeps {
   clock: Clock;
   log: Logger;
   tap?: WireTap;
-  /** The address to listen on, and the one that the path names. */
-  host?: string;
+  /** The address to listen on, and the one that the path names; asked for anew at every session, since this device may move. */
+  host?: () => string;
   transport?: MsrpTransport;
 }
 
@@ -38,30 +41,30 @@ const reasons: Record<number, string> = {
 
 export class MsrpEndpoint implements Disposable {
   readonly #deps: MsrpEndpointDeps;
-  readonly #host: string;
   readonly #transport: MsrpTransport;
   readonly #sessions = new Map<string, EndpointSession>();
   /** Every open connection with the sessions it carries, and the timer of one that carries none. */
   readonly #connections = new Map<MsrpConnection, { sessions: Set<EndpointSession>; unbound: Disposable | null }>();
-  #listener: Promise<{ port: number; close(): void }> | null = null;
+  /** One a local address. */
+  readonly #listeners = new Map<string, Promise<{ port: number; close(): void }>>();
   #disposed = false;
 
   constructor(deps: MsrpEndpointDeps) {
     this.#deps = deps;
-    this.#host = deps.host ?? '127.0.0.1';
     this.#transport = deps.transport ?? tcpTransport;
   }
 
   /** A session with its path, ready to be described in SDP. Throws AppError('net/unreachable') when this device cannot listen. */
   async prepare(): Promise<MsrpSession> {
-    const { port } = await this.#listen();
+    const host = this.#deps.host?.() ?? loopback;
+    const { port } = await this.#listen(host);
     if (this.#disposed) throw new AppError('msrp/closed', { cause: 'MSRP was shut down' });
     // The session id is what admits a peer: it must not be guessable (RFC 4975 14.1); a UUID has 122 random bits.
     const sessionId = this.#deps.clock.uuid().replaceAll('-', '');
     const { clock, log } = this.#deps;
     const session: EndpointSession = new EndpointSession({
       sessionId,
-      host: this.#host,
+      host,
       port,
       clock,
       log,
@@ -83,20 +86,23 @@ export class MsrpEndpoint implements Disposable {
     this.#disposed = true;
     for (const session of [...this.#sessions.values()]) session.close();
     for (const connection of [...this.#connections.keys()]) connection.end();
-    this.#listener?.then(
-      (listener) => listener.close(),
-      (error: unknown) => this.#deps.log.debug('there was no MSRP listener to close', { error: String(error) }),
-    );
+    for (const listener of this.#listeners.values()) {
+      listener.then(
+        ({ close }) => close(),
+        (error: unknown) => this.#deps.log.debug('there was no MSRP listener to close', { error: String(error) }),
+      );
+    }
   }
 
-  #listen(): Promise<{ port: number; close(): void }> {
+  #listen(host: string): Promise<{ port: number; close(): void }> {
     if (this.#disposed) return Promise.reject(new AppError('msrp/closed', { cause: 'MSRP was shut down' }));
-    if (this.#listener !== null) return this.#listener;
-    const listener = this.#transport.listen(this.#host, (stream) => this.#accept(stream));
-    this.#listener = listener;
+    const known = this.#listeners.get(host);
+    if (known !== undefined) return known;
+    const listener = this.#transport.listen(host, (stream) => this.#accept(stream));
+    this.#listeners.set(host, listener);
     listener.catch(() => {
       // The next `prepare` tries again; this failure goes to those who wait for it now.
-      this.#listener = null;
+      this.#listeners.delete(host);
     });
     return listener;
   }

@@ -86,6 +86,11 @@ export class SipClient implements Disposable {
   readonly #tempGruus = new Set<string>();
   #closed = false;
 
+  /** This device's address towards the network, as the present flow shows it; loopback while there is none. */
+  get localHost(): string {
+    return this.#stack.flow?.local.host ?? '127.0.0.1';
+  }
+
   /** Throws AppError account/bad-address when the account's address is no SIP URI. */
   constructor(account: SipAccount, deps: SipClientDeps) {
     this.#account = account;

@@ -305,4 +305,24 @@ describe('hostile bytes', () => {
     await closed(socket);
     expect(session.state).toBe('closed');
   });
+
+  it('offers the address that this device has towards the network at that moment, and listens there', async () => {
+    let host = '127.0.0.2';
+    const moving = new MsrpEndpoint({ clock: systemClock, log: silentLogger, host: () => host });
+    const caller = new MsrpEndpoint({ clock: systemClock, log: silentLogger });
+    try {
+      for (const address of ['127.0.0.2', '127.0.0.3']) {
+        host = address;
+        const [callee, calling] = [await moving.prepare(), await caller.prepare()];
+        callee.handleMessage = async () => undefined;
+        expect(callee.host).toBe(address);
+        expect(callee.localPath).toContain(`msrp://${address}:`);
+        await Promise.all([callee.start([calling.localPath], 'passive'), calling.start([callee.localPath], 'active')]);
+        await calling.send({ contentType: 'text/plain', body: new TextEncoder().encode('there') });
+      }
+    } finally {
+      moving.dispose();
+      caller.dispose();
+    }
+  });
 });
