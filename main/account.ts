@@ -5,13 +5,14 @@ import type {
   CapabilityName,
   DeviceValue,
   IdentityValue,
+  PeerCapabilities,
   PersonValue,
   PreferencesValue,
   RegistrationValue,
 } from '../preload/contract';
 import { type Clock, DisposableStore, drop, type Logger } from './base';
 import { DeviceControl, defaultTestText } from './cpm/device-control';
-import { DeviceList } from './cpm/devices';
+import { capabilitiesOf, DeviceList } from './cpm/devices';
 import { Messenger } from './cpm/messenger';
 import { AppError } from './errors';
 import type { History } from './history/history';
@@ -245,6 +246,12 @@ export class Account {
       throw error;
     }
     this.#deps.announce({ event: 'account', account: this.value });
+  }
+
+  /** @throws AppError account/bad-address, net/*, sip/* */
+  async capabilitiesOf(address: string): Promise<PeerCapabilities> {
+    const { icsis, instanceId, deviceName } = await this.#sip.queryCapabilities(address);
+    return { capabilities: capabilitiesOf(icsis), instanceId, deviceName };
   }
 
   /** @throws AppError device/unknown, net/*, sip/* */

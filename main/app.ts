@@ -350,6 +350,7 @@ class ChorusApp implements App {
         if (settings.account !== null) settings.account = { ...settings.account, deviceName };
         return { name: deviceName };
       },
+      capabilities: ({ address }) => this.#signedIn.capabilitiesOf(address),
       testDevice: ({ instanceId, text }) => this.#signedIn.testDevice(instanceId, text),
       signOutDevice: async ({ instanceId }) => {
         await this.#signedIn.signOutDevice(instanceId);

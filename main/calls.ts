@@ -31,6 +31,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   unregister: none,
   devices: none,
   renameDevice: v.strictObject({ name: v.pipe(v.string(), v.maxLength(maxFieldLength)) }),
+  capabilities: v.strictObject({ address: field }),
   testDevice: v.strictObject({ instanceId: field, text: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(maxFieldLength))) }),
   signOutDevice: v.strictObject({ instanceId: field }),
   signOutEverywhere: none,

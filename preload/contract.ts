@@ -217,6 +217,8 @@ export interface Calls {
   /** Asks the server first where it does not tell by itself what changes. */
   devices: [None, DeviceValue[]];
   renameDevice: [{ name: string }, { name: string }];
+  /** What another person's devices can do, asked of them now; the first that answers counts. */
+  capabilities: [{ address: string }, PeerCapabilities];
   /** Sends a message to one device of the own address and to no other; resolves once that device has it. */
   testDevice: [{ instanceId: string; text?: string | undefined }, { message: string; by: 'gruu' | 'instance'; tookMs: number }];
   /** Asks another device of the own address to sign itself out; resolves once it has agreed. */
@@ -280,6 +282,13 @@ export interface Calls {
   /** Opens a further window, another device on this computer, signed in as one of `tryPeople`. Only with a `try` account. */
   openDevice: [{ person: string }, { profile: string }];
   quit: [None, None];
+}
+
+export interface PeerCapabilities {
+  capabilities: string[];
+  /** The device that answered, where it says which. */
+  instanceId: string | null;
+  deviceName: string | null;
 }
 
 export type CapabilityName = 'session' | 'pager' | 'large' | 'file';

@@ -175,6 +175,7 @@ export const words = {
     leaveBody: 'Its messages stay on this device. You receive no new ones until someone adds you again.',
     noPeople: 'Who is in will show here as soon as the group answers.',
     thisDevice: (name: string) => `${name}, this device`,
+    canDo: (what: string) => `Can do: ${what.charAt(0).toLowerCase()}${what.slice(1)}`,
     here: 'Here',
     asked: 'Asking',
     leaving: 'Leaving',

@@ -379,8 +379,9 @@ export class DeviceList implements Disposable {
   }
 
   #rank(entry: Entry): number {
-    const isCurrent = this.#current.has(contactKey(entry.contact)) ? 4e9 : 0;
-    return isCurrent + (entry.state === 'active' ? 2e9 : 0) + entry.expires;
+    const isCurrent = this.#current.has(contactKey(entry.contact)) ? 4e15 : 0;
+    // Among what is over, the last that was told.
+    return isCurrent + (entry.state === 'active' ? 2e15 : 0) + entry.toldAt + entry.expires * 1000;
   }
 
   #value(entry: Entry): DeviceValue {

@@ -1,11 +1,12 @@
 import { Split, X } from 'lucide-react';
+import { useEffect, useState } from 'react';
 import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
 import { sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { fullName } from '../person';
-import { words } from '../text';
+import { capabilityWords, words } from '../text';
 import { useOldChat } from './ContinuityCards';
 import { isAsked } from './GroupCard';
 
@@ -69,6 +70,7 @@ function Person({ person }: { person: ParticipantValue }) {
   const ownGruu = useChorus((state) => state.devices.find((device) => device.self)?.pubGruu ?? null);
   const ownName = useChorus((state) => state.account?.deviceName);
   const outcome = person.state === 'connected' ? null : personOutcome(person);
+  const capabilities = useCapabilities(person.self || person.state !== 'connected' ? null : person.address);
   return (
     <li className="person" data-testid="participant" data-address={person.address} data-state={person.state}>
       <Avatar person={person} size={32} />
@@ -98,9 +100,32 @@ function Person({ person }: { person: ParticipantValue }) {
             <span className="outcome">{outcome.word}</span>
           </div>
         )}
+        {capabilities === null ? null : (
+          <div className="person-device" data-testid="participant-capabilities">
+            <span className="cut">{words.group.canDo(capabilityWords(capabilities))}</span>
+          </div>
+        )}
       </div>
     </li>
   );
+}
+
+/** What somebody's devices can do, asked once while it is looked at; null while nobody has answered. */
+function useCapabilities(address: string | null): readonly string[] | null {
+  const { store } = useGround();
+  const [told, setTold] = useState<readonly string[] | null>(null);
+  useEffect(() => {
+    let isShown = true;
+    setTold(null);
+    if (address === null) return;
+    void store.call('capabilities', { address }).then((answer) => {
+      if (isShown && answer.ok && answer.value.capabilities.length > 0) setTold(answer.value.capabilities);
+    });
+    return () => {
+      isShown = false;
+    };
+  }, [store, address]);
+  return told;
 }
 
 const deviceLook = (state: ParticipantState): string =>

@@ -98,6 +98,43 @@ describe('the devices of one person', () => {
     expect(bound()).toHaveLength(2);
   });
 
+  it('another person’s abilities are asked for and told', async () => {
+    const laptop = await start('alice-laptop');
+    const bob = await start('bob-laptop', { address: 'sip:bob@lab.test' });
+    await bob.call('setCapability', { name: 'session', on: false });
+    const told = await laptop.call('capabilities', { address: 'sip:bob@lab.test' });
+    expect(told).toEqual({ capabilities: ['pager'], instanceId: await idOf(bob), deviceName: 'bob-laptop' });
+  });
+
+  it('what the network does to a registration: ended ones come back, unless it says no; both devices see it', async () => {
+    const [laptop, tablet] = await pair();
+    const id = await idOf(tablet);
+    const told = (event: string) =>
+      laptop.until(`it hears of ${event}`, () =>
+        laptop.events.find(
+          (each) =>
+            each.event === 'devices' && each.devices.some((device) => device.instanceId === id && device.lastEvent?.event === event),
+        ),
+      );
+    await tablet.until('it hears of changes', () => latest(tablet).find((device) => device.lastEvent !== null));
+    await laptop.until('it hears of changes', () => latest(laptop).find((device) => device.lastEvent !== null));
+    network.endBindings(ALICE, { event: 'deactivated', instanceId: id });
+    await told('deactivated');
+    await laptop.until('it is back', () => latest(laptop).find((device) => device.instanceId === id && device.state === 'active'));
+    await tablet.until('it hears of changes again', () => latest(tablet).find((device) => device.self && device.lastEvent !== null));
+    network.endBindings(ALICE, { event: 'probation', instanceId: id, retryAfter: 1 });
+    await told('probation');
+    expect(bound()).toHaveLength(1);
+    await tablet.until('it is back after the time told', () => (bound().length === 2 ? true : null));
+    await laptop.until('it is back', () => latest(laptop).find((device) => device.instanceId === id && device.state === 'active'));
+    await tablet.until('it hears of changes again', () => latest(tablet).find((device) => device.self && device.lastEvent !== null));
+    network.endBindings(ALICE, { event: 'rejected', instanceId: id });
+    await told('rejected');
+    const { registration } = await tablet.call('snapshot', {});
+    expect(registration).toMatchObject({ state: 'rejected', error: { code: 'sip/rejected' } });
+    expect(bound()).toHaveLength(1);
+  });
+
   it('nobody else signs a device out, and the request does nothing', async () => {
     const laptop = await start('alice-laptop');
     const instanceId = await idOf(laptop);

@@ -121,6 +121,8 @@ function actBridge(scene: Scene): void {
       }
       case 'participants':
         return scene.participants?.[argument.conversation ?? ''] ?? [];
+      case 'capabilities':
+        return { capabilities: ['session', 'group'], instanceId: null, deviceName: null };
       case 'sendText':
         return { message: `sent-${revision}`, conversation: argument.conversation };
       case 'openConversation':

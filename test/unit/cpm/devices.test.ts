@@ -162,6 +162,16 @@ describe('the devices of one’s own address', () => {
     expect(lab.names).toEqual(['My laptop active']);
   });
 
+  it('of several ends of one device the last one told is shown', async () => {
+    watching();
+    lab.tell('partial', [tablet('deactivated', ended)]);
+    await lab.clock.advance(1_000);
+    lab.tell('partial', [contact('c4', 'sip:alice@127.0.0.1:50002;transport=tcp', TABLET, 'registered')]);
+    await lab.clock.advance(1_000);
+    lab.tell('partial', [contact('c4', 'sip:alice@127.0.0.1:50002;transport=tcp', TABLET, 'rejected', ended)]);
+    expect(lab.list.values[1]).toMatchObject({ state: 'terminated', lastEvent: { event: 'rejected' } });
+  });
+
   it('a full document replaces everything; one that came before changes nothing', () => {
     watching();
     lab.tell('full', [laptop('registered')], 5);
