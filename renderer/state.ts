@@ -192,6 +192,9 @@ function hearMessage(state: ChorusState, message: MessageValue): Partial<ChorusS
   };
 }
 
+/** Whoever is first seen in a group so young has just come; in an older one nobody here knows since when. */
+export const freshGroupMs = 60_000;
+
 export function seeParticipants(
   state: ChorusState,
   conversation: string,
@@ -200,8 +203,10 @@ export function seeParticipants(
 ): Partial<ChorusState> {
   const before = new Map(state.participants.get(conversation)?.map((person) => [person.address, person.state]));
   const changedAt = new Map(state.changedAt);
+  const isFresh = now - (state.conversations.get(conversation)?.createdAt ?? now) < freshGroupMs;
   for (const person of participants) {
-    if (before.get(person.address) !== person.state) changedAt.set(`${conversation} ${person.address}`, now);
+    const known = before.get(person.address);
+    if (known === undefined ? isFresh : known !== person.state) changedAt.set(`${conversation} ${person.address}`, now);
   }
   return { participants: withEntry(state.participants, conversation, participants), changedAt };
 }

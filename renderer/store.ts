@@ -70,7 +70,7 @@ export class Store {
     const answer = await this.call('participants', { conversation });
     // An event that came meanwhile is newer than the answer.
     if (!answer.ok || this.cell.get().participants.has(conversation)) return;
-    this.#patch({ participants: seeParticipants(this.cell.get(), conversation, answer.value, this.#now()).participants ?? new Map() });
+    this.#patch(seeParticipants(this.cell.get(), conversation, answer.value, this.#now()));
   }
 
   #hear(event: AppEvent): void {

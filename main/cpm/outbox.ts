@@ -24,6 +24,8 @@ export const maxAttempts = 6;
 /** LAB: first pause after a failed attempt; each further one is twice as long, up to `longestPauseMs`. */
 export const firstPauseMs = 1_000;
 export const longestPauseMs = 60_000;
+/** LAB: a text that has waited this long for its own network waits for the other person's device too, which may be on the way back. */
+export const longWaitMs = 3_000;
 /** LAB: the longest pause between attempts at a receipt, and how long after its event it is still worth sending. */
 export const longestReceiptPauseMs = 15 * 60_000;
 export const receiptLifeMs = 7 * 24 * 60 * 60_000;
@@ -216,7 +218,7 @@ export class Outbox implements Disposable {
     const remedy =
       job.kind === 'receipt'
         ? receiptRemedy(error, clock.now() - (JSON.parse(job.payload) as ReceiptPayload).at, this.#context.isRegistered())
-        : remedyFor(error, job.attempts + 1, this.#context.isRegistered());
+        : remedyFor(error, job.attempts + 1, this.#context.isRegistered(), message !== null && clock.now() - message.sentAt >= longWaitMs);
     const longestMs = job.kind === 'receipt' ? longestReceiptPauseMs : longestPauseMs;
     if (remedy === 'fail') {
       history.transaction(() => {
@@ -252,7 +254,7 @@ const passingStatuses = new Set([408, 491, 500, 503, 504]);
 const laterStatuses = new Set([480, 486, 487, 600, 603]);
 
 /** What an error means for a job: wait for the registration, try again after a pause, or give it back to the person. */
-export function remedyFor(error: AppError, attempts: number, isRegistered: boolean): 'wait' | 'again' | 'fail' {
+export function remedyFor(error: AppError, attempts: number, isRegistered: boolean, hasWaited = false): 'wait' | 'again' | 'fail' {
   switch (error.code) {
     case 'sip/not-registered':
       return 'wait';
@@ -268,6 +270,7 @@ export function remedyFor(error: AppError, attempts: number, isRegistered: boole
     case 'sip/rejected':
       // 486 once more: two people who invite each other at the same time both hear it.
       if (error.detail.status === 486) return attempts < 2 ? 'again' : 'fail';
+      if (error.detail.status === 480 && hasWaited) return attempts < maxAttempts ? 'again' : 'fail';
       return passingStatuses.has(error.detail.status ?? 0) && attempts < maxAttempts ? 'again' : 'fail';
     default:
       return 'fail';

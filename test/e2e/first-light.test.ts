@@ -143,6 +143,7 @@ async function addCarol(laptop: Hands, bob: Hands, carol: Hands): Promise<void> 
   await expect(laptop.at('grown-card')).toContainText('Grown out of your chat with Bob');
   await expect(laptop.at('group-step').filter({ hasText: 'Bob' })).toContainText('Bob moved here on Bob’s Desktop');
   await expect(laptop.at('group-step').filter({ hasText: 'Carol' })).toContainText('Carol joined on Carol’s Laptop');
+  for (const step of await laptop.at('group-step').all()) await expect(step.locator('time')).toHaveText(/\d/);
   // Bob is still looking at the 1-1: it says where it goes on.
   await expect(bob.at('goes-on-card')).toContainText('This chat goes on in the group “Alice, Carol”');
   await expect(bob.row('Alice, Carol')).toBeVisible();

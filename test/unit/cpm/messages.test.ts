@@ -124,6 +124,10 @@ describe('sending', () => {
     expect(remedyFor(rejected(404), 1, true)).toBe('fail');
     expect(remedyFor(rejected(486), 1, true)).toBe('again');
     expect(remedyFor(rejected(486), 2, true)).toBe('fail');
+    // Nobody is there: told at once, unless the text has waited for the network and the other may be on the way back too.
+    expect(remedyFor(rejected(480), 1, true)).toBe('fail');
+    expect(remedyFor(rejected(480), 1, true, true)).toBe('again');
+    expect(remedyFor(rejected(480), maxAttempts, true, true)).toBe('fail');
     expect(remedyFor(new AppError('net/unreachable'), 50, false)).toBe('wait');
     expect(remedyFor(new AppError('net/unreachable'), maxAttempts, true)).toBe('fail');
     expect(remedyFor(new AppError('internal'), 1, true)).toBe('fail');

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { AppEvent, ChorusBridge, MessageValue, Result, Snapshot } from '../../../preload/contract';
-import { applyEvent, applySnapshot, emptyState, insertMessage, mergePage, orderedConversations } from '../../../renderer/state';
+import {
+  applyEvent,
+  applySnapshot,
+  emptyState,
+  freshGroupMs,
+  insertMessage,
+  mergePage,
+  orderedConversations,
+  seeParticipants,
+} from '../../../renderer/state';
 import { pageSize, Store } from '../../../renderer/store';
 import { alice, at, base, bob, carol, conversation, message } from '../../support/renderer-scenes';
 
@@ -212,6 +221,15 @@ describe('the rest of the state', () => {
     );
     expect(two.changedAt.get(`g ${there.address}`)).toBe(100);
     expect(two.changedAt.get(`g ${asked.address}`)).toBe(200);
+  });
+
+  it('does not take the first sight of an older group for everybody’s arrival', () => {
+    const there = { ...bob, self: false, state: 'connected' as const, reason: null, devices: [] };
+    const group = { ...conversation({ conversation: 'g', kind: 'group', people: [bob] }), createdAt: 1_000 };
+    const known = applyEvent(ready, { event: 'conversation', ...group, revision: 11 }, 1_000);
+    const seenAt = (now: number) => seeParticipants(known, 'g', [there], now).changedAt?.get(`g ${there.address}`);
+    expect(seenAt(1_000 + freshGroupMs - 1)).toBe(1_000 + freshGroupMs - 1);
+    expect(seenAt(1_000 + freshGroupMs)).toBeUndefined();
   });
 
   it('holds one invitation and one warning of each kind', () => {
