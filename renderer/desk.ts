@@ -23,6 +23,8 @@ export interface DeskState {
   dialog: OpenDialog | null;
   details: boolean;
   filter: string;
+  /** The message to be brought into view, as soon as it is there. */
+  aim: { conversation: string; message: string } | null;
   /** Text not sent yet, by conversation. */
   drafts: ReadonlyMap<string, string>;
   dismissed: ReadonlySet<string>;
@@ -36,6 +38,7 @@ export class Desk {
     dialog: null,
     details: false,
     filter: '',
+    aim: null,
     drafts: new Map(),
     dismissed: new Set(),
   });
@@ -45,8 +48,13 @@ export class Desk {
   }
 
   openChat(conversation: string): void {
-    this.set({ place: 'chats', selected: conversation });
+    this.set({ place: 'chats', selected: conversation, aim: null });
     focusComposer();
+  }
+
+  /** Opens a chat at one of its messages; the caller has it read. */
+  openMessage(conversation: string, message: string): void {
+    this.set({ place: 'chats', selected: conversation, aim: { conversation, message } });
   }
 
   setDraft(conversation: string, text: string): void {

@@ -20,11 +20,13 @@ import type {
   WarningValue,
 } from '../preload/contract';
 
-/** The part of a conversation's messages that has been read into this window: always its newest end, without gaps. */
+/** The part of a conversation's messages that has been read into this window, without gaps: its newest end, or what lies around a found one. */
 export interface Thread {
   messages: readonly MessageValue[];
   /** True once the first message of the conversation is here. */
   complete: boolean;
+  /** True while the newest message of the conversation is here: only then do new ones join. */
+  atEnd: boolean;
   status: 'loading' | 'ready' | 'failed';
   error: ErrorValue | null;
 }
@@ -173,10 +175,11 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
 
 function hearMessage(state: ChorusState, message: MessageValue): Partial<ChorusState> {
   const thread = state.threads.get(message.conversation);
+  const joins = thread !== undefined && (thread.atEnd || message.sentAt < (thread.messages[thread.messages.length - 1]?.sentAt ?? 0));
   const known = thread?.messages.some((other) => sameMessage(other, message)) === true;
   const typing = state.composing.get(message.conversation);
   return {
-    ...(thread === undefined
+    ...(thread === undefined || !(joins || known)
       ? {}
       : { threads: withEntry(state.threads, message.conversation, { ...thread, messages: insertMessage(thread.messages, message) }) }),
     ...(message.direction === 'in' && typing?.includes(message.from) === true && !known

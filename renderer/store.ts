@@ -12,6 +12,13 @@ import { applyEvent, applySnapshot, type ChorusState, emptyState, mergePage, see
 /** Messages read at a time: more than any screen shows, little enough to arrive within a frame. */
 export const pageSize = 50;
 
+/** Which page is read: at most one of these, none for the newest. */
+interface PagePlace {
+  before?: string;
+  after?: string;
+  around?: string;
+}
+
 export class Store {
   readonly cell = new Cell<ChorusState>(emptyState);
   readonly #bridge: ChorusBridge;
@@ -50,11 +57,26 @@ export class Store {
     }
   }
 
-  /** Reads the newest page of a conversation, once. */
+  /** Reads the newest page of a conversation, unless it is here. */
   async openThread(conversation: string): Promise<void> {
     const thread = this.cell.get().threads.get(conversation);
-    if (thread !== undefined && thread.status !== 'failed') return;
-    await this.#read(conversation, { messages: [], complete: false, status: 'loading', error: null }, undefined);
+    if (thread !== undefined && thread.status !== 'failed' && thread.atEnd) return;
+    await this.readNewest(conversation);
+  }
+
+  /** Reads the newest page anew, wherever in the conversation this window was. */
+  async readNewest(conversation: string): Promise<void> {
+    await this.#read(conversation, { messages: [], complete: false, atEnd: true, status: 'loading', error: null }, {});
+  }
+
+  /** Brings a message into the thread: nothing to do where it is there, else the page that has it in its middle. */
+  async openAt(conversation: string, message: string): Promise<void> {
+    const thread = this.cell.get().threads.get(conversation);
+    if (thread?.messages.some((other) => other.message === message) === true) return;
+    await this.#read(conversation, { messages: [], complete: false, atEnd: false, status: 'loading', error: null }, { around: message });
+    // It was removed meanwhile.
+    const read = this.cell.get().threads.get(conversation);
+    if (read?.status === 'ready' && read.messages.length === 0) await this.readNewest(conversation);
   }
 
   /** Reads the page before the oldest message that is here. */
@@ -62,7 +84,15 @@ export class Store {
     const thread = this.cell.get().threads.get(conversation);
     const oldest = thread?.messages[0];
     if (thread === undefined || oldest === undefined || thread.complete || thread.status === 'loading') return;
-    await this.#read(conversation, { ...thread, status: 'loading' }, oldest.message);
+    await this.#read(conversation, { ...thread, status: 'loading' }, { before: oldest.message });
+  }
+
+  /** Reads the page after the newest message that is here. */
+  async loadNewer(conversation: string): Promise<void> {
+    const thread = this.cell.get().threads.get(conversation);
+    const newest = thread?.messages[thread.messages.length - 1];
+    if (thread === undefined || newest === undefined || thread.atEnd || thread.status === 'loading') return;
+    await this.#read(conversation, { ...thread, status: 'loading' }, { after: newest.message });
   }
 
   async readParticipants(conversation: string): Promise<void> {
@@ -84,16 +114,21 @@ export class Store {
     if (event.event === 'account' && event.account?.aor !== before.account?.aor) void this.start();
   }
 
-  async #read(conversation: string, reading: Thread, before: string | undefined): Promise<void> {
+  async #read(conversation: string, reading: Thread, place: PagePlace): Promise<void> {
     this.#setThread(conversation, reading);
-    const answer = await this.call('messages', { conversation, limit: pageSize, ...(before === undefined ? {} : { before }) });
+    const answer = await this.call('messages', { conversation, limit: pageSize, ...place });
     const now = this.cell.get().threads.get(conversation) ?? reading;
     if (!answer.ok) {
       this.#setThread(conversation, { ...now, status: 'failed', error: answer.error });
       return;
     }
-    const complete = answer.value.length < pageSize;
-    this.#setThread(conversation, { messages: mergePage(now.messages, answer.value), complete, status: 'ready', error: null });
+    const page = answer.value;
+    const isShort = page.length < pageSize;
+    const at = page.findIndex((message) => message.message === place.around);
+    // What lies before a message in the middle is cut to half a page; what lies after it fills the rest.
+    const complete = place.after !== undefined ? now.complete : place.around !== undefined ? at < Math.floor((pageSize - 1) / 2) : isShort;
+    const atEnd = place.after !== undefined || place.around !== undefined ? isShort : now.atEnd;
+    this.#setThread(conversation, { messages: mergePage(now.messages, page), complete, atEnd, status: 'ready', error: null });
   }
 
   #setThread(conversation: string, thread: Thread): void {

@@ -43,7 +43,12 @@ export const words = {
     noChats: 'No chats yet',
     noChatsBody: 'Write to someone by name or by address.',
     nothingFound: (query: string) => `Nothing for “${query}”`,
-    nothingFoundBody: 'Names and last messages were searched on this device.',
+    nothingFoundBody: 'Names and messages were searched on this device.',
+    foundChats: 'Chats',
+    foundMessages: 'Messages',
+    searching: 'Searching',
+    searchFailed: 'The messages could not be searched',
+    moreFound: (n: number) => `The newest ${n} are shown`,
     unread: (n: number) => `${n} unread`,
     draft: 'Draft:',
     goesOn: 'Goes on in the group',
@@ -361,7 +366,7 @@ export const words = {
   shortcuts: {
     title: 'Keyboard',
     all: [
-      ['Ctrl+K', 'Search chats'],
+      ['Ctrl+K', 'Search chats and messages'],
       ['Ctrl+N', 'New chat'],
       ['Ctrl+Shift+A', 'Add people to the open chat'],
       ['Alt+Up, Alt+Down', 'Chat before, chat after'],

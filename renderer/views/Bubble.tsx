@@ -14,6 +14,8 @@ interface BubbleProps {
   last: boolean;
   meta: boolean;
   isAfterDay: boolean;
+  /** It was looked for, and stands out for a moment. */
+  isFound: boolean;
   isGroup: boolean;
   /** The name of this device: own messages of another one say from which. */
   ownDevice: string;
@@ -23,7 +25,7 @@ interface BubbleProps {
 
 /** One message. Its text is a text node and nothing else, whatever it contains. */
 export const Bubble = memo(function Bubble(props: BubbleProps) {
-  const { message, first, last, meta, isAfterDay, isGroup, ownDevice } = props;
+  const { message, first, last, meta, isAfterDay, isFound, isGroup, ownDevice } = props;
   const isOut = message.direction === 'out';
   const sender = { address: message.from, name: message.fromName };
   const isNamed = isGroup && !isOut;
@@ -34,6 +36,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
     first ? 'first' : '',
     isNamed ? `many hue-${hueOf(message.from)}` : '',
     isAfterDay ? 'day-before' : '',
+    isFound ? 'found' : '',
   ];
   return (
     <div className={classes.filter((name) => name !== '').join(' ')}>

@@ -13,13 +13,14 @@ import { Notices } from './Notices';
 import { Stream } from './Stream';
 
 export function Chat({ conversation }: { conversation: ConversationValue }) {
-  const { store } = useGround();
+  const { store, desk } = useGround();
   const id = conversation.conversation;
   const isGroup = conversation.kind === 'group';
   useEffect(() => {
-    void store.openThread(id);
+    // A chat that is opened at a message has its page read by whoever opened it there.
+    if (desk.cell.get().aim?.conversation !== id) void store.openThread(id);
     if (isGroup) void store.readParticipants(id);
-  }, [store, id, isGroup]);
+  }, [store, desk, id, isGroup]);
 
   return (
     <main className="pane chat" data-testid="chat" data-conversation={id} data-kind={conversation.kind} data-session={conversation.session}>

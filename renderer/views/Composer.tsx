@@ -34,6 +34,8 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
     field.current?.focus();
     const answer = await store.call('sendText', { conversation: id, text: said });
     if (answer.ok) {
+      // What was written is to be seen, also by someone who wrote it far back in the conversation.
+      if (store.cell.get().threads.get(id)?.atEnd === false) void store.readNewest(id);
       if (answer.value.conversation !== id && desk.cell.get().selected === id) desk.openChat(answer.value.conversation);
       return;
     }

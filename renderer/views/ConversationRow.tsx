@@ -27,6 +27,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
       className={`row${isSelected ? ' on' : ''}${unread > 0 ? ' unread' : ''}`}
       aria-current={isSelected ? 'true' : undefined}
       tabIndex={isStop ? 0 : -1}
+      data-left-row=""
       data-testid="conversation"
       data-conversation={conversation.conversation}
       data-name={title}

@@ -1,14 +1,15 @@
 import { MessagesSquare, MonitorSmartphone, Search, Settings, SquarePen, X } from 'lucide-react';
-import { type KeyboardEvent, useRef } from 'react';
-import type { ConversationValue } from '../../preload/contract';
+import type { KeyboardEvent } from 'react';
 import { type Place, useChorus, useDesk, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { DeviceDot } from '../parts/DeviceDot';
 import { Empty } from '../parts/Empty';
-import { conversationTitle, matches, plainAddress } from '../person';
+import { RowList } from '../parts/RowList';
+import { plainAddress } from '../person';
 import { orderedConversations } from '../state';
 import { words } from '../text';
 import { ConversationRow } from './ConversationRow';
+import { Found } from './Found';
 import { Notices } from './Notices';
 
 export function LeftPane() {
@@ -17,7 +18,7 @@ export function LeftPane() {
       <Me />
       <Find />
       <Notices where="list" />
-      <Conversations />
+      <Middle />
       <Places />
     </div>
   );
@@ -64,7 +65,7 @@ function Find() {
       desk.set({ filter: '' });
     } else if (event.key === 'ArrowDown' || event.key === 'Enter') {
       event.preventDefault();
-      const first = document.querySelector<HTMLButtonElement>('[data-testid="conversation"]');
+      const first = document.querySelector<HTMLButtonElement>('[data-left-row]');
       if (event.key === 'Enter' && filter !== '') first?.click();
       else first?.focus();
     }
@@ -98,13 +99,17 @@ function Find() {
   );
 }
 
+/** The chats, or what was found while something stands in the search. */
+function Middle() {
+  const filter = useDesk((state) => state.filter).trim();
+  const isEmpty = useChorus((state) => state.conversations.size === 0);
+  return filter === '' || isEmpty ? <Conversations /> : <Found filter={filter} />;
+}
+
 function Conversations() {
   const { desk } = useGround();
   const all = useChorus(orderedConversations);
-  const filter = useDesk((state) => state.filter).trim();
   const selected = useDesk((state) => (state.place === 'chats' ? state.selected : null));
-  const ref = useRef<HTMLUListElement>(null);
-  const shown = filter === '' ? all : all.filter((conversation) => isFound(conversation, filter));
 
   if (all.length === 0) {
     return (
@@ -122,36 +127,12 @@ function Conversations() {
       </nav>
     );
   }
-  if (shown.length === 0) {
-    return (
-      <nav className="scroll" aria-label={words.me.conversations}>
-        <Empty
-          icon={<Search size={22} strokeWidth={1.75} />}
-          title={words.me.nothingFound(filter)}
-          body={words.me.nothingFoundBody}
-          testId="nothing-found"
-        />
-      </nav>
-    );
-  }
 
-  // One stop for Tab; the arrows go from row to row.
-  const stop = shown.some((conversation) => conversation.conversation === selected) ? selected : shown[0]?.conversation;
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const rows = [...(ref.current?.querySelectorAll<HTMLElement>('[data-testid="conversation"]') ?? [])];
-    const at = rows.indexOf(document.activeElement as HTMLElement);
-    const steps: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 };
-    const next = steps[event.key];
-    if (next === undefined) return;
-    event.preventDefault();
-    if (next < 0) document.getElementById('search')?.focus();
-    else rows[next]?.focus();
-  };
+  const stop = all.some((conversation) => conversation.conversation === selected) ? selected : all[0]?.conversation;
   return (
-    <nav className="scroll" aria-label={words.me.conversations}>
-      <ul ref={ref} className="list" data-testid="conversation-list" onKeyDown={onKeyDown}>
-        {shown.map((conversation) => (
+    <RowList label={words.me.conversations}>
+      <ul className="list" data-testid="conversation-list">
+        {all.map((conversation) => (
           <li key={conversation.conversation}>
             <ConversationRow
               conversation={conversation}
@@ -161,13 +142,8 @@ function Conversations() {
           </li>
         ))}
       </ul>
-    </nav>
+    </RowList>
   );
-}
-
-function isFound(conversation: ConversationValue, filter: string): boolean {
-  const people = conversation.people.flatMap((person) => [person.name, plainAddress(person.address)]);
-  return matches(filter, conversationTitle(conversation), conversation.last?.text ?? '', ...people);
 }
 
 const places = [

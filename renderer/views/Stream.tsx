@@ -3,7 +3,7 @@ import { type ReactNode, useCallback, useEffect, useLayoutEffect, useMemo, useRe
 import { Virtualizer, type VirtualizerHandle } from 'virtua';
 import type { ConversationValue, MessageValue } from '../../preload/contract';
 import { dayName, sentenceTime, useNow } from '../clock';
-import { useChorus, useGround } from '../desk';
+import { useChorus, useDesk, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { TypingDots } from '../parts/Typing';
 import { conversationTitle, firstName } from '../person';
@@ -20,10 +20,16 @@ const nearEndPx = 24;
 const olderWithinPx = 600;
 /** A scroll so soon after wheel, key or drag is the person's; any other is the list settling its sizes. */
 const ownScrollMs = 400;
+/** For so long a message that was looked for stands out. */
+const foundMs = 2400;
+/** A message that was looked for counts as brought into view once it was there for so many drawings. */
+const aimSteadyFrames = 3;
 
 export function Stream({ conversation, thread }: { conversation: ConversationValue; thread: Thread }) {
-  const { store } = useGround();
+  const { store, desk } = useGround();
   const id = conversation.conversation;
+  const aim = useDesk((state) => (state.aim?.conversation === id ? state.aim.message : null));
+  const [found, setFound] = useState<string | null>(null);
   const own = useChorus((state) => state.account?.deviceName ?? '');
   const successor = useChorus((state) =>
     conversation.continuedBy === null ? undefined : state.conversations.get(conversation.continuedBy),
@@ -36,7 +42,8 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
 
   const frame = useRef<HTMLDivElement>(null);
   const list = useRef<VirtualizerHandle>(null);
-  const stick = useRef(true);
+  const stick = useRef(aim === null);
+  const aiming = useRef(aim !== null);
   const touchedAt = useRef(0);
   const [away, setAway] = useState(false);
   const [missed, setMissed] = useState(0);
@@ -46,7 +53,7 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
   const toEnd = useCallback(() => list.current?.scrollToIndex(rows.length - 1, { align: 'end' }), [rows.length]);
 
   // What was just written, or came in while the end was in view, comes into view; nothing else moves the list.
-  const newest = thread.messages[thread.messages.length - 1];
+  const newest = thread.atEnd ? thread.messages[thread.messages.length - 1] : undefined;
   const lastNewest = useRef<MessageValue | undefined>(undefined);
   useLayoutEffect(() => {
     const isNew = newest !== undefined && newest.message !== lastNewest.current?.message;
@@ -57,25 +64,68 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
     reportShown();
   }, [rows, newest, toEnd, reportShown]);
 
+  // A message that was looked for comes into the middle and stands out for a moment; the keys then scroll from there.
+  const isRead = thread.status === 'ready' && thread.atEnd;
+  const aimRow = aim === null ? -1 : rows.findIndex((row) => row.row === 'message' && row.message.message === aim);
+  useEffect(() => {
+    aiming.current = aimRow >= 0;
+    if (aim === null) return;
+    if (aimRow < 0) {
+      // It was removed meanwhile, and the newest page was read instead.
+      if (isRead) desk.set({ aim: null });
+      return;
+    }
+    stick.current = false;
+    setAway(true);
+    setFound(aim);
+    let frames = 0;
+    let pending = 0;
+    // Again until it is there: rows are measured only when they are drawn, and then move.
+    const bringIn = () => {
+      const box = frame.current?.querySelector(`[data-message="${CSS.escape(aim)}"]`)?.getBoundingClientRect();
+      const view = frame.current?.getBoundingClientRect();
+      const isThere = box !== undefined && view !== undefined && box.bottom > view.top && box.top < view.bottom;
+      frames = isThere ? frames + 1 : 0;
+      if (frames < aimSteadyFrames) {
+        if (!isThere) list.current?.scrollToIndex(aimRow, { align: 'center' });
+        pending = requestAnimationFrame(bringIn);
+        return;
+      }
+      list.current?.scrollToIndex(aimRow, { align: 'center' });
+      frame.current?.focus({ preventScroll: true });
+      aiming.current = false;
+      desk.set({ aim: null });
+    };
+    pending = requestAnimationFrame(bringIn);
+    return () => cancelAnimationFrame(pending);
+  }, [aim, aimRow, isRead, desk]);
+  useEffect(() => {
+    if (found === null) return;
+    const timer = setTimeout(() => setFound(null), foundMs);
+    return () => clearTimeout(timer);
+  }, [found]);
+
   const onScroll = useCallback(
     (offset: number) => {
       const handle = list.current;
       if (handle === null) return;
-      const isAtEnd = handle.scrollSize - offset - handle.viewportSize < nearEndPx;
-      if (isAtEnd) stick.current = true;
+      const left = handle.scrollSize - offset - handle.viewportSize;
+      if (left < nearEndPx && thread.atEnd) stick.current = true;
       else if (Date.now() - touchedAt.current < ownScrollMs) stick.current = false;
       setAway(!stick.current);
       if (stick.current) setMissed(0);
+      if (aiming.current) return;
       if (offset < olderWithinPx && !stick.current) void store.loadOlder(id);
+      if (left < olderWithinPx && !thread.atEnd) void store.loadNewer(id);
       reportShown();
     },
-    [store, id, reportShown],
+    [store, id, thread.atEnd, reportShown],
   );
 
   const onResize = useCallback(() => {
     if (stick.current) toEnd();
     const handle = list.current;
-    if (handle !== null && handle.scrollSize <= handle.viewportSize) void store.loadOlder(id);
+    if (handle !== null && handle.scrollSize <= handle.viewportSize && !aiming.current) void store.loadOlder(id);
     reportShown();
   }, [toEnd, store, id, reportShown]);
 
@@ -103,7 +153,13 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
         <Virtualizer ref={list} scrollRef={frame} shift={isPrepended} onScroll={onScroll} onResize={onResize}>
           {rows.map((row, index) => (
             <div key={row.key} className="column">
-              <RowView row={row} conversation={conversation} ownDevice={own} isAfterDay={rows[index - 1]?.row === 'day'} />
+              <RowView
+                row={row}
+                conversation={conversation}
+                ownDevice={own}
+                isAfterDay={rows[index - 1]?.row === 'day'}
+                isFound={row.row === 'message' && row.message.message === found}
+              />
             </div>
           ))}
         </Virtualizer>
@@ -123,6 +179,7 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
           aria-label={missed > 0 ? undefined : words.chat.newest}
           data-testid="to-newest"
           onClick={() => {
+            if (!thread.atEnd) void store.readNewest(id);
             stick.current = true;
             setAway(false);
             setMissed(0);
@@ -207,9 +264,10 @@ interface RowViewProps {
   conversation: ConversationValue;
   ownDevice: string;
   isAfterDay: boolean;
+  isFound: boolean;
 }
 
-function RowView({ row, conversation, ownDevice, isAfterDay }: RowViewProps) {
+function RowView({ row, conversation, ownDevice, isAfterDay, isFound }: RowViewProps) {
   switch (row.row) {
     case 'start':
       return <StartCards conversation={conversation} />;
@@ -225,6 +283,7 @@ function RowView({ row, conversation, ownDevice, isAfterDay }: RowViewProps) {
           last={row.last}
           meta={row.meta}
           isAfterDay={isAfterDay}
+          isFound={isFound}
           isGroup={conversation.kind === 'group'}
           ownDevice={ownDevice}
           peerDevice={conversation.peerDevice?.name ?? null}

@@ -172,6 +172,85 @@ describe('the window in a browser', () => {
     ]);
   });
 
+  it('finds messages as one types, marks what was found, and opens the chat there, by keyboard alone', async () => {
+    const scene = longScene(300);
+    const wanted = scene.messages?.bob?.[100];
+    const hit = {
+      message: wanted?.message,
+      conversation: 'bob',
+      direction: wanted?.direction,
+      from: wanted?.from,
+      fromName: wanted?.fromName,
+      sentAt: wanted?.sentAt,
+      snippet: '<b>Message</b> no 100. It',
+      marks: [{ at: 18, length: 3 }],
+    };
+    const { page, calls, emit } = await open({ ...scene, answers: { search: { value: [hit] } } });
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('100');
+    await page.waitForSelector(id('found-message'));
+    expect(await calls('search')).toEqual([{ text: '100', limit: 50 }]);
+    expect(await page.textContent(`${id('found-message')} mark`)).toBe('100');
+    expect(await page.textContent(`${id('found-message')} .last`)).toContain('<b>Message</b> no 100. It');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    const bubble = `${id('message')}[data-message="${wanted?.message}"]`;
+    await page.waitForSelector(`.found ${bubble}`);
+    await expect
+      .poll(() =>
+        page.evaluate((selector) => {
+          const box = document.querySelector(selector)?.getBoundingClientRect();
+          const frame = document.querySelector('[data-testid="stream"]')?.getBoundingClientRect();
+          return box !== undefined && frame !== undefined && box.top >= frame.top && box.bottom <= frame.bottom;
+        }, bubble),
+      )
+      .toBe(true);
+    expect((await calls('messages'))[0]).toEqual({ conversation: 'bob', limit: 50, around: wanted?.message });
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('stream');
+    // What comes in meanwhile belongs to the end, which is not here; the way there leads to it.
+    await emit({ event: 'message', ...message({ in: bob, text: 'The very newest', at: Date.now() }) });
+    expect(await page.getByText('The very newest').count()).toBe(0);
+    await page.click(id('to-newest'));
+    await expect.poll(() => page.getByText('Message number 299').count()).toBe(1);
+  });
+
+  it('reads on below a message that was looked for, up to the newest', async () => {
+    const scene = longScene(120);
+    const wanted = scene.messages?.bob?.[20];
+    const hit = {
+      message: wanted?.message,
+      conversation: 'bob',
+      direction: 'in',
+      from: bob.address,
+      fromName: bob.name,
+      sentAt: 0,
+      snippet: 'x',
+      marks: [],
+    };
+    const { page, calls } = await open({ ...scene, answers: { search: { value: [hit] } } });
+    await page.fill(id('search'), 'number');
+    await page.click(id('found-message'));
+    await page.waitForSelector(`${id('message')}[data-message="${wanted?.message}"]`);
+    await page.focus(id('stream'));
+    await expect
+      .poll(async () => {
+        await page.keyboard.press('End');
+        return page.getByText('Message number 119').count();
+      })
+      .toBe(1);
+    expect((await calls('messages')).filter((call) => JSON.stringify(call).includes('"after"')).length).toBeGreaterThan(0);
+    expect(await page.locator(id('to-newest')).count()).toBe(0);
+  });
+
+  it('says when nothing was found, and when it could not be searched', async () => {
+    const { page } = await open(working);
+    await page.fill(id('search'), 'zzzz');
+    await expect.poll(() => page.textContent(id('nothing-found'))).toContain('Nothing for “zzzz”');
+    const broken = await open({ ...working, answers: { search: { error: { code: 'storage/failed', retry: 'auto' } } } });
+    await broken.page.fill(id('search'), 'zzzz');
+    await expect.poll(() => broken.page.textContent(id('nothing-found'))).toContain('could not be searched');
+  });
+
   it('gives the text back when it could not be taken over', async () => {
     const { page } = await open({ ...working, answers: { sendText: { error: { code: 'storage/full', retry: 'user' } } } });
     await page.click(chat('bob'));

@@ -108,7 +108,10 @@ function actBridge(scene: Scene): void {
     const data = document.documentElement.dataset;
     data[key] = JSON.stringify([...JSON.parse(data[key] ?? '[]'), argument]);
   };
-  const answer = (name: string, argument: { conversation?: string; before?: string; limit?: number; to?: string }): unknown => {
+  const answer = (
+    name: string,
+    argument: { conversation?: string; before?: string; after?: string; around?: string; limit?: number; to?: string },
+  ): unknown => {
     const scripted = scene.answers?.[name as CallName];
     if (scripted !== undefined && scripted !== 'hang' && 'value' in scripted) return scripted.value;
     switch (name) {
@@ -116,9 +119,18 @@ function actBridge(scene: Scene): void {
         return scene.snapshot;
       case 'messages': {
         const all = scene.messages?.[argument.conversation ?? ''] ?? [];
+        const place = (message: string) => all.findIndex((one) => one.message === message);
+        const limit = argument.limit ?? 50;
+        if (argument.after !== undefined) return all.slice(place(argument.after) + 1, place(argument.after) + 1 + limit);
+        if (argument.around !== undefined) {
+          const start = Math.max(0, place(argument.around) - Math.floor((limit - 1) / 2));
+          return all.slice(start, start + limit);
+        }
         const end = argument.before === undefined ? all.length : all.findIndex((message) => message.message === argument.before);
-        return all.slice(Math.max(0, end - (argument.limit ?? 50)), end);
+        return all.slice(Math.max(0, end - limit), end);
       }
+      case 'search':
+        return [];
       case 'participants':
         return scene.participants?.[argument.conversation ?? ''] ?? [];
       case 'capabilities':
