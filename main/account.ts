@@ -265,7 +265,7 @@ export class Account {
     if (device.self) throw new AppError('ipc/refused', { cause: 'this device is not another one' });
     await this.#control.signOut(device);
     // It has agreed, and goes in a moment; who is told by lists alone asks then.
-    this.#deps.clock.setTimer(signOutDelayMs * 10, () => drop(this.#devices.refresh(), this.#deps.log, 'looking at the devices'));
+    this.#deps.clock.setTimer(signOutDelayMs * 10, () => drop(this.#devices.refresh(0), this.#deps.log, 'looking at the devices'));
   }
 
   /** Ends every registration of the address. @throws AppError what the network said; nothing is ended then */

@@ -126,10 +126,10 @@ export class DeviceList implements Disposable {
     return this.values.find((device) => device.instanceId === instanceId || sameInstance(device.instanceId, instanceId)) ?? null;
   }
 
-  /** Asks the server for the list where it does not tell by itself. Nothing fails: the list is then as old as it is. */
-  async refresh(): Promise<void> {
+  /** Asks the server for a list no older than this, where it does not tell by itself. Nothing fails: the list is then as old as it is. */
+  async refresh(maxAgeMs = FRESH_LIST_MS): Promise<void> {
     const { registration, clock, log } = this.#deps;
-    if (this.isWatching || registration.state !== 'registered' || clock.now() - this.#listedAt < FRESH_LIST_MS) return;
+    if (this.isWatching || registration.state !== 'registered' || clock.now() - this.#listedAt < maxAgeMs) return;
     await registration.register().catch((error: unknown) => log.info('The list of devices is not newer', { error: String(error) }));
   }
 

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../main/protocol/octets';
 import { encodeSdp, type MsrpDescription, parseSdp } from '../../main/protocol/sdp';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
+import { closeClients, startClient } from '../support/clients';
 import { Devices, ICSIS, next, until } from '../support/sip-clients';
 
 let kamailio: Kamailio;
@@ -10,7 +11,10 @@ const devices = new Devices();
 beforeAll(async () => {
   kamailio = await startKamailio();
 });
-afterEach(() => devices.close());
+afterEach(async () => {
+  await devices.close();
+  await closeClients();
+});
 afterAll(() => kamailio?.stop());
 
 const offer = (port: number, session: string, setup: 'actpass' | 'active'): string => {
@@ -58,6 +62,30 @@ describe('at a real Kamailio', () => {
     await laptop.client.registration.unregister();
     await tablet.client.registration.register();
     expect(tablet.client.registration.bindings.map((binding) => binding.instanceId)).toEqual([tablet.instanceId]);
+  });
+
+  it('without registration events the list is asked for, and one device still tries and signs out the other', async () => {
+    const [laptop, tablet] = await Promise.all(
+      ['alice-laptop', 'alice-tablet'].map((name) =>
+        startClient({ name, address: 'sip:alice@lab.test', proxy: kamailio.uri, factory: 'sip:conference-factory@lab.test' }),
+      ),
+    );
+    if (laptop === undefined || tablet === undefined) throw new Error('two devices were started');
+    const { instanceId } = await tablet.call('identity', {});
+    await laptop.until('its subscription is answered', () =>
+      laptop.wire.some((record) => record.direction === 'in' && /CSeq: \d+ SUBSCRIBE/i.test(new TextDecoder().decode(record.bytes)))
+        ? true
+        : null,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    const listed = await laptop.call('devices', {});
+    expect(listed.map((device) => device.instanceId)).toContain(instanceId);
+    expect(await laptop.call('testDevice', { instanceId })).toMatchObject({ by: 'gruu' });
+    await laptop.call('signOutDevice', { instanceId });
+    await tablet.until('it is signed out', async () =>
+      (await tablet.call('snapshot', {})).registration.state === 'offline' ? true : null,
+    );
+    await laptop.until('it sees it', async () => ((await laptop.call('snapshot', {})).devices.length === 1 ? true : null));
   });
 
   it('R9 R39 R43 R45 R77: a session is offered, answered and ended through it, over the recorded route', async () => {
