@@ -192,7 +192,10 @@ describe('messages', () => {
   });
 
   it('removes a discarded message', () => {
-    const open = { ...ready, threads: new Map([['bob', { messages: [first], complete: true, atEnd: true, status: 'ready' as const, error: null }]]) };
+    const open = {
+      ...ready,
+      threads: new Map([['bob', { messages: [first], complete: true, atEnd: true, status: 'ready' as const, error: null }]]),
+    };
     const after = applyEvent(open, { event: 'messageRemoved', conversation: 'bob', message: first.message, revision: 11 }, 0);
     expect(after.threads.get('bob')?.messages).toEqual([]);
   });
