@@ -76,7 +76,6 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
       return;
     }
     stick.current = false;
-    setAway(true);
     setFound(aim);
     let frames = 0;
     let pending = 0;
@@ -94,11 +93,14 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
       list.current?.scrollToIndex(aimRow, { align: 'center' });
       frame.current?.focus({ preventScroll: true });
       aiming.current = false;
+      const handle = list.current;
+      stick.current = thread.atEnd && handle !== null && handle.scrollSize <= handle.viewportSize;
+      setAway(!stick.current);
       desk.set({ aim: null });
     };
     pending = requestAnimationFrame(bringIn);
     return () => cancelAnimationFrame(pending);
-  }, [aim, aimRow, isRead, desk]);
+  }, [aim, aimRow, isRead, thread.atEnd, desk]);
   useEffect(() => {
     if (found === null) return;
     const timer = setTimeout(() => setFound(null), foundMs);
