@@ -125,6 +125,8 @@ export interface MessageValue {
   receivedAt: number | null;
   receipts: ReceiptValue[];
   error: ErrorValue | null;
+  /** What is stored of it was changed or destroyed since it was written: there is no text to show. */
+  damaged?: true;
 }
 
 /** A message that a search found. */

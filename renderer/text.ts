@@ -124,6 +124,7 @@ export const words = {
   },
 
   message: {
+    damaged: 'This message was damaged on this computer’s disk and cannot be shown.',
     state: {
       queued: 'Waiting to be sent',
       sending: 'Sending',

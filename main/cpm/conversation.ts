@@ -67,6 +67,7 @@ export function messageValue(record: MessageRecord, receipts: MessageValue['rece
     receivedAt: record.receivedAt,
     receipts,
     error: record.error,
+    ...(record.isDamaged === true ? { damaged: true } : {}),
   };
 }
 

@@ -110,7 +110,7 @@ export class Messenger implements Disposable {
     let below: number | null = null;
     for (;;) {
       const slice = history.search(text, { below, limit: limit - hits.length });
-      hits.push(...slice.hits.map(searchHitValue));
+      hits.push(...slice.hits.filter((hit) => hit.message.isDamaged !== true).map(searchHitValue));
       below = slice.below;
       if (below === null || hits.length >= limit) return hits;
       await new Promise<void>((resolve) => clock.setTimer(0, resolve));
@@ -197,7 +197,7 @@ export class Messenger implements Disposable {
     const seen = history.transaction(() =>
       history.undisplayed(conversation, upTo).map((message) => {
         history.setMessageState(message.id, 'displayed', null, 'in');
-        if (answers && message.wantsDisplayed) {
+        if (answers && message.wantsDisplayed && message.isDamaged !== true) {
           const payload: ReceiptPayload = { to: message.from, toInstance: null, disposition: 'displayed', at: now, sentAt: message.sentAt };
           history.addJob({ lane, kind: 'receipt', message: message.id, payload: JSON.stringify(payload), nextAt: now });
         }
@@ -233,6 +233,9 @@ export class Messenger implements Disposable {
   #carrier(): Carrier {
     return {
       carryText: (message, conversation, mode) => {
+        // Never sent: it is not what the person wrote.
+        if (message.isDamaged === true)
+          return Promise.reject(new AppError('storage/unreadable', { cause: 'the message is damaged' }, 'never'));
         if (conversation.kind === 'group') return this.#carryToGroup(message, conversation);
         return mode === 'pager' ? this.#carryByPager(message, conversation) : this.#carryInSession(message, conversation);
       },

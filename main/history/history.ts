@@ -5,8 +5,8 @@
  * what lets the layers above acknowledge to the network. Calls that belong together go into one `transaction`.
  * Messages stand in the order (sentAt, insertion): the same order for every page, whenever it is asked.
  *
- * The file is encrypted page by page (libsql, aes256cbc). The cipher is not authenticated: a damaged page is noticed only when it
- * makes the page senseless to SQLite.
+ * The file is encrypted page by page (libsql, aes256cbc). The cipher is not authenticated: of a damaged page SQLite notices only what
+ * makes it senseless. What a message says, by whom and when, is therefore sealed row by row (seal.ts), and shown only while its seal holds.
  */
 import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -14,8 +14,23 @@ import Libsql from 'libsql';
 import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract';
 import type { Disposable, Logger } from '../base';
 import { AppError } from '../errors';
-import { migrate } from './migrations';
-import { type Bound, bindable, conversationOf, jobOf, messageOf, type Row } from './rows';
+import { migrate, migrations, sealedVersion } from './migrations';
+import {
+  type Bound,
+  bindable,
+  conversationColumns,
+  conversationOf,
+  jobColumns,
+  jobOf,
+  messageColumns,
+  messageOf,
+  type RawRow,
+  type Row,
+  readable,
+  receiptColumns,
+  storable,
+} from './rows';
+import { Seal, type SealedRow } from './seal';
 import { matchExpression, parseSearch, type Snippet, snippetOf } from './search';
 
 /** The least a key must have: 128 bits. An empty key would silently mean an unencrypted file. */
@@ -68,6 +83,8 @@ export interface MessageRecord {
   error: ErrorValue | null;
   wantsDelivered: boolean;
   wantsDisplayed: boolean;
+  /** The row is not as it was written: its text is left out, and its other fields may be wrong. Only ever read, never added. */
+  isDamaged?: true;
 }
 
 export interface ReceiptRecord {
@@ -159,6 +176,8 @@ class LibsqlHistory implements History {
   readonly #file: string;
   readonly #log: Logger;
   readonly #database: Libsql.Database;
+  readonly #seal: Seal;
+  readonly #damaged = new Set<number>();
   readonly #statements = new Map<string, Libsql.Statement>();
   #depth = 0;
   #closed = false;
@@ -169,6 +188,8 @@ class LibsqlHistory implements History {
     if (options.key.length < minimumKeyDigits || !/^[0-9a-f]+$/i.test(options.key)) {
       throw new AppError('storage/unreadable', { cause: 'the key of the history is missing or is no hex text' }, 'user');
     }
+    const seal = new Seal(options.key);
+    this.#seal = seal;
     this.#database = this.#translated(() => {
       // Made first, so that the file and the -wal and -shm files that inherit its mode belong to this user alone.
       closeSync(openSync(options.file, 'a', 0o600));
@@ -181,7 +202,9 @@ class LibsqlHistory implements History {
         database.exec('PRAGMA synchronous = FULL');
         database.exec('PRAGMA foreign_keys = ON');
         database.exec(`PRAGMA cache_size = -${cacheKibibytes}`);
-        migrate(database, options.file, options.log);
+        migrate(database, options.file, options.log, migrations, (version) => {
+          if (version === sealedVersion) seal.sealAll(database);
+        });
       } catch (error) {
         database.close();
         throw error;
@@ -237,41 +260,45 @@ class LibsqlHistory implements History {
   }
 
   conversation(id: string): ConversationRecord | null {
-    return this.#one('SELECT * FROM conversations WHERE id = :id', { id }, conversationOf);
+    return this.#one(`SELECT ${conversationColumns} FROM conversations WHERE id = :id`, { id }, conversationOf);
   }
 
   oneToOneWith(peer: string): ConversationRecord | null {
-    const sql = `SELECT * FROM conversations WHERE kind = 'oneToOne' AND peer = :peer ORDER BY created_at DESC, rowid DESC LIMIT 1`;
+    const sql = `SELECT ${conversationColumns} FROM conversations WHERE kind = 'oneToOne' AND peer = :peer ORDER BY created_at DESC, rowid DESC LIMIT 1`;
     return this.#one(sql, { peer }, conversationOf);
   }
 
   groupByContribution(contributionId: string): ConversationRecord | null {
-    const sql = `SELECT * FROM conversations WHERE kind = 'group' AND contribution_id = :contributionId ORDER BY created_at DESC LIMIT 1`;
+    const sql = `SELECT ${conversationColumns} FROM conversations WHERE kind = 'group' AND contribution_id = :contributionId ORDER BY created_at DESC LIMIT 1`;
     return this.#one(sql, { contributionId }, conversationOf);
   }
 
   conversations(): ConversationRecord[] {
-    return this.#all('SELECT * FROM conversations ORDER BY activity_at DESC, rowid DESC', {}, conversationOf);
+    return this.#all(`SELECT ${conversationColumns} FROM conversations ORDER BY activity_at DESC, rowid DESC`, {}, conversationOf);
   }
 
   addMessage(record: MessageRecord): boolean {
+    const sealed = storable({
+      id: record.id,
+      conversation: record.conversation,
+      direction: record.direction,
+      sender: record.from,
+      sender_name: record.fromName,
+      sender_device: record.fromDevice,
+      text: record.text,
+      sent_at: record.sentAt,
+      received_at: record.receivedAt,
+    });
     return this.#run(
       `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, state, sent_at, received_at, error,
-         wants_delivered, wants_displayed)
-       VALUES (:id, :conversation, :direction, :from, :fromName, :fromDevice, :text, :state, :sentAt, :receivedAt, :error,
-         :wantsDelivered, :wantsDisplayed)
+         wants_delivered, wants_displayed, seal)
+       VALUES (:id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :state, :sent_at, :received_at, :error,
+         :wantsDelivered, :wantsDisplayed, :seal)
        ON CONFLICT (id, direction) DO NOTHING`,
       {
-        id: record.id,
-        conversation: record.conversation,
-        direction: record.direction,
-        from: record.from,
-        fromName: record.fromName,
-        fromDevice: record.fromDevice,
-        text: record.text,
+        ...sealed,
+        seal: this.#seal.of(sealed),
         state: record.state,
-        sentAt: record.sentAt,
-        receivedAt: record.receivedAt,
         error: record.error === null ? null : JSON.stringify(record.error),
         wantsDelivered: Number(record.wantsDelivered),
         wantsDisplayed: Number(record.wantsDisplayed),
@@ -280,48 +307,48 @@ class LibsqlHistory implements History {
   }
 
   message(id: string, direction?: Direction): MessageRecord | null {
-    const sql = `SELECT * FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1`;
-    return this.#one(sql, { id, direction: direction ?? null }, messageOf);
+    const sql = `SELECT ${messageColumns} FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1`;
+    return this.#one(sql, { id, direction: direction ?? null }, this.#messageOf);
   }
 
   messages(conversation: string, page: { before?: string | undefined; limit: number }): MessageRecord[] {
     const limit = Math.max(0, Math.min(maximumPage, Math.trunc(page.limit)));
     if (page.before === undefined) {
-      const sql = 'SELECT * FROM messages WHERE conversation = :conversation ORDER BY sent_at DESC, seq DESC LIMIT :limit';
-      return this.#all(sql, { conversation, limit }, messageOf).reverse();
+      const sql = `SELECT ${messageColumns} FROM messages WHERE conversation = :conversation ORDER BY sent_at DESC, seq DESC LIMIT :limit`;
+      return this.#all(sql, { conversation, limit }, this.#messageOf).reverse();
     }
-    const sql = `SELECT * FROM messages WHERE conversation = :conversation AND (sent_at, seq) <
+    const sql = `SELECT ${messageColumns} FROM messages WHERE conversation = :conversation AND (sent_at, seq) <
         (SELECT sent_at, seq FROM messages WHERE id = :before AND conversation = :conversation ORDER BY sent_at, seq LIMIT 1)
       ORDER BY sent_at DESC, seq DESC LIMIT :limit`;
-    return this.#all(sql, { conversation, before: page.before, limit }, messageOf).reverse();
+    return this.#all(sql, { conversation, before: page.before, limit }, this.#messageOf).reverse();
   }
 
   messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[] {
     const limit = Math.max(0, Math.min(maximumPage, Math.trunc(page.limit)));
-    const sql = `SELECT * FROM messages WHERE conversation = :conversation AND (sent_at, seq) >
+    const sql = `SELECT ${messageColumns} FROM messages WHERE conversation = :conversation AND (sent_at, seq) >
         (SELECT sent_at, seq FROM messages WHERE id = :after AND conversation = :conversation ORDER BY sent_at DESC, seq DESC LIMIT 1)
       ORDER BY sent_at, seq LIMIT :limit`;
-    return this.#all(sql, { conversation, after: page.after, limit }, messageOf);
+    return this.#all(sql, { conversation, after: page.after, limit }, this.#messageOf);
   }
 
   search(typed: string, slice: { below: number | null; limit: number }): { hits: Hit[]; below: number | null } {
     const query = parseSearch(typed);
     if (query === null) return { hits: [], below: null };
     const hitOf = (row: Row): Hit => {
-      const message = messageOf(row);
+      const message = this.#messageOf(row);
       return { message, snippet: snippetOf(message.text, query) };
     };
     const limit = Math.max(0, Math.min(maximumPage, Math.trunc(slice.limit)));
     const { from, to } = query.sent ?? { from: 0, to: Number.MAX_SAFE_INTEGER };
     const match = matchExpression(query);
     if (match === null) {
-      const sql = 'SELECT * FROM messages WHERE sent_at >= :from AND sent_at < :to ORDER BY sent_at DESC, seq DESC LIMIT :limit';
+      const sql = `SELECT ${messageColumns} FROM messages WHERE sent_at >= :from AND sent_at < :to ORDER BY sent_at DESC, seq DESC LIMIT :limit`;
       return { hits: this.#all(sql, { from, to, limit }, hitOf), below: null };
     }
     const newest = this.#one('SELECT max(seq) AS seq FROM messages', {}, (row) => Number(row.seq)) ?? 0;
     const below = slice.below ?? newest + 1;
     const above = Math.max(0, below - 1 - searchSlice);
-    const sql = `SELECT messages.* FROM message_words CROSS JOIN messages ON messages.seq = message_words.rowid
+    const sql = `SELECT ${messageColumns} FROM message_words CROSS JOIN messages ON messages.seq = message_words.rowid
       WHERE message_words MATCH :match AND message_words.rowid > :above AND message_words.rowid < :below
         AND messages.sent_at >= :from AND messages.sent_at < :to
       ORDER BY message_words.rowid DESC LIMIT :limit`;
@@ -358,10 +385,10 @@ class LibsqlHistory implements History {
   }
 
   undisplayed(conversation: string, upTo: string): MessageRecord[] {
-    const sql = `SELECT * FROM messages WHERE conversation = :conversation AND direction = 'in' AND state = 'received' AND (sent_at, seq) <=
+    const sql = `SELECT ${messageColumns} FROM messages WHERE conversation = :conversation AND direction = 'in' AND state = 'received' AND (sent_at, seq) <=
         (SELECT sent_at, seq FROM messages WHERE id = :upTo AND conversation = :conversation ORDER BY sent_at DESC, seq DESC LIMIT 1)
       ORDER BY sent_at, seq`;
-    return this.#all(sql, { conversation, upTo }, messageOf);
+    return this.#all(sql, { conversation, upTo }, this.#messageOf);
   }
 
   addReceipt(receipt: ReceiptRecord): boolean {
@@ -373,7 +400,7 @@ class LibsqlHistory implements History {
   }
 
   receipts(message: string): ReceiptValue[] {
-    const sql = 'SELECT address, disposition, at FROM receipts WHERE message = :message ORDER BY at, address, disposition';
+    const sql = `SELECT ${receiptColumns} FROM receipts WHERE message = :message ORDER BY at, address, disposition`;
     return this.#all(sql, { message }, (row) => ({
       address: String(row.address),
       disposition: row.disposition as ReceiptValue['disposition'],
@@ -384,14 +411,14 @@ class LibsqlHistory implements History {
   addJob(job: Omit<JobRecord, 'id' | 'attempts'>): JobRecord {
     const { lane, kind, message, payload, nextAt } = job;
     const sql = `INSERT INTO jobs (lane, kind, message, payload, attempts, next_at) VALUES (:lane, :kind, :message, :payload, 0, :nextAt)
-      RETURNING *`;
+      RETURNING ${jobColumns}`;
     const added = this.#one(sql, { lane, kind, message, payload, nextAt }, jobOf);
     if (added === null) throw new AppError('storage/failed', { cause: 'the job was not added' });
     return added;
   }
 
   jobs(): JobRecord[] {
-    return this.#all('SELECT * FROM jobs ORDER BY id', {}, jobOf);
+    return this.#all(`SELECT ${jobColumns} FROM jobs ORDER BY id`, {}, jobOf);
   }
 
   postponeJob(id: number, nextAt: number): void {
@@ -419,6 +446,18 @@ class LibsqlHistory implements History {
     this.#database.close();
   }
 
+  /** A message whose seal does not hold is shown as damaged: its text is never taken for what somebody wrote. */
+  #messageOf = (row: Row): MessageRecord => {
+    const message = messageOf(row);
+    if (this.#seal.holds(row as SealedRow, row.seal)) return message;
+    const seq = Number(row.seq);
+    if (!this.#damaged.has(seq)) {
+      this.#damaged.add(seq);
+      this.#log.error('a message in the history is damaged', { id: message.id, damagedSoFar: this.#damaged.size });
+    }
+    return { ...message, text: '', isDamaged: true };
+  };
+
   /** True when a row changed. */
   #run(sql: string, values: Record<string, Bound>): boolean {
     return this.#translated(() => this.#statement(sql).run(bindable(values)).changes > 0);
@@ -429,7 +468,7 @@ class LibsqlHistory implements History {
   }
 
   #all<T>(sql: string, values: Record<string, Bound>, decode: (row: Row) => T): T[] {
-    return this.#translated(() => (this.#statement(sql).all(bindable(values)) as Row[]).map(decode));
+    return this.#translated(() => (this.#statement(sql).all(bindable(values)) as RawRow[]).map((row) => decode(readable(row))));
   }
 
   #execute(sql: string): void {

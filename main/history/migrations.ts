@@ -87,7 +87,13 @@ export const migrations: readonly string[] = [
      INSERT INTO message_words (message_words, rowid, text, sender)
        VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
    END;`,
+
+  // 3: what shows that a message is still as it was written; see seal.ts.
+  `ALTER TABLE messages ADD COLUMN seal TEXT NOT NULL DEFAULT ''`,
 ];
+
+/** The version from which on messages are sealed. */
+export const sealedVersion = 3;
 
 /** Where the copy of `file` as it was at `version` stands. It is encrypted with the same key. */
 export function copyBefore(file: string, version: number): string {
@@ -96,9 +102,15 @@ export function copyBefore(file: string, version: number): string {
 
 /**
  * Brings the open `database` to the newest version of `steps`. Throws AppError('storage/unreadable') for a file that a newer
- * Chorus has written; anything SQLite throws passes through.
+ * Chorus has written; anything SQLite throws passes through. `raised` does what SQL cannot, inside the transaction of its step.
  */
-export function migrate(database: Database, file: string, log: Logger, steps: readonly string[] = migrations): void {
+export function migrate(
+  database: Database,
+  file: string,
+  log: Logger,
+  steps: readonly string[] = migrations,
+  raised: (version: number) => void = () => undefined,
+): void {
   const version = readVersion(database);
   if (version > steps.length) {
     const cause = `the history has schema version ${version}, this program knows ${steps.length}`;
@@ -110,6 +122,7 @@ export function migrate(database: Database, file: string, log: Logger, steps: re
     database.exec('BEGIN IMMEDIATE');
     try {
       database.exec(step);
+      raised(index + 1);
       database.exec(`PRAGMA user_version = ${index + 1}`);
       database.exec('COMMIT');
     } catch (error) {

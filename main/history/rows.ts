@@ -6,6 +6,38 @@ import type { ConversationRecord, Direction, JobRecord, MessageRecord } from './
 /** What may be bound to a parameter; see `bindable`. */
 export type Bound = string | number | null;
 export type Row = Record<string, string | number | null>;
+/** As the driver gives it: texts as octets, see `octets`. */
+export type RawRow = Record<string, string | number | null | ArrayBuffer>;
+
+/**
+ * Texts are read as octets: the driver ends the whole process at a text that is no UTF-8, and a byte that was flipped in the file
+ * makes just such texts.
+ */
+function octets(table: string, texts: readonly string[], numbers: readonly string[]): string {
+  return [...texts.map((name) => `CAST(${table}.${name} AS BLOB) AS ${name}`), ...numbers.map((name) => `${table}.${name}`)].join(', ');
+}
+
+export const messageColumns = octets(
+  'messages',
+  ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'state', 'error', 'seal'],
+  ['seq', 'sent_at', 'received_at', 'wants_delivered', 'wants_displayed'],
+);
+export const conversationColumns = octets(
+  'conversations',
+  ['id', 'kind', 'peer', 'subject', 'people', 'conversation_id', 'contribution_id', 'focus', 'continues', 'continued_by'],
+  ['joined', 'created_at', 'activity_at'],
+);
+export const jobColumns = octets('jobs', ['lane', 'kind', 'message', 'payload'], ['id', 'attempts', 'next_at']);
+export const receiptColumns = octets('receipts', ['address', 'disposition'], ['at']);
+
+/** The row with its texts as texts; octets that are no UTF-8 become U+FFFD. */
+export function readable(row: RawRow): Row {
+  const made: Row = {};
+  for (const [name, value] of Object.entries(row)) {
+    made[name] = typeof value === 'object' && value !== null ? Buffer.from(value).toString('utf8') : value;
+  }
+  return made;
+}
 
 /**
  * U+0000 ends a text for the driver, so what followed it would be lost silently; U+FFFD keeps the rest. A boolean would end the
@@ -17,9 +49,18 @@ export function bindable(values: Record<string, Bound>): Record<string, Bound> {
     if (value !== null && typeof value !== 'string' && typeof value !== 'number') {
       throw new AppError('storage/failed', { cause: `${name} is of type ${typeof value}` });
     }
-    bound[name] = typeof value === 'string' && value.includes('\u0000') ? value.replaceAll('\u0000', '\ufffd') : value;
+    bound[name] = storableValue(value);
   }
   return bound;
+}
+
+/** The values as they will be read again. */
+export function storable<T extends Record<string, Bound>>(values: T): Record<keyof T, Bound> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, storableValue(value)])) as Record<keyof T, Bound>;
+}
+
+function storableValue(value: Bound): Bound {
+  return typeof value === 'string' && value.includes('\u0000') ? value.replaceAll('\u0000', '\ufffd') : value;
 }
 
 function textOrNull(value: Row[string] | undefined): string | null {

@@ -50,9 +50,15 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
         data-from={message.from}
       >
         {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : firstName(sender)}: </span>}
-        <span className="said-text" dir="auto">
-          {message.text}
-        </span>
+        {message.damaged === true ? (
+          <span className="said-text damaged" data-testid="message-damaged">
+            {words.message.damaged}
+          </span>
+        ) : (
+          <span className="said-text" dir="auto">
+            {message.text}
+          </span>
+        )}
         {meta || via !== null ? (
           <span className="meta">
             {via === null ? null : (

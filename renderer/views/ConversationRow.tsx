@@ -89,7 +89,7 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
   }
   if (last === null) return <span className="last cut">{conversation.kind === 'group' ? words.me.newGroup : ''}</span>;
   const sender = last.direction === 'out' ? words.you : firstName({ address: last.from, name: last.fromName });
-  const text = last.text.replaceAll(/\s+/g, ' ');
+  const text = last.damaged === true ? words.message.damaged : last.text.replaceAll(/\s+/g, ' ');
   return (
     <>
       <span className="last cut">{conversation.kind === 'group' ? words.me.from(sender, text) : text}</span>

@@ -1,0 +1,60 @@
+/**
+ * The seal of a message row. The file's cipher (aes256cbc) is not authenticated: whoever changes a byte of it changes what is read,
+ * unnoticed. So each message carries an HMAC over what never changes of it; a row whose seal does not hold is damaged, by whatever.
+ * What changes in a message's life, its state and its error, is not under the seal.
+ */
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import type { Database } from 'libsql';
+import { messageColumns, type RawRow, readable } from './rows';
+
+/** 128 bits: nobody finds another text for a seal, and a row stays small. */
+const sealBytes = 16;
+/** Rows sealed by one statement while an older history is brought up to date. */
+const batch = 1000;
+
+/** The sealed columns, in the order in which they go into the seal. */
+const columns = ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'sent_at', 'received_at'] as const;
+export type SealedRow = Readonly<Record<(typeof columns)[number], string | number | null>>;
+
+export class Seal {
+  readonly #key: Uint8Array;
+
+  /** `key` is the history's own, hex; the seal's is derived from it. */
+  constructor(key: string) {
+    this.#key = new Uint8Array(hkdfSync('sha256', Buffer.from(key, 'hex'), '', 'chorus history row', 32));
+  }
+
+  /** Values as they are stored: what a text loses on its way into the file must be lost before. */
+  of(row: SealedRow): string {
+    return this.#digest(row).toString('base64');
+  }
+
+  holds(row: SealedRow, seal: unknown): boolean {
+    const said = Buffer.from(typeof seal === 'string' ? seal : '', 'base64');
+    return said.length === sealBytes && timingSafeEqual(said, this.#digest(row));
+  }
+
+  /** Seals every message of an older history. */
+  sealAll(database: Database): void {
+    const page = database.prepare(`SELECT ${messageColumns} FROM messages WHERE seq > ? ORDER BY seq LIMIT ${batch}`);
+    const update = database.prepare('UPDATE messages SET seal = ? WHERE seq = ?');
+    for (let last = 0; ; ) {
+      const rows = (page.all([last]) as RawRow[]).map(readable);
+      for (const row of rows) update.run([this.of(row as SealedRow), Number(row.seq)]);
+      const end = rows[rows.length - 1];
+      if (end === undefined) return;
+      last = Number(end.seq);
+    }
+  }
+
+  /** Every value stands with its kind and its length, so that no two rows give the same octets. */
+  #digest(row: SealedRow): Buffer {
+    let all = '';
+    for (const name of columns) {
+      const value = row[name];
+      const text = value === null ? '' : String(value);
+      all += `${value === null ? 'n' : 's'}${text.length}:${text}`;
+    }
+    return createHmac('sha256', this.#key).update(all, 'utf8').digest().subarray(0, sealBytes);
+  }
+}
