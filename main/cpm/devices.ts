@@ -65,7 +65,7 @@ interface Entry {
 export interface DeviceListDeps {
   clock: Clock;
   log: Logger;
-  registration: Pick<Registration, 'state' | 'onState' | 'bindings' | 'contact' | 'register' | 'halt'>;
+  registration: Pick<Registration, 'state' | 'onState' | 'bindings' | 'contact' | 'expires' | 'icsis' | 'pubGruu' | 'register' | 'halt'>;
   subscribe(): RegistrationSubscription;
   self: { aor: string; instanceId: string; deviceName(): string };
   /** The list, or the duplicate, is another than before. */
@@ -194,6 +194,18 @@ export class DeviceList implements Disposable {
         return [key, entry];
       }),
     );
+    this.#listSelf();
+  }
+
+  /** A registrar that answers 200 and does not list this device (against RFC 3261 section 10.3) has registered it all the same. */
+  #listSelf(): void {
+    const { contact, expires, icsis, pubGruu } = this.#deps.registration;
+    const key = contact === null ? null : contactKey(contact);
+    if (contact === null || key === null || expires === null || this.#entries.has(key)) return;
+    if ([...this.#entries.values()].some((entry) => this.#isOwnInstance(entry.instanceId))) return;
+    const { instanceId, deviceName } = this.#deps.self;
+    const rest = { id: null, toldAt: this.#listedAt, state: 'active', lastEvent: null } as const;
+    this.#entries.set(key, { contact, instanceId, name: deviceName(), expires, icsis, pubGruu, ...rest });
   }
 
   #learnOwnContacts(isNewFlow: boolean): void {

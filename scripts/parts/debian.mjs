@@ -22,7 +22,7 @@ export const windowPackages = [
 export const displayPackages = ['xvfb'];
 /** What unpacks the runtime of the npm registry. */
 export const unpackPackages = ['unzip'];
-/** What the tests hold Chorus against: a real SIP/IP core, a reader of captured packets, and a browser for the window alone. */
+/** What the tests hold Chorus against: a real SIP/IP core, a player of odd registrars, a reader of captured packets, and a browser for the window alone. */
 export const judgePackages = [
   'kamailio',
   'kamailio-outbound-modules',
@@ -35,6 +35,7 @@ export const judgePackages = [
   'sqlite3',
   'openssl',
   'tshark',
+  'sip-tester',
   'chromium',
 ];
 

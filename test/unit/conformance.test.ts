@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 const requirementCount = 80;
 const statuses = ['proven', 'partly', 'not yet'];
-const peers = ['embedded', 'Kamailio', 'scripted', 'windows', 'unit'];
+const peers = ['embedded', 'Kamailio', 'SIPp', 'scripted', 'windows', 'unit'];
 
 interface Title {
   file: string;

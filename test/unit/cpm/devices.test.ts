@@ -57,6 +57,9 @@ class Double {
   state: RegistrationState = 'offline';
   bindings: Binding[] = [];
   contact: string | null = null;
+  expires: number | null = null;
+  readonly icsis = [ICSI.session];
+  readonly pubGruu = null;
   registers = 0;
   halted: AppError | null = null;
   signedOut = 0;
@@ -102,6 +105,7 @@ class Double {
   registered(bindings: Binding[], at = HERE): void {
     this.bindings = bindings;
     this.contact = at;
+    this.expires = 600;
     this.state = 'registered';
     this.onState.emit('registered');
   }
@@ -142,6 +146,21 @@ describe('the devices of one’s own address', () => {
     expect(own).toMatchObject({ instanceId: LAPTOP, self: true, name: 'My laptop', state: 'active', lastEvent: null });
     expect(other).toMatchObject({ instanceId: TABLET, self: false, name: 'Tablet', capabilities: ['session', 'pager'] });
     expect(other?.expiresAt).toBe(lab.clock.now() + 100_000);
+  });
+
+  it('have this one among them also where the registrar does not list it, until it signs off', () => {
+    lab.registered([binding(THERE, TABLET)]);
+    expect(lab.list.values).toMatchObject([
+      { instanceId: LAPTOP, self: true, contact: HERE, expires: 600, capabilities: ['session'], duplicate: null },
+      { instanceId: TABLET, self: false },
+    ]);
+    lab.registered([binding(HERE, LAPTOP)]);
+    expect(lab.list.values).toHaveLength(1);
+    lab.bindings = [];
+    lab.contact = null;
+    lab.state = 'offline';
+    lab.onState.emit('offline');
+    expect(lab.list.values).toEqual([]);
   });
 
   it('R24 R75: a new name, ability or registration of another device is known with the event, without asking', () => {

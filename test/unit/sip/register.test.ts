@@ -196,6 +196,21 @@ describe('the own binding in the 200', () => {
     expect(lab.client.registration.pubGruu).toBe(GRUU);
   });
 
+  it.each([
+    ['without quotes', `pub-gruu=${GRUU}`, GRUU, null],
+    ['in brackets without quotes', `temp-gruu=<sip:t.1@lab.test;gr>;pub-gruu="<${GRUU}>"`, GRUU, 'sip:t.1@lab.test;gr'],
+    ['both without quotes: the second has lost what makes it one', `pub-gruu=${GRUU};temp-gruu=sip:t.1@lab.test;gr`, GRUU, null],
+    ['that is none, but the address of all devices', 'pub-gruu="sip:alice@lab.test";temp-gruu="mailto:alice@lab.test;gr"', null, null],
+  ])('has a GRUU %s', async (_how, params, pubGruu, tempGruu) => {
+    const lab = memoryLab();
+    lab.server.onRequest = (request, server) => {
+      const { uri } = contactOf(request);
+      server.reply(request, { status: 200, headers: [`Contact: <${uri}>;+sip.instance="<${INSTANCE}>";${params};expires=600`] });
+    };
+    await lab.client.registration.register();
+    expect(lab.client.registration).toMatchObject({ pubGruu, tempGruu, expires: 600 });
+  });
+
   it('without any instance it is found by its own address', async () => {
     const lab = memoryLab();
     const foreign = 'Contact: <sip:alice@127.0.0.1:5999;transport=tcp>;expires=5';
