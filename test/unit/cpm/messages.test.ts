@@ -117,6 +117,25 @@ describe('sending', () => {
     expect(lab.messenger.messages(conversation, {}, 50).map((one) => one.message)).toEqual([sent.message]);
   });
 
+  it('never sends or finds a message that was damaged on the disk', async () => {
+    const read = lab.history.message.bind(lab.history);
+    lab.history.message = (id, direction) => {
+      const record = read(id, direction);
+      return record === null ? null : { ...record, text: '', isDamaged: true };
+    };
+    const { message } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    await lab.settle();
+    expect(lab.invites).toHaveLength(0);
+    expect(lab.stateOf(message)).toBe('failed');
+    const slice = lab.history.search.bind(lab.history);
+    expect(await lab.messenger.search('hello', 10)).toHaveLength(1);
+    lab.history.search = (typed, place) => {
+      const found = slice(typed, place);
+      return { ...found, hits: found.hits.map((hit) => ({ ...hit, message: { ...hit.message, isDamaged: true as const } })) };
+    };
+    expect(await lab.messenger.search('hello', 10)).toEqual([]);
+  });
+
   it('knows which errors pass by themselves', () => {
     const rejected = (status: number) => new AppError('sip/rejected', { status });
     expect(remedyFor(rejected(503), 1, true)).toBe('again');
