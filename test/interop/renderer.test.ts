@@ -327,6 +327,16 @@ describe('the window in a browser', () => {
         .locator(id('message'), { hasText: text })
         .first()
         .evaluate((bubble) => Math.round(bubble.getBoundingClientRect().top));
+    /** What is read once it has been the same for ten frames: a wheel's scrolling and the measuring of new rows take some. */
+    const still = async (read: () => Promise<number>): Promise<number> => {
+      let [last, frames] = [await read(), 0];
+      while (frames < 10) {
+        await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+        const now = await read();
+        [last, frames] = now === last ? [last, frames + 1] : [now, 0];
+      }
+      return last;
+    };
     await expect.poll(distance).toBeLessThan(2);
     const say = (text: string, isOwn: boolean) =>
       emit({
@@ -339,7 +349,8 @@ describe('the window in a browser', () => {
 
     await page.hover(id('stream'));
     await page.mouse.wheel(0, -900);
-    await page.waitForTimeout(300);
+    await expect.poll(distance).toBeGreaterThan(500);
+    await still(distance);
     const [seen = ''] = await page
       .locator(id('message'))
       .evaluateAll((all) =>
@@ -347,18 +358,17 @@ describe('the window in a browser', () => {
           .filter((bubble) => bubble.getBoundingClientRect().top > 150)
           .map((bubble) => /Message number \d+\./.exec(bubble.textContent ?? '')?.[0] ?? ''),
       );
-    const before = await top(seen);
+    const before = await still(() => top(seen));
     await say('While you read above', false);
-    await page.waitForTimeout(200);
-    expect(await top(seen)).toBe(before);
-    expect(await page.textContent(id('to-newest'))).toContain('1 new message');
+    await expect.poll(() => page.textContent(id('to-newest'))).toContain('1 new message');
+    expect(await still(() => top(seen))).toBe(before);
 
     for (let step = 0; step < 40 && (await calls('messages')).length < 2; step += 1) {
       await page.mouse.wheel(0, -200);
-      await page.waitForTimeout(60);
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     }
     expect((await calls('messages')).length).toBeGreaterThan(1);
-    await page.waitForTimeout(400);
+    await still(distance);
     const rows = await page
       .locator(id('message'))
       .evaluateAll((all) =>
