@@ -100,7 +100,7 @@ describe('by keyboard alone', () => {
     await keys('Control+k');
     await expect(alice.at('search')).toBeFocused();
     await page.keyboard.type('second line');
-    await expect(alice.at('conversation')).toHaveCount(1);
+    await expect(alice.at('found-message')).toHaveCount(1);
     await page.keyboard.type(' and nothing else');
     await expect(alice.at('nothing-found')).toBeVisible();
     await keys('Escape');
