@@ -2,8 +2,6 @@
  * The composition root: the one file that knows every part. It opens the profile (settings, identity, history), signs in, and answers the
  * contract's calls. The window and the headless client are two doors to the object that it makes.
  */
-import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { AccountValue, AppEvent, AppEventBody, CloneValue, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
 import { Account, type Credentials, type SignInWay } from './account';
 import { type Clock, type Disposable, drop, Emitter, type Logger, setListenerErrorReporter, systemClock } from './base';
@@ -11,15 +9,18 @@ import type { Handlers } from './calls';
 import { defaultPage } from './cpm/messenger';
 import { defaultExpiresSeconds, newCredentials, outboundProxy, parseOwnAddress } from './credentials';
 import { AppError, toAppError } from './errors';
-import { type History, openHistory } from './history/history';
-import { lockProfile } from './history/profile-lock';
 import { cleanDeviceName } from './identity/device-name';
-import { type Identity, openIdentity } from './identity/instance-id';
+import { openProfile, type Profile } from './profile';
 import { nickname } from './protocol/instance-urn';
 import type { WireTap } from './protocol/wire-record';
-import { defaultPreferences, newHistoryKey, type OpenKeyValueFile, type SecretBox, Settings, translateFileError } from './settings';
+import { defaultPreferences, type OpenKeyValueFile, type SecretBox, translateFileError } from './settings';
 import { watchNetwork } from './sip/network-watch';
 import { TryNetwork, tryPassword, tryPeople } from './try-network';
+
+const secretsInFile: WarningValue = {
+  code: 'secrets-in-file',
+  text: 'This computer offers no keychain. Your password and your messages are encrypted with a key that lies in a file only your account can read.',
+};
 
 /** How long `quit` may take before the process goes anyway. */
 export const quitLimitMs = 3_000;
@@ -66,15 +67,6 @@ export async function createApp(options: AppOptions): Promise<App> {
   return app;
 }
 
-/** What is open once the profile could be read. */
-interface Profile {
-  lock: Disposable;
-  settings: Settings;
-  secrets: SecretBox;
-  history: History;
-  identity: Identity;
-}
-
 class ChorusApp implements App {
   readonly onEvent = new Emitter<AppEvent>();
   readonly handlers: Handlers;
@@ -110,7 +102,10 @@ class ChorusApp implements App {
 
   async open(): Promise<void> {
     try {
-      this.#profile = this.#openProfile();
+      const { dataDir, open, secrets, given } = this.#options;
+      this.#profile = openProfile({ dataDir, open, secrets, clock: this.#clock, log: this.#log, instanceUrn: given?.instanceUrn ?? null });
+      // Whoever hands the account in has the password in the open anyway.
+      if (this.#profile.secrets.backend === 'file' && given === undefined) this.#warnings.push(secretsInFile);
     } catch (error) {
       this.#fatal = toAppError(error);
       this.#log.error('the profile cannot be opened', { error: this.#fatal.message });
@@ -150,43 +145,6 @@ class ChorusApp implements App {
   }
 
   // ---------------------------------------------------------------- the profile
-
-  #openProfile(): Profile {
-    const { dataDir, open, given } = this.#options;
-    try {
-      mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    } catch (error) {
-      throw translateFileError(error, dataDir);
-    }
-    const lock = lockProfile(dataDir);
-    try {
-      const settings = new Settings(open);
-      const secrets = this.#options.secrets();
-      if (secrets.backend === 'file' && given === undefined) {
-        this.#warnings.push({
-          code: 'secrets-in-file',
-          text: 'This computer offers no keychain. Your password and your messages are encrypted with a key that lies in a file only your account can read.',
-        });
-      }
-      const identity = openIdentity({
-        open,
-        dataDir,
-        clock: this.#clock,
-        log: this.#log,
-        expected: settings.account?.instanceId ?? null,
-        given: given?.instanceUrn ?? null,
-      });
-      const { account } = settings;
-      if (account !== null && account.instanceId !== identity.instanceId)
-        settings.account = { ...account, instanceId: identity.instanceId };
-      const file = join(dataDir, 'history.db');
-      const history = openHistory({ file, key: historyKey(settings, secrets, file), log: this.#log });
-      return { lock, settings, secrets, history, identity };
-    } catch (error) {
-      lock.dispose();
-      throw error;
-    }
-  }
 
   /** Signs in with the stored account. The registration's state tells how it goes; it goes on by itself. */
   async #resume(profile: Profile): Promise<void> {
@@ -579,21 +537,6 @@ class ChorusApp implements App {
 function mapSecrets(way: SignInWay, map: (secret: string) => string): SignInWay {
   const each = (secret: string | null) => (secret === null ? null : map(secret));
   return { ...way, sim: way.sim === null ? null : { k: map(way.sim.k), op: each(way.sim.op), opc: each(way.sim.opc) } };
-}
-
-/** The history's key: made at the first start and protected like a password. Never made for a history that is already there. */
-function historyKey(settings: Settings, secrets: SecretBox, historyFile: string): string {
-  const stored = settings.historyKey;
-  if (stored !== null) return secrets.reveal(stored.protected);
-  if (existsSync(historyFile))
-    throw new AppError('storage/unreadable', { cause: `settings.json: the key of ${historyFile} is gone` }, 'user');
-  const key = newHistoryKey();
-  try {
-    settings.historyKey = { protected: secrets.protect(key), backend: secrets.backend };
-  } catch (error) {
-    throw translateFileError(error, 'settings.json');
-  }
-  return key;
 }
 
 function translateStoreError(error: unknown): AppError {

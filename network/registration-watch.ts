@@ -17,7 +17,7 @@ import { addressTarget } from './proxy';
 import type { SipServer, Target } from './sip-server';
 import type { ServerTransaction } from './transaction';
 
-/** LAB: what a subscription is asked for, seconds: longer than any registration (cpm-wire: 600000). */
+/** LAB: what a subscription is asked for, seconds: longer than any registration (TS 24.229 asks for 600000). */
 export const WATCH_SECONDS = 600_000;
 /** TS 24.229 5.4.2.1: refreshed this long before it ends, or at half time when it is shorter than twice that; seconds. */
 export const WATCH_REFRESH_BEFORE_SECONDS = 600;

@@ -236,7 +236,7 @@ export class SipClient implements Disposable {
     return identities.find((identity) => /^sips?:/i.test(identity)) ?? this.#account.aor;
   }
 
-  /** Own address or alias, own GRUUs, or the address of the flow; the GRUU of another device is not ours (cpm-wire 1.14). */
+  /** Own address or alias, own GRUUs, or the address of the flow; the GRUU of another device is not ours. */
   #isTarget(text: string): boolean {
     const uri = parseUri(text);
     const key = addressKey(text);

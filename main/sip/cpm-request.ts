@@ -1,4 +1,4 @@
-/** What every CPM request carries besides plain SIP (cpm-wire 4.1, 5.2): who asks, from which device, for which service, in which conversation. */
+/** What every CPM request carries besides plain SIP: who asks, from which device, for which service, in which conversation. */
 import { cpmHeader } from '../protocol/cpm-headers';
 import { acceptContact, ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../protocol/feature-tags';
 import { parseInstance } from '../protocol/instance-urn';

@@ -37,7 +37,7 @@ import { headerLine, type WireMessage } from './wire-message';
 
 /** LAB: how long to wait for the end of an INVITE after its CANCEL, and for the answer to a BYE (64*T1). */
 export const END_TIMEOUT_MS = 32_000;
-/** LAB: an invitation that nobody answers for so long is refused with 486 (cpm-wire 4.2); the caller's proxies give up then too. */
+/** LAB: an invitation that nobody answers for so long is refused with 486; the caller's proxies give up then too. */
 export const RING_LIMIT_MS = 180_000;
 
 export type SipSessionState = 'inviting' | 'ringing' | 'incoming' | 'accepting' | 'established' | 'ended';
@@ -440,7 +440,7 @@ export class IncomingSession extends Session implements IncomingInvite {
     return new AppError('sip/rejected', detail);
   }
 
-  /** The answer names the session that it answers (cpm-wire 5.4). */
+  /** The answer names the session that it answers. */
   #echo(): string[] {
     const { conversationId, contributionId } = this.headers;
     const lines: string[] = [];

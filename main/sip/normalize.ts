@@ -103,7 +103,7 @@ export class Normalizer {
     const inDialog = tagOf(message.first('to')) !== null;
     if (!inDialog && !this.#options.isTarget(uri)) return answer(404, 'Not Found');
     if (!inDialog && this.#options.isOwnCall(message.first('call-id') ?? '')) return answer(482, 'Loop Detected');
-    // A request for one device that reached another (cpm-wire 1.14): any method, 486.
+    // A request for one device that reached another: any method, 486.
     if (this.#namesAnotherInstance(message)) return answer(486, 'Busy Here');
     const required = message.list('require').filter((option) => !SUPPORTED_OPTIONS.some((known) => known === option.toLowerCase()));
     if (required.length > 0) return answer(420, 'Bad Extension', [headerLine('Unsupported', required.join(', '))]);

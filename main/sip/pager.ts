@@ -1,4 +1,4 @@
-/** Pager messages: one SIP MESSAGE outside a dialog, in either direction (RFC 3428, cpm-wire 6.1). */
+/** Pager messages: one SIP MESSAGE outside a dialog, in either direction (RFC 3428). */
 import type { IncomingMessageRequest, IncomingResponse } from 'sip.js/lib/core/index.js';
 import {
   type CpmHeaders,

@@ -1,5 +1,5 @@
 /**
- * One REGISTER brought to its final answer, whatever odd answers come before it (cpm-wire 2.3):
+ * One REGISTER brought to its final answer, whatever odd answers come before it (RFC 3261 section 10.2):
  *
  *   REGISTER --401, 407--> with credentials          (auth.ts says how often)
  *            --423-------> with Min-Expires, remembered

@@ -42,7 +42,7 @@ export const UNREGISTER_TIMEOUT_MS = 2_000;
 export const REGISTER_TIMEOUT_MS = 32_000;
 /** TS 24.229 5.1.1.4: up to here a registration is refreshed at half time, above 600 s before it ends. */
 export const HALF_TIME_LIMIT_SECONDS = 1_200;
-/** Characters of a device name on the wire (cpm-wire 2.1.1). */
+/** Characters of a device name on the wire. */
 export const MAX_DEVICE_NAME_CHARACTERS = 64;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -225,7 +225,7 @@ export class RegistrationMachine implements Registration, Disposable {
     return this.#tellChange();
   }
 
-  /** RFC 3840 section 5, cpm-wire 2.6: a change of name or capabilities is another REGISTER of the same binding. */
+  /** RFC 3840 section 5, RFC 3261 section 10.2: a change of name or capabilities is another REGISTER of the same binding. */
   async #tellChange(): Promise<void> {
     if (!this.usable) return;
     // A refresh under way may still carry what was.

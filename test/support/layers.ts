@@ -46,11 +46,13 @@ export const layers: readonly Layer[] = [
   { path: 'main/account', values: [...ground, ...parts], types: ['preload/contract'] },
   { path: 'main/credentials', values: ['main/errors', 'main/identity', 'main/protocol'], types: ['main/account'] },
   { path: 'main/try-network', values: [...ground, 'network'], types: ['preload/contract'], node: true },
+  { path: 'main/profile', values: [...ground, 'main/history', 'main/identity', 'main/settings'], node: true },
   {
     path: 'main/app',
     values: [
       ...ground,
       ...parts,
+      'main/profile',
       'main/account',
       'main/calls',
       'main/credentials',
