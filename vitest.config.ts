@@ -1,7 +1,13 @@
 import type { ViteUserConfig } from 'vitest/config';
 
 const project = (name: string, limits: { testTimeout: number; hookTimeout: number; fileParallelism: boolean }) => ({
-  test: { name, include: [`test/${name}/**/*.test.{ts,tsx}`], environment: 'node' as const, ...limits },
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.{ts,tsx}`],
+    environment: 'node' as const,
+    expect: { poll: { timeout: 15_000 } },
+    ...limits,
+  },
 });
 
 /**

@@ -17,7 +17,7 @@ import { type Clock, type NetworkLog, systemClock } from './clock';
 import { Destinations, type Refusal, type ServiceRoute } from './destinations';
 import { Directory, type Subscriber, type SubscriberOptions } from './directory';
 import { type FaultRule, Faults } from './faults';
-import { uriOf } from './header-value';
+import { isForeign, uriOf } from './header-value';
 import { assertIdentity, claimant } from './identity';
 import type { SipRequest } from './message';
 import { addressTarget, type Branch, forward, prepareForward } from './proxy';
@@ -392,6 +392,12 @@ class SipCore implements Core {
       request.remove('P-Served-User');
       if (isRegistrationSubscribe(request) && !request.has('route')) {
         this.#watch(transaction, request, null);
+        return;
+      }
+      // A group asks somebody outside of CPM for the one who wanted them in it, whose Participating Function finds the gateway (R3).
+      const asker = visit === undefined && isForeign(request.uri) ? this.#directory.find(uriOf(request.get('referred-by') ?? '')) : null;
+      if (asker !== null && this.#participating !== null) {
+        this.#visit(transaction, request, this.#participating, 'originating', asker);
         return;
       }
       const skip = visit?.stage === 'terminating' || own.some((uri) => routeParam(uri, 'stage') === 'deliver');

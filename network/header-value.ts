@@ -3,6 +3,7 @@
  * CSeq, and the outer shape of an address. Nothing here keeps state, and nothing throws.
  */
 import { malformed, type Parsed, parsed } from '../main/protocol/parsed';
+import { parseUri } from '../main/protocol/uri';
 
 /** RFC 3261 section 25.1: token. */
 export const TOKEN = /^[A-Za-z0-9\-.!%*_+`'~]+$/;
@@ -151,4 +152,10 @@ export function hostPort(uri: string): { host: string; port: number | null } | n
   if (match === null) return null;
   const port = match[2] === undefined ? null : Number(match[2]);
   return port !== null && port > 65_535 ? null : { host: (match[1] ?? '').toLowerCase(), port };
+}
+
+/** True for people outside of SIP: mailto:, wv: and their like. */
+export function isForeign(text: string): boolean {
+  const uri = parseUri(text);
+  return uri.ok && uri.value.scheme === 'other';
 }

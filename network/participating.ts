@@ -11,7 +11,7 @@ import { parseInstance, sameInstance } from '../main/protocol/instance-urn';
 import { addressKey, parseNameAddr, parseUri } from '../main/protocol/uri';
 import { assertedIdentity } from './asserted-identity';
 import type { NetworkLog } from './clock';
-import { paramOf, uriOf } from './header-value';
+import { isForeign, paramOf, uriOf } from './header-value';
 import type { SipRequest } from './message';
 import { addressTarget, forward, nextHop, prepareForward } from './proxy';
 import { RegistrationWatch } from './registration-watch';
@@ -135,7 +135,7 @@ export class ParticipatingFunction {
   #originating(served: string, request: SipRequest): { status: number; warning: string } | null {
     const status = this.policy.decide(served, 'orig', request.uri);
     if (status !== null) return { status, warning: 'Not allowed by the policy of the sender' };
-    const spoof = this.#spoof(served, request.get('contact'));
+    const spoof = this.#spoof(served, request);
     return spoof === null ? null : { status: 403, warning: spoof };
   }
 
@@ -150,11 +150,13 @@ export class ParticipatingFunction {
   }
 
   /** What is wrong with the device that a Contact names, or null. What cannot be known passes (a temporary GRUU hides its owner). */
-  #spoof(served: string, contact: string | null): string | null {
+  #spoof(served: string, request: SipRequest): string | null {
+    const contact = request.get('contact');
     const value = contact === null ? null : parseNameAddr(contact);
     if (value === null || !value.ok) return null;
     // Whom a focus speaks for stands in its Referred-By, and devices believe that: none of them may pass for one.
-    if (value.value.params.has('isfocus')) return 'Only a Controlling Function is a focus';
+    // Somebody outside of CPM believes nothing of the kind, and is asked into a group by its focus.
+    if (value.value.params.has('isfocus')) return isForeign(request.uri) ? null : 'Only a Controlling Function is a focus';
     const uri = parseUri(value.value.uri);
     const gruu = uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' ? (uri.value.params.get('gr') ?? null) : null;
     if (gruu !== null && addressKey(value.value.uri) !== served) return 'The GRUU is of somebody else';
@@ -189,10 +191,4 @@ function servedUser(request: SipRequest): { address: string; sescase: SessionCas
   if (value === null || (sescase !== 'orig' && sescase !== 'term')) return null;
   const address = addressKey(uriOf(value));
   return address === null ? null : { address, sescase };
-}
-
-/** True for people outside of SIP: mailto:, wv: and their like. */
-function isForeign(text: string): boolean {
-  const uri = parseUri(text);
-  return uri.ok && uri.value.scheme === 'other';
 }

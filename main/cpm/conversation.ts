@@ -11,7 +11,7 @@
  */
 import type { ConversationValue, MessageState, MessageValue, PersonValue, SearchHitValue, SessionState } from '../../preload/contract';
 import type { ConversationRecord, Hit, MessageRecord } from '../history/history';
-import { addressKey, parseUri } from '../protocol/uri';
+import { correspondentKey, parseUri } from '../protocol/uri';
 
 const nextStates: Record<MessageState, readonly MessageState[]> = {
   queued: ['sending', 'failed', 'sent', 'delivered', 'displayed'],
@@ -86,7 +86,7 @@ export function searchHitValue({ message, snippet }: Hit): SearchHitValue {
 
 /** A person by address, with the best name at hand: what the network said, else what we knew, else the user part of the address. */
 export function person(address: string, said: string | null, known: readonly PersonValue[] = []): PersonValue {
-  const key = addressKey(address) ?? address;
+  const key = correspondentKey(address) ?? address;
   const name = said?.trim() || known.find((candidate) => candidate.address === key)?.name || nameFromAddress(key);
   return { address: key, name };
 }
@@ -95,7 +95,7 @@ function nameFromAddress(address: string): string {
   const uri = parseUri(address);
   if (!uri.ok) return address;
   if (uri.value.scheme === 'tel') return uri.value.number;
-  if (uri.value.scheme === 'other') return address;
+  if (uri.value.scheme === 'other') return address.replace(/^mailto:/, '');
   return uri.value.user ?? uri.value.host;
 }
 

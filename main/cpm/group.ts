@@ -16,7 +16,7 @@ import type { ConversationRecord } from '../history/history';
 import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../protocol/conference-info';
 import { ICSI } from '../protocol/feature-tags';
 import { encodeReplacingEntry, encodeResourceLists, parseResourceLists, type ResourceEntryDraft } from '../protocol/resource-lists';
-import { addressKey } from '../protocol/uri';
+import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
 import { person } from './conversation';
@@ -407,7 +407,7 @@ export class Groups {
 function invitedPeople(people: readonly string[], present: readonly string[], known: readonly PersonValue[]): PersonValue[] {
   const invited = new Map<string, PersonValue>();
   for (const address of people) {
-    const key = addressKey(address);
+    const key = correspondentKey(address);
     if (key === null) throw new AppError('account/bad-address', { cause: address }, 'user');
     if (!present.includes(key)) invited.set(key, person(key, null, known));
   }

@@ -8,7 +8,7 @@ import { AppError } from '../errors';
 import type { ConversationRecord, MessageRecord } from '../history/history';
 import { ICSI } from '../protocol/feature-tags';
 import { encodeIsComposing } from '../protocol/is-composing';
-import { addressKey } from '../protocol/uri';
+import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
 import type { CpmContext } from './context';
 import { conversationValue, messageValue, person, searchHitValue } from './conversation';
@@ -328,7 +328,7 @@ export class Messenger implements Disposable {
       : /^[^@:\s]+@[^@\s]+$/.test(trimmed)
         ? `sip:${trimmed}`
         : trimmed;
-    const key = addressKey(candidate);
+    const key = correspondentKey(candidate);
     if (key === null) throw new AppError('account/bad-address', { cause: trimmed }, 'user');
     return key;
   }

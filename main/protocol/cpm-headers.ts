@@ -8,6 +8,8 @@ export const cpmHeader = {
   inReplyTo: 'InReplyTo-Contribution-ID',
   /** Names the Contribution-ID of the 1-1 session that this group session replaces (R52, R55). */
   sessionReplaces: 'Session-Replaces',
+  /** LAB: the name under which a request from outside of CPM tells its service (R4); no public document gives one. Carried on, never needed. */
+  nonCpmService: 'Non-CPM-Service-Identifier',
 } as const;
 
 /** Characters of a Conversation-ID or Contribution-ID. */

@@ -199,6 +199,17 @@ export function addressKey(text: string): string | null {
   return formatUri({ scheme: 'sip', user: uri.value.user, host: uri.value.host, port: null, params: new Map(), headers: [] });
 }
 
+/** Schemes of people outside of CPM, whom an interworking function may reach (R3). */
+const FOREIGN_SCHEMES = /^(mailto|wv):([^?\s<>"]+)/i;
+
+/** Whom one may write to: a person as `addressKey` names them, or somebody outside of CPM by their own URI, without its headers. */
+export function correspondentKey(text: string): string | null {
+  const key = addressKey(text);
+  if (key !== null) return key;
+  const foreign = FOREIGN_SCHEMES.exec(text.trim());
+  return foreign === null ? null : `${foreign[1]?.toLowerCase()}:${foreign[2]}`;
+}
+
 /** `uri` is the raw text between the brackets (or `*`); params are unquoted, their names in lower case. */
 export interface NameAddr {
   displayName: string | null;

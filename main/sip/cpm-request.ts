@@ -2,7 +2,7 @@
 import { cpmHeader } from '../protocol/cpm-headers';
 import { acceptContact, ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../protocol/feature-tags';
 import { parseInstance } from '../protocol/instance-urn';
-import { addressKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../protocol/uri';
+import { addressKey, correspondentKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../protocol/uri';
 import type { WireMessage } from './wire-message';
 
 export interface CpmHeaders {
@@ -58,7 +58,9 @@ export function cpmRequestHeaders(request: CpmRequest, identity: string): [strin
 /** The Request-URI for a target: an address or a GRUU, without what only belongs into a resource list entry. */
 export function requestUri(target: string): string | null {
   const uri = parseUri(target);
-  if (!uri.ok || uri.value.scheme === 'other') return null;
+  if (!uri.ok) return null;
+  // Somebody outside of CPM is called by their own URI; the network decides whether it can be reached (R3).
+  if (uri.value.scheme === 'other') return correspondentKey(target);
   if (uri.value.scheme === 'tel') return formatUri(uri.value);
   const params = new Map([...uri.value.params].filter(([name]) => name !== 'method'));
   return formatUri({ ...uri.value, params, headers: [] });

@@ -153,7 +153,7 @@ describe('sending', () => {
   });
 
   it('refuses an address that is none', () => {
-    expect(() => lab.messenger.sendText({ to: 'mailto:bob@lab.test' }, 'x', 'session')).toThrow(/account\/bad-address/);
+    expect(() => lab.messenger.sendText({ to: 'https://lab.test/bob' }, 'x', 'session')).toThrow(/account\/bad-address/);
     expect(() => lab.messenger.sendText({}, 'x', 'session')).toThrow(/ipc\/refused/);
   });
 });

@@ -53,6 +53,17 @@ describe('the instance ID', () => {
     for (let start = 0; start < 5; start++) expect(load({ expected: first })).toBe(first);
   });
 
+  it('R18: is read as version 0.1.0 has written it, whatever later versions add to the file', () => {
+    const instanceId = 'urn:uuid:0f1e2d3c-4b5a-4978-8a6b-5c4d3e2f1a0b';
+    // The file of 0.1.0, byte for byte but for the ID and the hash: it must never be changed to suit a newer program.
+    writeFileSync(
+      join(dataDir, 'identity.json'),
+      `{\n\t"identity": {\n\t\t"instanceId": "${instanceId}",\n\t\t"createdAt": 1795458000000,\n\t\t"boundTo": "${'0'.repeat(64)}"\n\t}\n}`,
+    );
+    expect(load({ expected: instanceId })).toBe(instanceId);
+    expect(load()).toBe(instanceId);
+  });
+
   it('R12/R16: is the IMEI URN that was given at the first start, and never changes to another kind later', () => {
     const imei = 'urn:gsma:imei:90420156-025763-0';
     expect(load({ given: imei })).toBe(imei);
