@@ -317,7 +317,7 @@ export class RegistrationMachine implements Registration, Disposable {
       this.#failures = 0;
       this.error = null;
       this.#timer = clock.setTimer(refreshDelayMs(granted), () => this.#start());
-      stack.flow?.keepAlive(flowTimerMs(response));
+      stack.flow?.keepAlive(flowTimerMs(response), promisesPongs(response));
       this.#transition('registered');
     } catch (thrown) {
       const error = toAppError(thrown);
@@ -486,4 +486,9 @@ function sameContact(left: string, right: string): boolean {
 function flowTimerMs(response: WireMessage): number {
   const seconds = headerSeconds(response, 'flow-timer') ?? 0;
   return seconds > 0 ? seconds * 1000 : KEEPALIVE_INTERVAL_MS;
+}
+
+/** RFC 5626 sections 4.4 and 6: a registrar that does outbound has an edge that answers pings. */
+function promisesPongs(response: WireMessage): boolean {
+  return headerSeconds(response, 'flow-timer') !== null || response.list('require').some((option) => option.toLowerCase() === 'outbound');
 }

@@ -45,6 +45,8 @@ export class Flow implements Disposable {
   #pong: Disposable | null = null;
   #silence: Disposable | null = null;
   /** Who asked whether the flow lives, and hears it at the next byte or at its end. */
+  /** The peer has answered a ping, or said that it will. Many servers of before RFC 5626 never do, and live. */
+  #answersPings = false;
   readonly #probes = new Set<(alive: boolean) => void>();
   #ended = false;
 
@@ -55,7 +57,10 @@ export class Flow implements Disposable {
     this.local = connection.local;
     this.#framer = new Framer(connection.isMessageBased ?? false);
     connection.onBytes = (bytes) => this.#receive(bytes);
-    connection.onPong = () => this.#heard();
+    connection.onPong = () => {
+      this.#answersPings = true;
+      this.#heard();
+    };
     connection.onClose = (reason) => this.#lose(reason);
   }
 
@@ -93,9 +98,13 @@ export class Flow implements Disposable {
     });
   }
 
-  /** Pings from now on at 80 to 100 % of `intervalMs`; a missing answer ends the flow (RFC 5626 section 4.4.1). */
-  keepAlive(intervalMs: number): void {
+  /**
+   * Pings from now on at 80 to 100 % of `intervalMs`. A missing answer ends the flow (RFC 5626 section 4.4.1) where answers are
+   * `promised`, or one has come before; elsewhere only a request that meets silence too does.
+   */
+  keepAlive(intervalMs: number, promised = false): void {
     this.#stopPinging();
+    this.#answersPings ||= promised;
     if (!this.#ended) this.#schedulePing(intervalMs);
   }
 
@@ -117,7 +126,8 @@ export class Flow implements Disposable {
   #schedulePing(intervalMs: number): void {
     const { clock } = this.#deps;
     this.#ping = clock.setTimer(intervalMs * (0.8 + 0.2 * clock.random()), () => {
-      this.#askForLife();
+      if (this.#answersPings) this.#askForLife();
+      else this.#sendPing();
       this.#schedulePing(intervalMs);
     });
   }
@@ -159,6 +169,8 @@ export class Flow implements Disposable {
         this.#guarded(() => this.onMessage(frame.bytes, frame.bodyAt, frame.bodySkipped));
       } else if (frame.kind === 'ping') {
         this.#connection.send(PONG).catch((error: unknown) => this.#deps.log.debug('A pong could not be sent', { error: String(error) }));
+      } else if (frame.kind === 'pong') {
+        this.#answersPings = true;
       } else if (frame.kind === 'broken') {
         this.#lose(`the stream cannot be read: ${frame.reason}`);
       }

@@ -56,6 +56,21 @@ describe('a flow whose other end has vanished', () => {
     expect(lost).toEqual([]);
   });
 
+  it('is told from one that never answers pings: only where an answer was promised, or came before, is a ping enough', async () => {
+    const old = lab();
+    old.flow.keepAlive(KEEPALIVE_INTERVAL_MS);
+    await old.clock.advance(5 * KEEPALIVE_INTERVAL_MS);
+    expect(old.sent.length).toBeGreaterThanOrEqual(5);
+    expect(old.lost).toEqual([]);
+    old.connection.onBytes(bytes('\r\n'));
+    await old.clock.advance(KEEPALIVE_INTERVAL_MS + PONG_TIMEOUT_MS);
+    expect(old.lost).toHaveLength(1);
+    const promised = lab();
+    promised.flow.keepAlive(KEEPALIVE_INTERVAL_MS, true);
+    await promised.clock.advance(KEEPALIVE_INTERVAL_MS + PONG_TIMEOUT_MS);
+    expect(promised.lost).toHaveLength(1);
+  });
+
   it('is found out by a probe, which ends nothing', async () => {
     const { clock, flow, sent, connection } = lab();
     const silentProbe = flow.probe(2_000);

@@ -410,6 +410,23 @@ describe('the life of a registration', () => {
     expect(lab.client.registration.state).toBe('registered');
   });
 
+  it.each([
+    ['says nothing of it', [], 1],
+    ['requires outbound', ['Require: path, outbound'], 2],
+    ['gives a Flow-Timer', ['Flow-Timer: 100'], 2],
+  ])('a server that answers no ping and %s', async (_what, headers, connections) => {
+    const lab = memoryLab();
+    lab.server.answersPings = false;
+    lab.server.onRequest = (request, server) => {
+      const reply = registered(request);
+      server.reply(request, { ...reply, headers: [...(reply.headers ?? []), ...headers] });
+    };
+    await lab.client.registration.register();
+    await lab.clock.advance(KEEPALIVE_INTERVAL_MS + PONG_TIMEOUT_MS + RETRY_BASE_MS);
+    expect(lab.server.connections).toBe(connections);
+    expect(lab.client.registration.state).toBe('registered');
+  });
+
   it('keeps to the Flow-Timer of the registrar', async () => {
     const lab = memoryLab();
     lab.server.onRequest = (request, server) => {
