@@ -332,7 +332,7 @@ describe('an outgoing session', () => {
     await expect(lab.client.invite(INVITE).answered).rejects.toMatchObject({ code: 'sip/malformed' });
   });
 
-  it.each(['mailto:bob@lab.test', 'bob', 'sip:', ''])('a target that is no SIP or TEL address is refused: %j', async (target) => {
+  it.each(['https://lab.test/bob', 'bob', 'sip:', ''])('a target that is no SIP or TEL address is refused: %j', async (target) => {
     const lab = await registeredLab();
     expect(() => lab.client.invite({ ...INVITE, target })).toThrow(expect.objectContaining({ code: 'account/bad-address' }));
   });
