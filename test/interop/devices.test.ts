@@ -110,7 +110,7 @@ describe('the addresses of one person', () => {
         expect(new TextDecoder().decode(bob.messages.at(-1)?.body)).toBe(target);
       }
       expect(bob.messages).toHaveLength(3);
-      const toNobody = alice.client.sendPager({ ...pager, target: 'mailto:bob@lab.test', body: new Uint8Array(1) });
+      const toNobody = alice.client.sendPager({ ...pager, target: 'https://lab.test/bob', body: new Uint8Array(1) });
       await expect(toNobody).rejects.toMatchObject({ code: 'account/bad-address' });
       await devices.close();
     } finally {

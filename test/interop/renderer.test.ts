@@ -150,7 +150,9 @@ describe('the window in a browser', () => {
   it('writes by keyboard alone: search, open, type, send; the draft stays with its chat', async () => {
     const { page, calls } = await open(working);
     await page.keyboard.press('Control+k');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('search');
     await page.keyboard.type('bob');
+    await expect.poll(() => page.locator(id('conversation')).count()).toBe(1);
     await page.keyboard.press('Enter');
     await page.waitForSelector(`${id('chat')}[data-conversation="bob"]`);
     await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('composer');
@@ -160,16 +162,19 @@ describe('the window in a browser', () => {
     await page.keyboard.press('Escape');
     await page.fill(id('search'), '');
     await page.click(chat('carol'));
-    expect(await page.inputValue(id('composer'))).toBe('');
+    await expect.poll(() => page.inputValue(id('composer'))).toBe('');
     await page.keyboard.press('Alt+ArrowUp');
-    expect(await page.inputValue(id('composer'))).toBe('first\nsecond');
+    await expect.poll(() => page.inputValue(id('composer'))).toBe('first\nsecond');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('composer');
     await page.keyboard.press('Enter');
-    expect(await calls('sendText')).toEqual([{ conversation: 'bob', text: 'first\nsecond' }]);
-    expect(await page.inputValue(id('composer'))).toBe('');
-    expect(await calls('composing')).toEqual([
-      { conversation: 'bob', active: true },
-      { conversation: 'bob', active: false },
-    ]);
+    await expect.poll(() => calls('sendText')).toEqual([{ conversation: 'bob', text: 'first\nsecond' }]);
+    await expect.poll(() => page.inputValue(id('composer'))).toBe('');
+    await expect
+      .poll(() => calls('composing'))
+      .toEqual([
+        { conversation: 'bob', active: true },
+        { conversation: 'bob', active: false },
+      ]);
   });
 
   it('finds messages as one types, marks what was found, and opens the chat there, by keyboard alone', async () => {
@@ -207,7 +212,7 @@ describe('the window in a browser', () => {
       )
       .toBe(true);
     expect((await calls('messages'))[0]).toEqual({ conversation: 'bob', limit: 50, around: wanted?.message });
-    expect(await page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('stream');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('stream');
     // What comes in meanwhile belongs to the end, which is not here; the way there leads to it.
     await emit({ event: 'message', ...message({ in: bob, text: 'The very newest', at: Date.now() }) });
     expect(await page.getByText('The very newest').count()).toBe(0);
@@ -240,7 +245,12 @@ describe('the window in a browser', () => {
       })
       .toBe(1);
     expect((await calls('messages')).filter((call) => JSON.stringify(call).includes('"after"')).length).toBeGreaterThan(0);
-    expect(await page.locator(id('to-newest')).count()).toBe(0);
+    await expect
+      .poll(async () => {
+        await page.keyboard.press('End');
+        return page.locator(id('to-newest')).count();
+      })
+      .toBe(0);
   });
 
   it('says when nothing was found, and when it could not be searched', async () => {
@@ -344,8 +354,8 @@ describe('the window in a browser', () => {
         ...message({ ...(isOwn ? {} : { in: bob }), text, at: Date.now(), state: isOwn ? 'sending' : 'received' }),
       });
     await say('Down here', false);
+    await expect.poll(() => page.locator(id('message'), { hasText: 'Down here' }).isVisible()).toBe(true);
     await expect.poll(distance).toBeLessThan(2);
-    expect(await page.locator(id('message'), { hasText: 'Down here' }).isVisible()).toBe(true);
 
     await page.hover(id('stream'));
     // A turn of the wheel in the very frame of a new message may be lost to it; a person turns on.
@@ -386,7 +396,7 @@ describe('the window in a browser', () => {
 
     await say('My own word', true);
     await expect.poll(distance).toBeLessThan(2);
-    expect(await page.locator(id('to-newest')).count()).toBe(0);
+    await expect.poll(() => page.locator(id('to-newest')).count()).toBe(0);
   });
 
   it('shows one pane at a time when narrow, with the way back', async () => {
