@@ -7,7 +7,7 @@
 export const errorCodes = [
   'ipc/refused', // the request is not in the contract, is malformed, or comes from a frame that may not ask
   'account/none', // nobody is signed in
-  'account/bad-address', // an address is no SIP or TEL URI
+  'account/bad-address', // an address that nobody can be written to by
   'account/bad-credentials', // the registrar refuses the password
   'account/weak-sign-in', // the network offers no way of signing in that is as strong as the person demands
   'account/unproven-network', // the network cannot prove that it knows the SIM

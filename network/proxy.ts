@@ -255,7 +255,7 @@ function rank(status: number): number {
   return place < 0 ? INFORMATIVE.length - 1.5 : place;
 }
 
-/** The response the caller gets: any 6xx, else the lowest class, else the most telling; challenges of all branches are gathered (item 7). */
+/** The response the caller gets: any 6xx, else the lowest class, else the most telling; challenges of all branches are gathered (RFC 3261 section 16.7, item 7). */
 export function bestResponse(finals: readonly SipResponse[]): SipResponse | null {
   const classOf = (status: number) => (status >= 600 ? 0 : Math.floor(status / 100));
   const [best] = [...finals].sort((a, b) => classOf(a.status) - classOf(b.status) || rank(a.status) - rank(b.status));

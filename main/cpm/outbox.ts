@@ -128,7 +128,7 @@ export class Outbox implements Disposable {
     const { history, clock } = this.#context;
     for (const lane of [conversation, receiptLane(conversation)]) {
       if (!this.#timers.has(lane)) continue;
-      for (const job of history.jobs()) if (job.lane === lane) history.postponeJob(job.id, clock.now());
+      history.hastenLane(lane, clock.now());
       this.wake(lane);
     }
   }

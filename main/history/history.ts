@@ -159,6 +159,8 @@ export interface History extends Disposable {
   jobs(): JobRecord[];
   /** Counts an attempt and sets the next one. */
   postponeJob(id: number, nextAt: number): void;
+  /** Makes every waiting job of a lane due at `nextAt`; that is no attempt. */
+  hastenLane(lane: string, nextAt: number): void;
   removeJob(id: number): void;
   removeJobsOf(message: string): void;
 }
@@ -423,6 +425,10 @@ class LibsqlHistory implements History {
 
   postponeJob(id: number, nextAt: number): void {
     this.#run('UPDATE jobs SET attempts = attempts + 1, next_at = :nextAt WHERE id = :id', { id, nextAt });
+  }
+
+  hastenLane(lane: string, nextAt: number): void {
+    this.#run('UPDATE jobs SET next_at = :nextAt WHERE lane = :lane AND next_at > :nextAt', { lane, nextAt });
   }
 
   removeJob(id: number): void {

@@ -105,6 +105,18 @@ describe('sending', () => {
     expect(lab.history.jobs().filter((job) => job.message === third.message)).toEqual([]);
   });
 
+  it('does not count it as an attempt that the other side was heard from while a text waits', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    media.failWith = new AppError('msrp/closed', {}, 'auto');
+    const { message } = lab.messenger.sendText({ conversation }, 'Second', 'session');
+    await lab.settle();
+    const attempts = () => lab.history.jobs().find((job) => job.message === message)?.attempts;
+    expect(attempts()).toBe(1);
+    await media.deliver(textFrom(bob, 'Are you there?', 'in-1'));
+    await lab.settle();
+    expect(attempts()).toBe(2);
+  });
+
   it('discards a failed message and nothing that has left', async () => {
     const { message, conversation } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
     await lab.settle();
