@@ -31,12 +31,13 @@ describe('Kamailio as SIP/IP core', () => {
     device: SipDevice,
     build: () => SipRequest,
     sent: (request: SipRequest) => void = () => undefined,
+    onProvisional: (response: SipResponse) => void = () => undefined,
   ): Promise<SipResponse> {
     const challenged = await device.send(build());
     if (challenged.status !== 407) return challenged;
     const request = device.authorised(build(), challenged);
     sent(request);
-    return device.send(request);
+    return device.send(request, onProvisional);
   }
 
   it('R30: registers two devices of one person and lists both with their GRUUs', async () => {
@@ -69,6 +70,11 @@ describe('Kamailio as SIP/IP core', () => {
         };
       };
     });
+    // A branch is cancelled only once it has answered provisionally (RFC 3261 section 9.1): the core must have heard the 180.
+    let rings: () => void = () => undefined;
+    const ringing = new Promise<void>((resolve) => {
+      rings = resolve;
+    });
     let called: Dialog | null = null;
     winner.answer = (transaction) => {
       if (transaction.request.method !== 'INVITE') {
@@ -77,7 +83,7 @@ describe('Kamailio as SIP/IP core', () => {
       }
       const dialog = Dialog.ofReceived(winner.server, transaction, winner.contact, () => addressTarget(core.uri));
       called = dialog;
-      void loser.next('INVITE').then(() => transaction.respond(dialog.response(transaction, 200)));
+      void ringing.then(() => transaction.respond(dialog.response(transaction, 200)));
     };
     let invite: SipRequest | null = null;
     const response = await send(
@@ -85,6 +91,9 @@ describe('Kamailio as SIP/IP core', () => {
       () => alice.request('INVITE', 'sip:bob@lab.test'),
       (request) => {
         invite = request;
+      },
+      (provisional) => {
+        if (provisional.status === 180) rings();
       },
     );
     expect(response.status).toBe(200);
