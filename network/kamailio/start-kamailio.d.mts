@@ -11,6 +11,10 @@ export interface KamailioOptions {
   transports?: ('tls' | 'ws' | 'wss')[];
   /** PEM, for `tls` and `wss`. */
   certificate?: { key: string; certificate: string };
+  /** The CPM functions to route to, `sip:127.0.0.1:port;transport=tcp`; none when absent: CPM requests then go to the devices directly. */
+  functions?: { pf: string; cf: string };
+  /** Where the functions reach it; any free port when 0 or absent. */
+  servicePort?: number;
   /** Passes Kamailio's log on to stderr. */
   verbose?: boolean;
 }
@@ -20,6 +24,8 @@ export interface Kamailio {
   readonly uri: string;
   /** Where clients come over the other transports; null where there is no such listener. */
   readonly uris: { readonly tls: string | null; readonly ws: string | null; readonly wss: string | null };
+  /** `sip:127.0.0.1:port;transport=tcp`, for the functions alone: what arrives there is believed. Null when none are served. */
+  readonly serviceUri: string | null;
   readonly port: number;
   readonly domain: string;
   readonly users: { name: string; password: string }[];

@@ -87,7 +87,27 @@ function transportLines({ ports, certificate, directory }) {
   };
 }
 
-function configuration({ port, domain, users, algorithm, verbose, ports, certificate, directory }) {
+/** What the configuration says of the CPM functions that it serves. */
+function functionLines(functions, servicePort, domain) {
+  if (functions === undefined) return '';
+  const substitutes = {
+    SERVICE_PORT: String(servicePort),
+    SERVICE_URI: `sip:127.0.0.1:${servicePort};transport=tcp`,
+    PF_URI: place(functions.pf),
+    CF_URI: place(functions.cf),
+    CF_HOST: `cf.${domain}`,
+  };
+  const lines = Object.entries(substitutes).map(([name, value]) => `#!substdef "!${name}!${value}!g"`);
+  return ['#!define WITH_FUNCTIONS', ...lines, `listen=tcp:127.0.0.1:${servicePort}`].join('\n');
+}
+
+/** A function's URI; nothing but an address of this computer may pass into the configuration. */
+function place(uri) {
+  if (!/^sip:127\.0\.0\.1:\d{1,5};transport=tcp$/.test(uri)) throw new Error(`a function listens on loopback by TCP: ${uri}`);
+  return uri;
+}
+
+function configuration({ port, servicePort, domain, users, algorithm, verbose, ports, certificate, directory, functions }) {
   if (algorithm !== 'MD5' && algorithm !== 'SHA-256') throw new Error(`unknown algorithm ${algorithm}`);
   const people = users.map(({ name, password }) => `    $sht(people=>${word(name, 'A user name')}) = "${word(password, 'A password')}";`);
   const values = {
@@ -97,6 +117,7 @@ function configuration({ port, domain, users, algorithm, verbose, ports, certifi
     ALGORITHM: algorithm,
     PEOPLE: people.join('\n'),
     NOBODY: randomBytes(24).toString('hex'),
+    FUNCTIONS: functionLines(functions, servicePort, domain),
     ...transportLines({ ports, certificate, directory }),
   };
   const template = readFileSync(join(fileURLToPath(new URL('.', import.meta.url)), 'kamailio.cfg.in'), 'utf8');
@@ -146,9 +167,11 @@ export async function startKamailio(options = {}) {
   const ports = {};
   for (const transport of options.transports ?? []) ports[transport] = await freePort();
   const file = join(directory, 'kamailio.cfg');
-  const { algorithm = 'MD5', certificate } = options;
+  const { algorithm = 'MD5', certificate, functions } = options;
+  const servicePort = options.servicePort ? options.servicePort : await freePort();
   try {
-    writeFileSync(file, configuration({ port, domain, users, algorithm, verbose, ports, certificate, directory }), { mode: 0o600 });
+    const values = { port, servicePort, domain, users, algorithm, verbose, ports, certificate, directory, functions };
+    writeFileSync(file, configuration(values), { mode: 0o600 });
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw error;
@@ -201,6 +224,7 @@ export async function startKamailio(options = {}) {
       ws: ports.ws === undefined ? null : `sip:127.0.0.1:${ports.ws};transport=ws`,
       wss: ports.wss === undefined ? null : `sips:127.0.0.1:${ports.wss};transport=ws`,
     },
+    serviceUri: functions === undefined ? null : `sip:127.0.0.1:${servicePort};transport=tcp`,
     port,
     domain,
     users,

@@ -1,12 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Network, startNetwork } from '../../network/network';
+import type { Network } from '../../network/network';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
+import { networks } from '../support/kamailio-network';
 
 let network: Network;
-beforeAll(async () => {
-  network = await startNetwork({});
-});
-afterAll(() => network.close());
 beforeEach(() => printLadderOnFailure());
 afterEach(() => closeClients());
 
@@ -36,253 +33,260 @@ async function talk() {
   return { alice, bob, sent, arrived };
 }
 
-describe('a 1-1 chat', () => {
-  it('R9/R40/R42/R45: goes from device to device, with delivered and read', async () => {
-    const { alice, bob, sent } = await talk();
-    const [theirs] = await bob.call('conversations', {});
-    await bob.call('markDisplayed', { conversation: theirs?.conversation ?? '', upTo: sent.message });
-    await messageState(alice, sent.message, 'displayed');
-    const reply = await bob.call('sendText', { conversation: theirs?.conversation ?? '', text: 'Hi Alice, 🙂 grüß dich' });
-    await received(alice, 'Hi Alice, 🙂 grüß dich');
-    await messageState(bob, reply.message, 'delivered');
-    const [invite] = sipRequests(alice, 'out', 'INVITE');
-    const identity = await alice.call('identity', {});
-    expect(invite).toMatch(/^INVITE sip:bob@lab\.test SIP\/2\.0/);
-    expect(headerValues(invite ?? '', 'Contact')[0]).toContain(identity.pubGruu);
-    expect(headerValues(invite ?? '', 'Accept-Contact')[0]).toContain('icsi.oma.cpm.session"');
-    expect(sipRequests(bob, 'out', 'INVITE')).toEqual([]);
+describe.each(networks)('at $name', ({ start }) => {
+  beforeAll(async () => {
+    network = await start();
   });
+  afterAll(() => network.close());
 
-  it('tells who is typing, on which device, and ends with BYE', async () => {
-    const { alice, bob, sent } = await talk();
-    const mine = await alice.until('the session stands', async () => {
-      const own = await conversation(alice, 'oneToOne');
-      return own?.session === 'established' ? own : null;
-    });
-    expect(mine).toMatchObject({ peerDevice: { name: 'bob' } });
-    await alice.call('composing', { conversation: sent.conversation, active: true });
-    await bob.until('it sees the typing', () => bob.events.find((event) => event.event === 'composing' && event.active) ?? null);
-    await alice.call('closeSession', { conversation: sent.conversation });
-    await bob.until('its session has ended', async () => ((await conversation(bob, 'oneToOne'))?.session === 'ended' ? true : null));
-    expect(sipRequests(alice, 'out', 'BYE')).toHaveLength(1);
-  });
-
-  it('reaches every device of a person, and one of them answers', async () => {
-    const [alice, laptop, tablet] = await Promise.all([client('alice'), client('bob-laptop'), client('bob-tablet')]);
-    const { message } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'Anybody?' });
-    await Promise.all([received(laptop, 'Anybody?'), received(tablet, 'Anybody?')]);
-    await messageState(alice, message, 'delivered');
-    const states = async () => [(await conversation(laptop, 'oneToOne'))?.session, (await conversation(tablet, 'oneToOne'))?.session];
-    await laptop.until('one device holds the session', async () =>
-      (await states()).filter((state) => state === 'established').length === 1 ? true : null,
-    );
-  });
-
-  it('two people who write at the same moment both reach each other, once, in one session', async () => {
-    const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
-    for (let round = 0; round < 5; round++) {
-      const [one, other] = await Promise.all([
-        alice.call('sendText', { to: bob.address, text: `from Alice ${round}` }),
-        bob.call('sendText', { to: alice.address, text: `from Bob ${round}` }),
-      ]);
-      await Promise.all([received(bob, `from Alice ${round}`), received(alice, `from Bob ${round}`)]);
-      await Promise.all([messageState(alice, one.message, 'delivered'), messageState(bob, other.message, 'delivered')]);
-      const texts = (await bob.call('messages', { conversation: other.conversation })).map((message) => message.text);
-      expect(texts.filter((text) => text.endsWith(` ${round}`))).toHaveLength(2);
-      await alice.until('both agree on one session', async () => {
-        const states = [(await conversation(alice, 'oneToOne'))?.session, (await conversation(bob, 'oneToOne'))?.session];
-        return states.every((state) => state === 'established') ? true : null;
-      });
-      await alice.call('closeSession', { conversation: one.conversation });
-      await bob.until('the session has ended', async () => ((await conversation(bob, 'oneToOne'))?.session === 'ended' ? true : null));
-    }
-  });
-
-  it('says truly when nobody is there, and sends it after all on retry', async () => {
-    const alice = await client('alice');
-    const { message } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'Later' });
-    const failed = await messageState(alice, message, 'failed');
-    expect(failed).toMatchObject({ error: { code: 'sip/rejected', status: 480 } });
-    const bob = await client('bob');
-    await alice.call('retry', { message });
-    await received(bob, 'Later');
-    await messageState(alice, message, 'delivered');
-  });
-});
-
-describe('adding people', () => {
-  it('R55/R58/R59/R69: the 1-1 is replaced by a group in which everybody reads everybody', async () => {
-    const { alice, bob, sent } = await talk();
-    const carol = await client('carol');
-    const oneToOne = sipRequests(alice, 'out', 'INVITE')[0] ?? '';
-    const { conversation: group } = await alice.call('addPeople', {
-      conversation: sent.conversation,
-      people: [carol.address],
-      subject: 'Lunch',
+  describe('a 1-1 chat', () => {
+    it('R9/R40/R42/R45: goes from device to device, with delivered and read', async () => {
+      const { alice, bob, sent } = await talk();
+      const [theirs] = await bob.call('conversations', {});
+      await bob.call('markDisplayed', { conversation: theirs?.conversation ?? '', upTo: sent.message });
+      await messageState(alice, sent.message, 'displayed');
+      const reply = await bob.call('sendText', { conversation: theirs?.conversation ?? '', text: 'Hi Alice, 🙂 grüß dich' });
+      await received(alice, 'Hi Alice, 🙂 grüß dich');
+      await messageState(bob, reply.message, 'delivered');
+      const [invite] = sipRequests(alice, 'out', 'INVITE');
+      const identity = await alice.call('identity', {});
+      expect(invite).toMatch(/^INVITE sip:bob@lab\.test SIP\/2\.0/);
+      expect(headerValues(invite ?? '', 'Contact')[0]).toContain(identity.pubGruu);
+      expect(headerValues(invite ?? '', 'Accept-Contact')[0]).toContain('icsi.oma.cpm.session"');
+      expect(sipRequests(bob, 'out', 'INVITE')).toEqual([]);
     });
 
-    await bob.until('its 1-1 is replaced', async () => ((await conversation(bob, 'oneToOne'))?.session === 'replaced' ? true : null));
-    await alice.until('its 1-1 is replaced', async () => ((await conversation(alice, 'oneToOne'))?.session === 'replaced' ? true : null));
-    const everybody = (one: TestClient) =>
-      one.until('everybody is connected', async () => {
-        const own = await conversation(one, 'group');
-        const all = own === undefined ? [] : await one.call('participants', { conversation: own.conversation });
-        return all.length === 3 && all.every((participant) => participant.state === 'connected') ? all : null;
+    it('tells who is typing, on which device, and ends with BYE', async () => {
+      const { alice, bob, sent } = await talk();
+      const mine = await alice.until('the session stands', async () => {
+        const own = await conversation(alice, 'oneToOne');
+        return own?.session === 'established' ? own : null;
       });
-    for (const one of [alice, bob, carol])
-      expect((await everybody(one)).map((participant) => participant.address).sort()).toEqual(
-        [alice, bob, carol].map((each) => each.address).sort(),
+      expect(mine).toMatchObject({ peerDevice: { name: 'bob' } });
+      await alice.call('composing', { conversation: sent.conversation, active: true });
+      await bob.until('it sees the typing', () => bob.events.find((event) => event.event === 'composing' && event.active) ?? null);
+      await alice.call('closeSession', { conversation: sent.conversation });
+      await bob.until('its session has ended', async () => ((await conversation(bob, 'oneToOne'))?.session === 'ended' ? true : null));
+      expect(sipRequests(alice, 'out', 'BYE')).toHaveLength(1);
+    });
+
+    it('reaches every device of a person, and one of them answers', async () => {
+      const [alice, laptop, tablet] = await Promise.all([client('alice'), client('bob-laptop'), client('bob-tablet')]);
+      const { message } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'Anybody?' });
+      await Promise.all([received(laptop, 'Anybody?'), received(tablet, 'Anybody?')]);
+      await messageState(alice, message, 'delivered');
+      const states = async () => [(await conversation(laptop, 'oneToOne'))?.session, (await conversation(tablet, 'oneToOne'))?.session];
+      await laptop.until('one device holds the session', async () =>
+        (await states()).filter((state) => state === 'established').length === 1 ? true : null,
       );
+    });
 
-    // R59, R77: the BYE is B's, in the 1-1's dialog.
-    const [bye] = sipRequests(bob, 'out', 'BYE');
-    expect(headerValues(bye ?? '', 'Call-ID')).toEqual(headerValues(oneToOne, 'Call-ID'));
-    expect(headerValues(bye ?? '', 'Reason')[0]).toContain('cause=200');
-    expect(sipRequests(alice, 'out', 'BYE')).toEqual([]);
+    it('two people who write at the same moment both reach each other, once, in one session', async () => {
+      const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
+      for (let round = 0; round < 5; round++) {
+        const [one, other] = await Promise.all([
+          alice.call('sendText', { to: bob.address, text: `from Alice ${round}` }),
+          bob.call('sendText', { to: alice.address, text: `from Bob ${round}` }),
+        ]);
+        await Promise.all([received(bob, `from Alice ${round}`), received(alice, `from Bob ${round}`)]);
+        await Promise.all([messageState(alice, one.message, 'delivered'), messageState(bob, other.message, 'delivered')]);
+        const texts = (await bob.call('messages', { conversation: other.conversation })).map((message) => message.text);
+        expect(texts.filter((text) => text.endsWith(` ${round}`))).toHaveLength(2);
+        await alice.until('both agree on one session', async () => {
+          const states = [(await conversation(alice, 'oneToOne'))?.session, (await conversation(bob, 'oneToOne'))?.session];
+          return states.every((state) => state === 'established') ? true : null;
+        });
+        await alice.call('closeSession', { conversation: one.conversation });
+        await bob.until('the session has ended', async () => ((await conversation(bob, 'oneToOne'))?.session === 'ended' ? true : null));
+      }
+    });
 
-    // R52, R55: the mark is on B's entry and in B's invitation alone.
-    const contribution = headerValues(oneToOne, 'Contribution-ID')[0] ?? 'none';
-    const toBob = sipRequests(bob, 'in', 'INVITE').find((text) => text.includes('isfocus')) ?? '';
-    const toCarol = sipRequests(carol, 'in', 'INVITE')[0] ?? '';
-    expect(headerValues(toBob, 'Session-Replaces')).toEqual([contribution]);
-    expect(headerValues(toCarol, 'Session-Replaces')).toEqual([]);
-    expect(toCarol).not.toContain(contribution);
-
-    const first = await alice.call('sendText', { conversation: group, text: 'Welcome, both' });
-    await Promise.all([received(bob, 'Welcome, both'), received(carol, 'Welcome, both')]);
-    await messageState(alice, first.message, 'delivered');
-    const carols = await conversation(carol, 'group');
-    expect(carols).toMatchObject({ subject: 'Lunch', continues: null });
-    await carol.call('sendText', { conversation: carols?.conversation ?? '', text: 'Thanks' });
-    await Promise.all([received(alice, 'Thanks'), received(bob, 'Thanks')]);
-    const bobs = await conversation(bob, 'group');
-    expect((await conversation(bob, 'oneToOne'))?.continuedBy).toBe(bobs?.conversation);
-    await Promise.all([
-      bob.call('markDisplayed', { conversation: bobs?.conversation ?? '', upTo: first.message }),
-      carol.call('markDisplayed', { conversation: carols?.conversation ?? '', upTo: first.message }),
-    ]);
-    await messageState(alice, first.message, 'displayed');
+    it('says truly when nobody is there, and sends it after all on retry', async () => {
+      const alice = await client('alice');
+      const { message } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'Later' });
+      const failed = await messageState(alice, message, 'failed');
+      expect(failed).toMatchObject({ error: { code: 'sip/rejected', status: 480 } });
+      const bob = await client('bob');
+      await alice.call('retry', { message });
+      await received(bob, 'Later');
+      await messageState(alice, message, 'delivered');
+    });
   });
 
-  it('R60/R61: Carol joins although Bob’s device is asked and says no; the 1-1 stays', async () => {
-    const alice = await client('alice');
-    const bob = await client('bob', { preferences: { accept: 'ask' } });
-    const carol = await client('carol');
-    const { conversation: oneToOne } = await alice.call('sendText', { to: bob.address, text: 'Hello' });
-    const asked = await bob.until('it is asked', () => bob.events.find((event) => event.event === 'invitation') ?? null);
-    if (asked.event !== 'invitation') throw new Error('no invitation');
-    await bob.call('answer', { invitation: asked.invitation, accept: false });
-    const { conversation: group } = await alice.call('addPeople', { conversation: oneToOne, people: [carol.address] });
-    const again = await bob.until(
-      'it is asked for the group',
-      () => bob.events.find((event) => event.event === 'invitation' && event.kind === 'group') ?? null,
-    );
-    if (again.event !== 'invitation') throw new Error('no invitation');
-    await bob.call('answer', { invitation: again.invitation, accept: false });
-    const roster = await alice.until('Bob is out', async () => {
-      const all = await alice.call('participants', { conversation: group });
-      return all.find((one) => one.address === bob.address)?.state === 'disconnected' ? all : null;
+  describe('adding people', () => {
+    it('R55/R58/R59/R69: the 1-1 is replaced by a group in which everybody reads everybody', async () => {
+      const { alice, bob, sent } = await talk();
+      const carol = await client('carol');
+      const oneToOne = sipRequests(alice, 'out', 'INVITE')[0] ?? '';
+      const { conversation: group } = await alice.call('addPeople', {
+        conversation: sent.conversation,
+        people: [carol.address],
+        subject: 'Lunch',
+      });
+
+      await bob.until('its 1-1 is replaced', async () => ((await conversation(bob, 'oneToOne'))?.session === 'replaced' ? true : null));
+      await alice.until('its 1-1 is replaced', async () => ((await conversation(alice, 'oneToOne'))?.session === 'replaced' ? true : null));
+      const everybody = (one: TestClient) =>
+        one.until('everybody is connected', async () => {
+          const own = await conversation(one, 'group');
+          const all = own === undefined ? [] : await one.call('participants', { conversation: own.conversation });
+          return all.length === 3 && all.every((participant) => participant.state === 'connected') ? all : null;
+        });
+      for (const one of [alice, bob, carol])
+        expect((await everybody(one)).map((participant) => participant.address).sort()).toEqual(
+          [alice, bob, carol].map((each) => each.address).sort(),
+        );
+
+      // R59, R77: the BYE is B's, in the 1-1's dialog.
+      const [bye] = sipRequests(bob, 'out', 'BYE');
+      expect(headerValues(bye ?? '', 'Call-ID')).toEqual(headerValues(oneToOne, 'Call-ID'));
+      expect(headerValues(bye ?? '', 'Reason')[0]).toContain('cause=200');
+      expect(sipRequests(alice, 'out', 'BYE')).toEqual([]);
+
+      // R52, R55: the mark is on B's entry and in B's invitation alone.
+      const contribution = headerValues(oneToOne, 'Contribution-ID')[0] ?? 'none';
+      const toBob = sipRequests(bob, 'in', 'INVITE').find((text) => text.includes('isfocus')) ?? '';
+      const toCarol = sipRequests(carol, 'in', 'INVITE')[0] ?? '';
+      expect(headerValues(toBob, 'Session-Replaces')).toEqual([contribution]);
+      expect(headerValues(toCarol, 'Session-Replaces')).toEqual([]);
+      expect(toCarol).not.toContain(contribution);
+
+      const first = await alice.call('sendText', { conversation: group, text: 'Welcome, both' });
+      await Promise.all([received(bob, 'Welcome, both'), received(carol, 'Welcome, both')]);
+      await messageState(alice, first.message, 'delivered');
+      const carols = await conversation(carol, 'group');
+      expect(carols).toMatchObject({ subject: 'Lunch', continues: null });
+      await carol.call('sendText', { conversation: carols?.conversation ?? '', text: 'Thanks' });
+      await Promise.all([received(alice, 'Thanks'), received(bob, 'Thanks')]);
+      const bobs = await conversation(bob, 'group');
+      expect((await conversation(bob, 'oneToOne'))?.continuedBy).toBe(bobs?.conversation);
+      await Promise.all([
+        bob.call('markDisplayed', { conversation: bobs?.conversation ?? '', upTo: first.message }),
+        carol.call('markDisplayed', { conversation: carols?.conversation ?? '', upTo: first.message }),
+      ]);
+      await messageState(alice, first.message, 'displayed');
     });
-    expect(roster.find((one) => one.address === carol.address)?.state).toBe('connected');
+
+    it('R60/R61: Carol joins although Bob’s device is asked and says no; the 1-1 stays', async () => {
+      const alice = await client('alice');
+      const bob = await client('bob', { preferences: { accept: 'ask' } });
+      const carol = await client('carol');
+      const { conversation: oneToOne } = await alice.call('sendText', { to: bob.address, text: 'Hello' });
+      const asked = await bob.until('it is asked', () => bob.events.find((event) => event.event === 'invitation') ?? null);
+      if (asked.event !== 'invitation') throw new Error('no invitation');
+      await bob.call('answer', { invitation: asked.invitation, accept: false });
+      const { conversation: group } = await alice.call('addPeople', { conversation: oneToOne, people: [carol.address] });
+      const again = await bob.until(
+        'it is asked for the group',
+        () => bob.events.find((event) => event.event === 'invitation' && event.kind === 'group') ?? null,
+      );
+      if (again.event !== 'invitation') throw new Error('no invitation');
+      await bob.call('answer', { invitation: again.invitation, accept: false });
+      const roster = await alice.until('Bob is out', async () => {
+        const all = await alice.call('participants', { conversation: group });
+        return all.find((one) => one.address === bob.address)?.state === 'disconnected' ? all : null;
+      });
+      expect(roster.find((one) => one.address === carol.address)?.state).toBe('connected');
+    });
+
+    it('R65: A hears yes at the first acceptance by anyone, and no while nobody has accepted', async () => {
+      const alice = await client('alice');
+      const [bob, carol] = await Promise.all([
+        client('bob', { preferences: { accept: 'ask' } }),
+        client('carol', { preferences: { accept: 'ask' } }),
+      ]);
+      const { conversation: oneToOne } = await alice.call('openConversation', { to: bob.address });
+      let answered = false;
+      const adding = alice.tryCall('addPeople', { conversation: oneToOne, people: [carol.address] }).then((result) => {
+        answered = true;
+        return result;
+      });
+      const asked = async (one: TestClient) => {
+        const event = await one.until('it is asked', () => one.events.find((candidate) => candidate.event === 'invitation') ?? null);
+        return event.event === 'invitation' ? event.invitation : '';
+      };
+      const [bobs, carols] = await Promise.all([asked(bob), asked(carol)]);
+      expect(answered).toBe(false);
+      await carol.call('answer', { invitation: carols, accept: true });
+      const result = await adding;
+      expect(result).toMatchObject({ ok: true });
+      const group = result.ok ? result.value.conversation : '';
+      const stateOfBob = async () =>
+        (await alice.call('participants', { conversation: group })).find((one) => one.address === bob.address)?.state;
+      await alice.until('Bob is still being asked', async () =>
+        ['alerting', 'dialing-out', 'pending'].includes((await stateOfBob()) ?? '') ? true : null,
+      );
+      await bob.call('answer', { invitation: bobs, accept: true });
+      await alice.until('Bob is in', async () => ((await stateOfBob()) === 'connected' ? true : null));
+    });
+
+    it('nobody joins: A is told so, and the 1-1 is as it was', async () => {
+      const alice = await client('alice');
+      const bob = await client('bob', { preferences: { accept: 'ask' } });
+      const { conversation: oneToOne } = await alice.call('openConversation', { to: bob.address });
+      const adding = alice.tryCall('addPeople', { conversation: oneToOne, people: ['sip:dave@lab.test'] });
+      const asked = await bob.until('it is asked', () => bob.events.find((event) => event.event === 'invitation') ?? null);
+      if (asked.event === 'invitation') await bob.call('answer', { invitation: asked.invitation, accept: false });
+      expect(await adding).toMatchObject({ ok: false, error: { code: 'group/nobody-joined', status: 480 } });
+      expect((await alice.call('conversations', {})).map((one) => [one.kind, one.continuedBy])).toEqual([['oneToOne', null]]);
+    });
+
+    it('a group grows: Dave is brought in and reads what is written from then on', async () => {
+      const { alice, bob, sent } = await talk();
+      const [carol, dave] = await Promise.all([client('carol'), client('dave')]);
+      const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });
+      await bob.until('it is in the group', async () => ((await conversation(bob, 'group'))?.session === 'established' ? true : null));
+      const bobs = await conversation(bob, 'group');
+      expect(await bob.call('addPeople', { conversation: bobs?.conversation ?? '', people: [dave.address] })).toEqual({
+        conversation: bobs?.conversation,
+      });
+      await dave.until('it is in the group', async () => ((await conversation(dave, 'group'))?.session === 'established' ? true : null));
+      await alice.until('four are in', async () => {
+        const all = await alice.call('participants', { conversation: group });
+        return all.filter((one) => one.state === 'connected').length === 4 ? true : null;
+      });
+      await alice.call('sendText', { conversation: group, text: 'Hello Dave' });
+      await Promise.all([bob, carol, dave].map((one) => received(one, 'Hello Dave')));
+    });
+
+    it('a group is left for good, and the others see it', async () => {
+      const { alice, bob, sent } = await talk();
+      const carol = await client('carol');
+      const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });
+      const bobs = await bob.until('it is in the group', async () => {
+        const own = await conversation(bob, 'group');
+        return own?.session === 'established' ? own : null;
+      });
+      await carol.until('it is in the group', async () => ((await conversation(carol, 'group'))?.session === 'established' ? true : null));
+      await bob.call('leave', { conversation: bobs.conversation });
+      await alice.until('Bob has left', async () => {
+        const all = await alice.call('participants', { conversation: group });
+        const one = all.find((candidate) => candidate.address === bob.address);
+        return one?.state === 'disconnected' && one.reason === 'departed' ? true : null;
+      });
+      const { message } = await alice.call('sendText', { conversation: group, text: 'Only us now' });
+      await received(carol, 'Only us now');
+      await messageState(alice, message, 'delivered');
+      expect((await bob.call('messages', { conversation: bobs.conversation })).map((one) => one.text)).not.toContain('Only us now');
+    });
   });
 
-  it('R65: A hears yes at the first acceptance by anyone, and no while nobody has accepted', async () => {
-    const alice = await client('alice');
-    const [bob, carol] = await Promise.all([
-      client('bob', { preferences: { accept: 'ask' } }),
-      client('carol', { preferences: { accept: 'ask' } }),
-    ]);
-    const { conversation: oneToOne } = await alice.call('openConversation', { to: bob.address });
-    let answered = false;
-    const adding = alice.tryCall('addPeople', { conversation: oneToOne, people: [carol.address] }).then((result) => {
-      answered = true;
-      return result;
+  describe('reliability', () => {
+    it('R18/R72: the instance ID and the conversation are the same after a restart, and the group is come back to', async () => {
+      const { alice, bob, sent } = await talk();
+      const carol = await client('carol');
+      const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });
+      const before = await alice.call('identity', {});
+      await alice.close();
+      const again = await client('alice', { dataDir: alice.dataDir });
+      const after = await again.call('identity', {});
+      expect(after.instanceId).toBe(before.instanceId);
+      expect(after.pubGruu).toBe(before.pubGruu);
+      await again.until('it is back in the group', async () =>
+        (await conversation(again, 'group'))?.session === 'established' ? true : null,
+      );
+      await again.call('sendText', { conversation: group, text: 'Back again' });
+      await Promise.all([received(bob, 'Back again'), received(carol, 'Back again')]);
     });
-    const asked = async (one: TestClient) => {
-      const event = await one.until('it is asked', () => one.events.find((candidate) => candidate.event === 'invitation') ?? null);
-      return event.event === 'invitation' ? event.invitation : '';
-    };
-    const [bobs, carols] = await Promise.all([asked(bob), asked(carol)]);
-    expect(answered).toBe(false);
-    await carol.call('answer', { invitation: carols, accept: true });
-    const result = await adding;
-    expect(result).toMatchObject({ ok: true });
-    const group = result.ok ? result.value.conversation : '';
-    const stateOfBob = async () =>
-      (await alice.call('participants', { conversation: group })).find((one) => one.address === bob.address)?.state;
-    await alice.until('Bob is still being asked', async () =>
-      ['alerting', 'dialing-out', 'pending'].includes((await stateOfBob()) ?? '') ? true : null,
-    );
-    await bob.call('answer', { invitation: bobs, accept: true });
-    await alice.until('Bob is in', async () => ((await stateOfBob()) === 'connected' ? true : null));
-  });
-
-  it('nobody joins: A is told so, and the 1-1 is as it was', async () => {
-    const alice = await client('alice');
-    const bob = await client('bob', { preferences: { accept: 'ask' } });
-    const { conversation: oneToOne } = await alice.call('openConversation', { to: bob.address });
-    const adding = alice.tryCall('addPeople', { conversation: oneToOne, people: ['sip:dave@lab.test'] });
-    const asked = await bob.until('it is asked', () => bob.events.find((event) => event.event === 'invitation') ?? null);
-    if (asked.event === 'invitation') await bob.call('answer', { invitation: asked.invitation, accept: false });
-    expect(await adding).toMatchObject({ ok: false, error: { code: 'group/nobody-joined', status: 480 } });
-    expect((await alice.call('conversations', {})).map((one) => [one.kind, one.continuedBy])).toEqual([['oneToOne', null]]);
-  });
-
-  it('a group grows: Dave is brought in and reads what is written from then on', async () => {
-    const { alice, bob, sent } = await talk();
-    const [carol, dave] = await Promise.all([client('carol'), client('dave')]);
-    const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });
-    await bob.until('it is in the group', async () => ((await conversation(bob, 'group'))?.session === 'established' ? true : null));
-    const bobs = await conversation(bob, 'group');
-    expect(await bob.call('addPeople', { conversation: bobs?.conversation ?? '', people: [dave.address] })).toEqual({
-      conversation: bobs?.conversation,
-    });
-    await dave.until('it is in the group', async () => ((await conversation(dave, 'group'))?.session === 'established' ? true : null));
-    await alice.until('four are in', async () => {
-      const all = await alice.call('participants', { conversation: group });
-      return all.filter((one) => one.state === 'connected').length === 4 ? true : null;
-    });
-    await alice.call('sendText', { conversation: group, text: 'Hello Dave' });
-    await Promise.all([bob, carol, dave].map((one) => received(one, 'Hello Dave')));
-  });
-
-  it('a group is left for good, and the others see it', async () => {
-    const { alice, bob, sent } = await talk();
-    const carol = await client('carol');
-    const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });
-    const bobs = await bob.until('it is in the group', async () => {
-      const own = await conversation(bob, 'group');
-      return own?.session === 'established' ? own : null;
-    });
-    await carol.until('it is in the group', async () => ((await conversation(carol, 'group'))?.session === 'established' ? true : null));
-    await bob.call('leave', { conversation: bobs.conversation });
-    await alice.until('Bob has left', async () => {
-      const all = await alice.call('participants', { conversation: group });
-      const one = all.find((candidate) => candidate.address === bob.address);
-      return one?.state === 'disconnected' && one.reason === 'departed' ? true : null;
-    });
-    const { message } = await alice.call('sendText', { conversation: group, text: 'Only us now' });
-    await received(carol, 'Only us now');
-    await messageState(alice, message, 'delivered');
-    expect((await bob.call('messages', { conversation: bobs.conversation })).map((one) => one.text)).not.toContain('Only us now');
-  });
-});
-
-describe('reliability', () => {
-  it('R18/R72: the instance ID and the conversation are the same after a restart, and the group is come back to', async () => {
-    const { alice, bob, sent } = await talk();
-    const carol = await client('carol');
-    const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });
-    const before = await alice.call('identity', {});
-    await alice.close();
-    const again = await client('alice', { dataDir: alice.dataDir });
-    const after = await again.call('identity', {});
-    expect(after.instanceId).toBe(before.instanceId);
-    expect(after.pubGruu).toBe(before.pubGruu);
-    await again.until('it is back in the group', async () =>
-      (await conversation(again, 'group'))?.session === 'established' ? true : null,
-    );
-    await again.call('sendText', { conversation: group, text: 'Back again' });
-    await Promise.all([received(bob, 'Back again'), received(carol, 'Back again')]);
   });
 });

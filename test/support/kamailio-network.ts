@@ -1,0 +1,44 @@
+/** A network whose SIP/IP core is a real Kamailio, with our Participating, Controlling and Interworking Functions beside it. */
+import { createServer } from 'node:net';
+import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
+import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
+
+/** The networks that a story runs at. */
+export const networks: { name: string; start(options?: Omit<NetworkOptions, 'roles' | 'core'>): Promise<Network> }[] = [
+  { name: 'the embedded network', start: startNetwork },
+  { name: 'a real Kamailio, the functions beside it', start: startBehindKamailio },
+];
+
+/** Starts both. `uris` are where clients connect; `close` ends the functions and Kamailio. */
+export async function startBehindKamailio(options: Omit<NetworkOptions, 'roles' | 'core'> = {}): Promise<Network & { core: Kamailio }> {
+  const servicePort = await freePort();
+  const functions = await startNetwork({
+    ...options,
+    roles: ['pf', 'cf', 'isf'],
+    core: `sip:127.0.0.1:${servicePort};transport=tcp`,
+  });
+  try {
+    const { pf, cf } = functions.uris;
+    if (pf === null || cf === null) throw new Error('a function is missing');
+    const core = await startKamailio({ servicePort, functions: { pf, cf } });
+    const close = async () => {
+      await functions.close();
+      await core.stop();
+    };
+    return { ...functions, core, uris: { ...functions.uris, tcp: core.uri }, close };
+  } catch (error) {
+    await functions.close();
+    throw error;
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen({ host: '127.0.0.1', port: 0 }, () => {
+      const address = probe.address();
+      probe.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port'))));
+    });
+  });
+}
