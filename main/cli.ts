@@ -40,6 +40,7 @@ const networkHelp = `chorus network [options]
   --ws PORT              WebSocket too
   --wss PORT             WebSocket over TLS too
   --gruu on|off          on
+  --policy FILE          who may reach whom and where media runs; read again when it changes; docs/POLICY.md
   --roles core,pf,cf     which of the network's parts run here; all unless told
   --json                 the ready line is JSON whether or not this is given
 When ready it prints one line: {"ready":true,"domain":…,"tcp":…,"factory":…}; with "tls", "ws" and "wss" where they were asked for, and
@@ -99,6 +100,7 @@ async function runNetwork(argv: readonly string[]): Promise<number> {
     ws: { type: 'string' },
     wss: { type: 'string' },
     gruu: { type: 'string', default: 'on' },
+    policy: { type: 'string' },
     roles: { type: 'string' },
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
@@ -110,6 +112,7 @@ async function runNetwork(argv: readonly string[]): Promise<number> {
   const log = createStderrLogger('network', 'warn');
   const users = text(options, 'users');
   const roles = text(options, 'roles');
+  const policy = text(options, 'policy');
   const [tls, ws, wss] = [text(options, 'tls'), text(options, 'ws'), text(options, 'wss')];
   const network = await startNetwork({
     domain: text(options, 'domain') ?? 'lab.test',
@@ -120,6 +123,7 @@ async function runNetwork(argv: readonly string[]): Promise<number> {
     ...(ws === null ? {} : { wsPort: port(ws, 'ws') }),
     ...(wss === null ? {} : { wssPort: port(wss, 'wss') }),
     gruu: choice(options, 'gruu', ['on', 'off'] as const, 'on') === 'on',
+    ...(policy === null ? {} : { policyFile: policy }),
     ...(roles === null ? {} : { roles: roles.split(',').map(parseRole) }),
     log: (level, message, fields) => log[level](message, fields),
   });

@@ -96,6 +96,7 @@ const REASONS: Readonly<Record<number, string>> = {
   422: 'Session Interval Too Small',
   423: 'Interval Too Brief',
   430: 'Flow Failed',
+  433: 'Anonymity Disallowed',
   439: 'First Hop Lacks Outbound Support',
   440: 'Max-Breadth Exceeded',
   480: 'Temporarily Unavailable',

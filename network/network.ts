@@ -1,22 +1,25 @@
 /**
- * The embedded network: SIP/IP core, Participating Function, Controlling Function and a refusing interworking function, each with a
+ * The embedded network: SIP/IP core, Participating Function, Controlling Function and Interworking Selection Function, each with a
  * SIP server of its own on a loopback port. They talk real SIP to each other; nothing but this file knows that they share a process.
  *
- *   clients <--> core (registrar, proxy) <--ISC--> PF        core <--> CF (focus, MSRP switch)        PF --> ISF
+ *   clients <--> core (registrar, proxy) <--ISC--> PF (MSRP relay)     core <--> CF (focus, MSRP switch)     PF --> ISF (mail)
  */
 import { addressKey } from '../main/protocol/uri';
 import type { WireRecord, WireTap } from '../main/protocol/wire-record';
 import { type AuthenticatorOptions, authPolicies } from './authenticator';
-import type { NetworkLog } from './clock';
+import { type NetworkLog, systemClock } from './clock';
 import { ControllingFunction } from './controlling';
 import { type Core, startCore } from './core';
 import type { FaultRule, Faults } from './faults';
 import type { GroupState } from './group';
 import type { SimOptions } from './home-subscribers';
-import { RefusingInterworkingFunction } from './interworking';
+import { InterworkingFunction } from './interworking';
 import { createLabAuthority, type LabAuthority } from './lab-authority';
 import { MsrpSwitch } from './media';
-import { ParticipatingFunction, Policy } from './participating';
+import { MediaRelay } from './media-relay';
+import { ParticipatingFunction } from './participating';
+import { Policy } from './policy';
+import { followPolicyFile } from './policy-file';
 import { addressTarget } from './proxy';
 import type { Binding, BindingEnd } from './registrar';
 import type { RegisteredDevice } from './registration-watch';
@@ -67,6 +70,8 @@ export interface NetworkOptions extends AuthenticatorOptions {
   /** Oddities of the core, see `faults.ts`; and what chance is drawn from in them. */
   faults?: readonly FaultRule[];
   seed?: number;
+  /** A policy file (`policy-file.ts`), read now and whenever it changes. */
+  policyFile?: string;
   /** The parts that run here; all when absent. */
   roles?: NetworkRole[];
   /** Without the role `core`: the SIP/IP core to serve, `sip:127.0.0.1:5060;transport=tcp`. */
@@ -150,18 +155,36 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
     if (coreTarget === null) throw new Error(`The core ${coreUri} is not an address like sip:127.0.0.1:5060`);
 
     const policy = new Policy();
+    if (options.policyFile !== undefined) {
+      const following = followPolicyFile(options.policyFile, policy, systemClock, options.log ?? (() => undefined));
+      closers.push(() => following.dispose());
+    }
     const isf = plan.roles.has('isf') ? await newServer('isf') : null;
-    if (isf !== null) new RefusingInterworkingFunction(isf, hosts.isf);
+    if (isf !== null)
+      new InterworkingFunction({
+        server: isf,
+        host: hosts.isf,
+        clock: systemClock,
+        mailOutbox: () => policy.mailOutbox,
+        ...equipment(options, 'isf'),
+      });
     const isfTarget = isf === null ? null : addressTarget(isf.uri);
 
     const pf = plan.roles.has('pf') ? await newServer('pf') : null;
     let participating: ParticipatingFunction | null = null;
     if (pf !== null) {
+      const relay = new MediaRelay({ host, ...equipment(options, 'pf') });
+      closers.push(() => relay.close());
+      await relay.listen();
+      const addresses = new Set(users.flatMap((user) => addressesOf(user, domain)));
       participating = new ParticipatingFunction({
         server: pf,
         core: coreTarget,
         host: hosts.pf,
         policy,
+        media: relay,
+        // The users of a core that is not ours are not known here.
+        ...(core === null ? {} : { isUser: (address) => addresses.has(addressKey(address) ?? '') }),
         ...(isfTarget === null ? {} : { interworking: isfTarget }),
         ...equipment(options, 'pf'),
       });

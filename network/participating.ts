@@ -1,66 +1,36 @@
 /**
- * The CPM Participating Function: a Record-Routing stateful proxy that the SIP/IP core puts into the path of every CPM request, once for
- * the one who sends (originating) and once for each who receives (terminating). It decides whether a request goes on at all (R46, R56)
- * and hands it back to the core, along the Route the core has left for that (3GPP TS 24.229 ISC). Which devices are registered it learns
- * from registration events.
+ * The CPM Participating Function, which the SIP/IP core puts into the path of every CPM request, once for the one who sends (originating) and
+ * once for each who receives (terminating). It decides whether a request goes on at all (R46, R56) and hands it back to the core, along the
+ * Route the core has left for that (3GPP TS 24.229 ISC).
  *
  *   core --Route: <pf>, <core;odi=..>; P-Served-User: <user>;sescase=orig|term--> PF --Route: <core;odi=..>--> core
+ *
+ * It is a Record-Routing proxy as long as it has nothing to change. Where policy or privacy want it, it acts as a back-to-back agent for the bodies
+ * and the headers that tell of a person: it anchors the media at its relay (`anchor.ts`), and hides who hides (`privacy.ts`). Its Record-Route says
+ * which of the two ends it serves, so that what it does holds for every later request of the dialog:
+ *
+ *   sc=orig|term  the case    ct=TAG  the caller's tag: who sends this one    h  the served user hides    m=TOKEN  the media is anchored
  */
-import { INSTANCE_PARAM } from '../main/protocol/feature-tags';
-import { parseInstance, sameInstance } from '../main/protocol/instance-urn';
-import { addressKey, parseNameAddr, parseUri } from '../main/protocol/uri';
+import { parseMultipart } from '../main/protocol/multipart';
+import { addressKey, parseUri } from '../main/protocol/uri';
+import { MediaAnchor, type Side } from './anchor';
 import { assertedIdentity } from './asserted-identity';
 import type { NetworkLog } from './clock';
-import { isForeign, paramOf, uriOf } from './header-value';
-import type { SipRequest } from './message';
+import { foreignDevice } from './device-check';
+import { paramOf, uriOf } from './header-value';
+import { needsInterworking } from './interworking';
+import type { MediaRelay } from './media-relay';
+import type { SipMessage, SipRequest } from './message';
+import { ANONYMITY_DISALLOWED, Policy, type SessionCase } from './policy';
+import { asksToHide, hideSender, isTemporaryGruu, stripHardware } from './privacy';
 import { addressTarget, forward, nextHop, prepareForward } from './proxy';
+import { Recording } from './recording';
 import { RegistrationWatch } from './registration-watch';
-import type { SipServer, Target } from './sip-server';
+import { newToken, type SipServer, type Target } from './sip-server';
 import type { ServerTransaction } from './transaction';
 
-export type SessionCase = 'orig' | 'term';
-
-/** One refusal that a provider or a user has laid down. `*` stands for everybody. */
-export interface DenyRule {
-  /** The user whose Participating Function decides. */
-  served: string;
-  sescase: SessionCase;
-  /** The other side: whom the served user calls, or who calls. */
-  peer: string;
-  /** 403 when absent. */
-  status?: number;
-}
-
-/** Whether requests go on: what is not denied is allowed. Addresses count in any of their forms. */
-export class Policy {
-  #rules: DenyRule[] = [];
-
-  constructor(rules: readonly DenyRule[] = []) {
-    for (const rule of rules) this.deny(rule);
-  }
-
-  deny(rule: DenyRule): void {
-    this.#rules.push({ ...rule, served: keyOf(rule.served), peer: keyOf(rule.peer) });
-  }
-
-  /** Takes back every rule between the two. */
-  allow(rule: Omit<DenyRule, 'status'>): void {
-    this.#rules = this.#rules.filter(
-      (one) => one.served !== keyOf(rule.served) || one.peer !== keyOf(rule.peer) || one.sescase !== rule.sescase,
-    );
-  }
-
-  /** The status to refuse with, or null to go on. */
-  decide(served: string, sescase: SessionCase, peer: string): number | null {
-    const fits = (rule: string, address: string) => rule === '*' || rule === keyOf(address);
-    const rule = this.#rules.find((one) => one.sescase === sescase && fits(one.served, served) && fits(one.peer, peer));
-    return rule === undefined ? null : (rule.status ?? 403);
-  }
-}
-
-function keyOf(address: string): string {
-  return address === '*' ? address : (addressKey(address) ?? address);
-}
+/** LAB: sessions whose media is anchored at a time; one more is refused with 503. */
+export const MAX_ANCHORED_SESSIONS = 5_000;
 
 export interface ParticipatingOptions {
   server: SipServer;
@@ -71,7 +41,27 @@ export interface ParticipatingOptions {
   policy?: Policy;
   /** Where requests for people outside of CPM go; without it they are refused. */
   interworking?: Target;
+  /** Whether an address is a user's of this network; a telephone number that is nobody's goes to the interworking function. All are, when absent. */
+  isUser?: (address: string) => boolean;
+  /** What carries the media that policy or privacy want in the network; without it such sessions are refused. */
+  media?: MediaRelay;
   log?: NetworkLog;
+}
+
+/** What this function does for one end of a dialog. */
+interface Passage {
+  sescase: SessionCase;
+  /** Tag of the one who began the dialog. */
+  callerTag: string;
+  /** The served user hides from the other side. */
+  hides: boolean;
+  /** Key of the anchored media. */
+  media: string | null;
+}
+
+interface Refusal {
+  status: number;
+  warning: string;
 }
 
 export class ParticipatingFunction {
@@ -79,6 +69,7 @@ export class ParticipatingFunction {
   /** The registered devices it knows of. */
   readonly registrations: RegistrationWatch;
   readonly #options: ParticipatingOptions;
+  readonly #anchors = new Map<string, MediaAnchor>();
 
   constructor(options: ParticipatingOptions) {
     this.#options = options;
@@ -89,12 +80,18 @@ export class ParticipatingFunction {
     options.server.onAck = (ack) => this.#acknowledge(ack);
   }
 
+  /** Sessions whose media runs through the relay. */
+  get anchoredCount(): number {
+    return this.#anchors.size;
+  }
+
   close(): void {
     this.registrations.close();
+    for (const anchor of [...this.#anchors.values()]) anchor.close();
   }
 
   #receive(transaction: ServerTransaction): void {
-    const { server, interworking } = this.#options;
+    const { server } = this.#options;
     const { method } = transaction.request;
     if (method === 'REGISTER') {
       this.registrations.registered(transaction);
@@ -106,41 +103,55 @@ export class ParticipatingFunction {
       transaction.respond(prepared.response);
       return;
     }
-    const { request } = prepared;
-    const recordRoute = `<${server.uri};lr>`;
-    if (request.toTag !== null) {
-      forward(server, transaction, request, [{ target: this.#target(request) }], { recordRoute });
-      return;
-    }
+    const { request, own } = prepared;
+    if (request.toTag === null) this.#initial(transaction, request);
+    else
+      this.#send(
+        transaction,
+        request,
+        this.#target(request),
+        own.flatMap((uri) => readPassage(uri) ?? []),
+      );
+  }
+
+  #initial(transaction: ServerTransaction, request: SipRequest): void {
     const served = servedUser(request);
     if (served === null) {
       // Only the core calls here, and it always says for whom.
-      this.#refuse(transaction, 403, 'P-Served-User is missing');
+      this.#refuse(transaction, { status: 403, warning: 'P-Served-User is missing' });
       return;
     }
     const refusal = served.sescase === 'orig' ? this.#originating(served.address, request) : this.#terminating(served.address, request);
     if (refusal !== null) {
-      this.#refuse(transaction, refusal.status, refusal.warning);
+      this.#refuse(transaction, refusal);
       return;
     }
-    if (served.sescase === 'orig' && isForeign(request.uri)) {
-      if (interworking === undefined) this.#refuse(transaction, 416, 'Interworking is not available');
-      else forward(server, transaction, request.remove('Route'), [{ target: interworking }], { recordRoute });
+    const hides = served.sescase === 'orig' ? asksToHide(request) : isTemporaryGruu(request.uri);
+    const passage: Passage = { sescase: served.sescase, callerTag: request.fromTag ?? '', hides, media: null };
+    const { interworking, isUser = () => true } = this.#options;
+    if (served.sescase === 'orig' && needsInterworking(request.uri, isUser)) {
+      if (interworking === undefined) this.#refuse(transaction, { status: 416, warning: 'Interworking is not available' });
+      else this.#send(transaction, request.remove('Route'), interworking, [passage]);
       return;
     }
-    forward(server, transaction, request, [{ target: this.#target(request) }], { recordRoute });
+    const anchored = request.method === 'INVITE' ? this.#anchor(served.address, request, passage) : null;
+    if (anchored !== null) this.#refuse(transaction, anchored);
+    else this.#send(transaction, request, this.#target(request), [passage]);
   }
 
   /** The one who sends: may it, and is it the device it says it is? */
-  #originating(served: string, request: SipRequest): { status: number; warning: string } | null {
+  #originating(served: string, request: SipRequest): Refusal | null {
     const status = this.policy.decide(served, 'orig', request.uri);
     if (status !== null) return { status, warning: 'Not allowed by the policy of the sender' };
-    const spoof = this.#spoof(served, request);
+    const spoof = foreignDevice(served, request, this.registrations);
     return spoof === null ? null : { status: 403, warning: spoof };
   }
 
   /** The one who receives: does it want to hear from that one? A group speaks with its focus' address; the inviter stands in Referred-By. */
-  #terminating(served: string, request: SipRequest): { status: number; warning: string } | null {
+  #terminating(served: string, request: SipRequest): Refusal | null {
+    if (asksToHide(request) && this.policy.refusesAnonymous(served))
+      return { status: ANONYMITY_DISALLOWED, warning: 'The recipient does not take what is sent anonymously' };
+    // Who hides is known inside of the trust domain (RFC 3325): a block list holds for them too.
     const callers = [assertedIdentity(request)?.address ?? uriOf(request.get('from') ?? ''), uriOf(request.get('referred-by') ?? '')];
     for (const caller of callers) {
       const status = caller === '' ? null : this.policy.decide(served, 'term', caller);
@@ -149,37 +160,119 @@ export class ParticipatingFunction {
     return null;
   }
 
-  /** What is wrong with the device that a Contact names, or null. What cannot be known passes (a temporary GRUU hides its owner). */
-  #spoof(served: string, request: SipRequest): string | null {
-    const contact = request.get('contact');
-    const value = contact === null ? null : parseNameAddr(contact);
-    if (value === null || !value.ok) return null;
-    // Whom a focus speaks for stands in its Referred-By, and devices believe that: none of them may pass for one.
-    // Somebody outside of CPM believes nothing of the kind, and is asked into a group by its focus.
-    if (value.value.params.has('isfocus')) return isForeign(request.uri) ? null : 'Only a Controlling Function is a focus';
-    const uri = parseUri(value.value.uri);
-    const gruu = uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' ? (uri.value.params.get('gr') ?? null) : null;
-    if (gruu !== null && addressKey(value.value.uri) !== served) return 'The GRUU is of somebody else';
-    const written = value.value.params.get(INSTANCE_PARAM) ?? null;
-    const instance = written === null ? null : parseInstance(written);
-    if (gruu?.toLowerCase().startsWith('urn:uuid:') && instance?.startsWith('urn:uuid:') && !sameInstance(gruu, instance)) {
-      return 'The GRUU is of another device';
+  /** Puts the media of a new session through the relay, where policy, the served user or their anonymity want that. */
+  #anchor(served: string, request: SipRequest, passage: Passage): Refusal | null {
+    const { media: relay, server, log } = this.#options;
+    // A group's media runs through the network anyway, and its focus knows everybody.
+    if (isGroup(request)) return null;
+    const decision = this.policy.media(served, passage.hides);
+    if (decision.path === 'out') return null;
+    if (this.#anchors.size >= MAX_ANCHORED_SESSIONS || relay === undefined)
+      return decision.isRequired ? { status: 503, warning: 'The media relay has no room' } : null;
+    const token = newToken();
+    const recording = decision.record && this.policy.recordTo !== null ? this.#record(this.policy.recordTo, served, request) : null;
+    const anchor = new MediaAnchor({
+      relay,
+      hides: passage.hides ? servedSide(passage.sescase) : null,
+      ...(recording === null ? {} : { onSend: (from, chunk) => recording.take(from, chunk) }),
+      onClose: () => {
+        this.#anchors.delete(token);
+        recording?.end();
+      },
+    });
+    this.#anchors.set(token, anchor);
+    if (anchor.offer('caller', request)) {
+      passage.media = token;
+      return null;
     }
-    const known = (this.registrations.devices(served) ?? []).flatMap((device) => device.instanceId ?? []);
-    if (instance !== null && known.length > 0 && !known.some((one) => sameInstance(one, instance))) return 'The device is not registered';
-    return null;
+    anchor.close();
+    log?.('info', 'an offer cannot be carried by the relay', { callId: request.callId, server: server.uri });
+    // LAB: what only ought to stay goes past; what must be hidden or kept does not come about.
+    return decision.isRequired ? { status: 488, warning: 'The media relay carries MSRP over plain TCP alone' } : null;
+  }
+
+  #record(folder: string, served: string, request: SipRequest): Recording {
+    const { server, log = () => undefined } = this.#options;
+    const caller = assertedIdentity(request)?.address ?? uriOf(request.get('from') ?? '');
+    const recording = new Recording(
+      folder,
+      { callId: request.callId, served, caller, called: addressKey(request.uri) ?? request.uri },
+      server.clock,
+      log,
+    );
+    const parts = parseMultipart(request.get('content-type') ?? '', request.body);
+    for (const part of parts.ok ? parts.value : [])
+      if (/^message\/cpim/i.test(part.contentType)) recording.message('caller', part.contentType, part.body);
+    return recording;
+  }
+
+  /** Sends a request on, changed for whoever is beyond, and its answers back, changed for whoever asked. */
+  #send(transaction: ServerTransaction, request: SipRequest, target: Target, passages: readonly Passage[]): void {
+    const sender = sideOf(request, passages);
+    for (const passage of passages) this.#outward(request, passage, sender);
+    const isOffer = request.method === 'INVITE';
+    const calledTag = sender === 'caller' ? request.toTag : request.fromTag;
+    const anchors = this.#anchorsOf(passages).filter((anchor) => request.toTag === null || anchor.isOf(calledTag));
+    for (const anchor of isOffer && request.toTag !== null ? anchors : []) anchor.offer(sender, request);
+    const vias = transaction.request.all('via');
+    const [first] = passages;
+    forward(this.#options.server, transaction, request, [{ target }], {
+      recordRoute: this.#recordRoute(first),
+      onResponse: (response) => {
+        // Who hides must not be named by the ways their request took; the answer goes back along them all the same.
+        response.set('Via', vias);
+        for (const passage of [...passages].reverse()) this.#outward(response, passage, otherSide(sender));
+        if (!isOffer || response.status < 200 || response.status >= 300) return;
+        for (const anchor of [...anchors].reverse()) anchor.answer(response);
+      },
+      onAnswered: (response) => {
+        if (isOffer && response.status >= 300) for (const anchor of anchors) anchor.refused();
+        if (request.method === 'BYE') for (const anchor of anchors) anchor.close();
+      },
+    });
+  }
+
+  /** What a message of `sender` loses on its way out of the sender's own network, which is here when the sender is the one served. */
+  #outward(message: SipMessage, passage: Passage, sender: Side): void {
+    if (sender !== servedSide(passage.sescase)) return;
+    if (passage.hides) {
+      hideSender(message);
+      if (message.kind === 'request') message.remove('Via');
+    } else if (stripHardware(message)) {
+      this.#options.log?.('warn', 'a hardware identity leaves the network: there is no GRUU to stand for it', { callId: message.callId });
+    }
+  }
+
+  #anchorsOf(passages: readonly Passage[]): MediaAnchor[] {
+    return passages.flatMap(({ media }) => (media === null ? [] : (this.#anchors.get(media) ?? [])));
+  }
+
+  #recordRoute(passage: Passage | undefined): string {
+    const { uri } = this.#options.server;
+    if (passage === undefined) return `<${uri};lr>`;
+    const marks = [
+      `sc=${passage.sescase}`,
+      ...(/^[A-Za-z0-9._~-]{1,64}$/.test(passage.callerTag) ? [`ct=${passage.callerTag}`] : []),
+      ...(passage.hides ? ['h'] : []),
+      ...(passage.media === null ? [] : [`m=${passage.media}`]),
+    ];
+    return `<${uri};lr;${marks.join(';')}>`;
   }
 
   #acknowledge(ack: SipRequest): void {
     const prepared = prepareForward(this.#options.server, ack);
-    if (prepared.ok) this.#options.server.sendAck(prepared.request, this.#target(prepared.request));
+    if (!prepared.ok) return;
+    const { request, own } = prepared;
+    const passages = own.flatMap((uri) => readPassage(uri) ?? []);
+    for (const passage of passages) this.#outward(request, passage, sideOf(request, passages));
+    this.#options.server.sendAck(request, this.#target(request));
   }
 
   #target(request: SipRequest): Target {
     return addressTarget(nextHop(request)) ?? this.#options.core;
   }
 
-  #refuse(transaction: ServerTransaction, status: number, warning: string): void {
+  #refuse(transaction: ServerTransaction, { status, warning }: Refusal): void {
     transaction.reply(status, { headers: [['Warning', `399 ${this.#options.host} "${warning}"`]] });
   }
 }
@@ -191,4 +284,35 @@ function servedUser(request: SipRequest): { address: string; sescase: SessionCas
   if (value === null || (sescase !== 'orig' && sescase !== 'term')) return null;
   const address = addressKey(uriOf(value));
   return address === null ? null : { address, sescase };
+}
+
+/** What this function's own Record-Route says, when it comes back as Route. */
+function readPassage(routeUri: string): Passage | null {
+  const uri = parseUri(routeUri);
+  if (!uri.ok || (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips')) return null;
+  const { params } = uri.value;
+  const sescase = params.get('sc');
+  if (sescase !== 'orig' && sescase !== 'term') return null;
+  return { sescase, callerTag: params.get('ct') ?? '', hides: params.has('h'), media: params.get('m') ?? null };
+}
+
+/** Who has sent a request of a dialog. */
+function sideOf(request: SipRequest, passages: readonly Passage[]): Side {
+  const callerTag = passages[0]?.callerTag ?? '';
+  return request.toTag === null || callerTag === '' || request.fromTag === callerTag ? 'caller' : 'called';
+}
+
+function servedSide(sescase: SessionCase): Side {
+  return sescase === 'orig' ? 'caller' : 'called';
+}
+
+function otherSide(side: Side): Side {
+  return side === 'caller' ? 'called' : 'caller';
+}
+
+/** Whether an INVITE is of a group: from its focus, or to one or to the factory that makes it. */
+function isGroup(request: SipRequest): boolean {
+  const isFocus = (request.get('contact') ?? '').toLowerCase().includes(';isfocus');
+  const asksForGroup = request.all('accept-contact').some((value) => /cpm\.session\.group/i.test(value));
+  return isFocus || asksForGroup;
 }

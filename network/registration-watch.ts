@@ -22,6 +22,9 @@ export const WATCH_SECONDS = 600_000;
 /** TS 24.229 5.4.2.1: refreshed this long before it ends, or at half time when it is shorter than twice that; seconds. */
 export const WATCH_REFRESH_BEFORE_SECONDS = 600;
 
+/** LAB: temporary GRUUs of one address that are remembered. */
+export const MAX_KNOWN_TEMPORARY = 256;
+
 /** One registered device, as registration events tell it. */
 export interface RegisteredDevice {
   instanceId: string | null;
@@ -41,6 +44,8 @@ interface Watch {
   dialog: Dialog | null;
   info: RegInfo | null;
   refresh: { dispose(): void } | null;
+  /** The temporary GRUUs told, the latest last. Earlier ones stay valid (RFC 5627 section 3.1.2.2). */
+  readonly temporary: Set<string>;
 }
 
 export interface RegistrationWatchDeps {
@@ -96,8 +101,10 @@ export class RegistrationWatch {
     const merged = mergeRegInfo(watch.info, read.value);
     const state = request.get('subscription-state') ?? '';
     if (/^\s*terminated/i.test(state)) this.#ended(watch, paramOf(state, 'reason'));
-    else if (merged !== null) watch.info = merged;
-    else if (watch.info !== null) {
+    else if (merged !== null) {
+      watch.info = merged;
+      rememberTemporary(watch, merged);
+    } else if (watch.info !== null) {
       // A document is missing: a refresh brings a full one (RFC 3680 section 5.2). Until then partial ones say nothing.
       watch.info = null;
       this.#refresh(watch);
@@ -124,6 +131,14 @@ export class RegistrationWatch {
     return null;
   }
 
+  /** The addresses of the device that a temporary GRUU reaches; empty when it was never told here. */
+  ownersOfTemporary(gruu: string): string[] {
+    for (const watch of this.#watches.values())
+      if (watch.temporary.has(gruu))
+        return [watch.address, ...(watch.info?.registrations.flatMap((one) => addressKey(one.aor) ?? []) ?? [])];
+    return [];
+  }
+
   /** Lets go without a word: the network closes. */
   close(): void {
     for (const watch of this.#watches.values()) watch.refresh?.dispose();
@@ -143,7 +158,15 @@ export class RegistrationWatch {
       .append('Accept', 'application/reginfo+xml')
       .append('Expires', String(WATCH_SECONDS))
       .append('P-Asserted-Identity', `<${identity}>`);
-    const watch: Watch = { address, callId: request.callId, tag: request.fromTag ?? '', dialog: null, info: null, refresh: null };
+    const watch: Watch = {
+      address,
+      callId: request.callId,
+      tag: request.fromTag ?? '',
+      dialog: null,
+      info: null,
+      refresh: null,
+      temporary: new Set(),
+    };
     this.#watches.set(address, watch);
     this.#byCallId.set(watch.callId, watch);
     server.request(request, core, {
@@ -196,5 +219,17 @@ export class RegistrationWatch {
     if (watch.dialog !== null && watch.dialog.state !== 'ended') watch.dialog.end();
     this.#byCallId.delete(watch.callId);
     if (this.#watches.get(watch.address) === watch) this.#watches.delete(watch.address);
+  }
+}
+
+function rememberTemporary(watch: Watch, info: RegInfo): void {
+  for (const { tempGruu } of info.registrations.flatMap((registration) => registration.contacts)) {
+    if (tempGruu === null) continue;
+    watch.temporary.delete(tempGruu.uri);
+    watch.temporary.add(tempGruu.uri);
+  }
+  for (const oldest of watch.temporary.keys()) {
+    if (watch.temporary.size <= MAX_KNOWN_TEMPORARY) break;
+    watch.temporary.delete(oldest);
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { newRequest } from '../../../network/dialog';
-import { RefusingInterworkingFunction } from '../../../network/interworking';
+import { InterworkingFunction } from '../../../network/interworking';
 import { SipRequest, type SipResponse } from '../../../network/message';
 import { ParticipatingFunction, type ParticipatingOptions } from '../../../network/participating';
 import { type Flow, SipServer } from '../../../network/sip-server';
@@ -180,7 +180,7 @@ describe('the Participating Function', () => {
     const clock = new VirtualClock();
     const isf = new SipServer({ clock });
     const seen: string[] = [];
-    new RefusingInterworkingFunction(isf, 'isf.lab.test');
+    new InterworkingFunction({ server: isf, host: 'isf.lab.test', clock, mailOutbox: () => null });
     const answer = isf.onRequest;
     isf.onRequest = (transaction) => {
       seen.push(transaction.request.uri);

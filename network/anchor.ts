@@ -1,0 +1,147 @@
+/**
+ * The media of one session, anchored at the relay (R49): each offer and answer that passes gets the relay's path in the place of the
+ * sender's, and the two legs of the relay come to stand as the offers are answered.
+ *
+ *   open --offer--> offered --answer--> anchored --offer (re-INVITE)--> offered ...      any --refusal of the first, BYE--> closed
+ *
+ * A re-INVITE with the same paths keeps the legs; one with another path, or after the legs have ended, gets new ones (media recovery), and the
+ * old ones end when it is answered. Of a fork, the first device that answers gets the leg; what further ones say, the caller ends.
+ */
+import { anchoredSdp, replaceSdp, sdpOf } from './anchored-sdp';
+import type { MediaRelay, RelayLeg, RelayPair } from './media-relay';
+import type { SipMessage } from './message';
+import type { MsrpRequest } from './msrp-assembly';
+
+/** LAB: how long an anchored session may stand without media before it is forgotten; a re-INVITE may bring the media back until then. */
+export const MEDIA_LOST_GRACE_MS = 120_000;
+
+export type Side = 'caller' | 'called';
+
+interface Pending {
+  from: Side;
+  pair: RelayPair;
+  /** What the offerer said of who connects. */
+  setup: 'active' | 'passive' | 'actpass' | null;
+  path: readonly string[];
+}
+
+export interface AnchorDeps {
+  relay: MediaRelay;
+  /** The side that hides. */
+  hides: Side | null;
+  /** Each SEND that goes through. */
+  onSend?: (from: Side, request: MsrpRequest) => void;
+  /** Once: nothing more is to be expected of this session. */
+  onClose(): void;
+}
+
+export class MediaAnchor {
+  #pair: RelayPair | null = null;
+  #pending: Pending | null = null;
+  /** Whose offer was answered last: each 2xx of it, also a repeated one, goes back to that side. */
+  #offerer: Pick<Pending, 'from' | 'setup'> = { from: 'caller', setup: null };
+  /** Tag of the device that has the leg: of a fork the first that answered. */
+  #calledTag: string | null = null;
+  #lost: { dispose(): void } | null = null;
+  #closed = false;
+
+  constructor(private readonly deps: AnchorDeps) {}
+
+  /** Takes the offer of `from` and changes it for the other side; false when it cannot be carried (TLS, no MSRP, or the relay is full). */
+  offer(from: Side, message: SipMessage): boolean {
+    const found = sdpOf(message);
+    if (
+      this.#closed ||
+      found === null ||
+      found === 'unreadable' ||
+      found.description.transport !== 'TCP/MSRP' ||
+      found.description.port === 0
+    )
+      return false;
+    const { setup, path } = found.description;
+    const standing = this.#pair !== null && !this.#pair.isClosed && samePath(this.#pair[from].remotePath, path) ? this.#pair : null;
+    const pair = standing ?? this.#newPair();
+    if (pair === null) return false;
+    this.#pending = { from, pair, setup, path };
+    this.#write(message, found.text, pair[other(from)], 'actpass', from);
+    return true;
+  }
+
+  /** Takes a 2xx's answer and changes it for the offerer. False when it cannot be carried: then there is no media. */
+  answer(message: SipMessage): boolean {
+    this.#calledTag ??= message.toTag;
+    const found = sdpOf(message);
+    if (found === null) return true;
+    const pending = this.#pending;
+    const pair = pending?.pair ?? this.#pair;
+    if (found === 'unreadable' || pair === null || found.description.transport !== 'TCP/MSRP' || found.description.port === 0) return false;
+    if (pending !== null) {
+      const { from, setup, path } = pending;
+      // RFC 6135: an answerer that is active comes to us, one that is passive waits for us.
+      pair[other(from)].expect(found.description.path, found.description.setup !== 'active');
+      // We let the offerer come, unless it said that it waits.
+      pair[from].expect(path, setup === 'passive');
+      if (this.#pair !== pair) {
+        const before = this.#pair;
+        this.#pair = pair;
+        before?.close();
+      }
+      this.#pending = null;
+      this.#offerer = { from, setup };
+    }
+    const { from, setup } = this.#offerer;
+    this.#write(message, found.text, pair[from], setup === 'passive' ? 'active' : 'passive', other(from));
+    return true;
+  }
+
+  /** Whether a dialog, by the tag of the called side, is the one whose media is here, and not that of a device that answered too late. */
+  isOf(calledTag: string | null): boolean {
+    return this.#calledTag === null || this.#calledTag === calledTag;
+  }
+
+  /** The offer under way was refused: what stood stands. */
+  refused(): void {
+    const pending = this.#pending;
+    this.#pending = null;
+    if (pending !== null && pending.pair !== this.#pair) pending.pair.close();
+    if (this.#pair === null) this.close();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#lost?.dispose();
+    this.#pending?.pair.close();
+    this.#pair?.close();
+    this.deps.onClose();
+  }
+
+  #newPair(): RelayPair | null {
+    const { relay, onSend } = this.deps;
+    const pair: RelayPair | null = relay.pair({
+      ...(onSend === undefined ? {} : { onSend }),
+      onClose: () => {
+        if (this.#closed || pair !== this.#pair) return;
+        this.#lost?.dispose();
+        this.#lost = relay.clock.setTimer(MEDIA_LOST_GRACE_MS, () => {
+          if (this.#pair?.isClosed === true) this.close();
+        });
+      },
+    });
+    return pair;
+  }
+
+  #write(message: SipMessage, sdp: string, leg: RelayLeg, setup: 'active' | 'passive' | 'actpass', writer: Side): void {
+    const { relay, hides } = this.deps;
+    const place = { host: relay.host, port: relay.port, path: leg.localPath, setup };
+    replaceSdp(message, anchoredSdp(sdp, place, hides === writer), Math.random);
+  }
+}
+
+function other(side: Side): Side {
+  return side === 'caller' ? 'called' : 'caller';
+}
+
+function samePath(a: readonly string[], b: readonly string[]): boolean {
+  return a.length > 0 && a.join(' ') === b.join(' ');
+}

@@ -1,0 +1,172 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseSdp } from '../../main/protocol/sdp';
+import { type Network, startNetwork } from '../../network/network';
+import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
+import { eventually } from '../support/raw-agent';
+
+/** What the policy of the network lets through and where the media of sessions runs, with real clients and a policy file. */
+let folder = '';
+let network: Network;
+/** What the roles received and sent: MSRP at the Participating Function is media that runs through it. */
+let relayed: string[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'chorus-policy-'));
+  relayed = [];
+  printLadderOnFailure();
+});
+afterEach(async () => {
+  await closeClients();
+  await network.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(policy: object, log: Parameters<typeof startNetwork>[0] = {}): Promise<void> {
+  const policyFile = join(folder, 'policy.json');
+  writeFileSync(policyFile, JSON.stringify(policy, null, 2));
+  network = await startNetwork({
+    policyFile,
+    tap: ({ role, protocol, bytes }) => {
+      if (role === 'pf' && protocol === 'msrp') relayed.push(new TextDecoder().decode(bytes));
+    },
+    ...log,
+  });
+}
+
+const client = (name: string, more: Partial<Parameters<typeof startClient>[0]> = {}): Promise<TestClient> =>
+  startClient({ name, address: `sip:${name.replace(/-.*/, '')}@lab.test`, proxy: network.uris.tcp, factory: network.factory, ...more });
+
+const arrived = (at: TestClient, text: string) =>
+  at.until(`"${text}" is there`, () =>
+    at.events.find((event) => event.event === 'message' && event.direction === 'in' && event.text === text),
+  );
+const became = (at: TestClient, message: string, state: string) =>
+  at.until(`the message is ${state}`, () =>
+    at.events.find((event) => event.event === 'message' && event.message === message && event.state === state),
+  );
+
+function sdpIn(invite: string | undefined) {
+  const at = invite?.indexOf('v=0') ?? -1;
+  const end = invite?.indexOf('\r\n--', at) ?? -1;
+  const read = parseSdp(`${(invite ?? '').slice(at, end < 0 ? undefined : end)}\r\n`);
+  if (!read.ok) throw new Error(read.reason);
+  return read.value;
+}
+
+describe('the policy of the network', () => {
+  it('R49: without a wish for it media goes from device to device, and the offer comes to the other side as it was written', async () => {
+    await start({});
+    const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
+    await alice.call('sendText', { to: bob.address, text: 'one' });
+    const { message } = await alice.call('sendText', { to: bob.address, text: 'two' });
+    await became(alice, message, 'delivered');
+    const [sent, received] = [sdpIn(sipRequests(alice, 'out', 'INVITE')[0]), sdpIn(sipRequests(bob, 'in', 'INVITE')[0])];
+    expect(received).toEqual(sent);
+    expect(relayed).toEqual([]);
+  });
+
+  it('R49: by a user`s preference media runs through the network: another path at each side, words and receipts both ways, an orderly end', async () => {
+    await start({ users: { 'sip:bob@lab.test': { mediaPath: 'stay' } } });
+    const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
+    const { conversation } = await alice.call('sendText', { to: bob.address, text: 'inside the invitation' });
+    const first = await arrived(bob, 'inside the invitation');
+    const { message } = await alice.call('sendText', { to: bob.address, text: 'through the relay' });
+    await became(alice, message, 'delivered');
+    const bobs = first.event === 'message' ? first.conversation : '';
+    await bob.call('markDisplayed', { conversation: bobs, upTo: message });
+    await became(alice, message, 'displayed');
+    await bob.call('sendText', { conversation: bobs, text: 'and back' });
+    await arrived(alice, 'and back');
+    const [sent, received] = [sdpIn(sipRequests(alice, 'out', 'INVITE')[0]), sdpIn(sipRequests(bob, 'in', 'INVITE')[0])];
+    expect(received.path).not.toEqual(sent.path);
+    expect(received).toMatchObject({ acceptTypes: sent.acceptTypes, wrappedTypes: sent.wrappedTypes, sessionId: sent.sessionId });
+    expect(relayed.join('\n')).toContain('through the relay');
+    expect(relayed.join('\n')).toContain('and back');
+    await alice.call('closeSession', { conversation });
+    await bob.until('the session is over', async () =>
+      (await bob.call('conversations', {})).find((one) => one.conversation === bobs && one.session === 'ended'),
+    );
+    // The next text makes another session by itself.
+    await bob.call('sendText', { conversation: bobs, text: 'once more' });
+    await arrived(alice, 'once more');
+  });
+
+  it('R49: of several devices one takes the session, whose media alone runs through the network', async () => {
+    await start({ users: { 'sip:bob@lab.test': { mediaPath: 'stay' } } });
+    const [alice, desk, phone] = await Promise.all([client('alice'), client('bob-desk'), client('bob-phone')]);
+    const { message: first } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'who is there' });
+    await became(alice, first, 'delivered');
+    const { message } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'only to one' });
+    await became(alice, message, 'delivered');
+    const took = [desk, phone].filter((one) => one.events.some((event) => event.event === 'message' && event.text === 'only to one'));
+    expect(took).toHaveLength(1);
+    expect(relayed.join('\n')).toContain('only to one');
+  });
+
+  it('R49: the provider keeps what is written, and its word is above that of its users', async () => {
+    await start({ provider: { record: true, recordTo: 'records' }, users: { 'sip:bob@lab.test': { mediaPath: 'out', record: false } } });
+    const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
+    await alice.call('sendText', { to: bob.address, text: 'kept one' });
+    const { message } = await alice.call('sendText', { to: bob.address, text: 'kept two' });
+    await became(alice, message, 'delivered');
+    const records = readdirSync(join(folder, 'records')).map((name) => readFileSync(join(folder, 'records', name), 'utf8'));
+    // Each side's Participating Function keeps it for its own user.
+    expect(records).toHaveLength(2);
+    for (const record of records) {
+      const lines = record
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { event: string; text?: string; from?: string });
+      expect(lines[0]).toMatchObject({ event: 'begun', caller: 'sip:alice@lab.test', called: 'sip:bob@lab.test' });
+      for (const text of ['kept one', 'kept two'])
+        expect(
+          lines.filter((line) => line.event === 'message' && line.from === 'sip:alice@lab.test' && line.text?.includes(text)),
+        ).toHaveLength(1);
+    }
+  });
+
+  it('R46 R56 R57: who is blocked is refused once with the status of the list, and nothing comes to the other side; the file may change at any time', async () => {
+    await start({ users: { 'sip:bob@lab.test': { blocked: [{ address: 'sip:alice@lab.test', status: 603 }] } } });
+    const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
+    const { message } = await alice.call('sendText', { to: bob.address, text: 'let me in' });
+    const failed = await became(alice, message, 'failed');
+    expect(failed.event === 'message' && failed.error).toMatchObject({ code: 'sip/rejected', status: 603 });
+    expect(sipRequests(bob, 'in', 'INVITE')).toEqual([]);
+    expect(sipRequests(alice, 'out', 'INVITE')).toHaveLength(1);
+    writeFileSync(join(folder, 'policy.json'), '{ "users": {} }');
+    await eventually('the change has come through', () =>
+      network.policy.decide('sip:bob@lab.test', 'term', alice.address) === null ? true : null,
+    );
+    await alice.call('retry', { message });
+    await became(alice, message, 'delivered');
+  });
+
+  it('R48: a pager message to a mail address is taken by the mail gateway once it is on disk, a session is refused with its reason', async () => {
+    await start({ interworking: { mailOutbox: 'mail.jsonl' } });
+    const alice = await client('alice');
+    const { message } = await alice.call('sendText', { to: 'mailto:someone@example.org', text: 'Dear someone', mode: 'pager' });
+    await became(alice, message, 'sent');
+    expect(JSON.parse(readFileSync(join(folder, 'mail.jsonl'), 'utf8'))).toMatchObject({
+      from: 'sip:alice@lab.test',
+      to: 'someone@example.org',
+      text: 'Dear someone',
+    });
+    const { message: second } = await alice.call('sendText', { to: 'mailto:someone@example.org', text: 'Let us talk' });
+    const failed = await became(alice, second, 'failed');
+    expect(failed.event === 'message' && failed.error).toMatchObject({ status: 405, warning: expect.stringContaining('single messages') });
+  });
+
+  it('R48: a telephone number that is nobody`s goes to the interworking function, which knows no way to it', async () => {
+    await start({});
+    const alice = await client('alice');
+    const { message } = await alice.call('sendText', { to: 'tel:+15550177', text: 'Hello' });
+    const failed = await became(alice, message, 'failed');
+    expect(failed.event === 'message' && failed.error).toMatchObject({
+      status: 404,
+      warning: expect.stringContaining('No gateway serves tel'),
+    });
+  });
+});
