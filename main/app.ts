@@ -328,8 +328,9 @@ class ChorusApp implements App {
       conversations: () => this.#messenger.conversations(),
       messages: ({ conversation, limit, ...place }) => this.#messenger.messages(conversation, place, limit ?? defaultPage),
       search: ({ text, limit }) => this.#messenger.search(text, limit ?? defaultPage),
-      sendText: ({ to, conversation, text, mode }) => this.#messenger.sendText({ to, conversation }, text, mode ?? 'session'),
-      openConversation: ({ to }) => ({ conversation: this.#messenger.openConversation(to) }),
+      sendText: ({ to, conversation, text, mode, anonymous }) =>
+        this.#messenger.sendText({ to, conversation, anonymous }, text, mode ?? 'session'),
+      openConversation: ({ to, anonymous }) => ({ conversation: this.#messenger.openConversation(to, anonymous) }),
       openSession: ({ to }) => this.#messenger.openSession(to),
       closeSession: ({ conversation }) => this.#messenger.closeSession(conversation),
       answer: async ({ invitation, accept, everywhere }) => {

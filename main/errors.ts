@@ -27,6 +27,8 @@ export const errorCodes = [
   'sip/malformed', // the peer's message cannot be understood
   'msrp/rejected', // an MSRP response that is no 200
   'msrp/closed', // the media connection ended
+  'privacy/no-temporary-address', // the network gave this device no temporary GRUU, so it cannot hide (R44)
+  'privacy/leak', // an anonymous message would have told who sends it; nothing was sent
   'message/undelivered', // the recipient's side reports that the message could not be delivered
   'conversation/unknown',
   'conversation/no-session', // the action needs a session and there is none

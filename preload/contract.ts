@@ -99,6 +99,8 @@ export interface ConversationValue {
   continuedBy: string | null;
   /** False for a group that this device has left. */
   joined: boolean;
+  /** Which side of a 1-1 does not tell the other who it is; it stays so. */
+  anonymous: 'self' | 'peer' | null;
   createdAt: number;
 }
 
@@ -257,11 +259,13 @@ export interface Calls {
       conversation?: string | undefined;
       text: string;
       mode?: 'session' | 'pager' | undefined;
+      /** With `to`: in the conversation in which the other side does not learn who writes, which is another one. */
+      anonymous?: boolean | undefined;
     },
     { message: string; conversation: string },
   ];
   /** Finds or makes the 1-1 conversation with an address, without sending anything. */
-  openConversation: [{ to: string }, { conversation: string }];
+  openConversation: [{ to: string; anonymous?: boolean | undefined }, { conversation: string }];
   openSession: [{ to: string }, { conversation: string; state: SessionState }];
   closeSession: [{ conversation: string }, { conversation: string; state: SessionState }];
   answer: [{ invitation: string; accept: boolean; everywhere?: boolean | undefined }, { state: SessionState }];

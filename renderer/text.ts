@@ -519,6 +519,14 @@ const errorWords: Record<ErrorCode, Words> = {
     body: 'It is kept here. Try again.',
   }),
   'msrp/closed': (_said, who) => ({ title: `The connection to ${inSentence(who)} was cut`, body: 'The message is kept here. Try again.' }),
+  'privacy/no-temporary-address': () => ({
+    title: 'You cannot write anonymously here',
+    body: 'The network gives this device no temporary address to hide behind. Nothing was sent. Write with your name, or ask who runs the network.',
+  }),
+  'privacy/leak': (said) => ({
+    title: `Not sent: it would have told who you are${said === '' ? '' : ` (${said})`}`,
+    body: 'Chorus looked through the message before it left, and kept it here. This is a fault in Chorus: please report it.',
+  }),
   'message/undelivered': (said, who) => ({
     title: `${who} did not get the message${said === '' ? '' : ` (${said})`}`,
     body: 'It is kept here. Try again.',

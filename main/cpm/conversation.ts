@@ -49,6 +49,7 @@ export function conversationValue(record: ConversationRecord, parts: Conversatio
     continues: record.continues,
     continuedBy: record.continuedBy,
     joined: record.joined,
+    anonymous: record.hides ?? null,
     createdAt: record.createdAt,
   };
 }

@@ -1,5 +1,5 @@
 /** What Chorus puts into CPIM (RFC 3862): a text with its IMDN request (RFC 5438), and the IMDN that answers one. */
-import type { MessageRecord } from '../history/history';
+import type { ConversationRecord, MessageRecord } from '../history/history';
 import { encodeCpim } from '../protocol/cpim';
 import { encodeImdn } from '../protocol/imdn';
 
@@ -22,11 +22,24 @@ export interface ReceiptPayload {
   sentAt: number;
 }
 
-/** A text message as it leaves; `to` is the other person in a 1-1, the focus in a group. */
-export function textEnvelope(message: MessageRecord, to: string): Uint8Array {
+/** Whom an envelope names; a null sender, and nobody as recipient, are written as the anonymous address. */
+export interface Parties {
+  from: string | null;
+  to: readonly string[];
+}
+
+/** Whom the envelopes of a conversation name: nobody where the account hides; one who hides is nobody to write down. */
+export function partiesOf(conversation: Pick<ConversationRecord, 'kind' | 'peer' | 'focus' | 'hides'>, self: string): Parties {
+  if (conversation.hides === 'self') return { from: null, to: [] };
+  const to = conversation.kind === 'group' ? conversation.focus : conversation.peer;
+  return { from: self, to: to === null || conversation.hides === 'peer' ? [] : [to] };
+}
+
+/** A text message as it leaves. */
+export function textEnvelope(message: MessageRecord, { from, to }: Parties): Uint8Array {
   return encodeCpim({
-    from: message.from,
-    to: [to],
+    from,
+    to: [...to],
     dateTime: message.sentAt,
     messageId: message.id,
     dispositions: [
@@ -39,11 +52,11 @@ export function textEnvelope(message: MessageRecord, to: string): Uint8Array {
 }
 
 /** The delivery or display notification of one message. `id` is its own imdn.Message-ID. */
-export function receiptEnvelope(options: { id: string; from: string; message: string; payload: ReceiptPayload }): Uint8Array {
-  const { payload } = options;
+export function receiptEnvelope(options: { id: string; parties: Parties; message: string; payload: ReceiptPayload }): Uint8Array {
+  const { payload, parties } = options;
   return encodeCpim({
-    from: options.from,
-    to: [payload.to],
+    from: parties.from,
+    to: [...parties.to],
     dateTime: payload.at,
     messageId: options.id,
     dispositions: [],
@@ -54,7 +67,7 @@ export function receiptEnvelope(options: { id: string; from: string; message: st
       dateTime: payload.sentAt,
       kind: payload.disposition === 'displayed' ? 'display' : 'delivery',
       status: payload.disposition,
-      recipient: options.from,
+      recipient: parties.from,
     }),
   });
 }

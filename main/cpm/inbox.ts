@@ -140,7 +140,7 @@ export class Inbox {
       const reached = stateByReceipts(others.length === 0 ? [sender] : others, history.receipts(messageId));
       if (reached !== null && mayBecome(message.state, reached)) history.setMessageState(messageId, reached, null);
       // Only the one it was sent to can say that it did not arrive.
-      else if (disposition === 'failed' && home.peer === sender.address && mayBecome(message.state, 'failed')) {
+      else if (disposition === 'failed' && (home.peer === sender.address || home.hides === 'peer') && mayBecome(message.state, 'failed')) {
         history.setMessageState(messageId, 'failed', new AppError('message/undelivered', { reason: status }, 'user').toValue());
       }
       return true;

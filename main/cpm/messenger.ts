@@ -11,12 +11,12 @@ import { encodeIsComposing } from '../protocol/is-composing';
 import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
 import type { CpmContext } from './context';
-import { conversationValue, messageValue, person, searchHitValue } from './conversation';
-import { composingType, cpimType, type ReceiptPayload, receiptEnvelope, textEnvelope, wrappedComposing } from './envelope';
+import { conversationValue, messageValue, searchHitValue } from './conversation';
+import { composingType, cpimType, partiesOf, type ReceiptPayload, receiptEnvelope, textEnvelope, wrappedComposing } from './envelope';
 import { Groups } from './group';
 import { Inbox, readEnvelope, refusalStatus } from './inbox';
 import { Invitations } from './invitations';
-import { OneToOneSessions } from './one-to-one';
+import { OneToOneSessions, otherSide } from './one-to-one';
 import { type Carrier, Outbox, receiptLane } from './outbox';
 import type { CpmSession } from './session';
 
@@ -60,6 +60,11 @@ export class Messenger implements Disposable {
   // ---------------------------------------------------------------- from the network
 
   receiveInvite(invite: IncomingInvite): void {
+    if (invite.remote.isFocus && invite.hides === true) {
+      // LAB: who hides joins no group, whose focus tells everybody who is in.
+      drop(invite.reject(488), this.#context.log, 'refusing a group for one who hides');
+      return;
+    }
     const received = invite.remote.isFocus ? this.#groups.receive(invite) : this.#oneToOne.receive(invite);
     drop(received, { ...this.#context.log, error: this.#context.log.warn }, 'an invitation');
   }
@@ -70,8 +75,8 @@ export class Messenger implements Disposable {
     try {
       // Before anything is kept: what cannot be read makes no conversation.
       readEnvelope(contentType, body);
-      const conversation = this.#oneToOne.conversationWith(remote.address, remote.displayName);
-      const sender = person(remote.address, remote.displayName, conversation.people);
+      const conversation = this.#oneToOne.conversationOf(pager);
+      const sender = otherSide(conversation, remote);
       const arrival = { conversation: conversation.id, sender, senderInstance: remote.instanceId, senderDevice: remote.deviceName };
       await this.#inbox.receive(arrival, contentType, body);
       return 200;
@@ -117,19 +122,27 @@ export class Messenger implements Disposable {
     }
   }
 
-  openConversation(to: string): string {
-    const { id } = this.#oneToOne.conversationWith(this.#address(to), null);
+  /** `anonymous`: the conversation in which the account does not say who it is, another one than the named one. */
+  openConversation(to: string, anonymous = false): string {
+    const { id } = this.#conversationTo(to, anonymous);
     this.#announceConversation(id);
     return id;
   }
 
-  sendText(target: { to?: string | undefined; conversation?: string | undefined }, text: string, mode: 'session' | 'pager') {
+  sendText(
+    target: { to?: string | undefined; conversation?: string | undefined; anonymous?: boolean | undefined },
+    text: string,
+    mode: 'session' | 'pager',
+  ) {
     if ((target.to === undefined) === (target.conversation === undefined))
       throw new AppError('ipc/refused', { cause: 'name either `to` or `conversation`' });
     const record =
       target.conversation !== undefined
         ? this.#record(target.conversation)
-        : this.#oneToOne.conversationWith(this.#address(target.to ?? ''), null);
+        : this.#conversationTo(target.to ?? '', target.anonymous === true);
+    if (target.anonymous !== undefined && target.anonymous !== (record.hides === 'self'))
+      throw new AppError('ipc/refused', { cause: 'a conversation is anonymous or not, from its beginning on' });
+    if (record.hides === 'self') this.#mustHide();
     if (record.kind === 'group' && !record.joined)
       throw new AppError('conversation/no-session', { cause: 'not in this group any more' }, 'never');
     if (record.kind === 'group' && mode === 'pager') throw new AppError('ipc/refused', { cause: 'a pager message goes to one person' });
@@ -152,6 +165,7 @@ export class Messenger implements Disposable {
 
   async addPeople(conversation: string, people: readonly string[], subject: string | undefined): Promise<{ conversation: string }> {
     const record = this.#record(conversation);
+    if (record.hides !== undefined) throw new AppError('ipc/refused', { cause: 'no group grows out of an anonymous conversation' });
     const invited = people.map((one) => this.#address(one));
     if (record.kind === 'oneToOne') return { conversation: (await this.#groups.create(record, invited, subject?.trim() || null)).id };
     await this.#groups.add(record, invited);
@@ -244,7 +258,7 @@ export class Messenger implements Disposable {
   }
 
   async #carryInSession(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
-    const envelope = textEnvelope(message, conversation.peer ?? '');
+    const envelope = textEnvelope(message, partiesOf(conversation, message.from));
     const { session, isNew } = this.#oneToOne.open(conversation, envelope);
     try {
       if (isNew) return await session.answered;
@@ -261,7 +275,7 @@ export class Messenger implements Disposable {
 
   async #carryToGroup(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
     const session = await this.#groups.ensure(conversation);
-    await session.send(cpimType, textEnvelope(message, conversation.focus ?? ''));
+    await session.send(cpimType, textEnvelope(message, partiesOf(conversation, message.from)));
   }
 
   async #carryByPager(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
@@ -271,24 +285,29 @@ export class Messenger implements Disposable {
       conversationId: conversation.conversationId,
       contributionId: this.#context.clock.uuid(),
       contentType: cpimType,
-      body: textEnvelope(message, conversation.peer ?? ''),
+      body: textEnvelope(message, partiesOf(conversation, message.from)),
+      ...(conversation.hides === 'self' ? { anonymous: true } : {}),
     });
   }
 
   async #carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void> {
-    const body = receiptEnvelope({ id: this.#context.clock.uuid(), from: this.#context.self, message, payload });
+    const parties =
+      conversation.hides === undefined ? { from: this.#context.self, to: [payload.to] } : partiesOf(conversation, this.#context.self);
+    const body = receiptEnvelope({ id: this.#context.clock.uuid(), parties, message, payload });
     if (conversation.kind === 'group') {
       const session = await this.#groups.ensure(conversation);
       return session.send(cpimType, body);
     }
     if (await this.#sendInLiveSession(conversation.id, body)) return;
     await this.#context.sip.sendPager({
-      target: payload.to,
+      // Who hides is reached where they last were.
+      target: conversation.hides === 'peer' ? (conversation.peer ?? payload.to) : payload.to,
       icsi: ICSI.msg,
       conversationId: conversation.conversationId,
       contributionId: this.#context.clock.uuid(),
       contentType: cpimType,
       body,
+      ...(conversation.hides === 'self' ? { anonymous: true } : {}),
       // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
       ...(payload.toInstance === null ? {} : { acceptContactInstance: payload.toInstance }),
     });
@@ -317,6 +336,18 @@ export class Messenger implements Disposable {
     const record = this.#context.history.conversation(conversation);
     if (record === null) throw new AppError('conversation/unknown', { cause: conversation });
     return record;
+  }
+
+  #conversationTo(to: string, anonymous: boolean): ConversationRecord {
+    if (!anonymous) return this.#oneToOne.conversationWith(this.#address(to), null);
+    this.#mustHide();
+    return this.#oneToOne.anonymousWith(this.#address(to));
+  }
+
+  /** Without a temporary GRUU nothing is written that would have to wait for one, or go out with the name. */
+  #mustHide(): void {
+    if (this.#context.isRegistered() && !this.#context.sip.canHide)
+      throw new AppError('privacy/no-temporary-address', { cause: 'the registrar has given no temporary GRUU' }, 'user');
   }
 
   /** The key of an address a person typed; a bare name means somebody of one's own domain. */

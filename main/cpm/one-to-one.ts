@@ -4,14 +4,14 @@
  *
  * Two people who invite each other at the same moment must not both give way: the invitation with the lower Contribution-ID lives (LAB).
  */
-import type { ConversationValue, SessionState } from '../../preload/contract';
+import type { ConversationValue, PersonValue, SessionState } from '../../preload/contract';
 import { drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
-import { parseCpim } from '../protocol/cpim';
+import { ANONYMOUS_URI, parseCpim } from '../protocol/cpim';
 import { ICSI } from '../protocol/feature-tags';
 import { parseSdp } from '../protocol/sdp';
-import type { IncomingInvite } from '../sip/client';
+import type { IncomingInvite, IncomingPager, RemoteParty } from '../sip/client';
 import type { CpmContext } from './context';
 import { person } from './conversation';
 import { cpimType } from './envelope';
@@ -32,7 +32,55 @@ export class OneToOneSessions {
     this.#invitations = invitations;
   }
 
-  /** The 1-1 conversation with an address, made when there is none. */
+  /**
+   * The conversation that a request from somebody belongs to, made when there is none. One who hides is known by the Conversation-ID alone, and has
+   * the conversation to themselves; a request to this device's temporary GRUU never comes into the conversation that names the account.
+   */
+  conversationOf({ remote, headers, hides = false }: Pick<IncomingPager, 'remote' | 'headers' | 'hides'>): ConversationRecord {
+    const conversationId = headers.conversationId ?? this.#context.clock.uuid();
+    if (hides) return this.#context.history.hiddenBy(conversationId, 'self') ?? this.#begin(remote.address, null, 'self', conversationId);
+    if (!isHidden(remote)) return this.conversationWith(remote.address, remote.displayName);
+    const known = this.#context.history.hiddenBy(conversationId, 'peer');
+    // A MESSAGE has no Contact (RFC 3428 section 4): then they are where they were before.
+    const peer = remote.gruu ?? known?.peer ?? ANONYMOUS_URI;
+    if (known !== null) {
+      const record = { ...known, peer };
+      if (peer !== known.peer) this.#context.history.putConversation(record);
+      return record;
+    }
+    return this.#begin(peer, anonymousPerson, 'peer', conversationId);
+  }
+
+  /** The conversation with an address in which the account hides, made when there is none: another one than the named one. */
+  anonymousWith(address: string): ConversationRecord {
+    const key = person(address, null).address;
+    return this.#context.history.oneToOneWith(key, 'self') ?? this.#begin(key, null, 'self', this.#context.clock.uuid());
+  }
+
+  #begin(peer: string, who: PersonValue | null, hides: 'self' | 'peer', conversationId: string): ConversationRecord {
+    const { history, clock, knownPeople } = this.#context;
+    const now = clock.now();
+    const record: ConversationRecord = {
+      id: clock.uuid(),
+      kind: 'oneToOne',
+      peer,
+      subject: null,
+      people: [who ?? person(peer, null, knownPeople)],
+      conversationId,
+      contributionId: null,
+      focus: null,
+      continues: null,
+      continuedBy: null,
+      joined: true,
+      hides,
+      createdAt: now,
+      activityAt: now,
+    };
+    history.putConversation(record);
+    return record;
+  }
+
+  /** The 1-1 conversation with an address, made when there is none. Nobody hides in it. */
   conversationWith(address: string, name: string | null): ConversationRecord {
     const { history, clock } = this.#context;
     const known = history.oneToOneWith(person(address, null).address);
@@ -91,6 +139,7 @@ export class OneToOneSessions {
         icsi: ICSI.session,
         conversationId: conversation.conversationId,
         contributionId,
+        ...(conversation.hides === 'self' ? { anonymous: true } : {}),
         parts: first === null ? [] : [{ contentType: cpimType, headers: new Map(), body: first }],
       },
       (type, body) => this.#receiveContent(conversation, session, type, body),
@@ -109,7 +158,7 @@ export class OneToOneSessions {
     if (invite.sdp === null || !parseSdp(invite.sdp).ok) return invite.reject(488);
     const first = invite.parts.find((part) => part.contentType.toLowerCase().startsWith(cpimType));
     if (first !== undefined && !parseCpim(first.body).ok) return invite.reject(400);
-    const conversation = this.#adopt(this.conversationWith(invite.remote.address, invite.remote.displayName), invite);
+    const conversation = this.#adopt(this.conversationOf(invite), invite);
     if (first !== undefined) {
       try {
         await this.#inbox.receive(arrivalFrom(conversation, invite), first.contentType, first.body);
@@ -132,7 +181,7 @@ export class OneToOneSessions {
       await session.opened;
     };
     if (live !== null || this.#context.preferences().accept === 'auto') return accept();
-    const from = person(invite.remote.address, invite.remote.displayName, conversation.people);
+    const from = otherSide(conversation, invite.remote);
     this.#invitations.ask(invite, { kind: 'oneToOne', from, subject: null, people: [from], replaces: null }, accept);
   }
 
@@ -142,7 +191,9 @@ export class OneToOneSessions {
    */
   replaceable(sessionReplaces: string, inviter: string): { conversation: string; session: CpmSession } | null {
     for (const [conversation, session] of this.#live) {
-      if (session.contributionId === sessionReplaces && session.state === 'established' && session.remote?.address === inviter) {
+      // Who hides in a session is not drawn out of it into a group.
+      const hides = session.sip?.hides === true || this.#context.history.conversation(conversation)?.hides !== undefined;
+      if (!hides && session.contributionId === sessionReplaces && session.state === 'established' && session.remote?.address === inviter) {
         return { conversation, session };
       }
     }
@@ -208,7 +259,7 @@ export class OneToOneSessions {
     const remote = session.remote;
     const arrival = {
       conversation: conversation.id,
-      sender: person(conversation.peer ?? '', remote?.displayName ?? null, conversation.people),
+      sender: otherSide(conversation, remote),
       senderInstance: remote?.instanceId ?? null,
       senderDevice: remote?.deviceName ?? null,
     };
@@ -216,10 +267,23 @@ export class OneToOneSessions {
   }
 }
 
+/** How somebody who hides is named; nothing that they say of themselves is believed. */
+const anonymousPerson: PersonValue = { address: ANONYMOUS_URI, name: 'Anonymous' };
+
+function isHidden(remote: RemoteParty): boolean {
+  return !remote.asserted && remote.address === ANONYMOUS_URI;
+}
+
+/** The other person of a conversation, by what their network says of them now. */
+export function otherSide(conversation: ConversationRecord, remote: RemoteParty | null): PersonValue {
+  if (conversation.hides === 'peer') return anonymousPerson;
+  return person(conversation.peer ?? '', remote?.displayName ?? null, conversation.people);
+}
+
 function arrivalFrom(conversation: ConversationRecord, invite: IncomingInvite) {
   return {
     conversation: conversation.id,
-    sender: person(invite.remote.address, invite.remote.displayName, conversation.people),
+    sender: otherSide(conversation, invite.remote),
     senderInstance: invite.remote.instanceId,
     senderDevice: invite.remote.deviceName,
   };

@@ -129,6 +129,7 @@ export class CpmSession implements Disposable {
   async send(contentType: string, body: Uint8Array): Promise<void> {
     if (this.#msrp === null || this.#state !== 'established')
       throw new AppError('msrp/closed', { cause: `session is ${this.#state}` }, 'auto');
+    if (this.#sip?.hides === true) this.#context.sip.guardContent(contentType, body, this.#sip.remote.address);
     await this.#msrp.send({ contentType, body });
   }
 

@@ -50,7 +50,7 @@ const busyTimeoutMs = 2000;
 export interface ConversationRecord {
   id: string;
   kind: ConversationValue['kind'];
-  /** addressKey of the other person of a 1-1; null for a group. */
+  /** addressKey of the other person of a 1-1, or where one who hides was last to be reached (a temporary GRUU); null for a group. */
   peer: string | null;
   subject: string | null;
   people: PersonValue[];
@@ -62,6 +62,8 @@ export interface ConversationRecord {
   continues: string | null;
   continuedBy: string | null;
   joined: boolean;
+  /** Which side of a 1-1 does not say who it is; nobody when absent. It stays so for the conversation's life. */
+  hides?: 'self' | 'peer';
   createdAt: number;
   activityAt: number;
 }
@@ -120,8 +122,10 @@ export interface History extends Disposable {
   /** Adds the conversation or replaces the one with the same id. */
   putConversation(record: ConversationRecord): void;
   conversation(id: string): ConversationRecord | null;
-  /** The newest one, should there be several. */
-  oneToOneWith(peer: string): ConversationRecord | null;
+  /** The newest one in which nobody hides, should there be several; with `hides` the newest in which the account does. */
+  oneToOneWith(peer: string, hides?: 'self'): ConversationRecord | null;
+  /** The 1-1 of a Conversation-ID in which that side hides. */
+  hiddenBy(conversationId: string, hides: 'self' | 'peer'): ConversationRecord | null;
   groupByContribution(contributionId: string): ConversationRecord | null;
   /** Newest activity first. */
   conversations(): ConversationRecord[];
@@ -237,11 +241,11 @@ class LibsqlHistory implements History {
   putConversation(record: ConversationRecord): void {
     this.#run(
       `INSERT INTO conversations (id, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
-         joined, created_at, activity_at)
+         hides, joined, created_at, activity_at)
        VALUES (:id, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
-         :joined, :createdAt, :activityAt)
+         :hides, :joined, :createdAt, :activityAt)
        ON CONFLICT (id) DO UPDATE SET kind = :kind, peer = :peer, subject = :subject, people = :people, conversation_id = :conversationId,
-         contribution_id = :contributionId, focus = :focus, continues = :continues, continued_by = :continuedBy, joined = :joined,
+         contribution_id = :contributionId, focus = :focus, continues = :continues, continued_by = :continuedBy, hides = :hides, joined = :joined,
          created_at = :createdAt, activity_at = :activityAt`,
       {
         id: record.id,
@@ -254,6 +258,7 @@ class LibsqlHistory implements History {
         focus: record.focus,
         continues: record.continues,
         continuedBy: record.continuedBy,
+        hides: record.hides ?? null,
         joined: Number(record.joined),
         createdAt: record.createdAt,
         activityAt: record.activityAt,
@@ -265,9 +270,14 @@ class LibsqlHistory implements History {
     return this.#one(`SELECT ${conversationColumns} FROM conversations WHERE id = :id`, { id }, conversationOf);
   }
 
-  oneToOneWith(peer: string): ConversationRecord | null {
-    const sql = `SELECT ${conversationColumns} FROM conversations WHERE kind = 'oneToOne' AND peer = :peer ORDER BY created_at DESC, rowid DESC LIMIT 1`;
-    return this.#one(sql, { peer }, conversationOf);
+  oneToOneWith(peer: string, hides?: 'self'): ConversationRecord | null {
+    const sql = `SELECT ${conversationColumns} FROM conversations WHERE kind = 'oneToOne' AND peer = :peer AND hides IS :hides ORDER BY created_at DESC, rowid DESC LIMIT 1`;
+    return this.#one(sql, { peer, hides: hides ?? null }, conversationOf);
+  }
+
+  hiddenBy(conversationId: string, hides: 'self' | 'peer'): ConversationRecord | null {
+    const sql = `SELECT ${conversationColumns} FROM conversations WHERE conversation_id = :conversationId AND hides = :hides ORDER BY created_at DESC LIMIT 1`;
+    return this.#one(sql, { conversationId, hides }, conversationOf);
   }
 
   groupByContribution(contributionId: string): ConversationRecord | null {

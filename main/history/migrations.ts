@@ -90,6 +90,10 @@ export const migrations: readonly string[] = [
 
   // 3: what shows that a message is still as it was written; see seal.ts.
   `ALTER TABLE messages ADD COLUMN seal TEXT NOT NULL DEFAULT ''`,
+
+  // 4: the 1-1 conversations in which one side does not say who it is.
+  `ALTER TABLE conversations ADD COLUMN hides TEXT CHECK (hides IN ('self', 'peer'));
+   CREATE INDEX conversations_hidden ON conversations (conversation_id) WHERE hides IS NOT NULL`,
 ];
 
 /** The version from which on messages are sealed. */

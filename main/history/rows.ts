@@ -24,7 +24,7 @@ export const messageColumns = octets(
 );
 export const conversationColumns = octets(
   'conversations',
-  ['id', 'kind', 'peer', 'subject', 'people', 'conversation_id', 'contribution_id', 'focus', 'continues', 'continued_by'],
+  ['id', 'kind', 'peer', 'subject', 'people', 'conversation_id', 'contribution_id', 'focus', 'continues', 'continued_by', 'hides'],
   ['joined', 'created_at', 'activity_at'],
 );
 export const jobColumns = octets('jobs', ['lane', 'kind', 'message', 'payload'], ['id', 'attempts', 'next_at']);
@@ -80,6 +80,7 @@ export function conversationOf(row: Row): ConversationRecord {
     continues: textOrNull(row.continues),
     continuedBy: textOrNull(row.continued_by),
     joined: row.joined === 1,
+    ...(row.hides === 'self' || row.hides === 'peer' ? { hides: row.hides } : {}),
     createdAt: Number(row.created_at),
     activityAt: Number(row.activity_at),
   };

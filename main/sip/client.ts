@@ -2,22 +2,26 @@
  * The SIP side of one account on this device: its registration, its sessions, its pager messages, its subscriptions, all over one flow
  * to the outbound proxy (R39). Values in, values out: nothing of sip.js leaves this folder.
  */
+import { hostname } from 'node:os';
 import { type Clock, type Disposable, DisposableStore, Emitter, type Logger } from '../base';
 import { AppError } from '../errors';
+import { ANONYMOUS_URI } from '../protocol/cpim';
 import type { DigestHash } from '../protocol/digest';
-import { addressKey, formatUri, parseUri } from '../protocol/uri';
+import { leakInContent, leakInSip, type OwnMarks } from '../protocol/leak-check';
+import { addressKey, formatUri, parseNameAddr, parseUri } from '../protocol/uri';
 import type { WireTap } from '../protocol/wire-record';
 import type { AuthScheme, Sim } from './auth';
 import { type Capabilities, queryCapabilities } from './capabilities';
 import { type Connect, createConnect } from './connection';
-import { contactValue, requestUri } from './cpm-request';
+import { anonymousContactValue, contactValue, requestUri } from './cpm-request';
 import { type IncomingInvite, IncomingSession, type OutgoingInvite, OutgoingSession, type SipSession } from './dialog';
 import { createResolver, type Resolver } from './discovery';
 import { type ConferenceSubscription, type RegistrationSubscription, subscribeToConference, subscribeToRegistration } from './events';
 import { type IncomingPager, type OutgoingPager, receivePager, sendPager } from './pager';
 import { type Registration, RegistrationMachine, type RegistrationStore, UNREGISTER_TIMEOUT_MS } from './registration';
 import { ServerLocator } from './server-locator';
-import { Stack } from './stack';
+import { leakError, Stack } from './stack';
+import type { WireMessage } from './wire-message';
 
 export { type AuthScheme, type Sim, type SimNumbers, softwareSim } from './auth';
 export type { Capabilities } from './capabilities';
@@ -117,8 +121,11 @@ export class SipClient implements Disposable {
       },
       instanceId: account.instanceId,
       isTarget: (uri) => this.#isTarget(uri),
-      contact: (icsis) => this.#contact(icsis),
-      capabilityContact: () => this.#machine.capabilityContact(),
+      contact: (icsis, hides) => (hides === true ? this.#anonymousContact(icsis) : this.#contact(icsis)),
+      // Whoever asks a temporary GRUU shall not learn whose it is.
+      capabilityContact: (request) => (this.#cameHidden(request) ? this.#anonymousContact() : this.#machine.capabilityContact()),
+      cameHidden: (request) => this.#cameHidden(request),
+      leakIn: (bytes, peer) => leakInSip(bytes, this.#marks, peer),
       onInvite: (request, message) => this.onInvite.emit(this.#keep(new IncomingSession(this.#stack, request, message))),
       onPager: (request, message) => receivePager(this.#stack, request, message, this.handleMessage),
     });
@@ -151,15 +158,34 @@ export class SipClient implements Disposable {
     this.registration = this.#machine;
   }
 
-  /** Throws AppError sip/not-registered before the registration's 200 (R14), account/bad-address for a target that cannot be called. */
+  /** Whether this device has a temporary GRUU: without one nobody can hide (R44). */
+  get canHide(): boolean {
+    return this.#machine.tempGruu !== null;
+  }
+
+  /**
+   * What the content of an MSRP message would tell `peer` of this side.
+   * @throws AppError `privacy/leak` when it tells anything
+   */
+  guardContent(contentType: string, body: Uint8Array, peer: string): void {
+    const leak = leakInContent(contentType, body, this.#marks, peer);
+    if (leak !== null) throw leakError(leak);
+  }
+
+  /**
+   * Throws AppError sip/not-registered before the registration's 200 (R14), account/bad-address for a target that cannot be called,
+   * privacy/no-temporary-address for an anonymous request that this device cannot send so.
+   */
   invite(request: OutgoingInvite): SipSession {
     const target = this.#target(request.target);
+    this.#mayHide(request);
     return this.#keep(new OutgoingSession(this.#stack, request, target, this.#identity(request.identity), this.#machine.serviceRoute));
   }
 
   /** Rejects with AppError: sip/not-registered, net/*, sip/rejected, account/bad-address. */
   async sendPager(request: OutgoingPager): Promise<{ status: number }> {
     const target = this.#target(request.target);
+    this.#mayHide(request);
     const to = addressKey(target) ?? target;
     return sendPager(this.#stack, request, target, to, this.#identity(request.identity), this.#machine.serviceRoute);
   }
@@ -256,6 +282,32 @@ export class SipClient implements Disposable {
     return contact.ok && contact.value.scheme === 'sip' && contact.value.user === uri.value.user && isAddress;
   }
 
+  #mayHide(request: { anonymous?: boolean }): void {
+    if (request.anonymous !== true || this.canHide) return;
+    throw new AppError('privacy/no-temporary-address', { cause: 'the registrar has given no temporary GRUU' }, 'user');
+  }
+
+  /** The temporary GRUU of the latest set (RFC 5627 section 3.2). Never the public one in its place. */
+  #anonymousContact(icsis: readonly string[] = this.#machine.icsis): string {
+    return anonymousContactValue(this.#machine.tempGruu ?? `${ANONYMOUS_URI};gr`, icsis);
+  }
+
+  /** The core puts the flow's address into the Request-URI, and what was called into P-Called-Party-ID (RFC 7315). */
+  #cameHidden(request: WireMessage): boolean {
+    const called = [
+      request.start.kind === 'request' ? request.start.uri : '',
+      request.first('p-called-party-id') ?? '',
+      request.first('to') ?? '',
+    ];
+    return called.some((value) => this.#tempGruus.has(addressKey(value) ?? '') || isTemporaryGruu(value));
+  }
+
+  get #marks(): OwnMarks {
+    const { displayName, instanceId, aor } = this.#account;
+    const { identities, pubGruu, deviceName } = this.#machine;
+    return { identities: [aor, ...identities], instanceId, pubGruu, deviceName, displayName, hostName: hostname(), host: this.localHost };
+  }
+
   #contact(icsis: readonly string[] = this.#machine.icsis): string {
     return this.#contactAt(this.#machine.pubGruu ?? this.#machine.flowContact(), icsis);
   }
@@ -267,6 +319,13 @@ export class SipClient implements Disposable {
   #contactAt(uri: string, icsis: readonly string[]): string {
     return contactValue({ uri, deviceName: this.#machine.deviceName, instanceId: this.#account.instanceId, icsis });
   }
+}
+
+/** An empty `gr` (RFC 5627 section 3.1.2). */
+function isTemporaryGruu(text: string): boolean {
+  const named = parseNameAddr(text);
+  const uri = parseUri(named.ok ? named.value.uri : text);
+  return uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' && uri.value.params.get('gr') === null;
 }
 
 /** What RFC 3263 section 4.3 takes for the fault of one server, which another may not have. */

@@ -38,6 +38,8 @@ export interface CpmRequest {
   subject?: string;
   /** Only this device of the other person shall receive the request. */
   acceptContactInstance?: string;
+  /** The one who asks stays unknown to the other side (RFC 3323, RFC 3325, R44). */
+  anonymous?: boolean;
   /** Which of one's own addresses asks: one that the registrar has named (R33). The network's default one when absent. */
   identity?: string;
 }
@@ -49,6 +51,8 @@ export function cpmRequestHeaders(request: CpmRequest, identity: string): [strin
     headers.push(['Accept-Contact', acceptContact({ instanceId: request.acceptContactInstance })]);
   }
   headers.push(['P-Preferred-Service', request.icsi], ['P-Preferred-Identity', `<${identity}>`]);
+  // RFC 3325: the own network must know who asks, and keeps it to itself.
+  if (request.anonymous === true) headers.push(['Privacy', 'id']);
   headers.push([cpmHeader.conversationId, request.conversationId], [cpmHeader.contributionId, request.contributionId]);
   if (request.inReplyTo !== undefined) headers.push([cpmHeader.inReplyTo, request.inReplyTo]);
   if (request.subject !== undefined && request.subject !== '') headers.push(['Subject', request.subject]);
@@ -126,6 +130,12 @@ export function readIcsis(message: WireMessage): string[] {
   });
   const asserted = message.list('p-asserted-service').map((urn) => urn.toLowerCase());
   return [...new Set([...found, ...asserted])];
+}
+
+/** The Contact of a device that hides (R44): the temporary GRUU and the services, no name and no instance. Its own network knows it by the GRUU. */
+export function anonymousContactValue(tempGruu: string, icsis: readonly string[]): string {
+  const params = new Map<string, string | null>(icsis.length > 0 ? [[ICSI_PARAM, icsiValue(icsis)]] : []);
+  return formatNameAddr({ displayName: null, uri: tempGruu, params });
 }
 
 export interface OwnContact {

@@ -73,6 +73,8 @@ export interface SipSession {
   readonly remote: RemoteParty;
   readonly headers: CpmHeaders;
   readonly end: SessionEnd | null;
+  /** The other side does not learn who this is: this side has invited anonymously, or was called by its temporary GRUU. */
+  readonly hides?: boolean;
   /** Outgoing: the 2xx, after its ACK was sent. Rejects with AppError. Incoming: at the ACK. */
   readonly answered: Promise<{ sdp: string; headers: CpmHeaders }>;
   /** Ends the session in whatever way its state asks for: CANCEL, a refusal or BYE. Resolves when the peer has answered, or will not. */
@@ -119,7 +121,14 @@ abstract class Session implements SipSession {
   protected resolveAnswered: (value: { sdp: string; headers: CpmHeaders }) => void = () => undefined;
   protected rejectAnswered: (error: AppError) => void = () => undefined;
 
-  constructor(stack: Stack, state: SipSessionState, remote: RemoteParty, headers: CpmHeaders, icsis: readonly string[]) {
+  constructor(
+    stack: Stack,
+    state: SipSessionState,
+    remote: RemoteParty,
+    headers: CpmHeaders,
+    icsis: readonly string[],
+    readonly hides: boolean,
+  ) {
     this.stack = stack;
     this.id = stack.clock.uuid();
     this.#state = state;
@@ -172,7 +181,7 @@ abstract class Session implements SipSession {
       onInvite: (request) => {
         const message = this.stack.original(request.message);
         if (message !== null) this.remote = { ...readRemoteParty(message, 'from'), address: this.remote.address };
-        const contact = headerLine('Contact', this.stack.contact(this.icsis));
+        const contact = headerLine('Contact', this.stack.contact(this.icsis, this.hides));
         request.accept({ statusCode: 200, extraHeaders: [contact], body: sdpBody(this.localSdp) });
       },
     };
@@ -202,7 +211,7 @@ abstract class Session implements SipSession {
             // RFC 4488: no subscription of its own, the conference documents tell.
             'Refer-Sub: false',
             'Supported: norefersub',
-            headerLine('Contact', this.stack.contact(this.icsis)),
+            headerLine('Contact', this.stack.contact(this.icsis, this.hides)),
           ],
         },
       );
@@ -234,7 +243,7 @@ export class OutgoingSession extends Session {
   constructor(stack: Stack, invite: OutgoingInvite, target: string, identity: string, routes: readonly string[]) {
     const address = addressKey(target) ?? target;
     const unknown = { asserted: false, displayName: null, instanceId: null, deviceName: null, gruu: null, contactUri: '', isFocus: false };
-    super(stack, 'inviting', { address, ...unknown }, ownHeaders(invite), [invite.icsi]);
+    super(stack, 'inviting', { address, ...unknown }, ownHeaders(invite), [invite.icsi], invite.anonymous === true);
     this.localSdp = invite.sdp;
     const parts = invite.parts ?? [];
     const boundary = `b${stack.clock.uuid().replaceAll('-', '')}`;
@@ -244,7 +253,7 @@ export class OutgoingSession extends Session {
         ? { contentType: 'application/sdp', content: sdpPart.body }
         : { contentType: `multipart/mixed;boundary=${boundary}`, content: encodeMultipart([sdpPart, ...parts], boundary) };
     const headers: [string, string][] = [
-      ['Contact', stack.contact([invite.icsi])],
+      ['Contact', stack.contact([invite.icsi], this.hides)],
       ...cpmRequestHeaders(invite, identity),
       ['Allow', ALLOWED_METHODS.join(', ')],
       ['Accept', ACCEPTED_TYPES.join(', ')],
@@ -252,7 +261,14 @@ export class OutgoingSession extends Session {
     if (invite.require !== undefined && invite.require.length > 0) headers.push(['Require', invite.require.join(', ')]);
     // sip.js takes a multipart for an offer only when it is told so; the shim keeps this off the wire.
     if (parts.length > 0) headers.push(['Content-Disposition', 'session']);
-    const request = stack.request('INVITE', { target, to: address, from: identity, routes, headers, body });
+    const request = stack.request('INVITE', {
+      target,
+      to: address,
+      ...(this.hides ? { hidesFrom: address } : { from: identity }),
+      routes,
+      headers,
+      body,
+    });
     this.callId = request.callId;
     this.#tracked = stack.track((error) => this.#fail(error));
     this.#uac = stack.core.invite(request, {
@@ -349,7 +365,8 @@ export class IncomingSession extends Session implements IncomingInvite {
 
   constructor(stack: Stack, uas: IncomingInviteRequest, message: WireMessage) {
     const icsis = readIcsis(message);
-    super(stack, 'incoming', readRemoteParty(message, 'from'), readCpmHeaders(message), icsis);
+    const remote = readRemoteParty(message, 'from');
+    super(stack, 'incoming', remote, readCpmHeaders(message), icsis, stack.cameHidden(message, remote.address));
     this.icsis = icsis;
     this.#uas = uas;
     this.callId = uas.message.callId;
@@ -366,14 +383,14 @@ export class IncomingSession extends Session implements IncomingInvite {
   }
 
   ring(): void {
-    if (this.state === 'incoming') this.stack.withContact(this.icsis, () => this.#uas.progress({ statusCode: 180 }));
+    if (this.state === 'incoming') this.stack.withContact(this.icsis, this.hides, () => this.#uas.progress({ statusCode: 180 }));
   }
 
   async accept(sdp: string): Promise<void> {
     if (this.state !== 'incoming') throw this.#gone();
     this.localSdp = sdp;
     this.transition('accepting');
-    const { session } = this.stack.withContact(this.icsis, () =>
+    const { session } = this.stack.withContact(this.icsis, this.hides, () =>
       this.#uas.accept({ statusCode: 200, extraHeaders: this.#echo(), body: sdpBody(sdp) }),
     );
     this.adopt(session);

@@ -57,7 +57,7 @@ export function subscribeToConference(stack: Stack, focus: string, icsi: string,
     routes,
     event: 'conference',
     contentType: CONFERENCE_INFO,
-    contact: () => stack.contact([icsi]),
+    contact: () => stack.contact([icsi], false),
     headers,
   });
 }

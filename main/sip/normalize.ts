@@ -39,7 +39,7 @@ export interface NormalizerOptions {
   /** Whether a Call-ID belongs to a request that this client sent and that is still under way. */
   isOwnCall(callId: string): boolean;
   /** The Contact header that answers OPTIONS, with the capabilities. */
-  contact(): string;
+  contact(request: WireMessage): string;
 }
 
 const DIALOG_METHODS = new Set(['ACK', 'CANCEL']);
@@ -107,7 +107,7 @@ export class Normalizer {
     if (this.#namesAnotherInstance(message)) return answer(486, 'Busy Here');
     const required = message.list('require').filter((option) => !SUPPORTED_OPTIONS.some((known) => known === option.toLowerCase()));
     if (required.length > 0) return answer(420, 'Bad Extension', [headerLine('Unsupported', required.join(', '))]);
-    if (method === 'OPTIONS') return this.#answerOptions();
+    if (method === 'OPTIONS') return this.#answerOptions(message);
     if (message.bodySkipped) return answer(413, 'Request Entity Too Large');
     const encoding = message.first('content-encoding');
     if (encoding !== null && encoding.toLowerCase() !== 'identity') {
@@ -117,12 +117,12 @@ export class Normalizer {
     return null;
   }
 
-  #answerOptions(): Inward & { kind: 'answer' } {
+  #answerOptions(message: WireMessage): Inward & { kind: 'answer' } {
     const headers = [
       allowLine(),
       acceptLine(),
       `Supported: ${SUPPORTED_OPTIONS.join(', ')}`,
-      headerLine('Contact', this.#options.contact()),
+      headerLine('Contact', this.#options.contact(message)),
     ];
     return answer(200, 'OK', headers);
   }

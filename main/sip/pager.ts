@@ -23,6 +23,8 @@ export interface IncomingPager {
   contentType: string;
   body: Uint8Array;
   icsis: string[];
+  /** It came to this device's temporary GRUU: whoever sent it does not know who this is. */
+  hides?: boolean;
 }
 
 /** Resolves with the 2xx; rejects with AppError. RFC 3428 section 4: a MESSAGE carries no Contact. */
@@ -37,7 +39,7 @@ export function sendPager(
   const request = stack.request('MESSAGE', {
     target,
     to,
-    from: identity,
+    ...(pager.anonymous === true ? { hidesFrom: to } : { from: identity }),
     routes,
     headers: cpmRequestHeaders(pager, identity),
     body: { contentType: pager.contentType, content: pager.body },
@@ -83,6 +85,7 @@ export function receivePager(
       contentType: message.first('content-type') ?? 'text/plain',
       body: message.body,
       icsis: readIcsis(message),
+      hides: stack.cameHidden(message, readRemoteParty(message, 'from').address),
     });
   };
   work()

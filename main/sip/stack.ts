@@ -16,6 +16,9 @@ import {
 } from 'sip.js/lib/core/index.js';
 import { type Clock, type Disposable, disposable, type Logger } from '../base';
 import { AppError, type ErrorDetail, type Retry } from '../errors';
+import { ANONYMOUS_URI } from '../protocol/cpim';
+import type { Leak } from '../protocol/leak-check';
+import { concat, text, utf8 } from '../protocol/octets';
 import { type AuthAccount, Authenticator } from './auth';
 import { encodeAnswer, Normalizer } from './normalize';
 import type { Flow } from './transport';
@@ -32,10 +35,17 @@ export interface StackOptions {
   instanceId: string;
   /** Whether a Request-URI outside a dialog reaches this device. */
   isTarget(uri: string): boolean;
-  /** The Contact value of a request or response; `icsis` are the services of its session, all of the client's when absent. */
-  contact(icsis?: readonly string[]): string;
+  /**
+   * The Contact value of a request or response; `icsis` are the services of its session, all of the client's when absent; `hides`: nobody shall
+   * learn who this is.
+   */
+  contact(icsis?: readonly string[], hides?: boolean): string;
   /** The Contact value that answers OPTIONS. */
-  capabilityContact(): string;
+  capabilityContact(request: WireMessage): string;
+  /** Whether a request came by a temporary GRUU of this device: who sent it does not know who this is. */
+  cameHidden(request: WireMessage): boolean;
+  /** What would name this side to the other one, `peer`, in a message that hides it. */
+  leakIn(bytes: Uint8Array, peer: string): Leak | null;
   onInvite(request: IncomingInviteRequest, message: WireMessage): void;
   onPager(request: IncomingMessageRequest, message: WireMessage): void;
 }
@@ -47,6 +57,8 @@ export interface RequestParts {
   to?: string;
   /** From; the address of record when absent. */
   from?: string;
+  /** The request hides who sends it from this address; so does everything else with its Call-ID. */
+  hidesFrom?: string;
   callId?: string;
   cseq?: number;
   routes?: readonly string[];
@@ -73,6 +85,11 @@ export class Stack implements Disposable {
   #flow: Flow | null = null;
   #current: WireMessage | null = null;
   #contactServices: readonly string[] | undefined;
+  #contactHides = false;
+  /** Call-ID -> whom nothing with it may tell who this is. */
+  readonly #hidden = new Map<string, string>();
+  /** Call-ID -> why nothing was sent. */
+  readonly #leaks = new Map<string, AppError>();
   #disposed = false;
 
   constructor(options: StackOptions) {
@@ -86,7 +103,7 @@ export class Stack implements Disposable {
       instanceId: options.instanceId,
       isTarget: (uri) => options.isTarget(uri),
       isOwnCall: (callId) => [...this.#core.userAgentClients.values()].some((client) => client.message.callId === callId),
-      contact: () => options.capabilityContact(),
+      contact: (request) => options.capabilityContact(request),
     });
     this.#loggerFactory.builtinEnabled = false;
     this.#loggerFactory.connector = (level, category, _label, content) => {
@@ -112,7 +129,7 @@ export class Stack implements Disposable {
   #createCore(): UserAgentCore {
     const { displayName, userAgent } = this.#options;
     const me = this.#normalizer.conceal('me');
-    const contactNow = () => this.#options.contact(this.#contactServices);
+    const contactNow = () => this.#options.contact(this.#contactServices, this.#contactHides);
     return new UserAgentCore(
       {
         aor: me,
@@ -192,10 +209,38 @@ export class Stack implements Disposable {
     const flow = this.#flow;
     if (flow === null) throw new TransportError('there is no connection');
     try {
-      await flow.send(this.#normalizer.outward(text));
+      await flow.send(this.#guarded(this.#normalizer.outward(text)));
     } catch (error) {
+      // Said to who asked for it in `failure`: sip.js takes only its own kind of error from a transport.
       throw new TransportError(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** What is sent as anonymous is looked through, as it stands, before it leaves; with a find nothing leaves. */
+  #guarded(bytes: Uint8Array): Uint8Array {
+    if (this.#hidden.size === 0) return bytes;
+    const callId = callIdOf(bytes);
+    const peer = callId === null ? undefined : this.#hidden.get(callId);
+    if (callId === null || peer === undefined) return bytes;
+    const plain = withoutNames(bytes);
+    const leak = this.#options.leakIn(plain, peer);
+    if (leak === null) return plain;
+    const error = leakError(leak);
+    remember(this.#leaks, callId, error);
+    this.log.error('An anonymous message was not sent', { what: leak.what, where: leak.where });
+    throw error;
+  }
+
+  /** Whether a request came by a temporary GRUU; then nothing of its dialog tells `peer` who this is. */
+  cameHidden(request: WireMessage, peer: string): boolean {
+    const hides = this.#options.cameHidden(request);
+    if (hides) this.hide(request.first('call-id') ?? '', peer);
+    return hides;
+  }
+
+  /** From now on nothing with this Call-ID tells `peer` who this is. */
+  hide(callId: string, peer: string): void {
+    remember(this.#hidden, callId, peer);
   }
 
   /** One message off the wire. Never throws: what sip.js cannot bear is answered 500. */
@@ -252,6 +297,8 @@ export class Stack implements Disposable {
   /** The AppError of a failed request: *could not talk* or *the peer said no*. */
   failure(response: IncomingResponseMessage, request: OutgoingRequestMessage): AppError {
     const original = this.original(response);
+    const leak = original === null ? this.#leaks.get(request.callId) : undefined;
+    if (leak !== undefined) return leak;
     if (original === null || original.start.kind !== 'response') {
       return response.statusCode === 408
         ? new AppError('net/timeout', { cause: `no answer to ${request.method}` }, 'auto')
@@ -268,15 +315,18 @@ export class Stack implements Disposable {
   }
 
   request(method: string, parts: RequestParts): OutgoingRequestMessage {
-    const { target, to = target, from = this.#options.aor, callId, cseq = 1, routes = [], optionTags = ['gruu'], headers, body } = parts;
+    const { target, to = target, callId = this.clock.uuid(), cseq = 1, routes = [], optionTags = ['gruu'], headers, body } = parts;
+    const from = parts.hidesFrom === undefined ? (parts.from ?? this.#options.aor) : ANONYMOUS_URI;
+    if (parts.hidesFrom !== undefined) this.hide(callId, parts.hidesFrom);
     return this.#core.makeOutgoingRequestMessage(
       method,
       this.#normalizer.conceal(target),
       this.#normalizer.conceal(from),
       this.#normalizer.conceal(to),
       {
-        callId: callId ?? this.clock.uuid(),
+        callId,
         cseq,
+        ...(parts.hidesFrom === undefined ? {} : { fromDisplayName: 'Anonymous' }),
         fromTag: this.clock.uuid().slice(0, 8),
         optionTags: [...optionTags],
         // One line: sip.js copies only the first Route line into the ACK of a refusal.
@@ -288,17 +338,19 @@ export class Stack implements Disposable {
   }
 
   /** The Contact of this device for a session of these services. */
-  contact(icsis: readonly string[]): string {
-    return this.#options.contact(icsis);
+  contact(icsis: readonly string[], hides: boolean): string {
+    return this.#options.contact(icsis, hides);
   }
 
-  /** Runs `work` while the Contact that sip.js writes into responses names the services `icsis`. */
-  withContact<T>(icsis: readonly string[], work: () => T): T {
+  /** Runs `work` while the Contact that sip.js writes into responses names the services `icsis`, and not the device when it `hides`. */
+  withContact<T>(icsis: readonly string[], hides: boolean, work: () => T): T {
     this.#contactServices = icsis;
+    this.#contactHides = hides;
     try {
       return work();
     } finally {
       this.#contactServices = undefined;
+      this.#contactHides = false;
     }
   }
 
@@ -310,6 +362,52 @@ export class Stack implements Disposable {
     for (const subscriber of [...this.#core.subscribers.values()]) subscriber.waitNotifyStop();
     this.#core.dispose();
   }
+}
+
+/** LAB: hidden calls, and refused ones, that are remembered; the oldest are forgotten, as their dialogs are long over. */
+export const MAX_HIDDEN_CALLS = 4_096;
+
+function remember<T>(calls: Map<string, T>, callId: string, value: T): void {
+  calls.delete(callId);
+  calls.set(callId, value);
+  for (const oldest of calls.keys()) {
+    if (calls.size <= MAX_HIDDEN_CALLS) break;
+    calls.delete(oldest);
+  }
+}
+
+function headOf(bytes: Uint8Array): string {
+  const end = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf('\r\n\r\n');
+  return text(bytes.subarray(0, end < 0 ? bytes.length : end));
+}
+
+function callIdOf(bytes: Uint8Array): string | null {
+  return /^(?:call-id|i)[ \t]*:[ \t]*(\S+)/im.exec(headOf(bytes))?.[1] ?? null;
+}
+
+/**
+ * The message without what tells the program and its version, since few use the same ones (RFC 3323 section 4.1.1), and without the name that sip.js
+ * writes into the From of every request in a dialog.
+ */
+function withoutNames(bytes: Uint8Array): Uint8Array {
+  const head = headOf(bytes);
+  const isRequest = !head.startsWith('SIP/2.0 ');
+  const kept = head
+    .split('\r\n')
+    .filter((line) => !/^(?:user-agent|server|organization)[ \t]*:/i.test(line))
+    .map((line) =>
+      isRequest
+        ? line
+            .replace(/^From:[^<]*<(?=sip:anonymous@)/i, 'From: "Anonymous" <')
+            .replace(/^From: "(?!Anonymous")(?:[^"\\]|\\.)*" *</i, 'From: <')
+        : line,
+    );
+  return concat([utf8(kept.join('\r\n')), bytes.subarray(utf8(head).length)]);
+}
+
+/** What the person is told: nothing was sent, and what it would have told. */
+export function leakError(leak: Leak): AppError {
+  return new AppError('privacy/leak', { reason: leak.what, cause: `${leak.what} in ${leak.where}` }, 'never');
 }
 
 /** The peer's own words, unchanged. */

@@ -103,6 +103,11 @@ export class FakeSession implements SipSession {
     this.#refuse(new AppError('sip/rejected', { status, reason }, 'user'));
   }
 
+  fail(error: AppError): void {
+    this.become('ended');
+    this.#refuse(error);
+  }
+
   hangUp(cause: number | null = null): void {
     this.end = { by: 'remote', status: null, reason: null, cause, text: null };
     this.become('ended');
@@ -231,6 +236,8 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
       pagers.push(request);
       return { status: 200 };
     },
+    canHide: true,
+    guardContent: () => undefined,
     subscribeConference(focus) {
       const subscription = { focus, onDocument: new Emitter<string>(), onEnd: new Emitter<void>(), disposed: false };
       subscriptions.push(subscription);

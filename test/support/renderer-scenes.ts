@@ -69,6 +69,7 @@ export function conversation(value: Partial<ConversationValue> & { conversation:
     continues: null,
     continuedBy: null,
     joined: true,
+    anonymous: null,
     createdAt: at('08:00', 5),
     ...value,
   };

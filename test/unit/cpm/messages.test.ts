@@ -30,14 +30,14 @@ function textFrom(sender: string, text: string, id: string, more: { wantsDisplay
       wantsDelivered: true,
       wantsDisplayed: more.wantsDisplayed ?? true,
     },
-    lab.self,
+    { from: sender, to: [lab.self] },
   );
 }
 
 const receipt = (message: string, disposition: 'delivered' | 'displayed', from = bob) =>
   receiptEnvelope({
     id: `${message}-${disposition}-${from}`,
-    from,
+    parties: { from, to: [lab.self] },
     message,
     payload: { to: lab.self, toInstance: null, disposition, at: 5, sentAt: 1 },
   });

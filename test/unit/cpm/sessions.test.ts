@@ -337,7 +337,7 @@ describe('life in a group', () => {
         wantsDelivered: true,
         wantsDisplayed: true,
       },
-      focus,
+      { from: sender, to: [focus] },
     );
 
   it('names who wrote, and answers to that person through the group', async () => {
