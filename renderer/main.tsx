@@ -15,7 +15,7 @@
  * people-chip (data-address), people-suggestion (data-address), shortcuts-dialog;
  * empty-alone, open-device (data-address), open-device-done, devices, device-card (data-instance, data-self), device-rename, device-rename-input,
  * device-rename-save, devices-check, settings, settings-general, settings-account, settings-keyboard, settings-about, theme (data-value
- * inside), switch-read, switch-delivered, switch-typing, accept (data-value inside), register-now, fatal (data-code), fatal-quit, closed.
+ * inside), switch-read, new-chat-anonymous, anonymous-hint, switch-delivered, switch-typing, accept (data-value inside), register-now, fatal (data-code), fatal-quit, closed.
  */
 import { createRoot } from 'react-dom/client';
 import type { ChorusBridge } from '../preload/contract';

@@ -57,7 +57,11 @@ export function deviceShape(name: string): DeviceShape {
 
 export function conversationTitle(conversation: ConversationValue): string {
   if (conversation.subject !== null && conversation.subject.trim() !== '') return conversation.subject.trim();
-  if (conversation.kind === 'oneToOne') return conversation.people[0] === undefined ? words.nobody : fullName(conversation.people[0]);
+  if (conversation.kind === 'oneToOne') {
+    if (conversation.anonymous === 'peer') return words.anonymous.name;
+    const name = conversation.people[0] === undefined ? words.nobody : fullName(conversation.people[0]);
+    return conversation.anonymous === 'self' ? words.anonymous.with(name) : name;
+  }
   return conversation.people.length === 0 ? words.emptyGroup : conversation.people.map(firstName).join(', ');
 }
 
@@ -89,6 +93,8 @@ export function knownPeople(
   const people = new Map<string, PersonValue>();
   for (const person of tryPeople) people.set(person.address, person);
   for (const conversation of conversations) {
+    // Who hides is nobody to write to or to add.
+    if (conversation.anonymous === 'peer') continue;
     for (const person of conversation.people) {
       const known = people.get(person.address);
       if (known === undefined || known.name === '') people.set(person.address, person);

@@ -215,6 +215,19 @@ export const words = {
 
   newChat: { title: 'New chat', input: 'Name or address', open: 'Open', failed: 'The chat could not be opened.' },
 
+  anonymous: {
+    write: 'Write anonymously',
+    writeHint: 'In a chat of its own, in which the other side does not learn who you are.',
+    learns:
+      'They learn what you write, when, and that all of it is from one person. Not your name, address, device or computer. Your own network knows that it is you.',
+    with: (who: string) => `${who}, anonymously`,
+    name: 'Anonymous',
+    underSelf: (who: string) => `${who} does not learn who you are`,
+    underPeer: 'Does not say who they are',
+    hintSelf: (who: string) => `${who} sees what you write, not who you are. Do not sign it.`,
+    hintPeer: 'You can answer as long as the device they write from stays signed in.',
+  },
+
   invitation: {
     group: (who: string) => `${who} invites you to a group`,
     chat: (who: string) => `${who} wants to chat with you`,

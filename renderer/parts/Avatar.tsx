@@ -1,3 +1,4 @@
+import { VenetianMask } from 'lucide-react';
 import type { ConversationValue, PersonValue } from '../../preload/contract';
 import { fullName, hueOf, initials } from '../person';
 
@@ -16,6 +17,13 @@ export function Avatar({ person, size = 40 }: { person: PersonValue; size?: Size
 export function ConversationAvatar({ conversation, size = 40 }: { conversation: ConversationValue; size?: Size }) {
   const [first, second] = conversation.people;
   if (first === undefined) return <Avatar person={{ address: conversation.conversation, name: '' }} size={size} />;
+  if (conversation.anonymous === 'peer') {
+    return (
+      <span className={`avatar s${size} hue-n`} aria-hidden="true">
+        <VenetianMask size={size / 2} strokeWidth={1.75} />
+      </span>
+    );
+  }
   if (conversation.kind === 'oneToOne') return <Avatar person={first} size={size} />;
   return (
     <span className="stacked" aria-hidden="true">

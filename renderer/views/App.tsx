@@ -155,6 +155,7 @@ function onShortcut(event: KeyboardEvent, store: Store, desk: Desk): void {
   } else if (control && event.shiftKey && key === 'a') {
     const conversation = selected === null ? undefined : store.cell.get().conversations.get(selected);
     if (place !== 'chats' || conversation === undefined || (conversation.kind === 'group' && !conversation.joined)) return;
+    if (conversation.anonymous !== null) return;
     done();
     desk.set({ dialog: { dialog: 'addPeople', conversation: conversation.conversation } });
   } else if (event.altKey && !control && (key === 'arrowup' || key === 'arrowdown')) {

@@ -1,4 +1,4 @@
-import { ArrowLeft, PanelRight, UserRoundPlus } from 'lucide-react';
+import { ArrowLeft, PanelRight, UserRoundPlus, VenetianMask } from 'lucide-react';
 import { useEffect } from 'react';
 import type { ConversationValue } from '../../preload/contract';
 import { useChorus, useDesk, useGround } from '../desk';
@@ -40,7 +40,7 @@ function Header({ conversation }: { conversation: ConversationValue }) {
   const { desk } = useGround();
   const details = useDesk((state) => state.details);
   const isGroup = conversation.kind === 'group';
-  const canAdd = !isGroup || conversation.joined;
+  const canAdd = isGroup ? conversation.joined : conversation.anonymous === null;
   const add = () => desk.set({ dialog: { dialog: 'addPeople', conversation: conversation.conversation } });
   const goBack = () => {
     desk.set({ selected: null });
@@ -58,6 +58,7 @@ function Header({ conversation }: { conversation: ConversationValue }) {
       <ConversationAvatar conversation={conversation} size={36} />
       <div className="grow">
         <h1 className="title cut" data-testid="chat-title">
+          {conversation.anonymous === 'self' ? <VenetianMask className="masked" size={18} strokeWidth={1.75} aria-hidden /> : null}
           {conversationTitle(conversation)}
         </h1>
         <Under conversation={conversation} />
@@ -114,7 +115,9 @@ function underWords(conversation: ConversationValue, connected: readonly { devic
   const [person] = conversation.people;
   if (conversation.kind === 'oneToOne') {
     if (person === undefined) return '';
+    if (conversation.anonymous === 'peer') return words.anonymous.underPeer;
     if (conversation.session === 'pending') return words.chat.reaching(firstName(person));
+    if (conversation.anonymous === 'self') return words.anonymous.underSelf(firstName(person));
     const device = conversation.peerDevice?.name ?? null;
     return device === null ? plainAddress(person.address) : words.chat.on(deviceOf(person, device));
   }

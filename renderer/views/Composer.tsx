@@ -62,6 +62,11 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
       {conversation.continuedBy === null || conversation.kind === 'group' ? null : (
         <p className="hint">{words.chat.continuedHint(people[0] ?? '')}</p>
       )}
+      {conversation.anonymous === null ? null : (
+        <p className="hint" id="composer-hint" data-testid="anonymous-hint">
+          {conversation.anonymous === 'self' ? words.anonymous.hintSelf(people[0] ?? '') : words.anonymous.hintPeer}
+        </p>
+      )}
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the field inside takes the keys */}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the click only widens the field */}
       <div className="compose" onClick={() => field.current?.focus()}>
@@ -72,6 +77,7 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
           value={text}
           placeholder={words.chat.placeholder(whom)}
           aria-label={words.chat.composer}
+          aria-describedby={conversation.anonymous === null ? undefined : 'composer-hint'}
           spellCheck
           data-testid="composer"
           onChange={(event) => write(event.target.value)}

@@ -1,4 +1,4 @@
-import { CircleAlert } from 'lucide-react';
+import { CircleAlert, VenetianMask } from 'lucide-react';
 import { memo } from 'react';
 import type { ConversationValue } from '../../preload/contract';
 import { listTime, useNow } from '../clock';
@@ -38,7 +38,10 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
       <ConversationAvatar conversation={conversation} />
       <div className="cut">
         <div className="line">
-          <span className="name cut">{title}</span>
+          <span className="name cut">
+            {conversation.anonymous === 'self' ? <VenetianMask className="masked" size={15} strokeWidth={1.75} aria-hidden /> : null}
+            {title}
+          </span>
           <time>{listTime(activityOf(conversation), now)}</time>
         </div>
         <div className="line two">

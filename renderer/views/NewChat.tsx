@@ -4,6 +4,7 @@ import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { ErrorNote } from '../parts/ErrorNote';
 import { PeoplePicker } from '../parts/PeoplePicker';
+import { Switch } from '../parts/Switch';
 import { knownPeople } from '../person';
 import { words } from '../text';
 
@@ -15,6 +16,7 @@ export function NewChat() {
   const conversations = useChorus((state) => state.conversations);
   const people = useMemo(() => knownPeople(tryPeople, conversations.values(), new Set([own])), [tryPeople, conversations, own]);
   const [chosen, setChosen] = useState<readonly PersonValue[]>([]);
+  const [anonymous, setAnonymous] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<ErrorValue | null>(null);
 
@@ -22,7 +24,7 @@ export function NewChat() {
     if (person === undefined) return;
     setBusy(true);
     setError(null);
-    const answer = await store.call('openConversation', { to: person.address });
+    const answer = await store.call('openConversation', { to: person.address, ...(anonymous ? { anonymous } : {}) });
     setBusy(false);
     if (!answer.ok) {
       setError(answer.error);
@@ -66,6 +68,17 @@ export function NewChat() {
         label={words.newChat.input}
         testId="new-chat-input"
         onSubmit={() => void open(chosen[0])}
+      />
+      <Switch
+        name={words.anonymous.write}
+        hint={anonymous ? words.anonymous.learns : words.anonymous.writeHint}
+        isOn={anonymous}
+        disabled={busy}
+        testId="new-chat-anonymous"
+        onChange={(next) => {
+          setAnonymous(next);
+          setError(null);
+        }}
       />
       {error === null ? null : <ErrorNote error={error} lead={words.newChat.failed} />}
     </Dialog>

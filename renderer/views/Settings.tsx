@@ -1,5 +1,5 @@
 import { Settings as Gear, Info, Keyboard, UserRound } from 'lucide-react';
-import { type ReactNode, useId, useRef, useState } from 'react';
+import { type ReactNode, useRef, useState } from 'react';
 import type { ErrorValue, PreferencesValue } from '../../preload/contract';
 import { duration, useNow } from '../clock';
 import { type SettingsSection, useChorus, useDesk, useGround } from '../desk';
@@ -7,6 +7,7 @@ import { Choice } from '../parts/Choice';
 import { CopyButton } from '../parts/CopyButton';
 import { DeviceDot } from '../parts/DeviceDot';
 import { ErrorNote } from '../parts/ErrorNote';
+import { Switch } from '../parts/Switch';
 import { plainAddress } from '../person';
 import { words } from '../text';
 import { BackButton } from './Devices';
@@ -261,35 +262,6 @@ function Option({ name, hint, children }: { name: string; hint?: string; childre
         {hint === undefined ? null : <div className="hint">{hint}</div>}
       </div>
       {children}
-    </div>
-  );
-}
-
-interface SwitchProps {
-  name: string;
-  hint?: string;
-  isOn: boolean;
-  testId: string;
-  onChange: (isOn: boolean) => void;
-}
-
-function Switch({ name, hint, isOn, testId, onChange }: SwitchProps) {
-  const id = useId();
-  return (
-    <div className="option">
-      <div className="what">
-        <div id={id}>{name}</div>
-        {hint === undefined ? null : <div className="hint">{hint}</div>}
-      </div>
-      <button
-        type="button"
-        className="switch"
-        role="switch"
-        aria-checked={isOn}
-        aria-labelledby={id}
-        data-testid={testId}
-        onClick={() => onChange(!isOn)}
-      />
     </div>
   );
 }

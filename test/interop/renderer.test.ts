@@ -7,6 +7,7 @@ import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, openRenderer, type RendererPage, type Scene } from '../support/renderer-harness';
 import {
+  anonymous,
   bob,
   carol,
   copiedProfile,
@@ -175,6 +176,38 @@ describe('the window in a browser', () => {
         { conversation: 'bob', active: true },
         { conversation: 'bob', active: false },
       ]);
+  });
+
+  it('writes anonymously by keyboard, says what the other side learns, and why it cannot be', async () => {
+    const opened = { value: { conversation: 'hidden' } };
+    const { page, calls } = await open({ ...anonymous, answers: { openConversation: opened } });
+    await page.keyboard.press('Control+n');
+    await page.waitForSelector(id('new-chat-dialog'));
+    await page.focus(id('new-chat-anonymous'));
+    await page.keyboard.press('Space');
+    expect(await page.getAttribute(id('new-chat-anonymous'), 'aria-checked')).toBe('true');
+    expect(await page.textContent(id('new-chat-dialog'))).toContain('Not your name, address, device or computer');
+    await page.fill(id('new-chat-input'), 'bob');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(`${id('chat')}[data-conversation="hidden"]`);
+    expect(await calls('openConversation')).toEqual([{ to: bob.address, anonymous: true }]);
+    expect(await page.textContent(id('chat-title'))).toContain('anonymously');
+    expect(await page.textContent(id('anonymous-hint'))).toContain('not who you are');
+    expect(await page.locator(id('add-people')).count()).toBe(0);
+    await page.click(chat('masked'));
+    expect(await page.textContent(id('chat-title'))).toBe('Anonymous');
+    expect(await page.textContent(id('chat-under'))).toBe('Does not say who they are');
+    expect(await page.textContent(id('anonymous-hint'))).toContain('as long as the device they write from stays signed in');
+
+    const refused = await open({
+      ...anonymous,
+      answers: { openConversation: { error: { code: 'privacy/no-temporary-address', retry: 'user' } } },
+    });
+    await refused.page.keyboard.press('Control+n');
+    await refused.page.click(id('new-chat-anonymous'));
+    await refused.page.fill(id('new-chat-input'), 'bob');
+    await refused.page.keyboard.press('Enter');
+    await refused.page.getByText('You cannot write anonymously here').waitFor();
   });
 
   it('finds messages as one types, marks what was found, and opens the chat there, by keyboard alone', async () => {

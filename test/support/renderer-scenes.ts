@@ -202,6 +202,54 @@ export const working: Scene = {
   },
 };
 
+/** Somebody who does not say who they are, and somebody who is not to learn who this is. */
+export const anonymous: Scene = {
+  snapshot: {
+    ...base,
+    conversations: [
+      conversation({
+        conversation: 'hidden',
+        people: [bob],
+        anonymous: 'self',
+        peerDevice: { name: 'Laptop', instanceId: 'urn:uuid:b' },
+        last: message({ text: 'Somebody in the hall is very proud of you.', at: at('00:49'), conversation: 'hidden' }),
+      }),
+      conversation({
+        conversation: 'masked',
+        people: [{ address: 'sip:anonymous@anonymous.invalid', name: 'Anonymous' }],
+        anonymous: 'peer',
+        session: 'ended',
+        unread: 1,
+        last: message({
+          in: { address: 'sip:anonymous@anonymous.invalid', name: 'Anonymous' },
+          text: 'The side door is open',
+          at: at('00:47'),
+          conversation: 'masked',
+          state: 'received',
+        }),
+      }),
+      bobChat,
+      ...others,
+    ],
+  },
+  messages: {
+    hidden: [
+      message({ text: 'The speech was the best of the evening.', at: at('00:48'), conversation: 'hidden' }),
+      message({ in: bob, text: 'Thank you! Who is this?', at: at('00:48'), conversation: 'hidden' }),
+      message({ text: 'Somebody in the hall is very proud of you.', at: at('00:49'), conversation: 'hidden' }),
+    ],
+    masked: [
+      message({
+        in: { address: 'sip:anonymous@anonymous.invalid', name: 'Anonymous' },
+        text: 'The side door is open',
+        at: at('00:47'),
+        conversation: 'masked',
+        state: 'received',
+      }),
+    ],
+  },
+};
+
 /** After the upgrade: the group, and the 1-1 it has grown out of. */
 export const upgraded: Scene = {
   snapshot: {
