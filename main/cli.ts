@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import Conf from 'conf';
 import { startNetwork } from '../network/network';
+import { PolicyFileError } from '../network/policy-file';
 import { version } from '../package.json';
 import type { PreferencesValue } from '../preload/contract';
 import { createApp, type GivenAccount } from './app';
@@ -126,6 +127,8 @@ async function runNetwork(argv: readonly string[]): Promise<number> {
     ...(policy === null ? {} : { policyFile: policy }),
     ...(roles === null ? {} : { roles: roles.split(',').map(parseRole) }),
     log: (level, message, fields) => log[level](message, fields),
+  }).catch((error: unknown) => {
+    throw error instanceof PolicyFileError ? new UsageError(`--policy: ${error.message}`) : error;
   });
   const { domain, factory, ca, uris } = network;
   const { tcp, ...secure } = { tcp: uris.tcp, tls: uris.tls, ws: uris.ws, wss: uris.wss, ca };

@@ -7,7 +7,8 @@
  * A re-INVITE with the same paths keeps the legs; one with another path, or after the legs have ended, gets new ones (media recovery), and the
  * old ones end when it is answered. Of a fork, the first device that answers gets the leg; what further ones say, the caller ends.
  */
-import { anchoredSdp, replaceSdp, sdpOf } from './anchored-sdp';
+import type { MsrpDescription } from '../main/protocol/sdp';
+import { anchoredSdp, refusedSdp, replaceSdp, sdpOf } from './anchored-sdp';
 import type { MediaRelay, RelayLeg, RelayPair } from './media-relay';
 import type { SipMessage } from './message';
 import type { MsrpRequest } from './msrp-assembly';
@@ -50,14 +51,7 @@ export class MediaAnchor {
   /** Takes the offer of `from` and changes it for the other side; false when it cannot be carried (TLS, no MSRP, or the relay is full). */
   offer(from: Side, message: SipMessage): boolean {
     const found = sdpOf(message);
-    if (
-      this.#closed ||
-      found === null ||
-      found === 'unreadable' ||
-      found.description.transport !== 'TCP/MSRP' ||
-      found.description.port === 0
-    )
-      return false;
+    if (this.#closed || found === null || found === 'unreadable' || !isCarried(found.description)) return false;
     const { setup, path } = found.description;
     const standing = this.#pair !== null && !this.#pair.isClosed && samePath(this.#pair[from].remotePath, path) ? this.#pair : null;
     const pair = standing ?? this.#newPair();
@@ -67,14 +61,18 @@ export class MediaAnchor {
     return true;
   }
 
-  /** Takes a 2xx's answer and changes it for the offerer. False when it cannot be carried: then there is no media. */
-  answer(message: SipMessage): boolean {
+  /** Takes a 2xx's answer and changes it for the offerer. One that cannot be carried becomes a refusal of the media. */
+  answer(message: SipMessage): void {
     this.#calledTag ??= message.toTag;
     const found = sdpOf(message);
-    if (found === null) return true;
+    if (found === null) return;
     const pending = this.#pending;
     const pair = pending?.pair ?? this.#pair;
-    if (found === 'unreadable' || pair === null || found.description.transport !== 'TCP/MSRP' || found.description.port === 0) return false;
+    if (found === 'unreadable' || pair === null || !isCarried(found.description)) {
+      replaceSdp(message, refusedSdp(this.deps.relay.host), Math.random);
+      this.refused();
+      return;
+    }
     if (pending !== null) {
       const { from, setup, path } = pending;
       // RFC 6135: an answerer that is active comes to us, one that is passive waits for us.
@@ -91,7 +89,6 @@ export class MediaAnchor {
     }
     const { from, setup } = this.#offerer;
     this.#write(message, found.text, pair[from], setup === 'passive' ? 'active' : 'passive', other(from));
-    return true;
   }
 
   /** Whether a dialog, by the tag of the called side, is the one whose media is here, and not that of a device that answered too late. */
@@ -136,6 +133,11 @@ export class MediaAnchor {
     const place = { host: relay.host, port: relay.port, path: leg.localPath, setup };
     replaceSdp(message, anchoredSdp(sdp, place, hides === writer), Math.random);
   }
+}
+
+/** The relay carries MSRP over plain TCP. */
+function isCarried({ transport, port }: MsrpDescription): boolean {
+  return transport === 'TCP/MSRP' && port !== 0;
 }
 
 function other(side: Side): Side {

@@ -58,6 +58,12 @@ export function replaceSdp(message: SipMessage, sdp: string, random: () => numbe
   }
 }
 
+/** An answer that refuses the media (RFC 3264 section 6): one that the relay cannot carry must not lead around it. */
+export function refusedSdp(host: string): string {
+  const address = `IN ${host.includes(':') ? 'IP6' : 'IP4'} ${host}`;
+  return `v=0\r\no=- 0 0 ${address}\r\ns=-\r\nc=${address}\r\nt=0 0\r\nm=message 0 TCP/MSRP *\r\n`;
+}
+
 /**
  * `sdp` with the relay in it. Streams that are no MSRP are refused (port 0): the relay carries none, and they would name the side's address.
  * `hides`: whatever may tell of the writer goes too (RFC 3323 section 5.3).

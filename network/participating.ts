@@ -32,6 +32,8 @@ import type { ServerTransaction } from './transaction';
 /** LAB: sessions whose media is anchored at a time; one more is refused with 503. */
 export const MAX_ANCHORED_SESSIONS = 5_000;
 
+const CARRIED = 'The media relay carries MSRP over plain TCP alone';
+
 export interface ParticipatingOptions {
   server: SipServer;
   /** Where requests go whose Route does not say it. */
@@ -188,7 +190,7 @@ export class ParticipatingFunction {
     anchor.close();
     log?.('info', 'an offer cannot be carried by the relay', { callId: request.callId, server: server.uri });
     // LAB: what only ought to stay goes past; what must be hidden or kept does not come about.
-    return decision.isRequired ? { status: 488, warning: 'The media relay carries MSRP over plain TCP alone' } : null;
+    return decision.isRequired ? { status: 488, warning: CARRIED } : null;
   }
 
   #record(folder: string, served: string, request: SipRequest): Recording {
@@ -213,7 +215,11 @@ export class ParticipatingFunction {
     const isOffer = request.method === 'INVITE';
     const calledTag = sender === 'caller' ? request.toTag : request.fromTag;
     const anchors = this.#anchorsOf(passages).filter((anchor) => request.toTag === null || anchor.isOf(calledTag));
-    for (const anchor of isOffer && request.toTag !== null ? anchors : []) anchor.offer(sender, request);
+    if (isOffer && request.toTag !== null && !anchors.every((anchor) => anchor.offer(sender, request))) {
+      for (const anchor of anchors) anchor.refused();
+      this.#refuse(transaction, { status: 488, warning: CARRIED });
+      return;
+    }
     const vias = transaction.request.all('via');
     const [first] = passages;
     forward(this.#options.server, transaction, request, [{ target }], {
@@ -222,8 +228,10 @@ export class ParticipatingFunction {
         // Who hides must not be named by the ways their request took; the answer goes back along them all the same.
         response.set('Via', vias);
         for (const passage of [...passages].reverse()) this.#outward(response, passage, otherSide(sender));
-        if (!isOffer || response.status < 200 || response.status >= 300) return;
-        for (const anchor of [...anchors].reverse()) anchor.answer(response);
+        if (!isOffer || anchors.length === 0 || response.status >= 300) return;
+        // An early answer would lead around the relay; the 2xx repeats it (RFC 3261 section 13.2.1).
+        if (response.status < 200) withoutBody(response);
+        else for (const anchor of [...anchors].reverse()) anchor.answer(response);
       },
       onAnswered: (response) => {
         if (isOffer && response.status >= 300) for (const anchor of anchors) anchor.refused();
@@ -308,6 +316,11 @@ function servedSide(sescase: SessionCase): Side {
 
 function otherSide(side: Side): Side {
   return side === 'caller' ? 'called' : 'caller';
+}
+
+function withoutBody(message: SipMessage): void {
+  message.body = new Uint8Array(0);
+  message.remove('Content-Type');
 }
 
 /** Whether an INVITE is of a group: from its focus, or to one or to the factory that makes it. */

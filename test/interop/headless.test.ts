@@ -306,6 +306,7 @@ describe('how the command ends', () => {
       ['network', '--listen', '0.0.0.0'],
       ['network', '--users', 'alice'],
       ['network', '--tcp', '99999'],
+      ['network', '--policy', 'package.json'],
       ['dance'],
     ];
     for (const args of unusable) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSdp } from '../../main/protocol/sdp';
 import { type Network, startNetwork } from '../../network/network';
-import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { eventually } from '../support/raw-agent';
 
 /** What the policy of the network lets through and where the media of sessions runs, with real clients and a policy file. */
@@ -104,6 +104,31 @@ describe('the policy of the network', () => {
     const took = [desk, phone].filter((one) => one.events.some((event) => event.event === 'message' && event.text === 'only to one'));
     expect(took).toHaveLength(1);
     expect(relayed.join('\n')).toContain('only to one');
+  });
+
+  it('R43: an IMEI stays in its own network, whoever calls; a UUID and the GRUU go on, and both sides reach the device', async () => {
+    await start({});
+    const imei = 'urn:gsma:imei:90420156-025763-0';
+    const [alice, bob] = await Promise.all([client('alice', { instanceUrn: imei }), client('bob')]);
+    const { conversation } = await alice.call('sendText', { to: bob.address, text: 'from a phone' });
+    const first = await arrived(bob, 'from a phone');
+    expect(headerValues(sipRequests(alice, 'out', 'INVITE')[0] ?? '', 'Contact')[0]).toContain(imei);
+    expect(headerValues(sipRequests(bob, 'in', 'INVITE')[0] ?? '', 'Contact')[0]).toMatch(/^"alice" <sip:alice@lab\.test;gr=urn:uuid:/);
+    const bobs = first.event === 'message' ? first.conversation : '';
+    const stands = (at: TestClient, id: string, session: string) =>
+      at.until(`the session is ${session}`, async () =>
+        (await at.call('conversations', {})).find((one) => one.conversation === id && one.session === session),
+      );
+    await stands(alice, conversation, 'established');
+    await alice.call('closeSession', { conversation });
+    await stands(bob, bobs, 'ended');
+    const { message } = await bob.call('sendText', { conversation: bobs, text: 'to a phone' });
+    await became(bob, message, 'delivered');
+    await stands(bob, bobs, 'established');
+    expect(headerValues(sipRequests(alice, 'in', 'INVITE')[0] ?? '', 'Contact')[0]).toContain('+sip.instance="<urn:uuid:');
+    const received = bob.wire.filter((record) => record.direction === 'in').map((record) => new TextDecoder().decode(record.bytes));
+    expect(received.filter((text) => text.includes('gsma:imei'))).toEqual([]);
+    expect(received.some((text) => text.startsWith('SIP/2.0 200') && text.includes('CSeq: 1 INVITE'))).toBe(true);
   });
 
   it('R49: the provider keeps what is written, and its word is above that of its users', async () => {

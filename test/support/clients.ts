@@ -39,6 +39,8 @@ export interface ClientOptions {
   dataDir?: string;
   preferences?: GivenAccount['preferences'];
   expiresSeconds?: number;
+  /** The instance ID at the first start; a UUID of its own when absent. */
+  instanceUrn?: string;
   /** False: `register` is left to the test. */
   register?: boolean;
   /** True: the account is the one that the profile keeps, or none yet; `signIn` is left to the test. */
@@ -130,7 +132,7 @@ function givenAccount(options: ClientOptions): GivenAccount {
     deviceName: options.deviceName ?? options.name,
     expiresSeconds: options.expiresSeconds ?? 600,
     preferences: options.preferences ?? {},
-    instanceUrn: null,
+    instanceUrn: options.instanceUrn ?? null,
     registerAtStart: options.register ?? true,
   };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { newRequest } from '../../../network/dialog';
 import { InterworkingFunction } from '../../../network/interworking';
-import { SipRequest, type SipResponse } from '../../../network/message';
+import { MediaRelay } from '../../../network/media-relay';
+import { responseTo, SipRequest, type SipResponse } from '../../../network/message';
 import { ParticipatingFunction, type ParticipatingOptions } from '../../../network/participating';
 import { type Flow, SipServer } from '../../../network/sip-server';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
@@ -10,16 +11,22 @@ const ALICE_1 = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';
 const ALICE_2 = 'urn:uuid:aaaaaaaa-7dec-41d0-a765-00a0c91e6bf6';
 
 /** The core on one side, the Participating Function on the other. Requests come back to the core as they would over TCP. */
-function fixture(options: Partial<ParticipatingOptions> = {}) {
+function fixture(
+  options: Partial<ParticipatingOptions> = {},
+  calledContact = '<sip:bob@lab.test;gr=urn:uuid:bbbb>',
+  calledSdp: string | null = null,
+) {
   const clock = new VirtualClock();
   const core = new SipServer({ clock });
   const server = new SipServer({ clock });
   const { atA: toPf, atB: toCore } = connectServers(core, server);
+  // It listens nowhere, and still knows the Route that it has written itself.
+  server.isOwn = (host) => host === 'unbound.invalid';
   const pf = new ParticipatingFunction({ server, core: toCore, host: 'pf.lab.test', ...options });
   const passed: SipRequest[] = [];
   const acks: SipRequest[] = [];
   /** Tells that these instances of an address are registered, as the core does. */
-  const registered = async (address: string, instances: string[]) => {
+  const registered = async (address: string, instances: string[], tempGruu: string | null = null) => {
     core.request(
       newRequest('REGISTER', 'sip:pf.lab.test', { from: '<sip:core.lab.test>', to: `<${address}>` }).append('Expires', '3600'),
       toPf,
@@ -29,7 +36,7 @@ function fixture(options: Partial<ParticipatingOptions> = {}) {
     if (subscribe === undefined) throw new Error('no SUBSCRIBE');
     const contacts = instances.map(
       (urn, index) =>
-        `<contact id="${index}" state="active" event="registered"><uri>sip:x</uri><unknown-param name="+sip.instance">"&lt;${urn}&gt;"</unknown-param></contact>`,
+        `<contact id="${index}" state="active" event="registered"><uri>sip:x</uri><unknown-param name="+sip.instance">"&lt;${urn}&gt;"</unknown-param>${tempGruu === null ? '' : `<gr:temp-gruu uri="${tempGruu}" first-cseq="1"/>`}</contact>`,
     );
     core.request(
       newRequest('NOTIFY', 'sip:pf.lab.test', {
@@ -42,7 +49,7 @@ function fixture(options: Partial<ParticipatingOptions> = {}) {
         .append('Subscription-State', 'active;expires=3600')
         .setBody(
           'application/reginfo+xml',
-          `<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="0" state="full"><registration aor="${address}" id="a" state="active">${contacts.join('')}</registration></reginfo>`,
+          `<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" xmlns:gr="urn:ietf:params:xml:ns:gruuinfo" version="0" state="full"><registration aor="${address}" id="a" state="active">${contacts.join('')}</registration></reginfo>`,
         ),
       toPf,
     );
@@ -61,7 +68,9 @@ function fixture(options: Partial<ParticipatingOptions> = {}) {
       return;
     }
     passed.push(transaction.request);
-    transaction.reply(200, { headers: [['Contact', '<sip:bob@lab.test;gr=urn:uuid:bbbb>']] });
+    const answer = responseTo(transaction.request, 200, { toTag: transaction.toTag }).append('Contact', calledContact);
+    if (calledSdp !== null && transaction.request.method === 'INVITE') answer.setBody('application/sdp', calledSdp);
+    transaction.respond(answer);
   };
   core.onAck = (ack) => acks.push(ack);
   const send = async (request: SipRequest): Promise<SipResponse> => {
@@ -197,5 +206,134 @@ describe('the Participating Function', () => {
     expect(seen).toEqual(['mailto:bob@example.org']);
     expect(refusal.status).toBe(416);
     expect(refusal.get('warning')).toContain('No gateway serves mailto addresses');
+  });
+});
+
+const IMEI = 'urn:gsma:imei:90420156-025763-0';
+const SDP = (path: string, setup = 'actpass', transport = 'TCP/MSRP') =>
+  `v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=message 7001 ${transport} *\r\na=accept-types:message/cpim\r\na=setup:${setup}\r\na=path:${path}\r\n`;
+const MINE = 'msrp://10.0.0.9:7001/mine;tcp';
+const THEIRS = 'msrp://10.0.0.8:7002/theirs;tcp';
+
+/** A request of the dialog that an INVITE has made, along the route that the function wrote into it. */
+function inDialog(
+  method: string,
+  passed: SipRequest | undefined,
+  facts: { from: string; to: string; contact?: string; sdp?: string },
+): SipRequest {
+  const request = new SipRequest(method, 'sip:bob@lab.test')
+    .append('Max-Forwards', '70')
+    .append('Route', passed?.get('record-route') ?? '')
+    .append('From', `<sip:x@lab.test>;tag=${facts.from}`)
+    .append('To', `<sip:y@lab.test>;tag=${facts.to}`)
+    .append('Call-ID', 'c1')
+    .append('CSeq', `2 ${method}`);
+  if (facts.contact !== undefined) request.append('Contact', facts.contact);
+  return facts.sdp === undefined ? request : request.setBody('application/sdp', facts.sdp);
+}
+
+describe('what leaves a user`s own network', () => {
+  const gruu = '<sip:alice@lab.test;gr=urn:uuid:9>';
+
+  it('R43: has no IMEI in requests, responses and re-INVITEs of the served user, and what the other side says passes', async () => {
+    const { passed, send } = fixture();
+    const own = `${gruu};+sip.instance="<${IMEI}>";x=1`;
+    await send(invite({ contact: own }));
+    expect(passed[0]?.get('contact')).toBe(`${gruu};x=1`);
+    await send(inDialog('INVITE', passed[0], { from: 'a', to: 'b', contact: own }));
+    expect(passed[1]?.get('contact')).toBe(`${gruu};x=1`);
+    await send(inDialog('INVITE', passed[0], { from: 'b', to: 'a', contact: own }));
+    expect(passed[2]?.get('contact')).toBe(own);
+    const called = fixture({}, own);
+    const answer = await called.send(invite({ served: 'sip:bob@lab.test', sescase: 'term' }));
+    expect(answer.get('contact')).toBe(`${gruu};x=1`);
+    expect(called.passed[0]?.get('contact')).toContain(ALICE_1);
+  });
+
+  it('R44: tells nothing of who hides, through the whole dialog, and the answers find their way back', async () => {
+    const { passed, send, acks, core, toPf } = fixture({ media: new MediaRelay() });
+    const secret = '"Alice laptop" <sip:tgruu.x@lab.test;gr>;+sip.instance="<urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6>"';
+    const hidden = invite({ contact: secret })
+      .append('Privacy', 'id')
+      .append('User-Agent', 'Chorus')
+      .append('Via', 'SIP/2.0/TCP 10.0.0.9:5060;branch=z9hG4bKhome');
+    const answer = await send(hidden.setBody('application/sdp', SDP(MINE)));
+    expect(answer.status).toBe(200);
+    expect(answer.all('via').at(-1)).toContain('z9hG4bKhome');
+    await send(inDialog('INFO', passed[0], { from: 'a', to: 'b', contact: secret }));
+    core.sendAck(
+      inDialog('ACK', passed[0], { from: 'a', to: 'b' })
+        .append('User-Agent', 'Chorus')
+        .append('Via', 'SIP/2.0/TCP 10.0.0.9:5060;branch=z9hG4bKhome'),
+      toPf,
+    );
+    await settle();
+    for (const message of [...passed, acks[0]]) {
+      expect(message?.all('via')).toHaveLength(1);
+      expect(`${message?.get('contact')} ${message?.get('user-agent')} ${message?.text}`).not.toMatch(/laptop|instance|Chorus|10\.0\.0\.9/);
+    }
+    expect(passed[0]?.get('p-asserted-identity')).toContain('alice');
+  });
+
+  it('R44 R56: refuses a temporary GRUU of somebody else, and who hides where that is not wanted', async () => {
+    const { pf, send, registered, passed } = fixture();
+    await registered('sip:bob@lab.test', [ALICE_2], 'sip:tgruu.bob@lab.test;gr');
+    expect((await send(invite({ contact: '<sip:tgruu.bob@lab.test;gr>' }))).status).toBe(403);
+    pf.policy.adopt({
+      deny: [],
+      provider: {},
+      users: new Map([['sip:bob@lab.test', { refuseAnonymous: true }]]),
+      recordTo: null,
+      mailOutbox: null,
+    });
+    const hidden = invite({ served: 'sip:bob@lab.test', sescase: 'term' }).append('Privacy', 'header;id');
+    expect((await send(hidden)).status).toBe(433);
+    expect(passed).toEqual([]);
+  });
+});
+
+describe('media that runs through the network', () => {
+  const stay = { deny: [], provider: { mediaPath: 'stay' as const }, users: new Map(), recordTo: null, mailOutbox: null };
+  const offer = (sdp: string) => invite().setBody('application/sdp', sdp);
+  const pathOf = (message: { text: string } | undefined) => /a=path:(\S+)/.exec(message?.text ?? '')?.[1];
+
+  it('R49: every offer and answer of the dialog goes by way of the relay, to its end; another device`s late answer ends only itself', async () => {
+    const { pf, passed, send } = fixture({ media: new MediaRelay() }, undefined, SDP(THEIRS, 'active'));
+    pf.policy.adopt(stay);
+    const answer = await send(offer(SDP(MINE)));
+    const [toBob, toAlice] = [pathOf(passed[0]), pathOf(answer)];
+    expect(new Set([toBob, toAlice, MINE, THEIRS]).size).toBe(4);
+    const calledTag = answer.toTag ?? '';
+    const refresh = await send(inDialog('INVITE', passed[0], { from: 'a', to: calledTag, sdp: SDP(MINE) }));
+    expect([pathOf(passed[1]), pathOf(refresh)]).toEqual([toBob, toAlice]);
+    await send(inDialog('INVITE', passed[0], { from: 'a', to: calledTag, sdp: SDP('msrp://10.0.0.9:7009/again;tcp') }));
+    expect([toBob, MINE]).not.toContain(pathOf(passed[2]));
+    expect((await send(inDialog('INVITE', passed[0], { from: 'a', to: calledTag }))).status).toBe(488);
+    expect(passed).toHaveLength(3);
+    await send(inDialog('BYE', passed[0], { from: 'a', to: 'another-device' }));
+    expect(pf.anchoredCount).toBe(1);
+    await send(inDialog('BYE', passed[0], { from: calledTag, to: 'a' }));
+    expect(pf.anchoredCount).toBe(0);
+  });
+
+  it('R49: what cannot be carried goes past when it only ought to stay, and is refused when it must', async () => {
+    const tls = SDP(MINE, 'actpass', 'TCP/TLS/MSRP');
+    const { pf, passed, send } = fixture({ media: new MediaRelay() });
+    pf.policy.adopt(stay);
+    expect((await send(offer(tls))).status).toBe(200);
+    expect(passed[0]?.text).toBe(tls);
+    expect((await send(offer(tls).append('Privacy', 'id'))).status).toBe(488);
+    const bare = fixture();
+    expect((await bare.send(offer(SDP(MINE)).append('Privacy', 'id'))).status).toBe(503);
+    expect(pf.anchoredCount).toBe(0);
+  });
+
+  it('R49: an answer that the relay cannot carry becomes a refusal of the media, and leads nobody around it', async () => {
+    const { pf, send } = fixture({ media: new MediaRelay() }, undefined, SDP(THEIRS, 'active', 'TCP/TLS/MSRP'));
+    pf.policy.adopt(stay);
+    const answer = await send(offer(SDP(MINE)));
+    expect(answer.text).toContain('m=message 0 ');
+    expect(answer.text).not.toContain('10.0.0');
+    expect(pf.anchoredCount).toBe(0);
   });
 });
