@@ -2,10 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ICSI } from '../../main/protocol/feature-tags';
 import { parseSdp } from '../../main/protocol/sdp';
 import { type Network, startNetwork } from '../../network/network';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import { eventually } from '../support/raw-agent';
+import { eventually, RawAgent } from '../support/raw-agent';
 
 /** What the policy of the network lets through and where the media of sessions runs, with real clients and a policy file. */
 let folder = '';
@@ -104,6 +105,42 @@ describe('the policy of the network', () => {
     const took = [desk, phone].filter((one) => one.events.some((event) => event.event === 'message' && event.text === 'only to one'));
     expect(took).toHaveLength(1);
     expect(relayed.join('\n')).toContain('only to one');
+  });
+
+  it('R49: a side that is lost is missed by the other, the media comes back through the relay by a re-INVITE, and both end with the BYE', async () => {
+    await start({ provider: { mediaPath: 'stay' } });
+    const [alice, bob] = ['alice', 'bob'].map((name) => new RawAgent({ name, device: `${name} raw`, proxy: network.uris.tcp })) as [
+      RawAgent,
+      RawAgent,
+    ];
+    try {
+      for (const one of [alice, bob]) expect(await one.register()).toBe(200);
+      const media = alice.newMedia();
+      const invite = alice.request('INVITE', 'sip:bob@lab.test', ICSI.session).setBody('application/sdp', alice.sdpOf(media, 'actpass'));
+      const { call, answer } = await alice.invite(invite, media);
+      const theirs = await eventually('a call at bob', () => bob.calls[0]);
+      await Promise.all([media.connect(answer.text), theirs.media.connect(theirs.sdp)]);
+      expect(await media.say('sip:bob@lab.test', 'there')).toBe(200);
+      expect(await theirs.media.say('sip:alice@lab.test', 'and back')).toBe(200);
+      expect([theirs.media.texts, media.texts]).toEqual([['there'], ['and back']]);
+
+      theirs.media.hangUp();
+      await eventually('alice misses her media', () => (media.isOver ? true : null));
+      const again = alice.newMedia();
+      const renew = call?.dialog.request('INVITE', alice.contact).setBody('application/sdp', alice.sdpOf(again, 'actpass'));
+      if (call === null || renew === undefined) throw new Error('no call');
+      const second = await call.dialog.send(renew).final;
+      call.dialog.ack();
+      expect(second.status).toBe(200);
+      const renewed = await eventually('a re-INVITE at bob', () => bob.renewed[0]);
+      await Promise.all([again.connect(second.text), renewed.media.connect(renewed.sdp)]);
+      expect(await again.say('sip:bob@lab.test', 'once more')).toBe(200);
+      expect(renewed.media.texts).toEqual(['once more']);
+      expect((await call.dialog.bye().final).status).toBe(200);
+      await eventually('both have ended', () => (again.isOver && renewed.media.isOver ? true : null));
+    } finally {
+      await Promise.all([alice.close(), bob.close()]);
+    }
   });
 
   it('R43: an IMEI stays in its own network, whoever calls; a UUID and the GRUU go on, and both sides reach the device', async () => {

@@ -75,6 +75,11 @@ export class RawMsrp {
     this.#socket?.destroy();
   }
 
+  /** The connection has ended, by whichever side. */
+  get isOver(): boolean {
+    return this.#socket?.destroyed === true || this.#socket?.readableEnded === true;
+  }
+
   #request(contentType: string | null, body: Uint8Array | null): Promise<number> {
     const transactionId = newTransactionId(Math.random, body);
     const byteRange = body === null ? null : { start: 1, end: body.length, total: body.length };
@@ -105,9 +110,9 @@ export class RawMsrp {
     const messages = this.#parser.push(bytes);
     for (const message of messages.ok ? messages.value : []) {
       this.received.push(message);
-      if (message.kind !== 'request' || message.body === null) continue;
-      const cpim = parseCpim(message.body);
-      if (cpim.ok) this.texts.push(new TextDecoder().decode(cpim.value.body));
+      if (message.kind !== 'request' || message.method === 'REPORT') continue;
+      const cpim = message.body === null ? null : parseCpim(message.body);
+      if (cpim?.ok) this.texts.push(new TextDecoder().decode(cpim.value.body));
       this.#socket?.write(
         encodeMsrp({
           kind: 'response',
@@ -147,6 +152,8 @@ export class RawAgent {
   readonly address: string;
   readonly received: SipRequest[] = [];
   readonly acks: SipRequest[] = [];
+  /** The media of each re-INVITE it has answered, and the offer. */
+  readonly renewed: { media: RawMsrp; sdp: string }[] = [];
   readonly calls: RawCall[] = [];
   /** How INVITEs are answered: a status, or 'hold' to leave them ringing in `ringing`. */
   answerWith: number | 'hold' = 200;
@@ -278,7 +285,7 @@ export class RawAgent {
   }
 
   async close(): Promise<void> {
-    for (const call of this.calls) call.media.hangUp();
+    for (const { media } of [...this.calls, ...this.renewed]) media.hangUp();
     await this.server.close();
   }
 
@@ -294,6 +301,13 @@ export class RawAgent {
     }
     const dialog = this.#dialogs.get(dialogIdOf(request));
     const refusal = request.method === 'NOTIFY' ? null : (dialog?.receive(request) ?? null);
+    if (request.method === 'INVITE' && dialog !== undefined && refusal === null) {
+      const media = this.newMedia();
+      this.renewed.push({ media, sdp: sdpIn(request) });
+      const response = dialog.response(transaction, 200);
+      transaction.respond(response.setBody('application/sdp', this.sdpOf(media, 'active')));
+      return;
+    }
     transaction.reply(refusal ?? 200);
   }
 }
