@@ -114,7 +114,8 @@ export interface Network {
   close(): Promise<void>;
 }
 
-const DEFAULT_USERS = ['alice', 'bob', 'carol', 'dave'];
+/** The people of a network that is told of none. */
+export const defaultUsers = ['alice', 'bob', 'carol', 'dave'];
 const DEFAULT_PASSWORD = 'secret';
 
 /** Starts the network. Rejects with one sentence that says what cannot be done, and then leaves nothing running. */
@@ -301,7 +302,7 @@ function checked(options: NetworkOptions): Plan {
   if (roles.has('core') && options.core !== undefined)
     throw new Error('Either the role core runs here, or another core is named: not both');
   if (!roles.has('core') && options.core === undefined) throw new Error('Without the role core, a core to serve must be named');
-  const users = (options.users ?? DEFAULT_USERS.map((name) => ({ name, password: DEFAULT_PASSWORD }))).map((user: NetworkUser) => {
+  const users = (options.users ?? defaultUsers.map((name) => ({ name, password: DEFAULT_PASSWORD }))).map((user: NetworkUser) => {
     if (!/^[A-Za-z0-9._+-]{1,64}$/.test(user.name)) throw new Error(`"${user.name}" cannot be the name of a user`);
     if (user.password === '' && user.sim === undefined && user.early === undefined) throw new Error(`${user.name} has no password`);
     for (const identity of user.identities ?? []) {

@@ -32,7 +32,8 @@ export async function startBehindKamailio(options: Omit<NetworkOptions, 'roles' 
   }
 }
 
-function freePort(): Promise<number> {
+/** A port that nobody listens on at this moment. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);

@@ -91,10 +91,14 @@ export const layers: readonly Layer[] = [
     node: true,
   },
   { path: 'main/headless', values: [...ground, 'main/calls'], types: ['main/app', 'preload/contract'], node: true },
+  { path: 'main/command-line', node: true },
+  { path: 'main/operator-files', values: ['main/command-line'], types: ['network'], packages: ['valibot'], node: true },
+  { path: 'main/network-command', values: ['main/base', 'main/command-line', 'main/operator-files', 'network'] },
   {
-    path: 'main/cli',
+    path: 'main/client-command',
     values: [
       ...ground,
+      'main/command-line',
       'main/headless',
       'main/app',
       'main/credentials',
@@ -102,13 +106,13 @@ export const layers: readonly Layer[] = [
       'main/protocol',
       'main/settings',
       'main/trace',
-      'network',
       'package.json',
     ],
     types: ['preload/contract'],
     packages: ['conf'],
     node: true,
   },
+  { path: 'main/cli', values: [...ground, 'main/headless', 'main/command-line', 'main/client-command', 'main/network-command'] },
 
   { path: 'network', values: ['main/protocol'], packages: ['ws'], node: true },
 ];

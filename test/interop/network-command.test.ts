@@ -1,0 +1,109 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
+import { buildCommand, type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
+import { freePort } from '../support/kamailio-network';
+
+beforeAll(() => buildCommand());
+beforeEach(() => printCommandsOnFailure());
+afterEach(() => endCommands());
+
+async function network(args: readonly string[]): Promise<{ tcp: string; factory: string; pf?: string; cf?: string }> {
+  const command = chorus('network', ['network', ...args]);
+  const line = await command.until('the network is ready', () => command.lines.find((candidate) => candidate.ready === true));
+  return line as unknown as { tcp: string; factory: string };
+}
+
+function client(proxy: string, name: string, args: readonly string[] = [], env: Record<string, string> = {}): Command {
+  const own = ['--profile', name, '--aor', `sip:${name}@lab.test`, '--proxy', proxy, '--data', newFolder(name), '--device-name', name];
+  return chorus(name, ['client', ...own, ...args], { CHORUS_PASSWORD: 'secret', ...env });
+}
+
+const file = (content: unknown) => {
+  const path = join(newFolder('files'), 'file.json');
+  writeFileSync(path, JSON.stringify(content));
+  return path;
+};
+
+const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
+const opc = 'cd63cb71954a9f4e48a5994e37a02baf';
+
+describe('a network to order, by its command', () => {
+  it('asks SIMs: who has the right one is in, and who has none is not', async () => {
+    const { tcp } = await network(['--auth', 'aka', '--sims', file({ alice: { k, opc } })]);
+    const alice = client(tcp, 'alice', ['--sim-opc', opc], { CHORUS_SIM_K: k });
+    await alice.event('registration', { state: 'registered' });
+    const bob = client(tcp, 'bob');
+    await bob.event('registration', { state: 'rejected' });
+  });
+
+  it('goes by the address a request comes from, and asks for no password', async () => {
+    const { tcp } = await network(['--auth', 'early', '--early', 'alice=127.0.0.1']);
+    await client(tcp, 'alice', ['--auth', 'early-ims']).event('registration', { state: 'registered' });
+    await client(tcp, 'bob', ['--auth', 'early-ims']).event('registration', { state: 'rejected' });
+  });
+
+  it('takes SHA-512-256 alone, and a user by telephone number too', async () => {
+    const { tcp } = await network(['--auth', 'sha512-256', '--address', 'alice=tel:+15550100', '--address', 'alice=sip:sales@lab.test']);
+    const alice = client(tcp, 'alice', ['--min-algorithm', 'SHA-512-256']);
+    await alice.event('registration', { state: 'registered' });
+    expect(await alice.ask('identity')).toMatchObject({
+      identities: ['sip:alice@lab.test', 'tel:+15550100', 'sip:sales@lab.test'],
+    });
+    const bob = client(tcp, 'bob');
+    await bob.event('registration', { state: 'registered' });
+    await bob.ask('sendText', { to: 'tel:+15550100', text: 'by number' });
+    await alice.event('message', { direction: 'in', text: 'by number' });
+  });
+
+  it('misbehaves as its file says: the first REGISTER of Alice gets 503, and she comes again by herself', async () => {
+    const busy = { name: 'busy', user: 'alice', times: 1, fault: { kind: 'answer', status: 503, headers: [['Retry-After', '1']] } };
+    const { tcp } = await network(['--faults', file([busy]), '--seed', '7']);
+    const alice = client(tcp, 'alice');
+    expect(await alice.event('registration', { state: 'waiting' })).toMatchObject({ error: { status: 503 } });
+    await alice.event('registration', { state: 'registered' });
+  });
+
+  it('is refused with one line and status 2 where an option cannot be used', async () => {
+    const unusable = [
+      ['--auth', 'smile'],
+      ['--sims', file({ zed: { k, opc } })],
+      ['--faults', file([{ name: 'a', fault: { kind: 'explode' } }])],
+      ['--seed', 'x'],
+      ['--address', 'zed=tel:+1'],
+      ['--early', 'alice'],
+    ];
+    for (const args of unusable) {
+      const command = chorus('network', ['network', ...args]);
+      expect({ args, ...(await command.exited) }).toEqual({ args, status: 2, signal: null });
+      expect(command.stderr.trim().split('\n')).toEqual([expect.stringMatching(/^chorus: --.{10,}/)]);
+    }
+  });
+});
+
+describe('the functions alone, beside another core', () => {
+  it('R54 R69: tell where they are, and make groups for the people of a real Kamailio', async () => {
+    const servicePort = await freePort();
+    const functions = await network(['--roles', 'pf,cf,isf', '--core', `sip:127.0.0.1:${servicePort};transport=tcp`]);
+    const { pf = '', cf = '', factory } = functions;
+    let core: Kamailio | null = null;
+    try {
+      core = await startKamailio({ servicePort, functions: { pf, cf } });
+      const { uri } = core;
+      const people = ['alice', 'bob', 'carol'].map((name) => client(uri, name, ['--factory', factory]));
+      await Promise.all(people.map((one) => one.event('registration', { state: 'registered' })));
+      const [alice, bob, carol] = people as [Command, Command, Command];
+      const { conversation } = await alice.ask<{ conversation: string }>('sendText', { to: 'sip:bob@lab.test', text: 'Hello' });
+      await bob.event('message', { text: 'Hello', direction: 'in' });
+      await alice.event('conversation', { conversation, session: 'established' });
+      const group = await alice.ask<{ conversation: string }>('addPeople', { conversation, people: ['sip:carol@lab.test'] });
+      await alice.event('conversation', { conversation, session: 'replaced' });
+      await alice.ask('sendText', { conversation: group.conversation, text: 'all of you' });
+      await Promise.all([bob, carol].map((one) => one.event('message', { text: 'all of you', direction: 'in' })));
+    } finally {
+      await endCommands();
+      await core?.stop();
+    }
+  });
+});
