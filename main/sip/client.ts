@@ -17,10 +17,11 @@ import { anonymousContactValue, contactValue, requestUri } from './cpm-request';
 import { type IncomingInvite, IncomingSession, type OutgoingInvite, OutgoingSession, type SipSession } from './dialog';
 import { createResolver, type Resolver } from './discovery';
 import { type ConferenceSubscription, type RegistrationSubscription, subscribeToConference, subscribeToRegistration } from './events';
+import { leakError } from './hidden-calls';
 import { type IncomingPager, type OutgoingPager, receivePager, sendPager } from './pager';
 import { type Registration, RegistrationMachine, type RegistrationStore, UNREGISTER_TIMEOUT_MS } from './registration';
 import { ServerLocator } from './server-locator';
-import { leakError, Stack } from './stack';
+import { Stack } from './stack';
 import type { WireMessage } from './wire-message';
 
 export { type AuthScheme, type Sim, type SimNumbers, softwareSim } from './auth';

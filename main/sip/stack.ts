@@ -18,8 +18,8 @@ import { type Clock, type Disposable, disposable, type Logger } from '../base';
 import { AppError, type ErrorDetail, type Retry } from '../errors';
 import { ANONYMOUS_URI } from '../protocol/cpim';
 import type { Leak } from '../protocol/leak-check';
-import { concat, text, utf8 } from '../protocol/octets';
 import { type AuthAccount, Authenticator } from './auth';
+import { HiddenCalls } from './hidden-calls';
 import { encodeAnswer, Normalizer } from './normalize';
 import type { Flow } from './transport';
 import { headerLine, latin1, parseWireMessage, type WireMessage } from './wire-message';
@@ -86,16 +86,14 @@ export class Stack implements Disposable {
   #current: WireMessage | null = null;
   #contactServices: readonly string[] | undefined;
   #contactHides = false;
-  /** Call-ID -> whom nothing with it may tell who this is. */
-  readonly #hidden = new Map<string, string>();
-  /** Call-ID -> why nothing was sent. */
-  readonly #leaks = new Map<string, AppError>();
+  readonly #hidden: HiddenCalls;
   #disposed = false;
 
   constructor(options: StackOptions) {
     this.#options = options;
     this.clock = options.clock;
     this.log = options.log;
+    this.#hidden = new HiddenCalls(options.leakIn, options.log);
     this.#answerTag = options.clock.uuid().slice(0, 8);
     const host = `${options.clock.uuid()}.invalid`;
     this.#normalizer = new Normalizer({
@@ -127,15 +125,15 @@ export class Stack implements Disposable {
   }
 
   #createCore(): UserAgentCore {
-    const { displayName, userAgent } = this.#options;
+    const { userAgent } = this.#options;
     const me = this.#normalizer.conceal('me');
     const contactNow = () => this.#options.contact(this.#contactServices, this.#contactHides);
     return new UserAgentCore(
       {
         aor: me,
         contact: { pubGruu: undefined, tempGruu: undefined, uri: me, toString: contactNow },
-        // sip.js puts the name between quotes as it is.
-        displayName: displayName.replace(/[\p{Cc}]/gu, '').replace(/["\\]/g, '\\$&'),
+        // Said by each request outside a dialog: sip.js would write it into every request of a dialog, also of one that hides.
+        displayName: '',
         loggerFactory: this.#loggerFactory,
         hackViaTcp: false,
         routeSet: [],
@@ -209,38 +207,18 @@ export class Stack implements Disposable {
     const flow = this.#flow;
     if (flow === null) throw new TransportError('there is no connection');
     try {
-      await flow.send(this.#guarded(this.#normalizer.outward(text)));
+      await flow.send(this.#hidden.guarded(this.#normalizer.outward(text)));
     } catch (error) {
       // Said to who asked for it in `failure`: sip.js takes only its own kind of error from a transport.
       throw new TransportError(error instanceof Error ? error.message : String(error));
     }
   }
 
-  /** What is sent as anonymous is looked through, as it stands, before it leaves; with a find nothing leaves. */
-  #guarded(bytes: Uint8Array): Uint8Array {
-    if (this.#hidden.size === 0) return bytes;
-    const callId = callIdOf(bytes);
-    const peer = callId === null ? undefined : this.#hidden.get(callId);
-    if (callId === null || peer === undefined) return bytes;
-    const plain = withoutNames(bytes);
-    const leak = this.#options.leakIn(plain, peer);
-    if (leak === null) return plain;
-    const error = leakError(leak);
-    remember(this.#leaks, callId, error);
-    this.log.error('An anonymous message was not sent', { what: leak.what, where: leak.where });
-    throw error;
-  }
-
   /** Whether a request came by a temporary GRUU; then nothing of its dialog tells `peer` who this is. */
   cameHidden(request: WireMessage, peer: string): boolean {
     const hides = this.#options.cameHidden(request);
-    if (hides) this.hide(request.first('call-id') ?? '', peer);
+    if (hides) this.#hidden.hide(request.first('call-id') ?? '', peer);
     return hides;
-  }
-
-  /** From now on nothing with this Call-ID tells `peer` who this is. */
-  hide(callId: string, peer: string): void {
-    remember(this.#hidden, callId, peer);
   }
 
   /** One message off the wire. Never throws: what sip.js cannot bear is answered 500. */
@@ -297,7 +275,7 @@ export class Stack implements Disposable {
   /** The AppError of a failed request: *could not talk* or *the peer said no*. */
   failure(response: IncomingResponseMessage, request: OutgoingRequestMessage): AppError {
     const original = this.original(response);
-    const leak = original === null ? this.#leaks.get(request.callId) : undefined;
+    const leak = original === null ? this.#hidden.refusalOf(request.callId) : undefined;
     if (leak !== undefined) return leak;
     if (original === null || original.start.kind !== 'response') {
       return response.statusCode === 408
@@ -317,7 +295,7 @@ export class Stack implements Disposable {
   request(method: string, parts: RequestParts): OutgoingRequestMessage {
     const { target, to = target, callId = this.clock.uuid(), cseq = 1, routes = [], optionTags = ['gruu'], headers, body } = parts;
     const from = parts.hidesFrom === undefined ? (parts.from ?? this.#options.aor) : ANONYMOUS_URI;
-    if (parts.hidesFrom !== undefined) this.hide(callId, parts.hidesFrom);
+    if (parts.hidesFrom !== undefined) this.#hidden.hide(callId, parts.hidesFrom);
     return this.#core.makeOutgoingRequestMessage(
       method,
       this.#normalizer.conceal(target),
@@ -326,7 +304,8 @@ export class Stack implements Disposable {
       {
         callId,
         cseq,
-        ...(parts.hidesFrom === undefined ? {} : { fromDisplayName: 'Anonymous' }),
+        // sip.js puts the name between quotes as it is.
+        fromDisplayName: parts.hidesFrom === undefined ? quotable(this.#options.displayName) : 'Anonymous',
         fromTag: this.clock.uuid().slice(0, 8),
         optionTags: [...optionTags],
         // One line: sip.js copies only the first Route line into the ACK of a refusal.
@@ -364,50 +343,8 @@ export class Stack implements Disposable {
   }
 }
 
-/** LAB: hidden calls, and refused ones, that are remembered; the oldest are forgotten, as their dialogs are long over. */
-export const MAX_HIDDEN_CALLS = 4_096;
-
-function remember<T>(calls: Map<string, T>, callId: string, value: T): void {
-  calls.delete(callId);
-  calls.set(callId, value);
-  for (const oldest of calls.keys()) {
-    if (calls.size <= MAX_HIDDEN_CALLS) break;
-    calls.delete(oldest);
-  }
-}
-
-function headOf(bytes: Uint8Array): string {
-  const end = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf('\r\n\r\n');
-  return text(bytes.subarray(0, end < 0 ? bytes.length : end));
-}
-
-function callIdOf(bytes: Uint8Array): string | null {
-  return /^(?:call-id|i)[ \t]*:[ \t]*(\S+)/im.exec(headOf(bytes))?.[1] ?? null;
-}
-
-/**
- * The message without what tells the program and its version, since few use the same ones (RFC 3323 section 4.1.1), and without the name that sip.js
- * writes into the From of every request in a dialog.
- */
-function withoutNames(bytes: Uint8Array): Uint8Array {
-  const head = headOf(bytes);
-  const isRequest = !head.startsWith('SIP/2.0 ');
-  const kept = head
-    .split('\r\n')
-    .filter((line) => !/^(?:user-agent|server|organization)[ \t]*:/i.test(line))
-    .map((line) =>
-      isRequest
-        ? line
-            .replace(/^From:[^<]*<(?=sip:anonymous@)/i, 'From: "Anonymous" <')
-            .replace(/^From: "(?!Anonymous")(?:[^"\\]|\\.)*" *</i, 'From: <')
-        : line,
-    );
-  return concat([utf8(kept.join('\r\n')), bytes.subarray(utf8(head).length)]);
-}
-
-/** What the person is told: nothing was sent, and what it would have told. */
-export function leakError(leak: Leak): AppError {
-  return new AppError('privacy/leak', { reason: leak.what, cause: `${leak.what} in ${leak.where}` }, 'never');
+function quotable(name: string): string {
+  return name.replace(/[\p{Cc}]/gu, '').replace(/["\\]/g, '\\$&');
 }
 
 /** The peer's own words, unchanged. */

@@ -69,6 +69,7 @@ export class FakeSession implements SipSession {
   readonly onState = new Emitter<SipSessionState>();
   readonly answered: Promise<{ sdp: string; headers: CpmHeaders }>;
   state: SipSessionState = 'inviting';
+  hides = false;
   end: SessionEnd | null = null;
   byes: ({ cause: number; text: string } | undefined)[] = [];
   #answer: (value: { sdp: string; headers: CpmHeaders }) => void = () => {};
@@ -217,7 +218,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
   const media: FakeMsrp[] = [];
   const events: AppEventBody[] = [];
   const subscriptions: { focus: string; onDocument: Emitter<string>; onEnd: Emitter<void>; disposed: boolean }[] = [];
-  const state = { registered: true, pagerFails: null as AppError | null };
+  const state = { registered: true, pagerFails: null as AppError | null, leak: null as AppError | null };
   let preferences: PreferencesValue = {
     theme: 'system',
     receipts: { delivered: true, displayed: true },
@@ -228,6 +229,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     invite(request) {
       if (!state.registered) throw new AppError('sip/not-registered', {}, 'auto');
       const session = new FakeSession(`call-${invites.length}`, remoteParty(request.target));
+      session.hides = request.anonymous === true;
       invites.push({ request, session });
       return session;
     },
@@ -237,7 +239,9 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
       return { status: 200 };
     },
     canHide: true,
-    guardContent: () => undefined,
+    guardContent: () => {
+      if (state.leak !== null) throw state.leak;
+    },
     subscribeConference(focus) {
       const subscription = { focus, onDocument: new Emitter<string>(), onEnd: new Emitter<void>(), disposed: false };
       subscriptions.push(subscription);

@@ -57,6 +57,23 @@ describe('a conversation in which the account hides', () => {
   });
 });
 
+describe('the media of one who hides', () => {
+  it('R44: carries nothing that would tell, which a named session does not look for', async () => {
+    const named = await lab.talkTo('sip:carol@lab.test');
+    const { conversation } = lab.messenger.sendText({ to: bob, anonymous: true }, 'Guess', 'session');
+    await lab.settle();
+    lab.invites.at(-1)?.session.answer('active', {});
+    await lab.settle();
+    lab.state.leak = new AppError('privacy/leak', { reason: 'address' }, 'never');
+    const hidden = lab.messenger.sendText({ conversation }, 'over the session', 'session').message;
+    const open = lab.messenger.sendText({ conversation: named.conversation }, 'over the other', 'session').message;
+    await lab.settle();
+    expect(lab.media.at(-1)?.sent).toEqual([]);
+    expect(lab.history.message(hidden)).toMatchObject({ state: 'failed', error: { code: 'privacy/leak', reason: 'address' } });
+    expect(lab.stateOf(open)).toBe('sent');
+  });
+});
+
 describe('somebody who hides', () => {
   it('R44: has a conversation of their own by the Conversation-ID, by no name they give themselves, and is answered where they last were', async () => {
     expect(await lab.messenger.receivePager(pager('m1', 'hidden-1'))).toBe(200);
