@@ -26,6 +26,12 @@ import { type AuthScheme, type RegistrationStore, type SimNumbers, type SipAccou
 /** The services that this version can offer, and so the feature tags that it registers (R25). */
 const services: Partial<Record<CapabilityName, readonly string[]>> = { session: [ICSI.session, ICSI.group], pager: [ICSI.msg] };
 
+/** What this version can offer, and whether a device without `servicesOff` does. */
+export function offersOf(servicesOff: Iterable<string>): AccountValue['offers'] {
+  const off = new Set(servicesOff);
+  return (Object.keys(services) as CapabilityName[]).map((name) => ({ name, on: !off.has(name) }));
+}
+
 /** How long after the answer to another device's request this one signs itself out: the answer shall get through. */
 const signOutDelayMs = 100;
 
@@ -166,7 +172,8 @@ export class Account {
 
   get value(): AccountValue {
     const { aor, displayName, kind, instanceId } = this.#credentials;
-    return { aor, displayName, deviceName: this.#deviceName, instanceId, nickname: nickname(instanceId), kind };
+    const offers = offersOf(this.#servicesOff);
+    return { aor, displayName, deviceName: this.#deviceName, instanceId, nickname: nickname(instanceId), kind, offers };
   }
 
   get isRegistered(): boolean {

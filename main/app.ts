@@ -3,17 +3,19 @@
  * contract's calls. The window and the headless client are two doors to the object that it makes.
  */
 import type { AccountValue, AppEvent, AppEventBody, CloneValue, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
-import { Account, type Credentials, type SignInWay } from './account';
+import { Account, type Credentials, offersOf, type SignInWay } from './account';
 import { type Clock, type Disposable, drop, Emitter, type Logger, setListenerErrorReporter, systemClock } from './base';
 import type { Handlers } from './calls';
 import { defaultPage } from './cpm/messenger';
 import { defaultExpiresSeconds, newCredentials, outboundProxy, parseOwnAddress } from './credentials';
 import { AppError, toAppError } from './errors';
+import type { History } from './history/history';
 import { cleanDeviceName } from './identity/device-name';
-import { openProfile, type Profile } from './profile';
+import { beginHistory, openProfile, type Profile } from './profile';
 import { nickname } from './protocol/instance-urn';
 import type { WireTap } from './protocol/wire-record';
-import { defaultPreferences, type OpenKeyValueFile, type SecretBox, translateFileError } from './settings';
+import { defaultPreferences, type OpenKeyValueFile, type SecretBox, type StoredAccount, translateFileError } from './settings';
+import { instanceOfImei, type SignInParts, signInParts } from './sign-in-options';
 import { watchNetwork } from './sip/network-watch';
 import { TryNetwork, tryPassword, tryPeople } from './try-network';
 
@@ -168,11 +170,12 @@ class ChorusApp implements App {
       authUser: stored.authUser,
       password,
       proxy,
-      registrar: null,
+      registrar: stored.registrar ?? null,
+      ...(stored.ca === undefined ? {} : { ca: stored.ca }),
       factory: stored.factory,
       deviceName: stored.deviceName,
       instanceId: profile.identity.instanceId,
-      expiresSeconds: defaultExpiresSeconds,
+      expiresSeconds: stored.expiresSeconds ?? defaultExpiresSeconds,
       servicesOff: stored.servicesOff ?? [],
       ...(signIn === null ? {} : { signIn }),
     });
@@ -188,7 +191,7 @@ class ChorusApp implements App {
       log: this.#log,
       tap: this.#options.tap ?? null,
       userAgent: `Chorus/${this.#options.version}`,
-      history: profile.history,
+      history: profile.history ?? this.#beginHistory(profile),
       knownPeople: credentials.kind === 'try' ? tryPeople : [],
       preferences: () => this.#preferences,
       registrationState: profile.settings.registrationState(credentials.instanceId, credentials.aor),
@@ -260,6 +263,9 @@ class ChorusApp implements App {
         secretBackend: profile.secrets.backend,
         proxy: storeProxy,
         factory: credentials.factory,
+        ...(credentials.registrar === null ? {} : { registrar: credentials.registrar }),
+        ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
+        ...(credentials.expiresSeconds === defaultExpiresSeconds ? {} : { expiresSeconds: credentials.expiresSeconds }),
         deviceName: credentials.deviceName,
         instanceId: credentials.instanceId,
         servicesOff: credentials.servicesOff,
@@ -322,6 +328,7 @@ class ChorusApp implements App {
         const servicesOff = await this.#signedIn.setCapability(name, on);
         const { settings } = this.#open;
         if (settings.account !== null) settings.account = { ...settings.account, servicesOff };
+        this.#announce({ event: 'account', account: this.#signedIn.value });
         return {};
       },
       resolveClone: ({ choice, name }) => this.#resolveClone(choice, name),
@@ -364,11 +371,13 @@ class ChorusApp implements App {
         this.#announce({ event: 'preferences', ...preferences });
         return preferences;
       },
-      signIn: ({ address, password, server, deviceName }) => {
+      signIn: ({ address, password, server, deviceName, options = {} }) => {
         const aor = parseOwnAddress(address);
-        const known = this.#endedAccount(aor) === null ? null : (this.#open.settings.account?.proxy ?? null);
-        const proxy = server === undefined ? known : outboundProxy(server);
-        return this.#signIn({ ...newCredentials('sip', aor, deviceName, this.#instanceId), password, proxy }, proxy);
+        const stored = this.#endedAccount(aor) === null ? null : this.#open.settings.account;
+        const proxy = server === undefined ? (stored?.proxy ?? null) : outboundProxy(server);
+        const parts = signInParts(options, stored === null ? {} : this.#keptParts(stored));
+        if (options.imei !== undefined) this.#adopt(instanceOfImei(options.imei));
+        return this.#signIn({ ...newCredentials('sip', aor, deviceName, this.#instanceId), ...parts, password, proxy }, proxy);
       },
       tryIt: async ({ person, deviceName }) => {
         const chosen = tryPeople.find((candidate) => candidate.address === person);
@@ -389,6 +398,32 @@ class ChorusApp implements App {
     };
   }
 
+  /** What a stored account was signed in with, secrets revealed. */
+  #keptParts(stored: StoredAccount): SignInParts {
+    const { authUser, registrar, factory, ca, expiresSeconds, signIn } = stored;
+    return {
+      authUser,
+      factory,
+      ...(registrar === undefined ? {} : { registrar }),
+      ...(ca === undefined ? {} : { ca }),
+      ...(expiresSeconds === undefined ? {} : { expiresSeconds }),
+      ...(signIn === undefined ? {} : { signIn: mapSecrets(signIn, (secret) => this.#open.secrets.reveal(secret)) }),
+    };
+  }
+
+  /** Takes an ID of the hardware instead of the one that was made. R18: never once the network has had an ID of this device. */
+  #adopt(instanceId: string): void {
+    const { identity, settings } = this.#open;
+    if (identity.instanceId === instanceId) return;
+    if (settings.account !== null || settings.wasRegistered)
+      throw new AppError(
+        'account/bad-option',
+        { field: 'imei', reason: 'This device was registered with another ID, which never changes.' },
+        'user',
+      );
+    identity.adopt(instanceId);
+  }
+
   /** What a profile found elsewhere is, or a device whose ID another computer uses too: the same device as ever, or one of its own. */
   #resolveClone(choice: 'moved' | 'newDevice', name: string | undefined): { instanceId: string } {
     const profile = this.#open;
@@ -405,6 +440,7 @@ class ChorusApp implements App {
       if (account !== null)
         settings.account = { ...account, instanceId: identity.instanceId, deviceName: deviceName ?? account.deviceName };
     }
+    if (profile.history === null) this.#beginHistory(profile);
     this.#announce({ event: 'clone', clone: null });
     if (running !== null) {
       // Without a word to the network: signing off would end the other computer's registration, which has the same ID.
@@ -414,6 +450,21 @@ class ChorusApp implements App {
     this.#endWarning('duplicate-device');
     this.#start(profile);
     return { instanceId: identity.instanceId };
+  }
+
+  /** The keychain of this system reads nothing of what came along: a new history, and the password is asked for again. */
+  #beginHistory(profile: Profile): History {
+    const { settings, secrets } = profile;
+    const { account } = settings;
+    profile.history = beginHistory(profile, { dataDir: this.#options.dataDir, clock: this.#clock, log: this.#log });
+    if (account !== null) {
+      const { signIn: _, ...kept } = account;
+      settings.account =
+        account.kind === 'try'
+          ? { ...kept, password: secrets.protect(tryPassword), secretBackend: secrets.backend }
+          : { ...kept, password: '', signedOut: true };
+    }
+    return profile.history;
   }
 
   get #clone(): CloneValue | null {
@@ -476,7 +527,7 @@ class ChorusApp implements App {
     if (stored === null || this.#options.given !== undefined) return null;
     const { aor, displayName, deviceName, kind } = stored;
     const instanceId = this.#profile?.identity.instanceId ?? stored.instanceId;
-    return { aor, displayName, deviceName, instanceId, nickname: nickname(instanceId), kind };
+    return { aor, displayName, deviceName, instanceId, nickname: nickname(instanceId), kind, offers: offersOf(stored.servicesOff ?? []) };
   }
 
   get #preferences(): PreferencesValue {
@@ -527,7 +578,7 @@ class ChorusApp implements App {
       this.#network?.close().catch((error: unknown) => this.#log.warn('closing the network', { error: String(error) })),
       limit,
     ]);
-    this.#profile?.history.dispose();
+    this.#profile?.history?.dispose();
     this.#profile?.lock.dispose();
     this.#announce({ event: 'exit' });
     this.#account = null;

@@ -13,6 +13,10 @@ export type Handlers = { [N in CallName]: (argument: CallArgument<N>) => CallVal
 export const maxTextLength = 100_000;
 /** The longest address, name, ID or subject a caller may pass. */
 export const maxFieldLength = 1_000;
+/** The longest text with certificates, in UTF-16 code units. */
+export const maxCertificatesLength = 200_000;
+/** The longest registration that a caller may ask for, seconds: what TS 24.229 5.1.1.2 has clients ask for. */
+export const maxExpiresSeconds = 600_000;
 /** The most people one call may name. */
 export const maxPeople = 500;
 
@@ -85,6 +89,19 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     password: v.pipe(v.string(), v.maxLength(maxFieldLength)),
     server: v.optional(field),
     deviceName: v.pipe(v.string(), v.maxLength(maxFieldLength)),
+    options: v.optional(
+      v.strictObject({
+        authUser: v.optional(field),
+        registrar: v.optional(field),
+        factory: v.optional(field),
+        ca: v.optional(v.pipe(v.string(), v.maxLength(maxCertificatesLength))),
+        scheme: v.optional(v.picklist(['auto', 'digest', 'aka', 'early-ims'])),
+        minAlgorithm: v.optional(v.picklist(['MD5', 'SHA-256', 'SHA-512-256'])),
+        sim: v.optional(v.strictObject({ k: field, op: v.nullable(field), opc: v.nullable(field) })),
+        imei: v.optional(field),
+        expiresSeconds: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(maxExpiresSeconds))),
+      }),
+    ),
   }),
   tryIt: v.strictObject({ person: field, deviceName: v.pipe(v.string(), v.maxLength(maxFieldLength)) }),
   openDevice: v.strictObject({ person: field }),

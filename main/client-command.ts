@@ -15,6 +15,7 @@ import { imeiUrn, meidUrn } from './protocol/instance-urn';
 import { parseServer } from './protocol/server-address';
 import { addressKey } from './protocol/uri';
 import { createFileSecretBox, secretKeyFile } from './settings';
+import { certificatesOf } from './sign-in-options';
 import { createRecorder } from './trace/recorder';
 
 const clientHelp = `chorus client --aor ADDRESS [options]
@@ -175,7 +176,7 @@ function readAuthorities(file: string | null): { ca: string[] } | Record<string,
 /** The certificates of a PEM file, each a text of its own. */
 function readCertificates(file: string): string[] {
   try {
-    return readFileSync(file, 'utf8').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+    return certificatesOf(readFileSync(file, 'utf8'));
   } catch (error) {
     throw new UsageError(`--ca: ${error instanceof Error ? error.message : String(error)}`);
   }

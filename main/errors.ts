@@ -8,6 +8,7 @@ export const errorCodes = [
   'ipc/refused', // the request is not in the contract, is malformed, or comes from a frame that may not ask
   'account/none', // nobody is signed in
   'account/bad-address', // an address that nobody can be written to by
+  'account/bad-option', // one of the further settings of a sign-in cannot be used; `field` names it
   'account/bad-credentials', // the registrar refuses the password
   'account/weak-sign-in', // the network offers no way of signing in that is as strong as the person demands
   'account/unproven-network', // the network cannot prove that it knows the SIM
@@ -49,6 +50,8 @@ export interface ErrorDetail {
   reason?: string;
   warning?: string;
   retryAfterMs?: number;
+  /** The setting that is meant, by its name in the contract. */
+  field?: string;
   /** A technical sentence for the log; never shown as the only words. */
   cause?: string;
 }

@@ -18,6 +18,7 @@ const sentences: Record<ErrorCode, string> = {
   'ipc/refused': 'The command is unknown or its arguments do not fit; nothing was done.',
   'account/none': 'Nobody is signed in.',
   'account/bad-address': 'Nobody can be written to by this address.',
+  'account/bad-option': 'One of the further settings of the sign-in cannot be used.',
   'account/bad-credentials': 'The registrar refuses the password.',
   'account/weak-sign-in': 'The network offers no sign-in that is as strong as this client demands.',
   'account/unproven-network': 'The network cannot prove that it knows the SIM.',

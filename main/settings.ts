@@ -42,6 +42,12 @@ export interface StoredAccount {
   /** Outbound proxy URI; null: found by the address's domain, or with kind `try`, as its network says. */
   proxy: string | null;
   factory: string;
+  /** The registrar's URI; the address's domain when absent. */
+  registrar?: string;
+  /** The authorities to trust (PEM); those that the system trusts when absent. */
+  ca?: readonly string[];
+  /** How long a registration is asked for; the default when absent. */
+  expiresSeconds?: number;
   deviceName: string;
   /** The instance ID that this account registered with: a lost identity file is then noticed. */
   instanceId: string;
@@ -135,6 +141,11 @@ export class Settings {
     } catch (error) {
       throw translateFileError(error, 'settings.json');
     }
+  }
+
+  /** Whether any registration of this profile has left its Call-ID here. */
+  get wasRegistered(): boolean {
+    return Object.values(this.#record('registrations')).some((kept) => kept !== undefined);
   }
 
   /** The history's key as the SecretBox protects it. */

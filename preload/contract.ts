@@ -175,6 +175,29 @@ export interface AccountValue {
   nickname: string;
   /** `try` is the embedded network on this computer. */
   kind: 'try' | 'sip';
+  /** The services that this version can offer to others, and whether this device does. */
+  offers: { name: CapabilityName; on: boolean }[];
+}
+
+/** What a sign-in takes beyond address and password. What is not told stays as it was, or as the network says. */
+export interface SignInOptions {
+  /** The name to authenticate with, where it is another than the address's user part. */
+  authUser?: string | undefined;
+  /** The registrar's URI, where it is another than the address's domain. */
+  registrar?: string | undefined;
+  /** Where groups are made. */
+  factory?: string | undefined;
+  /** Certificates to trust and no others, PEM. */
+  ca?: string | undefined;
+  scheme?: 'auto' | 'digest' | 'aka' | 'early-ims' | undefined;
+  /** No weaker Digest is answered. */
+  minAlgorithm?: 'MD5' | 'SHA-256' | 'SHA-512-256' | undefined;
+  /** A SIM in software: 32 hexadecimal digits each, and OP or OPc. */
+  sim?: { k: string; op: string | null; opc: string | null } | undefined;
+  /** This device's IMEI, as its ID: only before it was ever registered. */
+  imei?: string | undefined;
+  /** How long a registration is asked for, seconds. */
+  expiresSeconds?: number | undefined;
 }
 
 export interface PreferencesValue {
@@ -282,7 +305,10 @@ export interface Calls {
   discard: [{ message: string }, None];
   setPreferences: [PreferencesValue, PreferencesValue];
   /** Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy's URI (ws: and wss: too) or host[:port]; without it the domain's is found by DNS. */
-  signIn: [{ address: string; password: string; server?: string | undefined; deviceName: string }, AccountValue];
+  signIn: [
+    { address: string; password: string; server?: string | undefined; deviceName: string; options?: SignInOptions | undefined },
+    AccountValue,
+  ];
   /** Signs in as one of `tryPeople` at the embedded network of this computer, starting it when none runs. */
   tryIt: [{ person: string; deviceName: string }, AccountValue];
   /** Opens a further window, another device on this computer, signed in as one of `tryPeople`. Only with a `try` account. */

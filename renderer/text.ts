@@ -1,5 +1,5 @@
 /** Every sentence a person reads. Sentence case, short, no protocol words on the chat side, never blame. */
-import type { ErrorCode, ErrorValue, MessageState, RegistrationState, WarningValue } from '../preload/contract';
+import type { CapabilityName, ErrorCode, ErrorValue, MessageState, RegistrationState, WarningValue } from '../preload/contract';
 
 const list = new Intl.ListFormat('en', { style: 'long', type: 'conjunction' });
 
@@ -364,6 +364,15 @@ export const words = {
       `For another ${left}. The server knows ${counted(devices, 'device', 'devices')} of yours.`,
     registerNow: 'Register now',
     instanceId: 'Instance ID',
+    offers: 'What others can do with this device',
+    offersHint: 'What you switch off is told to your server at once, and refused here.',
+    offer: {
+      session: ['Chats and groups', 'Live chats with receipts and typing.'],
+      pager: ['Single messages', 'Short messages without a chat around them.'],
+      large: ['Long messages', 'Messages too long for one request.'],
+      file: ['Files', 'Pictures and documents.'],
+    } as Readonly<Record<CapabilityName, readonly [string, string]>>,
+    offerFailed: 'Nothing was changed.',
     instanceHint: (nickname: string) => `Made once for this profile, never changed. Its nickname is ${nickname}.`,
     profile: 'Profile',
     keyboardTitle: 'Keyboard',
@@ -405,8 +414,37 @@ export const words = {
     password: 'Password',
     advanced: 'Advanced',
     server: 'Server',
-    serverExample: 'sip:proxy.example.org;transport=tcp',
-    serverHint: 'Only if it is not the one of your address.',
+    authUser: 'Name for the password',
+    expires: 'Registration lasts, seconds',
+    registrar: 'Registrar',
+    factory: 'Where groups are made',
+    ca: 'Certificates to trust',
+    imei: 'IMEI of this device',
+    examples: {
+      server: 'sip:proxy.example.org;transport=tcp',
+      authUser: 'alice@ims.example.org',
+      expires: '3600',
+      registrar: 'sip:example.org',
+      factory: 'sip:conference-factory@example.org',
+      ca: '-----BEGIN CERTIFICATE-----',
+      imei: '90420156-025763-7',
+    },
+    hints: {
+      server: 'Only if it is not the one of your address.',
+      authUser: 'Only if it is not the first part of your address.',
+      expires: 'Renewed long before it ends.',
+      registrar: 'Only if it is not your address’s domain.',
+      factory: 'As your provider names it.',
+      ca: 'For a laboratory: paste its authority (PEM). No other one is trusted then.',
+      imei: 'Only if this device has one. It becomes its ID for ever, and can be given only before the first sign-in.',
+    },
+    scheme: 'Prove who you are by',
+    schemes: { auto: 'What the network asks for', digest: 'Password', aka: 'SIM', 'early-ims': 'Network address alone' },
+    minAlgorithm: 'Weakest password method',
+    algorithms: { MD5: 'MD5', 'SHA-256': 'SHA-256', 'SHA-512-256': 'SHA-512/256' },
+    simKey: 'SIM key (K)',
+    simHint: '32 hexadecimal digits, kept as safely as a password.',
+    simIsOp: 'It is OP, not yet OPc',
     deviceName: 'Then name this device',
     deviceDefault: 'Desktop 1',
     deviceHint: (who: string) => `Everyone you chat with sees it as “on ${who}”. You can change it at any time.`,
@@ -465,6 +503,10 @@ const errorWords: Record<ErrorCode, Words> = {
   'ipc/refused': () => ({ title: 'Chorus did not understand its own window', body: 'Nothing was changed. Start Chorus again.' }),
   'account/none': () => ({ title: 'Nobody is signed in', body: 'Sign in first.' }),
   'account/bad-address': () => ({ title: 'That is not an address', body: 'An address looks like alice@example.org or +4712345678.' }),
+  'account/bad-option': () => ({
+    title: 'One of the advanced settings cannot be used',
+    body: 'What is wrong stands below it. Nothing was sent; correct it and try again.',
+  }),
   'account/bad-credentials': (said) => ({
     title: 'The server did not accept this password',
     body: `${sentence(said)}Check the address and type the password again.`,

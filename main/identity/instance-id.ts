@@ -4,10 +4,12 @@
  * It is made once, written durably before the first REGISTER, and the same ever after (R18): no upgrade, rename, sign-out or change of address
  * makes a new one. A file that cannot be read stops registration and is shown; it is never silently replaced.
  *
- * The file also says where the ID was made. A profile found elsewhere was moved or copied, and only the person knows which: two devices with
- * one ID would take each other's registration and messages. Nothing may register while `isCopied`.
+ * The file also says where the ID was made: on which machine, in which folder, and, where the system has a keychain, with something that
+ * this keychain alone can read, since a copied machine has the same name and folders. A profile found elsewhere was moved or copied, and only
+ * the person knows which: two devices with one ID would take each other's registration and messages. Nothing may register while `isCopied`.
  *
- *   [unborn] --first start--> [settled] --found elsewhere--> [copied] --keep()---> [settled], same ID
+ *   [unborn] --first start--> [settled] (adopt() before the first registration)
+ *                             [settled] --found elsewhere--> [copied] --keep()---> [settled], same ID
  *                                                                \------renew()--> [settled], new ID
  */
 import { createHash } from 'node:crypto';
@@ -16,7 +18,7 @@ import * as machineIdModule from 'node-machine-id';
 import type { Clock, Logger } from '../base';
 import { AppError } from '../errors';
 import { parseInstance, uuidUrn } from '../protocol/instance-urn';
-import { type KeyValueFile, type OpenKeyValueFile, translateFileError } from '../settings';
+import { type KeyValueFile, type OpenKeyValueFile, type SecretBox, translateFileError } from '../settings';
 
 /** What lies in `identity.json`. */
 interface StoredIdentity {
@@ -24,6 +26,8 @@ interface StoredIdentity {
   createdAt: number;
   /** Hash of this machine and this folder, so that a profile found elsewhere is noticed. */
   boundTo: string;
+  /** What the keychain named `by` made of a random word: another keychain of that name cannot read it. */
+  seal?: { by: string; text: string };
   /** The ID that this profile had as a copy of another device's. The account's settings may still name it after a crash in between. */
   copyOf?: string;
 }
@@ -37,6 +41,8 @@ export interface IdentityOptions {
   expected: string | null;
   /** A URN to use at the very first start instead of a new UUID URN: an IMEI URN (R16). */
   given: string | null;
+  /** Where secrets are kept; only a keychain seals, a file is copied with the rest. */
+  secrets?: SecretBox;
   /** The machine's own ID; absent: what the operating system says. */
   machineId?: () => string;
 }
@@ -47,6 +53,8 @@ export interface Identity {
   readonly isCopied: boolean;
   /** It was moved: the same device, from now on here. @throws AppError storage/* */
   keep(): void;
+  /** The URN of this device's hardware is known after all. Only before the network has ever had the ID. @throws AppError storage/* */
+  adopt(instanceId: string): void;
   /** It is another device: a new ID, on disk before this returns. @throws AppError storage/* */
   renew(): void;
 }
@@ -58,7 +66,11 @@ export interface Identity {
 export function openIdentity(options: IdentityOptions): Identity {
   const file = openIdentityFile(options.open);
   const stored = file.get('identity') as Partial<StoredIdentity> | undefined;
-  if (stored !== undefined) return new IdentityFile(options, file, readIdentity(stored, file.path, options.expected));
+  if (stored !== undefined) {
+    const known = new IdentityFile(options, file, readIdentity(stored, file.path, options.expected));
+    if (!known.isCopied && !known.isSealed) known.keep();
+    return known;
+  }
   if (options.expected !== null) throw unreadable(file.path, 'it is gone');
   const identity = new IdentityFile(options, file, {
     instanceId: options.given ?? uuidUrn(options.clock.uuid()),
@@ -74,8 +86,9 @@ function readIdentity(stored: Partial<StoredIdentity>, path: string, expected: s
   if (instanceId === null) throw unreadable(path, 'it holds no instance ID');
   if (expected !== null && instanceId !== expected && stored.copyOf !== expected)
     throw unreadable(path, 'it names another device than the account');
-  const { createdAt = 0, boundTo = '', copyOf } = stored;
-  return { instanceId, createdAt, boundTo, ...(copyOf === undefined ? {} : { copyOf }) };
+  const { createdAt = 0, boundTo = '', copyOf, seal } = stored;
+  const sealed = typeof seal?.by === 'string' && typeof seal.text === 'string' ? { seal: { by: seal.by, text: seal.text } } : {};
+  return { instanceId, createdAt, boundTo, ...sealed, ...(copyOf === undefined ? {} : { copyOf }) };
 }
 
 class IdentityFile implements Identity {
@@ -97,18 +110,50 @@ class IdentityFile implements Identity {
   }
 
   get isCopied(): boolean {
-    return !this.#places.includes(this.#stored.boundTo);
+    return !this.#places.includes(this.#stored.boundTo) || this.#isSealedElsewhere;
+  }
+
+  /** Bound to this system's keychain, or there is none to bind it to. */
+  get isSealed(): boolean {
+    const { secrets } = this.#options;
+    return secrets === undefined || secrets.backend === 'file' || this.#stored.seal?.by === secrets.backend;
   }
 
   keep(): void {
-    this.#write({ ...this.#stored, boundTo: this.#places[0] ?? '' });
+    this.#write(this.#bound(this.#stored));
+  }
+
+  adopt(instanceId: string): void {
+    if (instanceId !== this.#stored.instanceId) this.#write({ ...this.#stored, instanceId });
   }
 
   renew(): void {
     const { clock } = this.#options;
     // The hardware that an IMEI names is the other device's: a copy is always a UUID (R17).
     const instanceId = uuidUrn(clock.uuid());
-    this.#write({ instanceId, createdAt: clock.now(), boundTo: this.#places[0] ?? '', copyOf: this.#stored.instanceId });
+    this.#write(this.#bound({ instanceId, createdAt: clock.now(), boundTo: '', copyOf: this.#stored.instanceId }));
+  }
+
+  /** A keychain of the same name that cannot read the seal is another one. A keychain that is gone says nothing: it may come back. */
+  get #isSealedElsewhere(): boolean {
+    const { secrets, log } = this.#options;
+    const { seal } = this.#stored;
+    if (seal === undefined || secrets === undefined || seal.by !== secrets.backend) return false;
+    try {
+      secrets.reveal(seal.text);
+      return false;
+    } catch (error) {
+      log.info('the keychain of this system is not the one that the profile was made with', { error: String(error) });
+      return true;
+    }
+  }
+
+  #bound(identity: StoredIdentity): StoredIdentity {
+    const { secrets, clock } = this.#options;
+    const { seal: _, ...unsealed } = identity;
+    const seal =
+      secrets === undefined || secrets.backend === 'file' ? {} : { seal: { by: secrets.backend, text: secrets.protect(clock.uuid()) } };
+    return { ...unsealed, boundTo: this.#places[0] ?? '', ...seal };
   }
 
   #write(identity: StoredIdentity): void {

@@ -1,6 +1,6 @@
 import { Settings as Gear, Info, Keyboard, UserRound } from 'lucide-react';
 import { type ReactNode, useRef, useState } from 'react';
-import type { ErrorValue, PreferencesValue } from '../../preload/contract';
+import type { AccountValue, CapabilityName, ErrorValue, PreferencesValue } from '../../preload/contract';
 import { duration, useNow } from '../clock';
 import { type SettingsSection, useChorus, useDesk, useGround } from '../desk';
 import { Choice } from '../parts/Choice';
@@ -227,7 +227,39 @@ function Account() {
           </span>
         </Option>
       </section>
+      <Offers offers={account.offers} />
     </>
+  );
+}
+
+/** The services of this device, each told to the network as soon as it is switched (RFC 3840). */
+function Offers({ offers }: { offers: AccountValue['offers'] }) {
+  const { store } = useGround();
+  const [busy, setBusy] = useState<CapabilityName | null>(null);
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const change = async (name: CapabilityName, on: boolean) => {
+    setBusy(name);
+    const answer = await store.call('setCapability', { name, on });
+    setBusy(null);
+    setError(answer.ok ? null : answer.error);
+  };
+  return (
+    <section>
+      <h2>{words.settings.offers}</h2>
+      <p className="sub">{words.settings.offersHint}</p>
+      {error === null ? null : <ErrorNote error={error} lead={words.settings.offerFailed} />}
+      {offers.map(({ name, on }) => (
+        <Switch
+          key={name}
+          name={words.settings.offer[name][0]}
+          hint={words.settings.offer[name][1]}
+          isOn={on}
+          disabled={busy !== null}
+          testId={`offer-${name}`}
+          onChange={(wanted) => void change(name, wanted)}
+        />
+      ))}
+    </section>
   );
 }
 

@@ -1,10 +1,12 @@
-import { ChevronDown, ChevronRight, CircleAlert } from 'lucide-react';
+import { ChevronDown, ChevronRight } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
 import type { ErrorValue } from '../../preload/contract';
 import { useGround } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';
+import { Field } from '../parts/Field';
 import { plainAddress } from '../person';
 import { words } from '../text';
+import { type AdvancedFields, noAdvancedFields, optionsOf, SignInAdvanced } from './SignInAdvanced';
 
 interface SignInFormProps {
   address?: string;
@@ -20,7 +22,7 @@ export function SignInForm({ address: known, deviceName: knownName, submitWords,
   const { store } = useGround();
   const [address, setAddress] = useState(known === undefined ? '' : plainAddress(known));
   const [password, setPassword] = useState('');
-  const [server, setServer] = useState('');
+  const [advanced, setAdvancedFields] = useState<AdvancedFields>(noAdvancedFields);
   const [isAdvanced, setAdvanced] = useState(false);
   const [deviceName, setDeviceName] = useState(knownName);
   const [missing, setMissing] = useState<Missing | null>(null);
@@ -28,11 +30,14 @@ export function SignInForm({ address: known, deviceName: knownName, submitWords,
   const [error, setError] = useState<ErrorValue | null>(null);
   const nameId = useId();
 
+  // A SIM proves who one is, and early IMS goes by the network address.
+  const needsPassword = advanced.scheme === 'auto' || advanced.scheme === 'digest';
+
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     const lacking: Missing | null = !/^(sips?:)?[^\s@]+@[^\s@]+$/i.test(address.trim())
       ? 'address'
-      : password === ''
+      : password === '' && needsPassword
         ? 'password'
         : deviceName.trim() === ''
           ? 'deviceName'
@@ -41,11 +46,13 @@ export function SignInForm({ address: known, deviceName: knownName, submitWords,
     setError(null);
     if (lacking !== null) return;
     setBusy(true);
+    const options = optionsOf(advanced);
     const answer = await store.call('signIn', {
       address: /^sips?:/i.test(address.trim()) ? address.trim() : `sip:${address.trim()}`,
       password,
       deviceName: deviceName.trim(),
-      ...(server.trim() === '' ? {} : { server: server.trim() }),
+      ...(advanced.server.trim() === '' ? {} : { server: advanced.server.trim() }),
+      ...(Object.keys(options).length === 0 ? {} : { options }),
     });
     setBusy(false);
     if (answer.ok) onDone();
@@ -92,17 +99,7 @@ export function SignInForm({ address: known, deviceName: knownName, submitWords,
           {words.first.advanced}
         </button>
         {isAdvanced ? (
-          <div style={{ marginTop: 8 }}>
-            <Field
-              label={words.first.server}
-              value={server}
-              onChange={setServer}
-              placeholder={words.first.serverExample}
-              hint={words.first.serverHint}
-              testId="sign-in-server"
-              disabled={busy}
-            />
-          </div>
+          <SignInAdvanced fields={advanced} onChange={setAdvancedFields} error={error} disabled={busy} mayTakeImei={known === undefined} />
         ) : null}
       </div>
       {error === null ? null : <ErrorNote error={error} />}
@@ -130,73 +127,5 @@ export function SignInForm({ address: known, deviceName: knownName, submitWords,
         </p>
       </div>
     </form>
-  );
-}
-
-interface FieldProps {
-  label: string;
-  value: string;
-  onChange: (value: string) => void;
-  testId: string;
-  type?: 'text' | 'password';
-  placeholder?: string;
-  hint?: string;
-  problem?: string | undefined;
-  bad?: boolean;
-  disabled?: boolean;
-  autoComplete?: string;
-  firstFocus?: boolean;
-}
-
-function Field(props: FieldProps) {
-  const {
-    label,
-    value,
-    onChange,
-    testId,
-    type = 'text',
-    placeholder,
-    hint,
-    problem,
-    bad = false,
-    disabled = false,
-    autoComplete = 'off',
-    firstFocus = false,
-  } = props;
-  const id = useId();
-  return (
-    <div>
-      <label className="label" htmlFor={id}>
-        {label}
-      </label>
-      <div className={`field${bad || problem !== undefined ? ' bad' : ''}`}>
-        <input
-          id={id}
-          type={type}
-          value={value}
-          placeholder={placeholder}
-          disabled={disabled}
-          autoComplete={autoComplete}
-          spellCheck={false}
-          aria-invalid={bad || problem !== undefined}
-          aria-describedby={`${id}-hint`}
-          data-testid={testId}
-          data-first-focus={firstFocus ? '' : undefined}
-          onChange={(event) => onChange(event.target.value)}
-        />
-      </div>
-      {problem === undefined ? (
-        hint === undefined ? null : (
-          <p className="hint" id={`${id}-hint`}>
-            {hint}
-          </p>
-        )
-      ) : (
-        <p className="hint bad" id={`${id}-hint`} role="alert">
-          <CircleAlert size={14} strokeWidth={1.75} />
-          {problem}
-        </p>
-      )}
-    </div>
   );
 }

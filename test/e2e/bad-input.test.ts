@@ -73,6 +73,38 @@ describe('signing in', () => {
     await again.isRegistered();
   });
 
+  it('the advanced settings say beside the field what is wrong, and go with the sign-in; what a device offers is switched at once', async () => {
+    const { server } = await service();
+    const alice = await sit('alice');
+    const { page } = alice;
+    await page.getByRole('radio', { name: /^Sign in/ }).click();
+    await page.getByLabel('Address', { exact: true }).fill('alice@service.test');
+    await page.getByLabel('Password', { exact: true }).fill(passwordOf('alice'));
+    await alice.button('Advanced').click();
+    await page.getByLabel('Server', { exact: true }).fill(server);
+    await page.getByLabel('Weakest password method').selectOption('SHA-256');
+    await page.getByLabel('IMEI of this device').fill('90420156-025763-1');
+    await alice.at('sign-in-submit').click();
+    await expect(page.getByText('The check digit of the IMEI is wrong.')).toBeVisible();
+    await expect(alice.at('sign-in-imei')).toHaveAttribute('aria-invalid', 'true');
+    await alice.pictures('advanced-sign-in');
+    await page.getByLabel('Prove who you are by').selectOption('aka');
+    await expect(page.getByLabel('SIM key (K)')).toBeVisible();
+    await page.getByLabel('Prove who you are by').selectOption('auto');
+    await page.getByLabel('IMEI of this device').fill('90420156-025763-7');
+    await alice.at('sign-in-submit').click();
+    await alice.isRegistered();
+    const [binding] = network?.bindings('sip:alice@service.test') ?? [];
+    expect(binding?.params.get('+sip.instance')).toContain('urn:gsma:imei:90420156-025763-0');
+
+    await alice.goTo('settings');
+    await alice.at('settings-account').click();
+    await alice.at('offer-pager').click();
+    await expect(alice.at('offer-pager')).toHaveAttribute('aria-checked', 'false');
+    await alice.pictures('offers');
+    await expect.poll(() => network?.bindings('sip:alice@service.test')[0]?.params.get('+g.3gpp.icsi-ref')).not.toContain('oma.cpm.msg');
+  });
+
   it('a password that is another one now is asked for again, where the person is', async () => {
     const { server, port } = await service();
     const alice = await sit('alice');

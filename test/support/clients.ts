@@ -7,7 +7,7 @@ import { type App, createApp, type GivenAccount } from '../../main/app';
 import { createStderrLogger, silentLogger } from '../../main/base';
 import { dispatch } from '../../main/calls';
 import type { WireRecord } from '../../main/protocol/wire-record';
-import { createFileSecretBox, secretKeyFile } from '../../main/settings';
+import { createFileSecretBox, type SecretBox, secretKeyFile } from '../../main/settings';
 import type { AppEvent, CallArgument, CallName, CallValue, Result } from '../../preload/contract';
 
 /** How long a story waits for one thing before it fails. */
@@ -41,6 +41,8 @@ export interface ClientOptions {
   expiresSeconds?: number;
   /** The instance ID at the first start; a UUID of its own when absent. */
   instanceUrn?: string;
+  /** A keychain; the file in the data folder when absent. */
+  secrets?: () => SecretBox;
   /** False: `register` is left to the test. */
   register?: boolean;
   /** True: the account is the one that the profile keeps, or none yet; `signIn` is left to the test. */
@@ -65,7 +67,7 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
     version: '0.0.0-test',
     open: (name) =>
       new Conf({ cwd: dataDir, configName: name, configFileMode: 0o600, accessPropertiesByDotNotation: false, clearInvalidConfig: false }),
-    secrets: () => createFileSecretBox(secretKeyFile(dataDir)),
+    secrets: options.secrets ?? (() => createFileSecretBox(secretKeyFile(dataDir))),
     log: process.env.CHORUS_LOG === 'debug' ? createStderrLogger(options.name, 'debug') : silentLogger,
     tap: (record) => wire.push(record),
     tryDirectory: null,

@@ -147,6 +147,10 @@ export const base: Snapshot = {
     instanceId: laptop.instanceId,
     nickname: 'amber heron',
     kind: 'try',
+    offers: [
+      { name: 'session', on: true },
+      { name: 'pager', on: true },
+    ],
   },
   tryPeople: everyone,
   registration: { state: 'registered', expires: 2840, bindings: 2 },

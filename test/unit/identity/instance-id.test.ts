@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../main/base';
 import { cleanDeviceName, maxDeviceNameLength } from '../../../main/identity/device-name';
 import { type Identity, openIdentity } from '../../../main/identity/instance-id';
+import type { SecretBox } from '../../../main/settings';
+import { keychain } from '../../support/keychain';
 import { VirtualClock } from '../../support/virtual-clock';
 
 let dataDir: string;
@@ -24,9 +26,10 @@ interface Start {
   given?: string;
   folder?: string;
   machine?: string;
+  secrets?: SecretBox;
 }
 
-function start({ expected, given, folder = dataDir, machine = 'this machine' }: Start = {}): Identity {
+function start({ expected, given, folder = dataDir, machine = 'this machine', secrets }: Start = {}): Identity {
   const open = openIn(folder);
   const machineId = () => machine;
   return openIdentity({
@@ -37,6 +40,7 @@ function start({ expected, given, folder = dataDir, machine = 'this machine' }: 
     expected: expected ?? null,
     given: given ?? null,
     machineId,
+    ...(secrets === undefined ? {} : { secrets }),
   });
 }
 
@@ -149,5 +153,39 @@ describe('the device name', () => {
     expect(cleanDeviceName('  Alice’s\r\nlaptop\u0000 ')).toBe('Alice’s laptop');
     expect([...cleanDeviceName('🙂'.repeat(100))]).toHaveLength(maxDeviceNameLength);
     expect(cleanDeviceName('   ')).toBe('');
+  });
+});
+
+describe('an ID bound to the keychain', () => {
+  it('is at home where the keychain can read its seal, and was copied where another one of that name cannot', () => {
+    const id = start({ secrets: keychain('mine') }).instanceId;
+    expect(start({ secrets: keychain('mine') })).toMatchObject({ instanceId: id, isCopied: false });
+    const copy = start({ secrets: keychain('theirs') });
+    expect(copy).toMatchObject({ instanceId: id, isCopied: true });
+    copy.keep();
+    expect(start({ secrets: keychain('theirs') })).toMatchObject({ instanceId: id, isCopied: false });
+    expect(start({ secrets: keychain('mine') }).isCopied).toBe(true);
+  });
+
+  it('is not taken for a copy when the keychain is only away, or of another kind', () => {
+    start({ secrets: keychain('mine') });
+    expect(start({ secrets: keychain('mine', 'file') }).isCopied).toBe(false);
+    expect(start({ secrets: keychain('mine', 'kwallet') }).isCopied).toBe(false);
+  });
+
+  it('is bound at the next start when it was made without one, and a key in a file binds nothing', () => {
+    start();
+    start({ secrets: keychain('any', 'file') });
+    expect(readFileSync(join(dataDir, 'identity.json'), 'utf8')).not.toContain('seal');
+    start({ secrets: keychain('mine') });
+    expect(start({ secrets: keychain('theirs') }).isCopied).toBe(true);
+  });
+
+  it('that is made anew is bound to the keychain of where it was made', () => {
+    const old = start({ secrets: keychain('mine') }).instanceId;
+    const copy = start({ secrets: keychain('theirs') });
+    copy.renew();
+    expect(start({ secrets: keychain('theirs'), expected: old })).toMatchObject({ instanceId: copy.instanceId, isCopied: false });
+    expect(copy.instanceId).not.toBe(old);
   });
 });

@@ -1,0 +1,180 @@
+import { useId } from 'react';
+import type { ErrorValue, SignInOptions } from '../../preload/contract';
+import { Field } from '../parts/Field';
+import { words } from '../text';
+
+/** What was typed, word for word; empty means "as the network says". */
+export interface AdvancedFields {
+  server: string;
+  authUser: string;
+  registrar: string;
+  factory: string;
+  ca: string;
+  scheme: NonNullable<SignInOptions['scheme']>;
+  minAlgorithm: NonNullable<SignInOptions['minAlgorithm']>;
+  k: string;
+  op: string;
+  /** Whether `op` is OPc already. */
+  isOpc: boolean;
+  imei: string;
+  expires: string;
+}
+
+export const noAdvancedFields: AdvancedFields = {
+  server: '',
+  authUser: '',
+  registrar: '',
+  factory: '',
+  ca: '',
+  scheme: 'auto',
+  minAlgorithm: 'MD5',
+  k: '',
+  op: '',
+  isOpc: true,
+  imei: '',
+  expires: '',
+};
+
+/** What of it was told. */
+export function optionsOf(fields: AdvancedFields): SignInOptions {
+  const told = (name: 'authUser' | 'registrar' | 'factory' | 'ca' | 'imei') => {
+    const value = fields[name].trim();
+    return value === '' ? {} : { [name]: value };
+  };
+  const [k, op] = [fields.k.trim(), fields.op.trim()];
+  const expiresSeconds = Number(fields.expires);
+  return {
+    ...told('authUser'),
+    ...told('registrar'),
+    ...told('factory'),
+    ...told('ca'),
+    ...told('imei'),
+    ...(fields.scheme === noAdvancedFields.scheme ? {} : { scheme: fields.scheme }),
+    ...(fields.minAlgorithm === noAdvancedFields.minAlgorithm ? {} : { minAlgorithm: fields.minAlgorithm }),
+    ...(k === '' || op === '' ? {} : { sim: { k, op: fields.isOpc ? null : op, opc: fields.isOpc ? op : null } }),
+    ...(/^[1-9]\d{0,5}$/.test(fields.expires.trim()) ? { expiresSeconds } : {}),
+  };
+}
+
+interface SignInAdvancedProps {
+  fields: AdvancedFields;
+  onChange: (fields: AdvancedFields) => void;
+  error: ErrorValue | null;
+  disabled: boolean;
+  /** Only a device that was never registered may be told its IMEI. */
+  mayTakeImei: boolean;
+}
+
+/** Where the server is, how one proves who one is, and what else only some networks ask for. */
+export function SignInAdvanced({ fields, onChange, error, disabled, mayTakeImei }: SignInAdvancedProps) {
+  const problem = (name: string) => (error?.code === 'account/bad-option' && error.field === name ? error.reason : undefined);
+  const field = (name: 'server' | 'authUser' | 'registrar' | 'factory' | 'ca' | 'imei' | 'expires', more: { lines?: number } = {}) => (
+    <Field
+      label={words.first[name]}
+      value={fields[name]}
+      onChange={(value) => onChange({ ...fields, [name]: value })}
+      placeholder={words.first.examples[name]}
+      hint={words.first.hints[name]}
+      problem={problem(name)}
+      testId={`sign-in-${name}`}
+      disabled={disabled}
+      {...more}
+    />
+  );
+  const usesSim = fields.scheme === 'aka';
+  return (
+    <div className="advanced">
+      {field('server')}
+      <div className="pair">
+        {field('authUser')}
+        {field('expires')}
+      </div>
+      <div className="pair">
+        {field('registrar')}
+        {field('factory')}
+      </div>
+      <div className="pair">
+        <Select
+          label={words.first.scheme}
+          value={fields.scheme}
+          options={words.first.schemes}
+          onChange={(scheme) => onChange({ ...fields, scheme })}
+          testId="sign-in-scheme"
+          disabled={disabled}
+        />
+        <Select
+          label={words.first.minAlgorithm}
+          value={fields.minAlgorithm}
+          options={words.first.algorithms}
+          onChange={(minAlgorithm) => onChange({ ...fields, minAlgorithm })}
+          testId="sign-in-minAlgorithm"
+          disabled={disabled}
+        />
+      </div>
+      {usesSim ? (
+        <div className="pair">
+          <Field
+            label={words.first.simKey}
+            value={fields.k}
+            onChange={(k) => onChange({ ...fields, k })}
+            type="password"
+            hint={words.first.simHint}
+            problem={problem('sim')}
+            testId="sign-in-k"
+            disabled={disabled}
+          />
+          <div>
+            <Field
+              label={fields.isOpc ? 'OPc' : 'OP'}
+              value={fields.op}
+              onChange={(op) => onChange({ ...fields, op })}
+              type="password"
+              testId="sign-in-op"
+              disabled={disabled}
+            />
+            <label className="hint check">
+              <input
+                type="checkbox"
+                checked={!fields.isOpc}
+                disabled={disabled}
+                onChange={(event) => onChange({ ...fields, isOpc: !event.target.checked })}
+              />
+              {words.first.simIsOp}
+            </label>
+          </div>
+        </div>
+      ) : null}
+      {mayTakeImei ? field('imei') : null}
+      {field('ca', { lines: 3 })}
+    </div>
+  );
+}
+
+interface SelectProps<T extends string> {
+  label: string;
+  value: T;
+  options: Readonly<Record<T, string>>;
+  onChange: (value: T) => void;
+  testId: string;
+  disabled: boolean;
+}
+
+function Select<T extends string>({ label, value, options, onChange, testId, disabled }: SelectProps<T>) {
+  const id = useId();
+  return (
+    <div>
+      <label className="label" htmlFor={id}>
+        {label}
+      </label>
+      <div className="field">
+        <select id={id} value={value} disabled={disabled} data-testid={testId} onChange={(event) => onChange(event.target.value as T)}>
+          {(Object.entries(options) as [T, string][]).map(([name, said]) => (
+            <option key={name} value={name}>
+              {said}
+            </option>
+          ))}
+        </select>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,16 @@
+/** A system's keychain for tests: what one seals, another cannot read. */
+import { AppError } from '../../main/errors';
+import type { SecretBox } from '../../main/settings';
+
+export function keychain(secret: string, backend = 'keychain'): SecretBox {
+  const mark = `${secret}:`;
+  return {
+    backend,
+    protect: (plain) => Buffer.from(mark + plain).toString('base64'),
+    reveal(stored) {
+      const text = Buffer.from(stored, 'base64').toString('utf8');
+      if (!text.startsWith(mark)) throw new AppError('storage/unreadable', { cause: 'another keychain' }, 'user');
+      return text.slice(mark.length);
+    },
+  };
+}
