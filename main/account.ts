@@ -20,6 +20,7 @@ import { MsrpEndpoint } from './msrp/endpoint';
 import type { DigestHash } from './protocol/digest';
 import { ICSI } from './protocol/feature-tags';
 import { nickname } from './protocol/instance-urn';
+import { addressKey } from './protocol/uri';
 import type { WireTap } from './protocol/wire-record';
 import { type AuthScheme, type RegistrationStore, type SimNumbers, type SipAccount, SipClient, softwareSim } from './sip/client';
 
@@ -53,6 +54,8 @@ export interface Credentials {
   expiresSeconds: number;
   /** Of the services that this version can offer, those that this device does not: names of capabilities. */
   servicesOff: readonly string[];
+  /** The address to write as, one of those that the network names; its default one when absent. */
+  writesAs?: string;
   /** How to prove who one is (R37); as the network offers, with the password, when absent. */
   signIn?: SignInWay;
 }
@@ -89,6 +92,9 @@ export class Account {
   readonly #control: DeviceControl;
   #deviceName: string;
   #servicesOff: ReadonlySet<string>;
+  #writesAs: string | null;
+  /** As last announced. */
+  #addresses: readonly string[];
   /** Who signed this device out; null for nobody known. */
   #signedOutBy: string | null = null;
   #isSignedOut = false;
@@ -98,6 +104,8 @@ export class Account {
     this.#deps = deps;
     this.#deviceName = credentials.deviceName;
     this.#servicesOff = new Set(credentials.servicesOff);
+    this.#writesAs = credentials.writesAs ?? null;
+    this.#addresses = [credentials.aor];
     const shared = { clock: deps.clock, log: deps.log, ...(deps.tap === null ? {} : { tap: deps.tap }) };
     this.#sip = new SipClient(
       {
@@ -128,6 +136,8 @@ export class Account {
       self: credentials.aor,
       selfName: credentials.displayName,
       factory: credentials.factory,
+      isSelf: (address) => this.#isSelf(address),
+      writesAs: () => this.#writesAs,
       knownPeople: deps.knownPeople,
       preferences: deps.preferences,
       isRegistered: () => this.isRegistered,
@@ -172,8 +182,17 @@ export class Account {
 
   get value(): AccountValue {
     const { aor, displayName, kind, instanceId } = this.#credentials;
-    const offers = offersOf(this.#servicesOff);
-    return { aor, displayName, deviceName: this.#deviceName, instanceId, nickname: nickname(instanceId), kind, offers };
+    return {
+      aor,
+      displayName,
+      deviceName: this.#deviceName,
+      instanceId,
+      nickname: nickname(instanceId),
+      kind,
+      addresses: [...this.#addresses],
+      writesAs: this.#writesAs,
+      offers: offersOf(this.#servicesOff),
+    };
   }
 
   get isRegistered(): boolean {
@@ -304,6 +323,24 @@ export class Account {
     return [...this.#servicesOff];
   }
 
+  /** Writes as another of the own addresses, everywhere or in one conversation; null as usual. @throws AppError account/bad-address */
+  writeAs(address: string | null, conversation: string | undefined): void {
+    const key = address === null ? null : addressKey(address);
+    if (address !== null && (key === null || !this.#addresses.includes(key)))
+      throw new AppError('account/bad-address', { cause: `${address} is no address of this account` }, 'user');
+    const chosen = key === this.#credentials.aor ? null : key;
+    if (conversation !== undefined) {
+      this.messenger.writeAs(conversation, chosen);
+      return;
+    }
+    this.#writesAs = chosen;
+    this.#deps.announce({ event: 'account', account: this.value });
+  }
+
+  #isSelf(address: string): boolean {
+    return address === this.#credentials.aor || this.#addresses.includes(address);
+  }
+
   get #icsis(): string[] {
     return Object.entries(services).flatMap(([name, urns]) => (this.#servicesOff.has(name) ? [] : urns));
   }
@@ -336,7 +373,17 @@ export class Account {
     this.#sip.dispose();
   }
 
+  /** P-Associated-URI of the last 200; what a registration that is away has told still holds. */
+  #learnAddresses(): void {
+    const told = this.#sip.registration.identities.flatMap((identity) => addressKey(identity) ?? []);
+    const addresses = [...new Set([this.#credentials.aor, ...told])];
+    if (told.length === 0 || addresses.join() === this.#addresses.join()) return;
+    this.#addresses = addresses;
+    this.#deps.announce({ event: 'account', account: this.value });
+  }
+
   #registrationChanged(): void {
+    this.#learnAddresses();
     this.#deps.announce({ event: 'registration', ...this.registration });
     const { state, error } = this.#sip.registration;
     if (state === 'waiting' && error?.code === 'net/unreachable') this.messenger.disconnected();

@@ -177,6 +177,7 @@ class ChorusApp implements App {
       instanceId: profile.identity.instanceId,
       expiresSeconds: stored.expiresSeconds ?? defaultExpiresSeconds,
       servicesOff: stored.servicesOff ?? [],
+      ...(stored.writesAs === undefined ? {} : { writesAs: stored.writesAs }),
       ...(signIn === null ? {} : { signIn }),
     });
     this.#enter(account);
@@ -329,6 +330,16 @@ class ChorusApp implements App {
         const { settings } = this.#open;
         if (settings.account !== null) settings.account = { ...settings.account, servicesOff };
         this.#announce({ event: 'account', account: this.#signedIn.value });
+        return {};
+      },
+      writeAs: ({ address, conversation }) => {
+        this.#signedIn.writeAs(address, conversation);
+        const { settings } = this.#open;
+        if (conversation === undefined && settings.account !== null) {
+          const { writesAs: _, ...plain } = settings.account;
+          const { writesAs } = this.#signedIn.value;
+          settings.account = writesAs === null ? plain : { ...plain, writesAs };
+        }
         return {};
       },
       resolveClone: ({ choice, name }) => this.#resolveClone(choice, name),
@@ -527,7 +538,17 @@ class ChorusApp implements App {
     if (stored === null || this.#options.given !== undefined) return null;
     const { aor, displayName, deviceName, kind } = stored;
     const instanceId = this.#profile?.identity.instanceId ?? stored.instanceId;
-    return { aor, displayName, deviceName, instanceId, nickname: nickname(instanceId), kind, offers: offersOf(stored.servicesOff ?? []) };
+    return {
+      aor,
+      displayName,
+      deviceName,
+      instanceId,
+      nickname: nickname(instanceId),
+      kind,
+      addresses: [aor],
+      writesAs: stored.writesAs ?? null,
+      offers: offersOf(stored.servicesOff ?? []),
+    };
   }
 
   get #preferences(): PreferencesValue {

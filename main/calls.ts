@@ -39,6 +39,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   testDevice: v.strictObject({ instanceId: field, text: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(maxFieldLength))) }),
   signOutDevice: v.strictObject({ instanceId: field }),
   signOutEverywhere: none,
+  writeAs: v.strictObject({ address: v.nullable(field), conversation: v.optional(field) }),
   setCapability: v.strictObject({ name: v.picklist(['session', 'pager', 'large', 'file']), on: v.boolean() }),
   resolveClone: v.strictObject({
     choice: v.picklist(['moved', 'newDevice']),

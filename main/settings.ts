@@ -55,6 +55,8 @@ export interface StoredAccount {
   signedOut?: boolean;
   /** Services that this device does not offer, though it could. */
   servicesOff?: readonly string[];
+  /** The address to write as, where it is another than the one signed in with. */
+  writesAs?: string;
   /** How to prove who one is, when it is not simply by the password. */
   signIn?: StoredSignIn;
 }

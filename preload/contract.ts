@@ -101,6 +101,8 @@ export interface ConversationValue {
   joined: boolean;
   /** Which side of a 1-1 does not tell the other who it is; it stays so. */
   anonymous: 'self' | 'peer' | null;
+  /** The own address that it is written as, where it is another than usual. */
+  writesAs: string | null;
   createdAt: number;
 }
 
@@ -175,6 +177,10 @@ export interface AccountValue {
   nickname: string;
   /** `try` is the embedded network on this computer. */
   kind: 'try' | 'sip';
+  /** Every address that this account may write as, as the network names them; the own one alone before it has. */
+  addresses: string[];
+  /** The one of them that new messages come from, unless a conversation has another; null: the one signed in with. */
+  writesAs: string | null;
   /** The services that this version can offer to others, and whether this device does. */
   offers: { name: CapabilityName; on: boolean }[];
 }
@@ -253,6 +259,8 @@ export interface Calls {
   /** Ends the registration of every device of the own address, this one last. */
   signOutEverywhere: [None, None];
   /** What this device offers to others; registered anew before it resolves. */
+  /** As which of the own addresses is written: everywhere, or in one 1-1 from now on. Null: as usual. */
+  writeAs: [{ address: string | null; conversation?: string | undefined }, None];
   setCapability: [{ name: CapabilityName; on: boolean }, None];
   /** Answers `clone`, or a duplicate: `moved` keeps the ID and uses it here, `newDevice` makes a new one. */
   resolveClone: [{ choice: 'moved' | 'newDevice'; name?: string | undefined }, { instanceId: string }];

@@ -364,6 +364,8 @@ export const words = {
       `For another ${left}. The server knows ${counted(devices, 'device', 'devices')} of yours.`,
     registerNow: 'Register now',
     instanceId: 'Instance ID',
+    writeAs: 'Write as',
+    writeAsHint: 'Which of your addresses new chats come from.',
     offers: 'What others can do with this device',
     offersHint: 'What you switch off is told to your server at once, and refused here.',
     offer: {

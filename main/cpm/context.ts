@@ -16,6 +16,10 @@ export interface CpmContext {
   readonly msrp: Pick<MsrpEndpoint, 'prepare'>;
   /** The account's own address of record, as `addressKey` writes it. */
   readonly self: string;
+  /** Whether an address is one of the account's, under any of its names. */
+  isSelf(address: string): boolean;
+  /** The own address that requests name unless a conversation has another; null: the network's default one. */
+  writesAs(): string | null;
   readonly selfName: string;
   /** The Controlling Function's factory URI, provisioned with the account (R51). */
   readonly factory: string;

@@ -50,8 +50,18 @@ export function conversationValue(record: ConversationRecord, parts: Conversatio
     continuedBy: record.continuedBy,
     joined: record.joined,
     anonymous: record.hides ?? null,
+    writesAs: record.writesAs ?? null,
     createdAt: record.createdAt,
   };
+}
+
+/** As which own address the requests of a conversation are sent; nothing: as the network's default one. */
+export function identityOf(
+  conversation: Pick<ConversationRecord, 'hides' | 'writesAs'>,
+  account: { writesAs(): string | null },
+): { identity?: string } {
+  const identity = conversation.writesAs ?? account.writesAs();
+  return identity === null || conversation.hides === 'self' ? {} : { identity };
 }
 
 export function messageValue(record: MessageRecord, receipts: MessageValue['receipts']): MessageValue {

@@ -29,10 +29,10 @@ export interface Parties {
 }
 
 /** Whom the envelopes of a conversation name: nobody where the account hides; one who hides is nobody to write down. */
-export function partiesOf(conversation: Pick<ConversationRecord, 'kind' | 'peer' | 'focus' | 'hides'>, self: string): Parties {
+export function partiesOf(conversation: Pick<ConversationRecord, 'kind' | 'peer' | 'focus' | 'hides' | 'writesAs'>, self: string): Parties {
   if (conversation.hides === 'self') return { from: null, to: [] };
   const to = conversation.kind === 'group' ? conversation.focus : conversation.peer;
-  return { from: self, to: to === null || conversation.hides === 'peer' ? [] : [to] };
+  return { from: conversation.writesAs ?? self, to: to === null || conversation.hides === 'peer' ? [] : [to] };
 }
 
 /** A text message as it leaves. */

@@ -19,7 +19,7 @@ import { encodeReplacingEntry, encodeResourceLists, parseResourceLists, type Res
 import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
-import { person } from './conversation';
+import { identityOf, person } from './conversation';
 import type { Inbox } from './inbox';
 import type { Invitations } from './invitations';
 import type { OneToOneSessions } from './one-to-one';
@@ -67,7 +67,12 @@ export class Groups {
   participants(conversation: string): ParticipantValue[] {
     const roster = this.#rosters.get(conversation);
     const record = this.#context.history.conversation(conversation);
-    return participantsOf(roster ?? null, record?.people ?? [], { address: this.#context.self, name: this.#context.selfName });
+    return participantsOf(
+      roster ?? null,
+      record?.people ?? [],
+      { address: this.#context.self, name: this.#context.selfName },
+      this.#context.isSelf,
+    );
   }
 
   /**
@@ -75,10 +80,10 @@ export class Groups {
    * @throws AppError `group/nobody-joined`, `sip/*`, `net/*`; the 1-1 is then untouched
    */
   async create(from: ConversationRecord, people: readonly string[], subject: string | null): Promise<ConversationRecord> {
-    const { history, clock, self } = this.#context;
+    const { history, clock, self, isSelf } = this.#context;
     const peer = from.peer;
     if (from.kind !== 'oneToOne' || peer === null) throw new AppError('internal', { cause: 'a group grows by add' });
-    const invited = invitedPeople(people, [self, peer], this.#context.knownPeople);
+    const invited = invitedPeople(people, (one) => isSelf(one) || one === peer, this.#context.knownPeople);
     const replacedSession = await this.#establishedOneToOne(from.id);
     const entries: ResourceEntryDraft[] = [
       replacedSession === null
@@ -104,6 +109,8 @@ export class Groups {
       continues: from.id,
       continuedBy: null,
       joined: true,
+      // The focus, and B whose 1-1 it replaces, know the person by the address of that 1-1.
+      ...(from.writesAs === undefined ? {} : { writesAs: from.writesAs }),
       createdAt: now,
       activityAt: now,
     };
@@ -117,6 +124,7 @@ export class Groups {
         contributionId: group.contributionId ?? '',
         ...(replacedSession === null ? {} : { inReplyTo: replacedSession.contributionId }),
         ...(subject === null ? {} : { subject }),
+        ...identityOf(group, this.#context),
         require: ['recipient-list-invite'],
         parts: [
           {
@@ -152,14 +160,15 @@ export class Groups {
    */
   async add(group: ConversationRecord, people: readonly string[]): Promise<void> {
     const inside = this.participants(group.id).filter((one) => one.state !== 'disconnected');
-    const invited = invitedPeople(people, [this.#context.self, ...inside.map((one) => one.address)], this.#namesAtHand());
+    const present = (address: string) => this.#context.isSelf(address) || inside.some((one) => one.address === address);
+    const invited = invitedPeople(people, present, this.#namesAtHand());
     const session = await this.ensure(group);
     for (const one of invited) await session.sip?.refer(one.address);
   }
 
   /** An INVITE from a focus. */
   async receive(invite: IncomingInvite): Promise<void> {
-    const { history, self } = this.#context;
+    const { history, isSelf } = this.#context;
     const { contributionId, sessionReplaces, referredBy, subject } = invite.headers;
     if (contributionId === null) return invite.reject(400, 'Contribution-ID missing');
     const inviter = person(referredBy ?? invite.remote.address, null, this.#namesAtHand());
@@ -173,7 +182,7 @@ export class Groups {
       );
     }
     const known = history.groupByContribution(contributionId);
-    const people = uniquePeople([inviter, ...this.#historyList(invite)], self);
+    const people = uniquePeople([inviter, ...this.#historyList(invite)], isSelf);
     const accept = () => this.#join(invite, { contributionId, subject, people, known, replaced });
     // Who already talks with the inviter has agreed to talk; and a second INVITE to a group one is in only renews the session.
     const agreed = replaced !== null || (known?.joined ?? false) || this.#context.preferences().accept === 'auto';
@@ -254,6 +263,7 @@ export class Groups {
       continues: options.replaced?.conversation ?? options.known?.continues ?? null,
       continuedBy: null,
       joined: true,
+      ...this.#calledAs(invite, options.known),
       createdAt: options.known?.createdAt ?? now,
       activityAt: now,
     };
@@ -281,6 +291,13 @@ export class Groups {
     await this.#oneToOne.leaveReplaced(replaced.conversation, replaced.session);
   }
 
+  /** The focus knows the person by the address that it has called, and by no other. */
+  #calledAs(invite: IncomingInvite, known: ConversationRecord | null): { writesAs?: string } {
+    const { self, isSelf } = this.#context;
+    const writesAs = invite.headers.calledAs ?? known?.writesAs ?? null;
+    return writesAs === null || writesAs === self || !isSelf(writesAs) ? {} : { writesAs };
+  }
+
   async #rejoin(conversation: ConversationRecord): Promise<CpmSession> {
     const { focus, contributionId } = conversation;
     if (focus === null || contributionId === null || !conversation.joined) {
@@ -295,6 +312,7 @@ export class Groups {
         conversationId: conversation.conversationId,
         contributionId,
         ...(conversation.subject === null ? {} : { subject: conversation.subject }),
+        ...identityOf(conversation, this.#context),
       },
       (type, body) => this.#receiveContent(conversation.id, type, body),
     );
@@ -331,7 +349,9 @@ export class Groups {
 
   #subscribe(conversation: string, session: CpmSession): Disposable {
     const focus = session.remote?.contactUri ?? '';
-    const subscription = this.#context.sip.subscribeConference(focus, ICSI.group);
+    const record = this.#context.history.conversation(conversation);
+    const { identity } = record === null ? {} : identityOf(record, this.#context);
+    const subscription = this.#context.sip.subscribeConference(focus, ICSI.group, identity);
     subscription.onDocument.on((xml) => {
       const parsed = parseConferenceInfo(xml);
       if (!parsed.ok) {
@@ -347,12 +367,12 @@ export class Groups {
   }
 
   #takeRoster(conversation: string, roster: ConferenceInfo): void {
-    const { history, self } = this.#context;
+    const { history } = this.#context;
     this.#rosters.set(conversation, roster);
     const record = history.conversation(conversation);
     if (record === null) return;
     const participants = this.participants(conversation);
-    const people = presentPeople(participants, self);
+    const people = presentPeople(participants);
     const subject = roster.subject ?? record.subject;
     if (people.length > 0 && (subject !== record.subject || JSON.stringify(people) !== JSON.stringify(record.people))) {
       history.putConversation({ ...record, people, subject });
@@ -404,20 +424,20 @@ export class Groups {
   }
 }
 
-function invitedPeople(people: readonly string[], present: readonly string[], known: readonly PersonValue[]): PersonValue[] {
+function invitedPeople(people: readonly string[], isPresent: (address: string) => boolean, known: readonly PersonValue[]): PersonValue[] {
   const invited = new Map<string, PersonValue>();
   for (const address of people) {
     const key = correspondentKey(address);
     if (key === null) throw new AppError('account/bad-address', { cause: address }, 'user');
-    if (!present.includes(key)) invited.set(key, person(key, null, known));
+    if (!isPresent(key)) invited.set(key, person(key, null, known));
   }
   if (invited.size === 0) throw new AppError('ipc/refused', { cause: 'everybody named is in this conversation already' }, 'user');
   return [...invited.values()];
 }
 
-function uniquePeople(people: readonly PersonValue[], self: string): PersonValue[] {
+function uniquePeople(people: readonly PersonValue[], isSelf: (address: string) => boolean): PersonValue[] {
   const unique = new Map<string, PersonValue>();
-  for (const one of people) if (one.address !== self && !unique.has(one.address)) unique.set(one.address, one);
+  for (const one of people) if (!isSelf(one.address) && !unique.has(one.address)) unique.set(one.address, one);
   return [...unique.values()];
 }
 

@@ -74,10 +74,10 @@ export class Inbox {
   }
 
   #receiveText(arrival: Arrival, conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): void {
-    const { history, clock, self } = this.#context;
+    const { history, clock, isSelf } = this.#context;
     const text = new TextDecoder().decode(envelope.body);
     if (text.length > maxIncomingTextLength) throw new AppError('msrp/rejected', { status: 413, reason: 'Message too large' });
-    const own = sender.address === self;
+    const own = isSelf(sender.address);
     const now = clock.now();
     const record: MessageRecord = {
       id: envelope.messageId ?? `${sender.address}|${envelope.dateTime ?? 0}|${text.length}`,
@@ -136,7 +136,7 @@ export class Inbox {
       if (!history.addReceipt({ message: messageId, address: sender.address, disposition, at: envelope.dateTime ?? clock.now() }))
         return false;
       const home = history.conversation(message.conversation) ?? conversation;
-      const others = home.people.filter((one) => one.address !== this.#context.self);
+      const others = home.people.filter((one) => !this.#context.isSelf(one.address));
       const reached = stateByReceipts(others.length === 0 ? [sender] : others, history.receipts(messageId));
       if (reached !== null && mayBecome(message.state, reached)) history.setMessageState(messageId, reached, null);
       // Only the one it was sent to can say that it did not arrive.
@@ -149,7 +149,7 @@ export class Inbox {
   }
 
   #receiveComposing(arrival: Arrival, sender: PersonValue | null, body: Uint8Array): void {
-    if (sender === null || sender.address === this.#context.self) return;
+    if (sender === null || this.#context.isSelf(sender.address)) return;
     const composing = parseIsComposing(body);
     if (!composing.ok) {
       this.#context.log.info('an unreadable composing state was left out', { reason: composing.reason });

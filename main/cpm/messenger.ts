@@ -11,7 +11,7 @@ import { encodeIsComposing } from '../protocol/is-composing';
 import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
 import type { CpmContext } from './context';
-import { conversationValue, messageValue, searchHitValue } from './conversation';
+import { conversationValue, identityOf, messageValue, searchHitValue } from './conversation';
 import { composingType, cpimType, partiesOf, type ReceiptPayload, receiptEnvelope, textEnvelope, wrappedComposing } from './envelope';
 import { Groups } from './group';
 import { Inbox, readEnvelope, refusalStatus } from './inbox';
@@ -150,6 +150,16 @@ export class Messenger implements Disposable {
     return { message: message.id, conversation: record.id };
   }
 
+  /** Writes a conversation as another of one's own addresses from now on; null: as usual. A session that stands goes on as it is. */
+  writeAs(conversation: string, address: string | null): void {
+    const record = this.#record(conversation);
+    if (record.hides === 'self' || record.kind === 'group')
+      throw new AppError('ipc/refused', { cause: 'only a 1-1 in which one says who one is can be written as another address' });
+    const { writesAs: _, ...plain } = record;
+    this.#context.history.putConversation(address === null ? plain : { ...plain, writesAs: address });
+    this.#announceConversation(conversation);
+  }
+
   async openSession(to: string): Promise<{ conversation: string; state: SessionState }> {
     const record = this.#oneToOne.conversationWith(this.#address(to), null);
     await this.#oneToOne.open(record, null).session.opened;
@@ -196,7 +206,10 @@ export class Messenger implements Disposable {
     });
     const sent =
       record.kind === 'group'
-        ? session.send(cpimType, wrappedComposing(this.#context.self, record.focus ?? '', this.#context.clock.now(), body))
+        ? session.send(
+            cpimType,
+            wrappedComposing(record.writesAs ?? this.#context.self, record.focus ?? '', this.#context.clock.now(), body),
+          )
         : session.send(composingType, body);
     drop(sent, { ...this.#context.log, error: this.#context.log.debug }, 'a composing state');
   }
@@ -287,12 +300,15 @@ export class Messenger implements Disposable {
       contentType: cpimType,
       body: textEnvelope(message, partiesOf(conversation, message.from)),
       ...(conversation.hides === 'self' ? { anonymous: true } : {}),
+      ...identityOf(conversation, this.#context),
     });
   }
 
   async #carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void> {
     const parties =
-      conversation.hides === undefined ? { from: this.#context.self, to: [payload.to] } : partiesOf(conversation, this.#context.self);
+      conversation.hides === undefined
+        ? { from: conversation.writesAs ?? this.#context.self, to: [payload.to] }
+        : partiesOf(conversation, this.#context.self);
     const body = receiptEnvelope({ id: this.#context.clock.uuid(), parties, message, payload });
     if (conversation.kind === 'group') {
       const session = await this.#groups.ensure(conversation);
@@ -308,6 +324,7 @@ export class Messenger implements Disposable {
       contentType: cpimType,
       body,
       ...(conversation.hides === 'self' ? { anonymous: true } : {}),
+      ...identityOf(conversation, this.#context),
       // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
       ...(payload.toInstance === null ? {} : { acceptContactInstance: payload.toInstance }),
     });

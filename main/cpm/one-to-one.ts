@@ -13,7 +13,7 @@ import { ICSI } from '../protocol/feature-tags';
 import { parseSdp } from '../protocol/sdp';
 import type { IncomingInvite, IncomingPager, RemoteParty } from '../sip/client';
 import type { CpmContext } from './context';
-import { person } from './conversation';
+import { identityOf, person } from './conversation';
 import { cpimType } from './envelope';
 import { type Inbox, refusalStatus } from './inbox';
 import type { Invitations } from './invitations';
@@ -140,6 +140,7 @@ export class OneToOneSessions {
         conversationId: conversation.conversationId,
         contributionId,
         ...(conversation.hides === 'self' ? { anonymous: true } : {}),
+        ...identityOf(conversation, this.#context),
         parts: first === null ? [] : [{ contentType: cpimType, headers: new Map(), body: first }],
       },
       (type, body) => this.#receiveContent(conversation, session, type, body),

@@ -7,21 +7,26 @@ import { person } from './conversation';
 const shownStates: readonly ParticipantState[] = ['connected', 'alerting', 'dialing-out', 'pending', 'disconnecting', 'disconnected'];
 
 /** Everybody the document names, this account first. Without a document: the people known so far, as `pending`. */
-export function participantsOf(roster: ConferenceInfo | null, known: readonly PersonValue[], self: PersonValue): ParticipantValue[] {
+export function participantsOf(
+  roster: ConferenceInfo | null,
+  known: readonly PersonValue[],
+  self: PersonValue,
+  isSelf: (address: string) => boolean,
+): ParticipantValue[] {
   const listed =
     roster === null
       ? known.map((one): ParticipantValue => waiting(one))
       : roster.users.map((user) => participantOf(user, [...known, self]));
-  const others = listed.filter((one) => one.address !== self.address);
-  const own = listed.find((one) => one.address === self.address);
+  const others = listed.filter((one) => !isSelf(one.address));
+  const own = listed.find((one) => isSelf(one.address));
   const me: ParticipantValue = own === undefined ? { ...waiting(self), self: true } : { ...own, self: true, name: self.name };
   return [me, ...others];
 }
 
 /** Who is in or still being asked; never the account itself. */
-export function presentPeople(participants: readonly ParticipantValue[], self: string): PersonValue[] {
+export function presentPeople(participants: readonly ParticipantValue[]): PersonValue[] {
   return participants
-    .filter((one) => one.address !== self && one.state !== 'disconnected' && one.state !== 'disconnecting')
+    .filter((one) => !one.self && one.state !== 'disconnected' && one.state !== 'disconnecting')
     .map((one) => ({ address: one.address, name: one.name }));
 }
 

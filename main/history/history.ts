@@ -64,6 +64,8 @@ export interface ConversationRecord {
   joined: boolean;
   /** Which side of a 1-1 does not say who it is; nobody when absent. It stays so for the conversation's life. */
   hides?: 'self' | 'peer';
+  /** The own address that this conversation is written as, where it is another than usual. */
+  writesAs?: string;
   createdAt: number;
   activityAt: number;
 }
@@ -241,12 +243,12 @@ class LibsqlHistory implements History {
   putConversation(record: ConversationRecord): void {
     this.#run(
       `INSERT INTO conversations (id, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
-         hides, joined, created_at, activity_at)
+         hides, writes_as, joined, created_at, activity_at)
        VALUES (:id, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
-         :hides, :joined, :createdAt, :activityAt)
+         :hides, :writesAs, :joined, :createdAt, :activityAt)
        ON CONFLICT (id) DO UPDATE SET kind = :kind, peer = :peer, subject = :subject, people = :people, conversation_id = :conversationId,
-         contribution_id = :contributionId, focus = :focus, continues = :continues, continued_by = :continuedBy, hides = :hides, joined = :joined,
-         created_at = :createdAt, activity_at = :activityAt`,
+         contribution_id = :contributionId, focus = :focus, continues = :continues, continued_by = :continuedBy, hides = :hides, writes_as = :writesAs,
+         joined = :joined, created_at = :createdAt, activity_at = :activityAt`,
       {
         id: record.id,
         kind: record.kind,
@@ -259,6 +261,7 @@ class LibsqlHistory implements History {
         continues: record.continues,
         continuedBy: record.continuedBy,
         hides: record.hides ?? null,
+        writesAs: record.writesAs ?? null,
         joined: Number(record.joined),
         createdAt: record.createdAt,
         activityAt: record.activityAt,

@@ -94,6 +94,9 @@ export const migrations: readonly string[] = [
   // 4: the 1-1 conversations in which one side does not say who it is.
   `ALTER TABLE conversations ADD COLUMN hides TEXT CHECK (hides IN ('self', 'peer'));
    CREATE INDEX conversations_hidden ON conversations (conversation_id) WHERE hides IS NOT NULL`,
+
+  // 5: as which of several own addresses one writes there.
+  `ALTER TABLE conversations ADD COLUMN writes_as TEXT`,
 ];
 
 /** The version from which on messages are sealed. */

@@ -24,7 +24,20 @@ export const messageColumns = octets(
 );
 export const conversationColumns = octets(
   'conversations',
-  ['id', 'kind', 'peer', 'subject', 'people', 'conversation_id', 'contribution_id', 'focus', 'continues', 'continued_by', 'hides'],
+  [
+    'id',
+    'kind',
+    'peer',
+    'subject',
+    'people',
+    'conversation_id',
+    'contribution_id',
+    'focus',
+    'continues',
+    'continued_by',
+    'hides',
+    'writes_as',
+  ],
   ['joined', 'created_at', 'activity_at'],
 );
 export const jobColumns = octets('jobs', ['lane', 'kind', 'message', 'payload'], ['id', 'attempts', 'next_at']);
@@ -81,6 +94,7 @@ export function conversationOf(row: Row): ConversationRecord {
     continuedBy: textOrNull(row.continued_by),
     joined: row.joined === 1,
     ...(row.hides === 'self' || row.hides === 'peer' ? { hides: row.hides } : {}),
+    ...(typeof row.writes_as === 'string' ? { writesAs: row.writes_as } : {}),
     createdAt: Number(row.created_at),
     activityAt: Number(row.activity_at),
   };

@@ -197,8 +197,9 @@ export class SipClient implements Disposable {
     return queryCapabilities(this.#stack, target, addressKey(target) ?? target, this.#machine.serviceRoute);
   }
 
-  subscribeConference(focus: string, icsi: string): ConferenceSubscription {
-    return this.#subscriptions.add(subscribeToConference(this.#stack, this.#target(focus), icsi, this.#machine.serviceRoute));
+  subscribeConference(focus: string, icsi: string, identity?: string): ConferenceSubscription {
+    const watcher = this.#identity(identity);
+    return this.#subscriptions.add(subscribeToConference(this.#stack, this.#target(focus), icsi, this.#machine.serviceRoute, watcher));
   }
 
   /** Which devices of the own address are registered. @throws AppError sip/not-registered */

@@ -11,6 +11,8 @@ export interface CpmHeaders {
   inReplyTo: string | null;
   sessionReplaces: string | null;
   subject: string | null;
+  /** The own address that was called, where the network tells it (P-Called-Party-ID, RFC 7315 section 4.2). */
+  calledAs: string | null;
   /** Address of the person who had this request sent (RFC 3892). */
   referredBy: string | null;
 }
@@ -73,12 +75,14 @@ export function requestUri(target: string): string | null {
 export function readCpmHeaders(message: WireMessage): CpmHeaders {
   const value = (name: string) => message.first(name.toLowerCase());
   const referredBy = value('Referred-By');
+  const calledAs = value('P-Called-Party-ID');
   return {
     conversationId: value(cpmHeader.conversationId),
     contributionId: value(cpmHeader.contributionId),
     inReplyTo: value(cpmHeader.inReplyTo),
     sessionReplaces: value(cpmHeader.sessionReplaces),
     subject: value('Subject'),
+    calledAs: calledAs === null ? null : addressKey(calledAs),
     referredBy: referredBy === null ? null : addressKey(referredBy),
   };
 }

@@ -502,7 +502,7 @@ function headerText(value: string): string {
 
 function ownHeaders(invite: OutgoingInvite): CpmHeaders {
   const { conversationId, contributionId, inReplyTo = null, subject = null } = invite;
-  return { conversationId, contributionId, inReplyTo, sessionReplaces: null, subject, referredBy: null };
+  return { conversationId, contributionId, inReplyTo, sessionReplaces: null, subject, calledAs: null, referredBy: null };
 }
 
 /** Only what the answer really says: an answer need not repeat the identifiers of its session. */

@@ -45,13 +45,24 @@ interface Package {
   contentType: string;
   /** The Contact of now. */
   contact: () => string;
+  /** The own address that asks; the account's when absent. */
+  from?: string;
   /** Further headers of every SUBSCRIBE. */
   headers: readonly (readonly [string, string])[];
 }
 
 /** Who is in the group of `focus`, a group of the service `icsi`. */
-export function subscribeToConference(stack: Stack, focus: string, icsi: string, routes: readonly string[]): StackSubscription {
-  const headers = [['Accept-Contact', acceptContact({ icsis: [icsi] })]] as const;
+export function subscribeToConference(
+  stack: Stack,
+  focus: string,
+  icsi: string,
+  routes: readonly string[],
+  identity: string,
+): StackSubscription {
+  const headers = [
+    ['Accept-Contact', acceptContact({ icsis: [icsi] })],
+    ['P-Preferred-Identity', `<${identity}>`],
+  ] as const;
   return new StackSubscription(stack, {
     target: focus,
     routes,
@@ -59,6 +70,7 @@ export function subscribeToConference(stack: Stack, focus: string, icsi: string,
     contentType: CONFERENCE_INFO,
     contact: () => stack.contact([icsi], false),
     headers,
+    from: identity,
   });
 }
 
@@ -86,8 +98,13 @@ class StackSubscription implements EventSubscription {
   constructor(stack: Stack, wanted: Package) {
     this.#stack = stack;
     this.#package = wanted;
-    const { target, routes } = wanted;
-    const request = stack.request('SUBSCRIBE', { target, routes, headers: this.#headers(SUBSCRIPTION_SECONDS) });
+    const { target, routes, from } = wanted;
+    const request = stack.request('SUBSCRIBE', {
+      target,
+      routes,
+      ...(from === undefined ? {} : { from }),
+      headers: this.#headers(SUBSCRIPTION_SECONDS),
+    });
     this.#tracked = stack.track(() => this.#end('the connection was lost'));
     this.#initial = stack.core.subscribe(request, {
       onReject: ({ message }) => {

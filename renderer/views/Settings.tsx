@@ -8,6 +8,7 @@ import { CopyButton } from '../parts/CopyButton';
 import { DeviceDot } from '../parts/DeviceDot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Switch } from '../parts/Switch';
+import { WriteAs } from '../parts/WriteAs';
 import { plainAddress } from '../person';
 import { words } from '../text';
 import { BackButton } from './Devices';
@@ -176,6 +177,7 @@ function Account() {
             <CopyButton text={account.aor} what={words.settings.address} />
           </span>
         </Option>
+        <WriteAs value={account.writesAs} />
       </section>
       <section>
         <h2>{words.settings.thisDevice}</h2>

@@ -20,7 +20,11 @@ afterEach(async () => {
 async function service(options: { port?: number; password?: string } = {}): Promise<{ server: string; port: number }> {
   network = await startNetwork({
     domain: 'service.test',
-    users: ['alice', 'bob'].map((name) => ({ name, password: options.password ?? passwordOf(name) })),
+    users: ['alice', 'bob'].map((name) => ({
+      name,
+      password: options.password ?? passwordOf(name),
+      identities: [`sip:${name}.sales@service.test`],
+    })),
     tcpPort: options.port ?? 0,
   });
   const port = Number(/:(\d+);/.exec(network.uris.tcp)?.[1]);
@@ -101,6 +105,8 @@ describe('signing in', () => {
     await alice.at('settings-account').click();
     await alice.at('offer-pager').click();
     await expect(alice.at('offer-pager')).toHaveAttribute('aria-checked', 'false');
+    await page.getByLabel('Write as').selectOption('sip:alice.sales@service.test');
+    await expect(page.getByLabel('Write as')).toHaveValue('sip:alice.sales@service.test');
     await alice.pictures('offers');
     await expect.poll(() => network?.bindings('sip:alice@service.test')[0]?.params.get('+g.3gpp.icsi-ref')).not.toContain('oma.cpm.msg');
   });

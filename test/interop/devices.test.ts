@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startCore } from '../../network/core';
 import { type Network, startNetwork } from '../../network/network';
-import { closeClients, headerValues, sipRequests, startClient } from '../support/clients';
+import { closeClients, headerValues, sipRequests, startClient, type TestClient } from '../support/clients';
 import { Devices, ICSIS } from '../support/sip-clients';
 
 let network: Network;
@@ -169,5 +169,66 @@ describe('the command as a process', () => {
     expect(second.instanceId).toBe(first.instanceId);
     const bound = network.bindings('sip:carol@lab.test').filter((binding) => binding.instanceId === first.instanceId);
     expect(bound).toHaveLength(1);
+  });
+});
+
+describe('one person of several addresses', () => {
+  it('R2 R33: chooses as which of them is written, everywhere or in one chat, and is known by it; also in the group that grows out of it', async () => {
+    const network = await startNetwork({
+      users: [
+        { name: 'alice', password: 'secret', identities: ['sip:sales@lab.test', 'tel:+15550100'] },
+        { name: 'bob', password: 'secret' },
+        { name: 'carol', password: 'secret' },
+      ],
+    });
+    try {
+      const start = (name: string) =>
+        startClient({ name, address: `sip:${name}@lab.test`, proxy: network.uris.tcp, factory: network.factory });
+      const [alice, bob, carol] = await Promise.all([start('alice'), start('bob'), start('carol')]);
+      expect((await alice.call('snapshot', {})).account).toMatchObject({
+        addresses: ['sip:alice@lab.test', 'sip:sales@lab.test', 'tel:+15550100'],
+        writesAs: null,
+      });
+      const hears = (who: TestClient, text: string) =>
+        who.until(`it hears “${text}”`, () => who.events.find((event) => event.event === 'message' && event.text === text) ?? null);
+      await alice.call('writeAs', { address: 'sip:sales@lab.test' });
+      await alice.call('sendText', { to: carol.address, text: 'usual' });
+      expect(await hears(carol, 'usual')).toMatchObject({ from: 'sip:sales@lab.test' });
+
+      const { conversation } = await alice.call('openConversation', { to: bob.address });
+      await alice.call('writeAs', { address: 'tel:+15550100', conversation });
+      await alice.call('sendText', { conversation, text: 'by number', mode: 'pager' });
+      const heard = await hears(bob, 'by number');
+      expect(heard).toMatchObject({ from: 'tel:+15550100' });
+      expect(sipRequests(alice, 'out', 'MESSAGE')[0]).not.toContain('sales');
+      await alice.call('writeAs', { address: null, conversation });
+      await alice.call('writeAs', { address: 'sip:sales@lab.test', conversation });
+      await alice.call('sendText', { conversation, text: 'from sales' });
+      expect(await hears(bob, 'from sales')).toMatchObject({ from: 'sip:sales@lab.test' });
+      await alice.until('its 1-1 stands', async () =>
+        (await alice.call('conversations', {})).find((one) => one.conversation === conversation && one.session === 'established'),
+      );
+      const group = await alice.call('addPeople', { conversation, people: [carol.address] });
+      await alice.until('its 1-1 is replaced', async () =>
+        (await alice.call('conversations', {})).find((one) => one.conversation === conversation && one.session === 'replaced'),
+      );
+      await bob.until('it is in the group', async () => (await bob.call('conversations', {})).find((one) => one.kind === 'group'));
+      const participants = await alice.until('its own place in the roster is its own', async () => {
+        const all = await alice.call('participants', { conversation: group.conversation });
+        return all.some((one) => one.self && one.state === 'connected') ? all : null;
+      });
+      expect(participants.map((one) => [one.address, one.self])).toEqual([
+        ['sip:sales@lab.test', true],
+        ['sip:bob@lab.test', false],
+        ['sip:carol@lab.test', false],
+      ]);
+      expect(await alice.tryCall('writeAs', { address: 'sip:bob@lab.test' })).toMatchObject({
+        ok: false,
+        error: { code: 'account/bad-address' },
+      });
+    } finally {
+      await closeClients();
+      await network.close();
+    }
   });
 });

@@ -28,6 +28,7 @@ const noHeaders: CpmHeaders = {
   inReplyTo: null,
   sessionReplaces: null,
   subject: null,
+  calledAs: null,
   referredBy: null,
 };
 
@@ -267,6 +268,8 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
       },
     },
     self,
+    isSelf: (address) => address === self,
+    writesAs: () => null,
     selfName: 'Alice',
     factory: 'sip:conference-factory@lab.test',
     knownPeople: [

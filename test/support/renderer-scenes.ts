@@ -70,6 +70,7 @@ export function conversation(value: Partial<ConversationValue> & { conversation:
     continuedBy: null,
     joined: true,
     anonymous: null,
+    writesAs: null,
     createdAt: at('08:00', 5),
     ...value,
   };
@@ -147,6 +148,8 @@ export const base: Snapshot = {
     instanceId: laptop.instanceId,
     nickname: 'amber heron',
     kind: 'try',
+    addresses: [alice.address],
+    writesAs: null,
     offers: [
       { name: 'session', on: true },
       { name: 'pager', on: true },

@@ -24,7 +24,15 @@ const textOf = (id: string) => textEnvelope(record(id), { from: null, to: [] });
 
 const pager = (id: string, conversationId: string, contact: string | null = null) => ({
   remote: remoteParty(nobody, { asserted: false, gruu: contact, instanceId: null, deviceName: null, displayName: 'Bob, believe me' }),
-  headers: { conversationId, contributionId: `c-${id}`, inReplyTo: null, sessionReplaces: null, subject: null, referredBy: null },
+  headers: {
+    conversationId,
+    contributionId: `c-${id}`,
+    inReplyTo: null,
+    sessionReplaces: null,
+    subject: null,
+    calledAs: null,
+    referredBy: null,
+  },
   contentType: 'message/cpim',
   body: textOf(id),
   icsis: [],

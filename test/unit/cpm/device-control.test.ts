@@ -50,7 +50,15 @@ function lab(answer: AppError | null = null) {
 
 const order = (body: string, from = remoteParty(ALICE)): IncomingPager => ({
   remote: from,
-  headers: { conversationId: null, contributionId: null, inReplyTo: null, sessionReplaces: null, subject: null, referredBy: null },
+  headers: {
+    conversationId: null,
+    contributionId: null,
+    inReplyTo: null,
+    sessionReplaces: null,
+    subject: null,
+    calledAs: null,
+    referredBy: null,
+  },
   contentType: deviceControlType,
   body: new TextEncoder().encode(body),
   icsis: [],

@@ -247,7 +247,15 @@ describe('receiving', () => {
     lab.state.pagerFails = null;
     await lab.messenger.receivePager({
       remote: remoteParty(bob),
-      headers: { conversationId: null, contributionId: null, inReplyTo: null, sessionReplaces: null, subject: null, referredBy: null },
+      headers: {
+        conversationId: null,
+        contributionId: null,
+        inReplyTo: null,
+        sessionReplaces: null,
+        subject: null,
+        calledAs: null,
+        referredBy: null,
+      },
       contentType: 'message/cpim',
       body: textFrom(bob, 'Back', 'in-2'),
       icsis: [],
