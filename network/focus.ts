@@ -29,6 +29,7 @@ import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } fr
 import type { SipRequest, SipResponse } from './message';
 import type { CompleteMessage } from './msrp-assembly';
 import { readReferral } from './referral';
+import { readTimer } from './session-timer';
 import { newToken, type SipServer, type Target } from './sip-server';
 import type { ClientTransaction, ServerTransaction } from './transaction';
 
@@ -40,6 +41,7 @@ export const CLOSING_GRACE_MS = 5_000;
 const ALLOW = 'INVITE, ACK, CANCEL, BYE, REFER, SUBSCRIBE, UPDATE, OPTIONS';
 const COMPLETED = 'SIP;cause=200;text="Call completed"';
 const GONE = 'SIP;cause=410;text="Gone"';
+const NOT_RENEWED = 'SIP;cause=408;text="Session not renewed"';
 const MEDIA_LOST = 'SIP;cause=503;text="Media connection lost"';
 
 type State = 'creating' | 'active' | 'closing' | 'ended';
@@ -71,6 +73,8 @@ interface Leg {
   /** Our INVITE while it has no final answer. */
   invite: ClientTransaction | null;
   timer: { dispose(): void } | null;
+  /** Ends a leg whose session is not renewed (RFC 4028). */
+  expiry: { dispose(): void } | null;
   remotePath: string;
   /** The o= line of our SDP. */
   readonly origin: { sessionId: string; version: number };
@@ -275,7 +279,8 @@ export class Focus {
 
   #rejoin(transaction: ServerTransaction, sender: { address: string; name: string | null }): void {
     const required = checkRequired(transaction.request);
-    const parts = required ?? readParts(transaction.request);
+    const timer = readTimer(transaction.request);
+    const parts = required ?? (timer.ok ? null : timer) ?? readParts(transaction.request);
     if (!parts.ok) {
       this.#refuse(transaction, parts);
       return;
@@ -309,10 +314,21 @@ export class Focus {
       .append(cpmHeader.conversationId, facts.conversationId)
       .append(cpmHeader.contributionId, facts.contributionId);
     if (facts.subject !== null && transaction.request.toTag === null) response.append('Subject', facts.subject);
+    this.#time(leg, transaction.request, response);
     const role = offer.setup === 'active' || offer.setup === 'actpass' ? 'passive' : 'active';
     response.setBody('application/sdp', encodeSdp(describeSession(leg.media, role, leg.origin)));
     transaction.respond(response);
     this.#startMedia(leg, offer, role);
+  }
+
+  /** Puts the terms of the session timer into a 2xx; the leg ends when it is not renewed in time. */
+  #time(leg: Leg, request: SipRequest, response: SipResponse): void {
+    const timer = readTimer(request);
+    leg.expiry?.dispose();
+    leg.expiry = null;
+    if (!timer.ok || timer.value === null) return;
+    for (const [name, value] of timer.value.headers) response.append(name, value);
+    leg.expiry = this.deps.server.clock.setTimer(timer.value.endsAfterMs, () => this.#disconnect(leg, 'failed', NOT_RENEWED));
   }
 
   // ---------------------------------------------------------------- inside a dialog
@@ -357,12 +373,19 @@ export class Focus {
 
   /** A re-INVITE or UPDATE: a new path gets a new MSRP session, anything else the same answer again. */
   #refresh(transaction: ServerTransaction, leg: Leg): void {
+    const timer = readTimer(transaction.request);
+    if (!timer.ok) {
+      this.#refuse(transaction, timer);
+      return;
+    }
     this.#describe(leg, transaction.request);
     const parts = readParts(transaction.request);
     const offer = parts.ok ? readOffer(parts.value) : null;
     if (offer === null) {
       const response = leg.dialog?.response(transaction, transaction.request.method === 'UPDATE' ? 200 : 488);
-      if (response !== undefined) transaction.respond(response);
+      if (response === undefined) return;
+      if (response.status === 200) this.#time(leg, transaction.request, response);
+      transaction.respond(response);
       return;
     }
     if (!offer.ok) {
@@ -468,6 +491,7 @@ export class Focus {
       dialog: null,
       invite: null,
       timer: null,
+      expiry: null,
       remotePath: '',
       origin: { sessionId: newSessionId(), version: 1 },
     };
@@ -507,6 +531,7 @@ export class Focus {
   #release(leg: Leg, how: { bye?: string }): void {
     this.#legs.delete(leg.id);
     leg.timer?.dispose();
+    leg.expiry?.dispose();
     leg.media.close();
     leg.invite?.cancel();
     if (how.bye !== undefined && leg.dialog?.state === 'confirmed') leg.dialog.bye(how.bye);

@@ -19,9 +19,10 @@ import { encodeSdp, type MsrpDescription, parseSdp } from '../main/protocol/sdp'
 import { addressKey, formatNameAddr, parseNameAddr } from '../main/protocol/uri';
 import { MAX_PARTICIPANTS } from './group';
 import { type SipMessage, SipRequest } from './message';
+import { readTimer } from './session-timer';
 
 /** Extensions that an invitation may require of the Controlling Function. */
-const SUPPORTED = ['recipient-list-invite', 'gruu', 'norefersub', 'multiple-refer'];
+const SUPPORTED = ['recipient-list-invite', 'gruu', 'norefersub', 'multiple-refer', 'timer'];
 
 /** One person to invite. */
 export interface Invitee {
@@ -142,6 +143,8 @@ function replacesOf(dialog: EntryDialog, invitee: string): string | null {
 export function readGroupInvitation(request: SipRequest, inviter: string): Read<GroupInvitation> {
   const required = checkRequired(request);
   if (required !== null) return required;
+  const timer = readTimer(request);
+  if (!timer.ok) return timer;
   // RFC 5079: who the inviter is, is told to all (Referred-By); so an anonymous one is refused rather than exposed.
   if (request.all('privacy').some((value) => value.toLowerCase().split(';').includes('id'))) return { ok: false, status: 433 };
   const contributionId = request.get(cpmHeader.contributionId);

@@ -3,6 +3,7 @@
  * to the outbound proxy (R39). Values in, values out: nothing of sip.js leaves this folder.
  */
 import { hostname } from 'node:os';
+import type { IncomingInviteRequest } from 'sip.js/lib/core/index.js';
 import { type Clock, type Disposable, DisposableStore, Emitter, type Logger } from '../base';
 import { AppError } from '../errors';
 import { ANONYMOUS_URI } from '../protocol/cpim';
@@ -14,22 +15,26 @@ import type { AuthScheme, Sim } from './auth';
 import { type Capabilities, queryCapabilities } from './capabilities';
 import { type Connect, createConnect } from './connection';
 import { anonymousContactValue, contactValue, requestUri } from './cpm-request';
-import { type IncomingInvite, IncomingSession, type OutgoingInvite, OutgoingSession, type SipSession } from './dialog';
+import type { IncomingInvite, OutgoingInvite, SipSession } from './dialog';
 import { createResolver, type Resolver } from './discovery';
 import { type ConferenceSubscription, type RegistrationSubscription, subscribeToConference, subscribeToRegistration } from './events';
 import { leakError } from './hidden-calls';
+import { IncomingSession } from './incoming-session';
+import { OutgoingSession } from './outgoing-session';
 import { type IncomingPager, type OutgoingPager, receivePager, sendPager } from './pager';
 import { type Registration, RegistrationMachine, type RegistrationStore, UNREGISTER_TIMEOUT_MS } from './registration';
 import { ServerLocator } from './server-locator';
+import { answerTimer } from './session-timer';
 import { Stack } from './stack';
 import type { WireMessage } from './wire-message';
 
 export { type AuthScheme, type Sim, type SimNumbers, softwareSim } from './auth';
 export type { Capabilities } from './capabilities';
 export type { CpmHeaders, RemoteParty } from './cpm-request';
-export type { ByeReason, IncomingInvite, OutgoingInvite, SessionEnd, SipSession, SipSessionState } from './dialog';
+export type { IncomingInvite, OutgoingInvite, SessionEnd, SipSession, SipSessionState } from './dialog';
 export type { ConferenceSubscription, RegistrationSubscription } from './events';
 export type { IncomingPager, OutgoingPager } from './pager';
+export type { ByeReason } from './reason';
 export type { Binding, Registration, RegistrationState, RegistrationStore } from './registration';
 
 export interface SipAccount {
@@ -127,7 +132,7 @@ export class SipClient implements Disposable {
       capabilityContact: (request) => (this.#cameHidden(request) ? this.#anonymousContact() : this.#machine.capabilityContact()),
       cameHidden: (request) => this.#cameHidden(request),
       leakIn: (bytes, peer) => leakInSip(bytes, this.#marks, peer),
-      onInvite: (request, message) => this.onInvite.emit(this.#keep(new IncomingSession(this.#stack, request, message))),
+      onInvite: (request, message) => this.#invited(request, message),
       onPager: (request, message) => receivePager(this.#stack, request, message, this.handleMessage),
     });
     this.#locator = new ServerLocator(account.proxy ?? registrar, aor.value.host, {
@@ -231,6 +236,12 @@ export class SipClient implements Disposable {
     this.#machine.dispose();
     this.#stack.dispose();
     this.onInvite.dispose();
+  }
+
+  #invited(request: IncomingInviteRequest, message: WireMessage): void {
+    const timer = answerTimer(message);
+    if (timer.ok) this.onInvite.emit(this.#keep(new IncomingSession(this.#stack, request, message, timer)));
+    else request.reject({ statusCode: timer.status, extraHeaders: timer.lines });
   }
 
   #keep<T extends OutgoingSession | IncomingSession>(session: T): T {

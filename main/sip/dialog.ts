@@ -7,33 +7,21 @@
  *             any before the 2xx: refusal, CANCEL, lost flow --> [ended]
  *   in:   [incoming] --accept: 200--> [accepting] --ACK--> [established] --BYE--> [ended]
  *             \--reject, CANCEL--> [ended]   \--no ACK in 32 s--> [ended]
+ *
+ * Within an established session each side may offer other media, or the same again to renew it (section 14, RFC 4028).
  */
-import type {
-  AckableIncomingResponseWithSession,
-  IncomingInviteRequest,
-  IncomingRequestMessage,
-  IncomingResponse,
-  OutgoingInviteRequest,
-  Session as SipJsSession,
-} from 'sip.js/lib/core/index.js';
+import type { IncomingInviteRequest, IncomingResponse, Session as SipJsSession } from 'sip.js/lib/core/index.js';
 import { type Disposable, drop, Emitter } from '../base';
 import { AppError } from '../errors';
-import { parseParams } from '../protocol/generic-param';
-import { type BodyPart, encodeMultipart, parseContentType, parseMultipart } from '../protocol/multipart';
-import { text, utf8 } from '../protocol/octets';
-import { addressKey } from '../protocol/uri';
-import {
-  type CpmHeaders,
-  type CpmRequest,
-  cpmRequestHeaders,
-  type RemoteParty,
-  readCpmHeaders,
-  readIcsis,
-  readRemoteParty,
-} from './cpm-request';
-import { ACCEPTED_TYPES, ALLOWED_METHODS } from './normalize';
+import type { BodyPart } from '../protocol/multipart';
+import { type CpmHeaders, type CpmRequest, type RemoteParty, readRemoteParty } from './cpm-request';
+import { ALLOWED_METHODS } from './normalize';
+import { ReInvites } from './re-invite';
+import { type ByeReason, readReason, reasonLine } from './reason';
+import { readBody, sdpBody } from './session-body';
+import { answerTimer, SessionTimer, type TimerTerms, TimerWish } from './session-timer';
 import type { Stack } from './stack';
-import { headerLine, type WireMessage } from './wire-message';
+import { headerLine } from './wire-message';
 
 /** LAB: how long to wait for the end of an INVITE after its CANCEL, and for the answer to a BYE (64*T1). */
 export const END_TIMEOUT_MS = 32_000;
@@ -60,11 +48,6 @@ export interface SessionEnd {
   text: string | null;
 }
 
-export interface ByeReason {
-  cause: number;
-  text: string;
-}
-
 export interface SipSession {
   readonly id: string;
   readonly callId: string;
@@ -84,6 +67,13 @@ export interface SipSession {
    * the conference documents. @throws AppError `sip/rejected`, `net/*`, `conversation/no-session`
    */
   refer(target: string): Promise<void>;
+  /**
+   * Offers other media within the session and resolves with the answer. The offer that stands when the session is renewed is this one then.
+   * @throws AppError `sip/rejected` (481: the other side knows no such session), `net/*`, `conversation/no-session`
+   */
+  reoffer(sdp: string): Promise<string>;
+  /** Answers an offer that the other side makes within the session: with SDP, or null for 488. Nobody set: the answer is what it was. */
+  handleOffer: ((sdp: string) => Promise<string | null>) | null;
 }
 
 export interface IncomingInvite extends SipSession {
@@ -104,7 +94,7 @@ export interface OutgoingInvite extends CpmRequest {
   parts?: BodyPart[];
 }
 
-abstract class Session implements SipSession {
+export abstract class Session implements SipSession {
   readonly id: string;
   readonly onState = new Emitter<SipSessionState>();
   abstract readonly callId: string;
@@ -117,6 +107,13 @@ abstract class Session implements SipSession {
   protected dialog: SipJsSession | null = null;
   protected localSdp = '';
   protected icsis: readonly string[];
+  handleOffer: SipSession['handleOffer'] = null;
+  /** What this side asks for as the session's interval. */
+  protected readonly wish = new TimerWish();
+  readonly #timer: SessionTimer;
+  #reInvites: ReInvites | null = null;
+  /** Until the ACK to the last answer within the session. */
+  #ackGuard: Disposable | null = null;
   #state: SipSessionState;
   protected resolveAnswered: (value: { sdp: string; headers: CpmHeaders }) => void = () => undefined;
   protected rejectAnswered: (error: AppError) => void = () => undefined;
@@ -135,6 +132,10 @@ abstract class Session implements SipSession {
     this.remote = remote;
     this.headers = headers;
     this.icsis = icsis;
+    this.#timer = new SessionTimer(stack.clock, {
+      renew: () => drop(this.#renew(), stack.log, 'renewing a session'),
+      expire: () => this.#hangUp('the session was not renewed'),
+    });
     this.answered = new Promise((resolve, reject) => {
       this.resolveAnswered = resolve;
       this.rejectAnswered = reject;
@@ -165,26 +166,112 @@ abstract class Session implements SipSession {
   protected finish(end: SessionEnd): void {
     if (this.#state === 'ended') return;
     this.end = end;
+    this.#timer.dispose();
+    this.#ackGuard?.dispose();
     this.transition('ended');
   }
 
-  /** Listens to what the peer does in the dialog. */
-  protected adopt(dialog: SipJsSession): void {
+  /** Listens to what the peer does in the dialog; `isOwn`: this side has made its Call-ID. */
+  protected adopt(dialog: SipJsSession, isOwn: boolean): void {
     this.dialog = dialog;
+    this.#reInvites = new ReInvites(this.stack, dialog, isOwn);
     dialog.delegate = {
+      onAck: () => this.answerAcknowledged(),
       onBye: (request) => {
         const message = this.stack.original(request.message);
         request.accept();
         this.finish({ by: 'remote', status: null, reason: null, ...readReason(message) });
       },
-      // A repeated offer gets the same answer: our media does not change within a session.
-      onInvite: (request) => {
-        const message = this.stack.original(request.message);
-        if (message !== null) this.remote = { ...readRemoteParty(message, 'from'), address: this.remote.address };
-        const contact = headerLine('Contact', this.stack.contact(this.icsis, this.hides));
-        request.accept({ statusCode: 200, extraHeaders: [contact], body: sdpBody(this.localSdp) });
-      },
+      onInvite: (request) => drop(this.#answer(request), this.stack.log, 'answering a re-INVITE'),
     };
+  }
+
+  protected startTimer(terms: TimerTerms | null): void {
+    if (terms !== null) this.wish.keep(terms);
+    this.#timer.restart(terms);
+  }
+
+  protected answerAcknowledged(): void {
+    this.#ackGuard?.dispose();
+  }
+
+  async reoffer(sdp: string): Promise<string> {
+    const answer = await this.#reInvite(sdp);
+    this.localSdp = sdp;
+    return answer;
+  }
+
+  /** A re-INVITE with this offer; resolves with the answer's SDP. */
+  async #reInvite(sdp: string): Promise<string> {
+    const isOver = () => this.state !== 'established';
+    if (this.#reInvites === null || isOver()) throw new AppError('conversation/no-session', { cause: 'no dialog' });
+    const answer = await this.#reInvites.send(
+      {
+        body: sdpBody(sdp),
+        lines: () => [
+          headerLine('Contact', this.stack.contact(this.icsis, this.hides)),
+          headerLine('Allow', ALLOWED_METHODS.join(', ')),
+          ...this.wish.lines(true).map(([name, value]) => headerLine(name, value)),
+        ],
+        raise: (refusal) => this.wish.raise(refusal),
+      },
+      isOver,
+    );
+    if (!isOver()) this.startTimer(this.wish.agreed(answer));
+    const described = readBody(answer).sdp;
+    if (described === null) throw new AppError('sip/malformed', { cause: 'the answer holds no session description' });
+    return described;
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      await this.#reInvite(this.localSdp);
+    } catch (error) {
+      if (this.state !== 'established') return;
+      const { code, detail } = error instanceof AppError ? error : new AppError('sip/malformed', { cause: String(error) });
+      this.stack.log.info('A session could not be renewed', { code, status: detail.status });
+      // RFC 4028 section 10: then the session is gone. Anything else may pass before its time is over.
+      if (detail.status === 481 || detail.status === 408 || code === 'net/timeout') this.#hangUp('the other side is gone');
+      else this.#timer.renewAgain();
+    }
+  }
+
+  /** An offer within the session. One that renews it gets the same answer again; other media are for the layer above. */
+  async #answer(request: IncomingInviteRequest): Promise<void> {
+    const message = this.stack.original(request.message);
+    if (message === null) {
+      request.reject({ statusCode: 500 });
+      return;
+    }
+    const timer = answerTimer(message);
+    if (!timer.ok) {
+      request.reject({ statusCode: timer.status, extraHeaders: timer.lines });
+      return;
+    }
+    const offer = readBody(message).sdp;
+    const answer = offer === null || this.handleOffer === null ? this.localSdp : await this.handleOffer(offer);
+    if (this.state === 'ended') return;
+    if (answer === null) {
+      request.reject({ statusCode: 488 });
+      return;
+    }
+    this.remote = { ...readRemoteParty(message, 'from'), address: this.remote.address };
+    this.localSdp = answer;
+    const contact = headerLine('Contact', this.stack.contact(this.icsis, this.hides));
+    request.accept({ statusCode: 200, extraHeaders: [contact, ...timer.lines], body: sdpBody(answer) });
+    this.startTimer(timer.terms);
+    // RFC 3261 section 14.2: an answer that nobody acknowledges ends the session; sip.js would only let no other INVITE through.
+    this.#ackGuard?.dispose();
+    this.#ackGuard = this.stack.clock.setTimer(END_TIMEOUT_MS, () => this.#hangUp('no ACK to the answer of a re-INVITE'));
+  }
+
+  /** The session is over since the other side is not heard of any more; it is told, should it be there after all. */
+  #hangUp(cause: string): void {
+    const { dialog } = this;
+    if (dialog === null || this.state !== 'established') return;
+    this.stack.log.info('A session was given up', { cause, callId: this.callId });
+    this.finish({ by: 'local', status: 408, reason: 'Request Timeout', cause: null, text: cause });
+    drop(this.sendBye(dialog, undefined), this.stack.log, 'ending a session that is gone');
   }
 
   refer(target: string): Promise<void> {
@@ -231,281 +318,4 @@ abstract class Session implements SipSession {
       dialog.bye({ onAccept: done, onReject: done, onRedirect: done }, { extraHeaders });
     });
   }
-}
-
-export class OutgoingSession extends Session {
-  readonly callId: string;
-  readonly #uac: OutgoingInviteRequest;
-  readonly #tracked: Disposable;
-  /** Set once by bye() before the 2xx. */
-  #cancelled: { done: () => void } | null = null;
-
-  constructor(stack: Stack, invite: OutgoingInvite, target: string, identity: string, routes: readonly string[]) {
-    const address = addressKey(target) ?? target;
-    const unknown = { asserted: false, displayName: null, instanceId: null, deviceName: null, gruu: null, contactUri: '', isFocus: false };
-    super(stack, 'inviting', { address, ...unknown }, ownHeaders(invite), [invite.icsi], invite.anonymous === true);
-    this.localSdp = invite.sdp;
-    const parts = invite.parts ?? [];
-    const boundary = `b${stack.clock.uuid().replaceAll('-', '')}`;
-    const sdpPart = { contentType: 'application/sdp', headers: new Map<string, string>(), body: utf8(invite.sdp) };
-    const body =
-      parts.length === 0
-        ? { contentType: 'application/sdp', content: sdpPart.body }
-        : { contentType: `multipart/mixed;boundary=${boundary}`, content: encodeMultipart([sdpPart, ...parts], boundary) };
-    const headers: [string, string][] = [
-      ['Contact', stack.contact([invite.icsi], this.hides)],
-      ...cpmRequestHeaders(invite, identity),
-      ['Allow', ALLOWED_METHODS.join(', ')],
-      ['Accept', ACCEPTED_TYPES.join(', ')],
-    ];
-    if (invite.require !== undefined && invite.require.length > 0) headers.push(['Require', invite.require.join(', ')]);
-    // sip.js takes a multipart for an offer only when it is told so; the shim keeps this off the wire.
-    if (parts.length > 0) headers.push(['Content-Disposition', 'session']);
-    const request = stack.request('INVITE', {
-      target,
-      to: address,
-      ...(this.hides ? { hidesFrom: address } : { from: identity }),
-      routes,
-      headers,
-      body,
-    });
-    this.callId = request.callId;
-    this.#tracked = stack.track((error) => this.#fail(error));
-    this.#uac = stack.core.invite(request, {
-      onProgress: () => {
-        if (this.state === 'inviting') this.transition('ringing');
-      },
-      onAccept: (response) => this.#accepted(response),
-      onReject: (response) => this.#refused(response),
-      onRedirect: (response) => this.#refused(response),
-    });
-  }
-
-  async bye(reason?: ByeReason): Promise<void> {
-    if (this.state === 'established' && this.dialog !== null) {
-      const dialog = this.dialog;
-      this.finish({ by: 'local', status: null, reason: null, cause: reason?.cause ?? null, text: reason?.text ?? null });
-      await this.sendBye(dialog, reason);
-      return;
-    }
-    if (this.state === 'ended') return;
-    await this.#cancel(reason);
-  }
-
-  #cancel(reason: ByeReason | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.stack.clock.setTimer(END_TIMEOUT_MS, () => done());
-      const done = () => {
-        timer.dispose();
-        this.#tracked.dispose();
-        this.#uac.dispose();
-        resolve();
-      };
-      this.#cancelled = { done };
-      this.#uac.cancel(undefined, { extraHeaders: reason === undefined ? [] : [reasonLine(reason)] });
-      this.finish({ by: 'local', status: 487, reason: 'Request Terminated', cause: reason?.cause ?? null, text: reason?.text ?? null });
-      this.rejectAnswered(
-        new AppError('sip/rejected', { status: 487, reason: 'Request Terminated', cause: 'cancelled by this side' }, 'user'),
-      );
-    });
-  }
-
-  #accepted(response: AckableIncomingResponseWithSession): void {
-    const message = this.stack.original(response.message);
-    // RFC 3261 section 22.3: the ACK repeats the credentials of its INVITE.
-    const credentials = ['Authorization', 'Proxy-Authorization'].flatMap((name) => {
-      const value = this.#uac.message.getHeader(name.toLowerCase());
-      return value === undefined ? [] : [headerLine(name, value)];
-    });
-    response.ack({ extraHeaders: credentials });
-    if (this.state === 'ended' || this.dialog !== null) {
-      // The 2xx crossed our CANCEL, or a fork answered twice: acknowledge and hang up (RFC 3261 section 13.2.2.4).
-      this.stack.log.info('A second or late answer to an INVITE was ended', { callId: this.callId });
-      response.session.bye();
-      this.#cancelled?.done();
-      return;
-    }
-    this.#tracked.dispose();
-    this.adopt(response.session);
-    const { sdp } = readBody(message);
-    if (message === null || sdp === null) {
-      this.finish({ by: 'local', status: null, reason: null, cause: null, text: null });
-      this.rejectAnswered(new AppError('sip/malformed', { cause: 'the answer holds no session description' }));
-      response.session.bye();
-      return;
-    }
-    this.headers = { ...this.headers, ...present(readCpmHeaders(message)) };
-    const remote = readRemoteParty(message, 'to');
-    // Whom we have invited stays whom we talk to, unless the network asserts who has answered.
-    this.remote = message.first('p-asserted-identity') === null ? { ...remote, address: this.remote.address } : remote;
-    this.transition('established');
-    this.resolveAnswered({ sdp, headers: readCpmHeaders(message) });
-  }
-
-  #refused(response: IncomingResponse): void {
-    this.#fail(this.stack.failure(response.message, this.#uac.message), this.stack.original(response.message));
-  }
-
-  #fail(error: AppError, message: WireMessage | null = null): void {
-    this.#tracked.dispose();
-    const { status = null, reason = null } = error.detail;
-    this.finish({ by: message === null ? 'local' : 'remote', status, reason, ...readReason(message) });
-    this.rejectAnswered(error);
-    this.#cancelled?.done();
-  }
-}
-
-export class IncomingSession extends Session implements IncomingInvite {
-  readonly callId: string;
-  readonly sdp: string | null;
-  readonly parts: BodyPart[];
-  override readonly icsis: string[];
-  readonly #uas: IncomingInviteRequest;
-  #acknowledged: () => void = () => undefined;
-
-  constructor(stack: Stack, uas: IncomingInviteRequest, message: WireMessage) {
-    const icsis = readIcsis(message);
-    const remote = readRemoteParty(message, 'from');
-    super(stack, 'incoming', remote, readCpmHeaders(message), icsis, stack.cameHidden(message, remote.address));
-    this.icsis = icsis;
-    this.#uas = uas;
-    this.callId = uas.message.callId;
-    const body = readBody(message);
-    this.sdp = body.sdp;
-    this.parts = body.parts;
-    uas.delegate = { onCancel: (request) => this.#cancelledByPeer(request) };
-    uas.trying();
-    const limit = stack.clock.setTimer(RING_LIMIT_MS, () => drop(this.reject(486), stack.log, 'refusing an unanswered invitation'));
-    const decided = this.onState.on(() => {
-      limit.dispose();
-      decided.dispose();
-    });
-  }
-
-  ring(): void {
-    if (this.state === 'incoming') this.stack.withContact(this.icsis, this.hides, () => this.#uas.progress({ statusCode: 180 }));
-  }
-
-  async accept(sdp: string): Promise<void> {
-    if (this.state !== 'incoming') throw this.#gone();
-    this.localSdp = sdp;
-    this.transition('accepting');
-    const { session } = this.stack.withContact(this.icsis, this.hides, () =>
-      this.#uas.accept({ statusCode: 200, extraHeaders: this.#echo(), body: sdpBody(sdp) }),
-    );
-    this.adopt(session);
-    const acknowledged = new Promise<void>((resolve) => {
-      this.#acknowledged = resolve;
-    });
-    session.delegate = {
-      ...session.delegate,
-      onAck: () => {
-        if (this.state !== 'accepting') return;
-        this.transition('established');
-        this.#acknowledged();
-        this.resolveAnswered({ sdp, headers: this.headers });
-      },
-      onAckTimeout: () => {
-        this.#acknowledged();
-        this.finish({ by: 'remote', status: 408, reason: 'no ACK', cause: null, text: null });
-        this.rejectAnswered(new AppError('net/timeout', { cause: 'no ACK to the 200' }, 'auto'));
-        session.bye();
-      },
-    };
-    const stopped = this.onState.on((state) => {
-      if (state === 'ended') this.#acknowledged();
-    });
-    await acknowledged;
-    stopped.dispose();
-    if (this.end !== null) throw this.#gone();
-  }
-
-  async reject(status: number, reason?: string): Promise<void> {
-    if (this.state !== 'incoming') throw this.#gone();
-    this.#uas.reject(reason === undefined ? { statusCode: status } : { statusCode: status, reasonPhrase: headerText(reason) });
-    this.finish({ by: 'local', status, reason: reason ?? null, cause: null, text: null });
-    this.rejectAnswered(this.#gone());
-  }
-
-  async bye(reason?: ByeReason): Promise<void> {
-    if (this.state === 'incoming') return this.reject(486);
-    // RFC 3261 section 15: whoever was called may not say BYE before the ACK.
-    if (this.state === 'accepting') await this.#untilAcknowledged();
-    if (this.state !== 'established' || this.dialog === null) return;
-    const dialog = this.dialog;
-    this.finish({ by: 'local', status: null, reason: null, cause: reason?.cause ?? null, text: reason?.text ?? null });
-    await this.sendBye(dialog, reason);
-  }
-
-  #untilAcknowledged(): Promise<void> {
-    return this.answered.then(
-      () => undefined,
-      (error: unknown) => this.stack.log.debug('A session ended before its ACK', { error: String(error) }),
-    );
-  }
-
-  #cancelledByPeer(request: IncomingRequestMessage): void {
-    if (this.state !== 'incoming') return;
-    const { cause, text: words } = readReason(this.stack.original(request));
-    this.#uas.reject({ statusCode: 487 });
-    this.finish({ by: 'remote', status: 487, reason: 'Request Terminated', cause, text: words });
-    this.rejectAnswered(this.#gone());
-  }
-
-  #gone(): AppError {
-    const detail = { status: this.end?.status ?? 487, reason: this.end?.reason ?? 'Request Terminated', cause: 'the invitation is over' };
-    return new AppError('sip/rejected', detail);
-  }
-
-  /** The answer names the session that it answers. */
-  #echo(): string[] {
-    const { conversationId, contributionId } = this.headers;
-    const lines: string[] = [];
-    if (conversationId !== null) lines.push(headerLine('Conversation-ID', conversationId));
-    if (contributionId !== null) lines.push(headerLine('Contribution-ID', contributionId));
-    return lines;
-  }
-}
-
-function sdpBody(sdp: string): { contentDisposition: string; contentType: string; content: string } {
-  return { contentDisposition: 'session', contentType: 'application/sdp', content: Buffer.from(sdp, 'utf8').toString('latin1') };
-}
-
-/** The session description of a message and the other parts of its body. */
-export function readBody(message: WireMessage | null): { sdp: string | null; parts: BodyPart[] } {
-  const contentType = message?.first('content-type') ?? null;
-  if (message === null || contentType === null || message.body.length === 0) return { sdp: null, parts: [] };
-  const { type } = parseContentType(contentType);
-  if (type === 'application/sdp') return { sdp: text(message.body), parts: [] };
-  const multipart = type.startsWith('multipart/') ? parseMultipart(contentType, message.body) : null;
-  if (multipart === null || !multipart.ok) return { sdp: null, parts: [{ contentType, headers: new Map(), body: message.body }] };
-  const isSdp = (part: BodyPart) => parseContentType(part.contentType).type === 'application/sdp';
-  const sdp = multipart.value.find(isSdp);
-  return { sdp: sdp === undefined ? null : text(sdp.body), parts: multipart.value.filter((part) => part !== sdp) };
-}
-
-/** `Reason: SIP;cause=200;text="Call completed elsewhere"` (RFC 3326); of several the first that names SIP. */
-function readReason(message: WireMessage | null): { cause: number | null; text: string | null } {
-  const value = message?.list('reason').find((each) => /^\s*SIP\s*(?:;|$)/i.test(each));
-  const params = value === undefined ? null : parseParams(value.replace(/^[^;]*;?/, ''));
-  const cause = /^\d{3}$/.exec(params?.get('cause') ?? '')?.[0];
-  return { cause: cause === undefined ? null : Number(cause), text: params?.get('text') ?? null };
-}
-
-function reasonLine({ cause, text: words }: ByeReason): string {
-  return headerLine('Reason', `SIP;cause=${cause};text="${headerText(words).replace(/["\\]/g, '\\$&')}"`);
-}
-
-function headerText(value: string): string {
-  return headerLine('', value).slice(2);
-}
-
-function ownHeaders(invite: OutgoingInvite): CpmHeaders {
-  const { conversationId, contributionId, inReplyTo = null, subject = null } = invite;
-  return { conversationId, contributionId, inReplyTo, sessionReplaces: null, subject, calledAs: null, referredBy: null };
-}
-
-/** Only what the answer really says: an answer need not repeat the identifiers of its session. */
-function present(headers: CpmHeaders): Partial<CpmHeaders> {
-  return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== null));
 }

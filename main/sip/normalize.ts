@@ -18,7 +18,7 @@ export const ALLOWED_METHODS = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'MESSAGE', 'NO
 /** Body types that this client can read. */
 export const ACCEPTED_TYPES = ['application/sdp', 'multipart/mixed', 'message/cpim', 'application/resource-lists+xml'] as const;
 /** Option tags that a peer may require of this client. */
-export const SUPPORTED_OPTIONS = ['gruu', 'outbound', 'path'] as const;
+export const SUPPORTED_OPTIONS = ['gruu', 'outbound', 'path', 'timer'] as const;
 /** RFC 3261 section 20.16: CSeq is below 2^31. */
 export const MAX_CSEQ = 2 ** 31 - 1;
 /** Via lines, and likewise Record-Route entries, of one message; more is a loop or an attack. */

@@ -60,6 +60,7 @@ export interface RequestParts {
   /** The request hides who sends it from this address; so does everything else with its Call-ID. */
   hidesFrom?: string;
   callId?: string;
+  fromTag?: string;
   cseq?: number;
   routes?: readonly string[];
   optionTags?: readonly string[];
@@ -138,8 +139,8 @@ export class Stack implements Disposable {
         hackViaTcp: false,
         routeSet: [],
         sipjsId: '',
-        supportedOptionTags: ['gruu'],
-        supportedOptionTagsResponse: ['gruu'],
+        supportedOptionTags: ['gruu', 'timer'],
+        supportedOptionTagsResponse: ['gruu', 'timer'],
         userAgentHeaderFieldValue: userAgent,
         viaForceRport: true,
         viaHost: 'unset.invalid',
@@ -293,7 +294,7 @@ export class Stack implements Disposable {
   }
 
   request(method: string, parts: RequestParts): OutgoingRequestMessage {
-    const { target, to = target, callId = this.clock.uuid(), cseq = 1, routes = [], optionTags = ['gruu'], headers, body } = parts;
+    const { target, to = target, callId = this.clock.uuid(), cseq = 1, routes = [], optionTags = ['gruu', 'timer'], headers, body } = parts;
     const from = parts.hidesFrom === undefined ? (parts.from ?? this.#options.aor) : ANONYMOUS_URI;
     if (parts.hidesFrom !== undefined) this.#hidden.hide(callId, parts.hidesFrom);
     return this.#core.makeOutgoingRequestMessage(
@@ -306,7 +307,7 @@ export class Stack implements Disposable {
         cseq,
         // sip.js puts the name between quotes as it is.
         fromDisplayName: parts.hidesFrom === undefined ? quotable(this.#options.displayName) : 'Anonymous',
-        fromTag: this.clock.uuid().slice(0, 8),
+        fromTag: parts.fromTag ?? this.clock.uuid().slice(0, 8),
         optionTags: [...optionTags],
         // One line: sip.js copies only the first Route line into the ACK of a refusal.
         routeSet: routes.length === 0 ? [] : [routes.join(', ')],

@@ -121,6 +121,16 @@ export class FakeSession implements SipSession {
     this.referred.push(target);
   }
 
+  /** What this side has offered within the session, and what the test answers: SDP, or an error. */
+  readonly reoffered: string[] = [];
+  answerReoffer: (sdp: string) => Promise<string> = async () => peerSdp('active');
+  handleOffer: SipSession['handleOffer'] = null;
+
+  reoffer(sdp: string): Promise<string> {
+    this.reoffered.push(sdp);
+    return this.answerReoffer(sdp);
+  }
+
   async bye(reason?: { cause: number; text: string }): Promise<void> {
     this.byes.push(reason);
     const wasOpen = this.state !== 'established';

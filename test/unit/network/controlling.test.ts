@@ -712,6 +712,36 @@ describe('who is in the group', () => {
     expect(media.heard()).toEqual(['still there?']);
   });
 
+  it('session timer: the caller renews by re-INVITE or UPDATE, too short is 422, and a leg that is not renewed ends', async () => {
+    const { clock, group, final, inDialog, byes, cf } = fixture();
+    const { dialog } = await group();
+    const renewal = (method: string, sequence: number, ...[expires, ...more]: string[]) => {
+      const request = inDialog(dialog('bob'), method)
+        .set('CSeq', `${sequence} ${method}`)
+        .append('Contact', '<sip:bob@lab.test;gr=laptop>')
+        .append('Session-Expires', expires ?? '')
+        .append('Supported', 'timer');
+      for (const minSe of more) request.append('Min-SE', minSe);
+      return method === 'INVITE' ? request.setBody('application/sdp', sdp('bob', 'actpass')) : request;
+    };
+    const terms = (response: SipResponse) => [response.status, response.get('session-expires'), response.get('require')];
+    expect(terms(await final(renewal('INVITE', 2, '600', '900')))).toEqual([200, '900;refresher=uac', 'timer']);
+    expect(terms(await final(renewal('UPDATE', 3, '600;refresher=uac')))).toEqual([200, '600;refresher=uac', 'timer']);
+    const short = await final(renewal('UPDATE', 4, '30'));
+    expect([short.status, short.get('min-se')]).toEqual([422, '90']);
+    expect((await final(renewal('UPDATE', 5, 'soon'))).status).toBe(400);
+    expect(terms(await final(renewal('UPDATE', 6, '600;refresher=uas')))).toEqual([200, null, null]);
+    clock.advance(700_000);
+    expect(byes).toEqual([]);
+    await final(renewal('UPDATE', 7, '600'));
+    clock.advance((600 - 32) * 1000 - 1);
+    expect(byes).toEqual([]);
+    clock.advance(1);
+    await settle();
+    expect(byes.map((bye) => [personOf(bye.uri), bye.get('reason')])).toEqual([['bob', 'SIP;cause=408;text="Session not renewed"']]);
+    expect(cf.groups()[0]?.participants.find((one) => one.address.includes('bob'))?.status).toBe('disconnected');
+  });
+
   it('R78: keeps the state of a group: who, of what type, at which focus, also after its end', async () => {
     const { clock, group, final, inDialog, cf } = fixture();
     const { focus, dialog } = await group();
