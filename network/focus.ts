@@ -38,6 +38,11 @@ export const INVITATION_TIMEOUT_MS = 20_000;
 /** LAB: how long a group of too few waits for somebody to come back. */
 export const CLOSING_GRACE_MS = 5_000;
 
+/** LAB: how long a leg may stand without media; a re-INVITE may bring it back until then. */
+export const MEDIA_RETURN_MS = 5_000;
+/** LAB: messages kept for a leg whose media may come back; one more and it is given up. */
+export const MAX_HELD_MESSAGES = 64;
+
 const ALLOW = 'INVITE, ACK, CANCEL, BYE, REFER, SUBSCRIBE, UPDATE, OPTIONS';
 const COMPLETED = 'SIP;cause=200;text="Call completed"';
 const GONE = 'SIP;cause=410;text="Gone"';
@@ -65,6 +70,11 @@ export interface FocusDeps {
   onEnded(focus: Focus): void;
 }
 
+interface OutgoingContent {
+  contentType: string;
+  body: Uint8Array;
+}
+
 interface Leg {
   readonly id: string;
   readonly address: string;
@@ -75,6 +85,8 @@ interface Leg {
   timer: { dispose(): void } | null;
   /** Ends a leg whose session is not renewed (RFC 4028). */
   expiry: { dispose(): void } | null;
+  /** While its media is lost: what it has missed, and the timer that gives it up. */
+  lost: { held: OutgoingContent[]; timer: { dispose(): void } } | null;
   remotePath: string;
   /** The o= line of our SDP. */
   readonly origin: { sessionId: string; version: number };
@@ -457,11 +469,23 @@ export class Focus {
       onMessage: (message) => this.#onMessage(legId, message),
       onClose: (reason) => {
         const leg = this.#legs.get(legId);
-        // Nobody can be reached over a dead connection: the dialog goes too.
-        if (reason !== null && leg !== undefined && leg.media === session) this.#disconnect(leg, 'failed', MEDIA_LOST);
+        if (reason !== null && leg !== undefined && leg.media === session) this.#mediaLost(leg);
       },
     });
     return session;
+  }
+
+  /** Nobody can be reached over a dead connection: the dialog goes too, unless a re-INVITE brings other media in time. */
+  #mediaLost(leg: Leg): void {
+    leg.lost?.timer.dispose();
+    const timer = this.deps.server.clock.setTimer(MEDIA_RETURN_MS, () => this.#disconnect(leg, 'failed', MEDIA_LOST));
+    leg.lost = { held: leg.lost?.held ?? [], timer };
+  }
+
+  #give(leg: Leg, content: OutgoingContent): void {
+    if (leg.lost === null) leg.media.send(content);
+    else if (leg.lost.held.length < MAX_HELD_MESSAGES) leg.lost.held.push(content);
+    else this.#disconnect(leg, 'failed', MEDIA_LOST);
   }
 
   #startMedia(leg: Leg, remote: MsrpDescription, role: 'active' | 'passive'): void {
@@ -469,13 +493,18 @@ export class Focus {
     if (path === leg.remotePath) return;
     leg.remotePath = path;
     leg.media.start(remote.path, role);
+    const { lost } = leg;
+    lost?.timer.dispose();
+    leg.lost = null;
+    for (const content of lost?.held ?? []) leg.media.send(content);
   }
 
   #onMessage(legId: string, message: CompleteMessage): Verdict {
     const admitted = admitMessage(this.group, legId, message);
     if (!admitted.ok) return admitted;
     for (const endpoint of admitted.endpoints) {
-      this.#legs.get(endpoint.leg)?.media.send({ contentType: message.contentType, body: admitted.body });
+      const leg = this.#legs.get(endpoint.leg);
+      if (leg !== undefined) this.#give(leg, { contentType: message.contentType, body: admitted.body });
     }
     return { status: 200, reason: 'OK' };
   }
@@ -492,6 +521,7 @@ export class Focus {
       invite: null,
       timer: null,
       expiry: null,
+      lost: null,
       remotePath: '',
       origin: { sessionId: newSessionId(), version: 1 },
     };
@@ -532,6 +562,7 @@ export class Focus {
     this.#legs.delete(leg.id);
     leg.timer?.dispose();
     leg.expiry?.dispose();
+    leg.lost?.timer.dispose();
     leg.media.close();
     leg.invite?.cancel();
     if (how.bye !== undefined && leg.dialog?.state === 'confirmed') leg.dialog.bye(how.bye);

@@ -17,7 +17,7 @@ import { identityOf, person } from './conversation';
 import { cpimType } from './envelope';
 import { type Inbox, refusalStatus } from './inbox';
 import type { Invitations } from './invitations';
-import { CpmSession, completed } from './session';
+import { CpmSession, completed, idleCloseMs } from './session';
 
 export class OneToOneSessions {
   readonly #context: CpmContext;
@@ -144,6 +144,7 @@ export class OneToOneSessions {
         parts: first === null ? [] : [{ contentType: cpimType, headers: new Map(), body: first }],
       },
       (type, body) => this.#receiveContent(conversation, session, type, body),
+      idleCloseMs,
     );
     this.#hold(conversation, session);
     return { session, isNew: true };
@@ -175,9 +176,8 @@ export class OneToOneSessions {
       const previous = this.#live.get(conversation.id);
       this.#live.delete(conversation.id);
       if (previous !== undefined) drop(previous.close(), this.#context.log, 'closing the previous 1-1 session');
-      const session = CpmSession.accept(this.#context, conversation.id, invite, contributionId, (type, body) =>
-        this.#receiveContent(conversation, session, type, body),
-      );
+      const take = (type: string, body: Uint8Array) => this.#receiveContent(conversation, session, type, body);
+      const session = CpmSession.accept(this.#context, conversation.id, invite, contributionId, take, idleCloseMs);
       this.#hold({ ...conversation, contributionId }, session);
       await session.opened;
     };

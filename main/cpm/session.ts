@@ -6,6 +6,9 @@
  *      |   (INVITE in, waiting for the person's answer)    |
  *      |  refused, cancelled, no media                     |  BYE, media lost
  *      +---------------------> ended <---------------------+
+ *
+ * Media that is lost while the dialog stands comes back by a re-INVITE with a path of its own: nothing above notices but by waiting.
+ * Where that fails the session ends, and what waits goes by the next one.
  */
 import { type Disposable, DisposableStore, delay, drop, Emitter } from '../base';
 import { AppError } from '../errors';
@@ -32,6 +35,12 @@ export const completed = { cause: 200, text: 'Call completed' } as const;
 /** LAB: how long the peer's BYE may follow the end of its media. */
 export const byeGraceMs = 3_000;
 
+/** LAB: how long after the loss of its media a session waits for the peer's BYE before it asks for new; the called side twice as long, so that both do not ask at once. */
+export const recoveryDelayMs = 1_000;
+
+/** LAB: a 1-1 session without traffic for so long is ended; the next text opens another one. 0: never. */
+export const idleCloseMs = 180_000;
+
 export type OpenRequest = Omit<OutgoingInvite, 'sdp'>;
 
 /** Takes one piece of content; the MSRP success leaves only after its promise resolves. */
@@ -49,6 +58,14 @@ export class CpmSession implements Disposable {
   #state: CpmSessionState = 'opening';
   #sip: SipSession | null = null;
   #msrp: MsrpSession | null = null;
+  /** The o= line of this side's SDP. */
+  readonly #origin: { sessionId: string; version: number };
+  #localSdp = '';
+  #remotePath = '';
+  /** While lost media is asked for anew: resolves when messages flow again, or will not. */
+  #recovery: { done: Promise<void>; settle: () => void } | null = null;
+  #idle: Disposable | null = null;
+  #sending = 0;
   /** True once this side wants the session gone, whatever stage it is in. */
   #unwanted = false;
   /** Who waits for an opening that this side gave up is told at once: an ACK or a binding that never comes takes half a minute to be missed. */
@@ -64,10 +81,12 @@ export class CpmSession implements Disposable {
     /** Whether this side has invited. */
     private readonly isOwn: boolean,
     handleContent: ContentHandler,
+    private readonly idleMs: number,
     open: (session: CpmSession) => { answered: Promise<void>; opened: Promise<void> },
   ) {
     this.#context = context;
     this.#handleContent = handleContent;
+    this.#origin = { sessionId: String(Math.floor(context.clock.now())), version: 1 };
     this.#lost = new Promise((_resolve, reject) => {
       this.#lose = reject;
     });
@@ -83,9 +102,9 @@ export class CpmSession implements Disposable {
     drop(this.opened, { ...context.log, error: context.log.debug }, 'CPM session opening');
   }
 
-  /** Invites. The request carries everything but the SDP offer, which needs the media listener. */
-  static invite(context: CpmContext, conversation: string, request: OpenRequest, handleContent: ContentHandler): CpmSession {
-    return new CpmSession(context, conversation, request.contributionId, true, handleContent, (session) => {
+  /** Invites. The request carries everything but the SDP offer, which needs the media listener. `idleMs`: see `idleCloseMs`. */
+  static invite(context: CpmContext, conversation: string, request: OpenRequest, handleContent: ContentHandler, idleMs = 0): CpmSession {
+    return new CpmSession(context, conversation, request.contributionId, true, handleContent, idleMs, (session) => {
       const answer = session.#invite(request);
       return { answered: answer.then(() => undefined), opened: answer.then((sdp) => session.#bindAsOfferer(sdp)) };
     });
@@ -98,8 +117,9 @@ export class CpmSession implements Disposable {
     invite: IncomingInvite,
     contributionId: string,
     handleContent: ContentHandler,
+    idleMs = 0,
   ): CpmSession {
-    return new CpmSession(context, conversation, contributionId, false, handleContent, (session) => {
+    return new CpmSession(context, conversation, contributionId, false, handleContent, idleMs, (session) => {
       const accepted = session.#accept(invite);
       return { answered: accepted, opened: accepted };
     });
@@ -127,10 +147,17 @@ export class CpmSession implements Disposable {
 
   /** Sends one piece of content. Resolves when the peer has acknowledged all of it. @throws AppError `msrp/*`, `net/*` */
   async send(contentType: string, body: Uint8Array): Promise<void> {
+    await this.#recovery?.done;
     if (this.#msrp === null || this.#state !== 'established')
       throw new AppError('msrp/closed', { cause: `session is ${this.#state}` }, 'auto');
     if (this.#sip?.hides === true) this.#context.sip.guardContent(contentType, body, this.#sip.remote.address);
-    await this.#msrp.send({ contentType, body });
+    this.#sending += 1;
+    try {
+      await this.#msrp.send({ contentType, body });
+    } finally {
+      this.#sending -= 1;
+      this.#stir();
+    }
   }
 
   /**
@@ -171,7 +198,7 @@ export class CpmSession implements Disposable {
     try {
       const msrp = await this.#prepare();
       if (this.#unwanted) throw closedHere();
-      const offer = encodeSdp(this.#description(msrp, 'actpass'));
+      const offer = this.#describe(msrp, 'actpass');
       const sip = this.#context.sip.invite({ ...request, sdp: offer });
       this.#follow(sip);
       const answer = await Promise.race([sip.answered, this.#lost]);
@@ -208,7 +235,7 @@ export class CpmSession implements Disposable {
     try {
       const msrp = await this.#prepare();
       const role = answerSetup(offer.value);
-      const answered = Promise.race([invite.accept(encodeSdp(this.#description(msrp, role))), this.#lost]);
+      const answered = Promise.race([invite.accept(this.#describe(msrp, role)), this.#lost]);
       if (role === 'passive') await Promise.all([answered, this.#bind(offer.value, 'passive')]);
       else {
         await answered;
@@ -224,17 +251,21 @@ export class CpmSession implements Disposable {
   async #prepare(): Promise<MsrpSession> {
     const msrp = await this.#context.msrp.prepare();
     this.#msrp = msrp;
-    msrp.handleMessage = (message) => this.#handleContent(message.contentType, message.body);
+    msrp.handleMessage = async (message) => {
+      this.#stir();
+      await this.#handleContent(message.contentType, message.body);
+    };
     this.#disposables.add(
       msrp.onState.on((state) => {
-        if (state === 'closed' && this.#state === 'established') this.#awaitBye();
+        if (state === 'closed' && this.#state === 'established' && this.#msrp === msrp) this.#mediaLost();
       }),
     );
     return msrp;
   }
 
-  #description(msrp: MsrpSession, setup: 'active' | 'passive' | 'actpass'): MsrpDescription {
-    return {
+  /** This side's SDP, of the media at hand. */
+  #describe(msrp: MsrpSession, setup: 'active' | 'passive' | 'actpass', isNew = false): string {
+    const description: MsrpDescription = {
       host: msrp.host,
       // RFC 4145 section 4.1: the active side names port 9, since nobody connects to it.
       port: setup === 'active' ? 9 : msrp.port,
@@ -243,31 +274,108 @@ export class CpmSession implements Disposable {
       acceptTypes,
       wrappedTypes: acceptWrappedTypes,
       direction: 'sendrecv',
-      sessionId: String(Math.floor(this.#context.clock.now())),
-      version: 1,
+      ...this.#origin,
       transport: 'TCP/MSRP',
-      attributes: [],
+      attributes: isNew ? [['connection', 'new']] : [],
     };
+    this.#localSdp = encodeSdp(description);
+    return this.#localSdp;
   }
 
   async #bind(remote: MsrpDescription, role: 'active' | 'passive'): Promise<void> {
     if (this.#msrp === null) throw new AppError('msrp/closed', { cause: 'no media session' });
+    this.#remotePath = remote.path.join(' ');
     await Promise.race([this.#msrp.start(remote.path, role), this.#lost]);
     if (this.#unwanted) {
       await this.close();
       throw closedHere();
     }
     this.#transition('established');
+    this.#stir();
   }
 
+  /** Something flows, so the session is not idle. */
+  #stir(): void {
+    this.#idle?.dispose();
+    this.#idle = null;
+    if (this.idleMs === 0 || this.#state !== 'established') return;
+    this.#idle = this.#context.clock.setTimer(this.idleMs, () => {
+      if (this.#sending > 0 || this.#recovery !== null) this.#stir();
+      else drop(this.#close(), this.#context.log, 'closing an idle session');
+    });
+  }
+
+  // ---------------------------------------------------------------- media that comes back
+
   /** The peer closes both paths at once, and its BYE takes the longer way: only when none comes was it the media alone that died. */
-  #awaitBye(): void {
-    const close = () => drop(this.close(), this.#context.log, 'closing a session without media');
-    this.#disposables.add(this.#context.clock.setTimer(byeGraceMs, close));
+  #mediaLost(): void {
+    const { clock, log } = this.#context;
+    if (this.#recovery === null) {
+      let settle = () => {};
+      const done = new Promise<void>((resolve) => {
+        settle = resolve;
+      });
+      this.#recovery = { done, settle };
+    }
+    const delayMs = this.isOwn ? recoveryDelayMs : 2 * recoveryDelayMs;
+    this.#disposables.add(clock.setTimer(delayMs, () => drop(this.#recover(), log, 'asking for new media')));
+  }
+
+  /** Asks for new media in the same dialog (RFC 4975 section 5.4). Fails into the end of the session. */
+  async #recover(): Promise<void> {
+    if (this.#state !== 'established' || this.#recovery === null || this.#sip === null || this.#isMediaUp) return;
+    let msrp: MsrpSession | null = null;
+    // The peer's own offer may have been faster; then its media is the one.
+    const isWanted = () => this.#msrp === msrp && this.#state === 'established';
+    try {
+      msrp = await this.#prepare();
+      this.#origin.version += 1;
+      const answer = parseSdp(await this.#sip.reoffer(this.#describe(msrp, 'actpass', true), isWanted));
+      if (!isWanted()) return msrp.close();
+      if (!answer.ok) throw new AppError('sip/malformed', { cause: `SDP answer: ${answer.reason}` });
+      await this.#rebind(msrp, answer.value, answer.value.setup === 'active' ? 'passive' : 'active');
+    } catch (error) {
+      if (msrp !== null && !isWanted()) return;
+      this.#context.log.info('the media of a session did not come back', { error: String(error) });
+      await this.#close();
+    }
+  }
+
+  /** The peer offers within the session: its media is another one now, or it only renews the session. */
+  async #answerOffer(sdp: string): Promise<string | null> {
+    const offer = parseSdp(sdp);
+    if (!offer.ok || this.#state !== 'established') return null;
+    if (offer.value.path.join(' ') === this.#remotePath) return this.#localSdp;
+    const previous = this.#msrp;
+    const msrp = await this.#prepare();
+    previous?.close();
+    this.#origin.version += 1;
+    const role = answerSetup(offer.value);
+    const answer = this.#describe(msrp, role, true);
+    const bound = this.#rebind(msrp, offer.value, role).catch((error: unknown) => {
+      this.#context.log.info('the media that the other side offered did not come to stand', { error: String(error) });
+      if (this.#msrp === msrp && this.#state === 'established') return this.#close();
+    });
+    drop(bound, this.#context.log, 'binding new media');
+    return answer;
+  }
+
+  async #rebind(msrp: MsrpSession, remote: MsrpDescription, role: 'active' | 'passive'): Promise<void> {
+    this.#remotePath = remote.path.join(' ');
+    await msrp.start(remote.path, role);
+    if (this.#msrp !== msrp) return;
+    this.#recovery?.settle();
+    this.#recovery = null;
+    this.#stir();
+  }
+
+  get #isMediaUp(): boolean {
+    return this.#msrp?.state === 'established';
   }
 
   #follow(sip: SipSession): void {
     this.#sip = sip;
+    sip.handleOffer = (offer) => this.#answerOffer(offer);
     this.#disposables.add(
       sip.onState.on((state) => {
         if (state === 'ended') this.#end();
@@ -283,6 +391,8 @@ export class CpmSession implements Disposable {
   #end(closesMedia = true): void {
     if (this.#state === 'ended') return;
     this.#transition('ended');
+    this.#idle?.dispose();
+    this.#recovery?.settle();
     if (closesMedia) this.#msrp?.close();
     this.#disposables.dispose();
     this.onState.dispose();

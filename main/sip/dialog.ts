@@ -69,9 +69,10 @@ export interface SipSession {
   refer(target: string): Promise<void>;
   /**
    * Offers other media within the session and resolves with the answer. The offer that stands when the session is renewed is this one then.
+   * `isWanted` is asked before each time that it goes out: after a glare it goes again (RFC 3261 section 14.1).
    * @throws AppError `sip/rejected` (481: the other side knows no such session), `net/*`, `conversation/no-session`
    */
-  reoffer(sdp: string): Promise<string>;
+  reoffer(sdp: string, isWanted?: () => boolean): Promise<string>;
   /** Answers an offer that the other side makes within the session: with SDP, or null for 488. Nobody set: the answer is what it was. */
   handleOffer: ((sdp: string) => Promise<string | null>) | null;
 }
@@ -195,15 +196,15 @@ export abstract class Session implements SipSession {
     this.#ackGuard?.dispose();
   }
 
-  async reoffer(sdp: string): Promise<string> {
-    const answer = await this.#reInvite(sdp);
+  async reoffer(sdp: string, isWanted = () => true): Promise<string> {
+    const answer = await this.#reInvite(sdp, isWanted);
     this.localSdp = sdp;
     return answer;
   }
 
   /** A re-INVITE with this offer; resolves with the answer's SDP. */
-  async #reInvite(sdp: string): Promise<string> {
-    const isOver = () => this.state !== 'established';
+  async #reInvite(sdp: string, isWanted = () => true): Promise<string> {
+    const isOver = () => this.state !== 'established' || !isWanted();
     if (this.#reInvites === null || isOver()) throw new AppError('conversation/no-session', { cause: 'no dialog' });
     const answer = await this.#reInvites.send(
       {
@@ -217,7 +218,7 @@ export abstract class Session implements SipSession {
       },
       isOver,
     );
-    if (!isOver()) this.startTimer(this.wish.agreed(answer));
+    if (this.state === 'established') this.startTimer(this.wish.agreed(answer));
     const described = readBody(answer).sdp;
     if (described === null) throw new AppError('sip/malformed', { cause: 'the answer holds no session description' });
     return described;

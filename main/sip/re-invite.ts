@@ -45,7 +45,7 @@ export class ReInvites {
 
   async #ask(request: ReInvite, isOver: () => boolean): Promise<WireMessage> {
     for (let asking = 1; ; asking += 1) {
-      if (isOver()) throw new AppError('conversation/no-session', { cause: 'the session has ended' });
+      if (isOver()) throw new AppError('conversation/no-session', { cause: 'it is not wanted any more' });
       const outcome = await this.#sendOnce(request);
       if (outcome.kind === 'accepted') return outcome.message;
       const { error, message } = outcome;

@@ -126,7 +126,7 @@ export class FakeSession implements SipSession {
   answerReoffer: (sdp: string) => Promise<string> = async () => peerSdp('active');
   handleOffer: SipSession['handleOffer'] = null;
 
-  reoffer(sdp: string): Promise<string> {
+  reoffer(sdp: string, _isWanted?: () => boolean): Promise<string> {
     this.reoffered.push(sdp);
     return this.answerReoffer(sdp);
   }

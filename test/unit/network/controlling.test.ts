@@ -4,7 +4,7 @@ import { encodeCpim, parseCpim } from '../../../main/protocol/cpim';
 import { parseContentType, parseMultipart } from '../../../main/protocol/multipart';
 import { encodeSdp, type MsrpDescription, parseSdp } from '../../../main/protocol/sdp';
 import { ControllingFunction } from '../../../network/controlling';
-import { CLOSING_GRACE_MS, INVITATION_TIMEOUT_MS } from '../../../network/focus';
+import { CLOSING_GRACE_MS, INVITATION_TIMEOUT_MS, MAX_HELD_MESSAGES, MEDIA_RETURN_MS } from '../../../network/focus';
 import { MAX_PARTICIPANTS } from '../../../network/group';
 import { uriOf } from '../../../network/header-value';
 import { MsrpSwitch } from '../../../network/media';
@@ -603,10 +603,14 @@ describe('who is in the group', () => {
     expect((await final(inDialog(dialog('bob'), 'BYE').set('CSeq', '3 BYE'))).status).toBe(481);
   });
 
-  it('says BYE to an endpoint whose media is dead', async () => {
-    const { group, byes, cf } = fixture();
+  it('says BYE to an endpoint whose media is dead and does not come back in time', async () => {
+    const { clock, group, byes, cf } = fixture();
     const { person } = await group();
     person('bob').peer.hangUp();
+    clock.advance(MEDIA_RETURN_MS - 1);
+    await settle();
+    expect(byes).toEqual([]);
+    clock.advance(1);
     await settle();
     expect(byes.map((bye) => personOf(bye.uri))).toEqual(['bob']);
     expect(cf.groups()[0]?.participants.map((one) => one.status)).toEqual(['connected', 'disconnected', 'connected']);
@@ -740,6 +744,43 @@ describe('who is in the group', () => {
     await settle();
     expect(byes.map((bye) => [personOf(bye.uri), bye.get('reason')])).toEqual([['bob', 'SIP;cause=408;text="Session not renewed"']]);
     expect(cf.groups()[0]?.participants.find((one) => one.address.includes('bob'))?.status).toBe('disconnected');
+  });
+
+  const lostBob = async () => {
+    const lab = fixture();
+    const standing = await lab.group();
+    standing.person('bob').peer.hangUp();
+    const say = (text: string) => standing.person('alice').say(cpim(alice, [standing.focus], text));
+    return { ...lab, ...standing, say };
+  };
+
+  it('what is said while the media of a leg is lost reaches it over the media of its re-INVITE, in order', async () => {
+    const { clock, final, inDialog, dialog, connectMedia, say, byes } = await lostBob();
+    say('one');
+    say('two');
+    clock.advance(MEDIA_RETURN_MS - 1);
+    const moved = await final(
+      inDialog(dialog('bob'), 'INVITE')
+        .set('CSeq', '2 INVITE')
+        .append('Contact', '<sip:bob@lab.test;gr=laptop>')
+        .setBody('application/sdp', sdp('bob-back', 'actpass')),
+    );
+    const media = connectMedia(moved.text, 'bob-back');
+    say('three');
+    clock.advance(2 * MEDIA_RETURN_MS);
+    await settle();
+    expect(media.heard()).toEqual(['one', 'two', 'three']);
+    expect(byes).toEqual([]);
+  });
+
+  it('keeps no more than so many messages for a leg without media', async () => {
+    const { say, byes } = await lostBob();
+    for (let count = 0; count < MAX_HELD_MESSAGES; count += 1) say(`${count}`);
+    await settle();
+    expect(byes).toEqual([]);
+    say('one too many');
+    await settle();
+    expect(byes.map((bye) => personOf(bye.uri))).toEqual(['bob']);
   });
 
   it('R78: keeps the state of a group: who, of what type, at which focus, also after its end', async () => {
