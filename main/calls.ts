@@ -83,7 +83,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     theme: v.picklist(['system', 'light', 'dark']),
     receipts: v.strictObject({ delivered: v.boolean(), displayed: v.boolean() }),
     composing: v.boolean(),
-    accept: v.picklist(['auto', 'ask']),
+    accept: v.picklist(['auto', 'open', 'reply', 'ask']),
   }),
   signIn: v.strictObject({
     address: field,

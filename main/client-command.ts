@@ -34,7 +34,8 @@ const clientHelp = `chorus client --aor ADDRESS [options]
   --display-name NAME    the user part of the address unless told
   --imei DIGITS          use an IMEI as instance ID, at the first start of this data folder
   --meid DIGITS          likewise a MEID, hexadecimal, of a device without an IMEI
-  --accept auto|ask      sessions and groups; auto
+  --accept auto|open|reply|ask
+                         when 1-1 sessions are answered; groups wait for ask alone; auto
   --receipts LIST        delivered,displayed or none
   --expires SECONDS      ${defaultExpiresSeconds}
   --auth WAY             auto, digest, aka or early-ims; auto answers what the network offers
@@ -150,7 +151,10 @@ function parseAccount(options: Options): GivenAccount {
     },
     instanceUrn: instanceUrn?.value ?? null,
     registerAtStart: options['no-register'] !== true,
-    preferences: { accept: choice(options, 'accept', ['auto', 'ask'] as const, 'auto'), ...parseReceipts(text(options, 'receipts')) },
+    preferences: {
+      accept: choice(options, 'accept', ['auto', 'open', 'reply', 'ask'] as const, 'auto'),
+      ...parseReceipts(text(options, 'receipts')),
+    },
   };
 }
 

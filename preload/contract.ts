@@ -211,7 +211,11 @@ export interface PreferencesValue {
   /** What a message asks for and what this client answers. */
   receipts: { delivered: boolean; displayed: boolean };
   composing: boolean;
-  accept: 'auto' | 'ask';
+  /**
+   * When an invitation to a 1-1 session is answered: at once, when the chat is opened, when the person types or writes, or when they say so. Its
+   * first message is there in any case. To a group, `open` and `reply` mean `auto`.
+   */
+  accept: 'auto' | 'open' | 'reply' | 'ask';
 }
 
 export interface WarningValue {

@@ -185,7 +185,7 @@ export class Groups {
     const people = uniquePeople([inviter, ...this.#historyList(invite)], isSelf);
     const accept = () => this.#join(invite, { contributionId, subject, people, known, replaced });
     // Who already talks with the inviter has agreed to talk; and a second INVITE to a group one is in only renews the session.
-    const agreed = replaced !== null || (known?.joined ?? false) || this.#context.preferences().accept === 'auto';
+    const agreed = replaced !== null || (known?.joined ?? false) || this.#context.preferences().accept !== 'ask';
     if (agreed) return accept();
     this.#invitations.ask(invite, { kind: 'group', from: inviter, subject, people, replaces: null }, accept);
   }

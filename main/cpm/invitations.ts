@@ -7,6 +7,7 @@ import type { InvitationValue } from '../../preload/contract';
 import { AppError } from '../errors';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
+import { refusals } from './refusals';
 
 interface Waiting {
   value: InvitationValue;
@@ -47,7 +48,7 @@ export class Invitations {
     if (waiting === undefined) throw new AppError('conversation/unknown', { cause: `no invitation ${invitation}` });
     this.#remove(invitation);
     if (accept) await waiting.accept();
-    else await waiting.invite.reject(everywhere ? 603 : 486);
+    else await waiting.invite.reject(everywhere ? refusals.declinedEverywhere : refusals.declined);
   }
 
   #remove(invitation: string): void {

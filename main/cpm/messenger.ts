@@ -18,6 +18,7 @@ import { Inbox, readEnvelope, refusalStatus } from './inbox';
 import { Invitations } from './invitations';
 import { OneToOneSessions, otherSide } from './one-to-one';
 import { type Carrier, Outbox, receiptLane } from './outbox';
+import { refusals } from './refusals';
 import type { CpmSession } from './session';
 
 /** How many messages `messages` returns when nobody says. */
@@ -62,7 +63,7 @@ export class Messenger implements Disposable {
   receiveInvite(invite: IncomingInvite): void {
     if (invite.remote.isFocus && invite.hides === true) {
       // LAB: who hides joins no group, whose focus tells everybody who is in.
-      drop(invite.reject(488), this.#context.log, 'refusing a group for one who hides');
+      drop(invite.reject(refusals.notOffered), this.#context.log, 'refusing a group for one who hides');
       return;
     }
     const received = invite.remote.isFocus ? this.#groups.receive(invite) : this.#oneToOne.receive(invite);
@@ -125,6 +126,7 @@ export class Messenger implements Disposable {
   /** `anonymous`: the conversation in which the account does not say who it is, another one than the named one. */
   openConversation(to: string, anonymous = false): string {
     const { id } = this.#conversationTo(to, anonymous);
+    this.#oneToOne.attend(id, 'open');
     this.#announceConversation(id);
     return id;
   }
@@ -197,6 +199,7 @@ export class Messenger implements Disposable {
   /** Tells the others that the person is typing, or has stopped. Nothing is kept and nothing fails: it is only a hint. */
   composing(conversation: string, active: boolean): void {
     const record = this.#record(conversation);
+    if (active) this.#oneToOne.attend(conversation, 'reply');
     const session = record.kind === 'group' ? this.#groups.current(conversation) : this.#oneToOne.current(conversation);
     if (session === null || session.state !== 'established' || !this.#context.preferences().composing) return;
     const body = encodeIsComposing({
@@ -218,6 +221,7 @@ export class Messenger implements Disposable {
   markDisplayed(conversation: string, upTo: string): void {
     const { history, clock } = this.#context;
     const record = this.#record(conversation);
+    this.#oneToOne.attend(conversation, 'open');
     const now = clock.now();
     const lane = receiptLane(record.id);
     const answers = this.#context.preferences().receipts.displayed;

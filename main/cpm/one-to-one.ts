@@ -2,6 +2,12 @@
  * The 1-1 sessions: at most one live session a person, opened at the first text, restarted with the same Conversation-ID and a new
  * Contribution-ID, ended by either side or replaced by a group.
  *
+ * An invitation is answered at once, or waits, as the person prefers: for their word (`invitations.ts`), until they open the chat, or until they
+ * type or write in it. Its first message is kept and acknowledged before (LAB: "delivered" means that it is on this device's disk, not that
+ * anybody has agreed to talk).
+ *
+ *   waiting -> answered (opened, replied) | withdrawn, answered elsewhere | refused: a newer invitation of the same person has come
+ *
  * Two people who invite each other at the same moment must not both give way: the invitation with the lower Contribution-ID lives (LAB).
  */
 import type { ConversationValue, PersonValue, SessionState } from '../../preload/contract';
@@ -17,13 +23,19 @@ import { identityOf, person } from './conversation';
 import { cpimType } from './envelope';
 import { type Inbox, refusalStatus } from './inbox';
 import type { Invitations } from './invitations';
+import { refusals } from './refusals';
 import { CpmSession, completed, idleCloseMs } from './session';
+
+/** 1-1 sessions that live at a time, and invitations that wait for the person to open their chats; more are refused with 486. */
+export const MAX_SESSIONS = 64;
 
 export class OneToOneSessions {
   readonly #context: CpmContext;
   readonly #inbox: Inbox;
   readonly #invitations: Invitations;
   readonly #live = new Map<string, CpmSession>();
+  /** Invitations that are answered when the person opens the chat, or replies in it. */
+  readonly #waiting = new Map<string, { invite: IncomingInvite; until: 'open' | 'reply'; accept: () => CpmSession }>();
   readonly #past = new Map<string, 'ended' | 'replaced'>();
 
   constructor(context: CpmContext, inbox: Inbox, invitations: Invitations) {
@@ -111,7 +123,15 @@ export class OneToOneSessions {
   state(conversation: string): SessionState {
     const session = this.#live.get(conversation);
     if (session !== undefined) return session.state === 'established' ? 'established' : 'pending';
-    return this.#past.get(conversation) ?? 'none';
+    return this.#waiting.has(conversation) ? 'pending' : (this.#past.get(conversation) ?? 'none');
+  }
+
+  /** The person has opened the chat, or types in it: an invitation that waited for that is answered. */
+  attend(conversation: string, how: 'open' | 'reply'): void {
+    const waiting = this.#waiting.get(conversation);
+    if (waiting === undefined || (waiting.until === 'reply' && how === 'open')) return;
+    const { opened } = waiting.accept();
+    drop(opened, { ...this.#context.log, error: this.#context.log.info }, 'answering an invitation that waited');
   }
 
   /** The other person's device that holds the live session. */
@@ -129,6 +149,8 @@ export class OneToOneSessions {
   open(conversation: ConversationRecord, first: Uint8Array | null): { session: CpmSession; isNew: boolean } {
     const live = this.#live.get(conversation.id);
     if (live !== undefined && live.state !== 'ended') return { session: live, isNew: false };
+    const waiting = this.#waiting.get(conversation.id);
+    if (waiting !== undefined) return { session: waiting.accept(), isNew: false };
     if (conversation.peer === null) throw new AppError('conversation/no-session', { cause: 'not a 1-1 conversation' });
     const contributionId = this.#context.clock.uuid();
     const session = CpmSession.invite(
@@ -155,11 +177,15 @@ export class OneToOneSessions {
    */
   async receive(invite: IncomingInvite): Promise<void> {
     const contributionId = invite.headers.contributionId;
-    if (contributionId === null) return invite.reject(400, 'Contribution-ID missing');
+    if (contributionId === null) return invite.reject(refusals.unnamed, 'Contribution-ID missing');
     // Before anything is kept or anybody is asked: what cannot become a session makes no conversation.
-    if (invite.sdp === null || !parseSdp(invite.sdp).ok) return invite.reject(488);
+    // A multipart that is left as it came could not be read.
+    const isBroken = invite.parts.some((part) => part.contentType.toLowerCase().startsWith('multipart/'));
+    if (invite.sdp === null) return invite.reject(isBroken ? refusals.badOffer : refusals.noOffer);
+    if (!parseSdp(invite.sdp).ok) return invite.reject(refusals.badOffer);
     const first = invite.parts.find((part) => part.contentType.toLowerCase().startsWith(cpimType));
-    if (first !== undefined && !parseCpim(first.body).ok) return invite.reject(400);
+    if (first !== undefined && !parseCpim(first.body).ok) return invite.reject(refusals.unreadable);
+    if (this.#isFull) return invite.reject(refusals.noSlot);
     const conversation = this.#adopt(this.conversationOf(invite), invite);
     if (first !== undefined) {
       try {
@@ -170,8 +196,9 @@ export class OneToOneSessions {
       }
     }
     const live = this.#live.get(conversation.id) ?? null;
-    if (live?.isUnanswered && live.contributionId < contributionId) return invite.reject(486);
-    const accept = async () => {
+    if (live?.isUnanswered && live.contributionId < contributionId) return invite.reject(refusals.glare);
+    const accept = () => {
+      this.#waiting.delete(conversation.id);
       // The peer has started anew: what was there is stale, whatever its state.
       const previous = this.#live.get(conversation.id);
       this.#live.delete(conversation.id);
@@ -179,11 +206,27 @@ export class OneToOneSessions {
       const take = (type: string, body: Uint8Array) => this.#receiveContent(conversation, session, type, body);
       const session = CpmSession.accept(this.#context, conversation.id, invite, contributionId, take, idleCloseMs);
       this.#hold({ ...conversation, contributionId }, session);
-      await session.opened;
+      return session;
     };
-    if (live !== null || this.#context.preferences().accept === 'auto') return accept();
+    const preference = this.#context.preferences().accept;
+    if (live !== null || preference === 'auto') return accept().opened;
+    if (preference !== 'ask') return this.#await(conversation.id, { invite, until: preference, accept });
     const from = otherSide(conversation, invite.remote);
-    this.#invitations.ask(invite, { kind: 'oneToOne', from, subject: null, people: [from], replaces: null }, accept);
+    this.#invitations.ask(invite, { kind: 'oneToOne', from, subject: null, people: [from], replaces: null }, () => accept().opened);
+  }
+
+  /** Rings until the person attends to the chat. */
+  #await(conversation: string, waiting: { invite: IncomingInvite; until: 'open' | 'reply'; accept: () => CpmSession }): void {
+    const older = this.#waiting.get(conversation);
+    this.#waiting.set(conversation, waiting);
+    if (older !== undefined) drop(older.invite.reject(refusals.superseded), this.#context.log, 'refusing an older invitation');
+    waiting.invite.onState.on((state) => {
+      if (state !== 'ended' || this.#waiting.get(conversation) !== waiting) return;
+      this.#waiting.delete(conversation);
+      this.#context.conversationChanged(conversation);
+    });
+    waiting.invite.ring();
+    this.#context.conversationChanged(conversation);
   }
 
   /**
@@ -222,7 +265,13 @@ export class OneToOneSessions {
   }
 
   async closeAll(): Promise<void> {
+    this.#waiting.clear();
     await Promise.allSettled([...this.#live.values()].map((session) => session.close(completed)));
+  }
+
+  /** Whether so many sessions live or wait that another one would be too many. */
+  get #isFull(): boolean {
+    return this.#live.size + this.#waiting.size >= MAX_SESSIONS;
   }
 
   #markReplaced(conversation: string): void {

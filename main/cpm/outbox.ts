@@ -214,6 +214,12 @@ export class Outbox implements Disposable {
 
   #failed(job: JobRecord, message: MessageRecord | null, error: AppError): boolean {
     const { history, clock, log } = this.#context;
+    const now = message === null ? null : history.message(message.id);
+    if (now?.state === 'delivered' || now?.state === 'displayed') {
+      // It was inside an invitation that nobody has answered, and its receipt says that it is there: it needs no other attempt.
+      history.removeJob(job.id);
+      return true;
+    }
     log.info('a job did not leave', { job: job.id, kind: job.kind, attempts: job.attempts + 1, error: error.message });
     const remedy =
       job.kind === 'receipt'

@@ -38,6 +38,9 @@ export const byeGraceMs = 3_000;
 /** LAB: how long after the loss of its media a session waits for the peer's BYE before it asks for new; the called side twice as long, so that both do not ask at once. */
 export const recoveryDelayMs = 1_000;
 
+/** LAB: how long new media may take to stand once it is agreed; a session that has had media before waits no half a minute for it. */
+export const rebindLimitMs = 5_000;
+
 /** LAB: a 1-1 session without traffic for so long is ended; the next text opens another one. 0: never. */
 export const idleCloseMs = 180_000;
 
@@ -362,7 +365,8 @@ export class CpmSession implements Disposable {
 
   async #rebind(msrp: MsrpSession, remote: MsrpDescription, role: 'active' | 'passive'): Promise<void> {
     this.#remotePath = remote.path.join(' ');
-    await msrp.start(remote.path, role);
+    const limit = this.#context.clock.setTimer(rebindLimitMs, () => msrp.close());
+    await msrp.start(remote.path, role).finally(() => limit.dispose());
     if (this.#msrp !== msrp) return;
     this.#recovery?.settle();
     this.#recovery = null;

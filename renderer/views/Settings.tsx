@@ -1,5 +1,5 @@
 import { Settings as Gear, Info, Keyboard, UserRound } from 'lucide-react';
-import { type ReactNode, useRef, useState } from 'react';
+import { type ReactNode, useId, useRef, useState } from 'react';
 import type { AccountValue, CapabilityName, ErrorValue, PreferencesValue } from '../../preload/contract';
 import { duration, useNow } from '../clock';
 import { type SettingsSection, useChorus, useDesk, useGround } from '../desk';
@@ -80,6 +80,7 @@ function Panel({ section }: { section: SettingsSection }) {
 function General() {
   const { store } = useGround();
   const preferences = useChorus((state) => state.preferences);
+  const acceptId = useId();
   const [error, setError] = useState<ErrorValue | null>(null);
   const change = async (patch: Partial<PreferencesValue>) => {
     const answer = await store.call('setPreferences', { ...preferences, ...patch });
@@ -129,17 +130,26 @@ function General() {
       </section>
       <section>
         <h2>{words.settings.invitations}</h2>
-        <Option name={words.settings.accept} hint={words.settings.acceptHint}>
-          <div data-testid="accept">
-            <Choice
-              label={words.settings.accept}
-              className="segments"
-              value={preferences.accept}
-              onChoose={(accept) => void change({ accept: accept as PreferencesValue['accept'] })}
-              options={(['auto', 'ask'] as const).map((accept) => option(accept, words.settings.accepts[accept]))}
-            />
+        <div className="option">
+          <div className="what">
+            <label htmlFor={acceptId}>{words.settings.accept}</label>
+            <div className="hint">{words.settings.acceptHint}</div>
           </div>
-        </Option>
+          <div className="field">
+            <select
+              id={acceptId}
+              value={preferences.accept}
+              data-testid="accept"
+              onChange={(event) => void change({ accept: event.target.value as PreferencesValue['accept'] })}
+            >
+              {(['auto', 'open', 'reply', 'ask'] as const).map((accept) => (
+                <option key={accept} value={accept}>
+                  {words.settings.accepts[accept]}
+                </option>
+              ))}
+            </select>
+          </div>
+        </div>
       </section>
     </>
   );

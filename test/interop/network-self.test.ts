@@ -5,6 +5,7 @@ import { ICSI } from '../../main/protocol/feature-tags';
 import { encodeMultipart } from '../../main/protocol/multipart';
 import { encodeReplacingEntry, encodeResourceLists, type ResourceEntry } from '../../main/protocol/resource-lists';
 import type { WireRecord } from '../../main/protocol/wire-record';
+import { MEDIA_RETURN_MS } from '../../network/focus';
 import { uriOf } from '../../network/header-value';
 import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
 import { eventually, RawAgent, type RawCall } from '../support/raw-agent';
@@ -260,7 +261,7 @@ describe('the network by itself', () => {
     );
   });
 
-  it('says BYE to who loses its media connection', async () => {
+  it('says BYE to who loses its media connection and does not come back', async () => {
     const { net } = await network();
     const alice = await agent(net, 'alice');
     const bob = await agent(net, 'bob');
@@ -269,7 +270,7 @@ describe('the network by itself', () => {
     const bobs = await eventually('a call at bob', () => bob.calls[0]);
     await bobs.media.connect(bobs.sdp);
     bobs.media.hangUp();
-    const bye = await eventually('a BYE at bob', () => bob.last('BYE'));
+    const bye = await eventually('a BYE at bob', () => bob.last('BYE'), 2 * MEDIA_RETURN_MS + 5_000);
     expect(bye.get('reason')).toContain('cause=503');
   });
 });

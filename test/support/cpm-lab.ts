@@ -192,8 +192,18 @@ export class FakeMsrp implements MsrpSession {
   startedAs: 'active' | 'passive' | null = null;
   failWith: AppError | null = null;
 
+  /** Set before the start: the peer never connects. */
+  static unbound = false;
+
   async start(_path: string[], role: 'active' | 'passive'): Promise<void> {
     this.startedAs = role;
+    if (FakeMsrp.unbound) {
+      await new Promise<void>((_resolve, reject) =>
+        this.onState.on((state) => {
+          if (state === 'closed') reject(new AppError('msrp/closed', { cause: 'closed before it stood' }, 'auto'));
+        }),
+      );
+    }
     this.state = 'established';
     this.onState.emit('established');
   }

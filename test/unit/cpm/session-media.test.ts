@@ -1,9 +1,9 @@
 /** What a session does when its media is lost, and when nothing flows. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { byeGraceMs, idleCloseMs, recoveryDelayMs } from '../../../main/cpm/session';
+import { byeGraceMs, idleCloseMs, rebindLimitMs, recoveryDelayMs } from '../../../main/cpm/session';
 import { AppError } from '../../../main/errors';
 import { encodeSdp, parseSdp } from '../../../main/protocol/sdp';
-import { createLab, FakeInvite, type Lab, peerSdp, remoteParty } from '../../support/cpm-lab';
+import { createLab, FakeInvite, FakeMsrp, type Lab, peerSdp, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {
@@ -125,6 +125,20 @@ describe('lost media', () => {
     await lab.settle();
     expect(lab.stateOf(message)).toBe('sent');
     expect(lab.media[2]?.sent.filter((one) => one.body.includes('once'))).toHaveLength(1);
+  });
+
+  it('that is agreed and does not stand in time ends the session', async () => {
+    const { conversation, invite, media } = await lab.talkTo(bob);
+    FakeMsrp.unbound = true;
+    try {
+      media.lose();
+      await lab.clock.advance(recoveryDelayMs + rebindLimitMs - 1);
+      expect(stateOf(conversation)).toBe('established');
+      await lab.clock.advance(1);
+    } finally {
+      FakeMsrp.unbound = false;
+    }
+    expect([stateOf(conversation), invite.session.byes.length]).toEqual(['ended', 1]);
   });
 
   it('an offer of the same path changes nothing, and one that cannot be read is refused', async () => {

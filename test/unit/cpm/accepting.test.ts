@@ -1,0 +1,200 @@
+/** When an invitation to a 1-1 session is answered, and with what it is refused. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MAX_SESSIONS } from '../../../main/cpm/one-to-one';
+import { refusals } from '../../../main/cpm/refusals';
+import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
+
+let lab: Lab;
+beforeEach(() => {
+  lab = createLab();
+});
+afterEach(() => lab.dispose());
+
+const bob = 'sip:bob@lab.test';
+
+const envelope = (id: string, text: string) =>
+  `From: <${bob}>\r\nTo: <${lab.self}>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: ${id}\r\nDateTime: 2026-01-01T00:00:00Z\r\nimdn.Disposition-Notification: positive-delivery\r\n\r\nContent-Type: text/plain\r\n\r\n${text}`;
+
+function invitation(contributionId: string, first: string | null = `text of ${contributionId}`, from = bob): FakeInvite {
+  const body = first === null ? null : new TextEncoder().encode(envelope(`m-${contributionId}`, first));
+  return new FakeInvite({
+    remote: remoteParty(from),
+    headers: { contributionId, conversationId: `conversation of ${from}` },
+    parts: body === null ? [] : [{ contentType: 'message/cpim', headers: new Map(), body }],
+  });
+}
+
+async function receive(invite: FakeInvite): Promise<string> {
+  lab.messenger.receiveInvite(invite);
+  await lab.settle();
+  return lab.messenger.conversations()[0]?.conversation ?? '';
+}
+
+const sessionOf = (id: string) => lab.messenger.conversations().find((one) => one.conversation === id)?.session;
+
+describe('an invitation', () => {
+  it.each(['auto', 'open', 'reply', 'ask'] as const)(
+    'answered by preference "%s" has its first message kept, shown and acknowledged first',
+    async (accept) => {
+      lab.setPreferences({ accept });
+      const invite = invitation('k1');
+      const conversation = await receive(invite);
+      expect(lab.messenger.messages(conversation, {}, 9).map((one) => one.text)).toEqual(['text of k1']);
+      const receipts = [
+        ...lab.pagers.map((one) => new TextDecoder().decode(one.body)),
+        ...lab.media.flatMap((one) => one.sent.map((sent) => sent.body)),
+      ];
+      expect(receipts.filter((body) => body.includes('<delivered/>'))).toHaveLength(1);
+      expect(invite.accepted === null).toBe(accept !== 'auto');
+      expect(invite.rang).toBe(accept === 'auto' ? 0 : 1);
+    },
+  );
+
+  it('waits for the chat to be opened', async () => {
+    lab.setPreferences({ accept: 'open' });
+    const invite = invitation('k1');
+    const conversation = await receive(invite);
+    expect([sessionOf(conversation), invite.state]).toEqual(['pending', 'incoming']);
+    lab.messenger.openConversation(bob);
+    await lab.settle();
+    expect([sessionOf(conversation), invite.state]).toEqual(['established', 'established']);
+  });
+
+  it('waits for what was said to be seen', async () => {
+    lab.setPreferences({ accept: 'open' });
+    const invite = invitation('k1');
+    const conversation = await receive(invite);
+    lab.messenger.markDisplayed(conversation, 'm-k1');
+    await lab.settle();
+    expect(invite.state).toBe('established');
+  });
+
+  it('waits for a reply: opening is none, typing is one', async () => {
+    lab.setPreferences({ accept: 'reply' });
+    const invite = invitation('k1');
+    const conversation = await receive(invite);
+    lab.messenger.openConversation(bob);
+    lab.messenger.markDisplayed(conversation, 'm-k1');
+    await lab.settle();
+    expect(invite.state).toBe('incoming');
+    lab.messenger.composing(conversation, true);
+    await lab.settle();
+    expect(invite.state).toBe('established');
+  });
+
+  it('is answered by the text that replies to it, which goes over its session and makes no other', async () => {
+    lab.setPreferences({ accept: 'reply' });
+    const invite = invitation('k1');
+    const conversation = await receive(invite);
+    const { message } = lab.messenger.sendText({ conversation }, 'here I am', 'session');
+    await lab.settle();
+    expect([invite.state, lab.stateOf(message), lab.invites.length]).toEqual(['established', 'sent', 0]);
+    expect(lab.media.at(-1)?.sent.filter((one) => one.body.includes('here I am'))).toHaveLength(1);
+  });
+
+  it('that is withdrawn while it waits leaves its message, and the reply makes a session of its own', async () => {
+    lab.setPreferences({ accept: 'reply' });
+    const invite = invitation('k1');
+    const conversation = await receive(invite);
+    invite.hangUp();
+    expect(sessionOf(conversation)).toBe('none');
+    lab.messenger.sendText({ conversation }, 'too late', 'session');
+    await lab.settle();
+    expect(lab.invites).toHaveLength(1);
+  });
+
+  it('that waits gives way to a newer one of the same person', async () => {
+    lab.setPreferences({ accept: 'open' });
+    const [first, second] = [invitation('k1'), invitation('k2')];
+    await receive(first);
+    const conversation = await receive(second);
+    expect([first.rejected, second.state]).toEqual([refusals.superseded, 'incoming']);
+    lab.messenger.openConversation(bob);
+    await lab.settle();
+    expect([second.state, sessionOf(conversation)]).toEqual(['established', 'established']);
+  });
+
+  it('of ours that nobody has answered is not repeated for a text whose receipt has come', async () => {
+    const { message } = lab.messenger.sendText({ to: bob }, 'read me', 'session');
+    await lab.settle();
+    const receipt = `From: <${bob}>\r\nTo: <${lab.self}>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: r1\r\n\r\nContent-Type: message/imdn+xml\r\n\r\n<imdn xmlns="urn:ietf:params:xml:ns:imdn"><message-id>${message}</message-id><datetime>2026-01-01T00:00:00Z</datetime><delivery-notification><status><delivered/></status></delivery-notification></imdn>`;
+    await lab.messenger.receivePager({
+      remote: remoteParty(bob),
+      headers: invitation('r').headers,
+      contentType: 'message/cpim',
+      body: new TextEncoder().encode(receipt),
+      icsis: [],
+      hides: false,
+    });
+    lab.invites[0]?.session.refuse(486);
+    await lab.clock.advance(120_000);
+    expect([lab.stateOf(message), lab.invites.length]).toEqual(['delivered', 1]);
+  });
+});
+
+describe('both invite at once', () => {
+  it.each([
+    { theirs: '0', rejected: null, texts: ['mine', 'theirs'] },
+    { theirs: 'z', rejected: refusals.glare, texts: ['mine', 'theirs'] },
+  ])('with a first message each: Contribution-ID $theirs; nothing is lost', async ({ theirs, rejected, texts }) => {
+    const { conversation, message } = lab.messenger.sendText({ to: bob }, 'mine', 'session');
+    await lab.settle();
+    const invite = invitation(theirs, 'theirs');
+    await receive(invite);
+    expect(invite.rejected).toBe(rejected);
+    if (rejected !== null) lab.invites[0]?.session.answer();
+    await lab.settle();
+    await lab.clock.advance(5_000);
+    expect(lab.stateOf(message)).toBe('sent');
+    expect(
+      lab.messenger
+        .messages(conversation, {}, 9)
+        .map((one) => one.text)
+        .sort(),
+    ).toEqual(texts);
+    expect(sessionOf(conversation)).toBe('established');
+  });
+});
+
+describe('the status that refuses an invitation', () => {
+  const refusedWith = async (invite: FakeInvite) => {
+    await receive(invite);
+    return invite.rejected;
+  };
+
+  it('is 606 without SDP', async () => {
+    const invite = invitation('k1');
+    Object.assign(invite, { sdp: null });
+    expect(await refusedWith(invite)).toBe(606);
+    expect(lab.messenger.conversations()).toEqual([]);
+  });
+
+  it('is 488 for SDP without MSRP', async () => {
+    const invite = invitation('k1');
+    Object.assign(invite, { sdp: 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nm=audio 7394 RTP/AVP 0\r\n' });
+    expect(await refusedWith(invite)).toBe(488);
+    expect(lab.messenger.conversations()).toEqual([]);
+  });
+
+  it('is 400 for a first message that cannot be read', async () => {
+    const body = new TextEncoder().encode('nonsense');
+    const invite = new FakeInvite({
+      remote: remoteParty(bob),
+      headers: { contributionId: 'k1', conversationId: 'c1' },
+      parts: [{ contentType: 'message/cpim', headers: new Map(), body }],
+    });
+    expect(await refusedWith(invite)).toBe(400);
+  });
+
+  it('is 486 when as many sessions live as this device holds, and nothing is kept', async () => {
+    lab.setPreferences({ accept: 'open' });
+    for (let count = 0; count < MAX_SESSIONS; count += 1) await receive(invitation(`k${count}`, null, `sip:p${count}@lab.test`));
+    expect(await refusedWith(invitation('last', 'one too many', 'sip:last@lab.test'))).toBe(486);
+    expect(lab.messenger.conversations()).toHaveLength(MAX_SESSIONS);
+  });
+
+  it('is a 6xx only where the person says "everywhere", and where the invitation could suit no device', () => {
+    const six = Object.entries(refusals).filter(([, status]) => status >= 600);
+    expect(six.map(([cause]) => cause)).toEqual(['declinedEverywhere', 'noOffer']);
+  });
+});
