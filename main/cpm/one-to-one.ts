@@ -179,9 +179,7 @@ export class OneToOneSessions {
     const contributionId = invite.headers.contributionId;
     if (contributionId === null) return invite.reject(refusals.unnamed, 'Contribution-ID missing');
     // Before anything is kept or anybody is asked: what cannot become a session makes no conversation.
-    // A multipart that is left as it came could not be read.
-    const isBroken = invite.parts.some((part) => part.contentType.toLowerCase().startsWith('multipart/'));
-    if (invite.sdp === null) return invite.reject(isBroken ? refusals.badOffer : refusals.noOffer);
+    if (invite.sdp === null) return invite.reject(refusals.noOffer);
     if (!parseSdp(invite.sdp).ok) return invite.reject(refusals.badOffer);
     const first = invite.parts.find((part) => part.contentType.toLowerCase().startsWith(cpimType));
     if (first !== undefined && !parseCpim(first.body).ok) return invite.reject(refusals.unreadable);

@@ -262,7 +262,7 @@ describe('SIP that no peer may send, to a live client', () => {
       'a Content-Type that is none': '415',
       'an invitation without SDP': '606',
       'an SDP that is none': '488',
-      'a multipart that never ends': '488',
+      'a multipart that never ends': '606',
       'conference news of nobody': '481',
       'a BYE to nothing': '481',
       'a CANCEL of nothing': '481',
