@@ -74,6 +74,7 @@ export interface AccountDeps {
   history: History;
   knownPeople: readonly PersonValue[];
   preferences(): PreferencesValue;
+  isBlocked(address: string): boolean;
   registrationState: RegistrationStore;
   simState: { load(): number; save(sqn: number): void };
   announce(event: AppEventBody): void;
@@ -140,6 +141,7 @@ export class Account {
       writesAs: () => this.#writesAs,
       knownPeople: deps.knownPeople,
       preferences: deps.preferences,
+      isBlocked: deps.isBlocked,
       isRegistered: () => this.isRegistered,
       announce: deps.announce,
     });

@@ -13,6 +13,7 @@ import type { History } from './history/history';
 import { cleanDeviceName } from './identity/device-name';
 import { beginHistory, openProfile, type Profile } from './profile';
 import { nickname } from './protocol/instance-urn';
+import { correspondentKey } from './protocol/uri';
 import type { WireTap } from './protocol/wire-record';
 import { defaultPreferences, type OpenKeyValueFile, type SecretBox, type StoredAccount, translateFileError } from './settings';
 import { instanceOfImei, type SignInParts, signInParts } from './sign-in-options';
@@ -73,6 +74,7 @@ class ChorusApp implements App {
   readonly onEvent = new Emitter<AppEvent>();
   readonly handlers: Handlers;
   readonly #options: AppOptions;
+  #blockedPeople: Set<string> | null = null;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #network: TryNetwork | null;
@@ -195,6 +197,7 @@ class ChorusApp implements App {
       history: profile.history ?? this.#beginHistory(profile),
       knownPeople: credentials.kind === 'try' ? tryPeople : [],
       preferences: () => this.#preferences,
+      isBlocked: (address) => this.#blocked.has(address),
       registrationState: profile.settings.registrationState(credentials.instanceId, credentials.aor),
       simState: profile.settings.simState(credentials.authUser ?? credentials.aor),
       announce: (event) => {
@@ -377,6 +380,16 @@ class ChorusApp implements App {
         this.#messenger.discard(message);
         return {};
       },
+      block: ({ address }) => {
+        const key = this.#strangerKey(address);
+        const answer = this.#setBlocked([...this.#blocked].filter((one) => one !== key).concat(key));
+        this.#account?.messenger.blocked(key);
+        return answer;
+      },
+      unblock: ({ address }) => {
+        const key = this.#strangerKey(address);
+        return this.#setBlocked([...this.#blocked].filter((one) => one !== key));
+      },
       setPreferences: (preferences) => {
         this.#open.settings.preferences = preferences;
         this.#announce({ event: 'preferences', ...preferences });
@@ -524,6 +537,7 @@ class ChorusApp implements App {
       conversations: account?.messenger.conversations() ?? [],
       invitations: account?.messenger.invitations.list() ?? [],
       preferences: this.#preferences,
+      blocked: [...this.#blocked],
       // The embedded network's password is no secret.
       warnings: this.#warnings.filter((warning) => warning.code !== 'secrets-in-file' || this.#accountValue?.kind !== 'try'),
       clone: this.#clone,
@@ -553,6 +567,27 @@ class ChorusApp implements App {
 
   get #preferences(): PreferencesValue {
     return { ...(this.#profile?.settings.preferences ?? defaultPreferences), ...this.#options.given?.preferences };
+  }
+
+  /** Read once and kept: it is asked at every message. */
+  get #blocked(): ReadonlySet<string> {
+    if (this.#profile === null) return new Set();
+    this.#blockedPeople ??= new Set(this.#profile.settings.blocked);
+    return this.#blockedPeople;
+  }
+
+  #setBlocked(blocked: string[]): { blocked: string[] } {
+    this.#open.settings.blocked = blocked;
+    this.#blockedPeople = new Set(blocked);
+    this.#announce({ event: 'blocked', blocked });
+    return { blocked };
+  }
+
+  /** The key of an address that is not one's own. */
+  #strangerKey(address: string): string {
+    const key = correspondentKey(/^[^@:\s]+@[^@\s]+$/.test(address.trim()) ? `sip:${address.trim()}` : address);
+    if (key === null || key === this.#accountValue?.aor) throw new AppError('account/bad-address', { cause: address }, 'user');
+    return key;
   }
 
   get #open(): Profile {

@@ -79,6 +79,8 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   markDisplayed: v.strictObject({ conversation: field, upTo: field }),
   retry: v.strictObject({ message: field }),
   discard: v.strictObject({ message: field }),
+  block: v.strictObject({ address: field }),
+  unblock: v.strictObject({ address: field }),
   setPreferences: v.strictObject({
     theme: v.picklist(['system', 'light', 'dark']),
     receipts: v.strictObject({ delivered: v.boolean(), displayed: v.boolean() }),

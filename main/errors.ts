@@ -32,6 +32,7 @@ export const errorCodes = [
   'privacy/leak', // an anonymous message would have told who sends it; nothing was sent
   'message/undelivered', // the recipient's side reports that the message could not be delivered
   'conversation/unknown',
+  'conversation/blocked', // the person is blocked here: nothing goes to them
   'conversation/no-session', // the action needs a session and there is none
   'group/nobody-joined', // every invited person declined or was unreachable
   'device/unknown', // no such device is registered

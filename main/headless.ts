@@ -42,6 +42,7 @@ const sentences: Record<ErrorCode, string> = {
   'privacy/leak': 'An anonymous message would have told who sends it; nothing was sent.',
   'message/undelivered': 'The message could not be delivered.',
   'conversation/unknown': 'There is no such conversation, message or invitation.',
+  'conversation/blocked': 'You have blocked this person; unblock them first.',
   'conversation/no-session': 'This needs a session, and there is none.',
   'group/nobody-joined': 'Nobody joined the group.',
   'device/unknown': 'No such device is registered.',

@@ -75,6 +75,9 @@ export const defaultPreferences: PreferencesValue = {
   accept: 'auto',
 };
 
+/** People that one profile blocks. */
+export const MAX_BLOCKED = 1_000;
+
 export class Settings {
   readonly #file: KeyValueFile;
   /** The file is read anew at every `get`, and the preferences are asked for at every message. */
@@ -92,6 +95,18 @@ export class Settings {
   set account(account: StoredAccount | null) {
     if (account === null) this.#file.delete('account');
     else this.#file.set('account', account);
+  }
+
+  /** Addresses of blocked people. What is no address in a file that somebody else has written is left out. */
+  get blocked(): readonly string[] {
+    const kept = this.#file.get('blocked');
+    return Array.isArray(kept) ? kept.filter((each): each is string => typeof each === 'string').slice(0, MAX_BLOCKED) : [];
+  }
+
+  /** @throws AppError `ipc/refused` when they are too many */
+  set blocked(addresses: readonly string[]) {
+    if (addresses.length > MAX_BLOCKED) throw new AppError('ipc/refused', { cause: `no more than ${MAX_BLOCKED} people can be blocked` });
+    this.#file.set('blocked', [...addresses]);
   }
 
   get preferences(): PreferencesValue {

@@ -234,6 +234,8 @@ export interface Snapshot {
   conversations: ConversationValue[];
   invitations: InvitationValue[];
   preferences: PreferencesValue;
+  /** Addresses of people whose calls and messages are refused, as `correspondentKey` writes them. */
+  blocked: string[];
   warnings: WarningValue[];
   /** Set while the person has to say whether this profile was moved or copied. */
   clone: CloneValue | null;
@@ -315,6 +317,9 @@ export interface Calls {
   markDisplayed: [{ conversation: string; upTo: string }, None];
   retry: [{ message: string }, None];
   discard: [{ message: string }, None];
+  /** From now on nothing of this person gets through, and nothing goes to them; a session with them ends. Kept on this device. */
+  block: [{ address: string }, { blocked: string[] }];
+  unblock: [{ address: string }, { blocked: string[] }];
   setPreferences: [PreferencesValue, PreferencesValue];
   /** Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy's URI (ws: and wss: too) or host[:port]; without it the domain's is found by DNS. */
   signIn: [
@@ -355,6 +360,7 @@ export type AppEventBody =
   | { event: 'composing'; conversation: string; from: string; active: boolean }
   | { event: 'participants'; conversation: string; participants: ParticipantValue[] }
   | ({ event: 'preferences' } & PreferencesValue)
+  | { event: 'blocked'; blocked: string[] }
   | ({ event: 'warning' } & WarningValue)
   | { event: 'warningEnded'; code: WarningValue['code'] }
   | { event: 'clone'; clone: CloneValue | null }

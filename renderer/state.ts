@@ -54,6 +54,7 @@ export interface ChorusState {
   /** Addresses of those who are typing, by conversation. */
   composing: ReadonlyMap<string, readonly string[]>;
   preferences: PreferencesValue;
+  blocked: readonly string[];
   warnings: readonly WarningValue[];
   clone: CloneValue | null;
   fatal: ErrorValue | null;
@@ -79,6 +80,7 @@ export const emptyState: ChorusState = {
   changedAt: new Map(),
   composing: new Map(),
   preferences: { theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto' },
+  blocked: [],
   warnings: [],
   clone: null,
   fatal: null,
@@ -107,6 +109,7 @@ export function applySnapshot(state: ChorusState, snapshot: Snapshot, now: numbe
     conversations: new Map(snapshot.conversations.map((conversation) => [conversation.conversation, conversation])),
     invitations: snapshot.invitations,
     preferences: snapshot.preferences,
+    blocked: snapshot.blocked,
     warnings: snapshot.warnings,
     clone: snapshot.clone,
     fatal: snapshot.fatal,
@@ -158,6 +161,8 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
       const { event: _name, revision: _revision, ...preferences } = event;
       return { preferences };
     }
+    case 'blocked':
+      return { blocked: event.blocked };
     case 'warning': {
       const { event: _name, revision: _revision, ...warning } = event;
       return { warnings: replaceBy(state.warnings, warning, (other) => other.code === warning.code) };

@@ -124,6 +124,7 @@ export const words = {
   },
 
   message: {
+    blocked: 'You have blocked who wrote this.',
     damaged: 'This message was damaged on this computer’s disk and cannot be shown.',
     state: {
       queued: 'Waiting to be sent',
@@ -364,6 +365,13 @@ export const words = {
       `For another ${left}. The server knows ${counted(devices, 'device', 'devices')} of yours.`,
     registerNow: 'Register now',
     instanceId: 'Instance ID',
+    blocked: 'Blocked people',
+    blockedHint: 'They hear that you are busy. What they write in a group is hidden.',
+    nobodyBlocked: 'You have blocked nobody.',
+    blockWhom: 'Block an address',
+    block: 'Block',
+    unblock: 'Unblock',
+    unblockWhom: (who: string) => `Unblock ${who}`,
     writeAs: 'Write as',
     writeAsHint: 'Which of your addresses new chats come from.',
     offers: 'What others can do with this device',
@@ -589,6 +597,10 @@ const errorWords: Record<ErrorCode, Words> = {
     body: 'It is kept here. Try again.',
   }),
   'conversation/unknown': () => ({ title: 'This chat is not here any more', body: 'Choose another one, or begin it anew.' }),
+  'conversation/blocked': (_said, who) => ({
+    title: `You have blocked ${inSentence(who)}`,
+    body: 'Nothing was sent. Unblock them in the settings first.',
+  }),
   'conversation/no-session': (_said, who) => ({
     title: `There is no connection to ${inSentence(who)} yet`,
     body: 'Send a message first, then try again.',

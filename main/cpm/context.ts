@@ -26,6 +26,8 @@ export interface CpmContext {
   /** People known beforehand, for their names. */
   readonly knownPeople: readonly PersonValue[];
   preferences(): PreferencesValue;
+  /** Whether the person does not want to hear from an address, as `correspondentKey` writes it, or to write to it. */
+  isBlocked(address: string): boolean;
   isRegistered(): boolean;
   announce(event: AppEventBody): void;
   /** Announces a conversation as it now stands. */

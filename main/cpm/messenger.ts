@@ -66,6 +66,11 @@ export class Messenger implements Disposable {
       drop(invite.reject(refusals.notOffered), this.#context.log, 'refusing a group for one who hides');
       return;
     }
+    const caller = invite.remote.isFocus ? (invite.headers.referredBy ?? invite.remote.address) : invite.remote.address;
+    if (this.#context.isBlocked(caller)) {
+      drop(invite.reject(refusals.blocked), this.#context.log, 'refusing somebody who is blocked');
+      return;
+    }
     const received = invite.remote.isFocus ? this.#groups.receive(invite) : this.#oneToOne.receive(invite);
     drop(received, { ...this.#context.log, error: this.#context.log.warn }, 'an invitation');
   }
@@ -73,6 +78,7 @@ export class Messenger implements Disposable {
   /** A pager message. Resolves with the SIP status; 200 only when the message is on disk. */
   async receivePager(pager: IncomingPager): Promise<number> {
     const { remote, contentType, body } = pager;
+    if (this.#context.isBlocked(remote.address)) return refusals.blocked;
     try {
       // Before anything is kept: what cannot be read makes no conversation.
       readEnvelope(contentType, body);
@@ -144,6 +150,7 @@ export class Messenger implements Disposable {
         : this.#conversationTo(target.to ?? '', target.anonymous === true);
     if (target.anonymous !== undefined && target.anonymous !== (record.hides === 'self'))
       throw new AppError('ipc/refused', { cause: 'a conversation is anonymous or not, from its beginning on' });
+    if (record.kind === 'oneToOne') this.#mustNotBeBlocked([record.peer ?? '']);
     if (record.hides === 'self') this.#mustHide();
     if (record.kind === 'group' && !record.joined)
       throw new AppError('conversation/no-session', { cause: 'not in this group any more' }, 'never');
@@ -179,6 +186,7 @@ export class Messenger implements Disposable {
     const record = this.#record(conversation);
     if (record.hides !== undefined) throw new AppError('ipc/refused', { cause: 'no group grows out of an anonymous conversation' });
     const invited = people.map((one) => this.#address(one));
+    this.#mustNotBeBlocked(invited);
     if (record.kind === 'oneToOne') return { conversation: (await this.#groups.create(record, invited, subject?.trim() || null)).id };
     await this.#groups.add(record, invited);
     return { conversation };
@@ -239,6 +247,15 @@ export class Messenger implements Disposable {
     if (seen.length > 0) this.#outbox.wake(lane);
   }
 
+  /** The person has blocked somebody: their session ends, and an invitation of theirs that waits is refused. */
+  blocked(address: string): void {
+    const record = this.#context.history.oneToOneWith(address);
+    if (record !== null) drop(this.#oneToOne.shut(record.id), this.#context.log, 'ending the session of somebody who is blocked');
+    const refused = this.invitations.list().filter((one) => one.from.address === address);
+    for (const { invitation } of refused)
+      drop(this.invitations.answer(invitation, false, false), this.#context.log, 'refusing somebody who is blocked');
+  }
+
   retry(message: string): void {
     this.#outbox.retry(message);
   }
@@ -267,10 +284,13 @@ export class Messenger implements Disposable {
         // Never sent: it is not what the person wrote.
         if (message.isDamaged === true)
           return Promise.reject(new AppError('storage/unreadable', { cause: 'the message is damaged' }, 'never'));
+        if (this.#isWithBlocked(conversation)) return Promise.reject(new AppError('conversation/blocked', {}, 'user'));
         if (conversation.kind === 'group') return this.#carryToGroup(message, conversation);
         return mode === 'pager' ? this.#carryByPager(message, conversation) : this.#carryInSession(message, conversation);
       },
-      carryReceipt: (message, payload, conversation) => this.#carryReceipt(message, payload, conversation),
+      // Somebody who is blocked learns nothing more, and nothing waits for them.
+      carryReceipt: (message, payload, conversation) =>
+        this.#context.isBlocked(payload.to) ? Promise.resolve() : this.#carryReceipt(message, payload, conversation),
     };
   }
 
@@ -363,6 +383,16 @@ export class Messenger implements Disposable {
     if (!anonymous) return this.#oneToOne.conversationWith(this.#address(to), null);
     this.#mustHide();
     return this.#oneToOne.anonymousWith(this.#address(to));
+  }
+
+  /** @throws AppError `conversation/blocked` */
+  #mustNotBeBlocked(addresses: readonly string[]): void {
+    const blocked = addresses.find((address) => this.#context.isBlocked(address));
+    if (blocked !== undefined) throw new AppError('conversation/blocked', { cause: blocked }, 'user');
+  }
+
+  #isWithBlocked({ kind, peer }: ConversationRecord): boolean {
+    return kind === 'oneToOne' && peer !== null && this.#context.isBlocked(peer);
   }
 
   /** Without a temporary GRUU nothing is written that would have to wait for one, or go out with the name. */

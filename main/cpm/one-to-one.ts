@@ -258,6 +258,12 @@ export class OneToOneSessions {
     await this.#live.get(conversation)?.close(completed);
   }
 
+  /** Ends what there is with a person, an invitation that waits included. */
+  async shut(conversation: string): Promise<void> {
+    await this.#waiting.get(conversation)?.invite.reject(refusals.blocked);
+    await this.close(conversation);
+  }
+
   disconnected(): void {
     for (const session of [...this.#live.values()]) session.disconnected();
   }

@@ -1,7 +1,7 @@
 import { memo } from 'react';
 import type { MessageValue, PersonValue } from '../../preload/contract';
 import { clockTime, fullTime } from '../clock';
-import { useGround } from '../desk';
+import { useChorus, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
@@ -27,6 +27,9 @@ interface BubbleProps {
 export const Bubble = memo(function Bubble(props: BubbleProps) {
   const { message, first, last, meta, isAfterDay, isFound, isGroup, ownDevice } = props;
   const isOut = message.direction === 'out';
+  const isBlocked = useChorus((state) => state.blocked.includes(message.from));
+  // In a chat of two what was written before stays to be read.
+  const isHidden = isGroup && !isOut && isBlocked;
   const sender = { address: message.from, name: message.fromName };
   const isNamed = isGroup && !isOut;
   const via = isOut && message.fromDevice !== null && message.fromDevice !== ownDevice ? message.fromDevice : null;
@@ -50,7 +53,11 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
         data-from={message.from}
       >
         {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : firstName(sender)}: </span>}
-        {message.damaged === true ? (
+        {isHidden ? (
+          <span className="said-text damaged" data-testid="message-blocked">
+            {words.message.blocked}
+          </span>
+        ) : message.damaged === true ? (
           <span className="said-text damaged" data-testid="message-damaged">
             {words.message.damaged}
           </span>

@@ -11,6 +11,7 @@ import { Switch } from '../parts/Switch';
 import { WriteAs } from '../parts/WriteAs';
 import { plainAddress } from '../person';
 import { words } from '../text';
+import { BlockedPeople } from './BlockedPeople';
 import { BackButton } from './Devices';
 import { Notices } from './Notices';
 import { RenameDevice } from './RenameDevice';
@@ -189,6 +190,7 @@ function Account() {
         </Option>
         <WriteAs value={account.writesAs} />
       </section>
+      <BlockedPeople />
       <section>
         <h2>{words.settings.thisDevice}</h2>
         <div className="option">

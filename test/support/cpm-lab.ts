@@ -239,7 +239,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
   const media: FakeMsrp[] = [];
   const events: AppEventBody[] = [];
   const subscriptions: { focus: string; onDocument: Emitter<string>; onEnd: Emitter<void>; disposed: boolean }[] = [];
-  const state = { registered: true, pagerFails: null as AppError | null, leak: null as AppError | null };
+  const state = { registered: true, pagerFails: null as AppError | null, leak: null as AppError | null, blocked: new Set<string>() };
   let preferences: PreferencesValue = {
     theme: 'system',
     receipts: { delivered: true, displayed: true },
@@ -297,6 +297,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
       { address: 'sip:carol@lab.test', name: 'Carol' },
     ],
     preferences: () => preferences,
+    isBlocked: (address) => state.blocked.has(address),
     isRegistered: () => state.registered,
     announce: (event) => events.push(event),
   });

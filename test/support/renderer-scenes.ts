@@ -161,6 +161,7 @@ export const base: Snapshot = {
   conversations: [],
   invitations: [],
   preferences: { theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto' },
+  blocked: [],
   warnings: [],
   clone: null,
   fatal: null,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Conf from 'conf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../main/errors';
-import { createFileSecretBox, defaultPreferences, Settings, secretKeyFile, translateFileError } from '../../../main/settings';
+import { createFileSecretBox, defaultPreferences, MAX_BLOCKED, Settings, secretKeyFile, translateFileError } from '../../../main/settings';
 
 let dataDir: string;
 beforeEach(() => {
@@ -22,6 +22,20 @@ describe('settings', () => {
     expect(new Settings(open).preferences).toMatchObject({ theme: 'dark', accept: 'ask' });
     writeFileSync(join(dataDir, 'settings.json'), '{"preferences":{"theme":"light"}}');
     expect(new Settings(open).preferences).toEqual({ ...defaultPreferences, theme: 'light' });
+  });
+
+  it('keep who is blocked, so many at most, and leave out what is no address', () => {
+    const settings = new Settings(open);
+    expect(settings.blocked).toEqual([]);
+    settings.blocked = ['sip:bob@lab.test', 'tel:+15550111'];
+    expect(new Settings(open).blocked).toEqual(['sip:bob@lab.test', 'tel:+15550111']);
+    const tooMany = Array.from({ length: MAX_BLOCKED + 1 }, (_each, index) => `sip:p${index}@lab.test`);
+    expect(() => {
+      settings.blocked = tooMany;
+    }).toThrow(/ipc\/refused/);
+    expect(new Settings(open).blocked).toHaveLength(2);
+    writeFileSync(join(dataDir, 'settings.json'), '{"blocked":[1,"sip:bob@lab.test",null]}');
+    expect(new Settings(open).blocked).toEqual(['sip:bob@lab.test']);
   });
 
   it('are not thrown away when their file is damaged', () => {
