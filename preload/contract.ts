@@ -353,7 +353,8 @@ export type AppEventBody =
   | ({ event: 'registration' } & RegistrationValue)
   | { event: 'devices'; devices: DeviceValue[] }
   | ({ event: 'invitation' } & InvitationValue)
-  | { event: 'invitationEnded'; invitation: string }
+  /** `elsewhere`: another device of this person has answered (RFC 3326, cause 200), so nothing was missed. */
+  | { event: 'invitationEnded'; invitation: string; why: 'answered' | 'elsewhere' | 'withdrawn' }
   | ({ event: 'conversation' } & ConversationValue)
   | ({ event: 'message' } & MessageValue)
   | { event: 'messageRemoved'; message: string; conversation: string }

@@ -48,6 +48,8 @@ export interface ChorusState {
   conversations: ReadonlyMap<string, ConversationValue>;
   threads: ReadonlyMap<string, Thread>;
   invitations: readonly InvitationValue[];
+  /** An invitation that another device has answered while this one asked; until it is put away. */
+  elsewhere: InvitationValue | null;
   participants: ReadonlyMap<string, readonly ParticipantValue[]>;
   /** When this window saw a participant's state change: `conversation address` -> epoch milliseconds. */
   changedAt: ReadonlyMap<string, number>;
@@ -76,6 +78,7 @@ export const emptyState: ChorusState = {
   conversations: new Map(),
   threads: new Map(),
   invitations: [],
+  elsewhere: null,
   participants: new Map(),
   changedAt: new Map(),
   composing: new Map(),
@@ -136,7 +139,11 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
       return { invitations: replaceBy(state.invitations, invitation, (other) => other.invitation === invitation.invitation) };
     }
     case 'invitationEnded':
-      return { invitations: state.invitations.filter((invitation) => invitation.invitation !== event.invitation) };
+      return {
+        elsewhere:
+          event.why === 'elsewhere' ? (state.invitations.find((one) => one.invitation === event.invitation) ?? null) : state.elsewhere,
+        invitations: state.invitations.filter((invitation) => invitation.invitation !== event.invitation),
+      };
     case 'conversation': {
       const { event: _name, revision: _revision, ...conversation } = event;
       return { conversations: withEntry(state.conversations, conversation.conversation, conversation) };

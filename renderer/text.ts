@@ -237,6 +237,7 @@ export const words = {
     accept: 'Accept',
     decline: 'Decline',
     failed: 'Your answer did not get through.',
+    elsewhere: (who: string) => `You answered ${who} on another device`,
   },
 
   empty: {

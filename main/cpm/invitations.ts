@@ -33,7 +33,7 @@ export class Invitations {
     const waiting: Waiting = { value: { invitation, ...value }, invite, accept };
     this.#waiting.set(invitation, waiting);
     invite.onState.on((state) => {
-      if (state === 'ended') this.#remove(invitation);
+      if (state === 'ended') this.#remove(invitation, invite.end?.cause === 200 ? 'elsewhere' : 'withdrawn');
     });
     invite.ring();
     this.#context.announce({ event: 'invitation', ...waiting.value });
@@ -46,12 +46,12 @@ export class Invitations {
   async answer(invitation: string, accept: boolean, everywhere: boolean): Promise<void> {
     const waiting = this.#waiting.get(invitation);
     if (waiting === undefined) throw new AppError('conversation/unknown', { cause: `no invitation ${invitation}` });
-    this.#remove(invitation);
+    this.#remove(invitation, 'answered');
     if (accept) await waiting.accept();
     else await waiting.invite.reject(everywhere ? refusals.declinedEverywhere : refusals.declined);
   }
 
-  #remove(invitation: string): void {
-    if (this.#waiting.delete(invitation)) this.#context.announce({ event: 'invitationEnded', invitation });
+  #remove(invitation: string, why: 'answered' | 'elsewhere' | 'withdrawn'): void {
+    if (this.#waiting.delete(invitation)) this.#context.announce({ event: 'invitationEnded', invitation, why });
   }
 }

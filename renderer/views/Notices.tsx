@@ -1,8 +1,9 @@
-import { CircleAlert, CloudOff, LoaderCircle, LogOut, TriangleAlert, WifiOff, X } from 'lucide-react';
+import { CircleAlert, CloudOff, LoaderCircle, LogOut, MonitorSmartphone, TriangleAlert, WifiOff, X } from 'lucide-react';
 import { useSyncExternalStore } from 'react';
 import { duration, useLasting, useNow } from '../clock';
 import { useChorus, useDesk, useGround } from '../desk';
 import { Banner } from '../parts/Banner';
+import { fullName } from '../person';
 import { explain, warningWords, words } from '../text';
 import { InvitationCard } from './InvitationCard';
 
@@ -17,6 +18,7 @@ export function Notices({ where }: { where: 'main' | 'list' }) {
   const isNarrow = useSyncExternalStore(watchNarrow, () => narrow.matches);
   const warnings = useChorus((state) => state.warnings);
   const invitations = useChorus((state) => state.invitations);
+  const elsewhere = useChorus((state) => state.elsewhere);
   const dismissed = useDesk((state) => state.dismissed);
   /** Then the banner of the connection says the same. */
   const isStopped = useChorus((state) => state.registration.error?.code === 'identity/duplicate');
@@ -47,6 +49,24 @@ export function Notices({ where }: { where: 'main' | 'list' }) {
             <span data-code={warning.code}>{warningWords[warning.code]}</span>
           </Banner>
         ))}
+      {elsewhere === null || dismissed.has(elsewhere.invitation) ? null : (
+        <Banner
+          icon={<MonitorSmartphone size={18} strokeWidth={1.75} />}
+          testId="answered-elsewhere"
+          act={
+            <button
+              type="button"
+              className="icon-button"
+              aria-label={words.dismiss}
+              onClick={() => desk.set({ dismissed: new Set([...dismissed, elsewhere.invitation]) })}
+            >
+              <X size={16} strokeWidth={1.75} />
+            </button>
+          }
+        >
+          <span>{words.invitation.elsewhere(fullName(elsewhere.from))}</span>
+        </Banner>
+      )}
       {invitations.map((invitation) => (
         <InvitationCard key={invitation.invitation} invitation={invitation} />
       ))}

@@ -55,6 +55,18 @@ describe('the window in a browser', () => {
   const id = (name: string) => `[data-testid="${name}"]`;
   const chat = (name: string) => `${id('conversation')}[data-conversation="${name}"]`;
 
+  it('says that another device has answered an invitation, until that is put away', async () => {
+    const { page, emit } = await open(working);
+    const invitation = { invitation: 'i-9', kind: 'oneToOne' as const, from: bob, subject: null, people: [bob], replaces: null };
+    await emit({ event: 'invitation', ...invitation });
+    await page.waitForSelector(id('invitation'));
+    await emit({ event: 'invitationEnded', invitation: 'i-9', why: 'elsewhere' });
+    await expect.poll(() => page.textContent(id('answered-elsewhere'))).toBe('You answered Bob Keller on another device');
+    expect(await page.locator(id('invitation')).count()).toBe(0);
+    await page.click(`${id('answered-elsewhere')} button`);
+    await expect.poll(() => page.locator(id('answered-elsewhere')).count()).toBe(0);
+  });
+
   it('starts with one click, as the first of the people', async () => {
     const { page, calls } = await open(firstRun);
     await page.click(id('first-run-start'));

@@ -240,7 +240,11 @@ describe('the rest of the state', () => {
     const one = applyEvent(ready, { event: 'invitation', ...invitation, revision: 11 }, 0);
     const two = applyEvent(one, { event: 'invitation', ...invitation, subject: 'again', revision: 12 }, 0);
     expect(two.invitations.map((each) => each.subject)).toEqual(['again']);
-    expect(applyEvent(two, { event: 'invitationEnded', invitation: 'i', revision: 13 }, 0).invitations).toEqual([]);
+    const ended = (why: 'answered' | 'elsewhere' | 'withdrawn') =>
+      applyEvent(two, { event: 'invitationEnded', invitation: 'i', why, revision: 13 }, 0);
+    expect(ended('answered')).toMatchObject({ invitations: [], elsewhere: null });
+    expect(ended('withdrawn')).toMatchObject({ invitations: [], elsewhere: null });
+    expect(ended('elsewhere')).toMatchObject({ invitations: [], elsewhere: { invitation: 'i', subject: 'again' } });
     const warned = applyEvent(ready, { event: 'warning', code: 'internal', text: 'a', revision: 11 }, 0);
     expect(applyEvent(warned, { event: 'warning', code: 'internal', text: 'b', revision: 12 }, 0).warnings).toHaveLength(1);
   });
