@@ -184,10 +184,11 @@ export class Groups {
     const known = history.groupByContribution(contributionId);
     const people = uniquePeople([inviter, ...this.#historyList(invite)], isSelf);
     const accept = () => this.#join(invite, { contributionId, subject, people, known, replaced });
-    // Who already talks with the inviter has agreed to talk; and a second INVITE to a group one is in only renews the session.
-    const agreed = replaced !== null || (known?.joined ?? false) || this.#context.preferences().accept !== 'ask';
+    // A second INVITE to a group one is in only renews the session.
+    const agreed = (known?.joined ?? false) || this.#context.preferences().accept !== 'ask';
     if (agreed) return accept();
-    this.#invitations.ask(invite, { kind: 'group', from: inviter, subject, people, replaces: null }, accept);
+    // R58: whoever wants to be asked may decline the move, too, and then stays in the 1-1.
+    this.#invitations.ask(invite, { kind: 'group', from: inviter, subject, people, replaces: replaced?.conversation ?? null }, accept);
   }
 
   /** The session of a group, coming back to it where there is none. @throws AppError `conversation/no-session` when the group is over */
@@ -379,6 +380,19 @@ export class Groups {
     }
     this.#context.announce({ event: 'participants', conversation, participants });
     this.#context.conversationChanged(conversation);
+    this.#noteDeclined(record, participants);
+  }
+
+  /** R58: whose device did not come along is still in the 1-1, and that one goes on. */
+  #noteDeclined(group: ConversationRecord, participants: readonly ParticipantValue[]): void {
+    const { history } = this.#context;
+    const old = group.continues === null ? null : history.conversation(group.continues);
+    if (old === null || old.continuedBy !== group.id) return;
+    const peer = participants.find((one) => one.address === old.peer);
+    const stayed = peer?.state === 'disconnected' && (peer.reason === 'busy' || peer.reason === 'failed');
+    if (!stayed || !this.#oneToOne.stays(old.id)) return;
+    history.putConversation({ ...old, continuedBy: null });
+    this.#context.conversationChanged(old.id);
   }
 
   #guardReplaced(conversation: string, session: CpmSession): void {

@@ -253,6 +253,13 @@ export class OneToOneSessions {
     this.#past.set(conversation, 'replaced');
   }
 
+  /** No group takes over after all. False when the session has ended already. */
+  stays(conversation: string): boolean {
+    if (this.#live.get(conversation)?.state !== 'established') return false;
+    this.#past.delete(conversation);
+    return true;
+  }
+
   /** Ends the session with a person. */
   async close(conversation: string): Promise<void> {
     await this.#live.get(conversation)?.close(completed);

@@ -189,6 +189,33 @@ describe.each(networks)('at $name', ({ start }) => {
       expect(roster.find((one) => one.address === carol.address)?.state).toBe('connected');
     });
 
+    it('R58/R60: Bob is asked whether the 1-1 moves, says no, and goes on writing there with Alice, who is in the group with Carol', async () => {
+      const { alice, bob, arrived } = await talk();
+      const carol = await client('carol');
+      await bob.call('setPreferences', { ...(await bob.call('snapshot', {})).preferences, accept: 'ask' });
+      const own = await alice.until('her 1-1 stands', async () => {
+        const found = await conversation(alice, 'oneToOne');
+        return found?.session === 'established' ? found : null;
+      });
+      const { conversation: group } = await alice.call('addPeople', { conversation: own.conversation, people: [carol.address] });
+      const asked = await bob.until('it is asked', () => bob.events.find((event) => event.event === 'invitation') ?? null);
+      if (asked.event !== 'invitation' || arrived.event !== 'message') throw new Error('no invitation');
+      expect(asked).toMatchObject({ kind: 'group', replaces: arrived.conversation });
+      await bob.call('answer', { invitation: asked.invitation, accept: false });
+      const stays = await alice.until('the 1-1 goes on', async () => {
+        const found = await conversation(alice, 'oneToOne');
+        return found?.continuedBy === null ? found : null;
+      });
+      expect(stays.session).toBe('established');
+      expect(await conversation(bob, 'oneToOne')).toMatchObject({ session: 'established', continuedBy: null });
+      await alice.call('sendText', { conversation: own.conversation, text: 'between us' });
+      await received(bob, 'between us');
+      await alice.call('sendText', { conversation: group, text: 'for Carol' });
+      await received(carol, 'for Carol');
+      expect(sipRequests(bob, 'out', 'BYE')).toEqual([]);
+      expect(bob.events.some((event) => event.event === 'message' && event.text === 'for Carol')).toBe(false);
+    });
+
     it('R65: A hears yes at the first acceptance by anyone, and no while nobody has accepted', async () => {
       const alice = await client('alice');
       const [bob, carol] = await Promise.all([

@@ -329,6 +329,8 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
       return { conversation, message, invite, media: session };
     },
     stateOf: (message: string) => history.message(message)?.state,
+    /** The states of everybody in a group, this account first. */
+    participants: (group: string) => messenger.participants(group).map((one) => one.state),
     dispose() {
       messenger.dispose();
       history.dispose();

@@ -15,6 +15,12 @@ const bob = 'sip:bob@lab.test';
 const carol = 'sip:carol@lab.test';
 const focus = 'sip:grp-1@cf.lab.test';
 
+/** Every order of some steps. */
+function orders(steps: readonly string[]): string[][] {
+  if (steps.length <= 1) return [[...steps]];
+  return steps.flatMap((step) => orders(steps.filter((other) => other !== step)).map((rest) => [step, ...rest]));
+}
+
 const conversationOf = (id: string) => lab.messenger.conversations().find((one) => one.conversation === id);
 
 function inviteFrom(address: string, contributionId: string, more: { conversationId?: string } = {}): FakeInvite {
@@ -249,6 +255,76 @@ describe('adding people', () => {
     }
   });
 
+  it.each(orders(['the 200', 'the roster', 'the BYE of the 1-1', 'a text for Bob', 'a text for all']))(
+    'R68: comes to the same end in every order: %s, %s, %s, %s, %s',
+    async (...order) => {
+      const { conversation, invite } = await lab.talkTo(bob);
+      const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+      await lab.settle();
+      const creation = lab.invites.at(-1)?.session;
+      /** What the network cannot tell before the group stands waits for it. */
+      const later: (() => void)[] = [];
+      let group: string | null = null;
+      const texts: string[] = [];
+      const steps: Record<string, () => void> = {
+        'the 200': () => creation?.answer('passive', { contactUri: focus }),
+        'the roster': () =>
+          lab.subscriptions.at(-1)?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'connected' })),
+        'the BYE of the 1-1': () => invite.session.hangUp(200),
+        'a text for Bob': () => texts.push(lab.messenger.sendText({ conversation }, 'to Bob', 'session').message),
+        'a text for all': () => texts.push(lab.messenger.sendText({ conversation: group ?? '' }, 'to all', 'session').message),
+      };
+      for (const step of order) {
+        const needsGroup = step === 'the roster' || step === 'a text for all';
+        const act = steps[step] ?? (() => undefined);
+        if (needsGroup && group === null) later.push(act);
+        else act();
+        await lab.settle();
+        if (step !== 'the 200') continue;
+        group = (await adding).conversation;
+        for (const waiting of later.splice(0)) waiting();
+        await lab.settle();
+      }
+      // A text that found no 1-1 any more has opened another one, as ever; Bob answers it.
+      for (const { request, session } of lab.invites) if (request.target === bob && session.state === 'inviting') session.answer();
+      await lab.clock.advance(replacementGuardMs + 1);
+      expect(conversationOf(group ?? '')).toMatchObject({ session: 'established', continues: conversation });
+      expect(conversationOf(conversation)?.continuedBy).toBe(group);
+      expect(invite.session.byes).toEqual([]);
+      expect(lab.participants(group ?? '')).toEqual(['connected', 'connected', 'connected']);
+      expect(texts.map((message) => [lab.history.message(message)?.conversation, lab.stateOf(message)]).sort()).toEqual(
+        [
+          [conversation, 'sent'],
+          [group, 'sent'],
+        ].sort(),
+      );
+    },
+  );
+
+  it('R58: the 1-1 goes on when Bob has declined the move, and the group with the others', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+    await lab.settle();
+    lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
+    const { conversation: group } = await adding;
+    const document = roster({ [lab.self]: 'connected', [bob]: 'disconnected', [carol]: 'connected' });
+    lab.subscriptions
+      .at(-1)
+      ?.onDocument.emit(
+        document.replace('<status>disconnected</status>', '<status>disconnected</status><disconnection-method>busy</disconnection-method>'),
+      );
+    expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
+    expect(conversationOf(group)).toMatchObject({ continues: conversation, session: 'established' });
+    await lab.clock.advance(replacementGuardMs + 1);
+    expect(invite.session.byes).toEqual([]);
+    const { message } = lab.messenger.sendText({ conversation }, 'still here', 'session');
+    await lab.settle();
+    expect(lab.stateOf(message)).toBe('sent');
+    expect(lab.invites).toHaveLength(2);
+    invite.session.hangUp();
+    expect(conversationOf(conversation)?.session).toBe('ended');
+  });
+
   it('refuses people who are there already, and addresses that are none', async () => {
     const { conversation } = await lab.talkTo(bob);
     await expect(lab.messenger.addPeople(conversation, [bob, lab.self], undefined)).rejects.toThrow(AppError);
@@ -294,7 +370,39 @@ describe('being added', () => {
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
   });
 
-  it('R60: declining leaves the 1-1 alone, and a replacement is not asked about', async () => {
+  it('R58: who wants to be asked is told what would be replaced, and who declines stays in the 1-1', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    lab.setPreferences({ accept: 'ask' });
+    const replacing = groupInvite({ sessionReplaces: invite.request.contributionId });
+    lab.messenger.receiveInvite(replacing);
+    await lab.settle();
+    const [waiting] = lab.messenger.invitations.list();
+    expect(waiting).toMatchObject({ kind: 'group', from: { address: bob }, replaces: conversation });
+    expect([replacing.accepted, replacing.rang]).toEqual([null, 1]);
+    await lab.messenger.invitations.answer(waiting?.invitation ?? '', false, false);
+    expect(replacing.rejected).toBe(486);
+    expect(invite.session.byes).toEqual([]);
+    expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
+  });
+
+  it('R58: who says yes after the 1-1 has ended joins all the same', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    lab.setPreferences({ accept: 'ask' });
+    const replacing = groupInvite({ sessionReplaces: invite.request.contributionId });
+    lab.messenger.receiveInvite(replacing);
+    await lab.settle();
+    invite.session.hangUp(200);
+    await lab.messenger.invitations.answer(lab.messenger.invitations.list()[0]?.invitation ?? '', true, false);
+    await lab.settle();
+    expect(replacing.accepted).not.toBeNull();
+    expect(invite.session.byes).toEqual([]);
+    expect(lab.messenger.conversations().find((one) => one.kind === 'group')).toMatchObject({
+      continues: conversation,
+      session: 'established',
+    });
+  });
+
+  it('R60: declining another group leaves the 1-1 alone', async () => {
     const { invite } = await lab.talkTo(bob);
     lab.setPreferences({ accept: 'ask' });
     lab.messenger.receiveInvite(groupInvite({ referredBy: carol, contributionId: 'other' }));
@@ -303,10 +411,6 @@ describe('being added', () => {
     expect(waiting).toMatchObject({ kind: 'group', from: { address: carol, name: 'Carol' } });
     await lab.messenger.invitations.answer(waiting?.invitation ?? '', false, false);
     expect(invite.session.byes).toEqual([]);
-    const replacing = groupInvite({ sessionReplaces: invite.request.contributionId });
-    lab.messenger.receiveInvite(replacing);
-    await lab.settle();
-    expect(replacing.accepted).not.toBeNull();
   });
 });
 
