@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { WireRecord } from '../../main/protocol/wire-record';
 import { type Network, startNetwork } from '../../network/network';
@@ -59,6 +60,9 @@ async function story(alice: TestClient, bob: TestClient, carol: TestClient, roun
   );
 }
 
+/** How long nothing must be sent before all is said. */
+const quietMs = 500;
+
 /** What went out, by kind: each message is counted by the one who sent it. */
 function countsOf(records: readonly WireRecord[]): Map<string, number> {
   const counts = new Map<string, number>();
@@ -69,6 +73,14 @@ function countsOf(records: readonly WireRecord[]): Map<string, number> {
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
   return counts;
+}
+
+/** Resolves once a count has stayed the same for a while. */
+async function quiet(count: () => number): Promise<void> {
+  for (let seen = -1; seen !== count(); ) {
+    seen = count();
+    await pause(quietMs);
+  }
 }
 
 const inOrder = (counts: ReadonlyMap<string, number>) => Object.fromEntries([...counts].sort(([one], [other]) => one.localeCompare(other)));
@@ -89,6 +101,8 @@ describe('tshark reads the wire', () => {
     const ports = { sip: spoken('sip'), msrp: spoken('msrp') };
     const capture = await Capture.start([...ports.sip, ...ports.msrp]);
     try {
+      // An answer of the first round may still be on its way.
+      await quiet(() => clients.reduce((sum, one) => sum + one.wire.length, roles.length));
       const before = [...clients.map((one) => one.wire), roles].map((wire) => [wire, wire.length] as const);
       for (const one of clients) await one.call('register', {});
       await story(...clients, 'two');
