@@ -91,6 +91,8 @@ describe('tshark reads the wire', () => {
     const clients = [await client('alice'), await client('bob'), await client('carol')] as const;
     // The first round tells which ports this test speaks on; they stay the same, and the capture sees no others.
     await story(...clients, 'one');
+    // An answer of it may still be on its way, and would be captured without being counted.
+    await quiet(() => clients.reduce((sum, one) => sum + one.wire.length, roles.length));
     const spoken = (protocol: 'sip' | 'msrp') => [
       ...new Set(
         [...roles, ...clients.flatMap((one) => one.wire)]
@@ -101,8 +103,6 @@ describe('tshark reads the wire', () => {
     const ports = { sip: spoken('sip'), msrp: spoken('msrp') };
     const capture = await Capture.start([...ports.sip, ...ports.msrp]);
     try {
-      // An answer of the first round may still be on its way.
-      await quiet(() => clients.reduce((sum, one) => sum + one.wire.length, roles.length));
       const before = [...clients.map((one) => one.wire), roles].map((wire) => [wire, wire.length] as const);
       for (const one of clients) await one.call('register', {});
       await story(...clients, 'two');
