@@ -9,6 +9,7 @@ import type { Handlers } from './calls';
 import { defaultPage } from './cpm/messenger';
 import { defaultExpiresSeconds, newCredentials, outboundProxy, parseOwnAddress } from './credentials';
 import { AppError, toAppError } from './errors';
+import { type ExportFormat, exportConversation, exportName } from './export';
 import type { History } from './history/history';
 import { cleanDeviceName } from './identity/device-name';
 import { beginHistory, openProfile, type Profile } from './profile';
@@ -43,6 +44,8 @@ export interface AppOptions {
   tryDirectory: string | null;
   /** Opens a further window as another device; null where there are no windows. */
   openDevice: ((person: string) => Promise<{ profile: string }>) | null;
+  /** Asks the person where a file goes; null when they would rather not. Where nobody can be asked, null: callers name a path. */
+  chooseFile: ((suggestion: string) => Promise<string | null>) | null;
   /** An account from outside, for a headless client: used as it is, not stored. */
   given?: GivenAccount;
 }
@@ -390,6 +393,27 @@ class ChorusApp implements App {
         const key = this.#strangerKey(address);
         return this.#setBlocked([...this.#blocked].filter((one) => one !== key));
       },
+      skip: ({ message }) => {
+        this.#messenger.skip(message);
+        return {};
+      },
+      deleteMessage: ({ message, direction }) => {
+        this.#messenger.deleteMessage(message, direction);
+        return {};
+      },
+      deleteConversation: ({ conversation }) => {
+        this.#messenger.deleteConversation(conversation);
+        return {};
+      },
+      setDraft: ({ conversation, text }) => {
+        this.#messenger.setDraft(conversation, text);
+        return {};
+      },
+      markUnread: ({ conversation, unread }) => {
+        this.#messenger.markUnread(conversation, unread);
+        return {};
+      },
+      exportConversation: ({ conversation, format, path }) => this.#export(conversation, format, path),
       setPreferences: (preferences) => {
         this.#open.settings.preferences = preferences;
         this.#announce({ event: 'preferences', ...preferences });
@@ -420,6 +444,26 @@ class ChorusApp implements App {
         return {};
       },
     };
+  }
+
+  /** A window names no path: what runs in it may write nowhere by itself. */
+  async #export(id: string, format: ExportFormat, named: string | undefined): Promise<{ path: string | null; messages: number }> {
+    const { chooseFile } = this.#options;
+    if ((named === undefined) === (chooseFile === null))
+      throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
+    const conversation = this.#messenger.conversation(id);
+    const path = named ?? (await chooseFile?.(exportName(conversation, format))) ?? null;
+    if (path === null) return { path, messages: 0 };
+    const messages = this.#messenger.everyMessage(id);
+    const written = await exportConversation({
+      conversation,
+      messages,
+      format,
+      path,
+      replaces: chooseFile !== null,
+      at: this.#clock.now(),
+    });
+    return { path, messages: written };
   }
 
   /** What a stored account was signed in with, secrets revealed. */

@@ -13,6 +13,8 @@ export type Handlers = { [N in CallName]: (argument: CallArgument<N>) => CallVal
 export const maxTextLength = 100_000;
 /** The longest address, name, ID or subject a caller may pass. */
 export const maxFieldLength = 1_000;
+/** The longest path of a file that a caller may name, in UTF-16 code units. */
+export const maxPathLength = 4_096;
 /** The longest text with certificates, in UTF-16 code units. */
 export const maxCertificatesLength = 200_000;
 /** The longest registration that a caller may ask for, seconds: what TS 24.229 5.1.1.2 has clients ask for. */
@@ -81,6 +83,16 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   discard: v.strictObject({ message: field }),
   block: v.strictObject({ address: field }),
   unblock: v.strictObject({ address: field }),
+  skip: v.strictObject({ message: field }),
+  deleteMessage: v.strictObject({ message: field, direction: v.picklist(['in', 'out']) }),
+  deleteConversation: inConversation,
+  setDraft: v.strictObject({ conversation: field, text: v.pipe(v.string(), v.maxLength(maxTextLength)) }),
+  markUnread: v.strictObject({ conversation: field, unread: v.boolean() }),
+  exportConversation: v.strictObject({
+    conversation: field,
+    format: v.picklist(['html', 'json']),
+    path: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(maxPathLength))),
+  }),
   setPreferences: v.strictObject({
     theme: v.picklist(['system', 'light', 'dark']),
     receipts: v.strictObject({ delivered: v.boolean(), displayed: v.boolean() }),

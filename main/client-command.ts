@@ -103,6 +103,7 @@ export async function runClient(argv: readonly string[]): Promise<number> {
     ...(recorder === null ? {} : { tap: recorder }),
     tryDirectory: null,
     openDevice: null,
+    chooseFile: null,
     given,
   });
   const { fatal } = await app.handlers.snapshot({});

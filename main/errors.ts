@@ -20,6 +20,7 @@ export const errorCodes = [
   'storage/full', // the disk is full
   'storage/unreadable', // the store is damaged, locked by another key, or not readable
   'storage/failed', // any other failure of the store
+  'export/failed', // the file for an export cannot be written
   'net/unreachable', // no connection to the next hop
   'net/untrusted', // the server's certificate is not trusted, or is not the server's
   'net/timeout', // connected, but no answer in time
@@ -31,6 +32,7 @@ export const errorCodes = [
   'privacy/no-temporary-address', // the network gave this device no temporary GRUU, so it cannot hide (R44)
   'privacy/leak', // an anonymous message would have told who sends it; nothing was sent
   'message/undelivered', // the recipient's side reports that the message could not be delivered
+  'message/skipped', // the person gave up a waiting message, so that the next ones could leave
   'conversation/unknown',
   'conversation/blocked', // the person is blocked here: nothing goes to them
   'conversation/no-session', // the action needs a session and there is none

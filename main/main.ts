@@ -3,7 +3,7 @@
  * Electron is ready happens here synchronously, which is why this file is bundled as CommonJS.
  */
 import { dirname, join } from 'node:path';
-import { app, powerMonitor, session } from 'electron';
+import { app, dialog, powerMonitor, session } from 'electron';
 import { type App, createApp } from './app';
 import { createStderrLogger } from './base';
 import { openDeviceProcess } from './further-device';
@@ -78,6 +78,8 @@ async function open(launch: LaunchOptions, dataDir: string, tryDirectory: string
     secrets: () => createSecretBox(dataDir, log),
     log,
     tryDirectory,
+    chooseFile: async (suggestion) =>
+      (await dialog.showSaveDialog({ defaultPath: join(app.getPath('documents'), suggestion) })).filePath || null,
     openDevice: (person) => openDeviceProcess(person, dirname(dataDir), tryDirectory),
   });
   const snapshot = await chorus.handlers.snapshot({});

@@ -89,6 +89,10 @@ export interface ConversationValue {
   /** The other people; never the account itself. */
   people: PersonValue[];
   unread: number;
+  /** The person has put it back among the unread ones. */
+  markedUnread: boolean;
+  /** Text not sent yet, as it was last kept. */
+  draft: string;
   last: MessageValue | null;
   session: SessionState;
   /** The device of the other person that holds the 1-1 session. */
@@ -320,6 +324,23 @@ export interface Calls {
   /** From now on nothing of this person gets through, and nothing goes to them; a session with them ends. Kept on this device. */
   block: [{ address: string }, { blocked: string[] }];
   unblock: [{ address: string }, { blocked: string[] }];
+  /** Gives up a waiting message, so that what stands behind it leaves: it is failed and kept. */
+  skip: [{ message: string }, None];
+  /** Deletes a message on this device alone. It stays deleted, also when it comes once more. */
+  deleteMessage: [{ message: string; direction: 'in' | 'out' }, None];
+  /** Deletes all messages of a conversation on this device alone. It comes back, empty, when something is said in it. */
+  deleteConversation: [{ conversation: string }, None];
+  /** Keeps what is written and not sent; an empty text ends the draft. */
+  setDraft: [{ conversation: string; text: string }, None];
+  markUnread: [{ conversation: string; unread: boolean }, None];
+  /**
+   * Writes a whole conversation into a file: JSON, or one HTML page that stands alone. A script names the `path`, where no file may be yet;
+   * in the window the person is asked for it, and `path` of the answer is null when they would rather not.
+   */
+  exportConversation: [
+    { conversation: string; format: 'html' | 'json'; path?: string | undefined },
+    { path: string | null; messages: number },
+  ];
   setPreferences: [PreferencesValue, PreferencesValue];
   /** Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy's URI (ws: and wss: too) or host[:port]; without it the domain's is found by DNS. */
   signIn: [
@@ -357,7 +378,8 @@ export type AppEventBody =
   | { event: 'invitationEnded'; invitation: string; why: 'answered' | 'elsewhere' | 'withdrawn' }
   | ({ event: 'conversation' } & ConversationValue)
   | ({ event: 'message' } & MessageValue)
-  | { event: 'messageRemoved'; message: string; conversation: string }
+  | { event: 'messageRemoved'; message: string; direction: 'in' | 'out'; conversation: string }
+  | { event: 'conversationRemoved'; conversation: string }
   | { event: 'composing'; conversation: string; from: string; active: boolean }
   | { event: 'participants'; conversation: string; participants: ParticipantValue[] }
   | ({ event: 'preferences' } & PreferencesValue)

@@ -1,4 +1,4 @@
-/** What this window shows: which place, which chat, what lies open. Nothing of it is kept when the window closes. */
+/** What this window shows: which place, which chat, what lies open. Of it only the drafts are kept when the window closes. */
 import { createContext, useContext } from 'react';
 import { Cell, useCell } from './cell';
 import type { ChorusState } from './state';
@@ -12,6 +12,8 @@ export type OpenDialog =
   | { dialog: 'newChat' }
   | { dialog: 'addPeople'; conversation: string }
   | { dialog: 'leave'; conversation: string }
+  | { dialog: 'deleteChat'; conversation: string }
+  | { dialog: 'export'; conversation: string; format: 'html' | 'json' }
   | { dialog: 'signInAgain' }
   | { dialog: 'signOut'; instanceId: string | null }
   | { dialog: 'shortcuts' };
@@ -25,12 +27,23 @@ export interface DeskState {
   filter: string;
   /** The message to be brought into view, as soon as it is there. */
   aim: { conversation: string; message: string } | null;
-  /** Text not sent yet, by conversation. */
+  /** Text not sent yet, by conversation, as far as this window has touched it; for the rest the conversation's own draft counts. */
   drafts: ReadonlyMap<string, string>;
   dismissed: ReadonlySet<string>;
 }
 
+/** After the last key, before a draft is kept on disk: what is typed quickly is written once. */
+export const draftPauseMs = 400;
+
 export class Desk {
+  readonly #keep: (conversation: string, text: string) => void;
+  readonly #keeping = new Map<string, ReturnType<typeof setTimeout>>();
+
+  /** `keep` puts a draft on disk. */
+  constructor(keep: (conversation: string, text: string) => void) {
+    this.#keep = keep;
+  }
+
   readonly cell = new Cell<DeskState>({
     place: 'chats',
     selected: null,
@@ -59,6 +72,17 @@ export class Desk {
 
   setDraft(conversation: string, text: string): void {
     this.set({ drafts: withEntry(this.cell.get().drafts, conversation, text) });
+    clearTimeout(this.#keeping.get(conversation));
+    this.#keeping.set(
+      conversation,
+      setTimeout(() => this.#keep(conversation, text), draftPauseMs),
+    );
+  }
+
+  /** A chat that was deleted: its draft is not kept again. */
+  forget(conversation: string): void {
+    clearTimeout(this.#keeping.get(conversation));
+    this.set({ selected: null, drafts: new Map([...this.cell.get().drafts].filter(([other]) => other !== conversation)) });
   }
 
   closeDialog(): void {

@@ -8,7 +8,9 @@
  * connection-try-now, sign-in-again, warning (data-code), invitation (data-invitation), invitation-accept, invitation-decline,
  * invitation-error;
  * chat (data-conversation, data-kind, data-session), chat-title, chat-under, add-people, details-toggle, back, stream, day,
- * message (data-message, data-state, data-direction, data-from), message-retry, message-delete, message-error, to-newest, composer, send,
+ * message (data-message, data-state, data-direction, data-from), message-retry, message-delete, message-error, message-menu,
+ * message-copy, message-skip, message-retry-menu, message-delete-here, chat-menu, mark-unread, export-html, export-json, export-dialog, export-choose,
+ * export-said, delete-chat, delete-chat-dialog, delete-chat-confirm, to-newest, composer, send,
  * typing-note, grown-card, grown-open, goes-on-card, goes-on-open, group-card, group-step (data-address, data-state),
  * invite-again, write-to, details, participant (data-address, data-state), participant-device (data-state), leave, leave-confirm;
  * new-chat-dialog, new-chat-input, new-chat-submit, add-people-dialog, add-people-input, add-people-submit, add-people-progress,
@@ -34,7 +36,7 @@ const root = document.getElementById('root');
 if (root === null) throw new Error('The page has no root.');
 
 const store = new Store(window.chorus);
-const desk = new Desk();
+const desk = new Desk((conversation, text) => void store.call('setDraft', { conversation, text }));
 followSystemTheme(store.cell);
 void store.start();
 createRoot(root).render(

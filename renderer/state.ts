@@ -155,8 +155,12 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
     case 'messageRemoved': {
       const thread = state.threads.get(event.conversation);
       if (thread === undefined) return {};
-      const messages = thread.messages.filter((message) => message.message !== event.message);
+      const messages = thread.messages.filter((one) => one.message !== event.message || one.direction !== event.direction);
       return { threads: withEntry(state.threads, event.conversation, { ...thread, messages }) };
+    }
+    case 'conversationRemoved': {
+      const { conversation: gone } = event;
+      return { conversations: without(state.conversations, gone), threads: without(state.threads, gone) };
     }
     case 'composing': {
       const others = (state.composing.get(event.conversation) ?? []).filter((address) => address !== event.from);
@@ -270,6 +274,10 @@ export function orderedConversations(state: ChorusState): readonly ConversationV
 
 export function withEntry<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> {
   return new Map(map).set(key, value);
+}
+
+function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {
+  return new Map([...map].filter(([other]) => other !== key));
 }
 
 function replaceBy<T>(list: readonly T[], value: T, same: (other: T) => boolean): readonly T[] {

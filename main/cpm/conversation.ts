@@ -10,7 +10,7 @@
  * A step that the table does not list is ignored: a late "delivered" after "displayed" changes nothing (RFC 5438 section 7.1.1.3 lets them cross).
  */
 import type { ConversationValue, MessageState, MessageValue, PersonValue, SearchHitValue, SessionState } from '../../preload/contract';
-import type { ConversationRecord, Hit, MessageRecord } from '../history/history';
+import type { ConversationMarks, ConversationRecord, Hit, MessageRecord } from '../history/history';
 import { correspondentKey, parseUri } from '../protocol/uri';
 
 const nextStates: Record<MessageState, readonly MessageState[]> = {
@@ -31,6 +31,7 @@ export function mayBecome(from: MessageState, to: MessageState): boolean {
 /** What a conversation shows besides its record. */
 export interface ConversationParts {
   unread: number;
+  marks: Pick<ConversationMarks, 'draft' | 'markedUnread'>;
   last: MessageValue | null;
   session: SessionState;
   peerDevice: ConversationValue['peerDevice'];
@@ -43,6 +44,8 @@ export function conversationValue(record: ConversationRecord, parts: Conversatio
     subject: record.subject,
     people: record.people,
     unread: parts.unread,
+    markedUnread: parts.marks.markedUnread,
+    draft: parts.marks.draft,
     last: parts.last,
     session: parts.session,
     peerDevice: parts.peerDevice,

@@ -5,7 +5,7 @@
 import type { ConversationValue, MessageValue, ParticipantValue, SearchHitValue, SessionState } from '../../preload/contract';
 import { type Disposable, drop } from '../base';
 import { AppError } from '../errors';
-import type { ConversationRecord, MessageRecord } from '../history/history';
+import type { ConversationRecord, Direction, MessageRecord } from '../history/history';
 import { ICSI } from '../protocol/feature-tags';
 import { encodeIsComposing } from '../protocol/is-composing';
 import { correspondentKey } from '../protocol/uri';
@@ -23,6 +23,8 @@ import type { CpmSession } from './session';
 
 /** How many messages `messages` returns when nobody says. */
 export const defaultPage = 50;
+/** How many messages are read at once where all of them are wanted. */
+const readPage = 500;
 /** LAB: after how many seconds a composing state must be told again (RFC 3994 section 3.2). */
 export const composingRefreshSeconds = 60;
 
@@ -107,7 +109,9 @@ export class Messenger implements Disposable {
   // ---------------------------------------------------------------- calls
 
   conversations(): ConversationValue[] {
-    return this.#context.history.conversations().map((record) => this.#value(record));
+    const { history } = this.#context;
+    const shown = history.conversations().filter((record) => !history.marks(record.id).isHidden);
+    return shown.map((record) => this.#value(record));
   }
 
   messages(conversation: string, place: PagePlace, limit: number): MessageValue[] {
@@ -133,6 +137,7 @@ export class Messenger implements Disposable {
   openConversation(to: string, anonymous = false): string {
     const { id } = this.#conversationTo(to, anonymous);
     this.#oneToOne.attend(id, 'open');
+    this.#context.history.setMarks(id, { isHidden: false });
     this.#announceConversation(id);
     return id;
   }
@@ -262,6 +267,56 @@ export class Messenger implements Disposable {
 
   discard(message: string): void {
     this.#outbox.discard(message);
+  }
+
+  skip(message: string): void {
+    this.#outbox.skip(message);
+  }
+
+  /** @throws AppError `conversation/unknown` */
+  deleteMessage(id: string, direction: Direction): void {
+    const { history } = this.#context;
+    const message = history.message(id, direction);
+    if (message === null) throw new AppError('conversation/unknown', { cause: `no message ${id}` });
+    history.removeMessage(id, direction);
+    this.#context.announce({ event: 'messageRemoved', message: id, direction, conversation: message.conversation });
+    this.#announceConversation(message.conversation);
+    this.#outbox.wake(message.conversation);
+  }
+
+  /** Its sessions go on, and a group is not left: whatever is said there brings it back. */
+  deleteConversation(conversation: string): void {
+    this.#record(conversation);
+    this.#context.history.emptyConversation(conversation);
+    this.#context.announce({ event: 'conversationRemoved', conversation });
+  }
+
+  setDraft(conversation: string, text: string): void {
+    this.#record(conversation);
+    if (this.#context.history.marks(conversation).draft === text) return;
+    this.#context.history.setMarks(conversation, { draft: text });
+    this.#announceConversation(conversation);
+  }
+
+  markUnread(conversation: string, unread: boolean): void {
+    this.#record(conversation);
+    this.#context.history.setMarks(conversation, { markedUnread: unread });
+    this.#announceConversation(conversation);
+  }
+
+  /** Every message of a conversation, oldest first, read a page at a time. */
+  *everyMessage(conversation: string): Generator<MessageValue> {
+    const { history } = this.#context;
+    for (let page = history.firstMessages(conversation, readPage); page.length > 0; ) {
+      yield* page.map((record) => this.#message(record));
+      const after = page[page.length - 1]?.id ?? '';
+      page = history.messagesAfter(conversation, { after, limit: readPage });
+    }
+  }
+
+  /** @throws AppError `conversation/unknown` */
+  conversation(id: string): ConversationValue {
+    return this.#value(this.#record(id));
   }
 
   /** Ends every session cleanly; groups are not left. */
@@ -440,6 +495,7 @@ export class Messenger implements Disposable {
     const last = history.lastMessage(record.id);
     return conversationValue(record, {
       unread: history.unread(record.id),
+      marks: history.marks(record.id),
       last: last === null ? null : this.#message(last),
       session: this.#state(record),
       peerDevice: record.kind === 'group' ? null : this.#oneToOne.peerDevice(record.id),
@@ -452,7 +508,8 @@ export class Messenger implements Disposable {
 
   #announceConversation(id: string): void {
     const record = this.#context.history.conversation(id);
-    if (record !== null) this.#context.announce({ event: 'conversation', ...this.#value(record) });
+    if (record === null || this.#context.history.marks(id).isHidden) return;
+    this.#context.announce({ event: 'conversation', ...this.#value(record) });
   }
 
   #announceMessage(id: string, direction?: 'in' | 'out'): void {

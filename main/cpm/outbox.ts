@@ -24,6 +24,8 @@ export const maxAttempts = 6;
 /** LAB: first pause after a failed attempt; each further one is twice as long, up to `longestPauseMs`. */
 export const firstPauseMs = 1_000;
 export const longestPauseMs = 60_000;
+/** LAB: a Retry-After (RFC 3261 section 20.33) is honoured up to here; nobody's clock error may hold a lane for days. */
+export const longestRetryAfterMs = 60 * 60_000;
 /** LAB: a text that has waited this long for its own network waits for the other person's device too, which may be on the way back. */
 export const longWaitMs = 3_000;
 /** LAB: the longest pause between attempts at a receipt, and how long after its event it is still worth sending. */
@@ -114,8 +116,25 @@ export class Outbox implements Disposable {
       history.removeJobsOf(id);
       history.removeMessage(id);
     });
-    this.#context.announce({ event: 'messageRemoved', message: id, conversation: message.conversation });
+    this.#context.announce({ event: 'messageRemoved', message: id, direction: 'out', conversation: message.conversation });
     this.#context.conversationChanged(message.conversation);
+    this.wake(message.conversation);
+  }
+
+  /**
+   * Gives up a message that waits at the head of its lane or in it; it is failed and kept. What is on its way right now is not stopped.
+   * @throws AppError `conversation/unknown` when no such message waits
+   */
+  skip(id: string): void {
+    const { history } = this.#context;
+    const message = history.message(id, 'out');
+    if (message === null || message.state !== 'queued') throw new AppError('conversation/unknown', { cause: `no waiting message ${id}` });
+    history.transaction(() => {
+      history.removeJobsOf(id);
+      history.setMessageState(id, 'failed', new AppError('message/skipped', {}, 'user').toValue(), 'out');
+    });
+    this.#context.messageChanged(id);
+    this.wake(message.conversation);
   }
 
   /** Works at every lane that has something to send: at start and at each registration. */
@@ -236,7 +255,8 @@ export class Outbox implements Disposable {
       if (message !== null) this.#context.messageChanged(message.id);
       return true;
     }
-    const pauseMs = Math.round(Math.min(longestMs, firstPauseMs * 2 ** job.attempts) * (0.75 + clock.random() / 2));
+    const backoffMs = Math.round(Math.min(longestMs, firstPauseMs * 2 ** job.attempts) * (0.75 + clock.random() / 2));
+    const pauseMs = Math.max(backoffMs, Math.min(error.detail.retryAfterMs ?? 0, longestRetryAfterMs));
     history.transaction(() => {
       if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs);
       if (message !== null) this.#become(message.id, 'queued', null, false);

@@ -70,6 +70,15 @@ export interface ConversationRecord {
   activityAt: number;
 }
 
+/** What the person did with a conversation on this device; nobody else learns of it. */
+export interface ConversationMarks {
+  /** Text not sent yet. */
+  draft: string;
+  markedUnread: boolean;
+  /** Deleted here, and nothing was said in it since. */
+  isHidden: boolean;
+}
+
 export type Direction = 'in' | 'out';
 
 export interface MessageRecord {
@@ -131,13 +140,19 @@ export interface History extends Disposable {
   groupByContribution(contributionId: string): ConversationRecord | null;
   /** Newest activity first. */
   conversations(): ConversationRecord[];
+  /** Of an unknown conversation: no marks. */
+  marks(conversation: string): ConversationMarks;
+  /** What is not named stays as it is. */
+  setMarks(conversation: string, marks: Partial<ConversationMarks>): void;
 
-  /** False: a message with this id and direction is already there, and nothing has changed. */
+  /** False: a message with this id and direction is there, or was deleted, and nothing has changed. */
   addMessage(record: MessageRecord): boolean;
   /** Where both directions hold the id, `direction` chooses; without it the outgoing one is meant, here and below. */
   message(id: string, direction?: Direction): MessageRecord | null;
   /** The page that ends just before the message `before`, or the last page. Newest last. Empty when `before` is unknown there. */
   messages(conversation: string, page: { before?: string | undefined; limit: number }): MessageRecord[];
+  /** The first ones of a conversation, newest last. */
+  firstMessages(conversation: string, limit: number): MessageRecord[];
   /** The page that starts just after the message `after`. Newest last. Empty when `after` is unknown there. */
   messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[];
   /**
@@ -146,8 +161,13 @@ export interface History extends Disposable {
    */
   search(typed: string, slice: { below: number | null; limit: number }): { hits: Hit[]; below: number | null };
   lastMessage(conversation: string): MessageRecord | null;
-  /** Removes the message, and with an outgoing one its receipts and the job that would still send it. */
+  /**
+   * Removes the message with its words in the index, and with an outgoing one its receipts and the job that would still send it. The
+   * receipt owed for an incoming one stays. It is never added again, however often it comes.
+   */
   removeMessage(id: string, direction?: Direction): void;
+  /** Removes every message of a conversation in that way, with its draft, and hides it until a message is added. */
+  emptyConversation(id: string): void;
   /** False: nothing changed. The error is replaced by `error`, or cleared. Whether a state may follow another is the caller's law. */
   setMessageState(id: string, state: MessageState, error?: ErrorValue | null, direction?: Direction): boolean;
   /** How many incoming messages are still in state `received`. */
@@ -292,6 +312,23 @@ class LibsqlHistory implements History {
     return this.#all(`SELECT ${conversationColumns} FROM conversations ORDER BY activity_at DESC, rowid DESC`, {}, conversationOf);
   }
 
+  marks(conversation: string): ConversationMarks {
+    const sql = 'SELECT CAST(draft AS BLOB) AS draft, marked_unread, hidden FROM conversations WHERE id = :conversation';
+    const marks = this.#one(sql, { conversation }, (row) => ({
+      draft: String(row.draft),
+      markedUnread: row.marked_unread === 1,
+      isHidden: row.hidden === 1,
+    }));
+    return marks ?? { draft: '', markedUnread: false, isHidden: false };
+  }
+
+  setMarks(conversation: string, { draft, markedUnread, isHidden }: Partial<ConversationMarks>): void {
+    const sql = `UPDATE conversations SET draft = coalesce(:draft, draft), marked_unread = coalesce(:unread, marked_unread),
+      hidden = coalesce(:hidden, hidden) WHERE id = :conversation`;
+    const flag = (value: boolean | undefined) => (value === undefined ? null : Number(value));
+    this.#run(sql, { conversation, draft: draft ?? null, unread: flag(markedUnread), hidden: flag(isHidden) });
+  }
+
   addMessage(record: MessageRecord): boolean {
     const sealed = storable({
       id: record.id,
@@ -307,8 +344,9 @@ class LibsqlHistory implements History {
     return this.#run(
       `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, state, sent_at, received_at, error,
          wants_delivered, wants_displayed, seal)
-       VALUES (:id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :state, :sent_at, :received_at, :error,
-         :wantsDelivered, :wantsDisplayed, :seal)
+       SELECT :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :state, :sent_at, :received_at, :error,
+         :wantsDelivered, :wantsDisplayed, :seal
+       WHERE NOT EXISTS (SELECT 1 FROM deleted_messages WHERE id = :id AND direction = :direction)
        ON CONFLICT (id, direction) DO NOTHING`,
       {
         ...sealed,
@@ -336,6 +374,11 @@ class LibsqlHistory implements History {
         (SELECT sent_at, seq FROM messages WHERE id = :before AND conversation = :conversation ORDER BY sent_at, seq LIMIT 1)
       ORDER BY sent_at DESC, seq DESC LIMIT :limit`;
     return this.#all(sql, { conversation, before: page.before, limit }, this.#messageOf).reverse();
+  }
+
+  firstMessages(conversation: string, limit: number): MessageRecord[] {
+    const sql = `SELECT ${messageColumns} FROM messages WHERE conversation = :conversation ORDER BY sent_at, seq LIMIT :limit`;
+    return this.#all(sql, { conversation, limit: Math.max(0, Math.min(maximumPage, Math.trunc(limit))) }, this.#messageOf);
   }
 
   messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[] {
@@ -378,10 +421,26 @@ class LibsqlHistory implements History {
     this.transaction(() => {
       const message = this.message(id, direction);
       if (message === null) return;
-      this.#run('DELETE FROM messages WHERE id = :id AND direction = :direction', { id, direction: message.direction });
-      if (message.direction === 'in') return;
+      const { direction: side } = message;
+      this.#run('INSERT INTO deleted_messages (id, direction) VALUES (:id, :side) ON CONFLICT DO NOTHING', { id, side });
+      this.#run('DELETE FROM messages WHERE id = :id AND direction = :side', { id, side });
+      if (side === 'in') return;
       this.#run('DELETE FROM receipts WHERE message = :id', { id });
       this.#run(`DELETE FROM jobs WHERE message = :id AND kind = 'message'`, { id });
+    });
+  }
+
+  emptyConversation(id: string): void {
+    const own = `(SELECT id FROM messages WHERE conversation = :id AND direction = 'out')`;
+    this.transaction(() => {
+      this.#run(
+        'INSERT INTO deleted_messages (id, direction) SELECT id, direction FROM messages WHERE conversation = :id ON CONFLICT DO NOTHING',
+        { id },
+      );
+      this.#run(`DELETE FROM jobs WHERE kind = 'message' AND message IN ${own}`, { id });
+      this.#run(`DELETE FROM receipts WHERE message IN ${own}`, { id });
+      this.#run('DELETE FROM messages WHERE conversation = :id', { id });
+      this.setMarks(id, { draft: '', markedUnread: false, isHidden: true });
     });
   }
 

@@ -97,6 +97,20 @@ export const migrations: readonly string[] = [
 
   // 5: as which of several own addresses one writes there.
   `ALTER TABLE conversations ADD COLUMN writes_as TEXT`,
+
+  // 6: what the person did with a conversation here, and which messages they have deleted: those stay away when they come once more.
+  // A deleted conversation is out of sight until something is said in it again.
+  `ALTER TABLE conversations ADD COLUMN draft TEXT NOT NULL DEFAULT '';
+   ALTER TABLE conversations ADD COLUMN marked_unread INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE conversations ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
+   CREATE TABLE deleted_messages (
+     id        TEXT NOT NULL,
+     direction TEXT NOT NULL,
+     PRIMARY KEY (id, direction)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TRIGGER conversation_seen_again AFTER INSERT ON messages BEGIN
+     UPDATE conversations SET hidden = 0 WHERE id = new.conversation AND hidden = 1;
+   END`,
 ];
 
 /** The version from which on messages are sealed. */

@@ -9,6 +9,7 @@ import { words } from '../text';
 import { AddPeople } from './AddPeople';
 import { Alone } from './Alone';
 import { Chat } from './Chat';
+import { DeleteChat, ExportChat } from './ChatMenu';
 import { CopiedProfile } from './CopiedProfile';
 import { Details } from './Details';
 import { Devices } from './Devices';
@@ -127,6 +128,10 @@ function OpenDialog() {
       return conversation === undefined ? null : <AddPeople conversation={conversation} />;
     case 'leave':
       return conversation === undefined ? null : <LeaveDialog conversation={conversation} />;
+    case 'deleteChat':
+      return conversation === undefined ? null : <DeleteChat conversation={conversation} />;
+    case 'export':
+      return conversation === undefined ? null : <ExportChat conversation={conversation} format={open.format} />;
     case 'signInAgain':
       return <SignInAgain />;
     case 'signOut':

@@ -7,6 +7,7 @@ import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
 import { deviceOf, firstName, hueOf } from '../person';
 import { explainLine, names, words } from '../text';
+import { MessageMenu } from './MessageMenu';
 
 interface BubbleProps {
   message: MessageValue;
@@ -44,42 +45,45 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   return (
     <div className={classes.filter((name) => name !== '').join(' ')}>
       {isNamed && first ? <div className="who">{firstName(sender)}</div> : null}
-      <div
-        className="bubble"
-        data-testid="message"
-        data-message={message.message}
-        data-state={message.state}
-        data-direction={message.direction}
-        data-from={message.from}
-      >
-        {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : firstName(sender)}: </span>}
-        {isHidden ? (
-          <span className="said-text damaged" data-testid="message-blocked">
-            {words.message.blocked}
-          </span>
-        ) : message.damaged === true ? (
-          <span className="said-text damaged" data-testid="message-damaged">
-            {words.message.damaged}
-          </span>
-        ) : (
-          <span className="said-text" dir="auto">
-            {message.text}
-          </span>
-        )}
-        {meta || via !== null ? (
-          <span className="meta">
-            {via === null ? null : (
-              <span className="via">
-                <DeviceIcon name={via} size={12} />
-                {words.message.fromDevice(via)}
-              </span>
-            )}
-            <time dateTime={new Date(message.sentAt).toISOString()} title={timeTitle(message, sender)}>
-              {clockTime(message.sentAt)}
-            </time>
-            {isOut ? <StateMark state={message.state} title={receiptTitle(message)} /> : null}
-          </span>
-        ) : null}
+      <div className="bubble-line">
+        <div
+          className="bubble"
+          data-testid="message"
+          data-message={message.message}
+          data-state={message.state}
+          data-direction={message.direction}
+          data-from={message.from}
+        >
+          {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : firstName(sender)}: </span>}
+          {isHidden ? (
+            <span className="said-text damaged" data-testid="message-blocked">
+              {words.message.blocked}
+            </span>
+          ) : message.damaged === true ? (
+            <span className="said-text damaged" data-testid="message-damaged">
+              {words.message.damaged}
+            </span>
+          ) : (
+            <span className="said-text" dir="auto">
+              {message.text}
+            </span>
+          )}
+          {meta || via !== null ? (
+            <span className="meta">
+              {via === null ? null : (
+                <span className="via">
+                  <DeviceIcon name={via} size={12} />
+                  {words.message.fromDevice(via)}
+                </span>
+              )}
+              <time dateTime={new Date(message.sentAt).toISOString()} title={timeTitle(message, sender)}>
+                {clockTime(message.sentAt)}
+              </time>
+              {isOut ? <StateMark state={message.state} title={receiptTitle(message)} /> : null}
+            </span>
+          ) : null}
+        </div>
+        <MessageMenu message={message} />
       </div>
       {message.state === 'failed' ? <Remedy message={message} who={peerWords(props)} /> : null}
       {isNamed && last ? <Avatar person={sender} size={28} /> : null}

@@ -7,6 +7,7 @@ import { Empty } from '../parts/Empty';
 import { SkeletonBubbles } from '../parts/Skeleton';
 import { conversationTitle, deviceOf, firstName, fullName, plainAddress } from '../person';
 import { explain, words } from '../text';
+import { ChatMenu } from './ChatMenu';
 import { Composer } from './Composer';
 import { useTypingWords } from './ConversationRow';
 import { Notices } from './Notices';
@@ -21,6 +22,10 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
     if (desk.cell.get().aim?.conversation !== id) void store.openThread(id);
     if (isGroup) void store.readParticipants(id);
   }, [store, desk, id, isGroup]);
+  const isMarked = conversation.markedUnread;
+  useEffect(() => {
+    if (isMarked) void store.call('markUnread', { conversation: id, unread: false });
+  }, [store, id, isMarked]);
 
   return (
     <main className="pane chat" data-testid="chat" data-conversation={id} data-kind={conversation.kind} data-session={conversation.session}>
@@ -91,6 +96,7 @@ function Header({ conversation }: { conversation: ConversationValue }) {
             <PanelRight size={18} strokeWidth={1.75} />
           </button>
         ) : null}
+        <ChatMenu conversation={conversation} />
       </div>
     </header>
   );

@@ -10,7 +10,7 @@ import { names, words } from '../text';
 export function Composer({ conversation }: { conversation: ConversationValue }) {
   const { store, desk } = useGround();
   const id = conversation.conversation;
-  const text = useDesk((state) => state.drafts.get(id) ?? '');
+  const text = useDesk((state) => state.drafts.get(id) ?? conversation.draft);
   const tellsTyping = useChorus((state) => state.preferences.composing);
   const [error, setError] = useState<ErrorValue | null>(null);
   const field = useRef<HTMLTextAreaElement>(null);

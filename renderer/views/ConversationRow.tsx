@@ -20,11 +20,12 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
   const { desk } = useGround();
   const now = useNow(60_000);
   const title = conversationTitle(conversation);
-  const { unread } = conversation;
+  const unread = conversation.unread;
+  const isUnread = unread > 0 || conversation.markedUnread;
   return (
     <button
       type="button"
-      className={`row${isSelected ? ' on' : ''}${unread > 0 ? ' unread' : ''}`}
+      className={`row${isSelected ? ' on' : ''}${isUnread ? ' unread' : ''}`}
       aria-current={isSelected ? 'true' : undefined}
       tabIndex={isStop ? 0 : -1}
       data-left-row=""
@@ -33,6 +34,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
       data-name={title}
       data-kind={conversation.kind}
       data-unread={unread}
+      data-marked={conversation.markedUnread ? '' : undefined}
       onClick={() => desk.openChat(conversation.conversation)}
     >
       <ConversationAvatar conversation={conversation} />
@@ -55,7 +57,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
 /** Who is typing, else what is not sent yet, else the last message with what became of it. */
 function LastLine({ conversation }: { conversation: ConversationValue }) {
   const { last, unread } = conversation;
-  const draft = useDesk((state) => state.drafts.get(conversation.conversation) ?? '');
+  const draft = useDesk((state) => state.drafts.get(conversation.conversation) ?? conversation.draft);
   const typing = useTypingWords(conversation);
   const successor = useChorus((state) =>
     conversation.continuedBy === null ? undefined : state.conversations.get(conversation.continuedBy),
@@ -65,6 +67,10 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
       <span className="badge">
         <span aria-hidden="true">{unread}</span>
         <span className="hidden-text">{words.me.unread(unread)}</span>
+      </span>
+    ) : conversation.markedUnread ? (
+      <span className="badge dot">
+        <span className="hidden-text">{words.me.markedUnread}</span>
       </span>
     ) : null;
 

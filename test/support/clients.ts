@@ -72,6 +72,7 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
     tap: (record) => wire.push(record),
     tryDirectory: null,
     openDevice: null,
+    chooseFile: null,
     ...(options.stored === true ? {} : { given: givenAccount(options) }),
   });
   app.onEvent.on((event) => {

@@ -63,6 +63,8 @@ export function conversation(value: Partial<ConversationValue> & { conversation:
     kind: value.people.length > 1 ? 'group' : 'oneToOne',
     subject: null,
     unread: 0,
+    markedUnread: false,
+    draft: '',
     last: null,
     session: 'established',
     peerDevice: null,

@@ -196,7 +196,11 @@ describe('messages', () => {
       ...ready,
       threads: new Map([['bob', { messages: [first], complete: true, atEnd: true, status: 'ready' as const, error: null }]]),
     };
-    const after = applyEvent(open, { event: 'messageRemoved', conversation: 'bob', message: first.message, revision: 11 }, 0);
+    const after = applyEvent(
+      open,
+      { event: 'messageRemoved', conversation: 'bob', message: first.message, direction: first.direction, revision: 11 },
+      0,
+    );
     expect(after.threads.get('bob')?.messages).toEqual([]);
   });
 });

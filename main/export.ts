@@ -1,0 +1,133 @@
+/**
+ * A conversation as a file that somebody can keep: JSON for programs, or one HTML page that loads nothing and runs nothing.
+ * The file appears under its name only when it is whole. It is not encrypted: it belongs to whoever asked for it, and only they can read it.
+ */
+import { link, open, rename, rm } from 'node:fs/promises';
+import type { ConversationValue, MessageValue } from '../preload/contract';
+import { AppError } from './errors';
+
+export type ExportFormat = 'html' | 'json';
+
+/** How much is gathered before it is written, in UTF-16 code units. */
+const writeLength = 64 * 1024;
+/** The longest name suggested for a file, without its ending. */
+const maxNameLength = 80;
+
+const title = ({ subject, people }: ConversationValue): string => subject ?? people.map((one) => one.name).join(', ');
+
+/** A name that every file system takes. */
+export function exportName(conversation: ConversationValue, format: ExportFormat): string {
+  const plain = title(conversation)
+    .replace(/[^\p{L}\p{N} ,-]+/gu, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
+  return `Chorus ${plain.slice(0, maxNameLength).trim() || 'chat'}.${format}`;
+}
+
+/**
+ * Writes the file and resolves with how many messages are in it. `replaces`: a file of that name gives way; else it stays, and this fails.
+ * @throws AppError `export/failed`, and then there is no new file
+ */
+export async function exportConversation(options: {
+  conversation: ConversationValue;
+  messages: Iterable<MessageValue>;
+  format: ExportFormat;
+  path: string;
+  replaces: boolean;
+  /** When it is exported, epoch milliseconds. */
+  at: number;
+}): Promise<number> {
+  const { conversation, messages, format, path, replaces, at } = options;
+  const draft = `${path}.part`;
+  let count = 0;
+  const counted = function* (): Generator<MessageValue> {
+    for (const message of messages) {
+      count += 1;
+      yield message;
+    }
+  };
+  const parts = format === 'html' ? htmlParts(conversation, counted(), at) : jsonParts(conversation, counted(), at);
+  try {
+    await rm(draft, { force: true });
+    const file = await open(draft, 'wx', 0o600);
+    try {
+      let gathered = '';
+      for (const part of parts) {
+        gathered += part;
+        if (gathered.length < writeLength) continue;
+        await file.appendFile(gathered);
+        gathered = '';
+      }
+      await file.appendFile(gathered);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    if (replaces) await rename(draft, path);
+    else {
+      await link(draft, path);
+      await rm(draft);
+    }
+    return count;
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => undefined);
+    throw error instanceof AppError ? error : new AppError('export/failed', { cause: String(error) }, 'user');
+  }
+}
+
+function* jsonParts(conversation: ConversationValue, messages: Iterable<MessageValue>, at: number): Generator<string> {
+  const { kind, subject, people, createdAt } = conversation;
+  const head = JSON.stringify({ chorus: 'conversation', version: 1, exportedAt: at, kind, subject, people, createdAt });
+  yield `${head.slice(0, -1)},"messages":[`;
+  let separator = '\n';
+  for (const { conversation: _, ...message } of messages) {
+    yield separator + JSON.stringify(message);
+    separator = ',\n';
+  }
+  yield '\n]}\n';
+}
+
+function* htmlParts(conversation: ConversationValue, messages: Iterable<MessageValue>, at: number): Generator<string> {
+  const name = escaped(title(conversation));
+  yield `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width">
+<title>${name}</title>
+<style>
+  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+  body { max-width: 44rem; margin: 2rem auto; padding: 0 1rem; }
+  ol { list-style: none; padding: 0; }
+  li { margin: 0 0 1rem; }
+  .out { margin-left: 3rem; }
+  p { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+  .by { font-size: .85rem; opacity: .75; }
+</style>
+</head>
+<body>
+<h1>${name}</h1>
+<p class="by">${conversation.people.map((one) => escaped(`${one.name} (${one.address})`)).join(', ')}</p>
+<p class="by">Exported from Chorus, ${time(at)}</p>
+<ol>
+`;
+  for (const message of messages) {
+    const state = message.state === 'failed' ? ', not sent' : '';
+    const text = message.damaged === true ? '<em>This message was damaged on disk.</em>' : escaped(message.text);
+    yield `<li class="${message.direction}"><div class="by"><b>${escaped(message.fromName)}</b>, ${time(message.sentAt)}${state}</div><p dir="auto">${text}</p></li>\n`;
+  }
+  yield '</ol>\n</body>\n</html>\n';
+}
+
+function time(at: number): string {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return 'at an unknown time';
+  const iso = date.toISOString();
+  return `<time datetime="${iso}">${iso.slice(0, 16).replace('T', ' ')} UTC</time>`;
+}
+
+function escaped(text: string): string {
+  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  return text.replace(/[&<>"']/g, (sign) => entities[sign] ?? sign);
+}

@@ -1,0 +1,120 @@
+import { EllipsisVertical, FileCode, FileText, MailOpen, Trash2 } from 'lucide-react';
+import { useState } from 'react';
+import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import { useGround } from '../desk';
+import { Dialog } from '../parts/Dialog';
+import { ErrorNote } from '../parts/ErrorNote';
+import { Menu } from '../parts/Menu';
+import { words } from '../text';
+
+const look = { size: 16, strokeWidth: 1.75 } as const;
+
+/** What can be done with a whole chat, on this device alone. */
+export function ChatMenu({ conversation }: { conversation: ConversationValue }) {
+  const { store, desk } = useGround();
+  const id = conversation.conversation;
+  const save = (format: 'html' | 'json') => desk.set({ dialog: { dialog: 'export', conversation: id, format } });
+  const putBack = () => {
+    // First, so that the chat is not opened when the mark arrives.
+    desk.set({ selected: null });
+    void store.call('markUnread', { conversation: id, unread: true });
+  };
+  return (
+    <Menu
+      label={words.chat.more}
+      testId="chat-menu"
+      items={[
+        { label: words.chat.markUnread, testId: 'mark-unread', icon: <MailOpen {...look} />, onChoose: putBack },
+        { label: words.chat.exportHtml, testId: 'export-html', icon: <FileText {...look} />, onChoose: () => save('html') },
+        { label: words.chat.exportJson, testId: 'export-json', icon: <FileCode {...look} />, onChoose: () => save('json') },
+        {
+          label: words.chat.deleteChat,
+          testId: 'delete-chat',
+          icon: <Trash2 {...look} />,
+          isDangerous: true,
+          onChoose: () => desk.set({ dialog: { dialog: 'deleteChat', conversation: id } }),
+        },
+      ]}
+    >
+      <EllipsisVertical size={18} strokeWidth={1.75} />
+    </Menu>
+  );
+}
+
+export function DeleteChat({ conversation }: { conversation: ConversationValue }) {
+  const { store, desk } = useGround();
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const remove = async () => {
+    const answer = await store.call('deleteConversation', { conversation: conversation.conversation });
+    if (!answer.ok) return setError(answer.error);
+    desk.forget(conversation.conversation);
+    desk.closeDialog();
+  };
+  return (
+    <Dialog
+      title={words.chat.deleteTitle}
+      testId="delete-chat-dialog"
+      onClose={() => desk.closeDialog()}
+      foot={
+        <>
+          <button type="button" className="button quiet" data-first-focus onClick={() => desk.closeDialog()}>
+            {words.cancel}
+          </button>
+          <button type="button" className="button danger" data-testid="delete-chat-confirm" onClick={() => void remove()}>
+            {words.chat.remove}
+          </button>
+        </>
+      }
+    >
+      <p className="sub">{words.chat.deleteBody}</p>
+      {error === null ? null : <ErrorNote error={error} />}
+    </Dialog>
+  );
+}
+
+/** Says that the file is not protected before one is chosen, and afterwards where it is. */
+export function ExportChat({ conversation, format }: { conversation: ConversationValue; format: 'html' | 'json' }) {
+  const { store, desk } = useGround();
+  const [isBusy, setIsBusy] = useState(false);
+  const [said, setSaid] = useState<string | null>(null);
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const save = async () => {
+    setIsBusy(true);
+    setError(null);
+    const answer = await store.call('exportConversation', { conversation: conversation.conversation, format });
+    setIsBusy(false);
+    if (!answer.ok) setError(answer.error);
+    else if (answer.value.path !== null) setSaid(words.chat.exported(answer.value.messages, answer.value.path));
+  };
+  return (
+    <Dialog
+      title={format === 'html' ? words.chat.exportHtml : words.chat.exportJson}
+      testId="export-dialog"
+      onClose={() => desk.closeDialog()}
+      foot={
+        <>
+          <button type="button" className="button quiet" onClick={() => desk.closeDialog()}>
+            {said === null ? words.cancel : words.close}
+          </button>
+          {said === null ? (
+            <button
+              type="button"
+              className="button primary"
+              data-first-focus
+              disabled={isBusy}
+              data-testid="export-choose"
+              onClick={() => void save()}
+            >
+              {words.chat.exportChoose}
+            </button>
+          ) : null}
+        </>
+      }
+    >
+      <p className="sub" role="status" data-testid="export-said">
+        {said ?? words.chat.exportBody}
+      </p>
+      {error === null ? null : <ErrorNote error={error} />}
+    </Dialog>
+  );
+}

@@ -1,0 +1,58 @@
+import { Copy, Ellipsis, RotateCw, SkipForward, Trash2 } from 'lucide-react';
+import type { KeyboardEvent } from 'react';
+import type { MessageValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk';
+import { Menu, type MenuItem } from '../parts/Menu';
+import { words } from '../text';
+
+const look = { size: 16, strokeWidth: 1.75 } as const;
+
+/** What can be done with one message. One Tab stop for all of a chat, at its newest message; the arrows go from one to the next. */
+export function MessageMenu({ message }: { message: MessageValue }) {
+  const { store } = useGround();
+  const { message: id, direction, state, text } = message;
+  const isNewest = useChorus(({ threads }) => threads.get(message.conversation)?.messages.at(-1)?.message === id);
+  const items: MenuItem[] = [
+    {
+      label: words.chat.copy,
+      testId: 'message-copy',
+      icon: <Copy {...look} />,
+      onChoose: () => void navigator.clipboard.writeText(text),
+    },
+    {
+      label: words.chat.deleteHere,
+      testId: 'message-delete-here',
+      icon: <Trash2 {...look} />,
+      isDangerous: true,
+      onChoose: () => void store.call('deleteMessage', { message: id, direction }),
+    },
+  ];
+  if (state === 'queued') {
+    const onChoose = () => void store.call('skip', { message: id });
+    items.unshift({ label: words.chat.skip, testId: 'message-skip', icon: <SkipForward {...look} />, onChoose });
+  }
+  if (state === 'failed') {
+    const onChoose = () => void store.call('retry', { message: id });
+    items.unshift({ label: words.chat.retry, testId: 'message-retry-menu', icon: <RotateCw {...look} />, onChoose });
+  }
+  return (
+    <Menu
+      label={words.chat.actions}
+      testId="message-menu"
+      className="icon-button message-menu"
+      tabIndex={isNewest ? 0 : -1}
+      items={items}
+      onKeyDown={goToNeighbour}
+    >
+      <Ellipsis {...look} />
+    </Menu>
+  );
+}
+
+function goToNeighbour(event: KeyboardEvent<HTMLButtonElement>): void {
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (step === undefined) return;
+  const all = [...document.querySelectorAll<HTMLElement>('[data-testid="message-menu"]')];
+  all[all.indexOf(event.currentTarget) + step]?.focus();
+  event.preventDefault();
+}
