@@ -54,12 +54,16 @@ describe('by keyboard alone', () => {
 
     // The list of keys, while the focus is where nobody types; Esc gives the focus back.
     await keys('Shift+Tab');
+    await expect(alice.at('message-menu').last()).toBeFocused();
+    await keys('Shift+Tab');
     await expect(alice.at('stream')).toBeFocused();
     await keys('?');
     await expect(alice.at('shortcuts-dialog')).toBeVisible();
     await keys('Escape');
     await expect(alice.at('shortcuts-dialog')).toHaveCount(0);
     await expect(alice.at('stream')).toBeFocused();
+    await keys('Shift+Tab');
+    await expect(alice.at('chat-menu')).toBeFocused();
     await keys('Shift+Tab');
     await expect(focus).toHaveAccessibleName('Add people');
     await keys('Enter');
