@@ -4,10 +4,14 @@
  *   asked -> accepted | declined (486, everywhere: 603) | withdrawn (the inviter, or another device of this person, was faster)
  */
 import type { InvitationValue } from '../../preload/contract';
+import { drop } from '../base';
 import { AppError } from '../errors';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
 import { refusals } from './refusals';
+
+/** LAB: invitations that wait for the person's word at a time; more are refused with 486. */
+export const MAX_ASKED = 64;
 
 interface Waiting {
   value: InvitationValue;
@@ -27,8 +31,12 @@ export class Invitations {
     return [...this.#waiting.values()].map((waiting) => waiting.value);
   }
 
-  /** Rings and asks. `accept` runs once, if the person says yes. */
+  /** Rings and asks, or refuses what would be too many. `accept` runs once, if the person says yes. */
   ask(invite: IncomingInvite, value: Omit<InvitationValue, 'invitation'>, accept: () => Promise<void>): void {
+    if (this.#waiting.size >= MAX_ASKED) {
+      drop(invite.reject(refusals.noSlot), this.#context.log, 'refusing one invitation too many');
+      return;
+    }
     const invitation = this.#context.clock.uuid();
     const waiting: Waiting = { value: { invitation, ...value }, invite, accept };
     this.#waiting.set(invitation, waiting);
@@ -49,6 +57,16 @@ export class Invitations {
     this.#remove(invitation, 'answered');
     if (accept) await waiting.accept();
     else await waiting.invite.reject(everywhere ? refusals.declinedEverywhere : refusals.declined);
+  }
+
+  /** An invitation is accepted without being asked about any further: the person has written to who sent it. */
+  settle(invite: IncomingInvite): void {
+    for (const [invitation, waiting] of this.#waiting) if (waiting.invite === invite) this.#remove(invitation, 'answered');
+  }
+
+  /** The account signs out: nobody is left to be asked. */
+  async closeAll(): Promise<void> {
+    await Promise.allSettled([...this.#waiting.values()].map(({ invite }) => invite.reject(refusals.signedOut)));
   }
 
   #remove(invitation: string, why: 'answered' | 'elsewhere' | 'withdrawn'): void {

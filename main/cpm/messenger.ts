@@ -254,11 +254,11 @@ export class Messenger implements Disposable {
 
   /** The person has blocked somebody: their session ends, and an invitation of theirs that waits is refused. */
   blocked(address: string): void {
-    const record = this.#context.history.oneToOneWith(address);
-    if (record !== null) drop(this.#oneToOne.shut(record.id), this.#context.log, 'ending the session of somebody who is blocked');
     const refused = this.invitations.list().filter((one) => one.from.address === address);
     for (const { invitation } of refused)
       drop(this.invitations.answer(invitation, false, false), this.#context.log, 'refusing somebody who is blocked');
+    const record = this.#context.history.oneToOneWith(address);
+    if (record !== null) drop(this.#oneToOne.shut(record.id), this.#context.log, 'ending the session of somebody who is blocked');
   }
 
   retry(message: string): void {
@@ -322,7 +322,7 @@ export class Messenger implements Disposable {
   /** Ends every session cleanly; groups are not left. */
   async close(): Promise<void> {
     this.#outbox.dispose();
-    await Promise.allSettled([this.#oneToOne.closeAll(), this.#groups.closeAll()]);
+    await Promise.allSettled([this.#oneToOne.closeAll(), this.#groups.closeAll(), this.invitations.closeAll()]);
     this.dispose();
   }
 

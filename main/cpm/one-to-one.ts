@@ -3,7 +3,7 @@
  * Contribution-ID, ended by either side or replaced by a group.
  *
  * An invitation is answered at once, or waits, as the person prefers: for their word (`invitations.ts`), until they open the chat, or until they
- * type or write in it. Its first message is kept and acknowledged before (LAB: "delivered" means that it is on this device's disk, not that
+ * type or write in it. A text to who has sent it answers it in any case: two invitations of the same two people would only meet. Its first message is kept and acknowledged before (LAB: "delivered" means that it is on this device's disk, not that
  * anybody has agreed to talk).
  *
  *   waiting -> answered (opened, replied) | withdrawn, answered elsewhere | refused: a newer invitation of the same person has come
@@ -26,16 +26,22 @@ import type { Invitations } from './invitations';
 import { refusals } from './refusals';
 import { CpmSession, completed, idleCloseMs } from './session';
 
-/** 1-1 sessions that live at a time, and invitations that wait for the person to open their chats; more are refused with 486. */
+/** LAB: 1-1 sessions that live at a time, and invitations that wait to be answered; more are refused with 486. */
 export const MAX_SESSIONS = 64;
+
+/** An invitation that is answered when the person opens the chat, replies in it, or says so. */
+interface Waiting {
+  invite: IncomingInvite;
+  until: 'open' | 'reply' | 'ask';
+  accept: () => CpmSession;
+}
 
 export class OneToOneSessions {
   readonly #context: CpmContext;
   readonly #inbox: Inbox;
   readonly #invitations: Invitations;
   readonly #live = new Map<string, CpmSession>();
-  /** Invitations that are answered when the person opens the chat, or replies in it. */
-  readonly #waiting = new Map<string, { invite: IncomingInvite; until: 'open' | 'reply'; accept: () => CpmSession }>();
+  readonly #waiting = new Map<string, Waiting>();
   readonly #past = new Map<string, 'ended' | 'replaced'>();
 
   constructor(context: CpmContext, inbox: Inbox, invitations: Invitations) {
@@ -123,13 +129,15 @@ export class OneToOneSessions {
   state(conversation: string): SessionState {
     const session = this.#live.get(conversation);
     if (session !== undefined) return session.state === 'established' ? 'established' : 'pending';
-    return this.#waiting.has(conversation) ? 'pending' : (this.#past.get(conversation) ?? 'none');
+    // What is asked about is shown as a question, not as something under way.
+    const until = this.#waiting.get(conversation)?.until ?? 'ask';
+    return until === 'ask' ? (this.#past.get(conversation) ?? 'none') : 'pending';
   }
 
   /** The person has opened the chat, or types in it: an invitation that waited for that is answered. */
   attend(conversation: string, how: 'open' | 'reply'): void {
     const waiting = this.#waiting.get(conversation);
-    if (waiting === undefined || (waiting.until === 'reply' && how === 'open')) return;
+    if (waiting === undefined || waiting.until === 'ask' || (waiting.until === 'reply' && how === 'open')) return;
     const { opened } = waiting.accept();
     drop(opened, { ...this.#context.log, error: this.#context.log.info }, 'answering an invitation that waited');
   }
@@ -197,6 +205,7 @@ export class OneToOneSessions {
     if (live?.isUnanswered && live.contributionId < contributionId) return invite.reject(refusals.glare);
     const accept = () => {
       this.#waiting.delete(conversation.id);
+      this.#invitations.settle(invite);
       // The peer has started anew: what was there is stale, whatever its state.
       const previous = this.#live.get(conversation.id);
       this.#live.delete(conversation.id);
@@ -208,13 +217,14 @@ export class OneToOneSessions {
     };
     const preference = this.#context.preferences().accept;
     if (live !== null || preference === 'auto') return accept().opened;
-    if (preference !== 'ask') return this.#await(conversation.id, { invite, until: preference, accept });
+    this.#await(conversation.id, { invite, until: preference, accept });
+    if (preference !== 'ask') return invite.ring();
     const from = otherSide(conversation, invite.remote);
     this.#invitations.ask(invite, { kind: 'oneToOne', from, subject: null, people: [from], replaces: null }, () => accept().opened);
   }
 
-  /** Rings until the person attends to the chat. */
-  #await(conversation: string, waiting: { invite: IncomingInvite; until: 'open' | 'reply'; accept: () => CpmSession }): void {
+  /** Holds an invitation until the person attends to the chat. */
+  #await(conversation: string, waiting: Waiting): void {
     const older = this.#waiting.get(conversation);
     this.#waiting.set(conversation, waiting);
     if (older !== undefined) drop(older.invite.reject(refusals.superseded), this.#context.log, 'refusing an older invitation');
@@ -223,7 +233,6 @@ export class OneToOneSessions {
       this.#waiting.delete(conversation);
       this.#context.conversationChanged(conversation);
     });
-    waiting.invite.ring();
     this.#context.conversationChanged(conversation);
   }
 
@@ -276,8 +285,9 @@ export class OneToOneSessions {
   }
 
   async closeAll(): Promise<void> {
-    this.#waiting.clear();
-    await Promise.allSettled([...this.#live.values()].map((session) => session.close(completed)));
+    const refused = [...this.#waiting.values()].map(({ invite }) => invite.reject(refusals.signedOut));
+    const ended = [...this.#live.values()].map((session) => session.close(completed));
+    await Promise.allSettled([...refused, ...ended]);
   }
 
   /** Whether so many sessions live or wait that another one would be too many. */

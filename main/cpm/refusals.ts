@@ -12,6 +12,8 @@ export const refusals = {
   blocked: 486,
   /** As many sessions as this device holds. */
   noSlot: 486,
+  /** The account signs out here; other devices go on ringing. */
+  signedOut: 480,
   /** The own invitation to the same person lives on. */
   glare: 486,
   /** The same person has invited anew. */

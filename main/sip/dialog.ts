@@ -250,10 +250,10 @@ export abstract class Session implements SipSession {
       return;
     }
     const offer = readBody(message).sdp;
-    const answer = offer === null || this.handleOffer === null ? this.localSdp : await this.handleOffer(offer);
-    if (this.state === 'ended') return;
-    if (answer === null) {
-      request.reject({ statusCode: 488 });
+    const answer = offer === null || this.handleOffer === null ? this.localSdp : await this.#lookAt(this.handleOffer(offer));
+    // RFC 3261 section 15.1.2: what is still unanswered when the session ends gets its final answer too.
+    if (this.state === 'ended' || typeof answer === 'number') {
+      request.reject({ statusCode: typeof answer === 'number' ? answer : 487 });
       return;
     }
     this.remote = { ...readRemoteParty(message, 'from'), address: this.remote.address };
@@ -264,6 +264,17 @@ export abstract class Session implements SipSession {
     // RFC 3261 section 14.2: an answer that nobody acknowledges ends the session; sip.js would only let no other INVITE through.
     this.#ackGuard?.dispose();
     this.#ackGuard = this.stack.clock.setTimer(END_TIMEOUT_MS, () => this.#hangUp('no ACK to the answer of a re-INVITE'));
+  }
+
+  /** The answer to an offer, or the status that refuses it. */
+  #lookAt(answer: Promise<string | null>): Promise<string | 488 | 500> {
+    return answer.then(
+      (sdp) => sdp ?? 488,
+      (error: unknown) => {
+        this.stack.log.warn('An offer within a session could not be looked at', { callId: this.callId, error: String(error) });
+        return 500;
+      },
+    );
   }
 
   /** The session is over since the other side is not heard of any more; it is told, should it be there after all. */

@@ -92,6 +92,26 @@ describe('an invitation', () => {
     expect(lab.media.at(-1)?.sent.filter((one) => one.body.includes('here I am'))).toHaveLength(1);
   });
 
+  it('that waits for the person’s word is answered by a text to who has sent it, which makes no other', async () => {
+    lab.setPreferences({ accept: 'ask' });
+    const invite = invitation('k1');
+    const conversation = await receive(invite);
+    expect(sessionOf(conversation)).toBe('none');
+    const { message } = lab.messenger.sendText({ conversation }, 'here I am', 'session');
+    await lab.settle();
+    expect([invite.state, lab.stateOf(message), lab.invites.length]).toEqual(['established', 'sent', 0]);
+    expect(lab.messenger.invitations.list()).toEqual([]);
+    expect(lab.events.filter((one) => one.event === 'invitationEnded')).toMatchObject([{ why: 'answered' }]);
+  });
+
+  it.each(['open', 'reply', 'ask'] as const)('that waits ("%s") is refused with 480 when the account signs out', async (accept) => {
+    lab.setPreferences({ accept });
+    const invite = invitation('k1');
+    await receive(invite);
+    await lab.messenger.close();
+    expect(invite.rejected).toBe(480);
+  });
+
   it('that is withdrawn while it waits leaves its message, and the reply makes a session of its own', async () => {
     lab.setPreferences({ accept: 'reply' });
     const invite = invitation('k1');
@@ -186,12 +206,15 @@ describe('the status that refuses an invitation', () => {
     expect(await refusedWith(invite)).toBe(400);
   });
 
-  it('is 486 when as many sessions live as this device holds, and nothing is kept', async () => {
-    lab.setPreferences({ accept: 'open' });
-    for (let count = 0; count < MAX_SESSIONS; count += 1) await receive(invitation(`k${count}`, null, `sip:p${count}@lab.test`));
-    expect(await refusedWith(invitation('last', 'one too many', 'sip:last@lab.test'))).toBe(486);
-    expect(lab.messenger.conversations()).toHaveLength(MAX_SESSIONS);
-  });
+  it.each(['auto', 'open', 'ask'] as const)(
+    'is 486 when as many sessions live or wait ("%s") as this device holds, and nothing is kept',
+    async (accept) => {
+      lab.setPreferences({ accept });
+      for (let count = 0; count < MAX_SESSIONS; count += 1) await receive(invitation(`k${count}`, null, `sip:p${count}@lab.test`));
+      expect(await refusedWith(invitation('last', 'one too many', 'sip:last@lab.test'))).toBe(486);
+      expect(lab.messenger.conversations()).toHaveLength(MAX_SESSIONS);
+    },
+  );
 
   it('is a 6xx only where the person says "everywhere", and where the invitation could suit no device', () => {
     const six = Object.entries(refusals).filter(([, status]) => status >= 600);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textEnvelope } from '../../../main/cpm/envelope';
 import { replacementGuardMs } from '../../../main/cpm/group';
+import { MAX_ASKED } from '../../../main/cpm/invitations';
 import { AppError } from '../../../main/errors';
 import { parseResourceLists } from '../../../main/protocol/resource-lists';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
@@ -400,6 +401,17 @@ describe('being added', () => {
       continues: conversation,
       session: 'established',
     });
+  });
+
+  it('is asked about for so many groups at a time; one more is refused with 486 and leaves nothing', async () => {
+    lab.setPreferences({ accept: 'ask' });
+    const invites = Array.from({ length: MAX_ASKED + 1 }, (_, index) => groupInvite({ contributionId: `group-${index}` }));
+    for (const invite of invites) lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    expect(invites.filter((one) => one.rejected !== null).map((one) => [one.headers.contributionId, one.rejected])).toEqual([
+      [`group-${MAX_ASKED}`, 486],
+    ]);
+    expect([lab.messenger.invitations.list().length, lab.messenger.conversations().length]).toEqual([MAX_ASKED, 0]);
   });
 
   it('R60: declining another group leaves the 1-1 alone', async () => {

@@ -251,6 +251,36 @@ describe('the session timer of the called side', () => {
     expect(sent(lab, 'BYE')).toBe(1);
   });
 
+  it('answers 500 to an offer that it cannot look at now, and goes on', async () => {
+    const { lab, invite, answer } = await calledBy();
+    if (answer === null || invite === null) throw new Error('no answer');
+    invite.handleOffer = () => Promise.reject(new Error('no port is free'));
+    lab.server.request('INVITE', GRUU, dialogHeaders(answer, '2 INVITE'), SDP);
+    await settled();
+    expect(lab.server.responses(500)).toHaveLength(1);
+    invite.handleOffer = null;
+    lab.server.request('INVITE', GRUU, dialogHeaders(answer, '3 INVITE'), SDP);
+    await settled();
+    expect(lab.server.responses(200).at(-1)?.first('cseq')).toBe('3 INVITE');
+    expect(invite.state).toBe('established');
+  });
+
+  it('answers 487 to an offer that is still looked at when the session ends', async () => {
+    const { lab, invite, answer } = await calledBy();
+    if (answer === null || invite === null) throw new Error('no answer');
+    let decide: (sdp: string) => void = () => {};
+    invite.handleOffer = () =>
+      new Promise((resolve) => {
+        decide = resolve;
+      });
+    lab.server.request('INVITE', GRUU, dialogHeaders(answer, '2 INVITE'), SDP);
+    await settled();
+    await invite.bye();
+    decide(SDP);
+    await settled();
+    expect(lab.server.responses(487).map((one) => one.first('cseq'))).toEqual(['2 INVITE']);
+  });
+
   it('both ask at once: 491 to the other side, 0 to 2 s and once more for this one', async () => {
     const { lab, invite, answer } = await calledBy();
     if (answer === null) throw new Error('no answer');
