@@ -404,6 +404,57 @@ describe('how the command ends', () => {
   });
 });
 
+describe('what a person does with chats on this device alone', () => {
+  it('drafts and the unread mark outlive a kill; what was deleted stays away; a waiting text is skipped; a chat is saved once', async () => {
+    const { tcp } = await startedNetwork();
+    const data = newFolder('alice');
+    const [first, bob] = await Promise.all([signedIn(tcp, 'alice', ['--data', data]), signedIn(tcp, 'bob')]);
+    const kept = await sendText(first, { to: 'sip:bob@lab.test', text: 'kept' });
+    await first.event('message', { message: kept.message, state: 'delivered' });
+    const { conversation } = kept;
+    const theirs = await sendText(bob, { to: 'sip:alice@lab.test', text: 'to be deleted' });
+    await first.event('message', { message: theirs.message, direction: 'in' });
+    await first.ask('setDraft', { conversation, text: 'half a thought' });
+    await first.ask('markUnread', { conversation, unread: true });
+    await first.ask('deleteMessage', { message: theirs.message, direction: 'in' });
+    await first.event('messageRemoved', { message: theirs.message, direction: 'in' });
+    first.kill('SIGKILL');
+    await first.ended();
+
+    const alice = await signedIn(tcp, 'alice', ['--data', data]);
+    const [own] = await conversations(alice);
+    expect(own).toMatchObject({ conversation, draft: 'half a thought', markedUnread: true });
+    const texts = async () => (await alice.ask<MessageValue[]>('messages', { conversation })).map((one) => one.text);
+    expect(await texts()).toEqual(['kept']);
+    expect(await alice.ask('search', { text: 'deleted' })).toEqual([]);
+
+    const path = join(newFolder('export'), 'chat.json');
+    expect(await alice.ask('exportConversation', { conversation, format: 'json', path })).toEqual({ path, messages: 1 });
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ messages: [{ text: 'kept' }] });
+    expect(await alice.refusal('exportConversation', { conversation, format: 'json', path })).toMatchObject({ code: 'export/failed' });
+    expect(await alice.refusal('exportConversation', { conversation, format: 'json' })).toMatchObject({ code: 'ipc/refused' });
+
+    await alice.ask('unregister');
+    const stuck = await sendText(alice, { conversation, text: 'stuck' });
+    await alice.event('message', { message: stuck.message, state: 'queued' });
+    const next = await sendText(alice, { conversation, text: 'next' });
+    await alice.ask('skip', { message: stuck.message });
+    const skipped = await alice.event('message', { message: stuck.message, state: 'failed' });
+    expect(skipped.error).toMatchObject({ code: 'message/skipped' });
+    await alice.ask('register');
+    await bob.event('message', { message: next.message, direction: 'in' });
+    expect(bob.lines.some((line) => line.event === 'message' && line.text === 'stuck')).toBe(false);
+
+    await alice.ask('deleteConversation', { conversation });
+    await alice.event('conversationRemoved', { conversation });
+    expect(await conversations(alice)).toEqual([]);
+    await sendText(bob, { to: 'sip:alice@lab.test', text: 'here again' });
+    await alice.event('message', { text: 'here again' });
+    expect(await conversations(alice)).toMatchObject([{ conversation, draft: '', markedUnread: false }]);
+    expect(await texts()).toEqual(['here again']);
+  });
+});
+
 describe('trouble with the network', () => {
   it('a wrong password is told with its reason, and nothing is tried again by itself', async () => {
     const { tcp } = await startedNetwork();

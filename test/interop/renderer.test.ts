@@ -486,4 +486,97 @@ describe('the window in a browser', () => {
       expect(await nameless(page), place).toEqual([]);
     }
   });
+
+  it('a message has a menu of what can be done with it, by mouse and by keys; Esc gives the focus back', async () => {
+    const { page, calls } = await open(working);
+    await page.click(chat('bob'));
+    const menu = page.locator(id('message-menu')).last();
+    await menu.focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('message-copy');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Escape');
+    await expect.poll(() => menu.evaluate((element) => element === document.activeElement)).toBe(true);
+    expect(await calls('deleteMessage')).toEqual([]);
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('End');
+    await page.keyboard.press('Enter');
+    const newest = working.messages?.bob?.at(-1);
+    expect(await calls('deleteMessage')).toEqual([{ message: newest?.message, direction: newest?.direction }]);
+    await page.keyboard.press('ArrowUp');
+    await expect
+      .poll(() => page.locator(id('message-menu')).evaluateAll((all) => all.indexOf(document.activeElement as HTMLElement)))
+      .toBe((await page.locator(id('message-menu')).count()) - 2);
+  });
+
+  it('a message that waits can be skipped, one that failed be tried again, from its menu', async () => {
+    const waiting = message({ text: 'stuck', at: Date.now(), conversation: 'bob', state: 'queued' });
+    const { page, calls } = await open({ ...working, messages: { ...working.messages, bob: [waiting] } });
+    await page.click(chat('bob'));
+    await page.hover(id('message'));
+    await page.click(id('message-menu'));
+    await page.click(id('message-skip'));
+    expect(await calls('skip')).toEqual([{ message: waiting.message }]);
+    await page.click(chat('dave'));
+    await page.hover(id('message'));
+    await page.click(id('message-menu'));
+    expect(await page.locator(id('message-skip')).count()).toBe(0);
+    await page.click(id('message-retry-menu'));
+    expect(await calls('retry')).toHaveLength(1);
+  });
+
+  it('a chat can be put back as unread, saved, and deleted here, which asks first', async () => {
+    const { page, calls, emit } = await open({
+      ...working,
+      answers: { exportConversation: { value: { path: '/home/alice/Chorus Bob.html', messages: 12 } } },
+    });
+    await page.click(chat('bob'));
+    await page.click(id('chat-menu'));
+    await page.click(id('export-html'));
+    expect(await page.textContent(id('export-dialog'))).toContain('The file is not protected');
+    expect(await calls('exportConversation')).toEqual([]);
+    await page.click(id('export-choose'));
+    await expect.poll(() => page.textContent(id('export-said'))).toBe('12 messages written to /home/alice/Chorus Bob.html');
+    expect(await calls('exportConversation')).toEqual([{ conversation: 'bob', format: 'html' }]);
+    await page.keyboard.press('Escape');
+    await page.click(id('chat-menu'));
+    await page.click(id('delete-chat'));
+    await page.waitForSelector(id('delete-chat-dialog'));
+    await page.keyboard.press('Escape');
+    expect(await calls('deleteConversation')).toEqual([]);
+    await page.click(id('chat-menu'));
+    await page.click(id('delete-chat'));
+    await page.click(id('delete-chat-confirm'));
+    expect(await calls('deleteConversation')).toEqual([{ conversation: 'bob' }]);
+    await emit({ event: 'conversationRemoved', conversation: 'bob' });
+    await expect.poll(() => page.locator(chat('bob')).count()).toBe(0);
+    await page.click(chat('carol'));
+    await page.click(id('chat-menu'));
+    await page.click(id('mark-unread'));
+    expect(await calls('markUnread')).toContainEqual({ conversation: 'carol', unread: true });
+    await expect.poll(() => page.locator(id('chat')).count()).toBe(0);
+  });
+
+  it('keeps what is half written a moment after the last key, and nothing once it is sent', async () => {
+    const { page, calls } = await open(working);
+    await page.click(chat('bob'));
+    await page.fill(id('composer'), 'half a thou');
+    await page.type(id('composer'), 'ght');
+    await expect.poll(() => calls('setDraft')).toEqual([{ conversation: 'bob', text: 'half a thought' }]);
+    await page.keyboard.press('Enter');
+    await expect.poll(async () => (await calls('setDraft')).at(-1)).toEqual({ conversation: 'bob', text: '' });
+    expect(await calls('sendText')).toHaveLength(1);
+  });
+
+  it('shows a draft that was kept, in the list and in the chat', async () => {
+    const [first, ...rest] = working.snapshot.conversations;
+    if (first === undefined) throw new Error('no chat');
+    const { page } = await open({
+      ...working,
+      snapshot: { ...working.snapshot, conversations: [{ ...first, draft: 'from before' }, ...rest] },
+    });
+    expect(await page.textContent(chat('bob'))).toContain('from before');
+    await page.click(chat('bob'));
+    expect(await page.inputValue(id('composer'))).toBe('from before');
+  });
 });
