@@ -119,6 +119,14 @@ export function applySnapshot(state: ChorusState, snapshot: Snapshot, now: numbe
   };
 }
 
+/** What somebody blocked has written in a group is hidden wherever it would stand. In a chat of two what was written before stays to be read. */
+export function isMessageHidden(
+  { blocked, conversations }: Pick<ChorusState, 'blocked' | 'conversations'>,
+  { conversation, direction, from }: { conversation: string; direction: 'in' | 'out'; from: string },
+): boolean {
+  return direction === 'in' && blocked.includes(from) && conversations.get(conversation)?.kind === 'group';
+}
+
 export function applyEvent(state: ChorusState, event: AppEvent, now: number): ChorusState {
   if (event.revision <= state.revision) return state;
   return { ...state, ...change(state, event, now), revision: event.revision };

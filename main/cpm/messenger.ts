@@ -110,8 +110,10 @@ export class Messenger implements Disposable {
 
   conversations(): ConversationValue[] {
     const { history } = this.#context;
-    const shown = history.conversations().filter((record) => !history.marks(record.id).isHidden);
-    return shown.map((record) => this.#value(record));
+    return history.conversations().flatMap((record) => {
+      const marks = history.marks(record.id);
+      return marks.isHidden ? [] : [this.#value(record, marks)];
+    });
   }
 
   messages(conversation: string, place: PagePlace, limit: number): MessageValue[] {
@@ -490,12 +492,12 @@ export class Messenger implements Disposable {
     return record.kind === 'group' ? this.#groups.state(record.id) : this.#oneToOne.state(record.id);
   }
 
-  #value(record: ConversationRecord): ConversationValue {
+  #value(record: ConversationRecord, marks = this.#context.history.marks(record.id)): ConversationValue {
     const { history } = this.#context;
     const last = history.lastMessage(record.id);
     return conversationValue(record, {
       unread: history.unread(record.id),
-      marks: history.marks(record.id),
+      marks,
       last: last === null ? null : this.#message(last),
       session: this.#state(record),
       peerDevice: record.kind === 'group' ? null : this.#oneToOne.peerDevice(record.id),
@@ -508,8 +510,9 @@ export class Messenger implements Disposable {
 
   #announceConversation(id: string): void {
     const record = this.#context.history.conversation(id);
-    if (record === null || this.#context.history.marks(id).isHidden) return;
-    this.#context.announce({ event: 'conversation', ...this.#value(record) });
+    const marks = this.#context.history.marks(id);
+    if (record === null || marks.isHidden) return;
+    this.#context.announce({ event: 'conversation', ...this.#value(record, marks) });
   }
 
   #announceMessage(id: string, direction?: 'in' | 'out'): void {

@@ -3,8 +3,8 @@
  * Contribution-ID, ended by either side or replaced by a group.
  *
  * An invitation is answered at once, or waits, as the person prefers: for their word (`invitations.ts`), until they open the chat, or until they
- * type or write in it. A text to who has sent it answers it in any case: two invitations of the same two people would only meet. Its first message is kept and acknowledged before (LAB: "delivered" means that it is on this device's disk, not that
- * anybody has agreed to talk).
+ * type or write in it. A text to who has sent it answers it in any case: two invitations of the same two people would only meet. Its first
+ * message is kept and acknowledged before (LAB: "delivered" means that it is on this device's disk, not that anybody has agreed to talk).
  *
  *   waiting -> answered (opened, replied) | withdrawn, answered elsewhere | refused: a newer invitation of the same person has come
  *

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react';
 import { useChorus } from '../desk';
+import { isMessageHidden } from '../state';
 import { words } from '../text';
 
 /** A lively group is summed up by its latest message once it pauses this long. */
@@ -7,7 +8,7 @@ const sayAfterMs = 1500;
 
 /** Says new messages to a screen reader, politely and not more than one at a time. */
 export function LiveRegion() {
-  const heard = useChorus((state) => state.heard);
+  const heard = useChorus((state) => (state.heard !== null && isMessageHidden(state, state.heard) ? null : state.heard));
   const [said, setSaid] = useState('');
   useEffect(() => {
     if (heard === null) return;

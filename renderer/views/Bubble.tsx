@@ -6,6 +6,7 @@ import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
 import { deviceOf, firstName, hueOf } from '../person';
+import { isMessageHidden } from '../state';
 import { explainLine, names, words } from '../text';
 import { MessageMenu } from './MessageMenu';
 
@@ -28,9 +29,7 @@ interface BubbleProps {
 export const Bubble = memo(function Bubble(props: BubbleProps) {
   const { message, first, last, meta, isAfterDay, isFound, isGroup, ownDevice } = props;
   const isOut = message.direction === 'out';
-  const isBlocked = useChorus((state) => state.blocked.includes(message.from));
-  // In a chat of two what was written before stays to be read.
-  const isHidden = isGroup && !isOut && isBlocked;
+  const isHidden = useChorus((state) => isMessageHidden(state, message));
   const sender = { address: message.from, name: message.fromName };
   const isNamed = isGroup && !isOut;
   const via = isOut && message.fromDevice !== null && message.fromDevice !== ownDevice ? message.fromDevice : null;
@@ -83,7 +82,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
             </span>
           ) : null}
         </div>
-        <MessageMenu message={message} />
+        <MessageMenu message={message} isHidden={isHidden} />
       </div>
       {message.state === 'failed' ? <Remedy message={message} who={peerWords(props)} /> : null}
       {isNamed && last ? <Avatar person={sender} size={28} /> : null}

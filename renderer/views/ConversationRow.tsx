@@ -7,7 +7,7 @@ import { ConversationAvatar } from '../parts/Avatar';
 import { StateMark } from '../parts/StateMark';
 import { TypingDots } from '../parts/Typing';
 import { conversationTitle, firstName } from '../person';
-import { activityOf } from '../state';
+import { activityOf, isMessageHidden } from '../state';
 import { words } from '../text';
 
 interface ConversationRowProps {
@@ -57,6 +57,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
 /** Who is typing, else what is not sent yet, else the last message with what became of it. */
 function LastLine({ conversation }: { conversation: ConversationValue }) {
   const { last, unread } = conversation;
+  const isLastHidden = useChorus((state) => last !== null && isMessageHidden(state, last));
   const draft = useDesk((state) => state.drafts.get(conversation.conversation) ?? conversation.draft);
   const typing = useTypingWords(conversation);
   const successor = useChorus((state) =>
@@ -98,7 +99,7 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
   }
   if (last === null) return <span className="last cut">{conversation.kind === 'group' ? words.me.newGroup : ''}</span>;
   const sender = last.direction === 'out' ? words.you : firstName({ address: last.from, name: last.fromName });
-  const text = last.damaged === true ? words.message.damaged : last.text.replaceAll(/\s+/g, ' ');
+  const text = isLastHidden ? words.message.blocked : last.damaged === true ? words.message.damaged : last.text.replaceAll(/\s+/g, ' ');
   return (
     <>
       <span className="last cut">{conversation.kind === 'group' ? words.me.from(sender, text) : text}</span>
@@ -121,7 +122,9 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
 
 /** "Carol is typing", or null. */
 export function useTypingWords(conversation: ConversationValue): string | null {
-  const typing = useChorus((state) => state.composing.get(conversation.conversation));
+  const blocked = useChorus((state) => state.blocked);
+  const all = useChorus((state) => state.composing.get(conversation.conversation));
+  const typing = all?.filter((address) => !blocked.includes(address));
   if (typing === undefined || typing.length === 0) return null;
   if (typing.length > 1) return words.me.typingMany(typing.length);
   const address = typing[0] ?? '';

@@ -7,7 +7,7 @@ import { ConversationAvatar } from '../parts/Avatar';
 import { Empty } from '../parts/Empty';
 import { RowList } from '../parts/RowList';
 import { conversationTitle, firstName, matches, plainAddress } from '../person';
-import { orderedConversations } from '../state';
+import { isMessageHidden, orderedConversations } from '../state';
 import { words } from '../text';
 import { ConversationRow } from './ConversationRow';
 
@@ -30,7 +30,8 @@ export function Found({ filter }: { filter: string }) {
   const answer = useHits(filter);
   const isSettled = answer.filter === filter;
   // What was found before stays while the next answer is on its way, so that the list does not flicker.
-  const hits = answer.hits.filter((hit) => conversations.has(hit.conversation));
+  const blocked = useChorus((state) => state.blocked);
+  const hits = answer.hits.filter((hit) => conversations.has(hit.conversation) && !isMessageHidden({ blocked, conversations }, hit));
   const stop = chats[0]?.conversation ?? null;
 
   if (chats.length === 0 && hits.length === 0) {

@@ -8,17 +8,11 @@ import { words } from '../text';
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
 /** What can be done with one message. One Tab stop for all of a chat, at its newest message; the arrows go from one to the next. */
-export function MessageMenu({ message }: { message: MessageValue }) {
+export function MessageMenu({ message, isHidden }: { message: MessageValue; isHidden: boolean }) {
   const { store } = useGround();
   const { message: id, direction, state, text } = message;
   const isNewest = useChorus(({ threads }) => threads.get(message.conversation)?.messages.at(-1)?.message === id);
   const items: MenuItem[] = [
-    {
-      label: words.chat.copy,
-      testId: 'message-copy',
-      icon: <Copy {...look} />,
-      onChoose: () => void navigator.clipboard.writeText(text),
-    },
     {
       label: words.chat.deleteHere,
       testId: 'message-delete-here',
@@ -27,6 +21,10 @@ export function MessageMenu({ message }: { message: MessageValue }) {
       onChoose: () => void store.call('deleteMessage', { message: id, direction }),
     },
   ];
+  if (!isHidden && message.damaged !== true) {
+    const onChoose = () => void navigator.clipboard.writeText(text);
+    items.unshift({ label: words.chat.copy, testId: 'message-copy', icon: <Copy {...look} />, onChoose });
+  }
   if (state === 'queued') {
     const onChoose = () => void store.call('skip', { message: id });
     items.unshift({ label: words.chat.skip, testId: 'message-skip', icon: <SkipForward {...look} />, onChoose });

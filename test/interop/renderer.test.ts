@@ -579,4 +579,29 @@ describe('the window in a browser', () => {
     await page.click(chat('bob'));
     expect(await page.inputValue(id('composer'))).toBe('from before');
   });
+
+  it('what somebody blocked writes in a group is nowhere to be read: not in the chat, the list, what is found or said, nor to be copied', async () => {
+    const blocked = { ...upgraded, snapshot: { ...upgraded.snapshot, blocked: [carol.address] } };
+    const hers = upgraded.messages?.group?.filter((one) => one.from === carol.address) ?? [];
+    const [one] = hers;
+    if (one === undefined) throw new Error('Carol has written nothing');
+    const { message: found, conversation, direction, from, fromName, sentAt } = one;
+    const hit = { message: found, conversation, direction, from, fromName, sentAt, snippet: one.text, marks: [] };
+    const { page, emit } = await open({ ...blocked, answers: { search: { value: [hit] } } });
+    await page.click(chat('group'));
+    expect(await page.locator(id('message-blocked')).count()).toBe(hers.length);
+    await page.locator(`${id('message')}[data-message="${found}"]`).hover();
+    await page.locator(`.said:has([data-message="${found}"]) ${id('message-menu')}`).click();
+    expect(await page.locator(id('message-copy')).count()).toBe(0);
+    await page.keyboard.press('Escape');
+    await emit({ event: 'message', ...one, message: 'late', text: 'and one more of hers' });
+    await emit({ event: 'composing', conversation: 'group', from: carol.address, active: true });
+    await page.fill(id('search'), 'hers');
+    await page.waitForTimeout(2_000);
+    const all = await page.evaluate(() => document.body.textContent ?? '');
+    for (const text of [...hers.map((each) => each.text), 'and one more of hers', 'typing']) expect(all).not.toContain(text);
+    await emit({ event: 'blocked', blocked: [] });
+    await expect.poll(() => page.textContent(id('stream'))).toContain('and one more of hers');
+    await expect.poll(() => page.locator(id('found-message')).count()).toBe(1);
+  });
 });
