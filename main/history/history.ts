@@ -8,33 +8,25 @@
  * The file is encrypted page by page (libsql, aes256cbc). The cipher is not authenticated: of a damaged page SQLite notices only what
  * makes it senseless. What a message says, by whom and when, is therefore sealed row by row (seal.ts), and shown only while its seal holds.
  */
-import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
-import Libsql from 'libsql';
 import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract';
 import type { Disposable, Logger } from '../base';
 import { AppError } from '../errors';
+import { Connection } from './connection';
 import { migrate, migrations, sealedVersion } from './migrations';
 import {
-  type Bound,
-  bindable,
   conversationColumns,
   conversationOf,
   jobColumns,
   jobOf,
   messageColumns,
   messageOf,
-  type RawRow,
   type Row,
-  readable,
   receiptColumns,
   storable,
 } from './rows';
 import { Seal, type SealedRow } from './seal';
 import { matchExpression, parseSearch, type Snippet, snippetOf } from './search';
 
-/** The least a key must have: 128 bits. An empty key would silently mean an unencrypted file. */
-export const minimumKeyDigits = 32;
 /** The most messages one page holds; a larger `limit` is cut to it. */
 export const maximumPage = 1000;
 /**
@@ -42,10 +34,6 @@ export const maximumPage = 1000;
  * is drawn between two of them.
  */
 export const searchSlice = 100_000;
-/** How much of the file is kept decrypted in memory. */
-const cacheKibibytes = 16_384;
-/** How long a write waits for another process that holds the file, such as a backup program. */
-const busyTimeoutMs = 2000;
 
 export interface ConversationRecord {
   id: string;
@@ -201,67 +189,27 @@ export function openHistory(options: { file: string; key: string; log: Logger })
 }
 
 class LibsqlHistory implements History {
-  readonly #file: string;
   readonly #log: Logger;
-  readonly #database: Libsql.Database;
+  readonly #connection: Connection;
   readonly #seal: Seal;
   readonly #damaged = new Set<number>();
-  readonly #statements = new Map<string, Libsql.Statement>();
-  #depth = 0;
-  #closed = false;
 
-  constructor(options: { file: string; key: string; log: Logger }) {
-    this.#file = options.file;
-    this.#log = options.log;
-    if (options.key.length < minimumKeyDigits || !/^[0-9a-f]+$/i.test(options.key)) {
-      throw new AppError('storage/unreadable', { cause: 'the key of the history is missing or is no hex text' }, 'user');
-    }
-    const seal = new Seal(options.key);
-    this.#seal = seal;
-    this.#database = this.#translated(() => {
-      // Made first, so that the file and the -wal and -shm files that inherit its mode belong to this user alone.
-      closeSync(openSync(options.file, 'a', 0o600));
-      chmodSync(options.file, 0o600);
-      const encryption = { timeout: 0, encryptionCipher: 'aes256cbc', encryptionKey: options.key };
-      const database = new Libsql(options.file, encryption);
-      try {
-        database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
-        database.exec('PRAGMA journal_mode = WAL');
-        database.exec('PRAGMA synchronous = FULL');
-        database.exec('PRAGMA foreign_keys = ON');
-        database.exec(`PRAGMA cache_size = -${cacheKibibytes}`);
-        migrate(database, options.file, options.log, migrations, (version) => {
-          if (version === sealedVersion) seal.sealAll(database);
-        });
-      } catch (error) {
-        database.close();
-        throw error;
-      }
-      return database;
+  constructor({ file, key, log }: { file: string; key: string; log: Logger }) {
+    this.#log = log;
+    this.#connection = new Connection(file, key, (database) => {
+      migrate({ database, file, key, log }, migrations, (version) => {
+        if (version === sealedVersion) new Seal(key).sealAll(database);
+      });
     });
+    this.#seal = new Seal(key);
   }
 
   transaction<T>(work: () => T): T {
-    const name = `level_${this.#depth}`;
-    const outermost = this.#depth === 0;
-    this.#execute(outermost ? 'BEGIN IMMEDIATE' : `SAVEPOINT ${name}`);
-    this.#depth += 1;
-    try {
-      const value = work();
-      if (value instanceof Promise) throw new AppError('internal', { cause: 'asynchronous work in a transaction' });
-      this.#execute(outermost ? 'COMMIT' : `RELEASE ${name}`);
-      return value;
-    } catch (error) {
-      // A full disk makes SQLite roll the whole transaction back by itself; then there is nothing left to undo.
-      if (this.#database.inTransaction) this.#database.exec(outermost ? 'ROLLBACK' : `ROLLBACK TO ${name}; RELEASE ${name}`);
-      throw error;
-    } finally {
-      this.#depth -= 1;
-    }
+    return this.#connection.transaction(work);
   }
 
   putConversation(record: ConversationRecord): void {
-    this.#run(
+    this.#connection.run(
       `INSERT INTO conversations (id, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
          hides, writes_as, joined, created_at, activity_at)
        VALUES (:id, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
@@ -290,31 +238,35 @@ class LibsqlHistory implements History {
   }
 
   conversation(id: string): ConversationRecord | null {
-    return this.#one(`SELECT ${conversationColumns} FROM conversations WHERE id = :id`, { id }, conversationOf);
+    return this.#connection.one(`SELECT ${conversationColumns} FROM conversations WHERE id = :id`, { id }, conversationOf);
   }
 
   oneToOneWith(peer: string, hides?: 'self'): ConversationRecord | null {
     const sql = `SELECT ${conversationColumns} FROM conversations WHERE kind = 'oneToOne' AND peer = :peer AND hides IS :hides ORDER BY created_at DESC, rowid DESC LIMIT 1`;
-    return this.#one(sql, { peer, hides: hides ?? null }, conversationOf);
+    return this.#connection.one(sql, { peer, hides: hides ?? null }, conversationOf);
   }
 
   hiddenBy(conversationId: string, hides: 'self' | 'peer'): ConversationRecord | null {
     const sql = `SELECT ${conversationColumns} FROM conversations WHERE conversation_id = :conversationId AND hides = :hides ORDER BY created_at DESC LIMIT 1`;
-    return this.#one(sql, { conversationId, hides }, conversationOf);
+    return this.#connection.one(sql, { conversationId, hides }, conversationOf);
   }
 
   groupByContribution(contributionId: string): ConversationRecord | null {
     const sql = `SELECT ${conversationColumns} FROM conversations WHERE kind = 'group' AND contribution_id = :contributionId ORDER BY created_at DESC LIMIT 1`;
-    return this.#one(sql, { contributionId }, conversationOf);
+    return this.#connection.one(sql, { contributionId }, conversationOf);
   }
 
   conversations(): ConversationRecord[] {
-    return this.#all(`SELECT ${conversationColumns} FROM conversations ORDER BY activity_at DESC, rowid DESC`, {}, conversationOf);
+    return this.#connection.all(
+      `SELECT ${conversationColumns} FROM conversations ORDER BY activity_at DESC, rowid DESC`,
+      {},
+      conversationOf,
+    );
   }
 
   marks(conversation: string): ConversationMarks {
     const sql = 'SELECT CAST(draft AS BLOB) AS draft, marked_unread, hidden FROM conversations WHERE id = :conversation';
-    const marks = this.#one(sql, { conversation }, (row) => ({
+    const marks = this.#connection.one(sql, { conversation }, (row) => ({
       draft: String(row.draft),
       markedUnread: row.marked_unread === 1,
       isHidden: row.hidden === 1,
@@ -326,7 +278,7 @@ class LibsqlHistory implements History {
     const sql = `UPDATE conversations SET draft = coalesce(:draft, draft), marked_unread = coalesce(:unread, marked_unread),
       hidden = coalesce(:hidden, hidden) WHERE id = :conversation`;
     const flag = (value: boolean | undefined) => (value === undefined ? null : Number(value));
-    this.#run(sql, { conversation, draft: draft ?? null, unread: flag(markedUnread), hidden: flag(isHidden) });
+    this.#connection.run(sql, { conversation, draft: draft ?? null, unread: flag(markedUnread), hidden: flag(isHidden) });
   }
 
   addMessage(record: MessageRecord): boolean {
@@ -341,7 +293,7 @@ class LibsqlHistory implements History {
       sent_at: record.sentAt,
       received_at: record.receivedAt,
     });
-    return this.#run(
+    return this.#connection.run(
       `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, state, sent_at, received_at, error,
          wants_delivered, wants_displayed, seal)
        SELECT :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :state, :sent_at, :received_at, :error,
@@ -361,24 +313,24 @@ class LibsqlHistory implements History {
 
   message(id: string, direction?: Direction): MessageRecord | null {
     const sql = `SELECT ${messageColumns} FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1`;
-    return this.#one(sql, { id, direction: direction ?? null }, this.#messageOf);
+    return this.#connection.one(sql, { id, direction: direction ?? null }, this.#messageOf);
   }
 
   messages(conversation: string, page: { before?: string | undefined; limit: number }): MessageRecord[] {
     const limit = Math.max(0, Math.min(maximumPage, Math.trunc(page.limit)));
     if (page.before === undefined) {
       const sql = `SELECT ${messageColumns} FROM messages WHERE conversation = :conversation ORDER BY sent_at DESC, seq DESC LIMIT :limit`;
-      return this.#all(sql, { conversation, limit }, this.#messageOf).reverse();
+      return this.#connection.all(sql, { conversation, limit }, this.#messageOf).reverse();
     }
     const sql = `SELECT ${messageColumns} FROM messages WHERE conversation = :conversation AND (sent_at, seq) <
         (SELECT sent_at, seq FROM messages WHERE id = :before AND conversation = :conversation ORDER BY sent_at, seq LIMIT 1)
       ORDER BY sent_at DESC, seq DESC LIMIT :limit`;
-    return this.#all(sql, { conversation, before: page.before, limit }, this.#messageOf).reverse();
+    return this.#connection.all(sql, { conversation, before: page.before, limit }, this.#messageOf).reverse();
   }
 
   firstMessages(conversation: string, limit: number): MessageRecord[] {
     const sql = `SELECT ${messageColumns} FROM messages WHERE conversation = :conversation ORDER BY sent_at, seq LIMIT :limit`;
-    return this.#all(sql, { conversation, limit: Math.max(0, Math.min(maximumPage, Math.trunc(limit))) }, this.#messageOf);
+    return this.#connection.all(sql, { conversation, limit: Math.max(0, Math.min(maximumPage, Math.trunc(limit))) }, this.#messageOf);
   }
 
   messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[] {
@@ -386,7 +338,7 @@ class LibsqlHistory implements History {
     const sql = `SELECT ${messageColumns} FROM messages WHERE conversation = :conversation AND (sent_at, seq) >
         (SELECT sent_at, seq FROM messages WHERE id = :after AND conversation = :conversation ORDER BY sent_at DESC, seq DESC LIMIT 1)
       ORDER BY sent_at, seq LIMIT :limit`;
-    return this.#all(sql, { conversation, after: page.after, limit }, this.#messageOf);
+    return this.#connection.all(sql, { conversation, after: page.after, limit }, this.#messageOf);
   }
 
   search(typed: string, slice: { below: number | null; limit: number }): { hits: Hit[]; below: number | null } {
@@ -401,16 +353,16 @@ class LibsqlHistory implements History {
     const match = matchExpression(query);
     if (match === null) {
       const sql = `SELECT ${messageColumns} FROM messages WHERE sent_at >= :from AND sent_at < :to ORDER BY sent_at DESC, seq DESC LIMIT :limit`;
-      return { hits: this.#all(sql, { from, to, limit }, hitOf), below: null };
+      return { hits: this.#connection.all(sql, { from, to, limit }, hitOf), below: null };
     }
-    const newest = this.#one('SELECT max(seq) AS seq FROM messages', {}, (row) => Number(row.seq)) ?? 0;
+    const newest = this.#connection.one('SELECT max(seq) AS seq FROM messages', {}, (row) => Number(row.seq)) ?? 0;
     const below = slice.below ?? newest + 1;
     const above = Math.max(0, below - 1 - searchSlice);
     const sql = `SELECT ${messageColumns} FROM message_words CROSS JOIN messages ON messages.seq = message_words.rowid
       WHERE message_words MATCH :match AND message_words.rowid > :above AND message_words.rowid < :below
         AND messages.sent_at >= :from AND messages.sent_at < :to
       ORDER BY message_words.rowid DESC LIMIT :limit`;
-    return { hits: this.#all(sql, { match, above, below, from, to, limit }, hitOf), below: above === 0 ? null : above + 1 };
+    return { hits: this.#connection.all(sql, { match, above, below, from, to, limit }, hitOf), below: above === 0 ? null : above + 1 };
   }
 
   lastMessage(conversation: string): MessageRecord | null {
@@ -422,30 +374,30 @@ class LibsqlHistory implements History {
       const message = this.message(id, direction);
       if (message === null) return;
       const { direction: side } = message;
-      this.#run('INSERT INTO deleted_messages (id, direction) VALUES (:id, :side) ON CONFLICT DO NOTHING', { id, side });
-      this.#run('DELETE FROM messages WHERE id = :id AND direction = :side', { id, side });
+      this.#connection.run('INSERT INTO deleted_messages (id, direction) VALUES (:id, :side) ON CONFLICT DO NOTHING', { id, side });
+      this.#connection.run('DELETE FROM messages WHERE id = :id AND direction = :side', { id, side });
       if (side === 'in') return;
-      this.#run('DELETE FROM receipts WHERE message = :id', { id });
-      this.#run(`DELETE FROM jobs WHERE message = :id AND kind = 'message'`, { id });
+      this.#connection.run('DELETE FROM receipts WHERE message = :id', { id });
+      this.#connection.run(`DELETE FROM jobs WHERE message = :id AND kind = 'message'`, { id });
     });
   }
 
   emptyConversation(id: string): void {
     const own = `(SELECT id FROM messages WHERE conversation = :id AND direction = 'out')`;
     this.transaction(() => {
-      this.#run(
+      this.#connection.run(
         'INSERT INTO deleted_messages (id, direction) SELECT id, direction FROM messages WHERE conversation = :id ON CONFLICT DO NOTHING',
         { id },
       );
-      this.#run(`DELETE FROM jobs WHERE kind = 'message' AND message IN ${own}`, { id });
-      this.#run(`DELETE FROM receipts WHERE message IN ${own}`, { id });
-      this.#run('DELETE FROM messages WHERE conversation = :id', { id });
+      this.#connection.run(`DELETE FROM jobs WHERE kind = 'message' AND message IN ${own}`, { id });
+      this.#connection.run(`DELETE FROM receipts WHERE message IN ${own}`, { id });
+      this.#connection.run('DELETE FROM messages WHERE conversation = :id', { id });
       this.setMarks(id, { draft: '', markedUnread: false, isHidden: true });
     });
   }
 
   setMessageState(id: string, state: MessageState, error: ErrorValue | null = null, direction?: Direction): boolean {
-    return this.#run(
+    return this.#connection.run(
       `UPDATE messages SET state = :state, error = :error
        WHERE seq = (SELECT seq FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1)
          AND (state IS NOT :state OR error IS NOT :error)`,
@@ -455,18 +407,18 @@ class LibsqlHistory implements History {
 
   unread(conversation: string): number {
     const sql = `SELECT count(*) AS unread FROM messages WHERE conversation = :conversation AND direction = 'in' AND state = 'received'`;
-    return this.#one(sql, { conversation }, (row) => Number(row.unread)) ?? 0;
+    return this.#connection.one(sql, { conversation }, (row) => Number(row.unread)) ?? 0;
   }
 
   undisplayed(conversation: string, upTo: string): MessageRecord[] {
     const sql = `SELECT ${messageColumns} FROM messages WHERE conversation = :conversation AND direction = 'in' AND state = 'received' AND (sent_at, seq) <=
         (SELECT sent_at, seq FROM messages WHERE id = :upTo AND conversation = :conversation ORDER BY sent_at DESC, seq DESC LIMIT 1)
       ORDER BY sent_at, seq`;
-    return this.#all(sql, { conversation, upTo }, this.#messageOf);
+    return this.#connection.all(sql, { conversation, upTo }, this.#messageOf);
   }
 
   addReceipt(receipt: ReceiptRecord): boolean {
-    return this.#run(
+    return this.#connection.run(
       `INSERT INTO receipts (message, address, disposition, at) VALUES (:message, :address, :disposition, :at)
        ON CONFLICT (message, address, disposition) DO NOTHING`,
       { message: receipt.message, address: receipt.address, disposition: receipt.disposition, at: receipt.at },
@@ -475,7 +427,7 @@ class LibsqlHistory implements History {
 
   receipts(message: string): ReceiptValue[] {
     const sql = `SELECT ${receiptColumns} FROM receipts WHERE message = :message ORDER BY at, address, disposition`;
-    return this.#all(sql, { message }, (row) => ({
+    return this.#connection.all(sql, { message }, (row) => ({
       address: String(row.address),
       disposition: row.disposition as ReceiptValue['disposition'],
       at: Number(row.at),
@@ -486,42 +438,35 @@ class LibsqlHistory implements History {
     const { lane, kind, message, payload, nextAt } = job;
     const sql = `INSERT INTO jobs (lane, kind, message, payload, attempts, next_at) VALUES (:lane, :kind, :message, :payload, 0, :nextAt)
       RETURNING ${jobColumns}`;
-    const added = this.#one(sql, { lane, kind, message, payload, nextAt }, jobOf);
+    const added = this.#connection.one(sql, { lane, kind, message, payload, nextAt }, jobOf);
     if (added === null) throw new AppError('storage/failed', { cause: 'the job was not added' });
     return added;
   }
 
   jobs(): JobRecord[] {
-    return this.#all(`SELECT ${jobColumns} FROM jobs ORDER BY id`, {}, jobOf);
+    return this.#connection.all(`SELECT ${jobColumns} FROM jobs ORDER BY id`, {}, jobOf);
   }
 
   postponeJob(id: number, nextAt: number): void {
-    this.#run('UPDATE jobs SET attempts = attempts + 1, next_at = :nextAt WHERE id = :id', { id, nextAt });
+    this.#connection.run('UPDATE jobs SET attempts = attempts + 1, next_at = :nextAt WHERE id = :id', { id, nextAt });
   }
 
   hastenLane(lane: string, nextAt: number): void {
-    this.#run('UPDATE jobs SET next_at = :nextAt WHERE lane = :lane AND next_at > :nextAt', { lane, nextAt });
+    this.#connection.run('UPDATE jobs SET next_at = :nextAt WHERE lane = :lane AND next_at > :nextAt', { lane, nextAt });
   }
 
   removeJob(id: number): void {
-    this.#run('DELETE FROM jobs WHERE id = :id', { id });
+    this.#connection.run('DELETE FROM jobs WHERE id = :id', { id });
   }
 
   removeJobsOf(message: string): void {
-    this.#run('DELETE FROM jobs WHERE message = :message', { message });
+    this.#connection.run('DELETE FROM jobs WHERE message = :message', { message });
   }
 
   dispose(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    try {
-      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    } catch (error) {
-      // Nothing is lost: what is in the -wal file is read at the next opening.
-      this.#log.warn('the history was closed without folding in its write-ahead log', { error: String(error) });
-    }
-    this.#statements.clear();
-    this.#database.close();
+    const error = this.#connection.close();
+    // Nothing is lost: what is in the -wal file is read at the next opening.
+    if (error !== null) this.#log.warn('the history was closed without folding in its write-ahead log', { error: String(error) });
   }
 
   /** A message whose seal does not hold is shown as damaged: its text is never taken for what somebody wrote. */
@@ -535,64 +480,4 @@ class LibsqlHistory implements History {
     }
     return { ...message, text: '', isDamaged: true };
   };
-
-  /** True when a row changed. */
-  #run(sql: string, values: Record<string, Bound>): boolean {
-    return this.#translated(() => this.#statement(sql).run(bindable(values)).changes > 0);
-  }
-
-  #one<T>(sql: string, values: Record<string, Bound>, decode: (row: Row) => T): T | null {
-    return this.#all(sql, values, decode)[0] ?? null;
-  }
-
-  #all<T>(sql: string, values: Record<string, Bound>, decode: (row: Row) => T): T[] {
-    return this.#translated(() => (this.#statement(sql).all(bindable(values)) as RawRow[]).map((row) => decode(readable(row))));
-  }
-
-  #execute(sql: string): void {
-    this.#translated(() => this.#database.exec(sql));
-  }
-
-  #statement(sql: string): Libsql.Statement {
-    const known = this.#statements.get(sql);
-    if (known !== undefined) return known;
-    const made = this.#database.prepare(sql);
-    this.#statements.set(sql, made);
-    return made;
-  }
-
-  /** The one place where SQLite's and the file system's errors become ours. */
-  #translated<T>(work: () => T): T {
-    if (this.#closed) throw new AppError('storage/failed', { cause: 'the history is closed' });
-    if (this.#depth > 0 && !this.#database.inTransaction) {
-      throw new AppError('storage/failed', { cause: 'the transaction was undone by an earlier failure' }, 'auto');
-    }
-    try {
-      return work();
-    } catch (error) {
-      throw translate(error, this.#file);
-    }
-  }
-}
-
-function translate(error: unknown, file: string): AppError {
-  if (error instanceof AppError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const cause = `${basename(file)}: ${error instanceof Error ? `${code} ${error.message}`.trim() : String(error)}`;
-  const full = /^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(code) || (code.startsWith('SQLITE_IOERR') && !hasRoom(file));
-  if (full) return new AppError('storage/full', { cause }, 'user');
-  const unreadable = /^(SQLITE_(NOTADB|CORRUPT|CANTOPEN|READONLY|PERM|AUTH|FORMAT)|EACCES|EPERM|EROFS|EISDIR|ENOTDIR|ENOENT)/.test(code);
-  // The driver gives no code when it cannot open; JSON that does not parse is a column that was damaged.
-  const damaged = (code === '' && cause.includes('ConnectionFailed')) || error instanceof SyntaxError;
-  if (unreadable || damaged) return new AppError('storage/unreadable', { cause }, 'user');
-  return new AppError('storage/failed', { cause }, 'auto');
-}
-
-/** A write into the memory-mapped -shm file reports a full disk only as an I/O error. */
-function hasRoom(file: string): boolean {
-  try {
-    return statfsSync(dirname(file)).bavail > 0;
-  } catch {
-    return true; // unknown; the original error then speaks for itself
-  }
 }

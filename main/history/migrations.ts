@@ -3,10 +3,11 @@
  * Each step runs in a transaction of its own together with its `user_version`, so a killed process leaves either the old schema or
  * the new one. Before a step touches a file that already holds data, a whole copy of that file is made beside it.
  */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import type { Database } from 'libsql';
 import type { Logger } from '../base';
 import { AppError } from '../errors';
+import { openDatabase } from './connection';
 
 /** SQL that brings a file from version `index` to version `index + 1`. */
 export const migrations: readonly string[] = [
@@ -121,14 +122,22 @@ export function copyBefore(file: string, version: number): string {
   return `${file}.version-${version}`;
 }
 
+/** A history that is to be brought up to date. */
+export interface Outdated {
+  database: Database;
+  file: string;
+  /** Hex; the copies are opened with it. */
+  key: string;
+  log: Logger;
+}
+
 /**
- * Brings the open `database` to the newest version of `steps`. Throws AppError('storage/unreadable') for a file that a newer
- * Chorus has written; anything SQLite throws passes through. `raised` does what SQL cannot, inside the transaction of its step.
+ * Brings the open database to the newest version of `steps`. Throws AppError `storage/unreadable` for a file that a newer Chorus has
+ * written and when a step fails or its copy does not hold everything: the file is then as it was. That the disk is full or the file held
+ * by another program passes through as SQLite throws it. `raised` does what SQL cannot, inside the transaction of its step.
  */
 export function migrate(
-  database: Database,
-  file: string,
-  log: Logger,
+  { database, file, key, log }: Outdated,
   steps: readonly string[] = migrations,
   raised: (version: number) => void = () => undefined,
 ): void {
@@ -139,19 +148,27 @@ export function migrate(
   }
   steps.forEach((step, index) => {
     if (index < version) return;
-    if (index > 0) copyFile(database, copyBefore(file, index));
-    database.exec('BEGIN IMMEDIATE');
     try {
+      if (index > 0) copyFile(database, copyBefore(file, index), key);
+      database.exec('BEGIN IMMEDIATE');
       database.exec(step);
       raised(index + 1);
       database.exec(`PRAGMA user_version = ${index + 1}`);
       database.exec('COMMIT');
     } catch (error) {
       if (database.inTransaction) database.exec('ROLLBACK');
-      throw error;
+      if (error instanceof AppError || isOfTheMoment(error)) throw error;
+      const cause = `the history cannot be brought to version ${index + 1}: ${error instanceof Error ? error.message : String(error)}`;
+      throw new AppError('storage/unreadable', { cause }, 'user');
     }
     log.info('history schema raised', { from: index, to: index + 1 });
   });
+}
+
+/** Whether it says nothing about the file: another start may well succeed. */
+function isOfTheMoment(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^(SQLITE_(FULL|BUSY|LOCKED|IOERR|NOMEM|INTERRUPT)|ENOSPC|EDQUOT)/.test(code);
 }
 
 function readVersion(database: Database): number {
@@ -159,14 +176,14 @@ function readVersion(database: Database): number {
   return row?.version ?? 0;
 }
 
-/** A copy is under its final name only when it is whole and on disk. One of an attempt that failed before is replaced. */
-function copyFile(database: Database, target: string): void {
+/** A copy is under its final name only when it is whole, looked through and on disk. One of an attempt that failed before is replaced. */
+function copyFile(database: Database, target: string, key: string): void {
   const draft = `${target}.draft`;
   rmSync(draft, { force: true });
   // VACUUM INTO keeps the key of the source; the file appears with the mode of the umask, hence the descriptor made first.
   closeSync(openSync(draft, 'wx', 0o600));
   database.prepare('VACUUM INTO ?').run(draft);
-  if (statSync(draft).size === 0) throw new AppError('storage/failed', { cause: 'the copy before a migration is empty' });
+  verifyCopy(draft, key, contents(database));
   const descriptor = openSync(draft, 'r+');
   try {
     fsyncSync(descriptor);
@@ -174,4 +191,32 @@ function copyFile(database: Database, target: string): void {
     closeSync(descriptor);
   }
   renameSync(draft, target);
+}
+
+/** A copy that cannot be opened, or holds other than what was there, is none: better no new version than one without a way back. */
+export function verifyCopy(copy: string, key: string, expected: string): void {
+  let opened: Database | null = null;
+  try {
+    opened = openDatabase(copy, key);
+    const found = contents(opened);
+    if (found !== expected) throw new Error(`it holds ${found}, not ${expected}`);
+    const [check] = opened.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
+    if (check?.quick_check !== 'ok') throw new Error(check?.quick_check ?? 'it was not checked');
+  } catch (error) {
+    if (isOfTheMoment(error)) throw error;
+    const cause = `the copy before a migration is not whole: ${error instanceof Error ? error.message : String(error)}`;
+    throw new AppError('storage/unreadable', { cause }, 'user');
+  } finally {
+    opened?.close();
+  }
+}
+
+/** The version, and the rows of every table: `version 5, jobs 0, messages 12`. */
+export function contents(database: Database): string {
+  const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`).all();
+  const counts = (tables as { name: string }[]).map(({ name }) => {
+    const [row] = database.prepare(`SELECT count(*) AS rows FROM "${name}"`).all() as { rows: number }[];
+    return `${name} ${row?.rows}`;
+  });
+  return [`version ${readVersion(database)}`, ...counts].join(', ');
 }

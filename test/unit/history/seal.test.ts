@@ -99,7 +99,7 @@ describe('the seal of a message', () => {
 
   it('is put on the messages of an older history', () => {
     const database = openRaw();
-    migrate(database, file, silentLogger, migrations.slice(0, sealedVersion - 1));
+    migrate({ database, file, key, log: silentLogger }, migrations.slice(0, sealedVersion - 1));
     database.exec(
       `INSERT INTO conversations VALUES ('c', 'oneToOne', 'sip:bob@lab.test', NULL, '[]', 'c', NULL, NULL, NULL, NULL, 1, 1, 1)`,
     );

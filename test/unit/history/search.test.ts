@@ -143,7 +143,7 @@ describe('a history from before there was search', () => {
     history.dispose();
     rmSync(file);
     const database = new Libsql(file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
-    migrate(database, file, silentLogger, migrations.slice(0, 1));
+    migrate({ database, file, key, log: silentLogger }, migrations.slice(0, 1));
     database.exec(
       `INSERT INTO conversations VALUES ('c', 'oneToOne', 'sip:bob@lab.test', NULL, '[]', 'c', NULL, NULL, NULL, NULL, 1, 1, 1)`,
     );
