@@ -417,6 +417,7 @@ class ChorusApp implements App {
       setPreferences: (preferences) => {
         this.#open.settings.preferences = preferences;
         this.#announce({ event: 'preferences', ...preferences });
+        this.#account?.messenger.preferencesChanged();
         return preferences;
       },
       signIn: ({ address, password, server, deviceName, options = {} }) => {

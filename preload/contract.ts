@@ -95,6 +95,11 @@ export interface ConversationValue {
   draft: string;
   last: MessageValue | null;
   session: SessionState;
+  /**
+   * What a pending 1-1 session waits for: that the invitation finds a device of the other person, that it is answered there, or, of an invitation of
+   * theirs, that this person opens the chat or replies.
+   */
+  pending: 'reaching' | 'ringing' | 'open' | 'reply' | null;
   /** The device of the other person that holds the 1-1 session. */
   peerDevice: { name: string | null; instanceId: string | null } | null;
   /** The 1-1 conversation that this group has grown out of. */
@@ -374,8 +379,11 @@ export type AppEventBody =
   | ({ event: 'registration' } & RegistrationValue)
   | { event: 'devices'; devices: DeviceValue[] }
   | ({ event: 'invitation' } & InvitationValue)
-  /** `elsewhere`: another device of this person has answered (RFC 3326, cause 200), so nothing was missed. */
-  | { event: 'invitationEnded'; invitation: string; why: 'answered' | 'elsewhere' | 'withdrawn' }
+  /**
+   * `elsewhere`: another device of this person has answered (RFC 3326, cause 200), so nothing was missed; told also of an invitation that waited here
+   * without a question.
+   */
+  | { event: 'invitationEnded'; invitation: string; why: 'answered' | 'elsewhere' | 'withdrawn'; from: PersonValue }
   | ({ event: 'conversation' } & ConversationValue)
   | ({ event: 'message' } & MessageValue)
   | { event: 'messageRemoved'; message: string; direction: 'in' | 'out'; conversation: string }

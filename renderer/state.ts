@@ -49,7 +49,7 @@ export interface ChorusState {
   threads: ReadonlyMap<string, Thread>;
   invitations: readonly InvitationValue[];
   /** An invitation that another device has answered while this one asked; until it is put away. */
-  elsewhere: InvitationValue | null;
+  elsewhere: Pick<InvitationValue, 'invitation' | 'from'> | null;
   participants: ReadonlyMap<string, readonly ParticipantValue[]>;
   /** When this window saw a participant's state change: `conversation address` -> epoch milliseconds. */
   changedAt: ReadonlyMap<string, number>;
@@ -148,8 +148,7 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
     }
     case 'invitationEnded':
       return {
-        elsewhere:
-          event.why === 'elsewhere' ? (state.invitations.find((one) => one.invitation === event.invitation) ?? null) : state.elsewhere,
+        elsewhere: event.why === 'elsewhere' ? { invitation: event.invitation, from: event.from } : state.elsewhere,
         invitations: state.invitations.filter((invitation) => invitation.invitation !== event.invitation),
       };
     case 'conversation': {

@@ -98,7 +98,12 @@ export const words = {
   chat: {
     on: (device: string) => `on ${device}`,
     typing: (who: string) => `${who} is typing`,
-    reaching: (who: string) => `Reaching ${who}’s devices`,
+    pending: {
+      reaching: (who: string) => `Reaching ${who}’s devices`,
+      ringing: (who: string) => `Waiting for ${who} to answer`,
+      open: (who: string) => `${who} is waiting for you`,
+      reply: (who: string) => `${who} is waiting for your reply`,
+    },
     inGroup: (people: number, devices: number) => `${counted(people, 'person', 'people')}, ${counted(devices, 'device', 'devices')} in`,
     leftGroup: 'You left this group',
     endedGroup: 'Nobody is connected to this group',

@@ -34,6 +34,7 @@ export interface ConversationParts {
   marks: Pick<ConversationMarks, 'draft' | 'markedUnread'>;
   last: MessageValue | null;
   session: SessionState;
+  pending: ConversationValue['pending'];
   peerDevice: ConversationValue['peerDevice'];
 }
 
@@ -48,6 +49,7 @@ export function conversationValue(record: ConversationRecord, parts: Conversatio
     draft: parts.marks.draft,
     last: parts.last,
     session: parts.session,
+    pending: parts.pending,
     peerDevice: parts.peerDevice,
     continues: record.continues,
     continuedBy: record.continuedBy,

@@ -34,10 +34,15 @@ export class Inbox {
   readonly #context: CpmContext;
   readonly #receiptQueued: (lane: string) => void;
   readonly #heardFrom: (conversation: string) => void;
+  readonly #reached: (message: string) => void;
   readonly #composing = new Map<string, { dispose(): void }>();
 
-  constructor(context: CpmContext, outbox: { receiptQueued(lane: string): void; heardFrom(conversation: string): void }) {
+  constructor(
+    context: CpmContext,
+    outbox: { receiptQueued(lane: string): void; heardFrom(conversation: string): void; reached(message: string): void },
+  ) {
     this.#context = context;
+    this.#reached = outbox.reached;
     this.#receiptQueued = outbox.receiptQueued;
     this.#heardFrom = outbox.heardFrom;
   }
@@ -145,7 +150,10 @@ export class Inbox {
       }
       return true;
     });
-    if (changed) this.#context.messageChanged(messageId);
+    if (!changed) return;
+    this.#context.messageChanged(messageId);
+    const now = history.message(messageId)?.state;
+    if (now === 'delivered' || now === 'displayed') this.#reached(messageId);
   }
 
   #receiveComposing(arrival: Arrival, sender: PersonValue | null, body: Uint8Array): void {

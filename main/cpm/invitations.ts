@@ -3,7 +3,7 @@
  *
  *   asked -> accepted | declined (486, everywhere: 603) | withdrawn (the inviter, or another device of this person, was faster)
  */
-import type { InvitationValue } from '../../preload/contract';
+import type { InvitationValue, PersonValue } from '../../preload/contract';
 import { drop } from '../base';
 import { AppError } from '../errors';
 import type { IncomingInvite } from '../sip/client';
@@ -64,12 +64,20 @@ export class Invitations {
     for (const [invitation, waiting] of this.#waiting) if (waiting.invite === invite) this.#remove(invitation, 'answered');
   }
 
+  /** Another device of this person has answered an invitation that nobody here was asked about. */
+  answeredElsewhere(from: PersonValue): void {
+    this.#context.announce({ event: 'invitationEnded', invitation: this.#context.clock.uuid(), why: 'elsewhere', from });
+  }
+
   /** The account signs out: nobody is left to be asked. */
   async closeAll(): Promise<void> {
     await Promise.allSettled([...this.#waiting.values()].map(({ invite }) => invite.reject(refusals.signedOut)));
   }
 
   #remove(invitation: string, why: 'answered' | 'elsewhere' | 'withdrawn'): void {
-    if (this.#waiting.delete(invitation)) this.#context.announce({ event: 'invitationEnded', invitation, why });
+    const waiting = this.#waiting.get(invitation);
+    if (waiting === undefined) return;
+    this.#waiting.delete(invitation);
+    this.#context.announce({ event: 'invitationEnded', invitation, why, from: waiting.value.from });
   }
 }

@@ -6,20 +6,19 @@ import type { ConversationValue, MessageValue, ParticipantValue, SearchHitValue,
 import { type Disposable, drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord, Direction, MessageRecord } from '../history/history';
-import { ICSI } from '../protocol/feature-tags';
 import { encodeIsComposing } from '../protocol/is-composing';
 import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
+import { Courier } from './carrier';
 import type { CpmContext } from './context';
-import { conversationValue, identityOf, messageValue, searchHitValue } from './conversation';
-import { composingType, cpimType, partiesOf, type ReceiptPayload, receiptEnvelope, textEnvelope, wrappedComposing } from './envelope';
+import { conversationValue, messageValue, searchHitValue } from './conversation';
+import { composingType, cpimType, type ReceiptPayload, wrappedComposing } from './envelope';
 import { Groups } from './group';
 import { Inbox, readEnvelope, refusalStatus } from './inbox';
 import { Invitations } from './invitations';
 import { OneToOneSessions, otherSide } from './one-to-one';
-import { type Carrier, Outbox, receiptLane } from './outbox';
+import { Outbox, receiptLane } from './outbox';
 import { refusals } from './refusals';
-import type { CpmSession } from './session';
 
 /** How many messages `messages` returns when nobody says. */
 export const defaultPage = 50;
@@ -53,11 +52,12 @@ export class Messenger implements Disposable {
     this.#inbox = new Inbox(this.#context, {
       receiptQueued: (lane) => this.#outbox.wake(lane),
       heardFrom: (conversation) => this.#outbox.heardFrom(conversation),
+      reached: (message) => this.#outbox.reached(message),
     });
     this.invitations = new Invitations(this.#context);
     this.#oneToOne = new OneToOneSessions(this.#context, this.#inbox, this.invitations);
     this.#groups = new Groups(this.#context, this.#inbox, this.invitations, this.#oneToOne);
-    this.#outbox = new Outbox(this.#context, this.#carrier());
+    this.#outbox = new Outbox(this.#context, new Courier(this.#context, this.#oneToOne, this.#groups));
   }
 
   // ---------------------------------------------------------------- from the network
@@ -254,6 +254,15 @@ export class Messenger implements Disposable {
     if (seen.length > 0) this.#outbox.wake(lane);
   }
 
+  /** The person wants invitations answered in another way: it holds for those that wait, too. */
+  preferencesChanged(): void {
+    this.#oneToOne.preferencesChanged();
+    // Only `ask` has a group wait. What is asked about stays a question, unless the person wants none.
+    if (this.#context.preferences().accept === 'ask') return;
+    for (const { invitation, kind } of this.invitations.list())
+      if (kind === 'group') drop(this.invitations.answer(invitation, true, false), this.#context.log, 'joining a group that waited');
+  }
+
   /** The person has blocked somebody: their session ends, and an invitation of theirs that waits is refused. */
   blocked(address: string): void {
     const refused = this.invitations.list().filter((one) => one.from.address === address);
@@ -333,101 +342,6 @@ export class Messenger implements Disposable {
     this.#inbox.dispose();
   }
 
-  // ---------------------------------------------------------------- to the network
-
-  #carrier(): Carrier {
-    return {
-      carryText: (message, conversation, mode) => {
-        // Never sent: it is not what the person wrote.
-        if (message.isDamaged === true)
-          return Promise.reject(new AppError('storage/unreadable', { cause: 'the message is damaged' }, 'never'));
-        if (this.#isWithBlocked(conversation)) return Promise.reject(new AppError('conversation/blocked', {}, 'user'));
-        if (conversation.kind === 'group') return this.#carryToGroup(message, conversation);
-        return mode === 'pager' ? this.#carryByPager(message, conversation) : this.#carryInSession(message, conversation);
-      },
-      // Somebody who is blocked learns nothing more, and nothing waits for them.
-      carryReceipt: (message, payload, conversation) =>
-        this.#context.isBlocked(payload.to) ? Promise.resolve() : this.#carryReceipt(message, payload, conversation),
-    };
-  }
-
-  async #carryInSession(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
-    const envelope = textEnvelope(message, partiesOf(conversation, message.from));
-    const { session, isNew } = this.#oneToOne.open(conversation, envelope);
-    try {
-      if (isNew) return await session.answered;
-      await session.opened;
-    } catch (error) {
-      // The other side's invitation may have won over ours; then its session takes the message.
-      const winner = this.#oneToOne.current(conversation.id);
-      if (winner === null || winner === session) throw error;
-      await winner.opened;
-      return winner.send(cpimType, envelope);
-    }
-    await session.send(cpimType, envelope);
-  }
-
-  async #carryToGroup(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
-    const session = await this.#groups.ensure(conversation);
-    await session.send(cpimType, textEnvelope(message, partiesOf(conversation, message.from)));
-  }
-
-  async #carryByPager(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
-    await this.#context.sip.sendPager({
-      target: conversation.peer ?? '',
-      icsi: ICSI.msg,
-      conversationId: conversation.conversationId,
-      contributionId: this.#context.clock.uuid(),
-      contentType: cpimType,
-      body: textEnvelope(message, partiesOf(conversation, message.from)),
-      ...(conversation.hides === 'self' ? { anonymous: true } : {}),
-      ...identityOf(conversation, this.#context),
-    });
-  }
-
-  async #carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void> {
-    const parties =
-      conversation.hides === undefined
-        ? { from: conversation.writesAs ?? this.#context.self, to: [payload.to] }
-        : partiesOf(conversation, this.#context.self);
-    const body = receiptEnvelope({ id: this.#context.clock.uuid(), parties, message, payload });
-    if (conversation.kind === 'group') {
-      const session = await this.#groups.ensure(conversation);
-      return session.send(cpimType, body);
-    }
-    if (await this.#sendInLiveSession(conversation.id, body)) return;
-    await this.#context.sip.sendPager({
-      // Who hides is reached where they last were.
-      target: conversation.hides === 'peer' ? (conversation.peer ?? payload.to) : payload.to,
-      icsi: ICSI.msg,
-      conversationId: conversation.conversationId,
-      contributionId: this.#context.clock.uuid(),
-      contentType: cpimType,
-      body,
-      ...(conversation.hides === 'self' ? { anonymous: true } : {}),
-      ...identityOf(conversation, this.#context),
-      // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
-      ...(payload.toInstance === null ? {} : { acceptContactInstance: payload.toInstance }),
-    });
-  }
-
-  /** False when no 1-1 session takes it. One that loses against the other side's invitation gives way to that one's session. */
-  async #sendInLiveSession(conversation: string, body: Uint8Array): Promise<boolean> {
-    let tried: CpmSession | null = null;
-    for (;;) {
-      const session = this.#oneToOne.current(conversation);
-      if (session === null || session === tried || session.state === 'ended') return false;
-      tried = session;
-      try {
-        await session.opened;
-        await session.send(cpimType, body);
-        return true;
-      } catch (error) {
-        this.#context.log.debug('a session did not take a receipt', { error: String(error) });
-      }
-    }
-  }
-
   // ---------------------------------------------------------------- values
 
   #record(conversation: string): ConversationRecord {
@@ -446,10 +360,6 @@ export class Messenger implements Disposable {
   #mustNotBeBlocked(addresses: readonly string[]): void {
     const blocked = addresses.find((address) => this.#context.isBlocked(address));
     if (blocked !== undefined) throw new AppError('conversation/blocked', { cause: blocked }, 'user');
-  }
-
-  #isWithBlocked({ kind, peer }: ConversationRecord): boolean {
-    return kind === 'oneToOne' && peer !== null && this.#context.isBlocked(peer);
   }
 
   /** Without a temporary GRUU nothing is written that would have to wait for one, or go out with the name. */
@@ -500,6 +410,7 @@ export class Messenger implements Disposable {
       marks,
       last: last === null ? null : this.#message(last),
       session: this.#state(record),
+      pending: record.kind === 'group' ? null : this.#oneToOne.pending(record.id),
       peerDevice: record.kind === 'group' ? null : this.#oneToOne.peerDevice(record.id),
     });
   }

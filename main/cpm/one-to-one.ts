@@ -33,6 +33,7 @@ export const MAX_SESSIONS = 64;
 interface Waiting {
   invite: IncomingInvite;
   until: 'open' | 'reply' | 'ask';
+  from: PersonValue;
   accept: () => CpmSession;
 }
 
@@ -134,12 +135,43 @@ export class OneToOneSessions {
     return until === 'ask' ? (this.#past.get(conversation) ?? 'none') : 'pending';
   }
 
+  /** What a `pending` session waits for; null for any other. */
+  pending(conversation: string): ConversationValue['pending'] {
+    const session = this.#live.get(conversation);
+    if (session?.state === 'opening') return session.sip?.state === 'ringing' ? 'ringing' : 'reaching';
+    const until = this.#waiting.get(conversation)?.until ?? 'ask';
+    return session !== undefined || until === 'ask' ? null : until;
+  }
+
   /** The person has opened the chat, or types in it: an invitation that waited for that is answered. */
   attend(conversation: string, how: 'open' | 'reply'): void {
     const waiting = this.#waiting.get(conversation);
     if (waiting === undefined || waiting.until === 'ask' || (waiting.until === 'reply' && how === 'open')) return;
+    this.#accept(waiting);
+  }
+
+  /** What waits is answered as the person wants it now: at once, or at what they do next. */
+  preferencesChanged(): void {
+    const preference = this.#context.preferences().accept;
+    for (const [conversation, waiting] of [...this.#waiting]) {
+      if (waiting.until === preference || (waiting.until === 'ask' && preference !== 'auto')) continue;
+      if (preference === 'auto') {
+        this.#accept(waiting);
+        continue;
+      }
+      waiting.until = preference;
+      if (preference === 'ask') this.#ask(waiting);
+      this.#context.conversationChanged(conversation);
+    }
+  }
+
+  #accept(waiting: Waiting): void {
     const { opened } = waiting.accept();
     drop(opened, { ...this.#context.log, error: this.#context.log.info }, 'answering an invitation that waited');
+  }
+
+  #ask({ invite, from, accept }: Waiting): void {
+    this.#invitations.ask(invite, { kind: 'oneToOne', from, subject: null, people: [from], replaces: null }, () => accept().opened);
   }
 
   /** The other person's device that holds the live session. */
@@ -217,10 +249,10 @@ export class OneToOneSessions {
     };
     const preference = this.#context.preferences().accept;
     if (live !== null || preference === 'auto') return accept().opened;
-    this.#await(conversation.id, { invite, until: preference, accept });
-    if (preference !== 'ask') return invite.ring();
-    const from = otherSide(conversation, invite.remote);
-    this.#invitations.ask(invite, { kind: 'oneToOne', from, subject: null, people: [from], replaces: null }, () => accept().opened);
+    const waiting: Waiting = { invite, until: preference, from: otherSide(conversation, invite.remote), accept };
+    this.#await(conversation.id, waiting);
+    if (preference === 'ask') this.#ask(waiting);
+    else invite.ring();
   }
 
   /** Holds an invitation until the person attends to the chat. */
@@ -231,6 +263,8 @@ export class OneToOneSessions {
     waiting.invite.onState.on((state) => {
       if (state !== 'ended' || this.#waiting.get(conversation) !== waiting) return;
       this.#waiting.delete(conversation);
+      // A question tells by itself how it ended.
+      if (waiting.until !== 'ask' && waiting.invite.end?.cause === 200) this.#invitations.answeredElsewhere(waiting.from);
       this.#context.conversationChanged(conversation);
     });
     this.#context.conversationChanged(conversation);
@@ -320,6 +354,7 @@ export class OneToOneSessions {
       }
       this.#context.conversationChanged(conversation.id);
     });
+    session.onRinging.on(() => this.#context.conversationChanged(conversation.id));
     const { history } = this.#context;
     const current = history.conversation(conversation.id) ?? conversation;
     history.putConversation({ ...current, contributionId: session.contributionId });

@@ -8,6 +8,8 @@
  *            |          |-> may work later (timeout, connection lost, 5xx): waits, 1 s doubled each time, `maxAttempts` at most
  *            +----------+-> refused: the message is failed and kept, the job removed; the person may retry
  *
+ * A text whose receipt says that it is there needs no other answer: what carries it may wait for one as long as it likes, the lane goes on.
+ *
  * Nobody presses Retry for a receipt: it waits until its reader can be reached, `receiptLifeMs` at most. Hearing from somebody ends the waiting
  * of everything that is for them.
  */
@@ -48,6 +50,8 @@ export class Outbox implements Disposable {
   readonly #busy = new Set<string>();
   readonly #wokenWhileBusy = new Set<string>();
   readonly #timers = new Map<string, Disposable>();
+  /** The texts that are being carried, and what ends the waiting for it. */
+  readonly #underWay = new Map<string, () => void>();
   #disposed = false;
 
   constructor(context: CpmContext, carrier: Carrier) {
@@ -152,6 +156,11 @@ export class Outbox implements Disposable {
     }
   }
 
+  /** A receipt says that a text is there. */
+  reached(message: string): void {
+    this.#underWay.get(message)?.();
+  }
+
   /** Works at one lane until it is empty or must wait. */
   wake(lane: string): void {
     if (this.#disposed) return;
@@ -217,7 +226,7 @@ export class Outbox implements Disposable {
       if (message === null) await this.#carrier.carryReceipt(job.message, JSON.parse(job.payload) as ReceiptPayload, conversation);
       else {
         this.#become(message.id, 'sending', null);
-        await this.#carrier.carryText(message, conversation, (JSON.parse(job.payload) as { mode: 'session' | 'pager' }).mode);
+        await this.#untilThere(message, conversation, (JSON.parse(job.payload) as { mode: 'session' | 'pager' }).mode);
       }
       if (this.#disposed) return false;
       history.transaction(() => {
@@ -228,6 +237,17 @@ export class Outbox implements Disposable {
       return true;
     } catch (thrown) {
       return this.#disposed ? false : this.#failed(job, message, toAppError(thrown));
+    }
+  }
+
+  async #untilThere(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager'): Promise<void> {
+    const reached = new Promise<void>((resolve) => this.#underWay.set(message.id, resolve));
+    const carried = this.#carrier.carryText(message, conversation, mode);
+    try {
+      await Promise.race([carried, reached]);
+    } finally {
+      this.#underWay.delete(message.id);
+      drop(carried, { ...this.#context.log, error: this.#context.log.debug }, 'carrying a text that is there');
     }
   }
 

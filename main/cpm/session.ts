@@ -51,6 +51,10 @@ export type ContentHandler = (contentType: string, body: Uint8Array) => Promise<
 
 export class CpmSession implements Disposable {
   readonly onState = new Emitter<CpmSessionState>();
+  /** The invitation has come to a device of the other side. */
+  readonly onRinging = new Emitter<void>();
+  /** When it was begun, epoch milliseconds. */
+  readonly begunAt: number;
   /** Resolves at the peer's 2xx: a message inside the INVITE has then arrived. Rejects with why not. */
   readonly answered: Promise<void>;
   /** Resolves when messages can flow. */
@@ -89,7 +93,8 @@ export class CpmSession implements Disposable {
   ) {
     this.#context = context;
     this.#handleContent = handleContent;
-    this.#origin = { sessionId: String(Math.floor(context.clock.now())), version: 1 };
+    this.begunAt = context.clock.now();
+    this.#origin = { sessionId: String(Math.floor(this.begunAt)), version: 1 };
     this.#lost = new Promise((_resolve, reject) => {
       this.#lose = reject;
     });
@@ -383,6 +388,7 @@ export class CpmSession implements Disposable {
     this.#disposables.add(
       sip.onState.on((state) => {
         if (state === 'ended') this.#end();
+        else if (state === 'ringing') this.onRinging.emit();
       }),
     );
   }
@@ -400,6 +406,7 @@ export class CpmSession implements Disposable {
     if (closesMedia) this.#msrp?.close();
     this.#disposables.dispose();
     this.onState.dispose();
+    this.onRinging.dispose();
   }
 
   #transition(to: CpmSessionState): void {

@@ -122,7 +122,7 @@ function underWords(conversation: ConversationValue, connected: readonly { devic
   if (conversation.kind === 'oneToOne') {
     if (person === undefined) return '';
     if (conversation.anonymous === 'peer') return words.anonymous.underPeer;
-    if (conversation.session === 'pending') return words.chat.reaching(firstName(person));
+    if (conversation.pending !== null) return words.chat.pending[conversation.pending](firstName(person));
     if (conversation.anonymous === 'self') return words.anonymous.underSelf(firstName(person));
     const device = conversation.peerDevice?.name ?? null;
     return device === null ? plainAddress(person.address) : words.chat.on(deviceOf(person, device));

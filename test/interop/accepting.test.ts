@@ -24,13 +24,19 @@ const received = (client: TestClient, text: string) =>
 
 const sessionOf = async (client: TestClient) => (await client.call('conversations', {}))[0]?.session;
 
+const pendingOf = async (client: TestClient) => (await client.call('conversations', {}))[0]?.pending;
+
 describe('an invitation that waits for the reply', () => {
-  it('has its first text delivered before, rings on, and is answered by the text that replies', async () => {
+  it('has its texts delivered before, rings on, and is answered by the text that replies', async () => {
     const [alice, bob] = [await start('alice'), await start('bob', 'reply')];
     const { message } = await alice.call('sendText', { to: bob.address, text: 'are you there?' });
     await received(bob, 'are you there?');
     await reaches(alice, message, ['delivered']);
     expect([await sessionOf(alice), await sessionOf(bob)]).toEqual(['pending', 'pending']);
+    const second = await alice.call('sendText', { to: bob.address, text: 'it is about tonight' });
+    await received(bob, 'it is about tonight');
+    await reaches(alice, second.message, ['delivered']);
+    expect([await pendingOf(alice), await pendingOf(bob)]).toEqual(['ringing', 'reply']);
     await bob.call('sendText', { to: alice.address, text: 'I am' });
     await received(alice, 'I am');
     await alice.until('the session stands', async () => ((await sessionOf(alice)) === 'established' ? true : null));

@@ -60,7 +60,7 @@ describe('the window in a browser', () => {
     const invitation = { invitation: 'i-9', kind: 'oneToOne' as const, from: bob, subject: null, people: [bob], replaces: null };
     await emit({ event: 'invitation', ...invitation });
     await page.waitForSelector(id('invitation'));
-    await emit({ event: 'invitationEnded', invitation: 'i-9', why: 'elsewhere' });
+    await emit({ event: 'invitationEnded', invitation: 'i-9', why: 'elsewhere', from: bob });
     await expect.poll(() => page.textContent(id('answered-elsewhere'))).toBe('You answered Bob Keller on another device');
     expect(await page.locator(id('invitation')).count()).toBe(0);
     await page.click(`${id('answered-elsewhere')} button`);

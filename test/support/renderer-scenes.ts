@@ -67,6 +67,7 @@ export function conversation(value: Partial<ConversationValue> & { conversation:
     draft: '',
     last: null,
     session: 'established',
+    pending: null,
     peerDevice: null,
     continues: null,
     continuedBy: null,

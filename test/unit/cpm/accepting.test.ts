@@ -1,5 +1,6 @@
 /** When an invitation to a 1-1 session is answered, and with what it is refused. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { pagerAfterMs, pagerLimitBytes } from '../../../main/cpm/carrier';
 import { MAX_SESSIONS } from '../../../main/cpm/one-to-one';
 import { refusals } from '../../../main/cpm/refusals';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
@@ -137,18 +138,130 @@ describe('an invitation', () => {
   it('of ours that nobody has answered is not repeated for a text whose receipt has come', async () => {
     const { message } = lab.messenger.sendText({ to: bob }, 'read me', 'session');
     await lab.settle();
-    const receipt = `From: <${bob}>\r\nTo: <${lab.self}>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: r1\r\n\r\nContent-Type: message/imdn+xml\r\n\r\n<imdn xmlns="urn:ietf:params:xml:ns:imdn"><message-id>${message}</message-id><datetime>2026-01-01T00:00:00Z</datetime><delivery-notification><status><delivered/></status></delivery-notification></imdn>`;
-    await lab.messenger.receivePager({
-      remote: remoteParty(bob),
-      headers: invitation('r').headers,
-      contentType: 'message/cpim',
-      body: new TextEncoder().encode(receipt),
-      icsis: [],
-      hides: false,
-    });
+    await hearReceipt(message);
     lab.invites[0]?.session.refuse(486);
     await lab.clock.advance(120_000);
     expect([lab.stateOf(message), lab.invites.length]).toEqual(['delivered', 1]);
+  });
+});
+
+const receiptFor = (message: string, disposition = 'delivered') =>
+  `From: <${bob}>\r\nTo: <${lab.self}>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: r-${message}\r\n\r\nContent-Type: message/imdn+xml\r\n\r\n<imdn xmlns="urn:ietf:params:xml:ns:imdn"><message-id>${message}</message-id><datetime>2026-01-01T00:00:00Z</datetime><delivery-notification><status><${disposition}/></status></delivery-notification></imdn>`;
+
+function hearReceipt(message: string, disposition?: string): Promise<number> {
+  return lab.messenger.receivePager({
+    remote: remoteParty(bob),
+    headers: invitation('r').headers,
+    contentType: 'message/cpim',
+    body: new TextEncoder().encode(receiptFor(message, disposition)),
+    icsis: [],
+    hides: false,
+  });
+}
+
+describe('an own invitation that nobody answers yet', () => {
+  const write = (text: string) => lab.messenger.sendText({ to: bob }, text, 'session').message;
+  const pagerTexts = () => lab.pagers.map((one) => new TextDecoder().decode(one.body).split('\r\n').at(-1));
+
+  it('lets the next texts go as pager messages once its own is known to be there, in order', async () => {
+    const [first, second, third] = [write('one'), write('two'), write('three')];
+    await lab.settle();
+    lab.invites[0]?.session.become('ringing');
+    await lab.clock.advance(pagerAfterMs);
+    expect([lab.stateOf(first), pagerTexts()]).toEqual(['sending', []]);
+    await hearReceipt(first);
+    await lab.settle();
+    expect([lab.stateOf(first), lab.stateOf(second), lab.stateOf(third)]).toEqual(['delivered', 'sent', 'sent']);
+    expect(pagerTexts()).toEqual(['two', 'three']);
+    expect(lab.pagers.map((one) => one.conversationId)).toEqual(Array(2).fill(lab.invites[0]?.request.conversationId));
+    expect(new Set([...lab.pagers, ...lab.invites.map((one) => one.request)].map((one) => one.contributionId)).size).toBe(3);
+  });
+
+  it('has the next text wait a moment for the answer, which brings it over the session', async () => {
+    const [first, second] = [write('one'), write('two')];
+    await lab.settle();
+    await hearReceipt(first);
+    await lab.clock.advance(pagerAfterMs - 1);
+    expect([lab.stateOf(second), pagerTexts()]).toEqual(['sending', []]);
+    lab.invites[0]?.session.answer();
+    await lab.settle();
+    await lab.clock.advance(2);
+    expect([lab.stateOf(second), pagerTexts()]).toEqual(['sent', []]);
+    expect(lab.media.at(-1)?.sent.map((one) => one.body.split('\r\n').at(-1))).toEqual(['two']);
+  });
+
+  it('keeps a text that is too long for a pager message until there is a session', async () => {
+    const [first, long] = [write('one'), write('x'.repeat(pagerLimitBytes))];
+    await lab.settle();
+    await hearReceipt(first);
+    await lab.clock.advance(60_000);
+    expect([lab.stateOf(long), pagerTexts()]).toEqual(['sending', []]);
+    lab.invites[0]?.session.answer();
+    await lab.settle();
+    expect(lab.stateOf(long)).toBe('sent');
+  });
+
+  it('says whether it is still looking for a device or rings at one', async () => {
+    write('one');
+    await lab.settle();
+    const pending = () => lab.messenger.conversations()[0]?.pending;
+    expect(pending()).toBe('reaching');
+    lab.events.length = 0;
+    lab.invites[0]?.session.become('ringing');
+    expect([pending(), lab.events.at(-1)]).toMatchObject(['ringing', { event: 'conversation', pending: 'ringing' }]);
+    lab.invites[0]?.session.answer();
+    await lab.settle();
+    expect(pending()).toBeNull();
+  });
+});
+
+describe('a change of the preference while an invitation waits', () => {
+  it.each(['open', 'reply', 'ask'] as const)('from "%s" to "auto" answers it', async (before) => {
+    lab.setPreferences({ accept: before });
+    const invite = invitation('k1');
+    const conversation = await receive(invite);
+    lab.setPreferences({ accept: 'auto' });
+    lab.messenger.preferencesChanged();
+    await lab.settle();
+    expect([invite.state, sessionOf(conversation), lab.messenger.invitations.list()]).toEqual(['established', 'established', []]);
+  });
+
+  it('from "reply" to "open" has it answered when the chat is opened; to "ask" has it asked about', async () => {
+    lab.setPreferences({ accept: 'reply' });
+    const [bobs, carols] = [invitation('k1'), invitation('k2', 'hi', 'sip:carol@lab.test')];
+    await receive(bobs);
+    await receive(carols);
+    lab.setPreferences({ accept: 'open' });
+    lab.messenger.preferencesChanged();
+    expect(lab.messenger.conversations().map((one) => one.pending)).toEqual(['open', 'open']);
+    lab.messenger.openConversation(bob);
+    await lab.settle();
+    expect([bobs.state, carols.state]).toEqual(['established', 'incoming']);
+    lab.setPreferences({ accept: 'ask' });
+    lab.messenger.preferencesChanged();
+    const [asked, ...more] = lab.messenger.invitations.list();
+    expect([asked?.from.address, more]).toEqual(['sip:carol@lab.test', []]);
+    await lab.messenger.invitations.answer(asked?.invitation ?? '', true, false);
+    expect(carols.state).toBe('established');
+  });
+});
+
+describe('an invitation that another device has answered', () => {
+  it.each(['open', 'reply', 'ask'] as const)('says so, also where it waited for "%s"', async (accept) => {
+    lab.setPreferences({ accept });
+    const invite = invitation('k1');
+    const conversation = await receive(invite);
+    invite.hangUp(200);
+    expect(lab.events.filter((one) => one.event === 'invitationEnded')).toMatchObject([{ why: 'elsewhere', from: { address: bob } }]);
+    expect(sessionOf(conversation)).toBe('none');
+  });
+
+  it('is told from one that was taken back, of which only a question says anything', async () => {
+    lab.setPreferences({ accept: 'open' });
+    const invite = invitation('k1');
+    await receive(invite);
+    invite.hangUp();
+    expect(lab.events.filter((one) => one.event === 'invitationEnded')).toEqual([]);
   });
 });
 

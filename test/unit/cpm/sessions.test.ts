@@ -185,7 +185,7 @@ describe('1-1 sessions', () => {
     const id = lab.messenger.invitations.list()[0]?.invitation ?? '';
     invite.hangUp(200);
     expect(lab.messenger.invitations.list()).toEqual([]);
-    expect(lab.events).toContainEqual({ event: 'invitationEnded', invitation: id, why: 'elsewhere' });
+    expect(lab.events).toContainEqual({ event: 'invitationEnded', invitation: id, why: 'elsewhere', from: { address: bob, name: 'Bob' } });
     await expect(lab.messenger.invitations.answer(id, true, false)).rejects.toThrow(/conversation\/unknown/);
   });
 });

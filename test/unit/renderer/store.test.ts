@@ -245,10 +245,10 @@ describe('the rest of the state', () => {
     const two = applyEvent(one, { event: 'invitation', ...invitation, subject: 'again', revision: 12 }, 0);
     expect(two.invitations.map((each) => each.subject)).toEqual(['again']);
     const ended = (why: 'answered' | 'elsewhere' | 'withdrawn') =>
-      applyEvent(two, { event: 'invitationEnded', invitation: 'i', why, revision: 13 }, 0);
+      applyEvent(two, { event: 'invitationEnded', invitation: 'i', why, from: bob, revision: 13 }, 0);
     expect(ended('answered')).toMatchObject({ invitations: [], elsewhere: null });
     expect(ended('withdrawn')).toMatchObject({ invitations: [], elsewhere: null });
-    expect(ended('elsewhere')).toMatchObject({ invitations: [], elsewhere: { invitation: 'i', subject: 'again' } });
+    expect(ended('elsewhere')).toMatchObject({ invitations: [], elsewhere: { invitation: 'i', from: bob } });
     const warned = applyEvent(ready, { event: 'warning', code: 'internal', text: 'a', revision: 11 }, 0);
     expect(applyEvent(warned, { event: 'warning', code: 'internal', text: 'b', revision: 12 }, 0).warnings).toHaveLength(1);
   });

@@ -1,0 +1,122 @@
+/**
+ * The way that one job takes: a text goes over the session of its conversation, or inside the invitation that opens it; a receipt over the session
+ * that there is, else as a pager message.
+ *
+ * An invitation may wait long for its answer, and a text must not wait with it (LAB): its own first message is known to be there by its receipt,
+ * and what is written next goes as a pager message of the same conversation, in order, until somebody answers.
+ */
+import { delay } from '../base';
+import { AppError } from '../errors';
+import type { ConversationRecord, MessageRecord } from '../history/history';
+import { ICSI } from '../protocol/feature-tags';
+import type { CpmContext } from './context';
+import { identityOf } from './conversation';
+import { cpimType, partiesOf, type ReceiptPayload, receiptEnvelope, textEnvelope } from './envelope';
+import type { Groups } from './group';
+import type { OneToOneSessions } from './one-to-one';
+import type { Carrier } from './outbox';
+import type { CpmSession } from './session';
+
+/** LAB: how long a text waits for the answer to an invitation that is on its way before it goes as a pager message. */
+export const pagerAfterMs = 3_000;
+
+/** LAB: the longest envelope that goes as a pager message unasked, bytes (RFC 3428 section 8); a longer one waits for the session. */
+export const pagerLimitBytes = 1_300;
+
+export class Courier implements Carrier {
+  readonly #context: CpmContext;
+  readonly #oneToOne: OneToOneSessions;
+  readonly #groups: Groups;
+
+  constructor(context: CpmContext, oneToOne: OneToOneSessions, groups: Groups) {
+    this.#context = context;
+    this.#oneToOne = oneToOne;
+    this.#groups = groups;
+  }
+
+  async carryText(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager'): Promise<void> {
+    // Never sent: it is not what the person wrote.
+    if (message.isDamaged === true) throw new AppError('storage/unreadable', { cause: 'the message is damaged' }, 'never');
+    const { kind, peer } = conversation;
+    if (kind === 'oneToOne' && peer !== null && this.#context.isBlocked(peer)) throw new AppError('conversation/blocked', {}, 'user');
+    const envelope = textEnvelope(message, partiesOf(conversation, message.from));
+    if (kind === 'group') return (await this.#groups.ensure(conversation)).send(cpimType, envelope);
+    return mode === 'pager' ? this.#sendPager(conversation, conversation.peer ?? '', envelope) : this.#inSession(conversation, envelope);
+  }
+
+  async carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void> {
+    // Somebody who is blocked learns nothing more, and nothing waits for them.
+    if (this.#context.isBlocked(payload.to)) return;
+    const parties =
+      conversation.hides === undefined
+        ? { from: conversation.writesAs ?? this.#context.self, to: [payload.to] }
+        : partiesOf(conversation, this.#context.self);
+    const body = receiptEnvelope({ id: this.#context.clock.uuid(), parties, message, payload });
+    if (conversation.kind === 'group') return (await this.#groups.ensure(conversation)).send(cpimType, body);
+    if (await this.#sendInLiveSession(conversation.id, body)) return;
+    // Who hides is reached where they last were.
+    const target = conversation.hides === 'peer' ? (conversation.peer ?? payload.to) : payload.to;
+    // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
+    await this.#sendPager(conversation, target, body, payload.toInstance);
+  }
+
+  async #inSession(conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {
+    const { session, isNew } = this.#oneToOne.open(conversation, envelope);
+    try {
+      if (isNew) return await session.answered;
+      if (!(await this.#opens(session, envelope))) return await this.#sendPager(conversation, conversation.peer ?? '', envelope);
+    } catch (error) {
+      // The other side's invitation may have won over ours; then its session takes the message.
+      const winner = this.#oneToOne.current(conversation.id);
+      if (winner === null || winner === session) throw error;
+      await winner.opened;
+      return winner.send(cpimType, envelope);
+    }
+    await session.send(cpimType, envelope);
+  }
+
+  /** Whether messages flow in a session soon enough for this one; false: it goes better as a pager message. @throws AppError why it did not open */
+  async #opens(session: CpmSession, envelope: Uint8Array): Promise<boolean> {
+    const opened = () => session.opened.then(() => true);
+    const patienceMs = session.begunAt + pagerAfterMs - this.#context.clock.now();
+    if (session.state !== 'opening' || envelope.length > pagerLimitBytes) return opened();
+    if (patienceMs > 0 && (await Promise.race([opened(), delay(this.#context.clock, patienceMs).then(() => false)]))) return true;
+    return session.isUnanswered ? false : opened();
+  }
+
+  async #sendPager(
+    conversation: ConversationRecord,
+    target: string,
+    body: Uint8Array,
+    acceptContactInstance: string | null = null,
+  ): Promise<void> {
+    await this.#context.sip.sendPager({
+      target,
+      icsi: ICSI.msg,
+      conversationId: conversation.conversationId,
+      contributionId: this.#context.clock.uuid(),
+      contentType: cpimType,
+      body,
+      ...(conversation.hides === 'self' ? { anonymous: true } : {}),
+      ...identityOf(conversation, this.#context),
+      ...(acceptContactInstance === null ? {} : { acceptContactInstance }),
+    });
+  }
+
+  /** False when no 1-1 session takes it. One that loses against the other side's invitation gives way to that one's session. */
+  async #sendInLiveSession(conversation: string, body: Uint8Array): Promise<boolean> {
+    let tried: CpmSession | null = null;
+    for (;;) {
+      const session = this.#oneToOne.current(conversation);
+      if (session === null || session === tried || session.state === 'ended') return false;
+      tried = session;
+      try {
+        if (!(await this.#opens(session, body))) return false;
+        await session.send(cpimType, body);
+        return true;
+      } catch (error) {
+        this.#context.log.debug('a session did not take a receipt', { error: String(error) });
+      }
+    }
+  }
+}
