@@ -16,6 +16,7 @@ import { capabilitiesOf, DeviceList } from './cpm/devices';
 import { Messenger } from './cpm/messenger';
 import { AppError } from './errors';
 import type { History } from './history/history';
+import type { MsrpTransport } from './msrp/connection';
 import { MsrpEndpoint } from './msrp/endpoint';
 import type { DigestHash } from './protocol/digest';
 import { ICSI } from './protocol/feature-tags';
@@ -23,6 +24,7 @@ import { nickname } from './protocol/instance-urn';
 import { addressKey } from './protocol/uri';
 import type { WireTap } from './protocol/wire-record';
 import { type AuthScheme, type RegistrationStore, type SimNumbers, type SipAccount, SipClient, softwareSim } from './sip/client';
+import type { Connect } from './sip/connection';
 
 /** The services that this version can offer, and so the feature tags that it registers (R25). */
 const services: Partial<Record<CapabilityName, readonly string[]>> = { session: [ICSI.session, ICSI.group], pager: [ICSI.msg] };
@@ -80,6 +82,8 @@ export interface AccountDeps {
   announce(event: AppEventBody): void;
   /** This device was signed out: keeps that it was, before anybody is answered. */
   signedOut(): void;
+  /** How servers and peers are reached; over the network when absent. */
+  over?: { connect: Connect; media: MsrpTransport };
 }
 
 export class Account {
@@ -124,10 +128,11 @@ export class Account {
         registrationState: deps.registrationState,
         ...signInOf(credentials.signIn, deps),
       },
-      { ...shared, userAgent: deps.userAgent },
+      { ...shared, userAgent: deps.userAgent, ...(deps.over === undefined ? {} : { connect: deps.over.connect }) },
     );
     // Media leaves by the way that signalling takes: the address that reaches the network is the one peers can reach.
-    this.#msrp = new MsrpEndpoint({ ...shared, host: () => this.#sip.localHost });
+    const media = deps.over === undefined ? {} : { transport: deps.over.media };
+    this.#msrp = new MsrpEndpoint({ ...shared, ...media, host: () => this.#sip.localHost });
     this.messenger = new Messenger({
       clock: deps.clock,
       log: deps.log,

@@ -71,3 +71,24 @@ export class VirtualClock implements Clock {
 export async function settled(turns = 10): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
+
+/** From now on until disposed, `setTimeout` and `setInterval` of whoever runs here are this clock's: sip.js takes its time from them. */
+export function takeOverTimers(clock: VirtualClock): Disposable {
+  const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
+  type Callback = (...values: unknown[]) => void;
+  const once = (callback: Callback, ms = 0, ...values: unknown[]) => clock.setTimer(ms, () => callback(...values));
+  const again = (callback: Callback, ms = 0, ...values: unknown[]) => {
+    let timer = disposable(() => undefined);
+    const turn = () => {
+      timer = clock.setTimer(Math.max(1, ms), () => {
+        turn();
+        callback(...values);
+      });
+    };
+    turn();
+    return disposable(() => timer.dispose());
+  };
+  const stop = (timer: Disposable | undefined) => timer?.dispose();
+  Object.assign(globalThis, { setTimeout: once, clearTimeout: stop, setInterval: again, clearInterval: stop });
+  return disposable(() => Object.assign(globalThis, { setTimeout, clearTimeout, setInterval, clearInterval }));
+}
