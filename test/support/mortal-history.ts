@@ -3,7 +3,7 @@
  * disk at that moment is copied as it is, write-ahead log included, and nothing of this process reaches the disk any more.
  */
 import { copyFileSync, existsSync } from 'node:fs';
-import type { History } from '../../main/history/history';
+import type { History, JobRecord } from '../../main/history/history';
 
 /** The steps that the way of a message leaves on disk, by what their transaction does. */
 export const persistedSteps = [
@@ -41,7 +41,7 @@ export interface MortalHistoryOptions {
   onDeath(): void;
 }
 
-type Call = readonly [name: string, values: readonly unknown[]];
+type Call = readonly [name: string, values: readonly unknown[], job: JobRecord['kind'] | undefined];
 
 const writes = new Set<string>([
   'putConversation',
@@ -103,8 +103,9 @@ export function mortalHistory({ history, file, relic, dies, onDeath }: MortalHis
 
   /** What changes nothing is no step. */
   function record(name: string, values: unknown[], method: (...values: unknown[]) => unknown): unknown {
+    const job = name === 'removeJob' || name === 'postponeJob' ? history.jobs().find(({ id }) => id === values[0])?.kind : undefined;
     const result = method(...values);
-    if (result !== false) calls.push([name, values]);
+    if (result !== false) calls.push([name, values, job]);
     return result;
   }
 }
@@ -113,15 +114,16 @@ function stepOf(calls: readonly Call[]): PersistedStep | null {
   const call = (name: string) => calls.find(([each]) => each === name)?.[1];
   const added = call('addMessage')?.[0] as { direction: string } | undefined;
   const state = call('setMessageState')?.[1];
-  const job = call('removeJob') ?? call('postponeJob');
+  const job = calls.find(([, , kind]) => kind !== undefined);
   if (added !== undefined) return added.direction === 'out' ? 'a text is queued' : 'a text has arrived';
   if (call('addReceipt') !== undefined) return 'a receipt was taken';
   if (state === 'displayed') return 'texts were displayed';
   if (state === 'sending') return 'a text is being sent';
-  if (state === 'sent') return 'a text was sent';
   if (state === 'failed') return 'a text has failed';
   if (state === 'queued') return 'a text waits again';
-  if (job !== undefined) return call('removeJob') === undefined ? 'a receipt waits again' : 'a receipt was sent';
+  // Its receipt may have come before, and have said more than that it was sent.
+  if (job?.[2] === 'message') return 'a text was sent';
+  if (job?.[2] === 'receipt') return job[0] === 'removeJob' ? 'a receipt was sent' : 'a receipt waits again';
   if (call('putConversation') !== undefined) return 'a conversation is written';
   if (call('hastenLane') !== undefined) return 'what waited is hastened';
   return null;

@@ -12,8 +12,9 @@ export class VirtualClock implements Clock {
     this.#state = options.seed ?? 1;
   }
 
+  /** Whole milliseconds, as a real clock tells them; timers may fall due between two of them. */
   now(): number {
-    return this.#now;
+    return Math.floor(this.#now);
   }
 
   setTimer(delayMs: number, callback: () => void): Disposable {
