@@ -30,6 +30,8 @@ export const longestPauseMs = 60_000;
 export const longestRetryAfterMs = 60 * 60_000;
 /** LAB: a text that has waited this long for its own network waits for the other person's device too, which may be on the way back. */
 export const longWaitMs = 3_000;
+/** LAB: how far ahead of the clock a text may be dated, so that it stands behind what its conversation ends with. */
+export const longestLeadMs = 1_000;
 /** LAB: the longest pause between attempts at a receipt, and how long after its event it is still worth sending. */
 export const longestReceiptPauseMs = 15 * 60_000;
 export const receiptLifeMs = 7 * 24 * 60 * 60_000;
@@ -73,7 +75,7 @@ export class Outbox implements Disposable {
       fromDevice: null,
       text,
       state: 'queued',
-      sentAt: now,
+      sentAt: this.#stamp(conversation.id, now),
       receivedAt: null,
       error: null,
       wantsDelivered: receipts.delivered,
@@ -87,6 +89,15 @@ export class Outbox implements Disposable {
     this.#context.messageChanged(message.id);
     this.wake(conversation.id);
     return message;
+  }
+
+  /**
+   * No two texts of a conversation are dated alike: should the first of them arrive after the second, by a retry, the other side can still put
+   * both into the order in which they were written.
+   */
+  #stamp(conversation: string, now: number): number {
+    const last = this.#context.history.lastMessage(conversation)?.sentAt ?? 0;
+    return last >= now && last < now + longestLeadMs ? last + 1 : now;
   }
 
   /** Puts a failed message back into its lane. @throws AppError `conversation/unknown` when there is no such failed message */

@@ -3,16 +3,16 @@
  * messenger, history on disk) over a faulty network in virtual time. When everything has been mended and time has passed, nothing
  * acknowledged is lost, nothing doubled, each sender's order kept, and every text has come to an end that its sender sees.
  */
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Account } from '../../main/account';
-import { type Clock, createStderrLogger, disposable, drop, setListenerErrorReporter, silentLogger } from '../../main/base';
-import type { History, MessageRecord } from '../../main/history/history';
-import { openHistory } from '../../main/history/history';
-import type { RegistrationStore } from '../../main/sip/client';
-import { type Break, FaultyNetwork, type Mischief, type Mishap } from './faulty-network';
-import { type Moment, mortalHistory, ProcessDied, persistedSteps } from './mortal-history';
+import { setListenerErrorReporter } from '../../main/base';
+import type { MessageRecord } from '../../main/history/history';
+import { FaultyMedia } from './faulty-media';
+import { FaultyProxy } from './faulty-proxy';
+import type { Break, Mischief, Mishap } from './mischief';
+import { MortalDevice as Device } from './mortal-device';
+import { type Moment, type PersistedStep, ProcessDied, persistedSteps } from './mortal-history';
 import { settled, takeOverTimers, VirtualClock } from './virtual-clock';
 
 const moments: readonly Moment[] = ['before', 'after'];
@@ -55,14 +55,12 @@ export interface RunOutcome {
   story: string[];
 }
 
-const key = 'ab'.repeat(32);
 const people = ['alice', 'bob', 'carol'];
 /** How long one act of a run is, and how many there are at most: one more while the fault that the run is about has not struck. */
 const actMs = 60_000;
 const acts = 4;
 /** How long everything may take to come right afterwards. */
 const calmMs = 40 * 60_000;
-const addressOf = (name: string) => `sip:${name}@lab.test`;
 
 /** Runs the campaign of one seed. It takes over `setTimeout` while it runs, so one runs at a time. */
 export async function runCampaign(seed: number): Promise<RunOutcome> {
@@ -85,7 +83,9 @@ export async function runCampaign(seed: number): Promise<RunOutcome> {
 class Run {
   readonly #clock: VirtualClock;
   readonly #folder: string;
-  readonly #network: FaultyNetwork;
+  readonly #proxy: FaultyProxy;
+  readonly #media: FaultyMedia;
+  readonly #latencyMs: number;
   readonly #devices: Device[] = [];
   /** Fault classes still to strike, and how many occasions each lets pass first. */
   readonly #armed = new Map<string, number>();
@@ -101,7 +101,9 @@ class Run {
   constructor(seed: number, clock: VirtualClock, folder: string) {
     this.#clock = clock;
     this.#folder = folder;
-    this.#network = new FaultyNetwork(clock, this.#mischief());
+    this.#latencyMs = 1 + Math.floor(clock.random() * 30);
+    this.#proxy = new FaultyProxy(clock, this.#mischief(), this.#latencyMs);
+    this.#media = new FaultyMedia(clock, this.#mischief(), this.#latencyMs);
     this.#main = faultClasses[seed % faultClasses.length] as string;
     this.#arm(this.#main);
     for (let more = Math.floor(clock.random() * 3); more > 0; more -= 1) this.#arm(this.#pick(faultClasses));
@@ -113,7 +115,15 @@ class Run {
 
   async play(): Promise<void> {
     const count = this.#clock.random() < 0.25 ? 3 : 2;
-    for (const name of people.slice(0, count)) this.#devices.push(new Device(name, this.#folder, this.#clock, this.#network, this));
+    const world = {
+      clock: this.#clock,
+      folder: this.#folder,
+      proxy: this.#proxy,
+      media: this.#media,
+      dies: (step: PersistedStep, moment: Moment) => this.#strikes(deathClass(step, moment)),
+      tell: (what: string) => this.#tell(what),
+    };
+    for (const name of people.slice(0, count)) this.#devices.push(new Device(name, world));
     for (const device of this.#devices) device.start();
     await this.#clock.advance(1_000);
     for (let act = 0; act < acts && (act === 0 || this.#armed.has(this.#main)); act += 1) {
@@ -122,12 +132,13 @@ class Run {
       this.#script();
       await this.#clock.advance(actMs);
     }
-    this.tell('all is mended');
+    this.#tell('all is mended');
     this.#armed.clear();
     for (const device of this.#devices) device.start();
     await this.#clock.advance(calmMs / 2);
     // The person presses Retry, as the program says.
-    for (const device of this.#devices) for (const failed of device.sent().filter(({ state }) => state === 'failed')) device.retry(failed.id);
+    for (const device of this.#devices)
+      for (const failed of device.sent().filter(({ state }) => state === 'failed')) device.retry(failed.id);
     await this.#clock.advance(calmMs / 2);
     this.#judge();
   }
@@ -141,12 +152,12 @@ class Run {
     if (!(error instanceof ProcessDied)) this.#problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
-  tell(what: string): void {
+  #tell(what: string): void {
     this.#story.push(`${((this.#clock.now() - 1_700_000_000_000) / 1000).toFixed(3).padStart(9)}  ${what}`);
   }
 
   /** Whether this occasion is the one for which the fault is armed. */
-  strikes(fault: string): boolean {
+  #strikes(fault: string): boolean {
     const left = this.#armed.get(fault);
     if (left === undefined) return false;
     if (left > 0) {
@@ -155,15 +166,15 @@ class Run {
     }
     this.#armed.delete(fault);
     this.#struck.set(fault, (this.#struck.get(fault) ?? 0) + 1);
-    this.tell(`* ${fault}`);
+    this.#tell(`* ${fault}`);
     return true;
   }
 
   #mischief(): Mischief {
     return {
-      breaks: (method, at, leg) => this.strikes(breakClass(method, at, leg)),
-      answer: (method) => mishaps.find((mishap) => this.strikes(answerClass(method, mishap))) ?? null,
-      doubles: (method) => this.strikes(doubleClass(method)),
+      breaks: (method, at, leg) => this.#strikes(breakClass(method, at, leg)),
+      answer: (method) => mishaps.find((mishap) => this.#strikes(answerClass(method, mishap))) ?? null,
+      doubles: (method) => this.#strikes(doubleClass(method)),
     };
   }
 
@@ -199,25 +210,38 @@ class Run {
       if (!this.#armed.has(outage)) continue;
       this.#armed.set(outage, 0);
       at(soon(), () => {
-        if (!this.strikes(outage)) return;
+        if (!this.#strikes(outage)) return;
         const ms = Math.floor(this.#clock.random() * 20_000);
-        if (outage === 'the servers restart') this.#network.restart(ms);
-        else this.#network.cutOff(this.#pick(this.#devices).name, ms);
+        if (outage === 'the servers restart') this.#proxy.restart(ms);
+        else this.#cutOff(this.#pick(this.#devices), ms);
       });
+    }
+    // Who has written is gone before the receipt comes.
+    if (/receipt waits/.test(this.#main)) {
+      const [writer, reader] = this.#devices as [Device, Device];
+      const ms = soon();
+      at(ms, () => this.#write(writer, reader, 'pager', 0));
+      at(ms + 2 * this.#latencyMs + 1, () => this.#cutOff(writer, 5_000 + Math.floor(this.#clock.random() * 20_000)));
     }
     // Nobody is there for a while: what is written then fails, or waits.
     if ([...this.#armed.keys()].some((fault) => /fail|wait/.test(fault))) {
       const device = this.#pick(this.#devices);
-      at(0, () => this.#network.cutOff(device.name, 5_000 + Math.floor(this.#clock.random() * 25_000)));
+      at(0, () => this.#cutOff(device, 5_000 + Math.floor(this.#clock.random() * 25_000)));
       at(2_000, () => this.#write(this.#pick(this.#devices.filter((each) => each !== device)), device, 'session', 0));
     }
+  }
+
+  #cutOff({ name }: Device, ms: number): void {
+    this.#tell(`${name} has no network for ${ms} ms`);
+    this.#proxy.cutOff(name, ms);
+    this.#media.cutOff(name, ms);
   }
 
   #write(device: Device, to: Device, mode: 'session' | 'pager', length: number): void {
     this.#texts += 1;
     const text = `${this.#texts} ${device.name} to ${to.name} ${'x'.repeat(length)}`;
     const message = device.write(to.name, text, mode);
-    this.tell(`${device.name} writes ${text.slice(0, 30)} by ${mode}: ${message}`);
+    this.#tell(`${device.name} writes ${text.slice(0, 30)} by ${mode}: ${message}`);
     if (message !== null) this.#accepted.push({ device, message });
   }
 
@@ -227,7 +251,8 @@ class Run {
     for (const { device, message } of this.#accepted)
       if (device.sent().every(({ id }) => id !== message)) this.#problems.push(`${device.name} has lost the text ${message} of its own`);
     for (const from of this.#devices)
-      for (const to of this.#devices) if (from !== to) this.#judgePair(from.sentTo(to.name), to.receivedFrom(from.name), `${from.name} to ${to.name}`);
+      for (const to of this.#devices)
+        if (from !== to) this.#judgePair(from.sentTo(to.name), to.receivedFrom(from.name), `${from.name} to ${to.name}`);
     for (const device of this.#devices) {
       const jobs = device.jobs();
       if (jobs.length > 0) this.#problems.push(`${device.name} still has jobs: ${JSON.stringify(jobs).slice(0, 400)}`);
@@ -249,185 +274,9 @@ class Run {
     for (const message of received) if (sent.every(({ text }) => text !== message.text)) problem('was never written', message);
     const texts = (messages: readonly MessageRecord[]) => messages.map(({ text }) => text);
     const both = texts(sent).filter((text) => texts(received).includes(text));
-    if (both.join() !== texts(received).join()) this.#problems.push(`${way}: another order: ${numbers(both)} became ${numbers(texts(received))}`);
+    if (both.join() !== texts(received).join())
+      this.#problems.push(`${way}: another order: ${numbers(both)} became ${numbers(texts(received))}`);
   }
 }
 
 const numbers = (texts: readonly string[]) => texts.map((text) => text.split(' ')[0]).join(' ');
-
-/** One person's device: processes that die and come again, over one disk. */
-class Device {
-  readonly name: string;
-  readonly #folder: string;
-  readonly #clock: VirtualClock;
-  readonly #network: FaultyNetwork;
-  readonly #run: Run;
-  /** Call-ID and CSeq of the registration, as settings.json keeps them. */
-  #registration: ReturnType<RegistrationStore['load']> = null;
-  #generation = 0;
-  #process: { account: Account; history: History; end: () => void } | null = null;
-
-  constructor(name: string, folder: string, clock: VirtualClock, network: FaultyNetwork, run: Run) {
-    this.name = name;
-    this.#folder = folder;
-    this.#clock = clock;
-    this.#network = network;
-    this.#run = run;
-  }
-
-  /** Nothing while it runs. */
-  start(): void {
-    if (this.#process !== null) return;
-    const file = this.#file(this.#generation);
-    const own = openHistory({ file, key, log: silentLogger });
-    let isAlive = true;
-    const clock: Clock = {
-      now: () => this.#clock.now(),
-      random: () => this.#clock.random(),
-      uuid: () => this.#clock.uuid(),
-      setTimer: (ms, callback) => (isAlive ? this.#clock.setTimer(ms, () => isAlive && callback()) : disposable(() => undefined)),
-    };
-    const end = () => {
-      isAlive = false;
-      this.#process = null;
-      this.#network.stopListening(this.name);
-      this.#network.vanish(this.name);
-      // Out of the call that it died in: a process that is gone runs no line more.
-      setImmediate(() => {
-        account.dispose();
-        own.dispose();
-      });
-    };
-    const history = mortalHistory({
-      history: own,
-      file,
-      relic: this.#file(this.#generation + 1),
-      dies: (step, moment) => isAlive && this.#run.strikes(deathClass(step, moment)),
-      onDeath: () => {
-        this.#generation += 1;
-        this.#run.tell(`${this.name} is dead`);
-        end();
-        this.#clock.setTimer(Math.floor(this.#clock.random() ** 2 * 40_000), () => this.start());
-      },
-    });
-    const account = new Account(
-      {
-        kind: 'sip',
-        aor: addressOf(this.name),
-        displayName: this.name,
-        authUser: null,
-        password: 'secret',
-        proxy: 'sip:127.0.0.1:5070;transport=tcp',
-        registrar: null,
-        factory: 'sip:factory@lab.test',
-        deviceName: this.name,
-        instanceId: `urn:uuid:00000000-0000-4000-8000-00000000000${people.indexOf(this.name)}`,
-        expiresSeconds: 3_600,
-        servicesOff: [],
-      },
-      {
-        clock,
-        log: process.env.CHORUS_LOG === 'debug' ? createStderrLogger(this.name, 'debug') : silentLogger,
-        tap: null,
-        userAgent: 'Chorus/test',
-        history,
-        knownPeople: [],
-        preferences: () => ({ theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto' }),
-        isBlocked: () => false,
-        registrationState: {
-          load: () => this.#registration,
-          save: (state) => {
-            this.#registration = state;
-          },
-        },
-        simState: { load: () => 0, save: () => undefined },
-        announce: () => undefined,
-        signedOut: () => undefined,
-        over: { connect: this.#network.connectAs(this.name), media: this.#network.mediaOf(this.name) },
-      },
-    );
-    this.#process = { account, history, end };
-    this.#run.tell(`${this.name} starts`);
-    drop(account.register(), silentLogger, 'registration');
-  }
-
-  stop(): void {
-    this.#process?.end();
-  }
-
-  /** The id of the text, or null when no process lives to take it, or lived to say so. */
-  write(to: string, text: string, mode: 'session' | 'pager'): string | null {
-    return this.#attempt((account) => account.messenger.sendText({ to: addressOf(to) }, text, mode).message) ?? null;
-  }
-
-  retry(message: string): void {
-    this.#attempt((account) => account.messenger.retry(message));
-  }
-
-  closeSessions(): void {
-    this.#attempt((account) => {
-      for (const { conversation } of account.messenger.conversations())
-        drop(account.messenger.closeSession(conversation), silentLogger, 'closing a session');
-    });
-  }
-
-  readAll(): void {
-    this.#attempt((account) => {
-      for (const { conversation, last } of account.messenger.conversations())
-        if (last !== null) account.messenger.markDisplayed(conversation, last.message);
-    });
-  }
-
-  sent(): MessageRecord[] {
-    return this.#messages().filter(({ direction }) => direction === 'out');
-  }
-
-  sentTo(name: string): MessageRecord[] {
-    return this.#messages(name).filter(({ direction }) => direction === 'out');
-  }
-
-  receivedFrom(name: string): MessageRecord[] {
-    return this.#messages(name).filter(({ direction }) => direction === 'in');
-  }
-
-  jobs() {
-    return this.#process?.history.jobs() ?? [];
-  }
-
-  /** In the order that the person sees. */
-  #messages(peer?: string): MessageRecord[] {
-    const history = this.#process?.history;
-    if (history === undefined) return [];
-    const conversations = history.conversations().filter((each) => peer === undefined || each.peer === addressOf(peer));
-    return conversations.flatMap(({ id }) => history.messages(id, { limit: 1000 }));
-  }
-
-  #attempt<T>(work: (account: Account) => T): T | undefined {
-    if (this.#process === null) return undefined;
-    try {
-      return work(this.#process.account);
-    } catch (error) {
-      if (error instanceof ProcessDied) return undefined;
-      throw error;
-    }
-  }
-
-  /** Each process begins with the disk as the one before has left it. */
-  #file(generation: number): string {
-    const file = join(this.#folder, `${this.name}-${generation}.db`);
-    if (generation === 0 && !existsSync(file)) copyFileSync(emptyHistory(), file);
-    return file;
-  }
-}
-
-let template: string | null = null;
-
-/** A history that holds nothing, made once: making one takes longer than a whole run. */
-function emptyHistory(): string {
-  if (template !== null) return template;
-  const folder = mkdtempSync(join(tmpdir(), 'chorus-faults-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  template = join(folder, 'empty.db');
-  openHistory({ file: template, key, log: silentLogger }).dispose();
-  return template;
-}

@@ -56,6 +56,16 @@ describe('sending', () => {
     expect(lab.invites).toHaveLength(1);
   });
 
+  it('dates no two texts alike, so that a retried one finds its place behind or before the other', async () => {
+    const first = lab.messenger.sendText({ to: bob }, 'First', 'session');
+    const second = lab.messenger.sendText({ to: bob }, 'Second', 'session');
+    const stamp = (message: string) => lab.history.message(message)?.sentAt ?? 0;
+    expect(stamp(second.message)).toBe(stamp(first.message) + 1);
+    // A clock that was put back by more than a moment is believed: dates are for people, too.
+    lab.clock.sleep(-3_600_000);
+    expect(stamp(lab.messenger.sendText({ to: bob }, 'Third', 'session').message)).toBe(lab.clock.now());
+  });
+
   it('R14: nothing leaves before the registration, and all of it after, in order', async () => {
     lab.state.registered = false;
     const sent = ['one', 'two', 'three'].map((text) => lab.messenger.sendText({ to: bob }, text, 'session'));

@@ -1,72 +1,58 @@
 /**
- * A network in memory and in virtual time that misbehaves to order: a registrar and proxy for SIP, and the way of the media. Every message
- * takes a while; connections break at a chosen byte; answers are lost, come twice or late; everything restarts. What it does to whom is
- * asked of `Mischief` at each message, so that one seed decides a whole run.
+ * A registrar and proxy in memory and in virtual time that misbehaves to order: every message takes a while, connections break at a chosen
+ * byte, answers are lost, come twice or late, and everything restarts. What it does to whom is asked of `Mischief` at each message.
  *
- *   client --leg--> registrar and proxy (stateless, RFC 3261 section 16.11) --leg--> client
- *   client --pipe, message by message--> client                                     media
+ *   client --leg--> registrar and stateless proxy (RFC 3261 section 16.11) --leg--> client
  */
-import { type Duplex, duplexPair } from 'node:stream';
 import { AppError } from '../../main/errors';
-import type { MsrpStream, MsrpTransport } from '../../main/msrp/connection';
 import { parseNameAddr, parseUri } from '../../main/protocol/uri';
 import type { Connect, Connection } from '../../main/sip/connection';
 import { parseWireMessage, type WireMessage } from '../../main/sip/wire-message';
+import { type Break, halfOf, lateMs, type Mischief } from './mischief';
 import type { VirtualClock } from './virtual-clock';
 
-/** Where a connection breaks, seen from one request that it carries. */
-export type Break = 'mid head' | 'mid body' | 'before its end line' | 'after its last byte' | 'mid answer' | 'between two chunks';
-/** What happens to an answer. */
-export type Mishap = 'lost' | 'doubled' | 'late';
+const bytesOf = (text: string) => Buffer.from(text, 'latin1');
+const PING = '\r\n\r\n';
 
-/** Decides what goes wrong. Each question is asked once for each message that it could befall; a yes is done. */
-export interface Mischief {
-  /** `leg`: of SIP, whether it is the connection of who asks or of who is asked. */
-  breaks(method: string, at: Break, leg: 'sender' | 'receiver'): boolean;
-  answer(method: string): Mishap | null;
-  doubles(method: string): boolean;
+interface Asked {
+  from: Leg;
+  request: WireMessage;
 }
 
-const bytesOf = (text: string) => Buffer.from(text, 'latin1');
-const halfOf = (bytes: Uint8Array, from = 0) => bytes.subarray(0, from + Math.max(1, Math.floor((bytes.length - from) / 2)));
-const PING = '\r\n\r\n';
-/** How much later than it should a late answer comes, at least; up to three times as much. */
-const lateMs = 5_000;
-const refused = () => new AppError('net/unreachable', { cause: 'nobody answers there' }, 'auto');
-
+/** A client's connection. */
 interface Leg {
   readonly user: string;
   isOpen: boolean;
   contact: string | null;
-  /** Requests handed to this device that it has not answered finally: branch to who asked. */
-  readonly asked: Map<string, { from: Leg; request: WireMessage }>;
-  /** Bytes to the client, or the end of the connection. */
+  /** What this device was asked and has not answered finally, by branch. */
+  readonly asked: Map<string, Asked>;
+  /** Bytes to the client. */
   give(bytes: Uint8Array): void;
   cut(): void;
 }
 
-export class FaultyNetwork {
+export class FaultyProxy {
   readonly #clock: VirtualClock;
   readonly #mischief: Mischief;
   readonly #latencyMs: number;
   /** Whether who asks hears of it when a device goes while it was being asked: some proxies say 408, some nothing. */
   readonly #tellsOfLoss: boolean;
   readonly #legs = new Set<Leg>();
-  readonly #pipes = new Set<{ users: readonly string[]; cut(): void }>();
-  readonly #listeners = new Map<number, { user: string; onStream: (stream: MsrpStream) => void }>();
+  /** The callee repeats its 200 until the ACK comes (RFC 3261 section 13.3.1.4). */
+  readonly #answered = new Map<string, Asked>();
   readonly #away = new Set<string>();
   #isDown = false;
   #ports = 40_000;
   #tags = 0;
 
-  constructor(clock: VirtualClock, mischief: Mischief) {
+  constructor(clock: VirtualClock, mischief: Mischief, latencyMs: number) {
     this.#clock = clock;
     this.#mischief = mischief;
-    this.#latencyMs = 1 + Math.floor(clock.random() * 30);
+    this.#latencyMs = latencyMs;
     this.#tellsOfLoss = clock.random() < 0.5;
   }
 
-  /** Every connection to the servers ends, every registration is forgotten, and nobody is let in for so long. Media goes on. */
+  /** Every connection ends, every registration is forgotten, and nobody is let in for so long. */
   restart(downMs: number): void {
     this.#isDown = true;
     for (const leg of [...this.#legs]) leg.cut();
@@ -75,7 +61,7 @@ export class FaultyNetwork {
     });
   }
 
-  /** One device has no network for so long. */
+  /** One device cannot come here for so long. */
   cutOff(user: string, ms: number): void {
     this.#away.add(user);
     this.vanish(user);
@@ -85,20 +71,12 @@ export class FaultyNetwork {
   /** Whatever a device had open is gone, as when its process dies. */
   vanish(user: string): void {
     for (const leg of [...this.#legs]) if (leg.user === user) leg.cut();
-    for (const pipe of [...this.#pipes]) if (pipe.users.includes(user)) pipe.cut();
   }
-
-  /** The listeners of a process that is no more. */
-  stopListening(user: string): void {
-    for (const [port, listener] of this.#listeners) if (listener.user === user) this.#listeners.delete(port);
-  }
-
-  // ---------------------------------------------------------------- SIP
 
   connectAs(user: string): Connect {
     return async () => {
-      await this.#pause();
-      if (this.#isDown || this.#away.has(user)) throw refused();
+      await new Promise<void>((resolve) => this.#clock.setTimer(this.#latencyMs, resolve));
+      if (this.#isDown || this.#away.has(user)) throw new AppError('net/unreachable', { cause: 'nobody answers there' }, 'auto');
       return this.#open(user);
     };
   }
@@ -148,7 +126,10 @@ export class FaultyNetwork {
 
   #take(leg: Leg, bytes: Uint8Array): void {
     const text = Buffer.from(bytes).toString('latin1');
-    if (text === PING) return leg.give(bytesOf('\r\n'));
+    if (text === PING) {
+      leg.give(bytesOf('\r\n'));
+      return;
+    }
     const bodyAt = text.indexOf('\r\n\r\n') + 4;
     const message = bodyAt < 4 ? null : parseWireMessage(bytes, bodyAt);
     if (message === null || !message.ok) throw new Error(`a client wrote what cannot be read: ${text.slice(0, 200)}`);
@@ -158,10 +139,18 @@ export class FaultyNetwork {
   }
 
   #serve(leg: Leg, text: string, request: WireMessage, method: string): void {
-    if (method === 'REGISTER') return leg.isOpen ? this.#register(leg, request) : undefined;
-    if (method === 'SUBSCRIBE') return this.#answer(leg, request, 489, 'Bad Event');
+    if (method === 'REGISTER') {
+      if (leg.isOpen) this.#register(leg, request);
+    } else if (method === 'SUBSCRIBE') this.#answer(leg, request, 489, 'Bad Event');
+    else this.#forward(leg, text, request, method);
+  }
+
+  #forward(leg: Leg, text: string, request: WireMessage, method: string): void {
     const breaksHere = (at: Break) => leg.isOpen && this.#mischief.breaks(method, at, 'sender');
-    if (breaksHere('mid head') || breaksHere('mid body')) return leg.cut();
+    if (breaksHere('mid head') || breaksHere('mid body')) {
+      leg.cut();
+      return;
+    }
     const uri = request.start.kind === 'request' ? parseUri(request.start.uri) : null;
     const user = uri?.ok === true && uri.value.scheme === 'sip' ? uri.value.user : null;
     const target = [...this.#legs].findLast((each) => each.user === user && each.contact !== null);
@@ -205,12 +194,17 @@ export class FaultyNetwork {
       1,
     );
     const bytes = bytesOf(lines.join('\r\n'));
-    if (status < 200) return entry.from.give(bytes);
+    if (status < 200) {
+      entry.from.give(bytes);
+      return;
+    }
     leg.asked.delete(branch);
-    // The callee repeats its 200 until the ACK comes (RFC 3261 section 13.3.1.4).
     this.#answered.set(branch, entry);
     if (status < 300) {
-      if (this.#mischief.breaks(method, 'mid answer', 'receiver')) return leg.cut();
+      if (this.#mischief.breaks(method, 'mid answer', 'receiver')) {
+        leg.cut();
+        return;
+      }
       if (this.#mischief.breaks(method, 'mid answer', 'sender')) {
         entry.from.give(halfOf(bytes));
         this.#clock.setTimer(this.#latencyMs, () => entry.from.cut());
@@ -227,12 +221,10 @@ export class FaultyNetwork {
     entry.from.give(bytes);
   }
 
-  readonly #answered = new Map<string, { from: Leg; request: WireMessage }>();
-
   #register(leg: Leg, request: WireMessage): void {
     const contact = request.first('contact') ?? '';
     const parsed = parseNameAddr(contact);
-    if (!parsed.ok) return this.#answer(leg, request, 400, 'Bad Request');
+    if (!parsed.ok) throw new Error(`a client registers ${contact}`);
     for (const other of [...this.#legs]) if (other !== leg && other.user === leg.user) other.contact = null;
     leg.contact = parsed.value.uri;
     const gruu = `sip:${leg.user}@lab.test;gr=${/urn:uuid:[0-9a-f-]+/i.exec(contact)?.[0] ?? ''}`;
@@ -252,111 +244,5 @@ export class FaultyNetwork {
   /** Made of the branch that came, so that CANCEL and ACK find their INVITE (RFC 3261 section 16.11). */
   #branch(request: WireMessage): string {
     return `z9hG4bKp${/branch=([^;,\s]+)/.exec(request.first('via') ?? '')?.[1] ?? ''}`;
-  }
-
-  // ---------------------------------------------------------------- media
-
-  mediaOf(user: string): MsrpTransport {
-    return {
-      listen: async (_host, onStream) => {
-        this.#ports += 1;
-        const port = this.#ports;
-        this.#listeners.set(port, { user, onStream });
-        return { port, close: () => void this.#listeners.delete(port) };
-      },
-      connect: async (_host, port, signal) => {
-        await this.#pause();
-        const listener = this.#listeners.get(port);
-        if (listener === undefined || signal.aborted || this.#away.has(user) || this.#away.has(listener.user)) throw refused();
-        this.#ports += 1;
-        const from = `127.0.0.1:${this.#ports}`;
-        const to = `127.0.0.1:${port}`;
-        const [here, near] = duplexPair();
-        const [there, far] = duplexPair();
-        this.#join(near, far, [user, listener.user]);
-        listener.onStream({ stream: there, local: to, remote: from });
-        return { stream: here, local: from, remote: to };
-      },
-    };
-  }
-
-  #join(near: Duplex, far: Duplex, users: readonly string[]): void {
-    const pipe = {
-      users,
-      cut: () => {
-        this.#pipes.delete(pipe);
-        near.destroy();
-        far.destroy();
-      },
-    };
-    this.#pipes.add(pipe);
-    const carry = (from: Duplex, to: Duplex) => {
-      const cutter = new MessageCutter();
-      let clearAt = 0;
-      const later = (work: () => void, extraMs = 0) => {
-        clearAt = Math.max(clearAt, this.#clock.now() + this.#latencyMs + extraMs);
-        this.#clock.setTimer(clearAt - this.#clock.now(), work);
-      };
-      const write = (bytes: Uint8Array, extraMs = 0) => later(() => void (to.destroyed || to.write(bytes)), extraMs);
-      from.on('error', () => undefined);
-      from.on('data', (bytes: Buffer) => {
-        for (const whole of cutter.push(bytes)) this.#carry(whole, write, () => later(pipe.cut));
-      });
-      // What was written before the end still arrives.
-      from.on('end', () => later(() => to.end()));
-      from.on('close', () => later(pipe.cut));
-    };
-    carry(near, far);
-    carry(far, near);
-  }
-
-  #carry(whole: Buffer, write: (bytes: Uint8Array, extraMs?: number) => void, cut: () => void): void {
-    const text = whole.toString('latin1');
-    const breaks = (at: Break) => this.#mischief.breaks('SEND', at, 'sender');
-    const bodyAt = text.indexOf('\r\n\r\n') + 4;
-    if (/^MSRP \S+ SEND/.test(text) && bodyAt >= 4) {
-      const endAt = text.lastIndexOf('\r\n-------');
-      const broken = breaks('mid head')
-        ? halfOf(whole.subarray(0, bodyAt))
-        : breaks('mid body')
-          ? halfOf(whole.subarray(0, endAt), bodyAt)
-          : breaks('before its end line')
-            ? whole.subarray(0, endAt)
-            : breaks('after its last byte') || (text.endsWith('+\r\n') && breaks('between two chunks'))
-              ? whole
-              : null;
-      write(broken ?? whole);
-      if (broken !== null) cut();
-    } else if (/^MSRP \S+ 200/.test(text)) {
-      if (breaks('mid answer')) {
-        write(halfOf(whole));
-        return cut();
-      }
-      const mishap = this.#mischief.answer('SEND');
-      if (mishap === 'doubled') write(whole);
-      if (mishap !== 'lost') write(whole, mishap === 'late' ? lateMs * (1 + 2 * this.#clock.random()) : 0);
-    } else write(whole);
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => this.#clock.setTimer(this.#latencyMs, resolve));
-  }
-}
-
-/** Cuts a stream of MSRP into its messages by their end lines (RFC 4975 section 7.1). */
-class MessageCutter {
-  #kept: Buffer = Buffer.alloc(0);
-
-  push(bytes: Buffer): Buffer[] {
-    this.#kept = Buffer.concat([this.#kept, bytes]);
-    const whole: Buffer[] = [];
-    for (;;) {
-      const id = /^MSRP (\S+) /.exec(this.#kept.subarray(0, 100).toString('latin1'))?.[1];
-      const at = id === undefined ? -1 : this.#kept.indexOf(`-------${id}`);
-      const end = at < 0 ? -1 : this.#kept.indexOf('\r\n', at) + 2;
-      if (end < 2) return whole;
-      whole.push(this.#kept.subarray(0, end));
-      this.#kept = this.#kept.subarray(end);
-    }
   }
 }
