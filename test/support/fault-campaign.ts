@@ -219,12 +219,12 @@ class Run {
     // Who has written is gone before the receipt comes.
     if (/receipt waits/.test(this.#main)) {
       const [writer, reader] = this.#devices as [Device, Device];
-      const ms = soon();
+      const ms = actMs * 0.9;
       at(ms, () => this.#write(writer, reader, 'pager', 0));
       at(ms + 2 * this.#latencyMs + 1, () => this.#cutOff(writer, 5_000 + Math.floor(this.#clock.random() * 20_000)));
     }
     // Nobody is there for a while: what is written then fails, or waits.
-    if ([...this.#armed.keys()].some((fault) => /fail|wait/.test(fault))) {
+    if (/a text waits|has failed|hastened/.test(this.#main)) {
       const device = this.#pick(this.#devices);
       at(0, () => this.#cutOff(device, 5_000 + Math.floor(this.#clock.random() * 25_000)));
       at(2_000, () => this.#write(this.#pick(this.#devices.filter((each) => each !== device)), device, 'session', 0));
