@@ -144,6 +144,7 @@ export class Account {
       factory: credentials.factory,
       isSelf: (address) => this.#isSelf(address),
       writesAs: () => this.#writesAs,
+      otherDevices: () => this.#otherDevices(),
       knownPeople: deps.knownPeople,
       preferences: deps.preferences,
       isBlocked: deps.isBlocked,
@@ -178,7 +179,10 @@ export class Account {
         registration: this.#sip.registration,
         subscribe: () => this.#sip.subscribeRegistration(),
         self,
-        changed: () => deps.announce({ event: 'devices', devices: this.devices }),
+        changed: () => {
+          deps.announce({ event: 'devices', devices: this.devices });
+          this.messenger.devicesChanged();
+        },
         signedOut: () => {
           deps.signedOut();
           this.#signOutHere(null);
@@ -200,6 +204,11 @@ export class Account {
       writesAs: this.#writesAs,
       offers: offersOf(this.#servicesOff),
     };
+  }
+
+  #otherDevices(): string[] {
+    const live = this.devices.filter((device) => !device.self && device.state === 'active' && device.capabilities.includes('session'));
+    return live.flatMap(({ pubGruu }) => pubGruu ?? []);
   }
 
   get isRegistered(): boolean {

@@ -363,6 +363,14 @@ class ChorusApp implements App {
       },
       addPeople: ({ conversation, people, subject }) => this.#messenger.addPeople(conversation, people, subject),
       participants: ({ conversation }) => this.#messenger.participants(conversation),
+      removePerson: async ({ conversation, address }) => {
+        await this.#messenger.removePerson(conversation, address);
+        return {};
+      },
+      renameGroup: async ({ conversation, subject }) => {
+        await this.#messenger.renameGroup(conversation, subject);
+        return {};
+      },
       leave: async ({ conversation }) => {
         await this.#messenger.leave(conversation);
         return {};

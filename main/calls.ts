@@ -12,7 +12,9 @@ export type Handlers = { [N in CallName]: (argument: CallArgument<N>) => CallVal
 /** The longest text one message may have, in UTF-16 code units. */
 export const maxTextLength = 100_000;
 /** The longest address, name, ID or subject a caller may pass. */
-export const maxFieldLength = 1_000;
+export /** As long as a Controlling Function of ours takes (group-data.ts). */
+const maxSubjectLength = 200;
+const maxFieldLength = 1_000;
 /** The longest path of a file that a caller may name, in UTF-16 code units. */
 export const maxPathLength = 4_096;
 /** The longest text with certificates, in UTF-16 code units. */
@@ -76,6 +78,11 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     subject: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),
   }),
   participants: inConversation,
+  removePerson: v.strictObject({ conversation: field, address: field }),
+  renameGroup: v.strictObject({
+    conversation: field,
+    subject: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(maxSubjectLength)),
+  }),
   leave: inConversation,
   composing: v.strictObject({ conversation: field, active: v.boolean() }),
   markDisplayed: v.strictObject({ conversation: field, upTo: field }),

@@ -24,6 +24,9 @@ const help = `chorus network [options]
   --faults FILE          how the core misbehaves: [{"name":"slow","fault":{"kind":"delay","ms":2000},"user":"alice","times":3}]
                          kinds answer, drop, disconnect, delay and repeat; REGISTER unless "method" is told
   --seed N               what chance is drawn from in faults; 1
+  --state FILE           keeps the groups, and what waits in them, over restarts of the network
+  --group-size N         the most people of one group; 50
+  --cf-instances N       instances of the Controlling Function, each standing by for those before it; 1
   --roles core,pf,cf,isf which of the network's parts run here; all unless told
   --core URI             without the role core: the SIP/IP core to serve, sip:127.0.0.1:5060;transport=tcp
   --json                 the ready line is JSON whether or not this is given
@@ -49,6 +52,9 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     policy: { type: 'string' },
     faults: { type: 'string' },
     seed: { type: 'string' },
+    state: { type: 'string' },
+    'group-size': { type: 'string' },
+    'cf-instances': { type: 'string' },
     roles: { type: 'string' },
     core: { type: 'string' },
     json: { type: 'boolean' },
@@ -63,6 +69,8 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
   const [core, policy, faults, seed] = [text(options, 'core'), text(options, 'policy'), text(options, 'faults'), text(options, 'seed')];
   const [tls, ws, wss] = [text(options, 'tls'), text(options, 'ws'), text(options, 'wss')];
   const auth = text(options, 'auth');
+  const state = text(options, 'state');
+  const [groupSize, instances] = [count(options, 'group-size'), count(options, 'cf-instances')];
   if (seed !== null && !/^\d{1,9}$/.test(seed)) throw new UsageError('--seed takes a whole number');
   const network = await startNetwork({
     domain: text(options, 'domain') ?? 'lab.test',
@@ -77,6 +85,9 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     ...(policy === null ? {} : { policyFile: policy }),
     ...(faults === null ? {} : { faults: readFaults(faults) }),
     ...(seed === null ? {} : { seed: Number(seed) }),
+    ...(state === null ? {} : { stateFile: state }),
+    ...(groupSize === null ? {} : { maxParticipants: groupSize }),
+    ...(instances === null ? {} : { controllingInstances: instances }),
     ...(roles === undefined ? {} : { roles }),
     ...(core === null ? {} : { core }),
     log: (level, message, fields) => log[level](message, fields),
@@ -121,6 +132,13 @@ function parseUsers(options: Options): NetworkUser[] {
   const sims = text(options, 'sims');
   for (const [name, sim] of sims === null ? [] : readSims(sims)) user(name, '--sims').sim = sim;
   return users;
+}
+
+function count(options: Options, name: string): number | null {
+  const given = text(options, name);
+  if (given === null) return null;
+  if (!/^\d{1,6}$/.test(given)) throw new UsageError(`--${name} takes a whole number`);
+  return Number(given);
 }
 
 function split(given: string, usage: string): [string, string] {

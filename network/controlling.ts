@@ -7,7 +7,8 @@ import { assertedIdentity } from './asserted-identity';
 import type { NetworkLog } from './clock';
 import type { Resolve } from './dialog';
 import { Focus, refusalHeaders } from './focus';
-import type { GroupState } from './group';
+import { Group, type GroupState, MAX_PARTICIPANTS } from './group';
+import { GroupStore, LEASE_MS } from './group-store';
 import { type GroupInvitation, type Refusal, readGroupInvitation } from './invitation';
 import type { MsrpSwitch } from './media';
 import { newToken, type SipServer, type Target } from './sip-server';
@@ -31,37 +32,55 @@ export interface ControllingOptions {
   host: string;
   resolve: Resolve;
   nameOf?: (address: string) => string | null;
+  /** The file that keeps the groups; in memory without it. */
+  stateFile?: string;
+  /** The most people of one group; MAX_PARTICIPANTS unless told. */
+  maxParticipants?: number;
   log?: NetworkLog;
 }
 
 export class ControllingFunction {
   readonly #options: ControllingOptions;
   readonly #factory: string | null;
+  /** Those with somebody in them; the others rest in the store. */
   readonly #groups = new Map<string, Focus>();
-  readonly #ended = new Map<string, GroupState>();
+  readonly #store: GroupStore;
+  readonly #maximum: number;
+  /** True once it has let go of everything. */
+  isClosed = false;
+  #renewal: { dispose(): void } | null = null;
 
+  /** @throws Error when the state file cannot be used */
   constructor(options: ControllingOptions) {
     this.#options = options;
     this.#factory = addressKey(options.factory);
+    this.#maximum = options.maxParticipants ?? MAX_PARTICIPANTS;
+    const { clock } = options.server;
+    this.#store = new GroupStore(options.stateFile ?? null, () => clock.now());
     options.server.onRequest = (transaction) => this.#receive(transaction);
   }
 
-  /** The state of every group, ended ones among them, newest last. */
+  /** The state of every group, resting and ended ones among them. */
   groups(): GroupState[] {
-    return [...this.#ended.values(), ...[...this.#groups.values()].map((focus) => focus.group.state())];
+    if (this.isClosed) return [];
+    return this.#store.all().map((kept) => this.#groups.get(kept.focus)?.group.state() ?? kept);
   }
 
   /** Lets go of all groups without a word: the network closes. */
   close(): void {
     for (const focus of this.#groups.values()) focus.abandon();
     this.#groups.clear();
+    this.#renewal?.dispose();
+    this.isClosed = true;
+    this.#store.close();
   }
 
   #receive(transaction: ServerTransaction): void {
     const { request } = transaction;
     const key = addressKey(request.uri);
-    const focus = key === null ? undefined : this.#groups.get(key);
-    if (focus !== undefined) focus.handle(transaction);
+    const focus = key === null ? null : this.#focusOf(key);
+    if (focus === 'elsewhere') transaction.reply(503, { headers: [['Retry-After', '1']] });
+    else if (focus !== null) focus.handle(transaction);
     else if (request.toTag !== null) transaction.reply(481);
     else if (key !== this.#factory || key === null) transaction.reply(404);
     else if (request.method === 'INVITE') this.#create(transaction);
@@ -75,12 +94,16 @@ export class ControllingFunction {
       this.#refuse(transaction, { ok: false, status: 403, warning: 'The core asserts nobody' });
       return;
     }
-    const invitation = readGroupInvitation(transaction.request, inviter.address);
+    const invitation = readGroupInvitation(transaction.request, inviter.address, this.#maximum);
     if (!invitation.ok) {
       this.#refuse(transaction, invitation);
       return;
     }
     const standing = this.#same(invitation.value, inviter.address);
+    if (standing === 'elsewhere') {
+      transaction.reply(503, { headers: [['Retry-After', '1']] });
+      return;
+    }
     if (standing !== null) {
       standing.merge(transaction, inviter, invitation.value);
       return;
@@ -89,44 +112,71 @@ export class ControllingFunction {
       transaction.reply(503);
       return;
     }
-    const focus = this.#newFocus(invitation.value);
-    this.#groups.set(focus.uri, focus);
+    const { conversationId, contributionId, subject, type } = invitation.value;
+    const facts = { focus: `sip:grp-${newToken(FOCUS_TOKEN_BYTES)}@${this.#options.host}`, conversationId, contributionId, subject, type };
+    const focus = this.#hold(new Group(facts, this.#nameOf, this.#maximum), 'creating');
     this.#options.log?.('info', 'A group is created', { focus: focus.uri, invited: invitation.value.invitees.length });
     focus.create(transaction, inviter, invitation.value);
   }
 
-  /** The living group of the same Contribution-ID of which the inviter is a participant: two restarts at once make one group. */
-  #same(invitation: GroupInvitation, inviter: string): Focus | null {
-    for (const focus of this.#groups.values()) {
-      if (focus.group.facts.contributionId === invitation.contributionId && focus.state !== 'creating' && focus.group.has(inviter))
-        return focus;
-    }
-    return null;
+  /** The focus of a URI, revived from what is kept; null when there is no such group, or no more. */
+  #focusOf(uri: string): Focus | 'elsewhere' | null {
+    const live = this.#groups.get(uri);
+    if (live !== undefined) return live;
+    const kept = this.#store.find(uri);
+    if (kept === null || !kept.active) return null;
+    if (!this.#store.claim(uri)) return 'elsewhere';
+    return this.#hold(Group.revive(kept, this.#nameOf, this.#maximum), 'idle');
   }
 
-  #newFocus(invitation: GroupInvitation): Focus {
-    const { server, media, core, host, resolve, nameOf, log } = this.#options;
-    const { conversationId, contributionId, subject } = invitation;
-    return new Focus(
+  /** The living group of the same Contribution-ID of which the inviter is a participant: two restarts at once make one group. */
+  #same(invitation: GroupInvitation, inviter: string): Focus | 'elsewhere' | null {
+    const kept = this.#store.findByContribution(invitation.contributionId);
+    if (kept === null) return null;
+    const focus = this.#focusOf(kept.focus);
+    return focus === null || focus === 'elsewhere' || focus.group.has(inviter) ? focus : null;
+  }
+
+  readonly #nameOf = (address: string) => this.#options.nameOf?.(address) ?? null;
+
+  #hold(group: Group, state: 'creating' | 'idle'): Focus {
+    const { server, media, core, host, resolve, log } = this.#options;
+    const focus: Focus = new Focus(
       {
         server,
         media,
         core,
         host,
         resolve,
-        nameOf: nameOf ?? (() => null),
-        onEnded: (ended) => {
-          this.#groups.delete(ended.uri);
-          this.#ended.set(ended.uri, ended.group.state());
-          for (const oldest of this.#ended.keys()) {
-            if (this.#ended.size <= MAX_ENDED_GROUPS) break;
-            this.#ended.delete(oldest);
-          }
-          log?.('info', 'A group has ended', { focus: ended.uri });
-        },
+        nameOf: this.#nameOf,
+        store: this.#store,
+        ...(log === undefined ? {} : { log }),
+        onEnded: (gone) => this.#letGo(gone),
       },
-      { focus: `sip:grp-${newToken(FOCUS_TOKEN_BYTES)}@${host}`, conversationId, contributionId, subject },
+      group,
+      state,
     );
+    this.#store.claim(focus.uri);
+    this.#groups.set(focus.uri, focus);
+    this.#renew();
+    return focus;
+  }
+
+  #letGo(focus: Focus): void {
+    this.#groups.delete(focus.uri);
+    this.#store.release(focus.uri);
+    if (focus.state === 'ended') this.#store.forgetEnded(MAX_ENDED_GROUPS);
+    this.#options.log?.('info', focus.state === 'ended' ? 'A group has ended' : 'A group rests', { focus: focus.uri });
+    if (this.#groups.size === 0) this.#renewal?.dispose();
+  }
+
+  /** As long as groups are served here, other instances are told so. */
+  #renew(): void {
+    this.#renewal?.dispose();
+    this.#renewal = this.#options.server.clock.setTimer(LEASE_MS / 3, () => {
+      this.#store.renew();
+      this.#renew();
+    });
   }
 
   #refuse(transaction: ServerTransaction, refusal: Refusal): void {

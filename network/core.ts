@@ -373,11 +373,14 @@ class SipCore implements Core {
     const { request, own } = prepared;
     if (!this.#isTrusted(flow) && !this.#isOfDialog(request, own) && this.#registrar.ownersOf(flow).length === 0) return;
     const branches = this.#destinations.places(request, null);
-    const branch = 'status' in branches ? undefined : branches[0];
-    if (branch === undefined) return;
-    if (branch.uri !== undefined) request.uri = branch.uri;
-    for (const route of [...(branch.routes ?? [])].reverse()) request.insert('Route', route);
-    this.#server.sendAck(request, branch.target);
+    if ('status' in branches) return;
+    // Which instance of a function has answered is not known here: those that know no such dialog drop it.
+    for (const branch of branches.filter((each, index) => index === 0 || each.isStandby === true)) {
+      const copy = request.clone();
+      if (branch.uri !== undefined) copy.uri = branch.uri;
+      for (const route of [...(branch.routes ?? [])].reverse()) copy.insert('Route', route);
+      this.#server.sendAck(copy, branch.target);
+    }
   }
 
   #initial(transaction: ServerTransaction): void {
@@ -487,7 +490,7 @@ class SipCore implements Core {
   /** The serving side of the one who is called: first their Participating Function, then their devices. */
   #terminate(transaction: ServerTransaction, request: SipRequest): void {
     const participating = isCpm(request) ? this.#participating : null;
-    if (participating === null || this.#destinations.serviceFor(request.uri) !== null) {
+    if (participating === null || this.#destinations.servicesFor(request.uri).length > 0) {
       this.#deliver(transaction, request);
       return;
     }

@@ -10,7 +10,7 @@ import type { SipRequest } from './message';
 import { addressTarget, type Branch, nextHop } from './proxy';
 import type { Binding, Registrar } from './registrar';
 
-/** A role of the network and the requests that are for it. */
+/** A role of the network and the requests that are for it. The same requests named again are another instance, which stands by. */
 export interface ServiceRoute {
   /** Host of the Request-URI. */
   host: string;
@@ -46,12 +46,12 @@ export class Destinations {
     return place !== null && (place.host === this.directory.domain || this.isOwn(place.host, place.port));
   }
 
-  /** The function a Request-URI is for, or null. */
-  serviceFor(uri: string): ServiceRoute | null {
+  /** The instances of the function that a Request-URI is for, in the order to ask them. */
+  servicesFor(uri: string): ServiceRoute[] {
     const read = parseUri(uri);
-    if (!read.ok || (read.value.scheme !== 'sip' && read.value.scheme !== 'sips')) return null;
+    if (!read.ok || (read.value.scheme !== 'sip' && read.value.scheme !== 'sips')) return [];
     const { host, user } = read.value;
-    return this.#services.find((service) => service.host === host && (service.user === undefined || service.user === user)) ?? null;
+    return this.#services.filter((service) => service.host === host && (service.user === undefined || service.user === user));
   }
 
   /** Whom a Request-URI names: a subscriber of this domain by address or GRUU. */
@@ -73,8 +73,8 @@ export class Destinations {
   places(request: SipRequest, initial: SipRequest | null): Branch[] | Refusal {
     const { uri } = request;
     if (request.has('route')) return this.#address(nextHop(request));
-    const service = this.serviceFor(uri);
-    if (service !== null) return this.#address(service.target);
+    const services = this.servicesFor(uri);
+    if (services.length > 0) return services.flatMap(({ target }, index) => this.#instance(target, index));
     const gruu = this.registrar.resolveGruu(uri);
     if (gruu === undefined && initial === null) {
       const binding = this.registrar.findByContact(uri);
@@ -97,6 +97,11 @@ export class Destinations {
     const chosen = chooseBindings(request, bindings);
     if (chosen.length === 0) return { status: 480, reason: 'No device fits what the caller asks for' };
     return chosen.map(({ binding, q }) => deviceBranch(binding, q, request));
+  }
+
+  #instance(uri: string, index: number): Branch[] {
+    const target = addressTarget(uri);
+    return target === null ? [] : [{ target, q: 1 - index / 100, ...(index === 0 ? {} : { isStandby: true }) }];
   }
 
   #address(uri: string): Branch[] | Refusal {

@@ -1,17 +1,34 @@
 /**
  * The focus of one group: its signalling legs, its media, its invitations. Everybody is one SIP dialog and one MSRP session away.
  *
- *   creating --first 200 of an invited person--> active --too few are left--> closing --somebody is back--> active
- *       |                                                                        |
- *       +--all refused, or the inviter cancelled--> ended <--CLOSING_GRACE_MS----+
+ *   creating --first 200 of an invited person--> active --too few members--> closing --somebody is back--> active
+ *       |                                        |    ^                         |
+ *       |                    nobody is connected v    | a member comes          |
+ *       |                                        idle-+                         |
+ *       +--all refused, or the inviter cancelled--> ended <--CLOSING_GRACE_MS---+
+ *
+ * Idle, a group has no leg and no timer: what is kept of it is in the store (group-store.ts), and the first member to come revives it,
+ * here, after a restart, or at another instance of the function.
  */
+import { encodeCpim } from '../main/protocol/cpim';
 import { cpmHeader } from '../main/protocol/cpm-headers';
+import {
+  encodeGroupData,
+  GROUP_DATA_CONTENT_TYPE,
+  type GroupDataRequest,
+  MAX_SUBJECT_CHARACTERS,
+  parseGroupData,
+} from '../main/protocol/group-data';
+import { parseContentType } from '../main/protocol/multipart';
 import { encodeSdp, type MsrpDescription } from '../main/protocol/sdp';
 import { assertedIdentity } from './asserted-identity';
+import type { NetworkLog } from './clock';
 import { ConferenceEvents } from './conference-events';
 import { Dialog, dialogIdOf, type Resolve } from './dialog';
-import { type DisconnectionMethod, Group, type GroupFacts } from './group';
+import type { DisconnectionMethod, Group } from './group';
 import { admitMessage } from './group-message';
+import { GroupPost, type PostLeg } from './group-post';
+import type { GroupContent, GroupStore } from './group-store';
 import {
   checkRequired,
   checkSize,
@@ -40,21 +57,26 @@ export const CLOSING_GRACE_MS = 5_000;
 
 /** LAB: how long a leg may stand without media; a re-INVITE may bring it back until then. */
 export const MEDIA_RETURN_MS = 5_000;
-/** LAB: messages kept for a leg whose media may come back; one more and it is given up. */
-export const MAX_HELD_MESSAGES = 64;
+/** LAB: a group in which nothing is said for so long rests: its legs end, and it goes on with the next word. */
+export const REST_AFTER_MS = 3_600_000;
+/** LAB: how often a member who is away is fetched by what is said, at most. */
+export const FETCH_INTERVAL_MS = 30_000;
 
 const ALLOW = 'INVITE, ACK, CANCEL, BYE, REFER, SUBSCRIBE, UPDATE, OPTIONS';
 const COMPLETED = 'SIP;cause=200;text="Call completed"';
 const GONE = 'SIP;cause=410;text="Gone"';
 const NOT_RENEWED = 'SIP;cause=408;text="Session not renewed"';
 const MEDIA_LOST = 'SIP;cause=503;text="Media connection lost"';
+const REMOVED = 'SIP;cause=403;text="Removed from the group"';
+const RESTING = 'SIP;cause=480;text="The group rests"';
 
-type State = 'creating' | 'active' | 'closing' | 'ended';
+type State = 'creating' | 'active' | 'idle' | 'closing' | 'ended';
 
 const STEPS: Readonly<Record<State, readonly State[]>> = {
   creating: ['active', 'ended'],
-  active: ['closing', 'ended'],
-  closing: ['active', 'ended'],
+  active: ['idle', 'closing', 'ended'],
+  idle: ['active', 'ended'],
+  closing: ['active', 'idle', 'ended'],
   ended: [],
 };
 
@@ -65,51 +87,60 @@ export interface FocusDeps {
   core: Target;
   resolve: Resolve;
   nameOf(address: string): string | null;
+  store: GroupStore;
   /** Host in Warning headers. */
   host: string;
+  log?: NetworkLog;
+  /** The focus is of no use any more: it is over, or rests and is to be revived from what is kept. */
   onEnded(focus: Focus): void;
 }
 
-interface OutgoingContent {
-  contentType: string;
-  body: Uint8Array;
+interface Person {
+  address: string;
+  name: string | null;
 }
 
-interface Leg {
+interface Leg extends PostLeg {
   readonly id: string;
-  readonly address: string;
-  media: SwitchSession;
+  /** Request-URI of its invitation: a device's GRUU when one device was meant. */
+  readonly target: string;
   dialog: Dialog | null;
   /** Our INVITE while it has no final answer. */
   invite: ClientTransaction | null;
   timer: { dispose(): void } | null;
   /** Ends a leg whose session is not renewed (RFC 4028). */
   expiry: { dispose(): void } | null;
-  /** While its media is lost: what it has missed, and the timer that gives it up. */
-  lost: { held: OutgoingContent[]; timer: { dispose(): void } } | null;
+  /** While its media is lost: the timer that gives it up. */
+  lost: { dispose(): void } | null;
   remotePath: string;
   /** The o= line of our SDP. */
   readonly origin: { sessionId: string; version: number };
 }
 
 export class Focus {
-  readonly group: Group;
   readonly #events: ConferenceEvents;
+  readonly #post: GroupPost;
   readonly #legs = new Map<string, Leg>();
   readonly #contact: string;
-  #state: State = 'creating';
+  #state: State;
   #nextLeg = 1;
   /** The inviter's INVITE while nobody has accepted. */
   #creation: { transaction: ServerTransaction; leg: Leg; offer: MsrpDescription } | null = null;
   #refusals: number[] = [];
   #closing: { dispose(): void } | null = null;
+  #resting: { dispose(): void } | null = null;
+  /** When each member who is away was last fetched. */
+  readonly #fetched = new Map<string, number>();
 
+  /** A group that is being made, or one out of the store, which then is idle. */
   constructor(
     private readonly deps: FocusDeps,
-    facts: GroupFacts,
+    readonly group: Group,
+    state: 'creating' | 'idle',
   ) {
-    this.group = new Group(facts, deps.nameOf);
-    this.#contact = focusContact(facts.focus);
+    this.#state = state;
+    this.#contact = focusContact(group.facts.focus);
+    this.#post = new GroupPost(deps.store, group.facts.focus, (leg) => this.#disconnect(leg as Leg, 'failed', MEDIA_LOST));
     this.#events = new ConferenceEvents({
       server: deps.server,
       resolve: deps.resolve,
@@ -127,11 +158,12 @@ export class Focus {
   }
 
   /** The inviter's INVITE to the factory: invites everybody; the inviter hears 200 as soon as one has accepted. */
-  create(transaction: ServerTransaction, inviter: { address: string; name: string | null }, invitation: GroupInvitation): void {
+  create(transaction: ServerTransaction, inviter: Person, invitation: GroupInvitation): void {
     const leg = this.#newLeg(inviter.address, { dialedIn: true, name: inviter.name, administrator: true });
     leg.dialog = this.#receivedDialog(transaction);
     this.#describe(leg, transaction.request);
     this.#creation = { transaction, leg, offer: invitation.offer };
+    this.#keep();
     transaction.onCancel = () => this.#abandonCreation();
     transaction.onFlowLost = () => this.#abandonCreation();
     transaction.respond(leg.dialog.response(transaction, 183));
@@ -163,8 +195,9 @@ export class Focus {
   }
 
   /** A second creation of the same group at the same time: the creator joins this one and brings whom it named. */
-  merge(transaction: ServerTransaction, sender: { address: string; name: string | null }, invitation: GroupInvitation): void {
+  merge(transaction: ServerTransaction, sender: Person, invitation: GroupInvitation): void {
     this.#join(transaction, sender, invitation.offer);
+    this.#answerCreation();
     this.#invite(this.#newcomers(invitation.invitees), sender);
   }
 
@@ -173,6 +206,7 @@ export class Focus {
     if (this.#state === 'ended') return;
     this.#transition('ended');
     this.group.end();
+    this.#keep();
     for (const leg of [...this.#legs.values()]) this.#release(leg, { bye: reason });
     this.#events.end();
     this.deps.onEnded(this);
@@ -184,6 +218,8 @@ export class Focus {
     this.#creation = null;
     for (const leg of this.#legs.values()) {
       leg.timer?.dispose();
+      leg.expiry?.dispose();
+      leg.lost?.dispose();
       leg.dialog?.end();
       leg.media.close();
     }
@@ -193,12 +229,13 @@ export class Focus {
 
   // ---------------------------------------------------------------- inviting
 
-  #invite(invitees: readonly Invitee[], inviter: { address: string; name: string | null }): void {
+  #invite(invitees: readonly Invitee[], inviter: Person): void {
     const { facts } = this.group;
     for (const invitee of invitees) {
-      const leg = this.#newLeg(invitee.address, { dialedIn: false, name: invitee.name });
+      const leg = this.#newLeg(invitee.address, { dialedIn: false, name: invitee.name, target: invitee.target });
       const request = createInvitation({
         ...facts,
+        subject: this.group.subject,
         inviter,
         invitee,
         all: invitees,
@@ -228,8 +265,10 @@ export class Focus {
     leg.timer?.dispose();
     leg.invite = null;
     if (response.status >= 300) {
-      this.#refusals.push(isLate ? 408 : response.status);
-      this.#disconnect(leg, [486, 600, 603].includes(response.status) ? 'busy' : 'failed');
+      const status = isLate ? 408 : response.status;
+      this.#refusals.push(status);
+      this.#declined(leg, status);
+      this.#disconnect(leg, [486, 600, 603].includes(status) ? 'busy' : 'failed');
       this.#settleCreation();
       return;
     }
@@ -253,6 +292,31 @@ export class Focus {
     this.#startMedia(leg, answer.value, answer.value.setup === 'active' ? 'passive' : 'active');
     this.#answerCreation();
     this.#changed();
+  }
+
+  /**
+   * Who is not there (480, 503) is still invited, and fetched by what is said; who has said no is not. A member who was away and says 603
+   * has left meanwhile (OMA CPM: a departure from an idle group).
+   */
+  #declined(leg: Leg, status: number): void {
+    const membership = this.group.membership(leg.address);
+    if (this.group.isConnected(leg.address)) return;
+    if (membership === 'invited' && status !== 480 && status !== 503) this.group.exclude(leg.address, 'declined');
+    if (membership === 'member' && [600, 603].includes(status)) this.#exclude(leg.address, 'departed');
+  }
+
+  #exclude(address: string, how: 'departed' | 'removed'): void {
+    this.group.exclude(address, how);
+    this.deps.store.forget(this.uri, address);
+  }
+
+  /** Invites again the members who are away, on behalf of somebody who has said something. */
+  #fetchAway(sender: Person): void {
+    const now = this.deps.server.clock.now();
+    const due = this.group.away.filter((address) => (this.#fetched.get(address) ?? -FETCH_INTERVAL_MS) + FETCH_INTERVAL_MS <= now);
+    if (due.length === 0) return;
+    for (const address of due) this.#fetched.set(address, now);
+    this.#invite(due.map(plainInvitee), sender);
   }
 
   /** A 2xx that nobody needs any more must still be acknowledged, and then ended (RFC 3261 section 13.2.2.4). */
@@ -289,7 +353,7 @@ export class Focus {
 
   // ---------------------------------------------------------------- joining
 
-  #rejoin(transaction: ServerTransaction, sender: { address: string; name: string | null }): void {
+  #rejoin(transaction: ServerTransaction, sender: Person): void {
     const required = checkRequired(transaction.request);
     const timer = readTimer(transaction.request);
     const parts = required ?? (timer.ok ? null : timer) ?? readParts(transaction.request);
@@ -307,7 +371,7 @@ export class Focus {
     else this.#join(transaction, sender, offer.value);
   }
 
-  #join(transaction: ServerTransaction, sender: { address: string; name: string | null }, offer: MsrpDescription): void {
+  #join(transaction: ServerTransaction, sender: Person, offer: MsrpDescription): void {
     const leg = this.#newLeg(sender.address, { dialedIn: true, name: sender.name });
     leg.dialog = this.#receivedDialog(transaction);
     this.#describe(leg, transaction.request);
@@ -325,7 +389,8 @@ export class Focus {
       .append('Allow', ALLOW)
       .append(cpmHeader.conversationId, facts.conversationId)
       .append(cpmHeader.contributionId, facts.contributionId);
-    if (facts.subject !== null && transaction.request.toTag === null) response.append('Subject', facts.subject);
+    const { subject } = this.group;
+    if (subject !== null && transaction.request.toTag === null) response.append('Subject', subject);
     this.#time(leg, transaction.request, response);
     const role = offer.setup === 'active' || offer.setup === 'actpass' ? 'passive' : 'active';
     response.setBody('application/sdp', encodeSdp(describeSession(leg.media, role, leg.origin)));
@@ -366,7 +431,8 @@ export class Focus {
     switch (request.method) {
       case 'BYE':
         transaction.reply(200);
-        this.#disconnect(leg, isCompleted(request.get('reason')) ? 'departed' : null);
+        if (isCompleted(request.get('reason'))) this.#depart(leg);
+        else this.#disconnect(leg, null);
         return;
       case 'INVITE':
       case 'UPDATE':
@@ -381,6 +447,13 @@ export class Focus {
       default:
         transaction.reply(405, { headers: [['Allow', ALLOW]] });
     }
+  }
+
+  /** LAB: leaving is the person's act, whatever device says it: the other devices of that person go, too. */
+  #depart(leg: Leg): void {
+    this.#exclude(leg.address, 'departed');
+    this.#disconnect(leg, 'departed');
+    for (const other of this.#legsOf(leg.address)) this.#disconnect(other, 'departed', COMPLETED);
   }
 
   /** A re-INVITE or UPDATE: a new path gets a new MSRP session, anything else the same answer again. */
@@ -422,7 +495,8 @@ export class Focus {
       return;
     }
     const { value } = referral;
-    const refusal = value.kind === 'remove' ? this.#checkRemoval(leg, value.address) : this.#checkGrowth(value.invitees);
+    const refusal =
+      value.kind === 'remove' ? this.#checkRemoval(leg, value.address) : this.#checkGrowth(leg, this.#newcomers(value.invitees, leg));
     if (refusal !== null) {
       this.#refuse(transaction, refusal);
       return;
@@ -434,32 +508,44 @@ export class Focus {
       ],
     });
     if (value.kind === 'invite')
-      this.#invite(this.#newcomers(value.invitees), { address: leg.address, name: this.deps.nameOf(leg.address) });
-    else for (const other of this.#legsOf(value.address)) this.#disconnect(other, 'booted', COMPLETED);
+      this.#invite(this.#newcomers(value.invitees, leg), { address: leg.address, name: this.group.nameIn(leg.address) });
+    else this.#remove(value.address);
   }
 
-  #checkGrowth(invitees: readonly Invitee[]): Refusal | null {
-    return checkSize(this.group.size + invitees.filter((invitee) => !this.group.has(invitee.address)).length);
+  #remove(address: string): void {
+    this.#exclude(address, 'removed');
+    for (const other of this.#legsOf(address)) this.#disconnect(other, 'booted', REMOVED);
+    this.#changed();
+  }
+
+  #checkGrowth(leg: Leg, newcomers: readonly Invitee[]): Refusal | null {
+    const strangers = newcomers.filter((invitee) => !this.group.has(invitee.address));
+    if (this.group.facts.type === 'closed' && strangers.length > 0)
+      return { ok: false, status: 403, warning: 'The group is closed: nobody is added' };
+    // Only the administrator brings back whom an administrator has put out.
+    if (strangers.some(({ address }) => this.group.membership(address) === 'removed') && !this.group.isAdministrator(leg.address))
+      return { ok: false, status: 403, warning: 'Only the administrator brings back who was removed' };
+    return checkSize(this.group.size + strangers.length, this.group.maximum);
   }
 
   #checkRemoval(leg: Leg, address: string): Refusal | null {
     if (!this.group.isAdministrator(leg.address)) return { ok: false, status: 403, warning: 'Only the administrator removes people' };
-    return this.#legsOf(address).length === 0 ? { ok: false, status: 404, warning: 'Not a participant' } : null;
+    return this.group.has(address) ? null : { ok: false, status: 404, warning: 'Not a participant' };
   }
 
   #legsOf(address: string): Leg[] {
     return [...this.#legs.values()].filter((leg) => leg.address === address);
   }
 
-  /** Those who are neither here nor being invited. */
-  #newcomers(invitees: readonly Invitee[]): Invitee[] {
-    const busy = new Set(
-      this.group
-        .endpoints()
-        .filter((endpoint) => endpoint.status !== 'disconnected')
-        .map((endpoint) => endpoint.address),
-    );
-    return invitees.filter((invitee) => !busy.has(invitee.address));
+  /** Those who are neither here nor being invited; of the one who asks (`leg`), a further device by its GRUU. */
+  #newcomers(invitees: readonly Invitee[], leg: Leg | null = null): Invitee[] {
+    const live = this.group.endpoints().filter((endpoint) => endpoint.status !== 'disconnected');
+    return invitees.filter(({ address, target }) => {
+      const standing = live.filter((endpoint) => endpoint.address === address);
+      if (address !== leg?.address) return standing.length === 0;
+      const devices = [...this.#legsOf(address)].map(({ target: asked }) => asked);
+      return target !== address && !devices.includes(target) && standing.every(({ entity }) => entity !== target);
+    });
   }
 
   // ---------------------------------------------------------------- media
@@ -477,15 +563,8 @@ export class Focus {
 
   /** Nobody can be reached over a dead connection: the dialog goes too, unless a re-INVITE brings other media in time. */
   #mediaLost(leg: Leg): void {
-    leg.lost?.timer.dispose();
-    const timer = this.deps.server.clock.setTimer(MEDIA_RETURN_MS, () => this.#disconnect(leg, 'failed', MEDIA_LOST));
-    leg.lost = { held: leg.lost?.held ?? [], timer };
-  }
-
-  #give(leg: Leg, content: OutgoingContent): void {
-    if (leg.lost === null) leg.media.send(content);
-    else if (leg.lost.held.length < MAX_HELD_MESSAGES) leg.lost.held.push(content);
-    else this.#disconnect(leg, 'failed', MEDIA_LOST);
+    leg.lost?.dispose();
+    leg.lost = this.deps.server.clock.setTimer(MEDIA_RETURN_MS, () => this.#disconnect(leg, 'failed', MEDIA_LOST));
   }
 
   #startMedia(leg: Leg, remote: MsrpDescription, role: 'active' | 'passive'): void {
@@ -493,29 +572,72 @@ export class Focus {
     if (path === leg.remotePath) return;
     leg.remotePath = path;
     leg.media.start(remote.path, role);
-    const { lost } = leg;
-    lost?.timer.dispose();
+    leg.lost?.dispose();
     leg.lost = null;
-    for (const content of lost?.held ?? []) leg.media.send(content);
+    this.#post.resume(leg);
   }
 
   #onMessage(legId: string, message: CompleteMessage): Verdict {
     const admitted = admitMessage(this.group, legId, message);
     if (!admitted.ok) return admitted;
-    for (const endpoint of admitted.endpoints) {
-      const leg = this.#legs.get(endpoint.leg);
-      if (leg !== undefined) this.#give(leg, { contentType: message.contentType, body: admitted.body });
+    const contentOf = parseContentType(admitted.envelope.contentType).type;
+    if (contentOf === GROUP_DATA_CONTENT_TYPE) return this.#manage(legId, admitted.envelope.body);
+    const legs = admitted.endpoints.flatMap((endpoint) => this.#legs.get(endpoint.leg) ?? []);
+    const content: GroupContent = { contentType: message.contentType, body: admitted.body };
+    try {
+      this.#post.send(content, legs, admitted.people);
+    } catch (error) {
+      this.deps.log?.('error', 'A group message could not be kept', { error: String(error) });
+      return { status: 408, reason: 'Cannot Be Kept' };
+    }
+    const sender = this.#legs.get(legId);
+    if (sender !== undefined && admitted.people.length > 0) {
+      this.#rest();
+      this.#fetchAway({ address: sender.address, name: this.group.nameIn(sender.address) });
     }
     return { status: 200, reason: 'OK' };
   }
 
+  /** A member asks for another subject: everybody hears of it by the conference document, the asking device by a response, too. */
+  #manage(legId: string, body: Uint8Array): Verdict {
+    const leg = this.#legs.get(legId);
+    const data = parseGroupData(body);
+    if (leg === undefined || !data.ok || data.value.kind !== 'request') return { status: 400, reason: 'Not A Group Data Request' };
+    const code = this.#applyData(leg, data.value);
+    const { uri } = this;
+    const answer = encodeCpim({
+      from: uri,
+      to: [leg.address],
+      contentType: GROUP_DATA_CONTENT_TYPE,
+      body: encodeGroupData({ kind: 'response', id: data.value.id, code }),
+    });
+    leg.media.send({ contentType: 'message/cpim', body: answer });
+    return { status: 200, reason: 'OK' };
+  }
+
+  /** LAB: everybody names an open group, the administrator a closed one. */
+  #applyData(leg: Leg, { target, action, data }: GroupDataRequest): number {
+    if (target !== 'subject') return 404;
+    if (this.group.facts.type === 'closed' && !this.group.isAdministrator(leg.address)) return 403;
+    if (action === 'set' && data === null) return 400;
+    if ((data?.length ?? 0) > MAX_SUBJECT_CHARACTERS) return 413;
+    this.group.rename(action === 'set' ? data : null);
+    this.#changed();
+    return 200;
+  }
+
   // ---------------------------------------------------------------- legs
 
-  #newLeg(address: string, how: { dialedIn: boolean; name: string | null; administrator?: boolean }): Leg {
+  #newLeg(address: string, how: { dialedIn: boolean; name: string | null; administrator?: boolean; target?: string }): Leg {
     const id = String(this.#nextLeg++);
     const leg: Leg = {
       id,
       address,
+      target: how.target ?? address,
+      inFlight: new Map(),
+      get isLost() {
+        return leg.lost !== null;
+      },
       media: this.#newMedia(id),
       dialog: null,
       invite: null,
@@ -555,6 +677,8 @@ export class Focus {
     this.#release(leg, bye === undefined ? {} : { bye });
     this.group.advance(leg.id, 'disconnected', { disconnection: how });
     if (!this.group.isConnected(leg.address)) this.#events.drop(leg.address);
+    // What this device had not answered for is for the other devices of that person.
+    for (const other of this.#legsOf(leg.address)) if (other.remotePath !== '') this.#post.deliver(other);
     this.#changed();
   }
 
@@ -562,20 +686,48 @@ export class Focus {
     this.#legs.delete(leg.id);
     leg.timer?.dispose();
     leg.expiry?.dispose();
-    leg.lost?.timer.dispose();
+    leg.lost?.dispose();
     leg.media.close();
     leg.invite?.cancel();
     if (how.bye !== undefined && leg.dialog?.state === 'confirmed') leg.dialog.bye(how.bye);
   }
 
-  /** The roster is another one: watchers hear of it, and a group of too few begins to close. */
+  /** The roster is another one: it is kept, watchers hear of it, and a group of too few begins to close. */
   #changed(): void {
     if (this.#state === 'ended') return;
     if (this.#state === 'active' && this.group.isOver) {
       this.#transition('closing');
       this.#closing = this.deps.server.clock.setTimer(CLOSING_GRACE_MS, () => this.end());
-    } else if (this.#state === 'closing' && !this.group.isOver) this.#transition('active');
+    } else if (this.#state !== 'creating' && !this.group.isOver) {
+      if (this.#legs.size === 0) {
+        this.#idle();
+        return;
+      }
+      if (this.#state !== 'active') this.#transition('active');
+    }
+    this.#keep();
+    this.#rest();
     this.#events.changed();
+  }
+
+  #keep(): void {
+    this.deps.store.save(this.group.state());
+  }
+
+  /** Nobody is here: it goes on with whoever comes first. */
+  #idle(): void {
+    this.#transition('idle');
+    this.#keep();
+    this.#events.end();
+    this.deps.onEnded(this);
+  }
+
+  /** Nothing is said for long: the legs end, the group does not. */
+  #rest(): void {
+    this.#resting?.dispose();
+    this.#resting = this.deps.server.clock.setTimer(REST_AFTER_MS, () => {
+      for (const leg of [...this.#legs.values()]) this.#disconnect(leg, null, RESTING);
+    });
   }
 
   #refuse(transaction: ServerTransaction, refusal: Refusal): void {
@@ -587,7 +739,21 @@ export class Focus {
     this.#state = to;
     this.#closing?.dispose();
     this.#closing = null;
+    if (to !== 'active') this.#resting?.dispose();
   }
+}
+
+function plainInvitee(address: string): Invitee {
+  return {
+    address,
+    name: null,
+    target: address,
+    sessionReplaces: null,
+    replaces: null,
+    instanceId: null,
+    copyControl: 'to',
+    anonymize: false,
+  };
 }
 
 /** Strict parsers want digits in the sess-id of o=. */

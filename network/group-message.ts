@@ -1,11 +1,13 @@
 /** Whether a message of one endpoint may go to the group, as whose, and to whom. Pure. */
-import { encodeCpim, parseCpim } from '../main/protocol/cpim';
+import { type CpimMessage, encodeCpim, parseCpim } from '../main/protocol/cpim';
 import { parseContentType } from '../main/protocol/multipart';
 import type { Endpoint, Group } from './group';
 import type { CompleteMessage } from './msrp-assembly';
 
-/** The bytes to send on and who gets them; or the MSRP status to refuse with. */
-export type Admission = { ok: true; body: Uint8Array; endpoints: Endpoint[] } | { ok: false; status: number; reason: string };
+/** The bytes to send on, the endpoints that get them, and the people who must; or the MSRP status to refuse with. */
+export type Admission =
+  | { ok: true; body: Uint8Array; envelope: CpimMessage; endpoints: Endpoint[]; people: string[] }
+  | { ok: false; status: number; reason: string };
 
 /** Judges a message of the endpoint on `leg`: only CPIM, only in the sender's own name, only to the group or its members. */
 export function admitMessage(group: Group, leg: string, message: CompleteMessage): Admission {
@@ -19,5 +21,11 @@ export function admitMessage(group: Group, leg: string, message: CompleteMessage
   // LAB: who does not say who it is, is named by what the core asserted.
   const from = group.endpoint(leg)?.address ?? null;
   const body = isOwn === null ? encodeCpim({ ...envelope.value, from }) : message.body;
-  return { ok: true, body, endpoints: recipients.endpoints };
+  // Who types is no news to somebody who comes back later.
+  const people = isPassing(envelope.value) ? [] : recipients.people;
+  return { ok: true, body, envelope: envelope.value, endpoints: recipients.endpoints, people };
+}
+
+function isPassing(envelope: CpimMessage): boolean {
+  return parseContentType(envelope.contentType).type === 'application/im-iscomposing+xml';
 }

@@ -10,9 +10,9 @@
 import type { ConferenceEndpoint, ConferenceInfo, ConferenceUser } from '../main/protocol/conference-info';
 import { addressKey } from '../main/protocol/uri';
 
-/** LAB: the most people of one group, the inviter among them. */
+/** LAB: the most people of one group, the inviter among them, where the operator says nothing else. */
 export const MAX_PARTICIPANTS = 50;
-/** LAB: a group of fewer connected people, with nobody still invited, ends. */
+/** LAB: a group of fewer members, with nobody still invited, ends. */
 export const MINIMUM_PARTICIPANTS = 2;
 
 export type EndpointStatus = 'dialing-out' | 'alerting' | 'connected' | 'disconnected';
@@ -31,10 +31,23 @@ export interface Endpoint {
   disconnection: DisconnectionMethod | null;
 }
 
+/**
+ * How a person belongs to a group, whether there now or away:
+ *
+ *   invited --accepts--> member --leaves--> departed --invited again--> invited
+ *      |                    +---is put out--> removed ----------------------^
+ *      +--refuses--> declined ----------------------------------------------^
+ *
+ * Only members keep a group alive. A member, or somebody invited who was not reached, may come to it and is fetched by what is said.
+ */
+export type Membership = 'invited' | 'member' | 'departed' | 'removed' | 'declined';
+
 interface Participant {
   readonly address: string;
   name: string | null;
-  readonly administrator: boolean;
+  nickname: string | null;
+  administrator: boolean;
+  membership: Membership;
   readonly endpoints: Endpoint[];
 }
 
@@ -44,9 +57,18 @@ export interface GroupState {
   conversationId: string;
   contributionId: string;
   subject: string | null;
+  /** Closed: nobody is added after its creation. */
   type: 'open' | 'closed';
+  /** False once it is over for good. */
   active: boolean;
-  participants: { address: string; name: string | null; administrator: boolean; status: EndpointStatus }[];
+  participants: {
+    address: string;
+    name: string | null;
+    nickname: string | null;
+    administrator: boolean;
+    membership: Membership;
+    status: EndpointStatus;
+  }[];
 }
 
 export interface GroupFacts {
@@ -55,10 +77,14 @@ export interface GroupFacts {
   conversationId: string;
   contributionId: string;
   subject: string | null;
+  type: 'open' | 'closed';
 }
 
-/** To whom a group message goes; a refusal carries the MSRP status (RFC 7701). */
-export type Recipients = { ok: true; endpoints: Endpoint[] } | { ok: false; status: number; reason: string };
+/**
+ * To whom a group message goes: the endpoints that are there, and the people it must reach, away or not; its sender among these only for the sender's other endpoints.
+ * A refusal carries the MSRP status (RFC 7701).
+ */
+export type Recipients = { ok: true; endpoints: Endpoint[]; people: string[] } | { ok: false; status: number; reason: string };
 
 const TRANSITIONS: Record<EndpointStatus, readonly EndpointStatus[]> = {
   'dialing-out': ['alerting', 'connected', 'disconnected'],
@@ -73,15 +99,49 @@ const ANONYMOUS = 'sip:anonymous@anonymous.invalid';
 export class Group {
   readonly #participants = new Map<string, Participant>();
   #active = true;
+  #subject: string | null;
 
   constructor(
     readonly facts: GroupFacts,
     /** What the network knows of a person's name; it counts more than what others say of it. */
     readonly nameOf: (address: string) => string | null,
-  ) {}
+    readonly maximum: number = MAX_PARTICIPANTS,
+  ) {
+    this.#subject = facts.subject;
+  }
 
+  /** A group as it was kept; nobody is connected to it yet. */
+  static revive(state: GroupState, nameOf: (address: string) => string | null, maximum: number): Group {
+    const { focus, conversationId, contributionId, subject, type } = state;
+    const group = new Group({ focus, conversationId, contributionId, subject, type }, nameOf, maximum);
+    group.#active = state.active;
+    for (const { address, name, nickname, administrator, membership } of state.participants)
+      group.#participants.set(address, { address, name, nickname, administrator, membership, endpoints: [] });
+    return group;
+  }
+
+  get subject(): string | null {
+    return this.#subject;
+  }
+
+  rename(subject: string | null): void {
+    this.#subject = subject;
+  }
+
+  /** People who belong to it or are invited. */
   get size(): number {
-    return this.#participants.size;
+    return [...this.#participants.values()].filter(isInside).length;
+  }
+
+  get memberCount(): number {
+    return [...this.#participants.values()].filter((participant) => participant.membership === 'member').length;
+  }
+
+  /** Who belongs to it, or was invited and not reached, and of whom no endpoint is here or being invited now. */
+  get away(): string[] {
+    return [...this.#participants.values()]
+      .filter((one) => isInside(one) && one.endpoints.every(({ status }) => status === 'disconnected'))
+      .map(({ address }) => address);
   }
 
   /** People with at least one connected endpoint. */
@@ -94,9 +154,9 @@ export class Group {
     return this.endpoints().some((endpoint) => endpoint.status === 'dialing-out' || endpoint.status === 'alerting');
   }
 
-  /** Nobody is left to talk to, and nobody is coming. */
+  /** Nobody is left to talk to, and nobody is coming: who is only away counts as there. */
   get isOver(): boolean {
-    return this.connectedCount < MINIMUM_PARTICIPANTS && !this.hasPending;
+    return this.memberCount < MINIMUM_PARTICIPANTS && !this.hasPending;
   }
 
   endpoints(): Endpoint[] {
@@ -107,8 +167,41 @@ export class Group {
     return this.endpoints().find((endpoint) => endpoint.leg === leg) ?? null;
   }
 
+  /** Whether the person belongs to it, or is invited. */
   has(address: string): boolean {
-    return this.#participants.has(address);
+    const participant = this.#participants.get(address);
+    return participant !== undefined && isInside(participant);
+  }
+
+  membership(address: string): Membership | null {
+    return this.#participants.get(address)?.membership ?? null;
+  }
+
+  nameIn(address: string): string | null {
+    return this.#participants.get(address)?.name ?? null;
+  }
+
+  /** The person is out of the group. The oldest member left becomes administrator where no other is. */
+  exclude(address: string, how: 'departed' | 'removed' | 'declined'): void {
+    const participant = this.#participants.get(address);
+    if (participant === undefined) return;
+    participant.membership = how;
+    participant.administrator = false;
+    participant.nickname = null;
+    const members = [...this.#participants.values()].filter((one) => one.membership === 'member');
+    if (members.length > 0 && members.every((one) => !one.administrator)) (members[0] as Participant).administrator = true;
+  }
+
+  /** Gives a person a nickname, or none; false when somebody else has it (RFC 7701 section 7: compared without case). */
+  nickname(address: string, nickname: string | null): boolean {
+    const participant = this.#participants.get(address);
+    if (participant === undefined) return false;
+    const key = nickname?.normalize('NFKC').toLowerCase() ?? null;
+    const others = [...this.#participants.values()].filter((one) => one !== participant && isInside(one));
+    if (key !== null && others.some((one) => [one.nickname, one.name].some((name) => name?.normalize('NFKC').toLowerCase() === key)))
+      return false;
+    participant.nickname = nickname;
+    return true;
   }
 
   /** Whether the person is there now, by any endpoint. */
@@ -125,9 +218,18 @@ export class Group {
   add(leg: string, address: string, how: { dialedIn: boolean; name?: string | null; administrator?: boolean }): Endpoint {
     let participant = this.#participants.get(address);
     if (participant === undefined) {
-      participant = { address, name: this.nameOf(address) ?? how.name ?? null, administrator: how.administrator ?? false, endpoints: [] };
+      participant = {
+        address,
+        name: this.nameOf(address) ?? how.name ?? null,
+        nickname: null,
+        administrator: how.administrator ?? false,
+        membership: 'invited',
+        endpoints: [],
+      };
       this.#participants.set(address, participant);
     }
+    if (how.dialedIn) participant.membership = 'member';
+    else if (!isInside(participant)) participant.membership = 'invited';
     const live = participant.endpoints.filter((endpoint) => endpoint.status !== 'disconnected');
     const endpoint: Endpoint = {
       leg,
@@ -151,6 +253,8 @@ export class Group {
     const endpoint = this.endpoint(leg);
     if (endpoint === null || !TRANSITIONS[endpoint.status].includes(status)) return false;
     endpoint.status = status;
+    const participant = this.#participants.get(endpoint.address);
+    if (status === 'connected' && participant !== undefined) participant.membership = 'member';
     if (facts.entity !== undefined) endpoint.entity = facts.entity;
     if (facts.deviceName !== undefined) endpoint.deviceName = facts.deviceName;
     if (facts.disconnection !== undefined) endpoint.disconnection = facts.disconnection;
@@ -178,16 +282,21 @@ export class Group {
   }
 
   /**
-   * Whom a message of `leg` reaches. To the focus: every other connected endpoint, the sender's other devices among them, never the
-   * sending one. To a participant: all endpoints of that one, privately (IMDNs travel so).
+   * Whom a message of `leg` reaches. To the focus: every other member, and the sender's other devices, never the sending one. To a
+   * participant: all endpoints of that one, privately (IMDNs travel so).
    */
   recipients(leg: string, to: readonly string[]): Recipients {
+    const sender = this.endpoint(leg)?.address ?? null;
     const others = this.endpoints().filter((endpoint) => endpoint.leg !== leg && endpoint.status === 'connected');
+    const members = [...this.#participants.values()].filter(isInside).map(({ address }) => address);
     const keys = to.map((address) => addressKey(address)).filter((key) => key !== ANONYMOUS);
-    if (keys.every((key) => key === this.facts.focus)) return { ok: true, endpoints: others };
-    const unknown = keys.some((key) => key === null || (key !== this.facts.focus && !this.isConnected(key)));
-    if (unknown) return { ok: false, status: 404, reason: 'Recipient Not In Group' };
-    return { ok: true, endpoints: others.filter((endpoint) => keys.includes(this.facts.focus) || keys.includes(endpoint.address)) };
+    const isForAll = keys.every((key) => key === this.facts.focus) || keys.includes(this.facts.focus);
+    if (keys.some((key) => key === null || (key !== this.facts.focus && !members.includes(key))))
+      return { ok: false, status: 404, reason: 'Recipient Not In Group' };
+    const endpoints = isForAll ? others : others.filter((endpoint) => keys.includes(endpoint.address));
+    const isWanted = (address: string) =>
+      address === sender ? endpoints.some((endpoint) => endpoint.address === sender) : isForAll || keys.includes(address);
+    return { ok: true, endpoints, people: members.filter(isWanted) };
   }
 
   /** Whether a CPIM From is the sender's own: `true` own, `false` forged, `null` missing or anonymous. */
@@ -200,13 +309,14 @@ export class Group {
 
   /** The full conference document (RFC 4575) as `viewer` sees it. */
   document(viewer: string, version: number): ConferenceInfo {
-    const users = [...this.#participants.values()].map((participant) => userOf(participant, participant.address === viewer));
+    const shown = [...this.#participants.values()].filter((one) => isInside(one) || one.endpoints.length > 0);
+    const users = shown.map((participant) => userOf(participant, participant.address === viewer));
     return {
       entity: this.facts.focus,
       state: 'full',
       version,
-      subject: this.facts.subject,
-      maximumUserCount: MAX_PARTICIPANTS,
+      subject: this.#subject,
+      maximumUserCount: this.maximum,
       userCount: this.connectedCount,
       active: this.#active,
       usersState: 'full',
@@ -217,16 +327,22 @@ export class Group {
   state(): GroupState {
     return {
       ...this.facts,
-      type: 'open',
+      subject: this.#subject,
       active: this.#active,
       participants: [...this.#participants.values()].map((participant) => ({
         address: participant.address,
         name: participant.name,
+        nickname: participant.nickname,
         administrator: participant.administrator,
+        membership: participant.membership,
         status: statusOf(participant),
       })),
     };
   }
+}
+
+function isInside({ membership }: Participant): boolean {
+  return membership === 'member' || membership === 'invited';
 }
 
 /** The best of a person's endpoints stands for the person. */
@@ -239,7 +355,7 @@ function userOf(participant: Participant, yourOwn: boolean): ConferenceUser {
   return {
     entity: participant.address,
     state: 'full',
-    displayText: participant.name,
+    displayText: participant.nickname ?? participant.name,
     yourOwn,
     roles: [participant.administrator ? 'Administrator' : 'Participant'],
     endpoints: participant.endpoints.map(

@@ -17,7 +17,6 @@ import {
 } from '../main/protocol/resource-lists';
 import { encodeSdp, type MsrpDescription, parseSdp } from '../main/protocol/sdp';
 import { addressKey, formatNameAddr, parseNameAddr } from '../main/protocol/uri';
-import { MAX_PARTICIPANTS } from './group';
 import { type SipMessage, SipRequest } from './message';
 import { readTimer } from './session-timer';
 
@@ -47,7 +46,11 @@ export interface GroupFactsOnWire {
   subject: string | null;
 }
 
+/** Whether the maker of the group wants nobody added to it. */
+const isClosed = (request: SipRequest) => request.get(cpmHeader.groupType)?.trim().toLowerCase() === 'closed';
+
 export interface GroupInvitation extends GroupFactsOnWire {
+  type: 'open' | 'closed';
   offer: MsrpDescription;
   invitees: Invitee[];
 }
@@ -140,7 +143,7 @@ function replacesOf(dialog: EntryDialog, invitee: string): string | null {
 }
 
 /** The invitation that creates a group. */
-export function readGroupInvitation(request: SipRequest, inviter: string): Read<GroupInvitation> {
+export function readGroupInvitation(request: SipRequest, inviter: string, maximum: number): Read<GroupInvitation> {
   const required = checkRequired(request);
   if (required !== null) return required;
   const timer = readTimer(request);
@@ -160,12 +163,13 @@ export function readGroupInvitation(request: SipRequest, inviter: string): Read<
   if (invitees === null) return { ok: false, status: 400, warning: 'The recipient list is missing' };
   if (!invitees.ok) return invitees;
   if (invitees.value.length === 0) return { ok: false, status: 400, warning: 'The recipient list names nobody else' };
-  const tooMany = checkSize(1 + invitees.value.length);
+  const tooMany = checkSize(1 + invitees.value.length, maximum);
   if (tooMany !== null) return tooMany;
   const value: GroupInvitation = {
     conversationId: request.get(cpmHeader.conversationId) ?? contributionId,
     contributionId,
     subject: request.get('subject'),
+    type: isClosed(request) ? 'closed' : 'open',
     offer: offer.value,
     invitees: invitees.value,
   };
@@ -173,8 +177,8 @@ export function readGroupInvitation(request: SipRequest, inviter: string): Read<
 }
 
 /** LAB: 403 with a Warning when a group would hold more people than it may. */
-export function checkSize(people: number): Refusal | null {
-  return people > MAX_PARTICIPANTS ? { ok: false, status: 403, warning: `Too many participants: at most ${MAX_PARTICIPANTS}` } : null;
+export function checkSize(people: number, maximum: number): Refusal | null {
+  return people > maximum ? { ok: false, status: 403, warning: `Too many participants: at most ${maximum}` } : null;
 }
 
 /** What one invitation of the Controlling Function is made of. */

@@ -206,14 +206,15 @@ interface Waiting {
   contentType: string;
   body: Uint8Array;
   messageId: string;
+  onAnswered?: () => void;
 }
 
 export class SwitchSession {
   readonly #assembly = new MsrpAssembly();
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  /** Transactions without a response, oldest first, with the time of sending. */
-  readonly #unanswered = new Map<string, number>();
+  /** Transactions without a response, oldest first, with the time of sending; the last one of a message tells of its answer. */
+  readonly #unanswered = new Map<string, { at: number; onAnswered?: () => void }>();
   #responseTimer: { dispose(): void } | null = null;
   #bindTimer: { dispose(): void } | null = null;
   #state: State = 'prepared';
@@ -268,8 +269,11 @@ export class SwitchSession {
     this.#flush();
   }
 
-  /** Sends a message, or keeps it until the endpoint has connected. */
-  send(message: { contentType: string; body: Uint8Array; messageId?: string }): void {
+  /**
+   * Sends a message, or keeps it until the endpoint has connected. `onAnswered` when the endpoint has answered for all of it, whatever it
+   * said: a refused message is not sent again. Never when the session ends before.
+   */
+  send(message: { contentType: string; body: Uint8Array; messageId?: string; onAnswered?: () => void }): void {
     if (this.#state === 'closed') return;
     const entry: Waiting = { ...message, messageId: message.messageId ?? randomBytes(12).toString('hex') };
     if (this.#state === 'bound' && this.#remotePath.length > 0) {
@@ -311,9 +315,15 @@ export class SwitchSession {
   }
 
   onResponse(transactionId: string, status: number): void {
-    if (!this.#unanswered.delete(transactionId)) return;
-    if (status === 481 || status === 506) this.close(`its media answered ${status}`);
-    else if (this.#unanswered.size === 0) this.#clearResponseTimer();
+    const transaction = this.#unanswered.get(transactionId);
+    if (transaction === undefined) return;
+    this.#unanswered.delete(transactionId);
+    if (status === 481 || status === 506) {
+      this.close(`its media answered ${status}`);
+      return;
+    }
+    if (this.#unanswered.size === 0) this.#clearResponseTimer();
+    transaction.onAnswered?.();
   }
 
   /** Ends the session; `reason` only when it was not the owner's wish. */
@@ -335,12 +345,13 @@ export class SwitchSession {
     for (const entry of waiting) this.#write(entry);
   }
 
-  #write({ messageId, contentType, body }: Waiting): void {
+  #write({ messageId, contentType, body, onAnswered }: Waiting): void {
     for (let offset = 0; offset === 0 || offset < body.length; offset += CHUNK_BYTES) {
       const piece = body.subarray(offset, offset + CHUNK_BYTES);
       const end = offset + piece.length;
       const transactionId = newTransactionId(randomFraction, piece);
-      this.#unanswered.set(transactionId, this.owner.clock.now());
+      const isLast = end >= body.length;
+      this.#unanswered.set(transactionId, { at: this.owner.clock.now(), ...(isLast && onAnswered !== undefined ? { onAnswered } : {}) });
       this.#connection?.send({
         kind: 'request',
         transactionId,
@@ -389,11 +400,11 @@ export class SwitchSession {
   #armResponseTimer(): void {
     const oldest = this.#unanswered.values().next();
     if (this.#responseTimer !== null || oldest.done === true) return;
-    const wait = oldest.value + RESPONSE_TIMEOUT_MS - this.owner.clock.now();
+    const wait = oldest.value.at + RESPONSE_TIMEOUT_MS - this.owner.clock.now();
     this.#responseTimer = this.owner.clock.setTimer(Math.max(0, wait), () => {
       this.#responseTimer = null;
       const still = this.#unanswered.values().next();
-      if (still.done !== true && still.value + RESPONSE_TIMEOUT_MS <= this.owner.clock.now()) this.close('its media does not answer');
+      if (still.done !== true && still.value.at + RESPONSE_TIMEOUT_MS <= this.owner.clock.now()) this.close('its media does not answer');
       else this.#armResponseTimer();
     });
   }

@@ -4,6 +4,9 @@
  *
  *   clients <--> core (registrar, proxy) <--ISC--> PF (MSRP relay)     core <--> CF (focus, MSRP switch)     PF --> ISF (mail)
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { addressKey } from '../main/protocol/uri';
 import type { WireRecord, WireTap } from '../main/protocol/wire-record';
 import { type AuthenticatorOptions, authPolicies } from './authenticator';
@@ -72,6 +75,12 @@ export interface NetworkOptions extends AuthenticatorOptions {
   seed?: number;
   /** A policy file (`policy-file.ts`), read now and whenever it changes. */
   policyFile?: string;
+  /** The file that keeps the groups over restarts; without it they are kept as long as the network runs. */
+  stateFile?: string;
+  /** The most people of one group; 50 when absent. */
+  maxParticipants?: number;
+  /** How many instances of the Controlling Function serve the groups, each standing by for those before it; 1 when absent. */
+  controllingInstances?: number;
   /** The parts that run here; all when absent. */
   roles?: NetworkRole[];
   /** Without the role `core`: the SIP/IP core to serve, `sip:127.0.0.1:5060;transport=tcp`. */
@@ -111,12 +120,18 @@ export interface Network {
   shortenBindings(address: string, seconds: number, instanceId?: string): number;
   /** The state of every group, ended ones among them. */
   groups(): GroupState[];
+  /** Ends an instance of the Controlling Function without a word, as if its process had died. */
+  killControlling(index?: number): Promise<void>;
   close(): Promise<void>;
 }
 
 /** The people of a network that is told of none. */
 export const defaultUsers = ['alice', 'bob', 'carol', 'dave'];
 const DEFAULT_PASSWORD = 'secret';
+/** LAB: instances of the Controlling Function. */
+const MAX_INSTANCES = 8;
+/** LAB: the largest group that an operator may allow. */
+const MAX_GROUP_SIZE = 500;
 
 /** Starts the network. Rejects with one sentence that says what cannot be done, and then leaves nothing running. */
 export async function startNetwork(options: NetworkOptions = {}): Promise<Network> {
@@ -193,27 +208,39 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
       core?.setParticipating(pf.uri, `sip:${hosts.pf}`);
     }
 
-    let controlling: ControllingFunction | null = null;
-    let cf: SipServer | null = null;
+    const controlling: { functions: ControllingFunction; uri: string; end: () => Promise<void> }[] = [];
     if (plan.roles.has('cf')) {
-      cf = await newServer('cf');
-      const media = new MsrpSwitch({ host, ...equipment(options, 'cf') });
-      closers.push(() => media.close());
-      await media.listen();
       const names = new Map(users.flatMap((user) => addressesOf(user, domain).map((address) => [address.toLowerCase(), user.displayName])));
-      controlling = new ControllingFunction({
-        server: cf,
-        media,
-        core: coreTarget,
-        factory,
-        host: hosts.cf,
-        resolve: (uri) => addressTarget(uri) ?? coreTarget,
-        nameOf: (address) => names.get(address.toLowerCase()) ?? null,
-        ...(options.log === undefined ? {} : { log: options.log }),
-      });
-      closers.push(() => controlling?.close());
-      core?.addService({ host: domain, user: 'conference-factory', target: cf.uri });
-      core?.addService({ host: hosts.cf, target: cf.uri });
+      // Several instances need a file to share; without one it is theirs for this run.
+      const shared = plan.instances > 1 && options.stateFile === undefined ? await mkdtemp(join(tmpdir(), 'groups-')) : null;
+      if (shared !== null) closers.push(() => rm(shared, { recursive: true, force: true }));
+      const stateFile = shared === null ? options.stateFile : join(shared, 'groups.db');
+      for (let instance = 0; instance < plan.instances; instance += 1) {
+        const server = await newServer('cf');
+        const media = new MsrpSwitch({ host, ...equipment(options, 'cf') });
+        closers.push(() => media.close());
+        await media.listen();
+        const functions = new ControllingFunction({
+          server,
+          media,
+          core: coreTarget,
+          factory,
+          host: hosts.cf,
+          resolve: (uri) => addressTarget(uri) ?? coreTarget,
+          nameOf: (address) => names.get(address.toLowerCase()) ?? null,
+          ...(stateFile === undefined ? {} : { stateFile }),
+          ...(options.maxParticipants === undefined ? {} : { maxParticipants: options.maxParticipants }),
+          ...(options.log === undefined ? {} : { log: options.log }),
+        });
+        closers.push(() => functions.close());
+        const end = async () => {
+          functions.close();
+          await Promise.all([server.close(), media.close()]);
+        };
+        controlling.push({ functions, uri: server.uri, end });
+        core?.addService({ host: domain, user: 'conference-factory', target: server.uri });
+        core?.addService({ host: hosts.cf, target: server.uri });
+      }
     }
 
     return {
@@ -225,7 +252,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
         // RFC 7118 section 5.2.2: `ws` in a sips: URI is the one over TLS.
         wss: core?.uriOver('wss')?.replace(/^sip:/, 'sips:') ?? null,
         pf: pf?.uri ?? null,
-        cf: cf?.uri ?? null,
+        cf: controlling[0]?.uri ?? null,
       },
       ca: authority?.caFile ?? null,
       factory,
@@ -241,7 +268,8 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
       registered: (address) => participating?.registrations.devices(address) ?? null,
       endBindings: (address, why) => core?.endBindings(address, why) ?? 0,
       shortenBindings: (address, seconds, instanceId) => core?.shortenBindings(address, seconds, instanceId) ?? 0,
-      groups: () => controlling?.groups() ?? [],
+      groups: () => controlling.find(({ functions }) => !functions.isClosed)?.functions.groups() ?? [],
+      killControlling: async (index = 0) => controlling[index]?.end(),
       close,
     };
   } catch (error) {
@@ -279,6 +307,7 @@ interface Plan {
   port: number;
   listeners: { transport: TransportName; port: number; isSecure: boolean }[];
   roles: ReadonlySet<NetworkRole>;
+  instances: number;
   users: (NetworkUser & { displayName: string })[];
 }
 
@@ -319,7 +348,13 @@ function checked(options: NetworkOptions): Plan {
   if (twice !== undefined) throw new Error(`${twice} is the address of two users, or twice of one`);
   if (addresses.includes(`sip:conference-factory@${domain}`))
     throw new Error('conference-factory is the address where groups are made, no user');
-  return { domain, host: options.listen ?? '127.0.0.1', port, listeners, roles, users };
+  const instances = options.controllingInstances ?? 1;
+  if (!Number.isInteger(instances) || instances < 1 || instances > MAX_INSTANCES)
+    throw new Error(`The Controlling Function runs in 1 to ${MAX_INSTANCES} instances`);
+  const most = options.maxParticipants;
+  if (most !== undefined && (!Number.isInteger(most) || most < 2 || most > MAX_GROUP_SIZE))
+    throw new Error(`A group holds 2 to ${MAX_GROUP_SIZE} people`);
+  return { domain, host: options.listen ?? '127.0.0.1', port, listeners, roles, instances, users };
 }
 
 /** Every address of a user, comparable, the default one first. */

@@ -35,6 +35,8 @@ export interface Branch {
   q?: number;
   /** The status told when the target cannot be reached: 480 for a device, 503 (the default) for a server. */
   unreachable?: number;
+  /** Asked only when all before it are out of service (503, or not to be reached). */
+  isStandby?: boolean;
   /** Last changes of the request of this branch. */
   edit?: (request: SipRequest) => void;
 }
@@ -140,7 +142,8 @@ class Forwarding {
   /** Starts the next q group, or answers when there is none. */
   next(): void {
     const group = this.#groups.shift();
-    if (group === undefined) this.#answerBest();
+    const isNeeded = group?.[0]?.isStandby !== true || this.#legs.every((leg) => leg.final?.status === 503);
+    if (group === undefined || !isNeeded) this.#answerBest();
     else for (const branch of group) this.#send(branch);
   }
 

@@ -165,6 +165,8 @@ export interface ParticipantValue {
   state: ParticipantState;
   /** Why a participant is `disconnected`. */
   reason: 'departed' | 'booted' | 'failed' | 'busy' | null;
+  /** Whether this person may put others out. */
+  administrator: boolean;
   devices: { name: string; gruu: string; state: ParticipantState }[];
 }
 
@@ -321,6 +323,10 @@ export interface Calls {
    */
   addPeople: [{ conversation: string; people: string[]; subject?: string | undefined }, { conversation: string }];
   participants: [{ conversation: string }, ParticipantValue[]];
+  /** Puts somebody out of a group; its administrator may. Resolves when the network has taken the request. */
+  removePerson: [{ conversation: string; address: string }, None];
+  /** Gives a group another name, for everybody in it. Resolves when it has it. */
+  renameGroup: [{ conversation: string; subject: string }, None];
   leave: [{ conversation: string }, None];
   composing: [{ conversation: string; active: boolean }, None];
   markDisplayed: [{ conversation: string; upTo: string }, None];

@@ -39,8 +39,8 @@ export class Courier implements Carrier {
     if (message.isDamaged === true) throw new AppError('storage/unreadable', { cause: 'the message is damaged' }, 'never');
     const { kind, peer } = conversation;
     if (kind === 'oneToOne' && peer !== null && this.#context.isBlocked(peer)) throw new AppError('conversation/blocked', {}, 'user');
+    if (kind === 'group') return this.#toGroup(message, conversation);
     const envelope = textEnvelope(message, partiesOf(conversation, message.from));
-    if (kind === 'group') return (await this.#groups.ensure(conversation)).send(cpimType, envelope);
     return mode === 'pager' ? this.#sendPager(conversation, conversation.peer ?? '', envelope) : this.#inSession(conversation, envelope);
   }
 
@@ -58,6 +58,13 @@ export class Courier implements Carrier {
     const target = conversation.hides === 'peer' ? (conversation.peer ?? payload.to) : payload.to;
     // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
     await this.#sendPager(conversation, target, body, payload.toInstance);
+  }
+
+  async #toGroup(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
+    const session = await this.#groups.ensure(conversation);
+    // A group that was given to the network anew has another focus than it had when the text was written.
+    const focus = session.remote?.contactUri ?? conversation.focus;
+    await session.send(cpimType, textEnvelope(message, partiesOf({ ...conversation, focus }, message.from)));
   }
 
   async #inSession(conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {

@@ -1,6 +1,7 @@
 /** What Chorus puts into CPIM (RFC 3862): a text with its IMDN request (RFC 5438), and the IMDN that answers one. */
 import type { ConversationRecord, MessageRecord } from '../history/history';
 import { encodeCpim } from '../protocol/cpim';
+import { GROUP_DATA_CONTENT_TYPE } from '../protocol/group-data';
 import { encodeImdn } from '../protocol/imdn';
 
 export const cpimType = 'message/cpim';
@@ -75,4 +76,9 @@ export function receiptEnvelope(options: { id: string; parties: Parties; message
 /** A composing state wrapped for a group, where it must say whose it is. */
 export function wrappedComposing(from: string, to: string, at: number, body: Uint8Array): Uint8Array {
   return encodeCpim({ from, to: [to], dateTime: at, messageId: null, dispositions: [], contentType: composingType, body });
+}
+
+/** Group data as it goes to the focus. */
+export function groupDataEnvelope(from: string, focus: string, at: number, body: Uint8Array): Uint8Array {
+  return encodeCpim({ from, to: [focus], dateTime: at, messageId: null, dispositions: [], contentType: GROUP_DATA_CONTENT_TYPE, body });
 }

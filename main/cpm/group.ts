@@ -3,23 +3,29 @@
  *
  *   none -> inviting -> joined <-> away (media or dialog lost; comes back with the next registration or text)
  *              |           |
- *              v           +-> left (the person left, or the network ended the group with 410)
+ *              v           +-> left (the person left, an administrator put them out, or the network ended the group with 410)
  *            none (nobody joined)
+ *
+ * A network that has forgotten the group (404) is given it anew by whoever comes back first, under the same Contribution-ID.
  *
  * The upgrade (R50-R69): A invites through the Controlling Function, naming B's device and the 1-1 session that B shall replace. B joins the
  * group, and then leaves the 1-1 on its own signalling path. The 1-1 lives until that BYE; A never ends it, but for a guard.
  */
 import type { ParticipantValue, PersonValue, SessionState } from '../../preload/contract';
-import { type Disposable, drop } from '../base';
+import { type Disposable, delay, drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
 import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../protocol/conference-info';
+import { parseCpim } from '../protocol/cpim';
 import { ICSI } from '../protocol/feature-tags';
+import { encodeGroupData, GROUP_DATA_CONTENT_TYPE, type GroupData, parseGroupData } from '../protocol/group-data';
+import { type BodyPart, parseContentType } from '../protocol/multipart';
 import { encodeReplacingEntry, encodeResourceLists, parseResourceLists, type ResourceEntryDraft } from '../protocol/resource-lists';
 import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
 import { identityOf, person } from './conversation';
+import { cpimType, groupDataEnvelope } from './envelope';
 import type { Inbox } from './inbox';
 import type { Invitations } from './invitations';
 import type { OneToOneSessions } from './one-to-one';
@@ -29,8 +35,16 @@ import { CpmSession, completed } from './session';
 /** LAB: how long A lets the 1-1 live after B has joined the group, should B's BYE never come. */
 export const replacementGuardMs = 30_000;
 
-/** The Reason cause with which a Controlling Function says that the group is over (cause=410;text="Gone"). */
-const groupIsOver = 410;
+/** The Reason causes with which a Controlling Function says that one is out: the group is over (410), or an administrator wants it so (LAB: 403). */
+const outCauses: readonly (number | null)[] = [403, 410];
+/** The answers to somebody who comes back, with which a network says that it knows no such group. */
+const forgottenStatuses: readonly (number | undefined)[] = [404, 410, 481];
+/** LAB: by how much members let others go first who give a forgotten group to the network anew, at most. */
+export const restartSpreadMs = 2_000;
+/** LAB: how long a device that has just come may take to come back to its groups by itself before another one brings it in. */
+export const bringDelayMs = 3_000;
+/** LAB: how long a focus may take to answer what is asked of it in a message. */
+export const groupDataTimeoutMs = 10_000;
 
 interface LiveGroup {
   session: CpmSession;
@@ -46,6 +60,11 @@ export class Groups {
   readonly #rosters = new Map<string, ConferenceInfo>();
   readonly #rejoining = new Map<string, Promise<CpmSession>>();
   readonly #guards = new Set<Disposable>();
+  /** Own devices that were brought into a group, or came by themselves: `conversation gruu`. */
+  readonly #brought = new Set<string>();
+  #bringing: Disposable | null = null;
+  /** What was asked of a focus and is not answered: by its id. */
+  readonly #asked = new Map<string, (code: number) => void>();
 
   constructor(context: CpmContext, inbox: Inbox, invitations: Invitations, oneToOne: OneToOneSessions) {
     this.#context = context;
@@ -126,13 +145,7 @@ export class Groups {
         ...(subject === null ? {} : { subject }),
         ...identityOf(group, this.#context),
         require: ['recipient-list-invite'],
-        parts: [
-          {
-            contentType: 'application/resource-lists+xml',
-            headers: new Map([['content-disposition', 'recipient-list']]),
-            body: new TextEncoder().encode(encodeResourceLists(entries)),
-          },
-        ],
+        parts: [recipientList(entries)],
       },
       (type, body) => this.#receiveContent(group.id, type, body),
     );
@@ -166,6 +179,69 @@ export class Groups {
     for (const one of invited) await session.sip?.refer(one.address);
   }
 
+  /**
+   * Puts a person out of a group. Resolves when the focus has taken the request.
+   * @throws AppError `sip/rejected` (403: only the administrator may), `conversation/no-session`
+   */
+  async remove(group: ConversationRecord, address: string): Promise<void> {
+    const session = await this.ensure(group);
+    await session.sip?.refer(address, 'BYE');
+  }
+
+  /**
+   * Gives a group another name, for all in it. Resolves when the focus has done so.
+   * @throws AppError `sip/rejected` with the focus' code (403 not allowed, 413 too long), `net/timeout`, `conversation/no-session`
+   */
+  async rename(group: ConversationRecord, subject: string): Promise<void> {
+    const { clock, self } = this.#context;
+    const session = await this.ensure(group);
+    const id = clock.uuid();
+    const code = new Promise<number | null>((resolve) => {
+      const timer = clock.setTimer(groupDataTimeoutMs, () => resolve(null));
+      this.#asked.set(id, (answered) => {
+        timer.dispose();
+        resolve(answered);
+      });
+    });
+    const data = encodeGroupData({ kind: 'request', id, target: 'subject', action: 'set', data: subject });
+    try {
+      const focus = session.remote?.contactUri ?? group.focus ?? '';
+      await session.send(cpimType, groupDataEnvelope(group.writesAs ?? self, focus, clock.now(), data));
+      const answered = await code;
+      if (answered === null) throw new AppError('net/timeout', { cause: 'no answer to a new name' }, 'user');
+      if (answered !== 200) throw new AppError('sip/rejected', { status: answered }, 'user');
+    } finally {
+      this.#asked.get(id)?.(0);
+      this.#asked.delete(id);
+    }
+  }
+
+  /** Another own device has come or gone: it takes part in the groups that this one is in. */
+  devicesChanged(): void {
+    const present = this.#context.otherDevices();
+    for (const key of this.#brought) if (!present.includes(key.split(' ')[1] ?? '')) this.#brought.delete(key);
+    this.#bringing?.dispose();
+    if (present.length === 0) return;
+    this.#bringing = this.#context.clock.setTimer(bringDelayMs, () => {
+      for (const [conversation, { session }] of this.#live) this.#bringDevices(conversation, session);
+    });
+  }
+
+  /** R72: asks the focus to invite own devices that are not in the group (RFC 4579 section 5.5), each once as long as it is registered. */
+  #bringDevices(conversation: string, session: CpmSession): void {
+    const own = this.#rosters.get(conversation)?.users.find((user) => this.#context.isSelf(user.entity));
+    if (own === undefined || session.state !== 'established') return;
+    const inside = own.endpoints.filter((endpoint) => endpoint.status !== 'disconnected').map((endpoint) => endpoint.entity);
+    for (const gruu of this.#context.otherDevices()) {
+      const key = `${conversation} ${gruu}`;
+      if (this.#brought.has(key)) continue;
+      this.#brought.add(key);
+      if (inside.includes(gruu)) continue;
+      const asked = session.sip?.refer(gruu);
+      if (asked !== undefined) drop(asked, { ...this.#context.log, error: this.#context.log.info }, 'bringing an own device into a group');
+    }
+  }
+
   /** An INVITE from a focus. */
   async receive(invite: IncomingInvite): Promise<void> {
     const { history, isSelf } = this.#context;
@@ -182,10 +258,11 @@ export class Groups {
       );
     }
     const known = history.groupByContribution(contributionId);
+    const isOwnWish = isSelf(inviter.address);
     const people = uniquePeople([inviter, ...this.#historyList(invite)], isSelf);
     const accept = () => this.#join(invite, { contributionId, subject, people, known, replaced });
     // A second INVITE to a group one is in only renews the session.
-    const agreed = (known?.joined ?? false) || this.#context.preferences().accept !== 'ask';
+    const agreed = (known?.joined ?? false) || isOwnWish || this.#context.preferences().accept !== 'ask';
     if (agreed) return accept();
     // R58: whoever wants to be asked may decline the move, too, and then stays in the 1-1.
     this.#invitations.ask(invite, { kind: 'group', from: inviter, subject, people, replaces: replaced?.conversation ?? null }, accept);
@@ -224,6 +301,7 @@ export class Groups {
   /** Ends the media without leaving: this device is only going away. */
   async closeAll(): Promise<void> {
     for (const guard of this.#guards) guard.dispose();
+    this.#bringing?.dispose();
     await Promise.allSettled([...this.#live.values()].map((live) => live.session.close()));
   }
 
@@ -320,16 +398,62 @@ export class Groups {
     try {
       await session.answered;
     } catch (error) {
-      if (error instanceof AppError && error.code === 'sip/rejected' && [403, 404, 410].includes(error.detail.status ?? 0)) {
-        this.#setJoined(conversation.id, false);
-        this.#context.conversationChanged(conversation.id);
-        throw new AppError('conversation/no-session', error.detail, 'never');
-      }
-      throw error;
+      if (!(error instanceof AppError) || error.code !== 'sip/rejected') throw error;
+      if (forgottenStatuses.includes(error.detail.status)) return this.#restart(conversation);
+      throw error.detail.status === 403 ? this.#shutOut(conversation, error) : error;
     }
     this.#hold({ ...conversation, focus: session.remote?.contactUri ?? focus }, session);
     await session.opened;
     return session;
+  }
+
+  /**
+   * Gives a group that the network has forgotten to it anew (OMA CPM: restart), with its members and its Contribution-ID: several who do so
+   * at once come into one.
+   */
+  async #restart(conversation: ConversationRecord): Promise<CpmSession> {
+    const { clock, history } = this.#context;
+    await delay(clock, Math.round(clock.random() * restartSpreadMs));
+    const meanwhile = this.#live.get(conversation.id);
+    if (meanwhile !== undefined) return meanwhile.session;
+    const entries = conversation.people.map((one): ResourceEntryDraft => ({ uri: one.address, copyControl: 'to' }));
+    const session = CpmSession.invite(
+      this.#context,
+      conversation.id,
+      {
+        target: this.#context.factory,
+        icsi: ICSI.group,
+        conversationId: conversation.conversationId,
+        contributionId: conversation.contributionId ?? '',
+        ...(conversation.subject === null ? {} : { subject: conversation.subject }),
+        ...identityOf(conversation, this.#context),
+        require: ['recipient-list-invite'],
+        parts: [recipientList(entries)],
+      },
+      (type, body) => this.#receiveContent(conversation.id, type, body),
+    );
+    try {
+      await session.answered;
+    } catch (error) {
+      const invited = this.#live.get(conversation.id);
+      if (invited !== undefined) return invited.session;
+      if (error instanceof AppError && error.code === 'sip/rejected' && error.detail.status === 403)
+        throw this.#shutOut(conversation, error);
+      // Nobody else is there yet: it is tried again with the next text, or by the next who comes.
+      throw error instanceof AppError && error.code === 'sip/rejected' ? new AppError('group/nobody-joined', error.detail, 'auto') : error;
+    }
+    const current = history.conversation(conversation.id) ?? conversation;
+    const restarted = { ...current, focus: session.remote?.contactUri ?? current.focus };
+    history.putConversation(restarted);
+    this.#hold(restarted, session);
+    await session.opened;
+    return session;
+  }
+
+  #shutOut(conversation: ConversationRecord, error: AppError): AppError {
+    this.#setJoined(conversation.id, false);
+    this.#context.conversationChanged(conversation.id);
+    return new AppError('conversation/no-session', error.detail, 'never');
   }
 
   #hold(group: ConversationRecord, session: CpmSession): void {
@@ -340,7 +464,7 @@ export class Groups {
       if (session.state === 'ended' && this.#live.get(group.id) === live) {
         this.#live.delete(group.id);
         live.subscription?.dispose();
-        if (session.sip?.end?.cause === groupIsOver) this.#setJoined(group.id, false);
+        if (outCauses.includes(session.sip?.end?.cause ?? null) && session.sip?.end?.by === 'remote') this.#setJoined(group.id, false);
       }
       this.#context.conversationChanged(group.id);
     };
@@ -381,6 +505,7 @@ export class Groups {
     this.#context.announce({ event: 'participants', conversation, participants });
     this.#context.conversationChanged(conversation);
     this.#noteDeclined(record, participants);
+    if (this.#bringing === null) this.devicesChanged();
   }
 
   /** R58: whose device did not come along is still in the 1-1, and that one goes on. */
@@ -415,7 +540,13 @@ export class Groups {
     if (record !== null && record.joined !== joined) this.#context.history.putConversation({ ...record, joined });
   }
 
-  #receiveContent(conversation: string, type: string, body: Uint8Array): Promise<void> {
+  async #receiveContent(conversation: string, type: string, body: Uint8Array): Promise<void> {
+    const data = readGroupData(type, body);
+    if (data !== null) {
+      // What a focus wants changed is its own matter; only its answers are waited for here.
+      if (data.kind === 'response') this.#asked.get(data.id)?.(data.code);
+      return;
+    }
     return this.#inbox.receive({ conversation, sender: null, senderInstance: null, senderDevice: null }, type, body);
   }
 
@@ -436,6 +567,23 @@ export class Groups {
   #namesAtHand(): PersonValue[] {
     return [...this.#context.history.conversations().flatMap((record) => record.people), ...this.#context.knownPeople];
   }
+}
+
+function recipientList(entries: readonly ResourceEntryDraft[]): BodyPart {
+  return {
+    contentType: 'application/resource-lists+xml',
+    headers: new Map([['content-disposition', 'recipient-list']]),
+    body: new TextEncoder().encode(encodeResourceLists(entries)),
+  };
+}
+
+/** Group data inside its envelope; null for anything else, and for what cannot be read. */
+function readGroupData(type: string, body: Uint8Array): GroupData | null {
+  if (parseContentType(type).type !== cpimType) return null;
+  const envelope = parseCpim(body);
+  if (!envelope.ok || parseContentType(envelope.value.contentType).type !== GROUP_DATA_CONTENT_TYPE) return null;
+  const data = parseGroupData(envelope.value.body);
+  return data.ok ? data.value : null;
 }
 
 function invitedPeople(people: readonly string[], isPresent: (address: string) => boolean, known: readonly PersonValue[]): PersonValue[] {

@@ -101,6 +101,11 @@ export class Messenger implements Disposable {
     this.#groups.rejoinAll();
   }
 
+  /** Another device of this account has come or gone. */
+  devicesChanged(): void {
+    this.#groups.devicesChanged();
+  }
+
   /** The connection to the network is gone. */
   disconnected(): void {
     this.#oneToOne.disconnected();
@@ -197,6 +202,22 @@ export class Messenger implements Disposable {
     if (record.kind === 'oneToOne') return { conversation: (await this.#groups.create(record, invited, subject?.trim() || null)).id };
     await this.#groups.add(record, invited);
     return { conversation };
+  }
+
+  /** Puts somebody out of a group; only its administrator may. */
+  async removePerson(conversation: string, address: string): Promise<void> {
+    await this.#groups.remove(this.#group(conversation), this.#address(address));
+  }
+
+  async renameGroup(conversation: string, subject: string): Promise<void> {
+    await this.#groups.rename(this.#group(conversation), subject.trim());
+  }
+
+  #group(conversation: string): ConversationRecord {
+    const record = this.#record(conversation);
+    if (record.kind !== 'group') throw new AppError('ipc/refused', { cause: 'a 1-1 conversation has neither a name nor an administrator' });
+    if (!record.joined) throw new AppError('conversation/no-session', { cause: 'not in this group any more' }, 'never');
+    return record;
   }
 
   participants(conversation: string): ParticipantValue[] {

@@ -31,7 +31,7 @@ export function presentPeople(participants: readonly ParticipantValue[]): Person
 }
 
 function waiting(one: PersonValue): ParticipantValue {
-  return { address: one.address, name: one.name, self: false, state: 'pending', reason: null, devices: [] };
+  return { address: one.address, name: one.name, self: false, state: 'pending', reason: null, administrator: false, devices: [] };
 }
 
 function participantOf(user: ConferenceUser, known: readonly PersonValue[]): ParticipantValue {
@@ -45,6 +45,7 @@ function participantOf(user: ConferenceUser, known: readonly PersonValue[]): Par
     self: false,
     state,
     reason: gone === undefined ? null : reasonOf(gone.disconnectionMethod),
+    administrator: user.roles.some((role) => role.toLowerCase() === 'administrator'),
     devices: user.endpoints.map((endpoint) => ({ name: endpoint.displayText ?? '', gruu: endpoint.entity, state: stateOf(endpoint) })),
   };
 }

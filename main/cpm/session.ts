@@ -13,6 +13,7 @@
 import { type Disposable, DisposableStore, delay, drop, Emitter } from '../base';
 import { AppError } from '../errors';
 import type { MsrpSession } from '../msrp/session';
+import { GROUP_DATA_CONTENT_TYPE } from '../protocol/group-data';
 import { answerSetup, encodeSdp, type MsrpDescription, parseSdp } from '../protocol/sdp';
 import type { IncomingInvite, OutgoingInvite, RemoteParty, SipSession } from '../sip/client';
 import type { CpmContext } from './context';
@@ -27,7 +28,7 @@ const nextStates: Record<CpmSessionState, readonly CpmSessionState[]> = {
 
 /** What a CPM session may carry. isComposing also stands bare in a 1-1 (RFC 3994), so it is in both lists. */
 const acceptTypes = ['message/cpim', 'application/im-iscomposing+xml'];
-const acceptWrappedTypes = ['text/plain', 'message/imdn+xml', 'application/im-iscomposing+xml'];
+const acceptWrappedTypes = ['text/plain', 'message/imdn+xml', 'application/im-iscomposing+xml', GROUP_DATA_CONTENT_TYPE];
 
 /** The Reason of a session that a person, or the replacement by a group, has ended on purpose. */
 export const completed = { cause: 200, text: 'Call completed' } as const;

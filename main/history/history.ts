@@ -1,5 +1,5 @@
 /**
- * What this device remembers: conversations, messages, receipts, and the jobs that still have to leave. The only SQL of Chorus.
+ * What this device remembers: conversations, messages, receipts, and the jobs that still have to leave. The only SQL of the client.
  *
  * A call that returned is on disk: WAL with synchronous=FULL, so neither a killed process nor a power cut takes it back. That is
  * what lets the layers above acknowledge to the network. Calls that belong together go into one `transaction`.

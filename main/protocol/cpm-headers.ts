@@ -10,6 +10,8 @@ export const cpmHeader = {
   sessionReplaces: 'Session-Replaces',
   /** LAB: the name under which a request from outside of CPM tells its service (R4); no public document gives one. Carried on, never needed. */
   nonCpmService: 'Non-CPM-Service-Identifier',
+  /** LAB: `closed` in the invitation that makes a group: nobody is added to it later. No public document gives a name. */
+  groupType: 'Group-Type',
 } as const;
 
 /** Characters of a Conversation-ID or Contribution-ID. */

@@ -63,10 +63,10 @@ export interface SipSession {
   /** Ends the session in whatever way its state asks for: CANCEL, a refusal or BYE. Resolves when the peer has answered, or will not. */
   bye(reason?: ByeReason): Promise<void>;
   /**
-   * Asks the other side, a focus, to invite somebody (RFC 4579 section 5.5). Resolves when it has taken the request: how it goes is seen in
+   * Asks the other side, a focus, to invite somebody (RFC 4579 section 5.5), or with BYE to put somebody out (section 5.11). Resolves when it has taken the request: how it goes is seen in
    * the conference documents. @throws AppError `sip/rejected`, `net/*`, `conversation/no-session`
    */
-  refer(target: string): Promise<void>;
+  refer(target: string, method?: 'INVITE' | 'BYE'): Promise<void>;
   /**
    * Offers other media within the session and resolves with the answer. The offer that stands when the session is renewed is this one then.
    * `isWanted` is asked before each time that it goes out: after a glare it goes again (RFC 3261 section 14.1).
@@ -286,7 +286,7 @@ export abstract class Session implements SipSession {
     drop(this.sendBye(dialog, undefined), this.stack.log, 'ending a session that is gone');
   }
 
-  refer(target: string): Promise<void> {
+  refer(target: string, method: 'INVITE' | 'BYE' = 'INVITE'): Promise<void> {
     const { dialog } = this;
     if (dialog === null || this.state !== 'established')
       return Promise.reject(new AppError('conversation/no-session', { cause: 'no dialog' }));
@@ -306,7 +306,7 @@ export abstract class Session implements SipSession {
         {
           extraHeaders: [
             // A tel: URI has no method parameter; INVITE is what a REFER means without one (RFC 3515 section 2.1).
-            headerLine('Refer-To', target.startsWith('sip') ? `<${target};method=INVITE>` : `<${target}>`),
+            headerLine('Refer-To', target.startsWith('sip') ? `<${target};method=${method}>` : `<${target}>`),
             // RFC 4488: no subscription of its own, the conference documents tell.
             'Refer-Sub: false',
             'Supported: norefersub',

@@ -288,6 +288,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
       },
     },
     self,
+    otherDevices: () => [],
     isSelf: (address) => address === self,
     writesAs: () => null,
     selfName: 'Alice',

@@ -119,7 +119,7 @@ export const layers: readonly Layer[] = [
   },
   { path: 'main/cli', values: [...ground, 'main/headless', 'main/command-line', 'main/client-command', 'main/network-command'] },
 
-  { path: 'network', values: ['main/protocol'], packages: ['ws'], node: true },
+  { path: 'network', values: ['main/protocol'], packages: ['libsql', 'ws'], node: true },
 ];
 
 /** What the linter can hold of the table: it knows no `import type`, so both kinds are allowed together there. */

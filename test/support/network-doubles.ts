@@ -95,6 +95,8 @@ export class MsrpPeer implements MsrpStream {
   readonly connecting = false;
   writableLength = 0;
   isDestroyed = false;
+  /** Whether it answers 200 to every SEND by itself. */
+  answersSends = false;
   readonly received: MsrpMessage[] = [];
   readonly #parser = new MsrpParser();
   readonly #listeners = { data: (_: Uint8Array) => {}, error: (_: Error) => {}, close: () => {} };
@@ -103,7 +105,9 @@ export class MsrpPeer implements MsrpStream {
 
   write(bytes: Uint8Array): boolean {
     const messages = this.#parser.push(bytes);
-    if (messages.ok) this.received.push(...messages.value);
+    if (!messages.ok) return true;
+    this.received.push(...messages.value);
+    if (this.answersSends) for (const message of messages.value) queueMicrotask(() => this.#answer(message));
     return true;
   }
 
@@ -122,6 +126,13 @@ export class MsrpPeer implements MsrpStream {
   say(message: MsrpMessage): MsrpMessage | undefined {
     this.#listeners.data(encodeMsrp(message));
     return this.received.at(-1);
+  }
+
+  #answer(message: MsrpMessage): void {
+    if (message.kind !== 'request' || message.method !== 'SEND' || this.isDestroyed) return;
+    const { transactionId, toPath, fromPath } = message;
+    const paths = { toPath: fromPath.slice(0, 1), fromPath: toPath.slice(0, 1) };
+    this.#listeners.data(encodeMsrp({ kind: 'response', transactionId, status: 200, reason: 'OK', ...paths, continuation: '$' }));
   }
 
   sayBytes(bytes: Uint8Array): void {

@@ -134,11 +134,12 @@ export const participants: ParticipantValue[] = [
     self: true,
     state: 'connected',
     reason: null,
+    administrator: true,
     devices: [{ ...inDevice('Laptop'), gruu: laptop.pubGruu ?? '' }, inDevice('Tablet')],
   },
-  { ...bob, self: false, state: 'connected', reason: null, devices: [inDevice('Laptop')] },
-  { ...carol, self: false, state: 'connected', reason: null, devices: [inDevice('Carol’s Desktop')] },
-  { ...dave, self: false, state: 'disconnected', reason: 'busy', devices: [] },
+  { ...bob, self: false, state: 'connected', reason: null, administrator: false, devices: [inDevice('Laptop')] },
+  { ...carol, self: false, state: 'connected', reason: null, administrator: false, devices: [inDevice('Carol’s Desktop')] },
+  { ...dave, self: false, state: 'disconnected', reason: 'busy', administrator: false, devices: [] },
 ];
 
 export const base: Snapshot = {

@@ -1,273 +1,31 @@
 import { describe, expect, it } from 'vitest';
-import { type ConferenceInfo, parseConferenceInfo } from '../../../main/protocol/conference-info';
-import { encodeCpim, parseCpim } from '../../../main/protocol/cpim';
-import { parseContentType, parseMultipart } from '../../../main/protocol/multipart';
-import { encodeSdp, type MsrpDescription, parseSdp } from '../../../main/protocol/sdp';
-import { ControllingFunction } from '../../../network/controlling';
-import { CLOSING_GRACE_MS, INVITATION_TIMEOUT_MS, MAX_HELD_MESSAGES, MEDIA_RETURN_MS } from '../../../network/focus';
+import { parseSdp } from '../../../main/protocol/sdp';
+import { CLOSING_GRACE_MS, INVITATION_TIMEOUT_MS, MEDIA_RETURN_MS } from '../../../network/focus';
 import { MAX_PARTICIPANTS } from '../../../network/group';
+import { MAX_HELD_MESSAGES } from '../../../network/group-post';
 import { uriOf } from '../../../network/header-value';
-import { MsrpSwitch } from '../../../network/media';
-import { responseTo, SipRequest, type SipResponse } from '../../../network/message';
-import { SipServer } from '../../../network/sip-server';
-import type { ServerTransaction } from '../../../network/transaction';
-import { connectServers, MsrpPeer, settle, VirtualClock } from '../../support/network-doubles';
-
-const utf8 = (text: string) => new TextEncoder().encode(text);
-const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-const FACTORY = 'sip:conference-factory@lab.test';
-const BOB_INSTANCE = 'urn:uuid:bbbbbbbb-7dec-41d0-a765-00a0c91e6bf6';
-const BOB_GRUU = `sip:bob@lab.test;gr=${BOB_INSTANCE}`;
-const BOB_ENTRY = `${BOB_GRUU};method=INVITE?Session-Replaces=one-to-one-1&amp;Accept-Contact=*%3B%2Bsip.instance%3D%22%3C${BOB_INSTANCE}%3E%22%3Brequire%3Bexplicit`;
-
-function sdp(name: string, setup: MsrpDescription['setup']): string {
-  return encodeSdp({
-    host: '127.0.0.1',
-    port: 7000,
-    path: [`msrp://127.0.0.1:7000/${name};tcp`],
-    setup,
-    acceptTypes: ['message/cpim'],
-    wrappedTypes: ['*'],
-    direction: 'sendrecv',
-    sessionId: '1',
-    version: 1,
-    transport: 'TCP/MSRP',
-    attributes: [],
-  });
-}
-
-function listXml(entries: readonly string[]): string {
-  const items = entries.map((uri) => `<entry uri="${uri}" cp:copyControl="to"/>`).join('');
-  return `<?xml version="1.0" encoding="UTF-8"?><resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists" xmlns:cp="urn:ietf:params:xml:ns:copycontrol"><list>${items}</list></resource-lists>`;
-}
-
-function requestFrom(name: string, method: string, uri: string, device = 'laptop'): SipRequest {
-  const id = `${name}-${Math.random().toString(36).slice(2)}`;
-  return new SipRequest(method, uri)
-    .append('Max-Forwards', '70')
-    .append('Record-Route', '<sip:core.lab.test;lr>')
-    .append('From', `<sip:${name}@lab.test>;tag=${id}`)
-    .append('To', `<${uri}>`)
-    .append('Call-ID', id)
-    .append('CSeq', `1 ${method}`)
-    .append('Contact', `"${name}'s ${device}" <sip:${name}@lab.test;gr=${device}>`)
-    .append('P-Asserted-Identity', `"${name}" <sip:${name}@lab.test>`)
-    .append('Contribution-ID', 'group-1')
-    .append('Conversation-ID', 'conversation-1');
-}
-
-function creation(entries: readonly string[], name = 'alice'): SipRequest {
-  const body = [
-    '--b1\r\nContent-Type: application/sdp\r\n',
-    sdp(name, 'actpass'),
-    '--b1\r\nContent-Type: application/resource-lists+xml\r\nContent-Disposition: recipient-list\r\n',
-    listXml(entries),
-    '--b1--\r\n',
-  ].join('\r\n');
-  return requestFrom(name, 'INVITE', FACTORY)
-    .append('Require', 'recipient-list-invite')
-    .append('Subject', 'Lunch')
-    .setBody('multipart/mixed;boundary=b1', body);
-}
-
-/** The core's end of the Controlling Function: what it sends is kept, and answered as the people would. */
-function fixture() {
-  const clock = new VirtualClock();
-  const core = new SipServer({ clock });
-  const server = new SipServer({ clock });
-  const { atA: toCf, atB: toCore } = connectServers(core, server);
-  const media = new MsrpSwitch({ clock });
-  const cf = new ControllingFunction({
-    server,
-    media,
-    core: toCore,
-    factory: FACTORY,
-    host: 'cf.lab.test',
-    resolve: () => toCore,
-    nameOf: (address) => (address === 'sip:bob@lab.test' ? 'Bob' : null),
-  });
-  const invites = new Map<string, ServerTransaction>();
-  const cancelled: string[] = [];
-  const byes: SipRequest[] = [];
-  const notifies: SipRequest[] = [];
-  const acks: SipRequest[] = [];
-  /** When slow, NOTIFYs wait for their answer. */
-  const slow = { isSlow: false, unanswered: [] as ServerTransaction[] };
-  core.onAck = (ack) => acks.push(ack);
-  core.onRequest = (transaction) => {
-    const { request } = transaction;
-    if (request.method === 'INVITE') {
-      const name = personOf(request.uri);
-      invites.set(name, transaction);
-      transaction.onCancel = () => {
-        cancelled.push(name);
-        transaction.reply(487);
-      };
-      return;
-    }
-    if (request.method === 'BYE') byes.push(request);
-    if (request.method === 'NOTIFY') {
-      notifies.push(request);
-      if (slow.isSlow) {
-        slow.unanswered.push(transaction);
-        return;
-      }
-    }
-    transaction.reply(200);
-  };
-  const send = async (request: SipRequest) => {
-    const provisional: SipResponse[] = [];
-    const client = core.request(request, toCf, { onProvisional: (response) => provisional.push(response) });
-    await settle();
-    return { client, provisional };
-  };
-  const final = async (request: SipRequest) => (await (await send(request)).client.final) as SipResponse;
-  const answer = async (name: string, status: number, device = 'laptop') => {
-    const invite = invites.get(name);
-    if (invite === undefined) throw new Error(`${name} was not invited`);
-    const response = responseTo(invite.request, status, { toTag: `${name}-tag` });
-    if (status < 300) response.set('Contact', `"${name}'s ${device}" <sip:${name}@lab.test;gr=${device}>`);
-    if (status >= 200 && status < 300) response.setBody('application/sdp', sdp(name, 'active'));
-    invite.respond(response);
-    await settle();
-  };
-  /** A request of a person inside the dialog of its leg. */
-  const inDialog = (dialog: { request: SipRequest; response: SipResponse; isCaller: boolean }, method: string) => {
-    const { request, response, isCaller } = dialog;
-    const from = isCaller ? request.get('from') : response.get('to');
-    const to = isCaller ? response.get('to') : request.get('from');
-    return new SipRequest(method, uriOf((isCaller ? response : request).get('contact') ?? ''))
-      .append('Max-Forwards', '70')
-      .append('From', from ?? '')
-      .append('To', to ?? '')
-      .append('Call-ID', request.callId)
-      .append('CSeq', `2 ${method}`);
-  };
-  /** Connects the media of a leg, as the client would by the SDP of the focus. */
-  const connectMedia = (sdpOfFocus: string, name: string) => {
-    const described = parseSdp(sdpOfFocus);
-    const path = described.ok ? (described.value.path[0] ?? '') : '';
-    const peer = new MsrpPeer();
-    media.accept(peer);
-    const base = {
-      kind: 'request' as const,
-      method: 'SEND',
-      toPath: [path],
-      fromPath: [`msrp://127.0.0.1:7000/${name};tcp`],
-      headers: [],
-      successReport: false,
-      failureReport: 'yes' as const,
-      status: null,
-      continuation: '$' as const,
-    };
-    let count = 0;
-    const say = (body: string | null, contentType = 'message/cpim') => {
-      count += 1;
-      const bytes = body === null ? null : utf8(body);
-      const byteRange = bytes === null ? null : { start: 1, end: bytes.length, total: bytes.length };
-      return peer.say({
-        ...base,
-        transactionId: `${name}${String(count).padStart(5, '0')}`,
-        messageId: `${name}-${count}`,
-        byteRange,
-        contentType: bytes === null ? null : contentType,
-        body: bytes,
-      });
-    };
-    say(null);
-    return { peer, say, heard: () => peer.sends.map((chunk) => text(parsedCpim(chunk.body ?? utf8('')).body)), path };
-  };
-  /** Alice, Bob and Carol in one group, their media connected. */
-  const group = async () => {
-    const request = creation(['sip:bob@lab.test', 'sip:carol@lab.test']);
-    const { client } = await send(request);
-    const dialogs = new Map<string, { request: SipRequest; response: SipResponse; isCaller: boolean }>();
-    for (const name of ['bob', 'carol']) {
-      await answer(name, 200);
-      const invite = invites.get(name);
-      if (invite === undefined) throw new Error('not invited');
-      dialogs.set(name, { request: invite.request, response: responseTo(invite.request, 200, { toTag: `${name}-tag` }), isCaller: false });
-    }
-    const response = await client.final;
-    dialogs.set('alice', { request, response, isCaller: true });
-    const focus = uriOf(response.get('contact') ?? '');
-    const sdpOf = (name: string) => {
-      const invite = invites.get(name)?.request;
-      return invite === undefined ? response.text : text(partOf(invite, 'application/sdp'));
-    };
-    const people = new Map(['alice', 'bob', 'carol'].map((name) => [name, connectMedia(sdpOf(name), name)]));
-    const dialog = (name: string) => {
-      const found = dialogs.get(name);
-      if (found === undefined) throw new Error(name);
-      return found;
-    };
-    const person = (name: string) => {
-      const found = people.get(name);
-      if (found === undefined) throw new Error(name);
-      return found;
-    };
-    return { focus, dialog, person };
-  };
-  const subscribe = (name: string, focus: string) =>
-    requestFrom(name, 'SUBSCRIBE', focus)
-      .append('Event', 'conference')
-      .append('Accept', 'application/conference-info+xml')
-      .append('Expires', '600');
-  return {
-    clock,
-    cf,
-    media,
-    slow,
-    invites,
-    cancelled,
-    byes,
-    notifies,
-    acks,
-    send,
-    final,
-    answer,
-    inDialog,
-    group,
-    subscribe,
-    connectMedia,
-  };
-}
-
-const personOf = (uri: string) => /^sip:([^@;]+)@/.exec(uri)?.[1] ?? uri;
-
-function partOf(message: SipRequest, type: string): Uint8Array {
-  const parts = parseMultipart(message.get('content-type') ?? '', message.body);
-  return (parts.ok ? parts.value.find((part) => parseContentType(part.contentType).type === type)?.body : undefined) ?? utf8('');
-}
-
-function parsedCpim(bytes: Uint8Array) {
-  const message = parseCpim(bytes);
-  if (!message.ok) throw new Error(message.reason);
-  return message.value;
-}
-
-function documentOf(notify: SipRequest | undefined): ConferenceInfo {
-  const document = parseConferenceInfo(notify?.text ?? '');
-  if (!document.ok) throw new Error(document.reason);
-  return document.value;
-}
-
-function rosterOf(notify: SipRequest | undefined): Record<string, string> {
-  return Object.fromEntries(
-    documentOf(notify).users.map((user) => [
-      personOf(user.entity),
-      user.endpoints
-        .map((endpoint) => `${endpoint.status}${endpoint.disconnectionMethod ? `/${endpoint.disconnectionMethod}` : ''}`)
-        .join(' '),
-    ]),
-  );
-}
-
-function cpim(from: string | null, to: string[], body: string): string {
-  return text(encodeCpim({ from, to, contentType: 'text/plain', body: utf8(body) }));
-}
-
-const alice = 'sip:alice@lab.test';
+import type { SipResponse } from '../../../network/message';
+import {
+  alice,
+  BOB_ENTRY,
+  BOB_GRUU,
+  BOB_INSTANCE,
+  cpim,
+  creation,
+  documentOf,
+  fixture,
+  leave,
+  listXml,
+  parsedCpim,
+  partOf,
+  personOf,
+  requestFrom,
+  rosterOf,
+  sdp,
+  text,
+  utf8,
+} from '../../support/controlling-lab';
+import { settle } from '../../support/network-doubles';
 
 describe('the Controlling Function makes a group', () => {
   it('R54 R67 R72: mints a focus that cannot be guessed, rings with isfocus, and invites each entry once, never the inviter', async () => {
@@ -620,7 +378,7 @@ describe('who is in the group', () => {
     const { clock, group, final, subscribe, notifies, inDialog, byes, cf } = fixture();
     const { focus, dialog } = await group();
     await final(subscribe('carol', focus));
-    for (const name of ['alice', 'bob']) await final(inDialog(dialog(name), 'BYE'));
+    for (const name of ['alice', 'bob']) await final(leave(inDialog(dialog(name), 'BYE')));
     clock.advance(CLOSING_GRACE_MS - 1);
     await settle();
     expect(byes).toEqual([]);
@@ -788,8 +546,15 @@ describe('who is in the group', () => {
     const { focus, dialog } = await group();
     const facts = { focus, type: 'open', contributionId: 'group-1', conversationId: 'conversation-1', subject: 'Lunch' };
     expect(cf.groups()[0]).toMatchObject({ ...facts, active: true });
-    expect(cf.groups()[0]?.participants[0]).toEqual({ address: alice, name: 'alice', administrator: true, status: 'connected' });
-    for (const name of ['alice', 'bob', 'carol']) await final(inDialog(dialog(name), 'BYE'));
+    expect(cf.groups()[0]?.participants[0]).toEqual({
+      address: alice,
+      name: 'alice',
+      administrator: true,
+      membership: 'member',
+      nickname: null,
+      status: 'connected',
+    });
+    for (const name of ['alice', 'bob', 'carol']) await final(leave(inDialog(dialog(name), 'BYE')));
     clock.advance(CLOSING_GRACE_MS);
     expect(cf.groups()[0]).toMatchObject({ ...facts, active: false });
     expect(cf.groups()[0]?.participants.map((one) => one.status)).toEqual(['disconnected', 'disconnected', 'disconnected']);

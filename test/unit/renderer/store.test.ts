@@ -218,8 +218,8 @@ describe('the rest of the state', () => {
   });
 
   it('notes when a participant’s state changed, not when the document came again', () => {
-    const there = { ...alice, self: true, state: 'connected' as const, reason: null, devices: [] };
-    const asked = { ...bob, self: false, state: 'alerting' as const, reason: null, devices: [] };
+    const there = { ...alice, self: true, state: 'connected' as const, reason: null, administrator: false, devices: [] };
+    const asked = { ...bob, self: false, state: 'alerting' as const, reason: null, administrator: false, devices: [] };
     const one = applyEvent(ready, { event: 'participants', conversation: 'g', participants: [there, asked], revision: 11 }, 100);
     const two = applyEvent(
       one,
@@ -231,7 +231,7 @@ describe('the rest of the state', () => {
   });
 
   it('does not take the first sight of an older group for everybody’s arrival', () => {
-    const there = { ...bob, self: false, state: 'connected' as const, reason: null, devices: [] };
+    const there = { ...bob, self: false, state: 'connected' as const, reason: null, administrator: false, devices: [] };
     const group = { ...conversation({ conversation: 'g', kind: 'group', people: [bob] }), createdAt: 1_000 };
     const known = applyEvent(ready, { event: 'conversation', ...group, revision: 11 }, 1_000);
     const seenAt = (now: number) => seeParticipants(known, 'g', [there], now).changedAt?.get(`g ${there.address}`);

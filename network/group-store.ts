@@ -1,0 +1,227 @@
+/**
+ * What the Controlling Function keeps of its groups, so that no restart loses one: the Group State Object of each, the messages that
+ * somebody in it has not taken yet, and which instance of the function serves it. In a file, or in memory without one.
+ *
+ * A call that returned is on disk (WAL, synchronous=FULL): a message is answered 200 only after `keep`. Instances of the function on one
+ * machine share the file; a group is served by the one that holds its lease, and by another as soon as that one is gone.
+ */
+import { randomBytes } from 'node:crypto';
+import Libsql from 'libsql';
+import type { GroupState } from './group';
+
+/** LAB: messages kept for one person of one group; of more, the oldest go. */
+export const MAX_KEPT_MESSAGES = 1000;
+/** LAB: how long a message waits for somebody who is away, ms. */
+export const KEPT_FOR_MS = 30 * 24 * 3_600_000;
+/** LAB: how long an instance may serve a group without saying so again, ms. */
+export const LEASE_MS = 15_000;
+/** How long a write waits for another instance that writes, ms. */
+const BUSY_TIMEOUT_MS = 2000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS groups (
+    focus TEXT PRIMARY KEY, contribution TEXT NOT NULL, active INTEGER NOT NULL, changed_at INTEGER NOT NULL, state TEXT NOT NULL);
+  CREATE INDEX IF NOT EXISTS groups_by_contribution ON groups (contribution);
+  CREATE TABLE IF NOT EXISTS leases (focus TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, content_type TEXT NOT NULL, body BLOB NOT NULL, kept_at INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS waiting (
+    focus TEXT NOT NULL, address TEXT NOT NULL, message INTEGER NOT NULL REFERENCES messages (id), PRIMARY KEY (focus, address, message));
+  CREATE INDEX IF NOT EXISTS waiting_by_message ON waiting (message);
+`;
+
+export interface GroupContent {
+  contentType: string;
+  body: Uint8Array;
+}
+
+/** A message that waits for one person. */
+export interface KeptMessage extends GroupContent {
+  id: number;
+}
+
+/** The instances of this process; those of others are asked for by their process id. */
+const living = new Set<string>();
+
+export class GroupStore {
+  readonly #database: Libsql.Database;
+  /** This instance of the function: process id and a part of chance. */
+  readonly #owner = `${process.pid}-${randomBytes(6).toString('hex')}`;
+  readonly #prepared = new Map<string, Libsql.Statement>();
+
+  /** Opens the file, or memory when it is null. @throws Error with one sentence that names the file when it cannot be used */
+  constructor(
+    file: string | null,
+    private readonly now: () => number,
+  ) {
+    try {
+      this.#database = new Libsql(file ?? ':memory:', { timeout: BUSY_TIMEOUT_MS });
+      if (file !== null) this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+      this.#database.exec(SCHEMA);
+    } catch (error) {
+      throw new Error(`The groups cannot be kept in ${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+    this.#run('DELETE FROM waiting WHERE message IN (SELECT id FROM messages WHERE kept_at < ?)', now() - KEPT_FOR_MS);
+    this.#run('DELETE FROM messages WHERE id NOT IN (SELECT message FROM waiting)');
+    living.add(this.#owner);
+  }
+
+  save(state: GroupState): void {
+    this.#run(
+      `INSERT INTO groups VALUES (?, ?, ?, ?, ?) ON CONFLICT (focus) DO UPDATE
+       SET contribution = excluded.contribution, active = excluded.active, changed_at = excluded.changed_at, state = excluded.state`,
+      state.focus,
+      state.contributionId,
+      state.active ? 1 : 0,
+      this.now(),
+      JSON.stringify(state),
+    );
+    if (!state.active) this.#run('DELETE FROM waiting WHERE focus = ?', state.focus);
+  }
+
+  find(focus: string): GroupState | null {
+    return stateOf(this.#statement('SELECT state FROM groups WHERE focus = ?').get(focus));
+  }
+
+  /** The living group with this Contribution-ID. */
+  findByContribution(contributionId: string): GroupState | null {
+    return stateOf(
+      this.#statement('SELECT state FROM groups WHERE contribution = ? AND active = 1 ORDER BY changed_at DESC').get(contributionId),
+    );
+  }
+
+  /** Every group, ended ones among them, the one that changed last at the end. */
+  all(): GroupState[] {
+    const rows: unknown[] = this.#statement('SELECT state FROM groups ORDER BY active, changed_at, rowid').all();
+    return rows.flatMap((row) => stateOf(row) ?? []);
+  }
+
+  /** Forgets the oldest of the ended groups, so that no more than `most` are left. */
+  forgetEnded(most: number): void {
+    this.#run(
+      'DELETE FROM groups WHERE focus IN (SELECT focus FROM groups WHERE active = 0 ORDER BY changed_at DESC, rowid DESC LIMIT -1 OFFSET ?)',
+      most,
+    );
+  }
+
+  /** Keeps a message until each of `addresses` has taken it. */
+  keep(focus: string, addresses: readonly string[], content: GroupContent): number {
+    return this.#transaction(() => {
+      this.#run(
+        'INSERT INTO messages (content_type, body, kept_at) VALUES (?, ?, ?)',
+        content.contentType,
+        Buffer.from(content.body),
+        this.now(),
+      );
+      const id = Number((this.#statement('SELECT last_insert_rowid() AS id').get() as { id: number }).id);
+      const insert = this.#statement('INSERT INTO waiting VALUES (?, ?, ?)');
+      for (const address of addresses) insert.run(focus, address, id);
+      return id;
+    });
+  }
+
+  /** What waits for a person, oldest first. */
+  waiting(focus: string, address: string): KeptMessage[] {
+    this.#run(
+      `DELETE FROM waiting WHERE focus = ?1 AND address = ?2 AND message IN
+       (SELECT message FROM waiting WHERE focus = ?1 AND address = ?2 ORDER BY message DESC LIMIT -1 OFFSET ?3)`,
+      focus,
+      address,
+      MAX_KEPT_MESSAGES,
+    );
+    const rows = this.#statement(
+      `SELECT id, content_type, body FROM waiting JOIN messages ON id = message WHERE focus = ? AND address = ? ORDER BY id`,
+    ).all(focus, address) as { id: number; content_type: string; body: Buffer }[];
+    return rows.map((row) => ({ id: Number(row.id), contentType: row.content_type, body: new Uint8Array(row.body) }));
+  }
+
+  /** A person has taken a message; the last one takes it away. */
+  taken(focus: string, address: string, id: number): void {
+    this.#transaction(() => {
+      this.#run('DELETE FROM waiting WHERE focus = ? AND address = ? AND message = ?', focus, address, id);
+      this.#run('DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM waiting WHERE message = ?1)', id);
+    });
+  }
+
+  /** Nothing waits for the person any more: it has left for good. */
+  forget(focus: string, address: string): void {
+    this.#run('DELETE FROM waiting WHERE focus = ? AND address = ?', focus, address);
+  }
+
+  /** Takes or renews the right to serve a group; false while another instance that is alive has it. */
+  claim(focus: string): boolean {
+    return this.#transaction(() => {
+      const lease = this.#statement('SELECT owner, until FROM leases WHERE focus = ?').get(focus) as Lease | undefined;
+      if (lease !== undefined && lease.owner !== this.#owner && lease.until > this.now() && isAlive(lease.owner)) return false;
+      this.#run(
+        'INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (focus) DO UPDATE SET owner = excluded.owner, until = excluded.until',
+        focus,
+        this.#owner,
+        this.now() + LEASE_MS,
+      );
+      return true;
+    });
+  }
+
+  /** Says once more that the groups of this instance are served. */
+  renew(): void {
+    this.#run('UPDATE leases SET until = ? WHERE owner = ?', this.now() + LEASE_MS, this.#owner);
+  }
+
+  /** Leaves a group to whoever is asked for it next. */
+  release(focus: string): void {
+    this.#run('DELETE FROM leases WHERE focus = ? AND owner = ?', focus, this.#owner);
+  }
+
+  close(): void {
+    if (!living.delete(this.#owner)) return;
+    this.#run('DELETE FROM leases WHERE owner = ?', this.#owner);
+    this.#prepared.clear();
+    this.#database.close();
+  }
+
+  #run(sql: string, ...values: (string | number | Buffer)[]): void {
+    this.#statement(sql).run(...values);
+  }
+
+  #statement(sql: string): Libsql.Statement {
+    let statement = this.#prepared.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#prepared.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+interface Lease {
+  owner: string;
+  until: number;
+}
+
+function isAlive(owner: string): boolean {
+  const pid = Number(owner.split('-')[0]);
+  if (pid === process.pid) return living.has(owner);
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+function stateOf(row: unknown): GroupState | null {
+  return row === undefined || row === null ? null : (JSON.parse((row as { state: string }).state) as GroupState);
+}

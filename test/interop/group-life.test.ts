@@ -1,0 +1,186 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Network, startNetwork } from '../../network/network';
+import type { ConversationValue, ParticipantValue } from '../../preload/contract';
+import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
+import { networks } from '../support/kamailio-network';
+
+let network: Network;
+const folders: string[] = [];
+beforeEach(() => printLadderOnFailure());
+afterEach(async () => {
+  await closeClients();
+  await network.close();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+const client = (name: string, more: Partial<Parameters<typeof startClient>[0]> = {}) =>
+  startClient({ name, address: `sip:${name.replace(/-.*/, '')}@lab.test`, proxy: network.uris.tcp, factory: network.factory, ...more });
+
+const texts = async (one: TestClient, conversation: string) =>
+  (await one.call('messages', { conversation })).map((message) => message.text);
+
+const groupOf = async (one: TestClient) => (await one.call('conversations', {})).find((each) => each.kind === 'group');
+
+const inGroup = (one: TestClient) =>
+  one.until('it is in the group', async () => {
+    const group = await groupOf(one);
+    return group?.joined === true && group.session === 'established' ? group : null;
+  });
+
+const reads = (one: TestClient, conversation: string, text: string) =>
+  one.until(`it reads “${text}”`, async () => ((await texts(one, conversation)).includes(text) ? true : null));
+
+const sees = (one: TestClient, conversation: string, what: string, test: (people: ParticipantValue[]) => boolean) =>
+  one.until(what, async () => (test(await one.call('participants', { conversation })) ? true : null));
+
+/** Alice, Bob and Carol in a group that has grown out of the 1-1 of Alice and Bob. */
+async function group() {
+  const [alice, bob, carol] = await Promise.all([client('alice'), client('bob'), client('carol')]);
+  const sent = await alice.call('sendText', { to: bob.address, text: 'Hello Bob' });
+  await alice.until('the 1-1 stands', () => alice.events.find((event) => event.event === 'message' && event.state === 'delivered') ?? null);
+  const { conversation: alices } = await alice.call('addPeople', {
+    conversation: sent.conversation,
+    people: [carol.address],
+    subject: 'Lunch',
+  });
+  const [bobs, carols] = await Promise.all([inGroup(bob), inGroup(carol)]);
+  await sees(alice, alices, 'all three are in', (people) => people.filter((one) => one.state === 'connected').length === 3);
+  return { alice, bob, carol, alices, bobs: bobs.conversation, carols: carols.conversation };
+}
+
+const contributionOf = (state: ReturnType<Network['groups']>) => state.filter((one) => one.active).map((one) => one.contributionId);
+
+describe.each(networks)('a group that lasts at $name', ({ start }) => {
+  beforeEach(async () => {
+    network = await start();
+  });
+
+  it('R72 R78: who was away reads what was said meanwhile, in order, and once', async () => {
+    const { alice, bob, carol, alices, bobs, carols } = await group();
+    await carol.close();
+    await sees(alice, alices, 'Carol is away', (people) => people.find((one) => one.address === carol.address)?.state === 'disconnected');
+    await alice.call('sendText', { conversation: alices, text: 'one' });
+    await reads(bob, bobs, 'one');
+    await bob.call('sendText', { conversation: bobs, text: 'two' });
+    await reads(alice, alices, 'two');
+    const again = await client('carol', { dataDir: carol.dataDir });
+    await reads(again, carols, 'two');
+    expect(await texts(again, carols)).toEqual(['one', 'two']);
+    await again.call('sendText', { conversation: carols, text: 'three' });
+    await Promise.all([reads(alice, alices, 'three'), reads(bob, bobs, 'three')]);
+    expect(await texts(alice, alices)).toEqual(['one', 'two', 'three']);
+  });
+
+  it('R78: the administrator removes somebody, who is told; the others go on; nobody else may', async () => {
+    const { alice, bob, carol, alices, bobs, carols } = await group();
+    await sees(bob, bobs, 'Alice is the administrator', (people) =>
+      people.every((one) => one.administrator === (one.address === alice.address)),
+    );
+    await expect(bob.call('removePerson', { conversation: bobs, address: carol.address })).rejects.toThrow(/sip\/rejected.*403/);
+    await alice.call('removePerson', { conversation: alices, address: carol.address });
+    await carol.until('Carol is out', async () => ((await groupOf(carol))?.joined === false ? true : null));
+    await sees(bob, bobs, 'Bob sees it', (people) => people.find((one) => one.address === carol.address)?.reason === 'booted');
+    await alice.call('sendText', { conversation: alices, text: 'Only us' });
+    await reads(bob, bobs, 'Only us');
+    await expect(carol.call('sendText', { conversation: carols, text: 'Let me in' })).rejects.toThrow('conversation/no-session');
+    expect(await texts(carol, carols)).toEqual([]);
+    await alice.call('addPeople', { conversation: alices, people: [carol.address] });
+    await inGroup(carol);
+  });
+
+  it('R78: a new name is everybody’s, and who was away learns it on coming back', async () => {
+    const { alice, bob, carol, bobs } = await group();
+    await carol.close();
+    await bob.call('renameGroup', { conversation: bobs, subject: 'Dinner' });
+    const named = (one: TestClient) =>
+      one.until('it knows the name', async () => ((await groupOf(one))?.subject === 'Dinner' ? true : null));
+    await Promise.all([named(alice), named(bob)]);
+    await named(await client('carol', { dataDir: carol.dataDir }));
+  });
+});
+
+describe('the network under a group is started anew', () => {
+  const stateFile = () => {
+    const folder = mkdtempSync(join(tmpdir(), 'groups-'));
+    folders.push(folder);
+    return join(folder, 'groups.db');
+  };
+
+  async function restarted(first: Network, stateFile?: string): Promise<Network> {
+    const tcpPort = Number(/:(\d+)/.exec(first.uris.tcp.replace('sip:', ''))?.[1]);
+    await first.close();
+    return startNetwork({ tcpPort, ...(stateFile === undefined ? {} : { stateFile }) });
+  }
+
+  async function goesOn({ alice, bob, carol, alices, bobs, carols }: Awaited<ReturnType<typeof group>>) {
+    await Promise.all([inGroup(alice), inGroup(bob), inGroup(carol)]);
+    await carol.call('sendText', { conversation: carols, text: 'Still there?' });
+    await Promise.all([reads(alice, alices, 'Still there?'), reads(bob, bobs, 'Still there?')]);
+    await alice.call('sendText', { conversation: alices, text: 'Yes' });
+    await Promise.all([reads(carol, carols, 'Yes'), reads(bob, bobs, 'Yes')]);
+    const all: ConversationValue[][] = await Promise.all([alice, bob, carol].map((one) => one.call('conversations', {})));
+    expect(all.map((each) => each.filter((one) => one.kind === 'group').length)).toEqual([1, 1, 1]);
+  }
+
+  it('R72 R78: with its file, the same focus serves the same people', async () => {
+    const file = stateFile();
+    network = await startNetwork({ stateFile: file });
+    const people = await group();
+    const [before] = network.groups();
+    network = await restarted(network, file);
+    expect(network.groups()).toMatchObject([
+      { focus: before?.focus, contributionId: before?.contributionId, subject: 'Lunch', active: true },
+    ]);
+    await goesOn(people);
+    expect(network.groups()).toHaveLength(1);
+  });
+
+  it('R72 R73: without it, the members give the group to the network anew, all at once, and it is one group with the same Contribution-ID', async () => {
+    network = await startNetwork();
+    const people = await group();
+    const before = contributionOf(network.groups());
+    network = await restarted(network);
+    expect(network.groups()).toEqual([]);
+    await goesOn(people);
+    expect(contributionOf(network.groups())).toEqual(before);
+  });
+
+  it('R78: another instance of the Controlling Function serves the group when the first one dies', async () => {
+    network = await startNetwork({ controllingInstances: 2 });
+    const people = await group();
+    const [before] = network.groups();
+    await network.killControlling(0);
+    await people.bob.call('sendText', { conversation: people.bobs, text: 'Anybody?' });
+    await Promise.all([reads(people.alice, people.alices, 'Anybody?'), reads(people.carol, people.carols, 'Anybody?')]);
+    await goesOn(people);
+    expect(network.groups()).toMatchObject([{ focus: before?.focus, active: true }]);
+  });
+});
+
+describe('one person with several devices in a group', () => {
+  it('R72: a device that comes later is brought in by itself, and reads what its person says elsewhere, once', async () => {
+    network = await startNetwork();
+    const { alice, bob, alices, bobs } = await group();
+    const phone = await client('bob-phone');
+    const phones = (await inGroup(phone)).conversation;
+    await sees(alice, alices, 'Bob is one person with two devices', (people) => {
+      const one = people.find((each) => each.address === bob.address);
+      return people.length === 3 && one?.devices.filter((device) => device.state === 'connected').length === 2;
+    });
+    await bob.call('sendText', { conversation: bobs, text: 'from my laptop' });
+    await Promise.all([reads(phone, phones, 'from my laptop'), reads(alice, alices, 'from my laptop')]);
+    await phone.call('sendText', { conversation: phones, text: 'from my phone' });
+    await Promise.all([reads(bob, bobs, 'from my phone'), reads(alice, alices, 'from my phone')]);
+    await alice.call('sendText', { conversation: alices, text: 'to both' });
+    await Promise.all([reads(bob, bobs, 'to both'), reads(phone, phones, 'to both')]);
+    const said = ['from my laptop', 'from my phone', 'to both'];
+    expect([await texts(alice, alices), await texts(bob, bobs), await texts(phone, phones)]).toEqual([said, said, said]);
+    const own = (await phone.call('messages', { conversation: phones })).map((message) => message.direction);
+    expect(own).toEqual(['out', 'out', 'in']);
+    await bob.call('leave', { conversation: bobs });
+    await phone.until('leaving is the person’s act', async () => ((await groupOf(phone))?.session === 'established' ? null : true));
+  });
+});
