@@ -11,6 +11,7 @@ import { isToken, parseParams } from '../protocol/generic-param';
 import { parseInstance, sameInstance } from '../protocol/instance-urn';
 import { concat, utf8 } from '../protocol/octets';
 import { parseNameAddr, parseNameAddrList, parseUri } from '../protocol/uri';
+import { ACCEPTED_ENCODINGS } from './content-encoding';
 import { headerLine, type WireMessage } from './wire-message';
 
 /** What this client understands; said truthfully in every Allow. */
@@ -108,10 +109,13 @@ export class Normalizer {
     const required = message.list('require').filter((option) => !SUPPORTED_OPTIONS.some((known) => known === option.toLowerCase()));
     if (required.length > 0) return answer(420, 'Bad Extension', [headerLine('Unsupported', required.join(', '))]);
     if (method === 'OPTIONS') return this.#answerOptions(message);
-    if (message.bodySkipped) return answer(413, 'Request Entity Too Large');
-    const encoding = message.first('content-encoding');
-    if (encoding !== null && encoding.toLowerCase() !== 'identity') {
-      return answer(415, 'Unsupported Media Type', ['Accept-Encoding: identity', acceptLine()]);
+    switch (message.bodyFault) {
+      case 'too-long':
+        return answer(413, 'Request Entity Too Large');
+      case 'unknown-encoding':
+        return answer(415, 'Unsupported Media Type', [acceptEncodingLine()]);
+      case 'unreadable':
+        return answer(400, 'Body cannot be unpacked');
     }
     if (method === 'INVITE' && firstContact(message) === null) return answer(400, 'Missing or bad Contact');
     return null;
@@ -121,6 +125,7 @@ export class Normalizer {
     const headers = [
       allowLine(),
       acceptLine(),
+      acceptEncodingLine(),
       `Supported: ${SUPPORTED_OPTIONS.join(', ')}`,
       headerLine('Contact', this.#options.contact(message)),
     ];
@@ -354,6 +359,10 @@ function subscriptionState(value: string | null): string | null {
 
 function allowLine(): string {
   return `Allow: ${ALLOWED_METHODS.join(', ')}`;
+}
+
+function acceptEncodingLine(): string {
+  return `Accept-Encoding: ${ACCEPTED_ENCODINGS.join(', ')}`;
 }
 
 function acceptLine(): string {

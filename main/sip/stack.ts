@@ -19,6 +19,7 @@ import { AppError, type ErrorDetail, type Retry } from '../errors';
 import { ANONYMOUS_URI } from '../protocol/cpim';
 import type { Leak } from '../protocol/leak-check';
 import { type AuthAccount, Authenticator } from './auth';
+import { unpackBody } from './content-encoding';
 import { HiddenCalls } from './hidden-calls';
 import { encodeAnswer, Normalizer } from './normalize';
 import type { Flow } from './transport';
@@ -225,27 +226,28 @@ export class Stack implements Disposable {
   /** One message off the wire. Never throws: what sip.js cannot bear is answered 500. */
   #receive(bytes: Uint8Array, bodyAt: number, bodySkipped: boolean): void {
     if (this.#disposed) return;
-    const message = parseWireMessage(bytes, bodyAt, bodySkipped);
-    if (!message.ok) {
-      this.log.warn('A SIP message cannot be read', { reason: message.reason });
+    const read = parseWireMessage(bytes, bodyAt, bodySkipped);
+    if (!read.ok) {
+      this.log.warn('A SIP message cannot be read', { reason: read.reason });
       return;
     }
-    const inward = this.#normalizer.inward(message.value);
+    const message = unpackBody(read.value);
+    const inward = this.#normalizer.inward(message);
     if (inward.kind === 'drop') {
       this.log.info('A SIP message was dropped', { reason: inward.reason });
       return;
     }
     if (inward.kind === 'answer') {
-      this.#answer(message.value, inward.status, inward.reason, inward.headers);
+      this.#answer(message, inward.status, inward.reason, inward.headers);
       return;
     }
-    this.#current = message.value;
+    this.#current = message;
     try {
-      this.#deliver(inward.text, message.value);
+      this.#deliver(inward.text, message);
     } catch (error) {
       this.log.warn('sip.js failed on a message', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-      if (message.value.start.kind === 'request' && message.value.start.method !== 'ACK') {
-        this.#answer(message.value, 500, 'Server Internal Error', []);
+      if (message.start.kind === 'request' && message.start.method !== 'ACK') {
+        this.#answer(message, 500, 'Server Internal Error', []);
       }
     } finally {
       this.#current = null;

@@ -40,15 +40,22 @@ export type StartLine =
   | { kind: 'request'; method: string; uri: string; version: string }
   | { kind: 'response'; status: number; reason: string };
 
+/** `too-long`: beyond MAX_BODY_BYTES, on the wire or unpacked. */
+export type BodyFault = 'too-long' | 'unknown-encoding' | 'unreadable';
+
 export class WireMessage {
   constructor(
     readonly start: StartLine,
     /** Names in lower case and long form, values trimmed and unfolded, in the order of the wire. */
     readonly headers: ReadonlyArray<readonly [string, string]>,
     readonly body: Uint8Array,
-    /** The body was longer than MAX_BODY_BYTES and has been skipped. */
-    readonly bodySkipped = false,
+    /** Why there is no body although one was sent. */
+    readonly bodyFault: BodyFault | null = null,
   ) {}
+
+  withBody(body: Uint8Array, fault: BodyFault | null): WireMessage {
+    return new WireMessage(this.start, this.headers, body, fault);
+  }
 
   /** The first value of a header, null when it is absent. */
   first(name: string): string | null {
@@ -90,7 +97,7 @@ export function parseWireMessage(bytes: Uint8Array, bodyAt: number, bodySkipped 
     if (!isToken(name)) return malformed(`a header line without a name: ${line.slice(0, 40)}`);
     headers.push([COMPACT_NAMES.get(name) ?? name, line.slice(colon + 1).trim()]);
   }
-  return parsed(new WireMessage(start.value, headers, bytes.subarray(bodyAt), bodySkipped));
+  return parsed(new WireMessage(start.value, headers, bytes.subarray(bodyAt), bodySkipped ? 'too-long' : null));
 }
 
 function parseStartLine(line: string): Parsed<StartLine> {

@@ -162,6 +162,7 @@ describe('what is answered without a handler', () => {
     const [ok] = lab.server.responses(200);
     expect(ok?.first('allow')).toBe('INVITE, ACK, CANCEL, BYE, MESSAGE, NOTIFY, OPTIONS');
     expect(ok?.first('accept')).toContain('message/cpim');
+    expect(ok?.first('accept-encoding')).toBe('identity, deflate, gzip');
     expect(ok?.first('contact')).toContain(`+sip.instance="<${INSTANCE}>"`);
     expect(ok?.first('contact')).toContain('icsi.oma.cpm.session');
   });
@@ -200,9 +201,9 @@ describe('what is answered without a handler', () => {
     expect(lab.server.received.filter((message) => methodOf(message) !== null)).toHaveLength(1);
   });
 
-  it('a coded body: 415; another SIP version: 505; another scheme: 416', async () => {
+  it('a body in a coding that this device does not know: 415 with what it knows; another SIP version: 505; another scheme: 416', async () => {
     const lab = await registeredLab();
-    ask(lab, 'MESSAGE', ['Content-Encoding: gzip']);
+    ask(lab, 'MESSAGE', ['Content-Encoding: br']);
     lab.server.bytes(
       new TextEncoder().encode(
         'MESSAGE sip:alice@lab.test SIP/7.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bKv\r\nFrom: <sip:b@c.test>;tag=1\r\nTo: <sip:a@b.test>\r\nCall-ID: v\r\nCSeq: 1 MESSAGE\r\nl: 0\r\n\r\n',
@@ -211,5 +212,6 @@ describe('what is answered without a handler', () => {
     ask(lab, 'MESSAGE', [], 'soap.beep://alice@lab.test');
     await settled();
     for (const status of [415, 505, 416]) expect(lab.server.responses(status)).toHaveLength(1);
+    expect(lab.server.responses(415)[0]?.first('accept-encoding')).toBe('identity, deflate, gzip');
   });
 });
