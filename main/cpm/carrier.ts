@@ -9,9 +9,10 @@ import { delay } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord, MessageRecord } from '../history/history';
 import { ICSI } from '../protocol/feature-tags';
+import type { OutgoingPager } from '../sip/client';
 import type { CpmContext } from './context';
 import { identityOf } from './conversation';
-import { cpimType, partiesOf, type ReceiptPayload, receiptEnvelope, textEnvelope } from './envelope';
+import { bareText, cpimType, partiesOf, type ReceiptPayload, receiptEnvelope, textEnvelope } from './envelope';
 import type { Groups } from './group';
 import type { OneToOneSessions } from './one-to-one';
 import type { Carrier } from './outbox';
@@ -41,7 +42,8 @@ export class Courier implements Carrier {
     if (kind === 'oneToOne' && peer !== null && this.#context.isBlocked(peer)) throw new AppError('conversation/blocked', {}, 'user');
     if (kind === 'group') return this.#toGroup(message, conversation);
     const envelope = textEnvelope(message, partiesOf(conversation, message.from));
-    return mode === 'pager' ? this.#sendPager(conversation, conversation.peer ?? '', envelope) : this.#inSession(conversation, envelope);
+    if (mode === 'session') return this.#inSession(message, conversation, envelope);
+    await this.#sendText(message, conversation, envelope);
   }
 
   async carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void> {
@@ -57,7 +59,7 @@ export class Courier implements Carrier {
     // Who hides is reached where they last were.
     const target = conversation.hides === 'peer' ? (conversation.peer ?? payload.to) : payload.to;
     // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
-    await this.#sendPager(conversation, target, body, payload.toInstance);
+    await this.sendPager(conversation, target, body, payload.toInstance === null ? {} : { acceptContactInstance: payload.toInstance });
   }
 
   async #toGroup(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
@@ -67,11 +69,11 @@ export class Courier implements Carrier {
     await session.send(cpimType, textEnvelope(message, partiesOf({ ...conversation, focus }, message.from)));
   }
 
-  async #inSession(conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {
+  async #inSession(message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {
     const { session, isNew } = this.#oneToOne.open(conversation, envelope);
     try {
       if (isNew) return await session.answered;
-      if (!(await this.#opens(session, envelope))) return await this.#sendPager(conversation, conversation.peer ?? '', envelope);
+      if (!(await this.#opens(session, envelope))) return await this.#sendText(message, conversation, envelope);
     } catch (error) {
       // The other side's invitation may have won over ours; then its session takes the message.
       const winner = this.#oneToOne.current(conversation.id);
@@ -91,11 +93,17 @@ export class Courier implements Carrier {
     return session.isUnanswered ? false : opened();
   }
 
-  async #sendPager(
+  /** To one who knows no CPIM it goes as a bare text. */
+  #sendText(message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {
+    return this.sendPager(conversation, conversation.peer ?? '', envelope, { simpler: bareText(message) });
+  }
+
+  /** One envelope of a 1-1 as a pager message. @throws AppError */
+  async sendPager(
     conversation: ConversationRecord,
     target: string,
     body: Uint8Array,
-    acceptContactInstance: string | null = null,
+    more: Pick<OutgoingPager, 'simpler' | 'acceptContactInstance'> = {},
   ): Promise<void> {
     await this.#context.sip.sendPager({
       target,
@@ -106,7 +114,7 @@ export class Courier implements Carrier {
       body,
       ...(conversation.hides === 'self' ? { anonymous: true } : {}),
       ...identityOf(conversation, this.#context),
-      ...(acceptContactInstance === null ? {} : { acceptContactInstance }),
+      ...more,
     });
   }
 

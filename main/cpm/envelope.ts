@@ -52,6 +52,11 @@ export function textEnvelope(message: MessageRecord, { from, to }: Parties): Uin
   });
 }
 
+/** The same for one who knows no CPIM: nothing comes back but the SIP answer. */
+export function bareText(message: MessageRecord): { contentType: string; body: Uint8Array } {
+  return { contentType: textType, body: new TextEncoder().encode(message.text) };
+}
+
 /** The delivery or display notification of one message. `id` is its own imdn.Message-ID. */
 export function receiptEnvelope(options: { id: string; parties: Parties; message: string; payload: ReceiptPayload }): Uint8Array {
   const { payload, parties } = options;

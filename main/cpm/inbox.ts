@@ -11,6 +11,7 @@ import { type CpimMessage, parseCpim } from '../protocol/cpim';
 import { parseImdn } from '../protocol/imdn';
 import { parseIsComposing } from '../protocol/is-composing';
 import { parseContentType } from '../protocol/multipart';
+import type { IncomingPager } from '../sip/client';
 import type { CpmContext } from './context';
 import { mayBecome, person, stateByReceipts } from './conversation';
 import { composingType, cpimType, imdnType, type ReceiptPayload } from './envelope';
@@ -47,15 +48,17 @@ export class Inbox {
     this.#heardFrom = outbox.heardFrom;
   }
 
-  /** Takes one piece of content. @throws AppError when it could not be kept; the caller then refuses it to the network. */
+  /** Takes one piece of content of a session. @throws AppError when it could not be kept; the caller then refuses it to the network. */
   async receive(arrival: Arrival, contentType: string, body: Uint8Array): Promise<void> {
-    this.#take(arrival, contentType, body);
+    if (parseContentType(contentType).type === composingType) this.#receiveComposing(arrival, arrival.sender, body);
+    else this.#open(arrival, readEnvelope(contentType, body));
     this.#heardFrom(arrival.conversation);
   }
 
-  #take(arrival: Arrival, contentType: string, body: Uint8Array): void {
-    if (parseContentType(contentType).type === composingType) this.#receiveComposing(arrival, arrival.sender, body);
-    else this.#open(arrival, readEnvelope(contentType, body));
+  /** Takes what `readPager` has read. @throws AppError as `receive` */
+  async receivePager(arrival: Arrival, envelope: CpimMessage): Promise<void> {
+    this.#open(arrival, envelope);
+    this.#heardFrom(arrival.conversation);
   }
 
   #open(arrival: Arrival, envelope: CpimMessage): void {
@@ -80,7 +83,7 @@ export class Inbox {
 
   #receiveText(arrival: Arrival, conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): void {
     const { history, clock, isSelf } = this.#context;
-    const text = new TextDecoder().decode(envelope.body);
+    const text = decodeText(envelope);
     if (text.length > maxIncomingTextLength) throw new AppError('msrp/rejected', { status: 413, reason: 'Message too large' });
     const own = isSelf(sender.address);
     const now = clock.now();
@@ -199,6 +202,39 @@ export function readEnvelope(contentType: string, body: Uint8Array): CpimMessage
   const envelope = parseCpim(body);
   if (!envelope.ok) throw new AppError('sip/malformed', { status: 400, reason: 'Bad Request', cause: `CPIM: ${envelope.reason}` });
   return envelope.value;
+}
+
+/**
+ * The envelope of a pager message. LAB: a bare text or composing state comes from a client that knows no CPIM: it has no ID of its own, asks for no
+ * receipt, and is known again by its request.
+ * @throws AppError as `readEnvelope`
+ */
+export function readPager({ remote, requestId, contentType, body }: IncomingPager): CpimMessage {
+  const { type } = parseContentType(contentType);
+  if (type !== 'text/plain' && type !== composingType) return readEnvelope(contentType, body);
+  return {
+    from: null,
+    fromName: null,
+    to: [],
+    dateTime: null,
+    subject: null,
+    messageId: `${remote.address} ${requestId}`,
+    dispositions: [],
+    headers: [],
+    contentType,
+    contentHeaders: new Map(),
+    body,
+  };
+}
+
+/** UTF-8 where nothing is said, or where what is said is known to nobody (RFC 3862 section 2.5: UTF-8 is every client's). */
+function decodeText({ contentType, body }: CpimMessage): string {
+  const charset = parseContentType(contentType).params.get('charset') ?? 'utf-8';
+  try {
+    return new TextDecoder(charset).decode(body);
+  } catch {
+    return new TextDecoder().decode(body);
+  }
 }
 
 /** The SIP status for content that could not be taken. */

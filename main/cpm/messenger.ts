@@ -7,6 +7,7 @@ import { type Disposable, drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord, Direction, MessageRecord } from '../history/history';
 import { encodeIsComposing } from '../protocol/is-composing';
+import { parseContentType } from '../protocol/multipart';
 import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
 import { Courier } from './carrier';
@@ -14,7 +15,7 @@ import type { CpmContext } from './context';
 import { conversationValue, messageValue, searchHitValue } from './conversation';
 import { composingType, cpimType, type ReceiptPayload, wrappedComposing } from './envelope';
 import { Groups } from './group';
-import { Inbox, readEnvelope, refusalStatus } from './inbox';
+import { Inbox, readPager, refusalStatus } from './inbox';
 import { Invitations } from './invitations';
 import { OneToOneSessions, otherSide } from './one-to-one';
 import { Outbox, receiptLane } from './outbox';
@@ -41,6 +42,9 @@ export class Messenger implements Disposable {
   readonly #outbox: Outbox;
   readonly #oneToOne: OneToOneSessions;
   readonly #groups: Groups;
+  readonly #courier: Courier;
+  /** LAB: the 1-1s whose other side tells by pager that they type, as no CPM client does; they are told in the same way. */
+  readonly #composesByPager = new Set<string>();
 
   /** `context.conversationChanged` and `messageChanged` are filled in here: they need what this class joins. */
   constructor(context: Omit<CpmContext, 'conversationChanged' | 'messageChanged'>) {
@@ -57,7 +61,8 @@ export class Messenger implements Disposable {
     this.invitations = new Invitations(this.#context);
     this.#oneToOne = new OneToOneSessions(this.#context, this.#inbox, this.invitations);
     this.#groups = new Groups(this.#context, this.#inbox, this.invitations, this.#oneToOne);
-    this.#outbox = new Outbox(this.#context, new Courier(this.#context, this.#oneToOne, this.#groups));
+    this.#courier = new Courier(this.#context, this.#oneToOne, this.#groups);
+    this.#outbox = new Outbox(this.#context, this.#courier);
   }
 
   // ---------------------------------------------------------------- from the network
@@ -79,15 +84,19 @@ export class Messenger implements Disposable {
 
   /** A pager message. Resolves with the SIP status; 200 only when the message is on disk. */
   async receivePager(pager: IncomingPager): Promise<number> {
-    const { remote, contentType, body } = pager;
+    const { remote } = pager;
     if (this.#context.isBlocked(remote.address)) return refusals.blocked;
     try {
       // Before anything is kept: what cannot be read makes no conversation.
-      readEnvelope(contentType, body);
-      const conversation = this.#oneToOne.conversationOf(pager);
+      const envelope = readPager(pager);
+      const composes = parseContentType(envelope.contentType).type === composingType;
+      const conversation = composes ? this.#oneToOne.knownConversationOf(pager) : this.#oneToOne.conversationOf(pager);
+      // Who types to somebody for the first time has not written yet.
+      if (conversation === null) return 200;
+      if (composes && conversation.hides === undefined) this.#composesByPager.add(conversation.id);
       const sender = otherSide(conversation, remote);
       const arrival = { conversation: conversation.id, sender, senderInstance: remote.instanceId, senderDevice: remote.deviceName };
-      await this.#inbox.receive(arrival, contentType, body);
+      await this.#inbox.receivePager(arrival, envelope);
       return 200;
     } catch (error) {
       this.#context.log.warn('a pager message was refused', { error: String(error) });
@@ -237,18 +246,19 @@ export class Messenger implements Disposable {
     const record = this.#record(conversation);
     if (active) this.#oneToOne.attend(conversation, 'reply');
     const session = record.kind === 'group' ? this.#groups.current(conversation) : this.#oneToOne.current(conversation);
-    if (session === null || session.state !== 'established' || !this.#context.preferences().composing) return;
+    if (!this.#context.preferences().composing) return;
+    const isLive = session !== null && session.state === 'established';
+    if (!isLive && !this.#composesByPager.has(conversation)) return;
     const body = encodeIsComposing({
       state: active ? 'active' : 'idle',
       refreshSeconds: active ? composingRefreshSeconds : null,
       contentType: 'text/plain',
     });
-    const sent =
-      record.kind === 'group'
-        ? session.send(
-            cpimType,
-            wrappedComposing(record.writesAs ?? this.#context.self, record.focus ?? '', this.#context.clock.now(), body),
-          )
+    const wrapped = (to: string) => wrappedComposing(record.writesAs ?? this.#context.self, to, this.#context.clock.now(), body);
+    const sent = !isLive
+      ? this.#courier.sendPager(record, record.peer ?? '', wrapped(record.peer ?? ''))
+      : record.kind === 'group'
+        ? session.send(cpimType, wrapped(record.focus ?? ''))
         : session.send(composingType, body);
     drop(sent, { ...this.#context.log, error: this.#context.log.debug }, 'a composing state');
   }

@@ -56,10 +56,10 @@ export class OneToOneSessions {
    * the conversation to themselves; a request to this device's temporary GRUU never comes into the conversation that names the account.
    */
   conversationOf({ remote, headers, hides = false }: Pick<IncomingPager, 'remote' | 'headers' | 'hides'>): ConversationRecord {
+    if (!hides && !isHidden(remote)) return this.conversationWith(remote.address, remote.displayName);
     const conversationId = headers.conversationId ?? this.#context.clock.uuid();
-    if (hides) return this.#context.history.hiddenBy(conversationId, 'self') ?? this.#begin(remote.address, null, 'self', conversationId);
-    if (!isHidden(remote)) return this.conversationWith(remote.address, remote.displayName);
-    const known = this.#context.history.hiddenBy(conversationId, 'peer');
+    const known = this.knownConversationOf({ remote, headers, hides });
+    if (hides) return known ?? this.#begin(remote.address, null, 'self', conversationId);
     // A MESSAGE has no Contact (RFC 3428 section 4): then they are where they were before.
     const peer = remote.gruu ?? known?.peer ?? ANONYMOUS_URI;
     if (known !== null) {
@@ -68,6 +68,13 @@ export class OneToOneSessions {
       return record;
     }
     return this.#begin(peer, anonymousPerson, 'peer', conversationId);
+  }
+
+  /** Likewise, but null when there is none. */
+  knownConversationOf({ remote, headers, hides = false }: Pick<IncomingPager, 'remote' | 'headers' | 'hides'>): ConversationRecord | null {
+    const { history } = this.#context;
+    if (!hides && !isHidden(remote)) return history.oneToOneWith(person(remote.address, null).address);
+    return headers.conversationId === null ? null : history.hiddenBy(headers.conversationId, hides ? 'self' : 'peer');
   }
 
   /** The conversation with an address in which the account hides, made when there is none: another one than the named one. */

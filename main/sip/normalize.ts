@@ -16,8 +16,10 @@ import { headerLine, type WireMessage } from './wire-message';
 
 /** What this client understands; said truthfully in every Allow. */
 export const ALLOWED_METHODS = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'MESSAGE', 'NOTIFY', 'OPTIONS'] as const;
-/** Body types that this client can read. */
+/** Body types that this client can read in a dialog. */
 export const ACCEPTED_TYPES = ['application/sdp', 'multipart/mixed', 'message/cpim', 'application/resource-lists+xml'] as const;
+/** And in a MESSAGE: from who knows no CPIM a bare text and a bare composing state. */
+const BARE_TYPES = ['text/plain', 'application/im-iscomposing+xml'] as const;
 /** Option tags that a peer may require of this client. */
 export const SUPPORTED_OPTIONS = ['gruu', 'outbound', 'path', 'timer'] as const;
 /** RFC 3261 section 20.16: CSeq is below 2^31. */
@@ -365,8 +367,8 @@ function acceptEncodingLine(): string {
   return `Accept-Encoding: ${ACCEPTED_ENCODINGS.join(', ')}`;
 }
 
-function acceptLine(): string {
-  return `Accept: ${ACCEPTED_TYPES.join(', ')}`;
+export function acceptLine(): string {
+  return `Accept: ${[...ACCEPTED_TYPES, ...BARE_TYPES].join(', ')}`;
 }
 
 /** Headers for routing come first, as RFC 3261 section 7.3.1 recommends; the sort keeps the order of equal ones. */

@@ -1,5 +1,7 @@
 /** Pager messages: one SIP MESSAGE outside a dialog, in either direction (RFC 3428). */
 import type { IncomingMessageRequest, IncomingResponse } from 'sip.js/lib/core/index.js';
+import type { AppError } from '../errors';
+import { parseContentType } from '../protocol/multipart';
 import {
   type CpmHeaders,
   type CpmRequest,
@@ -9,10 +11,16 @@ import {
   readIcsis,
   readRemoteParty,
 } from './cpm-request';
+import { acceptLine } from './normalize';
 import type { Stack } from './stack';
 import type { WireMessage } from './wire-message';
 
-export interface OutgoingPager extends CpmRequest {
+export interface OutgoingPager extends CpmRequest, PagerContent {
+  /** What goes instead to one who answers 415 and accepts this and not the other (RFC 3261 section 21.4.13). */
+  simpler?: PagerContent;
+}
+
+export interface PagerContent {
   contentType: string;
   body: Uint8Array;
 }
@@ -20,6 +28,8 @@ export interface OutgoingPager extends CpmRequest {
 export interface IncomingPager {
   remote: RemoteParty;
   headers: CpmHeaders;
+  /** Call-ID and CSeq: the same for a repetition, another for another message of the same sender. */
+  requestId: string;
   contentType: string;
   body: Uint8Array;
   icsis: string[];
@@ -28,7 +38,7 @@ export interface IncomingPager {
 }
 
 /** Resolves with the 2xx; rejects with AppError. RFC 3428 section 4: a MESSAGE carries no Contact. */
-export function sendPager(
+export async function sendPager(
   stack: Stack,
   pager: OutgoingPager,
   target: string,
@@ -36,6 +46,26 @@ export function sendPager(
   identity: string,
   routes: readonly string[],
 ): Promise<{ status: number }> {
+  const send = (content: PagerContent) => sendOnce(stack, { ...pager, ...content }, target, to, identity, routes);
+  const { simpler } = pager;
+  const sent = await send(pager);
+  if (sent.kind === 'taken') return { status: sent.status };
+  if (simpler === undefined || !wantsInstead(sent.response, simpler, pager)) throw sent.error;
+  const again = await send(simpler);
+  if (again.kind === 'taken') return { status: again.status };
+  throw again.error;
+}
+
+type Outcome = { kind: 'taken'; status: number } | { kind: 'refused'; error: AppError; response: WireMessage | null };
+
+function sendOnce(
+  stack: Stack,
+  pager: OutgoingPager,
+  target: string,
+  to: string,
+  identity: string,
+  routes: readonly string[],
+): Promise<Outcome> {
   const request = stack.request('MESSAGE', {
     target,
     to,
@@ -48,17 +78,24 @@ export function sendPager(
     const tracked = stack.track(reject);
     const refused = ({ message }: IncomingResponse) => {
       tracked.dispose();
-      reject(stack.failure(message, request));
+      resolve({ kind: 'refused', error: stack.failure(message, request), response: stack.original(message) });
     };
     stack.core.message(request, {
       onAccept: ({ message }) => {
         tracked.dispose();
-        resolve({ status: message.statusCode ?? 200 });
+        resolve({ kind: 'taken', status: message.statusCode ?? 200 });
       },
       onReject: refused,
       onRedirect: refused,
     });
   });
+}
+
+/** Whether a refusal is a 415 whose Accept names `simpler` and not what was sent. */
+function wantsInstead(response: WireMessage | null, simpler: PagerContent, sent: PagerContent): boolean {
+  if (response?.start.kind !== 'response' || response.start.status !== 415) return false;
+  const accepted = new Set(response.list('accept').map((range) => parseContentType(range).type));
+  return accepted.has(parseContentType(simpler.contentType).type) && !accepted.has(parseContentType(sent.contentType).type);
 }
 
 /**
@@ -74,6 +111,7 @@ export function receivePager(
   const answer = (status: number) => {
     const statusCode = Number.isInteger(status) && status >= 200 && status <= 699 ? status : 500;
     if (statusCode < 300) request.accept({ statusCode });
+    else if (statusCode === 415) request.reject({ statusCode, extraHeaders: [acceptLine()] });
     else if (statusCode >= 400) request.reject({ statusCode });
     else request.reject({ statusCode: 500 });
   };
@@ -82,7 +120,9 @@ export function receivePager(
     return handle({
       remote: readRemoteParty(message, 'from'),
       headers: readCpmHeaders(message),
-      contentType: message.first('content-type') ?? 'text/plain',
+      requestId: `${message.first('call-id') ?? ''} ${message.first('cseq') ?? ''}`,
+      // What does not say what it is, is taken for nothing that could be shown.
+      contentType: message.first('content-type') ?? 'application/octet-stream',
       body: message.body,
       icsis: readIcsis(message),
       hides: stack.cameHidden(message, readRemoteParty(message, 'from').address),

@@ -22,7 +22,10 @@ export const windowPackages = [
 export const displayPackages = ['xvfb'];
 /** What unpacks the runtime of the npm registry. */
 export const unpackPackages = ['unzip'];
-/** What the tests hold Chorus against: a real SIP/IP core, a player of odd registrars, a reader of captured packets, and a browser for the window alone. */
+/**
+ * What the tests hold Chorus against: a real SIP/IP core, a player of odd peers, other people's clients, a reader of captured packets, and a browser for
+ * the window alone.
+ */
 export const judgePackages = [
   'kamailio',
   'kamailio-outbound-modules',
@@ -36,6 +39,10 @@ export const judgePackages = [
   'openssl',
   'tshark',
   'sip-tester',
+  'liblinphone-dev',
+  'linphone-common',
+  'gcc',
+  'libc6-dev',
   'chromium',
 ];
 

@@ -154,6 +154,7 @@ function hearReceipt(message: string, disposition?: string): Promise<number> {
     headers: invitation('r').headers,
     contentType: 'message/cpim',
     body: new TextEncoder().encode(receiptFor(message, disposition)),
+    requestId: 'call 1 MESSAGE',
     icsis: [],
     hides: false,
   });

@@ -35,6 +35,7 @@ const pager = (id: string, conversationId: string, contact: string | null = null
   },
   contentType: 'message/cpim',
   body: textOf(id),
+  requestId: 'call 1 MESSAGE',
   icsis: [],
 });
 

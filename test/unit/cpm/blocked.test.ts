@@ -38,7 +38,15 @@ describe('somebody who is blocked', () => {
 
   it('has messages refused with 486, kept nowhere and not told as delivered', async () => {
     block();
-    const pager = { remote: remoteParty(bob), headers: invitation().headers, contentType: 'message/cpim', body, icsis: [], hides: false };
+    const pager = {
+      remote: remoteParty(bob),
+      headers: invitation().headers,
+      requestId: 'call 1 MESSAGE',
+      contentType: 'message/cpim',
+      body,
+      icsis: [],
+      hides: false,
+    };
     expect(await lab.messenger.receivePager(pager)).toBe(486);
     await lab.settle();
     expect([lab.messenger.conversations(), lab.pagers]).toEqual([[], []]);

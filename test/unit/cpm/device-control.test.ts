@@ -61,6 +61,7 @@ const order = (body: string, from = remoteParty(ALICE)): IncomingPager => ({
   },
   contentType: deviceControlType,
   body: new TextEncoder().encode(body),
+  requestId: 'call 1 MESSAGE',
   icsis: [],
 });
 const signOut = (instanceId = HERE) => JSON.stringify({ do: 'signOut', instanceId, from: 'Tablet' });

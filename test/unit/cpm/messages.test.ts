@@ -268,6 +268,7 @@ describe('receiving', () => {
       },
       contentType: 'message/cpim',
       body: textFrom(bob, 'Back', 'in-2'),
+      requestId: 'call 1 MESSAGE',
       icsis: [],
     });
     await lab.settle();

@@ -57,6 +57,46 @@ describe('an outgoing pager message', () => {
     });
   });
 
+  describe('to one who accepts only simpler content', () => {
+    const simpler = { contentType: 'text/plain;charset=UTF-8', body: new TextEncoder().encode('Grüße') };
+    const sendTo = async (statuses: [number, string?][]) => {
+      const lab = await registeredLab();
+      const answers = [...statuses];
+      lab.server.onRequest = (request, server) => {
+        const [status, accept] = answers.shift() ?? [500];
+        server.reply(request, { status, headers: accept === undefined ? [] : [`Accept: ${accept}`] });
+      };
+      const result = await lab.client.sendPager({ ...PAGER, simpler }).catch((error: unknown) => error);
+      return { result, types: lab.server.requests('MESSAGE').map((request) => request.first('content-type')) };
+    };
+
+    it('goes a second time as that, in a request of its own', async () => {
+      const { result, types } = await sendTo([[415, 'application/sdp, Text/Plain;q=0.5'], [200]]);
+      expect(result).toEqual({ status: 200 });
+      expect(types).toEqual(['message/cpim', simpler.contentType]);
+    });
+
+    it.each<[string, [number, string?]]>([
+      ['says no to anything else', [403, 'text/plain']],
+      ['does not say what it accepts', [415]],
+      ['accepts neither', [415, 'application/sdp']],
+      ['accepts what was sent', [415, 'message/cpim, text/plain']],
+    ])('and not when the other side %s', async (_what, answer) => {
+      const { result, types } = await sendTo([answer]);
+      expect(result).toMatchObject({ code: 'sip/rejected', detail: { status: answer[0] } });
+      expect(types).toEqual(['message/cpim']);
+    });
+
+    it('and twice at most', async () => {
+      const { result, types } = await sendTo([
+        [415, 'text/plain'],
+        [415, 'text/plain'],
+      ]);
+      expect(result).toMatchObject({ code: 'sip/rejected', detail: { status: 415 } });
+      expect(types).toHaveLength(2);
+    });
+  });
+
   it('a second 407 means the password is wrong', async () => {
     const lab = await registeredLab();
     const challenge = 'Proxy-Authenticate: Digest realm="lab.test", nonce="n", algorithm=MD5, qop="auth"';
@@ -134,6 +174,14 @@ describe('an incoming pager message', () => {
     send(lab);
     await settled();
     expect(lab.server.responses(500)).toHaveLength(3);
+  });
+
+  it('415 says what would be taken', async () => {
+    const lab = await registeredLab();
+    lab.client.handleMessage = async () => 415;
+    send(lab);
+    await settled();
+    expect(lab.server.responses(415)[0]?.first('accept')).toMatch(/\bmessage\/cpim\b.*\btext\/plain\b/);
   });
 
   it('never answers 6xx unless it is told to', async () => {

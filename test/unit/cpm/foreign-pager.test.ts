@@ -1,0 +1,114 @@
+/** Pager messages of clients that know no CPM. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodeCpim } from '../../../main/protocol/cpim';
+import { encodeIsComposing } from '../../../main/protocol/is-composing';
+import type { IncomingPager } from '../../../main/sip/client';
+import { createLab, remoteParty } from '../../support/cpm-lab';
+
+const bob = 'sip:bob@lab.test';
+const composingType = 'application/im-iscomposing+xml';
+let lab: ReturnType<typeof createLab>;
+beforeEach(() => {
+  lab = createLab();
+});
+afterEach(() => lab.dispose());
+
+function pager(contentType: string, body: string | Uint8Array, requestId = crypto.randomUUID()): IncomingPager {
+  return {
+    remote: remoteParty(bob),
+    headers: {
+      conversationId: null,
+      contributionId: null,
+      inReplyTo: null,
+      sessionReplaces: null,
+      subject: null,
+      calledAs: null,
+      referredBy: null,
+    },
+    requestId,
+    contentType,
+    body: typeof body === 'string' ? new TextEncoder().encode(body) : body,
+    icsis: [],
+  };
+}
+const composing = (state: 'active' | 'idle') => encodeIsComposing({ state, refreshSeconds: null, contentType: null });
+const texts = () =>
+  lab.messenger.conversations().flatMap(({ conversation }) => lab.messenger.messages(conversation, {}, 50).map((one) => one.text));
+const typing = () => lab.events.flatMap((event) => (event.event === 'composing' ? event.active : []));
+
+describe('a bare text', () => {
+  it('is kept, and asks for no receipt', async () => {
+    expect(await lab.messenger.receivePager(pager('text/plain;charset=UTF-8', 'Grüße 🎉'))).toBe(200);
+    await lab.settle();
+    expect(texts()).toEqual(['Grüße 🎉']);
+    expect(lab.pagers).toEqual([]);
+  });
+
+  it('is known again by its request: a repetition is none, the same words once more are another message', async () => {
+    const once = pager('text/plain', 'ok');
+    for (const each of [once, once, pager('text/plain', 'ok')]) expect(await lab.messenger.receivePager(each)).toBe(200);
+    expect(texts()).toEqual(['ok', 'ok']);
+  });
+
+  it.each([
+    ['iso-8859-1', Uint8Array.from([0x47, 0x72, 0xfc, 0xdf, 0x65])],
+    ['"UTF-8"', new TextEncoder().encode('Grüße')],
+    ['x-nobody-knows', new TextEncoder().encode('Grüße')],
+  ])('in %s is read', async (charset, body) => {
+    await lab.messenger.receivePager(pager(`text/plain; charset=${charset}`, body));
+
+    expect(texts()).toEqual(['Grüße']);
+  });
+
+  it('and nothing else: what cannot be shown is refused, and makes no conversation', async () => {
+    for (const type of ['text/html', 'application/octet-stream', '', 'text']) {
+      expect(await lab.messenger.receivePager(pager(type, 'x'))).toBe(415);
+    }
+    expect(lab.messenger.conversations()).toEqual([]);
+  });
+});
+
+describe('a composing state by pager', () => {
+  it.each([
+    ['bare', composingType, composing('active')],
+    ['in CPIM', 'message/cpim', encodeCpim({ from: bob, to: [], contentType: composingType, body: composing('active') })],
+  ])('%s is told, until the text comes', async (_how, type, body) => {
+    await lab.messenger.receivePager(pager('text/plain', 'first'));
+    expect(await lab.messenger.receivePager(pager(type, body))).toBe(200);
+    expect(typing()).toEqual([true]);
+    await lab.messenger.receivePager(pager('text/plain', 'second'));
+    expect(typing()).toEqual([true, false]);
+  });
+
+  it('of somebody who has never written makes no conversation', async () => {
+    expect(await lab.messenger.receivePager(pager(composingType, composing('active')))).toBe(200);
+    expect([lab.messenger.conversations(), lab.events]).toEqual([[], []]);
+  });
+
+  it('is answered in kind, and nobody else hears by pager that one types', async () => {
+    await lab.messenger.receivePager(pager('text/plain', 'first'));
+    const conversation = lab.messenger.conversations()[0]?.conversation ?? '';
+    lab.messenger.composing(conversation, true);
+    expect(lab.pagers).toEqual([]);
+    await lab.messenger.receivePager(pager(composingType, composing('active')));
+    lab.messenger.composing(conversation, true);
+    lab.messenger.composing(conversation, false);
+    const bodies = lab.pagers.map(({ target, contentType, body }) => [target, contentType, new TextDecoder().decode(body)]);
+    expect(bodies).toEqual([
+      [bob, 'message/cpim', expect.stringContaining('<state>active</state>')],
+      [bob, 'message/cpim', expect.stringContaining('<state>idle</state>')],
+    ]);
+    lab.setPreferences({ composing: false });
+    lab.messenger.composing(conversation, true);
+    expect(lab.pagers).toHaveLength(2);
+  });
+
+  it('goes over the session where one stands', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    await lab.messenger.receivePager(pager(composingType, composing('active')));
+    lab.messenger.composing(conversation, true);
+    await lab.settle();
+    expect(media.sent.map((one) => one.contentType)).toContain(composingType);
+    expect(lab.pagers).toEqual([]);
+  });
+});
