@@ -43,6 +43,7 @@ export const judgePackages = [
   'linphone-common',
   'gcc',
   'libc6-dev',
+  'baresip-core',
   'chromium',
 ];
 

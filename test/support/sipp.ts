@@ -1,6 +1,6 @@
-/** SIPp (Debian's sip-tester) as a registrar: plays one scenario of `test/support/sipp/` over TCP and judges what it receives by it. */
+/** SIPp (Debian's sip-tester) as a registrar, and as whoever is reached through it: plays one scenario of `test/support/sipp/` over TCP and judges what it receives by it. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,6 +9,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 const startLimitMs = 5_000;
 /** How long SIPp may take to end after the last message of a scenario. */
 const endLimitMs = 3_000;
+
+/** The name of a file in `test/support/sipp/`, or what would stand in one. */
+type Scenario = string | { xml: string };
 
 /** Null when SIPp is here, else one sentence with the command that installs it. */
 export function sippMissing(): string | null {
@@ -37,9 +40,10 @@ export class SippRegistrar {
   #said = '';
   #status: string | null = null;
 
-  private constructor(scenario: string, port: number) {
+  private constructor(scenario: Scenario, port: number) {
     this.uri = `sip:127.0.0.1:${port};transport=tcp`;
-    const file = resolve('test/support/sipp', `${scenario}.xml`);
+    const file = typeof scenario === 'string' ? resolve('test/support/sipp', `${scenario}.xml`) : join(this.#folder, 'scenario.xml');
+    if (typeof scenario !== 'string') writeFileSync(file, scenario.xml);
     const options = ['-sf', file, '-i', '127.0.0.1', '-p', String(port), '-t', 't1', '-nostdin', '-trace_err'];
     // A Call-ID that comes back after its scenario begins it again: the client keeps one for life.
     this.#child = spawn('sipp', [...options, '-deadcall_wait', '0', '-error_file', this.#errorFile], {
@@ -60,7 +64,7 @@ export class SippRegistrar {
   }
 
   /** Resolves when it listens. */
-  static async start(scenario: string, port: number): Promise<SippRegistrar> {
+  static async start(scenario: Scenario, port: number): Promise<SippRegistrar> {
     const missing = sippMissing();
     if (missing !== null) throw new Error(missing);
     const registrar = new SippRegistrar(scenario, port);

@@ -1,0 +1,145 @@
+/** The real client and people whose network answers as SIPp has it from `test/support/sipp/`: refusals, odd answers, slow ones. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { AppEvent } from '../../preload/contract';
+import { explainLine } from '../../renderer/text';
+import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
+import { Capture } from '../support/packet-judge';
+import { freePorts, SippRegistrar } from '../support/sipp';
+import { refusalScenario } from '../support/sipp/refusals';
+
+const scenarios = ['refusals', 'odd-peers'] as const;
+type Scenario = (typeof scenarios)[number];
+
+let capture: Capture;
+const sipp = new Map<Scenario, { playing: SippRegistrar; port: number }>();
+const clients: TestClient[] = [];
+let client: TestClient;
+
+beforeAll(async () => {
+  const ports = await freePorts(scenarios.length);
+  capture = await Capture.start(ports);
+  for (const [index, name] of scenarios.entries()) {
+    const port = ports[index] ?? 0;
+    sipp.set(name, { playing: await SippRegistrar.start(name === 'refusals' ? { xml: refusalScenario(statuses) } : name, port), port });
+  }
+});
+/** The client of the stories that follow. */
+const at = (scenario: Scenario) =>
+  beforeAll(async () => {
+    const proxy = sipp.get(scenario)?.playing.uri ?? '';
+    client = await startClient({ name: 'alice', address: 'sip:alice@lab.test', proxy, factory: 'sip:conference-factory@lab.test' });
+    clients.push(client);
+  });
+beforeEach(() => printLadderOnFailure());
+afterAll(async () => {
+  await closeClients();
+  for (const { playing } of sipp.values()) playing.dispose();
+  capture?.dispose();
+});
+
+type MessageEvent = Extract<AppEvent, { event: 'message' }>;
+const changes = (message: string): MessageEvent[] =>
+  client.events.flatMap((event) => (event.event === 'message' && event.message === message ? event : []));
+
+const writeTo = async (user: string, mode: 'session' | 'pager' = 'session') =>
+  (await client.call('sendText', { to: `sip:${user}@lab.test`, text: `to ${user}`, mode })).message;
+
+/** What became of a message at its first refusal: it has failed, or waits for another attempt. */
+const outcome = (message: string) =>
+  client.until('it is refused', () => {
+    const all = changes(message);
+    const sending = all.findIndex((event) => event.state === 'sending');
+    return sending < 0 ? null : all.slice(sending).find((event) => event.state === 'failed' || event.state === 'queued');
+  });
+
+const invitesTo = (user: string) => sipRequests(client, 'out', 'INVITE').filter((text) => text.startsWith(`INVITE sip:${user}@`));
+const sentAt = (text: string) => client.wire.find((record) => new TextDecoder().decode(record.bytes) === text)?.at ?? 0;
+
+/** Refusals after which the program tries again by itself (486 once: two who call each other at once both hear it). */
+const passing = new Set([408, 486, 491, 500, 503, 504]);
+const statuses = [
+  ...[300, 302, 305, 380],
+  ...[400, 402, 403, 404, 405, 406, 408, 410, 413, 414, 415, 416, 420, 421, 422, 423, 430, 433, 436, 480, 481, 482, 483, 484, 485, 486],
+  ...[487, 488, 489, 491, 493, 494, 499, 500, 501, 502, 503, 504, 505, 513, 580, 599, 600, 603, 604, 606, 607, 699],
+];
+
+describe.each(['session', 'pager'] as const)('somebody who refuses, by %s', (mode) => {
+  at('refusals');
+
+  it(`each of ${statuses.length} refusals is told in the words of who refused, and only what may pass is tried again`, async () => {
+    const messages = await Promise.all(statuses.map((status) => writeTo(String(status), mode)));
+    const outcomes = await Promise.all(messages.map(outcome));
+    expect(outcomes.map((event, index) => [statuses[index], event.state])).toEqual(
+      statuses.map((status) => [status, passing.has(status) ? 'queued' : 'failed']),
+    );
+    for (const [index, { state, error }] of outcomes.entries()) {
+      if (state !== 'failed') continue;
+      const status = statuses[index] ?? 0;
+      expect(error).toMatchObject({ code: 'sip/rejected', status, reason: 'Said by SIPp', retry: 'user' });
+      if (error) expect(explainLine(error, 'Bob')).toMatch(new RegExp(`^Bob did not accept the message \\(${status} Said by SIPp\\)\\. `));
+      expect(mode === 'session' ? invitesTo(String(status)) : []).toHaveLength(mode === 'session' ? 1 : 0);
+    }
+    // What waits would come again for long.
+    for (const [index, message] of messages.entries()) if (outcomes[index]?.state === 'queued') await client.call('skip', { message });
+  });
+});
+
+describe('somebody whose answer is odd', () => {
+  at('odd-peers');
+
+  const refused = async (user: string) => {
+    const message = await writeTo(user);
+    return (await outcome(message)).error;
+  };
+
+  it('provisional answers that nobody has registered change nothing', async () => {
+    expect(await refused('crowded')).toMatchObject({ code: 'sip/rejected', status: 404 });
+    expect(invitesTo('crowded')).toHaveLength(1);
+  });
+
+  it('200 without a session description is acknowledged and ended, and not taken for a session', async () => {
+    expect(await refused('mute')).toMatchObject({ code: 'sip/malformed' });
+    expect(sipRequests(client, 'out', 'BYE')).toHaveLength(1);
+    expect((await client.call('conversations', {})).map((one) => one.session)).not.toContain('established');
+  });
+
+  it('302 is not followed: the words were meant for nobody else', async () => {
+    expect(await refused('moved')).toMatchObject({ code: 'sip/rejected', status: 302, retry: 'user' });
+    expect(invitesTo('603')).toEqual([]);
+  });
+
+  it('answers of another branch, another method or with another Via are nobody’s', async () => {
+    expect(await refused('mistaken')).toMatchObject({ code: 'sip/rejected', status: 404 });
+    expect(invitesTo('mistaken')).toHaveLength(1);
+  });
+
+  it('503 with Retry-After is left alone for so long', async () => {
+    const message = await writeTo('later');
+    expect(await outcome(message)).toMatchObject({ state: 'queued' });
+    await client.until('it is tried again', () => invitesTo('later')[1]);
+    const [first = '', second = ''] = invitesTo('later');
+    expect(sentAt(second) - sentAt(first)).toBeGreaterThanOrEqual(1_990);
+    await client.until('it is refused again', () =>
+      changes(message).filter((event) => event.state === 'queued').length > 2 ? true : null,
+    );
+    await client.call('skip', { message });
+  });
+
+  it('who takes long is waited for, and asked once', async () => {
+    const message = await writeTo('slow');
+    expect((await outcome(message)).error).toMatchObject({ status: 603 });
+    expect(invitesTo('slow')).toHaveLength(1);
+  });
+});
+
+describe('SIPp and tshark', () => {
+  it('have read every request of these stories, and found no fault', async () => {
+    for (const { playing } of sipp.values()) expect(await playing.finish()).toBe('');
+    const verdict = await capture.read({ sip: [...sipp.values()].map(({ port }) => port), msrp: [] });
+    expect(verdict.faults).toEqual([]);
+    for (const method of ['INVITE', 'ACK', 'MESSAGE', 'BYE']) {
+      const sent = clients.reduce((sum, one) => sum + sipRequests(one, 'out', method).length, 0);
+      expect([method, verdict.counts.get(`sip ${method}`)]).toEqual([method, sent]);
+    }
+  });
+});
