@@ -37,6 +37,8 @@ export interface ClientOptions {
   proxy: string;
   factory: string;
   dataDir?: string;
+  /** Certificates to trust and no others, PEM. */
+  ca?: readonly string[];
   preferences?: GivenAccount['preferences'];
   expiresSeconds?: number;
   /** The instance ID at the first start; a UUID of its own when absent. */
@@ -136,6 +138,7 @@ function givenAccount(options: ClientOptions): GivenAccount {
     expiresSeconds: options.expiresSeconds ?? 600,
     preferences: options.preferences ?? {},
     instanceUrn: options.instanceUrn ?? null,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
     registerAtStart: options.register ?? true,
   };
 }

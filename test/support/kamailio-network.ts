@@ -9,23 +9,32 @@ export const networks: { name: string; start(options?: Omit<NetworkOptions, 'rol
   { name: 'a real Kamailio, the functions beside it', start: startBehindKamailio },
 ];
 
-/** Starts both. `uris` are where clients connect; `close` ends the functions and Kamailio. */
+/** Starts both. `uris` are where clients connect, by the same transports as at our own core; `close` ends the functions and Kamailio. */
 export async function startBehindKamailio(options: Omit<NetworkOptions, 'roles' | 'core'> = {}): Promise<Network & { core: Kamailio }> {
   const servicePort = await freePort();
+  // Clients never connect to the functions.
+  const { tlsPort, wsPort, wssPort, key, ...rest } = options;
+  const asked = { tls: tlsPort, ws: wsPort, wss: wssPort };
+  const transports = (['tls', 'ws', 'wss'] as const).filter((transport) => asked[transport] !== undefined);
   const functions = await startNetwork({
-    ...options,
+    ...rest,
     roles: ['pf', 'cf', 'isf'],
     core: `sip:127.0.0.1:${servicePort};transport=tcp`,
   });
   try {
     const { pf, cf } = functions.uris;
     if (pf === null || cf === null) throw new Error('a function is missing');
-    const core = await startKamailio({ servicePort, functions: { pf, cf } });
+    const core = await startKamailio({
+      servicePort,
+      functions: { pf, cf },
+      transports,
+      ...(key === undefined ? {} : { certificate: key }),
+    });
     const close = async () => {
       await functions.close();
       await core.stop();
     };
-    return { ...functions, core, uris: { ...functions.uris, tcp: core.uri }, close };
+    return { ...functions, core, uris: { ...functions.uris, ...core.uris, tcp: core.uri }, close };
   } catch (error) {
     await functions.close();
     throw error;

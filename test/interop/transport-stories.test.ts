@@ -1,0 +1,102 @@
+/** The same life of a 1-1 chat over every transport, at our own core and at a real Kamailio. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createLabAuthority, type LabAuthority } from '../../network/lab-authority';
+import type { Network } from '../../network/network';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
+import { networks } from '../support/kamailio-network';
+import { Capture } from '../support/packet-judge';
+
+let authority: LabAuthority;
+beforeAll(async () => {
+  authority = await createLabAuthority({ domain: 'lab.test', address: '127.0.0.1' });
+});
+beforeEach(() => printLadderOnFailure());
+afterEach(() => closeClients());
+afterAll(() => authority?.dispose());
+
+const received = (one: TestClient, text: string) =>
+  one.until(`it has received “${text}”`, () => {
+    const event = one.events.find((candidate) => candidate.event === 'message' && candidate.direction === 'in' && candidate.text === text);
+    return event?.event === 'message' ? event : null;
+  });
+
+const messageState = (one: TestClient, message: string, state: string) =>
+  one.until(`the message is ${state}`, () =>
+    one.events.find((event) => event.event === 'message' && event.message === message && event.state === state),
+  );
+
+const session = (one: TestClient, state: string) =>
+  one.until(`its session is ${state}`, async () => (await one.call('conversations', {})).find((own) => own.session === state));
+
+/** A text, its receipts, and the same the other way. */
+async function exchange(one: TestClient, other: TestClient, text: string): Promise<string> {
+  const { message, conversation } = await one.call('sendText', { to: other.address, text });
+  const arrived = await received(other, text);
+  await messageState(one, message, 'delivered');
+  await other.call('markDisplayed', { conversation: arrived.conversation, upTo: message });
+  await messageState(one, message, 'displayed');
+  return conversation;
+}
+
+describe.each(networks)('at $name', ({ name, start }) => {
+  let network: Network;
+  let capture: Capture;
+  let port: number;
+  let sent = 0;
+
+  beforeAll(async () => {
+    network = await start({ tlsPort: 0, wsPort: 0, key: authority.key });
+    port = Number(/:(\d+);/.exec(network.uris.tcp)?.[1]);
+    capture = await Capture.start([port]);
+  });
+  afterAll(async () => {
+    capture?.dispose();
+    await network?.close();
+  });
+
+  it.each(['tcp', 'tls', 'ws'] as const)(
+    'over %s two chat with receipts, end their session and begin another; who declines is heard',
+    async (transport) => {
+      const proxy = network.uris[transport] ?? '';
+      const client = (user: string, accept: 'auto' | 'ask' = 'auto') =>
+        startClient({
+          ...{ name: user, address: `sip:${user}@lab.test`, proxy, factory: network.factory, ca: [authority.ca] },
+          preferences: { accept },
+        });
+      const [alice, bob, carol] = await Promise.all([client('alice'), client('bob'), client('carol', 'ask')]);
+      const sipWire = [alice, bob, carol].flatMap((one) => one.wire.filter((record) => record.protocol === 'sip'));
+      expect(new Set(sipWire.map((record) => record.transport))).toEqual(new Set([transport]));
+
+      const conversation = await exchange(alice, bob, `Grüße 🎉 ${transport}`);
+      await exchange(bob, alice, `zurück ${transport}`);
+      expect(sipRequests(alice, 'in', 'INVITE')).toEqual([]);
+      await alice.call('closeSession', { conversation });
+      await session(bob, 'ended');
+      // Another session of the same conversation, asked for by the other side.
+      expect(await exchange(bob, alice, `again ${transport}`)).toBe((await bob.call('conversations', {}))[0]?.conversation);
+      const [first = '', second = ''] = [sipRequests(alice, 'out', 'INVITE'), sipRequests(bob, 'out', 'INVITE')].map(
+        (all) => all.at(-1) ?? '',
+      );
+      const named = (invite: string, header: string) => headerValues(invite, header)[0];
+      expect(named(first, 'Conversation-ID')).toMatch(/./);
+      expect(named(second, 'Conversation-ID')).toBe(named(first, 'Conversation-ID'));
+      expect(named(second, 'Contribution-ID')).not.toBe(named(first, 'Contribution-ID'));
+
+      const asked = alice.tryCall('openSession', { to: carol.address });
+      const { invitation } = await carol.until('she is asked', async () => (await carol.call('snapshot', {})).invitations[0]);
+      await carol.call('answer', { invitation, accept: false, everywhere: true });
+      expect(await asked).toMatchObject({ ok: false, error: { code: 'sip/rejected', status: 603 } });
+      const nobody = await alice.tryCall('openSession', { to: 'sip:mallory@lab.test' });
+      expect(nobody).toMatchObject({ ok: false, error: { code: 'sip/rejected', status: 404 } });
+      if (transport === 'tcp') sent += [alice, bob, carol].reduce((sum, one) => sum + sipRequests(one, 'out', 'INVITE').length, 0);
+    },
+  );
+
+  it('tshark has read what went over tcp, and found no fault', async () => {
+    const verdict = await capture.read({ sip: [port], msrp: [] });
+    expect(verdict.faults).toEqual([]);
+    expect([name, sent]).not.toEqual([name, 0]);
+    expect(verdict.counts.get('sip INVITE')).toBeGreaterThanOrEqual(sent);
+    expect(verdict.bodies.get('sdp')).toBeGreaterThan(5);
+  });
+});
