@@ -1,6 +1,6 @@
 /** SIPp (Debian's sip-tester) as a registrar, and as whoever is reached through it: plays one scenario of `test/support/sipp/` over TCP and judges what it receives by it. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -106,6 +106,29 @@ export class SippRegistrar {
   dispose(): void {
     if (this.#status === null) this.#child.kill('SIGKILL');
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Plays a scenario of somebody of lab.test who calls through the server at `proxy`. @returns the complaints of SIPp; empty when there are none */
+export async function callBySipp(scenario: string, proxy: string): Promise<string> {
+  const missing = sippMissing();
+  if (missing !== null) throw new Error(missing);
+  const folder = mkdtempSync(join(tmpdir(), 'chorus-sipp-'));
+  const errors = join(folder, 'errors.log');
+  const server = /127\.0\.0\.1:\d+/.exec(proxy)?.[0] ?? '';
+  const file = resolve('test/support/sipp', `${scenario}.xml`);
+  const limits = ['-m', '1', '-timeout', '20s', '-timeout_error'];
+  const [port] = await freePorts(1);
+  // Else it names the server's address in its credentials, and not what it asks for (RFC 7616 section 3.4.5).
+  const place = ['-i', '127.0.0.1', '-p', String(port), '-t', 't1', '-auth_uri', 'lab.test'];
+  const options = ['-sf', file, ...place, ...limits, '-nostdin', '-trace_err', '-error_file', errors];
+  try {
+    const child = spawn('sipp', [server, ...options], { cwd: folder, env: { ...process.env, TERM: 'dumb' }, stdio: 'ignore' });
+    const status = await new Promise((done) => child.once('exit', (code, signal) => done(code ?? signal)));
+    const said = existsSync(errors) ? readFileSync(errors, 'utf8').trim() : '';
+    return status === 0 ? said : `exit ${status}\n${said}`;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
