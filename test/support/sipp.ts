@@ -117,7 +117,7 @@ export async function callBySipp(scenario: string, proxy: string): Promise<strin
   const errors = join(folder, 'errors.log');
   const server = /127\.0\.0\.1:\d+/.exec(proxy)?.[0] ?? '';
   const file = resolve('test/support/sipp', `${scenario}.xml`);
-  const limits = ['-m', '1', '-timeout', '20s', '-timeout_error'];
+  const limits = ['-m', '1', '-timeout', '45s', '-timeout_error'];
   const [port] = await freePorts(1);
   // Else it names the server's address in its credentials, and not what it asks for (RFC 7616 section 3.4.5).
   const place = ['-i', '127.0.0.1', '-p', String(port), '-t', 't1', '-auth_uri', 'lab.test'];
