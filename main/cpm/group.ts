@@ -155,15 +155,14 @@ export class Groups {
       throw nobodyJoined(error);
     }
     const established: ConversationRecord = { ...group, focus: session.remote?.contactUri ?? null };
-    history.transaction(() => {
-      history.putConversation(established);
-      const current = history.conversation(from.id) ?? from;
-      history.putConversation({ ...current, continuedBy: group.id });
-    });
+    history.putConversation(established);
     this.#hold(established, session);
+    // Until this device is in the group, nothing takes the 1-1 over here: should it not come to that, the 1-1 goes on (R58).
+    await session.opened;
+    const current = history.conversation(from.id) ?? from;
+    history.putConversation({ ...current, continuedBy: group.id });
     if (replacedSession !== null) this.#guardReplaced(from.id, replacedSession);
     this.#context.conversationChanged(from.id);
-    await session.opened;
     return established;
   }
 
@@ -451,8 +450,7 @@ export class Groups {
   }
 
   #shutOut(conversation: ConversationRecord, error: AppError): AppError {
-    this.#setJoined(conversation.id, false);
-    this.#context.conversationChanged(conversation.id);
+    this.#isOver(conversation.id);
     return new AppError('conversation/no-session', error.detail, 'never');
   }
 
@@ -464,7 +462,7 @@ export class Groups {
       if (session.state === 'ended' && this.#live.get(group.id) === live) {
         this.#live.delete(group.id);
         live.subscription?.dispose();
-        if (outCauses.includes(session.sip?.end?.cause ?? null) && session.sip?.end?.by === 'remote') this.#setJoined(group.id, false);
+        if (outCauses.includes(session.sip?.end?.cause ?? null) && session.sip?.end?.by === 'remote') this.#isOver(group.id);
       }
       this.#context.conversationChanged(group.id);
     };
@@ -504,20 +502,38 @@ export class Groups {
     }
     this.#context.announce({ event: 'participants', conversation, participants });
     this.#context.conversationChanged(conversation);
-    this.#noteDeclined(record, participants);
+    this.#noteMove(record, participants);
     if (this.#bringing === null) this.devicesChanged();
   }
 
-  /** R58: whose device did not come along is still in the 1-1, and that one goes on. */
-  #noteDeclined(group: ConversationRecord, participants: readonly ParticipantValue[]): void {
+  /** Whether the 1-1 that a group continues has moved there is seen in the roster, also by a device that missed it (R58). */
+  #noteMove(group: ConversationRecord, participants: readonly ParticipantValue[]): void {
     const { history } = this.#context;
     const old = group.continues === null ? null : history.conversation(group.continues);
-    if (old === null || old.continuedBy !== group.id) return;
-    const peer = participants.find((one) => one.address === old.peer);
-    const stayed = peer?.state === 'disconnected' && (peer.reason === 'busy' || peer.reason === 'failed');
-    if (!stayed || !this.#oneToOne.stays(old.id)) return;
+    const peer = participants.find((one) => one.address === old?.peer);
+    if (old === null || peer === undefined) return;
+    if (peer.state === 'disconnected' && (peer.reason === 'busy' || peer.reason === 'failed')) this.#oneToOneGoesOn(group.id);
+    else if (peer.state === 'connected' && old.continuedBy === null && this.#oneToOne.state(old.id) !== 'established') {
+      history.putConversation({ ...old, continuedBy: group.id });
+      this.#context.conversationChanged(old.id);
+    }
+  }
+
+  /** R58: a 1-1 that still stands, and whose group nobody has moved to or that is over, goes on. */
+  #oneToOneGoesOn(group: string): void {
+    const { history } = this.#context;
+    const { continues = null } = history.conversation(group) ?? {};
+    const old = continues === null ? null : history.conversation(continues);
+    if (old === null || old.continuedBy !== group || !this.#oneToOne.stays(old.id)) return;
     history.putConversation({ ...old, continuedBy: null });
     this.#context.conversationChanged(old.id);
+  }
+
+  /** The network says that there is no such group any more, or not for us. */
+  #isOver(group: string): void {
+    this.#setJoined(group, false);
+    this.#context.conversationChanged(group);
+    this.#oneToOneGoesOn(group);
   }
 
   #guardReplaced(conversation: string, session: CpmSession): void {

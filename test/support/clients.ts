@@ -49,6 +49,8 @@ export interface ClientOptions {
   register?: boolean;
   /** True: the account is the one that the profile keeps, or none yet; `signIn` is left to the test. */
   stored?: boolean;
+  /** Hears of everything on the client's wire, before the client does. */
+  onWire?: (record: WireRecord) => void;
 }
 
 const open: TestClient[] = [];
@@ -71,7 +73,10 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
       new Conf({ cwd: dataDir, configName: name, configFileMode: 0o600, accessPropertiesByDotNotation: false, clearInvalidConfig: false }),
     secrets: options.secrets ?? (() => createFileSecretBox(secretKeyFile(dataDir))),
     log: process.env.CHORUS_LOG === 'debug' ? createStderrLogger(options.name, 'debug') : silentLogger,
-    tap: (record) => wire.push(record),
+    tap: (record) => {
+      wire.push(record);
+      options.onWire?.(record);
+    },
     tryDirectory: null,
     openDevice: null,
     chooseFile: null,
