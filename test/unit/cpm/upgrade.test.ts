@@ -264,8 +264,11 @@ describe('A', () => {
     FakeMsrp.unbound = false;
     lab.messenger.registered();
     await lab.settle();
+    // Neither is it known any more, nor may it be given anew.
     lab.invites.at(-1)?.session.refuse(404);
     await lab.clock.advance(replacementGuardMs + 1);
+    lab.invites.at(-1)?.session.refuse(403);
+    await lab.settle();
     expect(groups()).toMatchObject([{ joined: false, session: 'ended' }]);
     expect(conversationOf(conversation)).toMatchObject(goesOn);
     expect(oneToOne.byes).toEqual([]);
