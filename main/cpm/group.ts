@@ -32,6 +32,9 @@ import type { OneToOneSessions } from './one-to-one';
 import { participantsOf, presentPeople } from './participants';
 import { CpmSession, completed } from './session';
 
+/** LAB: how long after a roster has ended it is asked for again, ms, while the session of the group stands. */
+export const rosterRetryMs = 30_000;
+
 /** LAB: how long A lets the 1-1 live after B has joined the group, should B's BYE never come. */
 export const replacementGuardMs = 30_000;
 
@@ -475,6 +478,14 @@ export class Groups {
     const record = this.#context.history.conversation(conversation);
     const { identity } = record === null ? {} : identityOf(record, this.#context);
     const subscription = this.#context.sip.subscribeConference(focus, ICSI.group, identity);
+    // The session may outlive what carries its roster: a function that is down, a connection that was lost.
+    subscription.onEnd.on(() => {
+      const live = this.#live.get(conversation);
+      if (live?.session !== session || live.subscription !== subscription) return;
+      live.subscription = this.#context.clock.setTimer(rosterRetryMs, () => {
+        if (this.#live.get(conversation) === live) live.subscription = this.#subscribe(conversation, session);
+      });
+    });
     subscription.onDocument.on((xml) => {
       const parsed = parseConferenceInfo(xml);
       if (!parsed.ok) {

@@ -73,11 +73,6 @@ export class Stage {
     return this.#actors.get(part)?.isAlive ?? false;
   }
 
-  /** The groups as the Controlling Function keeps them. */
-  groups() {
-    return this.#functions.cf?.groups().filter((group) => group.active) ?? [];
-  }
-
   /** A call to somebody's client; time goes by until it is answered. */
   call<N extends CallName>(name: PersonName, call: N, argument: CallArgument<N>): Promise<CallValue<N>> {
     return this.passing(this.as(name, () => this.client(name).call(call, argument)));

@@ -1,6 +1,6 @@
 /** The upgrade of a 1-1 to a group as client B goes through it, in every order that the network allows, and the ways in which it can go wrong at A and B. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { replacementGuardMs } from '../../../main/cpm/group';
+import { replacementGuardMs, rosterRetryMs } from '../../../main/cpm/group';
 import { AppError } from '../../../main/errors';
 import { encodeCpim } from '../../../main/protocol/cpim';
 import { createLab, FakeInvite, FakeMsrp, type FakeSession, type Lab, remoteParty } from '../../support/cpm-lab';
@@ -298,6 +298,24 @@ describe('A', () => {
     await lab.clock.advance(replacementGuardMs + 1);
     expect(conversationOf(conversation)).toMatchObject(goesOn);
     expect(oneToOne.byes).toEqual([]);
+  });
+
+  it('R69: a roster that ends while the group stands is asked for again', async () => {
+    const { creation, adding } = await asking();
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    const { conversation: group } = await adding;
+    const [first] = lab.subscriptions;
+    first?.onEnd.emit();
+    await lab.clock.advance(rosterRetryMs - 1);
+    expect(lab.subscriptions).toHaveLength(1);
+    await lab.clock.advance(1);
+    expect(lab.subscriptions).toHaveLength(2);
+    lab.subscriptions[1]?.onDocument.emit(roster('sip:grp-1@cf.lab.test', { [lab.self]: 'connected', [carol]: 'connected' }));
+    expect(lab.participants(group)).toContain('connected');
+    creation.hangUp();
+    lab.subscriptions[1]?.onEnd.emit();
+    await lab.clock.advance(rosterRetryMs + 1);
+    expect(lab.subscriptions.filter(({ disposed }) => !disposed)).toEqual([first]);
   });
 
   it('R58: B has gone before: the group is asked for without a session to replace', async () => {
