@@ -141,6 +141,7 @@ export class Account {
       msrp: this.#msrp,
       self: credentials.aor,
       selfName: credentials.displayName,
+      deviceName: () => this.#deviceName,
       factory: credentials.factory,
       isSelf: (address) => this.#isSelf(address),
       writesAs: () => this.#writesAs,

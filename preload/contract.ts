@@ -119,6 +119,8 @@ export type MessageState = 'queued' | 'sending' | 'sent' | 'delivered' | 'displa
 
 export interface ReceiptValue {
   address: string;
+  /** The device that told it, by its name, where it says so. */
+  device: string | null;
   disposition: 'delivered' | 'displayed' | 'failed';
   at: number;
 }

@@ -12,6 +12,8 @@ export type OpenDialog =
   | { dialog: 'newChat' }
   | { dialog: 'addPeople'; conversation: string }
   | { dialog: 'leave'; conversation: string }
+  | { dialog: 'removePerson'; conversation: string; address: string }
+  | { dialog: 'renameGroup'; conversation: string }
   | { dialog: 'deleteChat'; conversation: string }
   | { dialog: 'export'; conversation: string; format: 'html' | 'json' }
   | { dialog: 'signInAgain' }
@@ -24,6 +26,8 @@ export interface DeskState {
   section: SettingsSection;
   dialog: OpenDialog | null;
   details: boolean;
+  /** The message whose receipts lie open at the right, in place of the details. */
+  info: { conversation: string; message: string } | null;
   filter: string;
   /** The message to be brought into view, as soon as it is there. */
   aim: { conversation: string; message: string } | null;
@@ -50,6 +54,7 @@ export class Desk {
     section: 'general',
     dialog: null,
     details: false,
+    info: null,
     filter: '',
     aim: null,
     drafts: new Map(),

@@ -12,7 +12,7 @@ import { ICSI } from '../protocol/feature-tags';
 import type { OutgoingPager } from '../sip/client';
 import type { CpmContext } from './context';
 import { identityOf } from './conversation';
-import { bareText, cpimType, partiesOf, type ReceiptPayload, receiptEnvelope, textEnvelope } from './envelope';
+import { bareText, cpimType, type Parties, partiesOf, receiptEnvelope, type ReceiptPayload, textEnvelope } from './envelope';
 import type { Groups } from './group';
 import type { OneToOneSessions } from './one-to-one';
 import type { Carrier } from './outbox';
@@ -53,7 +53,8 @@ export class Courier implements Carrier {
       conversation.hides === undefined
         ? { from: conversation.writesAs ?? this.#context.self, to: [payload.to] }
         : partiesOf(conversation, this.#context.self);
-    const body = receiptEnvelope({ id: this.#context.clock.uuid(), parties, message, payload });
+    const told = conversation.kind === 'group' ? this.#asDevice(parties) : parties;
+    const body = receiptEnvelope({ id: this.#context.clock.uuid(), parties: told, message, payload });
     if (conversation.kind === 'group') return (await this.#groups.ensure(conversation)).send(cpimType, body);
     if (await this.#sendInLiveSession(conversation.id, body)) return;
     // Who hides is reached where they last were.
@@ -66,7 +67,11 @@ export class Courier implements Carrier {
     const session = await this.#groups.ensure(conversation);
     // A group that was given to the network anew has another focus than it had when the text was written.
     const focus = session.remote?.contactUri ?? conversation.focus;
-    await session.send(cpimType, textEnvelope(message, partiesOf({ ...conversation, focus }, message.from)));
+    await session.send(cpimType, textEnvelope(message, this.#asDevice(partiesOf({ ...conversation, focus }, message.from))));
+  }
+
+  #asDevice(parties: Parties): Parties {
+    return { ...parties, device: this.#context.deviceName() };
   }
 
   async #inSession(message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {

@@ -21,6 +21,8 @@ export interface CpmContext {
   /** The own address that requests name unless a conversation has another; null: the network's default one. */
   writesAs(): string | null;
   readonly selfName: string;
+  /** The name of this device. */
+  deviceName(): string;
   /** GRUUs of the other devices of this account that are registered now. */
   otherDevices(): readonly string[];
   /** The Controlling Function's factory URI, provisioned with the account (R51). */

@@ -1,6 +1,6 @@
 /** What Chorus puts into CPIM (RFC 3862): a text with its IMDN request (RFC 5438), and the IMDN that answers one. */
 import type { ConversationRecord, MessageRecord } from '../history/history';
-import { encodeCpim } from '../protocol/cpim';
+import { type CpimMessage, encodeCpim } from '../protocol/cpim';
 import { GROUP_DATA_CONTENT_TYPE } from '../protocol/group-data';
 import { encodeImdn } from '../protocol/imdn';
 
@@ -27,6 +27,22 @@ export interface ReceiptPayload {
 export interface Parties {
   from: string | null;
   to: readonly string[];
+  /** The name of the sending device, where several people read it and the signalling cannot tell them: in a group. */
+  device?: string;
+}
+
+/** LAB: the namespace of the CPIM header that names the sending device of a group message; others leave it out (RFC 3862 section 4.3). */
+const deviceNamespace = 'urn:chorus:device';
+/** LAB: characters of a device's name that are kept of it. */
+export const maxDeviceName = 64;
+
+const deviceHeaders = (device: string | undefined) =>
+  device === undefined || device === '' ? [] : [{ namespace: deviceNamespace, name: 'Name', value: device.slice(0, maxDeviceName) }];
+
+/** The device that an envelope says it comes from, by its name. */
+export function deviceNamedBy(envelope: CpimMessage): string | null {
+  const value = envelope.headers.find(({ namespace, name }) => namespace === deviceNamespace && name === 'Name')?.value.trim();
+  return value === undefined || value === '' ? null : value.slice(0, maxDeviceName);
 }
 
 /** Whom the envelopes of a conversation name: nobody where the account hides; one who hides is nobody to write down. */
@@ -37,8 +53,9 @@ export function partiesOf(conversation: Pick<ConversationRecord, 'kind' | 'peer'
 }
 
 /** A text message as it leaves. */
-export function textEnvelope(message: MessageRecord, { from, to }: Parties): Uint8Array {
+export function textEnvelope(message: MessageRecord, { from, to, device }: Parties): Uint8Array {
   return encodeCpim({
+    headers: deviceHeaders(device),
     from,
     to: [...to],
     dateTime: message.sentAt,
@@ -61,6 +78,7 @@ export function bareText(message: MessageRecord): { contentType: string; body: U
 export function receiptEnvelope(options: { id: string; parties: Parties; message: string; payload: ReceiptPayload }): Uint8Array {
   const { payload, parties } = options;
   return encodeCpim({
+    headers: deviceHeaders(parties.device),
     from: parties.from,
     to: [...parties.to],
     dateTime: payload.at,

@@ -14,7 +14,7 @@ import { parseContentType } from '../protocol/multipart';
 import type { IncomingPager } from '../sip/client';
 import type { CpmContext } from './context';
 import { mayBecome, person, stateByReceipts } from './conversation';
-import { composingType, cpimType, imdnType, type ReceiptPayload } from './envelope';
+import { composingType, cpimType, deviceNamedBy, imdnType, type ReceiptPayload } from './envelope';
 import { receiptLane } from './outbox';
 
 /** The longest text taken into the history, in UTF-16 code units; a longer one is refused with 413. */
@@ -70,7 +70,7 @@ export class Inbox {
         this.#receiveText(arrival, conversation, sender, envelope);
         break;
       case imdnType:
-        this.#receiveReceipt(conversation, sender, envelope);
+        this.#receiveReceipt(conversation, sender, arrival.senderDevice, envelope);
         break;
       case composingType:
         this.#receiveComposing(arrival, sender, envelope.body);
@@ -93,7 +93,7 @@ export class Inbox {
       direction: own ? 'out' : 'in',
       from: sender.address,
       fromName: own ? this.#context.selfName : sender.name,
-      fromDevice: arrival.senderDevice,
+      fromDevice: arrival.senderDevice ?? deviceNamedBy(envelope),
       text,
       state: own ? 'sent' : 'received',
       sentAt: envelope.dateTime ?? now,
@@ -127,7 +127,7 @@ export class Inbox {
     if (answersDelivery) this.#receiptQueued(lane);
   }
 
-  #receiveReceipt(conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): void {
+  #receiveReceipt(conversation: ConversationRecord, sender: PersonValue, senderDevice: string | null, envelope: CpimMessage): void {
     const { history, clock } = this.#context;
     const imdn = parseImdn(envelope.body);
     if (!imdn.ok) throw new AppError('sip/malformed', { status: 400, reason: 'Bad Request', cause: `IMDN: ${imdn.reason}` });
@@ -140,8 +140,9 @@ export class Inbox {
       this.#context.log.debug('a receipt for a message that is not here', { messageId });
       return;
     }
+    const device = senderDevice ?? deviceNamedBy(envelope);
     const changed = history.transaction(() => {
-      if (!history.addReceipt({ message: messageId, address: sender.address, disposition, at: envelope.dateTime ?? clock.now() }))
+      if (!history.addReceipt({ message: messageId, address: sender.address, device, disposition, at: envelope.dateTime ?? clock.now() }))
         return false;
       const home = history.conversation(message.conversation) ?? conversation;
       const others = home.people.filter((one) => !this.#context.isSelf(one.address));

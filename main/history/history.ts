@@ -91,6 +91,8 @@ export interface MessageRecord {
 export interface ReceiptRecord {
   message: string;
   address: string;
+  /** The device that told it, by its name; absent where it does not say. */
+  device?: string | null;
   disposition: ReceiptValue['disposition'];
   at: number;
 }
@@ -419,16 +421,23 @@ class LibsqlHistory implements History {
 
   addReceipt(receipt: ReceiptRecord): boolean {
     return this.#connection.run(
-      `INSERT INTO receipts (message, address, disposition, at) VALUES (:message, :address, :disposition, :at)
-       ON CONFLICT (message, address, disposition) DO NOTHING`,
-      { message: receipt.message, address: receipt.address, disposition: receipt.disposition, at: receipt.at },
+      `INSERT INTO receipts (message, address, disposition, device, at) VALUES (:message, :address, :disposition, :device, :at)
+       ON CONFLICT (message, address, disposition, device) DO NOTHING`,
+      {
+        message: receipt.message,
+        address: receipt.address,
+        disposition: receipt.disposition,
+        device: receipt.device ?? '',
+        at: receipt.at,
+      },
     );
   }
 
   receipts(message: string): ReceiptValue[] {
-    const sql = `SELECT ${receiptColumns} FROM receipts WHERE message = :message ORDER BY at, address, disposition`;
+    const sql = `SELECT ${receiptColumns} FROM receipts WHERE message = :message ORDER BY at, address, disposition, device`;
     return this.#connection.all(sql, { message }, (row) => ({
       address: String(row.address),
+      device: row.device === '' ? null : String(row.device),
       disposition: row.disposition as ReceiptValue['disposition'],
       at: Number(row.at),
     }));

@@ -112,6 +112,19 @@ export const migrations: readonly string[] = [
    CREATE TRIGGER conversation_seen_again AFTER INSERT ON messages BEGIN
      UPDATE conversations SET hidden = 0 WHERE id = new.conversation AND hidden = 1;
    END`,
+
+  // 7: which device of a person has told a receipt; empty where it does not say.
+  `CREATE TABLE receipts_by_device (
+     message     TEXT NOT NULL,
+     address     TEXT NOT NULL,
+     disposition TEXT NOT NULL CHECK (disposition IN ('delivered', 'displayed', 'failed')),
+     device      TEXT NOT NULL DEFAULT '',
+     at          INTEGER NOT NULL,
+     PRIMARY KEY (message, address, disposition, device)
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO receipts_by_device (message, address, disposition, at) SELECT message, address, disposition, at FROM receipts;
+   DROP TABLE receipts;
+   ALTER TABLE receipts_by_device RENAME TO receipts`,
 ];
 
 /** The version from which on messages are sealed. */

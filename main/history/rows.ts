@@ -41,7 +41,7 @@ export const conversationColumns = octets(
   ['joined', 'created_at', 'activity_at'],
 );
 export const jobColumns = octets('jobs', ['lane', 'kind', 'message', 'payload'], ['id', 'attempts', 'next_at']);
-export const receiptColumns = octets('receipts', ['address', 'disposition'], ['at']);
+export const receiptColumns = octets('receipts', ['address', 'disposition', 'device'], ['at']);
 
 /** The row with its texts as texts; octets that are no UTF-8 become U+FFFD. */
 export function readable(row: RawRow): Row {

@@ -40,15 +40,32 @@ const shapes: Partial<Record<MessageState, Shape>> = {
   },
 };
 
-/** What became of an own message, as a shape with a name. */
-export function StateMark({ state, title = words.message.state[state] }: { state: MessageState; title?: string }) {
+/** What became of an own message, as a shape with a name; `title` null: the name stands beside it. */
+export function StateMark({ state, title = words.message.state[state] }: { state: MessageState; title?: string | null }) {
   if (state === 'failed')
-    return <CircleAlert className="mark failed" size={14} strokeWidth={1.75} role="img" aria-label={title} aria-hidden={false} />;
+    return (
+      <CircleAlert
+        className="mark failed"
+        size={14}
+        strokeWidth={1.75}
+        role="img"
+        aria-label={title ?? undefined}
+        aria-hidden={title === null}
+      />
+    );
   const shape = shapes[state];
   if (shape === undefined) return null;
   return (
-    <svg className={shape.className} width={shape.width} height="14" viewBox={`0 0 ${shape.width} 14`} role="img" aria-label={title}>
-      <title>{title}</title>
+    <svg
+      className={shape.className}
+      width={shape.width}
+      height="14"
+      viewBox={`0 0 ${shape.width} 14`}
+      role="img"
+      aria-label={title ?? undefined}
+      aria-hidden={title === null}
+    >
+      {title === null ? null : <title>{title}</title>}
       {shape.drawing}
     </svg>
   );

@@ -16,8 +16,11 @@ import { Devices } from './Devices';
 import { FirstRun } from './FirstRun';
 import { LeaveDialog } from './LeaveDialog';
 import { LeftPane } from './LeftPane';
+import { MessageInfo } from './MessageInfo';
 import { NewChat } from './NewChat';
 import { NoChat } from './NoChat';
+import { RemovePerson } from './RemovePerson';
+import { RenameGroup } from './RenameGroup';
 import { Settings } from './Settings';
 import { Shortcuts } from './Shortcuts';
 import { SignInAgain } from './SignInAgain';
@@ -89,6 +92,8 @@ function Window() {
   const conversation = useChorus((state) => (selected === null ? undefined : state.conversations.get(selected)));
   const { store, desk } = useGround();
   const chat = place === 'chats' ? conversation : undefined;
+  const told = useDesk((state) => state.info);
+  const info = told !== null && told.conversation === chat?.conversation ? told.message : null;
   const hasDetails = details && chat?.kind === 'group';
 
   useEffect(() => {
@@ -98,7 +103,10 @@ function Window() {
   }, [store, desk]);
 
   return (
-    <div className={`app${hasDetails ? ' with-details' : ''}`} data-shows={place === 'chats' && chat === undefined ? 'list' : 'main'}>
+    <div
+      className={`app${hasDetails || info !== null ? ' with-details' : ''}`}
+      data-shows={place === 'chats' && chat === undefined ? 'list' : 'main'}
+    >
       <LeftPane />
       {place === 'devices' ? (
         <Devices />
@@ -109,7 +117,11 @@ function Window() {
       ) : (
         <Chat conversation={chat} />
       )}
-      {hasDetails ? <Details conversation={chat} /> : null}
+      {chat !== undefined && info !== null ? (
+        <MessageInfo conversation={chat} message={info} />
+      ) : hasDetails ? (
+        <Details conversation={chat} />
+      ) : null}
       <OpenDialog />
       <LiveRegion />
     </div>
@@ -128,6 +140,10 @@ function OpenDialog() {
       return conversation === undefined ? null : <AddPeople conversation={conversation} />;
     case 'leave':
       return conversation === undefined ? null : <LeaveDialog conversation={conversation} />;
+    case 'removePerson':
+      return conversation === undefined ? null : <RemovePerson conversation={conversation} address={open.address} />;
+    case 'renameGroup':
+      return conversation === undefined ? null : <RenameGroup conversation={conversation} />;
     case 'deleteChat':
       return conversation === undefined ? null : <DeleteChat conversation={conversation} />;
     case 'export':
@@ -144,7 +160,7 @@ function OpenDialog() {
 }
 
 function onShortcut(event: KeyboardEvent, store: Store, desk: Desk): void {
-  const { dialog, place, selected, details } = desk.cell.get();
+  const { dialog, place, selected, details, info } = desk.cell.get();
   if (event.isComposing || event.defaultPrevented || dialog !== null) return;
   const control = (event.ctrlKey || event.metaKey) && !event.altKey;
   const key = event.key.toLowerCase();
@@ -170,6 +186,9 @@ function onShortcut(event: KeyboardEvent, store: Store, desk: Desk): void {
     if (next === undefined) return;
     done();
     desk.openChat(next.conversation);
+  } else if (key === 'escape' && info !== null) {
+    done();
+    desk.set({ info: null });
   } else if (key === 'escape' && details) {
     done();
     desk.set({ details: false });

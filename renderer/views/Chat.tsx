@@ -22,6 +22,7 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
     if (desk.cell.get().aim?.conversation !== id) void store.openThread(id);
     if (isGroup) void store.readParticipants(id);
   }, [store, desk, id, isGroup]);
+  const wasRemoved = useChorus(({ participants }) => participants.get(id)?.some((one) => one.self && one.reason === 'booted') ?? false);
   const isMarked = conversation.markedUnread;
   useEffect(() => {
     if (isMarked) void store.call('markUnread', { conversation: id, unread: false });
@@ -33,7 +34,9 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
       <Notices where="main" />
       <Messages key={id} conversation={conversation} />
       {isGroup && !conversation.joined ? (
-        <p className="closed-note">{words.chat.notJoined}</p>
+        <p className="closed-note" data-testid="not-joined">
+          {wasRemoved ? words.chat.removedYou : words.chat.notJoined}
+        </p>
       ) : (
         <Composer key={`composer ${id}`} conversation={conversation} />
       )}

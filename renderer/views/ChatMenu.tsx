@@ -1,4 +1,4 @@
-import { EllipsisVertical, FileCode, FileText, MailOpen, Trash2 } from 'lucide-react';
+import { EllipsisVertical, FileCode, FileText, MailOpen, PenLine, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import type { ConversationValue, ErrorValue } from '../../preload/contract';
 import { useGround } from '../desk';
@@ -14,6 +14,7 @@ export function ChatMenu({ conversation }: { conversation: ConversationValue }) 
   const { store, desk } = useGround();
   const id = conversation.conversation;
   const save = (format: 'html' | 'json') => desk.set({ dialog: { dialog: 'export', conversation: id, format } });
+  const rename = () => desk.set({ dialog: { dialog: 'renameGroup', conversation: id } });
   const putBack = () => {
     // First, so that the chat is not opened when the mark arrives.
     desk.set({ selected: null });
@@ -24,6 +25,9 @@ export function ChatMenu({ conversation }: { conversation: ConversationValue }) 
       label={words.chat.more}
       testId="chat-menu"
       items={[
+        ...(conversation.kind === 'group' && conversation.joined
+          ? [{ label: words.group.rename, testId: 'rename-group', icon: <PenLine {...look} />, onChoose: rename }]
+          : []),
         { label: words.chat.markUnread, testId: 'mark-unread', icon: <MailOpen {...look} />, onChoose: putBack },
         { label: words.chat.exportHtml, testId: 'export-html', icon: <FileText {...look} />, onChoose: () => save('html') },
         { label: words.chat.exportJson, testId: 'export-json', icon: <FileCode {...look} />, onChoose: () => save('json') },

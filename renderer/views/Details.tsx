@@ -1,14 +1,17 @@
-import { Split, X } from 'lucide-react';
+import { Ellipsis, MessageSquare, Split, UserRoundMinus, X } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
 import { sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
-import { fullName } from '../person';
+import { Menu } from '../parts/Menu';
+import { firstName, fullName } from '../person';
 import { capabilityWords, words } from '../text';
 import { useOldChat } from './ContinuityCards';
 import { isAsked } from './GroupCard';
+
+const look = { size: 16, strokeWidth: 1.75 } as const;
 
 export function Details({ conversation }: { conversation: ConversationValue }) {
   const { desk } = useGround();
@@ -44,7 +47,12 @@ export function Details({ conversation }: { conversation: ConversationValue }) {
           {participants.length === 0 ? <p className="hint">{words.group.noPeople}</p> : null}
           <ul>
             {[...mine, ...others].map((person) => (
-              <Person key={person.address} person={person} />
+              <Person
+                key={person.address}
+                person={person}
+                conversation={conversation}
+                canRemove={conversation.joined && mine.some((one) => one.administrator)}
+              />
             ))}
           </ul>
         </section>
@@ -66,7 +74,14 @@ export function Details({ conversation }: { conversation: ConversationValue }) {
   );
 }
 
-function Person({ person }: { person: ParticipantValue }) {
+interface PersonProps {
+  person: ParticipantValue;
+  conversation: ConversationValue;
+  /** Whether this account may put others out of the group. */
+  canRemove: boolean;
+}
+
+function Person({ person, conversation, canRemove }: PersonProps) {
   const ownGruu = useChorus((state) => state.devices.find((device) => device.self)?.pubGruu ?? null);
   const ownName = useChorus((state) => state.account?.deviceName);
   const outcome = person.state === 'connected' ? null : personOutcome(person);
@@ -78,6 +93,8 @@ function Person({ person }: { person: ParticipantValue }) {
         <div className="called">
           <span className="cut">{fullName(person)}</span>
           {person.self ? <span className="sub">{words.youSmall}</span> : null}
+          {person.administrator ? <span className="tag">{words.group.administrator}</span> : null}
+          {person.self ? null : <PersonMenu person={person} conversation={conversation} canRemove={canRemove} />}
         </div>
         {person.devices.map((device) => {
           const isThis = person.self && (ownGruu === null ? device.name === ownName : device.gruu === ownGruu);
@@ -107,6 +124,40 @@ function Person({ person }: { person: ParticipantValue }) {
         )}
       </div>
     </li>
+  );
+}
+
+function PersonMenu({ person, conversation, canRemove }: PersonProps) {
+  const { store, desk } = useGround();
+  const who = firstName(person);
+  const write = async () => {
+    const answer = await store.call('openConversation', { to: person.address });
+    if (answer.ok) desk.openChat(answer.value.conversation);
+  };
+  const remove = () => desk.set({ dialog: { dialog: 'removePerson', conversation: conversation.conversation, address: person.address } });
+  const isIn = person.state === 'connected' || isAsked(person) || person.reason === null;
+  return (
+    <Menu
+      label={words.group.personMore(who)}
+      testId="person-menu"
+      className="icon-button small"
+      items={[
+        { label: words.group.writeTo(who), testId: 'person-write', icon: <MessageSquare {...look} />, onChoose: () => void write() },
+        ...(canRemove && isIn
+          ? [
+              {
+                label: words.group.removePerson,
+                testId: 'person-remove',
+                icon: <UserRoundMinus {...look} />,
+                isDangerous: true,
+                onChoose: remove,
+              },
+            ]
+          : []),
+      ]}
+    >
+      <Ellipsis {...look} />
+    </Menu>
   );
 }
 

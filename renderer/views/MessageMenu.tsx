@@ -1,4 +1,4 @@
-import { Copy, Ellipsis, RotateCw, SkipForward, Trash2 } from 'lucide-react';
+import { Copy, Ellipsis, Info, RotateCw, SkipForward, Trash2 } from 'lucide-react';
 import type { KeyboardEvent } from 'react';
 import type { MessageValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
@@ -9,7 +9,7 @@ const look = { size: 16, strokeWidth: 1.75 } as const;
 
 /** What can be done with one message. One Tab stop for all of a chat, at its newest message; the arrows go from one to the next. */
 export function MessageMenu({ message, isHidden }: { message: MessageValue; isHidden: boolean }) {
-  const { store } = useGround();
+  const { store, desk } = useGround();
   const { message: id, direction, state, text } = message;
   const isNewest = useChorus(({ threads }) => threads.get(message.conversation)?.messages.at(-1)?.message === id);
   const items: MenuItem[] = [
@@ -21,6 +21,8 @@ export function MessageMenu({ message, isHidden }: { message: MessageValue; isHi
       onChoose: () => void store.call('deleteMessage', { message: id, direction }),
     },
   ];
+  const onInfo = () => desk.set({ info: { conversation: message.conversation, message: id } });
+  items.unshift({ label: words.chat.info, testId: 'message-info-open', icon: <Info {...look} />, onChoose: onInfo });
   if (!isHidden && message.damaged !== true) {
     const onChoose = () => void navigator.clipboard.writeText(text);
     items.unshift({ label: words.chat.copy, testId: 'message-copy', icon: <Copy {...look} />, onChoose });

@@ -163,7 +163,7 @@ describe('the network under a group is started anew', () => {
 describe('one person with several devices in a group', () => {
   it('R72: a device that comes later is brought in by itself, and reads what its person says elsewhere, once', async () => {
     network = await startNetwork();
-    const { alice, bob, alices, bobs } = await group();
+    const { alice, bob, carol, alices, bobs } = await group();
     const phone = await client('bob-phone');
     const phones = (await inGroup(phone)).conversation;
     await sees(alice, alices, 'Bob is one person with two devices', (people) => {
@@ -178,6 +178,13 @@ describe('one person with several devices in a group', () => {
     await Promise.all([reads(bob, bobs, 'to both'), reads(phone, phones, 'to both')]);
     const said = ['from my laptop', 'from my phone', 'to both'];
     expect([await texts(alice, alices), await texts(bob, bobs), await texts(phone, phones)]).toEqual([said, said, said]);
+    const names = await Promise.all([bob, carol, phone].map(async (one) => (await one.call('snapshot', {})).account?.deviceName));
+    // R78: what became of it is told for each device of each person.
+    await alice.until('both devices of Bob, and Carol’s, have told of it', async () => {
+      const last = (await alice.call('messages', { conversation: alices })).at(-1);
+      const told = last?.receipts.filter((one) => one.disposition === 'delivered').map((one) => one.device);
+      return JSON.stringify(told?.sort()) === JSON.stringify(names.sort()) ? true : null;
+    });
     const own = (await phone.call('messages', { conversation: phones })).map((message) => message.direction);
     expect(own).toEqual(['out', 'out', 'in']);
     await bob.call('leave', { conversation: bobs });

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { accessibilityFlaws } from '../support/looks';
 import { launchBrowser, openRenderer, type RendererPage, type Scene } from '../support/renderer-harness';
 import {
+  alice,
   anonymous,
   bob,
   carol,
@@ -15,6 +17,7 @@ import {
   firstRun,
   longScene,
   message,
+  participants,
   signedOut,
   threeDevices,
   upgraded,
@@ -555,6 +558,90 @@ describe('the window in a browser', () => {
     await page.click(id('mark-unread'));
     expect(await calls('markUnread')).toContainEqual({ conversation: 'carol', unread: true });
     await expect.poll(() => page.locator(id('chat')).count()).toBe(0);
+  });
+
+  it('R78: the administrator removes somebody, which asks first and stays open when it is refused; nobody else is offered it', async () => {
+    const ask = async (scene: Scene) => {
+      const window = await open(scene);
+      await window.page.click(chat('group'));
+      await window.page.click(id('details-toggle'));
+      return window;
+    };
+    const refused = await ask({ ...upgraded, answers: { removePerson: { error: { code: 'sip/rejected', retry: 'user', status: 403 } } } });
+    const { page } = refused;
+    expect(await page.locator(`${id('participant')}[data-address="${alice.address}"] .tag`).textContent()).toBe('Administrator');
+    const bobs = page.locator(`${id('participant')}[data-address="${bob.address}"]`);
+    await bobs.locator(id('person-menu')).click();
+    await page.click(id('person-remove'));
+    expect(await page.textContent(id('remove-person-dialog'))).toContain('Remove Bob from this group?');
+    await page.click(id('remove-person-confirm'));
+    await page.locator(`${id('remove-person-dialog')} [role="alert"]`).waitFor();
+    const done = await ask({ ...upgraded, answers: { removePerson: { value: {} } } });
+    await done.page.locator(`${id('participant')}[data-address="${bob.address}"] ${id('person-menu')}`).click();
+    await done.page.click(id('person-remove'));
+    await done.page.click(id('remove-person-confirm'));
+    await done.page.locator(id('remove-person-dialog')).waitFor({ state: 'detached' });
+    expect(await done.calls('removePerson')).toEqual([{ conversation: 'group', address: bob.address }]);
+    const plain = {
+      ...upgraded,
+      participants: { group: participants.map((one) => ({ ...one, administrator: !one.self && one.address === bob.address })) },
+    };
+    const other = await ask(plain);
+    await other.page.locator(`${id('participant')}[data-address="${carol.address}"] ${id('person-menu')}`).click();
+    expect(await other.page.locator(id('person-write')).count()).toBe(1);
+    expect(await other.page.locator(id('person-remove')).count()).toBe(0);
+  });
+
+  it('R78: a group gets another name by keyboard, and whoever was removed reads that they were', async () => {
+    const { page, calls, emit } = await open({ ...upgraded, answers: { renameGroup: { value: {} } } });
+    await page.click(chat('group'));
+    await page.click(id('chat-menu'));
+    await page.click(id('rename-group'));
+    expect(await page.locator(id('rename-group-confirm')).isDisabled()).toBe(true);
+    await page.fill(id('rename-group-name'), 'x'.repeat(201));
+    expect(await page.textContent(id('rename-group-dialog'))).toContain('200 characters at most');
+    await page.fill(id('rename-group-name'), '  Dinner  ');
+    await page.keyboard.press('Enter');
+    await page.locator(id('rename-group-dialog')).waitFor({ state: 'detached' });
+    expect(await calls('renameGroup')).toEqual([{ conversation: 'group', subject: 'Dinner' }]);
+    const group = upgraded.snapshot.conversations.find((one) => one.conversation === 'group');
+    if (group === undefined) throw new Error('no group');
+    const me = participants.map((one) => (one.self ? { ...one, state: 'disconnected' as const, reason: 'booted' as const } : one));
+    await emit({ event: 'participants', conversation: 'group', participants: me });
+    await emit({ event: 'conversation', ...group, joined: false, session: 'ended' });
+    await expect.poll(() => page.textContent(id('not-joined'))).toContain('An administrator removed you');
+    await page.click(id('chat-menu'));
+    expect(await page.locator(id('rename-group')).count()).toBe(0);
+  });
+
+  it('R78: shows of one message who has received and read it, with which device, and gives the focus back', async () => {
+    const [own] = upgraded.messages?.group?.filter((one) => one.direction === 'out') ?? [];
+    if (own === undefined) throw new Error('nothing was written');
+    const receipts = [
+      { address: bob.address, device: 'Laptop', disposition: 'delivered' as const, at: own.sentAt + 1_000 },
+      { address: bob.address, device: 'Laptop', disposition: 'displayed' as const, at: own.sentAt + 2_000 },
+      { address: bob.address, device: 'Phone', disposition: 'delivered' as const, at: own.sentAt + 3_000 },
+    ];
+    const messages = upgraded.messages?.group?.map((one) => (one === own ? { ...one, receipts } : one)) ?? [];
+    const { page } = await open({ ...upgraded, messages: { ...upgraded.messages, group: messages } });
+    await page.click(chat('group'));
+    const said = page.locator(`.said:has([data-message="${own.message}"])`);
+    await said.hover();
+    await said.locator(id('message-menu')).click();
+    await page.click(id('message-info-open'));
+    const lines = (address: string) =>
+      page
+        .locator(`${id('message-receiver')}[data-address="${address}"] ${id('message-receipt')}`)
+        .evaluateAll((all) => all.map((one) => [(one as HTMLElement).dataset.state, one.querySelector('span')?.textContent]));
+    expect(await lines(bob.address)).toEqual([
+      ['displayed', 'Bob’s Laptop'],
+      ['delivered', 'Bob’s Phone'],
+    ]);
+    expect(await page.locator(`${id('message-receiver')}[data-address="${carol.address}"]`).textContent()).toContain('Nothing heard yet');
+    expect(await accessibilityFlaws(page)).toEqual([]);
+    if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/message-info.png` });
+    await page.click(id('message-info-close'));
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('message-menu');
   });
 
   it('keeps what is half written a moment after the last key, and nothing once it is sent', async () => {

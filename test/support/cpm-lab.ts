@@ -292,6 +292,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     isSelf: (address) => address === self,
     writesAs: () => null,
     selfName: 'Alice',
+    deviceName: () => 'Laptop',
     factory: 'sip:conference-factory@lab.test',
     knownPeople: [
       { address: 'sip:bob@lab.test', name: 'Bob' },

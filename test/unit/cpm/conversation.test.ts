@@ -31,7 +31,7 @@ describe('a message to several people', () => {
     { address: 'sip:bob@lab.test', name: 'Bob' },
     { address: 'sip:carol@lab.test', name: 'Carol' },
   ];
-  const receipt = (address: string, disposition: 'delivered' | 'displayed' | 'failed') => ({ address, disposition, at: 1 });
+  const receipt = (address: string, disposition: 'delivered' | 'displayed' | 'failed') => ({ address, device: null, disposition, at: 1 });
 
   it('has come as far as the slowest of them', () => {
     expect(stateByReceipts(people, [receipt('sip:bob@lab.test', 'displayed')])).toBeNull();

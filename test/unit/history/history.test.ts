@@ -238,16 +238,19 @@ describe('messages', () => {
 describe('receipts and jobs', () => {
   beforeEach(() => history.putConversation(conversation('c')));
 
-  it('a receipt counts once for each (message, address, disposition)', () => {
+  it('a receipt counts once for each (message, address, disposition, device)', () => {
     const delivered = { message: 'm', address: 'sip:bob@lab.test', disposition: 'delivered', at: 7 } as const;
     expect(history.addReceipt(delivered)).toBe(true);
     expect(history.addReceipt({ ...delivered, at: 9 })).toBe(false);
     expect(history.addReceipt({ ...delivered, disposition: 'displayed', at: 8 })).toBe(true);
     expect(history.addReceipt({ ...delivered, address: 'sip:carol@lab.test', at: 6 })).toBe(true);
+    expect(history.addReceipt({ ...delivered, device: 'Phone', at: 9 })).toBe(true);
+    expect(history.addReceipt({ ...delivered, device: 'Phone', at: 10 })).toBe(false);
     expect(history.receipts('m')).toEqual([
-      { address: 'sip:carol@lab.test', disposition: 'delivered', at: 6 },
-      { address: 'sip:bob@lab.test', disposition: 'delivered', at: 7 },
-      { address: 'sip:bob@lab.test', disposition: 'displayed', at: 8 },
+      { address: 'sip:carol@lab.test', device: null, disposition: 'delivered', at: 6 },
+      { address: 'sip:bob@lab.test', device: null, disposition: 'delivered', at: 7 },
+      { address: 'sip:bob@lab.test', device: null, disposition: 'displayed', at: 8 },
+      { address: 'sip:bob@lab.test', device: 'Phone', disposition: 'delivered', at: 9 },
     ]);
     expect(history.receipts('other')).toEqual([]);
   });

@@ -1,0 +1,44 @@
+import { useState } from 'react';
+import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk';
+import { Dialog } from '../parts/Dialog';
+import { ErrorNote } from '../parts/ErrorNote';
+import { firstName } from '../person';
+import { words } from '../text';
+
+/** Asks before somebody is put out of a group, and says what that means for both sides. */
+export function RemovePerson({ conversation, address }: { conversation: ConversationValue; address: string }) {
+  const { store, desk } = useGround();
+  const known = useChorus((state) => state.participants.get(conversation.conversation)?.find((one) => one.address === address));
+  const who = firstName(known ?? { address, name: '' });
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const remove = async () => {
+    setBusy(true);
+    setError(null);
+    const answer = await store.call('removePerson', { conversation: conversation.conversation, address });
+    setBusy(false);
+    if (answer.ok) desk.closeDialog();
+    else setError(answer.error);
+  };
+  return (
+    <Dialog
+      title={words.group.removeTitle(who)}
+      testId="remove-person-dialog"
+      onClose={() => desk.closeDialog()}
+      foot={
+        <>
+          <button type="button" className="button quiet" data-first-focus onClick={() => desk.closeDialog()}>
+            {words.cancel}
+          </button>
+          <button type="button" className="button danger" disabled={busy} data-testid="remove-person-confirm" onClick={() => void remove()}>
+            {words.group.removePerson}
+          </button>
+        </>
+      }
+    >
+      <p className="sub">{words.group.removeBody(who)}</p>
+      {error === null ? null : <ErrorNote error={error} lead={words.group.removeFailed(who)} />}
+    </Dialog>
+  );
+}

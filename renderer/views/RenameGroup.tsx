@@ -1,0 +1,72 @@
+import { useState } from 'react';
+import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import { useGround } from '../desk';
+import { Dialog } from '../parts/Dialog';
+import { ErrorNote } from '../parts/ErrorNote';
+import { Field } from '../parts/Field';
+import { words } from '../text';
+
+/** As long as the network takes. */
+const longestName = 200;
+
+/** Another name for the group, for everybody in it. Stays open until the network has it. */
+export function RenameGroup({ conversation }: { conversation: ConversationValue }) {
+  const { store, desk } = useGround();
+  const [name, setName] = useState(conversation.subject ?? '');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const subject = name.trim();
+  const problem = subject.length > longestName ? words.group.nameTooLong(longestName) : undefined;
+  const canSave = subject !== '' && subject !== conversation.subject && problem === undefined && !busy;
+  const save = async () => {
+    if (!canSave) return;
+    setBusy(true);
+    setError(null);
+    const answer = await store.call('renameGroup', { conversation: conversation.conversation, subject });
+    setBusy(false);
+    if (answer.ok) desk.closeDialog();
+    else setError(answer.error);
+  };
+  return (
+    <Dialog
+      title={words.group.rename}
+      testId="rename-group-dialog"
+      onClose={() => desk.closeDialog()}
+      foot={
+        <>
+          <button type="button" className="button quiet" onClick={() => desk.closeDialog()}>
+            {words.cancel}
+          </button>
+          <button
+            type="button"
+            className="button primary"
+            disabled={!canSave}
+            data-testid="rename-group-confirm"
+            onClick={() => void save()}
+          >
+            {words.group.renameDo}
+          </button>
+        </>
+      }
+    >
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void save();
+        }}
+      >
+        <Field
+          label={words.group.name}
+          value={name}
+          onChange={setName}
+          testId="rename-group-name"
+          hint={words.group.nameHint}
+          problem={problem}
+          disabled={busy}
+          firstFocus
+        />
+      </form>
+      {error === null ? null : <ErrorNote error={error} lead={words.group.renameFailed} />}
+    </Dialog>
+  );
+}
