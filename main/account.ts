@@ -345,12 +345,11 @@ export class Account {
     const key = address === null ? null : addressKey(address);
     if (address !== null && (key === null || !this.#addresses.includes(key)))
       throw new AppError('account/bad-address', { cause: `${address} is no address of this account` }, 'user');
-    const chosen = key === this.#credentials.aor ? null : key;
     if (conversation !== undefined) {
-      this.messenger.writeAs(conversation, chosen);
+      this.messenger.writeAs(conversation, key === (this.#writesAs ?? this.#credentials.aor) ? null : key);
       return;
     }
-    this.#writesAs = chosen;
+    this.#writesAs = key === this.#credentials.aor ? null : key;
     this.#deps.announce({ event: 'account', account: this.value });
   }
 

@@ -10,9 +10,10 @@
  * chat (data-conversation, data-kind, data-session), chat-title, chat-under, add-people, details-toggle, back, stream, day,
  * message (data-message, data-state, data-direction, data-from), message-retry, message-delete, message-error, message-menu,
  * message-copy, message-skip, message-retry-menu, message-delete-here, chat-menu, mark-unread, export-html, export-json, export-dialog, export-choose,
- * export-said, delete-chat, delete-chat-dialog, delete-chat-confirm, to-newest, composer, send,
+ * export-said, block-in-menu, delete-chat, delete-chat-dialog, delete-chat-confirm, to-newest, composer, send,
  * typing-note, grown-card, grown-open, goes-on-card, goes-on-open, group-card, group-step (data-address, data-state),
- * invite-again, write-to, details, participant (data-address, data-state), participant-device (data-state), leave, leave-confirm;
+ * invite-again, write-to, details, participant (data-address, data-state), participant-device (data-state), leave, leave-confirm,
+ * person (data-address), block-person, blocked-note, write-as;
  * new-chat-dialog, new-chat-input, new-chat-submit, add-people-dialog, add-people-input, add-people-submit, add-people-progress,
  * people-chip (data-address), people-suggestion (data-address), shortcuts-dialog;
  * empty-alone, open-device (data-address), open-device-done, devices, device-card (data-instance, data-self), device-rename, device-rename-input,

@@ -1,38 +1,59 @@
 import { useId, useState } from 'react';
-import type { ErrorValue } from '../../preload/contract';
+import type { ConversationValue, ErrorValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
-import { plainAddress } from '../person';
+import { firstName, plainAddress } from '../person';
 import { words } from '../text';
 import { ErrorNote } from './ErrorNote';
 
-/** Which of one's own addresses others see. Nothing where there is but one. */
-export function WriteAs({ value }: { value: string | null }) {
+/** Which of one's own addresses others see: everywhere, or in one chat. Nothing where there is but one. */
+export function WriteAs({ conversation }: { conversation?: ConversationValue }) {
   const { store } = useGround();
   const account = useChorus((state) => state.account);
   const [error, setError] = useState<ErrorValue | null>(null);
   const id = useId();
   if (account === null || account.addresses.length < 2) return null;
+  const usual = account.writesAs ?? account.aor;
+  const chosen = conversation === undefined ? account.writesAs : conversation.writesAs;
   const choose = async (address: string) => {
-    const answer = await store.call('writeAs', { address: address === account.aor ? null : address });
+    const answer = await store.call('writeAs', {
+      address: address === (conversation === undefined ? account.aor : usual) ? null : address,
+      ...(conversation === undefined ? {} : { conversation: conversation.conversation }),
+    });
     setError(answer.ok ? null : answer.error);
   };
+  const select = (
+    <div className="field">
+      <select id={id} value={chosen ?? usual} data-testid="write-as" onChange={(event) => void choose(event.target.value)}>
+        {account.addresses.map((address) => (
+          <option key={address} value={address}>
+            {conversation !== undefined && address === usual ? words.chat.writeAsUsual(plainAddress(address)) : plainAddress(address)}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+  const failed = error === null ? null : <ErrorNote error={error} />;
+  if (conversation !== undefined) {
+    return (
+      <section className="section">
+        <header>
+          <label htmlFor={id}>{words.chat.writeAs}</label>
+        </header>
+        {failed}
+        {select}
+        <p className="hint">{words.chat.writeAsHint(conversation.people[0] === undefined ? '' : firstName(conversation.people[0]))}</p>
+      </section>
+    );
+  }
   return (
     <>
-      {error === null ? null : <ErrorNote error={error} />}
+      {failed}
       <div className="option">
         <div className="what">
           <label htmlFor={id}>{words.settings.writeAs}</label>
           <div className="hint">{words.settings.writeAsHint}</div>
         </div>
-        <div className="field">
-          <select id={id} value={value ?? account.aor} data-testid="write-as" onChange={(event) => void choose(event.target.value)}>
-            {account.addresses.map((address) => (
-              <option key={address} value={address}>
-                {plainAddress(address)}
-              </option>
-            ))}
-          </select>
-        </div>
+        {select}
       </div>
     </>
   );

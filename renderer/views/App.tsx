@@ -94,7 +94,7 @@ function Window() {
   const chat = place === 'chats' ? conversation : undefined;
   const told = useDesk((state) => state.info);
   const info = told !== null && told.conversation === chat?.conversation ? told.message : null;
-  const hasDetails = details && chat?.kind === 'group';
+  const hasDetails = details && chat !== undefined;
 
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => onShortcut(event, store, desk);

@@ -3,6 +3,7 @@ import { useEffect } from 'react';
 import type { ConversationValue } from '../../preload/contract';
 import { useChorus, useDesk, useGround } from '../desk';
 import { ConversationAvatar } from '../parts/Avatar';
+import { BlockSwitch } from '../parts/BlockSwitch';
 import { Empty } from '../parts/Empty';
 import { SkeletonBubbles } from '../parts/Skeleton';
 import { conversationTitle, deviceOf, firstName, fullName, plainAddress } from '../person';
@@ -28,6 +29,10 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
     if (isMarked) void store.call('markUnread', { conversation: id, unread: false });
   }, [store, id, isMarked]);
 
+  const [person] = conversation.people;
+  const isBlocked = useChorus((state) => person !== undefined && state.blocked.includes(person.address));
+  const blocked = isBlocked && !isGroup ? person : undefined;
+
   return (
     <main className="pane chat" data-testid="chat" data-conversation={id} data-kind={conversation.kind} data-session={conversation.session}>
       <Header conversation={conversation} />
@@ -37,6 +42,10 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
         <p className="closed-note" data-testid="not-joined">
           {wasRemoved ? words.chat.removedYou : words.chat.notJoined}
         </p>
+      ) : blocked !== undefined ? (
+        <div className="blocked-note" data-testid="blocked-note">
+          <BlockSwitch person={blocked} />
+        </div>
       ) : (
         <Composer key={`composer ${id}`} conversation={conversation} />
       )}
@@ -85,20 +94,18 @@ function Header({ conversation }: { conversation: ConversationValue }) {
             {isGroup ? null : <span className="add-word">{words.chat.addPeople}</span>}
           </button>
         )}
-        {isGroup ? (
-          <button
-            id="details-toggle"
-            type="button"
-            className={`icon-button${details ? ' on' : ''}`}
-            aria-label={words.chat.details}
-            aria-pressed={details}
-            title={words.chat.details}
-            data-testid="details-toggle"
-            onClick={() => desk.set({ details: !details })}
-          >
-            <PanelRight size={18} strokeWidth={1.75} />
-          </button>
-        ) : null}
+        <button
+          id="details-toggle"
+          type="button"
+          className={`icon-button${details ? ' on' : ''}`}
+          aria-label={words.chat.details}
+          aria-pressed={details}
+          title={words.chat.details}
+          data-testid="details-toggle"
+          onClick={() => desk.set({ details: !details })}
+        >
+          <PanelRight size={18} strokeWidth={1.75} />
+        </button>
         <ChatMenu conversation={conversation} />
       </div>
     </header>

@@ -1,18 +1,21 @@
-import { EllipsisVertical, FileCode, FileText, MailOpen, PenLine, Trash2 } from 'lucide-react';
+import { Ban, EllipsisVertical, FileCode, FileText, MailOpen, PenLine, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import type { ConversationValue, ErrorValue } from '../../preload/contract';
-import { useGround } from '../desk';
+import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Menu } from '../parts/Menu';
+import { firstName } from '../person';
 import { words } from '../text';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
-/** What can be done with a whole chat, on this device alone. */
+/** What can be done with a whole chat and who is in it, on this device alone. */
 export function ChatMenu({ conversation }: { conversation: ConversationValue }) {
   const { store, desk } = useGround();
   const id = conversation.conversation;
+  const person = conversation.kind === 'oneToOne' && conversation.anonymous !== 'peer' ? conversation.people[0] : undefined;
+  const isBlocked = useChorus((state) => person !== undefined && state.blocked.includes(person.address));
   const save = (format: 'html' | 'json') => desk.set({ dialog: { dialog: 'export', conversation: id, format } });
   const rename = () => desk.set({ dialog: { dialog: 'renameGroup', conversation: id } });
   const putBack = () => {
@@ -31,6 +34,16 @@ export function ChatMenu({ conversation }: { conversation: ConversationValue }) 
         { label: words.chat.markUnread, testId: 'mark-unread', icon: <MailOpen {...look} />, onChoose: putBack },
         { label: words.chat.exportHtml, testId: 'export-html', icon: <FileText {...look} />, onChoose: () => save('html') },
         { label: words.chat.exportJson, testId: 'export-json', icon: <FileCode {...look} />, onChoose: () => save('json') },
+        ...(person === undefined
+          ? []
+          : [
+              {
+                label: isBlocked ? words.settings.unblockWhom(firstName(person)) : words.chat.block(firstName(person)),
+                testId: 'block-in-menu',
+                icon: <Ban {...look} />,
+                onChoose: () => void store.call(isBlocked ? 'unblock' : 'block', { address: person.address }),
+              },
+            ]),
         {
           label: words.chat.deleteChat,
           testId: 'delete-chat',

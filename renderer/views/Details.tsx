@@ -1,5 +1,4 @@
 import { Ellipsis, MessageSquare, Split, UserRoundMinus, X } from 'lucide-react';
-import { useEffect, useState } from 'react';
 import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
 import { sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
@@ -10,18 +9,16 @@ import { firstName, fullName } from '../person';
 import { capabilityWords, words } from '../text';
 import { useOldChat } from './ContinuityCards';
 import { isAsked } from './GroupCard';
+import { PersonDetails, useCapabilities } from './PersonDetails';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
 export function Details({ conversation }: { conversation: ConversationValue }) {
   const { desk } = useGround();
-  const participants = useChorus((state) => state.participants.get(conversation.conversation)) ?? [];
   const close = () => {
     desk.set({ details: false });
     document.getElementById('details-toggle')?.focus();
   };
-  const mine = participants.filter((person) => person.self);
-  const others = participants.filter((person) => !person.self);
   return (
     <aside className="pane right" aria-label={words.chat.details} data-testid="details">
       <header className="bar ruled">
@@ -31,46 +28,62 @@ export function Details({ conversation }: { conversation: ConversationValue }) {
         </button>
       </header>
       <div className="scroll">
-        <section className="section">
-          <header>
-            <h3>{words.group.peopleAndDevices}</h3>
-            {conversation.joined ? (
-              <button
-                type="button"
-                className="link"
-                onClick={() => desk.set({ dialog: { dialog: 'addPeople', conversation: conversation.conversation } })}
-              >
-                {words.chat.addPeople}
-              </button>
-            ) : null}
-          </header>
-          {participants.length === 0 ? <p className="hint">{words.group.noPeople}</p> : null}
-          <ul>
-            {[...mine, ...others].map((person) => (
-              <Person
-                key={person.address}
-                person={person}
-                conversation={conversation}
-                canRemove={conversation.joined && mine.some((one) => one.administrator)}
-              />
-            ))}
-          </ul>
-        </section>
-        <Continuity conversation={conversation} />
-        {conversation.joined ? (
-          <section className="section">
-            <button
-              type="button"
-              className="button danger"
-              data-testid="leave"
-              onClick={() => desk.set({ dialog: { dialog: 'leave', conversation: conversation.conversation } })}
-            >
-              {words.group.leave}
-            </button>
-          </section>
-        ) : null}
+        {conversation.kind === 'group' ? (
+          <GroupDetails conversation={conversation} />
+        ) : (
+          <PersonDetails key={conversation.conversation} conversation={conversation} />
+        )}
       </div>
     </aside>
+  );
+}
+
+function GroupDetails({ conversation }: { conversation: ConversationValue }) {
+  const { desk } = useGround();
+  const participants = useChorus((state) => state.participants.get(conversation.conversation)) ?? [];
+  const mine = participants.filter((person) => person.self);
+  const others = participants.filter((person) => !person.self);
+  return (
+    <>
+      <section className="section">
+        <header>
+          <h3>{words.group.peopleAndDevices}</h3>
+          {conversation.joined ? (
+            <button
+              type="button"
+              className="link"
+              onClick={() => desk.set({ dialog: { dialog: 'addPeople', conversation: conversation.conversation } })}
+            >
+              {words.chat.addPeople}
+            </button>
+          ) : null}
+        </header>
+        {participants.length === 0 ? <p className="hint">{words.group.noPeople}</p> : null}
+        <ul>
+          {[...mine, ...others].map((person) => (
+            <Person
+              key={person.address}
+              person={person}
+              conversation={conversation}
+              canRemove={conversation.joined && mine.some((one) => one.administrator)}
+            />
+          ))}
+        </ul>
+      </section>
+      <Continuity conversation={conversation} />
+      {conversation.joined ? (
+        <section className="section">
+          <button
+            type="button"
+            className="button danger"
+            data-testid="leave"
+            onClick={() => desk.set({ dialog: { dialog: 'leave', conversation: conversation.conversation } })}
+          >
+            {words.group.leave}
+          </button>
+        </section>
+      ) : null}
+    </>
   );
 }
 
@@ -159,24 +172,6 @@ function PersonMenu({ person, conversation, canRemove }: PersonProps) {
       <Ellipsis {...look} />
     </Menu>
   );
-}
-
-/** What somebody's devices can do, asked once while it is looked at; null while nobody has answered. */
-function useCapabilities(address: string | null): readonly string[] | null {
-  const { store } = useGround();
-  const [told, setTold] = useState<readonly string[] | null>(null);
-  useEffect(() => {
-    let isShown = true;
-    setTold(null);
-    if (address === null) return;
-    void store.call('capabilities', { address }).then((answer) => {
-      if (isShown && answer.ok && answer.value.capabilities.length > 0) setTold(answer.value.capabilities);
-    });
-    return () => {
-      isShown = false;
-    };
-  }, [store, address]);
-  return told;
 }
 
 const deviceLook = (state: ParticipantState): string =>

@@ -188,7 +188,7 @@ function Account() {
             <CopyButton text={account.aor} what={words.settings.address} />
           </span>
         </Option>
-        <WriteAs value={account.writesAs} />
+        <WriteAs />
       </section>
       <BlockedPeople />
       <section>

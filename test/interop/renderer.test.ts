@@ -655,6 +655,67 @@ describe('the window in a browser', () => {
     expect(await calls('sendText')).toHaveLength(1);
   });
 
+  it('the details of a 1-1 say who it is, and block and unblock, as the menu does; who is blocked is not written to', async () => {
+    const { page, calls, emit } = await open({ ...working, answers: { capabilities: { value: { capabilities: ['session', 'pager'] } } } });
+    await page.click(chat('bob'));
+    await page.click(id('details-toggle'));
+    expect(await page.textContent(id('details'))).toContain('bob@lab.test');
+    await expect.poll(() => page.textContent(id('details'))).toContain('Can do: chat, messages');
+    expect(await page.locator(`${id('details')} ${id('write-as')}`).count()).toBe(0);
+    await page.click(`${id('details')} ${id('block-person')}`);
+    expect(await calls('block')).toEqual([{ address: bob.address }]);
+    await emit({ event: 'blocked', blocked: [bob.address] });
+    await expect.poll(() => page.locator(id('composer')).count()).toBe(0);
+    expect(await page.textContent(id('blocked-note'))).toContain('You have blocked Bob');
+    await page.click(`${id('blocked-note')} ${id('block-person')}`);
+    await page.click(id('chat-menu'));
+    await page.click(id('block-in-menu'));
+    expect(await calls('unblock')).toEqual([{ address: bob.address }, { address: bob.address }]);
+    await emit({ event: 'blocked', blocked: [] });
+    await page.waitForSelector(id('composer'));
+    await page.focus(id('composer'));
+    await page.keyboard.press('Escape');
+    await expect.poll(() => page.locator(id('details')).count()).toBe(0);
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('details-toggle');
+  });
+
+  it('one chat is written as another of the own addresses, chosen in its details', async () => {
+    const { snapshot } = working;
+    const addresses = ['sip:alice@lab.test', 'sip:sales@lab.test', 'tel:+15550100'];
+    if (snapshot.account === null) throw new Error('no account');
+    const { page, calls, emit } = await open({ ...working, snapshot: { ...snapshot, account: { ...snapshot.account, addresses } } });
+    await page.click(chat('bob'));
+    await page.click(id('details-toggle'));
+    const choice = page.locator(`${id('details')} ${id('write-as')}`);
+    expect(await choice.inputValue()).toBe('sip:alice@lab.test');
+    await choice.selectOption('tel:+15550100');
+    const [first] = snapshot.conversations;
+    if (first === undefined) throw new Error('no chat');
+    await emit({ event: 'conversation', ...first, writesAs: 'tel:+15550100' });
+    await expect.poll(() => choice.inputValue()).toBe('tel:+15550100');
+    await choice.selectOption('sip:alice@lab.test');
+    expect(await calls('writeAs')).toEqual([
+      { address: 'tel:+15550100', conversation: 'bob' },
+      { address: null, conversation: 'bob' },
+    ]);
+  });
+
+  it('under the name stands what a session waits for', async () => {
+    const { page, emit } = await open(working);
+    const [first] = working.snapshot.conversations;
+    if (first === undefined) throw new Error('no chat');
+    await page.click(chat('bob'));
+    for (const [pending, said] of [
+      ['reaching', 'Reaching Bob’s devices'],
+      ['ringing', 'Waiting for Bob to answer'],
+      ['open', 'Bob is waiting for you'],
+      ['reply', 'Bob is waiting for your reply'],
+    ] as const) {
+      await emit({ event: 'conversation', ...first, session: 'pending', pending });
+      await expect.poll(() => page.textContent(id('chat-under'))).toBe(said);
+    }
+  });
+
   it('shows a draft that was kept, in the list and in the chat', async () => {
     const [first, ...rest] = working.snapshot.conversations;
     if (first === undefined) throw new Error('no chat');
