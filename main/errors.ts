@@ -44,6 +44,23 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** What a refusal by a person, a device or a network on the way means; which answers mean it is in `main/cpm/refusals.ts`. */
+export const refusalMeanings = [
+  'declined', // the person does not want this
+  'busy', // the device takes nothing more at the moment
+  'away', // no device of the person is there
+  'unknown-person', // nobody has this address
+  'hidden-gone', // who wrote anonymously is not to be reached where they were
+  'too-large', // longer than the network lets through
+  'not-authorised', // the account may not use this service
+  'forbidden', // a policy, of the own network or of the other one
+  'not-anonymous', // nothing is taken from who hides
+  'no-session', // the device takes no session of this kind
+  'incompatible', // the device demands an extension, or does not know one
+] as const;
+
+export type RefusalMeaning = (typeof refusalMeanings)[number];
+
 /** Who can mend it: the program by itself, the person by acting, or nobody. */
 export type Retry = 'auto' | 'user' | 'never';
 
@@ -52,6 +69,8 @@ export interface ErrorDetail {
   status?: number;
   reason?: string;
   warning?: string;
+  /** What the refusal of a message or an invitation means, where that is known. */
+  meaning?: RefusalMeaning;
   retryAfterMs?: number;
   /** The setting that is meant, by its name in the contract. */
   field?: string;

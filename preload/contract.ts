@@ -7,7 +7,7 @@
  */
 import type { ErrorValue } from '../main/errors';
 
-export type { ErrorCode, ErrorValue, Result } from '../main/errors';
+export type { ErrorCode, ErrorValue, RefusalMeaning, Result } from '../main/errors';
 
 // ---------------------------------------------------------------- values
 

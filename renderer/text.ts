@@ -1,5 +1,13 @@
 /** Every sentence a person reads. Sentence case, short, no protocol words on the chat side, never blame. */
-import type { CapabilityName, ErrorCode, ErrorValue, MessageState, RegistrationState, WarningValue } from '../preload/contract';
+import type {
+  CapabilityName,
+  ErrorCode,
+  ErrorValue,
+  MessageState,
+  RefusalMeaning,
+  RegistrationState,
+  WarningValue,
+} from '../preload/contract';
 
 const list = new Intl.ListFormat('en', { style: 'long', type: 'conjunction' });
 
@@ -171,6 +179,7 @@ export const words = {
     failedFor: (who: string) => `Could not be delivered to ${who}`,
     notSent: 'Not sent. It is kept here. Try again.',
     kept: 'It is kept here. Try again.',
+    isKept: 'It is kept here.',
     keptAuto: 'It is kept here and goes out by itself.',
     theGroup: 'The group',
   },
@@ -686,8 +695,28 @@ const theServer = 'The server';
 
 /** The peer's own status and reason are part of the words, where there are any. */
 export function explain(error: ErrorValue, who: string = theServer): Explanation {
+  if (error.meaning !== undefined) {
+    const [title, way] = refusalWords[error.meaning](who);
+    const said = saidBy(error);
+    return { title: said === '' ? title : `${title} (${said})`, body: `Nothing was lost. ${way}` };
+  }
   return errorWords[error.code](saidBy(error), who);
 }
+
+/** What a refusal means: what happened, and what one can do. */
+const refusalWords: Record<RefusalMeaning, (who: string) => readonly [title: string, way: string]> = {
+  declined: (who) => [`${who} declined`, 'Try again later.'],
+  busy: (who) => [`${who} takes nothing more at the moment`, 'Try again.'],
+  away: (who) => [`No device of ${who} can be reached now`, 'Try again later.'],
+  'unknown-person': (who) => [`The network knows nobody at the address of ${who}`, 'Check the address.'],
+  'hidden-gone': () => ['Whoever wrote here without a name cannot be reached any more', 'Only they can write again.'],
+  'too-large': () => ['This is longer than the network lets through', 'Send it in parts.'],
+  'not-authorised': () => ['Your account may not use this service', 'Ask who runs your network.'],
+  forbidden: (who) => [`The network lets nothing through to ${who} from you`, 'Ask who runs it.'],
+  'not-anonymous': (who) => [`${who} takes nothing from who does not say their name`, 'Write with your name.'],
+  'no-session': (who) => [`${who}’s device takes no chat from here`, 'Another app may be in use there.'],
+  incompatible: (who) => [`${who}’s device and this one do not understand each other`, 'One of them may need a newer version.'],
+};
 
 /** Of a message that did not get through. It is never gone: the sentence ends with what becomes of it. */
 const messageErrorWords: Partial<Record<ErrorCode, (said: string, who: string) => string>> = {
@@ -703,6 +732,10 @@ const messageErrorWords: Partial<Record<ErrorCode, (said: string, who: string) =
 /** One line under a message: what happened, what becomes of it, what one can do. */
 export function explainLine(error: ErrorValue, who: string): string {
   const said = saidBy(error);
+  if (error.meaning !== undefined && error.retry !== 'auto') {
+    const [title, way] = refusalWords[error.meaning](who);
+    return `${title}${said === '' ? '' : ` (${said})`}. ${words.message.isKept} ${way}`;
+  }
   const title = messageErrorWords[error.code]?.(said === '' ? '' : ` (${said})`, who) ?? `${explain(error, who).title}.`;
   return error.retry === 'auto' ? `${title} ${words.message.keptAuto}` : `${title} ${words.message.kept}`;
 }

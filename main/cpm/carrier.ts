@@ -16,6 +16,7 @@ import { bareText, cpimType, type Parties, partiesOf, receiptEnvelope, type Rece
 import type { Groups } from './group';
 import type { OneToOneSessions } from './one-to-one';
 import type { Carrier } from './outbox';
+import { readRefusal, understood } from './refusals';
 import type { CpmSession } from './session';
 
 /** LAB: how long a text waits for the answer to an invitation that is on its way before it goes as a pager message. */
@@ -36,6 +37,14 @@ export class Courier implements Carrier {
   }
 
   async carryText(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager'): Promise<void> {
+    try {
+      await this.#carryText(message, conversation, mode);
+    } catch (error) {
+      throw understood(error, conversation.hides === 'peer');
+    }
+  }
+
+  async #carryText(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager'): Promise<void> {
     // Never sent: it is not what the person wrote.
     if (message.isDamaged === true) throw new AppError('storage/unreadable', { cause: 'the message is damaged' }, 'never');
     const { kind, peer } = conversation;
@@ -76,13 +85,20 @@ export class Courier implements Carrier {
 
   async #inSession(message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {
     const { session, isNew } = this.#oneToOne.open(conversation, envelope);
+    let hasRung = false;
+    session.onRinging.on(() => {
+      hasRung = true;
+    });
     try {
       if (isNew) return await session.answered;
       if (!(await this.#opens(session, envelope))) return await this.#sendText(message, conversation, envelope);
     } catch (error) {
       // The other side's invitation may have won over ours; then its session takes the message.
       const winner = this.#oneToOne.current(conversation.id);
-      if (winner === null || winner === session) throw error;
+      if (winner === null || winner === session) {
+        if (!isNew || envelope.length > pagerLimitBytes || !takesPagerInstead(error, hasRung)) throw error;
+        return this.#sendPager(conversation, conversation.peer ?? '', envelope);
+      }
       await winner.opened;
       return winner.send(cpimType, envelope);
     }
@@ -139,4 +155,13 @@ export class Courier implements Carrier {
       }
     }
   }
+}
+
+/**
+ * Whether the text of an invitation that was refused goes as a pager message: where no session of this kind is taken, and (LAB) where the invitation
+ * has rung and nobody has answered it in the end, for then it would only ring again.
+ */
+function takesPagerInstead(error: unknown, hasRung: boolean): boolean {
+  if (!(error instanceof AppError) || error.code !== 'sip/rejected') return false;
+  return readRefusal(error.detail).remedy === 'pager' || (hasRung && error.detail.status === 486);
 }

@@ -19,7 +19,7 @@ import { Inbox, readPager, refusalStatus } from './inbox';
 import { Invitations } from './invitations';
 import { OneToOneSessions, otherSide } from './one-to-one';
 import { Outbox, receiptLane } from './outbox';
-import { refusals } from './refusals';
+import { refusals, understood } from './refusals';
 
 /** How many messages `messages` returns when nobody says. */
 export const defaultPage = 50;
@@ -192,7 +192,7 @@ export class Messenger implements Disposable {
 
   async openSession(to: string): Promise<{ conversation: string; state: SessionState }> {
     const record = this.#oneToOne.conversationWith(this.#address(to), null);
-    await this.#oneToOne.open(record, null).session.opened;
+    await this.#oneToOne.open(record, null).session.opened.catch(rethrowUnderstood);
     return { conversation: record.id, state: this.#state(record) };
   }
 
@@ -208,8 +208,9 @@ export class Messenger implements Disposable {
     if (record.hides !== undefined) throw new AppError('ipc/refused', { cause: 'no group grows out of an anonymous conversation' });
     const invited = people.map((one) => this.#address(one));
     this.#mustNotBeBlocked(invited);
-    if (record.kind === 'oneToOne') return { conversation: (await this.#groups.create(record, invited, subject?.trim() || null)).id };
-    await this.#groups.add(record, invited);
+    if (record.kind === 'oneToOne')
+      return { conversation: (await this.#groups.create(record, invited, subject?.trim() || null).catch(rethrowUnderstood)).id };
+    await this.#groups.add(record, invited).catch(rethrowUnderstood);
     return { conversation };
   }
 
@@ -463,4 +464,8 @@ export class Messenger implements Disposable {
     this.#context.announce({ event: 'message', ...this.#message(record) });
     this.#announceConversation(record.conversation);
   }
+}
+
+function rethrowUnderstood(error: unknown): never {
+  throw understood(error);
 }

@@ -20,6 +20,7 @@ import type { ConversationRecord, JobRecord, MessageRecord } from '../history/hi
 import type { CpmContext } from './context';
 import { mayBecome } from './conversation';
 import type { ReceiptPayload } from './envelope';
+import { readRefusal } from './refusals';
 
 /** LAB: attempts at one job before it is called failed. */
 export const maxAttempts = 6;
@@ -304,12 +305,6 @@ export class Outbox implements Disposable {
   }
 }
 
-/** SIP answers after which the same request may well succeed a little later (RFC 3261 section 21). */
-const passingStatuses = new Set([408, 491, 500, 503, 504]);
-
-/** Answers that speak of the person, not of the request: not there now, busy now, declined on this device now. */
-const laterStatuses = new Set([480, 486, 487, 600, 603]);
-
 /** What an error means for a job: wait for the registration, try again after a pause, or give it back to the person. */
 export function remedyFor(error: AppError, attempts: number, isRegistered: boolean, hasWaited = false): 'wait' | 'again' | 'fail' {
   switch (error.code) {
@@ -328,7 +323,7 @@ export function remedyFor(error: AppError, attempts: number, isRegistered: boole
       // 486 once more: two people who invite each other at the same time both hear it.
       if (error.detail.status === 486) return attempts < 2 ? 'again' : 'fail';
       if (error.detail.status === 480 && hasWaited) return attempts < maxAttempts ? 'again' : 'fail';
-      return passingStatuses.has(error.detail.status ?? 0) && attempts < maxAttempts ? 'again' : 'fail';
+      return readRefusal(error.detail).remedy === 'again' && attempts < maxAttempts ? 'again' : 'fail';
     default:
       return 'fail';
   }
@@ -337,8 +332,7 @@ export function remedyFor(error: AppError, attempts: number, isRegistered: boole
 /** Like `remedyFor`, for a receipt that is `ageMs` old: whoever cannot be reached now may be later. */
 export function receiptRemedy(error: AppError, ageMs: number, isRegistered: boolean): 'wait' | 'again' | 'fail' {
   if (error.code === 'sip/not-registered' || (error.code === 'net/unreachable' && !isRegistered)) return 'wait';
-  const refusedForGood =
-    error.code === 'sip/rejected' && !laterStatuses.has(error.detail.status ?? 0) && !passingStatuses.has(error.detail.status ?? 0);
+  const refusedForGood = error.code === 'sip/rejected' && !['again', 'later'].includes(readRefusal(error.detail).remedy);
   if (refusedForGood || error.code === 'conversation/no-session' || error.code === 'internal') return 'fail';
   return ageMs < receiptLifeMs ? 'again' : 'fail';
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { errorCodes } from '../../../main/errors';
+import { errorCodes, refusalMeanings } from '../../../main/errors';
 import { dayName, duration, listTime, sentenceTime } from '../../../renderer/clock';
 import {
   conversationTitle,
@@ -107,6 +107,20 @@ describe('words', () => {
       expect(body, code).toMatch(/\.$/);
       expect(`${title} ${body}`, code).not.toMatch(/\b(SIP|MSRP|CPIM|REGISTER|undefined)\b/);
     }
+  });
+
+  it('has words of its own and a way on for every meaning of a refusal, with the answer as it came', () => {
+    const lines = refusalMeanings.map((meaning) => {
+      const error = { code: 'sip/rejected', retry: 'user', status: 499, reason: 'Odd', meaning } as const;
+      const { title, body } = explain(error, 'Bob');
+      expect(title).toMatch(/ \(499 Odd\)$/);
+      expect(body).toMatch(/^Nothing was lost\. [A-Z].*\.$/);
+      const line = explainLine(error, 'Bob');
+      expect(line).toMatch(/ \(499 Odd\)\. It is kept here\. [A-Z].*\.$/);
+      expect(`${title} ${body}`).not.toMatch(/\b(SIP|MSRP|CPIM|GRUU|INVITE|undefined)\b/);
+      return line;
+    });
+    expect(new Set(lines).size).toBe(refusalMeanings.length);
   });
 
   it('keeps the peer’s own words, and says what becomes of the message', () => {

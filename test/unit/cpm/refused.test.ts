@@ -1,0 +1,131 @@
+/** What the other side's refusal of a text means: what is told, what is tried by itself, and what is not. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { maxAttempts } from '../../../main/cpm/outbox';
+import { readRefusal } from '../../../main/cpm/refusals';
+import { AppError, type RefusalMeaning } from '../../../main/errors';
+import { ANONYMOUS_URI } from '../../../main/protocol/cpim';
+import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
+
+let lab: Lab;
+beforeEach(() => {
+  lab = createLab();
+});
+afterEach(() => lab.dispose());
+
+const bob = 'sip:bob@lab.test';
+const sizeExceeded = '399 pf.lab.test "133 Size exceeded"';
+const notAuthorised = '399 pf.lab.test "127 Service not authorised"';
+
+const rejected = (status: number, warning?: string) =>
+  new AppError('sip/rejected', { status, reason: 'Odd', ...(warning === undefined ? {} : { warning }) }, 'user');
+
+/** Writes a text, has its invitation refused as often as it goes out, and lets all pauses pass. */
+async function refused(error: AppError, rings = false) {
+  const { message } = lab.messenger.sendText({ to: bob }, 'hello', 'session');
+  await lab.settle();
+  for (let answered = 0; answered < lab.invites.length; ) {
+    const session = lab.invites[answered]?.session;
+    answered = lab.invites.length;
+    if (rings) session?.become('ringing');
+    session?.fail(error);
+    await lab.settle();
+    await lab.clock.advance(70_000);
+  }
+  return { message, state: lab.stateOf(message), meaning: lab.history.message(message)?.error?.meaning ?? null };
+}
+
+describe('a refused invitation', () => {
+  it.each<[number, string | undefined, RefusalMeaning | null]>([
+    [403, undefined, 'forbidden'],
+    [403, sizeExceeded, 'too-large'],
+    [403, notAuthorised, 'not-authorised'],
+    [404, undefined, 'unknown-person'],
+    [410, undefined, 'unknown-person'],
+    [413, undefined, 'too-large'],
+    [416, undefined, 'unknown-person'],
+    [420, undefined, 'incompatible'],
+    [421, undefined, 'incompatible'],
+    [433, undefined, 'not-anonymous'],
+    [480, undefined, 'away'],
+    [600, undefined, 'busy'],
+    [603, undefined, 'declined'],
+    [604, undefined, 'unknown-person'],
+    [499, undefined, null],
+  ])('with %i, Warning %s, is not repeated, and its text fails as "%s"', async (status, warning, meaning) => {
+    expect(await refused(rejected(status, warning))).toMatchObject({ state: 'failed', meaning });
+    expect([lab.invites.length, lab.pagers.length]).toEqual([1, 0]);
+  });
+
+  it.each([408, 491, 500, 503, 504])('with %i is repeated, not for ever', async (status) => {
+    expect(await refused(rejected(status))).toMatchObject({ state: 'failed', meaning: null });
+    expect([lab.invites.length, lab.pagers.length]).toEqual([maxAttempts, 0]);
+  });
+
+  it('with 486 is repeated once, for both may have invited at the same moment', async () => {
+    expect(await refused(rejected(486))).toMatchObject({ state: 'failed', meaning: 'busy' });
+    expect([lab.invites.length, lab.pagers.length]).toEqual([2, 0]);
+  });
+
+  it.each([405, 415, 488, 606])(
+    'with %i takes no such session: the text goes as a pager message of the same conversation',
+    async (status) => {
+      expect(await refused(rejected(status))).toMatchObject({ state: 'sent' });
+      expect(lab.invites).toHaveLength(1);
+      expect(lab.pagers.map((one) => one.conversationId)).toEqual([lab.invites[0]?.request.conversationId]);
+    },
+  );
+
+  it('with 488, where pager messages are not taken either, is told with what the pager message heard', async () => {
+    lab.state.pagerFails = rejected(403, notAuthorised);
+    expect(await refused(rejected(488))).toMatchObject({ state: 'failed', meaning: 'not-authorised' });
+  });
+
+  it('with 488 is told as it is when the text is too long for a pager message', async () => {
+    const { message } = lab.messenger.sendText({ to: bob }, 'x'.repeat(2_000), 'session');
+    await lab.settle();
+    lab.invites[0]?.session.fail(rejected(488));
+    await lab.settle();
+    expect([lab.stateOf(message), lab.history.message(message)?.error?.meaning, lab.pagers.length]).toEqual(['failed', 'no-session', 0]);
+  });
+
+  it('with 486 after it has rung in vain rings no second time: its text goes as a pager message', async () => {
+    expect(await refused(rejected(486), true)).toMatchObject({ state: 'sent' });
+    expect([lab.invites.length, lab.pagers.length]).toEqual([1, 1]);
+  });
+});
+
+describe('who wrote without a name', () => {
+  it('and is not to be reached at their temporary address any more, is not taken for somebody unknown', async () => {
+    const gruu = 'sip:tgruu.7hs@lab.test;gr';
+    const invite = new FakeInvite({
+      remote: remoteParty(ANONYMOUS_URI, { asserted: false, gruu }),
+      headers: { contributionId: 'k1', conversationId: 'c1' },
+    });
+    lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    invite.hangUp();
+    const conversation = lab.messenger.conversations()[0]?.conversation ?? '';
+    const { message } = lab.messenger.sendText({ conversation }, 'who are you?', 'session');
+    await lab.settle();
+    expect(lab.invites[0]?.request.target).toBe(gruu);
+    lab.invites[0]?.session.fail(rejected(404));
+    await lab.settle();
+    expect(lab.history.message(message)?.error).toMatchObject({ status: 404, meaning: 'hidden-gone' });
+  });
+});
+
+describe('a Warning', () => {
+  it.each([
+    ['"127', 'forbidden'],
+    ['399 h "1330 odd"', 'forbidden'],
+    ['399 h "please, 133 of them"', 'forbidden'],
+    ['', 'forbidden'],
+    [`301 a "x", ${sizeExceeded}`, 'too-large'],
+  ] as const)('that reads %s makes a 403 "%s"', (warning, meaning) => {
+    expect(readRefusal({ status: 403, warning }).meaning).toBe(meaning);
+  });
+
+  it('counts beside 403 alone', () => {
+    expect(readRefusal({ status: 486, warning: sizeExceeded }).meaning).toBe('busy');
+  });
+});
