@@ -327,6 +327,7 @@ export abstract class Session implements SipSession {
       const timer = this.stack.clock.setTimer(END_TIMEOUT_MS, done);
       const tracked = this.stack.track(done);
       const extraHeaders = reason === undefined ? [] : [reasonLine(reason)];
+      this.stack.ends(dialog);
       dialog.bye({ onAccept: done, onReject: done, onRedirect: done }, { extraHeaders });
     });
   }

@@ -333,7 +333,7 @@ function parseVia(value: string): { sentBy: string; branch: string } | null {
   return { sentBy: (match[1] ?? '').toLowerCase(), branch: params.get('branch') ?? '' };
 }
 
-function tagOf(value: string | null): string | null {
+export function tagOf(value: string | null): string | null {
   if (value === null) return null;
   const address = parseNameAddr(value);
   return address.ok ? (address.value.params.get('tag') ?? null) : null;

@@ -20,6 +20,7 @@ import { ANONYMOUS_URI } from '../protocol/cpim';
 import type { Leak } from '../protocol/leak-check';
 import { type AuthAccount, Authenticator } from './auth';
 import { unpackBody } from './content-encoding';
+import { EndedDialogs } from './ended-dialogs';
 import { HiddenCalls } from './hidden-calls';
 import { encodeAnswer, Normalizer } from './normalize';
 import type { Flow } from './transport';
@@ -89,6 +90,7 @@ export class Stack implements Disposable {
   #contactServices: readonly string[] | undefined;
   #contactHides = false;
   readonly #hidden: HiddenCalls;
+  readonly #ended: EndedDialogs;
   #disposed = false;
 
   constructor(options: StackOptions) {
@@ -96,6 +98,7 @@ export class Stack implements Disposable {
     this.clock = options.clock;
     this.log = options.log;
     this.#hidden = new HiddenCalls(options.leakIn, options.log);
+    this.#ended = new EndedDialogs(options.clock);
     this.#answerTag = options.clock.uuid().slice(0, 8);
     const host = `${options.clock.uuid()}.invalid`;
     this.#normalizer = new Normalizer({
@@ -223,6 +226,11 @@ export class Stack implements Disposable {
     return hides;
   }
 
+  /** This side says BYE in a dialog: the peer's own may be on its way already. */
+  ends(dialog: { callId: string; localTag: string; remoteTag: string }): void {
+    this.#ended.remember(dialog);
+  }
+
   /** One message off the wire. Never throws: what sip.js cannot bear is answered 500. */
   #receive(bytes: Uint8Array, bodyAt: number, bodySkipped: boolean): void {
     if (this.#disposed) return;
@@ -239,6 +247,10 @@ export class Stack implements Disposable {
     }
     if (inward.kind === 'answer') {
       this.#answer(message, inward.status, inward.reason, inward.headers);
+      return;
+    }
+    if (this.#ended.isEndedBy(message)) {
+      this.#answer(message, 200, 'OK', []);
       return;
     }
     this.#current = message;

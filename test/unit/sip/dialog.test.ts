@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { IncomingInvite, OutgoingInvite } from '../../../main/sip/client';
 import { END_TIMEOUT_MS, RING_LIMIT_MS } from '../../../main/sip/dialog';
+import { crossingByeMs } from '../../../main/sip/ended-dialogs';
 import { UNREGISTER_TIMEOUT_MS } from '../../../main/sip/registration';
 import type { WireMessage } from '../../../main/sip/wire-message';
 import {
@@ -420,6 +421,26 @@ describe('an incoming session', () => {
     expect(bye?.first('call-id')).toBe('call-1@bob');
     expect(bye?.first('to')).toBe('<sip:bob@lab.test>;tag=b1');
     expect(bye?.first('from')).toMatch(new RegExp(`<sip:alice@lab\\.test>;tag=${ok.first('to')?.split(';tag=')[1]}$`));
+  });
+
+  it('BYEs that cross: the peer hears 200 to its own, and 481 once that is long ago or another dialog is meant', async () => {
+    const { lab, invite, ok } = await established();
+    // The peer has not read this side's BYE when it sends its own.
+    lab.server.onRequest = () => undefined;
+    const ended = invite.bye();
+    const statusOf = async (cseq: string, lines = headerOfDialog(ok, cseq)) => {
+      lab.server.request('BYE', GRUU, lines);
+      await settled();
+      return [200, 481].find((status) => lab.server.responses(status).at(-1)?.first('cseq') === cseq);
+    };
+    expect(await statusOf('2 BYE')).toBe(200);
+    expect(await statusOf('3 BYE')).toBe(200);
+    const other = headerOfDialog(ok, '4 BYE').map((line) => line.replace('tag=b1', 'tag=b2'));
+    expect(await statusOf('4 BYE', other)).toBe(481);
+    await lab.clock.advance(crossingByeMs);
+    await ended;
+    expect(await statusOf('5 BYE')).toBe(481);
+    expect(invite.end).toMatchObject({ by: 'local' });
   });
 
   it('BYE of the peer ends it, with its reason', async () => {
