@@ -50,6 +50,7 @@ export const refusalMeanings = [
   'busy', // the device takes nothing more at the moment
   'away', // no device of the person is there
   'unknown-person', // nobody has this address
+  'no-way', // no gateway serves this kind of address
   'hidden-gone', // who wrote anonymously is not to be reached where they were
   'too-large', // longer than the network lets through
   'not-authorised', // the account may not use this service

@@ -709,6 +709,7 @@ const refusalWords: Record<RefusalMeaning, (who: string) => readonly [title: str
   busy: (who) => [`${who} takes nothing more at the moment`, 'Try again.'],
   away: (who) => [`No device of ${who} can be reached now`, 'Try again later.'],
   'unknown-person': (who) => [`The network knows nobody at the address of ${who}`, 'Check the address.'],
+  'no-way': () => ['The network knows no way to this kind of address', 'Write to another one of theirs.'],
   'hidden-gone': () => ['Whoever wrote here without a name cannot be reached any more', 'Only they can write again.'],
   'too-large': () => ['This is longer than the network lets through', 'Send it in parts.'],
   'not-authorised': () => ['Your account may not use this service', 'Ask who runs your network.'],

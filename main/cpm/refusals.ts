@@ -55,7 +55,7 @@ const byStatus: Readonly<Record<number, Refusal>> = {
   410: { meaning: 'unknown-person', remedy: 'stop' },
   413: { meaning: 'too-large', remedy: 'stop' },
   415: { meaning: 'no-session', remedy: 'pager' },
-  416: { meaning: 'unknown-person', remedy: 'stop' },
+  416: { meaning: 'no-way', remedy: 'stop' },
   420: { meaning: 'incompatible', remedy: 'stop' },
   421: { meaning: 'incompatible', remedy: 'stop' },
   433: { meaning: 'not-anonymous', remedy: 'stop' },

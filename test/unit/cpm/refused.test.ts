@@ -42,7 +42,7 @@ describe('a refused invitation', () => {
     [404, undefined, 'unknown-person'],
     [410, undefined, 'unknown-person'],
     [413, undefined, 'too-large'],
-    [416, undefined, 'unknown-person'],
+    [416, undefined, 'no-way'],
     [420, undefined, 'incompatible'],
     [421, undefined, 'incompatible'],
     [433, undefined, 'not-anonymous'],
