@@ -18,7 +18,7 @@ export interface CpmHeaders {
 }
 
 export interface RemoteParty {
-  /** `addressKey` of P-Asserted-Identity, else of From. */
+  /** `correspondentKey` of P-Asserted-Identity, else of From. */
   address: string;
   /** True when the network vouches for the address (RFC 3325); a From alone anybody may write. */
   asserted: boolean;
@@ -94,7 +94,7 @@ export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): Rem
   const identity = asserted ?? (named.ok ? named.value : null);
   const contact = parseNameAddr(message.list('contact')[0] ?? '');
   const device = contact.ok ? readDevice(contact.value) : noDevice;
-  const address = identity === null ? '' : (addressKey(identity.uri) ?? identity.uri);
+  const address = identity === null ? '' : (correspondentKey(identity.uri) ?? identity.uri);
   return {
     address,
     asserted: asserted !== null,

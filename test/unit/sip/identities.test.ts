@@ -68,3 +68,37 @@ describe('one of several own addresses', () => {
     expect(lab.server.responses(200)).toHaveLength(2);
   });
 });
+
+describe('people outside of CPM', () => {
+  it.each([
+    ['<mailto:Someone@example.org>', 'mailto:Someone@example.org'],
+    ['"Some One" <MAILTO:Someone@example.org>', 'mailto:Someone@example.org'],
+    ['<WV:someone@example.org>', 'wv:someone@example.org'],
+    ['<tel:+1-555-0177>', 'tel:+15550177'],
+    ['<tel:0177;phone-context=Example.org>', 'tel:0177;phone-context=example.org'],
+  ])('R3: who writes as %s is %s, in messages and invitations', async (from, address) => {
+    const lab = await labWith('<sip:alice@lab.test>');
+    const seen: string[] = [];
+    lab.client.handleMessage = async ({ remote }) => {
+      seen.push(remote.address);
+      return 200;
+    };
+    lab.client.onInvite.on(({ remote }) => seen.push(remote.address));
+    const headers = (method: string) => [`From: ${from};tag=b`, 'To: <sip:alice@lab.test>', `Call-ID: ${method}`, `CSeq: 1 ${method}`];
+    lab.server.request('MESSAGE', 'sip:alice@lab.test', headers('MESSAGE'), 'hi', 'text/plain');
+    lab.server.request('INVITE', 'sip:alice@lab.test', [...headers('INVITE'), 'Contact: <sip:isf@lab.test>'], 'v=0');
+    await settled();
+    expect(seen).toEqual([address, address]);
+  });
+
+  it.each(['mailto:Someone@example.org', 'wv:someone@example.org', 'tel:+15550177'])('R3: %s is asked for by that URI', async (target) => {
+    const lab = await labWith('<sip:alice@lab.test>');
+    await lab.client.sendPager({ ...PAGER, target });
+    lab.client.invite({ ...PAGER, target, icsi: SESSION_ICSI, sdp: 'v=0' }).answered.catch(() => undefined);
+    await settled();
+    for (const request of [lab.server.requests('MESSAGE')[0], lab.server.requests('INVITE')[0]]) {
+      expect(request?.start).toMatchObject({ uri: target });
+      expect(request?.first('to')).toBe(`<${target}>`);
+    }
+  });
+});
