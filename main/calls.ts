@@ -23,6 +23,8 @@ export const maxCertificatesLength = 200_000;
 export const maxExpiresSeconds = 600_000;
 /** The most people one call may name. */
 export const maxPeople = 500;
+/** The longest time after which an idle session is ended, seconds: a day. */
+export const maxIdleSeconds = 86_400;
 
 const field = v.pipe(v.string(), v.minLength(1), v.maxLength(maxFieldLength));
 /** `strictObject({})` alone would take an empty list, and give back an object. */
@@ -105,6 +107,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     receipts: v.strictObject({ delivered: v.boolean(), displayed: v.boolean() }),
     composing: v.boolean(),
     accept: v.picklist(['auto', 'open', 'reply', 'ask']),
+    idleSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxIdleSeconds)),
   }),
   signIn: v.strictObject({
     address: field,

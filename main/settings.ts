@@ -68,11 +68,15 @@ export interface StoredSignIn {
   sim: { k: string; op: string | null; opc: string | null } | null;
 }
 
+/** LAB: a 1-1 session without traffic for so long is ended, unless the person has set another time. */
+const defaultIdleSeconds = 180;
+
 export const defaultPreferences: PreferencesValue = {
   theme: 'system',
   receipts: { delivered: true, displayed: true },
   composing: true,
   accept: 'auto',
+  idleSeconds: defaultIdleSeconds,
 };
 
 /** People that one profile blocks. */

@@ -229,6 +229,8 @@ export interface PreferencesValue {
    * first message is there in any case. To a group, `open` and `reply` mean `auto`.
    */
   accept: 'auto' | 'open' | 'reply' | 'ask';
+  /** A 1-1 session in which nothing is said for so long is ended, seconds, 86,400 at most; 0 never. The next text opens another. */
+  idleSeconds: number;
 }
 
 export interface WarningValue {

@@ -82,7 +82,7 @@ export const emptyState: ChorusState = {
   participants: new Map(),
   changedAt: new Map(),
   composing: new Map(),
-  preferences: { theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto' },
+  preferences: { theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto', idleSeconds: 180 },
   blocked: [],
   warnings: [],
   clone: null,

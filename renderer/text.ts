@@ -420,6 +420,12 @@ export const words = {
     accept: 'When someone invites me to a chat or a group',
     acceptHint: 'You see what they write in any case. A group asks only if you choose to be asked.',
     accepts: { auto: 'Join at once', open: 'Join when I open the chat', reply: 'Join when I reply', ask: 'Ask me' },
+    idle: 'End a session in which nothing is said',
+    idleHint: 'The chat stays, and the next text opens another session.',
+    idleAfter: (seconds: number) =>
+      seconds === 0
+        ? 'Never'
+        : `After ${seconds < 3600 ? counted(seconds / 60, 'minute', 'minutes') : counted(seconds / 3600, 'hour', 'hours')}`,
     failed: 'The setting was not kept.',
     you: 'You',
     name: 'Name',

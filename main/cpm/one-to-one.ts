@@ -24,7 +24,7 @@ import { cpimType } from './envelope';
 import { type Inbox, refusalStatus } from './inbox';
 import type { Invitations } from './invitations';
 import { refusals } from './refusals';
-import { CpmSession, completed, idleCloseMs } from './session';
+import { CpmSession, completed } from './session';
 
 /** LAB: 1-1 sessions that live at a time, and invitations that wait to be answered; more are refused with 486. */
 export const MAX_SESSIONS = 64;
@@ -213,7 +213,7 @@ export class OneToOneSessions {
         parts: first === null ? [] : [{ contentType: cpimType, headers: new Map(), body: first }],
       },
       (type, body) => this.#receiveContent(conversation, session, type, body),
-      idleCloseMs,
+      true,
     );
     this.#hold(conversation, session);
     return { session, isNew: true };
@@ -250,7 +250,7 @@ export class OneToOneSessions {
       this.#live.delete(conversation.id);
       if (previous !== undefined) drop(previous.close(), this.#context.log, 'closing the previous 1-1 session');
       const take = (type: string, body: Uint8Array) => this.#receiveContent(conversation, session, type, body);
-      const session = CpmSession.accept(this.#context, conversation.id, invite, contributionId, take, idleCloseMs);
+      const session = CpmSession.accept(this.#context, conversation.id, invite, contributionId, take, true);
       this.#hold({ ...conversation, contributionId }, session);
       return session;
     };

@@ -42,9 +42,6 @@ export const recoveryDelayMs = 1_000;
 /** LAB: how long new media may take to stand once it is agreed; a session that has had media before waits no half a minute for it. */
 export const rebindLimitMs = 5_000;
 
-/** LAB: a 1-1 session without traffic for so long is ended; the next text opens another one. 0: never. */
-export const idleCloseMs = 180_000;
-
 export type OpenRequest = Omit<OutgoingInvite, 'sdp'>;
 
 /** Takes one piece of content; the MSRP success leaves only after its promise resolves. */
@@ -89,7 +86,7 @@ export class CpmSession implements Disposable {
     /** Whether this side has invited. */
     private readonly isOwn: boolean,
     handleContent: ContentHandler,
-    private readonly idleMs: number,
+    private readonly endsWhenIdle: boolean,
     open: (session: CpmSession) => { answered: Promise<void>; opened: Promise<void> },
   ) {
     this.#context = context;
@@ -111,9 +108,15 @@ export class CpmSession implements Disposable {
     drop(this.opened, { ...context.log, error: context.log.debug }, 'CPM session opening');
   }
 
-  /** Invites. The request carries everything but the SDP offer, which needs the media listener. `idleMs`: see `idleCloseMs`. */
-  static invite(context: CpmContext, conversation: string, request: OpenRequest, handleContent: ContentHandler, idleMs = 0): CpmSession {
-    return new CpmSession(context, conversation, request.contributionId, true, handleContent, idleMs, (session) => {
+  /** Invites. The request carries everything but the SDP offer, which needs the media listener. `endsWhenIdle`: after the time that the person has set. */
+  static invite(
+    context: CpmContext,
+    conversation: string,
+    request: OpenRequest,
+    handleContent: ContentHandler,
+    endsWhenIdle = false,
+  ): CpmSession {
+    return new CpmSession(context, conversation, request.contributionId, true, handleContent, endsWhenIdle, (session) => {
       const answer = session.#invite(request);
       return { answered: answer.then(() => undefined), opened: answer.then((sdp) => session.#bindAsOfferer(sdp)) };
     });
@@ -126,9 +129,9 @@ export class CpmSession implements Disposable {
     invite: IncomingInvite,
     contributionId: string,
     handleContent: ContentHandler,
-    idleMs = 0,
+    endsWhenIdle = false,
   ): CpmSession {
-    return new CpmSession(context, conversation, contributionId, false, handleContent, idleMs, (session) => {
+    return new CpmSession(context, conversation, contributionId, false, handleContent, endsWhenIdle, (session) => {
       const accepted = session.#accept(invite);
       return { answered: accepted, opened: accepted };
     });
@@ -303,12 +306,13 @@ export class CpmSession implements Disposable {
     this.#stir();
   }
 
-  /** Something flows, so the session is not idle. */
+  /** Something flows, so the session is not idle. What the person sets anew holds from the next one on. */
   #stir(): void {
     this.#idle?.dispose();
     this.#idle = null;
-    if (this.idleMs === 0 || this.#state !== 'established') return;
-    this.#idle = this.#context.clock.setTimer(this.idleMs, () => {
+    const idleMs = this.#context.preferences().idleSeconds * 1000;
+    if (!this.endsWhenIdle || idleMs === 0 || this.#state !== 'established') return;
+    this.#idle = this.#context.clock.setTimer(idleMs, () => {
       if (this.#sending > 0 || this.#recovery !== null) this.#stir();
       else drop(this.#close(), this.#context.log, 'closing an idle session');
     });

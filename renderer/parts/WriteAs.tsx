@@ -4,6 +4,7 @@ import { useChorus, useGround } from '../desk';
 import { firstName, plainAddress } from '../person';
 import { words } from '../text';
 import { ErrorNote } from './ErrorNote';
+import { Pick } from './Pick';
 
 /** Which of one's own addresses others see: everywhere, or in one chat. Nothing where there is but one. */
 export function WriteAs({ conversation }: { conversation?: ConversationValue }) {
@@ -21,17 +22,6 @@ export function WriteAs({ conversation }: { conversation?: ConversationValue }) 
     });
     setError(answer.ok ? null : answer.error);
   };
-  const select = (
-    <div className="field">
-      <select id={id} value={chosen ?? usual} data-testid="write-as" onChange={(event) => void choose(event.target.value)}>
-        {account.addresses.map((address) => (
-          <option key={address} value={address}>
-            {conversation !== undefined && address === usual ? words.chat.writeAsUsual(plainAddress(address)) : plainAddress(address)}
-          </option>
-        ))}
-      </select>
-    </div>
-  );
   const failed = error === null ? null : <ErrorNote error={error} />;
   if (conversation !== undefined) {
     return (
@@ -40,7 +30,15 @@ export function WriteAs({ conversation }: { conversation?: ConversationValue }) 
           <label htmlFor={id}>{words.chat.writeAs}</label>
         </header>
         {failed}
-        {select}
+        <div className="field">
+          <select id={id} value={chosen ?? usual} data-testid="write-as" onChange={(event) => void choose(event.target.value)}>
+            {account.addresses.map((address) => (
+              <option key={address} value={address}>
+                {address === usual ? words.chat.writeAsUsual(plainAddress(address)) : plainAddress(address)}
+              </option>
+            ))}
+          </select>
+        </div>
         <p className="hint">{words.chat.writeAsHint(conversation.people[0] === undefined ? '' : firstName(conversation.people[0]))}</p>
       </section>
     );
@@ -48,13 +46,14 @@ export function WriteAs({ conversation }: { conversation?: ConversationValue }) 
   return (
     <>
       {failed}
-      <div className="option">
-        <div className="what">
-          <label htmlFor={id}>{words.settings.writeAs}</label>
-          <div className="hint">{words.settings.writeAsHint}</div>
-        </div>
-        {select}
-      </div>
+      <Pick
+        name={words.settings.writeAs}
+        hint={words.settings.writeAsHint}
+        value={chosen ?? usual}
+        options={account.addresses.map((address) => [address, plainAddress(address)])}
+        testId="write-as"
+        onPick={(address) => void choose(address)}
+      />
     </>
   );
 }

@@ -7,6 +7,7 @@ import { Choice } from '../parts/Choice';
 import { CopyButton } from '../parts/CopyButton';
 import { DeviceDot } from '../parts/DeviceDot';
 import { ErrorNote } from '../parts/ErrorNote';
+import { Pick } from '../parts/Pick';
 import { Switch } from '../parts/Switch';
 import { WriteAs } from '../parts/WriteAs';
 import { plainAddress } from '../person';
@@ -81,7 +82,6 @@ function Panel({ section }: { section: SettingsSection }) {
 function General() {
   const { store } = useGround();
   const preferences = useChorus((state) => state.preferences);
-  const acceptId = useId();
   const [error, setError] = useState<ErrorValue | null>(null);
   const change = async (patch: Partial<PreferencesValue>) => {
     const answer = await store.call('setPreferences', { ...preferences, ...patch });
@@ -131,26 +131,22 @@ function General() {
       </section>
       <section>
         <h2>{words.settings.invitations}</h2>
-        <div className="option">
-          <div className="what">
-            <label htmlFor={acceptId}>{words.settings.accept}</label>
-            <div className="hint">{words.settings.acceptHint}</div>
-          </div>
-          <div className="field">
-            <select
-              id={acceptId}
-              value={preferences.accept}
-              data-testid="accept"
-              onChange={(event) => void change({ accept: event.target.value as PreferencesValue['accept'] })}
-            >
-              {(['auto', 'open', 'reply', 'ask'] as const).map((accept) => (
-                <option key={accept} value={accept}>
-                  {words.settings.accepts[accept]}
-                </option>
-              ))}
-            </select>
-          </div>
-        </div>
+        <Pick
+          name={words.settings.accept}
+          hint={words.settings.acceptHint}
+          value={preferences.accept}
+          testId="accept"
+          onPick={(accept) => void change({ accept: accept as PreferencesValue['accept'] })}
+          options={(['auto', 'open', 'reply', 'ask'] as const).map((accept) => [accept, words.settings.accepts[accept]])}
+        />
+        <Pick
+          name={words.settings.idle}
+          hint={words.settings.idleHint}
+          value={String(preferences.idleSeconds)}
+          testId="idle"
+          onPick={(seconds) => void change({ idleSeconds: Number(seconds) })}
+          options={idleChoices(preferences.idleSeconds).map((seconds) => [String(seconds), words.settings.idleAfter(seconds)])}
+        />
       </section>
     </>
   );
@@ -299,6 +295,10 @@ function About() {
     </>
   );
 }
+
+/** Times that suit most people, what a script may have set, and never. */
+const idleChoices = (now: number): readonly number[] =>
+  [...new Set([60, 180, 900, 3_600, now].filter((seconds) => seconds > 0))].sort((a, b) => a - b).concat(0);
 
 function Option({ name, hint, children }: { name: string; hint?: string; children: ReactNode }) {
   return (

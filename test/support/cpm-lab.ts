@@ -9,6 +9,7 @@ import { openHistory } from '../../main/history/history';
 import type { MsrpSession } from '../../main/msrp/session';
 import type { BodyPart } from '../../main/protocol/multipart';
 import { encodeSdp } from '../../main/protocol/sdp';
+import { defaultPreferences } from '../../main/settings';
 import type {
   CpmHeaders,
   IncomingInvite,
@@ -245,6 +246,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     receipts: { delivered: true, displayed: true },
     composing: true,
     accept: options.accept ?? 'auto',
+    idleSeconds: defaultPreferences.idleSeconds,
   };
   const sip: CpmContext['sip'] = {
     invite(request) {

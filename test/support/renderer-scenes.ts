@@ -164,7 +164,7 @@ export const base: Snapshot = {
   devices: [laptop, tablet],
   conversations: [],
   invitations: [],
-  preferences: { theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto' },
+  preferences: { theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto', idleSeconds: 180 },
   blocked: [],
   warnings: [],
   clone: null,

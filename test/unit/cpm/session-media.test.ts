@@ -1,8 +1,9 @@
 /** What a session does when its media is lost, and when nothing flows. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { byeGraceMs, idleCloseMs, rebindLimitMs, recoveryDelayMs } from '../../../main/cpm/session';
+import { byeGraceMs, rebindLimitMs, recoveryDelayMs } from '../../../main/cpm/session';
 import { AppError } from '../../../main/errors';
 import { encodeSdp, parseSdp } from '../../../main/protocol/sdp';
+import { defaultPreferences } from '../../../main/settings';
 import { createLab, FakeInvite, FakeMsrp, type Lab, peerSdp, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;
@@ -12,6 +13,7 @@ beforeEach(() => {
 afterEach(() => lab.dispose());
 
 const bob = 'sip:bob@lab.test';
+const idleCloseMs = defaultPreferences.idleSeconds * 1000;
 const stateOf = (id: string) => lab.messenger.conversations().find((one) => one.conversation === id)?.session;
 
 function sdpOf(text: string) {
@@ -182,6 +184,24 @@ describe('an idle session', () => {
     expect(stateOf(conversation)).toBe('established');
     await lab.clock.advance(1);
     expect(stateOf(conversation)).toBe('ended');
+  });
+
+  it.each([60, 900])('is ended after %i s when the person wants that, a living one too', async (idleSeconds) => {
+    const { conversation } = await lab.talkTo(bob);
+    lab.setPreferences({ idleSeconds });
+    lab.messenger.sendText({ conversation }, 'from now on', 'session');
+    await lab.settle();
+    await lab.clock.advance(idleSeconds * 1000 - 1);
+    expect(stateOf(conversation)).toBe('established');
+    await lab.clock.advance(1);
+    expect(stateOf(conversation)).toBe('ended');
+  });
+
+  it('is never ended when the person wants that', async () => {
+    lab.setPreferences({ idleSeconds: 0 });
+    const { conversation } = await lab.talkTo(bob);
+    await lab.clock.advance(100 * 3_600_000);
+    expect(stateOf(conversation)).toBe('established');
   });
 
   it('both end it at once while one still writes: the text goes by the next session, once', async () => {
