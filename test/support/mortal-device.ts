@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Account } from '../../main/account';
 import { type Clock, createStderrLogger, disposable, drop, silentLogger } from '../../main/base';
 import { type History, type MessageRecord, openHistory } from '../../main/history/history';
+import { defaultPreferences } from '../../main/settings';
 import type { RegistrationStore } from '../../main/sip/client';
 import type { FaultyMedia } from './faulty-media';
 import type { FaultyProxy } from './faulty-proxy';
@@ -101,7 +102,7 @@ export class MortalDevice {
         userAgent: 'Chorus/test',
         history,
         knownPeople: [],
-        preferences: () => ({ theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto' }),
+        preferences: () => defaultPreferences,
         isBlocked: () => false,
         registrationState: {
           load: () => this.#registration,
