@@ -1,5 +1,5 @@
 import { Settings as Gear, Info, Keyboard, UserRound } from 'lucide-react';
-import { type ReactNode, useId, useRef, useState } from 'react';
+import { type ReactNode, useRef, useState } from 'react';
 import type { AccountValue, CapabilityName, ErrorValue, PreferencesValue } from '../../preload/contract';
 import { duration, useNow } from '../clock';
 import { type SettingsSection, useChorus, useDesk, useGround } from '../desk';
