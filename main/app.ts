@@ -19,6 +19,7 @@ import type { WireTap } from './protocol/wire-record';
 import { defaultPreferences, type OpenKeyValueFile, type SecretBox, type StoredAccount, translateFileError } from './settings';
 import { instanceOfImei, type SignInParts, signInParts } from './sign-in-options';
 import { watchNetwork } from './sip/network-watch';
+import { checkServer } from './sip/server-check';
 import { TryNetwork, tryPassword, tryPeople } from './try-network';
 
 const secretsInFile: WarningValue = {
@@ -427,6 +428,12 @@ class ChorusApp implements App {
         this.#announce({ event: 'preferences', ...preferences });
         this.#account?.messenger.preferencesChanged();
         return preferences;
+      },
+      checkServer: async ({ address, server, ca }) => {
+        const domain = parseOwnAddress(address).split('@')[1] ?? '';
+        const looked = server === undefined ? `sip:${domain}` : outboundProxy(server);
+        const deps = { clock: this.#clock, log: this.#log, tap: this.#options.tap };
+        return { server: looked, ...(await checkServer(looked, domain, signInParts(ca === undefined ? {} : { ca }, {}).ca, deps)) };
       },
       signIn: ({ address, password, server, deviceName, options = {} }) => {
         const aor = parseOwnAddress(address);

@@ -109,6 +109,11 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     accept: v.picklist(['auto', 'open', 'reply', 'ask']),
     idleSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxIdleSeconds)),
   }),
+  checkServer: v.strictObject({
+    address: field,
+    server: v.optional(field),
+    ca: v.optional(v.pipe(v.string(), v.maxLength(maxCertificatesLength))),
+  }),
   signIn: v.strictObject({
     address: field,
     password: v.pipe(v.string(), v.maxLength(maxFieldLength)),

@@ -357,6 +357,11 @@ export interface Calls {
     { path: string | null; messages: number },
   ];
   setPreferences: [PreferencesValue, PreferencesValue];
+  /**
+   * Looks for a server, reaches it, reads its certificate and asks it OPTIONS, without signing in and without a word of who asks. `server` and `ca` as
+   * for `signIn`.
+   */
+  checkServer: [{ address: string; server?: string | undefined; ca?: string | undefined }, ServerCheckValue];
   /** Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy's URI (ws: and wss: too) or host[:port]; without it the domain's is found by DNS. */
   signIn: [
     { address: string; password: string; server?: string | undefined; deviceName: string; options?: SignInOptions | undefined },
@@ -367,6 +372,19 @@ export interface Calls {
   /** Opens a further window, another device on this computer, signed in as one of `tryPeople`. Only with a `try` account. */
   openDevice: [{ person: string }, { profile: string }];
   quit: [None, None];
+}
+
+export interface ServerCheckValue {
+  /** What was looked up. */
+  server: string;
+  /** The places that the name service knows and that were tried, best first; the last is the one that was reached, unless it has an error. */
+  places: { host: string; port: number; transport: 'tcp' | 'tls' | 'ws' | 'wss'; error: ErrorValue | null }[];
+  /** Of the place that was reached; `until` in epoch milliseconds. Null without TLS. */
+  certificate: { names: string[]; issuer: string; until: number } | null;
+  /** Its answer, whatever it is: even a refusal is SIP. */
+  answer: { status: number; reason: string; software: string | null; tookMs: number } | null;
+  /** Why it stops there; null when the server has answered. */
+  error: ErrorValue | null;
 }
 
 export interface PeerCapabilities {

@@ -520,6 +520,19 @@ export const words = {
       ca: 'For a laboratory: paste its authority (PEM). No other one is trusted then.',
       imei: 'Only if this device has one. It becomes its ID for ever, and can be given only before the first sign-in.',
     },
+    caFile: 'Take them from a file',
+    check: 'Check connection',
+    checking: 'Looking for the server',
+    checkHint: 'Looks for your server and asks it for a sign of life. It does not hear who you are.',
+    checked: {
+      tried: (place: string) => `Tried ${place}`,
+      reached: (place: string) => `Reached ${place}`,
+      certificate: (names: string, issuer: string, until: string) =>
+        `It proved to be ${names}${issuer === '' ? '' : `, by ${issuer}`}, until ${until}`,
+      unprotected: 'The connection is not protected',
+      answered: (said: string, software: string | null, ms: number) =>
+        `It answered ${said} after ${ms} ms${software === null ? '' : ` (${software})`}`,
+    },
     scheme: 'Prove who you are by',
     schemes: { auto: 'What the network asks for', digest: 'Password', aka: 'SIM', 'early-ims': 'Network address alone' },
     minAlgorithm: 'Weakest password method',

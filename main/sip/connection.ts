@@ -9,7 +9,7 @@ import WebSocket from 'ws';
 import type { Clock } from '../base';
 import { AppError } from '../errors';
 import type { SipTransport } from '../protocol/server-address';
-import { speaksFor } from './server-identity';
+import { identitiesOf, speaksFor } from './server-identity';
 import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from './wire-message';
 
 /** LAB: how long a connection may take until it can carry SIP, TLS and WebSocket handshakes included. */
@@ -29,12 +29,23 @@ export interface NextHop {
   path: string;
 }
 
+/** What a certificate that was accepted says of itself. */
+export interface ShownCertificate {
+  /** The SIP domains and addresses that it speaks for. */
+  names: string[];
+  issuer: string;
+  /** Until when it is in force, epoch milliseconds. */
+  until: number;
+}
+
 /** What carries bytes to the next hop. After `close`, or once `onClose` has been called, it does nothing more. */
 export interface Connection {
   readonly local: { host: string; port: number };
   readonly remote: { host: string; port: number };
   /** Every `send` and every `onBytes` is one whole message: nothing is to be cut (RFC 7118 section 5). */
   readonly isMessageBased?: boolean;
+  /** Of TLS and of a WebSocket over it. */
+  readonly certificate?: ShownCertificate;
   /** Rejects when the bytes cannot be handed to the network. */
   send(bytes: Uint8Array): Promise<void>;
   /** Asks for a sign of life where the connection has its own way; `onPong` follows. Without it a double CRLF is sent. */
@@ -105,11 +116,19 @@ function connectError(hop: NextHop, socket: Socket, error: Error): AppError {
   return refused ? new AppError('net/untrusted', { cause }, 'user') : new AppError('net/unreachable', { cause }, 'auto');
 }
 
-function addressesOf(socket: Socket, hop: NextHop): Pick<Connection, 'local' | 'remote'> {
+function addressesOf(socket: Socket, hop: NextHop): Pick<Connection, 'local' | 'remote' | 'certificate'> {
   return {
+    ...(socket instanceof TLSSocket ? { certificate: shown(socket) } : {}),
     local: { host: socket.localAddress ?? '127.0.0.1', port: socket.localPort ?? 0 },
     remote: { host: socket.remoteAddress ?? hop.host, port: socket.remotePort ?? hop.port },
   };
+}
+
+function shown(socket: TLSSocket): ShownCertificate {
+  const certificate = socket.getPeerCertificate();
+  const { domains, addresses } = identitiesOf(certificate);
+  const { O, CN } = certificate.issuer;
+  return { names: [...domains, ...addresses], issuer: [O ?? CN ?? ''].flat().join(', '), until: Date.parse(certificate.valid_to) };
 }
 
 function streamConnection(socket: Socket, hop: NextHop): Connection {

@@ -2,6 +2,7 @@ import { useId } from 'react';
 import type { ErrorValue, SignInOptions } from '../../preload/contract';
 import { Field } from '../parts/Field';
 import { words } from '../text';
+import { ServerCheck } from './ServerCheck';
 
 /** What was typed, word for word; empty means "as the network says". */
 export interface AdvancedFields {
@@ -56,17 +57,22 @@ export function optionsOf(fields: AdvancedFields): SignInOptions {
   };
 }
 
+/** A larger file is not read. */
+const maxCertificateFileBytes = 200_000;
+
 interface SignInAdvancedProps {
   fields: AdvancedFields;
   onChange: (fields: AdvancedFields) => void;
   error: ErrorValue | null;
   disabled: boolean;
+  /** The address that is to be signed in with, as typed. */
+  address: string;
   /** Only a device that was never registered may be told its IMEI. */
   mayTakeImei: boolean;
 }
 
 /** Where the server is, how one proves who one is, and what else only some networks ask for. */
-export function SignInAdvanced({ fields, onChange, error, disabled, mayTakeImei }: SignInAdvancedProps) {
+export function SignInAdvanced({ fields, onChange, address, error, disabled, mayTakeImei }: SignInAdvancedProps) {
   const problem = (name: string) => (error?.code === 'account/bad-option' && error.field === name ? error.reason : undefined);
   const field = (name: 'server' | 'authUser' | 'registrar' | 'factory' | 'ca' | 'imei' | 'expires', more: { lines?: number } = {}) => (
     <Field
@@ -145,7 +151,25 @@ export function SignInAdvanced({ fields, onChange, error, disabled, mayTakeImei 
         </div>
       ) : null}
       {mayTakeImei ? field('imei') : null}
-      {field('ca', { lines: 3 })}
+      <div>
+        {field('ca', { lines: 3 })}
+        <label className="link file">
+          {words.first.caFile}
+          <input
+            type="file"
+            className="hidden-text"
+            accept=".pem,.crt,.cer"
+            disabled={disabled}
+            data-testid="sign-in-ca-file"
+            onChange={(event) => {
+              const [file] = event.target.files ?? [];
+              // Far more than any authority; what is no certificate is told when it is used.
+              if (file !== undefined && file.size <= maxCertificateFileBytes) void file.text().then((ca) => onChange({ ...fields, ca }));
+            }}
+          />
+        </label>
+      </div>
+      <ServerCheck address={address} server={fields.server} ca={fields.ca} disabled={disabled} />
     </div>
   );
 }

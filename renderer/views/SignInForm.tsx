@@ -99,7 +99,14 @@ export function SignInForm({ address: known, deviceName: knownName, submitWords,
           {words.first.advanced}
         </button>
         {isAdvanced ? (
-          <SignInAdvanced fields={advanced} onChange={setAdvancedFields} error={error} disabled={busy} mayTakeImei={known === undefined} />
+          <SignInAdvanced
+            fields={advanced}
+            onChange={setAdvancedFields}
+            address={address}
+            error={error}
+            disabled={busy}
+            mayTakeImei={known === undefined}
+          />
         ) : null}
       </div>
       {error === null ? null : <ErrorNote error={error} />}

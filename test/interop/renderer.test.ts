@@ -716,6 +716,38 @@ describe('the window in a browser', () => {
     }
   });
 
+  it('the connection to a server is looked at before one signs in; its authority may come from a file', async () => {
+    const place = { host: '192.0.2.7', port: 5061, transport: 'tls' as const };
+    const good = {
+      server: 'sip:example.org',
+      places: [
+        { ...place, host: '192.0.2.6', error: { code: 'net/unreachable', retry: 'auto' } as const },
+        { ...place, error: null },
+      ],
+      certificate: { names: ['example.org'], issuer: 'Lab', until: Date.UTC(2030, 0, 1) },
+      answer: { status: 200, reason: 'OK', software: 'Kamailio', tookMs: 12 },
+      error: null,
+    };
+    const { page, calls } = await open({ ...firstRun, answers: { checkServer: { value: good } } });
+    await page.getByRole('radio', { name: /^Sign in/ }).click();
+    await page.click(id('sign-in-advanced'));
+    expect(await page.isDisabled(id('check-server'))).toBe(true);
+    await page.fill(id('sign-in-address'), 'alice@example.org');
+    const pem = '-----BEGIN CERTIFICATE-----';
+    await page.setInputFiles(id('sign-in-ca-file'), { name: 'lab.pem', mimeType: 'text/plain', buffer: Buffer.from(pem) });
+    await expect.poll(() => page.inputValue(id('sign-in-ca'))).toBe(pem);
+    await page.click(id('check-server'));
+    await expect.poll(() => page.locator(`${id('server-checked')} li`).count()).toBe(4);
+    expect(await page.locator(`${id('server-checked')} li`).allTextContents()).toEqual([
+      'Tried 192.0.2.6:5061 (TLS): example.org could not be reached',
+      'Reached 192.0.2.7:5061 (TLS)',
+      'It proved to be example.org, by Lab, until Tue 1 January 2030',
+      'It answered 200 OK after 12 ms (Kamailio)',
+    ]);
+    expect(await calls('checkServer')).toEqual([{ address: 'alice@example.org', ca: pem }]);
+    expect(await calls('signIn')).toEqual([]);
+  });
+
   it('shows a draft that was kept, in the list and in the chat', async () => {
     const [first, ...rest] = working.snapshot.conversations;
     if (first === undefined) throw new Error('no chat');

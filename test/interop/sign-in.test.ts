@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SecretBox } from '../../main/settings';
+import { createLabAuthority } from '../../network/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
 import type { SignInOptions } from '../../preload/contract';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
@@ -32,6 +33,43 @@ const signIn = (client: TestClient, server: string, options: SignInOptions, pass
 
 const registered = (client: TestClient) =>
   client.until('it is registered', async () => ((await client.call('snapshot', {})).registration.state === 'registered' ? true : null));
+
+describe('a server that is only looked at', () => {
+  it('is reached, proves what it is and answers over TLS and WebSocket, and hears nothing of who asks', async () => {
+    const authority = await createLabAuthority({ domain: 'lab.test', address: '127.0.0.1' });
+    try {
+      const heard: string[] = [];
+      network = await startNetwork({
+        tlsPort: 0,
+        wssPort: 0,
+        key: authority.key,
+        tap: ({ direction, bytes }) => direction === 'in' && heard.push(new TextDecoder().decode(bytes)),
+      });
+      const client = await profile(network);
+      const check = (server: string | undefined, ca?: string) =>
+        client.call('checkServer', { address: 'alice@lab.test', server, ...(ca === undefined ? {} : { ca }) });
+      for (const transport of ['tls', 'wss'] as const) {
+        expect(await check(network.uris[transport] ?? undefined, authority.ca)).toMatchObject({
+          places: [{ host: '127.0.0.1', transport, error: null }],
+          certificate: { names: expect.arrayContaining(['lab.test']), until: expect.any(Number) },
+          answer: { status: expect.any(Number) },
+          error: null,
+        });
+      }
+      expect(heard.join('')).not.toContain('alice');
+      expect(heard).not.toEqual([]);
+      heard.length = 0;
+      expect(await check(network.uris.tls ?? undefined)).toMatchObject({ certificate: null, answer: null, error: { code: 'net/untrusted' } });
+      expect(heard).toEqual([]);
+      expect(await check(network.uris.tcp)).toMatchObject({ certificate: null, error: null });
+      expect(await client.tryCall('checkServer', { address: 'alice' })).toMatchObject({ error: { code: 'account/bad-address' } });
+      expect(await client.tryCall('checkServer', { address: 'alice@lab.test', ca: 'none' })).toMatchObject({ error: { field: 'ca' } });
+      expect((await client.call('snapshot', {})).account).toBeNull();
+    } finally {
+      await authority.dispose();
+    }
+  });
+});
 
 describe('a sign-in', () => {
   it('R16 R37: by SIM, as the device that its IMEI names; a restart is the same without being asked', async () => {
