@@ -59,7 +59,11 @@ describe('a server that is only looked at', () => {
       expect(heard.join('')).not.toContain('alice');
       expect(heard).not.toEqual([]);
       heard.length = 0;
-      expect(await check(network.uris.tls ?? undefined)).toMatchObject({ certificate: null, answer: null, error: { code: 'net/untrusted' } });
+      expect(await check(network.uris.tls ?? undefined)).toMatchObject({
+        certificate: null,
+        answer: null,
+        error: { code: 'net/untrusted' },
+      });
       expect(heard).toEqual([]);
       expect(await check(network.uris.tcp)).toMatchObject({ certificate: null, error: null });
       expect(await client.tryCall('checkServer', { address: 'alice' })).toMatchObject({ error: { code: 'account/bad-address' } });
