@@ -19,6 +19,8 @@ export const errorCodes = [
   'profile/in-use', // another process holds this profile
   'storage/full', // the disk is full
   'storage/unreadable', // the store is damaged, locked by another key, or not readable
+  'storage/damaged', // the history is damaged: it is open for rescue alone
+  'storage/newer', // a newer version of this program has written the history
   'storage/failed', // any other failure of the store
   'export/failed', // the file for an export cannot be written
   'net/unreachable', // no connection to the next hop

@@ -29,6 +29,8 @@ const sentences: Record<ErrorCode, string> = {
   'profile/in-use': 'Another process uses this data folder.',
   'storage/full': 'The disk is full.',
   'storage/unreadable': 'The stored data cannot be read with this key or is damaged.',
+  'storage/damaged': 'The history is damaged: exportConversation saves what can be read, beginHistory sets it aside and begins a new one.',
+  'storage/newer': 'A newer version of this program has written the history; use that one.',
   'storage/failed': 'The data could not be stored.',
   'export/failed': 'The file cannot be written; nothing was exported.',
   'net/unreachable': 'There is no connection to the next hop.',

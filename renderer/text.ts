@@ -639,6 +639,14 @@ const errorWords: Record<ErrorCode, Words> = {
     title: 'What is stored here cannot be read',
     body: 'A file is damaged or was locked with another key. Chorus has left it untouched. Bring it back from a copy, or start with another profile.',
   }),
+  'storage/damaged': () => ({
+    title: 'The history of this device is damaged',
+    body: 'Chorus has left it as it is and takes part in nothing. Save the chats you want to keep, then begin a new history.',
+  }),
+  'storage/newer': () => ({
+    title: 'A newer Chorus has written these messages',
+    body: 'This one cannot read them and has left them untouched. Install the newer Chorus again.',
+  }),
   'storage/failed': () => ({
     title: 'The stored messages are out of reach',
     body: 'Reading or writing failed. Nothing was lost. Start Chorus again.',

@@ -20,17 +20,30 @@ export function openDatabase(file: string, key: string): Libsql.Database {
   return new Libsql(file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
 }
 
+export interface ConnectionOptions {
+  file: string;
+  /** Hex. */
+  key: string;
+  /** Runs before anything else may; what it throws closes the file. */
+  prepare: (database: Libsql.Database) => void;
+  /** Told once, when SQLite finds that the file is not in order. */
+  foundDamaged: (error: AppError) => void;
+}
+
 /** Every method throws AppError `storage/full`, `storage/unreadable` or `storage/failed`, and has then changed nothing. */
 export class Connection {
   readonly #file: string;
   readonly #database: Libsql.Database;
   readonly #statements = new Map<string, Libsql.Statement>();
+  readonly #foundDamaged: (error: AppError) => void;
+  #isDamaged = false;
   #depth = 0;
   #closed = false;
 
-  /** Opens the file, making it when it is not there. `prepare` runs before anything else may; what it throws closes the file. */
-  constructor(file: string, key: string, prepare: (database: Libsql.Database) => void) {
+  /** Opens the file, making it when it is not there. */
+  constructor({ file, key, prepare, foundDamaged }: ConnectionOptions) {
     this.#file = file;
+    this.#foundDamaged = foundDamaged;
     if (key.length < minimumKeyDigits || !/^[0-9a-f]+$/i.test(key)) {
       throw new AppError('storage/unreadable', { cause: 'the key of the history is missing or is no hex text' }, 'user');
     }
@@ -122,9 +135,20 @@ export class Connection {
     try {
       return work();
     } catch (error) {
-      throw translate(error, this.#file);
+      const translated = translate(error, this.#file);
+      if (!this.#isDamaged && isDamage(error)) {
+        this.#isDamaged = true;
+        this.#foundDamaged(translated);
+      }
+      throw translated;
     }
   }
+}
+
+/** A damaged index for search (SQLITE_CORRUPT_VTAB) is no damage to what was said. */
+function isDamage(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^SQLITE_(CORRUPT(?!_VTAB)|NOTADB)/.test(code);
 }
 
 function translate(error: unknown, file: string): AppError {

@@ -8,6 +8,7 @@
  * The file is encrypted page by page (libsql, aes256cbc). The cipher is not authenticated: of a damaged page SQLite notices only what
  * makes it senseless. What a message says, by whom and when, is therefore sealed row by row (seal.ts), and shown only while its seal holds.
  */
+import type { Database } from 'libsql';
 import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract';
 import type { Disposable, Logger } from '../base';
 import { AppError } from '../errors';
@@ -34,6 +35,9 @@ export const maximumPage = 1000;
  * is drawn between two of them.
  */
 export const searchSlice = 100_000;
+
+/** So many conversations, the newest ones, are looked at when the history is opened. */
+const lookedAtFirst = 20;
 
 export interface ConversationRecord {
   id: string;
@@ -181,12 +185,20 @@ export interface History extends Disposable {
   removeJobsOf(message: string): void;
 }
 
+export interface HistoryOptions {
+  file: string;
+  key: string;
+  log: Logger;
+  foundDamaged?: (error: AppError) => void;
+}
+
 /**
  * Opens the history, making it when the file is not there.
  * `key` is hex and never leaves this call. Throws AppError: storage/unreadable for a wrong key, a damaged or foreign file, missing
- * rights or a newer schema; storage/full; storage/failed for the rest.
+ * rights or a migration that failed; storage/newer; storage/full; storage/failed for the rest.
+ * `foundDamaged` is told once, also while it opens, when SQLite notices that the file is not in order: from then on nothing of it can be relied on.
  */
-export function openHistory(options: { file: string; key: string; log: Logger }): History {
+export function openHistory(options: HistoryOptions): History {
   return new LibsqlHistory(options);
 }
 
@@ -196,14 +208,30 @@ class LibsqlHistory implements History {
   readonly #seal: Seal;
   readonly #damaged = new Set<number>();
 
-  constructor({ file, key, log }: { file: string; key: string; log: Logger }) {
+  constructor({ file, key, log, foundDamaged = () => undefined }: HistoryOptions) {
     this.#log = log;
-    this.#connection = new Connection(file, key, (database) => {
+    const prepare = (database: Database) =>
       migrate({ database, file, key, log }, migrations, (version) => {
         if (version === sealedVersion) new Seal(key).sealAll(database);
       });
-    });
+    this.#connection = new Connection({ file, key, prepare, foundDamaged });
     this.#seal = new Seal(key);
+    try {
+      this.#look();
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  /** What is needed at once is read at once, so that damage is found before anything builds on it. */
+  #look(): void {
+    this.jobs();
+    for (const { id } of this.conversations().slice(0, lookedAtFirst)) {
+      this.marks(id);
+      this.unread(id);
+      this.lastMessage(id);
+    }
   }
 
   transaction<T>(work: () => T): T {

@@ -3,7 +3,8 @@
  * Each step runs in a transaction of its own together with its `user_version`, so a killed process leaves either the old schema or
  * the new one. Before a step touches a file that already holds data, a whole copy of that file is made beside it.
  */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { Database } from 'libsql';
 import type { Logger } from '../base';
 import { AppError } from '../errors';
@@ -135,6 +136,16 @@ export function copyBefore(file: string, version: number): string {
   return `${file}.version-${version}`;
 }
 
+/** The copies that lie beside `file`, newest version first. */
+export function copiesOf(file: string): string[] {
+  const start = `${basename(file)}.version-`;
+  const version = (name: string) => (name.startsWith(start) ? /^\d{1,6}$/.exec(name.slice(start.length))?.[0] : undefined);
+  return readdirSync(dirname(file))
+    .filter((name) => version(name) !== undefined)
+    .sort((a, b) => Number(version(b)) - Number(version(a)))
+    .map((name) => join(dirname(file), name));
+}
+
 /** A history that is to be brought up to date. */
 export interface Outdated {
   database: Database;
@@ -145,8 +156,8 @@ export interface Outdated {
 }
 
 /**
- * Brings the open database to the newest version of `steps`. Throws AppError `storage/unreadable` for a file that a newer Chorus has
- * written and when a step fails or its copy does not hold everything: the file is then as it was. That the disk is full or the file held
+ * Brings the open database to the newest version of `steps`. Throws AppError `storage/newer` for a file that a newer Chorus has
+ * written; `storage/unreadable` when a step fails or its copy does not hold everything: the file is then as it was. That the disk is full or the file held
  * by another program passes through as SQLite throws it. `raised` does what SQL cannot, inside the transaction of its step.
  */
 export function migrate(
@@ -157,7 +168,7 @@ export function migrate(
   const version = readVersion(database);
   if (version > steps.length) {
     const cause = `the history has schema version ${version}, this program knows ${steps.length}`;
-    throw new AppError('storage/unreadable', { cause }, 'user');
+    throw new AppError('storage/newer', { cause }, 'user');
   }
   steps.forEach((step, index) => {
     if (index < version) return;

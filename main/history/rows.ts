@@ -17,29 +17,42 @@ function octets(table: string, texts: readonly string[], numbers: readonly strin
   return [...texts.map((name) => `CAST(${table}.${name} AS BLOB) AS ${name}`), ...numbers.map((name) => `${table}.${name}`)].join(', ');
 }
 
-export const messageColumns = octets(
-  'messages',
-  ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'state', 'error', 'seal'],
-  ['seq', 'sent_at', 'received_at', 'wants_delivered', 'wants_displayed'],
-);
-export const conversationColumns = octets(
-  'conversations',
-  [
-    'id',
-    'kind',
-    'peer',
-    'subject',
-    'people',
-    'conversation_id',
-    'contribution_id',
-    'focus',
-    'continues',
-    'continued_by',
-    'hides',
-    'writes_as',
-  ],
-  ['joined', 'created_at', 'activity_at'],
-);
+const columns = {
+  messages: {
+    texts: ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'state', 'error', 'seal'],
+    numbers: ['seq', 'sent_at', 'received_at', 'wants_delivered', 'wants_displayed'],
+  },
+  conversations: {
+    texts: [
+      'id',
+      'kind',
+      'peer',
+      'subject',
+      'people',
+      'conversation_id',
+      'contribution_id',
+      'focus',
+      'continues',
+      'continued_by',
+      'hides',
+      'writes_as',
+    ],
+    numbers: ['joined', 'created_at', 'activity_at'],
+  },
+} as const;
+
+/** What is read of a table that, being older, may have only those columns that are `known`. */
+export function columnsOf(table: keyof typeof columns, known: ReadonlySet<string>): string {
+  const { texts, numbers } = columns[table];
+  return octets(
+    table,
+    texts.filter((name) => known.has(name)),
+    numbers.filter((name) => known.has(name)),
+  );
+}
+
+export const messageColumns = octets('messages', columns.messages.texts, columns.messages.numbers);
+export const conversationColumns = octets('conversations', columns.conversations.texts, columns.conversations.numbers);
 export const jobColumns = octets('jobs', ['lane', 'kind', 'message', 'payload'], ['id', 'attempts', 'next_at']);
 export const receiptColumns = octets('receipts', ['address', 'disposition', 'device'], ['at']);
 

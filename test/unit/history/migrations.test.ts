@@ -123,6 +123,6 @@ describe('migrations', () => {
     expect(versionOf(database)).toEqual({ v: migrations.length });
     database.exec(`PRAGMA user_version = ${migrations.length + 1}`);
     database.close();
-    expect(() => openHistory({ file, key, log: silentLogger })).toThrow('storage/unreadable');
+    expect(() => openHistory({ file, key, log: silentLogger })).toThrow('storage/newer');
   });
 });
