@@ -12,7 +12,7 @@ import { AppError, toAppError } from './errors';
 import { type ExportFormat, exportConversation, exportName } from './export';
 import type { History } from './history/history';
 import { cleanDeviceName } from './identity/device-name';
-import { beginHistory, openProfile, type Profile } from './profile';
+import { beginHistory, openProfile, type Profile, rescueProfile } from './profile';
 import { nickname } from './protocol/instance-urn';
 import { correspondentKey } from './protocol/uri';
 import type { WireTap } from './protocol/wire-record';
@@ -110,8 +110,9 @@ class ChorusApp implements App {
 
   async open(): Promise<void> {
     try {
-      const { dataDir, open, secrets, given } = this.#options;
-      this.#profile = openProfile({ dataDir, open, secrets, clock: this.#clock, log: this.#log, instanceUrn: given?.instanceUrn ?? null });
+      const { open, secrets, given } = this.#options;
+      const instanceUrn = given?.instanceUrn ?? null;
+      this.#profile = openProfile({ open, secrets, instanceUrn, ...this.#historyParts });
       // Whoever hands the account in has the password in the open anyway.
       if (this.#profile.secrets.backend === 'file' && given === undefined) this.#warnings.push(secretsInFile);
     } catch (error) {
@@ -130,6 +131,11 @@ class ChorusApp implements App {
 
   /** Goes on with the account that is given or stored. */
   #start(profile: Profile): void {
+    const { rescue } = profile;
+    if (rescue !== null) {
+      this.#clock.setTimer(0, () => this.#announce({ event: 'rescue', rescue: rescue.value }));
+      return;
+    }
     const given = this.#options.given;
     if (given === undefined) {
       drop(this.#resume(profile), { ...this.#log, error: this.#log.warn }, 'signing in again');
@@ -168,7 +174,7 @@ class ChorusApp implements App {
       return;
     }
     const proxy = stored.kind === 'try' ? (await this.#joinTryNetwork()).proxy : stored.proxy;
-    if (this.#quitting !== null) return;
+    if (this.#quitting !== null || profile.rescue !== null) return;
     const account = this.#makeAccount({
       kind: stored.kind,
       aor: stored.aor,
@@ -258,6 +264,7 @@ class ChorusApp implements App {
     if (this.#accountValue !== null && ended === null)
       throw new AppError('ipc/refused', { cause: `already signed in as ${this.#accountValue.aor}` });
     if (this.#isSigningIn) throw new AppError('ipc/refused', { cause: 'already signing in' });
+    if (profile.rescue !== null) throw profile.rescue.refusal;
     this.#isSigningIn = true;
     const account = this.#makeAccount(credentials);
     try {
@@ -423,6 +430,7 @@ class ChorusApp implements App {
         return {};
       },
       exportConversation: ({ conversation, format, path }) => this.#export(conversation, format, path),
+      beginHistory: () => this.#beginAnew(),
       setPreferences: (preferences) => {
         this.#open.settings.preferences = preferences;
         this.#announce({ event: 'preferences', ...preferences });
@@ -467,10 +475,12 @@ class ChorusApp implements App {
     const { chooseFile } = this.#options;
     if ((named === undefined) === (chooseFile === null))
       throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
-    const conversation = this.#messenger.conversation(id);
+    const rescue = this.#clone === null ? this.#profile?.rescue : null;
+    const read = rescue?.read(id);
+    const conversation = read?.conversation ?? this.#messenger.conversation(id);
     const path = named ?? (await chooseFile?.(exportName(conversation, format))) ?? null;
     if (path === null) return { path, messages: 0 };
-    const messages = this.#messenger.everyMessage(id);
+    const messages = read?.messages ?? this.#messenger.everyMessage(id);
     const written = await exportConversation({
       conversation,
       messages,
@@ -524,7 +534,7 @@ class ChorusApp implements App {
       if (account !== null)
         settings.account = { ...account, instanceId: identity.instanceId, deviceName: deviceName ?? account.deviceName };
     }
-    if (profile.history === null) this.#beginHistory(profile);
+    if (profile.history === null && profile.rescue === null) this.#beginHistory(profile);
     this.#announce({ event: 'clone', clone: null });
     if (running !== null) {
       // Without a word to the network: signing off would end the other computer's registration, which has the same ID.
@@ -540,7 +550,7 @@ class ChorusApp implements App {
   #beginHistory(profile: Profile): History {
     const { settings, secrets } = profile;
     const { account } = settings;
-    profile.history = beginHistory(profile, { dataDir: this.#options.dataDir, clock: this.#clock, log: this.#log });
+    const { history } = beginHistory(profile, this.#historyParts);
     if (account !== null) {
       const { signIn: _, ...kept } = account;
       settings.account =
@@ -548,7 +558,36 @@ class ChorusApp implements App {
           ? { ...kept, password: secrets.protect(tryPassword), secretBackend: secrets.backend }
           : { ...kept, password: '', signedOut: true };
     }
-    return profile.history;
+    return history;
+  }
+
+  get #historyParts() {
+    const { dataDir } = this.#options;
+    // Not at once: whoever asked the history is still in the middle of it.
+    const foundDamaged = (error: AppError) => void this.#clock.setTimer(0, () => drop(this.#rescue(error), this.#log, 'the rescue'));
+    return { dataDir, clock: this.#clock, log: this.#log, foundDamaged };
+  }
+
+  /** The history was found damaged while it was in use: this device leaves the network, and takes nothing that it could not keep. */
+  async #rescue(error: AppError): Promise<void> {
+    const profile = this.#profile;
+    if (profile === null || profile.rescue !== null || this.#quitting !== null) return;
+    const account = this.#account;
+    this.#account = null;
+    const { value } = rescueProfile(profile, error, this.#historyParts);
+    this.#announce({ event: 'rescue', rescue: value });
+    await account?.close().catch((failure: unknown) => this.#log.warn('closing the account', { error: String(failure) }));
+    account?.dispose();
+  }
+
+  /** What was damaged is set aside, and everything starts as at any other start. */
+  #beginAnew(): { keptAs: string } {
+    const profile = this.#open;
+    if (profile.rescue === null) throw new AppError('ipc/refused', { cause: 'the history is not damaged' });
+    const { keptAs } = beginHistory(profile, this.#historyParts);
+    this.#announce({ event: 'rescue', rescue: null });
+    if (this.#clone === null) this.#start(profile);
+    return { keptAs };
   }
 
   get #clone(): CloneValue | null {
@@ -592,7 +631,10 @@ class ChorusApp implements App {
       profile: this.#options.profile,
       account: this.#accountValue,
       tryPeople: this.#network !== null && (this.#accountValue?.kind ?? 'try') === 'try' ? tryPeople : [],
-      registration: account?.registration ?? { state: this.#accountValue === null ? 'offline' : 'connecting', bindings: 0 },
+      registration: account?.registration ?? {
+        state: this.#accountValue === null || this.#profile?.rescue ? 'offline' : 'connecting',
+        bindings: 0,
+      },
       devices: account?.devices ?? [],
       conversations: account?.messenger.conversations() ?? [],
       invitations: account?.messenger.invitations.list() ?? [],
@@ -601,6 +643,7 @@ class ChorusApp implements App {
       // The embedded network's password is no secret.
       warnings: this.#warnings.filter((warning) => warning.code !== 'secrets-in-file' || this.#accountValue?.kind !== 'try'),
       clone: this.#clone,
+      rescue: this.#profile?.rescue?.value ?? null,
       fatal: this.#fatal?.toValue() ?? null,
     };
   }
@@ -663,6 +706,7 @@ class ChorusApp implements App {
 
   get #signedIn(): Account {
     if (this.#clone !== null) throw new AppError('profile/copied', {}, 'user');
+    if (this.#profile?.rescue) throw this.#profile.rescue.refusal;
     if (this.#account === null) throw this.#fatal ?? new AppError('account/none', {}, 'user');
     return this.#account;
   }
@@ -695,6 +739,7 @@ class ChorusApp implements App {
       limit,
     ]);
     this.#profile?.history?.dispose();
+    this.#profile?.rescue?.dispose();
     this.#profile?.lock.dispose();
     this.#announce({ event: 'exit' });
     this.#account = null;

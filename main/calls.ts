@@ -102,6 +102,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     format: v.picklist(['html', 'json']),
     path: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(maxPathLength))),
   }),
+  beginHistory: none,
   setPreferences: v.strictObject({
     theme: v.picklist(['system', 'light', 'dark']),
     receipts: v.strictObject({ delivered: v.boolean(), displayed: v.boolean() }),

@@ -106,12 +106,16 @@ export async function runClient(argv: readonly string[]): Promise<number> {
     chooseFile: null,
     given,
   });
-  const { fatal } = await app.handlers.snapshot({});
+  const { fatal, rescue } = await app.handlers.snapshot({});
   if (fatal !== null) {
     process.stderr.write(`chorus: ${errorLine(fatal).text} (${fatal.code}${fatal.cause === undefined ? '' : `, ${fatal.cause}`})\n`);
     await app.quit();
     return 1;
   }
+  if (rescue !== null)
+    process.stderr.write(
+      `chorus: ${errorLine(rescue.error).text} Nothing is registered before. (${rescue.error.code}, ${rescue.error.cause ?? ''}; ${rescue.conversations.length} conversations can be read)\n`,
+    );
   await serveHeadless(app, { input: process.stdin, output: process.stdout, log, stop: stopSignal() });
   await recorder?.close();
   return 0;

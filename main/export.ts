@@ -13,10 +13,13 @@ const writeLength = 64 * 1024;
 /** The longest name suggested for a file, without its ending. */
 const maxNameLength = 80;
 
-const title = ({ subject, people }: ConversationValue): string => subject ?? people.map((one) => one.name).join(', ');
+/** What a file says of the conversation. */
+export type Exported = Pick<ConversationValue, 'kind' | 'subject' | 'people' | 'createdAt'>;
+
+const title = ({ subject, people }: Exported): string => subject ?? people.map((one) => one.name).join(', ');
 
 /** A name that every file system takes. */
-export function exportName(conversation: ConversationValue, format: ExportFormat): string {
+export function exportName(conversation: Exported, format: ExportFormat): string {
   const plain = title(conversation)
     .replace(/[^\p{L}\p{N} ,-]+/gu, ' ')
     .replace(/\s+/g, ' ')
@@ -29,7 +32,7 @@ export function exportName(conversation: ConversationValue, format: ExportFormat
  * @throws AppError `export/failed`, and then there is no new file
  */
 export async function exportConversation(options: {
-  conversation: ConversationValue;
+  conversation: Exported;
   messages: Iterable<MessageValue>;
   format: ExportFormat;
   path: string;
@@ -75,7 +78,7 @@ export async function exportConversation(options: {
   }
 }
 
-function* jsonParts(conversation: ConversationValue, messages: Iterable<MessageValue>, at: number): Generator<string> {
+function* jsonParts(conversation: Exported, messages: Iterable<MessageValue>, at: number): Generator<string> {
   const { kind, subject, people, createdAt } = conversation;
   const head = JSON.stringify({ chorus: 'conversation', version: 1, exportedAt: at, kind, subject, people, createdAt });
   yield `${head.slice(0, -1)},"messages":[`;
@@ -87,7 +90,7 @@ function* jsonParts(conversation: ConversationValue, messages: Iterable<MessageV
   yield '\n]}\n';
 }
 
-function* htmlParts(conversation: ConversationValue, messages: Iterable<MessageValue>, at: number): Generator<string> {
+function* htmlParts(conversation: Exported, messages: Iterable<MessageValue>, at: number): Generator<string> {
   const name = escaped(title(conversation));
   yield `<!doctype html>
 <html lang="en">

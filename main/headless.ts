@@ -119,6 +119,8 @@ export function errorLine(error: ErrorValue): ErrorValue & { text: string } {
 /** The contract's event, with the sentence in its error where it has one. */
 function eventLine(event: AppEvent): unknown {
   if (event.event === 'fatal') return { ...event, error: errorLine(event.error) };
+  if (event.event === 'rescue' && event.rescue !== null)
+    return { ...event, rescue: { ...event.rescue, error: errorLine(event.rescue.error) } };
   if (event.event === 'message' && event.error) return { ...event, error: errorLine(event.error) };
   if (event.event === 'registration' && event.error) {
     const { code, reason } = event.error;

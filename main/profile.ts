@@ -4,13 +4,15 @@
  *   profile.lock   one process a profile        settings.json  account, preferences, the history's key (protected)
  *   identity.json  the instance ID              history.db     what was said, and what still has to leave
  */
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Disposable, Logger } from './base';
 import { AppError } from './errors';
 import { type History, openHistory } from './history/history';
+import { copiesOf } from './history/migrations';
 import { lockProfile } from './history/profile-lock';
 import { type Identity, openIdentity } from './identity/instance-id';
+import { Rescue } from './rescue';
 import { newHistoryKey, type OpenKeyValueFile, type SecretBox, Settings, translateFileError } from './settings';
 
 /** What is open once the profile could be read. */
@@ -18,8 +20,13 @@ export interface Profile {
   lock: Disposable;
   settings: Settings;
   secrets: SecretBox;
-  /** Null while the profile is a copied one whose history this system's keychain cannot open: `beginHistory` makes a new one. */
+  /**
+   * Null while the profile is a copied one whose history this system's keychain cannot open (`beginHistory` makes a new one), and while there
+   * is a `rescue`.
+   */
   history: History | null;
+  /** The history that is damaged, to be read and set aside. */
+  rescue: Rescue | null;
   identity: Identity;
 }
 
@@ -31,10 +38,13 @@ export interface ProfileOptions {
   log: Logger;
   /** A URN to use as instance ID at the very first start. */
   instanceUrn: string | null;
+  /** SQLite has noticed that the history is not in order: `rescueProfile` is due. Never called while it opens. */
+  foundDamaged: (error: AppError) => void;
 }
 
 /** Opens a profile, making it at the first start. @throws AppError `profile/in-use`, `storage/*`, `identity/unreadable`; nothing stays open */
-export function openProfile({ dataDir, open, secrets: openSecrets, clock, log, instanceUrn }: ProfileOptions): Profile {
+export function openProfile(options: ProfileOptions): Profile {
+  const { dataDir, open, secrets: openSecrets, clock, log, instanceUrn } = options;
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -50,30 +60,87 @@ export function openProfile({ dataDir, open, secrets: openSecrets, clock, log, i
     // A new ID that was decided on, and a process that ended before the account had learnt of it.
     if (account !== null && account.instanceId !== identity.instanceId) settings.account = { ...account, instanceId: identity.instanceId };
     const key = historyKey(settings, secrets, file, identity.isCopied);
-    const history = key === null ? null : openHistory({ file, key, log });
-    return { lock, settings, secrets, history, identity };
+    if (key === null) return { lock, settings, secrets, history: null, rescue: null, identity };
+    const profile: Profile = { lock, settings, secrets, history: null, rescue: null, identity };
+    try {
+      if (wasThere(settings) && isGone(file)) throw new AppError('storage/unreadable', { cause: 'history.db is gone' }, 'user');
+      profile.history = openFor(file, key, options);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'storage/unreadable' || !isInReach(file)) throw error;
+      profile.rescue = new Rescue({ file, key, log, error });
+    }
+    return profile;
   } catch (error) {
     lock.dispose();
     throw error;
   }
 }
 
+/** Closes the history that was found damaged while it was in use, and opens what can be read of it. */
+export function rescueProfile(profile: Profile, error: AppError, { dataDir, log }: Pick<ProfileOptions, 'dataDir' | 'log'>): Rescue {
+  const stored = profile.settings.historyKey;
+  if (stored === null) throw error;
+  profile.history?.dispose();
+  profile.history = null;
+  profile.rescue = new Rescue({ file: historyFile(dataDir), key: profile.secrets.reveal(stored.protected), log, error });
+  return profile.rescue;
+}
+
 /**
- * Begins a new history where the one that came along with a copied profile cannot be opened here. That one stays in the folder, under another
- * name: who still has its keychain can read it there. @throws AppError storage/*
+ * Begins a new history in place of one that cannot be used, which stays in the folder under another name with all that belongs to it. After a rescue
+ * it keeps its key, and so stays readable; one that came along with a copied profile can be read by who still has its keychain.
+ * @throws AppError storage/*
  */
 export function beginHistory(
-  { settings, secrets }: Profile,
-  { dataDir, clock, log }: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log'>,
-): History {
-  const file = historyFile(dataDir);
-  const aside = join(dataDir, `history-of-another-device-${clock.now()}.db`);
+  profile: Profile,
+  options: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged'>,
+): { history: History; keptAs: string } {
+  const { settings, secrets, rescue } = profile;
+  const stored = settings.historyKey;
+  const file = historyFile(options.dataDir);
+  const what = rescue === null ? 'history-of-another-device' : 'history-damaged';
+  const aside = join(options.dataDir, `${what}-${options.clock.now()}.db`);
+  const key = rescue !== null && stored !== null ? secrets.reveal(stored.protected) : newKey(settings, secrets);
+  rescue?.dispose();
   try {
-    for (const end of ['', '-wal', '-shm']) if (existsSync(file + end)) renameSync(file + end, aside + end);
+    const parts = [...copiesOf(file), `${file}-wal`, `${file}-shm`, file];
+    for (const part of parts) if (existsSync(part)) renameSync(part, aside + part.slice(file.length));
   } catch (error) {
     throw translateFileError(error, file);
   }
-  return openHistory({ file, key: newKey(settings, secrets), log });
+  profile.history = openFor(file, key, options);
+  profile.rescue = null;
+  return { history: profile.history, keptAs: aside };
+}
+
+/** Damage that is found while the history opens is its opener's to see. */
+function openFor(file: string, key: string, { log, foundDamaged }: Pick<ProfileOptions, 'log' | 'foundDamaged'>): History {
+  let isOpen = false;
+  const history = openHistory({ file, key, log, foundDamaged: (error) => (isOpen ? foundDamaged(error) : undefined) });
+  isOpen = true;
+  return history;
+}
+
+/** Whether this profile has been at a network before: then there was a history. */
+function wasThere(settings: Settings): boolean {
+  return settings.account !== null || settings.wasRegistered;
+}
+
+/** An empty file counts as none: SQLite would make a new history of it without a word. */
+function isGone(file: string): boolean {
+  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
+}
+
+/** Not so where only the rights are missing, or a folder stands in its place: that is mended elsewhere, and nothing is to be set aside. */
+function isInReach(file: string): boolean {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) return true;
+  try {
+    accessSync(file, constants.R_OK | constants.W_OK);
+    return found.isFile();
+  } catch {
+    return false;
+  }
 }
 
 function historyFile(dataDir: string): string {

@@ -64,6 +64,19 @@ export interface CloneValue {
   aor: string | null;
 }
 
+/** A history that is damaged. Nothing is registered until `beginHistory`; meanwhile `exportConversation` saves what can be read. */
+export interface RescueValue {
+  error: ErrorValue;
+  /** What is read: the history itself, a copy that was made before an update, or nothing, because neither can be. */
+  source: 'history' | 'copy' | 'nothing';
+  /** When that copy was made. */
+  copiedAt: number | null;
+  /** Newest activity first. `messages` counts those too that cannot be read any more. */
+  conversations: (Pick<ConversationValue, 'conversation' | 'kind' | 'subject' | 'people' | 'anonymous' | 'createdAt'> & {
+    messages: number;
+  })[];
+}
+
 export interface IdentityValue {
   aor: string;
   instanceId: string;
@@ -254,6 +267,8 @@ export interface Snapshot {
   warnings: WarningValue[];
   /** Set while the person has to say whether this profile was moved or copied. */
   clone: CloneValue | null;
+  /** Set while the history is damaged and nothing runs. */
+  rescue: RescueValue | null;
   /** Set when this profile cannot work until the person acts; everything else is then empty. */
   fatal: ErrorValue | null;
 }
@@ -356,6 +371,8 @@ export interface Calls {
     { conversation: string; format: 'html' | 'json'; path?: string | undefined },
     { path: string | null; messages: number },
   ];
+  /** Sets a damaged history aside, under the name of the answer, and begins a new one: everything runs again. */
+  beginHistory: [None, { keptAs: string }];
   setPreferences: [PreferencesValue, PreferencesValue];
   /**
    * Looks for a server, reaches it, reads its certificate and asks it OPTIONS, without signing in and without a word of who asks. `server` and `ca` as
@@ -423,6 +440,7 @@ export type AppEventBody =
   | ({ event: 'warning' } & WarningValue)
   | { event: 'warningEnded'; code: WarningValue['code'] }
   | { event: 'clone'; clone: CloneValue | null }
+  | { event: 'rescue'; rescue: RescueValue | null }
   | { event: 'fatal'; error: ErrorValue }
   | { event: 'exit' };
 

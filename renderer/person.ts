@@ -55,7 +55,7 @@ export function deviceShape(name: string): DeviceShape {
   return 'desktop';
 }
 
-export function conversationTitle(conversation: ConversationValue): string {
+export function conversationTitle(conversation: Pick<ConversationValue, 'kind' | 'subject' | 'people' | 'anonymous'>): string {
   if (conversation.subject !== null && conversation.subject.trim() !== '') return conversation.subject.trim();
   if (conversation.kind === 'oneToOne') {
     if (conversation.anonymous === 'peer') return words.anonymous.name;

@@ -16,6 +16,7 @@ import type {
   PersonValue,
   PreferencesValue,
   RegistrationValue,
+  RescueValue,
   Snapshot,
   WarningValue,
 } from '../preload/contract';
@@ -59,6 +60,7 @@ export interface ChorusState {
   blocked: readonly string[];
   warnings: readonly WarningValue[];
   clone: CloneValue | null;
+  rescue: RescueValue | null;
   fatal: ErrorValue | null;
   /** The newest message that came in while this window was open, for the screen reader. */
   heard: MessageValue | null;
@@ -86,6 +88,7 @@ export const emptyState: ChorusState = {
   blocked: [],
   warnings: [],
   clone: null,
+  rescue: null,
   fatal: null,
   heard: null,
 };
@@ -115,6 +118,7 @@ export function applySnapshot(state: ChorusState, snapshot: Snapshot, now: numbe
     blocked: snapshot.blocked,
     warnings: snapshot.warnings,
     clone: snapshot.clone,
+    rescue: snapshot.rescue,
     fatal: snapshot.fatal,
   };
 }
@@ -189,6 +193,8 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
       return { warnings: state.warnings.filter((warning) => warning.code !== event.code) };
     case 'clone':
       return { clone: event.clone };
+    case 'rescue':
+      return { rescue: event.rescue };
     case 'fatal':
       return { fatal: event.error };
     case 'exit':

@@ -396,6 +396,29 @@ export const words = {
     goOn: 'Go on',
   },
 
+  rescue: {
+    title: 'The history of this device is damaged',
+    lead: 'Chorus has left the file as it is, and is signed in nowhere until you decide: it could not keep what arrives.',
+    what: {
+      history:
+        'What can be read of it is listed here. Save the chats that you want to keep; messages that are destroyed are marked in the file.',
+      nothing: 'Nothing of it can be read. It stays on this computer, should somebody be able to mend it.',
+    },
+    copy: (when: string) =>
+      `The file itself cannot be read. What is listed here is a copy from ${when}, made before an update of Chorus; what was written later is missing.`,
+    chats: 'Chats that can be saved',
+    messages: (n: number) => counted(n, 'message', 'messages'),
+    html: 'Save as a page',
+    json: 'Save as data',
+    saveHtml: (title: string) => `Save ${title} as a page (HTML)`,
+    saveJson: (title: string) => `Save ${title} as data (JSON)`,
+    beginTitle: 'Go on with a new history',
+    beginBody:
+      'The damaged one is kept aside in the same folder. Your account and the identity of this device stay. Messages that were not sent yet are not sent any more.',
+    begin: 'Begin a new history',
+    quit: 'Close Chorus',
+  },
+
   capability: {
     session: 'chat',
     group: 'groups',

@@ -14,7 +14,12 @@ export function Avatar({ person, size = 40 }: { person: PersonValue; size?: Size
 }
 
 /** One disc for a person, two overlapping ones for a group. */
-export function ConversationAvatar({ conversation, size = 40 }: { conversation: ConversationValue; size?: Size }) {
+interface ConversationAvatarProps {
+  conversation: Pick<ConversationValue, 'conversation' | 'kind' | 'people' | 'anonymous'>;
+  size?: Size;
+}
+
+export function ConversationAvatar({ conversation, size = 40 }: ConversationAvatarProps) {
   const [first, second] = conversation.people;
   if (first === undefined) return <Avatar person={{ address: conversation.conversation, name: '' }} size={size} />;
   if (conversation.anonymous === 'peer') {

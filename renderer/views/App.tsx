@@ -11,6 +11,7 @@ import { Alone } from './Alone';
 import { Chat } from './Chat';
 import { DeleteChat, ExportChat } from './ChatMenu';
 import { CopiedProfile } from './CopiedProfile';
+import { DamagedHistory } from './DamagedHistory';
 import { Details } from './Details';
 import { Devices } from './Devices';
 import { FirstRun } from './FirstRun';
@@ -31,6 +32,7 @@ export function App() {
   const failure = useChorus((state) => state.failure);
   const fatal = useChorus((state) => state.fatal);
   const clone = useChorus((state) => state.clone);
+  const rescue = useChorus((state) => state.rescue);
   const isSignedIn = useChorus((state) => state.account !== null);
   const { store } = useGround();
   useTitle();
@@ -58,6 +60,7 @@ export function App() {
   }
   if (phase === 'loading') return <Loading />;
   if (clone !== null) return <CopiedProfile clone={clone} />;
+  if (rescue !== null) return <DamagedHistory rescue={rescue} />;
   return isSignedIn ? <Window /> : <FirstRun />;
 }
 

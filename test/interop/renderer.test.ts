@@ -13,6 +13,7 @@ import {
   bob,
   carol,
   copiedProfile,
+  damagedHistory,
   duplicated,
   firstRun,
   longScene,
@@ -104,6 +105,28 @@ describe('the window in a browser', () => {
     await page.click(id('copied-go-on'));
     expect((await calls('resolveClone'))[1]).toEqual({ choice: 'moved' });
     await emit({ event: 'clone', clone: null });
+    await page.waitForSelector(id('place-chats'));
+  });
+
+  it('a damaged history shows what can be read of it, saves each chat, and goes on with a new one', async () => {
+    const { page, calls, emit } = await open({
+      ...damagedHistory,
+      answers: {
+        exportConversation: { value: { path: '/home/alice/chat.html', messages: 1240 } },
+        beginHistory: { value: { keptAs: 'aside' } },
+      },
+    });
+    expect(await page.locator(id('place-chats')).count()).toBe(0);
+    const chats = page.locator(id('rescued-chat'));
+    expect(await chats.count()).toBe(damagedHistory.snapshot.rescue?.conversations.length);
+    await chats.first().getByRole('button', { name: 'as a page' }).click();
+    await expect.poll(() => page.textContent(id('rescue-said'))).toBe('1240 messages written to /home/alice/chat.html');
+    const { conversation } = damagedHistory.snapshot.rescue?.conversations[0] ?? {};
+    expect(await calls('exportConversation')).toEqual([{ conversation, format: 'html' }]);
+    await page.getByRole('button', { name: 'Begin a new history' }).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => calls('beginHistory')).toEqual([{}]);
+    await emit({ event: 'rescue', rescue: null });
     await page.waitForSelector(id('place-chats'));
   });
 

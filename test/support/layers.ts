@@ -46,7 +46,8 @@ export const layers: readonly Layer[] = [
   { path: 'main/account', values: [...ground, ...parts], types: ['preload/contract'] },
   { path: 'main/credentials', values: ['main/errors', 'main/identity', 'main/protocol'], types: ['main/account'] },
   { path: 'main/try-network', values: [...ground, 'network'], types: ['preload/contract'], node: true },
-  { path: 'main/profile', values: [...ground, 'main/history', 'main/identity', 'main/settings'], node: true },
+  { path: 'main/rescue', values: [...ground, 'main/cpm/conversation', 'main/history'], types: ['preload/contract'], node: true },
+  { path: 'main/profile', values: [...ground, 'main/history', 'main/identity', 'main/rescue', 'main/settings'], node: true },
   {
     path: 'main/app',
     values: [

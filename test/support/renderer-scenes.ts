@@ -168,6 +168,7 @@ export const base: Snapshot = {
   blocked: [],
   warnings: [],
   clone: null,
+  rescue: null,
   fatal: null,
 };
 
@@ -297,6 +298,28 @@ export const duplicated: Scene = {
     devices: [{ ...laptop, duplicate: { contact: 'sip:alice@198.51.100.7:5060;transport=tcp', since: Date.now() - 46 * 60_000 } }, tablet],
     registration: { state: 'rejected', bindings: 2, error: { code: 'identity/duplicate', retry: 'user' } },
     warnings: [{ code: 'duplicate-device', text: 'Another computer is registered with the ID of this device.' }],
+  },
+};
+
+/** A damaged history, read from a copy that was made before an update. */
+export const damagedHistory: Scene = {
+  snapshot: {
+    ...working.snapshot,
+    conversations: [],
+    rescue: {
+      error: { code: 'storage/damaged', retry: 'user', cause: 'history.db: SQLITE_CORRUPT database disk image is malformed' },
+      source: 'history',
+      copiedAt: null,
+      conversations: working.snapshot.conversations.map(({ conversation, kind, subject, people, anonymous, createdAt }, index) => ({
+        conversation,
+        kind,
+        subject,
+        people,
+        anonymous,
+        createdAt,
+        messages: 1240 - 413 * index,
+      })),
+    },
   },
 };
 

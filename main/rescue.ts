@@ -1,0 +1,55 @@
+/**
+ * A damaged history in the hands of the person: what happened, what can be read of it, and its conversations to be saved. Nothing else runs
+ * meanwhile: a device that cannot keep a message must not take one.
+ */
+import type { ConversationValue, MessageValue, RescueValue } from '../preload/contract';
+import type { Disposable, Logger } from './base';
+import { messageValue } from './cpm/conversation';
+import { AppError } from './errors';
+import { type RescuedHistory, rescueHistory } from './history/rescue';
+
+export class Rescue implements Disposable {
+  readonly value: RescueValue;
+  readonly #history: RescuedHistory;
+
+  /** `error` is why the history could not be used. Never throws. */
+  constructor({ file, key, log, error }: { file: string; key: string; log: Logger; error: AppError }) {
+    log.error('the history is damaged; it is read as far as it can be', { error: error.message });
+    this.#history = rescueHistory({ file, key, log });
+    this.value = {
+      error: new AppError('storage/damaged', error.detail, 'user').toValue(),
+      source: this.#history.source,
+      copiedAt: this.#history.copiedAt,
+      conversations: this.#history.conversations.map(({ record, messages }) => ({
+        conversation: record.id,
+        kind: record.kind,
+        subject: record.subject,
+        people: record.people,
+        anonymous: record.hides ?? null,
+        createdAt: record.createdAt,
+        messages,
+      })),
+    };
+  }
+
+  /** What an export needs. @throws AppError `conversation/unknown` */
+  read(conversation: string): { conversation: RescueValue['conversations'][number]; messages: Iterable<MessageValue> } {
+    const found = this.value.conversations.find((one) => one.conversation === conversation);
+    if (found === undefined) throw new AppError('conversation/unknown', { cause: conversation });
+    return { conversation: found, messages: this.#messages(conversation) };
+  }
+
+  /** What every call answers that needs the history. */
+  get refusal(): AppError {
+    const { cause } = this.value.error;
+    return new AppError('storage/damaged', cause === undefined ? {} : { cause }, 'user');
+  }
+
+  dispose(): void {
+    this.#history.dispose();
+  }
+
+  *#messages(conversation: ConversationValue['conversation']): Generator<MessageValue> {
+    for (const record of this.#history.messages(conversation)) yield messageValue(record, []);
+  }
+}

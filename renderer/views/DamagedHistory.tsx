@@ -1,0 +1,111 @@
+import { FileCode, FileText } from 'lucide-react';
+import { useState } from 'react';
+import type { ErrorValue, RescueValue } from '../../preload/contract';
+import { fullTime } from '../clock';
+import { useGround } from '../desk';
+import { ConversationAvatar } from '../parts/Avatar';
+import { ErrorNote } from '../parts/ErrorNote';
+import { Logo } from '../parts/Logo';
+import { conversationTitle } from '../person';
+import { words } from '../text';
+
+const look = { size: 16, strokeWidth: 1.75 } as const;
+
+/** What can be read of a damaged history, to be saved, and the way on. Nothing runs meanwhile. */
+export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
+  const { store } = useGround();
+  const [isBusy, setIsBusy] = useState(false);
+  const [said, setSaid] = useState('');
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const { source, copiedAt, conversations } = rescue;
+  const run = async (work: () => Promise<ErrorValue | null>) => {
+    setIsBusy(true);
+    setError(null);
+    setSaid('');
+    setError(await work());
+    setIsBusy(false);
+  };
+  const save = (conversation: string, format: 'html' | 'json') =>
+    run(async () => {
+      const answer = await store.call('exportConversation', { conversation, format });
+      if (!answer.ok) return answer.error;
+      if (answer.value.path !== null) setSaid(words.chat.exported(answer.value.messages, answer.value.path));
+      return null;
+    });
+  const begin = () =>
+    run(async () => {
+      const answer = await store.call('beginHistory', {});
+      if (!answer.ok) return answer.error;
+      await store.start();
+      return null;
+    });
+  return (
+    <div className="welcome" data-testid="damaged-history" data-source={source}>
+      <main className="sheet">
+        <div className="brand">
+          <Logo />
+          {words.product}
+        </div>
+        <h1>{words.rescue.title}</h1>
+        <p className="lead">{words.rescue.lead}</p>
+        <p className="lead">{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
+        {conversations.length === 0 ? null : (
+          <section className="rescued">
+            <h2>{words.rescue.chats}</h2>
+            <p className="hint">{words.chat.exportBody}</p>
+            <ul data-testid="rescued-chats">
+              {conversations.map((conversation) => {
+                const title = conversationTitle(conversation);
+                return (
+                  <li key={conversation.conversation} data-testid="rescued-chat">
+                    <ConversationAvatar conversation={conversation} />
+                    <div className="cut">
+                      <div className="name cut">{title}</div>
+                      <div className="sub">{words.rescue.messages(conversation.messages)}</div>
+                    </div>
+                    {(['html', 'json'] as const).map((format) => (
+                      <button
+                        key={format}
+                        type="button"
+                        className="button"
+                        disabled={isBusy}
+                        aria-label={format === 'html' ? words.rescue.saveHtml(title) : words.rescue.saveJson(title)}
+                        data-testid={`rescue-${format}`}
+                        onClick={() => void save(conversation.conversation, format)}
+                      >
+                        {format === 'html' ? <FileText {...look} /> : <FileCode {...look} />}
+                        {words.rescue[format]}
+                      </button>
+                    ))}
+                  </li>
+                );
+              })}
+            </ul>
+          </section>
+        )}
+        <p className="rescue-said" role="status" data-testid="rescue-said">
+          {said}
+        </p>
+        {error === null ? null : <ErrorNote error={error} />}
+        <section className="begin-anew">
+          <h2>{words.rescue.beginTitle}</h2>
+          <p className="hint">{words.rescue.beginBody}</p>
+          <div className="choices">
+            <button type="button" className="button primary" disabled={isBusy} data-testid="begin-history" onClick={() => void begin()}>
+              {words.rescue.begin}
+            </button>
+            <button type="button" className="button quiet" data-testid="rescue-quit" onClick={() => void store.call('quit', {})}>
+              {words.rescue.quit}
+            </button>
+          </div>
+        </section>
+        {rescue.error.cause === undefined ? null : (
+          <p className="cause mono">
+            <span className="hidden-text">{words.fatal.details}: </span>
+            {rescue.error.code}: {rescue.error.cause.split('\n')[0]}
+          </p>
+        )}
+      </main>
+    </div>
+  );
+}
