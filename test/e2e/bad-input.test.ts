@@ -146,7 +146,6 @@ describe('a damaged file', () => {
     const files = [
       { name: 'settings.json', code: 'storage/unreadable', says: 'What is stored here cannot be read' },
       { name: 'identity.json', code: 'identity/unreadable', says: 'The identity of this device cannot be read' },
-      { name: 'history.db', code: 'storage/unreadable', says: 'What is stored here cannot be read' },
     ];
     for (const { name, code, says } of files) {
       const path = join(dataDir, name);
@@ -168,6 +167,18 @@ describe('a damaged file', () => {
       expect(readFileSync(path).equals(damaged)).toBe(true);
       writeFileSync(path, whole);
     }
+    // The history is opened for rescue: there was no update yet, so no copy speaks for it.
+    const history = join(dataDir, 'history.db');
+    const wholeHistory = readFileSync(history);
+    const damagedHistory = Buffer.concat([Buffer.alloc(64), wholeHistory.subarray(64)]);
+    writeFileSync(history, damagedHistory);
+    const rescue = await sit('damaged');
+    await expect(rescue.at('damaged-history')).toContainText('Nothing of it can be read.');
+    await expect(rescue.at('damaged-history')).toContainText('storage/damaged: history.db');
+    await rescue.pictures('damaged-history');
+    await rescue.window.close();
+    expect(readFileSync(history).equals(damagedHistory)).toBe(true);
+    writeFileSync(history, wholeHistory);
     // The settings hold the history's key: without them there is no way in, and no new key is made.
     const settings = readFileSync(join(dataDir, 'settings.json'));
     rmSync(join(dataDir, 'settings.json'));

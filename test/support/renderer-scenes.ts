@@ -317,7 +317,7 @@ export const damagedHistory: Scene = {
         people,
         anonymous,
         createdAt,
-        messages: 1240 - 413 * index,
+        messages: Math.round(1240 / (index + 1)),
       })),
     },
   },
