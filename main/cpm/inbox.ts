@@ -6,7 +6,7 @@
  */
 import type { PersonValue } from '../../preload/contract';
 import { AppError } from '../errors';
-import type { ConversationRecord, MessageRecord } from '../history/history';
+import type { ConversationRecord, Direction, MessageRecord } from '../history/history';
 import { type CpimMessage, parseCpim } from '../protocol/cpim';
 import { parseImdn } from '../protocol/imdn';
 import { parseIsComposing } from '../protocol/is-composing';
@@ -19,6 +19,8 @@ import { receiptLane } from './outbox';
 
 /** The longest text taken into the history, in UTF-16 code units; a longer one is refused with 413. */
 export const maxIncomingTextLength = 200_000;
+/** LAB: different texts of one length that one sender has dated alike and not named, which are still told apart from their repetitions. */
+export const maxTwins = 20;
 /** LAB: how long a composing state without a refresh time holds (RFC 3994 section 3.3 asks for a default). */
 export const defaultComposingMs = 120_000;
 
@@ -88,7 +90,7 @@ export class Inbox {
     const own = isSelf(sender.address);
     const now = clock.now();
     const record: MessageRecord = {
-      id: envelope.messageId ?? `${sender.address}|${envelope.dateTime ?? 0}|${text.length}`,
+      id: envelope.messageId ?? this.#nameFor(sender, envelope.dateTime, text, own ? 'out' : 'in'),
       conversation: conversation.id,
       direction: own ? 'out' : 'in',
       from: sender.address,
@@ -125,6 +127,20 @@ export class Inbox {
     this.#stopComposing(conversation.id, sender.address);
     this.#context.messageChanged(record.id);
     if (answersDelivery) this.#receiptQueued(lane);
+  }
+
+  /**
+   * The id of a text whose sender gave it none: the same again for the same sender, DateTime and words. Without a DateTime nothing tells a
+   * repetition from a second "ok", and one too many does less harm than one too few.
+   */
+  #nameFor(sender: PersonValue, dateTime: number | null, text: string, direction: Direction): string {
+    const { history, clock } = this.#context;
+    for (let twin = 0; dateTime !== null && twin < maxTwins; twin += 1) {
+      const id = `${sender.address}|${dateTime}|${text.length}|${twin}`;
+      const known = history.message(id, direction);
+      if (known === null || known.text === text) return id;
+    }
+    return clock.uuid();
   }
 
   #receiveReceipt(conversation: ConversationRecord, sender: PersonValue, senderDevice: string | null, envelope: CpimMessage): void {

@@ -215,6 +215,18 @@ describe('receiving', () => {
     expect(media.sent.filter((sent) => sent.body.includes('<delivered/>'))).toHaveLength(1);
   });
 
+  it('without an id keeps it once for each sender, DateTime and text; other words of the same length are another message', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    const nameless = (text: string) => new TextDecoder().decode(textFrom(bob, text, 'x')).replace(/^imdn\.Message-ID:.*\r\n/m, '');
+    const undated = (text: string) => nameless(text).replace(/^DateTime:.*\r\n/m, '');
+    expect(nameless('yes')).not.toContain('Message-ID');
+    for (const body of [nameless('yes'), nameless('no!'), nameless('yes'), nameless('no!'), undated('abc'), undated('xyz')])
+      await media.deliver(body);
+    await lab.settle();
+    const texts = lab.messenger.messages(conversation, {}, 50).filter((one) => one.direction === 'in');
+    expect(texts.map((one) => one.text).sort()).toEqual(['abc', 'no!', 'xyz', 'yes']);
+  });
+
   it('tells the sender that it was displayed only when it was, and once', async () => {
     const { conversation, media } = await lab.talkTo(bob);
     await media.deliver(textFrom(bob, 'one', 'in-1'));
