@@ -86,9 +86,11 @@ export class Courier implements Carrier {
   async #inSession(message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {
     const { session, isNew } = this.#oneToOne.open(conversation, envelope);
     let hasRung = false;
-    session.onRinging.on(() => {
-      hasRung = true;
-    });
+    if (isNew) {
+      session.onRinging.on(() => {
+        hasRung = true;
+      });
+    }
     try {
       if (isNew) return await session.answered;
       if (!(await this.#opens(session, envelope))) return await this.#sendText(message, conversation, envelope);
@@ -96,8 +98,10 @@ export class Courier implements Carrier {
       // The other side's invitation may have won over ours; then its session takes the message.
       const winner = this.#oneToOne.current(conversation.id);
       if (winner === null || winner === session) {
-        if (!isNew || envelope.length > pagerLimitBytes || !takesPagerInstead(error, hasRung)) throw error;
-        return this.#sendPager(conversation, conversation.peer ?? '', envelope);
+        const state = this.#context.history.message(message.id, 'out')?.state;
+        const isThere = state === 'delivered' || state === 'displayed';
+        if (!isNew || isThere || envelope.length > pagerLimitBytes || !takesPagerInstead(error, hasRung)) throw error;
+        return this.#sendText(message, conversation, envelope);
       }
       await winner.opened;
       return winner.send(cpimType, envelope);

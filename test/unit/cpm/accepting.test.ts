@@ -135,14 +135,18 @@ describe('an invitation', () => {
     expect([second.state, sessionOf(conversation)]).toEqual(['established', 'established']);
   });
 
-  it('of ours that nobody has answered is not repeated for a text whose receipt has come', async () => {
-    const { message } = lab.messenger.sendText({ to: bob }, 'read me', 'session');
-    await lab.settle();
-    await hearReceipt(message);
-    lab.invites[0]?.session.refuse(486);
-    await lab.clock.advance(120_000);
-    expect([lab.stateOf(message), lab.invites.length]).toEqual(['delivered', 1]);
-  });
+  it.each([false, true])(
+    'of ours that nobody has answered is not repeated for a text whose receipt has come; it has rung: %s',
+    async (rings) => {
+      const { message } = lab.messenger.sendText({ to: bob }, 'read me', 'session');
+      await lab.settle();
+      if (rings) lab.invites[0]?.session.become('ringing');
+      await hearReceipt(message);
+      lab.invites[0]?.session.refuse(486);
+      await lab.clock.advance(120_000);
+      expect([lab.stateOf(message), lab.invites.length, lab.pagers.length]).toEqual(['delivered', 1, 0]);
+    },
+  );
 });
 
 const receiptFor = (message: string, disposition = 'delivered') =>
