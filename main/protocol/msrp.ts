@@ -9,7 +9,7 @@
  *   -------tid$ | + | #
  */
 import { oneLine } from './generic-param';
-import { concat, indexOfBytes, startsWithAt, text, utf8 } from './octets';
+import { concat, indexOfBytes, text, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 
 /** Octets of one line, the start line and every header. */
@@ -56,10 +56,11 @@ export interface MsrpResponse {
 
 export type MsrpMessage = MsrpRequest | MsrpResponse;
 
-const LINE_END = utf8('\r\n');
 const DASHES = '-------';
-/** What a parser keeps between messages. */
-const KEPT_BUFFER_BYTES = 65_536;
+/** What a parser keeps between messages: room for a piece of the stream behind an unfinished chunk of 64 KiB. */
+const KEPT_BUFFER_BYTES = 192 * 1024;
+/** Below this a copy costs less than a piece of its own. */
+const COPIED_BODY_BYTES = 4096;
 const TRANSACTION_ID = /^[A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}$/;
 
 /**
@@ -67,6 +68,12 @@ const TRANSACTION_ID = /^[A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}$/;
  * stands in the body, is a defect of the caller and throws; a value with a line break loses it.
  */
 export function encodeMsrp(message: MsrpMessage): Uint8Array {
+  const pieces = encodeMsrpPieces(message);
+  return pieces.length === 1 ? (pieces[0] ?? new Uint8Array(0)) : concat(pieces);
+}
+
+/** The same octets in one piece or, where the body is long, in three: the body itself is then not copied. */
+export function encodeMsrpPieces(message: MsrpMessage): Uint8Array[] {
   const { transactionId } = message;
   if (!TRANSACTION_ID.test(transactionId)) throw new RangeError('bad MSRP transaction id');
   const first = message.kind === 'request' ? word(message.method) : `${message.status} ${oneLine(message.reason)}`.trimEnd();
@@ -76,7 +83,7 @@ export function encodeMsrp(message: MsrpMessage): Uint8Array {
     `From-Path: ${message.fromPath.map(word).join(' ')}`,
   ];
   const end = `${DASHES}${transactionId}${message.continuation}\r\n`;
-  if (message.kind === 'response') return utf8(`${lines.join('\r\n')}\r\n${end}`);
+  if (message.kind === 'response') return [framed(`${lines.join('\r\n')}\r\n${end}`, NOTHING, '')];
   if (message.messageId !== null) lines.push(`Message-ID: ${word(message.messageId)}`);
   const range = message.byteRange;
   if (range !== null) lines.push(`Byte-Range: ${range.start}-${range.end ?? '*'}/${range.total ?? '*'}`);
@@ -85,17 +92,41 @@ export function encodeMsrp(message: MsrpMessage): Uint8Array {
   if (message.status !== null)
     lines.push(`Status: 000 ${String(message.status.code).padStart(3, '0')} ${oneLine(message.status.reason)}`.trimEnd());
   for (const [name, value] of message.headers) {
-    if (/^[A-Za-z0-9-]+$/.test(name) && !MODELLED.has(name.toLowerCase())) lines.push(`${name}: ${oneLine(value)}`);
+    if (/^[A-Za-z0-9-]+$/.test(name) && fieldOf(name) === undefined) lines.push(`${name}: ${oneLine(value)}`);
   }
-  if (message.body === null) return utf8(`${lines.join('\r\n')}\r\n${end}`);
+  if (message.body === null) return [framed(`${lines.join('\r\n')}\r\n${end}`, NOTHING, '')];
   if (indexOfBytes(message.body, utf8(DASHES + transactionId)) >= 0) throw new RangeError('the MSRP transaction id occurs in the body');
   // Content-Type is the last header before the body (RFC 4975 section 9).
   lines.push(`Content-Type: ${oneLine(message.contentType ?? 'text/plain')}`);
-  return concat([utf8(`${lines.join('\r\n')}\r\n\r\n`), message.body, utf8(`\r\n${end}`)]);
+  const head = `${lines.join('\r\n')}\r\n\r\n`;
+  const tail = `\r\n${end}`;
+  return message.body.length < COPIED_BODY_BYTES ? [framed(head, message.body, tail)] : [utf8(head), message.body, utf8(tail)];
 }
 
+const NOTHING = new Uint8Array(0);
+
+/** One piece. Nearly all of MSRP's own text is ASCII, and for so few characters an encoder costs more than it does. */
+function framed(head: string, body: Uint8Array, tail: string): Uint8Array {
+  const bytes = new Uint8Array(head.length + body.length + tail.length);
+  const isAscii = putAscii(bytes, head, 0) && putAscii(bytes, tail, head.length + body.length);
+  if (!isAscii) return concat([utf8(head), body, utf8(tail)]);
+  bytes.set(body, head.length);
+  return bytes;
+}
+
+function putAscii(bytes: Uint8Array, text: string, at: number): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code > 0x7f) return false;
+    bytes[at + index] = code;
+  }
+  return true;
+}
+
+const WORD = /^[!-~]*$/;
+
 function word(value: string): string {
-  return oneLine(value).replace(/\s/g, '');
+  return WORD.test(value) ? value : oneLine(value).replace(/\s/g, '');
 }
 
 /** A transaction id that does not occur in the body. `random` as in base.Clock. */
@@ -107,7 +138,17 @@ export function newTransactionId(random: () => number, body: Uint8Array | null):
   }
 }
 
-const MODELLED = new Set('to-path from-path message-id byte-range success-report failure-report status content-type'.split(' '));
+/** The headers with a field of their own, by their usual spelling and in lower case. */
+const FIELDS = new Map(
+  (['To-Path', 'From-Path', 'Message-ID', 'Byte-Range', 'Success-Report', 'Failure-Report', 'Status', 'Content-Type'] as const).flatMap(
+    (name) => [[name as string, name] as const, [name.toLowerCase(), name] as const],
+  ),
+);
+type Field = typeof FIELDS extends Map<string, infer Name> ? Name : never;
+
+function fieldOf(name: string): Field | undefined {
+  return FIELDS.get(name) ?? FIELDS.get(name.toLowerCase());
+}
 
 interface Head {
   transactionId: string;
@@ -115,7 +156,10 @@ interface Head {
   method: string | null;
   status: number;
   reason: string;
-  headers: [string, string][];
+  /** Of a header that stands twice the first. */
+  fields: { [name in Field]?: string };
+  others: [string, string][];
+  headerCount: number;
 }
 
 interface Problem {
@@ -129,20 +173,25 @@ function problem(text: string): Problem {
 /** What one step of reading gave: a message, a wish for more octets, progress, or the end of all reading. */
 type Step = MsrpMessage | 'more' | 'again' | Problem;
 
+const CR = 13;
+const LF = 10;
+const DASH = 45;
+
 /**
  * Takes a connection's octets in any pieces and gives whole messages. After malformed input it stays failed: MSRP has no way to
  * find the next message, the connection must be closed. Messages that came before the bad octets in the same piece are still
  * given; `failure` then already says what is wrong, and so does every later `push`.
  */
 export class MsrpParser {
-  #buffer = new Uint8Array(4096);
-  #length = 0;
-  /** Where the message that is being read continues, and where the search for the end of its body goes on. */
+  /** What is being read: the piece just pushed, or, where something was left over before, `#kept` with the piece behind it. */
+  #view = new Uint8Array(0);
+  #kept = new Uint8Array(0);
+  /** Where the message that is being read continues, and where the search for the end of its line or body goes on. */
   #at = 0;
+  #searchAt = 0;
   #head: Head | null = null;
   #inBody = false;
-  #bodyAt = 0;
-  #searchAt = 0;
+  readonly #paths = new PathReader();
   #failure: { ok: false; reason: string; offset?: number } | null = null;
 
   /** Why the stream can no longer be read, or null. */
@@ -164,98 +213,167 @@ export class MsrpParser {
       }
       messages.push(message);
     }
-    this.#compact();
+    this.#keep();
     return parsed(messages);
   }
 
   #append(bytes: Uint8Array): void {
-    const needed = this.#length + bytes.length;
-    if (needed > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
-      larger.set(this.#buffer.subarray(0, this.#length));
-      this.#buffer = larger;
+    const before = this.#view.length;
+    if (before === 0) {
+      // A plain view: of a Node Buffer, `slice` would not copy.
+      this.#view = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
+      return;
     }
-    this.#buffer.set(bytes, this.#length);
-    this.#length = needed;
+    const needed = before + bytes.length;
+    if (needed > this.#kept.length) {
+      const larger = new Uint8Array(Math.max(needed, this.#kept.length * 2));
+      larger.set(this.#view);
+      this.#kept = larger;
+    }
+    this.#kept.set(bytes, before);
+    this.#view = this.#kept.subarray(0, needed);
   }
 
-  #compact(): void {
+  /** The piece is its owner's again: what is left of it goes to `#kept`. */
+  #keep(): void {
     // The line end before the body stays: with the end line it may be all there is.
-    const keepFrom = this.#inBody ? this.#bodyAt - LINE_END.length : this.#at;
-    if (keepFrom === 0) return;
-    // A connection that once carried a large chunk does not hold its memory for ever.
-    if (this.#buffer.length > KEPT_BUFFER_BYTES && this.#length - keepFrom <= KEPT_BUFFER_BYTES) {
-      const smaller = new Uint8Array(KEPT_BUFFER_BYTES);
-      smaller.set(this.#buffer.subarray(keepFrom, this.#length));
-      this.#buffer = smaller;
-    } else this.#buffer.copyWithin(0, keepFrom, this.#length);
-    this.#length -= keepFrom;
-    this.#at -= keepFrom;
-    this.#bodyAt -= keepFrom;
-    this.#searchAt -= keepFrom;
+    const from = this.#inBody ? this.#at - 2 : this.#at;
+    const rest = this.#view.subarray(from);
+    if (rest.buffer !== this.#kept.buffer || this.#kept.length > KEPT_BUFFER_BYTES) {
+      // A connection that once carried a large chunk does not hold its memory for ever.
+      const tooLarge = this.#kept.length > KEPT_BUFFER_BYTES && rest.length <= KEPT_BUFFER_BYTES;
+      if (tooLarge || rest.length > this.#kept.length) this.#kept = new Uint8Array(rest.length);
+    }
+    this.#kept.set(rest);
+    this.#view = this.#kept.subarray(0, rest.length);
+    this.#at -= from;
+    this.#searchAt -= from;
   }
 
-  /** One line of the start line and headers. */
+  /** As many whole lines of the start line and headers as there are, up to the blank line or what looks like the end line. */
   #readHead(): Step {
-    const filled = this.#buffer.subarray(0, this.#length);
-    const lineEnd = indexOfBytes(filled, LINE_END, this.#at);
-    if (lineEnd < 0) return this.#length - this.#at > MAX_MSRP_LINE_BYTES ? problem('a line too long') : 'more';
-    if (lineEnd - this.#at > MAX_MSRP_LINE_BYTES) return problem('a line too long');
-    const line = text(filled.subarray(this.#at, lineEnd));
-    this.#at = lineEnd + 2;
-    if (this.#head === null) {
+    const view = this.#view;
+    let end = this.#at;
+    for (let last = false; !last; ) {
+      let lineEnd = Math.max(this.#searchAt, end);
+      while (lineEnd < view.length && (view[lineEnd] !== CR || view[lineEnd + 1] !== LF)) lineEnd += 1;
+      const whole = lineEnd < view.length;
+      if (lineEnd - end > MAX_MSRP_LINE_BYTES) return problem('a line too long');
+      // The last octet may be the first half of a line end.
+      this.#searchAt = whole ? lineEnd + 2 : view.length - 1;
+      if (!whole) break;
+      last = lineEnd === end || (view[end] === DASH && view[end + 1] === DASH);
+      end = lineEnd + 2;
+    }
+    if (end === this.#at) return 'more';
+    const lines = text(view.subarray(this.#at, end - 2)).split('\r\n');
+    this.#at = end;
+    for (const line of lines) {
+      const step = this.#readLine(line);
+      if (step !== 'again') return step;
+    }
+    return 'again';
+  }
+
+  #readLine(line: string): Step {
+    const head = this.#head;
+    if (head === null) {
       // A bare line end between messages is how some peers keep a connection alive.
       if (line === '') return 'again';
-      const head = readStartLine(line);
-      if (head === null) return problem('a bad start line');
-      this.#head = head;
-      return 'again';
+      this.#head = readStartLine(line);
+      return this.#head === null ? problem('a bad start line') : 'again';
     }
-    const continuation = endLine(line, this.#head.transactionId);
-    if (continuation !== null) return this.#finish(this.#head, null, continuation);
+    const continuation = endLine(line, head.transactionId);
+    if (continuation !== null) return this.#finish(head, null, continuation);
     if (line === '') {
       this.#inBody = true;
-      this.#bodyAt = this.#at;
       // The line end of the blank line may itself introduce the end line: then the body is absent.
-      this.#searchAt = this.#at - LINE_END.length;
+      this.#searchAt = this.#at - 2;
       return 'again';
     }
-    if (this.#head.headers.length >= MAX_MSRP_HEADERS) return problem('too many headers');
+    head.headerCount += 1;
+    if (head.headerCount > MAX_MSRP_HEADERS) return problem('too many headers');
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(0, colon));
-    if (!/^[A-Za-z0-9-]+$/.test(name)) return problem('a bad header line');
-    this.#head.headers.push([name, line.slice(colon + 1).trim()]);
+    const value = line.slice(colon + 1).trim();
+    const field = fieldOf(name);
+    if (field !== undefined) head.fields[field] ??= value;
+    else if (/^[A-Za-z0-9-]+$/.test(name)) head.others.push([name, value]);
+    else return problem('a bad header line');
     return 'again';
   }
 
   #readBody(): Step {
     const head = this.#head;
     if (head === null) return problem('a body without a head');
-    const filled = this.#buffer.subarray(0, this.#length);
+    const view = this.#view;
+    const bodyAt = this.#at;
     const marker = utf8(`\r\n${DASHES}${head.transactionId}`);
-    let found = indexOfBytes(filled, marker, this.#searchAt);
-    while (found >= 0 && found + marker.length + 3 <= this.#length) {
+    let found = indexOfBytes(view, marker, this.#searchAt);
+    while (found >= 0 && found + marker.length + 3 <= view.length) {
       const flagAt = found + marker.length;
-      const flag = String.fromCharCode(filled[flagAt] ?? 0);
+      const flag = String.fromCharCode(view[flagAt] ?? 0);
       // "-------tid" inside the content is no end line unless a flag and a line end follow.
-      if (isContinuation(flag) && startsWithAt(filled, LINE_END, flagAt + 1)) {
-        if (found - this.#bodyAt > MAX_MSRP_BODY_BYTES) return problem('a body too long');
-        const absent = found < this.#bodyAt;
-        const body = absent ? null : this.#buffer.slice(this.#bodyAt, found);
+      if (isContinuation(flag) && view[flagAt + 1] === CR && view[flagAt + 2] === LF) {
+        if (found - bodyAt > MAX_MSRP_BODY_BYTES) return problem('a body too long');
+        const body = found < bodyAt ? null : view.slice(bodyAt, found);
         this.#at = flagAt + 3;
+        this.#searchAt = this.#at;
         this.#inBody = false;
         return this.#finish(head, body, flag);
       }
-      found = indexOfBytes(filled, marker, found + 1);
+      found = indexOfBytes(view, marker, found + 1);
     }
     // Whole end lines before this place are excluded; an incomplete one may begin in the last octets.
-    this.#searchAt = Math.max(this.#searchAt, found >= 0 ? found : this.#length - marker.length - 2);
-    return this.#length - this.#bodyAt > MAX_MSRP_BODY_BYTES + marker.length + 3 ? problem('a body too long') : 'more';
+    this.#searchAt = Math.max(this.#searchAt, found >= 0 ? found : view.length - marker.length - 2);
+    return view.length - bodyAt > MAX_MSRP_BODY_BYTES + marker.length + 3 ? problem('a body too long') : 'more';
   }
 
   #finish(head: Head, body: Uint8Array | null, continuation: MsrpContinuation): Step {
     this.#head = null;
-    return assemble(head, body, continuation);
+    const { transactionId, fields } = head;
+    const toPath = this.#paths.read(fields['To-Path']);
+    const fromPath = this.#paths.read(fields['From-Path']);
+    if (toPath === null || fromPath === null) return problem('a missing or bad path');
+    if (head.method === null)
+      return { kind: 'response', transactionId, status: head.status, reason: head.reason, toPath, fromPath, continuation };
+    const range = fields['Byte-Range'];
+    const byteRange = range === undefined ? null : readByteRange(range);
+    if (range !== undefined && byteRange === null) return problem('a bad Byte-Range');
+    const failureReport = fields['Failure-Report']?.toLowerCase();
+    const status = fields.Status === undefined ? null : /^000 (\d{3})(?: (.*))?$/.exec(fields.Status);
+    return {
+      kind: 'request',
+      transactionId,
+      method: head.method,
+      toPath,
+      fromPath,
+      headers: head.others,
+      messageId: fields['Message-ID'] || null,
+      byteRange,
+      contentType: fields['Content-Type'] ?? null,
+      successReport: fields['Success-Report']?.toLowerCase() === 'yes',
+      failureReport: failureReport === 'no' || failureReport === 'partial' ? failureReport : 'yes',
+      status: status === null ? null : { code: Number(status[1]), reason: status[2] ?? '' },
+      body,
+      continuation,
+    };
+  }
+}
+
+/** Checks each path once: a connection says the same few again and again. */
+class PathReader {
+  /** The latest good ones. */
+  #known: [value: string, uris: string[]][] = [];
+
+  read(value: string | undefined): string[] | null {
+    if (value === undefined) return null;
+    const known = this.#known.find(([text]) => text === value);
+    if (known !== undefined) return [...known[1]];
+    const uris = value.split(/\s+/).filter((uri) => uri !== '');
+    if (uris.length === 0 || uris.length > MAX_MSRP_PATH_URIS || !uris.every((uri) => parseMsrpUri(uri).ok)) return null;
+    this.#known = [[value, uris], ...this.#known.slice(0, 3)];
+    return [...uris];
   }
 }
 
@@ -273,44 +391,8 @@ function readStartLine(line: string): Head | null {
   const found = /^MSRP (\S+) (?:(\d{3})(?: (.*))?|([A-Z]{1,32}))$/.exec(line);
   const transactionId = found?.[1];
   if (!found || transactionId === undefined || !TRANSACTION_ID.test(transactionId)) return null;
-  return { transactionId, method: found[4] ?? null, status: Number(found[2] ?? 0), reason: found[3] ?? '', headers: [] };
-}
-
-function assemble(head: Head, body: Uint8Array | null, continuation: MsrpContinuation): MsrpMessage | Problem {
-  const first = (name: string) => head.headers.find(([key]) => key.toLowerCase() === name)?.[1] ?? null;
-  const toPath = path(first('to-path'));
-  const fromPath = path(first('from-path'));
-  if (toPath === null || fromPath === null) return problem('a missing or bad path');
-  const { transactionId } = head;
-  if (head.method === null)
-    return { kind: 'response', transactionId, status: head.status, reason: head.reason, toPath, fromPath, continuation };
-  const range = first('byte-range');
-  const byteRange = range === null ? null : readByteRange(range);
-  if (range !== null && byteRange === null) return problem('a bad Byte-Range');
-  const failureReport = first('failure-report')?.toLowerCase();
-  const status = /^000 (\d{3})(?: (.*))?$/.exec(first('status') ?? '');
-  return {
-    kind: 'request',
-    transactionId,
-    method: head.method,
-    toPath,
-    fromPath,
-    headers: head.headers.filter(([name]) => !MODELLED.has(name.toLowerCase())),
-    messageId: first('message-id') || null,
-    byteRange,
-    contentType: first('content-type'),
-    successReport: first('success-report')?.toLowerCase() === 'yes',
-    failureReport: failureReport === 'no' || failureReport === 'partial' ? failureReport : 'yes',
-    status: status === null ? null : { code: Number(status[1]), reason: status[2] ?? '' },
-    body,
-    continuation,
-  };
-}
-
-function path(value: string | null): string[] | null {
-  const uris = (value ?? '').split(/\s+/).filter((uri) => uri !== '');
-  if (uris.length === 0 || uris.length > MAX_MSRP_PATH_URIS) return null;
-  return uris.every((uri) => parseMsrpUri(uri).ok) ? uris : null;
+  const [method, status, reason] = [found[4] ?? null, Number(found[2] ?? 0), found[3] ?? ''];
+  return { transactionId, method, status, reason, fields: {}, others: [], headerCount: 0 };
 }
 
 function readByteRange(value: string): MsrpRequest['byteRange'] {

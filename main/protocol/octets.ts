@@ -32,14 +32,20 @@ export function startsWithAt(bytes: Uint8Array, needle: Uint8Array, offset: numb
   return true;
 }
 
-/** The first place of `needle` at or after `from`, or -1. */
+/** How far a search may skip by the octet under the needle's end (Horspool); one table, since a search never runs within another. */
+const skips = new Uint8Array(256);
+
+/** The first place of `needle` (255 octets at most) at or after `from`, or -1. Looks at few of the octets when the needle is long. */
 export function indexOfBytes(bytes: Uint8Array, needle: Uint8Array, from = 0): number {
-  const first = needle[0];
-  if (first === undefined) return from;
-  let at = bytes.indexOf(first, from);
-  while (at >= 0) {
-    if (startsWithAt(bytes, needle, at)) return at;
-    at = bytes.indexOf(first, at + 1);
+  const last = needle.length - 1;
+  if (last < 0) return from;
+  skips.fill(needle.length);
+  for (let index = 0; index < last; index += 1) skips[needle[index] ?? 0] = last - index;
+  const lastOctet = needle[last];
+  for (let at = from + last; at < bytes.length; ) {
+    const octet = bytes[at] ?? 0;
+    if (octet === lastOctet && startsWithAt(bytes, needle, at - last)) return at - last;
+    at += skips[octet] ?? 1;
   }
   return -1;
 }

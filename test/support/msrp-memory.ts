@@ -39,20 +39,19 @@ export function streamPair(): [Duplex, Duplex] {
 export class ScriptedPeer {
   readonly path: string;
   readonly heard: MsrpMessage[] = [];
-  /** Everything heard, byte for byte. */
-  bytes = Buffer.alloc(0);
   closed = false;
   /** Answers every SEND with 200 by itself. */
   obliging = false;
   readonly #stream: Duplex;
   readonly #parser = new MsrpParser();
+  readonly #pieces: Uint8Array[] = [];
   #count = 0;
 
   constructor(stream: Duplex, path = 'msrp://127.0.0.1:9/peer;tcp') {
     this.#stream = stream;
     this.path = path;
     stream.on('data', (bytes: Uint8Array) => {
-      this.bytes = Buffer.concat([this.bytes, bytes]);
+      this.#pieces.push(bytes);
       const result = this.#parser.push(bytes);
       if (!result.ok) throw new Error(result.reason);
       this.heard.push(...result.value);
@@ -64,6 +63,11 @@ export class ScriptedPeer {
       this.closed = true;
     });
     stream.on('error', () => {});
+  }
+
+  /** Everything heard, byte for byte. */
+  get bytes(): Buffer {
+    return Buffer.concat(this.#pieces);
   }
 
   get requests(): MsrpRequest[] {
