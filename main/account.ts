@@ -56,6 +56,8 @@ export interface Credentials {
   expiresSeconds: number;
   /** Of the services that this version can offer, those that this device does not: names of capabilities. */
   servicesOff: readonly string[];
+  /** Whether the media of 1-1 sessions is offered over TLS. */
+  securesMedia?: boolean;
   /** The address to write as, one of those that the network names; its default one when absent. */
   writesAs?: string;
   /** How to prove who one is (R37); as the network offers, with the password, when absent. */
@@ -132,13 +134,15 @@ export class Account {
     );
     // Media leaves by the way that signalling takes: the address that reaches the network is the one peers can reach.
     const media = deps.over === undefined ? {} : { transport: deps.over.media };
-    this.#msrp = new MsrpEndpoint({ ...shared, ...media, host: () => this.#sip.localHost });
+    const trust = credentials.ca === undefined ? {} : { ca: credentials.ca };
+    this.#msrp = new MsrpEndpoint({ ...shared, ...media, ...trust, host: () => this.#sip.localHost });
     this.messenger = new Messenger({
       clock: deps.clock,
       log: deps.log,
       history: deps.history,
       sip: this.#sip,
       msrp: this.#msrp,
+      securesMedia: credentials.securesMedia === true,
       self: credentials.aor,
       selfName: credentials.displayName,
       deviceName: () => this.#deviceName,

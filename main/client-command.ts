@@ -28,6 +28,7 @@ const clientHelp = `chorus client --aor ADDRESS [options]
   --proxy URI            outbound proxy: sip:127.0.0.1:5070;transport=tcp (tls, ws), sips:sip.example.org, wss://sip.example.org/ws;
                          found by NAPTR and SRV of the domain unless told
   --ca FILE              trust the authorities of this PEM file and no others; those that Node trusts unless told
+  --msrps                offer the media of 1-1 sessions over TLS, with a key for each; without it plain TCP is offered
   --registrar URI        sip:DOMAIN unless told
   --factory URI          sip:conference-factory@DOMAIN unless told
   --device-name NAME     shown to people you write with
@@ -55,6 +56,7 @@ export async function runClient(argv: readonly string[]): Promise<number> {
     'auth-user': { type: 'string' },
     proxy: { type: 'string' },
     ca: { type: 'string' },
+    msrps: { type: 'boolean' },
     registrar: { type: 'string' },
     factory: { type: 'string' },
     'device-name': { type: 'string', default: '' },
@@ -145,6 +147,7 @@ function parseAccount(options: Options): GivenAccount {
     password: text(options, 'password') ?? process.env.CHORUS_PASSWORD ?? '',
     proxy,
     ...readAuthorities(text(options, 'ca')),
+    ...(options.msrps === true ? { securesMedia: true } : {}),
     registrar: text(options, 'registrar'),
     factory: text(options, 'factory') ?? `sip:conference-factory@${domain}`,
     deviceName: cleanDeviceName(text(options, 'device-name') ?? ''),

@@ -12,9 +12,10 @@
  */
 import { type Disposable, DisposableStore, delay, drop, Emitter } from '../base';
 import { AppError } from '../errors';
-import type { MsrpSession } from '../msrp/session';
+import type { MsrpSession, Peer } from '../msrp/session';
+import { ICSI } from '../protocol/feature-tags';
 import { GROUP_DATA_CONTENT_TYPE } from '../protocol/group-data';
-import { answerSetup, encodeSdp, type MsrpDescription, parseSdp } from '../protocol/sdp';
+import { answerSetup, CEMA, cemaAddress, encodeSdp, fingerprintsOf, type MsrpDescription, parseSdp } from '../protocol/sdp';
 import type { IncomingInvite, OutgoingInvite, RemoteParty, SipSession } from '../sip/client';
 import type { CpmContext } from './context';
 
@@ -63,6 +64,10 @@ export class CpmSession implements Disposable {
   #state: CpmSessionState = 'opening';
   #sip: SipSession | null = null;
   #msrp: MsrpSession | null = null;
+  /** Whether the media runs over TLS: as the first offer says, and so it stays. */
+  #isSecure = false;
+  /** Whether our descriptions say that we know CEMA: our offers do. */
+  #knowsCema = true;
   /** The o= line of this side's SDP. */
   readonly #origin: { sessionId: string; version: number };
   #localSdp = '';
@@ -208,6 +213,8 @@ export class CpmSession implements Disposable {
 
   async #invite(request: OpenRequest): Promise<string> {
     try {
+      // The switch of a group's focus speaks plain TCP.
+      this.#isSecure = this.#context.securesMedia && request.icsi !== ICSI.group;
       const msrp = await this.#prepare();
       if (this.#unwanted) throw closedHere();
       const offer = this.#describe(msrp, 'actpass');
@@ -245,6 +252,8 @@ export class CpmSession implements Disposable {
       throw new AppError('sip/malformed', { cause: offer === null ? 'an invitation without SDP' : `SDP offer: ${offer.reason}` });
     }
     try {
+      this.#isSecure = offer.value.transport === 'TCP/TLS/MSRP';
+      this.#knowsCema = offersCema(offer.value);
       const msrp = await this.#prepare();
       const role = answerSetup(offer.value);
       const answered = Promise.race([invite.accept(this.#describe(msrp, role)), this.#lost]);
@@ -261,7 +270,7 @@ export class CpmSession implements Disposable {
   }
 
   async #prepare(): Promise<MsrpSession> {
-    const msrp = await this.#context.msrp.prepare();
+    const msrp = await this.#context.msrp.prepare({ secure: this.#isSecure });
     this.#msrp = msrp;
     msrp.handleMessage = async (message) => {
       this.#stir();
@@ -287,8 +296,13 @@ export class CpmSession implements Disposable {
       wrappedTypes: acceptWrappedTypes,
       direction: 'sendrecv',
       ...this.#origin,
-      transport: 'TCP/MSRP',
-      attributes: isNew ? [['connection', 'new']] : [],
+      transport: msrp.fingerprint === null ? 'TCP/MSRP' : 'TCP/TLS/MSRP',
+      attributes: [
+        ...(msrp.fingerprint === null ? [] : [['fingerprint', `${msrp.fingerprint.hash} ${msrp.fingerprint.value}`] as const]),
+        ...(isNew ? [['connection', 'new'] as const] : []),
+        // RFC 6714 section 4.4: an answer has it when the offer had.
+        ...(this.#knowsCema ? [[CEMA, null] as const] : []),
+      ],
     };
     this.#localSdp = encodeSdp(description);
     return this.#localSdp;
@@ -297,7 +311,7 @@ export class CpmSession implements Disposable {
   async #bind(remote: MsrpDescription, role: 'active' | 'passive'): Promise<void> {
     if (this.#msrp === null) throw new AppError('msrp/closed', { cause: 'no media session' });
     this.#remotePath = remote.path.join(' ');
-    await Promise.race([this.#msrp.start(remote.path, role), this.#lost]);
+    await Promise.race([this.#msrp.start(remote.path, role, peerOf(remote)), this.#lost]);
     if (this.#unwanted) {
       await this.close();
       throw closedHere();
@@ -343,6 +357,7 @@ export class CpmSession implements Disposable {
     try {
       msrp = await this.#prepare();
       this.#origin.version += 1;
+      this.#knowsCema = true;
       const answer = parseSdp(await this.#sip.reoffer(this.#describe(msrp, 'actpass', true), isWanted));
       if (!isWanted()) return msrp.close();
       if (!answer.ok) throw new AppError('sip/malformed', { cause: `SDP answer: ${answer.reason}` });
@@ -358,12 +373,15 @@ export class CpmSession implements Disposable {
   async #answerOffer(sdp: string): Promise<string | null> {
     const offer = parseSdp(sdp);
     if (!offer.ok || this.#state !== 'established') return null;
+    // Nobody takes the TLS off a session that has it.
+    if (this.#isSecure !== (offer.value.transport === 'TCP/TLS/MSRP')) return null;
     if (offer.value.path.join(' ') === this.#remotePath) return this.#localSdp;
     const previous = this.#msrp;
     const msrp = await this.#prepare();
     previous?.close();
     this.#origin.version += 1;
     const role = answerSetup(offer.value);
+    this.#knowsCema = offersCema(offer.value);
     const answer = this.#describe(msrp, role, true);
     const bound = this.#rebind(msrp, offer.value, role).catch((error: unknown) => {
       this.#context.log.info('the media that the other side offered did not come to stand', { error: String(error) });
@@ -376,7 +394,7 @@ export class CpmSession implements Disposable {
   async #rebind(msrp: MsrpSession, remote: MsrpDescription, role: 'active' | 'passive'): Promise<void> {
     this.#remotePath = remote.path.join(' ');
     const limit = this.#context.clock.setTimer(rebindLimitMs, () => msrp.close());
-    await msrp.start(remote.path, role).finally(() => limit.dispose());
+    await msrp.start(remote.path, role, peerOf(remote)).finally(() => limit.dispose());
     if (this.#msrp !== msrp) return;
     this.#recovery?.settle();
     this.#recovery = null;
@@ -424,4 +442,12 @@ export class CpmSession implements Disposable {
 /** What waits for a session that this side has closed may go by the next one. */
 function closedHere(): AppError {
   return new AppError('msrp/closed', { cause: 'this side has closed the session' }, 'auto');
+}
+
+function offersCema({ attributes }: MsrpDescription): boolean {
+  return attributes.some(([name]) => name === CEMA);
+}
+
+function peerOf(remote: MsrpDescription): Peer {
+  return { fingerprints: fingerprintsOf(remote), address: cemaAddress(remote) };
 }

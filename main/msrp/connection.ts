@@ -7,19 +7,22 @@
  *
  * Reading stops while somebody holds it (`hold`) or while our own answers pile up unread by the peer; both bound the memory a peer can
  * make us use. Responses that were read already are delivered even then: a sender that waits for one must not starve.
- * Writes of one turn of the event loop leave in one system call.
+ * What is sent in one turn of the event loop leaves in one system call at its end, short messages of it in one buffer: so the answers to all
+ * that one turn has read leave together.
  */
 import { connect as connectTcp, createServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, type Disposable, Emitter, type Logger } from '../base';
 import { AppError } from '../errors';
-import { encodeMsrp, type MsrpMessage, MsrpParser, type MsrpRequest, type MsrpResponse } from '../protocol/msrp';
+import { encodeMsrpPieces, type MsrpMessage, MsrpParser, type MsrpRequest, type MsrpResponse } from '../protocol/msrp';
 import type { WireTap } from '../protocol/wire-record';
 
 /** Above this many unsent bytes no further chunk is written; `onDrain` tells when to go on. */
 export const sendPauseBytes = 256 * 1024;
 /** Above this many unsent bytes, which only unread answers can reach, nothing more is read from the peer. */
 export const readPauseBytes = 1024 * 1024;
+/** Pieces from this size on are written as they are; copying shorter ones together costs less than a write of each. */
+const copiedPieceBytes = 4096;
 /** How long a peer may leave our answers unread, and how long the last bytes may take after `end()`. */
 export const stalledPeerMs = 30_000;
 export const lingerMs = 2_000;
@@ -29,6 +32,8 @@ export interface MsrpStream {
   stream: Duplex;
   local: string;
   remote: string;
+  /** Over TLS: what the peer showed (DER), and whether an authority that is trusted vouches for it and for the name that was called. */
+  tls?: { certificate: Uint8Array | null; isAuthorized: boolean };
 }
 
 /** How connections come about. TCP in the product; in memory in unit tests. */
@@ -54,7 +59,9 @@ export class MsrpConnection {
   /** Requests that were read before somebody held the reading. */
   readonly #requests: MsrpRequest[] = [];
   #state: 'open' | 'ending' | 'closed' = 'open';
-  #corked = false;
+  /** Sent in this turn, written at its end. */
+  #batch: Uint8Array[] = [];
+  #batchBytes = 0;
   #stalled: Disposable | null = null;
 
   constructor(wire: MsrpStream, deps: { clock: Clock; log: Logger; tap?: WireTap | undefined }) {
@@ -72,30 +79,30 @@ export class MsrpConnection {
   }
 
   get canSend(): boolean {
-    return this.isOpen && this.#wire.stream.writableLength < sendPauseBytes;
+    return this.isOpen && this.unsentBytes < sendPauseBytes;
+  }
+
+  /** What the peer showed; null over plain TCP. */
+  get tls(): { certificate: Uint8Array | null; isAuthorized: boolean } | null {
+    return this.#wire.tls ?? null;
   }
 
   /** Bytes that the peer's side has not taken yet. */
   get unsentBytes(): number {
-    return this.#wire.stream.writableLength;
+    return this.#batchBytes + this.#wire.stream.writableLength;
   }
 
   /** Writes nothing once closed. */
   send(message: MsrpMessage): void {
     if (!this.isOpen) return;
-    const { stream } = this.#wire;
-    if (!this.#corked) {
-      this.#corked = true;
-      stream.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        stream.uncork();
-      });
+    const pieces = encodeMsrpPieces(message);
+    if (this.#deps.tap !== undefined) this.#record('out', Buffer.concat(pieces));
+    if (this.#batch.length === 0) setImmediate(() => this.#flush());
+    for (const piece of pieces) {
+      this.#batch.push(piece);
+      this.#batchBytes += piece.length;
     }
-    const bytes = encodeMsrp(message);
-    this.#record('out', bytes);
-    stream.write(bytes);
-    if (stream.writableLength >= readPauseBytes && this.#stalled === null) {
+    if (this.unsentBytes >= readPauseBytes && this.#stalled === null) {
       this.#stalled = this.#deps.clock.setTimer(stalledPeerMs, () => this.destroy('the peer reads nothing'));
       this.hold(this);
     }
@@ -128,6 +135,7 @@ export class MsrpConnection {
   end(): void {
     if (this.#state !== 'open') return;
     this.#state = 'ending';
+    this.#flush();
     this.#wire.stream.end();
     const timer = this.#deps.clock.setTimer(lingerMs, () => this.destroy('closed by this side'));
     this.onClose.on(() => timer.dispose());
@@ -140,12 +148,32 @@ export class MsrpConnection {
     this.#state = 'closed';
     this.#stalled?.dispose();
     this.#requests.length = 0;
+    this.#batch = [];
+    this.#batchBytes = 0;
     this.#transactions.clear();
     this.#wire.stream.destroy();
     this.#deps.log.debug('MSRP connection closed', { remote: this.#wire.remote, reason: why });
     this.onClose.emit(why);
     this.onClose.dispose();
     this.onDrain.dispose();
+  }
+
+  #flush(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    if (this.#state === 'closed') return;
+    const { stream } = this.#wire;
+    stream.cork();
+    let from = 0;
+    for (let index = 0; index <= batch.length; index += 1) {
+      const piece = batch[index];
+      if (piece !== undefined && piece.length < copiedPieceBytes) continue;
+      if (index > from) stream.write(Buffer.concat(batch.slice(from, index)));
+      if (piece !== undefined) stream.write(piece);
+      from = index + 1;
+    }
+    stream.uncork();
   }
 
   #receive(bytes: Uint8Array): void {
@@ -201,8 +229,16 @@ export class MsrpConnection {
   }
 
   #record(direction: 'in' | 'out', bytes: Uint8Array): void {
-    const { local, remote } = this.#wire;
-    this.#deps.tap?.({ at: this.#deps.clock.now(), direction, protocol: 'msrp', transport: 'tcp', local, remote, bytes });
+    const { local, remote, tls } = this.#wire;
+    this.#deps.tap?.({
+      at: this.#deps.clock.now(),
+      direction,
+      protocol: 'msrp',
+      transport: tls === undefined ? 'tcp' : 'tls',
+      local,
+      remote,
+      bytes,
+    });
   }
 }
 

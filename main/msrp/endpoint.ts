@@ -8,8 +8,10 @@ import type { Clock, Disposable, Logger } from '../base';
 import { AppError } from '../errors';
 import { type MsrpRequest, parseMsrpUri } from '../protocol/msrp';
 import type { WireTap } from '../protocol/wire-record';
+import { createSessionCertificate, type SessionCertificate } from './certificate';
 import { MsrpConnection, type MsrpStream, type MsrpTransport, tcpTransport } from './connection';
 import { bindTimeoutMs, EndpointSession, type MsrpSession } from './session';
+import { tlsTransport } from './tls-transport';
 
 /** Incoming connections that may stand without a session; further ones are closed at once. */
 export const maximumUnboundConnections = 64;
@@ -24,6 +26,9 @@ export interface MsrpEndpointDeps {
   /** The address to listen on, and the one that the path names; asked for anew at every session, since this device may move. */
   host?: () => string;
   transport?: MsrpTransport;
+  secureTransport?: (certificate: SessionCertificate) => MsrpTransport;
+  /** The authorities (PEM) that may vouch for a peer whose SDP names no fingerprint; those that Node trusts when absent. */
+  ca?: readonly string[];
 }
 
 /** RFC 4975 section 10. */
@@ -54,10 +59,18 @@ export class MsrpEndpoint implements Disposable {
     this.#transport = deps.transport ?? tcpTransport;
   }
 
-  /** A session with its path, ready to be described in SDP. Throws AppError('net/unreachable') when this device cannot listen. */
-  async prepare(): Promise<MsrpSession> {
+  /**
+   * A session with its path, ready to be described in SDP; `secure`: over TLS, with a key and a listener of its own. Throws AppError('net/unreachable') when this
+   * device cannot listen.
+   */
+  async prepare({ secure = false }: { secure?: boolean } = {}): Promise<MsrpSession> {
     const host = this.#deps.host?.() ?? loopback;
-    const { port } = await this.#listen(host);
+    const certificate = secure ? createSessionCertificate(this.#deps.clock.now()) : null;
+    const ownTransport =
+      certificate === null ? null : (this.#deps.secureTransport ?? ((own) => tlsTransport(own, this.#deps.ca)))(certificate);
+    const ownListener = ownTransport === null ? null : await ownTransport.listen(host, (stream) => this.#accept(stream));
+    const { port } = ownListener ?? (await this.#listen(host));
+    if (this.#disposed) ownListener?.close();
     if (this.#disposed) throw new AppError('msrp/closed', { cause: 'MSRP was shut down' });
     // The session id is what admits a peer: it must not be guessable (RFC 4975 14.1); a UUID has 122 random bits.
     const sessionId = this.#deps.clock.uuid().replaceAll('-', '');
@@ -66,13 +79,17 @@ export class MsrpEndpoint implements Disposable {
       sessionId,
       host,
       port,
+      certificate,
       clock,
       log,
-      connect: async (host, toPort, signal) => this.#adopt(await this.#transport.connect(host, toPort, signal)),
+      connect: async (host, toPort, signal) => this.#adopt(await (ownTransport ?? this.#transport).connect(host, toPort, signal)),
       respond,
       onBound: (connection) => this.#bound(connection, session),
       onClosed: (connection) => {
-        if (session.state === 'closed') this.#sessions.delete(sessionId);
+        if (session.state === 'closed') {
+          this.#sessions.delete(sessionId);
+          ownListener?.close();
+        }
         if (connection !== null) this.#unbound(connection, session);
       },
     });

@@ -6,11 +6,13 @@
  *      +--------------------+---------------------+---- close(), connection lost, no answer, 481, 506 ----> closed
  *
  * Bound means: the active side (RFC 6135) has the 200 for its SEND without content; the passive side has received any request for this
- * session. A peer may be faster than our own `start`: its connection is then held unread until `start` says what to do with it.
+ * session. Over TLS neither counts from a peer whose certificate is not the one that its SDP names. A peer may be faster than our own `start`: its connection is then held unread until `start` says what to do with it.
  */
 import { type Clock, type Disposable, Emitter, type Logger } from '../base';
 import { AppError } from '../errors';
 import { type MsrpRequest, newTransactionId, parseMsrpUri } from '../protocol/msrp';
+import type { Fingerprint } from '../protocol/sdp';
+import { isNamedBy, type SessionCertificate } from './certificate';
 import type { MsrpConnection } from './connection';
 import { IncomingMessages, type ReceivedMessage } from './incoming';
 import { OutgoingMessages } from './outgoing';
@@ -23,18 +25,28 @@ const defaultPort = 2855;
 
 export type MsrpSessionState = 'prepared' | 'connecting' | 'established' | 'closed';
 
+/** What the peer's SDP says besides its path. */
+export interface Peer {
+  /** Of its certificate, over TLS; without any an authority must vouch for it. */
+  fingerprints?: readonly Fingerprint[];
+  /** Where it is called instead of at the first URI of its path: something on the way has put itself there (RFC 6714 section 4). */
+  address?: { host: string; port: number } | null;
+}
+
 export interface MsrpSession {
   /** Our a=path. */
   readonly localPath: string;
   readonly host: string;
   readonly port: number;
+  /** Of our certificate, for the SDP; null over plain TCP. */
+  readonly fingerprint: Fingerprint | null;
   readonly state: MsrpSessionState;
   readonly onState: Emitter<MsrpSessionState>;
   /**
-   * Brings the session up in our role; resolves when it is established. Throws AppError net/unreachable, net/timeout,
-   * msrp/rejected, or msrp/closed when it ended meanwhile; the session is then closed.
+   * Brings the session up in our role; resolves when it is established. Throws AppError net/unreachable, net/untrusted, net/timeout,
+   * msrp/rejected, or msrp/closed when it ended meanwhile; the session is then closed. See `Peer` for what else is known.
    */
-  start(remotePath: string[], role: 'active' | 'passive'): Promise<void>;
+  start(remotePath: string[], role: 'active' | 'passive', peer?: Peer): Promise<void>;
   /**
    * Resolves when every chunk has its 200. Messages arrive in the order of the calls; before `established` they wait. Throws AppError
    * msrp/rejected with the peer's status, msrp/closed, or net/timeout.
@@ -59,6 +71,8 @@ export interface EndpointSessionDeps {
   sessionId: string;
   host: string;
   port: number;
+  /** Ours; null over plain TCP. */
+  certificate: SessionCertificate | null;
   clock: Clock;
   log: Logger;
   connect: (host: string, port: number, signal: AbortSignal) => Promise<MsrpConnection>;
@@ -81,6 +95,7 @@ export class EndpointSession implements MsrpSession {
   #state: MsrpSessionState = 'prepared';
   #role: 'active' | 'passive' | null = null;
   #remotePath: string[] = [];
+  #peer: Peer = {};
   #connection: MsrpConnection | null = null;
   /** Came before `start`; what follows it on that connection is held unread. */
   #early: MsrpRequest | null = null;
@@ -91,7 +106,7 @@ export class EndpointSession implements MsrpSession {
   constructor(deps: EndpointSessionDeps) {
     this.#deps = deps;
     const host = deps.host.includes(':') ? `[${deps.host}]` : deps.host;
-    this.localPath = `msrp://${host}:${deps.port}/${deps.sessionId};tcp`;
+    this.localPath = `${deps.certificate === null ? 'msrp' : 'msrps'}://${host}:${deps.port}/${deps.sessionId};tcp`;
     const { clock, log } = deps;
     this.#outgoing = new OutgoingMessages({ clock, log, onBroken: (error) => this.#end(error) });
     this.#incoming = new IncomingMessages({
@@ -111,15 +126,20 @@ export class EndpointSession implements MsrpSession {
     return this.#deps.port;
   }
 
+  get fingerprint(): Fingerprint | null {
+    return this.#deps.certificate?.fingerprint ?? null;
+  }
+
   get state(): MsrpSessionState {
     return this.#state;
   }
 
-  start(remotePath: string[], role: 'active' | 'passive'): Promise<void> {
+  start(remotePath: string[], role: 'active' | 'passive', peer: Peer = {}): Promise<void> {
     if (this.#state === 'closed') return Promise.reject(closedError('the session was closed before it started'));
     if (this.#state !== 'prepared') return Promise.reject(new AppError('internal', { cause: 'an MSRP session is started once' }));
     this.#remotePath = [...remotePath];
     this.#role = role;
+    this.#peer = peer;
     return new Promise((resolve, reject) => {
       this.#started = { resolve, reject };
       this.#transition('connecting');
@@ -144,6 +164,10 @@ export class EndpointSession implements MsrpSession {
         this.#deps.respond(connection, request, 506);
         return;
       }
+      if (this.#state !== 'prepared' && !this.#isExpected(connection)) {
+        this.#refuse(connection, request);
+        return;
+      }
       this.#adopt(connection);
       if (this.#state === 'prepared') {
         this.#early = request;
@@ -156,15 +180,24 @@ export class EndpointSession implements MsrpSession {
   }
 
   async #startActive(): Promise<void> {
-    this.#refuseEarly();
+    this.#dropEarly(506);
     const target = parseMsrpUri(this.#remotePath[0] ?? '');
     if (!target.ok) return this.#end(new AppError('net/unreachable', { cause: `the peer's path: ${target.reason}` }, 'never'));
-    const host = target.value.host.replace(/^\[|\]$/g, '');
+    // A description that promises TLS and a path that does without it: something on the way took it off.
+    if ((target.value.scheme === 'msrps') !== (this.#deps.certificate !== null))
+      return this.#end(new AppError('net/untrusted', { cause: `the peer's path is ${target.value.scheme}:` }, 'user'));
+    const place = this.#peer.address ?? { host: target.value.host.replace(/^\[|\]$/g, ''), port: target.value.port ?? defaultPort };
     const limit = this.#deps.clock.setTimer(connectTimeoutMs, () => this.#abort.abort());
     try {
-      const connection = await this.#deps.connect(host, target.value.port ?? defaultPort, this.#abort.signal);
+      const connection = await this.#deps.connect(place.host, place.port, this.#abort.signal);
       limit.dispose();
       if (this.state === 'closed') return connection.end();
+      if (!this.#isExpected(connection)) {
+        connection.destroy('its certificate is another one');
+        return this.#end(
+          new AppError('net/untrusted', { cause: "the peer's certificate is not the one that its description names" }, 'user'),
+        );
+      }
       this.#adopt(connection);
       await this.#outgoing.bind();
       this.#establish();
@@ -175,6 +208,7 @@ export class EndpointSession implements MsrpSession {
   }
 
   #startPassive(): void {
+    if (this.#connection !== null && !this.#isExpected(this.#connection)) this.#dropEarly(403);
     if (this.#connection === null) {
       const error = new AppError('net/timeout', { cause: 'the peer did not open the MSRP session' }, 'auto');
       this.#timer = this.#deps.clock.setTimer(bindTimeoutMs, () => this.#end(error));
@@ -189,13 +223,30 @@ export class EndpointSession implements MsrpSession {
     connection.release(this);
   }
 
-  /** Both sides took the active role; ours is the connection that counts for the requests we send. */
-  #refuseEarly(): void {
+  /** Over TLS: whether the peer is the one who wrote the SDP. */
+  #isExpected({ tls }: MsrpConnection): boolean {
+    if (this.#deps.certificate === null) return true;
+    if (tls === null) return false;
+    const { fingerprints = [] } = this.#peer;
+    if (fingerprints.length === 0) return tls.isAuthorized;
+    return tls.certificate !== null && isNamedBy(tls.certificate, fingerprints);
+  }
+
+  /** Somebody else, who knows the session's id: the one who is meant may still come. */
+  #refuse(connection: MsrpConnection, request: MsrpRequest): void {
+    this.#deps.log.warn('an MSRP peer showed another certificate than its SDP names', { toPath: request.toPath[0] });
+    this.#deps.respond(connection, request, 403);
+    connection.end();
+  }
+
+  /** 506: both sides took the active role; ours is the connection that counts for the requests we send. 403: the peer is another one. */
+  #dropEarly(status: 403 | 506): void {
     const connection = this.#connection;
     if (connection === null) return;
     this.#lost?.dispose();
     this.#connection = null;
-    if (this.#early !== null) this.#deps.respond(connection, this.#early, 506);
+    if (this.#early !== null && status === 403) this.#refuse(connection, this.#early);
+    else if (this.#early !== null) this.#deps.respond(connection, this.#early, status);
     this.#early = null;
     this.#deps.onClosed(connection);
     connection.release(this);

@@ -10,6 +10,13 @@ export const MAX_PATH_URIS = 16;
 
 const DIRECTIONS = ['sendrecv', 'sendonly', 'recvonly', 'inactive'] as const;
 
+/** RFC 8122 section 5: what vouches for the certificate of a side. Weaker hashes than these say nothing any more. */
+export interface Fingerprint {
+  hash: 'sha-256' | 'sha-384' | 'sha-512';
+  /** Pairs of hexadecimal digits in upper case, between colons. */
+  value: string;
+}
+
 export interface MsrpDescription {
   /** The c= address. */
   host: string;
@@ -42,6 +49,7 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
   let origin: RegExpExecArray | null = null;
   let sessionHost: string | null = null;
   let sessionDirection: MsrpDescription['direction'] | null = null;
+  const sessionFingerprints: [string, string | null][] = [];
   let stream: { port: number; transport: MsrpDescription['transport']; host: string | null; attributes: [string, string | null][] } | null =
     null;
   let inSession = true;
@@ -71,12 +79,15 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
       const colon = value.indexOf(':');
       const name = colon < 0 ? value : value.slice(0, colon);
       if (inStream && stream !== null) stream.attributes.push([name, colon < 0 ? null : value.slice(colon + 1).trim()]);
+      else if (inSession && name === 'fingerprint') sessionFingerprints.push([name, value.slice(colon + 1).trim()]);
       else if (inSession) sessionDirection = DIRECTIONS.find((direction) => direction === name) ?? sessionDirection;
     }
   }
   if (origin === null) return malformed('no usable o= line');
   if (stream === null) return malformed('no MSRP stream');
   const { attributes } = stream;
+  // RFC 8122 section 5: one of the whole session holds for each stream without its own.
+  if (!attributes.some(([name]) => name === 'fingerprint')) attributes.push(...sessionFingerprints);
   const host = stream.host ?? sessionHost;
   if (host === null) return malformed('no c= line for the MSRP stream');
   const words = (name: string) => (attributes.find(([key]) => key === name)?.[1] ?? '').split(/\s+/).filter((word) => word !== '');
@@ -97,6 +108,29 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
     version: Number(origin[2]),
     transport: stream.transport,
     attributes: attributes.filter(([name]) => !MODELLED.has(name)),
+  });
+}
+
+/** Who writes it knows RFC 6714 (CEMA): the address of c= and m= counts for the connection, whatever stands in the path. */
+export const CEMA = 'msrp-cema';
+
+/** Where a peer that knows CEMA is called; null: at the first URI of its path. */
+export function cemaAddress({ attributes, host, port }: MsrpDescription): { host: string; port: number } | null {
+  return attributes.some(([name]) => name === CEMA) && port !== 0 ? { host, port } : null;
+}
+
+const GOOD_HASHES = [
+  ['sha-256', 32],
+  ['sha-384', 48],
+  ['sha-512', 64],
+] as const;
+
+/** Those that are still good of the fingerprints that a description names; it may name several of one certificate (RFC 8122 section 5.1). */
+export function fingerprintsOf({ attributes }: Pick<MsrpDescription, 'attributes'>): Fingerprint[] {
+  return attributes.flatMap(([name, value]) => {
+    const [, written, digits = ''] = (name === 'fingerprint' ? /^(\S+) ([0-9a-f]{2}(?::[0-9a-f]{2})*)$/i.exec(value ?? '') : null) ?? [];
+    const hash = GOOD_HASHES.find(([good, octets]) => good === written?.toLowerCase() && digits.length === octets * 3 - 1)?.[0];
+    return hash === undefined ? [] : [{ hash, value: digits.toUpperCase() }];
   });
 }
 

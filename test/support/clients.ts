@@ -41,6 +41,8 @@ export interface ClientOptions {
   ca?: readonly string[];
   preferences?: GivenAccount['preferences'];
   expiresSeconds?: number;
+  /** Offers the media of 1-1 sessions over TLS. */
+  securesMedia?: boolean;
   /** The instance ID at the first start; a UUID of its own when absent. */
   instanceUrn?: string;
   /** A keychain; the file in the data folder when absent. */
@@ -141,6 +143,7 @@ function givenAccount(options: ClientOptions): GivenAccount {
     factory: options.factory,
     deviceName: options.deviceName ?? options.name,
     expiresSeconds: options.expiresSeconds ?? 600,
+    ...(options.securesMedia === true ? { securesMedia: true } : {}),
     preferences: options.preferences ?? {},
     instanceUrn: options.instanceUrn ?? null,
     ...(options.ca === undefined ? {} : { ca: options.ca }),

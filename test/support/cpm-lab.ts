@@ -186,6 +186,7 @@ export class FakeMsrp implements MsrpSession {
   readonly localPath = 'msrp://127.0.0.1:7000/own;tcp';
   readonly host = '127.0.0.1';
   readonly port = 7000;
+  readonly fingerprint = null;
   readonly onState = new Emitter<MsrpSession['state']>();
   state: MsrpSession['state'] = 'prepared';
   handleMessage: MsrpSession['handleMessage'] = null;
@@ -301,6 +302,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
       { address: 'sip:carol@lab.test', name: 'Carol' },
     ],
     preferences: () => preferences,
+    securesMedia: false,
     isBlocked: (address) => state.blocked.has(address),
     isRegistered: () => state.registered,
     announce: (event) => events.push(event),

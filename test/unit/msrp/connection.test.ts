@@ -44,8 +44,23 @@ describe('writing', () => {
     const connection = new MsrpConnection({ stream, local: '', remote: '' }, { clock, log: silentLogger });
     for (let index = 0; index < 32; index += 1) connection.send(response(index));
     await settled();
-    expect(calls).toEqual([32]);
+    expect(calls).toEqual([1]);
     connection.destroy('done');
+  });
+
+  it('of short and long messages in one turn keeps their order, byte for byte', async () => {
+    const { connection, peer } = pair();
+    const bodies = [3, 70_000, 5, 4096, 0].map((size) => new Uint8Array(size).fill(0x78));
+    for (const [index, body] of bodies.entries()) {
+      connection.send({
+        ...{ ...response(index), kind: 'request', method: 'SEND', headers: [], messageId: `m${index}`, byteRange: null },
+        ...{ contentType: 'text/plain', successReport: false, failureReport: 'yes', status: null, body },
+      });
+    }
+    expect(connection.unsentBytes).toBeGreaterThan(74_000);
+    connection.end();
+    await settled(20);
+    expect(peer.requests.map(({ messageId, body }) => [messageId, body])).toEqual(bodies.map((body, index) => [`m${index}`, body]));
   });
 
   it('tells when no more should be sent, and when to go on', async () => {

@@ -118,6 +118,24 @@ describe('the 200', () => {
     expect(statuses()).toEqual([400]);
   });
 
+  it.each([
+    ['yes', [200, 400], true],
+    ['no', [], true],
+    ['partial', [400], true],
+    ['yes', [200, 400], false],
+    ['no', [], false],
+    ['partial', [400], false],
+  ] as const)(
+    'with Failure-Report %s: answers %j, and a REPORT of the good message alone when Success-Report is %s',
+    async (failureReport, answers, successReport) => {
+      await say({ failureReport, successReport }, { failureReport, successReport, messageId: null });
+      expect([texts(), statuses()]).toEqual([['hello'], answers]);
+      expect(peer.requests.filter(({ method }) => method === 'REPORT').map(({ status }) => status?.code)).toEqual(
+        successReport ? [200] : [],
+      );
+    },
+  );
+
   it('is followed by a REPORT where Success-Report asks for one, on whichever chunk', async () => {
     await say({ ...chunk('m', 1, 'one', 6, '+'), successReport: true }, chunk('m', 4, 'two', 6, '$'));
     const report = peer.requests.at(-1);

@@ -135,6 +135,20 @@ describe('the active side', () => {
     silent.dispose();
   });
 
+  it('calls a peer that knows CEMA where its c= and m= lines point, and still names its path (RFC 6714)', async () => {
+    const { path, peers } = await listeningPeer();
+    const port = Number(/:(\d+)\//.exec(path)?.[1]);
+    const session = await endpoint.prepare();
+    const behind = 'msrp://10.9.8.7:4000/peer;tcp';
+    const started = session.start([behind], 'active', { address: { host: '127.0.0.1', port } });
+    await settled();
+    const bind = peers[0]?.requests[0] ?? expect.fail('a SEND at the address');
+    expect(bind.toPath).toEqual([behind]);
+    peers[0]?.answer(bind);
+    await started;
+    expect(session.state).toBe('established');
+  });
+
   it('closed while it connects fails with msrp/closed and leaves no connection', async () => {
     const { path, peers } = await listeningPeer();
     const session = await endpoint.prepare();

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import {
   answerSetup,
+  cemaAddress,
   encodeSdp,
+  fingerprintsOf,
   MAX_PATH_URIS,
   MAX_SDP_CHARACTERS,
   MAX_SDP_LINES,
@@ -131,5 +133,42 @@ describe('SDP', () => {
       'active',
       'active',
     ]);
+  });
+});
+
+describe('the fingerprints of a certificate (RFC 8122)', () => {
+  const pairs = (count: number, pair = 'aB') => Array.from({ length: count }, () => pair).join(':');
+
+  it('are those whose hash is still good and whose form is right; there may be several', () => {
+    const named = [
+      `sha-256 ${pairs(32)}`,
+      `SHA-512 ${pairs(64)}`,
+      `sha-1 ${pairs(20)}`,
+      `md5 ${pairs(16)}`,
+      `sha-256 ${pairs(31)}`,
+      `sha-256 ${pairs(33)}`,
+      `sha-384 ${pairs(32)}`,
+      'sha-256',
+    ];
+    expect(fingerprintsOf({ attributes: [...named.map((value) => ['fingerprint', value] as const), ['fingerprint', null]] })).toEqual([
+      { hash: 'sha-256', value: pairs(32, 'AB') },
+      { hash: 'sha-512', value: pairs(64, 'AB') },
+    ]);
+  });
+
+  it('may stand before the streams, for those without their own', () => {
+    const whole = offer.replace('t=0 0', `t=0 0\r\na=fingerprint:sha-256 ${pairs(32, '11')}`);
+    expect(fingerprintsOf(parsedValue(parseSdp(whole)))).toEqual([]);
+    const without = whole.replace('a=fingerprint:SHA-256 AB:CD\r\n', '');
+    expect(fingerprintsOf(parsedValue(parseSdp(without)))).toEqual([{ hash: 'sha-256', value: pairs(32, '11') }]);
+  });
+});
+
+describe('CEMA (RFC 6714)', () => {
+  it('names the address of c= and m=, of who knows it and offers a stream', () => {
+    const described = parsedValue(parseSdp(offer));
+    expect(cemaAddress({ ...described, port: 7394 })).toEqual({ host: '10.0.0.11', port: 7394 });
+    expect(cemaAddress({ ...described, port: 0 })).toBeNull();
+    expect(cemaAddress({ ...described, attributes: [] })).toBeNull();
   });
 });

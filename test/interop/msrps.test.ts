@@ -1,0 +1,148 @@
+import { once } from 'node:events';
+import { createServer, type TLSSocket } from 'node:tls';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger, systemClock } from '../../main/base';
+import { MsrpEndpoint } from '../../main/msrp/endpoint';
+import { encodeMsrp, MsrpParser } from '../../main/protocol/msrp';
+import { createLabAuthority, type LabAuthority } from '../../network/lab-authority';
+import type { Network } from '../../network/network';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
+import { networks } from '../support/kamailio-network';
+
+beforeEach(() => printLadderOnFailure());
+afterEach(() => closeClients());
+
+const received = (one: TestClient, text: string) =>
+  one.until(`it has received “${text}”`, () =>
+    one.events.find((event) => event.event === 'message' && event.direction === 'in' && event.text === text),
+  );
+const mediaOf = (one: TestClient) => new Set(one.wire.filter((record) => record.protocol === 'msrp').map((record) => record.transport));
+
+describe.each(networks)('at $name', ({ start }) => {
+  let network: Network;
+  beforeAll(async () => {
+    network = await start();
+  });
+  afterAll(() => network?.close());
+
+  it('a 1-1 session whose caller wants it runs over TLS alone, both ways, with a fingerprint in each description', async () => {
+    const client = (name: string, securesMedia: boolean) =>
+      startClient({
+        name,
+        address: `sip:${name}@lab.test`,
+        proxy: network.uris.tcp ?? '',
+        factory: 'sip:conference-factory@lab.test',
+        securesMedia,
+      });
+    const [alice, bob] = [await client('alice', true), await client('bob', false)];
+    const first = await alice.call('sendText', { to: bob.address, text: 'first' });
+    await received(bob, 'first');
+    await alice.call('sendText', { conversation: first.conversation, text: 'second' });
+    const arrived = await received(bob, 'second');
+    await bob.call('sendText', { conversation: arrived.event === 'message' ? arrived.conversation : '', text: 'back' });
+    await received(alice, 'back');
+    expect([mediaOf(alice), mediaOf(bob)]).toEqual([new Set(['tls']), new Set(['tls'])]);
+    const [invite = ''] = sipRequests(bob, 'in', 'INVITE');
+    expect(headerValues(invite, 'Content-Type')[0]).toContain('multipart');
+    expect(invite).toMatch(/m=message \d+ TCP\/TLS\/MSRP /);
+    expect(invite).toMatch(/a=path:msrps:/);
+    const answer =
+      alice.wire.map((record) => new TextDecoder().decode(record.bytes)).find((text) => /^SIP\/2\.0 200.*m=message/s.test(text)) ?? '';
+    for (const description of [invite, answer]) expect(description).toMatch(/a=fingerprint:sha-256 (?:[0-9A-F]{2}:){31}[0-9A-F]{2}\r\n/);
+    expect(answer).toContain('TCP/TLS/MSRP');
+  });
+});
+
+describe('two endpoints over real TLS', () => {
+  const endpoints: MsrpEndpoint[] = [];
+  const endpoint = (ca?: string[]) => {
+    const made = new MsrpEndpoint({ clock: systemClock, log: silentLogger, ...(ca === undefined ? {} : { ca }) });
+    endpoints.push(made);
+    return made;
+  };
+  afterEach(() => {
+    for (const each of endpoints.splice(0)) each.dispose();
+  });
+  const named = <T>(fingerprint: T | null) => ({ fingerprints: fingerprint === null ? [] : [fingerprint] });
+  const outcome = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'established',
+      (error: { code?: string }) => error.code,
+    );
+
+  it('exchange a megabyte both ways', async () => {
+    const [a, b] = [await endpoint().prepare({ secure: true }), await endpoint().prepare({ secure: true })];
+    const got: number[] = [];
+    for (const side of [a, b]) side.handleMessage = async ({ body }) => void got.push(body.length);
+    await Promise.all([a.start([b.localPath], 'active', named(b.fingerprint)), b.start([a.localPath], 'passive', named(a.fingerprint))]);
+    const body = new Uint8Array(1_000_000).fill(0x78);
+    await Promise.all([a, b].map((side) => side.send({ contentType: 'text/plain', body })));
+    expect(got).toEqual([1_000_000, 1_000_000]);
+  });
+
+  it('a wrong fingerprint is refused: the active side sends nothing, the passive side is not bound', async () => {
+    const [a, b, stranger] = [
+      await endpoint().prepare({ secure: true }),
+      await endpoint().prepare({ secure: true }),
+      await endpoint().prepare({ secure: true }),
+    ];
+    const waiting = outcome(b.start([a.localPath], 'passive', named(stranger.fingerprint)));
+    expect(await outcome(a.start([b.localPath], 'active', named(stranger.fingerprint)))).toBe('net/untrusted');
+    const c = await endpoint().prepare({ secure: true });
+    expect(await outcome(c.start([b.localPath], 'active', named(b.fingerprint)))).toBe('msrp/rejected');
+    expect(b.state).toBe('connecting');
+    b.close();
+    expect(await waiting).toBe('msrp/closed');
+  });
+});
+
+describe('a server whose SDP names no fingerprint', () => {
+  let lab: LabAuthority;
+  beforeAll(async () => {
+    lab = await createLabAuthority({ domain: 'lab.test', address: '127.0.0.1' });
+  });
+  afterAll(() => lab?.dispose());
+
+  it.each([
+    ['is believed when the authority that the client trusts vouches for it', true, 'established'],
+    ['is not believed otherwise', false, 'net/untrusted'],
+  ])('%s', async (_what, trusts, expected) => {
+    const server = createServer({ key: lab.key.key, cert: lab.key.certificate }, (socket: TLSSocket) => {
+      const parser = new MsrpParser();
+      socket.on('error', () => undefined);
+      socket.on('data', (bytes) => {
+        const messages = parser.push(bytes);
+        for (const message of messages.ok ? messages.value : []) {
+          const { transactionId, toPath, fromPath } = message;
+          socket.write(
+            encodeMsrp({
+              kind: 'response',
+              transactionId,
+              status: 200,
+              reason: 'OK',
+              toPath: fromPath,
+              fromPath: toPath,
+              continuation: '$',
+            }),
+          );
+        }
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const client = new MsrpEndpoint({ clock: systemClock, log: silentLogger, ...(trusts ? { ca: [lab.ca] } : {}) });
+    try {
+      const session = await client.prepare({ secure: true });
+      const started = session.start([`msrps://127.0.0.1:${port}/lab;tcp`], 'active').then(
+        () => 'established',
+        (error: { code?: string }) => error.code,
+      );
+      expect(await started).toBe(expected);
+    } finally {
+      client.dispose();
+      server.close();
+    }
+  });
+});
