@@ -12,7 +12,7 @@ import { FaultyMedia } from './faulty-media';
 import { FaultyProxy } from './faulty-proxy';
 import type { Break, Mischief, Mishap } from './mischief';
 import { MortalDevice as Device } from './mortal-device';
-import { type Moment, type PersistedStep, ProcessDied, persistedSteps } from './mortal-history';
+import { type Moment, type PersistedStep, ProcessDied, persistedSteps, survive } from './mortal-history';
 import { settled, takeOverTimers, VirtualClock } from './virtual-clock';
 
 const moments: readonly Moment[] = ['before', 'after'];
@@ -66,7 +66,7 @@ const calmMs = 40 * 60_000;
 export async function runCampaign(seed: number): Promise<RunOutcome> {
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'chorus-faults-'));
   const clock = new VirtualClock({ seed });
-  const timers = takeOverTimers(clock);
+  const timers = takeOverTimers({ setTimer: (ms, callback) => clock.setTimer(ms, () => survive(callback)) });
   const run = new Run(seed, clock, folder);
   setListenerErrorReporter((error) => run.failed(error));
   try {

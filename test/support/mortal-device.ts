@@ -9,7 +9,7 @@ import { defaultPreferences } from '../../main/settings';
 import type { RegistrationStore } from '../../main/sip/client';
 import type { FaultyMedia } from './faulty-media';
 import type { FaultyProxy } from './faulty-proxy';
-import { type Moment, mortalHistory, type PersistedStep, ProcessDied } from './mortal-history';
+import { type Moment, mortalHistory, type PersistedStep, ProcessDied, survive } from './mortal-history';
 import type { VirtualClock } from './virtual-clock';
 
 /** What devices share, and who decides about their death. */
@@ -55,7 +55,7 @@ export class MortalDevice {
       now: () => time.now(),
       random: () => time.random(),
       uuid: () => time.uuid(),
-      setTimer: (ms, callback) => (isAlive ? time.setTimer(ms, () => isAlive && callback()) : disposable(() => undefined)),
+      setTimer: (ms, callback) => (isAlive ? time.setTimer(ms, () => isAlive && survive(callback)) : disposable(() => undefined)),
     };
     const end = () => {
       isAlive = false;

@@ -30,6 +30,15 @@ export class ProcessDied extends Error {
   }
 }
 
+/** Runs what a timer has set off: that a process dies in it is nobody's error. */
+export function survive(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof ProcessDied)) throw error;
+  }
+}
+
 export interface MortalHistoryOptions {
   history: History;
   file: string;

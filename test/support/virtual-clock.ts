@@ -74,7 +74,7 @@ export async function settled(turns = 10): Promise<void> {
 }
 
 /** From now on until disposed, `setTimeout` and `setInterval` of whoever runs here are this clock's: sip.js takes its time from them. */
-export function takeOverTimers(clock: VirtualClock): Disposable {
+export function takeOverTimers(clock: Pick<Clock, 'setTimer'>): Disposable {
   const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
   type Callback = (...values: unknown[]) => void;
   const once = (callback: Callback, ms = 0, ...values: unknown[]) => clock.setTimer(ms, () => callback(...values));
