@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 /** A TCP path between a client and a server that can be cut, frozen and mended: the network's bad days. */
 export class Relay {
   readonly #target: { host: string; port: number };
-  readonly #pairs = new Set<{ near: Socket; far: Socket; isFrozen: boolean }>();
+  readonly #pairs = new Set<{ near: Socket; far: Socket; isFrozen: boolean; left: { toServer: number; toClient: number } }>();
   #server: Server | null = null;
   #port = 0;
 
@@ -31,6 +31,11 @@ export class Relay {
   /** Every connection that is open now swallows what it is given, and says nothing of it; new ones work. */
   freeze(): void {
     for (const pair of this.#pairs) pair.isFrozen = true;
+  }
+
+  /** After so many more bytes in that direction every connection that is open now breaks, in the middle of whatever it carries. */
+  breakAfter(bytes: number, direction: 'toServer' | 'toClient'): void {
+    for (const pair of this.#pairs) pair.left[direction] = bytes;
   }
 
   /** Nothing gets through any more, and new connections are refused. */
@@ -62,11 +67,19 @@ export class Relay {
   #accept(near: Socket): void {
     const far = connect({ ...this.#target, noDelay: true });
     near.setNoDelay(true);
-    const pair = { near, far, isFrozen: false };
+    const pair = { near, far, isFrozen: false, left: { toServer: Number.POSITIVE_INFINITY, toClient: Number.POSITIVE_INFINITY } };
     this.#pairs.add(pair);
-    const pass = (from: Socket, to: Socket) => {
+    const pass = (from: Socket, to: Socket, direction: 'toServer' | 'toClient') => {
       from.on('data', (bytes) => {
-        if (!pair.isFrozen) to.write(bytes);
+        if (pair.isFrozen) return;
+        const left = pair.left[direction];
+        pair.left[direction] -= bytes.length;
+        if (bytes.length < left) to.write(bytes);
+        else {
+          // What has been let through arrives; then both ends see the connection break.
+          to.end(bytes.subarray(0, left));
+          from.destroy();
+        }
       });
       from.on('error', () => undefined);
       from.on('close', () => {
@@ -75,7 +88,7 @@ export class Relay {
         if (near.destroyed && far.destroyed) this.#pairs.delete(pair);
       });
     };
-    pass(near, far);
-    pass(far, near);
+    pass(near, far, 'toServer');
+    pass(far, near, 'toClient');
   }
 }
