@@ -8,11 +8,19 @@ import type { MsrpStream, MsrpTransport } from '../../main/msrp/connection';
 import { type Break, halfOf, lateMs, type Mischief } from './mischief';
 import type { VirtualClock } from './virtual-clock';
 
+interface Pipe {
+  /** Who has connected, and who was called. */
+  users: readonly [string, string];
+  cut(): void;
+  /** This end says nothing more; what it has said arrives, and then the connection ends. */
+  silence(user: string): void;
+}
+
 export class FaultyMedia {
   readonly #clock: VirtualClock;
   readonly #mischief: Mischief;
   readonly #latencyMs: number;
-  readonly #pipes = new Set<{ users: readonly string[]; cut(): void }>();
+  readonly #pipes = new Set<Pipe>();
   readonly #listeners = new Map<number, { user: string; onStream: (stream: MsrpStream) => void }>();
   readonly #away = new Set<string>();
   #ports = 50_000;
@@ -32,7 +40,7 @@ export class FaultyMedia {
 
   /** Whatever a device had open is gone, and nobody listens there, as when its process dies. */
   vanish(user: string): void {
-    for (const pipe of [...this.#pipes]) if (pipe.users.includes(user)) pipe.cut();
+    for (const pipe of [...this.#pipes]) if (pipe.users.includes(user)) pipe.silence(user);
     for (const [port, listener] of this.#listeners) if (listener.user === user) this.#listeners.delete(port);
   }
 
@@ -61,17 +69,22 @@ export class FaultyMedia {
     };
   }
 
-  #join(near: Duplex, far: Duplex, users: readonly string[]): void {
-    const pipe = {
+  #join(near: Duplex, far: Duplex, users: readonly [string, string]): void {
+    const silent = new Set<string>();
+    const pipe: Pipe = {
       users,
       cut: () => {
         this.#pipes.delete(pipe);
         near.destroy();
         far.destroy();
       },
+      silence: (user) => {
+        silent.add(user);
+        this.#clock.setTimer(this.#latencyMs + 1, pipe.cut);
+      },
     };
     this.#pipes.add(pipe);
-    const carry = (from: Duplex, to: Duplex) => {
+    const carry = (from: Duplex, to: Duplex, user: string) => {
       const cutter = new MessageCutter();
       let clearAt = 0;
       const later = (work: () => void, extraMs = 0) => {
@@ -81,14 +94,15 @@ export class FaultyMedia {
       const write = (bytes: Uint8Array, extraMs = 0) => later(() => void (to.destroyed || to.write(bytes)), extraMs);
       from.on('error', () => undefined);
       from.on('data', (bytes: Buffer) => {
+        if (silent.has(user)) return;
         for (const whole of cutter.push(bytes)) this.#carry(whole, write, () => later(pipe.cut));
       });
       // What was written before the end still arrives.
       from.on('end', () => later(() => to.end()));
       from.on('close', () => later(pipe.cut));
     };
-    carry(near, far);
-    carry(far, near);
+    carry(near, far, users[0]);
+    carry(far, near, users[1]);
   }
 
   #carry(whole: Buffer, write: (bytes: Uint8Array, extraMs?: number) => void, cut: () => void): void {
