@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- NAME [--electron] [arguments]`: bundles test/bench/NAME.ts and runs it with Node, or with the checkout's Electron as
- * Node. A bench prints one JSON line a figure on stdout, measures a floor in the same run, and leaves nothing behind.
+ * `npm run bench -- NAME [--electron | --windows] [arguments]`: bundles test/bench/NAME.ts and runs it with Node, with the checkout's Electron
+ * as Node, or where it can open real windows. A bench prints one JSON line a figure on stdout, measures a floor in the same run, and leaves nothing behind.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -11,8 +11,20 @@ import { ensureDependencies } from './parts/dependencies.mjs';
 import { ensureElectron } from './parts/electron-runtime.mjs';
 import { onNpmGone } from './parts/processes.mjs';
 import { createTeller, runScript, Trouble } from './parts/terminal.mjs';
+import { withWindows } from './parts/window-stage.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** A bench to its end. */
+function ended(program, args, options) {
+  const child = spawn(program, ['--enable-source-maps', ...args], { ...options, stdio: ['ignore', 'inherit', 'inherit'] });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  onNpmGone(() => child.kill('SIGTERM'));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+  });
+}
 
 await runScript(async () => {
   const [name, ...rest] = process.argv.slice(2);
@@ -26,16 +38,10 @@ await runScript(async () => {
   await ensureDependencies(root, teller);
   const out = `out/bench/${name}.cjs`;
   await buildBundle({ entry: `test/bench/${name}.ts`, out });
+  if (rest.includes('--windows'))
+    return withWindows(root, teller, ({ node, cwd, env, uid, gid }) => ended(node, [join(cwd, out), ...rest], { cwd, env, uid, gid }));
   const inElectron = rest.includes('--electron');
   const program = inElectron ? await ensureElectron(root, teller) : process.execPath;
-  const child = spawn(program, ['--enable-source-maps', join(root, out), ...rest.filter((word) => word !== '--electron')], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: inElectron ? { ...process.env, ELECTRON_RUN_AS_NODE: '1' } : process.env,
-  });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  onNpmGone(() => child.kill('SIGTERM'));
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
-  });
+  const env = inElectron ? { ...process.env, ELECTRON_RUN_AS_NODE: '1' } : process.env;
+  return ended(program, [join(root, out), ...rest.filter((word) => word !== '--electron')], { env });
 });

@@ -61,7 +61,7 @@ export async function buildBundle({ entry, out, banner = '' }) {
     platform: 'node',
     format: 'cjs',
     target: 'node20.18',
-    external: ['electron', 'libsql'],
+    external: ['electron', 'libsql', 'playwright'],
     ...(isPreload ? {} : { define: { 'import.meta.url': '__importMetaUrl' } }),
     banner: { js: isPreload ? '' : `${banner}const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;` },
     sourcemap: true,

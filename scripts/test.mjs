@@ -12,16 +12,14 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt } from './build.mjs';
-import { displayPackages, ensurePackages, judgePackages, requireLibraries, windowPackages } from './parts/debian.mjs';
+import { ensurePackages, judgePackages } from './parts/debian.mjs';
 import { ensureDependencies } from './parts/dependencies.mjs';
-import { startScreen } from './parts/display.mjs';
-import { ensureElectron } from './parts/electron-runtime.mjs';
-import { as, bringBack, nodeFor, ordinaryUser, placeProject, requireSandbox, userEnvironment } from './parts/ordinary-user.mjs';
+import { bringBack } from './parts/ordinary-user.mjs';
 import { createTeller, runScript, Trouble } from './parts/terminal.mjs';
+import { withWindows } from './parts/window-stage.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const artifacts = join(root, 'artifacts');
-const screenSize = { width: 1920, height: 1200 };
 const vitest = 'node_modules/vitest/vitest.mjs';
 
 const isFile = (argument) => argument.includes('/');
@@ -89,24 +87,15 @@ async function judged(teller) {
 }
 
 /** Real windows on a screen of their own, as an ordinary user, with Chromium's real sandbox. */
-async function endToEnd(teller) {
-  if (process.platform === 'linux') await ensurePackages([...windowPackages, ...displayPackages], 'for the windows of the tests', teller);
-  const electron = await ensureElectron(root, teller);
-  await requireLibraries(electron);
-  const user = await ordinaryUser(teller);
-  await requireSandbox(user, electron);
-  await ensureBuilt('app', (work) => teller.step('Building Chorus', work));
-  await ensureBuilt('command');
-  const cwd = await placeProject(user, root);
-  const screen = process.platform === 'linux' ? await startScreen({ user, ...screenSize }) : null;
-  try {
-    const env = userEnvironment(user, { ...screen?.env, CHORUS_ELECTRON: electron, CHORUS_ARTIFACTS: join(cwd, 'artifacts') });
-    return await runVitest('e2e', { ...as(user), node: await nodeFor(user), cwd, env });
-  } finally {
-    if (screen !== null) await screen.picture().then(({ png }) => writeFile(join(artifacts, 'last-screen.png'), png));
-    await screen?.close();
-    if (user !== null) await bringBack(join(cwd, 'artifacts'), artifacts);
-  }
+function endToEnd(teller) {
+  return withWindows(root, teller, async ({ user, screen, ...stage }) => {
+    try {
+      return await runVitest('e2e', stage);
+    } finally {
+      if (screen !== null) await screen.picture().then(({ png }) => writeFile(join(artifacts, 'last-screen.png'), png));
+      if (user !== null) await bringBack(join(stage.cwd, 'artifacts'), artifacts);
+    }
+  });
 }
 
 async function runPhase(name, teller) {

@@ -1,7 +1,8 @@
 /**
  * Figures of delivering, one JSON object a line: from a text written on one device to the same text shown on the other, between two real
  * processes over loopback and the embedded network, one text after the other. The floor of the same run is the least that can be done with a
- * line: two processes, a socket between them, and the line synced to disk on both sides before it goes on.
+ * line: two processes, a socket between them, and the line synced to disk on both sides before it goes on. With `--windows` between two real
+ * windows: from the key pressed in one to the frame painted in the other.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
@@ -9,6 +10,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { openMeasuredWindows } from '../support/measured-windows';
 
 const scale = Number(process.env.CHORUS_BENCH_SCALE ?? 1);
 const TEXTS = Math.round(400 * scale);
@@ -20,7 +22,9 @@ const LIMIT_MS = 30_000;
 
 const root = join(__dirname, '..', '..');
 const command = join(root, 'out/cli.cjs');
-const folder = mkdtempSync(join(tmpdir(), 'chorus-bench-'));
+/** A floor process is told its file. */
+const isFloor = process.argv[2] === 'floor';
+const folder = isFloor ? '' : mkdtempSync(join(tmpdir(), 'chorus-bench-'));
 const children = new Set<ChildProcess>();
 
 type Line = Record<string, unknown>;
@@ -161,24 +165,54 @@ async function deliver(from: Talker, to: Talker, mode: 'session' | 'pager', text
 }
 
 async function main(): Promise<void> {
-  if (process.argv[2] === 'floor') {
+  if (isFloor) {
     beFloor(process.argv.slice(3));
     return;
   }
+  const floor = await startFloor();
+  const floors: number[] = [];
+  const measureFloor = async () => {
+    floors.push(...(await floor(Math.ceil(TEXTS / FLOOR_PARTS))));
+  };
+  const series = process.argv.includes('--windows') ? await betweenWindows(measureFloor) : await betweenProcesses(measureFloor);
+  const least = spread(floors);
+  tell('machine', { cpus: cpus().length, node: process.version, load: loadavg().map((value) => Math.round(value * 10) / 10) });
+  tell('floor: two processes, a socket, synced to disk on both sides, ms', least);
+  const ratio = (one: number, other: number) => Math.round((one / other) * 100) / 100;
+  for (const [what, times] of Object.entries(series)) {
+    const figures = spread(times);
+    tell(`${what}, ms`, { ...figures, p50ToFloor: ratio(figures.p50, least.p50), p99ToFloor: ratio(figures.p99, least.p99) });
+  }
+}
+
+async function betweenWindows(measureFloor: () => Promise<void>): Promise<Record<string, number[]>> {
+  const windows = await openMeasuredWindows();
+  const times: number[] = [];
+  try {
+    await measureFloor();
+    for (let index = 0; index < TEXTS / 2 + WARM_UP; index += 1) {
+      const took = await windows.deliver(`text ${index} of these`);
+      if (index >= WARM_UP) times.push(took);
+    }
+    await measureFloor();
+  } finally {
+    await windows.close();
+  }
+  return { 'from the key pressed in one window to the frame painted in the other': times };
+}
+
+async function betweenProcesses(measureFloor: () => Promise<void>): Promise<Record<string, number[]>> {
   await built();
   const network = new Talker([command, 'network', '--tcp', '0', '--json']);
   const ready = JSON.parse((await network.line((text) => text.includes('"ready"'))).text) as { tcp: string };
   const [alice, bob] = await Promise.all([startClient('alice', ready.tcp), startClient('bob', ready.tcp)]);
-  const floor = await startFloor();
-  const floors: number[] = [];
-  const measureFloor = async () => void floors.push(...(await floor(Math.ceil(TEXTS / FLOOR_PARTS))));
 
   await measureFloor();
-  const series: Record<string, number[]> = { 'over a session that stands': [], 'by pager message': [], 'with an invitation': [] };
+  const taken: Record<'session' | 'pager' | 'invitation', number[]> = { session: [], pager: [], invitation: [] };
   for (const mode of ['session', 'pager'] as const) {
     for (let index = 0; index < TEXTS + WARM_UP; index += 1) {
       const took = await deliver(alice, bob, mode, `${mode} ${index}`);
-      if (index >= WARM_UP) series[mode === 'session' ? 'over a session that stands' : 'by pager message']?.push(took);
+      if (index >= WARM_UP) taken[mode].push(took);
     }
     await measureFloor();
   }
@@ -187,29 +221,20 @@ async function main(): Promise<void> {
     const ended = bob.line((line) => line.includes('"event":"conversation"') && line.includes('"session":"ended"'));
     await alice.ask('closeSession', { conversation });
     await ended;
-    series['with an invitation']?.push(await deliver(alice, bob, 'session', `first ${index}`));
-    // The session stands when its receipt has come.
+    taken.invitation.push(await deliver(alice, bob, 'session', `first ${index}`));
     await alice.ask('openSession', { to: 'sip:bob@lab.test' });
   }
   await measureFloor();
-
-  const least = spread(floors);
-  tell('machine', { cpus: cpus().length, node: process.version, load: loadavg().map((value) => Math.round(value * 10) / 10) });
-  tell('floor: two processes, a socket, synced to disk on both sides, ms', least);
-  for (const [what, times] of Object.entries(series)) {
-    const figures = spread(times);
-    const ratio = (one: number, other: number) => Math.round((one / other) * 100) / 100;
-    tell(`written on one device to shown on the other ${what}, ms`, {
-      ...figures,
-      p50ToFloor: ratio(figures.p50, least.p50),
-      p99ToFloor: ratio(figures.p99, least.p99),
-    });
-  }
+  return {
+    'written on one device to shown on the other, over a session that stands': taken.session,
+    'written on one device to shown on the other, by pager message': taken.pager,
+    'written on one device to shown on the other, with an invitation': taken.invitation,
+  };
 }
 
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
-  rmSync(folder, { recursive: true, force: true });
+  if (!isFloor) rmSync(folder, { recursive: true, force: true });
 });
 main()
   .catch((error: unknown) => {
@@ -217,5 +242,5 @@ main()
     process.exitCode = 1;
   })
   .finally(() => {
-    if (process.argv[2] !== 'floor') process.exit();
+    if (!isFloor) process.exit();
   });
