@@ -12,7 +12,7 @@ import { ICSI } from '../protocol/feature-tags';
 import type { OutgoingPager } from '../sip/client';
 import type { CpmContext } from './context';
 import { identityOf } from './conversation';
-import { bareText, cpimType, type Parties, partiesOf, receiptEnvelope, type ReceiptPayload, textEnvelope } from './envelope';
+import { bareText, cpimType, type Parties, partiesOf, type ReceiptPayload, receiptEnvelope, textEnvelope } from './envelope';
 import type { Groups } from './group';
 import type { OneToOneSessions } from './one-to-one';
 import type { Carrier } from './outbox';
