@@ -481,10 +481,7 @@ export class Groups {
     // The session may outlive what carries its roster: a function that is down, a connection that was lost.
     subscription.onEnd.on(() => {
       const live = this.#live.get(conversation);
-      if (live?.session !== session || live.subscription !== subscription) return;
-      live.subscription = this.#context.clock.setTimer(rosterRetryMs, () => {
-        if (this.#live.get(conversation) === live) live.subscription = this.#subscribe(conversation, session);
-      });
+      if (live?.session === session && live.subscription === subscription) this.#watchAgain(conversation, live);
     });
     subscription.onDocument.on((xml) => {
       const parsed = parseConferenceInfo(xml);
@@ -498,6 +495,19 @@ export class Groups {
       else this.#takeRoster(conversation, roster);
     });
     return subscription;
+  }
+
+  /** Asks for the roster again, and once more later while there is no connection to ask over. */
+  #watchAgain(conversation: string, live: LiveGroup): void {
+    live.subscription = this.#context.clock.setTimer(rosterRetryMs, () => {
+      if (this.#live.get(conversation) !== live) return;
+      try {
+        live.subscription = this.#subscribe(conversation, live.session);
+      } catch (error) {
+        this.#context.log.info('the roster of a group could not be asked for', { error: String(error) });
+        this.#watchAgain(conversation, live);
+      }
+    });
   }
 
   #takeRoster(conversation: string, roster: ConferenceInfo): void {
