@@ -65,6 +65,8 @@ describe('by keyboard alone', () => {
     await keys('Shift+Tab');
     await expect(alice.at('chat-menu')).toBeFocused();
     await keys('Shift+Tab');
+    await expect(alice.at('details-toggle')).toBeFocused();
+    await keys('Shift+Tab');
     await expect(focus).toHaveAccessibleName('Add people');
     await keys('Enter');
     await expect(alice.at('add-people-input')).toBeFocused();
