@@ -63,7 +63,7 @@ export class ControllingFunction {
   /** The state of every group, resting and ended ones among them. */
   groups(): GroupState[] {
     if (this.isClosed) return [];
-    return this.#store.all().map((kept) => this.#groups.get(kept.focus)?.group.state() ?? kept);
+    return this.#store.all().map((kept) => this.#groups.get(kept.focus)?.group.state() ?? resting(kept));
   }
 
   /** Lets go of all groups without a word: the network closes. */
@@ -182,4 +182,9 @@ export class ControllingFunction {
   #refuse(transaction: ServerTransaction, refusal: Refusal): void {
     transaction.reply(refusal.status, { headers: refusalHeaders(refusal, this.#options.host) });
   }
+}
+
+/** A group that nobody has come back to since it was kept: whoever was connected then is not now. */
+function resting(kept: GroupState): GroupState {
+  return { ...kept, participants: kept.participants.map((one) => ({ ...one, status: 'disconnected' as const })) };
 }

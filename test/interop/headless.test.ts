@@ -328,7 +328,7 @@ describe('how the command ends', () => {
     }
   });
 
-  it('1 and a plain sentence: the port is taken, the data folder is a file, the key is another one', async () => {
+  it('1 and a plain sentence: the port is taken, the data folder is a file; a damaged history is said, and stays to be rescued', async () => {
     const { tcp } = await startedNetwork();
     const port = /:(\d+);/.exec(tcp)?.[1] ?? '';
     const taken = await run(['network', '--tcp', port]);
@@ -347,8 +347,8 @@ describe('how the command ends', () => {
     expect((await run([...account, '--data', data])).status).toBe(0);
     writeFileSync(join(data, 'history.db'), 'this is no database '.repeat(500));
     const damaged = await run([...account, '--data', data]);
-    expect(damaged).toMatchObject({ status: 1, stdout: [] });
-    expect(damaged.stderr.at(-1)).toMatch(/^chorus: The stored data cannot be read/);
+    expect(damaged.stderr.join('\n')).toMatch(/The history is damaged/);
+    expect(readFileSync(join(data, 'history.db'), 'utf8')).toMatch(/^this is no database/);
   });
 
   it('1: a second client with the same data folder says so, and the first one goes on', async () => {

@@ -147,6 +147,7 @@ describe('the Controlling Function is started anew', () => {
     const second = fixture({ stateFile: file });
     expect(second.cf.groups()[0]).toMatchObject({ focus, subject: 'Lunch', contributionId: 'group-1', active: true });
     expect(members(second)).toEqual({ alice: 'member', bob: 'member', carol: 'member' });
+    expect(second.cf.groups()[0]?.participants.map((one) => one.status)).toEqual(Array(3).fill('disconnected'));
     const bob = second.connectMedia((await rejoin(second, focus, 'bob')).text, 'bob-again');
     expect(bob.heard()).toEqual(['before the restart']);
     expect((await rejoin(second, focus, 'mallory')).status).toBe(403);

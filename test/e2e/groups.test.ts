@@ -1,0 +1,85 @@
+/** Four people in four windows: a group that not everybody joins at first, another name for it, and somebody put out of it. */
+import { describe, it } from 'vitest';
+import { chorusWindows } from '../support/electron';
+import { expect, Hands } from '../support/hands';
+
+const windows = chorusWindows();
+const sit = async (profile: string, place: number) => new Hands(await windows.open(profile, { tile: `${place}/4` }));
+
+describe('a group of four', () => {
+  it('R58 R60 R61 R69 R78: one declines and comes later, it gets another name, one is removed; each window says so', {
+    timeout: 240_000,
+  }, async () => {
+    const [alice, bob, carol, dave] = await Promise.all([sit('alice', 1), sit('bob', 2), sit('carol', 3), sit('dave', 4)]);
+    await alice.button('Start').click();
+    await alice.isRegistered();
+    await Promise.all([bob.tryItAs('Bob', 'Desktop'), carol.tryItAs('Carol', 'Laptop'), dave.tryItAs('Dave', 'Phone')]);
+    await carol.goTo('settings');
+    await carol.page.getByTestId('accept').selectOption('ask');
+    await carol.goTo('chats');
+
+    await alice.newChat('Bob');
+    await alice.say('Shall we ask the others?');
+    await alice.sees('Shall we ask the others?', 'delivered');
+    await alice.button('Add people').click();
+    for (const name of ['Carol', 'Dave']) {
+      await alice.at('add-people-input').fill(name);
+      await alice.at('people-suggestion').filter({ hasText: name }).click();
+    }
+    await alice.button('Make a group of 4').click();
+
+    // Carol is asked: who invites, and who else is in; she says no, and the group stands without her.
+    await expect(carol.at('invitation')).toContainText('Alice');
+    await expect(carol.at('invitation')).toContainText('Dave');
+    await carol.pictures('group-invitation');
+    await carol.at('invitation-decline').click();
+    await expect(carol.at('invitation')).toHaveCount(0);
+    const step = (name: string) => alice.at('group-step').filter({ hasText: name }).first();
+    await expect(step('Bob')).toContainText('moved here on Bob’s Desktop');
+    await expect(step('Dave')).toContainText('joined on Dave’s Phone');
+    await expect(alice.page.locator('[data-testid="group-step"][data-state="disconnected"]')).toContainText('Carol declined');
+    await alice.pictures('group-partial');
+    await alice.say('We are three so far.');
+    await Promise.all([bob, dave].map((one) => one.page.locator('[data-testid="conversation"][data-unread="1"]').last().click()));
+    await Promise.all([bob.hears('We are three so far.'), dave.hears('We are three so far.')]);
+    await expect(carol.at('conversation')).toHaveCount(0);
+
+    // Asked again, she comes; what was said before is not hers to read.
+    await alice.at('invite-again').click();
+    await carol.at('invitation-accept').click();
+    await expect(step('Carol')).toContainText('joined on Carol’s Laptop');
+    await carol.at('conversation').first().click();
+    await expect(carol.at('message')).toHaveCount(0);
+
+    await alice.at('chat-menu').click();
+    await alice.at('rename-group').click();
+    await alice.at('rename-group-name').fill('Thursday lunch');
+    await alice.at('rename-group-confirm').click();
+    for (const one of [alice, bob, carol, dave]) await expect(one.at('chat-title')).toHaveText('Thursday lunch');
+
+    await alice.button('Details').click();
+    await alice.at('participant').filter({ hasText: 'Dave' }).getByTestId('person-menu').click();
+    await alice.at('person-remove').click();
+    await alice.pictures('group-remove');
+    await alice.at('remove-person-confirm').click();
+    await expect(dave.at('not-joined')).toContainText('An administrator removed you from this group.');
+    await expect(dave.at('composer')).toHaveCount(0);
+    await dave.pictures('group-removed');
+    await alice.say('Twelve, then.');
+    await Promise.all([bob.hears('Twelve, then.'), carol.hears('Twelve, then.')]);
+    await expect(dave.bubble('Twelve, then.')).toHaveCount(0);
+    await alice.sees('Twelve, then.', 'displayed');
+    await alice.bubble('Twelve, then.').hover();
+    await alice.at('message-menu').last().click();
+    await alice.at('message-info-open').click();
+    for (const [name, device] of [
+      ['Bob', 'Desktop'],
+      ['Carol', 'Laptop'],
+    ] as const) {
+      const line = alice.at('message-receiver').filter({ hasText: name }).getByTestId('message-receipt');
+      await expect(line).toContainText(`${name}’s ${device}`);
+      await expect(line).toHaveAttribute('data-state', 'displayed');
+    }
+    await alice.pictures('group-message-info');
+  });
+});
