@@ -15,6 +15,6 @@ it('the table names the 18 steps of the flow', () => {
 
 describe.each(['alice', 'bob', 'carol'] as const)('the upgrade, when %s dies', (dead) => {
   it.each([...ends])('R58 R61 R69: at step $step ($what) it ends as the table allows', async ({ step, end }) => {
-    expect(await upgradeWithout(dead, step)).toBe(end(dead));
+    expect(end(dead).split(' or ')).toContain(await upgradeWithout(dead, step));
   });
 });

@@ -17,7 +17,7 @@ describe.each(['pf', 'cf', 'core'] as const)('the upgrade, when %s dies', (dead)
   it.each([...ends.filter(({ end }) => end(dead) !== 'not settled')])(
     'R58 R61 R69: at step $step ($what) it ends as the table allows',
     async ({ step, end }) => {
-      expect(await upgradeWithout(dead, step)).toBe(end(dead));
+      expect(end(dead).split(' or ')).toContain(await upgradeWithout(dead, step));
     },
   );
 });
