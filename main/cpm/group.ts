@@ -39,7 +39,8 @@ export const rosterRetryMs = 30_000;
 export const replacementGuardMs = 30_000;
 
 /** The Reason causes with which a Controlling Function says that one is out: the group is over (410), or an administrator wants it so (LAB: 403). */
-const outCauses: readonly (number | null)[] = [403, 410];
+const putOutCause = 403;
+const outCauses: readonly (number | null)[] = [putOutCause, 410];
 /** The answers to somebody who comes back, with which a network says that it knows no such group. */
 const forgottenStatuses: readonly (number | undefined)[] = [404, 410, 481];
 /** LAB: by how much members let others go first who give a forgotten group to the network anew, at most. */
@@ -68,6 +69,8 @@ export class Groups {
   #bringing: Disposable | null = null;
   /** What was asked of a focus and is not answered: by its id. */
   readonly #asked = new Map<string, (code: number) => void>();
+  /** Groups that this account was put out of in this run. */
+  readonly #putOut = new Set<string>();
 
   constructor(context: CpmContext, inbox: Inbox, invitations: Invitations, oneToOne: OneToOneSessions) {
     this.#context = context;
@@ -89,12 +92,15 @@ export class Groups {
   participants(conversation: string): ParticipantValue[] {
     const roster = this.#rosters.get(conversation);
     const record = this.#context.history.conversation(conversation);
-    return participantsOf(
+    const people = participantsOf(
       roster ?? null,
       record?.people ?? [],
       { address: this.#context.self, name: this.#context.selfName },
       this.#context.isSelf,
     );
+    if (!this.#putOut.has(conversation)) return people;
+    // Whoever was put out gets no roster any more that would say so.
+    return people.map((one) => (one.self ? { ...one, state: 'disconnected', reason: 'booted', devices: [] } : one));
   }
 
   /**
@@ -458,6 +464,7 @@ export class Groups {
   }
 
   #hold(group: ConversationRecord, session: CpmSession): void {
+    this.#putOut.delete(group.id);
     const live: LiveGroup = { session, subscription: null };
     this.#live.set(group.id, live);
     const onState = () => {
@@ -465,7 +472,12 @@ export class Groups {
       if (session.state === 'ended' && this.#live.get(group.id) === live) {
         this.#live.delete(group.id);
         live.subscription?.dispose();
-        if (outCauses.includes(session.sip?.end?.cause ?? null) && session.sip?.end?.by === 'remote') this.#isOver(group.id);
+        const end = session.sip?.end;
+        if (end?.by === 'remote' && outCauses.includes(end.cause)) this.#isOver(group.id);
+        if (end?.by === 'remote' && end.cause === putOutCause) {
+          this.#putOut.add(group.id);
+          this.#context.announce({ event: 'participants', conversation: group.id, participants: this.participants(group.id) });
+        }
       }
       this.#context.conversationChanged(group.id);
     };

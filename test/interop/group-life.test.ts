@@ -82,6 +82,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     await expect(bob.call('removePerson', { conversation: bobs, address: carol.address })).rejects.toThrow(/sip\/rejected.*403/);
     await alice.call('removePerson', { conversation: alices, address: carol.address });
     await carol.until('Carol is out', async () => ((await groupOf(carol))?.joined === false ? true : null));
+    await sees(carol, carols, 'Carol is told why', (people) => people.find((one) => one.self)?.reason === 'booted');
     await sees(bob, bobs, 'Bob sees it', (people) => people.find((one) => one.address === carol.address)?.reason === 'booted');
     await alice.call('sendText', { conversation: alices, text: 'Only us' });
     await reads(bob, bobs, 'Only us');
