@@ -80,8 +80,11 @@ export class ControllingFunction {
     const key = addressKey(request.uri);
     const focus = key === null ? null : this.#focusOf(key);
     if (focus === 'elsewhere') transaction.reply(503, { headers: [['Retry-After', '1']] });
-    else if (focus !== null) focus.handle(transaction);
-    else if (request.toTag !== null) transaction.reply(481);
+    else if (focus !== null) {
+      focus.handle(transaction);
+      // Nobody has come to it: it rests on.
+      if (focus.state === 'idle') this.#letGo(focus);
+    } else if (request.toTag !== null) transaction.reply(481);
     else if (key !== this.#factory || key === null) transaction.reply(404);
     else if (request.method === 'INVITE') this.#create(transaction);
     else if (request.method === 'OPTIONS') transaction.reply(200, { headers: [['Allow', 'INVITE, OPTIONS']] });
@@ -134,7 +137,9 @@ export class ControllingFunction {
     const kept = this.#store.findByContribution(invitation.contributionId);
     if (kept === null) return null;
     const focus = this.#focusOf(kept.focus);
-    return focus === null || focus === 'elsewhere' || focus.group.has(inviter) ? focus : null;
+    if (focus === null || focus === 'elsewhere' || focus.group.has(inviter)) return focus;
+    if (focus.state === 'idle') this.#letGo(focus);
+    return null;
   }
 
   readonly #nameOf = (address: string) => this.#options.nameOf?.(address) ?? null;

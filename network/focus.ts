@@ -4,7 +4,7 @@
  *   creating --first 200 of an invited person--> active --too few members--> closing --somebody is back--> active
  *       |                                        |    ^                         |
  *       |                    nobody is connected v    | a member comes          |
- *       |                                        idle-+                         |
+ *       |                                        idle-+ (too few: closing)      |
  *       +--all refused, or the inviter cancelled--> ended <--CLOSING_GRACE_MS---+
  *
  * Idle, a group has no leg and no timer: what is kept of it is in the store (group-store.ts), and the first member to come revives it,
@@ -75,7 +75,7 @@ type State = 'creating' | 'active' | 'idle' | 'closing' | 'ended';
 const STEPS: Readonly<Record<State, readonly State[]>> = {
   creating: ['active', 'ended'],
   active: ['idle', 'closing', 'ended'],
-  idle: ['active', 'ended'],
+  idle: ['active', 'closing', 'ended'],
   closing: ['active', 'idle', 'ended'],
   ended: [],
 };
@@ -695,19 +695,22 @@ export class Focus {
   /** The roster is another one: it is kept, watchers hear of it, and a group of too few begins to close. */
   #changed(): void {
     if (this.#state === 'ended') return;
-    if (this.#state === 'active' && this.group.isOver) {
-      this.#transition('closing');
-      this.#closing = this.deps.server.clock.setTimer(CLOSING_GRACE_MS, () => this.end());
-    } else if (this.#state !== 'creating' && !this.group.isOver) {
-      if (this.#legs.size === 0) {
+    if (this.#state !== 'creating') {
+      if (this.group.isOver) this.#close();
+      else if (this.#legs.size === 0) {
         this.#idle();
         return;
-      }
-      if (this.#state !== 'active') this.#transition('active');
+      } else if (this.#state !== 'active') this.#transition('active');
     }
     this.#keep();
     this.#rest();
     this.#events.changed();
+  }
+
+  #close(): void {
+    if (this.#state === 'closing') return;
+    this.#transition('closing');
+    this.#closing = this.deps.server.clock.setTimer(CLOSING_GRACE_MS, () => this.end());
   }
 
   #keep(): void {

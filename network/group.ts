@@ -45,7 +45,6 @@ export type Membership = 'invited' | 'member' | 'departed' | 'removed' | 'declin
 interface Participant {
   readonly address: string;
   name: string | null;
-  nickname: string | null;
   administrator: boolean;
   membership: Membership;
   readonly endpoints: Endpoint[];
@@ -64,7 +63,6 @@ export interface GroupState {
   participants: {
     address: string;
     name: string | null;
-    nickname: string | null;
     administrator: boolean;
     membership: Membership;
     status: EndpointStatus;
@@ -115,8 +113,8 @@ export class Group {
     const { focus, conversationId, contributionId, subject, type } = state;
     const group = new Group({ focus, conversationId, contributionId, subject, type }, nameOf, maximum);
     group.#active = state.active;
-    for (const { address, name, nickname, administrator, membership } of state.participants)
-      group.#participants.set(address, { address, name, nickname, administrator, membership, endpoints: [] });
+    for (const { address, name, administrator, membership } of state.participants)
+      group.#participants.set(address, { address, name, administrator, membership, endpoints: [] });
     return group;
   }
 
@@ -187,21 +185,8 @@ export class Group {
     if (participant === undefined) return;
     participant.membership = how;
     participant.administrator = false;
-    participant.nickname = null;
     const members = [...this.#participants.values()].filter((one) => one.membership === 'member');
     if (members.length > 0 && members.every((one) => !one.administrator)) (members[0] as Participant).administrator = true;
-  }
-
-  /** Gives a person a nickname, or none; false when somebody else has it (RFC 7701 section 7: compared without case). */
-  nickname(address: string, nickname: string | null): boolean {
-    const participant = this.#participants.get(address);
-    if (participant === undefined) return false;
-    const key = nickname?.normalize('NFKC').toLowerCase() ?? null;
-    const others = [...this.#participants.values()].filter((one) => one !== participant && isInside(one));
-    if (key !== null && others.some((one) => [one.nickname, one.name].some((name) => name?.normalize('NFKC').toLowerCase() === key)))
-      return false;
-    participant.nickname = nickname;
-    return true;
   }
 
   /** Whether the person is there now, by any endpoint. */
@@ -221,7 +206,6 @@ export class Group {
       participant = {
         address,
         name: this.nameOf(address) ?? how.name ?? null,
-        nickname: null,
         administrator: how.administrator ?? false,
         membership: 'invited',
         endpoints: [],
@@ -332,7 +316,6 @@ export class Group {
       participants: [...this.#participants.values()].map((participant) => ({
         address: participant.address,
         name: participant.name,
-        nickname: participant.nickname,
         administrator: participant.administrator,
         membership: participant.membership,
         status: statusOf(participant),
@@ -355,7 +338,7 @@ function userOf(participant: Participant, yourOwn: boolean): ConferenceUser {
   return {
     entity: participant.address,
     state: 'full',
-    displayText: participant.nickname ?? participant.name,
+    displayText: participant.name,
     yourOwn,
     roles: [participant.administrator ? 'Administrator' : 'Participant'],
     endpoints: participant.endpoints.map(

@@ -229,8 +229,10 @@ export class Groups {
     const present = this.#context.otherDevices();
     for (const key of this.#brought) if (!present.includes(key.split(' ')[1] ?? '')) this.#brought.delete(key);
     this.#bringing?.dispose();
+    this.#bringing = null;
     if (present.length === 0) return;
     this.#bringing = this.#context.clock.setTimer(bringDelayMs, () => {
+      this.#bringing = null;
       for (const [conversation, { session }] of this.#live) this.#bringDevices(conversation, session);
     });
   }

@@ -551,7 +551,6 @@ describe('who is in the group', () => {
       name: 'alice',
       administrator: true,
       membership: 'member',
-      nickname: null,
       status: 'connected',
     });
     for (const name of ['alice', 'bob', 'carol']) await final(leave(inDialog(dialog(name), 'BYE')));

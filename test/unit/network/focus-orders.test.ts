@@ -1,6 +1,5 @@
 /** The Controlling Function while it makes a group: whatever its people do, in every order that SIP allows, it comes to the end that the order demands. */
 import { describe, expect, it } from 'vitest';
-import { encodeSdp } from '../../../main/protocol/sdp';
 import { ControllingFunction } from '../../../network/controlling';
 import { CLOSING_GRACE_MS, INVITATION_TIMEOUT_MS } from '../../../network/focus';
 import { uriOf } from '../../../network/header-value';
@@ -8,24 +7,10 @@ import { MsrpSwitch } from '../../../network/media';
 import { responseTo, SipRequest, type SipResponse } from '../../../network/message';
 import { SipServer } from '../../../network/sip-server';
 import type { ClientTransaction, ServerTransaction } from '../../../network/transaction';
+import { sdp } from '../../support/controlling-lab';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
 const factory = 'sip:conference-factory@lab.test';
-
-const sdp = (name: string, setup: 'active' | 'actpass') =>
-  encodeSdp({
-    host: '127.0.0.1',
-    port: 7000,
-    path: [`msrp://127.0.0.1:7000/${name};tcp`],
-    setup,
-    acceptTypes: ['message/cpim'],
-    wrappedTypes: ['*'],
-    direction: 'sendrecv',
-    sessionId: '1',
-    version: 1,
-    transport: 'TCP/MSRP',
-    attributes: [],
-  });
 
 let count = 0;
 

@@ -153,6 +153,24 @@ describe('the Controlling Function is started anew', () => {
     expect((await rejoin(second, focus, 'mallory')).status).toBe(403);
   });
 
+  it('a group whose making was cut short ends once its maker is back and nobody else is; a stranger wakes nobody', async () => {
+    const file = stateFile();
+    const first = fixture({ stateFile: file });
+    await first.send(creation(['sip:bob@lab.test']));
+    const focus = first.cf.groups()[0]?.focus ?? '';
+    first.cf.close();
+    const second = fixture({ stateFile: file });
+    const before = second.clock.pending;
+    expect((await rejoin(second, focus, 'mallory')).status).toBe(403);
+    second.clock.advance(LEASE_MS);
+    expect(second.clock.pending).toBe(before);
+    expect((await rejoin(second, focus, 'alice')).status).toBe(200);
+    second.clock.advance(CLOSING_GRACE_MS);
+    await settle();
+    expect(second.byes.map((bye) => bye.get('reason'))).toEqual(['SIP;cause=410;text="Gone"']);
+    expect(second.cf.groups()[0]?.active).toBe(false);
+  });
+
   it('a message is answered 200 only when it is kept, and 408 when it cannot be', async () => {
     const lab = fixture();
     const { focus, person } = await lab.group();
