@@ -1,7 +1,7 @@
 /**
  * The errors Chorus can show. A code says which kind of thing happened; the peer's own words stay in `detail`, unchanged.
  * *Could not talk* (`net/*`) and *the peer said no* (`sip/rejected`, `msrp/rejected`) are never the same code.
- * Every code has its human words in `renderer/text.ts`; a code without words does not compile there.
+ * Every code has its human words in `renderer/words/errors.ts`; a code without words does not compile there.
  */
 
 export const errorCodes = [

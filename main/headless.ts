@@ -13,7 +13,7 @@ import { AppError, type ErrorCode } from './errors';
 /** The longest command line, in UTF-16 code units. A longer one is answered with an error and left out. */
 export const maxCommandLength = 1_000_000;
 
-/** One sentence a code, for people who read what their script got. The window has its own words, in `renderer/text.ts`. */
+/** One sentence a code, for people who read what their script got. The window has its own words, in `renderer/words/errors.ts`. */
 const sentences: Record<ErrorCode, string> = {
   'ipc/refused': 'The command is unknown or its arguments do not fit; nothing was done.',
   'account/none': 'Nobody is signed in.',

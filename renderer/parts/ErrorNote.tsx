@@ -1,6 +1,6 @@
 import { CircleAlert } from 'lucide-react';
 import type { ErrorValue } from '../../preload/contract';
-import { explain } from '../text';
+import { explain } from '../words/errors';
 import { Banner } from './Banner';
 
 /** A failure beside what failed: what happened, what becomes of it, what one can do. */

@@ -1,7 +1,8 @@
 import type { ReactNode } from 'react';
 import type { ErrorValue } from '../../preload/contract';
 import { Empty } from '../parts/Empty';
-import { explain, words } from '../text';
+import { words } from '../text';
+import { explain } from '../words/errors';
 
 interface AloneProps {
   icon: ReactNode;

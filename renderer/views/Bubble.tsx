@@ -7,7 +7,8 @@ import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
 import { deviceOf, firstName, hueOf } from '../person';
 import { isMessageHidden } from '../state';
-import { explainLine, names, words } from '../text';
+import { names, words } from '../text';
+import { explainLine } from '../words/errors';
 import { MessageMenu } from './MessageMenu';
 
 interface BubbleProps {

@@ -4,7 +4,8 @@ import { duration, useLasting, useNow } from '../clock';
 import { useChorus, useDesk, useGround } from '../desk';
 import { Banner } from '../parts/Banner';
 import { fullName } from '../person';
-import { explain, warningWords, words } from '../text';
+import { words } from '../text';
+import { explain, warningWords } from '../words/errors';
 import { InvitationCard } from './InvitationCard';
 
 const narrow = matchMedia('(max-width: 719px)');

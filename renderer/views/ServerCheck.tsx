@@ -4,7 +4,8 @@ import type { ErrorValue, ServerCheckValue } from '../../preload/contract';
 import { dayName } from '../clock';
 import { useGround } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';
-import { explain, words } from '../text';
+import { words } from '../text';
+import { explain } from '../words/errors';
 
 const look = { size: 16, strokeWidth: 1.75, 'aria-hidden': true } as const;
 

@@ -12,7 +12,8 @@ import {
   matches,
   typedAddress,
 } from '../../../renderer/person';
-import { explain, explainLine, names } from '../../../renderer/text';
+import { names } from '../../../renderer/text';
+import { explain, explainLine } from '../../../renderer/words/errors';
 import { alice, bob, carol, conversation, dave, everyone } from '../../support/renderer-scenes';
 
 describe('people', () => {
