@@ -3,23 +3,25 @@
  * contract's calls. The window and the headless client are two doors to the object that it makes.
  */
 import type { AccountValue, AppEvent, AppEventBody, CloneValue, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
-import { Account, type Credentials, offersOf, type SignInWay } from './account';
+import { Account, type Credentials } from './account';
 import { type Clock, type Disposable, drop, Emitter, type Logger, setListenerErrorReporter, systemClock } from './base';
+import { BlockedPeople, strangerKey } from './blocked-people';
 import type { Handlers } from './calls';
-import { defaultPage } from './cpm/messenger';
-import { defaultExpiresSeconds, newCredentials, outboundProxy, parseOwnAddress } from './credentials';
+import { chatCalls } from './chat-calls';
+import { newCredentials, outboundProxy, parseOwnAddress } from './credentials';
+import { deviceCalls } from './device-calls';
 import { AppError, toAppError } from './errors';
 import { type ExportFormat, exportConversation, exportName } from './export';
 import type { History } from './history/history';
 import { cleanDeviceName } from './identity/device-name';
 import { beginHistory, openProfile, type Profile, rescueProfile } from './profile';
 import { nickname } from './protocol/instance-urn';
-import { correspondentKey } from './protocol/uri';
 import type { WireTap } from './protocol/wire-record';
 import { defaultPreferences, type OpenKeyValueFile, type SecretBox, type StoredAccount, translateFileError } from './settings';
-import { instanceOfImei, type SignInParts, signInParts } from './sign-in-options';
+import { instanceOfImei, signInParts } from './sign-in-options';
 import { watchNetwork } from './sip/network-watch';
 import { checkServer } from './sip/server-check';
+import { keptParts, revealedAccount, storedAccount, valueOfStored, withoutSecrets } from './stored-account';
 import { TryNetwork, tryPassword, tryPeople } from './try-network';
 
 const secretsInFile: WarningValue = {
@@ -78,7 +80,6 @@ class ChorusApp implements App {
   readonly onEvent = new Emitter<AppEvent>();
   readonly handlers: Handlers;
   readonly #options: AppOptions;
-  #blockedPeople: Set<string> | null = null;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #network: TryNetwork | null;
@@ -87,6 +88,7 @@ class ChorusApp implements App {
   #revision = 0;
   #profile: Profile | null = null;
   #account: Account | null = null;
+  #blocked: BlockedPeople | null = null;
   #isSigningIn = false;
   #fatal: AppError | null = null;
   /** What `resolveClone` called a device whose account is given from outside. */
@@ -164,34 +166,16 @@ class ChorusApp implements App {
   async #resume(profile: Profile): Promise<void> {
     const stored = profile.settings.account;
     if (stored === null) return;
-    let password = '';
-    let signIn: SignInWay | null;
+    let revealed: Omit<Credentials, 'proxy'>;
     try {
-      if (stored.signedOut !== true || stored.password !== '') password = profile.secrets.reveal(stored.password);
-      signIn = stored.signIn === undefined ? null : mapSecrets(stored.signIn, (secret) => profile.secrets.reveal(secret));
+      revealed = revealedAccount(stored, profile.identity.instanceId, profile.secrets);
     } catch (error) {
       this.#setFatal(toAppError(error));
       return;
     }
     const proxy = stored.kind === 'try' ? (await this.#joinTryNetwork()).proxy : stored.proxy;
     if (this.#quitting !== null || profile.rescue !== null) return;
-    const account = this.#makeAccount({
-      kind: stored.kind,
-      aor: stored.aor,
-      displayName: stored.displayName,
-      authUser: stored.authUser,
-      password,
-      proxy,
-      registrar: stored.registrar ?? null,
-      ...(stored.ca === undefined ? {} : { ca: stored.ca }),
-      factory: stored.factory,
-      deviceName: stored.deviceName,
-      instanceId: profile.identity.instanceId,
-      expiresSeconds: stored.expiresSeconds ?? defaultExpiresSeconds,
-      servicesOff: stored.servicesOff ?? [],
-      ...(stored.writesAs === undefined ? {} : { writesAs: stored.writesAs }),
-      ...(signIn === null ? {} : { signIn }),
-    });
+    const account = this.#makeAccount({ ...revealed, proxy });
     this.#enter(account);
     if (stored.signedOut === true) account.wasSignedOut(null);
     else await account.register();
@@ -207,7 +191,7 @@ class ChorusApp implements App {
       history: profile.history ?? this.#beginHistory(profile),
       knownPeople: credentials.kind === 'try' ? tryPeople : [],
       preferences: () => this.#preferences,
-      isBlocked: (address) => this.#blocked.has(address),
+      isBlocked: (address) => this.#openBlocked.has(address),
       registrationState: profile.settings.registrationState(credentials.instanceId, credentials.aor),
       simState: profile.settings.simState(credentials.authUser ?? credentials.aor),
       announce: (event) => {
@@ -269,25 +253,7 @@ class ChorusApp implements App {
     const account = this.#makeAccount(credentials);
     try {
       await account.register();
-      profile.settings.account = {
-        kind: credentials.kind,
-        aor: credentials.aor,
-        displayName: credentials.displayName,
-        authUser: credentials.authUser,
-        password: profile.secrets.protect(credentials.password),
-        secretBackend: profile.secrets.backend,
-        proxy: storeProxy,
-        factory: credentials.factory,
-        ...(credentials.registrar === null ? {} : { registrar: credentials.registrar }),
-        ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
-        ...(credentials.expiresSeconds === defaultExpiresSeconds ? {} : { expiresSeconds: credentials.expiresSeconds }),
-        deviceName: credentials.deviceName,
-        instanceId: credentials.instanceId,
-        servicesOff: credentials.servicesOff,
-        ...(credentials.signIn === undefined
-          ? {}
-          : { signIn: mapSecrets(credentials.signIn, (secret) => profile.secrets.protect(secret)) }),
-      };
+      profile.settings.account = storedAccount(credentials, storeProxy, profile.secrets);
     } catch (error) {
       account.dispose();
       if (ended === null) profile.settings.registrationState(credentials.instanceId, credentials.aor).forget();
@@ -321,113 +287,23 @@ class ChorusApp implements App {
         await this.#signedIn.unregister();
         return this.#registrationAnswer();
       },
-      devices: () => this.#signedIn.freshDevices(),
-      renameDevice: async ({ name }) => {
-        const deviceName = cleanDeviceName(name);
-        await this.#signedIn.rename(deviceName);
-        const { settings } = this.#open;
-        if (settings.account !== null) settings.account = { ...settings.account, deviceName };
-        return { name: deviceName };
-      },
-      capabilities: ({ address }) => this.#signedIn.capabilitiesOf(address),
-      testDevice: ({ instanceId, text }) => this.#signedIn.testDevice(instanceId, text),
-      signOutDevice: async ({ instanceId }) => {
-        await this.#signedIn.signOutDevice(instanceId);
-        return {};
-      },
-      signOutEverywhere: async () => {
-        await this.#signedIn.signOutEverywhere();
-        return {};
-      },
-      setCapability: async ({ name, on }) => {
-        const servicesOff = await this.#signedIn.setCapability(name, on);
-        const { settings } = this.#open;
-        if (settings.account !== null) settings.account = { ...settings.account, servicesOff };
-        this.#announce({ event: 'account', account: this.#signedIn.value });
-        return {};
-      },
-      writeAs: ({ address, conversation }) => {
-        this.#signedIn.writeAs(address, conversation);
-        const { settings } = this.#open;
-        if (conversation === undefined && settings.account !== null) {
-          const { writesAs: _, ...plain } = settings.account;
-          const { writesAs } = this.#signedIn.value;
-          settings.account = writesAs === null ? plain : { ...plain, writesAs };
-        }
-        return {};
-      },
+      ...deviceCalls({
+        account: () => this.#signedIn,
+        keep: (change) => this.#changeStored(change),
+        announce: (event) => this.#announce(event),
+      }),
+      ...chatCalls(() => this.#signedIn.messenger),
       resolveClone: ({ choice, name }) => this.#resolveClone(choice, name),
-      conversations: () => this.#messenger.conversations(),
-      messages: ({ conversation, limit, ...place }) => this.#messenger.messages(conversation, place, limit ?? defaultPage),
-      search: ({ text, limit }) => this.#messenger.search(text, limit ?? defaultPage),
-      sendText: ({ to, conversation, text, mode, anonymous }) =>
-        this.#messenger.sendText({ to, conversation, anonymous }, text, mode ?? 'session'),
-      openConversation: ({ to, anonymous }) => ({ conversation: this.#messenger.openConversation(to, anonymous) }),
-      openSession: ({ to }) => this.#messenger.openSession(to),
-      closeSession: ({ conversation }) => this.#messenger.closeSession(conversation),
-      answer: async ({ invitation, accept, everywhere }) => {
-        await this.#messenger.invitations.answer(invitation, accept, everywhere ?? false);
-        return { state: accept ? 'established' : 'ended' };
-      },
-      addPeople: ({ conversation, people, subject }) => this.#messenger.addPeople(conversation, people, subject),
-      participants: ({ conversation }) => this.#messenger.participants(conversation),
-      removePerson: async ({ conversation, address }) => {
-        await this.#messenger.removePerson(conversation, address);
-        return {};
-      },
-      renameGroup: async ({ conversation, subject }) => {
-        await this.#messenger.renameGroup(conversation, subject);
-        return {};
-      },
-      leave: async ({ conversation }) => {
-        await this.#messenger.leave(conversation);
-        return {};
-      },
-      composing: ({ conversation, active }) => {
-        this.#messenger.composing(conversation, active);
-        return {};
-      },
-      markDisplayed: ({ conversation, upTo }) => {
-        this.#messenger.markDisplayed(conversation, upTo);
-        return {};
-      },
-      retry: ({ message }) => {
-        this.#messenger.retry(message);
-        return {};
-      },
-      discard: ({ message }) => {
-        this.#messenger.discard(message);
-        return {};
-      },
       block: ({ address }) => {
-        const key = this.#strangerKey(address);
-        const answer = this.#setBlocked([...this.#blocked].filter((one) => one !== key).concat(key));
+        const key = strangerKey(address, this.#accountValue?.aor ?? null);
+        this.#openBlocked.block(key);
+        const answer = this.#announceBlocked();
         this.#account?.messenger.blocked(key);
         return answer;
       },
       unblock: ({ address }) => {
-        const key = this.#strangerKey(address);
-        return this.#setBlocked([...this.#blocked].filter((one) => one !== key));
-      },
-      skip: ({ message }) => {
-        this.#messenger.skip(message);
-        return {};
-      },
-      deleteMessage: ({ message, direction }) => {
-        this.#messenger.deleteMessage(message, direction);
-        return {};
-      },
-      deleteConversation: ({ conversation }) => {
-        this.#messenger.deleteConversation(conversation);
-        return {};
-      },
-      setDraft: ({ conversation, text }) => {
-        this.#messenger.setDraft(conversation, text);
-        return {};
-      },
-      markUnread: ({ conversation, unread }) => {
-        this.#messenger.markUnread(conversation, unread);
-        return {};
+        this.#openBlocked.unblock(strangerKey(address, this.#accountValue?.aor ?? null));
+        return this.#announceBlocked();
       },
       exportConversation: ({ conversation, format, path }) => this.#export(conversation, format, path),
       beginHistory: () => this.#beginAnew(),
@@ -447,7 +323,7 @@ class ChorusApp implements App {
         const aor = parseOwnAddress(address);
         const stored = this.#endedAccount(aor) === null ? null : this.#open.settings.account;
         const proxy = server === undefined ? (stored?.proxy ?? null) : outboundProxy(server);
-        const parts = signInParts(options, stored === null ? {} : this.#keptParts(stored));
+        const parts = signInParts(options, stored === null ? {} : keptParts(stored, this.#open.secrets));
         if (options.imei !== undefined) this.#adopt(instanceOfImei(options.imei));
         return this.#signIn({ ...newCredentials('sip', aor, deviceName, this.#instanceId), ...parts, password, proxy }, proxy);
       },
@@ -490,19 +366,6 @@ class ChorusApp implements App {
       at: this.#clock.now(),
     });
     return { path, messages: written };
-  }
-
-  /** What a stored account was signed in with, secrets revealed. */
-  #keptParts(stored: StoredAccount): SignInParts {
-    const { authUser, registrar, factory, ca, expiresSeconds, signIn } = stored;
-    return {
-      authUser,
-      factory,
-      ...(registrar === undefined ? {} : { registrar }),
-      ...(ca === undefined ? {} : { ca }),
-      ...(expiresSeconds === undefined ? {} : { expiresSeconds }),
-      ...(signIn === undefined ? {} : { signIn: mapSecrets(signIn, (secret) => this.#open.secrets.reveal(secret)) }),
-    };
   }
 
   /** Takes an ID of the hardware instead of the one that was made. R18: never once the network has had an ID of this device. */
@@ -551,13 +414,7 @@ class ChorusApp implements App {
     const { settings, secrets } = profile;
     const { account } = settings;
     const { history } = beginHistory(profile, this.#historyParts);
-    if (account !== null) {
-      const { signIn: _, ...kept } = account;
-      settings.account =
-        account.kind === 'try'
-          ? { ...kept, password: secrets.protect(tryPassword), secretBackend: secrets.backend }
-          : { ...kept, password: '', signedOut: true };
-    }
+    if (account !== null) settings.account = withoutSecrets(account, tryPassword, secrets);
     return history;
   }
 
@@ -611,6 +468,11 @@ class ChorusApp implements App {
     this.#announce({ event: 'warningEnded', code });
   }
 
+  #changeStored(change: (stored: StoredAccount) => StoredAccount): void {
+    const { settings } = this.#open;
+    if (settings.account !== null) settings.account = change(settings.account);
+  }
+
   async #register(account: Account): Promise<void> {
     const { settings } = this.#open;
     const stored = this.#options.given === undefined ? settings.account : null;
@@ -639,7 +501,7 @@ class ChorusApp implements App {
       conversations: account?.messenger.conversations() ?? [],
       invitations: account?.messenger.invitations.list() ?? [],
       preferences: this.#preferences,
-      blocked: [...this.#blocked],
+      blocked: this.#profile === null ? [] : this.#openBlocked.list,
       // The embedded network's password is no secret.
       warnings: this.#warnings.filter((warning) => warning.code !== 'secrets-in-file' || this.#accountValue?.kind !== 'try'),
       clone: this.#clone,
@@ -653,44 +515,22 @@ class ChorusApp implements App {
     if (this.#account !== null) return this.#account.value;
     const stored = this.#profile?.settings.account ?? null;
     if (stored === null || this.#options.given !== undefined) return null;
-    const { aor, displayName, deviceName, kind } = stored;
-    const instanceId = this.#profile?.identity.instanceId ?? stored.instanceId;
-    return {
-      aor,
-      displayName,
-      deviceName,
-      instanceId,
-      nickname: nickname(instanceId),
-      kind,
-      addresses: [aor],
-      writesAs: stored.writesAs ?? null,
-      offers: offersOf(stored.servicesOff ?? []),
-    };
+    return valueOfStored(stored, this.#profile?.identity.instanceId ?? stored.instanceId);
   }
 
   get #preferences(): PreferencesValue {
     return { ...(this.#profile?.settings.preferences ?? defaultPreferences), ...this.#options.given?.preferences };
   }
 
-  /** Read once and kept: it is asked at every message. */
-  get #blocked(): ReadonlySet<string> {
-    if (this.#profile === null) return new Set();
-    this.#blockedPeople ??= new Set(this.#profile.settings.blocked);
-    return this.#blockedPeople;
+  get #openBlocked(): BlockedPeople {
+    this.#blocked ??= new BlockedPeople(this.#open.settings);
+    return this.#blocked;
   }
 
-  #setBlocked(blocked: string[]): { blocked: string[] } {
-    this.#open.settings.blocked = blocked;
-    this.#blockedPeople = new Set(blocked);
+  #announceBlocked(): { blocked: string[] } {
+    const blocked = this.#openBlocked.list;
     this.#announce({ event: 'blocked', blocked });
     return { blocked };
-  }
-
-  /** The key of an address that is not one's own. */
-  #strangerKey(address: string): string {
-    const key = correspondentKey(/^[^@:\s]+@[^@\s]+$/.test(address.trim()) ? `sip:${address.trim()}` : address);
-    if (key === null || key === this.#accountValue?.aor) throw new AppError('account/bad-address', { cause: address }, 'user');
-    return key;
   }
 
   get #open(): Profile {
@@ -744,12 +584,6 @@ class ChorusApp implements App {
     this.#announce({ event: 'exit' });
     this.#account = null;
   }
-}
-
-/** The numbers of a SIM are protected and revealed like passwords. */
-function mapSecrets(way: SignInWay, map: (secret: string) => string): SignInWay {
-  const each = (secret: string | null) => (secret === null ? null : map(secret));
-  return { ...way, sim: way.sim === null ? null : { k: map(way.sim.k), op: each(way.sim.op), opc: each(way.sim.opc) } };
 }
 
 function translateStoreError(error: unknown): AppError {

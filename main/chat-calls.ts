@@ -1,0 +1,71 @@
+/** The calls of the contract that a messenger answers: chats, messages, groups. */
+import type { Handlers } from './calls';
+import { defaultPage, type Messenger } from './cpm/messenger';
+
+/** `messenger` is asked at every call, and throws what is to be answered where nobody is signed in. */
+export function chatCalls(messenger: () => Messenger) {
+  return {
+    conversations: () => messenger().conversations(),
+    messages: ({ conversation, limit, ...place }) => messenger().messages(conversation, place, limit ?? defaultPage),
+    search: ({ text, limit }) => messenger().search(text, limit ?? defaultPage),
+    sendText: ({ to, conversation, text, mode, anonymous }) =>
+      messenger().sendText({ to, conversation, anonymous }, text, mode ?? 'session'),
+    openConversation: ({ to, anonymous }) => ({ conversation: messenger().openConversation(to, anonymous) }),
+    openSession: ({ to }) => messenger().openSession(to),
+    closeSession: ({ conversation }) => messenger().closeSession(conversation),
+    answer: async ({ invitation, accept, everywhere }) => {
+      await messenger().invitations.answer(invitation, accept, everywhere ?? false);
+      return { state: accept ? 'established' : 'ended' };
+    },
+    addPeople: ({ conversation, people, subject }) => messenger().addPeople(conversation, people, subject),
+    participants: ({ conversation }) => messenger().participants(conversation),
+    removePerson: async ({ conversation, address }) => {
+      await messenger().removePerson(conversation, address);
+      return {};
+    },
+    renameGroup: async ({ conversation, subject }) => {
+      await messenger().renameGroup(conversation, subject);
+      return {};
+    },
+    leave: async ({ conversation }) => {
+      await messenger().leave(conversation);
+      return {};
+    },
+    composing: ({ conversation, active }) => {
+      messenger().composing(conversation, active);
+      return {};
+    },
+    markDisplayed: ({ conversation, upTo }) => {
+      messenger().markDisplayed(conversation, upTo);
+      return {};
+    },
+    retry: ({ message }) => {
+      messenger().retry(message);
+      return {};
+    },
+    discard: ({ message }) => {
+      messenger().discard(message);
+      return {};
+    },
+    skip: ({ message }) => {
+      messenger().skip(message);
+      return {};
+    },
+    deleteMessage: ({ message, direction }) => {
+      messenger().deleteMessage(message, direction);
+      return {};
+    },
+    deleteConversation: ({ conversation }) => {
+      messenger().deleteConversation(conversation);
+      return {};
+    },
+    setDraft: ({ conversation, text }) => {
+      messenger().setDraft(conversation, text);
+      return {};
+    },
+    markUnread: ({ conversation, unread }) => {
+      messenger().markUnread(conversation, unread);
+      return {};
+    },
+  } satisfies Partial<Handlers>;
+}
