@@ -2,7 +2,7 @@
  * The composition root: the one file that knows every part. It opens the profile (settings, identity, history), signs in, and answers the
  * contract's calls. The window and the headless client are two doors to the object that it makes.
  */
-import type { AccountValue, AppEvent, AppEventBody, CloneValue, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
+import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
 import { Account, type Credentials } from './account';
 import { type Clock, type Disposable, drop, Emitter, type Logger, setListenerErrorReporter, systemClock } from './base';
 import { BlockedPeople, strangerKey } from './blocked-people';
@@ -12,16 +12,14 @@ import { newCredentials, outboundProxy, parseOwnAddress } from './credentials';
 import { deviceCalls } from './device-calls';
 import { AppError, toAppError } from './errors';
 import { type ExportFormat, exportConversation, exportName } from './export';
-import type { History } from './history/history';
-import { cleanDeviceName } from './identity/device-name';
-import { beginHistory, openProfile, type Profile, rescueProfile } from './profile';
-import { nickname } from './protocol/instance-urn';
+import { openProfile, type Profile } from './profile';
+import { ProfileDecisions } from './profile-decisions';
 import type { WireTap } from './protocol/wire-record';
 import { defaultPreferences, type OpenKeyValueFile, type SecretBox, type StoredAccount, translateFileError } from './settings';
 import { instanceOfImei, signInParts } from './sign-in-options';
 import { watchNetwork } from './sip/network-watch';
 import { checkServer } from './sip/server-check';
-import { keptParts, revealedAccount, storedAccount, valueOfStored, withoutSecrets } from './stored-account';
+import { keptParts, revealedAccount, storedAccount, valueOfStored } from './stored-account';
 import { TryNetwork, tryPassword, tryPeople } from './try-network';
 
 const secretsInFile: WarningValue = {
@@ -85,14 +83,13 @@ class ChorusApp implements App {
   readonly #network: TryNetwork | null;
   readonly #warnings: WarningValue[] = [];
   readonly #watch: Disposable;
+  readonly #decisions: ProfileDecisions;
   #revision = 0;
   #profile: Profile | null = null;
   #account: Account | null = null;
   #blocked: BlockedPeople | null = null;
   #isSigningIn = false;
   #fatal: AppError | null = null;
-  /** What `resolveClone` called a device whose account is given from outside. */
-  #givenName: string | null = null;
   #quitting: Promise<void> | null = null;
 
   constructor(options: AppOptions) {
@@ -103,6 +100,21 @@ class ChorusApp implements App {
     setListenerErrorReporter((error) =>
       this.#log.error('a listener failed', { error: String(error instanceof Error ? error.stack : error) }),
     );
+    this.#decisions = new ProfileDecisions({
+      dataDir: options.dataDir,
+      clock: this.#clock,
+      log: options.log,
+      given: options.given,
+      profile: () => this.#profile,
+      isQuitting: () => this.#quitting !== null,
+      account: () => this.#account,
+      leave: () => {
+        this.#account = null;
+        this.#endWarning('duplicate-device');
+      },
+      start: (profile) => this.#start(profile),
+      announce: (event) => this.#announce(event),
+    });
     this.handlers = this.#makeHandlers();
     this.#watch = watchNetwork(this.#clock, (reason) => {
       this.#log.info('The network may have changed', { reason });
@@ -114,7 +126,7 @@ class ChorusApp implements App {
     try {
       const { open, secrets, given } = this.#options;
       const instanceUrn = given?.instanceUrn ?? null;
-      this.#profile = openProfile({ open, secrets, instanceUrn, ...this.#historyParts });
+      this.#profile = openProfile({ open, secrets, instanceUrn, ...this.#decisions.historyParts });
       // Whoever hands the account in has the password in the open anyway.
       if (this.#profile.secrets.backend === 'file' && given === undefined) this.#warnings.push(secretsInFile);
     } catch (error) {
@@ -125,7 +137,7 @@ class ChorusApp implements App {
     if (this.#profile.identity.isCopied) {
       this.#log.warn('the profile was made elsewhere; nothing is registered until it is told what it is');
       // Those who are to hear it begin to listen when the app is made.
-      this.#clock.setTimer(0, () => this.#announce({ event: 'clone', clone: this.#clone }));
+      this.#clock.setTimer(0, () => this.#announce({ event: 'clone', clone: this.#decisions.clone }));
       return;
     }
     this.#start(this.#profile);
@@ -144,7 +156,7 @@ class ChorusApp implements App {
       return;
     }
     const { instanceId } = profile.identity;
-    const deviceName = this.#givenName ?? given.deviceName;
+    const deviceName = this.#decisions.givenName ?? given.deviceName;
     const account = this.#makeAccount({ ...given, deviceName, kind: 'sip', instanceId, servicesOff: [] });
     this.#enter(account);
     if (given.registerAtStart) drop(account.register(), { ...this.#log, error: this.#log.warn }, 'registration');
@@ -188,7 +200,7 @@ class ChorusApp implements App {
       log: this.#log,
       tap: this.#options.tap ?? null,
       userAgent: `Chorus/${this.#options.version}`,
-      history: profile.history ?? this.#beginHistory(profile),
+      history: profile.history ?? this.#decisions.beginUnreadable(profile),
       knownPeople: credentials.kind === 'try' ? tryPeople : [],
       preferences: () => this.#preferences,
       isBlocked: (address) => this.#openBlocked.has(address),
@@ -293,7 +305,7 @@ class ChorusApp implements App {
         announce: (event) => this.#announce(event),
       }),
       ...chatCalls(() => this.#signedIn.messenger),
-      resolveClone: ({ choice, name }) => this.#resolveClone(choice, name),
+      resolveClone: ({ choice, name }) => this.#decisions.resolveClone(this.#open, choice, name),
       block: ({ address }) => {
         const key = strangerKey(address, this.#accountValue?.aor ?? null);
         this.#openBlocked.block(key);
@@ -306,7 +318,7 @@ class ChorusApp implements App {
         return this.#announceBlocked();
       },
       exportConversation: ({ conversation, format, path }) => this.#export(conversation, format, path),
-      beginHistory: () => this.#beginAnew(),
+      beginHistory: () => this.#decisions.beginAnew(this.#open),
       setPreferences: (preferences) => {
         this.#open.settings.preferences = preferences;
         this.#announce({ event: 'preferences', ...preferences });
@@ -351,7 +363,7 @@ class ChorusApp implements App {
     const { chooseFile } = this.#options;
     if ((named === undefined) === (chooseFile === null))
       throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
-    const rescue = this.#clone === null ? this.#profile?.rescue : null;
+    const rescue = this.#decisions.clone === null ? this.#profile?.rescue : null;
     const read = rescue?.read(id);
     const conversation = read?.conversation ?? this.#messenger.conversation(id);
     const path = named ?? (await chooseFile?.(exportName(conversation, format))) ?? null;
@@ -379,80 +391,6 @@ class ChorusApp implements App {
         'user',
       );
     identity.adopt(instanceId);
-  }
-
-  /** What a profile found elsewhere is, or a device whose ID another computer uses too: the same device as ever, or one of its own. */
-  #resolveClone(choice: 'moved' | 'newDevice', name: string | undefined): { instanceId: string } {
-    const profile = this.#open;
-    const { identity, settings } = profile;
-    const running = this.#account;
-    if (!identity.isCopied && running?.isDuplicated !== true) throw new AppError('ipc/refused', { cause: 'there is nothing to decide' });
-    if (choice === 'moved') {
-      identity.keep();
-    } else {
-      identity.renew();
-      const deviceName = name === undefined ? null : cleanDeviceName(name);
-      this.#givenName = deviceName ?? this.#givenName;
-      const { account } = settings;
-      if (account !== null)
-        settings.account = { ...account, instanceId: identity.instanceId, deviceName: deviceName ?? account.deviceName };
-    }
-    if (profile.history === null && profile.rescue === null) this.#beginHistory(profile);
-    this.#announce({ event: 'clone', clone: null });
-    if (running !== null) {
-      // Without a word to the network: signing off would end the other computer's registration, which has the same ID.
-      this.#account = null;
-      running.dispose();
-    }
-    this.#endWarning('duplicate-device');
-    this.#start(profile);
-    return { instanceId: identity.instanceId };
-  }
-
-  /** The keychain of this system reads nothing of what came along: a new history, and the password is asked for again. */
-  #beginHistory(profile: Profile): History {
-    const { settings, secrets } = profile;
-    const { account } = settings;
-    const { history } = beginHistory(profile, this.#historyParts);
-    if (account !== null) settings.account = withoutSecrets(account, tryPassword, secrets);
-    return history;
-  }
-
-  get #historyParts() {
-    const { dataDir } = this.#options;
-    // Not at once: whoever asked the history is still in the middle of it.
-    const foundDamaged = (error: AppError) => void this.#clock.setTimer(0, () => drop(this.#rescue(error), this.#log, 'the rescue'));
-    return { dataDir, clock: this.#clock, log: this.#log, foundDamaged };
-  }
-
-  /** The history was found damaged while it was in use: this device leaves the network, and takes nothing that it could not keep. */
-  async #rescue(error: AppError): Promise<void> {
-    const profile = this.#profile;
-    if (profile === null || profile.rescue !== null || this.#quitting !== null) return;
-    const account = this.#account;
-    this.#account = null;
-    const { value } = rescueProfile(profile, error, this.#historyParts);
-    this.#announce({ event: 'rescue', rescue: value });
-    await account?.close().catch((failure: unknown) => this.#log.warn('closing the account', { error: String(failure) }));
-    account?.dispose();
-  }
-
-  /** What was damaged is set aside, and everything starts as at any other start. */
-  #beginAnew(): { keptAs: string } {
-    const profile = this.#open;
-    if (profile.rescue === null) throw new AppError('ipc/refused', { cause: 'the history is not damaged' });
-    const { keptAs } = beginHistory(profile, this.#historyParts);
-    this.#announce({ event: 'rescue', rescue: null });
-    if (this.#clone === null) this.#start(profile);
-    return { keptAs };
-  }
-
-  get #clone(): CloneValue | null {
-    if (this.#profile?.identity.isCopied !== true) return null;
-    const { instanceId } = this.#profile.identity;
-    const { given } = this.#options;
-    const known = given ?? this.#profile.settings.account;
-    return { instanceId, nickname: nickname(instanceId), deviceName: known?.deviceName ?? '', aor: known?.aor ?? null };
   }
 
   #warn(warning: WarningValue): void {
@@ -504,7 +442,7 @@ class ChorusApp implements App {
       blocked: this.#profile === null ? [] : this.#openBlocked.list,
       // The embedded network's password is no secret.
       warnings: this.#warnings.filter((warning) => warning.code !== 'secrets-in-file' || this.#accountValue?.kind !== 'try'),
-      clone: this.#clone,
+      clone: this.#decisions.clone,
       rescue: this.#profile?.rescue?.value ?? null,
       fatal: this.#fatal?.toValue() ?? null,
     };
@@ -540,12 +478,12 @@ class ChorusApp implements App {
 
   /** The instance ID for a new account. */
   get #instanceId(): string {
-    if (this.#clone !== null) throw new AppError('profile/copied', {}, 'user');
+    if (this.#decisions.clone !== null) throw new AppError('profile/copied', {}, 'user');
     return this.#open.identity.instanceId;
   }
 
   get #signedIn(): Account {
-    if (this.#clone !== null) throw new AppError('profile/copied', {}, 'user');
+    if (this.#decisions.clone !== null) throw new AppError('profile/copied', {}, 'user');
     if (this.#profile?.rescue) throw this.#profile.rescue.refusal;
     if (this.#account === null) throw this.#fatal ?? new AppError('account/none', {}, 'user');
     return this.#account;
