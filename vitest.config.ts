@@ -1,6 +1,10 @@
+import { availableParallelism } from 'node:os';
 import type { ViteUserConfig } from 'vitest/config';
 
-const project = (name: string, limits: { testTimeout: number; hookTimeout: number; fileParallelism: boolean }) => ({
+/** Left to itself vitest keeps one core for itself, which on two cores means one file at a time; and most of these tests wait for a wire. */
+const cores = availableParallelism();
+
+const project = (name: string, limits: { testTimeout: number; hookTimeout: number; fileParallelism: boolean; maxWorkers: number }) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.{ts,tsx}`],
@@ -21,9 +25,9 @@ export default {
     pool: 'forks',
     passWithNoTests: false,
     projects: [
-      project('unit', { testTimeout: 30_000, hookTimeout: 30_000, fileParallelism: true }),
-      project('interop', { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: true }),
-      project('e2e', { testTimeout: 180_000, hookTimeout: 120_000, fileParallelism: false }),
+      project('unit', { maxWorkers: cores, testTimeout: 30_000, hookTimeout: 30_000, fileParallelism: true }),
+      project('interop', { maxWorkers: cores, testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: true }),
+      project('e2e', { maxWorkers: 1, testTimeout: 180_000, hookTimeout: 120_000, fileParallelism: false }),
     ],
   },
 } satisfies ViteUserConfig;

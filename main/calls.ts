@@ -5,15 +5,14 @@
 import * as v from 'valibot';
 import type { CallArgument, CallName, CallValue, Result } from '../preload/contract';
 import { AppError, toAppError } from './errors';
+import { MAX_SUBJECT_CHARACTERS } from './protocol/group-data';
 
 /** One function for every call of the contract. */
 export type Handlers = { [N in CallName]: (argument: CallArgument<N>) => CallValue<N> | Promise<CallValue<N>> };
 
 /** The longest text one message may have, in UTF-16 code units. */
 export const maxTextLength = 100_000;
-/** The longest address, name, ID or subject a caller may pass. */
-export /** As long as a Controlling Function of ours takes (group-data.ts). */
-const maxSubjectLength = 200;
+/** The longest address, name or ID a caller may pass. */
 const maxFieldLength = 1_000;
 /** The longest path of a file that a caller may name, in UTF-16 code units. */
 export const maxPathLength = 4_096;
@@ -83,7 +82,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   removePerson: v.strictObject({ conversation: field, address: field }),
   renameGroup: v.strictObject({
     conversation: field,
-    subject: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(maxSubjectLength)),
+    subject: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(MAX_SUBJECT_CHARACTERS)),
   }),
   leave: inConversation,
   composing: v.strictObject({ conversation: field, active: v.boolean() }),

@@ -85,7 +85,7 @@ export const layers: readonly Layer[] = [
   },
   { path: 'main/export', values: [...ground], types: ['preload/contract'], node: true },
   { path: 'main/sign-in-options', values: [...ground, 'main/protocol'], types: ['main/account', 'preload/contract'] },
-  { path: 'main/calls', values: [...ground], types: ['preload/contract'], packages: ['valibot'] },
+  { path: 'main/calls', values: [...ground, 'main/protocol'], types: ['preload/contract'], packages: ['valibot'] },
   { path: 'main/ipc', values: [...ground, 'main/calls', 'preload/contract'], types: ['main/app'], packages: ['electron'] },
   { path: 'main/window', values: [...ground, 'main/window-bounds'], packages: ['electron'], node: true },
   { path: 'main/launch-options', values: ['main/window-bounds'] },
