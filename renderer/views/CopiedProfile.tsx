@@ -4,7 +4,7 @@ import type { CloneValue, ErrorValue } from '../../preload/contract';
 import { useGround } from '../desk';
 import { Choice } from '../parts/Choice';
 import { ErrorNote } from '../parts/ErrorNote';
-import { Logo } from '../parts/Logo';
+import { Sheet } from '../parts/Sheet';
 import { WayCard } from '../parts/WayCard';
 import { words } from '../text';
 
@@ -31,70 +31,62 @@ export function CopiedProfile({ clone }: { clone: CloneValue }) {
     if (!answer.ok) setError(answer.error);
   };
   return (
-    <div className="welcome" data-testid="copied-profile">
-      <main className="sheet">
-        <div className="brand">
-          <Logo />
-          {words.product}
-        </div>
-        <h1>{words.copiedProfile.title}</h1>
-        <p className="lead">{words.copiedProfile.lead(clone.deviceName)}</p>
-        <Choice<Way>
-          label={words.copiedProfile.which}
-          className="ways"
-          value={way}
-          onChoose={setWay}
-          disabled={busy}
-          options={[
-            {
-              value: 'newDevice',
-              className: 'way',
-              testId: 'copied-new',
-              content: (
-                <WayCard icon={<MonitorSmartphone size={18} strokeWidth={1.75} />} isOn={isNew} name={words.copiedProfile.newDevice}>
-                  {words.copiedProfile.newDeviceBody}
-                </WayCard>
-              ),
-            },
-            {
-              value: 'moved',
-              className: 'way',
-              testId: 'copied-moved',
-              content: (
-                <WayCard icon={<MapPin size={18} strokeWidth={1.75} />} isOn={!isNew} name={words.copiedProfile.moved}>
-                  {words.copiedProfile.movedBody}
-                </WayCard>
-              ),
-            },
-          ]}
-        />
-        <form className="welcome-form" onSubmit={(event) => void goOn(event)} noValidate>
-          {error === null ? null : <ErrorNote error={error} />}
-          <div>
-            <label className="label" htmlFor={nameId}>
-              {isNew ? words.first.deviceName : words.copiedProfile.keptName}
-            </label>
-            <div className="name-and-start">
-              <div className={`field${isNew && named === '' ? ' bad' : ''}`}>
-                <input
-                  id={nameId}
-                  value={isNew ? name : clone.deviceName}
-                  maxLength={64}
-                  disabled={busy || !isNew}
-                  data-testid="copied-name"
-                  onChange={(event) => setName(event.target.value)}
-                />
-              </div>
-              <button type="submit" className="button primary big" disabled={busy || (isNew && named === '')} data-testid="copied-go-on">
-                {words.copiedProfile.goOn}
-              </button>
+    <Sheet testId="copied-profile" title={words.copiedProfile.title} lead={words.copiedProfile.lead(clone.deviceName)}>
+      <Choice<Way>
+        label={words.copiedProfile.which}
+        className="ways"
+        value={way}
+        onChoose={setWay}
+        disabled={busy}
+        options={[
+          {
+            value: 'newDevice',
+            className: 'way',
+            testId: 'copied-new',
+            content: (
+              <WayCard icon={<MonitorSmartphone size={18} strokeWidth={1.75} />} isOn={isNew} name={words.copiedProfile.newDevice}>
+                {words.copiedProfile.newDeviceBody}
+              </WayCard>
+            ),
+          },
+          {
+            value: 'moved',
+            className: 'way',
+            testId: 'copied-moved',
+            content: (
+              <WayCard icon={<MapPin size={18} strokeWidth={1.75} />} isOn={!isNew} name={words.copiedProfile.moved}>
+                {words.copiedProfile.movedBody}
+              </WayCard>
+            ),
+          },
+        ]}
+      />
+      <form className="welcome-form" onSubmit={(event) => void goOn(event)} noValidate>
+        {error === null ? null : <ErrorNote error={error} />}
+        <div>
+          <label className="label" htmlFor={nameId}>
+            {isNew ? words.first.deviceName : words.copiedProfile.keptName}
+          </label>
+          <div className="name-and-start">
+            <div className={`field${isNew && named === '' ? ' bad' : ''}`}>
+              <input
+                id={nameId}
+                value={isNew ? name : clone.deviceName}
+                maxLength={64}
+                disabled={busy || !isNew}
+                data-testid="copied-name"
+                onChange={(event) => setName(event.target.value)}
+              />
             </div>
-            <p className={`hint${isNew && named === '' ? ' bad' : ''}`}>
-              {isNew ? (named === '' ? words.first.needName : words.first.deviceHintPlain) : words.copiedProfile.movedHint(clone.nickname)}
-            </p>
+            <button type="submit" className="button primary big" disabled={busy || (isNew && named === '')} data-testid="copied-go-on">
+              {words.copiedProfile.goOn}
+            </button>
           </div>
-        </form>
-      </main>
-    </div>
+          <p className={`hint${isNew && named === '' ? ' bad' : ''}`}>
+            {isNew ? (named === '' ? words.first.needName : words.first.deviceHintPlain) : words.copiedProfile.movedHint(clone.nickname)}
+          </p>
+        </div>
+      </form>
+    </Sheet>
   );
 }

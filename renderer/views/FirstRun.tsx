@@ -5,7 +5,7 @@ import { useChorus, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { Choice } from '../parts/Choice';
 import { ErrorNote } from '../parts/ErrorNote';
-import { Logo } from '../parts/Logo';
+import { Sheet } from '../parts/Sheet';
 import { WayCard } from '../parts/WayCard';
 import { deviceOf, firstName, fullName } from '../person';
 import { names, words } from '../text';
@@ -18,53 +18,45 @@ export function FirstRun() {
   const [way, setWay] = useState<Way>('try');
   const chosen = people.length === 0 ? 'signIn' : way;
   return (
-    <div className="welcome" data-testid="first-run">
-      <main className="sheet">
-        <div className="brand">
-          <Logo />
-          {words.product}
-        </div>
-        <h1>{words.first.title}</h1>
-        <p className="lead">{people.length === 0 ? words.first.signInBody : words.first.lead}</p>
-        {people.length === 0 ? null : (
-          <Choice<Way>
-            label={words.first.how}
-            className="ways"
-            value={chosen}
-            onChoose={setWay}
-            options={[
-              {
-                value: 'try',
-                className: 'way',
-                testId: 'first-run-try',
-                content: (
-                  <WayCard icon={<Play size={18} strokeWidth={1.75} />} isOn={chosen === 'try'} name={words.first.try}>
-                    {words.first.tryBody(names(people.map(firstName)))}
-                  </WayCard>
-                ),
-              },
-              {
-                value: 'signIn',
-                className: 'way',
-                testId: 'first-run-sign-in',
-                content: (
-                  <WayCard icon={<KeyRound size={18} strokeWidth={1.75} />} isOn={chosen === 'signIn'} name={words.first.signIn}>
-                    {words.first.signInBody}
-                  </WayCard>
-                ),
-              },
-            ]}
-          />
+    <Sheet testId="first-run" title={words.first.title} lead={people.length === 0 ? words.first.signInBody : words.first.lead}>
+      {people.length === 0 ? null : (
+        <Choice<Way>
+          label={words.first.how}
+          className="ways"
+          value={chosen}
+          onChoose={setWay}
+          options={[
+            {
+              value: 'try',
+              className: 'way',
+              testId: 'first-run-try',
+              content: (
+                <WayCard icon={<Play size={18} strokeWidth={1.75} />} isOn={chosen === 'try'} name={words.first.try}>
+                  {words.first.tryBody(names(people.map(firstName)))}
+                </WayCard>
+              ),
+            },
+            {
+              value: 'signIn',
+              className: 'way',
+              testId: 'first-run-sign-in',
+              content: (
+                <WayCard icon={<KeyRound size={18} strokeWidth={1.75} />} isOn={chosen === 'signIn'} name={words.first.signIn}>
+                  {words.first.signInBody}
+                </WayCard>
+              ),
+            },
+          ]}
+        />
+      )}
+      <div className="welcome-form">
+        {chosen === 'try' ? (
+          <TryForm />
+        ) : (
+          <SignInForm deviceName={words.first.deviceDefault} submitWords={words.first.signIn} onDone={() => undefined} />
         )}
-        <div className="welcome-form">
-          {chosen === 'try' ? (
-            <TryForm />
-          ) : (
-            <SignInForm deviceName={words.first.deviceDefault} submitWords={words.first.signIn} onDone={() => undefined} />
-          )}
-        </div>
-      </main>
-    </div>
+      </div>
+    </Sheet>
   );
 }
 

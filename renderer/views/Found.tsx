@@ -9,7 +9,7 @@ import { RowList } from '../parts/RowList';
 import { conversationTitle, firstName, matches, plainAddress } from '../person';
 import { isMessageHidden, orderedConversations } from '../state';
 import { words } from '../text';
-import { ConversationRow } from './ConversationRow';
+import { ConversationList } from './ConversationList';
 
 /** After the last key, before the messages are searched: a word that is typed quickly is searched once. */
 const typingPauseMs = 80;
@@ -58,17 +58,7 @@ export function Found({ filter }: { filter: string }) {
       {chats.length === 0 ? null : (
         <>
           <h2 className="found-heading">{words.me.foundChats}</h2>
-          <ul className="list" data-testid="conversation-list">
-            {chats.map((conversation) => (
-              <li key={conversation.conversation}>
-                <ConversationRow
-                  conversation={conversation}
-                  isSelected={conversation.conversation === selected}
-                  isStop={conversation.conversation === stop}
-                />
-              </li>
-            ))}
-          </ul>
+          <ConversationList all={chats} selected={selected} stop={stop} />
         </>
       )}
       {hits.length === 0 ? null : (

@@ -8,7 +8,7 @@ import { RowList } from '../parts/RowList';
 import { plainAddress } from '../person';
 import { orderedConversations } from '../state';
 import { words } from '../text';
-import { ConversationRow } from './ConversationRow';
+import { ConversationList } from './ConversationList';
 import { Found } from './Found';
 import { Notices } from './Notices';
 
@@ -128,20 +128,10 @@ function Conversations() {
     );
   }
 
-  const stop = all.some((conversation) => conversation.conversation === selected) ? selected : all[0]?.conversation;
+  const stop = all.some((conversation) => conversation.conversation === selected) ? selected : (all[0]?.conversation ?? null);
   return (
     <RowList label={words.me.conversations}>
-      <ul className="list" data-testid="conversation-list">
-        {all.map((conversation) => (
-          <li key={conversation.conversation}>
-            <ConversationRow
-              conversation={conversation}
-              isSelected={conversation.conversation === selected}
-              isStop={conversation.conversation === stop}
-            />
-          </li>
-        ))}
-      </ul>
+      <ConversationList all={all} selected={selected} stop={stop} />
     </RowList>
   );
 }

@@ -13,6 +13,7 @@ import { defaultPreferences } from '../../main/settings';
 import type {
   CpmHeaders,
   IncomingInvite,
+  IncomingPager,
   OutgoingInvite,
   OutgoingPager,
   RemoteParty,
@@ -23,7 +24,7 @@ import type {
 import type { AppEventBody, PreferencesValue } from '../../preload/contract';
 import { settled, VirtualClock } from './virtual-clock';
 
-const noHeaders: CpmHeaders = {
+export const noHeaders: CpmHeaders = {
   conversationId: null,
   contributionId: null,
   inReplyTo: null,
@@ -45,6 +46,17 @@ export function remoteParty(address: string, more: Partial<RemoteParty> = {}): R
     isFocus: false,
     ...more,
   };
+}
+
+/** A pager message without CPM's headers. */
+export function incomingPager(
+  remote: RemoteParty,
+  contentType: string,
+  body: string | Uint8Array,
+  requestId = 'call 1 MESSAGE',
+): IncomingPager {
+  const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body;
+  return { remote, headers: noHeaders, requestId, contentType, body: bytes, icsis: [] };
 }
 
 /** An SDP of the other side. */

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../main/base';
 import { DeviceControl, deviceControlType, maxControlBytes } from '../../../main/cpm/device-control';
 import { AppError } from '../../../main/errors';
-import type { IncomingPager, OutgoingPager } from '../../../main/sip/client';
+import type { OutgoingPager } from '../../../main/sip/client';
 import type { DeviceValue } from '../../../preload/contract';
-import { remoteParty } from '../../support/cpm-lab';
+import { incomingPager, remoteParty } from '../../support/cpm-lab';
 import { VirtualClock } from '../../support/virtual-clock';
 
 const ALICE = 'sip:alice@lab.test';
@@ -48,22 +48,7 @@ function lab(answer: AppError | null = null) {
   return { control, sent, signedOutBy };
 }
 
-const order = (body: string, from = remoteParty(ALICE)): IncomingPager => ({
-  remote: from,
-  headers: {
-    conversationId: null,
-    contributionId: null,
-    inReplyTo: null,
-    sessionReplaces: null,
-    subject: null,
-    calledAs: null,
-    referredBy: null,
-  },
-  contentType: deviceControlType,
-  body: new TextEncoder().encode(body),
-  requestId: 'call 1 MESSAGE',
-  icsis: [],
-});
+const order = (body: string, from = remoteParty(ALICE)) => incomingPager(from, deviceControlType, body);
 const signOut = (instanceId = HERE) => JSON.stringify({ do: 'signOut', instanceId, from: 'Tablet' });
 
 describe('what one device asks of another', () => {

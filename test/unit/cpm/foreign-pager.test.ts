@@ -2,8 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeCpim } from '../../../main/protocol/cpim';
 import { encodeIsComposing } from '../../../main/protocol/is-composing';
-import type { IncomingPager } from '../../../main/sip/client';
-import { createLab, remoteParty } from '../../support/cpm-lab';
+import { createLab, incomingPager, remoteParty } from '../../support/cpm-lab';
 
 const bob = 'sip:bob@lab.test';
 const composingType = 'application/im-iscomposing+xml';
@@ -13,24 +12,8 @@ beforeEach(() => {
 });
 afterEach(() => lab.dispose());
 
-function pager(contentType: string, body: string | Uint8Array, requestId = crypto.randomUUID()): IncomingPager {
-  return {
-    remote: remoteParty(bob),
-    headers: {
-      conversationId: null,
-      contributionId: null,
-      inReplyTo: null,
-      sessionReplaces: null,
-      subject: null,
-      calledAs: null,
-      referredBy: null,
-    },
-    requestId,
-    contentType,
-    body: typeof body === 'string' ? new TextEncoder().encode(body) : body,
-    icsis: [],
-  };
-}
+const pager = (contentType: string, body: string | Uint8Array, requestId = crypto.randomUUID()) =>
+  incomingPager(remoteParty(bob), contentType, body, requestId);
 const composing = (state: 'active' | 'idle') => encodeIsComposing({ state, refreshSeconds: null, contentType: null });
 const texts = () =>
   lab.messenger.conversations().flatMap(({ conversation }) => lab.messenger.messages(conversation, {}, 50).map((one) => one.text));

@@ -3,7 +3,7 @@ import { receiptEnvelope, textEnvelope } from '../../../main/cpm/envelope';
 import { firstPauseMs, maxAttempts, receiptLifeMs, receiptRemedy, remedyFor } from '../../../main/cpm/outbox';
 import { AppError } from '../../../main/errors';
 import { parseCpim } from '../../../main/protocol/cpim';
-import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
+import { createLab, FakeInvite, incomingPager, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {
@@ -267,22 +267,7 @@ describe('receiving', () => {
     expect(lab.pagers).toEqual([]);
     expect(lab.history.jobs()).toHaveLength(1);
     lab.state.pagerFails = null;
-    await lab.messenger.receivePager({
-      remote: remoteParty(bob),
-      headers: {
-        conversationId: null,
-        contributionId: null,
-        inReplyTo: null,
-        sessionReplaces: null,
-        subject: null,
-        calledAs: null,
-        referredBy: null,
-      },
-      contentType: 'message/cpim',
-      body: textFrom(bob, 'Back', 'in-2'),
-      requestId: 'call 1 MESSAGE',
-      icsis: [],
-    });
+    await lab.messenger.receivePager(incomingPager(remoteParty(bob), 'message/cpim', textFrom(bob, 'Back', 'in-2')));
     await lab.settle();
     expect(lab.pagers.map((pager) => new TextDecoder().decode(pager.body).includes('in-1'))).toContain(true);
   });
