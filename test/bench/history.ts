@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { silentLogger } from '../../main/base';
 import { type History, openHistory } from '../../main/history/history';
+import { seededRandom } from '../support/seeded-random';
 
 const key = '5f'.repeat(32);
 const conversations = 200;
@@ -23,14 +24,8 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 process.on('SIGTERM', () => process.exit(1));
 process.on('SIGINT', () => process.exit(1));
 
-/** mulberry32: the same messages in every run. */
-let seed = 20261123;
-function random(): number {
-  seed = (seed + 0x6d2b79f5) | 0;
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-}
+/** The same messages in every run. */
+const random = seededRandom(20261123);
 
 const syllables = ['ba', 'co', 'di', 'fu', 'ge', 'ha', 'ki', 'lo', 'mu', 'ne', 'pa', 'ro', 'si', 'ta', 've', 'zu'];
 const words = Array.from({ length: vocabulary }, (_, index) => {

@@ -1,15 +1,16 @@
 import { type Clock, type Disposable, disposable } from '../../main/base';
+import { seededRandom } from './seeded-random';
 
 /** Time that moves only when told, and randomness that repeats: the same seed gives the same run. */
 export class VirtualClock implements Clock {
   #now: number;
-  #state: number;
+  readonly #chance: () => number;
   #order = 0;
   readonly #timers = new Map<number, { at: number; callback: () => void }>();
 
   constructor(options: { now?: number; seed?: number } = {}) {
     this.#now = options.now ?? 1_700_000_000_000;
-    this.#state = options.seed ?? 1;
+    this.#chance = seededRandom(options.seed ?? 1);
   }
 
   /** Whole milliseconds, as a real clock tells them; timers may fall due between two of them. */
@@ -25,11 +26,7 @@ export class VirtualClock implements Clock {
   }
 
   random(): number {
-    // mulberry32
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+    return this.#chance();
   }
 
   uuid(): string {

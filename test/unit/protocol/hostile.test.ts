@@ -15,6 +15,7 @@ import { encodeRegInfo, parseRegInfo } from '../../../main/protocol/reginfo';
 import { encodeReplacingEntry, encodeResourceLists, entryTarget, parseResourceLists } from '../../../main/protocol/resource-lists';
 import { encodeSdp, parseSdp } from '../../../main/protocol/sdp';
 import { addressKey, formatNameAddr, formatUri, parseNameAddr, parseNameAddrList, parseUri } from '../../../main/protocol/uri';
+import { seededRandom } from '../../support/seeded-random';
 import { characters, octets } from './wire-text';
 
 const UUID = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';
@@ -66,17 +67,6 @@ describe('RFC 4475', () => {
     },
   );
 });
-
-/** A small generator with a seed (mulberry32), so that a failure can be seen again. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const SPICE = [
   '\r\n',
@@ -324,7 +314,7 @@ const readers: [name: string, honest: string, read: (text: string) => void][] = 
 
 describe('spoilt input', () => {
   it.each(readers)('%s: is read or refused, never thrown at; what is read can be written and read again', (_, honest, read) => {
-    const random = randomOf(4975);
+    const random = seededRandom(4975);
     read(honest);
     // Through octets, as from the wire: a lone surrogate cannot arrive.
     for (let round = 0; round < 400; round += 1) read(characters(octets(spoil(honest, random))));
