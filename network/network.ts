@@ -134,7 +134,11 @@ const MAX_INSTANCES = 8;
 const MAX_GROUP_SIZE = 500;
 
 /** Starts the network. Rejects with one sentence that says what cannot be done, and then leaves nothing running. */
-export async function startNetwork(options: NetworkOptions = {}): Promise<Network> {
+export async function startNetwork(given: NetworkOptions = {}): Promise<Network> {
+  const { log } = given;
+  let isClosing = false;
+  // Parts that end together do not reach one another any more, which is no news.
+  const options: NetworkOptions = log === undefined ? given : { ...given, log: (...line) => (isClosing ? undefined : log(...line)) };
   const plan = checked(options);
   const { domain, host, users } = plan;
   const hosts = { pf: `pf.${domain}`, cf: `cf.${domain}`, isf: `isf.${domain}` };
@@ -142,6 +146,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
   const closers: (() => Promise<void> | void)[] = [];
   let closing: Promise<void> | null = null;
   const close = () => {
+    isClosing = true;
     closing ??= Promise.all(closers.reverse().map(async (end) => end())).then(() => undefined);
     return closing;
   };

@@ -137,7 +137,7 @@ await runScript(async () => {
   teller.say(
     `Chorus opens; everything was ready after ${teller.elapsed()}. Close ${windows.length > 1 ? 'the windows' : 'the window'} or press Ctrl+C to end it.`,
   );
-  if (screen !== null) void tellPicture(screen, wanted.demo ? 'demo' : windows[0].profile, teller, () => stopping);
+  if (screen !== null) void tellPicture(screen, windows.length, wanted.demo ? 'demo' : windows[0].profile, teller, () => stopping);
   try {
     const codes = await Promise.all(closed);
     return codes.find((code) => code !== 0) ?? 0;
@@ -159,12 +159,12 @@ async function end(child) {
   await ended(child, quitGraceMs);
 }
 
-async function tellPicture(screen, name, teller, isOver) {
+async function tellPicture(screen, tiles, name, teller, isOver) {
   try {
     const folder = join(root, 'artifacts');
     await mkdir(folder, { recursive: true });
     const file = join(folder, `chorus-${name}.png`);
-    const kept = await keepPicture(screen, file, { isOver });
+    const kept = await keepPicture(screen, file, { tiles, isOver });
     if (kept) teller.say(`A picture of the screen is in ${relative(process.cwd(), file)}`);
     else if (!isOver()) teller.say('Nothing was drawn on the virtual screen yet, so there is no picture of it.');
   } catch (error) {

@@ -109,7 +109,7 @@ export async function startScreen({ user, width, height }) {
   });
   return {
     env: { DISPLAY: `:${number}`, XAUTHORITY: key, WAYLAND_DISPLAY: '' },
-    picture: async () => pictureOf(await readFile(join(folder, 'Xvfb_screen0'))),
+    picture: async (tiles = 1) => pictureOf(await readFile(join(folder, 'Xvfb_screen0')), tiles),
     async close() {
       child.kill('SIGTERM');
       await ended(child, 3_000);
@@ -118,16 +118,25 @@ export async function startScreen({ user, width, height }) {
   };
 }
 
-/** Xvfb keeps its screen as an X window dump (XWD, version 7, 32 bits a pixel, blue first). `colours` tells a drawn screen from an empty one. */
-function pictureOf(dump) {
+/** More colours than a screen, or a part of it, has on which nothing was drawn yet. */
+const leastColours = 5;
+
+/**
+ * Xvfb keeps its screen as an X window dump (XWD, version 7, 32 bits a pixel, blue first). `isDrawn`: something is to be seen in each of the
+ * `tiles`, which lie in rows of two.
+ */
+function pictureOf(dump, tiles) {
   const word = (index) => dump.readUInt32BE(index * 4);
   const [headerBytes, width, height, bytesPerLine, colourMapEntries] = [word(0), word(4), word(5), word(12), word(19)];
   if (word(1) !== 7 || word(11) !== 32) throw new Error('The screen is not kept in the form that is read here.');
   const first = headerBytes + colourMapEntries * 12;
   const lines = Buffer.alloc(height * (1 + width * 3));
-  const colours = new Set();
+  const columns = Math.min(tiles, 2);
+  const rows = Math.ceil(tiles / columns);
+  const colours = Array.from({ length: tiles }, () => new Set());
   for (let y = 0, to = 0; y < height; y += 1) {
     to += 1;
+    const row = Math.floor((y * rows) / height) * columns;
     for (let x = 0, from = first + y * bytesPerLine; x < width; x += 1, from += 4, to += 3) {
       const blue = dump[from];
       const green = dump[from + 1];
@@ -135,10 +144,11 @@ function pictureOf(dump) {
       lines[to] = red;
       lines[to + 1] = green;
       lines[to + 2] = blue;
-      if (colours.size < 64) colours.add((red << 16) | (green << 8) | blue);
+      const seen = colours[row + Math.floor((x * columns) / width)];
+      if (seen !== undefined && seen.size < leastColours) seen.add((red << 16) | (green << 8) | blue);
     }
   }
-  return { png: encodePng(width, height, lines), colours: colours.size };
+  return { png: encodePng(width, height, lines), isDrawn: colours.every((seen) => seen.size >= leastColours) };
 }
 
 function encodePng(width, height, lines) {
@@ -162,25 +172,37 @@ function encodePng(width, height, lines) {
   ]);
 }
 
-/** Takes the picture once the screen is drawn and has stopped changing, and writes it to `file`. False when nothing was drawn in time. */
-export async function keepPicture(screen, file, { settleMs = 1_500, restlessMs = 6_000, limitMs = 30_000, isOver = () => false }) {
+/**
+ * Takes the picture once each of the `tiles` of the screen is drawn and nothing has changed for a moment, and writes it to `file`. False when
+ * nothing was to be seen in time; where some are missing at the end, the others are kept.
+ */
+export async function keepPicture(
+  screen,
+  file,
+  { tiles = 1, settleMs = 1_500, restlessMs = 6_000, limitMs = 60_000, isOver = () => false },
+) {
   const until = Date.now() + limitMs;
   let previous = null;
   let since = Date.now();
   let drawnAt = null;
   for (;;) {
-    const { png, colours } = await screen.picture();
+    const { png, isDrawn } = await screen.picture(tiles);
     if (previous === null || !png.equals(previous)) {
       previous = png;
       since = Date.now();
     }
-    if (colours > 4) drawnAt ??= Date.now();
+    if (isDrawn) drawnAt ??= Date.now();
     // A blinking caret never settles.
     if (drawnAt !== null && (Date.now() - since >= settleMs || Date.now() - drawnAt >= restlessMs)) {
       await writeFile(file, png);
       return true;
     }
-    if (Date.now() >= until || isOver()) return false;
+    if (isOver()) return false;
+    if (Date.now() >= until) {
+      const some = (await screen.picture()).isDrawn;
+      if (some) await writeFile(file, png);
+      return some;
+    }
     await new Promise((resolve) => setTimeout(resolve, 400));
   }
 }

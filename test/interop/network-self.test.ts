@@ -294,6 +294,16 @@ describe('starting and stopping', () => {
     await eventually('no TCP handle is left', () => handles() === 0 || null);
   });
 
+  it('ends without a word about parts of it that have ended already', async () => {
+    const said: string[] = [];
+    const { net } = await network({ log: (level, text) => level !== 'warn' || said.push(text) });
+    await agent(net, 'alice');
+    // The core is about to tell the Participating Function that nobody is there any more.
+    net.endBindings('sip:alice@lab.test', { event: 'deactivated' });
+    await net.close();
+    expect(said).toEqual([]);
+  });
+
   it('says which port is in use, and leaves nothing running', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', () => resolve()));
