@@ -1,7 +1,9 @@
-import { MessagesSquare, UsersRound } from 'lucide-react';
-import { useChorus } from '../desk';
+import { MessageSquare, MessagesSquare, UsersRound } from 'lucide-react';
+import { useChorus, useGround } from '../desk';
 import { Empty } from '../parts/Empty';
-import { words } from '../text';
+import { firstName } from '../person';
+import { names, words } from '../text';
+import { useWhoIsThere } from '../who-is-there';
 import { Notices } from './Notices';
 import { OpenWindows } from './OpenWindows';
 
@@ -12,16 +14,7 @@ export function NoChat() {
     <main className="pane chat">
       <Notices where="main" />
       {isAlone ? (
-        <Empty
-          icon={<UsersRound size={22} strokeWidth={1.75} />}
-          title={words.empty.alone}
-          body={words.empty.aloneBody}
-          fills
-          isPage
-          testId="empty-alone"
-        >
-          <OpenWindows />
-        </Empty>
+        <FirstChat />
       ) : (
         <Empty
           icon={<MessagesSquare size={22} strokeWidth={1.75} />}
@@ -33,5 +26,43 @@ export function NoChat() {
         />
       )}
     </main>
+  );
+}
+
+/** Nothing was said yet in the network on this computer: whom one can write to, and whose window can be opened. */
+function FirstChat() {
+  const { store, desk } = useGround();
+  const own = useChorus((state) => state.account?.aor);
+  const others = useChorus((state) => state.tryPeople).filter(({ address }) => address !== own);
+  const there = useWhoIsThere(others);
+  const write = async (address: string) => {
+    const answer = await store.call('openConversation', { to: address });
+    if (answer.ok) desk.openChat(answer.value.conversation);
+  };
+  const isAlone = there.length === 0;
+  return (
+    <Empty
+      icon={<UsersRound size={22} strokeWidth={1.75} />}
+      title={isAlone ? words.empty.alone : words.empty.there(names(there.map(firstName)), there.length)}
+      body={isAlone ? words.empty.aloneBody : words.empty.thereBody}
+      fills
+      isPage
+      testId="empty-alone"
+    >
+      {there.map((person, index) => (
+        <button
+          key={person.address}
+          type="button"
+          className={`button${index === 0 ? ' primary' : ''}`}
+          data-testid="first-chat"
+          data-address={person.address}
+          onClick={() => void write(person.address)}
+        >
+          <MessageSquare size={16} strokeWidth={1.75} />
+          {words.group.writeTo(firstName(person))}
+        </button>
+      ))}
+      <OpenWindows without={there} isSecond={!isAlone} />
+    </Empty>
   );
 }

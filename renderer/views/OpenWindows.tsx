@@ -6,8 +6,15 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { firstName } from '../person';
 import { words } from '../text';
 
+interface OpenWindowsProps {
+  /** People whose windows are open. */
+  without?: readonly PersonValue[];
+  /** Whether something else is the first thing to do here. */
+  isSecond?: boolean;
+}
+
 /** Buttons that open further devices on this computer: the other people of the embedded network, and a second one of one's own. */
-export function OpenWindows() {
+export function OpenWindows({ without = [], isSecond = false }: OpenWindowsProps) {
   const { store } = useGround();
   const people = useChorus((state) => state.tryPeople);
   const own = useChorus((state) => state.account?.aor);
@@ -24,7 +31,7 @@ export function OpenWindows() {
     else setError(answer.error);
   };
 
-  const others = people.filter((person) => person.address !== own);
+  const others = people.filter(({ address }) => address !== own && !without.some((one) => one.address === address));
   const self = people.find((person) => person.address === own);
   return (
     <>
@@ -32,7 +39,7 @@ export function OpenWindows() {
         <button
           key={person.address}
           type="button"
-          className={`button${index === 0 ? ' primary' : ''}`}
+          className={`button${index === 0 && !isSecond ? ' primary' : ''}`}
           disabled={opening !== null}
           data-testid="open-device"
           data-address={person.address}

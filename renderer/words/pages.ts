@@ -6,6 +6,8 @@ export const pageWords = {
   empty: {
     alone: 'Open someone’s window',
     aloneBody: 'The others answer while their window is open on this computer. Open one, then write to each other.',
+    there: (who: string, count: number) => `${who} ${count === 1 ? 'is' : 'are'} there`,
+    thereBody: 'Write to each other, add people, or open another window.',
     openWindow: (who: string) => `Open ${who}’s window`,
     openOwn: 'Open a second device of yours',
     opening: (who: string) => `${who}’s window is opening.`,

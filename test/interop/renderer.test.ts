@@ -77,6 +77,23 @@ describe('the window in a browser', () => {
     expect(await calls('tryIt')).toEqual([{ person: 'sip:alice@lab.test', deviceName: 'Desktop 1' }]);
   });
 
+  it('before anything was said, offers to write to whom is there, and to open the window of whom is not', async () => {
+    const nobody = { ...working.snapshot, conversations: [] };
+    const present = await open({ snapshot: nobody, messages: {} });
+    await present.page.waitForSelector(id('first-chat'));
+    expect(await present.page.textContent(id('empty-alone'))).toContain('Bob, Carol and Dave are there');
+    expect(await present.page.locator(id('open-device')).allTextContents()).toEqual(['Open a second device of yours']);
+    await present.page.locator(id('first-chat')).first().focus();
+    await present.page.keyboard.press('Enter');
+    await expect.poll(() => present.calls('openConversation')).toEqual([{ to: bob.address }]);
+
+    const away = { error: { code: 'sip/rejected' as const, retry: 'user' as const, status: 480 } };
+    const { page, calls } = await open({ snapshot: nobody, messages: {}, answers: { capabilities: away } });
+    await page.getByRole('button', { name: 'Open Bob’s window' }).click();
+    expect(await calls('openDevice')).toEqual([{ person: bob.address }]);
+    expect(await page.locator(id('first-chat')).count()).toBe(0);
+  });
+
   it('says beside the form what a refused password means, and keeps what was typed', async () => {
     const { page, calls } = await open({
       ...firstRun,
