@@ -15,6 +15,8 @@ export interface KamailioOptions {
   functions?: { pf: string; cf: string };
   /** Where the functions reach it; any free port when 0 or absent. */
   servicePort?: number;
+  /** The shortest registration, seconds; 30 when absent. */
+  minExpires?: number;
   /** Passes Kamailio's log on to stderr. */
   verbose?: boolean;
 }

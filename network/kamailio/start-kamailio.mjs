@@ -10,7 +10,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,9 @@ const READY_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 5_000;
 /** Its last lines, kept to say why it did not start. */
 const KEPT_LINES = 40;
+/** Empty tables of Debian's package: its presence modules do not start without a database, though they keep nothing in it here. */
+const TABLES_DIRECTORY = '/usr/share/kamailio/dbtext/kamailio';
+const TABLES = ['version', 'presentity', 'active_watchers', 'watchers'];
 const DEFAULT_USERS = ['alice', 'bob', 'carol', 'dave'].map((name) => ({ name, password: 'secret' }));
 
 /** Null when Kamailio can be started here, else one sentence telling what is missing and the command that installs it. */
@@ -96,6 +99,8 @@ function functionLines(functions, servicePort, domain) {
     PF_URI: place(functions.pf),
     CF_URI: place(functions.cf),
     CF_HOST: `cf.${domain}`,
+    // Another run of Kamailio knows nothing of what this one has told: the functions see it by the Call-ID.
+    BOOT: randomBytes(8).toString('hex'),
   };
   const lines = Object.entries(substitutes).map(([name, value]) => `#!substdef "!${name}!${value}!g"`);
   return ['#!define WITH_FUNCTIONS', ...lines, `listen=tcp:127.0.0.1:${servicePort}`].join('\n');
@@ -107,7 +112,7 @@ function place(uri) {
   return uri;
 }
 
-function configuration({ port, servicePort, domain, users, algorithm, verbose, ports, certificate, directory, functions }) {
+function configuration({ port, servicePort, domain, users, algorithm, verbose, ports, certificate, directory, functions, minExpires }) {
   if (algorithm !== 'MD5' && algorithm !== 'SHA-256') throw new Error(`unknown algorithm ${algorithm}`);
   const people = users.map(({ name, password }) => `    $sht(people=>${word(name, 'A user name')}) = "${word(password, 'A password')}";`);
   const values = {
@@ -118,6 +123,8 @@ function configuration({ port, servicePort, domain, users, algorithm, verbose, p
     PEOPLE: people.join('\n'),
     NOBODY: randomBytes(24).toString('hex'),
     FUNCTIONS: functionLines(functions, servicePort, domain),
+    DIRECTORY: directory,
+    MINEXPIRES: String(minExpires),
     ...transportLines({ ports, certificate, directory }),
   };
   const template = readFileSync(join(fileURLToPath(new URL('.', import.meta.url)), 'kamailio.cfg.in'), 'utf8');
@@ -167,16 +174,18 @@ export async function startKamailio(options = {}) {
   const ports = {};
   for (const transport of options.transports ?? []) ports[transport] = await freePort();
   const file = join(directory, 'kamailio.cfg');
-  const { algorithm = 'MD5', certificate, functions } = options;
+  const { algorithm = 'MD5', certificate, functions, minExpires = 30 } = options;
   const servicePort = options.servicePort ? options.servicePort : await freePort();
   try {
-    const values = { port, servicePort, domain, users, algorithm, verbose, ports, certificate, directory, functions };
+    const values = { port, servicePort, domain, users, algorithm, verbose, ports, certificate, directory, functions, minExpires };
     writeFileSync(file, configuration(values), { mode: 0o600 });
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
   mkdirSync(join(directory, 'run'));
+  mkdirSync(join(directory, 'tables'));
+  if (functions !== undefined) for (const table of TABLES) copyFileSync(join(TABLES_DIRECTORY, table), join(directory, 'tables', table));
 
   const child = spawn(
     'kamailio',

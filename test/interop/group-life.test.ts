@@ -92,6 +92,46 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     await inGroup(carol);
   });
 
+  it('R72: a device that comes later is brought in by itself, and reads what its person says elsewhere, once', async () => {
+    const { alice, bob, carol, alices, bobs } = await group();
+    const phone = await client('bob-phone');
+    const phones = (await inGroup(phone)).conversation;
+    await sees(alice, alices, 'Bob is one person with two devices', (people) => {
+      const one = people.find((each) => each.address === bob.address);
+      return people.length === 3 && one?.devices.filter((device) => device.state === 'connected').length === 2;
+    });
+    await bob.call('sendText', { conversation: bobs, text: 'from my laptop' });
+    await Promise.all([reads(phone, phones, 'from my laptop'), reads(alice, alices, 'from my laptop')]);
+    await phone.call('sendText', { conversation: phones, text: 'from my phone' });
+    await Promise.all([reads(bob, bobs, 'from my phone'), reads(alice, alices, 'from my phone')]);
+    await alice.call('sendText', { conversation: alices, text: 'to both' });
+    await Promise.all([reads(bob, bobs, 'to both'), reads(phone, phones, 'to both')]);
+    const said = ['from my laptop', 'from my phone', 'to both'];
+    expect([await texts(alice, alices), await texts(bob, bobs), await texts(phone, phones)]).toEqual([said, said, said]);
+    const names = await Promise.all([bob, carol, phone].map(async (one) => (await one.call('snapshot', {})).account?.deviceName));
+    // R78: what became of it is told for each device of each person.
+    await alice.until('both devices of Bob, and Carol’s, have told of it', async () => {
+      const last = (await alice.call('messages', { conversation: alices })).at(-1);
+      const told = last?.receipts.filter((one) => one.disposition === 'delivered').map((one) => one.device);
+      return JSON.stringify(told?.sort()) === JSON.stringify(names.sort()) ? true : null;
+    });
+    const own = (await phone.call('messages', { conversation: phones })).map((message) => message.direction);
+    expect(own).toEqual(['out', 'out', 'in']);
+    // So it is with the next group, too, though no device has come or gone since.
+    const other = await bob.call('sendText', { to: carol.address, text: 'Hello Carol' });
+    await reads(carol, (await carol.call('openConversation', { to: bob.address })).conversation, 'Hello Carol');
+    await bob.call('addPeople', { conversation: other.conversation, people: [alice.address] });
+    await phone.until('it is in both groups', async () => {
+      const groups = (await phone.call('conversations', {})).filter((one) => one.kind === 'group' && one.session === 'established');
+      return groups.length === 2 ? true : null;
+    });
+    await bob.call('leave', { conversation: bobs });
+    await phone.until('leaving is the person’s act', async () => {
+      const left = (await phone.call('conversations', {})).find((one) => one.conversation === phones);
+      return left?.session === 'established' ? null : true;
+    });
+  });
+
   it('R78: a new name is everybody’s, and who was away learns it on coming back', async () => {
     const { alice, bob, carol, bobs } = await group();
     await carol.close();
@@ -158,48 +198,5 @@ describe('the network under a group is started anew', () => {
     await Promise.all([reads(people.alice, people.alices, 'Anybody?'), reads(people.carol, people.carols, 'Anybody?')]);
     await goesOn(people);
     expect(network.groups()).toMatchObject([{ focus: before?.focus, active: true }]);
-  });
-});
-
-describe('one person with several devices in a group', () => {
-  it('R72: a device that comes later is brought in by itself, and reads what its person says elsewhere, once', async () => {
-    network = await startNetwork();
-    const { alice, bob, carol, alices, bobs } = await group();
-    const phone = await client('bob-phone');
-    const phones = (await inGroup(phone)).conversation;
-    await sees(alice, alices, 'Bob is one person with two devices', (people) => {
-      const one = people.find((each) => each.address === bob.address);
-      return people.length === 3 && one?.devices.filter((device) => device.state === 'connected').length === 2;
-    });
-    await bob.call('sendText', { conversation: bobs, text: 'from my laptop' });
-    await Promise.all([reads(phone, phones, 'from my laptop'), reads(alice, alices, 'from my laptop')]);
-    await phone.call('sendText', { conversation: phones, text: 'from my phone' });
-    await Promise.all([reads(bob, bobs, 'from my phone'), reads(alice, alices, 'from my phone')]);
-    await alice.call('sendText', { conversation: alices, text: 'to both' });
-    await Promise.all([reads(bob, bobs, 'to both'), reads(phone, phones, 'to both')]);
-    const said = ['from my laptop', 'from my phone', 'to both'];
-    expect([await texts(alice, alices), await texts(bob, bobs), await texts(phone, phones)]).toEqual([said, said, said]);
-    const names = await Promise.all([bob, carol, phone].map(async (one) => (await one.call('snapshot', {})).account?.deviceName));
-    // R78: what became of it is told for each device of each person.
-    await alice.until('both devices of Bob, and Carol’s, have told of it', async () => {
-      const last = (await alice.call('messages', { conversation: alices })).at(-1);
-      const told = last?.receipts.filter((one) => one.disposition === 'delivered').map((one) => one.device);
-      return JSON.stringify(told?.sort()) === JSON.stringify(names.sort()) ? true : null;
-    });
-    const own = (await phone.call('messages', { conversation: phones })).map((message) => message.direction);
-    expect(own).toEqual(['out', 'out', 'in']);
-    // So it is with the next group, too, though no device has come or gone since.
-    const other = await bob.call('sendText', { to: carol.address, text: 'Hello Carol' });
-    await reads(carol, (await carol.call('openConversation', { to: bob.address })).conversation, 'Hello Carol');
-    await bob.call('addPeople', { conversation: other.conversation, people: [alice.address] });
-    await phone.until('it is in both groups', async () => {
-      const groups = (await phone.call('conversations', {})).filter((one) => one.kind === 'group' && one.session === 'established');
-      return groups.length === 2 ? true : null;
-    });
-    await bob.call('leave', { conversation: bobs });
-    await phone.until('leaving is the person’s act', async () => {
-      const left = (await phone.call('conversations', {})).find((one) => one.conversation === phones);
-      return left?.session === 'established' ? null : true;
-    });
   });
 });

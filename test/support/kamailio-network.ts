@@ -1,16 +1,19 @@
 /** A network whose SIP/IP core is a real Kamailio, with our Participating, Controlling and Interworking Functions beside it. */
 import { createServer } from 'node:net';
-import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
+import { type Kamailio, type KamailioOptions, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
 
 /** The networks that a story runs at. */
 export const networks: { name: string; start(options?: Omit<NetworkOptions, 'roles' | 'core'>): Promise<Network> }[] = [
   { name: 'the embedded network', start: startNetwork },
-  { name: 'a real Kamailio, the functions beside it', start: startBehindKamailio },
+  { name: 'a real Kamailio, the functions beside it', start: (options) => startBehindKamailio(options) },
 ];
 
 /** Starts both. `uris` are where clients connect, by the same transports as at our own core; `close` ends the functions and Kamailio. */
-export async function startBehindKamailio(options: Omit<NetworkOptions, 'roles' | 'core'> = {}): Promise<Network & { core: Kamailio }> {
+export async function startBehindKamailio(
+  options: Omit<NetworkOptions, 'roles' | 'core'> = {},
+  ofCore: Pick<KamailioOptions, 'minExpires' | 'verbose'> = {},
+): Promise<Network & { core: Kamailio }> {
   const servicePort = await freePort();
   // Clients never connect to the functions.
   const { tlsPort, wsPort, wssPort, key, ...rest } = options;
@@ -25,6 +28,7 @@ export async function startBehindKamailio(options: Omit<NetworkOptions, 'roles' 
     const { pf, cf } = functions.uris;
     if (pf === null || cf === null) throw new Error('a function is missing');
     const core = await startKamailio({
+      ...ofCore,
       servicePort,
       functions: { pf, cf },
       transports,
