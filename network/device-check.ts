@@ -7,6 +7,9 @@ import type { SipRequest } from './message';
 import { isTemporaryGruu } from './privacy';
 import type { RegistrationWatch } from './registration-watch';
 
+/** The one answer that later news of the core may change. */
+export const NOT_REGISTERED = 'The device is not registered';
+
 /** What is wrong with the Contact of a request of `served`, or null. What cannot be known passes. */
 export function foreignDevice(served: string, request: SipRequest, registrations: RegistrationWatch): string | null {
   const contact = request.get('contact');
@@ -29,6 +32,6 @@ export function foreignDevice(served: string, request: SipRequest, registrations
     return 'The GRUU is of another device';
   }
   const known = (registrations.devices(served) ?? []).flatMap((device) => device.instanceId ?? []);
-  if (instance !== null && known.length > 0 && !known.some((one) => sameInstance(one, instance))) return 'The device is not registered';
+  if (instance !== null && known.length > 0 && !known.some((one) => sameInstance(one, instance))) return NOT_REGISTERED;
   return null;
 }

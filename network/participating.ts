@@ -16,7 +16,7 @@ import { addressKey, parseUri } from '../main/protocol/uri';
 import { MediaAnchor, type Side } from './anchor';
 import { assertedIdentity } from './asserted-identity';
 import type { NetworkLog } from './clock';
-import { foreignDevice } from './device-check';
+import { foreignDevice, NOT_REGISTERED } from './device-check';
 import { paramOf, uriOf } from './header-value';
 import { needsInterworking } from './interworking';
 import type { MediaRelay } from './media-relay';
@@ -31,6 +31,9 @@ import type { ServerTransaction } from './transaction';
 
 /** LAB: sessions whose media is anchored at a time; one more is refused with 503. */
 export const MAX_ANCHORED_SESSIONS = 5_000;
+
+/** LAB: how long a request of a device that is not known yet waits for news of it, milliseconds: a core may tell after its 200. */
+export const NEWS_PATIENCE_MS = 1_000;
 
 const CARRIED = 'The media relay carries MSRP over plain TCP alone';
 
@@ -116,11 +119,16 @@ export class ParticipatingFunction {
       );
   }
 
-  #initial(transaction: ServerTransaction, request: SipRequest): void {
+  #initial(transaction: ServerTransaction, request: SipRequest, isSecondLook = false): void {
     const served = servedUser(request);
     if (served === null) {
       // Only the core calls here, and it always says for whom.
       this.#refuse(transaction, { status: 403, warning: 'P-Served-User is missing' });
+      return;
+    }
+    if (served.isRegistered) this.registrations.heardOf(served.address);
+    if (served.sescase === 'orig' && !isSecondLook && foreignDevice(served.address, request, this.registrations) === NOT_REGISTERED) {
+      this.registrations.afterNews(served.address, NEWS_PATIENCE_MS, () => this.#initial(transaction, request, true));
       return;
     }
     const refusal = served.sescase === 'orig' ? this.#originating(served.address, request) : this.#terminating(served.address, request);
@@ -286,12 +294,12 @@ export class ParticipatingFunction {
 }
 
 /** P-Served-User (RFC 5502). */
-function servedUser(request: SipRequest): { address: string; sescase: SessionCase } | null {
+function servedUser(request: SipRequest): { address: string; sescase: SessionCase; isRegistered: boolean } | null {
   const value = request.get('p-served-user');
   const sescase = paramOf(value, 'sescase')?.toLowerCase();
   if (value === null || (sescase !== 'orig' && sescase !== 'term')) return null;
   const address = addressKey(uriOf(value));
-  return address === null ? null : { address, sescase };
+  return address === null ? null : { address, sescase, isRegistered: paramOf(value, 'regstate')?.toLowerCase() === 'reg' };
 }
 
 /** What this function's own Record-Route says, when it comes back as Route. */

@@ -1,8 +1,9 @@
 /**
  * What the Participating Function knows of registered devices. A third-party REGISTER says that somebody is registered; then it subscribes
- * to the registration events of that address (R35), once, and again only after that subscription ended.
+ * to the registration events of that address (R35), once, and again only after that subscription ended, or when another Call-ID says that the
+ * core has started anew and knows of none.
  *
- *   (none) --REGISTER--> subscribing --2xx--> active --NOTIFY terminated, refresh refused--> (none)
+ *   (none) --REGISTER--> subscribing --2xx--> active --NOTIFY terminated, refresh refused, REGISTER of another core--> (none)
  *                             \--refused--> (none)
  */
 import { parseIcsi } from '../main/protocol/feature-tags';
@@ -61,6 +62,9 @@ export class RegistrationWatch {
   readonly #byCallId = new Map<string, Watch>();
   /** Address -> when the core last said that its registration ends, epoch milliseconds. */
   readonly #until = new Map<string, number>();
+  /** Address -> Call-ID of its last third-party REGISTER: the core keeps it as long as it lives (RFC 3261 section 10.2.4). */
+  readonly #callIds = new Map<string, string>();
+  readonly #waiting = new Map<string, Set<() => void>>();
 
   constructor(private readonly deps: RegistrationWatchDeps) {}
 
@@ -79,7 +83,31 @@ export class RegistrationWatch {
       return;
     }
     this.#until.set(address, this.deps.server.clock.now() + Number(expires) * 1000);
+    const watch = this.#watches.get(address);
+    const known = this.#callIds.get(address);
+    this.#callIds.set(address, request.callId);
+    if (watch !== undefined && known !== undefined && known !== '' && known !== request.callId) this.#forget(watch);
     if (!this.#watches.has(address)) this.#subscribe(address);
+  }
+
+  /** The core says that an address is registered although it has told nothing of it here: so it is after a restart of this function. */
+  heardOf(address: string): void {
+    if (this.#watches.has(address) || this.#callIds.has(address)) return;
+    this.#callIds.set(address, '');
+    this.#subscribe(address);
+  }
+
+  /** Calls once when the next news of `address` has come, or after `limitMs` without any. */
+  afterNews(address: string, limitMs: number, call: () => void): void {
+    const waiting = this.#waiting.get(address) ?? new Set();
+    this.#waiting.set(address, waiting);
+    const done = () => {
+      timer.dispose();
+      waiting.delete(done);
+      call();
+    };
+    const timer = this.deps.server.clock.setTimer(limitMs, done);
+    waiting.add(done);
   }
 
   /** Takes an in-dialog NOTIFY; false when it belongs to no subscription of this function. */
@@ -104,6 +132,7 @@ export class RegistrationWatch {
     else if (merged !== null) {
       watch.info = merged;
       rememberTemporary(watch, merged);
+      for (const told of [...(this.#waiting.get(watch.address) ?? [])]) told();
     } else if (watch.info !== null) {
       // A document is missing: a refresh brings a full one (RFC 3680 section 5.2). Until then partial ones say nothing.
       watch.info = null;
@@ -144,6 +173,7 @@ export class RegistrationWatch {
     for (const watch of this.#watches.values()) watch.refresh?.dispose();
     this.#watches.clear();
     this.#byCallId.clear();
+    this.#waiting.clear();
   }
 
   #watchOf(request: SipRequest): Watch | undefined {

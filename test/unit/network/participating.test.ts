@@ -3,7 +3,7 @@ import { newRequest } from '../../../network/dialog';
 import { InterworkingFunction } from '../../../network/interworking';
 import { MediaRelay } from '../../../network/media-relay';
 import { responseTo, SipRequest, type SipResponse } from '../../../network/message';
-import { ParticipatingFunction, type ParticipatingOptions } from '../../../network/participating';
+import { NEWS_PATIENCE_MS, ParticipatingFunction, type ParticipatingOptions } from '../../../network/participating';
 import { type Flow, SipServer } from '../../../network/sip-server';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
@@ -78,7 +78,13 @@ function fixture(
     await settle();
     return final;
   };
-  return { clock, core, pf, passed, acks, send, toPf, registered };
+  /** Sends, and gives what waits for the answer: for stories in which time goes by. */
+  const begin = async (request: SipRequest): Promise<() => Promise<SipResponse>> => {
+    const { final } = core.request(request, toPf);
+    await settle();
+    return () => final;
+  };
+  return { clock, core, pf, passed, acks, send, begin, toPf, registered };
 }
 
 function invite(
@@ -137,7 +143,12 @@ describe('the Participating Function', () => {
   });
 
   it('refuses a device that is not the sender`s: a GRUU of another, a GRUU of another device, an instance that is not registered', async () => {
-    const { passed, send, registered } = fixture();
+    const { clock, passed, begin, registered } = fixture();
+    const send = async (request: SipRequest) => {
+      const final = await begin(request);
+      clock.advance(NEWS_PATIENCE_MS);
+      return final();
+    };
     await registered('sip:alice@lab.test', [ALICE_1]);
     for (const contact of [
       '<sip:bob@lab.test;gr=urn:uuid:bbbb>',
@@ -154,6 +165,16 @@ describe('the Participating Function', () => {
     ]) {
       expect((await send(invite({ contact }))).status).toBe(200);
     }
+  });
+
+  it('R43: a device that the core tells of a moment after its 200 is not refused: its request waits for the news', async () => {
+    const { passed, begin, registered } = fixture();
+    await registered('sip:alice@lab.test', [ALICE_1]);
+    const answer = await begin(invite({ contact: `<sip:alice@127.0.0.1:5555>;+sip.instance="<${ALICE_2}>"` }));
+    expect(passed).toEqual([]);
+    await registered('sip:alice@lab.test', [ALICE_1, ALICE_2]);
+    expect((await answer()).status).toBe(200);
+    expect(passed).toHaveLength(1);
   });
 
   it('passes an instance when it cannot know the registered ones', async () => {

@@ -40,8 +40,8 @@ function lab() {
     await settle();
     return final;
   };
-  const register = (expires: string, to = ALICE) =>
-    send(newRequest('REGISTER', 'sip:pf.lab.test', { from: '<sip:core.lab.test>', to: `<${to}>` }).append('Expires', expires));
+  const register = (expires: string, to = ALICE, callId = 'of-this-core') =>
+    send(newRequest('REGISTER', 'sip:pf.lab.test', { from: '<sip:core.lab.test>', to: `<${to}>`, callId }).append('Expires', expires));
   const notify = async (version: number, contacts: string, options: { state?: string; kind?: string } = {}): Promise<number> => {
     const request = the.dialog?.request('NOTIFY');
     if (request === undefined) throw new Error('no dialog');
@@ -97,6 +97,48 @@ describe('the watch of a Participating Function', () => {
     expect(watch.devices(ALICE)?.map((device) => device.name)).toEqual(['Device 1']);
     await notify(2, '', { state: 'terminated;reason=noresource' });
     expect(watch.devices(ALICE)).toBeNull();
+  });
+
+  it('R35: subscribes anew when another Call-ID says that the core has started again, and believes the new one alone', async () => {
+    const { register, notify, watch, subscribes } = lab();
+    await register('3600');
+    await notify(7, contact('1', LAPTOP), { kind: 'full' });
+    await register('3600', ALICE, 'of-the-next-core');
+    expect(subscribes).toHaveLength(2);
+    expect(watch.devices(ALICE)).toBeNull();
+    await notify(0, contact('2', TABLET), { kind: 'full' });
+    expect(watch.devices(ALICE)?.map((device) => device.name)).toEqual(['Device 2']);
+    await register('3600', ALICE, 'of-the-next-core');
+    expect(subscribes).toHaveLength(2);
+  });
+
+  it('asks once for an address that it hears of otherwise, and not again when that is refused, until the core tells', async () => {
+    const { register, watch, subscribes, the } = lab();
+    the.answer = 489;
+    watch.heardOf(ALICE);
+    await settle();
+    watch.heardOf(ALICE);
+    await settle();
+    expect(subscribes).toHaveLength(1);
+    the.answer = 200;
+    await register('3600');
+    expect(subscribes).toHaveLength(2);
+  });
+
+  it('calls after the next news, or when the time is over, and once', async () => {
+    const { clock, register, notify, watch } = lab();
+    await register('3600');
+    let calls = 0;
+    watch.afterNews(ALICE, 1000, () => (calls += 1));
+    await notify(0, contact('1', LAPTOP), { kind: 'full' });
+    expect(calls).toBe(1);
+    clock.advance(2000);
+    expect(calls).toBe(1);
+    watch.afterNews(ALICE, 1000, () => (calls += 1));
+    clock.advance(999);
+    expect(calls).toBe(1);
+    clock.advance(1);
+    expect(calls).toBe(2);
   });
 
   it('a gap in the versions brings one refresh and nothing is believed until the full document', async () => {
