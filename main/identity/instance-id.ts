@@ -166,7 +166,7 @@ class IdentityFile implements Identity {
   }
 }
 
-function placesOf({ dataDir, log, machineId = machineIdSync }: IdentityOptions): string[] {
+function placesOf({ dataDir, log, machineId = machineIdOnce }: IdentityOptions): string[] {
   let machine = 'unknown';
   try {
     machine = machineId();
@@ -198,3 +198,10 @@ function unreadable(path: string, why: string): AppError {
 
 /** Under Node the CommonJS module is the default export; in our bundle its names stand on the module itself. */
 const { machineIdSync } = 'default' in machineIdModule ? (machineIdModule.default as typeof machineIdModule) : machineIdModule;
+
+let ofThisMachine: string | null = null;
+/** It starts a process to find out, and the answer stays the same. */
+function machineIdOnce(): string {
+  ofThisMachine ??= machineIdSync();
+  return ofThisMachine;
+}

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { allowedEnds, upgradeWithout } from '../support/upgrade-faults';
-import { stopTime } from '../support/upgrade-stage';
+import { clearStages, stopTime } from '../support/upgrade-stage';
 
 beforeAll(() => stopTime());
 afterAll(() => {
+  clearStages();
   vi.useRealTimers();
 });
 

@@ -2,7 +2,7 @@
  * The upgrade of a 1-1 to a group on a stage where each of the six parts can die alone and come back: three real clients, and a core, a PF and a CF
  * that know of each other by SIP alone. Connections are real, over loopback; time is not: it moves on when nothing is under way any more.
  */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
@@ -17,6 +17,16 @@ export const people = ['alice', 'bob', 'carol'] as const;
 export type PersonName = (typeof people)[number];
 export const parts = [...people, 'pf', 'cf', 'core'] as const;
 export type PartName = (typeof parts)[number];
+
+/** Of one process, so that a profile that was made there once may be laid there again: a profile knows its place. */
+const stageFolder = join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `chorus-stage-${process.pid}`);
+/** Profiles as they are after their first start, person by person: to make one takes longer than most stories. */
+const fresh = join(stageFolder, 'fresh');
+
+/** Takes away what all stages have left. */
+export function clearStages(): void {
+  rmSync(stageFolder, { recursive: true, force: true });
+}
 
 /** How many turns of the event loop without a byte on any wire count as calm. */
 const calmTurns = 12;
@@ -48,7 +58,6 @@ export class Stage {
   readonly #clients = new Map<PersonName, TestClient>();
   /** What is left of the dead, to be cleared away. */
   readonly #remains: (() => Promise<void>)[] = [];
-  readonly #folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'chorus-stage-'));
   #core: Core | null = null;
   #functions: { pf: Network | null; cf: Network | null } = { pf: null, cf: null };
   #ports = { clients: 0, functions: 0 };
@@ -59,6 +68,8 @@ export class Stage {
     await stage.#startCore();
     await stage.#startFunction('pf');
     await stage.#startFunction('cf');
+    if (!existsSync(fresh)) await stage.#makeProfiles();
+    for (const name of people) cpSync(join(fresh, name), stage.#folderOf(name), { recursive: true });
     for (const name of people) await stage.#startClient(name);
     return stage;
   }
@@ -117,7 +128,7 @@ export class Stage {
   }
 
   #folderOf(part: PartName): string {
-    const folder = join(this.#folder, part);
+    const folder = join(stageFolder, part);
     mkdirSync(folder, { recursive: true });
     return folder;
   }
@@ -188,7 +199,7 @@ export class Stage {
     this.onHeard = () => {};
     for (const part of parts) this.kill(part);
     await this.#bury();
-    rmSync(this.#folder, { recursive: true, force: true });
+    for (const part of parts) rmSync(this.#folderOf(part), { recursive: true });
   }
 
   async #bury(): Promise<void> {
@@ -242,9 +253,17 @@ export class Stage {
     });
   }
 
-  async #startClient(name: PersonName): Promise<void> {
-    const actor = this.#newActor(name);
-    const starting = actor.play(() =>
+  async #makeProfiles(): Promise<void> {
+    mkdirSync(fresh, { recursive: true });
+    for (const name of people) {
+      const client = await this.#newClient(name, this.#newActor(name));
+      await this.passing(client.close());
+      renameSync(this.#folderOf(name), join(fresh, name));
+    }
+  }
+
+  #newClient(name: PersonName, actor: Actor): Promise<TestClient> {
+    return actor.play(() =>
       startClient({
         name,
         address: addressOf(name),
@@ -255,7 +274,11 @@ export class Stage {
         onWire: this.#tap(name, actor),
       }),
     );
-    const client = await starting;
+  }
+
+  async #startClient(name: PersonName): Promise<void> {
+    const actor = this.#newActor(name);
+    const client = await this.#newClient(name, actor);
     this.#clients.set(name, client);
     await this.passing(actor.play(() => client.tryCall('register', {})));
     await this.calm();
