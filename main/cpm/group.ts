@@ -470,7 +470,7 @@ export class Groups {
     const live: LiveGroup = { session, subscription: null };
     this.#live.set(group.id, live);
     const onState = () => {
-      if (session.state === 'established' && live.subscription === null) live.subscription = this.#subscribe(group.id, session);
+      if (session.state === 'established' && live.subscription === null) this.#watch(group.id, live);
       if (session.state === 'ended' && this.#live.get(group.id) === live) {
         this.#live.delete(group.id);
         live.subscription?.dispose();
@@ -511,16 +511,19 @@ export class Groups {
     return subscription;
   }
 
-  /** Asks for the roster again, and once more later while there is no connection to ask over. */
+  /** Asks for the roster, and once more later while there is no connection to ask over: media may be opened when signalling has just broken. */
+  #watch(conversation: string, live: LiveGroup): void {
+    try {
+      live.subscription = this.#subscribe(conversation, live.session);
+    } catch (error) {
+      this.#context.log.info('the roster of a group could not be asked for', { error: String(error) });
+      this.#watchAgain(conversation, live);
+    }
+  }
+
   #watchAgain(conversation: string, live: LiveGroup): void {
     live.subscription = this.#context.clock.setTimer(rosterRetryMs, () => {
-      if (this.#live.get(conversation) !== live) return;
-      try {
-        live.subscription = this.#subscribe(conversation, live.session);
-      } catch (error) {
-        this.#context.log.info('the roster of a group could not be asked for', { error: String(error) });
-        this.#watchAgain(conversation, live);
-      }
+      if (this.#live.get(conversation) === live) this.#watch(conversation, live);
     });
   }
 
