@@ -6,11 +6,12 @@ import { addressKey } from '../main/protocol/uri';
 import { assertedIdentity } from './asserted-identity';
 import type { NetworkLog } from './clock';
 import type { Resolve } from './dialog';
-import { Focus, refusalHeaders } from './focus';
+import { Focus } from './focus';
 import { Group, type GroupState, MAX_PARTICIPANTS } from './group';
 import { GroupStore, LEASE_MS } from './group-store';
-import { type GroupInvitation, type Refusal, readGroupInvitation } from './invitation';
+import { type GroupInvitation, readGroupInvitation } from './invitation';
 import type { MsrpSwitch } from './media';
+import { refuse } from './refusal';
 import { newToken, type SipServer, type Target } from './sip-server';
 import type { ServerTransaction } from './transaction';
 
@@ -94,12 +95,12 @@ export class ControllingFunction {
   #create(transaction: ServerTransaction): void {
     const inviter = assertedIdentity(transaction.request);
     if (inviter === null) {
-      this.#refuse(transaction, { ok: false, status: 403, warning: 'The core asserts nobody' });
+      refuse(transaction, { ok: false, status: 403, warning: 'The core asserts nobody' }, this.#options.host);
       return;
     }
     const invitation = readGroupInvitation(transaction.request, inviter.address, this.#maximum);
     if (!invitation.ok) {
-      this.#refuse(transaction, invitation);
+      refuse(transaction, invitation, this.#options.host);
       return;
     }
     const standing = this.#same(invitation.value, inviter.address);
@@ -153,7 +154,6 @@ export class ControllingFunction {
         core,
         host,
         resolve,
-        nameOf: this.#nameOf,
         store: this.#store,
         ...(log === undefined ? {} : { log }),
         onEnded: (gone) => this.#letGo(gone),
@@ -182,10 +182,6 @@ export class ControllingFunction {
       this.#store.renew();
       this.#renew();
     });
-  }
-
-  #refuse(transaction: ServerTransaction, refusal: Refusal): void {
-    transaction.reply(refusal.status, { headers: refusalHeaders(refusal, this.#options.host) });
   }
 }
 

@@ -18,6 +18,7 @@ import {
 import { encodeSdp, type MsrpDescription, parseSdp } from '../main/protocol/sdp';
 import { addressKey, formatNameAddr, parseNameAddr } from '../main/protocol/uri';
 import { type SipMessage, SipRequest } from './message';
+import type { Read, Refusal } from './refusal';
 import { readTimer } from './session-timer';
 
 /** Extensions that an invitation may require of the Controlling Function. */
@@ -54,16 +55,6 @@ export interface GroupInvitation extends GroupFactsOnWire {
   offer: MsrpDescription;
   invitees: Invitee[];
 }
-
-/** A refusal with its SIP status; `warning` are the words of a Warning header, `headers` what else the answer must carry. */
-export interface Refusal {
-  ok: false;
-  status: number;
-  warning?: string;
-  headers?: readonly (readonly [string, string])[];
-}
-
-export type Read<T> = { ok: true; value: T } | Refusal;
 
 /** Extensions required that nobody here knows (RFC 3261 section 8.2.2.3), as the refusal 420. */
 export function checkRequired(request: SipRequest): Refusal | null {

@@ -3,8 +3,8 @@
  * where it calls.
  */
 import { formatSessionExpires, LOWEST_MIN_SE, marginBeforeEnd, parseMinSe, parseSessionExpires } from '../main/protocol/session-expires';
-import type { Refusal } from './invitation';
 import type { SipRequest } from './message';
+import type { Refusal } from './refusal';
 
 export interface TimerTerms {
   headers: readonly (readonly [string, string])[];

@@ -5,8 +5,8 @@ import { ICSI } from '../../main/protocol/feature-tags';
 import { encodeMultipart } from '../../main/protocol/multipart';
 import { encodeReplacingEntry, encodeResourceLists, type ResourceEntry } from '../../main/protocol/resource-lists';
 import type { WireRecord } from '../../main/protocol/wire-record';
-import { MEDIA_RETURN_MS } from '../../network/focus';
 import { uriOf } from '../../network/header-value';
+import { MEDIA_RETURN_MS } from '../../network/leg';
 import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
 import { eventually, RawAgent, type RawCall } from '../support/raw-agent';
 

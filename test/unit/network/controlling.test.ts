@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { parseSdp } from '../../../main/protocol/sdp';
-import { CLOSING_GRACE_MS, INVITATION_TIMEOUT_MS, MEDIA_RETURN_MS } from '../../../network/focus';
+import { CLOSING_GRACE_MS } from '../../../network/focus';
 import { MAX_PARTICIPANTS } from '../../../network/group';
 import { MAX_HELD_MESSAGES } from '../../../network/group-post';
 import { uriOf } from '../../../network/header-value';
+import { INVITATION_TIMEOUT_MS } from '../../../network/inviting';
+import { MEDIA_RETURN_MS } from '../../../network/leg';
 import type { SipResponse } from '../../../network/message';
 import {
   alice,

@@ -1,8 +1,9 @@
 /** The Controlling Function while it makes a group: whatever its people do, in every order that SIP allows, it comes to the end that the order demands. */
 import { describe, expect, it } from 'vitest';
 import { ControllingFunction } from '../../../network/controlling';
-import { CLOSING_GRACE_MS, INVITATION_TIMEOUT_MS } from '../../../network/focus';
+import { CLOSING_GRACE_MS } from '../../../network/focus';
 import { uriOf } from '../../../network/header-value';
+import { INVITATION_TIMEOUT_MS } from '../../../network/inviting';
 import { MsrpSwitch } from '../../../network/media';
 import { responseTo, SipRequest, type SipResponse } from '../../../network/message';
 import { SipServer } from '../../../network/sip-server';

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MAX_SUBJECT_CHARACTERS } from '../../../main/protocol/group-data';
-import { CLOSING_GRACE_MS, FETCH_INTERVAL_MS, MEDIA_RETURN_MS, REST_AFTER_MS } from '../../../network/focus';
+import { CLOSING_GRACE_MS, REST_AFTER_MS } from '../../../network/focus';
 import { GroupStore, KEPT_FOR_MS, LEASE_MS, MAX_KEPT_MESSAGES } from '../../../network/group-store';
+import { FETCH_INTERVAL_MS } from '../../../network/inviting';
+import { MEDIA_RETURN_MS } from '../../../network/leg';
 import { alice, cpim, creation, fixture, leave, personOf, requestFrom, rosterOf, sdp } from '../../support/controlling-lab';
 import { settle, VirtualClock } from '../../support/network-doubles';
 
