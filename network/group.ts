@@ -56,6 +56,8 @@ export interface GroupState {
   conversationId: string;
   contributionId: string;
   subject: string | null;
+  /** Its picture as a data URI; not there in what was kept before groups had one. */
+  icon?: string | null;
   /** Closed: nobody is added after its creation. */
   type: 'open' | 'closed';
   /** False once it is over for good. */
@@ -98,6 +100,7 @@ export class Group {
   readonly #participants = new Map<string, Participant>();
   #active = true;
   #subject: string | null;
+  #icon: string | null = null;
 
   constructor(
     readonly facts: GroupFacts,
@@ -113,6 +116,7 @@ export class Group {
     const { focus, conversationId, contributionId, subject, type } = state;
     const group = new Group({ focus, conversationId, contributionId, subject, type }, nameOf, maximum);
     group.#active = state.active;
+    group.#icon = state.icon ?? null;
     for (const { address, name, administrator, membership } of state.participants)
       group.#participants.set(address, { address, name, administrator, membership, endpoints: [] });
     return group;
@@ -124,6 +128,11 @@ export class Group {
 
   rename(subject: string | null): void {
     this.#subject = subject;
+  }
+
+  /** Gives it a picture, a data URI that has been looked at, or none. */
+  picture(icon: string | null): void {
+    this.#icon = icon;
   }
 
   /** People who belong to it or are invited. */
@@ -300,6 +309,7 @@ export class Group {
       state: 'full',
       version,
       subject: this.#subject,
+      icon: this.#icon,
       maximumUserCount: this.maximum,
       userCount: this.connectedCount,
       active: this.#active,
@@ -312,6 +322,7 @@ export class Group {
     return {
       ...this.facts,
       subject: this.#subject,
+      icon: this.#icon,
       active: this.#active,
       participants: [...this.#participants.values()].map((participant) => ({
         address: participant.address,

@@ -1,4 +1,4 @@
-/** What a member asks of the focus: people brought in or put out (REFER), and another name of the group (group data in a message). */
+/** What a member asks of the focus: people brought in or put out (REFER), another name or picture of the group (group data in a message). */
 import { encodeCpim } from '../main/protocol/cpim';
 import {
   encodeGroupData,
@@ -7,6 +7,7 @@ import {
   MAX_SUBJECT_CHARACTERS,
   parseGroupData,
 } from '../main/protocol/group-data';
+import { parseGroupIcon } from '../main/protocol/group-icon';
 import type { Group } from './group';
 import { checkSize, type Invitee } from './invitation';
 import type { Person } from './inviting';
@@ -84,14 +85,21 @@ export class MemberRequests {
     return { status: 200, reason: 'OK' };
   }
 
-  /** LAB: everybody names an open group, the administrator a closed one. */
+  /** LAB: everybody names an open group and gives it a picture, the administrator a closed one. */
   #change(leg: Leg, { target, action, data }: GroupDataRequest): number {
     const { group } = this.deps;
-    if (target !== 'subject') return 404;
+    if (target !== 'subject' && target !== 'icon') return 404;
     if (group.facts.type === 'closed' && !group.isAdministrator(leg.address)) return 403;
     if (action === 'set' && data === null) return 400;
-    if ((data?.length ?? 0) > MAX_SUBJECT_CHARACTERS) return 413;
-    group.rename(action === 'set' ? data : null);
+    const value = action === 'set' ? data : null;
+    if (target === 'icon') {
+      const icon = value === null ? null : parseGroupIcon(value);
+      if (icon !== null && !icon.ok) return icon.code;
+      group.picture(value);
+    } else {
+      if ((value?.length ?? 0) > MAX_SUBJECT_CHARACTERS) return 413;
+      group.rename(value);
+    }
     this.deps.onChanged();
     return 200;
   }

@@ -6,6 +6,8 @@ import { attributeOf, childOf, childrenOf, escapeXml, isElement, numberOf, parse
 
 export const CONFERENCE_INFO_CONTENT_TYPE = 'application/conference-info+xml';
 const NAMESPACE = 'urn:ietf:params:xml:ns:conference-info';
+/** LAB: the namespace of what CPM adds to the document; the same as of group data, whose schema is not public. */
+const CPM_NAMESPACE = 'urn:oma:xml:cpm:groupdata:1.0';
 
 /** Users of one conference, and likewise endpoints of one user. */
 export const MAX_CONFERENCE_USERS = 1000;
@@ -58,6 +60,8 @@ export interface ConferenceInfo {
   /** Counts the documents of one subscription; null from a focus that does not count. */
   version: number | null;
   subject: string | null;
+  /** The group's picture as `parseGroupIcon` reads it. */
+  icon: string | null;
   maximumUserCount: number | null;
   userCount: number | null;
   active: boolean | null;
@@ -99,6 +103,7 @@ export function parseConferenceInfo(body: Uint8Array | string): Parsed<Conferenc
     state,
     version: numberOf(attributeOf(root, 'version')),
     subject: description && textOf(description, NAMESPACE, 'subject'),
+    icon: (description && textOf(description, CPM_NAMESPACE, 'icon')) || null,
     maximumUserCount: description && numberOf(textOf(description, NAMESPACE, 'maximum-user-count')),
     userCount: condition && numberOf(textOf(condition, NAMESPACE, 'user-count')),
     active: active === null ? null : active === 'true' || active === '1',
@@ -138,9 +143,10 @@ export function encodeConferenceInfo(info: ConferenceInfo): string {
   const out: string[] = ['<?xml version="1.0" encoding="UTF-8"?>'];
   const version = info.version === null ? '' : ` version="${info.version}"`;
   out.push(`<conference-info xmlns="${NAMESPACE}" entity="${escapeXml(info.entity)}" state="${info.state}"${version}>`);
-  if (info.subject !== null || info.maximumUserCount !== null) {
+  if (info.subject !== null || info.icon !== null || info.maximumUserCount !== null) {
+    const icon = info.icon === null ? '' : `<icon xmlns="${CPM_NAMESPACE}">${escapeXml(info.icon)}</icon>`;
     out.push(
-      `<conference-description>${tag('subject', info.subject)}${tag('maximum-user-count', info.maximumUserCount)}</conference-description>`,
+      `<conference-description>${tag('subject', info.subject)}${tag('maximum-user-count', info.maximumUserCount)}${icon}</conference-description>`,
     );
   }
   if (info.userCount !== null || info.active !== null) {
@@ -187,6 +193,7 @@ export function mergeConferenceInfo(previous: ConferenceInfo | null, next: Confe
     state: 'full',
     version: next.version ?? previous.version,
     subject: next.subject ?? previous.subject,
+    icon: next.icon ?? previous.icon,
     maximumUserCount: next.maximumUserCount ?? previous.maximumUserCount,
     userCount: next.userCount ?? previous.userCount,
     active: next.active ?? previous.active,

@@ -1,6 +1,6 @@
 /**
- * How a member changes what a group is called, and how the Controlling Function answers: application/vnd.oma.cpm-groupdata+xml inside CPIM
- * to the focus. The schema is not public; two shapes were seen, so it is read by local names (LAB) and written in the first of them.
+ * How a member changes what a group is called or its picture, and how the Controlling Function answers: application/vnd.oma.cpm-groupdata+xml
+ * inside CPIM to the focus. The schema is not public; several shapes were seen, so it is read by local names (LAB) and written in the first.
  */
 import { text, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
@@ -17,13 +17,14 @@ export const MAX_GROUP_DATA_ID_CHARACTERS = 128;
 export interface GroupDataRequest {
   kind: 'request';
   id: string;
-  /** What is changed; an unknown target is answered, not applied. */
+  /** What is changed, `subject` or `icon`; an unknown target is answered, not applied. */
   target: string;
   action: 'set' | 'delete';
+  /** The subject, or the picture as `parseGroupIcon` reads it. */
   data: string | null;
 }
 
-/** `code` as in SIP: 200, 403 not allowed, 404 no such target, 413 too long. */
+/** `code` as in SIP: 200, 400 malformed, 403 not allowed, 404 no such target, 413 too long, 415 no such kind of picture. */
 export interface GroupDataResponse {
   kind: 'response';
   id: string;
@@ -36,9 +37,11 @@ export function parseGroupData(body: Uint8Array | string): Parsed<GroupData> {
   const document = parseXml(typeof body === 'string' ? body : text(body));
   if (!document.ok) return document;
   const root = document.value;
-  const element = [root, ...root.children].find(({ name }) => name === 'request' || name === 'response');
+  const element = [root, ...root.children, ...root.children.flatMap((child) => child.children)].find(
+    ({ name }) => name === 'request' || name === 'response',
+  );
   if (element === undefined) return malformed('neither a request nor a response');
-  const id = fieldOf(element, 'id');
+  const id = fieldOf(element, 'id') ?? fieldOf(root, 'id');
   if (id === null || id.length > MAX_GROUP_DATA_ID_CHARACTERS) return malformed('a group data document without a usable id');
   if (element.name === 'response') {
     const code = numberOf(fieldOf(element, 'code'));
@@ -47,7 +50,8 @@ export function parseGroupData(body: Uint8Array | string): Parsed<GroupData> {
   const target = fieldOf(element, 'target');
   const action = fieldOf(element, 'action');
   if (target === null || (action !== 'set' && action !== 'delete')) return malformed('a request without target or action');
-  return parsed({ kind: 'request', id, target, action, data: fieldOf(element, 'data') });
+  const wrapped = element.children.find(({ name }) => name === 'data')?.children.find(({ name }) => name === target);
+  return parsed({ kind: 'request', id, target, action, data: wrapped?.text.trim() || fieldOf(element, 'data') });
 }
 
 export function encodeGroupData(value: GroupData): Uint8Array {
@@ -60,7 +64,7 @@ export function encodeGroupData(value: GroupData): Uint8Array {
   return utf8(`<?xml version="1.0" encoding="UTF-8"?>\r\n<cpm-group-management xmlns="${NAMESPACE}">${inner}</cpm-group-management>`);
 }
 
-/** An attribute, or the text of a child; the two shapes differ in that. */
+/** An attribute, or the text of a child; the shapes differ in that. */
 function fieldOf(element: XmlElement, name: string): string | null {
   return attributeOf(element, name)?.trim() || element.children.find((child) => child.name === name)?.text.trim() || null;
 }

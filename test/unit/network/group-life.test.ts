@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MAX_SUBJECT_CHARACTERS } from '../../../main/protocol/group-data';
+import { MAX_ICON_BYTES } from '../../../main/protocol/group-icon';
 import { CLOSING_GRACE_MS, REST_AFTER_MS } from '../../../network/focus';
 import { GroupStore, KEPT_FOR_MS, LEASE_MS, MAX_KEPT_MESSAGES } from '../../../network/group-store';
 import { FETCH_INTERVAL_MS } from '../../../network/inviting';
 import { MEDIA_RETURN_MS } from '../../../network/leg';
-import { alice, cpim, creation, fixture, leave, personOf, requestFrom, rosterOf, sdp } from '../../support/controlling-lab';
+import { alice, cpim, creation, documentOf, fixture, leave, personOf, requestFrom, rosterOf, sdp } from '../../support/controlling-lab';
 import { settle, VirtualClock } from '../../support/network-doubles';
 
 const folders: string[] = [];
@@ -335,6 +336,50 @@ describe('who belongs to a group', () => {
     expect(lab.cf.groups()[0]?.subject).toBe('Dinner');
     for (const name of ['alice', 'bob', 'carol']) await lab.final(lab.inDialog(dialog(name), 'BYE'));
     expect((await rejoin(lab, focus, 'carol')).get('subject')).toBe('Dinner');
+  });
+
+  it('R78: a member gives the group a picture: told to all by the conference document, kept over a restart, and taken away again', async () => {
+    const file = stateFile();
+    const lab = fixture({ stateFile: file });
+    const { focus, dialog, person } = await lab.group();
+    await lab.final(lab.subscribe('carol', focus));
+    const ask = (id: string, request: string) =>
+      person('bob').say(
+        cpim('sip:bob@lab.test', [focus], `<request id="${id}" target="icon" ${request}</request>`).replace(
+          'text/plain',
+          'application/vnd.oma.cpm-groupdata+xml',
+        ),
+      );
+    const set = (data: string) => `action="set"><data>${data}</data>`;
+    const picture = 'data:image/png;base64,iVBORw0KGgoAAAA=';
+    ask('1', set(picture));
+    await settle();
+    expect(person('bob').heard().at(-1)).toContain('<response id="1" code="200"/>');
+    expect(documentOf(lab.notifies.at(-1)).icon).toBe(picture);
+    for (const [refused, code] of [
+      ['data:image/svg+xml;base64,PHN2Zy8+', 415],
+      ['data:image/png;base64,PHN2Zy8+', 415],
+      ['https://elsewhere.test/picture.png', 400],
+      [`data:image/png;base64,iVBORw0KGgo${'A'.repeat(MAX_ICON_BYTES * 2)}`, 413],
+    ] as const) {
+      ask('2', set(refused));
+      expect(person('bob').heard().at(-1)).toContain(`code="${code}"`);
+    }
+    for (const name of ['alice', 'bob', 'carol']) await lab.final(lab.inDialog(dialog(name), 'BYE'));
+    lab.cf.close();
+    const later = fixture({ stateFile: file });
+    expect(later.cf.groups()[0]?.icon).toBe(picture);
+    const carol = later.connectMedia((await rejoin(later, focus, 'carol')).text, 'carol-again');
+    await later.final(later.subscribe('carol', focus));
+    expect(documentOf(later.notifies.at(-1)).icon).toBe(picture);
+    carol.say(
+      cpim('sip:carol@lab.test', [focus], '<request id="3" target="icon" action="delete"/>').replace(
+        'text/plain',
+        'application/vnd.oma.cpm-groupdata+xml',
+      ),
+    );
+    await settle();
+    expect(documentOf(later.notifies.at(-1)).icon).toBeNull();
   });
 
   it('the operator says how large a group may be', async () => {

@@ -42,6 +42,7 @@ describe('conference-info', () => {
       state: 'full',
       version: 1,
       subject: 'Lunch',
+      icon: null,
       maximumUserCount: 50,
       userCount: 3,
       active: true,
@@ -90,6 +91,7 @@ describe('conference-info', () => {
     const info: ConferenceInfo = {
       ...full,
       subject: evil.trim(),
+      icon: 'data:image/png;base64,iVBORw0KGgo=',
       users: full.users.map((one) => ({ ...one, entity: evil.trim(), displayText: 'a <b>' })),
     };
     expect(parsedValue(parseConferenceInfo(encodeConferenceInfo(info)))).toEqual(info);

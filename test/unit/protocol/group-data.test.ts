@@ -21,6 +21,15 @@ describe('group data', () => {
     });
   });
 
+  it('reads the shape with the id at the root, a further element around the request, and the value in an element of its own', () => {
+    const nested =
+      '<cpm-group-management xmlns="urn:oma:xml:cpm:groupdata:1.0" id="9"><group-data><request target="subject"><action>set</action><data><subject>Tea</subject></data></request></group-data></cpm-group-management>';
+    expect(parseGroupData(nested)).toEqual({
+      ok: true,
+      value: { kind: 'request', id: '9', target: 'subject', action: 'set', data: 'Tea' },
+    });
+  });
+
   it.each([
     ['nothing', ''],
     ['another document', '<a/>'],

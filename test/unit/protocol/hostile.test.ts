@@ -281,6 +281,7 @@ const readers: [name: string, honest: string, read: (text: string) => void][] = 
       state: 'full',
       version: 1,
       subject: 's',
+      icon: null,
       maximumUserCount: 1,
       userCount: 1,
       active: true,
