@@ -114,7 +114,12 @@ export class Focus {
     const invite = (invitees: readonly Invitee[], inviter: Person) => this.#inviting.invite(invitees, inviter);
     this.#requests = new MemberRequests({ group, legs, contact, host, invite, remove: (address) => this.#remove(address), onChanged });
     this.#post = new GroupPost(store, this.uri, (leg) => this.#disconnect(leg as Leg, 'failed', MEDIA_LOST));
-    this.#events = new ConferenceEvents({ server, resolve, contact, document: (viewer, version) => group.document(viewer, version) });
+    this.#events = new ConferenceEvents({
+      server,
+      resolve,
+      contact,
+      document: (viewer, version, changes) => group.document(viewer, version, changes),
+    });
   }
 
   get uri(): string {
@@ -363,11 +368,14 @@ export class Focus {
     }
     this.#keep();
     this.#rest();
-    this.#events.changed();
   }
 
+  /** What has changed is on disk when this returns, and watchers hear of it. */
   #keep(): void {
-    this.deps.store.save(this.group.state());
+    const changes = this.group.takeChanges();
+    const people = changes.people.flatMap((address) => this.group.participantState(address) ?? []);
+    this.deps.store.save(this.group.head(), people);
+    this.#events.changed(changes);
   }
 
   #close(): void {

@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import Libsql from 'libsql';
-import type { GroupState } from './group';
+import type { GroupHead, GroupState, ParticipantState } from './group';
 
 /** LAB: messages kept for one person of one group; of more, the oldest go. */
 export const MAX_KEPT_MESSAGES = 1000;
@@ -22,12 +22,22 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS groups (
     focus TEXT PRIMARY KEY, contribution TEXT NOT NULL, active INTEGER NOT NULL, changed_at INTEGER NOT NULL, state TEXT NOT NULL);
   CREATE INDEX IF NOT EXISTS groups_by_contribution ON groups (contribution);
+  CREATE TABLE IF NOT EXISTS participants (focus TEXT NOT NULL, address TEXT NOT NULL, state TEXT NOT NULL, UNIQUE (focus, address));
   CREATE TABLE IF NOT EXISTS leases (focus TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, content_type TEXT NOT NULL, body BLOB NOT NULL, kept_at INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS waiting (
     focus TEXT NOT NULL, address TEXT NOT NULL, message INTEGER NOT NULL REFERENCES messages (id), PRIMARY KEY (focus, address, message));
   CREATE INDEX IF NOT EXISTS waiting_by_message ON waiting (message);
+`;
+
+/** Before people had rows of their own, they stood in their group's. */
+const UPGRADE = `
+  BEGIN IMMEDIATE;
+  INSERT OR IGNORE INTO participants (focus, address, state)
+    SELECT focus, json_extract(one.value, '$.address'), one.value FROM groups, json_each(groups.state, '$.participants') AS one;
+  UPDATE groups SET state = json_remove(state, '$.participants') WHERE json_type(state, '$.participants') IS NOT NULL;
+  COMMIT;
 `;
 
 export interface GroupContent {
@@ -58,6 +68,7 @@ export class GroupStore {
       this.#database = new Libsql(file ?? ':memory:', { timeout: BUSY_TIMEOUT_MS });
       if (file !== null) this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       this.#database.exec(SCHEMA);
+      this.#database.exec(UPGRADE);
     } catch (error) {
       throw new Error(`The groups cannot be kept in ${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
@@ -66,26 +77,31 @@ export class GroupStore {
     living.add(this.#owner);
   }
 
-  save(state: GroupState): void {
-    this.#run(
-      `INSERT INTO groups VALUES (?, ?, ?, ?, ?) ON CONFLICT (focus) DO UPDATE
-       SET contribution = excluded.contribution, active = excluded.active, changed_at = excluded.changed_at, state = excluded.state`,
-      state.focus,
-      state.contributionId,
-      state.active ? 1 : 0,
-      this.now(),
-      JSON.stringify(state),
-    );
-    if (!state.active) this.#run('DELETE FROM waiting WHERE focus = ?', state.focus);
+  /** Keeps what is said of the group, and of those in it who changed. */
+  save(group: GroupHead, changed: readonly ParticipantState[]): void {
+    this.#transaction(() => {
+      this.#run(
+        `INSERT INTO groups VALUES (?, ?, ?, ?, ?) ON CONFLICT (focus) DO UPDATE
+         SET contribution = excluded.contribution, active = excluded.active, changed_at = excluded.changed_at, state = excluded.state`,
+        group.focus,
+        group.contributionId,
+        group.active ? 1 : 0,
+        this.now(),
+        JSON.stringify(group),
+      );
+      const sql = 'INSERT INTO participants VALUES (?, ?, ?) ON CONFLICT (focus, address) DO UPDATE SET state = excluded.state';
+      for (const person of changed) this.#run(sql, group.focus, person.address, JSON.stringify(person));
+      if (!group.active) this.#run('DELETE FROM waiting WHERE focus = ?', group.focus);
+    });
   }
 
   find(focus: string): GroupState | null {
-    return stateOf(this.#statement('SELECT state FROM groups WHERE focus = ?').get(focus));
+    return this.#whole(this.#statement('SELECT state FROM groups WHERE focus = ?').get(focus));
   }
 
   /** The living group with this Contribution-ID. */
   findByContribution(contributionId: string): GroupState | null {
-    return stateOf(
+    return this.#whole(
       this.#statement('SELECT state FROM groups WHERE contribution = ? AND active = 1 ORDER BY changed_at DESC').get(contributionId),
     );
   }
@@ -93,15 +109,24 @@ export class GroupStore {
   /** Every group, ended ones among them, the one that changed last at the end. */
   all(): GroupState[] {
     const rows: unknown[] = this.#statement('SELECT state FROM groups ORDER BY active, changed_at, rowid').all();
-    return rows.flatMap((row) => stateOf(row) ?? []);
+    return rows.flatMap((row) => this.#whole(row) ?? []);
+  }
+
+  /** A group with its people, in the order in which they came to it. */
+  #whole(row: unknown): GroupState | null {
+    if (row === undefined || row === null) return null;
+    const head = stateOf<GroupHead>(row);
+    const rows: unknown[] = this.#statement('SELECT state FROM participants WHERE focus = ? ORDER BY rowid').all(head.focus);
+    return { ...head, participants: rows.map((one) => stateOf<ParticipantState>(one)) };
   }
 
   /** Forgets the oldest of the ended groups, so that no more than `most` are left. */
   forgetEnded(most: number): void {
-    this.#run(
-      'DELETE FROM groups WHERE focus IN (SELECT focus FROM groups WHERE active = 0 ORDER BY changed_at DESC, rowid DESC LIMIT -1 OFFSET ?)',
-      most,
-    );
+    const oldest = '(SELECT focus FROM groups WHERE active = 0 ORDER BY changed_at DESC, rowid DESC LIMIT -1 OFFSET ?)';
+    this.#transaction(() => {
+      this.#run(`DELETE FROM participants WHERE focus IN ${oldest}`, most);
+      this.#run(`DELETE FROM groups WHERE focus IN ${oldest}`, most);
+    });
   }
 
   /** Keeps a message until each of `addresses` has taken it. */
@@ -222,6 +247,6 @@ function isAlive(owner: string): boolean {
   }
 }
 
-function stateOf(row: unknown): GroupState | null {
-  return row === undefined || row === null ? null : (JSON.parse((row as { state: string }).state) as GroupState);
+function stateOf<T>(row: unknown): T {
+  return JSON.parse((row as { state: string }).state) as T;
 }

@@ -48,10 +48,21 @@ interface Participant {
   administrator: boolean;
   membership: Membership;
   readonly endpoints: Endpoint[];
+  /** As the conference document shows it; made anew after a change. */
+  user: ConferenceUser | null;
 }
 
-/** What is kept of a group: the Group State Object of OMA CPM. */
-export interface GroupState {
+/** What is kept of one person. */
+export interface ParticipantState {
+  address: string;
+  name: string | null;
+  administrator: boolean;
+  membership: Membership;
+  status: EndpointStatus;
+}
+
+/** What is kept of the group itself. */
+export interface GroupHead {
   focus: string;
   conversationId: string;
   contributionId: string;
@@ -62,13 +73,18 @@ export interface GroupState {
   type: 'open' | 'closed';
   /** False once it is over for good. */
   active: boolean;
-  participants: {
-    address: string;
-    name: string | null;
-    administrator: boolean;
-    membership: Membership;
-    status: EndpointStatus;
-  }[];
+}
+
+/** What is kept of a group: the Group State Object of OMA CPM. */
+export interface GroupState extends GroupHead {
+  participants: ParticipantState[];
+}
+
+/** What is new in a group: whose part in it changed, and whether what is said of all of it did. */
+export interface GroupChanges {
+  people: readonly string[];
+  /** `removed`: a subject or a picture is gone, which a partial document cannot say. */
+  description: 'same' | 'changed' | 'removed';
 }
 
 export interface GroupFacts {
@@ -98,6 +114,11 @@ const ANONYMOUS = 'sip:anonymous@anonymous.invalid';
 
 export class Group {
   readonly #participants = new Map<string, Participant>();
+  readonly #endpoints = new Map<string, Endpoint>();
+  /** Kept up to date with each change: a large group is not counted anew for each that joins. */
+  readonly #tally = { inside: 0, members: 0, connected: 0, pending: 0, administrators: 0 };
+  #touched = new Set<string>();
+  #description: GroupChanges['description'] = 'changed';
   #active = true;
   #subject: string | null;
   #icon: string | null = null;
@@ -118,7 +139,8 @@ export class Group {
     group.#active = state.active;
     group.#icon = state.icon ?? null;
     for (const { address, name, administrator, membership } of state.participants)
-      group.#participants.set(address, { address, name, administrator, membership, endpoints: [] });
+      group.#enter({ address, name, administrator, membership, endpoints: [], user: null });
+    group.takeChanges();
     return group;
   }
 
@@ -127,21 +149,23 @@ export class Group {
   }
 
   rename(subject: string | null): void {
+    this.#describeAnew(this.#subject, subject);
     this.#subject = subject;
   }
 
   /** Gives it a picture, a data URI that has been looked at, or none. */
   picture(icon: string | null): void {
+    this.#describeAnew(this.#icon, icon);
     this.#icon = icon;
   }
 
   /** People who belong to it or are invited. */
   get size(): number {
-    return [...this.#participants.values()].filter(isInside).length;
+    return this.#tally.inside;
   }
 
   get memberCount(): number {
-    return [...this.#participants.values()].filter((participant) => participant.membership === 'member').length;
+    return this.#tally.members;
   }
 
   /** Who belongs to it, or was invited and not reached, and of whom no endpoint is here or being invited now. */
@@ -153,12 +177,12 @@ export class Group {
 
   /** People with at least one connected endpoint. */
   get connectedCount(): number {
-    return [...this.#participants.values()].filter((participant) => statusOf(participant) === 'connected').length;
+    return this.#tally.connected;
   }
 
   /** True while somebody may still answer an invitation. */
   get hasPending(): boolean {
-    return this.endpoints().some((endpoint) => endpoint.status === 'dialing-out' || endpoint.status === 'alerting');
+    return this.#tally.pending > 0;
   }
 
   /** Nobody is left to talk to, and nobody is coming: who is only away counts as there. */
@@ -170,8 +194,12 @@ export class Group {
     return [...this.#participants.values()].flatMap((participant) => participant.endpoints);
   }
 
+  endpointsOf(address: string): readonly Endpoint[] {
+    return this.#participants.get(address)?.endpoints ?? [];
+  }
+
   endpoint(leg: string): Endpoint | null {
-    return this.endpoints().find((endpoint) => endpoint.leg === leg) ?? null;
+    return this.#endpoints.get(leg) ?? null;
   }
 
   /** Whether the person belongs to it, or is invited. */
@@ -192,10 +220,16 @@ export class Group {
   exclude(address: string, how: 'departed' | 'removed' | 'declined'): void {
     const participant = this.#participants.get(address);
     if (participant === undefined) return;
-    participant.membership = how;
-    participant.administrator = false;
-    const members = [...this.#participants.values()].filter((one) => one.membership === 'member');
-    if (members.length > 0 && members.every((one) => !one.administrator)) (members[0] as Participant).administrator = true;
+    this.#change(participant, () => {
+      participant.membership = how;
+      participant.administrator = false;
+    });
+    if (this.#tally.administrators > 0) return;
+    const heir = [...this.#participants.values()].find((one) => one.membership === 'member');
+    if (heir !== undefined)
+      this.#change(heir, () => {
+        heir.administrator = true;
+      });
   }
 
   /** Whether the person is there now, by any endpoint. */
@@ -210,20 +244,7 @@ export class Group {
 
   /** Starts a leg towards a person (invited: `dialing-out`) or takes one in (`connected`). Remains of former legs of that person go. */
   add(leg: string, address: string, how: { dialedIn: boolean; name?: string | null; administrator?: boolean }): Endpoint {
-    let participant = this.#participants.get(address);
-    if (participant === undefined) {
-      participant = {
-        address,
-        name: this.nameOf(address) ?? how.name ?? null,
-        administrator: how.administrator ?? false,
-        membership: 'invited',
-        endpoints: [],
-      };
-      this.#participants.set(address, participant);
-    }
-    if (how.dialedIn) participant.membership = 'member';
-    else if (!isInside(participant)) participant.membership = 'invited';
-    const live = participant.endpoints.filter((endpoint) => endpoint.status !== 'disconnected');
+    const participant = this.#participants.get(address) ?? this.#newcomer(address, how);
     const endpoint: Endpoint = {
       leg,
       address,
@@ -233,8 +254,21 @@ export class Group {
       joining: how.dialedIn ? 'dialed-in' : 'dialed-out',
       disconnection: null,
     };
-    participant.endpoints.splice(0, participant.endpoints.length, ...live, endpoint);
+    this.#change(participant, () => {
+      if (how.dialedIn) participant.membership = 'member';
+      else if (!isInside(participant)) participant.membership = 'invited';
+      const { endpoints } = participant;
+      for (const old of endpoints) if (old.status === 'disconnected') this.#endpoints.delete(old.leg);
+      endpoints.splice(0, endpoints.length, ...endpoints.filter((one) => one.status !== 'disconnected'), endpoint);
+      this.#endpoints.set(leg, endpoint);
+    });
     return endpoint;
+  }
+
+  #newcomer(address: string, how: { name?: string | null; administrator?: boolean }): Participant {
+    const name = this.nameOf(address) ?? how.name ?? null;
+    const { administrator = false } = how;
+    return this.#enter({ address, name, administrator, membership: 'invited', endpoints: [], user: null });
   }
 
   /** Moves an endpoint on; false (and nothing changed) when its life does not lead there. */
@@ -244,30 +278,74 @@ export class Group {
     facts: { entity?: string; deviceName?: string | null; disconnection?: DisconnectionMethod | null } = {},
   ): boolean {
     const endpoint = this.endpoint(leg);
-    if (endpoint === null || !TRANSITIONS[endpoint.status].includes(status)) return false;
-    endpoint.status = status;
-    const participant = this.#participants.get(endpoint.address);
-    if (status === 'connected' && participant !== undefined) participant.membership = 'member';
-    if (facts.entity !== undefined) endpoint.entity = facts.entity;
-    if (facts.deviceName !== undefined) endpoint.deviceName = facts.deviceName;
-    if (facts.disconnection !== undefined) endpoint.disconnection = facts.disconnection;
+    const participant = endpoint === null ? undefined : this.#participants.get(endpoint.address);
+    if (endpoint === null || participant === undefined || !TRANSITIONS[endpoint.status].includes(status)) return false;
+    this.#change(participant, () => {
+      endpoint.status = status;
+      if (status === 'connected') participant.membership = 'member';
+      if (facts.entity !== undefined) endpoint.entity = facts.entity;
+      if (facts.deviceName !== undefined) endpoint.deviceName = facts.deviceName;
+      if (facts.disconnection !== undefined) endpoint.disconnection = facts.disconnection;
+    });
     return true;
   }
 
   /** What the device told of itself in its Contact. */
   describe(leg: string, entity: string, deviceName: string | null): void {
     const endpoint = this.endpoint(leg);
-    if (endpoint === null) return;
-    endpoint.entity = entity;
-    endpoint.deviceName = deviceName;
+    const participant = endpoint === null ? undefined : this.#participants.get(endpoint.address);
+    if (endpoint === null || participant === undefined) return;
+    this.#change(participant, () => {
+      endpoint.entity = entity;
+      endpoint.deviceName = deviceName;
+    });
   }
 
   /** Forgets a leg without a trace: a newer leg of the same device has taken its place. */
   drop(leg: string): void {
-    for (const participant of this.#participants.values()) {
-      const index = participant.endpoints.findIndex((endpoint) => endpoint.leg === leg);
-      if (index >= 0) participant.endpoints.splice(index, 1);
-    }
+    const endpoint = this.endpoint(leg);
+    const participant = endpoint === null ? undefined : this.#participants.get(endpoint.address);
+    if (endpoint === null || participant === undefined) return;
+    this.#change(participant, () => participant.endpoints.splice(participant.endpoints.indexOf(endpoint), 1));
+    this.#endpoints.delete(leg);
+  }
+
+  /** What has changed since this was asked last. */
+  takeChanges(): GroupChanges {
+    const changes = { people: [...this.#touched], description: this.#description };
+    this.#touched = new Set();
+    this.#description = 'same';
+    return changes;
+  }
+
+  #enter(participant: Participant): Participant {
+    this.#participants.set(participant.address, participant);
+    this.#count(participant, 1);
+    this.#touched.add(participant.address);
+    return participant;
+  }
+
+  /** The one place where somebody's part in the group changes. */
+  #change(participant: Participant, work: () => void): void {
+    this.#count(participant, -1);
+    work();
+    this.#count(participant, 1);
+    participant.user = null;
+    this.#touched.add(participant.address);
+  }
+
+  #count(participant: Participant, by: 1 | -1): void {
+    const { membership, administrator, endpoints } = participant;
+    if (isInside(participant)) this.#tally.inside += by;
+    if (membership === 'member') this.#tally.members += by;
+    if (administrator && membership === 'member') this.#tally.administrators += by;
+    if (statusOf(participant) === 'connected') this.#tally.connected += by;
+    for (const { status } of endpoints) if (status === 'dialing-out' || status === 'alerting') this.#tally.pending += by;
+  }
+
+  #describeAnew(before: string | null, after: string | null): void {
+    if (before === after || this.#description === 'removed') return;
+    this.#description = after === null ? 'removed' : 'changed';
   }
 
   end(): void {
@@ -280,16 +358,21 @@ export class Group {
    */
   recipients(leg: string, to: readonly string[]): Recipients {
     const sender = this.endpoint(leg)?.address ?? null;
-    const others = this.endpoints().filter((endpoint) => endpoint.leg !== leg && endpoint.status === 'connected');
-    const members = [...this.#participants.values()].filter(isInside).map(({ address }) => address);
     const keys = to.map((address) => addressKey(address)).filter((key) => key !== ANONYMOUS);
     const isForAll = keys.every((key) => key === this.facts.focus) || keys.includes(this.facts.focus);
-    if (keys.some((key) => key === null || (key !== this.facts.focus && !members.includes(key))))
-      return { ok: false, status: 404, reason: 'Recipient Not In Group' };
-    const endpoints = isForAll ? others : others.filter((endpoint) => keys.includes(endpoint.address));
-    const isWanted = (address: string) =>
-      address === sender ? endpoints.some((endpoint) => endpoint.address === sender) : isForAll || keys.includes(address);
-    return { ok: true, endpoints, people: members.filter(isWanted) };
+    const named = new Set<string>();
+    for (const key of keys) {
+      if (key === this.facts.focus) continue;
+      if (key === null || !this.has(key)) return { ok: false, status: 404, reason: 'Recipient Not In Group' };
+      named.add(key);
+    }
+    // A receipt is for one: it must not cost a look at everybody, since everybody sends one.
+    const people = isForAll ? [...this.#participants.values()].filter(isInside).map(({ address }) => address) : [...named];
+    const endpoints = people
+      .flatMap((address) => this.endpointsOf(address))
+      .filter((endpoint) => endpoint.leg !== leg && endpoint.status === 'connected');
+    const hasOtherDevices = () => endpoints.some((endpoint) => endpoint.address === sender);
+    return { ok: true, endpoints, people: people.filter((address) => address !== sender || hasOtherDevices()) };
   }
 
   /** Whether a CPIM From is the sender's own: `true` own, `false` forged, `null` missing or anonymous. */
@@ -300,38 +383,41 @@ export class Group {
     return key !== null && key === this.endpoint(leg)?.address;
   }
 
-  /** The full conference document (RFC 4575) as `viewer` sees it. */
-  document(viewer: string, version: number): ConferenceInfo {
-    const shown = [...this.#participants.values()].filter((one) => isInside(one) || one.endpoints.length > 0);
-    const users = shown.map((participant) => userOf(participant, participant.address === viewer));
+  /**
+   * The conference document (RFC 4575) as `viewer` sees it: the full one, or of `changes` alone. Who is unchanged is the same object as in the
+   * document before.
+   */
+  document(viewer: string, version: number, changes: GroupChanges | null = null): ConferenceInfo {
+    const isFull = changes === null || changes.description === 'removed';
+    const isDescribed = isFull || changes.description === 'changed';
+    const people = isFull
+      ? [...this.#participants.values()].filter(isShown)
+      : changes.people.map((address) => this.#participants.get(address));
     return {
       entity: this.facts.focus,
-      state: 'full',
+      state: isFull ? 'full' : 'partial',
       version,
-      subject: this.#subject,
-      icon: this.#icon,
-      maximumUserCount: this.maximum,
+      subject: isDescribed ? this.#subject : null,
+      icon: isDescribed ? this.#icon : null,
+      maximumUserCount: isDescribed ? this.maximum : null,
       userCount: this.connectedCount,
       active: this.#active,
-      usersState: 'full',
-      users,
+      usersState: isFull ? 'full' : 'partial',
+      users: people.flatMap((one) => (one === undefined ? [] : userOf(one, viewer))),
     };
   }
 
+  head(): GroupHead {
+    return { ...this.facts, subject: this.#subject, icon: this.#icon, active: this.#active };
+  }
+
+  participantState(address: string): ParticipantState | null {
+    const participant = this.#participants.get(address);
+    return participant === undefined ? null : stateOf(participant);
+  }
+
   state(): GroupState {
-    return {
-      ...this.facts,
-      subject: this.#subject,
-      icon: this.#icon,
-      active: this.#active,
-      participants: [...this.#participants.values()].map((participant) => ({
-        address: participant.address,
-        name: participant.name,
-        administrator: participant.administrator,
-        membership: participant.membership,
-        status: statusOf(participant),
-      })),
-    };
+    return { ...this.head(), participants: [...this.#participants.values()].map(stateOf) };
   }
 }
 
@@ -345,12 +431,22 @@ function statusOf(participant: Participant): EndpointStatus {
   return order.find((status) => participant.endpoints.some((endpoint) => endpoint.status === status)) ?? 'disconnected';
 }
 
-function userOf(participant: Participant, yourOwn: boolean): ConferenceUser {
-  return {
+/** Whoever belongs to it, and whose leaving is still told. */
+function isShown(participant: Participant): boolean {
+  return isInside(participant) || participant.endpoints.length > 0;
+}
+
+function stateOf(participant: Participant): ParticipantState {
+  const { address, name, administrator, membership } = participant;
+  return { address, name, administrator, membership, status: statusOf(participant) };
+}
+
+function userOf(participant: Participant, viewer: string): ConferenceUser {
+  participant.user ??= {
     entity: participant.address,
-    state: 'full',
+    state: isShown(participant) ? 'full' : 'deleted',
     displayText: participant.name,
-    yourOwn,
+    yourOwn: false,
     roles: [participant.administrator ? 'Administrator' : 'Participant'],
     endpoints: participant.endpoints.map(
       (endpoint): ConferenceEndpoint => ({
@@ -363,4 +459,5 @@ function userOf(participant: Participant, yourOwn: boolean): ConferenceUser {
       }),
     ),
   };
+  return participant.address === viewer ? { ...participant.user, yourOwn: true } : participant.user;
 }

@@ -65,7 +65,7 @@ export class Inviting {
           if (response.status === 180 && group.advance(leg.id, 'alerting')) this.deps.onChanged();
         },
         onFinal: (response) => this.#onAnswer(leg, request, response, isLate),
-        onFurther2xx: (response) => this.#hangUp(request, response),
+        onFurther2xx: (response) => this.#onFurther2xx(leg, request, response),
       });
     }
     this.deps.onChanged();
@@ -97,7 +97,7 @@ export class Inviting {
       this.deps.onRefused(leg, null);
       return;
     }
-    leg.dialog = dialog;
+    legs.bind(leg, dialog);
     dialog.ack();
     group.advance(leg.id, 'connected');
     leg.describe(response);
@@ -106,6 +106,12 @@ export class Inviting {
     leg.startMedia(answer.value, answer.value.setup === 'active' ? 'passive' : 'active');
     this.deps.onAccepted(leg);
     this.deps.onChanged();
+  }
+
+  /** The same 2xx again asks for its ACK again (RFC 3261 section 13.3.1.4): on a busy machine the first may be late. Another one is of a fork. */
+  #onFurther2xx(leg: Leg, request: SipRequest, response: SipResponse): void {
+    if (leg.dialog !== null && leg.dialog.remoteTag === response.toTag && this.deps.legs.has(leg)) leg.dialog.ack();
+    else this.#hangUp(request, response);
   }
 
   /** A 2xx that nobody needs any more must still be acknowledged, and then ended (RFC 3261 section 13.2.2.4). */

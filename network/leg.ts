@@ -192,6 +192,8 @@ export class Leg implements PostLeg {
 /** Every leg of one focus. */
 export class Legs {
   readonly #legs = new Map<string, Leg>();
+  readonly #byAddress = new Map<string, Set<Leg>>();
+  readonly #byDialog = new Map<string, Leg>();
   #next = 1;
 
   constructor(private readonly deps: LegsDeps) {}
@@ -214,19 +216,25 @@ export class Legs {
   }
 
   of(address: string): Leg[] {
-    return this.all().filter((leg) => leg.address === address);
+    return [...(this.#byAddress.get(address) ?? [])];
   }
 
   /** The leg in whose dialog the request is. */
   inDialog(request: SipRequest): Leg | null {
-    const id = dialogIdOf(request);
-    return this.all().find(({ dialog }) => dialog?.id === id) ?? null;
+    return this.#byDialog.get(dialogIdOf(request)) ?? null;
+  }
+
+  /** The leg has its dialog. */
+  bind(leg: Leg, dialog: Dialog): void {
+    leg.dialog = dialog;
+    this.#byDialog.set(dialog.id, leg);
   }
 
   /** A leg towards a person. */
   open(address: string, how: { dialedIn: boolean; name: string | null; administrator?: boolean; target?: string }): Leg {
     const leg = new Leg(String(this.#next++), address, how.target ?? address, this.deps, (one) => !this.has(one));
     this.#legs.set(leg.id, leg);
+    this.#byAddress.set(address, (this.#byAddress.get(address) ?? new Set()).add(leg));
     this.deps.group.add(leg.id, address, how);
     return leg;
   }
@@ -234,7 +242,7 @@ export class Legs {
   /** The leg of a device that calls the focus. */
   take(transaction: ServerTransaction, person: { address: string; name: string | null }, administrator = false): Leg {
     const leg = this.open(person.address, { dialedIn: true, name: person.name, administrator });
-    leg.dialog = Dialog.ofReceived(this.deps.server, transaction, this.deps.contact, this.deps.resolve);
+    this.bind(leg, Dialog.ofReceived(this.deps.server, transaction, this.deps.contact, this.deps.resolve));
     leg.describe(transaction.request);
     return leg;
   }
@@ -252,11 +260,15 @@ export class Legs {
 
   release(leg: Leg, bye?: string): void {
     this.#legs.delete(leg.id);
+    const others = this.#byAddress.get(leg.address);
+    others?.delete(leg);
+    if (others?.size === 0) this.#byAddress.delete(leg.address);
+    if (leg.dialog !== null) this.#byDialog.delete(leg.dialog.id);
     leg.release(bye);
   }
 
   abandon(): void {
     for (const leg of this.#legs.values()) leg.abandon();
-    this.#legs.clear();
+    for (const map of [this.#legs, this.#byAddress, this.#byDialog]) map.clear();
   }
 }

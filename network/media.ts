@@ -59,6 +59,8 @@ export class MsrpSwitch {
   readonly #options: MediaOptions;
   readonly #sessions = new Map<string, SwitchSession>();
   readonly #connections = new Map<MsrpConnection, { sessions: Set<SwitchSession>; timer: { dispose(): void } }>();
+  /** Over which connection a session runs, or is to run once that stands. */
+  readonly #carrying = new Map<SwitchSession, MsrpConnection>();
   #port = 0;
 
   constructor(options: MediaOptions = {}) {
@@ -110,7 +112,7 @@ export class MsrpSwitch {
     socket.once('connect', () => {
       if (session.state === 'prepared') this.#bind(session, connection);
     });
-    this.#connections.get(connection)?.sessions.add(session);
+    this.#carry(session, connection);
   }
 
   async close(): Promise<void> {
@@ -140,8 +142,22 @@ export class MsrpSwitch {
   }
 
   #bind(session: SwitchSession, connection: MsrpConnection): void {
-    this.#connections.get(connection)?.sessions.add(session);
+    this.#carry(session, connection);
     session.bind(connection);
+  }
+
+  /** One whose media was to be called may call first: the connection made for it then has nothing to carry. */
+  #carry(session: SwitchSession, connection: MsrpConnection): void {
+    const former = this.#carrying.get(session);
+    if (former === connection) return;
+    if (former !== undefined) this.#uncarry(session, former);
+    this.#carrying.set(session, connection);
+    this.#connections.get(connection)?.sessions.add(session);
+  }
+
+  #uncarry(session: SwitchSession, connection: MsrpConnection): void {
+    const sessions = this.#connections.get(connection)?.sessions;
+    if (sessions?.delete(session) === true && sessions.size === 0) connection.close('its session ended');
   }
 
   #onMessage(connection: MsrpConnection, message: MsrpMessage): void {
@@ -175,9 +191,9 @@ export class MsrpSwitch {
 
   #forget(session: SwitchSession): void {
     this.#sessions.delete(session.id);
-    for (const [connection, entry] of this.#connections) {
-      if (entry.sessions.delete(session) && entry.sessions.size === 0) connection.close('its session ended');
-    }
+    const connection = this.#carrying.get(session);
+    this.#carrying.delete(session);
+    if (connection !== undefined) this.#uncarry(session, connection);
   }
 }
 

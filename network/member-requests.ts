@@ -61,9 +61,8 @@ export class MemberRequests {
   /** Those who are neither here nor being invited; of the one who asks (`leg`), a further device by its GRUU. */
   newcomers(invitees: readonly Invitee[], leg: Leg | null = null): Invitee[] {
     const { group, legs } = this.deps;
-    const live = group.endpoints().filter((endpoint) => endpoint.status !== 'disconnected');
     return invitees.filter(({ address, target }) => {
-      const standing = live.filter((endpoint) => endpoint.address === address);
+      const standing = group.endpointsOf(address).filter((endpoint) => endpoint.status !== 'disconnected');
       if (address !== leg?.address) return standing.length === 0;
       const devices = legs.of(address).map(({ target: asked }) => asked);
       return target !== address && !devices.includes(target) && standing.every(({ entity }) => entity !== target);

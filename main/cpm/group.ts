@@ -497,6 +497,7 @@ export class Groups {
       const live = this.#live.get(conversation);
       if (live?.session === session && live.subscription === subscription) this.#watchAgain(conversation, live);
     });
+    let isAskedAnew = false;
     subscription.onDocument.on((xml) => {
       const parsed = parseConferenceInfo(xml);
       if (!parsed.ok) {
@@ -504,9 +505,15 @@ export class Groups {
         return;
       }
       const roster = mergeConferenceInfo(this.#rosters.get(conversation) ?? null, parsed.value);
-      // A gap in the partial documents (RFC 4575 section 4.6): the next full one, at the re-subscription, mends it.
-      if (roster === null) this.#context.log.info('a conference document was missed', { conversation });
-      else this.#takeRoster(conversation, roster);
+      if (roster !== null) {
+        isAskedAnew &&= parsed.value.state !== 'full';
+        this.#takeRoster(conversation, roster);
+        return;
+      }
+      // A gap in the partial documents (RFC 4575 section 4.6): everything is asked for anew, once until it comes.
+      this.#context.log.info('a conference document was missed', { conversation });
+      if (!isAskedAnew) subscription.renew();
+      isAskedAnew = true;
     });
     return subscription;
   }

@@ -153,22 +153,31 @@ export function encodeConferenceInfo(info: ConferenceInfo): string {
     out.push(`<conference-state>${tag('user-count', info.userCount)}${tag('active', info.active)}</conference-state>`);
   }
   out.push(`<users state="${info.usersState ?? info.state}">`);
-  for (const user of info.users) {
-    out.push(
-      `<user entity="${escapeXml(user.entity)}" state="${user.state}"${user.yourOwn ? ' yourown="true"' : ''}>${tag('display-text', user.displayText)}`,
-    );
-    if (user.roles.length > 0) out.push(`<roles>${user.roles.map((role) => tag('entry', role)).join('')}</roles>`);
-    for (const endpoint of user.endpoints) {
-      out.push(
-        `<endpoint entity="${escapeXml(endpoint.entity)}" state="${endpoint.state}">${tag('display-text', endpoint.displayText)}` +
-          `${tag('status', endpoint.status)}${tag('joining-method', endpoint.joiningMethod)}` +
-          `${tag('disconnection-method', endpoint.disconnectionMethod)}</endpoint>`,
-      );
-    }
-    out.push('</user>');
-  }
+  for (const user of info.users) out.push(encodeUser(user));
   out.push('</users>', '</conference-info>', '');
   return out.join('\r\n');
+}
+
+/** What was written of a user object: a focus tells the same of the same user to every watcher. */
+const written = new WeakMap<ConferenceUser, string>();
+
+function encodeUser(user: ConferenceUser): string {
+  const known = written.get(user);
+  if (known !== undefined) return known;
+  const own = user.yourOwn ? ' yourown="true"' : '';
+  const out = [`<user entity="${escapeXml(user.entity)}" state="${user.state}"${own}>${tag('display-text', user.displayText)}`];
+  if (user.roles.length > 0) out.push(`<roles>${user.roles.map((role) => tag('entry', role)).join('')}</roles>`);
+  for (const endpoint of user.endpoints) {
+    out.push(
+      `<endpoint entity="${escapeXml(endpoint.entity)}" state="${endpoint.state}">${tag('display-text', endpoint.displayText)}` +
+        `${tag('status', endpoint.status)}${tag('joining-method', endpoint.joiningMethod)}` +
+        `${tag('disconnection-method', endpoint.disconnectionMethod)}</endpoint>`,
+    );
+  }
+  out.push('</user>');
+  const text = out.join('\r\n');
+  written.set(user, text);
+  return text;
 }
 
 function tag(name: string, value: string | number | boolean | null): string {

@@ -34,6 +34,8 @@ export interface EventSubscription extends Disposable {
 export interface ConferenceSubscription extends Disposable {
   readonly onDocument: Emitter<string>;
   readonly onEnd: { on(listener: () => void): Disposable };
+  /** Subscribes again in the same dialog: the focus answers with a full document (RFC 4575 section 4.6: after a gap). */
+  renew(): void;
 }
 export type RegistrationSubscription = EventSubscription;
 
@@ -132,6 +134,11 @@ class StackSubscription implements EventSubscription {
     this.#finish();
     this.#initial.waitNotifyStop();
     if (this.#subscription !== null && this.#stack.flow?.alive) this.#resubscribe(this.#subscription, 0);
+  }
+
+  /** Subscribes again in the same dialog, before its time. */
+  renew(): void {
+    if (!this.#ended && this.#subscription !== null) this.#resubscribe(this.#subscription, SUBSCRIPTION_SECONDS);
   }
 
   #headers(expires: number): [string, string][] {

@@ -1,6 +1,7 @@
 /** The Controlling Function with a core that keeps what it sends and answers as the people would; virtual time, no sockets. */
-import { type ConferenceInfo, parseConferenceInfo } from '../../main/protocol/conference-info';
+import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../../main/protocol/conference-info';
 import { encodeCpim, parseCpim } from '../../main/protocol/cpim';
+import { GROUP_DATA_CONTENT_TYPE } from '../../main/protocol/group-data';
 import { parseContentType, parseMultipart } from '../../main/protocol/multipart';
 import { encodeSdp, type MsrpDescription, parseSdp } from '../../main/protocol/sdp';
 import { ControllingFunction, type ControllingOptions } from '../../network/controlling';
@@ -252,8 +253,19 @@ export function documentOf(notify: SipRequest | undefined): ConferenceInfo {
 }
 
 export function rosterOf(notify: SipRequest | undefined): Record<string, string> {
+  return rosterIn(documentOf(notify));
+}
+
+/** Who is in the group after these documents of one watcher, the first of them a full one. */
+export function standing(notifies: readonly SipRequest[]): Record<string, string> {
+  const whole = notifies.map((notify) => documentOf(notify)).reduce<ConferenceInfo | null>(mergeConferenceInfo, null);
+  if (whole === null) throw new Error('a document is missing');
+  return rosterIn(whole);
+}
+
+function rosterIn(document: ConferenceInfo): Record<string, string> {
   return Object.fromEntries(
-    documentOf(notify).users.map((user) => [
+    document.users.map((user) => [
       personOf(user.entity),
       user.endpoints
         .map((endpoint) => `${endpoint.status}${endpoint.disconnectionMethod ? `/${endpoint.disconnectionMethod}` : ''}`)
@@ -264,6 +276,11 @@ export function rosterOf(notify: SipRequest | undefined): Record<string, string>
 
 export function cpim(from: string | null, to: string[], body: string): string {
   return text(encodeCpim({ from, to, contentType: 'text/plain', body: utf8(body) }));
+}
+
+/** A group data document of a member, in its envelope. */
+export function groupData(name: string, focus: string, request: string): string {
+  return cpim(`sip:${name}@lab.test`, [focus], request).replace('text/plain', GROUP_DATA_CONTENT_TYPE);
 }
 
 export const alice = 'sip:alice@lab.test';

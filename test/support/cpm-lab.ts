@@ -252,7 +252,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
   const pagers: OutgoingPager[] = [];
   const media: FakeMsrp[] = [];
   const events: AppEventBody[] = [];
-  const subscriptions: { focus: string; onDocument: Emitter<string>; onEnd: Emitter<void>; disposed: boolean }[] = [];
+  const subscriptions: { focus: string; onDocument: Emitter<string>; onEnd: Emitter<void>; disposed: boolean; renewals: number }[] = [];
   const state = { registered: true, pagerFails: null as AppError | null, leak: null as AppError | null, blocked: new Set<string>() };
   let preferences: PreferencesValue = {
     theme: 'system',
@@ -279,10 +279,13 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
       if (state.leak !== null) throw state.leak;
     },
     subscribeConference(focus) {
-      const subscription = { focus, onDocument: new Emitter<string>(), onEnd: new Emitter<void>(), disposed: false };
+      const subscription = { focus, onDocument: new Emitter<string>(), onEnd: new Emitter<void>(), disposed: false, renewals: 0 };
       subscriptions.push(subscription);
       return {
         ...subscription,
+        renew() {
+          subscription.renewals += 1;
+        },
         dispose() {
           subscription.disposed = true;
         },

@@ -484,6 +484,27 @@ describe('life in a group', () => {
     expect(conversationOf(group)?.people.map((one) => one.name)).toEqual(['Bob']);
   });
 
+  it('R69: takes what has changed, and asks once for everything when a change is missing', async () => {
+    const { group } = await joined();
+    const subscription = lab.subscriptions[0];
+    const tell = (version: number, state: 'full' | 'partial', users: Record<string, string>) =>
+      subscription?.onDocument.emit(
+        roster(users).replace('state="full" version="1"', `state="${state}" version="${version}"`).replace('<users>', `<users state="${state}">`),
+      );
+    const people = () => Object.fromEntries(lab.messenger.participants(group).map((one) => [one.address, one.state]));
+    tell(1, 'full', { [lab.self]: 'connected', [bob]: 'connected', [carol]: 'alerting' });
+    tell(2, 'partial', { [carol]: 'connected' });
+    expect(people()).toEqual({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'connected' });
+    tell(4, 'partial', { [bob]: 'disconnected' });
+    tell(5, 'partial', { [bob]: 'connected' });
+    expect(people()).toMatchObject({ [bob]: 'connected', [carol]: 'connected' });
+    expect(subscription?.renewals).toBe(1);
+    tell(6, 'full', { [lab.self]: 'connected', [bob]: 'disconnected', [carol]: 'connected' });
+    expect(people()).toMatchObject({ [bob]: 'disconnected', [carol]: 'connected' });
+    tell(8, 'partial', { [bob]: 'connected' });
+    expect(subscription?.renewals).toBe(2);
+  });
+
   it('grows through its focus, by people who are not in it', async () => {
     const { invite, group } = await joined();
     lab.subscriptions[0]?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'disconnected' }));

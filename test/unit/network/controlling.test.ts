@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { parseSdp } from '../../../main/protocol/sdp';
+import { MAX_CHANGES_KEPT, spacingFor, UNPACED_WATCHERS } from '../../../network/conference-events';
 import { CLOSING_GRACE_MS } from '../../../network/focus';
 import { MAX_PARTICIPANTS } from '../../../network/group';
 import { MAX_HELD_MESSAGES } from '../../../network/group-post';
 import { uriOf } from '../../../network/header-value';
 import { INVITATION_TIMEOUT_MS } from '../../../network/inviting';
 import { MEDIA_RETURN_MS } from '../../../network/leg';
-import type { SipResponse } from '../../../network/message';
+import { responseTo, type SipResponse } from '../../../network/message';
 import {
   alice,
   BOB_ENTRY,
@@ -16,6 +17,7 @@ import {
   creation,
   documentOf,
   fixture,
+  groupData,
   leave,
   listXml,
   parsedCpim,
@@ -24,6 +26,7 @@ import {
   requestFrom,
   rosterOf,
   sdp,
+  standing,
   text,
   utf8,
 } from '../../support/controlling-lab';
@@ -296,15 +299,86 @@ describe('who is in the group', () => {
     await answer('carol', 180);
     await answer('carol', 200);
     await final(inDialog({ request, response, isCaller: true }, 'BYE').append('Reason', 'SIP;cause=200;text="Call completed"'));
-    expect(notifies.map((notify) => [rosterOf(notify).alice, rosterOf(notify).carol])).toEqual([
-      ['connected', 'dialing-out'],
-      ['connected', 'alerting'],
-      ['connected', 'connected'],
-      ['disconnected/departed', 'connected'],
+    // The first document is the whole, the next ones what is new (RFC 4575 section 4.6).
+    expect(notifies.map((notify) => [documentOf(notify).state, documentOf(notify).version, rosterOf(notify)])).toEqual([
+      ['full', 1, { alice: 'connected', bob: 'connected', carol: 'dialing-out', dave: 'dialing-out' }],
+      ['partial', 2, { carol: 'alerting' }],
+      ['partial', 3, { carol: 'connected' }],
+      ['partial', 4, { alice: 'disconnected/departed', bob: 'connected' }],
     ]);
-    const versions = notifies.map((notify) => documentOf(notify).version);
-    expect(versions).toEqual([...versions].sort((a, b) => (a ?? 0) - (b ?? 0)));
-    expect(new Set(versions).size).toBe(versions.length);
+    expect(standing(notifies)).toEqual({
+      alice: 'disconnected/departed',
+      bob: 'connected',
+      carol: 'connected',
+      dave: 'dialing-out',
+    });
+  });
+
+  it('tells what changes in one turn in one document, and a subject once', async () => {
+    const { group, final, subscribe, notifies } = fixture();
+    const { focus, person } = await group();
+    await final(subscribe('carol', focus));
+    for (const name of ['Dinner', 'Supper'])
+      person('bob').say(groupData('bob', focus, `<request id="1" target="subject" action="set"><data>${name}</data></request>`));
+    await settle();
+    expect(notifies.map((notify) => [documentOf(notify).version, documentOf(notify).subject])).toEqual([
+      [1, 'Lunch'],
+      [2, 'Supper'],
+    ]);
+    expect(documentOf(notifies.at(-1))).toMatchObject({ state: 'partial', users: [], maximumUserCount: 50 });
+  });
+
+  it('tells that a subject is gone by a full document, which alone can say so', async () => {
+    const { group, final, subscribe, notifies } = fixture();
+    const { focus, person } = await group();
+    await final(subscribe('carol', focus));
+    person('bob').say(groupData('bob', focus, '<request id="1" target="subject" action="delete"/>'));
+    await settle();
+    expect(documentOf(notifies.at(-1))).toMatchObject({ state: 'full', version: 2, subject: null });
+  });
+
+  it('answers a SUBSCRIBE in the dialog, as after a gap, with the full document', async () => {
+    const { group, final, subscribe, notifies, inDialog } = fixture();
+    const { focus, dialog } = await group();
+    const request = subscribe('carol', focus);
+    const response = await final(request);
+    await final(inDialog(dialog('bob'), 'BYE'));
+    expect(documentOf(notifies.at(-1)).state).toBe('partial');
+    const again = inDialog({ request, response, isCaller: true }, 'SUBSCRIBE').append('Event', 'conference').append('Expires', '600');
+    expect((await final(again)).status).toBe(200);
+    expect(documentOf(notifies.at(-1))).toMatchObject({ state: 'full', version: 3 });
+  });
+
+  it('paces the documents of many watchers: at once first, then what has changed meanwhile together', async () => {
+    const lab = fixture();
+    const { focus, dialog } = await lab.group();
+    const watchers = UNPACED_WATCHERS + 5;
+    for (let count = 0; count < watchers; count += 1) await lab.final(lab.subscribe('carol', focus));
+    lab.notifies.length = 0;
+    await lab.final(lab.inDialog(dialog('bob'), 'BYE'));
+    expect(lab.notifies).toHaveLength(watchers);
+    await lab.final(requestFrom('bob', 'INVITE', focus).setBody('application/sdp', sdp('bob2', 'actpass')));
+    await lab.final(lab.inDialog(dialog('alice'), 'BYE'));
+    lab.clock.advance(spacingFor(watchers) - 1);
+    await settle();
+    expect(lab.notifies).toHaveLength(watchers);
+    lab.clock.advance(1);
+    await settle();
+    expect(lab.notifies).toHaveLength(2 * watchers);
+    expect(rosterOf(lab.notifies.at(-1))).toEqual({ bob: 'connected', alice: 'disconnected' });
+    expect([spacingFor(3), spacingFor(100), spacingFor(500), spacingFor(100_000)]).toEqual([0, 800, 4_800, 5_000]);
+  });
+
+  it('tells everything anew to a watcher who is more than MAX_CHANGES_KEPT behind', async () => {
+    const { group, final, subscribe, notifies, slow } = fixture();
+    const { focus, person } = await group();
+    slow.isSlow = true;
+    await final(subscribe('carol', focus));
+    for (let count = 0; count <= MAX_CHANGES_KEPT; count += 1)
+      person('bob').say(groupData('bob', focus, `<request id="1" target="subject" action="set"><data>${count}</data></request>`));
+    slow.unanswered[0]?.reply(200);
+    await settle();
+    expect(documentOf(notifies.at(-1))).toMatchObject({ state: 'full', version: 2, subject: String(MAX_CHANGES_KEPT) });
   });
 
   it('lets participants watch, and nobody else', async () => {
@@ -335,7 +409,7 @@ describe('who is in the group', () => {
     await settle();
     expect(notifies.map(rosterOf)).toEqual([
       { alice: 'connected', bob: 'connected', carol: 'connected' },
-      { alice: 'disconnected', bob: 'disconnected', carol: 'connected' },
+      { alice: 'disconnected', bob: 'disconnected' },
     ]);
     slow.unanswered[1]?.reply(481);
     await settle();
@@ -361,6 +435,20 @@ describe('who is in the group', () => {
     expect((await final(inDialog(dialog('bob'), 'BYE'))).status).toBe(200);
     expect(rosterOf(notifies.at(-1)).bob).toBe('disconnected');
     expect((await final(inDialog(dialog('bob'), 'BYE').set('CSeq', '3 BYE'))).status).toBe(481);
+  });
+
+  it('acknowledges a 2xx that comes again once more, and ends nothing', async () => {
+    const { group, invites, acks, byes, cf } = fixture();
+    await group();
+    const before = acks.length;
+    const invite = invites.get('bob');
+    if (invite === undefined) throw new Error('not invited');
+    const again = responseTo(invite.request, 200, { toTag: 'bob-tag' }).set('Contact', '<sip:bob@lab.test;gr=laptop>');
+    invite.respond(again.setBody('application/sdp', sdp('bob', 'active')));
+    await settle();
+    expect(acks).toHaveLength(before + 1);
+    expect(byes).toEqual([]);
+    expect(cf.groups()[0]?.participants.map((one) => one.status)).toEqual(['connected', 'connected', 'connected']);
   });
 
   it('says BYE to an endpoint whose media is dead and does not come back in time', async () => {

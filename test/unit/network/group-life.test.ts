@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Libsql from 'libsql';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MAX_SUBJECT_CHARACTERS } from '../../../main/protocol/group-data';
 import { MAX_ICON_BYTES } from '../../../main/protocol/group-icon';
@@ -8,7 +9,19 @@ import { CLOSING_GRACE_MS, REST_AFTER_MS } from '../../../network/focus';
 import { GroupStore, KEPT_FOR_MS, LEASE_MS, MAX_KEPT_MESSAGES } from '../../../network/group-store';
 import { FETCH_INTERVAL_MS } from '../../../network/inviting';
 import { MEDIA_RETURN_MS } from '../../../network/leg';
-import { alice, cpim, creation, documentOf, fixture, leave, personOf, requestFrom, rosterOf, sdp } from '../../support/controlling-lab';
+import {
+  alice,
+  cpim,
+  creation,
+  documentOf,
+  fixture,
+  groupData,
+  leave,
+  personOf,
+  requestFrom,
+  rosterOf,
+  sdp,
+} from '../../support/controlling-lab';
 import { settle, VirtualClock } from '../../support/network-doubles';
 
 const folders: string[] = [];
@@ -321,8 +334,7 @@ describe('who belongs to a group', () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
     await lab.final(lab.subscribe('carol', focus));
-    const ask = (data: string) =>
-      person('bob').say(cpim('sip:bob@lab.test', [focus], data).replace('text/plain', 'application/vnd.oma.cpm-groupdata+xml'));
+    const ask = (data: string) => person('bob').say(groupData('bob', focus, data));
     ask('<request id="1" target="subject" action="set"><data>Dinner</data></request>');
     expect(person('bob').heard().at(-1)).toContain('<response id="1" code="200"/>');
     await settle();
@@ -344,12 +356,7 @@ describe('who belongs to a group', () => {
     const { focus, dialog, person } = await lab.group();
     await lab.final(lab.subscribe('carol', focus));
     const ask = (id: string, request: string) =>
-      person('bob').say(
-        cpim('sip:bob@lab.test', [focus], `<request id="${id}" target="icon" ${request}</request>`).replace(
-          'text/plain',
-          'application/vnd.oma.cpm-groupdata+xml',
-        ),
-      );
+      person('bob').say(groupData('bob', focus, `<request id="${id}" target="icon" ${request}</request>`));
     const set = (data: string) => `action="set"><data>${data}</data>`;
     const picture = 'data:image/png;base64,iVBORw0KGgoAAAA=';
     ask('1', set(picture));
@@ -372,12 +379,7 @@ describe('who belongs to a group', () => {
     const carol = later.connectMedia((await rejoin(later, focus, 'carol')).text, 'carol-again');
     await later.final(later.subscribe('carol', focus));
     expect(documentOf(later.notifies.at(-1)).icon).toBe(picture);
-    carol.say(
-      cpim('sip:carol@lab.test', [focus], '<request id="3" target="icon" action="delete"/>').replace(
-        'text/plain',
-        'application/vnd.oma.cpm-groupdata+xml',
-      ),
-    );
+    carol.say(groupData('carol', focus, '<request id="3" target="icon" action="delete"/>'));
     await settle();
     expect(documentOf(later.notifies.at(-1)).icon).toBeNull();
   });
@@ -407,6 +409,30 @@ describe('what is kept', () => {
     const later = new GroupStore(file, () => now);
     expect(later.waiting('sip:g', 'sip:b')).toEqual([]);
     later.close();
+  });
+
+  it('R78: reads a file of before people had rows of their own', () => {
+    const file = stateFile();
+    const person = (name: string, membership: string) => ({
+      address: `sip:${name}@lab.test`,
+      name,
+      administrator: false,
+      membership,
+      status: 'connected',
+    });
+    const people = [person('zoe', 'member'), person('bob', 'departed')];
+    const head = { focus: 'sip:g@cf', conversationId: 'c', contributionId: 'k', subject: 'Old', type: 'open', active: true };
+    const old = new Libsql(file);
+    old.exec(
+      'CREATE TABLE groups (focus TEXT PRIMARY KEY, contribution TEXT NOT NULL, active INTEGER NOT NULL, changed_at INTEGER NOT NULL, state TEXT NOT NULL)',
+    );
+    old.prepare('INSERT INTO groups VALUES (?, ?, 1, 0, ?)').run(head.focus, 'k', JSON.stringify({ ...head, participants: people }));
+    old.close();
+    for (let opening = 0; opening < 2; opening += 1) {
+      const store = new GroupStore(file, () => 0);
+      expect(store.find(head.focus)).toEqual({ ...head, participants: people });
+      store.close();
+    }
   });
 
   it('says which file cannot be used', () => {

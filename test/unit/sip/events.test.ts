@@ -14,6 +14,7 @@ interface Watched {
   documents: string[];
   ends: number;
   dispose(): void;
+  renew(): void;
   notify(state: string, body?: string): void;
 }
 
@@ -27,6 +28,7 @@ async function subscribed(status = 200): Promise<Watched> {
     documents: [],
     ends: 0,
     dispose: () => subscription.dispose(),
+    renew: () => subscription.renew(),
     notify: (state, body = XML) => {
       const [first] = lab.server.requests('SUBSCRIBE');
       cseq += 1;
@@ -104,6 +106,22 @@ describe('ConferenceEvents', () => {
     expect(requests.map(expiresOf)).toEqual(['3600', '3600']);
     expect(requests[1]?.first('to')).toContain(';tag=focus');
     expect(requests[1]?.first('call-id')).toBe(requests[0]?.first('call-id'));
+  });
+
+  it('asks for everything anew in the same dialog when told to, and not once it has ended', async () => {
+    const watched = await subscribed();
+    watched.notify('active;expires=3600');
+    await settled();
+    watched.renew();
+    await settled();
+    const requests = watched.lab.server.requests('SUBSCRIBE');
+    expect(requests.map(expiresOf)).toEqual(['3600', '3600']);
+    expect(requests[1]?.first('call-id')).toBe(requests[0]?.first('call-id'));
+    watched.notify('terminated;reason=noresource', '');
+    await settled();
+    watched.renew();
+    await settled();
+    expect(watched.lab.server.requests('SUBSCRIBE')).toHaveLength(2);
   });
 
   it('ends once when the focus ends it', async () => {
