@@ -113,7 +113,13 @@ export class Focus {
     });
     const invite = (invitees: readonly Invitee[], inviter: Person) => this.#inviting.invite(invitees, inviter);
     this.#requests = new MemberRequests({ group, legs, contact, host, invite, remove: (address) => this.#remove(address), onChanged });
-    this.#post = new GroupPost(store, this.uri, (leg) => this.#disconnect(leg as Leg, 'failed', MEDIA_LOST));
+    this.#post = new GroupPost({
+      clock: server.clock,
+      store,
+      focus: this.uri,
+      log: deps.log,
+      onOverfull: (leg) => this.#disconnect(leg as Leg, 'failed', MEDIA_LOST),
+    });
     this.#events = new ConferenceEvents({
       server,
       resolve,
@@ -387,6 +393,7 @@ export class Focus {
   /** Nobody is here: it goes on with whoever comes first. */
   #idle(): void {
     this.#transition('idle');
+    this.#post.noteAnswers();
     this.#keep();
     this.#events.end();
     this.deps.onEnded(this);
@@ -405,6 +412,7 @@ export class Focus {
     if (this.#state === 'ended') return;
     this.#transition('ended');
     this.group.end();
+    this.#post.noteAnswers();
     this.#keep();
     for (const leg of this.#legs.all()) this.#legs.release(leg, reason);
     this.#events.end();
@@ -415,6 +423,7 @@ export class Focus {
   abandon(): void {
     if (this.#state !== 'ended') this.#transition('ended');
     this.#creation = null;
+    this.#post.noteAnswers();
     this.#legs.abandon();
     this.#events.abandon();
   }

@@ -160,11 +160,13 @@ export class GroupStore {
     return rows.map((row) => ({ id: Number(row.id), contentType: row.content_type, body: new Uint8Array(row.body) }));
   }
 
-  /** A person has taken a message; the last one takes it away. */
-  taken(focus: string, address: string, id: number): void {
+  /** People have taken messages; the last one to take a message takes it away. */
+  taken(focus: string, answers: readonly { address: string; id: number }[]): void {
     this.#transaction(() => {
-      this.#run('DELETE FROM waiting WHERE focus = ? AND address = ? AND message = ?', focus, address, id);
-      this.#run('DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM waiting WHERE message = ?1)', id);
+      for (const { address, id } of answers)
+        this.#run('DELETE FROM waiting WHERE focus = ? AND address = ? AND message = ?', focus, address, id);
+      for (const id of new Set(answers.map((answer) => answer.id)))
+        this.#run('DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM waiting WHERE message = ?1)', id);
     });
   }
 

@@ -172,13 +172,16 @@ export function checkSize(people: number, maximum: number): Refusal | null {
   return people > maximum ? { ok: false, status: 403, warning: `Too many participants: at most ${maximum}` } : null;
 }
 
+/** LAB: people that the history list of an invitation names; a larger group is told by its roster, or the list would grow with its square. */
+export const MAX_HISTORY_ENTRIES = 100;
+
 /** What one invitation of the Controlling Function is made of. */
 export interface OutgoingInvitation extends GroupFactsOnWire {
   focus: string;
   inviter: { address: string; name: string | null };
   invitee: Invitee;
-  /** All who are invited with it, for the history list. */
-  all: readonly Invitee[];
+  /** What `encodeHistory` says of all who are invited with it. */
+  history: Uint8Array;
   offer: MsrpDescription;
   fromTag: string;
   callId: string;
@@ -217,23 +220,24 @@ export function createInvitation(facts: OutgoingInvitation): SipRequest {
     {
       contentType: RESOURCE_LISTS_CONTENT_TYPE,
       headers: new Map([['content-disposition', 'recipient-list-history;handling=optional']]),
-      body: new TextEncoder().encode(encodeResourceLists(historyOf(facts.all))),
+      body: facts.history,
     },
   ];
   const boundary = newBoundary(() => randomBytes(4).readUInt32BE(0) / 0x1_0000_0000, parts);
   return request.setBody(multipartType(boundary), encodeMultipart(parts, boundary));
 }
 
-/** What the others may see: plain addresses only (RFC 5366 section 7). */
-function historyOf(invitees: readonly Invitee[]): ResourceEntry[] {
-  return historyEntries(
-    invitees.map(({ address, name, copyControl, anonymize }) => ({
+/** What the invited may see of one another: plain addresses only (RFC 5366 section 7), of MAX_HISTORY_ENTRIES people at most. */
+export function encodeHistory(invitees: readonly Invitee[]): Uint8Array {
+  const entries = historyEntries(
+    invitees.slice(0, MAX_HISTORY_ENTRIES).map(({ address, name, copyControl, anonymize }) => ({
       uri: address,
       copyControl: copyControl ?? 'to',
       anonymize,
       ...(name === null ? {} : { displayName: name }),
     })),
   );
+  return new TextEncoder().encode(encodeResourceLists(entries));
 }
 
 /** What a device tells of itself in its Contact: its GRUU (or contact) and its name. */

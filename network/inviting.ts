@@ -6,7 +6,7 @@
  */
 import { Dialog, type Resolve } from './dialog';
 import type { Group } from './group';
-import { createInvitation, type Invitee, readOffer, readParts } from './invitation';
+import { createInvitation, encodeHistory, type Invitee, readOffer, readParts } from './invitation';
 import type { Leg, Legs } from './leg';
 import type { SipRequest, SipResponse } from './message';
 import { newToken, type SipServer, type Target } from './sip-server';
@@ -43,6 +43,7 @@ export class Inviting {
 
   invite(invitees: readonly Invitee[], inviter: Person): void {
     const { group, legs, server } = this.deps;
+    const history = encodeHistory(invitees);
     for (const invitee of invitees) {
       const leg = legs.open(invitee.address, { dialedIn: false, name: invitee.name, target: invitee.target });
       const request = createInvitation({
@@ -50,7 +51,7 @@ export class Inviting {
         subject: group.subject,
         inviter,
         invitee,
-        all: invitees,
+        history,
         offer: leg.offer,
         fromTag: newToken(8),
         callId: newToken(16),

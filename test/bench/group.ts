@@ -1,12 +1,15 @@
 /**
  * Figures of groups, one JSON object a line: from "Add people" to the first message of the group that is shown, by how many are in it, and the
- * messages that the switch carries a second. Two of the people are real clients, the others are light ones, which register, accept, watch the
- * roster and answer media over sockets of their own. All of it runs in this one process; the floor is what bare sockets in it do with as many bytes.
+ * messages that the switch carries a second, each as cost for one recipient; at the end how that grows with the group. Its maker and the first to
+ * join are real clients, the others are light ones, which register, accept, watch the roster and answer media over sockets of their own. All of it runs
+ * in this one process, so the processor time is everybody's; the floor of the same run is what bare sockets in it do with as many bytes.
  *
  * CHORUS_BENCH_SIZES=3,20 chooses other sizes.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { cpus, loadavg } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { encodeCpim } from '../../main/protocol/cpim';
 import { ICSI } from '../../main/protocol/feature-tags';
 import { encodeMsrp, newTransactionId } from '../../main/protocol/msrp';
@@ -14,15 +17,26 @@ import { parseSdp } from '../../main/protocol/sdp';
 import { uriOf } from '../../network/header-value';
 import { startNetwork } from '../../network/network';
 import type { ServerTransaction } from '../../network/transaction';
-import { closeClients, startClient } from '../support/clients';
+import { closeClients, startClient, type TestClient } from '../support/clients';
 import { eventually, RawAgent } from '../support/raw-agent';
 
 const SIZES = (process.env.CHORUS_BENCH_SIZES ?? '3,20,100,500').split(',').map(Number);
 /** Texts that the switch is given at once. */
 const TEXTS = 50;
 const PATIENCE_MS = 180_000;
+/** Bytes of an INVITE on the wire, and of what one member gets of one text and answers to it. */
+const INVITE_BYTES = 4096;
+const TEXT_BYTES = 600;
+const ANSWER_BYTES = 200;
 
-const rounded = (value: number) => Math.round(value * 10) / 10;
+const rounded = (value: number, digits = 1) => Math.round(value * 10 ** digits) / 10 ** digits;
+
+interface Cost {
+  participants: number;
+  /** Processor time of the whole process for one recipient, ms. */
+  addEach: number;
+  textEach: number;
+}
 
 /** Somebody who accepts every group, connects the media, and watches who is in. */
 class LightPerson extends RawAgent {
@@ -40,19 +54,19 @@ class LightPerson extends RawAgent {
     return this.calls.reduce((sum, { media }) => sum + media.texts.length, 0);
   }
 
+  get rosterBytes(): number {
+    return this.received.filter(({ method }) => method === 'NOTIFY').reduce((sum, { body }) => sum + body.length, 0);
+  }
+
   /** Writes so many texts to the group without waiting for an answer. */
   flood(focus: string, count: number): void {
     const call = this.calls.at(-1);
     const remote = parseSdp(call?.sdp ?? '');
     if (call === undefined || !remote.ok) throw new Error('nobody to write to');
     for (let index = 0; index < count; index += 1) {
-      const body = encodeCpim({
-        messageId: `${this.instanceId}-${index}`,
-        from: this.address,
-        to: [focus],
-        contentType: 'text/plain',
-        body: new TextEncoder().encode(`Text ${index}`),
-      });
+      const text = new TextEncoder().encode(`Text ${index}`);
+      const messageId = `${this.instanceId}-${index}`;
+      const body = encodeCpim({ messageId, from: this.address, to: [focus], contentType: 'text/plain', body: text });
       const transactionId = newTransactionId(Math.random, body);
       call.media.write(
         encodeMsrp({
@@ -76,17 +90,17 @@ class LightPerson extends RawAgent {
   }
 }
 
-/** Bare sockets: every text goes to so many readers, each of whom answers it. Resolves with deliveries a second. */
-async function floorOf(readers: number): Promise<number> {
-  const text = Buffer.alloc(600, 'x');
-  const answer = Buffer.alloc(200, 'y');
+/** Bare sockets: so many writes go to each of so many readers, each of whom answers each. Resolves with the milliseconds of it. */
+async function floorOf(readers: number, writes: number, bytes: number): Promise<number> {
+  const piece = Buffer.alloc(bytes, 'x');
+  const answer = Buffer.alloc(ANSWER_BYTES, 'y');
   const ends: Socket[] = [];
   const near: Socket[] = [];
   let answered = 0;
   const server = createServer((socket) => {
     near.push(socket.setNoDelay(true));
-    socket.on('data', (bytes) => {
-      answered += bytes.length;
+    socket.on('data', (chunk) => {
+      answered += chunk.length;
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -94,24 +108,40 @@ async function floorOf(readers: number): Promise<number> {
   for (let index = 0; index < readers; index += 1) {
     const socket = connect({ port: typeof address === 'object' && address !== null ? address.port : 0, host: '127.0.0.1', noDelay: true });
     let read = 0;
-    socket.on('data', (bytes) => {
-      for (read += bytes.length; read >= text.length; read -= text.length) socket.write(answer);
+    socket.on('data', (chunk) => {
+      for (read += chunk.length; read >= piece.length; read -= piece.length) socket.write(answer);
     });
     ends.push(socket);
   }
   await eventually('the readers are there', () => (near.length === readers ? true : null), PATIENCE_MS);
   const from = performance.now();
-  for (let index = 0; index < TEXTS; index += 1) for (const socket of near) socket.write(text);
-  await eventually('all is answered', () => (answered === TEXTS * readers * answer.length ? true : null), PATIENCE_MS);
-  const seconds = (performance.now() - from) / 1000;
+  for (let index = 0; index < writes; index += 1) for (const socket of near) socket.write(piece);
+  await eventually('all is answered', () => (answered === writes * readers * answer.length ? true : null), PATIENCE_MS);
+  const took = performance.now() - from;
   for (const socket of [...ends, ...near]) socket.destroy();
   server.close();
-  return (TEXTS * readers) / seconds;
+  return took;
 }
 
-async function measure(size: number): Promise<void> {
+/** Starts counting; the result tells how long it has been, and how much processor time that took, ms. */
+function stopwatch(): () => { ms: number; cpuMs: number } {
+  const [from, cpuFrom] = [performance.now(), process.cpuUsage()];
+  return () => {
+    const { user, system } = process.cpuUsage(cpuFrom);
+    return { ms: performance.now() - from, cpuMs: (user + system) / 1000 };
+  };
+}
+
+const hasRead = (client: TestClient, text: string) => client.events.some((event) => event.event === 'message' && event.text === text);
+
+async function measure(size: number): Promise<Cost> {
   const names = Array.from({ length: size }, (_, index) => (['alice', 'bob'] as const)[index] ?? `p${index}`);
-  const network = await startNetwork({ users: names.map((name) => ({ name, password: 'secret' })), maxParticipants: Math.max(size, 50) });
+  const folder = mkdtempSync(join(tmpdir(), 'chorus-bench-'));
+  const network = await startNetwork({
+    users: names.map((name) => ({ name, password: 'secret' })),
+    maxParticipants: size,
+    stateFile: join(folder, 'groups.db'),
+  });
   const others: LightPerson[] = [];
   try {
     const options = (name: string) => ({ name, address: `sip:${name}@lab.test`, proxy: network.uris.tcp, factory: network.factory });
@@ -124,68 +154,72 @@ async function measure(size: number): Promise<void> {
     const { conversation } = await alice.call('sendText', { to: bob.address, text: 'Hello' });
     await alice.until('the 1-1 stands', async () => ((await alice.call('conversations', {}))[0]?.session === 'established' ? true : null));
 
-    const cpuFrom = process.cpuUsage();
-    const from = performance.now();
-    const since = () => rounded(performance.now() - from);
-    const people = others.map(({ address }) => address);
-    const { conversation: group } = await alice.call('addPeople', { conversation, people });
-    const groupStands = since();
+    const since = stopwatch();
+    const { conversation: group } = await alice.call('addPeople', { conversation, people: others.map(({ address }) => address) });
+    const stands = since();
     await alice.call('sendText', { conversation: group, text: 'First' });
-    let firstShown: number | null = null;
-    const shownTo = () => others.filter((person) => person.texts > 0).length;
-    const everybody = eventually(
+    let first: number | null = null;
+    await eventually(
       'everybody reads the first text',
       () => {
-        if (shownTo() > 0) firstShown ??= since();
-        return shownTo() === others.length ? true : null;
+        const shown = others.filter((person) => person.texts > 0).length + (hasRead(bob, 'First') ? 1 : 0);
+        if (shown > 0) first ??= since().ms;
+        return shown === size - 1 ? true : null;
       },
       PATIENCE_MS,
     );
-    await bob.until(
-      'it reads it',
-      () => (bob.events.some((event) => event.event === 'message' && event.text === 'First') ? true : null),
-      PATIENCE_MS,
-    );
-    firstShown ??= since();
-    await everybody;
-    const allShown = since();
-    const cpu = process.cpuUsage(cpuFrom);
-    const cpuMs = (cpu.user + cpu.system) / 1000;
-    const figure = (value: number) => ({ ms: value, msEach: rounded(value / size) });
-    tell('Add people to the first message', {
+    const all = since();
+    const addFloor = await floorOf(size - 1, 1, INVITE_BYTES);
+    tell('from Add people to the first message, ms', {
       participants: size,
-      groupStands: figure(groupStands),
-      firstShown: figure(firstShown),
-      allShown: figure(allShown),
-      cpu: figure(rounded(cpuMs)),
+      realClients: 2,
+      groupStands: rounded(stands.ms),
+      firstShown: rounded(first ?? Number.NaN),
+      shownToAll: rounded(all.ms),
+      cpu: rounded(all.cpuMs),
+      cpuEach: rounded(all.cpuMs / size, 2),
+      floorEach: rounded(addFloor / (size - 1), 3),
+      toFloor: rounded(all.ms / addFloor, 0),
     });
 
     const [writer] = others;
     const focus = network.groups()[0]?.focus;
     if (writer === undefined || focus === undefined) throw new Error('no group');
-    const before = others.reduce((sum, person) => sum + person.texts, 0);
-    const wanted = before + TEXTS * (others.length - 1);
-    const flooded = performance.now();
+    const wanted = others.reduce((sum, person) => sum + person.texts, 0) + TEXTS * (others.length - 1);
+    const took = stopwatch();
     writer.flood(focus, TEXTS);
-    const hasAll = () => others.reduce((sum, person) => sum + person.texts, 0) >= wanted;
-    const atBob = () =>
-      bob.events.filter((event) => event.event === 'message' && event.text.startsWith('Text ') && event.direction === 'in').length >= TEXTS;
-    await eventually('everybody has all texts', () => (hasAll() && atBob() ? true : null), PATIENCE_MS);
-    const seconds = (performance.now() - flooded) / 1000;
-    const deliveries = (TEXTS * (size - 1)) / seconds;
-    const floor = await floorOf(size - 1);
+    const bobHas = () => bob.events.filter((event) => event.event === 'message' && event.text.startsWith('Text ')).length >= TEXTS;
+    const haveAll = () => others.reduce((sum, person) => sum + person.texts, 0) >= wanted && bobHas();
+    await eventually('everybody has all texts', () => (haveAll() ? true : null), PATIENCE_MS);
+    const flood = took();
+    const deliveries = TEXTS * (size - 1);
+    const floor = await floorOf(size - 1, TEXTS, TEXT_BYTES);
     tell('texts through the switch', {
       participants: size,
-      textsPerSecond: rounded(TEXTS / seconds),
-      deliveriesPerSecond: Math.round(deliveries),
-      floor: Math.round(floor),
-      ratio: Math.round((deliveries / floor) * 1000) / 1000,
+      textsPerSecond: rounded((TEXTS / flood.ms) * 1000),
+      deliveriesPerSecond: rounded((deliveries / flood.ms) * 1000, 0),
+      cpuEachMs: rounded(flood.cpuMs / deliveries, 3),
+      floorDeliveriesPerSecond: rounded((deliveries / floor) * 1000, 0),
+      toFloor: rounded(flood.ms / floor, 1),
     });
+    const rosterBytes = others.reduce((sum, person) => sum + person.rosterBytes, 0);
+    tell('rosters', { participants: size, bytesEach: rounded(rosterBytes / others.length, 0) });
+    return { participants: size, addEach: all.cpuMs / size, textEach: flood.cpuMs / deliveries };
   } finally {
     await Promise.all(others.map((person) => person.close()));
     await closeClients();
     await network.close();
+    rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** How the cost of one recipient grows from each size to the next: 0 is linear in all, 1 quadratic. */
+function growth(costs: readonly Cost[], each: 'addEach' | 'textEach'): string[] {
+  return costs.slice(1).map((cost, index) => {
+    const before = costs[index] as Cost;
+    const power = Math.log(cost[each] / before[each]) / Math.log(cost.participants / before.participants);
+    return `${before.participants} to ${cost.participants}: ${rounded(power, 2)} (${power < 0.25 ? 'linear' : power < 0.75 ? 'more than linear' : 'quadratic'})`;
+  });
 }
 
 function tell(what: string, figures: Record<string, unknown>): void {
@@ -194,7 +228,12 @@ function tell(what: string, figures: Record<string, unknown>): void {
 
 async function main(): Promise<void> {
   tell('machine', { cpus: cpus().length, node: process.version, load: rounded(loadavg()[0] ?? 0) });
-  for (const size of SIZES) await measure(size);
+  const costs: Cost[] = [];
+  for (const size of SIZES) costs.push(await measure(size));
+  tell('growth of the cost of one recipient with the size of the group: 0 linear, 1 quadratic', {
+    adding: growth(costs, 'addEach'),
+    texts: growth(costs, 'textEach'),
+  });
 }
 
 main().catch((error: unknown) => {

@@ -401,7 +401,8 @@ describe('what is kept', () => {
     const kept = store.waiting('sip:g', 'sip:a');
     expect(kept).toHaveLength(MAX_KEPT_MESSAGES);
     expect(kept[0]?.body).toEqual(new Uint8Array([1]));
-    for (const { id } of kept) store.taken('sip:g', 'sip:a', id);
+    const answers = kept.map(({ id }) => ({ address: 'sip:a', id }));
+    store.taken('sip:g', answers);
     expect(store.waiting('sip:g', 'sip:a')).toEqual([]);
     expect(store.waiting('sip:g', 'sip:b')).toHaveLength(MAX_KEPT_MESSAGES);
     store.close();
