@@ -77,6 +77,9 @@ export class Focus {
   /** The inviter's INVITE while nobody has accepted. */
   #creation: { transaction: ServerTransaction; leg: Leg; offer: MsrpDescription } | null = null;
   #refusals: number[] = [];
+  /** Whose part is not on disk yet, and whether it goes there at the end of this turn. */
+  readonly #unkept = new Set<string>();
+  #isKeeping = false;
   #closing: { dispose(): void } | null = null;
   #resting: { dispose(): void } | null = null;
 
@@ -372,15 +375,37 @@ export class Focus {
         return;
       } else if (this.#state !== 'active') this.#transition('active');
     }
-    this.#keep();
+    this.#note();
     this.#rest();
   }
 
-  /** What has changed is on disk when this returns, and watchers hear of it. */
+  /** Watchers hear of what has changed, and it goes to disk with all that changes in this turn. */
+  #note(): void {
+    this.#takeChanges();
+    if (this.#isKeeping) return;
+    this.#isKeeping = true;
+    queueMicrotask(() => {
+      if (this.#isKeeping) this.#keep();
+    });
+  }
+
+  /** What is to be kept is on disk when this returns. */
   #keep(): void {
+    this.#isKeeping = false;
+    this.#takeChanges();
+    const people = [...this.#unkept].flatMap((address) => this.group.participantState(address) ?? []);
+    try {
+      this.deps.store.save(this.group.head(), people);
+      this.#unkept.clear();
+    } catch (error) {
+      this.deps.log?.('error', 'A group could not be kept; it is tried again with its next change', { error: String(error) });
+    }
+    this.#post.noteAnswers();
+  }
+
+  #takeChanges(): void {
     const changes = this.group.takeChanges();
-    const people = changes.people.flatMap((address) => this.group.participantState(address) ?? []);
-    this.deps.store.save(this.group.head(), people);
+    for (const address of changes.people) this.#unkept.add(address);
     this.#events.changed(changes);
   }
 
@@ -393,7 +418,6 @@ export class Focus {
   /** Nobody is here: it goes on with whoever comes first. */
   #idle(): void {
     this.#transition('idle');
-    this.#post.noteAnswers();
     this.#keep();
     this.#events.end();
     this.deps.onEnded(this);
@@ -412,7 +436,6 @@ export class Focus {
     if (this.#state === 'ended') return;
     this.#transition('ended');
     this.group.end();
-    this.#post.noteAnswers();
     this.#keep();
     for (const leg of this.#legs.all()) this.#legs.release(leg, reason);
     this.#events.end();
@@ -423,7 +446,7 @@ export class Focus {
   abandon(): void {
     if (this.#state !== 'ended') this.#transition('ended');
     this.#creation = null;
-    this.#post.noteAnswers();
+    this.#keep();
     this.#legs.abandon();
     this.#events.abandon();
   }
