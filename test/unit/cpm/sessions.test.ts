@@ -489,7 +489,9 @@ describe('life in a group', () => {
     const subscription = lab.subscriptions[0];
     const tell = (version: number, state: 'full' | 'partial', users: Record<string, string>) =>
       subscription?.onDocument.emit(
-        roster(users).replace('state="full" version="1"', `state="${state}" version="${version}"`).replace('<users>', `<users state="${state}">`),
+        roster(users)
+          .replace('state="full" version="1"', `state="${state}" version="${version}"`)
+          .replace('<users>', `<users state="${state}">`),
       );
     const people = () => Object.fromEntries(lab.messenger.participants(group).map((one) => [one.address, one.state]));
     tell(1, 'full', { [lab.self]: 'connected', [bob]: 'connected', [carol]: 'alerting' });
