@@ -6,53 +6,39 @@
  *              v           +-> left (the person left, an administrator put them out, or the network ended the group with 410)
  *            none (nobody joined)
  *
- * A network that has forgotten the group (404) is given it anew by whoever comes back first, under the same Contribution-ID.
+ * A network that has forgotten the group (404) is given it anew by whoever comes back first (`group-factory.ts`).
  *
  * The upgrade (R50-R69): A invites through the Controlling Function, naming B's device and the 1-1 session that B shall replace. B joins the
- * group, and then leaves the 1-1 on its own signalling path. The 1-1 lives until that BYE; A never ends it, but for a guard.
+ * group, and then leaves the 1-1 on its own signalling path. The 1-1 lives until that BYE (`replacement.ts`).
  */
 import type { ParticipantValue, PersonValue, SessionState } from '../../preload/contract';
-import { type Disposable, delay, drop } from '../base';
+import { type Disposable, drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
-import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../protocol/conference-info';
-import { parseCpim } from '../protocol/cpim';
 import { ICSI } from '../protocol/feature-tags';
-import { encodeGroupData, GROUP_DATA_CONTENT_TYPE, type GroupData, parseGroupData } from '../protocol/group-data';
-import { type BodyPart, parseContentType } from '../protocol/multipart';
-import { encodeReplacingEntry, encodeResourceLists, parseResourceLists, type ResourceEntryDraft } from '../protocol/resource-lists';
-import { correspondentKey } from '../protocol/uri';
+import { encodeReplacingEntry, parseResourceLists, type ResourceEntryDraft } from '../protocol/resource-lists';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
 import { identityOf, person } from './conversation';
-import { cpimType, groupDataEnvelope } from './envelope';
+import { GroupDataRequests } from './group-data';
+import { OwnDevices } from './group-devices';
+import { found, invitedPeople, nobodyJoined, restart } from './group-factory';
+import { Rosters } from './group-roster';
 import type { Inbox } from './inbox';
 import type { Invitations } from './invitations';
 import type { OneToOneSessions } from './one-to-one';
-import { participantsOf, presentPeople } from './participants';
-import { CpmSession, completed } from './session';
-
-/** LAB: how long after a roster has ended it is asked for again, ms, while the session of the group stands. */
-export const rosterRetryMs = 30_000;
-
-/** LAB: how long A lets the 1-1 live after B has joined the group, should B's BYE never come. */
-export const replacementGuardMs = 30_000;
+import { Replacements } from './replacement';
+import { type ContentHandler, CpmSession, completed } from './session';
 
 /** The Reason causes with which a Controlling Function says that one is out: the group is over (410), or an administrator wants it so (LAB: 403). */
 const putOutCause = 403;
 const outCauses: readonly (number | null)[] = [putOutCause, 410];
 /** The answers to somebody who comes back, with which a network says that it knows no such group. */
 const forgottenStatuses: readonly (number | undefined)[] = [404, 410, 481];
-/** LAB: by how much members let others go first who give a forgotten group to the network anew, at most. */
-export const restartSpreadMs = 2_000;
-/** LAB: how long a device that has just come may take to come back to its groups by itself before another one brings it in. */
-export const bringDelayMs = 3_000;
-/** LAB: how long a focus may take to answer what is asked of it in a message. */
-export const groupDataTimeoutMs = 10_000;
 
 interface LiveGroup {
   session: CpmSession;
-  subscription: Disposable | null;
+  roster: Disposable | null;
 }
 
 export class Groups {
@@ -61,22 +47,26 @@ export class Groups {
   readonly #invitations: Invitations;
   readonly #oneToOne: OneToOneSessions;
   readonly #live = new Map<string, LiveGroup>();
-  readonly #rosters = new Map<string, ConferenceInfo>();
   readonly #rejoining = new Map<string, Promise<CpmSession>>();
-  readonly #guards = new Set<Disposable>();
-  /** Own devices that were brought into a group, or came by themselves: `conversation gruu`. */
-  readonly #brought = new Set<string>();
-  #bringing: Disposable | null = null;
-  /** What was asked of a focus and is not answered: by its id. */
-  readonly #asked = new Map<string, (code: number) => void>();
-  /** Groups that this account was put out of in this run. */
-  readonly #putOut = new Set<string>();
+  readonly #rosters: Rosters;
+  readonly #devices: OwnDevices;
+  readonly #replacements: Replacements;
+  readonly #requests: GroupDataRequests;
 
   constructor(context: CpmContext, inbox: Inbox, invitations: Invitations, oneToOne: OneToOneSessions) {
     this.#context = context;
     this.#inbox = inbox;
     this.#invitations = invitations;
     this.#oneToOne = oneToOne;
+    this.#replacements = new Replacements(context, oneToOne);
+    this.#requests = new GroupDataRequests(context);
+    this.#rosters = new Rosters(context, (group, participants) => {
+      this.#replacements.seen(group, participants);
+      this.#devices.rosterCame();
+    });
+    this.#devices = new OwnDevices(context, this.#rosters, () =>
+      [...this.#live].map(([conversation, { session }]) => ({ conversation, session })),
+    );
   }
 
   state(conversation: string): SessionState {
@@ -90,17 +80,7 @@ export class Groups {
   }
 
   participants(conversation: string): ParticipantValue[] {
-    const roster = this.#rosters.get(conversation);
-    const record = this.#context.history.conversation(conversation);
-    const people = participantsOf(
-      roster ?? null,
-      record?.people ?? [],
-      { address: this.#context.self, name: this.#context.selfName },
-      this.#context.isSelf,
-    );
-    if (!this.#putOut.has(conversation)) return people;
-    // Whoever was put out gets no roster any more that would say so.
-    return people.map((one) => (one.self ? { ...one, state: 'disconnected', reason: 'booted', devices: [] } : one));
+    return this.#rosters.participants(conversation);
   }
 
   /**
@@ -112,7 +92,7 @@ export class Groups {
     const peer = from.peer;
     if (from.kind !== 'oneToOne' || peer === null) throw new AppError('internal', { cause: 'a group grows by add' });
     const invited = invitedPeople(people, (one) => isSelf(one) || one === peer, this.#context.knownPeople);
-    const replacedSession = await this.#establishedOneToOne(from.id);
+    const replacedSession = await this.#replacements.session(from.id);
     const entries: ResourceEntryDraft[] = [
       replacedSession === null
         ? { uri: peer, copyControl: 'to' }
@@ -142,22 +122,11 @@ export class Groups {
       createdAt: now,
       activityAt: now,
     };
-    const session = CpmSession.invite(
-      this.#context,
-      group.id,
-      {
-        target: this.#context.factory,
-        icsi: ICSI.group,
-        conversationId: group.conversationId,
-        contributionId: group.contributionId ?? '',
-        ...(replacedSession === null ? {} : { inReplyTo: replacedSession.contributionId }),
-        ...(subject === null ? {} : { subject }),
-        ...identityOf(group, this.#context),
-        require: ['recipient-list-invite'],
-        parts: [recipientList(entries)],
-      },
-      (type, body) => this.#receiveContent(group.id, type, body),
-    );
+    const session = found(this.#context, group, {
+      entries,
+      inReplyTo: replacedSession?.contributionId,
+      receive: this.#contentOf(group.id),
+    });
     try {
       await session.answered;
     } catch (error) {
@@ -168,10 +137,12 @@ export class Groups {
     this.#hold(established, session);
     // Until this device is in the group, nothing takes the 1-1 over here: should it not come to that, the 1-1 goes on (R58).
     await session.opened;
-    const current = history.conversation(from.id) ?? from;
-    history.putConversation({ ...current, continuedBy: group.id });
-    if (replacedSession !== null) this.#guardReplaced(from.id, replacedSession);
-    this.#context.conversationChanged(from.id);
+    if (replacedSession !== null) {
+      const isIn = (id: string, address: string) =>
+        this.participants(id).some((one) => one.address === address && one.state === 'connected');
+      this.#replacements.guard(from.id, replacedSession, isIn);
+    }
+    this.#replacements.continueIn(from.id, group.id);
     return established;
   }
 
@@ -201,55 +172,12 @@ export class Groups {
    * @throws AppError `sip/rejected` with the focus' code (403 not allowed, 413 too long), `net/timeout`, `conversation/no-session`
    */
   async rename(group: ConversationRecord, subject: string): Promise<void> {
-    const { clock, self } = this.#context;
-    const session = await this.ensure(group);
-    const id = clock.uuid();
-    const code = new Promise<number | null>((resolve) => {
-      const timer = clock.setTimer(groupDataTimeoutMs, () => resolve(null));
-      this.#asked.set(id, (answered) => {
-        timer.dispose();
-        resolve(answered);
-      });
-    });
-    const data = encodeGroupData({ kind: 'request', id, target: 'subject', action: 'set', data: subject });
-    try {
-      const focus = session.remote?.contactUri ?? group.focus ?? '';
-      await session.send(cpimType, groupDataEnvelope(group.writesAs ?? self, focus, clock.now(), data));
-      const answered = await code;
-      if (answered === null) throw new AppError('net/timeout', { cause: 'no answer to a new name' }, 'user');
-      if (answered !== 200) throw new AppError('sip/rejected', { status: answered }, 'user');
-    } finally {
-      this.#asked.get(id)?.(0);
-      this.#asked.delete(id);
-    }
+    await this.#requests.ask(group, await this.ensure(group), { target: 'subject', action: 'set', data: subject });
   }
 
   /** Another own device has come or gone: it takes part in the groups that this one is in. */
   devicesChanged(): void {
-    const present = this.#context.otherDevices();
-    for (const key of this.#brought) if (!present.includes(key.split(' ')[1] ?? '')) this.#brought.delete(key);
-    this.#bringing?.dispose();
-    this.#bringing = null;
-    if (present.length === 0) return;
-    this.#bringing = this.#context.clock.setTimer(bringDelayMs, () => {
-      this.#bringing = null;
-      for (const [conversation, { session }] of this.#live) this.#bringDevices(conversation, session);
-    });
-  }
-
-  /** R72: asks the focus to invite own devices that are not in the group (RFC 4579 section 5.5), each once as long as it is registered. */
-  #bringDevices(conversation: string, session: CpmSession): void {
-    const own = this.#rosters.get(conversation)?.users.find((user) => this.#context.isSelf(user.entity));
-    if (own === undefined || session.state !== 'established') return;
-    const inside = own.endpoints.filter((endpoint) => endpoint.status !== 'disconnected').map((endpoint) => endpoint.entity);
-    for (const gruu of this.#context.otherDevices()) {
-      const key = `${conversation} ${gruu}`;
-      if (this.#brought.has(key)) continue;
-      this.#brought.add(key);
-      if (inside.includes(gruu)) continue;
-      const asked = session.sip?.refer(gruu);
-      if (asked !== undefined) drop(asked, { ...this.#context.log, error: this.#context.log.info }, 'bringing an own device into a group');
-    }
+    this.#devices.changed();
   }
 
   /** An INVITE from a focus. */
@@ -310,22 +238,9 @@ export class Groups {
 
   /** Ends the media without leaving: this device is only going away. */
   async closeAll(): Promise<void> {
-    for (const guard of this.#guards) guard.dispose();
-    this.#bringing?.dispose();
+    this.#replacements.dispose();
+    this.#devices.dispose();
     await Promise.allSettled([...this.#live.values()].map((live) => live.session.close()));
-  }
-
-  /** The 1-1 session to replace; one that is just opening is waited for, since B must know it before it can be replaced. */
-  async #establishedOneToOne(conversation: string): Promise<CpmSession | null> {
-    const session = this.#oneToOne.current(conversation);
-    if (session === null) return null;
-    try {
-      await session.opened;
-      return session.state === 'established' ? session : null;
-    } catch (error) {
-      this.#context.log.info('the 1-1 session did not open; the group is made without replacing it', { error: String(error) });
-      return null;
-    }
   }
 
   async #join(
@@ -360,9 +275,7 @@ export class Groups {
     const previous = this.#live.get(group.id);
     this.#live.delete(group.id);
     if (previous !== undefined) drop(previous.session.close(), this.#context.log, 'closing the previous group session');
-    const session = CpmSession.accept(this.#context, group.id, invite, options.contributionId, (type, body) =>
-      this.#receiveContent(group.id, type, body),
-    );
+    const session = CpmSession.accept(this.#context, group.id, invite, options.contributionId, this.#contentOf(group.id));
     this.#hold(group, session);
     try {
       await session.opened;
@@ -374,9 +287,7 @@ export class Groups {
     }
     const replaced = options.replaced;
     if (replaced === null) return;
-    const old = history.conversation(replaced.conversation);
-    if (old !== null) history.putConversation({ ...old, continuedBy: group.id });
-    this.#context.conversationChanged(replaced.conversation);
+    this.#replacements.continueIn(replaced.conversation, group.id);
     await this.#oneToOne.leaveReplaced(replaced.conversation, replaced.session);
   }
 
@@ -403,56 +314,32 @@ export class Groups {
         ...(conversation.subject === null ? {} : { subject: conversation.subject }),
         ...identityOf(conversation, this.#context),
       },
-      (type, body) => this.#receiveContent(conversation.id, type, body),
+      this.#contentOf(conversation.id),
     );
     try {
       await session.answered;
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'sip/rejected') throw error;
-      if (forgottenStatuses.includes(error.detail.status)) return this.#restart(conversation);
-      throw error.detail.status === 403 ? this.#shutOut(conversation, error) : error;
+      if (error instanceof AppError && error.code === 'sip/rejected' && forgottenStatuses.includes(error.detail.status))
+        return this.#restart(conversation);
+      throw this.#orShutOut(conversation, error);
     }
     this.#hold({ ...conversation, focus: session.remote?.contactUri ?? focus }, session);
     await session.opened;
     return session;
   }
 
-  /**
-   * Gives a group that the network has forgotten to it anew (OMA CPM: restart), with its members and its Contribution-ID: several who do so
-   * at once come into one.
-   */
+  /** Resolves when messages flow in a group that the network has got anew. */
   async #restart(conversation: ConversationRecord): Promise<CpmSession> {
-    const { clock, history } = this.#context;
-    await delay(clock, Math.round(clock.random() * restartSpreadMs));
-    const meanwhile = this.#live.get(conversation.id);
-    if (meanwhile !== undefined) return meanwhile.session;
-    const entries = conversation.people.map((one): ResourceEntryDraft => ({ uri: one.address, copyControl: 'to' }));
-    const session = CpmSession.invite(
-      this.#context,
-      conversation.id,
-      {
-        target: this.#context.factory,
-        icsi: ICSI.group,
-        conversationId: conversation.conversationId,
-        contributionId: conversation.contributionId ?? '',
-        ...(conversation.subject === null ? {} : { subject: conversation.subject }),
-        ...identityOf(conversation, this.#context),
-        require: ['recipient-list-invite'],
-        parts: [recipientList(entries)],
-      },
-      (type, body) => this.#receiveContent(conversation.id, type, body),
-    );
-    try {
-      await session.answered;
-    } catch (error) {
-      const invited = this.#live.get(conversation.id);
-      if (invited !== undefined) return invited.session;
-      if (error instanceof AppError && error.code === 'sip/rejected' && error.detail.status === 403)
-        throw this.#shutOut(conversation, error);
-      // Nobody else is there yet: it is tried again with the next text, or by the next who comes.
-      throw error instanceof AppError && error.code === 'sip/rejected' ? new AppError('group/nobody-joined', error.detail, 'auto') : error;
-    }
-    const current = history.conversation(conversation.id) ?? conversation;
+    const { history } = this.#context;
+    const { id } = conversation;
+    const session = await restart(this.#context, conversation, {
+      current: () => this.current(id),
+      receive: this.#contentOf(id),
+    }).catch((error: unknown) => {
+      throw this.#orShutOut(conversation, error);
+    });
+    if (session === this.current(id)) return session;
+    const current = history.conversation(id) ?? conversation;
     const restarted = { ...current, focus: session.remote?.contactUri ?? current.focus };
     history.putConversation(restarted);
     this.#hold(restarted, session);
@@ -460,26 +347,25 @@ export class Groups {
     return session;
   }
 
-  #shutOut(conversation: ConversationRecord, error: AppError): AppError {
+  /** A group that answers 403 to its own member is over for that one. */
+  #orShutOut(conversation: ConversationRecord, error: unknown): unknown {
+    if (!(error instanceof AppError) || error.code !== 'sip/rejected' || error.detail.status !== 403) return error;
     this.#isOver(conversation.id);
     return new AppError('conversation/no-session', error.detail, 'never');
   }
 
   #hold(group: ConversationRecord, session: CpmSession): void {
-    this.#putOut.delete(group.id);
-    const live: LiveGroup = { session, subscription: null };
+    this.#rosters.setPutOut(group.id, false);
+    const live: LiveGroup = { session, roster: null };
     this.#live.set(group.id, live);
     const onState = () => {
-      if (session.state === 'established' && live.subscription === null) this.#watch(group.id, live);
+      if (session.state === 'established') live.roster ??= this.#rosters.watch(group.id, session);
+      if (session.state === 'ended') live.roster?.dispose();
       if (session.state === 'ended' && this.#live.get(group.id) === live) {
         this.#live.delete(group.id);
-        live.subscription?.dispose();
         const end = session.sip?.end;
         if (end?.by === 'remote' && outCauses.includes(end.cause)) this.#isOver(group.id);
-        if (end?.by === 'remote' && end.cause === putOutCause) {
-          this.#putOut.add(group.id);
-          this.#context.announce({ event: 'participants', conversation: group.id, participants: this.participants(group.id) });
-        }
+        if (end?.by === 'remote' && end.cause === putOutCause) this.#rosters.setPutOut(group.id, true);
       }
       this.#context.conversationChanged(group.id);
     };
@@ -487,113 +373,11 @@ export class Groups {
     onState();
   }
 
-  #subscribe(conversation: string, session: CpmSession): Disposable {
-    const focus = session.remote?.contactUri ?? '';
-    const record = this.#context.history.conversation(conversation);
-    const { identity } = record === null ? {} : identityOf(record, this.#context);
-    const subscription = this.#context.sip.subscribeConference(focus, ICSI.group, identity);
-    // The session may outlive what carries its roster: a function that is down, a connection that was lost.
-    subscription.onEnd.on(() => {
-      const live = this.#live.get(conversation);
-      if (live?.session === session && live.subscription === subscription) this.#watchAgain(conversation, live);
-    });
-    let isAskedAnew = false;
-    subscription.onDocument.on((xml) => {
-      const parsed = parseConferenceInfo(xml);
-      if (!parsed.ok) {
-        this.#context.log.warn('a conference document was left out', { reason: parsed.reason });
-        return;
-      }
-      const roster = mergeConferenceInfo(this.#rosters.get(conversation) ?? null, parsed.value);
-      if (roster !== null) {
-        isAskedAnew &&= parsed.value.state !== 'full';
-        this.#takeRoster(conversation, roster);
-        return;
-      }
-      // A gap in the partial documents (RFC 4575 section 4.6): everything is asked for anew, once until it comes.
-      this.#context.log.info('a conference document was missed', { conversation });
-      if (!isAskedAnew) subscription.renew();
-      isAskedAnew = true;
-    });
-    return subscription;
-  }
-
-  /** Asks for the roster, and once more later while there is no connection to ask over: media may be opened when signalling has just broken. */
-  #watch(conversation: string, live: LiveGroup): void {
-    try {
-      live.subscription = this.#subscribe(conversation, live.session);
-    } catch (error) {
-      this.#context.log.info('the roster of a group could not be asked for', { error: String(error) });
-      this.#watchAgain(conversation, live);
-    }
-  }
-
-  #watchAgain(conversation: string, live: LiveGroup): void {
-    live.subscription = this.#context.clock.setTimer(rosterRetryMs, () => {
-      if (this.#live.get(conversation) === live) this.#watch(conversation, live);
-    });
-  }
-
-  #takeRoster(conversation: string, roster: ConferenceInfo): void {
-    const { history } = this.#context;
-    this.#rosters.set(conversation, roster);
-    const record = history.conversation(conversation);
-    if (record === null) return;
-    const participants = this.participants(conversation);
-    const people = presentPeople(participants);
-    const subject = roster.subject ?? record.subject;
-    if (people.length > 0 && (subject !== record.subject || JSON.stringify(people) !== JSON.stringify(record.people))) {
-      history.putConversation({ ...record, people, subject });
-    }
-    this.#context.announce({ event: 'participants', conversation, participants });
-    this.#context.conversationChanged(conversation);
-    this.#noteMove(record, participants);
-    if (this.#bringing === null) this.devicesChanged();
-  }
-
-  /** Whether the 1-1 that a group continues has moved there is seen in the roster, also by a device that missed it (R58). */
-  #noteMove(group: ConversationRecord, participants: readonly ParticipantValue[]): void {
-    const { history } = this.#context;
-    const old = group.continues === null ? null : history.conversation(group.continues);
-    const peer = participants.find((one) => one.address === old?.peer);
-    if (old === null || peer === undefined) return;
-    if (peer.state === 'disconnected' && (peer.reason === 'busy' || peer.reason === 'failed')) this.#oneToOneGoesOn(group.id);
-    else if (peer.state === 'connected' && old.continuedBy === null && this.#oneToOne.state(old.id) !== 'established') {
-      history.putConversation({ ...old, continuedBy: group.id });
-      this.#context.conversationChanged(old.id);
-    }
-  }
-
-  /** R58: a 1-1 that still stands, and whose group nobody has moved to or that is over, goes on. */
-  #oneToOneGoesOn(group: string): void {
-    const { history } = this.#context;
-    const { continues = null } = history.conversation(group) ?? {};
-    const old = continues === null ? null : history.conversation(continues);
-    if (old === null || old.continuedBy !== group || !this.#oneToOne.stays(old.id)) return;
-    history.putConversation({ ...old, continuedBy: null });
-    this.#context.conversationChanged(old.id);
-  }
-
   /** The network says that there is no such group any more, or not for us. */
   #isOver(group: string): void {
     this.#setJoined(group, false);
     this.#context.conversationChanged(group);
-    this.#oneToOneGoesOn(group);
-  }
-
-  #guardReplaced(conversation: string, session: CpmSession): void {
-    this.#oneToOne.expectReplacement(conversation);
-    const guard = this.#context.clock.setTimer(replacementGuardMs, () => {
-      this.#guards.delete(guard);
-      if (session.state === 'established' && session.sip !== null) {
-        const group = this.#context.history.conversation(conversation)?.continuedBy ?? null;
-        const peer = session.remote?.address;
-        const moved = group !== null && this.participants(group).some((one) => one.address === peer && one.state === 'connected');
-        // B declined: the 1-1 goes on (R58).
-        if (moved) drop(this.#oneToOne.leaveReplaced(conversation, session), this.#context.log, 'ending a replaced 1-1 session');
-      }
-    });
-    this.#guards.add(guard);
+    this.#replacements.goOn(group);
   }
 
   #setJoined(conversation: string, joined: boolean): void {
@@ -601,14 +385,11 @@ export class Groups {
     if (record !== null && record.joined !== joined) this.#context.history.putConversation({ ...record, joined });
   }
 
-  async #receiveContent(conversation: string, type: string, body: Uint8Array): Promise<void> {
-    const data = readGroupData(type, body);
-    if (data !== null) {
-      // What a focus wants changed is its own matter; only its answers are waited for here.
-      if (data.kind === 'response') this.#asked.get(data.id)?.(data.code);
-      return;
-    }
-    return this.#inbox.receive({ conversation, sender: null, senderInstance: null, senderDevice: null }, type, body);
+  #contentOf(conversation: string): ContentHandler {
+    return async (type, body) => {
+      if (this.#requests.take(type, body)) return;
+      await this.#inbox.receive({ conversation, sender: null, senderInstance: null, senderDevice: null }, type, body);
+    };
   }
 
   /** The people that the invitation's list names (RFC 5366: recipient-list-history). */
@@ -630,42 +411,8 @@ export class Groups {
   }
 }
 
-function recipientList(entries: readonly ResourceEntryDraft[]): BodyPart {
-  return {
-    contentType: 'application/resource-lists+xml',
-    headers: new Map([['content-disposition', 'recipient-list']]),
-    body: new TextEncoder().encode(encodeResourceLists(entries)),
-  };
-}
-
-/** Group data inside its envelope; null for anything else, and for what cannot be read. */
-function readGroupData(type: string, body: Uint8Array): GroupData | null {
-  if (parseContentType(type).type !== cpimType) return null;
-  const envelope = parseCpim(body);
-  if (!envelope.ok || parseContentType(envelope.value.contentType).type !== GROUP_DATA_CONTENT_TYPE) return null;
-  const data = parseGroupData(envelope.value.body);
-  return data.ok ? data.value : null;
-}
-
-function invitedPeople(people: readonly string[], isPresent: (address: string) => boolean, known: readonly PersonValue[]): PersonValue[] {
-  const invited = new Map<string, PersonValue>();
-  for (const address of people) {
-    const key = correspondentKey(address);
-    if (key === null) throw new AppError('account/bad-address', { cause: address }, 'user');
-    if (!isPresent(key)) invited.set(key, person(key, null, known));
-  }
-  if (invited.size === 0) throw new AppError('ipc/refused', { cause: 'everybody named is in this conversation already' }, 'user');
-  return [...invited.values()];
-}
-
 function uniquePeople(people: readonly PersonValue[], isSelf: (address: string) => boolean): PersonValue[] {
   const unique = new Map<string, PersonValue>();
   for (const one of people) if (!isSelf(one.address) && !unique.has(one.address)) unique.set(one.address, one);
   return [...unique.values()];
-}
-
-/** The final answers with which a Controlling Function says that everybody refused or could not be reached. */
-function nobodyJoined(error: unknown): unknown {
-  if (!(error instanceof AppError) || error.code !== 'sip/rejected') return error;
-  return [408, 480, 486, 600, 603].includes(error.detail.status ?? 0) ? new AppError('group/nobody-joined', error.detail, 'user') : error;
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textEnvelope } from '../../../main/cpm/envelope';
-import { replacementGuardMs } from '../../../main/cpm/group';
 import { MAX_ASKED } from '../../../main/cpm/invitations';
+import { replacementGuardMs } from '../../../main/cpm/replacement';
 import { AppError } from '../../../main/errors';
 import { parseResourceLists } from '../../../main/protocol/resource-lists';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';

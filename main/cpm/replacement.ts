@@ -1,0 +1,87 @@
+/**
+ * The 1-1 that a group takes over (R58, R59), seen from A, who made the group, and from whoever hears of it by the roster. B leaves the 1-1 when the
+ * group stands (`group.ts`); A never ends it, but for a guard. Where nobody moves, the 1-1 goes on.
+ */
+import type { ParticipantValue } from '../../preload/contract';
+import { type Disposable, drop } from '../base';
+import type { ConversationRecord } from '../history/history';
+import type { CpmContext } from './context';
+import type { OneToOneSessions } from './one-to-one';
+import type { CpmSession } from './session';
+
+/** LAB: how long A lets the 1-1 live after B has joined the group, should B's BYE never come. */
+export const replacementGuardMs = 30_000;
+
+export class Replacements implements Disposable {
+  readonly #context: CpmContext;
+  readonly #oneToOne: OneToOneSessions;
+  readonly #guards = new Set<Disposable>();
+
+  constructor(context: CpmContext, oneToOne: OneToOneSessions) {
+    this.#context = context;
+    this.#oneToOne = oneToOne;
+  }
+
+  /** The 1-1 session to replace; one that is just opening is waited for, since B must know it before it can be replaced. */
+  async session(conversation: string): Promise<CpmSession | null> {
+    const session = this.#oneToOne.current(conversation);
+    if (session === null) return null;
+    try {
+      await session.opened;
+      return session.state === 'established' ? session : null;
+    } catch (error) {
+      this.#context.log.info('the 1-1 session did not open; the group is made without replacing it', { error: String(error) });
+      return null;
+    }
+  }
+
+  /** From now on the 1-1 goes on in the group. */
+  continueIn(conversation: string, group: string): void {
+    const record = this.#context.history.conversation(conversation);
+    if (record !== null) this.#setContinuedBy(record, group);
+  }
+
+  /** R58: a 1-1 that still stands, and whose group nobody has moved to or that is over, goes on. */
+  goOn(group: string): void {
+    const old = this.#continuedFrom(this.#context.history.conversation(group));
+    if (old?.continuedBy === group && this.#oneToOne.stays(old.id)) this.#setContinuedBy(old, null);
+  }
+
+  /** Whether the 1-1 that a group continues has moved there is seen in the roster, also by a device that missed it (R58). */
+  seen(group: ConversationRecord, participants: readonly ParticipantValue[]): void {
+    const old = this.#continuedFrom(group);
+    const peer = participants.find((one) => one.address === old?.peer);
+    if (old === null || peer === undefined) return;
+    if (peer.state === 'disconnected' && (peer.reason === 'busy' || peer.reason === 'failed')) this.goOn(group.id);
+    else if (peer.state === 'connected' && old.continuedBy === null && this.#oneToOne.state(old.id) !== 'established') {
+      this.#setContinuedBy(old, group.id);
+    }
+  }
+
+  /** A's guard: ends the 1-1 that B has left without a BYE. `isIn`: whether the roster of that group shows somebody in it. */
+  guard(conversation: string, session: CpmSession, isIn: (group: string, address: string) => boolean): void {
+    this.#oneToOne.expectReplacement(conversation);
+    const guard = this.#context.clock.setTimer(replacementGuardMs, () => {
+      this.#guards.delete(guard);
+      const group = this.#context.history.conversation(conversation)?.continuedBy ?? null;
+      const peer = session.remote?.address;
+      // B declined: the 1-1 goes on (R58).
+      if (session.state !== 'established' || group === null || peer === undefined || !isIn(group, peer)) return;
+      drop(this.#oneToOne.leaveReplaced(conversation, session), this.#context.log, 'ending a replaced 1-1 session');
+    });
+    this.#guards.add(guard);
+  }
+
+  dispose(): void {
+    for (const guard of this.#guards) guard.dispose();
+  }
+
+  #continuedFrom(group: ConversationRecord | null): ConversationRecord | null {
+    return group === null || group.continues === null ? null : this.#context.history.conversation(group.continues);
+  }
+
+  #setContinuedBy(record: ConversationRecord, continuedBy: string | null): void {
+    this.#context.history.putConversation({ ...record, continuedBy });
+    this.#context.conversationChanged(record.id);
+  }
+}
