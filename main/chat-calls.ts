@@ -8,8 +8,8 @@ export function chatCalls(messenger: () => Messenger) {
     conversations: () => messenger().conversations(),
     messages: ({ conversation, limit, ...place }) => messenger().messages(conversation, place, limit ?? defaultPage),
     search: ({ text, limit }) => messenger().search(text, limit ?? defaultPage),
-    sendText: ({ to, conversation, text, mode, anonymous }) =>
-      messenger().sendText({ to, conversation, anonymous }, text, mode ?? 'session'),
+    sendText: ({ to, conversation, text, mode, anonymous, onlyWith }) =>
+      messenger().sendText({ to, conversation, anonymous }, text, mode ?? 'session', onlyWith),
     openConversation: ({ to, anonymous }) => ({ conversation: messenger().openConversation(to, anonymous) }),
     openSession: ({ to }) => messenger().openSession(to),
     closeSession: ({ conversation }) => messenger().closeSession(conversation),
@@ -31,8 +31,8 @@ export function chatCalls(messenger: () => Messenger) {
       await messenger().leave(conversation);
       return {};
     },
-    composing: ({ conversation, active }) => {
-      messenger().composing(conversation, active);
+    composing: ({ conversation, active, onlyWith }) => {
+      messenger().composing(conversation, active, onlyWith);
       return {};
     },
     markDisplayed: ({ conversation, upTo }) => {

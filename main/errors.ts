@@ -59,6 +59,7 @@ export const refusalMeanings = [
   'forbidden', // a policy, of the own network or of the other one
   'not-anonymous', // nothing is taken from who hides
   'no-session', // the device takes no session of this kind
+  'not-in-group', // the one member that a group's message is for is none any more
   'incompatible', // the device demands an extension, or does not know one
 ] as const;
 

@@ -153,6 +153,8 @@ export interface MessageValue {
   receivedAt: number | null;
   receipts: ReceiptValue[];
   error: ErrorValue | null;
+  /** In a group: the one member besides this account who has it, its recipient or its sender. Absent: it is everybody's. */
+  onlyWith?: string;
   /** What is stored of it was changed or destroyed since it was written: there is no text to show. */
   damaged?: true;
 }
@@ -164,6 +166,8 @@ export interface SearchHitValue {
   direction: 'in' | 'out';
   from: string;
   fromName: string;
+  /** As of the message. */
+  onlyWith?: string;
   sentAt: number;
   /** One line of the message's text around what was found; its beginning when the sender's name was. */
   snippet: string;
@@ -328,6 +332,8 @@ export interface Calls {
       mode?: 'session' | 'pager' | undefined;
       /** With `to`: in the conversation in which the other side does not learn who writes, which is another one. */
       anonymous?: boolean | undefined;
+      /** In a group: to this member alone. */
+      onlyWith?: string | undefined;
     },
     { message: string; conversation: string },
   ];
@@ -347,7 +353,8 @@ export interface Calls {
   /** Gives a group another name, for everybody in it. Resolves when it has it. */
   renameGroup: [{ conversation: string; subject: string }, None];
   leave: [{ conversation: string }, None];
-  composing: [{ conversation: string; active: boolean }, None];
+  /** `onlyWith`: in a group, to this member alone. */
+  composing: [{ conversation: string; active: boolean; onlyWith?: string | undefined }, None];
   markDisplayed: [{ conversation: string; upTo: string }, None];
   retry: [{ message: string }, None];
   discard: [{ message: string }, None];

@@ -40,7 +40,7 @@ export class Courier implements Carrier {
     try {
       await this.#carryText(message, conversation, mode);
     } catch (error) {
-      throw understood(error, conversation.hides === 'peer');
+      throw understood(error, { isHidden: conversation.hides === 'peer', isPrivate: message.onlyWith !== undefined });
     }
   }
 
@@ -76,7 +76,9 @@ export class Courier implements Carrier {
     const session = await this.#groups.ensure(conversation);
     // A group that was given to the network anew has another focus than it had when the text was written.
     const focus = session.remote?.contactUri ?? conversation.focus;
-    await session.send(cpimType, textEnvelope(message, this.#asDevice(partiesOf({ ...conversation, focus }, message.from))));
+    const parties = partiesOf({ ...conversation, focus }, message.from);
+    const to = message.onlyWith === undefined ? parties.to : [message.onlyWith];
+    await session.send(cpimType, textEnvelope(message, this.#asDevice({ ...parties, to })));
   }
 
   #asDevice(parties: Parties): Parties {

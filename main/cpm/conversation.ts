@@ -83,6 +83,7 @@ export function messageValue(record: MessageRecord, receipts: MessageValue['rece
     receivedAt: record.receivedAt,
     receipts,
     error: record.error,
+    ...(record.onlyWith === undefined ? {} : { onlyWith: record.onlyWith }),
     ...(record.isDamaged === true ? { damaged: true } : {}),
   };
 }
@@ -94,6 +95,7 @@ export function searchHitValue({ message, snippet }: Hit): SearchHitValue {
     direction: message.direction,
     from: message.from,
     fromName: message.fromName,
+    ...(message.onlyWith === undefined ? {} : { onlyWith: message.onlyWith }),
     sentAt: message.sentAt,
     snippet: snippet.text,
     marks: snippet.marks,

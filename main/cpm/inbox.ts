@@ -11,6 +11,7 @@ import { type CpimMessage, parseCpim } from '../protocol/cpim';
 import { parseImdn } from '../protocol/imdn';
 import { parseIsComposing } from '../protocol/is-composing';
 import { parseContentType } from '../protocol/multipart';
+import { correspondentKey } from '../protocol/uri';
 import type { IncomingPager } from '../sip/client';
 import type { CpmContext } from './context';
 import { mayBecome, person, stateByReceipts } from './conversation';
@@ -97,6 +98,7 @@ export class Inbox {
       fromName: own ? this.#context.selfName : sender.name,
       fromDevice: arrival.senderDevice ?? deviceNamedBy(envelope),
       text,
+      ...onlyWith(conversation, envelope, sender.address, isSelf),
       state: own ? 'sent' : 'received',
       sentAt: envelope.dateTime ?? now,
       receivedAt: now,
@@ -156,16 +158,21 @@ export class Inbox {
       this.#context.log.debug('a receipt for a message that is not here', { messageId });
       return;
     }
+    if (message.onlyWith !== undefined && message.onlyWith !== sender.address) {
+      this.#context.log.info('a receipt of somebody who was not to have the message was left out', { messageId });
+      return;
+    }
     const device = senderDevice ?? deviceNamedBy(envelope);
     const changed = history.transaction(() => {
       if (!history.addReceipt({ message: messageId, address: sender.address, device, disposition, at: envelope.dateTime ?? clock.now() }))
         return false;
       const home = history.conversation(message.conversation) ?? conversation;
-      const others = home.people.filter((one) => !this.#context.isSelf(one.address));
+      const others = message.onlyWith === undefined ? home.people.filter((one) => !this.#context.isSelf(one.address)) : [];
+      const toOne = message.onlyWith ?? home.peer;
       const reached = stateByReceipts(others.length === 0 ? [sender] : others, history.receipts(messageId));
       if (reached !== null && mayBecome(message.state, reached)) history.setMessageState(messageId, reached, null);
       // Only the one it was sent to can say that it did not arrive.
-      else if (disposition === 'failed' && (home.peer === sender.address || home.hides === 'peer') && mayBecome(message.state, 'failed')) {
+      else if (disposition === 'failed' && (toOne === sender.address || home.hides === 'peer') && mayBecome(message.state, 'failed')) {
         history.setMessageState(messageId, 'failed', new AppError('message/undelivered', { reason: status }, 'user').toValue());
       }
       return true;
@@ -252,6 +259,23 @@ function decodeText({ contentType, body }: CpimMessage): string {
   } catch {
     return new TextDecoder().decode(body);
   }
+}
+
+/**
+ * LAB: a message of a group whose CPIM To names this account instead of the focus is from its sender to this account alone; one of an own device that
+ * names a member is for that member alone. Who else may have it, the envelope does not say, and the Controlling Function vouches for.
+ */
+function onlyWith(
+  { kind, people }: ConversationRecord,
+  { to }: CpimMessage,
+  sender: string,
+  isSelf: (address: string) => boolean,
+): { onlyWith?: string } {
+  if (kind !== 'group') return {};
+  const named = to.flatMap((address) => correspondentKey(address) ?? []);
+  if (!isSelf(sender)) return named.some(isSelf) ? { onlyWith: sender } : {};
+  const member = people.find(({ address }) => named.includes(address));
+  return member === undefined ? {} : { onlyWith: member.address };
 }
 
 /** The SIP status for content that could not be taken. */

@@ -162,6 +162,7 @@ export class Messenger implements Disposable {
     target: { to?: string | undefined; conversation?: string | undefined; anonymous?: boolean | undefined },
     text: string,
     mode: 'session' | 'pager',
+    onlyWith?: string,
   ) {
     if ((target.to === undefined) === (target.conversation === undefined))
       throw new AppError('ipc/refused', { cause: 'name either `to` or `conversation`' });
@@ -176,7 +177,7 @@ export class Messenger implements Disposable {
     if (record.kind === 'group' && !record.joined)
       throw new AppError('conversation/no-session', { cause: 'not in this group any more' }, 'never');
     if (record.kind === 'group' && mode === 'pager') throw new AppError('ipc/refused', { cause: 'a pager message goes to one person' });
-    const message = this.#outbox.queueText(record, text, mode);
+    const message = this.#outbox.queueText(record, text, mode, onlyWith === undefined ? undefined : this.#member(record, onlyWith));
     return { message: message.id, conversation: record.id };
   }
 
@@ -243,7 +244,7 @@ export class Messenger implements Disposable {
   }
 
   /** Tells the others that the person is typing, or has stopped. Nothing is kept and nothing fails: it is only a hint. */
-  composing(conversation: string, active: boolean): void {
+  composing(conversation: string, active: boolean, onlyWith?: string): void {
     const record = this.#record(conversation);
     if (active) this.#oneToOne.attend(conversation, 'reply');
     const session = record.kind === 'group' ? this.#groups.current(conversation) : this.#oneToOne.current(conversation);
@@ -259,7 +260,7 @@ export class Messenger implements Disposable {
     const sent = !isLive
       ? this.#courier.sendPager(record, record.peer ?? '', wrapped(record.peer ?? ''))
       : record.kind === 'group'
-        ? session.send(cpimType, wrapped(record.focus ?? ''))
+        ? session.send(cpimType, wrapped(onlyWith === undefined ? (record.focus ?? '') : this.#member(record, onlyWith)))
         : session.send(composingType, body);
     drop(sent, { ...this.#context.log, error: this.#context.log.debug }, 'a composing state');
   }
@@ -386,6 +387,16 @@ export class Messenger implements Disposable {
     if (!anonymous) return this.#oneToOne.conversationWith(this.#address(to), null);
     this.#mustHide();
     return this.#oneToOne.anonymousWith(this.#address(to));
+  }
+
+  /** Whom a message in a group is for that is not for everybody. @throws AppError `ipc/refused`, `conversation/blocked` */
+  #member(record: ConversationRecord, address: string): string {
+    const key = this.#address(address);
+    if (record.kind !== 'group') throw new AppError('ipc/refused', { cause: 'what is written in a 1-1 is for one person anyway' });
+    if (!this.#groups.participants(record.id).some((one) => one.address === key && !one.self))
+      throw new AppError('ipc/refused', { cause: `${key} is not in this group` });
+    this.#mustNotBeBlocked([key]);
+    return key;
   }
 
   /** @throws AppError `conversation/blocked` */

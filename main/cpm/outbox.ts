@@ -62,8 +62,8 @@ export class Outbox implements Disposable {
     this.#carrier = carrier;
   }
 
-  /** Queues a text. It is on disk, with its job, when this returns. @throws AppError `storage/*` */
-  queueText(conversation: ConversationRecord, text: string, mode: 'session' | 'pager'): MessageRecord {
+  /** Queues a text; `onlyWith`: for that member of the group alone. It is on disk, with its job, when this returns. @throws AppError `storage/*` */
+  queueText(conversation: ConversationRecord, text: string, mode: 'session' | 'pager', onlyWith?: string): MessageRecord {
     const { history, clock, self, selfName } = this.#context;
     const now = clock.now();
     const receipts = this.#context.preferences().receipts;
@@ -75,6 +75,7 @@ export class Outbox implements Disposable {
       fromName: selfName,
       fromDevice: null,
       text,
+      ...(onlyWith === undefined ? {} : { onlyWith }),
       state: 'queued',
       sentAt: this.#stamp(conversation.id, now),
       receivedAt: null,

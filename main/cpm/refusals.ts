@@ -83,8 +83,10 @@ export function readRefusal({ status, warning }: { status?: number; warning?: st
   return said === undefined ? (byStatus[status ?? 0] ?? { meaning: null, remedy: 'stop' }) : { meaning: said, remedy: 'stop' };
 }
 
-/** The same error, a refusal with its meaning. `isHidden`: it answers a request to a temporary GRUU, which holds as long as its registration. */
-export function understood(error: unknown, isHidden = false): unknown {
+/** The same error, a refusal with its meaning. `isPrivate`: it answers a message to one member of a group. `isHidden`: it answers a request to a temporary GRUU, which holds as long as its registration. */
+export function understood(error: unknown, { isHidden = false, isPrivate = false } = {}): unknown {
+  if (isPrivate && error instanceof AppError && error.code === 'msrp/rejected' && error.detail.status === 404)
+    return new AppError(error.code, { ...error.detail, meaning: 'not-in-group' }, error.retry);
   if (!(error instanceof AppError) || error.code !== 'sip/rejected') return error;
   const { meaning } = readRefusal(error.detail);
   if (meaning === null) return error;

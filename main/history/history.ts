@@ -82,6 +82,8 @@ export interface MessageRecord {
   fromName: string;
   fromDevice: string | null;
   text: string;
+  /** addressKey of the one member of the group besides this account who has it; absent where it is everybody's. */
+  onlyWith?: string;
   state: MessageState;
   sentAt: number;
   receivedAt: number | null;
@@ -322,12 +324,13 @@ class LibsqlHistory implements History {
       text: record.text,
       sent_at: record.sentAt,
       received_at: record.receivedAt,
+      only_with: record.onlyWith ?? null,
     });
     return this.#connection.run(
-      `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, state, sent_at, received_at, error,
-         wants_delivered, wants_displayed, seal)
-       SELECT :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :state, :sent_at, :received_at, :error,
-         :wantsDelivered, :wantsDisplayed, :seal
+      `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, only_with, state, sent_at, received_at,
+         error, wants_delivered, wants_displayed, seal)
+       SELECT :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :only_with, :state, :sent_at, :received_at,
+         :error, :wantsDelivered, :wantsDisplayed, :seal
        WHERE NOT EXISTS (SELECT 1 FROM deleted_messages WHERE id = :id AND direction = :direction)
        ON CONFLICT (id, direction) DO NOTHING`,
       {

@@ -126,6 +126,9 @@ export const migrations: readonly string[] = [
    INSERT INTO receipts_by_device (message, address, disposition, at) SELECT message, address, disposition, at FROM receipts;
    DROP TABLE receipts;
    ALTER TABLE receipts_by_device RENAME TO receipts`,
+
+  // 8: of a group's message that was not for everybody, the one member besides this account who has it.
+  `ALTER TABLE messages ADD COLUMN only_with TEXT`,
 ];
 
 /** The version from which on messages are sealed. */

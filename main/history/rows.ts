@@ -19,7 +19,7 @@ function octets(table: string, texts: readonly string[], numbers: readonly strin
 
 const columns = {
   messages: {
-    texts: ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'state', 'error', 'seal'],
+    texts: ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'only_with', 'state', 'error', 'seal'],
     numbers: ['seq', 'sent_at', 'received_at', 'wants_delivered', 'wants_displayed'],
   },
   conversations: {
@@ -122,6 +122,7 @@ export function messageOf(row: Row): MessageRecord {
     fromName: String(row.sender_name),
     fromDevice: textOrNull(row.sender_device),
     text: String(row.text),
+    ...(typeof row.only_with === 'string' ? { onlyWith: row.only_with } : {}),
     state: row.state as MessageState,
     sentAt: Number(row.sent_at),
     receivedAt: row.received_at === null || row.received_at === undefined ? null : Number(row.received_at),

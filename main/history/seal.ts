@@ -5,7 +5,7 @@
  */
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { Database } from 'libsql';
-import { messageColumns, type RawRow, readable } from './rows';
+import { columnsOf, type RawRow, readable } from './rows';
 
 /** 128 bits: nobody finds another text for a seal, and a row stays small. */
 const sealBytes = 16;
@@ -14,7 +14,9 @@ const batch = 1000;
 
 /** The sealed columns, in the order in which they go into the seal. */
 const columns = ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'sent_at', 'received_at'] as const;
-export type SealedRow = Readonly<Record<(typeof columns)[number], string | number | null>>;
+/** Sealed where it says something: rows from before there was such a column keep their seal. */
+const laterColumn = 'only_with';
+export type SealedRow = Readonly<Record<(typeof columns)[number], string | number | null> & { [laterColumn]?: string | number | null }>;
 
 export class Seal {
   readonly #key: Uint8Array;
@@ -36,7 +38,9 @@ export class Seal {
 
   /** Seals every message of an older history. */
   sealAll(database: Database): void {
-    const page = database.prepare(`SELECT ${messageColumns} FROM messages WHERE seq > ? ORDER BY seq LIMIT ${batch}`);
+    const known = database.prepare(`SELECT name FROM pragma_table_info('messages')`).all() as { name: string }[];
+    const read = columnsOf('messages', new Set(known.map(({ name }) => name)));
+    const page = database.prepare(`SELECT ${read} FROM messages WHERE seq > ? ORDER BY seq LIMIT ${batch}`);
     const update = database.prepare('UPDATE messages SET seal = ? WHERE seq = ?');
     for (let last = 0; ; ) {
       const rows = (page.all([last]) as RawRow[]).map(readable);
@@ -50,8 +54,8 @@ export class Seal {
   /** Every value stands with its kind and its length, so that no two rows give the same octets. */
   #digest(row: SealedRow): Buffer {
     let all = '';
-    for (const name of columns) {
-      const value = row[name];
+    const later = row[laterColumn] ?? null;
+    for (const value of [...columns.map((name) => row[name]), ...(later === null ? [] : [later])]) {
       const text = value === null ? '' : String(value);
       all += `${value === null ? 'n' : 's'}${text.length}:${text}`;
     }

@@ -171,6 +171,7 @@ const refusalWords: Record<RefusalMeaning, (who: string) => readonly [title: str
   forbidden: (who) => [`The network lets nothing through to ${who} from you`, 'Ask who runs it.'],
   'not-anonymous': (who) => [`${who} takes nothing from who does not say their name`, 'Write with your name.'],
   'no-session': (who) => [`${who}’s device takes no chat from here`, 'Another app may be in use there.'],
+  'not-in-group': (who) => [`${who} is not in this group any more`, 'Nobody else has got it. Write to them in a chat of your own.'],
   incompatible: (who) => [`${who}’s device and this one do not understand each other`, 'One of them may need a newer version.'],
 };
 
