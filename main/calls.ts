@@ -14,6 +14,8 @@ export type Handlers = { [N in CallName]: (argument: CallArgument<N>) => CallVal
 export const maxTextLength = 100_000;
 /** The longest address, name or ID a caller may pass. */
 const maxFieldLength = 1_000;
+/** The longest data URI of a picture that a caller may pass; how large the picture itself may be, `group-icon.ts` says with its own error. */
+export const maxIconLength = 100_000;
 /** The longest path of a file that a caller may name, in UTF-16 code units. */
 export const maxPathLength = 4_096;
 /** The longest text with certificates, in UTF-16 code units. */
@@ -85,6 +87,11 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     conversation: field,
     subject: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(MAX_SUBJECT_CHARACTERS)),
   }),
+  setGroupIcon: v.strictObject({
+    conversation: field,
+    icon: v.nullable(v.pipe(v.string(), v.minLength(1), v.maxLength(maxIconLength))),
+  }),
+  groupIcon: inConversation,
   leave: inConversation,
   composing: v.strictObject({ conversation: field, active: v.boolean(), onlyWith: v.optional(field) }),
   markDisplayed: v.strictObject({ conversation: field, upTo: field }),

@@ -27,6 +27,11 @@ export function chatCalls(messenger: () => Messenger) {
       await messenger().renameGroup(conversation, subject);
       return {};
     },
+    setGroupIcon: async ({ conversation, icon }) => {
+      await messenger().setGroupIcon(conversation, icon);
+      return {};
+    },
+    groupIcon: ({ conversation }) => ({ icon: messenger().groupIcon(conversation) }),
     leave: async ({ conversation }) => {
       await messenger().leave(conversation);
       return {};

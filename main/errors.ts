@@ -39,6 +39,7 @@ export const errorCodes = [
   'conversation/blocked', // the person is blocked here: nothing goes to them
   'conversation/no-session', // the action needs a session and there is none
   'group/nobody-joined', // every invited person declined or was unreachable
+  'group/bad-icon', // no picture of a kind and size that a group takes
   'device/unknown', // no such device is registered
   'device/refuses', // the network or the device does not let itself be signed out from here
   'internal', // a defect of ours

@@ -49,6 +49,7 @@ const sentences: Record<ErrorCode, string> = {
   'conversation/blocked': 'You have blocked this person; unblock them first.',
   'conversation/no-session': 'This needs a session, and there is none.',
   'group/nobody-joined': 'Nobody joined the group.',
+  'group/bad-icon': 'A picture of a group is a PNG, JPEG or WebP of 24 kB and 1,024 points at most.',
   'device/unknown': 'No such device is registered.',
   'device/refuses': 'That device cannot be signed out from here.',
   internal: 'A defect of this program; the log says more.',

@@ -121,6 +121,8 @@ export interface ConversationValue {
   continuedBy: string | null;
   /** False for a group that this device has left. */
   joined: boolean;
+  /** Names the picture of a group, which `groupIcon` has: another picture has another name. */
+  icon: string | null;
   /** Which side of a 1-1 does not tell the other who it is; it stays so. */
   anonymous: 'self' | 'peer' | null;
   /** The own address that it is written as, where it is another than usual. */
@@ -352,6 +354,13 @@ export interface Calls {
   removePerson: [{ conversation: string; address: string }, None];
   /** Gives a group another name, for everybody in it. Resolves when it has it. */
   renameGroup: [{ conversation: string; subject: string }, None];
+  /**
+   * Gives a group another picture, for everybody in it: a data URI of a PNG, JPEG or WebP; null takes it away. Resolves when the network has it.
+   * @throws `group/bad-icon` before anything is sent
+   */
+  setGroupIcon: [{ conversation: string; icon: string | null }, None];
+  /** The picture of a group as a data URI. */
+  groupIcon: [{ conversation: string }, { icon: string | null }];
   leave: [{ conversation: string }, None];
   /** `onlyWith`: in a group, to this member alone. */
   composing: [{ conversation: string; active: boolean; onlyWith?: string | undefined }, None];

@@ -31,6 +31,7 @@ export function mayBecome(from: MessageState, to: MessageState): boolean {
 /** What a conversation shows besides its record. */
 export interface ConversationParts {
   unread: number;
+  icon: string | null;
   marks: Pick<ConversationMarks, 'draft' | 'markedUnread'>;
   last: MessageValue | null;
   session: SessionState;
@@ -54,6 +55,7 @@ export function conversationValue(record: ConversationRecord, parts: Conversatio
     continues: record.continues,
     continuedBy: record.continuedBy,
     joined: record.joined,
+    icon: parts.icon,
     anonymous: record.hides ?? null,
     writesAs: record.writesAs ?? null,
     createdAt: record.createdAt,

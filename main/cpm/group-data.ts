@@ -1,4 +1,4 @@
-/** What a member asks of a focus in a message of the group, and how it answers: another subject (application/vnd.oma.cpm-groupdata+xml). */
+/** What a member asks of a focus in a message of the group, and how it answers: another subject or picture (application/vnd.oma.cpm-groupdata+xml). */
 import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
 import { parseCpim } from '../protocol/cpim';
@@ -22,7 +22,7 @@ export class GroupDataRequests {
 
   /**
    * Resolves when the focus has done it.
-   * @throws AppError `sip/rejected` with the focus' code (403 not allowed, 413 too long), `net/timeout`, `msrp/*`
+   * @throws AppError `sip/rejected` with the focus' code (403 not allowed, 413 too long, 415 no such picture), `net/timeout`, `msrp/*`
    */
   async ask(group: ConversationRecord, session: CpmSession, wish: Pick<GroupDataRequest, 'target' | 'action' | 'data'>): Promise<void> {
     const { clock, self } = this.#context;

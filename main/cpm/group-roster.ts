@@ -1,11 +1,13 @@
 /** Who is in each group, as its focus tells it in conference documents (RFC 4575), and how they come: by a subscription beside the session. */
 import type { ParticipantValue } from '../../preload/contract';
 import type { Disposable } from '../base';
+import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
 import { type ConferenceInfo, type ConferenceUser, mergeConferenceInfo, parseConferenceInfo } from '../protocol/conference-info';
 import { ICSI } from '../protocol/feature-tags';
 import type { CpmContext } from './context';
 import { identityOf } from './conversation';
+import { readableIcon } from './group-icon';
 import { participantsOf, presentPeople } from './participants';
 import type { CpmSession } from './session';
 
@@ -119,8 +121,19 @@ export class Rosters {
     if (people.length > 0 && (subject !== record.subject || JSON.stringify(people) !== JSON.stringify(record.people))) {
       history.putConversation({ ...record, people, subject });
     }
+    this.#takeIcon(conversation, roster.icon);
     this.#context.announce({ event: 'participants', conversation, participants });
     this.#context.conversationChanged(conversation);
     this.#came(record, participants);
+  }
+
+  /** A picture that nobody should draw leaves the one that is there. */
+  #takeIcon(conversation: string, told: string | null): void {
+    try {
+      this.#context.history.setIcon(conversation, told === null ? null : readableIcon(told));
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'group/bad-icon') throw error;
+      this.#context.log.info('the picture of a group was left out', { conversation, error: error.message });
+    }
   }
 }

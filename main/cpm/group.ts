@@ -175,6 +175,15 @@ export class Groups {
     await this.#requests.ask(group, await this.ensure(group), { target: 'subject', action: 'set', data: subject });
   }
 
+  /**
+   * Gives a group another picture, for all in it, or takes it away. Resolves when the focus has done so.
+   * @throws AppError as `rename`; 415 and 413 are the focus' word on a picture that it does not take
+   */
+  async setIcon(group: ConversationRecord, icon: string | null): Promise<void> {
+    const wish = icon === null ? ({ action: 'delete', data: null } as const) : ({ action: 'set', data: icon } as const);
+    await this.#requests.ask(group, await this.ensure(group), { target: 'icon', ...wish });
+  }
+
   /** Another own device has come or gone: it takes part in the groups that this one is in. */
   devicesChanged(): void {
     this.#devices.changed();
@@ -342,8 +351,14 @@ export class Groups {
     const current = history.conversation(id) ?? conversation;
     const restarted = { ...current, focus: session.remote?.contactUri ?? current.focus };
     history.putConversation(restarted);
+    const icon = history.icon(id);
     this.#hold(restarted, session);
     await session.opened;
+    // The network has forgotten it with the rest; whoever gives it anew has it still.
+    if (icon !== null) {
+      const given = this.#requests.ask(restarted, session, { target: 'icon', action: 'set', data: icon });
+      drop(given, { ...this.#context.log, error: this.#context.log.info }, 'giving a group its picture anew');
+    }
     return session;
   }
 

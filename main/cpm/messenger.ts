@@ -15,6 +15,7 @@ import type { CpmContext } from './context';
 import { conversationValue, messageValue, searchHitValue } from './conversation';
 import { composingType, cpimType, type ReceiptPayload, wrappedComposing } from './envelope';
 import { Groups } from './group';
+import { readableIcon } from './group-icon';
 import { Inbox, readPager, refusalStatus } from './inbox';
 import { Invitations } from './invitations';
 import { OneToOneSessions, otherSide } from './one-to-one';
@@ -222,6 +223,16 @@ export class Messenger implements Disposable {
 
   async renameGroup(conversation: string, subject: string): Promise<void> {
     await this.#groups.rename(this.#group(conversation), subject.trim());
+  }
+
+  /** @throws AppError `group/bad-icon`, and as `renameGroup` */
+  async setGroupIcon(conversation: string, icon: string | null): Promise<void> {
+    await this.#groups.setIcon(this.#group(conversation), icon === null ? null : readableIcon(icon));
+  }
+
+  groupIcon(conversation: string): string | null {
+    this.#record(conversation);
+    return this.#context.history.icon(conversation);
   }
 
   #group(conversation: string): ConversationRecord {
@@ -450,6 +461,7 @@ export class Messenger implements Disposable {
     const last = history.lastMessage(record.id);
     return conversationValue(record, {
       unread: history.unread(record.id),
+      icon: record.kind === 'group' ? history.iconName(record.id) : null,
       marks,
       last: last === null ? null : this.#message(last),
       session: this.#state(record),

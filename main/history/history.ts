@@ -8,6 +8,7 @@
  * The file is encrypted page by page (libsql, aes256cbc). The cipher is not authenticated: of a damaged page SQLite notices only what
  * makes it senseless. What a message says, by whom and when, is therefore sealed row by row (seal.ts), and shown only while its seal holds.
  */
+import { createHash } from 'node:crypto';
 import type { Database } from 'libsql';
 import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract';
 import type { Disposable, Logger } from '../base';
@@ -35,6 +36,9 @@ export const maximumPage = 1000;
  * is drawn between two of them.
  */
 export const searchSlice = 100_000;
+
+/** Characters of a picture's name, 96 bits. */
+const iconNameLength = 16;
 
 /** So many conversations, the newest ones, are looked at when the history is opened. */
 const lookedAtFirst = 20;
@@ -140,6 +144,12 @@ export interface History extends Disposable {
   marks(conversation: string): ConversationMarks;
   /** What is not named stays as it is. */
   setMarks(conversation: string, marks: Partial<ConversationMarks>): void;
+
+  /** The picture of a group, a data URI; null takes it away. False: nothing changed. */
+  setIcon(conversation: string, icon: string | null): boolean;
+  icon(conversation: string): string | null;
+  /** Made from the picture, so that another one has another name. */
+  iconName(conversation: string): string | null;
 
   /** False: a message with this id and direction is there, or was deleted, and nothing has changed. */
   addMessage(record: MessageRecord): boolean;
@@ -311,6 +321,26 @@ class LibsqlHistory implements History {
       hidden = coalesce(:hidden, hidden) WHERE id = :conversation`;
     const flag = (value: boolean | undefined) => (value === undefined ? null : Number(value));
     this.#connection.run(sql, { conversation, draft: draft ?? null, unread: flag(markedUnread), hidden: flag(isHidden) });
+  }
+
+  setIcon(conversation: string, icon: string | null): boolean {
+    if (icon === null) return this.#connection.run('DELETE FROM group_icons WHERE conversation = :conversation', { conversation });
+    const name = createHash('sha256').update(icon).digest('base64url').slice(0, iconNameLength);
+    return this.#connection.run(
+      `INSERT INTO group_icons (conversation, name, icon) VALUES (:conversation, :name, :icon)
+       ON CONFLICT (conversation) DO UPDATE SET name = :name, icon = :icon WHERE name IS NOT :name`,
+      { conversation, name, icon },
+    );
+  }
+
+  icon(conversation: string): string | null {
+    const sql = 'SELECT CAST(icon AS BLOB) AS icon FROM group_icons WHERE conversation = :conversation';
+    return this.#connection.one(sql, { conversation }, (row) => String(row.icon));
+  }
+
+  iconName(conversation: string): string | null {
+    const sql = 'SELECT CAST(name AS BLOB) AS name FROM group_icons WHERE conversation = :conversation';
+    return this.#connection.one(sql, { conversation }, (row) => String(row.name));
   }
 
   addMessage(record: MessageRecord): boolean {

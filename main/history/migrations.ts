@@ -128,7 +128,13 @@ export const migrations: readonly string[] = [
    ALTER TABLE receipts_by_device RENAME TO receipts`,
 
   // 8: of a group's message that was not for everybody, the one member besides this account who has it.
-  `ALTER TABLE messages ADD COLUMN only_with TEXT`,
+  // The picture of a group, a data URI, and the name under which a window that has it knows it again.
+  `ALTER TABLE messages ADD COLUMN only_with TEXT;
+   CREATE TABLE group_icons (
+     conversation TEXT PRIMARY KEY REFERENCES conversations (id),
+     name         TEXT NOT NULL,
+     icon         TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID`,
 ];
 
 /** The version from which on messages are sealed. */

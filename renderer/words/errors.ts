@@ -135,6 +135,10 @@ const errorWords: Record<ErrorCode, Words> = {
     title: 'Nobody joined',
     body: `Everyone declined or could not be reached${said === '' ? '' : ` (${said})`}. Your chat goes on as before.`,
   }),
+  'group/bad-icon': () => ({
+    title: 'That picture cannot be used',
+    body: 'The group keeps what it has. Choose a PNG or JPEG.',
+  }),
   'device/unknown': () => ({ title: 'That device is not registered any more', body: 'Check again to see which devices are.' }),
   'device/refuses': (said) => ({
     title: `That device cannot be signed out from here${said === '' ? '' : ` (${said})`}`,

@@ -72,6 +72,7 @@ export function conversation(value: Partial<ConversationValue> & { conversation:
     continues: null,
     continuedBy: null,
     joined: true,
+    icon: null,
     anonymous: null,
     writesAs: null,
     createdAt: at('08:00', 5),

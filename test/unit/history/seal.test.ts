@@ -72,6 +72,7 @@ describe('the seal of a message', () => {
       "sender_name = 'Eve'",
       'sent_at = 1',
       "direction = 'out'",
+      "only_with = 'sip:eve@lab.test'",
       "seal = ''",
     ];
     for (const change of changes) {

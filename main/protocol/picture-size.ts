@@ -1,0 +1,50 @@
+/**
+ * How many points a picture has, read from its first octets (PNG: W3C PNG 11.2.2; JPEG: ITU-T T.81 B.2.2; WebP: RFC 9649). A few thousand octets can
+ * unfold to gigabytes, so whoever is to draw what a stranger sent looks at this first.
+ */
+export interface PictureSize {
+  width: number;
+  height: number;
+}
+
+/** Null for what is none of the three kinds, or ends before it has said its size. */
+export function pictureSize(bytes: Uint8Array): PictureSize | null {
+  try {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (view.getUint32(0) === 0x89504e47) return { width: view.getUint32(16), height: view.getUint32(20) };
+    if (view.getUint16(0) === 0xffd8) return jpegSize(view);
+    if (view.getUint32(0) === 0x52494646 && view.getUint32(8) === 0x57454250) return webpSize(view);
+    return null;
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+/** From segment to segment up to the first frame header (SOF0-SOF15 without DHT, JPG and DAC). */
+function jpegSize(view: DataView): PictureSize | null {
+  for (let at = 2; ; ) {
+    if (view.getUint8(at) !== 0xff) return null;
+    const marker = view.getUint8(at + 1);
+    const isFill = marker === 0xff;
+    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker))
+      return { width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
+    at += isFill ? 1 : 2 + view.getUint16(at + 2);
+  }
+}
+
+function webpSize(view: DataView): PictureSize | null {
+  switch (view.getUint32(12)) {
+    case 0x56503858: // VP8X: both less one, in 24 bits
+      return { width: 1 + (view.getUint32(23, true) >>> 8), height: 1 + (view.getUint32(26, true) >>> 8) };
+    case 0x5650384c: {
+      // VP8L: both less one, in 14 bits
+      const bits = view.getUint32(21, true);
+      return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >>> 14) & 0x3fff) };
+    }
+    case 0x56503820: // VP8: 14 bits each, above them the scale
+      return { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
+    default:
+      return null;
+  }
+}
