@@ -16,7 +16,7 @@ export function admitMessage(group: Group, leg: string, message: CompleteMessage
   if (!envelope.ok) return { ok: false, status: 400, reason: 'Malformed CPIM' };
   const isOwn = group.isOwnAddress(leg, envelope.value.from);
   if (isOwn === false) return { ok: false, status: 403, reason: 'CPIM From Is Not The Sender' };
-  const recipients = group.recipients(leg, envelope.value.to);
+  const recipients = group.recipients(leg, envelope.value.to, isSaid(envelope.value));
   if (!recipients.ok) return recipients;
   // LAB: who does not say who it is, is named by what the core asserted.
   const from = group.endpoint(leg)?.address ?? null;
@@ -24,6 +24,10 @@ export function admitMessage(group: Group, leg: string, message: CompleteMessage
   // Who types is no news to somebody who comes back later.
   const people = isPassing(envelope.value) ? [] : recipients.people;
   return { ok: true, body, envelope: envelope.value, endpoints: recipients.endpoints, people };
+}
+
+function isSaid({ contentType }: CpimMessage): boolean {
+  return !['application/im-iscomposing+xml', 'message/imdn+xml'].includes(parseContentType(contentType).type);
 }
 
 function isPassing(envelope: CpimMessage): boolean {

@@ -354,9 +354,9 @@ export class Group {
 
   /**
    * Whom a message of `leg` reaches. To the focus: every other member, and the sender's other devices, never the sending one. To a
-   * participant: all endpoints of that one, privately (IMDNs travel so).
+   * participant: all endpoints of that one, privately (IMDNs travel so); what is said (`isSaid`) the sender's other devices have, too (LAB).
    */
-  recipients(leg: string, to: readonly string[]): Recipients {
+  recipients(leg: string, to: readonly string[], isSaid: boolean): Recipients {
     const sender = this.endpoint(leg)?.address ?? null;
     const keys = to.map((address) => addressKey(address)).filter((key) => key !== ANONYMOUS);
     const isForAll = keys.every((key) => key === this.facts.focus) || keys.includes(this.facts.focus);
@@ -368,11 +368,12 @@ export class Group {
     }
     // A receipt is for one: it must not cost a look at everybody, since everybody sends one.
     const people = isForAll ? [...this.#participants.values()].filter(isInside).map(({ address }) => address) : [...named];
-    const endpoints = people
+    const reached = isSaid && sender !== null && !people.includes(sender) ? [...people, sender] : people;
+    const endpoints = reached
       .flatMap((address) => this.endpointsOf(address))
       .filter((endpoint) => endpoint.leg !== leg && endpoint.status === 'connected');
     const hasOtherDevices = () => endpoints.some((endpoint) => endpoint.address === sender);
-    return { ok: true, endpoints, people: people.filter((address) => address !== sender || hasOtherDevices()) };
+    return { ok: true, endpoints, people: reached.filter((address) => address !== sender || hasOtherDevices()) };
   }
 
   /** Whether a CPIM From is the sender's own: `true` own, `false` forged, `null` missing or anonymous. */

@@ -51,6 +51,9 @@ async function group() {
   return { alice, bob, carol, alices, bobs: bobs.conversation, carols: carols.conversation };
 }
 
+/** A white PNG of 1 x 1 points. */
+const picture = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg==';
+
 const contributionOf = (state: ReturnType<Network['groups']>) => state.filter((one) => one.active).map((one) => one.contributionId);
 
 describe.each(networks)('a group that lasts at $name', ({ start }) => {
@@ -93,7 +96,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
   });
 
   it('R72: a device that comes later is brought in by itself, and reads what its person says elsewhere, once', async () => {
-    const { alice, bob, carol, alices, bobs } = await group();
+    const { alice, bob, carol, alices, bobs, carols } = await group();
     const phone = await client('bob-phone');
     const phones = (await inGroup(phone)).conversation;
     await sees(alice, alices, 'Bob is one person with two devices', (people) => {
@@ -104,9 +107,11 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     await Promise.all([reads(phone, phones, 'from my laptop'), reads(alice, alices, 'from my laptop')]);
     await phone.call('sendText', { conversation: phones, text: 'from my phone' });
     await Promise.all([reads(bob, bobs, 'from my phone'), reads(alice, alices, 'from my phone')]);
+    await bob.call('sendText', { conversation: bobs, text: 'only for Alice', onlyWith: alice.address });
+    await Promise.all([reads(alice, alices, 'only for Alice'), reads(phone, phones, 'only for Alice')]);
     await alice.call('sendText', { conversation: alices, text: 'to both' });
     await Promise.all([reads(bob, bobs, 'to both'), reads(phone, phones, 'to both')]);
-    const said = ['from my laptop', 'from my phone', 'to both'];
+    const said = ['from my laptop', 'from my phone', 'only for Alice', 'to both'];
     expect([await texts(alice, alices), await texts(bob, bobs), await texts(phone, phones)]).toEqual([said, said, said]);
     const names = await Promise.all([bob, carol, phone].map(async (one) => (await one.call('snapshot', {})).account?.deviceName));
     // R78: what became of it is told for each device of each person.
@@ -116,7 +121,17 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
       return JSON.stringify(told?.sort()) === JSON.stringify(names.sort()) ? true : null;
     });
     const own = (await phone.call('messages', { conversation: phones })).map((message) => message.direction);
-    expect(own).toEqual(['out', 'out', 'in']);
+    expect(own).toEqual(['out', 'out', 'out', 'in']);
+    // What was for one member is marked as such at both sides and on both devices, and is nowhere else.
+    const privately = async (one: TestClient, conversation: string) =>
+      (await one.call('messages', { conversation })).flatMap(({ text, onlyWith }) => (onlyWith === undefined ? [] : [[text, onlyWith]]));
+    expect(await Promise.all([privately(alice, alices), privately(bob, bobs), privately(phone, phones)])).toEqual([
+      [['only for Alice', bob.address]],
+      [['only for Alice', alice.address]],
+      [['only for Alice', alice.address]],
+    ]);
+    await reads(carol, carols, 'to both');
+    expect(await texts(carol, carols)).toEqual(said.filter((text) => text !== 'only for Alice'));
     // So it is with the next group, too, though no device has come or gone since.
     const other = await bob.call('sendText', { to: carol.address, text: 'Hello Carol' });
     await reads(carol, (await carol.call('openConversation', { to: bob.address })).conversation, 'Hello Carol');
@@ -132,12 +147,17 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     });
   });
 
-  it('R78: a new name is everybody’s, and who was away learns it on coming back', async () => {
+  it('R78: a new name and a picture are everybody’s, and who was away learns them on coming back', async () => {
     const { alice, bob, carol, bobs } = await group();
     await carol.close();
     await bob.call('renameGroup', { conversation: bobs, subject: 'Dinner' });
+    await bob.call('setGroupIcon', { conversation: bobs, icon: picture });
     const named = (one: TestClient) =>
-      one.until('it knows the name', async () => ((await groupOf(one))?.subject === 'Dinner' ? true : null));
+      one.until('it knows the name and the picture', async () => {
+        const group = await groupOf(one);
+        if (group?.subject !== 'Dinner' || group.icon === null) return null;
+        return (await one.call('groupIcon', { conversation: group.conversation })).icon === picture ? true : null;
+      });
     await Promise.all([named(alice), named(bob)]);
     await named(await client('carol', { dataDir: carol.dataDir }));
   });
@@ -179,14 +199,17 @@ describe('the network under a group is started anew', () => {
     expect(network.groups()).toHaveLength(1);
   });
 
-  it('R72 R73: without it, the members give the group to the network anew, all at once, and it is one group with the same Contribution-ID', async () => {
+  it('R72 R73: without it, the members give the group to the network anew, all at once, and it is one group with the same Contribution-ID and its picture', async () => {
     network = await startNetwork();
     const people = await group();
+    await people.alice.call('setGroupIcon', { conversation: people.alices, icon: picture });
     const before = contributionOf(network.groups());
     network = await restarted(network);
     expect(network.groups()).toEqual([]);
     await goesOn(people);
     expect(contributionOf(network.groups())).toEqual(before);
+    await people.carol.until('its picture is there again', async () => ((await groupOf(people.carol))?.icon === null ? null : true));
+    expect(network.groups()[0]?.icon).toBe(picture);
   });
 
   it('R78: another instance of the Controlling Function serves the group when the first one dies', async () => {

@@ -274,8 +274,8 @@ function rosterIn(document: ConferenceInfo): Record<string, string> {
   );
 }
 
-export function cpim(from: string | null, to: string[], body: string): string {
-  return text(encodeCpim({ from, to, contentType: 'text/plain', body: utf8(body) }));
+export function cpim(from: string | null, to: string[], body: string, contentType = 'text/plain'): string {
+  return text(encodeCpim({ from, to, contentType, body: utf8(body) }));
 }
 
 /** A group data document of a member, in its envelope. */

@@ -256,6 +256,19 @@ describe('the group talks', () => {
     expect(person('bob').say(cpim('sip:bob@lab.test', ['sip:mallory@lab.test'], 'x'))).toMatchObject({ status: 404 });
   });
 
+  it('what is said to one member the sender`s other devices have, too; a receipt or who types is that one`s alone', async () => {
+    const { group, final, connectMedia } = fixture();
+    const { focus, person } = await group();
+    const tablet = await final(requestFrom('alice', 'INVITE', focus, 'tablet').setBody('application/sdp', sdp('tablet', 'actpass')));
+    const second = connectMedia(tablet.text, 'tablet');
+    person('alice').say(cpim(alice, ['sip:bob@lab.test'], 'between us'));
+    person('alice').say(cpim(alice, ['sip:bob@lab.test'], 'read', 'message/imdn+xml'));
+    person('alice').say(cpim(alice, ['sip:bob@lab.test'], 'typing', 'application/im-iscomposing+xml'));
+    expect(person('bob').heard()).toEqual(['between us', 'read', 'typing']);
+    expect(second.heard()).toEqual(['between us']);
+    expect([...person('alice').heard(), ...person('carol').heard()]).toEqual([]);
+  });
+
   it('refuses a forged sender, names one that is missing, and takes nothing but readable CPIM', async () => {
     const { group } = fixture();
     const { focus, person } = await group();
