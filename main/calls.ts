@@ -102,7 +102,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   skip: v.strictObject({ message: field }),
   deleteMessage: v.strictObject({ message: field, direction: v.picklist(['in', 'out']) }),
   deleteConversation: inConversation,
-  setDraft: v.strictObject({ conversation: field, text: v.pipe(v.string(), v.maxLength(maxTextLength)) }),
+  setDraft: v.strictObject({ conversation: field, text: v.pipe(v.string(), v.maxLength(maxTextLength)), onlyWith: v.optional(field) }),
   markUnread: v.strictObject({ conversation: field, unread: v.boolean() }),
   exportConversation: v.strictObject({
     conversation: field,

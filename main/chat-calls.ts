@@ -64,8 +64,8 @@ export function chatCalls(messenger: () => Messenger) {
       messenger().deleteConversation(conversation);
       return {};
     },
-    setDraft: ({ conversation, text }) => {
-      messenger().setDraft(conversation, text);
+    setDraft: ({ conversation, text, onlyWith }) => {
+      messenger().setDraft(conversation, text, onlyWith);
       return {};
     },
     markUnread: ({ conversation, unread }) => {

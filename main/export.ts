@@ -117,8 +117,10 @@ function* htmlParts(conversation: Exported, messages: Iterable<MessageValue>, at
 `;
   for (const message of messages) {
     const state = message.state === 'failed' ? ', not sent' : '';
+    const other = conversation.people.find(({ address }) => address === message.onlyWith);
+    const whom = message.onlyWith === undefined ? '' : `, only with ${escaped(other?.name ?? message.onlyWith)}`;
     const text = message.damaged === true ? '<em>This message was damaged on disk.</em>' : escaped(message.text);
-    yield `<li class="${message.direction}"><div class="by"><b>${escaped(message.fromName)}</b>, ${time(message.sentAt)}${state}</div><p dir="auto">${text}</p></li>\n`;
+    yield `<li class="${message.direction}"><div class="by"><b>${escaped(message.fromName)}</b>, ${time(message.sentAt)}${whom}${state}</div><p dir="auto">${text}</p></li>\n`;
   }
   yield '</ol>\n</body>\n</html>\n';
 }

@@ -106,6 +106,8 @@ export interface ConversationValue {
   markedUnread: boolean;
   /** Text not sent yet, as it was last kept. */
   draft: string;
+  /** The same for one member of a group alone, by member. */
+  privateDrafts: { address: string; text: string }[];
   last: MessageValue | null;
   session: SessionState;
   /**
@@ -376,8 +378,8 @@ export interface Calls {
   deleteMessage: [{ message: string; direction: 'in' | 'out' }, None];
   /** Deletes all messages of a conversation on this device alone. It comes back, empty, when something is said in it. */
   deleteConversation: [{ conversation: string }, None];
-  /** Keeps what is written and not sent; an empty text ends the draft. */
-  setDraft: [{ conversation: string; text: string }, None];
+  /** Keeps what is written and not sent; an empty text ends the draft. `onlyWith`: for that member of the group alone, a draft of its own. */
+  setDraft: [{ conversation: string; text: string; onlyWith?: string | undefined }, None];
   markUnread: [{ conversation: string; unread: boolean }, None];
   /**
    * Writes a whole conversation into a file: JSON, or one HTML page that stands alone. A script names the `path`, where no file may be yet;

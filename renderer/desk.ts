@@ -1,6 +1,7 @@
 /** What this window shows: which place, which chat, what lies open. Of it only the drafts are kept when the window closes. */
 import { createContext, useContext } from 'react';
 import { Cell, useCell } from './cell';
+import type { Icons } from './icons';
 import type { ChorusState } from './state';
 import { withEntry } from './state';
 import type { Store } from './store';
@@ -108,6 +109,7 @@ export function focusComposer(frames = 10): void {
 interface Ground {
   store: Store;
   desk: Desk;
+  icons: Icons;
 }
 
 const GroundContext = createContext<Ground | null>(null);

@@ -13,7 +13,8 @@
  * export-said, block-in-menu, delete-chat, delete-chat-dialog, delete-chat-confirm, to-newest, composer, send,
  * typing-note, grown-card, grown-open, goes-on-card, goes-on-open, group-card, group-step (data-address, data-state),
  * invite-again, write-to, details, participant (data-address, data-state), participant-device (data-state), leave, leave-confirm,
- * person (data-address), block-person, blocked-note, write-as;
+ * person (data-address), group-picture, group-picture-file, group-picture-remove, group-picture-said, group-picture-problem,
+ * person-privately, private-note, private-end, private-draft, message-private, message-answer-privately, block-person, blocked-note, write-as;
  * new-chat-dialog, new-chat-input, new-chat-submit, add-people-dialog, add-people-input, add-people-submit, add-people-progress,
  * people-chip (data-address), people-suggestion (data-address), shortcuts-dialog;
  * empty-alone, open-device (data-address), open-device-done, devices, device-card (data-instance, data-self), device-rename, device-rename-input,
@@ -23,6 +24,7 @@
 import { createRoot } from 'react-dom/client';
 import type { ChorusBridge } from '../preload/contract';
 import { Desk, GroundProvider } from './desk';
+import { Icons } from './icons';
 import { Store } from './store';
 import { followSystemTheme } from './theme';
 import { App } from './views/App';
@@ -41,7 +43,7 @@ const desk = new Desk((conversation, text) => void store.call('setDraft', { conv
 followSystemTheme(store.cell);
 void store.start();
 createRoot(root).render(
-  <GroundProvider value={{ store, desk }}>
+  <GroundProvider value={{ store, desk, icons: new Icons(store) }}>
     <App />
   </GroundProvider>,
 );

@@ -32,6 +32,7 @@ export function mayBecome(from: MessageState, to: MessageState): boolean {
 export interface ConversationParts {
   unread: number;
   icon: string | null;
+  privateDrafts: ConversationValue['privateDrafts'];
   marks: Pick<ConversationMarks, 'draft' | 'markedUnread'>;
   last: MessageValue | null;
   session: SessionState;
@@ -48,6 +49,7 @@ export function conversationValue(record: ConversationRecord, parts: Conversatio
     unread: parts.unread,
     markedUnread: parts.marks.markedUnread,
     draft: parts.marks.draft,
+    privateDrafts: parts.privateDrafts,
     last: parts.last,
     session: parts.session,
     pending: parts.pending,

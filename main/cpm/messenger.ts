@@ -346,10 +346,18 @@ export class Messenger implements Disposable {
     this.#context.announce({ event: 'conversationRemoved', conversation });
   }
 
-  setDraft(conversation: string, text: string): void {
-    this.#record(conversation);
-    if (this.#context.history.marks(conversation).draft === text) return;
-    this.#context.history.setMarks(conversation, { draft: text });
+  /** `onlyWith`: for that member of the group alone. */
+  setDraft(conversation: string, text: string, onlyWith?: string): void {
+    const { history } = this.#context;
+    const record = this.#record(conversation);
+    if (onlyWith !== undefined) {
+      if (record.kind !== 'group') throw new AppError('ipc/refused', { cause: 'what is written in a 1-1 is for one person anyway' });
+      const address = this.#address(onlyWith);
+      const known = history.privateDrafts(conversation).find((one) => one.address === address)?.text ?? '';
+      if (known === text) return;
+      history.setPrivateDraft(conversation, address, text);
+    } else if (history.marks(conversation).draft === text) return;
+    else history.setMarks(conversation, { draft: text });
     this.#announceConversation(conversation);
   }
 
@@ -461,6 +469,7 @@ export class Messenger implements Disposable {
     const last = history.lastMessage(record.id);
     return conversationValue(record, {
       unread: history.unread(record.id),
+      privateDrafts: record.kind === 'group' ? history.privateDrafts(record.id) : [],
       icon: record.kind === 'group' ? history.iconName(record.id) : null,
       marks,
       last: last === null ? null : this.#message(last),

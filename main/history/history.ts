@@ -145,6 +145,9 @@ export interface History extends Disposable {
   /** What is not named stays as it is. */
   setMarks(conversation: string, marks: Partial<ConversationMarks>): void;
 
+  /** Text not sent yet that is for one member of a group alone, by member. An empty text ends a draft. */
+  setPrivateDraft(conversation: string, address: string, text: string): void;
+  privateDrafts(conversation: string): { address: string; text: string }[];
   /** The picture of a group, a data URI; null takes it away. False: nothing changed. */
   setIcon(conversation: string, icon: string | null): boolean;
   icon(conversation: string): string | null;
@@ -323,6 +326,21 @@ class LibsqlHistory implements History {
     this.#connection.run(sql, { conversation, draft: draft ?? null, unread: flag(markedUnread), hidden: flag(isHidden) });
   }
 
+  setPrivateDraft(conversation: string, address: string, text: string): void {
+    const sql =
+      text === ''
+        ? 'DELETE FROM private_drafts WHERE conversation = :conversation AND address = :address'
+        : `INSERT INTO private_drafts (conversation, address, draft) VALUES (:conversation, :address, :text)
+           ON CONFLICT (conversation, address) DO UPDATE SET draft = :text`;
+    this.#connection.run(sql, text === '' ? { conversation, address } : { conversation, address, text });
+  }
+
+  privateDrafts(conversation: string): { address: string; text: string }[] {
+    const sql = `SELECT CAST(address AS BLOB) AS address, CAST(draft AS BLOB) AS draft FROM private_drafts
+      WHERE conversation = :conversation ORDER BY address`;
+    return this.#connection.all(sql, { conversation }, (row) => ({ address: String(row.address), text: String(row.draft) }));
+  }
+
   setIcon(conversation: string, icon: string | null): boolean {
     if (icon === null) return this.#connection.run('DELETE FROM group_icons WHERE conversation = :conversation', { conversation });
     const name = createHash('sha256').update(icon).digest('base64url').slice(0, iconNameLength);
@@ -455,6 +473,7 @@ class LibsqlHistory implements History {
       this.#connection.run(`DELETE FROM jobs WHERE kind = 'message' AND message IN ${own}`, { id });
       this.#connection.run(`DELETE FROM receipts WHERE message IN ${own}`, { id });
       this.#connection.run('DELETE FROM messages WHERE conversation = :id', { id });
+      this.#connection.run('DELETE FROM private_drafts WHERE conversation = :id', { id });
       this.setMarks(id, { draft: '', markedUnread: false, isHidden: true });
     });
   }

@@ -128,12 +128,18 @@ export const migrations: readonly string[] = [
    ALTER TABLE receipts_by_device RENAME TO receipts`,
 
   // 8: of a group's message that was not for everybody, the one member besides this account who has it.
-  // The picture of a group, a data URI, and the name under which a window that has it knows it again.
+  // Text not sent yet that is for that member. The picture of a group, a data URI, and the name under which a window that has it knows it again.
   `ALTER TABLE messages ADD COLUMN only_with TEXT;
    CREATE TABLE group_icons (
      conversation TEXT PRIMARY KEY REFERENCES conversations (id),
      name         TEXT NOT NULL,
      icon         TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE private_drafts (
+     conversation TEXT NOT NULL REFERENCES conversations (id),
+     address      TEXT NOT NULL,
+     draft        TEXT NOT NULL,
+     PRIMARY KEY (conversation, address)
    ) STRICT, WITHOUT ROWID`,
 ];
 

@@ -1,8 +1,9 @@
 import { VenetianMask } from 'lucide-react';
 import type { ConversationValue, PersonValue } from '../../preload/contract';
+import { useIcon } from '../icons';
 import { fullName, hueOf, initials } from '../person';
 
-type Size = 20 | 24 | 28 | 32 | 36 | 40;
+type Size = 20 | 24 | 28 | 32 | 36 | 40 | 64;
 
 /** Always beside the name it stands for, so a screen reader hears nothing of it. */
 export function Avatar({ person, size = 40 }: { person: PersonValue; size?: Size }) {
@@ -13,14 +14,16 @@ export function Avatar({ person, size = 40 }: { person: PersonValue; size?: Size
   );
 }
 
-/** One disc for a person, two overlapping ones for a group. */
+/** One disc for a person; for a group its picture, or two overlapping ones. */
 interface ConversationAvatarProps {
-  conversation: Pick<ConversationValue, 'conversation' | 'kind' | 'people' | 'anonymous'>;
+  conversation: Pick<ConversationValue, 'conversation' | 'kind' | 'people' | 'anonymous'> & Partial<Pick<ConversationValue, 'icon'>>;
   size?: Size;
 }
 
 export function ConversationAvatar({ conversation, size = 40 }: ConversationAvatarProps) {
   const [first, second] = conversation.people;
+  const picture = useIcon({ conversation: conversation.conversation, icon: conversation.icon ?? null });
+  if (picture !== null) return <img className={`avatar s${size}`} src={picture} alt="" draggable={false} data-testid="group-icon" />;
   if (first === undefined) return <Avatar person={{ address: conversation.conversation, name: '' }} size={size} />;
   if (conversation.anonymous === 'peer') {
     return (
@@ -31,7 +34,7 @@ export function ConversationAvatar({ conversation, size = 40 }: ConversationAvat
   }
   if (conversation.kind === 'oneToOne') return <Avatar person={first} size={size} />;
   return (
-    <span className="stacked" aria-hidden="true">
+    <span className={`stacked s${size}`} aria-hidden="true">
       {[second, first].map((person, index) =>
         person === undefined ? (
           <span key="nobody" className="avatar hue-n" />

@@ -4,6 +4,7 @@ import type { ConversationValue, ErrorValue, PersonValue } from '../../preload/c
 import { useChorus, useGround } from '../desk';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { Dialog } from '../parts/Dialog';
+import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { PeoplePicker } from '../parts/PeoplePicker';
 import { deviceOf, firstName, fullName, knownPeople } from '../person';
@@ -70,20 +71,13 @@ export function AddPeople({ conversation }: { conversation: ConversationValue })
       testId="add-people-dialog"
       onClose={() => desk.closeDialog()}
       foot={
-        <>
-          <button type="button" className="button quiet" onClick={() => desk.closeDialog()}>
-            {busy ? words.close : words.cancel}
-          </button>
-          <button
-            type="button"
-            className="button primary"
-            disabled={chosen.length === 0 || busy}
-            data-testid="add-people-submit"
-            onClick={() => void submit()}
-          >
-            {submitWords}
-          </button>
-        </>
+        <DialogFoot
+          act={submitWords}
+          testId="add-people-submit"
+          disabled={chosen.length === 0 || busy}
+          onAct={() => void submit()}
+          back={busy ? words.close : words.cancel}
+        />
       }
     >
       <PeoplePicker

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { ConversationValue, ErrorValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
+import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Menu } from '../parts/Menu';
 import { firstName } from '../person';
@@ -72,16 +73,7 @@ export function DeleteChat({ conversation }: { conversation: ConversationValue }
       title={words.chat.deleteTitle}
       testId="delete-chat-dialog"
       onClose={() => desk.closeDialog()}
-      foot={
-        <>
-          <button type="button" className="button quiet" data-first-focus onClick={() => desk.closeDialog()}>
-            {words.cancel}
-          </button>
-          <button type="button" className="button danger" data-testid="delete-chat-confirm" onClick={() => void remove()}>
-            {words.chat.remove}
-          </button>
-        </>
-      }
+      foot={<DialogFoot act={words.chat.remove} testId="delete-chat-confirm" disabled={false} onAct={() => void remove()} isDangerous />}
     >
       <p className="sub">{words.chat.deleteBody}</p>
       {error === null ? null : <ErrorNote error={error} />}

@@ -9,6 +9,7 @@ import { firstName, fullName } from '../person';
 import { capabilityWords, words } from '../text';
 import { useOldChat } from './ContinuityCards';
 import { isAsked } from './GroupCard';
+import { GroupPicture } from './GroupPicture';
 import { PersonDetails, useCapabilities } from './PersonDetails';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
@@ -45,6 +46,7 @@ function GroupDetails({ conversation }: { conversation: ConversationValue }) {
   const others = participants.filter((person) => !person.self);
   return (
     <>
+      <GroupPicture conversation={conversation} />
       <section className="section">
         <header>
           <h3>{words.group.peopleAndDevices}</h3>

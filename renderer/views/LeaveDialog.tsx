@@ -2,6 +2,7 @@ import { useState } from 'react';
 import type { ConversationValue, ErrorValue } from '../../preload/contract';
 import { useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
+import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../text';
 
@@ -21,16 +22,7 @@ export function LeaveDialog({ conversation }: { conversation: ConversationValue 
       title={words.group.leaveTitle}
       testId="leave-dialog"
       onClose={() => desk.closeDialog()}
-      foot={
-        <>
-          <button type="button" className="button quiet" data-first-focus onClick={() => desk.closeDialog()}>
-            {words.cancel}
-          </button>
-          <button type="button" className="button danger" disabled={busy} data-testid="leave-confirm" onClick={() => void leave()}>
-            {words.group.leave}
-          </button>
-        </>
-      }
+      foot={<DialogFoot act={words.group.leave} testId="leave-confirm" disabled={busy} onAct={() => void leave()} isDangerous />}
     >
       <p className="sub">{words.group.leaveBody}</p>
       {error === null ? null : <ErrorNote error={error} />}

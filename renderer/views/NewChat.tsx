@@ -2,6 +2,7 @@ import { useMemo, useState } from 'react';
 import type { ErrorValue, PersonValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
+import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { PeoplePicker } from '../parts/PeoplePicker';
 import { Switch } from '../parts/Switch';
@@ -39,20 +40,12 @@ export function NewChat() {
       testId="new-chat-dialog"
       onClose={() => desk.closeDialog()}
       foot={
-        <>
-          <button type="button" className="button quiet" onClick={() => desk.closeDialog()}>
-            {words.cancel}
-          </button>
-          <button
-            type="button"
-            className="button primary"
-            disabled={chosen.length === 0 || busy}
-            data-testid="new-chat-submit"
-            onClick={() => void open(chosen[0])}
-          >
-            {words.newChat.open}
-          </button>
-        </>
+        <DialogFoot
+          act={words.newChat.open}
+          testId="new-chat-submit"
+          disabled={chosen.length === 0 || busy}
+          onAct={() => void open(chosen[0])}
+        />
       }
     >
       <PeoplePicker

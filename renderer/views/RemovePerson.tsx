@@ -2,6 +2,7 @@ import { useState } from 'react';
 import type { ConversationValue, ErrorValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
+import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { firstName } from '../person';
 import { words } from '../text';
@@ -27,14 +28,7 @@ export function RemovePerson({ conversation, address }: { conversation: Conversa
       testId="remove-person-dialog"
       onClose={() => desk.closeDialog()}
       foot={
-        <>
-          <button type="button" className="button quiet" data-first-focus onClick={() => desk.closeDialog()}>
-            {words.cancel}
-          </button>
-          <button type="button" className="button danger" disabled={busy} data-testid="remove-person-confirm" onClick={() => void remove()}>
-            {words.group.removePerson}
-          </button>
-        </>
+        <DialogFoot act={words.group.removePerson} testId="remove-person-confirm" disabled={busy} onAct={() => void remove()} isDangerous />
       }
     >
       <p className="sub">{words.group.removeBody(who)}</p>

@@ -2,6 +2,7 @@ import { useState } from 'react';
 import type { ConversationValue, ErrorValue } from '../../preload/contract';
 import { useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
+import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Field } from '../parts/Field';
 import { words } from '../text';
@@ -32,22 +33,7 @@ export function RenameGroup({ conversation }: { conversation: ConversationValue 
       title={words.group.rename}
       testId="rename-group-dialog"
       onClose={() => desk.closeDialog()}
-      foot={
-        <>
-          <button type="button" className="button quiet" onClick={() => desk.closeDialog()}>
-            {words.cancel}
-          </button>
-          <button
-            type="button"
-            className="button primary"
-            disabled={!canSave}
-            data-testid="rename-group-confirm"
-            onClick={() => void save()}
-          >
-            {words.group.renameDo}
-          </button>
-        </>
-      }
+      foot={<DialogFoot act={words.group.renameDo} testId="rename-group-confirm" disabled={!canSave} onAct={() => void save()} />}
     >
       <form
         onSubmit={(event) => {

@@ -2,6 +2,7 @@ import { useState } from 'react';
 import type { ErrorValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
+import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../text';
 import { nameOf } from './DeviceCard';
@@ -26,16 +27,7 @@ export function SignOutDialog({ instanceId }: { instanceId: string | null }) {
       title={instanceId === null ? words.devices.everywhereTitle : words.devices.signOutTitle(name)}
       testId="sign-out-dialog"
       onClose={() => desk.closeDialog()}
-      foot={
-        <>
-          <button type="button" className="button quiet" data-first-focus onClick={() => desk.closeDialog()}>
-            {words.cancel}
-          </button>
-          <button type="button" className="button danger" disabled={busy} data-testid="sign-out-confirm" onClick={() => void signOut()}>
-            {words.devices.signOut}
-          </button>
-        </>
-      }
+      foot={<DialogFoot act={words.devices.signOut} testId="sign-out-confirm" disabled={busy} onAct={() => void signOut()} isDangerous />}
     >
       <p className="sub">{instanceId === null ? words.devices.everywhereBody : words.devices.signOutBody}</p>
       {error === null ? null : <ErrorNote error={error} who={name} />}

@@ -65,6 +65,7 @@ export function conversation(value: Partial<ConversationValue> & { conversation:
     unread: 0,
     markedUnread: false,
     draft: '',
+    privateDrafts: [],
     last: null,
     session: 'established',
     pending: null,

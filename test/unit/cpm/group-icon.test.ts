@@ -157,7 +157,7 @@ describe('the picture of a group', () => {
     expect(readableIcon(png(maxIconPoints, MAX_ICON_BYTES))).toBe(png(maxIconPoints, MAX_ICON_BYTES));
   });
 
-  it('R72: is given to a network that has forgotten the group, with the group', async () => {
+  it('is given to a network that has forgotten the group, with the group', async () => {
     const { group, invite } = await joined();
     tell(png(128), 2);
     invite.hangUp();

@@ -115,7 +115,7 @@ describe('a private message in a group', () => {
     expect(sentTo(media)).toEqual(Array(4).fill(`To: <${carol}>`));
   });
 
-  it('R72: of another device of one’s own is shown as what it is', async () => {
+  it('of another device of one’s own is shown as what it is', async () => {
     const { group, media } = await joined();
     await media.deliver(textFrom(lab.self, bob, 'e-1'));
     expect(lab.messenger.messages(group, {}, 50)).toMatchObject([{ direction: 'out', state: 'sent', onlyWith: bob }]);
@@ -126,6 +126,29 @@ describe('a private message in a group', () => {
     lab.messenger.composing(group, true, bob);
     await lab.settle();
     expect(sentTo(media)).toEqual([`To: <${bob}>`]);
+  });
+
+  it('has a draft of its own for each member, over a restart and until the chat is deleted', async () => {
+    const { group } = await joined();
+    lab.messenger.setDraft(group, 'for all');
+    lab.messenger.setDraft(group, 'for Bob', bob);
+    lab.messenger.setDraft(group, 'for Carol', 'carol');
+    const kept = {
+      draft: 'for all',
+      privateDrafts: [
+        { address: bob, text: 'for Bob' },
+        { address: carol, text: 'for Carol' },
+      ],
+    };
+    expect(lab.messenger.conversation(group)).toMatchObject(kept);
+    expect(lab.events.at(-1)).toMatchObject({ event: 'conversation', ...kept });
+    const before = lab.events.length;
+    lab.messenger.setDraft(group, 'for Bob', bob);
+    expect(lab.events).toHaveLength(before);
+    lab.messenger.setDraft(group, '', bob);
+    expect(lab.messenger.conversation(group).privateDrafts).toEqual([{ address: carol, text: 'for Carol' }]);
+    lab.messenger.deleteConversation(group);
+    expect(lab.history.privateDrafts(group)).toEqual([]);
   });
 
   it('goes to nobody who is not in the group, to nobody blocked, not to oneself, and is nothing for a 1-1', async () => {

@@ -56,12 +56,17 @@ describe('a conversation as a file', () => {
   it('is HTML in which nothing that somebody wrote can run or load', async () => {
     const path = join(folder, 'chat.html');
     const hostile = '<script>alert(1)</script><img src=x onerror="a">&';
-    await write(path, 'html', [message('m1', hostile, { fromName: `"'><i>` }), message('m2', 'x', { damaged: true })]);
+    await write(path, 'html', [
+      message('m1', hostile, { fromName: `"'><i>` }),
+      message('m2', 'x', { damaged: true }),
+      message('m3', 'x', { onlyWith: 'sip:bob@lab.test' }),
+    ]);
     const html = readFileSync(path, 'utf8');
     expect(html).not.toMatch(/<script|<img|<i>|<b>&?lt/);
     expect(html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&quot;a&quot;&gt;&amp;');
     expect(html).toContain("content=\"default-src 'none'");
     expect(html).toContain('This message was damaged on disk.');
+    expect(html).toContain(', only with Bob &lt;b&gt;</div>');
   });
 
   it('never takes the place of a file unless the person has said so, and leaves nothing half written', async () => {

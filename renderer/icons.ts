@@ -1,0 +1,55 @@
+/** The pictures of groups as this window draws them: each is asked for once, by its name, and becomes a blob, which the window's policy lets be drawn. */
+import { useEffect, useState } from 'react';
+import { useGround } from './desk';
+import type { Store } from './store';
+
+export class Icons {
+  readonly #store: Store;
+  readonly #urls = new Map<string, string>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Where a picture is drawn from, if it is here. */
+  known(name: string): string | null {
+    return this.#urls.get(name) ?? null;
+  }
+
+  /** Fetches the picture of a conversation, which has this name; null when there is none, or another one, any more. */
+  async fetch(conversation: string, name: string): Promise<string | null> {
+    const known = this.#urls.get(name);
+    if (known !== undefined) return known;
+    const answer = await this.#store.call('groupIcon', { conversation });
+    // Another one has come meanwhile: whoever draws it asks again, by its name.
+    if (!answer.ok || answer.value.icon === null || this.#store.cell.get().conversations.get(conversation)?.icon !== name) return null;
+    const blob = blobOf(answer.value.icon);
+    if (blob === null) return null;
+    const url = this.#urls.get(name) ?? URL.createObjectURL(blob);
+    this.#urls.set(name, url);
+    return url;
+  }
+}
+
+/** Where the picture of a group is drawn from; null while it has none, or none that is here yet. */
+export function useIcon({ conversation, icon }: { conversation: string; icon: string | null }): string | null {
+  const { icons } = useGround();
+  const [, setFetched] = useState('');
+  useEffect(() => {
+    if (icon === null || icons.known(icon) !== null) return;
+    let isWanted = true;
+    void icons.fetch(conversation, icon).then((url) => {
+      if (isWanted && url !== null) setFetched(url);
+    });
+    return () => {
+      isWanted = false;
+    };
+  }, [icons, conversation, icon]);
+  return icon === null ? null : icons.known(icon);
+}
+
+function blobOf(uri: string): Blob | null {
+  const [, type, octets] = /^data:(image\/(?:png|jpeg|webp));base64,([A-Za-z0-9+/=]+)$/.exec(uri) ?? [];
+  if (type === undefined || octets === undefined) return null;
+  return new Blob([Uint8Array.from(atob(octets), (character) => character.charCodeAt(0))], { type });
+}

@@ -1,0 +1,83 @@
+import { useState } from 'react';
+import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import { useGround } from '../desk';
+import { ConversationAvatar } from '../parts/Avatar';
+import { ErrorNote } from '../parts/ErrorNote';
+import { conversationTitle } from '../person';
+import { iconOf, maxPictureBytes, pictureTypes } from '../picture';
+import { words } from '../text';
+
+/** What the group looks like, and how whoever is in it changes that for everybody. */
+export function GroupPicture({ conversation }: { conversation: ConversationValue }) {
+  const { store } = useGround();
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<'tooLarge' | 'unreadable' | null>(null);
+  const [error, setError] = useState<ErrorValue | null>(null);
+
+  const give = async (icon: string | null) => {
+    const answer = await store.call('setGroupIcon', { conversation: conversation.conversation, icon });
+    setError(answer.ok ? null : answer.error);
+  };
+  const change = async (work: () => Promise<unknown>) => {
+    setBusy(true);
+    setProblem(null);
+    setError(null);
+    await work();
+    setBusy(false);
+  };
+  const choose = (file: File) =>
+    change(async () => {
+      const made = await iconOf(file);
+      if (made.ok) await give(made.icon);
+      else setProblem(made.problem);
+    });
+
+  return (
+    <section className="section group-look" aria-label={words.group.picture} data-testid="group-picture">
+      <ConversationAvatar conversation={conversation} size={64} />
+      <div className="cut">
+        <p className="called cut">{conversationTitle(conversation)}</p>
+        {conversation.joined ? (
+          <div className="do">
+            <label className="link file" aria-disabled={busy}>
+              {conversation.icon === null ? words.group.choosePicture : words.group.changePicture}
+              <input
+                type="file"
+                className="hidden-text"
+                accept={pictureTypes}
+                disabled={busy}
+                data-testid="group-picture-file"
+                onChange={(event) => {
+                  const [file] = event.target.files ?? [];
+                  // The same file chosen again is another choice.
+                  event.target.value = '';
+                  if (file !== undefined) void choose(file);
+                }}
+              />
+            </label>
+            {conversation.icon === null ? null : (
+              <button
+                type="button"
+                className="link"
+                disabled={busy}
+                data-testid="group-picture-remove"
+                onClick={() => void change(() => give(null))}
+              >
+                {words.group.removePicture}
+              </button>
+            )}
+          </div>
+        ) : null}
+        <p className="hint" role="status" data-testid="group-picture-said">
+          {busy ? words.group.changingPicture : conversation.joined && problem === null ? words.group.pictureHint : ''}
+        </p>
+        {problem === null ? null : (
+          <p className="hint bad" role="alert" data-testid="group-picture-problem">
+            {problem === 'tooLarge' ? words.group.pictureTooLarge(maxPictureBytes / 1024 / 1024) : words.group.pictureUnreadable}
+          </p>
+        )}
+        {error === null ? null : <ErrorNote error={error} lead={words.group.pictureFailed} />}
+      </div>
+    </section>
+  );
+}
