@@ -1,5 +1,6 @@
 /** What this window shows: which place, which chat, what lies open. Of it only the drafts are kept when the window closes. */
 import { createContext, useContext } from 'react';
+import type { ConversationValue } from '../preload/contract';
 import { Cell, useCell } from './cell';
 import type { Icons } from './icons';
 import type { ChorusState } from './state';
@@ -32,20 +33,34 @@ export interface DeskState {
   filter: string;
   /** The message to be brought into view, as soon as it is there. */
   aim: { conversation: string; message: string } | null;
-  /** Text not sent yet, by conversation, as far as this window has touched it; for the rest the conversation's own draft counts. */
+  /** Text not sent yet, by `draftKey`, as far as this window has touched it; for the rest the conversation's own drafts count. */
   drafts: ReadonlyMap<string, string>;
+  /** To which member alone is written in a group now, by conversation; where it is not listed, to everybody. */
+  privately: ReadonlyMap<string, string>;
   dismissed: ReadonlySet<string>;
 }
 
 /** After the last key, before a draft is kept on disk: what is typed quickly is written once. */
 export const draftPauseMs = 400;
 
+/** What is for one member of a group alone never comes into the field that is for all. */
+export const draftKey = (conversation: string, onlyWith?: string): string =>
+  onlyWith === undefined ? conversation : `${conversation} ${onlyWith}`;
+
+/** What is half written in a group for one member each. */
+export function privateDrafts(drafts: DeskState['drafts'], conversation: ConversationValue): { address: string; text: string }[] {
+  const start = draftKey(conversation.conversation, '');
+  const all = new Map(conversation.privateDrafts.map(({ address, text }) => [address, text]));
+  for (const [key, text] of drafts) if (key.startsWith(start)) all.set(key.slice(start.length), text);
+  return [...all].filter(([, text]) => text.trim() !== '').map(([address, text]) => ({ address, text }));
+}
+
 export class Desk {
-  readonly #keep: (conversation: string, text: string) => void;
+  readonly #keep: (conversation: string, text: string, onlyWith?: string) => void;
   readonly #keeping = new Map<string, ReturnType<typeof setTimeout>>();
 
   /** `keep` puts a draft on disk. */
-  constructor(keep: (conversation: string, text: string) => void) {
+  constructor(keep: (conversation: string, text: string, onlyWith?: string) => void) {
     this.#keep = keep;
   }
 
@@ -59,6 +74,7 @@ export class Desk {
     filter: '',
     aim: null,
     drafts: new Map(),
+    privately: new Map(),
     dismissed: new Set(),
   });
 
@@ -76,19 +92,29 @@ export class Desk {
     this.set({ place: 'chats', selected: conversation, aim: { conversation, message } });
   }
 
-  setDraft(conversation: string, text: string): void {
-    this.set({ drafts: withEntry(this.cell.get().drafts, conversation, text) });
-    clearTimeout(this.#keeping.get(conversation));
+  setDraft(conversation: string, text: string, onlyWith?: string): void {
+    const key = draftKey(conversation, onlyWith);
+    this.set({ drafts: withEntry(this.cell.get().drafts, key, text) });
+    clearTimeout(this.#keeping.get(key));
     this.#keeping.set(
-      conversation,
-      setTimeout(() => this.#keep(conversation, text), draftPauseMs),
+      key,
+      setTimeout(() => this.#keep(conversation, text, onlyWith), draftPauseMs),
     );
+  }
+
+  /** In a group: from now on to this member alone, or with null to everybody again. */
+  writePrivately(conversation: string, address: string | null): void {
+    const { privately } = this.cell.get();
+    const others = new Map([...privately].filter(([other]) => other !== conversation));
+    this.set({ privately: address === null ? others : others.set(conversation, address) });
+    focusComposer();
   }
 
   /** A chat that was deleted: its draft is not kept again. */
   forget(conversation: string): void {
-    clearTimeout(this.#keeping.get(conversation));
-    this.set({ selected: null, drafts: new Map([...this.cell.get().drafts].filter(([other]) => other !== conversation)) });
+    const isOf = (key: string) => key === conversation || key.startsWith(draftKey(conversation, ''));
+    for (const [key, timer] of this.#keeping) if (isOf(key)) clearTimeout(timer);
+    this.set({ selected: null, drafts: new Map([...this.cell.get().drafts].filter(([key]) => !isOf(key))) });
   }
 
   closeDialog(): void {

@@ -39,7 +39,9 @@ const root = document.getElementById('root');
 if (root === null) throw new Error('The page has no root.');
 
 const store = new Store(window.chorus);
-const desk = new Desk((conversation, text) => void store.call('setDraft', { conversation, text }));
+const desk = new Desk(
+  (conversation, text, onlyWith) => void store.call('setDraft', { conversation, text, ...(onlyWith === undefined ? {} : { onlyWith }) }),
+);
 followSystemTheme(store.cell);
 void store.start();
 createRoot(root).render(

@@ -45,6 +45,10 @@ export function deviceOf(person: PersonValue, deviceName: string): string {
   return deviceName.toLowerCase().startsWith(first.toLowerCase()) ? deviceName : words.possessive(first, deviceName);
 }
 
+/** A member of a conversation by address, also one who has left it. */
+export const memberOf = (conversation: Pick<ConversationValue, 'people'> | undefined, address: string): PersonValue =>
+  conversation?.people.find((other) => other.address === address) ?? { address, name: '' };
+
 export type DeviceShape = 'laptop' | 'tablet' | 'phone' | 'desktop';
 
 /** A guess for the icon alone, from the name its owner gave. */

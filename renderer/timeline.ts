@@ -67,12 +67,13 @@ function isLate(message: MessageValue): boolean {
   return message.direction === 'in' && message.receivedAt !== null && message.receivedAt - message.sentAt > lateAfterMs;
 }
 
-/** Whether two neighbours stand in one group: one sender, one device, one day, no long pause, nothing between them. */
+/** Whether two neighbours stand in one group: one sender, one device, for the same people, one day, no long pause, nothing between them. */
 function isTogether(a: MessageValue, b: MessageValue, continuedAt: number | null): boolean {
   return (
     a.direction === b.direction &&
     a.from === b.from &&
     a.fromDevice === b.fromDevice &&
+    a.onlyWith === b.onlyWith &&
     b.sentAt - a.sentAt <= groupPauseMs &&
     sameDay(a.sentAt, b.sentAt) &&
     isLate(a) === isLate(b) &&

@@ -263,19 +263,19 @@ function decodeText({ contentType, body }: CpimMessage): string {
 
 /**
  * LAB: a message of a group whose CPIM To names this account instead of the focus is from its sender to this account alone; one of an own device that
- * names a member is for that member alone. Who else may have it, the envelope does not say, and the Controlling Function vouches for.
+ * names somebody else is for that one alone. The Controlling Function vouches for who has it; of one that names several people nothing is claimed.
  */
 function onlyWith(
-  { kind, people }: ConversationRecord,
+  { kind, focus }: ConversationRecord,
   { to }: CpimMessage,
   sender: string,
   isSelf: (address: string) => boolean,
 ): { onlyWith?: string } {
-  if (kind !== 'group') return {};
   const named = to.flatMap((address) => correspondentKey(address) ?? []);
-  if (!isSelf(sender)) return named.some(isSelf) ? { onlyWith: sender } : {};
-  const member = people.find(({ address }) => named.includes(address));
-  return member === undefined ? {} : { onlyWith: member.address };
+  const [one] = named;
+  if (kind !== 'group' || one === undefined || named.length > 1 || (focus !== null && one === correspondentKey(focus))) return {};
+  if (!isSelf(sender)) return isSelf(one) ? { onlyWith: sender } : {};
+  return { onlyWith: one };
 }
 
 /** The SIP status for content that could not be taken. */

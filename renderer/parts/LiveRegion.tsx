@@ -12,7 +12,13 @@ export function LiveRegion() {
   const [said, setSaid] = useState('');
   useEffect(() => {
     if (heard === null) return;
-    const timer = setTimeout(() => setSaid(words.chat.heard(heard.fromName, heard.text)), sayAfterMs);
+    const timer = setTimeout(
+      () =>
+        setSaid(
+          words.chat.heard(heard.onlyWith === undefined ? heard.fromName : words.me.alone(heard.fromName, words.youSmall), heard.text),
+        ),
+      sayAfterMs,
+    );
     return () => clearTimeout(timer);
   }, [heard]);
   return (

@@ -1,3 +1,4 @@
+import { Lock } from 'lucide-react';
 import { memo } from 'react';
 import type { MessageValue, PersonValue } from '../../preload/contract';
 import { clockTime, fullTime } from '../clock';
@@ -5,7 +6,7 @@ import { useChorus, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
-import { deviceOf, firstName, hueOf } from '../person';
+import { deviceOf, firstName, hueOf, memberOf } from '../person';
 import { isMessageHidden } from '../state';
 import { names, words } from '../text';
 import { explainLine } from '../words/errors';
@@ -33,6 +34,10 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   const isHidden = useChorus((state) => isMessageHidden(state, message));
   const sender = { address: message.from, name: message.fromName };
   const isNamed = isGroup && !isOut;
+  const { onlyWith } = message;
+  const alone = useChorus(({ conversations }) =>
+    onlyWith === undefined ? null : firstName(memberOf(conversations.get(message.conversation), onlyWith)),
+  );
   const via = isOut && message.fromDevice !== null && message.fromDevice !== ownDevice ? message.fromDevice : null;
   const classes = [
     'said',
@@ -41,6 +46,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
     isNamed ? `many hue-${hueOf(message.from)}` : '',
     isAfterDay ? 'day-before' : '',
     isFound ? 'found' : '',
+    alone === null ? '' : 'alone',
   ];
   return (
     <div className={classes.filter((name) => name !== '').join(' ')}>
@@ -55,6 +61,13 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
           data-from={message.from}
         >
           {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : firstName(sender)}: </span>}
+          {alone === null ? null : (
+            <span className="alone-line" data-testid="message-private">
+              <Lock size={12} strokeWidth={2} aria-hidden />
+              {words.message.onlyWith(alone)}
+              <span className="hidden-text">: </span>
+            </span>
+          )}
           {isHidden ? (
             <span className="said-text damaged" data-testid="message-blocked">
               {words.message.blocked}
@@ -85,7 +98,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
         </div>
         <MessageMenu message={message} isHidden={isHidden} />
       </div>
-      {message.state === 'failed' ? <Remedy message={message} who={peerWords(props)} /> : null}
+      {message.state === 'failed' ? <Remedy message={message} who={alone ?? peerWords(props)} /> : null}
       {isNamed && last ? <Avatar person={sender} size={28} /> : null}
     </div>
   );

@@ -1,12 +1,12 @@
 import { CircleAlert, VenetianMask } from 'lucide-react';
 import { memo } from 'react';
-import type { ConversationValue } from '../../preload/contract';
+import type { ConversationValue, MessageValue } from '../../preload/contract';
 import { listTime, useNow } from '../clock';
-import { useChorus, useDesk, useGround } from '../desk';
+import { privateDrafts, useChorus, useDesk, useGround } from '../desk';
 import { ConversationAvatar } from '../parts/Avatar';
 import { StateMark } from '../parts/StateMark';
 import { TypingDots } from '../parts/Typing';
-import { conversationTitle, firstName } from '../person';
+import { conversationTitle, firstName, memberOf } from '../person';
 import { activityOf, isMessageHidden } from '../state';
 import { words } from '../text';
 
@@ -58,7 +58,9 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
 function LastLine({ conversation }: { conversation: ConversationValue }) {
   const { last, unread } = conversation;
   const isLastHidden = useChorus((state) => last !== null && isMessageHidden(state, last));
-  const draft = useDesk((state) => state.drafts.get(conversation.conversation) ?? conversation.draft);
+  const drafts = useDesk((state) => state.drafts);
+  const draft = drafts.get(conversation.conversation) ?? conversation.draft;
+  const [alone] = privateDrafts(drafts, conversation);
   const typing = useTypingWords(conversation);
   const successor = useChorus((state) =>
     conversation.continuedBy === null ? undefined : state.conversations.get(conversation.continuedBy),
@@ -83,11 +85,13 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
       </>
     );
   }
-  if (draft.trim() !== '') {
+  if (draft.trim() !== '' || alone !== undefined) {
+    const whose =
+      draft.trim() !== '' || alone === undefined ? words.me.draft : words.me.draftAlone(firstName(memberOf(conversation, alone.address)));
     return (
       <>
         <span className="last cut">
-          <span className="accent draft">{words.me.draft}</span> {draft.trim()}
+          <span className="accent draft">{whose}</span> {draft.trim() || alone?.text.trim()}
         </span>
         {badge}
       </>
@@ -98,11 +102,10 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
     return <span className="last cut">{words.me.goesOn}</span>;
   }
   if (last === null) return <span className="last cut">{conversation.kind === 'group' ? words.me.newGroup : ''}</span>;
-  const sender = last.direction === 'out' ? words.you : firstName({ address: last.from, name: last.fromName });
   const text = isLastHidden ? words.message.blocked : last.damaged === true ? words.message.damaged : last.text.replaceAll(/\s+/g, ' ');
   return (
     <>
-      <span className="last cut">{conversation.kind === 'group' ? words.me.from(sender, text) : text}</span>
+      <span className="last cut">{conversation.kind === 'group' ? words.me.from(senderOf(conversation, last), text) : text}</span>
       {badge}
       {badge !== null || last.direction === 'in' ? null : last.state === 'failed' ? (
         <CircleAlert
@@ -118,6 +121,16 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
       )}
     </>
   );
+}
+
+/** Who said it; of what is not for everybody, and to whom. */
+export function senderOf(
+  conversation: ConversationValue,
+  { direction, from, fromName, onlyWith }: Pick<MessageValue, 'direction' | 'from' | 'fromName' | 'onlyWith'>,
+): string {
+  const sender = direction === 'out' ? words.you : firstName({ address: from, name: fromName });
+  if (onlyWith === undefined) return sender;
+  return words.me.alone(sender, direction === 'out' ? firstName(memberOf(conversation, onlyWith)) : words.youSmall);
 }
 
 /** "Carol is typing", or null. */

@@ -1,4 +1,4 @@
-import { Ellipsis, MessageSquare, Split, UserRoundMinus, X } from 'lucide-react';
+import { Ellipsis, Lock, MessageSquare, Split, UserRoundMinus, X } from 'lucide-react';
 import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
 import { sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
@@ -149,6 +149,7 @@ function PersonMenu({ person, conversation, canRemove }: PersonProps) {
     const answer = await store.call('openConversation', { to: person.address });
     if (answer.ok) desk.openChat(answer.value.conversation);
   };
+  const writeAlone = () => desk.writePrivately(conversation.conversation, person.address);
   const remove = () => desk.set({ dialog: { dialog: 'removePerson', conversation: conversation.conversation, address: person.address } });
   const isIn = person.state === 'connected' || isAsked(person) || person.reason === null;
   return (
@@ -158,6 +159,9 @@ function PersonMenu({ person, conversation, canRemove }: PersonProps) {
       className="icon-button small"
       items={[
         { label: words.group.writeTo(who), testId: 'person-write', icon: <MessageSquare {...look} />, onChoose: () => void write() },
+        ...(conversation.joined && isIn
+          ? [{ label: words.group.privately, testId: 'person-privately', icon: <Lock {...look} />, onChoose: writeAlone }]
+          : []),
         ...(canRemove && isIn
           ? [
               {

@@ -6,10 +6,11 @@ import { useChorus, useDesk, useGround } from '../desk';
 import { ConversationAvatar } from '../parts/Avatar';
 import { Empty } from '../parts/Empty';
 import { RowList } from '../parts/RowList';
-import { conversationTitle, firstName, matches, plainAddress } from '../person';
+import { conversationTitle, matches, plainAddress } from '../person';
 import { isMessageHidden, orderedConversations } from '../state';
 import { words } from '../text';
 import { ConversationList } from './ConversationList';
+import { senderOf } from './ConversationRow';
 
 /** After the last key, before the messages are searched: a word that is typed quickly is searched once. */
 const typingPauseMs = 80;
@@ -105,7 +106,6 @@ function HitRow({ hit, conversation, isStop }: HitRowProps) {
   const { store, desk } = useGround();
   const now = useNow(60_000);
   if (conversation === undefined) return null;
-  const sender = hit.direction === 'out' ? words.you : firstName({ address: hit.from, name: hit.fromName });
   const isNamed = hit.direction === 'out' || conversation.kind === 'group';
   const open = () => {
     void store.openAt(hit.conversation, hit.message);
@@ -129,7 +129,7 @@ function HitRow({ hit, conversation, isStop }: HitRowProps) {
         </div>
         <div className="line two">
           <span className="last cut" dir="auto">
-            {isNamed ? `${sender}: ` : null}
+            {isNamed ? `${senderOf(conversation, hit)}: ` : null}
             {marked(hit)}
           </span>
         </div>

@@ -6,7 +6,7 @@ import { useChorus, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
-import { deviceOf, fullName } from '../person';
+import { deviceOf, firstName, fullName, memberOf } from '../person';
 import { isMessageHidden } from '../state';
 import { words } from '../text';
 
@@ -32,7 +32,7 @@ export function MessageInfo({ conversation, message: id }: { conversation: Conve
         </button>
       </header>
       <div className="scroll">
-        <Said message={message} />
+        <Said message={message} conversation={conversation} />
         {message.direction === 'out' ? <Receivers conversation={conversation} message={message} /> : null}
         <section className="section">
           <header>
@@ -46,7 +46,7 @@ export function MessageInfo({ conversation, message: id }: { conversation: Conve
   );
 }
 
-function Said({ message }: { message: MessageValue }) {
+function Said({ message, conversation }: { message: MessageValue; conversation: ConversationValue }) {
   const isHidden = useChorus((state) => isMessageHidden(state, message));
   const own = useChorus((state) => state.account?.deviceName ?? '');
   const isOut = message.direction === 'out';
@@ -59,6 +59,11 @@ function Said({ message }: { message: MessageValue }) {
         </div>
       </div>
       <p className="sub">{words.info.sent(fullTime(message.sentAt), device)}</p>
+      {message.onlyWith === undefined ? null : (
+        <p className="sub" data-testid="message-info-private">
+          {words.info.onlyWith(firstName(memberOf(conversation, message.onlyWith)))}
+        </p>
+      )}
       {isOut || message.receivedAt === null ? null : <p className="sub">{words.info.arrived(fullTime(message.receivedAt))}</p>}
     </section>
   );
@@ -66,7 +71,9 @@ function Said({ message }: { message: MessageValue }) {
 
 function Receivers({ conversation, message }: { conversation: ConversationValue; message: MessageValue }) {
   const told = new Map(message.receipts.map((receipt) => [receipt.address, { address: receipt.address, name: '' }]));
-  const people = new Map([...told, ...conversation.people.map((person) => [person.address, person] as const)]);
+  const { onlyWith } = message;
+  const meant = onlyWith === undefined ? conversation.people : [memberOf(conversation, onlyWith)];
+  const people = new Map([...told, ...meant.map((person) => [person.address, person] as const)]);
   return (
     <section className="section">
       <header>

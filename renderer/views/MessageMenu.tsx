@@ -1,8 +1,9 @@
-import { Copy, Ellipsis, Info, RotateCw, SkipForward, Trash2 } from 'lucide-react';
+import { Copy, Ellipsis, Info, Lock, RotateCw, SkipForward, Trash2 } from 'lucide-react';
 import type { KeyboardEvent } from 'react';
 import type { MessageValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { Menu, type MenuItem } from '../parts/Menu';
+import { firstName } from '../person';
 import { words } from '../text';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
@@ -26,6 +27,15 @@ export function MessageMenu({ message, isHidden }: { message: MessageValue; isHi
   if (!isHidden && message.damaged !== true) {
     const onChoose = () => void navigator.clipboard.writeText(text);
     items.unshift({ label: words.chat.copy, testId: 'message-copy', icon: <Copy {...look} />, onChoose });
+  }
+  const mayAnswerAlone = useChorus(({ conversations }) => {
+    const conversation = conversations.get(message.conversation);
+    return conversation?.kind === 'group' && conversation.joined && conversation.people.some((one) => one.address === message.from);
+  });
+  if (direction === 'in' && !isHidden && mayAnswerAlone) {
+    const onChoose = () => desk.writePrivately(message.conversation, message.from);
+    const label = words.chat.answerAlone(firstName({ address: message.from, name: message.fromName }));
+    items.unshift({ label, testId: 'message-answer-privately', icon: <Lock {...look} />, onChoose });
   }
   if (state === 'queued') {
     const onChoose = () => void store.call('skip', { message: id });

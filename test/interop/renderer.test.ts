@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { readableIcon } from '../../main/cpm/group-icon';
+import { pictureSize } from '../../main/protocol/picture-size';
+import { maxPictureBytes } from '../../renderer/picture';
 import { accessibilityFlaws } from '../support/looks';
 import { launchBrowser, openRenderer, type RendererPage, type Scene } from '../support/renderer-harness';
 import {
@@ -24,6 +27,9 @@ import {
   upgraded,
   working,
 } from '../support/renderer-scenes';
+
+/** A PNG of 1 x 1 points. */
+const whitePng = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg==';
 
 describe('the window in a browser', () => {
   let browser: Browser;
@@ -652,6 +658,137 @@ describe('the window in a browser', () => {
     await expect.poll(() => page.textContent(id('not-joined'))).toContain('An administrator removed you');
     await page.click(id('chat-menu'));
     expect(await page.locator(id('rename-group')).count()).toBe(0);
+  });
+
+  it('writes in a group to one member alone: says so before, while and after; what is for one never mixes with what is for all', async () => {
+    const { page, calls, emit } = await open(upgraded);
+    await page.click(chat('group'));
+    const field = page.locator(id('composer'));
+    await field.fill('for all');
+    await page.click(id('details-toggle'));
+    const row = page.locator(`${id('participant')}[data-address="${bob.address}"]`);
+    await row.locator(id('person-menu')).focus();
+    await page.keyboard.press('Enter');
+    await page.locator(id('person-privately')).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.textContent(id('private-note'))).toContain('Only Bob gets what you write now.');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('composer');
+    expect(await field.inputValue()).toBe('');
+    expect(await field.getAttribute('aria-label')).toBe('Message Bob alone');
+    await page.keyboard.type('for Bob');
+    await expect.poll(() => calls('setDraft')).toContainEqual({ conversation: 'group', text: 'for Bob', onlyWith: bob.address });
+    expect((await calls('composing')).at(-1)).toEqual({ conversation: 'group', active: true, onlyWith: bob.address });
+    expect(await accessibilityFlaws(page)).toEqual([]);
+    if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/private-writing.png` });
+
+    await page.keyboard.press('Escape');
+    await expect.poll(() => field.inputValue()).toBe('for all');
+    await page.keyboard.press('Enter');
+    expect(await calls('sendText')).toEqual([{ conversation: 'group', text: 'for all' }]);
+    await expect.poll(() => page.textContent(id('private-draft'))).toContain('Something for Bob alone is half written.');
+    await expect.poll(() => page.textContent(chat('group'))).toContain('Draft to Bob alone: for Bob');
+    await page.click(`${id('private-draft')} button`);
+    await expect.poll(() => field.inputValue()).toBe('for Bob');
+    await page.keyboard.press('Enter');
+    expect((await calls('sendText')).at(-1)).toEqual({ conversation: 'group', text: 'for Bob', onlyWith: bob.address });
+    // It goes on to Bob alone until it is ended.
+    await page.keyboard.type('and this');
+    await page.keyboard.press('Enter');
+    expect((await calls('sendText')).at(-1)).toMatchObject({ onlyWith: bob.address });
+
+    const now = Date.now();
+    const mine = { ...message({ text: 'Between us', at: now, conversation: 'group', state: 'sent' }), onlyWith: bob.address };
+    const hers = {
+      ...message({ in: carol, text: 'Just for you', at: now + 1_000, conversation: 'group', state: 'received' }),
+      onlyWith: carol.address,
+    };
+    await emit({ event: 'message', ...mine }, { event: 'message', ...hers });
+    const label = (one: { message: string }) => page.textContent(`[data-message="${one.message}"] ${id('message-private')}`);
+    await expect.poll(() => label(mine)).toContain('Only you and Bob');
+    await expect.poll(() => label(hers)).toContain('Only you and Carol');
+    await expect.poll(() => page.textContent(id('live-region'))).toBe('Carol Okafor, only to you: Just for you');
+    if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/private-said.png` });
+    const menuOf = (one: { message: string }) => page.locator(`.said:has([data-message="${one.message}"]) ${id('message-menu')}`);
+    await menuOf(mine).click({ force: true });
+    await page.click(id('message-info-open'));
+    await expect.poll(() => page.textContent(id('message-info-private'))).toContain('Only you and Bob have it');
+    expect(await page.locator(id('message-receiver')).evaluateAll((all) => all.map((one) => (one as HTMLElement).dataset.address))).toEqual(
+      [bob.address],
+    );
+    await menuOf(hers).click({ force: true });
+    await page.click(id('message-answer-privately'));
+    await expect.poll(() => page.textContent(id('private-note'))).toContain('Only Carol gets');
+    await page.click(id('private-end'));
+    await expect.poll(() => field.getAttribute('aria-label')).toBe('Message');
+  });
+
+  it('R78: a group gets a picture that was chosen, made small; what is none is refused in words; it is shown wherever the group is', async () => {
+    const { page, calls, emit } = await open({ ...upgraded, answers: { groupIcon: { value: { icon: whitePng } } } });
+    await page.click(chat('group'));
+    await page.click(id('details-toggle'));
+    const choose = (name: string, mimeType: string, buffer: Buffer) =>
+      page.setInputFiles(id('group-picture-file'), { name, mimeType, buffer });
+    await choose('a.png', 'image/png', Buffer.from('no picture'));
+    await expect.poll(() => page.textContent(id('group-picture-problem'))).toContain('no picture that can be read');
+    await choose('a.svg', 'image/svg+xml', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'));
+    await expect.poll(() => page.textContent(id('group-picture-problem'))).toContain('Choose a PNG or JPEG');
+    await choose('a.jpg', 'image/jpeg', Buffer.alloc(maxPictureBytes + 1));
+    await expect.poll(() => page.textContent(id('group-picture-problem'))).toContain('larger than 20 MB');
+    expect(await calls('setGroupIcon')).toEqual([]);
+
+    // Half a million points of noise: as a PNG of 128 x 128 still too much for a group, so it becomes a JPEG.
+    const noise = await page.evaluate(async () => {
+      const canvas = new OffscreenCanvas(900, 600);
+      const pen = canvas.getContext('2d');
+      const image = new ImageData(900, 600);
+      for (let at = 0, seed = 7; at < image.data.length; at += 1) {
+        seed = (seed * 16_807) % 2_147_483_647;
+        image.data[at] = at % 4 === 3 ? 255 : seed % 256;
+      }
+      pen?.putImageData(image, 0, 0);
+      return [...new Uint8Array(await (await canvas.convertToBlob({ type: 'image/png' })).arrayBuffer())];
+    });
+    await choose('noise.png', 'image/png', Buffer.from(noise));
+    await choose('white.png', 'image/png', Buffer.from(whitePng.split(',')[1] ?? '', 'base64'));
+    await expect.poll(async () => (await calls('setGroupIcon')).length).toBe(2);
+    expect(await page.locator(id('group-picture-problem')).count()).toBe(0);
+    const sent = (await calls('setGroupIcon')) as { icon: string }[];
+    for (const { icon } of sent) {
+      const bytes = Buffer.from(readableIcon(icon).split(',')[1] ?? '', 'base64');
+      expect(pictureSize(bytes)).toEqual({ width: 128, height: 128 });
+    }
+    expect(sent.map(({ icon }) => icon.slice(0, 15))).toEqual(['data:image/jpeg', 'data:image/png;']);
+
+    const group = upgraded.snapshot.conversations.find((one) => one.conversation === 'group');
+    if (group === undefined) throw new Error('no group');
+    await emit({ event: 'conversation', ...group, icon: 'first' });
+    for (const place of [chat('group'), `${id('chat')} header`, id('group-picture')])
+      await expect
+        .poll(() => page.locator(`${place} ${id('group-icon')}`).evaluate((one) => (one as HTMLImageElement).naturalWidth))
+        .toBe(1);
+    expect(await calls('groupIcon')).toEqual([{ conversation: 'group' }]);
+    expect(await page.textContent(id('group-picture'))).toContain('Change the picture');
+    expect(await accessibilityFlaws(page)).toEqual([]);
+    if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/group-picture.png` });
+    await page.locator(id('group-picture-remove')).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(async () => (await calls('setGroupIcon')).at(-1)).toEqual({ conversation: 'group', icon: null });
+    await emit({ event: 'conversation', ...group, icon: null });
+    await expect.poll(() => page.locator(id('group-icon')).count()).toBe(0);
+  });
+
+  it('a picture that the network refuses is told with its reason, and the group keeps what it has', async () => {
+    const refusal = { code: 'sip/rejected', retry: 'user', status: 403 } as const;
+    const { page } = await open({ ...upgraded, answers: { setGroupIcon: { error: refusal } } });
+    await page.click(chat('group'));
+    await page.click(id('details-toggle'));
+    await page.setInputFiles(id('group-picture-file'), {
+      name: 'white.png',
+      mimeType: 'image/png',
+      buffer: Buffer.from(whitePng.split(',')[1] ?? '', 'base64'),
+    });
+    await expect.poll(() => page.textContent(id('group-picture'))).toContain('The group keeps the picture it has.');
+    expect(await page.textContent(`${id('group-picture')} ${id('error-note')}`)).toContain('403');
   });
 
   it('R78: shows of one message who has received and read it, with which device, and gives the focus back', async () => {

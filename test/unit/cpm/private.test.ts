@@ -119,6 +119,20 @@ describe('a private message in a group', () => {
     const { group, media } = await joined();
     await media.deliver(textFrom(lab.self, bob, 'e-1'));
     expect(lab.messenger.messages(group, {}, 50)).toMatchObject([{ direction: 'out', state: 'sent', onlyWith: bob }]);
+    // Also of somebody whom no roster has named yet.
+    await media.deliver(textFrom(lab.self, 'sip:dave@lab.test', 'e-2'));
+    await media.deliver(textFrom(lab.self, focus, 'e-3'));
+    expect(lab.messenger.messages(group, {}, 50).map((one) => one.onlyWith)).toEqual([bob, 'sip:dave@lab.test', undefined]);
+  });
+
+  it('is not claimed of what names several people, or nobody', async () => {
+    const { group, media } = await joined();
+    for (const [id, to] of Object.entries({ both: [lab.self, carol], nobody: [] }))
+      await media.deliver(encodeCpim({ from: bob, to, messageId: id, contentType: 'text/plain', body: new TextEncoder().encode(id) }));
+    expect(lab.messenger.messages(group, {}, 50).map((one) => [one.text, one.onlyWith])).toEqual([
+      ['both', undefined],
+      ['nobody', undefined],
+    ]);
   });
 
   it('is told about while it is typed, to that one alone', async () => {
