@@ -6,6 +6,7 @@ import type { Store } from './store';
 export class Icons {
   readonly #store: Store;
   readonly #urls = new Map<string, string>();
+  readonly #asked = new Map<string, Promise<string | null>>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -17,15 +18,19 @@ export class Icons {
   }
 
   /** Fetches the picture of a conversation, which has this name; null when there is none, or another one, any more. */
-  async fetch(conversation: string, name: string): Promise<string | null> {
-    const known = this.#urls.get(name);
-    if (known !== undefined) return known;
+  fetch(conversation: string, name: string): Promise<string | null> {
+    const asked = this.#asked.get(name) ?? this.#ask(conversation, name).finally(() => this.#asked.delete(name));
+    this.#asked.set(name, asked);
+    return asked;
+  }
+
+  async #ask(conversation: string, name: string): Promise<string | null> {
     const answer = await this.#store.call('groupIcon', { conversation });
     // Another one has come meanwhile: whoever draws it asks again, by its name.
     if (!answer.ok || answer.value.icon === null || this.#store.cell.get().conversations.get(conversation)?.icon !== name) return null;
     const blob = blobOf(answer.value.icon);
     if (blob === null) return null;
-    const url = this.#urls.get(name) ?? URL.createObjectURL(blob);
+    const url = URL.createObjectURL(blob);
     this.#urls.set(name, url);
     return url;
   }

@@ -201,7 +201,7 @@ export const chatWords = {
     name: 'Name of the group',
     nameHint: 'Everybody in the group sees it.',
     nameTooLong: (most: number) => `A name has ${most} characters at most.`,
-    picture: 'The group',
+    picture: 'Picture of the group',
     choosePicture: 'Choose a picture',
     changePicture: 'Change the picture',
     removePicture: 'Remove it',
