@@ -46,7 +46,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
     isNamed ? `many hue-${hueOf(message.from)}` : '',
     isAfterDay ? 'day-before' : '',
     isFound ? 'found' : '',
-    alone === null ? '' : 'alone',
+    alone === null ? '' : 'private',
   ];
   return (
     <div className={classes.filter((name) => name !== '').join(' ')}>
@@ -62,7 +62,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
         >
           {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : firstName(sender)}: </span>}
           {alone === null ? null : (
-            <span className="alone-line" data-testid="message-private">
+            <span className="private-line" data-testid="message-private">
               <Lock size={12} strokeWidth={2} aria-hidden />
               {words.message.onlyWith(alone)}
               <span className="hidden-text">: </span>

@@ -78,7 +78,7 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
       {conversation.kind === 'group' ? <Privately conversation={conversation} alone={alone} /> : null}
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the field inside takes the keys */}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the click only widens the field */}
-      <div className={`compose${alone === null ? '' : ' alone'}`} onClick={() => field.current?.focus()}>
+      <div className={`compose${alone === null ? '' : ' private'}`} onClick={() => field.current?.focus()}>
         <textarea
           ref={field}
           id="composer"

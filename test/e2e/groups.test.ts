@@ -1,4 +1,4 @@
-/** Four people in four windows: a group that not everybody joins at first, another name for it, and somebody put out of it. */
+/** Four people in four windows: a group that not everybody joins at first, another name and a picture for it, a word between two, somebody put out of it. */
 import { describe, it } from 'vitest';
 import { chorusWindows } from '../support/electron';
 import { expect, Hands } from '../support/hands';
@@ -7,7 +7,7 @@ const windows = chorusWindows();
 const sit = async (profile: string, place: number) => new Hands(await windows.open(profile, { tile: `${place}/4` }));
 
 describe('a group of four', () => {
-  it('R58 R60 R61 R69 R78: one declines and comes later, it gets another name, one is removed; each window says so', {
+  it('R58 R60 R61 R69 R78: one declines and comes later, it gets another name and a picture, two talk privately, one is removed; each window says so', {
     timeout: 240_000,
   }, async () => {
     const [alice, bob, carol, dave] = await Promise.all([sit('alice', 1), sit('bob', 2), sit('carol', 3), sit('dave', 4)]);
@@ -57,7 +57,39 @@ describe('a group of four', () => {
     await alice.at('rename-group-confirm').click();
     for (const one of [alice, bob, carol, dave]) await expect(one.at('chat-title')).toHaveText('Thursday lunch');
 
+    // A picture for the group, large as it comes from a camera; each window shows it, and the one who comes with it to a dark room, too.
     await alice.button('Details').click();
+    await alice
+      .at('group-picture-file')
+      .setInputFiles({ name: 'lunch.png', mimeType: 'image/png', buffer: await alice.drawing(1600, 1200) });
+    for (const one of [alice, bob, carol, dave]) {
+      const inHead = one.at('chat').locator('header').getByTestId('group-icon');
+      await expect(inHead).toHaveJSProperty('naturalWidth', 128);
+      await expect(one.row('Thursday lunch').getByTestId('group-icon')).toBeVisible();
+    }
+    await alice.pictures('group-icon');
+
+    // To Bob alone: nobody else has it, and his answer comes back the same way.
+    await alice.at('composer').fill('Shall we');
+    await alice.at('participant').filter({ hasText: 'Bob' }).getByTestId('person-menu').click();
+    await alice.at('person-privately').click();
+    await alice.pictures('group-private-writing');
+    await alice.say('Bob, do you know about Carol’s birthday?');
+    await expect(bob.bubble('birthday').getByTestId('message-private')).toContainText('Only you and Alice');
+    await bob.bubble('birthday').hover();
+    await bob.at('message-menu').last().click();
+    await bob.at('message-answer-privately').click();
+    await bob.say('A cake is on its way.');
+    await expect(alice.bubble('A cake is on its way.').getByTestId('message-private')).toContainText('Only you and Bob');
+    await alice.sees('Bob, do you know', 'displayed');
+    await alice.pictures('group-private');
+    await alice.at('private-end').click();
+    await expect(alice.at('composer')).toHaveValue('Shall we');
+    await alice.say('Shall we meet at twelve?');
+    await Promise.all([carol.hears('Shall we meet at twelve?'), dave.hears('Shall we meet at twelve?')]);
+    for (const one of [carol, dave]) await expect(one.at('message-private')).toHaveCount(0);
+    for (const one of [carol, dave]) await expect(one.bubble('birthday')).toHaveCount(0);
+
     await alice.at('participant').filter({ hasText: 'Dave' }).getByTestId('person-menu').click();
     await alice.at('person-remove').click();
     await alice.pictures('group-remove');

@@ -77,6 +77,30 @@ export class Hands {
     await this.at(`place-${place}`).click();
   }
 
+  /** A drawing of so many points, as a PNG. */
+  async drawing(width: number, height: number): Promise<Buffer> {
+    const octets = await this.page.evaluate(
+      async ([width, height]) => {
+        const canvas = new OffscreenCanvas(width, height);
+        const pen = canvas.getContext('2d');
+        if (pen === null) return '';
+        const sky = pen.createLinearGradient(0, 0, 0, height);
+        sky.addColorStop(0, '#f6b26b');
+        sky.addColorStop(1, '#7b3f5d');
+        pen.fillStyle = sky;
+        pen.fillRect(0, 0, width, height);
+        pen.fillStyle = '#fff3d6';
+        pen.beginPath();
+        pen.arc(width / 2, height / 2, height / 4, 0, 2 * Math.PI);
+        pen.fill();
+        const bytes = new Uint8Array(await (await canvas.convertToBlob({ type: 'image/png' })).arrayBuffer());
+        return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+      },
+      [width, height] as const,
+    );
+    return Buffer.from(octets, 'base64');
+  }
+
   /** A picture in each colour scheme, `NAME-light.png` and `NAME-dark.png`; the window stays light. */
   async pictures(name: string): Promise<void> {
     for (const colorScheme of ['dark', 'light'] as const) {
