@@ -149,7 +149,11 @@ function PersonMenu({ person, conversation, canRemove }: PersonProps) {
     const answer = await store.call('openConversation', { to: person.address });
     if (answer.ok) desk.openChat(answer.value.conversation);
   };
-  const writeAlone = () => desk.writePrivately(conversation.conversation, person.address);
+  const writeAlone = () => {
+    // Where the details lie over the chat they would cover what is written.
+    if (matchMedia('(max-width: 1019px)').matches) desk.set({ details: false });
+    desk.writePrivately(conversation.conversation, person.address);
+  };
   const remove = () => desk.set({ dialog: { dialog: 'removePerson', conversation: conversation.conversation, address: person.address } });
   const isIn = person.state === 'connected' || isAsked(person) || person.reason === null;
   return (
