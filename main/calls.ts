@@ -92,6 +92,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     icon: v.nullable(v.pipe(v.string(), v.minLength(1), v.maxLength(maxIconLength))),
   }),
   groupIcon: inConversation,
+  comeBack: inConversation,
   leave: inConversation,
   composing: v.strictObject({ conversation: field, active: v.boolean(), onlyWith: v.optional(field) }),
   markDisplayed: v.strictObject({ conversation: field, upTo: field }),

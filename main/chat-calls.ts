@@ -32,6 +32,10 @@ export function chatCalls(messenger: () => Messenger) {
       return {};
     },
     groupIcon: ({ conversation }) => ({ icon: messenger().groupIcon(conversation) }),
+    comeBack: async ({ conversation }) => {
+      await messenger().comeBack(conversation);
+      return {};
+    },
     leave: async ({ conversation }) => {
       await messenger().leave(conversation);
       return {};

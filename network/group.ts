@@ -223,6 +223,10 @@ export class Group {
     this.#change(participant, () => {
       participant.membership = how;
       participant.administrator = false;
+      // Of a device that was away already, nobody else says why it does not come any more.
+      if (how === 'declined') return;
+      const disconnection = how === 'removed' ? 'booted' : 'departed';
+      for (const endpoint of participant.endpoints) if (endpoint.status === 'disconnected') endpoint.disconnection = disconnection;
     });
     if (this.#tally.administrators > 0) return;
     const heir = [...this.#participants.values()].find((one) => one.membership === 'member');

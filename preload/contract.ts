@@ -363,6 +363,11 @@ export interface Calls {
   setGroupIcon: [{ conversation: string; icon: string | null }, None];
   /** The picture of a group as a data URI. */
   groupIcon: [{ conversation: string }, { icon: string | null }];
+  /**
+   * Comes back to a group that this device is not in any more, or never came to be in. Resolves when it is in.
+   * @throws `conversation/no-session` where the network does not let it in
+   */
+  comeBack: [{ conversation: string }, None];
   leave: [{ conversation: string }, None];
   /** `onlyWith`: in a group, to this member alone. */
   composing: [{ conversation: string; active: boolean; onlyWith?: string | undefined }, None];

@@ -8,7 +8,7 @@ import { ICSI } from '../protocol/feature-tags';
 import type { CpmContext } from './context';
 import { identityOf } from './conversation';
 import { readableIcon } from './group-icon';
-import { participantsOf, presentPeople } from './participants';
+import { membersOf, participantsOf } from './participants';
 import type { CpmSession } from './session';
 
 /** LAB: how long after a roster has ended it is asked for again, ms, while the session of the group stands. */
@@ -116,7 +116,7 @@ export class Rosters {
     const record = history.conversation(conversation);
     if (record === null) return;
     const participants = this.participants(conversation);
-    const people = presentPeople(participants);
+    const people = membersOf(participants);
     const subject = roster.subject ?? record.subject;
     if (people.length > 0 && (subject !== record.subject || JSON.stringify(people) !== JSON.stringify(record.people))) {
       history.putConversation({ ...record, people, subject });

@@ -237,6 +237,23 @@ export class Groups {
     }
   }
 
+  /**
+   * Into a group that this device is not in any more, or that it was invited to and never came to be in. Where the network does not let it in, it is
+   * as before.
+   * @throws AppError `conversation/no-session` (not let in), `group/nobody-joined`, `sip/*`, `net/*`
+   */
+  async comeBack(conversation: ConversationRecord): Promise<void> {
+    this.#setJoined(conversation.id, true);
+    try {
+      await this.ensure({ ...conversation, joined: true });
+    } catch (error) {
+      if (!conversation.joined) this.#setJoined(conversation.id, false);
+      throw error;
+    } finally {
+      this.#context.conversationChanged(conversation.id);
+    }
+  }
+
   /** Leaves for good: `departed` at the Controlling Function, which does not invite again by itself. */
   async leave(conversation: ConversationRecord): Promise<void> {
     this.#setJoined(conversation.id, false);

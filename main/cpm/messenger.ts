@@ -225,6 +225,13 @@ export class Messenger implements Disposable {
     await this.#groups.rename(this.#group(conversation), subject.trim());
   }
 
+  /** @throws AppError `conversation/no-session`, `net/*`, `sip/*` */
+  async comeBack(conversation: string): Promise<void> {
+    const record = this.#record(conversation);
+    if (record.kind !== 'group') throw new AppError('ipc/refused', { cause: 'one is in a 1-1 anyway' });
+    await this.#groups.comeBack(record);
+  }
+
   /** @throws AppError `group/bad-icon`, and as `renameGroup` */
   async setGroupIcon(conversation: string, icon: string | null): Promise<void> {
     await this.#groups.setIcon(this.#group(conversation), icon === null ? null : readableIcon(icon));

@@ -23,10 +23,10 @@ export function participantsOf(
   return [me, ...others];
 }
 
-/** Who is in or still being asked; never the account itself. */
-export function presentPeople(participants: readonly ParticipantValue[]): PersonValue[] {
+/** Whose group it is: who is in, away for the moment, or still being asked; never the account itself. */
+export function membersOf(participants: readonly ParticipantValue[]): PersonValue[] {
   return participants
-    .filter((one) => !one.self && one.state !== 'disconnected' && one.state !== 'disconnecting')
+    .filter((one) => !one.self && one.reason === null && one.state !== 'disconnecting')
     .map((one) => ({ address: one.address, name: one.name }));
 }
 
@@ -37,7 +37,8 @@ function waiting(one: PersonValue): ParticipantValue {
 function participantOf(user: ConferenceUser, known: readonly PersonValue[]): ParticipantValue {
   const { address, name } = person(addressKey(user.entity) ?? user.entity, user.displayText, known);
   const states = user.endpoints.map((endpoint) => stateOf(endpoint));
-  const state = shownStates.find((candidate) => states.includes(candidate)) ?? 'pending';
+  // A member without an endpoint is away: kept from before, or named beforehand, and not come yet.
+  const state = shownStates.find((candidate) => states.includes(candidate)) ?? 'disconnected';
   const gone = state === 'disconnected' ? user.endpoints.find((endpoint) => endpoint.disconnectionMethod !== null) : undefined;
   return {
     address,

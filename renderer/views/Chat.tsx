@@ -1,10 +1,11 @@
 import { ArrowLeft, PanelRight, UserRoundPlus, VenetianMask } from 'lucide-react';
-import { useEffect } from 'react';
-import type { ConversationValue } from '../../preload/contract';
-import { useChorus, useDesk, useGround } from '../desk';
+import { useEffect, useState } from 'react';
+import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import { focusComposer, useChorus, useDesk, useGround } from '../desk';
 import { ConversationAvatar } from '../parts/Avatar';
 import { BlockSwitch } from '../parts/BlockSwitch';
 import { Empty } from '../parts/Empty';
+import { ErrorNote } from '../parts/ErrorNote';
 import { SkeletonBubbles } from '../parts/Skeleton';
 import { conversationTitle, deviceOf, firstName, fullName, plainAddress } from '../person';
 import { words } from '../text';
@@ -40,9 +41,7 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
       <Notices where="main" />
       <Messages key={id} conversation={conversation} />
       {isGroup && !conversation.joined ? (
-        <p className="closed-note" data-testid="not-joined">
-          {wasRemoved ? words.chat.removedYou : words.chat.notJoined}
-        </p>
+        <NotIn key={`out ${id}`} conversation={conversation} wasRemoved={wasRemoved} />
       ) : blocked !== undefined ? (
         <div className="blocked-note" data-testid="blocked-note">
           <BlockSwitch person={blocked} />
@@ -51,6 +50,33 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
         <Composer key={`composer ${id}`} conversation={conversation} />
       )}
     </main>
+  );
+}
+
+/** Why there is nothing to write in, and the way back where there is one. */
+function NotIn({ conversation, wasRemoved }: { conversation: ConversationValue; wasRemoved: boolean }) {
+  const { store } = useGround();
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ErrorValue | null>(null);
+  const comeBack = async () => {
+    setBusy(true);
+    setError(null);
+    const answer = await store.call('comeBack', { conversation: conversation.conversation });
+    setBusy(false);
+    if (answer.ok) focusComposer();
+    else setError(answer.error);
+  };
+  const isRefused = error?.code === 'conversation/no-session';
+  return (
+    <div className="closed-note" data-testid="not-joined">
+      <p>{wasRemoved ? words.chat.removedYou : words.chat.notJoined}</p>
+      {wasRemoved ? null : (
+        <button type="button" className="link" disabled={busy} data-testid="come-back" onClick={() => void comeBack()}>
+          {busy ? words.chat.comingBack : words.chat.comeBack}
+        </button>
+      )}
+      {isRefused ? <p role="alert">{words.chat.notLetIn}</p> : error === null ? null : <ErrorNote error={error} />}
+    </div>
   );
 }
 

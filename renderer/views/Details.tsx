@@ -155,7 +155,8 @@ function PersonMenu({ person, conversation, canRemove }: PersonProps) {
     desk.writePrivately(conversation.conversation, person.address);
   };
   const remove = () => desk.set({ dialog: { dialog: 'removePerson', conversation: conversation.conversation, address: person.address } });
-  const isIn = person.state === 'connected' || isAsked(person) || person.reason === null;
+  // Whoever was not reached is still invited, and comes with what is said next.
+  const isIn = person.state === 'connected' || isAsked(person) || person.reason === null || person.reason === 'failed';
   return (
     <Menu
       label={words.group.personMore(who)}

@@ -785,6 +785,25 @@ describe('the window in a browser', () => {
     await expect.poll(() => page.locator(id('group-icon')).count()).toBe(0);
   });
 
+  it('a group that one is not in can be come back to; who is not let in reads why', async () => {
+    const group = upgraded.snapshot.conversations.find((one) => one.conversation === 'group');
+    if (group === undefined) throw new Error('no group');
+    const { page, calls, emit } = await open({
+      ...upgraded,
+      answers: { comeBack: { error: { code: 'conversation/no-session', retry: 'never', status: 403 } } },
+    });
+    await page.click(chat('group'));
+    await emit({ event: 'conversation', ...group, joined: false, session: 'ended' });
+    await page.locator(id('come-back')).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.textContent(id('not-joined'))).toContain('Somebody who is in it can add you.');
+    expect(await calls('comeBack')).toEqual([{ conversation: 'group' }]);
+    expect(await accessibilityFlaws(page)).toEqual([]);
+    if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/come-back.png` });
+    await emit({ event: 'conversation', ...group });
+    await page.waitForSelector(id('composer'));
+  });
+
   it('a picture that the network refuses is told with its reason, and the group keeps what it has', async () => {
     const refusal = { code: 'sip/rejected', retry: 'user', status: 403 } as const;
     const { page } = await open({ ...upgraded, answers: { setGroupIcon: { error: refusal } } });

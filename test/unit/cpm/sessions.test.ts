@@ -54,10 +54,11 @@ const roster = (states: Record<string, string>) =>
   `<?xml version="1.0"?><conference-info xmlns="urn:ietf:params:xml:ns:conference-info" entity="${focus}" state="full" version="1"><conference-description><subject>Lunch</subject></conference-description><users>${Object.entries(
     states,
   )
-    .map(
-      ([entity, status]) =>
-        `<user entity="${entity}" state="full"><endpoint entity="${entity};gr=x"><display-text>Laptop</display-text><status>${status}</status></endpoint></user>`,
-    )
+    .map(([entity, state]) => {
+      const [status, how] = state.split('/');
+      const method = how === undefined ? '' : `<disconnection-method>${how}</disconnection-method>`;
+      return `<user entity="${entity}" state="full"><endpoint entity="${entity};gr=x"><display-text>Laptop</display-text><status>${status}</status>${method}</endpoint></user>`;
+    })
     .join('')}</users></conference-info>`;
 
 describe('1-1 sessions', () => {
@@ -473,7 +474,7 @@ describe('life in a group', () => {
     expect(media.sent).toEqual([]);
   });
 
-  it('R69: the roster is the focus’s, and the people are those who are in', async () => {
+  it('R69: the roster is the focus’s, and the people are its members, there or away', async () => {
     const { group } = await joined();
     lab.subscriptions[0]?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'disconnected' }));
     expect(lab.messenger.participants(group).map((one) => [one.address, one.self, one.state])).toEqual([
@@ -481,7 +482,14 @@ describe('life in a group', () => {
       [bob, false, 'connected'],
       [carol, false, 'disconnected'],
     ]);
-    expect(conversationOf(group)?.people.map((one) => one.name)).toEqual(['Bob']);
+    expect(conversationOf(group)?.people.map((one) => one.name)).toEqual(['Bob', 'Carol']);
+    for (const how of ['departed', 'booted', 'busy', 'failed']) {
+      lab.subscriptions[0]?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', [carol]: `disconnected/${how}` }));
+      expect(
+        conversationOf(group)?.people.map((one) => one.name),
+        how,
+      ).toEqual(['Bob']);
+    }
   });
 
   it('R69: takes what has changed, and asks once for everything when a change is missing', async () => {
@@ -532,6 +540,46 @@ describe('life in a group', () => {
     lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
     await lab.settle();
     expect(conversationOf(group)?.session).toBe('established');
+  });
+
+  it('is come back to where the media never came, and where one has left it; who is not let in is told, and nothing has changed', async () => {
+    const never = new FakeInvite({
+      remote: remoteParty(focus, { isFocus: true, contactUri: focus }),
+      headers: { contributionId: 'group-9', conversationId: 'group-conv-9', referredBy: bob },
+    });
+    never.withoutAck = true;
+    lab.messenger.receiveInvite(never);
+    await lab.settle();
+    const group = lab.messenger.conversations().find((one) => one.kind === 'group')?.conversation ?? '';
+    expect(conversationOf(group)?.joined).toBe(false);
+
+    const refused = expect(lab.messenger.comeBack(group)).rejects.toMatchObject({
+      code: 'conversation/no-session',
+      detail: { status: 403 },
+    });
+    await lab.settle();
+    lab.invites.at(-1)?.session.refuse(403);
+    await refused;
+    expect(conversationOf(group)).toMatchObject({ joined: false, session: 'ended' });
+
+    const lost = expect(lab.messenger.comeBack(group)).rejects.toMatchObject({ code: 'net/timeout' });
+    await lab.settle();
+    lab.invites.at(-1)?.session.fail(new AppError('net/timeout', {}, 'auto'));
+    await lost;
+    expect(conversationOf(group)).toMatchObject({ joined: false, session: 'ended' });
+
+    const back = lab.messenger.comeBack(group);
+    await lab.settle();
+    expect(lab.invites.at(-1)?.request).toMatchObject({ target: focus, contributionId: 'group-9' });
+    lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
+    await back;
+    expect(conversationOf(group)).toMatchObject({ joined: true, session: 'established' });
+    await lab.messenger.leave(group);
+    const again = lab.messenger.comeBack(group);
+    await lab.settle();
+    lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
+    await again;
+    expect(conversationOf(group)).toMatchObject({ joined: true, session: 'established' });
   });
 
   it('is over when the network says so, or when one has left', async () => {

@@ -21,6 +21,7 @@ import {
   requestFrom,
   rosterOf,
   sdp,
+  standing,
 } from '../../support/controlling-lab';
 import { settle, VirtualClock } from '../../support/network-doubles';
 
@@ -271,6 +272,29 @@ describe('who belongs to a group', () => {
         )
       ).status,
     ).toBe(404);
+  });
+
+  it('who is away, or was never there, is put out as well: the roster says so, and neither is let in', async () => {
+    const lab = fixture();
+    const { focus, dialog } = await lab.group();
+    await lab.final(lab.subscribe('alice', focus));
+    let sequence = 1;
+    const ask = async (target: string) => {
+      sequence += 1;
+      const request = lab.inDialog(dialog('alice'), 'REFER').set('CSeq', `${sequence} REFER`);
+      const { status } = await lab.final(request.append(...refer(target)));
+      await settle();
+      return status;
+    };
+    await ask('sip:dave@lab.test');
+    await lab.answer('dave', 480);
+    await lab.final(lab.inDialog(dialog('bob'), 'BYE'));
+    await settle();
+    expect(standing(lab.notifies)).toMatchObject({ bob: 'disconnected', carol: 'connected', dave: 'disconnected/failed' });
+    for (const name of ['bob', 'dave']) expect(await ask(`sip:${name}@lab.test;method=BYE`)).toBe(202);
+    expect(standing(lab.notifies)).toMatchObject({ bob: 'disconnected/booted', dave: 'disconnected/booted' });
+    for (const name of ['bob', 'dave']) expect((await rejoin(lab, focus, name)).status).toBe(403);
+    expect(members(lab)).toMatchObject({ bob: 'removed', carol: 'member', dave: 'removed' });
   });
 
   it('a group is never without an administrator: the oldest member follows who leaves', async () => {
