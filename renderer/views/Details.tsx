@@ -192,12 +192,13 @@ function deviceWord(state: ParticipantState, person: ParticipantValue): string {
   if (state === 'connected') return words.group.here;
   if (state === 'disconnecting') return words.group.leaving;
   if (state !== 'disconnected') return words.group.asked;
-  return person.state === 'disconnected' && person.reason !== null ? words.group.word[person.reason] : words.group.notIn;
+  if (person.state !== 'disconnected') return words.group.notIn;
+  return person.reason === null ? words.group.away : words.group.word[person.reason];
 }
 
 function personOutcome(person: ParticipantValue): { word: string; look: string } {
   if (isAsked(person)) return { word: words.group.asked, look: 'live' };
-  if (person.reason === null) return { word: words.group.notIn, look: '' };
+  if (person.reason === null) return { word: words.group.away, look: '' };
   return { word: words.group.word[person.reason], look: person.reason === 'departed' ? '' : 'warn' };
 }
 

@@ -25,6 +25,7 @@ export function GroupPicture({ conversation }: { conversation: ConversationValue
     await work();
     setBusy(false);
   };
+  const chooseWords = conversation.icon === null ? words.group.choosePicture : words.group.changePicture;
   const choose = (file: File) =>
     change(async () => {
       const made = await iconOf(file);
@@ -40,11 +41,12 @@ export function GroupPicture({ conversation }: { conversation: ConversationValue
         {conversation.joined ? (
           <div className="do">
             <label className="link file" aria-disabled={busy}>
-              {conversation.icon === null ? words.group.choosePicture : words.group.changePicture}
+              {chooseWords}
               <input
                 type="file"
                 className="hidden-text"
                 accept={pictureTypes}
+                aria-label={chooseWords}
                 disabled={busy}
                 data-testid="group-picture-file"
                 onChange={(event) => {

@@ -219,7 +219,8 @@ export const chatWords = {
     here: 'Here',
     asked: 'Asking',
     leaving: 'Leaving',
-    notIn: 'Away',
+    away: 'Away',
+    notIn: 'Not in this group',
     word: { departed: 'Left', booted: 'Removed', failed: 'Not reached', busy: 'Declined' },
   },
 
