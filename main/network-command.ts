@@ -1,7 +1,8 @@
 /** `chorus network`: the embedded network, or some of its roles, on loopback until SIGINT or SIGTERM. */
 import { authPolicies } from '../network/authenticator';
+import { OperatorFileError } from '../network/json-reader';
 import { defaultUsers, type NetworkUser, startNetwork } from '../network/network';
-import { PolicyFileError } from '../network/policy-file';
+
 import { createStderrLogger } from './base';
 import { choice, type Options, parse, port, stopSignal, text, texts, UsageError } from './command-line';
 import { readFaults, readSims } from './operator-files';
@@ -21,6 +22,7 @@ const help = `chorus network [options]
   --sims FILE            with --auth aka: {"alice":{"k":"…","opc":"…"}}, 32 hexadecimal digits each; "op" and "sqn" too
   --early USER=IP        with --auth early: whose network address this is; may be given again
   --policy FILE          who may reach whom and where media runs; read again when it changes; docs/POLICY.md
+  --groups FILE          groups that stand from the start: {"sip:team@cf.lab.test":{"members":["sip:alice@lab.test",…]}}; docs/GROUPS.md
   --faults FILE          how the core misbehaves: [{"name":"slow","fault":{"kind":"delay","ms":2000},"user":"alice","times":3}]
                          kinds answer, drop, disconnect, delay and repeat; REGISTER unless "method" is told
   --seed N               what chance is drawn from in faults; 1
@@ -50,6 +52,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     sims: { type: 'string' },
     early: { type: 'string', multiple: true },
     policy: { type: 'string' },
+    groups: { type: 'string' },
     faults: { type: 'string' },
     seed: { type: 'string' },
     state: { type: 'string' },
@@ -69,6 +72,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
   const [core, policy, faults, seed] = [text(options, 'core'), text(options, 'policy'), text(options, 'faults'), text(options, 'seed')];
   const [tls, ws, wss] = [text(options, 'tls'), text(options, 'ws'), text(options, 'wss')];
   const auth = text(options, 'auth');
+  const groups = text(options, 'groups');
   const state = text(options, 'state');
   const [groupSize, instances] = [count(options, 'group-size'), count(options, 'cf-instances')];
   if (seed !== null && !/^\d{1,9}$/.test(seed)) throw new UsageError('--seed takes a whole number');
@@ -83,6 +87,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     gruu: choice(options, 'gruu', ['on', 'off'] as const, 'on') === 'on',
     ...(auth === null ? {} : { auth: choice(options, 'auth', authPolicies, 'both') }),
     ...(policy === null ? {} : { policyFile: policy }),
+    ...(groups === null ? {} : { groupsFile: groups }),
     ...(faults === null ? {} : { faults: readFaults(faults) }),
     ...(seed === null ? {} : { seed: Number(seed) }),
     ...(state === null ? {} : { stateFile: state }),
@@ -92,7 +97,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     ...(core === null ? {} : { core }),
     log: (level, message, fields) => log[level](message, fields),
   }).catch((error: unknown) => {
-    throw error instanceof PolicyFileError ? new UsageError(`--policy: ${error.message}`) : error;
+    throw error instanceof OperatorFileError ? new UsageError(error.message) : error;
   });
   const { domain, factory, ca, uris } = network;
   const further = Object.entries({ tls: uris.tls, ws: uris.ws, wss: uris.wss, ca, pf: uris.pf, cf: uris.cf });

@@ -11,6 +11,7 @@ import { Group, type GroupState, MAX_PARTICIPANTS } from './group';
 import { GroupStore, LEASE_MS } from './group-store';
 import { type GroupInvitation, readGroupInvitation } from './invitation';
 import type { MsrpSwitch } from './media';
+import { type PredefinedGroup, provideGroups } from './predefined-groups';
 import { refuse } from './refusal';
 import { newToken, type SipServer, type Target } from './sip-server';
 import type { ServerTransaction } from './transaction';
@@ -35,6 +36,8 @@ export interface ControllingOptions {
   nameOf?: (address: string) => string | null;
   /** The file that keeps the groups; in memory without it. */
   stateFile?: string;
+  /** Groups that stand from the start; without it those of the file before stay. */
+  predefined?: readonly PredefinedGroup[];
   /** The most people of one group; MAX_PARTICIPANTS unless told. */
   maxParticipants?: number;
   log?: NetworkLog;
@@ -58,6 +61,7 @@ export class ControllingFunction {
     this.#maximum = options.maxParticipants ?? MAX_PARTICIPANTS;
     const { clock } = options.server;
     this.#store = new GroupStore(options.stateFile ?? null, () => clock.now());
+    if (options.predefined !== undefined) provideGroups(this.#store, options.predefined, this.#nameOf);
     options.server.onRequest = (transaction) => this.#receive(transaction);
   }
 

@@ -28,6 +28,7 @@ import { ALLOW, type Leg, Legs, MEDIA_LOST } from './leg';
 import type { MsrpSwitch, Verdict } from './media';
 import { MemberRequests } from './member-requests';
 import type { CompleteMessage } from './msrp-assembly';
+import { mayCome } from './predefined-groups';
 import { type Refusal, refuse } from './refusal';
 import { readTimer } from './session-timer';
 import type { SipServer, Target } from './sip-server';
@@ -167,7 +168,7 @@ export class Focus {
       return;
     }
     const sender = assertedIdentity(request);
-    if (sender === null || !this.group.has(sender.address))
+    if (sender === null || !mayCome(this.group, sender.address))
       this.#refuse(transaction, { ok: false, status: 403, warning: 'Not a participant' });
     else if (request.method === 'INVITE') this.#rejoin(transaction, sender);
     else if (request.method === 'SUBSCRIBE') {
@@ -202,10 +203,13 @@ export class Focus {
   }
 
   #join(transaction: ServerTransaction, sender: Person, offer: MsrpDescription): void {
+    const wasIdle = this.#state === 'idle';
     const leg = this.#legs.take(transaction, sender);
     this.#legs.supersede(leg);
     leg.accept(transaction, offer);
     this.#changed();
+    // The first to come to a pre-defined group brings the others.
+    if (wasIdle && this.group.facts.predefined === true) this.#inviting.fetchAway(sender);
   }
 
   // ---------------------------------------------------------------- the creation, until somebody is in

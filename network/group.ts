@@ -48,6 +48,8 @@ interface Participant {
   administrator: boolean;
   membership: Membership;
   readonly endpoints: Endpoint[];
+  /** On the operator's list of a pre-defined group. */
+  readonly listed: boolean;
   /** As the conference document shows it; made anew after a change. */
   user: ConferenceUser | null;
 }
@@ -59,6 +61,8 @@ export interface ParticipantState {
   administrator: boolean;
   membership: Membership;
   status: EndpointStatus;
+  /** On the operator's list of a pre-defined group. */
+  listed?: boolean;
 }
 
 /** What is kept of the group itself. */
@@ -73,6 +77,8 @@ export interface GroupHead {
   type: 'open' | 'closed';
   /** False once it is over for good. */
   active: boolean;
+  /** Made by the operator: it never ends of itself. */
+  predefined?: boolean;
 }
 
 /** What is kept of a group: the Group State Object of OMA CPM. */
@@ -94,6 +100,7 @@ export interface GroupFacts {
   contributionId: string;
   subject: string | null;
   type: 'open' | 'closed';
+  predefined?: boolean;
 }
 
 /**
@@ -134,12 +141,13 @@ export class Group {
 
   /** A group as it was kept; nobody is connected to it yet. */
   static revive(state: GroupState, nameOf: (address: string) => string | null, maximum: number): Group {
-    const { focus, conversationId, contributionId, subject, type } = state;
-    const group = new Group({ focus, conversationId, contributionId, subject, type }, nameOf, maximum);
+    const { focus, conversationId, contributionId, subject, type, predefined } = state;
+    const isPredefined = predefined === true ? { predefined } : {};
+    const group = new Group({ focus, conversationId, contributionId, subject, type, ...isPredefined }, nameOf, maximum);
     group.#active = state.active;
     group.#icon = state.icon ?? null;
-    for (const { address, name, administrator, membership } of state.participants)
-      group.#enter({ address, name, administrator, membership, endpoints: [], user: null });
+    for (const { address, name, administrator, membership, listed = false } of state.participants)
+      group.#enter({ address, name, administrator, membership, listed, endpoints: [], user: null });
     group.takeChanges();
     return group;
   }
@@ -187,7 +195,7 @@ export class Group {
 
   /** Nobody is left to talk to, and nobody is coming: who is only away counts as there. */
   get isOver(): boolean {
-    return this.memberCount < MINIMUM_PARTICIPANTS && !this.hasPending;
+    return this.facts.predefined !== true && this.memberCount < MINIMUM_PARTICIPANTS && !this.hasPending;
   }
 
   endpoints(): Endpoint[] {
@@ -210,6 +218,10 @@ export class Group {
 
   membership(address: string): Membership | null {
     return this.#participants.get(address)?.membership ?? null;
+  }
+
+  isListed(address: string): boolean {
+    return this.#participants.get(address)?.listed ?? false;
   }
 
   nameIn(address: string): string | null {
@@ -272,7 +284,7 @@ export class Group {
   #newcomer(address: string, how: { name?: string | null; administrator?: boolean }): Participant {
     const name = this.nameOf(address) ?? how.name ?? null;
     const { administrator = false } = how;
-    return this.#enter({ address, name, administrator, membership: 'invited', endpoints: [], user: null });
+    return this.#enter({ address, name, administrator, membership: 'invited', listed: false, endpoints: [], user: null });
   }
 
   /** Moves an endpoint on; false (and nothing changed) when its life does not lead there. */
@@ -442,8 +454,8 @@ function isShown(participant: Participant): boolean {
 }
 
 function stateOf(participant: Participant): ParticipantState {
-  const { address, name, administrator, membership } = participant;
-  return { address, name, administrator, membership, status: statusOf(participant) };
+  const { address, name, administrator, membership, listed } = participant;
+  return { address, name, administrator, membership, status: statusOf(participant), ...(listed ? { listed } : {}) };
 }
 
 function userOf(participant: Participant, viewer: string): ConferenceUser {

@@ -15,6 +15,8 @@ import { ControllingFunction } from './controlling';
 import { type Core, startCore } from './core';
 import type { FaultRule, Faults } from './faults';
 import type { GroupState } from './group';
+import { MAX_PARTICIPANTS } from './group';
+import { readGroupsFile } from './groups-file';
 import type { SimOptions } from './home-subscribers';
 import { InterworkingFunction } from './interworking';
 import { createLabAuthority, type LabAuthority } from './lab-authority';
@@ -75,6 +77,8 @@ export interface NetworkOptions extends AuthenticatorOptions {
   seed?: number;
   /** A policy file (`policy-file.ts`), read now and whenever it changes. */
   policyFile?: string;
+  /** A groups file (`groups-file.ts`), read now: groups that stand from the start. */
+  groupsFile?: string;
   /** The file that keeps the groups over restarts; without it they are kept as long as the network runs. */
   stateFile?: string;
   /** The most people of one group; 50 when absent. */
@@ -213,6 +217,9 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
       core?.setParticipating(pf.uri, `sip:${hosts.pf}`);
     }
 
+    const most = options.maxParticipants ?? MAX_PARTICIPANTS;
+    const { groupsFile } = options;
+    const predefined = groupsFile === undefined ? undefined : readGroupsFile(groupsFile, { host: hosts.cf, maxParticipants: most });
     const controlling: { functions: ControllingFunction; uri: string; end: () => Promise<void> }[] = [];
     if (plan.roles.has('cf')) {
       const names = new Map(users.flatMap((user) => addressesOf(user, domain).map((address) => [address.toLowerCase(), user.displayName])));
@@ -234,6 +241,7 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
           resolve: (uri) => addressTarget(uri) ?? coreTarget,
           nameOf: (address) => names.get(address.toLowerCase()) ?? null,
           ...(stateFile === undefined ? {} : { stateFile }),
+          ...(predefined === undefined ? {} : { predefined }),
           ...(options.maxParticipants === undefined ? {} : { maxParticipants: options.maxParticipants }),
           ...(options.log === undefined ? {} : { log: options.log }),
         });

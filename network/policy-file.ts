@@ -2,21 +2,17 @@
  * The policy file: one JSON document that a person writes. A file that cannot be used is refused with the line and what is wrong there,
  * and what was in force before stays in force. What a file may hold is told in docs/POLICY.md.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { correspondentKey } from '../main/protocol/uri';
 import type { Clock, NetworkLog } from './clock';
+import { JsonReader, readOperatorFile } from './json-reader';
 import type { DenyRule, Policy, PolicyDocument, ProviderRules, UserPreferences } from './policy';
 
-/** LAB: the largest policy file, bytes. */
-export const MAX_POLICY_BYTES = 1024 * 1024;
 /** LAB: how often the file is looked at for changes, milliseconds. */
 export const POLICY_LOOK_MS = 500;
 
-/** A policy file that cannot be used; the message names line and fault. */
-export class PolicyFileError extends Error {}
-
-/** Reads the file into `policy`, and again whenever it changes. @throws PolicyFileError when the first reading fails */
+/** Reads the file into `policy`, and again whenever it changes. @throws OperatorFileError when the first reading fails */
 export function followPolicyFile(file: string, policy: Policy, clock: Clock, log: NetworkLog): { dispose(): void } {
   let seen = fingerprint(file);
   policy.adopt(readPolicyFile(file));
@@ -44,24 +40,12 @@ function fingerprint(file: string): string {
 }
 
 function readPolicyFile(file: string): PolicyDocument {
-  let text: string;
-  try {
-    if (statSync(file).size > MAX_POLICY_BYTES) throw new PolicyFileError(`${file} is larger than ${MAX_POLICY_BYTES} bytes`);
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if (error instanceof PolicyFileError) throw error;
-    throw new PolicyFileError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  try {
-    return parsePolicy(text, dirname(resolve(file)));
-  } catch (error) {
-    throw error instanceof PolicyFileError ? new PolicyFileError(`${file}, ${error.message}`) : error;
-  }
+  return readOperatorFile(file, (text) => parsePolicy(text, dirname(resolve(file))));
 }
 
-/** `folder` is what relative paths of the document start from. @throws PolicyFileError `line 3: …` */
+/** `folder` is what relative paths of the document start from. @throws OperatorFileError `line 3: …` */
 export function parsePolicy(text: string, folder: string): PolicyDocument {
-  const read = new Reader(text);
+  const read = new JsonReader(text, 'the policy');
   const root = read.object(read.root, [], ['deny', 'provider', 'users', 'interworking']);
   const { recordTo, ...provider } = providerOf(read, root.provider, folder);
   const users = new Map<string, UserPreferences>();
@@ -79,7 +63,7 @@ export function parsePolicy(text: string, folder: string): PolicyDocument {
   return { deny, provider, users, recordTo, mailOutbox: placeOf(read, outbox, ['interworking', 'mailOutbox'], folder) };
 }
 
-function providerOf(read: Reader, value: unknown, folder: string): ProviderRules & { recordTo: string | null } {
+function providerOf(read: JsonReader, value: unknown, folder: string): ProviderRules & { recordTo: string | null } {
   const path = ['provider'];
   const { mediaPath, record, hideMedia, recordTo } = read.object(value ?? {}, path, ['mediaPath', 'record', 'hideMedia', 'recordTo']);
   return {
@@ -90,7 +74,11 @@ function providerOf(read: Reader, value: unknown, folder: string): ProviderRules
   };
 }
 
-function preferencesOf(read: Reader, value: unknown, path: string[]): UserPreferences & { blocked: { peer: string; status?: number }[] } {
+function preferencesOf(
+  read: JsonReader,
+  value: unknown,
+  path: string[],
+): UserPreferences & { blocked: { peer: string; status?: number }[] } {
   const known = ['blocked', 'mediaPath', 'record', 'hideMedia', 'refuseAnonymous'];
   const { blocked, mediaPath, record, hideMedia, refuseAnonymous } = read.object(value, path, known);
   return {
@@ -110,7 +98,7 @@ function preferencesOf(read: Reader, value: unknown, path: string[]): UserPrefer
   };
 }
 
-function denyRule(read: Reader, value: unknown, path: string[]): DenyRule {
+function denyRule(read: JsonReader, value: unknown, path: string[]): DenyRule {
   const { served, case: when, peer, status } = read.object(value, path, ['served', 'case', 'peer', 'status']);
   const sescase = read.oneOf(when, [...path, 'case'], ['orig', 'term'] as const);
   if (sescase === undefined)
@@ -123,90 +111,22 @@ function denyRule(read: Reader, value: unknown, path: string[]): DenyRule {
   };
 }
 
-function addressOf(read: Reader, value: unknown, path: string[]): string {
+function addressOf(read: JsonReader, value: unknown, path: string[]): string {
   if (value === '*') return value;
   if (typeof value !== 'string' || correspondentKey(value) === null)
     throw read.fault(path, `"${path.at(-1)}" takes an address such as sip:bob@lab.test, or "*"`);
   return value;
 }
 
-function statusOf(read: Reader, value: unknown, path: string[]): number | undefined {
+function statusOf(read: JsonReader, value: unknown, path: string[]): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 400 || value > 699 || value === 401 || value === 407)
     throw read.fault(path, '"status" takes a SIP refusal from 400 to 699, and none that asks for a password');
   return value;
 }
 
-function placeOf(read: Reader, value: unknown, path: string[], folder: string): string | null {
+function placeOf(read: JsonReader, value: unknown, path: string[], folder: string): string | null {
   if (value === undefined) return null;
   if (typeof value !== 'string' || value === '') throw read.fault(path, `"${path.at(-1)}" takes a path`);
   return resolve(folder, value);
-}
-
-/** The document with the means to say where in it something is wrong. */
-class Reader {
-  readonly root: unknown;
-
-  constructor(private readonly text: string) {
-    const comment = commentAt(text);
-    if (comment !== null) throw new PolicyFileError(`line ${lineAt(text, comment)}: JSON has no comments`);
-    try {
-      this.root = JSON.parse(text);
-    } catch (error) {
-      const said = error instanceof Error ? error.message : String(error);
-      const at = Number(/position (\d+)/.exec(said)?.[1] ?? text.length);
-      throw new PolicyFileError(`line ${lineAt(text, at)}: not JSON (${said.split('\n')[0]})`);
-    }
-  }
-
-  /** An error at the value that `path` leads to. */
-  fault(path: readonly string[], what: string): PolicyFileError {
-    let at = 0;
-    for (const step of path) {
-      const found = this.text.indexOf(JSON.stringify(step), at);
-      if (found >= 0) at = found;
-    }
-    return new PolicyFileError(`line ${lineAt(this.text, at)}: ${what}`);
-  }
-
-  /** `known` null: any name may stand there. */
-  object(value: unknown, path: readonly string[], known: readonly string[] | null): Record<string, unknown> {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw this.fault(path, `${path.at(-1) === undefined ? 'the policy' : `"${path.at(-1)}"`} takes an object`);
-    const unknown = Object.keys(value).find((name) => known !== null && !known.includes(name));
-    if (unknown !== undefined) throw this.fault([...path, unknown], `"${unknown}" is not known here: ${known?.join(', ')}`);
-    return value as Record<string, unknown>;
-  }
-
-  list(value: unknown, path: readonly string[]): unknown[] {
-    if (value === undefined) return [];
-    if (!Array.isArray(value)) throw this.fault(path, `"${path.at(-1)}" takes a list`);
-    return value;
-  }
-
-  oneOf<T extends string>(value: unknown, path: readonly string[], allowed: readonly T[]): T | undefined {
-    if (value === undefined) return undefined;
-    const found = allowed.find((one) => one === value);
-    if (found === undefined) throw this.fault(path, `"${path.at(-1)}" takes ${allowed.map((one) => `"${one}"`).join(' or ')}`);
-    return found;
-  }
-
-  flag(value: unknown, path: readonly string[]): boolean | undefined {
-    if (value === undefined || typeof value === 'boolean') return value;
-    throw this.fault(path, `"${path.at(-1)}" takes true or false`);
-  }
-
-  optional<N extends string, T>(name: N, value: T | undefined): { [K in N]?: T } {
-    return (value === undefined ? {} : { [name]: value }) as { [K in N]?: T };
-  }
-}
-
-function lineAt(text: string, at: number): number {
-  return text.slice(0, at).split('\n').length;
-}
-
-/** Where a comment begins outside of strings, as editors' JSON has them; null for none. */
-function commentAt(text: string): number | null {
-  for (const found of text.matchAll(/"(?:[^"\\\n]|\\.)*"|\/[/*]/g)) if (!found[0].startsWith('"')) return found.index;
-  return null;
 }

@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { MAX_OPERATOR_FILE_BYTES, OperatorFileError } from '../../../network/json-reader';
 import { Policy } from '../../../network/policy';
-import { followPolicyFile, MAX_POLICY_BYTES, POLICY_LOOK_MS, PolicyFileError, parsePolicy } from '../../../network/policy-file';
+import { followPolicyFile, POLICY_LOOK_MS, parsePolicy } from '../../../network/policy-file';
 import { VirtualClock } from '../../support/network-doubles';
 
 const folders: string[] = [];
@@ -38,7 +39,7 @@ function faultOf(text: string): string {
   try {
     parsePolicy(text, '/lab');
   } catch (error) {
-    if (error instanceof PolicyFileError) return error.message;
+    if (error instanceof OperatorFileError) return error.message;
     throw error;
   }
   throw new Error('it was taken');
@@ -122,7 +123,7 @@ describe('a policy file', () => {
     folders.push(folder);
     const [clock, log] = [new VirtualClock(), () => undefined];
     expect(() => followPolicyFile(join(folder, 'none.json'), new Policy(), clock, log)).toThrow('cannot be read');
-    writeFileSync(join(folder, 'big.json'), ' '.repeat(MAX_POLICY_BYTES + 1));
+    writeFileSync(join(folder, 'big.json'), ' '.repeat(MAX_OPERATOR_FILE_BYTES + 1));
     expect(() => followPolicyFile(join(folder, 'big.json'), new Policy(), clock, log)).toThrow('larger than');
   });
 });
