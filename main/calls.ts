@@ -81,6 +81,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     people: v.pipe(v.array(field), v.minLength(1), v.maxLength(maxPeople)),
     subject: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),
   }),
+  joinGroup: v.strictObject({ address: field }),
   participants: inConversation,
   removePerson: v.strictObject({ conversation: field, address: field }),
   renameGroup: v.strictObject({

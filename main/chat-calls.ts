@@ -17,6 +17,7 @@ export function chatCalls(messenger: () => Messenger) {
       await messenger().invitations.answer(invitation, accept, everywhere ?? false);
       return { state: accept ? 'established' : 'ended' };
     },
+    joinGroup: ({ address }) => messenger().joinGroup(address),
     addPeople: ({ conversation, people, subject }) => messenger().addPeople(conversation, people, subject),
     participants: ({ conversation }) => messenger().participants(conversation),
     removePerson: async ({ conversation, address }) => {

@@ -196,6 +196,11 @@ export class Focus {
       this.#refuse(transaction, { ok: false, status: 403, warning: 'People are added by REFER' });
       return;
     }
+    if (parts.value.some(({ contentType }) => parseContentType(contentType).type === 'message/cpim')) {
+      // Written to the group's address as to a person: nobody would read it.
+      this.#refuse(transaction, { ok: false, status: 403, warning: 'A group is joined before anything is said' });
+      return;
+    }
     const offer = readOffer(parts.value);
     if (offer === null) this.#refuse(transaction, { ok: false, status: 606, warning: 'An SDP offer is missing' });
     else if (!offer.ok) this.#refuse(transaction, offer);

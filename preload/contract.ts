@@ -351,6 +351,8 @@ export interface Calls {
    * In a group: brings further people in, and resolves with the same conversation once the focus has taken the request.
    */
   addPeople: [{ conversation: string; people: string[]; subject?: string | undefined }, { conversation: string }];
+  /** Joins the group at an address that the operator of the network has given it. Resolves with its conversation when messages flow. */
+  joinGroup: [{ address: string }, { conversation: string }];
   participants: [{ conversation: string }, ParticipantValue[]];
   /** Puts somebody out of a group; its administrator may. Resolves when the network has taken the request. */
   removePerson: [{ conversation: string; address: string }, None];

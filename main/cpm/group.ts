@@ -147,6 +147,50 @@ export class Groups {
   }
 
   /**
+   * Joins the group at an address that the operator has given it (OMA CPM: pre-defined group), or comes back to it. Resolves when messages flow.
+   * @throws AppError `sip/rejected` (403 not a member, 404 no such group), `ipc/refused` where a person answers, `net/*`
+   */
+  async joinAt(address: string): Promise<ConversationRecord> {
+    const { history, clock } = this.#context;
+    const known = history.conversations().find((one) => one.kind === 'group' && one.focus === address);
+    if (known !== undefined) {
+      const back = { ...known, joined: true };
+      history.putConversation(back);
+      await this.ensure(back);
+      return back;
+    }
+    const now = clock.now();
+    const asked = { conversationId: clock.uuid(), contributionId: clock.uuid() };
+    const id = clock.uuid();
+    const session = CpmSession.invite(this.#context, id, { target: address, icsi: ICSI.group, ...asked }, this.#contentOf(id));
+    await session.answered;
+    const { contactUri = address, group } = session.remote ?? {};
+    if (group === undefined) {
+      await session.close();
+      throw new AppError('ipc/refused', { cause: `${address} is no group` }, 'user');
+    }
+    const joined: ConversationRecord = {
+      id,
+      kind: 'group',
+      peer: null,
+      subject: group.subject,
+      people: [],
+      conversationId: group.conversationId ?? asked.conversationId,
+      contributionId: group.contributionId ?? asked.contributionId,
+      focus: contactUri,
+      continues: null,
+      continuedBy: null,
+      joined: true,
+      createdAt: now,
+      activityAt: now,
+    };
+    history.putConversation(joined);
+    this.#hold(joined, session);
+    await session.opened;
+    return joined;
+  }
+
+  /**
    * Brings further people into a group, through its focus (R54). Resolves when the focus has taken the request.
    * @throws AppError `sip/rejected` (403 when the group is closed or full), `conversation/no-session`
    */

@@ -216,6 +216,11 @@ export class Messenger implements Disposable {
     return { conversation };
   }
 
+  /** Joins the group at an address of the network. @throws AppError as `Groups.joinAt` */
+  async joinGroup(address: string): Promise<{ conversation: string }> {
+    return { conversation: (await this.#groups.joinAt(this.#address(address)).catch(rethrowUnderstood)).id };
+  }
+
   /** Puts somebody out of a group; only its administrator may. */
   async removePerson(conversation: string, address: string): Promise<void> {
     await this.#groups.remove(this.#group(conversation), this.#address(address));

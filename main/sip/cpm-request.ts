@@ -29,6 +29,8 @@ export interface RemoteParty {
   gruu: string | null;
   contactUri: string;
   isFocus: boolean;
+  /** What a focus says of its group, which may be another than was asked by: whoever calls a group's address does not know it. */
+  group?: { contributionId: string | null; conversationId: string | null; subject: string | null };
 }
 
 export interface CpmRequest {
@@ -100,6 +102,15 @@ export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): Rem
     asserted: asserted !== null,
     displayName: identity?.displayName ?? (named.ok ? named.value.displayName : null),
     ...device,
+    ...(device.isFocus ? { group: readGroup(message) } : {}),
+  };
+}
+
+function readGroup(message: WireMessage): NonNullable<RemoteParty['group']> {
+  return {
+    contributionId: message.first(cpmHeader.contributionId),
+    conversationId: message.first(cpmHeader.conversationId),
+    subject: message.first('subject'),
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -224,5 +224,38 @@ describe('the network under a group is started anew', () => {
     await Promise.all([reads(people.alice, people.alices, 'Anybody?'), reads(people.carol, people.carols, 'Anybody?')]);
     await goesOn(people);
     expect(network.groups()).toMatchObject([{ focus: before?.focus, active: true }]);
+  });
+});
+
+describe.each(networks)('a group that the operator has made at $name', ({ start }) => {
+  it('R72 R78: whoever of its members joins it by its address has the others invited; nobody else gets in, and no other address is a group', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'groups-'));
+    folders.push(folder);
+    const groupsFile = join(folder, 'groups.json');
+    const members = ['alice', 'bob', 'carol'].map((name) => `sip:${name}@lab.test`);
+    const team = 'sip:team@cf.lab.test';
+    writeFileSync(
+      groupsFile,
+      JSON.stringify({ [team]: { subject: 'Team', type: 'closed', members, administrators: members.slice(0, 1) } }),
+    );
+    network = await start({ groupsFile });
+    const [alice, bob, carol, dave] = await Promise.all([client('alice'), client('bob'), client('carol'), client('dave')]);
+    const { conversation: bobs } = await bob.call('joinGroup', { address: team });
+    const [alices, carols] = (await Promise.all([inGroup(alice), inGroup(carol)])).map((each) => each.conversation) as [string, string];
+    await bob.call('sendText', { conversation: bobs, text: 'Morning' });
+    await Promise.all([reads(alice, alices, 'Morning'), reads(carol, carols, 'Morning')]);
+    expect((await groupOf(bob))?.subject).toBe('Team');
+    await sees(carol, carols, 'Alice is the administrator', (people) =>
+      people.every((one) => one.administrator === (one.address === alice.address)),
+    );
+    await expect(dave.call('joinGroup', { address: team })).rejects.toThrow(/"status":403/);
+    await expect(alice.call('joinGroup', { address: 'sip:nobody@cf.lab.test' })).rejects.toThrow(/"status":404/);
+    await expect(alice.call('joinGroup', { address: dave.address })).rejects.toThrow(/is no group/);
+    await carol.call('leave', { conversation: carols });
+    await sees(alice, alices, 'Carol has left', (people) => people.find((one) => one.address === carol.address)?.state === 'disconnected');
+    expect(await carol.call('joinGroup', { address: team })).toEqual({ conversation: carols });
+    await carol.call('sendText', { conversation: carols, text: 'Back again' });
+    await reads(bob, bobs, 'Back again');
+    expect(network.groups()).toMatchObject([{ focus: team, predefined: true, active: true }]);
   });
 });

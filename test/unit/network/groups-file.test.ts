@@ -149,6 +149,13 @@ describe('a pre-defined group', () => {
     expect([...lab.invites.keys()]).toEqual([]);
   });
 
+  it('refuses what is written to its address as to a person, which nobody would read', async () => {
+    const lab = fixture({ predefined: [team] });
+    const body = `--b\r\nContent-Type: application/sdp\r\n\r\n${sdp('a', 'actpass')}\r\n--b\r\nContent-Type: message/cpim\r\n\r\nHello\r\n--b--\r\n`;
+    const refused = await lab.final(requestFrom('alice', 'INVITE', TEAM).setBody('multipart/mixed;boundary=b', body));
+    expect([refused.status, refused.get('warning')]).toEqual([403, '399 cf.lab.test "A group is joined before anything is said"']);
+  });
+
   it('R78: never ends of itself: who left or said no may come again, and whom the administrator removed may not', async () => {
     const lab = fixture({ predefined: [team] });
     const request = call('alice');
