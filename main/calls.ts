@@ -88,6 +88,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     conversation: field,
     subject: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(MAX_SUBJECT_CHARACTERS)),
   }),
+  setNickname: v.strictObject({ conversation: field, nickname: v.pipe(v.string(), v.maxLength(maxFieldLength)) }),
   setGroupIcon: v.strictObject({
     conversation: field,
     icon: v.nullable(v.pipe(v.string(), v.minLength(1), v.maxLength(maxIconLength))),

@@ -28,6 +28,10 @@ export function chatCalls(messenger: () => Messenger) {
       await messenger().renameGroup(conversation, subject);
       return {};
     },
+    setNickname: async ({ conversation, nickname }) => {
+      await messenger().setNickname(conversation, nickname);
+      return {};
+    },
     setGroupIcon: async ({ conversation, icon }) => {
       await messenger().setGroupIcon(conversation, icon);
       return {};

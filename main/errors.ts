@@ -40,6 +40,8 @@ export const errorCodes = [
   'conversation/no-session', // the action needs a session and there is none
   'group/nobody-joined', // every invited person declined or was unreachable
   'group/bad-icon', // no picture of a kind and size that a group takes
+  'group/bad-nickname', // no name that one can have in a group
+  'group/nickname-taken', // somebody in the group has that name
   'device/unknown', // no such device is registered
   'device/refuses', // the network or the device does not let itself be signed out from here
   'internal', // a defect of ours

@@ -50,6 +50,8 @@ const sentences: Record<ErrorCode, string> = {
   'conversation/no-session': 'This needs a session, and there is none.',
   'group/nobody-joined': 'Nobody joined the group.',
   'group/bad-icon': 'A picture of a group is a PNG, JPEG or WebP of 24 kB and 1,024 points at most.',
+  'group/bad-nickname': 'A name in a group has 50 characters at most, on one line, all of which can be seen.',
+  'group/nickname-taken': 'Somebody in the group has that name already.',
   'device/unknown': 'No such device is registered.',
   'device/refuses': 'That device cannot be signed out from here.',
   internal: 'A defect of this program; the log says more.',

@@ -101,6 +101,7 @@ export class Focus {
       group,
       contact,
       onMessage: (leg, message) => this.#onMessage(leg, message),
+      onNickname: (leg, nickname) => this.#requests.nickname(leg, nickname),
       onMedia: (leg) => this.#post.resume(leg),
       onDead: (leg, how, reason) => this.#disconnect(leg, how, reason),
     });

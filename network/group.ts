@@ -8,6 +8,7 @@
  *   (one that dials in starts as connected)
  */
 import type { ConferenceEndpoint, ConferenceInfo, ConferenceUser } from '../main/protocol/conference-info';
+import { nicknameKey } from '../main/protocol/nickname';
 import { addressKey } from '../main/protocol/uri';
 
 /** LAB: the most people of one group, the inviter among them, where the operator says nothing else. */
@@ -45,6 +46,8 @@ export type Membership = 'invited' | 'member' | 'departed' | 'removed' | 'declin
 interface Participant {
   readonly address: string;
   name: string | null;
+  /** What this person is called here by own wish (RFC 7701). */
+  nickname: string | null;
   administrator: boolean;
   membership: Membership;
   readonly endpoints: Endpoint[];
@@ -58,6 +61,7 @@ interface Participant {
 export interface ParticipantState {
   address: string;
   name: string | null;
+  nickname?: string;
   administrator: boolean;
   membership: Membership;
   status: EndpointStatus;
@@ -122,6 +126,8 @@ const ANONYMOUS = 'sip:anonymous@anonymous.invalid';
 export class Group {
   readonly #participants = new Map<string, Participant>();
   readonly #endpoints = new Map<string, Endpoint>();
+  /** Who is called so, by `nicknameKey`. */
+  readonly #nicknames = new Map<string, string>();
   /** Kept up to date with each change: a large group is not counted anew for each that joins. */
   readonly #tally = { inside: 0, members: 0, connected: 0, pending: 0, administrators: 0 };
   #touched = new Set<string>();
@@ -146,8 +152,10 @@ export class Group {
     const group = new Group({ focus, conversationId, contributionId, subject, type, ...isPredefined }, nameOf, maximum);
     group.#active = state.active;
     group.#icon = state.icon ?? null;
-    for (const { address, name, administrator, membership, listed = false } of state.participants)
-      group.#enter({ address, name, administrator, membership, listed, endpoints: [], user: null });
+    for (const { address, name, nickname = null, administrator, membership, listed = false } of state.participants) {
+      group.#enter({ address, name, nickname, administrator, membership, listed, endpoints: [], user: null });
+      if (nickname !== null) group.#nicknames.set(nicknameKey(nickname), address);
+    }
     group.takeChanges();
     return group;
   }
@@ -224,6 +232,27 @@ export class Group {
     return this.#participants.get(address)?.listed ?? false;
   }
 
+  /** Gives a person the name it wants here, or takes it away (null); false, and nothing changed, where it is somebody else's. */
+  callSelf(address: string, nickname: string | null): boolean {
+    const participant = this.#participants.get(address);
+    if (participant === undefined || participant.nickname === nickname) return participant !== undefined;
+    const key = nickname === null ? null : nicknameKey(nickname);
+    if (key !== null && this.#isAnothers(key, address)) return false;
+    if (participant.nickname !== null) this.#nicknames.delete(nicknameKey(participant.nickname));
+    if (key !== null) this.#nicknames.set(key, address);
+    this.#change(participant, () => {
+      participant.nickname = nickname;
+    });
+    return true;
+  }
+
+  #isAnothers(key: string, address: string): boolean {
+    if ((this.#nicknames.get(key) ?? address) !== address) return true;
+    return [...this.#participants.values()].some(
+      (one) => one.address !== address && isInside(one) && one.name !== null && nicknameKey(one.name) === key,
+    );
+  }
+
   nameIn(address: string): string | null {
     return this.#participants.get(address)?.name ?? null;
   }
@@ -240,6 +269,8 @@ export class Group {
       const disconnection = how === 'removed' ? 'booted' : 'departed';
       for (const endpoint of participant.endpoints) if (endpoint.status === 'disconnected') endpoint.disconnection = disconnection;
     });
+    // Whoever is out needs none: somebody else may have it.
+    this.callSelf(address, null);
     if (this.#tally.administrators > 0) return;
     const heir = [...this.#participants.values()].find((one) => one.membership === 'member');
     if (heir !== undefined)
@@ -284,7 +315,7 @@ export class Group {
   #newcomer(address: string, how: { name?: string | null; administrator?: boolean }): Participant {
     const name = this.nameOf(address) ?? how.name ?? null;
     const { administrator = false } = how;
-    return this.#enter({ address, name, administrator, membership: 'invited', listed: false, endpoints: [], user: null });
+    return this.#enter({ address, name, nickname: null, administrator, membership: 'invited', listed: false, endpoints: [], user: null });
   }
 
   /** Moves an endpoint on; false (and nothing changed) when its life does not lead there. */
@@ -454,8 +485,16 @@ function isShown(participant: Participant): boolean {
 }
 
 function stateOf(participant: Participant): ParticipantState {
-  const { address, name, administrator, membership, listed } = participant;
-  return { address, name, administrator, membership, status: statusOf(participant), ...(listed ? { listed } : {}) };
+  const { address, name, nickname, administrator, membership, listed } = participant;
+  return {
+    address,
+    name,
+    ...(nickname === null ? {} : { nickname }),
+    administrator,
+    membership,
+    status: statusOf(participant),
+    ...(listed ? { listed } : {}),
+  };
 }
 
 function userOf(participant: Participant, viewer: string): ConferenceUser {
@@ -463,6 +502,7 @@ function userOf(participant: Participant, viewer: string): ConferenceUser {
     entity: participant.address,
     state: isShown(participant) ? 'full' : 'deleted',
     displayText: participant.name,
+    nickname: participant.nickname,
     yourOwn: false,
     roles: [participant.administrator ? 'Administrator' : 'Participant'],
     endpoints: participant.endpoints.map(

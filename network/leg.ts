@@ -39,6 +39,8 @@ export interface LegsDeps {
   contact: string;
   /** What a device says; what is returned is its MSRP answer. */
   onMessage(leg: Leg, message: CompleteMessage): Verdict;
+  /** What its person wants to be called; what is returned is its MSRP answer. */
+  onNickname(leg: Leg, nickname: string): Verdict;
   /** The leg has media, for the first time or anew. */
   onMedia(leg: Leg): void;
   /** Nobody is at its other end any more: it is to be released. `reason` is for its BYE. */
@@ -176,6 +178,7 @@ export class Leg implements PostLeg {
   #newMedia(): SwitchSession {
     const session: SwitchSession = this.deps.switch.prepare({
       onMessage: (message) => this.deps.onMessage(this, message),
+      onNickname: (nickname) => this.deps.onNickname(this, nickname),
       onClose: (reason) => {
         if (reason !== null && this.media === session && !this.isReleased(this)) this.#mediaLost();
       },

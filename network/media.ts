@@ -10,6 +10,7 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { connect, createServer, type Server } from 'node:net';
 import { type MsrpMessage, newTransactionId, parseMsrpUri } from '../main/protocol/msrp';
+import { parseNickname } from '../main/protocol/nickname';
 import type { MsrpDescription } from '../main/protocol/sdp';
 import type { WireTap } from '../main/protocol/wire-record';
 import { type Clock, type NetworkLog, systemClock } from './clock';
@@ -40,6 +41,8 @@ export interface Verdict {
 export interface SwitchSessionEvents {
   /** A complete message of this endpoint; what is returned is its MSRP answer. */
   onMessage(message: CompleteMessage): Verdict;
+  /** The endpoint wants to be called so (RFC 7701); empty: by no name of its own any more. What is returned is its MSRP answer. */
+  onNickname(nickname: string): Verdict;
   /** Once; `null` when the owner closed it, else why it ended. */
   onClose(reason: string | null): void;
 }
@@ -214,7 +217,11 @@ export function describeSession(
     sessionId: origin.sessionId,
     version: origin.version,
     transport: 'TCP/MSRP',
-    attributes: [['max-size', String(MAX_MESSAGE_BYTES)]],
+    attributes: [
+      ['max-size', String(MAX_MESSAGE_BYTES)],
+      // RFC 7701 section 8.
+      ['chatroom', 'nickname private-messages'],
+    ],
   };
 }
 
@@ -303,6 +310,13 @@ export class SwitchSession {
 
   onRequest(request: MsrpRequest): void {
     if (request.method === 'REPORT') return;
+    if (request.method === 'NICKNAME') {
+      const asked = request.headers.find(([name]) => name.toLowerCase() === 'use-nickname');
+      const nickname = asked === undefined ? null : parseNickname(asked[1]);
+      const verdict = nickname === null ? { status: 424, reason: 'Malformed Nickname' } : this.events.onNickname(nickname);
+      this.#reply(request, verdict.status, verdict.reason);
+      return;
+    }
     if (request.method !== 'SEND') {
       this.#reply(request, 501, 'Not Implemented');
       return;

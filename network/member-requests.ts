@@ -1,4 +1,7 @@
-/** What a member asks of the focus: people brought in or put out (REFER), another name or picture of the group (group data in a message). */
+/**
+ * What a member asks of the focus: people brought in or put out (REFER), another name or picture of the group (group data in a
+ * message), and a name of the own in it (NICKNAME, RFC 7701).
+ */
 import { encodeCpim } from '../main/protocol/cpim';
 import {
   encodeGroupData,
@@ -101,6 +104,14 @@ export class MemberRequests {
     }
     this.deps.onChanged();
     return 200;
+  }
+
+  /** LAB: a name that somebody else in the group has from the network is taken, too: nobody passes for another. */
+  nickname(leg: Leg, nickname: string): Verdict {
+    const { group } = this.deps;
+    if (!group.callSelf(leg.address, nickname === '' ? null : nickname)) return { status: 425, reason: 'Nickname In Use' };
+    this.deps.onChanged();
+    return { status: 200, reason: 'OK' };
   }
 
   #checkGrowth(leg: Leg, newcomers: readonly Invitee[]): Refusal | null {

@@ -52,6 +52,7 @@ export function listedState(group: PredefinedGroup, kept: GroupState | null, nam
     return {
       address,
       name: nameOf(address) ?? before?.name ?? null,
+      ...(before?.nickname === undefined ? {} : { nickname: before.nickname }),
       administrator: !isOut && group.administrators.includes(address),
       membership: isOut ? 'removed' : before?.listed === true ? before.membership : 'member',
       status: 'disconnected',

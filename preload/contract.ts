@@ -184,6 +184,8 @@ export type ParticipantState = 'pending' | 'dialing-out' | 'alerting' | 'connect
 export interface ParticipantValue {
   address: string;
   name: string;
+  /** What the person is called in this group by own choice (RFC 7701); not there without one. */
+  nickname?: string;
   self: boolean;
   state: ParticipantState;
   /** Why a participant is `disconnected`. */
@@ -358,6 +360,11 @@ export interface Calls {
   removePerson: [{ conversation: string; address: string }, None];
   /** Gives a group another name, for everybody in it. Resolves when it has it. */
   renameGroup: [{ conversation: string; subject: string }, None];
+  /**
+   * Takes a name of one's own in a group, which nobody else has there, or gives it up (empty). Resolves when the network has it.
+   * @throws `group/nickname-taken`, `group/bad-nickname`
+   */
+  setNickname: [{ conversation: string; nickname: string }, None];
   /**
    * Gives a group another picture, for everybody in it: a data URI of a PNG, JPEG or WebP; null takes it away. Resolves when the network has it.
    * @throws `group/bad-icon` before anything is sent

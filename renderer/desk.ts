@@ -16,6 +16,7 @@ export type OpenDialog =
   | { dialog: 'leave'; conversation: string }
   | { dialog: 'removePerson'; conversation: string; address: string }
   | { dialog: 'renameGroup'; conversation: string }
+  | { dialog: 'nickname'; conversation: string }
   | { dialog: 'deleteChat'; conversation: string }
   | { dialog: 'export'; conversation: string; format: 'html' | 'json' }
   | { dialog: 'signInAgain' }

@@ -16,6 +16,7 @@ import { type Disposable, drop } from '../base';
 import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
 import { ICSI } from '../protocol/feature-tags';
+import { usableNickname } from '../protocol/nickname';
 import { encodeReplacingEntry, parseResourceLists, type ResourceEntryDraft } from '../protocol/resource-lists';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
@@ -226,6 +227,23 @@ export class Groups {
   async setIcon(group: ConversationRecord, icon: string | null): Promise<void> {
     const wish = icon === null ? ({ action: 'delete', data: null } as const) : ({ action: 'set', data: icon } as const);
     await this.#requests.ask(group, await this.ensure(group), { target: 'icon', ...wish });
+  }
+
+  /**
+   * Takes a name of one's own in a group, or gives it up (empty). Resolves when the network has it; the roster tells everybody.
+   * @throws AppError `group/nickname-taken`, `group/bad-nickname`, `msrp/*`, `net/*`, `conversation/no-session`
+   */
+  async callSelf(group: ConversationRecord, wish: string): Promise<void> {
+    const nickname = usableNickname(wish);
+    if (nickname === null) throw new AppError('group/bad-nickname', { cause: wish.slice(0, 80) }, 'user');
+    const session = await this.ensure(group);
+    await session.nickname(nickname).catch((error: unknown) => {
+      const status = error instanceof AppError && error.code === 'msrp/rejected' ? error.detail.status : null;
+      // 423 is how some switches say that a name is taken.
+      if (status === 425 || status === 423) throw new AppError('group/nickname-taken', { status }, 'user');
+      if (status === 424) throw new AppError('group/bad-nickname', { status }, 'user');
+      throw error;
+    });
   }
 
   /** Another own device has come or gone: it takes part in the groups that this one is in. */

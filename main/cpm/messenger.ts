@@ -237,6 +237,11 @@ export class Messenger implements Disposable {
     await this.#groups.comeBack(record);
   }
 
+  /** @throws AppError as `Groups.callSelf` */
+  async setNickname(conversation: string, nickname: string): Promise<void> {
+    await this.#groups.callSelf(this.#group(conversation), nickname);
+  }
+
   /** @throws AppError `group/bad-icon`, and as `renameGroup` */
   async setGroupIcon(conversation: string, icon: string | null): Promise<void> {
     await this.#groups.setIcon(this.#group(conversation), icon === null ? null : readableIcon(icon));

@@ -1,6 +1,7 @@
 /** The roster of a group as people see it, made from the focus's conference-info documents (RFC 4575). */
 import type { ParticipantState, ParticipantValue, PersonValue } from '../../preload/contract';
 import type { ConferenceEndpoint, ConferenceInfo, ConferenceUser } from '../protocol/conference-info';
+import { usableNickname } from '../protocol/nickname';
 import { addressKey } from '../protocol/uri';
 import { person } from './conversation';
 
@@ -36,6 +37,7 @@ function waiting(one: PersonValue): ParticipantValue {
 
 function participantOf(user: ConferenceUser, known: readonly PersonValue[]): ParticipantValue {
   const { address, name } = person(addressKey(user.entity) ?? user.entity, user.displayText, known);
+  const nickname = user.nickname === null ? null : usableNickname(user.nickname);
   const states = user.endpoints.map((endpoint) => stateOf(endpoint));
   // A member without an endpoint is away: kept from before, or named beforehand, and not come yet.
   const state = shownStates.find((candidate) => states.includes(candidate)) ?? 'disconnected';
@@ -43,6 +45,8 @@ function participantOf(user: ConferenceUser, known: readonly PersonValue[]): Par
   return {
     address,
     name,
+    // Beside the name, not instead of it: it counts in this group alone.
+    ...(nickname === null ? {} : { nickname }),
     self: false,
     state,
     reason: gone === undefined ? null : reasonOf(gone.disconnectionMethod),

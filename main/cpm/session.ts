@@ -177,6 +177,14 @@ export class CpmSession implements Disposable {
     }
   }
 
+  /** Asks the switch of a group for a nickname (RFC 7701). @throws AppError `msrp/*`, `net/*` */
+  async nickname(nickname: string): Promise<void> {
+    await this.#recovery?.done;
+    if (this.#msrp === null || this.#state !== 'established')
+      throw new AppError('msrp/closed', { cause: `session is ${this.#state}` }, 'auto');
+    await this.#msrp.nickname(nickname);
+  }
+
   /**
    * Ends the session on both paths; a session that is still opening is cancelled. The media goes after the BYE is answered: a peer that lost its
    * media first would take it for a broken connection.

@@ -12,6 +12,7 @@ import type { Clock, Disposable, Logger } from '../base';
 import { AppError, type Retry } from '../errors';
 import { type MsrpRequest, type MsrpResponse, newTransactionId } from '../protocol/msrp';
 import type { MsrpConnection } from './connection';
+import { requestNickname } from './nickname';
 
 /** Body bytes of one chunk. */
 export const chunkBytes = 64 * 1024;
@@ -101,6 +102,12 @@ export class OutgoingMessages {
       this.#waitingBytes += body.length;
       this.#pump();
     });
+  }
+
+  /** @throws AppError as `requestNickname` */
+  nickname(nickname: string): Promise<void> {
+    if (this.#route === null) return Promise.reject(this.#closed ?? new AppError('msrp/closed', { cause: 'no connection yet' }, 'auto'));
+    return requestNickname(this.#route, this.#deps.clock, nickname);
   }
 
   /** A REPORT of the peer. It is never answered; a failure ends the message it names, if that is still on its way. */

@@ -52,6 +52,8 @@ export interface MsrpSession {
    * msrp/rejected with the peer's status, msrp/closed, or net/timeout.
    */
   send(message: { contentType: string; body: Uint8Array; messageId?: string }): Promise<void>;
+  /** Asks a switch for a nickname; empty gives it up. @throws AppError as `requestNickname` */
+  nickname(nickname: string): Promise<void>;
   /**
    * Takes each whole message, one at a time, in order. The 200 leaves when it resolves; an AppError with a `status` becomes that answer,
    * anything else 500. It must not await a `send` of this session: while it runs the answer to that may stand unread behind it.
@@ -150,6 +152,10 @@ export class EndpointSession implements MsrpSession {
 
   send(message: { contentType: string; body: Uint8Array; messageId?: string }): Promise<void> {
     return this.#outgoing.send(message);
+  }
+
+  nickname(nickname: string): Promise<void> {
+    return this.#outgoing.nickname(nickname);
   }
 
   close(): void {

@@ -6,6 +6,8 @@ import { attributeOf, childOf, childrenOf, escapeXml, isElement, numberOf, parse
 
 export const CONFERENCE_INFO_CONTENT_TYPE = 'application/conference-info+xml';
 const NAMESPACE = 'urn:ietf:params:xml:ns:conference-info';
+/** LAB: the nickname stands in the namespace of RFC 6501's conference data, which RFC 6502 puts into these documents. */
+const XCON_NAMESPACE = 'urn:ietf:params:xml:ns:xcon-conference-info';
 /** LAB: the namespace of what CPM adds to the document; the same as of group data, whose schema is not public. */
 const CPM_NAMESPACE = 'urn:oma:xml:cpm:groupdata:1.0';
 
@@ -47,6 +49,8 @@ export interface ConferenceUser {
   entity: string;
   state: ElementState;
   displayText: string | null;
+  /** What the user is called in this conference by own wish (RFC 7701); null: not told, or none. */
+  nickname: string | null;
   roles: string[];
   /** This user is the one the document was sent to. */
   yourOwn: boolean;
@@ -133,6 +137,7 @@ function readUser(element: XmlElement): ConferenceUser | string {
     entity,
     state: stateOf(element),
     displayText: textOf(element, NAMESPACE, 'display-text'),
+    nickname: textOf(element, XCON_NAMESPACE, 'nickname') || null,
     roles: roles === null ? [] : childrenOf(roles, NAMESPACE, 'entry').map((entry) => entry.text.trim()),
     yourOwn: /^(?:true|1)$/.test(element.attributes.find((attribute) => attribute.name.toLowerCase() === 'yourown')?.value ?? ''),
     endpoints,
@@ -166,6 +171,7 @@ function encodeUser(user: ConferenceUser): string {
   if (known !== undefined) return known;
   const own = user.yourOwn ? ' yourown="true"' : '';
   const out = [`<user entity="${escapeXml(user.entity)}" state="${user.state}"${own}>${tag('display-text', user.displayText)}`];
+  if (user.nickname !== null) out.push(`<nickname xmlns="${XCON_NAMESPACE}">${escapeXml(user.nickname)}</nickname>`);
   if (user.roles.length > 0) out.push(`<roles>${user.roles.map((role) => tag('entry', role)).join('')}</roles>`);
   for (const endpoint of user.endpoints) {
     out.push(
@@ -238,6 +244,7 @@ function mergeUser(known: ConferenceUser, change: ConferenceUser): ConferenceUse
     entity: change.entity,
     state: 'full',
     displayText: change.displayText ?? known.displayText,
+    nickname: change.nickname ?? known.nickname,
     roles: change.roles.length > 0 ? change.roles : known.roles,
     yourOwn: change.yourOwn || known.yourOwn,
     endpoints: mergeEndpoints(known.endpoints, change.endpoints),

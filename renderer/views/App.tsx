@@ -19,6 +19,7 @@ import { LeaveDialog } from './LeaveDialog';
 import { LeftPane } from './LeftPane';
 import { MessageInfo } from './MessageInfo';
 import { NewChat } from './NewChat';
+import { Nickname } from './Nickname';
 import { NoChat } from './NoChat';
 import { RemovePerson } from './RemovePerson';
 import { RenameGroup } from './RenameGroup';
@@ -147,6 +148,8 @@ function OpenDialog() {
       return conversation === undefined ? null : <RemovePerson conversation={conversation} address={open.address} />;
     case 'renameGroup':
       return conversation === undefined ? null : <RenameGroup conversation={conversation} />;
+    case 'nickname':
+      return conversation === undefined ? null : <Nickname conversation={conversation} />;
     case 'deleteChat':
       return conversation === undefined ? null : <DeleteChat conversation={conversation} />;
     case 'export':

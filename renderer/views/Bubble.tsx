@@ -32,8 +32,11 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   const { message, first, last, meta, isAfterDay, isFound, isGroup, ownDevice } = props;
   const isOut = message.direction === 'out';
   const isHidden = useChorus((state) => isMessageHidden(state, message));
-  const sender = { address: message.from, name: message.fromName };
   const isNamed = isGroup && !isOut;
+  const nickname = useChorus(({ participants }) =>
+    isNamed ? participants.get(message.conversation)?.find((one) => one.address === message.from)?.nickname : undefined,
+  );
+  const sender = { address: message.from, name: nickname ?? message.fromName };
   const { onlyWith } = message;
   const alone = useChorus(({ conversations }) =>
     onlyWith === undefined ? null : firstName(memberOf(conversations.get(message.conversation), onlyWith)),
@@ -50,7 +53,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   ];
   return (
     <div className={classes.filter((name) => name !== '').join(' ')}>
-      {isNamed && first ? <div className="who">{firstName(sender)}</div> : null}
+      {isNamed && first ? <div className="who">{nickname ?? firstName(sender)}</div> : null}
       <div className="bubble-line">
         <div
           className="bubble"
@@ -60,7 +63,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
           data-direction={message.direction}
           data-from={message.from}
         >
-          {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : firstName(sender)}: </span>}
+          {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : (nickname ?? firstName(sender))}: </span>}
           {alone === null ? null : (
             <span className="private-line" data-testid="message-private">
               <Lock size={12} strokeWidth={2} aria-hidden />

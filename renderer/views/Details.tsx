@@ -1,4 +1,4 @@
-import { Ellipsis, Lock, MessageSquare, Split, UserRoundMinus, X } from 'lucide-react';
+import { Ellipsis, Lock, MessageSquare, PenLine, Split, UserRoundMinus, X } from 'lucide-react';
 import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
 import { sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
@@ -107,8 +107,14 @@ function Person({ person, conversation, canRemove }: PersonProps) {
       <div className="cut">
         <div className="called">
           <span className="cut">{fullName(person)}</span>
+          {person.nickname === undefined ? null : (
+            <span className="sub cut" data-testid="participant-nickname">
+              {words.group.alias(person.nickname)}
+            </span>
+          )}
           {person.self ? <span className="sub">{words.youSmall}</span> : null}
           {person.administrator ? <span className="tag">{words.group.administrator}</span> : null}
+          {person.self && conversation.joined ? <ChangeNickname conversation={conversation.conversation} /> : null}
           {person.self ? null : <PersonMenu person={person} conversation={conversation} canRemove={canRemove} />}
         </div>
         {person.devices.map((device) => {
@@ -139,6 +145,22 @@ function Person({ person, conversation, canRemove }: PersonProps) {
         )}
       </div>
     </li>
+  );
+}
+
+function ChangeNickname({ conversation }: { conversation: string }) {
+  const { desk } = useGround();
+  return (
+    <button
+      type="button"
+      className="icon-button small"
+      aria-label={words.group.nicknameChange}
+      title={words.group.nicknameChange}
+      data-testid="change-nickname"
+      onClick={() => desk.set({ dialog: { dialog: 'nickname', conversation } })}
+    >
+      <PenLine {...look} />
+    </button>
   );
 }
 

@@ -139,6 +139,14 @@ const errorWords: Record<ErrorCode, Words> = {
     title: 'That picture cannot be used',
     body: 'The group keeps what it has. Choose a PNG or JPEG.',
   }),
+  'group/bad-nickname': () => ({
+    title: 'You cannot be called that',
+    body: 'You keep the name you have. Choose one of 50 characters at most, on one line.',
+  }),
+  'group/nickname-taken': () => ({
+    title: 'Somebody in this group has that name',
+    body: 'You keep the name you have. Choose another one.',
+  }),
   'device/unknown': () => ({ title: 'That device is not registered any more', body: 'Check again to see which devices are.' }),
   'device/refuses': (said) => ({
     title: `That device cannot be signed out from here${said === '' ? '' : ` (${said})`}`,

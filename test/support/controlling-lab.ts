@@ -3,6 +3,7 @@ import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '.
 import { encodeCpim, parseCpim } from '../../main/protocol/cpim';
 import { GROUP_DATA_CONTENT_TYPE } from '../../main/protocol/group-data';
 import { parseContentType, parseMultipart } from '../../main/protocol/multipart';
+import { encodeNickname } from '../../main/protocol/nickname';
 import { encodeSdp, type MsrpDescription, parseSdp } from '../../main/protocol/sdp';
 import { ControllingFunction, type ControllingOptions } from '../../network/controlling';
 import { uriOf } from '../../network/header-value';
@@ -174,8 +175,18 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
         body: bytes,
       });
     };
+    /** Asks for a nickname; resolves with the answer. */
+    const call = (nickname: string) => {
+      count += 1;
+      const header = ['Use-Nickname', encodeNickname(nickname)] as const;
+      const transactionId = `${name}${String(count).padStart(5, '0')}`;
+      const about = { messageId: null, byteRange: null, contentType: null, body: null };
+      peer.say({ ...base, ...about, method: 'NICKNAME', headers: [header], transactionId });
+      const answer = peer.received.find((message) => message.kind === 'response' && message.transactionId === transactionId);
+      return answer?.kind === 'response' ? answer.status : null;
+    };
     say(null);
-    return { peer, say, heard: () => peer.sends.map((chunk) => text(parsedCpim(chunk.body ?? utf8('')).body)), path };
+    return { call, peer, say, heard: () => peer.sends.map((chunk) => text(parsedCpim(chunk.body ?? utf8('')).body)), path };
   };
   /** Alice, Bob and Carol in one group, their media connected. */
   const group = async () => {

@@ -227,6 +227,12 @@ export class FakeMsrp implements MsrpSession {
     this.sent.push({ contentType: message.contentType, body: new TextDecoder().decode(message.body) });
   }
 
+  readonly nicknames: string[] = [];
+  async nickname(nickname: string): Promise<void> {
+    if (this.failWith !== null) throw this.failWith;
+    this.nicknames.push(nickname);
+  }
+
   close(): void {
     this.lose();
   }

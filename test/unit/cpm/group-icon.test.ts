@@ -32,6 +32,7 @@ function tell(icon: string | null, version = 1): void {
     entity,
     state: 'full' as const,
     displayText: null,
+    nickname: null,
     roles: [],
     yourOwn: entity === lab.self,
     endpoints: [],

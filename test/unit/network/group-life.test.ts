@@ -408,6 +408,35 @@ describe('who belongs to a group', () => {
     expect(documentOf(later.notifies.at(-1)).icon).toBeNull();
   });
 
+  it('R78: a member has a nickname in the group, which is nobody else’s: told in the conference document, kept over a restart, free again when it leaves', async () => {
+    const file = stateFile();
+    const lab = fixture({ stateFile: file });
+    const { focus, dialog, person } = await lab.group();
+    expect(lab.invites.get('bob')?.request.text).toContain('a=chatroom:nickname private-messages');
+    await lab.final(lab.subscribe('carol', focus));
+    const nicknames = () =>
+      Object.fromEntries(documentOf(lab.notifies.at(-1)).users.map(({ entity, nickname }) => [personOf(entity), nickname]));
+    expect(person('bob').call('The Builder')).toBe(200);
+    await settle();
+    expect([documentOf(lab.notifies.at(-1)).state, nicknames()]).toEqual(['partial', { bob: 'The Builder' }]);
+    // Neither the name of another, in whatever letters, nor what the network calls somebody; the own once more is no matter.
+    expect([person('carol').call('the  BUILDER'), person('carol').call('Bob'), person('bob').call('The Builder')]).toEqual([425, 425, 200]);
+    expect([person('carol').call('Caz'), person('carol').call('Caroline'), person('alice').call('Caz')]).toEqual([200, 200, 200]);
+    expect(person('alice').call('')).toBe(200);
+    for (const name of ['bob', 'carol']) await lab.final(lab.inDialog(dialog(name), 'BYE'));
+    lab.cf.close();
+
+    const later = fixture({ stateFile: file });
+    const carol = later.connectMedia((await rejoin(later, focus, 'carol')).text, 'carol-again');
+    await later.final(later.subscribe('carol', focus));
+    expect(documentOf(later.notifies.at(-1)).users.map((user) => user.nickname)).toEqual([null, 'The Builder', 'Caroline']);
+    expect(carol.call('The Builder')).toBe(425);
+    const request = requestFrom('bob', 'INVITE', focus).setBody('application/sdp', sdp('bob-again', 'actpass'));
+    const response = await later.final(request);
+    await later.final(leave(later.inDialog({ request, response, isCaller: true }, 'BYE')));
+    expect(carol.call('The Builder')).toBe(200);
+  });
+
   it('the operator says how large a group may be', async () => {
     const lab = fixture({ maxParticipants: 2 });
     const refused = await lab.final(creation(['sip:bob@lab.test', 'sip:carol@lab.test']));

@@ -42,11 +42,16 @@ function fixture(verdict: Verdict = { status: 200, reason: 'OK' }) {
   const clock = new VirtualClock();
   const media = new MsrpSwitch({ clock });
   const messages: CompleteMessage[] = [];
+  const nicknames: string[] = [];
   const ends: (string | null)[] = [];
   const prepare = () =>
     media.prepare({
       onMessage: (message) => {
         messages.push(message);
+        return verdict;
+      },
+      onNickname: (nickname) => {
+        nicknames.push(nickname);
         return verdict;
       },
       onClose: (reason) => ends.push(reason),
@@ -63,7 +68,7 @@ function fixture(verdict: Verdict = { status: 200, reason: 'OK' }) {
     peer.say(send(session, null));
     return { session, peer };
   };
-  return { clock, media, messages, ends, prepare, connect, bound };
+  return { clock, media, messages, nicknames, ends, prepare, connect, bound };
 }
 
 describe('the MSRP switch', () => {
@@ -114,7 +119,21 @@ describe('the MSRP switch', () => {
     peer.say(send(session, 'quiet', { failureReport: 'partial' }));
     peer.say(send(session, null, { method: 'REPORT' }));
     expect(peer.received.length).toBe(before);
-    expect(peer.say(send(session, null, { method: 'NICKNAME' }))).toMatchObject({ status: 501 });
+    expect(peer.say(send(session, null, { method: 'AUTH' }))).toMatchObject({ status: 501 });
+  });
+
+  it('asks the owner for a nickname (RFC 7701), and answers 424 for what is none', () => {
+    const { prepare, connect, nicknames } = fixture({ status: 425, reason: 'Nickname In Use' });
+    const session = prepare();
+    const peer = connect();
+    const ask = (value: string | null) =>
+      peer.say(send(session, null, { method: 'NICKNAME', messageId: null, headers: value === null ? [] : [['use-nickname', value]] }));
+    expect(ask('"Alice \\"the\\" great"')).toMatchObject({ status: 425 });
+    expect(ask('""')).toMatchObject({ status: 425 });
+    expect(nicknames).toEqual(['Alice "the" great', '']);
+    for (const malformed of [null, 'Alice', '"Alice', '"a\u202eb"', `"${'x'.repeat(51)}"`])
+      expect(ask(malformed)).toMatchObject({ status: 424 });
+    expect(nicknames).toHaveLength(2);
   });
 
   it('keeps what is sent before the endpoint has connected, and cuts it into chunks', () => {

@@ -52,6 +52,7 @@ describe('conference-info', () => {
           entity: 'sip:alice@lab.example',
           state: 'full',
           displayText: 'Alice',
+          nickname: null,
           roles: ['Administrator'],
           yourOwn: true,
           endpoints: [
@@ -69,6 +70,7 @@ describe('conference-info', () => {
           entity: 'sip:bob@lab.example',
           state: 'full',
           displayText: null,
+          nickname: null,
           roles: [],
           yourOwn: false,
           endpoints: [
@@ -92,7 +94,7 @@ describe('conference-info', () => {
       ...full,
       subject: evil.trim(),
       icon: 'data:image/png;base64,iVBORw0KGgo=',
-      users: full.users.map((one) => ({ ...one, entity: evil.trim(), displayText: 'a <b>' })),
+      users: full.users.map((one) => ({ ...one, entity: evil.trim(), displayText: 'a <b>', nickname: evil.trim() })),
     };
     expect(parsedValue(parseConferenceInfo(encodeConferenceInfo(info)))).toEqual(info);
     expect(parsedValue(parseConferenceInfo(encodeConferenceInfo({ ...full, version: null, userCount: null, active: null })))).toMatchObject(

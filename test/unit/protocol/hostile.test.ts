@@ -290,6 +290,7 @@ const readers: [name: string, honest: string, read: (text: string) => void][] = 
           entity: 'sip:a@b',
           state: 'full',
           displayText: 'a',
+          nickname: null,
           roles: ['r'],
           yourOwn: true,
           endpoints: [

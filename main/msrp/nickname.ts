@@ -1,0 +1,52 @@
+/** Asks the switch of a group to be called by a name there (RFC 7701 section 7): a request of its own, with one answer and no content. */
+import type { Clock } from '../base';
+import { AppError } from '../errors';
+import { newTransactionId } from '../protocol/msrp';
+import { encodeNickname } from '../protocol/nickname';
+import type { MsrpConnection } from './connection';
+
+/** RFC 4975 section 7.2 gives every request so long. */
+const responseTimeoutMs = 30_000;
+
+export interface Route {
+  connection: MsrpConnection;
+  toPath: string[];
+  fromPath: string[];
+}
+
+/** Resolves with 200. @throws AppError `msrp/rejected` (424 no such name can be, 425 taken, 501 the switch knows no nicknames), `msrp/closed`, `net/timeout` */
+export function requestNickname({ connection, toPath, fromPath }: Route, clock: Clock, nickname: string): Promise<void> {
+  const transactionId = newTransactionId(() => clock.random(), null);
+  return new Promise((resolve, reject) => {
+    const finish = (settle: () => void) => {
+      timer.dispose();
+      lost.dispose();
+      connection.forget(transactionId);
+      settle();
+    };
+    const timer = clock.setTimer(responseTimeoutMs, () =>
+      finish(() => reject(new AppError('net/timeout', { cause: 'no answer to a NICKNAME' }, 'user'))),
+    );
+    const lost = connection.onClose.on((reason) => finish(() => reject(new AppError('msrp/closed', { cause: reason }, 'auto'))));
+    connection.request(
+      {
+        kind: 'request',
+        transactionId,
+        method: 'NICKNAME',
+        toPath,
+        fromPath,
+        headers: [['Use-Nickname', encodeNickname(nickname)]],
+        messageId: null,
+        byteRange: null,
+        contentType: null,
+        successReport: false,
+        failureReport: 'yes',
+        status: null,
+        body: null,
+        continuation: '$',
+      },
+      ({ status, reason }) =>
+        finish(() => (status === 200 ? resolve() : reject(new AppError('msrp/rejected', { status, reason }, 'user')))),
+    );
+  });
+}

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { encodeNickname, MAX_NICKNAME_CHARACTERS, nicknameKey, parseNickname, usableNickname } from '../../../main/protocol/nickname';
+
+describe('nicknames', () => {
+  it.each(['Alice', 'Alice "the" great', 'back\\slash', 'Zoë 🎉', ''])('reads what it writes: %j', (name) => {
+    expect(parseNickname(encodeNickname(name))).toBe(name);
+  });
+
+  it.each([
+    ['no quotes', 'Alice'],
+    ['an open quote', '"Alice'],
+    ['text behind it', '"Alice" b'],
+    ['a line break', '"Al\nice"'],
+    ['text that is turned round', '"evil\u202eecila"'],
+    ['letters that nobody sees', '"Al\u200bice"'],
+    ['too many characters', `"${'x'.repeat(MAX_NICKNAME_CHARACTERS + 1)}"`],
+  ])('refuses %s', (_what, value) => {
+    expect(parseNickname(value)).toBeNull();
+  });
+
+  it('takes white space out that nobody sees, and counts characters as people do', () => {
+    expect(usableNickname('  Alice\u00a0 B ')).toBe('Alice B');
+    expect(usableNickname('🎉'.repeat(MAX_NICKNAME_CHARACTERS))).toHaveLength(2 * MAX_NICKNAME_CHARACTERS);
+  });
+
+  it('holds two names for one that nobody could tell apart (RFC 8266)', () => {
+    for (const same of ['alice', 'ALICE', '  Alice', 'Ａlice']) expect(nicknameKey(same)).toBe(nicknameKey('Alice'));
+    expect(nicknameKey('Alicia')).not.toBe(nicknameKey('Alice'));
+  });
+});
