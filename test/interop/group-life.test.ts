@@ -77,6 +77,29 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     expect(await texts(alice, alices)).toEqual(['one', 'two', 'three']);
   });
 
+  it('R78: a member takes a name of its own in the group, which everybody sees and nobody else can have', async () => {
+    const { alice, bob, carol, alices, bobs, carols } = await group();
+    const isCalled = (one: TestClient, conversation: string, who: TestClient, nickname: string | undefined) =>
+      sees(
+        one,
+        conversation,
+        `${who.address} is called ${nickname}`,
+        (people) => people.find((each) => each.address === who.address)?.nickname === nickname,
+      );
+    await bob.call('setNickname', { conversation: bobs, nickname: 'The Builder' });
+    await Promise.all([
+      isCalled(alice, alices, bob, 'The Builder'),
+      isCalled(bob, bobs, bob, 'The Builder'),
+      isCalled(carol, carols, bob, 'The Builder'),
+    ]);
+    await expect(carol.call('setNickname', { conversation: carols, nickname: 'the builder' })).rejects.toThrow(/group\/nickname-taken/);
+    await expect(carol.call('setNickname', { conversation: carols, nickname: 'Alice' })).rejects.toThrow(/group\/nickname-taken/);
+    await bob.call('setNickname', { conversation: bobs, nickname: '' });
+    await isCalled(alice, alices, bob, undefined);
+    await carol.call('setNickname', { conversation: carols, nickname: 'The Builder' });
+    await isCalled(bob, bobs, carol, 'The Builder');
+  });
+
   it('R78: the administrator removes somebody, who is told; the others go on; nobody else may', async () => {
     const { alice, bob, carol, alices, bobs, carols } = await group();
     await sees(bob, bobs, 'Alice is the administrator', (people) =>

@@ -660,6 +660,27 @@ describe('the window in a browser', () => {
     expect(await page.locator(id('rename-group')).count()).toBe(0);
   });
 
+  it('R78: takes a name of one’s own in a group by keyboard, says when somebody has it, and shows the names of all', async () => {
+    const taken = { code: 'group/nickname-taken', retry: 'user', status: 425 } as const;
+    const { page, calls, emit } = await open({ ...upgraded, answers: { setNickname: { error: taken } } });
+    await page.click(chat('group'));
+    await page.click(id('details-toggle'));
+    await page.locator(id('change-nickname')).focus();
+    await page.keyboard.press('Enter');
+    expect(await page.locator(id('nickname-confirm')).isDisabled()).toBe(true);
+    await page.fill(id('nickname'), 'The Builder');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.textContent(id('nickname-dialog'))).toContain('Somebody in this group has that name');
+    expect(await calls('setNickname')).toEqual([{ conversation: 'group', nickname: 'The Builder' }]);
+    await page.keyboard.press('Escape');
+    await page.locator(id('nickname-dialog')).waitFor({ state: 'detached' });
+    const named = participants.map((one) => (one.self ? one : { ...one, nickname: `${one.name} the great` }));
+    await emit({ event: 'participants', conversation: 'group', participants: named });
+    const row = page.locator(`${id('participant')}[data-address="${bob.address}"]`);
+    await expect.poll(() => row.locator(id('participant-nickname')).textContent()).toBe(`“${bob.name} the great”`);
+    expect(await page.locator(id('change-nickname')).count()).toBe(1);
+  });
+
   it('writes in a group to one member alone: says so before, while and after; what is for one never mixes with what is for all', async () => {
     const { page, calls, emit } = await open(upgraded);
     await page.click(chat('group'));

@@ -59,6 +59,36 @@ async function passive(): Promise<{ session: MsrpSession; peer: ScriptedPeer; go
   return { session, peer, got };
 }
 
+describe('a nickname', () => {
+  it('is asked for by NICKNAME (RFC 7701), and resolves with 200', async () => {
+    const { session, peer } = await passive();
+    const asked = session.nickname('Alice "the" great');
+    await settled();
+    const request = peer.requests.at(-1);
+    expect(request).toMatchObject({ method: 'NICKNAME', fromPath: [session.localPath], messageId: null, body: null });
+    expect(request?.headers).toEqual([['Use-Nickname', '"Alice \\"the\\" great"']]);
+    if (request) peer.answer(request);
+    await asked;
+  });
+
+  it('is refused with the status of the peer, lost with the connection, and waited for no longer than an answer may take', async () => {
+    const { session, peer } = await passive();
+    const refused = failure(session.nickname('Bob'));
+    await settled();
+    const request = peer.requests.at(-1);
+    if (request) peer.answer(request, 425);
+    expect(await refused).toEqual({ code: 'msrp/rejected', status: 425 });
+    const late = failure(session.nickname('Bob'));
+    await clock.advance(30_000);
+    expect(await late).toMatchObject({ code: 'net/timeout' });
+    const lost = failure(session.nickname('Bob'));
+    session.close();
+    await settled();
+    expect(await lost).toMatchObject({ code: 'msrp/closed' });
+    expect(await failure(session.nickname('Bob'))).toMatchObject({ code: 'msrp/closed' });
+  });
+});
+
 describe('the active side', () => {
   it('connects to the path, binds with a SEND that has no content, and is established by its 200', async () => {
     const { path, peers } = await listeningPeer();
