@@ -155,10 +155,8 @@ export class Groups {
     const { history, clock } = this.#context;
     const known = history.conversations().find((one) => one.kind === 'group' && one.focus === address);
     if (known !== undefined) {
-      const back = { ...known, joined: true };
-      history.putConversation(back);
-      await this.ensure(back);
-      return back;
+      await this.comeBack(known);
+      return known;
     }
     const now = clock.now();
     const asked = { conversationId: clock.uuid(), contributionId: clock.uuid() };

@@ -36,7 +36,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   const nickname = useChorus(({ participants }) =>
     isNamed ? participants.get(message.conversation)?.find((one) => one.address === message.from)?.nickname : undefined,
   );
-  const sender = { address: message.from, name: nickname ?? message.fromName };
+  const sender = { address: message.from, name: message.fromName };
   const { onlyWith } = message;
   const alone = useChorus(({ conversations }) =>
     onlyWith === undefined ? null : firstName(memberOf(conversations.get(message.conversation), onlyWith)),

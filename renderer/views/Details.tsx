@@ -107,16 +107,16 @@ function Person({ person, conversation, canRemove }: PersonProps) {
       <div className="cut">
         <div className="called">
           <span className="cut">{fullName(person)}</span>
-          {person.nickname === undefined ? null : (
-            <span className="sub cut" data-testid="participant-nickname">
-              {words.group.alias(person.nickname)}
-            </span>
-          )}
           {person.self ? <span className="sub">{words.youSmall}</span> : null}
           {person.administrator ? <span className="tag">{words.group.administrator}</span> : null}
           {person.self && conversation.joined ? <ChangeNickname conversation={conversation.conversation} /> : null}
           {person.self ? null : <PersonMenu person={person} conversation={conversation} canRemove={canRemove} />}
         </div>
+        {person.nickname === undefined ? null : (
+          <div className="person-device" data-testid="participant-nickname">
+            <span className="cut">{words.group.alias(person.nickname)}</span>
+          </div>
+        )}
         {person.devices.map((device) => {
           const isThis = person.self && (ownGruu === null ? device.name === ownName : device.gruu === ownGruu);
           const name = device.name === '' ? words.devices.nothing : device.name;

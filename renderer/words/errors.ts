@@ -141,11 +141,11 @@ const errorWords: Record<ErrorCode, Words> = {
   }),
   'group/bad-nickname': () => ({
     title: 'You cannot be called that',
-    body: 'You keep the name you have. Choose one of 50 characters at most, on one line.',
+    body: 'Choose one of 50 characters at most, on one line.',
   }),
   'group/nickname-taken': () => ({
     title: 'Somebody in this group has that name',
-    body: 'You keep the name you have. Choose another one.',
+    body: 'Choose another one.',
   }),
   'device/unknown': () => ({ title: 'That device is not registered any more', body: 'Check again to see which devices are.' }),
   'device/refuses': (said) => ({

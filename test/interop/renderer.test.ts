@@ -677,7 +677,7 @@ describe('the window in a browser', () => {
     const named = participants.map((one) => (one.self ? one : { ...one, nickname: `${one.name} the great` }));
     await emit({ event: 'participants', conversation: 'group', participants: named });
     const row = page.locator(`${id('participant')}[data-address="${bob.address}"]`);
-    await expect.poll(() => row.locator(id('participant-nickname')).textContent()).toBe(`“${bob.name} the great”`);
+    await expect.poll(() => row.locator(id('participant-nickname')).textContent()).toBe(`Called “${bob.name} the great” here`);
     expect(await page.locator(id('change-nickname')).count()).toBe(1);
   });
 
