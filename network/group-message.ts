@@ -1,8 +1,9 @@
 /** Whether a message of one endpoint may go to the group, as whose, and to whom. Pure. */
 import { type CpimMessage, encodeCpim, parseCpim } from '../main/protocol/cpim';
 import { parseContentType } from '../main/protocol/multipart';
-import type { Endpoint, Group } from './group';
+import type { Group } from './group';
 import type { CompleteMessage } from './msrp-assembly';
+import type { Endpoint } from './participant';
 
 /** The bytes to send on, the endpoints that get them, and the people who must; or the MSRP status to refuse with. */
 export type Admission =

@@ -7,7 +7,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import Libsql from 'libsql';
-import type { GroupHead, GroupState, ParticipantState } from './group';
+import type { GroupHead, GroupState } from './group';
+import type { ParticipantState } from './participant';
 
 /** LAB: messages kept for one person of one group; of more, the oldest go. */
 export const MAX_KEPT_MESSAGES = 1000;

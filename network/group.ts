@@ -1,73 +1,26 @@
-/**
- * One group as the Controlling Function knows it: who takes part, by which endpoints, and who gets what. Pure: no sockets, no timers.
- *
- * A participant is a person; an endpoint is one device of that person, on one signalling leg. Life of an endpoint (RFC 4575 5.6.3):
- *
- *   dialing-out --> alerting --> connected --> disconnected
- *        \------------\----------------------------^
- *   (one that dials in starts as connected)
- */
-import type { ConferenceEndpoint, ConferenceInfo, ConferenceUser } from '../main/protocol/conference-info';
+/** One group as the Controlling Function knows it: who takes part, by which endpoints, and who gets what. Pure: no sockets, no timers. */
+import type { ConferenceInfo } from '../main/protocol/conference-info';
 import { nicknameKey } from '../main/protocol/nickname';
 import { addressKey } from '../main/protocol/uri';
+import {
+  type DisconnectionMethod,
+  ENDPOINT_STEPS,
+  type Endpoint,
+  type EndpointStatus,
+  isInside,
+  isShown,
+  type Membership,
+  type Participant,
+  type ParticipantState,
+  stateOf,
+  statusOf,
+  userOf,
+} from './participant';
 
 /** LAB: the most people of one group, the inviter among them, where the operator says nothing else. */
 export const MAX_PARTICIPANTS = 50;
 /** LAB: a group of fewer members, with nobody still invited, ends. */
 export const MINIMUM_PARTICIPANTS = 2;
-
-export type EndpointStatus = 'dialing-out' | 'alerting' | 'connected' | 'disconnected';
-export type DisconnectionMethod = 'departed' | 'booted' | 'failed' | 'busy';
-
-export interface Endpoint {
-  /** Names the signalling leg inside this group. */
-  readonly leg: string;
-  readonly address: string;
-  /** The device: its GRUU or Contact; the person's address until it has answered. */
-  entity: string;
-  deviceName: string | null;
-  status: EndpointStatus;
-  readonly joining: 'dialed-in' | 'dialed-out';
-  /** How it went; null when the connection was just lost, so that it may come back (CPM: temporarily disconnected). */
-  disconnection: DisconnectionMethod | null;
-}
-
-/**
- * How a person belongs to a group, whether there now or away:
- *
- *   invited --accepts--> member --leaves--> departed --invited again--> invited
- *      |                    +---is put out--> removed ----------------------^
- *      +--refuses--> declined ----------------------------------------------^
- *
- * Only members keep a group alive. A member, or somebody invited who was not reached, may come to it and is fetched by what is said.
- */
-export type Membership = 'invited' | 'member' | 'departed' | 'removed' | 'declined';
-
-interface Participant {
-  readonly address: string;
-  name: string | null;
-  /** What this person is called here by own wish (RFC 7701). */
-  nickname: string | null;
-  administrator: boolean;
-  membership: Membership;
-  readonly endpoints: Endpoint[];
-  /** On the operator's list of a pre-defined group. */
-  readonly listed: boolean;
-  /** As the conference document shows it; made anew after a change. */
-  user: ConferenceUser | null;
-}
-
-/** What is kept of one person. */
-export interface ParticipantState {
-  address: string;
-  name: string | null;
-  nickname?: string;
-  administrator: boolean;
-  membership: Membership;
-  status: EndpointStatus;
-  /** On the operator's list of a pre-defined group. */
-  listed?: boolean;
-}
 
 /** What is kept of the group itself. */
 export interface GroupHead {
@@ -112,13 +65,6 @@ export interface GroupFacts {
  * A refusal carries the MSRP status (RFC 7701).
  */
 export type Recipients = { ok: true; endpoints: Endpoint[]; people: string[] } | { ok: false; status: number; reason: string };
-
-const TRANSITIONS: Record<EndpointStatus, readonly EndpointStatus[]> = {
-  'dialing-out': ['alerting', 'connected', 'disconnected'],
-  alerting: ['connected', 'disconnected'],
-  connected: ['disconnected'],
-  disconnected: [],
-};
 
 /** RFC 3323: how somebody who hides writes the own address; the Controlling Function then uses the asserted one. */
 const ANONYMOUS = 'sip:anonymous@anonymous.invalid';
@@ -326,7 +272,7 @@ export class Group {
   ): boolean {
     const endpoint = this.endpoint(leg);
     const participant = endpoint === null ? undefined : this.#participants.get(endpoint.address);
-    if (endpoint === null || participant === undefined || !TRANSITIONS[endpoint.status].includes(status)) return false;
+    if (endpoint === null || participant === undefined || !ENDPOINT_STEPS[endpoint.status].includes(status)) return false;
     this.#change(participant, () => {
       endpoint.status = status;
       if (status === 'connected') participant.membership = 'member';
@@ -467,54 +413,4 @@ export class Group {
   state(): GroupState {
     return { ...this.head(), participants: [...this.#participants.values()].map(stateOf) };
   }
-}
-
-function isInside({ membership }: Participant): boolean {
-  return membership === 'member' || membership === 'invited';
-}
-
-/** The best of a person's endpoints stands for the person. */
-function statusOf(participant: Participant): EndpointStatus {
-  const order: readonly EndpointStatus[] = ['connected', 'alerting', 'dialing-out'];
-  return order.find((status) => participant.endpoints.some((endpoint) => endpoint.status === status)) ?? 'disconnected';
-}
-
-/** Whoever belongs to it, and whose leaving is still told. */
-function isShown(participant: Participant): boolean {
-  return isInside(participant) || participant.endpoints.length > 0;
-}
-
-function stateOf(participant: Participant): ParticipantState {
-  const { address, name, nickname, administrator, membership, listed } = participant;
-  return {
-    address,
-    name,
-    ...(nickname === null ? {} : { nickname }),
-    administrator,
-    membership,
-    status: statusOf(participant),
-    ...(listed ? { listed } : {}),
-  };
-}
-
-function userOf(participant: Participant, viewer: string): ConferenceUser {
-  participant.user ??= {
-    entity: participant.address,
-    state: isShown(participant) ? 'full' : 'deleted',
-    displayText: participant.name,
-    nickname: participant.nickname,
-    yourOwn: false,
-    roles: [participant.administrator ? 'Administrator' : 'Participant'],
-    endpoints: participant.endpoints.map(
-      (endpoint): ConferenceEndpoint => ({
-        entity: endpoint.entity,
-        state: 'full',
-        displayText: endpoint.deviceName,
-        status: endpoint.status,
-        joiningMethod: endpoint.joining,
-        disconnectionMethod: endpoint.disconnection,
-      }),
-    ),
-  };
-  return participant.address === viewer ? { ...participant.user, yourOwn: true } : participant.user;
 }

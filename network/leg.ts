@@ -7,13 +7,14 @@
 import { cpmHeader } from '../main/protocol/cpm-headers';
 import { encodeSdp, type MsrpDescription } from '../main/protocol/sdp';
 import { Dialog, dialogIdOf, type Resolve } from './dialog';
-import type { DisconnectionMethod, Group } from './group';
+import type { Group } from './group';
 import type { PostLeg } from './group-post';
 import type { GroupContent } from './group-store';
 import { deviceOf } from './invitation';
 import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } from './media';
 import type { SipMessage, SipRequest, SipResponse } from './message';
 import type { CompleteMessage } from './msrp-assembly';
+import type { DisconnectionMethod } from './participant';
 import { readTimer } from './session-timer';
 import { newToken, type SipServer } from './sip-server';
 import type { ClientTransaction, ServerTransaction } from './transaction';
