@@ -112,6 +112,7 @@ export class Rosters {
 
   #take(conversation: string, roster: ConferenceInfo): void {
     const { history } = this.#context;
+    const before = this.#documents.get(conversation);
     this.#documents.set(conversation, roster);
     const record = history.conversation(conversation);
     if (record === null) return;
@@ -121,7 +122,7 @@ export class Rosters {
     if (people.length > 0 && (subject !== record.subject || JSON.stringify(people) !== JSON.stringify(record.people))) {
       history.putConversation({ ...record, people, subject });
     }
-    this.#takeIcon(conversation, roster.icon);
+    if (before === undefined || before.icon !== roster.icon) this.#takeIcon(conversation, roster.icon);
     this.#context.announce({ event: 'participants', conversation, participants });
     this.#context.conversationChanged(conversation);
     this.#came(record, participants);
