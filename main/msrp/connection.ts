@@ -7,8 +7,8 @@
  *
  * Reading stops while somebody holds it (`hold`) or while our own answers pile up unread by the peer; both bound the memory a peer can
  * make us use. Responses that were read already are delivered even then: a sender that waits for one must not starve.
- * What is sent in one turn of the event loop leaves in one system call at its end, short messages of it in one buffer: so the answers to all
- * that one turn has read leave together.
+ * What is sent at once leaves in one system call, short messages of it in one buffer, before anything else happens; while reads come back
+ * full, only at the end of the event loop's turn: so the answers to all that such a turn reads leave together.
  */
 import { connect as connectTcp, createServer } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -23,6 +23,8 @@ export const sendPauseBytes = 256 * 1024;
 export const readPauseBytes = 1024 * 1024;
 /** Pieces from this size on are written as they are; copying shorter ones together costs less than a write of each. */
 const copiedPieceBytes = 4096;
+/** What Node reads of a socket at a time. */
+const fullReadBytes = 64 * 1024;
 /** How long a peer may leave our answers unread, and how long the last bytes may take after `end()`. */
 export const stalledPeerMs = 30_000;
 export const lingerMs = 2_000;
@@ -62,6 +64,9 @@ export class MsrpConnection {
   /** Sent in this turn, written at its end. */
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
+  readonly #flushing = () => this.#flush();
+  /** The latest read brought as much as one can: the next one is on its way, and its answers leave together with those to this one. */
+  #moreIsLikely = false;
   #stalled: Disposable | null = null;
 
   constructor(wire: MsrpStream, deps: { clock: Clock; log: Logger; tap?: WireTap | undefined }) {
@@ -97,7 +102,7 @@ export class MsrpConnection {
     if (!this.isOpen) return;
     const pieces = encodeMsrpPieces(message);
     if (this.#deps.tap !== undefined) this.#record('out', Buffer.concat(pieces));
-    if (this.#batch.length === 0) setImmediate(() => this.#flush());
+    if (this.#batch.length === 0) (this.#moreIsLikely ? setImmediate : process.nextTick)(this.#flushing);
     for (const piece of pieces) {
       this.#batch.push(piece);
       this.#batchBytes += piece.length;
@@ -164,20 +169,15 @@ export class MsrpConnection {
     this.#batchBytes = 0;
     if (this.#state === 'closed') return;
     const { stream } = this.#wire;
-    stream.cork();
-    let from = 0;
-    for (let index = 0; index <= batch.length; index += 1) {
-      const piece = batch[index];
-      if (piece !== undefined && piece.length < copiedPieceBytes) continue;
-      if (index > from) stream.write(Buffer.concat(batch.slice(from, index)));
-      if (piece !== undefined) stream.write(piece);
-      from = index + 1;
-    }
-    stream.uncork();
+    const pieces = joinedShort(batch);
+    if (pieces.length > 1) stream.cork();
+    for (const piece of pieces) stream.write(piece);
+    if (pieces.length > 1) stream.uncork();
   }
 
   #receive(bytes: Uint8Array): void {
     if (this.#state !== 'open') return;
+    this.#moreIsLikely = bytes.length >= fullReadBytes;
     if (this.#deps.tap !== undefined) this.#cutter.push(bytes);
     const result = this.#parser.push(bytes);
     for (const message of result.ok ? result.value : []) {
@@ -240,6 +240,21 @@ export class MsrpConnection {
       bytes,
     });
   }
+}
+
+/** The same bytes; short pieces that follow each other as one. */
+function joinedShort(batch: Uint8Array[]): Uint8Array[] {
+  if (batch.length === 1) return batch;
+  const pieces: Uint8Array[] = [];
+  let from = 0;
+  for (let index = 0; index <= batch.length; index += 1) {
+    const piece = batch[index];
+    if (piece !== undefined && piece.length < copiedPieceBytes) continue;
+    if (index > from) pieces.push(index === from + 1 ? (batch[from] ?? new Uint8Array(0)) : Buffer.concat(batch.slice(from, index)));
+    if (piece !== undefined) pieces.push(piece);
+    from = index + 1;
+  }
+  return pieces;
 }
 
 /** Finds again the bytes of each message the parser returned: its end line is unique in them (RFC 4975 7.1). For the trace alone. */

@@ -77,11 +77,7 @@ export function encodeMsrpPieces(message: MsrpMessage): Uint8Array[] {
   const { transactionId } = message;
   if (!TRANSACTION_ID.test(transactionId)) throw new RangeError('bad MSRP transaction id');
   const first = message.kind === 'request' ? word(message.method) : `${message.status} ${oneLine(message.reason)}`.trimEnd();
-  const lines = [
-    `MSRP ${transactionId} ${first}`,
-    `To-Path: ${message.toPath.map(word).join(' ')}`,
-    `From-Path: ${message.fromPath.map(word).join(' ')}`,
-  ];
+  const lines = [`MSRP ${transactionId} ${first}`, `To-Path: ${pathText(message.toPath)}`, `From-Path: ${pathText(message.fromPath)}`];
   const end = `${DASHES}${transactionId}${message.continuation}\r\n`;
   if (message.kind === 'response') return [framed(`${lines.join('\r\n')}\r\n${end}`, NOTHING, '')];
   if (message.messageId !== null) lines.push(`Message-ID: ${word(message.messageId)}`);
@@ -95,7 +91,7 @@ export function encodeMsrpPieces(message: MsrpMessage): Uint8Array[] {
     if (/^[A-Za-z0-9-]+$/.test(name) && fieldOf(name) === undefined) lines.push(`${name}: ${oneLine(value)}`);
   }
   if (message.body === null) return [framed(`${lines.join('\r\n')}\r\n${end}`, NOTHING, '')];
-  if (indexOfBytes(message.body, utf8(DASHES + transactionId)) >= 0) throw new RangeError('the MSRP transaction id occurs in the body');
+  if (endsWithin(message.body, transactionId)) throw new RangeError('the MSRP transaction id occurs in the body');
   // Content-Type is the last header before the body (RFC 4975 section 9).
   lines.push(`Content-Type: ${oneLine(message.contentType ?? 'text/plain')}`);
   const head = `${lines.join('\r\n')}\r\n\r\n`;
@@ -123,19 +119,45 @@ function putAscii(bytes: Uint8Array, text: string, at: number): boolean {
   return true;
 }
 
+function pathText(uris: readonly string[]): string {
+  return uris.length === 1 ? word(uris[0] ?? '') : uris.map(word).join(' ');
+}
+
 const WORD = /^[!-~]*$/;
 
 function word(value: string): string {
   return WORD.test(value) ? value : oneLine(value).replace(/\s/g, '');
 }
 
+/** The searches of both sides skip as many octets as the end line is long: in front of a long body this pays. */
+const LONG_ID_FILL = '0'.repeat(19);
+const SIX_DIGITS = 36 ** 6;
+
 /** A transaction id that does not occur in the body. `random` as in base.Clock. */
 export function newTransactionId(random: () => number, body: Uint8Array | null): string {
   for (;;) {
-    let id = '';
-    while (id.length < 12) id += Math.floor(random() * 36).toString(36);
-    if (body === null || indexOfBytes(body, utf8(id)) < 0) return id;
+    const digits = sixDigits(random()) + sixDigits(random());
+    const id = body !== null && body.length >= COPIED_BODY_BYTES ? LONG_ID_FILL + digits : digits;
+    if (body === null) return id;
+    if (indexOfBytes(body, utf8(id)) >= 0) continue;
+    searched = { body, id };
+    return id;
   }
+}
+
+function sixDigits(fraction: number): string {
+  return Math.floor(fraction * SIX_DIGITS)
+    .toString(36)
+    .padStart(6, '0');
+}
+
+/** The latest search that found nothing: who takes an id and writes the message with it at once has the body searched once, not twice. */
+let searched: { body: Uint8Array; id: string } | null = null;
+
+function endsWithin(body: Uint8Array, id: string): boolean {
+  const isSearched = searched?.body === body && searched.id === id;
+  searched = null;
+  return !isSearched && indexOfBytes(body, utf8(DASHES + id)) >= 0;
 }
 
 /** The headers with a field of their own, by their usual spelling and in lower case. */

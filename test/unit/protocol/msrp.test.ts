@@ -149,10 +149,19 @@ describe('MSRP', () => {
   });
 
   it('chooses transaction ids that the body does not hold, and refuses others', () => {
-    const sequence = [...Array<number>(12).fill(0), ...Array<number>(12).fill(0.5)];
+    const fractions =
+      (...sequence: number[]) =>
+      () =>
+        sequence.shift() ?? 0;
     const body = octets('x000000000000x');
-    const id = newTransactionId(() => sequence.shift() ?? 0, body);
-    expect(id).toBe('iiiiiiiiiiii');
+    const id = newTransactionId(fractions(0, 0, 0.5, 0.5), body);
+    expect(id).toBe('i00000i00000');
+    const long = octets('x'.repeat(4096) + '0'.repeat(31));
+    const longId = newTransactionId(fractions(0, 0, 0.5, 0.5), long);
+    expect(longId).toBe(`${'0'.repeat(19)}i00000i00000`);
+    // Another body than the one that the id was taken for is searched.
+    encodeMsrp(request({ transactionId: longId, contentType: 'a/b', body: long }));
+    expect(() => encodeMsrp(request({ transactionId: longId, contentType: 'a/b', body: octets(`-------${longId}`) }))).toThrow(RangeError);
     expect(() =>
       encodeMsrp(request({ transactionId: '000000000000', contentType: 'a/b', body: octets('\r\n-------000000000000$\r\n') })),
     ).toThrow(RangeError);
