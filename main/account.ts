@@ -18,6 +18,7 @@ import { AppError } from './errors';
 import type { History } from './history/history';
 import type { MsrpTransport } from './msrp/connection';
 import { MsrpEndpoint } from './msrp/endpoint';
+import type { RelayAccount } from './msrp/relay';
 import type { DigestHash } from './protocol/digest';
 import { ICSI } from './protocol/feature-tags';
 import { nickname } from './protocol/instance-urn';
@@ -56,8 +57,10 @@ export interface Credentials {
   expiresSeconds: number;
   /** Of the services that this version can offer, those that this device does not: names of capabilities. */
   servicesOff: readonly string[];
-  /** Whether the media of 1-1 sessions is offered over TLS. */
+  /** Whether the media of sessions is offered over TLS alone. */
   securesMedia?: boolean;
+  /** The MSRP relay that every session goes through, with the name and password of the account (RFC 4976). */
+  msrpRelay?: string;
   /** The address to write as, one of those that the network names; its default one when absent. */
   writesAs?: string;
   /** How to prove who one is (R37); as the network offers, with the password, when absent. */
@@ -135,14 +138,21 @@ export class Account {
     // Media leaves by the way that signalling takes: the address that reaches the network is the one peers can reach.
     const media = deps.over === undefined ? {} : { transport: deps.over.media };
     const trust = credentials.ca === undefined ? {} : { ca: credentials.ca };
-    this.#msrp = new MsrpEndpoint({ ...shared, ...media, ...trust, host: () => this.#sip.localHost });
+    const relay = relayOf(credentials);
+    this.#msrp = new MsrpEndpoint({
+      ...shared,
+      ...media,
+      ...trust,
+      ...(relay === null ? {} : { relay }),
+      host: () => this.#sip.localHost,
+    });
     this.messenger = new Messenger({
       clock: deps.clock,
       log: deps.log,
       history: deps.history,
       sip: this.#sip,
       msrp: this.#msrp,
-      securesMedia: credentials.securesMedia === true,
+      securesMedia: relay === null ? credentials.securesMedia === true : /^msrps:/i.test(relay.uri),
       self: credentials.aor,
       selfName: credentials.displayName,
       deviceName: () => this.#deviceName,
@@ -208,6 +218,8 @@ export class Account {
       addresses: [...this.#addresses],
       writesAs: this.#writesAs,
       offers: offersOf(this.#servicesOff),
+      securesMedia: this.#credentials.securesMedia === true,
+      msrpRelay: this.#credentials.msrpRelay ?? null,
     };
   }
 
@@ -421,4 +433,11 @@ function signInOf(way: SignInWay | undefined, deps: AccountDeps): Pick<SipAccoun
   if (way === undefined) return {};
   const sim = way.sim === null ? {} : { sim: softwareSim(way.sim, deps.simState) };
   return { authScheme: way.scheme, minAlgorithm: way.minAlgorithm, ...sim };
+}
+
+/** The name is the one of the SIP account: a relay of the same network knows the same people. */
+function relayOf({ msrpRelay, authUser, aor, password, signIn }: Credentials): RelayAccount | null {
+  if (msrpRelay === undefined) return null;
+  const username = authUser ?? aor.replace(/^sips?:/, '').split('@')[0] ?? '';
+  return { uri: msrpRelay, username, password, minAlgorithm: signIn?.minAlgorithm ?? 'MD5' };
 }

@@ -140,6 +140,8 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
         minAlgorithm: v.optional(v.picklist(['MD5', 'SHA-256', 'SHA-512-256'])),
         sim: v.optional(v.strictObject({ k: field, op: v.nullable(field), opc: v.nullable(field) })),
         imei: v.optional(field),
+        securesMedia: v.optional(v.boolean()),
+        msrpRelay: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),
         expiresSeconds: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(maxExpiresSeconds))),
       }),
     ),

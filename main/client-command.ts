@@ -9,13 +9,14 @@ import { createApp, type GivenAccount } from './app';
 import { createStderrLogger } from './base';
 import { choice, type Options, parse, stopSignal, text, UsageError } from './command-line';
 import { defaultExpiresSeconds } from './credentials';
+import { AppError } from './errors';
 import { errorLine, serveHeadless } from './headless';
 import { cleanDeviceName } from './identity/device-name';
 import { imeiUrn, meidUrn } from './protocol/instance-urn';
 import { parseServer } from './protocol/server-address';
 import { addressKey } from './protocol/uri';
 import { createFileSecretBox, secretKeyFile } from './settings';
-import { certificatesOf } from './sign-in-options';
+import { certificatesOf, signInParts } from './sign-in-options';
 import { createRecorder } from './trace/recorder';
 
 const clientHelp = `chorus client --aor ADDRESS [options]
@@ -28,7 +29,9 @@ const clientHelp = `chorus client --aor ADDRESS [options]
   --proxy URI            outbound proxy: sip:127.0.0.1:5070;transport=tcp (tls, ws), sips:sip.example.org, wss://sip.example.org/ws;
                          found by NAPTR and SRV of the domain unless told
   --ca FILE              trust the authorities of this PEM file and no others; those that Node trusts unless told
-  --msrps                offer the media of 1-1 sessions over TLS, with a key for each; without it plain TCP is offered
+  --msrps                offer the media of sessions over TLS alone; without it plain TCP is offered
+  --msrp-relay URI       every session goes through this MSRP relay (RFC 4976), with this account's name and password, and none past it:
+                         msrps://relay.example.org:2855;tcp
   --registrar URI        sip:DOMAIN unless told
   --factory URI          sip:conference-factory@DOMAIN unless told
   --device-name NAME     shown to people you write with
@@ -57,6 +60,7 @@ export async function runClient(argv: readonly string[]): Promise<number> {
     proxy: { type: 'string' },
     ca: { type: 'string' },
     msrps: { type: 'boolean' },
+    'msrp-relay': { type: 'string' },
     registrar: { type: 'string' },
     factory: { type: 'string' },
     'device-name': { type: 'string', default: '' },
@@ -148,6 +152,7 @@ function parseAccount(options: Options): GivenAccount {
     proxy,
     ...readAuthorities(text(options, 'ca')),
     ...(options.msrps === true ? { securesMedia: true } : {}),
+    ...readRelay(text(options, 'msrp-relay'), options.msrps === true),
     registrar: text(options, 'registrar'),
     factory: text(options, 'factory') ?? `sip:conference-factory@${domain}`,
     deviceName: cleanDeviceName(text(options, 'device-name') ?? ''),
@@ -176,6 +181,16 @@ function parseSim(options: Options): { k: string; op: string | null; opc: string
   if ([k, op, opc].some((each) => each !== null && !/^[0-9a-f]{32}$/i.test(each)))
     throw new UsageError('CHORUS_SIM_K, --sim-op and --sim-opc take 32 hexadecimal digits');
   return { k, op, opc };
+}
+
+function readRelay(uri: string | null, securesMedia: boolean): { msrpRelay: string } | Record<string, never> {
+  if (uri === null) return {};
+  try {
+    const { msrpRelay = '' } = signInParts({ msrpRelay: uri, securesMedia }, {});
+    return { msrpRelay };
+  } catch (error) {
+    throw new UsageError(`--msrp-relay: ${error instanceof AppError ? error.detail.reason : String(error)}`);
+  }
 }
 
 function readAuthorities(file: string | null): { ca: string[] } | Record<string, never> {

@@ -31,6 +31,7 @@ export const errorCodes = [
   'sip/malformed', // the peer's message cannot be understood
   'msrp/rejected', // an MSRP response that is no 200
   'msrp/closed', // the media connection ended
+  'msrp/relay', // the media relay that the person has set cannot be used; nothing goes past it
   'privacy/no-temporary-address', // the network gave this device no temporary GRUU, so it cannot hide (R44)
   'privacy/leak', // an anonymous message would have told who sends it; nothing was sent
   'message/undelivered', // the recipient's side reports that the message could not be delivered

@@ -41,6 +41,7 @@ const sentences: Record<ErrorCode, string> = {
   'sip/malformed': 'The other side sent something that cannot be understood.',
   'msrp/rejected': 'The other side refused the message.',
   'msrp/closed': 'The connection that carries the messages ended.',
+  'msrp/relay': 'The media relay cannot be used; nothing goes past it.',
   'privacy/no-temporary-address': 'The network gives this device no address to hide behind; nothing was sent.',
   'privacy/leak': 'An anonymous message would have told who sends it; nothing was sent.',
   'message/undelivered': 'The message could not be delivered.',

@@ -48,6 +48,10 @@ export interface StoredAccount {
   ca?: readonly string[];
   /** How long a registration is asked for; the default when absent. */
   expiresSeconds?: number;
+  /** Chats are asked for over TLS alone. */
+  securesMedia?: boolean;
+  /** The MSRP relay that every chat goes through. */
+  msrpRelay?: string;
   deviceName: string;
   /** The instance ID that this account registered with: a lost identity file is then noticed. */
   instanceId: string;

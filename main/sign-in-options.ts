@@ -3,16 +3,25 @@ import type { SignInOptions } from '../preload/contract';
 import type { Credentials, SignInWay } from './account';
 import { AppError } from './errors';
 import { imeiUrn } from './protocol/instance-urn';
+import { parseMsrpUri } from './protocol/msrp';
 import { addressKey } from './protocol/uri';
 
-export type SignInParts = Partial<Pick<Credentials, 'authUser' | 'registrar' | 'factory' | 'ca' | 'expiresSeconds' | 'signIn'>>;
+export type SignInParts = Partial<
+  Pick<Credentials, 'authUser' | 'registrar' | 'factory' | 'ca' | 'expiresSeconds' | 'signIn' | 'securesMedia' | 'msrpRelay'>
+>;
 
 /** @throws AppError account/bad-option */
 export function signInParts(options: SignInOptions, kept: SignInParts): SignInParts {
-  const { authUser, registrar, factory, ca, expiresSeconds } = options;
+  const { authUser, registrar, factory, ca, expiresSeconds, securesMedia, msrpRelay } = options;
   const way = wayOf(options, kept.signIn);
+  const { msrpRelay: keptRelay, ...rest } = kept;
+  const relay = msrpRelay === undefined ? keptRelay : msrpRelay.trim() === '' ? undefined : relayUri(msrpRelay);
+  const secures = securesMedia ?? kept.securesMedia ?? false;
+  if (secures && relay !== undefined && !/^msrps:/i.test(relay)) throw bad('msrpRelay', 'Chats over TLS need a relay with msrps:');
   return {
-    ...kept,
+    ...rest,
+    ...(relay === undefined ? {} : { msrpRelay: relay }),
+    ...(securesMedia === undefined ? {} : { securesMedia }),
     ...(authUser === undefined ? {} : { authUser: authUser.trim() }),
     ...(registrar === undefined ? {} : { registrar: sipUri(registrar, 'registrar') }),
     ...(factory === undefined ? {} : { factory: sipUri(factory, 'factory') }),
@@ -58,6 +67,15 @@ function sipUri(text: string, field: string): string {
   const uri = /^[a-z]+:\D/i.test(trimmed) ? trimmed : `sip:${trimmed}`;
   if (!/^sips?:/i.test(uri) || addressKey(uri) === null) throw bad(field, `${trimmed} is no SIP URI`);
   return uri;
+}
+
+/** @throws AppError account/bad-option */
+function relayUri(text: string): string {
+  const uri = text.trim();
+  const read = parseMsrpUri(/;[a-z]+$/i.test(uri) ? uri : `${uri};tcp`);
+  if (!read.ok || read.value.sessionId !== null)
+    throw bad('msrpRelay', `${uri} is no MSRP URI of a relay, such as msrps://relay.example.org:2855;tcp`);
+  return /;[a-z]+$/i.test(uri) ? uri : `${uri};tcp`;
 }
 
 function certificates(pem: string): string[] {

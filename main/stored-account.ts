@@ -9,7 +9,7 @@ import type { SignInParts } from './sign-in-options';
 /** What is kept of an account that the registrar has accepted. `proxy` null: found anew at every start. */
 export function storedAccount(credentials: Credentials, proxy: string | null, secrets: SecretBox): StoredAccount {
   const { kind, aor, displayName, authUser, password, factory, registrar, ca, expiresSeconds, deviceName, instanceId } = credentials;
-  const { servicesOff, signIn } = credentials;
+  const { servicesOff, signIn, securesMedia, msrpRelay } = credentials;
   return {
     kind,
     aor,
@@ -22,6 +22,8 @@ export function storedAccount(credentials: Credentials, proxy: string | null, se
     ...(registrar === null ? {} : { registrar }),
     ...(ca === undefined ? {} : { ca }),
     ...(expiresSeconds === defaultExpiresSeconds ? {} : { expiresSeconds }),
+    ...(securesMedia === true ? { securesMedia } : {}),
+    ...(msrpRelay === undefined ? {} : { msrpRelay }),
     deviceName,
     instanceId,
     servicesOff,
@@ -46,6 +48,8 @@ export function revealedAccount(stored: StoredAccount, instanceId: string, secre
     instanceId,
     expiresSeconds: stored.expiresSeconds ?? defaultExpiresSeconds,
     servicesOff: stored.servicesOff ?? [],
+    ...(stored.securesMedia === true ? { securesMedia: true } : {}),
+    ...(stored.msrpRelay === undefined ? {} : { msrpRelay: stored.msrpRelay }),
     ...(writesAs === undefined ? {} : { writesAs }),
     ...(signIn === undefined ? {} : { signIn: mapSecrets(signIn, (secret) => secrets.reveal(secret)) }),
   };
@@ -53,13 +57,15 @@ export function revealedAccount(stored: StoredAccount, instanceId: string, secre
 
 /** What a stored account was signed in with, for a sign-in that says less. @throws AppError storage/unreadable */
 export function keptParts(stored: StoredAccount, secrets: SecretBox): SignInParts {
-  const { authUser, registrar, factory, ca, expiresSeconds, signIn } = stored;
+  const { authUser, registrar, factory, ca, expiresSeconds, signIn, securesMedia, msrpRelay } = stored;
   return {
     authUser,
     factory,
     ...(registrar === undefined ? {} : { registrar }),
     ...(ca === undefined ? {} : { ca }),
     ...(expiresSeconds === undefined ? {} : { expiresSeconds }),
+    ...(securesMedia === undefined ? {} : { securesMedia }),
+    ...(msrpRelay === undefined ? {} : { msrpRelay }),
     ...(signIn === undefined ? {} : { signIn: mapSecrets(signIn, (secret) => secrets.reveal(secret)) }),
   };
 }
@@ -85,6 +91,8 @@ export function valueOfStored(stored: StoredAccount, instanceId: string): Accoun
     addresses: [aor],
     writesAs: stored.writesAs ?? null,
     offers: offersOf(stored.servicesOff ?? []),
+    securesMedia: stored.securesMedia === true,
+    msrpRelay: stored.msrpRelay ?? null,
   };
 }
 

@@ -7,7 +7,7 @@
  * A re-INVITE with the same paths keeps the legs; one with another path, or after the legs have ended, gets new ones (media recovery), and the
  * old ones end when it is answered. Of a fork, the first device that answers gets the leg; what further ones say, the caller ends.
  */
-import type { MsrpDescription } from '../main/protocol/sdp';
+import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../main/protocol/sdp';
 import { anchoredSdp, refusedSdp, replaceSdp, sdpOf } from './anchored-sdp';
 import type { MediaRelay, RelayLeg, RelayPair } from './media-relay';
 import type { SipMessage } from './message';
@@ -24,6 +24,7 @@ interface Pending {
   /** What the offerer said of who connects. */
   setup: 'active' | 'passive' | 'actpass' | null;
   path: readonly string[];
+  fingerprints: readonly Fingerprint[];
 }
 
 export interface AnchorDeps {
@@ -48,15 +49,17 @@ export class MediaAnchor {
 
   constructor(private readonly deps: AnchorDeps) {}
 
-  /** Takes the offer of `from` and changes it for the other side; false when it cannot be carried (TLS, no MSRP, or the relay is full). */
+  /** Takes the offer of `from` and changes it for the other side; false when it cannot be carried (no MSRP, or the relay is full). */
   offer(from: Side, message: SipMessage): boolean {
     const found = sdpOf(message);
     if (this.#closed || found === null || found === 'unreadable' || !isCarried(found.description)) return false;
     const { setup, path } = found.description;
     const standing = this.#pair !== null && !this.#pair.isClosed && samePath(this.#pair[from].remotePath, path) ? this.#pair : null;
-    const pair = standing ?? this.#newPair();
-    if (pair === null) return false;
-    this.#pending = { from, pair, setup, path };
+    const isSecure = found.description.transport === 'TCP/TLS/MSRP';
+    const pair = standing ?? this.#newPair(isSecure);
+    // Nobody takes the TLS off a session that has it.
+    if (pair === null || pair.isSecure !== isSecure || (this.#pair?.isSecure === true && !isSecure)) return false;
+    this.#pending = { from, pair, setup, path, fingerprints: fingerprintsOf(found.description) };
     this.#write(message, found.text, pair[other(from)], 'actpass', from);
     return true;
   }
@@ -68,17 +71,17 @@ export class MediaAnchor {
     if (found === null) return;
     const pending = this.#pending;
     const pair = pending?.pair ?? this.#pair;
-    if (found === 'unreadable' || pair === null || !isCarried(found.description)) {
+    if (found === 'unreadable' || pair === null || !isCarried(found.description) || !answers(pair, found.description)) {
       replaceSdp(message, refusedSdp(this.deps.relay.host), Math.random);
       this.refused();
       return;
     }
     if (pending !== null) {
-      const { from, setup, path } = pending;
+      const { from, setup, path, fingerprints } = pending;
       // RFC 6135: an answerer that is active comes to us, one that is passive waits for us.
-      pair[other(from)].expect(found.description.path, found.description.setup !== 'active');
+      pair[other(from)].expect(found.description.path, found.description.setup !== 'active', fingerprintsOf(found.description));
       // We let the offerer come, unless it said that it waits.
-      pair[from].expect(path, setup === 'passive');
+      pair[from].expect(path, setup === 'passive', fingerprints);
       if (this.#pair !== pair) {
         const before = this.#pair;
         this.#pair = pair;
@@ -113,9 +116,9 @@ export class MediaAnchor {
     this.deps.onClose();
   }
 
-  #newPair(): RelayPair | null {
+  #newPair(isSecure: boolean): RelayPair | null {
     const { relay, onSend } = this.deps;
-    const pair: RelayPair | null = relay.pair({
+    const events = {
       ...(onSend === undefined ? {} : { onSend }),
       onClose: () => {
         if (this.#closed || pair !== this.#pair) return;
@@ -124,20 +127,26 @@ export class MediaAnchor {
           if (this.#pair?.isClosed === true) this.close();
         });
       },
-    });
+    };
+    const pair: RelayPair | null = relay.pair(events, isSecure);
     return pair;
   }
 
   #write(message: SipMessage, sdp: string, leg: RelayLeg, setup: 'active' | 'passive' | 'actpass', writer: Side): void {
-    const { relay, hides } = this.deps;
-    const place = { host: relay.host, port: relay.port, path: leg.localPath, setup };
+    const { hides } = this.deps;
+    const { host, port, fingerprint } = leg.place;
+    const place = { host, port, path: leg.localPath, setup, fingerprint };
     replaceSdp(message, anchoredSdp(sdp, place, hides === writer), Math.random);
   }
 }
 
-/** The relay carries MSRP over plain TCP. */
-function isCarried({ transport, port }: MsrpDescription): boolean {
-  return transport === 'TCP/MSRP' && port !== 0;
+function isCarried({ port }: MsrpDescription): boolean {
+  return port !== 0;
+}
+
+/** Both legs are of one kind: what one side wants over TLS does not reach the other without. */
+function answers(pair: RelayPair, { transport }: MsrpDescription): boolean {
+  return pair.isSecure === (transport === 'TCP/TLS/MSRP');
 }
 
 function other(side: Side): Side {

@@ -3,7 +3,7 @@
  * that side wrote it. The body may hold the SDP alone, or beside the first message (multipart).
  */
 import { encodeMultipart, multipartType, newBoundary, parseContentType, parseMultipart } from '../main/protocol/multipart';
-import { type MsrpDescription, parseSdp } from '../main/protocol/sdp';
+import { type Fingerprint, type MsrpDescription, parseSdp } from '../main/protocol/sdp';
 import type { SipMessage } from './message';
 
 /** Where the relay stands for one side, and who opens the connection. */
@@ -12,6 +12,8 @@ export interface AnchorPlace {
   port: number;
   path: string;
   setup: 'active' | 'passive' | 'actpass';
+  /** Of the relay's certificate, in the place of the side's: null over TCP. */
+  fingerprint: Fingerprint | null;
 }
 
 export interface FoundSdp {
@@ -73,13 +75,15 @@ export function anchoredSdp(sdp: string, place: AnchorPlace, hides: boolean): st
   const written: string[] = [];
   let stream: 'none' | 'msrp' | 'other' = 'none';
   const endStream = () => {
-    if (stream === 'msrp') written.push(`a=setup:${place.setup}`, `a=path:${place.path}`);
+    if (stream !== 'msrp') return;
+    written.push(`a=setup:${place.setup}`, `a=path:${place.path}`);
+    if (place.fingerprint !== null) written.push(`a=fingerprint:${place.fingerprint.hash} ${place.fingerprint.value}`);
   };
   let isFound = false;
   for (const line of sdp.split(/\r\n|\n|\r/).filter((each) => each !== '')) {
     if (line.startsWith('m=')) {
       endStream();
-      const isMsrp: boolean = !isFound && /^m=message \d+(?:\/\d+)? TCP\/MSRP /i.test(`${line} `);
+      const isMsrp: boolean = !isFound && /^m=message \d+(?:\/\d+)? TCP\/(?:TLS\/)?MSRP /i.test(`${line} `);
       isFound ||= isMsrp;
       stream = isMsrp ? 'msrp' : 'other';
       const port = !isMsrp ? 0 : place.setup === 'active' ? 9 : place.port;
@@ -92,6 +96,7 @@ export function anchoredSdp(sdp: string, place: AnchorPlace, hides: boolean): st
     else if (hides && /^[iuep]=/.test(line)) continue;
     else if (stream === 'other' && line.startsWith('a=')) continue;
     else if (stream === 'msrp' && /^a=(?:path|setup|msrp-cema)(?::|$)/i.test(line)) continue;
+    else if (/^a=fingerprint:/i.test(line)) continue;
     else written.push(line);
   }
   endStream();

@@ -120,8 +120,10 @@ export class ControllingFunction {
       transaction.reply(503);
       return;
     }
-    const { conversationId, contributionId, subject, type } = invitation.value;
-    const facts = { focus: `sip:grp-${newToken(FOCUS_TOKEN_BYTES)}@${this.#options.host}`, conversationId, contributionId, subject, type };
+    const { conversationId, contributionId, subject, type, offer } = invitation.value;
+    const focusUri = `sip:grp-${newToken(FOCUS_TOKEN_BYTES)}@${this.#options.host}`;
+    const secured = offer.transport === 'TCP/TLS/MSRP' ? { isSecure: true } : {};
+    const facts = { focus: focusUri, conversationId, contributionId, subject, type, ...secured };
     const focus = this.#hold(new Group(facts, this.#nameOf, this.#maximum), 'creating');
     this.#options.log?.('info', 'A group is created', { focus: focus.uri, invited: invitation.value.invitees.length });
     focus.create(transaction, inviter, invitation.value);

@@ -24,7 +24,7 @@ import { GroupPost } from './group-post';
 import type { GroupContent, GroupStore } from './group-store';
 import { checkRequired, focusContact, type GroupInvitation, type Invitee, readOffer, readParts, readRecipients } from './invitation';
 import { Inviting, type Person } from './inviting';
-import { ALLOW, type Leg, Legs, MEDIA_LOST } from './leg';
+import { ALLOW, isOverTls, type Leg, Legs, MEDIA_LOST } from './leg';
 import type { MsrpSwitch, Verdict } from './media';
 import { MemberRequests } from './member-requests';
 import type { CompleteMessage } from './msrp-assembly';
@@ -41,6 +41,7 @@ export const CLOSING_GRACE_MS = 5_000;
 export const REST_AFTER_MS = 3_600_000;
 
 const COMPLETED = 'SIP;cause=200;text="Call completed"';
+const NEEDS_TLS = 'This group runs over TLS alone';
 const GONE = 'SIP;cause=410;text="Gone"';
 const REMOVED = 'SIP;cause=403;text="Removed from the group"';
 const RESTING = 'SIP;cause=480;text="The group rests"';
@@ -157,6 +158,7 @@ export class Focus {
 
   /** A second creation of the same group at the same time: the creator joins this one and brings whom it named. */
   merge(transaction: ServerTransaction, sender: Person, invitation: GroupInvitation): void {
+    if (this.#lacksTls(transaction, invitation.offer)) return;
     this.#join(transaction, sender, invitation.offer);
     this.#answerCreation();
     this.#inviting.invite(this.#requests.newcomers(invitation.invitees), sender);
@@ -209,7 +211,15 @@ export class Focus {
     else this.#join(transaction, sender, offer.value);
   }
 
+  /** Who asked for a group over TLS gets one: nobody hears it without. */
+  #lacksTls(transaction: ServerTransaction, offer: MsrpDescription): boolean {
+    const lacks = this.group.facts.isSecure === true && !isOverTls(offer);
+    if (lacks) this.#refuse(transaction, { ok: false, status: 488, warning: NEEDS_TLS });
+    return lacks;
+  }
+
   #join(transaction: ServerTransaction, sender: Person, offer: MsrpDescription): void {
+    if (this.#lacksTls(transaction, offer)) return;
     const wasIdle = this.#state === 'idle';
     const leg = this.#legs.take(transaction, sender);
     this.#legs.supersede(leg);
@@ -304,7 +314,7 @@ export class Focus {
     const offer = parts.ok ? readOffer(parts.value) : null;
     if (offer === null) leg.renew(transaction);
     else if (!offer.ok) this.#refuse(transaction, offer);
-    else {
+    else if (!this.#lacksTls(transaction, offer.value)) {
       leg.refresh(transaction, offer.value);
       this.#changed();
     }

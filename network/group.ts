@@ -58,6 +58,8 @@ export interface GroupFacts {
   subject: string | null;
   type: 'open' | 'closed';
   predefined?: boolean;
+  /** Asked for over TLS by who made it. */
+  isSecure?: boolean;
 }
 
 /**

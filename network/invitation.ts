@@ -68,7 +68,6 @@ export function readOffer(parts: readonly BodyPart[]): Read<MsrpDescription> | n
   if (part === undefined) return null;
   const description = parseSdp(new TextDecoder().decode(part.body));
   if (!description.ok) return { ok: false, status: 488, warning: description.reason };
-  if (description.value.transport !== 'TCP/MSRP') return { ok: false, status: 488, warning: 'Only TCP/MSRP is served' };
   if (description.value.port === 0 || description.value.path.length === 0)
     return { ok: false, status: 488, warning: 'The MSRP stream is refused' };
   return { ok: true, value: description.value };

@@ -67,7 +67,7 @@ export class Leg implements PostLeg {
     private readonly deps: LegsDeps,
     private readonly isReleased: (leg: Leg) => boolean,
   ) {
-    this.media = this.#newMedia();
+    this.media = this.#newMedia(deps.group.facts.isSecure === true);
   }
 
   get isLost(): boolean {
@@ -112,6 +112,8 @@ export class Leg implements PostLeg {
     const { facts, subject } = this.deps.group;
     const response = this.dialog?.response(transaction, 200);
     if (response === undefined) return;
+    // A device that calls says how, and is answered so.
+    if (this.media.isSecure !== isOverTls(offer)) this.#replaceMedia(offer);
     response
       .append('Allow', ALLOW)
       .append(cpmHeader.conversationId, facts.conversationId)
@@ -127,10 +129,8 @@ export class Leg implements PostLeg {
   /** Answers a re-INVITE or UPDATE. A new path gets a new MSRP session, anything else the same answer again. */
   refresh(transaction: ServerTransaction, offer: MsrpDescription): void {
     if (offer.path.join(' ') !== this.#remotePath) {
-      const old = this.media;
-      this.media = this.#newMedia();
+      this.#replaceMedia(offer);
       this.#origin.version += 1;
-      old.close();
     }
     this.accept(transaction, offer);
   }
@@ -147,7 +147,7 @@ export class Leg implements PostLeg {
     const path = remote.path.join(' ');
     if (path === this.#remotePath) return;
     this.#remotePath = path;
-    this.media.start(remote.path, role);
+    this.media.start(remote.path, role, remote);
     this.stopWaiting('media');
     this.deps.onMedia(this);
   }
@@ -176,14 +176,21 @@ export class Leg implements PostLeg {
     this.waitFor('renewal', timer.value.endsAfterMs, () => this.deps.onDead(this, 'failed', NOT_RENEWED));
   }
 
-  #newMedia(): SwitchSession {
-    const session: SwitchSession = this.deps.switch.prepare({
-      onMessage: (message) => this.deps.onMessage(this, message),
-      onNickname: (nickname) => this.deps.onNickname(this, nickname),
-      onClose: (reason) => {
+  #replaceMedia(offer: MsrpDescription): void {
+    const old = this.media;
+    this.media = this.#newMedia(isOverTls(offer));
+    old.close();
+  }
+
+  #newMedia(isSecure: boolean): SwitchSession {
+    const events = {
+      onMessage: (message: CompleteMessage) => this.deps.onMessage(this, message),
+      onNickname: (nickname: string) => this.deps.onNickname(this, nickname),
+      onClose: (reason: string | null) => {
         if (reason !== null && this.media === session && !this.isReleased(this)) this.#mediaLost();
       },
-    });
+    };
+    const session: SwitchSession = this.deps.switch.prepare(events, { isSecure });
     return session;
   }
 
@@ -191,6 +198,10 @@ export class Leg implements PostLeg {
   #mediaLost(): void {
     this.waitFor('media', MEDIA_RETURN_MS, () => this.deps.onDead(this, 'failed', MEDIA_LOST));
   }
+}
+
+export function isOverTls({ transport }: MsrpDescription): boolean {
+  return transport === 'TCP/TLS/MSRP';
 }
 
 /** Every leg of one focus. */

@@ -8,10 +8,11 @@
  * One leg's end is the other's: who loses a side must hear of it. A slow reader stops the one who writes to it (back-pressure), not the relay.
  */
 import { randomBytes } from 'node:crypto';
-import { connect, createServer, type Server } from 'node:net';
 import { type MsrpMessage, parseMsrpUri, sameMsrpUri } from '../main/protocol/msrp';
+import type { Fingerprint } from '../main/protocol/sdp';
 import type { WireTap } from '../main/protocol/wire-record';
 import { type Clock, type NetworkLog, systemClock } from './clock';
+import { MediaDoor, type MediaPlace, shows } from './media-door';
 import type { MsrpRequest } from './msrp-assembly';
 import { MsrpConnection, type MsrpStream } from './msrp-connection';
 
@@ -64,20 +65,27 @@ export class MediaRelay {
   readonly host: string;
   readonly clock: Clock;
   readonly #options: MediaRelayOptions;
-  readonly #server: Server;
+  readonly #door: MediaDoor;
   readonly #legs = new Map<string, RelayLeg>();
   readonly #connections = new Map<MsrpConnection, { stream: RelayStream; legs: Set<RelayLeg>; held: [MsrpRequest, RelayLeg][] }>();
-  #port = 0;
 
   constructor(options: MediaRelayOptions = {}) {
     this.#options = options;
     this.host = options.host ?? '127.0.0.1';
     this.clock = options.clock ?? systemClock;
-    this.#server = createServer((socket) => this.accept(socket));
+    this.#door = new MediaDoor(
+      this.host,
+      (socket) => this.accept(socket),
+      (error) => options.log?.('error', 'the listener of the media relay failed', { error: error.message }),
+    );
   }
 
   get port(): number {
-    return this.#port;
+    return this.#door.port;
+  }
+
+  place(isSecure: boolean): MediaPlace {
+    return this.#door.place(isSecure);
   }
 
   get pairCount(): number {
@@ -85,24 +93,13 @@ export class MediaRelay {
   }
 
   listen(port = 0): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, this.host, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) =>
-          this.#options.log?.('error', 'the listener of the media relay failed', { error: error.message }),
-        );
-        const address = this.#server.address();
-        this.#port = typeof address === 'object' && address !== null ? address.port : port;
-        resolve(this.#port);
-      });
-    });
+    return this.#door.listen(port);
   }
 
-  /** Two legs, joined; null when there are too many. */
-  pair(events: RelayPairEvents): RelayPair | null {
+  /** Two legs, joined, both over TLS or none; null when there are too many. */
+  pair(events: RelayPairEvents, isSecure = false): RelayPair | null {
     if (this.pairCount >= MAX_RELAY_PAIRS) return null;
-    const pair = new RelayPair(this, events, (leg) => this.#legs.delete(leg.id));
+    const pair = new RelayPair(this, events, (leg) => this.#legs.delete(leg.id), isSecure);
     for (const leg of [pair.caller, pair.called]) this.#legs.set(leg.id, leg);
     return pair;
   }
@@ -114,12 +111,16 @@ export class MediaRelay {
 
   /** Used by legs: calls a side that waits to be called. */
   call(leg: RelayLeg, host: string, port: number): void {
-    const stream = (this.#options.dial ?? ((to, at) => connect({ host: to, port: at })))(host, port);
+    const onOpen = () => {
+      if (leg.state !== 'awaited') return;
+      if (leg.admits(connection)) leg.bind(connection);
+      else leg.pair.close('the media of a side is not who its SDP names');
+    };
+    const { dial } = this.#options;
+    const stream = dial === undefined ? this.#door.call(host, port, leg.isSecure, onOpen) : dial(host, port);
     const connection = this.#adopt(stream);
     this.#connections.get(connection)?.legs.add(leg);
-    stream.once('connect', () => {
-      if (leg.state === 'awaited') leg.bind(connection);
-    });
+    if (dial !== undefined) stream.once('connect', onOpen);
   }
 
   /** Used by legs: what came for a leg before its path was known, and may be taken now. */
@@ -160,10 +161,7 @@ export class MediaRelay {
       connection.close('the relay ends');
       connection.socket.destroy();
     }
-    await new Promise<void>((resolve) => {
-      if (this.#server.listening) this.#server.close(() => resolve());
-      else resolve();
-    });
+    await this.#door.close();
   }
 
   readonly #events = {
@@ -210,6 +208,11 @@ export class MediaRelay {
       else connection.close('too much came before its session stood');
       return;
     }
+    if (leg.connection === null && !leg.admits(connection)) {
+      refuse(connection, message, 403, 'Forbidden');
+      connection.close('it is not who the SDP names');
+      return;
+    }
     if (leg.connection === null && leg.isOf(message)) leg.bind(connection);
     if (leg.connection === connection) leg.pass(message);
     // RFC 4975 section 7.3: a session is bound to one connection; of devices that all know the path, the one that answered has it.
@@ -233,6 +236,7 @@ export class RelayPair {
     relay: MediaRelay,
     private readonly events: RelayPairEvents,
     private readonly forget: (leg: RelayLeg) => void,
+    readonly isSecure: boolean,
   ) {
     this.caller = new RelayLeg(relay, this, 'caller');
     this.called = new RelayLeg(relay, this, 'called');
@@ -267,6 +271,7 @@ export class RelayLeg {
   #state: LegState = 'offered';
   #remotePath: readonly string[] = [];
   #connection: MsrpConnection | null = null;
+  #fingerprints: readonly Fingerprint[] = [];
   #waiting: [MsrpMessage, MsrpConnection | null][] = [];
   #waitingBytes = 0;
   #bindTimer: { dispose(): void } | null = null;
@@ -285,20 +290,36 @@ export class RelayLeg {
     return this.#connection;
   }
 
-  /** What stands in the SDP for this side. */
+  get isSecure(): boolean {
+    return this.pair.isSecure;
+  }
+
+  /** Where this side connects. */
+  get place(): MediaPlace {
+    return this.relay.place(this.isSecure);
+  }
+
+  /** Whether a connection may be this side's. */
+  admits(connection: MsrpConnection): boolean {
+    return !this.isSecure || shows(connection.socket, true, this.#fingerprints);
+  }
+
+  /** The path that stands in the SDP for this side. */
   get localPath(): string {
-    return `msrp://${this.relay.host}:${this.relay.port}/${this.id};tcp`;
+    const { scheme, host, port } = this.place;
+    return `${scheme}://${host}:${port}/${this.id};tcp`;
   }
 
   get remotePath(): readonly string[] {
     return this.#remotePath;
   }
 
-  /** This side's path is known; `calls`: it waits to be called. The same path again changes nothing. */
-  expect(path: readonly string[], calls: boolean): void {
+  /** This side's path is known, over TLS with what vouches for it; `calls`: it waits to be called. The same path again changes nothing. */
+  expect(path: readonly string[], calls: boolean, fingerprints: readonly Fingerprint[] = []): void {
     if (this.#state === 'closed') return;
     if (path.length === this.#remotePath.length && path.every((uri, index) => sameMsrpUri(uri, this.#remotePath[index] ?? ''))) return;
     this.#remotePath = path;
+    this.#fingerprints = fingerprints;
     this.#transition('awaited');
     this.#connection = null;
     this.#bindTimer?.dispose();

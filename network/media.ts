@@ -8,12 +8,12 @@
  * A session is bound by the first request whose To-Path names it; a second connection for it is refused with 506 (RFC 4975 section 7.3).
  */
 import { randomBytes, randomFillSync } from 'node:crypto';
-import { connect, createServer, type Server } from 'node:net';
 import { type MsrpMessage, newTransactionId, parseMsrpUri } from '../main/protocol/msrp';
 import { parseNickname } from '../main/protocol/nickname';
-import type { MsrpDescription } from '../main/protocol/sdp';
+import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../main/protocol/sdp';
 import type { WireTap } from '../main/protocol/wire-record';
 import { type Clock, type NetworkLog, systemClock } from './clock';
+import { MediaDoor, type MediaPlace, shows } from './media-door';
 import { type CompleteMessage, MAX_MESSAGE_BYTES, MsrpAssembly, type MsrpRequest } from './msrp-assembly';
 import { MsrpConnection, type MsrpStream } from './msrp-connection';
 
@@ -25,6 +25,8 @@ export const RESPONSE_TIMEOUT_MS = 30_000;
 export const BIND_TIMEOUT_MS = 30_000;
 /** LAB: connections of the switch at a time. */
 export const MAX_CONNECTIONS = 1000;
+/** LAB: requests that may come over TLS before the SDP is known that names their certificate. */
+export const MAX_EARLY_REQUESTS = 16;
 /** LAB: bytes kept for a session that is not connected yet. */
 export const MAX_WAITING_BYTES = 2 * 1024 * 1024;
 
@@ -58,23 +60,26 @@ export interface MediaOptions {
 export class MsrpSwitch {
   readonly host: string;
   readonly clock: Clock;
-  readonly #server: Server;
+  readonly #door: MediaDoor;
   readonly #options: MediaOptions;
   readonly #sessions = new Map<string, SwitchSession>();
   readonly #connections = new Map<MsrpConnection, { sessions: Set<SwitchSession>; timer: { dispose(): void } }>();
   /** Over which connection a session runs, or is to run once that stands. */
   readonly #carrying = new Map<SwitchSession, MsrpConnection>();
-  #port = 0;
 
   constructor(options: MediaOptions = {}) {
     this.host = options.host ?? '127.0.0.1';
     this.clock = options.clock ?? systemClock;
     this.#options = options;
-    this.#server = createServer((socket) => this.accept(socket));
+    this.#door = new MediaDoor(
+      this.host,
+      (socket) => this.accept(socket),
+      (error) => options.log?.('error', 'The MSRP listener failed', { error: error.message }),
+    );
   }
 
   get port(): number {
-    return this.#port;
+    return this.#door.port;
   }
 
   get connectionCount(): number {
@@ -82,16 +87,7 @@ export class MsrpSwitch {
   }
 
   listen(port = 0): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, this.host, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#options.log?.('error', 'The MSRP listener failed', { error: error.message }));
-        const address = this.#server.address();
-        this.#port = typeof address === 'object' && address !== null ? address.port : port;
-        resolve(this.#port);
-      });
-    });
+    return this.#door.listen(port);
   }
 
   /** Takes a connection that somebody has opened to the listener. */
@@ -101,20 +97,21 @@ export class MsrpSwitch {
   }
 
   /** Makes a session; its path goes into the SDP. The name is unguessable, for it alone admits a connection (RFC 4975 section 14.1). */
-  prepare(events: SwitchSessionEvents): SwitchSession {
+  prepare(events: SwitchSessionEvents, { isSecure = false }: { isSecure?: boolean } = {}): SwitchSession {
     const id = randomBytes(15).toString('base64url').replaceAll('-', '.').replaceAll('_', '~');
-    const session = new SwitchSession(this, id, `msrp://${this.host}:${this.#port}/${id};tcp`, events, () => this.#forget(session));
+    const session = new SwitchSession(this, id, this.#door.place(isSecure), events, () => this.#forget(session));
     this.#sessions.set(id, session);
     return session;
   }
 
   /** Opens a connection for a session whose peer waits to be called (setup:passive). */
   dial(session: SwitchSession, host: string, port: number): void {
-    const socket = connect({ host, port });
-    const connection = this.#adopt(socket);
-    socket.once('connect', () => {
-      if (session.state === 'prepared') this.#bind(session, connection);
+    const socket = this.#door.call(host, port, session.isSecure, () => {
+      if (session.state !== 'prepared') return;
+      if (session.admits(connection)) this.#bind(session, connection);
+      else session.close('its media is not who its SDP names');
     });
+    const connection = this.#adopt(socket);
     this.#carry(session, connection);
   }
 
@@ -124,10 +121,7 @@ export class MsrpSwitch {
       connection.close('the switch ends');
       connection.socket.destroy();
     }
-    await new Promise<void>((resolve) => {
-      if (this.#server.listening) this.#server.close(() => resolve());
-      else resolve();
-    });
+    await this.#door.close();
   }
 
   readonly #events = {
@@ -175,7 +169,16 @@ export class MsrpSwitch {
       reply(connection, message, 481, 'No Such Session');
       return;
     }
-    if (session.connection === null) this.#bind(session, connection);
+    if (session.connection === null) {
+      // Over TLS only who shows the certificate that the SDP names; what it says before that is known waits.
+      if (session.hold(message, connection, (held) => this.#onMessage(connection, held))) return;
+      if (!session.admits(connection)) {
+        reply(connection, message, 403, 'Forbidden');
+        connection.close('it is not who the SDP names');
+        return;
+      }
+      this.#bind(session, connection);
+    }
     if (session.connection !== connection) {
       reply(connection, message, 506, 'Session Bound To Another Connection');
       return;
@@ -207,8 +210,8 @@ export function describeSession(
   origin: { sessionId: string; version: number },
 ): MsrpDescription {
   return {
-    host: session.host,
-    port: session.port,
+    host: session.place.host,
+    port: session.place.port,
     path: [session.localPath],
     setup,
     acceptTypes: ['message/cpim'],
@@ -216,11 +219,14 @@ export function describeSession(
     direction: 'sendrecv',
     sessionId: origin.sessionId,
     version: origin.version,
-    transport: 'TCP/MSRP',
+    transport: session.place.transport,
     attributes: [
       ['max-size', String(MAX_MESSAGE_BYTES)],
       // RFC 7701 section 8.
       ['chatroom', 'nickname private-messages'],
+      ...(session.place.fingerprint === null
+        ? []
+        : [['fingerprint', `${session.place.fingerprint.hash} ${session.place.fingerprint.value}`] as const]),
     ],
   };
 }
@@ -243,11 +249,14 @@ export class SwitchSession {
   #state: State = 'prepared';
   #connection: MsrpConnection | null = null;
   #remotePath: readonly string[] = [];
+  #fingerprints: readonly Fingerprint[] = [];
+  readonly #early: (() => void)[] = [];
 
   constructor(
     private readonly owner: MsrpSwitch,
     readonly id: string,
-    readonly localPath: string,
+    /** Where the switch listens for it. */
+    readonly place: MediaPlace,
     private readonly events: SwitchSessionEvents,
     private readonly forget: () => void,
   ) {}
@@ -256,13 +265,30 @@ export class SwitchSession {
     return this.#state;
   }
 
-  /** Where the switch listens. */
-  get host(): string {
-    return this.owner.host;
+  get localPath(): string {
+    const { scheme, host, port } = this.place;
+    return `${scheme}://${host}:${port}/${this.id};tcp`;
   }
 
-  get port(): number {
-    return this.owner.port;
+  get isSecure(): boolean {
+    return this.place.fingerprint !== null;
+  }
+
+  /** Whether a connection may be this session's. */
+  admits(connection: MsrpConnection): boolean {
+    return !this.isSecure || shows(connection.socket, true, this.#fingerprints);
+  }
+
+  /** Keeps what comes over TLS before the SDP is known that says by whom it may come; `again` when it is. */
+  hold(
+    message: MsrpMessage & { kind: 'request' },
+    connection: MsrpConnection,
+    again: (message: MsrpMessage & { kind: 'request' }) => void,
+  ): boolean {
+    if (!this.isSecure || this.#remotePath.length > 0 || this.#state !== 'prepared') return false;
+    if (this.#early.length >= MAX_EARLY_REQUESTS) connection.close('too much came before its session stood');
+    else this.#early.push(() => again(message));
+    return true;
   }
 
   get connection(): MsrpConnection | null {
@@ -270,12 +296,18 @@ export class SwitchSession {
   }
 
   /** The peer's path of the SDP is known: from now on it has BIND_TIMEOUT_MS to connect, or is called when it is `passive`. */
-  start(remotePath: readonly string[], ourRole: 'active' | 'passive'): void {
+  start(remotePath: readonly string[], ourRole: 'active' | 'passive', remote?: MsrpDescription): void {
     if (this.#state === 'closed') return;
     this.#remotePath = remotePath;
+    this.#fingerprints = remote === undefined ? [] : fingerprintsOf(remote);
+    if (this.isSecure !== (remote?.transport === 'TCP/TLS/MSRP')) {
+      this.close('its media does not run over what was agreed');
+      return;
+    }
     this.#bindTimer ??= this.owner.clock.setTimer(BIND_TIMEOUT_MS, () => {
       if (this.#state === 'prepared') this.close('it did not connect its media');
     });
+    for (const again of this.#early.splice(0)) again();
     if (this.#state === 'bound') this.#flush();
     if (ourRole !== 'active' || this.#state !== 'prepared') return;
     const first = remotePath[0];

@@ -1,4 +1,5 @@
-/** One TCP connection of the MSRP switch: bytes in, messages out, and a bound on what may wait to be written. */
+/** One connection of the MSRP switch or relay: bytes in, messages out, and a bound on what may wait to be written. */
+import { TLSSocket } from 'node:tls';
 import { encodeMsrp, type MsrpMessage, MsrpParser } from '../main/protocol/msrp';
 import type { WireTap } from '../main/protocol/wire-record';
 
@@ -92,7 +93,7 @@ export class MsrpConnection {
       at: this.now(),
       direction,
       protocol: 'msrp',
-      transport: 'tcp',
+      transport: socket instanceof TLSSocket ? 'tls' : 'tcp',
       local: `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`,
       remote: `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`,
       bytes,

@@ -219,6 +219,9 @@ export interface AccountValue {
   writesAs: string | null;
   /** The services that this version can offer to others, and whether this device does. */
   offers: { name: CapabilityName; on: boolean }[];
+  /** Whether chats are asked for over TLS alone, and the MSRP relay that every chat goes through; null: none. */
+  securesMedia: boolean;
+  msrpRelay: string | null;
 }
 
 /** What a sign-in takes beyond address and password. What is not told stays as it was, or as the network says. */
@@ -240,6 +243,10 @@ export interface SignInOptions {
   imei?: string | undefined;
   /** How long a registration is asked for, seconds. */
   expiresSeconds?: number | undefined;
+  /** Whether chats are asked for over TLS alone. */
+  securesMedia?: boolean | undefined;
+  /** The MSRP relay that every chat goes through: `msrp:` or `msrps:`; empty for none. */
+  msrpRelay?: string | undefined;
 }
 
 export interface PreferencesValue {

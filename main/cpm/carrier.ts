@@ -154,7 +154,7 @@ export class Courier implements Carrier {
       tried = session;
       try {
         if (!(await this.#opens(session, body))) return false;
-        await session.send(cpimType, body);
+        await session.send(cpimType, body, { overtakes: true });
         return true;
       } catch (error) {
         this.#context.log.debug('a session did not take a receipt', { error: String(error) });

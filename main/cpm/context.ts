@@ -14,7 +14,7 @@ export interface CpmContext {
   readonly history: History;
   readonly sip: CpmSip;
   readonly msrp: Pick<MsrpEndpoint, 'prepare'>;
-  /** Whether 1-1 sessions are offered over TLS alone. What others offer is answered as they offer it. */
+  /** Whether sessions are offered over TLS alone. What others offer is answered as they offer it. */
   readonly securesMedia: boolean;
   /** The account's own address of record, as `addressKey` writes it. */
   readonly self: string;

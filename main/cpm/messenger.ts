@@ -288,8 +288,10 @@ export class Messenger implements Disposable {
     const sent = !isLive
       ? this.#courier.sendPager(record, record.peer ?? '', wrapped(record.peer ?? ''))
       : record.kind === 'group'
-        ? session.send(cpimType, wrapped(onlyWith === undefined ? (record.focus ?? '') : this.#member(record, onlyWith)))
-        : session.send(composingType, body);
+        ? session.send(cpimType, wrapped(onlyWith === undefined ? (record.focus ?? '') : this.#member(record, onlyWith)), {
+            overtakes: true,
+          })
+        : session.send(composingType, body, { overtakes: true });
     drop(sent, { ...this.#context.log, error: this.#context.log.debug }, 'a composing state');
   }
 

@@ -315,6 +315,9 @@ export function remedyFor(error: AppError, attempts: number, isRegistered: boole
       // Without a registration its return wakes the lane; with one it is the peer's media that cannot be reached.
       if (!isRegistered) return 'wait';
       return attempts < maxAttempts ? 'again' : 'fail';
+    case 'msrp/relay':
+      // As with the network itself: what was set to go through it waits until it is back, and never goes past it.
+      return error.retry === 'auto' ? 'again' : 'fail';
     case 'net/timeout':
     case 'msrp/closed':
     case 'storage/full':

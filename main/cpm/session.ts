@@ -12,8 +12,8 @@
  */
 import { type Disposable, DisposableStore, delay, drop, Emitter } from '../base';
 import { AppError } from '../errors';
+import type { SendOptions } from '../msrp/outgoing';
 import type { MsrpSession, Peer } from '../msrp/session';
-import { ICSI } from '../protocol/feature-tags';
 import { GROUP_DATA_CONTENT_TYPE } from '../protocol/group-data';
 import { answerSetup, CEMA, cemaAddress, encodeSdp, fingerprintsOf, type MsrpDescription, parseSdp } from '../protocol/sdp';
 import type { IncomingInvite, OutgoingInvite, RemoteParty, SipSession } from '../sip/client';
@@ -162,15 +162,18 @@ export class CpmSession implements Disposable {
     return this.#sip?.remote ?? null;
   }
 
-  /** Sends one piece of content. Resolves when the peer has acknowledged all of it. @throws AppError `msrp/*`, `net/*` */
-  async send(contentType: string, body: Uint8Array): Promise<void> {
+  /**
+   * Sends one piece of content. Resolves when the peer has acknowledged all of it. What is no text may overtake a long one that is on its way.
+   * @throws AppError `msrp/*`, `net/*`
+   */
+  async send(contentType: string, body: Uint8Array, options: Pick<SendOptions, 'overtakes'> = {}): Promise<void> {
     await this.#recovery?.done;
     if (this.#msrp === null || this.#state !== 'established')
       throw new AppError('msrp/closed', { cause: `session is ${this.#state}` }, 'auto');
     if (this.#sip?.hides === true) this.#context.sip.guardContent(contentType, body, this.#sip.remote.address);
     this.#sending += 1;
     try {
-      await this.#msrp.send({ contentType, body });
+      await this.#msrp.send({ contentType, body, ...options });
     } finally {
       this.#sending -= 1;
       this.#stir();
@@ -221,8 +224,7 @@ export class CpmSession implements Disposable {
 
   async #invite(request: OpenRequest): Promise<string> {
     try {
-      // The switch of a group's focus speaks plain TCP.
-      this.#isSecure = this.#context.securesMedia && request.icsi !== ICSI.group;
+      this.#isSecure = this.#context.securesMedia;
       const msrp = await this.#prepare();
       if (this.#unwanted) throw closedHere();
       const offer = this.#describe(msrp, 'actpass');
@@ -271,6 +273,8 @@ export class CpmSession implements Disposable {
         await this.#bind(offer.value, 'active');
       }
     } catch (error) {
+      // Whoever asks is told whether it may help to ask again.
+      if (error instanceof AppError && error.code === 'msrp/relay') await invite.reject(error.retry === 'auto' ? 503 : 488);
       await this.#giveUp(error);
       // The other side has taken its invitation back, or its media is gone: what waits for this session may go by the next one.
       throw error instanceof AppError && error.code === 'sip/rejected' ? new AppError('msrp/closed', error.detail, 'auto') : error;
@@ -298,18 +302,18 @@ export class CpmSession implements Disposable {
       host: msrp.host,
       // RFC 4145 section 4.1: the active side names port 9, since nobody connects to it.
       port: setup === 'active' ? 9 : msrp.port,
-      path: [msrp.localPath],
+      path: [...msrp.path],
       setup,
       acceptTypes,
       wrappedTypes: acceptWrappedTypes,
       direction: 'sendrecv',
       ...this.#origin,
-      transport: msrp.fingerprint === null ? 'TCP/MSRP' : 'TCP/TLS/MSRP',
+      transport: msrp.isSecure ? 'TCP/TLS/MSRP' : 'TCP/MSRP',
       attributes: [
         ...(msrp.fingerprint === null ? [] : [['fingerprint', `${msrp.fingerprint.hash} ${msrp.fingerprint.value}`] as const]),
         ...(isNew ? [['connection', 'new'] as const] : []),
-        // RFC 6714 section 4.4: an answer has it when the offer had.
-        ...(this.#knowsCema ? [[CEMA, null] as const] : []),
+        // RFC 6714 section 4.4: an answer has it when the offer had. Behind a relay nobody can put himself before its place.
+        ...(this.#knowsCema && msrp.path.length === 1 ? [[CEMA, null] as const] : []),
       ],
     };
     this.#localSdp = encodeSdp(description);

@@ -10,10 +10,8 @@
  * What is sent at once leaves in one system call, short messages of it in one buffer, before anything else happens; while reads come back
  * full, only at the end of the event loop's turn: so the answers to all that such a turn reads leave together.
  */
-import { connect as connectTcp, createServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, type Disposable, Emitter, type Logger } from '../base';
-import { AppError } from '../errors';
 import { encodeMsrpPieces, type MsrpMessage, MsrpParser, type MsrpRequest, type MsrpResponse } from '../protocol/msrp';
 import type { WireTap } from '../protocol/wire-record';
 
@@ -38,7 +36,7 @@ export interface MsrpStream {
   tls?: { certificate: Uint8Array | null; isAuthorized: boolean };
 }
 
-/** How connections come about. TCP in the product; in memory in unit tests. */
+/** How connections come about: `transports.ts` in the product; in memory in unit tests. */
 export interface MsrpTransport {
   listen(host: string, onStream: (stream: MsrpStream) => void): Promise<{ port: number; close(): void }>;
   /** Rejects with AppError('net/unreachable'); aborting rejects too. */
@@ -85,6 +83,11 @@ export class MsrpConnection {
 
   get canSend(): boolean {
     return this.isOpen && this.unsentBytes < sendPauseBytes;
+  }
+
+  /** Address and port on this side. */
+  get local(): string {
+    return this.#wire.local;
   }
 
   /** What the peer showed; null over plain TCP. */
@@ -280,47 +283,3 @@ class MessageCutter {
     return bytes;
   }
 }
-
-/** MSRP over plain TCP (RFC 4975 5.4). */
-export const tcpTransport: MsrpTransport = {
-  listen(host, onStream) {
-    return new Promise((resolve, reject) => {
-      const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-        onStream({
-          stream: socket,
-          local: `${socket.localAddress}:${socket.localPort}`,
-          remote: `${socket.remoteAddress}:${socket.remotePort}`,
-        });
-      });
-      server.once('error', (error) =>
-        reject(new AppError('net/unreachable', { cause: `cannot listen on ${host}: ${error.message}` }, 'auto')),
-      );
-      server.listen({ host, port: 0 }, () => {
-        const address = server.address();
-        if (address === null || typeof address === 'string') reject(new AppError('internal', { cause: 'the listener has no port' }));
-        else resolve({ port: address.port, close: () => void server.close() });
-      });
-    });
-  },
-
-  connect(host, port, signal) {
-    return new Promise((resolve, reject) => {
-      const socket = connectTcp({ host, port, noDelay: true, keepAlive: true });
-      const fail = (cause: string) => {
-        socket.destroy();
-        reject(new AppError('net/unreachable', { cause }, 'auto'));
-      };
-      const abort = () => fail(`no connection to ${host}:${port} in time`);
-      const onError = (error: Error) => fail(error.message);
-      if (signal.aborted) return abort();
-      signal.addEventListener('abort', abort, { once: true });
-      socket.on('error', onError);
-      socket.once('connect', () => {
-        signal.removeEventListener('abort', abort);
-        resolve({ stream: socket, local: `${socket.localAddress}:${socket.localPort}`, remote: `${host}:${port}` });
-        // The connection listens for errors from the next microtask on; until then this one stands in.
-        setImmediate(() => socket.off('error', onError));
-      });
-    });
-  },
-};

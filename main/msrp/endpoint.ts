@@ -9,9 +9,10 @@ import { AppError } from '../errors';
 import { type MsrpRequest, parseMsrpUri } from '../protocol/msrp';
 import type { WireTap } from '../protocol/wire-record';
 import { createSessionCertificate, type SessionCertificate } from './certificate';
-import { MsrpConnection, type MsrpStream, type MsrpTransport, tcpTransport } from './connection';
-import { bindTimeoutMs, EndpointSession, type MsrpSession } from './session';
-import { tlsTransport } from './tls-transport';
+import { MsrpConnection, type MsrpStream, type MsrpTransport } from './connection';
+import { type RelayAccount, RelayPath } from './relay';
+import { bindTimeoutMs, EndpointSession, type EndpointSessionDeps, type MsrpSession } from './session';
+import { tcpTransport, tlsTransport } from './transports';
 
 /** Incoming connections that may stand without a session; further ones are closed at once. */
 export const maximumUnboundConnections = 64;
@@ -29,6 +30,8 @@ export interface MsrpEndpointDeps {
   secureTransport?: (certificate: SessionCertificate) => MsrpTransport;
   /** The authorities (PEM) that may vouch for a peer whose SDP names no fingerprint; those that Node trusts when absent. */
   ca?: readonly string[];
+  /** Through which every session goes; none goes past it. */
+  relay?: RelayAccount;
 }
 
 /** RFC 4975 section 10. */
@@ -60,40 +63,75 @@ export class MsrpEndpoint implements Disposable {
   }
 
   /**
-   * A session with its path, ready to be described in SDP; `secure`: over TLS, with a key and a listener of its own. Throws AppError('net/unreachable') when this
-   * device cannot listen.
+   * A session with its path, ready to be described in SDP; `secure`: over TLS, with a key and a listener of its own. Behind a relay TLS is the
+   * relay's to have or not. Throws AppError('net/unreachable') when this device cannot listen, AppError('msrp/relay') when the relay gives no path.
    */
   async prepare({ secure = false }: { secure?: boolean } = {}): Promise<MsrpSession> {
+    const { clock, relay } = this.#deps;
+    // The session id is what admits a peer: it must not be guessable (RFC 4975 14.1); a UUID has 122 random bits.
+    const sessionId = clock.uuid().replaceAll('-', '');
+    return relay === undefined ? this.#prepareDirect(sessionId, secure) : this.#prepareBehind(relay, sessionId, secure);
+  }
+
+  async #prepareDirect(sessionId: string, secure: boolean): Promise<MsrpSession> {
     const host = this.#deps.host?.() ?? loopback;
     const certificate = secure ? createSessionCertificate(this.#deps.clock.now()) : null;
-    const ownTransport =
-      certificate === null ? null : (this.#deps.secureTransport ?? ((own) => tlsTransport(own, this.#deps.ca)))(certificate);
+    const ownTransport = certificate === null ? null : this.#secured(certificate);
     const ownListener = ownTransport === null ? null : await ownTransport.listen(host, (stream) => this.#accept(stream));
     const { port } = ownListener ?? (await this.#listen(host));
     if (this.#disposed) ownListener?.close();
+    const transport = ownTransport ?? this.#transport;
+    return this.#session({ sessionId, host, port, certificate, relay: null, transport, onClosed: () => ownListener?.close() });
+  }
+
+  async #prepareBehind(account: RelayAccount, sessionId: string, secure: boolean): Promise<MsrpSession> {
+    const isSecure = /^msrps:/i.test(account.uri);
+    // What was asked for in TLS does not leave without, nor does a relay that has TLS take what the other side knows to be without.
+    if (secure !== isSecure)
+      throw new AppError(
+        'msrp/relay',
+        { cause: `a session ${secure ? 'over' : 'without'} TLS does not go through ${account.uri}` },
+        'user',
+      );
     if (this.#disposed) throw new AppError('msrp/closed', { cause: 'MSRP was shut down' });
-    // The session id is what admits a peer: it must not be guessable (RFC 4975 14.1); a UUID has 122 random bits.
-    const sessionId = this.#deps.clock.uuid().replaceAll('-', '');
+    const { clock, log } = this.#deps;
+    const transport = isSecure ? this.#secured(createSessionCertificate(clock.now())) : this.#transport;
+    const connect = async (host: string, port: number, signal: AbortSignal) => this.#adopt(await transport.connect(host, port, signal));
+    const relay = await RelayPath.open(account, sessionId, { clock, log, connect });
+    if (this.#disposed) relay.path.connection.end();
+    return this.#session({ sessionId, host: '', port: 0, certificate: null, relay, transport, onClosed: () => undefined });
+  }
+
+  #secured(certificate: SessionCertificate): MsrpTransport {
+    return (this.#deps.secureTransport ?? ((own) => tlsTransport(own, this.#deps.ca)))(certificate);
+  }
+
+  #session(
+    made: Pick<EndpointSessionDeps, 'sessionId' | 'host' | 'port' | 'certificate' | 'relay'> & {
+      transport: MsrpTransport;
+      onClosed(): void;
+    },
+  ): MsrpSession {
+    if (this.#disposed) throw new AppError('msrp/closed', { cause: 'MSRP was shut down' });
+    const { sessionId, transport } = made;
     const { clock, log } = this.#deps;
     const session: EndpointSession = new EndpointSession({
-      sessionId,
-      host,
-      port,
-      certificate,
+      ...made,
       clock,
       log,
-      connect: async (host, toPort, signal) => this.#adopt(await (ownTransport ?? this.#transport).connect(host, toPort, signal)),
+      connect: async (host, toPort, signal) => this.#adopt(await transport.connect(host, toPort, signal)),
       respond,
       onBound: (connection) => this.#bound(connection, session),
       onClosed: (connection) => {
         if (session.state === 'closed') {
           this.#sessions.delete(sessionId);
-          ownListener?.close();
+          made.onClosed();
         }
         if (connection !== null) this.#unbound(connection, session);
       },
     });
     this.#sessions.set(sessionId, session);
+    session.join();
     return session;
   }
 

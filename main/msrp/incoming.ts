@@ -11,6 +11,7 @@
 import type { Logger } from '../base';
 import { AppError } from '../errors';
 import type { MsrpRequest } from '../protocol/msrp';
+import type { MsrpConnection } from './connection';
 
 /** The largest message that is accepted. */
 export const maximumMessageBytes = 16 * 1024 * 1024;
@@ -33,7 +34,7 @@ export interface ReceivedMessage {
 export interface IncomingDeps {
   log: Logger;
   handle: (message: ReceivedMessage) => Promise<void>;
-  respond: (request: MsrpRequest, status: number) => void;
+  respond: (request: MsrpRequest, status: number, by: MsrpConnection) => void;
   /** Sends a success REPORT for the whole message (RFC 4975 7.1.2). */
   reportSuccess: (request: MsrpRequest, total: number) => void;
   /** Asks the connection to stop reading, or to go on. */
@@ -59,7 +60,7 @@ export class IncomingMessages {
   readonly #partials = new Map<string, Partial>();
   /** Message-IDs answered with 413, so that their further chunks are too. */
   readonly #refused = new Set<string>();
-  readonly #whole: { message: ReceivedMessage; request: MsrpRequest; successReport: boolean }[] = [];
+  readonly #whole: { message: ReceivedMessage; request: MsrpRequest; by: MsrpConnection; successReport: boolean }[] = [];
   #partialBytes = 0;
   #unhandledBytes = 0;
   #full = false;
@@ -70,11 +71,11 @@ export class IncomingMessages {
     this.#deps = deps;
   }
 
-  /** One SEND. */
-  receive(request: MsrpRequest): void {
+  /** One SEND, and the connection that it came by. */
+  receive(request: MsrpRequest, by: MsrpConnection): void {
     if (this.#closed) return;
-    const status = this.#take(request);
-    if (status !== null) this.#deps.respond(request, status);
+    const status = this.#take(request, by);
+    if (status !== null) this.#deps.respond(request, status, by);
   }
 
   /** Drops everything; messages that `handle` has not been given come again from a sender that got no 200. */
@@ -85,7 +86,7 @@ export class IncomingMessages {
   }
 
   /** The answer, or null when it has to wait for `handle`. */
-  #take(request: MsrpRequest): number | null {
+  #take(request: MsrpRequest, by: MsrpConnection): number | null {
     const chunk = chunkOf(request);
     if (chunk === 'malformed') return 400;
     if (chunk === 'empty') return 200;
@@ -101,7 +102,7 @@ export class IncomingMessages {
     const contentType = request.contentType ?? known?.contentType;
     if (contentType === undefined) return 400;
     if (known === undefined && start === 1 && request.continuation === '$') {
-      this.#complete({ messageId, contentType, body }, request, request.successReport);
+      this.#complete({ messageId, contentType, body }, request, by, request.successReport);
       return null;
     }
     const partial = known ?? this.#begin(messageId, contentType);
@@ -111,7 +112,7 @@ export class IncomingMessages {
     if (this.#partialBytes > maximumPartialBytes || partial.chunks > maximumChunks) return this.#refuse(messageId);
     if (partial.end === null || partial.next <= partial.end) return 200;
     this.#drop(messageId);
-    this.#complete({ messageId, contentType: partial.contentType, body: joined(partial) }, request, partial.successReport);
+    this.#complete({ messageId, contentType: partial.contentType, body: joined(partial) }, request, by, partial.successReport);
     return null;
   }
 
@@ -165,9 +166,9 @@ export class IncomingMessages {
     return 413;
   }
 
-  #complete(message: ReceivedMessage, request: MsrpRequest, successReport: boolean): void {
+  #complete(message: ReceivedMessage, request: MsrpRequest, by: MsrpConnection, successReport: boolean): void {
     // The request is kept for its answer; its body would be held twice.
-    this.#whole.push({ message, request: { ...request, body: null }, successReport });
+    this.#whole.push({ message, request: { ...request, body: null }, by, successReport });
     this.#count(message.body.length);
     if (!this.#working) void this.#work();
   }
@@ -181,7 +182,7 @@ export class IncomingMessages {
       const status = await this.#statusOf(next.message);
       if (this.#closed) break;
       this.#whole.shift();
-      this.#deps.respond(next.request, status);
+      this.#deps.respond(next.request, status, next.by);
       if (status === 200 && next.successReport) this.#deps.reportSuccess(next.request, next.message.body.length);
       this.#count(-next.message.body.length);
     }

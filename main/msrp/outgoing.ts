@@ -1,12 +1,23 @@
 /**
- * The sending half of a session: messages wait in order, leave as chunks, and are done when every chunk has its 200.
+ * The sending half of a session: messages wait in order, leave as chunks, and are done when everything has come that they ask for.
  *
- *   waiting --chunks written--> unanswered --every 200--> sent
+ *   waiting --chunks written--> unanswered --every 200, the success REPORT where one is asked for--> sent
  *      |                             |
- *      +---- another answer, a failure REPORT, no answer in time, connection lost ----> failed
+ *      +---- another answer, a failure REPORT, no answer in time, given up, connection lost ----> failed
  *
- * Chunks of one message follow each other and messages do not overlap, so the order of `send` is the order on the wire. A window of
- * unanswered bytes keeps a slow reader from filling memory: what it has not answered is all that has been copied for it.
+ * What a message asks for is its caller's choice (RFC 4975 section 7.1.1):
+ *
+ *   Failure-Report   an answer other than 200   no answer in 30 s     done when
+ *   yes              fails the message          fails it, 408         every chunk has its 200
+ *   partial          fails the message          nothing               the last chunk is written; a later failure goes to `onFailure`
+ *   no               is not given               nothing               the last chunk is written
+ *   Success-Report yes, besides: done when REPORTs have named every octet, and failed when none comes in time.
+ *
+ * Behind a relay a 200 says only that the relay has the chunk (RFC 4976 section 6.4): there a message whose failures matter asks for the success
+ * REPORT, too.
+ *
+ * The order of `send` is the order on the wire, but for a message that may overtake: between two chunks of a longer one it has its turn,
+ * chunk by chunk. A window of unanswered bytes keeps a slow reader from filling memory: what it has not answered is all that has been copied for it.
  */
 import type { Clock, Disposable, Logger } from '../base';
 import { AppError, type Retry } from '../errors';
@@ -16,6 +27,8 @@ import { requestNickname } from './nickname';
 
 /** Body bytes of one chunk. */
 export const chunkBytes = 64 * 1024;
+/** LAB: of one chunk through a relay, which holds a whole one before it hands it on: this many need no interrupting by anybody. */
+export const relayedChunkBytes = 2048;
 /** A longer chunk must be interruptible, that is announce its end as "*" (RFC 4975 7.1.1). */
 export const uninterruptibleBytes = 2048;
 /** How much may be on its way without an answer. */
@@ -23,29 +36,56 @@ export const windowBytes = 1024 * 1024;
 export const windowChunks = 1024;
 /** The most that may wait in one session, in bytes of message bodies. */
 export const maximumWaitingBytes = 64 * 1024 * 1024;
-/** RFC 4975 7.1.1: without a response for so long the transaction has failed. */
+/** RFC 4975 7.1.1: without a response for so long the transaction has failed. LAB: a success REPORT may take as long after the last answer. */
 export const responseTimeoutMs = 30_000;
 /** Written messages that stay at the front of the list before it is cut. */
 const maximumSpent = 1024;
 
+/** RFC 4975 section 7.1.1. */
+export interface Reports {
+  success: boolean;
+  failure: 'yes' | 'no' | 'partial';
+}
+
+/** What a message may be sent with. */
+export interface SendOptions {
+  /** Failures alone are reported unless told otherwise. */
+  reports?: Partial<Reports>;
+  /** Whether it may leave between two chunks of a longer message that was sent before it. */
+  overtakes?: boolean;
+  /** Gives the message up: what has not left yet never does, and the other side is told where it ends (RFC 4975 section 5.1). */
+  signal?: AbortSignal;
+  /** With Failure-Report `partial`: a failure that became known after the promise had resolved. */
+  onFailure?: (error: AppError) => void;
+}
+
 interface Outgoing {
   messageId: string;
   contentType: string | null;
-  /** Null is the SEND without content that binds a connection (RFC 4975 5.4). */
+  /** Null is the SEND without content that binds a connection (RFC 4975 5.4), and what has been settled. */
   body: Uint8Array | null;
+  total: number;
+  reports: Reports;
+  overtakes: boolean;
   /** Body bytes written so far. */
   written: number;
   whole: boolean;
   unanswered: number;
+  /** What success REPORTs have named, first octet to last. */
+  confirmed: Map<number, number>;
+  isDone: boolean;
+  onFailure: ((error: AppError) => void) | null;
   resolve: () => void;
   reject: (error: AppError) => void;
 }
 
+/** What is waited for: the answer to a chunk, or the success REPORT of a message. */
 interface Transaction {
   id: string;
   message: Outgoing;
   bytes: number;
   deadline: number;
+  awaits: 'answer' | 'failure' | 'report';
 }
 
 export interface OutgoingDeps {
@@ -60,12 +100,18 @@ export class OutgoingMessages {
   /** From `#next` on: not yet wholly written. Taking from the front of a long array would cost its length each time. */
   #waiting: Outgoing[] = [];
   #next = 0;
+  /** Those that may overtake, and whether one of them left last. */
+  readonly #overtaking: Outgoing[] = [];
+  #hasOvertaken = false;
   /** In the order they were written, so the first one has the earliest deadline. */
   readonly #transactions = new Map<string, Transaction>();
+  /** Messages that wait for success REPORTs, by Message-ID. */
+  readonly #unconfirmed = new Map<string, Outgoing>();
   #waitingBytes = 0;
   #isOpen = false;
   #windowUsed = 0;
-  #route: { connection: MsrpConnection; toPath: string[]; fromPath: string[] } | null = null;
+  #windowChunks = 0;
+  #route: { connection: MsrpConnection; toPath: string[]; fromPath: string[]; isRelayed: boolean } | null = null;
   #drain: Disposable | null = null;
   #timer: Disposable | null = null;
   #closed: AppError | null = null;
@@ -76,7 +122,8 @@ export class OutgoingMessages {
 
   /** Where messages are to leave, once `open` is called. */
   attach(connection: MsrpConnection, toPath: string[], fromPath: string[]): void {
-    this.#route = { connection, toPath, fromPath };
+    this.#route = { connection, toPath, fromPath, isRelayed: toPath.length > 1 };
+    this.#drain?.dispose();
     this.#drain = connection.onDrain.on(() => this.#pump());
   }
 
@@ -91,15 +138,20 @@ export class OutgoingMessages {
     this.#pump();
   }
 
-  send(message: { contentType: string; body: Uint8Array; messageId?: string | undefined }): Promise<void> {
+  send(message: { contentType: string; body: Uint8Array; messageId?: string | undefined } & SendOptions): Promise<void> {
     if (this.#waitingBytes + message.body.length > maximumWaitingBytes) {
       const cause = `${this.#waitingBytes} bytes wait for a peer that does not take them`;
       return Promise.reject(new AppError('net/timeout', { cause }, 'auto'));
     }
-    const { contentType, body, messageId = this.#deps.clock.uuid() } = message;
+    const { contentType, body, messageId = this.#deps.clock.uuid(), signal } = message;
+    if (signal?.aborted) return Promise.reject(givenUp());
     return this.#promised({ contentType, body, messageId }, (outgoing) => {
-      this.#waiting.push(outgoing);
+      if (message.reports !== undefined) outgoing.reports = { ...outgoing.reports, ...message.reports };
+      outgoing.overtakes = message.overtakes === true;
+      outgoing.onFailure = message.onFailure ?? null;
+      (outgoing.overtakes ? this.#overtaking : this.#waiting).push(outgoing);
       this.#waitingBytes += body.length;
+      signal?.addEventListener('abort', () => this.#giveUp(outgoing), { once: true });
       this.#pump();
     });
   }
@@ -112,11 +164,18 @@ export class OutgoingMessages {
 
   /** A REPORT of the peer. It is never answered; a failure ends the message it names, if that is still on its way. */
   report(request: MsrpRequest): void {
-    const { status, messageId } = request;
+    const { status, messageId, byteRange } = request;
     this.#deps.log.debug('MSRP REPORT', { messageId, status: status?.code });
-    if (status === null || status.code === 200) return;
-    const messages = [...this.#waiting.slice(this.#next), ...[...this.#transactions.values()].map((transaction) => transaction.message)];
-    const message = messages.find((each) => each.messageId === messageId);
+    if (status === null || messageId === null) return;
+    if (status.code === 200) {
+      const message = this.#unconfirmed.get(messageId);
+      if (message === undefined) return;
+      const { start, end } = byteRange ?? { start: 1, end: null };
+      message.confirmed.set(start, Math.max(message.confirmed.get(start) ?? 0, end ?? message.total));
+      this.#checkDone(message);
+      return;
+    }
+    const message = this.#known().find((each) => each.messageId === messageId);
     if (message !== undefined) this.#fail(message, rejection(status.code, status.reason));
   }
 
@@ -126,15 +185,21 @@ export class OutgoingMessages {
     this.#closed = error;
     this.#timer?.dispose();
     this.#drain?.dispose();
-    const messages = new Set([...this.#transactions.values()].map((transaction) => transaction.message));
-    for (const message of this.#waiting.slice(this.#next)) messages.add(message);
+    const messages = this.#known();
     for (const id of this.#transactions.keys()) this.#route?.connection.forget(id);
     this.#transactions.clear();
+    this.#unconfirmed.clear();
     this.#waiting = [];
+    this.#overtaking.length = 0;
     this.#next = 0;
     this.#waitingBytes = 0;
     this.#route = null;
     for (const message of messages) message.reject(error);
+  }
+
+  #known(): Outgoing[] {
+    const inFlight = [...this.#transactions.values()].map((transaction) => transaction.message);
+    return [...new Set([...this.#overtaking, ...this.#waiting.slice(this.#next), ...inFlight, ...this.#unconfirmed.values()])];
   }
 
   #promised(message: Pick<Outgoing, 'messageId' | 'contentType' | 'body'>, enter: (message: Outgoing) => void): Promise<void> {
@@ -142,59 +207,107 @@ export class OutgoingMessages {
     return new Promise((resolve, reject) => {
       const { messageId, contentType, body } = message;
       // Each by its name: an object that begins as a spread is slow to write to, and this one is written to with every chunk.
-      enter({ messageId, contentType, body, written: 0, whole: false, unanswered: 0, resolve, reject });
+      enter({
+        messageId,
+        contentType,
+        body,
+        total: body?.length ?? 0,
+        reports: failuresAlone,
+        overtakes: false,
+        written: 0,
+        whole: false,
+        unanswered: 0,
+        confirmed: noOctets,
+        isDone: false,
+        onFailure: null,
+        resolve,
+        reject,
+      });
     });
   }
 
   #pump(): void {
-    for (;;) {
-      const message = this.#waiting[this.#next];
-      if (message === undefined || !this.#isOpen || !this.#route?.connection.canSend) return;
-      if (this.#windowUsed >= windowBytes || this.#transactions.size >= windowChunks) return;
+    while (this.#isOpen && this.#route?.connection.canSend === true) {
+      if (this.#windowUsed >= windowBytes || this.#windowChunks >= windowChunks) return;
+      const [overtaking, waiting] = [this.#overtaking[0], this.#waiting[this.#next]];
+      const message = overtaking !== undefined && (waiting === undefined || !this.#hasOvertaken) ? overtaking : waiting;
+      if (message === undefined) return;
+      this.#hasOvertaken = message.overtakes;
       this.#writeChunk(message);
-      if (message.whole) this.#next += 1;
-      if (this.#next < maximumSpent) continue;
-      this.#waiting = this.#waiting.slice(this.#next);
-      this.#next = 0;
+      if (message.whole) this.#written(message);
     }
   }
 
-  #writeChunk(message: Outgoing): void {
+  /** Nothing of it is left to write. */
+  #written(message: Outgoing): void {
+    if (message.overtakes) this.#overtaking.shift();
+    else {
+      this.#next += 1;
+      if (this.#next >= maximumSpent) {
+        this.#waiting = this.#waiting.slice(this.#next);
+        this.#next = 0;
+      }
+    }
+    this.#checkDone(message);
+  }
+
+  #writeChunk(message: Outgoing, isLast = false): void {
     if (this.#route === null) return;
-    const { connection, toPath, fromPath } = this.#route;
-    const total = message.body?.length ?? 0;
-    const body = message.body?.subarray(message.written, message.written + chunkBytes) ?? null;
+    const { connection, toPath, fromPath, isRelayed } = this.#route;
+    const { total } = message;
+    const room = isLast ? 1 : isRelayed ? relayedChunkBytes : chunkBytes;
+    const body = message.body?.subarray(message.written, message.written + room) ?? null;
+    if (message.written === 0 && body !== null) {
+      // Who wants to hear of no failure does not want to hear of this either.
+      if (isRelayed && message.reports.failure === 'yes') message.reports = { success: true, failure: 'yes' };
+      if (message.reports.success) {
+        message.confirmed = new Map();
+        this.#unconfirmed.set(message.messageId, message);
+      }
+    }
     const start = message.written + 1;
     message.written += body?.length ?? 0;
     message.whole = message.written === total;
-    message.unanswered += 1;
 
-    const id = this.#newId(body);
+    const { success, failure } = message.reports;
     const bytes = body?.length ?? 0;
-    const transaction: Transaction = { id, message, bytes, deadline: this.#deps.clock.now() + responseTimeoutMs };
-    this.#transactions.set(id, transaction);
-    this.#windowUsed += bytes;
-    this.#watch();
+    const id = this.#newId(body);
     const end = bytes > uninterruptibleBytes ? null : message.written;
-    connection.request(
-      {
-        kind: 'request',
-        transactionId: id,
-        method: 'SEND',
-        toPath,
-        fromPath,
-        headers: [],
-        messageId: message.messageId,
-        byteRange: body === null ? null : { start, end, total },
-        contentType: message.contentType,
-        successReport: false,
-        failureReport: 'yes',
-        status: null,
-        body,
-        continuation: message.whole ? '$' : '+',
-      },
-      (response) => this.#answered(transaction, response),
-    );
+    const request: MsrpRequest = {
+      kind: 'request',
+      transactionId: id,
+      method: 'SEND',
+      toPath,
+      fromPath,
+      headers: [],
+      messageId: message.messageId,
+      byteRange: body === null ? null : { start, end, total },
+      contentType: message.contentType,
+      successReport: success,
+      failureReport: failure,
+      status: null,
+      body,
+      continuation: isLast ? '#' : message.whole ? '$' : '+',
+    };
+    if (failure === 'no') {
+      connection.send(request);
+      return;
+    }
+    if (failure === 'yes') {
+      message.unanswered += 1;
+      this.#windowUsed += bytes;
+      this.#windowChunks += 1;
+    }
+    const transaction = this.#await({ id, message, bytes, awaits: failure === 'yes' ? 'answer' : 'failure' });
+    connection.request(request, (response) => this.#answered(transaction, response));
+  }
+
+  #await(what: Omit<Transaction, 'deadline'>): Transaction {
+    const { id, message, bytes, awaits } = what;
+    const transaction: Transaction = { id, message, bytes, awaits, deadline: this.#deps.clock.now() + responseTimeoutMs };
+    this.#transactions.set(id, transaction);
+    this.#watch();
+    return transaction;
   }
 
   #newId(body: Uint8Array | null): string {
@@ -207,23 +320,38 @@ export class OutgoingMessages {
   #answered(transaction: Transaction, response: MsrpResponse): void {
     const { message } = transaction;
     this.#forget(transaction);
-    message.unanswered -= 1;
     if (response.status !== 200) {
       const error = rejection(response.status, response.reason);
       this.#fail(message, error);
       // 481: the peer has no such session (any more). 506: it serves the session on another connection (RFC 4975 10.8, 10.10).
       if (response.status === 481 || response.status === 506) this.#deps.onBroken(error);
-    } else if (message.whole && message.unanswered === 0) {
-      this.#settle(message);
-      message.resolve();
+    } else {
+      if (transaction.awaits === 'answer') message.unanswered -= 1;
+      this.#checkDone(message);
     }
     this.#pump();
   }
 
+  #checkDone(message: Outgoing): void {
+    if (message.isDone || !message.whole || message.unanswered > 0) return;
+    if (message.reports.success && message.total > 0 && !covers(message.confirmed, message.total)) {
+      const id = `report ${message.messageId}`;
+      if (!this.#transactions.has(id)) this.#await({ id, message, bytes: 0, awaits: 'report' });
+      return;
+    }
+    this.#settle(message);
+    message.resolve();
+  }
+
   /** The rest of a refused message is not sent; the other messages go on (RFC 4975 10.5). */
   #fail(message: Outgoing, error: AppError): void {
-    const index = this.#waiting.indexOf(message, this.#next);
-    if (index >= 0) this.#waiting.splice(index, 1);
+    if (message.isDone) {
+      message.onFailure?.(error);
+      return;
+    }
+    const list = message.overtakes ? this.#overtaking : this.#waiting;
+    const index = list.indexOf(message, message.overtakes ? 0 : this.#next);
+    if (index >= 0) list.splice(index, 1);
     for (const transaction of [...this.#transactions.values()]) {
       if (transaction.message !== message) continue;
       this.#route?.connection.forget(transaction.id);
@@ -234,14 +362,26 @@ export class OutgoingMessages {
     this.#pump();
   }
 
+  /** Its sender does not want it any more: a last chunk says so, where a first one has left (RFC 4975 section 7.1.1). */
+  #giveUp(message: Outgoing): void {
+    if (message.isDone || this.#closed !== null) return;
+    if (message.written > 0 && !message.whole) this.#writeChunk(message, true);
+    this.#fail(message, givenUp());
+  }
+
   #settle(message: Outgoing): void {
-    this.#waitingBytes -= message.body?.length ?? 0;
+    message.isDone = true;
+    this.#waitingBytes -= message.total;
     message.body = null;
+    this.#unconfirmed.delete(message.messageId);
+    const waitsForReport = this.#transactions.get(`report ${message.messageId}`);
+    if (waitsForReport !== undefined) this.#forget(waitsForReport);
   }
 
   #forget(transaction: Transaction): void {
-    if (!this.#transactions.delete(transaction.id)) return;
+    if (!this.#transactions.delete(transaction.id) || transaction.awaits !== 'answer') return;
     this.#windowUsed -= transaction.bytes;
+    this.#windowChunks -= 1;
   }
 
   /** One timer for all transactions, at the deadline of one that was the oldest; it costs less to let it run than to stop it at every answer. */
@@ -254,15 +394,39 @@ export class OutgoingMessages {
       this.#timer = null;
       const late = this.#transactions.values().next().value;
       if (late !== undefined && late.deadline <= this.#deps.clock.now()) this.#timedOut(late);
-      else this.#watch();
+      this.#watch();
     });
   }
 
   #timedOut(transaction: Transaction): void {
-    const error = new AppError('net/timeout', { status: 408, cause: 'no MSRP response in time' }, 'auto');
+    if (transaction.awaits === 'failure') {
+      this.#route?.connection.forget(transaction.id);
+      this.#forget(transaction);
+      return;
+    }
+    const what = transaction.awaits === 'report' ? 'success REPORT' : 'response';
+    const error = new AppError('net/timeout', { status: 408, cause: `no MSRP ${what} in time` }, 'auto');
     this.#fail(transaction.message, error);
-    this.#deps.onBroken(error);
+    // Who answers but does not report lacks a service; behind a relay it may be gone.
+    if (transaction.awaits === 'answer' || this.#route?.isRelayed === true) this.#deps.onBroken(error);
   }
+}
+
+const failuresAlone: Reports = { success: false, failure: 'yes' };
+const noOctets = new Map<number, number>();
+
+/** Whether the ranges, by first octet, name every octet from 1 to `total`. */
+function covers(ranges: ReadonlyMap<number, number>, total: number): boolean {
+  let next = 1;
+  for (const [start, end] of [...ranges].sort(([a], [b]) => a - b)) {
+    if (start > next) return false;
+    next = Math.max(next, end + 1);
+  }
+  return next > total;
+}
+
+function givenUp(): AppError {
+  return new AppError('message/skipped', { cause: 'given up by its sender' }, 'never');
 }
 
 /** 408, 423, 481, 506 and 5xx say nothing against the message itself: it may be sent again, over a new session where needed. */

@@ -10,12 +10,13 @@
  */
 import { type Clock, type Disposable, Emitter, type Logger } from '../base';
 import { AppError } from '../errors';
-import { type MsrpRequest, newTransactionId, parseMsrpUri } from '../protocol/msrp';
+import { type MsrpRequest, type MsrpUri, newTransactionId, parseMsrpUri } from '../protocol/msrp';
 import type { Fingerprint } from '../protocol/sdp';
 import { isNamedBy, type SessionCertificate } from './certificate';
 import type { MsrpConnection } from './connection';
 import { IncomingMessages, type ReceivedMessage } from './incoming';
-import { OutgoingMessages } from './outgoing';
+import { OutgoingMessages, type SendOptions } from './outgoing';
+import type { RelayPath } from './relay';
 
 /** How long the connection may take to stand, and how long the peer may take to bind. */
 export const connectTimeoutMs = 10_000;
@@ -34,8 +35,13 @@ export interface Peer {
 }
 
 export interface MsrpSession {
-  /** Our a=path. */
+  /** Our own URI: the last of `path`. */
   readonly localPath: string;
+  /** Our a=path: behind a relay its URI comes first (RFC 4976 section 5.1). */
+  readonly path: readonly string[];
+  /** Whether the media runs over TLS. */
+  readonly isSecure: boolean;
+  /** Where peers connect, and so what the SDP names: the relay's place where there is one. */
   readonly host: string;
   readonly port: number;
   /** Of our certificate, for the SDP; null over plain TCP. */
@@ -48,10 +54,11 @@ export interface MsrpSession {
    */
   start(remotePath: string[], role: 'active' | 'passive', peer?: Peer): Promise<void>;
   /**
-   * Resolves when every chunk has its 200. Messages arrive in the order of the calls; before `established` they wait. Throws AppError
-   * msrp/rejected with the peer's status, msrp/closed, or net/timeout.
+   * Resolves when every chunk has its 200, and behind a relay when the other side has reported to have it all; `reports` may ask for other
+   * things. Messages arrive in the order of the calls, but for those that may overtake; before `established` they wait. Throws AppError
+   * msrp/rejected with the peer's status, msrp/closed, net/timeout, or message/skipped when it was given up.
    */
-  send(message: { contentType: string; body: Uint8Array; messageId?: string }): Promise<void>;
+  send(message: { contentType: string; body: Uint8Array; messageId?: string } & SendOptions): Promise<void>;
   /** Asks a switch for a nickname; empty gives it up. @throws AppError as `requestNickname` */
   nickname(nickname: string): Promise<void>;
   /**
@@ -75,6 +82,8 @@ export interface EndpointSessionDeps {
   port: number;
   /** Ours; null over plain TCP. */
   certificate: SessionCertificate | null;
+  /** A path through a relay, and the session's own URI behind it. Its connection is this session's from `join` on. */
+  relay: { path: RelayPath; ownUri: string } | null;
   clock: Clock;
   log: Logger;
   connect: (host: string, port: number, signal: AbortSignal) => Promise<MsrpConnection>;
@@ -87,6 +96,7 @@ export interface EndpointSessionDeps {
 /** The session as its endpoint sees it. */
 export class EndpointSession implements MsrpSession {
   readonly localPath: string;
+  readonly path: readonly string[];
   readonly onState = new Emitter<MsrpSessionState>();
   handleMessage: ((message: ReceivedMessage) => Promise<void>) | null = null;
 
@@ -99,6 +109,8 @@ export class EndpointSession implements MsrpSession {
   #remotePath: string[] = [];
   #peer: Peer = {};
   #connection: MsrpConnection | null = null;
+  /** What a relay on the other side has opened besides. */
+  readonly #further = new Set<MsrpConnection>();
   /** Came before `start`; what follows it on that connection is held unread. */
   #early: MsrpRequest | null = null;
   #lost: Disposable | null = null;
@@ -108,24 +120,48 @@ export class EndpointSession implements MsrpSession {
   constructor(deps: EndpointSessionDeps) {
     this.#deps = deps;
     const host = deps.host.includes(':') ? `[${deps.host}]` : deps.host;
-    this.localPath = `${deps.certificate === null ? 'msrp' : 'msrps'}://${host}:${deps.port}/${deps.sessionId};tcp`;
+    const direct = `${deps.certificate === null ? 'msrp' : 'msrps'}://${host}:${deps.port}/${deps.sessionId};tcp`;
+    this.localPath = deps.relay?.ownUri ?? direct;
+    this.path = deps.relay === null ? [direct] : [deps.relay.path.uri, this.localPath];
     const { clock, log } = deps;
     this.#outgoing = new OutgoingMessages({ clock, log, onBroken: (error) => this.#end(error) });
     this.#incoming = new IncomingMessages({
       log,
       handle: (message) => this.#handle(message),
-      respond: (request, status) => this.#respond(request, status),
+      respond: (request, status, by) => deps.respond(by, request, status),
       reportSuccess: (request, total) => this.#reportSuccess(request, total),
-      onFull: (full) => (full ? this.#connection?.hold(this) : this.#connection?.release(this)),
+      onFull: (full) => {
+        for (const connection of this.#connections) full ? connection.hold(this) : connection.release(this);
+      },
     });
   }
 
   get host(): string {
-    return this.#deps.host;
+    return this.#firstHop?.host.replace(/^\[|\]$/g, '') ?? this.#deps.host;
   }
 
   get port(): number {
-    return this.#deps.port;
+    return this.#firstHop === null ? this.#deps.port : (this.#firstHop.port ?? defaultPort);
+  }
+
+  get isSecure(): boolean {
+    return this.#firstHop === null ? this.#deps.certificate !== null : this.#firstHop.scheme === 'msrps';
+  }
+
+  /** The relay's end of the path. */
+  get #firstHop(): MsrpUri | null {
+    const uri = this.#deps.relay === null ? null : parseMsrpUri(this.#deps.relay.path.uri);
+    return uri?.ok ? uri.value : null;
+  }
+
+  /** Where our own requests go: through the relay, then along the peer's path. */
+  get #toPath(): string[] {
+    return this.#deps.relay === null ? this.#remotePath : [this.#deps.relay.path.uri, ...this.#remotePath];
+  }
+
+  /** Behind a relay the connection stands before the session does. */
+  join(): void {
+    if (this.#deps.relay !== null) this.#adopt(this.#deps.relay.path.connection);
   }
 
   get fingerprint(): Fingerprint | null {
@@ -150,7 +186,7 @@ export class EndpointSession implements MsrpSession {
     });
   }
 
-  send(message: { contentType: string; body: Uint8Array; messageId?: string }): Promise<void> {
+  send(message: { contentType: string; body: Uint8Array; messageId?: string } & SendOptions): Promise<void> {
     return this.#outgoing.send(message);
   }
 
@@ -165,6 +201,12 @@ export class EndpointSession implements MsrpSession {
   /** A request for this session; called by the endpoint, never with a connection that `hold` keeps unread. */
   receive(connection: MsrpConnection, request: MsrpRequest): void {
     if (this.#connection !== connection) {
+      // A relay on the other side may call us although we have called it: it looks for us by our URI (RFC 4976 section 6.3).
+      if (this.#connection !== null && this.#remotePath.length > 1 && this.#isExpected(connection)) {
+        if (!this.#further.has(connection)) this.#takeFurther(connection);
+        this.#dispatch(connection, request);
+        return;
+      }
       // RFC 4975 10.10: a session lives on one connection; the active side made its own.
       if (this.#connection !== null || this.#role === 'active') {
         this.#deps.respond(connection, request, 506);
@@ -181,11 +223,16 @@ export class EndpointSession implements MsrpSession {
         return;
       }
       this.#establish();
-    }
+    } else if (this.#state === 'prepared') {
+      this.#early = request;
+      connection.hold(this);
+      return;
+    } else if (this.#role === 'passive') this.#establish();
     this.#dispatch(connection, request);
   }
 
   async #startActive(): Promise<void> {
+    if (this.#deps.relay !== null && this.#connection !== null) return this.#startBehindRelay(this.#connection);
     this.#dropEarly(506);
     const target = parseMsrpUri(this.#remotePath[0] ?? '');
     if (!target.ok) return this.#end(new AppError('net/unreachable', { cause: `the peer's path: ${target.reason}` }, 'never'));
@@ -213,25 +260,41 @@ export class EndpointSession implements MsrpSession {
     }
   }
 
-  #startPassive(): void {
-    if (this.#connection !== null && !this.#isExpected(this.#connection)) this.#dropEarly(403);
-    if (this.#connection === null) {
-      const error = new AppError('net/timeout', { cause: 'the peer did not open the MSRP session' }, 'auto');
-      this.#timer = this.#deps.clock.setTimer(bindTimeoutMs, () => this.#end(error));
-      return;
+  /** The relay has the connection to us already; the SEND without content opens the one to the peer. */
+  async #startBehindRelay(connection: MsrpConnection): Promise<void> {
+    try {
+      this.#outgoing.attach(connection, this.#toPath, [this.localPath]);
+      const bound = this.#outgoing.bind();
+      this.#deliverEarly(connection);
+      await bound;
+      this.#establish();
+    } catch (error) {
+      this.#end(error instanceof AppError ? error : new AppError('net/unreachable', { cause: String(error) }, 'auto'));
     }
-    const connection = this.#connection;
+  }
+
+  #deliverEarly(connection: MsrpConnection): void {
     const early = this.#early;
     this.#early = null;
-    this.#outgoing.attach(connection, this.#remotePath, [this.localPath]);
-    this.#establish();
     if (early !== null) this.#dispatch(connection, early);
     connection.release(this);
   }
 
+  #startPassive(): void {
+    if (this.#connection !== null && !this.#isExpected(this.#connection)) this.#dropEarly(403);
+    if (this.#connection !== null) this.#outgoing.attach(this.#connection, this.#toPath, [this.localPath]);
+    if (this.#connection === null || this.#early === null) {
+      const error = new AppError('net/timeout', { cause: 'the peer did not open the MSRP session' }, 'auto');
+      this.#timer = this.#deps.clock.setTimer(bindTimeoutMs, () => this.#end(error));
+      return;
+    }
+    this.#establish();
+    this.#deliverEarly(this.#connection);
+  }
+
   /** Over TLS: whether the peer is the one who wrote the SDP. */
   #isExpected({ tls }: MsrpConnection): boolean {
-    if (this.#deps.certificate === null) return true;
+    if (this.#deps.certificate === null || this.#deps.relay !== null) return true;
     if (tls === null) return false;
     const { fingerprints = [] } = this.#peer;
     if (fingerprints.length === 0) return tls.isAuthorized;
@@ -262,12 +325,23 @@ export class EndpointSession implements MsrpSession {
     this.#connection = connection;
     this.#lost = connection.onClose.on((reason) => this.#disconnected(reason));
     this.#deps.onBound(connection);
-    if (this.#state !== 'prepared') this.#outgoing.attach(connection, this.#remotePath, [this.localPath]);
+    if (this.#state !== 'prepared') this.#outgoing.attach(connection, this.#toPath, [this.localPath]);
+  }
+
+  #takeFurther(connection: MsrpConnection): void {
+    this.#further.add(connection);
+    connection.onClose.on(() => this.#further.delete(connection));
+    this.#deps.onBound(connection);
+  }
+
+  /** All that the session hears by. */
+  get #connections(): MsrpConnection[] {
+    return [...(this.#connection === null ? [] : [this.#connection]), ...this.#further];
   }
 
   /** Before `start` nothing has been agreed that could be lost: the peer may come again. */
   #disconnected(reason: string): void {
-    if (this.#state === 'prepared') {
+    if (this.#state === 'prepared' && this.#deps.relay === null) {
       this.#connection = null;
       this.#early = null;
     } else {
@@ -285,7 +359,7 @@ export class EndpointSession implements MsrpSession {
   }
 
   #dispatch(connection: MsrpConnection, request: MsrpRequest): void {
-    if (request.method === 'SEND') this.#incoming.receive(request);
+    if (request.method === 'SEND') this.#incoming.receive(request, connection);
     else if (request.method === 'REPORT') this.#outgoing.report(request);
     else this.#deps.respond(connection, request, 501);
   }
@@ -293,10 +367,6 @@ export class EndpointSession implements MsrpSession {
   #handle(message: ReceivedMessage): Promise<void> {
     if (this.handleMessage !== null) return this.handleMessage(message);
     return Promise.reject(new AppError('internal', { cause: 'nobody takes the messages of this session' }));
-  }
-
-  #respond(request: MsrpRequest, status: number): void {
-    if (this.#connection !== null) this.#deps.respond(this.#connection, request, status);
   }
 
   #reportSuccess(request: MsrpRequest, total: number): void {
@@ -325,11 +395,14 @@ export class EndpointSession implements MsrpSession {
     this.#lost?.dispose();
     this.#abort.abort();
     this.#incoming.close();
+    this.#deps.relay?.path.dispose();
     const connection = this.#connection;
     this.#connection = null;
     this.#early = null;
     connection?.release(this);
     this.#deps.onClosed(connection);
+    for (const each of [...this.#further]) this.#deps.onClosed(each);
+    this.#further.clear();
     this.#started?.reject(error);
     this.#started = null;
     this.#outgoing.close(error.code === 'msrp/closed' ? error : closedError(error.message));

@@ -51,6 +51,8 @@ export interface MsrpResponse {
   reason: string;
   toPath: string[];
   fromPath: string[];
+  /** The headers that have no field here, in order; absent where there are none, as nearly always. A relay answers AUTH with some (RFC 4976). */
+  headers?: readonly (readonly [name: string, value: string])[];
   continuation: MsrpContinuation;
 }
 
@@ -79,7 +81,10 @@ export function encodeMsrpPieces(message: MsrpMessage): Uint8Array[] {
   const first = message.kind === 'request' ? word(message.method) : `${message.status} ${oneLine(message.reason)}`.trimEnd();
   const lines = [`MSRP ${transactionId} ${first}`, `To-Path: ${pathText(message.toPath)}`, `From-Path: ${pathText(message.fromPath)}`];
   const end = `${DASHES}${transactionId}${message.continuation}\r\n`;
-  if (message.kind === 'response') return [framed(`${lines.join('\r\n')}\r\n${end}`, NOTHING, '')];
+  if (message.kind === 'response') {
+    putHeaders(lines, message.headers ?? []);
+    return [framed(`${lines.join('\r\n')}\r\n${end}`, NOTHING, '')];
+  }
   if (message.messageId !== null) lines.push(`Message-ID: ${word(message.messageId)}`);
   const range = message.byteRange;
   if (range !== null) lines.push(`Byte-Range: ${range.start}-${range.end ?? '*'}/${range.total ?? '*'}`);
@@ -87,9 +92,7 @@ export function encodeMsrpPieces(message: MsrpMessage): Uint8Array[] {
   if (message.failureReport !== 'yes') lines.push(`Failure-Report: ${message.failureReport}`);
   if (message.status !== null)
     lines.push(`Status: 000 ${String(message.status.code).padStart(3, '0')} ${oneLine(message.status.reason)}`.trimEnd());
-  for (const [name, value] of message.headers) {
-    if (/^[A-Za-z0-9-]+$/.test(name) && fieldOf(name) === undefined) lines.push(`${name}: ${oneLine(value)}`);
-  }
+  putHeaders(lines, message.headers);
   if (message.body === null) return [framed(`${lines.join('\r\n')}\r\n${end}`, NOTHING, '')];
   if (endsWithin(message.body, transactionId)) throw new RangeError('the MSRP transaction id occurs in the body');
   // Content-Type is the last header before the body (RFC 4975 section 9).
@@ -97,6 +100,13 @@ export function encodeMsrpPieces(message: MsrpMessage): Uint8Array[] {
   const head = `${lines.join('\r\n')}\r\n\r\n`;
   const tail = `\r\n${end}`;
   return message.body.length < COPIED_BODY_BYTES ? [framed(head, message.body, tail)] : [utf8(head), message.body, utf8(tail)];
+}
+
+/** None that has a field of its own. */
+function putHeaders(lines: string[], headers: readonly (readonly [name: string, value: string])[]): void {
+  for (const [name, value] of headers) {
+    if (/^[A-Za-z0-9-]+$/.test(name) && fieldOf(name) === undefined) lines.push(`${name}: ${oneLine(value)}`);
+  }
 }
 
 const NOTHING = new Uint8Array(0);
@@ -357,8 +367,11 @@ export class MsrpParser {
     const toPath = this.#paths.read(fields['To-Path']);
     const fromPath = this.#paths.read(fields['From-Path']);
     if (toPath === null || fromPath === null) return problem('a missing or bad path');
-    if (head.method === null)
-      return { kind: 'response', transactionId, status: head.status, reason: head.reason, toPath, fromPath, continuation };
+    if (head.method === null) {
+      const { status, reason, others } = head;
+      const response: MsrpResponse = { kind: 'response', transactionId, status, reason, toPath, fromPath, continuation };
+      return others.length === 0 ? response : { ...response, headers: others };
+    }
     const range = fields['Byte-Range'];
     const byteRange = range === undefined ? null : readByteRange(range);
     if (range !== undefined && byteRange === null) return problem('a bad Byte-Range');
@@ -453,6 +466,11 @@ export function parseMsrpUri(value: string): Parsed<MsrpUri> {
     sessionId: sessionId || null,
     transport: transport.toLowerCase(),
   });
+}
+
+/** The first value of a header without a field of its own, or null. */
+export function msrpHeader({ headers = [] }: Pick<MsrpResponse, 'headers'>, name: string): string | null {
+  return headers.find(([each]) => each.toLowerCase() === name.toLowerCase())?.[1] ?? null;
 }
 
 /** RFC 4975 section 6.1: scheme, host and transport without regard to case, port and session id exactly; userinfo does not count. */

@@ -17,6 +17,8 @@ export interface KamailioOptions {
   servicePort?: number;
   /** The shortest registration, seconds; 30 when absent. */
   minExpires?: number;
+  /** Relays MSRP on its port, too (RFC 4976). `pathSeconds`: how long a path lives that a client is given, an hour when absent. */
+  relay?: { pathSeconds?: number };
   /** Passes Kamailio's log on to stderr. */
   verbose?: boolean;
 }
@@ -28,6 +30,8 @@ export interface Kamailio {
   readonly uris: { readonly tls: string | null; readonly ws: string | null; readonly wss: string | null };
   /** `sip:127.0.0.1:port;transport=tcp`, for the functions alone: what arrives there is believed. Null when none are served. */
   readonly serviceUri: string | null;
+  /** `msrp://127.0.0.1:port;tcp`; null when it relays no MSRP. */
+  readonly relayUri: string | null;
   readonly port: number;
   readonly domain: string;
   readonly users: { name: string; password: string }[];

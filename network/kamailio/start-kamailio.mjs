@@ -58,7 +58,7 @@ function word(text, what) {
 }
 
 /** What the configuration says of the transports besides TCP. */
-function transportLines({ ports, certificate, directory }) {
+function transportLines({ ports, certificate, directory, relay }) {
   const usesTls = ports.tls !== undefined || ports.wss !== undefined;
   const usesWebSocket = ports.ws !== undefined || ports.wss !== undefined;
   if (usesTls && certificate === undefined) throw new Error('TLS needs a key and a certificate');
@@ -75,7 +75,7 @@ function transportLines({ ports, certificate, directory }) {
       .map(([transport, port]) => `listen=${under[transport]}:127.0.0.1:${port}`)
       .join('\n'),
     TLS: usesTls ? 'yes' : 'no',
-    WEBSOCKET: usesWebSocket ? 'yes' : 'no',
+    NOLENGTH: usesWebSocket || relay !== null ? 'yes' : 'no',
     MODULES: [
       usesTls ? `loadmodule "tls.so"\nmodparam("tls", "config", "${join(directory, 'tls.cfg')}")` : '',
       usesWebSocket ? 'loadmodule "xhttp.so"\nloadmodule "websocket.so"' : '',
@@ -89,6 +89,52 @@ function transportLines({ ports, certificate, directory }) {
       : '',
   };
 }
+
+/**
+ * A relay for MSRP (RFC 4976) on the same port: who proves by Digest who they are gets a path through it. What comes over such a connection goes
+ * out to where its To-Path says; what comes over any other goes to the client whose path it names.
+ */
+const RELAY = `
+loadmodule "msrp.so"
+modparam("msrp", "cmap_size", 8)
+# Above the maximum the minimum would refuse everybody; a client that asks for no time gets the maximum.
+modparam("msrp", "auth_min_expires", 1)
+modparam("msrp", "auth_max_expires", @PATHLIFE@)
+modparam("msrp", "use_path_addr", "127.0.0.1:@PORT@")
+modparam("htable", "htable", "clients=>size=6;autoexpire=@PATHLIFE@;")
+
+event_route[msrp:frame-in] {
+    msrp_reply_flags("1");
+    # Each hop answers for itself: the answer of the next one ends here.
+    if (msrp_is_reply()) exit;
+    if ($msrp(method) == "AUTH") {
+        # A password that is named in the call itself ends the process of this version.
+        $var(password) = "@NOBODY@";
+        if ($sht(people=>$au) != $null) $var(password) = $sht(people=>$au);
+        if (!pv_www_authenticate("MY_DOMAIN", "$var(password)", "0", "AUTH")) {
+            if (auth_get_www_authenticate("MY_DOMAIN", "0", "$var(challenge)")) msrp_reply("401", "Unauthorized", "$var(challenge)");
+            else msrp_reply("500", "Server Error");
+            exit;
+        }
+        $sht(clients=>$msrp(srcaddr)) = 1;
+        msrp_cmap_save();
+        exit;
+    }
+    if ($msrp(method) != "SEND" && $msrp(method) != "REPORT") {
+        msrp_reply("501", "Unknown Method");
+        exit;
+    }
+    if ($sht(clients=>$msrp(srcaddr)) == $null) {
+        if (!msrp_cmap_lookup()) {
+            if ($msrp(method) == "SEND") msrp_reply("481", "No Such Session");
+            exit;
+        }
+        msrp_relay_flags("1");
+    }
+    if ($msrp(method) == "SEND") msrp_reply("200", "OK");
+    msrp_relay();
+}
+`;
 
 /** What the configuration says of the CPM functions that it serves. */
 function functionLines(functions, servicePort, domain) {
@@ -112,7 +158,20 @@ function place(uri) {
   return uri;
 }
 
-function configuration({ port, servicePort, domain, users, algorithm, verbose, ports, certificate, directory, functions, minExpires }) {
+function configuration({
+  port,
+  servicePort,
+  relay,
+  domain,
+  users,
+  algorithm,
+  verbose,
+  ports,
+  certificate,
+  directory,
+  functions,
+  minExpires,
+}) {
   if (algorithm !== 'MD5' && algorithm !== 'SHA-256') throw new Error(`unknown algorithm ${algorithm}`);
   const people = users.map(({ name, password }) => `    $sht(people=>${word(name, 'A user name')}) = "${word(password, 'A password')}";`);
   const values = {
@@ -122,13 +181,15 @@ function configuration({ port, servicePort, domain, users, algorithm, verbose, p
     ALGORITHM: algorithm,
     PEOPLE: people.join('\n'),
     NOBODY: randomBytes(24).toString('hex'),
+    PATHLIFE: String(relay?.pathSeconds ?? 3600),
     FUNCTIONS: functionLines(functions, servicePort, domain),
     DIRECTORY: directory,
     MINEXPIRES: String(minExpires),
-    ...transportLines({ ports, certificate, directory }),
+    ...transportLines({ ports, certificate, directory, relay }),
   };
   const template = readFileSync(join(fileURLToPath(new URL('.', import.meta.url)), 'kamailio.cfg.in'), 'utf8');
-  return template.replace(/@([A-Z]+)@/g, (whole, name) => values[name] ?? whole);
+  const filled = (text) => text.replace(/@([A-Z]+)@/g, (whole, name) => values[name] ?? whole);
+  return filled(template) + (relay === null ? '' : filled(RELAY));
 }
 
 /** True when a SIP OPTIONS over TCP is answered. */
@@ -177,7 +238,8 @@ export async function startKamailio(options = {}) {
   const { algorithm = 'MD5', certificate, functions, minExpires = 30 } = options;
   const servicePort = options.servicePort ? options.servicePort : await freePort();
   try {
-    const values = { port, servicePort, domain, users, algorithm, verbose, ports, certificate, directory, functions, minExpires };
+    const relay = options.relay ?? null;
+    const values = { port, servicePort, relay, domain, users, algorithm, verbose, ports, certificate, directory, functions, minExpires };
     writeFileSync(file, configuration(values), { mode: 0o600 });
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
@@ -234,6 +296,7 @@ export async function startKamailio(options = {}) {
       wss: ports.wss === undefined ? null : `sips:127.0.0.1:${ports.wss};transport=ws`,
     },
     serviceUri: functions === undefined ? null : `sip:127.0.0.1:${servicePort};transport=tcp`,
+    relayUri: options.relay === undefined ? null : `msrp://127.0.0.1:${port};tcp`,
     port,
     domain,
     users,

@@ -19,6 +19,8 @@ export interface AdvancedFields {
   isOpc: boolean;
   imei: string;
   expires: string;
+  msrpRelay: string;
+  securesMedia: boolean;
 }
 
 export const noAdvancedFields: AdvancedFields = {
@@ -34,6 +36,8 @@ export const noAdvancedFields: AdvancedFields = {
   isOpc: true,
   imei: '',
   expires: '',
+  msrpRelay: '',
+  securesMedia: false,
 };
 
 /** What of it was told. */
@@ -50,6 +54,9 @@ export function optionsOf(fields: AdvancedFields): SignInOptions {
     ...told('factory'),
     ...told('ca'),
     ...told('imei'),
+    // Shown as they are kept, so that what is taken away here is taken away.
+    msrpRelay: fields.msrpRelay.trim(),
+    securesMedia: fields.securesMedia,
     ...(fields.scheme === noAdvancedFields.scheme ? {} : { scheme: fields.scheme }),
     ...(fields.minAlgorithm === noAdvancedFields.minAlgorithm ? {} : { minAlgorithm: fields.minAlgorithm }),
     ...(k === '' || op === '' ? {} : { sim: { k, op: fields.isOpc ? null : op, opc: fields.isOpc ? op : null } }),
@@ -74,7 +81,10 @@ interface SignInAdvancedProps {
 /** Where the server is, how one proves who one is, and what else only some networks ask for. */
 export function SignInAdvanced({ fields, onChange, address, error, disabled, mayTakeImei }: SignInAdvancedProps) {
   const problem = (name: string) => (error?.code === 'account/bad-option' && error.field === name ? error.reason : undefined);
-  const field = (name: 'server' | 'authUser' | 'registrar' | 'factory' | 'ca' | 'imei' | 'expires', more: { lines?: number } = {}) => (
+  const field = (
+    name: 'server' | 'authUser' | 'registrar' | 'factory' | 'ca' | 'imei' | 'expires' | 'msrpRelay',
+    more: { lines?: number } = {},
+  ) => (
     <Field
       label={words.first[name]}
       value={fields[name]}
@@ -151,6 +161,19 @@ export function SignInAdvanced({ fields, onChange, address, error, disabled, may
         </div>
       ) : null}
       {mayTakeImei ? field('imei') : null}
+      <div>
+        {field('msrpRelay')}
+        <label className="hint check">
+          <input
+            type="checkbox"
+            checked={fields.securesMedia}
+            disabled={disabled}
+            data-testid="sign-in-securesMedia"
+            onChange={(event) => onChange({ ...fields, securesMedia: event.target.checked })}
+          />
+          {words.first.securesMedia}
+        </label>
+      </div>
       <div>
         {field('ca', { lines: 3 })}
         <label className="link file">

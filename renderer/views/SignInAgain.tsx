@@ -12,6 +12,7 @@ export function SignInAgain() {
       <SignInForm
         address={account.aor}
         deviceName={account.deviceName}
+        media={{ msrpRelay: account.msrpRelay ?? '', securesMedia: account.securesMedia }}
         submitWords={words.first.signIn}
         onDone={() => desk.closeDialog()}
       />

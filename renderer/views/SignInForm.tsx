@@ -11,6 +11,8 @@ import { type AdvancedFields, noAdvancedFields, optionsOf, SignInAdvanced } from
 interface SignInFormProps {
   address?: string;
   deviceName: string;
+  /** How an account that signs in again has its media carried. */
+  media?: Pick<AdvancedFields, 'msrpRelay' | 'securesMedia'>;
   submitWords: string;
   onDone: () => void;
 }
@@ -18,11 +20,11 @@ interface SignInFormProps {
 type Missing = 'address' | 'password' | 'deviceName';
 
 /** Address, password, a server only where it is another than the address's, and what this device is called. */
-export function SignInForm({ address: known, deviceName: knownName, submitWords, onDone }: SignInFormProps) {
+export function SignInForm({ address: known, deviceName: knownName, media, submitWords, onDone }: SignInFormProps) {
   const { store } = useGround();
   const [address, setAddress] = useState(known === undefined ? '' : plainAddress(known));
   const [password, setPassword] = useState('');
-  const [advanced, setAdvancedFields] = useState<AdvancedFields>(noAdvancedFields);
+  const [advanced, setAdvancedFields] = useState<AdvancedFields>({ ...noAdvancedFields, ...media });
   const [isAdvanced, setAdvanced] = useState(false);
   const [deviceName, setDeviceName] = useState(knownName);
   const [missing, setMissing] = useState<Missing | null>(null);
@@ -46,7 +48,10 @@ export function SignInForm({ address: known, deviceName: knownName, submitWords,
     setError(null);
     if (lacking !== null) return;
     setBusy(true);
-    const options = optionsOf(advanced);
+    const told = optionsOf(advanced);
+    // A first sign-in that says nothing of them has none.
+    const { msrpRelay, securesMedia, ...others } = told;
+    const options = media === undefined && msrpRelay === '' && !securesMedia ? others : told;
     const answer = await store.call('signIn', {
       address: /^sips?:/i.test(address.trim()) ? address.trim() : `sip:${address.trim()}`,
       password,

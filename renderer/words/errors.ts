@@ -109,6 +109,10 @@ const errorWords: Record<ErrorCode, Words> = {
     body: 'It is kept here. Try again.',
   }),
   'msrp/closed': (_said, who) => ({ title: `The connection to ${inSentence(who)} was cut`, body: 'The message is kept here. Try again.' }),
+  'msrp/relay': (said) => ({
+    title: `The media relay cannot be used${said === '' ? '' : ` (${said})`}`,
+    body: 'The message is kept here. Nothing goes past the relay that you have set. Check its address, or sign in without one.',
+  }),
   'privacy/no-temporary-address': () => ({
     title: 'You cannot write anonymously here',
     body: 'The network gives this device no temporary address to hide behind. Nothing was sent. Write with your name, or ask who runs the network.',
@@ -194,6 +198,7 @@ const messageErrorWords: Partial<Record<ErrorCode, (said: string, who: string) =
   'message/skipped': () => 'You skipped this message.',
   'message/undelivered': (said, who) => `${who} did not get the message${said}.`,
   'msrp/closed': (_said, who) => `The connection to ${who} was cut.`,
+  'msrp/relay': (said) => `The media relay cannot be used${said}.`,
   'net/unreachable': () => 'There is no connection.',
   'net/timeout': () => 'No answer came in time.',
 };

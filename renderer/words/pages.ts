@@ -225,6 +225,8 @@ export const pageWords = {
     factory: 'Where groups are made',
     ca: 'Certificates to trust',
     imei: 'IMEI of this device',
+    msrpRelay: 'Media relay',
+    securesMedia: 'Protect chats on their way (TLS), and open none without',
     examples: {
       server: 'sip:proxy.example.org;transport=tcp',
       authUser: 'alice@ims.example.org',
@@ -233,6 +235,7 @@ export const pageWords = {
       factory: 'sip:conference-factory@example.org',
       ca: '-----BEGIN CERTIFICATE-----',
       imei: '90420156-025763-7',
+      msrpRelay: 'msrps://relay.example.org:2855',
     },
     hints: {
       server: 'Only if it is not the one of your address.',
@@ -242,6 +245,7 @@ export const pageWords = {
       factory: 'As your provider names it.',
       ca: 'For a laboratory: paste its authority (PEM). No other one is trusted then.',
       imei: 'Only if this device has one. It becomes its ID for ever, and can be given only before the first sign-in.',
+      msrpRelay: 'Only if every chat has to go through one. Nothing goes past it then.',
     },
     caFile: 'Take them from a file',
     check: 'Check connection',

@@ -11,9 +11,10 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { cpus, loadavg } from 'node:os';
 import { silentLogger, systemClock } from '../../main/base';
-import { MsrpConnection, tcpTransport } from '../../main/msrp/connection';
+import { MsrpConnection } from '../../main/msrp/connection';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import type { MsrpSession } from '../../main/msrp/session';
+import { tcpTransport } from '../../main/msrp/transports';
 import { encodeMsrp, MsrpParser, type MsrpRequest, newTransactionId } from '../../main/protocol/msrp';
 
 const rounds = 5;

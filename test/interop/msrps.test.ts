@@ -5,7 +5,7 @@ import { silentLogger, systemClock } from '../../main/base';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import { encodeMsrp, MsrpParser } from '../../main/protocol/msrp';
 import { createLabAuthority, type LabAuthority } from '../../network/lab-authority';
-import type { Network } from '../../network/network';
+import { type Network, startNetwork } from '../../network/network';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { networks } from '../support/kamailio-network';
 
@@ -50,6 +50,50 @@ describe.each(networks)('at $name', ({ start }) => {
       alice.wire.map((record) => new TextDecoder().decode(record.bytes)).find((text) => /^SIP\/2\.0 200.*m=message/s.test(text)) ?? '';
     for (const description of [invite, answer]) expect(description).toMatch(/a=fingerprint:sha-256 (?:[0-9A-F]{2}:){31}[0-9A-F]{2}\r\n/);
     expect(answer).toContain('TCP/TLS/MSRP');
+  });
+});
+
+describe('where the network itself carries the media', () => {
+  let network: Network;
+  beforeAll(async () => {
+    network = await startNetwork({});
+  });
+  afterAll(() => network?.close());
+  const client = (name: string, securesMedia: boolean) =>
+    startClient({ name, address: `sip:${name}@lab.test`, proxy: network.uris.tcp, factory: network.factory, securesMedia });
+
+  it('R49: an anonymous chat runs over TLS through the relay, whose certificate each side is told in the place of the other’s', async () => {
+    const [alice, bob] = [await client('alice', true), await client('bob', false)];
+    const first = await alice.call('sendText', { to: bob.address, text: 'first', anonymous: true });
+    const arrived = await received(bob, 'first');
+    await bob.call('sendText', { conversation: arrived.event === 'message' ? arrived.conversation : '', text: 'back' });
+    await received(alice, 'back');
+    await alice.call('sendText', { conversation: first.conversation, text: 'second' });
+    await received(bob, 'second');
+    expect([mediaOf(alice), mediaOf(bob)]).toEqual([new Set(['tls']), new Set(['tls'])]);
+    const fingerprint = /a=fingerprint:sha-256 (\S+)/;
+    const [offered, heard] = [sipRequests(alice, 'out', 'INVITE')[0] ?? '', sipRequests(bob, 'in', 'INVITE')[0] ?? ''];
+    expect(heard).toMatch(/m=message \d+ TCP\/TLS\/MSRP /);
+    expect(fingerprint.exec(heard)?.[1]).toBeDefined();
+    expect(fingerprint.exec(heard)?.[1]).not.toBe(fingerprint.exec(offered)?.[1]);
+  });
+
+  it('a group that its maker asks for over TLS runs over TLS to everybody', async () => {
+    const [alice, bob, carol] = [await client('alice', true), await client('bob', false), await client('carol', false)];
+    const first = await alice.call('sendText', { to: bob.address, text: 'first' });
+    await received(bob, 'first');
+    const { conversation } = await alice.call('addPeople', { conversation: first.conversation, people: [carol.address], subject: 'Lunch' });
+    const invited = (one: TestClient) =>
+      one.until('it is in the group', async () => {
+        const group = (await one.call('conversations', {})).find(({ kind }) => kind === 'group');
+        return group?.session === 'established' ? group.conversation : null;
+      });
+    const [bobs] = await Promise.all([invited(bob), invited(carol), invited(alice)]);
+    await alice.call('sendText', { conversation, text: 'to all' });
+    await Promise.all([received(bob, 'to all'), received(carol, 'to all')]);
+    await bob.call('sendText', { conversation: bobs, text: 'from Bob' });
+    await Promise.all([received(alice, 'from Bob'), received(carol, 'from Bob')]);
+    for (const one of [alice, bob, carol]) expect(mediaOf(one)).toEqual(new Set(['tls']));
   });
 });
 

@@ -43,6 +43,8 @@ export interface ClientOptions {
   expiresSeconds?: number;
   /** Offers the media of 1-1 sessions over TLS. */
   securesMedia?: boolean;
+  /** The MSRP relay that its sessions go through. */
+  msrpRelay?: string;
   /** The instance ID at the first start; a UUID of its own when absent. */
   instanceUrn?: string;
   /** A keychain; the file in the data folder when absent. */
@@ -144,6 +146,7 @@ function givenAccount(options: ClientOptions): GivenAccount {
     deviceName: options.deviceName ?? options.name,
     expiresSeconds: options.expiresSeconds ?? 600,
     ...(options.securesMedia === true ? { securesMedia: true } : {}),
+    ...(options.msrpRelay === undefined ? {} : { msrpRelay: options.msrpRelay }),
     preferences: options.preferences ?? {},
     instanceUrn: options.instanceUrn ?? null,
     ...(options.ca === undefined ? {} : { ca: options.ca }),

@@ -196,6 +196,8 @@ export class FakeInvite extends FakeSession implements IncomingInvite {
 
 export class FakeMsrp implements MsrpSession {
   readonly localPath = 'msrp://127.0.0.1:7000/own;tcp';
+  readonly path = [this.localPath];
+  readonly isSecure = false;
   readonly host = '127.0.0.1';
   readonly port = 7000;
   readonly fingerprint = null;

@@ -156,6 +156,8 @@ export const base: Snapshot = {
     kind: 'try',
     addresses: [alice.address],
     writesAs: null,
+    securesMedia: false,
+    msrpRelay: null,
     offers: [
       { name: 'session', on: true },
       { name: 'pager', on: true },

@@ -40,7 +40,17 @@ describe('what a sign-in may be told', () => {
     });
   });
 
+  it('a media relay is kept until it is taken away, with its transport; chats over TLS stay so until told otherwise', () => {
+    const kept = { msrpRelay: 'msrps://relay.lab.test:2855;tcp', securesMedia: true };
+    expect(signInParts({}, kept)).toEqual(kept);
+    expect(signInParts({ msrpRelay: ' msrps://relay.lab.test:2855 ' }, {})).toEqual({ msrpRelay: kept.msrpRelay });
+    expect(signInParts({ msrpRelay: '', securesMedia: false }, kept)).toEqual({ securesMedia: false });
+  });
+
   it.each<[SignInOptions, string]>([
+    [{ msrpRelay: 'sip:relay.lab.test' }, 'msrpRelay'],
+    [{ msrpRelay: 'msrp://relay.lab.test/session;tcp' }, 'msrpRelay'],
+    [{ msrpRelay: 'msrp://relay.lab.test:2855;tcp', securesMedia: true }, 'msrpRelay'],
     [{ registrar: 'not a uri' }, 'registrar'],
     [{ factory: 'mailto:a@b' }, 'factory'],
     [{ ca: 'no certificate' }, 'ca'],

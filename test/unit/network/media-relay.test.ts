@@ -213,7 +213,7 @@ const said = (message: { text: string }) => {
 
 describe('anchored media', () => {
   it('R49: writes the relay into an SDP, refuses other streams, and hides what tells of the writer', () => {
-    const place = { host: '127.0.0.1', port: 9999, path: 'msrp://127.0.0.1:9999/leg;tcp', setup: 'actpass' as const };
+    const place = { host: '127.0.0.1', port: 9999, path: 'msrp://127.0.0.1:9999/leg;tcp', setup: 'actpass' as const, fingerprint: null };
     const written = anchoredSdp(sdp(CALLER, 'actpass'), place, true);
     expect(written).not.toMatch(/10\.0\.0\.1|alice|laptop|PCMU/i);
     expect(written).toContain('m=audio 0 ');
@@ -260,11 +260,32 @@ describe('anchored media', () => {
     expect([relay.pairCount, closed]).toEqual([0, 1]);
   });
 
-  it('takes no TLS offer and none without MSRP, ends with its first refusal, and is forgotten when its media stays away', () => {
+  it('R49: takes an offer over TLS to a listener and with a certificate of its own, and no answer, and no later offer, without TLS', () => {
+    const { relay } = fixture();
+    const anchor = new MediaAnchor({ relay, hides: null, onClose: () => undefined });
+    const secured = (text: string) =>
+      `${text.replace('TCP/MSRP', 'TCP/TLS/MSRP').replace('path:msrp:', 'path:msrps:')}a=fingerprint:sha-256 AB:CD\r\n`;
+    const offer = invite(secured(sdp(CALLER, 'actpass')));
+    expect(anchor.offer('caller', offer)).toBe(true);
+    const { transport, path, attributes } = said(offer);
+    expect(transport).toBe('TCP/TLS/MSRP');
+    expect(path[0]).toMatch(/^msrps:/);
+    const { fingerprint } = relay.place(true);
+    expect(attributes.filter(([name]) => name === 'fingerprint')).toEqual([['fingerprint', `sha-256 ${fingerprint?.value}`]]);
+    const plain = ok(sdp(CALLED, 'active'));
+    anchor.answer(plain);
+    expect(plain.text).toContain('m=message 0 ');
+    const again = new MediaAnchor({ relay, hides: null, onClose: () => undefined });
+    again.offer('caller', invite(secured(sdp(CALLER, 'actpass'))));
+    again.answer(ok(secured(sdp(CALLED, 'active'))));
+    expect(again.offer('called', invite(sdp(CALLED.replace('called', 'other'), 'actpass')))).toBe(false);
+    again.close();
+  });
+
+  it('takes no offer without MSRP, ends with its first refusal, and is forgotten when its media stays away', () => {
     const { clock, relay } = fixture();
     let closed = 0;
     const fresh = () => new MediaAnchor({ relay, hides: null, onClose: () => (closed += 1) });
-    expect(fresh().offer('caller', invite(sdp(CALLER, 'active').replace('TCP/MSRP', 'TCP/TLS/MSRP')))).toBe(false);
     expect(fresh().offer('caller', invite('v=0'))).toBe(false);
     expect(fresh().offer('caller', new SipRequest('INVITE', 'sip:bob@lab.test'))).toBe(false);
     const refused = fresh();

@@ -1,0 +1,91 @@
+/**
+ * MSRP over TCP (RFC 4975 section 5.4) and over TLS (section 14.4). Over TLS both sides show a certificate; whether it is the right one is asked later, by
+ * the session, since what vouches for it stands in the SDP, which a connection knows nothing of: so a handshake turns nobody away.
+ */
+import { connect as connectTcp, createServer, isIP, type Server, type Socket } from 'node:net';
+import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { AppError } from '../errors';
+import type { SessionCertificate } from './certificate';
+import type { MsrpStream, MsrpTransport } from './connection';
+
+/** How long a handshake may take, and how many connections may be in one or open at a listener for TLS, which serves one session. */
+const handshakeTimeoutMs = 10_000;
+const maximumConnections = 8;
+
+const lively = { noDelay: true, keepAlive: true };
+
+export const tcpTransport: MsrpTransport = {
+  listen: (host, onStream) =>
+    listening(
+      createServer(lively, (socket) => onStream(streamOf(socket))),
+      host,
+    ),
+  connect: (host, port, signal) => connected(() => connectTcp({ host, port, ...lively }), 'connect', `${host}:${port}`, signal),
+};
+
+/** Shows `certificate`. `ca`: the authorities (PEM) that may vouch for a peer without a fingerprint; those that Node trusts when absent. */
+export function tlsTransport({ key, certificate }: SessionCertificate, ca?: readonly string[]): MsrpTransport {
+  const trust = ca === undefined ? {} : { ca: [...ca] };
+  const own = { key, cert: certificate, minVersion: 'TLSv1.2' as const, rejectUnauthorized: false, ...trust };
+  return {
+    listen(host, onStream) {
+      const server = createTlsServer({ ...own, requestCert: true, handshakeTimeout: handshakeTimeoutMs, ...lively });
+      server.maxConnections = maximumConnections;
+      // The connection listens for errors from its making on.
+      server.on('secureConnection', (socket) => onStream(streamOf(socket)));
+      // Who fails the handshake has only lost its own connection.
+      server.on('tlsClientError', (_error, socket) => socket.destroy());
+      return listening(server, host);
+    },
+    connect: (host, port, signal) => {
+      const name = isIP(host) === 0 ? { servername: host } : {};
+      return connected(() => connectTls({ ...own, host, port, ...name }), 'secureConnect', `${host}:${port}`, signal);
+    },
+  };
+}
+
+function listening(server: Server, host: string): Promise<{ port: number; close(): void }> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(new AppError('net/unreachable', { cause: `cannot listen on ${host}: ${error.message}` }, 'auto')),
+    );
+    server.listen({ host, port: 0 }, () => {
+      const address = server.address();
+      if (address === null || typeof address === 'string') reject(new AppError('internal', { cause: 'the listener has no port' }));
+      else resolve({ port: address.port, close: () => void server.close() });
+    });
+  });
+}
+
+function connected(open: () => Socket, ready: 'connect' | 'secureConnect', place: string, signal: AbortSignal): Promise<MsrpStream> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(new AppError('net/unreachable', { cause: 'given up' }, 'auto'));
+    const socket = open();
+    const fail = (cause: string) => {
+      socket.destroy();
+      reject(new AppError('net/unreachable', { cause }, 'auto'));
+    };
+    const abort = () => fail(`no connection to ${place} in time`);
+    const onError = (error: Error) => fail(error.message);
+    signal.addEventListener('abort', abort, { once: true });
+    socket.on('error', onError);
+    socket.once(ready, () => {
+      signal.removeEventListener('abort', abort);
+      socket.setNoDelay(true).setKeepAlive(true);
+      resolve(streamOf(socket));
+      // The connection listens for errors from the next microtask on; until then this one stands in.
+      setImmediate(() => socket.off('error', onError));
+    });
+  });
+}
+
+function streamOf(socket: Socket): MsrpStream {
+  const wire = {
+    stream: socket,
+    local: `${socket.localAddress}:${socket.localPort}`,
+    remote: `${socket.remoteAddress}:${socket.remotePort}`,
+  };
+  if (!(socket instanceof TLSSocket)) return wire;
+  const peer: { raw?: Uint8Array } = socket.getPeerCertificate(true);
+  return { ...wire, tls: { certificate: peer.raw ?? null, isAuthorized: socket.authorized } };
+}

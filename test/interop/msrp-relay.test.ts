@@ -1,0 +1,146 @@
+/** Real clients whose sessions go through an MSRP relay that nobody here has written: Kamailio's. The signalling is the embedded network's. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Kamailio, type KamailioOptions, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
+import { type Network, startNetwork } from '../../network/network';
+import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
+
+let network: Network;
+let relay: Kamailio;
+beforeAll(async () => {
+  [network, relay] = await Promise.all([startNetwork({}), startKamailio({ relay: {} })]);
+});
+afterAll(() => Promise.all([network?.close(), relay?.stop()]));
+beforeEach(() => printLadderOnFailure());
+afterEach(() => closeClients());
+
+const client = (name: string, through: Kamailio | null, more: Partial<Parameters<typeof startClient>[0]> = {}) =>
+  startClient({
+    name,
+    address: `sip:${name}@lab.test`,
+    proxy: network.uris.tcp,
+    factory: network.factory,
+    ...(through?.relayUri ? { msrpRelay: through.relayUri } : {}),
+    ...more,
+  });
+
+/** Writes, and waits until the other side has it and has said so. */
+async function say(from: TestClient, to: TestClient, text: string, limitMs?: number): Promise<void> {
+  const { message } = await from.call('sendText', { to: to.address, text });
+  await delivered(from, message, limitMs);
+}
+
+const delivered = (from: TestClient, message: string, limitMs?: number) =>
+  from.until(
+    'its message is delivered',
+    () => from.events.find((event) => event.event === 'message' && event.message === message && event.state === 'delivered'),
+    limitMs,
+  );
+
+const textsAt = async (one: TestClient) => {
+  const [conversation] = await one.call('conversations', {});
+  const messages = await one.call('messages', { conversation: conversation?.conversation ?? '', limit: 50 });
+  return messages.map(({ text }) => text);
+};
+
+const decoder = new TextDecoder();
+const media = (one: TestClient) => one.wire.filter((record) => record.protocol === 'msrp');
+/** The ports that a client's MSRP went to or came from. */
+const peers = (one: TestClient) => new Set(media(one).map((record) => Number(record.remote.split(':').at(-1))));
+const answersToAuth = (one: TestClient) =>
+  media(one)
+    .map((record) => decoder.decode(record.bytes))
+    .filter((text) => /^MSRP \S+ (401|200 OK[\s\S]*Use-Path:)/.test(text))
+    .map((text) => text.split(' ')[2]);
+
+describe('chats through a relay', () => {
+  it('both behind it: each proves by Digest who it is, names the relay first in its path, and connects to nothing else', async () => {
+    const [alice, bob] = [await client('alice', relay), await client('bob', relay)];
+    await say(alice, bob, 'one');
+    await say(bob, alice, 'two');
+    await say(alice, bob, 'Grüße 🎉'.repeat(2_000));
+    expect(await textsAt(bob)).toEqual(['one', 'two', 'Grüße 🎉'.repeat(2_000)]);
+    for (const one of [alice, bob]) {
+      expect(peers(one)).toEqual(new Set([relay.port]));
+      expect(answersToAuth(one)).toEqual(['401', '200']);
+    }
+    const [invite = ''] = sipRequests(alice, 'out', 'INVITE');
+    expect(invite).toMatch(new RegExp(`m=message ${relay.port} TCP/MSRP`));
+    expect(invite).toMatch(new RegExp(`a=path:msrp://127.0.0.1:${relay.port}/\\S+;tcp msrp://127.0.0.1:\\d+/[0-9a-f]{32};tcp\\r\\n`));
+    expect(invite).not.toContain('msrp-cema');
+  });
+
+  it.each([
+    ['who begins', true],
+    ['who is asked', false],
+  ])('only the one %s is behind it', async (_who, begins) => {
+    const [alice, bob] = [await client('alice', begins ? relay : null), await client('bob', begins ? null : relay)];
+    await say(alice, bob, 'one');
+    await say(bob, alice, 'two');
+    await say(alice, bob, 'three');
+    expect(await textsAt(alice)).toEqual(['one', 'two', 'three']);
+    const [behind, direct] = begins ? [alice, bob] : [bob, alice];
+    expect(peers(behind)).toEqual(new Set([relay.port]));
+    expect(
+      media(direct)
+        .map((record) => decoder.decode(record.bytes))
+        .some((text) => text.includes(`:${relay.port}/`)),
+    ).toBe(true);
+  });
+
+  it('the relay dies in the middle and comes back: nothing goes past it, nothing is lost, doubled or out of order', async () => {
+    let own = await startKamailio({ relay: {} });
+    const options: KamailioOptions = { relay: {}, port: own.port };
+    try {
+      const [alice, bob] = [await client('alice', own), await client('bob', null)];
+      await say(alice, bob, 'one');
+      await own.stop();
+      const waiting = [
+        await alice.call('sendText', { to: bob.address, text: 'two' }),
+        await alice.call('sendText', { to: bob.address, text: 'three' }),
+      ];
+      // Its media cannot come back without the relay: the session is given up, and what waits stays queued.
+      await alice.until('it has ended the session', () => sipRequests(alice, 'out', 'BYE')[0]);
+      expect(await textsAt(bob)).toEqual(['one']);
+      own = await startKamailio(options);
+      for (const { message } of waiting) await delivered(alice, message, 30_000);
+      await say(bob, alice, 'four');
+      expect(await textsAt(bob)).toEqual(['one', 'two', 'three', 'four']);
+      expect(await textsAt(alice)).toEqual(['one', 'two', 'three', 'four']);
+      expect(peers(alice)).toEqual(new Set([own.port]));
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it('a path that the relay gives for seconds alone is followed by the next, in the same dialog', async () => {
+    const brief = await startKamailio({ relay: { pathSeconds: 3 } });
+    try {
+      const [alice, bob] = [await client('alice', brief), await client('bob', null)];
+      await say(alice, bob, 'one');
+      // The second one came instead of a refresh, the third by the session's new description.
+      await vi.waitFor(() => expect(sipRequests(alice, 'out', 'INVITE').length).toBeGreaterThan(1), { timeout: 15_000, interval: 100 });
+      await say(alice, bob, 'two');
+      await say(bob, alice, 'three');
+      expect(await textsAt(bob)).toEqual(['one', 'two', 'three']);
+      expect(answersToAuth(alice).slice(0, 3)).toEqual(['401', '200', '200']);
+      expect(new Set(sipRequests(alice, 'out', 'INVITE').map((text) => /Call-ID: (\S+)/.exec(text)?.[1])).size).toBe(1);
+    } finally {
+      await brief.stop();
+    }
+  });
+
+  it('a relay that refuses the password: the message is failed and says so, and no invitation has left', async () => {
+    const others = await startKamailio({ relay: {}, users: [{ name: 'alice', password: 'another' }] });
+    try {
+      const [alice, bob] = [await client('alice', others), await client('bob', null)];
+      const { message } = await alice.call('sendText', { to: bob.address, text: 'one' });
+      const failed = await alice.until('its message is failed', () =>
+        alice.events.find((event) => event.event === 'message' && event.message === message && event.state === 'failed'),
+      );
+      expect(failed).toMatchObject({ error: { code: 'msrp/relay', status: 401, retry: 'user' } });
+      expect(sipRequests(alice, 'out', 'INVITE')).toEqual([]);
+    } finally {
+      await others.stop();
+    }
+  });
+});
