@@ -368,6 +368,7 @@ export class Groups {
     } catch (error) {
       // The Controlling Function vanished after our 200: what was there before stays (R58).
       if (options.known === null) this.#setJoined(group.id, false);
+      if (options.replaced !== null) this.#replacements.interrupted(group.id);
       this.#context.conversationChanged(group.id);
       throw error;
     }

@@ -16,6 +16,8 @@ export class Replacements implements Disposable {
   readonly #context: CpmContext;
   readonly #oneToOne: OneToOneSessions;
   readonly #guards = new Set<Disposable>();
+  /** Groups that were to take over a 1-1 when the network vanished after our 200. */
+  readonly #interrupted = new Set<string>();
 
   constructor(context: CpmContext, oneToOne: OneToOneSessions) {
     this.#context = context;
@@ -47,14 +49,22 @@ export class Replacements implements Disposable {
     if (old?.continuedBy === group && this.#oneToOne.stays(old.id)) this.#setContinuedBy(old, null);
   }
 
+  /** The network vanished between our 200 and the group's start: should the group call again, the 1-1 moves then. */
+  interrupted(group: string): void {
+    this.#interrupted.add(group);
+  }
+
   /** Whether the 1-1 that a group continues has moved there is seen in the roster, also by a device that missed it (R58). */
   seen(group: ConversationRecord, participants: readonly ParticipantValue[]): void {
     const old = this.#continuedFrom(group);
     const peer = participants.find((one) => one.address === old?.peer);
     if (old === null || peer === undefined) return;
     if (peer.state === 'disconnected' && (peer.reason === 'busy' || peer.reason === 'failed')) this.goOn(group.id);
-    else if (peer.state === 'connected' && old.continuedBy === null && this.#oneToOne.state(old.id) !== 'established') {
+    else if (peer.state === 'connected' && old.continuedBy === null) {
+      const session = this.#oneToOne.state(old.id) === 'established' ? this.#oneToOne.current(old.id) : null;
+      if (session !== null && !this.#interrupted.delete(group.id)) return;
       this.#setContinuedBy(old, group.id);
+      if (session !== null) drop(this.#oneToOne.leaveReplaced(old.id, session), this.#context.log, 'ending a replaced 1-1 session');
     }
   }
 

@@ -8,8 +8,8 @@ import type { ConversationValue, MessageValue } from '../../preload/contract';
 import { headerValues } from './clients';
 import { addressOf, type Heard, type PartName, type PersonName, people, Stage } from './upgrade-stage';
 
-/** Who is in the group: everybody, everybody but one, nobody since it never was, or nobody at this moment. */
-export type UpgradeState = 'all' | 'without A' | 'without B' | 'without C' | 'none' | 'rests';
+/** Who is in the group: everybody, everybody but one, A alone, nobody since it never was, or nobody at this moment. */
+export type UpgradeState = 'all' | 'without A' | 'without B' | 'without C' | 'A alone' | 'none' | 'rests';
 
 /** How long a part is dead: longer than every timer of RFC 3261 (32 s), of the upgrade (30 s) and of an invitation (20 s). */
 const deadMs = 45_000;
@@ -132,6 +132,7 @@ const linked: Readonly<Record<UpgradeState, readonly [boolean, boolean]>> = {
   'without A': [false, true],
   'without B': [false, false],
   'without C': [true, true],
+  'A alone': [false, false],
   none: [false, false],
   rests: [true, true],
 };
@@ -178,10 +179,18 @@ async function stateOf(stage: Stage) {
   }
   if (oneToOne.length === 2)
     expect(new Set(oneToOne.map((session) => session === 'established')).size, `the 1-1 is ${oneToOne.join(' and ')}`).toBe(1);
-  const missing = people.find((name) => !members.includes(name));
+  const [missing, further] = people.filter((name) => !members.includes(name));
   const without = { alice: 'without A', bob: 'without B', carol: 'without C' } as const;
   const state: UpgradeState =
-    missing === undefined ? 'all' : members.length > 0 ? without[missing] : links.includes(true) ? 'rests' : 'none';
+    missing === undefined
+      ? 'all'
+      : members.length === 0
+        ? links.includes(true)
+          ? 'rests'
+          : 'none'
+        : further === undefined || !members.includes('alice')
+          ? without[missing]
+          : 'A alone';
   return { state, members, links, oneToOne };
 }
 
