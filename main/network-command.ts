@@ -30,6 +30,8 @@ const help = `chorus network [options]
   --group-size N         the most people of one group; 50
   --cf-instances N       instances of the Controlling Function, each standing by for those before it; 1
   --roles core,pf,cf,isf which of the network's parts run here; all unless told
+  --pf-port, --cf-port PORT
+                         where those two listen, for a core that is told once; 0 = any free port
   --core URI             without the role core: the SIP/IP core to serve, sip:127.0.0.1:5060;transport=tcp
   --json                 the ready line is JSON whether or not this is given
 When ready it prints one line: {"ready":true,"domain":…,"tcp":…,"factory":…}; with "tls", "ws" and "wss" where they were asked for, with
@@ -58,6 +60,8 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     state: { type: 'string' },
     'group-size': { type: 'string' },
     'cf-instances': { type: 'string' },
+    'pf-port': { type: 'string' },
+    'cf-port': { type: 'string' },
     roles: { type: 'string' },
     core: { type: 'string' },
     json: { type: 'boolean' },
@@ -81,6 +85,8 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     users: parseUsers(options),
     listen: loopbackOnly(text(options, 'listen') ?? '127.0.0.1'),
     tcpPort: port(text(options, 'tcp') ?? '0', 'tcp'),
+    pfPort: port(text(options, 'pf-port') ?? '0', 'pf-port'),
+    cfPort: port(text(options, 'cf-port') ?? '0', 'cf-port'),
     ...(tls === null ? {} : { tlsPort: port(tls, 'tls') }),
     ...(ws === null ? {} : { wsPort: port(ws, 'ws') }),
     ...(wss === null ? {} : { wssPort: port(wss, 'wss') }),

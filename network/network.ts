@@ -64,6 +64,9 @@ export interface NetworkOptions extends AuthenticatorOptions {
   tlsPort?: number;
   wsPort?: number;
   wssPort?: number;
+  /** Ports of the Participating and the (first) Controlling Function, which a core that is not ours knows; 0 or absent: any free one. */
+  pfPort?: number;
+  cfPort?: number;
   /** What TLS shows; made by an authority of its own at the start when absent. */
   key?: ServerKey;
   /** False: the registrar gives no GRUUs. */
@@ -154,10 +157,12 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
     closing ??= Promise.all(closers.reverse().map(async (end) => end())).then(() => undefined);
     return closing;
   };
-  const newServer = async (role: NetworkRole) => {
+  const newServer = async (role: NetworkRole, ownPort = 0) => {
     const server = new SipServer(equipment(options, role));
     closers.push(() => server.close());
-    await server.listen({ host, port: 0 });
+    await server.listen({ host, port: ownPort }).catch((error: unknown) => {
+      throw readable(error, host, ownPort);
+    });
     return server;
   };
 
@@ -195,7 +200,7 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
       });
     const isfTarget = isf === null ? null : addressTarget(isf.uri);
 
-    const pf = plan.roles.has('pf') ? await newServer('pf') : null;
+    const pf = plan.roles.has('pf') ? await newServer('pf', options.pfPort) : null;
     let participating: ParticipatingFunction | null = null;
     if (pf !== null) {
       const relay = new MediaRelay({ host, ...equipment(options, 'pf') });
@@ -228,7 +233,7 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
       if (shared !== null) closers.push(() => rm(shared, { recursive: true, force: true }));
       const stateFile = shared === null ? options.stateFile : join(shared, 'groups.db');
       for (let instance = 0; instance < plan.instances; instance += 1) {
-        const server = await newServer('cf');
+        const server = await newServer('cf', instance === 0 ? options.cfPort : 0);
         const media = new MsrpSwitch({ host, ...equipment(options, 'cf') });
         closers.push(() => media.close());
         await media.listen();
@@ -334,7 +339,7 @@ function checked(options: NetworkOptions): Plan {
     { transport: 'wss' as const, port: options.wssPort, isSecure: true },
   ];
   const listeners = further.flatMap((each) => (each.port === undefined ? [] : [{ ...each, port: each.port }]));
-  for (const number of [port, ...listeners.map((each) => each.port)])
+  for (const number of [port, options.pfPort ?? 0, options.cfPort ?? 0, ...listeners.map((each) => each.port)])
     if (!Number.isInteger(number) || number < 0 || number > 65_535) throw new Error(`${number} is not a port number`);
   if (options.auth !== undefined && !authPolicies.includes(options.auth))
     throw new Error(`"${options.auth}" is not a way to sign in: ${authPolicies.join(', ')}`);

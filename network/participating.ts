@@ -180,17 +180,7 @@ export class ParticipatingFunction {
     if (this.#anchors.size >= MAX_ANCHORED_SESSIONS || relay === undefined)
       return decision.isRequired ? { status: 503, warning: 'The media relay has no room' } : null;
     const token = newToken();
-    const recording = decision.record && this.policy.recordTo !== null ? this.#record(this.policy.recordTo, served, request) : null;
-    const anchor = new MediaAnchor({
-      relay,
-      hides: passage.hides ? servedSide(passage.sescase) : null,
-      ...(recording === null ? {} : { onSend: (from, chunk) => recording.take(from, chunk) }),
-      onClose: () => {
-        this.#anchors.delete(token);
-        recording?.end();
-      },
-    });
-    this.#anchors.set(token, anchor);
+    const anchor = this.#newAnchor(token, relay, served, request, passage);
     if (anchor.offer('caller', request)) {
       passage.media = token;
       return null;
@@ -199,6 +189,38 @@ export class ParticipatingFunction {
     log?.('info', 'an offer cannot be carried by the relay', { callId: request.callId, server: server.uri });
     // LAB: what only ought to stay goes past; what must be hidden or kept does not come about.
     return decision.isRequired ? { status: 488, warning: CARRIED } : null;
+  }
+
+  #newAnchor(token: string, relay: MediaRelay, served: string, request: SipRequest, { hides, sescase }: Passage): MediaAnchor {
+    const { record } = this.policy.media(served, hides);
+    const recording = record && this.policy.recordTo !== null ? this.#record(this.policy.recordTo, served, request) : null;
+    const anchor = new MediaAnchor({
+      relay,
+      hides: hides ? servedSide(sescase) : null,
+      ...(recording === null ? {} : { onSend: (from, chunk) => recording.take(from, chunk) }),
+      onClose: () => {
+        this.#anchors.delete(token);
+        recording?.end();
+      },
+    });
+    this.#anchors.set(token, anchor);
+    return anchor;
+  }
+
+  /**
+   * A re-INVITE whose Record-Route says that its media was anchored here, by a process that is no more: it is anchored anew. Without room it is
+   * refused, since media that was to be hidden or kept must not go past.
+   */
+  #restoreAnchors(request: SipRequest, passages: readonly Passage[], sender: Side): boolean {
+    const { media: relay } = this.#options;
+    for (const passage of passages) {
+      if (passage.media === null || this.#anchors.has(passage.media)) continue;
+      if (relay === undefined || this.#anchors.size >= MAX_ANCHORED_SESSIONS) return false;
+      const isServed = servedSide(passage.sescase) === sender;
+      const served = isServed ? (assertedIdentity(request)?.address ?? uriOf(request.get('from') ?? '')) : uriOf(request.get('to') ?? '');
+      this.#newAnchor(passage.media, relay, addressKey(served) ?? served, request, passage);
+    }
+    return true;
   }
 
   #record(folder: string, served: string, request: SipRequest): Recording {
@@ -221,6 +243,10 @@ export class ParticipatingFunction {
     const sender = sideOf(request, passages);
     for (const passage of passages) this.#outward(request, passage, sender);
     const isOffer = request.method === 'INVITE';
+    if (isOffer && request.toTag !== null && !this.#restoreAnchors(request, passages, sender)) {
+      this.#refuse(transaction, { status: 503, warning: 'The media relay has no room' });
+      return;
+    }
     const calledTag = sender === 'caller' ? request.toTag : request.fromTag;
     const anchors = this.#anchorsOf(passages).filter((anchor) => request.toTag === null || anchor.isOf(calledTag));
     if (isOffer && request.toTag !== null && !anchors.every((anchor) => anchor.offer(sender, request))) {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
@@ -9,10 +9,18 @@ beforeAll(() => buildCommand());
 beforeEach(() => printCommandsOnFailure());
 afterEach(() => endCommands());
 
-async function network(args: readonly string[]): Promise<{ tcp: string; factory: string; pf?: string; cf?: string }> {
+interface Ready {
+  tcp: string;
+  factory: string;
+  pf?: string;
+  cf?: string;
+  process: Command;
+}
+
+async function network(args: readonly string[]): Promise<Ready> {
   const command = chorus('network', ['network', ...args]);
   const line = await command.until('the network is ready', () => command.lines.find((candidate) => candidate.ready === true));
-  return line as unknown as { tcp: string; factory: string };
+  return { ...(line as unknown as Ready), process: command };
 }
 
 function client(proxy: string, name: string, args: readonly string[] = [], env: Record<string, string> = {}): Command {
@@ -101,6 +109,49 @@ describe('the functions alone, beside another core', () => {
       await alice.event('conversation', { conversation, session: 'replaced' });
       await alice.ask('sendText', { conversation: group.conversation, text: 'all of you' });
       await Promise.all([bob, carol].map((one) => one.event('message', { text: 'all of you', direction: 'in' })));
+    } finally {
+      await endCommands();
+      await core?.stop();
+    }
+  });
+
+  it('R49 R73 R77: killed and started again at their ports, they carry on what went through them, and keep it, with nothing lost or doubled', async () => {
+    const [servicePort, pfPort, cfPort] = await Promise.all([freePort(), freePort(), freePort()]);
+    const records = join(newFolder('records'), 'kept');
+    const policy = file({ provider: { record: true, recordTo: records } });
+    const at = ['--pf-port', String(pfPort), '--cf-port', String(cfPort)];
+    const args = ['--roles', 'pf,cf,isf', '--core', `sip:127.0.0.1:${servicePort};transport=tcp`, '--policy', policy, ...at];
+    const { pf = '', cf = '', process: functions } = await network(args);
+    expect([pf, cf]).toEqual([pfPort, cfPort].map((port) => `sip:127.0.0.1:${port};transport=tcp`));
+    let core: Kamailio | null = null;
+    try {
+      core = await startKamailio({ servicePort, functions: { pf, cf } });
+      const { uri } = core;
+      const [alice, bob] = ['alice', 'bob'].map((name) => client(uri, name)) as [Command, Command];
+      await Promise.all([alice, bob].map((one) => one.event('registration', { state: 'registered' })));
+      const say = async (from: Command, to: Command, text: string) => {
+        const { message } = await from.ask<{ message: string }>('sendText', {
+          to: to === bob ? 'sip:bob@lab.test' : 'sip:alice@lab.test',
+          text,
+        });
+        await from.event('message', { message, state: 'delivered' });
+      };
+      await say(alice, bob, 'one');
+      await say(bob, alice, 'two');
+      functions.kill('SIGKILL');
+      await functions.ended();
+      const waiting = say(alice, bob, 'three, into the gap');
+      await network(args);
+      await waiting;
+      await say(bob, alice, 'four');
+      for (const [one, texts] of [
+        [alice, ['two', 'four']],
+        [bob, ['one', 'three, into the gap']],
+      ] as const)
+        expect(one.lines.filter((line) => line.event === 'message' && line.direction === 'in').map((line) => line.text)).toEqual(texts);
+      const kept = readdirSync(records).map((name) => readFileSync(join(records, name), 'utf8'));
+      for (const text of ['one', 'two', 'three, into the gap', 'four'])
+        expect(kept.filter((record) => record.includes(text)).length, `records with “${text}”: one of each side`).toBe(2);
     } finally {
       await endCommands();
       await core?.stop();

@@ -337,6 +337,24 @@ describe('media that runs through the network', () => {
     expect(pf.anchoredCount).toBe(0);
   });
 
+  it('R49 R44: a process that starts anew anchors the media again at the re-INVITE, hides who hid, and refuses where it cannot', async () => {
+    const before = fixture({ media: new MediaRelay() }, undefined, SDP(THEIRS, 'active'));
+    const hidden = await before.send(offer(SDP(MINE)).append('Privacy', 'id'));
+    const toBob = pathOf(before.passed[0]);
+    const again = (sdp: string) => inDialog('INVITE', before.passed[0], { from: 'a', to: hidden.toTag ?? '', sdp });
+    const { pf, passed, send } = fixture({ media: new MediaRelay() }, undefined, SDP(THEIRS, 'active'));
+    const answer = await send(again(SDP(MINE)));
+    expect(answer.status).toBe(200);
+    expect(new Set([pathOf(passed[0]), pathOf(answer), MINE, THEIRS, toBob]).size).toBe(5);
+    expect(passed[0]?.text).not.toContain('10.0.0.1');
+    expect(pf.anchoredCount).toBe(1);
+    await send(inDialog('BYE', before.passed[0], { from: 'a', to: hidden.toTag ?? '' }));
+    expect(pf.anchoredCount).toBe(0);
+    const bare = fixture();
+    expect((await bare.send(again(SDP(MINE)))).status).toBe(503);
+    expect(bare.passed).toEqual([]);
+  });
+
   it('R49: what cannot be carried goes past when it only ought to stay, and is refused when it must', async () => {
     const audio = SDP(MINE).replace('m=message', 'm=audio');
     const { pf, passed, send } = fixture({ media: new MediaRelay() });
