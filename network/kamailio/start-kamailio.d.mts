@@ -40,6 +40,8 @@ export interface Kamailio {
   lastLines(): string[];
   /** Resolves with how it ended. */
   readonly exited: Promise<string>;
+  /** Kills it and all its processes, as `kill -9` does; `exited` tells when it is gone. */
+  kill(): void;
   /** Ends it and removes its folder. */
   stop(): Promise<void>;
 }

@@ -280,6 +280,12 @@ export async function startKamailio(options = {}) {
     await exited;
     clearTimeout(timer);
   };
+  /** Its processes too: they would outlive the one that started them. */
+  const kill = () => {
+    if (gone) return;
+    const workers = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(/\s+/).map(Number);
+    for (const pid of [child.pid, ...workers.filter((number) => number > 0)]) process.kill(pid, 'SIGKILL');
+  };
   const deadline = Date.now() + READY_TIMEOUT_MS;
   while (!(await answers(port))) {
     if (gone || Date.now() > deadline) {
@@ -303,6 +309,7 @@ export async function startKamailio(options = {}) {
     pid: child.pid ?? 0,
     lastLines: () => [...lines],
     exited,
+    kill,
     stop,
   };
 }

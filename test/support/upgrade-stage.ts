@@ -1,6 +1,9 @@
 /**
  * The upgrade of a 1-1 to a group on a stage where each of the six parts can die alone and come back: three real clients, and a core, a PF and a CF
  * that know of each other by SIP alone. Connections are real, over loopback; time is not: it moves on when nothing is under way any more.
+ *
+ * The core is our own, or a real Kamailio. That one is a process, whose time is the real one and which nobody can listen to: what it reads is
+ * told by what the others send, and nothing is under way when no byte has moved for a while.
  */
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,10 +11,12 @@ import { join } from 'node:path';
 import { vi } from 'vitest';
 import type { WireRecord } from '../../main/protocol/wire-record';
 import { type Core, startCore } from '../../network/core';
+import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { type Network, startNetwork } from '../../network/network';
 import type { CallArgument, CallName, CallValue } from '../../preload/contract';
 import { Actor, ownCallback } from './actors';
 import { startClient, type TestClient } from './clients';
+import { freePort } from './kamailio-network';
 
 export const people = ['alice', 'bob', 'carol'] as const;
 export type PersonName = (typeof people)[number];
@@ -28,10 +33,15 @@ export function clearStages(): void {
   rmSync(stageFolder, { recursive: true, force: true });
 }
 
+/** How long no byte moves, real milliseconds, until a process beside this one has nothing to do any more. */
+const quietMs = 25;
+const { setTimeout: reallyLater } = globalThis;
 /** How many turns of the event loop without a byte on any wire count as calm. */
 const calmTurns = 12;
 const domain = 'lab.test';
 const users = people.map((name) => ({ name, password: 'secret', displayName: name }));
+/** Our own core, or a real Kamailio. */
+export type CoreKind = 'embedded' | 'kamailio';
 export const addressOf = (name: PersonName) => `sip:${name}@${domain}`;
 const factory = `sip:conference-factory@${domain}`;
 
@@ -59,12 +69,20 @@ export class Stage {
   /** What is left of the dead, to be cleared away. */
   readonly #remains: (() => Promise<void>)[] = [];
   #core: Core | null = null;
+  #kamailio: Kamailio | null = null;
+  #isStarting = false;
   #functions: { pf: Network | null; cf: Network | null } = { pf: null, cf: null };
-  #ports = { clients: 0, functions: 0 };
+  #ports = { clients: 0, functions: 0, pf: 0, cf: 0 };
   #activity = 0;
 
-  static async open(): Promise<Stage> {
-    const stage = new Stage();
+  private constructor(private readonly coreKind: CoreKind) {}
+
+  static async open(coreKind: CoreKind): Promise<Stage> {
+    const stage = new Stage(coreKind);
+    if (coreKind === 'kamailio') {
+      const [clients, functions, pf, cf] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+      stage.#ports = { clients, functions, pf, cf };
+    }
     await stage.#startCore();
     await stage.#startFunction('pf');
     await stage.#startFunction('cf');
@@ -103,8 +121,13 @@ export class Stage {
     actor.die();
     if (part === 'core') {
       const core = this.#core;
-      this.#core = null;
-      this.#remains.push(async () => core?.close());
+      const kamailio = this.#kamailio;
+      this.#core = this.#kamailio = null;
+      kamailio?.kill();
+      this.#remains.push(async () => {
+        await core?.close();
+        await kamailio?.exited;
+      });
     } else if (part === 'pf' || part === 'cf') {
       const network = this.#functions[part];
       this.#functions[part] = null;
@@ -144,6 +167,11 @@ export class Stage {
   /** Lets everything happen that needs no time. */
   async calm(): Promise<void> {
     let seen = this.#activity;
+    while (this.#kamailio !== null || this.#isStarting) {
+      await new Promise((resolve) => reallyLater(resolve, quietMs));
+      if (seen === this.#activity) break;
+      seen = this.#activity;
+    }
     for (let turns = 0; turns < calmTurns; turns += 1) {
       await new Promise((resolve) => setImmediate(resolve));
       if (seen !== this.#activity) turns = 0;
@@ -215,16 +243,26 @@ export class Stage {
   #tap(part: PartName, actor: Actor) {
     return (record: WireRecord) => {
       this.#activity += 1;
-      if (actor.isAlive && record.protocol === 'sip' && record.direction === 'in')
-        this.onHeard({ by: part, text: new TextDecoder().decode(record.bytes) });
+      if (!actor.isAlive || record.protocol !== 'sip') return;
+      const text = new TextDecoder().decode(record.bytes);
+      if (record.direction === 'in') this.onHeard({ by: part, text });
+      else if (this.#kamailio !== null) this.onHeard({ by: 'core', text });
     };
   }
 
   async #startCore(): Promise<void> {
     const actor = this.#newActor('core');
-    const { clients, functions } = this.#ports;
+    const { clients, functions, pf, cf } = this.#ports;
+    if (this.coreKind === 'kamailio') {
+      const uri = (port: number) => `sip:127.0.0.1:${port};transport=tcp`;
+      this.#isStarting = true;
+      const starting = startKamailio({ port: clients, servicePort: functions, functions: { pf: uri(pf), cf: uri(cf) } });
+      this.#kamailio = await this.passing(actor.play(() => starting));
+      this.#isStarting = false;
+      return;
+    }
     this.#core = await actor.play(() => startCore({ domain, users, port: clients, servicePort: functions, tap: this.#tap('core', actor) }));
-    this.#ports = { clients: this.#core.port, functions: Number(/:(\d+);/.exec(this.#core.serviceUri)?.[1]) };
+    this.#ports = { ...this.#ports, clients: this.#core.port, functions: Number(/:(\d+);/.exec(this.#core.serviceUri)?.[1]) };
     for (const role of ['pf', 'cf'] as const) this.#acquaint(role);
   }
 
@@ -234,7 +272,16 @@ export class Stage {
     // Of the functions the CF alone has a disk.
     const disk = role === 'cf' ? { stateFile: join(this.#folderOf('cf'), 'groups.db') } : {};
     this.#functions[role] = await actor.play(() =>
-      startNetwork({ domain, users, roles: [role], core, ...disk, tap: this.#tap(role, actor) }),
+      startNetwork({
+        domain,
+        users,
+        roles: [role],
+        core,
+        pfPort: this.#ports.pf,
+        cfPort: this.#ports.cf,
+        ...disk,
+        tap: this.#tap(role, actor),
+      }),
     );
     this.#acquaint(role);
   }
