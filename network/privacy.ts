@@ -18,6 +18,8 @@ const TELLING = [
   'Call-Info',
   'Referred-By',
   'Identity',
+  // An ACK repeats the credentials of its INVITE (RFC 3261 section 22.1).
+  'Proxy-Authorization',
 ] as const;
 
 /** RFC 3323 section 4.2: the sender of the request wants to stay unknown. */

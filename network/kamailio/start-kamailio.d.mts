@@ -15,6 +15,8 @@ export interface KamailioOptions {
   functions?: { pf: string; cf: string };
   /** Where the functions reach it; any free port when 0 or absent. */
   servicePort?: number;
+  /** False: it gives no GRUUs. */
+  gruu?: boolean;
   /** The shortest registration, seconds; 30 when absent. */
   minExpires?: number;
   /** Relays MSRP on its port, too (RFC 4976). `pathSeconds`: how long a path lives that a client is given, an hour when absent. */

@@ -171,6 +171,7 @@ function configuration({
   directory,
   functions,
   minExpires,
+  gruu,
 }) {
   if (algorithm !== 'MD5' && algorithm !== 'SHA-256') throw new Error(`unknown algorithm ${algorithm}`);
   const people = users.map(({ name, password }) => `    $sht(people=>${word(name, 'A user name')}) = "${word(password, 'A password')}";`);
@@ -185,6 +186,7 @@ function configuration({
     FUNCTIONS: functionLines(functions, servicePort, domain),
     DIRECTORY: directory,
     MINEXPIRES: String(minExpires),
+    GRUU: gruu ? '1' : '0',
     ...transportLines({ ports, certificate, directory, relay }),
   };
   const template = readFileSync(join(fileURLToPath(new URL('.', import.meta.url)), 'kamailio.cfg.in'), 'utf8');
@@ -235,11 +237,25 @@ export async function startKamailio(options = {}) {
   const ports = {};
   for (const transport of options.transports ?? []) ports[transport] = await freePort();
   const file = join(directory, 'kamailio.cfg');
-  const { algorithm = 'MD5', certificate, functions, minExpires = 30 } = options;
+  const { algorithm = 'MD5', certificate, functions, minExpires = 30, gruu = true } = options;
   const servicePort = options.servicePort ? options.servicePort : await freePort();
   try {
     const relay = options.relay ?? null;
-    const values = { port, servicePort, relay, domain, users, algorithm, verbose, ports, certificate, directory, functions, minExpires };
+    const values = {
+      port,
+      servicePort,
+      relay,
+      domain,
+      users,
+      algorithm,
+      verbose,
+      ports,
+      certificate,
+      directory,
+      functions,
+      minExpires,
+      gruu,
+    };
     writeFileSync(file, configuration(values), { mode: 0o600 });
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });

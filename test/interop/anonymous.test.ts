@@ -4,6 +4,8 @@ import type { WireRecord } from '../../main/protocol/wire-record';
 import { type Network, startNetwork } from '../../network/network';
 import type { ConversationValue } from '../../preload/contract';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
+import { startBehindKamailio } from '../support/kamailio-network';
+import { Capture } from '../support/packet-judge';
 import { RawAgent } from '../support/raw-agent';
 
 /** A person who writes without saying who they are, to real clients over the embedded network: every byte at the other side is read. */
@@ -79,41 +81,54 @@ function found(at: TestClient, marks: readonly string[]): string[] {
   return marks.filter((mark) => mark !== '' && received.some((one) => one.includes(mark)));
 }
 
+/** Two write to one another, the first of them anonymously: text, receipts, typing, reply, a second session and the end of it. */
+async function writeAnonymously(alice: TestClient, bob: TestClient): Promise<void> {
+  const { conversation, message } = await alice.call('sendText', { to: bob.address, text: 'Guess who', anonymous: true });
+  const first = await arrived(bob, 'Guess who');
+  expect(first).toMatchObject({ fromName: 'Anonymous', from: 'sip:anonymous@anonymous.invalid', fromDevice: null });
+  await became(alice, message, 'delivered');
+  expect(await conversationOf(bob, first.conversation)).toMatchObject({ anonymous: 'peer', people: [{ name: 'Anonymous' }] });
+  expect(await conversationOf(alice, conversation)).toMatchObject({ anonymous: 'self', people: [{ address: bob.address }] });
+
+  await alice.call('composing', { conversation, active: true });
+  const { message: second } = await alice.call('sendText', { conversation, text: 'over the session' });
+  await bob.call('markDisplayed', { conversation: first.conversation, upTo: (await arrived(bob, 'over the session')).message });
+  await became(alice, second, 'displayed');
+  const { message: reply } = await bob.call('sendText', { conversation: first.conversation, text: 'No idea' });
+  await alice.call('markDisplayed', { conversation, upTo: (await arrived(alice, 'No idea')).message });
+  await became(bob, reply, 'displayed');
+
+  // The session ends; Bob's answer comes to the temporary GRUU, and Alice's device stays unknown as the one that is called.
+  await alice.call('closeSession', { conversation });
+  await conversationOf(bob, first.conversation, (one) => one.session === 'ended');
+  const { message: later } = await bob.call('sendText', { conversation: first.conversation, text: 'Are you still there' });
+  const again = await arrived(alice, 'Are you still there');
+  expect(again.conversation).toBe(conversation);
+  await became(bob, later, 'delivered');
+  const { message: last } = await alice.call('sendText', { conversation, text: 'I am' });
+  await became(alice, last, 'delivered');
+  await alice.call('closeSession', { conversation });
+  await conversationOf(bob, first.conversation, (one) => one.session === 'ended');
+  // A receipt without a session goes as a message of its own.
+  await alice.call('sendText', { conversation, text: 'by itself', mode: 'pager' });
+  expect((await arrived(bob, 'by itself')).conversation).toBe(first.conversation);
+
+  expect(found(bob, await marksOf(alice))).toEqual([]);
+  expect((await alice.call('conversations', {})).filter((one) => one.kind === 'oneToOne')).toHaveLength(1);
+}
+
+async function refusesAnonymity(there: { proxy: string; factory: string }): Promise<void> {
+  const [alice, bob] = await Promise.all([client('alice', there), client('bob', there)]);
+  const refused = await alice.tryCall('sendText', { to: bob.address, text: 'Guess who', anonymous: true });
+  expect(refused).toMatchObject({ ok: false, error: { code: 'privacy/no-temporary-address', retry: 'user' } });
+  expect(await alice.call('conversations', {})).toEqual([]);
+  expect(sipRequests(alice, 'out', 'INVITE')).toEqual([]);
+}
+
 describe('writing anonymously', () => {
   it('R44: nothing that Bob`s side receives tells who writes: text, receipts, typing, reply, a second session and the end of it', async () => {
     const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
-    const { conversation, message } = await alice.call('sendText', { to: bob.address, text: 'Guess who', anonymous: true });
-    const first = await arrived(bob, 'Guess who');
-    expect(first).toMatchObject({ fromName: 'Anonymous', from: 'sip:anonymous@anonymous.invalid', fromDevice: null });
-    await became(alice, message, 'delivered');
-    expect(await conversationOf(bob, first.conversation)).toMatchObject({ anonymous: 'peer', people: [{ name: 'Anonymous' }] });
-    expect(await conversationOf(alice, conversation)).toMatchObject({ anonymous: 'self', people: [{ address: bob.address }] });
-
-    await alice.call('composing', { conversation, active: true });
-    const { message: second } = await alice.call('sendText', { conversation, text: 'over the session' });
-    await bob.call('markDisplayed', { conversation: first.conversation, upTo: (await arrived(bob, 'over the session')).message });
-    await became(alice, second, 'displayed');
-    const { message: reply } = await bob.call('sendText', { conversation: first.conversation, text: 'No idea' });
-    await alice.call('markDisplayed', { conversation, upTo: (await arrived(alice, 'No idea')).message });
-    await became(bob, reply, 'displayed');
-
-    // The session ends; Bob's answer comes to the temporary GRUU, and Alice's device stays unknown as the one that is called.
-    await alice.call('closeSession', { conversation });
-    await conversationOf(bob, first.conversation, (one) => one.session === 'ended');
-    const { message: later } = await bob.call('sendText', { conversation: first.conversation, text: 'Are you still there' });
-    const again = await arrived(alice, 'Are you still there');
-    expect(again.conversation).toBe(conversation);
-    await became(bob, later, 'delivered');
-    const { message: last } = await alice.call('sendText', { conversation, text: 'I am' });
-    await became(alice, last, 'delivered');
-    await alice.call('closeSession', { conversation });
-    await conversationOf(bob, first.conversation, (one) => one.session === 'ended');
-    // A receipt without a session goes as a message of its own.
-    await alice.call('sendText', { conversation, text: 'by itself', mode: 'pager' });
-    expect((await arrived(bob, 'by itself')).conversation).toBe(first.conversation);
-
-    expect(found(bob, await marksOf(alice))).toEqual([]);
-    expect((await alice.call('conversations', {})).filter((one) => one.kind === 'oneToOne')).toHaveLength(1);
+    await writeAnonymously(alice, bob);
   });
 
   it('R44: the invitation has the temporary GRUU of the latest set and asks for privacy; the own network alone learns who asks', async () => {
@@ -196,16 +211,43 @@ describe('writing anonymously', () => {
   });
 });
 
+describe('writing anonymously behind a real Kamailio', () => {
+  it('R44 R49: no byte that Bob`s computer receives tells who writes, as tshark has captured them', async () => {
+    const behind = await startBehindKamailio();
+    let capture: Capture | null = null;
+    try {
+      const there = { proxy: behind.uris.tcp, factory: behind.factory };
+      const bob = await client('bob', there);
+      const port = Number(bob.wire.at(-1)?.local.split(':').at(-1));
+      capture = await Capture.start([port]);
+      const alice = await client('alice', there);
+      await writeAnonymously(alice, bob);
+      const bytes = (await capture.receivedAt(port)).toLowerCase();
+      expect(bytes).toContain('guess who');
+      expect((await marksOf(alice)).filter((mark) => mark !== '' && bytes.includes(mark))).toEqual([]);
+    } finally {
+      capture?.dispose();
+      await closeClients();
+      await behind.close();
+    }
+  });
+
+  it('R44: where it gives no temporary GRUU, writing anonymously is refused with the reason, and nothing leaves', async () => {
+    const behind = await startBehindKamailio({}, { gruu: false });
+    try {
+      await refusesAnonymity({ proxy: behind.uris.tcp, factory: behind.factory });
+    } finally {
+      await closeClients();
+      await behind.close();
+    }
+  });
+});
+
 describe('where the network gives no temporary GRUU', () => {
   it('R44: writing anonymously is refused with the reason, and nothing leaves', async () => {
     const plain = await startNetwork({ gruu: false });
     try {
-      const there = { proxy: plain.uris.tcp, factory: plain.factory };
-      const [alice, bob] = await Promise.all([client('alice', there), client('bob', there)]);
-      const refused = await alice.tryCall('sendText', { to: bob.address, text: 'Guess who', anonymous: true });
-      expect(refused).toMatchObject({ ok: false, error: { code: 'privacy/no-temporary-address', retry: 'user' } });
-      expect(await alice.call('conversations', {})).toEqual([]);
-      expect(sipRequests(alice, 'out', 'INVITE')).toEqual([]);
+      await refusesAnonymity({ proxy: plain.uris.tcp, factory: plain.factory });
     } finally {
       await closeClients();
       await plain.close();

@@ -12,7 +12,7 @@ export const networks: { name: string; start(options?: Omit<NetworkOptions, 'rol
 /** Starts both. `uris` are where clients connect, by the same transports as at our own core; `close` ends the functions and Kamailio. */
 export async function startBehindKamailio(
   options: Omit<NetworkOptions, 'roles' | 'core'> = {},
-  ofCore: Pick<KamailioOptions, 'minExpires' | 'verbose'> = {},
+  ofCore: Pick<KamailioOptions, 'minExpires' | 'gruu' | 'verbose'> = {},
 ): Promise<Network & { core: Kamailio }> {
   const servicePort = await freePort();
   // Clients never connect to the functions.

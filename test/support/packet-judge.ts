@@ -71,10 +71,7 @@ export class Capture {
    * segment only, so the captured MSRP bytes are put into packets of one message each before it is asked again.
    */
   async read(ports: { sip: readonly number[]; msrp: readonly number[] }): Promise<Verdict> {
-    // dumpcap hands packets over once a second at most.
-    await pause(1_200);
-    this.#child.kill('SIGINT');
-    await this.#until('the capture ends', () => this.#ended, captureStartMs);
+    await this.#end();
     const decodeAs = (['sip', 'msrp'] as const).flatMap((protocol) =>
       ports[protocol].flatMap((port) => ['-d', `tcp.port==${port},${protocol}`]),
     );
@@ -93,6 +90,20 @@ export class Capture {
       faults: [...asTheyCame.faults, ...oneByOne.faults],
       packets: asTheyCame.packets,
     };
+  }
+
+  /** Ends the capture; everything that has come to this port, as text. */
+  async receivedAt(port: number): Promise<string> {
+    await this.#end();
+    const payloads = tshark(this.#file, ['-Y', `tcp.dstport == ${port} && tcp.len > 0 && !tcp.analysis.retransmission`], ['tcp.payload']);
+    return Buffer.from(payloads.replace(/\s/g, ''), 'hex').toString('utf8');
+  }
+
+  async #end(): Promise<void> {
+    // dumpcap hands packets over once a second at most.
+    await pause(1_200);
+    this.#child.kill('SIGINT');
+    await this.#until('the capture ends', () => this.#ended, captureStartMs);
   }
 
   dispose(): void {
