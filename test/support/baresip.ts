@@ -10,15 +10,22 @@ export async function startBaresip(options: {
   password?: string;
   proxy: string;
   contact: string;
+  /** What it trusts over TLS, a PEM file. */
+  ca?: string | undefined;
 }): Promise<ForeignProgram> {
   if (spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error !== undefined)
     throw new Error('baresip is not installed: apt-get install --no-install-recommends baresip-core');
-  const { identity, password = 'secret', proxy, contact } = options;
+  const { identity, password = 'secret', proxy, contact, ca } = options;
   const folder = freshFolder('baresip');
   const modules = ['stdio', 'account', 'menu', 'contact'].map((name) => `module ${name}.so`);
   const files = {
-    config: ['sip_listen 127.0.0.1:0', 'module_path /usr/lib/baresip/modules', ...modules],
-    accounts: [`<${identity};transport=tcp>;auth_pass=${password};outbound="${proxy}";regint=600`],
+    config: [
+      'sip_listen 127.0.0.1:0',
+      ...(ca === undefined ? [] : [`sip_cafile ${ca}`]),
+      'module_path /usr/lib/baresip/modules',
+      ...modules,
+    ],
+    accounts: [`<${identity};transport=${ca === undefined ? 'tcp' : 'tls'}>;auth_pass=${password};outbound="${proxy}";regint=600`],
     contacts: [`"Contact" <${contact}>`],
     current_contact: [contact],
   };

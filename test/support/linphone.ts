@@ -27,10 +27,16 @@ function agentProgram(): string {
 }
 
 /** Starts it and resolves when it is registered. What it is told and says stands in the head of `agent.c`; `words` joins such a line. */
-export async function startLinphone(options: { identity: string; password?: string; proxy: string }): Promise<ForeignProgram> {
-  const { identity, password = 'secret', proxy } = options;
+export async function startLinphone(options: {
+  identity: string;
+  password?: string;
+  proxy: string;
+  /** What it trusts over TLS, a PEM file. */
+  ca?: string | undefined;
+}): Promise<ForeignProgram> {
+  const { identity, password = 'secret', proxy, ca } = options;
   const folder = freshFolder('linphone');
-  const agent = new ForeignProgram(agentProgram(), [identity, password, proxy, folder], folder);
+  const agent = new ForeignProgram(agentProgram(), [identity, password, proxy, folder, ...(ca === undefined ? [] : [ca])], folder);
   try {
     await agent.hears('registered');
   } catch (error) {

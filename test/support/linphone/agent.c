@@ -2,7 +2,9 @@
  * liblinphone as a user agent of its own for the interop tests: pager messages in CPIM with IMDN, and composing states. A program by itself; the
  * product links none of it.
  *
- *   linphone-agent IDENTITY PASSWORD PROXY FOLDER
+ *   linphone-agent IDENTITY PASSWORD PROXY FOLDER [CA]
+ *
+ * CA, a PEM file, is what it trusts over TLS.
  *
  * It registers at once, takes one command a line on stdin, and says what happens, one line each on stdout, words between tabs; an error of its own
  * ends it with status 1. Texts hold no line break.
@@ -138,7 +140,7 @@ static int step(LinphoneCore *core) {
 	return 1;
 }
 
-static LinphoneCore *create_core(const char *folder) {
+static LinphoneCore *create_core(const char *folder, const char *authority) {
 	LinphoneFactory *factory = linphone_factory_get();
 	LinphoneCoreCbs *callbacks = linphone_factory_create_core_cbs(factory);
 	LinphoneConfig *config;
@@ -154,10 +156,15 @@ static LinphoneCore *create_core(const char *folder) {
 	config = linphone_config_new(file);
 	snprintf(file, sizeof file, "%s/linphone.db", folder);
 	linphone_config_set_string(config, "storage", "uri", file);
-	/* Nothing but TCP, from a port of the system's choice; no names are looked up, nothing is fetched. */
+	/* Nothing but TCP or TLS, from a port of the system's choice; no names are looked up, nothing is fetched. */
 	linphone_config_set_int(config, "sip", "sip_port", 0);
-	linphone_config_set_int(config, "sip", "sip_tcp_port", -1);
-	linphone_config_set_int(config, "sip", "sip_tls_port", 0);
+	linphone_config_set_int(config, "sip", "sip_tcp_port", authority == NULL ? -1 : 0);
+	linphone_config_set_int(config, "sip", "sip_tls_port", authority == NULL ? 0 : -1);
+	if (authority != NULL) {
+		linphone_config_set_string(config, "sip", "root_ca", authority);
+		/* It looks for names only, and the server is known by its address. */
+		linphone_config_set_int(config, "sip", "verify_server_cn", 0);
+	}
 	linphone_config_set_string(config, "sip", "bind_address", "127.0.0.1");
 	linphone_config_set_int(config, "sip", "use_ipv6", 0);
 	linphone_config_set_int(config, "net", "dns_srv_enabled", 0);
@@ -200,9 +207,9 @@ static void sign_in(LinphoneCore *core, const char *identity, const char *passwo
 
 int main(int count, char **words) {
 	LinphoneCore *core;
-	if (count != 5) fail("IDENTITY PASSWORD PROXY FOLDER");
+	if (count != 5 && count != 6) fail("IDENTITY PASSWORD PROXY FOLDER [CA]");
 	fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
-	core = create_core(words[4]);
+	core = create_core(words[4], count == 6 ? words[5] : NULL);
 	linphone_core_start(core);
 	sign_in(core, words[1], words[2], words[3]);
 	while (step(core)) continue;
