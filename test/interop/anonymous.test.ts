@@ -3,6 +3,7 @@ import { ICSI } from '../../main/protocol/feature-tags';
 import type { WireRecord } from '../../main/protocol/wire-record';
 import { type Network, startNetwork } from '../../network/network';
 import type { ConversationValue } from '../../preload/contract';
+import { messageState, received } from '../support/chat-steps';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { startBehindKamailio } from '../support/kamailio-network';
 import { Capture } from '../support/packet-judge';
@@ -38,16 +39,6 @@ const client = (name: string, more: Partial<Parameters<typeof startClient>[0]> =
     ...more,
   });
 
-const arrived = (at: TestClient, text: string) =>
-  at.until(
-    `"${text}" is there`,
-    () => at.events.flatMap((event) => (event.event === 'message' && event.direction === 'in' && event.text === text ? [event] : []))[0],
-  );
-const became = (at: TestClient, message: string, state: string) =>
-  at.until(
-    `the message is ${state}`,
-    () => at.events.flatMap((event) => (event.event === 'message' && event.message === message && event.state === state ? [event] : []))[0],
-  );
 const conversationOf = (at: TestClient, id: string, fits: (one: ConversationValue) => boolean = () => true) =>
   at.until('the conversation is there', async () =>
     (await at.call('conversations', {})).find((one) => one.conversation === id && fits(one)),
@@ -84,34 +75,34 @@ function found(at: TestClient, marks: readonly string[]): string[] {
 /** Two write to one another, the first of them anonymously: text, receipts, typing, reply, a second session and the end of it. */
 async function writeAnonymously(alice: TestClient, bob: TestClient): Promise<void> {
   const { conversation, message } = await alice.call('sendText', { to: bob.address, text: 'Guess who', anonymous: true });
-  const first = await arrived(bob, 'Guess who');
+  const first = await received(bob, 'Guess who');
   expect(first).toMatchObject({ fromName: 'Anonymous', from: 'sip:anonymous@anonymous.invalid', fromDevice: null });
-  await became(alice, message, 'delivered');
+  await messageState(alice, message, 'delivered');
   expect(await conversationOf(bob, first.conversation)).toMatchObject({ anonymous: 'peer', people: [{ name: 'Anonymous' }] });
   expect(await conversationOf(alice, conversation)).toMatchObject({ anonymous: 'self', people: [{ address: bob.address }] });
 
   await alice.call('composing', { conversation, active: true });
   const { message: second } = await alice.call('sendText', { conversation, text: 'over the session' });
-  await bob.call('markDisplayed', { conversation: first.conversation, upTo: (await arrived(bob, 'over the session')).message });
-  await became(alice, second, 'displayed');
+  await bob.call('markDisplayed', { conversation: first.conversation, upTo: (await received(bob, 'over the session')).message });
+  await messageState(alice, second, 'displayed');
   const { message: reply } = await bob.call('sendText', { conversation: first.conversation, text: 'No idea' });
-  await alice.call('markDisplayed', { conversation, upTo: (await arrived(alice, 'No idea')).message });
-  await became(bob, reply, 'displayed');
+  await alice.call('markDisplayed', { conversation, upTo: (await received(alice, 'No idea')).message });
+  await messageState(bob, reply, 'displayed');
 
   // The session ends; Bob's answer comes to the temporary GRUU, and Alice's device stays unknown as the one that is called.
   await alice.call('closeSession', { conversation });
   await conversationOf(bob, first.conversation, (one) => one.session === 'ended');
   const { message: later } = await bob.call('sendText', { conversation: first.conversation, text: 'Are you still there' });
-  const again = await arrived(alice, 'Are you still there');
+  const again = await received(alice, 'Are you still there');
   expect(again.conversation).toBe(conversation);
-  await became(bob, later, 'delivered');
+  await messageState(bob, later, 'delivered');
   const { message: last } = await alice.call('sendText', { conversation, text: 'I am' });
-  await became(alice, last, 'delivered');
+  await messageState(alice, last, 'delivered');
   await alice.call('closeSession', { conversation });
   await conversationOf(bob, first.conversation, (one) => one.session === 'ended');
   // A receipt without a session goes as a message of its own.
   await alice.call('sendText', { conversation, text: 'by itself', mode: 'pager' });
-  expect((await arrived(bob, 'by itself')).conversation).toBe(first.conversation);
+  expect((await received(bob, 'by itself')).conversation).toBe(first.conversation);
 
   expect(found(bob, await marksOf(alice))).toEqual([]);
   expect((await alice.call('conversations', {})).filter((one) => one.kind === 'oneToOne')).toHaveLength(1);
@@ -136,7 +127,7 @@ describe('writing anonymously', () => {
     await alice.call('register', {});
     const { tempGruu } = await alice.call('identity', {});
     const { message } = await alice.call('sendText', { to: bob.address, text: 'Hello', anonymous: true });
-    await became(alice, message, 'delivered');
+    await messageState(alice, message, 'delivered');
     const sent = sipRequests(alice, 'out', 'INVITE')[0] ?? '';
     expect(headerValues(sent, 'Contact')[0]).toContain(`<${tempGruu}>`);
     expect(headerValues(sent, 'Contact')[0]).not.toContain('+sip.instance');
@@ -144,9 +135,9 @@ describe('writing anonymously', () => {
     expect(headerValues(sent, 'From')[0]).toMatch(/^"Anonymous" <sip:anonymous@anonymous\.invalid>;tag=/);
     expect(headerValues(sent, 'P-Preferred-Identity')).toEqual(['<sip:alice@lab.test>']);
     expect(headerValues(sent, 'User-Agent')).toEqual([]);
-    const received = sipRequests(bob, 'in', 'INVITE')[0] ?? '';
-    expect(headerValues(received, 'P-Asserted-Identity')).toEqual([]);
-    expect(headerValues(received, 'Via')).toHaveLength(4);
+    const invite = sipRequests(bob, 'in', 'INVITE')[0] ?? '';
+    expect(headerValues(invite, 'P-Asserted-Identity')).toEqual([]);
+    expect(headerValues(invite, 'Via')).toHaveLength(4);
     // Inside of the trust domain it is known who asks (RFC 3325): the other side's Participating Function can block them.
     const between = seen
       .filter((one) => one.role === 'pf' && one.direction === 'in')
@@ -161,7 +152,7 @@ describe('writing anonymously', () => {
     const named = await alice.call('sendText', { to: bob.address, text: 'It is me' });
     const hidden = await alice.call('sendText', { to: bob.address, text: 'It is nobody', anonymous: true });
     expect(hidden.conversation).not.toBe(named.conversation);
-    const [one, other] = [await arrived(bob, 'It is me'), await arrived(bob, 'It is nobody')];
+    const [one, other] = [await received(bob, 'It is me'), await received(bob, 'It is nobody')];
     expect(one.conversation).not.toBe(other.conversation);
     // What is looked for is found where nobody hides.
     expect(found(bob, await marksOf(alice))).toEqual(expect.arrayContaining(['alice', 'alice blue device']));
@@ -178,7 +169,7 @@ describe('writing anonymously', () => {
     const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
     network.policy.deny({ served: bob.address, sescase: 'term', peer: alice.address });
     const { message, conversation } = await alice.call('sendText', { to: bob.address, text: 'Psst', anonymous: true });
-    expect((await became(alice, message, 'failed')).error).toMatchObject({ code: 'sip/rejected', status: 403 });
+    expect((await messageState(alice, message, 'failed')).error).toMatchObject({ code: 'sip/rejected', status: 403 });
     network.policy.allow({ served: bob.address, sescase: 'term', peer: alice.address });
     network.policy.adopt({
       deny: [],
@@ -188,7 +179,7 @@ describe('writing anonymously', () => {
       mailOutbox: null,
     });
     const next = await alice.call('sendText', { conversation, text: 'Psst again' });
-    expect((await became(alice, next.message, 'failed')).error).toMatchObject({ code: 'sip/rejected', status: 433 });
+    expect((await messageState(alice, next.message, 'failed')).error).toMatchObject({ code: 'sip/rejected', status: 433 });
     expect(sipRequests(bob, 'in', 'INVITE')).toEqual([]);
     network.policy.adopt({ deny: [], provider: {}, users: new Map(), recordTo: null, mailOutbox: null });
   });

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
+import { messageState, received, session } from '../support/chat-steps';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 
 /** A core that nobody here has written. Without Kamailio this file fails, with the command that installs it. */
@@ -20,20 +21,6 @@ const client = (name: string, more: Partial<Parameters<typeof startClient>[0]> =
     factory: 'sip:conference-factory@lab.test',
     ...more,
   });
-
-const received = (one: TestClient, text: string) =>
-  one.until(`it has received “${text}”`, () => {
-    const event = one.events.find((candidate) => candidate.event === 'message' && candidate.direction === 'in' && candidate.text === text);
-    return event?.event === 'message' ? event : null;
-  });
-
-const messageState = (one: TestClient, message: string, state: string) =>
-  one.until(`the message is ${state}`, () =>
-    one.events.find((event) => event.event === 'message' && event.message === message && event.state === state),
-  );
-
-const session = (one: TestClient, state: string) =>
-  one.until(`its session is ${state}`, async () => (await one.call('conversations', {})).find((own) => own.session === state));
 
 /** The responses that a client received to one method, in order. */
 const answers = (one: TestClient, method: string) =>

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createLabAuthority, type LabAuthority } from '../../network/lab-authority';
 import type { Network } from '../../network/network';
+import { messageState, received, session } from '../support/chat-steps';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { networks } from '../support/kamailio-network';
 import { Capture } from '../support/packet-judge';
@@ -15,7 +16,7 @@ let sent = 0;
 
 beforeAll(async () => {
   authority = await createLabAuthority({ domain: 'lab.test', address: '127.0.0.1' });
-  for (const { name, start } of networks) started.set(name, await start({ tlsPort: 0, wsPort: 0, key: authority.key }));
+  for (const { name, start } of networks) started.set(name, await start({ tlsPort: 0, wsPort: 0, wssPort: 0, key: authority.key }));
   capture = await Capture.start([...started.values()].map(portOf));
 });
 beforeEach(() => printLadderOnFailure());
@@ -25,20 +26,6 @@ afterAll(async () => {
   await Promise.all([...started.values()].map((network) => network.close()));
   await authority?.dispose();
 });
-
-const received = (one: TestClient, text: string) =>
-  one.until(`it has received “${text}”`, () => {
-    const event = one.events.find((candidate) => candidate.event === 'message' && candidate.direction === 'in' && candidate.text === text);
-    return event?.event === 'message' ? event : null;
-  });
-
-const messageState = (one: TestClient, message: string, state: string) =>
-  one.until(`the message is ${state}`, () =>
-    one.events.find((event) => event.event === 'message' && event.message === message && event.state === state),
-  );
-
-const session = (one: TestClient, state: string) =>
-  one.until(`its session is ${state}`, async () => (await one.call('conversations', {})).find((own) => own.session === state));
 
 /** A text, its receipts, and the same the other way. */
 async function exchange(one: TestClient, other: TestClient, text: string): Promise<string> {
@@ -51,7 +38,7 @@ async function exchange(one: TestClient, other: TestClient, text: string): Promi
 }
 
 describe.each(networks)('at $name', ({ name }) => {
-  it.each(['tcp', 'tls', 'ws'] as const)(
+  it.each(['tcp', 'tls', 'ws', 'wss'] as const)(
     'over %s two chat with receipts, end their session and begin another; who declines is heard',
     async (transport) => {
       const network = started.get(name);
