@@ -16,7 +16,7 @@ export class Replacements implements Disposable {
   readonly #context: CpmContext;
   readonly #oneToOne: OneToOneSessions;
   readonly #guards = new Set<Disposable>();
-  /** Groups that were to take over a 1-1 when the network vanished after our 200. */
+  /** LAB: groups that were to take over a 1-1 when the network vanished after our 200: should they call again, the 1-1 moves then. */
   readonly #interrupted = new Set<string>();
 
   constructor(context: CpmContext, oneToOne: OneToOneSessions) {
@@ -49,7 +49,7 @@ export class Replacements implements Disposable {
     if (old?.continuedBy === group && this.#oneToOne.stays(old.id)) this.#setContinuedBy(old, null);
   }
 
-  /** The network vanished between our 200 and the group's start: should the group call again, the 1-1 moves then. */
+  /** The network vanished between our 200 and the group's start. */
   interrupted(group: string): void {
     this.#interrupted.add(group);
   }
