@@ -164,6 +164,7 @@ export class Account {
       preferences: deps.preferences,
       isBlocked: deps.isBlocked,
       isRegistered: () => this.isRegistered,
+      clockAhead: () => this.#sip.registration.clockAhead,
       announce: deps.announce,
     });
     const self = { aor: credentials.aor, instanceId: credentials.instanceId, deviceName: () => this.#deviceName };

@@ -15,6 +15,7 @@ import { type ExportFormat, exportConversation, exportName } from './export';
 import { openProfile, type Profile } from './profile';
 import { ProfileDecisions } from './profile-decisions';
 import type { WireTap } from './protocol/wire-record';
+import type { Rescue } from './rescue';
 import { defaultPreferences, type OpenKeyValueFile, type SecretBox, type StoredAccount, translateFileError } from './settings';
 import { instanceOfImei, signInParts } from './sign-in-options';
 import { watchNetwork } from './sip/network-watch';
@@ -304,7 +305,10 @@ class ChorusApp implements App {
         keep: (change) => this.#changeStored(change),
         announce: (event) => this.#announce(event),
       }),
-      ...chatCalls(() => this.#signedIn.messenger),
+      ...chatCalls(
+        () => this.#signedIn.messenger,
+        () => this.#rescue,
+      ),
       resolveClone: ({ choice, name }) => this.#decisions.resolveClone(this.#open, choice, name),
       block: ({ address }) => {
         const key = strangerKey(address, this.#accountValue?.aor ?? null);
@@ -363,8 +367,7 @@ class ChorusApp implements App {
     const { chooseFile } = this.#options;
     if ((named === undefined) === (chooseFile === null))
       throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
-    const rescue = this.#decisions.clone === null ? this.#profile?.rescue : null;
-    const read = rescue?.read(id);
+    const read = this.#rescue?.read(id);
     const conversation = read?.conversation ?? this.#messenger.conversation(id);
     const path = named ?? (await chooseFile?.(exportName(conversation, format))) ?? null;
     if (path === null) return { path, messages: 0 };
@@ -378,6 +381,11 @@ class ChorusApp implements App {
       at: this.#clock.now(),
     });
     return { path, messages: written };
+  }
+
+  /** What can be read of a damaged history, once it is known whose it is. */
+  get #rescue(): Rescue | null {
+    return this.#decisions.clone === null ? (this.#profile?.rescue ?? null) : null;
   }
 
   /** Takes an ID of the hardware instead of the one that was made. R18: never once the network has had an ID of this device. */

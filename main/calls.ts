@@ -115,7 +115,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   beginHistory: none,
   setPreferences: v.strictObject({
     theme: v.picklist(['system', 'light', 'dark']),
-    receipts: v.strictObject({ delivered: v.boolean(), displayed: v.boolean() }),
+    receipts: v.strictObject({ delivered: v.boolean(), displayed: v.boolean(), unasked: v.optional(v.boolean()) }),
     composing: v.boolean(),
     accept: v.picklist(['auto', 'open', 'reply', 'ask']),
     idleSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxIdleSeconds)),

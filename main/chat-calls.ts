@@ -1,12 +1,14 @@
 /** The calls of the contract that a messenger answers: chats, messages, groups. */
 import type { Handlers } from './calls';
 import { defaultPage, type Messenger } from './cpm/messenger';
+import type { Rescue } from './rescue';
 
-/** `messenger` is asked at every call, and throws what is to be answered where nobody is signed in. */
-export function chatCalls(messenger: () => Messenger) {
+/** `messenger` is asked at every call, and throws what is to be answered where nobody is signed in; `rescue` is there while the history is damaged. */
+export function chatCalls(messenger: () => Messenger, rescue: () => Rescue | null) {
   return {
     conversations: () => messenger().conversations(),
-    messages: ({ conversation, limit, ...place }) => messenger().messages(conversation, place, limit ?? defaultPage),
+    messages: ({ conversation, limit = defaultPage, ...place }) =>
+      rescue()?.page(conversation, place, limit) ?? messenger().messages(conversation, place, limit),
     search: ({ text, limit }) => messenger().search(text, limit ?? defaultPage),
     sendText: ({ to, conversation, text, mode, anonymous, onlyWith }) =>
       messenger().sendText({ to, conversation, anonymous }, text, mode ?? 'session', onlyWith),

@@ -40,7 +40,7 @@ const clientHelp = `chorus client --aor ADDRESS [options]
   --meid DIGITS          likewise a MEID, hexadecimal, of a device without an IMEI
   --accept auto|open|reply|ask
                          when 1-1 sessions are answered; groups wait for ask alone; auto
-  --receipts LIST        delivered,displayed or none
+  --receipts LIST        delivered,displayed or none; unasked besides: also for what asks for none
   --expires SECONDS      ${defaultExpiresSeconds}
   --auth WAY             auto, digest, aka or early-ims; auto answers what the network offers
   --min-algorithm NAME   MD5, SHA-256 or SHA-512-256: no weaker Digest is answered; MD5
@@ -209,10 +209,12 @@ function readCertificates(file: string): string[] {
   }
 }
 
-function parseReceipts(list: string | null): Pick<PreferencesValue, 'receipts'> | Record<string, never> {
+/** What `--receipts` takes. @throws UsageError */
+export function parseReceipts(list: string | null): Pick<PreferencesValue, 'receipts'> | Record<string, never> {
   if (list === null) return {};
   const words = list === 'none' ? [] : list.split(',');
-  if (words.some((word) => word !== 'delivered' && word !== 'displayed'))
-    throw new UsageError('--receipts takes delivered,displayed or none');
-  return { receipts: { delivered: words.includes('delivered'), displayed: words.includes('displayed') } };
+  if (words.some((word) => !['delivered', 'displayed', 'unasked'].includes(word)))
+    throw new UsageError('--receipts takes delivered,displayed or none, and unasked besides');
+  const told = { delivered: words.includes('delivered'), displayed: words.includes('displayed') };
+  return { receipts: words.includes('unasked') ? { ...told, unasked: true } : told };
 }

@@ -1,5 +1,5 @@
 /**
- * A damaged history in the hands of the person: what happened, what can be read of it, and its conversations to be saved. Nothing else runs
+ * A damaged history in the hands of the person: what happened, what can be read of it, and its conversations to be read and saved. Nothing else runs
  * meanwhile: a device that cannot keep a message must not take one.
  */
 import type { ConversationValue, MessageValue, RescueValue } from '../preload/contract';
@@ -37,6 +37,18 @@ export class Rescue implements Disposable {
     const found = this.value.conversations.find((one) => one.conversation === conversation);
     if (found === undefined) throw new AppError('conversation/unknown', { cause: conversation });
     return { conversation: found, messages: this.#messages(conversation) };
+  }
+
+  /** A page of what can be read, backwards from the end. @throws AppError `conversation/unknown`, `ipc/refused` for another way through it */
+  page(
+    conversation: string,
+    { before, ...other }: { before?: string | undefined; after?: unknown; around?: unknown },
+    limit: number,
+  ): MessageValue[] {
+    if (other.after !== undefined || other.around !== undefined)
+      throw new AppError('ipc/refused', { cause: 'a damaged history is read backwards' });
+    this.read(conversation);
+    return this.#history.page(conversation, before, limit).map((record) => messageValue(record, []));
   }
 
   /** What every call answers that needs the history. */

@@ -64,7 +64,10 @@ export interface CloneValue {
   aor: string | null;
 }
 
-/** A history that is damaged. Nothing is registered until `beginHistory`; meanwhile `exportConversation` saves what can be read. */
+/**
+ * A history that is damaged. Nothing is registered until `beginHistory`; meanwhile `messages` reads what can be read, from the end backwards, and
+ * `exportConversation` saves it.
+ */
 export interface RescueValue {
   error: ErrorValue;
   /** What is read: the history itself, a copy that was made before an update, or nothing, because neither can be. */
@@ -153,7 +156,10 @@ export interface MessageValue {
   fromDevice: string | null;
   text: string;
   state: MessageState;
+  /** When it was written, by this computer's clock: messages stand in this order. */
   sentAt: number;
+  /** How its sender has dated it, where that clock was found wrong or it stands elsewhere than it was dated. */
+  datedAt?: number;
   receivedAt: number | null;
   receipts: ReceiptValue[];
   error: ErrorValue | null;
@@ -251,8 +257,11 @@ export interface SignInOptions {
 
 export interface PreferencesValue {
   theme: 'system' | 'light' | 'dark';
-  /** What a message asks for and what this client answers. */
-  receipts: { delivered: boolean; displayed: boolean };
+  /**
+   * What a message asks for and what this client answers. `unasked`: also what names itself and asks for nothing, as where a network strips the
+   * request; false when absent.
+   */
+  receipts: { delivered: boolean; displayed: boolean; unasked?: boolean | undefined };
   composing: boolean;
   /**
    * When an invitation to a 1-1 session is answered: at once, when the chat is opened, when the person types or writes, or when they say so. Its

@@ -50,7 +50,7 @@ export class Courier implements Carrier {
     const { kind, peer } = conversation;
     if (kind === 'oneToOne' && peer !== null && this.#context.isBlocked(peer)) throw new AppError('conversation/blocked', {}, 'user');
     if (kind === 'group') return this.#toGroup(message, conversation);
-    const envelope = textEnvelope(message, partiesOf(conversation, message.from));
+    const envelope = textEnvelope(message, partiesOf(conversation, message.from), this.#context.clock.now());
     if (mode === 'session') return this.#inSession(message, conversation, envelope);
     await this.#sendText(message, conversation, envelope);
   }
@@ -65,7 +65,7 @@ export class Courier implements Carrier {
     const told = conversation.kind === 'group' ? this.#asDevice(parties) : parties;
     const body = receiptEnvelope({ id: this.#context.clock.uuid(), parties: told, message, payload });
     if (conversation.kind === 'group') return (await this.#groups.ensure(conversation)).send(cpimType, body);
-    if (await this.#sendInLiveSession(conversation.id, body)) return;
+    if (await this.#sendInLiveSession(conversation.id, payload, body)) return;
     // Who hides is reached where they last were.
     const target = conversation.hides === 'peer' ? (conversation.peer ?? payload.to) : payload.to;
     // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
@@ -78,7 +78,7 @@ export class Courier implements Carrier {
     const focus = session.remote?.contactUri ?? conversation.focus;
     const parties = partiesOf({ ...conversation, focus }, message.from);
     const to = message.onlyWith === undefined ? parties.to : [message.onlyWith];
-    await session.send(cpimType, textEnvelope(message, this.#asDevice({ ...parties, to })));
+    await session.send(cpimType, textEnvelope(message, this.#asDevice({ ...parties, to }), this.#context.clock.now()));
   }
 
   #asDevice(parties: Parties): Parties {
@@ -145,15 +145,15 @@ export class Courier implements Carrier {
     });
   }
 
-  /** False when no 1-1 session takes it. One that loses against the other side's invitation gives way to that one's session. */
-  async #sendInLiveSession(conversation: string, body: Uint8Array): Promise<boolean> {
+  /** False when no 1-1 session with the device that asked takes it: another one of the person would not know the message. One that loses against the other side's invitation gives way to that one's session. */
+  async #sendInLiveSession(conversation: string, payload: ReceiptPayload, body: Uint8Array): Promise<boolean> {
     let tried: CpmSession | null = null;
     for (;;) {
       const session = this.#oneToOne.current(conversation);
       if (session === null || session === tried || session.state === 'ended') return false;
       tried = session;
       try {
-        if (!(await this.#opens(session, body))) return false;
+        if (!(await this.#opens(session, body)) || !isWith(session.remote, payload)) return false;
         await session.send(cpimType, body, { overtakes: true });
         return true;
       } catch (error) {
@@ -161,6 +161,11 @@ export class Courier implements Carrier {
       }
     }
   }
+}
+
+/** Whether a device is the one that asked for a receipt. What is not known of the one must not be known of the other: a pager message says little. */
+function isWith(remote: CpmSession['remote'], { toInstance, toDevice }: ReceiptPayload): boolean {
+  return toDevice === undefined ? toInstance === (remote?.instanceId ?? null) : toDevice === (remote?.deviceName ?? null);
 }
 
 /**

@@ -35,6 +35,8 @@ export interface CpmContext {
   /** Whether the person does not want to hear from an address, as `correspondentKey` writes it, or to write to it. */
   isBlocked(address: string): boolean;
   isRegistered(): boolean;
+  /** By how much this computer's clock is ahead of the registrar's, ms; 0 where that is not known. */
+  clockAhead(): number;
   announce(event: AppEventBody): void;
   /** Announces a conversation as it now stands. */
   conversationChanged(conversation: string): void;

@@ -73,6 +73,11 @@ export function identityOf(
   return identity === null || conversation.hides === 'self' ? {} : { identity };
 }
 
+/** Where a message stands among the others, and when it was written as far as that is known: by this computer's clock. */
+export function orderedAt({ sentAt, movedBy = 0 }: Pick<MessageRecord, 'sentAt' | 'movedBy'>): number {
+  return sentAt + movedBy;
+}
+
 export function messageValue(record: MessageRecord, receipts: MessageValue['receipts']): MessageValue {
   return {
     message: record.id,
@@ -83,7 +88,8 @@ export function messageValue(record: MessageRecord, receipts: MessageValue['rece
     fromDevice: record.fromDevice,
     text: record.text,
     state: record.state,
-    sentAt: record.sentAt,
+    sentAt: orderedAt(record),
+    ...(orderedAt(record) === record.sentAt ? {} : { datedAt: record.sentAt }),
     receivedAt: record.receivedAt,
     receipts,
     error: record.error,
@@ -100,7 +106,7 @@ export function searchHitValue({ message, snippet }: Hit): SearchHitValue {
     from: message.from,
     fromName: message.fromName,
     ...(message.onlyWith === undefined ? {} : { onlyWith: message.onlyWith }),
-    sentAt: message.sentAt,
+    sentAt: orderedAt(message),
     snippet: snippet.text,
     marks: snippet.marks,
   };

@@ -16,6 +16,8 @@ export interface ReceiptPayload {
   to: string;
   /** The sender's device, where it is known: the receipt belongs to the device that asked for it. */
   toInstance: string | null;
+  /** Where no more is kept of it: its name, null where even that was not told. */
+  toDevice?: string | null;
   disposition: 'delivered' | 'displayed';
   /** When it was delivered or displayed. */
   at: number;
@@ -33,16 +35,29 @@ export interface Parties {
 
 /** LAB: the namespace of the CPIM header that names the sending device of a group message; others leave it out (RFC 3862 section 4.3). */
 const deviceNamespace = 'urn:chorus:device';
+/** LAB: its other header tells what the device's clock shows as a text leaves: DateTime is when it was written, and it may have waited since. */
+const leftName = 'Left';
 /** LAB: characters of a device's name that are kept of it. */
 export const maxDeviceName = 64;
 
-const deviceHeaders = (device: string | undefined) =>
-  device === undefined || device === '' ? [] : [{ namespace: deviceNamespace, name: 'Name', value: device.slice(0, maxDeviceName) }];
+const deviceHeaders = (device: string | undefined, leftAt?: number) => [
+  ...(device === undefined || device === '' ? [] : [{ namespace: deviceNamespace, name: 'Name', value: device.slice(0, maxDeviceName) }]),
+  ...(leftAt === undefined ? [] : [{ namespace: deviceNamespace, name: leftName, value: new Date(leftAt).toISOString() }]),
+];
+
+const saidOfDevice = (envelope: CpimMessage, wanted: string) =>
+  envelope.headers.find(({ namespace, name }) => namespace === deviceNamespace && name === wanted)?.value.trim() ?? '';
 
 /** The device that an envelope says it comes from, by its name. */
 export function deviceNamedBy(envelope: CpimMessage): string | null {
-  const value = envelope.headers.find(({ namespace, name }) => namespace === deviceNamespace && name === 'Name')?.value.trim();
-  return value === undefined || value === '' ? null : value.slice(0, maxDeviceName);
+  const value = saidOfDevice(envelope, 'Name');
+  return value === '' ? null : value.slice(0, maxDeviceName);
+}
+
+/** What the sender's clock showed when the text left, epoch milliseconds; null where it does not say. */
+export function leftAtBy(envelope: CpimMessage): number | null {
+  const time = Date.parse(saidOfDevice(envelope, leftName));
+  return Number.isNaN(time) ? null : time;
 }
 
 /** Whom the envelopes of a conversation name: nobody where the account hides; one who hides is nobody to write down. */
@@ -52,10 +67,10 @@ export function partiesOf(conversation: Pick<ConversationRecord, 'kind' | 'peer'
   return { from: conversation.writesAs ?? self, to: to === null || conversation.hides === 'peer' ? [] : [to] };
 }
 
-/** A text message as it leaves. */
-export function textEnvelope(message: MessageRecord, { from, to, device }: Parties): Uint8Array {
+/** A text message as it leaves, at `leftAt` by this computer's clock. */
+export function textEnvelope(message: MessageRecord, { from, to, device }: Parties, leftAt?: number): Uint8Array {
   return encodeCpim({
-    headers: deviceHeaders(device),
+    headers: deviceHeaders(device, leftAt),
     from,
     to: [...to],
     dateTime: message.sentAt,

@@ -7,16 +7,17 @@
 import type { PersonValue } from '../../preload/contract';
 import { AppError } from '../errors';
 import type { ConversationRecord, Direction, MessageRecord } from '../history/history';
-import { type CpimMessage, parseCpim } from '../protocol/cpim';
+import { type CpimMessage, IMDN_NAMESPACE, parseCpim } from '../protocol/cpim';
 import { parseImdn } from '../protocol/imdn';
 import { parseIsComposing } from '../protocol/is-composing';
 import { parseContentType } from '../protocol/multipart';
 import { correspondentKey } from '../protocol/uri';
 import type { IncomingPager } from '../sip/client';
 import type { CpmContext } from './context';
-import { mayBecome, person, stateByReceipts } from './conversation';
-import { composingType, cpimType, deviceNamedBy, imdnType, type ReceiptPayload } from './envelope';
+import { mayBecome, orderedAt, person, stateByReceipts } from './conversation';
+import { composingType, cpimType, deviceNamedBy, imdnType, leftAtBy, type ReceiptPayload } from './envelope';
 import { receiptLane } from './outbox';
+import { measureReceipt, placeText, unknownClock } from './peer-clocks';
 
 /** The longest text taken into the history, in UTF-16 code units; a longer one is refused with 413. */
 export const maxIncomingTextLength = 200_000;
@@ -73,7 +74,7 @@ export class Inbox {
         this.#receiveText(arrival, conversation, sender, envelope);
         break;
       case imdnType:
-        this.#receiveReceipt(conversation, sender, arrival.senderDevice, envelope);
+        this.#receiveReceipt(arrival, conversation, sender, envelope);
         break;
       case composingType:
         this.#receiveComposing(arrival, sender, envelope.body);
@@ -103,13 +104,12 @@ export class Inbox {
       sentAt: envelope.dateTime ?? now,
       receivedAt: now,
       error: null,
-      wantsDelivered: envelope.dispositions.includes('positive-delivery'),
-      wantsDisplayed: envelope.dispositions.includes('display'),
+      ...this.#wants(conversation, envelope),
     };
     const lane = receiptLane(conversation.id);
     const answersDelivery = !own && record.wantsDelivered && this.#context.preferences().receipts.delivered;
     const added = history.transaction(() => {
-      if (!history.addMessage(record)) return false;
+      if (!this.#add(record, clockKey(arrival, conversation, sender, envelope), leftAtBy(envelope))) return false;
       // Read again inside the transaction: the roster may have changed since.
       const current = history.conversation(conversation.id) ?? conversation;
       history.putConversation({ ...current, activityAt: now });
@@ -132,6 +132,38 @@ export class Inbox {
   }
 
   /**
+   * Which receipts are owed for a text: those that it asks for. LAB: where the person wants it, both for one that can be named in a receipt and
+   * asks for nothing at all, since a network may have stripped the request; not to or from one who hides.
+   */
+  #wants({ hides }: ConversationRecord, envelope: CpimMessage): Pick<MessageRecord, 'wantsDelivered' | 'wantsDisplayed'> {
+    const imdn = (wanted: string) =>
+      envelope.headers.some(({ namespace, name }) => namespace === IMDN_NAMESPACE && name.toLowerCase() === wanted);
+    const isUnasked = imdn('message-id') && !imdn('disposition-notification') && hides === undefined;
+    const anyway = isUnasked && this.#context.preferences().receipts.unasked === true;
+    return {
+      wantsDelivered: anyway || envelope.dispositions.includes('positive-delivery'),
+      wantsDisplayed: anyway || envelope.dispositions.includes('display'),
+    };
+  }
+
+  /** Adds a text where its sender's clock, corrected, puts it. False: it is there already, and says nothing of a clock. */
+  #add(record: MessageRecord, device: string, leftAt: number | null): boolean {
+    const { history, clock } = this.#context;
+    const last = history.lastMessage(record.conversation);
+    const newest = last === null ? null : orderedAt(last);
+    const placed = placeText(history.clockOf(device) ?? unknownClock, {
+      dateTime: record.sentAt,
+      leftAt,
+      now: clock.now(),
+      newest,
+      ownAhead: this.#context.clockAhead(),
+    });
+    if (!history.addMessage({ ...record, movedBy: placed.orderedAt - record.sentAt })) return false;
+    history.putClock(device, placed.clock);
+    return true;
+  }
+
+  /**
    * The id of a text whose sender gave it none: the same again for the same sender, DateTime and words. Without a DateTime nothing tells a
    * repetition from a second "ok", and one too many does less harm than one too few.
    */
@@ -145,8 +177,9 @@ export class Inbox {
     return clock.uuid();
   }
 
-  #receiveReceipt(conversation: ConversationRecord, sender: PersonValue, senderDevice: string | null, envelope: CpimMessage): void {
+  #receiveReceipt(arrival: Arrival, conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): void {
     const { history, clock } = this.#context;
+    const now = clock.now();
     const imdn = parseImdn(envelope.body);
     if (!imdn.ok) throw new AppError('sip/malformed', { status: 400, reason: 'Bad Request', cause: `IMDN: ${imdn.reason}` });
     const { kind, status, messageId } = imdn.value;
@@ -162,10 +195,17 @@ export class Inbox {
       this.#context.log.info('a receipt of somebody who was not to have the message was left out', { messageId });
       return;
     }
-    const device = senderDevice ?? deviceNamedBy(envelope);
+    const device = arrival.senderDevice ?? deviceNamedBy(envelope);
     const changed = history.transaction(() => {
-      if (!history.addReceipt({ message: messageId, address: sender.address, device, disposition, at: envelope.dateTime ?? clock.now() }))
-        return false;
+      const key = clockKey(arrival, conversation, sender, envelope);
+      const known = history.clockOf(key) ?? unknownClock;
+      const dated =
+        envelope.dateTime === null
+          ? null
+          : measureReceipt(known, { sentAt: message.sentAt, at: envelope.dateTime, now, ownAhead: this.#context.clockAhead() });
+      if (!history.addReceipt({ message: messageId, address: sender.address, device, disposition, at: dated?.at ?? now })) return false;
+      // One that tells of a failure may come from elsewhere.
+      if (dated !== null && disposition !== 'failed') history.putClock(key, dated.clock);
       const home = history.conversation(message.conversation) ?? conversation;
       const others = message.onlyWith === undefined ? home.people.filter((one) => !this.#context.isSelf(one.address)) : [];
       const toOne = message.onlyWith ?? home.peer;
@@ -179,8 +219,8 @@ export class Inbox {
     });
     if (!changed) return;
     this.#context.messageChanged(messageId);
-    const now = history.message(messageId)?.state;
-    if (now === 'delivered' || now === 'displayed') this.#reached(messageId);
+    const state = history.message(messageId)?.state;
+    if (state === 'delivered' || state === 'displayed') this.#reached(messageId);
   }
 
   #receiveComposing(arrival: Arrival, sender: PersonValue | null, body: Uint8Array): void {
@@ -249,6 +289,12 @@ export function readPager({ remote, requestId, contentType, body }: IncomingPage
     contentHeaders: new Map(),
     body,
   };
+}
+
+/** Whose clock dates what arrives. Of one who hides nothing is joined to what is known of anybody. */
+function clockKey(arrival: Arrival, conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): string {
+  const device = arrival.senderInstance ?? deviceNamedBy(envelope) ?? arrival.senderDevice ?? '';
+  return `${conversation.hides === 'peer' ? conversation.id : sender.address} ${device}`;
 }
 
 /** UTF-8 where nothing is said, or where what is said is known to nobody (RFC 3862 section 2.5: UTF-8 is every client's). */

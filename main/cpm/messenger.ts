@@ -12,7 +12,7 @@ import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
 import { Courier } from './carrier';
 import type { CpmContext } from './context';
-import { conversationValue, messageValue, searchHitValue } from './conversation';
+import { conversationValue, messageValue, orderedAt, searchHitValue } from './conversation';
 import { composingType, cpimType, type ReceiptPayload, wrappedComposing } from './envelope';
 import { Groups } from './group';
 import { readableIcon } from './group-icon';
@@ -26,6 +26,8 @@ import { refusals, understood } from './refusals';
 export const defaultPage = 50;
 /** How many messages are read at once where all of them are wanted. */
 const readPage = 500;
+/** Between two steps at filling the index for search. */
+const indexPauseMs = 20;
 /** LAB: after how many seconds a composing state must be told again (RFC 3994 section 3.2). */
 export const composingRefreshSeconds = 60;
 
@@ -46,6 +48,7 @@ export class Messenger implements Disposable {
   readonly #courier: Courier;
   /** LAB: the 1-1s whose other side tells by pager that they type, as no CPM client does; they are told in the same way. */
   readonly #composesByPager = new Set<string>();
+  #filling: Disposable | null = null;
 
   /** `context.conversationChanged` and `messageChanged` are filled in here: they need what this class joins. */
   constructor(context: Omit<CpmContext, 'conversationChanged' | 'messageChanged'>) {
@@ -64,6 +67,7 @@ export class Messenger implements Disposable {
     this.#groups = new Groups(this.#context, this.#inbox, this.invitations, this.#oneToOne);
     this.#courier = new Courier(this.#context, this.#oneToOne, this.#groups);
     this.#outbox = new Outbox(this.#context, this.#courier);
+    this.#fillIndex();
   }
 
   // ---------------------------------------------------------------- from the network
@@ -136,18 +140,26 @@ export class Messenger implements Disposable {
     return this.#page(conversation, place, limit).map((record) => this.#message(record));
   }
 
-  /** Newest first. Looks slice by slice and lets everything else go on between two of them. */
-  async search(text: string, limit: number): Promise<SearchHitValue[]> {
-    const { history, clock } = this.#context;
-    const hits: SearchHitValue[] = [];
-    let below: number | null = null;
-    for (;;) {
-      const slice = history.search(text, { below, limit: limit - hits.length });
-      hits.push(...slice.hits.filter((hit) => hit.message.isDamaged !== true).map(searchHitValue));
-      below = slice.below;
-      if (below === null || hits.length >= limit) return hits;
-      await new Promise<void>((resolve) => clock.setTimer(0, resolve));
+  /** Newest first. */
+  search(text: string, limit: number): SearchHitValue[] {
+    const hits = this.#context.history.search(text, limit);
+    this.#fillIndex();
+    return hits.filter((hit) => hit.message.isDamaged !== true).map(searchHitValue);
+  }
+
+  /** An index for search that was found damaged is filled anew, little by little, so that everything else goes on. */
+  #fillIndex(): void {
+    if (this.#filling !== null) return;
+    try {
+      if (!this.#context.history.fillIndex()) return;
+    } catch (error) {
+      this.#context.log.error('the index for search is not filled', { error: String(error) });
+      return;
     }
+    this.#filling = this.#context.clock.setTimer(indexPauseMs, () => {
+      this.#filling = null;
+      this.#fillIndex();
+    });
   }
 
   /** `anonymous`: the conversation in which the account does not say who it is, another one than the named one. */
@@ -307,7 +319,8 @@ export class Messenger implements Disposable {
       history.undisplayed(conversation, upTo).map((message) => {
         history.setMessageState(message.id, 'displayed', null, 'in');
         if (answers && message.wantsDisplayed && message.isDamaged !== true) {
-          const payload: ReceiptPayload = { to: message.from, toInstance: null, disposition: 'displayed', at: now, sentAt: message.sentAt };
+          const { from: to, fromDevice: toDevice, sentAt } = message;
+          const payload: ReceiptPayload = { to, toInstance: null, toDevice, disposition: 'displayed', at: now, sentAt };
           history.addJob({ lane, kind: 'receipt', message: message.id, payload: JSON.stringify(payload), nextAt: now });
         }
         return message.id;
@@ -411,6 +424,7 @@ export class Messenger implements Disposable {
   dispose(): void {
     this.#outbox.dispose();
     this.#inbox.dispose();
+    this.#filling?.dispose();
   }
 
   // ---------------------------------------------------------------- values
@@ -472,7 +486,7 @@ export class Messenger implements Disposable {
     if (around === undefined) return history.messages(conversation, { before, limit });
     // A message to oneself is there twice.
     const middle = [history.message(around, 'out'), history.message(around, 'in')].filter((one) => one?.conversation === conversation);
-    const known = middle.filter((one) => one !== null).sort((a, b) => a.sentAt - b.sentAt);
+    const known = middle.filter((one) => one !== null).sort((a, b) => orderedAt(a) - orderedAt(b));
     if (known.length === 0) return [];
     const older = history.messages(conversation, { before: around, limit: Math.floor((limit - known.length) / 2) });
     const newer = history.messagesAfter(conversation, { after: around, limit: limit - known.length - older.length });

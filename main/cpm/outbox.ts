@@ -18,7 +18,7 @@ import { drop } from '../base';
 import { AppError, toAppError } from '../errors';
 import type { ConversationRecord, JobRecord, MessageRecord } from '../history/history';
 import type { CpmContext } from './context';
-import { mayBecome } from './conversation';
+import { mayBecome, orderedAt } from './conversation';
 import type { ReceiptPayload } from './envelope';
 import { readRefusal } from './refusals';
 
@@ -77,7 +77,7 @@ export class Outbox implements Disposable {
       text,
       ...(onlyWith === undefined ? {} : { onlyWith }),
       state: 'queued',
-      sentAt: this.#stamp(conversation.id, now),
+      ...this.#stamp(conversation.id, now),
       receivedAt: null,
       error: null,
       wantsDelivered: receipts.delivered,
@@ -95,11 +95,13 @@ export class Outbox implements Disposable {
 
   /**
    * No two texts of a conversation are dated alike: should the first of them arrive after the second, by a retry, the other side can still put
-   * both into the order in which they were written.
+   * both into the order in which they were written. Here it stands below all that is there, whatever the clock was set to.
    */
-  #stamp(conversation: string, now: number): number {
-    const last = this.#context.history.lastMessage(conversation)?.sentAt ?? 0;
-    return last >= now && last < now + longestLeadMs ? last + 1 : now;
+  #stamp(conversation: string, now: number): { sentAt: number; movedBy: number } {
+    const last = this.#context.history.lastMessage(conversation);
+    const end = last === null ? 0 : orderedAt(last);
+    const sentAt = end >= now && end < now + longestLeadMs ? end + 1 : now;
+    return { sentAt, movedBy: Math.max(0, end + 1 - sentAt) };
   }
 
   /** Puts a failed message back into its lane. @throws AppError `conversation/unknown` when there is no such failed message */
@@ -156,7 +158,7 @@ export class Outbox implements Disposable {
 
   /** Works at every lane that has something to send: at start and at each registration. */
   wakeAll(): void {
-    for (const lane of new Set(this.#context.history.jobs().map((job) => job.lane))) this.wake(lane);
+    for (const lane of this.#context.history.lanes()) this.wake(lane);
   }
 
   /** The other side of a conversation has just been heard from: what waits for it need not wait longer. */
@@ -212,8 +214,8 @@ export class Outbox implements Disposable {
 
   async #work(lane: string): Promise<void> {
     while (!this.#disposed && this.#context.isRegistered()) {
-      const job = this.#context.history.jobs().find((candidate) => candidate.lane === lane);
-      if (job === undefined) return;
+      const job = this.#context.history.nextJob(lane);
+      if (job === null) return;
       const waitMs = job.nextAt - this.#context.clock.now();
       if (waitMs > 0) {
         this.#timers.set(

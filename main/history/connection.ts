@@ -28,6 +28,8 @@ export interface ConnectionOptions {
   prepare: (database: Libsql.Database) => void;
   /** Told once, when SQLite finds that the file is not in order. */
   foundDamaged: (error: AppError) => void;
+  /** Asked about what a statement has thrown: whether it has put that right, so that the statement may run again. */
+  mend?: (database: Libsql.Database, error: unknown, sql: string) => boolean;
 }
 
 /** Every method throws AppError `storage/full`, `storage/unreadable` or `storage/failed`, and has then changed nothing. */
@@ -36,13 +38,15 @@ export class Connection {
   readonly #database: Libsql.Database;
   readonly #statements = new Map<string, Libsql.Statement>();
   readonly #foundDamaged: (error: AppError) => void;
+  readonly #mend: NonNullable<ConnectionOptions['mend']>;
   #isDamaged = false;
   #depth = 0;
   #closed = false;
 
   /** Opens the file, making it when it is not there. */
-  constructor({ file, key, prepare, foundDamaged }: ConnectionOptions) {
+  constructor({ file, key, prepare, foundDamaged, mend = () => false }: ConnectionOptions) {
     this.#file = file;
+    this.#mend = mend;
     this.#foundDamaged = foundDamaged;
     if (key.length < minimumKeyDigits || !/^[0-9a-f]+$/i.test(key)) {
       throw new AppError('storage/unreadable', { cause: 'the key of the history is missing or is no hex text' }, 'user');
@@ -89,7 +93,7 @@ export class Connection {
 
   /** True when a row changed. */
   run(sql: string, values: Record<string, Bound>): boolean {
-    return this.#translated(() => this.#statement(sql).run(bindable(values)).changes > 0);
+    return this.#mended(sql, () => this.#statement(sql).run(bindable(values)).changes > 0);
   }
 
   one<T>(sql: string, values: Record<string, Bound>, decode: (row: Row) => T): T | null {
@@ -97,7 +101,12 @@ export class Connection {
   }
 
   all<T>(sql: string, values: Record<string, Bound>, decode: (row: Row) => T): T[] {
-    return this.#translated(() => (this.#statement(sql).all(bindable(values)) as RawRow[]).map((row) => decode(readable(row))));
+    return this.raw(sql, values, (row) => decode(readable(row)));
+  }
+
+  /** The rows as the driver gives them. */
+  raw<T>(sql: string, values: Record<string, Bound>, decode: (row: RawRow) => T): T[] {
+    return this.#mended(sql, () => (this.#statement(sql).all(bindable(values)) as RawRow[]).map(decode));
   }
 
   /** Folds the write-ahead log into the file and closes it. Returns why the folding failed, or null. May be called twice. */
@@ -125,6 +134,19 @@ export class Connection {
     const made = this.#database.prepare(sql);
     this.#statements.set(sql, made);
     return made;
+  }
+
+  #mended<T>(sql: string, work: () => T): T {
+    return this.#translated(() => {
+      try {
+        return work();
+      } catch (error) {
+        if (!this.#mend(this.#database, error, sql)) throw error;
+        // What was prepared before knows tables that are there no more.
+        this.#statements.clear();
+        return work();
+      }
+    });
   }
 
   #translated<T>(work: () => T): T {

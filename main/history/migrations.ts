@@ -141,6 +141,33 @@ export const migrations: readonly string[] = [
      draft        TEXT NOT NULL,
      PRIMARY KEY (conversation, address)
    ) STRICT, WITHOUT ROWID`,
+
+  // 9: messages stand where their sender's clock, corrected, puts them; what is known of those clocks; the jobs of a lane; how far an
+  // index for search that had to be made anew is filled.
+  `ALTER TABLE messages ADD COLUMN moved INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE messages ADD COLUMN ordered_at INTEGER NOT NULL GENERATED ALWAYS AS (sent_at + moved) VIRTUAL;
+   DROP INDEX messages_in_order;
+   DROP INDEX messages_unread;
+   DROP INDEX messages_by_time;
+   CREATE INDEX messages_in_order ON messages (conversation, ordered_at, seq);
+   CREATE INDEX messages_unread ON messages (conversation, ordered_at, seq) WHERE direction = 'in' AND state = 'received';
+   CREATE INDEX messages_by_time ON messages (ordered_at, seq);
+   CREATE TABLE peer_clocks (
+     device      TEXT PRIMARY KEY,
+     at_least    INTEGER,
+     at_most     INTEGER,
+     measured_at INTEGER NOT NULL,
+     shown       INTEGER,
+     dated       INTEGER,
+     placed      INTEGER
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX jobs_by_lane ON jobs (lane);
+   CREATE TABLE unindexed (below INTEGER NOT NULL) STRICT;
+   DROP TRIGGER message_words_removed;
+   CREATE TRIGGER message_words_removed AFTER DELETE ON messages WHEN old.seq >= coalesce((SELECT below FROM unindexed), 0) BEGIN
+     INSERT INTO message_words (message_words, rowid, text, sender)
+       VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
+   END`,
 ];
 
 /** The version from which on messages are sealed. */
@@ -188,7 +215,8 @@ export function migrate(
   steps.forEach((step, index) => {
     if (index < version) return;
     try {
-      if (index > 0) copyFile(database, copyBefore(file, index), key);
+      // A file that was just made holds nothing to keep.
+      if (version > 0) copyFile(database, copyBefore(file, index), key);
       database.exec('BEGIN IMMEDIATE');
       database.exec(step);
       raised(index + 1);

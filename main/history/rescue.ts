@@ -38,6 +38,8 @@ export interface RescuedHistory extends Disposable {
   readonly conversations: readonly RescuedConversation[];
   /** In order. What cannot be read, or is not as it was written, is there as damaged. */
   messages(conversation: string): Generator<MessageRecord>;
+  /** The page that ends just before a message that another page has given, or the last page. In order; empty when that message is unknown. */
+  page(conversation: string, before: string | undefined, limit: number): MessageRecord[];
 }
 
 /** Never throws: what cannot be read is left out of what it gives. `key` is hex. */
@@ -53,13 +55,13 @@ export function rescueHistory({ file, key, log }: { file: string; key: string; l
       log.warn('nothing can be rescued from a file', { file: basename(path), error: String(error) });
     }
   }
-  return { source: 'nothing', copiedAt: null, conversations: [], messages: function* () {}, dispose: () => undefined };
+  return { source: 'nothing', copiedAt: null, conversations: [], messages: function* () {}, page: () => [], dispose: () => undefined };
 }
 
 /** Where a message stands in its conversation. */
 interface Place {
   seq: number;
-  sentAt: number;
+  orderedAt: number;
 }
 
 class Wreck implements RescuedHistory {
@@ -72,6 +74,10 @@ class Wreck implements RescuedHistory {
   readonly #messageColumns: string;
   /** A copy from before messages were sealed has nothing to hold them to. */
   readonly #isSealed: boolean;
+  /** What messages are ordered by; in a copy from before clocks were measured it is their DateTime alone. */
+  readonly #order: 'ordered_at' | 'sent_at';
+  /** The messages that pages have given, and where they stand. */
+  readonly #given = new Map<string, number>();
   /** By conversation, once the index was found damaged. */
   #walked: Map<string, Place[]> | null = null;
 
@@ -90,6 +96,7 @@ class Wreck implements RescuedHistory {
       const known = this.#columnsOf('messages');
       this.#messageColumns = columnsOf('messages', known);
       this.#isSealed = known.has('seal');
+      this.#order = known.has('moved') ? 'ordered_at' : 'sent_at';
       this.conversations = this.#findConversations();
     } catch (error) {
       this.#database.close();
@@ -98,11 +105,23 @@ class Wreck implements RescuedHistory {
   }
 
   *messages(conversation: string): Generator<MessageRecord> {
-    const sql = `SELECT ${this.#messageColumns} FROM messages WHERE seq = ?`;
-    for (const place of this.#placesOf(conversation)) {
-      const [row] = this.#tried(sql, place.seq) ?? [];
-      yield this.#messageOf(row, conversation, place);
-    }
+    for (const place of this.#placesOf(conversation)) yield this.#read(conversation, place);
+  }
+
+  page(conversation: string, before: string | undefined, limit: number): MessageRecord[] {
+    const places = this.#placesOf(conversation);
+    const given = before === undefined ? undefined : this.#given.get(before);
+    const end = before === undefined ? places.length : places.findIndex(({ seq }) => seq === given);
+    return places.slice(Math.max(0, end - limit), Math.max(0, end)).map((place) => {
+      const message = this.#read(conversation, place);
+      this.#given.set(message.id, place.seq);
+      return message;
+    });
+  }
+
+  #read(conversation: string, place: Place): MessageRecord {
+    const [row] = this.#tried(`SELECT ${this.#messageColumns} FROM messages WHERE seq = ?`, place.seq) ?? [];
+    return this.#messageOf(row, conversation, place);
   }
 
   dispose(): void {
@@ -156,29 +175,29 @@ class Wreck implements RescuedHistory {
       continues: null,
       continuedBy: null,
       joined: false,
-      createdAt: places[0]?.sentAt ?? 0,
-      activityAt: places[places.length - 1]?.sentAt ?? 0,
+      createdAt: places[0]?.orderedAt ?? 0,
+      activityAt: places[places.length - 1]?.orderedAt ?? 0,
     };
   }
 
   #placesOf(conversation: string): Place[] {
     if (this.#walked !== null) return this.#walked.get(conversation) ?? [];
-    const sql = 'SELECT seq, sent_at FROM messages INDEXED BY messages_in_order WHERE conversation = ? ORDER BY sent_at, seq';
+    const sql = `SELECT seq, ${this.#order} AS ordered_at FROM messages INDEXED BY messages_in_order WHERE conversation = ? ORDER BY ${this.#order}, seq`;
     const rows = this.#tried(sql, conversation);
-    if (rows !== null) return rows.map((row) => ({ seq: Number(row.seq), sentAt: Number(row.sent_at) }));
+    if (rows !== null) return rows.map((row) => ({ seq: Number(row.seq), orderedAt: Number(row.ordered_at) }));
     return this.#walkMessages().get(conversation) ?? [];
   }
 
   #walkMessages(): Map<string, Place[]> {
     if (this.#walked !== null) return this.#walked;
     const walked = new Map<string, Place[]>();
-    for (const row of this.#walk('messages', 'seq, sent_at, CAST(conversation AS BLOB) AS conversation')) {
+    for (const row of this.#walk('messages', `seq, ${this.#order} AS ordered_at, CAST(conversation AS BLOB) AS conversation`)) {
       const id = String(row.conversation);
       const places = walked.get(id) ?? [];
-      places.push({ seq: Number(row.seq), sentAt: Number(row.sent_at) });
+      places.push({ seq: Number(row.seq), orderedAt: Number(row.ordered_at) });
       walked.set(id, places);
     }
-    for (const places of walked.values()) places.sort((a, b) => a.sentAt - b.sentAt || a.seq - b.seq);
+    for (const places of walked.values()) places.sort((a, b) => a.orderedAt - b.orderedAt || a.seq - b.seq);
     this.#walked = walked;
     return walked;
   }
@@ -221,7 +240,7 @@ class Wreck implements RescuedHistory {
       fromDevice: null,
       text: '',
       state: 'received',
-      sentAt: place.sentAt,
+      sentAt: place.orderedAt,
       receivedAt: null,
       error: null,
       wantsDelivered: false,

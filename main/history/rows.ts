@@ -1,7 +1,7 @@
 /** How rows of the history become records, and what may be bound to a statement. */
 import type { ErrorValue, MessageState, PersonValue } from '../../preload/contract';
 import { AppError } from '../errors';
-import type { ConversationRecord, Direction, JobRecord, MessageRecord } from './history';
+import type { ConversationRecord, Direction, JobRecord, MessageRecord, PeerClock } from './history';
 
 /** What may be bound to a parameter; see `bindable`. */
 export type Bound = string | number | null;
@@ -20,7 +20,7 @@ function octets(table: string, texts: readonly string[], numbers: readonly strin
 const columns = {
   messages: {
     texts: ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'only_with', 'state', 'error', 'seal'],
-    numbers: ['seq', 'sent_at', 'received_at', 'wants_delivered', 'wants_displayed'],
+    numbers: ['seq', 'sent_at', 'received_at', 'moved', 'wants_delivered', 'wants_displayed'],
   },
   conversations: {
     texts: [
@@ -51,7 +51,23 @@ export function columnsOf(table: keyof typeof columns, known: ReadonlySet<string
   );
 }
 
-export const messageColumns = octets('messages', columns.messages.texts, columns.messages.numbers);
+const messageNames = [...columns.messages.texts, ...columns.messages.numbers];
+/**
+ * A message as one value, which `unpacked` opens: what costs time is not reading a page of messages but bringing its values over from the
+ * driver one by one. The casts are for damaged rows, whose values may be of any kind.
+ */
+export const packedMessage = `CAST(json_array(${[
+  ...columns.messages.texts.map((name) => `CAST(messages.${name} AS TEXT)`),
+  ...columns.messages.numbers.map((name) => `CAST(messages.${name} AS INTEGER)`),
+].join(', ')}) AS BLOB) AS message`;
+
+export function unpacked({ message }: RawRow): Row {
+  const values = JSON.parse(Buffer.from(message as ArrayBuffer).toString('utf8')) as Row[string][];
+  const row: Row = {};
+  for (let index = 0; index < messageNames.length; index += 1) row[messageNames[index] as string] = values[index] ?? null;
+  return row;
+}
+
 export const conversationColumns = octets('conversations', columns.conversations.texts, columns.conversations.numbers);
 export const jobColumns = octets('jobs', ['lane', 'kind', 'message', 'payload'], ['id', 'attempts', 'next_at']);
 export const receiptColumns = octets('receipts', ['address', 'disposition', 'device'], ['at']);
@@ -125,6 +141,7 @@ export function messageOf(row: Row): MessageRecord {
     ...(typeof row.only_with === 'string' ? { onlyWith: row.only_with } : {}),
     state: row.state as MessageState,
     sentAt: Number(row.sent_at),
+    ...(row.moved === 0 || row.moved === undefined ? {} : { movedBy: Number(row.moved) }),
     receivedAt: row.received_at === null || row.received_at === undefined ? null : Number(row.received_at),
     error: row.error === null || row.error === undefined ? null : (JSON.parse(String(row.error)) as ErrorValue),
     wantsDelivered: row.wants_delivered === 1,
@@ -141,5 +158,17 @@ export function jobOf(row: Row): JobRecord {
     payload: String(row.payload),
     attempts: Number(row.attempts),
     nextAt: Number(row.next_at),
+  };
+}
+
+export function clockOf(row: Row): PeerClock {
+  const known = (value: Row[string] | undefined) => (typeof value === 'number' ? value : null);
+  return {
+    atLeast: known(row.at_least),
+    atMost: known(row.at_most),
+    measuredAt: Number(row.measured_at),
+    shown: known(row.shown),
+    dated: known(row.dated),
+    placed: known(row.placed),
   };
 }

@@ -3,7 +3,7 @@
  * unnoticed. So each message carries an HMAC over what never changes of it; a row whose seal does not hold is damaged, by whatever.
  * What changes in a message's life, its state and its error, is not under the seal.
  */
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import type { Database } from 'libsql';
 import { columnsOf, type RawRow, readable } from './rows';
 
@@ -14,26 +14,27 @@ const batch = 1000;
 
 /** The sealed columns, in the order in which they go into the seal. */
 const columns = ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'sent_at', 'received_at'] as const;
-/** Sealed where it says something: rows from before there was such a column keep their seal. */
-const laterColumn = 'only_with';
-export type SealedRow = Readonly<Record<(typeof columns)[number], string | number | null> & { [laterColumn]?: string | number | null }>;
+/** Sealed where they say something: rows from before there were such columns keep their seal. */
+type LaterColumn = 'only_with' | 'moved';
+export type SealedRow = Readonly<
+  Record<(typeof columns)[number], string | number | null> & Partial<Record<LaterColumn, string | number | null>>
+>;
 
 export class Seal {
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
 
   /** `key` is the history's own, hex; the seal's is derived from it. */
   constructor(key: string) {
-    this.#key = new Uint8Array(hkdfSync('sha256', Buffer.from(key, 'hex'), '', 'chorus history row', 32));
+    this.#key = createSecretKey(Buffer.from(hkdfSync('sha256', Buffer.from(key, 'hex'), '', 'chorus history row', 32)));
   }
 
   /** Values as they are stored: what a text loses on its way into the file must be lost before. */
   of(row: SealedRow): string {
-    return this.#digest(row).toString('base64');
+    return Buffer.from(this.#digest(row), 'latin1').toString('base64');
   }
 
   holds(row: SealedRow, seal: unknown): boolean {
-    const said = Buffer.from(typeof seal === 'string' ? seal : '', 'base64');
-    return said.length === sealBytes && timingSafeEqual(said, this.#digest(row));
+    return typeof seal === 'string' && Buffer.from(seal, 'base64').toString('latin1') === this.#digest(row);
   }
 
   /** Seals every message of an older history. */
@@ -51,14 +52,14 @@ export class Seal {
     }
   }
 
-  /** Every value stands with its kind and its length, so that no two rows give the same octets. */
-  #digest(row: SealedRow): Buffer {
+  /** Every value stands with its kind and its length, so that no two rows give the same octets. A byte is a character of it. */
+  #digest(row: SealedRow): string {
     let all = '';
-    const later = row[laterColumn] ?? null;
-    for (const value of [...columns.map((name) => row[name]), ...(later === null ? [] : [later])]) {
+    const later = [row.only_with ?? null, (row.moved ?? 0) === 0 ? null : `moved ${row.moved}`].filter((value) => value !== null);
+    for (const value of [...columns.map((name) => row[name]), ...later]) {
       const text = value === null ? '' : String(value);
       all += `${value === null ? 'n' : 's'}${text.length}:${text}`;
     }
-    return createHmac('sha256', this.#key).update(all, 'utf8').digest().subarray(0, sealBytes);
+    return createHmac('sha256', this.#key).update(all, 'utf8').digest('binary').slice(0, sealBytes);
   }
 }

@@ -89,8 +89,13 @@ function tokens(text: string): Token[] {
   return [...text.matchAll(/[\p{L}\p{N}\p{Co}][\p{L}\p{N}\p{Co}\p{M}]*/gu)].map((match) => ({
     at: match.index,
     length: match[0].length,
-    folded: match[0].normalize('NFD').replace(/\p{M}/gu, '').normalize('NFC').toLowerCase(),
+    folded: folded(match[0]),
   }));
+}
+
+function folded(word: string): string {
+  // Most words of most texts have nothing to take apart.
+  return (/^[0-9A-Za-z]*$/.test(word) ? word : word.normalize('NFD').replace(/\p{M}/gu, '').normalize('NFC')).toLowerCase();
 }
 
 /** Whether the token at `index` is a part of the term where it stands. */

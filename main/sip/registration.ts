@@ -73,6 +73,11 @@ export interface Registration {
   readonly tempGruu: string | null;
   readonly identities: string[];
   readonly serviceRoute: string[];
+  /**
+   * By how much this computer's clock is ahead of the registrar's, ms, where its 200 gives a Date (RFC 3261 section 20.17, whole seconds); 0 as far as
+   * both may show the same.
+   */
+  readonly clockAhead: number;
   /** The Contact URI of this device's binding over its present flow; null without a flow. */
   readonly contact: string | null;
   /** The services that this device offers. */
@@ -125,6 +130,7 @@ export class RegistrationMachine implements Registration, Disposable {
   tempGruu: string | null = null;
   identities: string[];
   serviceRoute: string[] = [];
+  clockAhead = 0;
 
   readonly #options: RegistrationOptions;
   readonly #register: Register;
@@ -308,8 +314,10 @@ export class RegistrationMachine implements Registration, Disposable {
         await this.#connect(epoch, null);
       }
       this.#transition(this.#state === 'registered' ? 'refreshing' : 'registering');
+      const askedAt = clock.now();
       let response = await this.#bind(epoch);
       let granted = this.#learn(response);
+      this.clockAhead = aheadOf(response, askedAt, clock.now());
       if ([...this.#former.values()].includes('listed')) {
         response = await this.#bind(epoch);
         granted = this.#learn(response);
@@ -491,4 +499,10 @@ function flowTimerMs(response: WireMessage): number {
 /** RFC 5626 sections 4.4 and 6: a registrar that does outbound has an edge that answers pings. */
 function promisesPongs(response: WireMessage): boolean {
   return headerSeconds(response, 'flow-timer') !== null || response.list('require').some((option) => option.toLowerCase() === 'outbound');
+}
+
+/** The Date was shown at some time between the two, and for a second. */
+function aheadOf(response: WireMessage, askedAt: number, now: number): number {
+  const date = Date.parse(response.first('date') ?? '');
+  return Number.isNaN(date) ? 0 : Math.max(Math.min(0, now - date), askedAt - date - 999);
 }

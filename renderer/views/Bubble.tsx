@@ -21,6 +21,8 @@ interface BubbleProps {
   /** It was looked for, and stands out for a moment. */
   isFound: boolean;
   isGroup: boolean;
+  /** Nothing can be done with it: it is only there to be read. */
+  isReadOnly?: boolean;
   /** The name of this device: own messages of another one say from which. */
   ownDevice: string;
   peerDevice: string | null;
@@ -29,7 +31,7 @@ interface BubbleProps {
 
 /** One message. Its text is a text node and nothing else, whatever it contains. */
 export const Bubble = memo(function Bubble(props: BubbleProps) {
-  const { message, first, last, meta, isAfterDay, isFound, isGroup, ownDevice } = props;
+  const { message, first, last, meta, isAfterDay, isFound, isGroup, ownDevice, isReadOnly = false } = props;
   const isOut = message.direction === 'out';
   const isHidden = useChorus((state) => isMessageHidden(state, message));
   const isNamed = isGroup && !isOut;
@@ -99,9 +101,9 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
             </span>
           ) : null}
         </div>
-        <MessageMenu message={message} isHidden={isHidden} />
+        {isReadOnly ? null : <MessageMenu message={message} isHidden={isHidden} />}
       </div>
-      {message.state === 'failed' ? <Remedy message={message} who={alone ?? peerWords(props)} /> : null}
+      {message.state === 'failed' && !isReadOnly ? <Remedy message={message} who={alone ?? peerWords(props)} /> : null}
       {isNamed && last ? <Avatar person={sender} size={28} /> : null}
     </div>
   );

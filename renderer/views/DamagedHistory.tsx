@@ -1,4 +1,4 @@
-import { FileCode, FileText } from 'lucide-react';
+import { BookOpen, FileCode, FileText } from 'lucide-react';
 import { useState } from 'react';
 import type { ErrorValue, RescueValue } from '../../preload/contract';
 import { fullTime } from '../clock';
@@ -8,6 +8,7 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { Logo } from '../parts/Logo';
 import { conversationTitle } from '../person';
 import { words } from '../text';
+import { RescuedChat } from './RescuedChat';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
@@ -17,7 +18,9 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
   const [isBusy, setIsBusy] = useState(false);
   const [said, setSaid] = useState('');
   const [error, setError] = useState<ErrorValue | null>(null);
+  const [reading, setReading] = useState<string | null>(null);
   const { source, copiedAt, conversations } = rescue;
+  const read = conversations.find(({ conversation }) => conversation === reading);
   const run = async (work: () => Promise<ErrorValue | null>) => {
     setIsBusy(true);
     setError(null);
@@ -49,7 +52,8 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
         <h1>{words.rescue.title}</h1>
         <p className="lead">{words.rescue.lead}</p>
         <p className="lead">{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
-        {conversations.length === 0 ? null : (
+        {read === undefined ? null : <RescuedChat chat={read} onBack={() => setReading(null)} />}
+        {conversations.length === 0 || read !== undefined ? null : (
           <section className="rescued">
             <h2>{words.rescue.chats}</h2>
             <p className="hint">{words.chat.exportBody}</p>
@@ -63,6 +67,16 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
                       <div className="name cut">{title}</div>
                       <div className="sub">{words.rescue.messages(conversation.messages)}</div>
                     </div>
+                    <button
+                      type="button"
+                      className="button"
+                      aria-label={words.rescue.readChat(title)}
+                      data-testid="rescue-read"
+                      onClick={() => setReading(conversation.conversation)}
+                    >
+                      <BookOpen {...look} />
+                      {words.rescue.read}
+                    </button>
                     {(['html', 'json'] as const).map((format) => (
                       <button
                         key={format}

@@ -46,6 +46,9 @@ export function MessageInfo({ conversation, message: id }: { conversation: Conve
   );
 }
 
+/** From when on it is told that a sender's clock shows another time: less is nobody's concern. */
+const tellsFromMs = 60_000;
+
 function Said({ message, conversation }: { message: MessageValue; conversation: ConversationValue }) {
   const isHidden = useChorus((state) => isMessageHidden(state, message));
   const own = useChorus((state) => state.account?.deviceName ?? '');
@@ -62,6 +65,11 @@ function Said({ message, conversation }: { message: MessageValue; conversation: 
       {message.onlyWith === undefined ? null : (
         <p className="sub" data-testid="message-info-private">
           {words.info.onlyWith(firstName(memberOf(conversation, message.onlyWith)))}
+        </p>
+      )}
+      {isOut || message.datedAt === undefined || Math.abs(message.datedAt - message.sentAt) < tellsFromMs ? null : (
+        <p className="sub" data-testid="message-dated">
+          {words.info.dated(fullTime(message.datedAt))}
         </p>
       )}
       {isOut || message.receivedAt === null ? null : <p className="sub">{words.info.arrived(fullTime(message.receivedAt))}</p>}

@@ -123,6 +123,14 @@ function General() {
           onChange={(delivered) => void change({ receipts: { ...receipts, delivered } })}
         />
         <Switch
+          name={words.settings.unasked}
+          hint={words.settings.unaskedHint}
+          isOn={receipts.unasked === true}
+          disabled={!receipts.displayed && !receipts.delivered}
+          testId="switch-unasked"
+          onChange={(unasked) => void change({ receipts: { ...receipts, unasked } })}
+        />
+        <Switch
           name={words.settings.typing}
           isOn={preferences.composing}
           testId="switch-typing"

@@ -299,7 +299,7 @@ function RowView({ row, conversation, ownDevice, isAfterDay, isFound }: RowViewP
   }
 }
 
-function Day({ at }: { at: number }) {
+export function Day({ at }: { at: number }) {
   const now = useNow(60_000);
   return (
     <div className="day" data-testid="day">
@@ -308,7 +308,7 @@ function Day({ at }: { at: number }) {
   );
 }
 
-function Late({ sentAt, receivedAt }: { sentAt: number; receivedAt: number }) {
+export function Late({ sentAt, receivedAt }: { sentAt: number; receivedAt: number }) {
   const now = useNow(60_000);
   return (
     <div className="late">

@@ -236,6 +236,7 @@ export const chatWords = {
     sent: (at: string, device: string | null) => `Sent ${at}${device === null ? '' : `, from ${device}`}`,
     arrived: (at: string) => `Arrived here ${at}`,
     onlyWith: (who: string) => `Only you and ${who} have it; the group does not`,
+    dated: (at: string) => `The sender’s clock showed ${at}`,
     receivers: 'Received and read',
     waiting: 'Nothing heard yet',
     aDevice: 'A device',

@@ -108,6 +108,15 @@ describe('a damaged history', () => {
       ok: false,
       error: { code: 'storage/damaged' },
     });
+    const last = await client.call('messages', { conversation, limit: 4 });
+    expect(last.map((one) => one.message)).toEqual([4, 3, 2, 1].map((fromEnd) => `m${written - fromEnd}`));
+    const start = await client.call('messages', { conversation, before: last[0]?.message, limit: 500 });
+    expect(start.map((one) => one.message)).toEqual(Array.from({ length: written - 4 }, (_, index) => `m${index}`));
+    expect(start[7]).toMatchObject({ damaged: true, text: '' });
+    expect(await client.tryCall('messages', { conversation: 'another' })).toMatchObject({
+      ok: false,
+      error: { code: 'conversation/unknown' },
+    });
     const path = join(newFolder('export'), 'chat.json');
     await client.call('exportConversation', { conversation, format: 'json', path });
     const { messages } = JSON.parse(readFileSync(path, 'utf8')) as { messages: MessageValue[] };

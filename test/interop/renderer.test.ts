@@ -146,6 +146,19 @@ describe('the window in a browser', () => {
     await expect.poll(() => page.textContent(id('rescue-said'))).toBe('1240 messages written to /home/alice/chat.html');
     const { conversation } = damagedHistory.snapshot.rescue?.conversations[0] ?? {};
     expect(await calls('exportConversation')).toEqual([{ conversation, format: 'html' }]);
+    // By keyboard into a chat, and back.
+    await chats
+      .first()
+      .getByRole('button', { name: /^Read / })
+      .focus();
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(`${id('rescued-reading')} ${id('message')}`);
+    expect(await calls('messages')).toEqual([{ conversation, limit: 50 }]);
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('H2');
+    expect(await page.locator(id('message-damaged')).count()).toBe(1);
+    for (const gone of ['message-retry', 'message-menu', 'composer']) expect(await page.locator(id(gone)).count(), gone).toBe(0);
+    await page.locator(id('rescue-back')).press('Enter');
+    await page.waitForSelector(id('rescued-chats'));
     await page.getByRole('button', { name: 'Begin a new history' }).focus();
     await page.keyboard.press('Enter');
     await expect.poll(() => calls('beginHistory')).toEqual([{}]);

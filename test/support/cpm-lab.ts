@@ -255,13 +255,20 @@ export class FakeMsrp implements MsrpSession {
 export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'chorus-lab-'));
   const clock = new VirtualClock();
-  const history = openHistory({ file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger });
+  const store = { file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger };
+  const history = openHistory(store);
   const invites: { request: OutgoingInvite; session: FakeSession }[] = [];
   const pagers: OutgoingPager[] = [];
   const media: FakeMsrp[] = [];
   const events: AppEventBody[] = [];
   const subscriptions: { focus: string; onDocument: Emitter<string>; onEnd: Emitter<void>; disposed: boolean; renewals: number }[] = [];
-  const state = { registered: true, pagerFails: null as AppError | null, leak: null as AppError | null, blocked: new Set<string>() };
+  const state = {
+    registered: true,
+    pagerFails: null as AppError | null,
+    leak: null as AppError | null,
+    blocked: new Set<string>(),
+    clockAhead: 0,
+  };
   let preferences: PreferencesValue = {
     theme: 'system',
     receipts: { delivered: true, displayed: true },
@@ -328,12 +335,15 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     securesMedia: false,
     isBlocked: (address) => state.blocked.has(address),
     isRegistered: () => state.registered,
+    clockAhead: () => state.clockAhead,
     announce: (event) => events.push(event),
   });
   return {
     messenger,
     clock,
     history,
+    /** What opens the same history once more. */
+    store,
     invites,
     pagers,
     media,

@@ -34,6 +34,8 @@ const breakClass = (method: string, at: Break, leg: string) =>
 const answerClass = (method: string, mishap: Mishap) => `answer to ${method} ${mishap}`;
 const doubleClass = (method: string) => `${method} comes twice`;
 const outages = ['the servers restart', 'a device loses its network'] as const;
+const forkClass = (how: 'one answers' | 'both answer') => `an invitation goes to two devices, and ${how}`;
+const forks = [forkClass('one answers'), forkClass('both answer')] as const;
 
 /** Everything that can go wrong here. */
 export const faultClasses: readonly string[] = [
@@ -43,6 +45,7 @@ export const faultClasses: readonly string[] = [
   ...['INVITE', 'MESSAGE', 'SEND'].flatMap((method) => mishaps.map((mishap) => answerClass(method, mishap))),
   ...['INVITE', 'MESSAGE'].map(doubleClass),
   ...outages,
+  ...forks,
 ];
 
 export interface RunOutcome {
@@ -106,6 +109,8 @@ class Run {
     this.#media = new FaultyMedia(clock, this.#mischief(), this.#latencyMs);
     this.#main = faultClasses[seed % faultClasses.length] as string;
     this.#arm(this.#main);
+    // The first text by session is the one that an invitation carries.
+    if (/has arrived/.test(this.#main)) this.#armed.set(this.#main, 0);
     for (let more = Math.floor(clock.random() * 3); more > 0; more -= 1) this.#arm(this.#pick(faultClasses));
   }
 
@@ -124,6 +129,12 @@ class Run {
       tell: (what: string) => this.#tell(what),
     };
     for (const name of people.slice(0, count)) this.#devices.push(new Device(name, world));
+    // The last of them has another device: one that answers by itself too, or one that rings until somebody replies there.
+    if (forks.includes(this.#main) || this.#clock.random() < 0.2) {
+      const of = people[count - 1] as string;
+      const both = forks.includes(this.#main) ? this.#main === forkClass('both answer') : this.#clock.random() < 0.5;
+      this.#devices.push(new Device(`${of}-2`, world, { of, accept: both ? 'auto' : 'reply' }));
+    }
     for (const device of this.#devices) device.start();
     await this.#clock.advance(1_000);
     for (let act = 0; act < acts && (act === 0 || this.#armed.has(this.#main)); act += 1) {
@@ -175,6 +186,12 @@ class Run {
       breaks: (method, at, leg) => this.#strikes(breakClass(method, at, leg)),
       answer: (method) => mishaps.find((mishap) => this.#strikes(answerClass(method, mishap))) ?? null,
       doubles: (method) => this.#strikes(doubleClass(method)),
+      forks: (how) => {
+        this.#armed.delete(forkClass(how));
+        this.#struck.set(forkClass(how), (this.#struck.get(forkClass(how)) ?? 0) + 1);
+        this.#tell(`* ${forkClass(how)}`);
+        return true;
+      },
     };
   }
 
@@ -195,9 +212,9 @@ class Run {
       const start = soon();
       for (let text = 1 + Math.floor(this.#clock.random() * 4); text > 0; text -= 1) {
         const device = this.#pick(this.#devices);
-        const to = this.#pick(this.#devices.filter((each) => each !== device));
+        const to = this.#pick(this.#devices.filter((each) => each.person !== device.person));
         const length = this.#clock.random() < (/chunks/.test(this.#main) ? 0.3 : 0.03) ? 150_000 : 0;
-        const pagers = /MESSAGE/.test(this.#main) ? 0.6 : 0.25;
+        const pagers = /MESSAGE|by pager/.test(this.#main) ? 0.6 : 0.25;
         const mode = this.#clock.random() < pagers && length === 0 ? ('pager' as const) : ('session' as const);
         // Some are written at once, some while the one before is on its way.
         const afterMs = this.#clock.random() < 0.3 ? 0 : Math.floor(this.#clock.random() * 400);
@@ -227,7 +244,7 @@ class Run {
     if (/a text waits|has failed|hastened/.test(this.#main)) {
       const device = this.#pick(this.#devices);
       at(0, () => this.#cutOff(device, 5_000 + Math.floor(this.#clock.random() * 25_000)));
-      at(2_000, () => this.#write(this.#pick(this.#devices.filter((each) => each !== device)), device, 'session', 0));
+      at(2_000, () => this.#write(this.#pick(this.#devices.filter((each) => each.person !== device.person)), device, 'session', 0));
     }
   }
 
@@ -239,9 +256,9 @@ class Run {
 
   #write(device: Device, to: Device, mode: 'session' | 'pager', length: number): void {
     this.#texts += 1;
-    const text = `${this.#texts} ${device.name} to ${to.name} ${'x'.repeat(length)}`;
-    const message = device.write(to.name, text, mode);
-    this.#tell(`${device.name} writes ${text.slice(0, 30)} by ${mode}: ${message}`);
+    const text = `${this.#texts} ${device.name} to ${to.person} by ${mode} ${'x'.repeat(length)}`;
+    const message = device.write(to.person, text, mode);
+    this.#tell(`${device.name} writes ${text.slice(0, 40)}: ${message}`);
     if (message !== null) this.#accepted.push({ device, message });
   }
 
@@ -250,32 +267,44 @@ class Run {
   #judge(): void {
     for (const { device, message } of this.#accepted)
       if (device.sent().every(({ id }) => id !== message)) this.#problems.push(`${device.name} has lost the text ${message} of its own`);
-    for (const from of this.#devices)
-      for (const to of this.#devices)
-        if (from !== to) this.#judgePair(from.sentTo(to.name), to.receivedFrom(from.name), `${from.name} to ${to.name}`);
+    const persons = [...new Set(this.#devices.map(({ person }) => person))];
+    for (const from of persons) for (const to of persons) if (from !== to) this.#judgePair(from, to);
     for (const device of this.#devices) {
       const jobs = device.jobs();
       if (jobs.length > 0) this.#problems.push(`${device.name} still has jobs: ${JSON.stringify(jobs).slice(0, 400)}`);
     }
   }
 
-  #judgePair(sent: MessageRecord[], received: MessageRecord[], way: string): void {
-    const problem = (what: string, { id, text, state }: MessageRecord) =>
+  /** A text is there when one of the reader's devices has it; on each it is there once, and each sending device's own order is kept. */
+  #judgePair(from: string, to: string): void {
+    const of = (person: string) => this.#devices.filter((device) => device.person === person);
+    const senders = of(from).map((device) => ({ name: device.name, sent: device.sentTo(to) }));
+    const readers = of(to).map((device) => ({ name: device.name, received: device.receivedFrom(from) }));
+    const problem = (way: string, what: string, { id, text, state }: MessageRecord) =>
       this.#problems.push(`${way}: ${what}: “${text.slice(0, 30)}” (${id}, ${state})`);
-    for (const message of sent) {
-      const copies = received.filter(({ text }) => text === message.text).length;
-      if (copies > 1) problem(`is there ${copies} times`, message);
-      const isThere = ['sent', 'delivered', 'displayed'].includes(message.state);
-      if (isThere && copies === 0) problem('is lost', message);
-      if (message.state === 'sent') problem('was never confirmed', message);
-      if (message.state === 'failed' && message.error === null) problem('has failed without a reason', message);
-      if (!isThere && message.state !== 'failed') problem('has come to no end', message);
-    }
-    for (const message of received) if (sent.every(({ text }) => text !== message.text)) problem('was never written', message);
     const texts = (messages: readonly MessageRecord[]) => messages.map(({ text }) => text);
-    const both = texts(sent).filter((text) => texts(received).includes(text));
-    if (both.join() !== texts(received).join())
-      this.#problems.push(`${way}: another order: ${numbers(both)} became ${numbers(texts(received))}`);
+    for (const { name, sent } of senders) {
+      for (const message of sent) {
+        const way = `${name} to ${to}`;
+        const copies = readers.map(({ received }) => received.filter(({ text }) => text === message.text).length);
+        if (copies.some((count) => count > 1)) problem(way, `is there ${Math.max(...copies)} times`, message);
+        const isThere = ['sent', 'delivered', 'displayed'].includes(message.state);
+        if (isThere && copies.every((count) => count === 0)) problem(way, 'is lost', message);
+        if (message.state === 'sent') problem(way, 'was never confirmed', message);
+        if (message.state === 'failed' && message.error === null) problem(way, 'has failed without a reason', message);
+        if (!isThere && message.state !== 'failed') problem(way, 'has come to no end', message);
+      }
+      for (const reader of readers) {
+        const came = texts(reader.received).filter((text) => texts(sent).includes(text));
+        const both = texts(sent).filter((text) => came.includes(text));
+        if (both.join() !== came.join())
+          this.#problems.push(`${name} to ${reader.name}: another order: ${numbers(both)} became ${numbers(came)}`);
+      }
+    }
+    for (const { name, received } of readers)
+      for (const message of received)
+        if (senders.every(({ sent }) => sent.every(({ text }) => text !== message.text)))
+          problem(`${from} to ${name}`, 'was never written', message);
   }
 }
 

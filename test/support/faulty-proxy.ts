@@ -3,6 +3,8 @@
  * byte, answers are lost, come twice or late, and everything restarts. What it does to whom is asked of `Mischief` at each message.
  *
  *   client --leg--> registrar and stateless proxy (RFC 3261 section 16.11) --leg--> client
+ *
+ * What goes to somebody with several devices goes to all of them, and is then kept in mind until one has taken it (section 16.7): see `Fork`.
  */
 import { AppError } from '../../main/errors';
 import { parseNameAddr, parseUri } from '../../main/protocol/uri';
@@ -17,13 +19,25 @@ const PING = '\r\n\r\n';
 interface Asked {
   from: Leg;
   request: WireMessage;
+  fork?: Fork;
+}
+
+/** One request at several devices: the first success is the answer, the others are cancelled; without one, the answer of the last. */
+interface Fork {
+  /** Who has not answered, by branch. */
+  readonly pending: Map<string, Leg>;
+  isTaken: boolean;
+  /** What the devices were given, but for its first line and its Via. */
+  readonly rest: string[];
 }
 
 /** A client's connection. */
 interface Leg {
   readonly user: string;
+  readonly device: string;
   isOpen: boolean;
   contact: string | null;
+  instance: string;
   /** What this device was asked and has not answered finally, by branch. */
   readonly asked: Map<string, Asked>;
   /** Bytes to the client. */
@@ -40,6 +54,7 @@ export class FaultyProxy {
   readonly #legs = new Set<Leg>();
   /** The callee repeats its 200 until the ACK comes (RFC 3261 section 13.3.1.4). */
   readonly #answered = new Map<string, Asked>();
+  readonly #forks = new Map<string, Fork>();
   readonly #away = new Set<string>();
   #isDown = false;
   #ports = 40_000;
@@ -62,26 +77,26 @@ export class FaultyProxy {
   }
 
   /** One device cannot come here for so long. */
-  cutOff(user: string, ms: number): void {
-    this.#away.add(user);
-    this.vanish(user);
-    this.#clock.setTimer(ms, () => this.#away.delete(user));
+  cutOff(device: string, ms: number): void {
+    this.#away.add(device);
+    this.vanish(device);
+    this.#clock.setTimer(ms, () => this.#away.delete(device));
   }
 
   /** Whatever a device had open is gone, as when its process dies. */
-  vanish(user: string): void {
-    for (const leg of [...this.#legs]) if (leg.user === user) leg.cut();
+  vanish(device: string): void {
+    for (const leg of [...this.#legs]) if (leg.device === device) leg.cut();
   }
 
-  connectAs(user: string): Connect {
+  connectAs(device: string, user: string): Connect {
     return async () => {
       await new Promise<void>((resolve) => this.#clock.setTimer(this.#latencyMs, resolve));
-      if (this.#isDown || this.#away.has(user)) throw new AppError('net/unreachable', { cause: 'nobody answers there' }, 'auto');
-      return this.#open(user);
+      if (this.#isDown || this.#away.has(device)) throw new AppError('net/unreachable', { cause: 'nobody answers there' }, 'auto');
+      return this.#open(device, user);
     };
   }
 
-  #open(user: string): Connection {
+  #open(device: string, user: string): Connection {
     this.#ports += 1;
     const connection: Connection = {
       local: { host: '127.0.0.1', port: this.#ports },
@@ -97,8 +112,10 @@ export class FaultyProxy {
     };
     const leg: Leg = {
       user,
+      device,
       isOpen: true,
       contact: null,
+      instance: '',
       asked: new Map(),
       give: (bytes) => {
         this.#clock.setTimer(this.#latencyMs, () => {
@@ -119,9 +136,16 @@ export class FaultyProxy {
     if (!leg.isOpen) return;
     leg.isOpen = false;
     this.#legs.delete(leg);
-    const asked = [...leg.asked.values()];
-    leg.asked.clear();
-    if (this.#tellsOfLoss) for (const { from, request } of asked) this.#answer(from, request, 408, 'Request Timeout');
+    // What it has answered before is still under way.
+    this.#clock.setTimer(this.#latencyMs + 1, () => {
+      const asked = [...leg.asked];
+      leg.asked.clear();
+      if (!this.#tellsOfLoss) return;
+      for (const [branch, { from, request, fork }] of asked) {
+        fork?.pending.delete(branch);
+        if (fork === undefined || (fork.pending.size === 0 && !fork.isTaken)) this.#answer(from, request, 408, 'Request Timeout');
+      }
+    });
   }
 
   #take(leg: Leg, bytes: Uint8Array): void {
@@ -151,22 +175,91 @@ export class FaultyProxy {
       leg.cut();
       return;
     }
-    const uri = request.start.kind === 'request' ? parseUri(request.start.uri) : null;
-    const user = uri?.ok === true && uri.value.scheme === 'sip' ? uri.value.user : null;
-    const target = [...this.#legs].findLast((each) => each.user === user && each.contact !== null);
-    if (target === undefined) {
+    const branch = this.#branch(request);
+    const known = this.#forks.get(branch);
+    if (known !== undefined && (method === 'CANCEL' || method === 'ACK')) {
+      // Of a forked request the proxy answers the CANCEL, and has acknowledged the refusals itself (RFC 3261 sections 16.10 and 17.1.1.3).
+      if (method === 'ACK') return;
+      this.#answer(leg, request, 200, 'OK');
+      this.#cancel(known);
+      return;
+    }
+    const targets = this.#targets(request);
+    if (targets.length === 0) {
       if (method !== 'ACK') this.#answer(leg, request, 480, 'Temporarily Unavailable');
       return;
     }
-    const branch = this.#branch(request);
-    if (method !== 'ACK' && method !== 'CANCEL') target.asked.set(branch, { from: leg, request });
-    const lines = text.split('\r\n');
     const asserted = `P-Asserted-Identity: <sip:${leg.user}@lab.test>`;
-    lines.splice(0, 1, `${method} ${target.contact} SIP/2.0`, `Via: SIP/2.0/TCP 127.0.0.1:5070;branch=${branch}`, asserted);
-    const bytes = bytesOf(lines.filter((line) => !/^(?:route|p-preferred-identity):/i.test(line)).join('\r\n'));
-    this.#hand(target, bytes, method);
-    if (this.#mischief.doubles(method)) target.give(bytes);
+    const rest = [asserted, ...text.split('\r\n').slice(1)].filter((line) => !/^(?:route|p-preferred-identity):/i.test(line));
+    const fork: Fork | undefined = targets.length > 1 ? { pending: new Map(), isTaken: false, rest } : undefined;
+    if (fork !== undefined) this.#forks.set(branch, fork);
+    for (const [index, target] of targets.entries()) {
+      const own = fork === undefined ? branch : `${branch}-${index}`;
+      fork?.pending.set(own, target);
+      if (method !== 'ACK' && method !== 'CANCEL') target.asked.set(own, { from: leg, request, ...(fork === undefined ? {} : { fork }) });
+      const bytes = this.#bytesFor(target, method, own, rest);
+      this.#hand(target, bytes, method);
+      if (this.#mischief.doubles(method)) target.give(bytes);
+    }
     if (breaksHere('after its last byte')) leg.cut();
+  }
+
+  #bytesFor({ contact }: Leg, method: string, branch: string, rest: readonly string[]): Buffer {
+    const lines = [`${method} ${contact} SIP/2.0`, `Via: SIP/2.0/TCP 127.0.0.1:5070;branch=${branch}`, ...rest];
+    return bytesOf(lines.join('\r\n'));
+  }
+
+  /** The devices that a request is for: one by its GRUU, its instance (RFC 3841) or its own Contact, else all of the person. */
+  #targets(request: WireMessage): Leg[] {
+    const uri = request.start.kind === 'request' ? parseUri(request.start.uri) : null;
+    if (uri?.ok !== true || uri.value.scheme !== 'sip') return [];
+    const { user } = uri.value;
+    const legs = [...this.#legs].filter((each) => each.user === user && each.contact !== null);
+    const wanted = (request.start.kind === 'request' ? request.start.uri : '') + (request.first('accept-contact') ?? '');
+    const instance = /urn:uuid:[0-9a-f-]+/i.exec(wanted)?.[0];
+    if (instance !== undefined) return legs.filter((each) => each.instance === instance).slice(-1);
+    const own = legs.filter((each) => request.start.kind === 'request' && each.contact === request.start.uri);
+    if (own.length > 0) return own.slice(-1);
+    const devices = new Map(legs.map((each) => [each.device, each]));
+    return [...devices.values()];
+  }
+
+  /** Ends what a forked INVITE still waits for. */
+  #cancel(fork: Fork): void {
+    for (const [branch, target] of fork.pending) {
+      this.#mischief.forks('one answers');
+      const headers = fork.rest.slice(0, fork.rest.indexOf('')).filter((line) => /^(?:from|to|call-id|max-forwards|via):/i.test(line));
+      const cseq = fork.rest.find((line) => /^cseq:/i.test(line))?.replace(/INVITE/, 'CANCEL') ?? '';
+      const reason = fork.isTaken ? ['Reason: SIP;cause=200;text="Call completed elsewhere"'] : [];
+      target.give(
+        this.#bytesFor(target, 'CANCEL', branch, [
+          ...headers.filter((line) => !/^via:/i.test(line)),
+          cseq,
+          ...reason,
+          'Content-Length: 0',
+          '',
+          '',
+        ]),
+      );
+    }
+  }
+
+  /** What a device says to a forked request; true where who asked shall hear it. */
+  #decides(fork: Fork, leg: Leg, branch: string, response: WireMessage, status: number, method: string): boolean {
+    fork.pending.delete(branch);
+    if (status < 300) {
+      // Every success of an INVITE is told, so that who invites can end the ones it does not want (RFC 3261 section 16.7).
+      if (fork.isTaken) return method === 'INVITE' && this.#mischief.forks('both answer');
+      fork.isTaken = true;
+      if (method === 'INVITE') this.#cancel(fork);
+      return true;
+    }
+    if (method === 'INVITE') {
+      const headers = fork.rest.filter((line) => /^(?:from|call-id|max-forwards):/i.test(line));
+      const cseq = `CSeq: ${response.first('cseq')?.split(' ')[0]} ACK`;
+      leg.give(this.#bytesFor(leg, 'ACK', branch, [...headers, `To: ${response.first('to')}`, cseq, 'Content-Length: 0', '', '']));
+    }
+    return !fork.isTaken && fork.pending.size === 0;
   }
 
   /** A request reaches the device that is asked, wholly or not. */
@@ -198,8 +291,10 @@ export class FaultyProxy {
       entry.from.give(bytes);
       return;
     }
+    if (entry.fork !== undefined && method === 'CANCEL') return;
     leg.asked.delete(branch);
     this.#answered.set(branch, entry);
+    if (entry.fork !== undefined && !this.#decides(entry.fork, leg, branch, response, status, method)) return;
     if (status < 300) {
       if (this.#mischief.breaks(method, 'mid answer', 'receiver')) {
         leg.cut();
@@ -225,9 +320,10 @@ export class FaultyProxy {
     const contact = request.first('contact') ?? '';
     const parsed = parseNameAddr(contact);
     if (!parsed.ok) throw new Error(`a client registers ${contact}`);
-    for (const other of [...this.#legs]) if (other !== leg && other.user === leg.user) other.contact = null;
+    for (const other of [...this.#legs]) if (other !== leg && other.device === leg.device) other.contact = null;
     leg.contact = parsed.value.uri;
-    const gruu = `sip:${leg.user}@lab.test;gr=${/urn:uuid:[0-9a-f-]+/i.exec(contact)?.[0] ?? ''}`;
+    leg.instance = /urn:uuid:[0-9a-f-]+/i.exec(contact)?.[0] ?? '';
+    const gruu = `sip:${leg.user}@lab.test;gr=${leg.instance}`;
     const granted = `${contact.replace(/;expires=\d+/, '')};expires=3600;pub-gruu="${gruu}"`;
     this.#answer(leg, request, 200, 'OK', [`Contact: ${granted}`]);
   }

@@ -68,6 +68,7 @@ export const layers: readonly Layer[] = [
       'main/try-network',
       'preload/contract',
     ],
+    types: ['main/rescue'],
     node: true,
   },
   {
@@ -75,7 +76,7 @@ export const layers: readonly Layer[] = [
     values: [...ground, 'main/identity', 'main/profile', 'main/protocol', 'main/stored-account', 'main/try-network'],
     types: ['main/account', 'main/history', 'preload/contract'],
   },
-  { path: 'main/chat-calls', values: ['main/cpm'], types: ['main/calls'] },
+  { path: 'main/chat-calls', values: ['main/cpm'], types: ['main/calls', 'main/rescue'] },
   { path: 'main/device-calls', values: ['main/identity'], types: ['main/account', 'main/calls', 'main/settings', 'preload/contract'] },
   { path: 'main/blocked-people', values: ['main/errors', 'main/protocol'], types: ['main/settings'] },
   {

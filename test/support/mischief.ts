@@ -11,6 +11,8 @@ export interface Mischief {
   breaks(method: string, at: Break, leg: 'sender' | 'receiver'): boolean;
   answer(method: string): Mishap | null;
   doubles(method: string): boolean;
+  /** Told, not asked: an invitation that went to several devices was answered by one, the other having rung, or by both at once. */
+  forks(how: 'one answers' | 'both answer'): true;
 }
 
 /** A late answer comes so much later than it should, and up to three times that. */

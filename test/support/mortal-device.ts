@@ -7,6 +7,7 @@ import { type Clock, createStderrLogger, disposable, drop, silentLogger } from '
 import { type History, type MessageRecord, openHistory } from '../../main/history/history';
 import { defaultPreferences } from '../../main/settings';
 import type { RegistrationStore } from '../../main/sip/client';
+import type { PreferencesValue } from '../../preload/contract';
 import type { FaultyMedia } from './faulty-media';
 import type { FaultyProxy } from './faulty-proxy';
 import { type Moment, mortalHistory, type PersistedStep, ProcessDied, survive } from './mortal-history';
@@ -29,7 +30,10 @@ const longestDeathMs = 40_000;
 const addressOf = (name: string) => `sip:${name}@lab.test`;
 
 export class MortalDevice {
+  /** Of this device; two devices of one person have the same address. */
   readonly name: string;
+  readonly person: string;
+  readonly #accept: PreferencesValue['accept'];
   readonly #world: MortalWorld;
   /** Call-ID and CSeq of the registration, as settings.json keeps them. */
   #registration: ReturnType<RegistrationStore['load']> = null;
@@ -37,8 +41,10 @@ export class MortalDevice {
   #generation = 0;
   #process: { account: Account; history: History; end: () => void } | null = null;
 
-  constructor(name: string, world: MortalWorld) {
+  constructor(name: string, world: MortalWorld, second: { of: string; accept: PreferencesValue['accept'] } | null = null) {
     this.name = name;
+    this.person = second?.of ?? name;
+    this.#accept = second?.accept ?? defaultPreferences.accept;
     this.#world = world;
     this.#instanceId = `urn:uuid:${world.clock.uuid()}`;
   }
@@ -83,7 +89,7 @@ export class MortalDevice {
     const account = new Account(
       {
         kind: 'sip',
-        aor: addressOf(this.name),
+        aor: addressOf(this.person),
         displayName: this.name,
         authUser: null,
         password: 'secret',
@@ -102,7 +108,7 @@ export class MortalDevice {
         userAgent: 'Chorus/test',
         history,
         knownPeople: [],
-        preferences: () => defaultPreferences,
+        preferences: () => ({ ...defaultPreferences, accept: this.#accept }),
         isBlocked: () => false,
         registrationState: {
           load: () => this.#registration,
@@ -113,7 +119,7 @@ export class MortalDevice {
         simState: { load: () => 0, save: () => undefined },
         announce: () => undefined,
         signedOut: () => undefined,
-        over: { connect: proxy.connectAs(this.name), media: media.mediaOf(this.name) },
+        over: { connect: proxy.connectAs(this.name, this.person), media: media.mediaOf(this.name) },
       },
     );
     this.#process = { account, history, end };
@@ -152,12 +158,12 @@ export class MortalDevice {
     return this.#messages().filter(({ direction }) => direction === 'out');
   }
 
-  sentTo(name: string): MessageRecord[] {
-    return this.#messages(name).filter(({ direction }) => direction === 'out');
+  sentTo(person: string): MessageRecord[] {
+    return this.#messages(person).filter(({ direction }) => direction === 'out');
   }
 
-  receivedFrom(name: string): MessageRecord[] {
-    return this.#messages(name).filter(({ direction }) => direction === 'in');
+  receivedFrom(person: string): MessageRecord[] {
+    return this.#messages(person).filter(({ direction }) => direction === 'in');
   }
 
   jobs() {

@@ -13,7 +13,8 @@ export const persistedSteps = [
   'a text was sent',
   'a text waits again',
   'a text has failed',
-  'a text has arrived',
+  'a text has arrived by pager',
+  'a text has arrived by session',
   'a receipt was taken',
   'a receipt was sent',
   'a receipt waits again',
@@ -121,10 +122,12 @@ export function mortalHistory({ history, file, relic, dies, onDeath }: MortalHis
 
 function stepOf(calls: readonly Call[]): PersistedStep | null {
   const call = (name: string) => calls.find(([each]) => each === name)?.[1];
-  const added = call('addMessage')?.[0] as { direction: string } | undefined;
+  const added = call('addMessage')?.[0] as { direction: string; text: string } | undefined;
   const state = call('setMessageState')?.[1];
   const job = calls.find(([, , kind]) => kind !== undefined);
-  if (added !== undefined) return added.direction === 'out' ? 'a text is queued' : 'a text has arrived';
+  if (added?.direction === 'out') return 'a text is queued';
+  // The texts of the campaign say how they were sent.
+  if (added !== undefined) return added.text.includes(' by pager ') ? 'a text has arrived by pager' : 'a text has arrived by session';
   if (call('addReceipt') !== undefined) return 'a receipt was taken';
   if (state === 'displayed') return 'texts were displayed';
   if (state === 'sending') return 'a text is being sent';

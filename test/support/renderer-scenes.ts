@@ -325,6 +325,13 @@ export const damagedHistory: Scene = {
       })),
     },
   },
+  // The first message of each is destroyed.
+  messages: Object.fromEntries(
+    Object.entries(working.messages ?? {}).map(([conversation, [first, ...rest]]) => [
+      conversation,
+      first === undefined ? [] : [{ ...first, text: '', damaged: true as const }, ...rest],
+    ]),
+  ),
 };
 
 /** A copied profile, before the person has said what it is. */

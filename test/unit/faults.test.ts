@@ -26,7 +26,7 @@ describe('whatever breaks', () => {
       for (const seed of seeds) await play(seed);
       // A run that is about a fault and found no occasion for it is followed by others, some rounds long.
       const missing = () => (one === undefined ? faultClasses.filter((fault) => !struck.has(fault)) : []);
-      for (let round = 1; round <= 5 && missing().length > 0; round += 1)
+      for (let round = 1; round <= 8 && missing().length > 0; round += 1)
         for (const fault of missing()) await play(faultClasses.indexOf(fault) + (round + seeds.length) * faultClasses.length);
       const table = faultClasses.map((fault) => `${String(struck.get(fault) ?? 0).padStart(6)}  ${fault}`);
       if (many !== undefined) console.log([`${seeds.length} runs, ${texts} texts; how often what struck:`, ...table].join('\n'));

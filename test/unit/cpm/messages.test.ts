@@ -1,3 +1,4 @@
+import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { receiptEnvelope, textEnvelope } from '../../../main/cpm/envelope';
 import { firstPauseMs, maxAttempts, receiptLifeMs, receiptRemedy, remedyFor } from '../../../main/cpm/outbox';
@@ -83,6 +84,36 @@ describe('sending', () => {
     expect(bodies[1]).toContain('three');
   });
 
+  it('looks only at the job that is next, however many others wait', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    const waiting = 10_000;
+    lab.history.transaction(() => {
+      for (let index = 0; index < waiting; index += 1) {
+        const lane = index < 20 ? `receipts ${conversation}` : `lane ${index % 500}`;
+        lab.history.addJob({ lane, kind: 'receipt', message: `m${index}`, payload: '{}', nextAt: lab.clock.now() + 86_400_000 });
+      }
+    });
+    const { nextJob, jobs } = lab.history;
+    let read = 0;
+    const count = <T>(work: () => T): T => {
+      read += 1;
+      return work();
+    };
+    lab.history.nextJob = (lane) => count(() => nextJob(lane));
+    lab.history.jobs = () => expect.fail('every job was read');
+    const sent = ['one', 'two', 'three'].map((text) => lab.messenger.sendText({ conversation }, text, 'session').message);
+    await lab.settle();
+    expect(sent.map((message) => lab.stateOf(message))).toEqual(['sent', 'sent', 'sent']);
+    // One for each text, and those that find the lane empty.
+    expect(read).toBeLessThanOrEqual(2 * sent.length);
+    expect(media.sent).toHaveLength(sent.length);
+    expect(jobs()).toHaveLength(waiting);
+    const database = new Libsql(lab.store.file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: lab.store.key } });
+    const plan = database.prepare('EXPLAIN QUERY PLAN SELECT payload FROM jobs WHERE lane = ? ORDER BY id LIMIT 1').all('x');
+    database.close();
+    expect(plan.map((step) => (step as { detail: string }).detail)).toEqual(['SEARCH jobs USING INDEX jobs_by_lane (lane=?)']);
+  });
+
   it('fails with the other side’s words when it is refused, and goes out again on retry with the same id', async () => {
     const { message, conversation } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
     await lab.settle();
@@ -149,13 +180,11 @@ describe('sending', () => {
     await lab.settle();
     expect(lab.invites).toHaveLength(0);
     expect(lab.stateOf(message)).toBe('failed');
-    const slice = lab.history.search.bind(lab.history);
-    expect(await lab.messenger.search('hello', 10)).toHaveLength(1);
-    lab.history.search = (typed, place) => {
-      const found = slice(typed, place);
-      return { ...found, hits: found.hits.map((hit) => ({ ...hit, message: { ...hit.message, isDamaged: true as const } })) };
-    };
-    expect(await lab.messenger.search('hello', 10)).toEqual([]);
+    const { search } = lab.history;
+    expect(lab.messenger.search('hello', 10)).toHaveLength(1);
+    lab.history.search = (typed, limit) =>
+      search(typed, limit).map((hit) => ({ ...hit, message: { ...hit.message, isDamaged: true as const } }));
+    expect(lab.messenger.search('hello', 10)).toEqual([]);
   });
 
   it('knows which errors pass by themselves', () => {
@@ -257,6 +286,30 @@ describe('receiving', () => {
     expect(lab.pagers[0]).toMatchObject({ target: bob, acceptContactInstance: 'urn:uuid:b1' });
   });
 
+  it('sends the notification past a session with another device of the person, which would not know the message', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    const pager = (id: string, remote: Parameters<typeof remoteParty>[1]) => {
+      const headers = { conversationId: null, contributionId: null, inReplyTo: null, sessionReplaces: null, subject: null };
+      return lab.messenger.receivePager({
+        remote: remoteParty(bob, remote),
+        headers: { ...headers, calledAs: null, referredBy: null },
+        contentType: 'message/cpim',
+        body: textFrom(bob, 'Hi', id),
+        requestId: id,
+        icsis: [],
+      });
+    };
+    await pager('in-1', { instanceId: 'urn:uuid:cccc', deviceName: 'Tablet' });
+    lab.messenger.markDisplayed(conversation, 'in-1');
+    await lab.settle();
+    expect(media.sent).toEqual([]);
+    expect(lab.pagers.map(({ acceptContactInstance }) => acceptContactInstance)).toEqual(['urn:uuid:cccc', undefined]);
+    await pager('in-2', { instanceId: 'urn:uuid:bbbb', deviceName: 'Laptop' });
+    lab.messenger.markDisplayed(conversation, 'in-2');
+    await lab.settle();
+    expect(media.sent.map(({ body }) => /<(delivered|displayed)\/>/.exec(body)?.[1])).toEqual(['delivered', 'displayed']);
+  });
+
   it('keeps a notification until its reader is there again, and sends it at once when they are heard from', async () => {
     const { media, invite } = await lab.talkTo(bob);
     lab.state.pagerFails = new AppError('sip/rejected', { status: 480 }, 'user');
@@ -292,6 +345,42 @@ describe('receiving', () => {
     await lab.settle();
     expect(lab.media.at(-1)?.sent.some((sent) => sent.body.includes('<delivered/>'))).toBe(true);
     expect(lab.history.jobs()).toEqual([]);
+  });
+
+  it('answers what does not ask only where the person wants that, and what cannot be named never', async () => {
+    const { conversation, media } = await lab.talkTo(bob);
+    const unasked = (id: string) =>
+      new TextDecoder().decode(textFrom(bob, 'Hi', id)).replace(/^imdn\.Disposition-Notification:.*\r\n/m, '');
+    const nameless = unasked('x').replace(/^imdn\.Message-ID:.*\r\n/m, '');
+    const told = () =>
+      media.sent.flatMap(
+        ({ body }) => /<message-id>(.*)<\/message-id>[\s\S]*<(delivered|displayed)\/>/.exec(body)?.slice(1, 3).join() ?? [],
+      );
+    const read = async (id: string, body: string) => {
+      await media.deliver(body);
+      lab.messenger.markDisplayed(conversation, lab.messenger.messages(conversation, {}, 50).at(-1)?.message ?? id);
+      await lab.settle();
+    };
+    await read('in-1', unasked('in-1'));
+    expect(told()).toEqual([]);
+    lab.setPreferences({ receipts: { delivered: true, displayed: true, unasked: true } });
+    await read('in-2', unasked('in-2'));
+    expect(told()).toEqual(['in-2,delivered', 'in-2,displayed']);
+    // Who asks for the one does not want the other.
+    await media.deliver(textFrom(bob, 'Hi', 'in-3', { wantsDisplayed: false }));
+    await read('x', nameless);
+    lab.setPreferences({ receipts: { delivered: false, displayed: true, unasked: true } });
+    await read('in-4', unasked('in-4'));
+    expect(told().slice(2)).toEqual(['in-3,delivered', 'in-4,displayed']);
+    // Nor does a bare text, whose sender knows no receipts, get one.
+    lab.setPreferences({ receipts: { delivered: true, displayed: true, unasked: true } });
+    const headers = { conversationId: null, contributionId: null, inReplyTo: null, sessionReplaces: null, subject: null };
+    const bare = { contentType: 'text/plain', body: new TextEncoder().encode('Hi'), requestId: 'call 1 MESSAGE', icsis: [] };
+    await lab.messenger.receivePager({ remote: remoteParty(bob), headers: { ...headers, calledAs: null, referredBy: null }, ...bare });
+    await lab.settle();
+    expect(lab.messenger.messages(conversation, {}, 50).at(-1)).toMatchObject({ direction: 'in', text: 'Hi' });
+    expect(told()).toHaveLength(4);
+    expect(lab.pagers).toEqual([]);
   });
 
   it('says nothing when the person does not want it', async () => {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../main/base';
 import { AppError } from '../../../main/errors';
-import { type ConversationRecord, type History, type MessageRecord, maximumPage, openHistory } from '../../../main/history/history';
+import { type ConversationRecord, type History, type MessageRecord, openHistory } from '../../../main/history/history';
+import { maximumPage } from '../../../main/history/message-table';
 
 const key = '0123456789abcdef'.repeat(4);
 let folder: string;

@@ -60,7 +60,7 @@ function reopened(): History {
   return history;
 }
 
-const found = (text: string) => history.search(text, { below: null, limit: 10 }).hits.map((hit) => hit.message.id);
+const found = (text: string) => history.search(text, 10).map((hit) => hit.message.id);
 
 describe('the marks of a conversation', () => {
   it('keep a draft and the unread mark over a restart, each alone, and hold nothing of an unknown one', () => {

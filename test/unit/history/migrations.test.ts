@@ -43,6 +43,7 @@ describe('migrations', () => {
     migrate({ database, file, key, log: silentLogger }, [first, 'CREATE TABLE more (a TEXT) STRICT']);
     expect(versionOf(database)).toEqual({ v: 2 });
     database.close();
+    expect(existsSync(copyBefore(file, 1))).toBe(false);
   });
 
   it('run only what a file has not seen, after an encrypted copy of it for this user alone', () => {

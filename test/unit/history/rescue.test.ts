@@ -167,4 +167,24 @@ describe('a history that is damaged', () => {
     }).toThrow('storage/unreadable');
     expect(told).toEqual(['storage/unreadable']);
   });
+
+  it('is read in pages, backwards from the end, each message in its place whether it can be read or not', () => {
+    fill();
+    const database = openRaw();
+    database.exec(`UPDATE messages SET text = 'never said' WHERE id = 'm292'`);
+    database.close();
+    const rescued = rescueHistory({ file, key, log: silentLogger });
+    const every = [...rescued.messages('bob')].map(({ id }) => id);
+    const pages: string[][] = [];
+    for (let before: string | undefined; ; before = pages[0]?.[0]) {
+      const page = rescued.page('bob', before, 30);
+      if (page.length === 0) break;
+      pages.unshift(page.map(({ id }) => id));
+    }
+    expect(pages.flat()).toEqual(every);
+    expect(rescued.page('bob', undefined, 30).filter((message) => message.isDamaged === true)).toMatchObject([{ id: 'm292', text: '' }]);
+    expect(rescued.page('bob', 'never given', 30)).toEqual([]);
+    expect(rescued.page('nobody', undefined, 30)).toEqual([]);
+    rescued.dispose();
+  });
 });

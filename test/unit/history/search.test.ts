@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../main/base';
-import { type History, type MessageRecord, openHistory, searchSlice } from '../../../main/history/history';
+import { type History, type MessageRecord, openHistory } from '../../../main/history/history';
 import { copyBefore, migrate, migrations } from '../../../main/history/migrations';
 import { maximumQuery, maximumQueryWords, parseSearch, snippetLength, snippetOf } from '../../../main/history/search';
 
@@ -47,7 +47,7 @@ function say(id: string, text: string, change: Partial<MessageRecord> = {}): voi
   });
 }
 
-const find = (typed: string, limit = 50) => history.search(typed, { below: null, limit }).hits.map((hit) => hit.message.id);
+const find = (typed: string, limit = 50) => history.search(typed, limit).map((hit) => hit.message.id);
 
 describe('search', () => {
   it('finds every message that has words that begin so, all of them, newest first, in every conversation', () => {
@@ -77,7 +77,7 @@ describe('search', () => {
     say('1', 'hello', { fromName: 'Róbert Kovács' });
     say('2', 'hello', { direction: 'out', fromName: 'Robert' });
     expect(find('robert hello')).toEqual(['1']);
-    expect(history.search('robert', { below: null, limit: 5 }).hits[0]?.snippet).toEqual({ text: 'hello', marks: [] });
+    expect(history.search('robert', 5)[0]?.snippet).toEqual({ text: 'hello', marks: [] });
   });
 
   it('finds a day or a month, with words or alone', () => {
@@ -120,21 +120,16 @@ describe('search', () => {
     expect(left).toEqual([{ n: 0 }]);
   });
 
-  it('goes on where the slice before ended, and says when everything was looked through', () => {
-    say('old', 'needle');
-    history.dispose();
-    // As if so many messages lay between them that one slice cannot reach over.
-    const database = new Libsql(file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
-    database.exec(`UPDATE sqlite_sequence SET seq = ${searchSlice * 2} WHERE name = 'messages'`);
-    database.close();
-    history = openHistory({ file, key, log: silentLogger });
-    say('new', 'needle');
-    const first = history.search('needle', { below: null, limit: 50 });
-    expect(first.hits.map((hit) => hit.message.id)).toEqual(['new']);
-    const second = history.search('needle', { below: first.below, limit: 50 });
-    const third = history.search('needle', { below: second.below, limit: 50 });
-    expect([...second.hits, ...third.hits].map((hit) => hit.message.id)).toEqual(['old']);
-    expect(third.below).toBeNull();
+  it('with a date looks at the messages of that time alone, also at those that came later', () => {
+    const day = new Date(2026, 10, 23, 12).getTime();
+    say('before', 'needle', { sentAt: day - 86_400_000 });
+    say('first', 'needle', { sentAt: day });
+    say('after', 'needle', { sentAt: day + 86_400_000 });
+    say('late', 'needle', { sentAt: day + 1, receivedAt: day + 2 * 86_400_000 });
+    say('moved', 'needle', { sentAt: day + 86_400_000, movedBy: -86_400_000 });
+    expect(find('needle 2026-11-23')).toEqual(['moved', 'late', 'first']);
+    expect(find('2026-11-23')).toEqual(['late', 'moved', 'first']);
+    expect(find('needle 2025-01')).toEqual([]);
   });
 });
 

@@ -60,6 +60,29 @@ describe('REGISTER', () => {
     expect(server.texts[0]).toContain(`;+sip.instance="<${INSTANCE}>"`);
   });
 
+  it('learns from the Date of the 200 by how much this computer’s clock is wrong, as far as that is certain', async () => {
+    const lab = memoryLab();
+    const { registration } = lab.client;
+    const ahead = async (date: string | null) => {
+      lab.server.onRequest = (request, server) => {
+        const reply = registered(request);
+        server.reply(request, { ...reply, headers: [...(reply.headers ?? []), ...(date === null ? [] : [`Date: ${date}`])] });
+      };
+      await registration.register();
+      return registration.clockAhead;
+    };
+    const showing = (ms: number) => new Date(Math.floor((lab.clock.now() + ms) / 1000) * 1000).toUTCString();
+    expect(await ahead(null)).toBe(0);
+    expect(await ahead(showing(0))).toBe(0);
+    // A Date tells whole seconds.
+    const [behind, early] = [await ahead(showing(-600_000)), await ahead(showing(600_000))];
+    expect(behind).toBeGreaterThan(598_000);
+    expect(behind).toBeLessThanOrEqual(601_000);
+    expect(early).toBeLessThan(-598_000);
+    expect(early).toBeGreaterThanOrEqual(-601_000);
+    expect(await ahead('the other day')).toBe(0);
+  });
+
   it('R33: learns every binding, both GRUUs, the identities and the route of the 200', async () => {
     const lab = memoryLab();
     lab.server.onRequest = (request, server) => {

@@ -1,0 +1,40 @@
+/** Finding messages by their words, newest first. What is typed is read in search.ts. */
+import type { Connection } from './connection';
+import type { Hit, MessageRecord, Messages } from './history';
+import { packedMessage, type RawRow } from './rows';
+import { matchExpression, parseSearch, type SearchQuery, snippetOf } from './search';
+
+/** The most hits of a search; a larger `limit` is cut to it. */
+export const maximumHits = 1000;
+
+export function messageSearch(connection: Connection, messageOfRow: (row: RawRow) => MessageRecord): Messages['search'] {
+  /** Between which two messages, by arrival, all of a span of time lie: the index of words knows no dates. */
+  const arrivals = (sent: SearchQuery['sent']): { first: number; last: number } => {
+    const all = { first: 0, last: Number.MAX_SAFE_INTEGER };
+    if (sent === null) return all;
+    const sql = 'SELECT min(seq) AS first, max(seq) AS last FROM messages WHERE ordered_at >= :from AND ordered_at < :to';
+    const found = connection.one(sql, { ...sent }, (row) => ({ first: Number(row.first ?? 1), last: Number(row.last ?? 0) }));
+    return found ?? all;
+  };
+  return (typed, wanted) => {
+    const query = parseSearch(typed);
+    if (query === null) return [];
+    const hitOf = (row: RawRow): Hit => {
+      const message = messageOfRow(row);
+      return { message, snippet: snippetOf(message.text, query) };
+    };
+    const limit = Math.max(0, Math.min(maximumHits, Math.trunc(wanted)));
+    const { from, to } = query.sent ?? { from: 0, to: Number.MAX_SAFE_INTEGER };
+    const match = matchExpression(query);
+    if (match === null) {
+      const sql = `SELECT ${packedMessage} FROM messages WHERE ordered_at >= :from AND ordered_at < :to ORDER BY ordered_at DESC, seq DESC LIMIT :limit`;
+      return connection.raw(sql, { from, to, limit }, hitOf);
+    }
+    // FTS5 walks the words from the newest message down and stops at the limit: nothing is sorted, and nothing is read twice.
+    const sql = `SELECT ${packedMessage} FROM message_words CROSS JOIN messages ON messages.seq = message_words.rowid
+      WHERE message_words MATCH :match AND message_words.rowid >= :first AND message_words.rowid <= :last
+        AND messages.ordered_at >= :from AND messages.ordered_at < :to
+      ORDER BY message_words.rowid DESC LIMIT :limit`;
+    return connection.raw(sql, { match, ...arrivals(query.sent), from, to, limit }, hitOf);
+  };
+}

@@ -1,0 +1,13 @@
+import { describe, expect, it } from 'vitest';
+import { parseReceipts } from '../../../main/client-command';
+import { UsageError } from '../../../main/command-line';
+
+describe('chorus client --receipts', () => {
+  it('takes what is told, and whether also unasked', () => {
+    expect(parseReceipts(null)).toEqual({});
+    expect(parseReceipts('none')).toEqual({ receipts: { delivered: false, displayed: false } });
+    expect(parseReceipts('delivered,displayed')).toEqual({ receipts: { delivered: true, displayed: true } });
+    expect(parseReceipts('displayed,unasked')).toEqual({ receipts: { delivered: false, displayed: true, unasked: true } });
+    for (const wrong of ['all', 'none,unasked', '']) expect(() => parseReceipts(wrong), wrong).toThrow(UsageError);
+  });
+});
