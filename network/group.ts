@@ -23,19 +23,11 @@ export const MAX_PARTICIPANTS = 50;
 export const MINIMUM_PARTICIPANTS = 2;
 
 /** What is kept of the group itself. */
-export interface GroupHead {
-  focus: string;
-  conversationId: string;
-  contributionId: string;
-  subject: string | null;
+export interface GroupHead extends GroupFacts {
   /** Its picture as a data URI; not there in what was kept before groups had one. */
   icon?: string | null;
-  /** Closed: nobody is added after its creation. */
-  type: 'open' | 'closed';
   /** False once it is over for good. */
   active: boolean;
-  /** Made by the operator: it never ends of itself. */
-  predefined?: boolean;
 }
 
 /** What is kept of a group: the Group State Object of OMA CPM. */
@@ -56,7 +48,9 @@ export interface GroupFacts {
   conversationId: string;
   contributionId: string;
   subject: string | null;
+  /** Closed: nobody is added after its creation. */
   type: 'open' | 'closed';
+  /** Made by the operator: it never ends of itself. */
   predefined?: boolean;
   /** Asked for over TLS by who made it. */
   isSecure?: boolean;
@@ -95,12 +89,11 @@ export class Group {
 
   /** A group as it was kept; nobody is connected to it yet. */
   static revive(state: GroupState, nameOf: (address: string) => string | null, maximum: number): Group {
-    const { focus, conversationId, contributionId, subject, type, predefined } = state;
-    const isPredefined = predefined === true ? { predefined } : {};
-    const group = new Group({ focus, conversationId, contributionId, subject, type, ...isPredefined }, nameOf, maximum);
-    group.#active = state.active;
-    group.#icon = state.icon ?? null;
-    for (const { address, name, nickname = null, administrator, membership, listed = false } of state.participants) {
+    const { active, icon, participants, ...facts } = state;
+    const group = new Group(facts, nameOf, maximum);
+    group.#active = active;
+    group.#icon = icon ?? null;
+    for (const { address, name, nickname = null, administrator, membership, listed = false } of participants) {
       group.#enter({ address, name, nickname, administrator, membership, listed, endpoints: [], user: null });
       if (nickname !== null) group.#nicknames.set(nicknameKey(nickname), address);
     }

@@ -20,19 +20,20 @@ export const BOB_INSTANCE = 'urn:uuid:bbbbbbbb-7dec-41d0-a765-00a0c91e6bf6';
 export const BOB_GRUU = `sip:bob@lab.test;gr=${BOB_INSTANCE}`;
 export const BOB_ENTRY = `${BOB_GRUU};method=INVITE?Session-Replaces=one-to-one-1&amp;Accept-Contact=*%3B%2Bsip.instance%3D%22%3C${BOB_INSTANCE}%3E%22%3Brequire%3Bexplicit`;
 
-export function sdp(name: string, setup: MsrpDescription['setup']): string {
+export function sdp(name: string, setup: MsrpDescription['setup'], transport: MsrpDescription['transport'] = 'TCP/MSRP'): string {
+  const isSecure = transport === 'TCP/TLS/MSRP';
   return encodeSdp({
     host: '127.0.0.1',
     port: 7000,
-    path: [`msrp://127.0.0.1:7000/${name};tcp`],
+    path: [`${isSecure ? 'msrps' : 'msrp'}://127.0.0.1:7000/${name};tcp`],
     setup,
     acceptTypes: ['message/cpim'],
     wrappedTypes: ['*'],
     direction: 'sendrecv',
     sessionId: '1',
     version: 1,
-    transport: 'TCP/MSRP',
-    attributes: [],
+    transport,
+    attributes: isSecure ? [['fingerprint', `SHA-256 ${Array(32).fill('AB').join(':')}`]] : [],
   });
 }
 
@@ -56,10 +57,10 @@ export function requestFrom(name: string, method: string, uri: string, device = 
     .append('Conversation-ID', 'conversation-1');
 }
 
-export function creation(entries: readonly string[], name = 'alice'): SipRequest {
+export function creation(entries: readonly string[], name = 'alice', transport: MsrpDescription['transport'] = 'TCP/MSRP'): SipRequest {
   const body = [
     '--b1\r\nContent-Type: application/sdp\r\n',
-    sdp(name, 'actpass'),
+    sdp(name, 'actpass', transport),
     '--b1\r\nContent-Type: application/resource-lists+xml\r\nContent-Disposition: recipient-list\r\n',
     listXml(entries),
     '--b1--\r\n',

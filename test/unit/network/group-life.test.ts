@@ -5,6 +5,7 @@ import Libsql from 'libsql';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MAX_SUBJECT_CHARACTERS } from '../../../main/protocol/group-data';
 import { MAX_ICON_BYTES } from '../../../main/protocol/group-icon';
+import { fingerprintsOf, parseSdp } from '../../../main/protocol/sdp';
 import { CLOSING_GRACE_MS, REST_AFTER_MS } from '../../../network/focus';
 import { GroupStore, KEPT_FOR_MS, LEASE_MS, MAX_KEPT_MESSAGES } from '../../../network/group-store';
 import { FETCH_INTERVAL_MS } from '../../../network/inviting';
@@ -42,6 +43,27 @@ const rejoin = (lab: Lab, focus: string, name: string, path = `${name}-again`) =
 const members = (lab: Lab) =>
   Object.fromEntries(lab.cf.groups()[0]?.participants.map((one) => [personOf(one.address), one.membership]) ?? []);
 const refer = (to: string) => ['Refer-To', `<${to}>`] as const;
+
+describe('a group that was made over TLS', () => {
+  it('invites over TLS, and takes nobody without it, also after a restart', async () => {
+    const file = stateFile();
+    const first = fixture({ stateFile: file });
+    await first.send(creation(['sip:bob@lab.test', 'sip:carol@lab.test'], 'alice', 'TCP/TLS/MSRP'));
+    const offered = parseSdp(sdpIn(first, 'bob'));
+    expect(offered).toMatchObject({ ok: true, value: { transport: 'TCP/TLS/MSRP' } });
+    expect(offered.ok && fingerprintsOf(offered.value)).toHaveLength(1);
+    const focus = first.cf.groups()[0]?.focus ?? '';
+    const carol = () => requestFrom('carol', 'INVITE', focus);
+    const plain = await first.final(carol().setBody('application/sdp', sdp('carol', 'actpass')));
+    expect([plain.status, plain.get('warning')]).toEqual([488, expect.stringContaining('This group runs over TLS alone')]);
+    first.cf.close();
+
+    const second = fixture({ stateFile: file });
+    expect((await second.final(carol().setBody('application/sdp', sdp('carol', 'actpass')))).status).toBe(488);
+    const secure = await second.final(carol().setBody('application/sdp', sdp('carol', 'actpass', 'TCP/TLS/MSRP')));
+    expect([secure.status, parseSdp(secure.text)]).toMatchObject([200, { ok: true, value: { transport: 'TCP/TLS/MSRP' } }]);
+  });
+});
 
 describe('a group outlives its connections', () => {
   it('R72 R78: rests when everybody is away, without an end, and the first to come back finds it', async () => {
