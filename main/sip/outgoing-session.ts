@@ -18,11 +18,19 @@ import { readBody } from './session-body';
 import type { Stack } from './stack';
 import { headerLine, type WireMessage } from './wire-message';
 
+/**
+ * LAB: how long nothing may be heard of an invitation that somebody has taken (RFC 3261 section 17.1.1.2: after a 1xx no timer runs here). A proxy gives
+ * it up at its Timer C, after more than 3 minutes (section 16.6), and who is invited says every minute that it still rings (section 13.3.1): whoever
+ * is silent for longer has forgotten it.
+ */
+export const FORGOTTEN_AFTER_MS = 200_000;
+
 export class OutgoingSession extends Session {
   readonly callId: string;
   #uac: OutgoingInviteRequest;
   readonly #ask: (callId: string, cseq: number) => OutgoingRequestMessage;
   readonly #tracked: Disposable;
+  #forgotten: Disposable | null = null;
   /** Set once by bye() before the 2xx. */
   #cancelled: { done: () => void } | null = null;
 
@@ -57,13 +65,23 @@ export class OutgoingSession extends Session {
 
   /** RFC 4028 section 7.3: asked again after a 422 it is the same Call-ID and From, and the next CSeq. */
   #send(cseq: number): OutgoingInviteRequest {
+    this.#expectNews();
     return this.stack.core.invite(this.#ask(this.callId, cseq), {
       onProgress: () => {
         if (this.state === 'inviting') this.transition('ringing');
+        if (this.state === 'ringing') this.#expectNews();
       },
       onAccept: (response) => this.#accepted(response),
       onReject: (response) => this.#refused(response),
       onRedirect: (response) => this.#refused(response),
+    });
+  }
+
+  #expectNews(): void {
+    this.#forgotten?.dispose();
+    this.#forgotten = this.stack.clock.setTimer(FORGOTTEN_AFTER_MS, () => {
+      this.#uac.cancel();
+      this.#fail(new AppError('net/timeout', { cause: 'nothing more was heard of an invitation' }, 'auto'));
     });
   }
 
@@ -79,6 +97,7 @@ export class OutgoingSession extends Session {
   }
 
   #cancel(reason: ByeReason | undefined): Promise<void> {
+    this.#forgotten?.dispose();
     return new Promise((resolve) => {
       const timer = this.stack.clock.setTimer(END_TIMEOUT_MS, () => done());
       const done = () => {
@@ -97,6 +116,7 @@ export class OutgoingSession extends Session {
   }
 
   #accepted(response: AckableIncomingResponseWithSession): void {
+    this.#forgotten?.dispose();
     const message = this.stack.original(response.message);
     // RFC 3261 section 22.3: the ACK repeats the credentials of its INVITE.
     const credentials = ['Authorization', 'Proxy-Authorization'].flatMap((name) => {
@@ -140,6 +160,7 @@ export class OutgoingSession extends Session {
   }
 
   #fail(error: AppError, message: WireMessage | null = null): void {
+    this.#forgotten?.dispose();
     this.#tracked.dispose();
     const { status = null, reason = null } = error.detail;
     this.finish({ by: message === null ? 'local' : 'remote', status, reason, ...readReason(message) });

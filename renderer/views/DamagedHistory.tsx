@@ -5,7 +5,7 @@ import { fullTime } from '../clock';
 import { useGround } from '../desk';
 import { ConversationAvatar } from '../parts/Avatar';
 import { ErrorNote } from '../parts/ErrorNote';
-import { Logo } from '../parts/Logo';
+import { Sheet } from '../parts/Sheet';
 import { conversationTitle } from '../person';
 import { words } from '../text';
 import { RescuedChat } from './RescuedChat';
@@ -43,83 +43,75 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
       return null;
     });
   return (
-    <div className="welcome" data-testid="damaged-history" data-source={source}>
-      <main className="sheet">
-        <div className="brand">
-          <Logo />
-          {words.product}
-        </div>
-        <h1>{words.rescue.title}</h1>
-        <p className="lead">{words.rescue.lead}</p>
-        <p className="lead">{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
-        {read === undefined ? null : <RescuedChat chat={read} onBack={() => setReading(null)} />}
-        {conversations.length === 0 || read !== undefined ? null : (
-          <section className="rescued">
-            <h2>{words.rescue.chats}</h2>
-            <p className="hint">{words.chat.exportBody}</p>
-            <ul data-testid="rescued-chats">
-              {conversations.map((conversation) => {
-                const title = conversationTitle(conversation);
-                return (
-                  <li key={conversation.conversation} data-testid="rescued-chat">
-                    <ConversationAvatar conversation={conversation} />
-                    <div className="cut">
-                      <div className="name cut">{title}</div>
-                      <div className="sub">{words.rescue.messages(conversation.messages)}</div>
-                    </div>
+    <Sheet testId="damaged-history" title={words.rescue.title} lead={words.rescue.lead}>
+      <p className="lead">{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
+      {read === undefined ? null : <RescuedChat chat={read} onBack={() => setReading(null)} />}
+      {conversations.length === 0 || read !== undefined ? null : (
+        <section className="rescued">
+          <h2>{words.rescue.chats}</h2>
+          <p className="hint">{words.chat.exportBody}</p>
+          <ul data-testid="rescued-chats">
+            {conversations.map((conversation) => {
+              const title = conversationTitle(conversation);
+              return (
+                <li key={conversation.conversation} data-testid="rescued-chat">
+                  <ConversationAvatar conversation={conversation} />
+                  <div className="cut">
+                    <div className="name cut">{title}</div>
+                    <div className="sub">{words.rescue.messages(conversation.messages)}</div>
+                  </div>
+                  <button
+                    type="button"
+                    className="button"
+                    aria-label={words.rescue.readChat(title)}
+                    data-testid="rescue-read"
+                    onClick={() => setReading(conversation.conversation)}
+                  >
+                    <BookOpen {...look} />
+                    {words.rescue.read}
+                  </button>
+                  {(['html', 'json'] as const).map((format) => (
                     <button
+                      key={format}
                       type="button"
                       className="button"
-                      aria-label={words.rescue.readChat(title)}
-                      data-testid="rescue-read"
-                      onClick={() => setReading(conversation.conversation)}
+                      disabled={isBusy}
+                      aria-label={format === 'html' ? words.rescue.saveHtml(title) : words.rescue.saveJson(title)}
+                      data-testid={`rescue-${format}`}
+                      onClick={() => void save(conversation.conversation, format)}
                     >
-                      <BookOpen {...look} />
-                      {words.rescue.read}
+                      {format === 'html' ? <FileText {...look} /> : <FileCode {...look} />}
+                      {words.rescue[format]}
                     </button>
-                    {(['html', 'json'] as const).map((format) => (
-                      <button
-                        key={format}
-                        type="button"
-                        className="button"
-                        disabled={isBusy}
-                        aria-label={format === 'html' ? words.rescue.saveHtml(title) : words.rescue.saveJson(title)}
-                        data-testid={`rescue-${format}`}
-                        onClick={() => void save(conversation.conversation, format)}
-                      >
-                        {format === 'html' ? <FileText {...look} /> : <FileCode {...look} />}
-                        {words.rescue[format]}
-                      </button>
-                    ))}
-                  </li>
-                );
-              })}
-            </ul>
-          </section>
-        )}
-        <p className="rescue-said" role="status" data-testid="rescue-said">
-          {said}
-        </p>
-        {error === null ? null : <ErrorNote error={error} />}
-        <section className="begin-anew">
-          <h2>{words.rescue.beginTitle}</h2>
-          <p className="hint">{words.rescue.beginBody}</p>
-          <div className="choices">
-            <button type="button" className="button primary" disabled={isBusy} data-testid="begin-history" onClick={() => void begin()}>
-              {words.rescue.begin}
-            </button>
-            <button type="button" className="button quiet" data-testid="rescue-quit" onClick={() => void store.call('quit', {})}>
-              {words.rescue.quit}
-            </button>
-          </div>
+                  ))}
+                </li>
+              );
+            })}
+          </ul>
         </section>
-        {rescue.error.cause === undefined ? null : (
-          <p className="cause mono">
-            <span className="hidden-text">{words.fatal.details}: </span>
-            {rescue.error.code}: {rescue.error.cause.split('\n')[0]}
-          </p>
-        )}
-      </main>
-    </div>
+      )}
+      <p className="rescue-said" role="status" data-testid="rescue-said">
+        {said}
+      </p>
+      {error === null ? null : <ErrorNote error={error} />}
+      <section className="begin-anew">
+        <h2>{words.rescue.beginTitle}</h2>
+        <p className="hint">{words.rescue.beginBody}</p>
+        <div className="choices">
+          <button type="button" className="button primary" disabled={isBusy} data-testid="begin-history" onClick={() => void begin()}>
+            {words.rescue.begin}
+          </button>
+          <button type="button" className="button quiet" data-testid="rescue-quit" onClick={() => void store.call('quit', {})}>
+            {words.rescue.quit}
+          </button>
+        </div>
+      </section>
+      {rescue.error.cause === undefined ? null : (
+        <p className="cause mono">
+          <span className="hidden-text">{words.fatal.details}: </span>
+          {rescue.error.code}: {rescue.error.cause.split('\n')[0]}
+        </p>
+      )}
+    </Sheet>
   );
 }

@@ -1,7 +1,11 @@
 import { type Duplex, duplexPair } from 'node:stream';
+import { silentLogger } from '../../main/base';
 import { AppError } from '../../main/errors';
 import type { MsrpStream, MsrpTransport } from '../../main/msrp/connection';
+import { MsrpEndpoint } from '../../main/msrp/endpoint';
+import type { MsrpSession } from '../../main/msrp/session';
 import { encodeMsrp, type MsrpMessage, MsrpParser, type MsrpRequest, type MsrpResponse } from '../../main/protocol/msrp';
+import { settled, type VirtualClock } from './virtual-clock';
 
 /** A network in memory: streams between ports, no sockets. Destroying one end closes the other, as a reset does. */
 export class MemoryNetwork implements MsrpTransport {
@@ -25,6 +29,19 @@ export class MemoryNetwork implements MsrpTransport {
     listener({ stream: there, local: to, remote: from });
     return { stream: here, local: from, remote: to };
   }
+}
+
+/** An established session in memory whose peer has answered nothing but the binding. */
+export async function sessionWithPeer(clock: VirtualClock): Promise<{ endpoint: MsrpEndpoint; session: MsrpSession; peer: ScriptedPeer }> {
+  const network = new MemoryNetwork();
+  const endpoint = new MsrpEndpoint({ clock, log: silentLogger, transport: network });
+  const session = await endpoint.prepare();
+  const started = session.start(['msrp://127.0.0.1:9/peer;tcp'], 'passive');
+  const peer = new ScriptedPeer((await network.connect('', session.port)).stream);
+  peer.say(session.localPath, { body: null, contentType: null });
+  await started;
+  await settled();
+  return { endpoint, session, peer };
 }
 
 export function streamPair(): [Duplex, Duplex] {

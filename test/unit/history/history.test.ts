@@ -6,6 +6,7 @@ import { silentLogger } from '../../../main/base';
 import { AppError } from '../../../main/errors';
 import { type ConversationRecord, type History, type MessageRecord, openHistory } from '../../../main/history/history';
 import { maximumPage } from '../../../main/history/message-table';
+import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = '0123456789abcdef'.repeat(4);
 let folder: string;
@@ -25,43 +26,9 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function conversation(id: string, change: Partial<ConversationRecord> = {}): ConversationRecord {
-  return {
-    id,
-    kind: 'oneToOne',
-    peer: 'sip:bob@lab.test',
-    subject: null,
-    people: [{ address: 'sip:bob@lab.test', name: 'Bob' }],
-    conversationId: `conv-${id}`,
-    contributionId: null,
-    focus: null,
-    continues: null,
-    continuedBy: null,
-    joined: true,
-    createdAt: 1000,
-    activityAt: 1000,
-    ...change,
-  };
-}
-
-function message(id: string, change: Partial<MessageRecord> = {}): MessageRecord {
-  return {
-    id,
-    conversation: 'c',
-    direction: 'in',
-    from: 'sip:bob@lab.test',
-    fromName: 'Bob',
-    fromDevice: null,
-    text: `text of ${id}`,
-    state: 'received',
-    sentAt: 5000,
-    receivedAt: 5001,
-    error: null,
-    wantsDelivered: true,
-    wantsDisplayed: false,
-    ...change,
-  };
-}
+const conversation = (id: string, change: Partial<ConversationRecord> = {}) =>
+  conversationRecord(id, { conversationId: `conv-${id}`, createdAt: 1000, activityAt: 1000, ...change });
+const message = (id: string, change: Partial<MessageRecord> = {}) => messageRecord(id, { wantsDelivered: true, ...change });
 
 function errorOf(work: () => unknown): AppError {
   try {

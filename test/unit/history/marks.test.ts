@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../main/base';
-import { type ConversationRecord, type History, type MessageRecord, openHistory } from '../../../main/history/history';
+import { type History, type MessageRecord, openHistory } from '../../../main/history/history';
+import { conversationRecord, messageRecord } from '../../support/history-records';
 
 /** What the person does with conversations and messages on this device alone; all of it is on disk when the call returns. */
 let folder: string;
@@ -19,40 +20,10 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const conversation: ConversationRecord = {
-  id: 'c1',
-  kind: 'oneToOne',
-  peer: 'sip:bob@lab.test',
-  subject: null,
-  people: [{ address: 'sip:bob@lab.test', name: 'Bob' }],
-  conversationId: 'conv',
-  contributionId: null,
-  focus: null,
-  continues: null,
-  continuedBy: null,
-  joined: true,
-  createdAt: 1,
-  activityAt: 1,
-};
+const conversation = conversationRecord('c1', { conversationId: 'conv' });
 
-function message(id: string, more: Partial<MessageRecord> = {}): MessageRecord {
-  return {
-    id,
-    conversation: 'c1',
-    direction: 'in',
-    from: 'sip:bob@lab.test',
-    fromName: 'Bob',
-    fromDevice: null,
-    text: `text of ${id}`,
-    state: 'received',
-    sentAt: 10,
-    receivedAt: 11,
-    error: null,
-    wantsDelivered: false,
-    wantsDisplayed: false,
-    ...more,
-  };
-}
+const message = (id: string, more: Partial<MessageRecord> = {}) =>
+  messageRecord(id, { conversation: 'c1', sentAt: 10, receivedAt: 11, ...more });
 
 function reopened(): History {
   // As after a kill: nothing is closed.

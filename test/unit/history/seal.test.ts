@@ -7,6 +7,7 @@ import { silentLogger } from '../../../main/base';
 import { AppError } from '../../../main/errors';
 import { type MessageRecord, openHistory } from '../../../main/history/history';
 import { migrate, migrations, sealedVersion } from '../../../main/history/migrations';
+import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = 'ef'.repeat(32);
 let folder: string;
@@ -22,35 +23,12 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const record = (id: string, change: Partial<MessageRecord> = {}): MessageRecord => ({
-  id,
-  conversation: 'c',
-  direction: 'in',
-  from: 'sip:bob@lab.test',
-  fromName: 'Bob',
-  fromDevice: null,
-  text: `the words of ${id}, which are longer than one block of the cipher is`,
-  state: 'received',
-  sentAt: 5000,
-  receivedAt: 5001,
-  error: null,
-  wantsDelivered: false,
-  wantsDisplayed: false,
-  ...change,
-});
+const record = (id: string, change: Partial<MessageRecord> = {}) =>
+  messageRecord(id, { text: `the words of ${id}, which are longer than one block of the cipher is`, ...change });
 
 function fill(records: MessageRecord[]): void {
   const history = open();
-  const base = { subject: null, people: [], contributionId: null, focus: null, continues: null, continuedBy: null, joined: true };
-  history.putConversation({
-    ...base,
-    id: 'c',
-    kind: 'oneToOne',
-    peer: 'sip:bob@lab.test',
-    conversationId: 'c',
-    createdAt: 1,
-    activityAt: 1,
-  });
+  history.putConversation(conversationRecord('c'));
   for (const each of records) history.addMessage(each);
   history.dispose();
 }

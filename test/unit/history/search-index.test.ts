@@ -7,6 +7,7 @@ import { silentLogger } from '../../../main/base';
 import type { AppError } from '../../../main/errors';
 import { type History, openHistory } from '../../../main/history/history';
 import { indexBatch } from '../../../main/history/search-index';
+import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = '3c'.repeat(32);
 const pageSize = 4096;
@@ -27,23 +28,7 @@ function raw(work: (database: Libsql.Database) => void): void {
   history = open();
 }
 
-function say(id: string, text: string): boolean {
-  return history.addMessage({
-    id,
-    conversation: 'c',
-    direction: 'in',
-    from: 'sip:bob@lab.test',
-    fromName: 'Bob',
-    fromDevice: null,
-    text,
-    state: 'received',
-    sentAt: 5000,
-    receivedAt: 5001,
-    error: null,
-    wantsDelivered: false,
-    wantsDisplayed: false,
-  });
-}
+const say = (id: string, text: string) => history.addMessage(messageRecord(id, { text }));
 
 const find = (typed: string) => history.search(typed, 1000).map((hit) => hit.message.id);
 const fill = () => {
@@ -57,16 +42,7 @@ beforeEach(() => {
   file = join(folder, 'history.db');
   found = [];
   history = open();
-  const base = { subject: null, people: [], contributionId: null, focus: null, continues: null, continuedBy: null, joined: true };
-  history.putConversation({
-    ...base,
-    id: 'c',
-    kind: 'oneToOne',
-    peer: 'sip:bob@lab.test',
-    conversationId: 'c',
-    createdAt: 1,
-    activityAt: 1,
-  });
+  history.putConversation(conversationRecord('c'));
   history.transaction(() => {
     for (let index = 0; index < written; index += 1) say(`m${index}`, `needle number${index} ${'and other words '.repeat(4)}`);
   });

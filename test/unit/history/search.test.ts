@@ -7,6 +7,7 @@ import { silentLogger } from '../../../main/base';
 import { type History, type MessageRecord, openHistory } from '../../../main/history/history';
 import { copyBefore, migrate, migrations } from '../../../main/history/migrations';
 import { maximumQuery, maximumQueryWords, parseSearch, snippetLength, snippetOf } from '../../../main/history/search';
+import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = 'cd'.repeat(32);
 let folder: string;
@@ -18,8 +19,7 @@ beforeEach(() => {
   file = join(folder, 'history.db');
   history = openHistory({ file, key, log: silentLogger });
   for (const id of ['c', 'd']) {
-    const base = { subject: null, people: [], contributionId: null, focus: null, continues: null, continuedBy: null, joined: true };
-    history.putConversation({ ...base, id, kind: 'oneToOne', peer: `sip:${id}@lab.test`, conversationId: id, createdAt: 1, activityAt: 1 });
+    history.putConversation(conversationRecord(id, { peer: `sip:${id}@lab.test` }));
   }
 });
 
@@ -28,24 +28,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function say(id: string, text: string, change: Partial<MessageRecord> = {}): void {
-  history.addMessage({
-    id,
-    conversation: 'c',
-    direction: 'in',
-    from: 'sip:bob@lab.test',
-    fromName: 'Bob',
-    fromDevice: null,
-    text,
-    state: 'received',
-    sentAt: 5000,
-    receivedAt: 5001,
-    error: null,
-    wantsDelivered: false,
-    wantsDisplayed: false,
-    ...change,
-  });
-}
+const say = (id: string, text: string, change: Partial<MessageRecord> = {}) => history.addMessage(messageRecord(id, { text, ...change }));
 
 const find = (typed: string, limit = 50) => history.search(typed, limit).map((hit) => hit.message.id);
 

@@ -5,7 +5,7 @@ import { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import { chunkBytes, maximumWaitingBytes, responseTimeoutMs, windowBytes, windowChunks } from '../../../main/msrp/outgoing';
 import type { MsrpSession } from '../../../main/msrp/session';
 import type { MsrpRequest } from '../../../main/protocol/msrp';
-import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
+import { MemoryNetwork, ScriptedPeer, sessionWithPeer } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 
 let clock: VirtualClock;
@@ -13,17 +13,9 @@ let endpoint: MsrpEndpoint;
 let session: MsrpSession;
 let peer: ScriptedPeer;
 
-/** An established session whose peer has answered nothing but the binding. */
 beforeEach(async () => {
   clock = new VirtualClock();
-  const network = new MemoryNetwork();
-  endpoint = new MsrpEndpoint({ clock, log: silentLogger, transport: network });
-  session = await endpoint.prepare();
-  const started = session.start(['msrp://127.0.0.1:9/peer;tcp'], 'passive');
-  peer = new ScriptedPeer((await network.connect('', session.port)).stream);
-  peer.say(session.localPath, { body: null, contentType: null });
-  await started;
-  await settled();
+  ({ endpoint, session, peer } = await sessionWithPeer(clock));
 });
 
 afterEach(async () => {

@@ -1,13 +1,12 @@
 /** What a sender may choose (RFC 4975 section 7.1.1), and what it may do to a message on its way: seen by a peer of bytes, put together by the network's assembly. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
 import { AppError } from '../../../main/errors';
-import { MsrpEndpoint } from '../../../main/msrp/endpoint';
+import type { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import { chunkBytes, responseTimeoutMs, type SendOptions, windowBytes } from '../../../main/msrp/outgoing';
 import type { MsrpSession } from '../../../main/msrp/session';
 import type { MsrpRequest } from '../../../main/protocol/msrp';
 import { MAX_MESSAGE_BYTES, MsrpAssembly } from '../../../network/msrp-assembly';
-import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
+import { type ScriptedPeer, sessionWithPeer } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 
 let clock: VirtualClock;
@@ -17,14 +16,7 @@ let peer: ScriptedPeer;
 
 beforeEach(async () => {
   clock = new VirtualClock();
-  const network = new MemoryNetwork();
-  endpoint = new MsrpEndpoint({ clock, log: silentLogger, transport: network });
-  session = await endpoint.prepare();
-  const started = session.start(['msrp://127.0.0.1:9/peer;tcp'], 'passive');
-  peer = new ScriptedPeer((await network.connect('', session.port)).stream);
-  peer.say(session.localPath, { body: null, contentType: null });
-  await started;
-  await settled();
+  ({ endpoint, session, peer } = await sessionWithPeer(clock));
 });
 
 afterEach(async () => {

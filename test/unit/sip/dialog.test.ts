@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { IncomingInvite, OutgoingInvite } from '../../../main/sip/client';
 import { END_TIMEOUT_MS, RING_LIMIT_MS } from '../../../main/sip/dialog';
 import { crossingByeMs } from '../../../main/sip/ended-dialogs';
+import { FORGOTTEN_AFTER_MS } from '../../../main/sip/outgoing-session';
 import { UNREGISTER_TIMEOUT_MS } from '../../../main/sip/registration';
 import type { WireMessage } from '../../../main/sip/wire-message';
 import {
@@ -294,6 +295,24 @@ describe('an outgoing session', () => {
     expect(lab.server.requests('ACK')).toHaveLength(2);
     expect(lab.server.requests('BYE')).toHaveLength(1);
     expect(session.state).toBe('established');
+  });
+
+  it.each([100, 180])('is given up, with a CANCEL, when nothing follows its %s; whoever still rings says so again', async (status) => {
+    const lab = await registeredLab();
+    const asked: WireMessage[] = [];
+    answering(lab, (invite) => {
+      asked.push(invite);
+      lab.server.reply(invite, { status });
+    });
+    const session = lab.client.invite(INVITE);
+    const outcome = session.answered.catch((error: unknown) => error);
+    await lab.clock.advance(FORGOTTEN_AFTER_MS - 1_000);
+    if (asked[0] !== undefined) lab.server.reply(asked[0], { status: 180 });
+    await lab.clock.advance(FORGOTTEN_AFTER_MS - 1_000);
+    expect([session.state, lab.server.requests('CANCEL')]).toEqual(['ringing', []]);
+    await lab.clock.advance(2_000);
+    expect(await outcome).toMatchObject({ code: 'net/timeout', retry: 'auto' });
+    expect([session.state, lab.server.requests('CANCEL').length]).toEqual(['ended', 1]);
   });
 
   it('a lost connection ends what was ringing with net/unreachable, and keeps what was established', async () => {
