@@ -1,7 +1,7 @@
 /** Asks the switch of a group to be called by a name there (RFC 7701 section 7): a request of its own, with one answer and no content. */
 import type { Clock } from '../base';
 import { AppError } from '../errors';
-import { newTransactionId } from '../protocol/msrp';
+import { bodilessRequest, newTransactionId } from '../protocol/msrp';
 import { encodeNickname } from '../protocol/nickname';
 import type { MsrpConnection } from './connection';
 
@@ -29,22 +29,7 @@ export function requestNickname({ connection, toPath, fromPath }: Route, clock: 
     );
     const lost = connection.onClose.on((reason) => finish(() => reject(new AppError('msrp/closed', { cause: reason }, 'auto'))));
     connection.request(
-      {
-        kind: 'request',
-        transactionId,
-        method: 'NICKNAME',
-        toPath,
-        fromPath,
-        headers: [['Use-Nickname', encodeNickname(nickname)]],
-        messageId: null,
-        byteRange: null,
-        contentType: null,
-        successReport: false,
-        failureReport: 'yes',
-        status: null,
-        body: null,
-        continuation: '$',
-      },
+      bodilessRequest({ transactionId, method: 'NICKNAME', toPath, fromPath, headers: [['Use-Nickname', encodeNickname(nickname)]] }),
       ({ status, reason }) =>
         finish(() => (status === 200 ? resolve() : reject(new AppError('msrp/rejected', { status, reason }, 'user')))),
     );

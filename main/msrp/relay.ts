@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto';
 import type { Clock, Disposable, Logger } from '../base';
 import { AppError } from '../errors';
 import { answerChallenge, chooseChallenge, type DigestHash } from '../protocol/digest';
-import { type MsrpResponse, msrpHeader, newTransactionId, parseMsrpUri } from '../protocol/msrp';
+import { bodilessRequest, type MsrpResponse, msrpHeader, newTransactionId, parseMsrpUri } from '../protocol/msrp';
 import type { MsrpConnection } from './connection';
 
 /** RFC 4975 section 6: where a URI names no port. */
@@ -171,22 +171,7 @@ class Authorisation {
       if (signal.aborted) return abort();
       signal.addEventListener('abort', abort, { once: true });
       connection.request(
-        {
-          kind: 'request',
-          transactionId,
-          method: 'AUTH',
-          toPath: [account.uri],
-          fromPath: [ownUri],
-          headers: this.#headers(),
-          messageId: null,
-          byteRange: null,
-          contentType: null,
-          successReport: false,
-          failureReport: 'yes',
-          status: null,
-          body: null,
-          continuation: '$',
-        },
+        bodilessRequest({ transactionId, method: 'AUTH', toPath: [account.uri], fromPath: [ownUri], headers: this.#headers() }),
         (response) => {
           done();
           resolve(response);

@@ -65,6 +65,22 @@ const KEPT_BUFFER_BYTES = 192 * 1024;
 const COPIED_BODY_BYTES = 4096;
 const TRANSACTION_ID = /^[A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}$/;
 
+/** A request that asks something of the next hop and carries no message (AUTH of RFC 4976, NICKNAME of RFC 7701). */
+export function bodilessRequest(about: Pick<MsrpRequest, 'transactionId' | 'method' | 'toPath' | 'fromPath' | 'headers'>): MsrpRequest {
+  return {
+    kind: 'request',
+    ...about,
+    messageId: null,
+    byteRange: null,
+    contentType: null,
+    successReport: false,
+    failureReport: 'yes',
+    status: null,
+    body: null,
+    continuation: '$',
+  };
+}
+
 /**
  * The octets of one message. Take `transactionId` from `newTransactionId`: one that the grammar forbids, or whose end line
  * stands in the body, is a defect of the caller and throws; a value with a line break loses it.
