@@ -14,11 +14,10 @@
  */
 import { type Clock, type Disposable, Emitter, type Logger } from '../base';
 import { AppError, toAppError } from '../errors';
-import { INSTANCE_PARAM } from '../protocol/feature-tags';
 import { sameInstance } from '../protocol/instance-urn';
-import { formatNameAddr, formatUri, parseNameAddr, parseUri } from '../protocol/uri';
+import { parseNameAddr } from '../protocol/uri';
 import { type Binding, headerSeconds, readBindings } from './binding';
-import { capabilityParams } from './capabilities';
+import { type Offer, OwnContacts, sameContact } from './own-contacts';
 import { Register, type RegistrationStore } from './register';
 import type { Stack } from './stack';
 import { type Flow, KEEPALIVE_INTERVAL_MS } from './transport';
@@ -42,8 +41,6 @@ export const UNREGISTER_TIMEOUT_MS = 2_000;
 export const REGISTER_TIMEOUT_MS = 32_000;
 /** TS 24.229 5.1.1.4: up to here a registration is refreshed at half time, above 600 s before it ends. */
 export const HALF_TIME_LIMIT_SECONDS = 1_200;
-/** Characters of a device name on the wire. */
-export const MAX_DEVICE_NAME_CHARACTERS = 64;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const TRANSITIONS: Record<RegistrationState, readonly RegistrationState[]> = {
@@ -139,8 +136,7 @@ export class RegistrationMachine implements Registration, Disposable {
   #icsis: readonly string[];
   /** When the binding ends unless it is refreshed; epoch milliseconds. */
   #expiresAt = 0;
-  /** The Contact of the present flow, and those of earlier ones that the registrar still lists: yet to be ended, or ended in vain. */
-  readonly #former = new Map<string, 'current' | 'listed' | 'ended'>();
+  readonly #contacts: OwnContacts;
   #failures = 0;
   #timer: Disposable | null = null;
   #attempt: Promise<void> | null = null;
@@ -152,10 +148,11 @@ export class RegistrationMachine implements Registration, Disposable {
     this.#options = options;
     this.#icsis = options.icsis;
     this.#deviceName = options.deviceName;
-    const { aor, registrar, expiresSeconds, store, stack, clock, log } = options;
+    const { aor, registrar, expiresSeconds, store, stack, clock, log, instanceId, featureTags } = options;
+    this.#contacts = new OwnContacts({ aor, instanceId, featureTags }, () => stack.flow);
     this.#register = new Register({
       ...{ aor, registrar, expiresSeconds, store, stack, clock, log },
-      contacts: (expires) => this.#contacts(expires),
+      contacts: (expires) => this.#contacts.forRegister(this.#offer, { expires, outbound: this.#register.outbound }),
       reconnect: (hop) => this.#connect(this.#epoch, hop),
     });
     this.identities = [options.aor];
@@ -212,7 +209,7 @@ export class RegistrationMachine implements Registration, Disposable {
   #forget(): void {
     this.#options.stack.detach('signed off');
     this.#register.hasAsked = false;
-    this.#former.clear();
+    this.#contacts.clear();
     this.error = null;
     this.expires = null;
     this.pubGruu = null;
@@ -318,7 +315,7 @@ export class RegistrationMachine implements Registration, Disposable {
       let response = await this.#bind(epoch);
       let granted = this.#learn(response);
       this.clockAhead = aheadOf(response, askedAt, clock.now());
-      if ([...this.#former.values()].includes('listed')) {
+      if (this.#contacts.hasFormer) {
         response = await this.#bind(epoch);
         granted = this.#learn(response);
       }
@@ -392,44 +389,18 @@ export class RegistrationMachine implements Registration, Disposable {
     this.retryAt = null;
   }
 
-  /** This device's Contact, and those of its earlier flows that the registrar still lists, each with the instance (R7). */
-  #contacts(expires: number): string[] {
-    const params = new Map<string, string | null>([...this.#featureParams(), ['expires', String(expires)]]);
-    if (this.#register.outbound) params.set('reg-id', '1');
-    const own = formatNameAddr({ displayName: this.#shownName, uri: this.flowContact(), params });
-    const former = [...this.#former].filter(([, state]) => state === 'listed').map(([uri]) => uri);
-    if (expires === 0) return [own];
-    for (const uri of former) this.#former.set(uri, 'ended');
-    const ended = new Map([
-      [INSTANCE_PARAM, `<${this.#options.instanceId}>`],
-      ['expires', '0'],
-    ]);
-    return [own, ...former.map((uri) => formatNameAddr({ displayName: null, uri, params: ended }))];
-  }
-
-  get #shownName(): string {
-    return this.#deviceName.slice(0, MAX_DEVICE_NAME_CHARACTERS);
-  }
-
-  #featureParams(): Map<string, string | null> {
-    const { instanceId, featureTags } = this.#options;
-    return capabilityParams({ instanceId, icsis: this.#icsis, deviceName: this.#shownName, featureTags });
-  }
-
   /** The Contact that answers OPTIONS: everything that the registration says of this device. */
   capabilityContact(): string {
-    const uri = this.pubGruu ?? this.flowContact();
-    return formatNameAddr({ displayName: this.#shownName, uri, params: this.#featureParams() });
+    return this.#contacts.ofDevice(this.#offer, this.pubGruu);
   }
 
   /** Where this device is reached over its flow. */
   flowContact(): string {
-    const uri = parseUri(this.#options.aor);
-    const user = uri.ok && uri.value.scheme !== 'other' && uri.value.scheme !== 'tel' ? uri.value.user : null;
-    const local = this.#options.stack.flow?.local ?? { host: '127.0.0.1', port: 0 };
-    const host = local.host.includes(':') ? `[${local.host}]` : local.host;
-    const transport = this.#options.stack.flow?.contactTransport ?? 'tcp';
-    return formatUri({ scheme: 'sip', user, host, port: local.port, params: new Map([['transport', transport]]), headers: [] });
+    return this.#contacts.here();
+  }
+
+  get #offer(): Offer {
+    return { deviceName: this.#deviceName, icsis: this.#icsis };
   }
 
   /** Takes over what the 200 says; returns the seconds granted. */
@@ -445,7 +416,7 @@ export class RegistrationMachine implements Registration, Disposable {
     if (own === undefined) log.warn('The registrar does not list this device in its 200');
     const granted =
       own !== undefined && own.expires > 0 ? own.expires : (headerSeconds(response, 'expires') ?? this.#register.requestedExpires);
-    this.#noteFormer(here);
+    this.#contacts.note(this.bindings);
     if (granted <= 0) throw new AppError('sip/malformed', { status: 200, cause: 'the registrar granted no time' }, 'auto');
     this.expires = granted;
     this.#expiresAt = this.#options.clock.now() + granted * 1000;
@@ -458,18 +429,6 @@ export class RegistrationMachine implements Registration, Disposable {
     return granted;
   }
 
-  /** A registrar that tells bindings apart by their Contact keeps those of flows that are gone (RFC 3261 section 10.3): they are ours to end. */
-  #noteFormer(here: string): void {
-    const { instanceId } = this.#options;
-    const maybeOurs = this.bindings.filter((binding) => binding.instanceId === null || sameInstance(binding.instanceId, instanceId));
-    for (const [uri, state] of [...this.#former]) {
-      const isListed = maybeOurs.some((binding) => sameContact(binding.contact, uri));
-      if (!isListed || sameContact(uri, here)) this.#former.delete(uri);
-      else if (state === 'current') this.#former.set(uri, 'listed');
-    }
-    this.#former.set(here, 'current');
-  }
-
   #transition(to: RegistrationState): void {
     if (!TRANSITIONS[this.#state].includes(to)) throw new Error(`A registration cannot go from ${this.#state} to ${to}`);
     this.#options.log.debug('Registration', { from: this.#state, to });
@@ -477,17 +436,6 @@ export class RegistrationMachine implements Registration, Disposable {
     if (to !== 'waiting') this.retryAt = null;
     this.onState.emit(to);
   }
-}
-
-/** Whether two Contact URIs are one place: user, host and port. */
-function sameContact(left: string, right: string): boolean {
-  const place = (text: string) => {
-    const uri = parseUri(text);
-    if (!uri.ok || (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips')) return null;
-    return `${uri.value.user ?? ''}@${uri.value.host.toLowerCase()}:${uri.value.port ?? ''}`;
-  };
-  const one = place(left);
-  return one !== null && one === place(right);
 }
 
 /** RFC 5626 section 5.4: how often the registrar wants to hear from the flow. */
