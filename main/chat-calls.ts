@@ -1,6 +1,7 @@
 /** The calls of the contract that a messenger answers: chats, messages, groups. */
 import type { Handlers } from './calls';
-import { defaultPage, type Messenger } from './cpm/messenger';
+import { defaultPage } from './cpm/conversation-reader';
+import type { Messenger } from './cpm/messenger';
 import type { Rescue } from './rescue';
 
 /** `messenger` is asked at every call, and throws what is to be answered where nobody is signed in; `rescue` is there while the history is damaged. */

@@ -17,13 +17,14 @@ import { AppError } from '../errors';
 import type { ConversationRecord } from '../history/history';
 import { ICSI } from '../protocol/feature-tags';
 import { usableNickname } from '../protocol/nickname';
-import { encodeReplacingEntry, parseResourceLists, type ResourceEntryDraft } from '../protocol/resource-lists';
+import { encodeReplacingEntry, type ResourceEntryDraft } from '../protocol/resource-lists';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
-import { identityOf, person } from './conversation';
+import { identityOf } from './conversation';
 import { GroupDataRequests } from './group-data';
 import { OwnDevices } from './group-devices';
 import { found, invitedPeople, nobodyJoined, restart } from './group-factory';
+import { type GroupInvitation, readGroupInvitation } from './group-invitation';
 import { Rosters } from './group-roster';
 import type { Inbox } from './inbox';
 import type { Invitations } from './invitations';
@@ -252,9 +253,9 @@ export class Groups {
   /** An INVITE from a focus. */
   async receive(invite: IncomingInvite): Promise<void> {
     const { history, isSelf } = this.#context;
-    const { contributionId, sessionReplaces, referredBy, subject } = invite.headers;
-    if (contributionId === null) return invite.reject(400, 'Contribution-ID missing');
-    const inviter = person(referredBy ?? invite.remote.address, null, this.#namesAtHand());
+    const asked = readGroupInvitation(invite, this.#context, this.#namesAtHand());
+    if (asked === null) return invite.reject(400, 'Contribution-ID missing');
+    const { contributionId, sessionReplaces, inviter, people, subject } = asked;
     const replaced = sessionReplaces === null ? null : this.#oneToOne.replaceable(sessionReplaces, inviter.address);
     if (sessionReplaces !== null && replaced === null) {
       this.#context.log.warn(
@@ -266,8 +267,7 @@ export class Groups {
     }
     const known = history.groupByContribution(contributionId);
     const isOwnWish = isSelf(inviter.address);
-    const people = uniquePeople([inviter, ...this.#historyList(invite)], isSelf);
-    const accept = () => this.#join(invite, { contributionId, subject, people, known, replaced });
+    const accept = () => this.#join(invite, { asked, known, replaced });
     // A second INVITE to a group one is in only renews the session.
     const agreed = (known?.joined ?? false) || isOwnWish || this.#context.preferences().accept !== 'ask';
     if (agreed) return accept();
@@ -332,28 +332,29 @@ export class Groups {
   async #join(
     invite: IncomingInvite,
     options: {
-      contributionId: string;
-      subject: string | null;
-      people: PersonValue[];
+      asked: GroupInvitation;
       known: ConversationRecord | null;
       replaced: { conversation: string; session: CpmSession } | null;
     },
   ): Promise<void> {
-    const { history, clock } = this.#context;
+    const { history, clock, self, isSelf } = this.#context;
+    const { asked } = options;
+    // The focus knows the person by the address that it has called, and by no other.
+    const writesAs = asked.calledAs ?? options.known?.writesAs ?? self;
     const now = clock.now();
     const group: ConversationRecord = {
       id: options.known?.id ?? clock.uuid(),
       kind: 'group',
       peer: null,
-      subject: options.subject ?? options.known?.subject ?? null,
-      people: options.people.length > 0 ? options.people : (options.known?.people ?? []),
+      subject: asked.subject ?? options.known?.subject ?? null,
+      people: asked.people.length > 0 ? asked.people : (options.known?.people ?? []),
       conversationId: invite.headers.conversationId ?? options.known?.conversationId ?? clock.uuid(),
-      contributionId: options.contributionId,
+      contributionId: asked.contributionId,
       focus: invite.remote.contactUri,
       continues: options.replaced?.conversation ?? options.known?.continues ?? null,
       continuedBy: null,
       joined: true,
-      ...this.#calledAs(invite, options.known),
+      ...(writesAs === self || !isSelf(writesAs) ? {} : { writesAs }),
       createdAt: options.known?.createdAt ?? now,
       activityAt: now,
     };
@@ -361,7 +362,7 @@ export class Groups {
     const previous = this.#live.get(group.id);
     this.#live.delete(group.id);
     if (previous !== undefined) drop(previous.session.close(), this.#context.log, 'closing the previous group session');
-    const session = CpmSession.accept(this.#context, group.id, invite, options.contributionId, this.#contentOf(group.id));
+    const session = CpmSession.accept(this.#context, group.id, invite, asked.contributionId, this.#contentOf(group.id));
     this.#hold(group, session);
     try {
       await session.opened;
@@ -376,13 +377,6 @@ export class Groups {
     if (replaced === null) return;
     this.#replacements.continueIn(replaced.conversation, group.id);
     await this.#oneToOne.leaveReplaced(replaced.conversation, replaced.session);
-  }
-
-  /** The focus knows the person by the address that it has called, and by no other. */
-  #calledAs(invite: IncomingInvite, known: ConversationRecord | null): { writesAs?: string } {
-    const { self, isSelf } = this.#context;
-    const writesAs = invite.headers.calledAs ?? known?.writesAs ?? null;
-    return writesAs === null || writesAs === self || !isSelf(writesAs) ? {} : { writesAs };
   }
 
   async #rejoin(conversation: ConversationRecord): Promise<CpmSession> {
@@ -485,27 +479,7 @@ export class Groups {
     };
   }
 
-  /** The people that the invitation's list names (RFC 5366: recipient-list-history). */
-  #historyList(invite: IncomingInvite): PersonValue[] {
-    const part = invite.parts.find((candidate) => candidate.contentType.toLowerCase().startsWith('application/resource-lists+xml'));
-    if (part === undefined) return [];
-    const list = parseResourceLists(part.body);
-    if (!list.ok) {
-      this.#context.log.warn('the list of an invitation was left out', { reason: list.reason });
-      return [];
-    }
-    return list.value
-      .filter((entry) => entry.copyControl !== 'bcc')
-      .map((entry) => person(entry.uri, entry.displayName ?? null, this.#namesAtHand()));
-  }
-
   #namesAtHand(): PersonValue[] {
     return [...this.#context.history.conversations().flatMap((record) => record.people), ...this.#context.knownPeople];
   }
-}
-
-function uniquePeople(people: readonly PersonValue[], isSelf: (address: string) => boolean): PersonValue[] {
-  const unique = new Map<string, PersonValue>();
-  for (const one of people) if (!isSelf(one.address) && !unique.has(one.address)) unique.set(one.address, one);
-  return [...unique.values()];
 }

@@ -5,14 +5,15 @@
 import type { ConversationValue, MessageValue, ParticipantValue, SearchHitValue, SessionState } from '../../preload/contract';
 import { type Disposable, drop } from '../base';
 import { AppError } from '../errors';
-import type { ConversationRecord, Direction, MessageRecord } from '../history/history';
+import type { ConversationRecord, Direction } from '../history/history';
 import { encodeIsComposing } from '../protocol/is-composing';
 import { parseContentType } from '../protocol/multipart';
 import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
 import { Courier } from './carrier';
 import type { CpmContext } from './context';
-import { conversationValue, messageValue, orderedAt, searchHitValue } from './conversation';
+import { searchHitValue } from './conversation';
+import { ConversationReader, type LiveParts, type PagePlace } from './conversation-reader';
 import { composingType, cpimType, type ReceiptPayload, wrappedComposing } from './envelope';
 import { Groups } from './group';
 import { readableIcon } from './group-icon';
@@ -22,25 +23,15 @@ import { OneToOneSessions, otherSide } from './one-to-one';
 import { Outbox, receiptLane } from './outbox';
 import { refusals, understood } from './refusals';
 
-/** How many messages `messages` returns when nobody says. */
-export const defaultPage = 50;
-/** How many messages are read at once where all of them are wanted. */
-const readPage = 500;
 /** Between two steps at filling the index for search. */
 const indexPauseMs = 20;
 /** LAB: after how many seconds a composing state must be told again (RFC 3994 section 3.2). */
 export const composingRefreshSeconds = 60;
 
-/** Which page of a conversation is meant: at most one message names it, none means the last page. */
-export interface PagePlace {
-  before?: string | undefined;
-  after?: string | undefined;
-  around?: string | undefined;
-}
-
 export class Messenger implements Disposable {
   readonly invitations: Invitations;
   readonly #context: CpmContext;
+  readonly #reader: ConversationReader;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #oneToOne: OneToOneSessions;
@@ -54,9 +45,10 @@ export class Messenger implements Disposable {
   constructor(context: Omit<CpmContext, 'conversationChanged' | 'messageChanged'>) {
     this.#context = {
       ...context,
-      conversationChanged: (id) => this.#announceConversation(id),
-      messageChanged: (id) => this.#announceMessage(id),
+      conversationChanged: (id) => this.#reader.announceConversation(id),
+      messageChanged: (id) => this.#reader.announceMessage(id),
     };
+    this.#reader = new ConversationReader(this.#context, (record) => this.#live(record));
     this.#inbox = new Inbox(this.#context, {
       receiptQueued: (lane) => this.#outbox.wake(lane),
       heardFrom: (conversation) => this.#outbox.heardFrom(conversation),
@@ -128,16 +120,11 @@ export class Messenger implements Disposable {
   // ---------------------------------------------------------------- calls
 
   conversations(): ConversationValue[] {
-    const { history } = this.#context;
-    return history.conversations().flatMap((record) => {
-      const marks = history.marks(record.id);
-      return marks.isHidden ? [] : [this.#value(record, marks)];
-    });
+    return this.#reader.all();
   }
 
   messages(conversation: string, place: PagePlace, limit: number): MessageValue[] {
-    this.#record(conversation);
-    return this.#page(conversation, place, limit).map((record) => this.#message(record));
+    return this.#reader.messages(conversation, place, limit);
   }
 
   /** Newest first. */
@@ -167,7 +154,7 @@ export class Messenger implements Disposable {
     const { id } = this.#conversationTo(to, anonymous);
     this.#oneToOne.attend(id, 'open');
     this.#context.history.setMarks(id, { isHidden: false });
-    this.#announceConversation(id);
+    this.#reader.announceConversation(id);
     return id;
   }
 
@@ -201,7 +188,7 @@ export class Messenger implements Disposable {
       throw new AppError('ipc/refused', { cause: 'only a 1-1 in which one says who one is can be written as another address' });
     const { writesAs: _, ...plain } = record;
     this.#context.history.putConversation(address === null ? plain : { ...plain, writesAs: address });
-    this.#announceConversation(conversation);
+    this.#reader.announceConversation(conversation);
   }
 
   async openSession(to: string): Promise<{ conversation: string; state: SessionState }> {
@@ -326,7 +313,7 @@ export class Messenger implements Disposable {
         return message.id;
       }),
     );
-    for (const id of seen) this.#announceMessage(id, 'in');
+    for (const id of seen) this.#reader.announceMessage(id, 'in');
     if (seen.length > 0) this.#outbox.wake(lane);
   }
 
@@ -367,7 +354,7 @@ export class Messenger implements Disposable {
     if (message === null) throw new AppError('conversation/unknown', { cause: `no message ${id}` });
     history.removeMessage(id, direction);
     this.#context.announce({ event: 'messageRemoved', message: id, direction, conversation: message.conversation });
-    this.#announceConversation(message.conversation);
+    this.#reader.announceConversation(message.conversation);
     this.#outbox.wake(message.conversation);
   }
 
@@ -390,28 +377,23 @@ export class Messenger implements Disposable {
       history.setPrivateDraft(conversation, address, text);
     } else if (history.marks(conversation).draft === text) return;
     else history.setMarks(conversation, { draft: text });
-    this.#announceConversation(conversation);
+    this.#reader.announceConversation(conversation);
   }
 
   markUnread(conversation: string, unread: boolean): void {
     this.#record(conversation);
     this.#context.history.setMarks(conversation, { markedUnread: unread });
-    this.#announceConversation(conversation);
+    this.#reader.announceConversation(conversation);
   }
 
   /** Every message of a conversation, oldest first, read a page at a time. */
-  *everyMessage(conversation: string): Generator<MessageValue> {
-    const { history } = this.#context;
-    for (let page = history.firstMessages(conversation, readPage); page.length > 0; ) {
-      yield* page.map((record) => this.#message(record));
-      const after = page[page.length - 1]?.id ?? '';
-      page = history.messagesAfter(conversation, { after, limit: readPage });
-    }
+  everyMessage(conversation: string): Generator<MessageValue> {
+    return this.#reader.everyMessage(conversation);
   }
 
   /** @throws AppError `conversation/unknown` */
   conversation(id: string): ConversationValue {
-    return this.#value(this.#record(id));
+    return this.#reader.value(this.#record(id));
   }
 
   /** Ends every session cleanly; groups are not left. */
@@ -427,12 +409,10 @@ export class Messenger implements Disposable {
     this.#filling?.dispose();
   }
 
-  // ---------------------------------------------------------------- values
+  // ---------------------------------------------------------------- who and what is meant
 
   #record(conversation: string): ConversationRecord {
-    const record = this.#context.history.conversation(conversation);
-    if (record === null) throw new AppError('conversation/unknown', { cause: conversation });
-    return record;
+    return this.#reader.record(conversation);
   }
 
   #conversationTo(to: string, anonymous: boolean): ConversationRecord {
@@ -477,57 +457,14 @@ export class Messenger implements Disposable {
     return key;
   }
 
-  #page(conversation: string, place: PagePlace, limit: number): MessageRecord[] {
-    const { history } = this.#context;
-    const { before, after, around } = place;
-    if ([before, after, around].filter((id) => id !== undefined).length > 1)
-      throw new AppError('ipc/refused', { cause: 'name one of `before`, `after` and `around`' });
-    if (after !== undefined) return history.messagesAfter(conversation, { after, limit });
-    if (around === undefined) return history.messages(conversation, { before, limit });
-    // A message to oneself is there twice.
-    const middle = [history.message(around, 'out'), history.message(around, 'in')].filter((one) => one?.conversation === conversation);
-    const known = middle.filter((one) => one !== null).sort((a, b) => orderedAt(a) - orderedAt(b));
-    if (known.length === 0) return [];
-    const older = history.messages(conversation, { before: around, limit: Math.floor((limit - known.length) / 2) });
-    const newer = history.messagesAfter(conversation, { after: around, limit: limit - known.length - older.length });
-    return [...older, ...known, ...newer];
-  }
-
   #state(record: ConversationRecord): SessionState {
     return record.kind === 'group' ? this.#groups.state(record.id) : this.#oneToOne.state(record.id);
   }
 
-  #value(record: ConversationRecord, marks = this.#context.history.marks(record.id)): ConversationValue {
-    const { history } = this.#context;
-    const last = history.lastMessage(record.id);
-    return conversationValue(record, {
-      unread: history.unread(record.id),
-      privateDrafts: record.kind === 'group' ? history.privateDrafts(record.id) : [],
-      icon: record.kind === 'group' ? history.iconName(record.id) : null,
-      marks,
-      last: last === null ? null : this.#message(last),
-      session: this.#state(record),
-      pending: record.kind === 'group' ? null : this.#oneToOne.pending(record.id),
-      peerDevice: record.kind === 'group' ? null : this.#oneToOne.peerDevice(record.id),
-    });
-  }
-
-  #message(record: MessageRecord): MessageValue {
-    return messageValue(record, record.direction === 'out' ? this.#context.history.receipts(record.id) : []);
-  }
-
-  #announceConversation(id: string): void {
-    const record = this.#context.history.conversation(id);
-    const marks = this.#context.history.marks(id);
-    if (record === null || marks.isHidden) return;
-    this.#context.announce({ event: 'conversation', ...this.#value(record, marks) });
-  }
-
-  #announceMessage(id: string, direction?: 'in' | 'out'): void {
-    const record = this.#context.history.message(id, direction);
-    if (record === null) return;
-    this.#context.announce({ event: 'message', ...this.#message(record) });
-    this.#announceConversation(record.conversation);
+  #live(record: ConversationRecord): LiveParts {
+    const session = this.#state(record);
+    if (record.kind === 'group') return { session, pending: null, peerDevice: null };
+    return { session, pending: this.#oneToOne.pending(record.id), peerDevice: this.#oneToOne.peerDevice(record.id) };
   }
 }
 
