@@ -84,6 +84,7 @@ async function judged(teller) {
     teller.say(error.message);
   }
   await ensureBuilt('command');
+  await ensureBuilt('app');
 }
 
 /** Real windows on a screen of their own, as an ordinary user, with Chromium's real sandbox. */

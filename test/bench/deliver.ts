@@ -10,6 +10,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { ensureBuilt } from '../support/built';
 import { openMeasuredWindows } from '../support/measured-windows';
 
 const scale = Number(process.env.CHORUS_BENCH_SCALE ?? 1);
@@ -86,13 +87,6 @@ class Talker {
     if (!ok) throw new Error(`${call}: ${JSON.stringify(error)}`);
     return value;
   }
-}
-
-function built(): Promise<void> {
-  const child = spawn(process.execPath, ['scripts/build.mjs', 'command'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
-  return new Promise((resolve, reject) =>
-    child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error('the command cannot be built')))),
-  );
 }
 
 /** `floor server FILE`: what comes over the socket is put on disk and said. `floor client FILE PORT`: what is said is put on disk and sent. */
@@ -202,7 +196,7 @@ async function betweenWindows(measureFloor: () => Promise<void>): Promise<Record
 }
 
 async function betweenProcesses(measureFloor: () => Promise<void>): Promise<Record<string, number[]>> {
-  await built();
+  ensureBuilt('command');
   const network = new Talker([command, 'network', '--tcp', '0', '--json']);
   const ready = JSON.parse((await network.line((text) => text.includes('"ready"'))).text) as { tcp: string };
   const [alice, bob] = await Promise.all([startClient('alice', ready.tcp), startClient('bob', ready.tcp)]);

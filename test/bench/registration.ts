@@ -13,6 +13,7 @@ import { silentLogger, systemClock } from '../../main/base';
 import { answerChallenge, chooseChallenge, type DigestChallenge } from '../../main/protocol/digest';
 import { digestHash } from '../../main/sip/auth';
 import { SipClient } from '../../main/sip/client';
+import { ensureBuilt } from '../support/built';
 import { Relay } from '../support/relay';
 
 /** How long each rate is measured. */
@@ -57,14 +58,6 @@ async function stopped(child: ChildProcess): Promise<void> {
 
 const root = join(__dirname, '..', '..');
 const command = join(root, 'out/cli.cjs');
-
-/** The command of this very checkout. */
-function built(): Promise<void> {
-  const child = spawn(process.execPath, ['scripts/build.mjs', 'command'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
-  return new Promise((resolve, reject) =>
-    child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error('the command cannot be built')))),
-  );
-}
 
 async function startNetworkProcess(users: number): Promise<{ child: ChildProcess; port: number; uri: string }> {
   const names = Array.from({ length: users }, (_, index) => `u${index}:s`).join(',');
@@ -336,7 +329,7 @@ async function main(): Promise<void> {
     serveFloor();
     return;
   }
-  await built();
+  ensureBuilt('command');
   tell('machine', { cpus: cpus().length, node: process.version, secondsEach: SECONDS });
   await measureRates();
   await measureLaunch();

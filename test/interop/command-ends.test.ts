@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { IdentityValue, MessageValue } from '../../preload/contract';
-import { buildCommand, type Command, chorus, newFolder, npmChorus, printCommandsOnFailure } from '../support/command';
+import { ensureBuilt } from '../support/built';
+import { type Command, chorus, newFolder, npmChorus, printCommandsOnFailure } from '../support/command';
 
 import {
   client,
@@ -20,7 +21,7 @@ import {
 } from '../support/scripted-clients';
 import { seededRandom } from '../support/seeded-random';
 
-beforeAll(() => buildCommand());
+beforeAll(() => ensureBuilt('command'));
 beforeEach(() => printCommandsOnFailure());
 afterEach(() => endScripts());
 

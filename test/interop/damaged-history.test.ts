@@ -6,8 +6,9 @@ import { silentLogger } from '../../main/base';
 import { openHistory } from '../../main/history/history';
 import { type Network, startNetwork } from '../../network/network';
 import type { MessageValue } from '../../preload/contract';
+import { ensureBuilt } from '../support/built';
 import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
-import { buildCommand, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
+import { chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
 import { keychain } from '../support/keychain';
 
 /** A history that is damaged, at the start and while it is in use: nothing is lost without a word, and nothing is taken that could not be kept. */
@@ -16,7 +17,7 @@ const secrets = keychain('home');
 const written = 200;
 let network: Network;
 
-beforeAll(() => buildCommand());
+beforeAll(() => ensureBuilt('command'));
 beforeEach(async () => {
   printLadderOnFailure();
   printCommandsOnFailure();

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startCore } from '../../network/core';
 import { type Network, startNetwork } from '../../network/network';
+import { ensureBuilt } from '../support/built';
 import { closeClients, headerValues, sipRequests, startClient, type TestClient } from '../support/clients';
 import { Devices, ICSIS } from '../support/sip-clients';
 
@@ -121,9 +122,7 @@ describe('the addresses of one person', () => {
 
 describe('the command as a process', () => {
   const running: ChildProcess[] = [];
-  beforeAll(() => {
-    execFileSync(process.execPath, ['scripts/build.mjs', 'command'], { stdio: 'ignore' });
-  });
+  beforeAll(() => ensureBuilt('command'));
   const folders: string[] = [];
   afterEach(() => {
     for (const child of running.splice(0)) child.kill('SIGKILL');

@@ -2,12 +2,13 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import type { ConversationValue, MessageValue } from '../../preload/contract';
-import { buildCommand, type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
+import { ensureBuilt } from '../support/built';
+import { type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
 import { Relay } from '../support/relay';
 import { VirtualClock } from '../support/virtual-clock';
 
 const closers: (() => Promise<void>)[] = [];
-beforeAll(() => buildCommand());
+beforeAll(() => ensureBuilt('command'));
 beforeEach(() => printCommandsOnFailure());
 afterEach(async () => {
   await endCommands();

@@ -2,7 +2,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DeviceValue, IdentityValue, MessageValue, ParticipantValue, Snapshot } from '../../preload/contract';
-import { buildCommand, chorus, endCommands, type Line, newFolder, printCommandsOnFailure } from '../support/command';
+import { ensureBuilt } from '../support/built';
+import { chorus, endCommands, type Line, newFolder, printCommandsOnFailure } from '../support/command';
 
 import {
   client,
@@ -17,7 +18,7 @@ import {
   utf8,
 } from '../support/scripted-clients';
 
-beforeAll(() => buildCommand());
+beforeAll(() => ensureBuilt('command'));
 beforeEach(() => printCommandsOnFailure());
 afterEach(() => endScripts());
 

@@ -2,10 +2,11 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
-import { buildCommand, type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
+import { ensureBuilt } from '../support/built';
+import { type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
 import { freePort } from '../support/kamailio-network';
 
-beforeAll(() => buildCommand());
+beforeAll(() => ensureBuilt('command'));
 beforeEach(() => printCommandsOnFailure());
 afterEach(() => endCommands());
 

@@ -1,5 +1,5 @@
 /** The built `chorus` command as people's scripts see it: real processes, a JSON object a line. */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,12 +16,6 @@ export type Line = Record<string, unknown>;
 export interface Exit {
   status: number | null;
   signal: NodeJS.Signals | null;
-}
-
-/** Builds what is not up to date; call it once before the first process. */
-export function buildCommand(): void {
-  const { status, stderr } = spawnSync(process.execPath, ['scripts/build.mjs', 'command'], { cwd: root, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`The command could not be built:\n${stderr}`);
 }
 
 export class Command {

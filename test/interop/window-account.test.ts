@@ -1,0 +1,186 @@
+/** Getting in and being in, in a real browser: sign-in, this device and the others, a profile that is not as it should be. */
+import { describe, expect, it } from 'vitest';
+import { bob, copiedProfile, damagedHistory, duplicated, firstRun, signedOut, threeDevices, working } from '../support/renderer-scenes';
+import { id, windowsInBrowser } from '../support/window-in-browser';
+
+describe('the way in and the devices, in a browser', () => {
+  const open = windowsInBrowser();
+
+  it('starts with one click, as the first of the people', async () => {
+    const { page, calls } = await open(firstRun);
+    await page.click(id('first-run-start'));
+    expect(await calls('tryIt')).toEqual([{ person: 'sip:alice@lab.test', deviceName: 'Desktop 1' }]);
+  });
+
+  it('before anything was said, offers to write to whom is there, and to open the window of whom is not', async () => {
+    const nobody = { ...working.snapshot, conversations: [] };
+    const present = await open({ snapshot: nobody, messages: {} });
+    await present.page.waitForSelector(id('first-chat'));
+    expect(await present.page.textContent(id('empty-alone'))).toContain('Bob, Carol and Dave are there');
+    expect(await present.page.locator(id('open-device')).allTextContents()).toEqual(['Open a second device of yours']);
+    await present.page.locator(id('first-chat')).first().focus();
+    await present.page.keyboard.press('Enter');
+    await expect.poll(() => present.calls('openConversation')).toEqual([{ to: bob.address }]);
+
+    const away = { error: { code: 'sip/rejected' as const, retry: 'user' as const, status: 480 } };
+    const { page, calls } = await open({ snapshot: nobody, messages: {}, answers: { capabilities: away } });
+    await page.getByRole('button', { name: 'Open Bob’s window' }).click();
+    expect(await calls('openDevice')).toEqual([{ person: bob.address }]);
+    expect(await page.locator(id('first-chat')).count()).toBe(0);
+  });
+
+  it('says beside the form what a refused password means, and keeps what was typed', async () => {
+    const { page, calls } = await open({
+      ...firstRun,
+      answers: { signIn: { error: { code: 'account/bad-credentials', retry: 'user', status: 403, reason: 'Forbidden' } } },
+    });
+    await page.click(id('first-run-sign-in'));
+    await page.click(id('sign-in-submit'));
+    expect(await calls('signIn')).toEqual([]);
+    await page.fill(id('sign-in-address'), 'alice@example.org');
+    await page.fill(id('sign-in-password'), 'wrong');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.textContent(id('error-note'))).toContain('did not accept this password');
+    expect(await page.inputValue(id('sign-in-password'))).toBe('wrong');
+    expect(await calls('signIn')).toEqual([{ address: 'sip:alice@example.org', password: 'wrong', deviceName: 'Desktop 1' }]);
+  });
+
+  it('a copied profile shows nothing but the question, and takes either answer', async () => {
+    const { page, calls, emit } = await open(copiedProfile);
+    expect(await page.locator(id('copied-profile')).count()).toBe(1);
+    expect(await page.locator(id('place-chats')).count()).toBe(0);
+    expect(await page.inputValue(id('copied-name'))).toBe('Laptop 2');
+    await page.fill(id('copied-name'), 'Studio');
+    await page.keyboard.press('Enter');
+    expect(await calls('resolveClone')).toEqual([{ choice: 'newDevice', name: 'Studio' }]);
+    await page.click(id('copied-moved'));
+    await page.click(id('copied-go-on'));
+    expect((await calls('resolveClone'))[1]).toEqual({ choice: 'moved' });
+    await emit({ event: 'clone', clone: null });
+    await page.waitForSelector(id('place-chats'));
+  });
+
+  it('a damaged history shows what can be read of it, saves each chat, and goes on with a new one', async () => {
+    const { page, calls, emit } = await open({
+      ...damagedHistory,
+      answers: {
+        exportConversation: { value: { path: '/home/alice/chat.html', messages: 1240 } },
+        beginHistory: { value: { keptAs: 'aside' } },
+      },
+    });
+    expect(await page.locator(id('place-chats')).count()).toBe(0);
+    const chats = page.locator(id('rescued-chat'));
+    expect(await chats.count()).toBe(damagedHistory.snapshot.rescue?.conversations.length);
+    await chats.first().getByRole('button', { name: 'as a page' }).click();
+    await expect.poll(() => page.textContent(id('rescue-said'))).toBe('1240 messages written to /home/alice/chat.html');
+    const { conversation } = damagedHistory.snapshot.rescue?.conversations[0] ?? {};
+    expect(await calls('exportConversation')).toEqual([{ conversation, format: 'html' }]);
+    // By keyboard into a chat, and back.
+    await chats
+      .first()
+      .getByRole('button', { name: /^Read / })
+      .focus();
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(`${id('rescued-reading')} ${id('message')}`);
+    expect(await calls('messages')).toEqual([{ conversation, limit: 50 }]);
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('H2');
+    expect(await page.locator(id('message-damaged')).count()).toBe(1);
+    for (const gone of ['message-retry', 'message-menu', 'composer']) expect(await page.locator(id(gone)).count(), gone).toBe(0);
+    await page.locator(id('rescue-back')).press('Enter');
+    await page.waitForSelector(id('rescued-chats'));
+    await page.getByRole('button', { name: 'Begin a new history' }).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => calls('beginHistory')).toEqual([{}]);
+    await emit({ event: 'rescue', rescue: null });
+    await page.waitForSelector(id('place-chats'));
+  });
+
+  it('each device has its card with what it can do, its test and its end; asks the server once when they are looked at', async () => {
+    const { page, calls } = await open({
+      ...threeDevices,
+      answers: { testDevice: { value: { message: 'm', by: 'gruu', tookMs: 12 } } },
+    });
+    await page.click(id('place-devices'));
+    expect(await calls('devices')).toEqual([{}]);
+    const cards = page.locator(id('device-card'));
+    expect(await cards.count()).toBe(3);
+    const tablet = cards.nth(1);
+    expect(await tablet.textContent()).toContain('Chat, groups, messages');
+    // The scene was set when this file began, however busy the computer is.
+    expect(await tablet.textContent()).toMatch(/Last seen(?:[4-9]|1\d) min ago/);
+    expect(await cards.nth(2).textContent()).toContain('Not heard of any more');
+    expect(await cards.nth(2).locator('button[data-testid]').count()).toBe(0);
+    await tablet.locator(id('device-test')).click();
+    await expect.poll(() => tablet.locator(id('device-test-outcome')).textContent()).toBe('Arrived in 12 ms');
+    const instanceId = await tablet.getAttribute('data-instance');
+    expect(await calls('testDevice')).toEqual([{ instanceId, text: 'Test from Laptop' }]);
+    await tablet.locator(id('device-sign-out')).click();
+    expect(await calls('signOutDevice')).toEqual([]);
+    await page.click(id('sign-out-confirm'));
+    expect(await calls('signOutDevice')).toEqual([{ instanceId }]);
+    await expect.poll(() => page.locator(id('sign-out-dialog')).count()).toBe(0);
+    await page.click(id('sign-out-everywhere'));
+    await page.click(id('sign-out-confirm'));
+    expect(await calls('signOutEverywhere')).toEqual([{}]);
+  });
+
+  it('says when another computer has this device’s ID, leads there, and offers both ways out', async () => {
+    const { page, calls } = await open(duplicated);
+    expect(await page.locator(id('warning')).count()).toBe(0);
+    await page.click(id('connection-devices'));
+    expect(await page.locator(id('connection-banner')).count()).toBe(0);
+    expect(await page.textContent(id('device-duplicate'))).toContain('Another computer answers as Laptop');
+    await page.click(id('duplicate-use-here'));
+    await page.click(id('duplicate-new-id'));
+    expect(await calls('resolveClone')).toEqual([{ choice: 'moved' }, { choice: 'newDevice' }]);
+  });
+
+  it('a device that was signed out says from where, and how to go on', async () => {
+    const { page, calls } = await open(signedOut);
+    expect(await page.textContent(id('connection-banner'))).toContain('signed out from Kitchen tablet');
+    await page.click(id('sign-in-again'));
+    expect(await calls('register')).toEqual([{}]);
+  });
+
+  it('is green only while registered', async () => {
+    const { page, emit } = await open(working);
+    expect(await page.locator(`${id('device-state')} .dot.ok`).count()).toBe(1);
+    for (const state of ['refreshing', 'connecting', 'registering', 'offline', 'waiting', 'rejected'] as const) {
+      await emit({ event: 'registration', state, bindings: 0 });
+      expect(await page.getAttribute(id('device-state'), 'data-state')).toBe(state);
+      expect(await page.locator(`${id('device-state')} .dot.ok`).count(), state).toBe(0);
+    }
+  });
+
+  it('the connection to a server is looked at before one signs in; its authority may come from a file', async () => {
+    const place = { host: '192.0.2.7', port: 5061, transport: 'tls' as const };
+    const good = {
+      server: 'sip:example.org',
+      places: [
+        { ...place, host: '192.0.2.6', error: { code: 'net/unreachable', retry: 'auto' } as const },
+        { ...place, error: null },
+      ],
+      certificate: { names: ['example.org'], issuer: 'Lab', until: Date.UTC(2030, 0, 1) },
+      answer: { status: 200, reason: 'OK', software: 'Kamailio', tookMs: 12 },
+      error: null,
+    };
+    const { page, calls } = await open({ ...firstRun, answers: { checkServer: { value: good } } });
+    await page.getByRole('radio', { name: /^Sign in/ }).click();
+    await page.click(id('sign-in-advanced'));
+    expect(await page.isDisabled(id('check-server'))).toBe(true);
+    await page.fill(id('sign-in-address'), 'alice@example.org');
+    const pem = '-----BEGIN CERTIFICATE-----';
+    await page.setInputFiles(id('sign-in-ca-file'), { name: 'lab.pem', mimeType: 'text/plain', buffer: Buffer.from(pem) });
+    await expect.poll(() => page.inputValue(id('sign-in-ca'))).toBe(pem);
+    await page.click(id('check-server'));
+    await expect.poll(() => page.locator(`${id('server-checked')} li`).count()).toBe(4);
+    expect(await page.locator(`${id('server-checked')} li`).allTextContents()).toEqual([
+      'Tried 192.0.2.6:5061 (TLS): example.org could not be reached',
+      'Reached 192.0.2.7:5061 (TLS)',
+      expect.stringMatching(/^It proved to be example\.org, by Lab, until .*1 January 2030$/),
+      'It answered 200 OK after 12 ms (Kamailio)',
+    ]);
+    expect(await calls('checkServer')).toEqual([{ address: 'alice@example.org', ca: pem }]);
+    expect(await calls('signIn')).toEqual([]);
+  });
+});
