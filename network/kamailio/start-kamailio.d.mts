@@ -19,7 +19,7 @@ export interface KamailioOptions {
   gruu?: boolean;
   /** The shortest registration, seconds; 30 when absent. */
   minExpires?: number;
-  /** Relays MSRP on its port, too (RFC 4976). `pathSeconds`: how long a path lives that a client is given, an hour when absent. */
+  /** Relays MSRP on its ports for TCP and TLS, too (RFC 4976). `pathSeconds`: how long a path lives that a client is given, an hour when absent. */
   relay?: { pathSeconds?: number };
   /** Passes Kamailio's log on to stderr. */
   verbose?: boolean;
@@ -34,6 +34,8 @@ export interface Kamailio {
   readonly serviceUri: string | null;
   /** `msrp://127.0.0.1:port;tcp`; null when it relays no MSRP. */
   readonly relayUri: string | null;
+  /** `msrps://127.0.0.1:port;tcp`, where it relays and has a listener for TLS. */
+  readonly secureRelayUri: string | null;
   readonly port: number;
   readonly domain: string;
   readonly users: { name: string; password: string }[];

@@ -67,7 +67,9 @@ function transportLines({ ports, certificate, directory, relay }) {
     writeFileSync(paths.private_key, certificate.key, { mode: 0o600 });
     writeFileSync(paths.certificate, certificate.certificate, { mode: 0o600 });
     const lines = Object.entries(paths).map(([name, path]) => `${name} = ${path}`);
-    writeFileSync(join(directory, 'tls.cfg'), `[server:default]\nmethod = TLSv1.2+\n${lines.join('\n')}\n`);
+    // The relay calls others, too, and shows them who it is.
+    const sections = ['server', 'client'].map((side) => `[${side}:default]\nmethod = TLSv1.2+\n${lines.join('\n')}\n`);
+    writeFileSync(join(directory, 'tls.cfg'), sections.join('\n'));
   }
   const under = { tls: 'tls', ws: 'tcp', wss: 'tls' };
   return {
@@ -91,7 +93,7 @@ function transportLines({ ports, certificate, directory, relay }) {
 }
 
 /**
- * A relay for MSRP (RFC 4976) on the same port: who proves by Digest who they are gets a path through it. What comes over such a connection goes
+ * A relay for MSRP (RFC 4976) on the same ports: who proves by Digest who they are gets a path through it. What comes over such a connection goes
  * out to where its To-Path says; what comes over any other goes to the client whose path it names.
  */
 const RELAY = `
@@ -100,7 +102,6 @@ modparam("msrp", "cmap_size", 8)
 # Above the maximum the minimum would refuse everybody; a client that asks for no time gets the maximum.
 modparam("msrp", "auth_min_expires", 1)
 modparam("msrp", "auth_max_expires", @PATHLIFE@)
-modparam("msrp", "use_path_addr", "127.0.0.1:@PORT@")
 modparam("htable", "htable", "clients=>size=6;autoexpire=@PATHLIFE@;")
 
 event_route[msrp:frame-in] {
@@ -319,6 +320,7 @@ export async function startKamailio(options = {}) {
     },
     serviceUri: functions === undefined ? null : `sip:127.0.0.1:${servicePort};transport=tcp`,
     relayUri: options.relay === undefined ? null : `msrp://127.0.0.1:${port};tcp`,
+    secureRelayUri: options.relay === undefined || ports.tls === undefined ? null : `msrps://127.0.0.1:${ports.tls};tcp`,
     port,
     domain,
     users,

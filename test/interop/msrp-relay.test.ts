@@ -1,6 +1,7 @@
 /** Real clients whose sessions go through an MSRP relay that nobody here has written: Kamailio's. The signalling is the embedded network's. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Kamailio, type KamailioOptions, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
+import { createLabAuthority, type LabAuthority } from '../../network/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
 import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 
@@ -142,5 +143,56 @@ describe('chats through a relay', () => {
     } finally {
       await others.stop();
     }
+  });
+});
+
+describe('chats through a relay over TLS', () => {
+  let lab: LabAuthority;
+  let secure: Kamailio;
+  beforeAll(async () => {
+    lab = await createLabAuthority({ domain: 'lab.test', address: '127.0.0.1' });
+    secure = await startKamailio({ relay: {}, transports: ['tls'], certificate: lab.key });
+  });
+  afterAll(() => Promise.all([lab?.dispose(), secure?.stop()]));
+
+  const trusting = (name: string, relayUri: string | null, more: Partial<Parameters<typeof startClient>[0]> = {}) =>
+    client(name, null, { ca: [lab.ca], ...(relayUri === null ? {} : { msrpRelay: relayUri }), ...more });
+  const transports = (one: TestClient) => new Set(media(one).map((record) => record.transport));
+  const failedFirst = async (one: TestClient, to: TestClient) => {
+    const { message } = await one.call('sendText', { to: to.address, text: 'one' });
+    return one.until('its message is failed', () =>
+      one.events.find((event) => event.event === 'message' && event.message === message && event.state === 'failed'),
+    );
+  };
+
+  it('both behind it: AUTH and every word over TLS, with paths of msrps: alone', async () => {
+    const [alice, bob] = [await trusting('alice', secure.secureRelayUri), await trusting('bob', secure.secureRelayUri)];
+    await say(alice, bob, 'one');
+    await say(bob, alice, 'two');
+    await say(alice, bob, 'Grüße 🎉'.repeat(2_000));
+    expect(await textsAt(bob)).toEqual(['one', 'two', 'Grüße 🎉'.repeat(2_000)]);
+    for (const one of [alice, bob]) {
+      expect(transports(one)).toEqual(new Set(['tls']));
+      expect(answersToAuth(one)).toEqual(['401', '200']);
+      expect(media(one).map((record) => decoder.decode(record.bytes)).filter((text) => text.includes('msrp://'))).toEqual([]);
+    }
+    const [invite = ''] = sipRequests(alice, 'out', 'INVITE');
+    expect(invite).toMatch(/m=message \d+ TCP\/TLS\/MSRP/);
+    expect(invite).toMatch(/a=path:msrps:\/\/127\.0\.0\.1:\d+\/\S+;tcp msrps:\/\/127\.0\.0\.1:\d+\/[0-9a-f]{32};tcp\r\n/);
+  });
+
+  it.each([
+    ['who begins', true],
+    ['who is asked', false],
+  ])('only the one %s is behind it: the other side calls it or is called by it over TLS', async (_who, begins) => {
+    const [alice, bob] = [
+      await trusting('alice', begins ? secure.secureRelayUri : null, { securesMedia: true }),
+      await trusting('bob', begins ? null : secure.secureRelayUri),
+    ];
+    await say(alice, bob, 'one');
+    await say(bob, alice, 'two');
+    await say(alice, bob, 'three');
+    expect(await textsAt(alice)).toEqual(['one', 'two', 'three']);
+    for (const one of [alice, bob]) expect(transports(one)).toEqual(new Set(['tls']));
   });
 });
