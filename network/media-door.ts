@@ -3,8 +3,9 @@
  * and the relay have one each. A handshake turns nobody away: whether the certificate is the one that an SDP names, the session asks (`shows`).
  */
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket, type Server as TlsServer, connect as tlsConnect } from 'node:tls';
+import { parseMsrpUri } from '../main/protocol/msrp';
 import type { Fingerprint } from '../main/protocol/sdp';
 import { fingerprintText, isNamedBy, selfSigned } from '../main/protocol/self-signed';
 import type { MsrpStream } from './msrp-connection';
@@ -24,6 +25,7 @@ export interface MediaPlace {
 
 export class MediaDoor {
   readonly #own = newCertificate(Date.now());
+  readonly #trust: { ca?: string[] };
   readonly #server: Server;
   readonly #tlsServer: TlsServer;
   #port = 0;
@@ -33,10 +35,13 @@ export class MediaDoor {
     readonly host: string,
     onStream: (stream: Socket) => void,
     private readonly onError: (error: Error) => void,
+    /** The authorities (PEM) that may vouch for a side; those that Node trusts when absent. */
+    ca?: readonly string[],
   ) {
     this.#server = createServer(onStream);
+    this.#trust = ca === undefined ? {} : { ca: [...ca] };
     const { key, cert } = this.#own;
-    const options = { key, cert, minVersion: 'TLSv1.2' as const, requestCert: true, rejectUnauthorized: false };
+    const options = { key, cert, minVersion: 'TLSv1.2' as const, requestCert: true, rejectUnauthorized: false, ...this.#trust };
     this.#tlsServer = createTlsServer({ ...options, handshakeTimeout: MEDIA_HANDSHAKE_MS }, onStream);
     // Who fails the handshake has only lost its own connection.
     this.#tlsServer.on('tlsClientError', (_error, socket) => socket.destroy());
@@ -64,7 +69,7 @@ export class MediaDoor {
   call(host: string, port: number, isSecure: boolean, onOpen: () => void): Socket {
     if (!isSecure) return connect({ host, port }, onOpen);
     const { key, cert } = this.#own;
-    return tlsConnect({ host, port, key, cert, minVersion: 'TLSv1.2', rejectUnauthorized: false }, onOpen);
+    return tlsConnect({ host, port, key, cert, minVersion: 'TLSv1.2', rejectUnauthorized: false, ...this.#trust }, onOpen);
   }
 
   async close(): Promise<void> {
@@ -88,12 +93,22 @@ export class MediaDoor {
   }
 }
 
-/** Whether the other end of a connection is who wrote the SDP: over TLS its certificate is one that was named there. */
-export function shows(stream: MsrpStream, isSecure: boolean, fingerprints: readonly Fingerprint[]): boolean {
-  if (!isSecure) return !(stream instanceof TLSSocket);
+/**
+ * Whether the other end of a connection over TLS is who the SDP means: its certificate is one that is named there, or, where none is, an authority
+ * that is trusted vouches for it and for the host of `uri`, the first of the path (RFC 4975 section 14.4).
+ */
+export function shows(stream: MsrpStream, fingerprints: readonly Fingerprint[], uri: string): boolean {
   if (!(stream instanceof TLSSocket)) return false;
-  const { raw }: { raw?: Uint8Array } = stream.getPeerCertificate(true);
-  return raw !== undefined && isNamedBy(raw, fingerprints, hexOf);
+  const certificate = stream.getPeerX509Certificate();
+  if (certificate === undefined) return false;
+  if (fingerprints.length > 0) return isNamedBy(certificate.raw, fingerprints, hexOf);
+  // `authorized` of a connection that came in says nothing of the name.
+  const named = parseMsrpUri(uri);
+  return named.ok && stream.authorized && isFor(certificate, named.value.host.replace(/^\[|\]$/g, ''));
+}
+
+function isFor(certificate: X509Certificate, host: string): boolean {
+  return (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined;
 }
 
 /** One for all sessions: that they are the network's, everybody knows. */

@@ -50,6 +50,8 @@ export interface MediaRelayOptions {
   clock?: Clock;
   tap?: WireTap;
   log?: NetworkLog;
+  /** As of the switch (`MediaOptions`). */
+  ca?: readonly string[];
   /** How a side that waits is called; over the network when absent. */
   dial?: (host: string, port: number) => RelayStream;
 }
@@ -77,6 +79,7 @@ export class MediaRelay {
       this.host,
       (socket) => this.accept(socket),
       (error) => options.log?.('error', 'the listener of the media relay failed', { error: error.message }),
+      options.ca,
     );
   }
 
@@ -301,7 +304,7 @@ export class RelayLeg {
 
   /** Whether a connection may be this side's. */
   admits(connection: MsrpConnection): boolean {
-    return !this.isSecure || shows(connection.socket, true, this.#fingerprints);
+    return !this.isSecure || shows(connection.socket, this.#fingerprints, this.#remotePath[0] ?? '');
   }
 
   /** The path that stands in the SDP for this side. */

@@ -5,22 +5,21 @@
  *   prepared --bind--> bound --close--> closed
  *       \_______________________________^
  *
- * A session is bound by the first request whose To-Path names it; a second connection for it is refused with 506 (RFC 4975 section 7.3).
+ * A session is bound by the first request whose To-Path names it; a second connection for it is refused with 506 (RFC 4975 section 7.3). Not
+ * so behind a relay (a path of more than one URI): that calls us although we have called it, since it looks for us by our URI (RFC 4976 section 6.3).
  */
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { type MsrpMessage, newTransactionId, parseMsrpUri } from '../main/protocol/msrp';
 import { parseNickname } from '../main/protocol/nickname';
 import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../main/protocol/sdp';
 import type { WireTap } from '../main/protocol/wire-record';
 import { type Clock, type NetworkLog, systemClock } from './clock';
 import { MediaDoor, type MediaPlace, shows } from './media-door';
+import { type OutgoingMessage, SentMessages } from './media-outgoing';
 import { type CompleteMessage, MAX_MESSAGE_BYTES, MsrpAssembly, type MsrpRequest } from './msrp-assembly';
 import { MsrpConnection, type MsrpStream } from './msrp-connection';
+import { randomFraction } from './random-fraction';
 
-/** Bytes of one chunk: what RFC 4975 section 5.1 allows without being interruptible. */
-export const CHUNK_BYTES = 2048;
-/** How long a SEND waits for its response (RFC 4975 section 7.2). */
-export const RESPONSE_TIMEOUT_MS = 30_000;
 /** LAB: how long a session waits for its connection. */
 export const BIND_TIMEOUT_MS = 30_000;
 /** LAB: connections of the switch at a time. */
@@ -55,6 +54,8 @@ export interface MediaOptions {
   tap?: WireTap;
   log?: NetworkLog;
   maxQueuedBytes?: number;
+  /** The authorities (PEM) that may vouch for a side whose SDP names no fingerprint, as behind a relay; those that Node trusts when absent. */
+  ca?: readonly string[];
 }
 
 export class MsrpSwitch {
@@ -75,6 +76,7 @@ export class MsrpSwitch {
       this.host,
       (socket) => this.accept(socket),
       (error) => options.log?.('error', 'The MSRP listener failed', { error: error.message }),
+      options.ca,
     );
   }
 
@@ -108,8 +110,11 @@ export class MsrpSwitch {
   dial(session: SwitchSession, host: string, port: number): void {
     const socket = this.#door.call(host, port, session.isSecure, () => {
       if (session.state !== 'prepared') return;
-      if (session.admits(connection)) this.#bind(session, connection);
-      else session.close('its media is not who its SDP names');
+      if (!session.admits(connection)) {
+        session.close('its media is not who its SDP names');
+        return;
+      }
+      this.#bind(session, connection, true);
     });
     const connection = this.#adopt(socket);
     this.#carry(session, connection);
@@ -138,9 +143,9 @@ export class MsrpSwitch {
     return connection;
   }
 
-  #bind(session: SwitchSession, connection: MsrpConnection): void {
+  #bind(session: SwitchSession, connection: MsrpConnection, asks: boolean): void {
     this.#carry(session, connection);
-    session.bind(connection);
+    session.bind(connection, asks);
   }
 
   /** One whose media was to be called may call first: the connection made for it then has nothing to carry. */
@@ -162,7 +167,7 @@ export class MsrpSwitch {
     const uri = local === undefined ? null : parseMsrpUri(local);
     const session = uri?.ok && uri.value.sessionId !== null ? this.#sessions.get(uri.value.sessionId) : undefined;
     if (message.kind === 'response') {
-      if (session?.connection === connection) session.onResponse(message.transactionId, message.status);
+      if (session?.hears(connection) === true) session.onResponse(message.transactionId, message.status);
       return;
     }
     if (session === undefined || message.toPath.length !== 1) {
@@ -177,13 +182,17 @@ export class MsrpSwitch {
         connection.close('it is not who the SDP names');
         return;
       }
-      this.#bind(session, connection);
+      this.#bind(session, connection, false);
     }
-    if (session.connection !== connection) {
-      reply(connection, message, 506, 'Session Bound To Another Connection');
-      return;
+    if (!session.hears(connection)) {
+      if (!session.isRelayed || !session.admits(connection)) {
+        reply(connection, message, 506, 'Session Bound To Another Connection');
+        return;
+      }
+      session.further.add(connection);
+      this.#connections.get(connection)?.sessions.add(session);
     }
-    session.onRequest(message);
+    session.onRequest(message, connection);
   }
 
   #onConnectionClose(connection: MsrpConnection, reason: string): void {
@@ -192,14 +201,14 @@ export class MsrpSwitch {
     this.#connections.delete(connection);
     entry.timer.dispose();
     this.#options.log?.('debug', 'An MSRP connection ended', { reason, sessions: entry.sessions.size });
-    for (const session of entry.sessions) session.close(reason);
+    for (const session of entry.sessions) if (!session.further.delete(connection)) session.close(reason);
   }
 
   #forget(session: SwitchSession): void {
     this.#sessions.delete(session.id);
     const connection = this.#carrying.get(session);
     this.#carrying.delete(session);
-    if (connection !== undefined) this.#uncarry(session, connection);
+    for (const one of [...(connection === undefined ? [] : [connection]), ...session.further]) this.#uncarry(session, one);
   }
 }
 
@@ -231,20 +240,13 @@ export function describeSession(
   };
 }
 
-interface Waiting {
-  contentType: string;
-  body: Uint8Array;
-  messageId: string;
-  onAnswered?: () => void;
-}
-
 export class SwitchSession {
   readonly #assembly = new MsrpAssembly();
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: OutgoingMessage[] = [];
   #waitingBytes = 0;
-  /** Transactions without a response, oldest first, with the time of sending; the last one of a message tells of its answer. */
-  readonly #unanswered = new Map<string, { at: number; onAnswered?: () => void }>();
-  #responseTimer: { dispose(): void } | null = null;
+  readonly #sent: SentMessages;
+  /** What a relay has opened besides; it carries requests to us, ours go over the first one. */
+  readonly further = new Set<MsrpConnection>();
   #bindTimer: { dispose(): void } | null = null;
   #state: State = 'prepared';
   #connection: MsrpConnection | null = null;
@@ -259,7 +261,14 @@ export class SwitchSession {
     readonly place: MediaPlace,
     private readonly events: SwitchSessionEvents,
     private readonly forget: () => void,
-  ) {}
+  ) {
+    this.#sent = new SentMessages({
+      clock: owner.clock,
+      localPath: this.localPath,
+      send: (message) => this.#connection?.send(message),
+      onBroken: (reason) => this.close(reason),
+    });
+  }
 
   get state(): State {
     return this.#state;
@@ -274,9 +283,18 @@ export class SwitchSession {
     return this.place.fingerprint !== null;
   }
 
+  /** The endpoint is behind a relay: the next hop's word is not the endpoint's. */
+  get isRelayed(): boolean {
+    return this.#remotePath.length > 1;
+  }
+
   /** Whether a connection may be this session's. */
   admits(connection: MsrpConnection): boolean {
-    return !this.isSecure || shows(connection.socket, true, this.#fingerprints);
+    return !this.isSecure || shows(connection.socket, this.#fingerprints, this.#remotePath[0] ?? '');
+  }
+
+  hears(connection: MsrpConnection): boolean {
+    return this.#connection === connection || this.further.has(connection);
   }
 
   /** Keeps what comes over TLS before the SDP is known that says by whom it may come; `again` when it is. */
@@ -316,23 +334,25 @@ export class SwitchSession {
     else this.close('its MSRP path is malformed');
   }
 
-  bind(connection: MsrpConnection): void {
+  /** `asks`: we have called, and say so along the path, for the other end to be bound (RFC 4975 section 5.4). */
+  bind(connection: MsrpConnection, asks: boolean): void {
     this.#transition('bound');
     this.#connection = connection;
     this.#bindTimer?.dispose();
     if (this.#remotePath.length === 0) return;
+    if (asks) this.#sent.bind(this.#remotePath);
     this.#flush();
   }
 
   /**
-   * Sends a message, or keeps it until the endpoint has connected. `onAnswered` when the endpoint has answered for all of it, whatever it
-   * said: a refused message is not sent again. Never when the session ends before.
+   * Sends a message, or keeps it until the endpoint has connected. `onAnswered` when the endpoint, not a relay before it, has answered for all of
+   * it, whatever it said: a refused message is not sent again. Never when the session ends before.
    */
   send(message: { contentType: string; body: Uint8Array; messageId?: string; onAnswered?: () => void }): void {
     if (this.#state === 'closed') return;
-    const entry: Waiting = { ...message, messageId: message.messageId ?? randomBytes(12).toString('hex') };
+    const entry: OutgoingMessage = { ...message, messageId: message.messageId ?? randomBytes(12).toString('hex') };
     if (this.#state === 'bound' && this.#remotePath.length > 0) {
-      this.#write(entry);
+      this.#sent.write(entry, this.#remotePath);
       return;
     }
     this.#waitingBytes += entry.body.length;
@@ -340,52 +360,35 @@ export class SwitchSession {
     else this.#waiting.push(entry);
   }
 
-  onRequest(request: MsrpRequest): void {
-    if (request.method === 'REPORT') return;
+  onRequest(request: MsrpRequest, by: MsrpConnection): void {
+    if (request.method === 'REPORT') {
+      this.#sent.report(request);
+      return;
+    }
+    const { status, reason, whole } = this.#take(request);
+    reply(by, request, status, reason);
+    if (whole !== undefined && request.successReport) this.#report(request, whole, by);
+  }
+
+  /** The answer, and how many bytes the message has that is whole with it and taken. */
+  #take(request: MsrpRequest): Verdict & { whole?: number } {
     if (request.method === 'NICKNAME') {
       const asked = request.headers.find(([name]) => name.toLowerCase() === 'use-nickname');
       const nickname = asked === undefined ? null : parseNickname(asked[1]);
-      const verdict = nickname === null ? { status: 424, reason: 'Malformed Nickname' } : this.events.onNickname(nickname);
-      this.#reply(request, verdict.status, verdict.reason);
-      return;
+      return nickname === null ? { status: 424, reason: 'Malformed Nickname' } : this.events.onNickname(nickname);
     }
-    if (request.method !== 'SEND') {
-      this.#reply(request, 501, 'Not Implemented');
-      return;
-    }
-    if (request.body === null) {
-      // The empty SEND that binds the connection (RFC 4975 section 5.4).
-      this.#reply(request, 200, 'OK');
-      return;
-    }
+    if (request.method !== 'SEND') return { status: 501, reason: 'Not Implemented' };
+    // The empty SEND that binds the connection (RFC 4975 section 5.4).
+    if (request.body === null) return TAKEN;
     const step = this.#assembly.take(request);
-    switch (step.kind) {
-      case 'more':
-      case 'aborted':
-        this.#reply(request, 200, 'OK');
-        return;
-      case 'refused':
-        this.#reply(request, step.status, step.reason);
-        return;
-      case 'complete': {
-        const verdict = this.events.onMessage(step.message);
-        this.#reply(request, verdict.status, verdict.reason);
-        if (verdict.status === 200 && request.successReport) this.#report(request, step.message.body.length);
-        return;
-      }
-    }
+    if (step.kind === 'refused') return { status: step.status, reason: step.reason };
+    if (step.kind !== 'complete') return TAKEN;
+    const verdict = this.events.onMessage(step.message);
+    return verdict.status === 200 ? { ...verdict, whole: step.message.body.length } : verdict;
   }
 
   onResponse(transactionId: string, status: number): void {
-    const transaction = this.#unanswered.get(transactionId);
-    if (transaction === undefined) return;
-    this.#unanswered.delete(transactionId);
-    if (status === 481 || status === 506) {
-      this.close(`its media answered ${status}`);
-      return;
-    }
-    if (this.#unanswered.size === 0) this.#clearResponseTimer();
-    transaction.onAnswered?.();
+    this.#sent.answered(transactionId, status);
   }
 
   /** Ends the session; `reason` only when it was not the owner's wish. */
@@ -393,7 +396,7 @@ export class SwitchSession {
     if (this.#state === 'closed') return;
     this.#transition('closed');
     this.#bindTimer?.dispose();
-    this.#clearResponseTimer();
+    this.#sent.close();
     this.#waiting.length = 0;
     this.#connection = null;
     this.forget();
@@ -404,40 +407,12 @@ export class SwitchSession {
     if (this.#connection === null) return;
     const waiting = this.#waiting.splice(0);
     this.#waitingBytes = 0;
-    for (const entry of waiting) this.#write(entry);
-  }
-
-  #write({ messageId, contentType, body, onAnswered }: Waiting): void {
-    for (let offset = 0; offset === 0 || offset < body.length; offset += CHUNK_BYTES) {
-      const piece = body.subarray(offset, offset + CHUNK_BYTES);
-      const end = offset + piece.length;
-      const transactionId = newTransactionId(randomFraction, piece);
-      const isLast = end >= body.length;
-      this.#unanswered.set(transactionId, { at: this.owner.clock.now(), ...(isLast && onAnswered !== undefined ? { onAnswered } : {}) });
-      this.#connection?.send({
-        kind: 'request',
-        transactionId,
-        method: 'SEND',
-        toPath: [...this.#remotePath],
-        fromPath: [this.localPath],
-        headers: [],
-        messageId,
-        byteRange: { start: offset + 1, end, total: body.length },
-        contentType,
-        successReport: false,
-        failureReport: 'yes',
-        status: null,
-        body: piece,
-        continuation: end < body.length ? '+' : '$',
-      });
-      if (this.#state === 'closed') return;
-    }
-    this.#armResponseTimer();
+    for (const entry of waiting) this.#sent.write(entry, this.#remotePath);
   }
 
   /** RFC 4975 section 7.1.2: the report goes back along the path, names the same message, and gets no answer. */
-  #report(request: MsrpRequest, total: number): void {
-    this.#connection?.send({
+  #report(request: MsrpRequest, total: number, by: MsrpConnection): void {
+    by.send({
       kind: 'request',
       transactionId: newTransactionId(randomFraction, new Uint8Array(0)),
       method: 'REPORT',
@@ -455,34 +430,18 @@ export class SwitchSession {
     });
   }
 
-  #reply(request: MsrpRequest, status: number, reason: string): void {
-    if (this.#connection !== null) reply(this.#connection, request, status, reason);
-  }
-
-  #armResponseTimer(): void {
-    const oldest = this.#unanswered.values().next();
-    if (this.#responseTimer !== null || oldest.done === true) return;
-    const wait = oldest.value.at + RESPONSE_TIMEOUT_MS - this.owner.clock.now();
-    this.#responseTimer = this.owner.clock.setTimer(Math.max(0, wait), () => {
-      this.#responseTimer = null;
-      const still = this.#unanswered.values().next();
-      if (still.done !== true && still.value.at + RESPONSE_TIMEOUT_MS <= this.owner.clock.now()) this.close('its media does not answer');
-      else this.#armResponseTimer();
-    });
-  }
-
-  #clearResponseTimer(): void {
-    this.#responseTimer?.dispose();
-    this.#responseTimer = null;
-  }
-
   #transition(to: State): void {
     if (!TRANSITIONS[this.#state].includes(to)) throw new Error(`MSRP session: ${this.#state} -> ${to}`);
     this.#state = to;
   }
 }
 
-/** RFC 4975 section 7.2: no answer to a REPORT nor when Failure-Report is no; only bad news when it is partial. */
+const TAKEN: Verdict = { status: 200, reason: 'OK' };
+
+/**
+ * RFC 4975 section 7.2: no answer to a REPORT nor when Failure-Report is no; only bad news when it is partial. The answer to a SEND goes one hop,
+ * any other along the whole path: a relay hands it on (RFC 4976 section 6.5).
+ */
 function reply(connection: MsrpConnection, request: MsrpRequest, status: number, reason: string): void {
   if (request.method === 'REPORT' || request.failureReport === 'no') return;
   if (request.failureReport === 'partial' && status === 200) return;
@@ -491,22 +450,8 @@ function reply(connection: MsrpConnection, request: MsrpRequest, status: number,
     transactionId: request.transactionId,
     status,
     reason,
-    toPath: request.fromPath.slice(0, 1),
+    toPath: request.method === 'SEND' ? request.fromPath.slice(0, 1) : request.fromPath,
     fromPath: request.toPath.slice(0, 1),
     continuation: '$',
   });
-}
-
-/** Drawn many at once: each message to each member needs a dozen. */
-const fractions = new Uint32Array(1024);
-let drawn = fractions.length;
-
-function randomFraction(): number {
-  if (drawn === fractions.length) {
-    randomFillSync(fractions);
-    drawn = 0;
-  }
-  const fraction = (fractions[drawn] ?? 0) / 0x1_0000_0000;
-  drawn += 1;
-  return fraction;
 }

@@ -69,6 +69,8 @@ export interface NetworkOptions extends AuthenticatorOptions {
   cfPort?: number;
   /** What TLS shows; made by an authority of its own at the start when absent. */
   key?: ServerKey;
+  /** The authorities (PEM) that the media of the functions trusts where a side's SDP names no certificate, as behind an MSRP relay; else those of Node. */
+  mediaAuthorities?: readonly string[];
   /** False: the registrar gives no GRUUs. */
   gruu?: boolean;
   /** Shorter registrations are refused with 423, seconds; 60 when absent. */
@@ -203,7 +205,7 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
     const pf = plan.roles.has('pf') ? await newServer('pf', options.pfPort) : null;
     let participating: ParticipatingFunction | null = null;
     if (pf !== null) {
-      const relay = new MediaRelay({ host, ...equipment(options, 'pf') });
+      const relay = new MediaRelay({ host, ...trustOf(options), ...equipment(options, 'pf') });
       closers.push(() => relay.close());
       await relay.listen();
       const addresses = new Set(users.flatMap((user) => addressesOf(user, domain)));
@@ -234,7 +236,7 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
       const stateFile = shared === null ? options.stateFile : join(shared, 'groups.db');
       for (let instance = 0; instance < plan.instances; instance += 1) {
         const server = await newServer('cf', instance === 0 ? options.cfPort : 0);
-        const media = new MsrpSwitch({ host, ...equipment(options, 'cf') });
+        const media = new MsrpSwitch({ host, ...trustOf(options), ...equipment(options, 'cf') });
         closers.push(() => media.close());
         await media.listen();
         const functions = new ControllingFunction({
@@ -317,6 +319,10 @@ function equipment(options: NetworkOptions, role: NetworkRole): { log?: NetworkL
     ...(log === undefined ? {} : { log: (level, text, fields) => log(level, `${role}: ${text}`, fields) }),
     ...(tap === undefined ? {} : { tap: (record) => tap({ ...record, role }) }),
   };
+}
+
+function trustOf({ mediaAuthorities }: NetworkOptions): { ca?: readonly string[] } {
+  return mediaAuthorities === undefined ? {} : { ca: mediaAuthorities };
 }
 
 interface Plan {

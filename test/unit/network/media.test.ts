@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  BIND_TIMEOUT_MS,
-  CHUNK_BYTES,
-  MAX_WAITING_BYTES,
-  MsrpSwitch,
-  RESPONSE_TIMEOUT_MS,
-  type SwitchSession,
-  type Verdict,
-} from '../../../network/media';
+import { BIND_TIMEOUT_MS, MAX_WAITING_BYTES, MsrpSwitch, type SwitchSession, type Verdict } from '../../../network/media';
+import { CHUNK_BYTES, RESPONSE_TIMEOUT_MS } from '../../../network/media-outgoing';
 import type { CompleteMessage, MsrpRequest } from '../../../network/msrp-assembly';
 import { MAX_QUEUED_BYTES } from '../../../network/msrp-connection';
 import { MsrpPeer, VirtualClock } from '../../support/network-doubles';
@@ -214,6 +207,130 @@ describe('the MSRP switch', () => {
     peer.sayBytes(utf8('GET / HTTP/1.1\r\n\r\n'));
     expect(ends[0]).toMatch(/malformed MSRP/);
     expect(peer.isDestroyed).toBe(true);
+  });
+
+  describe('where the endpoint is behind a relay (RFC 4976)', () => {
+    const relayed = ['msrp://127.0.0.1:8/path-1;tcp', 'msrp://127.0.0.1:9/peer;tcp'];
+    const behind = () => {
+      const made = fixture();
+      const session = made.prepare();
+      const peer = made.connect();
+      session.start(relayed, 'passive');
+      peer.say(send(session, null, { fromPath: relayed }));
+      const answer = (status = 200, of = peer.sends.at(-1)) =>
+        peer.say({
+          kind: 'response',
+          transactionId: of?.transactionId ?? '',
+          status,
+          reason: '',
+          toPath: [session.localPath],
+          fromPath: relayed.slice(0, 1),
+          continuation: '$',
+        });
+      const report = (range: { start: number; end: number; total: number }, code = 200, by = peer) =>
+        by.say(
+          send(session, null, {
+            method: 'REPORT',
+            messageId: peer.sends.at(-1)?.messageId ?? '',
+            byteRange: range,
+            status: { code, reason: '' },
+            fromPath: relayed,
+          }),
+        );
+      let taken = 0;
+      const give = (length: number) =>
+        session.send({ contentType: 'message/cpim', body: new Uint8Array(length).fill(65), onAnswered: () => (taken += 1) });
+      return { ...made, session, peer, answer, report, give, taken: () => taken };
+    };
+
+    it('takes a message for taken when the endpoint has reported all of it, not when the relay has it', () => {
+      const { peer, answer, report, give, taken } = behind();
+      give(CHUNK_BYTES + 5);
+      expect(peer.sends.map(({ toPath, successReport, failureReport }) => [toPath, successReport, failureReport])).toEqual([
+        [relayed, true, 'yes'],
+        [relayed, true, 'yes'],
+      ]);
+      const [first, last] = peer.sends;
+      answer(200, first);
+      answer(200, last);
+      expect(taken()).toBe(0);
+      report({ start: 1, end: CHUNK_BYTES, total: CHUNK_BYTES + 5 });
+      expect(taken()).toBe(0);
+      report({ start: CHUNK_BYTES + 1, end: CHUNK_BYTES + 5, total: CHUNK_BYTES + 5 });
+      expect(taken()).toBe(1);
+      report({ start: 1, end: CHUNK_BYTES + 5, total: CHUNK_BYTES + 5 });
+      expect(taken()).toBe(1);
+    });
+
+    it('a report may be faster than the answer of the relay', () => {
+      const { answer, report, give, taken } = behind();
+      give(5);
+      report({ start: 1, end: 5, total: 5 });
+      expect(taken()).toBe(0);
+      answer();
+      expect(taken()).toBe(1);
+    });
+
+    it('what the endpoint refuses is answered for; what the relay cannot hand on ends the session, and waits', () => {
+      const { answer, report, give, taken, ends } = behind();
+      give(5);
+      answer();
+      report({ start: 1, end: 5, total: 5 }, 413);
+      expect([taken(), ends]).toEqual([1, []]);
+      give(5);
+      answer(413);
+      expect([taken(), ends]).toEqual([2, []]);
+      give(5);
+      answer();
+      report({ start: 1, end: 5, total: 5 }, 408);
+      expect([taken(), ends]).toEqual([2, ['its media relay reported 408']]);
+      const other = behind();
+      other.give(5);
+      other.answer(503);
+      expect([other.taken(), other.ends]).toEqual([0, ['its media answered 503']]);
+    });
+
+    it('ends the session RESPONSE_TIMEOUT_MS after an answer that no report has followed', async () => {
+      const { clock, media, answer, give, taken, ends } = behind();
+      give(5);
+      clock.advance(RESPONSE_TIMEOUT_MS - 1);
+      answer();
+      clock.advance(RESPONSE_TIMEOUT_MS - 1);
+      expect(ends).toEqual([]);
+      clock.advance(1);
+      expect([taken(), ends]).toEqual([0, ['its media does not report']]);
+      await media.close();
+      expect(clock.pending).toBe(0);
+    });
+
+    it('hears the relay on any connection, answers where it was asked, and outlives all but the first', () => {
+      const { session, peer, connect, report, answer, give, taken, messages, ends } = behind();
+      const further = connect();
+      expect(further.say(send(session, 'hello', { fromPath: relayed }))).toMatchObject({ status: 200 });
+      expect(further.say(send(session, 'again', { fromPath: relayed, messageId: 'r', successReport: true }))).toMatchObject({
+        method: 'REPORT',
+        toPath: relayed,
+      });
+      expect(messages).toHaveLength(2);
+      give(5);
+      expect(peer.sends).toHaveLength(1);
+      answer();
+      report({ start: 1, end: 5, total: 5 }, 200, further);
+      expect(taken()).toBe(1);
+      further.hangUp();
+      expect(ends).toEqual([]);
+      const third = connect();
+      third.say(send(session, 'more', { fromPath: relayed }));
+      session.close();
+      expect([peer.isDestroyed, third.isDestroyed]).toEqual([true, true]);
+    });
+
+    it('answers a SEND one hop, and what is no SEND along the whole path', () => {
+      const { session, peer } = behind();
+      expect(peer.say(send(session, 'x', { fromPath: relayed }))).toMatchObject({ toPath: relayed.slice(0, 1) });
+      const nickname = send(session, null, { method: 'NICKNAME', fromPath: relayed, headers: [['Use-Nickname', '"Al"']] });
+      expect(peer.say(nickname)).toMatchObject({ status: 200, toPath: relayed });
+    });
   });
 
   it('leaves no timer behind', async () => {
