@@ -106,8 +106,14 @@ modparam("htable", "htable", "clients=>size=6;autoexpire=@PATHLIFE@;")
 
 event_route[msrp:frame-in] {
     msrp_reply_flags("1");
-    # Each hop answers for itself: the answer of the next one ends here.
-    if (msrp_is_reply()) exit;
+    # Each hop answers for itself, so the answer to a SEND ends here; one to anything else goes on along its path.
+    if (msrp_is_reply()) {
+        if (msrp_cmap_lookup()) {
+            msrp_relay_flags("1");
+            msrp_relay();
+        }
+        exit;
+    }
     if ($msrp(method) == "AUTH") {
         # A password that is named in the call itself ends the process of this version.
         $var(password) = "@NOBODY@";
@@ -119,10 +125,6 @@ event_route[msrp:frame-in] {
         }
         $sht(clients=>$msrp(srcaddr)) = 1;
         msrp_cmap_save();
-        exit;
-    }
-    if ($msrp(method) != "SEND" && $msrp(method) != "REPORT") {
-        msrp_reply("501", "Unknown Method");
         exit;
     }
     if ($sht(clients=>$msrp(srcaddr)) == $null) {

@@ -158,12 +158,6 @@ describe('chats through a relay over TLS', () => {
   const trusting = (name: string, relayUri: string | null, more: Partial<Parameters<typeof startClient>[0]> = {}) =>
     client(name, null, { ca: [lab.ca], ...(relayUri === null ? {} : { msrpRelay: relayUri }), ...more });
   const transports = (one: TestClient) => new Set(media(one).map((record) => record.transport));
-  const failedFirst = async (one: TestClient, to: TestClient) => {
-    const { message } = await one.call('sendText', { to: to.address, text: 'one' });
-    return one.until('its message is failed', () =>
-      one.events.find((event) => event.event === 'message' && event.message === message && event.state === 'failed'),
-    );
-  };
 
   it('both behind it: AUTH and every word over TLS, with paths of msrps: alone', async () => {
     const [alice, bob] = [await trusting('alice', secure.secureRelayUri), await trusting('bob', secure.secureRelayUri)];
@@ -174,7 +168,11 @@ describe('chats through a relay over TLS', () => {
     for (const one of [alice, bob]) {
       expect(transports(one)).toEqual(new Set(['tls']));
       expect(answersToAuth(one)).toEqual(['401', '200']);
-      expect(media(one).map((record) => decoder.decode(record.bytes)).filter((text) => text.includes('msrp://'))).toEqual([]);
+      expect(
+        media(one)
+          .map((record) => decoder.decode(record.bytes))
+          .filter((text) => text.includes('msrp://')),
+      ).toEqual([]);
     }
     const [invite = ''] = sipRequests(alice, 'out', 'INVITE');
     expect(invite).toMatch(/m=message \d+ TCP\/TLS\/MSRP/);

@@ -20,12 +20,18 @@ export const BOB_INSTANCE = 'urn:uuid:bbbbbbbb-7dec-41d0-a765-00a0c91e6bf6';
 export const BOB_GRUU = `sip:bob@lab.test;gr=${BOB_INSTANCE}`;
 export const BOB_ENTRY = `${BOB_GRUU};method=INVITE?Session-Replaces=one-to-one-1&amp;Accept-Contact=*%3B%2Bsip.instance%3D%22%3C${BOB_INSTANCE}%3E%22%3Brequire%3Bexplicit`;
 
-export function sdp(name: string, setup: MsrpDescription['setup'], transport: MsrpDescription['transport'] = 'TCP/MSRP'): string {
+/** `relays`: those that the path goes through. */
+export function sdp(
+  name: string,
+  setup: MsrpDescription['setup'],
+  transport: MsrpDescription['transport'] = 'TCP/MSRP',
+  relays: readonly string[] = [],
+): string {
   const isSecure = transport === 'TCP/TLS/MSRP';
   return encodeSdp({
     host: '127.0.0.1',
     port: 7000,
-    path: [`${isSecure ? 'msrps' : 'msrp'}://127.0.0.1:7000/${name};tcp`],
+    path: [...relays, `${isSecure ? 'msrps' : 'msrp'}://127.0.0.1:7000/${name};tcp`],
     setup,
     acceptTypes: ['message/cpim'],
     wrappedTypes: ['*'],
@@ -186,8 +192,17 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
       const answer = peer.received.find((message) => message.kind === 'response' && message.transactionId === transactionId);
       return answer?.kind === 'response' ? answer.status : null;
     };
+    /** Says that it has all of a text (RFC 4975 section 7.1.2). */
+    const report = (of: string) => {
+      const chunk = peer.sends.find(({ body }) => body !== null && text(parsedCpim(body).body) === of);
+      if (chunk === undefined) throw new Error(`“${of}” has not come`);
+      count += 1;
+      const { messageId, byteRange } = chunk;
+      const about = { messageId, byteRange, contentType: null, body: null, status: { code: 200, reason: 'OK' } };
+      peer.say({ ...base, ...about, method: 'REPORT', transactionId: `${name}${String(count).padStart(5, '0')}` });
+    };
     say(null);
-    return { call, peer, say, heard: () => peer.sends.map((chunk) => text(parsedCpim(chunk.body ?? utf8('')).body)), path };
+    return { call, peer, report, say, heard: () => peer.sends.map((chunk) => text(parsedCpim(chunk.body ?? utf8('')).body)), path };
   };
   /** Alice, Bob and Carol in one group, their media connected. */
   const group = async () => {

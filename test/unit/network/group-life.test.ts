@@ -147,6 +147,28 @@ describe('a group outlives its connections', () => {
       });
   });
 
+  it('what a relay has taken and not handed on goes to the next device of that person, what the person has reported does not', async () => {
+    const lab = fixture();
+    const { focus, person } = await lab.group();
+    const comeBack = async (name: string) => {
+      const offer = sdp(name, 'actpass', 'TCP/MSRP', ['msrp://127.0.0.1:7001/path;tcp']);
+      const answer = await lab.final(requestFrom('bob', 'INVITE', focus).setBody('application/sdp', offer));
+      return lab.connectMedia(answer.text, name);
+    };
+    const behind = await comeBack('bob-behind');
+    person('alice').say(cpim(alice, [focus], 'one'));
+    await settle();
+    behind.report('one');
+    person('alice').say(cpim(alice, [focus], 'two'));
+    await settle();
+    expect(behind.heard()).toEqual(['one', 'two']);
+    // Its relay has answered 200 for both.
+    behind.peer.hangUp();
+    lab.clock.advance(MEDIA_RETURN_MS);
+    await settle();
+    expect((await comeBack('bob-again')).heard()).toEqual(['two']);
+  });
+
   it('an IMDN for somebody who is away waits, who types does not', async () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
