@@ -18,7 +18,7 @@ import { AppError } from './errors';
 import type { History } from './history/history';
 import type { MsrpTransport } from './msrp/connection';
 import { MsrpEndpoint } from './msrp/endpoint';
-import type { RelayAccount } from './msrp/relay';
+import { type RelayAccount, throughTls } from './msrp/relay';
 import type { DigestHash } from './protocol/digest';
 import { ICSI } from './protocol/feature-tags';
 import { nickname } from './protocol/instance-urn';
@@ -152,7 +152,7 @@ export class Account {
       history: deps.history,
       sip: this.#sip,
       msrp: this.#msrp,
-      securesMedia: relay === null ? credentials.securesMedia === true : /^msrps:/i.test(relay.uri),
+      securesMedia: relay === null ? credentials.securesMedia === true : throughTls(relay),
       self: credentials.aor,
       selfName: credentials.displayName,
       deviceName: () => this.#deviceName,
@@ -188,6 +188,11 @@ export class Account {
       }),
     );
     this.#disposables.add(this.#sip.registration.onState.on(() => this.#registrationChanged()));
+    const health = this.#msrp.relay;
+    if (health !== null) {
+      this.#disposables.add(health.onChange.on(() => deps.announce({ event: 'account', account: this.value })));
+      this.#disposables.add(health.onBack.on(() => this.isRegistered && this.messenger.relayBack()));
+    }
     this.#devices = this.#disposables.add(
       new DeviceList({
         clock: deps.clock,
@@ -221,6 +226,7 @@ export class Account {
       offers: offersOf(this.#servicesOff),
       securesMedia: this.#credentials.securesMedia === true,
       msrpRelay: this.#credentials.msrpRelay ?? null,
+      relay: this.#msrp.relay?.value ?? null,
     };
   }
 
@@ -440,5 +446,5 @@ function signInOf(way: SignInWay | undefined, deps: AccountDeps): Pick<SipAccoun
 function relayOf({ msrpRelay, authUser, aor, password, signIn }: Credentials): RelayAccount | null {
   if (msrpRelay === undefined) return null;
   const username = authUser ?? aor.replace(/^sips?:/, '').split('@')[0] ?? '';
-  return { uri: msrpRelay, username, password, minAlgorithm: signIn?.minAlgorithm ?? 'MD5' };
+  return { uris: msrpRelay.split(' '), username, password, minAlgorithm: signIn?.minAlgorithm ?? 'MD5' };
 }

@@ -69,6 +69,16 @@ export const refusalMeanings = [
 
 export type RefusalMeaning = (typeof refusalMeanings)[number];
 
+/** Why an MSRP relay cannot be used; of `msrp/relay` alone. */
+export const relayTroubles = [
+  'unreachable', // no connection, no answer, or trouble of its own: it may be back at any time
+  'refused', // it does not take the name or the password
+  'untrusted', // over TLS it has not proved who it is
+  'unusable', // it is no relay, or none that fits what is asked of it
+] as const;
+
+export type RelayTrouble = (typeof relayTroubles)[number];
+
 /** Who can mend it: the program by itself, the person by acting, or nobody. */
 export type Retry = 'auto' | 'user' | 'never';
 
@@ -79,6 +89,8 @@ export interface ErrorDetail {
   warning?: string;
   /** What the refusal of a message or an invitation means, where that is known. */
   meaning?: RefusalMeaning;
+  /** Why the media relay cannot be used. */
+  relay?: RelayTrouble;
   retryAfterMs?: number;
   /** The setting that is meant, by its name in the contract. */
   field?: string;

@@ -2,6 +2,7 @@
 import type { SignInOptions } from '../preload/contract';
 import type { Credentials, SignInWay } from './account';
 import { AppError } from './errors';
+import { maximumRelays } from './msrp/relay';
 import { imeiUrn } from './protocol/instance-urn';
 import { parseMsrpUri } from './protocol/msrp';
 import { addressKey } from './protocol/uri';
@@ -15,7 +16,7 @@ export function signInParts(options: SignInOptions, kept: SignInParts): SignInPa
   const { authUser, registrar, factory, ca, expiresSeconds, securesMedia, msrpRelay } = options;
   const way = wayOf(options, kept.signIn);
   const { msrpRelay: keptRelay, ...rest } = kept;
-  const relay = msrpRelay === undefined ? keptRelay : msrpRelay.trim() === '' ? undefined : relayUri(msrpRelay);
+  const relay = msrpRelay === undefined ? keptRelay : msrpRelay.trim() === '' ? undefined : relayUris(msrpRelay);
   const secures = securesMedia ?? kept.securesMedia ?? false;
   if (secures && relay !== undefined && !/^msrps:/i.test(relay)) throw bad('msrpRelay', 'Chats over TLS need a relay with msrps:');
   return {
@@ -69,9 +70,19 @@ function sipUri(text: string, field: string): string {
   return uri;
 }
 
-/** @throws AppError account/bad-option */
-function relayUri(text: string): string {
-  const uri = text.trim();
+/** One, or several that are passed one after the other, with spaces between. @throws AppError account/bad-option */
+function relayUris(text: string): string {
+  const uris = text
+    .trim()
+    .split(/[\s,]+/)
+    .map(relayUri);
+  if (uris.length > maximumRelays) throw bad('msrpRelay', `No more than ${maximumRelays} relays one after the other`);
+  if (new Set(uris.map((uri) => uri.split(':')[0]?.toLowerCase())).size > 1)
+    throw bad('msrpRelay', 'The relays are all msrps: or all msrp:');
+  return uris.join(' ');
+}
+
+function relayUri(uri: string): string {
   const read = parseMsrpUri(/;[a-z]+$/i.test(uri) ? uri : `${uri};tcp`);
   if (!read.ok || read.value.sessionId !== null)
     throw bad('msrpRelay', `${uri} is no MSRP URI of a relay, such as msrps://relay.example.org:2855;tcp`);

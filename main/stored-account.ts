@@ -93,6 +93,8 @@ export function valueOfStored(stored: StoredAccount, instanceId: string): Accoun
     offers: offersOf(stored.servicesOff ?? []),
     securesMedia: stored.securesMedia === true,
     msrpRelay: stored.msrpRelay ?? null,
+    // Nothing has been asked of it yet.
+    relay: null,
   };
 }
 

@@ -7,7 +7,7 @@
  */
 import type { ErrorValue } from '../main/errors';
 
-export type { ErrorCode, ErrorValue, RefusalMeaning, Result } from '../main/errors';
+export type { ErrorCode, ErrorValue, RefusalMeaning, RelayTrouble, Result } from '../main/errors';
 
 // ---------------------------------------------------------------- values
 
@@ -162,6 +162,7 @@ export interface MessageValue {
   datedAt?: number;
   receivedAt: number | null;
   receipts: ReceiptValue[];
+  /** Why it has failed; of one that is `queued` what it waits for, where that is the media relay (`msrp/relay`). */
   error: ErrorValue | null;
   /** In a group: the one member besides this account who has it, its recipient or its sender. Absent: it is everybody's. */
   onlyWith?: string;
@@ -228,6 +229,18 @@ export interface AccountValue {
   /** Whether chats are asked for over TLS alone, and the MSRP relay that every chat goes through; null: none. */
   securesMedia: boolean;
   msrpRelay: string | null;
+  /** Whether that relay can be used; null without one, and before this account runs. */
+  relay: RelayValue | null;
+}
+
+/**
+ * `unused` until the first session asks it. Messages wait while it is `unreachable`, and leave when it is back; `refused` wants the person:
+ * `error.relay` says why it cannot be used.
+ */
+export interface RelayValue {
+  state: 'unused' | 'reachable' | 'unreachable' | 'refused';
+  error: ErrorValue | null;
+  since: number;
 }
 
 /** What a sign-in takes beyond address and password. What is not told stays as it was, or as the network says. */
@@ -251,7 +264,10 @@ export interface SignInOptions {
   expiresSeconds?: number | undefined;
   /** Whether chats are asked for over TLS alone. */
   securesMedia?: boolean | undefined;
-  /** The MSRP relay that every chat goes through: `msrp:` or `msrps:`; empty for none. */
+  /**
+   * The MSRP relay that every chat goes through: `msrp:` or `msrps:`; empty for none. Several, with spaces between: the one that this device
+   * connects to, and those that are reached through it.
+   */
   msrpRelay?: string | undefined;
 }
 

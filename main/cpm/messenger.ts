@@ -107,6 +107,12 @@ export class Messenger implements Disposable {
     this.#groups.rejoinAll();
   }
 
+  /** The media relay can be used again: what has waited for it leaves. */
+  relayBack(): void {
+    this.#outbox.hastenAll();
+    this.#groups.rejoinAll();
+  }
+
   /** Another device of this account has come or gone. */
   devicesChanged(): void {
     this.#groups.devicesChanged();

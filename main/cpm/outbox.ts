@@ -161,6 +161,15 @@ export class Outbox implements Disposable {
     for (const lane of this.#context.history.lanes()) this.wake(lane);
   }
 
+  /** What all lanes have waited for is there. */
+  hastenAll(): void {
+    const { history, clock } = this.#context;
+    for (const lane of history.lanes()) {
+      history.hastenLane(lane, clock.now());
+      this.wake(lane);
+    }
+  }
+
   /** The other side of a conversation has just been heard from: what waits for it need not wait longer. */
   heardFrom(conversation: string): void {
     const { history, clock } = this.#context;
@@ -294,7 +303,8 @@ export class Outbox implements Disposable {
     const pauseMs = Math.max(backoffMs, Math.min(error.detail.retryAfterMs ?? 0, longestRetryAfterMs));
     history.transaction(() => {
       if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs);
-      if (message !== null) this.#become(message.id, 'queued', null, false);
+      // Only of the relay does the person learn otherwise by nothing: the registration has its own word in the window.
+      if (message !== null) this.#become(message.id, 'queued', error.code === 'msrp/relay' ? error : null, false);
     });
     if (message !== null) this.#context.messageChanged(message.id);
     return remedy === 'again';

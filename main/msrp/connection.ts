@@ -33,7 +33,14 @@ export interface MsrpStream {
   local: string;
   remote: string;
   /** Over TLS: what the peer showed (DER), and whether an authority that is trusted vouches for it and for the name that was called. */
-  tls?: { certificate: Uint8Array | null; isAuthorized: boolean };
+  tls?: PeerIdentity;
+}
+
+/** `problem`: in the words of the TLS library, why `isAuthorized` is false. */
+export interface PeerIdentity {
+  certificate: Uint8Array | null;
+  isAuthorized: boolean;
+  problem?: string;
 }
 
 /** How connections come about: `transports.ts` in the product; in memory in unit tests. */
@@ -91,7 +98,7 @@ export class MsrpConnection {
   }
 
   /** What the peer showed; null over plain TCP. */
-  get tls(): { certificate: Uint8Array | null; isAuthorized: boolean } | null {
+  get tls(): PeerIdentity | null {
     return this.#wire.tls ?? null;
   }
 

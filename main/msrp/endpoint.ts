@@ -10,7 +10,8 @@ import { type MsrpRequest, parseMsrpUri } from '../protocol/msrp';
 import type { WireTap } from '../protocol/wire-record';
 import { createSessionCertificate, type SessionCertificate } from './certificate';
 import { MsrpConnection, type MsrpStream, type MsrpTransport } from './connection';
-import { type RelayAccount, RelayPath } from './relay';
+import { type RelayAccount, RelayPath, throughTls } from './relay';
+import { RelayHealth } from './relay-health';
 import { bindTimeoutMs, EndpointSession, type EndpointSessionDeps, type MsrpSession } from './session';
 import { tcpTransport, tlsTransport } from './transports';
 
@@ -55,11 +56,20 @@ export class MsrpEndpoint implements Disposable {
   readonly #connections = new Map<MsrpConnection, { sessions: Set<EndpointSession>; unbound: Disposable | null }>();
   /** One a local address. */
   readonly #listeners = new Map<string, Promise<{ port: number; close(): void }>>();
+  /** Null where there is no relay. */
+  readonly relay: RelayHealth | null;
   #disposed = false;
 
   constructor(deps: MsrpEndpointDeps) {
     this.#deps = deps;
     this.#transport = deps.transport ?? tcpTransport;
+    const { clock, log, relay } = deps;
+    const probe = async (account: RelayAccount) => {
+      const { path } = await this.#path(account, newSessionId(clock));
+      path.dispose();
+      path.connection.end();
+    };
+    this.relay = relay === undefined ? null : new RelayHealth({ clock, log, probe: () => probe(relay) });
   }
 
   /**
@@ -68,8 +78,7 @@ export class MsrpEndpoint implements Disposable {
    */
   async prepare({ secure = false }: { secure?: boolean } = {}): Promise<MsrpSession> {
     const { clock, relay } = this.#deps;
-    // The session id is what admits a peer: it must not be guessable (RFC 4975 14.1); a UUID has 122 random bits.
-    const sessionId = clock.uuid().replaceAll('-', '');
+    const sessionId = newSessionId(clock);
     return relay === undefined ? this.#prepareDirect(sessionId, secure) : this.#prepareBehind(relay, sessionId, secure);
   }
 
@@ -85,21 +94,26 @@ export class MsrpEndpoint implements Disposable {
   }
 
   async #prepareBehind(account: RelayAccount, sessionId: string, secure: boolean): Promise<MsrpSession> {
-    const isSecure = /^msrps:/i.test(account.uri);
+    const isSecure = throughTls(account);
     // What was asked for in TLS does not leave without, nor does a relay that has TLS take what the other side knows to be without.
     if (secure !== isSecure)
       throw new AppError(
         'msrp/relay',
-        { cause: `a session ${secure ? 'over' : 'without'} TLS does not go through ${account.uri}` },
+        { relay: 'unusable', cause: `a session ${secure ? 'over' : 'without'} TLS does not go through ${account.uris.join(' ')}` },
         'user',
       );
     if (this.#disposed) throw new AppError('msrp/closed', { cause: 'MSRP was shut down' });
-    const { clock, log } = this.#deps;
-    const transport = isSecure ? this.#secured(createSessionCertificate(clock.now())) : this.#transport;
-    const connect = async (host: string, port: number, signal: AbortSignal) => this.#adopt(await transport.connect(host, port, signal));
-    const relay = await RelayPath.open(account, sessionId, { clock, log, connect });
+    const opening = this.#path(account, sessionId);
+    const relay = await (this.relay?.observed(opening) ?? opening);
     if (this.#disposed) relay.path.connection.end();
-    return this.#session({ sessionId, host: '', port: 0, certificate: null, relay, transport, onClosed: () => undefined });
+    return this.#session({ sessionId, host: '', port: 0, certificate: null, relay, transport: this.#transport, onClosed: () => undefined });
+  }
+
+  #path(account: RelayAccount, sessionId: string): ReturnType<typeof RelayPath.open> {
+    const { clock, log } = this.#deps;
+    const transport = throughTls(account) ? this.#secured(createSessionCertificate(clock.now())) : this.#transport;
+    const connect = async (host: string, port: number, signal: AbortSignal) => this.#adopt(await transport.connect(host, port, signal));
+    return RelayPath.open(account, sessionId, { clock, log, connect });
   }
 
   #secured(certificate: SessionCertificate): MsrpTransport {
@@ -139,6 +153,7 @@ export class MsrpEndpoint implements Disposable {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.relay?.dispose();
     for (const session of [...this.#sessions.values()]) session.close();
     for (const connection of [...this.#connections.keys()]) connection.end();
     for (const listener of this.#listeners.values()) {
@@ -216,6 +231,11 @@ export class MsrpEndpoint implements Disposable {
   }
 }
 
+/** The session id is what admits a peer: it must not be guessable (RFC 4975 14.1); a UUID has 122 random bits. */
+function newSessionId(clock: Clock): string {
+  return clock.uuid().replaceAll('-', '');
+}
+
 /** RFC 4975 7.2: a REPORT is never answered; Failure-Report "no" wants no answer at all, "partial" only errors. */
 function respond(connection: MsrpConnection, request: MsrpRequest, status: number): void {
   if (request.method === 'REPORT') return;
@@ -225,7 +245,8 @@ function respond(connection: MsrpConnection, request: MsrpRequest, status: numbe
     transactionId: request.transactionId,
     status,
     reason: reasons[status] ?? '',
-    toPath: request.fromPath.slice(0, 1),
+    // One hop for a SEND; what is none is answered along its whole path (RFC 4975 section 7.2).
+    toPath: request.method === 'SEND' ? request.fromPath.slice(0, 1) : request.fromPath,
     fromPath: request.toPath.slice(0, 1),
     continuation: '$',
   });

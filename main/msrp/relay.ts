@@ -6,11 +6,13 @@
  *       |                 |                             |
  *       +-----------------+--- refused, no answer       +--- connection lost, the path would expire ---> closed
  *
+ * A chain of relays: this client connects to the first alone, and asks each further one through those before it.
+ *
  * The relay answers for the hop to it alone. Whether a message has come to the other side, its success REPORT tells (`outgoing.ts`).
  */
 import { createHash } from 'node:crypto';
 import type { Clock, Disposable, Logger } from '../base';
-import { AppError } from '../errors';
+import { AppError, type ErrorDetail, type RelayTrouble } from '../errors';
 import { answerChallenge, chooseChallenge, type DigestHash } from '../protocol/digest';
 import { bodilessRequest, type MsrpResponse, msrpHeader, newTransactionId, parseMsrpUri } from '../protocol/msrp';
 import type { MsrpConnection } from './connection';
@@ -25,13 +27,19 @@ export const defaultPathSeconds = 600;
 export const refreshShare = 0.8;
 /** LAB: AUTHs that one attempt may take: the first, one that answers its challenge, one for a stale nonce, one for another Expires. */
 const maximumAttempts = 4;
+/** LAB: relays of one path; it stands in every request. */
+export const maximumRelays = 4;
 
 export interface RelayAccount {
-  /** `msrp:` or `msrps:`, of the relay itself. */
-  uri: string;
+  /** `msrp:` or `msrps:`, all alike: the relay that this client connects to, then those that are reached through it, outwards. */
+  uris: readonly string[];
   username: string;
   password: string;
   minAlgorithm: DigestHash;
+}
+
+export function throughTls({ uris: [first = ''] }: RelayAccount): boolean {
+  return /^msrps:/i.test(first);
 }
 
 export interface RelayDeps {
@@ -41,17 +49,17 @@ export interface RelayDeps {
 }
 
 export class RelayPath implements Disposable {
-  /** What peers are told: it stands before the session's own URI (RFC 4976 section 5.1). */
-  readonly uri: string;
+  /** The way out, as it stands at the beginning of a To-Path; peers are told it the other way round (RFC 4976 section 5.1). */
+  readonly usePath: readonly string[];
   readonly connection: MsrpConnection;
-  readonly #auth: Authorisation;
+  readonly #auths: Authorisation[];
   readonly #deps: RelayDeps;
   #timer: Disposable | null = null;
 
-  private constructor(connection: MsrpConnection, auth: Authorisation, granted: Grant, deps: RelayDeps) {
+  private constructor(connection: MsrpConnection, auths: Authorisation[], granted: Grant, deps: RelayDeps) {
     this.connection = connection;
-    this.uri = granted.uri;
-    this.#auth = auth;
+    this.usePath = granted.usePath;
+    this.#auths = auths;
     this.#deps = deps;
     this.#expect(granted.seconds);
     connection.onClose.on(() => this.dispose());
@@ -59,24 +67,26 @@ export class RelayPath implements Disposable {
 
   /** @throws AppError `msrp/relay`: `retry` says whether trying again may help. */
   static async open(account: RelayAccount, sessionId: string, deps: RelayDeps): Promise<{ path: RelayPath; ownUri: string }> {
-    const target = parseMsrpUri(account.uri);
-    if (!target.ok) throw new AppError('msrp/relay', { cause: `${account.uri}: ${target.reason}` }, 'user');
+    const [first = ''] = account.uris;
+    const target = parseMsrpUri(first);
+    if (!target.ok) throw trouble('unusable', { cause: `${first}: ${target.reason}` });
     const { scheme, host, port } = target.value;
     const abort = new AbortController();
     const limit = deps.clock.setTimer(relayTimeoutMs, () => abort.abort());
     let connection: MsrpConnection | null = null;
     try {
-      connection = await deps.connect(host.replace(/^\[|\]$/g, ''), port ?? defaultPort, abort.signal);
-      if (scheme === 'msrps' && connection.tls?.isAuthorized !== true)
-        throw new AppError('msrp/relay', { cause: 'no trusted authority vouches for the certificate of the relay' }, 'user');
-      const ownUri = `${scheme}://${authorityOf(connection.local)}/${sessionId};tcp`;
-      const auth = new Authorisation(account, ownUri, connection, deps.clock);
-      const granted = await auth.ask(abort.signal);
-      deps.log.info('a path through the media relay', { path: granted.uri, seconds: granted.seconds });
-      return { path: new RelayPath(connection, auth, granted, deps), ownUri };
+      const opened = await deps.connect(host.replace(/^\[|\]$/g, ''), port ?? defaultPort, abort.signal);
+      connection = opened;
+      if (scheme === 'msrps' && opened.tls?.isAuthorized !== true)
+        throw trouble('untrusted', { cause: `the certificate of the relay: ${opened.tls?.problem ?? 'no authority vouches for it'}` });
+      const ownUri = `${scheme}://${authorityOf(opened.local)}/${sessionId};tcp`;
+      const auths = account.uris.slice(0, maximumRelays).map((uri) => new Authorisation({ ...account, uri }, ownUri, opened, deps.clock));
+      const granted = await askAll(auths, abort.signal);
+      deps.log.info('a path through the media relay', { path: granted.usePath.join(' '), seconds: granted.seconds });
+      return { path: new RelayPath(opened, auths, granted, deps), ownUri };
     } catch (error) {
       connection?.destroy('the relay gave no path');
-      throw relayError(error);
+      throw asTrouble(error);
     } finally {
       limit.dispose();
     }
@@ -96,9 +106,9 @@ export class RelayPath implements Disposable {
     const abort = new AbortController();
     const limit = this.#deps.clock.setTimer(relayTimeoutMs, () => abort.abort());
     try {
-      const granted = await this.#auth.ask(abort.signal);
+      const granted = await askAll(this.#auths, abort.signal);
       if (!this.connection.isOpen) return;
-      if (granted.uri === this.uri) this.#expect(granted.seconds);
+      if (granted.usePath.join(' ') === this.usePath.join(' ')) this.#expect(granted.seconds);
       else this.connection.destroy('its path through the relay ends');
     } catch (error) {
       this.#deps.log.warn('a path through the media relay was not refreshed', { error: String(error) });
@@ -110,11 +120,21 @@ export class RelayPath implements Disposable {
 }
 
 interface Grant {
-  uri: string;
+  usePath: readonly string[];
   seconds: number;
 }
 
-/** The AUTH transactions of one connection (RFC 4976 sections 5.1 and 9.1). */
+/** From the inside outwards, each through those before it. The path lives as long as its shortest part. */
+async function askAll(auths: readonly Authorisation[], signal: AbortSignal): Promise<Grant> {
+  let granted: Grant = { usePath: [], seconds: Number.POSITIVE_INFINITY };
+  for (const auth of auths) {
+    const next = await auth.ask(granted.usePath, signal);
+    granted = { usePath: next.usePath, seconds: Math.min(granted.seconds, next.seconds) };
+  }
+  return granted;
+}
+
+/** The AUTH transactions with one relay (RFC 4976 sections 5.1 and 9.1). */
 class Authorisation {
   /** As the relay last challenged: a refresh answers it at once. */
   #challenge: ReturnType<typeof chooseChallenge> = null;
@@ -123,36 +143,49 @@ class Authorisation {
   #expires: number | null = null;
 
   constructor(
-    private readonly account: RelayAccount,
+    private readonly account: Omit<RelayAccount, 'uris'> & { uri: string },
     private readonly ownUri: string,
     private readonly connection: MsrpConnection,
     private readonly clock: Clock,
   ) {}
 
-  async ask(signal: AbortSignal): Promise<Grant> {
+  /** `through`: the path to it. */
+  async ask(through: readonly string[], signal: AbortSignal): Promise<Grant> {
     let hasAnswered = false;
     for (let attempt = 0; attempt < maximumAttempts; attempt += 1) {
-      const response = await this.#transact(signal);
+      const response = await this.#transact(through, signal);
       const { status, reason } = response;
-      if (status === 200) return grantOf(response);
+      if (status === 200) return this.#grantOf(response, through);
       if (status === 401) {
         const challenge = chooseChallenge(allOf(response, 'WWW-Authenticate'), this.account.minAlgorithm);
-        if (challenge === null)
-          throw new AppError('msrp/relay', { status, reason, cause: 'the relay offers no Digest that is strong enough' }, 'user');
-        if (hasAnswered && !challenge.stale) throw new AppError('msrp/relay', { status, reason }, 'user');
+        if (challenge === null) throw trouble('unusable', { status, reason, cause: 'the relay offers no Digest that is strong enough' });
+        if (hasAnswered && !challenge.stale) throw trouble('refused', { status, reason });
         this.#challenge = challenge;
         this.#uses = 0;
         hasAnswered = true;
       } else if (status === 423) {
         const bound = Number(msrpHeader(response, 'Min-Expires') ?? msrpHeader(response, 'Max-Expires'));
-        if (!Number.isInteger(bound) || bound <= 0) throw new AppError('msrp/relay', { status, reason }, 'user');
+        if (!Number.isInteger(bound) || bound <= 0) throw trouble('unusable', { status, reason });
         this.#expires = bound;
-      } else throw new AppError('msrp/relay', { status, reason }, status === 403 || status < 400 ? 'user' : 'auto');
+      } else throw trouble(status === 403 ? 'refused' : mayPass(status) ? 'unreachable' : 'unusable', { status, reason });
     }
-    throw new AppError('msrp/relay', { cause: 'the relay asks again and again' }, 'user');
+    throw trouble('unusable', { cause: 'the relay asks again and again' });
   }
 
-  #transact(signal: AbortSignal): Promise<MsrpResponse> {
+  /** What a relay gives never leads out of the TLS that it was asked in, and a further one is reached by the path that it was asked by. */
+  #grantOf(response: MsrpResponse, through: readonly string[]): Grant {
+    const given = (msrpHeader(response, 'Use-Path') ?? '').split(/\s+/).filter((uri) => uri !== '');
+    const usePath = given.length > 0 && !through.every((uri, index) => uri === given[index]) ? [...through, ...given] : given;
+    const uris = usePath.map((uri) => parseMsrpUri(uri));
+    const isSecure = /^msrps:/i.test(this.account.uri);
+    const fits = uris.every((uri) => uri.ok && (uri.value.scheme === 'msrps') === isSecure);
+    if (usePath.length === through.length || usePath.length > 2 * maximumRelays || !fits)
+      throw trouble('unusable', { cause: `the relay gave no path: ${given.join(' ')}` });
+    const seconds = Number(msrpHeader(response, 'Expires') ?? defaultPathSeconds);
+    return { usePath, seconds: Number.isInteger(seconds) && seconds > 0 ? seconds : defaultPathSeconds };
+  }
+
+  #transact(through: readonly string[], signal: AbortSignal): Promise<MsrpResponse> {
     const { connection, clock, account, ownUri } = this;
     const transactionId = newTransactionId(() => clock.random(), null);
     return new Promise((resolve, reject) => {
@@ -165,13 +198,13 @@ class Authorisation {
       };
       const fail = (cause: string) => {
         done();
-        reject(new AppError('msrp/relay', { cause }, 'auto'));
+        reject(trouble('unreachable', { cause }));
       };
       if (!connection.isOpen) return fail('the connection to the relay has ended');
       if (signal.aborted) return abort();
       signal.addEventListener('abort', abort, { once: true });
       connection.request(
-        bodilessRequest({ transactionId, method: 'AUTH', toPath: [account.uri], fromPath: [ownUri], headers: this.#headers() }),
+        bodilessRequest({ transactionId, method: 'AUTH', toPath: [...through, account.uri], fromPath: [ownUri], headers: this.#headers() }),
         (response) => {
           done();
           resolve(response);
@@ -197,15 +230,6 @@ function hash(algorithm: DigestHash, text: string | Uint8Array): string {
     .digest('hex');
 }
 
-/** LAB: a chain of relays is not walked; what a relay of one gives is one URI. */
-function grantOf(response: MsrpResponse): Grant {
-  const [uri, ...more] = (msrpHeader(response, 'Use-Path') ?? '').split(/\s+/).filter((each) => each !== '');
-  if (uri === undefined || more.length > 0 || !parseMsrpUri(uri).ok)
-    throw new AppError('msrp/relay', { cause: 'the relay gave no path of one URI' }, 'user');
-  const seconds = Number(msrpHeader(response, 'Expires') ?? defaultPathSeconds);
-  return { uri, seconds: Number.isInteger(seconds) && seconds > 0 ? seconds : defaultPathSeconds };
-}
-
 /** `address:port` as a URI says it. */
 function authorityOf(local: string): string {
   const colon = local.lastIndexOf(':');
@@ -217,7 +241,16 @@ function allOf({ headers = [] }: MsrpResponse, name: string): string[] {
   return headers.filter(([each]) => each.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
 }
 
-function relayError(error: unknown): AppError {
+/** 408 and trouble of its own pass; 501 is somebody who knows no AUTH. */
+function mayPass(status: number): boolean {
+  return status === 408 || (status >= 500 && status !== 501);
+}
+
+function trouble(relay: RelayTrouble, detail: ErrorDetail): AppError {
+  return new AppError('msrp/relay', { ...detail, relay }, relay === 'unreachable' ? 'auto' : 'user');
+}
+
+function asTrouble(error: unknown): AppError {
   if (error instanceof AppError && error.code === 'msrp/relay') return error;
-  return new AppError('msrp/relay', { cause: error instanceof Error ? error.message : String(error) }, 'auto');
+  return trouble('unreachable', { cause: error instanceof Error ? error.message : String(error) });
 }

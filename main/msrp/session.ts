@@ -122,7 +122,7 @@ export class EndpointSession implements MsrpSession {
     const host = deps.host.includes(':') ? `[${deps.host}]` : deps.host;
     const direct = `${deps.certificate === null ? 'msrp' : 'msrps'}://${host}:${deps.port}/${deps.sessionId};tcp`;
     this.localPath = deps.relay?.ownUri ?? direct;
-    this.path = deps.relay === null ? [direct] : [deps.relay.path.uri, this.localPath];
+    this.path = deps.relay === null ? [direct] : [...[...deps.relay.path.usePath].reverse(), this.localPath];
     const { clock, log } = deps;
     this.#outgoing = new OutgoingMessages({ clock, log, onBroken: (error) => this.#end(error) });
     this.#incoming = new IncomingMessages({
@@ -148,15 +148,15 @@ export class EndpointSession implements MsrpSession {
     return this.#firstHop === null ? this.#deps.certificate !== null : this.#firstHop.scheme === 'msrps';
   }
 
-  /** The relay's end of the path. */
+  /** The outermost relay, where peers come. */
   get #firstHop(): MsrpUri | null {
-    const uri = this.#deps.relay === null ? null : parseMsrpUri(this.#deps.relay.path.uri);
+    const uri = this.#deps.relay === null ? null : parseMsrpUri(this.path[0] ?? '');
     return uri?.ok ? uri.value : null;
   }
 
-  /** Where our own requests go: through the relay, then along the peer's path. */
+  /** Where our own requests go: through the relays, then along the peer's path. */
   get #toPath(): string[] {
-    return this.#deps.relay === null ? this.#remotePath : [this.#deps.relay.path.uri, ...this.#remotePath];
+    return this.#deps.relay === null ? this.#remotePath : [...this.#deps.relay.path.usePath, ...this.#remotePath];
   }
 
   /** Behind a relay the connection stands before the session does. */

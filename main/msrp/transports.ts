@@ -87,5 +87,6 @@ function streamOf(socket: Socket): MsrpStream {
   };
   if (!(socket instanceof TLSSocket)) return wire;
   const peer: { raw?: Uint8Array } = socket.getPeerCertificate(true);
-  return { ...wire, tls: { certificate: peer.raw ?? null, isAuthorized: socket.authorized } };
+  const problem = socket.authorized ? {} : { problem: String(socket.authorizationError) };
+  return { ...wire, tls: { certificate: peer.raw ?? null, isAuthorized: socket.authorized, ...problem } };
 }

@@ -103,6 +103,11 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
         </div>
         {isReadOnly ? null : <MessageMenu message={message} isHidden={isHidden} />}
       </div>
+      {message.state === 'queued' && message.error !== null ? (
+        <div className="remedy waits" data-testid="message-waiting" data-code={message.error.code}>
+          {explainLine(message.error, alone ?? peerWords(props))}
+        </div>
+      ) : null}
       {message.state === 'failed' && !isReadOnly ? <Remedy message={message} who={alone ?? peerWords(props)} /> : null}
       {isNamed && last ? <Avatar person={sender} size={28} /> : null}
     </div>

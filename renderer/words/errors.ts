@@ -1,5 +1,5 @@
 /** What a person reads when something went wrong: what happened, what the program does, what one can do. */
-import type { ErrorCode, ErrorValue, RefusalMeaning, WarningValue } from '../../preload/contract';
+import type { ErrorCode, ErrorValue, RefusalMeaning, RelayTrouble, WarningValue } from '../../preload/contract';
 import { chatWords } from './chat';
 
 /** What a bar says of a warning that stays; the program's own `text` follows where it tells more. */
@@ -171,8 +171,24 @@ export function explain(error: ErrorValue, who: string = theServer): Explanation
     const said = saidBy(error);
     return { title: said === '' ? title : `${title} (${said})`, body: `Nothing was lost. ${way}` };
   }
+  if (error.relay !== undefined) {
+    const [title, way] = relayWords[error.relay];
+    const said = saidBy(error);
+    return { title: said === '' ? title : `${title} (${said})`, body: `Nothing goes past it. ${way}` };
+  }
   return errorWords[error.code](saidBy(error), who);
 }
+
+/** Why the media relay cannot be used: what happened, and what one can do. */
+const relayWords: Record<RelayTrouble, readonly [title: string, way: string]> = {
+  unreachable: ['The media relay cannot be reached', 'What you write waits here and goes out when it is back.'],
+  refused: ['The media relay does not take your name or password', 'Ask who runs it, or sign in again.'],
+  untrusted: [
+    'The media relay could not prove who it is',
+    'Its certificate is not trusted or belongs to another name. Check its address, or ask who runs it.',
+  ],
+  unusable: ['The media relay cannot carry your chats', 'Check its address, ask who runs it, or sign in without one.'],
+};
 
 /** What a refusal means: what happened, and what one can do. */
 const refusalWords: Record<RefusalMeaning, (who: string) => readonly [title: string, way: string]> = {
@@ -209,6 +225,11 @@ export function explainLine(error: ErrorValue, who: string): string {
   if (error.meaning !== undefined && error.retry !== 'auto') {
     const [title, way] = refusalWords[error.meaning](who);
     return `${title}${said === '' ? '' : ` (${said})`}. ${chatWords.message.isKept} ${way}`;
+  }
+  if (error.relay !== undefined) {
+    const [title, way] = relayWords[error.relay];
+    const kept = error.retry === 'auto' ? chatWords.message.keptAuto : `${chatWords.message.isKept} ${way}`;
+    return `${title}${said === '' ? '' : ` (${said})`}. ${kept}`;
   }
   const title = messageErrorWords[error.code]?.(said === '' ? '' : ` (${said})`, who) ?? `${explain(error, who).title}.`;
   return error.retry === 'auto' ? `${title} ${chatWords.message.keptAuto}` : `${title} ${chatWords.message.kept}`;

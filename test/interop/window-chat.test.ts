@@ -111,6 +111,21 @@ describe('a chat, in a browser', () => {
       .toBe((await page.locator(id('message-menu')).count()) - 2);
   });
 
+  it('a message that waits for the media relay says so below it, until it leaves', async () => {
+    const at = Date.now();
+    const error = { code: 'msrp/relay', retry: 'auto', relay: 'unreachable' } as const;
+    const waiting = { ...message({ text: 'stuck', at, conversation: 'bob', state: 'queued' }), error };
+    const behind = message({ text: 'behind it', at: at + 1, conversation: 'bob', state: 'queued' });
+    const { page, emit } = await open({ ...working, messages: { ...working.messages, bob: [waiting, behind] } });
+    await page.click(chat('bob'));
+    await page.waitForSelector(id('message-waiting'));
+    expect(await page.locator(id('message-waiting')).allTextContents()).toEqual([
+      'The media relay cannot be reached. It is kept here and goes out by itself.',
+    ]);
+    await emit({ event: 'message', ...waiting, state: 'sending', error: null });
+    await expect.poll(() => page.locator(id('message-waiting')).count()).toBe(0);
+  });
+
   it('a message that waits can be skipped, one that failed be tried again, from its menu', async () => {
     const waiting = message({ text: 'stuck', at: Date.now(), conversation: 'bob', state: 'queued' });
     const { page, calls } = await open({ ...working, messages: { ...working.messages, bob: [waiting] } });

@@ -265,6 +265,8 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
   const state = {
     registered: true,
     pagerFails: null as AppError | null,
+    /** There is no media to describe. */
+    mediaFails: null as AppError | null,
     leak: null as AppError | null,
     blocked: new Set<string>(),
     clockAhead: 0,
@@ -315,6 +317,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     sip,
     msrp: {
       async prepare() {
+        if (state.mediaFails !== null) throw state.mediaFails;
         const session = new FakeMsrp();
         media.push(session);
         return session;

@@ -158,6 +158,7 @@ export const base: Snapshot = {
     writesAs: null,
     securesMedia: false,
     msrpRelay: null,
+    relay: null,
     offers: [
       { name: 'session', on: true },
       { name: 'pager', on: true },

@@ -57,6 +57,23 @@ describe('sending', () => {
     expect(lab.invites).toHaveLength(1);
   });
 
+  it('what waits for the media relay carries why, and leaves when it is back, not when its pause is over', async () => {
+    lab.state.mediaFails = new AppError('msrp/relay', { relay: 'unreachable' }, 'auto');
+    const { message, conversation } = lab.messenger.sendText({ to: bob }, 'First', 'session');
+    await lab.settle();
+    const kept = () => lab.messenger.messages(conversation, {}, 1)[0];
+    expect(kept()).toMatchObject({ message, state: 'queued', error: { code: 'msrp/relay', relay: 'unreachable', retry: 'auto' } });
+    // Its pauses have grown to a minute.
+    for (let attempt = 0; attempt < 10; attempt += 1) await lab.clock.advance(90_000);
+    expect(kept()).toMatchObject({ state: 'queued', error: { code: 'msrp/relay' } });
+    lab.state.mediaFails = null;
+    expect(lab.invites).toEqual([]);
+    lab.messenger.relayBack();
+    await lab.settle();
+    expect(kept()).toMatchObject({ state: 'sending', error: null });
+    expect(lab.invites).toHaveLength(1);
+  });
+
   it('dates no two texts alike, so that a retried one finds its place behind or before the other', async () => {
     const first = lab.messenger.sendText({ to: bob }, 'First', 'session');
     const second = lab.messenger.sendText({ to: bob }, 'Second', 'session');

@@ -42,7 +42,7 @@ beforeEach(async () => {
     clock,
     log: silentLogger,
     transport: network,
-    relay: { uri: relayUri, username: 'alice', password: 'secret', minAlgorithm: 'MD5' },
+    relay: { uris: [relayUri], username: 'alice', password: 'secret', minAlgorithm: 'MD5' },
   });
 });
 
@@ -177,7 +177,7 @@ describe('a path through a relay', () => {
       clock,
       log: silentLogger,
       transport: network,
-      relay: { uri: 'msrp://127.0.0.1:1;tcp', username: 'a', password: 'b', minAlgorithm: 'MD5' },
+      relay: { uris: ['msrp://127.0.0.1:1;tcp'], username: 'a', password: 'b', minAlgorithm: 'MD5' },
     });
     expect(await failure(nowhere.prepare())).toMatchObject({ code: 'msrp/relay', retry: 'auto' });
     nowhere.dispose();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { errorCodes, refusalMeanings } from '../../../main/errors';
+import { errorCodes, refusalMeanings, relayTroubles } from '../../../main/errors';
 import { dayName, duration, listTime, sentenceTime } from '../../../renderer/clock';
 import {
   conversationTitle,
@@ -122,6 +122,23 @@ describe('words', () => {
       return line;
     });
     expect(new Set(lines).size).toBe(refusalMeanings.length);
+  });
+
+  it('has words of its own and a way on for everything that a media relay may be wrong with', () => {
+    const titles = relayTroubles.map((relay) => {
+      const { title, body } = explain({ code: 'msrp/relay', retry: 'user', relay, status: 499, reason: 'Odd' });
+      expect(title).toMatch(/^The media relay .* \(499 Odd\)$/);
+      expect(body).toMatch(/^Nothing goes past it\. [A-Z].*\.$/);
+      expect(`${title} ${body}`).not.toMatch(/\b(SIP|MSRP|AUTH|TLS|undefined)\b/);
+      return title;
+    });
+    expect(new Set(titles).size).toBe(relayTroubles.length);
+    expect(explainLine({ code: 'msrp/relay', retry: 'auto', relay: 'unreachable' }, 'Bob')).toBe(
+      'The media relay cannot be reached. It is kept here and goes out by itself.',
+    );
+    expect(explainLine({ code: 'msrp/relay', retry: 'user', relay: 'refused', status: 401 }, 'Bob')).toBe(
+      'The media relay does not take your name or password (401). It is kept here. Ask who runs it, or sign in again.',
+    );
   });
 
   it('keeps the peer’s own words, and says what becomes of the message', () => {
