@@ -2,9 +2,8 @@
 import type { SignInOptions } from '../preload/contract';
 import type { Credentials, SignInWay } from './account';
 import { AppError } from './errors';
-import { maximumRelays } from './msrp/relay';
 import { imeiUrn } from './protocol/instance-urn';
-import { parseMsrpUri } from './protocol/msrp';
+import { maximumRelays, parseMsrpUri } from './protocol/msrp';
 import { addressKey } from './protocol/uri';
 
 export type SignInParts = Partial<

@@ -14,7 +14,7 @@ import { createHash } from 'node:crypto';
 import type { Clock, Disposable, Logger } from '../base';
 import { AppError, type ErrorDetail, type RelayTrouble } from '../errors';
 import { answerChallenge, chooseChallenge, type DigestHash } from '../protocol/digest';
-import { bodilessRequest, type MsrpResponse, msrpHeader, newTransactionId, parseMsrpUri } from '../protocol/msrp';
+import { bodilessRequest, type MsrpResponse, maximumRelays, msrpHeader, newTransactionId, parseMsrpUri } from '../protocol/msrp';
 import type { MsrpConnection } from './connection';
 
 /** RFC 4975 section 6: where a URI names no port. */
@@ -27,8 +27,6 @@ export const defaultPathSeconds = 600;
 export const refreshShare = 0.8;
 /** LAB: AUTHs that one attempt may take: the first, one that answers its challenge, one for a stale nonce, one for another Expires. */
 const maximumAttempts = 4;
-/** LAB: relays of one path; it stands in every request. */
-export const maximumRelays = 4;
 
 export interface RelayAccount {
   /** `msrp:` or `msrps:`, all alike: the relay that this client connects to, then those that are reached through it, outwards. */

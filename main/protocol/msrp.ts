@@ -466,6 +466,9 @@ export interface MsrpUri {
   transport: string;
 }
 
+/** LAB: relays that one side's path leads through; they stand in every request. */
+export const maximumRelays = 4;
+
 /** RFC 4975 section 6. The userinfo and further parameters are allowed and not kept. */
 export function parseMsrpUri(value: string): Parsed<MsrpUri> {
   if (value.length > MAX_MSRP_LINE_BYTES) return malformed('MSRP URI too long');

@@ -45,12 +45,16 @@ describe('what a sign-in may be told', () => {
     expect(signInParts({}, kept)).toEqual(kept);
     expect(signInParts({ msrpRelay: ' msrps://relay.lab.test:2855 ' }, {})).toEqual({ msrpRelay: kept.msrpRelay });
     expect(signInParts({ msrpRelay: '', securesMedia: false }, kept)).toEqual({ securesMedia: false });
+    const chain = 'msrps://inner.lab.test;tcp msrps://outer.lab.test:2855;tcp';
+    expect(signInParts({ msrpRelay: ' msrps://inner.lab.test  msrps://outer.lab.test:2855;tcp ' }, {})).toEqual({ msrpRelay: chain });
   });
 
   it.each<[SignInOptions, string]>([
     [{ msrpRelay: 'sip:relay.lab.test' }, 'msrpRelay'],
     [{ msrpRelay: 'msrp://relay.lab.test/session;tcp' }, 'msrpRelay'],
     [{ msrpRelay: 'msrp://relay.lab.test:2855;tcp', securesMedia: true }, 'msrpRelay'],
+    [{ msrpRelay: 'msrps://inner.lab.test msrp://outer.lab.test' }, 'msrpRelay'],
+    [{ msrpRelay: Array(5).fill('msrps://relay.lab.test').join(' ') }, 'msrpRelay'],
     [{ registrar: 'not a uri' }, 'registrar'],
     [{ factory: 'mailto:a@b' }, 'factory'],
     [{ ca: 'no certificate' }, 'ca'],

@@ -7,6 +7,7 @@ import { AppError } from '../../../main/errors';
 import { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import { responseTimeoutMs } from '../../../main/msrp/outgoing';
 import { defaultPathSeconds, refreshShare, relayTimeoutMs } from '../../../main/msrp/relay';
+import { firstProbeMs } from '../../../main/msrp/relay-health';
 import { bindTimeoutMs, type MsrpSession } from '../../../main/msrp/session';
 import { digestResponse, formatChallenge, parseAuthorization } from '../../../main/protocol/digest';
 import { encodeMsrp, type MsrpRequest, msrpHeader } from '../../../main/protocol/msrp';
@@ -67,7 +68,8 @@ function answer(relay: ScriptedPeer | undefined, status: number, headers: [strin
 const failure = (promise: Promise<unknown>) =>
   promise.then(
     () => null,
-    (error: unknown) => (error instanceof AppError ? { code: error.code, retry: error.retry, status: error.detail.status } : error),
+    (error: unknown) =>
+      error instanceof AppError ? { code: error.code, retry: error.retry, status: error.detail.status, relay: error.detail.relay } : error,
   );
 
 /** A session whose path the relay has given at once. */
@@ -135,21 +137,29 @@ describe('a path through a relay', () => {
   });
 
   it.each([
-    ['refuses the answer', 401, [['WWW-Authenticate', formatChallenge(challenge)]], { code: 'msrp/relay', retry: 'user', status: 401 }],
-    ['forbids it', 403, [], { code: 'msrp/relay', retry: 'user', status: 403 }],
-    ['is in trouble', 500, [], { code: 'msrp/relay', retry: 'auto', status: 500 }],
-    ['gives no path', 200, [['Expires', '60']], { code: 'msrp/relay', retry: 'user', status: undefined }],
-    ['asks for another Expires, and says none', 423, [], { code: 'msrp/relay', retry: 'user', status: 423 }],
-  ] as [string, number, [string, string][], object][])(
+    ['refuses the answer', 401, [['WWW-Authenticate', formatChallenge(challenge)]], 'refused'],
+    ['forbids it', 403, [], 'refused'],
+    ['is in trouble', 500, [], 'unreachable'],
+    ['has heard nothing from the next one', 408, [], 'unreachable'],
+    ['knows no AUTH', 501, [], 'unusable'],
+    ['offers too weak a Digest', 401, [['WWW-Authenticate', 'Digest realm="lab.test", nonce="n", algorithm=ROT13']], 'unusable'],
+    ['gives no path', 200, [['Expires', '60']], 'unusable'],
+    ['gives what is no path', 200, [['Use-Path', 'relay.lab.test']], 'unusable'],
+    ['gives a path over another transport than it was asked by', 200, [['Use-Path', 'msrps://127.0.0.1:2855/path-1;tcp']], 'unusable'],
+    ['asks for another Expires, and says none', 423, [], 'unusable'],
+  ] as [string, number, [string, string][], string][])(
     'is an error with its remedy where the relay %s',
-    async (_what, status, headers, expected) => {
+    async (_what, status, headers, relayTrouble) => {
       const failed = failure(endpoint.prepare());
       await settled();
       const [relay] = relays;
       if (status === 401) answer(relay, 401, [['WWW-Authenticate', formatChallenge(challenge)]]);
       await settled();
       answer(relay, status, headers);
-      expect(await failed).toEqual(expected);
+      const said = status === 200 ? undefined : status;
+      const retry = relayTrouble === 'unreachable' ? 'auto' : 'user';
+      expect(await failed).toEqual({ code: 'msrp/relay', retry, status: said, relay: relayTrouble });
+      expect(endpoint.relay?.value).toMatchObject({ state: retry === 'auto' ? 'unreachable' : 'refused', error: { relay: relayTrouble } });
       await settled();
       expect(relay?.closed).toBe(true);
     },
@@ -166,6 +176,74 @@ describe('a path through a relay', () => {
       ['Expires', '1800'],
     ]);
     expect((await preparing).path[0]).toBe(givenPath);
+  });
+
+  it('is asked for no more than a few times, whatever the relay demands', async () => {
+    const failed = failure(endpoint.prepare());
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      await settled();
+      answer(relays[0], 423, [['Min-Expires', String(1800 + attempt)]]);
+    }
+    expect(await failed).toMatchObject({ code: 'msrp/relay', relay: 'unusable' });
+    expect(authsAt(relays[0])).toHaveLength(4);
+  });
+
+  it('a nonce that has grown old is replaced by the new one, at the first try as at a refresh', async () => {
+    const stale = (nonce: string): [string, string][] => [['WWW-Authenticate', formatChallenge({ ...challenge, nonce, stale: true })]];
+    const last = () => authsAt(relays[0]).at(-1)?.headers[0]?.[1] ?? '';
+    const preparing = endpoint.prepare();
+    await settled();
+    answer(relays[0], 401, [['WWW-Authenticate', formatChallenge(challenge)]]);
+    await settled();
+    answer(relays[0], 401, stale('n2'));
+    await settled();
+    expect(last()).toMatch(/nonce="n2".*nc=00000001/);
+    answer(relays[0], 200, [['Use-Path', givenPath]]);
+    const session = await preparing;
+    await clock.advance(defaultPathSeconds * 1000 * refreshShare);
+    expect(last()).toMatch(/nonce="n2".*nc=00000002/);
+    answer(relays[0], 401, stale('n3'));
+    await settled();
+    expect(last()).toMatch(/nonce="n3".*nc=00000001/);
+    answer(relays[0], 200, [['Use-Path', givenPath]]);
+    await settled();
+    await clock.advance(1_000);
+    expect(session.state).toBe('prepared');
+  });
+
+  it('of a relay that went away and came back is another one: each session has the one that it was made with', async () => {
+    const grant = async (path: string) => {
+      const preparing = endpoint.prepare();
+      await settled();
+      answer(relays.at(-1), 200, [['Use-Path', path]]);
+      return preparing;
+    };
+    const paths = ['a', 'b', 'c'].map((name) => `msrp://127.0.0.1:2855/${name};tcp`);
+    const before = [await grant(paths[0] ?? ''), await grant(paths[1] ?? '')];
+    expect(before.map(({ path }) => path[0])).toEqual(paths.slice(0, 2));
+    const opening = failure(endpoint.prepare());
+    await settled();
+    for (const relay of relays) relay.destroy();
+    expect(await opening).toMatchObject({ relay: 'unreachable', retry: 'auto' });
+    await settled();
+    expect(before.map(({ state }) => state)).toEqual(['closed', 'closed']);
+    expect(endpoint.relay?.value.state).toBe('unreachable');
+    expect((await grant(paths[2] ?? '')).path[0]).toBe(paths[2]);
+    expect(endpoint.relay?.value.state).toBe('reachable');
+  });
+
+  it('is asked for again by itself while the relay is away, and let go again when it has come', async () => {
+    const failed = failure(endpoint.prepare());
+    await settled();
+    relays[0]?.destroy();
+    await failed;
+    await clock.advance(firstProbeMs);
+    expect(relays).toHaveLength(2);
+    answer(relays[1], 200, [['Use-Path', givenPath]]);
+    await settled();
+    expect(endpoint.relay?.value).toMatchObject({ state: 'reachable', error: null });
+    await clock.advance(2_000);
+    expect(relays[1]?.closed).toBe(true);
   });
 
   it('is given up after relayTimeoutMs, and at once where nobody listens', async () => {
@@ -222,6 +300,86 @@ describe('a path through a relay', () => {
     await clock.advance(relayTimeoutMs);
     expect(session.state).toBe('closed');
     expect(await waiting).toMatchObject({ retry: 'auto' });
+  });
+});
+
+describe('a path through a chain of relays', () => {
+  const outerUri = 'msrp://outer.lab.test:2855;tcp';
+  const inner = 'msrp://127.0.0.1:2855/inner-1;tcp';
+  const outer = 'msrp://outer.lab.test:2855/outer-1;tcp';
+  let chained: MsrpEndpoint;
+  beforeEach(() => {
+    chained = new MsrpEndpoint({
+      clock,
+      log: silentLogger,
+      transport: network,
+      relay: { uris: [relayUri, outerUri], username: 'alice', password: 'secret', minAlgorithm: 'MD5' },
+    });
+  });
+  afterEach(() => chained.dispose());
+
+  /** The inner one gives its path at once; the outer one asks who it is, and then answers so. */
+  async function granted(usePath: string): Promise<MsrpSession> {
+    const preparing = chained.prepare();
+    await settled();
+    const relay = relays.at(-1);
+    answer(relay, 200, [
+      ['Use-Path', inner],
+      ['Expires', '900'],
+    ]);
+    await settled();
+    answer(relay, 401, [['WWW-Authenticate', formatChallenge({ ...challenge, realm: 'outer' })]]);
+    await settled();
+    answer(relay, 200, [
+      ['Use-Path', usePath],
+      ['Expires', '600'],
+    ]);
+    return preparing;
+  }
+
+  it.each([
+    ['that names both', `${inner} ${outer}`],
+    ['that names the last alone', outer],
+  ])('is asked for through the first relay; an answer %s is the way out, and the other way round the way in', async (_what, usePath) => {
+    const session = await granted(usePath);
+    const [relay] = relays;
+    expect(relays).toHaveLength(1);
+    expect(authsAt(relay).map(({ toPath }) => toPath)).toEqual([[relayUri], [inner, outerUri], [inner, outerUri]]);
+    const header = authsAt(relay)[2]?.headers.find(([name]) => name === 'Authorization')?.[1] ?? '';
+    expect(parseAuthorization(header)).toMatchObject({ ok: true, value: { uri: outerUri, realm: 'outer' } });
+    expect(session.path).toEqual([outer, inner, session.localPath]);
+    expect([session.host, session.port]).toEqual(['outer.lab.test', 2855]);
+    void session.start([peerPath], 'active').catch(() => undefined);
+    await settled();
+    expect(sendsAt(relay)[0]?.toPath).toEqual([inner, outer, peerPath]);
+  });
+
+  it('lives as long as its shortest part, and ends when either of them becomes another one', async () => {
+    const session = await granted(`${inner} ${outer}`);
+    const [relay] = relays;
+    await clock.advance(600_000 * refreshShare);
+    expect(authsAt(relay)).toHaveLength(4);
+    answer(relay, 200, [['Use-Path', inner]]);
+    await settled();
+    expect(authsAt(relay).at(-1)?.headers[0]?.[1]).toContain('nc=00000002');
+    answer(relay, 200, [['Use-Path', `${inner} ${outer}`]]);
+    await settled();
+    expect(session.state).toBe('prepared');
+    await clock.advance(600_000 * refreshShare);
+    answer(relay, 200, [['Use-Path', inner.replace('inner-1', 'inner-2')]]);
+    await settled();
+    answer(relay, 200, [['Use-Path', outer]]);
+    await settled();
+    expect(session.state).toBe('closed');
+  });
+
+  it('fails with what the outer relay says', async () => {
+    const failed = failure(chained.prepare());
+    await settled();
+    answer(relays[0], 200, [['Use-Path', inner]]);
+    await settled();
+    answer(relays[0], 403, []);
+    expect(await failed).toMatchObject({ code: 'msrp/relay', status: 403, relay: 'refused' });
   });
 });
 
