@@ -157,6 +157,13 @@ describe('chats through a relay over TLS', () => {
 
   const trusting = (name: string, relayUri: string | null, more: Partial<Parameters<typeof startClient>[0]> = {}) =>
     client(name, null, { ca: [lab.ca], ...(relayUri === null ? {} : { msrpRelay: relayUri }), ...more });
+  const failed = async (one: TestClient, to: TestClient) => {
+    const { message } = await one.call('sendText', { to: to.address, text: 'one' });
+    return one.until('its message is failed', () =>
+      one.events.find((event) => event.event === 'message' && event.message === message && event.state === 'failed'),
+    );
+  };
+  const relayOf = async (one: TestClient) => (await one.call('snapshot', {})).account?.relay;
   const transports = (one: TestClient) => new Set(media(one).map((record) => record.transport));
 
   it('both behind it: AUTH and every word over TLS, with paths of msrps: alone', async () => {
@@ -192,5 +199,37 @@ describe('chats through a relay over TLS', () => {
     await say(alice, bob, 'three');
     expect(await textsAt(alice)).toEqual(['one', 'two', 'three']);
     for (const one of [alice, bob]) expect(transports(one)).toEqual(new Set(['tls']));
+  });
+
+  it.each([
+    ['is vouched for by nobody whom the client trusts', '127.0.0.1', false],
+    ['is made out to another name', '127.0.0.2', true],
+  ])('a relay whose certificate %s gets neither name nor password, and nothing goes past it', async (_what, address, trusts) => {
+    const another = await createLabAuthority({ domain: 'other.test', address });
+    const impostor = await startKamailio({ relay: {}, transports: ['tls'], certificate: another.key });
+    try {
+      const ca = [trusts ? another.ca : lab.ca];
+      const [alice, bob] = [await trusting('alice', impostor.secureRelayUri, { ca }), await trusting('bob', null)];
+      expect(await failed(alice, bob)).toMatchObject({ error: { code: 'msrp/relay', relay: 'untrusted', retry: 'user' } });
+      expect(await relayOf(alice)).toMatchObject({ state: 'refused', error: { relay: 'untrusted' } });
+      expect(media(alice)).toEqual([]);
+      expect(sipRequests(alice, 'out', 'INVITE')).toEqual([]);
+    } finally {
+      await Promise.all([impostor.stop(), another.dispose()]);
+    }
+  });
+
+  it.each([
+    ['TLS calls one behind a relay without', true],
+    ['none calls one behind a relay with TLS', false],
+  ])('one behind a relay with %s: refused at once, and not a word goes in clear text', async (_what, secures) => {
+    const [alice, bob] = [
+      await trusting('alice', secures ? secure.secureRelayUri : relay.relayUri),
+      await trusting('bob', secures ? relay.relayUri : secure.secureRelayUri),
+    ];
+    expect(await failed(alice, bob)).toMatchObject({ error: { code: 'sip/rejected', status: 488 } });
+    expect(media(bob)).toEqual([]);
+    const words = media(alice).map((record) => decoder.decode(record.bytes));
+    expect(words.filter((text) => text.includes(' SEND'))).toEqual([]);
   });
 });
