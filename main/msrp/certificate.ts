@@ -3,6 +3,7 @@
  * two sessions are of the same device.
  */
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { Fingerprint } from '../protocol/sdp';
 import { fingerprintText, isNamedBy as isNamed, selfSigned } from '../protocol/self-signed';
 
@@ -30,6 +31,12 @@ export function createSessionCertificate(now: number): SessionCertificate {
 
 export function isNamedBy(certificate: Uint8Array, fingerprints: readonly Fingerprint[]): boolean {
   return isNamed(certificate, fingerprints, hexOf);
+}
+
+/** Whether a certificate (DER) is made out to a host, a name or an address. */
+export function isMadeOutTo(certificate: Uint8Array, host: string): boolean {
+  const read = new X509Certificate(certificate);
+  return (isIP(host) === 0 ? read.checkHost(host) : read.checkIP(host)) !== undefined;
 }
 
 function hexOf(hash: Fingerprint['hash'], data: Uint8Array): string {

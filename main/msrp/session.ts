@@ -12,7 +12,7 @@ import { type Clock, type Disposable, Emitter, type Logger } from '../base';
 import { AppError } from '../errors';
 import { type MsrpRequest, type MsrpUri, newTransactionId, parseMsrpUri } from '../protocol/msrp';
 import type { Fingerprint } from '../protocol/sdp';
-import { isNamedBy, type SessionCertificate } from './certificate';
+import { isMadeOutTo, isNamedBy, type SessionCertificate } from './certificate';
 import type { MsrpConnection } from './connection';
 import { IncomingMessages, type ReceivedMessage } from './incoming';
 import { OutgoingMessages, type SendOptions } from './outgoing';
@@ -245,7 +245,7 @@ export class EndpointSession implements MsrpSession {
       const connection = await this.#deps.connect(place.host, place.port, this.#abort.signal);
       limit.dispose();
       if (this.state === 'closed') return connection.end();
-      if (!this.#isExpected(connection)) {
+      if (!this.#isExpected(connection, true)) {
         connection.destroy('its certificate is another one');
         return this.#end(
           new AppError('net/untrusted', { cause: "the peer's certificate is not the one that its description names" }, 'user'),
@@ -292,12 +292,16 @@ export class EndpointSession implements MsrpSession {
     this.#deliverEarly(this.#connection);
   }
 
-  /** Over TLS: whether the peer is the one who wrote the SDP. */
-  #isExpected({ tls }: MsrpConnection): boolean {
+  /** Over TLS: whether the peer is the one who wrote the SDP. `isCalled`: by us, and so by the name that the authority vouches for. */
+  #isExpected({ tls }: MsrpConnection, isCalled = false): boolean {
     if (this.#deps.certificate === null || this.#deps.relay !== null) return true;
     if (tls === null) return false;
     const { fingerprints = [] } = this.#peer;
-    if (fingerprints.length === 0) return tls.isAuthorized;
+    if (fingerprints.length === 0) {
+      if (isCalled || !tls.isAuthorized || tls.certificate === null) return tls.isAuthorized;
+      const first = parseMsrpUri(this.#remotePath[0] ?? '');
+      return first.ok && isMadeOutTo(tls.certificate, first.value.host.replace(/^\[|\]$/g, ''));
+    }
     return tls.certificate !== null && isNamedBy(tls.certificate, fingerprints);
   }
 

@@ -102,6 +102,18 @@ describe('over TLS, the passive side', () => {
     expect(await started).toBe('net/timeout');
   });
 
+  it('where the SDP names no certificate, is not bound by one that an authority vouches for under another name', async () => {
+    const session = await endpoint.prepare({ secure: true });
+    const started = failure(session.start(['msrps://relay.lab.test:9/peer;tcp', 'msrps://127.0.0.1:9/peer;tcp'], 'passive'));
+    shown = { certificate: raw(right), isAuthorized: true };
+    const peer = new ScriptedPeer((await network.connect('', session.port)).stream);
+    peer.say(session.localPath, binding);
+    await settled();
+    expect(peer.responses.map(({ status }) => status)).toEqual([403]);
+    await clock.advance(bindTimeoutMs);
+    expect(await started).toBe('net/timeout');
+  });
+
   it('is not bound over plain TCP', async () => {
     const [session, plain] = [await endpoint.prepare({ secure: true }), await endpoint.prepare()];
     const started = failure(session.start(['msrps://127.0.0.1:9/peer;tcp'], 'passive', { fingerprints: [right.fingerprint] }));
