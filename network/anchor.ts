@@ -8,7 +8,7 @@
  * old ones end when it is answered. Of a fork, the first device that answers gets the leg; what further ones say, the caller ends.
  */
 import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../main/protocol/sdp';
-import { anchoredSdp, refusedSdp, replaceSdp, sdpOf } from './anchored-sdp';
+import { anchoredSdp, type FoundSdp, refusedSdp, replaceSdp, sdpOf } from './anchored-sdp';
 import type { MediaRelay, RelayLeg, RelayPair } from './media-relay';
 import type { SipMessage } from './message';
 import type { MsrpRequest } from './msrp-assembly';
@@ -60,7 +60,7 @@ export class MediaAnchor {
     // Nobody takes the TLS off a session that has it.
     if (pair === null || pair.isSecure !== isSecure || (this.#pair?.isSecure === true && !isSecure)) return false;
     this.#pending = { from, pair, setup, path, fingerprints: fingerprintsOf(found.description) };
-    this.#write(message, found.text, pair[other(from)], 'actpass', from);
+    this.#write(message, found, pair[other(from)], 'actpass', from);
     return true;
   }
 
@@ -91,7 +91,7 @@ export class MediaAnchor {
       this.#offerer = { from, setup };
     }
     const { from, setup } = this.#offerer;
-    this.#write(message, found.text, pair[from], setup === 'passive' ? 'active' : 'passive', other(from));
+    this.#write(message, found, pair[from], setup === 'passive' ? 'active' : 'passive', other(from));
   }
 
   /** Whether a dialog, by the tag of the called side, is the one whose media is here, and not that of a device that answered too late. */
@@ -132,11 +132,11 @@ export class MediaAnchor {
     return pair;
   }
 
-  #write(message: SipMessage, sdp: string, leg: RelayLeg, setup: 'active' | 'passive' | 'actpass', writer: Side): void {
+  #write(message: SipMessage, found: FoundSdp, leg: RelayLeg, setup: 'active' | 'passive' | 'actpass', writer: Side): void {
     const { hides } = this.deps;
     const { host, port, fingerprint } = leg.place;
-    const place = { host, port, path: leg.localPath, setup, fingerprint };
-    replaceSdp(message, anchoredSdp(sdp, place, hides === writer), Math.random);
+    const place = { host, port, path: leg.describes(found.description.path), setup, fingerprint };
+    replaceSdp(message, anchoredSdp(found.text, place, hides === writer), Math.random);
   }
 }
 

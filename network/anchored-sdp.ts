@@ -10,7 +10,7 @@ import type { SipMessage } from './message';
 export interface AnchorPlace {
   host: string;
   port: number;
-  path: string;
+  path: readonly string[];
   setup: 'active' | 'passive' | 'actpass';
   /** Of the relay's certificate, in the place of the side's: null over TCP. */
   fingerprint: Fingerprint | null;
@@ -76,7 +76,7 @@ export function anchoredSdp(sdp: string, place: AnchorPlace, hides: boolean): st
   let stream: 'none' | 'msrp' | 'other' = 'none';
   const endStream = () => {
     if (stream !== 'msrp') return;
-    written.push(`a=setup:${place.setup}`, `a=path:${place.path}`);
+    written.push(`a=setup:${place.setup}`, `a=path:${place.path.join(' ')}`);
     if (place.fingerprint !== null) written.push(`a=fingerprint:${place.fingerprint.hash} ${place.fingerprint.value}`);
   };
   let isFound = false;

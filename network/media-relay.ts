@@ -5,6 +5,9 @@
  *   pair:  caller <--leg--> relay <--leg--> called
  *   leg:   offered --the other side's path is known--> awaited --its connection, or ours to it--> bound --> closed
  *
+ * Where a side is behind a relay of its own (its path has more than one URI), an answer is that relay's, and only a REPORT the side's (RFC 4976).
+ * The other side has to know: the path that it is told has a second URI, too, that stands for all beyond.
+ *
  * One leg's end is the other's: who loses a side must hear of it. A slow reader stops the one who writes to it (back-pressure), not the relay.
  */
 import { randomBytes } from 'node:crypto';
@@ -201,7 +204,7 @@ export class MediaRelay {
   #request(connection: MsrpConnection, message: MsrpRequest): void {
     const leg = this.#legOf(message);
     const entry = this.#connections.get(connection);
-    if (leg === undefined || entry === undefined || message.toPath.length !== 1) {
+    if (leg === undefined || entry === undefined || !leg.isAddressedBy(message)) {
       refuse(connection, message, 481, 'No Such Session');
       return;
     }
@@ -217,7 +220,12 @@ export class MediaRelay {
       return;
     }
     if (leg.connection === null && leg.isOf(message)) leg.bind(connection);
-    if (leg.connection === connection) leg.pass(message);
+    if (leg.connection === connection) leg.pass(message, connection);
+    // A relay calls us although we have called it: it looks for us by our URI (RFC 4976 section 6.3).
+    else if (leg.connection !== null && leg.isRelayed && leg.isOf(message) && leg.admits(connection)) {
+      this.bound(leg, connection);
+      leg.pass(message, connection);
+    }
     // RFC 4975 section 7.3: a session is bound to one connection; of devices that all know the path, the one that answered has it.
     else
       refuse(
@@ -273,6 +281,8 @@ export class RelayLeg {
   readonly id = randomBytes(15).toString('base64url').replaceAll('-', '.').replaceAll('_', '~');
   #state: LegState = 'offered';
   #remotePath: readonly string[] = [];
+  /** The other side is behind a relay. */
+  #isRelayedBeyond = false;
   #connection: MsrpConnection | null = null;
   #fingerprints: readonly Fingerprint[] = [];
   #waiting: [MsrpMessage, MsrpConnection | null][] = [];
@@ -307,10 +317,28 @@ export class RelayLeg {
     return !this.isSecure || shows(connection.socket, this.#fingerprints, this.#remotePath[0] ?? '');
   }
 
-  /** The path that stands in the SDP for this side. */
+  /** Where this side's requests come. */
   get localPath(): string {
-    const { scheme, host, port } = this.place;
-    return `${scheme}://${host}:${port}/${this.id};tcp`;
+    return this.#uri(this.id);
+  }
+
+  /** The path that this side is told, once by each description of the other side, whose own path is `of`. */
+  describes(of: readonly string[]): string[] {
+    this.#isRelayedBeyond = of.length > 1;
+    return this.#path;
+  }
+
+  get #path(): string[] {
+    return this.#isRelayedBeyond ? [this.localPath, this.#uri(`${this.id}.beyond`)] : [this.localPath];
+  }
+
+  isAddressedBy({ toPath }: MsrpRequest): boolean {
+    return toPath.length === this.#path.length && toPath.every((uri, index) => sameMsrpUri(uri, this.#path[index] ?? ''));
+  }
+
+  /** This side is behind a relay of its own. */
+  get isRelayed(): boolean {
+    return this.#remotePath.length > 1;
   }
 
   get remotePath(): readonly string[] {
@@ -350,9 +378,9 @@ export class RelayLeg {
   }
 
   /** Hands a request of this side to the other one. */
-  pass(request: MsrpRequest): void {
+  pass(request: MsrpRequest, source: MsrpConnection): void {
     if (request.method === 'SEND') this.pair.sent(this, request);
-    this.pair.other(this).deliver(request, this.#connection);
+    this.pair.other(this).deliver(request, source);
   }
 
   onResponse(connection: MsrpConnection, response: MsrpMessage): void {
@@ -387,7 +415,12 @@ export class RelayLeg {
 
   #addressed(message: MsrpMessage): MsrpMessage {
     const toPath = message.kind === 'request' ? [...this.#remotePath] : this.#remotePath.slice(0, 1);
-    return { ...message, toPath, fromPath: [this.localPath] };
+    return { ...message, toPath, fromPath: message.kind === 'request' ? this.#path : [this.localPath] };
+  }
+
+  #uri(id: string): string {
+    const { scheme, host, port } = this.place;
+    return `${scheme}://${host}:${port}/${id};tcp`;
   }
 
   #transition(to: LegState): void {

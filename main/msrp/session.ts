@@ -298,9 +298,9 @@ export class EndpointSession implements MsrpSession {
     if (tls === null) return false;
     const { fingerprints = [] } = this.#peer;
     if (fingerprints.length === 0) {
-      if (isCalled || !tls.isAuthorized || tls.certificate === null) return tls.isAuthorized;
+      if (isCalled || !tls.isAuthorized) return tls.isAuthorized;
       const first = parseMsrpUri(this.#remotePath[0] ?? '');
-      return first.ok && isMadeOutTo(tls.certificate, first.value.host.replace(/^\[|\]$/g, ''));
+      return first.ok && tls.certificate !== null && isMadeOutTo(tls.certificate, first.value.host.replace(/^\[|\]$/g, ''));
     }
     return tls.certificate !== null && isNamedBy(tls.certificate, fingerprints);
   }

@@ -88,6 +88,30 @@ describe('chats through a relay', () => {
     ).toBe(true);
   });
 
+  it.each([
+    ['who hides', true],
+    ['the other one', false],
+  ])(
+    'R49: an anonymous chat in which %s is behind it goes through the network and through it, and arrived is what the other side has',
+    async (_who, hides) => {
+      const [alice, bob] = [await client('alice', hides ? relay : null), await client('bob', hides ? null : relay)];
+      const first = await alice.call('sendText', { to: bob.address, text: 'one', anonymous: true });
+      await delivered(alice, first.message);
+      const [conversation] = await bob.call('conversations', {});
+      await delivered(bob, (await bob.call('sendText', { conversation: conversation?.conversation ?? '', text: 'two' })).message);
+      await delivered(alice, (await alice.call('sendText', { conversation: first.conversation, text: 'three' })).message);
+      expect(await textsAt(bob)).toEqual(['one', 'two', 'three']);
+      const direct = hides ? bob : alice;
+      const sends = media(direct)
+        .filter(({ direction }) => direction === 'out')
+        .map((record) => decoder.decode(record.bytes))
+        .filter((text) => / SEND\r\n[\s\S]*Content-Type: message\/cpim/.test(text));
+      expect(sends.length).toBeGreaterThan(0);
+      for (const text of sends) expect(text).toContain('Success-Report: yes');
+      expect(sends.join()).not.toContain(`:${relay.port}/`);
+    },
+  );
+
   it('the relay dies in the middle and comes back: nothing goes past it, nothing is lost, doubled or out of order', async () => {
     let own = await startKamailio({ relay: {} });
     const options: KamailioOptions = { relay: {}, port: own.port };

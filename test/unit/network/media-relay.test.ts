@@ -132,6 +132,35 @@ describe('the media relay', () => {
     expect(caller.received[2]).toMatchObject({ method: 'REPORT', messageId: text.messageId, toPath: [CALLER] });
   });
 
+  it('R49: who writes to a side behind a relay of its own is told so, and its reports come back by the path that it was told', () => {
+    const { newPair, connect, ends } = fixture();
+    const pair = newPair();
+    const behind = ['msrp://10.0.0.9:2855/path-1;tcp', CALLED];
+    expect(pair.called.describes([CALLER])).toEqual([pair.called.localPath]);
+    const told = pair.caller.describes(behind);
+    expect(told).toEqual([pair.caller.localPath, expect.stringMatching(/^msrp:.*\.beyond;tcp$/)]);
+    const relay = connect();
+    pair.called.expect(behind, false);
+    relay.say(send(pair.called.localPath, '', null, { fromPath: behind }));
+    const caller = connect();
+    pair.caller.expect([CALLER], false);
+    caller.say(send(pair.caller.localPath, CALLER, null));
+    expect(caller.received.at(-1)).toMatchObject({ kind: 'response', status: 481 });
+    caller.say(send('', CALLER, null, { toPath: told }));
+    const text = send('', CALLER, 'Hello', { toPath: told, successReport: true });
+    caller.say(text);
+    expect(relay.received.at(-1)).toEqual({ ...text, toPath: behind, fromPath: [pair.called.localPath] });
+    relay.say(answerTo(relay.received.at(-1)));
+    expect(caller.received.at(-1)).toMatchObject({ kind: 'response', status: 200, toPath: [CALLER], fromPath: [pair.caller.localPath] });
+    // It looks for us by our URI, and not by the connection that it has.
+    const further = connect();
+    const about = { method: 'REPORT', messageId: text.messageId, status: { code: 200, reason: 'OK' }, fromPath: behind };
+    further.say(send(pair.called.localPath, '', null, about));
+    expect(caller.received.at(-1)).toMatchObject({ method: 'REPORT', messageId: text.messageId, toPath: [CALLER], fromPath: told });
+    further.hangUp();
+    expect(ends).toEqual([]);
+  });
+
   it('keeps what comes before the other side is there, and calls a side that waits to be called', () => {
     const { newPair, bind, dialled } = fixture();
     const pair = newPair();
@@ -213,14 +242,14 @@ const said = (message: { text: string }) => {
 
 describe('anchored media', () => {
   it('R49: writes the relay into an SDP, refuses other streams, and hides what tells of the writer', () => {
-    const place = { host: '127.0.0.1', port: 9999, path: 'msrp://127.0.0.1:9999/leg;tcp', setup: 'actpass' as const, fingerprint: null };
+    const place = { host: '127.0.0.1', port: 9999, path: ['msrp://127.0.0.1:9999/leg;tcp'], setup: 'actpass' as const, fingerprint: null };
     const written = anchoredSdp(sdp(CALLER, 'actpass'), place, true);
     expect(written).not.toMatch(/10\.0\.0\.1|alice|laptop|PCMU/i);
     expect(written).toContain('m=audio 0 ');
     expect(written).toContain('a=x-mine:1');
     expect(anchoredSdp(sdp(CALLER, 'actpass'), place, false)).toContain('i=her laptop');
     const read = parseSdp(written);
-    expect(read.ok && read.value).toMatchObject({ host: '127.0.0.1', port: 9999, path: [place.path], setup: 'actpass', version: 1 });
+    expect(read.ok && read.value).toMatchObject({ host: '127.0.0.1', port: 9999, path: place.path, setup: 'actpass', version: 1 });
   });
 
   it('R49: offer and answer name a leg each; a refresh keeps them, another path gets new ones, a refusal changes nothing, the end frees all', () => {
