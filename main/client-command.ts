@@ -31,7 +31,7 @@ const clientHelp = `chorus client --aor ADDRESS [options]
   --ca FILE              trust the authorities of this PEM file and no others; those that Node trusts unless told
   --msrps                offer the media of sessions over TLS alone; without it plain TCP is offered
   --msrp-relay URI       every session goes through this MSRP relay (RFC 4976), with this account's name and password, and none past it:
-                         msrps://relay.example.org:2855;tcp
+                         msrps://relay.example.org:2855;tcp; several with spaces between: this client connects to the first alone
   --registrar URI        sip:DOMAIN unless told
   --factory URI          sip:conference-factory@DOMAIN unless told
   --device-name NAME     shown to people you write with
