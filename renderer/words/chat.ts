@@ -153,6 +153,8 @@ export const chatWords = {
     kept: 'It is kept here. Try again.',
     isKept: 'It is kept here.',
     keptAuto: 'It is kept here and goes out by itself.',
+    textIsKept: 'What you wrote is kept here.',
+    textIsKeptAuto: 'What you wrote is kept here and goes out by itself.',
     theGroup: 'The group',
   },
 

@@ -228,8 +228,8 @@ export function explainLine(error: ErrorValue, who: string): string {
   }
   if (error.relay !== undefined) {
     const [title, way] = relayWords[error.relay];
-    const kept = error.retry === 'auto' ? chatWords.message.keptAuto : `${chatWords.message.isKept} ${way}`;
-    return `${title}${said === '' ? '' : ` (${said})`}. ${kept}`;
+    const rest = error.retry === 'auto' ? chatWords.message.textIsKeptAuto : `${way} ${chatWords.message.textIsKept}`;
+    return `${title}${said === '' ? '' : ` (${said})`}. ${rest}`;
   }
   const title = messageErrorWords[error.code]?.(said === '' ? '' : ` (${said})`, who) ?? `${explain(error, who).title}.`;
   return error.retry === 'auto' ? `${title} ${chatWords.message.keptAuto}` : `${title} ${chatWords.message.kept}`;

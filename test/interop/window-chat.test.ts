@@ -120,7 +120,7 @@ describe('a chat, in a browser', () => {
     await page.click(chat('bob'));
     await page.waitForSelector(id('message-waiting'));
     expect(await page.locator(id('message-waiting')).allTextContents()).toEqual([
-      'The media relay cannot be reached. It is kept here and goes out by itself.',
+      'The media relay cannot be reached. What you wrote is kept here and goes out by itself.',
     ]);
     await emit({ event: 'message', ...waiting, state: 'sending', error: null });
     await expect.poll(() => page.locator(id('message-waiting')).count()).toBe(0);

@@ -134,10 +134,10 @@ describe('words', () => {
     });
     expect(new Set(titles).size).toBe(relayTroubles.length);
     expect(explainLine({ code: 'msrp/relay', retry: 'auto', relay: 'unreachable' }, 'Bob')).toBe(
-      'The media relay cannot be reached. It is kept here and goes out by itself.',
+      'The media relay cannot be reached. What you wrote is kept here and goes out by itself.',
     );
     expect(explainLine({ code: 'msrp/relay', retry: 'user', relay: 'refused', status: 401 }, 'Bob')).toBe(
-      'The media relay does not take your name or password (401). It is kept here. Ask who runs it, or sign in again.',
+      'The media relay does not take your name or password (401). Ask who runs it, or sign in again. What you wrote is kept here.',
     );
   });
 
