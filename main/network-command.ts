@@ -5,7 +5,7 @@ import { defaultUsers, type NetworkUser, startNetwork } from '../network/network
 
 import { createStderrLogger } from './base';
 import { choice, type Options, parse, port, stopSignal, text, texts, UsageError } from './command-line';
-import { readFaults, readSims } from './operator-files';
+import { readAuthorities, readFaults, readSims } from './operator-files';
 
 const help = `chorus network [options]
 
@@ -15,6 +15,8 @@ const help = `chorus network [options]
   --listen ADDRESS       127.0.0.1 (loopback only)
   --tcp PORT             0 = any free port
   --tls PORT             TLS too, with a certificate of an authority made for this run
+  --media-ca FILE        whom the media over TLS believes where a side names no certificate, as behind an MSRP relay (PEM); those that Node
+                         trusts unless told
   --ws PORT              WebSocket too
   --wss PORT             WebSocket over TLS too
   --gruu on|off          on
@@ -47,6 +49,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     listen: { type: 'string', default: '127.0.0.1' },
     tcp: { type: 'string', default: '0' },
     tls: { type: 'string' },
+    'media-ca': { type: 'string' },
     ws: { type: 'string' },
     wss: { type: 'string' },
     gruu: { type: 'string', default: 'on' },
@@ -78,6 +81,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
   const auth = text(options, 'auth');
   const groups = text(options, 'groups');
   const state = text(options, 'state');
+  const mediaCa = text(options, 'media-ca');
   const [groupSize, instances] = [count(options, 'group-size'), count(options, 'cf-instances')];
   if (seed !== null && !/^\d{1,9}$/.test(seed)) throw new UsageError('--seed takes a whole number');
   const network = await startNetwork({
@@ -97,6 +101,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     ...(faults === null ? {} : { faults: readFaults(faults) }),
     ...(seed === null ? {} : { seed: Number(seed) }),
     ...(state === null ? {} : { stateFile: state }),
+    ...(mediaCa === null ? {} : { mediaAuthorities: readAuthorities(mediaCa) }),
     ...(groupSize === null ? {} : { maxParticipants: groupSize }),
     ...(instances === null ? {} : { controllingInstances: instances }),
     ...(roles === undefined ? {} : { roles }),

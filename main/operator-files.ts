@@ -1,10 +1,12 @@
 /**
- * What an operator hands to `chorus network` in files: oddities to order, and the SIMs of its people. A file that cannot be used is refused
- * with the place in it and what is wrong there.
+ * What an operator hands to `chorus network` in files: oddities to order, the SIMs of its people, whom its media trusts. A file that cannot be used
+ * is refused with the place in it and what is wrong there.
  *
  *   faults  [{"name": "slow", "fault": {"kind": "delay", "ms": 2000}, "user": "alice", "after": 1, "times": 3, "chance": 0.5}, …]
  *   sims    {"alice": {"k": "32 hex digits", "opc": "32 hex digits", "sqn": 0}, …}
+ *   media-ca  certificates, PEM
  */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import * as v from 'valibot';
 import type { FaultRule } from '../network/faults';
@@ -74,6 +76,18 @@ export function readSims(file: string): Map<string, SimOptions> {
   return new Map(Object.entries(decoded(file, '--sims', sims)));
 }
 
+/** The certificates of a PEM file, each a text of its own. @throws UsageError */
+export function readAuthorities(file: string): string[] {
+  const found = contents(file, '--media-ca').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  try {
+    for (const pem of found) new X509Certificate(pem);
+  } catch (error) {
+    throw new UsageError(`--media-ca: ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (found.length === 0) throw new UsageError(`--media-ca takes a PEM file with certificates; ${file} holds none`);
+  return found;
+}
+
 function decoded<T>(file: string, option: string, schema: v.GenericSchema<unknown, T>): T {
   const result = v.safeParse(schema, json(file, option));
   if (result.success) return result.output;
@@ -83,12 +97,19 @@ function decoded<T>(file: string, option: string, schema: v.GenericSchema<unknow
 }
 
 function json(file: string, option: string): unknown {
+  const written = contents(file, option);
+  try {
+    return JSON.parse(written);
+  } catch (error) {
+    throw new UsageError(`${option}: ${file} is no JSON: ${String(error instanceof Error ? error.message : error)}`);
+  }
+}
+
+function contents(file: string, option: string): string {
   try {
     if (statSync(file).size > maxOperatorFileBytes) throw new Error(`${file} is larger than ${maxOperatorFileBytes} bytes`);
-    return JSON.parse(readFileSync(file, 'utf8'));
+    return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UsageError(
-      `${option}: ${error instanceof SyntaxError ? `${file} is no JSON: ` : ''}${String(error instanceof Error ? error.message : error)}`,
-    );
+    throw new UsageError(`${option}: ${String(error instanceof Error ? error.message : error)}`);
   }
 }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../../../main/command-line';
-import { maxFaultRules, maxOperatorFileBytes, readFaults, readSims } from '../../../main/operator-files';
+import { createSessionCertificate } from '../../../main/msrp/certificate';
+import { maxFaultRules, maxOperatorFileBytes, readAuthorities, readFaults, readSims } from '../../../main/operator-files';
 
 let folder: string;
 beforeEach(() => {
@@ -62,6 +63,20 @@ describe('a faults file', () => {
   it(`is refused above ${maxOperatorFileBytes} bytes, and where there is none`, () => {
     expect(fault(() => readFaults(file(' '.repeat(maxOperatorFileBytes + 1))))).toMatch(/is larger than 1048576 bytes/);
     expect(fault(() => readFaults(join(folder, 'nowhere')))).toMatch(/--faults: ENOENT/);
+  });
+});
+
+describe('the authorities of the media', () => {
+  it('are the certificates of the file, each by itself', () => {
+    const pem = createSessionCertificate(Date.now()).certificate.trim();
+    expect(readAuthorities(file(`# made today\n${pem}\n\n${pem}\n`))).toEqual([pem, pem]);
+  });
+
+  it('are refused where there are none, or what is none', () => {
+    expect(fault(() => readAuthorities(file('nothing')))).toMatch(/--media-ca takes a PEM file with certificates; .* holds none/);
+    const torn = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----';
+    expect(fault(() => readAuthorities(file(torn)))).toMatch(/--media-ca: \/file\.json: /);
+    expect(fault(() => readAuthorities(join(folder, 'nowhere')))).toMatch(/--media-ca: ENOENT/);
   });
 });
 
