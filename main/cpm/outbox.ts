@@ -303,7 +303,7 @@ export class Outbox implements Disposable {
     const pauseMs = Math.max(backoffMs, Math.min(error.detail.retryAfterMs ?? 0, longestRetryAfterMs));
     history.transaction(() => {
       if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs);
-      // Only of the relay does the person learn otherwise by nothing: the registration has its own word in the window.
+      // Of the registration the window tells in a place of its own.
       if (message !== null) this.#become(message.id, 'queued', error.code === 'msrp/relay' ? error : null, false);
     });
     if (message !== null) this.#context.messageChanged(message.id);

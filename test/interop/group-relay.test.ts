@@ -33,15 +33,19 @@ const client = (name: string, through: Behind, securesMedia = false) =>
 
 const groupOf = async (one: TestClient) => (await one.call('conversations', {})).find((each) => each.kind === 'group');
 const inGroup = (one: TestClient) =>
-  one.until('it is in the group', async () => {
-    const group = await groupOf(one);
-    return group?.joined === true && group.session === 'established' ? group.conversation : null;
-  });
+  one.until(
+    'it is in the group',
+    async () => {
+      const group = await groupOf(one);
+      return group?.joined === true && group.session === 'established' ? group.conversation : null;
+    },
+    20_000,
+  );
 const texts = async (one: TestClient) =>
   (await one.call('messages', { conversation: (await groupOf(one))?.conversation ?? '' })).map(({ text }) => text);
 const say = async (one: TestClient, text: string) =>
   (await one.call('sendText', { conversation: (await groupOf(one))?.conversation ?? '', text })).message;
-/** Everybody else has told that it is on their screen's device. */
+/** The receipts of all these people have come. */
 const heardBy = (one: TestClient, message: string, people: TestClient[], limitMs = 20_000) =>
   one.until(
     'everybody has received it',

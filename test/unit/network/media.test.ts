@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { MsrpMessage } from '../../../main/protocol/msrp';
 import { BIND_TIMEOUT_MS, MAX_WAITING_BYTES, MsrpSwitch, type SwitchSession, type Verdict } from '../../../network/media';
-import { CHUNK_BYTES, RESPONSE_TIMEOUT_MS } from '../../../network/media-outgoing';
+import { CHUNK_BYTES, RESPONSE_TIMEOUT_MS, SentMessages } from '../../../network/media-outgoing';
 import type { CompleteMessage, MsrpRequest } from '../../../network/msrp-assembly';
 import { MAX_QUEUED_BYTES } from '../../../network/msrp-connection';
 import { MsrpPeer, VirtualClock } from '../../support/network-doubles';
@@ -207,6 +208,24 @@ describe('the MSRP switch', () => {
     peer.sayBytes(utf8('GET / HTTP/1.1\r\n\r\n'));
     expect(ends[0]).toMatch(/malformed MSRP/);
     expect(peer.isDestroyed).toBe(true);
+  });
+
+  it('says along the path that it has called (RFC 4975 section 5.4), and ends where nobody is there', () => {
+    const clock = new VirtualClock();
+    const sent: MsrpMessage[] = [];
+    const broken: string[] = [];
+    const deps = { clock, localPath: 'msrp://127.0.0.1:8/us;tcp', send: (one: MsrpMessage) => sent.push(one) };
+    const messages = new SentMessages({ ...deps, onBroken: (reason) => broken.push(reason) });
+    messages.bind(['msrp://127.0.0.1:8/relay;tcp', 'msrp://127.0.0.1:9/peer;tcp']);
+    expect(sent).toMatchObject([
+      { method: 'SEND', body: null, toPath: ['msrp://127.0.0.1:8/relay;tcp', 'msrp://127.0.0.1:9/peer;tcp'], fromPath: [deps.localPath] },
+    ]);
+    messages.answered(sent[0]?.transactionId ?? '', 200);
+    expect([broken, clock.pending]).toEqual([[], 0]);
+    messages.bind(['msrp://127.0.0.1:9/peer;tcp']);
+    messages.answered(sent[1]?.transactionId ?? '', 481);
+    expect(broken).toEqual(['its media answered 481']);
+    messages.close();
   });
 
   describe('where the endpoint is behind a relay (RFC 4976)', () => {
