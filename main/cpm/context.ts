@@ -1,7 +1,7 @@
 /** What every part of the CPM layer stands on. Filled in by the composition root, `app.ts`; a test fills it with doubles. */
 import type { AppEventBody, PersonValue, PreferencesValue } from '../../preload/contract';
 import type { Clock, Logger } from '../base';
-import type { History } from '../history/history';
+import type { Direction, History } from '../history/history';
 import type { MsrpEndpoint } from '../msrp/endpoint';
 import type { SipClient } from '../sip/client';
 
@@ -40,6 +40,6 @@ export interface CpmContext {
   announce(event: AppEventBody): void;
   /** Announces a conversation as it now stands. */
   conversationChanged(conversation: string): void;
-  /** Announces a message as it now stands, and its conversation. */
-  messageChanged(message: string): void;
+  /** Announces a message as it now stands, and its conversation. Where both directions hold the id, `direction` chooses; else the outgoing one is meant. */
+  messageChanged(message: string, direction?: Direction): void;
 }

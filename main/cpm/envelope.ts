@@ -89,6 +89,16 @@ export function bareText(message: MessageRecord): { contentType: string; body: U
   return { contentType: textType, body: new TextEncoder().encode(message.text) };
 }
 
+/** The id under which a text is kept whose Message-ID another one has here. No header value holds a line end, so no Message-ID looks like it. */
+export function ambiguousId(messageId: string, whose: string): string {
+  return `${messageId}\n${whose}`;
+}
+
+/** The imdn.Message-ID of a text that is kept here under `id`. */
+export function wireId(id: string): string {
+  return id.split('\n', 1)[0] ?? id;
+}
+
 /** The delivery or display notification of one message. `id` is its own imdn.Message-ID. */
 export function receiptEnvelope(options: { id: string; parties: Parties; message: string; payload: ReceiptPayload }): Uint8Array {
   const { payload, parties } = options;
@@ -102,7 +112,7 @@ export function receiptEnvelope(options: { id: string; parties: Parties; message
     contentType: imdnType,
     contentHeaders: new Map([['content-disposition', 'notification']]),
     body: encodeImdn({
-      messageId: options.message,
+      messageId: wireId(options.message),
       dateTime: payload.sentAt,
       kind: payload.disposition === 'displayed' ? 'display' : 'delivery',
       status: payload.disposition,

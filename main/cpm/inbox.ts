@@ -8,14 +8,14 @@ import type { PersonValue } from '../../preload/contract';
 import { AppError } from '../errors';
 import type { ConversationRecord, Direction, MessageRecord } from '../history/history';
 import { type CpimMessage, IMDN_NAMESPACE, parseCpim } from '../protocol/cpim';
-import { parseImdn } from '../protocol/imdn';
+import { type Imdn, parseImdn } from '../protocol/imdn';
 import { parseIsComposing } from '../protocol/is-composing';
 import { parseContentType } from '../protocol/multipart';
 import { correspondentKey } from '../protocol/uri';
 import type { IncomingPager } from '../sip/client';
 import type { CpmContext } from './context';
 import { mayBecome, orderedAt, person, stateByReceipts } from './conversation';
-import { composingType, cpimType, deviceNamedBy, imdnType, leftAtBy, type ReceiptPayload } from './envelope';
+import { ambiguousId, composingType, cpimType, deviceNamedBy, imdnType, leftAtBy, type ReceiptPayload } from './envelope';
 import { receiptLane } from './outbox';
 import { measureReceipt, placeText, unknownClock } from './peer-clocks';
 
@@ -91,10 +91,14 @@ export class Inbox {
     if (text.length > maxIncomingTextLength) throw new AppError('msrp/rejected', { status: 413, reason: 'Message too large' });
     const own = isSelf(sender.address);
     const now = clock.now();
+    const direction = own ? 'out' : 'in';
     const record: MessageRecord = {
-      id: envelope.messageId ?? this.#nameFor(sender, envelope.dateTime, text, own ? 'out' : 'in'),
+      id:
+        envelope.messageId === null
+          ? this.#nameFor(sender, envelope.dateTime, text, direction)
+          : this.#idFor(conversation, sender, envelope.messageId, direction),
       conversation: conversation.id,
-      direction: own ? 'out' : 'in',
+      direction,
       from: sender.address,
       fromName: own ? this.#context.selfName : sender.name,
       fromDevice: arrival.senderDevice ?? deviceNamedBy(envelope),
@@ -127,7 +131,7 @@ export class Inbox {
     });
     if (!added) return;
     this.#stopComposing(conversation.id, sender.address);
-    this.#context.messageChanged(record.id);
+    this.#context.messageChanged(record.id, direction);
     if (answersDelivery) this.#receiptQueued(lane);
   }
 
@@ -164,6 +168,20 @@ export class Inbox {
   }
 
   /**
+   * A Message-ID is its sender's word: should somebody else have used it before, by chance or to have this text taken for a repetition, the text is
+   * kept under an id of its own. `wireId` tells what receipts call it.
+   */
+  #idFor(conversation: ConversationRecord, sender: PersonValue, messageId: string, direction: Direction): string {
+    const known = this.#context.history.message(messageId, direction);
+    const isHidden = conversation.hides === 'peer';
+    // Of people who hide each is known by the conversation alone.
+    const isOfSame = known?.from === sender.address && (!isHidden || known.conversation === conversation.id);
+    return known === null || known.isDamaged === true || isOfSame
+      ? messageId
+      : ambiguousId(messageId, isHidden ? conversation.id : sender.address);
+  }
+
+  /**
    * The id of a text whose sender gave it none: the same again for the same sender, DateTime and words. Without a DateTime nothing tells a
    * repetition from a second "ok", and one too many does less harm than one too few.
    */
@@ -180,9 +198,7 @@ export class Inbox {
   #receiveReceipt(arrival: Arrival, conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): void {
     const { history, clock } = this.#context;
     const now = clock.now();
-    const imdn = parseImdn(envelope.body);
-    if (!imdn.ok) throw new AppError('sip/malformed', { status: 400, reason: 'Bad Request', cause: `IMDN: ${imdn.reason}` });
-    const { kind, status, messageId } = imdn.value;
+    const { kind, status, messageId } = readReceipt(envelope);
     const disposition =
       kind === 'display' && status === 'displayed' ? 'displayed' : kind === 'delivery' && status === 'delivered' ? 'delivered' : 'failed';
     if (kind === 'processing' || (disposition === 'failed' && kind !== 'delivery')) return;
@@ -191,7 +207,8 @@ export class Inbox {
       this.#context.log.debug('a receipt for a message that is not here', { messageId });
       return;
     }
-    if (message.onlyWith !== undefined && message.onlyWith !== sender.address) {
+    const home = history.conversation(message.conversation) ?? conversation;
+    if (!mayTellOf(message, home, arrival, sender.address)) {
       this.#context.log.info('a receipt of somebody who was not to have the message was left out', { messageId });
       return;
     }
@@ -206,7 +223,6 @@ export class Inbox {
       if (!history.addReceipt({ message: messageId, address: sender.address, device, disposition, at: dated?.at ?? now })) return false;
       // One that tells of a failure may come from elsewhere.
       if (dated !== null && disposition !== 'failed') history.putClock(key, dated.clock);
-      const home = history.conversation(message.conversation) ?? conversation;
       const others = message.onlyWith === undefined ? home.people.filter((one) => !this.#context.isSelf(one.address)) : [];
       const toOne = message.onlyWith ?? home.peer;
       const reached = stateByReceipts(others.length === 0 ? [sender] : others, history.receipts(messageId));
@@ -221,6 +237,17 @@ export class Inbox {
     this.#context.messageChanged(messageId);
     const state = history.message(messageId)?.state;
     if (state === 'delivered' || state === 'displayed') this.#reached(messageId);
+  }
+
+  /**
+   * The group whose message a receipt is about; null when there is none here.
+   * @throws AppError `sip/malformed`
+   */
+  groupReportedOn(envelope: CpimMessage): ConversationRecord | null {
+    const { history } = this.#context;
+    const message = history.message(readReceipt(envelope).messageId, 'out');
+    const home = message === null ? null : history.conversation(message.conversation);
+    return home?.kind === 'group' ? home : null;
   }
 
   #receiveComposing(arrival: Arrival, sender: PersonValue | null, body: Uint8Array): void {
@@ -266,6 +293,22 @@ export function readEnvelope(contentType: string, body: Uint8Array): CpimMessage
   const envelope = parseCpim(body);
   if (!envelope.ok) throw new AppError('sip/malformed', { status: 400, reason: 'Bad Request', cause: `CPIM: ${envelope.reason}` });
   return envelope.value;
+}
+
+function readReceipt(envelope: CpimMessage): Imdn {
+  const imdn = parseImdn(envelope.body);
+  if (!imdn.ok) throw new AppError('sip/malformed', { status: 400, reason: 'Bad Request', cause: `IMDN: ${imdn.reason}` });
+  return imdn.value;
+}
+
+/**
+ * Whether somebody can have had a message, and so can tell what became of it: nobody else's receipt counts. Of one who hides nothing but the
+ * conversation is known; in a group whose roster has not come yet the Controlling Function vouches.
+ */
+function mayTellOf({ onlyWith }: MessageRecord, home: ConversationRecord, arrival: Arrival, address: string): boolean {
+  if (onlyWith !== undefined) return onlyWith === address;
+  if (home.hides === 'peer' || (home.kind === 'group' && arrival.sender === null)) return arrival.conversation === home.id;
+  return home.peer === address || home.people.some((one) => one.address === address);
 }
 
 /**

@@ -12,9 +12,9 @@ import { correspondentKey } from '../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
 import { Courier } from './carrier';
 import type { CpmContext } from './context';
-import { searchHitValue } from './conversation';
+import { person, searchHitValue } from './conversation';
 import { ConversationReader, type LiveParts, type PagePlace } from './conversation-reader';
-import { composingType, cpimType, type ReceiptPayload, wrappedComposing } from './envelope';
+import { composingType, cpimType, imdnType, type ReceiptPayload, wrappedComposing } from './envelope';
 import { Groups } from './group';
 import { readableIcon } from './group-icon';
 import { Inbox, readPager, refusalStatus } from './inbox';
@@ -46,7 +46,7 @@ export class Messenger implements Disposable {
     this.#context = {
       ...context,
       conversationChanged: (id) => this.#reader.announceConversation(id),
-      messageChanged: (id) => this.#reader.announceMessage(id),
+      messageChanged: (id, direction) => this.#reader.announceMessage(id, direction),
     };
     this.#reader = new ConversationReader(this.#context, (record) => this.#live(record));
     this.#inbox = new Inbox(this.#context, {
@@ -76,7 +76,12 @@ export class Messenger implements Disposable {
       return;
     }
     const received = invite.remote.isFocus ? this.#groups.receive(invite) : this.#oneToOne.receive(invite);
-    drop(received, { ...this.#context.log, error: this.#context.log.warn }, 'an invitation');
+    // What could not even be looked at, for a full disk say, is answered, too: whoever asks would wait for long.
+    const answered = received.catch(async (error: unknown) => {
+      if (invite.state === 'incoming') await invite.reject(refusalStatus(error));
+      throw error;
+    });
+    drop(answered, { ...this.#context.log, error: this.#context.log.warn }, 'an invitation');
   }
 
   /** A pager message. Resolves with the SIP status; 200 only when the message is on disk. */
@@ -86,12 +91,13 @@ export class Messenger implements Disposable {
     try {
       // Before anything is kept: what cannot be read makes no conversation.
       const envelope = readPager(pager);
-      const composes = parseContentType(envelope.contentType).type === composingType;
-      const conversation = composes ? this.#oneToOne.knownConversationOf(pager) : this.#oneToOne.conversationOf(pager);
-      // Who types to somebody for the first time has not written yet.
+      const { type } = parseContentType(envelope.contentType);
+      const chat = type === 'text/plain' ? this.#oneToOne.conversationOf(pager) : this.#oneToOne.knownConversationOf(pager);
+      // Only a text begins a chat. A receipt may come from somebody whom one has met in a group alone.
+      const conversation = chat ?? (type === imdnType ? this.#inbox.groupReportedOn(envelope) : null);
       if (conversation === null) return 200;
-      if (composes && conversation.hides === undefined) this.#composesByPager.add(conversation.id);
-      const sender = otherSide(conversation, remote);
+      if (type === composingType && conversation.hides === undefined) this.#composesByPager.add(conversation.id);
+      const sender = chat === null ? person(remote.address, remote.displayName, conversation.people) : otherSide(chat, remote);
       const arrival = { conversation: conversation.id, sender, senderInstance: remote.instanceId, senderDevice: remote.deviceName };
       await this.#inbox.receivePager(arrival, envelope);
       return 200;

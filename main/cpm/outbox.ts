@@ -226,7 +226,8 @@ export class Outbox implements Disposable {
       const job = this.#context.history.nextJob(lane);
       if (job === null) return;
       const waitMs = job.nextAt - this.#context.clock.now();
-      if (waitMs > 0) {
+      // Nothing is put off for longer: the clock was set back since.
+      if (waitMs > 0 && waitMs <= longestRetryAfterMs) {
         this.#timers.set(
           lane,
           this.#context.clock.setTimer(waitMs, () => this.wake(lane)),
@@ -330,6 +331,9 @@ export function remedyFor(error: AppError, attempts: number, isRegistered: boole
     case 'msrp/relay':
       // As with the network itself: what was set to go through it waits until it is back, and never goes past it.
       return error.retry === 'auto' ? 'again' : 'fail';
+    case 'msrp/rejected':
+      // Where the answer says nothing against the text itself, it goes once more, over a new session where needed.
+      return error.retry === 'auto' && attempts < maxAttempts ? 'again' : 'fail';
     case 'net/timeout':
     case 'msrp/closed':
     case 'storage/full':

@@ -389,11 +389,12 @@ export class OutgoingMessages {
     if (this.#timer !== null) return;
     const oldest = this.#transactions.values().next().value;
     if (oldest === undefined) return;
-    const wait = Math.max(0, oldest.deadline - this.#deps.clock.now());
-    this.#timer = this.#deps.clock.setTimer(wait, () => {
+    const remaining = (transaction: Transaction) => transaction.deadline - this.#deps.clock.now();
+    this.#timer = this.#deps.clock.setTimer(Math.min(Math.max(0, remaining(oldest)), responseTimeoutMs), () => {
       this.#timer = null;
       const late = this.#transactions.values().next().value;
-      if (late !== undefined && late.deadline <= this.#deps.clock.now()) this.#timedOut(late);
+      // More than there ever was: the clock was set back while it waited.
+      if (late !== undefined && (remaining(late) <= 0 || remaining(late) > responseTimeoutMs)) this.#timedOut(late);
       this.#watch();
     });
   }

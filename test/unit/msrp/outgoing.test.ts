@@ -94,6 +94,14 @@ describe('a message', () => {
     expect(peer.requests.map((request) => request.messageId)).toEqual(['a', 'b', 'c']);
   });
 
+  it('without an answer fails in time, even though the clock was set back meanwhile', async () => {
+    const sent = outcome(send(10, 'm'));
+    await settled();
+    clock.sleep(-3_600_000);
+    await clock.advance(responseTimeoutMs + 1_000);
+    expect(sent.value).toMatchObject({ code: 'net/timeout' });
+  });
+
   it('refused by the peer fails with the peer’s words, the rest of it is not sent, and the next one goes', async () => {
     const size = windowBytes + 3 * chunkBytes;
     const refused = outcome(send(size, 'huge'));
