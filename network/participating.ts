@@ -12,8 +12,9 @@
  *   sc=orig|term  the case    ct=TAG  the caller's tag: who sends this one    h  the served user hides    m=TOKEN  the media is anchored
  */
 import { parseMultipart } from '../main/protocol/multipart';
-import { addressKey, parseUri } from '../main/protocol/uri';
+import { addressKey, parseNameAddr, parseUri } from '../main/protocol/uri';
 import { MediaAnchor, type Side } from './anchor';
+import { sdpOf } from './anchored-sdp';
 import { assertedIdentity } from './asserted-identity';
 import type { NetworkLog } from './clock';
 import { foreignDevice, NOT_REGISTERED } from './device-check';
@@ -174,7 +175,7 @@ export class ParticipatingFunction {
   #anchor(served: string, request: SipRequest, passage: Passage): Refusal | null {
     const { media: relay, server, log } = this.#options;
     // A group's media runs through the network anyway, and its focus knows everybody.
-    if (isGroup(request)) return null;
+    if (this.#isGroup(request, passage.sescase)) return null;
     const decision = this.policy.media(served, passage.hides);
     if (decision.path === 'out') return null;
     if (this.#anchors.size >= MAX_ANCHORED_SESSIONS || relay === undefined)
@@ -189,6 +190,17 @@ export class ParticipatingFunction {
     log?.('info', 'an offer cannot be carried by the relay', { callId: request.callId, server: server.uri });
     // LAB: what only ought to stay goes past; what must be hidden or kept does not come about.
     return decision.isRequired ? { status: 488, warning: CARRIED } : null;
+  }
+
+  /**
+   * Whether an INVITE is of a group: from its focus, which no device may pass for, or to one or to the factory that makes it. What a device says it
+   * wants of another person is no group, however it calls it: it would go past the relay.
+   */
+  #isGroup(request: SipRequest, sescase: SessionCase): boolean {
+    const contact = parseNameAddr(request.get('contact') ?? '');
+    if (contact.ok && contact.value.params.has('isfocus')) return true;
+    const asksForGroup = request.all('accept-contact').some((value) => /cpm\.session\.group/i.test(value));
+    return sescase === 'orig' && asksForGroup && !(this.#options.isUser?.(request.uri) ?? false);
   }
 
   #newAnchor(token: string, relay: MediaRelay, served: string, request: SipRequest, { hides, sescase }: Passage): MediaAnchor {
@@ -245,6 +257,11 @@ export class ParticipatingFunction {
     const isOffer = request.method === 'INVITE';
     if (isOffer && request.toTag !== null && !this.#restoreAnchors(request, passages, sender)) {
       this.#refuse(transaction, { status: 503, warning: 'The media relay has no room' });
+      return;
+    }
+    // LAB: offers and answers in other requests (RFC 3311, RFC 3262) would lead around the relay.
+    if (!isOffer && request.method !== 'MESSAGE' && passages.some(({ media }) => media !== null) && sdpOf(request) !== null) {
+      this.#refuse(transaction, { status: 488, warning: 'Media is changed by re-INVITE alone' });
       return;
     }
     const calledTag = sender === 'caller' ? request.toTag : request.fromTag;
@@ -355,11 +372,4 @@ function otherSide(side: Side): Side {
 function withoutBody(message: SipMessage): void {
   message.body = new Uint8Array(0);
   message.remove('Content-Type');
-}
-
-/** Whether an INVITE is of a group: from its focus, or to one or to the factory that makes it. */
-function isGroup(request: SipRequest): boolean {
-  const isFocus = (request.get('contact') ?? '').toLowerCase().includes(';isfocus');
-  const asksForGroup = request.all('accept-contact').some((value) => /cpm\.session\.group/i.test(value));
-  return isFocus || asksForGroup;
 }

@@ -106,6 +106,17 @@ export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): Rem
   };
 }
 
+/**
+ * Who has sent an INVITE. A focus is believed whom it speaks for, so (LAB) it must have come the way on which the Participating Functions let no
+ * device pass for one: that is what names a CPM service in Accept-Contact (R41). Without it nobody has looked, and it is a caller like others.
+ */
+export function readCaller(message: WireMessage): RemoteParty {
+  const caller = readRemoteParty(message, 'from');
+  return caller.isFocus && wantedServices(message).every((urn) => !CPM_SERVICE.test(urn)) ? { ...caller, isFocus: false } : caller;
+}
+
+const CPM_SERVICE = /^urn:urn-7:3gpp-service\.ims\.icsi\.oma\.cpm\./i;
+
 function readGroup(message: WireMessage): NonNullable<RemoteParty['group']> {
   return {
     contributionId: message.first(cpmHeader.contributionId),
@@ -139,12 +150,15 @@ function readDevice(contact: NameAddr): Omit<RemoteParty, 'address' | 'asserted'
 
 /** The CPM services that a request asks for, in Accept-Contact and P-Asserted-Service. */
 export function readIcsis(message: WireMessage): string[] {
-  const found = message.list('accept-contact').flatMap((value) => {
+  const asserted = message.list('p-asserted-service').map((urn) => urn.toLowerCase());
+  return [...new Set([...wantedServices(message), ...asserted])];
+}
+
+function wantedServices(message: WireMessage): string[] {
+  return message.list('accept-contact').flatMap((value) => {
     const contact = parseNameAddr(value.replace(/^\s*\*/, '<sip:any@any.invalid>'));
     return contact.ok ? parseIcsi(contact.value.params.get(ICSI_PARAM) ?? '') : [];
   });
-  const asserted = message.list('p-asserted-service').map((urn) => urn.toLowerCase());
-  return [...new Set([...found, ...asserted])];
 }
 
 /** The Contact of a device that hides (R44): the temporary GRUU and the services, no name and no instance. Its own network knows it by the GRUU. */

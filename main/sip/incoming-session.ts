@@ -3,7 +3,7 @@ import type { IncomingInviteRequest, IncomingRequestMessage } from 'sip.js/lib/c
 import { drop } from '../base';
 import { AppError } from '../errors';
 import type { BodyPart } from '../protocol/multipart';
-import { readCpmHeaders, readIcsis, readRemoteParty } from './cpm-request';
+import { readCaller, readCpmHeaders, readIcsis } from './cpm-request';
 import { type IncomingInvite, RING_LIMIT_MS, Session } from './dialog';
 import { type ByeReason, headerText, readReason } from './reason';
 import { readBody, sdpBody } from './session-body';
@@ -22,7 +22,7 @@ export class IncomingSession extends Session implements IncomingInvite {
 
   constructor(stack: Stack, uas: IncomingInviteRequest, message: WireMessage, timer: TimerAnswer & { ok: true }) {
     const icsis = readIcsis(message);
-    const remote = readRemoteParty(message, 'from');
+    const remote = readCaller(message);
     super(stack, 'incoming', remote, readCpmHeaders(message), icsis, stack.cameHidden(message, remote.address));
     this.icsis = icsis;
     this.#uas = uas;

@@ -355,6 +355,30 @@ describe('media that runs through the network', () => {
     expect(bare.passed).toEqual([]);
   });
 
+  it('R49: nobody leads media past the relay by calling a session with a person a group, or by an UPDATE or a PRACK', async () => {
+    const { pf, passed, send } = fixture(
+      { media: new MediaRelay(), isUser: (address) => address.includes('bob') },
+      undefined,
+      SDP(THEIRS, 'active'),
+    );
+    pf.policy.adopt(stay);
+    const group = '*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.session.group"';
+    const claims = [
+      offer(SDP(MINE)).append('Accept-Contact', group),
+      offer(SDP(MINE)).set('Contact', '<sip:alice@10.0.0.9>;+x=";isfocus"'),
+      invite({ sescase: 'term', served: 'sip:bob@lab.test' }).setBody('application/sdp', SDP(MINE)).append('Accept-Contact', group),
+    ];
+    for (const claim of claims) expect((await send(claim)).status).toBe(200);
+    expect(passed.map(pathOf)).not.toContain(MINE);
+    const factory = invite({ uri: 'sip:conference-factory@cf.lab.test' }).setBody('application/sdp', SDP(MINE));
+    await send(factory.append('Accept-Contact', group));
+    expect(pathOf(passed[3])).toBe(MINE);
+    for (const method of ['UPDATE', 'PRACK'])
+      expect((await send(inDialog(method, passed[0], { from: 'a', to: 'x', sdp: SDP(MINE) }))).status).toBe(488);
+    expect((await send(inDialog('UPDATE', passed[0], { from: 'a', to: 'x' }))).status).toBe(200);
+    expect(passed).toHaveLength(5);
+  });
+
   it('R49: what cannot be carried goes past when it only ought to stay, and is refused when it must', async () => {
     const audio = SDP(MINE).replace('m=message', 'm=audio');
     const { pf, passed, send } = fixture({ media: new MediaRelay() });

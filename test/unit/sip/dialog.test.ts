@@ -408,6 +408,17 @@ describe('an incoming session', () => {
     expect(invites[0]?.headers).toMatchObject({ referredBy: 'sip:alice@lab.test', sessionReplaces: 'k0' });
   });
 
+  it('nobody passes for a focus past the Participating Functions, by an INVITE that names no CPM service', async () => {
+    const lab = await registeredLab();
+    const invites = invited(lab);
+    const headers = INCOMING.filter((line) => !line.startsWith('Accept-Contact')).map((line) =>
+      line.startsWith('Contact') ? 'Contact: <sip:mallory@lab.test>;isfocus' : line,
+    );
+    lab.server.request('INVITE', ALICE, [...headers, 'Referred-By: <sip:bob@lab.test>'], SDP);
+    await settled();
+    expect(invites[0]?.remote).toMatchObject({ isFocus: false, address: 'sip:bob@lab.test' });
+  });
+
   it('rings, answers with SDP and its own Contact, and is established at the ACK', async () => {
     const lab = await registeredLab();
     const invites = invited(lab);
