@@ -103,7 +103,7 @@ export function createStderrLogger(scope: string, minimum: 'debug' | 'info' | 'w
 /** Time and randomness, so that tests run in virtual time and with a seed. All times are epoch milliseconds. */
 export interface Clock {
   now(): number;
-  /** Runs `callback` once after `delayMs`; disposing before then cancels it. */
+  /** Runs `callback` once after `delayMs`, `longestTimerMs` at most; disposing before then cancels it. */
   setTimer(delayMs: number, callback: () => void): Disposable;
   /** A number in [0, 1). */
   random(): number;
@@ -111,10 +111,13 @@ export interface Clock {
   uuid(): string;
 }
 
+/** Node runs a timer that is longer at once, and a peer may well name a time that long. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimer(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
+    const timer = setTimeout(callback, Math.min(delayMs, longestTimerMs));
     return disposable(() => clearTimeout(timer));
   },
   random: () => Math.random(),

@@ -5,14 +5,17 @@
 export interface Clock {
   /** Epoch milliseconds. */
   now(): number;
-  /** Runs `callback` once after `delayMs`; disposing before then cancels it. */
+  /** Runs `callback` once after `delayMs`, 24 days at most; disposing before then cancels it. */
   setTimer(delayMs: number, callback: () => void): { dispose(): void };
 }
+
+/** Node runs a timer that is longer at once, and a peer may well name a time that long. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimer(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
+    const timer = setTimeout(callback, Math.min(delayMs, LONGEST_TIMER_MS));
     timer.unref();
     return { dispose: () => clearTimeout(timer) };
   },
