@@ -52,7 +52,7 @@ export class Courier implements Carrier {
     if (kind === 'group') return this.#toGroup(message, conversation);
     const envelope = textEnvelope(message, partiesOf(conversation, message.from), this.#context.clock.now());
     if (mode === 'session') return this.#inSession(message, conversation, envelope);
-    await this.#sendText(message, conversation, envelope);
+    await this.#sendText(message, conversation);
   }
 
   async carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void> {
@@ -67,7 +67,7 @@ export class Courier implements Carrier {
     if (conversation.kind === 'group') return (await this.#groups.ensure(conversation)).send(cpimType, body);
     if (await this.#sendInLiveSession(conversation.id, payload, body)) return;
     // Who hides is reached where they last were.
-    const target = conversation.hides === 'peer' ? (conversation.peer ?? payload.to) : payload.to;
+    const target = conversation.hides === 'peer' ? (conversation.peer ?? payload.to) : (payload.toGruu ?? payload.to);
     // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
     await this.sendPager(conversation, target, body, payload.toInstance === null ? {} : { acceptContactInstance: payload.toInstance });
   }
@@ -95,7 +95,7 @@ export class Courier implements Carrier {
     }
     try {
       if (isNew) return await session.answered;
-      if (!(await this.#opens(session, envelope))) return await this.#sendText(message, conversation, envelope);
+      if (!(await this.#opens(session, envelope))) return await this.#sendText(message, conversation);
     } catch (error) {
       // The other side's invitation may have won over ours; then its session takes the message.
       const winner = this.#oneToOne.current(conversation.id);
@@ -103,7 +103,7 @@ export class Courier implements Carrier {
         const state = this.#context.history.message(message.id, 'out')?.state;
         const isThere = state === 'delivered' || state === 'displayed';
         if (!isNew || isThere || envelope.length > pagerLimitBytes || !takesPagerInstead(error, hasRung)) throw error;
-        return this.#sendText(message, conversation, envelope);
+        return this.#sendText(message, conversation);
       }
       await winner.opened;
       return winner.send(cpimType, envelope);
@@ -121,7 +121,12 @@ export class Courier implements Carrier {
   }
 
   /** To one who knows no CPIM it goes as a bare text. */
-  #sendText(message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {
+  #sendText(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
+    const { gruu } = this.#context.sip;
+    const parties = partiesOf(conversation, message.from);
+    // It names the person as they write here; the device's GRUU names them as they are registered, and may be another name.
+    const isSame = gruu !== null && conversation.hides === undefined && parties.from === this.#context.self;
+    const envelope = textEnvelope(message, isSame ? { ...parties, gruu } : parties, this.#context.clock.now());
     return this.sendPager(conversation, conversation.peer ?? '', envelope, { simpler: bareText(message) });
   }
 
@@ -164,7 +169,8 @@ export class Courier implements Carrier {
 }
 
 /** Whether a device is the one that asked for a receipt. What is not known of the one must not be known of the other: a pager message says little. */
-function isWith(remote: CpmSession['remote'], { toInstance, toDevice }: ReceiptPayload): boolean {
+function isWith(remote: CpmSession['remote'], { toInstance, toGruu, toDevice }: ReceiptPayload): boolean {
+  if (toGruu !== undefined) return toGruu === remote?.gruu;
   return toDevice === undefined ? toInstance === (remote?.instanceId ?? null) : toDevice === (remote?.deviceName ?? null);
 }
 

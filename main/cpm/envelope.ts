@@ -3,6 +3,7 @@ import type { ConversationRecord, MessageRecord } from '../history/history';
 import { type CpimMessage, encodeCpim } from '../protocol/cpim';
 import { GROUP_DATA_CONTENT_TYPE } from '../protocol/group-data';
 import { encodeImdn } from '../protocol/imdn';
+import { addressKey, parseUri } from '../protocol/uri';
 
 export const cpimType = 'message/cpim';
 export const imdnType = 'message/imdn+xml';
@@ -16,6 +17,8 @@ export interface ReceiptPayload {
   to: string;
   /** The sender's device, where it is known: the receipt belongs to the device that asked for it. */
   toInstance: string | null;
+  /** Its public GRUU, where the text itself has said it: a pager message names no device otherwise. */
+  toGruu?: string;
   /** Where no more is kept of it: its name, null where even that was not told. */
   toDevice?: string | null;
   disposition: 'delivered' | 'displayed';
@@ -31,16 +34,21 @@ export interface Parties {
   to: readonly string[];
   /** The name of the sending device, where several people read it and the signalling cannot tell them: in a group. */
   device?: string;
+  /** Its public GRUU, where the signalling names no device: in a pager message (RFC 3428 section 4). */
+  gruu?: string;
 }
 
 /** LAB: the namespace of the CPIM header that names the sending device of a group message; others leave it out (RFC 3862 section 4.3). */
 const deviceNamespace = 'urn:chorus:device';
 /** LAB: its other header tells what the device's clock shows as a text leaves: DateTime is when it was written, and it may have waited since. */
 const leftName = 'Left';
+/** LAB: and its third one where its receipts are to go, so that no other device of the person takes them for its own. */
+const gruuName = 'Gruu';
 /** LAB: characters of a device's name that are kept of it. */
 export const maxDeviceName = 64;
 
-const deviceHeaders = (device: string | undefined, leftAt?: number) => [
+const deviceHeaders = ({ device, gruu }: Pick<Parties, 'device' | 'gruu'>, leftAt?: number) => [
+  ...(gruu === undefined ? [] : [{ namespace: deviceNamespace, name: gruuName, value: gruu }]),
   ...(device === undefined || device === '' ? [] : [{ namespace: deviceNamespace, name: 'Name', value: device.slice(0, maxDeviceName) }]),
   ...(leftAt === undefined ? [] : [{ namespace: deviceNamespace, name: leftName, value: new Date(leftAt).toISOString() }]),
 ];
@@ -52,6 +60,14 @@ const saidOfDevice = (envelope: CpimMessage, wanted: string) =>
 export function deviceNamedBy(envelope: CpimMessage): string | null {
   const value = saidOfDevice(envelope, 'Name');
   return value === '' ? null : value.slice(0, maxDeviceName);
+}
+
+/** The public GRUU that a text of `sender` names as its own device's; null where it names none, or somebody else's. */
+export function gruuNamedBy(envelope: CpimMessage, sender: string): string | null {
+  const value = saidOfDevice(envelope, gruuName);
+  const uri = parseUri(value);
+  const isGruu = uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' && Boolean(uri.value.params.get('gr'));
+  return isGruu && addressKey(value) === sender ? value : null;
 }
 
 /** What the sender's clock showed when the text left, epoch milliseconds; null where it does not say. */
@@ -68,9 +84,9 @@ export function partiesOf(conversation: Pick<ConversationRecord, 'kind' | 'peer'
 }
 
 /** A text message as it leaves, at `leftAt` by this computer's clock. */
-export function textEnvelope(message: MessageRecord, { from, to, device }: Parties, leftAt?: number): Uint8Array {
+export function textEnvelope(message: MessageRecord, { from, to, ...sender }: Parties, leftAt?: number): Uint8Array {
   return encodeCpim({
-    headers: deviceHeaders(device, leftAt),
+    headers: deviceHeaders(sender, leftAt),
     from,
     to: [...to],
     dateTime: message.sentAt,
@@ -103,7 +119,7 @@ export function wireId(id: string): string {
 export function receiptEnvelope(options: { id: string; parties: Parties; message: string; payload: ReceiptPayload }): Uint8Array {
   const { payload, parties } = options;
   return encodeCpim({
-    headers: deviceHeaders(parties.device),
+    headers: deviceHeaders(parties),
     from: parties.from,
     to: [...parties.to],
     dateTime: payload.at,

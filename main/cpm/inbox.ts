@@ -15,7 +15,7 @@ import { correspondentKey } from '../protocol/uri';
 import type { IncomingPager } from '../sip/client';
 import type { CpmContext } from './context';
 import { mayBecome, orderedAt, person, stateByReceipts } from './conversation';
-import { ambiguousId, composingType, cpimType, deviceNamedBy, imdnType, leftAtBy, type ReceiptPayload } from './envelope';
+import { ambiguousId, composingType, cpimType, deviceNamedBy, gruuNamedBy, imdnType, leftAtBy, type ReceiptPayload } from './envelope';
 import { receiptLane } from './outbox';
 import { measureReceipt, placeText, unknownClock } from './peer-clocks';
 
@@ -110,7 +110,8 @@ export class Inbox {
       error: null,
       ...this.#wants(conversation, envelope),
     };
-    const lane = receiptLane(conversation.id);
+    const gruu = arrival.senderInstance === null && conversation.hides === undefined ? gruuNamedBy(envelope, sender.address) : null;
+    const lane = receiptLane(conversation.id, arrival.senderInstance ?? gruu);
     const answersDelivery = !own && record.wantsDelivered && this.#context.preferences().receipts.delivered;
     const added = history.transaction(() => {
       if (!this.#add(record, clockKey(arrival, conversation, sender, envelope), leftAtBy(envelope))) return false;
@@ -121,6 +122,7 @@ export class Inbox {
         const payload: ReceiptPayload = {
           to: sender.address,
           toInstance: arrival.senderInstance,
+          ...(gruu === null ? {} : { toGruu: gruu }),
           disposition: 'delivered',
           at: now,
           sentAt: record.sentAt,

@@ -1,7 +1,7 @@
 /**
  * What leaves: every text and every receipt is a job on disk, written in the same transaction as what it belongs to, and removed only when
- * the network has taken it. One serial lane a conversation keeps the order; receipts have a lane of their own, so that a text that cannot
- * leave does not hold them.
+ * the network has taken it. One serial lane a conversation keeps the order; receipts have lanes of their own, one a device, so that
+ * neither a text that cannot leave nor a device that is gone holds them.
  *
  *   job:  waiting -> attempt -> done (removed)
  *            ^          |-> not registered, network gone: waits for the registration
@@ -43,8 +43,14 @@ export interface Carrier {
   carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void>;
 }
 
-export function receiptLane(conversation: string): string {
-  return `receipts ${conversation}`;
+/** A device that does not come back holds up the receipts for itself alone. `device`: the one that they are for, where that is known. */
+export function receiptLane(conversation: string, device: string | null = null): string {
+  return device === null ? `receipts ${conversation}` : `receipts ${conversation} ${device}`;
+}
+
+/** Null for a lane that holds no receipts. */
+function conversationOfReceipts(lane: string): string | null {
+  return /^receipts (\S+)/.exec(lane)?.[1] ?? null;
 }
 
 export class Outbox implements Disposable {
@@ -173,8 +179,8 @@ export class Outbox implements Disposable {
   /** The other side of a conversation has just been heard from: what waits for it need not wait longer. */
   heardFrom(conversation: string): void {
     const { history, clock } = this.#context;
-    for (const lane of [conversation, receiptLane(conversation)]) {
-      if (!this.#timers.has(lane)) continue;
+    for (const lane of [...this.#timers.keys()]) {
+      if (lane !== conversation && conversationOfReceipts(lane) !== conversation) continue;
       history.hastenLane(lane, clock.now());
       this.wake(lane);
     }
@@ -242,7 +248,7 @@ export class Outbox implements Disposable {
   async #attempt(job: JobRecord): Promise<boolean> {
     const { history } = this.#context;
     const message = job.kind === 'message' ? history.message(job.message) : null;
-    const conversation = history.conversation(message?.conversation ?? job.lane.replace(/^receipts /, ''));
+    const conversation = history.conversation(message?.conversation ?? conversationOfReceipts(job.lane) ?? '');
     if (conversation === null || (job.kind === 'message' && message === null)) {
       history.removeJob(job.id);
       return true;

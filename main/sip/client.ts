@@ -169,6 +169,11 @@ export class SipClient implements Disposable {
     return this.#machine.tempGruu !== null;
   }
 
+  /** The public GRUU of this device; null where the network gives none. */
+  get gruu(): string | null {
+    return this.#machine.pubGruu;
+  }
+
   /**
    * What the content of an MSRP message would tell `peer` of this side.
    * @throws AppError `privacy/leak` when it tells anything

@@ -267,6 +267,8 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     pagerFails: null as AppError | null,
     /** There is no media to describe. */
     mediaFails: null as AppError | null,
+    /** Addresses and GRUUs that nobody is at. */
+    away: new Set<string>(),
     leak: null as AppError | null,
     blocked: new Set<string>(),
     clockAhead: 0,
@@ -288,10 +290,12 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     },
     async sendPager(request) {
       if (state.pagerFails !== null) throw state.pagerFails;
+      if (state.away.has(request.target)) throw new AppError('sip/rejected', { status: 480 }, 'user');
       pagers.push(request);
       return { status: 200 };
     },
     canHide: true,
+    gruu: `${options.self ?? 'sip:alice@lab.test'};gr=urn:uuid:aaaa`,
     guardContent: () => {
       if (state.leak !== null) throw state.leak;
     },

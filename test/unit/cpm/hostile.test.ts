@@ -220,3 +220,60 @@ describe('an answer to a SEND that says nothing against it', () => {
     expect(lab.stateOf(message)).toBe('failed');
   });
 });
+
+describe('the device that a receipt is for', () => {
+  const phone = `${bob};gr=urn:uuid:bbbb`;
+  const named = (gruu: string) =>
+    textEnvelope(
+      {
+        id: `from ${gruu}`,
+        conversation: '',
+        direction: 'out',
+        from: bob,
+        fromName: '',
+        fromDevice: null,
+        text: 'Hello',
+        state: 'sent',
+        sentAt: lab.clock.now(),
+        receivedAt: null,
+        error: null,
+        wantsDelivered: true,
+        wantsDisplayed: false,
+      },
+      { from: bob, to: [lab.self], gruu },
+    );
+
+  it('is named by a pager message, which has no Contact; another device of the person would swallow the receipt', async () => {
+    await pagerFrom(bob, named(phone));
+    await lab.settle();
+    expect(lab.pagers.map(({ target }) => target)).toEqual([phone]);
+    const { conversation } = lab.messenger.sendText({ to: bob }, 'By pager', 'pager');
+    await lab.settle();
+    expect(new TextDecoder().decode(lab.pagers[1]?.body)).toMatch(
+      /^NS: (\S+) <urn:chorus:device>\r\n\1\.Gruu: sip:alice@lab\.test;gr=urn:uuid:aaaa\r$/m,
+    );
+    expect(lab.messenger.messages(conversation, {}, 50)).toHaveLength(2);
+  });
+
+  it.each([`${mallory};gr=urn:uuid:bbbb`, 'sip:bob@lab.test', 'sip:bob@lab.test;gr', 'urn:uuid:bbbb', 'nonsense'])(
+    'is not %s: the receipt goes to the person',
+    async (gruu) => {
+      await pagerFrom(bob, named(gruu));
+      await lab.settle();
+      expect(lab.pagers.map(({ target }) => target)).toEqual([bob]);
+    },
+  );
+
+  it('holds up nobody else`s while it is away', async () => {
+    const other = `${bob};gr=urn:uuid:cccc`;
+    lab.state.away.add(phone);
+    for (const gruu of [phone, other]) await pagerFrom(bob, named(gruu));
+    await lab.settle();
+    expect(lab.pagers.map(({ target }) => target)).toEqual([other]);
+    lab.state.away.clear();
+    await pagerFrom(bob, textOf('Back again', 'b-1'));
+    await lab.settle();
+    expect(lab.pagers.map(({ target }) => target).sort()).toEqual([bob, other, phone].sort());
+    expect(lab.history.jobs()).toEqual([]);
+  });
+});
