@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { receiptEnvelope, textEnvelope, wireId } from '../../../main/cpm/envelope';
+import { maxIncomingTextLength } from '../../../main/cpm/inbox';
 import { longestRetryAfterMs, maxAttempts, remedyFor } from '../../../main/cpm/outbox';
 import { AppError } from '../../../main/errors';
-import { parseCpim } from '../../../main/protocol/cpim';
-import { parseImdn } from '../../../main/protocol/imdn';
+import { encodeCpim, parseCpim } from '../../../main/protocol/cpim';
+import { encodeImdn, parseImdn } from '../../../main/protocol/imdn';
 import { createLab, FakeInvite, incomingPager, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;
@@ -80,7 +81,7 @@ describe('a Message-ID that somebody else has used', () => {
 
   it('is the same for two who hide, each in a conversation of their own', async () => {
     const hidden = remoteParty('sip:anonymous@anonymous.invalid', { asserted: false });
-    for (const conversationId of ['one', 'two', 'two'])
+    for (const conversationId of ['one', 'two', 'two', 'one'])
       await lab.messenger.receivePager({
         ...incomingPager(hidden, 'message/cpim', textOf(`from ${conversationId}`, 'id-1')),
         headers: { ...incomingPager(hidden, '', '').headers, conversationId },
@@ -116,6 +117,18 @@ describe('a receipt', () => {
     expect(lab.stateOf(message)).toBe('displayed');
   });
 
+  it.each([
+    ['processing', 'processed'],
+    ['processing', 'error'],
+    ['display', 'error'],
+    ['display', 'forbidden'],
+  ] as const)('that tells of %s: %s changes nothing', async (kind, status) => {
+    const { message, media } = await lab.talkTo(bob);
+    const body = encodeImdn({ messageId: message, dateTime: 1, kind, status, recipient: bob });
+    await media.deliver(encodeCpim({ from: bob, to: [lab.self], contentType: 'message/imdn+xml', body }));
+    expect([lab.stateOf(message), lab.history.receipts(message)]).toEqual(['sent', []]);
+  });
+
   it('of one who hides counts for what was written to them alone', async () => {
     const hidden = remoteParty('sip:anonymous@anonymous.invalid', { asserted: false, gruu: 'sip:t1@lab.test;gr' });
     const from = (conversationId: string, body: Uint8Array) =>
@@ -132,6 +145,15 @@ describe('a receipt', () => {
     expect(lab.stateOf(message)).toBe('sent');
     await from('one', receiptOf(message, 'displayed'));
     expect(lab.stateOf(message)).toBe('displayed');
+  });
+});
+
+describe('a text', () => {
+  it('that is longer than what is kept is refused with 413, and the longest one is kept', async () => {
+    expect(await pagerFrom(bob, textOf('x'.repeat(maxIncomingTextLength + 1), 'long-1'))).toBe(413);
+    expect(received()).toEqual([]);
+    expect(await pagerFrom(bob, textOf('x'.repeat(maxIncomingTextLength), 'long-2'))).toBe(200);
+    expect(received()).toHaveLength(1);
   });
 });
 
