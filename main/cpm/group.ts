@@ -38,6 +38,13 @@ const outCauses: readonly (number | null)[] = [putOutCause, 410];
 /** The answers to somebody who comes back, with which a network says that it knows no such group. */
 const forgottenStatuses: readonly (number | undefined)[] = [404, 410, 481];
 
+/** A device comes back to a group. */
+interface Return {
+  /** By its own invitation or, where the network was faster, by the network's. */
+  readonly session: Promise<CpmSession>;
+  calledBack(session: CpmSession): void;
+}
+
 interface LiveGroup {
   session: CpmSession;
   roster: Disposable | null;
@@ -49,7 +56,7 @@ export class Groups {
   readonly #invitations: Invitations;
   readonly #oneToOne: OneToOneSessions;
   readonly #live = new Map<string, LiveGroup>();
-  readonly #rejoining = new Map<string, Promise<CpmSession>>();
+  readonly #rejoining = new Map<string, Return>();
   readonly #rosters: Rosters;
   readonly #devices: OwnDevices;
   readonly #replacements: Replacements;
@@ -137,6 +144,7 @@ export class Groups {
     const established: ConversationRecord = { ...group, focus: session.remote?.contactUri ?? null };
     history.putConversation(established);
     this.#hold(established, session);
+    if (replacedSession !== null) this.#replacements.leftBy(from.id, replacedSession, group.id);
     // Until this device is in the group, nothing takes the 1-1 over here: should it not come to that, the 1-1 goes on (R58).
     await session.opened;
     if (replacedSession !== null) {
@@ -283,10 +291,14 @@ export class Groups {
       return live.session;
     }
     const running = this.#rejoining.get(conversation.id);
-    if (running !== undefined) return running;
-    const rejoin = this.#rejoin(conversation).finally(() => this.#rejoining.delete(conversation.id));
-    this.#rejoining.set(conversation.id, rejoin);
-    return rejoin;
+    if (running !== undefined) return running.session;
+    let calledBack: Return['calledBack'] = () => {};
+    const call = new Promise<CpmSession>((resolve) => {
+      calledBack = resolve;
+    });
+    const session = Promise.race([this.#rejoin(conversation), call]).finally(() => this.#rejoining.delete(conversation.id));
+    this.#rejoining.set(conversation.id, { session, calledBack });
+    return session;
   }
 
   /** Comes back to every group this device is in: after a start, and after the network was away. */
@@ -373,6 +385,8 @@ export class Groups {
       this.#context.conversationChanged(group.id);
       throw error;
     }
+    this.#rejoining.get(group.id)?.calledBack(session);
+    this.#inbox.heardFrom(group.id);
     const replaced = options.replaced;
     if (replaced === null) return;
     this.#replacements.continueIn(replaced.conversation, group.id);

@@ -38,7 +38,8 @@ export interface Arrival {
 export class Inbox {
   readonly #context: CpmContext;
   readonly #receiptQueued: (lane: string) => void;
-  readonly #heardFrom: (conversation: string) => void;
+  /** The other side of a conversation is there. */
+  readonly heardFrom: (conversation: string) => void;
   readonly #reached: (message: string) => void;
   readonly #composing = new Map<string, { dispose(): void }>();
 
@@ -49,20 +50,20 @@ export class Inbox {
     this.#context = context;
     this.#reached = outbox.reached;
     this.#receiptQueued = outbox.receiptQueued;
-    this.#heardFrom = outbox.heardFrom;
+    this.heardFrom = outbox.heardFrom;
   }
 
   /** Takes one piece of content of a session. @throws AppError when it could not be kept; the caller then refuses it to the network. */
   async receive(arrival: Arrival, contentType: string, body: Uint8Array): Promise<void> {
     if (parseContentType(contentType).type === composingType) this.#receiveComposing(arrival, arrival.sender, body);
     else this.#open(arrival, readEnvelope(contentType, body));
-    this.#heardFrom(arrival.conversation);
+    this.heardFrom(arrival.conversation);
   }
 
   /** Takes what `readPager` has read. @throws AppError as `receive` */
   async receivePager(arrival: Arrival, envelope: CpimMessage): Promise<void> {
     this.#open(arrival, envelope);
-    this.#heardFrom(arrival.conversation);
+    this.heardFrom(arrival.conversation);
   }
 
   #open(arrival: Arrival, envelope: CpimMessage): void {

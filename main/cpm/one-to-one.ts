@@ -298,14 +298,14 @@ export class OneToOneSessions {
     await session.close(completed);
   }
 
-  /** Notes that a group has taken over; the other side will end the session. */
-  expectReplacement(conversation: string): void {
-    this.#past.set(conversation, 'replaced');
+  /** Notes that a group has taken over; the other side will end the session, or has ended it. */
+  expectReplacement(conversation: string, session: CpmSession): void {
+    if (session.state !== 'ended' || wasLeft(session)) this.#past.set(conversation, 'replaced');
   }
 
-  /** No group takes over after all. False when the session has ended already. */
+  /** No group takes over after all. False when the other side has left for the group. */
   stays(conversation: string): boolean {
-    if (this.#live.get(conversation)?.state !== 'established') return false;
+    if (this.#live.get(conversation)?.state !== 'established') return this.#past.get(conversation) === 'ended';
     this.#past.delete(conversation);
     return true;
   }
@@ -357,7 +357,7 @@ export class OneToOneSessions {
     session.onState.on((state) => {
       if (state === 'ended' && this.#live.get(conversation.id) === session) {
         this.#live.delete(conversation.id);
-        if (!this.#past.has(conversation.id)) this.#past.set(conversation.id, 'ended');
+        if (!this.#past.has(conversation.id) || !wasLeft(session)) this.#past.set(conversation.id, 'ended');
       }
       this.#context.conversationChanged(conversation.id);
     });
@@ -400,4 +400,9 @@ function arrivalFrom(conversation: ConversationRecord, invite: IncomingInvite) {
     senderInstance: invite.remote.instanceId,
     senderDevice: invite.remote.deviceName,
   };
+}
+
+/** Whether the other side has said goodbye: who was to leave for a group has left then; a session that broke was not left. */
+export function wasLeft(session: CpmSession): boolean {
+  return session.sip?.end?.by === 'remote';
 }

@@ -6,7 +6,7 @@ import type { ParticipantValue } from '../../preload/contract';
 import { type Disposable, drop } from '../base';
 import type { ConversationRecord } from '../history/history';
 import type { CpmContext } from './context';
-import type { OneToOneSessions } from './one-to-one';
+import { type OneToOneSessions, wasLeft } from './one-to-one';
 import type { CpmSession } from './session';
 
 /** LAB: how long A lets the 1-1 live after B has joined the group, should B's BYE never come. */
@@ -18,6 +18,8 @@ export class Replacements implements Disposable {
   readonly #guards = new Set<Disposable>();
   /** LAB: groups that were to take over a 1-1 when the network vanished after our 200: should they call again, the 1-1 moves then. */
   readonly #interrupted = new Set<string>();
+  /** Groups in which the roster has shown the other side of the 1-1 that they continue. */
+  readonly #moved = new Set<string>();
 
   constructor(context: CpmContext, oneToOne: OneToOneSessions) {
     this.#context = context;
@@ -59,8 +61,10 @@ export class Replacements implements Disposable {
     const old = this.#continuedFrom(group);
     const peer = participants.find((one) => one.address === old?.peer);
     if (old === null || peer === undefined) return;
-    if (peer.state === 'disconnected' && (peer.reason === 'busy' || peer.reason === 'failed')) this.goOn(group.id);
-    else if (peer.state === 'connected' && old.continuedBy === null) {
+    if (peer.state === 'connected') this.#moved.add(group.id);
+    if (peer.state === 'disconnected' && (peer.reason === 'busy' || peer.reason === 'failed')) {
+      if (!this.#moved.has(group.id)) this.goOn(group.id);
+    } else if (peer.state === 'connected' && old.continuedBy === null) {
       const session = this.#oneToOne.state(old.id) === 'established' ? this.#oneToOne.current(old.id) : null;
       if (session !== null && !this.#interrupted.delete(group.id)) return;
       this.#setContinuedBy(old, group.id);
@@ -68,9 +72,28 @@ export class Replacements implements Disposable {
     }
   }
 
+  /**
+   * The network's 200 to A says that somebody is in the group, and B may be on the way out of the 1-1 before A is in: should he leave it now, he has
+   * moved, whatever becomes of A's own way in.
+   */
+  leftBy(conversation: string, session: CpmSession, group: string): void {
+    const look = () => {
+      if (session.state !== 'ended' || !wasLeft(session)) return;
+      this.#oneToOne.expectReplacement(conversation, session);
+      this.continueIn(conversation, group);
+    };
+    look();
+    const watch = session.onState.on(look);
+    const end = this.#context.clock.setTimer(replacementGuardMs, () => {
+      this.#guards.delete(end);
+      watch.dispose();
+    });
+    this.#guards.add(end);
+  }
+
   /** A's guard: ends the 1-1 that B has left without a BYE. `isIn`: whether the roster of that group shows somebody in it. */
   guard(conversation: string, session: CpmSession, isIn: (group: string, address: string) => boolean): void {
-    this.#oneToOne.expectReplacement(conversation);
+    this.#oneToOne.expectReplacement(conversation, session);
     const guard = this.#context.clock.setTimer(replacementGuardMs, () => {
       this.#guards.delete(guard);
       const group = this.#context.history.conversation(conversation)?.continuedBy ?? null;

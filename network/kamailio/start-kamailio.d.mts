@@ -19,6 +19,8 @@ export interface KamailioOptions {
   gruu?: boolean;
   /** The shortest registration, seconds; 30 when absent. */
   minExpires?: number;
+  /** Milliseconds until it gives up a device that says nothing (5,000), and one that rings (60,000); these when absent. */
+  patience?: { silence: number; ringing: number };
   /** Relays MSRP on its ports for TCP and TLS, too (RFC 4976). `pathSeconds`: how long a path lives that a client is given, an hour when absent. */
   relay?: { pathSeconds?: number };
   /** Passes Kamailio's log on to stderr. */

@@ -20,6 +20,8 @@ import { fileURLToPath } from 'node:url';
 const READY_TIMEOUT_MS = 20_000;
 /** How long it may take to go, milliseconds. */
 const STOP_TIMEOUT_MS = 5_000;
+/** Until it gives up who says nothing, and who rings, milliseconds. */
+const PATIENCE_MS = { silence: 5_000, ringing: 60_000 };
 /** Its last lines, kept to say why it did not start. */
 const KEPT_LINES = 40;
 /** Empty tables of Debian's package: its presence modules do not start without a database, though they keep nothing in it here. */
@@ -175,6 +177,7 @@ function configuration({
   functions,
   minExpires,
   gruu,
+  patience,
 }) {
   if (algorithm !== 'MD5' && algorithm !== 'SHA-256') throw new Error(`unknown algorithm ${algorithm}`);
   const people = users.map(({ name, password }) => `    $sht(people=>${word(name, 'A user name')}) = "${word(password, 'A password')}";`);
@@ -190,6 +193,8 @@ function configuration({
     DIRECTORY: directory,
     MINEXPIRES: String(minExpires),
     GRUU: gruu ? '1' : '0',
+    SILENCE: String(patience.silence),
+    RINGING: String(patience.ringing),
     ...transportLines({ ports, certificate, directory, relay }),
   };
   const template = readFileSync(join(fileURLToPath(new URL('.', import.meta.url)), 'kamailio.cfg.in'), 'utf8');
@@ -240,7 +245,7 @@ export async function startKamailio(options = {}) {
   const ports = {};
   for (const transport of options.transports ?? []) ports[transport] = await freePort();
   const file = join(directory, 'kamailio.cfg');
-  const { algorithm = 'MD5', certificate, functions, minExpires = 30, gruu = true } = options;
+  const { algorithm = 'MD5', certificate, functions, minExpires = 30, gruu = true, patience = PATIENCE_MS } = options;
   const servicePort = options.servicePort ? options.servicePort : await freePort();
   try {
     const relay = options.relay ?? null;
@@ -258,6 +263,7 @@ export async function startKamailio(options = {}) {
       functions,
       minExpires,
       gruu,
+      patience,
     };
     writeFileSync(file, configuration(values), { mode: 0o600 });
   } catch (error) {

@@ -128,6 +128,12 @@ export class FakeSession implements SipSession {
     this.become('ended');
   }
 
+  /** The dialog ends without a word from the other side: nobody has answered in it. */
+  breakOff(): void {
+    this.end = { by: 'local', status: 408, reason: 'Request Timeout', cause: null, text: null };
+    this.become('ended');
+  }
+
   readonly referred: string[] = [];
 
   async refer(target: string): Promise<void> {

@@ -20,15 +20,19 @@ const lateMs = 10_000;
 
 const columns: Readonly<Record<PartName, number>> = { alice: 3, bob: 4, carol: 5, pf: 6, cf: 7, core: 8 };
 
-/** The table of the document: for each step what it is, and how it may end for each part that dies there. */
-export function allowedEnds(): { step: number; what: string; end: (dead: PartName) => string }[] {
+/** The table of the document: for each step what it is, and how it may end for each part that dies there. In brackets: at Kamailio, where that differs. */
+export function allowedEnds(core: CoreKind = 'embedded'): { step: number; what: string; ends: (dead: PartName) => string[] }[] {
   const text = readFileSync(new URL('../../docs/UPGRADE-FAULTS.md', import.meta.url), 'utf8');
   return text
     .split('\n')
     .filter((line) => /^\| \d+ \|/.test(line))
     .map((line) => {
       const cells = line.split('|').map((cell) => cell.trim());
-      return { step: Number(cells[1]), what: cells[2] ?? '', end: (dead) => cells[columns[dead]] ?? '' };
+      const ends = (dead: PartName) => {
+        const [ours = '', kamailios = ours] = (cells[columns[dead]] ?? '').split(/ \(Kamailio: |\)/);
+        return (core === 'kamailio' && kamailios !== '' ? kamailios : ours).split(' or ');
+      };
+      return { step: Number(cells[1]), what: cells[2] ?? '', ends };
     });
 }
 
@@ -82,7 +86,7 @@ export async function upgradeWithout(dead: PartName, step: number, core: CoreKin
       if (hasDied || steps[step - 1]?.(heard) !== true) return;
       hasDied = true;
       // What Kamailio reads is told by its sender before it has left; Kamailio alone dies before it comes.
-      if (core === 'embedded' || dead === 'core') stage.kill(dead);
+      if (core === 'embedded' || dead === 'core' || heard.by !== 'core') stage.kill(dead);
       else setImmediate(() => stage.kill(dead));
     };
     const typed: Typed[] = [];

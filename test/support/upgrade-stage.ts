@@ -36,6 +36,11 @@ export function clearStages(): void {
 /** How long no byte moves, real milliseconds, until a process beside this one has nothing to do any more. */
 const quietMs = 25;
 const { setTimeout: reallyLater } = globalThis;
+/**
+ * Kamailio's own patience, real milliseconds. Here a minute goes by in about two seconds: with its usual one it would still wait for a dead device when
+ * everybody else has long gone on.
+ */
+const patience = { silence: 400, ringing: 3_000 };
 /** How many turns of the event loop without a byte on any wire count as calm. */
 const calmTurns = 12;
 const domain = 'lab.test';
@@ -256,7 +261,12 @@ export class Stage {
     if (this.coreKind === 'kamailio') {
       const uri = (port: number) => `sip:127.0.0.1:${port};transport=tcp`;
       this.#isStarting = true;
-      const starting = startKamailio({ port: clients, servicePort: functions, functions: { pf: uri(pf), cf: uri(cf) } });
+      const starting = startKamailio({
+        port: clients,
+        servicePort: functions,
+        functions: { pf: uri(pf), cf: uri(cf) },
+        patience,
+      });
       this.#kamailio = await this.passing(actor.play(() => starting));
       this.#isStarting = false;
       return;

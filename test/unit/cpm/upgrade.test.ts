@@ -301,6 +301,82 @@ describe('A', () => {
     expect(oneToOne.byes).toEqual([]);
   });
 
+  it('R58: the 1-1 has broken before the network gives B up: nobody has moved, and no group continues it', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    const focus = 'sip:grp-1@cf.lab.test';
+    creation.answer('passive', { contactUri: focus });
+    const { conversation: group } = await adding;
+    const tell = (state: string) =>
+      lab.subscriptions.at(-1)?.onDocument.emit(roster(focus, { [lab.self]: 'connected', [bob]: state, [carol]: 'connected' }));
+    oneToOne.breakOff();
+    expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: group });
+    tell('disconnected/failed');
+    expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: null });
+    // Once he is back and in the group, he has moved after all.
+    tell('connected');
+    expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: group });
+  });
+
+  it('R58: B has moved, and the network loses him there later: the group still continues the 1-1', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    const { conversation: group } = await adding;
+    oneToOne.hangUp(200);
+    lab.subscriptions.at(-1)?.onDocument.emit(roster('sip:grp-1@cf.lab.test', { [lab.self]: 'connected', [bob]: 'disconnected/failed' }));
+    expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: group });
+  });
+
+  it.each(['before', 'after'])('R58: B moves just %s the way of A into the group breaks: the 1-1 has moved at A, too', async (order) => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    FakeMsrp.unbound = true;
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    await lab.settle();
+    if (order === 'before') oneToOne.hangUp(200);
+    lab.media.at(-1)?.lose();
+    await expect(adding).rejects.toThrow('msrp/closed');
+    if (order === 'after') oneToOne.hangUp(200);
+    expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: groups()[0]?.conversation });
+  });
+
+  it('R58: a BYE of B long after the way of A into the group broke is no move', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    FakeMsrp.unbound = true;
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    await lab.settle();
+    lab.media.at(-1)?.lose();
+    await expect(adding).rejects.toThrow('msrp/closed');
+    await lab.clock.advance(replacementGuardMs + 1);
+    oneToOne.hangUp(200);
+    expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: null });
+  });
+
+  it.each([
+    ['is not answered', (_asked: FakeSession) => undefined],
+    ['has failed, and the text waits before it tries again', (asked: FakeSession) => asked.refuse(503)],
+  ])('R61: its own way back into the group %s: a text that waits for it goes when the network calls A back', async (_what, answer) => {
+    const { conversation, creation, adding } = await asking();
+    const focus = 'sip:grp-1@cf.lab.test';
+    creation.answer('passive', { contactUri: focus });
+    const { conversation: group } = await adding;
+    creation.hangUp();
+    const { message } = lab.messenger.sendText({ conversation: group }, 'to all', 'session');
+    await lab.settle();
+    const back = lab.invites.at(-1)?.session;
+    if (back === undefined || back === creation) throw new Error('A does not come back');
+    answer(back);
+    await lab.settle();
+    expect(['queued', 'sending']).toContain(lab.stateOf(message));
+    const { contributionId = '' } = lab.history.conversation(group) ?? {};
+    const invite = new FakeInvite({
+      remote: remoteParty(focus, { isFocus: true, contactUri: focus }),
+      headers: { contributionId, referredBy: bob },
+    });
+    await lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    expect(lab.stateOf(message)).toBe('sent');
+    expect(conversationOf(conversation)?.continuedBy).toBe(group);
+  });
+
   it('R69: a roster that ends while the group stands is asked for again', async () => {
     const { creation, adding } = await asking();
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
