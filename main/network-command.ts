@@ -1,7 +1,7 @@
 /** `chorus network`: the embedded network, or some of its roles, on loopback until SIGINT or SIGTERM. */
 import { authPolicies } from '../network/authenticator';
 import { OperatorFileError } from '../network/json-reader';
-import { defaultUsers, type NetworkUser, startNetwork } from '../network/network';
+import { defaultUsers, type Network, type NetworkUser, startNetwork } from '../network/network';
 
 import { createStderrLogger } from './base';
 import { choice, type Options, parse, port, stopSignal, text, texts, UsageError } from './command-line';
@@ -24,7 +24,8 @@ const help = `chorus network [options]
   --sims FILE            with --auth aka: {"alice":{"k":"…","opc":"…"}}, 32 hexadecimal digits each; "op" and "sqn" too
   --early USER=IP        with --auth early: whose network address this is; may be given again
   --policy FILE          who may reach whom and where media runs; read again when it changes; docs/POLICY.md
-  --groups FILE          groups that stand from the start: {"sip:team@cf.lab.test":{"members":["sip:alice@lab.test",…]}}; docs/GROUPS.md
+  --groups FILE          groups that stand from the start: {"sip:team@cf.lab.test":{"members":["sip:alice@lab.test",…]}}; read again at
+                         SIGHUP; docs/GROUPS.md
   --faults FILE          how the core misbehaves: [{"name":"slow","fault":{"kind":"delay","ms":2000},"user":"alice","times":3}]
                          kinds answer, drop, disconnect, delay and repeat; REGISTER unless "method" is told
   --seed N               what chance is drawn from in faults; 1
@@ -37,7 +38,8 @@ const help = `chorus network [options]
   --core URI             without the role core: the SIP/IP core to serve, sip:127.0.0.1:5060;transport=tcp
   --json                 the ready line is JSON whether or not this is given
 When ready it prints one line: {"ready":true,"domain":…,"tcp":…,"factory":…}; with "tls", "ws" and "wss" where they were asked for, with
-"ca", the file that clients are to trust, and with "pf" and "cf", where another core reaches the functions
+"ca", the file that clients are to trust, and with "pf" and "cf", where another core reaches the functions. With --groups it prints one
+more line at each SIGHUP: {"groups":2}, or {"error":"…"} when the file cannot be used and the groups stay as they were
 `;
 
 /** Runs until it is told to stop; resolves with the exit status. */
@@ -114,9 +116,21 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
   const further = Object.entries({ tls: uris.tls, ws: uris.ws, wss: uris.wss, ca, pf: uris.pf, cf: uris.cf });
   const told = Object.fromEntries(further.filter(([, value]) => value !== null));
   process.stdout.write(`${JSON.stringify({ ready: true, domain, tcp: uris.tcp, ...told, factory })}\n`);
+  if (groups !== null) process.on('SIGHUP', () => rereadGroups(network));
   await stopSignal();
   await network.close();
   return 0;
+}
+
+/** Tells in one line what came of it. */
+function rereadGroups(network: Network): void {
+  let told: { groups: number } | { error: string };
+  try {
+    told = { groups: network.rereadGroups() };
+  } catch (error) {
+    told = { error: `The groups stay as they were: ${error instanceof Error ? error.message : String(error)}` };
+  }
+  process.stdout.write(`${JSON.stringify(told)}\n`);
 }
 
 /** The embedded network has a password everybody knows: it never listens where others could reach it. */

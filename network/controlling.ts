@@ -36,7 +36,7 @@ export interface ControllingOptions {
   nameOf?: (address: string) => string | null;
   /** The file that keeps the groups; in memory without it. */
   stateFile?: string;
-  /** Groups that stand from the start; without it those of the file before stay. */
+  /** Groups that stand from the start (see `provide`); without it those of the file before stay. */
   predefined?: readonly PredefinedGroup[];
   /** The most people of one group; MAX_PARTICIPANTS unless told. */
   maxParticipants?: number;
@@ -61,7 +61,7 @@ export class ControllingFunction {
     this.#maximum = options.maxParticipants ?? MAX_PARTICIPANTS;
     const { clock } = options.server;
     this.#store = new GroupStore(options.stateFile ?? null, () => clock.now());
-    if (options.predefined !== undefined) provideGroups(this.#store, options.predefined, this.#nameOf);
+    if (options.predefined !== undefined) this.provide(options.predefined);
     options.server.onRequest = (transaction) => this.#receive(transaction);
   }
 
@@ -69,6 +69,16 @@ export class ControllingFunction {
   groups(): GroupState[] {
     if (this.isClosed) return [];
     return this.#store.all().map((kept) => this.#groups.get(kept.focus)?.group.state() ?? resting(kept));
+  }
+
+  /** The operator's list of pre-defined groups from now on: also those that somebody is in change with it, and end when they are listed no more. */
+  provide(listed: readonly PredefinedGroup[]): void {
+    for (const focus of [...this.#groups.values()]) {
+      const group = listed.find((one) => one.focus === focus.uri);
+      if (group !== undefined) focus.relist(group);
+      else if (focus.group.facts.predefined === true) focus.end();
+    }
+    provideGroups(this.#store, listed, this.#nameOf, (focus) => this.#groups.has(focus));
   }
 
   /** Lets go of all groups without a word: the network closes. */

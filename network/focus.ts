@@ -29,7 +29,7 @@ import type { MsrpSwitch, Verdict } from './media';
 import { MemberRequests } from './member-requests';
 import type { CompleteMessage } from './msrp-assembly';
 import type { DisconnectionMethod } from './participant';
-import { mayCome } from './predefined-groups';
+import { listedState, mayCome, type PredefinedGroup } from './predefined-groups';
 import { type Refusal, refuse } from './refusal';
 import { readTimer } from './session-timer';
 import type { SipServer, Target } from './sip-server';
@@ -363,9 +363,14 @@ export class Focus {
   }
 
   #remove(address: string): void {
-    this.#exclude(address, 'removed');
-    for (const leg of this.#legs.of(address)) this.#disconnect(leg, 'booted', REMOVED);
+    this.group.exclude(address, 'removed');
+    this.#putOut(address);
     this.#changed();
+  }
+
+  #putOut(address: string): void {
+    this.deps.store.forget(this.uri, address);
+    for (const leg of this.#legs.of(address)) this.#disconnect(leg, 'booted', REMOVED);
   }
 
   #exclude(address: string, how: 'departed' | 'removed'): void {
@@ -381,6 +386,20 @@ export class Focus {
     if (!this.group.isConnected(leg.address)) this.#events.drop(leg.address);
     // What this device had not answered for is for the other devices of that person.
     for (const other of this.#legs.of(leg.address)) if (other.hasMedia) this.#post.deliver(other);
+    this.#changed();
+  }
+
+  /** The operator's list says anew who belongs to it: who is new is asked in, on behalf of somebody who is here, and who is not listed any more is put out. */
+  relist(listed: PredefinedGroup): void {
+    const { group } = this;
+    const before = group.state();
+    const known = new Set(before.participants.filter((one) => one.listed === true).map(({ address }) => address));
+    group.relist(listedState(listed, before, group.nameOf));
+    for (const address of known) if (group.membership(address) === 'removed') this.#putOut(address);
+    const [host] = group.endpoints().filter(({ status }) => status === 'connected');
+    const newcomers = listed.members.filter((address) => !known.has(address) && group.away.includes(address));
+    if (host !== undefined && newcomers.length > 0)
+      this.#inviting.bring(newcomers, { address: host.address, name: group.nameIn(host.address) });
     this.#changed();
   }
 

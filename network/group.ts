@@ -77,14 +77,20 @@ export class Group {
   #active = true;
   #subject: string | null;
   #icon: string | null = null;
+  #facts: GroupFacts;
 
   constructor(
-    readonly facts: GroupFacts,
+    facts: GroupFacts,
     /** What the network knows of a person's name; it counts more than what others say of it. */
     readonly nameOf: (address: string) => string | null,
     readonly maximum: number = MAX_PARTICIPANTS,
   ) {
+    this.#facts = facts;
     this.#subject = facts.subject;
+  }
+
+  get facts(): Readonly<GroupFacts> {
+    return this.#facts;
   }
 
   /** A group as it was kept; nobody is connected to it yet. */
@@ -99,6 +105,20 @@ export class Group {
     }
     group.takeChanges();
     return group;
+  }
+
+  /** The operator's list, `state` after it, says anew who is a member and who administrates, and whether the group is closed. */
+  relist({ type, participants }: GroupState): void {
+    this.#facts = { ...this.#facts, type, predefined: true };
+    for (const { address, name, administrator, membership, listed = false } of participants) {
+      const participant = this.#participants.get(address);
+      if (participant === undefined)
+        this.#enter({ address, name, nickname: null, administrator, membership, listed, endpoints: [], user: null });
+      else if (participant.administrator !== administrator || participant.membership !== membership || participant.listed !== listed)
+        this.#change(participant, () => Object.assign(participant, { administrator, membership, listed }));
+      // Whoever is out needs no other name: somebody else may have it.
+      if (membership === 'removed') this.callSelf(address, null);
+    }
   }
 
   get subject(): string | null {

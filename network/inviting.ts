@@ -78,7 +78,12 @@ export class Inviting {
     const due = this.deps.group.away.filter((address) => (this.#fetched.get(address) ?? -FETCH_INTERVAL_MS) + FETCH_INTERVAL_MS <= now);
     if (due.length === 0) return;
     for (const address of due) this.#fetched.set(address, now);
-    this.invite(due.map(plainInvitee), sender);
+    this.bring(due, sender);
+  }
+
+  /** Invites people, each on every device. */
+  bring(addresses: readonly string[], inviter: Person): void {
+    this.invite(addresses.map(plainInvitee), inviter);
   }
 
   #onAnswer(leg: Leg, request: SipRequest, response: SipResponse, isLate: boolean): void {

@@ -82,7 +82,7 @@ export interface NetworkOptions extends AuthenticatorOptions {
   seed?: number;
   /** A policy file (`policy-file.ts`), read now and whenever it changes. */
   policyFile?: string;
-  /** A groups file (`groups-file.ts`), read now: groups that stand from the start. */
+  /** A groups file (`groups-file.ts`), read now and by `rereadGroups`: groups that stand from the start. */
   groupsFile?: string;
   /** The file that keeps the groups over restarts; without it they are kept as long as the network runs. */
   stateFile?: string;
@@ -129,6 +129,8 @@ export interface Network {
   shortenBindings(address: string, seconds: number, instanceId?: string): number;
   /** The state of every group, ended ones among them. */
   groups(): GroupState[];
+  /** Reads the groups file again. Returns how many groups it names. @throws OperatorFileError what is wrong in it; all groups stay as they were */
+  rereadGroups(): number;
   /** Ends an instance of the Controlling Function without a word, as if its process had died. */
   killControlling(index?: number): Promise<void>;
   close(): Promise<void>;
@@ -226,7 +228,8 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
 
     const most = options.maxParticipants ?? MAX_PARTICIPANTS;
     const { groupsFile } = options;
-    const predefined = groupsFile === undefined ? undefined : readGroupsFile(groupsFile, { host: hosts.cf, maxParticipants: most });
+    const listed = () => (groupsFile === undefined ? undefined : readGroupsFile(groupsFile, { host: hosts.cf, maxParticipants: most }));
+    const predefined = listed();
     const controlling: { functions: ControllingFunction; uri: string; end: () => Promise<void> }[] = [];
     if (plan.roles.has('cf')) {
       const names = new Map(users.flatMap((user) => addressesOf(user, domain).map((address) => [address.toLowerCase(), user.displayName])));
@@ -289,6 +292,11 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
       endBindings: (address, why) => core?.endBindings(address, why) ?? 0,
       shortenBindings: (address, seconds, instanceId) => core?.shortenBindings(address, seconds, instanceId) ?? 0,
       groups: () => controlling.find(({ functions }) => !functions.isClosed)?.functions.groups() ?? [],
+      rereadGroups: () => {
+        const groups = listed();
+        for (const { functions } of controlling) if (groups !== undefined && !functions.isClosed) functions.provide(groups);
+        return groups?.length ?? 0;
+      },
       killControlling: async (index = 0) => controlling[index]?.end(),
       close,
     };

@@ -21,15 +21,21 @@ export interface PredefinedGroup {
 }
 
 /**
- * Brings what is kept to what the operator's list says, before anybody is served. A group that is no longer listed is over. One that another instance
- * serves at the moment is left to its next start.
+ * Brings what is kept to what the operator's list says, but for the groups that are served at the moment: here (`isServed`) they are told of the list,
+ * and another instance reads it itself. A group that is no longer listed is over.
  */
-export function provideGroups(store: GroupStore, listed: readonly PredefinedGroup[], nameOf: (address: string) => string | null): void {
+export function provideGroups(
+  store: GroupStore,
+  listed: readonly PredefinedGroup[],
+  nameOf: (address: string) => string | null,
+  isServed: (focus: string) => boolean = () => false,
+): void {
   for (const kept of store.all()) {
-    if (kept.predefined !== true || !kept.active || listed.some(({ focus }) => focus === kept.focus)) continue;
+    if (kept.predefined !== true || !kept.active || isServed(kept.focus) || listed.some(({ focus }) => focus === kept.focus)) continue;
     whileClaimed(store, kept.focus, () => store.save({ ...kept, active: false }, []));
   }
   for (const group of listed) {
+    if (isServed(group.focus)) continue;
     whileClaimed(store, group.focus, () => {
       const { participants, ...head } = listedState(group, store.find(group.focus), nameOf);
       store.save(head, participants);

@@ -74,6 +74,31 @@ describe('a network to order, by its command', () => {
     await alice.event('registration', { state: 'registered' });
   });
 
+  it('R72 R78: reads the file of groups again at SIGHUP; one that cannot be used leaves them as they were', async () => {
+    const team = (...names: string[]) => ({ 'sip:team@cf.lab.test': { members: names.map((name) => `sip:${name}@lab.test`) } });
+    const groups = file(team('alice', 'bob'));
+    const { tcp, process: served } = await network(['--groups', groups]);
+    const told = async (content: string) => {
+      writeFileSync(groups, content);
+      const before = served.lines.length;
+      served.kill('SIGHUP');
+      return served.until('it says what came of the file', () => served.lines[before]);
+    };
+    const carol = client(tcp, 'carol');
+    await carol.event('registration', { state: 'registered' });
+    const refused = async () => expect(await carol.refusal('joinGroup', { address: 'sip:team@cf.lab.test' })).toMatchObject(forbidden);
+    const forbidden = { code: 'sip/rejected', status: 403 };
+    await refused();
+    expect(await told('{"sip:team@cf.lab.test":\n{"members":["carol"]}}')).toEqual({
+      error: expect.stringMatching(/^The groups stay as they were: .*line 2: .*takes addresses/),
+    });
+    await refused();
+    expect(await told(JSON.stringify(team('alice', 'carol')))).toEqual({ groups: 1 });
+    await carol.ask('joinGroup', { address: 'sip:team@cf.lab.test' });
+    expect(await told('{}')).toEqual({ groups: 0 });
+    await carol.event('conversation', { kind: 'group', session: 'ended' });
+  });
+
   it('is refused with one line and status 2 where an option cannot be used', async () => {
     const unusable = [
       ['--auth', 'smile'],

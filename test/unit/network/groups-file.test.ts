@@ -6,7 +6,7 @@ import { CLOSING_GRACE_MS } from '../../../network/focus';
 import { MAX_PREDEFINED_GROUPS, parseGroups, readGroupsFile } from '../../../network/groups-file';
 import { MAX_OPERATOR_FILE_BYTES, OperatorFileError } from '../../../network/json-reader';
 import type { PredefinedGroup } from '../../../network/predefined-groups';
-import { documentOf, fixture, groupData, leave, requestFrom, rosterOf, sdp } from '../../support/controlling-lab';
+import { documentOf, fixture, groupData, leave, requestFrom, rosterOf, sdp, standing } from '../../support/controlling-lab';
 import { settle } from '../../support/network-doubles';
 
 const folders: string[] = [];
@@ -116,6 +116,54 @@ describe('a pre-defined group', () => {
       .set('Contribution-ID', 'of-the-caller')
       .setBody('application/sdp', sdp(`${name}-media`, 'actpass'));
   const members = (lab: Lab) => Object.fromEntries(lab.cf.groups()[0]?.participants.map((one) => [one.address, one.membership]) ?? []);
+
+  it('R72 R78: a list that is read anew brings in, puts out and appoints in a group that stands, and leaves the rest of it alone', async () => {
+    const lab = fixture({ predefined: [team] });
+    await lab.final(call('bob'));
+    await lab.answer('alice', 200);
+    await lab.answer('carol', 200);
+    await lab.final(lab.subscribe('bob', TEAM));
+    lab.invites.clear();
+    const notified = lab.notifies.length;
+    // Read anew and the same: nobody hears of it.
+    lab.cf.provide([team]);
+    await settle();
+    expect([lab.notifies.length - notified, lab.byes.length, lab.invites.size]).toEqual([0, 0, 0]);
+
+    lab.cf.provide([
+      { ...team, subject: 'Another', members: ['alice', 'bob', 'dave'].map(address), administrators: [address('bob'), address('dave')] },
+    ]);
+    await settle();
+    expect([...lab.invites.keys()]).toEqual(['dave']);
+    expect(lab.invites.get('dave')?.request.get('subject')).toBe('Team');
+    expect(lab.byes.map((bye) => [bye.uri.split(/[:@]/)[1], bye.get('reason')])).toEqual([
+      ['carol', 'SIP;cause=403;text="Removed from the group"'],
+    ]);
+    await lab.answer('dave', 200);
+    expect(members(lab)).toEqual({
+      [address('alice')]: 'member',
+      [address('bob')]: 'member',
+      [address('carol')]: 'removed',
+      [address('dave')]: 'member',
+    });
+    const roles = lab.cf
+      .groups()[0]
+      ?.participants.filter((one) => one.administrator)
+      .map((one) => one.address);
+    expect(roles?.sort()).toEqual([address('bob'), address('dave')]);
+    await lab.clock.advance(CLOSING_GRACE_MS);
+    expect(standing(lab.notifies)).toMatchObject({ alice: 'connected', bob: 'connected', carol: 'disconnected/booted', dave: 'connected' });
+    expect((await lab.final(call('carol'))).status).toBe(403);
+
+    // Not listed any more, a group that stands is over, and so is one that rests; a new one can be called.
+    const other: PredefinedGroup = { ...team, focus: 'sip:other@cf.lab.test' };
+    lab.cf.provide([other]);
+    await settle();
+    expect(lab.byes.slice(1).map((bye) => bye.get('reason'))).toEqual(Array(3).fill('SIP;cause=410;text="Gone"'));
+    expect((await lab.final(call('bob'))).status).toBe(404);
+    const toOther = requestFrom('bob', 'INVITE', other.focus).setBody('application/sdp', sdp('bob-other', 'actpass'));
+    expect((await lab.final(toOther)).status).toBe(200);
+  });
 
   it('R72 R78: a member who calls its address joins it, and the others are invited on behalf of that one', async () => {
     const lab = fixture({ predefined: [team] });
