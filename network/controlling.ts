@@ -71,6 +71,11 @@ export class ControllingFunction {
     return this.#store.all().map((kept) => this.#groups.get(kept.focus)?.group.state() ?? resting(kept));
   }
 
+  /** Groups with somebody in them, or on the way there. */
+  get liveCount(): number {
+    return this.#groups.size;
+  }
+
   /** The operator's list of pre-defined groups from now on: also those that somebody is in change with it, and end when they are listed no more. */
   provide(listed: readonly PredefinedGroup[]): void {
     for (const focus of [...this.#groups.values()]) {

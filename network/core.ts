@@ -82,6 +82,8 @@ export interface Core {
   endBindings(aor: string, why: { event: BindingEnd; instanceId?: string; retryAfter?: number }): number;
   /** The operator shortens the bindings of an address, or of one instance of it. Returns how many. */
   shortenBindings(aor: string, seconds: number, instanceId?: string): number;
+  /** Transactions that are not over. */
+  readonly transactionCount: number;
   close(): Promise<void>;
 }
 
@@ -179,6 +181,10 @@ class SipCore implements Core {
 
   get port(): number {
     return this.#port;
+  }
+
+  get transactionCount(): number {
+    return this.#server.transactionCount;
   }
 
   get serviceUri(): string {

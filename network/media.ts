@@ -88,6 +88,10 @@ export class MsrpSwitch {
     return this.#connections.size;
   }
 
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
   listen(port = 0): Promise<number> {
     return this.#door.listen(port);
   }

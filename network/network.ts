@@ -99,6 +99,19 @@ export interface NetworkOptions extends AuthenticatorOptions {
   log?: NetworkLog;
 }
 
+/** What the parts that run here hold at this moment. All of it is zero a while after everybody has hung up. */
+export interface NetworkLoad {
+  /** SIP transactions, those among them that only absorb repetitions (RFC 3261: 32 s). */
+  transactions: number;
+  /** Groups with somebody in them. */
+  groups: number;
+  /** MSRP sessions and connections at the switch of the Controlling Function. */
+  mediaSessions: number;
+  mediaConnections: number;
+  /** 1-1 sessions whose media the Participating Function has put through its relay. */
+  anchored: number;
+}
+
 export interface Network {
   domain: string;
   uris: {
@@ -129,6 +142,7 @@ export interface Network {
   shortenBindings(address: string, seconds: number, instanceId?: string): number;
   /** The state of every group, ended ones among them. */
   groups(): GroupState[];
+  load(): NetworkLoad;
   /** Reads the groups file again. Returns how many groups it names. @throws OperatorFileError what is wrong in it; all groups stay as they were */
   rereadGroups(): number;
   /** Ends an instance of the Controlling Function without a word, as if its process had died. */
@@ -161,9 +175,11 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
     closing ??= Promise.all(closers.reverse().map(async (end) => end())).then(() => undefined);
     return closing;
   };
+  const servers: SipServer[] = [];
   const newServer = async (role: NetworkRole, ownPort = 0) => {
     const server = new SipServer(equipment(options, role));
     closers.push(() => server.close());
+    servers.push(server);
     await server.listen({ host, port: ownPort }).catch((error: unknown) => {
       throw readable(error, host, ownPort);
     });
@@ -230,7 +246,7 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
     const { groupsFile } = options;
     const listed = () => (groupsFile === undefined ? undefined : readGroupsFile(groupsFile, { host: hosts.cf, maxParticipants: most }));
     const predefined = listed();
-    const controlling: { functions: ControllingFunction; uri: string; end: () => Promise<void> }[] = [];
+    const controlling: { functions: ControllingFunction; media: MsrpSwitch; uri: string; end: () => Promise<void> }[] = [];
     if (plan.roles.has('cf')) {
       const names = new Map(users.flatMap((user) => addressesOf(user, domain).map((address) => [address.toLowerCase(), user.displayName])));
       // Several instances need a file to share; without one it is theirs for this run.
@@ -260,7 +276,7 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
           functions.close();
           await Promise.all([server.close(), media.close()]);
         };
-        controlling.push({ functions, uri: server.uri, end });
+        controlling.push({ functions, media, uri: server.uri, end });
         core?.addService({ host: domain, user: 'conference-factory', target: server.uri });
         core?.addService({ host: hosts.cf, target: server.uri });
       }
@@ -292,6 +308,16 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
       endBindings: (address, why) => core?.endBindings(address, why) ?? 0,
       shortenBindings: (address, seconds, instanceId) => core?.shortenBindings(address, seconds, instanceId) ?? 0,
       groups: () => controlling.find(({ functions }) => !functions.isClosed)?.functions.groups() ?? [],
+      load: () => {
+        const sum = (counts: readonly number[]) => counts.reduce((total, one) => total + one, 0);
+        return {
+          transactions: sum(servers.map((server) => server.transactionCount)) + (core?.transactionCount ?? 0),
+          groups: sum(controlling.map(({ functions }) => functions.liveCount)),
+          mediaSessions: sum(controlling.map(({ media }) => media.sessionCount)),
+          mediaConnections: sum(controlling.map(({ media }) => media.connectionCount)),
+          anchored: participating?.anchoredCount ?? 0,
+        };
+      },
       rereadGroups: () => {
         const groups = listed();
         for (const { functions } of controlling) if (groups !== undefined && !functions.isClosed) functions.provide(groups);

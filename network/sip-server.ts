@@ -118,6 +118,11 @@ export class SipServer {
     return [...this.#flows];
   }
 
+  /** Transactions of both sides that are not over, those among them that only absorb repetitions. */
+  get transactionCount(): number {
+    return this.#clients.size + this.#servers.size;
+  }
+
   /**
    * Sends `message` as a new client transaction: an own Via is put on top (the message itself is changed; give a clone where that
    * matters). Handlers never run before this returns.

@@ -21,6 +21,8 @@ export interface KamailioOptions {
   minExpires?: number;
   /** Milliseconds until it gives up a device that says nothing (5,000), and one that rings (60,000); these when absent. */
   patience?: { silence: number; ringing: number };
+  /** It counts its dialogs too, and can be asked for its counts. */
+  counts?: boolean;
   /** Relays MSRP on its ports for TCP and TLS, too (RFC 4976). `pathSeconds`: how long a path lives that a client is given, an hour when absent. */
   relay?: { pathSeconds?: number };
   /** Passes Kamailio's log on to stderr. */
@@ -44,6 +46,8 @@ export interface Kamailio {
   readonly pid: number;
   /** The end of its log, for a test that failed. */
   lastLines(): string[];
+  /** What it counts, by `group:name` (`dialog:active_dialogs`); empty unless it was started with `counts`. */
+  counts(): Record<string, number>;
   /** Resolves with how it ended. */
   readonly exited: Promise<string>;
   /** Kills it and all its processes, as `kill -9` does; `exited` tells when it is gone. */

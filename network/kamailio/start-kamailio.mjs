@@ -178,6 +178,7 @@ function configuration({
   minExpires,
   gruu,
   patience,
+  counts,
 }) {
   if (algorithm !== 'MD5' && algorithm !== 'SHA-256') throw new Error(`unknown algorithm ${algorithm}`);
   const people = users.map(({ name, password }) => `    $sht(people=>${word(name, 'A user name')}) = "${word(password, 'A password')}";`);
@@ -189,7 +190,7 @@ function configuration({
     PEOPLE: people.join('\n'),
     NOBODY: randomBytes(24).toString('hex'),
     PATHLIFE: String(relay?.pathSeconds ?? 3600),
-    FUNCTIONS: functionLines(functions, servicePort, domain),
+    FUNCTIONS: [counts ? '#!define WITH_COUNTS' : '', functionLines(functions, servicePort, domain)].join('\n'),
     DIRECTORY: directory,
     MINEXPIRES: String(minExpires),
     GRUU: gruu ? '1' : '0',
@@ -245,7 +246,7 @@ export async function startKamailio(options = {}) {
   const ports = {};
   for (const transport of options.transports ?? []) ports[transport] = await freePort();
   const file = join(directory, 'kamailio.cfg');
-  const { algorithm = 'MD5', certificate, functions, minExpires = 30, gruu = true, patience = PATIENCE_MS } = options;
+  const { algorithm = 'MD5', certificate, functions, minExpires = 30, gruu = true, patience = PATIENCE_MS, counts = false } = options;
   const servicePort = options.servicePort ? options.servicePort : await freePort();
   try {
     const relay = options.relay ?? null;
@@ -264,6 +265,7 @@ export async function startKamailio(options = {}) {
       minExpires,
       gruu,
       patience,
+      counts,
     };
     writeFileSync(file, configuration(values), { mode: 0o600 });
   } catch (error) {
@@ -298,6 +300,16 @@ export async function startKamailio(options = {}) {
     gone = true;
     rmSync(directory, { recursive: true, force: true });
   });
+
+  /** Its counts, by its own tool. */
+  const readCounts = () => {
+    const asked = spawnSync('kamcmd', ['-s', `unix:${join(directory, 'counts')}`, 'stats.get_statistics', 'all'], {
+      env: searchPath(),
+      encoding: 'utf8',
+    });
+    const lines = `${asked.stdout ?? ''}`.matchAll(/^(\w+:[\w-]+) = (\d+)$/gm);
+    return Object.fromEntries([...lines].map(([, name, value]) => [name, Number(value)]));
+  };
 
   const stop = async () => {
     if (!gone) child.kill('SIGTERM');
@@ -334,6 +346,7 @@ export async function startKamailio(options = {}) {
     users,
     pid: child.pid ?? 0,
     lastLines: () => [...lines],
+    counts: readCounts,
     exited,
     kill,
     stop,

@@ -242,6 +242,7 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
       .append('Expires', '600');
   return {
     clock,
+    server,
     cf,
     media,
     slow,

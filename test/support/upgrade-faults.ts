@@ -126,6 +126,8 @@ export async function upgradeWithout(dead: PartName, step: number, core: CoreKin
     }
     await stage.pass(lateMs);
     await checkTexts(stage, typed, readers);
+    for (const held of await stage.farewell())
+      expect(held, 'what is held when everybody has gone').toEqual(Object.fromEntries(Object.keys(held).map((name) => [name, 0])));
     return `${meanwhile.state} → ${end.state}`;
   } finally {
     await stage.close();

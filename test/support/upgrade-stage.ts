@@ -33,6 +33,10 @@ export function clearStages(): void {
   rmSync(stageFolder, { recursive: true, force: true });
 }
 
+/** Longer than what absorbs repetitions is kept (64*T1), and than any group closes. */
+const goneMs = 40_000;
+/** How often Kamailio is asked for its counts, whose time is the real one. */
+const kamailioTries = 40;
 /** How long no byte moves, real milliseconds, until a process beside this one has nothing to do any more. */
 const quietMs = 25;
 const { setTimeout: reallyLater } = globalThis;
@@ -228,6 +232,35 @@ export class Stage {
     }
   }
 
+  /**
+   * Everybody goes in good order. Returns what the network still holds when every timer of RFC 3261 has run out: what the functions and our core say, and
+   * what a Kamailio counts.
+   */
+  async farewell(): Promise<Readonly<Record<string, number>>[]> {
+    for (const name of people) {
+      const client = this.#clients.get(name);
+      if (client === undefined) continue;
+      await this.passing(this.as(name, () => client.close()));
+      this.#clients.delete(name);
+      this.#actors.get(name)?.die();
+    }
+    await this.pass(goneMs);
+    const counts = this.#kamailio === null ? [] : [await this.#countsOfKamailio(this.#kamailio)];
+    const core = this.#core === null ? [] : [{ transactions: this.#core.transactionCount }];
+    return [...[this.#functions.pf, this.#functions.cf].flatMap((one) => (one === null ? [] : { ...one.load() })), ...core, ...counts];
+  }
+
+  /** Its time is the real one: it may need some more of it. */
+  async #countsOfKamailio(kamailio: Kamailio): Promise<Record<string, number>> {
+    const names = ['dialog:active_dialogs', 'dialog:early_dialogs', 'usrloc:location_contacts'];
+    for (let tries = 0; ; tries += 1) {
+      const all = kamailio.counts();
+      const counts = Object.fromEntries(names.map((name) => [name, all[name] ?? Number.NaN]));
+      if (tries === kamailioTries || Object.values(counts).every((count) => count === 0)) return counts;
+      await new Promise((resolve) => reallyLater(resolve, quietMs * 10));
+    }
+  }
+
   async close(): Promise<void> {
     this.onHeard = () => {};
     for (const part of parts) this.kill(part);
@@ -266,6 +299,7 @@ export class Stage {
         servicePort: functions,
         functions: { pf: uri(pf), cf: uri(cf) },
         patience,
+        counts: true,
       });
       this.#kamailio = await this.passing(actor.play(() => starting));
       this.#isStarting = false;

@@ -10,6 +10,7 @@ import { CLOSING_GRACE_MS, REST_AFTER_MS } from '../../../network/focus';
 import { GroupStore, KEPT_FOR_MS, LEASE_MS, MAX_KEPT_MESSAGES } from '../../../network/group-store';
 import { FETCH_INTERVAL_MS } from '../../../network/inviting';
 import { MEDIA_RETURN_MS } from '../../../network/leg';
+import { TRANSACTION_TIMEOUT_MS } from '../../../network/transaction';
 import {
   alice,
   cpim,
@@ -542,3 +543,34 @@ function sdpIn(lab: Lab, name: string): string {
   const body = new TextDecoder().decode(lab.invites.get(name)?.request.body ?? new Uint8Array());
   return /v=0[\s\S]*?(?=\r\n--)/.exec(body)?.[0] ?? '';
 }
+
+describe('what is left', () => {
+  it('R69: of fifty groups that have ended, and one that has rested fifty times, no transaction, timer, session or connection is left', async () => {
+    const lab = fixture();
+    const left = () => ({
+      groups: lab.cf.liveCount,
+      transactions: lab.server.transactionCount,
+      sessions: lab.media.sessionCount,
+      connections: lab.media.connectionCount,
+      timers: lab.clock.pending,
+    });
+    const nothing = { groups: 0, transactions: 0, sessions: 0, connections: 0, timers: 0 };
+    for (let round = 0; round < 100; round += 1) {
+      const { focus, dialog, person } = await lab.group();
+      await lab.final(lab.subscribe('alice', focus));
+      person('bob').say(cpim('sip:bob@lab.test', [focus], 'Hello'));
+      await settle();
+      if (round === 0) expect(left()).toMatchObject({ groups: 1, sessions: 3, connections: 3 });
+      for (const name of ['alice', 'bob', 'carol']) {
+        const bye = lab.inDialog(dialog(name), 'BYE');
+        await lab.final(round < 50 ? leave(bye) : bye);
+        person(name).peer.hangUp();
+      }
+      await settle();
+      lab.clock.advance(CLOSING_GRACE_MS);
+    }
+    lab.clock.advance(TRANSACTION_TIMEOUT_MS);
+    await settle();
+    expect(left()).toEqual(nothing);
+  });
+});
