@@ -8,7 +8,6 @@
  * its own and the core's with a token (`odi`, TS 24.229: original dialog identifier), and sends it on by Route; by the token the core
  * knows where in the chain the request stands.
  */
-import { createHmac, randomBytes } from 'node:crypto';
 import { addressKey, parseUri } from '../main/protocol/uri';
 import type { WireTap } from '../main/protocol/wire-record';
 import { Authenticator, type AuthenticatorOptions } from './authenticator';
@@ -18,12 +17,14 @@ import { Destinations, type Refusal, type ServiceRoute } from './destinations';
 import { Directory, type Subscriber, type SubscriberOptions } from './directory';
 import { type FaultRule, Faults } from './faults';
 import { isForeign, uriOf } from './header-value';
-import { assertIdentity, claimant } from './identity';
+import { assertIdentity } from './identity';
 import type { SipRequest } from './message';
+import { OwnRoutes, routeParam } from './own-routes';
 import { addressTarget, type Branch, forward, prepareForward } from './proxy';
 import { type Binding, type BindingChange, type BindingEnd, Registrar } from './registrar';
 import { isRegistrationSubscribe, RegistrationEvents } from './registration-events';
-import { type Flow, newToken, SipServer, type Target } from './sip-server';
+import { Senders } from './senders';
+import { type Flow, newToken, SipServer } from './sip-server';
 import { ThirdPartyRegister } from './third-party-register';
 import type { ServerTransaction } from './transaction';
 import type { ServerKey, TransportName } from './transport-listener';
@@ -109,8 +110,8 @@ class SipCore implements Core {
   readonly #registrar: Registrar;
   readonly #destinations: Destinations;
   readonly #visits = new Map<string, Visit>();
-  /** Marks the Record-Route of a dialog: who brings it back is party of that dialog. */
-  readonly #secret = randomBytes(32);
+  readonly #routes: OwnRoutes;
+  readonly #senders: Senders;
   readonly #events: RegistrationEvents;
   readonly #thirdParty: ThirdPartyRegister;
   #participating: string | null = null;
@@ -125,6 +126,7 @@ class SipCore implements Core {
     this.domain = options.domain.toLowerCase();
     const clock = options.clock ?? systemClock;
     this.#server = new SipServer({ clock, ...(options.log && { log: options.log }), ...(options.tap && { tap: options.tap }) });
+    this.#routes = new OwnRoutes(this.#server);
     this.#directory = new Directory(this.domain, options.users);
     this.faults = new Faults(clock, options.seed, options.log);
     for (const rule of options.faults ?? []) this.faults.add(rule);
@@ -140,6 +142,8 @@ class SipCore implements Core {
         else this.#untold.push(change);
       },
     });
+    const [directory, registrar, authenticator] = [this.#directory, this.#registrar, this.#authenticator];
+    this.#senders = new Senders({ directory, registrar, authenticator, log: options.log });
     this.#destinations = new Destinations(this.#directory, this.#registrar, (host, port) => this.#server.isOwn(host, port));
     this.#events = new RegistrationEvents({
       server: this.#server,
@@ -297,7 +301,7 @@ class SipCore implements Core {
     }
     const verdict = this.#authenticator.verify(request, 'authorization', flow);
     if (!verdict.ok) {
-      this.#challenge(transaction, verdict);
+      this.#senders.challenge(transaction, verdict);
       return;
     }
     this.#together(() => {
@@ -307,47 +311,8 @@ class SipCore implements Core {
     });
   }
 
-  /** Asks for a proof, or refuses who cannot give one. */
-  #challenge(transaction: ServerTransaction, verdict: { stale: boolean; forbidden: boolean; reason: string }): void {
-    const { request } = transaction;
-    this.#options.log?.('info', 'a proof is asked for', {
-      method: request.method,
-      reason: verdict.reason,
-      from: request.get('from') ?? '',
-    });
-    const challenges = verdict.forbidden ? [] : this.#authenticator.challenges(verdict.stale, request);
-    if (challenges.length === 0) {
-      this.#refuse(transaction, { status: 403, reason: 'Forbidden' });
-      return;
-    }
-    const [status, header] = request.method === 'REGISTER' ? ([401, 'WWW-Authenticate'] as const) : ([407, 'Proxy-Authenticate'] as const);
-    transaction.reply(status, { headers: challenges.map((challenge) => [header, challenge] as const) });
-  }
-
   #refuse(transaction: ServerTransaction, refusal: Refusal): void {
     transaction.reply(refusal.status, { reason: refusal.reason });
-  }
-
-  /**
-   * The Record-Route of this core, with the proof that its bearer is party of the dialog. Two values where the sides came by different
-   * transports, so that each comes back the way it came (RFC 5658).
-   */
-  #recordRoute({ request, flow }: ServerTransaction): (target: Target) => string[] {
-    const value = (uri: string) => `<${uri};lr;d=${this.#dialogProof(request.callId)}>`;
-    const towardsCaller = this.#server.uriFor(flow);
-    return (target) => {
-      const towardsCalled = 'isOpen' in target ? this.#server.uriFor(target) : this.#server.uri;
-      return [...new Set([value(towardsCalled), value(towardsCaller)])];
-    };
-  }
-
-  #dialogProof(callId: string): string {
-    return createHmac('sha256', this.#secret).update(callId).digest('hex').slice(0, 24);
-  }
-
-  #isOfDialog(request: SipRequest, own: readonly string[]): boolean {
-    const proof = this.#dialogProof(request.callId);
-    return own.some((uri) => routeParam(uri, 'd') === proof);
   }
 
   #inDialog(transaction: ServerTransaction): void {
@@ -361,15 +326,15 @@ class SipCore implements Core {
     const trusted = this.#isTrusted(flow);
     if (
       !trusted &&
-      !this.#isOfDialog(request, own) &&
+      !this.#routes.proves(request, own) &&
       this.#registrar.ownersOf(flow).length === 0 &&
-      !this.#authenticate(transaction, request)
+      !this.#senders.prove(transaction, request)
     )
       return;
     if (!trusted) for (const header of ['p-asserted-identity', 'p-preferred-identity', 'p-served-user']) request.remove(header);
     const branches = this.#destinations.places(request, null);
     if ('status' in branches) this.#refuse(transaction, branches);
-    else forward(this.#server, transaction, request, branches, { recordRoute: this.#recordRoute(transaction) });
+    else forward(this.#server, transaction, request, branches, { recordRoute: this.#routes.record(transaction) });
   }
 
   /** The ACK of a 2xx cannot be challenged or answered: it goes on, or it is dropped. */
@@ -377,7 +342,7 @@ class SipCore implements Core {
     const prepared = prepareForward(this.#server, ack);
     if (!prepared.ok) return;
     const { request, own } = prepared;
-    if (!this.#isTrusted(flow) && !this.#isOfDialog(request, own) && this.#registrar.ownersOf(flow).length === 0) return;
+    if (!this.#isTrusted(flow) && !this.#routes.proves(request, own) && this.#registrar.ownersOf(flow).length === 0) return;
     const branches = this.#destinations.places(request, null);
     if ('status' in branches) return;
     // Which instance of a function has answered is not known here: those that know no such dialog drop it.
@@ -416,7 +381,7 @@ class SipCore implements Core {
     }
     // Routes of a client beyond this core are not followed: the core decides the way.
     request.remove('route');
-    const subscriber = this.#senderOf(transaction, request);
+    const subscriber = this.#senders.senderOf(transaction, request);
     if (subscriber === null) return;
     assertIdentity(request, subscriber);
     if (isRegistrationSubscribe(request)) {
@@ -439,39 +404,6 @@ class SipCore implements Core {
     else this.#refuse(transaction, { status: 403, reason: 'These registrations are not yours to watch' });
   }
 
-  /** The subscriber a client's request is from. Null when it was refused or challenged. */
-  #senderOf(transaction: ServerTransaction, request: SipRequest): Subscriber | null {
-    const owners = this.#registrar.ownersOf(transaction.flow);
-    let subscriber = claimant(request, this.#directory, owners);
-    if (subscriber === null && (owners.length === 0 || request.has('proxy-authorization'))) {
-      const proven = this.#authenticate(transaction, request);
-      if (proven === null) return null;
-      subscriber = claimant(request, this.#directory, [proven]);
-    }
-    if (subscriber === null) {
-      this.#refuse(transaction, { status: 403, reason: 'The identity of the sender is not the one that signed in' });
-      return null;
-    }
-    const contact = request.get('contact');
-    const gruu = contact === null ? undefined : this.#registrar.resolveGruu(uriOf(contact));
-    if (gruu !== undefined && gruu?.subscriber !== subscriber) {
-      this.#refuse(transaction, { status: 403, reason: 'The Contact is a GRUU of somebody else' });
-      return null;
-    }
-    return subscriber;
-  }
-
-  /** Proves the sender by Proxy-Authorization, or challenges and returns null. */
-  #authenticate(transaction: ServerTransaction, request: SipRequest): Subscriber | null {
-    const verdict = this.#authenticator.verify(request, 'proxy-authorization', transaction.flow);
-    if (verdict.ok) {
-      request.remove('proxy-authorization');
-      return verdict.subscriber;
-    }
-    this.#challenge(transaction, verdict);
-    return null;
-  }
-
   #visit(transaction: ServerTransaction, request: SipRequest, participating: string, stage: Visit['stage'], served: Subscriber): void {
     const target = addressTarget(participating);
     if (target === null || this.#visits.size >= MAX_VISITS) {
@@ -488,7 +420,7 @@ class SipCore implements Core {
         copy.set('P-Served-User', `<${served.identities[0]}>;sescase=${stage === 'originating' ? 'orig' : 'term'};regstate=${registered}`),
     };
     forward(this.#server, transaction, request, [branch], {
-      recordRoute: this.#recordRoute(transaction),
+      recordRoute: this.#routes.record(transaction),
       onAnswered: () => this.#visits.delete(token),
     });
   }
@@ -508,11 +440,6 @@ class SipCore implements Core {
   #deliver(transaction: ServerTransaction, request: SipRequest): void {
     const branches = this.#destinations.places(request, request);
     if ('status' in branches) this.#refuse(transaction, branches);
-    else forward(this.#server, transaction, request, branches, { recordRoute: this.#recordRoute(transaction) });
+    else forward(this.#server, transaction, request, branches, { recordRoute: this.#routes.record(transaction) });
   }
-}
-
-function routeParam(uri: string, name: string): string | null {
-  const read = parseUri(uri);
-  return read.ok && (read.value.scheme === 'sip' || read.value.scheme === 'sips') ? (read.value.params.get(name) ?? null) : null;
 }
