@@ -61,3 +61,6 @@ export function kamailioMissing(): string | null;
 
 /** Starts Kamailio as a foreign SIP/IP core and resolves when it answers. Rejects, with its last words, when it does not. */
 export function startKamailio(options?: KamailioOptions): Promise<Kamailio>;
+
+/** A port of this computer that nobody listens on at this moment. */
+export function freePort(): Promise<number>;

@@ -42,7 +42,8 @@ function searchPath() {
   return { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin` };
 }
 
-function freePort() {
+/** A port that nobody listens on at this moment. */
+export function freePort() {
   return new Promise((resolve, reject) => {
     const probe = net.createServer();
     probe.once('error', reject);
@@ -163,40 +164,42 @@ function place(uri) {
   return uri;
 }
 
-function configuration({
-  port,
-  servicePort,
-  relay,
-  domain,
-  users,
-  algorithm,
-  verbose,
-  ports,
-  certificate,
-  directory,
-  functions,
-  minExpires,
-  gruu,
-  patience,
-  counts,
-}) {
+/** What `startKamailio` was told, completed. */
+function planOf(options) {
+  const { algorithm = 'MD5' } = options;
   if (algorithm !== 'MD5' && algorithm !== 'SHA-256') throw new Error(`unknown algorithm ${algorithm}`);
+  return {
+    domain: 'lab.test',
+    users: DEFAULT_USERS,
+    verbose: false,
+    minExpires: 30,
+    gruu: true,
+    patience: PATIENCE_MS,
+    counts: false,
+    relay: null,
+    ...options,
+    algorithm,
+  };
+}
+
+function configuration(plan) {
+  const { domain, port, users, relay, counts, patience, functions, servicePort, directory } = plan;
   const people = users.map(({ name, password }) => `    $sht(people=>${word(name, 'A user name')}) = "${word(password, 'A password')}";`);
   const values = {
     DOMAIN: word(domain, 'The domain'),
     PORT: String(port),
-    DEBUG: verbose ? '2' : '1',
-    ALGORITHM: algorithm,
+    DEBUG: plan.verbose ? '2' : '1',
+    ALGORITHM: plan.algorithm,
     PEOPLE: people.join('\n'),
     NOBODY: randomBytes(24).toString('hex'),
     PATHLIFE: String(relay?.pathSeconds ?? 3600),
     FUNCTIONS: [counts ? '#!define WITH_COUNTS' : '', functionLines(functions, servicePort, domain)].join('\n'),
     DIRECTORY: directory,
-    MINEXPIRES: String(minExpires),
-    GRUU: gruu ? '1' : '0',
+    MINEXPIRES: String(plan.minExpires),
+    GRUU: plan.gruu ? '1' : '0',
     SILENCE: String(patience.silence),
     RINGING: String(patience.ringing),
-    ...transportLines({ ports, certificate, directory, relay }),
+    ...transportLines(plan),
   };
   const template = readFileSync(join(fileURLToPath(new URL('.', import.meta.url)), 'kamailio.cfg.in'), 'utf8');
   const filled = (text) => text.replace(/@([A-Z]+)@/g, (whole, name) => values[name] ?? whole);
@@ -238,36 +241,16 @@ function answers(port) {
 export async function startKamailio(options = {}) {
   const missing = kamailioMissing();
   if (missing !== null) throw new Error(missing);
-  const domain = options.domain ?? 'lab.test';
-  const users = options.users ?? DEFAULT_USERS;
-  const verbose = options.verbose ?? false;
+  const asked = planOf(options);
   const port = options.port ? options.port : await freePort();
-  const directory = mkdtempSync(join(realpathSync(tmpdir()), 'chorus-kamailio-'));
+  const servicePort = options.servicePort ? options.servicePort : await freePort();
   const ports = {};
   for (const transport of options.transports ?? []) ports[transport] = await freePort();
+  const directory = mkdtempSync(join(realpathSync(tmpdir()), 'chorus-kamailio-'));
+  const { domain, users, verbose, functions } = asked;
   const file = join(directory, 'kamailio.cfg');
-  const { algorithm = 'MD5', certificate, functions, minExpires = 30, gruu = true, patience = PATIENCE_MS, counts = false } = options;
-  const servicePort = options.servicePort ? options.servicePort : await freePort();
   try {
-    const relay = options.relay ?? null;
-    const values = {
-      port,
-      servicePort,
-      relay,
-      domain,
-      users,
-      algorithm,
-      verbose,
-      ports,
-      certificate,
-      directory,
-      functions,
-      minExpires,
-      gruu,
-      patience,
-      counts,
-    };
-    writeFileSync(file, configuration(values), { mode: 0o600 });
+    writeFileSync(file, configuration({ ...asked, port, servicePort, ports, directory }), { mode: 0o600 });
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw error;

@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
+import { freePort, type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { ensureBuilt } from '../support/built';
 import { type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
-import { freePort } from '../support/kamailio-network';
 
 beforeAll(() => ensureBuilt('command'));
 beforeEach(() => printCommandsOnFailure());

@@ -1,6 +1,5 @@
 /** A network whose SIP/IP core is a real Kamailio, with our Participating, Controlling and Interworking Functions beside it. */
-import { createServer } from 'node:net';
-import { type Kamailio, type KamailioOptions, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
+import { freePort, type Kamailio, type KamailioOptions, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
 
 /** The networks that a story runs at. */
@@ -43,16 +42,4 @@ export async function startBehindKamailio(
     await functions.close();
     throw error;
   }
-}
-
-/** A port that nobody listens on at this moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen({ host: '127.0.0.1', port: 0 }, () => {
-      const address = probe.address();
-      probe.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port'))));
-    });
-  });
 }

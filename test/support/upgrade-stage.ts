@@ -11,12 +11,11 @@ import { join } from 'node:path';
 import { vi } from 'vitest';
 import type { WireRecord } from '../../main/protocol/wire-record';
 import { type Core, startCore } from '../../network/core';
-import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
+import { freePort, type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { type Network, startNetwork } from '../../network/network';
 import type { CallArgument, CallName, CallValue } from '../../preload/contract';
 import { Actor, ownCallback } from './actors';
 import { startClient, type TestClient } from './clients';
-import { freePort } from './kamailio-network';
 
 export const people = ['alice', 'bob', 'carol'] as const;
 export type PersonName = (typeof people)[number];
