@@ -35,6 +35,8 @@ export interface AppOptions {
   /** The folder of everything this profile keeps. */
   dataDir: string;
   profile: string;
+  /** The built `history/read-thread.ts`, which reads on a thread of its own; null: this thread reads. */
+  readScript: string | null;
   version: string;
   open: OpenKeyValueFile;
   /** Made when it is first needed; what it throws is shown as a fatal error. */
@@ -103,6 +105,7 @@ class ChorusApp implements App {
     );
     this.#decisions = new ProfileDecisions({
       dataDir: options.dataDir,
+      readScript: options.readScript,
       clock: this.#clock,
       log: options.log,
       given: options.given,
@@ -524,7 +527,7 @@ class ChorusApp implements App {
       this.#network?.close().catch((error: unknown) => this.#log.warn('closing the network', { error: String(error) })),
       limit,
     ]);
-    this.#profile?.history?.dispose();
+    await this.#profile?.history?.close();
     this.#profile?.rescue?.dispose();
     this.#profile?.lock.dispose();
     this.#announce({ event: 'exit' });

@@ -63,6 +63,8 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   search: v.strictObject({
     text: v.pipe(v.string(), v.maxLength(maxFieldLength)),
     limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(200))),
+    before: v.optional(v.strictObject({ message: field, direction: v.picklist(['in', 'out']) })),
+    passing: v.optional(v.boolean()),
   }),
   sendText: v.strictObject({
     to: v.optional(field),

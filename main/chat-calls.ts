@@ -10,7 +10,7 @@ export function chatCalls(messenger: () => Messenger, rescue: () => Rescue | nul
     conversations: () => messenger().conversations(),
     messages: ({ conversation, limit = defaultPage, ...place }) =>
       rescue()?.page(conversation, place, limit) ?? messenger().messages(conversation, place, limit),
-    search: ({ text, limit }) => messenger().search(text, limit ?? defaultPage),
+    search: ({ text, limit, ...more }) => messenger().search(text, limit ?? defaultPage, more),
     sendText: ({ to, conversation, text, mode, anonymous, onlyWith }) =>
       messenger().sendText({ to, conversation, anonymous }, text, mode ?? 'session', onlyWith),
     openConversation: ({ to, anonymous }) => ({ conversation: messenger().openConversation(to, anonymous) }),

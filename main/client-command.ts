@@ -93,6 +93,7 @@ export async function runClient(argv: readonly string[]): Promise<number> {
   const app = await createApp({
     dataDir,
     profile,
+    readScript: join(__dirname, 'read-thread.cjs'),
     version,
     open: (name) => {
       mkdirSync(dataDir, { recursive: true, mode: 0o700 });

@@ -22,6 +22,7 @@ export const errorCodes = [
   'storage/damaged', // the history is damaged: it is open for rescue alone
   'storage/newer', // a newer version of this program has written the history
   'storage/failed', // any other failure of the store
+  'search/superseded', // a newer search, of somebody who types, has taken the place of this one
   'export/failed', // the file for an export cannot be written
   'net/unreachable', // no connection to the next hop
   'net/untrusted', // the server's certificate is not trusted, or is not the server's

@@ -33,7 +33,7 @@ export function exportName(conversation: Exported, format: ExportFormat): string
  */
 export async function exportConversation(options: {
   conversation: Exported;
-  messages: Iterable<MessageValue>;
+  messages: Iterable<MessageValue> | AsyncIterable<MessageValue>;
   format: ExportFormat;
   path: string;
   replaces: boolean;
@@ -43,8 +43,8 @@ export async function exportConversation(options: {
   const { conversation, messages, format, path, replaces, at } = options;
   const draft = `${path}.part`;
   let count = 0;
-  const counted = function* (): Generator<MessageValue> {
-    for (const message of messages) {
+  const counted = async function* (): AsyncGenerator<MessageValue> {
+    for await (const message of messages) {
       count += 1;
       yield message;
     }
@@ -55,7 +55,7 @@ export async function exportConversation(options: {
     const file = await open(draft, 'wx', 0o600);
     try {
       let gathered = '';
-      for (const part of parts) {
+      for await (const part of parts) {
         gathered += part;
         if (gathered.length < writeLength) continue;
         await file.appendFile(gathered);
@@ -78,19 +78,19 @@ export async function exportConversation(options: {
   }
 }
 
-function* jsonParts(conversation: Exported, messages: Iterable<MessageValue>, at: number): Generator<string> {
+async function* jsonParts(conversation: Exported, messages: AsyncIterable<MessageValue>, at: number): AsyncGenerator<string> {
   const { kind, subject, people, createdAt } = conversation;
   const head = JSON.stringify({ chorus: 'conversation', version: 1, exportedAt: at, kind, subject, people, createdAt });
   yield `${head.slice(0, -1)},"messages":[`;
   let separator = '\n';
-  for (const { conversation: _, ...message } of messages) {
+  for await (const { conversation: _, ...message } of messages) {
     yield separator + JSON.stringify(message);
     separator = ',\n';
   }
   yield '\n]}\n';
 }
 
-function* htmlParts(conversation: Exported, messages: Iterable<MessageValue>, at: number): Generator<string> {
+async function* htmlParts(conversation: Exported, messages: AsyncIterable<MessageValue>, at: number): AsyncGenerator<string> {
   const name = escaped(title(conversation));
   yield `<!doctype html>
 <html lang="en">
@@ -115,7 +115,7 @@ function* htmlParts(conversation: Exported, messages: Iterable<MessageValue>, at
 <p class="by">Exported from Chorus, ${time(at)}</p>
 <ol>
 `;
-  for (const message of messages) {
+  for await (const message of messages) {
     const state = message.state === 'failed' ? ', not sent' : '';
     const other = conversation.people.find(({ address }) => address === message.onlyWith);
     const whom = message.onlyWith === undefined ? '' : `, only with ${escaped(other?.name ?? message.onlyWith)}`;

@@ -32,6 +32,7 @@ const sentences: Record<ErrorCode, string> = {
   'storage/damaged': 'The history is damaged: exportConversation saves what can be read, beginHistory sets it aside and begins a new one.',
   'storage/newer': 'A newer version of this program has written the history; use that one.',
   'storage/failed': 'The data could not be stored.',
+  'search/superseded': 'A newer search has taken the place of this one.',
   'export/failed': 'The file cannot be written; nothing was exported.',
   'net/unreachable': 'There is no connection to the next hop.',
   'net/untrusted': 'The certificate of the server is not trusted or is made out to another name; nothing was sent.',

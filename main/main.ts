@@ -73,6 +73,7 @@ async function open(launch: LaunchOptions, dataDir: string, tryDirectory: string
   const chorus = await createApp({
     dataDir,
     profile: launch.profile,
+    readScript: join(__dirname, 'read-thread.cjs'),
     version: app.getVersion(),
     open: openStore(dataDir),
     secrets: () => createSecretBox(dataDir, log),

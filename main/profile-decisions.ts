@@ -15,6 +15,7 @@ import { tryPassword } from './try-network';
 
 export interface ProfileDecisionDeps {
   dataDir: string;
+  readScript: string | null;
   clock: Clock;
   log: Logger;
   /** Null while the profile could not be opened, and after it was closed. */
@@ -56,10 +57,10 @@ export class ProfileDecisions {
 
   /** What every part needs that opens a history. */
   get historyParts() {
-    const { dataDir, clock, log } = this.#deps;
+    const { dataDir, readScript, clock, log } = this.#deps;
     // Not at once: whoever asked the history is still in the middle of it.
     const foundDamaged = (error: AppError) => void clock.setTimer(0, () => drop(this.#rescue(error), log, 'the rescue'));
-    return { dataDir, clock, log, foundDamaged };
+    return { dataDir, readScript, clock, log, foundDamaged };
   }
 
   /**

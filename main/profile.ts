@@ -40,6 +40,8 @@ export interface ProfileOptions {
   instanceUrn: string | null;
   /** SQLite has noticed that the history is not in order: `rescueProfile` is due. Never called while it opens. */
   foundDamaged: (error: AppError) => void;
+  /** The built `history/read-thread.ts`; null: what takes long is read on this thread. */
+  readScript: string | null;
 }
 
 /** Opens a profile, making it at the first start. @throws AppError `profile/in-use`, `storage/*`, `identity/unreadable`; nothing stays open */
@@ -93,7 +95,7 @@ export function rescueProfile(profile: Profile, error: AppError, { dataDir, log 
  */
 export function beginHistory(
   profile: Profile,
-  options: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged'>,
+  options: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
 ): { history: History; keptAs: string } {
   const { settings, secrets, rescue } = profile;
   const stored = settings.historyKey;
@@ -114,9 +116,14 @@ export function beginHistory(
 }
 
 /** Damage that is found while the history opens is its opener's to see. */
-function openFor(file: string, key: string, { log, foundDamaged }: Pick<ProfileOptions, 'log' | 'foundDamaged'>): History {
+function openFor(
+  file: string,
+  key: string,
+  { clock, log, foundDamaged, readScript }: Pick<ProfileOptions, 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
+): History {
   let isOpen = false;
-  const history = openHistory({ file, key, log, foundDamaged: (error) => (isOpen ? foundDamaged(error) : undefined) });
+  const thread = readScript === null ? undefined : { script: readScript, clock };
+  const history = openHistory({ file, key, log, thread, foundDamaged: (error) => (isOpen ? foundDamaged(error) : undefined) });
   isOpen = true;
   return history;
 }

@@ -361,7 +361,17 @@ export interface Calls {
    * Newest first; `limit` is 50 unless told, 200 at most. Each word is the beginning of a word of the text or of the sender's name,
    * "words in quotes" stand together, 2026-11-23 or 2026-11 is when it was sent.
    */
-  search: [{ text: string; limit?: number | undefined }, SearchHitValue[]];
+  search: [
+    {
+      text: string;
+      limit?: number | undefined;
+      /** Only what comes after that hit; nothing when the message is not there any more. */
+      before?: { message: string; direction: 'in' | 'out' } | undefined;
+      /** As somebody types: the next search that is so marked takes the place of this one, which then fails with `search/superseded`. */
+      passing?: boolean | undefined;
+    },
+    SearchHitValue[],
+  ];
   sendText: [
     {
       to?: string | undefined;

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildBundle } from './build.mjs';
+import { buildBundle, readThread } from './build.mjs';
 import { ensureDependencies } from './parts/dependencies.mjs';
 import { ensureElectron } from './parts/electron-runtime.mjs';
 import { onNpmGone } from './parts/processes.mjs';
@@ -37,7 +37,7 @@ await runScript(async () => {
   const teller = createTeller(process.stderr);
   await ensureDependencies(root, teller);
   const out = `out/bench/${name}.cjs`;
-  await buildBundle({ entry: `test/bench/${name}.ts`, out });
+  await Promise.all([buildBundle({ entry: `test/bench/${name}.ts`, out }), buildBundle(readThread)]);
   if (rest.includes('--windows'))
     return withWindows(root, teller, ({ node, cwd, env, uid, gid }) => ended(node, [join(cwd, out), ...rest], { cwd, env, uid, gid }));
   const inElectron = rest.includes('--electron');

@@ -11,18 +11,18 @@ import { Trouble } from './parts/terminal.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** Both start it beside themselves. */
+export const readThread = { entry: 'main/history/read-thread.ts', out: 'out/read-thread.cjs' };
+
 /** A target is built of bundles, and anew when any file of its sources differs. */
 const targets = {
   app: {
-    bundles: [
-      { entry: 'main/main.ts', out: 'out/main.cjs' },
-      { entry: 'preload/preload.ts', out: 'out/preload.cjs' },
-    ],
+    bundles: [{ entry: 'main/main.ts', out: 'out/main.cjs' }, { entry: 'preload/preload.ts', out: 'out/preload.cjs' }, readThread],
     renderer: true,
     sources: ['main', 'network', 'preload', 'renderer', 'vite.config.ts'],
   },
   command: {
-    bundles: [{ entry: 'main/cli.ts', out: 'out/cli.cjs', banner: '#!/usr/bin/env node\n' }],
+    bundles: [{ entry: 'main/cli.ts', out: 'out/cli.cjs', banner: '#!/usr/bin/env node\n' }, readThread],
     renderer: false,
     sources: ['main', 'network', 'preload'],
   },

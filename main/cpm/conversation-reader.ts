@@ -10,8 +10,6 @@ import { conversationValue, messageValue, orderedAt } from './conversation';
 
 /** How many messages `messages` returns when nobody says. */
 export const defaultPage = 50;
-/** How many messages are read at once where all of them are wanted. */
-const readPage = 500;
 
 /** Which page of a conversation is meant: at most one message names it, none means the last page. */
 export interface PagePlace {
@@ -71,14 +69,9 @@ export class ConversationReader {
     return this.#page(conversation, place, limit).map((record) => this.#message(record));
   }
 
-  /** Oldest first, read a page at a time. */
-  *everyMessage(conversation: string): Generator<MessageValue> {
-    const { history } = this.#context;
-    for (let page = history.firstMessages(conversation, readPage); page.length > 0; ) {
-      yield* page.map((record) => this.#message(record));
-      const after = page[page.length - 1]?.id ?? '';
-      page = history.messagesAfter(conversation, { after, limit: readPage });
-    }
+  /** Oldest first. */
+  async *everyMessage(conversation: string): AsyncGenerator<MessageValue> {
+    for await (const { message, receipts } of this.#context.history.reader.transcript(conversation)) yield messageValue(message, receipts);
   }
 
   announceConversation(id: string): void {

@@ -139,9 +139,14 @@ export class Messenger implements Disposable {
     return this.#reader.messages(conversation, place, limit);
   }
 
-  /** Newest first. */
-  search(text: string, limit: number): SearchHitValue[] {
-    const hits = this.#context.history.search(text, limit);
+  /** Newest first. `passing`: as somebody types, see `HistoryReader`. */
+  async search(
+    text: string,
+    limit: number,
+    { before, passing }: { before?: { message: string; direction: Direction } | undefined; passing?: boolean | undefined } = {},
+  ): Promise<SearchHitValue[]> {
+    const place = before === undefined ? undefined : { id: before.message, direction: before.direction };
+    const hits = await this.#context.history.reader.search(text, limit, { before: place, passing: passing === true });
     this.#fillIndex();
     return hits.filter((hit) => hit.message.isDamaged !== true).map(searchHitValue);
   }
@@ -398,8 +403,8 @@ export class Messenger implements Disposable {
     this.#reader.announceConversation(conversation);
   }
 
-  /** Every message of a conversation, oldest first, read a page at a time. */
-  everyMessage(conversation: string): Generator<MessageValue> {
+  /** Every message of a conversation, oldest first. */
+  everyMessage(conversation: string): AsyncGenerator<MessageValue> {
     return this.#reader.everyMessage(conversation);
   }
 

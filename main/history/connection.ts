@@ -1,6 +1,6 @@
 /**
  * One encrypted SQLite file, open: statements, transactions, and the one place where SQLite's and the file system's errors become ours.
- * What is said in SQL stands with whoever says it.
+ * What is said in SQL stands with whoever says it. One connection writes; others, of other threads, only read, and see what it has committed.
  */
 import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -24,10 +24,10 @@ export interface ConnectionOptions {
   file: string;
   /** Hex. */
   key: string;
-  /** Runs before anything else may; what it throws closes the file. */
-  prepare: (database: Libsql.Database) => void;
+  /** Runs before anything else may; what it throws closes the file. Absent: the file is only read, and must be there. */
+  prepare?: (database: Libsql.Database) => void;
   /** Told once, when SQLite finds that the file is not in order. */
-  foundDamaged: (error: AppError) => void;
+  foundDamaged?: (error: AppError) => void;
   /** Asked about what a statement has thrown: whether it has put that right, so that the statement may run again. */
   mend?: (database: Libsql.Database, error: unknown, sql: string) => boolean;
 }
@@ -37,38 +37,23 @@ export class Connection {
   readonly #file: string;
   readonly #database: Libsql.Database;
   readonly #statements = new Map<string, Libsql.Statement>();
+  readonly #reads: boolean;
   readonly #foundDamaged: (error: AppError) => void;
   readonly #mend: NonNullable<ConnectionOptions['mend']>;
   #isDamaged = false;
   #depth = 0;
   #closed = false;
 
-  /** Opens the file, making it when it is not there. */
-  constructor({ file, key, prepare, foundDamaged, mend = () => false }: ConnectionOptions) {
+  /** Opens the file; to write, it is made when it is not there. */
+  constructor({ file, key, prepare, foundDamaged = () => undefined, mend = () => false }: ConnectionOptions) {
     this.#file = file;
     this.#mend = mend;
+    this.#reads = prepare === undefined;
     this.#foundDamaged = foundDamaged;
     if (key.length < minimumKeyDigits || !/^[0-9a-f]+$/i.test(key)) {
       throw new AppError('storage/unreadable', { cause: 'the key of the history is missing or is no hex text' }, 'user');
     }
-    this.#database = this.#translated(() => {
-      // Made first, so that the file and the -wal and -shm files that inherit its mode belong to this user alone.
-      closeSync(openSync(file, 'a', 0o600));
-      chmodSync(file, 0o600);
-      const database = openDatabase(file, key);
-      try {
-        database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
-        database.exec('PRAGMA journal_mode = WAL');
-        database.exec('PRAGMA synchronous = FULL');
-        database.exec('PRAGMA foreign_keys = ON');
-        database.exec(`PRAGMA cache_size = -${cacheKibibytes}`);
-        prepare(database);
-      } catch (error) {
-        database.close();
-        throw error;
-      }
-      return database;
-    });
+    this.#database = this.#translated(() => (prepare === undefined ? openToRead(file, key) : openToWrite(file, key, prepare)));
   }
 
   /** Runs `work`, which must not be asynchronous, wholly or not at all. One inside another is a part of it that can fail alone. */
@@ -109,13 +94,13 @@ export class Connection {
     return this.#mended(sql, () => (this.#statement(sql).all(bindable(values)) as RawRow[]).map(decode));
   }
 
-  /** Folds the write-ahead log into the file and closes it. Returns why the folding failed, or null. May be called twice. */
+  /** Closes the file; who writes folds the write-ahead log into it before. Returns why the folding failed, or null. May be called twice. */
   close(): unknown {
     if (this.#closed) return null;
     this.#closed = true;
     let failure: unknown = null;
     try {
-      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      if (!this.#reads) this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch (error) {
       failure = error;
     }
@@ -164,6 +149,37 @@ export class Connection {
       }
       throw translated;
     }
+  }
+}
+
+function openToWrite(file: string, key: string, prepare: (database: Libsql.Database) => void): Libsql.Database {
+  // Made first, so that the file and the -wal and -shm files that inherit its mode belong to this user alone.
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
+  return opened(file, key, (database) => {
+    database.exec('PRAGMA journal_mode = WAL');
+    database.exec('PRAGMA synchronous = FULL');
+    database.exec('PRAGMA foreign_keys = ON');
+    prepare(database);
+  });
+}
+
+function openToRead(file: string, key: string): Libsql.Database {
+  // The driver would make a file that is not there.
+  closeSync(openSync(file, 'r'));
+  return opened(file, key, (database) => database.exec('PRAGMA query_only = ON'));
+}
+
+function opened(file: string, key: string, prepare: (database: Libsql.Database) => void): Libsql.Database {
+  const database = openDatabase(file, key);
+  try {
+    database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    database.exec(`PRAGMA cache_size = -${cacheKibibytes}`);
+    prepare(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
   }
 }
 

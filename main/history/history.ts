@@ -11,13 +11,14 @@
  */
 import type { Database } from 'libsql';
 import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract';
-import type { Disposable, Logger } from '../base';
+import { type Clock, type Disposable, drop, type Logger } from '../base';
 import type { AppError } from '../errors';
 import { Connection, type ConnectionOptions } from './connection';
 import { conversationTable } from './conversation-table';
 import { jobTable } from './job-table';
 import { messageTable } from './message-table';
 import { migrate, migrations, sealedVersion } from './migrations';
+import { type HistoryReader, readHere, readOnThread } from './reader';
 import { receiptTable } from './receipt-table';
 import { Seal } from './seal';
 import type { Snippet } from './search';
@@ -119,6 +120,15 @@ export interface PeerClock {
   readonly placed: number | null;
 }
 
+/** A message that a search has found, as the place before which the next hits are. */
+export type HitPlace = Pick<MessageRecord, 'id' | 'direction'>;
+
+/** A place in the order of the messages of a conversation. */
+export interface Place {
+  orderedAt: number;
+  seq: number;
+}
+
 /** A message that a search found, and the piece of it that shows why. */
 export interface Hit {
   message: MessageRecord;
@@ -158,15 +168,18 @@ export interface Messages {
   message(id: string, direction?: Direction): MessageRecord | null;
   /** The page that ends just before the message `before`, or the last page. Newest last. Empty when `before` is unknown there. */
   messages(conversation: string, page: { before?: string | undefined; limit: number }): MessageRecord[];
-  /** The first ones of a conversation, newest last. */
-  firstMessages(conversation: string, limit: number): MessageRecord[];
+  /**
+   * The messages of a conversation that stand after a place, or from its beginning, newest last, and the place at which to go on whatever is deleted
+   * meanwhile; null: there are no more.
+   */
+  walk(conversation: string, from: Place | null, limit: number): { messages: MessageRecord[]; end: Place | null };
   /** The page that starts just after the message `after`. Newest last. Empty when `after` is unknown there. */
   messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[];
   /**
    * What was typed, read as search.ts says. Newest arrival first; what is found by a date alone, newest first. Where the index for it was found
-   * damaged, what `fillIndex` has not come to yet is missing.
+   * damaged, what `fillIndex` has not come to yet is missing. `before`: only what comes after that hit; nothing when that message is not there.
    */
-  search(typed: string, limit: number): Hit[];
+  search(typed: string, limit: number, before?: HitPlace): Hit[];
   lastMessage(conversation: string): MessageRecord | null;
   /**
    * Removes the message with its words in the index, and with an outgoing one its receipts and the job that would still send it. The
@@ -216,6 +229,10 @@ export interface History extends Conversations, Messages, Receipts, Jobs, Dispos
   fillIndex(): boolean;
   /** Runs `work`, which must not be asynchronous, wholly or not at all. A transaction inside another is a part of it that can fail alone. */
   transaction<T>(work: () => T): T;
+  /** What may take long is read through it. */
+  readonly reader: HistoryReader;
+  /** Waits for the reader, then disposes. */
+  close(): Promise<void>;
 }
 
 export interface HistoryOptions {
@@ -223,6 +240,8 @@ export interface HistoryOptions {
   key: string;
   log: Logger;
   foundDamaged?: (error: AppError) => void;
+  /** On which thread the reader reads: one that runs the built `read-thread.ts`; on this one when absent. */
+  thread?: { script: string; clock: Clock } | undefined;
 }
 
 /**
@@ -232,7 +251,7 @@ export interface HistoryOptions {
  * `foundDamaged` is told once, also while it opens, when SQLite notices that the file is not in order: from then on nothing of it can be relied on.
  */
 export function openHistory(options: HistoryOptions): History {
-  const { file, key, log, foundDamaged = () => undefined } = options;
+  const { file, key, log, thread, foundDamaged = () => undefined } = options;
   const seal = new Seal(key);
   const prepare = (database: Database) =>
     migrate({ database, file, key, log }, migrations, (version) => {
@@ -251,18 +270,22 @@ export function openHistory(options: HistoryOptions): History {
   };
   const connection = new Connection({ file, key, prepare, foundDamaged, mend });
   const dispose = () => {
+    drop(reader.close(), log, 'closing the reader');
     const error = connection.close();
     // Nothing is lost: what is in the -wal file is read at the next opening.
     if (error !== null) log.warn('the history was closed without folding in its write-ahead log', { error: String(error) });
   };
+  const tables = { ...messageTable(connection, seal, log), ...receiptTable(connection) };
+  const reader = thread === undefined ? readHere(tables) : readOnThread(tables, { file, key, log, ...thread });
   const history: History = {
     ...conversationTable(connection),
-    ...messageTable(connection, seal, log),
-    ...receiptTable(connection),
+    ...tables,
     ...jobTable(connection),
     fillIndex: () => fillIndex(connection),
     transaction: (work) => connection.transaction(work),
+    reader,
     dispose,
+    close: () => reader.close().finally(dispose),
   };
   try {
     look(history);

@@ -2,7 +2,7 @@
 import type { ErrorValue, MessageState } from '../../preload/contract';
 import type { Logger } from '../base';
 import type { Connection } from './connection';
-import type { Direction, MessageRecord, Messages } from './history';
+import type { Direction, MessageRecord, Messages, Place } from './history';
 import { messageSearch } from './message-search';
 import { messageOf, packedMessage, type RawRow, storable, unpacked } from './rows';
 import type { Seal, SealedRow } from './seal';
@@ -76,9 +76,16 @@ export function messageTable(connection: Connection, seal: Seal, log: Logger): M
       return connection.raw(sql, { conversation, before: page.before, limit }, messageOfRow).reverse();
     },
 
-    firstMessages(conversation: string, limit: number): MessageRecord[] {
-      const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation ORDER BY ordered_at, seq LIMIT :limit`;
-      return connection.raw(sql, { conversation, limit: cut(limit) }, messageOfRow);
+    walk(conversation, from, limit) {
+      const sql = `SELECT ${packedMessage}, messages.ordered_at, messages.seq FROM messages
+        WHERE conversation = :conversation AND (ordered_at, seq) > (:orderedAt, :seq) ORDER BY ordered_at, seq LIMIT :limit`;
+      const { orderedAt, seq } = from ?? { orderedAt: Number.MIN_SAFE_INTEGER, seq: 0 };
+      let end: Place | null = null;
+      const messages = connection.raw(sql, { conversation, orderedAt, seq, limit: cut(limit) }, (row) => {
+        end = { orderedAt: Number(row.ordered_at), seq: Number(row.seq) };
+        return messageOfRow(row);
+      });
+      return { messages, end: messages.length < cut(limit) ? null : end };
     },
 
     messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[] {

@@ -79,6 +79,10 @@ const errorWords: Record<ErrorCode, Words> = {
     title: 'The stored messages are out of reach',
     body: 'Reading or writing failed. Nothing was lost. Start Chorus again.',
   }),
+  'search/superseded': () => ({
+    title: 'A newer search took its place',
+    body: 'What you have typed since is searched instead.',
+  }),
   'export/failed': () => ({
     title: 'The file could not be written',
     body: 'Nothing was exported, and the chat is as it was. Choose another place.',

@@ -152,7 +152,7 @@ describe('a damaged history', () => {
         return false;
       }
       try {
-        history.firstMessages(conversation, 5);
+        history.walk(conversation, null, 5);
         return false;
       } catch {
         return true;

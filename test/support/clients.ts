@@ -72,6 +72,7 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
   const app: App = await createApp({
     dataDir,
     profile: options.name,
+    readScript: null,
     version: '0.0.0-test',
     open: (name) =>
       new Conf({ cwd: dataDir, configName: name, configFileMode: 0o600, accessPropertiesByDotNotation: false, clearInvalidConfig: false }),

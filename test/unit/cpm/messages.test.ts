@@ -198,10 +198,10 @@ describe('sending', () => {
     expect(lab.invites).toHaveLength(0);
     expect(lab.stateOf(message)).toBe('failed');
     const { search } = lab.history;
-    expect(lab.messenger.search('hello', 10)).toHaveLength(1);
+    expect(await lab.messenger.search('hello', 10)).toHaveLength(1);
     lab.history.search = (typed, limit) =>
       search(typed, limit).map((hit) => ({ ...hit, message: { ...hit.message, isDamaged: true as const } }));
-    expect(lab.messenger.search('hello', 10)).toEqual([]);
+    expect(await lab.messenger.search('hello', 10)).toEqual([]);
   });
 
   it('knows which errors pass by themselves', () => {
