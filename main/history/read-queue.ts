@@ -14,7 +14,7 @@ import type { Clock, Disposable, Logger } from '../base';
 import { AppError, type ErrorValue } from '../errors';
 import type { FromThread, Question, ThreadStart, ToThread } from './read-thread';
 
-/** LAB: how long a thread may take to let go of its file; it is in the middle of a question then, and is ended at its end. */
+/** How long a thread may take to let go of its file; it is in the middle of a question then, and is ended at its end. */
 export const closeLimitMs = 1_000;
 /** How many threads a question may take along. */
 const mostDeaths = 2;
@@ -34,12 +34,15 @@ export interface ThreadEvents {
 
 export type StartThread = (events: ThreadEvents) => Thread;
 
-/** A thread of Node's that runs the built `read-thread.ts`. It does not keep the process alive. */
+/** A thread of Node's that runs the built `read-thread.ts`. It keeps the process alive only while somebody waits for it. */
 export function nodeThread(script: string, start: ThreadStart): StartThread {
   return (events) => {
     const worker = new Worker(script, { workerData: start, stdin: false });
     let cause = 'it ended by itself';
-    worker.on('message', (message: FromThread) => events.message(message));
+    worker.on('message', (message: FromThread) => {
+      if ('id' in message) worker.unref();
+      events.message(message);
+    });
     worker.on('messageerror', (error) => events.message({ log: 'error', text: 'an answer was lost', fields: { error: String(error) } }));
     worker.on('error', (error) => {
       cause = String(error);
@@ -47,7 +50,10 @@ export function nodeThread(script: string, start: ThreadStart): StartThread {
     worker.once('exit', () => events.ended(cause));
     worker.unref();
     return {
-      post: (message) => worker.postMessage(message),
+      post: (message) => {
+        worker.ref();
+        worker.postMessage(message);
+      },
       terminate: () => void worker.terminate(),
     };
   };

@@ -197,10 +197,11 @@ describe('sending', () => {
     await lab.settle();
     expect(lab.invites).toHaveLength(0);
     expect(lab.stateOf(message)).toBe('failed');
-    const { search } = lab.history;
+    const { reader } = lab.history;
+    const { search } = reader;
     expect(await lab.messenger.search('hello', 10)).toHaveLength(1);
-    lab.history.search = (typed, limit) =>
-      search(typed, limit).map((hit) => ({ ...hit, message: { ...hit.message, isDamaged: true as const } }));
+    reader.search = async (typed, limit) =>
+      (await search(typed, limit)).map((hit) => ({ ...hit, message: { ...hit.message, isDamaged: true as const } }));
     expect(await lab.messenger.search('hello', 10)).toEqual([]);
   });
 
