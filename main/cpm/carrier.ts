@@ -2,8 +2,9 @@
  * The way that one job takes: a text goes over the session of its conversation, or inside the invitation that opens it; a receipt over the session
  * that there is, else as a pager message.
  *
- * An invitation may wait long for its answer, and a text must not wait with it (LAB): its own first message is known to be there by its receipt,
- * and what is written next goes as a pager message of the same conversation, in order, until somebody answers.
+ * An invitation may wait long for its answer, and a text must not wait with it (LAB): its own first message is known to be there by its receipt, or,
+ * where nobody tells receipts, by the ringing of a device, which has it with the invitation. What is written next goes as a pager message of the same
+ * conversation, in order, until somebody answers.
  */
 import { delay } from '../base';
 import { AppError } from '../errors';
@@ -36,22 +37,32 @@ export class Courier implements Carrier {
     this.#groups = groups;
   }
 
-  async carryText(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager'): Promise<void> {
+  async carryText(
+    message: MessageRecord,
+    conversation: ConversationRecord,
+    mode: 'session' | 'pager',
+    atDevice: () => void,
+  ): Promise<void> {
     try {
-      await this.#carryText(message, conversation, mode);
+      await this.#carryText(message, conversation, mode, atDevice);
     } catch (error) {
       throw understood(error, { isHidden: conversation.hides === 'peer', isPrivate: message.onlyWith !== undefined });
     }
   }
 
-  async #carryText(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager'): Promise<void> {
+  async #carryText(
+    message: MessageRecord,
+    conversation: ConversationRecord,
+    mode: 'session' | 'pager',
+    atDevice: () => void,
+  ): Promise<void> {
     // Never sent: it is not what the person wrote.
     if (message.isDamaged === true) throw new AppError('storage/unreadable', { cause: 'the message is damaged' }, 'never');
     const { kind, peer } = conversation;
     if (kind === 'oneToOne' && peer !== null && this.#context.isBlocked(peer)) throw new AppError('conversation/blocked', {}, 'user');
     if (kind === 'group') return this.#toGroup(message, conversation);
     const envelope = textEnvelope(message, partiesOf(conversation, message.from), this.#context.clock.now());
-    if (mode === 'session') return this.#inSession(message, conversation, envelope);
+    if (mode === 'session') return this.#inSession(message, conversation, envelope, atDevice);
     await this.#sendText(message, conversation);
   }
 
@@ -85,12 +96,14 @@ export class Courier implements Carrier {
     return { ...parties, device: this.#context.deviceName() };
   }
 
-  async #inSession(message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {
+  async #inSession(message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array, atDevice: () => void): Promise<void> {
     const { session, isNew } = this.#oneToOne.open(conversation, envelope);
     let hasRung = false;
     if (isNew) {
       session.onRinging.on(() => {
         hasRung = true;
+        // Whoever answers at once is waited for: what comes next then takes the session.
+        this.#context.clock.setTimer(this.#patienceMs(session), () => session.isUnanswered && atDevice());
       });
     }
     try {
@@ -114,10 +127,15 @@ export class Courier implements Carrier {
   /** Whether messages flow in a session soon enough for this one; false: it goes better as a pager message. @throws AppError why it did not open */
   async #opens(session: CpmSession, envelope: Uint8Array): Promise<boolean> {
     const opened = () => session.opened.then(() => true);
-    const patienceMs = session.begunAt + pagerAfterMs - this.#context.clock.now();
+    const patienceMs = this.#patienceMs(session);
     if (session.state !== 'opening' || envelope.length > pagerLimitBytes) return opened();
     if (patienceMs > 0 && (await Promise.race([opened(), delay(this.#context.clock, patienceMs).then(() => false)]))) return true;
     return session.isUnanswered ? false : opened();
+  }
+
+  /** How long the answer to an invitation is still waited for before what is written goes past it. */
+  #patienceMs(session: CpmSession): number {
+    return session.begunAt + pagerAfterMs - this.#context.clock.now();
   }
 
   /** To one who knows no CPIM it goes as a bare text. */

@@ -39,7 +39,8 @@ export const receiptLifeMs = 7 * 24 * 60 * 60_000;
 
 /** Brings one job to the network, or throws the AppError that says why not. */
 export interface Carrier {
-  carryText(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager'): Promise<void>;
+  /** `atDevice` is called where the text is at a device of the other side, and a person's answer is all that is waited for. */
+  carryText(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager', atDevice: () => void): Promise<void>;
   carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void>;
 }
 
@@ -61,6 +62,8 @@ export class Outbox implements Disposable {
   readonly #timers = new Map<string, Disposable>();
   /** The texts that are being carried, and what ends the waiting for it. */
   readonly #underWay = new Map<string, () => void>();
+  /** Jobs whose text waits for a person's answer and for nothing else: they stay until it comes, and hold up nothing in their lane. */
+  readonly #aside = new Set<number>();
   #disposed = false;
 
   constructor(context: CpmContext, carrier: Carrier) {
@@ -229,7 +232,7 @@ export class Outbox implements Disposable {
 
   async #work(lane: string): Promise<void> {
     while (!this.#disposed && this.#context.isRegistered()) {
-      const job = this.#context.history.nextJob(lane);
+      const job = this.#context.history.nextJob(lane, this.#aside);
       if (job === null) return;
       const waitMs = job.nextAt - this.#context.clock.now();
       // Nothing is put off for longer: the clock was set back since.
@@ -253,11 +256,40 @@ export class Outbox implements Disposable {
       history.removeJob(job.id);
       return true;
     }
+    let stepAside = () => {};
+    const aside = new Promise<'aside'>((resolve) => {
+      stepAside = () => resolve('aside');
+    });
+    const ended = this.#carry(job, message, conversation, stepAside);
+    if ((await Promise.race([ended, aside])) !== 'aside') return ended;
+    this.#setAside(job, message, ended);
+    return true;
+  }
+
+  /** Goes on with the lane while the text of a job waits for a person. The job is on disk until that has ended, however it does. */
+  #setAside(job: JobRecord, message: MessageRecord | null, ended: Promise<boolean>): void {
+    this.#aside.add(job.id);
+    if (message !== null) this.#become(message.id, 'sent', null);
+    const returned = ended
+      .finally(() => this.#aside.delete(job.id))
+      .then(
+        (goesOn) => goesOn && this.wake(job.lane),
+        (error: unknown) => {
+          this.#context.log.error('a text that waited for a person', { job: job.id, error: String(error) });
+          this.wake(job.lane);
+        },
+      );
+    drop(returned, this.#context.log, 'a text that waited for a person');
+  }
+
+  /** False when the lane must wait for something other than time. */
+  async #carry(job: JobRecord, message: MessageRecord | null, conversation: ConversationRecord, stepAside: () => void): Promise<boolean> {
+    const { history } = this.#context;
     try {
       if (message === null) await this.#carrier.carryReceipt(job.message, JSON.parse(job.payload) as ReceiptPayload, conversation);
       else {
         this.#become(message.id, 'sending', null);
-        await this.#untilThere(message, conversation, (JSON.parse(job.payload) as { mode: 'session' | 'pager' }).mode);
+        await this.#untilThere(message, conversation, (JSON.parse(job.payload) as { mode: 'session' | 'pager' }).mode, stepAside);
       }
       if (this.#disposed) return false;
       history.transaction(() => {
@@ -271,9 +303,14 @@ export class Outbox implements Disposable {
     }
   }
 
-  async #untilThere(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager'): Promise<void> {
+  async #untilThere(
+    message: MessageRecord,
+    conversation: ConversationRecord,
+    mode: 'session' | 'pager',
+    atDevice: () => void,
+  ): Promise<void> {
     const reached = new Promise<void>((resolve) => this.#underWay.set(message.id, resolve));
-    const carried = this.#carrier.carryText(message, conversation, mode);
+    const carried = this.#carrier.carryText(message, conversation, mode, atDevice);
     try {
       await Promise.race([carried, reached]);
     } finally {

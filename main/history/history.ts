@@ -211,8 +211,8 @@ export interface Jobs {
   addJob(job: Omit<JobRecord, 'id' | 'attempts'>): JobRecord;
   /** In the order they were added. */
   jobs(): JobRecord[];
-  /** The one of a lane that was added first. */
-  nextJob(lane: string): JobRecord | null;
+  /** The one of a lane that was added first, of those that are not in `except`. */
+  nextJob(lane: string, except?: Iterable<number>): JobRecord | null;
   /** The lanes in which something waits. */
   lanes(): string[];
   /** Counts an attempt and sets the next one. */

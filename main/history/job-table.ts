@@ -19,8 +19,9 @@ export function jobTable(connection: Connection): Jobs {
       return connection.all(`SELECT ${jobColumns} FROM jobs ORDER BY id`, {}, jobOf);
     },
 
-    nextJob(lane: string): JobRecord | null {
-      return connection.one(`SELECT ${jobColumns} FROM jobs WHERE lane = :lane ORDER BY id LIMIT 1`, { lane }, jobOf);
+    nextJob(lane: string, except: Iterable<number> = []): JobRecord | null {
+      const sql = `SELECT ${jobColumns} FROM jobs WHERE lane = :lane AND id NOT IN (SELECT value FROM json_each(:except)) ORDER BY id LIMIT 1`;
+      return connection.one(sql, { lane, except: JSON.stringify([...except]) }, jobOf);
     },
 
     lanes(): string[] {

@@ -11,8 +11,14 @@ afterAll(() => network.close());
 beforeEach(() => printLadderOnFailure());
 afterEach(() => closeClients());
 
-const start = (name: string, accept: 'auto' | 'open' | 'reply' = 'auto') =>
-  startClient({ name, address: `sip:${name}@lab.test`, proxy: network.uris.tcp, factory: network.factory, preferences: { accept } });
+const start = (name: string, accept: 'auto' | 'open' | 'reply' | 'ask' = 'auto', tellsReceipts = true) =>
+  startClient({
+    name,
+    address: `sip:${name}@lab.test`,
+    proxy: network.uris.tcp,
+    factory: network.factory,
+    preferences: { accept, receipts: { delivered: tellsReceipts, displayed: tellsReceipts } },
+  });
 
 const reaches = (client: TestClient, message: string, states: readonly string[]) =>
   client.until(`the message is ${states.join(' or ')}`, () =>
@@ -40,6 +46,46 @@ describe('an invitation that waits for the reply', () => {
     await bob.call('sendText', { to: alice.address, text: 'I am' });
     await received(alice, 'I am');
     await alice.until('the session stands', async () => ((await sessionOf(alice)) === 'established' ? true : null));
+  });
+});
+
+describe('invitations that nobody answers yet', () => {
+  it('hold up no text, whether receipts are asked for or told, and whatever they wait for: all come once, in order, then over the session', async () => {
+    const senders = [await start('alice', 'auto', false), await start('dave')];
+    const others = [await start('bob', 'reply', false), await start('carol', 'ask')];
+    const pairs = senders.flatMap((sender) => others.map((other) => ({ sender, other })));
+    const textsOf = ({ sender, other }: (typeof pairs)[number]) =>
+      ['are you there?', 'it is about tonight', 'call me'].map((text) => `${text} ${sender.name} to ${other.name}`);
+    await Promise.all(
+      pairs.map(async (pair) => {
+        const { sender, other } = pair;
+        const texts = textsOf(pair);
+        for (const text of texts) await sender.call('sendText', { to: other.address, text });
+        const last = await received(other, texts.at(-1) ?? '');
+        const { conversation } = last as { conversation: string };
+        const kept = await other.call('messages', { conversation });
+        expect(kept.map((message) => message.text)).toEqual(texts);
+        const [chat] = (await sender.call('conversations', {})).filter((one) => one.people[0]?.address === other.address);
+        expect(chat?.pending).toBe('ringing');
+        const own = async () => (await sender.call('messages', { conversation: chat?.conversation ?? '' })).map(({ state }) => state);
+        await sender.until('all have left', async () =>
+          (await own()).every((state) => ['sent', 'delivered'].includes(state)) ? true : null,
+        );
+        // A reply answers each of them, whatever it waited for.
+        await other.call('sendText', { to: sender.address, text: `here I am, ${pair.sender.name}` });
+        await received(sender, `here I am, ${pair.sender.name}`);
+        await sender.call('sendText', { to: other.address, text: `good ${texts[0]}` });
+        await received(other, `good ${texts[0]}`);
+        const all = await other.call('messages', { conversation });
+        expect(all.map((message) => message.text)).toEqual([...texts, `here I am, ${pair.sender.name}`, `good ${texts[0]}`]);
+      }),
+    );
+    // One invitation for each of them: the one that carried the first text.
+    for (const sender of senders) {
+      const requests = sender.wire.filter(({ direction }) => direction === 'out').map(({ bytes }) => new TextDecoder().decode(bytes));
+      const invites = requests.filter((request) => request.startsWith('INVITE '));
+      expect(new Set(invites.map((request) => /^Call-ID: (.*)\r$/im.exec(request)?.[1])).size).toBe(others.length);
+    }
   });
 });
 

@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { pagerAfterMs, pagerLimitBytes } from '../../../main/cpm/carrier';
 import { MAX_SESSIONS } from '../../../main/cpm/one-to-one';
+import { longestPauseMs } from '../../../main/cpm/outbox';
 import { refusals } from '../../../main/cpm/refusals';
+import { AppError } from '../../../main/errors';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;
@@ -168,15 +170,21 @@ describe('an own invitation that nobody answers yet', () => {
   const write = (text: string) => lab.messenger.sendText({ to: bob }, text, 'session').message;
   const pagerTexts = () => lab.pagers.map((one) => new TextDecoder().decode(one.body).split('\r\n').at(-1));
 
-  it('lets the next texts go as pager messages once its own is known to be there, in order', async () => {
+  it.each([
+    ['its receipt', 'delivered'],
+    ['the ringing of a device, where nobody tells receipts', 'sent'],
+  ])('lets the next texts go as pager messages once its own is known to be there by %s, in order', async (_, state) => {
+    const told = { delivered: state === 'delivered', displayed: state === 'delivered' };
+    lab.setPreferences({ receipts: told });
     const [first, second, third] = [write('one'), write('two'), write('three')];
     await lab.settle();
-    lab.invites[0]?.session.become('ringing');
-    await lab.clock.advance(pagerAfterMs);
+    // Nothing is known to be anywhere yet.
+    await lab.clock.advance(2 * pagerAfterMs);
     expect([lab.stateOf(first), pagerTexts()]).toEqual(['sending', []]);
-    await hearReceipt(first);
-    await lab.settle();
-    expect([lab.stateOf(first), lab.stateOf(second), lab.stateOf(third)]).toEqual(['delivered', 'sent', 'sent']);
+    if (state === 'delivered') await hearReceipt(first);
+    else lab.invites[0]?.session.become('ringing');
+    await lab.clock.advance(1);
+    expect([lab.stateOf(first), lab.stateOf(second), lab.stateOf(third)]).toEqual([state, 'sent', 'sent']);
     expect(pagerTexts()).toEqual(['two', 'three']);
     expect(lab.pagers.map((one) => one.conversationId)).toEqual(Array(2).fill(lab.invites[0]?.request.conversationId));
     expect(new Set([...lab.pagers, ...lab.invites.map((one) => one.request)].map((one) => one.contributionId)).size).toBe(3);
@@ -193,6 +201,44 @@ describe('an own invitation that nobody answers yet', () => {
     await lab.clock.advance(2);
     expect([lab.stateOf(second), pagerTexts()]).toEqual(['sent', []]);
     expect(lab.media.at(-1)?.sent.map((one) => one.body.split('\r\n').at(-1))).toEqual(['two']);
+  });
+
+  it('rings for a while before the next text goes past it: who answers soon gets it over the session', async () => {
+    const [first, second] = [write('one'), write('two')];
+    await lab.settle();
+    lab.invites[0]?.session.become('ringing');
+    await lab.clock.advance(pagerAfterMs - 1);
+    expect([lab.stateOf(first), lab.stateOf(second), pagerTexts()]).toEqual(['sending', 'queued', []]);
+    lab.invites[0]?.session.answer();
+    await lab.clock.advance(60_000);
+    expect([lab.stateOf(first), lab.stateOf(second), pagerTexts()]).toEqual(['sent', 'sent', []]);
+  });
+
+  it.each([
+    ['answered', 'sent', [], 0],
+    ['refused after it has rung', 'sent', ['one'], 0],
+    ['refused for good', 'failed', [], 0],
+    ['lost', 'sent', [], 1],
+  ] as const)('keeps the job of its own text until it is %s', async (end, state, repeated, anew) => {
+    const [first] = [write('one'), write('two')];
+    await lab.settle();
+    lab.invites[0]?.session.become('ringing');
+    await lab.clock.advance(pagerAfterMs);
+    expect([lab.stateOf(first), pagerTexts(), lab.history.jobs().map((job) => job.message)]).toEqual(['sent', ['two'], [first]]);
+    const session = lab.invites[0]?.session;
+    if (end === 'answered') session?.answer();
+    else if (end === 'lost') session?.fail(new AppError('net/timeout', {}, 'auto'));
+    else session?.refuse(end === 'refused for good' ? 603 : 486);
+    await lab.clock.advance(longestPauseMs);
+    for (const { session: again } of lab.invites.slice(1)) again.answer();
+    await lab.settle();
+    expect([lab.stateOf(first), pagerTexts().slice(1), lab.invites.length - 1]).toEqual([state, repeated, anew]);
+    expect(lab.history.jobs()).toEqual([]);
+    const last = write('three');
+    await lab.settle();
+    lab.invites.at(-1)?.session.answer();
+    await lab.settle();
+    expect(lab.stateOf(last)).toBe('sent');
   });
 
   it('keeps a text that is too long for a pager message until there is a session', async () => {

@@ -116,7 +116,7 @@ describe('sending', () => {
       read += 1;
       return work();
     };
-    lab.history.nextJob = (lane) => count(() => nextJob(lane));
+    lab.history.nextJob = (lane, except) => count(() => nextJob(lane, except));
     lab.history.jobs = () => expect.fail('every job was read');
     const sent = ['one', 'two', 'three'].map((text) => lab.messenger.sendText({ conversation }, text, 'session').message);
     await lab.settle();
