@@ -32,6 +32,8 @@ export interface DeskState {
   /** The message whose receipts lie open at the right, in place of the details. */
   info: { conversation: string; message: string } | null;
   filter: string;
+  /** Enter was pressed in the search: the first thing found is to be opened. Other words undo it. */
+  opensFirst: boolean;
   /** The message to be brought into view, as soon as it is there. */
   aim: { conversation: string; message: string } | null;
   /** Text not sent yet, by `draftKey`, as far as this window has touched it; for the rest the conversation's own drafts count. */
@@ -73,6 +75,7 @@ export class Desk {
     details: false,
     info: null,
     filter: '',
+    opensFirst: false,
     aim: null,
     drafts: new Map(),
     privately: new Map(),

@@ -62,6 +62,8 @@ export interface ChorusState {
   clone: CloneValue | null;
   rescue: RescueValue | null;
   fatal: ErrorValue | null;
+  /** The revision at which a message last came, was written or went: what a search has found may be another since. */
+  stirredAt: number;
   /** The newest message that came in while this window was open, for the screen reader. */
   heard: MessageValue | null;
 }
@@ -90,6 +92,7 @@ export const emptyState: ChorusState = {
   clone: null,
   rescue: null,
   fatal: null,
+  stirredAt: -1,
   heard: null,
 };
 
@@ -133,7 +136,13 @@ export function isMessageHidden(
 
 export function applyEvent(state: ChorusState, event: AppEvent, now: number): ChorusState {
   if (event.revision <= state.revision) return state;
-  return { ...state, ...change(state, event, now), revision: event.revision };
+  const stirredAt = stirs(event) ? event.revision : state.stirredAt;
+  return { ...state, ...change(state, event, now), stirredAt, revision: event.revision };
+}
+
+function stirs(event: AppEvent): boolean {
+  if (event.event === 'message') return event.state === 'received' || event.state === 'queued';
+  return event.event === 'messageRemoved' || event.event === 'conversationRemoved';
 }
 
 function change(state: ChorusState, event: AppEvent, now: number): Partial<ChorusState> {

@@ -1,8 +1,10 @@
 import { Search } from 'lucide-react';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
 import type { ConversationValue, SearchHitValue } from '../../preload/contract';
+import { useCell } from '../cell';
 import { listTime, useNow } from '../clock';
 import { useChorus, useDesk, useGround } from '../desk';
+import { Finder, type FoundMessages } from '../finder';
 import { ConversationAvatar } from '../parts/Avatar';
 import { Empty } from '../parts/Empty';
 import { RowList } from '../parts/RowList';
@@ -12,25 +14,14 @@ import { words } from '../text';
 import { ConversationList } from './ConversationList';
 import { senderOf } from './ConversationRow';
 
-/** After the last key, before the messages are searched: a word that is typed quickly is searched once. */
-const typingPauseMs = 80;
-/** Messages shown at once; whoever wants another one types another word. */
-const mostShown = 50;
-
-interface Answer {
-  filter: string;
-  hits: readonly SearchHitValue[];
-  failed: boolean;
-}
-
 /** What stands in the search, found: chats by their names, and messages by their words. */
 export function Found({ filter }: { filter: string }) {
   const chats = useChorus(orderedConversations).filter((conversation) => isFound(conversation, filter));
   const conversations = useChorus((state) => state.conversations);
   const selected = useDesk((state) => (state.place === 'chats' ? state.selected : null));
-  const answer = useHits(filter);
+  const { answer, more } = useHits(filter);
   const isSettled = answer.filter === filter;
-  // What was found before stays while the next answer is on its way, so that the list does not flicker.
+  useOpenFirst(chats.length > 0 || isSettled);
   const blocked = useChorus((state) => state.blocked);
   const hits = answer.hits.filter((hit) => conversations.has(hit.conversation) && !isMessageHidden({ blocked, conversations }, hit));
   const stop = chats[0]?.conversation ?? null;
@@ -65,35 +56,80 @@ export function Found({ filter }: { filter: string }) {
       {hits.length === 0 ? null : (
         <>
           <h2 className="found-heading">{words.me.foundMessages}</h2>
-          <ul className="list" data-testid="found-messages">
+          <ul className="list" data-testid="found-messages" aria-busy={!isSettled}>
             {hits.map((hit, index) => (
               <li key={`${hit.direction} ${hit.message}`}>
                 <HitRow hit={hit} conversation={conversations.get(hit.conversation)} isStop={stop === null && index === 0} />
               </li>
             ))}
           </ul>
-          {hits.length < mostShown ? null : <p className="found-note">{words.me.moreFound(hits.length)}</p>}
+          {isSettled && answer.hasMore ? (
+            <MoreRow shown={hits.length} failed={answer.failed} isReading={answer.isReading} more={more} />
+          ) : null}
         </>
       )}
     </RowList>
   );
 }
 
-function useHits(filter: string): Answer {
+function useHits(filter: string): { answer: FoundMessages; more: () => Promise<void> } {
   const { store } = useGround();
-  const [answer, setAnswer] = useState<Answer>({ filter: '', hits: [], failed: false });
+  const [finder] = useState(() => new Finder((argument) => store.call('search', argument)));
+  const stirredAt = useChorus((state) => state.stirredAt);
+  const known = useRef(stirredAt);
+  useEffect(() => finder.look(filter), [finder, filter]);
   useEffect(() => {
-    let isWanted = true;
-    const timer = setTimeout(async () => {
-      const found = await store.call('search', { text: filter, limit: mostShown });
-      if (isWanted) setAnswer({ filter, hits: found.ok ? found.value : [], failed: !found.ok });
-    }, typingPauseMs);
-    return () => {
-      isWanted = false;
-      clearTimeout(timer);
-    };
-  }, [store, filter]);
-  return answer;
+    if (known.current !== stirredAt) finder.stirred();
+    known.current = stirredAt;
+  }, [finder, stirredAt]);
+  useEffect(() => () => finder.dispose(), [finder]);
+  return { answer: useCell(finder.cell, (found) => found), more: () => finder.more() };
+}
+
+/** Enter in the search opens the first thing found, as soon as it is found for what stands there: never what was found for other words. */
+function useOpenFirst(isThere: boolean): void {
+  const { desk } = useGround();
+  const opensFirst = useDesk((state) => state.opensFirst);
+  useEffect(() => {
+    if (!opensFirst || !isThere) return;
+    desk.set({ opensFirst: false });
+    document.querySelector<HTMLButtonElement>('[data-left-row]')?.click();
+  }, [desk, opensFirst, isThere]);
+}
+
+interface MoreRowProps {
+  shown: number;
+  failed: boolean;
+  isReading: boolean;
+  more: () => Promise<void>;
+}
+
+/** The row below the hits that brings further ones; who came to it by keyboard goes on at the first of them. */
+function MoreRow({ shown, failed, isReading, more }: MoreRowProps) {
+  const onClick = async () => {
+    const rows = () => document.querySelectorAll<HTMLElement>('[data-testid="found-message"]');
+    const before = rows().length;
+    await more();
+    requestAnimationFrame(() => rows()[before]?.focus());
+  };
+  return (
+    <div className="found-more">
+      <p className="found-note" role="status">
+        {failed ? words.me.searchFailed : words.me.moreFound(shown)}
+      </p>
+      <button
+        type="button"
+        className="button"
+        tabIndex={-1}
+        data-left-row=""
+        data-testid="more-found"
+        aria-disabled={isReading}
+        onClick={() => void onClick()}
+      >
+        {isReading ? words.me.searching : failed ? words.me.searchAgain : words.me.showMore}
+      </button>
+    </div>
+  );
 }
 
 interface HitRowProps {

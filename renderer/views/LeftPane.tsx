@@ -62,12 +62,11 @@ function Find() {
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape' && filter !== '') {
       event.preventDefault();
-      desk.set({ filter: '' });
+      desk.set({ filter: '', opensFirst: false });
     } else if (event.key === 'ArrowDown' || event.key === 'Enter') {
       event.preventDefault();
-      const first = document.querySelector<HTMLButtonElement>('[data-left-row]');
-      if (event.key === 'Enter' && filter !== '') first?.click();
-      else first?.focus();
+      if (event.key === 'Enter' && filter.trim() !== '') desk.set({ opensFirst: true });
+      else document.querySelector<HTMLButtonElement>('[data-left-row]')?.focus();
     }
   };
   return (
@@ -82,7 +81,7 @@ function Find() {
           aria-label={words.me.search}
           spellCheck={false}
           data-testid="search"
-          onChange={(event) => desk.set({ filter: event.target.value })}
+          onChange={(event) => desk.set({ filter: event.target.value, opensFirst: false })}
           onKeyDown={onKeyDown}
         />
         {filter === '' ? (
@@ -90,7 +89,12 @@ function Find() {
             Ctrl K
           </span>
         ) : (
-          <button type="button" className="icon-button" aria-label={words.me.clearSearch} onClick={() => desk.set({ filter: '' })}>
+          <button
+            type="button"
+            className="icon-button"
+            aria-label={words.me.clearSearch}
+            onClick={() => desk.set({ filter: '', opensFirst: false })}
+          >
             <X size={14} strokeWidth={1.75} />
           </button>
         )}

@@ -18,6 +18,8 @@ export const chatWords = {
     searching: 'Searching',
     searchFailed: 'The messages could not be searched',
     moreFound: (n: number) => `The newest ${n} are shown`,
+    showMore: 'Show more',
+    searchAgain: 'Try again',
     unread: (n: number) => `${n} unread`,
     draft: 'Draft:',
     draftAlone: (who: string) => `Draft to ${who} alone:`,
