@@ -25,7 +25,7 @@ describe('reading, in a browser', () => {
     await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('search');
     await page.keyboard.type('100');
     await page.waitForSelector(id('found-message'));
-    expect((await calls('search')).at(-1)).toEqual({ text: '100', limit: 50 });
+    expect((await calls('search')).at(-1)).toEqual({ text: '100', limit: 50, passing: true });
     expect(await page.textContent(`${id('found-message')} mark`)).toBe('100');
     expect(await page.textContent(`${id('found-message')} .last`)).toContain('<b>Message</b> no 100. It');
     await page.keyboard.press('ArrowDown');
@@ -48,6 +48,45 @@ describe('reading, in a browser', () => {
     expect(await page.getByText('The very newest').count()).toBe(0);
     await page.click(id('to-newest'));
     await expect.poll(() => page.getByText('Message number 299').count()).toBe(1);
+  });
+
+  it('shows further hits on demand, by keyboard alone, and Enter opens what was found for the words that stand there', async () => {
+    const scene = longScene(120);
+    const hits = (scene.messages?.bob ?? []).toReversed().map(({ message, conversation, direction, from, fromName, sentAt, text }) => ({
+      ...{ message, conversation, direction, from, fromName, sentAt },
+      snippet: text.slice(0, 40),
+      marks: [],
+    }));
+    const values = [hits.slice(0, 50), hits.slice(50, 100), hits.slice(100), [hits[70]]];
+    const { page, calls, emit } = await open({ ...scene, answers: { search: { values } } });
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('number');
+    await expect.poll(() => page.locator(id('found-message')).count()).toBe(50);
+    for (const [before, after] of [
+      [50, 100],
+      [100, 120],
+    ] as const) {
+      await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('End');
+      await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('more-found');
+      await page.keyboard.press('Enter');
+      await expect.poll(() => page.locator(id('found-message')).count()).toBe(after);
+      const focused = () => page.evaluate(() => document.activeElement?.getAttribute('data-message'));
+      await expect.poll(focused).toBe(hits[before]?.message);
+    }
+    expect(await page.locator(id('more-found')).count()).toBe(0);
+    const asked = await calls('search');
+    expect(asked.slice(1)).toEqual(
+      [49, 99].map((at) => ({ text: 'number', limit: 50, before: { message: hits[at]?.message, direction: hits[at]?.direction } })),
+    );
+    // Enter before the answer is there: the first of the old hits is not what is meant.
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type(' 70');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(`.found ${id('message')}[data-message="${hits[70]?.message}"]`);
+    // What is said meanwhile is found without another key.
+    await emit({ event: 'message', ...message({ in: bob, text: 'number 70 again', at: Date.now(), state: 'received' }) });
+    await expect.poll(async () => (await calls('search')).length).toBe(5);
   });
 
   it('reads on below a message that was looked for, up to the newest', async () => {

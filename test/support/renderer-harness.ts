@@ -15,8 +15,8 @@ export interface Scene {
   snapshot: Snapshot;
   messages?: Record<string, MessageValue[]>;
   participants?: Record<string, ParticipantValue[]>;
-  /** What a call answers instead of its harmless default; `hang` never answers. */
-  answers?: Partial<Record<CallName, { value: unknown } | { error: ErrorValue } | 'hang'>>;
+  /** What a call answers instead of its harmless default: always the same, or one after the other, the last again and again. `hang` never answers. */
+  answers?: Partial<Record<CallName, { value: unknown } | { values: unknown[] } | { error: ErrorValue } | 'hang'>>;
 }
 
 export interface RendererPage {
@@ -114,6 +114,8 @@ function actBridge(scene: Scene): void {
   ): unknown => {
     const scripted = scene.answers?.[name as CallName];
     if (scripted !== undefined && scripted !== 'hang' && 'value' in scripted) return scripted.value;
+    if (scripted !== undefined && scripted !== 'hang' && 'values' in scripted)
+      return scripted.values.length > 1 ? scripted.values.shift() : scripted.values[0];
     switch (name) {
       case 'snapshot':
         return scene.snapshot;
