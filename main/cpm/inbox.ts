@@ -33,6 +33,8 @@ export interface Arrival {
   sender: PersonValue | null;
   senderInstance: string | null;
   senderDevice: string | null;
+  /** Came over a 1-1 session that stood. */
+  inSession?: boolean;
 }
 
 export class Inbox {
@@ -115,7 +117,8 @@ export class Inbox {
     const lane = receiptLane(conversation.id, arrival.senderInstance ?? gruu);
     const answersDelivery = !own && record.wantsDelivered && this.#context.preferences().receipts.delivered;
     const added = history.transaction(() => {
-      if (!this.#add(record, clockKey(arrival, conversation, sender, envelope), leftAtBy(envelope))) return false;
+      if (!this.#add(record, clockKey(arrival, conversation, sender, envelope), leftAtBy(envelope), arrival.inSession === true))
+        return false;
       // Read again inside the transaction: the roster may have changed since.
       const current = history.conversation(conversation.id) ?? conversation;
       history.putConversation({ ...current, activityAt: now });
@@ -154,7 +157,7 @@ export class Inbox {
   }
 
   /** Adds a text where its sender's clock, corrected, puts it. False: it is there already, and says nothing of a clock. */
-  #add(record: MessageRecord, device: string, leftAt: number | null): boolean {
+  #add(record: MessageRecord, device: string, leftAt: number | null, inSession: boolean): boolean {
     const { history, clock } = this.#context;
     const last = history.lastMessage(record.conversation);
     const newest = last === null ? null : orderedAt(last);
@@ -164,6 +167,7 @@ export class Inbox {
       now: clock.now(),
       newest,
       ownAhead: this.#context.clockAhead(),
+      inSession,
     });
     if (!history.addMessage({ ...record, movedBy: placed.orderedAt - record.sentAt })) return false;
     history.putClock(device, placed.clock);

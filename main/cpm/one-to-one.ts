@@ -375,6 +375,7 @@ export class OneToOneSessions {
       sender: otherSide(conversation, remote),
       senderInstance: remote?.instanceId ?? null,
       senderDevice: remote?.deviceName ?? null,
+      inSession: true,
     };
     return this.#inbox.receive(arrival, type, body);
   }

@@ -8,6 +8,9 @@
  *   at most   arrival - what the clock showed when the message left: nothing arrives before it leaves. The proof that a clock is ahead.
  *   at least  what this clock showed when a text left - what theirs showed when it was there, by its receipt: the proof that a clock is behind.
  *
+ * Without a receipt nothing proves that a clock is behind, but a steady lag in a session does: where texts arrive as far apart as they are dated, they did not
+ * wait in an outbox, which lets all go at once, and a session that stands brings them within moments. What they lag, the clock is behind.
+ *
  * A clock is taken for right as far as nothing proves it wrong: the correction is the one closest to that of a right clock between the two. That is zero,
  * or, where the registrar tells the time, what this computer's own clock is ahead of it. Where the bounds contradict one
  * another the clock was set, and the newer one holds. A clock that is set back shows less than before: then, too, what was known is void. Only while
@@ -22,6 +25,11 @@ export const longestCorrectionMs = 24 * 60 * 60_000;
 /** LAB: what claims to have been under way for longer was dated by a clock that tells no time. */
 export const longestDelayMs = 30 * 24 * 60 * 60_000;
 
+/** LAB: what a session that stands may take for a text; what lags further was held up, or is of a clock that is behind. */
+export const longestTransitMs = 10_000;
+/** LAB: two texts this far apart, by arrival and by date alike, did not leave an outbox together. */
+export const steadyForMs = 3 * correctedFromMs;
+
 export const unknownClock: PeerClock = { atLeast: null, atMost: null, measuredAt: 0, shown: null, dated: null, placed: null };
 
 /** How a text came. Epoch milliseconds; `now` is the arrival, by this computer's clock. */
@@ -34,6 +42,8 @@ export interface DatedText {
   newest: number | null;
   /** By how much this computer's own clock is known to be ahead. */
   ownAhead: number;
+  /** Whether it came over a session that stood: not inside an invitation, nor as a pager message or by way of a group, which may hold it. */
+  inSession: boolean;
 }
 
 /** The correction of a clock, ms to be added to what it shows; 0 as long as it may be right. */
@@ -46,7 +56,8 @@ export function correctionOf(clock: PeerClock, ownAhead: number): number {
 export function placeText(before: PeerClock, text: DatedText): { clock: PeerClock; orderedAt: number } {
   const shown = text.leftAt ?? text.dateTime;
   const wasSetBack = before.shown !== null && shown < before.shown - correctedFromMs;
-  const clock = measured(wasSetBack ? { ...unknownClock, placed: before.placed } : before, text.now - shown, text.now);
+  const since = wasSetBack ? { ...unknownClock, placed: before.placed } : before;
+  const clock = provenBehind(since, measured(since, text.now - shown, text.now), text.now - shown, text);
   const tellsTime = Math.abs(correctionOf(clock, text.ownAhead)) <= longestCorrectionMs && text.now - text.dateTime <= longestDelayMs;
   if (!tellsTime) return { clock: { ...clock, shown }, orderedAt: Math.max(text.now, text.newest ?? 0) };
   const orderedAt = inSendersOrder(clock, text, byThisClock(text.dateTime + correctionOf(clock, text.ownAhead), text), wasSetBack);
@@ -87,6 +98,14 @@ function measured(clock: PeerClock, atMost: number, now: number): PeerClock {
   const contradicts = clock.atLeast !== null && atMost < clock.atLeast - correctedFromMs;
   const atLeast = contradicts || clock.atLeast === null ? null : Math.min(clock.atLeast, atMost);
   return { ...clock, atLeast, atMost, measuredAt: now };
+}
+
+/** What a text proves that lags as far as the one by which `atMost` was measured, some time before. */
+function provenBehind(before: PeerClock, clock: PeerClock, lag: number, { now, ownAhead, inSession }: DatedText): PeerClock {
+  const { atMost, measuredAt } = before;
+  if (!inSession || atMost === null || clock.atMost === null || lag - ownAhead < longestTransitMs) return clock;
+  const isSteady = Math.abs(lag - atMost) < correctedFromMs && now - measuredAt >= steadyForMs;
+  return isSteady ? { ...clock, atLeast: Math.max(clock.atLeast ?? clock.atMost, Math.min(lag, clock.atMost)) } : clock;
 }
 
 /**

@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leftAtBy, receiptEnvelope, textEnvelope } from '../../../main/cpm/envelope';
-import { correctedFromMs, correctionOf, longestCorrectionMs, longestDelayMs } from '../../../main/cpm/peer-clocks';
+import {
+  correctedFromMs,
+  correctionOf,
+  longestCorrectionMs,
+  longestDelayMs,
+  longestTransitMs,
+  placeText,
+  unknownClock,
+} from '../../../main/cpm/peer-clocks';
 import { openHistory } from '../../../main/history/history';
 import { parseCpim } from '../../../main/protocol/cpim';
 import { createLab, FakeInvite, type FakeMsrp, type Lab, remoteParty } from '../../support/cpm-lab';
@@ -126,6 +134,75 @@ describe('a text', () => {
       const live = await device.send();
       expect(shown().at(-1)).toBe(live);
     }
+  });
+
+  it.each([
+    ['was never right', null],
+    ['was set back', 0],
+    ['was ahead, and set back', 10 * minute],
+  ] as const)('of a foreign clock that %s, and tells no receipt, stands where it was written once its lag is steady', async (_, before) => {
+    const device = new Device(before ?? -10 * minute, true);
+    if (before !== null) await device.send();
+    await lab.clock.advance(7_000);
+    device.aheadMs = -10 * minute;
+    await device.send();
+    await lab.clock.advance(7_000);
+    for (let each = 0; each < 3; each += 1) {
+      const mine = await write('mine');
+      const writtenAt = lab.clock.now();
+      const theirs = await device.send();
+      expect(offBy(theirs, writtenAt)).toBeLessThan(correctedFromMs);
+      expect(shown().slice(-2)).toEqual([mine, theirs]);
+      await lab.clock.advance(3_000);
+    }
+    // It is set right again: the first text says so.
+    device.aheadMs = 0;
+    const writtenAt = lab.clock.now();
+    expect(offBy(await device.send(), writtenAt)).toBeLessThan(correctedFromMs);
+    expect(correction()).toBe(0);
+  });
+
+  it('that was held up proves nothing of its clock by its lag: neither written at once nor one after the other', async () => {
+    const device = new Device(0, true);
+    // Held up, and sent at once, though the last one some time later.
+    const together = [1, 2, 3].map((each) => device.write(`together ${each}`));
+    await lab.clock.advance(10 * minute);
+    for (const text of together.slice(0, 2)) await device.send(text);
+    await lab.clock.advance(20_000);
+    await device.send(together[2]);
+    expect(correction()).toBe(0);
+    // Written over a minute, and sent at once.
+    const apart = [];
+    for (let each = 0; each < 4; each += 1) {
+      apart.push(device.write(`apart ${each}`));
+      await lab.clock.advance(20_000);
+    }
+    await lab.clock.advance(10 * minute);
+    for (const text of apart) await device.send(text);
+    expect(correction()).toBe(0);
+    for (const { id, dateTime } of [...together, ...apart]) expect(offBy(id, dateTime)).toBe(0);
+  });
+
+  it('that takes a little long again and again is of a right clock', async () => {
+    const device = new Device(0, true);
+    for (let each = 0; each < 4; each += 1) {
+      const slow = device.write();
+      await lab.clock.advance(longestTransitMs - 1_000);
+      await device.send(slow);
+      await lab.clock.advance(7_000);
+    }
+    expect(correction()).toBe(0);
+  });
+
+  it('that lags steadily as a pager message, or inside invitations, is taken for held up', () => {
+    const lag = 10 * minute;
+    const placed = (inSession: boolean) => {
+      let clock = unknownClock;
+      for (let now = 1e9; now < 1e9 + minute; now += 10_000)
+        ({ clock } = placeText(clock, { dateTime: now - lag, leftAt: null, now, newest: null, ownAhead: 0, inSession }));
+      return correctionOf(clock, 0);
+    };
+    expect([placed(false), placed(true)]).toEqual([0, lag]);
   });
 
   it('that was held up by the network, of a clock that is ahead, is corrected by what is known of it', async () => {
