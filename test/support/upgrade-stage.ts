@@ -38,6 +38,8 @@ const goneMs = 40_000;
 const kamailioTries = 40;
 /** How long no byte moves, real milliseconds, until a process beside this one has nothing to do any more. */
 const quietMs = 25;
+/** How many quiet times that came late are not believed, one after the other. */
+const mostLate = 20;
 const { setTimeout: reallyLater } = globalThis;
 /**
  * Kamailio's own patience, real milliseconds. Here a minute goes by in about two seconds: with its usual one it would still wait for a dead device when
@@ -175,9 +177,12 @@ export class Stage {
   /** Lets everything happen that needs no time. */
   async calm(): Promise<void> {
     let seen = this.#activity;
-    while (this.#kamailio !== null || this.#isStarting) {
+    for (let late = 0; this.#kamailio !== null || this.#isStarting; ) {
+      const begunAt = performance.now();
       await new Promise((resolve) => reallyLater(resolve, quietMs));
-      if (seen === this.#activity) break;
+      // Where this process does not get its turn, Kamailio's do not either: such a quiet means nothing, for a while.
+      const isLate = performance.now() - begunAt > quietMs * 1.5;
+      if (seen === this.#activity && (!isLate || ++late > mostLate)) break;
       seen = this.#activity;
     }
     for (let turns = 0; turns < calmTurns; turns += 1) {
