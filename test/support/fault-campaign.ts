@@ -29,6 +29,7 @@ const sendBreaks: readonly Break[] = [
 const mishaps: readonly Mishap[] = ['lost', 'doubled', 'late'];
 
 const deathClass = (step: string, moment: Moment) => `process dies ${moment} “${step}” is on disk`;
+const fullClass = (step: string) => `the disk is full at “${step}”`;
 const breakClass = (method: string, at: Break, leg: string) =>
   method === 'SEND' ? `media breaks: SEND ${at}` : `connection of the ${leg} breaks: ${method} ${at}`;
 const answerClass = (method: string, mishap: Mishap) => `answer to ${method} ${mishap}`;
@@ -40,6 +41,7 @@ const forks = [forkClass('one answers'), forkClass('both answer')] as const;
 /** Everything that can go wrong here. */
 export const faultClasses: readonly string[] = [
   ...persistedSteps.flatMap((step) => moments.map((moment) => deathClass(step, moment))),
+  ...persistedSteps.map(fullClass),
   ...['INVITE', 'MESSAGE'].flatMap((method) => legs.flatMap((leg) => sipBreaks.map((at) => breakClass(method, at, leg)))),
   ...sendBreaks.map((at) => breakClass('SEND', at, '')),
   ...['INVITE', 'MESSAGE', 'SEND'].flatMap((method) => mishaps.map((mishap) => answerClass(method, mishap))),
@@ -126,6 +128,7 @@ class Run {
       proxy: this.#proxy,
       media: this.#media,
       dies: (step: PersistedStep, moment: Moment) => this.#strikes(deathClass(step, moment)),
+      fills: (step: PersistedStep) => this.#strikes(fullClass(step)),
       tell: (what: string) => this.#tell(what),
     };
     for (const name of people.slice(0, count)) this.#devices.push(new Device(name, world));

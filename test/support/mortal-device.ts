@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Account } from '../../main/account';
 import { type Clock, createStderrLogger, disposable, drop, silentLogger } from '../../main/base';
+import { AppError } from '../../main/errors';
 import { type History, type MessageRecord, openHistory } from '../../main/history/history';
 import { defaultPreferences } from '../../main/settings';
 import type { RegistrationStore } from '../../main/sip/client';
@@ -21,6 +22,7 @@ export interface MortalWorld {
   readonly proxy: FaultyProxy;
   readonly media: FaultyMedia;
   dies(step: PersistedStep, moment: Moment): boolean;
+  fills(step: PersistedStep): boolean;
   tell(what: string): void;
 }
 
@@ -79,6 +81,7 @@ export class MortalDevice {
       file,
       relic: this.#file(this.#generation + 1),
       dies: (step, moment) => isAlive && this.#world.dies(step, moment),
+      fills: (step) => isAlive && this.#world.fills(step),
       onDeath: () => {
         this.#generation += 1;
         this.#world.tell(`${this.name} is dead`);
@@ -183,7 +186,8 @@ export class MortalDevice {
     try {
       return work(this.#process.account);
     } catch (error) {
-      if (error instanceof ProcessDied) return undefined;
+      // Whoever asks is told that the disk is full.
+      if (error instanceof ProcessDied || (error instanceof AppError && error.code === 'storage/full')) return undefined;
       throw error;
     }
   }

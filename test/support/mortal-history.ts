@@ -1,8 +1,9 @@
 /**
- * A history whose process dies at a chosen transaction: just before the commit, or just after it and before anybody hears of it. What is on
- * disk at that moment is copied as it is, write-ahead log included, and nothing of this process reaches the disk any more.
+ * A history whose process dies at a chosen transaction: just before the commit, or just after it and before anybody hears of it; or whose disk is
+ * full then. What is on disk at that moment is copied as it is, write-ahead log included, and nothing of this process reaches the disk any more.
  */
 import { copyFileSync, existsSync } from 'node:fs';
+import { AppError } from '../../main/errors';
 import type { History, JobRecord } from '../../main/history/history';
 
 /** The steps that the way of a message leaves on disk, by what their transaction does. */
@@ -47,6 +48,8 @@ export interface MortalHistoryOptions {
   relic: string;
   /** Asked at each step, twice. */
   dies(step: PersistedStep, moment: Moment): boolean;
+  /** Whether the disk takes this step; one that is full changes nothing and says so. */
+  fills(step: PersistedStep): boolean;
   /** The process is no more: from here on it says nothing to anybody. */
   onDeath(): void;
 }
@@ -68,7 +71,7 @@ const writes = new Set<string>([
   'removeJobsOf',
 ]);
 
-export function mortalHistory({ history, file, relic, dies, onDeath }: MortalHistoryOptions): History {
+export function mortalHistory({ history, file, relic, dies, fills, onDeath }: MortalHistoryOptions): History {
   let isDead = false;
   let depth = 0;
   let calls: Call[] = [];
@@ -88,6 +91,7 @@ export function mortalHistory({ history, file, relic, dies, onDeath }: MortalHis
         const result = work();
         const step = stepOf(calls);
         if (step !== null && dies(step, 'before')) die();
+        if (step !== null && fills(step)) throw new AppError('storage/full', { cause: 'no room' }, 'user');
         return result;
       });
       const step = stepOf(calls);
