@@ -93,7 +93,7 @@ export interface AccountDeps {
 
 export class Account {
   readonly messenger: Messenger;
-  readonly #credentials: Credentials;
+  #credentials: Credentials;
   readonly #deps: AccountDeps;
   readonly #sip: SipClient;
   readonly #msrp: MsrpEndpoint;
@@ -152,7 +152,7 @@ export class Account {
       history: deps.history,
       sip: this.#sip,
       msrp: this.#msrp,
-      securesMedia: relay === null ? credentials.securesMedia === true : throughTls(relay),
+      securesMedia: () => this.#securesMedia,
       self: credentials.aor,
       selfName: credentials.displayName,
       deviceName: () => this.#deviceName,
@@ -188,11 +188,7 @@ export class Account {
       }),
     );
     this.#disposables.add(this.#sip.registration.onState.on(() => this.#registrationChanged()));
-    const health = this.#msrp.relay;
-    if (health !== null) {
-      this.#disposables.add(health.onChange.on(() => deps.announce({ event: 'account', account: this.value })));
-      this.#disposables.add(health.onBack.on(() => this.isRegistered && this.messenger.relayBack()));
-    }
+    this.#watchRelay();
     this.#devices = this.#disposables.add(
       new DeviceList({
         clock: deps.clock,
@@ -361,6 +357,37 @@ export class Account {
       throw error;
     }
     return [...this.#servicesOff];
+  }
+
+  /**
+   * How chats are carried from now on: over TLS alone or not, and through a relay or not. A relay is tried first.
+   * @throws AppError `msrp/relay`; nothing changes then
+   */
+  async setMedia({ securesMedia, msrpRelay }: Pick<AccountValue, 'securesMedia' | 'msrpRelay'>): Promise<void> {
+    const before = this.value;
+    if (before.securesMedia === securesMedia && before.msrpRelay === msrpRelay) return;
+    const { msrpRelay: _, ...plain } = this.#credentials;
+    const credentials: Credentials = { ...plain, securesMedia, ...(msrpRelay === null ? {} : { msrpRelay }) };
+    if (before.msrpRelay !== msrpRelay) {
+      await this.#msrp.goThrough(relayOf(credentials));
+      this.#watchRelay();
+    }
+    this.#credentials = credentials;
+    this.#deps.announce({ event: 'account', account: this.value });
+    this.messenger.mediaChanged();
+  }
+
+  /** To be called for each relay that is set: the endpoint ends what it tells when another one takes its place. */
+  #watchRelay(): void {
+    const { relay } = this.#msrp;
+    relay?.onChange.on(() => this.#deps.announce({ event: 'account', account: this.value }));
+    relay?.onBack.on(() => this.isRegistered && this.messenger.relayBack());
+  }
+
+  /** Behind a relay TLS is the relay's to have or not. */
+  get #securesMedia(): boolean {
+    const relay = relayOf(this.#credentials);
+    return relay === null ? this.#credentials.securesMedia === true : throughTls(relay);
   }
 
   /** Writes as another of the own addresses, everywhere or in one conversation; null as usual. @throws AppError account/bad-address */

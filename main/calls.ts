@@ -48,6 +48,10 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   signOutEverywhere: none,
   writeAs: v.strictObject({ address: v.nullable(field), conversation: v.optional(field) }),
   setCapability: v.strictObject({ name: v.picklist(['session', 'pager', 'large', 'file']), on: v.boolean() }),
+  setMedia: v.strictObject({
+    securesMedia: v.optional(v.boolean()),
+    msrpRelay: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),
+  }),
   resolveClone: v.strictObject({
     choice: v.picklist(['moved', 'newDevice']),
     name: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),

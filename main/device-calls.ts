@@ -1,9 +1,10 @@
-/** The calls of the contract that are about one's own devices, and what this one is, offers and is called. */
+/** The calls of the contract that are about one's own devices, what this one is, offers and is called, and how its chats are carried. */
 import type { AppEventBody } from '../preload/contract';
 import type { Account } from './account';
 import type { Handlers } from './calls';
 import { cleanDeviceName } from './identity/device-name';
 import type { StoredAccount } from './settings';
+import { signInParts } from './sign-in-options';
 
 export interface DeviceCallDeps {
   /** Asked at every call; throws what is to be answered where nobody is signed in. */
@@ -37,6 +38,18 @@ export function deviceCalls({ account, keep, announce }: DeviceCallDeps) {
       keep((stored) => ({ ...stored, servicesOff }));
       announce({ event: 'account', account: account().value });
       return {};
+    },
+    setMedia: async (wanted) => {
+      const before = account().value;
+      const kept = { securesMedia: before.securesMedia, ...(before.msrpRelay === null ? {} : { msrpRelay: before.msrpRelay }) };
+      const { securesMedia = false, msrpRelay = null } = signInParts(wanted, kept);
+      await account().setMedia({ securesMedia, msrpRelay });
+      keep(({ securesMedia: _secures, msrpRelay: _relay, ...plain }) => ({
+        ...plain,
+        ...(securesMedia ? { securesMedia } : {}),
+        ...(msrpRelay === null ? {} : { msrpRelay }),
+      }));
+      return { securesMedia, msrpRelay };
     },
     writeAs: ({ address, conversation }) => {
       account().writeAs(address, conversation);

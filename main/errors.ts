@@ -40,6 +40,9 @@ export const errorCodes = [
   'conversation/unknown',
   'conversation/blocked', // the person is blocked here: nothing goes to them
   'conversation/no-session', // the action needs a session and there is none
+  'group/unknown', // no group has the address that was given
+  'group/not-a-member', // the group takes its members alone, and this account is none of them
+  'group/full', // the group has as many people as it may have
   'group/nobody-joined', // every invited person declined or was unreachable
   'group/bad-icon', // no picture of a kind and size that a group takes
   'group/bad-nickname', // no name that one can have in a group

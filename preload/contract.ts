@@ -336,9 +336,15 @@ export interface Calls {
   signOutDevice: [{ instanceId: string }, None];
   /** Ends the registration of every device of the own address, this one last. */
   signOutEverywhere: [None, None];
-  /** What this device offers to others; registered anew before it resolves. */
+  /**
+   * How chats are carried, as at `signIn`; what is not told stays. A relay is tried first. Sessions that stand go the new way as well: those with one
+   * person end, and the next text opens another; groups are come back to.
+   * @throws `account/bad-option`, `msrp/relay`; nothing changes then
+   */
+  setMedia: [{ securesMedia?: boolean | undefined; msrpRelay?: string | undefined }, Pick<AccountValue, 'securesMedia' | 'msrpRelay'>];
   /** As which of the own addresses is written: everywhere, or in one 1-1 from now on. Null: as usual. */
   writeAs: [{ address: string | null; conversation?: string | undefined }, None];
+  /** What this device offers to others; registered anew before it resolves. */
   setCapability: [{ name: CapabilityName; on: boolean }, None];
   /** Answers `clone`, or a duplicate: `moved` keeps the ID and uses it here, `newDevice` makes a new one. */
   resolveClone: [{ choice: 'moved' | 'newDevice'; name?: string | undefined }, { instanceId: string }];
@@ -395,7 +401,10 @@ export interface Calls {
    * In a group: brings further people in, and resolves with the same conversation once the focus has taken the request.
    */
   addPeople: [{ conversation: string; people: string[]; subject?: string | undefined }, { conversation: string }];
-  /** Joins the group at an address that the operator of the network has given it. Resolves with its conversation when messages flow. */
+  /**
+   * Joins the group at an address that the operator of the network has given it. Resolves with its conversation when messages flow.
+   * @throws `group/unknown`, `group/not-a-member`, `group/full`
+   */
   joinGroup: [{ address: string }, { conversation: string }];
   participants: [{ conversation: string }, ParticipantValue[]];
   /** Puts somebody out of a group; its administrator may. Resolves when the network has taken the request. */
@@ -432,7 +441,10 @@ export interface Calls {
   skip: [{ message: string }, None];
   /** Deletes a message on this device alone. It stays deleted, also when it comes once more. */
   deleteMessage: [{ message: string; direction: 'in' | 'out' }, None];
-  /** Deletes all messages of a conversation on this device alone. It comes back, empty, when something is said in it. */
+  /**
+   * Deletes all messages of a conversation on this device alone. It comes back, empty, when something is said in it; a 1-1 does so without its link to
+   * the group that it went on in.
+   */
   deleteConversation: [{ conversation: string }, None];
   /** Keeps what is written and not sent; an empty text ends the draft. `onlyWith`: for that member of the group alone, a draft of its own. */
   setDraft: [{ conversation: string; text: string; onlyWith?: string | undefined }, None];

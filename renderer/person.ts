@@ -88,6 +88,17 @@ export function typedAddress(typed: string, ownAor: string): string | null {
   return domain !== undefined && /^[a-z0-9][a-z0-9._+-]*$/i.test(text) ? `sip:${text.toLowerCase()}@${domain}` : null;
 }
 
+/**
+ * Whether a typed text may be a group's address: no bare name and no number. `likely`: its host lies below the own domain, as a server for groups
+ * does, and people do not.
+ */
+export function typedGroup(typed: string, ownAor: string): 'likely' | 'possible' | null {
+  const address = typed.includes('@') ? typedAddress(typed, ownAor) : null;
+  if (address === null) return null;
+  const [host, domain] = [address, ownAor].map((each) => each.split('@')[1]?.split(/[;:?]/)[0]?.toLowerCase() ?? '');
+  return domain !== '' && host?.endsWith(`.${domain}`) === true ? 'likely' : 'possible';
+}
+
 /** Everybody this window has heard of, once each, without those in `except`. */
 export function knownPeople(
   tryPeople: readonly PersonValue[],

@@ -15,7 +15,7 @@ export interface CpmContext {
   readonly sip: CpmSip;
   readonly msrp: Pick<MsrpEndpoint, 'prepare'>;
   /** Whether sessions are offered over TLS alone. What others offer is answered as they offer it. */
-  readonly securesMedia: boolean;
+  securesMedia(): boolean;
   /** The account's own address of record, as `addressKey` writes it. */
   readonly self: string;
   /** Whether an address is one of the account's, under any of its names. */

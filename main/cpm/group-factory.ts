@@ -4,7 +4,7 @@
  */
 import type { PersonValue } from '../../preload/contract';
 import { delay } from '../base';
-import { AppError } from '../errors';
+import { AppError, type ErrorCode } from '../errors';
 import type { ConversationRecord } from '../history/history';
 import { ICSI } from '../protocol/feature-tags';
 import { encodeResourceLists, type ResourceEntryDraft } from '../protocol/resource-lists';
@@ -84,6 +84,23 @@ export function nobodyJoined(error: unknown): unknown {
   return [408, 480, 486, 600, 603].includes(error.detail.status ?? 0) ? new AppError('group/nobody-joined', error.detail, 'user') : error;
 }
 
+/** By the final answer to somebody who joins a group at its address. LAB: no room is said as a person says that they are busy. */
+const whyNotIn: Readonly<Record<number, ErrorCode>> = {
+  403: 'group/not-a-member',
+  404: 'group/unknown',
+  410: 'group/unknown',
+  486: 'group/full',
+  600: 'group/full',
+  604: 'group/unknown',
+};
+
+/** Why the group at an address was not joined. @throws AppError `group/*`, or the error as it is */
+export function notLetIn(error: unknown): never {
+  const isRefusal = error instanceof AppError && (error.code === 'sip/rejected' || error.code === 'conversation/no-session');
+  const code = isRefusal ? whyNotIn[error.detail.status ?? 0] : undefined;
+  throw isRefusal && code !== undefined ? new AppError(code, error.detail, 'user') : error;
+}
+
 /**
  * Those of the people named who are not there yet, each once.
  * @throws AppError `account/bad-address`, `ipc/refused` where all are there
@@ -101,4 +118,9 @@ export function invitedPeople(
   }
   if (invited.size === 0) throw new AppError('ipc/refused', { cause: 'everybody named is in this conversation already' }, 'user');
   return [...invited.values()];
+}
+
+/** A group that runs over TLS alone refuses an offer without (LAB: 488). */
+export function wantsTls(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'sip/rejected' && error.detail.status === 488;
 }

@@ -23,7 +23,7 @@ import type { CpmContext } from './context';
 import { identityOf } from './conversation';
 import { GroupDataRequests } from './group-data';
 import { OwnDevices } from './group-devices';
-import { found, invitedPeople, nobodyJoined, restart } from './group-factory';
+import { found, invitedPeople, nobodyJoined, notLetIn, restart, wantsTls } from './group-factory';
 import { type GroupInvitation, readGroupInvitation } from './group-invitation';
 import { Rosters } from './group-roster';
 import type { Inbox } from './inbox';
@@ -158,24 +158,24 @@ export class Groups {
 
   /**
    * Joins the group at an address that the operator has given it (OMA CPM: pre-defined group), or comes back to it. Resolves when messages flow.
-   * @throws AppError `sip/rejected` (403 not a member, 404 no such group), `ipc/refused` where a person answers, `net/*`
+   * @throws AppError `group/unknown` (also where a person answers), `group/not-a-member`, `group/full`, `sip/*`, `net/*`
    */
   async joinAt(address: string): Promise<ConversationRecord> {
     const { history, clock } = this.#context;
     const known = history.conversations().find((one) => one.kind === 'group' && one.focus === address);
     if (known !== undefined) {
-      await this.comeBack(known);
+      await this.comeBack(known).catch(notLetIn);
       return known;
     }
     const now = clock.now();
     const asked = { conversationId: clock.uuid(), contributionId: clock.uuid() };
     const id = clock.uuid();
     const session = CpmSession.invite(this.#context, id, { target: address, icsi: ICSI.group, ...asked }, this.#contentOf(id));
-    await session.answered;
+    await session.answered.catch(notLetIn);
     const { contactUri = address, group } = session.remote ?? {};
     if (group === undefined) {
       await session.close();
-      throw new AppError('ipc/refused', { cause: `${address} is no group` }, 'user');
+      throw new AppError('group/unknown', { cause: `${address} is no group` }, 'user');
     }
     const joined: ConversationRecord = {
       id,
@@ -309,6 +309,17 @@ export class Groups {
     }
   }
 
+  /** Leaves the sessions of groups without leaving the groups, and comes back at once by new ones. */
+  reconnect(): void {
+    const { history, log } = this.#context;
+    for (const [id, { session }] of [...this.#live]) {
+      const group = history.conversation(id);
+      if (group === null || session.state !== 'established') continue;
+      const again = session.close().then(() => this.ensure(group));
+      drop(again, { ...log, error: log.info }, 'coming back to a group by another way');
+    }
+  }
+
   /**
    * Into a group that this device is not in any more, or that it was invited to and never came to be in. Where the network does not let it in, it is
    * as before.
@@ -398,21 +409,23 @@ export class Groups {
     if (focus === null || contributionId === null || !conversation.joined) {
       throw new AppError('conversation/no-session', { cause: 'not in this group any more' }, 'never');
     }
-    const session = CpmSession.invite(
-      this.#context,
-      conversation.id,
-      {
-        target: focus,
-        icsi: ICSI.group,
-        conversationId: conversation.conversationId,
-        contributionId,
-        ...(conversation.subject === null ? {} : { subject: conversation.subject }),
-        ...identityOf(conversation, this.#context),
-      },
-      this.#contentOf(conversation.id),
-    );
+    const request = {
+      target: focus,
+      icsi: ICSI.group,
+      conversationId: conversation.conversationId,
+      contributionId,
+      ...(conversation.subject === null ? {} : { subject: conversation.subject }),
+      ...identityOf(conversation, this.#context),
+    };
+    const ask = (more: { overTls?: true }) =>
+      CpmSession.invite(this.#context, conversation.id, { ...request, ...more }, this.#contentOf(conversation.id));
+    let session = ask({});
     try {
-      await session.answered;
+      await session.answered.catch((error: unknown) => {
+        if (!wantsTls(error) || this.#context.securesMedia()) throw error;
+        session = ask({ overTls: true });
+        return session.answered;
+      });
     } catch (error) {
       if (error instanceof AppError && error.code === 'sip/rejected' && forgottenStatuses.includes(error.detail.status))
         return this.#restart(conversation);

@@ -124,6 +124,14 @@ export class Messenger implements Disposable {
     this.#groups.devicesChanged();
   }
 
+  /** Media takes another way from now on, also of what is going on. */
+  mediaChanged(): void {
+    this.#oneToOne.endStanding();
+    this.#groups.reconnect();
+    // What waited for a relay that is set no more has nothing to wait for.
+    this.#outbox.hastenAll();
+  }
+
   /** The connection to the network is gone. */
   disconnected(): void {
     this.#oneToOne.disconnected();
@@ -234,7 +242,7 @@ export class Messenger implements Disposable {
 
   /** Joins the group at an address of the network. @throws AppError as `Groups.joinAt` */
   async joinGroup(address: string): Promise<{ conversation: string }> {
-    return { conversation: (await this.#groups.joinAt(this.#address(address)).catch(rethrowUnderstood)).id };
+    return { conversation: (await this.#groups.joinAt(this.#address(address))).id };
   }
 
   /** Puts somebody out of a group; only its administrator may. */
@@ -377,9 +385,10 @@ export class Messenger implements Disposable {
 
   /** Its sessions go on, and a group is not left: whatever is said there brings it back. */
   deleteConversation(conversation: string): void {
-    this.#record(conversation);
+    const { continuedBy } = this.#record(conversation);
     this.#context.history.emptyConversation(conversation);
     this.#context.announce({ event: 'conversationRemoved', conversation });
+    if (continuedBy !== null) this.#reader.announceConversation(continuedBy);
   }
 
   /** `onlyWith`: for that member of the group alone. */

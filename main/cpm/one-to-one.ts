@@ -325,6 +325,13 @@ export class OneToOneSessions {
     for (const session of [...this.#live.values()]) session.disconnected();
   }
 
+  /** Ends what stands, or still asks to: the next text opens another session, and what was under way goes by that one. */
+  endStanding(): void {
+    for (const [conversation, session] of [...this.#live])
+      if ((session.state === 'established' && this.#past.get(conversation) !== 'replaced') || session.isUnanswered)
+        drop(session.close(completed), this.#context.log, 'ending a session that another follows');
+  }
+
   async closeAll(): Promise<void> {
     const refused = [...this.#waiting.values()].map(({ invite }) => invite.reject(refusals.signedOut));
     const ended = [...this.#live.values()].map((session) => session.close(completed));

@@ -43,7 +43,8 @@ export const recoveryDelayMs = 1_000;
 /** LAB: how long new media may take to stand once it is agreed; a session that has had media before waits no half a minute for it. */
 export const rebindLimitMs = 5_000;
 
-export type OpenRequest = Omit<OutgoingInvite, 'sdp'>;
+/** `overTls`: the media, where it is another than the account wants. */
+export type OpenRequest = Omit<OutgoingInvite, 'sdp'> & { overTls?: boolean };
 
 /** Takes one piece of content; the MSRP success leaves only after its promise resolves. */
 export type ContentHandler = (contentType: string, body: Uint8Array) => Promise<void>;
@@ -222,9 +223,9 @@ export class CpmSession implements Disposable {
     drop(this.#close(), this.#context.log, 'closing a session that was opening');
   }
 
-  async #invite(request: OpenRequest): Promise<string> {
+  async #invite({ overTls = this.#context.securesMedia(), ...request }: OpenRequest): Promise<string> {
     try {
-      this.#isSecure = this.#context.securesMedia;
+      this.#isSecure = overTls;
       const msrp = await this.#prepare();
       if (this.#unwanted) throw closedHere();
       const offer = this.#describe(msrp, 'actpass');

@@ -186,7 +186,10 @@ export interface Messages {
    * receipt owed for an incoming one stays. It is never added again, however often it comes.
    */
   removeMessage(id: string, direction?: Direction): void;
-  /** Removes every message of a conversation in that way, with its draft, and hides it until a message is added. */
+  /**
+   * Removes every message of a conversation in that way, with its draft, and hides it until a message is added. It begins anew then: a 1-1 that
+   * went on in a group has nothing to do with that group any more.
+   */
   emptyConversation(id: string): void;
   /** False: nothing changed. The error is replaced by `error`, or cleared. Whether a state may follow another is the caller's law. */
   setMessageState(id: string, state: MessageState, error?: ErrorValue | null, direction?: Direction): boolean;

@@ -126,7 +126,8 @@ export function messageTable(connection: Connection, seal: Seal, log: Logger): M
         connection.run(`DELETE FROM receipts WHERE message IN ${own}`, { id });
         connection.run('DELETE FROM messages WHERE conversation = :id', { id });
         connection.run('DELETE FROM private_drafts WHERE conversation = :id', { id });
-        connection.run(`UPDATE conversations SET draft = '', marked_unread = 0, hidden = 1 WHERE id = :id`, { id });
+        connection.run(`UPDATE conversations SET draft = '', marked_unread = 0, hidden = 1, continued_by = NULL WHERE id = :id`, { id });
+        connection.run('UPDATE conversations SET continues = NULL WHERE continues = :id', { id });
       });
     },
 

@@ -54,22 +54,38 @@ export class MsrpEndpoint implements Disposable {
   readonly #sessions = new Map<string, EndpointSession>();
   /** Every open connection with the sessions it carries, and the timer of one that carries none. */
   readonly #connections = new Map<MsrpConnection, { sessions: Set<EndpointSession>; unbound: Disposable | null }>();
+  #relay: { account: RelayAccount; health: RelayHealth } | null;
   /** One a local address. */
   readonly #listeners = new Map<string, Promise<{ port: number; close(): void }>>();
-  /** Null where there is no relay. */
-  readonly relay: RelayHealth | null;
   #disposed = false;
 
   constructor(deps: MsrpEndpointDeps) {
     this.#deps = deps;
     this.#transport = deps.transport ?? tcpTransport;
-    const { clock, log, relay } = deps;
-    const probe = async (account: RelayAccount) => {
-      const { path } = await this.#path(account, newSessionId(clock));
-      path.dispose();
-      path.connection.end();
-    };
-    this.relay = relay === undefined ? null : new RelayHealth({ clock, log, probe: () => probe(relay) });
+    const { relay } = deps;
+    this.#relay = relay === undefined ? null : { account: relay, health: this.#healthOf(relay) };
+  }
+
+  /** How the relay is; null where there is none. */
+  get relay(): RelayHealth | null {
+    return this.#relay?.health ?? null;
+  }
+
+  /**
+   * From the next session on; those that are there keep their way. A relay is tried first: resolves once it has given a path.
+   * @throws AppError `msrp/relay`; nothing changes then
+   */
+  async goThrough(account: RelayAccount | null): Promise<void> {
+    const health = account === null ? null : this.#healthOf(account);
+    try {
+      if (account !== null) await health?.observed(this.#try(account));
+    } catch (error) {
+      health?.dispose();
+      throw error;
+    }
+    this.#relay?.health.dispose();
+    if (this.#disposed) health?.dispose();
+    this.#relay = account === null || health === null ? null : { account, health };
   }
 
   /**
@@ -77,9 +93,8 @@ export class MsrpEndpoint implements Disposable {
    * relay's to have or not. Throws AppError('net/unreachable') when this device cannot listen, AppError('msrp/relay') when the relay gives no path.
    */
   async prepare({ secure = false }: { secure?: boolean } = {}): Promise<MsrpSession> {
-    const { clock, relay } = this.#deps;
-    const sessionId = newSessionId(clock);
-    return relay === undefined ? this.#prepareDirect(sessionId, secure) : this.#prepareBehind(relay, sessionId, secure);
+    const sessionId = newSessionId(this.#deps.clock);
+    return this.#relay === null ? this.#prepareDirect(sessionId, secure) : this.#prepareBehind(this.#relay, sessionId, secure);
   }
 
   async #prepareDirect(sessionId: string, secure: boolean): Promise<MsrpSession> {
@@ -93,7 +108,11 @@ export class MsrpEndpoint implements Disposable {
     return this.#session({ sessionId, host, port, certificate, relay: null, transport, onClosed: () => ownListener?.close() });
   }
 
-  async #prepareBehind(account: RelayAccount, sessionId: string, secure: boolean): Promise<MsrpSession> {
+  async #prepareBehind(
+    { account, health }: { account: RelayAccount; health: RelayHealth },
+    sessionId: string,
+    secure: boolean,
+  ): Promise<MsrpSession> {
     const isSecure = throughTls(account);
     // What was asked for in TLS does not leave without, nor does a relay that has TLS take what the other side knows to be without.
     if (secure !== isSecure)
@@ -103,10 +122,21 @@ export class MsrpEndpoint implements Disposable {
         'user',
       );
     if (this.#disposed) throw new AppError('msrp/closed', { cause: 'MSRP was shut down' });
-    const opening = this.#path(account, sessionId);
-    const relay = await (this.relay?.observed(opening) ?? opening);
+    const relay = await health.observed(this.#path(account, sessionId));
     if (this.#disposed) relay.path.connection.end();
     return this.#session({ sessionId, host: '', port: 0, certificate: null, relay, transport: this.#transport, onClosed: () => undefined });
+  }
+
+  #healthOf(account: RelayAccount): RelayHealth {
+    const { clock, log } = this.#deps;
+    return new RelayHealth({ clock, log, probe: () => this.#try(account) });
+  }
+
+  /** Asks a relay for a path and lets it go again. @throws AppError `msrp/relay` */
+  async #try(account: RelayAccount): Promise<void> {
+    const { path } = await this.#path(account, newSessionId(this.#deps.clock));
+    path.dispose();
+    path.connection.end();
   }
 
   #path(account: RelayAccount, sessionId: string): ReturnType<typeof RelayPath.open> {
@@ -153,7 +183,7 @@ export class MsrpEndpoint implements Disposable {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.relay?.dispose();
+    this.#relay?.health.dispose();
     for (const session of [...this.#sessions.values()]) session.close();
     for (const connection of [...this.#connections.keys()]) connection.end();
     for (const listener of this.#listeners.values()) {

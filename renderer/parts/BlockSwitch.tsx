@@ -1,19 +1,15 @@
-import { useState } from 'react';
-import type { ErrorValue, PersonValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk';
+import type { PersonValue } from '../../preload/contract';
+import { useChorus } from '../desk';
 import { firstName } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 import { ErrorNote } from './ErrorNote';
 
 /** Blocks a person, or takes it back; says what it does. */
 export function BlockSwitch({ person }: { person: PersonValue }) {
-  const { store } = useGround();
   const isBlocked = useChorus((state) => state.blocked.includes(person.address));
-  const [error, setError] = useState<ErrorValue | null>(null);
-  const change = async () => {
-    const answer = await store.call(isBlocked ? 'unblock' : 'block', { address: person.address });
-    setError(answer.ok ? null : answer.error);
-  };
+  const { error, call } = useCall();
+  const change = () => call(isBlocked ? 'unblock' : 'block', { address: person.address });
   const who = firstName(person);
   return (
     <>

@@ -42,7 +42,7 @@ export function Dialog({ title, testId, onClose, children, foot }: DialogProps) 
     >
       <div className="head">
         <h2 id={titleId}>{title}</h2>
-        <button type="button" className="icon-button" aria-label={words.close} onClick={onClose}>
+        <button type="button" className="icon-button" aria-label={words.close} title={words.close} onClick={onClose}>
           <X size={18} strokeWidth={1.75} />
         </button>
       </div>

@@ -1,7 +1,7 @@
-import { Plus, X } from 'lucide-react';
+import { Plus, Users, X } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
-import { fullName, matches, plainAddress, typedAddress } from '../person';
+import { fullName, matches, plainAddress, typedAddress, typedGroup } from '../person';
 import { words } from '../text';
 import { Avatar } from './Avatar';
 
@@ -17,11 +17,14 @@ interface PeoplePickerProps {
   label: string;
   testId: string;
   onSubmit?: () => void;
+  /** Where a typed address may be a group's, which is joined then. */
+  onJoin?: (address: string) => void;
 }
 
 interface Offer {
   person: PersonValue;
-  typed: boolean;
+  /** Somebody who is known, the typed text as a person's address, or as a group's. */
+  kind: 'known' | 'typed' | 'group';
 }
 
 /** Chips, a field, and a list that answers to what is typed: known people first, the typed text as an address last. */
@@ -35,13 +38,15 @@ export function PeoplePicker({
   label,
   testId,
   onSubmit,
+  onJoin,
 }: PeoplePickerProps) {
   const [typed, setTyped] = useState('');
   const [active, setActive] = useState<number | null>(null);
   const input = useRef<HTMLInputElement>(null);
   const listId = useId();
 
-  const offers = offersFor(typed, people, chosen, ownAor);
+  const named = { typed: onJoin === undefined ? words.addPeople.asAddress : words.newChat.writeTo, group: words.newChat.joinGroup };
+  const offers = offersFor(typed, people, chosen, ownAor, onJoin !== undefined);
   // With people chosen and nothing typed, Enter goes on: no offer is taken that nobody pointed at.
   const byItself = typed.trim() === '' && chosen.length > 0 ? -1 : 0;
   const at = Math.min(active ?? byItself, offers.length - 1);
@@ -50,7 +55,9 @@ export function PeoplePicker({
     if (!disabled) input.current?.focus();
   }, [disabled]);
 
-  const choose = (person: PersonValue) => {
+  const choose = ({ person, kind }: Offer) => {
+    // What was typed stays: the group may not let one in, and then the address is to be looked at.
+    if (kind === 'group') return onJoin?.(person.address);
     onChange(single ? [person] : [...chosen, person]);
     setTyped('');
     setActive(null);
@@ -70,11 +77,11 @@ export function PeoplePicker({
         setActive(event.key === 'ArrowDown' ? (at + 1) % offers.length : (Math.max(at, 0) - 1 + offers.length) % offers.length);
     } else if (event.key === 'Enter') {
       event.preventDefault();
-      if (offer !== undefined) choose(offer.person);
+      if (offer !== undefined) choose(offer);
       else if (typed.trim() === '' && chosen.length > 0) onSubmit?.();
     } else if ((event.key === ',' || event.key === ';') && typed.trim() !== '') {
       event.preventDefault();
-      if (offer !== undefined) choose(offer.person);
+      if (offer !== undefined) choose(offer);
     } else if (event.key === 'Backspace' && typed === '') {
       const last = chosen[chosen.length - 1];
       if (last !== undefined) remove(last.address);
@@ -93,6 +100,7 @@ export function PeoplePicker({
             <button
               type="button"
               aria-label={words.addPeople.remove(fullName(person))}
+              title={words.addPeople.remove(fullName(person))}
               disabled={disabled}
               onClick={() => remove(person.address)}
             >
@@ -131,7 +139,7 @@ export function PeoplePicker({
             // biome-ignore lint/a11y/useFocusableInteractive: focus stays in the field, aria-activedescendant points here
             // biome-ignore lint/a11y/useKeyWithClickEvents: the field takes the keys
             <div
-              key={offer.person.address}
+              key={`${offer.kind} ${offer.person.address}`}
               id={`${listId}-${index}`}
               className={`suggestion${index === at ? ' on' : ''}`}
               role="option"
@@ -139,25 +147,32 @@ export function PeoplePicker({
               data-testid="people-suggestion"
               data-address={offer.person.address}
               onPointerMove={() => setActive(index)}
-              onClick={() => choose(offer.person)}
+              data-kind={offer.kind}
+              onClick={() => choose(offer)}
             >
-              {offer.typed ? (
-                <span className="avatar s36 hue-n" aria-hidden="true">
-                  <Plus size={18} strokeWidth={1.75} />
-                </span>
-              ) : (
+              {offer.kind === 'known' ? (
                 <Avatar person={offer.person} size={36} />
+              ) : (
+                <span className="avatar s36 hue-n" aria-hidden="true">
+                  {offer.kind === 'group' ? <Users size={18} strokeWidth={1.75} /> : <Plus size={18} strokeWidth={1.75} />}
+                </span>
               )}
               <div className="cut">
                 <div className="name cut">
-                  {offer.typed ? (
-                    words.addPeople.asAddress(plainAddress(offer.person.address))
-                  ) : (
+                  {offer.kind === 'known' ? (
                     <Marked text={fullName(offer.person)} query={typed} />
+                  ) : (
+                    named[offer.kind](plainAddress(offer.person.address))
                   )}
                 </div>
                 <div className="sub cut">
-                  {offer.typed ? words.addPeople.useAddressHint : <Marked text={plainAddress(offer.person.address)} query={typed} />}
+                  {offer.kind === 'known' ? (
+                    <Marked text={plainAddress(offer.person.address)} query={typed} />
+                  ) : offer.kind === 'group' ? (
+                    words.newChat.joinGroupHint
+                  ) : (
+                    words.addPeople.useAddressHint
+                  )}
                 </div>
               </div>
               {index === at ? <span className="key">{words.addPeople.key}</span> : null}
@@ -169,16 +184,30 @@ export function PeoplePicker({
   );
 }
 
-function offersFor(typed: string, people: readonly PersonValue[], chosen: readonly PersonValue[], ownAor: string): Offer[] {
+function offersFor(
+  typed: string,
+  people: readonly PersonValue[],
+  chosen: readonly PersonValue[],
+  ownAor: string,
+  takesGroups: boolean,
+): Offer[] {
   const taken = new Set(chosen.map((person) => person.address));
   const found = people
     .filter(
       (person) => !taken.has(person.address) && (typed.trim() === '' || matches(typed.trim(), person.name, plainAddress(person.address))),
     )
-    .map((person) => ({ person, typed: false }));
+    .map((person): Offer => ({ person, kind: 'known' }));
   const address = typed.trim() === '' ? null : typedAddress(typed, ownAor);
-  if (address === null || address === ownAor || taken.has(address) || people.some((person) => person.address === address)) return found;
-  return [...found, { person: { address, name: '' }, typed: true }];
+  const isKnown = address === null || address === ownAor || taken.has(address) || people.some((person) => person.address === address);
+  if (isKnown) return found;
+  const person = { address, name: '' };
+  const group = takesGroups ? typedGroup(typed, ownAor) : null;
+  if (group === null) return [...found, { person, kind: 'typed' }];
+  const both: Offer[] = [
+    { person, kind: 'typed' },
+    { person, kind: 'group' },
+  ];
+  return [...found, ...(group === 'likely' ? both.reverse() : both)];
 }
 
 /** The part that was typed, marked in what was found. */

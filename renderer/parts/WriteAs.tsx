@@ -1,27 +1,25 @@
-import { useId, useState } from 'react';
-import type { ConversationValue, ErrorValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk';
+import { useId } from 'react';
+import type { ConversationValue } from '../../preload/contract';
+import { useChorus } from '../desk';
 import { firstName, plainAddress } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 import { ErrorNote } from './ErrorNote';
 import { Pick } from './Pick';
 
 /** Which of one's own addresses others see: everywhere, or in one chat. Nothing where there is but one. */
 export function WriteAs({ conversation }: { conversation?: ConversationValue }) {
-  const { store } = useGround();
   const account = useChorus((state) => state.account);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { error, call } = useCall();
   const id = useId();
   if (account === null || account.addresses.length < 2) return null;
   const usual = account.writesAs ?? account.aor;
   const chosen = conversation === undefined ? account.writesAs : conversation.writesAs;
-  const choose = async (address: string) => {
-    const answer = await store.call('writeAs', {
+  const choose = (address: string) =>
+    call('writeAs', {
       address: address === (conversation === undefined ? account.aor : usual) ? null : address,
       ...(conversation === undefined ? {} : { conversation: conversation.conversation }),
     });
-    setError(answer.ok ? null : answer.error);
-  };
   const failed = error === null ? null : <ErrorNote error={error} />;
   if (conversation !== undefined) {
     return (

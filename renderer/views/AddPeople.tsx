@@ -1,6 +1,6 @@
 import { EyeOff, LoaderCircle } from 'lucide-react';
-import { useEffect, useMemo, useRef, useState } from 'react';
-import type { ConversationValue, ErrorValue, PersonValue } from '../../preload/contract';
+import { useMemo, useState } from 'react';
+import type { ConversationValue, PersonValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { Dialog } from '../parts/Dialog';
@@ -9,25 +9,18 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { PeoplePicker } from '../parts/PeoplePicker';
 import { deviceOf, firstName, fullName, knownPeople } from '../person';
 import { names, words } from '../text';
+import { useCall } from '../use-call';
 import { GroupStep } from './GroupCard';
 
 /** Chooses people, says what will happen, and stays open until it has happened: a failure keeps the choice. */
 export function AddPeople({ conversation }: { conversation: ConversationValue }) {
-  const { store, desk } = useGround();
+  const { desk } = useGround();
   const own = useChorus((state) => state.account?.aor ?? '');
   const tryPeople = useChorus((state) => state.tryPeople);
   const conversations = useChorus((state) => state.conversations);
   const participants = useChorus((state) => state.participants.get(conversation.conversation));
   const [chosen, setChosen] = useState<readonly PersonValue[]>([]);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
-  const isOpen = useRef(true);
-  useEffect(() => {
-    isOpen.current = true;
-    return () => {
-      isOpen.current = false;
-    };
-  }, []);
+  const { busy, error, call, forget } = useCall();
 
   const isGroup = conversation.kind === 'group';
   const offered = useMemo(() => {
@@ -41,20 +34,13 @@ export function AddPeople({ conversation }: { conversation: ConversationValue })
 
   const submit = async () => {
     if (chosen.length === 0 || busy) return;
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('addPeople', {
+    const made = await call('addPeople', {
       conversation: conversation.conversation,
       people: chosen.map((person) => person.address),
     });
-    if (!isOpen.current) return;
-    setBusy(false);
-    if (!answer.ok) {
-      setError(answer.error);
-      return;
-    }
+    if (made === null) return;
     desk.closeDialog();
-    desk.openChat(answer.value.conversation);
+    desk.openChat(made.conversation);
   };
 
   const first = chosen.map(firstName);
@@ -85,7 +71,7 @@ export function AddPeople({ conversation }: { conversation: ConversationValue })
         chosen={chosen}
         onChange={(people) => {
           setChosen(people);
-          setError(null);
+          forget();
         }}
         ownAor={own}
         disabled={busy}

@@ -1,25 +1,19 @@
 import { type FormEvent, useId, useState } from 'react';
-import type { ErrorValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk';
+import { useChorus } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { plainAddress } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 
 /** Whom the person does not want to hear from. */
 export function BlockedPeople() {
-  const { store } = useGround();
   const blocked = useChorus((state) => state.blocked);
   const [address, setAddress] = useState('');
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { error, call } = useCall();
   const id = useId();
-  const change = async (call: 'block' | 'unblock', whom: string) => {
-    const answer = await store.call(call, { address: whom });
-    setError(answer.ok ? null : answer.error);
-    return answer.ok;
-  };
   const add = async (event: FormEvent) => {
     event.preventDefault();
-    if (address.trim() !== '' && (await change('block', address.trim()))) setAddress('');
+    if (address.trim() !== '' && (await call('block', { address: address.trim() })) !== null) setAddress('');
   };
   return (
     <section data-testid="blocked">
@@ -33,7 +27,7 @@ export function BlockedPeople() {
             type="button"
             className="button"
             aria-label={words.settings.unblockWhom(plainAddress(one))}
-            onClick={() => void change('unblock', one)}
+            onClick={() => void call('unblock', { address: one })}
           >
             {words.settings.unblock}
           </button>

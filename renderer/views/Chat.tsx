@@ -1,6 +1,6 @@
 import { ArrowLeft, PanelRight, UserRoundPlus, VenetianMask } from 'lucide-react';
-import { useEffect, useState } from 'react';
-import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import { useEffect } from 'react';
+import type { ConversationValue } from '../../preload/contract';
 import { focusComposer, useChorus, useDesk, useGround } from '../desk';
 import { ConversationAvatar } from '../parts/Avatar';
 import { BlockSwitch } from '../parts/BlockSwitch';
@@ -9,6 +9,7 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { SkeletonBubbles } from '../parts/Skeleton';
 import { conversationTitle, deviceOf, firstName, fullName, plainAddress } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 import { explain } from '../words/errors';
 import { ChatMenu } from './ChatMenu';
 import { Composer } from './Composer';
@@ -55,16 +56,9 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
 
 /** Why there is nothing to write in, and the way back where there is one. */
 function NotIn({ conversation, wasRemoved }: { conversation: ConversationValue; wasRemoved: boolean }) {
-  const { store } = useGround();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const comeBack = async () => {
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('comeBack', { conversation: conversation.conversation });
-    setBusy(false);
-    if (answer.ok) focusComposer();
-    else setError(answer.error);
+    if ((await call('comeBack', { conversation: conversation.conversation })) !== null) focusComposer();
   };
   const isRefused = error?.code === 'conversation/no-session';
   return (
@@ -96,7 +90,7 @@ function Header({ conversation }: { conversation: ConversationValue }) {
   };
   return (
     <header className="bar ruled">
-      <button type="button" className="icon-button back" aria-label={words.back} data-testid="back" onClick={goBack}>
+      <button type="button" className="icon-button back" aria-label={words.back} title={words.back} data-testid="back" onClick={goBack}>
         <ArrowLeft size={20} strokeWidth={1.75} />
       </button>
       <ConversationAvatar conversation={conversation} size={36} />

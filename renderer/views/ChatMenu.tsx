@@ -1,6 +1,6 @@
 import { Ban, EllipsisVertical, FileCode, FileText, MailOpen, PenLine, Trash2 } from 'lucide-react';
 import { useState } from 'react';
-import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
@@ -8,6 +8,7 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { Menu } from '../parts/Menu';
 import { firstName } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
@@ -61,19 +62,23 @@ export function ChatMenu({ conversation }: { conversation: ConversationValue }) 
 
 export function DeleteChat({ conversation }: { conversation: ConversationValue }) {
   const { store, desk } = useGround();
-  const [error, setError] = useState<ErrorValue | null>(null);
-  const remove = async () => {
-    const answer = await store.call('deleteConversation', { conversation: conversation.conversation });
-    if (!answer.ok) return setError(answer.error);
-    desk.forget(conversation.conversation);
-    desk.closeDialog();
-  };
+  const { busy, error, run } = useCall();
+  // The chat, and this dialog with it, is gone before the answer comes.
+  const remove = () =>
+    run(async () => {
+      const answer = await store.call('deleteConversation', { conversation: conversation.conversation });
+      if (answer.ok) {
+        desk.forget(conversation.conversation);
+        desk.closeDialog();
+      }
+      return answer;
+    });
   return (
     <Dialog
       title={words.chat.deleteTitle}
       testId="delete-chat-dialog"
       onClose={() => desk.closeDialog()}
-      foot={<DialogFoot act={words.chat.remove} testId="delete-chat-confirm" disabled={false} onAct={() => void remove()} isDangerous />}
+      foot={<DialogFoot act={words.chat.remove} testId="delete-chat-confirm" disabled={busy} onAct={() => void remove()} isDangerous />}
     >
       <p className="sub">{words.chat.deleteBody}</p>
       {error === null ? null : <ErrorNote error={error} />}
@@ -83,17 +88,12 @@ export function DeleteChat({ conversation }: { conversation: ConversationValue }
 
 /** Says that the file is not protected before one is chosen, and afterwards where it is. */
 export function ExportChat({ conversation, format }: { conversation: ConversationValue; format: 'html' | 'json' }) {
-  const { store, desk } = useGround();
-  const [isBusy, setIsBusy] = useState(false);
+  const { desk } = useGround();
   const [said, setSaid] = useState<string | null>(null);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const save = async () => {
-    setIsBusy(true);
-    setError(null);
-    const answer = await store.call('exportConversation', { conversation: conversation.conversation, format });
-    setIsBusy(false);
-    if (!answer.ok) setError(answer.error);
-    else if (answer.value.path !== null) setSaid(words.chat.exported(answer.value.messages, answer.value.path));
+    const saved = await call('exportConversation', { conversation: conversation.conversation, format });
+    if (saved !== null && saved.path !== null) setSaid(words.chat.exported(saved.messages, saved.path));
   };
   return (
     <Dialog
@@ -110,7 +110,7 @@ export function ExportChat({ conversation, format }: { conversation: Conversatio
               type="button"
               className="button primary"
               data-first-focus
-              disabled={isBusy}
+              disabled={busy}
               data-testid="export-choose"
               onClick={() => void save()}
             >

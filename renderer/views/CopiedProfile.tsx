@@ -1,34 +1,27 @@
 import { MapPin, MonitorSmartphone } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
-import type { CloneValue, ErrorValue } from '../../preload/contract';
-import { useGround } from '../desk';
+import type { CloneValue } from '../../preload/contract';
 import { Choice } from '../parts/Choice';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Sheet } from '../parts/Sheet';
 import { WayCard } from '../parts/WayCard';
 import { words } from '../text';
+import { useCall } from '../use-call';
 
 type Way = 'moved' | 'newDevice';
 
 /** A profile found elsewhere than where its ID was made. Nothing is registered before the person has said what it is. */
 export function CopiedProfile({ clone }: { clone: CloneValue }) {
-  const { store } = useGround();
   // The answer that does no harm when it is the wrong one.
   const [way, setWay] = useState<Way>('newDevice');
   const [name, setName] = useState(words.copiedProfile.nextName(clone.deviceName));
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const nameId = useId();
   const isNew = way === 'newDevice';
   const named = name.trim();
   const goOn = async (event: FormEvent) => {
     event.preventDefault();
-    if (isNew && named === '') return;
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('resolveClone', { choice: way, ...(isNew ? { name: named } : {}) });
-    setBusy(false);
-    if (!answer.ok) setError(answer.error);
+    if (!isNew || named !== '') await call('resolveClone', { choice: way, ...(isNew ? { name: named } : {}) });
   };
   return (
     <Sheet testId="copied-profile" title={words.copiedProfile.title} lead={words.copiedProfile.lead(clone.deviceName)}>

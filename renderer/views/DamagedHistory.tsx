@@ -1,6 +1,6 @@
 import { BookOpen, FileCode, FileText } from 'lucide-react';
 import { useState } from 'react';
-import type { ErrorValue, RescueValue } from '../../preload/contract';
+import type { RescueValue } from '../../preload/contract';
 import { fullTime } from '../clock';
 import { useGround } from '../desk';
 import { ConversationAvatar } from '../parts/Avatar';
@@ -8,6 +8,7 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { Sheet } from '../parts/Sheet';
 import { conversationTitle } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 import { RescuedChat } from './RescuedChat';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
@@ -15,33 +16,24 @@ const look = { size: 16, strokeWidth: 1.75 } as const;
 /** What can be read of a damaged history, to be saved, and the way on. Nothing runs meanwhile. */
 export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
   const { store } = useGround();
-  const [isBusy, setIsBusy] = useState(false);
+  const { busy, error, call, run } = useCall();
   const [said, setSaid] = useState('');
-  const [error, setError] = useState<ErrorValue | null>(null);
   const [reading, setReading] = useState<string | null>(null);
   const { source, copiedAt, conversations } = rescue;
   const read = conversations.find(({ conversation }) => conversation === reading);
-  const run = async (work: () => Promise<ErrorValue | null>) => {
-    setIsBusy(true);
-    setError(null);
+  const save = async (conversation: string, format: 'html' | 'json') => {
     setSaid('');
-    setError(await work());
-    setIsBusy(false);
+    const saved = await call('exportConversation', { conversation, format });
+    if (saved !== null && saved.path !== null) setSaid(words.chat.exported(saved.messages, saved.path));
   };
-  const save = (conversation: string, format: 'html' | 'json') =>
-    run(async () => {
-      const answer = await store.call('exportConversation', { conversation, format });
-      if (!answer.ok) return answer.error;
-      if (answer.value.path !== null) setSaid(words.chat.exported(answer.value.messages, answer.value.path));
-      return null;
-    });
-  const begin = () =>
-    run(async () => {
+  const begin = () => {
+    setSaid('');
+    return run(async () => {
       const answer = await store.call('beginHistory', {});
-      if (!answer.ok) return answer.error;
-      await store.start();
-      return null;
+      if (answer.ok) await store.start();
+      return answer;
     });
+  };
   return (
     <Sheet testId="damaged-history" title={words.rescue.title} lead={words.rescue.lead}>
       <p className="lead">{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
@@ -75,7 +67,7 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
                       key={format}
                       type="button"
                       className="button"
-                      disabled={isBusy}
+                      disabled={busy}
                       aria-label={format === 'html' ? words.rescue.saveHtml(title) : words.rescue.saveJson(title)}
                       data-testid={`rescue-${format}`}
                       onClick={() => void save(conversation.conversation, format)}
@@ -98,7 +90,7 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
         <h2>{words.rescue.beginTitle}</h2>
         <p className="hint">{words.rescue.beginBody}</p>
         <div className="choices">
-          <button type="button" className="button primary" disabled={isBusy} data-testid="begin-history" onClick={() => void begin()}>
+          <button type="button" className="button primary" disabled={busy} data-testid="begin-history" onClick={() => void begin()}>
             {words.rescue.begin}
           </button>
           <button type="button" className="button quiet" data-testid="rescue-quit" onClick={() => void store.call('quit', {})}>

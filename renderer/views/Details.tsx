@@ -24,7 +24,7 @@ export function Details({ conversation }: { conversation: ConversationValue }) {
     <aside className="pane right" aria-label={words.chat.details} data-testid="details">
       <header className="bar ruled">
         <h2>{words.chat.details}</h2>
-        <button type="button" className="icon-button" aria-label={words.close} onClick={close}>
+        <button type="button" className="icon-button" aria-label={words.close} title={words.close} onClick={close}>
           <X size={18} strokeWidth={1.75} />
         </button>
       </header>

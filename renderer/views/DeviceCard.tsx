@@ -1,6 +1,6 @@
 import { Check, LoaderCircle, LogOut, Pencil, Send, TriangleAlert } from 'lucide-react';
 import { useRef, useState } from 'react';
-import type { DeviceValue, ErrorValue } from '../../preload/contract';
+import type { DeviceValue } from '../../preload/contract';
 import { clockTime, duration, sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
 import { CopyButton } from '../parts/CopyButton';
@@ -8,6 +8,7 @@ import { DeviceDot } from '../parts/DeviceDot';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { ErrorNote } from '../parts/ErrorNote';
 import { capabilityWords, words } from '../text';
+import { useCall } from '../use-call';
 import { RenameDevice } from './RenameDevice';
 
 /** One installation: what it is called, what it can do, how long the server knows it, and what to do about it. */
@@ -183,27 +184,25 @@ function Validity({ device }: { device: DeviceValue }) {
 }
 
 function Acts({ device }: { device: DeviceValue }) {
-  const { store, desk } = useGround();
+  const { desk } = useGround();
   const ownName = useChorus((state) => state.account?.deviceName ?? '');
   const isRegistered = useChorus((state) => state.registration.state === 'registered');
-  const [test, setTest] = useState<'idle' | 'busy' | number>('idle');
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const [tookMs, setTookMs] = useState<number | null>(null);
+  const { busy, error, call } = useCall();
   if (!isRegistered || device.state !== 'active') return null;
   const send = async () => {
-    setTest('busy');
-    setError(null);
-    const answer = await store.call('testDevice', { instanceId: device.instanceId, text: words.devices.testText(ownName) });
-    setTest(answer.ok ? answer.value.tookMs : 'idle');
-    if (!answer.ok) setError(answer.error);
+    setTookMs(null);
+    const tested = await call('testDevice', { instanceId: device.instanceId, text: words.devices.testText(ownName) });
+    setTookMs(tested?.tookMs ?? null);
   };
   return (
     <>
       {error === null ? null : <ErrorNote error={error} lead={words.devices.testFailed} who={nameOf(device)} />}
       <div className="row-acts">
-        <button type="button" className="button tight" disabled={test === 'busy'} data-testid="device-test" onClick={() => void send()}>
-          {test === 'busy' ? (
+        <button type="button" className="button tight" disabled={busy} data-testid="device-test" onClick={() => void send()}>
+          {busy ? (
             <LoaderCircle className="spin" size={14} strokeWidth={1.75} />
-          ) : typeof test === 'number' ? (
+          ) : tookMs !== null ? (
             <Check size={14} strokeWidth={1.75} />
           ) : (
             <Send size={14} strokeWidth={1.75} />
@@ -222,7 +221,7 @@ function Acts({ device }: { device: DeviceValue }) {
           </button>
         )}
         <span className="outcome num" role="status" data-testid="device-test-outcome">
-          {typeof test === 'number' ? words.devices.tested(test) : ''}
+          {tookMs === null ? '' : words.devices.tested(tookMs)}
         </span>
       </div>
     </>
@@ -231,18 +230,10 @@ function Acts({ device }: { device: DeviceValue }) {
 
 /** Two computers, one ID: what it means, and the two ways out. */
 function Duplicate({ device, duplicate }: { device: DeviceValue; duplicate: NonNullable<DeviceValue['duplicate']> }) {
-  const { store } = useGround();
   const now = useNow(60_000);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const isStopped = useChorus((state) => state.registration.state === 'rejected');
-  const resolve = async (choice: 'moved' | 'newDevice') => {
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('resolveClone', { choice });
-    setBusy(false);
-    if (!answer.ok) setError(answer.error);
-  };
+  const resolve = (choice: 'moved' | 'newDevice') => call('resolveClone', { choice });
   const place = /@([^;>]+)/.exec(duplicate.contact)?.[1] ?? duplicate.contact;
   return (
     <div className="explain" role="alert" data-testid="device-duplicate">

@@ -1,11 +1,11 @@
 import { ArrowLeft, LogOut, MonitorSmartphone, RefreshCw } from 'lucide-react';
-import { useEffect, useState } from 'react';
-import type { ErrorValue } from '../../preload/contract';
+import { useEffect } from 'react';
 import { clockTime } from '../clock';
 import { useChorus, useGround } from '../desk';
 import { Empty } from '../parts/Empty';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../text';
+import { useCall } from '../use-call';
 import { DeviceCard } from './DeviceCard';
 import { Notices } from './Notices';
 import { OpenWindows } from './OpenWindows';
@@ -16,15 +16,7 @@ export function Devices() {
   const checkedAt = useChorus((state) => state.devicesAt);
   const isTry = useChorus((state) => state.account?.kind === 'try' && state.tryPeople.length > 0);
   const isRegistered = useChorus((state) => state.registration.state === 'registered');
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
-  const check = async () => {
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('register', {});
-    setBusy(false);
-    if (!answer.ok) setError(answer.error);
-  };
+  const { busy, error, call } = useCall();
   // A server that does not tell what changes is asked; what it says comes as an event.
   useEffect(() => void store.call('devices', {}), [store]);
   return (
@@ -36,7 +28,7 @@ export function Devices() {
         </div>
         <div className="acts">
           {devices.length === 0 ? null : <span className="checked num">{words.devices.checked(clockTime(checkedAt))}</span>}
-          <button type="button" className="button" disabled={busy} data-testid="devices-check" onClick={() => void check()}>
+          <button type="button" className="button" disabled={busy} data-testid="devices-check" onClick={() => void call('register', {})}>
             <RefreshCw size={16} strokeWidth={1.75} className={busy ? 'spin' : ''} />
             {words.devices.checkAgain}
           </button>
@@ -99,6 +91,7 @@ export function BackButton() {
       type="button"
       className="icon-button back"
       aria-label={words.back}
+      title={words.back}
       data-testid="back"
       onClick={() => desk.set({ place: 'chats', selected: null })}
     >

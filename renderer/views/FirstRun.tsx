@@ -1,7 +1,6 @@
 import { KeyRound, Play } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
-import type { ErrorValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk';
+import { useChorus } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { Choice } from '../parts/Choice';
 import { ErrorNote } from '../parts/ErrorNote';
@@ -9,6 +8,7 @@ import { Sheet } from '../parts/Sheet';
 import { WayCard } from '../parts/WayCard';
 import { deviceOf, firstName, fullName } from '../person';
 import { names, words } from '../text';
+import { useCall } from '../use-call';
 import { SignInForm } from './SignInForm';
 
 type Way = 'try' | 'signIn';
@@ -62,24 +62,17 @@ export function FirstRun() {
 
 /** Everything is filled in: Start is the only click. */
 function TryForm() {
-  const { store } = useGround();
   const people = useChorus((state) => state.tryPeople);
   const [address, setAddress] = useState(people[0]?.address ?? '');
   const [deviceName, setDeviceName] = useState<string>(words.first.deviceDefault);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const nameId = useId();
   const person = people.find((each) => each.address === address) ?? people[0];
   const named = deviceName.trim();
 
   const start = async (event: FormEvent) => {
     event.preventDefault();
-    if (person === undefined || named === '') return;
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('tryIt', { person: person.address, deviceName: named });
-    setBusy(false);
-    if (!answer.ok) setError(answer.error);
+    if (person !== undefined && named !== '') await call('tryIt', { person: person.address, deviceName: named });
   };
   return (
     <form className="form" onSubmit={(event) => void start(event)} noValidate>

@@ -1,11 +1,11 @@
 import { CircleCheck, CircleMinus, LoaderCircle } from 'lucide-react';
-import { useState } from 'react';
-import type { ConversationValue, ErrorValue, ParticipantValue } from '../../preload/contract';
+import type { ConversationValue, ParticipantValue } from '../../preload/contract';
 import { sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { deviceOf, firstName } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 import { useOldChat } from './ContinuityCards';
 
 /** How a group comes together: a line for each person, with its own outcome, its time and, where one is needed, its remedy. */
@@ -87,27 +87,21 @@ function stepWords(person: ParticipantValue, who: string, isMoved: boolean): { b
 }
 
 function Remedies({ conversation, person }: { conversation: ConversationValue; person: ParticipantValue }) {
-  const { store, desk } = useGround();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { desk } = useGround();
+  const inviting = useCall();
+  const opening = useCall();
   const who = firstName(person);
 
-  const invite = async () => {
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('addPeople', { conversation: conversation.conversation, people: [person.address] });
-    setBusy(false);
-    if (!answer.ok) setError(answer.error);
-  };
+  const invite = () => inviting.call('addPeople', { conversation: conversation.conversation, people: [person.address] });
   const write = async () => {
-    const answer = await store.call('openConversation', { to: person.address });
-    if (answer.ok) desk.openChat(answer.value.conversation);
-    else setError(answer.error);
+    const opened = await opening.call('openConversation', { to: person.address });
+    if (opened !== null) desk.openChat(opened.conversation);
   };
+  const error = inviting.error ?? opening.error;
   return (
     <>
       <div className="do">
-        {busy ? (
+        {inviting.busy ? (
           <span className="why">{words.group.inviting2(who)}</span>
         ) : (
           <button type="button" className="link" data-testid="invite-again" onClick={() => void invite()}>

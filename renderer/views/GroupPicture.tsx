@@ -1,37 +1,29 @@
 import { useState } from 'react';
-import type { ConversationValue, ErrorValue } from '../../preload/contract';
-import { useGround } from '../desk';
+import type { ConversationValue } from '../../preload/contract';
 import { ConversationAvatar } from '../parts/Avatar';
 import { ErrorNote } from '../parts/ErrorNote';
 import { conversationTitle } from '../person';
 import { iconOf, maxPictureBytes, pictureTypes } from '../picture';
 import { words } from '../text';
+import { useCall } from '../use-call';
 
 /** What the group looks like, and how whoever is in it changes that for everybody. */
 export function GroupPicture({ conversation }: { conversation: ConversationValue }) {
-  const { store } = useGround();
-  const [busy, setBusy] = useState(false);
+  const { busy, error, call, run } = useCall();
   const [problem, setProblem] = useState<'tooLarge' | 'unreadable' | null>(null);
-  const [error, setError] = useState<ErrorValue | null>(null);
 
-  const give = async (icon: string | null) => {
-    const answer = await store.call('setGroupIcon', { conversation: conversation.conversation, icon });
-    setError(answer.ok ? null : answer.error);
-  };
-  const change = async (work: () => Promise<unknown>) => {
-    setBusy(true);
+  const give = (icon: string | null) => {
     setProblem(null);
-    setError(null);
-    await work();
-    setBusy(false);
+    return call('setGroupIcon', { conversation: conversation.conversation, icon });
   };
   const chooseWords = conversation.icon === null ? words.group.choosePicture : words.group.changePicture;
-  const choose = (file: File) =>
-    change(async () => {
-      const made = await iconOf(file);
-      if (made.ok) await give(made.icon);
-      else setProblem(made.problem);
-    });
+  const choose = async (file: File) => {
+    setProblem(null);
+    const made = await run(async () => ({ ok: true, value: await iconOf(file) }));
+    if (made === null) return;
+    if (made.ok) await give(made.icon);
+    else setProblem(made.problem);
+  };
 
   return (
     <section className="section group-look" aria-label={words.group.picture} data-testid="group-picture">
@@ -58,13 +50,7 @@ export function GroupPicture({ conversation }: { conversation: ConversationValue
               />
             </label>
             {conversation.icon === null ? null : (
-              <button
-                type="button"
-                className="link"
-                disabled={busy}
-                data-testid="group-picture-remove"
-                onClick={() => void change(() => give(null))}
-              >
+              <button type="button" className="link" disabled={busy} data-testid="group-picture-remove" onClick={() => void give(null)}>
                 {words.group.removePicture}
               </button>
             )}

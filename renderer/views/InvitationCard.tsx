@@ -1,27 +1,19 @@
-import { useState } from 'react';
-import type { ErrorValue, InvitationValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk';
+import type { InvitationValue } from '../../preload/contract';
+import { useChorus } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { ErrorNote } from '../parts/ErrorNote';
 import { conversationTitle, firstName, fullName } from '../person';
 import { names, words } from '../text';
+import { useCall } from '../use-call';
 
 /** Who invites, who else is asked, and what joining would replace: all before the answer. */
 export function InvitationCard({ invitation }: { invitation: InvitationValue }) {
-  const { store } = useGround();
   const own = useChorus((state) => state.account?.aor);
   const replaced = useChorus((state) => (invitation.replaces === null ? undefined : state.conversations.get(invitation.replaces)));
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const others = invitation.people.filter((person) => person.address !== own && person.address !== invitation.from.address);
 
-  const answer = async (accept: boolean) => {
-    setBusy(true);
-    setError(null);
-    const result = await store.call('answer', { invitation: invitation.invitation, accept });
-    setBusy(false);
-    if (!result.ok) setError(result.error);
-  };
+  const answer = (accept: boolean) => call('answer', { invitation: invitation.invitation, accept });
 
   const who = fullName(invitation.from);
   return (

@@ -1,21 +1,16 @@
-import { useState } from 'react';
-import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract';
 import { useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../text';
+import { useCall } from '../use-call';
 
 export function LeaveDialog({ conversation }: { conversation: ConversationValue }) {
-  const { store, desk } = useGround();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { desk } = useGround();
+  const { busy, error, call } = useCall();
   const leave = async () => {
-    setBusy(true);
-    const answer = await store.call('leave', { conversation: conversation.conversation });
-    setBusy(false);
-    if (answer.ok) desk.closeDialog();
-    else setError(answer.error);
+    if ((await call('leave', { conversation: conversation.conversation })) !== null) desk.closeDialog();
   };
   return (
     <Dialog

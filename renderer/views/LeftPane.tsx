@@ -93,6 +93,7 @@ function Find() {
             type="button"
             className="icon-button"
             aria-label={words.me.clearSearch}
+            title={words.me.clearSearch}
             onClick={() => desk.set({ filter: '', opensFirst: false })}
           >
             <X size={14} strokeWidth={1.75} />

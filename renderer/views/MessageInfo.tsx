@@ -27,7 +27,14 @@ export function MessageInfo({ conversation, message: id }: { conversation: Conve
     <aside className="pane right" aria-label={words.info.title} data-testid="message-info">
       <header className="bar ruled">
         <h2>{words.info.title}</h2>
-        <button type="button" className="icon-button" aria-label={words.close} data-testid="message-info-close" onClick={close}>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={words.close}
+          title={words.close}
+          data-testid="message-info-close"
+          onClick={close}
+        >
           <X size={18} strokeWidth={1.75} />
         </button>
       </header>

@@ -1,38 +1,41 @@
+import { LoaderCircle } from 'lucide-react';
 import { useMemo, useState } from 'react';
-import type { ErrorValue, PersonValue } from '../../preload/contract';
+import type { PersonValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { PeoplePicker } from '../parts/PeoplePicker';
 import { Switch } from '../parts/Switch';
-import { knownPeople } from '../person';
+import { knownPeople, plainAddress } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 
-/** A person or an address, and the chat is open: choosing is enough, nothing needs to be confirmed. */
+/** A person or an address, and the chat is open: choosing is enough, nothing needs to be confirmed. A group's address is joined in the same way. */
 export function NewChat() {
-  const { store, desk } = useGround();
+  const { desk } = useGround();
   const own = useChorus((state) => state.account?.aor ?? '');
   const tryPeople = useChorus((state) => state.tryPeople);
   const conversations = useChorus((state) => state.conversations);
   const people = useMemo(() => knownPeople(tryPeople, conversations.values(), new Set([own])), [tryPeople, conversations, own]);
   const [chosen, setChosen] = useState<readonly PersonValue[]>([]);
   const [anonymous, setAnonymous] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const [group, setGroup] = useState<string | null>(null);
+  const { busy, error, call, forget } = useCall();
 
-  const open = async (person: PersonValue | undefined) => {
-    if (person === undefined) return;
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('openConversation', { to: person.address, ...(anonymous ? { anonymous } : {}) });
-    setBusy(false);
-    if (!answer.ok) {
-      setError(answer.error);
-      return;
-    }
+  const show = (opened: { conversation: string } | null) => {
+    if (opened === null) return;
     desk.closeDialog();
-    desk.openChat(answer.value.conversation);
+    desk.openChat(opened.conversation);
+  };
+  const open = async (person: PersonValue | undefined) => {
+    setGroup(null);
+    if (person !== undefined) show(await call('openConversation', { to: person.address, ...(anonymous ? { anonymous } : {}) }));
+  };
+  const join = async (address: string) => {
+    setChosen([]);
+    setGroup(address);
+    show(await call('joinGroup', { address }));
   };
   return (
     <Dialog
@@ -61,7 +64,17 @@ export function NewChat() {
         label={words.newChat.input}
         testId="new-chat-input"
         onSubmit={() => void open(chosen[0])}
+        {...(anonymous ? {} : { onJoin: (address: string) => void join(address) })}
       />
+      <div role="status" data-testid="new-chat-joining">
+        {busy && group !== null ? (
+          <p className="progress-line">
+            <LoaderCircle className="spin" size={18} strokeWidth={1.75} />
+            {words.newChat.joining(plainAddress(group))}
+          </p>
+        ) : null}
+      </div>
+      {anonymous ? null : <p className="hint aside">{words.newChat.groupHint}</p>}
       <Switch
         name={words.anonymous.write}
         hint={anonymous ? words.anonymous.learns : words.anonymous.writeHint}
@@ -70,10 +83,14 @@ export function NewChat() {
         testId="new-chat-anonymous"
         onChange={(next) => {
           setAnonymous(next);
-          setError(null);
+          forget();
         }}
       />
-      {error === null ? null : <ErrorNote error={error} lead={words.newChat.failed} />}
+      {error === null ? null : group === null ? (
+        <ErrorNote error={error} lead={words.newChat.failed} />
+      ) : (
+        <ErrorNote error={error} who={plainAddress(group)} lead={words.newChat.notJoined} />
+      )}
     </Dialog>
   );
 }

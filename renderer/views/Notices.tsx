@@ -41,6 +41,7 @@ export function Notices({ where }: { where: 'main' | 'list' }) {
                 type="button"
                 className="icon-button"
                 aria-label={words.dismiss}
+                title={words.dismiss}
                 onClick={() => desk.set({ dismissed: new Set([...dismissed, warning.code]) })}
               >
                 <X size={16} strokeWidth={1.75} />
@@ -59,6 +60,7 @@ export function Notices({ where }: { where: 'main' | 'list' }) {
               type="button"
               className="icon-button"
               aria-label={words.dismiss}
+              title={words.dismiss}
               onClick={() => desk.set({ dismissed: new Set([...dismissed, elsewhere.invitation]) })}
             >
               <X size={16} strokeWidth={1.75} />

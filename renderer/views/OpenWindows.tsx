@@ -1,10 +1,11 @@
 import { AppWindow } from 'lucide-react';
 import { useState } from 'react';
-import type { ErrorValue, PersonValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk';
+import type { PersonValue } from '../../preload/contract';
+import { useChorus } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { firstName } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 
 interface OpenWindowsProps {
   /** People whose windows are open. */
@@ -15,20 +16,13 @@ interface OpenWindowsProps {
 
 /** Buttons that open further devices on this computer: the other people of the embedded network, and a second one of one's own. */
 export function OpenWindows({ without = [], isSecond = false }: OpenWindowsProps) {
-  const { store } = useGround();
+  const { busy, error, call } = useCall();
   const people = useChorus((state) => state.tryPeople);
   const own = useChorus((state) => state.account?.aor);
-  const [opening, setOpening] = useState<string | null>(null);
   const [opened, setOpened] = useState<PersonValue | null>(null);
-  const [error, setError] = useState<ErrorValue | null>(null);
 
   const open = async (person: PersonValue) => {
-    setOpening(person.address);
-    setError(null);
-    const answer = await store.call('openDevice', { person: person.address });
-    setOpening(null);
-    if (answer.ok) setOpened(person);
-    else setError(answer.error);
+    if ((await call('openDevice', { person: person.address })) !== null) setOpened(person);
   };
 
   const others = people.filter(({ address }) => address !== own && !without.some((one) => one.address === address));
@@ -40,7 +34,7 @@ export function OpenWindows({ without = [], isSecond = false }: OpenWindowsProps
           key={person.address}
           type="button"
           className={`button${index === 0 && !isSecond ? ' primary' : ''}`}
-          disabled={opening !== null}
+          disabled={busy}
           data-testid="open-device"
           data-address={person.address}
           onClick={() => void open(person)}

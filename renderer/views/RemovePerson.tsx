@@ -1,26 +1,20 @@
-import { useState } from 'react';
-import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { firstName } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 
 /** Asks before somebody is put out of a group, and says what that means for both sides. */
 export function RemovePerson({ conversation, address }: { conversation: ConversationValue; address: string }) {
-  const { store, desk } = useGround();
+  const { desk } = useGround();
   const known = useChorus((state) => state.participants.get(conversation.conversation)?.find((one) => one.address === address));
   const who = firstName(known ?? { address, name: '' });
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const remove = async () => {
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('removePerson', { conversation: conversation.conversation, address });
-    setBusy(false);
-    if (answer.ok) desk.closeDialog();
-    else setError(answer.error);
+    if ((await call('removePerson', { conversation: conversation.conversation, address })) !== null) desk.closeDialog();
   };
   return (
     <Dialog

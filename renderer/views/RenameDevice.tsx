@@ -1,16 +1,13 @@
 import { X } from 'lucide-react';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
-import type { ErrorValue } from '../../preload/contract';
-import { useGround } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../text';
+import { useCall } from '../use-call';
 
 /** The name of this device, to be typed over. */
 export function RenameDevice({ name, onDone }: { name: string; onDone: () => void }) {
-  const { store } = useGround();
   const [value, setValue] = useState(name);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.select(), []);
 
@@ -21,12 +18,7 @@ export function RenameDevice({ name, onDone }: { name: string; onDone: () => voi
       if (wanted === name) onDone();
       return;
     }
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('renameDevice', { name: wanted });
-    setBusy(false);
-    if (answer.ok) onDone();
-    else setError(answer.error);
+    if ((await call('renameDevice', { name: wanted })) !== null) onDone();
   };
   return (
     <div className="grow">
@@ -51,7 +43,7 @@ export function RenameDevice({ name, onDone }: { name: string; onDone: () => voi
         <button type="submit" className="button primary tight" disabled={busy || value.trim() === ''} data-testid="device-rename-save">
           {words.save}
         </button>
-        <button type="button" className="icon-button" aria-label={words.cancel} onClick={onDone}>
+        <button type="button" className="icon-button" aria-label={words.cancel} title={words.cancel} onClick={onDone}>
           <X size={16} strokeWidth={1.75} />
         </button>
       </form>

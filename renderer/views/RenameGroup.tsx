@@ -1,32 +1,26 @@
 import { useState } from 'react';
-import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract';
 import { useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Field } from '../parts/Field';
 import { words } from '../text';
+import { useCall } from '../use-call';
 
 /** As long as the network takes. */
 const longestName = 200;
 
 /** Another name for the group, for everybody in it. Stays open until the network has it. */
 export function RenameGroup({ conversation }: { conversation: ConversationValue }) {
-  const { store, desk } = useGround();
+  const { desk } = useGround();
   const [name, setName] = useState(conversation.subject ?? '');
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const subject = name.trim();
   const problem = subject.length > longestName ? words.group.nameTooLong(longestName) : undefined;
   const canSave = subject !== '' && subject !== conversation.subject && problem === undefined && !busy;
   const save = async () => {
-    if (!canSave) return;
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('renameGroup', { conversation: conversation.conversation, subject });
-    setBusy(false);
-    if (answer.ok) desk.closeDialog();
-    else setError(answer.error);
+    if (canSave && (await call('renameGroup', { conversation: conversation.conversation, subject })) !== null) desk.closeDialog();
   };
   return (
     <Dialog

@@ -1,10 +1,10 @@
 import { Check, LoaderCircle, LockOpen, X } from 'lucide-react';
 import { type ReactNode, useState } from 'react';
-import type { ErrorValue, ServerCheckValue } from '../../preload/contract';
+import type { ServerCheckValue } from '../../preload/contract';
 import { dayName } from '../clock';
-import { useGround } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../text';
+import { useCall } from '../use-call';
 import { explain } from '../words/errors';
 
 const look = { size: 16, strokeWidth: 1.75, 'aria-hidden': true } as const;
@@ -19,34 +19,28 @@ interface ServerCheckProps {
 
 /** Looks whether a server can be used before one signs in there: found, reached, proved, answered. */
 export function ServerCheck({ address, server, ca, disabled }: ServerCheckProps) {
-  const { store } = useGround();
-  const [isBusy, setIsBusy] = useState(false);
+  const { busy, error, call } = useCall();
   const [outcome, setOutcome] = useState<ServerCheckValue | null>(null);
-  const [error, setError] = useState<ErrorValue | null>(null);
   const check = async () => {
-    setIsBusy(true);
     setOutcome(null);
-    setError(null);
-    const answer = await store.call('checkServer', {
+    const checked = await call('checkServer', {
       address: address.trim(),
       ...(server.trim() === '' ? {} : { server: server.trim() }),
       ...(ca.trim() === '' ? {} : { ca }),
     });
-    setIsBusy(false);
-    if (answer.ok) setOutcome(answer.value);
-    else setError(answer.error);
+    if (checked !== null) setOutcome(checked);
   };
   return (
     <div className="server-check">
       <button
         type="button"
         className="button"
-        disabled={disabled || isBusy || address.trim() === ''}
+        disabled={disabled || busy || address.trim() === ''}
         data-testid="check-server"
         onClick={() => void check()}
       >
-        {isBusy ? <LoaderCircle className="spin" {...look} /> : null}
-        {isBusy ? words.first.checking : words.first.check}
+        {busy ? <LoaderCircle className="spin" {...look} /> : null}
+        {busy ? words.first.checking : words.first.check}
       </button>
       <p className="hint">{words.first.checkHint}</p>
       <div role="status" data-testid="server-checked">

@@ -1,6 +1,6 @@
 import { Settings as Gear, Info, Keyboard, UserRound } from 'lucide-react';
 import { type ReactNode, useRef, useState } from 'react';
-import type { AccountValue, CapabilityName, ErrorValue, PreferencesValue } from '../../preload/contract';
+import type { AccountValue, PreferencesValue } from '../../preload/contract';
 import { duration, useNow } from '../clock';
 import { type SettingsSection, useChorus, useDesk, useGround } from '../desk';
 import { Choice } from '../parts/Choice';
@@ -12,8 +12,10 @@ import { Switch } from '../parts/Switch';
 import { WriteAs } from '../parts/WriteAs';
 import { plainAddress } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 import { BlockedPeople } from './BlockedPeople';
 import { BackButton } from './Devices';
+import { MediaWay } from './MediaWay';
 import { Notices } from './Notices';
 import { RenameDevice } from './RenameDevice';
 import { ShortcutList } from './Shortcuts';
@@ -80,13 +82,9 @@ function Panel({ section }: { section: SettingsSection }) {
 }
 
 function General() {
-  const { store } = useGround();
   const preferences = useChorus((state) => state.preferences);
-  const [error, setError] = useState<ErrorValue | null>(null);
-  const change = async (patch: Partial<PreferencesValue>) => {
-    const answer = await store.call('setPreferences', { ...preferences, ...patch });
-    setError(answer.ok ? null : answer.error);
-  };
+  const { error, call } = useCall();
+  const change = (patch: Partial<PreferencesValue>) => call('setPreferences', { ...preferences, ...patch });
   const { receipts } = preferences;
   const option = (value: string, content: string) => ({ value, content, testId: `option-${value}` });
   return (
@@ -161,23 +159,14 @@ function General() {
 }
 
 function Account() {
-  const { store } = useGround();
   const account = useChorus((state) => state.account);
   const registration = useChorus((state) => state.registration);
   const registrationAt = useChorus((state) => state.registrationAt);
   const now = useNow(1000);
   const [isRenaming, setRenaming] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const renameButton = useRef<HTMLButtonElement>(null);
   if (account === null) return null;
-  const register = async () => {
-    setBusy(true);
-    setError(null);
-    const answer = await store.call('register', {});
-    setBusy(false);
-    if (!answer.ok) setError(answer.error);
-  };
   const left = registration.expires === undefined ? null : registrationAt + registration.expires * 1000 - now;
   return (
     <>
@@ -221,7 +210,7 @@ function Account() {
         <div className="option">
           <div className="what">
             <div>{words.settings.registration}</div>
-            <div className="hint num" style={{ display: 'flex', alignItems: 'center', gap: 6 }}>
+            <div className="hint num registration">
               <DeviceDot state={registration.state} />
               <span>
                 {words.device.state[registration.state]}
@@ -231,7 +220,7 @@ function Account() {
               </span>
             </div>
           </div>
-          <button type="button" className="button" disabled={busy} data-testid="register-now" onClick={() => void register()}>
+          <button type="button" className="button" disabled={busy} data-testid="register-now" onClick={() => void call('register', {})}>
             {words.settings.registerNow}
           </button>
         </div>
@@ -245,6 +234,7 @@ function Account() {
           </span>
         </Option>
       </section>
+      <MediaWay account={account} />
       <Offers offers={account.offers} />
     </>
   );
@@ -252,15 +242,7 @@ function Account() {
 
 /** The services of this device, each told to the network as soon as it is switched (RFC 3840). */
 function Offers({ offers }: { offers: AccountValue['offers'] }) {
-  const { store } = useGround();
-  const [busy, setBusy] = useState<CapabilityName | null>(null);
-  const [error, setError] = useState<ErrorValue | null>(null);
-  const change = async (name: CapabilityName, on: boolean) => {
-    setBusy(name);
-    const answer = await store.call('setCapability', { name, on });
-    setBusy(null);
-    setError(answer.ok ? null : answer.error);
-  };
+  const { busy, error, call } = useCall();
   return (
     <section>
       <h2>{words.settings.offers}</h2>
@@ -272,9 +254,9 @@ function Offers({ offers }: { offers: AccountValue['offers'] }) {
           name={words.settings.offer[name][0]}
           hint={words.settings.offer[name][1]}
           isOn={on}
-          disabled={busy !== null}
+          disabled={busy}
           testId={`offer-${name}`}
-          onChange={(wanted) => void change(name, wanted)}
+          onChange={(wanted) => void call('setCapability', { name, on: wanted })}
         />
       ))}
     </section>
@@ -295,9 +277,7 @@ function About() {
       <section>
         <h2>{words.settings.licences}</h2>
         {words.settings.licence.map(([name, licence]) => (
-          <Option key={name} name={name}>
-            <span className="value">{licence}</span>
-          </Option>
+          <Option key={name} name={name} hint={licence} />
         ))}
       </section>
     </>
@@ -308,7 +288,7 @@ function About() {
 const idleChoices = (now: number): readonly number[] =>
   [...new Set([60, 180, 900, 3_600, now].filter((seconds) => seconds > 0))].sort((a, b) => a - b).concat(0);
 
-function Option({ name, hint, children }: { name: string; hint?: string; children: ReactNode }) {
+function Option({ name, hint, children }: { name: string; hint?: string; children?: ReactNode }) {
   return (
     <div className="option">
       <div className="what">

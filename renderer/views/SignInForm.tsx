@@ -1,11 +1,10 @@
 import { ChevronDown, ChevronRight } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
-import type { ErrorValue } from '../../preload/contract';
-import { useGround } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Field } from '../parts/Field';
 import { plainAddress } from '../person';
 import { words } from '../text';
+import { useCall } from '../use-call';
 import { type AdvancedFields, noAdvancedFields, optionsOf, SignInAdvanced } from './SignInAdvanced';
 
 interface SignInFormProps {
@@ -21,15 +20,13 @@ type Missing = 'address' | 'password' | 'deviceName';
 
 /** Address, password, a server only where it is another than the address's, and what this device is called. */
 export function SignInForm({ address: known, deviceName: knownName, media, submitWords, onDone }: SignInFormProps) {
-  const { store } = useGround();
   const [address, setAddress] = useState(known === undefined ? '' : plainAddress(known));
   const [password, setPassword] = useState('');
   const [advanced, setAdvancedFields] = useState<AdvancedFields>({ ...noAdvancedFields, ...media });
   const [isAdvanced, setAdvanced] = useState(false);
   const [deviceName, setDeviceName] = useState(knownName);
   const [missing, setMissing] = useState<Missing | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call, forget } = useCall();
   const nameId = useId();
 
   // A SIM proves who one is, and early IMS goes by the network address.
@@ -45,23 +42,20 @@ export function SignInForm({ address: known, deviceName: knownName, media, submi
           ? 'deviceName'
           : null;
     setMissing(lacking);
-    setError(null);
+    forget();
     if (lacking !== null) return;
-    setBusy(true);
     const told = optionsOf(advanced);
     // A first sign-in that says nothing of them has none.
     const { msrpRelay, securesMedia, ...others } = told;
     const options = media === undefined && msrpRelay === '' && !securesMedia ? others : told;
-    const answer = await store.call('signIn', {
+    const account = await call('signIn', {
       address: /^sips?:/i.test(address.trim()) ? address.trim() : `sip:${address.trim()}`,
       password,
       deviceName: deviceName.trim(),
       ...(advanced.server.trim() === '' ? {} : { server: advanced.server.trim() }),
       ...(Object.keys(options).length === 0 ? {} : { options }),
     });
-    setBusy(false);
-    if (answer.ok) onDone();
-    else setError(answer.error);
+    if (account !== null) onDone();
   };
   const isPasswordBad = error?.code === 'account/bad-credentials';
   const Chevron = isAdvanced ? ChevronDown : ChevronRight;

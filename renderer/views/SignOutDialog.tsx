@@ -1,25 +1,19 @@
-import { useState } from 'react';
-import type { ErrorValue } from '../../preload/contract';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../text';
+import { useCall } from '../use-call';
 import { nameOf } from './DeviceCard';
 
 /** Asks before a device is signed out; `instanceId` null means every device. */
 export function SignOutDialog({ instanceId }: { instanceId: string | null }) {
-  const { store, desk } = useGround();
+  const { desk } = useGround();
   const device = useChorus((state) => state.devices.find((each) => each.instanceId === instanceId));
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ErrorValue | null>(null);
+  const { busy, error, call } = useCall();
   const signOut = async () => {
-    setBusy(true);
-    setError(null);
-    const answer = instanceId === null ? await store.call('signOutEverywhere', {}) : await store.call('signOutDevice', { instanceId });
-    setBusy(false);
-    if (answer.ok) desk.closeDialog();
-    else setError(answer.error);
+    const done = instanceId === null ? await call('signOutEverywhere', {}) : await call('signOutDevice', { instanceId });
+    if (done !== null) desk.closeDialog();
   };
   const name = device === undefined ? words.devices.unnamed : nameOf(device);
   return (

@@ -275,7 +275,18 @@ export const chatWords = {
     key: 'Enter',
   },
 
-  newChat: { title: 'New chat', input: 'Name or address', open: 'Open', failed: 'The chat could not be opened.' },
+  newChat: {
+    title: 'New chat',
+    input: 'Name or address',
+    open: 'Open',
+    failed: 'The chat could not be opened.',
+    groupHint: 'Were you given the address of a group? Type or paste it here to join.',
+    joinGroup: (address: string) => `Join the group ${address}`,
+    joinGroupHint: 'A group that stands at this address',
+    writeTo: (address: string) => `Write to ${address}`,
+    joining: (address: string) => `Joining the group ${address}`,
+    notJoined: 'You have not joined.',
+  },
 
   anonymous: {
     write: 'Write anonymously',

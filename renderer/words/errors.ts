@@ -115,7 +115,7 @@ const errorWords: Record<ErrorCode, Words> = {
   'msrp/closed': (_said, who) => ({ title: `The connection to ${inSentence(who)} was cut`, body: 'The message is kept here. Try again.' }),
   'msrp/relay': (said) => ({
     title: `The media relay cannot be used${said === '' ? '' : ` (${said})`}`,
-    body: 'The message is kept here. Nothing goes past the relay that you have set. Check its address, or sign in without one.',
+    body: 'The message is kept here. Nothing goes past the relay that you have set. Check its address in the settings of your account, or take it away there.',
   }),
   'privacy/no-temporary-address': () => ({
     title: 'You cannot write anonymously here',
@@ -138,6 +138,18 @@ const errorWords: Record<ErrorCode, Words> = {
   'conversation/no-session': (_said, who) => ({
     title: `There is no connection to ${inSentence(who)} yet`,
     body: 'Send a message first, then try again.',
+  }),
+  'group/unknown': (_said, who) => ({
+    title: `There is no group at ${inSentence(who)}`,
+    body: 'Nothing was changed. Check the address, or ask whoever gave it to you.',
+  }),
+  'group/not-a-member': (_said, who) => ({
+    title: `The group at ${inSentence(who)} does not let you in`,
+    body: 'It takes its members alone: you are not on its list, or an administrator has removed you. Nothing was changed. Ask its administrator to add you.',
+  }),
+  'group/full': (_said, who) => ({
+    title: `The group at ${inSentence(who)} takes nobody more at the moment`,
+    body: 'It may be full. Nothing was changed. Try again when somebody has left, or ask its administrator.',
   }),
   'group/nobody-joined': (said) => ({
     title: 'Nobody joined',
@@ -239,7 +251,9 @@ export function explainLine(error: ErrorValue, who: string): string {
   return error.retry === 'auto' ? `${title} ${chatWords.message.keptAuto}` : `${title} ${chatWords.message.kept}`;
 }
 
-const saidBy = ({ status, reason }: ErrorValue): string => [status, reason].filter((part) => part !== undefined && part !== '').join(' ');
+/** The other side’s own status and reason, as it said them. */
+export const saidBy = ({ status, reason }: ErrorValue): string =>
+  [status, reason].filter((part) => part !== undefined && part !== '').join(' ');
 
 const sentence = (said: string): string => (said === '' ? '' : `It answered ${said}. `);
 const inSentence = (who: string): string => (who === theServer ? 'the server' : who);

@@ -186,6 +186,17 @@ export const pageWords = {
       file: ['Files', 'Pictures and documents.'],
     } as Readonly<Record<CapabilityName, readonly [string, string]>>,
     offerFailed: 'Nothing was changed.',
+    media: 'How chats travel',
+    mediaHint: 'A change holds at once. Chats that are open are connected again by themselves, and nothing in them is lost.',
+    securesMedia: 'Protect chats on their way (TLS)',
+    securesMediaHint: 'None is opened without. What others open unprotected is still answered.',
+    relayHint: 'Only if every chat has to go through one. It is tried before it is kept; empty for none.',
+    relayTrying: 'Trying it',
+    relayRefused: (said: string) =>
+      said === ''
+        ? 'No path through this relay. Nothing was changed. Check its address and whether it is there.'
+        : `This relay refuses (${said}). Nothing was changed. Check its address, and whether it knows your name and password.`,
+    mediaKept: 'Kept. Chats go this way from now on.',
     instanceHint: (nickname: string) => `Made once for this profile, never changed. Its nickname is ${nickname}.`,
     profile: 'Profile',
     keyboardTitle: 'Keyboard',

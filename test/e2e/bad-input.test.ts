@@ -77,7 +77,7 @@ describe('signing in', () => {
     await again.isRegistered();
   });
 
-  it('the advanced settings say beside the field what is wrong, and go with the sign-in; what a device offers is switched at once', async () => {
+  it('the advanced settings say beside the field what is wrong, and go with the sign-in; what a device offers, and how chats travel, is switched at once', async () => {
     const { server } = await service();
     const alice = await sit('alice');
     const { page } = alice;
@@ -107,6 +107,17 @@ describe('signing in', () => {
     await expect(alice.at('offer-pager')).toHaveAttribute('aria-checked', 'false');
     await page.getByLabel('Write as').selectOption('sip:alice.sales@service.test');
     await expect(page.getByLabel('Write as')).toHaveValue('sip:alice.sales@service.test');
+    await alice.at('media-relay').fill('relay.example.org');
+    await alice.at('media-relay-save').click();
+    await expect(page.getByText('is no MSRP URI of a relay')).toBeVisible();
+    // Nobody listens there.
+    await alice.at('media-relay').fill('msrp://127.0.0.1:1');
+    await alice.at('media-relay').press('Enter');
+    await expect(page.getByText('No path through this relay. Nothing was changed.')).toBeVisible();
+    await alice.at('media-tls').click();
+    await expect(alice.at('media-tls')).toHaveAttribute('aria-checked', 'true');
+    await expect(alice.at('media-said')).toHaveText('Kept. Chats go this way from now on.');
+    await alice.at('media-way').scrollIntoViewIfNeeded();
     await alice.pictures('offers');
     await expect.poll(() => network?.bindings('sip:alice@service.test')[0]?.params.get('+g.3gpp.icsi-ref')).not.toContain('oma.cpm.msg');
   });

@@ -137,6 +137,29 @@ describe('chats through a relay', () => {
     }
   });
 
+  it('is set and taken away while a chat is open: it goes the new way from the next text on; a relay that refuses changes nothing', async () => {
+    const others = await startKamailio({ relay: {}, users: [{ name: 'alice', password: 'another' }] });
+    try {
+      const [alice, bob] = [await client('alice', null), await client('bob', null)];
+      await say(alice, bob, 'direct');
+      const refused = await alice.tryCall('setMedia', { msrpRelay: others.relayUri ?? '' });
+      expect(refused).toMatchObject({ ok: false, error: { code: 'msrp/relay', status: 401 } });
+      await say(alice, bob, 'still direct');
+      expect(sipRequests(alice, 'out', 'INVITE')).toHaveLength(1);
+      expect(await alice.call('setMedia', { msrpRelay: relay.relayUri ?? '' })).toMatchObject({ msrpRelay: relay.relayUri });
+      await say(alice, bob, 'through it');
+      await say(bob, alice, 'and back');
+      expect(sipRequests(alice, 'out', 'INVITE')[1]).toMatch(new RegExp(`m=message ${relay.port} TCP/MSRP`));
+      expect(await alice.call('setMedia', { msrpRelay: '' })).toEqual({ msrpRelay: null, securesMedia: false });
+      await say(alice, bob, 'direct again');
+      expect(sipRequests(alice, 'out', 'INVITE')[2]).not.toContain(`:${relay.port}/`);
+      const all = ['direct', 'still direct', 'through it', 'and back', 'direct again'];
+      expect([await textsAt(alice), await textsAt(bob)]).toEqual([all, all]);
+    } finally {
+      await others.stop();
+    }
+  });
+
   it('a path that the relay gives for seconds alone is followed by the next, in the same dialog', async () => {
     const brief = await startKamailio({ relay: { pathSeconds: 3 } });
     try {

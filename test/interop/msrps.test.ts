@@ -97,6 +97,40 @@ describe('where the network itself carries the media', () => {
   });
 });
 
+describe('TLS that is switched while chats are open', () => {
+  let network: Network;
+  beforeAll(async () => {
+    network = await startNetwork({});
+  });
+  afterAll(() => network?.close());
+
+  it('a 1-1 and a group go on over TLS at once; a group that runs over TLS alone is not lost by who wants none any more', async () => {
+    const client = (name: string) =>
+      startClient({ name, address: `sip:${name}@lab.test`, proxy: network.uris.tcp, factory: network.factory });
+    const [alice, bob, carol] = await Promise.all([client('alice'), client('bob'), client('carol')]);
+    const first = await alice.call('sendText', { to: bob.address, text: 'first' });
+    await received(bob, 'first');
+    expect(await alice.call('setMedia', { securesMedia: true })).toEqual({ securesMedia: true, msrpRelay: null });
+    await alice.call('sendText', { conversation: first.conversation, text: 'second' });
+    await received(bob, 'second');
+    const [, invite = ''] = sipRequests(alice, 'out', 'INVITE');
+    expect(invite).toMatch(/m=message \d+ TCP\/TLS\/MSRP /);
+
+    const { conversation } = await alice.call('addPeople', { conversation: first.conversation, people: [carol.address] });
+    await alice.call('sendText', { conversation, text: 'to all' });
+    await Promise.all([received(bob, 'to all'), received(carol, 'to all')]);
+    await alice.call('setMedia', { securesMedia: false });
+    await alice.until('it is back in the group', async () => {
+      const group = (await alice.call('conversations', {})).find((one) => one.conversation === conversation);
+      return group?.session === 'established' && sipRequests(alice, 'out', 'INVITE').length > 4 ? true : null;
+    });
+    const [again = '', overTls = ''] = sipRequests(alice, 'out', 'INVITE').slice(-2);
+    expect([again, overTls].map((one) => /m=message \d+ (\S+)/.exec(one)?.[1])).toEqual(['TCP/MSRP', 'TCP/TLS/MSRP']);
+    await alice.call('sendText', { conversation, text: 'back again' });
+    await Promise.all([received(bob, 'back again'), received(carol, 'back again')]);
+  });
+});
+
 describe('two endpoints over real TLS', () => {
   const endpoints: MsrpEndpoint[] = [];
   const endpoint = (ca?: string[]) => {

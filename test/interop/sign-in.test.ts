@@ -156,6 +156,31 @@ describe('a profile on a computer whose keychain is another one', () => {
   );
 });
 
+describe('how chats are carried', () => {
+  it('is set without signing out, said wrong in words by its field, and known after a restart', async () => {
+    network = await startNetwork();
+    const client = await profile(network);
+    await signIn(client, network.uris.tcp, {});
+    const bad = await client.tryCall('setMedia', { msrpRelay: 'sip:relay.lab.test' });
+    expect(bad).toMatchObject({
+      ok: false,
+      error: { code: 'account/bad-option', field: 'msrpRelay', reason: expect.stringContaining('relay') },
+    });
+    const away = await client.tryCall('setMedia', { msrpRelay: 'msrp://127.0.0.1:1', securesMedia: false });
+    expect(away).toMatchObject({ ok: false, error: { code: 'msrp/relay', retry: 'auto' } });
+    expect((await client.call('snapshot', {})).account).toMatchObject({ securesMedia: false, msrpRelay: null });
+    expect(await client.call('setMedia', { securesMedia: true })).toEqual({ securesMedia: true, msrpRelay: null });
+    expect(client.events.filter((event) => event.event === 'account').at(-1)).toMatchObject({ account: { securesMedia: true } });
+    const mixed = await client.tryCall('setMedia', { msrpRelay: 'msrp://127.0.0.1:1' });
+    expect(mixed).toMatchObject({ ok: false, error: { code: 'account/bad-option', field: 'msrpRelay' } });
+    expect(sipRequests(client, 'out', 'REGISTER').filter((text) => /Expires: 0|expires=0/.test(text))).toEqual([]);
+    await client.close();
+    const again = await profile(network, client.dataDir);
+    await registered(again);
+    expect((await again.call('snapshot', {})).account).toMatchObject({ securesMedia: true, msrpRelay: null });
+  });
+});
+
 describe('what a device offers', () => {
   it('R25 R26: is in the account, and switching it is told to the network at once and kept', async () => {
     network = await startNetwork();

@@ -1,6 +1,17 @@
 /** Getting in and being in, in a real browser: sign-in, this device and the others, a profile that is not as it should be. */
 import { describe, expect, it } from 'vitest';
-import { bob, copiedProfile, damagedHistory, duplicated, firstRun, signedOut, threeDevices, working } from '../support/renderer-scenes';
+import { accessibilityFlaws } from '../support/looks';
+import {
+  bob,
+  copiedProfile,
+  damagedHistory,
+  duplicated,
+  firstRun,
+  ownServer,
+  signedOut,
+  threeDevices,
+  working,
+} from '../support/renderer-scenes';
 import { id, windowsInBrowser } from '../support/window-in-browser';
 
 describe('the way in and the devices, in a browser', () => {
@@ -182,5 +193,40 @@ describe('the way in and the devices, in a browser', () => {
     ]);
     expect(await calls('checkServer')).toEqual([{ address: 'alice@example.org', ca: pem }]);
     expect(await calls('signIn')).toEqual([]);
+  });
+
+  it('how chats travel is set by keyboard; what is wrong with a relay stands below its field, and what was typed stays', async () => {
+    const kept = { value: { securesMedia: true, msrpRelay: null } };
+    const { page, calls, emit } = await open({ ...ownServer, answers: { setMedia: kept } });
+    const toAccount = async (at: typeof page) => {
+      await at.click(id('place-settings'));
+      await at.click(id('settings-account'));
+    };
+    await toAccount(page);
+    await page.focus(id('media-tls'));
+    await page.keyboard.press('Space');
+    await expect.poll(() => page.textContent(id('media-said'))).toBe('Kept. Chats go this way from now on.');
+    expect(await page.isDisabled(id('media-relay-save'))).toBe(true);
+    await page.fill(id('media-relay'), ' msrps://relay.example.org:2855 ');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => calls('setMedia')).toEqual([{ securesMedia: true }, { msrpRelay: 'msrps://relay.example.org:2855' }]);
+    if (ownServer.snapshot.account === null) throw new Error('nobody is signed in');
+    await emit({ event: 'account', account: { ...ownServer.snapshot.account, securesMedia: true } });
+    await expect.poll(() => page.getAttribute(id('media-tls'), 'aria-checked')).toBe('true');
+
+    const no = { code: 'msrp/relay', status: 401, reason: 'Unauthorized', retry: 'user' } as const;
+    const refused = await open({ ...ownServer, answers: { setMedia: { error: no } } });
+    await toAccount(refused.page);
+    await refused.page.fill(id('media-relay'), 'msrps://relay.example.org');
+    await refused.page.click(id('media-relay-save'));
+    await refused.page.getByText('This relay refuses (401 Unauthorized). Nothing was changed.').waitFor();
+    expect(await refused.page.getAttribute(id('media-relay'), 'aria-invalid')).toBe('true');
+    expect(await refused.page.inputValue(id('media-relay'))).toBe('msrps://relay.example.org');
+    expect(await accessibilityFlaws(refused.page)).toEqual([]);
+
+    // The network on this computer has no relay.
+    const tried = await open(working);
+    await toAccount(tried.page);
+    expect([await tried.page.locator(id('media-tls')).count(), await tried.page.locator(id('media-relay')).count()]).toEqual([1, 0]);
   });
 });

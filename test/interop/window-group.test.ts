@@ -337,4 +337,42 @@ describe('groups, in a browser', () => {
     await expect.poll(() => page.textContent(id('stream'))).toContain('and one more of hers');
     await expect.poll(() => page.locator(id('found-message')).count()).toBe(1);
   });
+
+  it('joins a group by its address, by keyboard; a no is said in words, and the address stays to be mended', async () => {
+    const team = 'sip:team@cf.lab.test';
+    const { page, calls } = await open({ ...upgraded, answers: { joinGroup: { value: { conversation: 'team' } } } });
+    await page.keyboard.press('Control+n');
+    await page.fill(id('new-chat-input'), 'friend@example.org');
+    // Far away it may be anybody: writing comes first.
+    const kinds = () => page.locator(id('people-suggestion')).evaluateAll((all) => all.map((one) => (one as HTMLElement).dataset.kind));
+    expect(await kinds()).toEqual(['typed', 'group']);
+    await page.fill(id('new-chat-input'), 'team@cf.lab.test');
+    expect(await kinds()).toEqual(['group', 'typed']);
+    const active = await page.getAttribute(id('new-chat-input'), 'aria-activedescendant');
+    expect(await page.locator(`[id="${active}"]`).textContent()).toContain('Join the group team@cf.lab.test');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => calls('joinGroup')).toEqual([{ address: team }]);
+    await page.waitForSelector(id('new-chat-dialog'), { state: 'detached' });
+
+    const no = { code: 'group/not-a-member', status: 403, retry: 'user' } as const;
+    const refused = await open({ ...upgraded, answers: { joinGroup: { error: no } } });
+    await refused.page.keyboard.press('Control+n');
+    await refused.page.fill(id('new-chat-input'), 'team@cf.lab.test');
+    await refused.page.click(`${id('people-suggestion')}[data-kind="group"]`);
+    await refused.page.getByText('The group at team@cf.lab.test does not let you in').waitFor();
+    expect(await refused.page.textContent(id('error-note'))).toContain('You have not joined.');
+    expect(await refused.page.inputValue(id('new-chat-input'))).toBe('team@cf.lab.test');
+    expect(await refused.page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('new-chat-input');
+    expect(await accessibilityFlaws(refused.page)).toEqual([]);
+
+    // Who hides joins no group.
+    const waiting = await open({ ...upgraded, answers: { joinGroup: 'hang' } });
+    await waiting.page.keyboard.press('Control+n');
+    await waiting.page.fill(id('new-chat-input'), 'team@cf.lab.test');
+    await waiting.page.click(id('new-chat-anonymous'));
+    await expect.poll(() => waiting.page.locator(`${id('people-suggestion')}[data-kind="group"]`).count()).toBe(0);
+    await waiting.page.click(id('new-chat-anonymous'));
+    await waiting.page.click(`${id('people-suggestion')}[data-kind="group"]`);
+    await expect.poll(() => waiting.page.textContent(id('new-chat-joining'))).toContain('Joining the group team@cf.lab.test');
+  });
 });

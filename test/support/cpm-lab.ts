@@ -345,7 +345,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
       { address: 'sip:carol@lab.test', name: 'Carol' },
     ],
     preferences: () => preferences,
-    securesMedia: false,
+    securesMedia: () => false,
     isBlocked: (address) => state.blocked.has(address),
     isRegistered: () => state.registered,
     clockAhead: () => state.clockAhead,

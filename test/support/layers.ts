@@ -77,7 +77,11 @@ export const layers: readonly Layer[] = [
     types: ['main/account', 'main/history', 'preload/contract'],
   },
   { path: 'main/chat-calls', values: ['main/cpm'], types: ['main/calls', 'main/rescue'] },
-  { path: 'main/device-calls', values: ['main/identity'], types: ['main/account', 'main/calls', 'main/settings', 'preload/contract'] },
+  {
+    path: 'main/device-calls',
+    values: ['main/identity', 'main/sign-in-options'],
+    types: ['main/account', 'main/calls', 'main/settings', 'preload/contract'],
+  },
   { path: 'main/blocked-people', values: ['main/errors', 'main/protocol'], types: ['main/settings'] },
   {
     path: 'main/stored-account',

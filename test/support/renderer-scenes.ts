@@ -352,3 +352,9 @@ export const signedOut: Scene = {
     registration: { state: 'offline', bindings: 1, error: { code: 'account/signed-out', retry: 'user', reason: 'Kitchen tablet' } },
   },
 };
+
+/** At a server of one's own, not on this computer alone. */
+export const ownServer: Scene = {
+  ...working,
+  snapshot: { ...working.snapshot, account: base.account === null ? null : { ...base.account, kind: 'sip' }, tryPeople: [] },
+};

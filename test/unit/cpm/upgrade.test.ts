@@ -275,6 +275,24 @@ describe('A', () => {
     expect(oneToOne.byes).toEqual([]);
   });
 
+  it('a 1-1 that was deleted here after it went on in a group begins anew: neither names the other, whatever the roster tells', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    const { conversation: group } = await adding;
+    oneToOne.hangUp();
+    await lab.settle();
+    expect(groups()).toMatchObject([{ conversation: group, continues: conversation }]);
+    lab.messenger.deleteConversation(conversation);
+    expect(groups()).toMatchObject([{ conversation: group, continues: null }]);
+    lab.subscriptions
+      .at(-1)
+      ?.onDocument.emit(roster('sip:grp-1@cf.lab.test', { [lab.self]: 'connected', [bob]: 'connected', [carol]: 'connected' }));
+    await lab.settle();
+    expect(lab.messenger.openConversation(bob)).toBe(conversation);
+    expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, last: null });
+    expect(groups()).toMatchObject([{ continues: null, session: 'established' }]);
+  });
+
   it('R58: the group is over before B has moved: the 1-1 that still stands goes on', async () => {
     const { conversation, oneToOne, creation, adding } = await asking();
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });

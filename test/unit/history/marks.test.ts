@@ -95,4 +95,21 @@ describe('a deleted conversation', () => {
     expect(history.addMessage(message('m3'))).toBe(true);
     expect(history.marks('c1').isHidden).toBe(false);
   });
+
+  it('has nothing to do any more with the group that it went on in, nor that group with it', () => {
+    const group = conversationRecord('g1', { kind: 'group', peer: null, continues: 'c1' });
+    history.putConversation(group);
+    history.putConversation({ ...conversation, continuedBy: 'g1' });
+    history.emptyConversation('c1');
+    expect(reopened().conversation('c1')?.continuedBy).toBeNull();
+    expect(history.conversation('g1')?.continues).toBeNull();
+  });
+
+  it('of a group leaves the chat that it has grown out of as it is', () => {
+    history.putConversation(conversationRecord('g1', { kind: 'group', peer: null, continues: 'c1' }));
+    history.putConversation({ ...conversation, continuedBy: 'g1' });
+    history.emptyConversation('g1');
+    expect(reopened().conversation('c1')?.continuedBy).toBe('g1');
+    expect(history.conversation('g1')?.continues).toBe('c1');
+  });
 });

@@ -266,6 +266,30 @@ describe('a path through a relay', () => {
     expect(relays).toEqual([]);
   });
 
+  it('is tried before it is taken for every further session, and a refusal leaves things as they are; none may be wanted, too', async () => {
+    const { port } = await network.listen('', ({ stream }) => relays.push(new ScriptedPeer(stream, 'msrp://127.0.0.1:2856/path-2;tcp')));
+    const other = { uris: [`msrp://127.0.0.1:${port};tcp`], username: 'alice', password: 'secret', minAlgorithm: 'MD5' as const };
+    const refused = failure(endpoint.goThrough(other));
+    await settled();
+    answer(relays.at(-1), 403, []);
+    expect(await refused).toMatchObject({ code: 'msrp/relay', status: 403 });
+    expect((await prepared()).session.path[0]).toBe(givenPath);
+
+    const taken = endpoint.goThrough(other);
+    await settled();
+    answer(relays.at(-1), 200, [['Use-Path', 'msrp://127.0.0.1:2856/path-2;tcp']]);
+    await taken;
+    const preparing = endpoint.prepare();
+    await settled();
+    answer(relays.at(-1), 200, [['Use-Path', 'msrp://127.0.0.1:2856/path-3;tcp']]);
+    expect((await preparing).path[0]).toBe('msrp://127.0.0.1:2856/path-3;tcp');
+
+    await endpoint.goThrough(null);
+    const connections = relays.length;
+    expect((await endpoint.prepare()).path).toHaveLength(1);
+    expect(relays).toHaveLength(connections);
+  });
+
   it('is refreshed before it expires, with the nonce that the relay gave, and lives on where it stays the same', async () => {
     const preparing = endpoint.prepare();
     await settled();

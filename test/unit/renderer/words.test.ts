@@ -11,6 +11,7 @@ import {
   knownPeople,
   matches,
   typedAddress,
+  typedGroup,
 } from '../../../renderer/person';
 import { names } from '../../../renderer/text';
 import { explain, explainLine } from '../../../renderer/words/errors';
@@ -49,6 +50,12 @@ describe('people', () => {
     expect(typedAddress('Dave', own)).toBe('sip:dave@lab.test');
     expect(typedAddress('+47 (12) 34-56', own)).toBe('tel:+47123456');
     expect(['', 'a b', 'bob@', '<script>', 'a@b@c'].map((typed) => typedAddress(typed, own))).toEqual([null, null, null, null, null]);
+  });
+
+  it('takes a whole address for a group’s, most likely below the own domain, and neither a name nor a number', () => {
+    const own = 'sip:alice@lab.test';
+    const typed = ['team@cf.lab.test', ' SIP:team@CF.Lab.Test', 'bob@lab.test', 'bob@evillab.test', 'team', '+47123456', 'a@b@c'];
+    expect(typed.map((one) => typedGroup(one, own))).toEqual(['likely', 'likely', 'possible', 'possible', null, null, null]);
   });
 
   it('finds without regard to case, accents and order', () => {
