@@ -1,6 +1,7 @@
 /** One connection of the MSRP switch or relay: bytes in, messages out, and a bound on what may wait to be written. */
 import { TLSSocket } from 'node:tls';
-import { encodeMsrp, type MsrpMessage, MsrpParser } from '../main/protocol/msrp';
+import { encodeMsrp, type MsrpMessage } from '../main/protocol/msrp';
+import { MsrpParser } from '../main/protocol/msrp-parser';
 import type { WireTap } from '../main/protocol/wire-record';
 
 /**

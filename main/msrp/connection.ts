@@ -12,15 +12,14 @@
  */
 import type { Duplex } from 'node:stream';
 import { type Clock, type Disposable, Emitter, type Logger } from '../base';
-import { encodeMsrpPieces, type MsrpMessage, MsrpParser, type MsrpRequest, type MsrpResponse } from '../protocol/msrp';
+import { encodeMsrp, type MsrpMessage, type MsrpRequest, type MsrpResponse, MsrpWriter } from '../protocol/msrp';
+import { MsrpParser } from '../protocol/msrp-parser';
 import type { WireTap } from '../protocol/wire-record';
 
 /** Above this many unsent bytes no further chunk is written; `onDrain` tells when to go on. */
 export const sendPauseBytes = 256 * 1024;
 /** Above this many unsent bytes, which only unread answers can reach, nothing more is read from the peer. */
 export const readPauseBytes = 1024 * 1024;
-/** Pieces from this size on are written as they are; copying shorter ones together costs less than a write of each. */
-const copiedPieceBytes = 4096;
 /** What Node reads of a socket at a time. */
 const fullReadBytes = 64 * 1024;
 /** How long a peer may leave our answers unread, and how long the last bytes may take after `end()`. */
@@ -66,9 +65,8 @@ export class MsrpConnection {
   /** Requests that were read before somebody held the reading. */
   readonly #requests: MsrpRequest[] = [];
   #state: 'open' | 'ending' | 'closed' = 'open';
-  /** Sent in this turn, written at its end. */
-  #batch: Uint8Array[] = [];
-  #batchBytes = 0;
+  /** What is sent in this turn leaves at its end. */
+  readonly #writer = new MsrpWriter();
   readonly #flushing = () => this.#flush();
   /** The latest read brought as much as one can: the next one is on its way, and its answers leave together with those to this one. */
   #moreIsLikely = false;
@@ -104,19 +102,16 @@ export class MsrpConnection {
 
   /** Bytes that the peer's side has not taken yet. */
   get unsentBytes(): number {
-    return this.#batchBytes + this.#wire.stream.writableLength;
+    return this.#writer.length + this.#wire.stream.writableLength;
   }
 
   /** Writes nothing once closed. */
   send(message: MsrpMessage): void {
     if (!this.isOpen) return;
-    const pieces = encodeMsrpPieces(message);
-    if (this.#deps.tap !== undefined) this.#record('out', Buffer.concat(pieces));
-    if (this.#batch.length === 0) (this.#moreIsLikely ? setImmediate : process.nextTick)(this.#flushing);
-    for (const piece of pieces) {
-      this.#batch.push(piece);
-      this.#batchBytes += piece.length;
-    }
+    const isFirst = this.#writer.length === 0;
+    this.#writer.write(message);
+    if (this.#deps.tap !== undefined) this.#record('out', encodeMsrp(message));
+    if (isFirst) (this.#moreIsLikely ? setImmediate : process.nextTick)(this.#flushing);
     if (this.unsentBytes >= readPauseBytes && this.#stalled === null) {
       this.#stalled = this.#deps.clock.setTimer(stalledPeerMs, () => this.destroy('the peer reads nothing'));
       this.hold(this);
@@ -163,8 +158,7 @@ export class MsrpConnection {
     this.#state = 'closed';
     this.#stalled?.dispose();
     this.#requests.length = 0;
-    this.#batch = [];
-    this.#batchBytes = 0;
+    this.#writer.take();
     this.#transactions.clear();
     this.#wire.stream.destroy();
     this.#deps.log.debug('MSRP connection closed', { remote: this.#wire.remote, reason: why });
@@ -174,12 +168,9 @@ export class MsrpConnection {
   }
 
   #flush(): void {
-    const batch = this.#batch;
-    this.#batch = [];
-    this.#batchBytes = 0;
+    const pieces = this.#writer.take();
     if (this.#state === 'closed') return;
     const { stream } = this.#wire;
-    const pieces = joinedShort(batch);
     if (pieces.length > 1) stream.cork();
     for (const piece of pieces) stream.write(piece);
     if (pieces.length > 1) stream.uncork();
@@ -250,21 +241,6 @@ export class MsrpConnection {
       bytes,
     });
   }
-}
-
-/** The same bytes; short pieces that follow each other as one. */
-function joinedShort(batch: Uint8Array[]): Uint8Array[] {
-  if (batch.length === 1) return batch;
-  const pieces: Uint8Array[] = [];
-  let from = 0;
-  for (let index = 0; index <= batch.length; index += 1) {
-    const piece = batch[index];
-    if (piece !== undefined && piece.length < copiedPieceBytes) continue;
-    if (index > from) pieces.push(index === from + 1 ? (batch[from] ?? new Uint8Array(0)) : Buffer.concat(batch.slice(from, index)));
-    if (piece !== undefined) pieces.push(piece);
-    from = index + 1;
-  }
-  return pieces;
 }
 
 /** Finds again the bytes of each message the parser returned: its end line is unique in them (RFC 4975 7.1). For the trace alone. */

@@ -9,7 +9,7 @@
  *   -------tid$ | + | #
  */
 import { oneLine } from './generic-param';
-import { concat, indexOfBytes, text, utf8 } from './octets';
+import { concat, indexOfBytes } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 
 /** Octets of one line, the start line and every header. */
@@ -58,12 +58,18 @@ export interface MsrpResponse {
 
 export type MsrpMessage = MsrpRequest | MsrpResponse;
 
+/** The headers that are fields of a request, in lower case. */
+export const MSRP_FIELDS: ReadonlySet<string> = new Set([
+  ...['to-path', 'from-path', 'message-id', 'byte-range', 'success-report', 'failure-report', 'status', 'content-type'],
+]);
+export const HEADER_NAME = /^[A-Za-z0-9-]+$/;
+
 const DASHES = '-------';
-/** What a parser keeps between messages: room for a piece of the stream behind an unfinished chunk of 64 KiB. */
-const KEPT_BUFFER_BYTES = 192 * 1024;
 /** Below this a copy costs less than a piece of its own. */
 const COPIED_BODY_BYTES = 4096;
-const TRANSACTION_ID = /^[A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}$/;
+/** What a writer takes at a time for what it writes. */
+const SLAB_BYTES = 16 * 1024;
+export const TRANSACTION_ID = /^[A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}$/;
 
 /** A request that asks something of the next hop and carries no message (AUTH of RFC 4976, NICKNAME of RFC 7701). */
 export function bodilessRequest(about: Pick<MsrpRequest, 'transactionId' | 'method' | 'toPath' | 'fromPath' | 'headers'>): MsrpRequest {
@@ -86,67 +92,131 @@ export function bodilessRequest(about: Pick<MsrpRequest, 'transactionId' | 'meth
  * stands in the body, is a defect of the caller and throws; a value with a line break loses it.
  */
 export function encodeMsrp(message: MsrpMessage): Uint8Array {
-  const pieces = encodeMsrpPieces(message);
-  return pieces.length === 1 ? (pieces[0] ?? new Uint8Array(0)) : concat(pieces);
+  single.write(message);
+  const pieces = single.take();
+  return pieces.length === 1 ? (pieces[0] ?? NOTHING) : concat(pieces);
 }
 
-/** The same octets in one piece or, where the body is long, in three: the body itself is then not copied. */
-export function encodeMsrpPieces(message: MsrpMessage): Uint8Array[] {
-  const { transactionId } = message;
-  if (!TRANSACTION_ID.test(transactionId)) throw new RangeError('bad MSRP transaction id');
-  const first = message.kind === 'request' ? word(message.method) : `${message.status} ${oneLine(message.reason)}`.trimEnd();
-  const lines = [`MSRP ${transactionId} ${first}`, `To-Path: ${pathText(message.toPath)}`, `From-Path: ${pathText(message.fromPath)}`];
-  const end = `${DASHES}${transactionId}${message.continuation}\r\n`;
-  if (message.kind === 'response') {
-    putHeaders(lines, message.headers ?? []);
-    return [framed(`${lines.join('\r\n')}\r\n${end}`, NOTHING, '')];
+/**
+ * Writes what one connection says. Messages that follow each other stand side by side and leave as one piece; a long body is a piece of its
+ * own and is not copied: it must not change until it has left. The octets are those of `encodeMsrp`, and so are the errors, which write nothing.
+ */
+export class MsrpWriter {
+  /** Where the next octets go. Never used twice, since what was given away may not have left yet. */
+  #slab = NOTHING;
+  #from = 0;
+  #to = 0;
+  #pieces: Uint8Array[] = [];
+  /** Octets in the pieces. */
+  #length = 0;
+  #paths: { to: readonly string[]; from: readonly string[]; lines: string } = { to: [], from: [], lines: '' };
+
+  /** Octets that `take` would give. */
+  get length(): number {
+    return this.#length + this.#to - this.#from;
   }
-  if (message.messageId !== null) lines.push(`Message-ID: ${word(message.messageId)}`);
-  const range = message.byteRange;
-  if (range !== null) lines.push(`Byte-Range: ${range.start}-${range.end ?? '*'}/${range.total ?? '*'}`);
-  if (message.successReport) lines.push('Success-Report: yes');
-  if (message.failureReport !== 'yes') lines.push(`Failure-Report: ${message.failureReport}`);
-  if (message.status !== null)
-    lines.push(`Status: 000 ${String(message.status.code).padStart(3, '0')} ${oneLine(message.status.reason)}`.trimEnd());
-  putHeaders(lines, message.headers);
-  if (message.body === null) return [framed(`${lines.join('\r\n')}\r\n${end}`, NOTHING, '')];
-  if (endsWithin(message.body, transactionId)) throw new RangeError('the MSRP transaction id occurs in the body');
-  // Content-Type is the last header before the body (RFC 4975 section 9).
-  lines.push(`Content-Type: ${oneLine(message.contentType ?? 'text/plain')}`);
-  const head = `${lines.join('\r\n')}\r\n\r\n`;
-  const tail = `\r\n${end}`;
-  return message.body.length < COPIED_BODY_BYTES ? [framed(head, message.body, tail)] : [utf8(head), message.body, utf8(tail)];
-}
 
-/** None that has a field of its own. */
-function putHeaders(lines: string[], headers: readonly (readonly [name: string, value: string])[]): void {
-  for (const [name, value] of headers) {
-    if (/^[A-Za-z0-9-]+$/.test(name) && fieldOf(name) === undefined) lines.push(`${name}: ${oneLine(value)}`);
+  write(message: MsrpMessage): void {
+    const { transactionId } = message;
+    if (!TRANSACTION_ID.test(transactionId)) throw new RangeError('bad MSRP transaction id');
+    const first = message.kind === 'request' ? word(message.method) : `${message.status} ${oneLine(message.reason)}`.trimEnd();
+    const head = `MSRP ${transactionId} ${first}\r\n${this.#pathLines(message.toPath, message.fromPath)}`;
+    const end = `${DASHES}${transactionId}${message.continuation}\r\n`;
+    if (message.kind === 'response') {
+      this.#put(`${head}${furtherLines(message.headers)}${end}`);
+      return;
+    }
+    const lines = `${ownLines(message)}${furtherLines(message.headers)}`;
+    const { body } = message;
+    if (body === null) {
+      this.#put(`${head}${lines}${end}`);
+      return;
+    }
+    if (endsWithin(body, transactionId)) throw new RangeError('the MSRP transaction id occurs in the body');
+    // Content-Type is the last header before the body (RFC 4975 section 9).
+    this.#put(`${head}${lines}Content-Type: ${oneLine(message.contentType ?? 'text/plain')}\r\n\r\n`);
+    this.#putBody(body);
+    this.#put(`\r\n${end}`);
+  }
+
+  /** What was written since the last time. */
+  take(): Uint8Array[] {
+    this.#cut();
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#length = 0;
+    return pieces;
+  }
+
+  #put(text: string): void {
+    // In UTF-8 no character of a string takes more than three octets.
+    this.#makeRoom(text.length * 3);
+    this.#to += encoder.encodeInto(text, this.#slab.subarray(this.#to)).written;
+  }
+
+  #putBody(body: Uint8Array): void {
+    if (body.length < COPIED_BODY_BYTES) {
+      this.#makeRoom(body.length);
+      this.#slab.set(body, this.#to);
+      this.#to += body.length;
+      return;
+    }
+    this.#cut();
+    this.#pieces.push(body);
+    this.#length += body.length;
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#to + bytes <= this.#slab.length) return;
+    this.#cut();
+    this.#slab = new Uint8Array(Math.max(SLAB_BYTES, bytes));
+    this.#from = 0;
+    this.#to = 0;
+  }
+
+  #cut(): void {
+    if (this.#to === this.#from) return;
+    this.#pieces.push(this.#slab.subarray(this.#from, this.#to));
+    this.#length += this.#to - this.#from;
+    this.#from = this.#to;
+  }
+
+  /** A connection says the same two again and again. */
+  #pathLines(to: readonly string[], from: readonly string[]): string {
+    if (!isSamePath(to, this.#paths.to) || !isSamePath(from, this.#paths.from)) {
+      const lines = `To-Path: ${to.map(word).join(' ')}\r\nFrom-Path: ${from.map(word).join(' ')}\r\n`;
+      this.#paths = { to: [...to], from: [...from], lines };
+    }
+    return this.#paths.lines;
   }
 }
 
 const NOTHING = new Uint8Array(0);
+const encoder = new TextEncoder();
+const single = new MsrpWriter();
 
-/** One piece. Nearly all of MSRP's own text is ASCII, and for so few characters an encoder costs more than it does. */
-function framed(head: string, body: Uint8Array, tail: string): Uint8Array {
-  const bytes = new Uint8Array(head.length + body.length + tail.length);
-  const isAscii = putAscii(bytes, head, 0) && putAscii(bytes, tail, head.length + body.length);
-  if (!isAscii) return concat([utf8(head), body, utf8(tail)]);
-  bytes.set(body, head.length);
-  return bytes;
+function isSamePath(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((uri, index) => uri === other[index]);
 }
 
-function putAscii(bytes: Uint8Array, text: string, at: number): boolean {
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    if (code > 0x7f) return false;
-    bytes[at + index] = code;
+/** The headers that have a field, but for the paths and Content-Type. */
+function ownLines({ messageId, byteRange, successReport, failureReport, status }: MsrpRequest): string {
+  let lines = '';
+  if (messageId !== null) lines += `Message-ID: ${word(messageId)}\r\n`;
+  if (byteRange !== null) lines += `Byte-Range: ${byteRange.start}-${byteRange.end ?? '*'}/${byteRange.total ?? '*'}\r\n`;
+  if (successReport) lines += 'Success-Report: yes\r\n';
+  if (failureReport !== 'yes') lines += `Failure-Report: ${failureReport}\r\n`;
+  if (status !== null) lines += `${`Status: 000 ${String(status.code).padStart(3, '0')} ${oneLine(status.reason)}`.trimEnd()}\r\n`;
+  return lines;
+}
+
+/** None that has a field of its own. */
+function furtherLines(headers: MsrpRequest['headers'] = []): string {
+  let lines = '';
+  for (const [name, value] of headers) {
+    if (HEADER_NAME.test(name) && !MSRP_FIELDS.has(name.toLowerCase())) lines += `${name}: ${oneLine(value)}\r\n`;
   }
-  return true;
-}
-
-function pathText(uris: readonly string[]): string {
-  return uris.length === 1 ? word(uris[0] ?? '') : uris.map(word).join(' ');
+  return lines;
 }
 
 const WORD = /^[!-~]*$/;
@@ -165,7 +235,7 @@ export function newTransactionId(random: () => number, body: Uint8Array | null):
     const digits = sixDigits(random()) + sixDigits(random());
     const id = body !== null && body.length >= COPIED_BODY_BYTES ? LONG_ID_FILL + digits : digits;
     if (body === null) return id;
-    if (indexOfBytes(body, utf8(id)) >= 0) continue;
+    if (indexOfBytes(body, octetsOf(id)) >= 0) continue;
     searched = { body, id };
     return id;
   }
@@ -183,277 +253,15 @@ let searched: { body: Uint8Array; id: string } | null = null;
 function endsWithin(body: Uint8Array, id: string): boolean {
   const isSearched = searched?.body === body && searched.id === id;
   searched = null;
-  return !isSearched && indexOfBytes(body, utf8(DASHES + id)) >= 0;
+  return !isSearched && indexOfBytes(body, octetsOf(DASHES + id)) >= 0;
 }
 
-/** The headers with a field of their own, by their usual spelling and in lower case. */
-const FIELDS = new Map(
-  (['To-Path', 'From-Path', 'Message-ID', 'Byte-Range', 'Success-Report', 'Failure-Report', 'Status', 'Content-Type'] as const).flatMap(
-    (name) => [[name as string, name] as const, [name.toLowerCase(), name] as const],
-  ),
-);
-type Field = typeof FIELDS extends Map<string, infer Name> ? Name : never;
+const needle = new Uint8Array(DASHES.length + 32);
 
-function fieldOf(name: string): Field | undefined {
-  return FIELDS.get(name) ?? FIELDS.get(name.toLowerCase());
-}
-
-interface Head {
-  transactionId: string;
-  /** Method, or null for a response. */
-  method: string | null;
-  status: number;
-  reason: string;
-  /** Of a header that stands twice the first. */
-  fields: { [name in Field]?: string };
-  others: [string, string][];
-  headerCount: number;
-}
-
-interface Problem {
-  problem: string;
-}
-
-function problem(text: string): Problem {
-  return { problem: text };
-}
-
-/** What one step of reading gave: a message, a wish for more octets, progress, or the end of all reading. */
-type Step = MsrpMessage | 'more' | 'again' | Problem;
-
-const CR = 13;
-const LF = 10;
-const DASH = 45;
-
-/**
- * Takes a connection's octets in any pieces and gives whole messages. After malformed input it stays failed: MSRP has no way to
- * find the next message, the connection must be closed. Messages that came before the bad octets in the same piece are still
- * given; `failure` then already says what is wrong, and so does every later `push`.
- */
-export class MsrpParser {
-  /** What is being read: the piece just pushed, or, where something was left over before, `#kept` with the piece behind it. */
-  #view = new Uint8Array(0);
-  #kept = new Uint8Array(0);
-  /** Where the message that is being read continues, and where the search for the end of its line or body goes on. */
-  #at = 0;
-  #searchAt = 0;
-  #head: Head | null = null;
-  #inBody = false;
-  readonly #paths = new PathReader();
-  #failure: { ok: false; reason: string; offset?: number } | null = null;
-
-  /** Why the stream can no longer be read, or null. */
-  get failure(): { ok: false; reason: string; offset?: number } | null {
-    return this.#failure;
-  }
-
-  push(bytes: Uint8Array): Parsed<MsrpMessage[]> {
-    if (this.#failure !== null) return this.#failure;
-    this.#append(bytes);
-    const messages: MsrpMessage[] = [];
-    for (;;) {
-      const message = this.#inBody ? this.#readBody() : this.#readHead();
-      if (message === 'more') break;
-      if (message === 'again') continue;
-      if ('problem' in message) {
-        this.#failure = malformed(message.problem);
-        return messages.length > 0 ? parsed(messages) : this.#failure;
-      }
-      messages.push(message);
-    }
-    this.#keep();
-    return parsed(messages);
-  }
-
-  #append(bytes: Uint8Array): void {
-    const before = this.#view.length;
-    if (before === 0) {
-      // A plain view: of a Node Buffer, `slice` would not copy.
-      this.#view = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
-      return;
-    }
-    const needed = before + bytes.length;
-    if (needed > this.#kept.length) {
-      const larger = new Uint8Array(Math.max(needed, this.#kept.length * 2));
-      larger.set(this.#view);
-      this.#kept = larger;
-    }
-    this.#kept.set(bytes, before);
-    this.#view = this.#kept.subarray(0, needed);
-  }
-
-  /** The piece is its owner's again: what is left of it goes to `#kept`. */
-  #keep(): void {
-    // The line end before the body stays: with the end line it may be all there is.
-    const from = this.#inBody ? this.#at - 2 : this.#at;
-    const rest = this.#view.subarray(from);
-    if (rest.buffer !== this.#kept.buffer || this.#kept.length > KEPT_BUFFER_BYTES) {
-      // A connection that once carried a large chunk does not hold its memory for ever.
-      const tooLarge = this.#kept.length > KEPT_BUFFER_BYTES && rest.length <= KEPT_BUFFER_BYTES;
-      if (tooLarge || rest.length > this.#kept.length) this.#kept = new Uint8Array(rest.length);
-    }
-    this.#kept.set(rest);
-    this.#view = this.#kept.subarray(0, rest.length);
-    this.#at -= from;
-    this.#searchAt -= from;
-  }
-
-  /** As many whole lines of the start line and headers as there are, up to the blank line or what looks like the end line. */
-  #readHead(): Step {
-    const view = this.#view;
-    let end = this.#at;
-    for (let last = false; !last; ) {
-      let lineEnd = Math.max(this.#searchAt, end);
-      while (lineEnd < view.length && (view[lineEnd] !== CR || view[lineEnd + 1] !== LF)) lineEnd += 1;
-      const whole = lineEnd < view.length;
-      if (lineEnd - end > MAX_MSRP_LINE_BYTES) return problem('a line too long');
-      // The last octet may be the first half of a line end.
-      this.#searchAt = whole ? lineEnd + 2 : view.length - 1;
-      if (!whole) break;
-      last = lineEnd === end || (view[end] === DASH && view[end + 1] === DASH);
-      end = lineEnd + 2;
-    }
-    if (end === this.#at) return 'more';
-    const lines = text(view.subarray(this.#at, end - 2)).split('\r\n');
-    this.#at = end;
-    for (const line of lines) {
-      const step = this.#readLine(line);
-      if (step !== 'again') return step;
-    }
-    return 'again';
-  }
-
-  #readLine(line: string): Step {
-    const head = this.#head;
-    if (head === null) {
-      // A bare line end between messages is how some peers keep a connection alive.
-      if (line === '') return 'again';
-      this.#head = readStartLine(line);
-      return this.#head === null ? problem('a bad start line') : 'again';
-    }
-    const continuation = endLine(line, head.transactionId);
-    if (continuation !== null) return this.#finish(head, null, continuation);
-    if (line === '') {
-      this.#inBody = true;
-      // The line end of the blank line may itself introduce the end line: then the body is absent.
-      this.#searchAt = this.#at - 2;
-      return 'again';
-    }
-    head.headerCount += 1;
-    if (head.headerCount > MAX_MSRP_HEADERS) return problem('too many headers');
-    const colon = line.indexOf(':');
-    const name = line.slice(0, Math.max(0, colon));
-    const value = line.slice(colon + 1).trim();
-    const field = fieldOf(name);
-    if (field !== undefined) head.fields[field] ??= value;
-    else if (/^[A-Za-z0-9-]+$/.test(name)) head.others.push([name, value]);
-    else return problem('a bad header line');
-    return 'again';
-  }
-
-  #readBody(): Step {
-    const head = this.#head;
-    if (head === null) return problem('a body without a head');
-    const view = this.#view;
-    const bodyAt = this.#at;
-    const marker = utf8(`\r\n${DASHES}${head.transactionId}`);
-    let found = indexOfBytes(view, marker, this.#searchAt);
-    while (found >= 0 && found + marker.length + 3 <= view.length) {
-      const flagAt = found + marker.length;
-      const flag = String.fromCharCode(view[flagAt] ?? 0);
-      // "-------tid" inside the content is no end line unless a flag and a line end follow.
-      if (isContinuation(flag) && view[flagAt + 1] === CR && view[flagAt + 2] === LF) {
-        if (found - bodyAt > MAX_MSRP_BODY_BYTES) return problem('a body too long');
-        const body = found < bodyAt ? null : view.slice(bodyAt, found);
-        this.#at = flagAt + 3;
-        this.#searchAt = this.#at;
-        this.#inBody = false;
-        return this.#finish(head, body, flag);
-      }
-      found = indexOfBytes(view, marker, found + 1);
-    }
-    // Whole end lines before this place are excluded; an incomplete one may begin in the last octets.
-    this.#searchAt = Math.max(this.#searchAt, found >= 0 ? found : view.length - marker.length - 2);
-    return view.length - bodyAt > MAX_MSRP_BODY_BYTES + marker.length + 3 ? problem('a body too long') : 'more';
-  }
-
-  #finish(head: Head, body: Uint8Array | null, continuation: MsrpContinuation): Step {
-    this.#head = null;
-    const { transactionId, fields } = head;
-    const toPath = this.#paths.read(fields['To-Path']);
-    const fromPath = this.#paths.read(fields['From-Path']);
-    if (toPath === null || fromPath === null) return problem('a missing or bad path');
-    if (head.method === null) {
-      const { status, reason, others } = head;
-      const response: MsrpResponse = { kind: 'response', transactionId, status, reason, toPath, fromPath, continuation };
-      return others.length === 0 ? response : { ...response, headers: others };
-    }
-    const range = fields['Byte-Range'];
-    const byteRange = range === undefined ? null : readByteRange(range);
-    if (range !== undefined && byteRange === null) return problem('a bad Byte-Range');
-    const failureReport = fields['Failure-Report']?.toLowerCase();
-    const status = fields.Status === undefined ? null : /^000 (\d{3})(?: (.*))?$/.exec(fields.Status);
-    return {
-      kind: 'request',
-      transactionId,
-      method: head.method,
-      toPath,
-      fromPath,
-      headers: head.others,
-      messageId: fields['Message-ID'] || null,
-      byteRange,
-      contentType: fields['Content-Type'] ?? null,
-      successReport: fields['Success-Report']?.toLowerCase() === 'yes',
-      failureReport: failureReport === 'no' || failureReport === 'partial' ? failureReport : 'yes',
-      status: status === null ? null : { code: Number(status[1]), reason: status[2] ?? '' },
-      body,
-      continuation,
-    };
-  }
-}
-
-/** Checks each path once: a connection says the same few again and again. */
-class PathReader {
-  /** The latest good ones. */
-  #known: [value: string, uris: string[]][] = [];
-
-  read(value: string | undefined): string[] | null {
-    if (value === undefined) return null;
-    const known = this.#known.find(([text]) => text === value);
-    if (known !== undefined) return [...known[1]];
-    const uris = value.split(/\s+/).filter((uri) => uri !== '');
-    if (uris.length === 0 || uris.length > MAX_MSRP_PATH_URIS || !uris.every((uri) => parseMsrpUri(uri).ok)) return null;
-    this.#known = [[value, uris], ...this.#known.slice(0, 3)];
-    return [...uris];
-  }
-}
-
-function isContinuation(flag: string): flag is MsrpContinuation {
-  return flag === '$' || flag === '+' || flag === '#';
-}
-
-function endLine(line: string, transactionId: string): MsrpContinuation | null {
-  if (!line.startsWith(DASHES) || line.length !== DASHES.length + transactionId.length + 1) return null;
-  const flag = line.slice(-1);
-  return line.slice(DASHES.length, -1) === transactionId && isContinuation(flag) ? flag : null;
-}
-
-function readStartLine(line: string): Head | null {
-  const found = /^MSRP (\S+) (?:(\d{3})(?: (.*))?|([A-Z]{1,32}))$/.exec(line);
-  const transactionId = found?.[1];
-  if (!found || transactionId === undefined || !TRANSACTION_ID.test(transactionId)) return null;
-  const [method, status, reason] = [found[4] ?? null, Number(found[2] ?? 0), found[3] ?? ''];
-  return { transactionId, method, status, reason, fields: {}, others: [], headerCount: 0 };
-}
-
-function readByteRange(value: string): MsrpRequest['byteRange'] {
-  const found = /^(\d{1,15})-(\d{1,15}|\*)\/(\d{1,15}|\*)$/.exec(value);
-  if (found === null) return null;
-  const [start, end, total] = [found[1], found[2], found[3]].map((part) => (part === '*' ? null : Number(part)));
-  if (start === undefined || start === null || end === undefined || total === undefined) return null;
-  // "1-0/0" is the range of an empty body.
-  if (start < 1 || (end !== null && end < start - 1) || (end !== null && total !== null && end > total)) return null;
-  return { start, end, total };
+/** Of ASCII; valid until the next call. */
+function octetsOf(ascii: string): Uint8Array {
+  for (let index = 0; index < ascii.length; index += 1) needle[index] = ascii.charCodeAt(index);
+  return needle.subarray(0, ascii.length);
 }
 
 export interface MsrpUri {

@@ -32,22 +32,26 @@ export function startsWithAt(bytes: Uint8Array, needle: Uint8Array, offset: numb
   return true;
 }
 
-/** How far a search may skip by the octet under the needle's end (Horspool); one table, since a search never runs within another. */
+/**
+ * How far a search may skip by the octet under the needle's end (Horspool), where that octet stands in the needle; 0 for the others. One
+ * table, since a search never runs within another; each search leaves it empty, as filling it anew costs more than a short search.
+ */
 const skips = new Uint8Array(256);
 
 /** The first place of `needle` (255 octets at most) at or after `from`, or -1. Looks at few of the octets when the needle is long. */
 export function indexOfBytes(bytes: Uint8Array, needle: Uint8Array, from = 0): number {
   const last = needle.length - 1;
   if (last < 0) return from;
-  skips.fill(needle.length);
   for (let index = 0; index < last; index += 1) skips[needle[index] ?? 0] = last - index;
   const lastOctet = needle[last];
-  for (let at = from + last; at < bytes.length; ) {
+  let found = -1;
+  for (let at = from + last; at < bytes.length && found < 0; ) {
     const octet = bytes[at] ?? 0;
-    if (octet === lastOctet && startsWithAt(bytes, needle, at - last)) return at - last;
-    at += skips[octet] ?? 1;
+    if (octet === lastOctet && startsWithAt(bytes, needle, at - last)) found = at - last;
+    at += skips[octet] || needle.length;
   }
-  return -1;
+  for (let index = 0; index < last; index += 1) skips[needle[index] ?? 0] = 0;
+  return found;
 }
 
 /** One header line: its name as written and its value, trimmed. */

@@ -15,7 +15,8 @@ import { MsrpConnection } from '../../main/msrp/connection';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import type { MsrpSession } from '../../main/msrp/session';
 import { tcpTransport } from '../../main/msrp/transports';
-import { encodeMsrp, MsrpParser, type MsrpRequest, newTransactionId } from '../../main/protocol/msrp';
+import { encodeMsrp, type MsrpRequest, newTransactionId } from '../../main/protocol/msrp';
+import { MsrpParser } from '../../main/protocol/msrp-parser';
 
 const rounds = 5;
 const roundMs = Number(process.env.CHORUS_BENCH_SECONDS ?? 1.2) * 1000;

@@ -4,7 +4,8 @@ import { AppError } from '../../main/errors';
 import type { MsrpStream, MsrpTransport } from '../../main/msrp/connection';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import type { MsrpSession } from '../../main/msrp/session';
-import { encodeMsrp, type MsrpMessage, MsrpParser, type MsrpRequest, type MsrpResponse } from '../../main/protocol/msrp';
+import { encodeMsrp, type MsrpMessage, type MsrpRequest, type MsrpResponse } from '../../main/protocol/msrp';
+import { MsrpParser } from '../../main/protocol/msrp-parser';
 import { settled, type VirtualClock } from './virtual-clock';
 
 /** A network in memory: streams between ports, no sockets. Destroying one end closes the other, as a reset does. */

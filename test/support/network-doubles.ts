@@ -1,5 +1,6 @@
 /** Stand-ins for the network's unit tests: time that moves when told, and connections that are two ends in memory. */
-import { encodeMsrp, type MsrpMessage, MsrpParser } from '../../main/protocol/msrp';
+import { encodeMsrp, type MsrpMessage } from '../../main/protocol/msrp';
+import { MsrpParser } from '../../main/protocol/msrp-parser';
 import type { Clock } from '../../network/clock';
 import type { SipMessage } from '../../network/message';
 import type { MsrpStream } from '../../network/msrp-connection';

@@ -8,7 +8,8 @@ import { acceptContact, ICSI, matchesAcceptContact, parseIcsi } from '../../../m
 import { encodeImdn, parseImdn } from '../../../main/protocol/imdn';
 import { imeiUrn, meidUrn, nickname, parseInstance, sameInstance } from '../../../main/protocol/instance-urn';
 import { encodeIsComposing, parseIsComposing } from '../../../main/protocol/is-composing';
-import { encodeMsrp, MsrpParser, parseMsrpUri } from '../../../main/protocol/msrp';
+import { encodeMsrp, parseMsrpUri } from '../../../main/protocol/msrp';
+import { MsrpParser } from '../../../main/protocol/msrp-parser';
 import { encodeMultipart, parseContentType, parseMultipart } from '../../../main/protocol/multipart';
 import type { Parsed } from '../../../main/protocol/parsed';
 import { encodeRegInfo, parseRegInfo } from '../../../main/protocol/reginfo';

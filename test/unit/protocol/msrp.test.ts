@@ -6,12 +6,12 @@ import {
   MAX_MSRP_LINE_BYTES,
   MAX_MSRP_PATH_URIS,
   type MsrpMessage,
-  MsrpParser,
   type MsrpRequest,
   newTransactionId,
   parseMsrpUri,
   sameMsrpUri,
 } from '../../../main/protocol/msrp';
+import { MsrpParser } from '../../../main/protocol/msrp-parser';
 import { characters, octets, parsedValue, reasonOf, wire } from './wire-text';
 
 const TO = 'msrp://127.0.0.1:9892/98cjs;tcp';
