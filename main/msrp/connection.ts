@@ -124,6 +124,11 @@ export class MsrpConnection {
     this.send(message);
   }
 
+  /** Whether a request of this id is on its way. */
+  awaits(transactionId: string): boolean {
+    return this.#transactions.has(transactionId);
+  }
+
   /** Forgets a request that nobody waits for any more. */
   forget(transactionId: string): void {
     this.#transactions.delete(transactionId);
@@ -199,21 +204,21 @@ export class MsrpConnection {
     const waiting = this.#transactions.get(response.transactionId);
     this.#transactions.delete(response.transactionId);
     if (waiting === undefined) this.#deps.log.debug('MSRP response to nothing', { status: response.status });
-    else this.#guarded(() => waiting(response));
+    else this.#guarded(waiting, response);
   }
 
   #deliver(): void {
     while (this.#holders.size === 0 && this.#state === 'open') {
       const request = this.#requests.shift();
       if (request === undefined) return;
-      this.#guarded(() => this.onRequest(request));
+      this.#guarded(this.onRequest, request);
     }
   }
 
   /** A defect of ours in handling one peer's message costs that connection and nothing else. */
-  #guarded(work: () => void): void {
+  #guarded<T extends MsrpMessage>(handle: (message: T) => void, message: T): void {
     try {
-      work();
+      handle(message);
     } catch (error) {
       this.#deps.log.error('handling an MSRP message failed', { error: String(error) });
       this.destroy('internal error');

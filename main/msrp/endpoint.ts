@@ -6,10 +6,11 @@
  */
 import type { Clock, Disposable, Logger } from '../base';
 import { AppError } from '../errors';
-import { type MsrpRequest, parseMsrpUri } from '../protocol/msrp';
+import { parseMsrpUri } from '../protocol/msrp';
 import type { WireTap } from '../protocol/wire-record';
 import { createSessionCertificate, type SessionCertificate } from './certificate';
 import { MsrpConnection, type MsrpStream, type MsrpTransport } from './connection';
+import type { Answerable } from './incoming';
 import { type RelayAccount, RelayPath, throughTls } from './relay';
 import { RelayHealth } from './relay-health';
 import { bindTimeoutMs, EndpointSession, type EndpointSessionDeps, type MsrpSession } from './session';
@@ -222,7 +223,15 @@ export class MsrpEndpoint implements Disposable {
   #adopt(stream: MsrpStream): MsrpConnection {
     const connection = new MsrpConnection(stream, this.#deps);
     this.#connections.set(connection, { sessions: new Set(), unbound: null });
-    connection.onRequest = (request) => this.#route(connection, request);
+    // A connection names the same session again and again.
+    let latest = { uri: '', sessionId: '' };
+    connection.onRequest = (request) => {
+      const uri = request.toPath[0] ?? '';
+      if (uri !== latest.uri) latest = { uri, sessionId: sessionIdOf(uri) };
+      const session = this.#sessions.get(latest.sessionId);
+      if (session === undefined) respond(connection, request, 481);
+      else session.receive(connection, request);
+    };
     connection.onClose.on(() => {
       this.#connections.get(connection)?.unbound?.dispose();
       this.#connections.delete(connection);
@@ -234,13 +243,6 @@ export class MsrpEndpoint implements Disposable {
     const entry = this.#connections.get(connection);
     if (entry === undefined) return;
     entry.unbound = this.#deps.clock.setTimer(bindTimeoutMs, () => connection.destroy('no session was opened on it'));
-  }
-
-  #route(connection: MsrpConnection, request: MsrpRequest): void {
-    const uri = parseMsrpUri(request.toPath[0] ?? '');
-    const session = uri.ok ? this.#sessions.get(uri.value.sessionId ?? '') : undefined;
-    if (session === undefined) respond(connection, request, 481);
-    else session.receive(connection, request);
   }
 
   #bound(connection: MsrpConnection, session: EndpointSession): void {
@@ -266,8 +268,14 @@ function newSessionId(clock: Clock): string {
   return clock.uuid().replaceAll('-', '');
 }
 
+/** Of no session where it is not a URI or names none. */
+function sessionIdOf(uri: string): string {
+  const read = parseMsrpUri(uri);
+  return (read.ok && read.value.sessionId) || '';
+}
+
 /** RFC 4975 7.2: a REPORT is never answered; Failure-Report "no" wants no answer at all, "partial" only errors. */
-function respond(connection: MsrpConnection, request: MsrpRequest, status: number): void {
+function respond(connection: MsrpConnection, request: Answerable, status: number): void {
   if (request.method === 'REPORT') return;
   if (request.failureReport === 'no' || (request.failureReport === 'partial' && status === 200)) return;
   connection.send({

@@ -31,12 +31,15 @@ export interface ReceivedMessage {
   body: Uint8Array;
 }
 
+/** What of a request its answer and its report need: kept without the body, which would be held twice. */
+export type Answerable = Pick<MsrpRequest, 'method' | 'transactionId' | 'toPath' | 'fromPath' | 'failureReport' | 'messageId'>;
+
 export interface IncomingDeps {
   log: Logger;
   handle: (message: ReceivedMessage) => Promise<void>;
-  respond: (request: MsrpRequest, status: number, by: MsrpConnection) => void;
+  respond: (request: Answerable, status: number, by: MsrpConnection) => void;
   /** Sends a success REPORT for the whole message (RFC 4975 7.1.2). */
-  reportSuccess: (request: MsrpRequest, total: number) => void;
+  reportSuccess: (request: Answerable, total: number) => void;
   /** Asks the connection to stop reading, or to go on. */
   onFull: (full: boolean) => void;
 }
@@ -60,7 +63,7 @@ export class IncomingMessages {
   readonly #partials = new Map<string, Partial>();
   /** Message-IDs answered with 413, so that their further chunks are too. */
   readonly #refused = new Set<string>();
-  readonly #whole: { message: ReceivedMessage; request: MsrpRequest; by: MsrpConnection; successReport: boolean }[] = [];
+  readonly #whole: { message: ReceivedMessage; request: Answerable; by: MsrpConnection; successReport: boolean }[] = [];
   #partialBytes = 0;
   #unhandledBytes = 0;
   #full = false;
@@ -167,8 +170,8 @@ export class IncomingMessages {
   }
 
   #complete(message: ReceivedMessage, request: MsrpRequest, by: MsrpConnection, successReport: boolean): void {
-    // The request is kept for its answer; its body would be held twice.
-    this.#whole.push({ message, request: { ...request, body: null }, by, successReport });
+    const { method, transactionId, toPath, fromPath, failureReport, messageId } = request;
+    this.#whole.push({ message, request: { method, transactionId, toPath, fromPath, failureReport, messageId }, by, successReport });
     this.#count(message.body.length);
     if (!this.#working) void this.#work();
   }
@@ -179,7 +182,12 @@ export class IncomingMessages {
     for (;;) {
       const next = this.#whole[0];
       if (next === undefined) break;
-      const status = await this.#statusOf(next.message);
+      let status = 200;
+      try {
+        await this.#deps.handle(next.message);
+      } catch (error) {
+        status = this.#refusal(next.message, error);
+      }
       if (this.#closed) break;
       this.#whole.shift();
       this.#deps.respond(next.request, status, next.by);
@@ -190,15 +198,10 @@ export class IncomingMessages {
   }
 
   /** RFC 4975 section 10 has no code for trouble of the receiver's own; any code that is no 200 means "not accepted". LAB: 500. */
-  async #statusOf(message: ReceivedMessage): Promise<number> {
-    try {
-      await this.#deps.handle(message);
-      return 200;
-    } catch (error) {
-      const status = error instanceof AppError ? error.detail.status : undefined;
-      this.#deps.log.error('a received message was not accepted', { messageId: message.messageId, error: String(error) });
-      return status !== undefined && status >= 400 && status < 600 ? status : 500;
-    }
+  #refusal({ messageId }: ReceivedMessage, error: unknown): number {
+    const status = error instanceof AppError ? error.detail.status : undefined;
+    this.#deps.log.error('a received message was not accepted', { messageId, error: String(error) });
+    return status !== undefined && status >= 400 && status < 600 ? status : 500;
   }
 
   #count(bytes: number): void {

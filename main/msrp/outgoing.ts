@@ -71,6 +71,8 @@ interface Outgoing {
   written: number;
   whole: boolean;
   unanswered: number;
+  /** Once nothing else is. */
+  reportAwaited: Transaction | null;
   /** What success REPORTs have named, first octet to last. */
   confirmed: Map<number, number>;
   isDone: boolean;
@@ -81,11 +83,16 @@ interface Outgoing {
 
 /** What is waited for: the answer to a chunk, or the success REPORT of a message. */
 interface Transaction {
-  id: string;
+  /** Of the chunk; null for a REPORT. */
+  id: string | null;
   message: Outgoing;
   bytes: number;
   deadline: number;
   awaits: 'answer' | 'failure' | 'report';
+  isOver: boolean;
+  /** Its neighbours among those that are waited for. */
+  before: Transaction | null;
+  after: Transaction | null;
 }
 
 export interface OutgoingDeps {
@@ -103,8 +110,9 @@ export class OutgoingMessages {
   /** Those that may overtake, and whether one of them left last. */
   readonly #overtaking: Outgoing[] = [];
   #hasOvertaken = false;
-  /** In the order they were written, so the first one has the earliest deadline. */
-  readonly #transactions = new Map<string, Transaction>();
+  /** The ends of the list of what is waited for, in the order it was written: so the oldest has the earliest deadline. */
+  #oldest: Transaction | null = null;
+  #newest: Transaction | null = null;
   /** Messages that wait for success REPORTs, by Message-ID. */
   readonly #unconfirmed = new Map<string, Outgoing>();
   #waitingBytes = 0;
@@ -186,8 +194,7 @@ export class OutgoingMessages {
     this.#timer?.dispose();
     this.#drain?.dispose();
     const messages = this.#known();
-    for (const id of this.#transactions.keys()) this.#route?.connection.forget(id);
-    this.#transactions.clear();
+    for (const transaction of this.#awaited()) this.#forget(transaction);
     this.#unconfirmed.clear();
     this.#waiting = [];
     this.#overtaking.length = 0;
@@ -198,7 +205,7 @@ export class OutgoingMessages {
   }
 
   #known(): Outgoing[] {
-    const inFlight = [...this.#transactions.values()].map((transaction) => transaction.message);
+    const inFlight = this.#awaited().map((transaction) => transaction.message);
     return [...new Set([...this.#overtaking, ...this.#waiting.slice(this.#next), ...inFlight, ...this.#unconfirmed.values()])];
   }
 
@@ -217,6 +224,7 @@ export class OutgoingMessages {
         written: 0,
         whole: false,
         unanswered: 0,
+        reportAwaited: null,
         confirmed: noOctets,
         isDone: false,
         onFailure: null,
@@ -271,7 +279,7 @@ export class OutgoingMessages {
 
     const { success, failure } = message.reports;
     const bytes = body?.length ?? 0;
-    const id = this.#newId(body);
+    const id = this.#newId(connection, body);
     const end = bytes > uninterruptibleBytes ? null : message.written;
     const request: MsrpRequest = {
       kind: 'request',
@@ -298,28 +306,36 @@ export class OutgoingMessages {
       this.#windowUsed += bytes;
       this.#windowChunks += 1;
     }
-    const transaction = this.#await({ id, message, bytes, awaits: failure === 'yes' ? 'answer' : 'failure' });
+    const transaction = this.#await(id, message, bytes, failure === 'yes' ? 'answer' : 'failure');
     connection.request(request, (response) => this.#answered(transaction, response));
   }
 
-  #await(what: Omit<Transaction, 'deadline'>): Transaction {
-    const { id, message, bytes, awaits } = what;
-    const transaction: Transaction = { id, message, bytes, awaits, deadline: this.#deps.clock.now() + responseTimeoutMs };
-    this.#transactions.set(id, transaction);
+  #await(id: string | null, message: Outgoing, bytes: number, awaits: Transaction['awaits']): Transaction {
+    const deadline = this.#deps.clock.now() + responseTimeoutMs;
+    const transaction: Transaction = { id, message, bytes, deadline, awaits, isOver: false, before: this.#newest, after: null };
+    if (this.#newest === null) this.#oldest = transaction;
+    else this.#newest.after = transaction;
+    this.#newest = transaction;
     this.#watch();
     return transaction;
   }
 
-  #newId(body: Uint8Array | null): string {
+  #awaited(): Transaction[] {
+    const all: Transaction[] = [];
+    for (let each = this.#oldest; each !== null; each = each.after) all.push(each);
+    return all;
+  }
+
+  #newId(connection: MsrpConnection, body: Uint8Array | null): string {
     for (;;) {
       const id = newTransactionId(() => this.#deps.clock.random(), body);
-      if (!this.#transactions.has(id)) return id;
+      if (!connection.awaits(id)) return id;
     }
   }
 
   #answered(transaction: Transaction, response: MsrpResponse): void {
     const { message } = transaction;
-    this.#forget(transaction);
+    this.#end(transaction);
     if (response.status !== 200) {
       const error = rejection(response.status, response.reason);
       this.#fail(message, error);
@@ -335,8 +351,7 @@ export class OutgoingMessages {
   #checkDone(message: Outgoing): void {
     if (message.isDone || !message.whole || message.unanswered > 0) return;
     if (message.reports.success && message.total > 0 && !covers(message.confirmed, message.total)) {
-      const id = `report ${message.messageId}`;
-      if (!this.#transactions.has(id)) this.#await({ id, message, bytes: 0, awaits: 'report' });
+      message.reportAwaited ??= this.#await(null, message, 0, 'report');
       return;
     }
     this.#settle(message);
@@ -352,11 +367,7 @@ export class OutgoingMessages {
     const list = message.overtakes ? this.#overtaking : this.#waiting;
     const index = list.indexOf(message, message.overtakes ? 0 : this.#next);
     if (index >= 0) list.splice(index, 1);
-    for (const transaction of [...this.#transactions.values()]) {
-      if (transaction.message !== message) continue;
-      this.#route?.connection.forget(transaction.id);
-      this.#forget(transaction);
-    }
+    for (const transaction of this.#awaited()) if (transaction.message === message) this.#forget(transaction);
     this.#settle(message);
     message.reject(error);
     this.#pump();
@@ -373,13 +384,25 @@ export class OutgoingMessages {
     message.isDone = true;
     this.#waitingBytes -= message.total;
     message.body = null;
-    this.#unconfirmed.delete(message.messageId);
-    const waitsForReport = this.#transactions.get(`report ${message.messageId}`);
-    if (waitsForReport !== undefined) this.#forget(waitsForReport);
+    if (message.reports.success) this.#unconfirmed.delete(message.messageId);
+    if (message.reportAwaited !== null) this.#forget(message.reportAwaited);
   }
 
+  /** Whatever comes of it is not heard any more. */
   #forget(transaction: Transaction): void {
-    if (!this.#transactions.delete(transaction.id) || transaction.awaits !== 'answer') return;
+    if (transaction.id !== null) this.#route?.connection.forget(transaction.id);
+    this.#end(transaction);
+  }
+
+  #end(transaction: Transaction): void {
+    if (transaction.isOver) return;
+    transaction.isOver = true;
+    const { before, after } = transaction;
+    if (before === null) this.#oldest = after;
+    else before.after = after;
+    if (after === null) this.#newest = before;
+    else after.before = before;
+    if (transaction.awaits !== 'answer') return;
     this.#windowUsed -= transaction.bytes;
     this.#windowChunks -= 1;
   }
@@ -387,21 +410,19 @@ export class OutgoingMessages {
   /** One timer for all transactions, at the deadline of one that was the oldest; it costs less to let it run than to stop it at every answer. */
   #watch(): void {
     if (this.#timer !== null) return;
-    const oldest = this.#transactions.values().next().value;
-    if (oldest === undefined) return;
+    if (this.#oldest === null) return;
     const remaining = (transaction: Transaction) => transaction.deadline - this.#deps.clock.now();
-    this.#timer = this.#deps.clock.setTimer(Math.min(Math.max(0, remaining(oldest)), responseTimeoutMs), () => {
+    this.#timer = this.#deps.clock.setTimer(Math.min(Math.max(0, remaining(this.#oldest)), responseTimeoutMs), () => {
       this.#timer = null;
-      const late = this.#transactions.values().next().value;
+      const late = this.#oldest;
       // More than there ever was: the clock was set back while it waited.
-      if (late !== undefined && (remaining(late) <= 0 || remaining(late) > responseTimeoutMs)) this.#timedOut(late);
+      if (late !== null && (remaining(late) <= 0 || remaining(late) > responseTimeoutMs)) this.#timedOut(late);
       this.#watch();
     });
   }
 
   #timedOut(transaction: Transaction): void {
     if (transaction.awaits === 'failure') {
-      this.#route?.connection.forget(transaction.id);
       this.#forget(transaction);
       return;
     }

@@ -14,7 +14,7 @@ import { type MsrpRequest, type MsrpUri, newTransactionId, parseMsrpUri } from '
 import type { Fingerprint } from '../protocol/sdp';
 import { isMadeOutTo, isNamedBy, type SessionCertificate } from './certificate';
 import type { MsrpConnection } from './connection';
-import { IncomingMessages, type ReceivedMessage } from './incoming';
+import { type Answerable, IncomingMessages, type ReceivedMessage } from './incoming';
 import { OutgoingMessages, type SendOptions } from './outgoing';
 import type { RelayPath } from './relay';
 
@@ -88,7 +88,7 @@ export interface EndpointSessionDeps {
   log: Logger;
   connect: (host: string, port: number, signal: AbortSignal) => Promise<MsrpConnection>;
   /** Answers a request on the connection it came by. */
-  respond: (connection: MsrpConnection, request: MsrpRequest, status: number) => void;
+  respond: (connection: MsrpConnection, request: Answerable, status: number) => void;
   onBound: (connection: MsrpConnection) => void;
   onClosed: (connection: MsrpConnection | null) => void;
 }
@@ -373,7 +373,7 @@ export class EndpointSession implements MsrpSession {
     return Promise.reject(new AppError('internal', { cause: 'nobody takes the messages of this session' }));
   }
 
-  #reportSuccess(request: MsrpRequest, total: number): void {
+  #reportSuccess(request: Answerable, total: number): void {
     this.#connection?.send({
       kind: 'request',
       transactionId: newTransactionId(() => this.#deps.clock.random(), null),

@@ -1,6 +1,6 @@
 /**
  * Reads MSRP from a connection's octets (RFC 4975 sections 7 and 9), in pieces of any size. It looks at each octet of a body once and
- * copies it once, and takes no line apart that stood at the same place of the head before: of a session's messages few lines change.
+ * copies it once at most, and takes no line apart that stood at the same place of the head before: of a session's messages few lines change.
  *
  *              start line, headers                 no end line yet
  *            +---------------------+             +-----------------+
@@ -33,6 +33,9 @@ const FIRST_BODY_BYTES = 64 * 1024;
 /** Of "CRLF-------tid" with the longest transaction id, and of the flag and the line end behind it. */
 const MARKER_BYTES = 41;
 const AFTER_MARKER_BYTES = 3;
+
+/** How many times its own size of memory a body may keep alive; a piece in which it is a smaller part is left and the body copied. */
+const WORTH_KEEPING = 4;
 
 const CR = 13;
 const LF = 10;
@@ -125,6 +128,7 @@ export class MsrpParser {
     return this.#failure;
   }
 
+  /** `bytes` is not to be written to afterwards: a body may be a part of it. */
   push(bytes: Uint8Array): Parsed<MsrpMessage[]> {
     if (this.#failure !== null) return this.#failure;
     this.#append(bytes);
@@ -160,7 +164,7 @@ export class MsrpParser {
     this.#view = this.#kept.subarray(0, needed);
   }
 
-  /** The piece is its owner's again: what is left of it goes to `#kept`. */
+  /** What is left of the piece goes to `#kept`. */
   #keep(): void {
     const rest = this.#at === this.#view.length ? NOTHING : this.#view.subarray(this.#at);
     // A connection that once carried a long head in large pieces does not hold its memory for ever.
@@ -292,9 +296,14 @@ export class MsrpParser {
     this.#at = found.at + endLineBytes;
     if (found.at < bodyAt) return this.#finish(head, null, found.flag);
     const last = view.subarray(bodyAt, found.at);
-    if (begun === null) return this.#finish(head, last.slice(), found.flag);
+    if (begun === null) return this.#finish(head, this.#isWorthKeeping(last) ? last : last.slice(), found.flag);
     begun.add(last);
     return this.#finish(head, begun.upTo(begun.length), found.flag);
+  }
+
+  /** Whether a body may stay where it is in the piece: then the rest of the piece lives as long as the body. */
+  #isWorthKeeping(body: Uint8Array): boolean {
+    return body.length * WORTH_KEEPING >= body.buffer.byteLength && body.buffer !== this.#kept.buffer;
   }
 
   #finish(head: Head, body: Uint8Array | null, continuation: MsrpContinuation): Step {

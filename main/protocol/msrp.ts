@@ -196,7 +196,9 @@ const encoder = new TextEncoder();
 const single = new MsrpWriter();
 
 function isSamePath(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((uri, index) => uri === other[index]);
+  if (one.length !== other.length) return false;
+  for (let index = 0; index < one.length; index += 1) if (one[index] !== other[index]) return false;
+  return true;
 }
 
 /** The headers that have a field, but for the paths and Content-Type. */

@@ -143,11 +143,13 @@ async function receive(): Promise<void> {
       taken += 1;
     };
     // Only where no 200 tells it: it would cost the other figures something that the floor does not pay.
-    const telling = setInterval(() => {
-      if (taken !== announced && from === oneWayFrom) process.send?.({ taken });
-      announced = taken;
-    }, 5);
-    session.onState.on((state) => state === 'closed' && clearInterval(telling));
+    if (from === oneWayFrom) {
+      const telling = setInterval(() => {
+        if (taken !== announced) process.send?.({ taken });
+        announced = taken;
+      }, 5);
+      session.onState.on((state) => state === 'closed' && clearInterval(telling));
+    }
     process.send?.({ session: { sink, copying, bare, codec, path: session.localPath } });
     await session.start([from], 'passive').catch(() => undefined);
   });
