@@ -7,6 +7,7 @@ import {
   MAX_MSRP_PATH_URIS,
   type MsrpMessage,
   type MsrpRequest,
+  MsrpWriter,
   newTransactionId,
   parseMsrpUri,
   sameMsrpUri,
@@ -231,6 +232,124 @@ describe('MSRP', () => {
     const piece = new Uint8Array(1024 * 1024);
     for (let sent = 0; sent < MAX_MSRP_BODY_BYTES; sent += piece.length) expect(parser.push(piece).ok).toBe(true);
     expect(reasonOf(parser.push(new Uint8Array(64)))).toBe('a body too long');
+  });
+});
+
+describe('what saves work in reading changes nothing that is read', () => {
+  const body = (length: number, text = 'x') => octets(text.repeat(Math.ceil(length / text.length)).slice(0, length));
+  const chunk = (id: string, byteRange: MsrpRequest['byteRange'], of: Uint8Array, continuation: MsrpRequest['continuation']) =>
+    request({ transactionId: id, contentType: 'text/plain', byteRange, body: of, continuation });
+
+  /** Read one after the other, each by a parser of its own that has everything at once. */
+  const plainly = (messages: MsrpMessage[]) => messages.flatMap((message) => parseAll(encodeMsrp(message)));
+  const joined = (messages: MsrpMessage[]) => Buffer.concat(messages.map(encodeMsrp));
+  const inPieces = (bytes: Uint8Array, ...sizes: number[]) => {
+    const parser = new MsrpParser();
+    const messages: MsrpMessage[] = [];
+    for (let at = 0, turn = 0; at < bytes.length; turn += 1) {
+      const size = sizes[turn % sizes.length] ?? 1;
+      messages.push(...parsedValue(parser.push(Uint8Array.from(bytes.subarray(at, at + size)))));
+      at += size;
+    }
+    return messages;
+  };
+
+  it('a Byte-Range that tells more, less or nothing of a body, however the stream is cut', () => {
+    const near = '\r\n-------iiiiiiii$\r\n-------aaaaaaaa\r\n-----';
+    const messages = [
+      chunk('aaaaaaaa', { start: 1, end: null, total: 5000 }, body(90), '+'),
+      chunk('bbbbbbbb', { start: 91, end: 5000, total: 5000 }, body(1), '#'),
+      chunk('cccccccc', { start: 1, end: 3, total: 3 }, body(40), '$'),
+      chunk('dddddddd', { start: 1, end: null, total: null }, body(40, near), '$'),
+      chunk('eeeeeeee', null, body(60, near), '$'),
+      chunk('ffffffff', { start: 7, end: 6, total: null }, body(0), '$'),
+      chunk('gggggggg', { start: 1, end: 999_999_999_999_999, total: null }, body(30), '+'),
+      request({ transactionId: 'hhhhhhhh' }),
+    ];
+    expect(plainly(messages)).toEqual(messages);
+    const bytes = joined(messages);
+    for (let cut = 1; cut < bytes.length; cut += 1) expect(joined(inPieces(bytes, cut)).equals(bytes), `cut at ${cut}`).toBe(true);
+    for (const size of [1, 2, 3, 7, 21, 22, 23, 24, 25, 100]) expect(inPieces(bytes, size), `${size} at a time`).toEqual(messages);
+  });
+
+  it('bodies as long as what is taken for them at first, a little shorter, longer and much longer', () => {
+    for (const length of [65_535, 65_536, 65_537, 65_536 + 60, 200_000]) {
+      const messages = [
+        chunk('aaaaaaaa', { start: 1, end: null, total: length }, body(length, 'abc\r\n-------aaaaaaa$'), '$'),
+        chunk('bbbbbbbb', { start: 1, end: null, total: 2 * length }, body(length), '+'),
+        chunk('cccccccc', null, body(length), '$'),
+      ];
+      const bytes = joined(messages);
+      for (const sizes of [[65_536], [1400], [length + 200, 5], [length + 180, 1, 1, 1]])
+        expect(joined(inPieces(bytes, ...sizes)).equals(bytes), `${length} in ${sizes}`).toBe(true);
+    }
+  });
+
+  it('a line that nearly is the one at its place in the head before', () => {
+    const types = ['text/plain', 'text/plain', 'text/plain;x', 'text/plai', 'text/plain', 'message/cpim', 'message/cpim'];
+    const messages: MsrpMessage[] = types.flatMap((contentType, index) => {
+      const changes = { transactionId: `tid-${index}`, contentType, body: octets('hi'), successReport: index % 3 === 0 };
+      const toPath = index % 2 === 0 ? [TO] : [FROM, TO];
+      const responses = { ...{ kind: 'response' as const, status: 200 + (index % 2), reason: 'OK' }, ...{ toPath, fromPath: [FROM] } };
+      return [
+        request({ ...changes, byteRange: { start: 1, end: 2, total: index === 4 ? null : 2 } }),
+        { ...responses, transactionId: `tid-${index}r`, continuation: '$' as const },
+        request({ ...changes, toPath, headers: index === 5 ? [['X-Lab', '1']] : [], messageId: `m${index}` }),
+      ];
+    });
+    expect(plainly(messages)).toEqual(messages);
+    const bytes = joined(messages);
+    for (const size of [bytes.length, 1, 2, 50, 333]) expect(inPieces(bytes, size), `${size} at a time`).toEqual(messages);
+  });
+
+  it('gives each message paths and ranges of its own, and a body that keeps little else alive', () => {
+    const parser = new MsrpParser();
+    const long = body(60_000);
+    const [one, other] = parsedValue(
+      parser.push(joined([chunk('aaaaaaaa', { start: 1, end: 5, total: 5 }, body(5), '$'), chunk('bbbbbbbb', null, long, '$')])),
+    );
+    const [again] = parsedValue(parser.push(joined([chunk('cccccccc', { start: 1, end: 5, total: 5 }, body(5), '$')])));
+    one?.toPath.push('changed');
+    if (one?.kind === 'request' && one.byteRange !== null) one.byteRange.start = 3;
+    expect(again).toMatchObject({ toPath: [TO], byteRange: { start: 1, end: 5, total: 5 } });
+    const memory = (message: MsrpMessage | undefined) => (message?.kind === 'request' && message.body?.buffer.byteLength) || 0;
+    expect([memory(one), memory(other) <= 4 * long.length]).toEqual([5, true]);
+    // A promise that is not kept costs its maker nothing, so it must cost us nothing either.
+    const lied = encodeMsrp(chunk('dddddddd', { start: 1, end: null, total: 10_000_000 }, body(10), '#'));
+    parser.push(lied.slice(0, -20));
+    const [short] = parsedValue(parser.push(lied.slice(-20)));
+    expect([short?.kind === 'request' && short.body?.length, memory(short)]).toEqual([10, 10]);
+  });
+});
+
+describe('a writer', () => {
+  it('writes what encodeMsrp does, neighbours as one piece and a long body as it is', () => {
+    const long = octets('y'.repeat(5000));
+    const messages: MsrpMessage[] = [
+      ...Array.from({ length: 200 }, (_, index) => request({ transactionId: `tid-${index}`, toPath: [index % 3 ? TO : FROM] })),
+    ];
+    messages.splice(50, 0, request({ transactionId: 'long-one', contentType: 'text/plain', body: long }));
+    const writer = new MsrpWriter();
+    for (const message of messages) writer.write(message);
+    const { length } = writer;
+    const pieces = writer.take();
+    expect(Buffer.concat(pieces).equals(Buffer.concat(messages.map(encodeMsrp)))).toBe(true);
+    expect([pieces.includes(long), pieces.length < 8, length]).toEqual([true, true, Buffer.concat(pieces).length]);
+    expect([writer.length, writer.take()]).toEqual([0, []]);
+    // What was given away is not written over.
+    const before = Buffer.concat(pieces);
+    for (const message of messages) writer.write(message);
+    expect(Buffer.concat(pieces).equals(before)).toBe(true);
+  });
+
+  it('writes nothing of what it refuses, and text of any alphabet', () => {
+    const writer = new MsrpWriter();
+    expect(() => writer.write(request({ transactionId: 'a\r\nb' }))).toThrow(RangeError);
+    expect(() => writer.write(request({ contentType: 'a/b', body: octets('-------a786hjs2') }))).toThrow(RangeError);
+    expect(writer.length).toBe(0);
+    const named = request({ headers: [['Use-Nickname', '"Zoë 漢字 🙂"']] });
+    writer.write(named);
+    expect(parseAll(Buffer.concat(writer.take()))).toEqual([named]);
   });
 });
 
