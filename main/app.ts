@@ -11,8 +11,7 @@ import { chatCalls } from './chat-calls';
 import { newCredentials, outboundProxy, parseOwnAddress } from './credentials';
 import { deviceCalls } from './device-calls';
 import { AppError, toAppError } from './errors';
-import { type ExportFormat, exportConversation, exportName } from './export';
-import { openProfile, type Profile } from './profile';
+import { adoptInstance, openProfile, type Profile } from './profile';
 import { ProfileDecisions } from './profile-decisions';
 import type { WireTap } from './protocol/wire-record';
 import type { Rescue } from './rescue';
@@ -308,10 +307,12 @@ class ChorusApp implements App {
         keep: (change) => this.#changeStored(change),
         announce: (event) => this.#announce(event),
       }),
-      ...chatCalls(
-        () => this.#signedIn.messenger,
-        () => this.#rescue,
-      ),
+      ...chatCalls({
+        messenger: () => this.#signedIn.messenger,
+        rescue: () => this.#rescue,
+        chooseFile: this.#options.chooseFile,
+        now: () => this.#clock.now(),
+      }),
       resolveClone: ({ choice, name }) => this.#decisions.resolveClone(this.#open, choice, name),
       block: ({ address }) => {
         const key = strangerKey(address, this.#accountValue?.aor ?? null);
@@ -324,7 +325,6 @@ class ChorusApp implements App {
         this.#openBlocked.unblock(strangerKey(address, this.#accountValue?.aor ?? null));
         return this.#announceBlocked();
       },
-      exportConversation: ({ conversation, format, path }) => this.#export(conversation, format, path),
       beginHistory: () => this.#decisions.beginAnew(this.#open),
       setPreferences: (preferences) => {
         this.#open.settings.preferences = preferences;
@@ -343,7 +343,7 @@ class ChorusApp implements App {
         const stored = this.#endedAccount(aor) === null ? null : this.#open.settings.account;
         const proxy = server === undefined ? (stored?.proxy ?? null) : outboundProxy(server);
         const parts = signInParts(options, stored === null ? {} : keptParts(stored, this.#open.secrets));
-        if (options.imei !== undefined) this.#adopt(instanceOfImei(options.imei));
+        if (options.imei !== undefined) adoptInstance(this.#open, instanceOfImei(options.imei));
         return this.#signIn({ ...newCredentials('sip', aor, deviceName, this.#instanceId), ...parts, password, proxy }, proxy);
       },
       tryIt: async ({ person, deviceName }) => {
@@ -365,43 +365,9 @@ class ChorusApp implements App {
     };
   }
 
-  /** A window names no path: what runs in it may write nowhere by itself. */
-  async #export(id: string, format: ExportFormat, named: string | undefined): Promise<{ path: string | null; messages: number }> {
-    const { chooseFile } = this.#options;
-    if ((named === undefined) === (chooseFile === null))
-      throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
-    const read = this.#rescue?.read(id);
-    const conversation = read?.conversation ?? this.#messenger.conversation(id);
-    const path = named ?? (await chooseFile?.(exportName(conversation, format))) ?? null;
-    if (path === null) return { path, messages: 0 };
-    const messages = read?.messages ?? this.#messenger.everyMessage(id);
-    const written = await exportConversation({
-      conversation,
-      messages,
-      format,
-      path,
-      replaces: chooseFile !== null,
-      at: this.#clock.now(),
-    });
-    return { path, messages: written };
-  }
-
   /** What can be read of a damaged history, once it is known whose it is. */
   get #rescue(): Rescue | null {
     return this.#decisions.clone === null ? (this.#profile?.rescue ?? null) : null;
-  }
-
-  /** Takes an ID of the hardware instead of the one that was made. R18: never once the network has had an ID of this device. */
-  #adopt(instanceId: string): void {
-    const { identity, settings } = this.#open;
-    if (identity.instanceId === instanceId) return;
-    if (settings.account !== null || settings.wasRegistered)
-      throw new AppError(
-        'account/bad-option',
-        { field: 'imei', reason: 'This device was registered with another ID, which never changes.' },
-        'user',
-      );
-    identity.adopt(instanceId);
   }
 
   #warn(warning: WarningValue): void {
@@ -498,10 +464,6 @@ class ChorusApp implements App {
     if (this.#profile?.rescue) throw this.#profile.rescue.refusal;
     if (this.#account === null) throw this.#fatal ?? new AppError('account/none', {}, 'user');
     return this.#account;
-  }
-
-  get #messenger() {
-    return this.#signedIn.messenger;
   }
 
   #setFatal(error: AppError): void {

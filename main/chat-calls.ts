@@ -2,10 +2,21 @@
 import type { Handlers } from './calls';
 import { defaultPage } from './cpm/conversation-reader';
 import type { Messenger } from './cpm/messenger';
+import { AppError } from './errors';
+import { exportConversation, exportName } from './export';
 import type { Rescue } from './rescue';
 
-/** `messenger` is asked at every call, and throws what is to be answered where nobody is signed in; `rescue` is there while the history is damaged. */
-export function chatCalls(messenger: () => Messenger, rescue: () => Rescue | null) {
+export interface ChatCallDeps {
+  /** Asked at every call; throws what is to be answered where nobody is signed in. */
+  messenger(): Messenger;
+  /** There while the history is damaged. */
+  rescue(): Rescue | null;
+  /** Asks the person where a file goes; null when they would rather not. Where nobody can be asked, null: callers name a path. */
+  chooseFile: ((suggestion: string) => Promise<string | null>) | null;
+  now(): number;
+}
+
+export function chatCalls({ messenger, rescue, chooseFile, now }: ChatCallDeps) {
   return {
     conversations: () => messenger().conversations(),
     messages: ({ conversation, limit = defaultPage, ...place }) =>
@@ -83,6 +94,18 @@ export function chatCalls(messenger: () => Messenger, rescue: () => Rescue | nul
     markUnread: ({ conversation, unread }) => {
       messenger().markUnread(conversation, unread);
       return {};
+    },
+    exportConversation: async ({ conversation: id, format, path: named }) => {
+      // A window names no path: what runs in it may write nowhere by itself.
+      if ((named === undefined) === (chooseFile === null))
+        throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
+      const read = rescue()?.read(id);
+      const conversation = read?.conversation ?? messenger().conversation(id);
+      const path = named ?? (await chooseFile?.(exportName(conversation, format))) ?? null;
+      if (path === null) return { path, messages: 0 };
+      const messages = read?.messages ?? messenger().everyMessage(id);
+      const written = await exportConversation({ conversation, messages, format, path, replaces: chooseFile !== null, at: now() });
+      return { path, messages: written };
     },
   } satisfies Partial<Handlers>;
 }

@@ -78,6 +78,21 @@ export function openProfile(options: ProfileOptions): Profile {
   }
 }
 
+/**
+ * Takes an ID of the hardware instead of the one that was made. R18: never once the network has had an ID of this device.
+ * @throws AppError `account/bad-option`
+ */
+export function adoptInstance({ identity, settings }: Profile, instanceId: string): void {
+  if (identity.instanceId === instanceId) return;
+  if (settings.account !== null || settings.wasRegistered)
+    throw new AppError(
+      'account/bad-option',
+      { field: 'imei', reason: 'This device was registered with another ID, which never changes.' },
+      'user',
+    );
+  identity.adopt(instanceId);
+}
+
 /** Closes the history that was found damaged while it was in use, and opens what can be read of it. */
 export function rescueProfile(profile: Profile, error: AppError, { dataDir, log }: Pick<ProfileOptions, 'dataDir' | 'log'>): Rescue {
   const stored = profile.settings.historyKey;

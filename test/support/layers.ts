@@ -62,7 +62,6 @@ export const layers: readonly Layer[] = [
       'main/device-calls',
       'main/stored-account',
       'main/credentials',
-      'main/export',
       'main/settings',
       'main/sign-in-options',
       'main/try-network',
@@ -76,7 +75,7 @@ export const layers: readonly Layer[] = [
     values: [...ground, 'main/identity', 'main/profile', 'main/protocol', 'main/stored-account', 'main/try-network'],
     types: ['main/account', 'main/history', 'preload/contract'],
   },
-  { path: 'main/chat-calls', values: ['main/cpm'], types: ['main/calls', 'main/rescue'] },
+  { path: 'main/chat-calls', values: ['main/cpm', 'main/errors', 'main/export'], types: ['main/calls', 'main/rescue'] },
   {
     path: 'main/device-calls',
     values: ['main/identity', 'main/sign-in-options'],
