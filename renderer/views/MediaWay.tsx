@@ -5,7 +5,7 @@ import { Field } from '../parts/Field';
 import { Switch } from '../parts/Switch';
 import { words } from '../text';
 import { useCall } from '../use-call';
-import { saidBy } from '../words/errors';
+import { explain } from '../words/errors';
 
 /** How chats are carried: protected or not, through a relay or not. Holds for what is open, too; each change is tried before it is kept. */
 export function MediaWay({ account }: { account: AccountValue }) {
@@ -24,6 +24,7 @@ export function MediaWay({ account }: { account: AccountValue }) {
     void change({ msrpRelay: relay.trim() });
   };
   const problem = problemOf(error);
+  const trouble = account.relay?.error ?? null;
   return (
     <section data-testid="media-way">
       <h2>{words.settings.media}</h2>
@@ -60,6 +61,7 @@ export function MediaWay({ account }: { account: AccountValue }) {
           </button>
         </form>
       )}
+      {trouble === null || error !== null ? null : <ErrorNote error={trouble} />}
       <p className="hint" role="status" data-testid="media-said">
         {said}
       </p>
@@ -71,5 +73,5 @@ export function MediaWay({ account }: { account: AccountValue }) {
 /** What is wrong with the relay, to stand below its field. */
 function problemOf(error: ErrorValue | null): string | undefined {
   if (error?.code === 'account/bad-option') return error.reason;
-  return error?.code === 'msrp/relay' ? words.settings.relayRefused(saidBy(error)) : undefined;
+  return error?.code === 'msrp/relay' ? words.settings.relayRefused(explain(error).title) : undefined;
 }

@@ -203,7 +203,10 @@ const relayWords: Record<RelayTrouble, readonly [title: string, way: string]> = 
     'The media relay could not prove who it is',
     'Its certificate is not trusted or belongs to another name. Check its address, or ask who runs it.',
   ],
-  unusable: ['The media relay cannot carry your chats', 'Check its address, ask who runs it, or sign in without one.'],
+  unusable: [
+    'The media relay cannot carry your chats',
+    'Check its address in the settings of your account, ask who runs it, or take it away there.',
+  ],
 };
 
 /** What a refusal means: what happened, and what one can do. */
@@ -252,8 +255,7 @@ export function explainLine(error: ErrorValue, who: string): string {
 }
 
 /** The other side’s own status and reason, as it said them. */
-export const saidBy = ({ status, reason }: ErrorValue): string =>
-  [status, reason].filter((part) => part !== undefined && part !== '').join(' ');
+const saidBy = ({ status, reason }: ErrorValue): string => [status, reason].filter((part) => part !== undefined && part !== '').join(' ');
 
 const sentence = (said: string): string => (said === '' ? '' : `It answered ${said}. `);
 const inSentence = (who: string): string => (who === theServer ? 'the server' : who);

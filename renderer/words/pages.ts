@@ -192,10 +192,7 @@ export const pageWords = {
     securesMediaHint: 'None is opened without. What others open unprotected is still answered.',
     relayHint: 'Only if every chat has to go through one. It is tried before it is kept; empty for none.',
     relayTrying: 'Trying it',
-    relayRefused: (said: string) =>
-      said === ''
-        ? 'No path through this relay. Nothing was changed. Check its address and whether it is there.'
-        : `This relay refuses (${said}). Nothing was changed. Check its address, and whether it knows your name and password.`,
+    relayRefused: (why: string) => `${why}. Nothing was changed. Check its address, or ask who runs it.`,
     mediaKept: 'Kept. Chats go this way from now on.',
     instanceHint: (nickname: string) => `Made once for this profile, never changed. Its nickname is ${nickname}.`,
     profile: 'Profile',

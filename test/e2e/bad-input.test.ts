@@ -113,7 +113,7 @@ describe('signing in', () => {
     // Nobody listens there.
     await alice.at('media-relay').fill('msrp://127.0.0.1:1');
     await alice.at('media-relay').press('Enter');
-    await expect(page.getByText('No path through this relay. Nothing was changed.')).toBeVisible();
+    await expect(page.getByText('The media relay cannot be reached. Nothing was changed.')).toBeVisible();
     await alice.at('media-tls').click();
     await expect(alice.at('media-tls')).toHaveAttribute('aria-checked', 'true');
     await expect(alice.at('media-said')).toHaveText('Kept. Chats go this way from now on.');

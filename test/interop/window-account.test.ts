@@ -214,15 +214,21 @@ describe('the way in and the devices, in a browser', () => {
     await emit({ event: 'account', account: { ...ownServer.snapshot.account, securesMedia: true } });
     await expect.poll(() => page.getAttribute(id('media-tls'), 'aria-checked')).toBe('true');
 
-    const no = { code: 'msrp/relay', status: 401, reason: 'Unauthorized', retry: 'user' } as const;
+    const no = { code: 'msrp/relay', relay: 'refused', status: 401, reason: 'Unauthorized', retry: 'user' } as const;
     const refused = await open({ ...ownServer, answers: { setMedia: { error: no } } });
     await toAccount(refused.page);
     await refused.page.fill(id('media-relay'), 'msrps://relay.example.org');
     await refused.page.click(id('media-relay-save'));
-    await refused.page.getByText('This relay refuses (401 Unauthorized). Nothing was changed.').waitFor();
+    await refused.page.getByText('The media relay does not take your name or password (401 Unauthorized). Nothing was changed.').waitFor();
     expect(await refused.page.getAttribute(id('media-relay'), 'aria-invalid')).toBe('true');
     expect(await refused.page.inputValue(id('media-relay'))).toBe('msrps://relay.example.org');
     expect(await accessibilityFlaws(refused.page)).toEqual([]);
+
+    // One that was kept, and has gone since.
+    const gone = { code: 'msrp/relay', relay: 'unreachable', retry: 'auto' } as const;
+    const relay = { state: 'unreachable', error: gone, since: 0 } as const;
+    await emit({ event: 'account', account: { ...ownServer.snapshot.account, msrpRelay: 'msrp://relay.example.org', relay } });
+    await expect.poll(() => page.textContent(id('error-note'))).toContain('cannot be reached');
 
     // The network on this computer has no relay.
     const tried = await open(working);
