@@ -86,7 +86,7 @@ describe('a network to order, by its command', () => {
     const carol = client(tcp, 'carol');
     await carol.event('registration', { state: 'registered' });
     const refused = async () => expect(await carol.refusal('joinGroup', { address: 'sip:team@cf.lab.test' })).toMatchObject(forbidden);
-    const forbidden = { code: 'sip/rejected', status: 403 };
+    const forbidden = { code: 'group/not-a-member', status: 403 };
     await refused();
     expect(await told('{"sip:team@cf.lab.test":\n{"members":["carol"]}}')).toEqual({
       error: expect.stringMatching(/^The groups stay as they were: .*line 2: .*takes addresses/),
