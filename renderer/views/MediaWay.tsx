@@ -16,8 +16,12 @@ export function MediaWay({ account }: { account: AccountValue }) {
     setSaid('');
     const kept = await call('setMedia', wanted);
     if (kept === null) return;
-    if (wanted.msrpRelay !== undefined) setRelay(kept.msrpRelay ?? '');
-    setSaid(words.settings.mediaKept);
+    if (wanted.msrpRelay === undefined) {
+      setSaid(words.settings.tlsKept(kept.securesMedia));
+      return;
+    }
+    setRelay(kept.msrpRelay ?? '');
+    setSaid(words.settings.relayKept(kept.msrpRelay !== null));
   };
   const save = (event: FormEvent) => {
     event.preventDefault();

@@ -116,7 +116,7 @@ describe('signing in', () => {
     await expect(page.getByText('The media relay cannot be reached. Nothing was changed.')).toBeVisible();
     await alice.at('media-tls').click();
     await expect(alice.at('media-tls')).toHaveAttribute('aria-checked', 'true');
-    await expect(alice.at('media-said')).toHaveText('Kept. Chats go this way from now on.');
+    await expect(alice.at('media-said')).toHaveText('Kept. Chats are protected on their way from now on.');
     await alice.at('media-way').scrollIntoViewIfNeeded();
     await alice.pictures('offers');
     await expect.poll(() => network?.bindings('sip:alice@service.test')[0]?.params.get('+g.3gpp.icsi-ref')).not.toContain('oma.cpm.msg');

@@ -205,7 +205,7 @@ describe('the way in and the devices, in a browser', () => {
     await toAccount(page);
     await page.focus(id('media-tls'));
     await page.keyboard.press('Space');
-    await expect.poll(() => page.textContent(id('media-said'))).toBe('Kept. Chats go this way from now on.');
+    await expect.poll(() => page.textContent(id('media-said'))).toBe('Kept. Chats are protected on their way from now on.');
     expect(await page.isDisabled(id('media-relay-save'))).toBe(true);
     await page.fill(id('media-relay'), ' msrps://relay.example.org:2855 ');
     await page.keyboard.press('Enter');
