@@ -161,13 +161,14 @@ export class SentMessages {
   #watch(): void {
     const oldest = this.#waits.values().next();
     if (this.#timer !== null || oldest.done === true) return;
-    const wait = oldest.value.at + RESPONSE_TIMEOUT_MS - this.deps.clock.now();
-    this.#timer = this.deps.clock.setTimer(Math.max(0, wait), () => {
+    const remaining = (at: number) => at + RESPONSE_TIMEOUT_MS - this.deps.clock.now();
+    this.#timer = this.deps.clock.setTimer(Math.min(Math.max(0, remaining(oldest.value.at)), RESPONSE_TIMEOUT_MS), () => {
       this.#timer = null;
       const still = this.#waits.entries().next();
       if (still.done === true) return;
       const [awaited, { at }] = still.value;
-      if (at + RESPONSE_TIMEOUT_MS > this.deps.clock.now()) this.#watch();
+      // More than there ever was: the clock was set back meanwhile.
+      if (remaining(at) > 0 && remaining(at) <= RESPONSE_TIMEOUT_MS) this.#watch();
       else this.deps.onBroken(awaited.startsWith(reportMark) ? 'its media does not report' : 'its media does not answer');
     });
   }

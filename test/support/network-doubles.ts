@@ -24,6 +24,12 @@ export class VirtualClock implements Clock {
     return { dispose: () => this.#timers.delete(timer) };
   }
 
+  /** The wall clock jumps, and timers wait as long as before. */
+  jump(ms: number): void {
+    this.#now += ms;
+    for (const timer of this.#timers) timer.at += ms;
+  }
+
   /** Moves time on; what falls due runs in order. */
   advance(ms: number): void {
     const end = this.#now + ms;

@@ -175,6 +175,14 @@ describe('the MSRP switch', () => {
     expect(ends).toEqual(['its media does not answer']);
   });
 
+  it('ends one that does not answer in time, even though the clock was set back meanwhile', () => {
+    const { clock, bound, ends } = fixture();
+    bound().session.send({ contentType: 'message/cpim', body: utf8('one') });
+    clock.jump(-3_600_000);
+    clock.advance(RESPONSE_TIMEOUT_MS);
+    expect(ends).toEqual(['its media does not answer']);
+  });
+
   it('tells the end of a connection, and not an end that the owner wished', () => {
     const { bound, ends } = fixture();
     bound().peer.hangUp();
