@@ -57,9 +57,10 @@ describe('reading, in a browser', () => {
       snippet: text.slice(0, 40),
       marks: [],
     }));
-    const values = [hits.slice(0, 50), hits.slice(50, 100), hits.slice(100), [hits[70]]];
-    const { page, calls, emit } = await open({ ...scene, answers: { search: { values } } });
+    const seventy = hits.find(({ snippet }) => snippet.includes('70'));
+    const { page, calls, emit } = await open({ ...scene, answers: { search: { hits } } });
     await page.keyboard.press('Control+k');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('search');
     await page.keyboard.type('number');
     await expect.poll(() => page.locator(id('found-message')).count()).toBe(50);
     for (const [before, after] of [
@@ -75,18 +76,20 @@ describe('reading, in a browser', () => {
       await expect.poll(focused).toBe(hits[before]?.message);
     }
     expect(await page.locator(id('more-found')).count()).toBe(0);
-    const asked = await calls('search');
-    expect(asked.slice(1)).toEqual(
+    const further = (await calls('search')).filter((asked) => (asked as { before?: object }).before !== undefined);
+    expect(further).toEqual(
       [49, 99].map((at) => ({ text: 'number', limit: 50, before: { message: hits[at]?.message, direction: hits[at]?.direction } })),
     );
     // Enter before the answer is there: the first of the old hits is not what is meant.
     await page.keyboard.press('Control+k');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('search');
     await page.keyboard.type(' 70');
     await page.keyboard.press('Enter');
-    await page.waitForSelector(`.found ${id('message')}[data-message="${hits[70]?.message}"]`);
+    await page.waitForSelector(`.found ${id('message')}[data-message="${seventy?.message}"]`);
     // What is said meanwhile is found without another key.
+    const before = (await calls('search')).length;
     await emit({ event: 'message', ...message({ in: bob, text: 'number 70 again', at: Date.now(), state: 'received' }) });
-    await expect.poll(async () => (await calls('search')).length).toBe(5);
+    await expect.poll(async () => (await calls('search')).length).toBe(before + 1);
   });
 
   it('reads on below a message that was looked for, up to the newest', async () => {

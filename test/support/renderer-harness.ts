@@ -6,7 +6,16 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright';
-import type { AppEventBody, CallName, ErrorValue, MessageValue, ParticipantValue, Snapshot } from '../../preload/contract';
+import type {
+  AppEventBody,
+  CallArgument,
+  CallName,
+  ErrorValue,
+  MessageValue,
+  ParticipantValue,
+  SearchHitValue,
+  Snapshot,
+} from '../../preload/contract';
 
 export const rendererPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; font-src 'self'; connect-src 'none'; require-trusted-types-for 'script'";
@@ -16,7 +25,7 @@ export interface Scene {
   messages?: Record<string, MessageValue[]>;
   participants?: Record<string, ParticipantValue[]>;
   /** What a call answers instead of its harmless default: always the same, or one after the other, the last again and again. `hang` never answers. */
-  answers?: Partial<Record<CallName, { value: unknown } | { values: unknown[] } | { error: ErrorValue } | 'hang'>>;
+  answers?: Partial<Record<CallName, { value: unknown } | { hits: SearchHitValue[] } | { error: ErrorValue } | 'hang'>>;
 }
 
 export interface RendererPage {
@@ -114,8 +123,12 @@ function actBridge(scene: Scene): void {
   ): unknown => {
     const scripted = scene.answers?.[name as CallName];
     if (scripted !== undefined && scripted !== 'hang' && 'value' in scripted) return scripted.value;
-    if (scripted !== undefined && scripted !== 'hang' && 'values' in scripted)
-      return scripted.values.length > 1 ? scripted.values.shift() : scripted.values[0];
+    if (scripted !== undefined && scripted !== 'hang' && 'hits' in scripted) {
+      const asked = argument as object as CallArgument<'search'>;
+      const found = scripted.hits.filter(({ snippet }) => asked.text.split(' ').every((word) => snippet.includes(word)));
+      const start = found.findIndex(({ message }) => message === asked.before?.message) + 1;
+      return found.slice(start, start + (asked.limit ?? 50));
+    }
     switch (name) {
       case 'snapshot':
         return scene.snapshot;
