@@ -9,21 +9,23 @@ import type {
   PersonValue,
   PreferencesValue,
   RegistrationValue,
-} from '../preload/contract';
-import { type Clock, DisposableStore, drop, type Logger } from './base';
+} from '../preload/contract/index';
+import type { Clock } from '../base/clock';
+import { DisposableStore } from '../base/disposable';
+import { drop, type Logger } from '../base/log';
 import { DeviceControl, defaultTestText } from './cpm/device-control';
 import { capabilitiesOf, DeviceList } from './cpm/devices';
 import { Messenger } from './cpm/messenger';
-import { AppError } from './errors';
+import { AppError } from '../preload/contract/errors';
 import type { History } from './history/history';
 import type { MsrpTransport } from './msrp/connection';
 import { MsrpEndpoint } from './msrp/endpoint';
 import { type RelayAccount, throughTls } from './msrp/relay';
-import type { DigestHash } from './protocol/digest';
-import { ICSI } from './protocol/feature-tags';
-import { nickname } from './protocol/instance-urn';
-import { addressKey } from './protocol/uri';
-import type { WireTap } from './protocol/wire-record';
+import type { DigestHash } from '../protocol/digest';
+import { ICSI } from '../protocol/feature-tags';
+import { nickname } from '../protocol/instance-urn';
+import { addressKey } from '../protocol/uri';
+import type { WireTap } from '../protocol/wire-record';
 import { type AuthScheme, type RegistrationStore, type SimNumbers, type SipAccount, SipClient, softwareSim } from './sip/client';
 import type { Connect } from './sip/connection';
 

@@ -2,18 +2,21 @@
  * The composition root: the one file that knows every part. It opens the profile (settings, identity, history), signs in, and answers the
  * contract's calls. The window and the headless client are two doors to the object that it makes.
  */
-import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
+import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract/index';
 import { Account, type Credentials } from './account';
-import { type Clock, type Disposable, drop, Emitter, type Logger, setListenerErrorReporter, systemClock } from './base';
+import { type Clock, systemClock } from '../base/clock';
+import type { Disposable } from '../base/disposable';
+import { drop, type Logger } from '../base/log';
+import { Emitter, setListenerErrorReporter } from '../base/emitter';
 import { BlockedPeople, strangerKey } from './blocked-people';
 import type { Handlers } from './calls';
 import { chatCalls } from './chat-calls';
 import { newCredentials, outboundProxy, parseOwnAddress } from './credentials';
 import { deviceCalls } from './device-calls';
-import { AppError, toAppError } from './errors';
+import { AppError, toAppError } from '../preload/contract/errors';
 import { adoptInstance, openProfile, type Profile } from './profile';
 import { ProfileDecisions } from './profile-decisions';
-import type { WireTap } from './protocol/wire-record';
+import type { WireTap } from '../protocol/wire-record';
 import type { Rescue } from './rescue';
 import { defaultPreferences, type OpenKeyValueFile, type SecretBox, type StoredAccount, translateFileError } from './settings';
 import { instanceOfImei, signInParts } from './sign-in-options';

@@ -1,6 +1,6 @@
 /** Whom this person has blocked, by address. Read once and kept: it is asked at every message. */
-import { AppError } from './errors';
-import { correspondentKey } from './protocol/uri';
+import { AppError } from '../preload/contract/errors';
+import { correspondentKey } from '../protocol/uri';
 import type { Settings } from './settings';
 
 export class BlockedPeople {

@@ -3,9 +3,9 @@
  * `ipc.ts` (the window) and `headless.ts` (NDJSON). A decoder's output type must be the contract's argument; a missing one is a type error.
  */
 import * as v from 'valibot';
-import type { CallArgument, CallName, CallValue, Result } from '../preload/contract';
-import { AppError, toAppError } from './errors';
-import { MAX_SUBJECT_CHARACTERS } from './protocol/group-data';
+import type { CallArgument, CallName, CallValue, Result } from '../preload/contract/index';
+import { AppError, toAppError } from '../preload/contract/errors';
+import { MAX_SUBJECT_CHARACTERS } from '../protocol/group-data';
 
 /** One function for every call of the contract. */
 export type Handlers = { [N in CallName]: (argument: CallArgument<N>) => CallValue<N> | Promise<CallValue<N>> };

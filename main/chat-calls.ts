@@ -2,7 +2,7 @@
 import type { Handlers } from './calls';
 import { defaultPage } from './cpm/conversation-reader';
 import type { Messenger } from './cpm/messenger';
-import { AppError } from './errors';
+import { AppError } from '../preload/contract/errors';
 import { exportConversation, exportName } from './export';
 import type { Rescue } from './rescue';
 

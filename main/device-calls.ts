@@ -1,5 +1,5 @@
 /** The calls of the contract that are about one's own devices, what this one is, offers and is called, and how its chats are carried. */
-import type { AppEventBody } from '../preload/contract';
+import type { AppEventBody } from '../preload/contract/index';
 import type { Account } from './account';
 import type { Handlers } from './calls';
 import { cleanDeviceName } from './identity/device-name';

@@ -5,7 +5,7 @@
 import { dirname, join } from 'node:path';
 import { app, dialog, powerMonitor, session } from 'electron';
 import { type App, createApp } from './app';
-import { createStderrLogger } from './base';
+import { createStderrLogger } from '../base/log';
 import { openDeviceProcess } from './further-device';
 import { bindIpc } from './ipc';
 import { type LaunchOptions, parseLaunchOptions } from './launch-options';

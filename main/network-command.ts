@@ -1,9 +1,9 @@
 /** `chorus network`: the embedded network, or some of its roles, on loopback until SIGINT or SIGTERM. */
 import { authPolicies } from '../network/authenticator';
-import { OperatorFileError } from '../network/json-reader';
+import { OperatorFileError } from '../base/json-reader';
 import { defaultUsers, type Network, type NetworkUser, startNetwork } from '../network/network';
 
-import { createStderrLogger } from './base';
+import { createStderrLogger } from '../base/log';
 import { choice, type Options, parse, port, stopSignal, text, texts, UsageError } from './command-line';
 import { readAuthorities, readFaults, readSims } from './operator-files';
 

@@ -2,14 +2,15 @@
  * The two states of a profile in which nothing goes on before the person has decided: it was copied or moved here (is this the same device?),
  * or its history is damaged (begin a new one?). Says what there is to decide, and carries the decision out.
  */
-import type { AppEventBody, CloneValue } from '../preload/contract';
+import type { AppEventBody, CloneValue } from '../preload/contract/index';
 import type { Account } from './account';
-import { type Clock, drop, type Logger } from './base';
-import { AppError } from './errors';
+import type { Clock } from '../base/clock';
+import { drop, type Logger } from '../base/log';
+import { AppError } from '../preload/contract/errors';
 import type { History } from './history/history';
 import { cleanDeviceName } from './identity/device-name';
 import { beginHistory, type Profile, rescueProfile } from './profile';
-import { nickname } from './protocol/instance-urn';
+import { nickname } from '../protocol/instance-urn';
 import { withoutSecrets } from './stored-account';
 import { tryPassword } from './try-network';
 

@@ -6,8 +6,10 @@
  */
 import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock, Disposable, Logger } from './base';
-import { AppError } from './errors';
+import type { Clock } from '../base/clock';
+import type { Disposable } from '../base/disposable';
+import type { Logger } from '../base/log';
+import { AppError } from '../preload/contract/errors';
 import { type History, openHistory } from './history/history';
 import { copiesOf } from './history/migrations';
 import { lockProfile } from './history/profile-lock';

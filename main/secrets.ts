@@ -1,8 +1,8 @@
 /** Secrets at rest: the system's keychain where there is one, otherwise a key file that only its owner may read, and a warning in the app. */
 import { existsSync } from 'node:fs';
 import { safeStorage } from 'electron';
-import type { Logger } from './base';
-import { AppError } from './errors';
+import type { Logger } from '../base/log';
+import { AppError } from '../preload/contract/errors';
 import { createFileSecretBox, type SecretBox, secretKeyFile } from './settings';
 
 /**

@@ -1,8 +1,8 @@
 /** An account as `settings.json` keeps it and as a registration needs it: what is secret is protected on the way there, revealed on the way back. */
-import type { AccountValue } from '../preload/contract';
+import type { AccountValue } from '../preload/contract/index';
 import { type Credentials, offersOf, type SignInWay } from './account';
 import { defaultExpiresSeconds } from './credentials';
-import { nickname } from './protocol/instance-urn';
+import { nickname } from '../protocol/instance-urn';
 import type { SecretBox, StoredAccount } from './settings';
 import type { SignInParts } from './sign-in-options';
 

@@ -1,7 +1,7 @@
 /** Where the window stands: as asked for, as it was, or in the middle; never off every screen. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type BrowserWindow, type Rectangle, screen } from 'electron';
-import type { Logger } from './base';
+import type { Logger } from '../base/log';
 
 /** `bounds` in screen pixels, or the `index`th of `count` places that tile the screen. */
 export type WindowPlace = { kind: 'bounds'; bounds: Rectangle } | { kind: 'tile'; index: number; count: number };

@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { extname, join, normalize, sep } from 'node:path';
 import { app, BrowserWindow, dialog, Menu, nativeTheme, protocol, type Session, shell, type WebContents } from 'electron';
-import type { Logger } from './base';
+import type { Logger } from '../base/log';
 import { keepBounds, type WindowPlace, windowBounds } from './window-bounds';
 
 const scheme = 'app';

@@ -7,7 +7,7 @@
  * A re-INVITE with the same paths keeps the legs; one with another path, or after the legs have ended, gets new ones (media recovery), and the
  * old ones end when it is answered. Of a fork, the first device that answers gets the leg; what further ones say, the caller ends.
  */
-import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../main/protocol/sdp';
+import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../protocol/sdp';
 import { anchoredSdp, type FoundSdp, refusedSdp, replaceSdp, sdpOf } from './anchored-sdp';
 import type { MediaRelay, RelayLeg, RelayPair } from './media-relay';
 import type { SipMessage } from './message';

@@ -2,8 +2,8 @@
  * The SDP of a session whose media runs through the relay: the relay's address and path in the place of a side's own, everything else as
  * that side wrote it. The body may hold the SDP alone, or beside the first message (multipart).
  */
-import { encodeMultipart, multipartType, newBoundary, parseContentType, parseMultipart } from '../main/protocol/multipart';
-import { type Fingerprint, type MsrpDescription, parseSdp } from '../main/protocol/sdp';
+import { encodeMultipart, multipartType, newBoundary, parseContentType, parseMultipart } from '../protocol/multipart';
+import { type Fingerprint, type MsrpDescription, parseSdp } from '../protocol/sdp';
 import type { SipMessage } from './message';
 
 /** Where the relay stands for one side, and who opens the connection. */

@@ -1,4 +1,4 @@
-import { addressKey, parseNameAddr } from '../main/protocol/uri';
+import { addressKey, parseNameAddr } from '../protocol/uri';
 
 /** Who a request is from, as the core asserts it: the SIP identity first among several. Null when the core asserted nobody. */
 export function assertedIdentity(request: { all(name: string): string[] }): { address: string; name: string | null } | null {

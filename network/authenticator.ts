@@ -8,9 +8,9 @@
  *   early                 --from an address of the subscriber--> proven, else 403
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { AKA_ALGORITHM } from '../main/protocol/aka';
-import { type DigestCredentials, type DigestHash, digestResponse, formatChallenge, parseAuthorization } from '../main/protocol/digest';
-import type { Clock } from './clock';
+import { AKA_ALGORITHM } from '../protocol/aka';
+import { type DigestCredentials, type DigestHash, digestResponse, formatChallenge, parseAuthorization } from '../protocol/digest';
+import type { Timekeeper } from '../base/clock';
 import type { Directory, Subscriber } from './directory';
 import { HomeSubscribers } from './home-subscribers';
 import type { SipRequest } from './message';
@@ -85,7 +85,7 @@ export class Authenticator {
 
   constructor(
     private readonly directory: Directory,
-    private readonly clock: Clock,
+    private readonly clock: Timekeeper,
     private readonly options: AuthenticatorOptions = {},
   ) {
     this.#policy = options.auth ?? 'both';

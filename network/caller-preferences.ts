@@ -1,7 +1,7 @@
 /** Which of a subscriber's devices a request is for: RFC 3841 over the feature parameters their Contacts were registered with. */
-import { ICSI, ICSI_PARAM, INSTANCE_PARAM, matchesAcceptContact, matchesRejectContact, parseIcsi } from '../main/protocol/feature-tags';
-import { sameInstance } from '../main/protocol/instance-urn';
-import { type NameAddr, parseNameAddr } from '../main/protocol/uri';
+import { ICSI, ICSI_PARAM, INSTANCE_PARAM, matchesAcceptContact, matchesRejectContact, parseIcsi } from '../protocol/feature-tags';
+import { sameInstance } from '../protocol/instance-urn';
+import { type NameAddr, parseNameAddr } from '../protocol/uri';
 import type { SipRequest } from './message';
 import type { Binding } from './registrar';
 

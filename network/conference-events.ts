@@ -7,7 +7,7 @@
  * versions rising by 1. What changes in one turn is told together, and in a large group no more often than `spacingFor` says. While a NOTIFY
  * is unanswered the next waits: a slow watcher sees fewer documents, never older ones; one that is too far behind is told everything anew.
  */
-import { CONFERENCE_INFO_CONTENT_TYPE, type ConferenceInfo, encodeConferenceInfo } from '../main/protocol/conference-info';
+import { CONFERENCE_INFO_CONTENT_TYPE, type ConferenceInfo, encodeConferenceInfo } from '../protocol/conference-info';
 import { Dialog, dialogIdOf, type Resolve } from './dialog';
 import type { GroupChanges } from './group';
 import type { SipServer } from './sip-server';

@@ -2,9 +2,9 @@
  * The CPM Controlling Function: makes groups at the factory URI and keeps one focus for each. It speaks SIP with the SIP/IP core alone;
  * every leg to a person goes through the core and that person's Participating Function.
  */
-import { addressKey } from '../main/protocol/uri';
+import { addressKey } from '../protocol/uri';
 import { assertedIdentity } from './asserted-identity';
-import type { NetworkLog } from './clock';
+import type { NetworkLog } from './log';
 import type { Resolve } from './dialog';
 import { Focus } from './focus';
 import { Group, type GroupState, MAX_PARTICIPANTS } from './group';

@@ -8,11 +8,12 @@
  * its own and the core's with a token (`odi`, TS 24.229: original dialog identifier), and sends it on by Route; by the token the core
  * knows where in the chain the request stands.
  */
-import { addressKey, parseUri } from '../main/protocol/uri';
-import type { WireTap } from '../main/protocol/wire-record';
+import { addressKey, parseUri } from '../protocol/uri';
+import type { WireTap } from '../protocol/wire-record';
 import { Authenticator, type AuthenticatorOptions } from './authenticator';
 import { isCpm } from './caller-preferences';
-import { type Clock, type NetworkLog, systemClock } from './clock';
+import { type Timekeeper, backgroundClock } from '../base/clock';
+import type { NetworkLog } from './log';
 import { Destinations, type Refusal, type ServiceRoute } from './destinations';
 import { Directory, type Subscriber, type SubscriberOptions } from './directory';
 import { type FaultRule, Faults } from './faults';
@@ -50,7 +51,7 @@ export interface CoreOptions extends AuthenticatorOptions {
   /** False: the registrar gives no GRUUs, as older networks do. */
   gruu?: boolean;
   minExpiresSeconds?: number;
-  clock?: Clock;
+  clock?: Timekeeper;
   log?: NetworkLog;
   tap?: WireTap;
   /** True: registration events are told in full documents alone. */
@@ -124,7 +125,7 @@ class SipCore implements Core {
   constructor(options: CoreOptions) {
     this.#options = options;
     this.domain = options.domain.toLowerCase();
-    const clock = options.clock ?? systemClock;
+    const clock = options.clock ?? backgroundClock;
     this.#server = new SipServer({ clock, ...(options.log && { log: options.log }), ...(options.tap && { tap: options.tap }) });
     this.#routes = new OwnRoutes(this.#server);
     this.#directory = new Directory(this.domain, options.users);

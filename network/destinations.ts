@@ -2,7 +2,7 @@
  * Where the core sends a request: to a function, to the device of a GRUU, to the devices of an address, or by its Route. Decides and sends
  * nothing itself.
  */
-import { parseUri } from '../main/protocol/uri';
+import { parseUri } from '../protocol/uri';
 import { chooseBindings } from './caller-preferences';
 import type { Directory, Subscriber } from './directory';
 import { hostPort } from './header-value';

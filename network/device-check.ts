@@ -1,7 +1,7 @@
 /** Whether the device that a request's Contact names is one of its sender's (R43): a GRUU or an instance of somebody else is refused. */
-import { INSTANCE_PARAM } from '../main/protocol/feature-tags';
-import { parseInstance, sameInstance } from '../main/protocol/instance-urn';
-import { addressKey, parseNameAddr, parseUri } from '../main/protocol/uri';
+import { INSTANCE_PARAM } from '../protocol/feature-tags';
+import { parseInstance, sameInstance } from '../protocol/instance-urn';
+import { addressKey, parseNameAddr, parseUri } from '../protocol/uri';
 import { isForeign } from './header-value';
 import type { SipRequest } from './message';
 import { isTemporaryGruu } from './privacy';

@@ -1,5 +1,5 @@
 /** The subscribers of the network's domain: who exists, which addresses are theirs, and the password they prove themselves with. */
-import { addressKey, parseUri } from '../main/protocol/uri';
+import { addressKey, parseUri } from '../protocol/uri';
 import { type SimCard, type SimOptions, simCard } from './home-subscribers';
 
 /** What the operator enters for one person. */

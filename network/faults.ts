@@ -5,7 +5,8 @@
  *   request --rule: answer | drop | disconnect--> never reaches the registrar
  *           --rule: delay--> registrar, later     --rule: rewrite, repeat--> registrar, and its answer changed or sent more than once
  */
-import type { Clock, NetworkLog } from './clock';
+import type { Timekeeper } from '../base/clock';
+import type { NetworkLog } from './log';
 import { paramOf, uriOf } from './header-value';
 import { responseTo, type SipRequest, type SipResponse } from './message';
 import { newToken } from './sip-server';
@@ -63,7 +64,7 @@ export class Faults {
   #state: number;
 
   constructor(
-    private readonly clock: Clock,
+    private readonly clock: Timekeeper,
     seed = 1,
     private readonly log: NetworkLog = () => undefined,
   ) {

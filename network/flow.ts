@@ -3,7 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import type * as net from 'node:net';
 import type WebSocket from 'ws';
-import type { Clock, NetworkLog } from './clock';
+import type { Timekeeper } from '../base/clock';
+import type { NetworkLog } from './log';
 import { type Frame, Framer } from './framer';
 import type { SipMessage } from './message';
 import type { TransportName } from './transport-listener';
@@ -32,7 +33,7 @@ export interface Flow {
 
 /** Who owns flows: the SipServer. */
 export interface FlowOwner {
-  readonly clock: Clock;
+  readonly clock: Timekeeper;
   readonly log: NetworkLog;
   tapped(direction: 'in' | 'out', flow: Flow, bytes: Uint8Array): void;
   /** One whole message. */

@@ -11,11 +11,11 @@
  * here, after a restart, or at another instance of the function.
  */
 
-import { GROUP_DATA_CONTENT_TYPE } from '../main/protocol/group-data';
-import { parseContentType } from '../main/protocol/multipart';
-import type { MsrpDescription } from '../main/protocol/sdp';
+import { GROUP_DATA_CONTENT_TYPE } from '../protocol/group-data';
+import { parseContentType } from '../protocol/multipart';
+import type { MsrpDescription } from '../protocol/sdp';
 import { assertedIdentity } from './asserted-identity';
-import type { NetworkLog } from './clock';
+import type { NetworkLog } from './log';
 import { ConferenceEvents } from './conference-events';
 import type { Resolve } from './dialog';
 import type { Group } from './group';

@@ -1,6 +1,6 @@
 /** Whether a message of one endpoint may go to the group, as whose, and to whom. Pure. */
-import { type CpimMessage, encodeCpim, parseCpim } from '../main/protocol/cpim';
-import { parseContentType } from '../main/protocol/multipart';
+import { type CpimMessage, encodeCpim, parseCpim } from '../protocol/cpim';
+import { parseContentType } from '../protocol/multipart';
 import type { Group } from './group';
 import type { CompleteMessage } from './msrp-assembly';
 import type { Endpoint } from './participant';

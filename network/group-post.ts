@@ -5,7 +5,8 @@
  *   kept --sent to a leg--> in flight --200--> taken (by the person, on any of its devices)
  *     ^------leg or its media gone----'
  */
-import type { Clock, NetworkLog } from './clock';
+import type { Timekeeper } from '../base/clock';
+import type { NetworkLog } from './log';
 import type { GroupContent, GroupStore } from './group-store';
 import type { SwitchSession } from './media';
 
@@ -26,7 +27,7 @@ export interface PostLeg {
 }
 
 export interface GroupPostDeps {
-  clock: Clock;
+  clock: Timekeeper;
   store: GroupStore;
   /** The group, as the store names it. */
   focus: string;

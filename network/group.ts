@@ -1,7 +1,7 @@
 /** One group as the Controlling Function knows it: who takes part, by which endpoints, and who gets what. Pure: no sockets, no timers. */
-import type { ConferenceInfo } from '../main/protocol/conference-info';
-import { nicknameKey } from '../main/protocol/nickname';
-import { addressKey } from '../main/protocol/uri';
+import type { ConferenceInfo } from '../protocol/conference-info';
+import { nicknameKey } from '../protocol/nickname';
+import { addressKey } from '../protocol/uri';
 import {
   type DisconnectionMethod,
   ENDPOINT_STEPS,

@@ -5,8 +5,8 @@
  * nothing has to be remembered about the single ones.
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import { parseInstance } from '../main/protocol/instance-urn';
-import { parseUri, type SipUri } from '../main/protocol/uri';
+import { parseInstance } from '../protocol/instance-urn';
+import { parseUri, type SipUri } from '../protocol/uri';
 
 /** User part of a temporary GRUU begins so (RFC 5627 appendix A.2). */
 const TEMPORARY_PREFIX = 'tgruu.';

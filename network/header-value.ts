@@ -2,8 +2,8 @@
  * The grammar inside SIP header values that the stack itself needs (RFC 3261 section 25.1): commas between values, parameters, Via,
  * CSeq, and the outer shape of an address. Nothing here keeps state, and nothing throws.
  */
-import { malformed, type Parsed, parsed } from '../main/protocol/parsed';
-import { parseUri } from '../main/protocol/uri';
+import { malformed, type Parsed, parsed } from '../protocol/parsed';
+import { parseUri } from '../protocol/uri';
 
 /** RFC 3261 section 25.1: token. */
 export const TOKEN = /^[A-Za-z0-9\-.!%*_+`'~]+$/;

@@ -3,8 +3,8 @@
  * challenge (TS 33.102 section 6.3.2), and how its SIM puts it right.
  */
 import { createCipheriv, randomBytes } from 'node:crypto';
-import { type AkaVector, akaChallenge, akaResyncNumber, RAND_BYTES, SQN_LIMIT, SQN_STEP } from '../main/protocol/aka';
-import { type BlockCipher, type MilenageSecret, opcOf } from '../main/protocol/milenage';
+import { type AkaVector, akaChallenge, akaResyncNumber, RAND_BYTES, SQN_LIMIT, SQN_STEP } from '../protocol/aka';
+import { type BlockCipher, type MilenageSecret, opcOf } from '../protocol/milenage';
 import type { Subscriber } from './directory';
 
 /** AES-128 for `main/protocol/milenage`. */

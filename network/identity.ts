@@ -1,5 +1,5 @@
 /** Who a request is from, as this network vouches for it to the next one (RFC 3325, RFC 6050). */
-import { addressKey, parseNameAddr, parseUri } from '../main/protocol/uri';
+import { addressKey, parseNameAddr, parseUri } from '../protocol/uri';
 import type { Directory, Subscriber } from './directory';
 import { uriOf } from './header-value';
 import type { SipRequest } from './message';

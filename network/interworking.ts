@@ -6,11 +6,12 @@
  *   PF --INVITE  mailto:..--> ISF --> 405 (mail is no session)       PF --wv:, tel:--> ISF --> 416, 404
  */
 import { open } from 'node:fs/promises';
-import { parseCpim } from '../main/protocol/cpim';
-import { parseContentType } from '../main/protocol/multipart';
-import { parseUri } from '../main/protocol/uri';
+import { parseCpim } from '../protocol/cpim';
+import { parseContentType } from '../protocol/multipart';
+import { parseUri } from '../protocol/uri';
 import { assertedIdentity } from './asserted-identity';
-import type { Clock, NetworkLog } from './clock';
+import type { Timekeeper } from '../base/clock';
+import type { NetworkLog } from './log';
 import type { SipRequest } from './message';
 import { asksToHide } from './privacy';
 import type { SipServer } from './sip-server';
@@ -23,7 +24,7 @@ export interface InterworkingOptions {
   server: SipServer;
   /** Host in Warning headers. */
   host: string;
-  clock: Clock;
+  clock: Timekeeper;
   /** The file of the mail gateway, asked for at each message; null: there is no such gateway. */
   mailOutbox: () => string | null;
   log?: NetworkLog;

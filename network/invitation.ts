@@ -3,9 +3,9 @@
  * group session over RFC 5366). Pure: values in, values out.
  */
 import { randomBytes } from 'node:crypto';
-import { cpmHeader, isContributionId } from '../main/protocol/cpm-headers';
-import { acceptContact, ICSI, icsiParam } from '../main/protocol/feature-tags';
-import { type BodyPart, encodeMultipart, multipartType, newBoundary, parseContentType, parseMultipart } from '../main/protocol/multipart';
+import { cpmHeader, isContributionId } from '../protocol/cpm-headers';
+import { acceptContact, ICSI, icsiParam } from '../protocol/feature-tags';
+import { type BodyPart, encodeMultipart, multipartType, newBoundary, parseContentType, parseMultipart } from '../protocol/multipart';
 import {
   type EntryDialog,
   encodeResourceLists,
@@ -14,9 +14,9 @@ import {
   parseResourceLists,
   RESOURCE_LISTS_CONTENT_TYPE,
   type ResourceEntry,
-} from '../main/protocol/resource-lists';
-import { encodeSdp, type MsrpDescription, parseSdp } from '../main/protocol/sdp';
-import { addressKey, formatNameAddr, parseNameAddr } from '../main/protocol/uri';
+} from '../protocol/resource-lists';
+import { encodeSdp, type MsrpDescription, parseSdp } from '../protocol/sdp';
+import { addressKey, formatNameAddr, parseNameAddr } from '../protocol/uri';
 import { type SipMessage, SipRequest } from './message';
 import type { Read, Refusal } from './refusal';
 import { readTimer } from './session-timer';

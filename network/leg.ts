@@ -4,8 +4,8 @@
  *   dialling --2xx--> in dialog --media--> carrying <--lost, a re-INVITE brings it back--> without media
  *       \_________________\____________________\_______________________________________________\---> released
  */
-import { cpmHeader } from '../main/protocol/cpm-headers';
-import { encodeSdp, type MsrpDescription } from '../main/protocol/sdp';
+import { cpmHeader } from '../protocol/cpm-headers';
+import { encodeSdp, type MsrpDescription } from '../protocol/sdp';
 import { Dialog, dialogIdOf, type Resolve } from './dialog';
 import type { Group } from './group';
 import type { PostLeg } from './group-post';

@@ -5,9 +5,9 @@
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket, type Server as TlsServer, connect as tlsConnect } from 'node:tls';
-import { parseMsrpUri } from '../main/protocol/msrp';
-import type { Fingerprint } from '../main/protocol/sdp';
-import { fingerprintText, isNamedBy, selfSigned } from '../main/protocol/self-signed';
+import { parseMsrpUri } from '../protocol/msrp';
+import type { Fingerprint } from '../protocol/sdp';
+import { fingerprintText, isNamedBy, selfSigned } from '../protocol/self-signed';
 import type { MsrpStream } from './msrp-connection';
 
 /** LAB: how long a TLS handshake may take, milliseconds. */

@@ -8,8 +8,8 @@
  * who is behind it: so such messages ask for one, and count as taken when it has come. A refusal by the other end is an answer, too: what it
  * does not want is not sent again.
  */
-import { bodilessRequest, type MsrpMessage, newTransactionId } from '../main/protocol/msrp';
-import type { Clock } from './clock';
+import { bodilessRequest, type MsrpMessage, newTransactionId } from '../protocol/msrp';
+import type { Timekeeper } from '../base/clock';
 import type { MsrpRequest } from './msrp-assembly';
 import { randomFraction } from './random-fraction';
 
@@ -36,7 +36,7 @@ interface Unanswered {
 }
 
 export interface SentMessagesDeps {
-  clock: Clock;
+  clock: Timekeeper;
   /** The session's own URI. */
   localPath: string;
   send(message: MsrpMessage): void;

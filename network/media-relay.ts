@@ -11,10 +11,11 @@
  * One leg's end is the other's: who loses a side must hear of it. A slow reader stops the one who writes to it (back-pressure), not the relay.
  */
 import { randomBytes } from 'node:crypto';
-import { type MsrpMessage, parseMsrpUri, sameMsrpUri } from '../main/protocol/msrp';
-import type { Fingerprint } from '../main/protocol/sdp';
-import type { WireTap } from '../main/protocol/wire-record';
-import { type Clock, type NetworkLog, systemClock } from './clock';
+import { type MsrpMessage, parseMsrpUri, sameMsrpUri } from '../protocol/msrp';
+import type { Fingerprint } from '../protocol/sdp';
+import type { WireTap } from '../protocol/wire-record';
+import { type Timekeeper, backgroundClock } from '../base/clock';
+import type { NetworkLog } from './log';
 import { MediaDoor, type MediaPlace, shows } from './media-door';
 import type { MsrpRequest } from './msrp-assembly';
 import { MsrpConnection, type MsrpStream } from './msrp-connection';
@@ -50,7 +51,7 @@ const STEPS: Readonly<Record<LegState, readonly LegState[]>> = {
 
 export interface MediaRelayOptions {
   host?: string;
-  clock?: Clock;
+  clock?: Timekeeper;
   tap?: WireTap;
   log?: NetworkLog;
   /** As of the switch (`MediaOptions`). */
@@ -68,7 +69,7 @@ export interface RelayPairEvents {
 
 export class MediaRelay {
   readonly host: string;
-  readonly clock: Clock;
+  readonly clock: Timekeeper;
   readonly #options: MediaRelayOptions;
   readonly #door: MediaDoor;
   readonly #legs = new Map<string, RelayLeg>();
@@ -77,7 +78,7 @@ export class MediaRelay {
   constructor(options: MediaRelayOptions = {}) {
     this.#options = options;
     this.host = options.host ?? '127.0.0.1';
-    this.clock = options.clock ?? systemClock;
+    this.clock = options.clock ?? backgroundClock;
     this.#door = new MediaDoor(
       this.host,
       (socket) => this.accept(socket),

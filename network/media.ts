@@ -9,11 +9,12 @@
  * so behind a relay (a path of more than one URI): that calls us although we have called it, since it looks for us by our URI (RFC 4976 section 6.3).
  */
 import { randomBytes } from 'node:crypto';
-import { type MsrpMessage, newTransactionId, parseMsrpUri } from '../main/protocol/msrp';
-import { parseNickname } from '../main/protocol/nickname';
-import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../main/protocol/sdp';
-import type { WireTap } from '../main/protocol/wire-record';
-import { type Clock, type NetworkLog, systemClock } from './clock';
+import { type MsrpMessage, newTransactionId, parseMsrpUri } from '../protocol/msrp';
+import { parseNickname } from '../protocol/nickname';
+import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../protocol/sdp';
+import type { WireTap } from '../protocol/wire-record';
+import { type Timekeeper, backgroundClock } from '../base/clock';
+import type { NetworkLog } from './log';
 import { MediaDoor, type MediaPlace, shows } from './media-door';
 import { type OutgoingMessage, SentMessages } from './media-outgoing';
 import { type CompleteMessage, MAX_MESSAGE_BYTES, MsrpAssembly, type MsrpRequest } from './msrp-assembly';
@@ -50,7 +51,7 @@ export interface SwitchSessionEvents {
 
 export interface MediaOptions {
   host?: string;
-  clock?: Clock;
+  clock?: Timekeeper;
   tap?: WireTap;
   log?: NetworkLog;
   maxQueuedBytes?: number;
@@ -60,7 +61,7 @@ export interface MediaOptions {
 
 export class MsrpSwitch {
   readonly host: string;
-  readonly clock: Clock;
+  readonly clock: Timekeeper;
   readonly #door: MediaDoor;
   readonly #options: MediaOptions;
   readonly #sessions = new Map<string, SwitchSession>();
@@ -70,7 +71,7 @@ export class MsrpSwitch {
 
   constructor(options: MediaOptions = {}) {
     this.host = options.host ?? '127.0.0.1';
-    this.clock = options.clock ?? systemClock;
+    this.clock = options.clock ?? backgroundClock;
     this.#options = options;
     this.#door = new MediaDoor(
       this.host,

@@ -2,15 +2,15 @@
  * What a member asks of the focus: people brought in or put out (REFER), another name or picture of the group (group data in a
  * message), and a name of the own in it (NICKNAME, RFC 7701).
  */
-import { encodeCpim } from '../main/protocol/cpim';
+import { encodeCpim } from '../protocol/cpim';
 import {
   encodeGroupData,
   GROUP_DATA_CONTENT_TYPE,
   type GroupDataRequest,
   MAX_SUBJECT_CHARACTERS,
   parseGroupData,
-} from '../main/protocol/group-data';
-import { parseGroupIcon } from '../main/protocol/group-icon';
+} from '../protocol/group-data';
+import { parseGroupIcon } from '../protocol/group-icon';
 import type { Group } from './group';
 import { checkSize, type Invitee } from './invitation';
 import type { Person } from './inviting';

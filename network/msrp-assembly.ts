@@ -2,7 +2,7 @@
  * Puts MSRP chunks together again (RFC 4975 section 7.3.1). Chunks may come in any order, several messages interleaved; a chunk sent
  * twice does no harm. Pure.
  */
-import type { MsrpMessage } from '../main/protocol/msrp';
+import type { MsrpMessage } from '../protocol/msrp';
 
 /** LAB: the largest message that the switch carries, in bytes; beyond it the answer is 413. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;

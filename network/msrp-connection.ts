@@ -1,8 +1,8 @@
 /** One connection of the MSRP switch or relay: bytes in, messages out, and a bound on what may wait to be written. */
 import { TLSSocket } from 'node:tls';
-import { encodeMsrp, type MsrpMessage } from '../main/protocol/msrp';
-import { MsrpParser } from '../main/protocol/msrp-parser';
-import type { WireTap } from '../main/protocol/wire-record';
+import { encodeMsrp, type MsrpMessage } from '../protocol/msrp';
+import { MsrpParser } from '../protocol/msrp-parser';
+import type { WireTap } from '../protocol/wire-record';
 
 /**
  * LAB: bytes that may wait for a slow reader. Whoever is further behind is cut off, so that one member can never hold up the others

@@ -7,10 +7,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { addressKey } from '../main/protocol/uri';
-import type { WireRecord, WireTap } from '../main/protocol/wire-record';
+import { addressKey } from '../protocol/uri';
+import type { WireRecord, WireTap } from '../protocol/wire-record';
 import { type AuthenticatorOptions, authPolicies } from './authenticator';
-import { type NetworkLog, systemClock } from './clock';
+import { backgroundClock } from '../base/clock';
+import type { NetworkLog } from './log';
 import { ControllingFunction } from './controlling';
 import { type Core, startCore } from './core';
 import type { FaultRule, Faults } from './faults';
@@ -206,7 +207,7 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
 
     const policy = new Policy();
     if (options.policyFile !== undefined) {
-      const following = followPolicyFile(options.policyFile, policy, systemClock, options.log ?? (() => undefined));
+      const following = followPolicyFile(options.policyFile, policy, backgroundClock, options.log ?? (() => undefined));
       closers.push(() => following.dispose());
     }
     const isf = plan.roles.has('isf') ? await newServer('isf') : null;
@@ -214,7 +215,7 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
       new InterworkingFunction({
         server: isf,
         host: hosts.isf,
-        clock: systemClock,
+        clock: backgroundClock,
         mailOutbox: () => policy.mailOutbox,
         ...equipment(options, 'isf'),
       });

@@ -1,6 +1,6 @@
 /** The Record-Route of the core, with the proof that its bearer is party of the dialog: what comes back by it needs no other. */
 import { createHmac, randomBytes } from 'node:crypto';
-import { parseUri } from '../main/protocol/uri';
+import { parseUri } from '../protocol/uri';
 import type { SipRequest } from './message';
 import type { SipServer, Target } from './sip-server';
 import type { ServerTransaction } from './transaction';

@@ -6,7 +6,7 @@
  *        \------------\----------------------------^
  *   (one that dials in starts as connected)
  */
-import type { ConferenceEndpoint, ConferenceUser } from '../main/protocol/conference-info';
+import type { ConferenceEndpoint, ConferenceUser } from '../protocol/conference-info';
 
 export type EndpointStatus = 'dialing-out' | 'alerting' | 'connected' | 'disconnected';
 export type DisconnectionMethod = 'departed' | 'booted' | 'failed' | 'busy';

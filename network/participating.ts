@@ -11,12 +11,12 @@
  *
  *   sc=orig|term  the case    ct=TAG  the caller's tag: who sends this one    h  the served user hides    m=TOKEN  the media is anchored
  */
-import { parseMultipart } from '../main/protocol/multipart';
-import { addressKey, parseNameAddr, parseUri } from '../main/protocol/uri';
+import { parseMultipart } from '../protocol/multipart';
+import { addressKey, parseNameAddr, parseUri } from '../protocol/uri';
 import { MediaAnchor, type Side } from './anchor';
 import { sdpOf } from './anchored-sdp';
 import { assertedIdentity } from './asserted-identity';
-import type { NetworkLog } from './clock';
+import type { NetworkLog } from './log';
 import { foreignDevice, NOT_REGISTERED } from './device-check';
 import { paramOf, uriOf } from './header-value';
 import { needsInterworking } from './interworking';

@@ -4,16 +4,17 @@
  */
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { correspondentKey } from '../main/protocol/uri';
-import type { Clock, NetworkLog } from './clock';
-import { JsonReader, readOperatorFile } from './json-reader';
+import { correspondentKey } from '../protocol/uri';
+import type { Timekeeper } from '../base/clock';
+import type { NetworkLog } from './log';
+import { JsonReader, readOperatorFile } from '../base/json-reader';
 import type { DenyRule, Policy, PolicyDocument, ProviderRules, UserPreferences } from './policy';
 
 /** LAB: how often the file is looked at for changes, milliseconds. */
 export const POLICY_LOOK_MS = 500;
 
 /** Reads the file into `policy`, and again whenever it changes. @throws OperatorFileError when the first reading fails */
-export function followPolicyFile(file: string, policy: Policy, clock: Clock, log: NetworkLog): { dispose(): void } {
+export function followPolicyFile(file: string, policy: Policy, clock: Timekeeper, log: NetworkLog): { dispose(): void } {
   let seen = fingerprint(file);
   policy.adopt(readPolicyFile(file));
   const look = () => {

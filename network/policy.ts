@@ -4,7 +4,7 @@
  *
  * The rules of the policy file are replaced as a whole when the file changes; those set at run time stay beside them.
  */
-import { addressKey } from '../main/protocol/uri';
+import { addressKey } from '../protocol/uri';
 
 export type SessionCase = 'orig' | 'term';
 export type MediaPath = 'stay' | 'out';

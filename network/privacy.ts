@@ -2,9 +2,9 @@
  * What of a user and of a device leaves the user's own network (RFC 3323, RFC 3325, RFC 7255). The Participating Function acts as the
  * privacy service: it takes off what names the one who hides, and the hardware name of a device that does not hide.
  */
-import { splitOutside } from '../main/protocol/generic-param';
-import { parseInstance } from '../main/protocol/instance-urn';
-import { parseUri } from '../main/protocol/uri';
+import { splitOutside } from '../protocol/generic-param';
+import { parseInstance } from '../protocol/instance-urn';
+import { parseUri } from '../protocol/uri';
 import type { SipMessage, SipRequest } from './message';
 
 /** Headers that tell of a person, a program or a place and that no request needs beyond its own network. */

@@ -4,7 +4,8 @@
  */
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, NetworkLog } from './clock';
+import type { Timekeeper } from '../base/clock';
+import type { NetworkLog } from './log';
 import { MsrpAssembly, type MsrpRequest } from './msrp-assembly';
 
 /** LAB: the largest record of one session, bytes; what is written after that is not kept, and the record says so. */
@@ -28,7 +29,7 @@ export class Recording {
   constructor(
     folder: string,
     private readonly session: RecordedSession,
-    private readonly clock: Clock,
+    private readonly clock: Timekeeper,
     private readonly log: NetworkLog,
   ) {
     const day = new Date(clock.now()).toISOString().replace(/[:.]/g, '-');

@@ -1,5 +1,5 @@
 /** What a participant asks by REFER: to bring people in (RFC 4579, several at once RFC 5368), or with method=BYE to put one out. Pure. */
-import { addressKey, parseNameAddr, parseUri } from '../main/protocol/uri';
+import { addressKey, parseNameAddr, parseUri } from '../protocol/uri';
 import { type Invitee, inviteeOf, readParts, readRecipients } from './invitation';
 import type { SipRequest } from './message';
 import type { Read } from './refusal';

@@ -5,10 +5,10 @@
  *
  *   binding:  (none) --REGISTER--> registered --REGISTER--> registered (refreshed) --expires=0 | time--> (none)
  */
-import { splitOutside } from '../main/protocol/generic-param';
-import { parseInstance, sameInstance } from '../main/protocol/instance-urn';
-import { addressKey, formatUri, parseNameAddr, parseUri, type SipUri } from '../main/protocol/uri';
-import type { Clock } from './clock';
+import { splitOutside } from '../protocol/generic-param';
+import { parseInstance, sameInstance } from '../protocol/instance-urn';
+import { addressKey, formatUri, parseNameAddr, parseUri, type SipUri } from '../protocol/uri';
+import type { Timekeeper } from '../base/clock';
 import type { Directory, Subscriber } from './directory';
 import { GruuMint, gruuOf, newGeneration } from './gruu';
 import { responseTo, type SipRequest, type SipResponse } from './message';
@@ -80,7 +80,7 @@ export interface BindingChange {
 
 export interface RegistrarOptions {
   directory: Directory;
-  clock: Clock;
+  clock: Timekeeper;
   /** False: the network knows no GRUUs. */
   gruu?: boolean;
   gruuNamespace?: string;

@@ -9,7 +9,7 @@
  * each. Several NOTIFYs may be on the way at once, in order over one connection; a watcher that falls behind gets what happened
  * meanwhile in one document.
  */
-import { encodeRegInfo, REGINFO_CONTENT_TYPE, type RegInfoContact, type RegInfoRegistration } from '../main/protocol/reginfo';
+import { encodeRegInfo, REGINFO_CONTENT_TYPE, type RegInfoContact, type RegInfoRegistration } from '../protocol/reginfo';
 import { Dialog, dialogIdOf } from './dialog';
 import type { Subscriber } from './directory';
 import { addressTarget } from './proxy';

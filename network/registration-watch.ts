@@ -6,11 +6,11 @@
  *   (none) --REGISTER--> subscribing --2xx--> active --NOTIFY terminated, refresh refused, REGISTER of another core--> (none)
  *                             \--refused--> (none)
  */
-import { parseIcsi } from '../main/protocol/feature-tags';
-import { parseInstance } from '../main/protocol/instance-urn';
-import { mergeRegInfo, parseRegInfo, type RegInfo } from '../main/protocol/reginfo';
-import { addressKey } from '../main/protocol/uri';
-import type { NetworkLog } from './clock';
+import { parseIcsi } from '../protocol/feature-tags';
+import { parseInstance } from '../protocol/instance-urn';
+import { mergeRegInfo, parseRegInfo, type RegInfo } from '../protocol/reginfo';
+import { addressKey } from '../protocol/uri';
+import type { NetworkLog } from './log';
 import { Dialog, newRequest } from './dialog';
 import { paramOf, uriOf } from './header-value';
 import type { SipRequest, SipResponse } from './message';

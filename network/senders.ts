@@ -3,7 +3,7 @@
  * agree with it.
  */
 import type { Authenticator } from './authenticator';
-import type { NetworkLog } from './clock';
+import type { NetworkLog } from './log';
 import type { Refusal } from './destinations';
 import type { Directory, Subscriber } from './directory';
 import { uriOf } from './header-value';

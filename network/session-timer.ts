@@ -2,7 +2,7 @@
  * The session timer of a side that is called (RFC 4028 section 9): it takes what is asked for and lets the caller renew. A focus asks for no timer
  * where it calls.
  */
-import { formatSessionExpires, LOWEST_MIN_SE, marginBeforeEnd, parseMinSe, parseSessionExpires } from '../main/protocol/session-expires';
+import { formatSessionExpires, LOWEST_MIN_SE, marginBeforeEnd, parseMinSe, parseSessionExpires } from '../protocol/session-expires';
 import type { SipRequest } from './message';
 import type { Refusal } from './refusal';
 

@@ -7,8 +7,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import * as net from 'node:net';
-import type { WireTap } from '../main/protocol/wire-record';
-import { type Clock, type NetworkLog, systemClock } from './clock';
+import type { WireTap } from '../protocol/wire-record';
+import { type Timekeeper, backgroundClock } from '../base/clock';
+import type { NetworkLog } from './log';
 import { type Carrier, type Flow, SocketFlow } from './flow';
 import { parseVia } from './header-value';
 import { responseTo, type SipMessage, type SipRequest, type SipResponse } from './message';
@@ -47,14 +48,14 @@ export function newToken(bytes = 12): string {
 const MAGIC_COOKIE = 'z9hG4bK';
 
 export interface SipServerOptions {
-  clock?: Clock;
+  clock?: Timekeeper;
   log?: NetworkLog;
   /** Every message in and out, byte for byte. */
   tap?: WireTap;
 }
 
 export class SipServer {
-  readonly clock: Clock;
+  readonly clock: Timekeeper;
   readonly log: NetworkLog;
   /** A request that begins something: every method but ACK and CANCEL. Who is set here must answer it. */
   onRequest: ((transaction: ServerTransaction) => void) | null = null;
@@ -72,7 +73,7 @@ export class SipServer {
   #closed = false;
 
   constructor(options: SipServerOptions = {}) {
-    this.clock = options.clock ?? systemClock;
+    this.clock = options.clock ?? backgroundClock;
     this.log = options.log ?? (() => undefined);
     this.#tap = options.tap ?? null;
   }

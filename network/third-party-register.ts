@@ -2,7 +2,7 @@
  * Third-party REGISTER (TS 24.229 5.4.1.7): the core tells the Participating Function that somebody is registered, still registered, or
  * registered no more. It names no device: who wants to know them subscribes to the registration events.
  */
-import type { NetworkLog } from './clock';
+import type { NetworkLog } from './log';
 import { newRequest } from './dialog';
 import type { Subscriber } from './directory';
 import { addressTarget } from './proxy';

@@ -10,7 +10,7 @@
  *                      \-----2xx-----> accepted --timer L--> terminated         (ACK and further 2xx pass)
  *   other server    trying --1xx--> proceeding --final--> terminated
  */
-import type { Clock } from './clock';
+import type { Timekeeper } from '../base/clock';
 import { responseTo, SipRequest, type SipResponse } from './message';
 import type { Flow } from './sip-server';
 
@@ -54,7 +54,7 @@ export class ClientTransaction {
     /** As sent, its own Via on top. */
     readonly request: SipRequest,
     readonly flow: Flow,
-    private readonly clock: Clock,
+    private readonly clock: Timekeeper,
     private readonly handlers: ClientHandlers,
     /** Sends the CANCEL as a transaction of its own. */
     private readonly sendCancel: (cancel: SipRequest, flow: Flow) => void,
@@ -186,7 +186,7 @@ export class ServerTransaction {
   constructor(
     readonly request: SipRequest,
     readonly flow: Flow,
-    private readonly clock: Clock,
+    private readonly clock: Timekeeper,
     toTag: string,
     private readonly onTerminated: () => void,
   ) {

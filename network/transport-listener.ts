@@ -4,7 +4,7 @@ import * as https from 'node:https';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { WebSocketServer } from 'ws';
-import type { NetworkLog } from './clock';
+import type { NetworkLog } from './log';
 import type { Carrier } from './flow';
 import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from './message-parser';
 

@@ -22,7 +22,7 @@
  * inside), switch-read, new-chat-anonymous, anonymous-hint, switch-delivered, switch-typing, accept (data-value inside), register-now, fatal (data-code), fatal-quit, closed.
  */
 import { createRoot } from 'react-dom/client';
-import type { ChorusBridge } from '../preload/contract';
+import type { ChorusBridge } from '../preload/contract/index';
 import { Desk, GroundProvider } from './desk';
 import { Icons } from './icons';
 import { Store } from './store';

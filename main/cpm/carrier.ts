@@ -6,10 +6,10 @@
  * where nobody tells receipts, by the ringing of a device, which has it with the invitation. What is written next goes as a pager message of the same
  * conversation, in order, until somebody answers.
  */
-import { delay } from '../base';
-import { AppError } from '../errors';
+import { delay } from '../../base/clock';
+import { AppError } from '../../preload/contract/errors';
 import type { ConversationRecord, MessageRecord } from '../history/history';
-import { ICSI } from '../protocol/feature-tags';
+import { ICSI } from '../../protocol/feature-tags';
 import type { OutgoingPager } from '../sip/client';
 import type { CpmContext } from './context';
 import { identityOf } from './conversation';

@@ -1,6 +1,7 @@
 /** What every part of the CPM layer stands on. Filled in by the composition root, `app.ts`; a test fills it with doubles. */
-import type { AppEventBody, PersonValue, PreferencesValue } from '../../preload/contract';
-import type { Clock, Logger } from '../base';
+import type { AppEventBody, PersonValue, PreferencesValue } from '../../preload/contract/index';
+import type { Clock } from '../../base/clock';
+import type { Logger } from '../../base/log';
 import type { Direction, History } from '../history/history';
 import type { MsrpEndpoint } from '../msrp/endpoint';
 import type { SipClient } from '../sip/client';

@@ -12,13 +12,15 @@
  *     beside ours ................. a warning
  *     in place of ours ............ a warning, and this device stops: two that register against each other help nobody
  */
-import type { DeviceValue } from '../../preload/contract';
-import { type Clock, type Disposable, drop, type Logger } from '../base';
-import { AppError } from '../errors';
-import { ICSI, ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../protocol/feature-tags';
-import { nickname, parseInstance, sameInstance } from '../protocol/instance-urn';
-import { mergeRegInfo, parseRegInfo, type RegInfo, type RegInfoContact } from '../protocol/reginfo';
-import { addressKey, parseUri } from '../protocol/uri';
+import type { DeviceValue } from '../../preload/contract/index';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import { drop, type Logger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
+import { ICSI, ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../../protocol/feature-tags';
+import { nickname, parseInstance, sameInstance } from '../../protocol/instance-urn';
+import { mergeRegInfo, parseRegInfo, type RegInfo, type RegInfoContact } from '../../protocol/reginfo';
+import { addressKey, parseUri } from '../../protocol/uri';
 import type { Registration, RegistrationSubscription } from '../sip/client';
 
 /** LAB: how long after an end that may pass the events are asked for again. */

@@ -1,5 +1,6 @@
 /** R72: the other devices of this account follow it into its groups: one that comes later is brought in by one that is there. */
-import { type Disposable, drop } from '../base';
+import type { Disposable } from '../../base/disposable';
+import { drop } from '../../base/log';
 import type { CpmContext } from './context';
 import type { Rosters } from './group-roster';
 import type { CpmSession } from './session';

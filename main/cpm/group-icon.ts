@@ -1,7 +1,7 @@
 /** Which pictures a group may have here: what is chosen on this device, and what a focus tells, are looked at in the same way before anybody draws them. */
-import { AppError } from '../errors';
-import { encodeGroupIcon, parseGroupIcon } from '../protocol/group-icon';
-import { pictureSize } from '../protocol/picture-size';
+import { AppError } from '../../preload/contract/errors';
+import { encodeGroupIcon, parseGroupIcon } from '../../protocol/group-icon';
+import { pictureSize } from '../../protocol/picture-size';
 
 /** LAB: points of a group's picture along its longer side; what is chosen here is made 128 x 128. */
 export const maxIconPoints = 1024;

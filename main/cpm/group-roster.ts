@@ -1,10 +1,10 @@
 /** Who is in each group, as its focus tells it in conference documents (RFC 4575), and how they come: by a subscription beside the session. */
-import type { ParticipantValue } from '../../preload/contract';
-import type { Disposable } from '../base';
-import { AppError } from '../errors';
+import type { ParticipantValue } from '../../preload/contract/index';
+import type { Disposable } from '../../base/disposable';
+import { AppError } from '../../preload/contract/errors';
 import type { ConversationRecord } from '../history/history';
-import { type ConferenceInfo, type ConferenceUser, mergeConferenceInfo, parseConferenceInfo } from '../protocol/conference-info';
-import { ICSI } from '../protocol/feature-tags';
+import { type ConferenceInfo, type ConferenceUser, mergeConferenceInfo, parseConferenceInfo } from '../../protocol/conference-info';
+import { ICSI } from '../../protocol/feature-tags';
 import type { CpmContext } from './context';
 import { identityOf } from './conversation';
 import { readableIcon } from './group-icon';

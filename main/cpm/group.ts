@@ -11,13 +11,14 @@
  * The upgrade (R50-R69): A invites through the Controlling Function, naming B's device and the 1-1 session that B shall replace. B joins the
  * group, and then leaves the 1-1 on its own signalling path. The 1-1 lives until that BYE (`replacement.ts`).
  */
-import type { ParticipantValue, PersonValue, SessionState } from '../../preload/contract';
-import { type Disposable, drop } from '../base';
-import { AppError } from '../errors';
+import type { ParticipantValue, PersonValue, SessionState } from '../../preload/contract/index';
+import type { Disposable } from '../../base/disposable';
+import { drop } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
 import type { ConversationRecord } from '../history/history';
-import { ICSI } from '../protocol/feature-tags';
-import { usableNickname } from '../protocol/nickname';
-import { encodeReplacingEntry, type ResourceEntryDraft } from '../protocol/resource-lists';
+import { ICSI } from '../../protocol/feature-tags';
+import { usableNickname } from '../../protocol/nickname';
+import { encodeReplacingEntry, type ResourceEntryDraft } from '../../protocol/resource-lists';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
 import { identityOf } from './conversation';

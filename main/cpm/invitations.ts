@@ -3,9 +3,9 @@
  *
  *   asked -> accepted | declined (486, everywhere: 603) | withdrawn (the inviter, or another device of this person, was faster)
  */
-import type { InvitationValue, PersonValue } from '../../preload/contract';
-import { drop } from '../base';
-import { AppError } from '../errors';
+import type { InvitationValue, PersonValue } from '../../preload/contract/index';
+import { drop } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
 import type { IncomingInvite } from '../sip/client';
 import type { CpmContext } from './context';
 import { refusals } from './refusals';

@@ -2,13 +2,14 @@
  * The CPM side of one signed-in account: it joins inbox, outbox, 1-1 sessions and groups, and answers the calls about conversations.
  * It lives from sign-in to sign-out.
  */
-import type { ConversationValue, MessageValue, ParticipantValue, SearchHitValue, SessionState } from '../../preload/contract';
-import { type Disposable, drop } from '../base';
-import { AppError } from '../errors';
+import type { ConversationValue, MessageValue, ParticipantValue, SearchHitValue, SessionState } from '../../preload/contract/index';
+import type { Disposable } from '../../base/disposable';
+import { drop } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
 import type { ConversationRecord, Direction } from '../history/history';
-import { encodeIsComposing } from '../protocol/is-composing';
-import { parseContentType } from '../protocol/multipart';
-import { correspondentKey } from '../protocol/uri';
+import { encodeIsComposing } from '../../protocol/is-composing';
+import { parseContentType } from '../../protocol/multipart';
+import { correspondentKey } from '../../protocol/uri';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
 import { Courier } from './carrier';
 import type { CpmContext } from './context';

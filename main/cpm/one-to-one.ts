@@ -10,13 +10,13 @@
  *
  * Two people who invite each other at the same moment must not both give way: the invitation with the lower Contribution-ID lives (LAB).
  */
-import type { ConversationValue, PersonValue, SessionState } from '../../preload/contract';
-import { drop } from '../base';
-import { AppError } from '../errors';
+import type { ConversationValue, PersonValue, SessionState } from '../../preload/contract/index';
+import { drop } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
 import type { ConversationRecord } from '../history/history';
-import { ANONYMOUS_URI, parseCpim } from '../protocol/cpim';
-import { ICSI } from '../protocol/feature-tags';
-import { parseSdp } from '../protocol/sdp';
+import { ANONYMOUS_URI, parseCpim } from '../../protocol/cpim';
+import { ICSI } from '../../protocol/feature-tags';
+import { parseSdp } from '../../protocol/sdp';
 import type { IncomingInvite, IncomingPager, RemoteParty } from '../sip/client';
 import type { CpmContext } from './context';
 import { identityOf, person } from './conversation';

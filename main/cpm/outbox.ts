@@ -13,9 +13,9 @@
  * Nobody presses Retry for a receipt: it waits until its reader can be reached, `receiptLifeMs` at most. Hearing from somebody ends the waiting
  * of everything that is for them.
  */
-import type { Disposable } from '../base';
-import { drop } from '../base';
-import { AppError, toAppError } from '../errors';
+import type { Disposable } from '../../base/disposable';
+import { drop } from '../../base/log';
+import { AppError, toAppError } from '../../preload/contract/errors';
 import type { ConversationRecord, JobRecord, MessageRecord } from '../history/history';
 import type { CpmContext } from './context';
 import { mayBecome, orderedAt } from './conversation';

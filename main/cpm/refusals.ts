@@ -5,7 +5,7 @@
  * for it alone that the person can choose; everything else speaks for this device. What is refused before the CPM layer sees it is in
  * `sip/normalize.ts`: 404 for somebody else, 486 for another device, 415, 416, 420 and 482.
  */
-import { AppError, type RefusalMeaning } from '../errors';
+import { AppError, type RefusalMeaning } from '../../preload/contract/errors';
 
 export const refusals = {
   /** The person declines here; other devices go on ringing. */

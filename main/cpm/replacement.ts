@@ -2,8 +2,9 @@
  * The 1-1 that a group takes over (R58, R59), seen from A, who made the group, and from whoever hears of it by the roster. B leaves the 1-1 when the
  * group stands (`group.ts`); A never ends it, but for a guard. Where nobody moves, the 1-1 goes on.
  */
-import type { ParticipantValue } from '../../preload/contract';
-import { type Disposable, drop } from '../base';
+import type { ParticipantValue } from '../../preload/contract/index';
+import type { Disposable } from '../../base/disposable';
+import { drop } from '../../base/log';
 import type { ConversationRecord } from '../history/history';
 import type { CpmContext } from './context';
 import { type OneToOneSessions, wasLeft } from './one-to-one';

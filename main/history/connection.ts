@@ -5,7 +5,7 @@
 import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import Libsql from 'libsql';
-import { AppError } from '../errors';
+import { AppError } from '../../preload/contract/errors';
 import { type Bound, bindable, type RawRow, type Row, readable } from './rows';
 
 /** The least a key must have: 128 bits. An empty key would silently mean an unencrypted file. */

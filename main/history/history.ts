@@ -10,9 +10,11 @@
  * makes it senseless. What a message says, by whom and when, is therefore sealed row by row (seal.ts), and shown only while its seal holds.
  */
 import type { Database } from 'libsql';
-import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract';
-import { type Clock, type Disposable, drop, type Logger } from '../base';
-import type { AppError } from '../errors';
+import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract/index';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import { drop, type Logger } from '../../base/log';
+import type { AppError } from '../../preload/contract/errors';
 import { Connection, type ConnectionOptions } from './connection';
 import { conversationTable } from './conversation-table';
 import { jobTable } from './job-table';

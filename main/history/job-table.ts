@@ -1,5 +1,5 @@
 /** The jobs: what still has to leave this device. */
-import { AppError } from '../errors';
+import { AppError } from '../../preload/contract/errors';
 import type { Connection } from './connection';
 import type { JobRecord, Jobs } from './history';
 import { jobColumns, jobOf } from './rows';

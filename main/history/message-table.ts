@@ -1,6 +1,6 @@
 /** The messages: kept once each, in their order, and in pages of it. A message whose seal does not hold is read as damaged. */
-import type { ErrorValue, MessageState } from '../../preload/contract';
-import type { Logger } from '../base';
+import type { ErrorValue, MessageState } from '../../preload/contract/index';
+import type { Logger } from '../../base/log';
 import type { Connection } from './connection';
 import type { Direction, MessageRecord, Messages, Place } from './history';
 import { messageSearch } from './message-search';

@@ -6,8 +6,8 @@
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Database } from 'libsql';
-import type { Logger } from '../base';
-import { AppError } from '../errors';
+import type { Logger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
 import { openDatabase } from './connection';
 
 /** SQL that brings a file from version `index` to version `index + 1`. */

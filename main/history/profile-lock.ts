@@ -5,9 +5,9 @@
  */
 import { join } from 'node:path';
 import Libsql from 'libsql';
-import type { Disposable } from '../base';
-import { disposable } from '../base';
-import { AppError } from '../errors';
+import type { Disposable } from '../../base/disposable';
+import { disposable } from '../../base/disposable';
+import { AppError } from '../../preload/contract/errors';
 
 /**
  * Holds the profile until disposed.

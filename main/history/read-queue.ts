@@ -10,8 +10,10 @@
  * One question is with the thread at a time; the others wait here, where one that nobody wants any more can be taken out.
  */
 import { Worker } from 'node:worker_threads';
-import type { Clock, Disposable, Logger } from '../base';
-import { AppError, type ErrorValue } from '../errors';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import type { Logger } from '../../base/log';
+import { AppError, type ErrorValue } from '../../preload/contract/errors';
 import type { FromThread, Question, ThreadStart, ToThread } from './read-thread';
 
 /** How long a thread may take to let go of its file; it is in the middle of a question then, and is ended at its end. */

@@ -3,8 +3,8 @@
  * by the rest; `read-queue.ts` starts it, and speaks to it in the messages below. The key comes with the start, in memory, and goes nowhere.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Logger } from '../base';
-import { type ErrorValue, toAppError } from '../errors';
+import type { Logger } from '../../base/log';
+import { type ErrorValue, toAppError } from '../../preload/contract/errors';
 import { openForReading, type Reading } from './reader';
 
 /** A call of `Reading`, by its name. */

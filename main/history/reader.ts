@@ -5,8 +5,9 @@
  * The thread only reads. What it finds wrong is for the history itself to deal with, which can mend its index and knows what damage means: there
  * the question is asked again.
  */
-import type { ReceiptValue } from '../../preload/contract';
-import type { Clock, Logger } from '../base';
+import type { ReceiptValue } from '../../preload/contract/index';
+import type { Clock } from '../../base/clock';
+import type { Logger } from '../../base/log';
 import { Connection } from './connection';
 import type { Hit, HitPlace, MessageRecord, Messages, Place, Receipts } from './history';
 import { messageTable } from './message-table';

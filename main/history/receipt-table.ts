@@ -1,5 +1,5 @@
 /** What other people's devices have told: that a message is there or was seen, and what time it is by their clocks. */
-import type { ReceiptValue } from '../../preload/contract';
+import type { ReceiptValue } from '../../preload/contract/index';
 import type { Connection } from './connection';
 import type { ReceiptRecord, Receipts } from './history';
 import { clockOf, receiptColumns } from './rows';

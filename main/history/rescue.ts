@@ -8,8 +8,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Database, Statement } from 'libsql';
-import type { PersonValue } from '../../preload/contract';
-import type { Disposable, Logger } from '../base';
+import type { PersonValue } from '../../preload/contract/index';
+import type { Disposable } from '../../base/disposable';
+import type { Logger } from '../../base/log';
 import { openDatabase } from './connection';
 import type { ConversationRecord, MessageRecord } from './history';
 import { copiesOf } from './migrations';

@@ -1,6 +1,6 @@
 /** How rows of the history become records, and what may be bound to a statement. */
-import type { ErrorValue, MessageState, PersonValue } from '../../preload/contract';
-import { AppError } from '../errors';
+import type { ErrorValue, MessageState, PersonValue } from '../../preload/contract/index';
+import { AppError } from '../../preload/contract/errors';
 import type { ConversationRecord, Direction, JobRecord, MessageRecord, PeerClock } from './history';
 
 /** What may be bound to a parameter; see `bindable`. */

@@ -15,9 +15,10 @@
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import * as machineIdModule from 'node-machine-id';
-import type { Clock, Logger } from '../base';
-import { AppError } from '../errors';
-import { parseInstance, uuidUrn } from '../protocol/instance-urn';
+import type { Clock } from '../../base/clock';
+import type { Logger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
+import { parseInstance, uuidUrn } from '../../protocol/instance-urn';
 import { type KeyValueFile, type OpenKeyValueFile, type SecretBox, translateFileError } from '../settings';
 
 /** What lies in `identity.json`. */

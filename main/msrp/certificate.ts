@@ -4,8 +4,8 @@
  */
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import type { Fingerprint } from '../protocol/sdp';
-import { fingerprintText, isNamedBy as isNamed, selfSigned } from '../protocol/self-signed';
+import type { Fingerprint } from '../../protocol/sdp';
+import { fingerprintText, isNamedBy as isNamed, selfSigned } from '../../protocol/self-signed';
 
 export interface SessionCertificate {
   /** PEM. */

@@ -11,10 +11,13 @@
  * full, only at the end of the event loop's turn: so the answers to all that such a turn reads leave together.
  */
 import type { Duplex } from 'node:stream';
-import { type Clock, type Disposable, Emitter, type Logger } from '../base';
-import { encodeMsrp, type MsrpMessage, type MsrpRequest, type MsrpResponse, MsrpWriter } from '../protocol/msrp';
-import { MsrpParser } from '../protocol/msrp-parser';
-import type { WireTap } from '../protocol/wire-record';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import { Emitter } from '../../base/emitter';
+import type { Logger } from '../../base/log';
+import { encodeMsrp, type MsrpMessage, type MsrpRequest, type MsrpResponse, MsrpWriter } from '../../protocol/msrp';
+import { MsrpParser } from '../../protocol/msrp-parser';
+import type { WireTap } from '../../protocol/wire-record';
 
 /** Above this many unsent bytes no further chunk is written; `onDrain` tells when to go on. */
 export const sendPauseBytes = 256 * 1024;

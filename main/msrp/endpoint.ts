@@ -4,10 +4,12 @@
  *
  * A connection nobody has bound to a session within `bindTimeoutMs` is closed, and so is one whose last session has ended.
  */
-import type { Clock, Disposable, Logger } from '../base';
-import { AppError } from '../errors';
-import { parseMsrpUri } from '../protocol/msrp';
-import type { WireTap } from '../protocol/wire-record';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import type { Logger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
+import { parseMsrpUri } from '../../protocol/msrp';
+import type { WireTap } from '../../protocol/wire-record';
 import { createSessionCertificate, type SessionCertificate } from './certificate';
 import { MsrpConnection, type MsrpStream, type MsrpTransport } from './connection';
 import type { Answerable } from './incoming';

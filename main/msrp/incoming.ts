@@ -8,9 +8,9 @@
  *
  * Everything a peer can make this side keep has a named limit.
  */
-import type { Logger } from '../base';
-import { AppError } from '../errors';
-import type { MsrpRequest } from '../protocol/msrp';
+import type { Logger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
+import type { MsrpRequest } from '../../protocol/msrp';
 import type { MsrpConnection } from './connection';
 
 /** The largest message that is accepted. */

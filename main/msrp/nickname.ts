@@ -1,8 +1,8 @@
 /** Asks the switch of a group to be called by a name there (RFC 7701 section 7): a request of its own, with one answer and no content. */
-import type { Clock } from '../base';
-import { AppError } from '../errors';
-import { bodilessRequest, newTransactionId } from '../protocol/msrp';
-import { encodeNickname } from '../protocol/nickname';
+import type { Clock } from '../../base/clock';
+import { AppError } from '../../preload/contract/errors';
+import { bodilessRequest, newTransactionId } from '../../protocol/msrp';
+import { encodeNickname } from '../../protocol/nickname';
 import type { MsrpConnection } from './connection';
 
 /** RFC 4975 section 7.2 gives every request so long. */

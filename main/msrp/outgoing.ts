@@ -19,9 +19,11 @@
  * The order of `send` is the order on the wire, but for a message that may overtake: between two chunks of a longer one it has its turn,
  * chunk by chunk. A window of unanswered bytes keeps a slow reader from filling memory: what it has not answered is all that has been copied for it.
  */
-import type { Clock, Disposable, Logger } from '../base';
-import { AppError, type Retry } from '../errors';
-import { type MsrpRequest, type MsrpResponse, newTransactionId } from '../protocol/msrp';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import type { Logger } from '../../base/log';
+import { AppError, type Retry } from '../../preload/contract/errors';
+import { type MsrpRequest, type MsrpResponse, newTransactionId } from '../../protocol/msrp';
 import type { MsrpConnection } from './connection';
 import { requestNickname } from './nickname';
 

@@ -5,8 +5,11 @@
  *   unused --a path is given--> reachable <--> unreachable (asked for again, `firstProbeMs` doubled up to `longestProbeMs`)
  *      \-------------------------> refused (the person has to act; the next session asks it again) --a path is given--> reachable
  */
-import { type Clock, type Disposable, drop, Emitter, type Logger } from '../base';
-import { type AppError, type ErrorValue, toAppError } from '../errors';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import { drop, type Logger } from '../../base/log';
+import { Emitter } from '../../base/emitter';
+import { type AppError, type ErrorValue, toAppError } from '../../preload/contract/errors';
 
 /** LAB: the pause before a relay that is away is asked for again; each further one is twice as long, up to the second. */
 export const firstProbeMs = 1_000;

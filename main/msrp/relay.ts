@@ -11,10 +11,12 @@
  * The relay answers for the hop to it alone. Whether a message has come to the other side, its success REPORT tells (`outgoing.ts`).
  */
 import { createHash } from 'node:crypto';
-import type { Clock, Disposable, Logger } from '../base';
-import { AppError, type ErrorDetail, type RelayTrouble } from '../errors';
-import { answerChallenge, chooseChallenge, type DigestHash } from '../protocol/digest';
-import { bodilessRequest, type MsrpResponse, maximumRelays, msrpHeader, newTransactionId, parseMsrpUri } from '../protocol/msrp';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import type { Logger } from '../../base/log';
+import { AppError, type ErrorDetail, type RelayTrouble } from '../../preload/contract/errors';
+import { answerChallenge, chooseChallenge, type DigestHash } from '../../protocol/digest';
+import { bodilessRequest, type MsrpResponse, maximumRelays, msrpHeader, newTransactionId, parseMsrpUri } from '../../protocol/msrp';
 import type { MsrpConnection } from './connection';
 
 /** RFC 4975 section 6: where a URI names no port. */

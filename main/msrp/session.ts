@@ -8,10 +8,13 @@
  * Bound means: the active side (RFC 6135) has the 200 for its SEND without content; the passive side has received any request for this
  * session. Over TLS neither counts from a peer whose certificate is not the one that its SDP names. A peer may be faster than our own `start`: its connection is then held unread until `start` says what to do with it.
  */
-import { type Clock, type Disposable, Emitter, type Logger } from '../base';
-import { AppError } from '../errors';
-import { type MsrpRequest, type MsrpUri, newTransactionId, parseMsrpUri } from '../protocol/msrp';
-import type { Fingerprint } from '../protocol/sdp';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import { Emitter } from '../../base/emitter';
+import type { Logger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
+import { type MsrpRequest, type MsrpUri, newTransactionId, parseMsrpUri } from '../../protocol/msrp';
+import type { Fingerprint } from '../../protocol/sdp';
 import { isMadeOutTo, isNamedBy, type SessionCertificate } from './certificate';
 import type { MsrpConnection } from './connection';
 import { type Answerable, IncomingMessages, type ReceivedMessage } from './incoming';

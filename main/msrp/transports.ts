@@ -4,7 +4,7 @@
  */
 import { connect as connectTcp, createServer, isIP, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls';
-import { AppError } from '../errors';
+import { AppError } from '../../preload/contract/errors';
 import type { SessionCertificate } from './certificate';
 import type { MsrpStream, MsrpTransport } from './connection';
 

@@ -11,9 +11,9 @@
  */
 import { createCipheriv, createHash } from 'node:crypto';
 import { DigestAuthentication, type LoggerFactory, type OutgoingRequestMessage } from 'sip.js/lib/core/index.js';
-import type { Clock } from '../base';
-import { AppError, type ErrorDetail } from '../errors';
-import { akaAnswer } from '../protocol/aka';
+import type { Clock } from '../../base/clock';
+import { AppError, type ErrorDetail } from '../../preload/contract/errors';
+import { akaAnswer } from '../../protocol/aka';
 import {
   answerChallenge,
   chooseAka,
@@ -21,9 +21,9 @@ import {
   type DigestChallenge,
   type DigestHash,
   formatAuthorization,
-} from '../protocol/digest';
-import { parseParams } from '../protocol/generic-param';
-import { type BlockCipher, type MilenageSecret, opcOf } from '../protocol/milenage';
+} from '../../protocol/digest';
+import { parseParams } from '../../protocol/generic-param';
+import { type BlockCipher, type MilenageSecret, opcOf } from '../../protocol/milenage';
 import type { WireMessage } from './wire-message';
 
 const NODE_HASHES: Record<DigestHash, string> = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' };

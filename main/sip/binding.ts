@@ -1,7 +1,7 @@
 /** A binding of an address to a device, as a 200 to REGISTER lists it (RFC 3261 section 10.2.4, RFC 5627 section 4.2; R26, R30). */
-import { ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../protocol/feature-tags';
-import { parseInstance } from '../protocol/instance-urn';
-import { type NameAddr, parseNameAddr, parseUri } from '../protocol/uri';
+import { ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../../protocol/feature-tags';
+import { parseInstance } from '../../protocol/instance-urn';
+import { type NameAddr, parseNameAddr, parseUri } from '../../protocol/uri';
 import type { WireMessage } from './wire-message';
 
 export interface Binding {

@@ -3,10 +3,10 @@
  * another one answers when asked by OPTIONS (RFC 3261 section 11).
  */
 import type { IncomingResponse } from 'sip.js/lib/core/index.js';
-import { AppError } from '../errors';
-import { ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../protocol/feature-tags';
-import { parseInstance } from '../protocol/instance-urn';
-import { isFeatureParam, parseNameAddr } from '../protocol/uri';
+import { AppError } from '../../preload/contract/errors';
+import { ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../../protocol/feature-tags';
+import { parseInstance } from '../../protocol/instance-urn';
+import { isFeatureParam, parseNameAddr } from '../../protocol/uri';
 import { ALLOWED_METHODS } from './normalize';
 import type { Stack } from './stack';
 import type { WireMessage } from './wire-message';

@@ -4,13 +4,16 @@
  */
 import { hostname } from 'node:os';
 import type { IncomingInviteRequest } from 'sip.js/lib/core/index.js';
-import { type Clock, type Disposable, DisposableStore, Emitter, type Logger } from '../base';
-import { AppError } from '../errors';
-import { ANONYMOUS_URI } from '../protocol/cpim';
-import type { DigestHash } from '../protocol/digest';
-import { leakInContent, leakInSip, type OwnMarks } from '../protocol/leak-check';
-import { addressKey, formatUri, parseNameAddr, parseUri } from '../protocol/uri';
-import type { WireTap } from '../protocol/wire-record';
+import type { Clock } from '../../base/clock';
+import { type Disposable, DisposableStore } from '../../base/disposable';
+import { Emitter } from '../../base/emitter';
+import type { Logger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
+import { ANONYMOUS_URI } from '../../protocol/cpim';
+import type { DigestHash } from '../../protocol/digest';
+import { leakInContent, leakInSip, type OwnMarks } from '../../protocol/leak-check';
+import { addressKey, formatUri, parseNameAddr, parseUri } from '../../protocol/uri';
+import type { WireTap } from '../../protocol/wire-record';
 import type { AuthScheme, Sim } from './auth';
 import { type Capabilities, queryCapabilities } from './capabilities';
 import { type Connect, createConnect } from './connection';

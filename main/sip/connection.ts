@@ -6,9 +6,9 @@ import { isUtf8 } from 'node:buffer';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import WebSocket from 'ws';
-import type { Clock } from '../base';
-import { AppError } from '../errors';
-import type { SipTransport } from '../protocol/server-address';
+import type { Clock } from '../../base/clock';
+import { AppError } from '../../preload/contract/errors';
+import type { SipTransport } from '../../protocol/server-address';
 import { identitiesOf, speaksFor } from './server-identity';
 import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from './wire-message';
 

@@ -1,8 +1,8 @@
 /** What every CPM request carries besides plain SIP: who asks, from which device, for which service, in which conversation. */
-import { cpmHeader } from '../protocol/cpm-headers';
-import { acceptContact, ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../protocol/feature-tags';
-import { parseInstance } from '../protocol/instance-urn';
-import { addressKey, correspondentKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../protocol/uri';
+import { cpmHeader } from '../../protocol/cpm-headers';
+import { acceptContact, ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../../protocol/feature-tags';
+import { parseInstance } from '../../protocol/instance-urn';
+import { addressKey, correspondentKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../../protocol/uri';
 import type { WireMessage } from './wire-message';
 
 export interface CpmHeaders {

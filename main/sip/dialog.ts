@@ -11,9 +11,11 @@
  * Within an established session each side may offer other media, or the same again to renew it (section 14, RFC 4028).
  */
 import type { IncomingInviteRequest, IncomingResponse, Session as SipJsSession } from 'sip.js/lib/core/index.js';
-import { type Disposable, drop, Emitter } from '../base';
-import { AppError } from '../errors';
-import type { BodyPart } from '../protocol/multipart';
+import type { Disposable } from '../../base/disposable';
+import { drop } from '../../base/log';
+import { Emitter } from '../../base/emitter';
+import { AppError } from '../../preload/contract/errors';
+import type { BodyPart } from '../../protocol/multipart';
 import { type CpmHeaders, type CpmRequest, type RemoteParty, readRemoteParty } from './cpm-request';
 import { ALLOWED_METHODS } from './normalize';
 import { ReInvites } from './re-invite';

@@ -8,7 +8,7 @@
  */
 import { Resolver as DnsResolver, lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { DEFAULT_PORTS, type ServerAddress, type SipTransport } from '../protocol/server-address';
+import { DEFAULT_PORTS, type ServerAddress, type SipTransport } from '../../protocol/server-address';
 import type { NextHop } from './connection';
 
 /** Places of one server at most; further ones are not tried. */

@@ -2,7 +2,7 @@
  * The dialogs that this side has ended a moment ago. The BYEs of both sides may cross; the peer's then belongs to a dialog that sip.js has forgotten,
  * and it would hear 481 for a session that both have ended in good order. RFC 3261 section 15.1.2 has it answered with a 2xx.
  */
-import type { Clock } from '../base';
+import type { Clock } from '../../base/clock';
 import { tagOf } from './normalize';
 import type { WireMessage } from './wire-message';
 

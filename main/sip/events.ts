@@ -6,10 +6,11 @@
  *       \--refused, no NOTIFY--> [ended] <--terminated, refresh refused, dispose--/
  */
 import type { IncomingNotifyRequest, OutgoingSubscribeRequest, RequestOptions, Subscription } from 'sip.js/lib/core/index.js';
-import { type Disposable, Emitter } from '../base';
-import { acceptContact } from '../protocol/feature-tags';
-import { text } from '../protocol/octets';
-import { REGINFO_CONTENT_TYPE } from '../protocol/reginfo';
+import type { Disposable } from '../../base/disposable';
+import { Emitter } from '../../base/emitter';
+import { acceptContact } from '../../protocol/feature-tags';
+import { text } from '../../protocol/octets';
+import { REGINFO_CONTENT_TYPE } from '../../protocol/reginfo';
 import type { Stack } from './stack';
 import { headerLine } from './wire-message';
 

@@ -2,10 +2,10 @@
  * The calls in which this side does not say who it is: everything that goes out with their Call-ID loses the program's name, and is
  * looked through as it stands. With a find nothing leaves, and whoever asked for it is told what would have been told.
  */
-import type { Logger } from '../base';
-import { AppError } from '../errors';
-import type { Leak } from '../protocol/leak-check';
-import { concat, text, utf8 } from '../protocol/octets';
+import type { Logger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
+import type { Leak } from '../../protocol/leak-check';
+import { concat, text, utf8 } from '../../protocol/octets';
 
 /** LAB: hidden calls, and refused ones, that are remembered; the oldest are forgotten, as their dialogs are long over. */
 export const MAX_HIDDEN_CALLS = 4_096;

@@ -1,8 +1,8 @@
 /** An INVITE session that the other side has asked for (RFC 3261 section 13.3). */
 import type { IncomingInviteRequest, IncomingRequestMessage } from 'sip.js/lib/core/index.js';
-import { drop } from '../base';
-import { AppError } from '../errors';
-import type { BodyPart } from '../protocol/multipart';
+import { drop } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
+import type { BodyPart } from '../../protocol/multipart';
 import { readCaller, readCpmHeaders, readIcsis } from './cpm-request';
 import { type IncomingInvite, RING_LIMIT_MS, Session } from './dialog';
 import { type ByeReason, headerText, readReason } from './reason';

@@ -3,7 +3,8 @@
  * whole and are dead.
  */
 import { networkInterfaces } from 'node:os';
-import { type Clock, type Disposable, disposable } from '../base';
+import type { Clock } from '../../base/clock';
+import { type Disposable, disposable } from '../../base/disposable';
 
 /** LAB: how often the addresses and the clock are looked at. */
 export const WATCH_INTERVAL_MS = 1_000;

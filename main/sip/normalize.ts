@@ -7,10 +7,10 @@
  * 416, 420, 482, 486, 505 and OPTIONS.
  */
 import { URI } from 'sip.js/lib/core/index.js';
-import { isToken, parseParams } from '../protocol/generic-param';
-import { parseInstance, sameInstance } from '../protocol/instance-urn';
-import { concat, utf8 } from '../protocol/octets';
-import { parseNameAddr, parseNameAddrList, parseUri } from '../protocol/uri';
+import { isToken, parseParams } from '../../protocol/generic-param';
+import { parseInstance, sameInstance } from '../../protocol/instance-urn';
+import { concat, utf8 } from '../../protocol/octets';
+import { parseNameAddr, parseNameAddrList, parseUri } from '../../protocol/uri';
 import { ACCEPTED_ENCODINGS } from './content-encoding';
 import { headerLine, type WireMessage } from './wire-message';
 

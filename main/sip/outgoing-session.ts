@@ -5,11 +5,11 @@ import type {
   OutgoingInviteRequest,
   OutgoingRequestMessage,
 } from 'sip.js/lib/core/index.js';
-import type { Disposable } from '../base';
-import { AppError } from '../errors';
-import { encodeMultipart } from '../protocol/multipart';
-import { utf8 } from '../protocol/octets';
-import { addressKey } from '../protocol/uri';
+import type { Disposable } from '../../base/disposable';
+import { AppError } from '../../preload/contract/errors';
+import { encodeMultipart } from '../../protocol/multipart';
+import { utf8 } from '../../protocol/octets';
+import { addressKey } from '../../protocol/uri';
 import { type CpmHeaders, cpmRequestHeaders, readCpmHeaders, readRemoteParty } from './cpm-request';
 import { END_TIMEOUT_MS, type OutgoingInvite, Session } from './dialog';
 import { ACCEPTED_TYPES, ALLOWED_METHODS } from './normalize';

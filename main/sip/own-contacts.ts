@@ -2,9 +2,9 @@
  * The Contacts of this device (RFC 3261 section 10.2.1, RFC 3840, RFC 5626; R7): where it is reached over its flow, what it says of itself there, and the
  * places of its earlier flows that a registrar still lists and that are this device's to end.
  */
-import { INSTANCE_PARAM } from '../protocol/feature-tags';
-import { sameInstance } from '../protocol/instance-urn';
-import { formatNameAddr, formatUri, parseUri } from '../protocol/uri';
+import { INSTANCE_PARAM } from '../../protocol/feature-tags';
+import { sameInstance } from '../../protocol/instance-urn';
+import { formatNameAddr, formatUri, parseUri } from '../../protocol/uri';
 import type { Binding } from './binding';
 import { capabilityParams } from './capabilities';
 import type { Flow } from './transport';

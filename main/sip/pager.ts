@@ -1,7 +1,7 @@
 /** Pager messages: one SIP MESSAGE outside a dialog, in either direction (RFC 3428). */
 import type { IncomingMessageRequest, IncomingResponse } from 'sip.js/lib/core/index.js';
-import type { AppError } from '../errors';
-import { parseContentType } from '../protocol/multipart';
+import type { AppError } from '../../preload/contract/errors';
+import { parseContentType } from '../../protocol/multipart';
 import {
   type CpmHeaders,
   type CpmRequest,

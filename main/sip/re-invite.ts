@@ -6,7 +6,7 @@
  */
 import { SessionDialog } from 'sip.js/lib/core/dialogs/session-dialog.js';
 import type { IncomingResponse, Session as SipJsSession } from 'sip.js/lib/core/index.js';
-import { AppError } from '../errors';
+import { AppError } from '../../preload/contract/errors';
 import type { Stack } from './stack';
 import { headerLine, type WireMessage } from './wire-message';
 

@@ -1,5 +1,5 @@
 /** The Reason header (RFC 3326): why a session ends. */
-import { parseParams } from '../protocol/generic-param';
+import { parseParams } from '../../protocol/generic-param';
 import { headerLine, type WireMessage } from './wire-message';
 
 export interface ByeReason {

@@ -12,9 +12,10 @@
  * Call-ID and CSeq live here: one Call-ID for the life of the registration, over restarts too, and a CSeq that is kept before it is used.
  */
 import type { IncomingResponse } from 'sip.js/lib/core/index.js';
-import type { Clock, Logger } from '../base';
-import { AppError } from '../errors';
-import { formatUri, parseNameAddr, parseUri, type SipUri } from '../protocol/uri';
+import type { Clock } from '../../base/clock';
+import type { Logger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
+import { formatUri, parseNameAddr, parseUri, type SipUri } from '../../protocol/uri';
 import type { RegisterProof } from './auth';
 import { headerSeconds } from './binding';
 import { ALLOWED_METHODS } from './normalize';

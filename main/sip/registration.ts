@@ -12,10 +12,13 @@
  *                                                         |
  *                                                         +--401 again, 403, 404, ...--> [rejected] --register()--> [connecting]
  */
-import { type Clock, type Disposable, Emitter, type Logger } from '../base';
-import { AppError, toAppError } from '../errors';
-import { sameInstance } from '../protocol/instance-urn';
-import { parseNameAddr } from '../protocol/uri';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import { Emitter } from '../../base/emitter';
+import type { Logger } from '../../base/log';
+import { AppError, toAppError } from '../../preload/contract/errors';
+import { sameInstance } from '../../protocol/instance-urn';
+import { parseNameAddr } from '../../protocol/uri';
 import { type Binding, headerSeconds, readBindings } from './binding';
 import { type Offer, OwnContacts, sameContact } from './own-contacts';
 import { Register, type RegistrationStore } from './register';

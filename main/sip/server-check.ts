@@ -2,12 +2,13 @@
  * Looks at a server before anybody signs in there: where the name service says it is, whether it can be reached, what it proves to be, and whether it
  * speaks SIP. The one request that is sent, OPTIONS (RFC 3261 section 11), says nothing of who asks.
  */
-import type { Clock, Logger } from '../base';
-import { AppError, type ErrorValue, toAppError } from '../errors';
-import { ANONYMOUS_URI } from '../protocol/cpim';
-import { utf8 } from '../protocol/octets';
-import { parseServer, type SipTransport } from '../protocol/server-address';
-import type { WireTap } from '../protocol/wire-record';
+import type { Clock } from '../../base/clock';
+import type { Logger } from '../../base/log';
+import { AppError, type ErrorValue, toAppError } from '../../preload/contract/errors';
+import { ANONYMOUS_URI } from '../../protocol/cpim';
+import { utf8 } from '../../protocol/octets';
+import { parseServer, type SipTransport } from '../../protocol/server-address';
+import type { WireTap } from '../../protocol/wire-record';
 import { type Connect, type Connection, createConnect, type NextHop, type ShownCertificate } from './connection';
 import { createResolver, discover, type Resolver } from './discovery';
 import { FAILOVER_TIMEOUT_MS } from './server-locator';

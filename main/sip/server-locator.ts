@@ -2,9 +2,10 @@
  * Opens the flow: finds the places of a server and tries them in order until one answers (RFC 3263 section 4.3). A place that answered
  * and then failed its registration is tried after the others for a while.
  */
-import type { Clock, Logger } from '../base';
-import { AppError, toAppError } from '../errors';
-import { parseServer } from '../protocol/server-address';
+import type { Clock } from '../../base/clock';
+import type { Logger } from '../../base/log';
+import { AppError, toAppError } from '../../preload/contract/errors';
+import { parseServer } from '../../protocol/server-address';
 import type { Connect, NextHop } from './connection';
 import { discover, type Resolver } from './discovery';
 import { Flow, type FlowDeps } from './transport';

@@ -1,6 +1,6 @@
 /** The body of INVITE, its answers and ACK: a session description, alone or beside other parts (RFC 5621). */
-import { type BodyPart, parseContentType, parseMultipart } from '../protocol/multipart';
-import { text } from '../protocol/octets';
+import { type BodyPart, parseContentType, parseMultipart } from '../../protocol/multipart';
+import { text } from '../../protocol/octets';
 import type { WireMessage } from './wire-message';
 
 /** What sip.js writes as the offer or answer. */

@@ -5,8 +5,9 @@
  *   off --2xx with Session-Expires--> running --2xx--> running --(not renewed)--> expired: BYE
  *                                        \--2xx without, end of the session--> off
  */
-import type { Clock, Disposable } from '../base';
-import { formatSessionExpires, LOWEST_MIN_SE, marginBeforeEnd, parseMinSe, parseSessionExpires } from '../protocol/session-expires';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import { formatSessionExpires, LOWEST_MIN_SE, marginBeforeEnd, parseMinSe, parseSessionExpires } from '../../protocol/session-expires';
 import { headerLine, type WireMessage } from './wire-message';
 
 /** How long a session lives without being renewed, in seconds, as this side asks for it (RFC 4028 section 4 recommends it). */

@@ -14,10 +14,12 @@ import {
   TransportError,
   UserAgentCore,
 } from 'sip.js/lib/core/index.js';
-import { type Clock, type Disposable, disposable, type Logger } from '../base';
-import { AppError, type ErrorDetail, type Retry } from '../errors';
-import { ANONYMOUS_URI } from '../protocol/cpim';
-import type { Leak } from '../protocol/leak-check';
+import type { Clock } from '../../base/clock';
+import { type Disposable, disposable } from '../../base/disposable';
+import type { Logger } from '../../base/log';
+import { AppError, type ErrorDetail, type Retry } from '../../preload/contract/errors';
+import { ANONYMOUS_URI } from '../../protocol/cpim';
+import type { Leak } from '../../protocol/leak-check';
 import { type AuthAccount, Authenticator } from './auth';
 import { unpackBody } from './content-encoding';
 import { EndedDialogs } from './ended-dialogs';

@@ -5,10 +5,12 @@
  * A connection whose other end has vanished looks whole until something is sent (half-open). So a ping goes out regularly, when
  * `probe` asks, and when a request has been met with silence.
  */
-import type { Clock, Disposable, Logger } from '../base';
-import { startsWithAt, utf8 } from '../protocol/octets';
-import type { SipTransport } from '../protocol/server-address';
-import type { WireTap } from '../protocol/wire-record';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import type { Logger } from '../../base/log';
+import { startsWithAt, utf8 } from '../../protocol/octets';
+import type { SipTransport } from '../../protocol/server-address';
+import type { WireTap } from '../../protocol/wire-record';
 import type { Connection } from './connection';
 import { Framer } from './framer';
 

@@ -2,8 +2,8 @@
  * A SIP message as it stands on the wire: a start line, headers, a body of bytes (RFC 3261 section 7). Compact names are expanded and
  * folded lines joined; nothing else is judged here. Values never hold a CR or LF, so a value may be put back on the wire as it is.
  */
-import { isToken, oneLine, splitOutside } from '../protocol/generic-param';
-import { malformed, type Parsed, parsed } from '../protocol/parsed';
+import { isToken, oneLine, splitOutside } from '../../protocol/generic-param';
+import { malformed, type Parsed, parsed } from '../../protocol/parsed';
 
 /** Start line and headers together; a longer head ends the connection. */
 export const MAX_HEAD_BYTES = 65_536;

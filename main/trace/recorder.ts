@@ -7,8 +7,8 @@
  * The trace serves the stack and never disturbs it: no call throws, no disk error or slow disk reaches a sender.
  */
 import { createWriteStream } from 'node:fs';
-import { type Logger, silentLogger } from '../base';
-import type { WireRecord } from '../protocol/wire-record';
+import { type Logger, silentLogger } from '../../base/log';
+import type { WireRecord } from '../../protocol/wire-record';
 
 /** What may wait for the disk. Beyond it messages are counted instead of kept. */
 export const maximumPendingBytes = 16 * 1024 * 1024;

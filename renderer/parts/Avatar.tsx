@@ -1,5 +1,5 @@
 import { VenetianMask } from 'lucide-react';
-import type { ConversationValue, PersonValue } from '../../preload/contract';
+import type { ConversationValue, PersonValue } from '../../preload/contract/index';
 import { useIcon } from '../icons';
 import { fullName, hueOf, initials } from '../person';
 

@@ -1,4 +1,4 @@
-import type { PersonValue } from '../../preload/contract';
+import type { PersonValue } from '../../preload/contract/index';
 import { useChorus } from '../desk';
 import { firstName } from '../person';
 import { words } from '../text';

@@ -1,4 +1,4 @@
-import type { RegistrationState } from '../../preload/contract';
+import type { RegistrationState } from '../../preload/contract/index';
 import { words } from '../text';
 
 const shapes: Record<RegistrationState, string> = {

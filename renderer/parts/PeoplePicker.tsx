@@ -1,6 +1,6 @@
 import { Plus, Users, X } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
-import type { PersonValue } from '../../preload/contract';
+import type { PersonValue } from '../../preload/contract/index';
 import { fullName, matches, plainAddress, typedAddress, typedGroup } from '../person';
 import { words } from '../text';
 import { Avatar } from './Avatar';

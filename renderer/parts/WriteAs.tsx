@@ -1,5 +1,5 @@
 import { useId } from 'react';
-import type { ConversationValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract/index';
 import { useChorus } from '../desk';
 import { firstName, plainAddress } from '../person';
 import { words } from '../text';

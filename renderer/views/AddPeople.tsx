@@ -1,6 +1,6 @@
 import { EyeOff, LoaderCircle } from 'lucide-react';
 import { useMemo, useState } from 'react';
-import type { ConversationValue, PersonValue } from '../../preload/contract';
+import type { ConversationValue, PersonValue } from '../../preload/contract/index';
 import { useChorus, useGround } from '../desk';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { Dialog } from '../parts/Dialog';

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { ErrorValue } from '../../preload/contract';
+import type { ErrorValue } from '../../preload/contract/index';
 import { Empty } from '../parts/Empty';
 import { words } from '../text';
 import { explain } from '../words/errors';

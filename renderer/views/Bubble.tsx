@@ -1,6 +1,6 @@
 import { Lock } from 'lucide-react';
 import { memo } from 'react';
-import type { MessageValue, PersonValue } from '../../preload/contract';
+import type { MessageValue, PersonValue } from '../../preload/contract/index';
 import { clockTime, fullTime } from '../clock';
 import { useChorus, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';

@@ -1,6 +1,6 @@
 import { ArrowLeft, PanelRight, UserRoundPlus, VenetianMask } from 'lucide-react';
 import { useEffect } from 'react';
-import type { ConversationValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract/index';
 import { focusComposer, useChorus, useDesk, useGround } from '../desk';
 import { ConversationAvatar } from '../parts/Avatar';
 import { BlockSwitch } from '../parts/BlockSwitch';

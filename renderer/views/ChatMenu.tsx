@@ -1,6 +1,6 @@
 import { Ban, EllipsisVertical, FileCode, FileText, MailOpen, PenLine, Trash2 } from 'lucide-react';
 import { useState } from 'react';
-import type { ConversationValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract/index';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';

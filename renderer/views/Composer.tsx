@@ -1,6 +1,6 @@
 import { ArrowUp, Lock } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
-import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import type { ConversationValue, ErrorValue } from '../../preload/contract/index';
 import { ComposingSignal } from '../composing';
 import { draftKey, privateDrafts, useChorus, useDesk, useGround } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';

@@ -1,5 +1,5 @@
 import { Split } from 'lucide-react';
-import type { ConversationValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract/index';
 import { useChorus, useGround } from '../desk';
 import { conversationTitle, firstName, fullName } from '../person';
 import { names, words } from '../text';

@@ -1,6 +1,6 @@
 import { CircleAlert, VenetianMask } from 'lucide-react';
 import { memo } from 'react';
-import type { ConversationValue, MessageValue } from '../../preload/contract';
+import type { ConversationValue, MessageValue } from '../../preload/contract/index';
 import { listTime, useNow } from '../clock';
 import { privateDrafts, useChorus, useDesk, useGround } from '../desk';
 import { ConversationAvatar } from '../parts/Avatar';

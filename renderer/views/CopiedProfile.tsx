@@ -1,6 +1,6 @@
 import { MapPin, MonitorSmartphone } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
-import type { CloneValue } from '../../preload/contract';
+import type { CloneValue } from '../../preload/contract/index';
 import { Choice } from '../parts/Choice';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Sheet } from '../parts/Sheet';

@@ -1,6 +1,6 @@
 import { BookOpen, FileCode, FileText } from 'lucide-react';
 import { useState } from 'react';
-import type { RescueValue } from '../../preload/contract';
+import type { RescueValue } from '../../preload/contract/index';
 import { fullTime } from '../clock';
 import { useGround } from '../desk';
 import { ConversationAvatar } from '../parts/Avatar';

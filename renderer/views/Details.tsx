@@ -1,5 +1,5 @@
 import { Ellipsis, Lock, MessageSquare, PenLine, Split, UserRoundMinus, X } from 'lucide-react';
-import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
+import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract/index';
 import { sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';

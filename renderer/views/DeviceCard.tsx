@@ -1,6 +1,6 @@
 import { Check, LoaderCircle, LogOut, Pencil, Send, TriangleAlert } from 'lucide-react';
 import { useRef, useState } from 'react';
-import type { DeviceValue } from '../../preload/contract';
+import type { DeviceValue } from '../../preload/contract/index';
 import { clockTime, duration, sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
 import { CopyButton } from '../parts/CopyButton';

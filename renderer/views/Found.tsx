@@ -1,6 +1,6 @@
 import { Search } from 'lucide-react';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
-import type { ConversationValue, SearchHitValue } from '../../preload/contract';
+import type { ConversationValue, SearchHitValue } from '../../preload/contract/index';
 import { useCell } from '../cell';
 import { listTime, useNow } from '../clock';
 import { useChorus, useDesk, useGround } from '../desk';

@@ -1,5 +1,5 @@
 import { CircleCheck, CircleMinus, LoaderCircle } from 'lucide-react';
-import type { ConversationValue, ParticipantValue } from '../../preload/contract';
+import type { ConversationValue, ParticipantValue } from '../../preload/contract/index';
 import { sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import type { ConversationValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract/index';
 import { ConversationAvatar } from '../parts/Avatar';
 import { ErrorNote } from '../parts/ErrorNote';
 import { conversationTitle } from '../person';

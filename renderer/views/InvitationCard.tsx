@@ -1,4 +1,4 @@
-import type { InvitationValue } from '../../preload/contract';
+import type { InvitationValue } from '../../preload/contract/index';
 import { useChorus } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { ErrorNote } from '../parts/ErrorNote';

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from 'react';
-import type { AccountValue, CallArgument, ErrorValue } from '../../preload/contract';
+import type { AccountValue, CallArgument, ErrorValue } from '../../preload/contract/index';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Field } from '../parts/Field';
 import { Switch } from '../parts/Switch';

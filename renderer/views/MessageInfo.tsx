@@ -1,6 +1,6 @@
 import { Copy, X } from 'lucide-react';
 import { useEffect } from 'react';
-import type { ConversationValue, MessageState, MessageValue, PersonValue, ReceiptValue } from '../../preload/contract';
+import type { ConversationValue, MessageState, MessageValue, PersonValue, ReceiptValue } from '../../preload/contract/index';
 import { fullTime, sentenceTime, useNow } from '../clock';
 import { useChorus, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';

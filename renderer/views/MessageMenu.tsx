@@ -1,6 +1,6 @@
 import { Copy, Ellipsis, Info, Lock, RotateCw, SkipForward, Trash2 } from 'lucide-react';
 import type { KeyboardEvent } from 'react';
-import type { MessageValue } from '../../preload/contract';
+import type { MessageValue } from '../../preload/contract/index';
 import { useChorus, useGround } from '../desk';
 import { Menu, type MenuItem } from '../parts/Menu';
 import { firstName } from '../person';

@@ -1,6 +1,6 @@
 import { LoaderCircle } from 'lucide-react';
 import { useMemo, useState } from 'react';
-import type { PersonValue } from '../../preload/contract';
+import type { PersonValue } from '../../preload/contract/index';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';

@@ -1,6 +1,6 @@
 import { AppWindow } from 'lucide-react';
 import { useState } from 'react';
-import type { PersonValue } from '../../preload/contract';
+import type { PersonValue } from '../../preload/contract/index';
 import { useChorus } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { firstName } from '../person';

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react';
-import type { ConversationValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract/index';
 import { useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';
 import { BlockSwitch } from '../parts/BlockSwitch';

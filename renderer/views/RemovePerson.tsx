@@ -1,4 +1,4 @@
-import type { ConversationValue } from '../../preload/contract';
+import type { ConversationValue } from '../../preload/contract/index';
 import { useChorus, useGround } from '../desk';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';

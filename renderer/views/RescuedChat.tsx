@@ -1,6 +1,6 @@
 import { ArrowLeft } from 'lucide-react';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'react';
-import type { RescueValue } from '../../preload/contract';
+import type { RescueValue } from '../../preload/contract/index';
 import { useChorus, useGround } from '../desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { SkeletonBubbles } from '../parts/Skeleton';

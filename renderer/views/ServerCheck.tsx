@@ -1,6 +1,6 @@
 import { Check, LoaderCircle, LockOpen, X } from 'lucide-react';
 import { type ReactNode, useState } from 'react';
-import type { ServerCheckValue } from '../../preload/contract';
+import type { ServerCheckValue } from '../../preload/contract/index';
 import { dayName } from '../clock';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../text';

@@ -1,6 +1,6 @@
 import { Settings as Gear, Info, Keyboard, UserRound } from 'lucide-react';
 import { type ReactNode, useRef, useState } from 'react';
-import type { AccountValue, PreferencesValue } from '../../preload/contract';
+import type { AccountValue, PreferencesValue } from '../../preload/contract/index';
 import { duration, useNow } from '../clock';
 import { type SettingsSection, useChorus, useDesk, useGround } from '../desk';
 import { Choice } from '../parts/Choice';

@@ -1,5 +1,5 @@
 import { useId } from 'react';
-import type { ErrorValue, SignInOptions } from '../../preload/contract';
+import type { ErrorValue, SignInOptions } from '../../preload/contract/index';
 import { Field } from '../parts/Field';
 import { words } from '../text';
 import { ServerCheck } from './ServerCheck';

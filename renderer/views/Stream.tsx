@@ -1,7 +1,7 @@
 import { ArrowDown, History, LoaderCircle } from 'lucide-react';
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { Virtualizer, type VirtualizerHandle } from 'virtua';
-import type { ConversationValue, MessageValue } from '../../preload/contract';
+import type { ConversationValue, MessageValue } from '../../preload/contract/index';
 import { dayName, sentenceTime, useNow } from '../clock';
 import { useChorus, useDesk, useGround } from '../desk';
 import { Avatar } from '../parts/Avatar';

@@ -10,13 +10,14 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { cpus, loadavg } from 'node:os';
-import { silentLogger, systemClock } from '../../main/base';
+import { silentLogger } from '../../base/log';
+import { systemClock } from '../../base/clock';
 import { MsrpConnection } from '../../main/msrp/connection';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import type { MsrpSession } from '../../main/msrp/session';
 import { tcpTransport } from '../../main/msrp/transports';
-import { encodeMsrp, type MsrpRequest, newTransactionId } from '../../main/protocol/msrp';
-import { MsrpParser } from '../../main/protocol/msrp-parser';
+import { encodeMsrp, type MsrpRequest, newTransactionId } from '../../protocol/msrp';
+import { MsrpParser } from '../../protocol/msrp-parser';
 
 const rounds = 5;
 const roundMs = Number(process.env.CHORUS_BENCH_SECONDS ?? 1.2) * 1000;

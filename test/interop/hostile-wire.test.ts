@@ -1,13 +1,13 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { rebindLimitMs, recoveryDelayMs } from '../../main/cpm/session';
-import { encodeCpim } from '../../main/protocol/cpim';
-import { ICSI } from '../../main/protocol/feature-tags';
-import { encodeImdn } from '../../main/protocol/imdn';
-import { encodeMultipart } from '../../main/protocol/multipart';
-import { encodeReplacingEntry, encodeResourceLists } from '../../main/protocol/resource-lists';
+import { encodeCpim } from '../../protocol/cpim';
+import { ICSI } from '../../protocol/feature-tags';
+import { encodeImdn } from '../../protocol/imdn';
+import { encodeMultipart } from '../../protocol/multipart';
+import { encodeReplacingEntry, encodeResourceLists } from '../../protocol/resource-lists';
 import { type Network, startNetwork } from '../../network/network';
-import type { MessageValue } from '../../preload/contract';
+import type { MessageValue } from '../../preload/contract/index';
 import {
   closeClients,
   headerValues,

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { utf8 } from '../../main/protocol/octets';
-import { encodeSdp, type MsrpDescription, parseSdp } from '../../main/protocol/sdp';
+import { utf8 } from '../../protocol/octets';
+import { encodeSdp, type MsrpDescription, parseSdp } from '../../protocol/sdp';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { closeClients, startClient } from '../support/clients';
 import { Devices, ICSIS, next, until } from '../support/sip-clients';

@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { delay, type Logger, silentLogger, systemClock } from '../../main/base';
-import { AppError } from '../../main/errors';
+import { delay, systemClock } from '../../base/clock';
+import { type Logger, silentLogger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import { maximumUnhandledBytes } from '../../main/msrp/incoming';
 import { windowBytes } from '../../main/msrp/outgoing';
 import type { MsrpSession } from '../../main/msrp/session';
-import { encodeMsrp } from '../../main/protocol/msrp';
+import { encodeMsrp } from '../../protocol/msrp';
 import { VirtualClock } from '../support/virtual-clock';
 
 let alice: MsrpEndpoint;

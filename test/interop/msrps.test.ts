@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger, systemClock } from '../../main/base';
+import { silentLogger } from '../../base/log';
+import { systemClock } from '../../base/clock';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
-import { encodeMsrp } from '../../main/protocol/msrp';
-import { MsrpParser } from '../../main/protocol/msrp-parser';
+import { encodeMsrp } from '../../protocol/msrp';
+import { MsrpParser } from '../../protocol/msrp-parser';
 import { createLabAuthority, type LabAuthority } from '../../network/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';

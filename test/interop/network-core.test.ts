@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { acceptContact, ICSI } from '../../main/protocol/feature-tags';
+import { acceptContact, ICSI } from '../../protocol/feature-tags';
 import { type Core, type CoreOptions, startCore } from '../../network/core';
 import { Dialog } from '../../network/dialog';
 import { uriOf } from '../../network/header-value';

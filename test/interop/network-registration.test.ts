@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { acceptContact, ICSI } from '../../main/protocol/feature-tags';
-import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../main/protocol/reginfo';
+import { acceptContact, ICSI } from '../../protocol/feature-tags';
+import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../protocol/reginfo';
 import { type Core, type CoreOptions, startCore } from '../../network/core';
 import { Dialog, newRequest } from '../../network/dialog';
 import { bareInstances, noOutbound, repeated, slow, unavailable } from '../../network/faults';

@@ -1,10 +1,10 @@
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseConferenceInfo } from '../../main/protocol/conference-info';
-import { ICSI } from '../../main/protocol/feature-tags';
-import { encodeMultipart } from '../../main/protocol/multipart';
-import { encodeReplacingEntry, encodeResourceLists, type ResourceEntry } from '../../main/protocol/resource-lists';
-import type { WireRecord } from '../../main/protocol/wire-record';
+import { parseConferenceInfo } from '../../protocol/conference-info';
+import { ICSI } from '../../protocol/feature-tags';
+import { encodeMultipart } from '../../protocol/multipart';
+import { encodeReplacingEntry, encodeResourceLists, type ResourceEntry } from '../../protocol/resource-lists';
+import type { WireRecord } from '../../protocol/wire-record';
 import { uriOf } from '../../network/header-value';
 import { MEDIA_RETURN_MS } from '../../network/leg';
 import { type Network, type NetworkOptions, startNetwork } from '../../network/network';

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as net from 'node:net';
 import { resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { WireRecord } from '../../main/protocol/wire-record';
+import type { WireRecord } from '../../protocol/wire-record';
 import { startCore } from '../../network/core';
 import { newRequest } from '../../network/dialog';
 import { HALF_MESSAGE_TIMEOUT_MS } from '../../network/flow';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { cpmHeader } from '../../main/protocol/cpm-headers';
+import { cpmHeader } from '../../protocol/cpm-headers';
 import { type Network, startNetwork } from '../../network/network';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { SipDevice } from '../support/sip-device';

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SecretBox } from '../../main/settings';
 import { createLabAuthority } from '../../network/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
-import type { SignInOptions } from '../../preload/contract';
+import type { SignInOptions } from '../../preload/contract/index';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { keychain } from '../support/keychain';
 

@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { utf8 } from '../../main/protocol/octets';
+import { utf8 } from '../../protocol/octets';
 import { type Network, startNetwork } from '../../network/network';
 import { Devices, ICSIS, next, until } from '../support/sip-clients';
 

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import Conf from 'conf';
 import { onTestFailed } from 'vitest';
 import { type App, createApp, type GivenAccount } from '../../main/app';
-import { createStderrLogger, silentLogger } from '../../main/base';
+import { createStderrLogger, silentLogger } from '../../base/log';
 import { dispatch } from '../../main/calls';
-import type { WireRecord } from '../../main/protocol/wire-record';
+import type { WireRecord } from '../../protocol/wire-record';
 import { createFileSecretBox, type SecretBox, secretKeyFile } from '../../main/settings';
-import type { AppEvent, CallArgument, CallName, CallValue, Result } from '../../preload/contract';
+import type { AppEvent, CallArgument, CallName, CallValue, Result } from '../../preload/contract/index';
 
 /** How long a story waits for one thing before it fails. */
 export const patienceMs = 8_000;

@@ -1,10 +1,10 @@
 /** The Controlling Function with a core that keeps what it sends and answers as the people would; virtual time, no sockets. */
-import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../../main/protocol/conference-info';
-import { encodeCpim, parseCpim } from '../../main/protocol/cpim';
-import { GROUP_DATA_CONTENT_TYPE } from '../../main/protocol/group-data';
-import { parseContentType, parseMultipart } from '../../main/protocol/multipart';
-import { encodeNickname } from '../../main/protocol/nickname';
-import { encodeSdp, type MsrpDescription, parseSdp } from '../../main/protocol/sdp';
+import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../../protocol/conference-info';
+import { encodeCpim, parseCpim } from '../../protocol/cpim';
+import { GROUP_DATA_CONTENT_TYPE } from '../../protocol/group-data';
+import { parseContentType, parseMultipart } from '../../protocol/multipart';
+import { encodeNickname } from '../../protocol/nickname';
+import { encodeSdp, type MsrpDescription, parseSdp } from '../../protocol/sdp';
 import { ControllingFunction, type ControllingOptions } from '../../network/controlling';
 import { uriOf } from '../../network/header-value';
 import { MsrpSwitch } from '../../network/media';

@@ -1,14 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Emitter, silentLogger } from '../../main/base';
+import { Emitter } from '../../base/emitter';
+import { silentLogger } from '../../base/log';
 import type { CpmContext } from '../../main/cpm/context';
 import { Messenger } from '../../main/cpm/messenger';
-import { AppError } from '../../main/errors';
+import { AppError } from '../../preload/contract/errors';
 import { openHistory } from '../../main/history/history';
 import type { MsrpSession } from '../../main/msrp/session';
-import type { BodyPart } from '../../main/protocol/multipart';
-import { encodeSdp } from '../../main/protocol/sdp';
+import type { BodyPart } from '../../protocol/multipart';
+import { encodeSdp } from '../../protocol/sdp';
 import { defaultPreferences } from '../../main/settings';
 import type {
   CpmHeaders,
@@ -21,7 +22,7 @@ import type {
   SipSession,
   SipSessionState,
 } from '../../main/sip/client';
-import type { AppEventBody, PreferencesValue } from '../../preload/contract';
+import type { AppEventBody, PreferencesValue } from '../../preload/contract/index';
 import { settled, VirtualClock } from './virtual-clock';
 
 export const noHeaders: CpmHeaders = {

@@ -6,7 +6,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setListenerErrorReporter } from '../../main/base';
+import { setListenerErrorReporter } from '../../base/emitter';
 import type { MessageRecord } from '../../main/history/history';
 import { FaultyMedia } from './faulty-media';
 import { FaultyProxy } from './faulty-proxy';

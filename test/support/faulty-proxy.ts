@@ -6,8 +6,8 @@
  *
  * What goes to somebody with several devices goes to all of them, and is then kept in mind until one has taken it (section 16.7): see `Fork`.
  */
-import { AppError } from '../../main/errors';
-import { parseNameAddr, parseUri } from '../../main/protocol/uri';
+import { AppError } from '../../preload/contract/errors';
+import { parseNameAddr, parseUri } from '../../protocol/uri';
 import type { Connect, Connection } from '../../main/sip/connection';
 import { parseWireMessage, type WireMessage } from '../../main/sip/wire-message';
 import { type Break, halfOf, lateMs, type Mischief } from './mischief';

@@ -1,5 +1,5 @@
 /** A system's keychain for tests: what one seals, another cannot read. */
-import { AppError } from '../../main/errors';
+import { AppError } from '../../preload/contract/errors';
 import type { SecretBox } from '../../main/settings';
 
 export function keychain(secret: string, backend = 'keychain'): SecretBox {

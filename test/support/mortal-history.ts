@@ -3,7 +3,7 @@
  * full then. What is on disk at that moment is copied as it is, write-ahead log included, and nothing of this process reaches the disk any more.
  */
 import { copyFileSync, existsSync } from 'node:fs';
-import { AppError } from '../../main/errors';
+import { AppError } from '../../preload/contract/errors';
 import type { History, JobRecord } from '../../main/history/history';
 
 /** The steps that the way of a message leaves on disk, by what their transaction does. */

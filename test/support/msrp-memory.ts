@@ -1,11 +1,11 @@
 import { type Duplex, duplexPair } from 'node:stream';
-import { silentLogger } from '../../main/base';
-import { AppError } from '../../main/errors';
+import { silentLogger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
 import type { MsrpStream, MsrpTransport } from '../../main/msrp/connection';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import type { MsrpSession } from '../../main/msrp/session';
-import { encodeMsrp, type MsrpMessage, type MsrpRequest, type MsrpResponse } from '../../main/protocol/msrp';
-import { MsrpParser } from '../../main/protocol/msrp-parser';
+import { encodeMsrp, type MsrpMessage, type MsrpRequest, type MsrpResponse } from '../../protocol/msrp';
+import { MsrpParser } from '../../protocol/msrp-parser';
 import { settled, type VirtualClock } from './virtual-clock';
 
 /** A network in memory: streams between ports, no sockets. Destroying one end closes the other, as a reset does. */

@@ -1,12 +1,12 @@
 /** Stand-ins for the network's unit tests: time that moves when told, and connections that are two ends in memory. */
-import { encodeMsrp, type MsrpMessage } from '../../main/protocol/msrp';
-import { MsrpParser } from '../../main/protocol/msrp-parser';
-import type { Clock } from '../../network/clock';
+import { encodeMsrp, type MsrpMessage } from '../../protocol/msrp';
+import { MsrpParser } from '../../protocol/msrp-parser';
+import type { Timekeeper } from '../../base/clock';
 import type { SipMessage } from '../../network/message';
 import type { MsrpStream } from '../../network/msrp-connection';
 import type { Flow, SipServer } from '../../network/sip-server';
 
-export class VirtualClock implements Clock {
+export class VirtualClock implements Timekeeper {
   #now = Date.UTC(2026, 0, 1);
   #timers = new Set<{ at: number; callback: () => void }>();
 

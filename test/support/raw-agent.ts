@@ -4,14 +4,14 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { encodeCpim, parseCpim } from '../../main/protocol/cpim';
-import { answerChallenge, chooseChallenge } from '../../main/protocol/digest';
-import { ICSI, icsiParam } from '../../main/protocol/feature-tags';
-import { encodeMsrp, type MsrpMessage, newTransactionId } from '../../main/protocol/msrp';
-import { MsrpParser } from '../../main/protocol/msrp-parser';
-import { parseContentType, parseMultipart } from '../../main/protocol/multipart';
-import { encodeSdp, parseSdp } from '../../main/protocol/sdp';
-import { parseNameAddr } from '../../main/protocol/uri';
+import { encodeCpim, parseCpim } from '../../protocol/cpim';
+import { answerChallenge, chooseChallenge } from '../../protocol/digest';
+import { ICSI, icsiParam } from '../../protocol/feature-tags';
+import { encodeMsrp, type MsrpMessage, newTransactionId } from '../../protocol/msrp';
+import { MsrpParser } from '../../protocol/msrp-parser';
+import { parseContentType, parseMultipart } from '../../protocol/multipart';
+import { encodeSdp, parseSdp } from '../../protocol/sdp';
+import { parseNameAddr } from '../../protocol/uri';
 import { Dialog, dialogIdOf, newRequest } from '../../network/dialog';
 import type { SipRequest, SipResponse } from '../../network/message';
 import { addressTarget } from '../../network/proxy';

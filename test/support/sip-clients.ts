@@ -1,5 +1,7 @@
-import { type Emitter, type Logger, systemClock } from '../../main/base';
-import type { WireRecord } from '../../main/protocol/wire-record';
+import type { Emitter } from '../../base/emitter';
+import type { Logger } from '../../base/log';
+import { systemClock } from '../../base/clock';
+import type { WireRecord } from '../../protocol/wire-record';
 import { type IncomingInvite, type IncomingPager, type SipAccount, SipClient } from '../../main/sip/client';
 import type { Resolver } from '../../main/sip/discovery';
 import { silent } from './sip-memory';

@@ -1,7 +1,7 @@
 /** A bare SIP user agent for tests of the network: the network's own stack on the client's side of one connection. */
 import { randomUUID } from 'node:crypto';
-import { answerChallenge, chooseChallenge } from '../../main/protocol/digest';
-import { ICSI, icsiParam } from '../../main/protocol/feature-tags';
+import { answerChallenge, chooseChallenge } from '../../protocol/digest';
+import { ICSI, icsiParam } from '../../protocol/feature-tags';
 import { digestHash } from '../../network/authenticator';
 import { newRequest } from '../../network/dialog';
 import { paramOf, uriOf } from '../../network/header-value';

@@ -1,5 +1,5 @@
-import type { Logger } from '../../main/base';
-import type { AppError } from '../../main/errors';
+import type { Logger } from '../../base/log';
+import type { AppError } from '../../preload/contract/errors';
 import { type SipAccount, SipClient } from '../../main/sip/client';
 import type { Connect, Connection, NextHop } from '../../main/sip/connection';
 import { Framer } from '../../main/sip/framer';

@@ -1,4 +1,5 @@
-import { type Clock, type Disposable, disposable } from '../../main/base';
+import type { Clock } from '../../base/clock';
+import { type Disposable, disposable } from '../../base/disposable';
 import { seededRandom } from './seeded-random';
 
 /** Time that moves only when told, and randomness that repeats: the same seed gives the same run. */

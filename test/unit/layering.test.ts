@@ -82,13 +82,13 @@ describe('layering', () => {
     expect(fault('main/cpm/inbox.ts', "import { app } from 'electron';")).toEqual([
       "main/cpm/inbox.ts imports 'electron', and main/cpm may not use that package",
     ]);
-    expect(fault('main/protocol/uri.ts', "import { createHash } from 'node:crypto';")).toEqual([
-      "main/protocol/uri.ts imports 'node:crypto', and main/protocol may not use Node",
+    expect(fault('protocol/uri.ts', "import { createHash } from 'node:crypto';")).toEqual([
+      "protocol/uri.ts imports 'node:crypto', and main/protocol may not use Node",
     ]);
     expect(fault('network/proxy.ts', "export { A } from '../main/sip/client';")).toEqual([
       "network/proxy.ts imports '../main/sip/client', and network may not know main/sip/client",
     ]);
-    expect(fault('renderer/views/Chat.tsx', "const x = await import('../../main/errors');")).toEqual([
+    expect(fault('renderer/views/Chat.tsx', "const x = await import('../../preload/contract/errors');")).toEqual([
       "renderer/views/Chat.tsx imports '../../main/errors', and renderer may not know main/errors",
     ]);
     expect(fault('renderer/store.ts', "import {\n  type AppEvent,\n} from '../preload/contract';")).toEqual([

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { silentLogger } from '../../main/base';
+import { silentLogger } from '../../base/log';
 import { createSecretBox } from '../../main/secrets';
 
 const keyring = vi.hoisted(() => ({ available: true, backend: 'gnome_libsecret', lost: false }));

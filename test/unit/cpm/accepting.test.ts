@@ -4,7 +4,7 @@ import { pagerAfterMs, pagerLimitBytes } from '../../../main/cpm/carrier';
 import { MAX_SESSIONS } from '../../../main/cpm/one-to-one';
 import { longestPauseMs } from '../../../main/cpm/outbox';
 import { refusals } from '../../../main/cpm/refusals';
-import { AppError } from '../../../main/errors';
+import { AppError } from '../../../preload/contract/errors';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textEnvelope } from '../../../main/cpm/envelope';
-import { AppError } from '../../../main/errors';
-import { parseCpim } from '../../../main/protocol/cpim';
+import { AppError } from '../../../preload/contract/errors';
+import { parseCpim } from '../../../protocol/cpim';
 import { createLab, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;

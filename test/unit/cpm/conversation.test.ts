@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mayBecome, person, stateByReceipts } from '../../../main/cpm/conversation';
-import type { MessageState } from '../../../preload/contract';
+import type { MessageState } from '../../../preload/contract/index';
 
 const states: MessageState[] = ['queued', 'sending', 'sent', 'delivered', 'displayed', 'failed', 'received'];
 

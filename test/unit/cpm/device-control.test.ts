@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
+import { silentLogger } from '../../../base/log';
 import { DeviceControl, deviceControlType, maxControlBytes } from '../../../main/cpm/device-control';
-import { AppError } from '../../../main/errors';
+import { AppError } from '../../../preload/contract/errors';
 import type { OutgoingPager } from '../../../main/sip/client';
-import type { DeviceValue } from '../../../preload/contract';
+import type { DeviceValue } from '../../../preload/contract/index';
 import { incomingPager, remoteParty } from '../../support/cpm-lab';
 import { VirtualClock } from '../../support/virtual-clock';
 

@@ -1,7 +1,7 @@
 /** Pager messages of clients that know no CPM. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { encodeCpim } from '../../../main/protocol/cpim';
-import { encodeIsComposing } from '../../../main/protocol/is-composing';
+import { encodeCpim } from '../../../protocol/cpim';
+import { encodeIsComposing } from '../../../protocol/is-composing';
 import { createLab, incomingPager, remoteParty } from '../../support/cpm-lab';
 
 const bob = 'sip:bob@lab.test';

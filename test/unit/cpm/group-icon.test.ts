@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { groupDataTimeoutMs } from '../../../main/cpm/group-data';
 import { restartSpreadMs } from '../../../main/cpm/group-factory';
 import { maxIconPoints, readableIcon } from '../../../main/cpm/group-icon';
-import { encodeConferenceInfo } from '../../../main/protocol/conference-info';
-import { encodeCpim } from '../../../main/protocol/cpim';
-import { encodeGroupData, GROUP_DATA_CONTENT_TYPE } from '../../../main/protocol/group-data';
-import { MAX_ICON_BYTES } from '../../../main/protocol/group-icon';
+import { encodeConferenceInfo } from '../../../protocol/conference-info';
+import { encodeCpim } from '../../../protocol/cpim';
+import { encodeGroupData, GROUP_DATA_CONTENT_TYPE } from '../../../protocol/group-data';
+import { MAX_ICON_BYTES } from '../../../protocol/group-icon';
 import { createLab, FakeInvite, type FakeMsrp, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;

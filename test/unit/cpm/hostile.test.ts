@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { receiptEnvelope, textEnvelope, wireId } from '../../../main/cpm/envelope';
 import { maxIncomingTextLength } from '../../../main/cpm/inbox';
 import { longestRetryAfterMs, maxAttempts, remedyFor } from '../../../main/cpm/outbox';
-import { AppError } from '../../../main/errors';
-import { encodeCpim, parseCpim } from '../../../main/protocol/cpim';
-import { encodeImdn, parseImdn } from '../../../main/protocol/imdn';
+import { AppError } from '../../../preload/contract/errors';
+import { encodeCpim, parseCpim } from '../../../protocol/cpim';
+import { encodeImdn, parseImdn } from '../../../protocol/imdn';
 import { createLab, FakeInvite, incomingPager, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;

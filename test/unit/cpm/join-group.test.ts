@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { notLetIn } from '../../../main/cpm/group-factory';
-import { AppError, type ErrorCode } from '../../../main/errors';
+import { AppError, type ErrorCode } from '../../../preload/contract/errors';
 
 const codeOf = (error: unknown): string => {
   try {

@@ -2,8 +2,8 @@ import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { receiptEnvelope, textEnvelope } from '../../../main/cpm/envelope';
 import { firstPauseMs, maxAttempts, receiptLifeMs, receiptRemedy, remedyFor } from '../../../main/cpm/outbox';
-import { AppError } from '../../../main/errors';
-import { parseCpim } from '../../../main/protocol/cpim';
+import { AppError } from '../../../preload/contract/errors';
+import { parseCpim } from '../../../protocol/cpim';
 import { createLab, FakeInvite, incomingPager, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;

@@ -1,7 +1,7 @@
 /** Nicknames at the members of a group: how one is asked for, refused and shown. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AppError } from '../../../main/errors';
-import { encodeConferenceInfo } from '../../../main/protocol/conference-info';
+import { AppError } from '../../../preload/contract/errors';
+import { encodeConferenceInfo } from '../../../protocol/conference-info';
 import { createLab, FakeInvite, type FakeMsrp, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;

@@ -10,7 +10,7 @@ import {
   unknownClock,
 } from '../../../main/cpm/peer-clocks';
 import { openHistory } from '../../../main/history/history';
-import { parseCpim } from '../../../main/protocol/cpim';
+import { parseCpim } from '../../../protocol/cpim';
 import { createLab, FakeInvite, type FakeMsrp, type Lab, remoteParty } from '../../support/cpm-lab';
 
 const minute = 60_000;

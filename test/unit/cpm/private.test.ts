@@ -1,8 +1,8 @@
 /** What is written in a group to one member alone: to whom it goes, what is kept of it, and whose receipts count. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AppError } from '../../../main/errors';
-import { encodeCpim } from '../../../main/protocol/cpim';
-import { encodeImdn } from '../../../main/protocol/imdn';
+import { AppError } from '../../../preload/contract/errors';
+import { encodeCpim } from '../../../protocol/cpim';
+import { encodeImdn } from '../../../protocol/imdn';
 import { createLab, FakeInvite, type FakeMsrp, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;

@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { maxAttempts } from '../../../main/cpm/outbox';
 import { readRefusal } from '../../../main/cpm/refusals';
-import { AppError, type RefusalMeaning } from '../../../main/errors';
-import { ANONYMOUS_URI } from '../../../main/protocol/cpim';
+import { AppError, type RefusalMeaning } from '../../../preload/contract/errors';
+import { ANONYMOUS_URI } from '../../../protocol/cpim';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;

@@ -1,8 +1,8 @@
 /** What a session does when its media is lost, and when nothing flows. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { byeGraceMs, rebindLimitMs, recoveryDelayMs } from '../../../main/cpm/session';
-import { AppError } from '../../../main/errors';
-import { encodeSdp, parseSdp } from '../../../main/protocol/sdp';
+import { AppError } from '../../../preload/contract/errors';
+import { encodeSdp, parseSdp } from '../../../protocol/sdp';
 import { defaultPreferences } from '../../../main/settings';
 import { createLab, FakeInvite, FakeMsrp, type Lab, peerSdp, remoteParty } from '../../support/cpm-lab';
 

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textEnvelope } from '../../../main/cpm/envelope';
 import { MAX_ASKED } from '../../../main/cpm/invitations';
 import { replacementGuardMs } from '../../../main/cpm/replacement';
-import { AppError } from '../../../main/errors';
-import { parseResourceLists } from '../../../main/protocol/resource-lists';
+import { AppError } from '../../../preload/contract/errors';
+import { parseResourceLists } from '../../../protocol/resource-lists';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;

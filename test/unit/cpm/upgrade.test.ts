@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { rosterRetryMs } from '../../../main/cpm/group-roster';
 import { replacementGuardMs } from '../../../main/cpm/replacement';
-import { AppError } from '../../../main/errors';
-import { encodeCpim } from '../../../main/protocol/cpim';
+import { AppError } from '../../../preload/contract/errors';
+import { encodeCpim } from '../../../protocol/cpim';
 import { createLab, FakeInvite, FakeMsrp, type FakeSession, type Lab, remoteParty } from '../../support/cpm-lab';
 
 let lab: Lab;

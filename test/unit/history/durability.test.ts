@@ -7,8 +7,8 @@ import { join, resolve } from 'node:path';
 import { buildSync } from 'esbuild';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
-import { AppError } from '../../../main/errors';
+import { silentLogger } from '../../../base/log';
+import { AppError } from '../../../preload/contract/errors';
 import { openHistory } from '../../../main/history/history';
 
 const key = 'cd'.repeat(32);

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
-import { AppError } from '../../../main/errors';
+import { silentLogger } from '../../../base/log';
+import { AppError } from '../../../preload/contract/errors';
 import { type ConversationRecord, type History, type MessageRecord, openHistory } from '../../../main/history/history';
 import { maximumPage } from '../../../main/history/message-table';
 import { conversationRecord, messageRecord } from '../../support/history-records';

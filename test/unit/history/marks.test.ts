@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
+import { silentLogger } from '../../../base/log';
 import { type History, type MessageRecord, openHistory } from '../../../main/history/history';
 import { conversationRecord, messageRecord } from '../../support/history-records';
 

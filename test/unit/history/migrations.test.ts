@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
+import { silentLogger } from '../../../base/log';
 import { openHistory } from '../../../main/history/history';
 import { contents, copyBefore, migrate, migrations, verifyCopy } from '../../../main/history/migrations';
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
-import type { AppError } from '../../../main/errors';
+import { silentLogger } from '../../../base/log';
+import type { AppError } from '../../../preload/contract/errors';
 import { closeLimitMs, ReadQueue, type ThreadEvents } from '../../../main/history/read-queue';
 import type { ToThread } from '../../../main/history/read-thread';
 import { settled, VirtualClock } from '../../support/virtual-clock';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
+import { silentLogger } from '../../../base/log';
 import { type History, type MessageRecord, openHistory } from '../../../main/history/history';
 import { copyBefore, migrate, migrations } from '../../../main/history/migrations';
 import { maximumQuery, maximumQueryWords, parseSearch, snippetLength, snippetOf } from '../../../main/history/search';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Conf from 'conf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
+import { silentLogger } from '../../../base/log';
 import { cleanDeviceName, maxDeviceNameLength } from '../../../main/identity/device-name';
 import { type Identity, openIdentity } from '../../../main/identity/instance-id';
 import type { SecretBox } from '../../../main/settings';

@@ -1,11 +1,12 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { App } from '../../../main/app';
-import { Emitter, silentLogger } from '../../../main/base';
+import { Emitter } from '../../../base/emitter';
+import { silentLogger } from '../../../base/log';
 import { dispatch, type Handlers, maxTextLength } from '../../../main/calls';
-import { AppError } from '../../../main/errors';
+import { AppError } from '../../../preload/contract/errors';
 import { serveHeadless } from '../../../main/headless';
-import type { AppEvent } from '../../../preload/contract';
+import type { AppEvent } from '../../../preload/contract/index';
 import { settled } from '../../support/virtual-clock';
 
 /** Handlers that remember who was asked; those a test needs are given. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { AppError, errorCodes, toAppError } from '../../../main/errors';
+import { AppError, errorCodes, toAppError } from '../../../preload/contract/errors';
 
 describe('errors', () => {
   it('each have one row in docs/ERRORS.md, and no other code has one', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Conf from 'conf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AppError } from '../../../main/errors';
+import { AppError } from '../../../preload/contract/errors';
 import { createFileSecretBox, defaultPreferences, MAX_BLOCKED, Settings, secretKeyFile, translateFileError } from '../../../main/settings';
 
 let dataDir: string;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { AppError } from '../../../main/errors';
+import { AppError } from '../../../preload/contract/errors';
 import { instanceOfImei, signInParts } from '../../../main/sign-in-options';
-import type { SignInOptions } from '../../../preload/contract';
+import type { SignInOptions } from '../../../preload/contract/index';
 
 const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
 const certificate = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----';

@@ -1,8 +1,8 @@
 import { Duplex } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Logger, silentLogger } from '../../../main/base';
+import { type Logger, silentLogger } from '../../../base/log';
 import { lingerMs, MsrpConnection, readPauseBytes, sendPauseBytes, stalledPeerMs } from '../../../main/msrp/connection';
-import type { MsrpResponse } from '../../../main/protocol/msrp';
+import type { MsrpResponse } from '../../../protocol/msrp';
 import { ScriptedPeer, streamPair } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
-import { AppError } from '../../../main/errors';
+import { silentLogger } from '../../../base/log';
+import { AppError } from '../../../preload/contract/errors';
 import { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import {
   maximumChunks,
@@ -11,7 +11,7 @@ import {
   maximumUnhandledMessages,
 } from '../../../main/msrp/incoming';
 import type { MsrpSession } from '../../../main/msrp/session';
-import type { MsrpRequest } from '../../../main/protocol/msrp';
+import type { MsrpRequest } from '../../../protocol/msrp';
 import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
-import { AppError, type RelayTrouble } from '../../../main/errors';
+import { silentLogger } from '../../../base/log';
+import { AppError, type RelayTrouble } from '../../../preload/contract/errors';
 import { firstProbeMs, longestProbeMs, RelayHealth, type RelayState } from '../../../main/msrp/relay-health';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 

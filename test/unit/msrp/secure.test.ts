@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../../main/base';
-import { AppError } from '../../../main/errors';
+import { silentLogger } from '../../../base/log';
+import { AppError } from '../../../preload/contract/errors';
 import { createSessionCertificate, isNamedBy } from '../../../main/msrp/certificate';
 import type { MsrpTransport } from '../../../main/msrp/connection';
 import { MsrpEndpoint } from '../../../main/msrp/endpoint';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Logger, silentLogger } from '../../../main/base';
-import { AppError } from '../../../main/errors';
+import { type Logger, silentLogger } from '../../../base/log';
+import { AppError } from '../../../preload/contract/errors';
 import { MsrpEndpoint, maximumUnboundConnections } from '../../../main/msrp/endpoint';
 import { bindTimeoutMs, connectTimeoutMs, type MsrpSession } from '../../../main/msrp/session';
-import type { WireRecord } from '../../../main/protocol/wire-record';
+import type { WireRecord } from '../../../protocol/wire-record';
 import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { AKA_ALGORITHM, akaAnswer, akaChallenge, SQN_STEP } from '../../../main/protocol/aka';
-import { answerChallenge, type DigestChallenge, formatAuthorization, parseChallenge } from '../../../main/protocol/digest';
+import { AKA_ALGORITHM, akaAnswer, akaChallenge, SQN_STEP } from '../../../protocol/aka';
+import { answerChallenge, type DigestChallenge, formatAuthorization, parseChallenge } from '../../../protocol/digest';
 import { Authenticator, type AuthenticatorOptions, digestHash } from '../../../network/authenticator';
 import { newRequest } from '../../../network/dialog';
 import { Directory } from '../../../network/directory';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { acceptContact, ICSI, icsiParam } from '../../../main/protocol/feature-tags';
+import { acceptContact, ICSI, icsiParam } from '../../../protocol/feature-tags';
 import { chooseBindings, isCpm } from '../../../network/caller-preferences';
 import { newRequest } from '../../../network/dialog';
 import { Directory } from '../../../network/directory';

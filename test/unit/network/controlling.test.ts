@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseSdp } from '../../../main/protocol/sdp';
+import { parseSdp } from '../../../protocol/sdp';
 import { MAX_CHANGES_KEPT, spacingFor, UNPACED_WATCHERS } from '../../../network/conference-events';
 import { CLOSING_GRACE_MS } from '../../../network/focus';
 import { MAX_PARTICIPANTS } from '../../../network/group';

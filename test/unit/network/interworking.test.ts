@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { encodeCpim } from '../../../main/protocol/cpim';
+import { encodeCpim } from '../../../protocol/cpim';
 import { InterworkingFunction, MAX_MAIL_BYTES, needsInterworking } from '../../../network/interworking';
 import { SipRequest } from '../../../network/message';
 import { SipServer } from '../../../network/sip-server';

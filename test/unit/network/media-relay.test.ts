@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { MsrpMessage } from '../../../main/protocol/msrp';
-import { parseSdp } from '../../../main/protocol/sdp';
+import type { MsrpMessage } from '../../../protocol/msrp';
+import { parseSdp } from '../../../protocol/sdp';
 import { MEDIA_LOST_GRACE_MS, MediaAnchor } from '../../../network/anchor';
 import { anchoredSdp } from '../../../network/anchored-sdp';
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MsrpMessage } from '../../../main/protocol/msrp';
+import type { MsrpMessage } from '../../../protocol/msrp';
 import { BIND_TIMEOUT_MS, MAX_WAITING_BYTES, MsrpSwitch, type SwitchSession, type Verdict } from '../../../network/media';
 import { CHUNK_BYTES, RESPONSE_TIMEOUT_MS, SentMessages } from '../../../network/media-outgoing';
 import type { CompleteMessage, MsrpRequest } from '../../../network/msrp-assembly';

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MAX_OPERATOR_FILE_BYTES, OperatorFileError } from '../../../network/json-reader';
+import { MAX_OPERATOR_FILE_BYTES, OperatorFileError } from '../../../base/json-reader';
 import { Policy } from '../../../network/policy';
 import { followPolicyFile, POLICY_LOOK_MS, parsePolicy } from '../../../network/policy-file';
 import { VirtualClock } from '../../support/network-doubles';

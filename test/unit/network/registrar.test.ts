@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { answerChallenge, chooseChallenge, parseChallenge } from '../../../main/protocol/digest';
-import { ICSI, icsiParam } from '../../../main/protocol/feature-tags';
+import { answerChallenge, chooseChallenge, parseChallenge } from '../../../protocol/digest';
+import { ICSI, icsiParam } from '../../../protocol/feature-tags';
 import { Authenticator, digestHash, MAX_NONCES, NONCE_LIFETIME_MS } from '../../../network/authenticator';
 import { newRequest } from '../../../network/dialog';
 import { Directory } from '../../../network/directory';

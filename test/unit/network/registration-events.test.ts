@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ICSI, icsiParam } from '../../../main/protocol/feature-tags';
-import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../../main/protocol/reginfo';
+import { ICSI, icsiParam } from '../../../protocol/feature-tags';
+import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../../protocol/reginfo';
 import { Dialog, newRequest } from '../../../network/dialog';
 import { Directory } from '../../../network/directory';
 import type { SipRequest, SipResponse } from '../../../network/message';

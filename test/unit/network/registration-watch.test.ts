@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ICSI, icsiParam } from '../../../main/protocol/feature-tags';
+import { ICSI, icsiParam } from '../../../protocol/feature-tags';
 import { Dialog, newRequest } from '../../../network/dialog';
 import type { SipRequest, SipResponse } from '../../../network/message';
 import { RegistrationWatch, WATCH_REFRESH_BEFORE_SECONDS, WATCH_SECONDS } from '../../../network/registration-watch';

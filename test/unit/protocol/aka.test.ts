@@ -1,8 +1,8 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { AKA_ALGORITHM, akaAnswer, akaChallenge, akaResync, akaResyncNumber, MAX_SQN_JUMP, SQN_LIMIT } from '../../../main/protocol/aka';
-import { answerChallenge, formatAuthorization, parseAuthorization, parseChallenge } from '../../../main/protocol/digest';
-import { type BlockCipher, type MilenageSecret, milenage, opcOf } from '../../../main/protocol/milenage';
+import { AKA_ALGORITHM, akaAnswer, akaChallenge, akaResync, akaResyncNumber, MAX_SQN_JUMP, SQN_LIMIT } from '../../../protocol/aka';
+import { answerChallenge, formatAuthorization, parseAuthorization, parseChallenge } from '../../../protocol/digest';
+import { type BlockCipher, type MilenageSecret, milenage, opcOf } from '../../../protocol/milenage';
 import { parsedValue, reasonOf } from './wire-text';
 
 const bytes = (hex: string) => Uint8Array.from(Buffer.from(hex, 'hex'));

@@ -6,7 +6,7 @@ import {
   MAX_CONFERENCE_USERS,
   mergeConferenceInfo,
   parseConferenceInfo,
-} from '../../../main/protocol/conference-info';
+} from '../../../protocol/conference-info';
 import { parsedValue, reasonOf } from './wire-text';
 
 const FOCUS = 'sip:grp-7f3@cf.lab.example';

@@ -8,7 +8,7 @@ import {
   MAX_CPIM_HEADER_BYTES,
   MAX_CPIM_HEADERS,
   parseCpim,
-} from '../../../main/protocol/cpim';
+} from '../../../protocol/cpim';
 import { characters, octets, parsedValue, reasonOf, wire } from './wire-text';
 
 const parse = (...lines: string[]): CpimMessage => parsedValue(parseCpim(octets(wire(...lines))));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isContributionId, MAX_CPM_ID_CHARACTERS } from '../../../main/protocol/cpm-headers';
+import { isContributionId, MAX_CPM_ID_CHARACTERS } from '../../../protocol/cpm-headers';
 
 describe('CPM identities', () => {
   it('takes UUIDs, digests and the id@host form', () => {

@@ -11,7 +11,7 @@ import {
   MAX_DIGEST_CHARACTERS,
   parseAuthorization,
   parseChallenge,
-} from '../../../main/protocol/digest';
+} from '../../../protocol/digest';
 import { parsedValue } from './wire-text';
 
 const hash: HashFunction = (algorithm, data) =>

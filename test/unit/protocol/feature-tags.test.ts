@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { acceptContact, ICSI, icsiParam, matchesAcceptContact, matchesRejectContact, parseIcsi } from '../../../main/protocol/feature-tags';
-import { parseNameAddr } from '../../../main/protocol/uri';
+import { acceptContact, ICSI, icsiParam, matchesAcceptContact, matchesRejectContact, parseIcsi } from '../../../protocol/feature-tags';
+import { parseNameAddr } from '../../../protocol/uri';
 import { parsedValue } from './wire-text';
 
 const UUID = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

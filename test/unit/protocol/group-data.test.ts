@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeGroupData, type GroupData, MAX_GROUP_DATA_ID_CHARACTERS, parseGroupData } from '../../../main/protocol/group-data';
+import { encodeGroupData, type GroupData, MAX_GROUP_DATA_ID_CHARACTERS, parseGroupData } from '../../../protocol/group-data';
 
 describe('group data', () => {
   it.each<GroupData>([

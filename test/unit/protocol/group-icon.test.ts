@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeGroupIcon, type IconType, MAX_ICON_BYTES, parseGroupIcon } from '../../../main/protocol/group-icon';
+import { encodeGroupIcon, type IconType, MAX_ICON_BYTES, parseGroupIcon } from '../../../protocol/group-icon';
 
 const png = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const padded = (begin: readonly number[], length: number) => Uint8Array.from({ length }, (_, index) => begin[index] ?? index % 256);

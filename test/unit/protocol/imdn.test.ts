@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { encodeImdn, type Imdn, parseImdn } from '../../../main/protocol/imdn';
-import { encodeIsComposing, parseIsComposing } from '../../../main/protocol/is-composing';
+import { encodeImdn, type Imdn, parseImdn } from '../../../protocol/imdn';
+import { encodeIsComposing, parseIsComposing } from '../../../protocol/is-composing';
 import { characters, parsedValue, reasonOf } from './wire-text';
 
 const NS = 'urn:ietf:params:xml:ns:imdn';

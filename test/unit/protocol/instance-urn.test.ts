@@ -8,8 +8,8 @@ import {
   parseInstance,
   sameInstance,
   uuidUrn,
-} from '../../../main/protocol/instance-urn';
-import { parseNameAddr } from '../../../main/protocol/uri';
+} from '../../../protocol/instance-urn';
+import { parseNameAddr } from '../../../protocol/uri';
 import { parsedValue } from './wire-text';
 
 const UUID = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { encodeCpim } from '../../../main/protocol/cpim';
-import { leakInContent, leakInSip, type OwnMarks } from '../../../main/protocol/leak-check';
-import { encodeMultipart } from '../../../main/protocol/multipart';
-import { utf8 } from '../../../main/protocol/octets';
+import { encodeCpim } from '../../../protocol/cpim';
+import { leakInContent, leakInSip, type OwnMarks } from '../../../protocol/leak-check';
+import { encodeMultipart } from '../../../protocol/multipart';
+import { utf8 } from '../../../protocol/octets';
 
 const own: OwnMarks = {
   identities: ['sip:alice@lab.test', 'tel:+1-555-0100'],

@@ -11,8 +11,8 @@ import {
   newTransactionId,
   parseMsrpUri,
   sameMsrpUri,
-} from '../../../main/protocol/msrp';
-import { MsrpParser } from '../../../main/protocol/msrp-parser';
+} from '../../../protocol/msrp';
+import { MsrpParser } from '../../../protocol/msrp-parser';
 import { characters, octets, parsedValue, reasonOf, wire } from './wire-text';
 
 const TO = 'msrp://127.0.0.1:9892/98cjs;tcp';

@@ -10,7 +10,7 @@ import {
   newBoundary,
   parseContentType,
   parseMultipart,
-} from '../../../main/protocol/multipart';
+} from '../../../protocol/multipart';
 import { characters, octets, parsedValue, reasonOf, wire } from './wire-text';
 
 const mixed = (boundary: string) => `multipart/mixed;boundary="${boundary}"`;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeNickname, MAX_NICKNAME_CHARACTERS, nicknameKey, parseNickname, usableNickname } from '../../../main/protocol/nickname';
+import { encodeNickname, MAX_NICKNAME_CHARACTERS, nicknameKey, parseNickname, usableNickname } from '../../../protocol/nickname';
 
 describe('nicknames', () => {
   it.each(['Alice', 'Alice "the" great', 'back\\slash', 'Zoë 🎉', ''])('reads what it writes: %j', (name) => {

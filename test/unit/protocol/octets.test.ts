@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { indexOfBytes } from '../../../main/protocol/octets';
+import { indexOfBytes } from '../../../protocol/octets';
 import { VirtualClock } from '../../support/virtual-clock';
 import { octets } from './wire-text';
 

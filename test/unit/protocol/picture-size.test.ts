@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pictureSize } from '../../../main/protocol/picture-size';
+import { pictureSize } from '../../../protocol/picture-size';
 
 const octets = (hex: string) => Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
 const png = (width: string, height: string) => octets(`89504e470d0a1a0a 0000000d 49484452 ${width} ${height} 0806000000`);

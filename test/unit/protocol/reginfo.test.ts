@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeRegInfo, MAX_REGINFO_CONTACTS, mergeRegInfo, parseRegInfo, type RegInfo } from '../../../main/protocol/reginfo';
+import { encodeRegInfo, MAX_REGINFO_CONTACTS, mergeRegInfo, parseRegInfo, type RegInfo } from '../../../protocol/reginfo';
 import { parsedValue, reasonOf } from './wire-text';
 
 const document = `<?xml version="1.0" encoding="UTF-8"?>

@@ -8,7 +8,7 @@ import {
   MAX_LIST_ENTRIES,
   parseResourceLists,
   type ResourceEntry,
-} from '../../../main/protocol/resource-lists';
+} from '../../../protocol/resource-lists';
 import { octets, parsedValue, reasonOf } from './wire-text';
 
 const BOB_GRUU = 'sip:bob@lab.example;gr=urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

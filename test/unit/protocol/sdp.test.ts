@@ -9,7 +9,7 @@ import {
   MAX_SDP_LINES,
   type MsrpDescription,
   parseSdp,
-} from '../../../main/protocol/sdp';
+} from '../../../protocol/sdp';
 import { parsedValue, wire } from './wire-text';
 
 const offer = wire(

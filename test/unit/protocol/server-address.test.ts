@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseServer } from '../../../main/protocol/server-address';
+import { parseServer } from '../../../protocol/server-address';
 
 const read = (text: string) => {
   const server = parseServer(text);

@@ -10,7 +10,7 @@ import {
   parseNameAddr,
   parseNameAddrList,
   parseUri,
-} from '../../../main/protocol/uri';
+} from '../../../protocol/uri';
 import { parsedValue as value } from './wire-text';
 
 describe('parseUri and formatUri', () => {

@@ -1,4 +1,4 @@
-import type { Parsed } from '../../../main/protocol/parsed';
+import type { Parsed } from '../../../protocol/parsed';
 
 /** The value of a successful parse; a failed one fails the test with its reason. */
 export function parsedValue<T>(result: Parsed<T>): T {

@@ -9,7 +9,7 @@ import {
   MAX_XML_ELEMENTS,
   parseXml,
   textOf,
-} from '../../../main/protocol/xml';
+} from '../../../protocol/xml';
 import { parsedValue, reasonOf } from './wire-text';
 
 describe('XML', () => {

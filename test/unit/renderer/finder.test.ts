@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { CallArgument, Result, SearchHitValue } from '../../../preload/contract';
+import type { CallArgument, Result, SearchHitValue } from '../../../preload/contract/index';
 import { Finder, hitPage, stirPauseMs, typingPauseMs } from '../../../renderer/finder';
 import { applyEvent, emptyState } from '../../../renderer/state';
 import { bob, message } from '../../support/renderer-scenes';

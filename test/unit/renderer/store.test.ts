@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AppEvent, ChorusBridge, MessageValue, Result, Snapshot } from '../../../preload/contract';
+import type { AppEvent, ChorusBridge, MessageValue, Result, Snapshot } from '../../../preload/contract/index';
 import {
   applyEvent,
   applySnapshot,

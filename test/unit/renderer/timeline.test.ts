@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MessageValue } from '../../../preload/contract';
+import type { MessageValue } from '../../../preload/contract/index';
 import { buildTimeline, groupPauseMs, lateAfterMs, type Row } from '../../../renderer/timeline';
 import { at, bob, carol, message } from '../../support/renderer-scenes';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { errorCodes, refusalMeanings, relayTroubles } from '../../../main/errors';
+import { errorCodes, refusalMeanings, relayTroubles } from '../../../preload/contract/errors';
 import { dayName, duration, listTime, sentenceTime } from '../../../renderer/clock';
 import {
   conversationTitle,

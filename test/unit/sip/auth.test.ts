@@ -1,8 +1,8 @@
 import { createCipheriv } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import { akaChallenge, akaResyncNumber } from '../../../main/protocol/aka';
-import { digestResponse, parseAuthorization, parseChallenge } from '../../../main/protocol/digest';
-import { type BlockCipher, opcOf } from '../../../main/protocol/milenage';
+import { akaChallenge, akaResyncNumber } from '../../../protocol/aka';
+import { digestResponse, parseAuthorization, parseChallenge } from '../../../protocol/digest';
+import { type BlockCipher, opcOf } from '../../../protocol/milenage';
 import { digestHash, MAX_RESYNCS, MAX_STALE, type Sim } from '../../../main/sip/auth';
 import type { WireMessage } from '../../../main/sip/wire-message';
 import { closeMemoryLabs, type MemoryServer, memoryLab, registered } from '../../support/sip-memory';

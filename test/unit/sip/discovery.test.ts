@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseServer } from '../../../main/protocol/server-address';
+import { parseServer } from '../../../protocol/server-address';
 import { discover, inOrder, MAX_TARGETS, type NaptrRecord, type Resolver, type SrvRecord } from '../../../main/sip/discovery';
 
 interface Zone {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Logger } from '../../../main/base';
+import type { Logger } from '../../../base/log';
 import { MAX_HOPS } from '../../../main/sip/normalize';
 import { MAX_BODY_BYTES, MAX_HEADERS } from '../../../main/sip/wire-message';
 import { closeMemoryLabs, type MemoryLab, memoryLab, registered } from '../../support/sip-memory';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../main/base';
-import { isContributionId } from '../../../main/protocol/cpm-headers';
+import { systemClock } from '../../../base/clock';
+import { isContributionId } from '../../../protocol/cpm-headers';
 import { RETRY_BASE_MS } from '../../../main/sip/registration';
 import { closeMemoryLabs, INSTANCE, memoryLab, registered } from '../../support/sip-memory';
 

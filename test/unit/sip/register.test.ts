@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { INSTANCE_PARAM } from '../../../main/protocol/feature-tags';
-import { parseNameAddr } from '../../../main/protocol/uri';
+import { INSTANCE_PARAM } from '../../../protocol/feature-tags';
+import { parseNameAddr } from '../../../protocol/uri';
 import { MAX_ADJUSTMENTS } from '../../../main/sip/register';
 import type { WireMessage } from '../../../main/sip/wire-message';
 import { closeMemoryLabs, GRUU, INSTANCE, memoryLab, type Reply, registered, registeredLab } from '../../support/sip-memory';

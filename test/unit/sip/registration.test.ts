@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { AppError } from '../../../main/errors';
-import { icsiValue } from '../../../main/protocol/feature-tags';
-import { parseNameAddr } from '../../../main/protocol/uri';
+import { AppError } from '../../../preload/contract/errors';
+import { icsiValue } from '../../../protocol/feature-tags';
+import { parseNameAddr } from '../../../protocol/uri';
 import type { RegistrationState } from '../../../main/sip/client';
 import { CSEQ_BLOCK } from '../../../main/sip/register';
 import {

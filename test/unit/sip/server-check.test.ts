@@ -1,7 +1,7 @@
 /** What is told of a server before one signs in there. */
 import { describe, expect, it } from 'vitest';
-import { AppError } from '../../../main/errors';
-import { utf8 } from '../../../main/protocol/octets';
+import { AppError } from '../../../preload/contract/errors';
+import { utf8 } from '../../../protocol/octets';
 import type { Connection, NextHop } from '../../../main/sip/connection';
 import type { Resolver } from '../../../main/sip/discovery';
 import { CHECK_ANSWER_TIMEOUT_MS, checkServer } from '../../../main/sip/server-check';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AppError } from '../../../main/errors';
+import { AppError } from '../../../preload/contract/errors';
 import type { Connection, NextHop } from '../../../main/sip/connection';
 import type { Resolver } from '../../../main/sip/discovery';
 import { DEMOTED_MS, FAILOVER_TIMEOUT_MS, ServerLocator } from '../../../main/sip/server-locator';

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Logger, silentLogger } from '../../../main/base';
-import type { WireRecord } from '../../../main/protocol/wire-record';
+import { type Logger, silentLogger } from '../../../base/log';
+import type { WireRecord } from '../../../protocol/wire-record';
 import { createRecorder, maximumPendingBytes } from '../../../main/trace/recorder';
 
 let folder: string;

@@ -1,0 +1,14 @@
+/** The window's own door: Electron IPC, as `window.chorus`. */
+import type { Calls, CallName, CallArgument, CallValue } from './calls';
+import type { Result } from './errors';
+import type { AppEvent } from './events';
+
+/** What `window.chorus` offers. Failures are values: an Error thrown across Electron's IPC would arrive as a bare string. */
+export interface ChorusBridge {
+  call<N extends CallName>(name: N, argument: CallArgument<N>): Promise<Result<CallValue<N>>>;
+  /** Calls `listener` for every event; returns the function that stops it. */
+  subscribe(listener: (event: AppEvent) => void): () => void;
+}
+
+export const ipcCallChannel = 'chorus:call';
+export const ipcEventChannel = 'chorus:event';

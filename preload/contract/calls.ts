@@ -1,0 +1,166 @@
+/** Everything a driver can ask of the client. */
+import type { RegistrationState, DeviceValue, IdentityValue, SessionState, ConversationValue, MessageValue, SearchHitValue, ParticipantValue, AccountValue, SignInOptions, PreferencesValue, Snapshot, ServerCheckValue, PeerCapabilities, CapabilityName } from './values';
+
+type None = Record<string, never>;
+
+/** name -> [argument, value]. Both doors answer every one of these; a missing handler is a type error. */
+export interface Calls {
+  snapshot: [None, Snapshot];
+  identity: [None, IdentityValue];
+  register: [None, { state: RegistrationState; expires: number | null; bindings: number }];
+  unregister: [None, { state: RegistrationState; expires: number | null; bindings: number }];
+  /** Asks the server first where it does not tell by itself what changes. */
+  devices: [None, DeviceValue[]];
+  renameDevice: [{ name: string }, { name: string }];
+  /** What another person's devices can do, asked of them now; the first that answers counts. */
+  capabilities: [{ address: string }, PeerCapabilities];
+  /** Sends a message to one device of the own address and to no other; resolves once that device has it. */
+  testDevice: [{ instanceId: string; text?: string | undefined }, { message: string; by: 'gruu' | 'instance'; tookMs: number }];
+  /** Asks another device of the own address to sign itself out; resolves once it has agreed. */
+  signOutDevice: [{ instanceId: string }, None];
+  /** Ends the registration of every device of the own address, this one last. */
+  signOutEverywhere: [None, None];
+  /**
+   * How chats are carried, as at `signIn`; what is not told stays. A relay is tried first. Sessions that stand go the new way as well: those with one
+   * person end, and the next text opens another; groups are come back to.
+   * @throws `account/bad-option`, `msrp/relay`; nothing changes then
+   */
+  setMedia: [{ securesMedia?: boolean | undefined; msrpRelay?: string | undefined }, Pick<AccountValue, 'securesMedia' | 'msrpRelay'>];
+  /** As which of the own addresses is written: everywhere, or in one 1-1 from now on. Null: as usual. */
+  writeAs: [{ address: string | null; conversation?: string | undefined }, None];
+  /** What this device offers to others; registered anew before it resolves. */
+  setCapability: [{ name: CapabilityName; on: boolean }, None];
+  /** Answers `clone`, or a duplicate: `moved` keeps the ID and uses it here, `newDevice` makes a new one. */
+  resolveClone: [{ choice: 'moved' | 'newDevice'; name?: string | undefined }, { instanceId: string }];
+  conversations: [None, ConversationValue[]];
+  /**
+   * Newest last. The last page, or the one just before or just after a message ID, or the one that has a message ID in its middle.
+   * `limit` is 50 unless told, 500 at most.
+   */
+  messages: [
+    {
+      conversation: string;
+      before?: string | undefined;
+      after?: string | undefined;
+      around?: string | undefined;
+      limit?: number | undefined;
+    },
+    MessageValue[],
+  ];
+  /**
+   * Newest first; `limit` is 50 unless told, 200 at most. Each word is the beginning of a word of the text or of the sender's name,
+   * "words in quotes" stand together, 2026-11-23 or 2026-11 is when it was sent.
+   */
+  search: [
+    {
+      text: string;
+      limit?: number | undefined;
+      /** Only what comes after that hit; nothing when the message is not there any more. */
+      before?: { message: string; direction: 'in' | 'out' } | undefined;
+      /** As somebody types: the next search that is so marked takes the place of this one, which then fails with `search/superseded`. */
+      passing?: boolean | undefined;
+    },
+    SearchHitValue[],
+  ];
+  sendText: [
+    {
+      to?: string | undefined;
+      conversation?: string | undefined;
+      text: string;
+      mode?: 'session' | 'pager' | undefined;
+      /** With `to`: in the conversation in which the other side does not learn who writes, which is another one. */
+      anonymous?: boolean | undefined;
+      /** In a group: to this member alone. */
+      onlyWith?: string | undefined;
+    },
+    { message: string; conversation: string },
+  ];
+  /** Finds or makes the 1-1 conversation with an address, without sending anything. */
+  openConversation: [{ to: string; anonymous?: boolean | undefined }, { conversation: string }];
+  openSession: [{ to: string }, { conversation: string; state: SessionState }];
+  closeSession: [{ conversation: string }, { conversation: string; state: SessionState }];
+  answer: [{ invitation: string; accept: boolean; everywhere?: boolean | undefined }, { state: SessionState }];
+  /**
+   * From a 1-1: makes a group, and resolves with its conversation once the Controlling Function has answered 200.
+   * In a group: brings further people in, and resolves with the same conversation once the focus has taken the request.
+   */
+  addPeople: [{ conversation: string; people: string[]; subject?: string | undefined }, { conversation: string }];
+  /**
+   * Joins the group at an address that the operator of the network has given it. Resolves with its conversation when messages flow.
+   * @throws `group/unknown`, `group/not-a-member`, `group/full`
+   */
+  joinGroup: [{ address: string }, { conversation: string }];
+  participants: [{ conversation: string }, ParticipantValue[]];
+  /** Puts somebody out of a group; its administrator may. Resolves when the network has taken the request. */
+  removePerson: [{ conversation: string; address: string }, None];
+  /** Gives a group another name, for everybody in it. Resolves when it has it. */
+  renameGroup: [{ conversation: string; subject: string }, None];
+  /**
+   * Takes a name of one's own in a group, which nobody else has there, or gives it up (empty). Resolves when the network has it.
+   * @throws `group/nickname-taken`, `group/bad-nickname`
+   */
+  setNickname: [{ conversation: string; nickname: string }, None];
+  /**
+   * Gives a group another picture, for everybody in it: a data URI of a PNG, JPEG or WebP; null takes it away. Resolves when the network has it.
+   * @throws `group/bad-icon` before anything is sent
+   */
+  setGroupIcon: [{ conversation: string; icon: string | null }, None];
+  /** The picture of a group as a data URI. */
+  groupIcon: [{ conversation: string }, { icon: string | null }];
+  /**
+   * Comes back to a group that this device is not in any more, or never came to be in. Resolves when it is in.
+   * @throws `conversation/no-session` where the network does not let it in
+   */
+  comeBack: [{ conversation: string }, None];
+  leave: [{ conversation: string }, None];
+  /** `onlyWith`: in a group, to this member alone. */
+  composing: [{ conversation: string; active: boolean; onlyWith?: string | undefined }, None];
+  markDisplayed: [{ conversation: string; upTo: string }, None];
+  retry: [{ message: string }, None];
+  discard: [{ message: string }, None];
+  /** From now on nothing of this person gets through, and nothing goes to them; a session with them ends. Kept on this device. */
+  block: [{ address: string }, { blocked: string[] }];
+  unblock: [{ address: string }, { blocked: string[] }];
+  /** Gives up a waiting message, so that what stands behind it leaves: it is failed and kept. */
+  skip: [{ message: string }, None];
+  /** Deletes a message on this device alone. It stays deleted, also when it comes once more. */
+  deleteMessage: [{ message: string; direction: 'in' | 'out' }, None];
+  /**
+   * Deletes all messages of a conversation on this device alone. It comes back, empty, when something is said in it; a 1-1 does so without its link to
+   * the group that it went on in.
+   */
+  deleteConversation: [{ conversation: string }, None];
+  /** Keeps what is written and not sent; an empty text ends the draft. `onlyWith`: for that member of the group alone, a draft of its own. */
+  setDraft: [{ conversation: string; text: string; onlyWith?: string | undefined }, None];
+  markUnread: [{ conversation: string; unread: boolean }, None];
+  /**
+   * Writes a whole conversation into a file: JSON, or one HTML page that stands alone. A script names the `path`, where no file may be yet;
+   * in the window the person is asked for it, and `path` of the answer is null when they would rather not.
+   */
+  exportConversation: [
+    { conversation: string; format: 'html' | 'json'; path?: string | undefined },
+    { path: string | null; messages: number },
+  ];
+  /** Sets a damaged history aside, under the name of the answer, and begins a new one: everything runs again. */
+  beginHistory: [None, { keptAs: string }];
+  setPreferences: [PreferencesValue, PreferencesValue];
+  /**
+   * Looks for a server, reaches it, reads its certificate and asks it OPTIONS, without signing in and without a word of who asks. `server` and `ca` as
+   * for `signIn`.
+   */
+  checkServer: [{ address: string; server?: string | undefined; ca?: string | undefined }, ServerCheckValue];
+  /** Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy's URI (ws: and wss: too) or host[:port]; without it the domain's is found by DNS. */
+  signIn: [
+    { address: string; password: string; server?: string | undefined; deviceName: string; options?: SignInOptions | undefined },
+    AccountValue,
+  ];
+  /** Signs in as one of `tryPeople` at the embedded network of this computer, starting it when none runs. */
+  tryIt: [{ person: string; deviceName: string }, AccountValue];
+  /** Opens a further window, another device on this computer, signed in as one of `tryPeople`. Only with a `try` account. */
+  openDevice: [{ person: string }, { profile: string }];
+  quit: [None, None];
+}
+
+export type CallName = keyof Calls;
+export type CallArgument<N extends CallName> = Calls[N][0];
+export type CallValue<N extends CallName> = Calls[N][1];
