@@ -1,5 +1,5 @@
 /** `chorus network`: the embedded network, or some of its roles, on loopback until SIGINT or SIGTERM. */
-import { authPolicies } from '../network/authenticator';
+import { authPolicies } from '../network/core/authenticator';
 import { OperatorFileError } from '../base/json-reader';
 import { defaultUsers, type Network, type NetworkUser, startNetwork } from '../network/network';
 

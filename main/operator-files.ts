@@ -9,8 +9,8 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import * as v from 'valibot';
-import type { FaultRule } from '../network/faults';
-import type { SimOptions } from '../network/home-subscribers';
+import type { FaultRule } from '../network/core/faults';
+import type { SimOptions } from '../network/core/home-subscribers';
 import { UsageError } from './command-line';
 
 /** The largest such file, bytes. */

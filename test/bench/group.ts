@@ -14,9 +14,9 @@ import { encodeCpim } from '../../protocol/cpim';
 import { ICSI } from '../../protocol/feature-tags';
 import { encodeMsrp, newTransactionId } from '../../protocol/msrp';
 import { parseSdp } from '../../protocol/sdp';
-import { uriOf } from '../../network/header-value';
+import { uriOf } from '../../network/sip/header-value';
 import { startNetwork } from '../../network/network';
-import type { ServerTransaction } from '../../network/transaction';
+import type { ServerTransaction } from '../../network/sip/transaction';
 import { closeClients, startClient, type TestClient } from '../support/clients';
 import { eventually, RawAgent } from '../support/raw-agent';
 

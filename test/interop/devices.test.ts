@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startCore } from '../../network/core';
+import { startCore } from '../../network/core/core';
 import { type Network, startNetwork } from '../../network/network';
 import { ensureBuilt } from '../support/built';
 import { closeClients, headerValues, sipRequests, startClient, type TestClient } from '../support/clients';

@@ -1,6 +1,6 @@
 /** SIP clients that nobody here has written, which know nothing of CPM, at the embedded network and behind a real Kamailio: people have friends who use them. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createLabAuthority, type LabAuthority } from '../../network/lab-authority';
+import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
 import type { Network } from '../../network/network';
 import { startBaresip } from '../support/baresip';
 import { messageState, received } from '../support/chat-steps';

@@ -6,7 +6,7 @@ import { systemClock } from '../../base/clock';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import { encodeMsrp } from '../../protocol/msrp';
 import { MsrpParser } from '../../protocol/msrp-parser';
-import { createLabAuthority, type LabAuthority } from '../../network/lab-authority';
+import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { networks } from '../support/kamailio-network';

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Dialog } from '../../network/dialog';
-import { paramOf } from '../../network/header-value';
+import { Dialog } from '../../network/sip/dialog';
+import { paramOf } from '../../network/sip/header-value';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
-import type { SipRequest, SipResponse } from '../../network/message';
-import { addressTarget } from '../../network/proxy';
+import type { SipRequest, SipResponse } from '../../network/sip/message';
+import { addressTarget } from '../../network/sip/proxy';
 import { SipDevice } from '../support/sip-device';
 
 /** The network's own stack as a client of a foreign core: proves the configuration, and the stack's grammar against a judge of its own. */

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SecretBox } from '../../main/settings';
-import { createLabAuthority } from '../../network/lab-authority';
+import { createLabAuthority } from '../../network/core/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
 import type { SignInOptions } from '../../preload/contract/index';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';

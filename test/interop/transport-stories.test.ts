@@ -1,6 +1,6 @@
 /** The same life of a 1-1 chat over every transport, at our own core and at a real Kamailio. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createLabAuthority, type LabAuthority } from '../../network/lab-authority';
+import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
 import type { Network } from '../../network/network';
 import { messageState, received, session } from '../support/chat-steps';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';

@@ -5,12 +5,12 @@ import { GROUP_DATA_CONTENT_TYPE } from '../../protocol/group-data';
 import { parseContentType, parseMultipart } from '../../protocol/multipart';
 import { encodeNickname } from '../../protocol/nickname';
 import { encodeSdp, type MsrpDescription, parseSdp } from '../../protocol/sdp';
-import { ControllingFunction, type ControllingOptions } from '../../network/controlling';
-import { uriOf } from '../../network/header-value';
-import { MsrpSwitch } from '../../network/media';
-import { responseTo, SipRequest, type SipResponse } from '../../network/message';
-import { SipServer } from '../../network/sip-server';
-import type { ServerTransaction } from '../../network/transaction';
+import { ControllingFunction, type ControllingOptions } from '../../network/controlling/controlling';
+import { uriOf } from '../../network/sip/header-value';
+import { MsrpSwitch } from '../../network/msrp/switch';
+import { responseTo, SipRequest, type SipResponse } from '../../network/sip/message';
+import { SipServer } from '../../network/sip/sip-server';
+import type { ServerTransaction } from '../../network/sip/transaction';
 import { connectServers, MsrpPeer, settle, VirtualClock } from './network-doubles';
 
 export const utf8 = (text: string) => new TextEncoder().encode(text);

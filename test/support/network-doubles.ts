@@ -2,9 +2,9 @@
 import { encodeMsrp, type MsrpMessage } from '../../protocol/msrp';
 import { MsrpParser } from '../../protocol/msrp-parser';
 import type { Timekeeper } from '../../base/clock';
-import type { SipMessage } from '../../network/message';
-import type { MsrpStream } from '../../network/msrp-connection';
-import type { Flow, SipServer } from '../../network/sip-server';
+import type { SipMessage } from '../../network/sip/message';
+import type { MsrpStream } from '../../network/msrp/connection';
+import type { Flow, SipServer } from '../../network/sip/sip-server';
 
 export class VirtualClock implements Timekeeper {
   #now = Date.UTC(2026, 0, 1);

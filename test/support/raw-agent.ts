@@ -12,11 +12,11 @@ import { MsrpParser } from '../../protocol/msrp-parser';
 import { parseContentType, parseMultipart } from '../../protocol/multipart';
 import { encodeSdp, parseSdp } from '../../protocol/sdp';
 import { parseNameAddr } from '../../protocol/uri';
-import { Dialog, dialogIdOf, newRequest } from '../../network/dialog';
-import type { SipRequest, SipResponse } from '../../network/message';
-import { addressTarget } from '../../network/proxy';
-import { SipServer, type Target } from '../../network/sip-server';
-import type { ServerTransaction } from '../../network/transaction';
+import { Dialog, dialogIdOf, newRequest } from '../../network/sip/dialog';
+import type { SipRequest, SipResponse } from '../../network/sip/message';
+import { addressTarget } from '../../network/sip/proxy';
+import { SipServer, type Target } from '../../network/sip/sip-server';
+import type { ServerTransaction } from '../../network/sip/transaction';
 
 /** Waits until `probe` gives something else than null or undefined. */
 export async function eventually<T>(what: string, probe: () => T | null | undefined, withinMs = 5_000): Promise<T> {

@@ -2,13 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { answerChallenge, chooseChallenge } from '../../protocol/digest';
 import { ICSI, icsiParam } from '../../protocol/feature-tags';
-import { digestHash } from '../../network/authenticator';
-import { newRequest } from '../../network/dialog';
-import { paramOf, uriOf } from '../../network/header-value';
-import type { SipRequest, SipResponse } from '../../network/message';
-import { addressTarget } from '../../network/proxy';
-import { newToken, SipServer } from '../../network/sip-server';
-import type { ServerTransaction } from '../../network/transaction';
+import { digestHash } from '../../network/core/authenticator';
+import { newRequest } from '../../network/sip/dialog';
+import { paramOf, uriOf } from '../../network/sip/header-value';
+import type { SipRequest, SipResponse } from '../../network/sip/message';
+import { addressTarget } from '../../network/sip/proxy';
+import { newToken, SipServer } from '../../network/sip/sip-server';
+import type { ServerTransaction } from '../../network/sip/transaction';
 
 export interface DeviceOptions {
   /** Core to talk to. */

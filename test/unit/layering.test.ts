@@ -85,8 +85,8 @@ describe('layering', () => {
     expect(fault('protocol/uri.ts', "import { createHash } from 'node:crypto';")).toEqual([
       "protocol/uri.ts imports 'node:crypto', and main/protocol may not use Node",
     ]);
-    expect(fault('network/proxy.ts', "export { A } from '../main/sip/client';")).toEqual([
-      "network/proxy.ts imports '../main/sip/client', and network may not know main/sip/client",
+    expect(fault('network/sip/proxy.ts', "export { A } from '../main/sip/client';")).toEqual([
+      "network/sip/proxy.ts imports '../main/sip/client', and network may not know main/sip/client",
     ]);
     expect(fault('renderer/views/Chat.tsx', "const x = await import('../../preload/contract/errors');")).toEqual([
       "renderer/views/Chat.tsx imports '../../main/errors', and renderer may not know main/errors",

@@ -5,7 +5,7 @@ import type { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import { chunkBytes, responseTimeoutMs, type SendOptions, windowBytes } from '../../../main/msrp/outgoing';
 import type { MsrpSession } from '../../../main/msrp/session';
 import type { MsrpRequest } from '../../../protocol/msrp';
-import { MAX_MESSAGE_BYTES, MsrpAssembly } from '../../../network/msrp-assembly';
+import { MAX_MESSAGE_BYTES, MsrpAssembly } from '../../../network/msrp/assembly';
 import { type ScriptedPeer, sessionWithPeer } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Dialog, dialogIdOf, newRequest } from '../../../network/dialog';
-import type { SipRequest } from '../../../network/message';
-import { SipServer } from '../../../network/sip-server';
-import type { ServerTransaction } from '../../../network/transaction';
+import { Dialog, dialogIdOf, newRequest } from '../../../network/sip/dialog';
+import type { SipRequest } from '../../../network/sip/message';
+import { SipServer } from '../../../network/sip/sip-server';
+import type { ServerTransaction } from '../../../network/sip/transaction';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
 /** A confirmed dialog, both ends, with two record-routing hops between. */

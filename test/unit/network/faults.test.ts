@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { newRequest } from '../../../network/dialog';
+import { newRequest } from '../../../network/sip/dialog';
 import {
   bareGruus,
   bareInstances,
@@ -16,9 +16,9 @@ import {
   slow,
   tooBrief,
   unavailable,
-} from '../../../network/faults';
-import { responseTo, type SipRequest, type SipResponse } from '../../../network/message';
-import { SipServer } from '../../../network/sip-server';
+} from '../../../network/core/faults';
+import { responseTo, type SipRequest, type SipResponse } from '../../../network/sip/message';
+import { SipServer } from '../../../network/sip/sip-server';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
 const CONTACT =

@@ -1,13 +1,13 @@
 /** The Controlling Function while it makes a group: whatever its people do, in every order that SIP allows, it comes to the end that the order demands. */
 import { describe, expect, it } from 'vitest';
-import { ControllingFunction } from '../../../network/controlling';
-import { CLOSING_GRACE_MS } from '../../../network/focus';
-import { uriOf } from '../../../network/header-value';
-import { INVITATION_TIMEOUT_MS } from '../../../network/inviting';
-import { MsrpSwitch } from '../../../network/media';
-import { responseTo, SipRequest, type SipResponse } from '../../../network/message';
-import { SipServer } from '../../../network/sip-server';
-import type { ClientTransaction, ServerTransaction } from '../../../network/transaction';
+import { ControllingFunction } from '../../../network/controlling/controlling';
+import { CLOSING_GRACE_MS } from '../../../network/controlling/focus';
+import { uriOf } from '../../../network/sip/header-value';
+import { INVITATION_TIMEOUT_MS } from '../../../network/controlling/inviting';
+import { MsrpSwitch } from '../../../network/msrp/switch';
+import { responseTo, SipRequest, type SipResponse } from '../../../network/sip/message';
+import { SipServer } from '../../../network/sip/sip-server';
+import type { ClientTransaction, ServerTransaction } from '../../../network/sip/transaction';
 import { sdp } from '../../support/controlling-lab';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 

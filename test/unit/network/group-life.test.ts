@@ -6,11 +6,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { MAX_SUBJECT_CHARACTERS } from '../../../protocol/group-data';
 import { MAX_ICON_BYTES } from '../../../protocol/group-icon';
 import { fingerprintsOf, parseSdp } from '../../../protocol/sdp';
-import { CLOSING_GRACE_MS, REST_AFTER_MS } from '../../../network/focus';
-import { GroupStore, KEPT_FOR_MS, LEASE_MS, MAX_KEPT_MESSAGES } from '../../../network/group-store';
-import { FETCH_INTERVAL_MS } from '../../../network/inviting';
-import { MEDIA_RETURN_MS } from '../../../network/leg';
-import { TRANSACTION_TIMEOUT_MS } from '../../../network/transaction';
+import { CLOSING_GRACE_MS, REST_AFTER_MS } from '../../../network/controlling/focus';
+import { GroupStore, KEPT_FOR_MS, LEASE_MS, MAX_KEPT_MESSAGES } from '../../../network/controlling/store';
+import { FETCH_INTERVAL_MS } from '../../../network/controlling/inviting';
+import { MEDIA_RETURN_MS } from '../../../network/controlling/leg';
+import { TRANSACTION_TIMEOUT_MS } from '../../../network/sip/transaction';
 import {
   alice,
   cpim,

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { CLOSING_GRACE_MS } from '../../../network/focus';
-import { MAX_PREDEFINED_GROUPS, parseGroups, readGroupsFile } from '../../../network/groups-file';
+import { CLOSING_GRACE_MS } from '../../../network/controlling/focus';
+import { MAX_PREDEFINED_GROUPS, parseGroups, readGroupsFile } from '../../../network/controlling/groups-file';
 import { MAX_OPERATOR_FILE_BYTES, OperatorFileError } from '../../../base/json-reader';
-import type { PredefinedGroup } from '../../../network/predefined-groups';
+import type { PredefinedGroup } from '../../../network/controlling/predefined';
 import { documentOf, fixture, groupData, leave, requestFrom, rosterOf, sdp, standing } from '../../support/controlling-lab';
 import { settle } from '../../support/network-doubles';
 

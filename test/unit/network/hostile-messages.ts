@@ -1,5 +1,5 @@
 /** Messages that somebody unfriendly, careless or broken might send, each with the verdict the parser must reach. Our own set, beside RFC 4475. */
-import { MAX_BODY_BYTES, MAX_HEADER_CHARACTERS, MAX_HEADER_LINES } from '../../../network/message-parser';
+import { MAX_BODY_BYTES, MAX_HEADER_CHARACTERS, MAX_HEADER_LINES } from '../../../network/sip/message-parser';
 
 export interface HostileMessage {
   name: string;

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeCpim } from '../../../protocol/cpim';
-import { InterworkingFunction, MAX_MAIL_BYTES, needsInterworking } from '../../../network/interworking';
-import { SipRequest } from '../../../network/message';
-import { SipServer } from '../../../network/sip-server';
+import { InterworkingFunction, MAX_MAIL_BYTES, needsInterworking } from '../../../network/interworking/interworking';
+import { SipRequest } from '../../../network/sip/message';
+import { SipServer } from '../../../network/sip/sip-server';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
 let folder = '';

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Frame, Framer } from '../../../network/framer';
-import { parseVia, splitValues } from '../../../network/header-value';
-import { responseTo, SipRequest, SipResponse } from '../../../network/message';
-import { MAX_BODY_BYTES, MAX_HEAD_BYTES, parseMessage } from '../../../network/message-parser';
+import { type Frame, Framer } from '../../../network/sip/framer';
+import { parseVia, splitValues } from '../../../network/sip/header-value';
+import { responseTo, SipRequest, SipResponse } from '../../../network/sip/message';
+import { MAX_BODY_BYTES, MAX_HEAD_BYTES, parseMessage } from '../../../network/sip/message-parser';
 import { HOSTILE_MESSAGES } from './hostile-messages';
 
 const TORTURE = resolve(__dirname, '../../../../shared/torture');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_CHUNKS, MAX_MESSAGE_BYTES, MAX_OPEN_MESSAGES, MsrpAssembly, type MsrpRequest } from '../../../network/msrp-assembly';
+import { MAX_CHUNKS, MAX_MESSAGE_BYTES, MAX_OPEN_MESSAGES, MsrpAssembly, type MsrpRequest } from '../../../network/msrp/assembly';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

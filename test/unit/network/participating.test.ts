@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { newRequest } from '../../../network/dialog';
-import { InterworkingFunction } from '../../../network/interworking';
-import { MediaRelay } from '../../../network/media-relay';
-import { responseTo, SipRequest, type SipResponse } from '../../../network/message';
-import { NEWS_PATIENCE_MS, ParticipatingFunction, type ParticipatingOptions } from '../../../network/participating';
-import { type Flow, SipServer } from '../../../network/sip-server';
+import { newRequest } from '../../../network/sip/dialog';
+import { InterworkingFunction } from '../../../network/interworking/interworking';
+import { MediaRelay } from '../../../network/msrp/relay';
+import { responseTo, SipRequest, type SipResponse } from '../../../network/sip/message';
+import { NEWS_PATIENCE_MS, ParticipatingFunction, type ParticipatingOptions } from '../../../network/participating/participating';
+import { type Flow, SipServer } from '../../../network/sip/sip-server';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
 const ALICE_1 = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

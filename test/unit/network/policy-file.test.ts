@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MAX_OPERATOR_FILE_BYTES, OperatorFileError } from '../../../base/json-reader';
-import { Policy } from '../../../network/policy';
-import { followPolicyFile, POLICY_LOOK_MS, parsePolicy } from '../../../network/policy-file';
+import { Policy } from '../../../network/participating/policy';
+import { followPolicyFile, POLICY_LOOK_MS, parsePolicy } from '../../../network/participating/policy-file';
 import { VirtualClock } from '../../support/network-doubles';
 
 const folders: string[] = [];

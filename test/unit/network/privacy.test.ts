@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { SipRequest, SipResponse } from '../../../network/message';
-import { asksToHide, hideSender, isTemporaryGruu, stripHardware } from '../../../network/privacy';
+import { SipRequest, SipResponse } from '../../../network/sip/message';
+import { asksToHide, hideSender, isTemporaryGruu, stripHardware } from '../../../network/participating/privacy';
 
 const UUID = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';
 const IMEI = 'urn:gsma:imei:90420156-025763-0';

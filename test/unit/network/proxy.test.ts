@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { newRequest } from '../../../network/dialog';
-import { SipRequest, SipResponse } from '../../../network/message';
+import { newRequest } from '../../../network/sip/dialog';
+import { SipRequest, SipResponse } from '../../../network/sip/message';
 import {
   addressTarget,
   type Branch,
@@ -11,9 +11,9 @@ import {
   nextHop,
   prepareForward,
   TIMER_C_MS,
-} from '../../../network/proxy';
-import { SipServer } from '../../../network/sip-server';
-import type { ServerTransaction } from '../../../network/transaction';
+} from '../../../network/sip/proxy';
+import { SipServer } from '../../../network/sip/sip-server';
+import type { ServerTransaction } from '../../../network/sip/transaction';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
 interface Device {

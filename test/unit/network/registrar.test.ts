@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { answerChallenge, chooseChallenge, parseChallenge } from '../../../protocol/digest';
 import { ICSI, icsiParam } from '../../../protocol/feature-tags';
-import { Authenticator, digestHash, MAX_NONCES, NONCE_LIFETIME_MS } from '../../../network/authenticator';
-import { newRequest } from '../../../network/dialog';
-import { Directory } from '../../../network/directory';
-import { GruuMint, grOfInstance, gruuOf, nameBasedUuid } from '../../../network/gruu';
-import { paramOf, uriOf } from '../../../network/header-value';
-import type { SipRequest, SipResponse } from '../../../network/message';
+import { Authenticator, digestHash, MAX_NONCES, NONCE_LIFETIME_MS } from '../../../network/core/authenticator';
+import { newRequest } from '../../../network/sip/dialog';
+import { Directory } from '../../../network/core/directory';
+import { GruuMint, grOfInstance, gruuOf, nameBasedUuid } from '../../../network/core/gruu';
+import { paramOf, uriOf } from '../../../network/sip/header-value';
+import type { SipRequest, SipResponse } from '../../../network/sip/message';
 import {
   type BindingChange,
   MAX_BINDINGS,
@@ -16,8 +16,8 @@ import {
   MAX_KNOWN_INSTANCES,
   Registrar,
   type RegistrarOptions,
-} from '../../../network/registrar';
-import { type Flow, SipServer } from '../../../network/sip-server';
+} from '../../../network/core/registrar';
+import { type Flow, SipServer } from '../../../network/sip/sip-server';
 import { connectServers, VirtualClock } from '../../support/network-doubles';
 
 const LAPTOP = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

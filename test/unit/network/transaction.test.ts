@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { newRequest } from '../../../network/dialog';
-import type { SipRequest, SipResponse } from '../../../network/message';
-import { type Flow, SipServer } from '../../../network/sip-server';
-import { type ServerTransaction, TRANSACTION_TIMEOUT_MS } from '../../../network/transaction';
+import { newRequest } from '../../../network/sip/dialog';
+import type { SipRequest, SipResponse } from '../../../network/sip/message';
+import { type Flow, SipServer } from '../../../network/sip/sip-server';
+import { type ServerTransaction, TRANSACTION_TIMEOUT_MS } from '../../../network/sip/transaction';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
 interface Pair {

@@ -1,0 +1,212 @@
+/**
+ * The CPM Controlling Function: makes groups at the factory URI and keeps one focus for each. It speaks SIP with the SIP/IP core alone;
+ * every leg to a person goes through the core and that person's Participating Function.
+ */
+import { addressKey } from '../../protocol/uri';
+import { assertedIdentity } from '../sip/asserted-identity';
+import type { NetworkLog } from '../log';
+import type { Resolve } from '../sip/dialog';
+import { Focus } from './focus';
+import { Group, type GroupState, MAX_PARTICIPANTS } from './group';
+import { GroupStore, LEASE_MS } from './store';
+import { type GroupInvitation, readGroupInvitation } from './invitation';
+import type { MsrpSwitch } from '../msrp/switch';
+import { type PredefinedGroup, provideGroups } from './predefined';
+import { refuse } from '../sip/refusal';
+import { newToken, type SipServer, type Target } from '../sip/sip-server';
+import type { ServerTransaction } from '../sip/transaction';
+
+/** LAB: groups at a time. */
+export const MAX_GROUPS = 1000;
+/** LAB: ended groups whose state is still known. */
+export const MAX_ENDED_GROUPS = 1000;
+/** Bytes of chance in a focus URI: it cannot be guessed. */
+const FOCUS_TOKEN_BYTES = 12;
+
+export interface ControllingOptions {
+  server: SipServer;
+  media: MsrpSwitch;
+  /** The SIP/IP core. */
+  core: Target;
+  /** The factory URI, as provisioned to the clients. */
+  factory: string;
+  /** The host of every focus: `cf.lab.test`. */
+  host: string;
+  resolve: Resolve;
+  nameOf?: (address: string) => string | null;
+  /** The file that keeps the groups; in memory without it. */
+  stateFile?: string;
+  /** Groups that stand from the start (see `provide`); without it those of the file before stay. */
+  predefined?: readonly PredefinedGroup[];
+  /** The most people of one group; MAX_PARTICIPANTS unless told. */
+  maxParticipants?: number;
+  log?: NetworkLog;
+}
+
+export class ControllingFunction {
+  readonly #options: ControllingOptions;
+  readonly #factory: string | null;
+  /** Those with somebody in them; the others rest in the store. */
+  readonly #groups = new Map<string, Focus>();
+  readonly #store: GroupStore;
+  readonly #maximum: number;
+  /** True once it has let go of everything. */
+  isClosed = false;
+  #renewal: { dispose(): void } | null = null;
+
+  /** @throws Error when the state file cannot be used */
+  constructor(options: ControllingOptions) {
+    this.#options = options;
+    this.#factory = addressKey(options.factory);
+    this.#maximum = options.maxParticipants ?? MAX_PARTICIPANTS;
+    const { clock } = options.server;
+    this.#store = new GroupStore(options.stateFile ?? null, () => clock.now());
+    if (options.predefined !== undefined) this.provide(options.predefined);
+    options.server.onRequest = (transaction) => this.#receive(transaction);
+  }
+
+  /** The state of every group, resting and ended ones among them. */
+  groups(): GroupState[] {
+    if (this.isClosed) return [];
+    return this.#store.all().map((kept) => this.#groups.get(kept.focus)?.group.state() ?? resting(kept));
+  }
+
+  /** Groups with somebody in them, or on the way there. */
+  get liveCount(): number {
+    return this.#groups.size;
+  }
+
+  /** The operator's list of pre-defined groups from now on: also those that somebody is in change with it, and end when they are listed no more. */
+  provide(listed: readonly PredefinedGroup[]): void {
+    for (const focus of [...this.#groups.values()]) {
+      const group = listed.find((one) => one.focus === focus.uri);
+      if (group !== undefined) focus.relist(group);
+      else if (focus.group.facts.predefined === true) focus.end();
+    }
+    provideGroups(this.#store, listed, this.#nameOf, (focus) => this.#groups.has(focus));
+  }
+
+  /** Lets go of all groups without a word: the network closes. */
+  close(): void {
+    for (const focus of this.#groups.values()) focus.abandon();
+    this.#groups.clear();
+    this.#renewal?.dispose();
+    this.isClosed = true;
+    this.#store.close();
+  }
+
+  #receive(transaction: ServerTransaction): void {
+    const { request } = transaction;
+    const key = addressKey(request.uri);
+    const focus = key === null ? null : this.#focusOf(key);
+    if (focus === 'elsewhere') transaction.reply(503, { headers: [['Retry-After', '1']] });
+    else if (focus !== null) {
+      focus.handle(transaction);
+      // Nobody has come to it: it rests on.
+      if (focus.state === 'idle') this.#letGo(focus);
+    } else if (request.toTag !== null) transaction.reply(481);
+    else if (key !== this.#factory || key === null) transaction.reply(404);
+    else if (request.method === 'INVITE') this.#create(transaction);
+    else if (request.method === 'OPTIONS') transaction.reply(200, { headers: [['Allow', 'INVITE, OPTIONS']] });
+    else transaction.reply(405, { headers: [['Allow', 'INVITE, OPTIONS']] });
+  }
+
+  #create(transaction: ServerTransaction): void {
+    const inviter = assertedIdentity(transaction.request);
+    if (inviter === null) {
+      refuse(transaction, { ok: false, status: 403, warning: 'The core asserts nobody' }, this.#options.host);
+      return;
+    }
+    const invitation = readGroupInvitation(transaction.request, inviter.address, this.#maximum);
+    if (!invitation.ok) {
+      refuse(transaction, invitation, this.#options.host);
+      return;
+    }
+    const standing = this.#same(invitation.value, inviter.address);
+    if (standing === 'elsewhere') {
+      transaction.reply(503, { headers: [['Retry-After', '1']] });
+      return;
+    }
+    if (standing !== null) {
+      standing.merge(transaction, inviter, invitation.value);
+      return;
+    }
+    if (this.#groups.size >= MAX_GROUPS) {
+      transaction.reply(503);
+      return;
+    }
+    const { conversationId, contributionId, subject, type, offer } = invitation.value;
+    const focusUri = `sip:grp-${newToken(FOCUS_TOKEN_BYTES)}@${this.#options.host}`;
+    const secured = offer.transport === 'TCP/TLS/MSRP' ? { isSecure: true } : {};
+    const facts = { focus: focusUri, conversationId, contributionId, subject, type, ...secured };
+    const focus = this.#hold(new Group(facts, this.#nameOf, this.#maximum), 'creating');
+    this.#options.log?.('info', 'A group is created', { focus: focus.uri, invited: invitation.value.invitees.length });
+    focus.create(transaction, inviter, invitation.value);
+  }
+
+  /** The focus of a URI, revived from what is kept; null when there is no such group, or no more. */
+  #focusOf(uri: string): Focus | 'elsewhere' | null {
+    const live = this.#groups.get(uri);
+    if (live !== undefined) return live;
+    const kept = this.#store.find(uri);
+    if (kept === null || !kept.active) return null;
+    if (!this.#store.claim(uri)) return 'elsewhere';
+    return this.#hold(Group.revive(kept, this.#nameOf, this.#maximum), 'idle');
+  }
+
+  /** The living group of the same Contribution-ID of which the inviter is a participant: two restarts at once make one group. */
+  #same(invitation: GroupInvitation, inviter: string): Focus | 'elsewhere' | null {
+    const kept = this.#store.findByContribution(invitation.contributionId);
+    if (kept === null) return null;
+    const focus = this.#focusOf(kept.focus);
+    if (focus === null || focus === 'elsewhere' || focus.group.has(inviter)) return focus;
+    if (focus.state === 'idle') this.#letGo(focus);
+    return null;
+  }
+
+  readonly #nameOf = (address: string) => this.#options.nameOf?.(address) ?? null;
+
+  #hold(group: Group, state: 'creating' | 'idle'): Focus {
+    const { server, media, core, host, resolve, log } = this.#options;
+    const focus: Focus = new Focus(
+      {
+        server,
+        media,
+        core,
+        host,
+        resolve,
+        store: this.#store,
+        ...(log === undefined ? {} : { log }),
+        onEnded: (gone) => this.#letGo(gone),
+      },
+      group,
+      state,
+    );
+    this.#store.claim(focus.uri);
+    this.#groups.set(focus.uri, focus);
+    this.#renew();
+    return focus;
+  }
+
+  #letGo(focus: Focus): void {
+    this.#groups.delete(focus.uri);
+    this.#store.release(focus.uri);
+    if (focus.state === 'ended') this.#store.forgetEnded(MAX_ENDED_GROUPS);
+    this.#options.log?.('info', focus.state === 'ended' ? 'A group has ended' : 'A group rests', { focus: focus.uri });
+    if (this.#groups.size === 0) this.#renewal?.dispose();
+  }
+
+  /** As long as groups are served here, other instances are told so. */
+  #renew(): void {
+    this.#renewal?.dispose();
+    this.#renewal = this.#options.server.clock.setTimer(LEASE_MS / 3, () => {
+      this.#store.renew();
+      this.#renew();
+    });
+  }
+}
+
+/** A group that nobody has come back to since it was kept: whoever was connected then is not now. */
+function resting(kept: GroupState): GroupState {
+  return { ...kept, participants: kept.participants.map((one) => ({ ...one, status: 'disconnected' as const })) };
+}

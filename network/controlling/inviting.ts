@@ -1,0 +1,142 @@
+/**
+ * How a focus brings people in: an INVITE to each, through the core, and what comes of it; and who is away is fetched by what is said.
+ *
+ *   dialing-out --180--> alerting --2xx with usable media--> in
+ *        \___________________\--a refusal, no answer in time, 2xx without media--> refused
+ */
+import { Dialog, type Resolve } from '../sip/dialog';
+import type { Group } from './group';
+import { createInvitation, encodeHistory, type Invitee, readOffer, readParts } from './invitation';
+import type { Leg, Legs } from './leg';
+import type { SipRequest, SipResponse } from '../sip/message';
+import { newToken, type SipServer, type Target } from '../sip/sip-server';
+
+/** LAB: how long an invited person may take to answer. */
+export const INVITATION_TIMEOUT_MS = 20_000;
+/** LAB: how often a member who is away is fetched by what is said, at most. */
+export const FETCH_INTERVAL_MS = 30_000;
+
+export interface Person {
+  address: string;
+  name: string | null;
+}
+
+export interface InvitingDeps {
+  server: SipServer;
+  /** Where every invitation goes: the SIP/IP core. */
+  core: Target;
+  resolve: Resolve;
+  group: Group;
+  legs: Legs;
+  /** Somebody is in. */
+  onAccepted(leg: Leg): void;
+  /** Somebody is not coming; the leg still stands. `null`: accepted, but without media that can be used. */
+  onRefused(leg: Leg, status: number | null): void;
+  onChanged(): void;
+}
+
+export class Inviting {
+  /** When each member who is away was last fetched. */
+  readonly #fetched = new Map<string, number>();
+
+  constructor(private readonly deps: InvitingDeps) {}
+
+  invite(invitees: readonly Invitee[], inviter: Person): void {
+    const { group, legs, server } = this.deps;
+    const history = encodeHistory(invitees);
+    for (const invitee of invitees) {
+      const leg = legs.open(invitee.address, { dialedIn: false, name: invitee.name, target: invitee.target });
+      const request = createInvitation({
+        ...group.facts,
+        subject: group.subject,
+        inviter,
+        invitee,
+        history,
+        offer: leg.offer,
+        fromTag: newToken(8),
+        callId: newToken(16),
+      });
+      let isLate = false;
+      leg.waitFor('answer', INVITATION_TIMEOUT_MS, () => {
+        isLate = true;
+        leg.invite?.cancel([['Reason', 'SIP;cause=408;text="Request Timeout"']]);
+      });
+      leg.invite = server.request(request, this.deps.core, {
+        onProvisional: (response) => {
+          if (response.status === 180 && group.advance(leg.id, 'alerting')) this.deps.onChanged();
+        },
+        onFinal: (response) => this.#onAnswer(leg, request, response, isLate),
+        onFurther2xx: (response) => this.#onFurther2xx(leg, request, response),
+      });
+    }
+    this.deps.onChanged();
+  }
+
+  /** Invites again the members who are away, on behalf of somebody who has said something. */
+  fetchAway(sender: Person): void {
+    const now = this.deps.server.clock.now();
+    const due = this.deps.group.away.filter((address) => (this.#fetched.get(address) ?? -FETCH_INTERVAL_MS) + FETCH_INTERVAL_MS <= now);
+    if (due.length === 0) return;
+    for (const address of due) this.#fetched.set(address, now);
+    this.bring(due, sender);
+  }
+
+  /** Invites people, each on every device. */
+  bring(addresses: readonly string[], inviter: Person): void {
+    this.invite(addresses.map(plainInvitee), inviter);
+  }
+
+  #onAnswer(leg: Leg, request: SipRequest, response: SipResponse, isLate: boolean): void {
+    leg.stopWaiting('answer');
+    leg.invite = null;
+    if (response.status >= 300) {
+      this.deps.onRefused(leg, isLate ? 408 : response.status);
+      return;
+    }
+    const { group, legs } = this.deps;
+    const dialog = Dialog.ofSent(this.deps.server, request, response, this.deps.resolve);
+    const parts = readParts(response);
+    const answer = parts.ok ? readOffer(parts.value) : null;
+    if (dialog === null || answer === null || !answer.ok || !legs.has(leg)) {
+      // Accepted without usable media, or after the group was given up.
+      this.#hangUp(request, response);
+      this.deps.onRefused(leg, null);
+      return;
+    }
+    legs.bind(leg, dialog);
+    dialog.ack();
+    group.advance(leg.id, 'connected');
+    leg.describe(response);
+    legs.supersede(leg);
+    // We offered actpass: who does not say that it calls waits for our call (RFC 6135 section 4.2).
+    leg.startMedia(answer.value, answer.value.setup === 'active' ? 'passive' : 'active');
+    this.deps.onAccepted(leg);
+    this.deps.onChanged();
+  }
+
+  /** The same 2xx again asks for its ACK again (RFC 3261 section 13.3.1.4): on a busy machine the first may be late. Another one is of a fork. */
+  #onFurther2xx(leg: Leg, request: SipRequest, response: SipResponse): void {
+    if (leg.dialog !== null && leg.dialog.remoteTag === response.toTag && this.deps.legs.has(leg)) leg.dialog.ack();
+    else this.#hangUp(request, response);
+  }
+
+  /** A 2xx that nobody needs any more must still be acknowledged, and then ended (RFC 3261 section 13.2.2.4). */
+  #hangUp(request: SipRequest, response: SipResponse): void {
+    const dialog = Dialog.ofSent(this.deps.server, request, response, this.deps.resolve);
+    dialog?.ack();
+    dialog?.bye();
+  }
+}
+
+function plainInvitee(address: string): Invitee {
+  return {
+    address,
+    name: null,
+    target: address,
+    sessionReplaces: null,
+    replaces: null,
+    instanceId: null,
+    copyControl: 'to',
+    anonymize: false,
+  };
+}

@@ -1,0 +1,289 @@
+/**
+ * The legs of a focus: each is one SIP dialog and one MSRP session with one device.
+ *
+ *   dialling --2xx--> in dialog --media--> carrying <--lost, a re-INVITE brings it back--> without media
+ *       \_________________\____________________\_______________________________________________\---> released
+ */
+import { cpmHeader } from '../../protocol/cpm-headers';
+import { encodeSdp, type MsrpDescription } from '../../protocol/sdp';
+import { Dialog, dialogIdOf, type Resolve } from '../sip/dialog';
+import type { Group } from './group';
+import type { PostLeg } from './post';
+import type { GroupContent } from './store';
+import { deviceOf } from './invitation';
+import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } from '../msrp/switch';
+import type { SipMessage, SipRequest, SipResponse } from '../sip/message';
+import type { CompleteMessage } from '../msrp/assembly';
+import type { DisconnectionMethod } from './participant';
+import { readTimer } from '../sip/session-timer';
+import { newToken, type SipServer } from '../sip/sip-server';
+import type { ClientTransaction, ServerTransaction } from '../sip/transaction';
+
+/** LAB: how long a leg may stand without media; a re-INVITE may bring it back until then. */
+export const MEDIA_RETURN_MS = 5_000;
+
+/** What a focus takes inside a dialog. */
+export const ALLOW = 'INVITE, ACK, CANCEL, BYE, REFER, SUBSCRIBE, UPDATE, OPTIONS';
+const NOT_RENEWED = 'SIP;cause=408;text="Session not renewed"';
+export const MEDIA_LOST = 'SIP;cause=503;text="Media connection lost"';
+const COMPLETED = 'SIP;cause=200;text="Call completed"';
+
+/** What a leg waits for: the answer to its INVITE, its renewal (RFC 4028), media that was lost. */
+type Wait = 'answer' | 'renewal' | 'media';
+
+export interface LegsDeps {
+  server: SipServer;
+  switch: MsrpSwitch;
+  resolve: Resolve;
+  group: Group;
+  /** The focus' own Contact value. */
+  contact: string;
+  /** What a device says; what is returned is its MSRP answer. */
+  onMessage(leg: Leg, message: CompleteMessage): Verdict;
+  /** What its person wants to be called; what is returned is its MSRP answer. */
+  onNickname(leg: Leg, nickname: string): Verdict;
+  /** The leg has media, for the first time or anew. */
+  onMedia(leg: Leg): void;
+  /** Nobody is at its other end any more: it is to be released. `reason` is for its BYE. */
+  onDead(leg: Leg, how: DisconnectionMethod, reason: string): void;
+}
+
+export class Leg implements PostLeg {
+  dialog: Dialog | null = null;
+  /** Our INVITE while it has no final answer. */
+  invite: ClientTransaction | null = null;
+  media: SwitchSession;
+  readonly inFlight = new Map<number, GroupContent>();
+  #remotePath = '';
+  /** The o= line of our SDP; strict parsers want digits in its sess-id. */
+  readonly #origin = { sessionId: String(Number.parseInt(newToken(6), 16)), version: 1 };
+  readonly #waits = new Map<Wait, { dispose(): void }>();
+
+  constructor(
+    readonly id: string,
+    readonly address: string,
+    /** Request-URI of its invitation: a device's GRUU when one device was meant. */
+    readonly target: string,
+    private readonly deps: LegsDeps,
+    private readonly isReleased: (leg: Leg) => boolean,
+  ) {
+    this.media = this.#newMedia(deps.group.facts.isSecure === true);
+  }
+
+  get isLost(): boolean {
+    return this.#waits.has('media');
+  }
+
+  /** Its media is agreed. */
+  get hasMedia(): boolean {
+    return this.#remotePath !== '';
+  }
+
+  get isConfirmed(): boolean {
+    return this.dialog?.state === 'confirmed';
+  }
+
+  /** What it offers in an INVITE. */
+  get offer(): MsrpDescription {
+    return describeSession(this.media, 'actpass', this.#origin);
+  }
+
+  waitFor(what: Wait, ms: number, onTooLate: () => void): void {
+    this.stopWaiting(what);
+    const { clock } = this.deps.server;
+    this.#waits.set(what, clock.setTimer(ms, onTooLate));
+  }
+
+  stopWaiting(...what: Wait[]): void {
+    for (const one of what) {
+      this.#waits.get(one)?.dispose();
+      this.#waits.delete(one);
+    }
+  }
+
+  /** What the device told of itself in its Contact. */
+  describe(message: SipMessage): void {
+    const device = deviceOf(message.get('contact'));
+    if (device !== null) this.deps.group.describe(this.id, device.entity, device.deviceName);
+  }
+
+  /** 200 with the answer to the offer. LAB: the focus waits to be called wherever the offer lets it. */
+  accept(transaction: ServerTransaction, offer: MsrpDescription): void {
+    const { facts, subject } = this.deps.group;
+    const response = this.dialog?.response(transaction, 200);
+    if (response === undefined) return;
+    // A device that calls says how, and is answered so.
+    if (this.media.isSecure !== isOverTls(offer)) this.#replaceMedia(offer);
+    response
+      .append('Allow', ALLOW)
+      .append(cpmHeader.conversationId, facts.conversationId)
+      .append(cpmHeader.contributionId, facts.contributionId);
+    if (subject !== null && transaction.request.toTag === null) response.append('Subject', subject);
+    this.#time(transaction.request, response);
+    const role = offer.setup === 'active' || offer.setup === 'actpass' ? 'passive' : 'active';
+    response.setBody('application/sdp', encodeSdp(describeSession(this.media, role, this.#origin)));
+    transaction.respond(response);
+    this.startMedia(offer, role);
+  }
+
+  /** Answers a re-INVITE or UPDATE. A new path gets a new MSRP session, anything else the same answer again. */
+  refresh(transaction: ServerTransaction, offer: MsrpDescription): void {
+    if (offer.path.join(' ') !== this.#remotePath) {
+      this.#replaceMedia(offer);
+      this.#origin.version += 1;
+    }
+    this.accept(transaction, offer);
+  }
+
+  /** Answers an UPDATE without an offer, which only renews the session; a re-INVITE without one is refused. */
+  renew(transaction: ServerTransaction): void {
+    const response = this.dialog?.response(transaction, transaction.request.method === 'UPDATE' ? 200 : 488);
+    if (response === undefined) return;
+    if (response.status === 200) this.#time(transaction.request, response);
+    transaction.respond(response);
+  }
+
+  startMedia(remote: MsrpDescription, role: 'active' | 'passive'): void {
+    const path = remote.path.join(' ');
+    if (path === this.#remotePath) return;
+    this.#remotePath = path;
+    this.media.start(remote.path, role, remote);
+    this.stopWaiting('media');
+    this.deps.onMedia(this);
+  }
+
+  /** Lets go of everything; `bye` when the device must be told. */
+  release(bye?: string): void {
+    this.stopWaiting('answer', 'renewal', 'media');
+    this.media.close();
+    this.invite?.cancel();
+    if (bye !== undefined && this.isConfirmed) this.dialog?.bye(bye);
+  }
+
+  /** Lets go without a word: the network closes. */
+  abandon(): void {
+    this.stopWaiting('answer', 'renewal', 'media');
+    this.dialog?.end();
+    this.media.close();
+  }
+
+  /** Puts the terms of the session timer into a 2xx; the leg ends when it is not renewed in time. */
+  #time(request: SipRequest, response: SipResponse): void {
+    const timer = readTimer(request);
+    this.stopWaiting('renewal');
+    if (!timer.ok || timer.value === null) return;
+    for (const [name, value] of timer.value.headers) response.append(name, value);
+    this.waitFor('renewal', timer.value.endsAfterMs, () => this.deps.onDead(this, 'failed', NOT_RENEWED));
+  }
+
+  #replaceMedia(offer: MsrpDescription): void {
+    const old = this.media;
+    this.media = this.#newMedia(isOverTls(offer));
+    old.close();
+  }
+
+  #newMedia(isSecure: boolean): SwitchSession {
+    const events = {
+      onMessage: (message: CompleteMessage) => this.deps.onMessage(this, message),
+      onNickname: (nickname: string) => this.deps.onNickname(this, nickname),
+      onClose: (reason: string | null) => {
+        if (reason !== null && this.media === session && !this.isReleased(this)) this.#mediaLost();
+      },
+    };
+    const session: SwitchSession = this.deps.switch.prepare(events, { isSecure });
+    return session;
+  }
+
+  /** Nobody can be reached over a dead connection: the dialog goes too, unless a re-INVITE brings other media in time. */
+  #mediaLost(): void {
+    this.waitFor('media', MEDIA_RETURN_MS, () => this.deps.onDead(this, 'failed', MEDIA_LOST));
+  }
+}
+
+export function isOverTls({ transport }: MsrpDescription): boolean {
+  return transport === 'TCP/TLS/MSRP';
+}
+
+/** Every leg of one focus. */
+export class Legs {
+  readonly #legs = new Map<string, Leg>();
+  readonly #byAddress = new Map<string, Set<Leg>>();
+  readonly #byDialog = new Map<string, Leg>();
+  #next = 1;
+
+  constructor(private readonly deps: LegsDeps) {}
+
+  get size(): number {
+    return this.#legs.size;
+  }
+
+  /** A copy: legs may be released while it is walked. */
+  all(): Leg[] {
+    return [...this.#legs.values()];
+  }
+
+  find(id: string): Leg | null {
+    return this.#legs.get(id) ?? null;
+  }
+
+  has(leg: Leg): boolean {
+    return this.#legs.has(leg.id);
+  }
+
+  of(address: string): Leg[] {
+    return [...(this.#byAddress.get(address) ?? [])];
+  }
+
+  /** The leg in whose dialog the request is. */
+  inDialog(request: SipRequest): Leg | null {
+    return this.#byDialog.get(dialogIdOf(request)) ?? null;
+  }
+
+  /** The leg has its dialog. */
+  bind(leg: Leg, dialog: Dialog): void {
+    leg.dialog = dialog;
+    this.#byDialog.set(dialog.id, leg);
+  }
+
+  /** A leg towards a person. */
+  open(address: string, how: { dialedIn: boolean; name: string | null; administrator?: boolean; target?: string }): Leg {
+    const leg = new Leg(String(this.#next++), address, how.target ?? address, this.deps, (one) => !this.has(one));
+    this.#legs.set(leg.id, leg);
+    this.#byAddress.set(address, (this.#byAddress.get(address) ?? new Set()).add(leg));
+    this.deps.group.add(leg.id, address, how);
+    return leg;
+  }
+
+  /** The leg of a device that calls the focus. */
+  take(transaction: ServerTransaction, person: { address: string; name: string | null }, administrator = false): Leg {
+    const leg = this.open(person.address, { dialedIn: true, name: person.name, administrator });
+    this.bind(leg, Dialog.ofReceived(this.deps.server, transaction, this.deps.contact, this.deps.resolve));
+    leg.describe(transaction.request);
+    return leg;
+  }
+
+  /** A device that comes again replaces its former leg: take the new, let the old go. */
+  supersede(leg: Leg): void {
+    const { group } = this.deps;
+    const entity = group.endpoint(leg.id)?.entity;
+    for (const other of this.of(leg.address)) {
+      if (other === leg || group.endpoint(other.id)?.entity !== entity) continue;
+      group.drop(other.id);
+      this.release(other, COMPLETED);
+    }
+  }
+
+  release(leg: Leg, bye?: string): void {
+    this.#legs.delete(leg.id);
+    const others = this.#byAddress.get(leg.address);
+    others?.delete(leg);
+    if (others?.size === 0) this.#byAddress.delete(leg.address);
+    if (leg.dialog !== null) this.#byDialog.delete(leg.dialog.id);
+    leg.release(bye);
+  }
+
+  abandon(): void {
+    for (const leg of this.#legs.values()) leg.abandon();
+    for (const map of [this.#legs, this.#byAddress, this.#byDialog]) map.clear();
+  }
+}

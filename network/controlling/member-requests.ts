@@ -1,0 +1,133 @@
+/**
+ * What a member asks of the focus: people brought in or put out (REFER), another name or picture of the group (group data in a
+ * message), and a name of the own in it (NICKNAME, RFC 7701).
+ */
+import { encodeCpim } from '../../protocol/cpim';
+import {
+  encodeGroupData,
+  GROUP_DATA_CONTENT_TYPE,
+  type GroupDataRequest,
+  MAX_SUBJECT_CHARACTERS,
+  parseGroupData,
+} from '../../protocol/group-data';
+import { parseGroupIcon } from '../../protocol/group-icon';
+import type { Group } from './group';
+import { checkSize, type Invitee } from './invitation';
+import type { Person } from './inviting';
+import type { Leg, Legs } from './leg';
+import type { Verdict } from '../msrp/switch';
+import { readReferral } from './referral';
+import { type Refusal, refuse } from '../sip/refusal';
+import type { ServerTransaction } from '../sip/transaction';
+
+export interface MemberRequestsDeps {
+  group: Group;
+  legs: Legs;
+  /** The focus' own Contact value. */
+  contact: string;
+  /** Host in Warning headers. */
+  host: string;
+  invite(invitees: readonly Invitee[], inviter: Person): void;
+  /** Puts a person out, on all devices. */
+  remove(address: string): void;
+  onChanged(): void;
+}
+
+export class MemberRequests {
+  constructor(private readonly deps: MemberRequestsDeps) {}
+
+  /** What a REFER asks, if it may. LAB: how it goes is seen in the conference document, so the implicit subscription is declined (RFC 4488). */
+  refer(transaction: ServerTransaction, leg: Leg): void {
+    const { group, contact, host } = this.deps;
+    const referral = readReferral(transaction.request, leg.address);
+    if (!referral.ok) {
+      refuse(transaction, referral, host);
+      return;
+    }
+    const { value } = referral;
+    const newcomers = value.kind === 'invite' ? this.newcomers(value.invitees, leg) : [];
+    const refusal = value.kind === 'remove' ? this.#checkRemoval(leg, value.address) : this.#checkGrowth(leg, newcomers);
+    if (refusal !== null) {
+      refuse(transaction, refusal, host);
+      return;
+    }
+    transaction.reply(202, {
+      headers: [
+        ['Refer-Sub', 'false'],
+        ['Contact', contact],
+      ],
+    });
+    if (value.kind === 'invite') this.deps.invite(newcomers, { address: leg.address, name: group.nameIn(leg.address) });
+    else this.deps.remove(value.address);
+  }
+
+  /** Those who are neither here nor being invited; of the one who asks (`leg`), a further device by its GRUU. */
+  newcomers(invitees: readonly Invitee[], leg: Leg | null = null): Invitee[] {
+    const { group, legs } = this.deps;
+    return invitees.filter(({ address, target }) => {
+      const standing = group.endpointsOf(address).filter((endpoint) => endpoint.status !== 'disconnected');
+      if (address !== leg?.address) return standing.length === 0;
+      const devices = legs.of(address).map(({ target: asked }) => asked);
+      return target !== address && !devices.includes(target) && standing.every(({ entity }) => entity !== target);
+    });
+  }
+
+  /** A group data request: everybody hears of the change by the conference document, the asking device by a response, too. */
+  groupData(leg: Leg, body: Uint8Array): Verdict {
+    const data = parseGroupData(body);
+    if (!data.ok || data.value.kind !== 'request') return { status: 400, reason: 'Not A Group Data Request' };
+    const code = this.#change(leg, data.value);
+    const answer = encodeCpim({
+      from: this.deps.group.facts.focus,
+      to: [leg.address],
+      contentType: GROUP_DATA_CONTENT_TYPE,
+      body: encodeGroupData({ kind: 'response', id: data.value.id, code }),
+    });
+    leg.media.send({ contentType: 'message/cpim', body: answer });
+    return { status: 200, reason: 'OK' };
+  }
+
+  /** LAB: everybody names an open group and gives it a picture, the administrator a closed one. */
+  #change(leg: Leg, { target, action, data }: GroupDataRequest): number {
+    const { group } = this.deps;
+    if (target !== 'subject' && target !== 'icon') return 404;
+    if (group.facts.type === 'closed' && !group.isAdministrator(leg.address)) return 403;
+    if (action === 'set' && data === null) return 400;
+    const value = action === 'set' ? data : null;
+    if (target === 'icon') {
+      const icon = value === null ? null : parseGroupIcon(value);
+      if (icon !== null && !icon.ok) return icon.code;
+      group.picture(value);
+    } else {
+      if ((value?.length ?? 0) > MAX_SUBJECT_CHARACTERS) return 413;
+      group.rename(value);
+    }
+    this.deps.onChanged();
+    return 200;
+  }
+
+  /** LAB: a name that somebody else in the group has from the network is taken, too: nobody passes for another. */
+  nickname(leg: Leg, nickname: string): Verdict {
+    const { group } = this.deps;
+    if (!group.callSelf(leg.address, nickname === '' ? null : nickname)) return { status: 425, reason: 'Nickname In Use' };
+    this.deps.onChanged();
+    return { status: 200, reason: 'OK' };
+  }
+
+  #checkGrowth(leg: Leg, newcomers: readonly Invitee[]): Refusal | null {
+    const { group } = this.deps;
+    const strangers = newcomers.filter((invitee) => !group.has(invitee.address));
+    if (group.facts.type === 'closed' && strangers.length > 0)
+      return { ok: false, status: 403, warning: 'The group is closed: nobody is added' };
+    // Only the administrator brings back whom an administrator has put out.
+    if (strangers.some(({ address }) => group.membership(address) === 'removed') && !group.isAdministrator(leg.address))
+      return { ok: false, status: 403, warning: 'Only the administrator brings back who was removed' };
+    return checkSize(group.size + strangers.length, group.maximum);
+  }
+
+  #checkRemoval(leg: Leg, address: string): Refusal | null {
+    const { group } = this.deps;
+    if (!group.isAdministrator(leg.address)) return { ok: false, status: 403, warning: 'Only the administrator removes people' };
+    return group.has(address) ? null : { ok: false, status: 404, warning: 'Not a participant' };
+  }
+}

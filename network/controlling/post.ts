@@ -1,0 +1,98 @@
+/**
+ * How what is said in a group reaches its people. A message that must reach somebody is kept until one device of that person has answered
+ * for it; whoever comes back, by the same leg or by another, gets what it has missed, in order, before anything newer.
+ *
+ *   kept --sent to a leg--> in flight --200--> taken (by the person, on any of its devices)
+ *     ^------leg or its media gone----'
+ */
+import type { Timekeeper } from '../../base/clock';
+import type { NetworkLog } from '../log';
+import type { GroupContent, GroupStore } from './store';
+import type { SwitchSession } from '../msrp/switch';
+
+/** LAB: messages in flight to a leg whose media may come back; one more and the leg is given up. */
+export const MAX_HELD_MESSAGES = 64;
+
+/** LAB: answers are written down together, so long after the first of them, ms. A crash before repeats what was taken; devices know it again. */
+export const NOTE_ANSWERS_AFTER_MS = 50;
+
+/** What the post needs of a signalling leg. */
+export interface PostLeg {
+  readonly address: string;
+  media: SwitchSession;
+  /** Sent and not answered for; by what it is kept as. */
+  readonly inFlight: Map<number, GroupContent>;
+  /** Its media is lost and may come back. */
+  readonly isLost: boolean;
+}
+
+export interface GroupPostDeps {
+  clock: Timekeeper;
+  store: GroupStore;
+  /** The group, as the store names it. */
+  focus: string;
+  log?: NetworkLog | undefined;
+  /** A leg holds more than it may. */
+  onOverfull(leg: PostLeg): void;
+}
+
+export class GroupPost {
+  #answers: { address: string; id: number }[] = [];
+  #noting: { dispose(): void } | null = null;
+
+  constructor(private readonly deps: GroupPostDeps) {}
+
+  /** Sends to the legs; what comes back when it returns is on disk for every one of `people`. @throws Error when it cannot be kept */
+  send(content: GroupContent, legs: readonly PostLeg[], people: readonly string[]): void {
+    const id = people.length === 0 ? null : this.deps.store.keep(this.deps.focus, people, content);
+    for (const leg of legs) {
+      if (id !== null) this.#give(leg, id, content);
+      else if (!leg.isLost) leg.media.send(content);
+    }
+  }
+
+  /** The leg has media, anew or for the first time: first what was in flight, then what has waited for the person. */
+  resume(leg: PostLeg): void {
+    for (const [id, content] of [...leg.inFlight]) this.#transmit(leg, id, content);
+    this.deliver(leg);
+  }
+
+  /** What no device of the person has taken goes to this one. */
+  deliver(leg: PostLeg): void {
+    this.noteAnswers();
+    for (const { id, contentType, body } of this.deps.store.waiting(this.deps.focus, leg.address))
+      if (!leg.inFlight.has(id)) this.#give(leg, id, { contentType, body });
+  }
+
+  /** Writes down who has taken what. */
+  noteAnswers(): void {
+    this.#noting?.dispose();
+    this.#noting = null;
+    const answers = this.#answers;
+    this.#answers = [];
+    if (answers.length === 0) return;
+    try {
+      this.deps.store.taken(this.deps.focus, answers);
+    } catch (error) {
+      this.deps.log?.('error', 'What was taken could not be noted and will come again', { error: String(error) });
+    }
+  }
+
+  #give(leg: PostLeg, id: number, content: GroupContent): void {
+    leg.inFlight.set(id, content);
+    if (!leg.isLost) this.#transmit(leg, id, content);
+    else if (leg.inFlight.size > MAX_HELD_MESSAGES) this.deps.onOverfull(leg);
+  }
+
+  #transmit(leg: PostLeg, id: number, content: GroupContent): void {
+    const { media } = leg;
+    media.send({
+      ...content,
+      onAnswered: () => {
+        if (!leg.inFlight.delete(id)) return;
+        this.#answers.push({ address: leg.address, id });
+        this.#noting ??= this.deps.clock.setTimer(NOTE_ANSWERS_AFTER_MS, () => this.noteAnswers());
+      },
+    });
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Groups that the operator has made (OMA CPM: pre-defined groups). Such a group has its members before anybody has come to it, never ends of
+ * itself, and whoever of its members calls its address joins it and has the others invited. The operator's list says who is a member; what a
+ * group has become since (another subject, people added to an open one) stays.
+ */
+import type { Group, GroupState } from './group';
+import type { GroupStore } from './store';
+import { nameBasedUuid } from '../core/gruu';
+import type { ParticipantState } from './participant';
+
+/** RFC 4122 appendix C: the namespace of URLs. */
+const URL_NAMESPACE = '6ba7b811-9dad-11d1-80b4-00c04fd430c8';
+
+export interface PredefinedGroup {
+  /** The address of the group: its focus. */
+  focus: string;
+  subject: string | null;
+  type: 'open' | 'closed';
+  members: readonly string[];
+  administrators: readonly string[];
+}
+
+/**
+ * Brings what is kept to what the operator's list says, but for the groups that are served at the moment: here (`isServed`) they are told of the list,
+ * and another instance reads it itself. A group that is no longer listed is over.
+ */
+export function provideGroups(
+  store: GroupStore,
+  listed: readonly PredefinedGroup[],
+  nameOf: (address: string) => string | null,
+  isServed: (focus: string) => boolean = () => false,
+): void {
+  for (const kept of store.all()) {
+    if (kept.predefined !== true || !kept.active || isServed(kept.focus) || listed.some(({ focus }) => focus === kept.focus)) continue;
+    whileClaimed(store, kept.focus, () => store.save({ ...kept, active: false }, []));
+  }
+  for (const group of listed) {
+    if (isServed(group.focus)) continue;
+    whileClaimed(store, group.focus, () => {
+      const { participants, ...head } = listedState(group, store.find(group.focus), nameOf);
+      store.save(head, participants);
+    });
+  }
+}
+
+function whileClaimed(store: GroupStore, focus: string, work: () => void): void {
+  if (!store.claim(focus)) return;
+  work();
+  store.release(focus);
+}
+
+/** What a group is after the operator's list has been read. Pure. */
+export function listedState(group: PredefinedGroup, kept: GroupState | null, nameOf: (address: string) => string | null): GroupState {
+  const known = new Map((kept?.participants ?? []).map((one) => [one.address, one]));
+  const people = group.members.map((address): ParticipantState => {
+    const before = known.get(address);
+    // Whoever an administrator has put out stays out, until the operator lists them anew.
+    const isOut = before?.listed === true && before.membership === 'removed';
+    return {
+      address,
+      name: nameOf(address) ?? before?.name ?? null,
+      ...(before?.nickname === undefined ? {} : { nickname: before.nickname }),
+      administrator: !isOut && group.administrators.includes(address),
+      membership: isOut ? 'removed' : before?.listed === true ? before.membership : 'member',
+      status: 'disconnected',
+      listed: true,
+    };
+  });
+  const others = (kept?.participants ?? [])
+    .filter(({ address }) => !group.members.includes(address))
+    .map((one): ParticipantState => (one.listed === true ? { ...one, administrator: false, membership: 'removed', listed: false } : one));
+  return {
+    focus: group.focus,
+    // The same after every start, also of a network that keeps nothing: the devices know the group by it.
+    conversationId: kept?.conversationId ?? nameBasedUuid(URL_NAMESPACE, `${group.focus};conversation`),
+    contributionId: kept?.contributionId ?? nameBasedUuid(URL_NAMESPACE, group.focus),
+    subject: kept?.subject ?? group.subject,
+    icon: kept?.icon ?? null,
+    type: group.type,
+    active: true,
+    predefined: true,
+    participants: [...people, ...others],
+  };
+}
+
+/** Whether somebody may come to the group by calling its address: of a pre-defined one, also a listed person who has left or said no. */
+export function mayCome(group: Group, address: string): boolean {
+  if (group.has(address)) return true;
+  const membership = group.membership(address);
+  return group.isListed(address) && (membership === 'departed' || membership === 'declined');
+}

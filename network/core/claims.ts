@@ -1,0 +1,54 @@
+/** Who a request is from, as this network vouches for it to the next one (RFC 3325, RFC 6050). */
+import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
+import type { Directory, Subscriber } from './directory';
+import { uriOf } from '../sip/header-value';
+import type { SipRequest } from '../sip/message';
+
+/** RFC 3323 section 4.1.1.3: what stands in From when the sender hides. */
+function isAnonymous(address: string): boolean {
+  const uri = parseUri(uriOf(address));
+  return uri.ok && (uri.value.scheme === 'sip' || uri.value.scheme === 'sips') && uri.value.host === 'anonymous.invalid';
+}
+
+/** The addresses a request claims to be from: P-Preferred-Identity, and From unless it is anonymous. */
+function claims(request: SipRequest): string[] {
+  const from = request.get('from') ?? '';
+  return [...request.all('p-preferred-identity'), ...(isAnonymous(from) ? [] : [from])];
+}
+
+/** Which of `candidates` the request claims to be from; null when it claims somebody else. An anonymous request of the only candidate is that one's. */
+export function claimant(request: SipRequest, directory: Directory, candidates: readonly Subscriber[]): Subscriber | null {
+  const claimed = claims(request).map((address) => directory.find(address));
+  const [first] = claimed;
+  if (first === undefined) return candidates.length === 1 ? (candidates[0] ?? null) : null;
+  if (first === null || !candidates.includes(first)) return null;
+  return claimed.every((subscriber) => subscriber === first) ? first : null;
+}
+
+/**
+ * Replaces what the client claims by what the network knows: one P-Asserted-Identity of `subscriber`, with the display name the client
+ * chose, P-Asserted-Service from P-Preferred-Service, nothing preferred any more, and nothing asserted that the client wrote itself.
+ */
+export function assertIdentity(request: SipRequest, subscriber: Subscriber): void {
+  const preferred = request.get('p-preferred-identity');
+  const from = request.get('from') ?? '';
+  const chosen = preferred ?? (isAnonymous(from) ? null : from);
+  const read = chosen === null ? null : parseNameAddr(chosen);
+  const claimed = read?.ok === true ? read.value : null;
+  const own = claimed === null ? null : subscriber.identities.find((identity) => identity === addressKey(claimed.uri));
+  const fromName = isAnonymous(from) ? null : displayName(from);
+  const name = claimed?.displayName ?? fromName;
+  const services = request.all('p-preferred-service');
+  for (const header of ['p-asserted-identity', 'p-preferred-identity', 'p-asserted-service', 'p-preferred-service', 'p-served-user'])
+    request.remove(header);
+  request.append(
+    'P-Asserted-Identity',
+    `${name === null ? '' : `"${name.replace(/["\\]/g, '\\$&')}" `}<${own ?? subscriber.identities[0]}>`,
+  );
+  for (const service of services) request.append('P-Asserted-Service', service);
+}
+
+function displayName(address: string): string | null {
+  const read = parseNameAddr(address);
+  return read.ok ? read.value.displayName : null;
+}

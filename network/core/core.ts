@@ -1,0 +1,446 @@
+/**
+ * The SIP/IP core of the network: registrar, proxy and service routing on one SipServer (in 3GPP's words a P-, I- and S-CSCF at once).
+ *
+ *   client --> [who is it?] --> originating PF --> [whose is it?] --> terminating PF --> devices
+ *                                (only when a CPM service is asked for in Accept-Contact)
+ *
+ * It has two listeners: one for clients, and one for the functions, whose word it takes. A function gets a request with two Route values,
+ * its own and the core's with a token (`odi`, TS 24.229: original dialog identifier), and sends it on by Route; by the token the core
+ * knows where in the chain the request stands.
+ */
+import { addressKey, parseUri } from '../../protocol/uri';
+import type { WireTap } from '../../protocol/wire-record';
+import { Authenticator, type AuthenticatorOptions } from './authenticator';
+import { isCpm } from './caller-preferences';
+import { type Timekeeper, backgroundClock } from '../../base/clock';
+import type { NetworkLog } from '../log';
+import { Destinations, type Refusal, type ServiceRoute } from './destinations';
+import { Directory, type Subscriber, type SubscriberOptions } from './directory';
+import { type FaultRule, Faults } from './faults';
+import { isForeign, uriOf } from '../sip/header-value';
+import { assertIdentity } from './claims';
+import type { SipRequest } from '../sip/message';
+import { OwnRoutes, routeParam } from './own-routes';
+import { addressTarget, type Branch, forward, prepareForward } from '../sip/proxy';
+import { type Binding, type BindingChange, type BindingEnd, Registrar } from './registrar';
+import { isRegistrationSubscribe, RegistrationEvents } from './registration-events';
+import { Senders } from './senders';
+import { type Flow, newToken, SipServer } from '../sip/sip-server';
+import { ThirdPartyRegister } from './third-party-register';
+import type { ServerTransaction } from '../sip/transaction';
+import type { ServerKey, TransportName } from '../sip/transport-listener';
+
+/** Name of the listener for the functions. */
+const SERVICE_LISTENER = 'service';
+/** Requests that are on a visit to a function at most; then new ones get 503. */
+export const MAX_VISITS = 20_000;
+
+export type { ServiceRoute } from './destinations';
+
+export interface CoreOptions extends AuthenticatorOptions {
+  domain: string;
+  users: readonly SubscriberOptions[];
+  /** 127.0.0.1 when absent. */
+  host?: string;
+  /** Port for clients, 0 (any free one) when absent. */
+  port?: number;
+  /** Further listeners for clients. */
+  listeners?: readonly { transport: TransportName; port: number; key?: ServerKey }[];
+  /** Port for the functions, 0 when absent. */
+  servicePort?: number;
+  /** False: the registrar gives no GRUUs, as older networks do. */
+  gruu?: boolean;
+  minExpiresSeconds?: number;
+  clock?: Timekeeper;
+  log?: NetworkLog;
+  tap?: WireTap;
+  /** True: registration events are told in full documents alone. */
+  fullRegInfo?: boolean;
+  /** Oddities from the start; more may be added to `faults` at any time. */
+  faults?: readonly FaultRule[];
+  /** What chance is drawn from in `faults`. */
+  seed?: number;
+  /** Every change of a binding, after it happened. */
+  onBindings?: (change: BindingChange) => void;
+}
+
+export interface Core {
+  /** For clients: `sip:127.0.0.1:5070;transport=tcp`. */
+  readonly uri: string;
+  readonly port: number;
+  /** For clients that come over `transport`; null when there is no such listener. */
+  uriOver(transport: TransportName): string | null;
+  /** For the functions alone: what arrives there is trusted. */
+  readonly serviceUri: string;
+  readonly domain: string;
+  /** How this core misbehaves. */
+  readonly faults: Faults;
+  /** The Participating Function both sides' CPM requests visit, and the identity by which it may watch registrations; null: none. */
+  setParticipating(uri: string | null, identity?: string): void;
+  addService(route: ServiceRoute): void;
+  /** The live bindings of an address; empty when nobody has it. */
+  bindings(aor: string): Binding[];
+  /** The operator ends the bindings of an address, or of one instance of it, and says why. Returns how many there were. */
+  endBindings(aor: string, why: { event: BindingEnd; instanceId?: string; retryAfter?: number }): number;
+  /** The operator shortens the bindings of an address, or of one instance of it. Returns how many. */
+  shortenBindings(aor: string, seconds: number, instanceId?: string): number;
+  /** Transactions that are not over. */
+  readonly transactionCount: number;
+  close(): Promise<void>;
+}
+
+/** Starts the core. Rejects when it cannot listen. */
+export async function startCore(options: CoreOptions): Promise<Core> {
+  const core = new SipCore(options);
+  await core.listen();
+  return core;
+}
+
+/** Where a request stands that went out on a visit to a Participating Function. */
+interface Visit {
+  stage: 'originating' | 'terminating';
+}
+
+class SipCore implements Core {
+  readonly domain: string;
+  readonly faults: Faults;
+  readonly #options: CoreOptions;
+  readonly #server: SipServer;
+  readonly #directory: Directory;
+  readonly #authenticator: Authenticator;
+  readonly #registrar: Registrar;
+  readonly #destinations: Destinations;
+  readonly #visits = new Map<string, Visit>();
+  readonly #routes: OwnRoutes;
+  readonly #senders: Senders;
+  readonly #events: RegistrationEvents;
+  readonly #thirdParty: ThirdPartyRegister;
+  #participating: string | null = null;
+  #participatingIdentity: string | null = null;
+  /** Changes of the REGISTER that is being handled: told when its answer has left. */
+  #untold: BindingChange[] | null = null;
+  #port = 0;
+  #servicePort = 0;
+
+  constructor(options: CoreOptions) {
+    this.#options = options;
+    this.domain = options.domain.toLowerCase();
+    const clock = options.clock ?? backgroundClock;
+    this.#server = new SipServer({ clock, ...(options.log && { log: options.log }), ...(options.tap && { tap: options.tap }) });
+    this.#routes = new OwnRoutes(this.#server);
+    this.#directory = new Directory(this.domain, options.users);
+    this.faults = new Faults(clock, options.seed, options.log);
+    for (const rule of options.faults ?? []) this.faults.add(rule);
+    this.#authenticator = new Authenticator(this.#directory, clock, options);
+    this.#registrar = new Registrar({
+      directory: this.#directory,
+      clock,
+      gruu: options.gruu ?? true,
+      ...(options.minExpiresSeconds !== undefined && { minExpiresSeconds: options.minExpiresSeconds }),
+      serviceRoute: (flow) => `<${this.#server.uriFor(flow).replace(/^sip:/, 'sip:orig@')};lr>`,
+      onChange: (change) => {
+        if (this.#untold === null) this.#announce([change]);
+        else this.#untold.push(change);
+      },
+    });
+    const [directory, registrar, authenticator] = [this.#directory, this.#registrar, this.#authenticator];
+    this.#senders = new Senders({ directory, registrar, authenticator, log: options.log });
+    this.#destinations = new Destinations(this.#directory, this.#registrar, (host, port) => this.#server.isOwn(host, port));
+    this.#events = new RegistrationEvents({
+      server: this.#server,
+      contact: () => `<${this.#server.uri}>`,
+      bindings: (subscriber) => this.#registrar.bindings(subscriber),
+      deviceAt: (uri) => this.#registrar.resolveGruu(uri)?.bindings.at(-1) ?? this.#registrar.findByContact(uri),
+      ...(options.fullRegInfo !== undefined && { alwaysFull: options.fullRegInfo }),
+    });
+    this.#thirdParty = new ThirdPartyRegister({
+      server: this.#server,
+      identity: `sip:core.${this.domain}`,
+      contact: () => this.serviceUri,
+      bindings: (subscriber) => this.#registrar.bindings(subscriber),
+      ...(options.log && { log: options.log }),
+    });
+    this.#server.onRequest = (transaction) => this.faults.serve(transaction, () => this.#receive(transaction));
+    this.#server.onAck = (ack, flow) => this.#relayAck(ack, flow);
+  }
+
+  async listen(): Promise<void> {
+    const host = this.#options.host ?? '127.0.0.1';
+    this.#port = await this.#server.listen({ host, port: this.#options.port ?? 0 });
+    try {
+      this.#servicePort = await this.#server.listen({ host, port: this.#options.servicePort ?? 0, name: SERVICE_LISTENER });
+      for (const listener of this.#options.listeners ?? []) await this.#server.listen({ host, ...listener });
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  get uri(): string {
+    return this.#server.uri;
+  }
+
+  uriOver(transport: TransportName): string | null {
+    return this.#server.uriOver(transport);
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get transactionCount(): number {
+    return this.#server.transactionCount;
+  }
+
+  get serviceUri(): string {
+    return `sip:${this.#options.host ?? '127.0.0.1'}:${this.#servicePort};transport=tcp`;
+  }
+
+  setParticipating(uri: string | null, identity?: string): void {
+    this.#participating = uri;
+    this.#participatingIdentity = identity ?? null;
+    if (uri === null) return;
+    for (const subscriber of this.#directory.all)
+      if (this.#registrar.bindings(subscriber).length > 0) this.#thirdParty.tell(subscriber, uri);
+  }
+
+  addService(route: ServiceRoute): void {
+    this.#destinations.addService(route);
+  }
+
+  bindings(aor: string): Binding[] {
+    const subscriber = this.#directory.find(aor);
+    return subscriber === null ? [] : this.#registrar.bindings(subscriber);
+  }
+
+  endBindings(aor: string, why: { event: BindingEnd; instanceId?: string; retryAfter?: number }): number {
+    const subscriber = this.#directory.find(aor);
+    if (subscriber === null) return 0;
+    return this.#together(() => this.#registrar.end(subscriber, why.instanceId ?? null, why.event, why.retryAfter));
+  }
+
+  shortenBindings(aor: string, seconds: number, instanceId?: string): number {
+    const subscriber = this.#directory.find(aor);
+    return subscriber === null ? 0 : this.#together(() => this.#registrar.shorten(subscriber, instanceId ?? null, seconds));
+  }
+
+  /** Runs `work` and tells all its changes of bindings at once, afterwards. */
+  #together<T>(work: () => T): T {
+    const changes: BindingChange[] = [];
+    this.#untold = changes;
+    try {
+      return work();
+    } finally {
+      this.#untold = null;
+      this.#announce(changes);
+    }
+  }
+
+  /** Bindings have changed: whoever watches hears of it, and the Participating Function that does not watch yet. */
+  #announce(changes: readonly BindingChange[]): void {
+    for (const change of changes) this.#options.onBindings?.(change);
+    for (const subscriber of new Set(changes.map((change) => change.subscriber))) {
+      this.#events.changed(
+        subscriber,
+        changes.filter((change) => change.subscriber === subscriber),
+      );
+      if (this.#participating !== null) this.#thirdParty.tell(subscriber, this.#participating);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#events.abandon();
+    this.#registrar.close();
+    await this.#server.close();
+  }
+
+  /** Requests over the functions' listener, and over connections this core opened to a function, are taken at their word. */
+  #isTrusted(flow: Flow): boolean {
+    return flow.listener === SERVICE_LISTENER || flow.listener === null;
+  }
+
+  #receive(transaction: ServerTransaction): void {
+    const { request } = transaction;
+    const refusal = this.#screen(request);
+    if (refusal !== null) this.#refuse(transaction, refusal);
+    else if (request.method === 'REGISTER') this.#register(transaction);
+    else if (request.method === 'OPTIONS' && request.toTag === null && this.#isForCore(request.uri)) {
+      transaction.reply(200, {
+        headers: [
+          ['Allow', 'INVITE, ACK, CANCEL, BYE, MESSAGE, OPTIONS, NOTIFY, SUBSCRIBE, REFER, UPDATE, PRACK, REGISTER'],
+          ['Allow-Events', 'reg'],
+          ['Supported', 'path, gruu, outbound'],
+        ],
+      });
+    } else if (request.toTag !== null) {
+      if (!this.#events.handle(transaction)) this.#inDialog(transaction);
+    } else this.#initial(transaction);
+  }
+
+  /** What no request may have. An instance URN is a name and not a place (RFC 5626 section 4.1): only a GRUU routes. */
+  #screen(request: SipRequest): Refusal | null {
+    if (/^urn:/i.test(request.uri)) return { status: 416, reason: 'A URN cannot be routed to' };
+    const uri = parseUri(request.uri);
+    if (!uri.ok) return { status: 400, reason: `Request-URI: ${uri.reason}` };
+    if (uri.value.scheme === 'other' && (!isCpm(request) || this.#participating === null))
+      return { status: 416, reason: 'Only sip, sips and tel are routed' };
+    return null;
+  }
+
+  #isForCore(uri: string): boolean {
+    const read = parseUri(uri);
+    return (
+      read.ok && (read.value.scheme === 'sip' || read.value.scheme === 'sips') && read.value.user === null && this.#destinations.isHome(uri)
+    );
+  }
+
+  #register(transaction: ServerTransaction): void {
+    const { request, flow } = transaction;
+    if (!this.#destinations.isHome(request.uri)) {
+      this.#refuse(transaction, { status: 404, reason: `Only ${this.domain} is registered here` });
+      return;
+    }
+    const verdict = this.#authenticator.verify(request, 'authorization', flow);
+    if (!verdict.ok) {
+      this.#senders.challenge(transaction, verdict);
+      return;
+    }
+    this.#together(() => {
+      const response = this.#registrar.register(request, verdict.subscriber, flow);
+      if (verdict.nextNonce !== null) response.append('Authentication-Info', `nextnonce="${verdict.nextNonce}"`);
+      this.faults.respond(transaction, response);
+    });
+  }
+
+  #refuse(transaction: ServerTransaction, refusal: Refusal): void {
+    transaction.reply(refusal.status, { reason: refusal.reason });
+  }
+
+  #inDialog(transaction: ServerTransaction): void {
+    const { request: received, flow } = transaction;
+    const prepared = prepareForward(this.#server, received);
+    if (!prepared.ok) {
+      transaction.respond(prepared.response);
+      return;
+    }
+    const { request, own } = prepared;
+    const trusted = this.#isTrusted(flow);
+    if (
+      !trusted &&
+      !this.#routes.proves(request, own) &&
+      this.#registrar.ownersOf(flow).length === 0 &&
+      !this.#senders.prove(transaction, request)
+    )
+      return;
+    if (!trusted) for (const header of ['p-asserted-identity', 'p-preferred-identity', 'p-served-user']) request.remove(header);
+    const branches = this.#destinations.places(request, null);
+    if ('status' in branches) this.#refuse(transaction, branches);
+    else forward(this.#server, transaction, request, branches, { recordRoute: this.#routes.record(transaction) });
+  }
+
+  /** The ACK of a 2xx cannot be challenged or answered: it goes on, or it is dropped. */
+  #relayAck(ack: SipRequest, flow: Flow): void {
+    const prepared = prepareForward(this.#server, ack);
+    if (!prepared.ok) return;
+    const { request, own } = prepared;
+    if (!this.#isTrusted(flow) && !this.#routes.proves(request, own) && this.#registrar.ownersOf(flow).length === 0) return;
+    const branches = this.#destinations.places(request, null);
+    if ('status' in branches) return;
+    // Which instance of a function has answered is not known here: those that know no such dialog drop it.
+    for (const branch of branches.filter((each, index) => index === 0 || each.isStandby === true)) {
+      const copy = request.clone();
+      if (branch.uri !== undefined) copy.uri = branch.uri;
+      for (const route of [...(branch.routes ?? [])].reverse()) copy.insert('Route', route);
+      this.#server.sendAck(copy, branch.target);
+    }
+  }
+
+  #initial(transaction: ServerTransaction): void {
+    const prepared = prepareForward(this.#server, transaction.request);
+    if (!prepared.ok) {
+      transaction.respond(prepared.response);
+      return;
+    }
+    const { request, own } = prepared;
+    const visit = own.map((uri) => this.#visits.get(routeParam(uri, 'odi') ?? '')).find((found) => found !== undefined);
+    if (visit !== undefined || this.#isTrusted(transaction.flow)) {
+      request.remove('P-Served-User');
+      if (isRegistrationSubscribe(request) && !request.has('route')) {
+        this.#watch(transaction, request, null);
+        return;
+      }
+      // A group asks somebody outside of CPM for the one who wanted them in it, whose Participating Function finds the gateway (R3).
+      const asker = visit === undefined && isForeign(request.uri) ? this.#directory.find(uriOf(request.get('referred-by') ?? '')) : null;
+      if (asker !== null && this.#participating !== null) {
+        this.#visit(transaction, request, this.#participating, 'originating', asker);
+        return;
+      }
+      const skip = visit?.stage === 'terminating' || own.some((uri) => routeParam(uri, 'stage') === 'deliver');
+      if (skip || request.has('route')) this.#deliver(transaction, request);
+      else this.#terminate(transaction, request);
+      return;
+    }
+    // Routes of a client beyond this core are not followed: the core decides the way.
+    request.remove('route');
+    const subscriber = this.#senders.senderOf(transaction, request);
+    if (subscriber === null) return;
+    assertIdentity(request, subscriber);
+    if (isRegistrationSubscribe(request)) {
+      this.#watch(transaction, request, subscriber);
+      return;
+    }
+    const participating = isCpm(request) ? this.#participating : null;
+    if (participating === null) this.#terminate(transaction, request);
+    else this.#visit(transaction, request, participating, 'originating', subscriber);
+  }
+
+  /** TS 24.229 5.4.2.1.1: registrations are shown to their own user and to the Participating Function; `watcher` null is a function. */
+  #watch(transaction: ServerTransaction, request: SipRequest, watcher: Subscriber | null): void {
+    const watched = this.#destinations.called(request.uri);
+    const asserted = request.all('p-asserted-identity').map((value) => addressKey(uriOf(value)));
+    const isFunction =
+      watcher === null && this.#participatingIdentity !== null && asserted.includes(addressKey(this.#participatingIdentity));
+    if ('status' in watched) this.#refuse(transaction, watched);
+    else if (isFunction || watcher === watched) this.#events.subscribe(transaction, watched, isFunction);
+    else this.#refuse(transaction, { status: 403, reason: 'These registrations are not yours to watch' });
+  }
+
+  #visit(transaction: ServerTransaction, request: SipRequest, participating: string, stage: Visit['stage'], served: Subscriber): void {
+    const target = addressTarget(participating);
+    if (target === null || this.#visits.size >= MAX_VISITS) {
+      this.#refuse(transaction, { status: 503, reason: 'The Participating Function cannot be reached' });
+      return;
+    }
+    const token = newToken();
+    this.#visits.set(token, { stage });
+    const registered = this.#registrar.bindings(served).length > 0 ? 'reg' : 'unreg';
+    const branch: Branch = {
+      target,
+      routes: [`<${participating};lr>`, `<${this.serviceUri};lr;odi=${token}>`],
+      edit: (copy) =>
+        copy.set('P-Served-User', `<${served.identities[0]}>;sescase=${stage === 'originating' ? 'orig' : 'term'};regstate=${registered}`),
+    };
+    forward(this.#server, transaction, request, [branch], {
+      recordRoute: this.#routes.record(transaction),
+      onAnswered: () => this.#visits.delete(token),
+    });
+  }
+
+  /** The serving side of the one who is called: first their Participating Function, then their devices. */
+  #terminate(transaction: ServerTransaction, request: SipRequest): void {
+    const participating = isCpm(request) ? this.#participating : null;
+    if (participating === null || this.#destinations.servicesFor(request.uri).length > 0) {
+      this.#deliver(transaction, request);
+      return;
+    }
+    const called = this.#destinations.called(request.uri);
+    if ('status' in called) this.#refuse(transaction, called);
+    else this.#visit(transaction, request, participating, 'terminating', called);
+  }
+
+  #deliver(transaction: ServerTransaction, request: SipRequest): void {
+    const branches = this.#destinations.places(request, request);
+    if ('status' in branches) this.#refuse(transaction, branches);
+    else forward(this.#server, transaction, request, branches, { recordRoute: this.#routes.record(transaction) });
+  }
+}

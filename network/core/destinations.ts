@@ -1,0 +1,128 @@
+/**
+ * Where the core sends a request: to a function, to the device of a GRUU, to the devices of an address, or by its Route. Decides and sends
+ * nothing itself.
+ */
+import { parseUri } from '../../protocol/uri';
+import { chooseBindings } from './caller-preferences';
+import type { Directory, Subscriber } from './directory';
+import { hostPort } from '../sip/header-value';
+import type { SipRequest } from '../sip/message';
+import { addressTarget, type Branch, nextHop } from '../sip/proxy';
+import type { Binding, Registrar } from './registrar';
+
+/** A role of the network and the requests that are for it. The same requests named again are another instance, which stands by. */
+export interface ServiceRoute {
+  /** Host of the Request-URI. */
+  host: string;
+  /** User part of the Request-URI; without it every user of that host. */
+  user?: string;
+  /** `sip:127.0.0.1:port;transport=tcp` of the role. */
+  target: string;
+}
+
+/** An answer that ends a request here. */
+export interface Refusal {
+  status: number;
+  reason: string;
+}
+
+export class Destinations {
+  readonly #services: ServiceRoute[] = [];
+
+  constructor(
+    private readonly directory: Directory,
+    private readonly registrar: Registrar,
+    /** Whether host and port are a listener of the core. */
+    private readonly isOwn: (host: string, port: number | null) => boolean,
+  ) {}
+
+  addService(route: ServiceRoute): void {
+    this.#services.push({ ...route, host: route.host.toLowerCase() });
+  }
+
+  /** Whether a URI's host is this domain or a listener of this core. */
+  isHome(uri: string): boolean {
+    const place = hostPort(uri);
+    return place !== null && (place.host === this.directory.domain || this.isOwn(place.host, place.port));
+  }
+
+  /** The instances of the function that a Request-URI is for, in the order to ask them. */
+  servicesFor(uri: string): ServiceRoute[] {
+    const read = parseUri(uri);
+    if (!read.ok || (read.value.scheme !== 'sip' && read.value.scheme !== 'sips')) return [];
+    const { host, user } = read.value;
+    return this.#services.filter((service) => service.host === host && (service.user === undefined || service.user === user));
+  }
+
+  /** Whom a Request-URI names: a subscriber of this domain by address or GRUU. */
+  called(uri: string): Subscriber | Refusal {
+    const gruu = this.registrar.resolveGruu(uri);
+    if (gruu === null) return { status: 404, reason: 'No such GRUU' };
+    const subscriber = gruu?.subscriber ?? this.directory.find(uri);
+    if (subscriber !== null) return subscriber;
+    const read = parseUri(uri);
+    if (!read.ok || read.value.scheme === 'other') return { status: 416, reason: 'Only sip, sips and tel are routed' };
+    if (read.value.scheme === 'tel' || this.isHome(uri)) return { status: 404, reason: 'No such address here' };
+    return { status: 403, reason: `Only addresses of ${this.directory.domain} are served here` };
+  }
+
+  /**
+   * Where a request goes from here: its Route, a function, the device of a GRUU, the devices of an address (chosen by the preferences of
+   * `initial`), or, in a dialog (`initial` null), the device or address its Request-URI names.
+   */
+  places(request: SipRequest, initial: SipRequest | null): Branch[] | Refusal {
+    const { uri } = request;
+    if (request.has('route')) return this.#address(nextHop(request));
+    const services = this.servicesFor(uri);
+    if (services.length > 0) return services.flatMap(({ target }, index) => this.#instance(target, index));
+    const gruu = this.registrar.resolveGruu(uri);
+    if (gruu === undefined && initial === null) {
+      const binding = this.registrar.findByContact(uri);
+      if (binding !== null) return [deviceBranch(binding, 1, request)];
+      if (!this.isHome(uri)) return this.#address(uri);
+    }
+    if (gruu === null) return { status: 404, reason: 'No such GRUU' };
+    if (gruu !== undefined) {
+      if (gruu.bindings.length === 0) return { status: 480, reason: 'That device is not signed in' };
+      // RFC 5627 section 6.1: several flows of one instance are tried one after the other, the youngest first.
+      const flows = [...gruu.bindings].sort((a, b) => b.expiresAt - a.expiresAt);
+      const fitting = initial === null ? flows : chooseBindings(initial, flows).map((chosen) => chosen.binding);
+      if (fitting.length === 0) return { status: 480, reason: 'That device does not offer the service' };
+      return fitting.map((binding, index) => deviceBranch(binding, 1 - index / 100, request));
+    }
+    const called = this.called(uri);
+    if ('status' in called) return called;
+    const bindings = this.registrar.bindings(called);
+    if (bindings.length === 0) return { status: 480, reason: 'Not signed in on any device' };
+    const chosen = chooseBindings(request, bindings);
+    if (chosen.length === 0) return { status: 480, reason: 'No device fits what the caller asks for' };
+    return chosen.map(({ binding, q }) => deviceBranch(binding, q, request));
+  }
+
+  #instance(uri: string, index: number): Branch[] {
+    const target = addressTarget(uri);
+    return target === null ? [] : [{ target, q: 1 - index / 100, ...(index === 0 ? {} : { isStandby: true }) }];
+  }
+
+  #address(uri: string): Branch[] | Refusal {
+    const target = addressTarget(uri);
+    return target === null ? { status: 404, reason: 'The next hop is not an address' } : [{ target }];
+  }
+}
+
+/** The way to one device: over its own connection, through the proxies it registered by. */
+function deviceBranch(binding: Binding, q: number, request: SipRequest): Branch {
+  const asked = request.uri;
+  return {
+    target: binding.flow,
+    uri: binding.contact,
+    routes: binding.path,
+    q,
+    unreachable: 480,
+    edit: (copy) => {
+      // RFC 3325 section 7: at the edge of the trust domain the wish for privacy takes the identity off.
+      if (copy.all('privacy').some((value) => /(?:^|;)\s*id\s*(?:;|$)/i.test(value))) copy.remove('P-Asserted-Identity');
+      if (copy.toTag === null) copy.set('P-Called-Party-ID', `<${asked}>`);
+    },
+  };
+}

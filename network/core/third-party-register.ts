@@ -1,0 +1,51 @@
+/**
+ * Third-party REGISTER (TS 24.229 5.4.1.7): the core tells the Participating Function that somebody is registered, still registered, or
+ * registered no more. It names no device: who wants to know them subscribes to the registration events.
+ */
+import type { NetworkLog } from '../log';
+import { newRequest } from '../sip/dialog';
+import type { Subscriber } from './directory';
+import { addressTarget } from '../sip/proxy';
+import type { Binding } from './registrar';
+import { newToken, type SipServer } from '../sip/sip-server';
+
+export interface ThirdPartyRegisterDeps {
+  server: SipServer;
+  /** The core's own identity, `sip:core.lab.test`. */
+  identity: string;
+  /** Where functions reach the core. */
+  contact: () => string;
+  bindings: (subscriber: Subscriber) => readonly Binding[];
+  log?: NetworkLog;
+}
+
+export class ThirdPartyRegister {
+  readonly #callIds = new Map<Subscriber, { callId: string; sequence: number }>();
+
+  constructor(private readonly deps: ThirdPartyRegisterDeps) {}
+
+  /** Sends the state of `subscriber` as it is now to `function_`: the seconds its longest registration has left, 0 when there is none. */
+  tell(subscriber: Subscriber, function_: string): void {
+    const { server, identity, bindings } = this.deps;
+    const target = addressTarget(function_);
+    if (target === null) return;
+    const now = server.clock.now();
+    const expires = Math.max(0, ...bindings(subscriber).map((binding) => Math.ceil((binding.expiresAt - now) / 1000)));
+    const known = this.#callIds.get(subscriber);
+    const dialogue = { callId: known?.callId ?? newToken(16), sequence: (known?.sequence ?? 0) + 1 };
+    this.#callIds.set(subscriber, dialogue);
+    const request = newRequest('REGISTER', function_, {
+      from: `<${identity}>`,
+      to: `<${subscriber.identities[0]}>`,
+      contact: `<${this.deps.contact()}>`,
+      ...dialogue,
+    }).append('Expires', String(expires));
+    server.request(request, target, {
+      onFinal: (response) => {
+        // TS 24.229 5.4.1.7: the registration stands although the function does not hear of it.
+        if (response.status >= 300)
+          this.deps.log?.('warn', 'the Participating Function took no third-party REGISTER', { status: response.status });
+      },
+    });
+  }
+}

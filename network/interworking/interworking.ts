@@ -1,0 +1,106 @@
+/**
+ * The Interworking Selection Function (R48): it takes the requests for people outside of CPM that the Participating Function sends it, selects
+ * the gateway for their kind of address, and says why when there is none.
+ *
+ *   PF --MESSAGE mailto:..--> ISF --mail gateway: a line in the outbox file, on disk--> 200
+ *   PF --INVITE  mailto:..--> ISF --> 405 (mail is no session)       PF --wv:, tel:--> ISF --> 416, 404
+ */
+import { open } from 'node:fs/promises';
+import { parseCpim } from '../../protocol/cpim';
+import { parseContentType } from '../../protocol/multipart';
+import { parseUri } from '../../protocol/uri';
+import { assertedIdentity } from '../sip/asserted-identity';
+import type { Timekeeper } from '../../base/clock';
+import type { NetworkLog } from '../log';
+import type { SipRequest } from '../sip/message';
+import { asksToHide } from '../participating/privacy';
+import type { SipServer } from '../sip/sip-server';
+import type { ServerTransaction } from '../sip/transaction';
+
+/** LAB: the longest text that the mail gateway takes, bytes; a longer one is refused with 413. */
+export const MAX_MAIL_BYTES = 256 * 1024;
+
+export interface InterworkingOptions {
+  server: SipServer;
+  /** Host in Warning headers. */
+  host: string;
+  clock: Timekeeper;
+  /** The file of the mail gateway, asked for at each message; null: there is no such gateway. */
+  mailOutbox: () => string | null;
+  log?: NetworkLog;
+}
+
+export class InterworkingFunction {
+  readonly #options: InterworkingOptions;
+
+  constructor(options: InterworkingOptions) {
+    this.#options = options;
+    options.server.onRequest = (transaction) => this.#receive(transaction);
+  }
+
+  #receive(transaction: ServerTransaction): void {
+    const { request } = transaction;
+    const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(request.uri)?.[1]?.toLowerCase() ?? 'these';
+    const outbox = scheme === 'mailto' ? this.#options.mailOutbox() : null;
+    // A number that nobody has is unknown; a kind of address that nobody serves is not supported.
+    if (outbox === null) this.#refuse(transaction, scheme === 'tel' ? 404 : 416, `No gateway serves ${scheme} addresses`);
+    else if (request.method === 'MESSAGE') this.#mail(transaction, outbox);
+    else if (request.method === 'OPTIONS') transaction.reply(200, { headers: [['Allow', 'MESSAGE, OPTIONS']] });
+    else this.#refuse(transaction, 405, 'Mail takes single messages and no sessions', [['Allow', 'MESSAGE, OPTIONS']]);
+  }
+
+  /** Answered only when the line is on disk. */
+  #mail(transaction: ServerTransaction, outbox: string): void {
+    const { request } = transaction;
+    const content = textOf(request);
+    if (content === null || content.kind === 'none' || Buffer.byteLength(content.text) > MAX_MAIL_BYTES) {
+      if (content === null) this.#refuse(transaction, 415, 'Mail takes plain text', [['Accept', 'message/cpim, text/plain']]);
+      else if (content.kind === 'none') transaction.reply(200);
+      else this.#refuse(transaction, 413, 'Too long for mail');
+      return;
+    }
+    const from = asksToHide(request) ? null : (assertedIdentity(request)?.address ?? null);
+    const { clock, log } = this.#options;
+    const line = { at: new Date(clock.now()).toISOString(), from, to: request.uri.slice('mailto:'.length), text: content.text };
+    appendDurably(outbox, `${JSON.stringify(line)}\n`).then(
+      () => transaction.reply(200),
+      (error: unknown) => {
+        log?.('error', 'the mail outbox cannot be written', { outbox, error: String(error) });
+        this.#refuse(transaction, 500, 'The mail outbox cannot be written');
+      },
+    );
+  }
+
+  #refuse(transaction: ServerTransaction, status: number, why: string, headers: readonly (readonly [string, string])[] = []): void {
+    transaction.reply(status, { headers: [['Warning', `399 ${this.#options.host} "${why}"`], ...headers] });
+  }
+}
+
+async function appendDurably(file: string, line: string): Promise<void> {
+  const handle = await open(file, 'a', 0o600);
+  try {
+    await handle.appendFile(line);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The text of a message; `none` for a receipt or a composing state, which mail does not know. Null for what is no text. */
+function textOf(request: SipRequest): { kind: 'text'; text: string } | { kind: 'none' } | null {
+  const { type } = parseContentType(request.get('content-type') ?? 'text/plain');
+  if (type === 'text/plain') return { kind: 'text', text: request.text };
+  if (type !== 'message/cpim') return null;
+  const envelope = parseCpim(request.body);
+  if (!envelope.ok) return null;
+  const inner = parseContentType(envelope.value.contentType).type;
+  if (inner === 'text/plain') return { kind: 'text', text: new TextDecoder().decode(envelope.value.body) };
+  return inner === 'message/imdn+xml' || inner === 'application/im-iscomposing+xml' ? { kind: 'none' } : null;
+}
+
+/** Whether an address is outside of CPM: not SIP, or a telephone number that is nobody's here. */
+export function needsInterworking(uri: string, isUser: (address: string) => boolean): boolean {
+  const read = parseUri(uri);
+  if (!read.ok) return false;
+  return read.value.scheme === 'other' || (read.value.scheme === 'tel' && !isUser(uri));
+}

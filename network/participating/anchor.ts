@@ -1,0 +1,158 @@
+/**
+ * The media of one session, anchored at the relay (R49): each offer and answer that passes gets the relay's path in the place of the
+ * sender's, and the two legs of the relay come to stand as the offers are answered.
+ *
+ *   open --offer--> offered --answer--> anchored --offer (re-INVITE)--> offered ...      any --refusal of the first, BYE--> closed
+ *
+ * A re-INVITE with the same paths keeps the legs; one with another path, or after the legs have ended, gets new ones (media recovery), and the
+ * old ones end when it is answered. Of a fork, the first device that answers gets the leg; what further ones say, the caller ends.
+ */
+import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../../protocol/sdp';
+import { anchoredSdp, type FoundSdp, refusedSdp, replaceSdp, sdpOf } from './anchored-sdp';
+import type { MediaRelay, RelayLeg, RelayPair } from '../msrp/relay';
+import type { SipMessage } from '../sip/message';
+import type { MsrpRequest } from '../msrp/assembly';
+
+/** LAB: how long an anchored session may stand without media before it is forgotten; a re-INVITE may bring the media back until then. */
+export const MEDIA_LOST_GRACE_MS = 120_000;
+
+export type Side = 'caller' | 'called';
+
+interface Pending {
+  from: Side;
+  pair: RelayPair;
+  /** What the offerer said of who connects. */
+  setup: 'active' | 'passive' | 'actpass' | null;
+  path: readonly string[];
+  fingerprints: readonly Fingerprint[];
+}
+
+export interface AnchorDeps {
+  relay: MediaRelay;
+  /** The side that hides. */
+  hides: Side | null;
+  /** Each SEND that goes through. */
+  onSend?: (from: Side, request: MsrpRequest) => void;
+  /** Once: nothing more is to be expected of this session. */
+  onClose(): void;
+}
+
+export class MediaAnchor {
+  #pair: RelayPair | null = null;
+  #pending: Pending | null = null;
+  /** Whose offer was answered last: each 2xx of it, also a repeated one, goes back to that side. */
+  #offerer: Pick<Pending, 'from' | 'setup'> = { from: 'caller', setup: null };
+  /** Tag of the device that has the leg: of a fork the first that answered. */
+  #calledTag: string | null = null;
+  #lost: { dispose(): void } | null = null;
+  #closed = false;
+
+  constructor(private readonly deps: AnchorDeps) {}
+
+  /** Takes the offer of `from` and changes it for the other side; false when it cannot be carried (no MSRP, or the relay is full). */
+  offer(from: Side, message: SipMessage): boolean {
+    const found = sdpOf(message);
+    if (this.#closed || found === null || found === 'unreadable' || !isCarried(found.description)) return false;
+    const { setup, path } = found.description;
+    const standing = this.#pair !== null && !this.#pair.isClosed && samePath(this.#pair[from].remotePath, path) ? this.#pair : null;
+    const isSecure = found.description.transport === 'TCP/TLS/MSRP';
+    const pair = standing ?? this.#newPair(isSecure);
+    // Nobody takes the TLS off a session that has it.
+    if (pair === null || pair.isSecure !== isSecure || (this.#pair?.isSecure === true && !isSecure)) return false;
+    this.#pending = { from, pair, setup, path, fingerprints: fingerprintsOf(found.description) };
+    this.#write(message, found, pair[other(from)], 'actpass', from);
+    return true;
+  }
+
+  /** Takes a 2xx's answer and changes it for the offerer. One that cannot be carried becomes a refusal of the media. */
+  answer(message: SipMessage): void {
+    this.#calledTag ??= message.toTag;
+    const found = sdpOf(message);
+    if (found === null) return;
+    const pending = this.#pending;
+    const pair = pending?.pair ?? this.#pair;
+    if (found === 'unreadable' || pair === null || !isCarried(found.description) || !answers(pair, found.description)) {
+      replaceSdp(message, refusedSdp(this.deps.relay.host), Math.random);
+      this.refused();
+      return;
+    }
+    if (pending !== null) {
+      const { from, setup, path, fingerprints } = pending;
+      // RFC 6135: an answerer that is active comes to us, one that is passive waits for us.
+      pair[other(from)].expect(found.description.path, found.description.setup !== 'active', fingerprintsOf(found.description));
+      // We let the offerer come, unless it said that it waits.
+      pair[from].expect(path, setup === 'passive', fingerprints);
+      if (this.#pair !== pair) {
+        const before = this.#pair;
+        this.#pair = pair;
+        before?.close();
+      }
+      this.#pending = null;
+      this.#offerer = { from, setup };
+    }
+    const { from, setup } = this.#offerer;
+    this.#write(message, found, pair[from], setup === 'passive' ? 'active' : 'passive', other(from));
+  }
+
+  /** Whether a dialog, by the tag of the called side, is the one whose media is here, and not that of a device that answered too late. */
+  isOf(calledTag: string | null): boolean {
+    return this.#calledTag === null || this.#calledTag === calledTag;
+  }
+
+  /** The offer under way was refused: what stood stands. */
+  refused(): void {
+    const pending = this.#pending;
+    this.#pending = null;
+    if (pending !== null && pending.pair !== this.#pair) pending.pair.close();
+    if (this.#pair === null) this.close();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#lost?.dispose();
+    this.#pending?.pair.close();
+    this.#pair?.close();
+    this.deps.onClose();
+  }
+
+  #newPair(isSecure: boolean): RelayPair | null {
+    const { relay, onSend } = this.deps;
+    const events = {
+      ...(onSend === undefined ? {} : { onSend }),
+      onClose: () => {
+        if (this.#closed || pair !== this.#pair) return;
+        this.#lost?.dispose();
+        this.#lost = relay.clock.setTimer(MEDIA_LOST_GRACE_MS, () => {
+          if (this.#pair?.isClosed === true) this.close();
+        });
+      },
+    };
+    const pair: RelayPair | null = relay.pair(events, isSecure);
+    return pair;
+  }
+
+  #write(message: SipMessage, found: FoundSdp, leg: RelayLeg, setup: 'active' | 'passive' | 'actpass', writer: Side): void {
+    const { hides } = this.deps;
+    const { host, port, fingerprint } = leg.place;
+    const place = { host, port, path: leg.describes(found.description.path), setup, fingerprint };
+    replaceSdp(message, anchoredSdp(found.text, place, hides === writer), Math.random);
+  }
+}
+
+function isCarried({ port }: MsrpDescription): boolean {
+  return port !== 0;
+}
+
+/** Both legs are of one kind: what one side wants over TLS does not reach the other without. */
+function answers(pair: RelayPair, { transport }: MsrpDescription): boolean {
+  return pair.isSecure === (transport === 'TCP/TLS/MSRP');
+}
+
+function other(side: Side): Side {
+  return side === 'caller' ? 'called' : 'caller';
+}
+
+function samePath(a: readonly string[], b: readonly string[]): boolean {
+  return a.length > 0 && a.join(' ') === b.join(' ');
+}

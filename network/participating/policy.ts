@@ -1,0 +1,139 @@
+/**
+ * What a provider and its users have laid down about requests: who may reach whom (R46, R56), and whether the media of a session runs
+ * through the network (R49). It decides and does nothing itself.
+ *
+ * The rules of the policy file are replaced as a whole when the file changes; those set at run time stay beside them.
+ */
+import { addressKey } from '../../protocol/uri';
+
+export type SessionCase = 'orig' | 'term';
+export type MediaPath = 'stay' | 'out';
+
+/** LAB: how a request is refused when the rule names no status. */
+export const REFUSAL_STATUS = 403;
+/** RFC 5079: the one who is called does not want to hear from somebody who hides. */
+export const ANONYMITY_DISALLOWED = 433;
+
+/** One refusal that a provider or a user has laid down. `*` stands for everybody. */
+export interface DenyRule {
+  /** The user whose Participating Function decides. */
+  served: string;
+  sescase: SessionCase;
+  /** The other side: whom the served user calls, or who calls. */
+  peer: string;
+  /** `REFUSAL_STATUS` when absent. */
+  status?: number;
+}
+
+/** What one user wants. What is absent is as the network has it by default. */
+export interface UserPreferences {
+  /** Whether the media of their sessions runs through the network; `out` when absent. */
+  mediaPath?: MediaPath;
+  /** Keep what is written in their sessions. */
+  record?: boolean;
+  /** When they hide, hide the address of their media too; yes when absent. */
+  hideMedia?: boolean;
+  /** Refuse who hides. */
+  refuseAnonymous?: boolean;
+}
+
+/** What the provider lays down over every user's preferences. */
+export interface ProviderRules {
+  /** `preference`, when absent: as the user wants. */
+  mediaPath?: MediaPath | 'preference';
+  /** True: every session is kept; false: none, whoever wants it. */
+  record?: boolean;
+  hideMedia?: boolean;
+}
+
+/** A whole policy, as a file holds it. */
+export interface PolicyDocument {
+  deny: DenyRule[];
+  provider: ProviderRules;
+  users: ReadonlyMap<string, UserPreferences>;
+  /** The folder that records go to; null: nothing is kept. */
+  recordTo: string | null;
+  /** The file that the mail gateway writes; null: there is no such gateway. */
+  mailOutbox: string | null;
+}
+
+/** Whether the media of one session is to run through the network, and why. */
+export interface MediaDecision {
+  path: MediaPath;
+  record: boolean;
+  /** True: without the relay the session must not come about, since it would show what it is to hide, or go unrecorded. */
+  isRequired: boolean;
+}
+
+export class Policy {
+  #rules: DenyRule[] = [];
+  #document: PolicyDocument = { deny: [], provider: {}, users: new Map(), recordTo: null, mailOutbox: null };
+
+  constructor(rules: readonly DenyRule[] = []) {
+    for (const rule of rules) this.deny(rule);
+  }
+
+  get recordTo(): string | null {
+    return this.#document.recordTo;
+  }
+
+  get mailOutbox(): string | null {
+    return this.#document.mailOutbox;
+  }
+
+  /** Puts the rules of a policy file in the place of those of the one before. */
+  adopt(document: PolicyDocument): void {
+    this.#document = {
+      ...document,
+      deny: document.deny.map(comparable),
+      users: new Map([...document.users].map(([address, wishes]) => [keyOf(address), wishes])),
+    };
+  }
+
+  deny(rule: DenyRule): void {
+    this.#rules.push(comparable(rule));
+  }
+
+  /** Takes back every rule between the two that was set by `deny`. */
+  allow(rule: Omit<DenyRule, 'status'>): void {
+    this.#rules = this.#rules.filter(
+      (one) => one.served !== keyOf(rule.served) || one.peer !== keyOf(rule.peer) || one.sescase !== rule.sescase,
+    );
+  }
+
+  /** The status to refuse with, or null to go on. */
+  decide(served: string, sescase: SessionCase, peer: string): number | null {
+    const fits = (rule: string, address: string) => rule === '*' || rule === keyOf(address);
+    const rules = [...this.#rules, ...this.#document.deny];
+    const rule = rules.find((one) => one.sescase === sescase && fits(one.served, served) && fits(one.peer, peer));
+    return rule === undefined ? null : (rule.status ?? REFUSAL_STATUS);
+  }
+
+  refusesAnonymous(served: string): boolean {
+    return this.#wishes(served).refuseAnonymous === true;
+  }
+
+  /** Where the media of a session of `served` runs; `hides`: the served user hides in it. The provider's word is above the user's. */
+  media(served: string, hides: boolean): MediaDecision {
+    const { provider, recordTo } = this.#document;
+    const wishes = this.#wishes(served);
+    const record = recordTo !== null && (provider.record ?? wishes.record ?? false);
+    const conceals = hides && (provider.hideMedia ?? wishes.hideMedia ?? true);
+    const wanted =
+      provider.mediaPath === undefined || provider.mediaPath === 'preference' ? (wishes.mediaPath ?? 'out') : provider.mediaPath;
+    const isRequired = record || conceals;
+    return { path: isRequired ? 'stay' : wanted, record, isRequired };
+  }
+
+  #wishes(served: string): UserPreferences {
+    return this.#document.users.get(keyOf(served)) ?? {};
+  }
+}
+
+function comparable(rule: DenyRule): DenyRule {
+  return { ...rule, served: keyOf(rule.served), peer: keyOf(rule.peer) };
+}
+
+function keyOf(address: string): string {
+  return address === '*' ? address : (addressKey(address) ?? address);
+}

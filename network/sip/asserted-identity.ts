@@ -1,0 +1,11 @@
+import { addressKey, parseNameAddr } from '../../protocol/uri';
+
+/** Who a request is from, as the core asserts it: the SIP identity first among several. Null when the core asserted nobody. */
+export function assertedIdentity(request: { all(name: string): string[] }): { address: string; name: string | null } | null {
+  const identities = request.all('p-asserted-identity').flatMap((text) => {
+    const value = parseNameAddr(text);
+    const key = value.ok ? addressKey(value.value.uri) : null;
+    return value.ok && key !== null ? [{ address: key, name: value.value.displayName }] : [];
+  });
+  return identities.find((identity) => identity.address.startsWith('sip')) ?? identities[0] ?? null;
+}
