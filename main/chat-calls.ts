@@ -1,10 +1,10 @@
 /** The calls of the contract that a messenger answers: chats, messages, groups. */
 import type { Handlers } from './calls';
-import { defaultPage } from './cpm/conversation-reader';
+import { defaultPage } from './cpm/conversation/reader';
 import type { Messenger } from './cpm/messenger';
 import { AppError } from '../preload/contract/errors';
 import { exportConversation, exportName } from './export';
-import type { Rescue } from './rescue';
+import type { Rescue } from './profile/rescue';
 
 export interface ChatCallDeps {
   /** Asked at every call; throws what is to be answered where nobody is signed in. */

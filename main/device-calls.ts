@@ -1,10 +1,10 @@
 /** The calls of the contract that are about one's own devices, what this one is, offers and is called, and how its chats are carried. */
 import type { AppEventBody } from '../preload/contract/index';
-import type { Account } from './account';
+import type { Account } from './account/account';
 import type { Handlers } from './calls';
-import { cleanDeviceName } from './identity/device-name';
-import type { StoredAccount } from './settings';
-import { signInParts } from './sign-in-options';
+import { cleanDeviceName } from './profile/device-name';
+import type { StoredAccount } from './profile/settings';
+import { signInParts } from './profile/sign-in-options';
 
 export interface DeviceCallDeps {
   /** Asked at every call; throws what is to be answered where nobody is signed in. */

@@ -12,7 +12,7 @@ import { Trouble } from './parts/terminal.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Both start it beside themselves. */
-export const readThread = { entry: 'main/history/read-thread.ts', out: 'out/read-thread.cjs' };
+export const readThread = { entry: 'main/history/reading/read-thread.ts', out: 'out/read-thread.cjs' };
 
 /** A target is built of bundles, and anew when any file of its sources differs. */
 const targets = {
@@ -22,7 +22,7 @@ const targets = {
     sources: ['main', 'network', 'preload', 'renderer', 'vite.config.ts'],
   },
   command: {
-    bundles: [{ entry: 'main/cli.ts', out: 'out/cli.cjs', banner: '#!/usr/bin/env node\n' }, readThread],
+    bundles: [{ entry: 'main/command/cli.ts', out: 'out/cli.cjs', banner: '#!/usr/bin/env node\n' }, readThread],
     renderer: false,
     sources: ['main', 'network', 'preload'],
   },

@@ -15,16 +15,16 @@ import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import { drop, type Logger } from '../../base/log';
 import type { AppError } from '../../preload/contract/errors';
-import { Connection, type ConnectionOptions } from './connection';
-import { conversationTable } from './conversation-table';
-import { jobTable } from './job-table';
-import { messageTable } from './message-table';
-import { migrate, migrations, sealedVersion } from './migrations';
-import { type HistoryReader, readHere, readOnThread } from './reader';
-import { receiptTable } from './receipt-table';
-import { Seal } from './seal';
-import type { Snippet } from './search';
-import { fillIndex, mayBeOfTheIndex, renewIndex } from './search-index';
+import { Connection, type ConnectionOptions } from './store/connection';
+import { conversationTable } from './tables/conversations';
+import { jobTable } from './tables/jobs';
+import { messageTable } from './tables/messages';
+import { migrate, migrations, sealedVersion } from './store/migrations';
+import { type HistoryReader, readHere, readOnThread } from './reading/reader';
+import { receiptTable } from './tables/receipts';
+import { Seal } from './store/seal';
+import type { Snippet } from './search/search';
+import { fillIndex, mayBeOfTheIndex, renewIndex } from './search/search-index';
 
 /** So many conversations, the newest ones, are looked at when the history is opened. */
 const lookedAtFirst = 20;

@@ -11,8 +11,8 @@ import { Emitter } from '../../base/emitter';
 import { acceptContact } from '../../protocol/feature-tags';
 import { text } from '../../protocol/octets';
 import { REGINFO_CONTENT_TYPE } from '../../protocol/reginfo';
-import type { Stack } from './stack';
-import { headerLine } from './wire-message';
+import type { Stack } from './stack/stack';
+import { headerLine } from './wire/wire-message';
 
 /** LAB: what a subscription asks for. */
 export const SUBSCRIPTION_SECONDS = 3_600;

@@ -10,10 +10,10 @@ import {
   readCpmHeaders,
   readIcsis,
   readRemoteParty,
-} from './cpm-request';
-import { acceptLine } from './normalize';
-import type { Stack } from './stack';
-import type { WireMessage } from './wire-message';
+} from './stack/cpm-request';
+import { acceptLine } from './stack/normalize';
+import type { Stack } from './stack/stack';
+import type { WireMessage } from './wire/wire-message';
 
 export interface OutgoingPager extends CpmRequest, PagerContent {
   /** What goes instead to one who answers 415 and accepts this and not the other (RFC 3261 section 21.4.13). */

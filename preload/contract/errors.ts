@@ -54,7 +54,7 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** What a refusal by a person, a device or a network on the way means; which answers mean it is in `main/cpm/refusals.ts`. */
+/** What a refusal by a person, a device or a network on the way means; which answers mean it is in `main/cpm/conversation/refusals.ts`. */
 export const refusalMeanings = [
   'declined', // the person does not want this
   'busy', // the device takes nothing more at the moment

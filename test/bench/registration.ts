@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline';
 import { silentLogger } from '../../base/log';
 import { systemClock } from '../../base/clock';
 import { answerChallenge, chooseChallenge, type DigestChallenge } from '../../protocol/digest';
-import { digestHash } from '../../main/sip/auth';
+import { digestHash } from '../../main/sip/stack/auth';
 import { SipClient } from '../../main/sip/client';
 import { ensureBuilt } from '../support/built';
 import { Relay } from '../support/relay';

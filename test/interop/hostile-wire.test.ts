@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { rebindLimitMs, recoveryDelayMs } from '../../main/cpm/session';
+import { rebindLimitMs, recoveryDelayMs } from '../../main/cpm/session/session';
 import { encodeCpim } from '../../protocol/cpim';
 import { ICSI } from '../../protocol/feature-tags';
 import { encodeImdn } from '../../protocol/imdn';

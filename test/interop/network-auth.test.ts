@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { softwareSim } from '../../main/sip/auth';
+import { softwareSim } from '../../main/sip/stack/auth';
 import type { SipAccount } from '../../main/sip/client';
 import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
 import { type Device, Devices } from '../support/sip-clients';

@@ -1,6 +1,6 @@
 /** The real client and people whose network answers as SIPp has it from `test/support/sipp/`: refusals, odd answers, slow ones; and an odd caller. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { readRefusal } from '../../main/cpm/refusals';
+import { readRefusal } from '../../main/cpm/conversation/refusals';
 import { type Network, startNetwork } from '../../network/network';
 import type { AppEvent } from '../../preload/contract/index';
 import { explainLine } from '../../renderer/words/errors';

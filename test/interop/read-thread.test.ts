@@ -7,8 +7,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../base/log';
 import { systemClock } from '../../base/clock';
 import { type History, openHistory } from '../../main/history/history';
-import { nodeThread, ReadQueue, type Thread } from '../../main/history/read-queue';
-import { type HistoryReader, readerOf } from '../../main/history/reader';
+import { nodeThread, ReadQueue, type Thread } from '../../main/history/reading/read-queue';
+import { type HistoryReader, readerOf } from '../../main/history/reading/reader';
 import { ensureBuilt } from '../support/built';
 import { conversationRecord, messageRecord } from '../support/history-records';
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { SecretBox } from '../../main/settings';
+import type { SecretBox } from '../../main/profile/settings';
 import { createLabAuthority } from '../../network/core/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
 import type { SignInOptions } from '../../preload/contract/index';

@@ -1,6 +1,6 @@
 /** Groups in a real browser: people in and out, names and pictures, writing to one alone. */
 import { describe, expect, it } from 'vitest';
-import { readableIcon } from '../../main/cpm/group-icon';
+import { readableIcon } from '../../main/cpm/group/icon';
 import { pictureSize } from '../../protocol/picture-size';
 import { maxPictureBytes } from '../../renderer/picture';
 import { accessibilityFlaws } from '../support/looks';

@@ -7,7 +7,7 @@ import { type App, createApp, type GivenAccount } from '../../main/app';
 import { createStderrLogger, silentLogger } from '../../base/log';
 import { dispatch } from '../../main/calls';
 import type { WireRecord } from '../../protocol/wire-record';
-import { createFileSecretBox, type SecretBox, secretKeyFile } from '../../main/settings';
+import { createFileSecretBox, type SecretBox, secretKeyFile } from '../../main/profile/settings';
 import type { AppEvent, CallArgument, CallName, CallValue, Result } from '../../preload/contract/index';
 
 /** How long a story waits for one thing before it fails. */

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Emitter } from '../../base/emitter';
 import { silentLogger } from '../../base/log';
-import type { CpmContext } from '../../main/cpm/context';
+import type { CpmContext } from '../../main/cpm/conversation/context';
 import { Messenger } from '../../main/cpm/messenger';
 import { AppError } from '../../preload/contract/errors';
 import { openHistory } from '../../main/history/history';
 import type { MsrpSession } from '../../main/msrp/session';
 import type { BodyPart } from '../../protocol/multipart';
 import { encodeSdp } from '../../protocol/sdp';
-import { defaultPreferences } from '../../main/settings';
+import { defaultPreferences } from '../../main/profile/settings';
 import type {
   CpmHeaders,
   IncomingInvite,

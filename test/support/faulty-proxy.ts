@@ -8,8 +8,8 @@
  */
 import { AppError } from '../../preload/contract/errors';
 import { parseNameAddr, parseUri } from '../../protocol/uri';
-import type { Connect, Connection } from '../../main/sip/connection';
-import { parseWireMessage, type WireMessage } from '../../main/sip/wire-message';
+import type { Connect, Connection } from '../../main/sip/flow/connection';
+import { parseWireMessage, type WireMessage } from '../../main/sip/wire/wire-message';
 import { type Break, halfOf, lateMs, type Mischief } from './mischief';
 import type { VirtualClock } from './virtual-clock';
 

@@ -1,6 +1,6 @@
 /** A system's keychain for tests: what one seals, another cannot read. */
 import { AppError } from '../../preload/contract/errors';
-import type { SecretBox } from '../../main/settings';
+import type { SecretBox } from '../../main/profile/settings';
 
 export function keychain(secret: string, backend = 'keychain'): SecretBox {
   const mark = `${secret}:`;

@@ -2,13 +2,13 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Account } from '../../main/account';
+import { Account } from '../../main/account/account';
 import type { Clock } from '../../base/clock';
 import { createStderrLogger, drop, silentLogger } from '../../base/log';
 import { disposable } from '../../base/disposable';
 import { AppError } from '../../preload/contract/errors';
 import { type History, type MessageRecord, openHistory } from '../../main/history/history';
-import { defaultPreferences } from '../../main/settings';
+import { defaultPreferences } from '../../main/profile/settings';
 import type { RegistrationStore } from '../../main/sip/client';
 import type { PreferencesValue } from '../../preload/contract/index';
 import type { FaultyMedia } from './faulty-media';

@@ -3,7 +3,7 @@ import type { Logger } from '../../base/log';
 import { systemClock } from '../../base/clock';
 import type { WireRecord } from '../../protocol/wire-record';
 import { type IncomingInvite, type IncomingPager, type SipAccount, SipClient } from '../../main/sip/client';
-import type { Resolver } from '../../main/sip/discovery';
+import type { Resolver } from '../../main/sip/flow/discovery';
 import { silent } from './sip-memory';
 
 export const ICSIS = {

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { parseLaunchOptions } from '../../main/launch-options';
+import { parseLaunchOptions } from '../../main/desktop/launch-options';
 
 vi.mock('electron', () => ({}));
 

@@ -75,12 +75,12 @@ describe('layering', () => {
 
   it('names the offending edge', () => {
     const fault = (file: string, source: string) => importsOf(source).map((one) => offence(file, one));
-    expect(fault('main/cpm/inbox.ts', "import { SipClient } from '../sip/client';")).toEqual([
-      "main/cpm/inbox.ts imports '../sip/client', and main/cpm may know of main/sip/client its types alone",
+    expect(fault('main/cpm/inbox/inbox.ts', "import { SipClient } from '../sip/client';")).toEqual([
+      "main/cpm/inbox/inbox.ts imports '../sip/client', and main/cpm may know of main/sip/client its types alone",
     ]);
-    expect(fault('main/cpm/inbox.ts', "import type { SipClient } from '../sip/client';")).toEqual([null]);
-    expect(fault('main/cpm/inbox.ts', "import { app } from 'electron';")).toEqual([
-      "main/cpm/inbox.ts imports 'electron', and main/cpm may not use that package",
+    expect(fault('main/cpm/inbox/inbox.ts', "import type { SipClient } from '../sip/client';")).toEqual([null]);
+    expect(fault('main/cpm/inbox/inbox.ts', "import { app } from 'electron';")).toEqual([
+      "main/cpm/inbox/inbox.ts imports 'electron', and main/cpm may not use that package",
     ]);
     expect(fault('protocol/uri.ts', "import { createHash } from 'node:crypto';")).toEqual([
       "protocol/uri.ts imports 'node:crypto', and main/protocol may not use Node",

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { silentLogger } from '../../base/log';
-import { createSecretBox } from '../../main/secrets';
+import { createSecretBox } from '../../main/desktop/secrets';
 
 const keyring = vi.hoisted(() => ({ available: true, backend: 'gnome_libsecret', lost: false }));
 vi.mock('electron', () => ({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mayBecome, person, stateByReceipts } from '../../../main/cpm/conversation';
+import { mayBecome, person, stateByReceipts } from '../../../main/cpm/conversation/values';
 import type { MessageState } from '../../../preload/contract/index';
 
 const states: MessageState[] = ['queued', 'sending', 'sent', 'delivered', 'displayed', 'failed', 'received'];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { DeviceControl, deviceControlType, maxControlBytes } from '../../../main/cpm/device-control';
+import { DeviceControl, deviceControlType, maxControlBytes } from '../../../main/devices/control';
 import { AppError } from '../../../preload/contract/errors';
 import type { OutgoingPager } from '../../../main/sip/client';
 import type { DeviceValue } from '../../../preload/contract/index';

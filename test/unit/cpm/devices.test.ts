@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Emitter } from '../../../base/emitter';
 import { silentLogger } from '../../../base/log';
-import { DeviceList, FRESH_LIST_MS, MAX_REVIVALS, PROBATION_MS, SUBSCRIBE_AGAIN_MS } from '../../../main/cpm/devices';
+import { DeviceList, FRESH_LIST_MS, MAX_REVIVALS, PROBATION_MS, SUBSCRIBE_AGAIN_MS } from '../../../main/devices/list';
 import type { AppError } from '../../../preload/contract/errors';
 import { ICSI, ICSI_PARAM, icsiValue } from '../../../protocol/feature-tags';
 import { encodeRegInfo, type RegInfoContact, type RegistrationEvent } from '../../../protocol/reginfo';

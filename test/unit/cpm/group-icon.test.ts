@@ -1,8 +1,8 @@
 /** The picture of a group at its members: what is asked of the focus, what is taken from it, and what is kept. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { groupDataTimeoutMs } from '../../../main/cpm/group-data';
-import { restartSpreadMs } from '../../../main/cpm/group-factory';
-import { maxIconPoints, readableIcon } from '../../../main/cpm/group-icon';
+import { groupDataTimeoutMs } from '../../../main/cpm/group/data';
+import { restartSpreadMs } from '../../../main/cpm/group/factory';
+import { maxIconPoints, readableIcon } from '../../../main/cpm/group/icon';
 import { encodeConferenceInfo } from '../../../protocol/conference-info';
 import { encodeCpim } from '../../../protocol/cpim';
 import { encodeGroupData, GROUP_DATA_CONTENT_TYPE } from '../../../protocol/group-data';

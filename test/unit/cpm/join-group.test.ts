@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { notLetIn } from '../../../main/cpm/group-factory';
+import { notLetIn } from '../../../main/cpm/group/factory';
 import { AppError, type ErrorCode } from '../../../preload/contract/errors';
 
 const codeOf = (error: unknown): string => {

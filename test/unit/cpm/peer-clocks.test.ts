@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { leftAtBy, receiptEnvelope, textEnvelope } from '../../../main/cpm/envelope';
+import { leftAtBy, receiptEnvelope, textEnvelope } from '../../../main/cpm/conversation/envelope';
 import {
   correctedFromMs,
   correctionOf,
@@ -8,7 +8,7 @@ import {
   longestTransitMs,
   placeText,
   unknownClock,
-} from '../../../main/cpm/peer-clocks';
+} from '../../../main/cpm/inbox/clocks';
 import { openHistory } from '../../../main/history/history';
 import { parseCpim } from '../../../protocol/cpim';
 import { createLab, FakeInvite, type FakeMsrp, type Lab, remoteParty } from '../../support/cpm-lab';

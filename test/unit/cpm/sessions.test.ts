@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { textEnvelope } from '../../../main/cpm/envelope';
-import { MAX_ASKED } from '../../../main/cpm/invitations';
-import { replacementGuardMs } from '../../../main/cpm/replacement';
+import { textEnvelope } from '../../../main/cpm/conversation/envelope';
+import { MAX_ASKED } from '../../../main/cpm/one-to-one/invitations';
+import { replacementGuardMs } from '../../../main/cpm/upgrade/replacement';
 import { AppError } from '../../../preload/contract/errors';
 import { parseResourceLists } from '../../../protocol/resource-lists';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';

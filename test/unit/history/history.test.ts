@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import { type ConversationRecord, type History, type MessageRecord, openHistory } from '../../../main/history/history';
-import { maximumPage } from '../../../main/history/message-table';
+import { maximumPage } from '../../../main/history/tables/messages';
 import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = '0123456789abcdef'.repeat(4);

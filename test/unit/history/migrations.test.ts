@@ -5,7 +5,7 @@ import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
 import { openHistory } from '../../../main/history/history';
-import { contents, copyBefore, migrate, migrations, verifyCopy } from '../../../main/history/migrations';
+import { contents, copyBefore, migrate, migrations, verifyCopy } from '../../../main/history/store/migrations';
 
 const key = 'ab'.repeat(32);
 let folder: string;

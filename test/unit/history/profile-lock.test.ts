@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockProfile } from '../../../main/history/profile-lock';
+import { lockProfile } from '../../../main/history/store/lock';
 
 let dataDir: string;
 beforeEach(() => {

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
 import type { AppError } from '../../../preload/contract/errors';
 import { type MessageRecord, openHistory } from '../../../main/history/history';
-import { copyBefore, migrate, migrations } from '../../../main/history/migrations';
-import { rescueHistory } from '../../../main/history/rescue';
+import { copyBefore, migrate, migrations } from '../../../main/history/store/migrations';
+import { rescueHistory } from '../../../main/history/store/rescue';
 
 const key = '7e'.repeat(32);
 const pageSize = 4096;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import { type MessageRecord, openHistory } from '../../../main/history/history';
-import { migrate, migrations, sealedVersion } from '../../../main/history/migrations';
+import { migrate, migrations, sealedVersion } from '../../../main/history/store/migrations';
 import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = 'ef'.repeat(32);

@@ -5,8 +5,8 @@ import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
 import { type History, type MessageRecord, openHistory } from '../../../main/history/history';
-import { copyBefore, migrate, migrations } from '../../../main/history/migrations';
-import { maximumQuery, maximumQueryWords, parseSearch, snippetLength, snippetOf } from '../../../main/history/search';
+import { copyBefore, migrate, migrations } from '../../../main/history/store/migrations';
+import { maximumQuery, maximumQueryWords, parseSearch, snippetLength, snippetOf } from '../../../main/history/search/search';
 import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = 'cd'.repeat(32);

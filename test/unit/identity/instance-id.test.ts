@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import Conf from 'conf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { cleanDeviceName, maxDeviceNameLength } from '../../../main/identity/device-name';
-import { type Identity, openIdentity } from '../../../main/identity/instance-id';
-import type { SecretBox } from '../../../main/settings';
+import { cleanDeviceName, maxDeviceNameLength } from '../../../main/profile/device-name';
+import { type Identity, openIdentity } from '../../../main/profile/instance-id';
+import type { SecretBox } from '../../../main/profile/settings';
 import { keychain } from '../../support/keychain';
 import { VirtualClock } from '../../support/virtual-clock';
 

@@ -5,7 +5,7 @@ import { Emitter } from '../../../base/emitter';
 import { silentLogger } from '../../../base/log';
 import { dispatch, type Handlers, maxTextLength } from '../../../main/calls';
 import { AppError } from '../../../preload/contract/errors';
-import { serveHeadless } from '../../../main/headless';
+import { serveHeadless } from '../../../main/command/headless';
 import type { AppEvent } from '../../../preload/contract/index';
 import { settled } from '../../support/virtual-clock';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseReceipts } from '../../../main/client-command';
-import { UsageError } from '../../../main/command-line';
+import { parseReceipts } from '../../../main/command/client';
+import { UsageError } from '../../../main/command/command-line';
 
 describe('chorus client --receipts', () => {
   it('takes what is told, and whether also unasked', () => {

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UsageError } from '../../../main/command-line';
+import { UsageError } from '../../../main/command/command-line';
 import { createSessionCertificate } from '../../../main/msrp/certificate';
-import { maxFaultRules, maxOperatorFileBytes, readAuthorities, readFaults, readSims } from '../../../main/operator-files';
+import { maxFaultRules, maxOperatorFileBytes, readAuthorities, readFaults, readSims } from '../../../main/command/operator-files';
 
 let folder: string;
 beforeEach(() => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Conf from 'conf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../preload/contract/errors';
-import { createFileSecretBox, defaultPreferences, MAX_BLOCKED, Settings, secretKeyFile, translateFileError } from '../../../main/settings';
+import { createFileSecretBox, defaultPreferences, MAX_BLOCKED, Settings, secretKeyFile, translateFileError } from '../../../main/profile/settings';
 
 let dataDir: string;
 beforeEach(() => {

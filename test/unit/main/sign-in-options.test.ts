@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../preload/contract/errors';
-import { instanceOfImei, signInParts } from '../../../main/sign-in-options';
+import { instanceOfImei, signInParts } from '../../../main/profile/sign-in-options';
 import type { SignInOptions } from '../../../preload/contract/index';
 
 const k = '465b5ce8b199b49faa5f0a2ee238a6bc';

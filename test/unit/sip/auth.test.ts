@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { akaChallenge, akaResyncNumber } from '../../../protocol/aka';
 import { digestResponse, parseAuthorization, parseChallenge } from '../../../protocol/digest';
 import { type BlockCipher, opcOf } from '../../../protocol/milenage';
-import { digestHash, MAX_RESYNCS, MAX_STALE, type Sim } from '../../../main/sip/auth';
-import type { WireMessage } from '../../../main/sip/wire-message';
+import { digestHash, MAX_RESYNCS, MAX_STALE, type Sim } from '../../../main/sip/stack/auth';
+import type { WireMessage } from '../../../main/sip/wire/wire-message';
 import { closeMemoryLabs, type MemoryServer, memoryLab, registered } from '../../support/sip-memory';
 
 afterEach(closeMemoryLabs);

@@ -1,7 +1,7 @@
 import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MAX_UNPACKED_BYTES, unpackBody } from '../../../main/sip/content-encoding';
-import { WireMessage } from '../../../main/sip/wire-message';
+import { MAX_UNPACKED_BYTES, unpackBody } from '../../../main/sip/wire/content-encoding';
+import { WireMessage } from '../../../main/sip/wire/wire-message';
 import { closeMemoryLabs, registeredLab } from '../../support/sip-memory';
 import { settled } from '../../support/virtual-clock';
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { WireMessage } from '../../../main/sip/wire-message';
+import type { WireMessage } from '../../../main/sip/wire/wire-message';
 import { closeMemoryLabs, GRUU, type MemoryLab, methodOf, registeredLab } from '../../support/sip-memory';
 import { settled } from '../../support/virtual-clock';
 

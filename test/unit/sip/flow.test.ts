@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Connection } from '../../../main/sip/connection';
-import { Flow, KEEPALIVE_INTERVAL_MS, PONG_TIMEOUT_MS, SILENCE_MS } from '../../../main/sip/transport';
+import type { Connection } from '../../../main/sip/flow/connection';
+import { Flow, KEEPALIVE_INTERVAL_MS, PONG_TIMEOUT_MS, SILENCE_MS } from '../../../main/sip/flow/flow';
 import { silent } from '../../support/sip-memory';
 import { VirtualClock } from '../../support/virtual-clock';
 

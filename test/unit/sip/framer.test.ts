@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Frame, Framer } from '../../../main/sip/framer';
-import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from '../../../main/sip/wire-message';
+import { type Frame, Framer } from '../../../main/sip/wire/framer';
+import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from '../../../main/sip/wire/wire-message';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const message = (body: string) => `MESSAGE sip:a@lab.test SIP/2.0\r\nSubject: x\r\nContent-Length: ${bytes(body).length}\r\n\r\n${body}`;

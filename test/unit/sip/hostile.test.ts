@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Logger } from '../../../base/log';
-import { MAX_HOPS } from '../../../main/sip/normalize';
-import { MAX_BODY_BYTES, MAX_HEADERS } from '../../../main/sip/wire-message';
+import { MAX_HOPS } from '../../../main/sip/stack/normalize';
+import { MAX_BODY_BYTES, MAX_HEADERS } from '../../../main/sip/wire/wire-message';
 import { closeMemoryLabs, type MemoryLab, memoryLab, registered } from '../../support/sip-memory';
 import { settled } from '../../support/virtual-clock';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SLEEP_JUMP_MS, WATCH_INTERVAL_MS, watchNetwork } from '../../../main/sip/network-watch';
+import { SLEEP_JUMP_MS, WATCH_INTERVAL_MS, watchNetwork } from '../../../main/sip/flow/network-watch';
 import { VirtualClock } from '../../support/virtual-clock';
 
 function lab() {

@@ -3,7 +3,7 @@ import { AppError } from '../../../preload/contract/errors';
 import { icsiValue } from '../../../protocol/feature-tags';
 import { parseNameAddr } from '../../../protocol/uri';
 import type { RegistrationState } from '../../../main/sip/client';
-import { CSEQ_BLOCK } from '../../../main/sip/register';
+import { CSEQ_BLOCK } from '../../../main/sip/registration/register';
 import {
   PROBE_TIMEOUT_MS,
   RETRY_BASE_MS,
@@ -11,8 +11,8 @@ import {
   refreshDelayMs,
   UNREACHABLE_RETRY_MAX_MS,
   UNREGISTER_TIMEOUT_MS,
-} from '../../../main/sip/registration';
-import { KEEPALIVE_INTERVAL_MS, PONG_TIMEOUT_MS } from '../../../main/sip/transport';
+} from '../../../main/sip/registration/registration';
+import { KEEPALIVE_INTERVAL_MS, PONG_TIMEOUT_MS } from '../../../main/sip/flow/flow';
 import {
   closeMemoryLabs,
   GRUU,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { identitiesOf, speaksFor } from '../../../main/sip/server-identity';
+import { identitiesOf, speaksFor } from '../../../main/sip/flow/identity';
 
 const names = (subjectaltname: string, CN = 'cn.test') => ({ subjectaltname, subject: { CN } });
 

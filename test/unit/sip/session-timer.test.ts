@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { OutgoingInvite } from '../../../main/sip/client';
-import { MAX_ASKINGS, RE_INVITE_TIMEOUT_MS } from '../../../main/sip/re-invite';
-import { RENEW_AGAIN_MS, SESSION_INTERVAL_S } from '../../../main/sip/session-timer';
-import type { WireMessage } from '../../../main/sip/wire-message';
+import { MAX_ASKINGS, RE_INVITE_TIMEOUT_MS } from '../../../main/sip/session/re-invite';
+import { RENEW_AGAIN_MS, SESSION_INTERVAL_S } from '../../../main/sip/session/session-timer';
+import type { WireMessage } from '../../../main/sip/wire/wire-message';
 import {
   closeMemoryLabs,
   GRUU,

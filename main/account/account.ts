@@ -1,0 +1,479 @@
+/** One signed-in account: its SIP client, its media endpoint and its messenger, wired together and ended together. */
+import type {
+  AccountValue,
+  AppEventBody,
+  CapabilityName,
+  DeviceValue,
+  IdentityValue,
+  PeerCapabilities,
+  PersonValue,
+  PreferencesValue,
+  RegistrationValue,
+} from '../../preload/contract/index';
+import type { Clock } from '../../base/clock';
+import { DisposableStore } from '../../base/disposable';
+import { drop, type Logger } from '../../base/log';
+import { DeviceControl, defaultTestText } from '../devices/control';
+import { capabilitiesOf, DeviceList } from '../devices/list';
+import { Messenger } from '../cpm/messenger';
+import { AppError } from '../../preload/contract/errors';
+import type { History } from '../history/history';
+import type { MsrpTransport } from '../msrp/connection';
+import { MsrpEndpoint } from '../msrp/endpoint';
+import { type RelayAccount, throughTls } from '../msrp/relay';
+import type { DigestHash } from '../../protocol/digest';
+import { ICSI } from '../../protocol/feature-tags';
+import { nickname } from '../../protocol/instance-urn';
+import { addressKey } from '../../protocol/uri';
+import type { WireTap } from '../../protocol/wire-record';
+import { type AuthScheme, type RegistrationStore, type SimNumbers, type SipAccount, SipClient, softwareSim } from '../sip/client';
+import type { Connect } from '../sip/flow/connection';
+
+/** The services that this version can offer, and so the feature tags that it registers (R25). */
+const services: Partial<Record<CapabilityName, readonly string[]>> = { session: [ICSI.session, ICSI.group], pager: [ICSI.msg] };
+
+/** What this version can offer, and whether a device without `servicesOff` does. */
+export function offersOf(servicesOff: Iterable<string>): AccountValue['offers'] {
+  const off = new Set(servicesOff);
+  return (Object.keys(services) as CapabilityName[]).map((name) => ({ name, on: !off.has(name) }));
+}
+
+/** How long after the answer to another device's request this one signs itself out: the answer shall get through. */
+const signOutDelayMs = 100;
+
+/** What it takes to sign in. */
+export interface Credentials {
+  kind: AccountValue['kind'];
+  aor: string;
+  displayName: string;
+  authUser: string | null;
+  password: string;
+  /** Null: found by the address's domain. */
+  proxy: string | null;
+  /** The authorities to trust (PEM); those that Node trusts when absent. */
+  ca?: readonly string[];
+  registrar: string | null;
+  factory: string;
+  deviceName: string;
+  instanceId: string;
+  expiresSeconds: number;
+  /** Of the services that this version can offer, those that this device does not: names of capabilities. */
+  servicesOff: readonly string[];
+  /** Whether the media of sessions is offered over TLS alone. */
+  securesMedia?: boolean;
+  /** The MSRP relay that every session goes through, with the name and password of the account (RFC 4976). */
+  msrpRelay?: string;
+  /** The address to write as, one of those that the network names; its default one when absent. */
+  writesAs?: string;
+  /** How to prove who one is (R37); as the network offers, with the password, when absent. */
+  signIn?: SignInWay;
+}
+
+export interface SignInWay {
+  scheme: AuthScheme;
+  minAlgorithm: DigestHash;
+  sim: SimNumbers | null;
+}
+
+export interface AccountDeps {
+  clock: Clock;
+  log: Logger;
+  tap: WireTap | null;
+  userAgent: string;
+  history: History;
+  knownPeople: readonly PersonValue[];
+  preferences(): PreferencesValue;
+  isBlocked(address: string): boolean;
+  registrationState: RegistrationStore;
+  simState: { load(): number; save(sqn: number): void };
+  announce(event: AppEventBody): void;
+  /** This device was signed out: keeps that it was, before anybody is answered. */
+  signedOut(): void;
+  /** How servers and peers are reached; over the network when absent. */
+  over?: { connect: Connect; media: MsrpTransport };
+}
+
+export class Account {
+  readonly messenger: Messenger;
+  #credentials: Credentials;
+  readonly #deps: AccountDeps;
+  readonly #sip: SipClient;
+  readonly #msrp: MsrpEndpoint;
+  readonly #disposables = new DisposableStore();
+  readonly #devices: DeviceList;
+  readonly #control: DeviceControl;
+  #deviceName: string;
+  #servicesOff: ReadonlySet<string>;
+  #writesAs: string | null;
+  /** As last announced. */
+  #addresses: readonly string[];
+  /** Who signed this device out; null for nobody known. */
+  #signedOutBy: string | null = null;
+  #isSignedOut = false;
+
+  constructor(credentials: Credentials, deps: AccountDeps) {
+    this.#credentials = credentials;
+    this.#deps = deps;
+    this.#deviceName = credentials.deviceName;
+    this.#servicesOff = new Set(credentials.servicesOff);
+    this.#writesAs = credentials.writesAs ?? null;
+    this.#addresses = [credentials.aor];
+    const shared = { clock: deps.clock, log: deps.log, ...(deps.tap === null ? {} : { tap: deps.tap }) };
+    this.#sip = new SipClient(
+      {
+        aor: credentials.aor,
+        displayName: credentials.displayName,
+        password: credentials.password,
+        ...(credentials.authUser === null ? {} : { authUser: credentials.authUser }),
+        ...(credentials.registrar === null ? {} : { registrar: credentials.registrar }),
+        proxy: credentials.proxy,
+        ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
+        instanceId: credentials.instanceId,
+        deviceName: credentials.deviceName,
+        expiresSeconds: credentials.expiresSeconds,
+        icsis: this.#icsis,
+        registrationState: deps.registrationState,
+        ...signInOf(credentials.signIn, deps),
+      },
+      { ...shared, userAgent: deps.userAgent, ...(deps.over === undefined ? {} : { connect: deps.over.connect }) },
+    );
+    // Media leaves by the way that signalling takes: the address that reaches the network is the one peers can reach.
+    const media = deps.over === undefined ? {} : { transport: deps.over.media };
+    const trust = credentials.ca === undefined ? {} : { ca: credentials.ca };
+    const relay = relayOf(credentials);
+    this.#msrp = new MsrpEndpoint({
+      ...shared,
+      ...media,
+      ...trust,
+      ...(relay === null ? {} : { relay }),
+      host: () => this.#sip.localHost,
+    });
+    this.messenger = new Messenger({
+      clock: deps.clock,
+      log: deps.log,
+      history: deps.history,
+      sip: this.#sip,
+      msrp: this.#msrp,
+      securesMedia: () => this.#securesMedia,
+      self: credentials.aor,
+      selfName: credentials.displayName,
+      deviceName: () => this.#deviceName,
+      factory: credentials.factory,
+      isSelf: (address) => this.#isSelf(address),
+      writesAs: () => this.#writesAs,
+      otherDevices: () => this.#otherDevices(),
+      knownPeople: deps.knownPeople,
+      preferences: deps.preferences,
+      isBlocked: deps.isBlocked,
+      isRegistered: () => this.isRegistered,
+      clockAhead: () => this.#sip.registration.clockAhead,
+      announce: deps.announce,
+    });
+    const self = { aor: credentials.aor, instanceId: credentials.instanceId, deviceName: () => this.#deviceName };
+    this.#control = new DeviceControl({
+      clock: deps.clock,
+      log: deps.log,
+      sip: this.#sip,
+      self,
+      signOut: async (by) => {
+        deps.signedOut();
+        this.#devices.leave();
+        deps.clock.setTimer(signOutDelayMs, () => this.#signOutHere(by));
+      },
+    });
+    this.#sip.handleMessage = async (pager) => (await this.#control.receive(pager)) ?? this.messenger.receivePager(pager);
+    this.#disposables.add(
+      this.#sip.onInvite.on((invite) => {
+        // What is not offered is not answered either (R76), should the network ask all the same.
+        if (this.#servicesOff.has('session')) drop(invite.reject(488, 'Not Acceptable Here'), deps.log, 'refusing an invitation');
+        else this.messenger.receiveInvite(invite);
+      }),
+    );
+    this.#disposables.add(this.#sip.registration.onState.on(() => this.#registrationChanged()));
+    this.#watchRelay();
+    this.#devices = this.#disposables.add(
+      new DeviceList({
+        clock: deps.clock,
+        log: deps.log,
+        registration: this.#sip.registration,
+        subscribe: () => this.#sip.subscribeRegistration(),
+        self,
+        changed: () => {
+          deps.announce({ event: 'devices', devices: this.devices });
+          this.messenger.devicesChanged();
+        },
+        signedOut: () => {
+          deps.signedOut();
+          this.#signOutHere(null);
+        },
+      }),
+    );
+  }
+
+  get value(): AccountValue {
+    const { aor, displayName, kind, instanceId } = this.#credentials;
+    return {
+      aor,
+      displayName,
+      deviceName: this.#deviceName,
+      instanceId,
+      nickname: nickname(instanceId),
+      kind,
+      addresses: [...this.#addresses],
+      writesAs: this.#writesAs,
+      offers: offersOf(this.#servicesOff),
+      securesMedia: this.#credentials.securesMedia === true,
+      msrpRelay: this.#credentials.msrpRelay ?? null,
+      relay: this.#msrp.relay?.value ?? null,
+    };
+  }
+
+  #otherDevices(): string[] {
+    const live = this.devices.filter((device) => !device.self && device.state === 'active' && device.capabilities.includes('session'));
+    return live.flatMap(({ pubGruu }) => pubGruu ?? []);
+  }
+
+  get isRegistered(): boolean {
+    const state = this.#sip.registration.state;
+    return state === 'registered' || state === 'refreshing';
+  }
+
+  get registration(): RegistrationValue {
+    const { state, expires, bindings, retryAt, error } = this.#sip.registration;
+    if (this.#isSignedOut && state === 'offline') {
+      const reason = this.#signedOutBy === null ? {} : { reason: this.#signedOutBy };
+      return { state, bindings: bindings.length, error: new AppError('account/signed-out', reason, 'user').toValue() };
+    }
+    return {
+      state,
+      bindings: bindings.length,
+      ...(expires === null ? {} : { expires }),
+      ...(retryAt === null ? {} : { retryAt }),
+      ...(error === null ? {} : { error: error.toValue() }),
+    };
+  }
+
+  get devices(): DeviceValue[] {
+    return this.#devices.values;
+  }
+
+  /** The devices, asked for where the network does not tell by itself. */
+  async freshDevices(): Promise<DeviceValue[]> {
+    await this.#devices.refresh();
+    return this.#devices.values;
+  }
+
+  /** Another computer is registered with this device's ID. */
+  get isDuplicated(): boolean {
+    return this.#devices.duplicate !== null || this.#sip.registration.error?.code === 'identity/duplicate';
+  }
+
+  get isSignedOut(): boolean {
+    return this.#isSignedOut;
+  }
+
+  /** Nothing goes on here until the person signs in again. */
+  get isEnded(): boolean {
+    return this.#isSignedOut || this.#sip.registration.state === 'rejected';
+  }
+
+  get identity(): IdentityValue {
+    const { pubGruu, tempGruu, identities } = this.#sip.registration;
+    const { aor, instanceId } = this.#credentials;
+    return { aor, instanceId, nickname: nickname(instanceId), deviceName: this.#deviceName, pubGruu, tempGruu, identities };
+  }
+
+  /** Registers; resolves after the final answer. @throws AppError what the registrar or the network said */
+  async register(): Promise<void> {
+    this.#isSignedOut = false;
+    await this.#sip.registration.register();
+  }
+
+  async unregister(): Promise<void> {
+    this.#devices.leave();
+    await this.#sip.registration.unregister();
+  }
+
+  /** The network may be back, or another one: try now instead of at the next pause's end. */
+  networkChanged(): void {
+    this.#sip.registration.networkChanged();
+  }
+
+  /** Renames this device; registered anew with the same instance ID before this resolves (R24). */
+  async rename(deviceName: string): Promise<void> {
+    const before = this.#deviceName;
+    this.#deviceName = deviceName;
+    try {
+      await this.#sip.registration.rename(deviceName);
+    } catch (error) {
+      this.#deviceName = before;
+      throw error;
+    }
+    this.#deps.announce({ event: 'account', account: this.value });
+  }
+
+  /** @throws AppError account/bad-address, net/*, sip/* */
+  async capabilitiesOf(address: string): Promise<PeerCapabilities> {
+    const { icsis, instanceId, deviceName } = await this.#sip.queryCapabilities(address);
+    return { capabilities: capabilitiesOf(icsis), instanceId, deviceName };
+  }
+
+  /** @throws AppError device/unknown, net/*, sip/* */
+  testDevice(instanceId: string, text = defaultTestText): Promise<{ message: string; by: 'gruu' | 'instance'; tookMs: number }> {
+    return this.#control.test(this.#device(instanceId), text);
+  }
+
+  /** @throws AppError device/refuses, device/unknown, net/*, sip/* */
+  async signOutDevice(instanceId: string): Promise<void> {
+    const device = this.#device(instanceId);
+    if (device.self) throw new AppError('ipc/refused', { cause: 'this device is not another one' });
+    await this.#control.signOut(device);
+    // It has agreed, and goes in a moment; who is told by lists alone asks then.
+    this.#deps.clock.setTimer(signOutDelayMs * 10, () => drop(this.#devices.refresh(0), this.#deps.log, 'looking at the devices'));
+  }
+
+  /** Ends every registration of the address. @throws AppError what the network said; nothing is ended then */
+  async signOutEverywhere(): Promise<void> {
+    this.#devices.leave();
+    await this.#sip.registration.signOutEverywhere();
+    this.#deps.signedOut();
+    this.wasSignedOut(null);
+  }
+
+  /** Shows this device as signed out, by another one of this name. */
+  wasSignedOut(by: string | null): void {
+    this.#isSignedOut = true;
+    this.#signedOutBy = by;
+    this.#deps.announce({ event: 'registration', ...this.registration });
+  }
+
+  /** Offers a service or stops offering it, and says so at once; returns what is not offered. @throws AppError */
+  async setCapability(name: CapabilityName, on: boolean): Promise<string[]> {
+    if (services[name] === undefined) throw new AppError('ipc/refused', { cause: `this version cannot offer ${name}` });
+    const before = this.#servicesOff;
+    this.#servicesOff = new Set([...before].filter((other) => other !== name).concat(on ? [] : [name]));
+    try {
+      await this.#sip.registration.setCapabilities(this.#icsis);
+    } catch (error) {
+      this.#servicesOff = before;
+      throw error;
+    }
+    return [...this.#servicesOff];
+  }
+
+  /**
+   * How chats are carried from now on: over TLS alone or not, and through a relay or not. A relay is tried first.
+   * @throws AppError `msrp/relay`; nothing changes then
+   */
+  async setMedia({ securesMedia, msrpRelay }: Pick<AccountValue, 'securesMedia' | 'msrpRelay'>): Promise<void> {
+    const before = this.value;
+    if (before.securesMedia === securesMedia && before.msrpRelay === msrpRelay) return;
+    const { msrpRelay: _, ...plain } = this.#credentials;
+    const credentials: Credentials = { ...plain, securesMedia, ...(msrpRelay === null ? {} : { msrpRelay }) };
+    if (before.msrpRelay !== msrpRelay) {
+      await this.#msrp.goThrough(relayOf(credentials));
+      this.#watchRelay();
+    }
+    this.#credentials = credentials;
+    this.#deps.announce({ event: 'account', account: this.value });
+    this.messenger.mediaChanged();
+  }
+
+  /** To be called for each relay that is set: the endpoint ends what it tells when another one takes its place. */
+  #watchRelay(): void {
+    const { relay } = this.#msrp;
+    relay?.onChange.on(() => this.#deps.announce({ event: 'account', account: this.value }));
+    relay?.onBack.on(() => this.isRegistered && this.messenger.relayBack());
+  }
+
+  /** Behind a relay TLS is the relay's to have or not. */
+  get #securesMedia(): boolean {
+    const relay = relayOf(this.#credentials);
+    return relay === null ? this.#credentials.securesMedia === true : throughTls(relay);
+  }
+
+  /** Writes as another of the own addresses, everywhere or in one conversation; null as usual. @throws AppError account/bad-address */
+  writeAs(address: string | null, conversation: string | undefined): void {
+    const key = address === null ? null : addressKey(address);
+    if (address !== null && (key === null || !this.#addresses.includes(key)))
+      throw new AppError('account/bad-address', { cause: `${address} is no address of this account` }, 'user');
+    if (conversation !== undefined) {
+      this.messenger.writeAs(conversation, key === (this.#writesAs ?? this.#credentials.aor) ? null : key);
+      return;
+    }
+    this.#writesAs = key === this.#credentials.aor ? null : key;
+    this.#deps.announce({ event: 'account', account: this.value });
+  }
+
+  #isSelf(address: string): boolean {
+    return address === this.#credentials.aor || this.#addresses.includes(address);
+  }
+
+  get #icsis(): string[] {
+    return Object.entries(services).flatMap(([name, urns]) => (this.#servicesOff.has(name) ? [] : urns));
+  }
+
+  #device(instanceId: string): DeviceValue {
+    const device = this.#devices.device(instanceId);
+    if (device === null) throw new AppError('device/unknown', { cause: instanceId }, 'user');
+    return device;
+  }
+
+  #signOutHere(by: string | null): void {
+    this.#isSignedOut = true;
+    this.#signedOutBy = by;
+    this.#devices.leave();
+    drop(this.#sip.registration.unregister(), this.#deps.log, 'signing out');
+  }
+
+  /** Ends sessions, de-registers this device alone, and lets go of everything. */
+  async close(): Promise<void> {
+    await this.messenger.close();
+    await this.#sip.close();
+    this.dispose();
+  }
+
+  /** Lets go without a word to the network. */
+  dispose(): void {
+    this.#disposables.dispose();
+    this.messenger.dispose();
+    this.#msrp.dispose();
+    this.#sip.dispose();
+  }
+
+  /** P-Associated-URI of the last 200; what a registration that is away has told still holds. */
+  #learnAddresses(): void {
+    const told = this.#sip.registration.identities.flatMap((identity) => addressKey(identity) ?? []);
+    const addresses = [...new Set([this.#credentials.aor, ...told])];
+    if (told.length === 0 || addresses.join() === this.#addresses.join()) return;
+    this.#addresses = addresses;
+    this.#deps.announce({ event: 'account', account: this.value });
+  }
+
+  #registrationChanged(): void {
+    this.#learnAddresses();
+    this.#deps.announce({ event: 'registration', ...this.registration });
+    const { state, error } = this.#sip.registration;
+    if (state === 'waiting' && error?.code === 'net/unreachable') this.messenger.disconnected();
+    if (this.#sip.registration.state === 'registered') {
+      drop(
+        Promise.resolve().then(() => this.messenger.registered()),
+        this.#deps.log,
+        'sending what waited',
+      );
+    }
+  }
+}
+
+function signInOf(way: SignInWay | undefined, deps: AccountDeps): Pick<SipAccount, 'authScheme' | 'minAlgorithm' | 'sim'> {
+  if (way === undefined) return {};
+  const sim = way.sim === null ? {} : { sim: softwareSim(way.sim, deps.simState) };
+  return { authScheme: way.scheme, minAlgorithm: way.minAlgorithm, ...sim };
+}
+
+/** The name is the one of the SIP account: a relay of the same network knows the same people. */
+function relayOf({ msrpRelay, authUser, aor, password, signIn }: Credentials): RelayAccount | null {
+  if (msrpRelay === undefined) return null;
+  const username = authUser ?? aor.replace(/^sips?:/, '').split('@')[0] ?? '';
+  return { uris: msrpRelay.split(' '), username, password, minAlgorithm: signIn?.minAlgorithm ?? 'MD5' };
+}

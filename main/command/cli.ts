@@ -1,0 +1,46 @@
+/** The `chorus` command: the client and the network without a window. Exit status: 0 done, 1 the work failed, 2 unusable arguments. */
+import { runClient } from './client';
+import { UsageError } from './command-line';
+import { toAppError } from '../../preload/contract/errors';
+import { errorLine } from './headless';
+import { runNetwork } from './network';
+
+const help = `chorus SUBCOMMAND [options]
+
+  chorus network   the embedded network on loopback, until SIGINT or SIGTERM
+  chorus client    one client on stdin and stdout, a JSON object a line
+
+chorus SUBCOMMAND --help tells its options.
+`;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [subcommand, ...rest] = argv;
+  switch (subcommand) {
+    case 'network':
+      return runNetwork(rest);
+    case 'client':
+      return runClient(rest);
+    case undefined:
+    case '--help':
+    case '-h':
+      process.stdout.write(help);
+      return subcommand === undefined ? 2 : 0;
+    default:
+      throw new UsageError(`unknown subcommand ${subcommand}; chorus --help tells what there is`);
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (status) => process.exit(status),
+  (error: unknown) => {
+    if (error instanceof UsageError) {
+      process.stderr.write(`chorus: ${error.message}\n`);
+      process.exit(2);
+    }
+    const { code, detail } = toAppError(error);
+    process.stderr.write(
+      `chorus: ${errorLine({ code, retry: 'user', ...detail }).text}${detail.cause === undefined ? '' : ` ${detail.cause.split('\n')[0]}`}\n`,
+    );
+    process.exit(1);
+  },
+);

@@ -1,0 +1,46 @@
+/** What every part of the CPM layer stands on. Filled in by the composition root, `app.ts`; a test fills it with doubles. */
+import type { AppEventBody, PersonValue, PreferencesValue } from '../../../preload/contract/index';
+import type { Clock } from '../../../base/clock';
+import type { Logger } from '../../../base/log';
+import type { Direction, History } from '../../history/history';
+import type { MsrpEndpoint } from '../../msrp/endpoint';
+import type { SipClient } from '../../sip/client';
+
+/** The SIP side as the CPM layer uses it. */
+export type CpmSip = Pick<SipClient, 'invite' | 'sendPager' | 'subscribeConference' | 'canHide' | 'gruu' | 'guardContent'>;
+
+export interface CpmContext {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly history: History;
+  readonly sip: CpmSip;
+  readonly msrp: Pick<MsrpEndpoint, 'prepare'>;
+  /** Whether sessions are offered over TLS alone. What others offer is answered as they offer it. */
+  securesMedia(): boolean;
+  /** The account's own address of record, as `addressKey` writes it. */
+  readonly self: string;
+  /** Whether an address is one of the account's, under any of its names. */
+  isSelf(address: string): boolean;
+  /** The own address that requests name unless a conversation has another; null: the network's default one. */
+  writesAs(): string | null;
+  readonly selfName: string;
+  /** The name of this device. */
+  deviceName(): string;
+  /** GRUUs of the other devices of this account that are registered now. */
+  otherDevices(): readonly string[];
+  /** The Controlling Function's factory URI, provisioned with the account (R51). */
+  readonly factory: string;
+  /** People known beforehand, for their names. */
+  readonly knownPeople: readonly PersonValue[];
+  preferences(): PreferencesValue;
+  /** Whether the person does not want to hear from an address, as `correspondentKey` writes it, or to write to it. */
+  isBlocked(address: string): boolean;
+  isRegistered(): boolean;
+  /** By how much this computer's clock is ahead of the registrar's, ms; 0 where that is not known. */
+  clockAhead(): number;
+  announce(event: AppEventBody): void;
+  /** Announces a conversation as it now stands. */
+  conversationChanged(conversation: string): void;
+  /** Announces a message as it now stands, and its conversation. Where both directions hold the id, `direction` chooses; else the outgoing one is meant. */
+  messageChanged(message: string, direction?: Direction): void;
+}

@@ -1,0 +1,148 @@
+/** What Chorus puts into CPIM (RFC 3862): a text with its IMDN request (RFC 5438), and the IMDN that answers one. */
+import type { ConversationRecord, MessageRecord } from '../../history/history';
+import { type CpimMessage, encodeCpim } from '../../../protocol/cpim';
+import { GROUP_DATA_CONTENT_TYPE } from '../../../protocol/group-data';
+import { encodeImdn } from '../../../protocol/imdn';
+import { addressKey, parseUri } from '../../../protocol/uri';
+
+export const cpimType = 'message/cpim';
+export const imdnType = 'message/imdn+xml';
+export const composingType = 'application/im-iscomposing+xml';
+
+const textType = 'text/plain;charset=UTF-8';
+
+/** What an IMDN job holds: enough to send it long after the message has been read. */
+export interface ReceiptPayload {
+  /** Address of the message's sender. */
+  to: string;
+  /** The sender's device, where it is known: the receipt belongs to the device that asked for it. */
+  toInstance: string | null;
+  /** Its public GRUU, where the text itself has said it: a pager message names no device otherwise. */
+  toGruu?: string;
+  /** Where no more is kept of it: its name, null where even that was not told. */
+  toDevice?: string | null;
+  disposition: 'delivered' | 'displayed';
+  /** When it was delivered or displayed. */
+  at: number;
+  /** When the message itself was sent: RFC 5438 section 7.2.1.2 names a message by its ID and its time. */
+  sentAt: number;
+}
+
+/** Whom an envelope names; a null sender, and nobody as recipient, are written as the anonymous address. */
+export interface Parties {
+  from: string | null;
+  to: readonly string[];
+  /** The name of the sending device, where several people read it and the signalling cannot tell them: in a group. */
+  device?: string;
+  /** Its public GRUU, where the signalling names no device: in a pager message (RFC 3428 section 4). */
+  gruu?: string;
+}
+
+/** LAB: the namespace of the CPIM header that names the sending device of a group message; others leave it out (RFC 3862 section 4.3). */
+const deviceNamespace = 'urn:chorus:device';
+/** LAB: its other header tells what the device's clock shows as a text leaves: DateTime is when it was written, and it may have waited since. */
+const leftName = 'Left';
+/** LAB: and its third one where its receipts are to go, so that no other device of the person takes them for its own. */
+const gruuName = 'Gruu';
+/** LAB: characters of a device's name that are kept of it. */
+export const maxDeviceName = 64;
+
+const deviceHeaders = ({ device, gruu }: Pick<Parties, 'device' | 'gruu'>, leftAt?: number) => [
+  ...(gruu === undefined ? [] : [{ namespace: deviceNamespace, name: gruuName, value: gruu }]),
+  ...(device === undefined || device === '' ? [] : [{ namespace: deviceNamespace, name: 'Name', value: device.slice(0, maxDeviceName) }]),
+  ...(leftAt === undefined ? [] : [{ namespace: deviceNamespace, name: leftName, value: new Date(leftAt).toISOString() }]),
+];
+
+const saidOfDevice = (envelope: CpimMessage, wanted: string) =>
+  envelope.headers.find(({ namespace, name }) => namespace === deviceNamespace && name === wanted)?.value.trim() ?? '';
+
+/** The device that an envelope says it comes from, by its name. */
+export function deviceNamedBy(envelope: CpimMessage): string | null {
+  const value = saidOfDevice(envelope, 'Name');
+  return value === '' ? null : value.slice(0, maxDeviceName);
+}
+
+/** The public GRUU that a text of `sender` names as its own device's; null where it names none, or somebody else's. */
+export function gruuNamedBy(envelope: CpimMessage, sender: string): string | null {
+  const value = saidOfDevice(envelope, gruuName);
+  const uri = parseUri(value);
+  const isGruu = uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' && Boolean(uri.value.params.get('gr'));
+  return isGruu && addressKey(value) === sender ? value : null;
+}
+
+/** What the sender's clock showed when the text left, epoch milliseconds; null where it does not say. */
+export function leftAtBy(envelope: CpimMessage): number | null {
+  const time = Date.parse(saidOfDevice(envelope, leftName));
+  return Number.isNaN(time) ? null : time;
+}
+
+/** Whom the envelopes of a conversation name: nobody where the account hides; one who hides is nobody to write down. */
+export function partiesOf(conversation: Pick<ConversationRecord, 'kind' | 'peer' | 'focus' | 'hides' | 'writesAs'>, self: string): Parties {
+  if (conversation.hides === 'self') return { from: null, to: [] };
+  const to = conversation.kind === 'group' ? conversation.focus : conversation.peer;
+  return { from: conversation.writesAs ?? self, to: to === null || conversation.hides === 'peer' ? [] : [to] };
+}
+
+/** A text message as it leaves, at `leftAt` by this computer's clock. */
+export function textEnvelope(message: MessageRecord, { from, to, ...sender }: Parties, leftAt?: number): Uint8Array {
+  return encodeCpim({
+    headers: deviceHeaders(sender, leftAt),
+    from,
+    to: [...to],
+    dateTime: message.sentAt,
+    messageId: message.id,
+    dispositions: [
+      ...(message.wantsDelivered ? (['positive-delivery', 'negative-delivery'] as const) : []),
+      ...(message.wantsDisplayed ? (['display'] as const) : []),
+    ],
+    contentType: textType,
+    body: new TextEncoder().encode(message.text),
+  });
+}
+
+/** The same for one who knows no CPIM: nothing comes back but the SIP answer. */
+export function bareText(message: MessageRecord): { contentType: string; body: Uint8Array } {
+  return { contentType: textType, body: new TextEncoder().encode(message.text) };
+}
+
+/** The id under which a text is kept whose Message-ID another one has here. No header value holds a line end, so no Message-ID looks like it. */
+export function ambiguousId(messageId: string, whose: string): string {
+  return `${messageId}\n${whose}`;
+}
+
+/** The imdn.Message-ID of a text that is kept here under `id`. */
+export function wireId(id: string): string {
+  return id.split('\n', 1)[0] ?? id;
+}
+
+/** The delivery or display notification of one message. `id` is its own imdn.Message-ID. */
+export function receiptEnvelope(options: { id: string; parties: Parties; message: string; payload: ReceiptPayload }): Uint8Array {
+  const { payload, parties } = options;
+  return encodeCpim({
+    headers: deviceHeaders(parties),
+    from: parties.from,
+    to: [...parties.to],
+    dateTime: payload.at,
+    messageId: options.id,
+    dispositions: [],
+    contentType: imdnType,
+    contentHeaders: new Map([['content-disposition', 'notification']]),
+    body: encodeImdn({
+      messageId: wireId(options.message),
+      dateTime: payload.sentAt,
+      kind: payload.disposition === 'displayed' ? 'display' : 'delivery',
+      status: payload.disposition,
+      recipient: parties.from,
+    }),
+  });
+}
+
+/** A composing state wrapped for a group, where it must say whose it is. */
+export function wrappedComposing(from: string, to: string, at: number, body: Uint8Array): Uint8Array {
+  return encodeCpim({ from, to: [to], dateTime: at, messageId: null, dispositions: [], contentType: composingType, body });
+}
+
+/** Group data as it goes to the focus. */
+export function groupDataEnvelope(from: string, focus: string, at: number, body: Uint8Array): Uint8Array {
+  return encodeCpim({ from, to: [focus], dateTime: at, messageId: null, dispositions: [], contentType: GROUP_DATA_CONTENT_TYPE, body });
+}

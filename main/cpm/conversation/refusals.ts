@@ -1,0 +1,95 @@
+/**
+ * What a refusal says, in both directions.
+ *
+ * Which status refuses an invitation here, by cause (RFC 3261 section 21). A 6xx ends the ringing of every device of a person, so there is one cause
+ * for it alone that the person can choose; everything else speaks for this device. What is refused before the CPM layer sees it is in
+ * `sip/normalize.ts`: 404 for somebody else, 486 for another device, 415, 416, 420 and 482.
+ */
+import { AppError, type RefusalMeaning } from '../../../preload/contract/errors';
+
+export const refusals = {
+  /** The person declines here; other devices go on ringing. */
+  declined: 486,
+  /** The person declines everywhere. */
+  declinedEverywhere: 603,
+  /** Somebody whom the person has blocked. LAB: they learn no more than that this device is busy. */
+  blocked: 486,
+  /** As many sessions as this device holds. */
+  noSlot: 486,
+  /** The account signs out here; other devices go on ringing. */
+  signedOut: 480,
+  /** The own invitation to the same person lives on. */
+  glare: 486,
+  /** The same person has invited anew. */
+  superseded: 486,
+  /** No session description: it asks for an offer, which this client does not make in an answer. */
+  noOffer: 606,
+  /** A session description that cannot be read, or holds no MSRP. */
+  badOffer: 488,
+  /** A service that is switched off here, or a group for one who hides. */
+  notOffered: 488,
+  /** Without a Contribution-ID it is no CPM session. */
+  unnamed: 400,
+  /** A first message that cannot be read. */
+  unreadable: 400,
+} as const;
+
+/**
+ * What the other side's refusal means for the text or the receipt that it answers (RFC 3261 section 21, RFC 5079 section 5):
+ *
+ *   again   the same request may be taken a moment later
+ *   later   the person is not to be had now: a text goes back to who wrote it, a receipt waits
+ *   pager   no session of this kind is taken: a text goes as a pager message instead
+ *   stop    it would be refused again
+ */
+export interface Refusal {
+  meaning: RefusalMeaning | null;
+  remedy: 'again' | 'later' | 'pager' | 'stop';
+}
+
+const byStatus: Readonly<Record<number, Refusal>> = {
+  403: { meaning: 'forbidden', remedy: 'stop' },
+  404: { meaning: 'unknown-person', remedy: 'stop' },
+  405: { meaning: 'no-session', remedy: 'pager' },
+  408: { meaning: null, remedy: 'again' },
+  410: { meaning: 'unknown-person', remedy: 'stop' },
+  413: { meaning: 'too-large', remedy: 'stop' },
+  415: { meaning: 'no-session', remedy: 'pager' },
+  416: { meaning: 'no-way', remedy: 'stop' },
+  420: { meaning: 'incompatible', remedy: 'stop' },
+  421: { meaning: 'incompatible', remedy: 'stop' },
+  433: { meaning: 'not-anonymous', remedy: 'stop' },
+  480: { meaning: 'away', remedy: 'later' },
+  486: { meaning: 'busy', remedy: 'later' },
+  487: { meaning: null, remedy: 'later' },
+  488: { meaning: 'no-session', remedy: 'pager' },
+  491: { meaning: null, remedy: 'again' },
+  500: { meaning: null, remedy: 'again' },
+  503: { meaning: null, remedy: 'again' },
+  504: { meaning: null, remedy: 'again' },
+  600: { meaning: 'busy', remedy: 'later' },
+  603: { meaning: 'declined', remedy: 'later' },
+  604: { meaning: 'unknown-person', remedy: 'stop' },
+  606: { meaning: 'no-session', remedy: 'pager' },
+};
+
+/** CPM servers begin the text of a Warning with a number: `Warning: 399 pf.lab.test "133 Size exceeded"`. */
+const byWarning: Readonly<Record<string, RefusalMeaning>> = { 127: 'not-authorised', 133: 'too-large' };
+
+/** Reads a final answer of 300 or more. A status that is not listed stops: nobody knows when it would not come again. */
+export function readRefusal({ status, warning }: { status?: number; warning?: string }): Refusal {
+  const number = /(?:^|,)\s*\d{3} \S+ "(\d{3})\b/.exec(warning ?? '')?.[1];
+  const said = status === 403 && number !== undefined ? byWarning[number] : undefined;
+  return said === undefined ? (byStatus[status ?? 0] ?? { meaning: null, remedy: 'stop' }) : { meaning: said, remedy: 'stop' };
+}
+
+/** The same error, a refusal with its meaning. `isPrivate`: it answers a message to one member of a group. `isHidden`: it answers a request to a temporary GRUU, which holds as long as its registration. */
+export function understood(error: unknown, { isHidden = false, isPrivate = false } = {}): unknown {
+  if (isPrivate && error instanceof AppError && error.code === 'msrp/rejected' && error.detail.status === 404)
+    return new AppError(error.code, { ...error.detail, meaning: 'not-in-group' }, error.retry);
+  if (!(error instanceof AppError) || error.code !== 'sip/rejected') return error;
+  const { meaning } = readRefusal(error.detail);
+  if (meaning === null) return error;
+  const isGone = isHidden && meaning === 'unknown-person';
+  return new AppError(error.code, { ...error.detail, meaning: isGone ? 'hidden-gone' : meaning }, error.retry);
+}

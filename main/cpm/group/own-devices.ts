@@ -1,0 +1,62 @@
+/** R72: the other devices of this account follow it into its groups: one that comes later is brought in by one that is there. */
+import type { Disposable } from '../../../base/disposable';
+import { drop } from '../../../base/log';
+import type { CpmContext } from '../conversation/context';
+import type { Rosters } from './roster';
+import type { CpmSession } from '../session/session';
+
+/** LAB: how long a device that has just come may take to come back to its groups by itself before another one brings it in. */
+export const bringDelayMs = 3_000;
+
+export class OwnDevices implements Disposable {
+  readonly #context: CpmContext;
+  readonly #rosters: Rosters;
+  readonly #groups: () => Iterable<{ conversation: string; session: CpmSession }>;
+  /** Who was brought into a group, or came by itself: `conversation gruu`. */
+  readonly #brought = new Set<string>();
+  #timer: Disposable | null = null;
+
+  /** `groups`: those that this device is in now. */
+  constructor(context: CpmContext, rosters: Rosters, groups: () => Iterable<{ conversation: string; session: CpmSession }>) {
+    this.#context = context;
+    this.#rosters = rosters;
+    this.#groups = groups;
+  }
+
+  /** Another own device has come or gone. */
+  changed(): void {
+    const present = this.#context.otherDevices();
+    for (const key of this.#brought) if (!present.includes(key.split(' ')[1] ?? '')) this.#brought.delete(key);
+    this.dispose();
+    if (present.length === 0) return;
+    this.#timer = this.#context.clock.setTimer(bringDelayMs, () => {
+      this.#timer = null;
+      for (const { conversation, session } of this.#groups()) this.#bring(conversation, session);
+    });
+  }
+
+  /** Only with a roster is it known who is missing. */
+  rosterCame(): void {
+    if (this.#timer === null) this.changed();
+  }
+
+  dispose(): void {
+    this.#timer?.dispose();
+    this.#timer = null;
+  }
+
+  /** Asks the focus to invite what is not in the group (RFC 4579 section 5.5), each once as long as it is registered. */
+  #bring(conversation: string, session: CpmSession): void {
+    const own = this.#rosters.own(conversation);
+    if (own === undefined || session.state !== 'established') return;
+    const inside = own.endpoints.filter((endpoint) => endpoint.status !== 'disconnected').map((endpoint) => endpoint.entity);
+    for (const gruu of this.#context.otherDevices()) {
+      const key = `${conversation} ${gruu}`;
+      if (this.#brought.has(key)) continue;
+      this.#brought.add(key);
+      if (inside.includes(gruu)) continue;
+      const asked = session.sip?.refer(gruu);
+      if (asked !== undefined) drop(asked, { ...this.#context.log, error: this.#context.log.info }, 'bringing an own device into a group');
+    }
+  }
+}

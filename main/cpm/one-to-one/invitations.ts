@@ -1,0 +1,83 @@
+/**
+ * Invitations that wait for the person's answer. Each rings until it is answered here, answered on another device, or withdrawn.
+ *
+ *   asked -> accepted | declined (486, everywhere: 603) | withdrawn (the inviter, or another device of this person, was faster)
+ */
+import type { InvitationValue, PersonValue } from '../../../preload/contract/index';
+import { drop } from '../../../base/log';
+import { AppError } from '../../../preload/contract/errors';
+import type { IncomingInvite } from '../../sip/client';
+import type { CpmContext } from '../conversation/context';
+import { refusals } from '../conversation/refusals';
+
+/** LAB: invitations that wait for the person's word at a time; more are refused with 486. */
+export const MAX_ASKED = 64;
+
+interface Waiting {
+  value: InvitationValue;
+  invite: IncomingInvite;
+  accept: () => Promise<void>;
+}
+
+export class Invitations {
+  readonly #context: CpmContext;
+  readonly #waiting = new Map<string, Waiting>();
+
+  constructor(context: CpmContext) {
+    this.#context = context;
+  }
+
+  list(): InvitationValue[] {
+    return [...this.#waiting.values()].map((waiting) => waiting.value);
+  }
+
+  /** Rings and asks, or refuses what would be too many. `accept` runs once, if the person says yes. */
+  ask(invite: IncomingInvite, value: Omit<InvitationValue, 'invitation'>, accept: () => Promise<void>): void {
+    if (this.#waiting.size >= MAX_ASKED) {
+      drop(invite.reject(refusals.noSlot), this.#context.log, 'refusing one invitation too many');
+      return;
+    }
+    const invitation = this.#context.clock.uuid();
+    const waiting: Waiting = { value: { invitation, ...value }, invite, accept };
+    this.#waiting.set(invitation, waiting);
+    invite.onState.on((state) => {
+      if (state === 'ended') this.#remove(invitation, invite.end?.cause === 200 ? 'elsewhere' : 'withdrawn');
+    });
+    invite.ring();
+    this.#context.announce({ event: 'invitation', ...waiting.value });
+  }
+
+  /**
+   * Answers an invitation. Declining refuses with 486, on this device alone; only `everywhere` refuses for all devices, with 603.
+   * @throws AppError `conversation/unknown` when it is answered or withdrawn already
+   */
+  async answer(invitation: string, accept: boolean, everywhere: boolean): Promise<void> {
+    const waiting = this.#waiting.get(invitation);
+    if (waiting === undefined) throw new AppError('conversation/unknown', { cause: `no invitation ${invitation}` });
+    this.#remove(invitation, 'answered');
+    if (accept) await waiting.accept();
+    else await waiting.invite.reject(everywhere ? refusals.declinedEverywhere : refusals.declined);
+  }
+
+  /** An invitation is accepted without being asked about any further: the person has written to who sent it. */
+  settle(invite: IncomingInvite): void {
+    for (const [invitation, waiting] of this.#waiting) if (waiting.invite === invite) this.#remove(invitation, 'answered');
+  }
+
+  /** Another device of this person has answered an invitation that nobody here was asked about. */
+  answeredElsewhere(from: PersonValue): void {
+    this.#context.announce({ event: 'invitationEnded', invitation: this.#context.clock.uuid(), why: 'elsewhere', from });
+  }
+
+  /** The account signs out: nobody is left to be asked. */
+  async closeAll(): Promise<void> {
+    await Promise.allSettled([...this.#waiting.values()].map(({ invite }) => invite.reject(refusals.signedOut)));
+  }
+
+  #remove(invitation: string, why: 'answered' | 'elsewhere' | 'withdrawn'): void {
+    const waiting = this.#waiting.get(invitation);
+    if (waiting === undefined) return;
+    this.#waiting.delete(invitation);
+    this.#context.announce({ event: 'invitationEnded', invitation, why, from: waiting.value.from });
+  }
+}

@@ -1,0 +1,29 @@
+/** The end of the process: sessions ended, the device de-registered, the history closed, and then gone; late peers do not hold it up. */
+import { app } from 'electron';
+import type { App } from '../app';
+import type { Logger } from '../../base/log';
+import { signalFurtherDevices } from './further-device';
+
+/** De-registering may take 2 s of this; then the process goes all the same. */
+const quitLimitMs = 3_000;
+
+/** However the end is asked for (last window, menu, call, signal), it comes once and in order. */
+export function quitInOrder(chorus: App, log: Logger): void {
+  let ending = false;
+  app.on('window-all-closed', () => app.quit());
+  app.on('before-quit', (event) => {
+    event.preventDefault();
+    if (ending) return;
+    ending = true;
+    const limit = new Promise((resolve) => setTimeout(resolve, quitLimitMs));
+    Promise.race([chorus.quit(), limit])
+      .catch((error: unknown) => log.error('The end was not orderly', { error: String(error) }))
+      .finally(() => app.exit(0));
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      signalFurtherDevices(signal);
+      app.quit();
+    });
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Reads of a history that may take long: they are asked for and waited for, and meanwhile this process goes on answering the network. They see
+ * everything that was committed before they were asked.
+ *
+ * The thread only reads. What it finds wrong is for the history itself to deal with, which can mend its index and knows what damage means: there
+ * the question is asked again.
+ */
+import type { ReceiptValue } from '../../../preload/contract/index';
+import type { Clock } from '../../../base/clock';
+import type { Logger } from '../../../base/log';
+import { Connection } from '../store/connection';
+import type { Hit, HitPlace, MessageRecord, Messages, Place, Receipts } from '../history';
+import { messageTable } from '../tables/messages';
+import { nodeThread, ReadQueue } from './read-queue';
+import { receiptTable } from '../tables/receipts';
+import { Seal } from '../store/seal';
+
+/** How many messages are read at once where all of them are wanted. */
+const transcriptPage = 200;
+
+/** A message as a file about its conversation tells it. */
+export interface TranscriptEntry {
+  message: MessageRecord;
+  /** Of an outgoing one. */
+  receipts: ReceiptValue[];
+}
+
+/** What can be asked. */
+export interface Reading {
+  search: Messages['search'];
+  /** The messages of a conversation from a place on, or from its beginning, oldest first, and the place after them; null: there are no more. */
+  transcript(conversation: string, from: Place | null, limit: number): { entries: TranscriptEntry[]; end: Place | null };
+}
+
+export interface HistoryReader {
+  /**
+   * As `Messages.search`. `passing`: as somebody types; the next one that is so marked takes its place, and it fails with `search/superseded`.
+   * @throws AppError storage/*
+   */
+  search(typed: string, limit: number, more?: { before?: HitPlace | undefined; passing?: boolean }): Promise<Hit[]>;
+  /** Every message of a conversation, oldest first. */
+  transcript(conversation: string): AsyncGenerator<TranscriptEntry>;
+  /** Lets go of the file. The history itself is closed after it. */
+  close(): Promise<void>;
+}
+
+/** What is read of an open history. */
+type Read = Pick<Messages & Receipts, 'search' | 'walk' | 'receipts'>;
+
+function readingOf(history: Read): Reading {
+  return {
+    search: (typed, limit, before) => history.search(typed, limit, before),
+    transcript: (conversation, from, limit) => {
+      const { messages, end } = history.walk(conversation, from, limit);
+      const receiptsOf = ({ direction, id }: MessageRecord) => (direction === 'out' ? history.receipts(id) : []);
+      return { entries: messages.map((message) => ({ message, receipts: receiptsOf(message) })), end };
+    },
+  };
+}
+
+/** A connection of its own that only reads. @throws AppError storage/* */
+export function openForReading({ file, key, log }: { file: string; key: string; log: Logger }): Reading & { dispose(): void } {
+  const connection = new Connection({ file, key });
+  const reading = readingOf({ ...messageTable(connection, new Seal(key), log), ...receiptTable(connection) });
+  return { ...reading, dispose: () => void connection.close() };
+}
+
+/** Reads of `history` on a thread that runs `script`, the built `read-thread.ts`. It is started when something is asked. */
+export function readOnThread(
+  history: Read,
+  { script, clock, log, ...start }: { file: string; key: string; script: string; clock: Clock; log: Logger },
+): HistoryReader {
+  return readerOf(history, new ReadQueue({ clock, log, start: nodeThread(script, start) }), log);
+}
+
+/** Reads on the thread that asks. */
+export function readHere(history: Read): HistoryReader {
+  return readerOf(history, null, null);
+}
+
+export function readerOf(history: Read, queue: Pick<ReadQueue, 'ask' | 'close'> | null, log: Logger | null): HistoryReader {
+  const here = readingOf(history);
+  const read = async <N extends keyof Reading>(
+    what: N,
+    given: Parameters<Reading[N]>,
+    passing = false,
+  ): Promise<ReturnType<Reading[N]>> => {
+    const answer = await queue?.ask({ what, given } as Parameters<ReadQueue['ask']>[0], passing);
+    if (answer !== undefined && 'value' in answer) return answer.value as ReturnType<Reading[N]>;
+    if (answer !== undefined)
+      log?.warn('the history itself is asked what its reader could not read', { what, error: answer.error.message });
+    return (here[what] as (...all: typeof given) => ReturnType<Reading[N]>)(...given);
+  };
+  return {
+    search: (typed, limit, { before, passing = false } = {}) => read('search', [typed, limit, before], passing),
+    async *transcript(conversation) {
+      let from: Place | null = null;
+      do {
+        const page: ReturnType<Reading['transcript']> = await read('transcript', [conversation, from, transcriptPage]);
+        yield* page.entries;
+        from = page.end;
+      } while (from !== null);
+    },
+    close: async () => queue?.close(),
+  };
+}

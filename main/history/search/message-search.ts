@@ -1,0 +1,53 @@
+/** Finding messages by their words, newest first. What is typed is read in search.ts. */
+import type { Connection } from '../store/connection';
+import type { Hit, HitPlace, MessageRecord, Messages, Place } from '../history';
+import { packedMessage, type RawRow } from '../store/rows';
+import { matchExpression, parseSearch, type SearchQuery, snippetOf } from './search';
+
+/** The most hits of a search; a larger `limit` is cut to it. */
+export const maximumHits = 1000;
+
+/** Before it are all messages. */
+const afterAll: Place = { orderedAt: Number.MAX_SAFE_INTEGER, seq: Number.MAX_SAFE_INTEGER };
+
+export function messageSearch(connection: Connection, messageOfRow: (row: RawRow) => MessageRecord): Messages['search'] {
+  /** Between which two messages, by arrival, all of a span of time lie: the index of words knows no dates. */
+  const arrivals = (sent: SearchQuery['sent']): { first: number; last: number } => {
+    const all = { first: 0, last: Number.MAX_SAFE_INTEGER };
+    if (sent === null) return all;
+    const sql = 'SELECT min(seq) AS first, max(seq) AS last FROM messages WHERE ordered_at >= :from AND ordered_at < :to';
+    const found = connection.one(sql, { ...sent }, (row) => ({ first: Number(row.first ?? 1), last: Number(row.last ?? 0) }));
+    return found ?? all;
+  };
+  const placeOf = (hit: HitPlace): Place | null => {
+    const sql = 'SELECT ordered_at, seq FROM messages WHERE id = :id AND direction = :direction';
+    return connection.one(sql, { id: hit.id, direction: hit.direction }, (row) => ({
+      orderedAt: Number(row.ordered_at),
+      seq: Number(row.seq),
+    }));
+  };
+  return (typed, wanted, before) => {
+    const query = parseSearch(typed);
+    const place = before === undefined ? afterAll : placeOf(before);
+    if (query === null || place === null) return [];
+    const hitOf = (row: RawRow): Hit => {
+      const message = messageOfRow(row);
+      return { message, snippet: snippetOf(message.text, query) };
+    };
+    const limit = Math.max(0, Math.min(maximumHits, Math.trunc(wanted)));
+    const { from, to } = query.sent ?? { from: 0, to: Number.MAX_SAFE_INTEGER };
+    const match = matchExpression(query);
+    if (match === null) {
+      const sql = `SELECT ${packedMessage} FROM messages WHERE ordered_at >= :from AND ordered_at < :to AND (ordered_at, seq) < (:orderedAt, :seq)
+        ORDER BY ordered_at DESC, seq DESC LIMIT :limit`;
+      return connection.raw(sql, { from, to, ...place, limit }, hitOf);
+    }
+    // FTS5 walks the words from the newest message down and stops at the limit: nothing is sorted, and nothing is read twice.
+    const sql = `SELECT ${packedMessage} FROM message_words CROSS JOIN messages ON messages.seq = message_words.rowid
+      WHERE message_words MATCH :match AND message_words.rowid >= :first AND message_words.rowid <= :last
+        AND messages.ordered_at >= :from AND messages.ordered_at < :to
+      ORDER BY message_words.rowid DESC LIMIT :limit`;
+    const { first, last } = arrivals(query.sent);
+    return connection.raw(sql, { match, first, last: Math.min(last, place.seq - 1), from, to, limit }, hitOf);
+  };
+}

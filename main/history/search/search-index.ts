@@ -1,0 +1,106 @@
+/**
+ * The index of words that search.ts asks. It says nothing that the messages do not: when it is damaged, nothing is lost. It is then put away, made
+ * anew, and filled from the messages, newest first and a little at a time; a process that ends meanwhile goes on with it at the next start.
+ */
+import type { Database } from 'libsql';
+import type { Connection } from '../store/connection';
+
+/** Messages whose words go into the index at once: some ten milliseconds of work. */
+export const indexBatch = 500;
+
+/**
+ * The index as the newest schema has it; see migrations.ts for how it came about. While it is filled, `unindexed` says below which message nothing is in
+ * it yet: of those no words are taken out.
+ */
+const schema = `
+  CREATE VIRTUAL TABLE message_words USING fts5 (text, sender, content = 'searchable', content_rowid = 'seq',
+    tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3 4');
+  INSERT INTO message_words (message_words, rank) VALUES ('secure-delete', 1);
+  CREATE TRIGGER message_words_added AFTER INSERT ON messages BEGIN
+    INSERT INTO message_words (rowid, text, sender)
+      VALUES (new.seq, new.text, CASE new.direction WHEN 'in' THEN new.sender_name ELSE '' END);
+  END;
+  CREATE TRIGGER message_words_removed AFTER DELETE ON messages WHEN old.seq >= coalesce((SELECT below FROM unindexed), 0) BEGIN
+    INSERT INTO message_words (message_words, rowid, text, sender)
+      VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
+  END;
+  DELETE FROM unindexed;
+  INSERT INTO unindexed SELECT max(seq) + 1 FROM messages HAVING max(seq) IS NOT NULL;`;
+
+/**
+ * Whether an error of a statement may come of the index alone. A damaged page is nobody's in particular: of what goes through the index
+ * it is taken for the index's, and shows itself again where it is not.
+ */
+export function mayBeOfTheIndex(error: unknown, sql: string): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'SQLITE_CORRUPT_VTAB') return true;
+  const goesThrough = /message_words|^\s*(INSERT INTO|DELETE FROM) messages/.test(sql);
+  if (code.startsWith('SQLITE_CORRUPT')) return goesThrough;
+  return (
+    goesThrough && code === 'SQLITE_ERROR' && error instanceof Error && /message_words|searchable|^SQL logic error/.test(error.message)
+  );
+}
+
+/**
+ * Puts an empty index in the place of whatever there is; inside a transaction it is a part of it. What SQLite throws passes through.
+ * What can be dropped is dropped. Dropping may go through the damage, and then only a whole transaction can be taken back: the index is then, and
+ * always inside another transaction, forgotten by the schema alone, and its pages stay unused in the file until it is copied.
+ */
+export function renewIndex(database: Database): void {
+  if (database.inTransaction) {
+    wholly(database, 'SAVEPOINT renewed', 'RELEASE renewed', 'ROLLBACK TO renewed; RELEASE renewed', forget);
+    return;
+  }
+  try {
+    wholly(database, 'BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK', drop);
+  } catch {
+    wholly(database, 'BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK', forget);
+  }
+}
+
+function wholly(database: Database, begin: string, end: string, undo: string, putAway: (database: Database) => void): void {
+  database.exec(begin);
+  try {
+    database.exec('DROP TRIGGER IF EXISTS message_words_added; DROP TRIGGER IF EXISTS message_words_removed');
+    putAway(database);
+    database.exec(schema);
+    database.exec(end);
+  } catch (error) {
+    if (database.inTransaction) database.exec(undo);
+    throw error;
+  }
+}
+
+const parts = `name LIKE 'message\\_words%' ESCAPE '\\'`;
+
+function drop(database: Database): void {
+  database.exec('DROP TABLE IF EXISTS message_words');
+  const [row] = database.prepare(`SELECT count(*) AS left FROM sqlite_schema WHERE ${parts}`).all() as { left: number }[];
+  if (row?.left !== 0) throw new Error('parts of the index are left');
+}
+
+function forget(database: Database): void {
+  database.exec('PRAGMA writable_schema = ON');
+  try {
+    database.exec(`DELETE FROM sqlite_schema WHERE ${parts} OR tbl_${parts}`);
+  } finally {
+    database.exec('PRAGMA writable_schema = RESET');
+  }
+}
+
+/** Fills a renewed index by one batch. False: everything is in it. */
+export function fillIndex(connection: Connection): boolean {
+  const below = connection.one('SELECT below FROM unindexed', {}, (row) => Number(row.below));
+  if (below === null) return false;
+  connection.transaction(() => {
+    const batch = `FROM searchable WHERE seq < :below ORDER BY seq DESC LIMIT ${indexBatch}`;
+    const first = connection.one(`SELECT min(seq) AS seq FROM (SELECT seq ${batch})`, { below }, (row) => row.seq ?? null) ?? null;
+    if (first === null) {
+      connection.run('DELETE FROM unindexed', {});
+      return;
+    }
+    connection.run(`INSERT INTO message_words (rowid, text, sender) SELECT seq, text, sender ${batch}`, { below });
+    connection.run('UPDATE unindexed SET below = :first', { first });
+  });
+  return true;
+}

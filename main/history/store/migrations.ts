@@ -1,0 +1,289 @@
+/**
+ * The schema's history. `user_version` of the file says how many of these steps it has seen; a step, once released, never changes.
+ * Each step runs in a transaction of its own together with its `user_version`, so a killed process leaves either the old schema or
+ * the new one. Before a step touches a file that already holds data, a whole copy of that file is made beside it.
+ */
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Database } from 'libsql';
+import type { Logger } from '../../../base/log';
+import { AppError } from '../../../preload/contract/errors';
+import { openDatabase } from './connection';
+
+/** SQL that brings a file from version `index` to version `index + 1`. */
+export const migrations: readonly string[] = [
+  // 1: conversations, messages, receipts, and the jobs that still have to leave this device.
+  // Text columns that hold JSON: people, error, payload. Times are epoch milliseconds.
+  `CREATE TABLE conversations (
+     id              TEXT PRIMARY KEY,
+     kind            TEXT NOT NULL CHECK (kind IN ('oneToOne', 'group')),
+     peer            TEXT,
+     subject         TEXT,
+     people          TEXT NOT NULL,
+     conversation_id TEXT NOT NULL,
+     contribution_id TEXT,
+     focus           TEXT,
+     continues       TEXT,
+     continued_by    TEXT,
+     joined          INTEGER NOT NULL,
+     created_at      INTEGER NOT NULL,
+     activity_at     INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX conversations_by_peer ON conversations (peer, created_at) WHERE kind = 'oneToOne';
+   CREATE INDEX conversations_by_contribution ON conversations (contribution_id) WHERE kind = 'group';
+   CREATE INDEX conversations_by_activity ON conversations (activity_at);
+
+   CREATE TABLE messages (
+     seq             INTEGER PRIMARY KEY AUTOINCREMENT,
+     id              TEXT NOT NULL,
+     conversation    TEXT NOT NULL REFERENCES conversations (id),
+     direction       TEXT NOT NULL CHECK (direction IN ('in', 'out')),
+     sender          TEXT NOT NULL,
+     sender_name     TEXT NOT NULL,
+     sender_device   TEXT,
+     text            TEXT NOT NULL,
+     state           TEXT NOT NULL,
+     sent_at         INTEGER NOT NULL,
+     received_at     INTEGER,
+     error           TEXT,
+     wants_delivered INTEGER NOT NULL,
+     wants_displayed INTEGER NOT NULL,
+     UNIQUE (id, direction)
+   ) STRICT;
+   CREATE INDEX messages_in_order ON messages (conversation, sent_at, seq);
+   CREATE INDEX messages_unread ON messages (conversation, sent_at, seq) WHERE direction = 'in' AND state = 'received';
+
+   CREATE TABLE receipts (
+     message     TEXT NOT NULL,
+     address     TEXT NOT NULL,
+     disposition TEXT NOT NULL CHECK (disposition IN ('delivered', 'displayed', 'failed')),
+     at          INTEGER NOT NULL,
+     PRIMARY KEY (message, address, disposition)
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE jobs (
+     id       INTEGER PRIMARY KEY AUTOINCREMENT,
+     lane     TEXT NOT NULL,
+     kind     TEXT NOT NULL CHECK (kind IN ('message', 'receipt')),
+     message  TEXT NOT NULL,
+     payload  TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     next_at  INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX jobs_by_message ON jobs (message);`,
+
+  // 2: the index for search. It holds the words alone, not the texts; a name finds what that person wrote, never what oneself wrote.
+  // secure-delete: a removed message leaves none of its words behind.
+  `CREATE INDEX messages_by_time ON messages (sent_at, seq);
+   CREATE VIEW searchable AS
+     SELECT seq, text, CASE direction WHEN 'in' THEN sender_name ELSE '' END AS sender FROM messages;
+   CREATE VIRTUAL TABLE message_words USING fts5 (text, sender, content = 'searchable', content_rowid = 'seq',
+     tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3 4');
+   INSERT INTO message_words (message_words, rank) VALUES ('secure-delete', 1);
+   INSERT INTO message_words (message_words) VALUES ('rebuild');
+   CREATE TRIGGER message_words_added AFTER INSERT ON messages BEGIN
+     INSERT INTO message_words (rowid, text, sender)
+       VALUES (new.seq, new.text, CASE new.direction WHEN 'in' THEN new.sender_name ELSE '' END);
+   END;
+   CREATE TRIGGER message_words_removed AFTER DELETE ON messages BEGIN
+     INSERT INTO message_words (message_words, rowid, text, sender)
+       VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
+   END;`,
+
+  // 3: what shows that a message is still as it was written; see seal.ts.
+  `ALTER TABLE messages ADD COLUMN seal TEXT NOT NULL DEFAULT ''`,
+
+  // 4: the 1-1 conversations in which one side does not say who it is.
+  `ALTER TABLE conversations ADD COLUMN hides TEXT CHECK (hides IN ('self', 'peer'));
+   CREATE INDEX conversations_hidden ON conversations (conversation_id) WHERE hides IS NOT NULL`,
+
+  // 5: as which of several own addresses one writes there.
+  `ALTER TABLE conversations ADD COLUMN writes_as TEXT`,
+
+  // 6: what the person did with a conversation here, and which messages they have deleted: those stay away when they come once more.
+  // A deleted conversation is out of sight until something is said in it again.
+  `ALTER TABLE conversations ADD COLUMN draft TEXT NOT NULL DEFAULT '';
+   ALTER TABLE conversations ADD COLUMN marked_unread INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE conversations ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
+   CREATE TABLE deleted_messages (
+     id        TEXT NOT NULL,
+     direction TEXT NOT NULL,
+     PRIMARY KEY (id, direction)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TRIGGER conversation_seen_again AFTER INSERT ON messages BEGIN
+     UPDATE conversations SET hidden = 0 WHERE id = new.conversation AND hidden = 1;
+   END`,
+
+  // 7: which device of a person has told a receipt; empty where it does not say.
+  `CREATE TABLE receipts_by_device (
+     message     TEXT NOT NULL,
+     address     TEXT NOT NULL,
+     disposition TEXT NOT NULL CHECK (disposition IN ('delivered', 'displayed', 'failed')),
+     device      TEXT NOT NULL DEFAULT '',
+     at          INTEGER NOT NULL,
+     PRIMARY KEY (message, address, disposition, device)
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO receipts_by_device (message, address, disposition, at) SELECT message, address, disposition, at FROM receipts;
+   DROP TABLE receipts;
+   ALTER TABLE receipts_by_device RENAME TO receipts`,
+
+  // 8: of a group's message that was not for everybody, the one member besides this account who has it.
+  // Text not sent yet that is for that member. The picture of a group, a data URI, and the name under which a window that has it knows it again.
+  `ALTER TABLE messages ADD COLUMN only_with TEXT;
+   CREATE TABLE group_icons (
+     conversation TEXT PRIMARY KEY REFERENCES conversations (id),
+     name         TEXT NOT NULL,
+     icon         TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE private_drafts (
+     conversation TEXT NOT NULL REFERENCES conversations (id),
+     address      TEXT NOT NULL,
+     draft        TEXT NOT NULL,
+     PRIMARY KEY (conversation, address)
+   ) STRICT, WITHOUT ROWID`,
+
+  // 9: messages stand where their sender's clock, corrected, puts them; what is known of those clocks; the jobs of a lane; how far an
+  // index for search that had to be made anew is filled.
+  `ALTER TABLE messages ADD COLUMN moved INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE messages ADD COLUMN ordered_at INTEGER NOT NULL GENERATED ALWAYS AS (sent_at + moved) VIRTUAL;
+   DROP INDEX messages_in_order;
+   DROP INDEX messages_unread;
+   DROP INDEX messages_by_time;
+   CREATE INDEX messages_in_order ON messages (conversation, ordered_at, seq);
+   CREATE INDEX messages_unread ON messages (conversation, ordered_at, seq) WHERE direction = 'in' AND state = 'received';
+   CREATE INDEX messages_by_time ON messages (ordered_at, seq);
+   CREATE TABLE peer_clocks (
+     device      TEXT PRIMARY KEY,
+     at_least    INTEGER,
+     at_most     INTEGER,
+     measured_at INTEGER NOT NULL,
+     shown       INTEGER,
+     dated       INTEGER,
+     placed      INTEGER
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX jobs_by_lane ON jobs (lane);
+   CREATE TABLE unindexed (below INTEGER NOT NULL) STRICT;
+   DROP TRIGGER message_words_removed;
+   CREATE TRIGGER message_words_removed AFTER DELETE ON messages WHEN old.seq >= coalesce((SELECT below FROM unindexed), 0) BEGIN
+     INSERT INTO message_words (message_words, rowid, text, sender)
+       VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
+   END`,
+];
+
+/** The version from which on messages are sealed. */
+export const sealedVersion = 3;
+
+/** Where the copy of `file` as it was at `version` stands. It is encrypted with the same key. */
+export function copyBefore(file: string, version: number): string {
+  return `${file}.version-${version}`;
+}
+
+/** The copies that lie beside `file`, newest version first. */
+export function copiesOf(file: string): string[] {
+  const start = `${basename(file)}.version-`;
+  const version = (name: string) => (name.startsWith(start) ? /^\d{1,6}$/.exec(name.slice(start.length))?.[0] : undefined);
+  return readdirSync(dirname(file))
+    .filter((name) => version(name) !== undefined)
+    .sort((a, b) => Number(version(b)) - Number(version(a)))
+    .map((name) => join(dirname(file), name));
+}
+
+/** A history that is to be brought up to date. */
+export interface Outdated {
+  database: Database;
+  file: string;
+  /** Hex; the copies are opened with it. */
+  key: string;
+  log: Logger;
+}
+
+/**
+ * Brings the open database to the newest version of `steps`. Throws AppError `storage/newer` for a file that a newer Chorus has
+ * written; `storage/unreadable` when a step fails or its copy does not hold everything: the file is then as it was. That the disk is full or the file held
+ * by another program passes through as SQLite throws it. `raised` does what SQL cannot, inside the transaction of its step.
+ */
+export function migrate(
+  { database, file, key, log }: Outdated,
+  steps: readonly string[] = migrations,
+  raised: (version: number) => void = () => undefined,
+): void {
+  const version = readVersion(database);
+  if (version > steps.length) {
+    const cause = `the history has schema version ${version}, this program knows ${steps.length}`;
+    throw new AppError('storage/newer', { cause }, 'user');
+  }
+  steps.forEach((step, index) => {
+    if (index < version) return;
+    try {
+      // A file that was just made holds nothing to keep.
+      if (version > 0) copyFile(database, copyBefore(file, index), key);
+      database.exec('BEGIN IMMEDIATE');
+      database.exec(step);
+      raised(index + 1);
+      database.exec(`PRAGMA user_version = ${index + 1}`);
+      database.exec('COMMIT');
+    } catch (error) {
+      if (database.inTransaction) database.exec('ROLLBACK');
+      if (error instanceof AppError || isOfTheMoment(error)) throw error;
+      const cause = `the history cannot be brought to version ${index + 1}: ${error instanceof Error ? error.message : String(error)}`;
+      throw new AppError('storage/unreadable', { cause }, 'user');
+    }
+    log.info('history schema raised', { from: index, to: index + 1 });
+  });
+}
+
+/** Whether it says nothing about the file: another start may well succeed. */
+function isOfTheMoment(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^(SQLITE_(FULL|BUSY|LOCKED|IOERR|NOMEM|INTERRUPT)|ENOSPC|EDQUOT)/.test(code);
+}
+
+function readVersion(database: Database): number {
+  const row = database.prepare('SELECT user_version AS version FROM pragma_user_version').all()[0] as { version: number } | undefined;
+  return row?.version ?? 0;
+}
+
+/** A copy is under its final name only when it is whole, looked through and on disk. One of an attempt that failed before is replaced. */
+function copyFile(database: Database, target: string, key: string): void {
+  const draft = `${target}.draft`;
+  rmSync(draft, { force: true });
+  // VACUUM INTO keeps the key of the source; the file appears with the mode of the umask, hence the descriptor made first.
+  closeSync(openSync(draft, 'wx', 0o600));
+  database.prepare('VACUUM INTO ?').run(draft);
+  verifyCopy(draft, key, contents(database));
+  const descriptor = openSync(draft, 'r+');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(draft, target);
+}
+
+/** A copy that cannot be opened, or holds other than what was there, is none: better no new version than one without a way back. */
+export function verifyCopy(copy: string, key: string, expected: string): void {
+  let opened: Database | null = null;
+  try {
+    opened = openDatabase(copy, key);
+    const found = contents(opened);
+    if (found !== expected) throw new Error(`it holds ${found}, not ${expected}`);
+    const [check] = opened.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
+    if (check?.quick_check !== 'ok') throw new Error(check?.quick_check ?? 'it was not checked');
+  } catch (error) {
+    if (isOfTheMoment(error)) throw error;
+    const cause = `the copy before a migration is not whole: ${error instanceof Error ? error.message : String(error)}`;
+    throw new AppError('storage/unreadable', { cause }, 'user');
+  } finally {
+    opened?.close();
+  }
+}
+
+/** The version, and the rows of every table: `version 5, jobs 0, messages 12`. */
+export function contents(database: Database): string {
+  const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`).all();
+  const counts = (tables as { name: string }[]).map(({ name }) => {
+    const [row] = database.prepare(`SELECT count(*) AS rows FROM "${name}"`).all() as { rows: number }[];
+    return `${name} ${row?.rows}`;
+  });
+  return [`version ${readVersion(database)}`, ...counts].join(', ');
+}

@@ -1,0 +1,174 @@
+/** How rows of the history become records, and what may be bound to a statement. */
+import type { ErrorValue, MessageState, PersonValue } from '../../../preload/contract/index';
+import { AppError } from '../../../preload/contract/errors';
+import type { ConversationRecord, Direction, JobRecord, MessageRecord, PeerClock } from '../history';
+
+/** What may be bound to a parameter; see `bindable`. */
+export type Bound = string | number | null;
+export type Row = Record<string, string | number | null>;
+/** As the driver gives it: texts as octets, see `octets`. */
+export type RawRow = Record<string, string | number | null | ArrayBuffer>;
+
+/**
+ * Texts are read as octets: the driver ends the whole process at a text that is no UTF-8, and a byte that was flipped in the file
+ * makes just such texts.
+ */
+function octets(table: string, texts: readonly string[], numbers: readonly string[]): string {
+  return [...texts.map((name) => `CAST(${table}.${name} AS BLOB) AS ${name}`), ...numbers.map((name) => `${table}.${name}`)].join(', ');
+}
+
+const columns = {
+  messages: {
+    texts: ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'only_with', 'state', 'error', 'seal'],
+    numbers: ['seq', 'sent_at', 'received_at', 'moved', 'wants_delivered', 'wants_displayed'],
+  },
+  conversations: {
+    texts: [
+      'id',
+      'kind',
+      'peer',
+      'subject',
+      'people',
+      'conversation_id',
+      'contribution_id',
+      'focus',
+      'continues',
+      'continued_by',
+      'hides',
+      'writes_as',
+    ],
+    numbers: ['joined', 'created_at', 'activity_at'],
+  },
+} as const;
+
+/** What is read of a table that, being older, may have only those columns that are `known`. */
+export function columnsOf(table: keyof typeof columns, known: ReadonlySet<string>): string {
+  const { texts, numbers } = columns[table];
+  return octets(
+    table,
+    texts.filter((name) => known.has(name)),
+    numbers.filter((name) => known.has(name)),
+  );
+}
+
+const messageNames = [...columns.messages.texts, ...columns.messages.numbers];
+/**
+ * A message as one value, which `unpacked` opens: what costs time is not reading a page of messages but bringing its values over from the
+ * driver one by one. The casts are for damaged rows, whose values may be of any kind.
+ */
+export const packedMessage = `CAST(json_array(${[
+  ...columns.messages.texts.map((name) => `CAST(messages.${name} AS TEXT)`),
+  ...columns.messages.numbers.map((name) => `CAST(messages.${name} AS INTEGER)`),
+].join(', ')}) AS BLOB) AS message`;
+
+export function unpacked({ message }: RawRow): Row {
+  const values = JSON.parse(Buffer.from(message as ArrayBuffer).toString('utf8')) as Row[string][];
+  const row: Row = {};
+  for (let index = 0; index < messageNames.length; index += 1) row[messageNames[index] as string] = values[index] ?? null;
+  return row;
+}
+
+export const conversationColumns = octets('conversations', columns.conversations.texts, columns.conversations.numbers);
+export const jobColumns = octets('jobs', ['lane', 'kind', 'message', 'payload'], ['id', 'attempts', 'next_at']);
+export const receiptColumns = octets('receipts', ['address', 'disposition', 'device'], ['at']);
+
+/** The row with its texts as texts; octets that are no UTF-8 become U+FFFD. */
+export function readable(row: RawRow): Row {
+  const made: Row = {};
+  for (const [name, value] of Object.entries(row)) {
+    made[name] = typeof value === 'object' && value !== null ? Buffer.from(value).toString('utf8') : value;
+  }
+  return made;
+}
+
+/**
+ * U+0000 ends a text for the driver, so what followed it would be lost silently; U+FFFD keeps the rest. A boolean would end the
+ * whole process, and an undefined become NULL: both are refused even where the types were bypassed.
+ */
+export function bindable(values: Record<string, Bound>): Record<string, Bound> {
+  const bound: Record<string, Bound> = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== null && typeof value !== 'string' && typeof value !== 'number') {
+      throw new AppError('storage/failed', { cause: `${name} is of type ${typeof value}` });
+    }
+    bound[name] = storableValue(value);
+  }
+  return bound;
+}
+
+/** The values as they will be read again. */
+export function storable<T extends Record<string, Bound>>(values: T): Record<keyof T, Bound> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, storableValue(value)])) as Record<keyof T, Bound>;
+}
+
+function storableValue(value: Bound): Bound {
+  return typeof value === 'string' && value.includes('\u0000') ? value.replaceAll('\u0000', '\ufffd') : value;
+}
+
+function textOrNull(value: Row[string] | undefined): string | null {
+  return value === null || value === undefined ? null : String(value);
+}
+
+export function conversationOf(row: Row): ConversationRecord {
+  return {
+    id: String(row.id),
+    kind: row.kind as ConversationRecord['kind'],
+    peer: textOrNull(row.peer),
+    subject: textOrNull(row.subject),
+    people: JSON.parse(String(row.people)) as PersonValue[],
+    conversationId: String(row.conversation_id),
+    contributionId: textOrNull(row.contribution_id),
+    focus: textOrNull(row.focus),
+    continues: textOrNull(row.continues),
+    continuedBy: textOrNull(row.continued_by),
+    joined: row.joined === 1,
+    ...(row.hides === 'self' || row.hides === 'peer' ? { hides: row.hides } : {}),
+    ...(typeof row.writes_as === 'string' ? { writesAs: row.writes_as } : {}),
+    createdAt: Number(row.created_at),
+    activityAt: Number(row.activity_at),
+  };
+}
+
+export function messageOf(row: Row): MessageRecord {
+  return {
+    id: String(row.id),
+    conversation: String(row.conversation),
+    direction: row.direction as Direction,
+    from: String(row.sender),
+    fromName: String(row.sender_name),
+    fromDevice: textOrNull(row.sender_device),
+    text: String(row.text),
+    ...(typeof row.only_with === 'string' ? { onlyWith: row.only_with } : {}),
+    state: row.state as MessageState,
+    sentAt: Number(row.sent_at),
+    ...(row.moved === 0 || row.moved === undefined ? {} : { movedBy: Number(row.moved) }),
+    receivedAt: row.received_at === null || row.received_at === undefined ? null : Number(row.received_at),
+    error: row.error === null || row.error === undefined ? null : (JSON.parse(String(row.error)) as ErrorValue),
+    wantsDelivered: row.wants_delivered === 1,
+    wantsDisplayed: row.wants_displayed === 1,
+  };
+}
+
+export function jobOf(row: Row): JobRecord {
+  return {
+    id: Number(row.id),
+    lane: String(row.lane),
+    kind: row.kind as JobRecord['kind'],
+    message: String(row.message),
+    payload: String(row.payload),
+    attempts: Number(row.attempts),
+    nextAt: Number(row.next_at),
+  };
+}
+
+export function clockOf(row: Row): PeerClock {
+  const known = (value: Row[string] | undefined) => (typeof value === 'number' ? value : null);
+  return {
+    atLeast: known(row.at_least),
+    atMost: known(row.at_most),
+    measuredAt: Number(row.measured_at),
+    shown: known(row.shown),
+    dated: known(row.dated),
+    placed: known(row.placed),
+  };
+}

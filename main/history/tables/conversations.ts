@@ -1,0 +1,116 @@
+/** The conversations, and what the person did with them on this device. */
+import { createHash } from 'node:crypto';
+import type { Connection } from '../store/connection';
+import type { ConversationMarks, ConversationRecord, Conversations } from '../history';
+import { conversationColumns, conversationOf } from '../store/rows';
+
+/** Characters of a picture's name, 96 bits. */
+const iconNameLength = 16;
+
+export function conversationTable(connection: Connection): Conversations {
+  return {
+    putConversation(record: ConversationRecord): void {
+      connection.run(
+        `INSERT INTO conversations (id, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
+           hides, writes_as, joined, created_at, activity_at)
+         VALUES (:id, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
+           :hides, :writesAs, :joined, :createdAt, :activityAt)
+         ON CONFLICT (id) DO UPDATE SET kind = :kind, peer = :peer, subject = :subject, people = :people, conversation_id = :conversationId,
+           contribution_id = :contributionId, focus = :focus, continues = :continues, continued_by = :continuedBy, hides = :hides, writes_as = :writesAs,
+           joined = :joined, created_at = :createdAt, activity_at = :activityAt`,
+        {
+          id: record.id,
+          kind: record.kind,
+          peer: record.peer,
+          subject: record.subject,
+          people: JSON.stringify(record.people),
+          conversationId: record.conversationId,
+          contributionId: record.contributionId,
+          focus: record.focus,
+          continues: record.continues,
+          continuedBy: record.continuedBy,
+          hides: record.hides ?? null,
+          writesAs: record.writesAs ?? null,
+          joined: Number(record.joined),
+          createdAt: record.createdAt,
+          activityAt: record.activityAt,
+        },
+      );
+    },
+
+    conversation(id: string): ConversationRecord | null {
+      return connection.one(`SELECT ${conversationColumns} FROM conversations WHERE id = :id`, { id }, conversationOf);
+    },
+
+    oneToOneWith(peer: string, hides?: 'self'): ConversationRecord | null {
+      const sql = `SELECT ${conversationColumns} FROM conversations WHERE kind = 'oneToOne' AND peer = :peer AND hides IS :hides ORDER BY created_at DESC, rowid DESC LIMIT 1`;
+      return connection.one(sql, { peer, hides: hides ?? null }, conversationOf);
+    },
+
+    hiddenBy(conversationId: string, hides: 'self' | 'peer'): ConversationRecord | null {
+      const sql = `SELECT ${conversationColumns} FROM conversations WHERE conversation_id = :conversationId AND hides = :hides ORDER BY created_at DESC LIMIT 1`;
+      return connection.one(sql, { conversationId, hides }, conversationOf);
+    },
+
+    groupByContribution(contributionId: string): ConversationRecord | null {
+      const sql = `SELECT ${conversationColumns} FROM conversations WHERE kind = 'group' AND contribution_id = :contributionId ORDER BY created_at DESC LIMIT 1`;
+      return connection.one(sql, { contributionId }, conversationOf);
+    },
+
+    conversations(): ConversationRecord[] {
+      return connection.all(`SELECT ${conversationColumns} FROM conversations ORDER BY activity_at DESC, rowid DESC`, {}, conversationOf);
+    },
+
+    marks(conversation: string): ConversationMarks {
+      const sql = 'SELECT CAST(draft AS BLOB) AS draft, marked_unread, hidden FROM conversations WHERE id = :conversation';
+      const marks = connection.one(sql, { conversation }, (row) => ({
+        draft: String(row.draft),
+        markedUnread: row.marked_unread === 1,
+        isHidden: row.hidden === 1,
+      }));
+      return marks ?? { draft: '', markedUnread: false, isHidden: false };
+    },
+
+    setMarks(conversation: string, { draft, markedUnread, isHidden }: Partial<ConversationMarks>): void {
+      const sql = `UPDATE conversations SET draft = coalesce(:draft, draft), marked_unread = coalesce(:unread, marked_unread),
+        hidden = coalesce(:hidden, hidden) WHERE id = :conversation`;
+      const flag = (value: boolean | undefined) => (value === undefined ? null : Number(value));
+      connection.run(sql, { conversation, draft: draft ?? null, unread: flag(markedUnread), hidden: flag(isHidden) });
+    },
+
+    setPrivateDraft(conversation, address, text) {
+      const sql =
+        text === ''
+          ? 'DELETE FROM private_drafts WHERE conversation = :conversation AND address = :address'
+          : `INSERT INTO private_drafts (conversation, address, draft) VALUES (:conversation, :address, :text)
+             ON CONFLICT (conversation, address) DO UPDATE SET draft = :text`;
+      connection.run(sql, text === '' ? { conversation, address } : { conversation, address, text });
+    },
+
+    privateDrafts(conversation) {
+      const sql = `SELECT CAST(address AS BLOB) AS address, CAST(draft AS BLOB) AS draft FROM private_drafts
+        WHERE conversation = :conversation ORDER BY address`;
+      return connection.all(sql, { conversation }, (row) => ({ address: String(row.address), text: String(row.draft) }));
+    },
+
+    setIcon(conversation, icon) {
+      if (icon === null) return connection.run('DELETE FROM group_icons WHERE conversation = :conversation', { conversation });
+      const name = createHash('sha256').update(icon).digest('base64url').slice(0, iconNameLength);
+      return connection.run(
+        `INSERT INTO group_icons (conversation, name, icon) VALUES (:conversation, :name, :icon)
+         ON CONFLICT (conversation) DO UPDATE SET name = :name, icon = :icon WHERE name IS NOT :name`,
+        { conversation, name, icon },
+      );
+    },
+
+    icon(conversation) {
+      const sql = 'SELECT CAST(icon AS BLOB) AS icon FROM group_icons WHERE conversation = :conversation';
+      return connection.one(sql, { conversation }, (row) => String(row.icon));
+    },
+
+    iconName(conversation) {
+      const sql = 'SELECT CAST(name AS BLOB) AS name FROM group_icons WHERE conversation = :conversation';
+      return connection.one(sql, { conversation }, (row) => String(row.name));
+    },
+  };
+}

@@ -1,0 +1,47 @@
+/** The jobs: what still has to leave this device. */
+import { AppError } from '../../../preload/contract/errors';
+import type { Connection } from '../store/connection';
+import type { JobRecord, Jobs } from '../history';
+import { jobColumns, jobOf } from '../store/rows';
+
+export function jobTable(connection: Connection): Jobs {
+  return {
+    addJob(job: Omit<JobRecord, 'id' | 'attempts'>): JobRecord {
+      const { lane, kind, message, payload, nextAt } = job;
+      const sql = `INSERT INTO jobs (lane, kind, message, payload, attempts, next_at) VALUES (:lane, :kind, :message, :payload, 0, :nextAt)
+        RETURNING ${jobColumns}`;
+      const added = connection.one(sql, { lane, kind, message, payload, nextAt }, jobOf);
+      if (added === null) throw new AppError('storage/failed', { cause: 'the job was not added' });
+      return added;
+    },
+
+    jobs(): JobRecord[] {
+      return connection.all(`SELECT ${jobColumns} FROM jobs ORDER BY id`, {}, jobOf);
+    },
+
+    nextJob(lane: string, except: Iterable<number> = []): JobRecord | null {
+      const sql = `SELECT ${jobColumns} FROM jobs WHERE lane = :lane AND id NOT IN (SELECT value FROM json_each(:except)) ORDER BY id LIMIT 1`;
+      return connection.one(sql, { lane, except: JSON.stringify([...except]) }, jobOf);
+    },
+
+    lanes(): string[] {
+      return connection.all('SELECT DISTINCT CAST(lane AS BLOB) AS lane FROM jobs', {}, (row) => String(row.lane));
+    },
+
+    postponeJob(id: number, nextAt: number): void {
+      connection.run('UPDATE jobs SET attempts = attempts + 1, next_at = :nextAt WHERE id = :id', { id, nextAt });
+    },
+
+    hastenLane(lane: string, nextAt: number): void {
+      connection.run('UPDATE jobs SET next_at = :nextAt WHERE lane = :lane AND next_at > :nextAt', { lane, nextAt });
+    },
+
+    removeJob(id: number): void {
+      connection.run('DELETE FROM jobs WHERE id = :id', { id });
+    },
+
+    removeJobsOf(message: string): void {
+      connection.run('DELETE FROM jobs WHERE message = :message', { message });
+    },
+  };
+}

@@ -1,0 +1,159 @@
+/** The messages: kept once each, in their order, and in pages of it. A message whose seal does not hold is read as damaged. */
+import type { ErrorValue, MessageState } from '../../../preload/contract/index';
+import type { Logger } from '../../../base/log';
+import type { Connection } from '../store/connection';
+import type { Direction, MessageRecord, Messages, Place } from '../history';
+import { messageSearch } from '../search/message-search';
+import { messageOf, packedMessage, type RawRow, storable, unpacked } from '../store/rows';
+import type { Seal, SealedRow } from '../store/seal';
+
+/** The most messages one page holds; a larger `limit` is cut to it. */
+export const maximumPage = 1000;
+
+export function messageTable(connection: Connection, seal: Seal, log: Logger): Messages {
+  const damaged = new Set<number>();
+  /** A message whose seal does not hold is shown as damaged: its text is never taken for what somebody wrote. */
+  const messageOfRow = (packed: RawRow): MessageRecord => {
+    const row = unpacked(packed);
+    const message = messageOf(row);
+    if (seal.holds(row as SealedRow, row.seal)) return message;
+    const seq = Number(row.seq);
+    if (!damaged.has(seq)) {
+      damaged.add(seq);
+      log.error('a message in the history is damaged', { id: message.id, damagedSoFar: damaged.size });
+    }
+    return { ...message, text: '', isDamaged: true };
+  };
+  const one = (id: string, direction?: Direction): MessageRecord | null => {
+    const sql = `SELECT ${packedMessage} FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1`;
+    return connection.raw(sql, { id, direction: direction ?? null }, messageOfRow)[0] ?? null;
+  };
+  const lastOnes = (conversation: string, limit: number): MessageRecord[] => {
+    const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation ORDER BY ordered_at DESC, seq DESC LIMIT :limit`;
+    return connection.raw(sql, { conversation, limit }, messageOfRow).reverse();
+  };
+  return {
+    addMessage(record: MessageRecord): boolean {
+      const sealed = storable({
+        id: record.id,
+        conversation: record.conversation,
+        direction: record.direction,
+        sender: record.from,
+        sender_name: record.fromName,
+        sender_device: record.fromDevice,
+        text: record.text,
+        sent_at: record.sentAt,
+        received_at: record.receivedAt,
+        moved: record.movedBy ?? 0,
+        only_with: record.onlyWith ?? null,
+      });
+      return connection.run(
+        `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, only_with, state, sent_at, received_at, moved, error,
+           wants_delivered, wants_displayed, seal)
+         SELECT :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :only_with, :state, :sent_at, :received_at, :moved, :error,
+           :wantsDelivered, :wantsDisplayed, :seal
+         WHERE NOT EXISTS (SELECT 1 FROM deleted_messages WHERE id = :id AND direction = :direction)
+         ON CONFLICT (id, direction) DO NOTHING`,
+        {
+          ...sealed,
+          seal: seal.of(sealed),
+          state: record.state,
+          error: record.error === null ? null : JSON.stringify(record.error),
+          wantsDelivered: Number(record.wantsDelivered),
+          wantsDisplayed: Number(record.wantsDisplayed),
+        },
+      );
+    },
+
+    message: one,
+
+    messages(conversation: string, page: { before?: string | undefined; limit: number }): MessageRecord[] {
+      const limit = cut(page.limit);
+      if (page.before === undefined) return lastOnes(conversation, limit);
+      const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation AND (ordered_at, seq) <
+          (SELECT ordered_at, seq FROM messages WHERE id = :before AND conversation = :conversation ORDER BY ordered_at, seq LIMIT 1)
+        ORDER BY ordered_at DESC, seq DESC LIMIT :limit`;
+      return connection.raw(sql, { conversation, before: page.before, limit }, messageOfRow).reverse();
+    },
+
+    walk(conversation, from, limit) {
+      const sql = `SELECT ${packedMessage}, messages.ordered_at, messages.seq FROM messages
+        WHERE conversation = :conversation AND (ordered_at, seq) > (:orderedAt, :seq) ORDER BY ordered_at, seq LIMIT :limit`;
+      const { orderedAt, seq } = from ?? { orderedAt: Number.MIN_SAFE_INTEGER, seq: 0 };
+      let end: Place | null = null;
+      const messages = connection.raw(sql, { conversation, orderedAt, seq, limit: cut(limit) }, (row) => {
+        end = { orderedAt: Number(row.ordered_at), seq: Number(row.seq) };
+        return messageOfRow(row);
+      });
+      return { messages, end: messages.length < cut(limit) ? null : end };
+    },
+
+    messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[] {
+      const limit = cut(page.limit);
+      const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation AND (ordered_at, seq) >
+          (SELECT ordered_at, seq FROM messages WHERE id = :after AND conversation = :conversation ORDER BY ordered_at DESC, seq DESC LIMIT 1)
+        ORDER BY ordered_at, seq LIMIT :limit`;
+      return connection.raw(sql, { conversation, after: page.after, limit }, messageOfRow);
+    },
+
+    search: messageSearch(connection, messageOfRow),
+
+    lastMessage(conversation: string): MessageRecord | null {
+      return lastOnes(conversation, 1)[0] ?? null;
+    },
+
+    removeMessage(id: string, direction?: Direction): void {
+      connection.transaction(() => {
+        const message = one(id, direction);
+        if (message === null) return;
+        const { direction: side } = message;
+        connection.run('INSERT INTO deleted_messages (id, direction) VALUES (:id, :side) ON CONFLICT DO NOTHING', { id, side });
+        connection.run('DELETE FROM messages WHERE id = :id AND direction = :side', { id, side });
+        if (side === 'in') return;
+        connection.run('DELETE FROM receipts WHERE message = :id', { id });
+        connection.run(`DELETE FROM jobs WHERE message = :id AND kind = 'message'`, { id });
+      });
+    },
+
+    emptyConversation(id: string): void {
+      const own = `(SELECT id FROM messages WHERE conversation = :id AND direction = 'out')`;
+      connection.transaction(() => {
+        connection.run(
+          'INSERT INTO deleted_messages (id, direction) SELECT id, direction FROM messages WHERE conversation = :id ON CONFLICT DO NOTHING',
+          { id },
+        );
+        connection.run(`DELETE FROM jobs WHERE kind = 'message' AND message IN ${own}`, { id });
+        connection.run(`DELETE FROM receipts WHERE message IN ${own}`, { id });
+        connection.run('DELETE FROM messages WHERE conversation = :id', { id });
+        connection.run('DELETE FROM private_drafts WHERE conversation = :id', { id });
+        connection.run(`UPDATE conversations SET draft = '', marked_unread = 0, hidden = 1, continued_by = NULL WHERE id = :id`, { id });
+        connection.run('UPDATE conversations SET continues = NULL WHERE continues = :id', { id });
+      });
+    },
+
+    setMessageState(id: string, state: MessageState, error: ErrorValue | null = null, direction?: Direction): boolean {
+      return connection.run(
+        `UPDATE messages SET state = :state, error = :error
+         WHERE seq = (SELECT seq FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1)
+           AND (state IS NOT :state OR error IS NOT :error)`,
+        { id, state, error: error === null ? null : JSON.stringify(error), direction: direction ?? null },
+      );
+    },
+
+    unread(conversation: string): number {
+      const sql = `SELECT count(*) AS unread FROM messages WHERE conversation = :conversation AND direction = 'in' AND state = 'received'`;
+      return connection.one(sql, { conversation }, (row) => Number(row.unread)) ?? 0;
+    },
+
+    undisplayed(conversation: string, upTo: string): MessageRecord[] {
+      const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation AND direction = 'in' AND state = 'received' AND (ordered_at, seq) <=
+          (SELECT ordered_at, seq FROM messages WHERE id = :upTo AND conversation = :conversation ORDER BY ordered_at DESC, seq DESC LIMIT 1)
+        ORDER BY ordered_at, seq`;
+      return connection.raw(sql, { conversation, upTo }, messageOfRow);
+    },
+  };
+}
+
+function cut(limit: number): number {
+  return Math.max(0, Math.min(maximumPage, Math.trunc(limit)));
+}

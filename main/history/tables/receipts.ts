@@ -1,0 +1,45 @@
+/** What other people's devices have told: that a message is there or was seen, and what time it is by their clocks. */
+import type { ReceiptValue } from '../../../preload/contract/index';
+import type { Connection } from '../store/connection';
+import type { ReceiptRecord, Receipts } from '../history';
+import { clockOf, receiptColumns } from '../store/rows';
+
+export function receiptTable(connection: Connection): Receipts {
+  return {
+    addReceipt(receipt: ReceiptRecord): boolean {
+      return connection.run(
+        `INSERT INTO receipts (message, address, disposition, device, at) VALUES (:message, :address, :disposition, :device, :at)
+         ON CONFLICT (message, address, disposition, device) DO NOTHING`,
+        {
+          message: receipt.message,
+          address: receipt.address,
+          disposition: receipt.disposition,
+          device: receipt.device ?? '',
+          at: receipt.at,
+        },
+      );
+    },
+
+    receipts(message: string): ReceiptValue[] {
+      const sql = `SELECT ${receiptColumns} FROM receipts WHERE message = :message ORDER BY at, address, disposition, device`;
+      return connection.all(sql, { message }, (row) => ({
+        address: String(row.address),
+        device: row.device === '' ? null : String(row.device),
+        disposition: row.disposition as ReceiptValue['disposition'],
+        at: Number(row.at),
+      }));
+    },
+
+    clockOf(device) {
+      const sql = 'SELECT at_least, at_most, measured_at, shown, dated, placed FROM peer_clocks WHERE device = :device';
+      return connection.one(sql, { device }, clockOf);
+    },
+
+    putClock(device, clock) {
+      const sql = `INSERT INTO peer_clocks (device, at_least, at_most, measured_at, shown, dated, placed)
+        VALUES (:device, :atLeast, :atMost, :measuredAt, :shown, :dated, :placed)
+        ON CONFLICT (device) DO UPDATE SET at_least = :atLeast, at_most = :atMost, measured_at = :measuredAt, shown = :shown, dated = :dated, placed = :placed`;
+      connection.run(sql, { device, ...clock });
+    },
+  };
+}

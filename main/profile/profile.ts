@@ -1,0 +1,201 @@
+/**
+ * One profile's folder, opened: the lock first, then what is needed to read the rest, each before what stands on it.
+ *
+ *   profile.lock   one process a profile        settings.json  account, preferences, the history's key (protected)
+ *   identity.json  the instance ID              history.db     what was said, and what still has to leave
+ */
+import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+import type { Logger } from '../../base/log';
+import { AppError } from '../../preload/contract/errors';
+import { type History, openHistory } from '../history/history';
+import { copiesOf } from '../history/store/migrations';
+import { lockProfile } from '../history/store/lock';
+import { type Identity, openIdentity } from './instance-id';
+import { Rescue } from './rescue';
+import { newHistoryKey, type OpenKeyValueFile, type SecretBox, Settings, translateFileError } from './settings';
+
+/** What is open once the profile could be read. */
+export interface Profile {
+  lock: Disposable;
+  settings: Settings;
+  secrets: SecretBox;
+  /**
+   * Null while the profile is a copied one whose history this system's keychain cannot open (`beginHistory` makes a new one), and while there
+   * is a `rescue`.
+   */
+  history: History | null;
+  /** The history that is damaged, to be read and set aside. */
+  rescue: Rescue | null;
+  identity: Identity;
+}
+
+export interface ProfileOptions {
+  dataDir: string;
+  open: OpenKeyValueFile;
+  secrets: () => SecretBox;
+  clock: Clock;
+  log: Logger;
+  /** A URN to use as instance ID at the very first start. */
+  instanceUrn: string | null;
+  /** SQLite has noticed that the history is not in order: `rescueProfile` is due. Never called while it opens. */
+  foundDamaged: (error: AppError) => void;
+  /** The built `history/read-thread.ts`; null: what takes long is read on this thread. */
+  readScript: string | null;
+}
+
+/** Opens a profile, making it at the first start. @throws AppError `profile/in-use`, `storage/*`, `identity/unreadable`; nothing stays open */
+export function openProfile(options: ProfileOptions): Profile {
+  const { dataDir, open, secrets: openSecrets, clock, log, instanceUrn } = options;
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw translateFileError(error, dataDir);
+  }
+  const file = historyFile(dataDir);
+  const lock = lockProfile(dataDir);
+  try {
+    const settings = new Settings(open);
+    const secrets = openSecrets();
+    const { account } = settings;
+    const identity = openIdentity({ open, dataDir, clock, log, secrets, expected: account?.instanceId ?? null, given: instanceUrn });
+    // A new ID that was decided on, and a process that ended before the account had learnt of it.
+    if (account !== null && account.instanceId !== identity.instanceId) settings.account = { ...account, instanceId: identity.instanceId };
+    const key = historyKey(settings, secrets, file, identity.isCopied);
+    if (key === null) return { lock, settings, secrets, history: null, rescue: null, identity };
+    const profile: Profile = { lock, settings, secrets, history: null, rescue: null, identity };
+    try {
+      if (wasThere(settings) && isGone(file)) throw new AppError('storage/unreadable', { cause: 'history.db is gone' }, 'user');
+      profile.history = openFor(file, key, options);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'storage/unreadable' || !isInReach(file)) throw error;
+      profile.rescue = new Rescue({ file, key, log, error });
+    }
+    return profile;
+  } catch (error) {
+    lock.dispose();
+    throw error;
+  }
+}
+
+/**
+ * Takes an ID of the hardware instead of the one that was made. R18: never once the network has had an ID of this device.
+ * @throws AppError `account/bad-option`
+ */
+export function adoptInstance({ identity, settings }: Profile, instanceId: string): void {
+  if (identity.instanceId === instanceId) return;
+  if (settings.account !== null || settings.wasRegistered)
+    throw new AppError(
+      'account/bad-option',
+      { field: 'imei', reason: 'This device was registered with another ID, which never changes.' },
+      'user',
+    );
+  identity.adopt(instanceId);
+}
+
+/** Closes the history that was found damaged while it was in use, and opens what can be read of it. */
+export function rescueProfile(profile: Profile, error: AppError, { dataDir, log }: Pick<ProfileOptions, 'dataDir' | 'log'>): Rescue {
+  const stored = profile.settings.historyKey;
+  if (stored === null) throw error;
+  profile.history?.dispose();
+  profile.history = null;
+  profile.rescue = new Rescue({ file: historyFile(dataDir), key: profile.secrets.reveal(stored.protected), log, error });
+  return profile.rescue;
+}
+
+/**
+ * Begins a new history in place of one that cannot be used, which stays in the folder under another name with all that belongs to it. After a rescue
+ * it keeps its key, and so stays readable; one that came along with a copied profile can be read by who still has its keychain.
+ * @throws AppError storage/*
+ */
+export function beginHistory(
+  profile: Profile,
+  options: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
+): { history: History; keptAs: string } {
+  const { settings, secrets, rescue } = profile;
+  const stored = settings.historyKey;
+  const file = historyFile(options.dataDir);
+  const what = rescue === null ? 'history-of-another-device' : 'history-damaged';
+  const aside = join(options.dataDir, `${what}-${options.clock.now()}.db`);
+  const key = rescue !== null && stored !== null ? secrets.reveal(stored.protected) : newKey(settings, secrets);
+  rescue?.dispose();
+  try {
+    const parts = [...copiesOf(file), `${file}-wal`, `${file}-shm`, file];
+    for (const part of parts) if (existsSync(part)) renameSync(part, aside + part.slice(file.length));
+  } catch (error) {
+    throw translateFileError(error, file);
+  }
+  profile.history = openFor(file, key, options);
+  profile.rescue = null;
+  return { history: profile.history, keptAs: aside };
+}
+
+/** Damage that is found while the history opens is its opener's to see. */
+function openFor(
+  file: string,
+  key: string,
+  { clock, log, foundDamaged, readScript }: Pick<ProfileOptions, 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
+): History {
+  let isOpen = false;
+  const thread = readScript === null ? undefined : { script: readScript, clock };
+  const history = openHistory({ file, key, log, thread, foundDamaged: (error) => (isOpen ? foundDamaged(error) : undefined) });
+  isOpen = true;
+  return history;
+}
+
+/** Whether this profile has been at a network before: then there was a history. */
+function wasThere(settings: Settings): boolean {
+  return settings.account !== null || settings.wasRegistered;
+}
+
+/** An empty file counts as none: SQLite would make a new history of it without a word. */
+function isGone(file: string): boolean {
+  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
+}
+
+/** Not so where only the rights are missing, or a folder stands in its place: that is mended elsewhere, and nothing is to be set aside. */
+function isInReach(file: string): boolean {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) return true;
+  try {
+    accessSync(file, constants.R_OK | constants.W_OK);
+    return found.isFile();
+  } catch {
+    return false;
+  }
+}
+
+function historyFile(dataDir: string): string {
+  return join(dataDir, 'history.db');
+}
+
+/**
+ * The history's key: made at the first start and protected like a password. Never made for a history that is already there. Null where it
+ * cannot be read because the profile is a copied one.
+ */
+function historyKey(settings: Settings, secrets: SecretBox, historyFile: string, isCopied: boolean): string | null {
+  const stored = settings.historyKey;
+  if (stored !== null) {
+    try {
+      return secrets.reveal(stored.protected);
+    } catch (error) {
+      if (isCopied && error instanceof AppError && error.code === 'storage/unreadable') return null;
+      throw error;
+    }
+  }
+  if (existsSync(historyFile))
+    throw new AppError('storage/unreadable', { cause: `settings.json: the key of ${historyFile} is gone` }, 'user');
+  return newKey(settings, secrets);
+}
+
+function newKey(settings: Settings, secrets: SecretBox): string {
+  const key = newHistoryKey();
+  try {
+    settings.historyKey = { protected: secrets.protect(key), backend: secrets.backend };
+  } catch (error) {
+    throw translateFileError(error, 'settings.json');
+  }
+  return key;
+}

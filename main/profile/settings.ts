@@ -1,0 +1,270 @@
+/**
+ * What this profile keeps besides its history: the account, the preferences, and where its secrets lie.
+ *
+ * Both doors use the same JSON files, written by the same library (`conf`; `electron-store` is `conf` with the app's own folder):
+ * written to a temporary file, synced, renamed. A file that cannot be read is an error, never a fresh start.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { AccountValue, PreferencesValue } from '../../preload/contract/index';
+import { AppError } from '../../preload/contract/errors';
+
+/** One JSON file of named values, durable once `set` returns. */
+export interface KeyValueFile {
+  readonly path: string;
+  get(key: string): unknown;
+  set(key: string, value: unknown): void;
+  delete(key: string): void;
+}
+
+/** Opens `NAME.json` in the profile's folder. Throws what the library throws when the file is damaged. */
+export type OpenKeyValueFile = (name: string) => KeyValueFile;
+
+/** Protects a secret at rest. `backend` is kept beside the ciphertext, so that a change of keychain is noticed, not lost in. */
+export interface SecretBox {
+  /** For example `gnome_libsecret`, `keychain`, `dpapi`; `file` means that only the file's permissions protect it. */
+  readonly backend: string;
+  protect(plain: string): string;
+  /** Throws AppError `storage/unreadable` when this box cannot read what another wrote. */
+  reveal(stored: string): string;
+}
+
+/** The account as it lies on disk. */
+export interface StoredAccount {
+  kind: AccountValue['kind'];
+  aor: string;
+  displayName: string;
+  authUser: string | null;
+  /** Ciphertext of the SecretBox. */
+  password: string;
+  secretBackend: string;
+  /** Outbound proxy URI; null: found by the address's domain, or with kind `try`, as its network says. */
+  proxy: string | null;
+  factory: string;
+  /** The registrar's URI; the address's domain when absent. */
+  registrar?: string;
+  /** The authorities to trust (PEM); those that the system trusts when absent. */
+  ca?: readonly string[];
+  /** How long a registration is asked for; the default when absent. */
+  expiresSeconds?: number;
+  /** Chats are asked for over TLS alone. */
+  securesMedia?: boolean;
+  /** The MSRP relay that every chat goes through. */
+  msrpRelay?: string;
+  deviceName: string;
+  /** The instance ID that this account registered with: a lost identity file is then noticed. */
+  instanceId: string;
+  /** Was signed out, and stays so until the person signs in again. */
+  signedOut?: boolean;
+  /** Services that this device does not offer, though it could. */
+  servicesOff?: readonly string[];
+  /** The address to write as, where it is another than the one signed in with. */
+  writesAs?: string;
+  /** How to prove who one is, when it is not simply by the password. */
+  signIn?: StoredSignIn;
+}
+
+/** K, OP and OPc are as secret as a password: ciphertext of the SecretBox. */
+export interface StoredSignIn {
+  scheme: 'auto' | 'digest' | 'aka' | 'early-ims';
+  minAlgorithm: 'MD5' | 'SHA-256' | 'SHA-512-256';
+  sim: { k: string; op: string | null; opc: string | null } | null;
+}
+
+/** LAB: a 1-1 session without traffic for so long is ended, unless the person has set another time. */
+const defaultIdleSeconds = 180;
+
+export const defaultPreferences: PreferencesValue = {
+  theme: 'system',
+  receipts: { delivered: true, displayed: true },
+  composing: true,
+  accept: 'auto',
+  idleSeconds: defaultIdleSeconds,
+};
+
+/** People that one profile blocks. */
+export const MAX_BLOCKED = 1_000;
+
+export class Settings {
+  readonly #file: KeyValueFile;
+  /** The file is read anew at every `get`, and the preferences are asked for at every message. */
+  #preferences: PreferencesValue;
+
+  constructor(open: OpenKeyValueFile) {
+    this.#file = openOrExplain(open, 'settings');
+    this.#preferences = { ...defaultPreferences, ...(this.#file.get('preferences') as Partial<PreferencesValue> | undefined) };
+  }
+
+  get account(): StoredAccount | null {
+    return (this.#file.get('account') as StoredAccount | undefined) ?? null;
+  }
+
+  set account(account: StoredAccount | null) {
+    if (account === null) this.#file.delete('account');
+    else this.#file.set('account', account);
+  }
+
+  /** Addresses of blocked people. What is no address in a file that somebody else has written is left out. */
+  get blocked(): readonly string[] {
+    const kept = this.#file.get('blocked');
+    return Array.isArray(kept) ? kept.filter((each): each is string => typeof each === 'string').slice(0, MAX_BLOCKED) : [];
+  }
+
+  /** @throws AppError `ipc/refused` when they are too many */
+  set blocked(addresses: readonly string[]) {
+    if (addresses.length > MAX_BLOCKED) throw new AppError('ipc/refused', { cause: `no more than ${MAX_BLOCKED} people can be blocked` });
+    this.#file.set('blocked', [...addresses]);
+  }
+
+  get preferences(): PreferencesValue {
+    return this.#preferences;
+  }
+
+  set preferences(preferences: PreferencesValue) {
+    this.#file.set('preferences', preferences);
+    this.#preferences = preferences;
+  }
+
+  /**
+   * Where the registration of one device for one address keeps its Call-ID and CSeq. Another device, such as one made from a copied
+   * profile, begins anew.
+   */
+  registrationState(instanceId: string, aor: string) {
+    const name = `${instanceId} ${aor}`;
+    return {
+      load: (): { callId: string; cseq: number } | null => {
+        const kept = this.#record<{ callId?: unknown; cseq?: unknown }>('registrations')[name];
+        const { callId, cseq } = kept ?? {};
+        return typeof callId === 'string' && typeof cseq === 'number' && Number.isSafeInteger(cseq) && cseq >= 0 ? { callId, cseq } : null;
+      },
+      save: (state: { callId: string; cseq: number }): void => this.#keep('registrations', name, state),
+      /** After a sign-in that failed: of an address that is nobody's here nothing stays. */
+      forget: (): void => this.#keep('registrations', name, undefined),
+    };
+  }
+
+  /** Where the SIM of one private identity keeps its highest sequence number. */
+  simState(username: string) {
+    return {
+      load: (): number => {
+        const sqn = this.#record('simNumbers')[username];
+        return typeof sqn === 'number' && Number.isSafeInteger(sqn) && sqn >= 0 ? sqn : 0;
+      },
+      save: (sqn: number): void => this.#keep('simNumbers', username, sqn),
+    };
+  }
+
+  #record<T>(key: string): Record<string, T | undefined> {
+    return (this.#file.get(key) as Record<string, T | undefined> | undefined) ?? {};
+  }
+
+  /** @throws AppError storage/full, storage/failed */
+  #keep(key: string, name: string, value: unknown): void {
+    try {
+      this.#file.set(key, { ...this.#record(key), [name]: value });
+    } catch (error) {
+      throw translateFileError(error, 'settings.json');
+    }
+  }
+
+  /** Whether any registration of this profile has left its Call-ID here. */
+  get wasRegistered(): boolean {
+    return Object.values(this.#record('registrations')).some((kept) => kept !== undefined);
+  }
+
+  /** The history's key as the SecretBox protects it. */
+  get historyKey(): { protected: string; backend: string } | null {
+    return (this.#file.get('historyKey') as { protected: string; backend: string } | undefined) ?? null;
+  }
+
+  set historyKey(value: { protected: string; backend: string }) {
+    this.#file.set('historyKey', value);
+  }
+}
+
+/** Opens a key-value file and says in our words when it is damaged, not readable, or the disk is full. */
+export function openOrExplain(open: OpenKeyValueFile, name: string): KeyValueFile {
+  try {
+    return open(name);
+  } catch (error) {
+    throw translateFileError(error, `${name}.json`);
+  }
+}
+
+/** A file system's or JSON parser's error, as an AppError. */
+export function translateFileError(error: unknown, what: string): AppError {
+  if (error instanceof AppError) return error;
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  const cause = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new AppError('storage/full', { cause }, 'user');
+  if (error instanceof SyntaxError || code === 'EACCES' || code === 'EPERM' || code === 'EISDIR' || code === 'EROFS')
+    return new AppError('storage/unreadable', { cause }, 'user');
+  return new AppError('storage/failed', { cause }, 'user');
+}
+
+/** 32 random bytes as hex: the key of the history's encryption. */
+export function newHistoryKey(): string {
+  return randomBytes(32).toString('hex');
+}
+
+/**
+ * The SecretBox of a client without a keychain: a random key in a file that only its owner may read (0600), AES-256-GCM around each
+ * secret. Whoever can read the file can read the secrets, and the app says so.
+ */
+export function createFileSecretBox(keyFile: string): SecretBox {
+  const key = readOrMakeKey(keyFile);
+  return createAesSecretBox('file', key);
+}
+
+function readOrMakeKey(keyFile: string): Uint8Array {
+  try {
+    if (existsSync(keyFile)) {
+      const key = Buffer.from(readFileSync(keyFile, 'utf8').trim(), 'hex');
+      if (key.length !== 32) throw new AppError('storage/unreadable', { cause: `${keyFile} does not hold a key` }, 'user');
+      chmodSync(keyFile, 0o600);
+      return key;
+    }
+    mkdirSync(dirname(keyFile), { recursive: true });
+    const key = randomBytes(32);
+    // wx: two first starts at once must not each believe in their own key.
+    writeFileSync(keyFile, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true });
+    return key;
+  } catch (error) {
+    throw translateFileError(error, keyFile);
+  }
+}
+
+const nonceBytes = 12;
+const tagBytes = 16;
+
+function createAesSecretBox(backend: string, key: Uint8Array): SecretBox {
+  return {
+    backend,
+    protect(plain) {
+      const nonce = randomBytes(nonceBytes);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce);
+      const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64');
+    },
+    reveal(stored) {
+      try {
+        const bytes = Buffer.from(stored, 'base64');
+        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes));
+        decipher.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes));
+        return Buffer.concat([decipher.update(bytes.subarray(nonceBytes + tagBytes)), decipher.final()]).toString('utf8');
+      } catch (error) {
+        throw new AppError(
+          'storage/unreadable',
+          { cause: `a stored secret: ${error instanceof Error ? error.message : String(error)}` },
+          'user',
+        );
+      }
+    },
+  };
+}
+
+/** Where a profile without a keychain keeps its key. */
+export function secretKeyFile(dataDir: string): string {
+  return join(dataDir, 'secret.key');
+}

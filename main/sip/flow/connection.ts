@@ -1,0 +1,194 @@
+/**
+ * Connections to the next hop: TCP, TLS, and WebSocket over either (RFC 7118). Each is made in two steps, so that all are checked and
+ * timed alike: a socket that is ready (with TLS: whose certificate has been accepted), then what stands on it.
+ */
+import { isUtf8 } from 'node:buffer';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, TLSSocket } from 'node:tls';
+import WebSocket from 'ws';
+import type { Clock } from '../../../base/clock';
+import { AppError } from '../../../preload/contract/errors';
+import type { SipTransport } from '../../../protocol/server-address';
+import { identitiesOf, speaksFor } from './identity';
+import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from '../wire/wire-message';
+
+/** LAB: how long a connection may take until it can carry SIP, TLS and WebSocket handshakes included. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+/** RFC 7118 section 4.1. */
+const SUBPROTOCOL = 'sip';
+
+/** One place to connect to. */
+export interface NextHop {
+  /** Address or name. */
+  host: string;
+  port: number;
+  transport: SipTransport;
+  /** Names of which the certificate must speak for one: the domain that was looked up, never what DNS answered (RFC 5922 section 7.2). */
+  names: readonly string[];
+  /** Path of a WebSocket URI. */
+  path: string;
+}
+
+/** What a certificate that was accepted says of itself. */
+export interface ShownCertificate {
+  /** The SIP domains and addresses that it speaks for. */
+  names: string[];
+  issuer: string;
+  /** Until when it is in force, epoch milliseconds. */
+  until: number;
+}
+
+/** What carries bytes to the next hop. After `close`, or once `onClose` has been called, it does nothing more. */
+export interface Connection {
+  readonly local: { host: string; port: number };
+  readonly remote: { host: string; port: number };
+  /** Every `send` and every `onBytes` is one whole message: nothing is to be cut (RFC 7118 section 5). */
+  readonly isMessageBased?: boolean;
+  /** Of TLS and of a WebSocket over it. */
+  readonly certificate?: ShownCertificate;
+  /** Rejects when the bytes cannot be handed to the network. */
+  send(bytes: Uint8Array): Promise<void>;
+  /** Asks for a sign of life where the connection has its own way; `onPong` follows. Without it a double CRLF is sent. */
+  ping?(): Promise<void>;
+  close(): void;
+  onBytes: (bytes: Uint8Array) => void;
+  onPong?: () => void;
+  onClose: (reason: string) => void;
+}
+
+/** Opens a Connection or throws AppError net/unreachable, net/timeout or net/untrusted. `givenUp` ends the attempt. */
+export type Connect = (hop: NextHop, clock: Clock, givenUp: AbortSignal) => Promise<Connection>;
+
+/** A Connect that trusts `ca` (PEM) and nobody else, or without it the authorities that Node trusts. */
+export function createConnect(ca?: readonly string[]): Connect {
+  return (hop, clock, givenUp) =>
+    new Promise((resolve, reject) => {
+      const socket = openSocket(hop, ca);
+      const settle = (error: AppError | null, connection?: Connection) => {
+        timer.dispose();
+        givenUp.removeEventListener('abort', abandoned);
+        if (connection !== undefined) return resolve(connection);
+        socket.destroy();
+        reject(error);
+      };
+      const abandoned = () => settle(new AppError('net/unreachable', { cause: 'the attempt was given up' }, 'auto'));
+      const timer = clock.setTimer(CONNECT_TIMEOUT_MS, () =>
+        settle(new AppError('net/timeout', { cause: `${hop.host} did not answer over ${hop.transport}` }, 'auto')),
+      );
+      const failed = (error: Error) => settle(connectError(hop, socket, error));
+      const lost = () => settle(new AppError('net/unreachable', { cause: 'the connection was closed at once' }, 'auto'));
+      if (givenUp.aborted) return abandoned();
+      givenUp.addEventListener('abort', abandoned);
+      socket.once('error', failed);
+      socket.once('close', lost);
+      socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => {
+        if (hop.transport === 'tcp' || hop.transport === 'tls') {
+          socket.off('error', failed).off('close', lost);
+          settle(null, streamConnection(socket, hop));
+        } else shakeHands(socket, hop, failed, (connection) => settle(null, connection));
+      });
+    });
+}
+
+function openSocket(hop: NextHop, ca: readonly string[] | undefined): Socket {
+  const { host, port, transport, names } = hop;
+  if (transport === 'tcp' || transport === 'ws') return connectTcp({ host, port, noDelay: true });
+  // RFC 6066 section 3: a server name is a name, never an address.
+  const servername = names.find((name) => isIP(name) === 0);
+  const socket = connectTls({
+    host,
+    port,
+    minVersion: 'TLSv1.2',
+    // Node lets an environment variable switch the check off; this client does not.
+    rejectUnauthorized: true,
+    checkServerIdentity: (_name, certificate) =>
+      speaksFor(certificate, names) ? undefined : new Error(`the certificate is not one of ${names.join(' or ')}`),
+    ...(servername === undefined ? {} : { servername }),
+    ...(ca === undefined ? {} : { ca: [...ca] }),
+  });
+  return socket.setNoDelay(true);
+}
+
+/** Whether it was the certificate: then trying again mends nothing, and no weaker way may be taken instead. */
+function connectError(hop: NextHop, socket: Socket, error: Error): AppError {
+  const refused = socket instanceof TLSSocket && Boolean(socket.authorizationError);
+  const cause = `${hop.host}:${hop.port} over ${hop.transport}: ${error.message}`;
+  return refused ? new AppError('net/untrusted', { cause }, 'user') : new AppError('net/unreachable', { cause }, 'auto');
+}
+
+function addressesOf(socket: Socket, hop: NextHop): Pick<Connection, 'local' | 'remote' | 'certificate'> {
+  return {
+    ...(socket instanceof TLSSocket ? { certificate: shown(socket) } : {}),
+    local: { host: socket.localAddress ?? '127.0.0.1', port: socket.localPort ?? 0 },
+    remote: { host: socket.remoteAddress ?? hop.host, port: socket.remotePort ?? hop.port },
+  };
+}
+
+function shown(socket: TLSSocket): ShownCertificate {
+  const certificate = socket.getPeerCertificate();
+  const { domains, addresses } = identitiesOf(certificate);
+  const { O, CN } = certificate.issuer;
+  return { names: [...domains, ...addresses], issuer: [O ?? CN ?? ''].flat().join(', '), until: Date.parse(certificate.valid_to) };
+}
+
+function streamConnection(socket: Socket, hop: NextHop): Connection {
+  let reason = 'closed by the other side';
+  const connection: Connection = {
+    ...addressesOf(socket, hop),
+    send: (bytes) =>
+      new Promise((resolve, reject) => {
+        if (socket.destroyed) reject(new Error('the connection is closed'));
+        else socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+      }),
+    close: () => socket.destroy(),
+    onBytes: () => undefined,
+    onClose: () => undefined,
+  };
+  socket.on('error', (error) => {
+    reason = error.message;
+  });
+  socket.on('close', () => connection.onClose(reason));
+  socket.on('data', (bytes) => connection.onBytes(bytes));
+  return connection;
+}
+
+/** The WebSocket handshake over a socket that stands. The scheme in the URL is never used to connect. */
+function shakeHands(socket: Socket, hop: NextHop, failed: (error: Error) => void, done: (connection: Connection) => void): void {
+  const name = hop.names[0] ?? hop.host;
+  const host = isIP(name) === 6 ? `[${name}]` : name;
+  const webSocket = new WebSocket(`ws://${host}:${hop.port}${hop.path}`, SUBPROTOCOL, {
+    createConnection: () => socket,
+    perMessageDeflate: false,
+    maxPayload: MAX_HEAD_BYTES + MAX_BODY_BYTES,
+  });
+  let reason = 'closed by the other side';
+  webSocket.on('error', (error) => {
+    reason = error.message;
+    failed(error);
+  });
+  webSocket.once('open', () => {
+    const connection: Connection = {
+      ...addressesOf(socket, hop),
+      isMessageBased: true,
+      send: (bytes) =>
+        new Promise((resolve, reject) => {
+          // RFC 7118 section 4.2: a text frame must be UTF-8, and a body need not be.
+          webSocket.send(bytes, { binary: !isUtf8(bytes) }, (error) => (error ? reject(error) : resolve()));
+        }),
+      ping: () => new Promise((resolve, reject) => webSocket.ping((error?: Error) => (error ? reject(error) : resolve()))),
+      close: () => webSocket.terminate(),
+      onBytes: () => undefined,
+      onPong: () => undefined,
+      onClose: () => undefined,
+    };
+    webSocket.on('message', (data) => connection.onBytes(bytesOf(data)));
+    webSocket.on('pong', () => connection.onPong?.());
+    webSocket.on('close', () => connection.onClose(reason));
+    done(connection);
+  });
+}
+
+function bytesOf(data: WebSocket.RawData): Uint8Array {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+}

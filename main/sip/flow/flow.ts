@@ -1,0 +1,216 @@
+/**
+ * The flow: one connection to the next hop that carries every message both ways (RFC 5626). A `Connection` moves bytes; a `Flow` cuts
+ * them into messages, watches whether the connection lives, shows each message to the trace, and tells once when it is gone.
+ *
+ * A connection whose other end has vanished looks whole until something is sent (half-open). So a ping goes out regularly, when
+ * `probe` asks, and when a request has been met with silence.
+ */
+import type { Clock } from '../../../base/clock';
+import type { Disposable } from '../../../base/disposable';
+import type { Logger } from '../../../base/log';
+import { startsWithAt, utf8 } from '../../../protocol/octets';
+import type { SipTransport } from '../../../protocol/server-address';
+import type { WireTap } from '../../../protocol/wire-record';
+import type { Connection } from './connection';
+import { Framer } from '../wire/framer';
+
+/** RFC 5626 section 4.4.1: the peer answers a ping within this time, or the flow has failed. */
+export const PONG_TIMEOUT_MS = 10_000;
+/** LAB: time between pings when the registrar gave no Flow-Timer. */
+export const KEEPALIVE_INTERVAL_MS = 100_000;
+/** LAB: a request that nothing at all came back for after this time is followed by a ping. */
+export const SILENCE_MS = 4_000;
+
+export interface FlowDeps {
+  clock: Clock;
+  log: Logger;
+  tap?: WireTap | undefined;
+}
+
+const PING = utf8('\r\n\r\n');
+const PONG = utf8('\r\n');
+/** The first bytes of what gets no answer: responses, and the ACK. */
+const UNANSWERED = [utf8('SIP/'), utf8('ACK ')];
+
+export class Flow implements Disposable {
+  /** One whole message; `bodyAt` is where its body starts. */
+  onMessage: (bytes: Uint8Array, bodyAt: number, bodySkipped: boolean) => void = () => undefined;
+  /** Called once, when the flow ends otherwise than by `dispose`. */
+  onLost: (reason: string) => void = () => undefined;
+
+  readonly local: { host: string; port: number };
+  readonly transport: SipTransport;
+  readonly #connection: Connection;
+  readonly #deps: FlowDeps;
+  readonly #framer: Framer;
+  #ping: Disposable | null = null;
+  #pong: Disposable | null = null;
+  #silence: Disposable | null = null;
+  /** Who asked whether the flow lives, and hears it at the next byte or at its end. */
+  /** The peer has answered a ping, or said that it will. Many servers of before RFC 5626 never do, and live. */
+  #answersPings = false;
+  readonly #probes = new Set<(alive: boolean) => void>();
+  #ended = false;
+
+  constructor(connection: Connection, transport: SipTransport, deps: FlowDeps) {
+    this.#connection = connection;
+    this.transport = transport;
+    this.#deps = deps;
+    this.local = connection.local;
+    this.#framer = new Framer(connection.isMessageBased ?? false);
+    connection.onBytes = (bytes) => this.#receive(bytes);
+    connection.onPong = () => {
+      this.#answersPings = true;
+      this.#heard();
+    };
+    connection.onClose = (reason) => this.#lose(reason);
+  }
+
+  /** As a URI names it: `ws` stands for both kinds of WebSocket (RFC 7118 section 5.2.2). */
+  get contactTransport(): string {
+    return this.transport === 'wss' ? 'ws' : this.transport;
+  }
+
+  get alive(): boolean {
+    return !this.#ended;
+  }
+
+  async send(bytes: Uint8Array): Promise<void> {
+    if (this.#ended) throw new Error('the flow is gone');
+    this.#record('out', bytes);
+    if (!UNANSWERED.some((start) => startsWithAt(bytes, start, 0))) this.#expectSomething();
+    await this.#connection.send(bytes);
+  }
+
+  /**
+   * Whether the other end is still there: pings at once and resolves with true when any byte comes within `timeoutMs`. False ends
+   * nothing: the caller decides.
+   */
+  probe(timeoutMs: number): Promise<boolean> {
+    if (this.#ended) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const settle = (alive: boolean) => {
+        timer.dispose();
+        this.#probes.delete(settle);
+        resolve(alive);
+      };
+      const timer = this.#deps.clock.setTimer(timeoutMs, () => settle(false));
+      this.#probes.add(settle);
+      this.#sendPing();
+    });
+  }
+
+  /**
+   * Pings from now on at 80 to 100 % of `intervalMs`. A missing answer ends the flow (RFC 5626 section 4.4.1) where answers are
+   * `promised`, or one has come before; elsewhere only a request that meets silence too does.
+   */
+  keepAlive(intervalMs: number, promised = false): void {
+    this.#stopPinging();
+    this.#answersPings ||= promised;
+    if (!this.#ended) this.#schedulePing(intervalMs);
+  }
+
+  dispose(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stopPinging();
+    this.#silence?.dispose();
+    for (const settle of [...this.#probes]) settle(false);
+    this.#connection.close();
+  }
+
+  #stopPinging(): void {
+    this.#ping?.dispose();
+    this.#pong?.dispose();
+    this.#pong = null;
+  }
+
+  #schedulePing(intervalMs: number): void {
+    const { clock } = this.#deps;
+    this.#ping = clock.setTimer(intervalMs * (0.8 + 0.2 * clock.random()), () => {
+      if (this.#answersPings) this.#askForLife();
+      else this.#sendPing();
+      this.#schedulePing(intervalMs);
+    });
+  }
+
+  /** A ping that must be answered, or the flow is lost. */
+  #askForLife(): void {
+    this.#pong ??= this.#deps.clock.setTimer(PONG_TIMEOUT_MS, () => this.#lose('the keep-alive was not answered'));
+    this.#sendPing();
+  }
+
+  #sendPing(): void {
+    const sent = this.#connection.ping?.() ?? this.#connection.send(PING);
+    sent.catch((error: unknown) => this.#deps.log.debug('A ping could not be sent', { error: String(error) }));
+  }
+
+  #expectSomething(): void {
+    this.#silence ??= this.#deps.clock.setTimer(SILENCE_MS, () => {
+      this.#silence = null;
+      this.#askForLife();
+    });
+  }
+
+  /** Any byte shows that the flow lives. */
+  #heard(): void {
+    this.#pong?.dispose();
+    this.#pong = null;
+    this.#silence?.dispose();
+    this.#silence = null;
+    for (const settle of [...this.#probes]) settle(true);
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#ended) return;
+    this.#heard();
+    for (const frame of this.#framer.push(bytes)) {
+      if (this.#ended) return;
+      if (frame.kind === 'message') {
+        this.#record('in', frame.bytes);
+        this.#guarded(() => this.onMessage(frame.bytes, frame.bodyAt, frame.bodySkipped));
+      } else if (frame.kind === 'ping') {
+        this.#connection.send(PONG).catch((error: unknown) => this.#deps.log.debug('A pong could not be sent', { error: String(error) }));
+      } else if (frame.kind === 'pong') {
+        this.#answersPings = true;
+      } else if (frame.kind === 'broken') {
+        this.#lose(`the stream cannot be read: ${frame.reason}`);
+      }
+    }
+  }
+
+  #lose(reason: string): void {
+    if (this.#ended) return;
+    this.dispose();
+    this.#deps.log.info('The connection to the SIP server is gone', { reason });
+    this.#guarded(() => this.onLost(reason));
+  }
+
+  /** Nothing that a message sets off may end the socket's event. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#deps.log.error('Handling a SIP message failed', {
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+    }
+  }
+
+  #record(direction: 'in' | 'out', bytes: Uint8Array): void {
+    const { clock, tap } = this.#deps;
+    if (tap === undefined) return;
+    const place = ({ host, port }: { host: string; port: number }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+    this.#guarded(() =>
+      tap({
+        at: clock.now(),
+        direction,
+        protocol: 'sip',
+        transport: this.transport,
+        local: place(this.#connection.local),
+        remote: place(this.#connection.remote),
+        bytes,
+      }),
+    );
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * What a device can do, as the feature tags of a Contact (RFC 3840): what this one says of itself in REGISTER and to OPTIONS, and what
+ * another one answers when asked by OPTIONS (RFC 3261 section 11).
+ */
+import type { IncomingResponse } from 'sip.js/lib/core/index.js';
+import { AppError } from '../../../preload/contract/errors';
+import { ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../../../protocol/feature-tags';
+import { parseInstance } from '../../../protocol/instance-urn';
+import { isFeatureParam, parseNameAddr } from '../../../protocol/uri';
+import { ALLOWED_METHODS } from './normalize';
+import type { Stack } from './stack';
+import type { WireMessage } from '../wire/wire-message';
+
+export interface Capabilities {
+  /** Its services; empty when it names none. */
+  icsis: string[];
+  /** The device that answered: a person's devices are asked at once, and the first answer counts. */
+  instanceId: string | null;
+  /** LAB: the display name of the Contact. */
+  deviceName: string | null;
+  /** Methods, upper case. */
+  methods: string[];
+}
+
+export interface OwnCapabilities {
+  instanceId: string;
+  icsis: readonly string[];
+  deviceName: string;
+  /** Those of other SIP services of the same device. They add to ours and never replace them. */
+  featureTags: ReadonlyMap<string, string | null> | undefined;
+}
+
+/** The feature parameters of this device's Contact. */
+export function capabilityParams({ instanceId, icsis, deviceName, featureTags = new Map() }: OwnCapabilities): Map<string, string | null> {
+  const params = new Map<string, string | null>([[INSTANCE_PARAM, `<${instanceId}>`]]);
+  const services = [...new Set([...icsis, ...parseIcsi(featureTags.get(ICSI_PARAM) ?? '')])];
+  if (services.length > 0) params.set(ICSI_PARAM, icsiValue(services));
+  // RFC 3840 section 10: a string feature stands in angle brackets.
+  if (deviceName !== '') params.set('description', `<${deviceName.replace(/[<>]/g, '')}>`);
+  params.set('methods', ALLOWED_METHODS.join(','));
+  for (const [name, value] of featureTags) {
+    if (isFeatureParam(name) && !params.has(name.toLowerCase())) params.set(name.toLowerCase(), value);
+  }
+  return params;
+}
+
+/** Resolves with the 2xx; rejects with AppError. */
+export function queryCapabilities(stack: Stack, target: string, to: string, routes: readonly string[]): Promise<Capabilities> {
+  const headers: [string, string][] = [['Accept', 'application/sdp']];
+  const request = stack.request('OPTIONS', { target, to, routes, headers });
+  return new Promise((resolve, reject) => {
+    const tracked = stack.track(reject);
+    const refused = ({ message }: IncomingResponse) => {
+      tracked.dispose();
+      reject(stack.failure(message, request));
+    };
+    stack.core.request(request, {
+      onAccept: ({ message }) => {
+        tracked.dispose();
+        const response = stack.original(message);
+        if (response === null) reject(new AppError('internal', { cause: 'a 200 of nobody' }));
+        else resolve(readCapabilities(response));
+      },
+      onReject: refused,
+      onRedirect: refused,
+    });
+  });
+}
+
+export function readCapabilities(response: WireMessage): Capabilities {
+  const contact = parseNameAddr(response.list('contact')[0] ?? '');
+  const params: ReadonlyMap<string, string | null> = contact.ok ? contact.value.params : new Map();
+  return {
+    icsis: parseIcsi(params.get(ICSI_PARAM) ?? ''),
+    instanceId: parseInstance(params.get(INSTANCE_PARAM) ?? ''),
+    deviceName: contact.ok ? contact.value.displayName : null,
+    methods: response.list('allow').map((method) => method.toUpperCase()),
+  };
+}

@@ -1,0 +1,393 @@
+/**
+ * The shim between the wire and sip.js. sip.js 0.21 drops a message without an answer when any address, Via or challenge is outside its
+ * grammar (tel: URIs, compact headers, folded lines, ...), knows bodies only as strings, and cuts them by characters. So it is shown
+ * each message in a plain form that it always understands: every foreign value is carried in a *capsule*, `<sip:HEX@HOST>` where HEX
+ * holds the original text and HOST is a random name of this client, and bodies are replaced by a stand-in. What sip.js then writes is
+ * turned back into the wire's form, byte for byte. Whatever can be decided without sip.js is answered here: 400, 404, 405, 413, 415,
+ * 416, 420, 482, 486, 505 and OPTIONS.
+ */
+import { URI } from 'sip.js/lib/core/index.js';
+import { isToken, parseParams } from '../../../protocol/generic-param';
+import { parseInstance, sameInstance } from '../../../protocol/instance-urn';
+import { concat, utf8 } from '../../../protocol/octets';
+import { parseNameAddr, parseNameAddrList, parseUri } from '../../../protocol/uri';
+import { ACCEPTED_ENCODINGS } from '../wire/content-encoding';
+import { headerLine, type WireMessage } from '../wire/wire-message';
+
+/** What this client understands; said truthfully in every Allow. */
+export const ALLOWED_METHODS = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'MESSAGE', 'NOTIFY', 'OPTIONS'] as const;
+/** Body types that this client can read in a dialog. */
+export const ACCEPTED_TYPES = ['application/sdp', 'multipart/mixed', 'message/cpim', 'application/resource-lists+xml'] as const;
+/** And in a MESSAGE: from who knows no CPIM a bare text and a bare composing state. */
+const BARE_TYPES = ['text/plain', 'application/im-iscomposing+xml'] as const;
+/** Option tags that a peer may require of this client. */
+export const SUPPORTED_OPTIONS = ['gruu', 'outbound', 'path', 'timer'] as const;
+/** RFC 3261 section 20.16: CSeq is below 2^31. */
+export const MAX_CSEQ = 2 ** 31 - 1;
+/** Via lines, and likewise Record-Route entries, of one message; more is a loop or an attack. */
+export const MAX_HOPS = 70;
+
+export type Inward =
+  | { kind: 'deliver'; text: string }
+  /** To be answered without sip.js. */
+  | { kind: 'answer'; status: number; reason: string; headers: string[] }
+  | { kind: 'drop'; reason: string };
+
+export interface NormalizerOptions {
+  /** A name that no peer can guess; it never appears on the wire. */
+  host: string;
+  instanceId: string;
+  /** Whether a Request-URI outside a dialog reaches this device. */
+  isTarget(uri: string): boolean;
+  /** Whether a Call-ID belongs to a request that this client sent and that is still under way. */
+  isOwnCall(callId: string): boolean;
+  /** The Contact header that answers OPTIONS, with the capabilities. */
+  contact(request: WireMessage): string;
+}
+
+const DIALOG_METHODS = new Set(['ACK', 'CANCEL']);
+
+export class Normalizer {
+  readonly #options: NormalizerOptions;
+  readonly #uriCapsule: RegExp;
+  readonly #addressCapsule: RegExp;
+
+  constructor(options: NormalizerOptions) {
+    this.#options = options;
+    const host = options.host.replaceAll('.', '\\.');
+    this.#uriCapsule = new RegExp(`^sip:([0-9a-f]+)@${host}$`);
+    this.#addressCapsule = new RegExp(`<sip:([0-9a-f]+)@${host}(?:;lr)?>`, 'g');
+  }
+
+  /** A URI as sip.js may see it. */
+  conceal(uri: string): URI {
+    return new URI('sip', hex(uri), this.#options.host);
+  }
+
+  /** The original text of a URI that sip.js holds. */
+  reveal(uri: string): string {
+    const match = this.#uriCapsule.exec(uri);
+    return match ? unhex(match[1] ?? '') : uri;
+  }
+
+  /** Reads a message of the wire into what sip.js is to see of it. Never throws. */
+  inward(message: WireMessage): Inward {
+    return message.start.kind === 'request' ? this.#inwardRequest(message) : this.#inwardResponse(message);
+  }
+
+  #inwardRequest(message: WireMessage): Inward {
+    if (message.start.kind !== 'request') return drop('not a request');
+    const { method, uri, version } = message.start;
+    const vias = message.list('via');
+    const topVia = vias[0] === undefined ? null : parseVia(vias[0]);
+    // Without a readable Via nobody can be answered (RFC 3261 section 18.2.2).
+    if (topVia === null) return drop('a request without a readable Via');
+    const refused = this.#refuse(message, method, uri, version, vias.length);
+    if (refused !== null) return method === 'ACK' ? drop(`ACK: ${refused.reason}`) : refused;
+    const lines = [`${method} ${this.conceal('me')} SIP/2.0`];
+    const branch = `z9hG4bK${hex(`${topVia.sentBy} ${topVia.branch}`)}`;
+    lines.push(`Via: SIP/2.0/TCP ${this.#options.host};branch=${branch};w=${hex(vias[0] ?? '')}`);
+    for (const via of vias.slice(1)) lines.push(`Via: ${via}`);
+    this.#pushShared(message, lines, message.first('from') ?? '');
+    return { kind: 'deliver', text: finish(message, lines) };
+  }
+
+  /** The answer to a request that sip.js need not see, null when it may. */
+  #refuse(message: WireMessage, method: string, uri: string, version: string, hops: number): (Inward & { kind: 'answer' }) | null {
+    if (version !== 'SIP/2.0') return answer(505, 'Version Not Supported');
+    const fault = headerFault(message, method);
+    if (fault !== null) return answer(400, fault);
+    if (hops > MAX_HOPS || message.list('record-route').length > MAX_HOPS) return answer(483, 'Too Many Hops');
+    const target = parseUri(uri);
+    if (!target.ok) return answer(400, 'Bad Request-URI');
+    if (target.value.scheme === 'other') return answer(416, 'Unsupported URI Scheme');
+    if (DIALOG_METHODS.has(method)) return null;
+    if (!ALLOWED_METHODS.some((allowed) => allowed === method)) return answer(405, 'Method Not Allowed', [allowLine()]);
+    const inDialog = tagOf(message.first('to')) !== null;
+    if (!inDialog && !this.#options.isTarget(uri)) return answer(404, 'Not Found');
+    if (!inDialog && this.#options.isOwnCall(message.first('call-id') ?? '')) return answer(482, 'Loop Detected');
+    // A request for one device that reached another: any method, 486.
+    if (this.#namesAnotherInstance(message)) return answer(486, 'Busy Here');
+    const required = message.list('require').filter((option) => !SUPPORTED_OPTIONS.some((known) => known === option.toLowerCase()));
+    if (required.length > 0) return answer(420, 'Bad Extension', [headerLine('Unsupported', required.join(', '))]);
+    if (method === 'OPTIONS') return this.#answerOptions(message);
+    switch (message.bodyFault) {
+      case 'too-long':
+        return answer(413, 'Request Entity Too Large');
+      case 'unknown-encoding':
+        return answer(415, 'Unsupported Media Type', [acceptEncodingLine()]);
+      case 'unreadable':
+        return answer(400, 'Body cannot be unpacked');
+    }
+    if (method === 'INVITE' && firstContact(message) === null) return answer(400, 'Missing or bad Contact');
+    return null;
+  }
+
+  #answerOptions(message: WireMessage): Inward & { kind: 'answer' } {
+    const headers = [
+      allowLine(),
+      acceptLine(),
+      acceptEncodingLine(),
+      `Supported: ${SUPPORTED_OPTIONS.join(', ')}`,
+      headerLine('Contact', this.#options.contact(message)),
+    ];
+    return answer(200, 'OK', headers);
+  }
+
+  #namesAnotherInstance(message: WireMessage): boolean {
+    return message.list('accept-contact').some((value) => {
+      const params = parseParams(value.replace(/^\s*\*\s*;?/, ''));
+      const named = params?.get('+sip.instance');
+      if (named === undefined || named === null) return false;
+      const instance = parseInstance(named);
+      return instance === null || !sameInstance(instance, this.#options.instanceId);
+    });
+  }
+
+  #inwardResponse(message: WireMessage): Inward {
+    if (message.start.kind !== 'response') return drop('not a response');
+    const { status } = message.start;
+    if (status < 100 || status > 699) return drop(`a response with status ${status}`);
+    const vias = message.list('via');
+    const via = vias[0] === undefined ? null : parseVia(vias[0]);
+    // RFC 3261 section 8.1.3.3: more than one Via was not for us.
+    if (via === null || vias.length > 1) return drop('a response that is not ours by its Via');
+    const fault = headerFault(message, null);
+    if (fault !== null) return drop(`a response with a fault: ${fault}`);
+    const final = status >= 200;
+    // A final answer that cannot be used still ends the transaction: sip.js would wait for ever after a 2xx without a tag.
+    const usable = !final || tagOf(message.first('to')) !== null || status >= 300;
+    const lines = [`SIP/2.0 ${usable ? status : 502} -`];
+    lines.push(`Via: SIP/2.0/TCP ${this.#options.host};branch=${isToken(via.branch) ? via.branch : 'none'}`);
+    this.#pushShared(message, lines, message.first('to') ?? '');
+    for (const name of ['www-authenticate', 'proxy-authenticate']) {
+      const stale = message.all(name).some((value) => /\bstale\s*=\s*"?true\b/i.test(value));
+      // sip.js only needs to see that there is a challenge; auth.ts reads the real ones.
+      if (message.first(name) !== null) lines.push(`${name}: Digest realm="r", nonce="n", algorithm=MD5${stale ? ', stale=true' : ''}`);
+    }
+    return { kind: 'deliver', text: finish(message, lines) };
+  }
+
+  /** What requests and responses share. `fallback` names the peer when it gave no usable Contact. */
+  #pushShared(message: WireMessage, lines: string[], fallback: string): void {
+    for (const value of message.list('record-route')) lines.push(`Record-Route: <sip:${hex(value)}@${this.#options.host};lr>`);
+    for (const name of ['from', 'to'] as const) {
+      const value = message.first(name) ?? '';
+      const tag = tagOf(value);
+      lines.push(`${name}: <sip:${hex(value)}@${this.#options.host}>${tag === null ? '' : `;tag=${tag}`}`);
+    }
+    lines.push(`Call-ID: ${this.#concealCallId(message.first('call-id') ?? '')}`);
+    const [number, method] = parseCseq(message.first('cseq')) ?? [0, 'UNKNOWN'];
+    lines.push(`CSeq: ${number} ${method}`);
+    const contact = firstContact(message) ?? uriOf(fallback);
+    if (contact !== null) lines.push(`Contact: <sip:${hex(contact)}@${this.#options.host}>`);
+    const event = /^[^\s;]+/.exec(message.first('event') ?? '')?.[0];
+    if (event !== undefined && isToken(event)) lines.push(`Event: ${event}`);
+    const subscription = subscriptionState(message.first('subscription-state'));
+    if (subscription !== null) lines.push(`Subscription-State: ${subscription}`);
+    const expires = /^\d{1,9}$/.exec(message.first('expires') ?? '')?.[0];
+    if (expires !== undefined) lines.push(`Expires: ${expires}`);
+  }
+
+  /** Turns what sip.js wrote into the bytes of the wire. */
+  outward(text: string): Uint8Array {
+    const split = text.indexOf('\r\n\r\n');
+    const [start = '', ...headers] = text.slice(0, split < 0 ? undefined : split).split('\r\n');
+    const body = split < 0 ? new Uint8Array(0) : Uint8Array.from(Buffer.from(text.slice(split + 4), 'latin1'));
+    const isResponse = start.startsWith('SIP/2.0 ');
+    const words = start.split(' ');
+    const startLine = isResponse ? start : [words[0], this.reveal(words[1] ?? ''), words[2]].join(' ');
+    const isMultipart = headers.some((line) => /^content-type: *multipart\//i.test(line));
+    const lines: string[] = [];
+    for (const line of headers) {
+      const colon = line.indexOf(':');
+      const name = line.slice(0, colon);
+      const value = this.#outwardValue(name.toLowerCase(), line.slice(colon + 1).trim(), isResponse);
+      // Only sip.js needs to be told that a multipart holds the offer.
+      if (isMultipart && name.toLowerCase() === 'content-disposition') continue;
+      if (value !== null) lines.push(`${name}: ${value}`);
+    }
+    lines.push(`Content-Length: ${body.length}`);
+    lines.sort((left, right) => wireRank(left) - wireRank(right));
+    return concat([utf8(`${startLine}\r\n${lines.join('\r\n')}\r\n\r\n`), body]);
+  }
+
+  /** Null leaves the header out. */
+  #outwardValue(name: string, value: string, isResponse: boolean): string | null {
+    switch (name) {
+      case 'via': {
+        const carried = value.startsWith(`SIP/2.0/TCP ${this.#options.host};`) ? /;w=([0-9a-f]+)/.exec(value)?.[1] : undefined;
+        return carried === undefined ? value : unhex(carried);
+      }
+      case 'from':
+      case 'to':
+        return isResponse ? this.#restoreWhole(value) : this.#restoreUri(value);
+      case 'route':
+      case 'record-route':
+        return value === '' ? null : value.replace(this.#addressCapsule, (_all, code: string) => unhex(code));
+      case 'call-id':
+        return this.reveal(`sip:${value}`).replace(/^sip:/, '');
+      case 'allow':
+        return ALLOWED_METHODS.join(', ');
+      case 'supported':
+        return value === '' ? null : value;
+      case 'content-length':
+        return null;
+      default:
+        return value;
+    }
+  }
+
+  /** A response repeats From and To as they came; To gets the tag of sip.js unless it had one (RFC 3261 section 8.2.6.2). */
+  #restoreWhole(value: string): string {
+    const code = /^<sip:([0-9a-f]+)@/.exec(value)?.[1];
+    const tag = /;tag=([^;]+)$/.exec(value)?.[1];
+    if (code === undefined) return value;
+    const original = unhex(code);
+    return tag === undefined || tagOf(original) !== null ? original : `${original};tag=${tag}`;
+  }
+
+  /** A request names only the URI of what a capsule holds. */
+  #restoreUri(value: string): string {
+    return value.replace(this.#addressCapsule, (_all, code: string) => `<${uriOf(unhex(code)) ?? unhex(code)}>`);
+  }
+
+  /** RFC 3261 lets a Call-ID hold characters that sip.js does not read. */
+  #concealCallId(callId: string): string {
+    return /^[A-Za-z0-9.@_+~-]+$/.test(callId) ? callId : `${hex(callId)}@${this.#options.host}`;
+  }
+}
+
+function answer(status: number, reason: string, headers: string[] = []): Inward & { kind: 'answer' } {
+  return { kind: 'answer', status, reason, headers };
+}
+
+function drop(reason: string): Inward {
+  return { kind: 'drop', reason };
+}
+
+/** The wire form of a response made without sip.js. `toTag` is added unless the request has one. */
+export function encodeAnswer(message: WireMessage, status: number, reason: string, headers: readonly string[], toTag: string): Uint8Array {
+  const lines = [`SIP/2.0 ${status} ${reason}`];
+  for (const via of message.all('via')) lines.push(`Via: ${via}`);
+  const to = message.first('to');
+  if (message.first('from') !== null) lines.push(`From: ${message.first('from')}`);
+  if (to !== null) lines.push(`To: ${to}${tagOf(to) === null ? `;tag=${toTag}` : ''}`);
+  for (const name of ['Call-ID', 'CSeq']) {
+    const value = message.first(name.toLowerCase());
+    if (value !== null) lines.push(`${name}: ${value}`);
+  }
+  return utf8([...lines, ...headers, 'Content-Length: 0', '', ''].join('\r\n'));
+}
+
+/** The SDP of a message, whether it is the body or a part of it, says where; this only tells that there is some. */
+function finish(message: WireMessage, lines: string[]): string {
+  const type = (message.first('content-type') ?? '').toLowerCase();
+  const holdsSdp = type.startsWith('application/sdp') || (type.startsWith('multipart/') && indexOfText(message.body, 'application/sdp'));
+  const body = message.body.length === 0 ? '' : 'x';
+  if (body !== '') {
+    lines.push(`Content-Type: ${holdsSdp ? 'application/sdp' : 'application/octet-stream'}`);
+    lines.push(`Content-Disposition: ${holdsSdp ? 'session' : 'render'}`);
+  }
+  return `${lines.join('\r\n')}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}
+
+function indexOfText(bytes: Uint8Array, text: string): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1').toLowerCase().includes(text);
+}
+
+/** What makes a message unreadable as a whole, null when all its mandatory headers can be read (RFC 3261 section 8.1.1). */
+function headerFault(message: WireMessage, method: string | null): string | null {
+  for (const name of ['from', 'to', 'call-id', 'cseq']) {
+    const values = message.all(name);
+    if (values.length === 0) return `Missing ${name} header`;
+    if (values.length > 1) return `More than one ${name} header`;
+  }
+  const from = parseNameAddr(message.first('from') ?? '');
+  if (!from.ok || !parseUri(from.value.uri).ok) return 'Bad From header';
+  const to = parseNameAddr(message.first('to') ?? '');
+  if (!to.ok || !parseUri(to.value.uri).ok) return 'Bad To header';
+  for (const tag of [from.value.params.get('tag'), to.value.params.get('tag')]) {
+    if (tag === null || (tag !== undefined && !isToken(tag))) return 'Bad tag';
+  }
+  if (!from.value.params.has('tag')) return 'Missing From tag';
+  if (!/^\S+$/.test(message.first('call-id') ?? '')) return 'Bad Call-ID header';
+  const cseq = parseCseq(message.first('cseq'));
+  if (cseq === null) return 'Bad CSeq header';
+  if (method !== null && cseq[1] !== method) return 'CSeq names another method';
+  return null;
+}
+
+function parseCseq(value: string | null): [number, string] | null {
+  const match = /^(\d{1,10})[ \t]+(\S+)$/.exec(value ?? '');
+  if (!match || !isToken(match[2] ?? '') || Number(match[1]) > MAX_CSEQ) return null;
+  return [Number(match[1]), match[2] ?? ''];
+}
+
+/** `sentBy` and `branch` together name a transaction (RFC 3261 section 17.2.3). */
+function parseVia(value: string): { sentBy: string; branch: string } | null {
+  const match = /^SIP\s*\/\s*2\.0\s*\/\s*\S+\s+([^\s;]+)/i.exec(value);
+  const semicolon = value.indexOf(';');
+  const params = semicolon < 0 ? new Map<string, string | null>() : parseParams(value.slice(semicolon + 1));
+  if (!match || params === null) return null;
+  return { sentBy: (match[1] ?? '').toLowerCase(), branch: params.get('branch') ?? '' };
+}
+
+export function tagOf(value: string | null): string | null {
+  if (value === null) return null;
+  const address = parseNameAddr(value);
+  return address.ok ? (address.value.params.get('tag') ?? null) : null;
+}
+
+function uriOf(value: string): string | null {
+  const address = parseNameAddr(value);
+  return address.ok ? address.value.uri : null;
+}
+
+/** The URI of the first Contact, null when there is none that can be called back. */
+function firstContact(message: WireMessage): string | null {
+  const value = message.first('contact');
+  const contacts = value === null ? null : parseNameAddrList(value);
+  const uri = contacts?.ok ? contacts.value[0]?.uri : undefined;
+  return uri === undefined || !parseUri(uri).ok ? null : uri;
+}
+
+function subscriptionState(value: string | null): string | null {
+  const [state = '', ...rest] = (value ?? '').split(';').map((part) => part.trim());
+  if (!isToken(state)) return null;
+  const expires = /^expires\s*=\s*(\d{1,9})$/i.exec(rest.find((part) => /^expires\s*=/i.test(part)) ?? '')?.[1];
+  return `${state.toLowerCase()}${expires === undefined ? '' : `;expires=${expires}`}`;
+}
+
+function allowLine(): string {
+  return `Allow: ${ALLOWED_METHODS.join(', ')}`;
+}
+
+function acceptEncodingLine(): string {
+  return `Accept-Encoding: ${ACCEPTED_ENCODINGS.join(', ')}`;
+}
+
+export function acceptLine(): string {
+  return `Accept: ${[...ACCEPTED_TYPES, ...BARE_TYPES].join(', ')}`;
+}
+
+/** Headers for routing come first, as RFC 3261 section 7.3.1 recommends; the sort keeps the order of equal ones. */
+const WIRE_ORDER = ['via', 'max-forwards', 'record-route', 'route', 'from', 'to', 'call-id', 'cseq', 'contact'];
+
+function wireRank(line: string): number {
+  const name = line.slice(0, line.indexOf(':')).toLowerCase();
+  const rank = WIRE_ORDER.indexOf(name);
+  if (rank >= 0) return rank;
+  return name.startsWith('content-') ? WIRE_ORDER.length + 1 : WIRE_ORDER.length;
+}
+
+function hex(text: string): string {
+  return Buffer.from(text, 'utf8').toString('hex');
+}
+
+/** Control characters never come back out of a capsule: a header value has none. */
+function unhex(code: string): string {
+  return Buffer.from(code, 'hex')
+    .toString('utf8')
+    .replace(/[\r\n]/g, '');
+}
