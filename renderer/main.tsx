@@ -23,11 +23,11 @@
  */
 import { createRoot } from 'react-dom/client';
 import type { ChorusBridge } from '../preload/contract/index';
-import { Desk, GroundProvider } from './desk';
-import { Icons } from './icons';
-import { Store } from './store';
-import { followSystemTheme } from './theme';
-import { App } from './views/App';
+import { Desk, GroundProvider } from './app/desk';
+import { Icons } from './app/icons';
+import { Store } from './app/store';
+import { followSystemTheme } from './app/theme';
+import { App } from './app/App';
 
 declare global {
   interface Window {

@@ -1,7 +1,7 @@
 import { VenetianMask } from 'lucide-react';
 import type { ConversationValue, PersonValue } from '../../preload/contract/index';
-import { useIcon } from '../icons';
-import { fullName, hueOf, initials } from '../person';
+import { useIcon } from '../app/icons';
+import { fullName, hueOf, initials } from '../words/person';
 
 type Size = 20 | 24 | 28 | 32 | 36 | 40 | 64;
 

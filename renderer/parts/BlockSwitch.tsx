@@ -1,8 +1,8 @@
 import type { PersonValue } from '../../preload/contract/index';
-import { useChorus } from '../desk';
-import { firstName } from '../person';
-import { words } from '../text';
-import { useCall } from '../use-call';
+import { useChorus } from '../app/desk';
+import { firstName } from '../words/person';
+import { words } from '../words/text';
+import { useCall } from '../app/use-call';
 import { ErrorNote } from './ErrorNote';
 
 /** Blocks a person, or takes it back; says what it does. */

@@ -1,5 +1,5 @@
 import type { RegistrationState } from '../../preload/contract/index';
-import { words } from '../text';
+import { words } from '../words/text';
 
 const shapes: Record<RegistrationState, string> = {
   registered: 'ok',

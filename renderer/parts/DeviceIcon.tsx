@@ -1,5 +1,5 @@
 import { Laptop, Monitor, Smartphone, Tablet } from 'lucide-react';
-import { deviceShape } from '../person';
+import { deviceShape } from '../words/person';
 
 const icons = { laptop: Laptop, tablet: Tablet, phone: Smartphone, desktop: Monitor };
 

@@ -1,6 +1,6 @@
 import { X } from 'lucide-react';
 import { type ReactNode, useId, useLayoutEffect, useRef } from 'react';
-import { words } from '../text';
+import { words } from '../words/text';
 
 interface DialogProps {
   title: string;

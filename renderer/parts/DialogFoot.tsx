@@ -1,5 +1,5 @@
-import { useGround } from '../desk';
-import { words } from '../text';
+import { useGround } from '../app/desk';
+import { words } from '../words/text';
 
 interface DialogFootProps {
   /** What the dialog is for, in a word or two. */

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
-import { useChorus } from '../desk';
-import { isMessageHidden } from '../state';
-import { words } from '../text';
+import { useChorus } from '../app/desk';
+import { isMessageHidden } from '../app/state';
+import { words } from '../words/text';
 
 /** A lively group is summed up by its latest message once it pauses this long. */
 const sayAfterMs = 1500;

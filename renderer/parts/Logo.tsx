@@ -1,4 +1,4 @@
-import { words } from '../text';
+import { words } from '../words/text';
 
 export function Logo() {
   return (

@@ -1,8 +1,8 @@
 import { Plus, Users, X } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
 import type { PersonValue } from '../../preload/contract/index';
-import { fullName, matches, plainAddress, typedAddress, typedGroup } from '../person';
-import { words } from '../text';
+import { fullName, matches, plainAddress, typedAddress, typedGroup } from '../words/person';
+import { words } from '../words/text';
 import { Avatar } from './Avatar';
 
 interface PeoplePickerProps {

@@ -1,6 +1,6 @@
 /** The page that stands alone before there is an account, or when it cannot be used: the product's name, a question, its answers. */
 import type { ReactNode } from 'react';
-import { words } from '../text';
+import { words } from '../words/text';
 import { Logo } from './Logo';
 
 export function Sheet({ testId, title, lead, children }: { testId: string; title: string; lead: string; children: ReactNode }) {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { readableIcon } from '../../main/cpm/group/icon';
 import { pictureSize } from '../../protocol/picture-size';
-import { maxPictureBytes } from '../../renderer/picture';
+import { maxPictureBytes } from '../../renderer/group/picture';
 import { accessibilityFlaws } from '../support/looks';
 import type { Scene } from '../support/renderer-harness';
 import { alice, bob, carol, message, participants, upgraded, working } from '../support/renderer-scenes';

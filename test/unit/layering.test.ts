@@ -88,11 +88,11 @@ describe('layering', () => {
     expect(fault('network/sip/proxy.ts', "export { A } from '../main/sip/client';")).toEqual([
       "network/sip/proxy.ts imports '../main/sip/client', and network may not know main/sip/client",
     ]);
-    expect(fault('renderer/views/Chat.tsx', "const x = await import('../../preload/contract/errors');")).toEqual([
-      "renderer/views/Chat.tsx imports '../../main/errors', and renderer may not know main/errors",
+    expect(fault('renderer/chat/Chat.tsx', "const x = await import('../../preload/contract/errors');")).toEqual([
+      "renderer/chat/Chat.tsx imports '../../main/errors', and renderer may not know main/errors",
     ]);
-    expect(fault('renderer/store.ts', "import {\n  type AppEvent,\n} from '../preload/contract';")).toEqual([
-      "renderer/store.ts imports '../preload/contract', and renderer may know of preload/contract its types alone",
+    expect(fault('renderer/app/store.ts', "import {\n  type AppEvent,\n} from '../preload/contract';")).toEqual([
+      "renderer/app/store.ts imports '../preload/contract', and renderer may know of preload/contract its types alone",
     ]);
     expect(fault('main/new-thing.ts', "import './base';")).toEqual(['main/new-thing.ts belongs to no layer of test/support/layers.ts']);
   });

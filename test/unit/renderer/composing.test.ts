@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ComposingSignal, idleAfterMs, sayAgainMs } from '../../../renderer/composing';
+import { ComposingSignal, idleAfterMs, sayAgainMs } from '../../../renderer/chat/composing';
 
 beforeEach(() => {
   vi.useFakeTimers();

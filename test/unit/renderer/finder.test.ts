@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CallArgument, Result, SearchHitValue } from '../../../preload/contract/index';
-import { Finder, hitPage, stirPauseMs, typingPauseMs } from '../../../renderer/finder';
-import { applyEvent, emptyState } from '../../../renderer/state';
+import { Finder, hitPage, stirPauseMs, typingPauseMs } from '../../../renderer/chats/finder';
+import { applyEvent, emptyState } from '../../../renderer/app/state';
 import { bob, message } from '../../support/renderer-scenes';
 
 interface Asked {

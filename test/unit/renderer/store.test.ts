@@ -9,8 +9,8 @@ import {
   mergePage,
   orderedConversations,
   seeParticipants,
-} from '../../../renderer/state';
-import { pageSize, Store } from '../../../renderer/store';
+} from '../../../renderer/app/state';
+import { pageSize, Store } from '../../../renderer/app/store';
 import { alice, at, base, bob, carol, conversation, message } from '../../support/renderer-scenes';
 
 const ready = applySnapshot(emptyState, { ...base, conversations: [conversation({ conversation: 'bob', people: [bob] })] }, 1000);

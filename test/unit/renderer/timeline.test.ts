@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { MessageValue } from '../../../preload/contract/index';
-import { buildTimeline, groupPauseMs, lateAfterMs, type Row } from '../../../renderer/timeline';
+import { buildTimeline, groupPauseMs, lateAfterMs, type Row } from '../../../renderer/chat/timeline';
 import { at, bob, carol, message } from '../../support/renderer-scenes';
 
 const build = (messages: MessageValue[], options: { complete?: boolean; continuedAt?: number | null } = {}) =>

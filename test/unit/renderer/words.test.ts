@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { errorCodes, refusalMeanings, relayTroubles } from '../../../preload/contract/errors';
-import { dayName, duration, listTime, sentenceTime } from '../../../renderer/clock';
+import { dayName, duration, listTime, sentenceTime } from '../../../renderer/words/clock';
 import {
   conversationTitle,
   deviceOf,
@@ -12,8 +12,8 @@ import {
   matches,
   typedAddress,
   typedGroup,
-} from '../../../renderer/person';
-import { names } from '../../../renderer/text';
+} from '../../../renderer/words/person';
+import { names } from '../../../renderer/words/text';
 import { explain, explainLine } from '../../../renderer/words/errors';
 import { alice, bob, carol, conversation, dave, everyone } from '../../support/renderer-scenes';
 

@@ -1,0 +1,42 @@
+import type { ReactNode } from 'react';
+import type { ErrorValue } from '../../preload/contract/index';
+import { Empty } from '../parts/Empty';
+import { words } from '../words/text';
+import { explain } from '../words/errors';
+
+interface AloneProps {
+  icon: ReactNode;
+  error?: ErrorValue;
+  lead?: string;
+  title?: string;
+  body?: string;
+  children?: ReactNode;
+  testId: string;
+}
+
+/** A screen that stands alone, because nothing else can be shown. */
+export function Alone({ icon, error, lead, title, body, children, testId }: AloneProps) {
+  const said = error === undefined ? { title: title ?? '', body: body ?? '' } : explain(error);
+  return (
+    <main className="alone" data-code={error?.code} data-testid={testId}>
+      <div className="empty">
+        <Empty
+          icon={icon}
+          title={lead === undefined ? said.title : `${lead}. ${said.title}`}
+          body={said.body}
+          bad={error !== undefined}
+          isPage
+          testId={`${testId}-words`}
+        >
+          {children}
+        </Empty>
+        {error?.cause === undefined ? null : (
+          <p className="cause mono">
+            <span className="hidden-text">{words.fatal.details}: </span>
+            {error.code}: {error.cause.split('\n')[0]}
+          </p>
+        )}
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,25 @@
+import { useGround } from './desk';
+import { Dialog } from '../parts/Dialog';
+import { words } from '../words/text';
+
+export function Shortcuts() {
+  const { desk } = useGround();
+  return (
+    <Dialog title={words.shortcuts.title} testId="shortcuts-dialog" onClose={() => desk.closeDialog()}>
+      <ShortcutList />
+    </Dialog>
+  );
+}
+
+export function ShortcutList() {
+  return (
+    <dl className="keys">
+      {words.shortcuts.all.map(([keys, what]) => (
+        <div key={keys} style={{ display: 'contents' }}>
+          <dt>{keys}</dt>
+          <dd>{what}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,171 @@
+import { Lock } from 'lucide-react';
+import { memo } from 'react';
+import type { MessageValue, PersonValue } from '../../preload/contract/index';
+import { clockTime, fullTime } from '../words/clock';
+import { useChorus, useGround } from '../app/desk';
+import { Avatar } from '../parts/Avatar';
+import { DeviceIcon } from '../parts/DeviceIcon';
+import { StateMark } from '../parts/StateMark';
+import { deviceOf, firstName, hueOf, memberOf } from '../words/person';
+import { isMessageHidden } from '../app/state';
+import { names, words } from '../words/text';
+import { explainLine } from '../words/errors';
+import { MessageMenu } from './MessageMenu';
+
+interface BubbleProps {
+  message: MessageValue;
+  first: boolean;
+  last: boolean;
+  meta: boolean;
+  isAfterDay: boolean;
+  /** It was looked for, and stands out for a moment. */
+  isFound: boolean;
+  isGroup: boolean;
+  /** Nothing can be done with it: it is only there to be read. */
+  isReadOnly?: boolean;
+  /** The name of this device: own messages of another one say from which. */
+  ownDevice: string;
+  peerDevice: string | null;
+  peer: PersonValue | null;
+}
+
+/** One message. Its text is a text node and nothing else, whatever it contains. */
+export const Bubble = memo(function Bubble(props: BubbleProps) {
+  const { message, first, last, meta, isAfterDay, isFound, isGroup, ownDevice, isReadOnly = false } = props;
+  const isOut = message.direction === 'out';
+  const isHidden = useChorus((state) => isMessageHidden(state, message));
+  const isNamed = isGroup && !isOut;
+  const nickname = useChorus(({ participants }) =>
+    isNamed ? participants.get(message.conversation)?.find((one) => one.address === message.from)?.nickname : undefined,
+  );
+  const sender = { address: message.from, name: message.fromName };
+  const { onlyWith } = message;
+  const alone = useChorus(({ conversations }) =>
+    onlyWith === undefined ? null : firstName(memberOf(conversations.get(message.conversation), onlyWith)),
+  );
+  const via = isOut && message.fromDevice !== null && message.fromDevice !== ownDevice ? message.fromDevice : null;
+  const classes = [
+    'said',
+    isOut ? 'out' : 'in',
+    first ? 'first' : '',
+    isNamed ? `many hue-${hueOf(message.from)}` : '',
+    isAfterDay ? 'day-before' : '',
+    isFound ? 'found' : '',
+    alone === null ? '' : 'private',
+  ];
+  return (
+    <div className={classes.filter((name) => name !== '').join(' ')}>
+      {isNamed && first ? <div className="who">{nickname ?? firstName(sender)}</div> : null}
+      <div className="bubble-line">
+        <div
+          className="bubble"
+          data-testid="message"
+          data-message={message.message}
+          data-state={message.state}
+          data-direction={message.direction}
+          data-from={message.from}
+        >
+          {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : (nickname ?? firstName(sender))}: </span>}
+          {alone === null ? null : (
+            <span className="private-line" data-testid="message-private">
+              <Lock size={12} strokeWidth={2} aria-hidden />
+              {words.message.onlyWith(alone)}
+              <span className="hidden-text">: </span>
+            </span>
+          )}
+          {isHidden ? (
+            <span className="said-text damaged" data-testid="message-blocked">
+              {words.message.blocked}
+            </span>
+          ) : message.damaged === true ? (
+            <span className="said-text damaged" data-testid="message-damaged">
+              {words.message.damaged}
+            </span>
+          ) : (
+            <span className="said-text" dir="auto">
+              {message.text}
+            </span>
+          )}
+          {meta || via !== null ? (
+            <span className="meta">
+              {via === null ? null : (
+                <span className="via">
+                  <DeviceIcon name={via} size={12} />
+                  {words.message.fromDevice(via)}
+                </span>
+              )}
+              <time dateTime={new Date(message.sentAt).toISOString()} title={timeTitle(message, sender)}>
+                {clockTime(message.sentAt)}
+              </time>
+              {isOut ? <StateMark state={message.state} title={receiptTitle(message)} /> : null}
+            </span>
+          ) : null}
+        </div>
+        {isReadOnly ? null : <MessageMenu message={message} isHidden={isHidden} />}
+      </div>
+      {message.state === 'queued' && message.error !== null ? (
+        <div className="remedy waits" data-testid="message-waiting" data-code={message.error.code}>
+          {explainLine(message.error, alone ?? peerWords(props))}
+        </div>
+      ) : null}
+      {message.state === 'failed' && !isReadOnly ? <Remedy message={message} who={alone ?? peerWords(props)} /> : null}
+      {isNamed && last ? <Avatar person={sender} size={28} /> : null}
+    </div>
+  );
+});
+
+function Remedy({ message, who }: { message: MessageValue; who: string }) {
+  const { store } = useGround();
+  return (
+    <div className="remedy" data-testid="message-error" data-code={message.error?.code}>
+      <span>{message.error === null ? words.message.notSent : explainLine(message.error, who)}</span>
+      <button
+        type="button"
+        className="link"
+        data-testid="message-retry"
+        onClick={() => void store.call('retry', { message: message.message })}
+      >
+        {words.chat.retry}
+      </button>
+      <button
+        type="button"
+        className="link"
+        data-testid="message-delete"
+        onClick={() => void store.call('discard', { message: message.message })}
+      >
+        {words.chat.remove}
+      </button>
+    </div>
+  );
+}
+
+/** Who it was that did not take the message: the other person's device, the person, or in a group the server between. */
+function peerWords({ isGroup, peer, peerDevice }: BubbleProps): string {
+  if (isGroup || peer === null) return words.message.theGroup;
+  return peerDevice === null ? firstName(peer) : deviceOf(peer, peerDevice);
+}
+
+function timeTitle(message: MessageValue, sender: PersonValue): string {
+  const at = fullTime(message.sentAt);
+  return message.direction === 'in' && message.fromDevice !== null ? `${at}, ${words.chat.on(deviceOf(sender, message.fromDevice))}` : at;
+}
+
+/** "Read by Bob; Delivered to Carol": what is known of each, the furthest first. */
+function receiptTitle(message: MessageValue): string {
+  const label = words.message.state[message.state];
+  if (message.receipts.length < 2) return label;
+  const person = (address: string): string => firstName({ address, name: '' });
+  const of = (disposition: string): string[] => [
+    ...new Set(message.receipts.filter((receipt) => receipt.disposition === disposition).map((receipt) => receipt.address)),
+  ];
+  const displayed = of('displayed');
+  const delivered = of('delivered').filter((address) => !displayed.includes(address));
+  const failed = of('failed');
+  return [
+    displayed.length === 0 ? '' : words.message.readBy(names(displayed.map(person))),
+    delivered.length === 0 ? '' : words.message.deliveredTo(names(delivered.map(person))),
+    failed.length === 0 ? '' : words.message.failedFor(names(failed.map(person))),
+  ]
+    .filter((part) => part !== '')
+    .join('; ');
+}

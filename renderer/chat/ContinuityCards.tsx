@@ -1,0 +1,65 @@
+import { Split } from 'lucide-react';
+import type { ConversationValue } from '../../preload/contract/index';
+import { useChorus, useGround } from '../app/desk';
+import { conversationTitle, firstName, fullName } from '../words/person';
+import { names, words } from '../words/text';
+import { GroupCard } from '../group/GroupCard';
+
+/** What stands above the first message: where a group comes from and how it came together, or that a chat begins here. */
+export function StartCards({ conversation }: { conversation: ConversationValue }) {
+  if (conversation.kind === 'oneToOne') {
+    const [person] = conversation.people;
+    return <p className="beginning">{words.chat.start(person === undefined ? words.nobody : fullName(person))}</p>;
+  }
+  return (
+    <div style={{ paddingTop: 12 }}>
+      <GrownCard conversation={conversation} />
+      <GroupCard conversation={conversation} />
+    </div>
+  );
+}
+
+/** The person of the 1-1 chat that the group has grown out of. */
+export function useOldChat(conversation: ConversationValue): { old: ConversationValue; who: string } | null {
+  const old = useChorus((state) => (conversation.continues === null ? undefined : state.conversations.get(conversation.continues)));
+  const person = old?.people[0];
+  return old === undefined || person === undefined ? null : { old, who: firstName(person) };
+}
+
+function GrownCard({ conversation }: { conversation: ConversationValue }) {
+  const { desk } = useGround();
+  const from = useOldChat(conversation);
+  if (from === null) return null;
+  const others = conversation.people.filter((person) => person.address !== from.old.people[0]?.address).map(firstName);
+  return (
+    <section className="card well continuity" data-testid="grown-card">
+      <Split size={20} strokeWidth={1.75} />
+      <div>
+        <h2>{words.group.grown(from.who)}</h2>
+        <p>{others.length === 0 ? words.group.grownBodyPlain : words.group.grownBody(names(others))}</p>
+        <button type="button" className="link" data-testid="grown-open" onClick={() => desk.openChat(from.old.conversation)}>
+          {words.group.openOld(from.who)}
+        </button>
+      </div>
+    </section>
+  );
+}
+
+/** In the 1-1 chat: where it goes on. */
+export function GoesOnCard({ conversation }: { conversation: ConversationValue }) {
+  const { desk } = useGround();
+  const group = useChorus((state) => (conversation.continuedBy === null ? undefined : state.conversations.get(conversation.continuedBy)));
+  if (group === undefined) return null;
+  return (
+    <section className="card well continuity" data-testid="goes-on-card">
+      <Split size={20} strokeWidth={1.75} />
+      <div>
+        <h2>{words.group.goesOn(conversationTitle(group))}</h2>
+        <p>{words.group.goesOnBody}</p>
+        <button type="button" className="link" data-testid="goes-on-open" onClick={() => desk.openChat(group.conversation)}>
+          {words.group.openGroup}
+        </button>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,174 @@
+import { Copy, X } from 'lucide-react';
+import { useEffect } from 'react';
+import type { ConversationValue, MessageState, MessageValue, PersonValue, ReceiptValue } from '../../preload/contract/index';
+import { fullTime, sentenceTime, useNow } from '../words/clock';
+import { useChorus, useGround } from '../app/desk';
+import { Avatar } from '../parts/Avatar';
+import { DeviceIcon } from '../parts/DeviceIcon';
+import { StateMark } from '../parts/StateMark';
+import { deviceOf, firstName, fullName, memberOf } from '../words/person';
+import { isMessageHidden } from '../app/state';
+import { words } from '../words/text';
+
+/** Who has received and read one message, with which device and when, and by what it is named on the wire. */
+export function MessageInfo({ conversation, message: id }: { conversation: ConversationValue; message: string }) {
+  const { desk } = useGround();
+  const message = useChorus(({ threads }) => threads.get(conversation.conversation)?.messages.find((one) => one.message === id));
+  const close = () => {
+    desk.set({ info: null });
+    document.querySelector<HTMLElement>(`.said:has([data-message="${CSS.escape(id)}"]) [data-testid="message-menu"]`)?.focus();
+  };
+  const isGone = message === undefined;
+  useEffect(() => {
+    if (isGone) desk.set({ info: null });
+  }, [desk, isGone]);
+  if (message === undefined) return null;
+  return (
+    <aside className="pane right" aria-label={words.info.title} data-testid="message-info">
+      <header className="bar ruled">
+        <h2>{words.info.title}</h2>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={words.close}
+          title={words.close}
+          data-testid="message-info-close"
+          onClick={close}
+        >
+          <X size={18} strokeWidth={1.75} />
+        </button>
+      </header>
+      <div className="scroll">
+        <Said message={message} conversation={conversation} />
+        {message.direction === 'out' ? <Receivers conversation={conversation} message={message} /> : null}
+        <section className="section">
+          <header>
+            <h3>{words.info.ids}</h3>
+          </header>
+          <Id label={words.info.message} value={message.message} />
+          <Id label={words.info.conversation} value={conversation.conversation} />
+        </section>
+      </div>
+    </aside>
+  );
+}
+
+/** From when on it is told that a sender's clock shows another time: less is nobody's concern. */
+const tellsFromMs = 60_000;
+
+function Said({ message, conversation }: { message: MessageValue; conversation: ConversationValue }) {
+  const isHidden = useChorus((state) => isMessageHidden(state, message));
+  const own = useChorus((state) => state.account?.deviceName ?? '');
+  const isOut = message.direction === 'out';
+  const device = message.fromDevice ?? (isOut ? own : null);
+  return (
+    <section className="section">
+      <div className={`said ${isOut ? 'out' : 'in'} quoted`}>
+        <div className="bubble-line">
+          <div className="bubble">{isHidden ? words.message.blocked : message.damaged === true ? words.message.damaged : message.text}</div>
+        </div>
+      </div>
+      <p className="sub">{words.info.sent(fullTime(message.sentAt), device)}</p>
+      {message.onlyWith === undefined ? null : (
+        <p className="sub" data-testid="message-info-private">
+          {words.info.onlyWith(firstName(memberOf(conversation, message.onlyWith)))}
+        </p>
+      )}
+      {isOut || message.datedAt === undefined || Math.abs(message.datedAt - message.sentAt) < tellsFromMs ? null : (
+        <p className="sub" data-testid="message-dated">
+          {words.info.dated(fullTime(message.datedAt))}
+        </p>
+      )}
+      {isOut || message.receivedAt === null ? null : <p className="sub">{words.info.arrived(fullTime(message.receivedAt))}</p>}
+    </section>
+  );
+}
+
+function Receivers({ conversation, message }: { conversation: ConversationValue; message: MessageValue }) {
+  const told = new Map(message.receipts.map((receipt) => [receipt.address, { address: receipt.address, name: '' }]));
+  const { onlyWith } = message;
+  const meant = onlyWith === undefined ? conversation.people : [memberOf(conversation, onlyWith)];
+  const people = new Map([...told, ...meant.map((person) => [person.address, person] as const)]);
+  return (
+    <section className="section">
+      <header>
+        <h3>{words.info.receivers}</h3>
+      </header>
+      <ul>
+        {[...people.values()].map((person) => (
+          <Receiver
+            key={person.address}
+            person={person}
+            state={message.state}
+            receipts={message.receipts.filter((receipt) => receipt.address === person.address)}
+          />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Receiver({ person, state, receipts }: { person: PersonValue; state: MessageState; receipts: readonly ReceiptValue[] }) {
+  const lines = furthestByDevice(receipts);
+  return (
+    <li className="person" data-testid="message-receiver" data-address={person.address}>
+      <Avatar person={person} size={32} />
+      <div className="cut">
+        <div className="called">
+          <span className="cut">{fullName(person)}</span>
+        </div>
+        {lines.length === 0 ? (
+          <div className="person-device">
+            <span className="cut">{state === 'failed' ? words.message.state.failed : words.info.waiting}</span>
+          </div>
+        ) : (
+          lines.map((receipt) => <ReceiptLine key={receipt.device ?? ''} person={person} receipt={receipt} />)
+        )}
+      </div>
+    </li>
+  );
+}
+
+function ReceiptLine({ person, receipt }: { person: PersonValue; receipt: ReceiptValue }) {
+  const now = useNow(60_000);
+  return (
+    <div className="person-device" data-testid="message-receipt" data-state={receipt.disposition}>
+      <DeviceIcon name={receipt.device ?? ''} size={14} />
+      <span className="cut">{receipt.device === null ? words.info.aDevice : deviceOf(person, receipt.device)}</span>
+      <span className="state">
+        {receipt.disposition === 'failed' ? null : <StateMark state={receipt.disposition} title={null} />}{' '}
+        {receipt.disposition === 'failed' ? words.info.failed : words.message.state[receipt.disposition]}{' '}
+        <time dateTime={new Date(receipt.at).toISOString()}>{sentenceTime(receipt.at, now)}</time>
+      </span>
+    </div>
+  );
+}
+
+/** Of each device the furthest that it has told. */
+function furthestByDevice(receipts: readonly ReceiptValue[]): ReceiptValue[] {
+  const order = ['failed', 'delivered', 'displayed'];
+  const lines = new Map<string | null, ReceiptValue>();
+  for (const receipt of receipts) {
+    const known = lines.get(receipt.device);
+    if (known === undefined || order.indexOf(receipt.disposition) > order.indexOf(known.disposition)) lines.set(receipt.device, receipt);
+  }
+  return [...lines.values()];
+}
+
+function Id({ label, value }: { label: string; value: string }) {
+  return (
+    <div className="id-line">
+      <span className="sub">{label}</span>
+      <code className="cut">{value}</code>
+      <button
+        type="button"
+        className="icon-button small"
+        aria-label={words.info.copy(label)}
+        title={words.info.copy(label)}
+        onClick={() => void navigator.clipboard.writeText(value)}
+      >
+        <Copy size={14} strokeWidth={1.75} />
+      </button>
+    </div>
+  );
+}

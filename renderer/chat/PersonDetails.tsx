@@ -1,0 +1,76 @@
+import { useEffect, useState } from 'react';
+import type { ConversationValue } from '../../preload/contract/index';
+import { useGround } from '../app/desk';
+import { Avatar } from '../parts/Avatar';
+import { BlockSwitch } from '../parts/BlockSwitch';
+import { DeviceIcon } from '../parts/DeviceIcon';
+import { WriteAs } from '../parts/WriteAs';
+import { deviceOf, firstName, fullName, plainAddress } from '../words/person';
+import { capabilityWords, words } from '../words/text';
+
+/** Of a 1-1: who the other person is and on which device, as whom one writes to them, and whether one hears from them at all. */
+export function PersonDetails({ conversation }: { conversation: ConversationValue }) {
+  const [person] = conversation.people;
+  const isHidden = conversation.anonymous === 'peer';
+  const capabilities = useCapabilities(person === undefined || isHidden ? null : person.address);
+  if (person === undefined) return null;
+  const device = conversation.peerDevice?.name ?? null;
+  return (
+    <>
+      <section className="section">
+        <div className="person" data-testid="person" data-address={person.address}>
+          <Avatar person={person} size={32} />
+          <div className="cut">
+            <div className="called">
+              <span className="cut">{isHidden ? words.anonymous.name : fullName(person)}</span>
+            </div>
+            <div className="person-device">
+              <span className="cut">{isHidden ? words.anonymous.underPeer : plainAddress(person.address)}</span>
+            </div>
+            {device === null ? null : (
+              <div className="person-device here">
+                <DeviceIcon name={device} size={14} />
+                <span className="cut">{deviceOf(person, device)}</span>
+              </div>
+            )}
+            {capabilities === null ? null : (
+              <div className="person-device" data-testid="participant-capabilities">
+                <span className="cut">{words.group.canDo(capabilityWords(capabilities))}</span>
+              </div>
+            )}
+          </div>
+        </div>
+      </section>
+      {conversation.anonymous === 'self' ? (
+        <section className="section">
+          <p className="hint">{words.anonymous.underSelf(firstName(person))}</p>
+        </section>
+      ) : (
+        <WriteAs conversation={conversation} />
+      )}
+      {isHidden ? null : (
+        <section className="section">
+          <BlockSwitch person={person} />
+        </section>
+      )}
+    </>
+  );
+}
+
+/** What somebody's devices can do, asked once while it is looked at; null while nobody has answered. */
+export function useCapabilities(address: string | null): readonly string[] | null {
+  const { store } = useGround();
+  const [told, setTold] = useState<readonly string[] | null>(null);
+  useEffect(() => {
+    let isShown = true;
+    setTold(null);
+    if (address === null) return;
+    void store.call('capabilities', { address }).then((answer) => {
+      if (isShown && answer.ok && answer.value.capabilities.length > 0) setTold(answer.value.capabilities);
+    });
+    return () => {
+      isShown = false;
+    };
+  }, [store, address]);
+  return told;
+}

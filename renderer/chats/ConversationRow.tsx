@@ -1,0 +1,146 @@
+import { CircleAlert, VenetianMask } from 'lucide-react';
+import { memo } from 'react';
+import type { ConversationValue, MessageValue } from '../../preload/contract/index';
+import { listTime, useNow } from '../words/clock';
+import { privateDrafts, useChorus, useDesk, useGround } from '../app/desk';
+import { ConversationAvatar } from '../parts/Avatar';
+import { StateMark } from '../parts/StateMark';
+import { TypingDots } from '../parts/Typing';
+import { conversationTitle, firstName, memberOf } from '../words/person';
+import { activityOf, isMessageHidden } from '../app/state';
+import { words } from '../words/text';
+
+interface ConversationRowProps {
+  conversation: ConversationValue;
+  isSelected: boolean;
+  isStop: boolean;
+}
+
+export const ConversationRow = memo(function ConversationRow({ conversation, isSelected, isStop }: ConversationRowProps) {
+  const { desk } = useGround();
+  const now = useNow(60_000);
+  const title = conversationTitle(conversation);
+  const unread = conversation.unread;
+  const isUnread = unread > 0 || conversation.markedUnread;
+  return (
+    <button
+      type="button"
+      className={`row${isSelected ? ' on' : ''}${isUnread ? ' unread' : ''}`}
+      aria-current={isSelected ? 'true' : undefined}
+      tabIndex={isStop ? 0 : -1}
+      data-left-row=""
+      data-testid="conversation"
+      data-conversation={conversation.conversation}
+      data-name={title}
+      data-kind={conversation.kind}
+      data-unread={unread}
+      data-marked={conversation.markedUnread ? '' : undefined}
+      onClick={() => desk.openChat(conversation.conversation)}
+    >
+      <ConversationAvatar conversation={conversation} />
+      <div className="cut">
+        <div className="line">
+          <span className="name cut">
+            {conversation.anonymous === 'self' ? <VenetianMask className="masked" size={15} strokeWidth={1.75} aria-hidden /> : null}
+            {title}
+          </span>
+          <time>{listTime(activityOf(conversation), now)}</time>
+        </div>
+        <div className="line two">
+          <LastLine conversation={conversation} />
+        </div>
+      </div>
+    </button>
+  );
+});
+
+/** Who is typing, else what is not sent yet, else the last message with what became of it. */
+function LastLine({ conversation }: { conversation: ConversationValue }) {
+  const { last, unread } = conversation;
+  const isLastHidden = useChorus((state) => last !== null && isMessageHidden(state, last));
+  const drafts = useDesk((state) => state.drafts);
+  const draft = drafts.get(conversation.conversation) ?? conversation.draft;
+  const [alone] = privateDrafts(drafts, conversation);
+  const typing = useTypingWords(conversation);
+  const successor = useChorus((state) =>
+    conversation.continuedBy === null ? undefined : state.conversations.get(conversation.continuedBy),
+  );
+  const badge =
+    unread > 0 ? (
+      <span className="badge">
+        <span aria-hidden="true">{unread}</span>
+        <span className="hidden-text">{words.me.unread(unread)}</span>
+      </span>
+    ) : conversation.markedUnread ? (
+      <span className="badge dot">
+        <span className="hidden-text">{words.me.markedUnread}</span>
+      </span>
+    ) : null;
+
+  if (typing !== null) {
+    return (
+      <>
+        <span className="last cut accent">{typing}</span>
+        {badge ?? <TypingDots />}
+      </>
+    );
+  }
+  if (draft.trim() !== '' || alone !== undefined) {
+    const whose =
+      draft.trim() !== '' || alone === undefined ? words.me.draft : words.me.draftAlone(firstName(memberOf(conversation, alone.address)));
+    return (
+      <>
+        <span className="last cut">
+          <span className="accent draft">{whose}</span> {draft.trim() || alone?.text.trim()}
+        </span>
+        {badge}
+      </>
+    );
+  }
+  if (conversation.kind === 'group' && !conversation.joined) return <span className="last cut">{words.me.leftGroup}</span>;
+  if (successor !== undefined && (last === null || last.sentAt <= successor.createdAt)) {
+    return <span className="last cut">{words.me.goesOn}</span>;
+  }
+  if (last === null) return <span className="last cut">{conversation.kind === 'group' ? words.me.newGroup : ''}</span>;
+  const text = isLastHidden ? words.message.blocked : last.damaged === true ? words.message.damaged : last.text.replaceAll(/\s+/g, ' ');
+  return (
+    <>
+      <span className="last cut">{conversation.kind === 'group' ? words.me.from(senderOf(conversation, last), text) : text}</span>
+      {badge}
+      {badge !== null || last.direction === 'in' ? null : last.state === 'failed' ? (
+        <CircleAlert
+          className="mark failed"
+          size={16}
+          strokeWidth={1.75}
+          role="img"
+          aria-label={words.message.state.failed}
+          aria-hidden={false}
+        />
+      ) : (
+        <StateMark state={last.state} />
+      )}
+    </>
+  );
+}
+
+/** Who said it; of what is not for everybody, and to whom. */
+export function senderOf(
+  conversation: ConversationValue,
+  { direction, from, fromName, onlyWith }: Pick<MessageValue, 'direction' | 'from' | 'fromName' | 'onlyWith'>,
+): string {
+  const sender = direction === 'out' ? words.you : firstName({ address: from, name: fromName });
+  if (onlyWith === undefined) return sender;
+  return words.me.alone(sender, direction === 'out' ? firstName(memberOf(conversation, onlyWith)) : words.youSmall);
+}
+
+/** "Carol is typing", or null. */
+export function useTypingWords(conversation: ConversationValue): string | null {
+  const blocked = useChorus((state) => state.blocked);
+  const all = useChorus((state) => state.composing.get(conversation.conversation));
+  const typing = all?.filter((address) => !blocked.includes(address));
+  if (typing === undefined || typing.length === 0) return null;
+  if (typing.length > 1) return words.me.typingMany(typing.length);
+  const address = typing[0] ?? '';
+  const person = conversation.people.find((other) => other.address === address) ?? { address, name: '' };
+  return words.me.typing(firstName(person));
+}

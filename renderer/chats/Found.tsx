@@ -1,0 +1,192 @@
+import { Search } from 'lucide-react';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
+import type { ConversationValue, SearchHitValue } from '../../preload/contract/index';
+import { useCell } from '../app/cell';
+import { listTime, useNow } from '../words/clock';
+import { useChorus, useDesk, useGround } from '../app/desk';
+import { Finder, type FoundMessages } from './finder';
+import { ConversationAvatar } from '../parts/Avatar';
+import { Empty } from '../parts/Empty';
+import { RowList } from '../parts/RowList';
+import { conversationTitle, matches, plainAddress } from '../words/person';
+import { isMessageHidden, orderedConversations } from '../app/state';
+import { words } from '../words/text';
+import { ConversationList } from './ConversationList';
+import { senderOf } from './ConversationRow';
+
+/** What stands in the search, found: chats by their names, and messages by their words. */
+export function Found({ filter }: { filter: string }) {
+  const chats = useChorus(orderedConversations).filter((conversation) => isFound(conversation, filter));
+  const conversations = useChorus((state) => state.conversations);
+  const selected = useDesk((state) => (state.place === 'chats' ? state.selected : null));
+  const { answer, more } = useHits(filter);
+  const isSettled = answer.filter === filter;
+  useOpenFirst(chats.length > 0 || isSettled);
+  const blocked = useChorus((state) => state.blocked);
+  const hits = answer.hits.filter((hit) => conversations.has(hit.conversation) && !isMessageHidden({ blocked, conversations }, hit));
+  const stop = chats[0]?.conversation ?? null;
+
+  if (chats.length === 0 && hits.length === 0) {
+    return (
+      <nav className="scroll" aria-label={words.me.conversations}>
+        {!isSettled ? (
+          <p className="found-note" role="status">
+            {words.me.searching}
+          </p>
+        ) : (
+          <Empty
+            icon={<Search size={22} strokeWidth={1.75} />}
+            title={answer.failed ? words.me.searchFailed : words.me.nothingFound(filter)}
+            body={answer.failed ? '' : words.me.nothingFoundBody}
+            bad={answer.failed}
+            testId="nothing-found"
+          />
+        )}
+      </nav>
+    );
+  }
+  return (
+    <RowList label={words.me.conversations}>
+      {chats.length === 0 ? null : (
+        <>
+          <h2 className="found-heading">{words.me.foundChats}</h2>
+          <ConversationList all={chats} selected={selected} stop={stop} />
+        </>
+      )}
+      {hits.length === 0 ? null : (
+        <>
+          <h2 className="found-heading">{words.me.foundMessages}</h2>
+          <ul className="list" data-testid="found-messages" aria-busy={!isSettled}>
+            {hits.map((hit, index) => (
+              <li key={`${hit.direction} ${hit.message}`}>
+                <HitRow hit={hit} conversation={conversations.get(hit.conversation)} isStop={stop === null && index === 0} />
+              </li>
+            ))}
+          </ul>
+          {isSettled && answer.hasMore ? (
+            <MoreRow shown={hits.length} failed={answer.failed} isReading={answer.isReading} more={more} />
+          ) : null}
+        </>
+      )}
+    </RowList>
+  );
+}
+
+function useHits(filter: string): { answer: FoundMessages; more: () => Promise<void> } {
+  const { store } = useGround();
+  const [finder] = useState(() => new Finder((argument) => store.call('search', argument)));
+  const stirredAt = useChorus((state) => state.stirredAt);
+  const known = useRef(stirredAt);
+  useEffect(() => finder.look(filter), [finder, filter]);
+  useEffect(() => {
+    if (known.current !== stirredAt) finder.stirred();
+    known.current = stirredAt;
+  }, [finder, stirredAt]);
+  useEffect(() => () => finder.dispose(), [finder]);
+  return { answer: useCell(finder.cell, (found) => found), more: () => finder.more() };
+}
+
+/** Enter in the search opens the first thing found, as soon as it is found for what stands there: never what was found for other words. */
+function useOpenFirst(isThere: boolean): void {
+  const { desk } = useGround();
+  const opensFirst = useDesk((state) => state.opensFirst);
+  useEffect(() => {
+    if (!opensFirst || !isThere) return;
+    desk.set({ opensFirst: false });
+    document.querySelector<HTMLButtonElement>('[data-left-row]')?.click();
+  }, [desk, opensFirst, isThere]);
+}
+
+interface MoreRowProps {
+  shown: number;
+  failed: boolean;
+  isReading: boolean;
+  more: () => Promise<void>;
+}
+
+/** The row below the hits that brings further ones; who came to it by keyboard goes on at the first of them. */
+function MoreRow({ shown, failed, isReading, more }: MoreRowProps) {
+  const onClick = async () => {
+    const rows = () => document.querySelectorAll<HTMLElement>('[data-testid="found-message"]');
+    const before = rows().length;
+    await more();
+    requestAnimationFrame(() => rows()[before]?.focus());
+  };
+  return (
+    <div className="found-more">
+      <p className="found-note" role="status">
+        {failed ? words.me.searchFailed : words.me.moreFound(shown)}
+      </p>
+      <button
+        type="button"
+        className="button"
+        tabIndex={-1}
+        data-left-row=""
+        data-testid="more-found"
+        aria-disabled={isReading}
+        onClick={() => void onClick()}
+      >
+        {isReading ? words.me.searching : failed ? words.me.searchAgain : words.me.showMore}
+      </button>
+    </div>
+  );
+}
+
+interface HitRowProps {
+  hit: SearchHitValue;
+  conversation: ConversationValue | undefined;
+  isStop: boolean;
+}
+
+function HitRow({ hit, conversation, isStop }: HitRowProps) {
+  const { store, desk } = useGround();
+  const now = useNow(60_000);
+  if (conversation === undefined) return null;
+  const isNamed = hit.direction === 'out' || conversation.kind === 'group';
+  const open = () => {
+    void store.openAt(hit.conversation, hit.message);
+    desk.openMessage(hit.conversation, hit.message);
+  };
+  return (
+    <button
+      type="button"
+      className="row"
+      tabIndex={isStop ? 0 : -1}
+      data-left-row=""
+      data-testid="found-message"
+      data-message={hit.message}
+      onClick={open}
+    >
+      <ConversationAvatar conversation={conversation} />
+      <div className="cut">
+        <div className="line">
+          <span className="name cut">{conversationTitle(conversation)}</span>
+          <time>{listTime(hit.sentAt, now)}</time>
+        </div>
+        <div className="line two">
+          <span className="last cut" dir="auto">
+            {isNamed ? `${senderOf(conversation, hit)}: ` : null}
+            {marked(hit)}
+          </span>
+        </div>
+      </div>
+    </button>
+  );
+}
+
+/** The snippet as text nodes, what was searched for in <mark>. */
+function marked({ snippet, marks }: SearchHitValue): ReactNode[] {
+  const pieces: ReactNode[] = [];
+  let at = 0;
+  for (const mark of marks) {
+    pieces.push(snippet.slice(at, mark.at), <mark key={mark.at}>{snippet.slice(mark.at, mark.at + mark.length)}</mark>);
+    at = mark.at + mark.length;
+  }
+  pieces.push(snippet.slice(at));
+  return pieces;
+}
+
+function isFound(conversation: ConversationValue, filter: string): boolean {
+  const people = conversation.people.flatMap((person) => [person.name, plainAddress(person.address)]);
+  return matches(filter, conversationTitle(conversation), ...people);
+}

@@ -1,0 +1,101 @@
+import { ArrowLeft, LogOut, MonitorSmartphone, RefreshCw } from 'lucide-react';
+import { useEffect } from 'react';
+import { clockTime } from '../words/clock';
+import { useChorus, useGround } from '../app/desk';
+import { Empty } from '../parts/Empty';
+import { ErrorNote } from '../parts/ErrorNote';
+import { words } from '../words/text';
+import { useCall } from '../app/use-call';
+import { DeviceCard } from './DeviceCard';
+import { Notices } from '../app/Notices';
+import { OpenWindows } from '../chats/OpenWindows';
+
+export function Devices() {
+  const { store, desk } = useGround();
+  const devices = useChorus((state) => state.devices);
+  const checkedAt = useChorus((state) => state.devicesAt);
+  const isTry = useChorus((state) => state.account?.kind === 'try' && state.tryPeople.length > 0);
+  const isRegistered = useChorus((state) => state.registration.state === 'registered');
+  const { busy, error, call } = useCall();
+  // A server that does not tell what changes is asked; what it says comes as an event.
+  useEffect(() => void store.call('devices', {}), [store]);
+  return (
+    <main className="pane page" data-testid="devices">
+      <header className="bar ruled">
+        <BackButton />
+        <div className="grow">
+          <h1 className="title">{words.devices.title}</h1>
+        </div>
+        <div className="acts">
+          {devices.length === 0 ? null : <span className="checked num">{words.devices.checked(clockTime(checkedAt))}</span>}
+          <button type="button" className="button" disabled={busy} data-testid="devices-check" onClick={() => void call('register', {})}>
+            <RefreshCw size={16} strokeWidth={1.75} className={busy ? 'spin' : ''} />
+            {words.devices.checkAgain}
+          </button>
+        </div>
+      </header>
+      <Notices where="main" />
+      <div className="scroll">
+        <div className="inner">
+          {error === null ? null : <ErrorNote error={error} />}
+          {devices.length === 0 ? (
+            <Empty
+              icon={<MonitorSmartphone size={22} strokeWidth={1.75} />}
+              title={words.devices.none}
+              body={words.devices.noneBody}
+              testId="no-devices"
+            />
+          ) : (
+            <div className="device-cards">
+              {devices.map((device) => (
+                <DeviceCard key={device.instanceId} device={device} />
+              ))}
+            </div>
+          )}
+          {isTry ? (
+            <section className="block">
+              <h2>{words.devices.another}</h2>
+              <p>{words.devices.anotherBody}</p>
+              <div className="choices">
+                <OpenWindows />
+              </div>
+            </section>
+          ) : null}
+          {isRegistered ? (
+            <section className="block">
+              <h2>{words.devices.everywhere}</h2>
+              <p>{words.devices.everywhereHint}</p>
+              <div className="choices">
+                <button
+                  type="button"
+                  className="button"
+                  data-testid="sign-out-everywhere"
+                  onClick={() => desk.set({ dialog: { dialog: 'signOut', instanceId: null } })}
+                >
+                  <LogOut size={16} strokeWidth={1.75} />
+                  {words.devices.everywhere}
+                </button>
+              </div>
+            </section>
+          ) : null}
+        </div>
+      </div>
+    </main>
+  );
+}
+
+export function BackButton() {
+  const { desk } = useGround();
+  return (
+    <button
+      type="button"
+      className="icon-button back"
+      aria-label={words.back}
+      title={words.back}
+      data-testid="back"
+      onClick={() => desk.set({ place: 'chats', selected: null })}
+    >
+      <ArrowLeft size={20} strokeWidth={1.75} />
+    </button>
+  );
+}

@@ -1,0 +1,118 @@
+import { CircleCheck, CircleMinus, LoaderCircle } from 'lucide-react';
+import type { ConversationValue, ParticipantValue } from '../../preload/contract/index';
+import { sentenceTime, useNow } from '../words/clock';
+import { useChorus, useGround } from '../app/desk';
+import { ErrorNote } from '../parts/ErrorNote';
+import { deviceOf, firstName } from '../words/person';
+import { words } from '../words/text';
+import { useCall } from '../app/use-call';
+import { useOldChat } from '../chat/ContinuityCards';
+
+/** How a group comes together: a line for each person, with its own outcome, its time and, where one is needed, its remedy. */
+export function GroupCard({ conversation }: { conversation: ConversationValue }) {
+  const participants = useChorus((state) => state.participants.get(conversation.conversation));
+  const others = participants?.filter((person) => !person.self) ?? [];
+  if (others.length === 0) return null;
+  const there = others.filter((person) => person.state === 'connected').length;
+  const isMaking = others.some(isAsked);
+  const title = isMaking ? words.group.making : words.group.made;
+  return (
+    <section className="card steps" aria-label={title} data-testid="group-card" data-making={isMaking}>
+      <header>
+        <h2>{title}</h2>
+        <span className="tag">{words.group.count(there, others.length)}</span>
+      </header>
+      <ol aria-live="polite">
+        {others.map((person) => (
+          <GroupStep key={person.address} conversation={conversation} person={person} />
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+export const isAsked = (person: ParticipantValue): boolean =>
+  person.state === 'pending' || person.state === 'dialing-out' || person.state === 'alerting';
+
+/** `done`, `live` (still being asked) or `part` (not in). A person who said no is no fault: amber, never red. */
+type Look = 'done' | 'live' | 'part';
+const icons = { done: CircleCheck, live: LoaderCircle, part: CircleMinus };
+
+export function GroupStep({ conversation, person }: { conversation: ConversationValue; person: ParticipantValue }) {
+  const now = useNow(60_000);
+  const changedAt = useChorus((state) => state.changedAt.get(`${conversation.conversation} ${person.address}`));
+  const from = useOldChat(conversation);
+  const look: Look = person.state === 'connected' ? 'done' : isAsked(person) ? 'live' : 'part';
+  const Icon = icons[look];
+  const who = firstName(person);
+  const isMoved = from !== null && from.old.people[0]?.address === person.address;
+  const { before, after, why } = stepWords(person, who, isMoved);
+  return (
+    <li className={`step ${look}`} data-testid="group-step" data-address={person.address} data-state={person.state}>
+      <Icon className={look === 'live' ? 'spin' : ''} size={18} strokeWidth={1.75} />
+      <div>
+        <div className="what">
+          {before} <b className="strong">{who}</b> {after}
+        </div>
+        {why === undefined ? null : <div className="why">{why}</div>}
+        {look === 'part' && person.state === 'disconnected' && conversation.joined ? (
+          <Remedies conversation={conversation} person={person} />
+        ) : null}
+      </div>
+      {changedAt === undefined || look === 'live' ? null : <time>{sentenceTime(changedAt, now)}</time>}
+    </li>
+  );
+}
+
+function stepWords(person: ParticipantValue, who: string, isMoved: boolean): { before?: string; after?: string; why?: string } {
+  const { group } = words;
+  const device = person.devices.find((each) => each.state === 'connected')?.name;
+  const on = device === undefined || device === '' ? null : deviceOf(person, device);
+  switch (person.state) {
+    case 'pending':
+    case 'dialing-out':
+      return { before: group.inviting };
+    case 'alerting':
+      return { before: group.asking };
+    case 'connected':
+      if (isMoved) return { after: on === null ? group.movedPlain : group.moved(on) };
+      return { after: on === null ? group.joinedPlain : group.joined(on) };
+    case 'disconnecting':
+      return { after: group.left };
+    case 'disconnected':
+      if (person.reason === 'busy') return { after: group.declined, why: group.declinedWhy(who) };
+      if (person.reason === 'failed') return { after: group.unreachable, why: group.unreachableWhy(who) };
+      return { after: person.reason === 'departed' ? group.left : person.reason === 'booted' ? group.removed : group.gone };
+  }
+}
+
+function Remedies({ conversation, person }: { conversation: ConversationValue; person: ParticipantValue }) {
+  const { desk } = useGround();
+  const inviting = useCall();
+  const opening = useCall();
+  const who = firstName(person);
+
+  const invite = () => inviting.call('addPeople', { conversation: conversation.conversation, people: [person.address] });
+  const write = async () => {
+    const opened = await opening.call('openConversation', { to: person.address });
+    if (opened !== null) desk.openChat(opened.conversation);
+  };
+  const error = inviting.error ?? opening.error;
+  return (
+    <>
+      <div className="do">
+        {inviting.busy ? (
+          <span className="why">{words.group.inviting2(who)}</span>
+        ) : (
+          <button type="button" className="link" data-testid="invite-again" onClick={() => void invite()}>
+            {words.group.inviteAgain}
+          </button>
+        )}
+        <button type="button" className="link" data-testid="write-to" onClick={() => void write()}>
+          {words.group.writeTo(who)}
+        </button>
+      </div>
+      {error === null ? null : <ErrorNote error={error} />}
+    </>
+  );
+}

@@ -1,0 +1,109 @@
+import { BookOpen, FileCode, FileText } from 'lucide-react';
+import { useState } from 'react';
+import type { RescueValue } from '../../preload/contract/index';
+import { fullTime } from '../words/clock';
+import { useGround } from '../app/desk';
+import { ConversationAvatar } from '../parts/Avatar';
+import { ErrorNote } from '../parts/ErrorNote';
+import { Sheet } from '../parts/Sheet';
+import { conversationTitle } from '../words/person';
+import { words } from '../words/text';
+import { useCall } from '../app/use-call';
+import { RescuedChat } from '../chat/RescuedChat';
+
+const look = { size: 16, strokeWidth: 1.75 } as const;
+
+/** What can be read of a damaged history, to be saved, and the way on. Nothing runs meanwhile. */
+export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
+  const { store } = useGround();
+  const { busy, error, call, run } = useCall();
+  const [said, setSaid] = useState('');
+  const [reading, setReading] = useState<string | null>(null);
+  const { source, copiedAt, conversations } = rescue;
+  const read = conversations.find(({ conversation }) => conversation === reading);
+  const save = async (conversation: string, format: 'html' | 'json') => {
+    setSaid('');
+    const saved = await call('exportConversation', { conversation, format });
+    if (saved !== null && saved.path !== null) setSaid(words.chat.exported(saved.messages, saved.path));
+  };
+  const begin = () => {
+    setSaid('');
+    return run(async () => {
+      const answer = await store.call('beginHistory', {});
+      if (answer.ok) await store.start();
+      return answer;
+    });
+  };
+  return (
+    <Sheet testId="damaged-history" title={words.rescue.title} lead={words.rescue.lead}>
+      <p className="lead">{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
+      {read === undefined ? null : <RescuedChat chat={read} onBack={() => setReading(null)} />}
+      {conversations.length === 0 || read !== undefined ? null : (
+        <section className="rescued">
+          <h2>{words.rescue.chats}</h2>
+          <p className="hint">{words.chat.exportBody}</p>
+          <ul data-testid="rescued-chats">
+            {conversations.map((conversation) => {
+              const title = conversationTitle(conversation);
+              return (
+                <li key={conversation.conversation} data-testid="rescued-chat">
+                  <ConversationAvatar conversation={conversation} />
+                  <div className="cut">
+                    <div className="name cut">{title}</div>
+                    <div className="sub">{words.rescue.messages(conversation.messages)}</div>
+                  </div>
+                  <button
+                    type="button"
+                    className="button"
+                    aria-label={words.rescue.readChat(title)}
+                    data-testid="rescue-read"
+                    onClick={() => setReading(conversation.conversation)}
+                  >
+                    <BookOpen {...look} />
+                    {words.rescue.read}
+                  </button>
+                  {(['html', 'json'] as const).map((format) => (
+                    <button
+                      key={format}
+                      type="button"
+                      className="button"
+                      disabled={busy}
+                      aria-label={format === 'html' ? words.rescue.saveHtml(title) : words.rescue.saveJson(title)}
+                      data-testid={`rescue-${format}`}
+                      onClick={() => void save(conversation.conversation, format)}
+                    >
+                      {format === 'html' ? <FileText {...look} /> : <FileCode {...look} />}
+                      {words.rescue[format]}
+                    </button>
+                  ))}
+                </li>
+              );
+            })}
+          </ul>
+        </section>
+      )}
+      <p className="rescue-said" role="status" data-testid="rescue-said">
+        {said}
+      </p>
+      {error === null ? null : <ErrorNote error={error} />}
+      <section className="begin-anew">
+        <h2>{words.rescue.beginTitle}</h2>
+        <p className="hint">{words.rescue.beginBody}</p>
+        <div className="choices">
+          <button type="button" className="button primary" disabled={busy} data-testid="begin-history" onClick={() => void begin()}>
+            {words.rescue.begin}
+          </button>
+          <button type="button" className="button quiet" data-testid="rescue-quit" onClick={() => void store.call('quit', {})}>
+            {words.rescue.quit}
+          </button>
+        </div>
+      </section>
+      {rescue.error.cause === undefined ? null : (
+        <p className="cause mono">
+          <span className="hidden-text">{words.fatal.details}: </span>
+          {rescue.error.code}: {rescue.error.cause.split('\n')[0]}
+        </p>
+      )}
+    </Sheet>
+  );
+}

@@ -1,0 +1,130 @@
+import { KeyRound, Play } from 'lucide-react';
+import { type FormEvent, useId, useState } from 'react';
+import { useChorus } from '../app/desk';
+import { Avatar } from '../parts/Avatar';
+import { Choice } from '../parts/Choice';
+import { ErrorNote } from '../parts/ErrorNote';
+import { Sheet } from '../parts/Sheet';
+import { WayCard } from '../parts/WayCard';
+import { deviceOf, firstName, fullName } from '../words/person';
+import { names, words } from '../words/text';
+import { useCall } from '../app/use-call';
+import { SignInForm } from './SignInForm';
+
+type Way = 'try' | 'signIn';
+
+export function FirstRun() {
+  const people = useChorus((state) => state.tryPeople);
+  const [way, setWay] = useState<Way>('try');
+  const chosen = people.length === 0 ? 'signIn' : way;
+  return (
+    <Sheet testId="first-run" title={words.first.title} lead={people.length === 0 ? words.first.signInBody : words.first.lead}>
+      {people.length === 0 ? null : (
+        <Choice<Way>
+          label={words.first.how}
+          className="ways"
+          value={chosen}
+          onChoose={setWay}
+          options={[
+            {
+              value: 'try',
+              className: 'way',
+              testId: 'first-run-try',
+              content: (
+                <WayCard icon={<Play size={18} strokeWidth={1.75} />} isOn={chosen === 'try'} name={words.first.try}>
+                  {words.first.tryBody(names(people.map(firstName)))}
+                </WayCard>
+              ),
+            },
+            {
+              value: 'signIn',
+              className: 'way',
+              testId: 'first-run-sign-in',
+              content: (
+                <WayCard icon={<KeyRound size={18} strokeWidth={1.75} />} isOn={chosen === 'signIn'} name={words.first.signIn}>
+                  {words.first.signInBody}
+                </WayCard>
+              ),
+            },
+          ]}
+        />
+      )}
+      <div className="welcome-form">
+        {chosen === 'try' ? (
+          <TryForm />
+        ) : (
+          <SignInForm deviceName={words.first.deviceDefault} submitWords={words.first.signIn} onDone={() => undefined} />
+        )}
+      </div>
+    </Sheet>
+  );
+}
+
+/** Everything is filled in: Start is the only click. */
+function TryForm() {
+  const people = useChorus((state) => state.tryPeople);
+  const [address, setAddress] = useState(people[0]?.address ?? '');
+  const [deviceName, setDeviceName] = useState<string>(words.first.deviceDefault);
+  const { busy, error, call } = useCall();
+  const nameId = useId();
+  const person = people.find((each) => each.address === address) ?? people[0];
+  const named = deviceName.trim();
+
+  const start = async (event: FormEvent) => {
+    event.preventDefault();
+    if (person !== undefined && named !== '') await call('tryIt', { person: person.address, deviceName: named });
+  };
+  return (
+    <form className="form" onSubmit={(event) => void start(event)} noValidate>
+      <div>
+        <span className="label">{words.first.youAre}</span>
+        <Choice
+          label={words.first.youAre}
+          className="people"
+          value={person?.address ?? ''}
+          onChoose={setAddress}
+          disabled={busy}
+          options={people.map((each) => ({
+            value: each.address,
+            testId: 'first-run-person',
+            content: (
+              <>
+                <Avatar person={each} size={24} />
+                {fullName(each)}
+              </>
+            ),
+          }))}
+        />
+      </div>
+      {error === null ? null : <ErrorNote error={error} lead={words.first.tryFailed} />}
+      <div>
+        <label className="label" htmlFor={nameId}>
+          {words.first.deviceName}
+        </label>
+        <div className="name-and-start">
+          <div className={`field${named === '' ? ' bad' : ''}`}>
+            <input
+              id={nameId}
+              value={deviceName}
+              maxLength={64}
+              disabled={busy}
+              data-testid="first-run-device"
+              onChange={(event) => setDeviceName(event.target.value)}
+            />
+          </div>
+          {/* biome-ignore lint/a11y/noAutofocus: the one thing there is to do here */}
+          <button type="submit" className="button primary big" autoFocus disabled={busy || named === ''} data-testid="first-run-start">
+            {busy ? words.first.starting : words.first.start}
+          </button>
+        </div>
+        <p className={`hint${named === '' ? ' bad' : ''}`}>
+          {named === ''
+            ? words.first.needName
+            : person === undefined
+              ? words.first.deviceHintPlain
+              : words.first.deviceHint(deviceOf(person, named))}
+        </p>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,21 @@
+import { useChorus, useGround } from '../app/desk';
+import { Dialog } from '../parts/Dialog';
+import { words } from '../words/text';
+import { SignInForm } from './SignInForm';
+
+export function SignInAgain() {
+  const { desk } = useGround();
+  const account = useChorus((state) => state.account);
+  if (account === null) return null;
+  return (
+    <Dialog title={words.first.againTitle} testId="sign-in-again-dialog" onClose={() => desk.closeDialog()}>
+      <SignInForm
+        address={account.aor}
+        deviceName={account.deviceName}
+        media={{ msrpRelay: account.msrpRelay ?? '', securesMedia: account.securesMedia }}
+        submitWords={words.first.signIn}
+        onDone={() => desk.closeDialog()}
+      />
+    </Dialog>
+  );
+}

@@ -1,0 +1,119 @@
+/** How people, devices and conversations are called and marked. Pure. */
+import type { ConversationValue, PersonValue } from '../../preload/contract/index';
+import { words } from './text';
+
+/** `sip:bob@lab.test` is shown as `bob@lab.test`, `tel:+4712` as `+4712`. */
+export const plainAddress = (address: string): string => address.replace(/^(sips?|tel):/i, '');
+
+export function fullName(person: PersonValue): string {
+  return person.name.trim() === '' ? plainAddress(person.address) : plainAddress(person.name.trim());
+}
+
+/** What a sentence calls a person: the first word of the name; of a bare address the part before the @. */
+export function firstName(person: PersonValue): string {
+  const name = fullName(person);
+  return name.includes('@') ? (name.split('@')[0] ?? name) : (name.split(/\s+/)[0] ?? name);
+}
+
+export function initials(name: string): string {
+  const parts =
+    plainAddress(name)
+      .split(/[@]/)[0]
+      ?.split(/[\s._-]+/)
+      .filter((part) => /[\p{L}\p{N}]/u.test(part)) ?? [];
+  const first = letters(parts[0] ?? '');
+  if (first.length === 0) return '?';
+  const last = parts.length > 1 ? letters(parts[parts.length - 1] ?? '') : first.slice(1);
+  return `${first[0]}${last[0] ?? ''}`.toLocaleUpperCase();
+}
+
+const letters = (word: string): string[] => [...word].filter((letter) => /[\p{L}\p{N}]/u.test(letter));
+
+export const hues = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
+export type Hue = (typeof hues)[number];
+
+/** A person keeps one hue everywhere and for ever: it comes from the address alone. */
+export function hueOf(address: string): Hue {
+  let sum = 6;
+  for (const letter of plainAddress(address).toLowerCase()) sum = (sum * 137 + (letter.codePointAt(0) ?? 0)) % 65_521;
+  return hues[sum % hues.length] ?? 'a';
+}
+
+/** "Bob’s Laptop", from the device's own name; a name that already says whose it is stays as it is. */
+export function deviceOf(person: PersonValue, deviceName: string): string {
+  const first = firstName(person);
+  return deviceName.toLowerCase().startsWith(first.toLowerCase()) ? deviceName : words.possessive(first, deviceName);
+}
+
+/** A member of a conversation by address, also one who has left it. */
+export const memberOf = (conversation: Pick<ConversationValue, 'people'> | undefined, address: string): PersonValue =>
+  conversation?.people.find((other) => other.address === address) ?? { address, name: '' };
+
+export type DeviceShape = 'laptop' | 'tablet' | 'phone' | 'desktop';
+
+/** A guess for the icon alone, from the name its owner gave. */
+export function deviceShape(name: string): DeviceShape {
+  if (/tablet|ipad|\bpad\b/i.test(name)) return 'tablet';
+  if (/phone|mobile|pixel|galaxy/i.test(name)) return 'phone';
+  if (/laptop|notebook|book|thinkpad/i.test(name)) return 'laptop';
+  return 'desktop';
+}
+
+export function conversationTitle(conversation: Pick<ConversationValue, 'kind' | 'subject' | 'people' | 'anonymous'>): string {
+  if (conversation.subject !== null && conversation.subject.trim() !== '') return conversation.subject.trim();
+  if (conversation.kind === 'oneToOne') {
+    if (conversation.anonymous === 'peer') return words.anonymous.name;
+    const name = conversation.people[0] === undefined ? words.nobody : fullName(conversation.people[0]);
+    return conversation.anonymous === 'self' ? words.anonymous.with(name) : name;
+  }
+  return conversation.people.length === 0 ? words.emptyGroup : conversation.people.map(firstName).join(', ');
+}
+
+/** Case and accents do not matter; every word of the query must be found. */
+export function matches(query: string, ...texts: readonly string[]): boolean {
+  const hay = fold(texts.join('\n'));
+  return fold(query)
+    .split(/\s+/)
+    .every((word) => hay.includes(word));
+}
+
+const fold = (text: string): string => text.normalize('NFD').replace(/\p{M}/gu, '').toLocaleLowerCase();
+
+/** What a typed text means as an address: an address as it stands, a bare name at the own domain, or nothing that can be called. */
+export function typedAddress(typed: string, ownAor: string): string | null {
+  const text = typed.trim();
+  if (/^(sips?:)?[^\s@:<>"]+@[^\s@<>"]+$/i.test(text)) return /^sips?:/i.test(text) ? text : `sip:${text}`;
+  if (/^(tel:)?\+[\d\s().-]{3,}$/i.test(text)) return `tel:+${text.replace(/\D/g, '')}`;
+  const domain = ownAor.split('@')[1]?.split(/[;:?]/)[0];
+  return domain !== undefined && /^[a-z0-9][a-z0-9._+-]*$/i.test(text) ? `sip:${text.toLowerCase()}@${domain}` : null;
+}
+
+/**
+ * Whether a typed text may be a group's address: no bare name and no number. `likely`: its host lies below the own domain, as a server for groups
+ * does, and people do not.
+ */
+export function typedGroup(typed: string, ownAor: string): 'likely' | 'possible' | null {
+  const address = typed.includes('@') ? typedAddress(typed, ownAor) : null;
+  if (address === null) return null;
+  const [host, domain] = [address, ownAor].map((each) => each.split('@')[1]?.split(/[;:?]/)[0]?.toLowerCase() ?? '');
+  return domain !== '' && host?.endsWith(`.${domain}`) === true ? 'likely' : 'possible';
+}
+
+/** Everybody this window has heard of, once each, without those in `except`. */
+export function knownPeople(
+  tryPeople: readonly PersonValue[],
+  conversations: Iterable<ConversationValue>,
+  except: ReadonlySet<string>,
+): PersonValue[] {
+  const people = new Map<string, PersonValue>();
+  for (const person of tryPeople) people.set(person.address, person);
+  for (const conversation of conversations) {
+    // Who hides is nobody to write to or to add.
+    if (conversation.anonymous === 'peer') continue;
+    for (const person of conversation.people) {
+      const known = people.get(person.address);
+      if (known === undefined || known.name === '') people.set(person.address, person);
+    }
+  }
+  return [...people.values()].filter((person) => !except.has(person.address));
+}
