@@ -2,28 +2,29 @@
  * The composition root: the one file that knows every part. It opens the profile (settings, identity, history), signs in, and answers the
  * contract's calls. The window and the headless client are two doors to the object that it makes.
  */
-import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract/index';
-import { Account, type Credentials } from './account/account';
+
 import { type Clock, systemClock } from '../base/clock';
 import type { Disposable } from '../base/disposable';
-import { drop, type Logger } from '../base/log';
 import { Emitter, setListenerErrorReporter } from '../base/emitter';
-import { BlockedPeople, strangerKey } from './profile/blocked-people';
+import { drop, type Logger } from '../base/log';
+import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
+import { AppError, toAppError } from '../preload/contract/errors';
+import type { WireTap } from '../protocol/wire-record';
+import { Account, type Credentials } from './account/account';
+import { newCredentials, outboundProxy, parseOwnAddress } from './account/credentials';
 import type { Handlers } from './calls';
 import { chatCalls } from './chat-calls';
-import { newCredentials, outboundProxy, parseOwnAddress } from './account/credentials';
 import { deviceCalls } from './device-calls';
-import { AppError, toAppError } from '../preload/contract/errors';
-import { adoptInstance, openProfile, type Profile } from './profile/profile';
+import { BlockedPeople, strangerKey } from './profile/blocked-people';
 import { ProfileDecisions } from './profile/decisions';
-import type { WireTap } from '../protocol/wire-record';
+import { adoptInstance, openProfile, type Profile } from './profile/profile';
 import type { Rescue } from './profile/rescue';
 import { defaultPreferences, type OpenKeyValueFile, type SecretBox, type StoredAccount, translateFileError } from './profile/settings';
 import { instanceOfImei, signInParts } from './profile/sign-in-options';
-import { watchNetwork } from './sip/flow/network-watch';
-import { checkServer } from './sip/flow/server-check';
 import { keptParts, revealedAccount, storedAccount, valueOfStored } from './profile/stored-account';
 import { TryNetwork, tryPassword, tryPeople } from './profile/try-network';
+import { watchNetwork } from './sip/flow/network-watch';
+import { checkServer } from './sip/flow/server-check';
 
 const secretsInFile: WarningValue = {
   code: 'secrets-in-file',

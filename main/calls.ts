@@ -3,7 +3,7 @@
  * `ipc.ts` (the window) and `headless.ts` (NDJSON). A decoder's output type must be the contract's argument; a missing one is a type error.
  */
 import * as v from 'valibot';
-import type { CallArgument, CallName, CallValue, Result } from '../preload/contract/index';
+import type { CallArgument, CallName, CallValue, Result } from '../preload/contract';
 import { AppError, toAppError } from '../preload/contract/errors';
 import { MAX_SUBJECT_CHARACTERS } from '../protocol/group-data';
 

@@ -1,8 +1,9 @@
 /** The calls of the contract that a messenger answers: chats, messages, groups. */
+
+import { AppError } from '../preload/contract/errors';
 import type { Handlers } from './calls';
 import { defaultPage } from './cpm/conversation/reader';
 import type { Messenger } from './cpm/messenger';
-import { AppError } from '../preload/contract/errors';
 import { exportConversation, exportName } from './export';
 import type { Rescue } from './profile/rescue';
 

@@ -1,8 +1,8 @@
 /** The calls of the contract that are about one's own devices, what this one is, offers and is called, and how its chats are carried. */
-import type { AppEventBody } from '../preload/contract/index';
+import type { AppEventBody } from '../preload/contract';
 import type { Account } from './account/account';
+import { cleanDeviceName } from './account/device-name';
 import type { Handlers } from './calls';
-import { cleanDeviceName } from './profile/device-name';
 import type { StoredAccount } from './profile/settings';
 import { signInParts } from './profile/sign-in-options';
 

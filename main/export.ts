@@ -3,7 +3,7 @@
  * The file appears under its name only when it is whole. It is not encrypted: it belongs to whoever asked for it, and only they can read it.
  */
 import { link, open, rename, rm } from 'node:fs/promises';
-import type { ConversationValue, MessageValue } from '../preload/contract/index';
+import type { ConversationValue, MessageValue } from '../preload/contract';
 import { AppError } from '../preload/contract/errors';
 
 export type ExportFormat = 'html' | 'json';

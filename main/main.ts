@@ -4,16 +4,16 @@
  */
 import { dirname, join } from 'node:path';
 import { app, dialog, powerMonitor, session } from 'electron';
-import { type App, createApp } from './app';
 import { createStderrLogger } from '../base/log';
+import { type App, createApp } from './app';
 import { openDeviceProcess } from './desktop/further-device';
 import { bindIpc } from './desktop/ipc';
 import { type LaunchOptions, parseLaunchOptions } from './desktop/launch-options';
 import { quitInOrder } from './desktop/orderly-quit';
-import { openStore, prepareFolder } from './profile/folder';
 import { explain, refuse } from './desktop/refusal';
 import { createSecretBox } from './desktop/secrets';
 import { applyTheme, comeToFront, openWindow, registerAppScheme, secureApp, secureSession, setMenu } from './desktop/window';
+import { openStore, prepareFolder } from './profile/folder';
 
 /** Never the host name: it would tell strangers about the machine. */
 const defaultDeviceName = 'Desktop 1';

@@ -1,6 +1,6 @@
 /** The renderer's whole world outside itself: calls of the contract by name, and its events. The channel itself never crosses over. */
 import { contextBridge, type IpcRendererEvent, ipcRenderer } from 'electron';
-import { type AppEvent, type ChorusBridge, ipcCallChannel, ipcEventChannel } from './contract/index';
+import { type AppEvent, type ChorusBridge, ipcCallChannel, ipcEventChannel } from './contract';
 
 const bridge: ChorusBridge = {
   call: (name, argument) => ipcRenderer.invoke(ipcCallChannel, name, argument),

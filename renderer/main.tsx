@@ -22,12 +22,12 @@
  * inside), switch-read, new-chat-anonymous, anonymous-hint, switch-delivered, switch-typing, accept (data-value inside), register-now, fatal (data-code), fatal-quit, closed.
  */
 import { createRoot } from 'react-dom/client';
-import type { ChorusBridge } from '../preload/contract/index';
-import { Desk, GroundProvider } from './app/desk';
-import { Icons } from './app/icons';
-import { Store } from './app/store';
-import { followSystemTheme } from './app/theme';
+import type { ChorusBridge } from '../preload/contract';
 import { App } from './app/App';
+import { Desk, GroundProvider } from './desk/desk';
+import { Icons } from './desk/icons';
+import { Store } from './desk/store';
+import { followSystemTheme } from './desk/theme';
 
 declare global {
   interface Window {

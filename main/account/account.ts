@@ -1,4 +1,8 @@
 /** One signed-in account: its SIP client, its media endpoint and its messenger, wired together and ended together. */
+
+import type { Clock } from '../../base/clock';
+import { DisposableStore } from '../../base/disposable';
+import { drop, type Logger } from '../../base/log';
 import type {
   AccountValue,
   AppEventBody,
@@ -9,23 +13,20 @@ import type {
   PersonValue,
   PreferencesValue,
   RegistrationValue,
-} from '../../preload/contract/index';
-import type { Clock } from '../../base/clock';
-import { DisposableStore } from '../../base/disposable';
-import { drop, type Logger } from '../../base/log';
-import { DeviceControl, defaultTestText } from '../devices/control';
-import { capabilitiesOf, DeviceList } from '../devices/list';
-import { Messenger } from '../cpm/messenger';
+} from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
-import type { History } from '../history/history';
-import type { MsrpTransport } from '../msrp/connection';
-import { MsrpEndpoint } from '../msrp/endpoint';
-import { type RelayAccount, throughTls } from '../msrp/relay';
 import type { DigestHash } from '../../protocol/digest';
 import { ICSI } from '../../protocol/feature-tags';
 import { nickname } from '../../protocol/instance-urn';
 import { addressKey } from '../../protocol/uri';
 import type { WireTap } from '../../protocol/wire-record';
+import { Messenger } from '../cpm/messenger';
+import { DeviceControl, defaultTestText } from '../devices/control';
+import { capabilitiesOf, DeviceList } from '../devices/list';
+import type { History } from '../history/history';
+import type { MsrpTransport } from '../msrp/connection';
+import { MsrpEndpoint } from '../msrp/endpoint';
+import { type RelayAccount, throughTls } from '../msrp/relay';
 import { type AuthScheme, type RegistrationStore, type SimNumbers, type SipAccount, SipClient, softwareSim } from '../sip/client';
 import type { Connect } from '../sip/flow/connection';
 

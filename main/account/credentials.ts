@@ -1,9 +1,10 @@
 /** What a person types to sign in, as the parts that a registration needs. */
-import type { Credentials } from './account';
+
 import { AppError } from '../../preload/contract/errors';
-import { cleanDeviceName } from '../profile/device-name';
 import { parseServer } from '../../protocol/server-address';
 import { addressKey, parseUri } from '../../protocol/uri';
+import type { Credentials } from './account';
+import { cleanDeviceName } from './device-name';
 
 /** LAB: how long a registration is asked for (TS 24.229 asks for 600000 s, deployed clients for about an hour). */
 export const defaultExpiresSeconds = 3600;

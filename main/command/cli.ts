@@ -1,7 +1,8 @@
 /** The `chorus` command: the client and the network without a window. Exit status: 0 done, 1 the work failed, 2 unusable arguments. */
+
+import { toAppError } from '../../preload/contract/errors';
 import { runClient } from './client';
 import { UsageError } from './command-line';
-import { toAppError } from '../../preload/contract/errors';
 import { errorLine } from './headless';
 import { runNetwork } from './network';
 

@@ -3,21 +3,21 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import Conf from 'conf';
-import { version } from '../../package.json';
-import type { PreferencesValue } from '../../preload/contract/index';
-import { createApp, type GivenAccount } from '../app';
 import { createStderrLogger } from '../../base/log';
-import { choice, type Options, parse, stopSignal, text, UsageError } from './command-line';
-import { defaultExpiresSeconds } from '../account/credentials';
+import { version } from '../../package.json';
+import type { PreferencesValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
-import { errorLine, serveHeadless } from './headless';
-import { cleanDeviceName } from '../profile/device-name';
 import { imeiUrn, meidUrn } from '../../protocol/instance-urn';
 import { parseServer } from '../../protocol/server-address';
 import { addressKey } from '../../protocol/uri';
+import { defaultExpiresSeconds } from '../account/credentials';
+import { cleanDeviceName } from '../account/device-name';
+import { createApp, type GivenAccount } from '../app';
 import { createFileSecretBox, secretKeyFile } from '../profile/settings';
 import { certificatesOf, signInParts } from '../profile/sign-in-options';
 import { createRecorder } from '../trace/recorder';
+import { choice, type Options, parse, stopSignal, text, UsageError } from './command-line';
+import { errorLine, serveHeadless } from './headless';
 
 const clientHelp = `chorus client --aor ADDRESS [options]
 

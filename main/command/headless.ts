@@ -4,11 +4,11 @@
  */
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import type { AppEvent, ErrorValue } from '../../preload/contract/index';
-import type { App } from '../app';
 import type { Logger } from '../../base/log';
-import { dispatch } from '../calls';
+import type { AppEvent, ErrorValue } from '../../preload/contract';
 import { AppError, type ErrorCode } from '../../preload/contract/errors';
+import type { App } from '../app';
+import { dispatch } from '../calls';
 
 /** The longest command line, in UTF-16 code units. A longer one is answered with an error and left out. */
 export const maxCommandLength = 1_000_000;

@@ -1,9 +1,9 @@
 /** `chorus network`: the embedded network, or some of its roles, on loopback until SIGINT or SIGTERM. */
-import { authPolicies } from '../../network/core/authenticator';
-import { OperatorFileError } from '../../base/json-reader';
-import { defaultUsers, type Network, type NetworkUser, startNetwork } from '../../network/network';
 
+import { OperatorFileError } from '../../base/json-reader';
 import { createStderrLogger } from '../../base/log';
+import { authPolicies } from '../../network/core/authenticator';
+import { defaultUsers, type Network, type NetworkUser, startNetwork } from '../../network/network';
 import { choice, type Options, parse, port, stopSignal, text, texts, UsageError } from './command-line';
 import { readAuthorities, readFaults, readSims } from './operator-files';
 

@@ -10,7 +10,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import * as v from 'valibot';
 import type { FaultRule } from '../../network/core/faults';
-import type { SimOptions } from '../../network/core/home-subscribers';
+import type { SimOptions } from '../../network/core/sim-card';
 import { UsageError } from './command-line';
 
 /** The largest such file, bytes. */

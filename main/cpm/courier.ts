@@ -8,16 +8,16 @@
  */
 import { delay } from '../../base/clock';
 import { AppError } from '../../preload/contract/errors';
-import type { ConversationRecord, MessageRecord } from '../history/history';
 import { ICSI } from '../../protocol/feature-tags';
+import type { ConversationRecord, MessageRecord } from '../history/records';
 import type { OutgoingPager } from '../sip/client';
 import type { CpmContext } from './conversation/context';
-import { identityOf } from './conversation/values';
 import { bareText, cpimType, type Parties, partiesOf, type ReceiptPayload, receiptEnvelope, textEnvelope } from './conversation/envelope';
+import { readRefusal, understood } from './conversation/refusals';
+import { identityOf } from './conversation/values';
 import type { Groups } from './group/groups';
 import type { OneToOneSessions } from './one-to-one/sessions';
 import type { Carrier } from './outbox/outbox';
-import { readRefusal, understood } from './conversation/refusals';
 import type { CpmSession } from './session/session';
 
 /** LAB: how long a text waits for the answer to an invitation that is on its way before it goes as a pager message. */

@@ -2,27 +2,28 @@
  * The CPM side of one signed-in account: it joins inbox, outbox, 1-1 sessions and groups, and answers the calls about conversations.
  * It lives from sign-in to sign-out.
  */
-import type { ConversationValue, MessageValue, ParticipantValue, SearchHitValue, SessionState } from '../../preload/contract/index';
+
 import type { Disposable } from '../../base/disposable';
 import { drop } from '../../base/log';
+import type { ConversationValue, MessageValue, ParticipantValue, SearchHitValue, SessionState } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
-import type { ConversationRecord, Direction } from '../history/history';
 import { encodeIsComposing } from '../../protocol/is-composing';
 import { parseContentType } from '../../protocol/multipart';
 import { correspondentKey } from '../../protocol/uri';
+import type { ConversationRecord, Direction } from '../history/records';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
-import { Courier } from './courier';
 import type { CpmContext } from './conversation/context';
-import { person, searchHitValue } from './conversation/values';
-import { ConversationReader, type LiveParts, type PagePlace } from './conversation/reader';
 import { composingType, cpimType, imdnType, type ReceiptPayload, wrappedComposing } from './conversation/envelope';
+import { ConversationReader, type LiveParts, type PagePlace } from './conversation/reader';
+import { refusals, understood } from './conversation/refusals';
+import { person, searchHitValue } from './conversation/values';
+import { Courier } from './courier';
 import { Groups } from './group/groups';
 import { readableIcon } from './group/icon';
 import { Inbox, readPager, refusalStatus } from './inbox/inbox';
 import { Invitations } from './one-to-one/invitations';
 import { OneToOneSessions, otherSide } from './one-to-one/sessions';
 import { Outbox, receiptLane } from './outbox/outbox';
-import { refusals, understood } from './conversation/refusals';
 
 /** Between two steps at filling the index for search. */
 const indexPauseMs = 20;

@@ -1,11 +1,11 @@
 /** The window's door to the contract, and the only user of ipcMain: who asks is checked here, what is asked in `calls.ts`. */
 import { type BrowserWindow, ipcMain, type WebFrameMain } from 'electron';
-import { type AppEvent, ipcCallChannel, ipcEventChannel, type Result } from '../../preload/contract/index';
 import { type Disposable, disposable } from '../../base/disposable';
 import type { Emitter } from '../../base/emitter';
 import type { Logger } from '../../base/log';
-import { dispatch, type Handlers } from '../calls';
+import { type AppEvent, ipcCallChannel, ipcEventChannel, type Result } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
+import { dispatch, type Handlers } from '../calls';
 
 /** The only origin that may ask. */
 export const appOrigin = 'app://chorus';

@@ -1,7 +1,7 @@
 /** The end of the process: sessions ended, the device de-registered, the history closed, and then gone; late peers do not hold it up. */
 import { app } from 'electron';
-import type { App } from '../app';
 import type { Logger } from '../../base/log';
+import type { App } from '../app';
 import { signalFurtherDevices } from './further-device';
 
 /** De-registering may take 2 s of this; then the process goes all the same. */

@@ -5,16 +5,17 @@
  * LAB: the request to sign out is a MESSAGE with a content type of our own. It is honoured only when the network asserts that it comes from
  * the same address (RFC 3325), whose devices have all authenticated; without that word anybody could write the From.
  */
-import type { DeviceValue } from '../../preload/contract/index';
+
 import type { Clock } from '../../base/clock';
 import type { Logger } from '../../base/log';
+import type { DeviceValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 import { encodeCpim } from '../../protocol/cpim';
 import { ICSI } from '../../protocol/feature-tags';
 import { sameInstance } from '../../protocol/instance-urn';
 import { parseContentType } from '../../protocol/multipart';
-import type { IncomingPager, SipClient } from '../sip/client';
 import { cpimType } from '../cpm/conversation/envelope';
+import type { IncomingPager, SipClient } from '../sip/client';
 
 /** LAB: see above. */
 export const deviceControlType = 'application/vnd.chorus.device-control+json';

@@ -12,10 +12,11 @@
  *     beside ours ................. a warning
  *     in place of ours ............ a warning, and this device stops: two that register against each other help nobody
  */
-import type { DeviceValue } from '../../preload/contract/index';
+
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import { drop, type Logger } from '../../base/log';
+import type { DeviceValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 import { ICSI, ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../../protocol/feature-tags';
 import { nickname, parseInstance, sameInstance } from '../../protocol/instance-urn';

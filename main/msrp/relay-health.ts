@@ -7,8 +7,8 @@
  */
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
-import { drop, type Logger } from '../../base/log';
 import { Emitter } from '../../base/emitter';
+import { drop, type Logger } from '../../base/log';
 import { type AppError, type ErrorValue, toAppError } from '../../preload/contract/errors';
 
 /** LAB: the pause before a relay that is away is asked for again; each further one is twice as long, up to the second. */

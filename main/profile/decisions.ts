@@ -2,15 +2,16 @@
  * The two states of a profile in which nothing goes on before the person has decided: it was copied or moved here (is this the same device?),
  * or its history is damaged (begin a new one?). Says what there is to decide, and carries the decision out.
  */
-import type { AppEventBody, CloneValue } from '../../preload/contract/index';
-import type { Account } from '../account/account';
+
 import type { Clock } from '../../base/clock';
 import { drop, type Logger } from '../../base/log';
+import type { AppEventBody, CloneValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
-import type { History } from '../history/history';
-import { cleanDeviceName } from './device-name';
-import { beginHistory, type Profile, rescueProfile } from './profile';
 import { nickname } from '../../protocol/instance-urn';
+import type { Account } from '../account/account';
+import { cleanDeviceName } from '../account/device-name';
+import type { History } from '../history/history';
+import { beginHistory, type Profile, rescueProfile } from './profile';
 import { withoutSecrets } from './stored-account';
 import { tryPassword } from './try-network';
 

@@ -2,11 +2,12 @@
  * A damaged history in the hands of the person: what happened, what can be read of it, and its conversations to be read and saved. Nothing else runs
  * meanwhile: a device that cannot keep a message must not take one.
  */
-import type { ConversationValue, MessageValue, RescueValue } from '../../preload/contract/index';
+
 import type { Disposable } from '../../base/disposable';
 import type { Logger } from '../../base/log';
-import { messageValue } from '../cpm/conversation/values';
+import type { ConversationValue, MessageValue, RescueValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
+import { messageValue } from '../cpm/conversation/values';
 import { type RescuedHistory, rescueHistory } from '../history/store/rescue';
 
 export class Rescue implements Disposable {

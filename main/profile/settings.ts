@@ -7,7 +7,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { AccountValue, PreferencesValue } from '../../preload/contract/index';
+import type { AccountValue, PreferencesValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 
 /** One JSON file of named values, durable once `set` returns. */

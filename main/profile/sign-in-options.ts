@@ -1,10 +1,10 @@
 /** What a sign-in may be told beyond address and password, checked, as parts of the credentials. What is not told stays as it is kept. */
-import type { SignInOptions } from '../../preload/contract/index';
-import type { Credentials, SignInWay } from '../account/account';
+import type { SignInOptions } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 import { imeiUrn } from '../../protocol/instance-urn';
 import { maximumRelays, parseMsrpUri } from '../../protocol/msrp';
 import { addressKey } from '../../protocol/uri';
+import type { Credentials, SignInWay } from '../account/account';
 
 export type SignInParts = Partial<
   Pick<Credentials, 'authUser' | 'registrar' | 'factory' | 'ca' | 'expiresSeconds' | 'signIn' | 'securesMedia' | 'msrpRelay'>

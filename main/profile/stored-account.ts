@@ -1,8 +1,8 @@
 /** An account as `settings.json` keeps it and as a registration needs it: what is secret is protected on the way there, revealed on the way back. */
-import type { AccountValue } from '../../preload/contract/index';
+import type { AccountValue } from '../../preload/contract';
+import { nickname } from '../../protocol/instance-urn';
 import { type Credentials, offersOf, type SignInWay } from '../account/account';
 import { defaultExpiresSeconds } from '../account/credentials';
-import { nickname } from '../../protocol/instance-urn';
 import type { SecretBox, StoredAccount } from './settings';
 import type { SignInParts } from './sign-in-options';
 

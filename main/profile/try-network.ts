@@ -8,11 +8,11 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import type { Network } from '../../network/network';
-import { startNetwork } from '../../network/network';
-import type { PersonValue } from '../../preload/contract/index';
 import { type Clock, delay } from '../../base/clock';
 import type { Logger } from '../../base/log';
+import type { Network } from '../../network/network';
+import { startNetwork } from '../../network/network';
+import type { PersonValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 
 /** LAB: the domain and the people of the embedded network. Everybody's password is the same and no secret: it listens on loopback only. */

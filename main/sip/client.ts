@@ -14,31 +14,31 @@ import type { DigestHash } from '../../protocol/digest';
 import { leakInContent, leakInSip, type OwnMarks } from '../../protocol/leak-check';
 import { addressKey, formatUri, parseNameAddr, parseUri } from '../../protocol/uri';
 import type { WireTap } from '../../protocol/wire-record';
-import type { AuthScheme, Sim } from './stack/auth';
-import { type Capabilities, queryCapabilities } from './stack/capabilities';
-import { type Connect, createConnect } from './flow/connection';
-import { anonymousContactValue, contactValue, requestUri } from './stack/cpm-request';
-import type { IncomingInvite, OutgoingInvite, SipSession } from './session/session';
-import { createResolver, type Resolver } from './flow/discovery';
 import { type ConferenceSubscription, type RegistrationSubscription, subscribeToConference, subscribeToRegistration } from './events';
-import { leakError } from './stack/hidden-calls';
-import { IncomingSession } from './session/incoming';
-import { OutgoingSession } from './session/outgoing';
+import { type Connect, createConnect } from './flow/connection';
+import { createResolver, type Resolver } from './flow/discovery';
+import { ServerLocator } from './flow/locator';
 import { type IncomingPager, type OutgoingPager, receivePager, sendPager } from './pager';
 import { type Registration, RegistrationMachine, type RegistrationStore, UNREGISTER_TIMEOUT_MS } from './registration/registration';
-import { ServerLocator } from './flow/locator';
+import { IncomingSession } from './session/incoming';
+import { OutgoingSession } from './session/outgoing';
+import type { IncomingInvite, OutgoingInvite, SipSession } from './session/session';
 import { answerTimer } from './session/session-timer';
+import type { AuthScheme, Sim } from './stack/auth';
+import { type Capabilities, queryCapabilities } from './stack/capabilities';
+import { anonymousContactValue, contactValue, requestUri } from './stack/cpm-request';
+import { leakError } from './stack/hidden-calls';
 import { Stack } from './stack/stack';
 import type { WireMessage } from './wire/wire-message';
 
+export type { ConferenceSubscription, RegistrationSubscription } from './events';
+export type { IncomingPager, OutgoingPager } from './pager';
+export type { Binding, Registration, RegistrationState, RegistrationStore } from './registration/registration';
+export type { ByeReason } from './session/reason';
+export type { IncomingInvite, OutgoingInvite, SessionEnd, SipSession, SipSessionState } from './session/session';
 export { type AuthScheme, type Sim, type SimNumbers, softwareSim } from './stack/auth';
 export type { Capabilities } from './stack/capabilities';
 export type { CpmHeaders, RemoteParty } from './stack/cpm-request';
-export type { IncomingInvite, OutgoingInvite, SessionEnd, SipSession, SipSessionState } from './session/session';
-export type { ConferenceSubscription, RegistrationSubscription } from './events';
-export type { IncomingPager, OutgoingPager } from './pager';
-export type { ByeReason } from './session/reason';
-export type { Binding, Registration, RegistrationState, RegistrationStore } from './registration/registration';
 
 export interface SipAccount {
   /** Address of record. */

@@ -9,9 +9,9 @@
  */
 import { CONFERENCE_INFO_CONTENT_TYPE, type ConferenceInfo, encodeConferenceInfo } from '../../protocol/conference-info';
 import { Dialog, dialogIdOf, type Resolve } from '../sip/dialog';
-import type { GroupChanges } from './group';
 import type { SipServer } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
+import type { GroupChanges } from './group';
 
 /** LAB: seconds a subscription lives at most, and without a wish of its own. */
 export const MAX_SUBSCRIPTION_SECONDS = 3600;

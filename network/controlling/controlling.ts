@@ -3,18 +3,18 @@
  * every leg to a person goes through the core and that person's Participating Function.
  */
 import { addressKey } from '../../protocol/uri';
-import { assertedIdentity } from '../sip/asserted-identity';
 import type { NetworkLog } from '../log';
-import type { Resolve } from '../sip/dialog';
-import { Focus } from './focus';
-import { Group, type GroupState, MAX_PARTICIPANTS } from './group';
-import { GroupStore, LEASE_MS } from './store';
-import { type GroupInvitation, readGroupInvitation } from './invitation';
 import type { MsrpSwitch } from '../msrp/switch';
-import { type PredefinedGroup, provideGroups } from './predefined';
+import { assertedIdentity } from '../sip/asserted-identity';
+import type { Resolve } from '../sip/dialog';
 import { refuse } from '../sip/refusal';
 import { newToken, type SipServer, type Target } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
+import { Focus } from './focus';
+import { Group, type GroupState, MAX_PARTICIPANTS } from './group';
+import { type GroupInvitation, readGroupInvitation } from './invitation';
+import { type PredefinedGroup, provideGroups } from './predefined';
+import { GroupStore, LEASE_MS } from './store';
 
 /** LAB: groups at a time. */
 export const MAX_GROUPS = 1000;

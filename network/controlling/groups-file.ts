@@ -2,9 +2,10 @@
  * The groups file: one JSON document that a person writes, with the groups that stand from the start (OMA CPM: pre-defined groups), by their
  * addresses. A file that cannot be used is refused with the line and what is wrong there. What it may hold is told in docs/GROUPS.md.
  */
+
+import { JsonReader, readOperatorFile } from '../../base/json-reader';
 import { MAX_SUBJECT_CHARACTERS } from '../../protocol/group-data';
 import { addressKey, correspondentKey } from '../../protocol/uri';
-import { JsonReader, readOperatorFile } from '../../base/json-reader';
 import type { PredefinedGroup } from './predefined';
 
 /** LAB: groups of one file. */

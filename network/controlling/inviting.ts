@@ -5,11 +5,11 @@
  *        \___________________\--a refusal, no answer in time, 2xx without media--> refused
  */
 import { Dialog, type Resolve } from '../sip/dialog';
+import type { SipRequest, SipResponse } from '../sip/message';
+import { newToken, type SipServer, type Target } from '../sip/sip-server';
 import type { Group } from './group';
 import { createInvitation, encodeHistory, type Invitee, readOffer, readParts } from './invitation';
 import type { Leg, Legs } from './leg';
-import type { SipRequest, SipResponse } from '../sip/message';
-import { newToken, type SipServer, type Target } from '../sip/sip-server';
 
 /** LAB: how long an invited person may take to answer. */
 export const INVITATION_TIMEOUT_MS = 20_000;

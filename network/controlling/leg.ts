@@ -6,18 +6,18 @@
  */
 import { cpmHeader } from '../../protocol/cpm-headers';
 import { encodeSdp, type MsrpDescription } from '../../protocol/sdp';
-import { Dialog, dialogIdOf, type Resolve } from '../sip/dialog';
-import type { Group } from './group';
-import type { PostLeg } from './post';
-import type { GroupContent } from './store';
-import { deviceOf } from './invitation';
-import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } from '../msrp/switch';
-import type { SipMessage, SipRequest, SipResponse } from '../sip/message';
 import type { CompleteMessage } from '../msrp/assembly';
-import type { DisconnectionMethod } from './participant';
+import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } from '../msrp/switch';
+import { Dialog, dialogIdOf, type Resolve } from '../sip/dialog';
+import type { SipMessage, SipRequest, SipResponse } from '../sip/message';
 import { readTimer } from '../sip/session-timer';
 import { newToken, type SipServer } from '../sip/sip-server';
 import type { ClientTransaction, ServerTransaction } from '../sip/transaction';
+import type { Group } from './group';
+import { deviceOf } from './invitation';
+import type { DisconnectionMethod } from './participant';
+import type { PostLeg } from './post';
+import type { GroupContent } from './store';
 
 /** LAB: how long a leg may stand without media; a re-INVITE may bring it back until then. */
 export const MEDIA_RETURN_MS = 5_000;

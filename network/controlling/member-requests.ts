@@ -11,14 +11,14 @@ import {
   parseGroupData,
 } from '../../protocol/group-data';
 import { parseGroupIcon } from '../../protocol/group-icon';
+import type { Verdict } from '../msrp/switch';
+import { type Refusal, refuse } from '../sip/refusal';
+import type { ServerTransaction } from '../sip/transaction';
 import type { Group } from './group';
 import { checkSize, type Invitee } from './invitation';
 import type { Person } from './inviting';
 import type { Leg, Legs } from './leg';
-import type { Verdict } from '../msrp/switch';
 import { readReferral } from './referral';
-import { type Refusal, refuse } from '../sip/refusal';
-import type { ServerTransaction } from '../sip/transaction';
 
 export interface MemberRequestsDeps {
   group: Group;

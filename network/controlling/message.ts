@@ -1,8 +1,8 @@
 /** Whether a message of one endpoint may go to the group, as whose, and to whom. Pure. */
 import { type CpimMessage, encodeCpim, parseCpim } from '../../protocol/cpim';
 import { parseContentType } from '../../protocol/multipart';
-import type { Group } from './group';
 import type { CompleteMessage } from '../msrp/assembly';
+import type { Group } from './group';
 import type { Endpoint } from './participant';
 
 /** The bytes to send on, the endpoints that get them, and the people who must; or the MSRP status to refuse with. */

@@ -7,8 +7,8 @@
  */
 import type { Timekeeper } from '../../base/clock';
 import type { NetworkLog } from '../log';
-import type { GroupContent, GroupStore } from './store';
 import type { SwitchSession } from '../msrp/switch';
+import type { GroupContent, GroupStore } from './store';
 
 /** LAB: messages in flight to a leg whose media may come back; one more and the leg is given up. */
 export const MAX_HELD_MESSAGES = 64;

@@ -3,10 +3,11 @@
  * itself, and whoever of its members calls its address joins it and has the others invited. The operator's list says who is a member; what a
  * group has become since (another subject, people added to an open one) stays.
  */
-import type { Group, GroupState } from './group';
-import type { GroupStore } from './store';
+
 import { nameBasedUuid } from '../core/gruu';
+import type { Group, GroupState } from './group';
 import type { ParticipantState } from './participant';
+import type { GroupStore } from './store';
 
 /** RFC 4122 appendix C: the namespace of URLs. */
 const URL_NAMESPACE = '6ba7b811-9dad-11d1-80b4-00c04fd430c8';

@@ -1,8 +1,8 @@
 /** What a participant asks by REFER: to bring people in (RFC 4579, several at once RFC 5368), or with method=BYE to put one out. Pure. */
 import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
-import { type Invitee, inviteeOf, readParts, readRecipients } from './invitation';
 import type { SipRequest } from '../sip/message';
 import type { Read } from '../sip/refusal';
+import { type Invitee, inviteeOf, readParts, readRecipients } from './invitation';
 
 export type Referral = { kind: 'invite'; invitees: Invitee[] } | { kind: 'remove'; address: string };
 

@@ -8,13 +8,13 @@
  *   early                 --from an address of the subscriber--> proven, else 403
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Timekeeper } from '../../base/clock';
 import { AKA_ALGORITHM } from '../../protocol/aka';
 import { type DigestCredentials, type DigestHash, digestResponse, formatChallenge, parseAuthorization } from '../../protocol/digest';
-import type { Timekeeper } from '../../base/clock';
-import type { Directory, Subscriber } from './directory';
-import { HomeSubscribers } from './home-subscribers';
 import type { SipRequest } from '../sip/message';
 import type { Flow } from '../sip/sip-server';
+import type { Directory, Subscriber } from './directory';
+import { HomeSubscribers } from './home-subscribers';
 
 /** LAB: how long a nonce is good, milliseconds. */
 export const NONCE_LIFETIME_MS = 300_000;

@@ -1,8 +1,8 @@
 /** Who a request is from, as this network vouches for it to the next one (RFC 3325, RFC 6050). */
 import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
-import type { Directory, Subscriber } from './directory';
 import { uriOf } from '../sip/header-value';
 import type { SipRequest } from '../sip/message';
+import type { Directory, Subscriber } from './directory';
 
 /** RFC 3323 section 4.1.1.3: what stands in From when the sender hides. */
 function isAnonymous(address: string): boolean {

@@ -8,27 +8,29 @@
  * its own and the core's with a token (`odi`, TS 24.229: original dialog identifier), and sends it on by Route; by the token the core
  * knows where in the chain the request stands.
  */
+
+import { backgroundClock, type Timekeeper } from '../../base/clock';
 import { addressKey, parseUri } from '../../protocol/uri';
 import type { WireTap } from '../../protocol/wire-record';
+import type { NetworkLog } from '../log';
+import type { TransportName } from '../sip/flow';
+import { isForeign, uriOf } from '../sip/header-value';
+import type { SipRequest } from '../sip/message';
+import { addressTarget, type Branch, forward, prepareForward } from '../sip/proxy';
+import { type Flow, newToken, SipServer } from '../sip/sip-server';
+import type { ServerTransaction } from '../sip/transaction';
+import type { ServerKey } from '../sip/transport-listener';
 import { Authenticator, type AuthenticatorOptions } from './authenticator';
 import { isCpm } from './caller-preferences';
-import { type Timekeeper, backgroundClock } from '../../base/clock';
-import type { NetworkLog } from '../log';
+import { assertIdentity } from './claims';
 import { Destinations, type Refusal, type ServiceRoute } from './destinations';
 import { Directory, type Subscriber, type SubscriberOptions } from './directory';
 import { type FaultRule, Faults } from './faults';
-import { isForeign, uriOf } from '../sip/header-value';
-import { assertIdentity } from './claims';
-import type { SipRequest } from '../sip/message';
 import { OwnRoutes, routeParam } from './own-routes';
-import { addressTarget, type Branch, forward, prepareForward } from '../sip/proxy';
 import { type Binding, type BindingChange, type BindingEnd, Registrar } from './registrar';
 import { isRegistrationSubscribe, RegistrationEvents } from './registration-events';
 import { Senders } from './senders';
-import { type Flow, newToken, SipServer } from '../sip/sip-server';
 import { ThirdPartyRegister } from './third-party-register';
-import type { ServerTransaction } from '../sip/transaction';
-import type { ServerKey, TransportName } from '../sip/transport-listener';
 
 /** Name of the listener for the functions. */
 const SERVICE_LISTENER = 'service';

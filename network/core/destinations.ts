@@ -3,11 +3,11 @@
  * nothing itself.
  */
 import { parseUri } from '../../protocol/uri';
-import { chooseBindings } from './caller-preferences';
-import type { Directory, Subscriber } from './directory';
 import { hostPort } from '../sip/header-value';
 import type { SipRequest } from '../sip/message';
 import { addressTarget, type Branch, nextHop } from '../sip/proxy';
+import { chooseBindings } from './caller-preferences';
+import type { Directory, Subscriber } from './directory';
 import type { Binding, Registrar } from './registrar';
 
 /** A role of the network and the requests that are for it. The same requests named again are another instance, which stands by. */

@@ -1,6 +1,6 @@
 /** The subscribers of the network's domain: who exists, which addresses are theirs, and the password they prove themselves with. */
 import { addressKey, parseUri } from '../../protocol/uri';
-import { type SimCard, type SimOptions, simCard } from './home-subscribers';
+import { type SimCard, type SimOptions, simCard } from './sim-card';
 
 /** What the operator enters for one person. */
 export interface SubscriberOptions {

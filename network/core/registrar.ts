@@ -5,14 +5,15 @@
  *
  *   binding:  (none) --REGISTER--> registered --REGISTER--> registered (refreshed) --expires=0 | time--> (none)
  */
+
+import type { Timekeeper } from '../../base/clock';
 import { splitOutside } from '../../protocol/generic-param';
 import { parseInstance, sameInstance } from '../../protocol/instance-urn';
 import { addressKey, formatUri, parseNameAddr, parseUri, type SipUri } from '../../protocol/uri';
-import type { Timekeeper } from '../../base/clock';
-import type { Directory, Subscriber } from './directory';
-import { GruuMint, gruuOf, newGeneration } from './gruu';
 import { responseTo, type SipRequest, type SipResponse } from '../sip/message';
 import { type Flow, newToken } from '../sip/sip-server';
+import type { Directory, Subscriber } from './directory';
+import { GruuMint, gruuOf, newGeneration } from './gruu';
 
 /** LAB: expiry when a client asks for none, seconds. */
 export const DEFAULT_EXPIRES_SECONDS = 3_600;

@@ -11,11 +11,11 @@
  */
 import { encodeRegInfo, REGINFO_CONTENT_TYPE, type RegInfoContact, type RegInfoRegistration } from '../../protocol/reginfo';
 import { Dialog, dialogIdOf } from '../sip/dialog';
-import type { Subscriber } from './directory';
 import { addressTarget } from '../sip/proxy';
-import type { Binding, BindingChange } from './registrar';
 import type { Flow, SipServer, Target } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
+import type { Subscriber } from './directory';
+import type { Binding, BindingChange } from './registrar';
 
 /** LAB: seconds a subscription lives at most; TS 24.229 5.1.1.3 has clients ask for as much. */
 export const MAX_REG_SUBSCRIPTION_SECONDS = 600_000;

@@ -2,15 +2,16 @@
  * Who a client's request is from: the flow that somebody registered over, else a proof by Proxy-Authorization, and what the request says of itself must
  * agree with it.
  */
-import type { Authenticator } from './authenticator';
+
 import type { NetworkLog } from '../log';
+import { uriOf } from '../sip/header-value';
+import type { SipRequest } from '../sip/message';
+import type { ServerTransaction } from '../sip/transaction';
+import type { Authenticator } from './authenticator';
+import { claimant } from './claims';
 import type { Refusal } from './destinations';
 import type { Directory, Subscriber } from './directory';
-import { uriOf } from '../sip/header-value';
-import { claimant } from './claims';
-import type { SipRequest } from '../sip/message';
 import type { Registrar } from './registrar';
-import type { ServerTransaction } from '../sip/transaction';
 
 export interface SendersDeps {
   directory: Directory;

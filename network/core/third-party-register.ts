@@ -4,10 +4,10 @@
  */
 import type { NetworkLog } from '../log';
 import { newRequest } from '../sip/dialog';
-import type { Subscriber } from './directory';
 import { addressTarget } from '../sip/proxy';
-import type { Binding } from './registrar';
 import { newToken, type SipServer } from '../sip/sip-server';
+import type { Subscriber } from './directory';
+import type { Binding } from './registrar';
 
 export interface ThirdPartyRegisterDeps {
   server: SipServer;

@@ -6,14 +6,14 @@
  *   PF --INVITE  mailto:..--> ISF --> 405 (mail is no session)       PF --wv:, tel:--> ISF --> 416, 404
  */
 import { open } from 'node:fs/promises';
+import type { Timekeeper } from '../../base/clock';
 import { parseCpim } from '../../protocol/cpim';
 import { parseContentType } from '../../protocol/multipart';
 import { parseUri } from '../../protocol/uri';
-import { assertedIdentity } from '../sip/asserted-identity';
-import type { Timekeeper } from '../../base/clock';
 import type { NetworkLog } from '../log';
-import type { SipRequest } from '../sip/message';
 import { asksToHide } from '../participating/privacy';
+import { assertedIdentity } from '../sip/asserted-identity';
+import type { SipRequest } from '../sip/message';
 import type { SipServer } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 
@@ -96,11 +96,4 @@ function textOf(request: SipRequest): { kind: 'text'; text: string } | { kind: '
   const inner = parseContentType(envelope.value.contentType).type;
   if (inner === 'text/plain') return { kind: 'text', text: new TextDecoder().decode(envelope.value.body) };
   return inner === 'message/imdn+xml' || inner === 'application/im-iscomposing+xml' ? { kind: 'none' } : null;
-}
-
-/** Whether an address is outside of CPM: not SIP, or a telephone number that is nobody's here. */
-export function needsInterworking(uri: string, isUser: (address: string) => boolean): boolean {
-  const read = parseUri(uri);
-  if (!read.ok) return false;
-  return read.value.scheme === 'other' || (read.value.scheme === 'tel' && !isUser(uri));
 }

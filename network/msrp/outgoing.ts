@@ -8,8 +8,9 @@
  * who is behind it: so such messages ask for one, and count as taken when it has come. A refusal by the other end is an answer, too: what it
  * does not want is not sent again.
  */
-import { bodilessRequest, type MsrpMessage, newTransactionId } from '../../protocol/msrp';
+
 import type { Timekeeper } from '../../base/clock';
+import { bodilessRequest, type MsrpMessage, newTransactionId } from '../../protocol/msrp';
 import type { MsrpRequest } from './assembly';
 import { randomFraction } from './random-fraction';
 

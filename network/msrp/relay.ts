@@ -11,14 +11,14 @@
  * One leg's end is the other's: who loses a side must hear of it. A slow reader stops the one who writes to it (back-pressure), not the relay.
  */
 import { randomBytes } from 'node:crypto';
+import { backgroundClock, type Timekeeper } from '../../base/clock';
 import { type MsrpMessage, parseMsrpUri, sameMsrpUri } from '../../protocol/msrp';
 import type { Fingerprint } from '../../protocol/sdp';
 import type { WireTap } from '../../protocol/wire-record';
-import { type Timekeeper, backgroundClock } from '../../base/clock';
 import type { NetworkLog } from '../log';
-import { MediaDoor, type MediaPlace, shows } from './door';
 import type { MsrpRequest } from './assembly';
 import { MsrpConnection, type MsrpStream } from './connection';
+import { MediaDoor, type MediaPlace, shows } from './door';
 
 /** LAB: how long a leg waits for its connection once its path is known, milliseconds. */
 export const LEG_BIND_TIMEOUT_MS = 30_000;

@@ -9,16 +9,16 @@
  * so behind a relay (a path of more than one URI): that calls us although we have called it, since it looks for us by our URI (RFC 4976 section 6.3).
  */
 import { randomBytes } from 'node:crypto';
+import { backgroundClock, type Timekeeper } from '../../base/clock';
 import { type MsrpMessage, newTransactionId, parseMsrpUri } from '../../protocol/msrp';
 import { parseNickname } from '../../protocol/nickname';
 import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../../protocol/sdp';
 import type { WireTap } from '../../protocol/wire-record';
-import { type Timekeeper, backgroundClock } from '../../base/clock';
 import type { NetworkLog } from '../log';
-import { MediaDoor, type MediaPlace, shows } from './door';
-import { type OutgoingMessage, SentMessages } from './outgoing';
 import { type CompleteMessage, MAX_MESSAGE_BYTES, MsrpAssembly, type MsrpRequest } from './assembly';
 import { MsrpConnection, type MsrpStream } from './connection';
+import { MediaDoor, type MediaPlace, shows } from './door';
+import { type OutgoingMessage, SentMessages } from './outgoing';
 import { randomFraction } from './random-fraction';
 
 /** LAB: how long a session waits for its connection. */

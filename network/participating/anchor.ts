@@ -8,10 +8,10 @@
  * old ones end when it is answered. Of a fork, the first device that answers gets the leg; what further ones say, the caller ends.
  */
 import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../../protocol/sdp';
-import { anchoredSdp, type FoundSdp, refusedSdp, replaceSdp, sdpOf } from './anchored-sdp';
+import type { MsrpRequest } from '../msrp/assembly';
 import type { MediaRelay, RelayLeg, RelayPair } from '../msrp/relay';
 import type { SipMessage } from '../sip/message';
-import type { MsrpRequest } from '../msrp/assembly';
+import { anchoredSdp, type FoundSdp, refusedSdp, replaceSdp, sdpOf } from './anchored-sdp';
 
 /** LAB: how long an anchored session may stand without media before it is forgotten; a re-INVITE may bring the media back until then. */
 export const MEDIA_LOST_GRACE_MS = 120_000;

@@ -13,22 +13,22 @@
  */
 import { parseMultipart } from '../../protocol/multipart';
 import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
-import { MediaAnchor, type Side } from './anchor';
-import { sdpOf } from './anchored-sdp';
-import { assertedIdentity } from '../sip/asserted-identity';
 import type { NetworkLog } from '../log';
-import { foreignDevice, NOT_REGISTERED } from './device-check';
-import { paramOf, uriOf } from '../sip/header-value';
-import { needsInterworking } from '../interworking/interworking';
 import type { MediaRelay } from '../msrp/relay';
+import { assertedIdentity } from '../sip/asserted-identity';
+import { paramOf, uriOf } from '../sip/header-value';
 import type { SipMessage, SipRequest } from '../sip/message';
-import { ANONYMITY_DISALLOWED, Policy, type SessionCase } from './policy';
-import { asksToHide, hideSender, isTemporaryGruu, stripHardware } from './privacy';
 import { addressTarget, forward, nextHop, prepareForward } from '../sip/proxy';
-import { Recording } from './recording';
-import { RegistrationWatch } from './registration-watch';
 import { newToken, type SipServer, type Target } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
+import { MediaAnchor, type Side } from './anchor';
+import { sdpOf } from './anchored-sdp';
+import { foreignDevice, NOT_REGISTERED } from './device-check';
+import { needsInterworking } from './outside-address';
+import { ANONYMITY_DISALLOWED, Policy, type SessionCase } from './policy';
+import { asksToHide, hideSender, isTemporaryGruu, stripHardware } from './privacy';
+import { Recording } from './recording';
+import { RegistrationWatch } from './registration-watch';
 
 /** LAB: sessions whose media is anchored at a time; one more is refused with 503. */
 export const MAX_ANCHORED_SESSIONS = 5_000;

@@ -4,10 +4,10 @@
  */
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { correspondentKey } from '../../protocol/uri';
 import type { Timekeeper } from '../../base/clock';
-import type { NetworkLog } from '../log';
 import { JsonReader, readOperatorFile } from '../../base/json-reader';
+import { correspondentKey } from '../../protocol/uri';
+import type { NetworkLog } from '../log';
 import type { DenyRule, Policy, PolicyDocument, ProviderRules, UserPreferences } from './policy';
 
 /** LAB: how often the file is looked at for changes, milliseconds. */

@@ -7,12 +7,13 @@ import type { Timekeeper } from '../../base/clock';
 import type { NetworkLog } from '../log';
 import { type Frame, Framer } from './framer';
 import type { SipMessage } from './message';
-import type { TransportName } from './transport-listener';
 
 /** A message that has begun must be whole after this time, milliseconds. */
 export const HALF_MESSAGE_TIMEOUT_MS = 30_000;
 /** Bytes waiting for a peer that does not read; then the connection is closed. */
 export const MAX_UNREAD_BYTES = 8_388_608;
+
+export type TransportName = 'tcp' | 'tls' | 'ws' | 'wss';
 
 export interface Flow {
   readonly id: string;

@@ -7,15 +7,16 @@
  */
 import { randomBytes } from 'node:crypto';
 import * as net from 'node:net';
+import { backgroundClock, type Timekeeper } from '../../base/clock';
 import type { WireTap } from '../../protocol/wire-record';
-import { type Timekeeper, backgroundClock } from '../../base/clock';
 import type { NetworkLog } from '../log';
+import type { TransportName } from './flow';
 import { type Carrier, type Flow, SocketFlow } from './flow';
 import { parseVia } from './header-value';
 import { responseTo, type SipMessage, type SipRequest, type SipResponse } from './message';
 import { parseMessage } from './message-parser';
 import { type ClientHandlers, ClientTransaction, ServerTransaction } from './transaction';
-import { type Listener, type ListenOptions, openListener, type TransportName } from './transport-listener';
+import { type Listener, type ListenOptions, openListener } from './transport-listener';
 
 export type { Flow } from './flow';
 

@@ -11,8 +11,8 @@
  *   other server    trying --1xx--> proceeding --final--> terminated
  */
 import type { Timekeeper } from '../../base/clock';
+import type { Flow } from './flow';
 import { responseTo, SipRequest, type SipResponse } from './message';
-import type { Flow } from './sip-server';
 
 /** RFC 3261 section 17.1.1.1: the estimate of a round trip, milliseconds. */
 export const T1_MS = 500;

@@ -5,10 +5,8 @@ import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { WebSocketServer } from 'ws';
 import type { NetworkLog } from '../log';
-import type { Carrier } from './flow';
+import type { Carrier, TransportName } from './flow';
 import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from './message-parser';
-
-export type TransportName = 'tcp' | 'tls' | 'ws' | 'wss';
 
 /** A handshake (TLS, HTTP) must be over after this time, milliseconds. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;

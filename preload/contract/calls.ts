@@ -1,5 +1,21 @@
 /** Everything a driver can ask of the client. */
-import type { RegistrationState, DeviceValue, IdentityValue, SessionState, ConversationValue, MessageValue, SearchHitValue, ParticipantValue, AccountValue, SignInOptions, PreferencesValue, Snapshot, ServerCheckValue, PeerCapabilities, CapabilityName } from './values';
+import type {
+  AccountValue,
+  CapabilityName,
+  ConversationValue,
+  DeviceValue,
+  IdentityValue,
+  MessageValue,
+  ParticipantValue,
+  PeerCapabilities,
+  PreferencesValue,
+  RegistrationState,
+  SearchHitValue,
+  ServerCheckValue,
+  SessionState,
+  SignInOptions,
+  Snapshot,
+} from './values';
 
 type None = Record<string, never>;
 

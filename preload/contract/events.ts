@@ -1,6 +1,19 @@
 /** Everything the client tells its drivers. */
 import type { ErrorValue } from './errors';
-import type { RegistrationValue, DeviceValue, CloneValue, RescueValue, PersonValue, ConversationValue, MessageValue, ParticipantValue, InvitationValue, AccountValue, PreferencesValue, WarningValue } from './values';
+import type {
+  AccountValue,
+  CloneValue,
+  ConversationValue,
+  DeviceValue,
+  InvitationValue,
+  MessageValue,
+  ParticipantValue,
+  PersonValue,
+  PreferencesValue,
+  RegistrationValue,
+  RescueValue,
+  WarningValue,
+} from './values';
 
 export type AppEventBody =
   | { event: 'account'; account: AccountValue | null }

@@ -1,8 +1,8 @@
 import type { ReactNode } from 'react';
-import type { ErrorValue } from '../../preload/contract/index';
+import type { ErrorValue } from '../../preload/contract';
 import { Empty } from '../parts/Empty';
-import { words } from '../words/text';
 import { explain } from '../words/errors';
+import { words } from '../words/text';
 
 interface AloneProps {
   icon: ReactNode;

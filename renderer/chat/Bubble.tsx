@@ -1,15 +1,15 @@
 import { Lock } from 'lucide-react';
 import { memo } from 'react';
-import type { MessageValue, PersonValue } from '../../preload/contract/index';
-import { clockTime, fullTime } from '../words/clock';
-import { useChorus, useGround } from '../app/desk';
+import type { MessageValue, PersonValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
+import { isMessageHidden } from '../desk/state';
 import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
-import { deviceOf, firstName, hueOf, memberOf } from '../words/person';
-import { isMessageHidden } from '../app/state';
-import { names, words } from '../words/text';
+import { clockTime, fullTime } from '../words/clock';
 import { explainLine } from '../words/errors';
+import { deviceOf, firstName, hueOf, memberOf } from '../words/person';
+import { names, words } from '../words/text';
 import { MessageMenu } from './MessageMenu';
 
 interface BubbleProps {

@@ -1,20 +1,20 @@
 import { ArrowLeft, PanelRight, UserRoundPlus, VenetianMask } from 'lucide-react';
 import { useEffect } from 'react';
-import type { ConversationValue } from '../../preload/contract/index';
-import { focusComposer, useChorus, useDesk, useGround } from '../app/desk';
+import type { ConversationValue } from '../../preload/contract';
+import { useTypingWords } from '../chats/ConversationRow';
+import { focusComposer, useChorus, useDesk, useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
+import { Notices } from '../notices/Notices';
 import { ConversationAvatar } from '../parts/Avatar';
 import { BlockSwitch } from '../parts/BlockSwitch';
 import { Empty } from '../parts/Empty';
 import { ErrorNote } from '../parts/ErrorNote';
 import { SkeletonBubbles } from '../parts/Skeleton';
+import { explain } from '../words/errors';
 import { conversationTitle, deviceOf, firstName, fullName, plainAddress } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
-import { explain } from '../words/errors';
 import { ChatMenu } from './ChatMenu';
 import { Composer } from './Composer';
-import { useTypingWords } from '../chats/ConversationRow';
-import { Notices } from '../app/Notices';
 import { Stream } from './Stream';
 
 export function Chat({ conversation }: { conversation: ConversationValue }) {

@@ -1,14 +1,14 @@
 import { Ban, EllipsisVertical, FileCode, FileText, MailOpen, PenLine, Trash2 } from 'lucide-react';
 import { useState } from 'react';
-import type { ConversationValue } from '../../preload/contract/index';
-import { useChorus, useGround } from '../app/desk';
+import type { ConversationValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Menu } from '../parts/Menu';
 import { firstName } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 

@@ -1,11 +1,11 @@
 import { ArrowUp, Lock } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
-import type { ConversationValue, ErrorValue } from '../../preload/contract/index';
-import { ComposingSignal } from './composing';
-import { draftKey, privateDrafts, useChorus, useDesk, useGround } from '../app/desk';
+import type { ConversationValue, ErrorValue } from '../../preload/contract';
+import { draftKey, privateDrafts, useChorus, useDesk, useGround } from '../desk/desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { conversationTitle, firstName, memberOf } from '../words/person';
 import { names, words } from '../words/text';
+import { ComposingSignal } from './composing';
 
 export function Composer({ conversation }: { conversation: ConversationValue }) {
   const { store, desk } = useGround();

@@ -1,9 +1,10 @@
 import { Split } from 'lucide-react';
-import type { ConversationValue } from '../../preload/contract/index';
-import { useChorus, useGround } from '../app/desk';
+import type { ConversationValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
+import { GroupCard } from '../group/GroupCard';
+import { useOldChat } from '../group/use-old-chat';
 import { conversationTitle, firstName, fullName } from '../words/person';
 import { names, words } from '../words/text';
-import { GroupCard } from '../group/GroupCard';
 
 /** What stands above the first message: where a group comes from and how it came together, or that a chat begins here. */
 export function StartCards({ conversation }: { conversation: ConversationValue }) {
@@ -17,13 +18,6 @@ export function StartCards({ conversation }: { conversation: ConversationValue }
       <GroupCard conversation={conversation} />
     </div>
   );
-}
-
-/** The person of the 1-1 chat that the group has grown out of. */
-export function useOldChat(conversation: ConversationValue): { old: ConversationValue; who: string } | null {
-  const old = useChorus((state) => (conversation.continues === null ? undefined : state.conversations.get(conversation.continues)));
-  const person = old?.people[0];
-  return old === undefined || person === undefined ? null : { old, who: firstName(person) };
 }
 
 function GrownCard({ conversation }: { conversation: ConversationValue }) {

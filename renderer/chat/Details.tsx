@@ -1,15 +1,15 @@
 import { Ellipsis, Lock, MessageSquare, PenLine, Split, UserRoundMinus, X } from 'lucide-react';
-import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract/index';
-import { sentenceTime, useNow } from '../words/clock';
-import { useChorus, useGround } from '../app/desk';
+import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
+import { isAsked } from '../group/GroupCard';
+import { GroupPicture } from '../group/GroupPicture';
+import { useOldChat } from '../group/use-old-chat';
 import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { Menu } from '../parts/Menu';
+import { sentenceTime, useNow } from '../words/clock';
 import { firstName, fullName } from '../words/person';
 import { capabilityWords, words } from '../words/text';
-import { useOldChat } from './ContinuityCards';
-import { isAsked } from '../group/GroupCard';
-import { GroupPicture } from '../group/GroupPicture';
 import { PersonDetails, useCapabilities } from './PersonDetails';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;

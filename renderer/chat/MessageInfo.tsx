@@ -1,13 +1,13 @@
 import { Copy, X } from 'lucide-react';
 import { useEffect } from 'react';
-import type { ConversationValue, MessageState, MessageValue, PersonValue, ReceiptValue } from '../../preload/contract/index';
-import { fullTime, sentenceTime, useNow } from '../words/clock';
-import { useChorus, useGround } from '../app/desk';
+import type { ConversationValue, MessageState, MessageValue, PersonValue, ReceiptValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
+import { isMessageHidden } from '../desk/state';
 import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
+import { fullTime, sentenceTime, useNow } from '../words/clock';
 import { deviceOf, firstName, fullName, memberOf } from '../words/person';
-import { isMessageHidden } from '../app/state';
 import { words } from '../words/text';
 
 /** Who has received and read one message, with which device and when, and by what it is named on the wire. */

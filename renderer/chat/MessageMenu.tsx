@@ -1,7 +1,7 @@
 import { Copy, Ellipsis, Info, Lock, RotateCw, SkipForward, Trash2 } from 'lucide-react';
 import type { KeyboardEvent } from 'react';
-import type { MessageValue } from '../../preload/contract/index';
-import { useChorus, useGround } from '../app/desk';
+import type { MessageValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
 import { Menu, type MenuItem } from '../parts/Menu';
 import { firstName } from '../words/person';
 import { words } from '../words/text';

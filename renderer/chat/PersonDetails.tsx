@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
-import type { ConversationValue } from '../../preload/contract/index';
-import { useGround } from '../app/desk';
+import type { ConversationValue } from '../../preload/contract';
+import { useGround } from '../desk/desk';
 import { Avatar } from '../parts/Avatar';
 import { BlockSwitch } from '../parts/BlockSwitch';
 import { DeviceIcon } from '../parts/DeviceIcon';

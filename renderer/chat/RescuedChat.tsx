@@ -1,14 +1,14 @@
 import { ArrowLeft } from 'lucide-react';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'react';
-import type { RescueValue } from '../../preload/contract/index';
-import { useChorus, useGround } from '../app/desk';
+import type { RescueValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { SkeletonBubbles } from '../parts/Skeleton';
 import { conversationTitle } from '../words/person';
 import { words } from '../words/text';
-import { buildTimeline } from './timeline';
 import { Bubble } from './Bubble';
 import { Day, Late } from './Stream';
+import { buildTimeline } from './timeline';
 
 /** A chat of a damaged history, as far as it can be read. Nothing can be written in it, deleted or sent again. */
 export function RescuedChat({ chat, onBack }: { chat: RescueValue['conversations'][number]; onBack: () => void }) {

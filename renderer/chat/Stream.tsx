@@ -1,18 +1,18 @@
 import { ArrowDown, History, LoaderCircle } from 'lucide-react';
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { Virtualizer, type VirtualizerHandle } from 'virtua';
-import type { ConversationValue, MessageValue } from '../../preload/contract/index';
-import { dayName, sentenceTime, useNow } from '../words/clock';
-import { useChorus, useDesk, useGround } from '../app/desk';
+import type { ConversationValue, MessageValue } from '../../preload/contract';
+import { useTypingWords } from '../chats/ConversationRow';
+import { useChorus, useDesk, useGround } from '../desk/desk';
+import type { Thread } from '../desk/state';
 import { Avatar } from '../parts/Avatar';
 import { TypingDots } from '../parts/Typing';
+import { dayName, sentenceTime, useNow } from '../words/clock';
 import { conversationTitle, firstName } from '../words/person';
-import type { Thread } from '../app/state';
 import { words } from '../words/text';
-import { buildTimeline, type Row } from './timeline';
 import { Bubble } from './Bubble';
 import { GoesOnCard, StartCards } from './ContinuityCards';
-import { useTypingWords } from '../chats/ConversationRow';
+import { buildTimeline, type Row } from './timeline';
 
 /** So near to the end counts as at the end, for half pixels and a bubble that is just being drawn. */
 const nearEndPx = 24;

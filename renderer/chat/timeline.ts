@@ -1,5 +1,5 @@
 /** From a thread to the rows on the screen: day dividers, "came late", groups of bubbles, and the cards that lie between them. Pure. */
-import type { MessageValue } from '../../preload/contract/index';
+import type { MessageValue } from '../../preload/contract';
 import { sameDay, sameMinute } from '../words/clock';
 
 /** A pause longer than this starts a new group, also of one sender. */

@@ -1,4 +1,4 @@
-import type { ConversationValue } from '../../preload/contract/index';
+import type { ConversationValue } from '../../preload/contract';
 import { ConversationRow } from './ConversationRow';
 
 /** Rows of chats, one of them open, one of them the stop of the Tab key. */

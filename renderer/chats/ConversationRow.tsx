@@ -1,13 +1,13 @@
 import { CircleAlert, VenetianMask } from 'lucide-react';
 import { memo } from 'react';
-import type { ConversationValue, MessageValue } from '../../preload/contract/index';
-import { listTime, useNow } from '../words/clock';
-import { privateDrafts, useChorus, useDesk, useGround } from '../app/desk';
+import type { ConversationValue, MessageValue } from '../../preload/contract';
+import { privateDrafts, useChorus, useDesk, useGround } from '../desk/desk';
+import { activityOf, isMessageHidden } from '../desk/state';
 import { ConversationAvatar } from '../parts/Avatar';
 import { StateMark } from '../parts/StateMark';
 import { TypingDots } from '../parts/Typing';
+import { listTime, useNow } from '../words/clock';
 import { conversationTitle, firstName, memberOf } from '../words/person';
-import { activityOf, isMessageHidden } from '../app/state';
 import { words } from '../words/text';
 
 interface ConversationRowProps {

@@ -1,18 +1,18 @@
 import { Search } from 'lucide-react';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
-import type { ConversationValue, SearchHitValue } from '../../preload/contract/index';
-import { useCell } from '../app/cell';
-import { listTime, useNow } from '../words/clock';
-import { useChorus, useDesk, useGround } from '../app/desk';
-import { Finder, type FoundMessages } from './finder';
+import type { ConversationValue, SearchHitValue } from '../../preload/contract';
+import { useCell } from '../desk/cell';
+import { useChorus, useDesk, useGround } from '../desk/desk';
+import { isMessageHidden, orderedConversations } from '../desk/state';
 import { ConversationAvatar } from '../parts/Avatar';
 import { Empty } from '../parts/Empty';
 import { RowList } from '../parts/RowList';
+import { listTime, useNow } from '../words/clock';
 import { conversationTitle, matches, plainAddress } from '../words/person';
-import { isMessageHidden, orderedConversations } from '../app/state';
 import { words } from '../words/text';
 import { ConversationList } from './ConversationList';
 import { senderOf } from './ConversationRow';
+import { Finder, type FoundMessages } from './finder';
 
 /** What stands in the search, found: chats by their names, and messages by their words. */
 export function Found({ filter }: { filter: string }) {

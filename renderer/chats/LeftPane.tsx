@@ -1,16 +1,16 @@
 import { MessagesSquare, MonitorSmartphone, Search, Settings, SquarePen, X } from 'lucide-react';
 import type { KeyboardEvent } from 'react';
-import { type Place, useChorus, useDesk, useGround } from '../app/desk';
+import { type Place, useChorus, useDesk, useGround } from '../desk/desk';
+import { orderedConversations } from '../desk/state';
+import { Notices } from '../notices/Notices';
 import { Avatar } from '../parts/Avatar';
 import { DeviceDot } from '../parts/DeviceDot';
 import { Empty } from '../parts/Empty';
 import { RowList } from '../parts/RowList';
 import { plainAddress } from '../words/person';
-import { orderedConversations } from '../app/state';
 import { words } from '../words/text';
 import { ConversationList } from './ConversationList';
 import { Found } from './Found';
-import { Notices } from '../app/Notices';
 
 export function LeftPane() {
   return (

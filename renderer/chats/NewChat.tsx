@@ -1,7 +1,8 @@
 import { LoaderCircle } from 'lucide-react';
 import { useMemo, useState } from 'react';
-import type { PersonValue } from '../../preload/contract/index';
-import { useChorus, useGround } from '../app/desk';
+import type { PersonValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
@@ -9,7 +10,6 @@ import { PeoplePicker } from '../parts/PeoplePicker';
 import { Switch } from '../parts/Switch';
 import { knownPeople, plainAddress } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 
 /** A person or an address, and the chat is open: choosing is enough, nothing needs to be confirmed. A group's address is joined in the same way. */
 export function NewChat() {

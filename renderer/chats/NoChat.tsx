@@ -1,11 +1,11 @@
 import { MessageSquare, MessagesSquare, UsersRound } from 'lucide-react';
-import { useChorus, useGround } from '../app/desk';
+import { useChorus, useGround } from '../desk/desk';
+import { OpenWindows } from '../devices/OpenWindows';
+import { Notices } from '../notices/Notices';
 import { Empty } from '../parts/Empty';
 import { firstName } from '../words/person';
 import { names, words } from '../words/text';
 import { useWhoIsThere } from './who-is-there';
-import { Notices } from '../app/Notices';
-import { OpenWindows } from './OpenWindows';
 
 /** The middle of the window while no chat is open. */
 export function NoChat() {

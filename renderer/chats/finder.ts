@@ -6,8 +6,8 @@
  * An answer counts only while what it answers is still wanted, whatever the order in which answers come. What was found for other words stays to be seen
  * until then, so that the list does not flicker; `filter` says for which.
  */
-import type { CallArgument, Result, SearchHitValue } from '../../preload/contract/index';
-import { Cell } from '../app/cell';
+import type { CallArgument, Result, SearchHitValue } from '../../preload/contract';
+import { Cell } from '../desk/cell';
 
 /** After the last key, before the messages are searched: a word that is typed quickly is searched once. */
 export const typingPauseMs = 80;

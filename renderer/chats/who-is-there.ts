@@ -1,7 +1,7 @@
 /** Which people of the embedded network have a window open: those whose devices answer. Asked anew as long as somebody looks. */
 import { useEffect, useState } from 'react';
-import type { PersonValue } from '../../preload/contract/index';
-import { useChorus, useGround } from '../app/desk';
+import type { PersonValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
 
 /** Between two rounds of asking. Only an empty window asks, and only on this computer. */
 export const askAgainMs = 4_000;

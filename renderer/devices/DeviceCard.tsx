@@ -1,14 +1,14 @@
 import { Check, LoaderCircle, LogOut, Pencil, Send, TriangleAlert } from 'lucide-react';
 import { useRef, useState } from 'react';
-import type { DeviceValue } from '../../preload/contract/index';
-import { clockTime, duration, sentenceTime, useNow } from '../words/clock';
-import { useChorus, useGround } from '../app/desk';
+import type { DeviceValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { CopyButton } from '../parts/CopyButton';
 import { DeviceDot } from '../parts/DeviceDot';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { ErrorNote } from '../parts/ErrorNote';
+import { clockTime, duration, sentenceTime, useNow } from '../words/clock';
 import { capabilityWords, words } from '../words/text';
-import { useCall } from '../app/use-call';
 import { RenameDevice } from './RenameDevice';
 
 /** One installation: what it is called, what it can do, how long the server knows it, and what to do about it. */

@@ -1,14 +1,14 @@
 import { ArrowLeft, LogOut, MonitorSmartphone, RefreshCw } from 'lucide-react';
 import { useEffect } from 'react';
-import { clockTime } from '../words/clock';
-import { useChorus, useGround } from '../app/desk';
+import { useChorus, useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
+import { Notices } from '../notices/Notices';
 import { Empty } from '../parts/Empty';
 import { ErrorNote } from '../parts/ErrorNote';
+import { clockTime } from '../words/clock';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 import { DeviceCard } from './DeviceCard';
-import { Notices } from '../app/Notices';
-import { OpenWindows } from '../chats/OpenWindows';
+import { OpenWindows } from './OpenWindows';
 
 export function Devices() {
   const { store, desk } = useGround();

@@ -1,8 +1,8 @@
 import { X } from 'lucide-react';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
+import { useCall } from '../desk/use-call';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 
 /** The name of this device, to be typed over. */
 export function RenameDevice({ name, onDone }: { name: string; onDone: () => void }) {

@@ -1,9 +1,9 @@
-import { useChorus, useGround } from '../app/desk';
+import { useChorus, useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 import { nameOf } from './DeviceCard';
 
 /** Asks before a device is signed out; `instanceId` null means every device. */

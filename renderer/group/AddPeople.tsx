@@ -1,7 +1,8 @@
 import { EyeOff, LoaderCircle } from 'lucide-react';
 import { useMemo, useState } from 'react';
-import type { ConversationValue, PersonValue } from '../../preload/contract/index';
-import { useChorus, useGround } from '../app/desk';
+import type { ConversationValue, PersonValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
@@ -9,7 +10,6 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { PeoplePicker } from '../parts/PeoplePicker';
 import { deviceOf, firstName, fullName, knownPeople } from '../words/person';
 import { names, words } from '../words/text';
-import { useCall } from '../app/use-call';
 import { GroupStep } from './GroupCard';
 
 /** Chooses people, says what will happen, and stays open until it has happened: a failure keeps the choice. */

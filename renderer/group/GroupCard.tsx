@@ -1,12 +1,12 @@
 import { CircleCheck, CircleMinus, LoaderCircle } from 'lucide-react';
-import type { ConversationValue, ParticipantValue } from '../../preload/contract/index';
-import { sentenceTime, useNow } from '../words/clock';
-import { useChorus, useGround } from '../app/desk';
+import type { ConversationValue, ParticipantValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { ErrorNote } from '../parts/ErrorNote';
+import { sentenceTime, useNow } from '../words/clock';
 import { deviceOf, firstName } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
-import { useOldChat } from '../chat/ContinuityCards';
+import { useOldChat } from './use-old-chat';
 
 /** How a group comes together: a line for each person, with its own outcome, its time and, where one is needed, its remedy. */
 export function GroupCard({ conversation }: { conversation: ConversationValue }) {

@@ -1,11 +1,11 @@
 import { useState } from 'react';
-import type { ConversationValue } from '../../preload/contract/index';
+import type { ConversationValue } from '../../preload/contract';
+import { useCall } from '../desk/use-call';
 import { ConversationAvatar } from '../parts/Avatar';
 import { ErrorNote } from '../parts/ErrorNote';
 import { conversationTitle } from '../words/person';
-import { iconOf, maxPictureBytes, pictureTypes } from './picture';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
+import { iconOf, maxPictureBytes, pictureTypes } from './picture';
 
 /** What the group looks like, and how whoever is in it changes that for everybody. */
 export function GroupPicture({ conversation }: { conversation: ConversationValue }) {

@@ -1,10 +1,10 @@
-import type { ConversationValue } from '../../preload/contract/index';
-import { useGround } from '../app/desk';
+import type { ConversationValue } from '../../preload/contract';
+import { useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 
 export function LeaveDialog({ conversation }: { conversation: ConversationValue }) {
   const { desk } = useGround();

@@ -1,11 +1,11 @@
-import type { ConversationValue } from '../../preload/contract/index';
-import { useChorus, useGround } from '../app/desk';
+import type { ConversationValue } from '../../preload/contract';
+import { useChorus, useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { firstName } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 
 /** Asks before somebody is put out of a group, and says what that means for both sides. */
 export function RemovePerson({ conversation, address }: { conversation: ConversationValue; address: string }) {

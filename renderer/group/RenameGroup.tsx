@@ -1,12 +1,12 @@
 import { useState } from 'react';
-import type { ConversationValue } from '../../preload/contract/index';
-import { useGround } from '../app/desk';
+import type { ConversationValue } from '../../preload/contract';
+import { useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Field } from '../parts/Field';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 
 /** As long as the network takes. */
 const longestName = 200;

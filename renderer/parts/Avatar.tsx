@@ -1,6 +1,6 @@
 import { VenetianMask } from 'lucide-react';
-import type { ConversationValue, PersonValue } from '../../preload/contract/index';
-import { useIcon } from '../app/icons';
+import type { ConversationValue, PersonValue } from '../../preload/contract';
+import { useIcon } from '../desk/use-icon';
 import { fullName, hueOf, initials } from '../words/person';
 
 type Size = 20 | 24 | 28 | 32 | 36 | 40 | 64;

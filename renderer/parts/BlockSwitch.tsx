@@ -1,8 +1,8 @@
-import type { PersonValue } from '../../preload/contract/index';
-import { useChorus } from '../app/desk';
+import type { PersonValue } from '../../preload/contract';
+import { useChorus } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { firstName } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 import { ErrorNote } from './ErrorNote';
 
 /** Blocks a person, or takes it back; says what it does. */

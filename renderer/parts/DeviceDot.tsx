@@ -1,4 +1,4 @@
-import type { RegistrationState } from '../../preload/contract/index';
+import type { RegistrationState } from '../../preload/contract';
 import { words } from '../words/text';
 
 const shapes: Record<RegistrationState, string> = {

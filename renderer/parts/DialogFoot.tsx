@@ -1,4 +1,4 @@
-import { useGround } from '../app/desk';
+import { useGround } from '../desk/desk';
 import { words } from '../words/text';
 
 interface DialogFootProps {

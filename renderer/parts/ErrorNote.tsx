@@ -1,5 +1,5 @@
 import { CircleAlert } from 'lucide-react';
-import type { ErrorValue } from '../../preload/contract/index';
+import type { ErrorValue } from '../../preload/contract';
 import { explain } from '../words/errors';
 import { Banner } from './Banner';
 

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
-import { useChorus } from '../app/desk';
-import { isMessageHidden } from '../app/state';
+import { useChorus } from '../desk/desk';
+import { isMessageHidden } from '../desk/state';
 import { words } from '../words/text';
 
 /** A lively group is summed up by its latest message once it pauses this long. */

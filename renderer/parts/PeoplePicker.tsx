@@ -1,6 +1,6 @@
 import { Plus, Users, X } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
-import type { PersonValue } from '../../preload/contract/index';
+import type { PersonValue } from '../../preload/contract';
 import { fullName, matches, plainAddress, typedAddress, typedGroup } from '../words/person';
 import { words } from '../words/text';
 import { Avatar } from './Avatar';

@@ -1,9 +1,9 @@
 import { useId } from 'react';
-import type { ConversationValue } from '../../preload/contract/index';
-import { useChorus } from '../app/desk';
+import type { ConversationValue } from '../../preload/contract';
+import { useChorus } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { firstName, plainAddress } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 import { ErrorNote } from './ErrorNote';
 import { Pick } from './Pick';
 

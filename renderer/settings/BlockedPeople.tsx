@@ -1,9 +1,9 @@
 import { type FormEvent, useId, useState } from 'react';
-import { useChorus } from '../app/desk';
+import { useChorus } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { ErrorNote } from '../parts/ErrorNote';
 import { plainAddress } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 
 /** Whom the person does not want to hear from. */
 export function BlockedPeople() {

@@ -1,11 +1,11 @@
 import { type FormEvent, useState } from 'react';
-import type { AccountValue, CallArgument, ErrorValue } from '../../preload/contract/index';
+import type { AccountValue, CallArgument, ErrorValue } from '../../preload/contract';
+import { useCall } from '../desk/use-call';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Field } from '../parts/Field';
 import { Switch } from '../parts/Switch';
-import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 import { explain } from '../words/errors';
+import { words } from '../words/text';
 
 /** How chats are carried: protected or not, through a relay or not. Holds for what is open, too; each change is tried before it is kept. */
 export function MediaWay({ account }: { account: AccountValue }) {

@@ -1,8 +1,11 @@
 import { Settings as Gear, Info, Keyboard, UserRound } from 'lucide-react';
 import { type ReactNode, useRef, useState } from 'react';
-import type { AccountValue, PreferencesValue } from '../../preload/contract/index';
-import { duration, useNow } from '../words/clock';
-import { type SettingsSection, useChorus, useDesk, useGround } from '../app/desk';
+import type { AccountValue, PreferencesValue } from '../../preload/contract';
+import { type SettingsSection, useChorus, useDesk, useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
+import { BackButton } from '../devices/Devices';
+import { RenameDevice } from '../devices/RenameDevice';
+import { Notices } from '../notices/Notices';
 import { Choice } from '../parts/Choice';
 import { CopyButton } from '../parts/CopyButton';
 import { DeviceDot } from '../parts/DeviceDot';
@@ -10,15 +13,12 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { Pick } from '../parts/Pick';
 import { Switch } from '../parts/Switch';
 import { WriteAs } from '../parts/WriteAs';
+import { duration, useNow } from '../words/clock';
 import { plainAddress } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 import { BlockedPeople } from './BlockedPeople';
-import { BackButton } from '../devices/Devices';
 import { MediaWay } from './MediaWay';
-import { Notices } from '../app/Notices';
-import { RenameDevice } from '../devices/RenameDevice';
-import { ShortcutList } from '../app/Shortcuts';
+import { ShortcutList } from './Shortcuts';
 
 const sections = [
   { section: 'general', Icon: Gear },

@@ -1,12 +1,12 @@
 import { MapPin, MonitorSmartphone } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
-import type { CloneValue } from '../../preload/contract/index';
+import type { CloneValue } from '../../preload/contract';
+import { useCall } from '../desk/use-call';
 import { Choice } from '../parts/Choice';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Sheet } from '../parts/Sheet';
 import { WayCard } from '../parts/WayCard';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 
 type Way = 'moved' | 'newDevice';
 

@@ -1,15 +1,15 @@
 import { BookOpen, FileCode, FileText } from 'lucide-react';
 import { useState } from 'react';
-import type { RescueValue } from '../../preload/contract/index';
-import { fullTime } from '../words/clock';
-import { useGround } from '../app/desk';
+import type { RescueValue } from '../../preload/contract';
+import { RescuedChat } from '../chat/RescuedChat';
+import { useGround } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { ConversationAvatar } from '../parts/Avatar';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Sheet } from '../parts/Sheet';
+import { fullTime } from '../words/clock';
 import { conversationTitle } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
-import { RescuedChat } from '../chat/RescuedChat';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 

@@ -1,6 +1,7 @@
 import { KeyRound, Play } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
-import { useChorus } from '../app/desk';
+import { useChorus } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { Avatar } from '../parts/Avatar';
 import { Choice } from '../parts/Choice';
 import { ErrorNote } from '../parts/ErrorNote';
@@ -8,7 +9,6 @@ import { Sheet } from '../parts/Sheet';
 import { WayCard } from '../parts/WayCard';
 import { deviceOf, firstName, fullName } from '../words/person';
 import { names, words } from '../words/text';
-import { useCall } from '../app/use-call';
 import { SignInForm } from './SignInForm';
 
 type Way = 'try' | 'signIn';

@@ -1,11 +1,11 @@
 import { Check, LoaderCircle, LockOpen, X } from 'lucide-react';
 import { type ReactNode, useState } from 'react';
-import type { ServerCheckValue } from '../../preload/contract/index';
-import { dayName } from '../words/clock';
+import type { ServerCheckValue } from '../../preload/contract';
+import { useCall } from '../desk/use-call';
 import { ErrorNote } from '../parts/ErrorNote';
-import { words } from '../words/text';
-import { useCall } from '../app/use-call';
+import { dayName } from '../words/clock';
 import { explain } from '../words/errors';
+import { words } from '../words/text';
 
 const look = { size: 16, strokeWidth: 1.75, 'aria-hidden': true } as const;
 

@@ -1,5 +1,5 @@
 import { useId } from 'react';
-import type { ErrorValue, SignInOptions } from '../../preload/contract/index';
+import type { ErrorValue, SignInOptions } from '../../preload/contract';
 import { Field } from '../parts/Field';
 import { words } from '../words/text';
 import { ServerCheck } from './ServerCheck';

@@ -1,4 +1,4 @@
-import { useChorus, useGround } from '../app/desk';
+import { useChorus, useGround } from '../desk/desk';
 import { Dialog } from '../parts/Dialog';
 import { words } from '../words/text';
 import { SignInForm } from './SignInForm';

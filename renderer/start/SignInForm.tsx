@@ -1,10 +1,10 @@
 import { ChevronDown, ChevronRight } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
+import { useCall } from '../desk/use-call';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Field } from '../parts/Field';
 import { plainAddress } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 import { type AdvancedFields, noAdvancedFields, optionsOf, SignInAdvanced } from './SignInAdvanced';
 
 interface SignInFormProps {

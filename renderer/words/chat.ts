@@ -1,5 +1,5 @@
 /** What stands in the left pane, in a chat, and around a group. */
-import type { MessageState, RegistrationState } from '../../preload/contract/index';
+import type { MessageState, RegistrationState } from '../../preload/contract';
 import { counted } from './counted';
 
 export const chatWords = {

@@ -1,5 +1,5 @@
 /** What a person reads when something went wrong: what happened, what the program does, what one can do. */
-import type { ErrorCode, ErrorValue, RefusalMeaning, RelayTrouble, WarningValue } from '../../preload/contract/index';
+import type { ErrorCode, ErrorValue, RefusalMeaning, RelayTrouble, WarningValue } from '../../preload/contract';
 import { chatWords } from './chat';
 
 /** What a bar says of a warning that stays; the program's own `text` follows where it tells more. */

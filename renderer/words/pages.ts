@@ -1,5 +1,5 @@
 /** What stands on the pages beside the chats: first run, devices, settings, and a profile in trouble. */
-import type { CapabilityName } from '../../preload/contract/index';
+import type { CapabilityName } from '../../preload/contract';
 import { counted } from './counted';
 
 export const pageWords = {

@@ -1,5 +1,5 @@
 /** How people, devices and conversations are called and marked. Pure. */
-import type { ConversationValue, PersonValue } from '../../preload/contract/index';
+import type { ConversationValue, PersonValue } from '../../preload/contract';
 import { words } from './text';
 
 /** `sip:bob@lab.test` is shown as `bob@lab.test`, `tel:+4712` as `+4712`. */

@@ -10,13 +10,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startNetwork } from '../../network/network';
+import { uriOf } from '../../network/sip/header-value';
+import type { ServerTransaction } from '../../network/sip/transaction';
 import { encodeCpim } from '../../protocol/cpim';
 import { ICSI } from '../../protocol/feature-tags';
 import { encodeMsrp, newTransactionId } from '../../protocol/msrp';
 import { parseSdp } from '../../protocol/sdp';
-import { uriOf } from '../../network/sip/header-value';
-import { startNetwork } from '../../network/network';
-import type { ServerTransaction } from '../../network/sip/transaction';
 import { closeClients, startClient, type TestClient } from '../support/clients';
 import { eventually, RawAgent } from '../support/raw-agent';
 

@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import Libsql from 'libsql';
-import { silentLogger } from '../../base/log';
 import { systemClock } from '../../base/clock';
+import { silentLogger } from '../../base/log';
 import { type History, openHistory } from '../../main/history/history';
 import { seededRandom } from '../support/seeded-random';
 

@@ -9,11 +9,11 @@ import { connect, createServer, type Socket } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { silentLogger } from '../../base/log';
 import { systemClock } from '../../base/clock';
-import { answerChallenge, chooseChallenge, type DigestChallenge } from '../../protocol/digest';
-import { digestHash } from '../../main/sip/stack/auth';
+import { silentLogger } from '../../base/log';
 import { SipClient } from '../../main/sip/client';
+import { digestHash } from '../../main/sip/stack/auth';
+import { answerChallenge, chooseChallenge, type DigestChallenge } from '../../protocol/digest';
 import { ensureBuilt } from '../support/built';
 import { Relay } from '../support/relay';
 

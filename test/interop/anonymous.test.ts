@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Network, startNetwork } from '../../network/network';
+import type { ConversationValue } from '../../preload/contract';
 import { ICSI } from '../../protocol/feature-tags';
 import type { WireRecord } from '../../protocol/wire-record';
-import { type Network, startNetwork } from '../../network/network';
-import type { ConversationValue } from '../../preload/contract/index';
 import { messageState, received } from '../support/chat-steps';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { startBehindKamailio } from '../support/kamailio-network';

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { IdentityValue, MessageValue } from '../../preload/contract/index';
+import type { IdentityValue, MessageValue } from '../../preload/contract';
 import { ensureBuilt } from '../support/built';
 import { type Command, chorus, newFolder, npmChorus, printCommandsOnFailure } from '../support/command';
 

@@ -5,7 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../base/log';
 import { openHistory } from '../../main/history/history';
 import { type Network, startNetwork } from '../../network/network';
-import type { MessageValue } from '../../preload/contract/index';
+import type { MessageValue } from '../../preload/contract';
 import { ensureBuilt } from '../support/built';
 import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
 import { chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';

@@ -1,7 +1,7 @@
 /** Real processes at the embedded network: both sides are killed, and their connections break at any byte, while they write to one another. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
-import type { ConversationValue, MessageValue } from '../../preload/contract/index';
+import type { ConversationValue, MessageValue } from '../../preload/contract';
 import { ensureBuilt } from '../support/built';
 import { type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
 import { Relay } from '../support/relay';

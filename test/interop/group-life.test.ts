@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
-import type { ConversationValue, ParticipantValue } from '../../preload/contract/index';
+import type { ConversationValue, ParticipantValue } from '../../preload/contract';
 import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
 import { networks } from '../support/kamailio-network';
 

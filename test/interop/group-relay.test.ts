@@ -1,7 +1,7 @@
 /** Groups whose members are behind an MSRP relay that nobody here has written: Kamailio's. Signalling and switch are the embedded network's. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
+import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { type Network, startNetwork } from '../../network/network';
 import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
 

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { DeviceValue, IdentityValue, MessageValue, ParticipantValue, Snapshot } from '../../preload/contract/index';
+import type { DeviceValue, IdentityValue, MessageValue, ParticipantValue, Snapshot } from '../../preload/contract';
 import { ensureBuilt } from '../support/built';
 import { chorus, endCommands, type Line, newFolder, printCommandsOnFailure } from '../support/command';
 

@@ -1,13 +1,13 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { rebindLimitMs, recoveryDelayMs } from '../../main/cpm/session/session';
+import { type Network, startNetwork } from '../../network/network';
+import type { MessageValue } from '../../preload/contract';
 import { encodeCpim } from '../../protocol/cpim';
 import { ICSI } from '../../protocol/feature-tags';
 import { encodeImdn } from '../../protocol/imdn';
 import { encodeMultipart } from '../../protocol/multipart';
 import { encodeReplacingEntry, encodeResourceLists } from '../../protocol/resource-lists';
-import { type Network, startNetwork } from '../../network/network';
-import type { MessageValue } from '../../preload/contract/index';
 import {
   closeClients,
   headerValues,

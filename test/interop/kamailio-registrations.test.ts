@@ -1,8 +1,8 @@
 /** What a real Kamailio tells of registrations: to the Participating Function beside it, and to each person's own devices. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ICSI } from '../../protocol/feature-tags';
 import type { Network, RegisteredDevice } from '../../network/network';
-import type { DeviceValue } from '../../preload/contract/index';
+import type { DeviceValue } from '../../preload/contract';
+import { ICSI } from '../../protocol/feature-tags';
 import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { startBehindKamailio } from '../support/kamailio-network';
 import { until } from '../support/sip-clients';

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { utf8 } from '../../protocol/octets';
 import { encodeSdp, type MsrpDescription, parseSdp } from '../../protocol/sdp';
-import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { closeClients, startClient } from '../support/clients';
 import { Devices, ICSIS, next, until } from '../support/sip-clients';
 

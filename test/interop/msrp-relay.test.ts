@@ -1,7 +1,7 @@
 /** Real clients whose sessions go through an MSRP relay that nobody here has written: Kamailio's. The signalling is the embedded network's. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Kamailio, type KamailioOptions, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
+import { type Kamailio, type KamailioOptions, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { type Network, startNetwork } from '../../network/network';
 import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 

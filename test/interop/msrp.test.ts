@@ -3,11 +3,11 @@ import { connect as connectTcp, createServer, type Server, type Socket } from 'n
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { delay, systemClock } from '../../base/clock';
 import { type Logger, silentLogger } from '../../base/log';
-import { AppError } from '../../preload/contract/errors';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import { maximumUnhandledBytes } from '../../main/msrp/incoming';
 import { windowBytes } from '../../main/msrp/outgoing';
 import type { MsrpSession } from '../../main/msrp/session';
+import { AppError } from '../../preload/contract/errors';
 import { encodeMsrp } from '../../protocol/msrp';
 import { VirtualClock } from '../support/virtual-clock';
 

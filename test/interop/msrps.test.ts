@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../base/log';
 import { systemClock } from '../../base/clock';
+import { silentLogger } from '../../base/log';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
-import { encodeMsrp } from '../../protocol/msrp';
-import { MsrpParser } from '../../protocol/msrp-parser';
 import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
+import { encodeMsrp } from '../../protocol/msrp';
+import { MsrpParser } from '../../protocol/msrp-parser';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { networks } from '../support/kamailio-network';
 

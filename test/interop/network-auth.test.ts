@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { softwareSim } from '../../main/sip/stack/auth';
 import type { SipAccount } from '../../main/sip/client';
+import { softwareSim } from '../../main/sip/stack/auth';
 import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
 import { type Device, Devices } from '../support/sip-clients';
 import { SipDevice } from '../support/sip-device';

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { acceptContact, ICSI } from '../../protocol/feature-tags';
 import { type Core, type CoreOptions, startCore } from '../../network/core/core';
 import { Dialog } from '../../network/sip/dialog';
 import { uriOf } from '../../network/sip/header-value';
 import type { SipRequest, SipResponse } from '../../network/sip/message';
 import { addressTarget, forward, nextHop, prepareForward } from '../../network/sip/proxy';
 import { SipServer } from '../../network/sip/sip-server';
+import { acceptContact, ICSI } from '../../protocol/feature-tags';
 import { type DeviceOptions, SipDevice } from '../support/sip-device';
 
 const DOMAIN = 'lab.test';

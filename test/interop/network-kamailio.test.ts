@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { Dialog } from '../../network/sip/dialog';
 import { paramOf } from '../../network/sip/header-value';
-import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import type { SipRequest, SipResponse } from '../../network/sip/message';
 import { addressTarget } from '../../network/sip/proxy';
 import { SipDevice } from '../support/sip-device';

@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Network, startNetwork } from '../../network/network';
 import { ICSI } from '../../protocol/feature-tags';
 import { parseSdp } from '../../protocol/sdp';
-import { type Network, startNetwork } from '../../network/network';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { eventually, RawAgent } from '../support/raw-agent';
 

@@ -1,15 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { acceptContact, ICSI } from '../../protocol/feature-tags';
-import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../protocol/reginfo';
 import { type Core, type CoreOptions, startCore } from '../../network/core/core';
-import { Dialog, newRequest } from '../../network/sip/dialog';
 import { bareInstances, noOutbound, repeated, slow, unavailable } from '../../network/core/faults';
+import { MAX_BINDINGS, MAX_CONTACT_CHARACTERS, MAX_CONTACTS_PER_REGISTER } from '../../network/core/registrar';
+import { type Network, startNetwork } from '../../network/network';
+import { Dialog, newRequest } from '../../network/sip/dialog';
 import type { SipRequest } from '../../network/sip/message';
 import { MAX_HEADER_CHARACTERS, MAX_HEADER_LINES, parseMessage } from '../../network/sip/message-parser';
-import { type Network, startNetwork } from '../../network/network';
 import { addressTarget } from '../../network/sip/proxy';
-import { MAX_BINDINGS, MAX_CONTACT_CHARACTERS, MAX_CONTACTS_PER_REGISTER } from '../../network/core/registrar';
 import { SipServer } from '../../network/sip/sip-server';
+import { acceptContact, ICSI } from '../../protocol/feature-tags';
+import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../protocol/reginfo';
 import { eventually } from '../support/raw-agent';
 import { type DeviceOptions, SipDevice } from '../support/sip-device';
 

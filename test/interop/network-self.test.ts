@@ -1,13 +1,13 @@
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { MEDIA_RETURN_MS } from '../../network/controlling/leg';
+import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
+import { uriOf } from '../../network/sip/header-value';
 import { parseConferenceInfo } from '../../protocol/conference-info';
 import { ICSI } from '../../protocol/feature-tags';
 import { encodeMultipart } from '../../protocol/multipart';
 import { encodeReplacingEntry, encodeResourceLists, type ResourceEntry } from '../../protocol/resource-lists';
 import type { WireRecord } from '../../protocol/wire-record';
-import { uriOf } from '../../network/sip/header-value';
-import { MEDIA_RETURN_MS } from '../../network/controlling/leg';
-import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
 import { eventually, RawAgent, type RawCall } from '../support/raw-agent';
 
 const running: { close(): Promise<void> }[] = [];

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readRefusal } from '../../main/cpm/conversation/refusals';
 import { type Network, startNetwork } from '../../network/network';
-import type { AppEvent } from '../../preload/contract/index';
+import type { AppEvent } from '../../preload/contract';
 import { explainLine } from '../../renderer/words/errors';
 import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { Capture } from '../support/packet-judge';

@@ -1,7 +1,7 @@
 /** The real client at registrars that SIPp plays from `test/support/sipp/`; each scenario also says what it wants to receive. */
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
-import type { RegistrationValue } from '../../preload/contract/index';
+import type { RegistrationValue } from '../../preload/contract';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { Capture } from '../support/packet-judge';
 import { freePorts, SippRegistrar } from '../support/sipp';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { cpmHeader } from '../../protocol/cpm-headers';
 import { type Network, startNetwork } from '../../network/network';
+import { cpmHeader } from '../../protocol/cpm-headers';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { SipDevice } from '../support/sip-device';
 

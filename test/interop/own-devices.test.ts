@@ -3,11 +3,11 @@ import { cpSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../base/log';
 import { systemClock } from '../../base/clock';
+import { silentLogger } from '../../base/log';
 import { SipClient } from '../../main/sip/client';
 import { type Network, startNetwork } from '../../network/network';
-import type { CloneValue, DeviceValue } from '../../preload/contract/index';
+import type { CloneValue, DeviceValue } from '../../preload/contract';
 import { type ClientOptions, closeClients, headerValues, sipRequests, startClient, type TestClient } from '../support/clients';
 
 const ALICE = 'sip:alice@lab.test';

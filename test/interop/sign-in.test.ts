@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SecretBox } from '../../main/profile/settings';
 import { createLabAuthority } from '../../network/core/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
-import type { SignInOptions } from '../../preload/contract/index';
+import type { SignInOptions } from '../../preload/contract';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
 import { keychain } from '../support/keychain';
 

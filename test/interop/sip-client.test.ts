@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { utf8 } from '../../protocol/octets';
 import { type Network, startNetwork } from '../../network/network';
+import { utf8 } from '../../protocol/octets';
 import { Devices, ICSIS, next, until } from '../support/sip-clients';
 
 const SDP =

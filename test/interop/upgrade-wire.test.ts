@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Network } from '../../network/network';
 import { parseMultipart } from '../../protocol/multipart';
 import { parseResourceLists } from '../../protocol/resource-lists';
 import { parseSdp } from '../../protocol/sdp';
 import type { WireRecord } from '../../protocol/wire-record';
-import type { Network } from '../../network/network';
 import { closeClients, headerValues, startClient, type TestClient } from '../support/clients';
 import { networks } from '../support/kamailio-network';
 

@@ -1,8 +1,8 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { WireRecord } from '../../protocol/wire-record';
 import { type Network, startNetwork } from '../../network/network';
+import type { WireRecord } from '../../protocol/wire-record';
 import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
 import { Capture } from '../support/packet-judge';
 

@@ -1,5 +1,5 @@
 /** What stories of a chat wait for, of one client at a time. */
-import type { AppEvent } from '../../preload/contract/index';
+import type { AppEvent } from '../../preload/contract';
 import type { TestClient } from './clients';
 
 type MessageEvent = Extract<AppEvent, { event: 'message' }>;

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Conf from 'conf';
 import { onTestFailed } from 'vitest';
-import { type App, createApp, type GivenAccount } from '../../main/app';
 import { createStderrLogger, silentLogger } from '../../base/log';
+import { type App, createApp, type GivenAccount } from '../../main/app';
 import { dispatch } from '../../main/calls';
-import type { WireRecord } from '../../protocol/wire-record';
 import { createFileSecretBox, type SecretBox, secretKeyFile } from '../../main/profile/settings';
-import type { AppEvent, CallArgument, CallName, CallValue, Result } from '../../preload/contract/index';
+import type { AppEvent, CallArgument, CallName, CallValue, Result } from '../../preload/contract';
+import type { WireRecord } from '../../protocol/wire-record';
 
 /** How long a story waits for one thing before it fails. */
 export const patienceMs = 8_000;

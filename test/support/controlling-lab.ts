@@ -1,16 +1,17 @@
 /** The Controlling Function with a core that keeps what it sends and answers as the people would; virtual time, no sockets. */
+
+import { ControllingFunction, type ControllingOptions } from '../../network/controlling/controlling';
+import { MsrpSwitch } from '../../network/msrp/switch';
+import { uriOf } from '../../network/sip/header-value';
+import { responseTo, SipRequest, type SipResponse } from '../../network/sip/message';
+import { SipServer } from '../../network/sip/sip-server';
+import type { ServerTransaction } from '../../network/sip/transaction';
 import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../../protocol/conference-info';
 import { encodeCpim, parseCpim } from '../../protocol/cpim';
 import { GROUP_DATA_CONTENT_TYPE } from '../../protocol/group-data';
 import { parseContentType, parseMultipart } from '../../protocol/multipart';
 import { encodeNickname } from '../../protocol/nickname';
 import { encodeSdp, type MsrpDescription, parseSdp } from '../../protocol/sdp';
-import { ControllingFunction, type ControllingOptions } from '../../network/controlling/controlling';
-import { uriOf } from '../../network/sip/header-value';
-import { MsrpSwitch } from '../../network/msrp/switch';
-import { responseTo, SipRequest, type SipResponse } from '../../network/sip/message';
-import { SipServer } from '../../network/sip/sip-server';
-import type { ServerTransaction } from '../../network/sip/transaction';
 import { connectServers, MsrpPeer, settle, VirtualClock } from './network-doubles';
 
 export const utf8 = (text: string) => new TextEncoder().encode(text);

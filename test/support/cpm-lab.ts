@@ -5,11 +5,8 @@ import { Emitter } from '../../base/emitter';
 import { silentLogger } from '../../base/log';
 import type { CpmContext } from '../../main/cpm/conversation/context';
 import { Messenger } from '../../main/cpm/messenger';
-import { AppError } from '../../preload/contract/errors';
 import { openHistory } from '../../main/history/history';
 import type { MsrpSession } from '../../main/msrp/session';
-import type { BodyPart } from '../../protocol/multipart';
-import { encodeSdp } from '../../protocol/sdp';
 import { defaultPreferences } from '../../main/profile/settings';
 import type {
   CpmHeaders,
@@ -22,7 +19,10 @@ import type {
   SipSession,
   SipSessionState,
 } from '../../main/sip/client';
-import type { AppEventBody, PreferencesValue } from '../../preload/contract/index';
+import type { AppEventBody, PreferencesValue } from '../../preload/contract';
+import { AppError } from '../../preload/contract/errors';
+import type { BodyPart } from '../../protocol/multipart';
+import { encodeSdp } from '../../protocol/sdp';
 import { settled, VirtualClock } from './virtual-clock';
 
 export const noHeaders: CpmHeaders = {

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { _electron, type ElectronApplication, type Page } from 'playwright';
 import { afterEach } from 'vitest';
-import type { AppEvent, CallArgument, CallName, CallValue, ChorusBridge, Result } from '../../preload/contract/index';
+import type { AppEvent, CallArgument, CallName, CallValue, ChorusBridge, Result } from '../../preload/contract';
 
 declare global {
   interface Window {

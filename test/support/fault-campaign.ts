@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setListenerErrorReporter } from '../../base/emitter';
-import type { MessageRecord } from '../../main/history/history';
+import type { MessageRecord } from '../../main/history/records';
 import { FaultyMedia } from './faulty-media';
 import { FaultyProxy } from './faulty-proxy';
 import type { Break, Mischief, Mishap } from './mischief';

@@ -3,8 +3,8 @@
  * a chosen byte, answers are lost, come twice or late, as `Mischief` says.
  */
 import { type Duplex, duplexPair } from 'node:stream';
-import { AppError } from '../../preload/contract/errors';
 import type { MsrpStream, MsrpTransport } from '../../main/msrp/connection';
+import { AppError } from '../../preload/contract/errors';
 import { type Break, halfOf, lateMs, type Mischief } from './mischief';
 import type { VirtualClock } from './virtual-clock';
 

@@ -6,10 +6,11 @@
  *
  * What goes to somebody with several devices goes to all of them, and is then kept in mind until one has taken it (section 16.7): see `Fork`.
  */
-import { AppError } from '../../preload/contract/errors';
-import { parseNameAddr, parseUri } from '../../protocol/uri';
+
 import type { Connect, Connection } from '../../main/sip/flow/connection';
 import { parseWireMessage, type WireMessage } from '../../main/sip/wire/wire-message';
+import { AppError } from '../../preload/contract/errors';
+import { parseNameAddr, parseUri } from '../../protocol/uri';
 import { type Break, halfOf, lateMs, type Mischief } from './mischief';
 import type { VirtualClock } from './virtual-clock';
 

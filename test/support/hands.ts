@@ -1,6 +1,6 @@
 /** What a person does at a window, by clicks and keys, and what the person then sees. Locators alone: nothing is asked of the program. */
 import { expect as playwrightExpect } from 'playwright/test';
-import type { MessageState } from '../../preload/contract/index';
+import type { MessageState } from '../../preload/contract';
 import type { ChorusWindow } from './electron';
 
 /** Waits until the page shows it. Four windows start on two shared cores, so it may take its time; nothing here sleeps. */

@@ -1,5 +1,5 @@
 /** What a history holds, as tests write it: a 1-1 with Bob and his messages, changed where a test needs it. */
-import type { ConversationRecord, MessageRecord } from '../../main/history/history';
+import type { ConversationRecord, MessageRecord } from '../../main/history/records';
 
 export function conversationRecord(id: string, change: Partial<ConversationRecord> = {}): ConversationRecord {
   return {

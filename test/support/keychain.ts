@@ -1,6 +1,7 @@
 /** A system's keychain for tests: what one seals, another cannot read. */
-import { AppError } from '../../preload/contract/errors';
+
 import type { SecretBox } from '../../main/profile/settings';
+import { AppError } from '../../preload/contract/errors';
 
 export function keychain(secret: string, backend = 'keychain'): SecretBox {
   const mark = `${secret}:`;

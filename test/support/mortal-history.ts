@@ -3,8 +3,9 @@
  * full then. What is on disk at that moment is copied as it is, write-ahead log included, and nothing of this process reaches the disk any more.
  */
 import { copyFileSync, existsSync } from 'node:fs';
+import type { History } from '../../main/history/history';
+import type { JobRecord } from '../../main/history/records';
 import { AppError } from '../../preload/contract/errors';
-import type { History, JobRecord } from '../../main/history/history';
 
 /** The steps that the way of a message leaves on disk, by what their transaction does. */
 export const persistedSteps = [

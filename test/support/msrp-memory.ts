@@ -1,9 +1,9 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import { silentLogger } from '../../base/log';
-import { AppError } from '../../preload/contract/errors';
 import type { MsrpStream, MsrpTransport } from '../../main/msrp/connection';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import type { MsrpSession } from '../../main/msrp/session';
+import { AppError } from '../../preload/contract/errors';
 import { encodeMsrp, type MsrpMessage, type MsrpRequest, type MsrpResponse } from '../../protocol/msrp';
 import { MsrpParser } from '../../protocol/msrp-parser';
 import { settled, type VirtualClock } from './virtual-clock';

@@ -1,10 +1,11 @@
 /** Stand-ins for the network's unit tests: time that moves when told, and connections that are two ends in memory. */
+
+import type { Timekeeper } from '../../base/clock';
+import type { MsrpStream } from '../../network/msrp/connection';
+import type { SipMessage } from '../../network/sip/message';
+import type { Flow, SipServer } from '../../network/sip/sip-server';
 import { encodeMsrp, type MsrpMessage } from '../../protocol/msrp';
 import { MsrpParser } from '../../protocol/msrp-parser';
-import type { Timekeeper } from '../../base/clock';
-import type { SipMessage } from '../../network/sip/message';
-import type { MsrpStream } from '../../network/msrp/connection';
-import type { Flow, SipServer } from '../../network/sip/sip-server';
 
 export class VirtualClock implements Timekeeper {
   #now = Date.UTC(2026, 0, 1);

@@ -4,6 +4,11 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { Dialog, dialogIdOf, newRequest } from '../../network/sip/dialog';
+import type { SipRequest, SipResponse } from '../../network/sip/message';
+import { addressTarget } from '../../network/sip/proxy';
+import { SipServer, type Target } from '../../network/sip/sip-server';
+import type { ServerTransaction } from '../../network/sip/transaction';
 import { encodeCpim, parseCpim } from '../../protocol/cpim';
 import { answerChallenge, chooseChallenge } from '../../protocol/digest';
 import { ICSI, icsiParam } from '../../protocol/feature-tags';
@@ -12,11 +17,6 @@ import { MsrpParser } from '../../protocol/msrp-parser';
 import { parseContentType, parseMultipart } from '../../protocol/multipart';
 import { encodeSdp, parseSdp } from '../../protocol/sdp';
 import { parseNameAddr } from '../../protocol/uri';
-import { Dialog, dialogIdOf, newRequest } from '../../network/sip/dialog';
-import type { SipRequest, SipResponse } from '../../network/sip/message';
-import { addressTarget } from '../../network/sip/proxy';
-import { SipServer, type Target } from '../../network/sip/sip-server';
-import type { ServerTransaction } from '../../network/sip/transaction';
 
 /** Waits until `probe` gives something else than null or undefined. */
 export async function eventually<T>(what: string, probe: () => T | null | undefined, withinMs = 5_000): Promise<T> {

@@ -15,7 +15,7 @@ import type {
   ParticipantValue,
   SearchHitValue,
   Snapshot,
-} from '../../preload/contract/index';
+} from '../../preload/contract';
 
 export const rendererPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; font-src 'self'; connect-src 'none'; require-trusted-types-for 'script'";

@@ -7,7 +7,7 @@ import type {
   ParticipantValue,
   PersonValue,
   Snapshot,
-} from '../../preload/contract/index';
+} from '../../preload/contract';
 import type { Scene } from './renderer-harness';
 
 export const person = (name: string): PersonValue => ({ address: `sip:${name.split(' ')[0]?.toLowerCase()}@lab.test`, name });

@@ -1,7 +1,8 @@
 /** Clients and networks as scripts start them: real processes that are told in lines and answer in lines. */
-import type { WireRecord } from '../../protocol/wire-record';
+
 import { type Network, startNetwork } from '../../network/network';
-import type { ConversationValue, DeviceValue } from '../../preload/contract/index';
+import type { ConversationValue, DeviceValue } from '../../preload/contract';
+import type { WireRecord } from '../../protocol/wire-record';
 import { type Command, chorus, endCommands, type Line, newFolder } from './command';
 
 const networks: Network[] = [];

@@ -1,9 +1,9 @@
+import { systemClock } from '../../base/clock';
 import type { Emitter } from '../../base/emitter';
 import type { Logger } from '../../base/log';
-import { systemClock } from '../../base/clock';
-import type { WireRecord } from '../../protocol/wire-record';
 import { type IncomingInvite, type IncomingPager, type SipAccount, SipClient } from '../../main/sip/client';
 import type { Resolver } from '../../main/sip/flow/discovery';
+import type { WireRecord } from '../../protocol/wire-record';
 import { silent } from './sip-memory';
 
 export const ICSIS = {

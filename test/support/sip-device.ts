@@ -1,7 +1,5 @@
 /** A bare SIP user agent for tests of the network: the network's own stack on the client's side of one connection. */
 import { randomUUID } from 'node:crypto';
-import { answerChallenge, chooseChallenge } from '../../protocol/digest';
-import { ICSI, icsiParam } from '../../protocol/feature-tags';
 import { digestHash } from '../../network/core/authenticator';
 import { newRequest } from '../../network/sip/dialog';
 import { paramOf, uriOf } from '../../network/sip/header-value';
@@ -9,6 +7,8 @@ import type { SipRequest, SipResponse } from '../../network/sip/message';
 import { addressTarget } from '../../network/sip/proxy';
 import { newToken, SipServer } from '../../network/sip/sip-server';
 import type { ServerTransaction } from '../../network/sip/transaction';
+import { answerChallenge, chooseChallenge } from '../../protocol/digest';
+import { ICSI, icsiParam } from '../../protocol/feature-tags';
 
 export interface DeviceOptions {
   /** Core to talk to. */

@@ -1,9 +1,9 @@
 import type { Logger } from '../../base/log';
-import type { AppError } from '../../preload/contract/errors';
 import { type SipAccount, SipClient } from '../../main/sip/client';
 import type { Connect, Connection, NextHop } from '../../main/sip/flow/connection';
 import { Framer } from '../../main/sip/wire/framer';
 import { parseWireMessage, type WireMessage } from '../../main/sip/wire/wire-message';
+import type { AppError } from '../../preload/contract/errors';
 import { settled, VirtualClock } from './virtual-clock';
 
 export const INSTANCE = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

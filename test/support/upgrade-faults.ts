@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import type { ConversationValue, MessageValue } from '../../preload/contract/index';
+import type { ConversationValue, MessageValue } from '../../preload/contract';
 import { headerValues } from './clients';
 import { addressOf, type CoreKind, type Heard, type PartName, type PersonName, people, Stage } from './upgrade-stage';
 

@@ -9,11 +9,11 @@ import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
-import type { WireRecord } from '../../protocol/wire-record';
 import { type Core, startCore } from '../../network/core/core';
 import { freePort, type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { type Network, startNetwork } from '../../network/network';
-import type { CallArgument, CallName, CallValue } from '../../preload/contract/index';
+import type { CallArgument, CallName, CallValue } from '../../preload/contract';
+import type { WireRecord } from '../../protocol/wire-record';
 import { Actor, ownCallback } from './actors';
 import { startClient, type TestClient } from './clients';
 

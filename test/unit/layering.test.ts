@@ -91,8 +91,8 @@ describe('layering', () => {
     expect(fault('renderer/chat/Chat.tsx', "const x = await import('../../preload/contract/errors');")).toEqual([
       "renderer/chat/Chat.tsx imports '../../main/errors', and renderer may not know main/errors",
     ]);
-    expect(fault('renderer/app/store.ts', "import {\n  type AppEvent,\n} from '../preload/contract';")).toEqual([
-      "renderer/app/store.ts imports '../preload/contract', and renderer may know of preload/contract its types alone",
+    expect(fault('renderer/desk/store.ts', "import {\n  type AppEvent,\n} from '../preload/contract';")).toEqual([
+      "renderer/desk/store.ts imports '../preload/contract', and renderer may know of preload/contract its types alone",
     ]);
     expect(fault('main/new-thing.ts', "import './base';")).toEqual(['main/new-thing.ts belongs to no layer of test/support/layers.ts']);
   });

@@ -1,8 +1,10 @@
 /** What every part of the CPM layer stands on. Filled in by the composition root, `app.ts`; a test fills it with doubles. */
-import type { AppEventBody, PersonValue, PreferencesValue } from '../../../preload/contract/index';
+
 import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/log';
-import type { Direction, History } from '../../history/history';
+import type { AppEventBody, PersonValue, PreferencesValue } from '../../../preload/contract';
+import type { History } from '../../history/history';
+import type { Direction } from '../../history/records';
 import type { MsrpEndpoint } from '../../msrp/endpoint';
 import type { SipClient } from '../../sip/client';
 

@@ -1,9 +1,10 @@
 /** What Chorus puts into CPIM (RFC 3862): a text with its IMDN request (RFC 5438), and the IMDN that answers one. */
-import type { ConversationRecord, MessageRecord } from '../../history/history';
+
 import { type CpimMessage, encodeCpim } from '../../../protocol/cpim';
 import { GROUP_DATA_CONTENT_TYPE } from '../../../protocol/group-data';
 import { encodeImdn } from '../../../protocol/imdn';
 import { addressKey, parseUri } from '../../../protocol/uri';
+import type { ConversationRecord, MessageRecord } from '../../history/records';
 
 export const cpimType = 'message/cpim';
 export const imdnType = 'message/imdn+xml';

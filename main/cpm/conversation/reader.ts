@@ -2,9 +2,9 @@
  * The conversations as the window and scripts see them: the list, pages of messages, and what is told when one of them changes. It joins what history keeps with
  * what of a conversation lives at the moment.
  */
-import type { ConversationValue, MessageValue, SessionState } from '../../../preload/contract/index';
+import type { ConversationValue, MessageValue, SessionState } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { ConversationRecord, Direction, MessageRecord } from '../../history/history';
+import type { ConversationRecord, Direction, MessageRecord } from '../../history/records';
 import type { CpmContext } from './context';
 import { conversationValue, messageValue, orderedAt } from './values';
 

@@ -9,9 +9,9 @@
  *
  * A step that the table does not list is ignored: a late "delivered" after "displayed" changes nothing (RFC 5438 section 7.1.1.3 lets them cross).
  */
-import type { ConversationValue, MessageState, MessageValue, PersonValue, SearchHitValue, SessionState } from '../../../preload/contract/index';
-import type { ConversationMarks, ConversationRecord, Hit, MessageRecord } from '../../history/history';
+import type { ConversationValue, MessageState, MessageValue, PersonValue, SearchHitValue, SessionState } from '../../../preload/contract';
 import { correspondentKey, parseUri } from '../../../protocol/uri';
+import type { ConversationMarks, ConversationRecord, Hit, MessageRecord } from '../../history/records';
 
 const nextStates: Record<MessageState, readonly MessageState[]> = {
   queued: ['sending', 'failed', 'sent', 'delivered', 'displayed'],

@@ -1,9 +1,9 @@
 /** What a member asks of a focus in a message of the group, and how it answers: another subject or picture (application/vnd.oma.cpm-groupdata+xml). */
 import { AppError } from '../../../preload/contract/errors';
-import type { ConversationRecord } from '../../history/history';
 import { parseCpim } from '../../../protocol/cpim';
 import { encodeGroupData, GROUP_DATA_CONTENT_TYPE, type GroupDataRequest, parseGroupData } from '../../../protocol/group-data';
 import { parseContentType } from '../../../protocol/multipart';
+import type { ConversationRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { cpimType, groupDataEnvelope } from '../conversation/envelope';
 import type { CpmSession } from '../session/session';

@@ -2,13 +2,14 @@
  * What the Controlling Function's factory is asked for (R51): a group that begins, or one that the network has forgotten, which gets it anew under
  * the same Contribution-ID (OMA CPM: restart). It answers 200 as soon as anybody has joined (R65).
  */
-import type { PersonValue } from '../../../preload/contract/index';
+
 import { delay } from '../../../base/clock';
+import type { PersonValue } from '../../../preload/contract';
 import { AppError, type ErrorCode } from '../../../preload/contract/errors';
-import type { ConversationRecord } from '../../history/history';
 import { ICSI } from '../../../protocol/feature-tags';
 import { encodeResourceLists, type ResourceEntryDraft } from '../../../protocol/resource-lists';
 import { correspondentKey } from '../../../protocol/uri';
+import type { ConversationRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { identityOf, person } from '../conversation/values';
 import { type ContentHandler, CpmSession } from '../session/session';

@@ -11,27 +11,28 @@
  * The upgrade (R50-R69): A invites through the Controlling Function, naming B's device and the 1-1 session that B shall replace. B joins the
  * group, and then leaves the 1-1 on its own signalling path. The 1-1 lives until that BYE (`replacement.ts`).
  */
-import type { ParticipantValue, PersonValue, SessionState } from '../../../preload/contract/index';
+
 import type { Disposable } from '../../../base/disposable';
 import { drop } from '../../../base/log';
+import type { ParticipantValue, PersonValue, SessionState } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { ConversationRecord } from '../../history/history';
 import { ICSI } from '../../../protocol/feature-tags';
 import { usableNickname } from '../../../protocol/nickname';
 import { encodeReplacingEntry, type ResourceEntryDraft } from '../../../protocol/resource-lists';
+import type { ConversationRecord } from '../../history/records';
 import type { IncomingInvite } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
 import { identityOf } from '../conversation/values';
-import { GroupDataRequests } from './data';
-import { OwnDevices } from './own-devices';
-import { found, invitedPeople, nobodyJoined, notLetIn, restart, wantsTls } from './factory';
-import { type GroupInvitation, readGroupInvitation } from './invitation';
-import { Rosters } from './roster';
 import type { Inbox } from '../inbox/inbox';
 import type { Invitations } from '../one-to-one/invitations';
 import type { OneToOneSessions } from '../one-to-one/sessions';
-import { Replacements } from '../upgrade/replacement';
 import { type ContentHandler, CpmSession, completed } from '../session/session';
+import { Replacements } from '../upgrade/replacement';
+import { GroupDataRequests } from './data';
+import { found, invitedPeople, nobodyJoined, notLetIn, restart, wantsTls } from './factory';
+import { type GroupInvitation, readGroupInvitation } from './invitation';
+import { OwnDevices } from './own-devices';
+import { Rosters } from './roster';
 
 /** The Reason causes with which a Controlling Function says that one is out: the group is over (410), or an administrator wants it so (LAB: 403). */
 const putOutCause = 403;

@@ -1,5 +1,5 @@
 /** What an invitation to a group says: by whom, to what, who else is asked, and by which of one's addresses. */
-import type { PersonValue } from '../../../preload/contract/index';
+import type { PersonValue } from '../../../preload/contract';
 import { parseResourceLists } from '../../../protocol/resource-lists';
 import type { IncomingInvite } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';

@@ -2,8 +2,8 @@
 import type { Disposable } from '../../../base/disposable';
 import { drop } from '../../../base/log';
 import type { CpmContext } from '../conversation/context';
-import type { Rosters } from './roster';
 import type { CpmSession } from '../session/session';
+import type { Rosters } from './roster';
 
 /** LAB: how long a device that has just come may take to come back to its groups by itself before another one brings it in. */
 export const bringDelayMs = 3_000;

@@ -1,5 +1,5 @@
 /** The roster of a group as people see it, made from the focus's conference-info documents (RFC 4575). */
-import type { ParticipantState, ParticipantValue, PersonValue } from '../../../preload/contract/index';
+import type { ParticipantState, ParticipantValue, PersonValue } from '../../../preload/contract';
 import type { ConferenceEndpoint, ConferenceInfo, ConferenceUser } from '../../../protocol/conference-info';
 import { usableNickname } from '../../../protocol/nickname';
 import { addressKey } from '../../../protocol/uri';

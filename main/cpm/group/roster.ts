@@ -1,15 +1,16 @@
 /** Who is in each group, as its focus tells it in conference documents (RFC 4575), and how they come: by a subscription beside the session. */
-import type { ParticipantValue } from '../../../preload/contract/index';
+
 import type { Disposable } from '../../../base/disposable';
+import type { ParticipantValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { ConversationRecord } from '../../history/history';
 import { type ConferenceInfo, type ConferenceUser, mergeConferenceInfo, parseConferenceInfo } from '../../../protocol/conference-info';
 import { ICSI } from '../../../protocol/feature-tags';
+import type { ConversationRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { identityOf } from '../conversation/values';
+import type { CpmSession } from '../session/session';
 import { readableIcon } from './icon';
 import { membersOf, participantsOf } from './participants';
-import type { CpmSession } from '../session/session';
 
 /** LAB: how long after a roster has ended it is asked for again, ms, while the session of the group stands. */
 export const rosterRetryMs = 30_000;

@@ -16,7 +16,7 @@
  * another the clock was set, and the newer one holds. A clock that is set back shows less than before: then, too, what was known is void. Only while
  * that would be seen, a proof of being ahead by X, that is for X, is believed.
  */
-import type { PeerClock } from '../../history/history';
+import type { PeerClock } from '../../history/records';
 
 /** LAB: a clock that is less wrong than this is not corrected; DateTime need not be finer than a second (RFC 3339). */
 export const correctedFromMs = 2_000;

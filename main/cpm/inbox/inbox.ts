@@ -4,18 +4,27 @@
  * The promise of `receive` is the network's acknowledgement: it resolves only when the message and the delivery notification that it asks
  * for are on disk, in one transaction. The same message may come any number of times, by any path; it is kept once (imdn.Message-ID and direction).
  */
-import type { PersonValue } from '../../../preload/contract/index';
+import type { PersonValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { ConversationRecord, Direction, MessageRecord } from '../../history/history';
 import { type CpimMessage, IMDN_NAMESPACE, parseCpim } from '../../../protocol/cpim';
 import { type Imdn, parseImdn } from '../../../protocol/imdn';
 import { parseIsComposing } from '../../../protocol/is-composing';
 import { parseContentType } from '../../../protocol/multipart';
 import { correspondentKey } from '../../../protocol/uri';
+import type { ConversationRecord, Direction, MessageRecord } from '../../history/records';
 import type { IncomingPager } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
+import {
+  ambiguousId,
+  composingType,
+  cpimType,
+  deviceNamedBy,
+  gruuNamedBy,
+  imdnType,
+  leftAtBy,
+  type ReceiptPayload,
+} from '../conversation/envelope';
 import { mayBecome, orderedAt, person, stateByReceipts } from '../conversation/values';
-import { ambiguousId, composingType, cpimType, deviceNamedBy, gruuNamedBy, imdnType, leftAtBy, type ReceiptPayload } from '../conversation/envelope';
 import { receiptLane } from '../outbox/outbox';
 import { measureReceipt, placeText, unknownClock } from './clocks';
 

@@ -3,8 +3,9 @@
  *
  *   asked -> accepted | declined (486, everywhere: 603) | withdrawn (the inviter, or another device of this person, was faster)
  */
-import type { InvitationValue, PersonValue } from '../../../preload/contract/index';
+
 import { drop } from '../../../base/log';
+import type { InvitationValue, PersonValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import type { IncomingInvite } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';

@@ -10,21 +10,22 @@
  *
  * Two people who invite each other at the same moment must not both give way: the invitation with the lower Contribution-ID lives (LAB).
  */
-import type { ConversationValue, PersonValue, SessionState } from '../../../preload/contract/index';
+
 import { drop } from '../../../base/log';
+import type { ConversationValue, PersonValue, SessionState } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { ConversationRecord } from '../../history/history';
 import { ANONYMOUS_URI, parseCpim } from '../../../protocol/cpim';
 import { ICSI } from '../../../protocol/feature-tags';
 import { parseSdp } from '../../../protocol/sdp';
+import type { ConversationRecord } from '../../history/records';
 import type { IncomingInvite, IncomingPager, RemoteParty } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
-import { identityOf, person } from '../conversation/values';
 import { cpimType } from '../conversation/envelope';
-import { type Inbox, refusalStatus } from '../inbox/inbox';
-import type { Invitations } from './invitations';
 import { refusals } from '../conversation/refusals';
+import { identityOf, person } from '../conversation/values';
+import { type Inbox, refusalStatus } from '../inbox/inbox';
 import { CpmSession, completed } from '../session/session';
+import type { Invitations } from './invitations';
 
 /** LAB: 1-1 sessions that live at a time, and invitations that wait to be answered; more are refused with 486. */
 export const MAX_SESSIONS = 64;

@@ -16,11 +16,11 @@
 import type { Disposable } from '../../../base/disposable';
 import { drop } from '../../../base/log';
 import { AppError, toAppError } from '../../../preload/contract/errors';
-import type { ConversationRecord, JobRecord, MessageRecord } from '../../history/history';
+import type { ConversationRecord, JobRecord, MessageRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
-import { mayBecome, orderedAt } from '../conversation/values';
 import type { ReceiptPayload } from '../conversation/envelope';
 import { readRefusal } from '../conversation/refusals';
+import { mayBecome, orderedAt } from '../conversation/values';
 
 /** LAB: attempts at one job before it is called failed. */
 export const maxAttempts = 6;

@@ -10,15 +10,16 @@
  * Media that is lost while the dialog stands comes back by a re-INVITE with a path of its own: nothing above notices but by waiting.
  * Where that fails the session ends, and what waits goes by the next one.
  */
-import { type Disposable, DisposableStore } from '../../../base/disposable';
+
 import { delay } from '../../../base/clock';
-import { drop } from '../../../base/log';
+import { type Disposable, DisposableStore } from '../../../base/disposable';
 import { Emitter } from '../../../base/emitter';
+import { drop } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
-import type { SendOptions } from '../../msrp/outgoing';
-import type { MsrpSession, Peer } from '../../msrp/session';
 import { GROUP_DATA_CONTENT_TYPE } from '../../../protocol/group-data';
 import { answerSetup, CEMA, cemaAddress, encodeSdp, fingerprintsOf, type MsrpDescription, parseSdp } from '../../../protocol/sdp';
+import type { SendOptions } from '../../msrp/outgoing';
+import type { MsrpSession, Peer } from '../../msrp/session';
 import type { IncomingInvite, OutgoingInvite, RemoteParty, SipSession } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
 

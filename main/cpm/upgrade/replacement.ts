@@ -2,10 +2,11 @@
  * The 1-1 that a group takes over (R58, R59), seen from A, who made the group, and from whoever hears of it by the roster. B leaves the 1-1 when the
  * group stands (`group.ts`); A never ends it, but for a guard. Where nobody moves, the 1-1 goes on.
  */
-import type { ParticipantValue } from '../../../preload/contract/index';
+
 import type { Disposable } from '../../../base/disposable';
 import { drop } from '../../../base/log';
-import type { ConversationRecord } from '../../history/history';
+import type { ParticipantValue } from '../../../preload/contract';
+import type { ConversationRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { type OneToOneSessions, wasLeft } from '../one-to-one/sessions';
 import type { CpmSession } from '../session/session';

@@ -14,7 +14,7 @@ import type { Clock } from '../../../base/clock';
 import type { Disposable } from '../../../base/disposable';
 import type { Logger } from '../../../base/log';
 import { AppError, type ErrorValue } from '../../../preload/contract/errors';
-import type { FromThread, Question, ThreadStart, ToThread } from './read-thread';
+import type { FromThread, Question, ThreadStart, ToThread } from './thread-messages';
 
 /** How long a thread may take to let go of its file; it is in the middle of a question then, and is ended at its end. */
 export const closeLimitMs = 1_000;

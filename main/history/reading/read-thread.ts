@@ -4,27 +4,9 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Logger } from '../../../base/log';
-import { type ErrorValue, toAppError } from '../../../preload/contract/errors';
-import { openForReading, type Reading } from './reader';
-
-/** A call of `Reading`, by its name. */
-export type Question = { [N in keyof Reading]: { what: N; given: Parameters<Reading[N]> } }[keyof Reading];
-
-/** To the thread. After `close` it lets go of the file and ends. */
-export type ToThread = { id: number; question: Question } | { close: true };
-
-/** From the thread: the one answer to each question, and what it has to say. */
-export type FromThread =
-  | { id: number; value: unknown }
-  | { id: number; error: ErrorValue }
-  | { log: keyof Logger; text: string; fields: Record<string, unknown> | undefined };
-
-/** What a thread is started with. */
-export interface ThreadStart {
-  file: string;
-  /** Hex. */
-  key: string;
-}
+import { toAppError } from '../../../preload/contract/errors';
+import { openForReading } from './reader';
+import type { FromThread, Question, Reading, ThreadStart, ToThread } from './thread-messages';
 
 function serve(port: NonNullable<typeof parentPort>, { file, key }: ThreadStart): void {
   const say = (message: FromThread) => port.postMessage(message);

@@ -5,32 +5,18 @@
  * The thread only reads. What it finds wrong is for the history itself to deal with, which can mend its index and knows what damage means: there
  * the question is asked again.
  */
-import type { ReceiptValue } from '../../../preload/contract/index';
 import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/log';
+import type { Hit, HitPlace, MessageRecord, Messages, Place, Receipts } from '../records';
 import { Connection } from '../store/connection';
-import type { Hit, HitPlace, MessageRecord, Messages, Place, Receipts } from '../history';
-import { messageTable } from '../tables/messages';
-import { nodeThread, ReadQueue } from './read-queue';
-import { receiptTable } from '../tables/receipts';
 import { Seal } from '../store/seal';
+import { messageTable } from '../tables/messages';
+import { receiptTable } from '../tables/receipts';
+import { nodeThread, ReadQueue } from './read-queue';
+import type { Reading, TranscriptEntry } from './thread-messages';
 
 /** How many messages are read at once where all of them are wanted. */
 const transcriptPage = 200;
-
-/** A message as a file about its conversation tells it. */
-export interface TranscriptEntry {
-  message: MessageRecord;
-  /** Of an outgoing one. */
-  receipts: ReceiptValue[];
-}
-
-/** What can be asked. */
-export interface Reading {
-  search: Messages['search'];
-  /** The messages of a conversation from a place on, or from its beginning, oldest first, and the place after them; null: there are no more. */
-  transcript(conversation: string, from: Place | null, limit: number): { entries: TranscriptEntry[]; end: Place | null };
-}
 
 export interface HistoryReader {
   /**

@@ -1,6 +1,7 @@
 /** Finding messages by their words, newest first. What is typed is read in search.ts. */
+
+import type { Hit, HitPlace, MessageRecord, Messages, Place } from '../records';
 import type { Connection } from '../store/connection';
-import type { Hit, HitPlace, MessageRecord, Messages, Place } from '../history';
 import { packedMessage, type RawRow } from '../store/rows';
 import { matchExpression, parseSearch, type SearchQuery, snippetOf } from './search';
 

@@ -4,6 +4,7 @@
  * Every word is the beginning of a word of the text or of the sender's name, all of them must be there; "words in quotes" stand side by
  * side as they are. `2026-11-23` or `2026-11` is the day or the month of the message, in local time. Case and accents do not count.
  */
+import type { Mark, Snippet } from '../records';
 
 /** The longest text that is searched for, in UTF-16 code units; the rest is left out. */
 export const maximumQuery = 200;
@@ -27,17 +28,6 @@ export interface SearchQuery {
   terms: readonly SearchTerm[];
   /** Only messages sent from `from` on and before `to`, epoch milliseconds. */
   sent: { from: number; to: number } | null;
-}
-
-/** A part of a snippet that was searched for. */
-export interface Mark {
-  at: number;
-  length: number;
-}
-
-export interface Snippet {
-  text: string;
-  marks: Mark[];
 }
 
 /** Null when there is nothing to search for: no letter, digit or date. */

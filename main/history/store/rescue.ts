@@ -8,11 +8,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Database, Statement } from 'libsql';
-import type { PersonValue } from '../../../preload/contract/index';
 import type { Disposable } from '../../../base/disposable';
 import type { Logger } from '../../../base/log';
+import type { PersonValue } from '../../../preload/contract';
+import type { ConversationRecord, MessageRecord } from '../records';
 import { openDatabase } from './connection';
-import type { ConversationRecord, MessageRecord } from '../history';
 import { copiesOf } from './migrations';
 import { columnsOf, conversationOf, messageOf, type RawRow, type Row, readable } from './rows';
 import { Seal, type SealedRow } from './seal';

@@ -1,7 +1,7 @@
 /** How rows of the history become records, and what may be bound to a statement. */
-import type { ErrorValue, MessageState, PersonValue } from '../../../preload/contract/index';
+import type { ErrorValue, MessageState, PersonValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { ConversationRecord, Direction, JobRecord, MessageRecord, PeerClock } from '../history';
+import type { ConversationRecord, Direction, JobRecord, MessageRecord, PeerClock } from '../records';
 
 /** What may be bound to a parameter; see `bindable`. */
 export type Bound = string | number | null;

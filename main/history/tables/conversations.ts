@@ -1,7 +1,7 @@
 /** The conversations, and what the person did with them on this device. */
 import { createHash } from 'node:crypto';
+import type { ConversationMarks, ConversationRecord, Conversations } from '../records';
 import type { Connection } from '../store/connection';
-import type { ConversationMarks, ConversationRecord, Conversations } from '../history';
 import { conversationColumns, conversationOf } from '../store/rows';
 
 /** Characters of a picture's name, 96 bits. */

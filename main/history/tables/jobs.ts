@@ -1,7 +1,7 @@
 /** The jobs: what still has to leave this device. */
 import { AppError } from '../../../preload/contract/errors';
+import type { JobRecord, Jobs } from '../records';
 import type { Connection } from '../store/connection';
-import type { JobRecord, Jobs } from '../history';
 import { jobColumns, jobOf } from '../store/rows';
 
 export function jobTable(connection: Connection): Jobs {

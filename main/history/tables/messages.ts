@@ -1,9 +1,10 @@
 /** The messages: kept once each, in their order, and in pages of it. A message whose seal does not hold is read as damaged. */
-import type { ErrorValue, MessageState } from '../../../preload/contract/index';
+
 import type { Logger } from '../../../base/log';
-import type { Connection } from '../store/connection';
-import type { Direction, MessageRecord, Messages, Place } from '../history';
+import type { ErrorValue, MessageState } from '../../../preload/contract';
+import type { Direction, MessageRecord, Messages, Place } from '../records';
 import { messageSearch } from '../search/message-search';
+import type { Connection } from '../store/connection';
 import { messageOf, packedMessage, type RawRow, storable, unpacked } from '../store/rows';
 import type { Seal, SealedRow } from '../store/seal';
 

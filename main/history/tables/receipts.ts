@@ -1,7 +1,7 @@
 /** What other people's devices have told: that a message is there or was seen, and what time it is by their clocks. */
-import type { ReceiptValue } from '../../../preload/contract/index';
+import type { ReceiptValue } from '../../../preload/contract';
+import type { ReceiptRecord, Receipts } from '../records';
 import type { Connection } from '../store/connection';
-import type { ReceiptRecord, Receipts } from '../history';
 import { clockOf, receiptColumns } from '../store/rows';
 
 export function receiptTable(connection: Connection): Receipts {

@@ -9,8 +9,8 @@ import WebSocket from 'ws';
 import type { Clock } from '../../../base/clock';
 import { AppError } from '../../../preload/contract/errors';
 import type { SipTransport } from '../../../protocol/server-address';
-import { identitiesOf, speaksFor } from './identity';
 import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from '../wire/wire-message';
+import { identitiesOf, speaksFor } from './identity';
 
 /** LAB: how long a connection may take until it can carry SIP, TLS and WebSocket handshakes included. */
 export const CONNECT_TIMEOUT_MS = 10_000;

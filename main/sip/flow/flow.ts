@@ -11,8 +11,8 @@ import type { Logger } from '../../../base/log';
 import { startsWithAt, utf8 } from '../../../protocol/octets';
 import type { SipTransport } from '../../../protocol/server-address';
 import type { WireTap } from '../../../protocol/wire-record';
-import type { Connection } from './connection';
 import { Framer } from '../wire/framer';
+import type { Connection } from './connection';
 
 /** RFC 5626 section 4.4.1: the peer answers a ping within this time, or the flow has failed. */
 export const PONG_TIMEOUT_MS = 10_000;

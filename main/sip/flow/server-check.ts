@@ -9,11 +9,11 @@ import { ANONYMOUS_URI } from '../../../protocol/cpim';
 import { utf8 } from '../../../protocol/octets';
 import { parseServer, type SipTransport } from '../../../protocol/server-address';
 import type { WireTap } from '../../../protocol/wire-record';
+import { parseWireMessage } from '../wire/wire-message';
 import { type Connect, type Connection, createConnect, type NextHop, type ShownCertificate } from './connection';
 import { createResolver, discover, type Resolver } from './discovery';
-import { FAILOVER_TIMEOUT_MS } from './locator';
 import { Flow } from './flow';
-import { parseWireMessage } from '../wire/wire-message';
+import { FAILOVER_TIMEOUT_MS } from './locator';
 
 /** LAB: how long a server that was reached may take to answer while it is only looked at. */
 export const CHECK_ANSWER_TIMEOUT_MS = 5_000;

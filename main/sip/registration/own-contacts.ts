@@ -5,9 +5,9 @@
 import { INSTANCE_PARAM } from '../../../protocol/feature-tags';
 import { sameInstance } from '../../../protocol/instance-urn';
 import { formatNameAddr, formatUri, parseUri } from '../../../protocol/uri';
-import type { Binding } from './binding';
-import { capabilityParams } from '../stack/capabilities';
 import type { Flow } from '../flow/flow';
+import { capabilityParams } from '../stack/capabilities';
+import type { Binding } from './binding';
 
 /** Characters of a device name on the wire. */
 export const MAX_DEVICE_NAME_CHARACTERS = 64;

@@ -17,10 +17,10 @@ import type { Logger } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import { formatUri, parseNameAddr, parseUri, type SipUri } from '../../../protocol/uri';
 import type { RegisterProof } from '../stack/auth';
-import { headerSeconds } from './binding';
 import { ALLOWED_METHODS } from '../stack/normalize';
 import type { Stack } from '../stack/stack';
 import type { WireMessage } from '../wire/wire-message';
+import { headerSeconds } from './binding';
 
 /** LAB: how many answers other than challenges one attempt follows. */
 export const MAX_ADJUSTMENTS = 3;

@@ -19,12 +19,12 @@ import type { Logger } from '../../../base/log';
 import { AppError, toAppError } from '../../../preload/contract/errors';
 import { sameInstance } from '../../../protocol/instance-urn';
 import { parseNameAddr } from '../../../protocol/uri';
+import { type Flow, KEEPALIVE_INTERVAL_MS } from '../flow/flow';
+import type { Stack } from '../stack/stack';
+import type { WireMessage } from '../wire/wire-message';
 import { type Binding, headerSeconds, readBindings } from './binding';
 import { type Offer, OwnContacts, sameContact } from './own-contacts';
 import { Register, type RegistrationStore } from './register';
-import type { Stack } from '../stack/stack';
-import { type Flow, KEEPALIVE_INTERVAL_MS } from '../flow/flow';
-import type { WireMessage } from '../wire/wire-message';
 
 export type { Binding } from './binding';
 export type { RegistrationStore } from './register';

@@ -4,12 +4,12 @@ import { drop } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import type { BodyPart } from '../../../protocol/multipart';
 import { readCaller, readCpmHeaders, readIcsis } from '../stack/cpm-request';
-import { type IncomingInvite, RING_LIMIT_MS, Session } from './session';
-import { type ByeReason, headerText, readReason } from './reason';
-import { readBody, sdpBody } from './body';
-import type { TimerAnswer } from './session-timer';
 import type { Stack } from '../stack/stack';
 import { headerLine, type WireMessage } from '../wire/wire-message';
+import { readBody, sdpBody } from './body';
+import { type ByeReason, headerText, readReason } from './reason';
+import { type IncomingInvite, RING_LIMIT_MS, Session } from './session';
+import type { TimerAnswer } from './session-timer';
 
 export class IncomingSession extends Session implements IncomingInvite {
   readonly callId: string;

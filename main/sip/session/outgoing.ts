@@ -11,12 +11,12 @@ import { encodeMultipart } from '../../../protocol/multipart';
 import { utf8 } from '../../../protocol/octets';
 import { addressKey } from '../../../protocol/uri';
 import { type CpmHeaders, cpmRequestHeaders, readCpmHeaders, readRemoteParty } from '../stack/cpm-request';
-import { END_TIMEOUT_MS, type OutgoingInvite, Session } from './session';
 import { ACCEPTED_TYPES, ALLOWED_METHODS } from '../stack/normalize';
-import { type ByeReason, readReason, reasonLine } from './reason';
-import { readBody } from './body';
 import type { Stack } from '../stack/stack';
 import { headerLine, type WireMessage } from '../wire/wire-message';
+import { readBody } from './body';
+import { type ByeReason, readReason, reasonLine } from './reason';
+import { END_TIMEOUT_MS, type OutgoingInvite, Session } from './session';
 
 /**
  * LAB: how long nothing may be heard of an invitation that somebody has taken (RFC 3261 section 17.1.1.2: after a 1xx no timer runs here). A proxy gives

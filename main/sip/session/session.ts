@@ -12,18 +12,18 @@
  */
 import type { IncomingInviteRequest, IncomingResponse, Session as SipJsSession } from 'sip.js/lib/core/index.js';
 import type { Disposable } from '../../../base/disposable';
-import { drop } from '../../../base/log';
 import { Emitter } from '../../../base/emitter';
+import { drop } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import type { BodyPart } from '../../../protocol/multipart';
 import { type CpmHeaders, type CpmRequest, type RemoteParty, readRemoteParty } from '../stack/cpm-request';
 import { ALLOWED_METHODS } from '../stack/normalize';
-import { ReInvites } from './re-invite';
-import { type ByeReason, readReason, reasonLine } from './reason';
-import { readBody, sdpBody } from './body';
-import { answerTimer, SessionTimer, type TimerTerms, TimerWish } from './session-timer';
 import type { Stack } from '../stack/stack';
 import { headerLine } from '../wire/wire-message';
+import { readBody, sdpBody } from './body';
+import { ReInvites } from './re-invite';
+import { type ByeReason, readReason, reasonLine } from './reason';
+import { answerTimer, SessionTimer, type TimerTerms, TimerWish } from './session-timer';
 
 /** LAB: how long to wait for the end of an INVITE after its CANCEL, and for the answer to a BYE (64*T1). */
 export const END_TIMEOUT_MS = 32_000;

@@ -7,9 +7,9 @@ import { AppError } from '../../../preload/contract/errors';
 import { ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../../../protocol/feature-tags';
 import { parseInstance } from '../../../protocol/instance-urn';
 import { isFeatureParam, parseNameAddr } from '../../../protocol/uri';
+import type { WireMessage } from '../wire/wire-message';
 import { ALLOWED_METHODS } from './normalize';
 import type { Stack } from './stack';
-import type { WireMessage } from '../wire/wire-message';
 
 export interface Capabilities {
   /** Its services; empty when it names none. */

@@ -3,8 +3,8 @@
  * and it would hear 481 for a session that both have ended in good order. RFC 3261 section 15.1.2 has it answered with a 2xx.
  */
 import type { Clock } from '../../../base/clock';
-import { tagOf } from './normalize';
 import type { WireMessage } from '../wire/wire-message';
+import { tagOf } from './normalize';
 
 /** LAB: how long after its own BYE this side still answers the peer's with 200 (64*T1, as long as a BYE is repeated). */
 export const crossingByeMs = 32_000;

@@ -20,13 +20,13 @@ import type { Logger } from '../../../base/log';
 import { AppError, type ErrorDetail, type Retry } from '../../../preload/contract/errors';
 import { ANONYMOUS_URI } from '../../../protocol/cpim';
 import type { Leak } from '../../../protocol/leak-check';
-import { type AuthAccount, Authenticator } from './auth';
+import type { Flow } from '../flow/flow';
 import { unpackBody } from '../wire/content-encoding';
+import { headerLine, latin1, parseWireMessage, type WireMessage } from '../wire/wire-message';
+import { type AuthAccount, Authenticator } from './auth';
 import { EndedDialogs } from './ended-dialogs';
 import { HiddenCalls } from './hidden-calls';
 import { encodeAnswer, Normalizer } from './normalize';
-import type { Flow } from '../flow/flow';
-import { headerLine, latin1, parseWireMessage, type WireMessage } from '../wire/wire-message';
 
 export interface StackOptions {
   clock: Clock;

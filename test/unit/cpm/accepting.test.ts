@@ -1,9 +1,9 @@
 /** When an invitation to a 1-1 session is answered, and with what it is refused. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { refusals } from '../../../main/cpm/conversation/refusals';
 import { pagerAfterMs, pagerLimitBytes } from '../../../main/cpm/courier';
 import { MAX_SESSIONS } from '../../../main/cpm/one-to-one/sessions';
 import { longestPauseMs } from '../../../main/cpm/outbox/outbox';
-import { refusals } from '../../../main/cpm/conversation/refusals';
 import { AppError } from '../../../preload/contract/errors';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mayBecome, person, stateByReceipts } from '../../../main/cpm/conversation/values';
-import type { MessageState } from '../../../preload/contract/index';
+import type { MessageState } from '../../../preload/contract';
 
 const states: MessageState[] = ['queued', 'sending', 'sent', 'delivered', 'displayed', 'failed', 'received'];
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
 import { DeviceControl, deviceControlType, maxControlBytes } from '../../../main/devices/control';
-import { AppError } from '../../../preload/contract/errors';
 import type { OutgoingPager } from '../../../main/sip/client';
-import type { DeviceValue } from '../../../preload/contract/index';
+import type { DeviceValue } from '../../../preload/contract';
+import { AppError } from '../../../preload/contract/errors';
 import { incomingPager, remoteParty } from '../../support/cpm-lab';
 import { VirtualClock } from '../../support/virtual-clock';
 

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Emitter } from '../../../base/emitter';
 import { silentLogger } from '../../../base/log';
 import { DeviceList, FRESH_LIST_MS, MAX_REVIVALS, PROBATION_MS, SUBSCRIBE_AGAIN_MS } from '../../../main/devices/list';
+import type { Binding, RegistrationState } from '../../../main/sip/client';
 import type { AppError } from '../../../preload/contract/errors';
 import { ICSI, ICSI_PARAM, icsiValue } from '../../../protocol/feature-tags';
 import { encodeRegInfo, type RegInfoContact, type RegistrationEvent } from '../../../protocol/reginfo';
-import type { Binding, RegistrationState } from '../../../main/sip/client';
 import { VirtualClock } from '../../support/virtual-clock';
 
 const AOR = 'sip:alice@lab.test';

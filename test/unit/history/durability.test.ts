@@ -8,8 +8,8 @@ import { buildSync } from 'esbuild';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
 import { openHistory } from '../../../main/history/history';
+import { AppError } from '../../../preload/contract/errors';
 
 const key = 'cd'.repeat(32);
 let folder: string;

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
-import { type ConversationRecord, type History, type MessageRecord, openHistory } from '../../../main/history/history';
+import { type History, openHistory } from '../../../main/history/history';
+import type { ConversationRecord, MessageRecord } from '../../../main/history/records';
 import { maximumPage } from '../../../main/history/tables/messages';
+import { AppError } from '../../../preload/contract/errors';
 import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = '0123456789abcdef'.repeat(4);

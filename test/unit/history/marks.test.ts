@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { type History, type MessageRecord, openHistory } from '../../../main/history/history';
+import { type History, openHistory } from '../../../main/history/history';
+import type { MessageRecord } from '../../../main/history/records';
 import { conversationRecord, messageRecord } from '../../support/history-records';
 
 /** What the person does with conversations and messages on this device alone; all of it is on disk when the call returns. */

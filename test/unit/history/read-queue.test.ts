@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import type { AppError } from '../../../preload/contract/errors';
 import { closeLimitMs, ReadQueue, type ThreadEvents } from '../../../main/history/reading/read-queue';
-import type { ToThread } from '../../../main/history/reading/read-thread';
+import type { ToThread } from '../../../main/history/reading/thread-messages';
+import type { AppError } from '../../../preload/contract/errors';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 
 /** A thread in the hands of the test. */

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import type { AppError } from '../../../preload/contract/errors';
-import { type MessageRecord, openHistory } from '../../../main/history/history';
+import { openHistory } from '../../../main/history/history';
+import type { MessageRecord } from '../../../main/history/records';
 import { copyBefore, migrate, migrations } from '../../../main/history/store/migrations';
 import { rescueHistory } from '../../../main/history/store/rescue';
+import type { AppError } from '../../../preload/contract/errors';
 
 const key = '7e'.repeat(32);
 const pageSize = 4096;

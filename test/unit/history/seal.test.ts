@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
-import { type MessageRecord, openHistory } from '../../../main/history/history';
+import { openHistory } from '../../../main/history/history';
+import type { MessageRecord } from '../../../main/history/records';
 import { migrate, migrations, sealedVersion } from '../../../main/history/store/migrations';
+import { AppError } from '../../../preload/contract/errors';
 import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = 'ef'.repeat(32);

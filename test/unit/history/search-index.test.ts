@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import type { AppError } from '../../../preload/contract/errors';
 import { type History, openHistory } from '../../../main/history/history';
 import { indexBatch } from '../../../main/history/search/search-index';
+import type { AppError } from '../../../preload/contract/errors';
 import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = '3c'.repeat(32);

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { type History, type MessageRecord, openHistory } from '../../../main/history/history';
-import { copyBefore, migrate, migrations } from '../../../main/history/store/migrations';
+import { type History, openHistory } from '../../../main/history/history';
+import type { MessageRecord } from '../../../main/history/records';
 import { maximumQuery, maximumQueryWords, parseSearch, snippetLength, snippetOf } from '../../../main/history/search/search';
+import { copyBefore, migrate, migrations } from '../../../main/history/store/migrations';
 import { conversationRecord, messageRecord } from '../../support/history-records';
 
 const key = 'cd'.repeat(32);

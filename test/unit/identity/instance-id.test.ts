@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Conf from 'conf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { cleanDeviceName, maxDeviceNameLength } from '../../../main/profile/device-name';
+import { cleanDeviceName, maxDeviceNameLength } from '../../../main/account/device-name';
 import { type Identity, openIdentity } from '../../../main/profile/instance-id';
 import type { SecretBox } from '../../../main/profile/settings';
 import { keychain } from '../../support/keychain';

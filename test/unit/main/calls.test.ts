@@ -1,12 +1,12 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import type { App } from '../../../main/app';
 import { Emitter } from '../../../base/emitter';
 import { silentLogger } from '../../../base/log';
+import type { App } from '../../../main/app';
 import { dispatch, type Handlers, maxTextLength } from '../../../main/calls';
-import { AppError } from '../../../preload/contract/errors';
 import { serveHeadless } from '../../../main/command/headless';
-import type { AppEvent } from '../../../preload/contract/index';
+import type { AppEvent } from '../../../preload/contract';
+import { AppError } from '../../../preload/contract/errors';
 import { settled } from '../../support/virtual-clock';
 
 /** Handlers that remember who was asked; those a test needs are given. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ExportFormat, exportConversation, exportName } from '../../../main/export';
-import type { ConversationValue, MessageValue } from '../../../preload/contract/index';
+import type { ConversationValue, MessageValue } from '../../../preload/contract';
 
 let folder: string;
 beforeEach(() => {

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../../../main/command/command-line';
-import { createSessionCertificate } from '../../../main/msrp/certificate';
 import { maxFaultRules, maxOperatorFileBytes, readAuthorities, readFaults, readSims } from '../../../main/command/operator-files';
+import { createSessionCertificate } from '../../../main/msrp/certificate';
 
 let folder: string;
 beforeEach(() => {

@@ -3,8 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Conf from 'conf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  createFileSecretBox,
+  defaultPreferences,
+  MAX_BLOCKED,
+  Settings,
+  secretKeyFile,
+  translateFileError,
+} from '../../../main/profile/settings';
 import { AppError } from '../../../preload/contract/errors';
-import { createFileSecretBox, defaultPreferences, MAX_BLOCKED, Settings, secretKeyFile, translateFileError } from '../../../main/profile/settings';
 
 let dataDir: string;
 beforeEach(() => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { AppError } from '../../../preload/contract/errors';
 import { instanceOfImei, signInParts } from '../../../main/profile/sign-in-options';
-import type { SignInOptions } from '../../../preload/contract/index';
+import type { SignInOptions } from '../../../preload/contract';
+import { AppError } from '../../../preload/contract/errors';
 
 const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
 const certificate = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----';

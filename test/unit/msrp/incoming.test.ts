@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
 import { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import {
   maximumChunks,
@@ -11,6 +10,7 @@ import {
   maximumUnhandledMessages,
 } from '../../../main/msrp/incoming';
 import type { MsrpSession } from '../../../main/msrp/session';
+import { AppError } from '../../../preload/contract/errors';
 import type { MsrpRequest } from '../../../protocol/msrp';
 import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
 import { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import { chunkBytes, maximumWaitingBytes, responseTimeoutMs, windowBytes, windowChunks } from '../../../main/msrp/outgoing';
 import type { MsrpSession } from '../../../main/msrp/session';
+import { AppError } from '../../../preload/contract/errors';
 import type { MsrpRequest } from '../../../protocol/msrp';
 import { MemoryNetwork, ScriptedPeer, sessionWithPeer } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';

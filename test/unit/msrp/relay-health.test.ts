@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { AppError, type RelayTrouble } from '../../../preload/contract/errors';
 import { firstProbeMs, longestProbeMs, RelayHealth, type RelayState } from '../../../main/msrp/relay-health';
+import { AppError, type RelayTrouble } from '../../../preload/contract/errors';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 
 const failure = (relay: RelayTrouble) => new AppError('msrp/relay', { relay }, relay === 'unreachable' ? 'auto' : 'user');

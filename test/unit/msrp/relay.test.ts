@@ -3,12 +3,12 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
 import { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import { responseTimeoutMs } from '../../../main/msrp/outgoing';
 import { defaultPathSeconds, refreshShare, relayTimeoutMs } from '../../../main/msrp/relay';
 import { firstProbeMs } from '../../../main/msrp/relay-health';
 import { bindTimeoutMs, type MsrpSession } from '../../../main/msrp/session';
+import { AppError } from '../../../preload/contract/errors';
 import { digestResponse, formatChallenge, parseAuthorization } from '../../../protocol/digest';
 import { encodeMsrp, type MsrpRequest, msrpHeader } from '../../../protocol/msrp';
 import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';

@@ -1,11 +1,11 @@
 /** What a sender may choose (RFC 4975 section 7.1.1), and what it may do to a message on its way: seen by a peer of bytes, put together by the network's assembly. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AppError } from '../../../preload/contract/errors';
 import type { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import { chunkBytes, responseTimeoutMs, type SendOptions, windowBytes } from '../../../main/msrp/outgoing';
 import type { MsrpSession } from '../../../main/msrp/session';
-import type { MsrpRequest } from '../../../protocol/msrp';
 import { MAX_MESSAGE_BYTES, MsrpAssembly } from '../../../network/msrp/assembly';
+import { AppError } from '../../../preload/contract/errors';
+import type { MsrpRequest } from '../../../protocol/msrp';
 import { type ScriptedPeer, sessionWithPeer } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 

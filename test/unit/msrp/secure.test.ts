@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
 import { createSessionCertificate, isNamedBy } from '../../../main/msrp/certificate';
 import type { MsrpTransport } from '../../../main/msrp/connection';
 import { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import { bindTimeoutMs } from '../../../main/msrp/session';
+import { AppError } from '../../../preload/contract/errors';
 import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 

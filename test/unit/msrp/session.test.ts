@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Logger, silentLogger } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
 import { MsrpEndpoint, maximumUnboundConnections } from '../../../main/msrp/endpoint';
 import { bindTimeoutMs, connectTimeoutMs, type MsrpSession } from '../../../main/msrp/session';
+import { AppError } from '../../../preload/contract/errors';
 import type { WireRecord } from '../../../protocol/wire-record';
 import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';

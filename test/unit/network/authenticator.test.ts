@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { AKA_ALGORITHM, akaAnswer, akaChallenge, SQN_STEP } from '../../../protocol/aka';
-import { answerChallenge, type DigestChallenge, formatAuthorization, parseChallenge } from '../../../protocol/digest';
 import { Authenticator, type AuthenticatorOptions, digestHash } from '../../../network/core/authenticator';
-import { newRequest } from '../../../network/sip/dialog';
 import { Directory } from '../../../network/core/directory';
-import { aes128, simCard } from '../../../network/core/home-subscribers';
+import { aes128, simCard } from '../../../network/core/sim-card';
+import { newRequest } from '../../../network/sip/dialog';
 import type { SipRequest } from '../../../network/sip/message';
 import { SipServer } from '../../../network/sip/sip-server';
+import { AKA_ALGORITHM, akaAnswer, akaChallenge, SQN_STEP } from '../../../protocol/aka';
+import { answerChallenge, type DigestChallenge, formatAuthorization, parseChallenge } from '../../../protocol/digest';
 import { connectServers, VirtualClock } from '../../support/network-doubles';
 
 /** TS 35.207 test set 1. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { acceptContact, ICSI, icsiParam } from '../../../protocol/feature-tags';
 import { chooseBindings, isCpm } from '../../../network/core/caller-preferences';
-import { newRequest } from '../../../network/sip/dialog';
-import { Directory } from '../../../network/core/directory';
 import { assertIdentity, claimant } from '../../../network/core/claims';
+import { Directory } from '../../../network/core/directory';
 import { type Binding, Registrar } from '../../../network/core/registrar';
+import { newRequest } from '../../../network/sip/dialog';
 import { SipServer } from '../../../network/sip/sip-server';
+import { acceptContact, ICSI, icsiParam } from '../../../protocol/feature-tags';
 import { connectServers, VirtualClock } from '../../support/network-doubles';
 
 const LAPTOP = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

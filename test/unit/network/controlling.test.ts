@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { parseSdp } from '../../../protocol/sdp';
 import { MAX_CHANGES_KEPT, spacingFor, UNPACED_WATCHERS } from '../../../network/controlling/conference-events';
 import { CLOSING_GRACE_MS } from '../../../network/controlling/focus';
 import { MAX_PARTICIPANTS } from '../../../network/controlling/group';
-import { MAX_HELD_MESSAGES } from '../../../network/controlling/post';
-import { uriOf } from '../../../network/sip/header-value';
 import { INVITATION_TIMEOUT_MS } from '../../../network/controlling/inviting';
 import { MEDIA_RETURN_MS } from '../../../network/controlling/leg';
+import { MAX_HELD_MESSAGES } from '../../../network/controlling/post';
+import { uriOf } from '../../../network/sip/header-value';
 import { responseTo, type SipResponse } from '../../../network/sip/message';
+import { parseSdp } from '../../../protocol/sdp';
 import {
   alice,
   BOB_ENTRY,

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { newRequest } from '../../../network/sip/dialog';
 import {
   bareGruus,
   bareInstances,
@@ -17,6 +16,7 @@ import {
   tooBrief,
   unavailable,
 } from '../../../network/core/faults';
+import { newRequest } from '../../../network/sip/dialog';
 import { responseTo, type SipRequest, type SipResponse } from '../../../network/sip/message';
 import { SipServer } from '../../../network/sip/sip-server';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';

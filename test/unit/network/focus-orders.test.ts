@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { ControllingFunction } from '../../../network/controlling/controlling';
 import { CLOSING_GRACE_MS } from '../../../network/controlling/focus';
-import { uriOf } from '../../../network/sip/header-value';
 import { INVITATION_TIMEOUT_MS } from '../../../network/controlling/inviting';
 import { MsrpSwitch } from '../../../network/msrp/switch';
+import { uriOf } from '../../../network/sip/header-value';
 import { responseTo, SipRequest, type SipResponse } from '../../../network/sip/message';
 import { SipServer } from '../../../network/sip/sip-server';
 import type { ClientTransaction, ServerTransaction } from '../../../network/sip/transaction';

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CLOSING_GRACE_MS, REST_AFTER_MS } from '../../../network/controlling/focus';
+import { FETCH_INTERVAL_MS } from '../../../network/controlling/inviting';
+import { MEDIA_RETURN_MS } from '../../../network/controlling/leg';
+import { GroupStore, KEPT_FOR_MS, LEASE_MS, MAX_KEPT_MESSAGES } from '../../../network/controlling/store';
+import { TRANSACTION_TIMEOUT_MS } from '../../../network/sip/transaction';
 import { MAX_SUBJECT_CHARACTERS } from '../../../protocol/group-data';
 import { MAX_ICON_BYTES } from '../../../protocol/group-icon';
 import { fingerprintsOf, parseSdp } from '../../../protocol/sdp';
-import { CLOSING_GRACE_MS, REST_AFTER_MS } from '../../../network/controlling/focus';
-import { GroupStore, KEPT_FOR_MS, LEASE_MS, MAX_KEPT_MESSAGES } from '../../../network/controlling/store';
-import { FETCH_INTERVAL_MS } from '../../../network/controlling/inviting';
-import { MEDIA_RETURN_MS } from '../../../network/controlling/leg';
-import { TRANSACTION_TIMEOUT_MS } from '../../../network/sip/transaction';
 import {
   alice,
   cpim,

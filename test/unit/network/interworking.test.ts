@@ -2,10 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { encodeCpim } from '../../../protocol/cpim';
-import { InterworkingFunction, MAX_MAIL_BYTES, needsInterworking } from '../../../network/interworking/interworking';
+import { InterworkingFunction, MAX_MAIL_BYTES } from '../../../network/interworking/interworking';
+import { needsInterworking } from '../../../network/participating/outside-address';
 import { SipRequest } from '../../../network/sip/message';
 import { SipServer } from '../../../network/sip/sip-server';
+import { encodeCpim } from '../../../protocol/cpim';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
 let folder = '';

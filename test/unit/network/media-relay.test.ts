@@ -1,17 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { MsrpMessage } from '../../../protocol/msrp';
-import { parseSdp } from '../../../protocol/sdp';
+import type { MsrpRequest } from '../../../network/msrp/assembly';
+import { LEG_BIND_TIMEOUT_MS, MAX_LEG_WAITING_BYTES, MediaRelay, RELAY_HIGH_WATER_BYTES, type RelayLeg } from '../../../network/msrp/relay';
 import { MEDIA_LOST_GRACE_MS, MediaAnchor } from '../../../network/participating/anchor';
 import { anchoredSdp } from '../../../network/participating/anchored-sdp';
-import {
-  LEG_BIND_TIMEOUT_MS,
-  MAX_LEG_WAITING_BYTES,
-  MediaRelay,
-  RELAY_HIGH_WATER_BYTES,
-  type RelayLeg,
-} from '../../../network/msrp/relay';
 import { SipRequest, SipResponse } from '../../../network/sip/message';
-import type { MsrpRequest } from '../../../network/msrp/assembly';
+import type { MsrpMessage } from '../../../protocol/msrp';
+import { parseSdp } from '../../../protocol/sdp';
 import { MsrpPeer, VirtualClock } from '../../support/network-doubles';
 
 const CALLER = 'msrp://10.0.0.1:7001/caller;tcp';

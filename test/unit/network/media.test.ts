@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { MsrpMessage } from '../../../protocol/msrp';
-import { BIND_TIMEOUT_MS, MAX_WAITING_BYTES, MsrpSwitch, type SwitchSession, type Verdict } from '../../../network/msrp/switch';
-import { CHUNK_BYTES, RESPONSE_TIMEOUT_MS, SentMessages } from '../../../network/msrp/outgoing';
 import type { CompleteMessage, MsrpRequest } from '../../../network/msrp/assembly';
 import { MAX_QUEUED_BYTES } from '../../../network/msrp/connection';
+import { CHUNK_BYTES, RESPONSE_TIMEOUT_MS, SentMessages } from '../../../network/msrp/outgoing';
+import { BIND_TIMEOUT_MS, MAX_WAITING_BYTES, MsrpSwitch, type SwitchSession, type Verdict } from '../../../network/msrp/switch';
+import type { MsrpMessage } from '../../../protocol/msrp';
 import { MsrpPeer, VirtualClock } from '../../support/network-doubles';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);

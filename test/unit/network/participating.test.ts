@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { newRequest } from '../../../network/sip/dialog';
 import { InterworkingFunction } from '../../../network/interworking/interworking';
 import { MediaRelay } from '../../../network/msrp/relay';
-import { responseTo, SipRequest, type SipResponse } from '../../../network/sip/message';
 import { NEWS_PATIENCE_MS, ParticipatingFunction, type ParticipatingOptions } from '../../../network/participating/participating';
+import { newRequest } from '../../../network/sip/dialog';
+import { responseTo, SipRequest, type SipResponse } from '../../../network/sip/message';
 import { type Flow, SipServer } from '../../../network/sip/sip-server';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 

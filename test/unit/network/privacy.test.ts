@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { SipRequest, SipResponse } from '../../../network/sip/message';
 import { asksToHide, hideSender, isTemporaryGruu, stripHardware } from '../../../network/participating/privacy';
+import { SipRequest, SipResponse } from '../../../network/sip/message';
 
 const UUID = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';
 const IMEI = 'urn:gsma:imei:90420156-025763-0';

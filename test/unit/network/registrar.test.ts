@@ -1,12 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { answerChallenge, chooseChallenge, parseChallenge } from '../../../protocol/digest';
-import { ICSI, icsiParam } from '../../../protocol/feature-tags';
 import { Authenticator, digestHash, MAX_NONCES, NONCE_LIFETIME_MS } from '../../../network/core/authenticator';
-import { newRequest } from '../../../network/sip/dialog';
 import { Directory } from '../../../network/core/directory';
 import { GruuMint, grOfInstance, gruuOf, nameBasedUuid } from '../../../network/core/gruu';
-import { paramOf, uriOf } from '../../../network/sip/header-value';
-import type { SipRequest, SipResponse } from '../../../network/sip/message';
 import {
   type BindingChange,
   MAX_BINDINGS,
@@ -17,7 +12,12 @@ import {
   Registrar,
   type RegistrarOptions,
 } from '../../../network/core/registrar';
+import { newRequest } from '../../../network/sip/dialog';
+import { paramOf, uriOf } from '../../../network/sip/header-value';
+import type { SipRequest, SipResponse } from '../../../network/sip/message';
 import { type Flow, SipServer } from '../../../network/sip/sip-server';
+import { answerChallenge, chooseChallenge, parseChallenge } from '../../../protocol/digest';
+import { ICSI, icsiParam } from '../../../protocol/feature-tags';
 import { connectServers, VirtualClock } from '../../support/network-doubles';
 
 const LAPTOP = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

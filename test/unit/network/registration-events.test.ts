@@ -1,9 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ICSI, icsiParam } from '../../../protocol/feature-tags';
-import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../../protocol/reginfo';
-import { Dialog, newRequest } from '../../../network/sip/dialog';
 import { Directory } from '../../../network/core/directory';
-import type { SipRequest, SipResponse } from '../../../network/sip/message';
 import { type BindingChange, Registrar } from '../../../network/core/registrar';
 import {
   DEFAULT_REG_SUBSCRIPTION_SECONDS,
@@ -12,8 +8,12 @@ import {
   MAX_UNANSWERED_NOTIFIES,
   RegistrationEvents,
 } from '../../../network/core/registration-events';
+import { Dialog, newRequest } from '../../../network/sip/dialog';
+import type { SipRequest, SipResponse } from '../../../network/sip/message';
 import { SipServer } from '../../../network/sip/sip-server';
 import type { ServerTransaction } from '../../../network/sip/transaction';
+import { ICSI, icsiParam } from '../../../protocol/feature-tags';
+import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../../protocol/reginfo';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
 const LAPTOP = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ICSI, icsiParam } from '../../../protocol/feature-tags';
+import { RegistrationWatch, WATCH_REFRESH_BEFORE_SECONDS, WATCH_SECONDS } from '../../../network/participating/registration-watch';
 import { Dialog, newRequest } from '../../../network/sip/dialog';
 import type { SipRequest, SipResponse } from '../../../network/sip/message';
-import { RegistrationWatch, WATCH_REFRESH_BEFORE_SECONDS, WATCH_SECONDS } from '../../../network/participating/registration-watch';
 import { SipServer } from '../../../network/sip/sip-server';
 import type { ServerTransaction } from '../../../network/sip/transaction';
+import { ICSI, icsiParam } from '../../../protocol/feature-tags';
 import { connectServers, settle, VirtualClock } from '../../support/network-doubles';
 
 const LAPTOP = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { CallArgument, Result, SearchHitValue } from '../../../preload/contract/index';
+import type { CallArgument, Result, SearchHitValue } from '../../../preload/contract';
 import { Finder, hitPage, stirPauseMs, typingPauseMs } from '../../../renderer/chats/finder';
-import { applyEvent, emptyState } from '../../../renderer/app/state';
+import { applyEvent, emptyState } from '../../../renderer/desk/state';
 import { bob, message } from '../../support/renderer-scenes';
 
 interface Asked {

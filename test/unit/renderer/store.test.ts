@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AppEvent, ChorusBridge, MessageValue, Result, Snapshot } from '../../../preload/contract/index';
+import type { AppEvent, ChorusBridge, MessageValue, Result, Snapshot } from '../../../preload/contract';
 import {
   applyEvent,
   applySnapshot,
@@ -9,8 +9,8 @@ import {
   mergePage,
   orderedConversations,
   seeParticipants,
-} from '../../../renderer/app/state';
-import { pageSize, Store } from '../../../renderer/app/store';
+} from '../../../renderer/desk/state';
+import { pageSize, Store } from '../../../renderer/desk/store';
 import { alice, at, base, bob, carol, conversation, message } from '../../support/renderer-scenes';
 
 const ready = applySnapshot(emptyState, { ...base, conversations: [conversation({ conversation: 'bob', people: [bob] })] }, 1000);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MessageValue } from '../../../preload/contract/index';
+import type { MessageValue } from '../../../preload/contract';
 import { buildTimeline, groupPauseMs, lateAfterMs, type Row } from '../../../renderer/chat/timeline';
 import { at, bob, carol, message } from '../../support/renderer-scenes';
 

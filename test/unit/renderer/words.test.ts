@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { errorCodes, refusalMeanings, relayTroubles } from '../../../preload/contract/errors';
 import { dayName, duration, listTime, sentenceTime } from '../../../renderer/words/clock';
+import { explain, explainLine } from '../../../renderer/words/errors';
 import {
   conversationTitle,
   deviceOf,
@@ -14,7 +15,6 @@ import {
   typedGroup,
 } from '../../../renderer/words/person';
 import { names } from '../../../renderer/words/text';
-import { explain, explainLine } from '../../../renderer/words/errors';
 import { alice, bob, carol, conversation, dave, everyone } from '../../support/renderer-scenes';
 
 describe('people', () => {

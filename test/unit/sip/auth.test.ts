@@ -1,10 +1,10 @@
 import { createCipheriv } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
+import { digestHash, MAX_RESYNCS, MAX_STALE, type Sim } from '../../../main/sip/stack/auth';
+import type { WireMessage } from '../../../main/sip/wire/wire-message';
 import { akaChallenge, akaResyncNumber } from '../../../protocol/aka';
 import { digestResponse, parseAuthorization, parseChallenge } from '../../../protocol/digest';
 import { type BlockCipher, opcOf } from '../../../protocol/milenage';
-import { digestHash, MAX_RESYNCS, MAX_STALE, type Sim } from '../../../main/sip/stack/auth';
-import type { WireMessage } from '../../../main/sip/wire/wire-message';
 import { closeMemoryLabs, type MemoryServer, memoryLab, registered } from '../../support/sip-memory';
 
 afterEach(closeMemoryLabs);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseServer } from '../../../protocol/server-address';
 import { discover, inOrder, MAX_TARGETS, type NaptrRecord, type Resolver, type SrvRecord } from '../../../main/sip/flow/discovery';
+import { parseServer } from '../../../protocol/server-address';
 
 interface Zone {
   naptr?: Record<string, NaptrRecord[]>;

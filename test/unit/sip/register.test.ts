@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { INSTANCE_PARAM } from '../../../protocol/feature-tags';
-import { parseNameAddr } from '../../../protocol/uri';
 import { MAX_ADJUSTMENTS } from '../../../main/sip/registration/register';
 import type { WireMessage } from '../../../main/sip/wire/wire-message';
+import { INSTANCE_PARAM } from '../../../protocol/feature-tags';
+import { parseNameAddr } from '../../../protocol/uri';
 import { closeMemoryLabs, GRUU, INSTANCE, memoryLab, type Reply, registered, registeredLab } from '../../support/sip-memory';
 import { settled } from '../../support/virtual-clock';
 

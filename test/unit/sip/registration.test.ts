@@ -1,8 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { AppError } from '../../../preload/contract/errors';
-import { icsiValue } from '../../../protocol/feature-tags';
-import { parseNameAddr } from '../../../protocol/uri';
 import type { RegistrationState } from '../../../main/sip/client';
+import { KEEPALIVE_INTERVAL_MS, PONG_TIMEOUT_MS } from '../../../main/sip/flow/flow';
 import { CSEQ_BLOCK } from '../../../main/sip/registration/register';
 import {
   PROBE_TIMEOUT_MS,
@@ -12,7 +10,9 @@ import {
   UNREACHABLE_RETRY_MAX_MS,
   UNREGISTER_TIMEOUT_MS,
 } from '../../../main/sip/registration/registration';
-import { KEEPALIVE_INTERVAL_MS, PONG_TIMEOUT_MS } from '../../../main/sip/flow/flow';
+import { AppError } from '../../../preload/contract/errors';
+import { icsiValue } from '../../../protocol/feature-tags';
+import { parseNameAddr } from '../../../protocol/uri';
 import {
   closeMemoryLabs,
   GRUU,

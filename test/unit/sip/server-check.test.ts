@@ -1,10 +1,10 @@
 /** What is told of a server before one signs in there. */
 import { describe, expect, it } from 'vitest';
-import { AppError } from '../../../preload/contract/errors';
-import { utf8 } from '../../../protocol/octets';
 import type { Connection, NextHop } from '../../../main/sip/flow/connection';
 import type { Resolver } from '../../../main/sip/flow/discovery';
 import { CHECK_ANSWER_TIMEOUT_MS, checkServer } from '../../../main/sip/flow/server-check';
+import { AppError } from '../../../preload/contract/errors';
+import { utf8 } from '../../../protocol/octets';
 import { silent } from '../../support/sip-memory';
 import { settled, VirtualClock } from '../../support/virtual-clock';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { AppError } from '../../../preload/contract/errors';
 import type { Connection, NextHop } from '../../../main/sip/flow/connection';
 import type { Resolver } from '../../../main/sip/flow/discovery';
 import { DEMOTED_MS, FAILOVER_TIMEOUT_MS, ServerLocator } from '../../../main/sip/flow/locator';
+import { AppError } from '../../../preload/contract/errors';
 import { silent } from '../../support/sip-memory';
 import { VirtualClock } from '../../support/virtual-clock';
 

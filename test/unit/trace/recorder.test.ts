@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Logger, silentLogger } from '../../../base/log';
-import type { WireRecord } from '../../../protocol/wire-record';
 import { createRecorder, maximumPendingBytes } from '../../../main/trace/recorder';
+import type { WireRecord } from '../../../protocol/wire-record';
 
 let folder: string;
 let file: string;

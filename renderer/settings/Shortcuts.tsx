@@ -1,4 +1,4 @@
-import { useGround } from './desk';
+import { useGround } from '../desk/desk';
 import { Dialog } from '../parts/Dialog';
 import { words } from '../words/text';
 

@@ -1,6 +1,6 @@
 /** What this window shows: which place, which chat, what lies open. Of it only the drafts are kept when the window closes. */
 import { createContext, useContext } from 'react';
-import type { ConversationValue } from '../../preload/contract/index';
+import type { ConversationValue } from '../../preload/contract';
 import { Cell, useCell } from './cell';
 import type { Icons } from './icons';
 import type { ChorusState } from './state';

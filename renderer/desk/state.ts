@@ -19,7 +19,7 @@ import type {
   RescueValue,
   Snapshot,
   WarningValue,
-} from '../../preload/contract/index';
+} from '../../preload/contract';
 
 /** The part of a conversation's messages that has been read into this window, without gaps: its newest end, or what lies around a found one. */
 export interface Thread {

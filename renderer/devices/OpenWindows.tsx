@@ -1,11 +1,11 @@
 import { AppWindow } from 'lucide-react';
 import { useState } from 'react';
-import type { PersonValue } from '../../preload/contract/index';
-import { useChorus } from '../app/desk';
+import type { PersonValue } from '../../preload/contract';
+import { useChorus } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { ErrorNote } from '../parts/ErrorNote';
 import { firstName } from '../words/person';
 import { words } from '../words/text';
-import { useCall } from '../app/use-call';
 
 interface OpenWindowsProps {
   /** People whose windows are open. */

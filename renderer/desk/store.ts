@@ -5,7 +5,7 @@
  *   loading --snapshot--> ready --exit--> closed        (a further snapshot leaves `ready` as it is)
  *      \--refused--> failed --start()--> loading
  */
-import type { AppEvent, CallArgument, CallName, CallValue, ChorusBridge, ErrorValue, Result } from '../../preload/contract/index';
+import type { AppEvent, CallArgument, CallName, CallValue, ChorusBridge, ErrorValue, Result } from '../../preload/contract';
 import { Cell } from './cell';
 import { applyEvent, applySnapshot, type ChorusState, emptyState, mergePage, seeParticipants, type Thread, withEntry } from './state';
 

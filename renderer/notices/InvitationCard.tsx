@@ -1,10 +1,10 @@
-import type { InvitationValue } from '../../preload/contract/index';
-import { useChorus } from '../app/desk';
+import type { InvitationValue } from '../../preload/contract';
+import { useChorus } from '../desk/desk';
+import { useCall } from '../desk/use-call';
 import { Avatar } from '../parts/Avatar';
 import { ErrorNote } from '../parts/ErrorNote';
 import { conversationTitle, firstName, fullName } from '../words/person';
 import { names, words } from '../words/text';
-import { useCall } from '../app/use-call';
 
 /** Who invites, who else is asked, and what joining would replace: all before the answer. */
 export function InvitationCard({ invitation }: { invitation: InvitationValue }) {

@@ -1,12 +1,12 @@
 import { CircleAlert, CloudOff, LoaderCircle, LogOut, MonitorSmartphone, TriangleAlert, WifiOff, X } from 'lucide-react';
 import { useSyncExternalStore } from 'react';
-import { duration, useLasting, useNow } from '../words/clock';
-import { useChorus, useDesk, useGround } from './desk';
+import { useChorus, useDesk, useGround } from '../desk/desk';
 import { Banner } from '../parts/Banner';
+import { duration, useLasting, useNow } from '../words/clock';
+import { explain, warningWords } from '../words/errors';
 import { fullName } from '../words/person';
 import { words } from '../words/text';
-import { explain, warningWords } from '../words/errors';
-import { InvitationCard } from '../group/InvitationCard';
+import { InvitationCard } from './InvitationCard';
 
 const narrow = matchMedia('(max-width: 719px)');
 const watchNarrow = (listener: () => void): (() => void) => {

@@ -1,6 +1,4 @@
 /** The pictures of groups as this window draws them: each is asked for once, by its name, and becomes a blob, which the window's policy lets be drawn. */
-import { useEffect, useState } from 'react';
-import { useGround } from './desk';
 import type { Store } from './store';
 
 export class Icons {
@@ -34,23 +32,6 @@ export class Icons {
     this.#urls.set(name, url);
     return url;
   }
-}
-
-/** Where the picture of a group is drawn from; null while it has none, or none that is here yet. */
-export function useIcon({ conversation, icon }: { conversation: string; icon: string | null }): string | null {
-  const { icons } = useGround();
-  const [, setFetched] = useState('');
-  useEffect(() => {
-    if (icon === null || icons.known(icon) !== null) return;
-    let isWanted = true;
-    void icons.fetch(conversation, icon).then((url) => {
-      if (isWanted && url !== null) setFetched(url);
-    });
-    return () => {
-      isWanted = false;
-    };
-  }, [icons, conversation, icon]);
-  return icon === null ? null : icons.known(icon);
 }
 
 function blobOf(uri: string): Blob | null {

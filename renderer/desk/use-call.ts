@@ -1,6 +1,6 @@
 /** How a view makes a call: whether one is under way, and why the last one failed. The words beside a failure are the view's own. */
 import { useCallback, useEffect, useRef, useState } from 'react';
-import type { CallArgument, CallName, CallValue, ErrorValue, Result } from '../../preload/contract/index';
+import type { CallArgument, CallName, CallValue, ErrorValue, Result } from '../../preload/contract';
 import { useGround } from './desk';
 
 export interface Calling {

@@ -1,0 +1,38 @@
+/** What the history and its reading thread say to each other. */
+import type { Logger } from '../../../base/log';
+import type { ReceiptValue } from '../../../preload/contract';
+import type { ErrorValue } from '../../../preload/contract/errors';
+import type { MessageRecord, Messages, Place } from '../records';
+
+/** A message as a file about its conversation tells it. */
+export interface TranscriptEntry {
+  message: MessageRecord;
+  /** Of an outgoing one. */
+  receipts: ReceiptValue[];
+}
+
+/** What can be asked. */
+export interface Reading {
+  search: Messages['search'];
+  /** The messages of a conversation from a place on, or from its beginning, oldest first, and the place after them; null: there are no more. */
+  transcript(conversation: string, from: Place | null, limit: number): { entries: TranscriptEntry[]; end: Place | null };
+}
+
+/** A call of `Reading`, by its name. */
+export type Question = { [N in keyof Reading]: { what: N; given: Parameters<Reading[N]> } }[keyof Reading];
+
+/** To the thread. After `close` it lets go of the file and ends. */
+export type ToThread = { id: number; question: Question } | { close: true };
+
+/** From the thread: the one answer to each question, and what it has to say. */
+export type FromThread =
+  | { id: number; value: unknown }
+  | { id: number; error: ErrorValue }
+  | { log: keyof Logger; text: string; fields: Record<string, unknown> | undefined };
+
+/** What a thread is started with. */
+export interface ThreadStart {
+  file: string;
+  /** Hex. */
+  key: string;
+}

@@ -1,0 +1,9 @@
+/** Which addresses leave CPM and go to the Interworking Function. */
+import { parseUri } from '../../protocol/uri';
+
+/** Whether an address is outside of CPM: not SIP, or a telephone number that is nobody's here. */
+export function needsInterworking(uri: string, isUser: (address: string) => boolean): boolean {
+  const read = parseUri(uri);
+  if (!read.ok) return false;
+  return read.value.scheme === 'other' || (read.value.scheme === 'tel' && !isUser(uri));
+}
