@@ -9,7 +9,6 @@ import { open } from 'node:fs/promises';
 import type { Timekeeper } from '../../base/clock';
 import { parseCpim } from '../../protocol/cpim';
 import { parseContentType } from '../../protocol/multipart';
-import { parseUri } from '../../protocol/uri';
 import type { NetworkLog } from '../log';
 import { asksToHide } from '../participating/privacy';
 import { assertedIdentity } from '../sip/asserted-identity';

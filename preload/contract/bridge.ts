@@ -1,5 +1,5 @@
 /** The window's own door: Electron IPC, as `window.chorus`. */
-import type { CallArgument, CallName, Calls, CallValue } from './calls';
+import type { CallArgument, CallName, CallValue } from './calls';
 import type { Result } from './errors';
 import type { AppEvent } from './events';
 

@@ -1,185 +1,325 @@
 /**
- * Who may import whom: the one table. `test/unit/layering.test.ts` checks every import against it, types and values apart, and holds the
- * linter's overrides in biome.json against it. The row with the longest matching path counts; a file without a row is a fault.
- * A path without an extension names a file or, where one lies there, a folder. Importing from one's own folder is always allowed.
+ * Who may import whom: the one table, a row for each folder. `test/unit/layering.test.ts` checks every import against it, types and values
+ * apart. Files of one folder may always import one another. No import may close a circle, between files or between folders.
  */
 export interface Layer {
+  /** A folder; its sub-folders have rows of their own. */
   path: string;
-  /** Parts of this project it may import. */
+  /** The files that other folders may import, without extension. Absent: all of them. */
+  faces?: readonly string[];
+  /** Folders it may import. */
   values?: readonly string[];
-  /** Parts it may name in `import type` alone. */
+  /** Folders it may name in `import type` alone. */
   types?: readonly string[];
   packages?: readonly string[];
-  /** Whether Node's built-in modules may be imported. */
+  /** Whether it may import Node's built-in modules. */
   node?: boolean;
 }
 
-const ground = ['main/errors', 'main/base'] as const;
-const parts = ['main/identity', 'main/protocol', 'main/sip', 'main/msrp', 'main/cpm', 'main/history', 'main/trace'] as const;
+const ground = ['base', 'protocol', 'preload/contract'] as const;
+const drawn = ['react', 'lucide-react'] as const;
+const view = ['renderer/desk', 'renderer/parts', 'renderer/words'] as const;
 
 export const layers: readonly Layer[] = [
-  { path: 'preload/contract', types: ['main/errors'] },
-  { path: 'preload/preload', values: ['preload/contract'], packages: ['electron'] },
-  { path: 'renderer', types: ['preload/contract'], packages: ['react', 'react-dom', 'lucide-react', 'virtua', '@fontsource-variable'] },
+  // Common ground: everybody may know these, and they know nobody.
+  { path: 'base', node: true },
+  { path: 'protocol', packages: ['saxes'] },
+  { path: 'preload/contract', faces: ['index', 'errors'] },
+  { path: 'preload', faces: [], values: ['preload/contract'], packages: ['electron'] },
 
-  { path: 'main/errors' },
-  { path: 'main/base' },
-  { path: 'main/protocol', packages: ['saxes'] },
-  { path: 'main/sip', values: ['main/protocol', ...ground], packages: ['sip.js', 'ws'], node: true },
-  { path: 'main/msrp', values: ['main/protocol', ...ground], node: true },
-  { path: 'main/history', values: [...ground], types: ['main/cpm/conversation', 'preload/contract'], packages: ['libsql'], node: true },
-  { path: 'main/identity', values: ['main/protocol', 'main/settings', ...ground], packages: ['node-machine-id'], node: true },
+  // The client's entry and its composition root.
   {
-    path: 'main/cpm',
-    values: ['main/protocol', ...ground],
-    types: ['main/sip', 'main/msrp', 'main/history', 'preload/contract'],
-  },
-  { path: 'main/trace', values: ['main/protocol', 'main/base'], node: true },
-  { path: 'main/scenario', values: [...ground], types: ['preload/contract'], node: true },
-
-  {
-    path: 'main/settings',
-    values: [...ground],
-    types: ['preload/contract'],
-    node: true,
-  },
-  { path: 'main/account', values: [...ground, ...parts], types: ['preload/contract'] },
-  { path: 'main/credentials', values: ['main/errors', 'main/identity', 'main/protocol'], types: ['main/account'] },
-  { path: 'main/try-network', values: [...ground, 'network'], types: ['preload/contract'], node: true },
-  { path: 'main/rescue', values: [...ground, 'main/cpm/conversation', 'main/history'], types: ['preload/contract'], node: true },
-  { path: 'main/profile', values: [...ground, 'main/history', 'main/identity', 'main/rescue', 'main/settings'], node: true },
-  {
-    path: 'main/app',
-    values: [
-      ...ground,
-      ...parts,
-      'main/profile',
-      'main/profile-decisions',
-      'main/account',
-      'main/blocked-people',
-      'main/calls',
-      'main/chat-calls',
-      'main/device-calls',
-      'main/stored-account',
-      'main/credentials',
-      'main/settings',
-      'main/sign-in-options',
-      'main/try-network',
-      'preload/contract',
-    ],
-    types: ['main/rescue'],
+    path: 'main',
+    faces: ['app', 'calls'],
+    values: [...ground, 'main/account', 'main/cpm/conversation', 'main/desktop', 'main/profile', 'main/sip/flow'],
+    types: ['main/cpm'],
+    packages: ['valibot'],
     node: true,
   },
   {
-    path: 'main/profile-decisions',
-    values: [...ground, 'main/identity', 'main/profile', 'main/protocol', 'main/stored-account', 'main/try-network'],
-    types: ['main/account', 'main/history', 'preload/contract'],
-  },
-  { path: 'main/chat-calls', values: ['main/cpm', 'main/errors', 'main/export'], types: ['main/calls', 'main/rescue'] },
-  {
-    path: 'main/device-calls',
-    values: ['main/identity', 'main/sign-in-options'],
-    types: ['main/account', 'main/calls', 'main/settings', 'preload/contract'],
-  },
-  { path: 'main/blocked-people', values: ['main/errors', 'main/protocol'], types: ['main/settings'] },
-  {
-    path: 'main/stored-account',
-    values: ['main/account', 'main/credentials', 'main/protocol'],
-    types: ['main/settings', 'main/sign-in-options', 'preload/contract'],
-  },
-  { path: 'main/export', values: [...ground], types: ['preload/contract'], node: true },
-  { path: 'main/sign-in-options', values: [...ground, 'main/protocol'], types: ['main/account', 'preload/contract'] },
-  { path: 'main/calls', values: [...ground, 'main/protocol'], types: ['preload/contract'], packages: ['valibot'] },
-  { path: 'main/ipc', values: [...ground, 'main/calls', 'preload/contract'], types: ['main/app'], packages: ['electron'] },
-  { path: 'main/window', values: [...ground, 'main/window-bounds'], packages: ['electron'], node: true },
-  { path: 'main/launch-options', values: ['main/window-bounds'] },
-  { path: 'main/further-device', packages: ['electron'], node: true },
-  { path: 'main/refusal', packages: ['electron'], node: true },
-  { path: 'main/orderly-quit', values: ['main/further-device'], types: ['main/app', 'main/base'], packages: ['electron'] },
-  { path: 'main/profile-folder', types: ['main/settings'], packages: ['electron-store'], node: true },
-  { path: 'main/window-bounds', types: ['main/base'], packages: ['electron'], node: true },
-  { path: 'main/secrets', values: [...ground, 'main/settings'], packages: ['electron'], node: true },
-  {
-    path: 'main/main',
-    values: [
-      ...ground,
-      'main/app',
-      'main/window',
-      'main/ipc',
-      'main/secrets',
-      'main/settings',
-      'main/launch-options',
-      'main/further-device',
-      'main/orderly-quit',
-      'main/refusal',
-      'main/profile-folder',
-    ],
+    path: 'main/desktop',
+    faces: ['further-device', 'ipc', 'launch-options', 'orderly-quit', 'refusal', 'secrets', 'window'],
+    values: [...ground, 'main', 'main/profile'],
     packages: ['electron'],
     node: true,
   },
-  { path: 'main/headless', values: [...ground, 'main/calls'], types: ['main/app', 'preload/contract'], node: true },
-  { path: 'main/command-line', node: true },
-  { path: 'main/operator-files', values: ['main/command-line'], types: ['network'], packages: ['valibot'], node: true },
-  { path: 'main/network-command', values: ['main/base', 'main/command-line', 'main/operator-files', 'network'] },
   {
-    path: 'main/client-command',
-    values: [
-      ...ground,
-      'main/command-line',
-      'main/headless',
-      'main/app',
-      'main/credentials',
-      'main/identity',
-      'main/protocol',
-      'main/settings',
-      'main/sign-in-options',
-      'main/trace',
-      'package.json',
-    ],
-    types: ['preload/contract'],
-    packages: ['conf'],
+    path: 'main/command',
+    faces: [],
+    values: [...ground, 'main', 'main/account', 'main/profile', 'main/trace', 'network', 'network/core'],
+    packages: ['conf', 'valibot'],
     node: true,
   },
-  { path: 'main/cli', values: [...ground, 'main/headless', 'main/command-line', 'main/client-command', 'main/network-command'] },
+  {
+    path: 'main/profile',
+    faces: ['blocked-people', 'decisions', 'folder', 'profile', 'rescue', 'settings', 'sign-in-options', 'stored-account', 'try-network'],
+    values: [...ground, 'main/account', 'main/cpm/conversation', 'main/history', 'main/history/store', 'network'],
+    packages: ['electron-store', 'node-machine-id'],
+    node: true,
+  },
+  {
+    path: 'main/account',
+    faces: ['account', 'credentials', 'device-name'],
+    values: [...ground, 'main/cpm', 'main/devices', 'main/msrp', 'main/sip'],
+    types: ['main/history', 'main/sip/flow'],
+  },
+  { path: 'main/devices', faces: ['list', 'control'], values: [...ground, 'main/cpm/conversation'], types: ['main/sip'] },
 
-  { path: 'network', values: ['main/protocol'], packages: ['libsql', 'ws'], node: true },
+  // What CPM means. It knows sip, msrp and history by their types alone: no socket, no class of sip.js, no SQL gets in.
+  {
+    path: 'main/cpm',
+    faces: ['messenger'],
+    values: [...ground, 'main/cpm/conversation', 'main/cpm/group', 'main/cpm/inbox', 'main/cpm/one-to-one', 'main/cpm/outbox'],
+    types: ['main/cpm/session', 'main/history', 'main/sip'],
+  },
+  {
+    path: 'main/cpm/group',
+    faces: ['groups', 'icon'],
+    values: [...ground, 'main/cpm/conversation', 'main/cpm/session', 'main/cpm/upgrade'],
+    types: ['main/cpm/inbox', 'main/cpm/one-to-one', 'main/history', 'main/sip'],
+  },
+  {
+    path: 'main/cpm/upgrade',
+    faces: ['replacement'],
+    values: [...ground, 'main/cpm/one-to-one'],
+    types: ['main/cpm/conversation', 'main/cpm/session', 'main/history'],
+  },
+  {
+    path: 'main/cpm/one-to-one',
+    faces: ['sessions', 'invitations'],
+    values: [...ground, 'main/cpm/conversation', 'main/cpm/inbox', 'main/cpm/session'],
+    types: ['main/history', 'main/sip'],
+  },
+  {
+    path: 'main/cpm/session',
+    faces: ['session'],
+    values: [...ground],
+    types: ['main/cpm/conversation', 'main/msrp', 'main/sip'],
+  },
+  {
+    path: 'main/cpm/inbox',
+    faces: ['inbox'],
+    values: [...ground, 'main/cpm/conversation', 'main/cpm/outbox'],
+    types: ['main/history', 'main/sip'],
+  },
+  {
+    path: 'main/cpm/outbox',
+    faces: ['outbox'],
+    values: [...ground, 'main/cpm/conversation'],
+    types: ['main/history'],
+  },
+  {
+    path: 'main/cpm/conversation',
+    faces: ['context', 'envelope', 'reader', 'refusals', 'values'],
+    values: [...ground],
+    types: ['main/history', 'main/msrp', 'main/sip'],
+  },
+
+  // The wire, each protocol by itself.
+  {
+    path: 'main/sip',
+    faces: ['client'],
+    values: [...ground, 'main/sip/flow', 'main/sip/registration', 'main/sip/session', 'main/sip/stack', 'main/sip/wire'],
+    packages: ['sip.js'],
+    node: true,
+  },
+  {
+    path: 'main/sip/registration',
+    faces: ['registration'],
+    values: [...ground, 'main/sip/flow', 'main/sip/stack'],
+    types: ['main/sip/wire'],
+    packages: ['sip.js'],
+  },
+  {
+    path: 'main/sip/session',
+    faces: ['incoming', 'outgoing', 'reason', 'session', 'session-timer'],
+    values: [...ground, 'main/sip/stack', 'main/sip/wire'],
+    packages: ['sip.js'],
+  },
+  {
+    path: 'main/sip/stack',
+    faces: ['auth', 'capabilities', 'cpm-request', 'hidden-calls', 'normalize', 'stack'],
+    values: [...ground, 'main/sip/wire'],
+    types: ['main/sip/flow'],
+    packages: ['sip.js'],
+    node: true,
+  },
+  {
+    path: 'main/sip/flow',
+    faces: ['connection', 'discovery', 'flow', 'locator', 'network-watch', 'server-check'],
+    values: [...ground, 'main/sip/wire'],
+    packages: ['ws'],
+    node: true,
+  },
+  { path: 'main/sip/wire', faces: ['content-encoding', 'framer', 'wire-message'], values: ['protocol'], node: true },
+  { path: 'main/msrp', faces: ['connection', 'endpoint', 'outgoing', 'relay', 'session'], values: [...ground], node: true },
+  { path: 'main/trace', faces: ['recorder'], values: ['base'], types: ['protocol'], node: true },
+
+  // What is kept: the only SQL of the client.
+  {
+    path: 'main/history',
+    faces: ['history', 'records'],
+    values: ['base', 'preload/contract', 'main/history/reading', 'main/history/search', 'main/history/store', 'main/history/tables'],
+    packages: ['libsql'],
+  },
+  {
+    path: 'main/history/reading',
+    faces: ['reader'],
+    values: ['base', 'preload/contract', 'main/history/store', 'main/history/tables'],
+    types: ['main/history'],
+    node: true,
+  },
+  {
+    path: 'main/history/tables',
+    values: ['base', 'preload/contract', 'main/history/search', 'main/history/store'],
+    types: ['main/history'],
+    node: true,
+  },
+  {
+    path: 'main/history/search',
+    faces: ['message-search', 'search-index'],
+    values: ['main/history/store'],
+    types: ['main/history'],
+    packages: ['libsql'],
+  },
+  {
+    path: 'main/history/store',
+    faces: ['connection', 'lock', 'migrations', 'rescue', 'rows', 'seal'],
+    values: ['base', 'preload/contract'],
+    types: ['main/history'],
+    packages: ['libsql'],
+    node: true,
+  },
+
+  // The window. Of the client it knows the contract's types alone.
+  {
+    path: 'renderer',
+    faces: [],
+    values: ['renderer/app', 'renderer/desk'],
+    types: ['preload/contract'],
+    packages: ['react-dom', '@fontsource-variable'],
+  },
+  {
+    path: 'renderer/app',
+    faces: ['App'],
+    values: [...view, 'renderer/chat', 'renderer/chats', 'renderer/devices', 'renderer/group', 'renderer/settings', 'renderer/start'],
+    types: ['preload/contract'],
+    packages: drawn,
+  },
+  {
+    path: 'renderer/start',
+    faces: ['CopiedProfile', 'DamagedHistory', 'FirstRun', 'SignInAgain'],
+    values: [...view, 'renderer/chat'],
+    types: ['preload/contract'],
+    packages: drawn,
+  },
+  {
+    path: 'renderer/chat',
+    faces: ['Chat', 'ChatMenu', 'Details', 'MessageInfo', 'RescuedChat'],
+    values: [...view, 'renderer/chats', 'renderer/group', 'renderer/notices'],
+    types: ['preload/contract'],
+    packages: [...drawn, 'virtua'],
+  },
+  {
+    path: 'renderer/chats',
+    faces: ['ConversationRow', 'LeftPane', 'NewChat', 'NoChat'],
+    values: [...view, 'renderer/devices', 'renderer/notices'],
+    types: ['preload/contract'],
+    packages: drawn,
+  },
+  {
+    path: 'renderer/group',
+    faces: ['AddPeople', 'GroupCard', 'GroupPicture', 'LeaveDialog', 'Nickname', 'RemovePerson', 'RenameGroup', 'use-old-chat'],
+    values: [...view],
+    types: ['preload/contract'],
+    packages: drawn,
+  },
+  {
+    path: 'renderer/settings',
+    faces: ['Settings', 'Shortcuts'],
+    values: [...view, 'renderer/devices', 'renderer/notices'],
+    types: ['preload/contract'],
+    packages: drawn,
+  },
+  {
+    path: 'renderer/devices',
+    faces: ['Devices', 'OpenWindows', 'RenameDevice', 'SignOutDialog'],
+    values: [...view, 'renderer/notices'],
+    types: ['preload/contract'],
+    packages: drawn,
+  },
+  { path: 'renderer/notices', faces: ['Notices'], values: [...view], types: ['preload/contract'], packages: drawn },
+  { path: 'renderer/parts', values: ['renderer/desk', 'renderer/words'], types: ['preload/contract'], packages: drawn },
+  { path: 'renderer/desk', types: ['preload/contract'], packages: ['react'] },
+  { path: 'renderer/words', faces: ['clock', 'errors', 'person', 'text'], types: ['preload/contract'], packages: ['react'] },
+
+  // The embedded network. It knows nothing of the client.
+  {
+    path: 'network',
+    faces: ['log', 'network'],
+    values: [
+      'base',
+      'protocol',
+      'network/controlling',
+      'network/core',
+      'network/interworking',
+      'network/msrp',
+      'network/participating',
+      'network/sip',
+    ],
+    node: true,
+  },
+  {
+    path: 'network/core',
+    faces: ['authenticator', 'core', 'faults', 'gruu', 'lab-authority', 'registrar', 'sim-card'],
+    values: ['base', 'protocol', 'network/sip'],
+    types: ['network'],
+    node: true,
+  },
+  {
+    path: 'network/participating',
+    faces: ['participating', 'policy', 'policy-file', 'privacy', 'registration-watch'],
+    values: ['base', 'protocol', 'network/msrp', 'network/sip'],
+    types: ['network'],
+    node: true,
+  },
+  {
+    path: 'network/controlling',
+    faces: ['controlling', 'group', 'groups-file'],
+    values: ['base', 'protocol', 'network/core', 'network/msrp', 'network/sip'],
+    types: ['network'],
+    packages: ['libsql'],
+    node: true,
+  },
+  {
+    path: 'network/interworking',
+    faces: ['interworking'],
+    values: ['base', 'protocol', 'network/participating', 'network/sip'],
+    types: ['network'],
+    node: true,
+  },
+  { path: 'network/msrp', faces: ['assembly', 'relay', 'switch'], values: ['base', 'protocol'], types: ['network'], node: true },
+  {
+    path: 'network/sip',
+    faces: [
+      'asserted-identity',
+      'dialog',
+      'flow',
+      'header-value',
+      'message',
+      'proxy',
+      'refusal',
+      'session-timer',
+      'sip-server',
+      'transaction',
+      'transport-listener',
+    ],
+    values: ['base', 'protocol'],
+    types: ['network'],
+    packages: ['ws'],
+    node: true,
+  },
 ];
 
-/** What the linter can hold of the table: it knows no `import type`, so both kinds are allowed together there. */
-export function linterOverrides() {
-  return layers.map((layer) => {
-    const isFile = layer.path.includes('/') && !folders.has(layer.path);
-    const own = isFile ? [] : layer.path.includes('/') ? ['!./**'] : ['!./**', '!../**', ...others(layer.path)];
-    const project = [...(layer.values ?? []), ...(layer.types ?? [])].flatMap((path) => specifiers(layer.path, path));
-    const packages = (layer.packages ?? []).flatMap((name) => [`!${name}`, `!${name}/**`]);
-    const group = ['**', ...own, ...project, ...packages, ...(layer.node === true ? ['!node:*', '!node:*/**'] : [])];
-    const message = `See test/support/layers.ts: what ${layer.path} may import.`;
-    return {
-      includes: [isFile ? `${layer.path}.ts` : `${layer.path}/**`],
-      linter: { rules: { style: { noRestrictedImports: { level: 'error', options: { patterns: [{ group, message }] } } } } },
-    };
-  });
-}
-
-/** Rows of two path segments that are folders; every other such row is one file. */
-const folders = new Set([
-  'main/protocol',
-  'main/sip',
-  'main/msrp',
-  'main/history',
-  'main/identity',
-  'main/cpm',
-  'main/trace',
-  'main/scenario',
-]);
-
-/** Inside a folder with sub-folders `../` may stay inside; what certainly leaves it is refused again. */
-const others = (top: string) => ['main', 'network', 'preload', 'renderer'].filter((name) => name !== top).map((name) => `**/${name}/**`);
-
-/** How an import of `target` is written from a file of `from`: the import's beginning is matched by its last segments. */
-function specifiers(from: string, target: string): string[] {
-  if (target.endsWith('.json')) return [`!**/${target}`];
-  const sameTop = from.split('/')[0] === target.split('/')[0];
-  const written = sameTop && from.includes('/') ? target.split('/').slice(1).join('/') : target;
-  return folders.has(target) || !target.includes('/') ? [`!**/${written}/**`] : [`!**/${written}`];
-}
+/** Single files that may use a package which their folder may not. */
+export const exceptions: Readonly<Record<string, readonly string[]>> = { 'main/main': ['electron'] };
