@@ -19,12 +19,12 @@ const targets = {
   app: {
     bundles: [{ entry: 'main/main.ts', out: 'out/main.cjs' }, { entry: 'preload/preload.ts', out: 'out/preload.cjs' }, readThread],
     renderer: true,
-    sources: ['main', 'network', 'preload', 'renderer', 'vite.config.ts'],
+    sources: ['base', 'protocol', 'main', 'network', 'preload', 'renderer', 'vite.config.ts'],
   },
   command: {
     bundles: [{ entry: 'main/command/cli.ts', out: 'out/cli.cjs', banner: '#!/usr/bin/env node\n' }, readThread],
     renderer: false,
-    sources: ['main', 'network', 'preload'],
+    sources: ['base', 'protocol', 'main', 'network', 'preload'],
   },
 };
 const alwaysSources = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs'];

@@ -10,8 +10,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { ensureBuilt } from '../support/built';
-import { openMeasuredWindows } from '../support/measured-windows';
+import { ensureBuilt } from '../support/stages/built';
+import { openMeasuredWindows } from '../support/windows/measured-windows';
 
 const scale = Number(process.env.CHORUS_BENCH_SCALE ?? 1);
 const TEXTS = Math.round(400 * scale);

@@ -17,8 +17,8 @@ import { encodeCpim } from '../../protocol/cpim';
 import { ICSI } from '../../protocol/feature-tags';
 import { encodeMsrp, newTransactionId } from '../../protocol/msrp';
 import { parseSdp } from '../../protocol/sdp';
-import { closeClients, startClient, type TestClient } from '../support/clients';
-import { eventually, RawAgent } from '../support/raw-agent';
+import { eventually, RawAgent } from '../support/peers/raw-agent';
+import { closeClients, startClient, type TestClient } from '../support/stages/clients';
 
 const SIZES = (process.env.CHORUS_BENCH_SIZES ?? '3,20,100,500').split(',').map(Number);
 /** Texts that the switch is given at once. */

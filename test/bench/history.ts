@@ -14,7 +14,7 @@ import Libsql from 'libsql';
 import { systemClock } from '../../base/clock';
 import { silentLogger } from '../../base/log';
 import { type History, openHistory } from '../../main/history/history';
-import { seededRandom } from '../support/seeded-random';
+import { seededRandom } from '../support/doubles/seeded-random';
 
 const key = '5f'.repeat(32);
 const conversations = 200;

@@ -14,8 +14,8 @@ import { silentLogger } from '../../base/log';
 import { SipClient } from '../../main/sip/client';
 import { digestHash } from '../../main/sip/stack/auth';
 import { answerChallenge, chooseChallenge, type DigestChallenge } from '../../protocol/digest';
-import { ensureBuilt } from '../support/built';
-import { Relay } from '../support/relay';
+import { ensureBuilt } from '../support/stages/built';
+import { Relay } from '../support/stages/relay';
 
 /** How long each rate is measured. */
 const SECONDS = Number(process.env.CHORUS_BENCH_SECONDS ?? 4);

@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
-import { chorusWindows } from '../support/electron';
-import { expect, Hands } from '../support/hands';
+import { chorusWindows } from '../support/windows/electron';
+import { expect, Hands } from '../support/windows/hands';
 
 const windows = chorusWindows();
 const sit = async (profile: string, options = {}) => new Hands(await windows.open(profile, options));

@@ -2,8 +2,8 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'vitest';
-import { chorusWindows } from '../support/electron';
-import { expect, Hands } from '../support/hands';
+import { chorusWindows } from '../support/windows/electron';
+import { expect, Hands } from '../support/windows/hands';
 
 const windows = chorusWindows();
 const sit = async (profile: string, place: number) => new Hands(await windows.open(profile, { tile: `${place}/2` }));

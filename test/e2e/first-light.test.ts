@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as Electron from 'electron';
 import { describe, it } from 'vitest';
-import { artifacts, chorusWindows } from '../support/electron';
-import { expect, Hands } from '../support/hands';
+import { artifacts, chorusWindows } from '../support/windows/electron';
+import { expect, Hands } from '../support/windows/hands';
 
 const windows = chorusWindows();
 const sit = async (profile: string, place: number) => new Hands(await windows.open(profile, { tile: `${place}/4` }));

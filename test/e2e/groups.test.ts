@@ -1,7 +1,7 @@
 /** Four people in four windows: a group that not everybody joins at first, another name and a picture for it, a word between two, somebody put out of it. */
 import { describe, it } from 'vitest';
-import { chorusWindows } from '../support/electron';
-import { expect, Hands } from '../support/hands';
+import { chorusWindows } from '../support/windows/electron';
+import { expect, Hands } from '../support/windows/hands';
 
 const windows = chorusWindows();
 const sit = async (profile: string, place: number) => new Hands(await windows.open(profile, { tile: `${place}/4` }));

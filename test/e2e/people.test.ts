@@ -1,8 +1,8 @@
 /** The window for everybody: by keyboard alone, narrow, enlarged, dark, and for who cannot see it. */
 import { describe, it } from 'vitest';
-import { chorusWindows, type OpenOptions } from '../support/electron';
-import { expect, Hands } from '../support/hands';
-import { accessibilityFlaws, cutOff, walkFocus } from '../support/looks';
+import { chorusWindows, type OpenOptions } from '../support/windows/electron';
+import { expect, Hands } from '../support/windows/hands';
+import { accessibilityFlaws, cutOff, walkFocus } from '../support/windows/looks';
 
 const windows = chorusWindows();
 const sit = async (profile: string, options: OpenOptions = {}) => new Hands(await windows.open(profile, options));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { chorusWindows } from '../support/electron';
+import { chorusWindows } from '../support/windows/electron';
 
 const windows = chorusWindows();
 

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { chorusWindows, startPlainly } from '../support/electron';
+import { chorusWindows, startPlainly } from '../support/windows/electron';
 
 const windows = chorusWindows();
 

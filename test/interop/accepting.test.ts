@@ -1,7 +1,7 @@
 /** When real clients answer an invitation, and whom they do not answer at all. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
-import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
+import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
 
 let network: Network;
 beforeAll(async () => {

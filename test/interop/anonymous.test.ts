@@ -3,11 +3,11 @@ import { type Network, startNetwork } from '../../network/network';
 import type { ConversationValue } from '../../preload/contract';
 import { ICSI } from '../../protocol/feature-tags';
 import type { WireRecord } from '../../protocol/wire-record';
-import { messageState, received } from '../support/chat-steps';
-import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import { startBehindKamailio } from '../support/kamailio-network';
-import { Capture } from '../support/packet-judge';
-import { RawAgent } from '../support/raw-agent';
+import { Capture } from '../support/peers/packet-judge';
+import { RawAgent } from '../support/peers/raw-agent';
+import { messageState, received } from '../support/stages/chat-steps';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
+import { startBehindKamailio } from '../support/stages/kamailio-network';
 
 /** A person who writes without saying who they are, to real clients over the embedded network: every byte at the other side is read. */
 let network: Network;

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
-import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
-import { VirtualClock } from '../support/virtual-clock';
+import { VirtualClock } from '../support/doubles/virtual-clock';
+import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
 
 let network: Network;
 beforeAll(async () => {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { IdentityValue, MessageValue } from '../../preload/contract';
-import { ensureBuilt } from '../support/built';
-import { type Command, chorus, newFolder, npmChorus, printCommandsOnFailure } from '../support/command';
-
+import { seededRandom } from '../support/doubles/seeded-random';
+import { ensureBuilt } from '../support/stages/built';
+import { type Command, chorus, newFolder, npmChorus, printCommandsOnFailure } from '../support/stages/command';
 import {
   client,
   conversations,
@@ -18,8 +18,7 @@ import {
   signedIn,
   startedNetwork,
   utf8,
-} from '../support/scripted-clients';
-import { seededRandom } from '../support/seeded-random';
+} from '../support/stages/scripted-clients';
 
 beforeAll(() => ensureBuilt('command'));
 beforeEach(() => printCommandsOnFailure());

@@ -6,10 +6,10 @@ import { silentLogger } from '../../base/log';
 import { openHistory } from '../../main/history/history';
 import { type Network, startNetwork } from '../../network/network';
 import type { MessageValue } from '../../preload/contract';
-import { ensureBuilt } from '../support/built';
-import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
-import { chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
-import { keychain } from '../support/keychain';
+import { keychain } from '../support/doubles/keychain';
+import { ensureBuilt } from '../support/stages/built';
+import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
+import { chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/stages/command';
 
 /** A history that is damaged, at the start and while it is in use: nothing is lost without a word, and nothing is taken that could not be kept. */
 const alice = 'sip:alice@lab.test';

@@ -6,9 +6,9 @@ import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startCore } from '../../network/core/core';
 import { type Network, startNetwork } from '../../network/network';
-import { ensureBuilt } from '../support/built';
-import { closeClients, headerValues, sipRequests, startClient, type TestClient } from '../support/clients';
-import { Devices, ICSIS } from '../support/sip-clients';
+import { ensureBuilt } from '../support/stages/built';
+import { closeClients, headerValues, sipRequests, startClient, type TestClient } from '../support/stages/clients';
+import { Devices, ICSIS } from '../support/stages/sip-clients';
 
 let network: Network;
 const devices = new Devices();

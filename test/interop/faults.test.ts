@@ -2,10 +2,10 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import type { ConversationValue, MessageValue } from '../../preload/contract';
-import { ensureBuilt } from '../support/built';
-import { type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
-import { Relay } from '../support/relay';
-import { VirtualClock } from '../support/virtual-clock';
+import { VirtualClock } from '../support/doubles/virtual-clock';
+import { ensureBuilt } from '../support/stages/built';
+import { type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/stages/command';
+import { Relay } from '../support/stages/relay';
 
 const closers: (() => Promise<void>)[] = [];
 beforeAll(() => ensureBuilt('command'));

@@ -2,13 +2,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
 import type { Network } from '../../network/network';
-import { startBaresip } from '../support/baresip';
-import { messageState, received } from '../support/chat-steps';
-import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import type { ForeignProgram } from '../support/foreign-program';
-import { networks } from '../support/kamailio-network';
-import { startLinphone, words } from '../support/linphone';
-import { Capture } from '../support/packet-judge';
+import { startBaresip } from '../support/peers/baresip';
+import type { ForeignProgram } from '../support/peers/foreign-program';
+import { startLinphone, words } from '../support/peers/linphone';
+import { Capture } from '../support/peers/packet-judge';
+import { messageState, received } from '../support/stages/chat-steps';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
+import { networks } from '../support/stages/kamailio-network';
 
 const alice = 'sip:alice@lab.test';
 const bob = 'sip:bob@lab.test';

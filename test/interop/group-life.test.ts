@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import type { ConversationValue, ParticipantValue } from '../../preload/contract';
-import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
-import { networks } from '../support/kamailio-network';
+import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
+import { networks } from '../support/stages/kamailio-network';
 
 let network: Network;
 const folders: string[] = [];

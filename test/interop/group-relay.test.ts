@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { type Network, startNetwork } from '../../network/network';
-import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
+import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
 
 let lab: LabAuthority;
 let network: Network;

@@ -2,8 +2,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DeviceValue, IdentityValue, MessageValue, ParticipantValue, Snapshot } from '../../preload/contract';
-import { ensureBuilt } from '../support/built';
-import { chorus, endCommands, type Line, newFolder, printCommandsOnFailure } from '../support/command';
+import { ensureBuilt } from '../support/stages/built';
+import { chorus, endCommands, type Line, newFolder, printCommandsOnFailure } from '../support/stages/command';
 
 import {
   client,
@@ -16,7 +16,7 @@ import {
   signedIn,
   startedNetwork,
   utf8,
-} from '../support/scripted-clients';
+} from '../support/stages/scripted-clients';
 
 beforeAll(() => ensureBuilt('command'));
 beforeEach(() => printCommandsOnFailure());

@@ -8,6 +8,7 @@ import { ICSI } from '../../protocol/feature-tags';
 import { encodeImdn } from '../../protocol/imdn';
 import { encodeMultipart } from '../../protocol/multipart';
 import { encodeReplacingEntry, encodeResourceLists } from '../../protocol/resource-lists';
+import { eventually, RawAgent } from '../support/peers/raw-agent';
 import {
   closeClients,
   headerValues,
@@ -16,8 +17,7 @@ import {
   sipRequests,
   startClient,
   type TestClient,
-} from '../support/clients';
-import { eventually, RawAgent } from '../support/raw-agent';
+} from '../support/stages/clients';
 
 let network: Network;
 const agents: RawAgent[] = [];

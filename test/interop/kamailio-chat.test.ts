@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
-import { messageState, received, session } from '../support/chat-steps';
-import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
+import { messageState, received, session } from '../support/stages/chat-steps';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 
 /** A core that nobody here has written. Without Kamailio this file fails, with the command that installs it. */
 let kamailio: Kamailio;

@@ -3,8 +3,8 @@
  * A few pairs in the suite; the whole table with CHORUS_FAULTS=all, others with CHORUS_FAULTS='bob 9,cf 12'.
  */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { allowedEnds, upgradeWithout } from '../support/upgrade-faults';
-import { clearStages, parts, stopTime } from '../support/upgrade-stage';
+import { allowedEnds, upgradeWithout } from '../support/stages/upgrade-faults';
+import { clearStages, parts, stopTime } from '../support/stages/upgrade-stage';
 
 beforeAll(() => stopTime());
 afterAll(() => {

@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Network, RegisteredDevice } from '../../network/network';
 import type { DeviceValue } from '../../preload/contract';
 import { ICSI } from '../../protocol/feature-tags';
-import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import { startBehindKamailio } from '../support/kamailio-network';
-import { until } from '../support/sip-clients';
-import { SipDevice } from '../support/sip-device';
+import { SipDevice } from '../support/peers/sip-device';
+import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
+import { startBehindKamailio } from '../support/stages/kamailio-network';
+import { until } from '../support/stages/sip-clients';
 
 const ALICE = 'sip:alice@lab.test';
 let network: Network;

@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { utf8 } from '../../protocol/octets';
 import { encodeSdp, type MsrpDescription, parseSdp } from '../../protocol/sdp';
-import { closeClients, startClient } from '../support/clients';
-import { Devices, ICSIS, next, until } from '../support/sip-clients';
+import { closeClients, startClient } from '../support/stages/clients';
+import { Devices, ICSIS, next, until } from '../support/stages/sip-clients';
 
 let kamailio: Kamailio;
 const devices = new Devices();

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
 import { type Kamailio, type KamailioOptions, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { type Network, startNetwork } from '../../network/network';
-import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
+import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 
 let network: Network;
 let relay: Kamailio;

@@ -9,7 +9,7 @@ import { windowBytes } from '../../main/msrp/outgoing';
 import type { MsrpSession } from '../../main/msrp/session';
 import { AppError } from '../../preload/contract/errors';
 import { encodeMsrp } from '../../protocol/msrp';
-import { VirtualClock } from '../support/virtual-clock';
+import { VirtualClock } from '../support/doubles/virtual-clock';
 
 let alice: MsrpEndpoint;
 let bob: MsrpEndpoint;

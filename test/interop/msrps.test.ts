@@ -8,8 +8,8 @@ import { createLabAuthority, type LabAuthority } from '../../network/core/lab-au
 import { type Network, startNetwork } from '../../network/network';
 import { encodeMsrp } from '../../protocol/msrp';
 import { MsrpParser } from '../../protocol/msrp-parser';
-import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import { networks } from '../support/kamailio-network';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
+import { networks } from '../support/stages/kamailio-network';
 
 beforeEach(() => printLadderOnFailure());
 afterEach(() => closeClients());

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { SipAccount } from '../../main/sip/client';
 import { softwareSim } from '../../main/sip/stack/auth';
 import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
-import { type Device, Devices } from '../support/sip-clients';
-import { SipDevice } from '../support/sip-device';
+import { SipDevice } from '../support/peers/sip-device';
+import { type Device, Devices } from '../support/stages/sip-clients';
 
 const SIM = { k: '465b5ce8b199b49faa5f0a2ee238a6bc', op: 'cdc202d5123e20f62b6d676ac72cb318' };
 const users = [

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { freePort, type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
-import { ensureBuilt } from '../support/built';
-import { type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/command';
+import { ensureBuilt } from '../support/stages/built';
+import { type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/stages/command';
 
 beforeAll(() => ensureBuilt('command'));
 beforeEach(() => printCommandsOnFailure());

@@ -6,7 +6,7 @@ import type { SipRequest, SipResponse } from '../../network/sip/message';
 import { addressTarget, forward, nextHop, prepareForward } from '../../network/sip/proxy';
 import { SipServer } from '../../network/sip/sip-server';
 import { acceptContact, ICSI } from '../../protocol/feature-tags';
-import { type DeviceOptions, SipDevice } from '../support/sip-device';
+import { type DeviceOptions, SipDevice } from '../support/peers/sip-device';
 
 const DOMAIN = 'lab.test';
 const users = [

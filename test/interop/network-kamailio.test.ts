@@ -4,7 +4,7 @@ import { Dialog } from '../../network/sip/dialog';
 import { paramOf } from '../../network/sip/header-value';
 import type { SipRequest, SipResponse } from '../../network/sip/message';
 import { addressTarget } from '../../network/sip/proxy';
-import { SipDevice } from '../support/sip-device';
+import { SipDevice } from '../support/peers/sip-device';
 
 /** The network's own stack as a client of a foreign core: proves the configuration, and the stack's grammar against a judge of its own. */
 describe('Kamailio as SIP/IP core', () => {

@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import { ICSI } from '../../protocol/feature-tags';
 import { parseSdp } from '../../protocol/sdp';
-import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import { eventually, RawAgent } from '../support/raw-agent';
+import { eventually, RawAgent } from '../support/peers/raw-agent';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 
 /** What the policy of the network lets through and where the media of sessions runs, with real clients and a policy file. */
 let folder = '';

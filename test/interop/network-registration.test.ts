@@ -10,8 +10,8 @@ import { addressTarget } from '../../network/sip/proxy';
 import { SipServer } from '../../network/sip/sip-server';
 import { acceptContact, ICSI } from '../../protocol/feature-tags';
 import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../protocol/reginfo';
-import { eventually } from '../support/raw-agent';
-import { type DeviceOptions, SipDevice } from '../support/sip-device';
+import { eventually } from '../support/peers/raw-agent';
+import { type DeviceOptions, SipDevice } from '../support/peers/sip-device';
 
 const users = [
   { name: 'alice', password: 'secret', identities: ['tel:+15550100', 'sip:sales@lab.test'] },

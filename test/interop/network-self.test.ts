@@ -8,7 +8,7 @@ import { ICSI } from '../../protocol/feature-tags';
 import { encodeMultipart } from '../../protocol/multipart';
 import { encodeReplacingEntry, encodeResourceLists, type ResourceEntry } from '../../protocol/resource-lists';
 import type { WireRecord } from '../../protocol/wire-record';
-import { eventually, RawAgent, type RawCall } from '../support/raw-agent';
+import { eventually, RawAgent, type RawCall } from '../support/peers/raw-agent';
 
 const running: { close(): Promise<void> }[] = [];
 

@@ -8,8 +8,8 @@ import { HALF_MESSAGE_TIMEOUT_MS } from '../../network/sip/flow';
 import { addressTarget } from '../../network/sip/proxy';
 import { MAX_CONNECTIONS, SipServer } from '../../network/sip/sip-server';
 import type { WireRecord } from '../../protocol/wire-record';
-import { VirtualClock } from '../support/network-doubles';
-import { SipDevice } from '../support/sip-device';
+import { VirtualClock } from '../support/doubles/network-doubles';
+import { SipDevice } from '../support/peers/sip-device';
 import { HOSTILE_MESSAGES } from '../unit/network/hostile-messages';
 
 const open: (() => unknown)[] = [];

@@ -4,10 +4,10 @@ import { readRefusal } from '../../main/cpm/conversation/refusals';
 import { type Network, startNetwork } from '../../network/network';
 import type { AppEvent } from '../../preload/contract';
 import { explainLine } from '../../renderer/words/errors';
-import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import { Capture } from '../support/packet-judge';
-import { callBySipp, freePorts, SippRegistrar } from '../support/sipp';
-import { refusalScenario } from '../support/sipp/refusals';
+import { Capture } from '../support/peers/packet-judge';
+import { callBySipp, freePorts, SippRegistrar } from '../support/peers/sipp';
+import { refusalScenario } from '../support/peers/sipp/refusals';
+import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 
 const scenarios = ['refusals', 'odd-peers'] as const;
 type Scenario = (typeof scenarios)[number];

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
 import type { RegistrationValue } from '../../preload/contract';
-import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import { Capture } from '../support/packet-judge';
-import { freePorts, SippRegistrar } from '../support/sipp';
+import { Capture } from '../support/peers/packet-judge';
+import { freePorts, SippRegistrar } from '../support/peers/sipp';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 
 const scenarios = [
   'no-gruu',

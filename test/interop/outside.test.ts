@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import { cpmHeader } from '../../protocol/cpm-headers';
-import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import { SipDevice } from '../support/sip-device';
+import { SipDevice } from '../support/peers/sip-device';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 
 /** People outside of CPM: written to by their own URI, and writing from another service. */
 let network: Network;

@@ -8,7 +8,7 @@ import { silentLogger } from '../../base/log';
 import { SipClient } from '../../main/sip/client';
 import { type Network, startNetwork } from '../../network/network';
 import type { CloneValue, DeviceValue } from '../../preload/contract';
-import { type ClientOptions, closeClients, headerValues, sipRequests, startClient, type TestClient } from '../support/clients';
+import { type ClientOptions, closeClients, headerValues, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 
 const ALICE = 'sip:alice@lab.test';
 

@@ -9,8 +9,8 @@ import { silentLogger } from '../../base/log';
 import { type History, openHistory } from '../../main/history/history';
 import { nodeThread, ReadQueue, type Thread } from '../../main/history/reading/read-queue';
 import { type HistoryReader, readerOf } from '../../main/history/reading/reader';
-import { ensureBuilt } from '../support/built';
-import { conversationRecord, messageRecord } from '../support/history-records';
+import { conversationRecord, messageRecord } from '../support/doubles/history-records';
+import { ensureBuilt } from '../support/stages/built';
 
 const script = fileURLToPath(new URL('../../out/read-thread.cjs', import.meta.url));
 const key = '7e'.repeat(32);

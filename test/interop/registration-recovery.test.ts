@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
-import { Relay } from '../support/relay';
-import { type Device, Devices, ICSIS, until } from '../support/sip-clients';
+import { Relay } from '../support/stages/relay';
+import { type Device, Devices, ICSIS, until } from '../support/stages/sip-clients';
 
 const devices = new Devices();
 let network: Network;

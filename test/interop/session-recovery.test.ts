@@ -2,7 +2,7 @@
 import { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
-import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
+import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
 
 let network: Network;
 beforeAll(async () => {

@@ -4,8 +4,8 @@ import type { SecretBox } from '../../main/profile/settings';
 import { createLabAuthority } from '../../network/core/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
 import type { SignInOptions } from '../../preload/contract';
-import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import { keychain } from '../support/keychain';
+import { keychain } from '../support/doubles/keychain';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 
 /** What the window's sign-in can be told beyond address and password, at networks that ask for it; and that a restart knows it. */
 let network: Network | null = null;

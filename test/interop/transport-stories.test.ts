@@ -2,10 +2,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
 import type { Network } from '../../network/network';
-import { messageState, received, session } from '../support/chat-steps';
-import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/clients';
-import { networks } from '../support/kamailio-network';
-import { Capture } from '../support/packet-judge';
+import { Capture } from '../support/peers/packet-judge';
+import { messageState, received, session } from '../support/stages/chat-steps';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
+import { networks } from '../support/stages/kamailio-network';
 
 let authority: LabAuthority;
 let capture: Capture;

@@ -15,9 +15,9 @@ import { type Network, startNetwork } from '../../network/network';
 import { SipServer } from '../../network/sip/sip-server';
 import type { SipTransport } from '../../protocol/server-address';
 import type { WireRecord } from '../../protocol/wire-record';
-import { LabDns } from '../support/lab-dns';
-import { Devices, ICSIS, next, until } from '../support/sip-clients';
-import { silent } from '../support/sip-memory';
+import { LabDns } from '../support/doubles/lab-dns';
+import { silent } from '../support/doubles/sip-memory';
+import { Devices, ICSIS, next, until } from '../support/stages/sip-clients';
 
 const SDP =
   'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 7394 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=path:msrp://127.0.0.1:7394/offer;tcp\r\na=setup:actpass\r\n';

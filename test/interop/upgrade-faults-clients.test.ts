@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { allowedEnds, upgradeWithout } from '../support/upgrade-faults';
-import { clearStages, stopTime } from '../support/upgrade-stage';
+import { allowedEnds, upgradeWithout } from '../support/stages/upgrade-faults';
+import { clearStages, stopTime } from '../support/stages/upgrade-stage';
 
 beforeAll(() => stopTime());
 afterAll(() => {

@@ -4,8 +4,8 @@ import { parseMultipart } from '../../protocol/multipart';
 import { parseResourceLists } from '../../protocol/resource-lists';
 import { parseSdp } from '../../protocol/sdp';
 import type { WireRecord } from '../../protocol/wire-record';
-import { closeClients, headerValues, startClient, type TestClient } from '../support/clients';
-import { networks } from '../support/kamailio-network';
+import { closeClients, headerValues, startClient, type TestClient } from '../support/stages/clients';
+import { networks } from '../support/stages/kamailio-network';
 
 /** One message of the trace. */
 interface Seen {

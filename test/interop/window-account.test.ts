@@ -1,6 +1,6 @@
 /** Getting in and being in, in a real browser: sign-in, this device and the others, a profile that is not as it should be. */
 import { describe, expect, it } from 'vitest';
-import { accessibilityFlaws } from '../support/looks';
+import { accessibilityFlaws } from '../support/windows/looks';
 import {
   bob,
   copiedProfile,
@@ -11,8 +11,8 @@ import {
   signedOut,
   threeDevices,
   working,
-} from '../support/renderer-scenes';
-import { id, windowsInBrowser } from '../support/window-in-browser';
+} from '../support/windows/renderer-scenes';
+import { id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 describe('the way in and the devices, in a browser', () => {
   const open = windowsInBrowser();

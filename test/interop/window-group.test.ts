@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { readableIcon } from '../../main/cpm/group/icon';
 import { pictureSize } from '../../protocol/picture-size';
 import { maxPictureBytes } from '../../renderer/group/picture';
-import { accessibilityFlaws } from '../support/looks';
-import type { Scene } from '../support/renderer-harness';
-import { alice, bob, carol, message, participants, upgraded, working } from '../support/renderer-scenes';
-import { chat, id, windowsInBrowser } from '../support/window-in-browser';
+import { accessibilityFlaws } from '../support/windows/looks';
+import type { Scene } from '../support/windows/renderer-harness';
+import { alice, bob, carol, message, participants, upgraded, working } from '../support/windows/renderer-scenes';
+import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 /** A PNG of 1 x 1 points. */
 const whitePng = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg==';

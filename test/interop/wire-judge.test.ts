@@ -3,8 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import type { WireRecord } from '../../protocol/wire-record';
-import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/clients';
-import { Capture } from '../support/packet-judge';
+import { Capture } from '../support/peers/packet-judge';
+import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
 
 let network: Network;
 const roles: WireRecord[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { faultClasses, runCampaign } from '../support/fault-campaign';
+import { faultClasses, runCampaign } from '../support/stages/fault-campaign';
 
 /**
  * One run a kind of fault. CHORUS_SEEDS=1000 makes so many runs, and writes down how often each fault struck; CHORUS_SEED=57 replays one and

@@ -5,7 +5,7 @@ import { pagerAfterMs, pagerLimitBytes } from '../../../main/cpm/courier';
 import { MAX_SESSIONS } from '../../../main/cpm/one-to-one/sessions';
 import { longestPauseMs } from '../../../main/cpm/outbox/outbox';
 import { AppError } from '../../../preload/contract/errors';
-import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
+import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {

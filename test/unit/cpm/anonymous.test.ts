@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textEnvelope } from '../../../main/cpm/conversation/envelope';
 import { AppError } from '../../../preload/contract/errors';
 import { parseCpim } from '../../../protocol/cpim';
-import { createLab, type Lab, remoteParty } from '../../support/cpm-lab';
+import { createLab, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {

@@ -1,7 +1,7 @@
 /** People whom the person has blocked: nothing of theirs gets through, and nothing goes to them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { refusals } from '../../../main/cpm/conversation/refusals';
-import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
+import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {

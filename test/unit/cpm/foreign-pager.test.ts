@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeCpim } from '../../../protocol/cpim';
 import { encodeIsComposing } from '../../../protocol/is-composing';
-import { createLab, incomingPager, remoteParty } from '../../support/cpm-lab';
+import { createLab, incomingPager, remoteParty } from '../../support/doubles/cpm-lab';
 
 const bob = 'sip:bob@lab.test';
 const composingType = 'application/im-iscomposing+xml';

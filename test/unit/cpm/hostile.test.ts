@@ -5,7 +5,7 @@ import { longestRetryAfterMs, maxAttempts, remedyFor } from '../../../main/cpm/o
 import { AppError } from '../../../preload/contract/errors';
 import { encodeCpim, parseCpim } from '../../../protocol/cpim';
 import { encodeImdn, parseImdn } from '../../../protocol/imdn';
-import { createLab, FakeInvite, incomingPager, type Lab, remoteParty } from '../../support/cpm-lab';
+import { createLab, FakeInvite, incomingPager, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {

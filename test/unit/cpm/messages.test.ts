@@ -4,7 +4,7 @@ import { receiptEnvelope, textEnvelope } from '../../../main/cpm/conversation/en
 import { firstPauseMs, maxAttempts, receiptLifeMs, receiptRemedy, remedyFor } from '../../../main/cpm/outbox/outbox';
 import { AppError } from '../../../preload/contract/errors';
 import { parseCpim } from '../../../protocol/cpim';
-import { createLab, FakeInvite, incomingPager, type Lab, remoteParty } from '../../support/cpm-lab';
+import { createLab, FakeInvite, incomingPager, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {

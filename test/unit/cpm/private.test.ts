@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../preload/contract/errors';
 import { encodeCpim } from '../../../protocol/cpim';
 import { encodeImdn } from '../../../protocol/imdn';
-import { createLab, FakeInvite, type FakeMsrp, type Lab, remoteParty } from '../../support/cpm-lab';
+import { createLab, FakeInvite, type FakeMsrp, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {

@@ -4,7 +4,7 @@ import { readRefusal } from '../../../main/cpm/conversation/refusals';
 import { maxAttempts } from '../../../main/cpm/outbox/outbox';
 import { AppError, type RefusalMeaning } from '../../../preload/contract/errors';
 import { ANONYMOUS_URI } from '../../../protocol/cpim';
-import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
+import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {

@@ -4,7 +4,7 @@ import { MAX_ASKED } from '../../../main/cpm/one-to-one/invitations';
 import { replacementGuardMs } from '../../../main/cpm/upgrade/replacement';
 import { AppError } from '../../../preload/contract/errors';
 import { parseResourceLists } from '../../../protocol/resource-lists';
-import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/cpm-lab';
+import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {

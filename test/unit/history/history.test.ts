@@ -7,7 +7,7 @@ import { type History, openHistory } from '../../../main/history/history';
 import type { ConversationRecord, MessageRecord } from '../../../main/history/records';
 import { maximumPage } from '../../../main/history/tables/messages';
 import { AppError } from '../../../preload/contract/errors';
-import { conversationRecord, messageRecord } from '../../support/history-records';
+import { conversationRecord, messageRecord } from '../../support/doubles/history-records';
 
 const key = '0123456789abcdef'.repeat(4);
 let folder: string;

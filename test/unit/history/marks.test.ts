@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
 import { type History, openHistory } from '../../../main/history/history';
 import type { MessageRecord } from '../../../main/history/records';
-import { conversationRecord, messageRecord } from '../../support/history-records';
+import { conversationRecord, messageRecord } from '../../support/doubles/history-records';
 
 /** What the person does with conversations and messages on this device alone; all of it is on disk when the call returns. */
 let folder: string;

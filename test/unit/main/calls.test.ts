@@ -7,7 +7,7 @@ import { dispatch, type Handlers, maxTextLength } from '../../../main/calls';
 import { serveHeadless } from '../../../main/command/headless';
 import type { AppEvent } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import { settled } from '../../support/virtual-clock';
+import { settled } from '../../support/doubles/virtual-clock';
 
 /** Handlers that remember who was asked; those a test needs are given. */
 function handlers(given: Partial<Handlers>, asked: string[] = []): Handlers {

@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type Logger, silentLogger } from '../../../base/log';
 import { lingerMs, MsrpConnection, readPauseBytes, sendPauseBytes, stalledPeerMs } from '../../../main/msrp/connection';
 import type { MsrpResponse } from '../../../protocol/msrp';
-import { ScriptedPeer, streamPair } from '../../support/msrp-memory';
-import { settled, VirtualClock } from '../../support/virtual-clock';
+import { ScriptedPeer, streamPair } from '../../support/doubles/msrp-memory';
+import { settled, VirtualClock } from '../../support/doubles/virtual-clock';
 
 const clock = new VirtualClock();
 const path = 'msrp://127.0.0.1:1/here;tcp';

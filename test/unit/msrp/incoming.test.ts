@@ -12,8 +12,8 @@ import {
 import type { MsrpSession } from '../../../main/msrp/session';
 import { AppError } from '../../../preload/contract/errors';
 import type { MsrpRequest } from '../../../protocol/msrp';
-import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
-import { settled, VirtualClock } from '../../support/virtual-clock';
+import { MemoryNetwork, ScriptedPeer } from '../../support/doubles/msrp-memory';
+import { settled, VirtualClock } from '../../support/doubles/virtual-clock';
 
 let clock: VirtualClock;
 let endpoint: MsrpEndpoint;

@@ -5,8 +5,8 @@ import { chunkBytes, maximumWaitingBytes, responseTimeoutMs, windowBytes, window
 import type { MsrpSession } from '../../../main/msrp/session';
 import { AppError } from '../../../preload/contract/errors';
 import type { MsrpRequest } from '../../../protocol/msrp';
-import { MemoryNetwork, ScriptedPeer, sessionWithPeer } from '../../support/msrp-memory';
-import { settled, VirtualClock } from '../../support/virtual-clock';
+import { MemoryNetwork, ScriptedPeer, sessionWithPeer } from '../../support/doubles/msrp-memory';
+import { settled, VirtualClock } from '../../support/doubles/virtual-clock';
 
 let clock: VirtualClock;
 let endpoint: MsrpEndpoint;

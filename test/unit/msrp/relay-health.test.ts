@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
 import { firstProbeMs, longestProbeMs, RelayHealth, type RelayState } from '../../../main/msrp/relay-health';
 import { AppError, type RelayTrouble } from '../../../preload/contract/errors';
-import { settled, VirtualClock } from '../../support/virtual-clock';
+import { settled, VirtualClock } from '../../support/doubles/virtual-clock';
 
 const failure = (relay: RelayTrouble) => new AppError('msrp/relay', { relay }, relay === 'unreachable' ? 'auto' : 'user');
 

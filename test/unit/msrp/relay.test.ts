@@ -11,8 +11,8 @@ import { bindTimeoutMs, type MsrpSession } from '../../../main/msrp/session';
 import { AppError } from '../../../preload/contract/errors';
 import { digestResponse, formatChallenge, parseAuthorization } from '../../../protocol/digest';
 import { encodeMsrp, type MsrpRequest, msrpHeader } from '../../../protocol/msrp';
-import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
-import { settled, VirtualClock } from '../../support/virtual-clock';
+import { MemoryNetwork, ScriptedPeer } from '../../support/doubles/msrp-memory';
+import { settled, VirtualClock } from '../../support/doubles/virtual-clock';
 
 let clock: VirtualClock;
 let network: MemoryNetwork;

@@ -6,8 +6,8 @@ import type { MsrpSession } from '../../../main/msrp/session';
 import { MAX_MESSAGE_BYTES, MsrpAssembly } from '../../../network/msrp/assembly';
 import { AppError } from '../../../preload/contract/errors';
 import type { MsrpRequest } from '../../../protocol/msrp';
-import { type ScriptedPeer, sessionWithPeer } from '../../support/msrp-memory';
-import { settled, VirtualClock } from '../../support/virtual-clock';
+import { type ScriptedPeer, sessionWithPeer } from '../../support/doubles/msrp-memory';
+import { settled, VirtualClock } from '../../support/doubles/virtual-clock';
 
 let clock: VirtualClock;
 let endpoint: MsrpEndpoint;

@@ -6,8 +6,8 @@ import type { MsrpTransport } from '../../../main/msrp/connection';
 import { MsrpEndpoint } from '../../../main/msrp/endpoint';
 import { bindTimeoutMs } from '../../../main/msrp/session';
 import { AppError } from '../../../preload/contract/errors';
-import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
-import { settled, VirtualClock } from '../../support/virtual-clock';
+import { MemoryNetwork, ScriptedPeer } from '../../support/doubles/msrp-memory';
+import { settled, VirtualClock } from '../../support/doubles/virtual-clock';
 
 const right = createSessionCertificate(Date.now());
 const other = createSessionCertificate(Date.now());

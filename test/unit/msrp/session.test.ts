@@ -4,8 +4,8 @@ import { MsrpEndpoint, maximumUnboundConnections } from '../../../main/msrp/endp
 import { bindTimeoutMs, connectTimeoutMs, type MsrpSession } from '../../../main/msrp/session';
 import { AppError } from '../../../preload/contract/errors';
 import type { WireRecord } from '../../../protocol/wire-record';
-import { MemoryNetwork, ScriptedPeer } from '../../support/msrp-memory';
-import { settled, VirtualClock } from '../../support/virtual-clock';
+import { MemoryNetwork, ScriptedPeer } from '../../support/doubles/msrp-memory';
+import { settled, VirtualClock } from '../../support/doubles/virtual-clock';
 
 let clock: VirtualClock;
 let network: MemoryNetwork;

@@ -16,7 +16,7 @@ import { encodeRegInfo, parseRegInfo } from '../../../protocol/reginfo';
 import { encodeReplacingEntry, encodeResourceLists, entryTarget, parseResourceLists } from '../../../protocol/resource-lists';
 import { encodeSdp, parseSdp } from '../../../protocol/sdp';
 import { addressKey, formatNameAddr, formatUri, parseNameAddr, parseNameAddrList, parseUri } from '../../../protocol/uri';
-import { seededRandom } from '../../support/seeded-random';
+import { seededRandom } from '../../support/doubles/seeded-random';
 import { characters, octets } from './wire-text';
 
 const UUID = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { indexOfBytes } from '../../../protocol/octets';
-import { VirtualClock } from '../../support/virtual-clock';
+import { VirtualClock } from '../../support/doubles/virtual-clock';
 import { octets } from './wire-text';
 
 describe('the search among octets', () => {

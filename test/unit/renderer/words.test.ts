@@ -15,7 +15,7 @@ import {
   typedGroup,
 } from '../../../renderer/words/person';
 import { names } from '../../../renderer/words/text';
-import { alice, bob, carol, conversation, dave, everyone } from '../../support/renderer-scenes';
+import { alice, bob, carol, conversation, dave, everyone } from '../../support/windows/renderer-scenes';
 
 describe('people', () => {
   it('makes initials of any name or address', () => {

@@ -10,8 +10,8 @@ import {
   registered,
   registeredLab,
   SESSION_ICSI,
-} from '../../support/sip-memory';
-import { settled } from '../../support/virtual-clock';
+} from '../../support/doubles/sip-memory';
+import { settled } from '../../support/doubles/virtual-clock';
 
 afterEach(closeMemoryLabs);
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WireMessage } from '../../../main/sip/wire/wire-message';
-import { closeMemoryLabs, GRUU, type MemoryLab, methodOf, registeredLab } from '../../support/sip-memory';
-import { settled } from '../../support/virtual-clock';
+import { closeMemoryLabs, GRUU, type MemoryLab, methodOf, registeredLab } from '../../support/doubles/sip-memory';
+import { settled } from '../../support/doubles/virtual-clock';
 
 afterEach(closeMemoryLabs);
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../base/clock';
 import { RETRY_BASE_MS } from '../../../main/sip/registration/registration';
 import { isContributionId } from '../../../protocol/cpm-headers';
-import { closeMemoryLabs, INSTANCE, memoryLab, registered } from '../../support/sip-memory';
+import { closeMemoryLabs, INSTANCE, memoryLab, registered } from '../../support/doubles/sip-memory';
 
 afterEach(closeMemoryLabs);
 

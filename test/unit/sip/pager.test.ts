@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { IncomingPager, OutgoingPager } from '../../../main/sip/client';
-import { closeMemoryLabs, INSTANCE, type MemoryLab, MSG_ICSI, methodOf, OTHER_INSTANCE, registeredLab } from '../../support/sip-memory';
-import { settled } from '../../support/virtual-clock';
+import {
+  closeMemoryLabs,
+  INSTANCE,
+  type MemoryLab,
+  MSG_ICSI,
+  methodOf,
+  OTHER_INSTANCE,
+  registeredLab,
+} from '../../support/doubles/sip-memory';
+import { settled } from '../../support/doubles/virtual-clock';
 
 afterEach(closeMemoryLabs);
 

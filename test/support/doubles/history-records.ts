@@ -1,0 +1,40 @@
+/** What a history holds, as tests write it: a 1-1 with Bob and his messages, changed where a test needs it. */
+import type { ConversationRecord, MessageRecord } from '../../../main/history/records';
+
+export function conversationRecord(id: string, change: Partial<ConversationRecord> = {}): ConversationRecord {
+  return {
+    id,
+    kind: 'oneToOne',
+    peer: 'sip:bob@lab.test',
+    subject: null,
+    people: [{ address: 'sip:bob@lab.test', name: 'Bob' }],
+    conversationId: id,
+    contributionId: null,
+    focus: null,
+    continues: null,
+    continuedBy: null,
+    joined: true,
+    createdAt: 1,
+    activityAt: 1,
+    ...change,
+  };
+}
+
+export function messageRecord(id: string, change: Partial<MessageRecord> = {}): MessageRecord {
+  return {
+    id,
+    conversation: 'c',
+    direction: 'in',
+    from: 'sip:bob@lab.test',
+    fromName: 'Bob',
+    fromDevice: null,
+    text: `text of ${id}`,
+    state: 'received',
+    sentAt: 5000,
+    receivedAt: 5001,
+    error: null,
+    wantsDelivered: false,
+    wantsDisplayed: false,
+    ...change,
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * A history whose process dies at a chosen transaction: just before the commit, or just after it and before anybody hears of it; or whose disk is
+ * full then. What is on disk at that moment is copied as it is, write-ahead log included, and nothing of this process reaches the disk any more.
+ */
+import { copyFileSync, existsSync } from 'node:fs';
+import type { History } from '../../../main/history/history';
+import type { JobRecord } from '../../../main/history/records';
+import { AppError } from '../../../preload/contract/errors';
+
+/** The steps that the way of a message leaves on disk, by what their transaction does. */
+export const persistedSteps = [
+  'a conversation is written',
+  'a text is queued',
+  'a text is being sent',
+  'a text was sent',
+  'a text waits again',
+  'a text has failed',
+  'a text has arrived by pager',
+  'a text has arrived by session',
+  'a receipt was taken',
+  'a receipt was sent',
+  'a receipt waits again',
+  'texts were displayed',
+  'what waited is hastened',
+] as const;
+export type PersistedStep = (typeof persistedSteps)[number];
+export type Moment = 'before' | 'after';
+
+/** Thrown out of the call in which the process died. */
+export class ProcessDied extends Error {
+  constructor() {
+    super('the process died');
+  }
+}
+
+/** Runs what a timer has set off: that a process dies in it is nobody's error. */
+export function survive(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof ProcessDied)) throw error;
+  }
+}
+
+export interface MortalHistoryOptions {
+  history: History;
+  file: string;
+  /** Where the disk's state at death is copied to. */
+  relic: string;
+  /** Asked at each step, twice. */
+  dies(step: PersistedStep, moment: Moment): boolean;
+  /** Whether the disk takes this step; one that is full changes nothing and says so. */
+  fills(step: PersistedStep): boolean;
+  /** The process is no more: from here on it says nothing to anybody. */
+  onDeath(): void;
+}
+
+type Call = readonly [name: string, values: readonly unknown[], job: JobRecord['kind'] | undefined];
+
+const writes = new Set<string>([
+  'putConversation',
+  'setMarks',
+  'addMessage',
+  'removeMessage',
+  'emptyConversation',
+  'setMessageState',
+  'addReceipt',
+  'addJob',
+  'postponeJob',
+  'hastenLane',
+  'removeJob',
+  'removeJobsOf',
+]);
+
+export function mortalHistory({ history, file, relic, dies, fills, onDeath }: MortalHistoryOptions): History {
+  let isDead = false;
+  let depth = 0;
+  let calls: Call[] = [];
+  const die = (): never => {
+    isDead = true;
+    for (const end of ['', '-wal']) if (existsSync(file + end)) copyFileSync(file + end, relic + end);
+    onDeath();
+    throw new ProcessDied();
+  };
+  const transaction = <T>(work: () => T): T => {
+    if (isDead) throw new ProcessDied();
+    if (depth > 0) return history.transaction(work);
+    depth += 1;
+    calls = [];
+    try {
+      const value = history.transaction(() => {
+        const result = work();
+        const step = stepOf(calls);
+        if (step !== null && dies(step, 'before')) die();
+        if (step !== null && fills(step)) throw new AppError('storage/full', { cause: 'no room' }, 'user');
+        return result;
+      });
+      const step = stepOf(calls);
+      if (step !== null && dies(step, 'after')) die();
+      return value;
+    } finally {
+      depth -= 1;
+    }
+  };
+  return new Proxy(history, {
+    get: (target, name: keyof History) => {
+      if (name === 'transaction') return transaction;
+      const method = (target[name] as (...values: unknown[]) => unknown).bind(target);
+      if (name === 'dispose') return method;
+      return (...values: unknown[]) => {
+        if (isDead) throw new ProcessDied();
+        if (!writes.has(name)) return method(...values);
+        if (depth === 0) return transaction(() => record(name, values, method));
+        return record(name, values, method);
+      };
+    },
+  });
+
+  /** What changes nothing is no step. */
+  function record(name: string, values: unknown[], method: (...values: unknown[]) => unknown): unknown {
+    const job = name === 'removeJob' || name === 'postponeJob' ? history.jobs().find(({ id }) => id === values[0])?.kind : undefined;
+    const result = method(...values);
+    if (result !== false) calls.push([name, values, job]);
+    return result;
+  }
+}
+
+function stepOf(calls: readonly Call[]): PersistedStep | null {
+  const call = (name: string) => calls.find(([each]) => each === name)?.[1];
+  const added = call('addMessage')?.[0] as { direction: string; text: string } | undefined;
+  const state = call('setMessageState')?.[1];
+  const job = calls.find(([, , kind]) => kind !== undefined);
+  if (added?.direction === 'out') return 'a text is queued';
+  // The texts of the campaign say how they were sent.
+  if (added !== undefined) return added.text.includes(' by pager ') ? 'a text has arrived by pager' : 'a text has arrived by session';
+  if (call('addReceipt') !== undefined) return 'a receipt was taken';
+  if (state === 'displayed') return 'texts were displayed';
+  if (state === 'sending') return 'a text is being sent';
+  if (state === 'failed') return 'a text has failed';
+  if (state === 'queued') return 'a text waits again';
+  // Its receipt may have come before, and have said more than that it was sent.
+  if (job?.[2] === 'message') return 'a text was sent';
+  if (job?.[2] === 'receipt') return job[0] === 'removeJob' ? 'a receipt was sent' : 'a receipt waits again';
+  if (call('putConversation') !== undefined) return 'a conversation is written';
+  if (call('hastenLane') !== undefined) return 'what waited is hastened';
+  return null;
+}

@@ -1,0 +1,145 @@
+/** SIPp (Debian's sip-tester) as a registrar, and as whoever is reached through it: plays one scenario of `test/support/sipp/` over TCP and judges what it receives by it. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const startLimitMs = 5_000;
+/** How long SIPp may take to end after the last message of a scenario. */
+const endLimitMs = 3_000;
+
+/** The name of a file in `test/support/sipp/`, or what would stand in one. */
+type Scenario = string | { xml: string };
+
+/** Null when SIPp is here, else one sentence with the command that installs it. */
+export function sippMissing(): string | null {
+  const found = spawnSync('sipp', ['-v'], { stdio: 'ignore' });
+  return found.error === undefined ? null : 'SIPp is not installed: apt-get install --no-install-recommends sip-tester';
+}
+
+/** Different TCP ports of loopback that nobody listened on a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports: number[] = [];
+  for (const server of servers) {
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const address = server.address();
+    if (typeof address === 'object' && address !== null) ports.push(address.port);
+  }
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return ports;
+}
+
+export class SippRegistrar {
+  readonly uri: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'chorus-sipp-'));
+  readonly #errorFile = join(this.#folder, 'errors.log');
+  readonly #child: ChildProcess;
+  #said = '';
+  #status: string | null = null;
+
+  private constructor(scenario: Scenario, port: number) {
+    this.uri = `sip:127.0.0.1:${port};transport=tcp`;
+    const file = typeof scenario === 'string' ? resolve('test/support/peers/sipp', `${scenario}.xml`) : join(this.#folder, 'scenario.xml');
+    if (typeof scenario !== 'string') writeFileSync(file, scenario.xml);
+    const options = ['-sf', file, '-i', '127.0.0.1', '-p', String(port), '-t', 't1', '-nostdin', '-trace_err'];
+    // A Call-ID that comes back after its scenario begins it again: the client keeps one for life.
+    this.#child = spawn('sipp', [...options, '-deadcall_wait', '0', '-error_file', this.#errorFile], {
+      cwd: this.#folder,
+      // It draws a screen even where there is none.
+      env: { ...process.env, TERM: 'dumb' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#said += text;
+    });
+    this.#child.once('error', (error) => {
+      this.#status = error.message;
+    });
+    this.#child.once('exit', (code, signal) => {
+      this.#status = `exit ${code ?? signal}`;
+    });
+  }
+
+  /** Resolves when it listens. */
+  static async start(scenario: Scenario, port: number): Promise<SippRegistrar> {
+    const missing = sippMissing();
+    if (missing !== null) throw new Error(missing);
+    const registrar = new SippRegistrar(scenario, port);
+    const end = Date.now() + startLimitMs;
+    while (!(await answers(port))) {
+      if (Date.now() > end || registrar.#status !== null) {
+        registrar.dispose();
+        throw new Error(`SIPp does not listen: ${registrar.complaints}`);
+      }
+      await pause(20);
+    }
+    return registrar;
+  }
+
+  /** What SIPp has to say about what it received, and how it ended; empty while it is content. */
+  get complaints(): string {
+    const status = this.#status === null || this.#status === 'exit 0' ? '' : this.#status;
+    return [this.#said.trim(), this.#errors, status].filter((text) => text !== '').join('\n');
+  }
+
+  get #errors(): string {
+    try {
+      return readFileSync(this.#errorFile, 'utf8').trim();
+    } catch {
+      // SIPp writes this file at its first complaint.
+      return '';
+    }
+  }
+
+  /** Waits until every scenario begun is over. @returns the complaints: exit 0 and an empty file are none */
+  async finish(): Promise<string> {
+    // SIPp ends at SIGUSR1 once its calls have.
+    this.#child.kill('SIGUSR1');
+    const end = Date.now() + endLimitMs;
+    while (this.#status === null && Date.now() < end) await pause(20);
+    return this.#status === null ? `the scenario is not over\n${this.complaints}` : this.complaints;
+  }
+
+  dispose(): void {
+    if (this.#status === null) this.#child.kill('SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Plays a scenario of somebody of lab.test who calls through the server at `proxy`. @returns the complaints of SIPp; empty when there are none */
+export async function callBySipp(scenario: string, proxy: string): Promise<string> {
+  const missing = sippMissing();
+  if (missing !== null) throw new Error(missing);
+  const folder = mkdtempSync(join(tmpdir(), 'chorus-sipp-'));
+  const errors = join(folder, 'errors.log');
+  const server = /127\.0\.0\.1:\d+/.exec(proxy)?.[0] ?? '';
+  const file = resolve('test/support/peers/sipp', `${scenario}.xml`);
+  const limits = ['-m', '1', '-timeout', '45s', '-timeout_error'];
+  const [port] = await freePorts(1);
+  // Else it names the server's address in its credentials, and not what it asks for (RFC 7616 section 3.4.5).
+  const place = ['-i', '127.0.0.1', '-p', String(port), '-t', 't1', '-auth_uri', 'lab.test'];
+  const options = ['-sf', file, ...place, ...limits, '-nostdin', '-trace_err', '-error_file', errors];
+  try {
+    const child = spawn('sipp', [server, ...options], { cwd: folder, env: { ...process.env, TERM: 'dumb' }, stdio: 'ignore' });
+    const status = await new Promise((done) => child.once('exit', (code, signal) => done(code ?? signal)));
+    const said = existsSync(errors) ? readFileSync(errors, 'utf8').trim() : '';
+    return status === 0 ? said : `exit ${status}\n${said}`;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    const finish = (isListening: boolean) => {
+      socket.destroy();
+      done(isListening);
+    };
+    socket.once('connect', () => finish(true));
+    socket.once('error', () => finish(false));
+  });
+}

@@ -1,0 +1,100 @@
+import { systemClock } from '../../../base/clock';
+import type { Emitter } from '../../../base/emitter';
+import type { Logger } from '../../../base/log';
+import { type IncomingInvite, type IncomingPager, type SipAccount, SipClient } from '../../../main/sip/client';
+import type { Resolver } from '../../../main/sip/flow/discovery';
+import type { WireRecord } from '../../../protocol/wire-record';
+import { silent } from '../doubles/sip-memory';
+
+export const ICSIS = {
+  session: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session',
+  group: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session.group',
+  msg: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg',
+};
+
+/** A device of a person, over real sockets, with everything that happened to it. */
+export interface Device {
+  client: SipClient;
+  instanceId: string;
+  invites: IncomingInvite[];
+  messages: IncomingPager[];
+  wire: WireRecord[];
+  /** The messages of its wire as text, `>` in front of what it sent. */
+  ladder(): string[];
+}
+
+export class Devices {
+  readonly #open: Device[] = [];
+
+  /** `person` is the user part of an address of `domain`; every call makes another device. */
+  make(person: string, proxy: string | null, changes: Partial<SipAccount> = {}, log: Logger = silent, resolver?: Resolver): Device {
+    const instanceId = `urn:uuid:${systemClock.uuid()}`;
+    const wire: WireRecord[] = [];
+    const client = new SipClient(
+      {
+        aor: `sip:${person}@lab.test`,
+        displayName: person,
+        password: 'secret',
+        proxy,
+        instanceId,
+        deviceName: `${person} ${this.#open.length + 1}`,
+        expiresSeconds: 600,
+        icsis: Object.values(ICSIS),
+        ...changes,
+      },
+      { clock: systemClock, log, userAgent: 'Chorus/test', tap: (record) => wire.push(record), ...(resolver && { resolver }) },
+    );
+    const device: Device = {
+      client,
+      instanceId,
+      invites: [],
+      messages: [],
+      wire,
+      ladder: () => wire.map((record) => `${record.direction === 'out' ? '>' : '<'} ${Buffer.from(record.bytes).toString('utf8')}`),
+    };
+    client.onInvite.on((invite) => device.invites.push(invite));
+    client.handleMessage = async (message) => {
+      device.messages.push(message);
+      return 200;
+    };
+    this.#open.push(device);
+    return device;
+  }
+
+  async registered(person: string, proxy: string, changes: Partial<SipAccount> = {}): Promise<Device> {
+    const device = this.make(person, proxy, changes);
+    await device.client.registration.register();
+    return device;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((device) => device.client.close()));
+  }
+}
+
+/** Resolves with the first value that `emitter` announces and `wanted` likes; fails after `timeoutMs`. */
+export function next<T>(emitter: Emitter<T>, wanted: (value: T) => boolean = () => true, timeoutMs = 5_000): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      listener.dispose();
+      reject(new Error(`nothing wanted was announced in ${timeoutMs} ms`));
+    }, timeoutMs);
+    const listener = emitter.on((value) => {
+      if (!wanted(value)) return;
+      clearTimeout(timer);
+      listener.dispose();
+      resolve(value);
+    });
+  });
+}
+
+/** Looks every few milliseconds until `probe` gives something; fails with `what` after `timeoutMs`. */
+export async function until<T>(what: string, probe: () => T | null | undefined | false, timeoutMs = 5_000): Promise<T> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const value = probe();
+    if (value !== null && value !== undefined && value !== false) return value;
+    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

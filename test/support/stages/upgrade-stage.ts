@@ -1,0 +1,381 @@
+/**
+ * The upgrade of a 1-1 to a group on a stage where each of the six parts can die alone and come back: three real clients, and a core, a PF and a CF
+ * that know of each other by SIP alone. Connections are real, over loopback; time is not: it moves on when nothing is under way any more.
+ *
+ * The core is our own, or a real Kamailio. That one is a process, whose time is the real one and which nobody can listen to: what it reads is
+ * told by what the others send, and nothing is under way when no byte has moved for a while.
+ */
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { vi } from 'vitest';
+import { type Core, startCore } from '../../../network/core/core';
+import { freePort, type Kamailio, startKamailio } from '../../../network/kamailio/start-kamailio.mjs';
+import { type Network, startNetwork } from '../../../network/network';
+import type { CallArgument, CallName, CallValue } from '../../../preload/contract';
+import type { WireRecord } from '../../../protocol/wire-record';
+import { Actor, ownCallback } from './actors';
+import { startClient, type TestClient } from './clients';
+
+export const people = ['alice', 'bob', 'carol'] as const;
+export type PersonName = (typeof people)[number];
+export const parts = [...people, 'pf', 'cf', 'core'] as const;
+export type PartName = (typeof parts)[number];
+
+/** Of one process, so that a profile that was made there once may be laid there again: a profile knows its place. */
+const stageFolder = join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `chorus-stage-${process.pid}`);
+/** Profiles as they are after their first start, person by person: to make one takes longer than most stories. */
+const fresh = join(stageFolder, 'fresh');
+
+/** Takes away what all stages have left. */
+export function clearStages(): void {
+  rmSync(stageFolder, { recursive: true, force: true });
+}
+
+/** Longer than what absorbs repetitions is kept (64*T1), and than any group closes. */
+const goneMs = 40_000;
+/** How often Kamailio is asked for its counts, whose time is the real one. */
+const kamailioTries = 40;
+/** How long no byte moves, real milliseconds, until a process beside this one has nothing to do any more. */
+const quietMs = 25;
+/** How many quiet times that came late are not believed, one after the other. */
+const mostLate = 20;
+const { setTimeout: reallyLater } = globalThis;
+/**
+ * Kamailio's own patience, real milliseconds. Here a minute goes by in about two seconds: with its usual one it would still wait for a dead device when
+ * everybody else has long gone on.
+ */
+const patience = { silence: 400, ringing: 3_000 };
+/** How many turns of the event loop without a byte on any wire count as calm. */
+const calmTurns = 12;
+const domain = 'lab.test';
+const users = people.map((name) => ({ name, password: 'secret', displayName: name }));
+/** Our own core, or a real Kamailio. */
+export type CoreKind = 'embedded' | 'kamailio';
+export const addressOf = (name: PersonName) => `sip:${name}@${domain}`;
+const factory = `sip:conference-factory@${domain}`;
+
+/** A message as one part reads it. */
+export interface Heard {
+  by: PartName;
+  text: string;
+}
+
+/** Takes the time of the whole process into the hands of the story. `vi.useRealTimers` gives it back. */
+export function stopTime(): void {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] });
+  const { setTimeout: later } = globalThis;
+  globalThis.setTimeout = Object.assign(
+    (callback: (...args: unknown[]) => void, ms?: number, ...args: unknown[]) => later(ownCallback(callback), ms, ...args),
+    { __promisify__: later.__promisify__ },
+  ) as typeof setTimeout;
+}
+
+export class Stage {
+  /** Called with each SIP message that a part has received, before the part does anything with it. */
+  onHeard: (heard: Heard) => void = () => {};
+  readonly #actors = new Map<PartName, Actor>();
+  readonly #clients = new Map<PersonName, TestClient>();
+  /** What is left of the dead, to be cleared away. */
+  readonly #remains: (() => Promise<void>)[] = [];
+  #core: Core | null = null;
+  #kamailio: Kamailio | null = null;
+  #isStarting = false;
+  #functions: { pf: Network | null; cf: Network | null } = { pf: null, cf: null };
+  #ports = { clients: 0, functions: 0, pf: 0, cf: 0 };
+  #activity = 0;
+
+  private constructor(private readonly coreKind: CoreKind) {}
+
+  static async open(coreKind: CoreKind): Promise<Stage> {
+    const stage = new Stage(coreKind);
+    if (coreKind === 'kamailio') {
+      const [clients, functions, pf, cf] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+      stage.#ports = { clients, functions, pf, cf };
+    }
+    await stage.#startCore();
+    await stage.#startFunction('pf');
+    await stage.#startFunction('cf');
+    if (!existsSync(fresh)) await stage.#makeProfiles();
+    for (const name of people) cpSync(join(fresh, name), stage.#folderOf(name), { recursive: true });
+    for (const name of people) await stage.#startClient(name);
+    return stage;
+  }
+
+  client(name: PersonName): TestClient {
+    const client = this.#clients.get(name);
+    if (client === undefined) throw new Error(`${name} is not there`);
+    return client;
+  }
+
+  isAlive(part: PartName): boolean {
+    return this.#actors.get(part)?.isAlive ?? false;
+  }
+
+  /** A call to somebody's client; time goes by until it is answered. */
+  call<N extends CallName>(name: PersonName, call: N, argument: CallArgument<N>): Promise<CallValue<N>> {
+    return this.passing(this.as(name, () => this.client(name).call(call, argument)));
+  }
+
+  /** Runs something as that part. */
+  as<T>(part: PartName, act: () => T): T {
+    const actor = this.#actors.get(part);
+    if (actor === undefined) throw new Error(`${part} is not there`);
+    return actor.play(act);
+  }
+
+  /** That part is dead from this instant on. What was on its disk at this instant is what it finds when it comes back. */
+  kill(part: PartName): void {
+    const actor = this.#actors.get(part);
+    if (actor?.isAlive !== true) return;
+    actor.die();
+    if (part === 'core') {
+      const core = this.#core;
+      const kamailio = this.#kamailio;
+      this.#core = this.#kamailio = null;
+      kamailio?.kill();
+      this.#remains.push(async () => {
+        await core?.close();
+        await kamailio?.exited;
+      });
+    } else if (part === 'pf' || part === 'cf') {
+      const network = this.#functions[part];
+      this.#functions[part] = null;
+      this.#leave(this.#folderOf(part), async () => network?.close());
+    } else {
+      const client = this.client(part);
+      this.#clients.delete(part);
+      this.#leave(client.dataDir, () => client.close());
+    }
+  }
+
+  /** What the dead still does to its disk before it is buried does not count. */
+  #leave(folder: string, end: () => Promise<void>): void {
+    const kept = `${folder}.kept`;
+    cpSync(folder, kept, { recursive: true });
+    this.#remains.push(async () => {
+      await end();
+      rmSync(folder, { recursive: true });
+      renameSync(kept, folder);
+    });
+  }
+
+  #folderOf(part: PartName): string {
+    const folder = join(stageFolder, part);
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+
+  /** Who was killed comes back. */
+  async revive(part: PartName): Promise<void> {
+    await this.#bury();
+    if (part === 'core') await this.#startCore();
+    else if (part === 'pf' || part === 'cf') await this.#startFunction(part);
+    else await this.#startClient(part);
+  }
+
+  /** Lets everything happen that needs no time. */
+  async calm(): Promise<void> {
+    let seen = this.#activity;
+    for (let late = 0; this.#kamailio !== null || this.#isStarting; ) {
+      const begunAt = performance.now();
+      await new Promise((resolve) => reallyLater(resolve, quietMs));
+      // Where this process does not get its turn, Kamailio's do not either: such a quiet means nothing, for a while.
+      const isLate = performance.now() - begunAt > quietMs * 1.5;
+      if (seen === this.#activity && (!isLate || ++late > mostLate)) break;
+      seen = this.#activity;
+    }
+    for (let turns = 0; turns < calmTurns; turns += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (seen !== this.#activity) turns = 0;
+      seen = this.#activity;
+    }
+  }
+
+  /** Time goes by, from timer to timer. */
+  async pass(ms: number): Promise<void> {
+    let isOver = false;
+    setTimeout(() => {
+      isOver = true;
+    }, ms);
+    while (!isOver) {
+      await this.calm();
+      vi.advanceTimersToNextTimer();
+    }
+    await this.calm();
+  }
+
+  /** Time goes by until something is so. @throws when it is not within the limit */
+  async passUntil(limitMs: number, isSo: () => boolean): Promise<void> {
+    const limit = Date.now() + limitMs;
+    for (;;) {
+      await this.calm();
+      if (isSo()) return;
+      if (Date.now() > limit) throw new Error('waited in vain');
+      vi.advanceTimersToNextTimer();
+    }
+  }
+
+  /** Whether the client has a registration. */
+  isRegistered(name: PersonName): boolean {
+    const last = this.#clients.get(name)?.events.findLast((event) => event.event === 'registration');
+    return last?.event === 'registration' && last.state === 'registered';
+  }
+
+  /** Lets time go by until a promise has settled. */
+  async passing<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    for (;;) {
+      await this.calm();
+      if (isSettled) return promise;
+      vi.advanceTimersToNextTimer();
+    }
+  }
+
+  /**
+   * Everybody goes in good order. Returns what the network still holds when every timer of RFC 3261 has run out: what the functions and our core say, and
+   * what a Kamailio counts.
+   */
+  async farewell(): Promise<Readonly<Record<string, number>>[]> {
+    for (const name of people) {
+      const client = this.#clients.get(name);
+      if (client === undefined) continue;
+      await this.passing(this.as(name, () => client.close()));
+      this.#clients.delete(name);
+      this.#actors.get(name)?.die();
+    }
+    await this.pass(goneMs);
+    const counts = this.#kamailio === null ? [] : [await this.#countsOfKamailio(this.#kamailio)];
+    const core = this.#core === null ? [] : [{ transactions: this.#core.transactionCount }];
+    return [...[this.#functions.pf, this.#functions.cf].flatMap((one) => (one === null ? [] : { ...one.load() })), ...core, ...counts];
+  }
+
+  /** Its time is the real one: it may need some more of it. */
+  async #countsOfKamailio(kamailio: Kamailio): Promise<Record<string, number>> {
+    const names = ['dialog:active_dialogs', 'dialog:early_dialogs', 'usrloc:location_contacts'];
+    for (let tries = 0; ; tries += 1) {
+      const all = kamailio.counts();
+      const counts = Object.fromEntries(names.map((name) => [name, all[name] ?? Number.NaN]));
+      if (tries === kamailioTries || Object.values(counts).every((count) => count === 0)) return counts;
+      await new Promise((resolve) => reallyLater(resolve, quietMs * 10));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.onHeard = () => {};
+    for (const part of parts) this.kill(part);
+    await this.#bury();
+    for (const part of parts) rmSync(this.#folderOf(part), { recursive: true });
+  }
+
+  async #bury(): Promise<void> {
+    await this.passing(Promise.all(this.#remains.splice(0).map((clear) => clear())));
+  }
+
+  #newActor(part: PartName): Actor {
+    const actor = new Actor(part);
+    this.#actors.set(part, actor);
+    return actor;
+  }
+
+  #tap(part: PartName, actor: Actor) {
+    return (record: WireRecord) => {
+      this.#activity += 1;
+      if (!actor.isAlive || record.protocol !== 'sip') return;
+      const text = new TextDecoder().decode(record.bytes);
+      if (record.direction === 'in') this.onHeard({ by: part, text });
+      else if (this.#kamailio !== null) this.onHeard({ by: 'core', text });
+    };
+  }
+
+  async #startCore(): Promise<void> {
+    const actor = this.#newActor('core');
+    const { clients, functions, pf, cf } = this.#ports;
+    if (this.coreKind === 'kamailio') {
+      const uri = (port: number) => `sip:127.0.0.1:${port};transport=tcp`;
+      this.#isStarting = true;
+      const starting = startKamailio({
+        port: clients,
+        servicePort: functions,
+        functions: { pf: uri(pf), cf: uri(cf) },
+        patience,
+        counts: true,
+      });
+      this.#kamailio = await this.passing(actor.play(() => starting));
+      this.#isStarting = false;
+      return;
+    }
+    this.#core = await actor.play(() => startCore({ domain, users, port: clients, servicePort: functions, tap: this.#tap('core', actor) }));
+    this.#ports = { ...this.#ports, clients: this.#core.port, functions: Number(/:(\d+);/.exec(this.#core.serviceUri)?.[1]) };
+    for (const role of ['pf', 'cf'] as const) this.#acquaint(role);
+  }
+
+  async #startFunction(role: 'pf' | 'cf'): Promise<void> {
+    const actor = this.#newActor(role);
+    const core = `sip:127.0.0.1:${this.#ports.functions};transport=tcp`;
+    // Of the functions the CF alone has a disk.
+    const disk = role === 'cf' ? { stateFile: join(this.#folderOf('cf'), 'groups.db') } : {};
+    this.#functions[role] = await actor.play(() =>
+      startNetwork({
+        domain,
+        users,
+        roles: [role],
+        core,
+        pfPort: this.#ports.pf,
+        cfPort: this.#ports.cf,
+        ...disk,
+        tap: this.#tap(role, actor),
+      }),
+    );
+    this.#acquaint(role);
+  }
+
+  /** Tells the core where a function is, as an operator would. */
+  #acquaint(role: 'pf' | 'cf'): void {
+    const uri = this.#functions[role]?.uris[role] ?? null;
+    const core = this.#core;
+    if (uri === null || core === null) return;
+    this.as('core', () => {
+      if (role === 'pf') core.setParticipating(uri, `sip:pf.${domain}`);
+      else {
+        core.addService({ host: domain, user: 'conference-factory', target: uri });
+        core.addService({ host: `cf.${domain}`, target: uri });
+      }
+    });
+  }
+
+  async #makeProfiles(): Promise<void> {
+    mkdirSync(fresh, { recursive: true });
+    for (const name of people) {
+      const client = await this.#newClient(name, this.#newActor(name));
+      await this.passing(client.close());
+      renameSync(this.#folderOf(name), join(fresh, name));
+    }
+  }
+
+  #newClient(name: PersonName, actor: Actor): Promise<TestClient> {
+    return actor.play(() =>
+      startClient({
+        name,
+        address: addressOf(name),
+        proxy: `sip:127.0.0.1:${this.#ports.clients};transport=tcp`,
+        factory,
+        dataDir: this.#folderOf(name),
+        register: false,
+        onWire: this.#tap(name, actor),
+      }),
+    );
+  }
+
+  async #startClient(name: PersonName): Promise<void> {
+    const actor = this.#newActor(name);
+    const client = await this.#newClient(name, actor);
+    this.#clients.set(name, client);
+    await this.passing(actor.play(() => client.tryCall('register', {})));
+    await this.calm();
+  }
+}

@@ -1,0 +1,443 @@
+/** The upgrade of a 1-1 to a group as client B goes through it, in every order that the network allows, and the ways in which it can go wrong at A and B. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { rosterRetryMs } from '../../../../main/cpm/group/roster';
+import { replacementGuardMs } from '../../../../main/cpm/upgrade/replacement';
+import { AppError } from '../../../../preload/contract/errors';
+import { encodeCpim } from '../../../../protocol/cpim';
+import { createLab, FakeInvite, FakeMsrp, type FakeSession, type Lab, remoteParty } from '../../../support/doubles/cpm-lab';
+
+let lab: Lab;
+beforeEach(() => {
+  lab = createLab();
+});
+afterEach(() => {
+  FakeMsrp.unbound = false;
+  lab.dispose();
+});
+
+const bob = 'sip:bob@lab.test';
+const carol = 'sip:carol@lab.test';
+
+const conversationOf = (id: string) => lab.messenger.conversations().find((one) => one.conversation === id);
+const groups = () => lab.messenger.conversations().filter((one) => one.kind === 'group');
+const textsIn = (conversation: string) => lab.messenger.messages(conversation, {}, 50).map((one) => one.text);
+
+function roster(focus: string, states: Record<string, string>): string {
+  const users = Object.entries(states).map(([entity, state]) => {
+    const [status, method] = state.split('/');
+    const how = method === undefined ? '' : `<disconnection-method>${method}</disconnection-method>`;
+    return `<user entity="${entity}" state="full"><endpoint entity="${entity};gr=x"><status>${status}</status>${how}</endpoint></user>`;
+  });
+  return `<?xml version="1.0"?><conference-info xmlns="urn:ietf:params:xml:ns:conference-info" entity="${focus}" state="full" version="1"><users>${users.join('')}</users></conference-info>`;
+}
+
+/** The focus invites this device, in the name of `inviter`, to replace a session. */
+function invitation(inviter: string, sessionReplaces: string, name = '1'): FakeInvite {
+  const focus = `sip:grp-${name}@cf.lab.test`;
+  return new FakeInvite({
+    remote: remoteParty(focus, { isFocus: true, contactUri: focus }),
+    headers: {
+      contributionId: `group-${name}`,
+      conversationId: `group-conv-${name}`,
+      sessionReplaces,
+      referredBy: inviter,
+      subject: 'Lunch',
+    },
+  });
+}
+
+const envelope = (from: string, messageId: string, text: string) =>
+  encodeCpim({ from, to: [lab.self], messageId, contentType: 'text/plain;charset=UTF-8', body: new TextEncoder().encode(text) });
+
+/** Every order of some steps in which each comes after those that it needs. */
+function orders(steps: readonly string[], needs: Readonly<Record<string, string>>): string[][] {
+  if (steps.length === 0) return [[]];
+  return steps
+    .filter((step) => !steps.includes(needs[step] ?? ''))
+    .flatMap((step) =>
+      orders(
+        steps.filter((other) => other !== step),
+        needs,
+      ).map((rest) => [step, ...rest]),
+    );
+}
+
+describe('B', () => {
+  const steps = ['INVITE', 'ACK', 'roster and text in the group', 'BYE of A', 'text in the 1-1', 'own text'];
+  const all = orders(steps, { ACK: 'INVITE', 'roster and text in the group': 'ACK' });
+
+  it.each([0, 1, 2, 3])(
+    'R58 R59 R68: comes to the same end in each of the 120 orders of INVITE, ACK, roster, texts, and a BYE that comes first or crosses (quarter %i)',
+    async (quarter) => {
+      expect(all).toHaveLength(120);
+      for (const [index, order] of all.entries()) {
+        if (index % 4 !== quarter) continue;
+        const name = `${index}`;
+        const inviter = `sip:alice${name}@lab.test`;
+        const { conversation, invite, media } = await lab.talkTo(inviter);
+        const group = invitation(inviter, invite.request.contributionId, name);
+        let acknowledge = () => {};
+        group.accept = async (sdp) => {
+          group.accepted = sdp;
+          await new Promise<void>((resolve) => {
+            acknowledge = resolve;
+          });
+          group.become('established');
+        };
+        let groupMedia: FakeMsrp | undefined;
+        let typed = '';
+        const again: FakeInvite[] = [];
+        const act: Record<string, () => unknown> = {
+          INVITE: async () => {
+            lab.messenger.receiveInvite(group);
+            await lab.settle();
+            groupMedia = lab.media.at(-1);
+          },
+          ACK: () => acknowledge(),
+          'roster and text in the group': async () => {
+            const everybody = { [inviter]: 'connected', [lab.self]: 'connected', [carol]: 'connected' };
+            const tell = () => lab.subscriptions.at(-1)?.onDocument.emit(roster(group.remote.address, everybody));
+            const write = () => groupMedia?.deliver(envelope(carol, `g-${name}`, `to all ${name}`));
+            // One comes by SIP, the other by MSRP: either may be the first.
+            for (const one of index % 2 === 0 ? [tell, write] : [write, tell]) await one();
+          },
+          'BYE of A': () => invite.session.hangUp(200),
+          'text in the 1-1': () => {
+            const body = envelope(inviter, `d-${name}`, `to one ${name}`);
+            if (media.state === 'established') return media.deliver(body);
+            // A’s session is gone, too: her text opens the next one.
+            const next = new FakeInvite({
+              remote: remoteParty(inviter),
+              headers: { contributionId: `next-${name}`, conversationId: `conv-${name}` },
+              parts: [{ contentType: 'message/cpim', headers: new Map(), body }],
+            });
+            again.push(next);
+            return lab.messenger.receiveInvite(next);
+          },
+          'own text': () => {
+            typed = lab.messenger.sendText({ conversation }, `of B ${name}`, 'session').message;
+          },
+        };
+        for (const step of order) {
+          await act[step]?.();
+          await lab.settle();
+        }
+        for (const { request, session } of lab.invites) if (request.target === inviter && session.state === 'inviting') session.answer();
+        await lab.settle();
+
+        const what = order.join(', ');
+        const joined = lab.history.groupByContribution(`group-${name}`)?.id ?? '';
+        expect(conversationOf(joined)?.session, what).toBe('established');
+        const first = order.indexOf('BYE of A') < order.indexOf('INVITE');
+        expect(conversationOf(conversation)?.continuedBy ?? null, what).toBe(first ? null : joined);
+        // B says BYE once, and not at all where A was faster.
+        expect(invite.session.byes, what).toEqual(
+          order.indexOf('BYE of A') < order.indexOf('ACK') ? [] : [{ cause: 200, text: 'Call completed' }],
+        );
+        expect(textsIn(joined), what).toEqual([`to all ${name}`]);
+        expect(textsIn(conversation).sort(), what).toEqual(['Hello', `of B ${name}`, `to one ${name}`]);
+        expect(['sent', 'delivered'], what).toContain(lab.stateOf(typed));
+        // Frees the places of the sessions that are left.
+        for (const one of [group, ...again, ...lab.invites.map(({ session }) => session)]) if (one.state === 'established') one.hangUp(200);
+        await lab.settle();
+      }
+    },
+  );
+
+  it('R58: who does not answer in time is asked no more, and stays in the 1-1', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    lab.setPreferences({ accept: 'ask' });
+    const group = invitation(bob, invite.request.contributionId);
+    lab.messenger.receiveInvite(group);
+    await lab.settle();
+    expect(lab.messenger.invitations.list()).toHaveLength(1);
+    group.hangUp(408);
+    await lab.settle();
+    expect([lab.messenger.invitations.list(), groups(), invite.session.byes]).toEqual([[], [], []]);
+    expect(conversationOf(conversation)).toMatchObject({ session: 'established', continuedBy: null });
+  });
+
+  it('R58: another device of B, which has no such 1-1, joins as anybody does', async () => {
+    lab.messenger.receiveInvite(invitation(bob, 'a session of the other device'));
+    await lab.settle();
+    expect(groups()).toMatchObject([{ session: 'established', continues: null }]);
+  });
+
+  it('R58 R59: two BYEs that cross end the 1-1 once, and it is replaced at both', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    const group = invitation(bob, invite.request.contributionId);
+    invite.session.bye = async (reason) => {
+      invite.session.byes.push(reason);
+      invite.session.hangUp(200);
+    };
+    lab.messenger.receiveInvite(group);
+    await lab.settle();
+    expect(invite.session.byes).toHaveLength(1);
+    expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: groups()[0]?.conversation });
+  });
+
+  it('R58: a replacement that somebody else asks for leaves the 1-1 alone, whoever is in it', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    lab.messenger.receiveInvite(invitation(carol, invite.request.contributionId));
+    await lab.settle();
+    expect(invite.session.byes).toEqual([]);
+    expect(conversationOf(conversation)).toMatchObject({ session: 'established', continuedBy: null });
+    expect(groups()).toMatchObject([{ session: 'established', continues: null }]);
+  });
+
+  it('R58: learns from the roster that the 1-1 has moved, when it went down between its 200 and its BYE', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    const group = invitation(bob, invite.request.contributionId);
+    group.accept = () => new Promise(() => {});
+    lab.messenger.receiveInvite(group);
+    await lab.settle();
+    // Down, and up again: the sessions are gone, what was on disk is there.
+    group.hangUp();
+    invite.session.hangUp();
+    const { id = '' } = lab.history.groupByContribution('group-1') ?? {};
+    lab.history.putConversation({
+      ...(lab.history.conversation(id) as NonNullable<ReturnType<Lab['history']['conversation']>>),
+      joined: true,
+    });
+    lab.messenger.registered();
+    await lab.settle();
+    lab.invites.at(-1)?.session.answer('passive', { contactUri: group.remote.address });
+    await lab.settle();
+    expect(conversationOf(conversation)?.continuedBy).toBeNull();
+    lab.subscriptions.at(-1)?.onDocument.emit(roster(group.remote.address, { [bob]: 'connected', [lab.self]: 'connected' }));
+    expect(conversationOf(conversation)?.continuedBy).toBe(id);
+  });
+});
+
+describe('A', () => {
+  /** A has asked for the group; the test plays the Controlling Function. */
+  async function asking(): Promise<{
+    conversation: string;
+    oneToOne: FakeSession;
+    creation: FakeSession;
+    adding: Promise<{ conversation: string }>;
+  }> {
+    const { conversation, invite } = await lab.talkTo(bob);
+    const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+    adding.catch(() => {});
+    await lab.settle();
+    const creation = lab.invites.at(-1)?.session;
+    if (creation === undefined) throw new Error('no group was asked for');
+    return { conversation, oneToOne: invite.session, creation, adding };
+  }
+
+  const goesOn = { session: 'established', continuedBy: null };
+
+  it.each([
+    [403, 'sip/rejected'],
+    [503, 'sip/rejected'],
+    [480, 'group/nobody-joined'],
+    [603, 'group/nobody-joined'],
+  ])(
+    'R58: the Controlling Function refuses with %i, or everybody does: the 1-1 goes on, and a text in it arrives',
+    async (status, code) => {
+      const { conversation, oneToOne, creation, adding } = await asking();
+      const { message } = lab.messenger.sendText({ conversation }, 'still here', 'session');
+      creation.refuse(status);
+      await expect(adding).rejects.toThrow(code);
+      await lab.clock.advance(replacementGuardMs + 1);
+      expect(conversationOf(conversation)).toMatchObject(goesOn);
+      expect([groups(), oneToOne.byes, lab.stateOf(message)]).toEqual([[], [], 'sent']);
+    },
+  );
+
+  it('R58: the Controlling Function dies before it answers: the 1-1 goes on', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    creation.fail(new AppError('net/timeout', { cause: 'no answer' }, 'auto'));
+    await expect(adding).rejects.toThrow('net/timeout');
+    expect(conversationOf(conversation)).toMatchObject(goesOn);
+    expect([groups(), oneToOne.byes]).toEqual([[], []]);
+  });
+
+  it('R58: it dies between its 200 and the media: no group takes the 1-1 over, also when the group turns out to be gone', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    FakeMsrp.unbound = true;
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    await lab.settle();
+    lab.media.at(-1)?.lose();
+    await expect(adding).rejects.toThrow('msrp/closed');
+    expect(conversationOf(conversation)).toMatchObject(goesOn);
+    FakeMsrp.unbound = false;
+    lab.messenger.registered();
+    await lab.settle();
+    // Neither is it known any more, nor may it be given anew.
+    lab.invites.at(-1)?.session.refuse(404);
+    await lab.clock.advance(replacementGuardMs + 1);
+    lab.invites.at(-1)?.session.refuse(403);
+    await lab.settle();
+    expect(groups()).toMatchObject([{ joined: false, session: 'ended' }]);
+    expect(conversationOf(conversation)).toMatchObject(goesOn);
+    expect(oneToOne.byes).toEqual([]);
+  });
+
+  it('a 1-1 that was deleted here after it went on in a group begins anew: neither names the other, whatever the roster tells', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    const { conversation: group } = await adding;
+    oneToOne.hangUp();
+    await lab.settle();
+    expect(groups()).toMatchObject([{ conversation: group, continues: conversation }]);
+    lab.messenger.deleteConversation(conversation);
+    expect(groups()).toMatchObject([{ conversation: group, continues: null }]);
+    lab.subscriptions
+      .at(-1)
+      ?.onDocument.emit(roster('sip:grp-1@cf.lab.test', { [lab.self]: 'connected', [bob]: 'connected', [carol]: 'connected' }));
+    await lab.settle();
+    expect(lab.messenger.openConversation(bob)).toBe(conversation);
+    expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, last: null });
+    expect(groups()).toMatchObject([{ continues: null, session: 'established' }]);
+  });
+
+  it('R58: the group is over before B has moved: the 1-1 that still stands goes on', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    const { conversation: group } = await adding;
+    expect(conversationOf(conversation)?.continuedBy).toBe(group);
+    creation.hangUp(410);
+    await lab.settle();
+    expect(conversationOf(conversation)).toMatchObject(goesOn);
+    await lab.clock.advance(replacementGuardMs + 1);
+    expect(oneToOne.byes).toEqual([]);
+  });
+
+  it.each(['busy', 'failed'])('R58: B is away or declines (%s): the 1-1 goes on beside the group', async (method) => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    await adding;
+    lab.subscriptions
+      .at(-1)
+      ?.onDocument.emit(
+        roster('sip:grp-1@cf.lab.test', { [lab.self]: 'connected', [bob]: `disconnected/${method}`, [carol]: 'connected' }),
+      );
+    await lab.clock.advance(replacementGuardMs + 1);
+    expect(conversationOf(conversation)).toMatchObject(goesOn);
+    expect(oneToOne.byes).toEqual([]);
+  });
+
+  it('R58: the 1-1 has broken before the network gives B up: nobody has moved, and no group continues it', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    const focus = 'sip:grp-1@cf.lab.test';
+    creation.answer('passive', { contactUri: focus });
+    const { conversation: group } = await adding;
+    const tell = (state: string) =>
+      lab.subscriptions.at(-1)?.onDocument.emit(roster(focus, { [lab.self]: 'connected', [bob]: state, [carol]: 'connected' }));
+    oneToOne.breakOff();
+    expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: group });
+    tell('disconnected/failed');
+    expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: null });
+    // Once he is back and in the group, he has moved after all.
+    tell('connected');
+    expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: group });
+  });
+
+  it('R58: B has moved, and the network loses him there later: the group still continues the 1-1', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    const { conversation: group } = await adding;
+    oneToOne.hangUp(200);
+    lab.subscriptions.at(-1)?.onDocument.emit(roster('sip:grp-1@cf.lab.test', { [lab.self]: 'connected', [bob]: 'disconnected/failed' }));
+    expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: group });
+  });
+
+  it.each(['before', 'after'])('R58: B moves just %s the way of A into the group breaks: the 1-1 has moved at A, too', async (order) => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    FakeMsrp.unbound = true;
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    await lab.settle();
+    if (order === 'before') oneToOne.hangUp(200);
+    lab.media.at(-1)?.lose();
+    await expect(adding).rejects.toThrow('msrp/closed');
+    if (order === 'after') oneToOne.hangUp(200);
+    expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: groups()[0]?.conversation });
+  });
+
+  it('R58: a BYE of B long after the way of A into the group broke is no move', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    FakeMsrp.unbound = true;
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    await lab.settle();
+    lab.media.at(-1)?.lose();
+    await expect(adding).rejects.toThrow('msrp/closed');
+    await lab.clock.advance(replacementGuardMs + 1);
+    oneToOne.hangUp(200);
+    expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: null });
+  });
+
+  it.each([
+    ['is not answered', (_asked: FakeSession) => undefined],
+    ['has failed, and the text waits before it tries again', (asked: FakeSession) => asked.refuse(503)],
+  ])('R72: its own way back into the group %s: a text that waits for it goes when the network calls A back', async (_what, answer) => {
+    const { conversation, creation, adding } = await asking();
+    const focus = 'sip:grp-1@cf.lab.test';
+    creation.answer('passive', { contactUri: focus });
+    const { conversation: group } = await adding;
+    creation.hangUp();
+    const { message } = lab.messenger.sendText({ conversation: group }, 'to all', 'session');
+    await lab.settle();
+    const back = lab.invites.at(-1)?.session;
+    if (back === undefined || back === creation) throw new Error('A does not come back');
+    answer(back);
+    await lab.settle();
+    expect(['queued', 'sending']).toContain(lab.stateOf(message));
+    const { contributionId = '' } = lab.history.conversation(group) ?? {};
+    const invite = new FakeInvite({
+      remote: remoteParty(focus, { isFocus: true, contactUri: focus }),
+      headers: { contributionId, referredBy: bob },
+    });
+    await lab.messenger.receiveInvite(invite);
+    await lab.settle();
+    expect(lab.stateOf(message)).toBe('sent');
+    expect(conversationOf(conversation)?.continuedBy).toBe(group);
+  });
+
+  it('R69: a roster that ends while the group stands is asked for again', async () => {
+    const { creation, adding } = await asking();
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    const { conversation: group } = await adding;
+    const [first] = lab.subscriptions;
+    first?.onEnd.emit();
+    await lab.clock.advance(rosterRetryMs - 1);
+    expect(lab.subscriptions).toHaveLength(1);
+    await lab.clock.advance(1);
+    expect(lab.subscriptions).toHaveLength(2);
+    lab.subscriptions[1]?.onDocument.emit(roster('sip:grp-1@cf.lab.test', { [lab.self]: 'connected', [carol]: 'connected' }));
+    expect(lab.participants(group)).toContain('connected');
+    creation.hangUp();
+    lab.subscriptions[1]?.onEnd.emit();
+    await lab.clock.advance(rosterRetryMs + 1);
+    expect(lab.subscriptions.filter(({ disposed }) => !disposed)).toEqual([first]);
+  });
+
+  it('R58: B has gone before: the group is asked for without a session to replace', async () => {
+    const { conversation, invite } = await lab.talkTo(bob);
+    invite.session.hangUp();
+    const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+    await lab.settle();
+    const list = new TextDecoder().decode(lab.invites.at(-1)?.request.parts?.[0]?.body);
+    expect(list).toContain('bob@lab.test');
+    expect(list).not.toContain('Session-Replaces');
+    lab.invites.at(-1)?.session.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    expect(conversationOf((await adding).conversation)).toMatchObject({ session: 'established', continues: conversation });
+  });
+
+  it('R58: A hangs up first: the group stands, nobody says BYE again, and her next text to Bob opens another 1-1', async () => {
+    const { conversation, oneToOne, creation, adding } = await asking();
+    await lab.messenger.closeSession(conversation);
+    creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
+    await adding;
+    await lab.clock.advance(replacementGuardMs + 1);
+    expect(oneToOne.byes).toHaveLength(1);
+    const { message } = lab.messenger.sendText({ conversation }, 'only you', 'session');
+    await lab.settle();
+    const next = lab.invites.at(-1);
+    expect(next?.request.target).toBe(bob);
+    next?.session.answer();
+    await lab.settle();
+    expect([lab.stateOf(message), lab.history.message(message)?.conversation]).toEqual(['sent', conversation]);
+  });
+});
