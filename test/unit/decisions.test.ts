@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 const folder = 'docs/decisions';
-const sources = ['main', 'network'].flatMap((top) =>
+const sources = ['base', 'protocol', 'main', 'network'].flatMap((top) =>
   readdirSync(top, { recursive: true, encoding: 'utf8' })
     .map((name) => `${top}/${name.replaceAll('\\', '/')}`)
     .filter((name) => name.endsWith('.ts'))
