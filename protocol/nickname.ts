@@ -1,5 +1,7 @@
 /** The names by which people of one group call themselves there: the Use-Nickname header of MSRP's NICKNAME request (RFC 7701 section 7). */
 
+import { shownName } from './shown-name';
+
 /** LAB: characters of a nickname. */
 export const MAX_NICKNAME_CHARACTERS = 50;
 
@@ -20,11 +22,11 @@ export function usableNickname(wish: string): string | null {
     .normalize('NFC')
     .replace(/\p{Zs}+/gu, ' ')
     .trim();
-  // Controls, and what turns or hides text: such a name could be taken for another one.
-  return [...name].length > MAX_NICKNAME_CHARACTERS || /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u.test(name) ? null : name;
+  // A name that changes when it is cleaned could be taken for another one.
+  return [...name].length > MAX_NICKNAME_CHARACTERS || shownName(name) !== name ? null : name;
 }
 
-/** What is the same for two nicknames that nobody could tell apart (RFC 8266 section 2.4). */
+/** Equal for two nicknames that RFC 8266 section 2.4 calls the same. Whether a person could confuse them is for `namesLookAlike` to say. */
 export function nicknameKey(nickname: string): string {
   return nickname.normalize('NFKC').toLowerCase().replace(/\s+/gu, ' ').trim();
 }

@@ -23,7 +23,7 @@ const view = ['renderer/desk', 'renderer/parts', 'renderer/words'] as const;
 export const layers: readonly Layer[] = [
   // Common ground: everybody may know these, and they know nobody.
   { path: 'base', node: true },
-  { path: 'protocol', packages: ['saxes'] },
+  { path: 'protocol', packages: ['saxes', 'unhomoglyph'] },
   { path: 'preload/contract', faces: ['index', 'errors'] },
   { path: 'preload', faces: [], values: ['preload/contract'], packages: ['electron'] },
 

@@ -3,6 +3,7 @@
 import { type CpimMessage, encodeCpim } from '../../../protocol/cpim';
 import { GROUP_DATA_CONTENT_TYPE } from '../../../protocol/group-data';
 import { encodeImdn } from '../../../protocol/imdn';
+import { shownName } from '../../../protocol/shown-name';
 import { addressKey, parseUri } from '../../../protocol/uri';
 import type { ConversationRecord, MessageRecord } from '../../history/records';
 
@@ -60,7 +61,7 @@ const saidOfDevice = (envelope: CpimMessage, wanted: string) =>
 /** The device that an envelope says it comes from, by its name. */
 export function deviceNamedBy(envelope: CpimMessage): string | null {
   const value = saidOfDevice(envelope, 'Name');
-  return value === '' ? null : value.slice(0, maxDeviceName);
+  return shownName(value, maxDeviceName) || null;
 }
 
 /** The public GRUU that a text of `sender` names as its own device's; null where it names none, or somebody else's. */

@@ -10,6 +10,7 @@
  * A step that the table does not list is ignored: a late "delivered" after "displayed" changes nothing (RFC 5438 section 7.1.1.3 lets them cross).
  */
 import type { ConversationValue, MessageState, MessageValue, PersonValue, SearchHitValue, SessionState } from '../../../preload/contract';
+import { shownName } from '../../../protocol/shown-name';
 import { correspondentKey, parseUri } from '../../../protocol/uri';
 import type { ConversationMarks, ConversationRecord, Hit, MessageRecord } from '../../history/records';
 
@@ -115,17 +116,8 @@ export function searchHitValue({ message, snippet }: Hit): SearchHitValue {
 /** A person by address, with the best name at hand: what the network said, else what we knew, else the user part of the address. */
 export function person(address: string, said: string | null, known: readonly PersonValue[] = []): PersonValue {
   const key = correspondentKey(address) ?? address;
-  const name = harmlessName(said ?? '') || known.find((candidate) => candidate.address === key)?.name || nameFromAddress(key);
+  const name = shownName(said ?? '') || known.find((candidate) => candidate.address === key)?.name || nameFromAddress(key);
   return { address: key, name };
-}
-
-/** LAB: characters of a name that somebody gives themselves. */
-export const maxNameCharacters = 128;
-
-/** What would break the line that it stands in, or turn round what stands beside it (UAX #9, 3.1), is no part of a name. */
-function harmlessName(said: string): string {
-  const shown = said.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+/gu, ' ').trim();
-  return [...shown].slice(0, maxNameCharacters).join('');
 }
 
 function nameFromAddress(address: string): string {
@@ -133,7 +125,7 @@ function nameFromAddress(address: string): string {
   if (!uri.ok) return address;
   if (uri.value.scheme === 'tel') return uri.value.number;
   if (uri.value.scheme === 'other') return address.replace(/^mailto:/, '');
-  return uri.value.user ?? uri.value.host;
+  return shownName(uri.value.user ?? '') || uri.value.host;
 }
 
 /**

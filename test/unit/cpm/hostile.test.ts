@@ -169,7 +169,7 @@ describe('what begins no chat', () => {
 
 describe('a name', () => {
   it.each([
-    ['turns round what stands beside it', 'Bob\u202e\u2066moc.evil', 'Bob moc.evil'],
+    ['turns round what stands beside it', 'Bob\u202e\u2066moc.evil', 'Bobmoc.evil'],
     ['breaks its line', 'Bob\r\n\u0000\u2028Smith', 'Bob Smith'],
     ['is nothing but that', '\u200f\u202e', 'mallory'],
     ['is endless', 'x'.repeat(5_000), 'x'.repeat(128)],
