@@ -1,6 +1,6 @@
 /**
- * Reads MSRP from a connection's octets (RFC 4975 sections 7 and 9), in pieces of any size. It looks at each octet of a body once and
- * copies it once at most, and takes no line apart that stood at the same place of the head before: of a session's messages few lines change.
+ * Reads MSRP from a connection's octets (RFC 4975 sections 7 and 9), in pieces of any size. Each octet of a body is looked at once and copied
+ * at most once. A header line that equals the line at the same place of the previous head is not parsed again: few lines change within a session.
  *
  *              start line, headers                 no end line yet
  *            +---------------------+             +-----------------+
@@ -9,10 +9,14 @@
  *            ^ |  blank line                     |
  *            | +--- end line ---> a message <----+ end line
  *            +------------------------+
+ *
+ * With `partBytes` a body is never gathered beyond that: a long chunk comes as parts (`MsrpRequest.goesOn`). With `admits` a body that nobody
+ * wants is skipped as it comes.
  */
 import {
   HEADER_NAME,
   MAX_MSRP_BODY_BYTES,
+  MAX_MSRP_HEAD_BYTES,
   MAX_MSRP_HEADERS,
   MAX_MSRP_LINE_BYTES,
   MAX_MSRP_PATH_URIS,
@@ -26,20 +30,22 @@ import {
 import { indexOfBytes, startsWithAt, text, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 
-/** What a parser keeps between messages: room for a piece of the stream behind the beginning of a head. */
+/** The buffer that a parser keeps between messages: room for the beginning of a head and a piece of the stream behind it. */
 const KEPT_BUFFER_BYTES = 192 * 1024;
-/** What is taken at first for a body that goes on in the next piece, however much is promised of it: a promise costs a peer nothing. */
+/** The first allocation for a body that goes on in the next piece. A longer announcement is not believed: it costs the peer nothing. */
 const FIRST_BODY_BYTES = 64 * 1024;
-/** Of "CRLF-------tid" with the longest transaction id, and of the flag and the line end behind it. */
+/** The length of "CRLF-------tid" with the longest transaction id, and of the flag and the line end behind it. */
 const MARKER_BYTES = 41;
 const AFTER_MARKER_BYTES = 3;
 
-/** How many times its own size of memory a body may keep alive; a piece in which it is a smaller part is left and the body copied. */
+/** A body may keep this many times its own size of memory alive; out of a larger piece it is copied. */
 const WORTH_KEEPING = 4;
 
 const CR = 13;
 const LF = 10;
 const DASH = 45;
+/** A longer header line is not remembered: places times this bounds what a parser keeps. */
+const REMEMBERED_LINE_BYTES = 512;
 const NOTHING = new Uint8Array(0);
 
 /** The headers with a field of their own, in lower case. */
@@ -56,19 +62,19 @@ const FIELDS = {
 type Field = (typeof FIELDS)[keyof typeof FIELDS];
 const fieldsByName = new Map<string, Field>(Object.entries(FIELDS));
 
-/** A header line that was read, and what its value means where that takes work to find out. */
+/** A header line that was read, with the meaning of its value where that takes work to find out. */
 interface Line {
-  /** Its line end among them. Empty in one that is not remembered. */
+  /** With the line end. Empty in a line that is not remembered. */
   octets: Uint8Array;
   name: string;
   value: string;
   field: Field | null;
-  /** Of a path. */
+  /** Only for a path. */
   uris: string[] | null;
   range: MsrpRequest['byteRange'];
 }
 
-/** Of the start line what follows the transaction id. */
+/** The start line behind the transaction id. */
 interface Kind {
   text: string;
   /** Method, or null for a response. */
@@ -79,10 +85,13 @@ interface Kind {
 
 interface Head extends Kind {
   transactionId: string;
-  /** By field; of a header that stands twice the first. */
+  /** By field; the first one counts when a header stands twice. */
   fields: (Line | undefined)[];
   others: [string, string][];
   lines: number;
+  bytes: number;
+  /** Body octets that were given as parts before. */
+  given: number;
 }
 
 interface Problem {
@@ -93,8 +102,15 @@ function problem(what: string): Problem {
   return { problem: what };
 }
 
-/** What one step of reading gave: a message, a wish for more octets, progress, or the end of all reading. */
+/** The result of one step of reading: a message, a wish for more octets, progress, or the end of all reading. */
 type Step = MsrpMessage | 'more' | 'again' | Problem;
+
+export interface MsrpParserOptions {
+  /** Body octets from which on a chunk is given in parts, each as a request of its own. Absent: every chunk comes whole. */
+  partBytes?: number;
+  /** Whether a body for this To-Path is wanted. Asked once for each chunk whose body does not come in one piece. */
+  admits?: (toPath: readonly string[]) => boolean;
+}
 
 /**
  * Takes a connection's octets in any pieces and gives whole messages. After malformed input it stays failed: MSRP has no way to
@@ -102,7 +118,8 @@ type Step = MsrpMessage | 'more' | 'again' | Problem;
  * given; `failure` then already says what is wrong, and so does every later `push`.
  */
 export class MsrpParser {
-  /** What is being read: the piece just pushed, or, where a head had begun before it, `#kept` with the piece behind it. */
+  readonly #options: MsrpParserOptions;
+  /** The octets that are being read: the piece just pushed, or `#kept` with the piece behind it when a head had begun before. */
   #view = NOTHING;
   #kept = NOTHING;
   /** Where the message that is being read continues, and where the search for the end of its line goes on. */
@@ -110,16 +127,22 @@ export class MsrpParser {
   #searchAt = 0;
   #head: Head | null = null;
   #kind: Kind = { text: '', method: null, status: 0, reason: '' };
-  /** Of the latest heads, by their place. */
+  /** The lines of the latest heads, by their place. */
   readonly #lines: Line[] = [];
-  /** CR, LF, dashes and transaction id: all but the end of the end line of what is being read. */
+  /** CR, LF, dashes and transaction id: the end line of the current message without its flag and line end. */
   readonly #marker = new Uint8Array(MARKER_BYTES);
   #markerLength = 0;
   #body: GrowingBody | null = null;
   #inBody = false;
+  /** Body octets are dropped until the end line. */
+  #skips = false;
+  /** Octets of the stream before `#view`, and where in the stream each message of the latest `push` ended. */
+  #before = 0;
+  #ends: number[] = [];
   #failure: { ok: false; reason: string; offset?: number } | null = null;
 
-  constructor() {
+  constructor(options: MsrpParserOptions = {}) {
+    this.#options = options;
     this.#marker.set(utf8('\r\n-------'));
   }
 
@@ -128,10 +151,21 @@ export class MsrpParser {
     return this.#failure;
   }
 
-  /** `bytes` is not to be written to afterwards: a body may be a part of it. */
+  /** Where in the stream, counted in octets, each message or part that the latest `push` gave came to its end. */
+  get ends(): readonly number[] {
+    return this.#ends;
+  }
+
+  /** The body that is being read is not kept. */
+  get isSkipping(): boolean {
+    return this.#skips;
+  }
+
+  /** `bytes` must not be written to afterwards: a body may be a part of it. */
   push(bytes: Uint8Array): Parsed<MsrpMessage[]> {
     if (this.#failure !== null) return this.#failure;
     this.#append(bytes);
+    this.#ends = [];
     const messages: MsrpMessage[] = [];
     for (;;) {
       const message = this.#inBody ? this.#readBody() : this.#readHead();
@@ -142,6 +176,7 @@ export class MsrpParser {
         return messages.length > 0 ? parsed(messages) : this.#failure;
       }
       messages.push(message);
+      this.#ends.push(this.#before + this.#at);
     }
     this.#keep();
     return parsed(messages);
@@ -164,7 +199,7 @@ export class MsrpParser {
     this.#view = this.#kept.subarray(0, needed);
   }
 
-  /** What is left of the piece goes to `#kept`. */
+  /** Moves the rest of the piece to `#kept`. */
   #keep(): void {
     const rest = this.#at === this.#view.length ? NOTHING : this.#view.subarray(this.#at);
     // A connection that once carried a long head in large pieces does not hold its memory for ever.
@@ -173,6 +208,7 @@ export class MsrpParser {
     if (rest.length > 0) this.#kept.set(rest);
     this.#view = rest.length === 0 ? NOTHING : this.#kept.subarray(0, rest.length);
     this.#searchAt = Math.max(0, this.#searchAt - this.#at);
+    this.#before += this.#at;
     this.#at = 0;
   }
 
@@ -184,7 +220,7 @@ export class MsrpParser {
       const known = this.#lines[head.lines];
       if (known !== undefined && startsWithAt(view, known.octets, at)) {
         this.#at = at + known.octets.length;
-        return this.#take(head, known);
+        return this.#take(head, known, known.octets.length);
       }
     }
     let end = Math.max(this.#searchAt, at);
@@ -210,14 +246,19 @@ export class MsrpParser {
       const flag = this.#endLineAt(this.#view, from, 2);
       if (flag !== null) return this.#finish(head, null, flag);
     }
-    const line = readHeaderLine(text(this.#view.subarray(from, end)));
+    const read = text(this.#view.subarray(from, end));
+    // A lenient reading would make three octets of one, and so write lines that the next reader refuses.
+    if (read.includes(REPLACEMENT) && !isUtf8(this.#view.subarray(from, end))) return problem('a line that is not UTF-8');
+    const line = readHeaderLine(read);
     if (line === null) return problem('a bad header line');
+    // Written again, the line has a space behind its colon.
+    if (end - from === MAX_MSRP_LINE_BYTES && read[line.name.length + 1] !== ' ') return problem('a line too long');
     // A Message-ID comes once or with a few chunks; the others are worth remembering.
-    if (line.field !== FIELDS['message-id']) {
+    if (line.field !== FIELDS['message-id'] && end - from <= REMEMBERED_LINE_BYTES) {
       line.octets = this.#view.slice(from, end + 2);
       this.#lines[head.lines] = line;
     }
-    return this.#take(head, line);
+    return this.#take(head, line, end + 2 - from);
   }
 
   #begin(line: string): Step {
@@ -231,23 +272,25 @@ export class MsrpParser {
       this.#kind = { text: kind, method: found[3] ?? null, status: Number(found[1] ?? 0), reason: found[2] ?? '' };
     }
     const { method, status, reason } = this.#kind;
-    this.#head = { transactionId, text: kind, method, status, reason, fields: [], others: [], lines: 0 };
+    this.#head = { transactionId, text: kind, method, status, reason, fields: [], others: [], lines: 0, bytes: 0, given: 0 };
     for (let index = 0; index < transactionId.length; index += 1) this.#marker[9 + index] = transactionId.charCodeAt(index);
     this.#markerLength = 9 + transactionId.length;
     return 'again';
   }
 
-  #take(head: Head, line: Line): Step {
+  #take(head: Head, line: Line, bytes: number): Step {
     head.lines += 1;
+    head.bytes += bytes;
     if (head.lines > MAX_MSRP_HEADERS) return problem('too many headers');
+    if (head.bytes > MAX_MSRP_HEAD_BYTES) return problem('a head too long');
     if (line.field === null) head.others.push([line.name, line.value]);
     else head.fields[line.field] ??= line;
     return 'again';
   }
 
   /**
-   * The flag of the end line at `at`, where the line end before it has been seen already up to `from` octets of the marker. "-------tid" inside the
-   * content is no end line unless a flag and a line end follow.
+   * The flag of the end line at `at`, of whose marker the first `from` octets have been seen already. "-------tid" inside the content is no end
+   * line unless a flag and a line end follow.
    */
   #endLineAt(view: Uint8Array, at: number, from: number): MsrpContinuation | null {
     for (let index = from; index < this.#markerLength; index += 1) if (view[at + index - from] !== this.#marker[index]) return null;
@@ -275,7 +318,7 @@ export class MsrpParser {
     const endLineBytes = this.#markerLength + AFTER_MARKER_BYTES;
     const begun = this.#body;
     if (begun !== null) {
-      // An end line of which a part came before: it lies in the last octets of then and the first ones of now.
+      // An end line that began in the piece before: it lies in the last octets of that and the first ones of this.
       const seam = begun.seam(endLineBytes - 1, view.subarray(bodyAt, bodyAt + endLineBytes - 1));
       const over = this.#findEnd(seam.octets, 0);
       if (over !== null) {
@@ -286,12 +329,8 @@ export class MsrpParser {
     // The line end of the blank line may itself introduce the end line: then the body is absent.
     const found = this.#findEnd(view, begun === null ? bodyAt - 2 : bodyAt);
     if (found === null) {
-      const length = view.length - bodyAt + (begun?.length ?? 0);
-      if (length > MAX_MSRP_BODY_BYTES + endLineBytes) return problem('a body too long');
-      this.#body ??= new GrowingBody(promised(head.fields[FIELDS['byte-range']]?.range ?? null));
-      this.#body.add(view.subarray(bodyAt));
-      this.#at = view.length;
-      return 'more';
+      if (bodyAt === view.length && begun !== null) return 'more';
+      return this.#growBody(head, endLineBytes - 1);
     }
     this.#at = found.at + endLineBytes;
     if (found.at < bodyAt) return this.#finish(head, null, found.flag);
@@ -299,6 +338,33 @@ export class MsrpParser {
     if (begun === null) return this.#finish(head, this.#isWorthKeeping(last) ? last : last.slice(), found.flag);
     begun.add(last);
     return this.#finish(head, begun.upTo(begun.length), found.flag);
+  }
+
+  /** The body goes on in the next piece. `reach`: octets that may be the beginning of the end line. */
+  #growBody(head: Head, reach: number): Step {
+    const fresh = this.#view.subarray(this.#at);
+    this.#at = this.#view.length;
+    const { partBytes = Number.POSITIVE_INFINITY, admits } = this.#options;
+    if (this.#body === null) {
+      const toPath = head.fields[FIELDS['to-path']]?.uris;
+      if (!toPath) return problem('a missing or bad path');
+      this.#skips = head.method === null || admits?.(toPath) === false;
+      this.#body = new GrowingBody(this.#skips ? 0 : promised(head.fields[FIELDS['byte-range']]?.range ?? null));
+    }
+    const body = this.#body;
+    if (this.#skips) {
+      head.given += body.keepLast(fresh, reach);
+      return 'more';
+    }
+    if (partBytes === Number.POSITIVE_INFINITY && body.length + fresh.length > MAX_MSRP_BODY_BYTES + reach + 1)
+      return problem('a body too long');
+    body.add(fresh);
+    if (body.length - reach < partBytes) return 'more';
+    const octets = body.upTo(body.length - reach) ?? NOTHING;
+    this.#body = new GrowingBody(partBytes, body.last(reach));
+    const part = this.#messageOf(head, octets, '+');
+    head.given += octets.length;
+    return 'problem' in part || part.kind === 'response' ? part : { ...part, goesOn: true };
   }
 
   /** Whether a body may stay where it is in the piece: then the rest of the piece lives as long as the body. */
@@ -310,8 +376,15 @@ export class MsrpParser {
     this.#head = null;
     this.#body = null;
     this.#inBody = false;
+    const skips = this.#skips;
+    this.#skips = false;
     if (body !== null && body.length > MAX_MSRP_BODY_BYTES) return problem('a body too long');
-    const { transactionId, fields } = head;
+    const message = this.#messageOf(head, skips ? NOTHING : body, continuation);
+    return skips && 'kind' in message && message.kind === 'request' ? { ...message, isSkipped: true } : message;
+  }
+
+  #messageOf(head: Head, body: Uint8Array | null, continuation: MsrpContinuation): MsrpMessage | Problem {
+    const { transactionId, fields, given } = head;
     const toPath = fields[FIELDS['to-path']]?.uris;
     const fromPath = fields[FIELDS['from-path']]?.uris;
     if (!toPath || !fromPath) return problem('a missing or bad path');
@@ -339,7 +412,7 @@ export class MsrpParser {
       fromPath: [...fromPath],
       headers: head.others,
       messageId: fields[FIELDS['message-id']]?.value || null,
-      byteRange: range?.range ? { start: range.range.start, end: range.range.end, total: range.range.total } : null,
+      byteRange: rangeOf(range?.range ?? null, given, body !== null && continuation === '+' && this.#inBody),
       contentType: fields[FIELDS['content-type']]?.value ?? null,
       successReport: fields[FIELDS['success-report']]?.value.toLowerCase() === 'yes',
       failureReport: failureReport === 'no' || failureReport === 'partial' ? failureReport : 'yes',
@@ -350,15 +423,34 @@ export class MsrpParser {
   }
 }
 
+const REPLACEMENT = '\uFFFD';
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function isUtf8(octets: Uint8Array): boolean {
+  try {
+    strict.decode(octets);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The Byte-Range behind `given` octets; a part does not say where its chunk ends. */
+function rangeOf(range: MsrpRequest['byteRange'], given: number, isPart: boolean): MsrpRequest['byteRange'] {
+  if (range === null) return given === 0 && !isPart ? null : { start: given + 1, end: null, total: null };
+  return { start: range.start + given, end: isPart ? null : range.end, total: range.total };
+}
+
 /** A body that comes in several pieces of the stream, in memory of its own. */
 class GrowingBody {
   #bytes: Uint8Array;
   #length = 0;
 
-  /** `promised`: how much is announced, which is believed up to `FIRST_BODY_BYTES`. */
-  constructor(promised: number) {
-    // The beginning of an end line may come before it is known for one.
-    this.#bytes = new Uint8Array(Math.min(promised, FIRST_BODY_BYTES) + MARKER_BYTES + AFTER_MARKER_BYTES);
+  /** `promised`: the announced size, believed up to `FIRST_BODY_BYTES`. `first`: octets that came already. */
+  constructor(promised: number, first: Uint8Array = NOTHING) {
+    // The end line may begin in these octets before it is known for one.
+    this.#bytes = new Uint8Array(Math.min(promised, FIRST_BODY_BYTES) + 2 * (MARKER_BYTES + AFTER_MARKER_BYTES));
+    this.add(first);
   }
 
   get length(): number {
@@ -376,7 +468,26 @@ class GrowingBody {
     this.#length = needed;
   }
 
-  /** The last octets (`reach` at most, the blank line's own line end among them) with `next` behind them; `before`: how many those are. */
+  last(count: number): Uint8Array {
+    return this.#bytes.subarray(Math.max(0, this.#length - count), this.#length);
+  }
+
+  /** Adds octets and drops all but the last `count`; returns how many were dropped. */
+  keepLast(bytes: Uint8Array, count: number): number {
+    const before = this.#length + bytes.length;
+    if (bytes.length < count) this.add(bytes);
+    else {
+      this.#length = 0;
+      this.add(bytes.subarray(bytes.length - count));
+    }
+    if (this.#length > count) {
+      this.#bytes.copyWithin(0, this.#length - count, this.#length);
+      this.#length = count;
+    }
+    return before - this.#length;
+  }
+
+  /** The last octets (`reach` at most, the blank line's own line end among them) with `next` behind them; `before` counts the former. */
   seam(reach: number, next: Uint8Array): { octets: Uint8Array; before: number } {
     const own = this.#bytes.subarray(Math.max(0, this.#length - reach), this.#length);
     const lineEnd = Math.min(2, reach - own.length);
@@ -389,11 +500,11 @@ class GrowingBody {
     return { octets, before };
   }
 
-  /** What lies before `end`; null before the beginning. Nothing can be added afterwards. */
+  /** The octets before `end`; null when `end` lies before the beginning. Nothing can be added afterwards. */
   upTo(end: number): Uint8Array | null {
     if (end < 0) return null;
     // Memory that was taken and not needed does not live as long as the body.
-    const fits = this.#bytes.length - end <= MARKER_BYTES + AFTER_MARKER_BYTES;
+    const fits = this.#bytes.length - end <= 2 * (MARKER_BYTES + AFTER_MARKER_BYTES);
     return fits ? this.#bytes.subarray(0, end) : this.#bytes.slice(0, end);
   }
 }

@@ -12,11 +12,15 @@ import { oneLine } from './generic-param';
 import { concat, indexOfBytes } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 
-/** Octets of one line, the start line and every header. */
+/** Octets of one line: the start line or a header. */
 export const MAX_MSRP_LINE_BYTES = 4096;
 export const MAX_MSRP_HEADERS = 64;
-/** Octets of one chunk's body. */
+/** Octets of all lines of one head. */
+export const MAX_MSRP_HEAD_BYTES = 32 * 1024;
+/** Octets of one chunk's body, for a parser that gives every chunk whole. */
 export const MAX_MSRP_BODY_BYTES = 16 * 1024 * 1024;
+/** Body octets after which a parser gives the first part of a long chunk instead of keeping all of it. */
+export const MSRP_PART_BYTES = 64 * 1024;
 /** URIs of To-Path, and likewise From-Path. */
 export const MAX_MSRP_PATH_URIS = 16;
 
@@ -25,7 +29,7 @@ export type MsrpContinuation = '$' | '+' | '#';
 export interface MsrpRequest {
   kind: 'request';
   transactionId: string;
-  /** SEND, REPORT, AUTH or what else a peer says. */
+  /** SEND, REPORT, AUTH or any other method. */
   method: string;
   toPath: string[];
   fromPath: string[];
@@ -37,11 +41,18 @@ export interface MsrpRequest {
   contentType: string | null;
   successReport: boolean;
   failureReport: 'yes' | 'no' | 'partial';
-  /** Of a REPORT: the code of namespace 000. */
+  /** The code of namespace 000; only a REPORT has one. */
   status: { code: number; reason: string } | null;
   /** Null for a request without a body, as the empty SEND that binds a connection. */
   body: Uint8Array | null;
   continuation: MsrpContinuation;
+  /**
+   * This is a part of a chunk, and more of the same chunk follows under the same transaction id: only the last part gets an answer. Each part has the
+   * Byte-Range of its own octets. Absent for a whole chunk and for the last part.
+   */
+  goesOn?: true;
+  /** The body was not kept, because nobody here takes messages of this path. */
+  isSkipped?: true;
 }
 
 export interface MsrpResponse {
@@ -51,7 +62,7 @@ export interface MsrpResponse {
   reason: string;
   toPath: string[];
   fromPath: string[];
-  /** The headers that have no field here, in order; absent where there are none, as nearly always. A relay answers AUTH with some (RFC 4976). */
+  /** The headers that have no field here, in order; absent when there are none, which is nearly always. A relay answers AUTH with some (RFC 4976). */
   headers?: readonly (readonly [name: string, value: string])[];
   continuation: MsrpContinuation;
 }
@@ -65,9 +76,9 @@ export const MSRP_FIELDS: ReadonlySet<string> = new Set([
 export const HEADER_NAME = /^[A-Za-z0-9-]+$/;
 
 const DASHES = '-------';
-/** Below this a copy costs less than a piece of its own. */
+/** A shorter body is copied: that costs less than a piece of its own. */
 const COPIED_BODY_BYTES = 4096;
-/** What a writer takes at a time for what it writes. */
+/** A writer allocates this much at a time. */
 const SLAB_BYTES = 16 * 1024;
 export const TRANSACTION_ID = /^[A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}$/;
 
@@ -88,8 +99,9 @@ export function bodilessRequest(about: Pick<MsrpRequest, 'transactionId' | 'meth
 }
 
 /**
- * The octets of one message. Take `transactionId` from `newTransactionId`: one that the grammar forbids, or whose end line
- * stands in the body, is a defect of the caller and throws; a value with a line break loses it.
+ * The octets of one message. Every message that `MsrpParser` gave can be written, under the transaction id it came with. A new message takes its
+ * id from `newTransactionId`. A line break in a value is left out.
+ * @throws RangeError for a transaction id that the grammar forbids or whose end line occurs in the body: a defect of the caller
  */
 export function encodeMsrp(message: MsrpMessage): Uint8Array {
   single.write(message);
@@ -98,11 +110,11 @@ export function encodeMsrp(message: MsrpMessage): Uint8Array {
 }
 
 /**
- * Writes what one connection says. Messages that follow each other stand side by side and leave as one piece; a long body is a piece of its
- * own and is not copied: it must not change until it has left. The octets are those of `encodeMsrp`, and so are the errors, which write nothing.
+ * Writes the messages of one connection. Consecutive short messages leave as one piece. A long body is a piece of its own and is not copied, so it
+ * must not change until it has left. Octets and errors are those of `encodeMsrp`; a message that throws writes nothing.
  */
 export class MsrpWriter {
-  /** Where the next octets go. Never used twice, since what was given away may not have left yet. */
+  /** Where the next octets go. Never reused, because octets given away may not have left yet. */
   #slab = NOTHING;
   #from = 0;
   #to = 0;
@@ -119,7 +131,7 @@ export class MsrpWriter {
   write(message: MsrpMessage): void {
     const { transactionId } = message;
     if (!TRANSACTION_ID.test(transactionId)) throw new RangeError('bad MSRP transaction id');
-    const first = message.kind === 'request' ? word(message.method) : `${message.status} ${oneLine(message.reason)}`.trimEnd();
+    const first = message.kind === 'request' ? word(message.method) : `${threeDigits(message.status)} ${oneLine(message.reason)}`.trimEnd();
     const head = `MSRP ${transactionId} ${first}\r\n${this.#pathLines(message.toPath, message.fromPath)}`;
     const end = `${DASHES}${transactionId}${message.continuation}\r\n`;
     if (message.kind === 'response') {
@@ -134,12 +146,12 @@ export class MsrpWriter {
     }
     if (endsWithin(body, transactionId)) throw new RangeError('the MSRP transaction id occurs in the body');
     // Content-Type is the last header before the body (RFC 4975 section 9).
-    this.#put(`${head}${lines}Content-Type: ${oneLine(message.contentType ?? 'text/plain')}\r\n\r\n`);
+    this.#put(`${head}${lines}${message.contentType === null ? '' : `Content-Type: ${oneLine(message.contentType)}\r\n`}\r\n`);
     this.#putBody(body);
     this.#put(`\r\n${end}`);
   }
 
-  /** What was written since the last time. */
+  /** The pieces written since the last call. */
   take(): Uint8Array[] {
     this.#cut();
     const pieces = this.#pieces;
@@ -208,7 +220,7 @@ function ownLines({ messageId, byteRange, successReport, failureReport, status }
   if (byteRange !== null) lines += `Byte-Range: ${byteRange.start}-${byteRange.end ?? '*'}/${byteRange.total ?? '*'}\r\n`;
   if (successReport) lines += 'Success-Report: yes\r\n';
   if (failureReport !== 'yes') lines += `Failure-Report: ${failureReport}\r\n`;
-  if (status !== null) lines += `${`Status: 000 ${String(status.code).padStart(3, '0')} ${oneLine(status.reason)}`.trimEnd()}\r\n`;
+  if (status !== null) lines += `${`Status: 000 ${threeDigits(status.code)} ${oneLine(status.reason)}`.trimEnd()}\r\n`;
   return lines;
 }
 
@@ -219,6 +231,10 @@ function furtherLines(headers: MsrpRequest['headers'] = []): string {
     if (HEADER_NAME.test(name) && !MSRP_FIELDS.has(name.toLowerCase())) lines += `${name}: ${oneLine(value)}\r\n`;
   }
   return lines;
+}
+
+function threeDigits(code: number): string {
+  return String(code).padStart(3, '0');
 }
 
 const WORD = /^[!-~]*$/;
@@ -249,18 +265,33 @@ function sixDigits(fraction: number): string {
     .padStart(6, '0');
 }
 
-/** The latest search that found nothing: who takes an id and writes the message with it at once has the body searched once, not twice. */
+/** The latest search that found nothing: a body whose id was just taken need not be searched again. */
 let searched: { body: Uint8Array; id: string } | null = null;
 
+/** Whether a parser would find the end line inside the body. The string without a line end before it and a flag behind it is content. */
 function endsWithin(body: Uint8Array, id: string): boolean {
   const isSearched = searched?.body === body && searched.id === id;
   searched = null;
-  return !isSearched && indexOfBytes(body, octetsOf(DASHES + id)) >= 0;
+  if (isSearched) return false;
+  const marker = octetsOf(DASHES + id);
+  for (let at = indexOfBytes(body, marker); at >= 0; at = indexOfBytes(body, marker, at + 1)) {
+    const flagAt = at + marker.length;
+    // The line ends around the body count as well.
+    const begins = at === 0 || (body[at - 2] === CR && body[at - 1] === LF);
+    const ends = flagAt + 1 === body.length || (body[flagAt + 1] === CR && body[flagAt + 2] === LF);
+    if (begins && ends && FLAGS.has(body[flagAt] ?? 0)) return true;
+  }
+  return false;
 }
+
+const CR = 13;
+const LF = 10;
+/** "$", "+" and "#". */
+const FLAGS: ReadonlySet<number> = new Set([36, 43, 35]);
 
 const needle = new Uint8Array(DASHES.length + 32);
 
-/** Of ASCII; valid until the next call. */
+/** The octets of an ASCII text; valid until the next call. */
 function octetsOf(ascii: string): Uint8Array {
   for (let index = 0; index < ascii.length; index += 1) needle[index] = ascii.charCodeAt(index);
   return needle.subarray(0, ascii.length);
@@ -272,11 +303,11 @@ export interface MsrpUri {
   /** Null when the URI names none. */
   port: number | null;
   sessionId: string | null;
-  /** `tcp` or what else stands first after ";". */
+  /** The first word after ";", usually `tcp`. */
   transport: string;
 }
 
-/** LAB: relays that one side's path leads through; they stand in every request. */
+/** LAB: how many relays one side's path may lead through; every request names them all. */
 export const maximumRelays = 4;
 
 /** RFC 4975 section 6. The userinfo and further parameters are allowed and not kept. */

@@ -162,7 +162,7 @@ describe('MSRP', () => {
     expect(longId).toBe(`${'0'.repeat(19)}i00000i00000`);
     // Another body than the one that the id was taken for is searched.
     encodeMsrp(request({ transactionId: longId, contentType: 'a/b', body: long }));
-    expect(() => encodeMsrp(request({ transactionId: longId, contentType: 'a/b', body: octets(`-------${longId}`) }))).toThrow(RangeError);
+    expect(() => encodeMsrp(request({ transactionId: longId, contentType: 'a/b', body: octets(`-------${longId}$`) }))).toThrow(RangeError);
     expect(() =>
       encodeMsrp(request({ transactionId: '000000000000', contentType: 'a/b', body: octets('\r\n-------000000000000$\r\n') })),
     ).toThrow(RangeError);
@@ -345,11 +345,99 @@ describe('a writer', () => {
   it('writes nothing of what it refuses, and text of any alphabet', () => {
     const writer = new MsrpWriter();
     expect(() => writer.write(request({ transactionId: 'a\r\nb' }))).toThrow(RangeError);
-    expect(() => writer.write(request({ contentType: 'a/b', body: octets('-------a786hjs2') }))).toThrow(RangeError);
+    expect(() => writer.write(request({ contentType: 'a/b', body: octets('-------a786hjs2#') }))).toThrow(RangeError);
     expect(writer.length).toBe(0);
     const named = request({ headers: [['Use-Nickname', '"Zoë 漢字 🙂"']] });
     writer.write(named);
     expect(parseAll(Buffer.concat(writer.take()))).toEqual([named]);
+  });
+});
+
+describe('every message that the parser accepts can be written, and reads the same again', () => {
+  const end = '-------a786hjs2$';
+  const head = ['MSRP a786hjs2 SEND', `To-Path: ${TO}`, `From-Path: ${FROM}`, 'Message-ID: m'];
+  it.each([
+    [
+      'its own transaction id in the body',
+      wire(...head, 'Content-Type: a/b', '', '-------a786hjs2', 'x-------a786hjs2$', '-------a786hjs2$ ', end, ''),
+    ],
+    ['an end line without the line end before it', wire(...head, 'Content-Type: a/b', '', 'x-------a786hjs2$', end, '')],
+    ['a body that ends like an end line', wire(...head, 'Content-Type: a/b', '', '-------a786hjs2', end, '')],
+    ['a body without a content type', wire(...head, '', 'x', end, '')],
+    ['as many headers as there may be, and no content type', wire(...head, ...Array(MAX_MSRP_HEADERS - 3).fill('X: y'), '', 'x', end, '')],
+    ['the longest transaction id', wire(`MSRP ${'a'.repeat(32)} SEND`, ...head.slice(1), `-------${'a'.repeat(32)}+`, '')],
+    ['the largest Byte-Range', wire(...head, 'Byte-Range: 999999999999999-999999999999999/999999999999999', '', 'x', end, '')],
+    ['a status of leading zeros', wire('MSRP a786hjs2 007', ...head.slice(1, 3), end, '')],
+    ['a report of leading zeros', wire('MSRP a786hjs2 REPORT', ...head.slice(1), 'Status: 000 007 odd', end, '')],
+    ['the longest header line', wire(...head, `X: ${'x'.repeat(MAX_MSRP_LINE_BYTES - 3)}`, end, '')],
+    ['a header value of other alphabets', wire(...head, `X: ${'漢'.repeat(1000)}`, end, '')],
+  ])('%s', (_what, text) => {
+    const [message] = parseAll(octets(text));
+    if (message === undefined) throw new Error('not read');
+    expect(parseAll(encodeMsrp(message))).toEqual([message]);
+  });
+
+  it.each([
+    ['a bad start line', wire(`MSRP ${'a'.repeat(33)} SEND`, '')],
+    ['a line too long', wire(...head, `X:${'x'.repeat(MAX_MSRP_LINE_BYTES - 2)}`, '')],
+    ['a head too long', wire(...head, ...Array(9).fill(`X: ${'x'.repeat(4000)}`), '')],
+  ])('refuses %s', (reason, text) => expect(reasonOf(new MsrpParser().push(octets(text)))).toBe(reason));
+
+  it('refuses a line that would grow when it is written, since it is not UTF-8', () => {
+    const line = Uint8Array.from([...octets(wire(...head)), 88, 58, 32, ...new Uint8Array(4000).fill(0xff), 13, 10]);
+    expect(reasonOf(new MsrpParser().push(line))).toBe('a line that is not UTF-8');
+  });
+});
+
+describe('a parser that gives long chunks in parts', () => {
+  const body = new Uint8Array(30_000).map((_, index) => (index * 7) & 0xff);
+  const long = (changes: Partial<MsrpRequest> = {}) =>
+    encodeMsrp(request({ contentType: 'a/b', byteRange: { start: 11, end: null, total: 30_010 }, body, ...changes }));
+  const read = (bytes: Uint8Array, size: number, options: ConstructorParameters<typeof MsrpParser>[0]) => {
+    const parser = new MsrpParser(options);
+    const messages: MsrpRequest[] = [];
+    for (let at = 0; at < bytes.length; at += size)
+      for (const message of parsedValue(parser.push(bytes.slice(at, at + size)))) if (message.kind === 'request') messages.push(message);
+    return messages;
+  };
+
+  it.each([1, 43, 1400, 9_999, 100_000])('keeps no more than a part, each with its range, in pieces of %d', (size) => {
+    const parts = read(long(), size, { partBytes: 1000 });
+    let next = 11;
+    for (const [index, part] of parts.entries()) {
+      expect(part.byteRange?.start).toBe(next);
+      expect([part.goesOn, part.continuation]).toEqual(index < parts.length - 1 ? [true, '+'] : [undefined, '$']);
+      expect([part.transactionId, part.byteRange?.total]).toEqual(['a786hjs2', 30_010]);
+      if (size < 1000) expect(part.body?.length).toBeLessThan(1000 + 2 * size);
+      next += part.body?.length ?? 0;
+    }
+    expect(next).toBe(30_011);
+    expect(Buffer.concat(parts.map((part) => part.body ?? new Uint8Array(0))).equals(body)).toBe(true);
+    if (size < 10_000) expect(parts.length).toBeGreaterThan(2);
+  });
+
+  it('gives a range to the parts of a chunk that has none, and short chunks whole', () => {
+    const parts = read(long({ byteRange: null }), 5000, { partBytes: 1000 });
+    expect(parts.map(({ byteRange }) => byteRange?.start)).toEqual(
+      parts.map((_, index) => 1 + parts.slice(0, index).reduce((sum, { body: of }) => sum + (of?.length ?? 0), 0)),
+    );
+    expect(read(encodeMsrp(request({ contentType: 'a/b', body: octets('short') })), 3, { partBytes: 1000 })).toEqual([
+      request({ contentType: 'a/b', body: octets('short') }),
+    ]);
+  });
+
+  it('skips a body that nobody wants, holds nothing of it, and reads on behind it', () => {
+    const asked: string[] = [];
+    const admits = (toPath: readonly string[]) => {
+      asked.push(toPath.join(' '));
+      return false;
+    };
+    for (const size of [1, 42, 1400]) {
+      asked.length = 0;
+      const [skipped, next, ...rest] = read(Buffer.concat([long(), encodeMsrp(request())]), size, { partBytes: 1000, admits });
+      expect([asked, rest, next]).toEqual([[TO], [], request()]);
+      expect([skipped?.isSkipped, skipped?.body?.length, skipped?.goesOn]).toEqual([true, 0, undefined]);
+    }
   });
 });
 
