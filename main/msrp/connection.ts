@@ -1,5 +1,5 @@
 /**
- * One connection that carries MSRP: bytes in, whole messages out, and the other way. It knows no session.
+ * One connection that carries MSRP: bytes in, messages and parts of long ones out, and the other way. It knows no session.
  *
  *   open --end()--> ending --+--> closed        end(): what was written still leaves, `lingerMs` at most
  *     |                      |
@@ -7,15 +7,16 @@
  *
  * Reading stops while somebody holds it (`hold`) or while our own answers pile up unread by the peer; both bound the memory a peer can
  * make us use. Responses that were read already are delivered even then: a sender that waits for one must not starve.
- * What is sent at once leaves in one system call, short messages of it in one buffer, before anything else happens; while reads come back
- * full, only at the end of the event loop's turn: so the answers to all that such a turn reads leave together.
+ * Messages sent in one go leave in one system call before anything else happens, short ones in one buffer. While reads come back full they leave at
+ * the end of the event loop's turn, so that the answers to everything such a turn reads leave together.
+ * An exception in any handler ends this connection and nothing else.
  */
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import { Emitter } from '../../base/emitter';
 import type { Logger } from '../../base/log';
-import { encodeMsrp, type MsrpMessage, type MsrpRequest, type MsrpResponse, MsrpWriter } from '../../protocol/msrp';
+import { encodeMsrp, MSRP_PART_BYTES, type MsrpMessage, type MsrpRequest, type MsrpResponse, MsrpWriter } from '../../protocol/msrp';
 import { MsrpParser } from '../../protocol/msrp-parser';
 import type { WireTap } from '../../protocol/wire-record';
 
@@ -23,7 +24,7 @@ import type { WireTap } from '../../protocol/wire-record';
 export const sendPauseBytes = 256 * 1024;
 /** Above this many unsent bytes, which only unread answers can reach, nothing more is read from the peer. */
 export const readPauseBytes = 1024 * 1024;
-/** What Node reads of a socket at a time. */
+/** How much Node reads from a socket at a time. */
 const fullReadBytes = 64 * 1024;
 /** How long a peer may leave our answers unread, and how long the last bytes may take after `end()`. */
 export const stalledPeerMs = 30_000;
@@ -54,6 +55,8 @@ export interface MsrpTransport {
 
 export class MsrpConnection {
   onRequest: (request: MsrpRequest) => void = () => {};
+  /** Whether a long body for this To-Path may be kept while it comes; one that is not is skipped. */
+  admits: (toPath: readonly string[]) => boolean = () => true;
   /** Once, with the reason. */
   readonly onClose = new Emitter<string>();
   /** `canSend` has become true. */
@@ -61,17 +64,17 @@ export class MsrpConnection {
 
   readonly #wire: MsrpStream;
   readonly #deps: { clock: Clock; log: Logger; tap?: WireTap | undefined };
-  readonly #parser = new MsrpParser();
+  readonly #parser = new MsrpParser({ partBytes: MSRP_PART_BYTES, admits: (toPath) => this.admits(toPath) });
   readonly #cutter = new MessageCutter();
   readonly #transactions = new Map<string, (response: MsrpResponse) => void>();
   readonly #holders = new Set<object>();
   /** Requests that were read before somebody held the reading. */
   readonly #requests: MsrpRequest[] = [];
   #state: 'open' | 'ending' | 'closed' = 'open';
-  /** What is sent in this turn leaves at its end. */
+  /** Messages of this turn, which leave at its end. */
   readonly #writer = new MsrpWriter();
-  readonly #flushing = () => this.#flush();
-  /** The latest read brought as much as one can: the next one is on its way, and its answers leave together with those to this one. */
+  readonly #flushing = () => this.#guarded(() => this.#flush());
+  /** The latest read was full, so more is on its way: the answers to both leave together. */
   #moreIsLikely = false;
   #stalled: Disposable | null = null;
 
@@ -79,10 +82,10 @@ export class MsrpConnection {
     this.#wire = wire;
     this.#deps = deps;
     const { stream } = wire;
-    stream.on('data', (bytes: Uint8Array) => this.#receive(bytes));
-    stream.on('drain', () => this.#drained());
-    stream.on('error', (error) => this.destroy(String(error)));
-    stream.on('close', () => this.destroy('the peer closed the connection'));
+    stream.on('data', (bytes: Uint8Array) => this.#guarded(() => this.#receive(bytes)));
+    stream.on('drain', () => this.#guarded(() => this.#drained()));
+    stream.on('error', (error) => this.#guarded(() => this.destroy(String(error))));
+    stream.on('close', () => this.#guarded(() => this.destroy('the peer closed the connection')));
   }
 
   get isOpen(): boolean {
@@ -98,7 +101,7 @@ export class MsrpConnection {
     return this.#wire.local;
   }
 
-  /** What the peer showed; null over plain TCP. */
+  /** The certificate that the peer showed; null over plain TCP. */
   get tls(): PeerIdentity | null {
     return this.#wire.tls ?? null;
   }
@@ -108,9 +111,17 @@ export class MsrpConnection {
     return this.#writer.length + this.#wire.stream.writableLength;
   }
 
-  /** Writes nothing once closed. */
+  /** Writes nothing once closed. A message that cannot be written is a defect of ours and ends the connection. */
   send(message: MsrpMessage): void {
     if (!this.isOpen) return;
+    try {
+      this.#send(message);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #send(message: MsrpMessage): void {
     const isFirst = this.#writer.length === 0;
     this.#writer.write(message);
     if (this.#deps.tap !== undefined) this.#record('out', encodeMsrp(message));
@@ -189,13 +200,15 @@ export class MsrpConnection {
     this.#moreIsLikely = bytes.length >= fullReadBytes;
     if (this.#deps.tap !== undefined) this.#cutter.push(bytes);
     const result = this.#parser.push(bytes);
-    for (const message of result.ok ? result.value : []) {
-      if (this.#deps.tap !== undefined) this.#record('in', this.#cutter.cut(message));
+    for (const [index, message] of (result.ok ? result.value : []).entries()) {
+      if (this.#deps.tap !== undefined) this.#record('in', this.#cutter.upTo(this.#parser.ends[index] ?? 0));
       if (message.kind === 'request') this.#requests.push(message);
       else this.#answered(message);
     }
     this.#deliver();
     const { failure } = this.#parser;
+    // A body that is not kept is not kept for the trace either.
+    if (this.#deps.tap !== undefined && this.#parser.isSkipping) this.#record('in', this.#cutter.rest());
     if (failure === null) return;
     // The framing is lost, so no answer can be addressed and nothing behind this point can be understood.
     if (this.#deps.tap !== undefined) this.#record('in', this.#cutter.rest());
@@ -207,25 +220,29 @@ export class MsrpConnection {
     const waiting = this.#transactions.get(response.transactionId);
     this.#transactions.delete(response.transactionId);
     if (waiting === undefined) this.#deps.log.debug('MSRP response to nothing', { status: response.status });
-    else this.#guarded(waiting, response);
+    else this.#guarded(() => waiting(response));
   }
 
   #deliver(): void {
     while (this.#holders.size === 0 && this.#state === 'open') {
       const request = this.#requests.shift();
       if (request === undefined) return;
-      this.#guarded(this.onRequest, request);
+      this.#guarded(() => this.onRequest(request));
     }
   }
 
-  /** A defect of ours in handling one peer's message costs that connection and nothing else. */
-  #guarded<T extends MsrpMessage>(handle: (message: T) => void, message: T): void {
+  /** A defect of ours costs the connection on which it shows, and nothing else. */
+  #guarded(handle: () => void): void {
     try {
-      handle(message);
+      handle();
     } catch (error) {
-      this.#deps.log.error('handling an MSRP message failed', { error: String(error) });
-      this.destroy('internal error');
+      this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): void {
+    this.#deps.log.error('handling an MSRP connection failed', { error: String(error) });
+    this.destroy('internal error');
   }
 
   #drained(): void {
@@ -251,26 +268,25 @@ export class MsrpConnection {
   }
 }
 
-/** Finds again the bytes of each message the parser returned: its end line is unique in them (RFC 4975 7.1). For the trace alone. */
+/** Cuts the octets of a connection where its messages end. For the trace alone. */
 class MessageCutter {
   #kept: Buffer = Buffer.alloc(0);
+  /** Octets of the stream before `#kept`. */
+  #before = 0;
 
   push(bytes: Uint8Array): void {
     this.#kept = this.#kept.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#kept, bytes]);
   }
 
-  cut(message: MsrpMessage): Uint8Array {
-    const endLine = `-------${message.transactionId}${message.continuation}\r\n`;
-    const at = this.#kept.indexOf(endLine);
-    const end = at < 0 ? this.#kept.length : at + endLine.length;
-    const bytes = this.#kept.subarray(0, end);
-    this.#kept = this.#kept.subarray(end);
+  /** The octets up to a place in the stream. */
+  upTo(end: number): Uint8Array {
+    const bytes = this.#kept.subarray(0, Math.max(0, end - this.#before));
+    this.#kept = this.#kept.subarray(bytes.length);
+    this.#before += bytes.length;
     return bytes;
   }
 
   rest(): Uint8Array {
-    const bytes = this.#kept;
-    this.#kept = Buffer.alloc(0);
-    return bytes;
+    return this.upTo(this.#before + this.#kept.length);
   }
 }

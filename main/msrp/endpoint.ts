@@ -1,6 +1,6 @@
 /**
- * Where MSRP sessions of this device come from: one listener shared by all of them, opened at the first need, and the dispatch of what
- * comes in by the session id in the To-Path (RFC 4975 5.4).
+ * Where MSRP sessions of this device come from: one listener shared by all of them, opened at the first need, and the dispatch of requests by the
+ * session id in the To-Path (RFC 4975 5.4).
  *
  * A connection nobody has bound to a session within `bindTimeoutMs` is closed, and so is one whose last session has ended.
  */
@@ -9,13 +9,15 @@ import type { Disposable } from '../../base/disposable';
 import type { Logger } from '../../base/log';
 import { AppError } from '../../preload/contract/errors';
 import { parseMsrpUri } from '../../protocol/msrp';
+import { SharedAllowance } from '../../protocol/msrp-allowance';
+import { type Answerable, answerTo } from '../../protocol/msrp-rules';
 import type { WireTap } from '../../protocol/wire-record';
 import { createSessionCertificate, type SessionCertificate } from './certificate';
 import { MsrpConnection, type MsrpStream, type MsrpTransport } from './connection';
-import type { Answerable } from './incoming';
+import { EndpointSession, type EndpointSessionDeps } from './endpoint-session';
 import { type RelayAccount, RelayPath, throughTls } from './relay';
 import { RelayHealth } from './relay-health';
-import { bindTimeoutMs, EndpointSession, type EndpointSessionDeps, type MsrpSession } from './session';
+import { bindTimeoutMs, type MsrpSession } from './session';
 import { tcpTransport, tlsTransport } from './transports';
 
 /** Incoming connections that may stand without a session; further ones are closed at once. */
@@ -28,7 +30,7 @@ export interface MsrpEndpointDeps {
   clock: Clock;
   log: Logger;
   tap?: WireTap;
-  /** The address to listen on, and the one that the path names; asked for anew at every session, since this device may move. */
+  /** The address to listen on, and the one that the path names; asked for at every session, because this device may move. */
   host?: () => string;
   transport?: MsrpTransport;
   secureTransport?: (certificate: SessionCertificate) => MsrpTransport;
@@ -38,18 +40,9 @@ export interface MsrpEndpointDeps {
   relay?: RelayAccount;
 }
 
-/** RFC 4975 section 10. */
-const reasons: Record<number, string> = {
-  200: 'OK',
-  400: 'Bad Request',
-  403: 'Forbidden',
-  413: 'Message Too Large',
-  415: 'Unsupported Media Type',
-  481: 'No Such Session',
-  500: 'Not Accepted',
-  501: 'Unknown Method',
-  506: 'Session Already Bound',
-};
+/** LAB: octets of unfinished and waiting messages that one sender's sessions may hold together, and those of all senders. */
+export const maximumSenderBytes = 48 * 1024 * 1024;
+export const maximumHeldBytes = 128 * 1024 * 1024;
 
 export class MsrpEndpoint implements Disposable {
   readonly #deps: MsrpEndpointDeps;
@@ -60,6 +53,7 @@ export class MsrpEndpoint implements Disposable {
   #relay: { account: RelayAccount; health: RelayHealth } | null;
   /** One a local address. */
   readonly #listeners = new Map<string, Promise<{ port: number; close(): void }>>();
+  readonly #held = new SharedAllowance(maximumHeldBytes, maximumSenderBytes);
   #disposed = false;
 
   constructor(deps: MsrpEndpointDeps) {
@@ -67,6 +61,11 @@ export class MsrpEndpoint implements Disposable {
     this.#transport = deps.transport ?? tcpTransport;
     const { relay } = deps;
     this.#relay = relay === undefined ? null : { account: relay, health: this.#healthOf(relay) };
+  }
+
+  /** Octets of messages that peers make this device hold at the moment. */
+  get heldBytes(): number {
+    return this.#held.used;
   }
 
   /** How the relay is; null where there is none. */
@@ -166,6 +165,7 @@ export class MsrpEndpoint implements Disposable {
       ...made,
       clock,
       log,
+      allowanceOf: (sender) => this.#held.of(sender),
       connect: async (host, toPort, signal) => this.#adopt(await transport.connect(host, toPort, signal)),
       respond,
       onBound: (connection) => this.#bound(connection, session),
@@ -218,8 +218,12 @@ export class MsrpEndpoint implements Disposable {
       stream.stream.destroy();
       return;
     }
-    const connection = this.#adopt(stream);
-    this.#expectBinding(connection);
+    try {
+      this.#expectBinding(this.#adopt(stream));
+    } catch (error) {
+      this.#deps.log.error('taking an MSRP connection failed', { remote: stream.remote, error: String(error) });
+      stream.stream.destroy();
+    }
   }
 
   #adopt(stream: MsrpStream): MsrpConnection {
@@ -231,9 +235,10 @@ export class MsrpEndpoint implements Disposable {
       const uri = request.toPath[0] ?? '';
       if (uri !== latest.uri) latest = { uri, sessionId: sessionIdOf(uri) };
       const session = this.#sessions.get(latest.sessionId);
-      if (session === undefined) respond(connection, request, 481);
+      if (session === undefined || request.isSkipped === true) respond(connection, request, 481);
       else session.receive(connection, request);
     };
+    connection.admits = (toPath) => this.#sessions.has(sessionIdOf(toPath[0] ?? ''));
     connection.onClose.on(() => {
       this.#connections.get(connection)?.unbound?.dispose();
       this.#connections.delete(connection);
@@ -270,24 +275,13 @@ function newSessionId(clock: Clock): string {
   return clock.uuid().replaceAll('-', '');
 }
 
-/** Of no session where it is not a URI or names none. */
+/** Empty where the text is no URI or names no session. */
 function sessionIdOf(uri: string): string {
   const read = parseMsrpUri(uri);
   return (read.ok && read.value.sessionId) || '';
 }
 
-/** RFC 4975 7.2: a REPORT is never answered; Failure-Report "no" wants no answer at all, "partial" only errors. */
 function respond(connection: MsrpConnection, request: Answerable, status: number): void {
-  if (request.method === 'REPORT') return;
-  if (request.failureReport === 'no' || (request.failureReport === 'partial' && status === 200)) return;
-  connection.send({
-    kind: 'response',
-    transactionId: request.transactionId,
-    status,
-    reason: reasons[status] ?? '',
-    // One hop for a SEND; what is none is answered along its whole path (RFC 4975 section 7.2).
-    toPath: request.method === 'SEND' ? request.fromPath.slice(0, 1) : request.fromPath,
-    fromPath: request.toPath.slice(0, 1),
-    continuation: '$',
-  });
+  const answer = answerTo(request, status);
+  if (answer !== null) connection.send(answer);
 }

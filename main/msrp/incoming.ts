@@ -1,27 +1,31 @@
 /**
- * The receiving half of a session: chunks become messages, messages reach `handle` one after the other in the order they became whole,
- * and the 200 for the last chunk leaves only when `handle` has resolved, that is when the message is on disk.
+ * The receiving half of a session. Chunks go to the sink of their message as they come. Whole messages are finished one after the other, in the
+ * order in which they became whole, and the 200 for the last chunk leaves only when the sink has kept the message.
  *
- *   chunk --> collecting --'$' and no gap--> waiting --> handling --> answered
+ *   chunk --> arriving --'$' and no gap--> whole --> finishing --> answered
  *                 |
- *                 +-- '#', or a limit --> dropped
+ *                 +-- '#', a limit, an error of the sink, too old --> dropped
  *
- * Everything a peer can make this side keep has a named limit.
+ * Everything that a peer can make this side keep has a named limit. A slow sink stops the reading of this session's connections, and of no others.
  */
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
 import type { Logger } from '../../base/log';
 import { AppError } from '../../preload/contract/errors';
 import type { MsrpRequest } from '../../protocol/msrp';
+import type { Allowance } from '../../protocol/msrp-allowance';
+import { type Answerable, answerable } from '../../protocol/msrp-rules';
+import { Arriving } from './arriving';
 import type { MsrpConnection } from './connection';
+import { MemorySink, type MessageHead, type MessageSink, maximumMessageBytes, noRoom } from './sink';
 
-/** The largest message that is accepted. */
-export const maximumMessageBytes = 16 * 1024 * 1024;
 /** Messages of which only a part has come; the oldest one is given up for a further one. */
 export const maximumPartials = 16;
-/** What all partly received messages of a session may hold together. */
+/** Octets that all messages of a session may hold together. */
 export const maximumPartialBytes = 32 * 1024 * 1024;
-/** Chunks of one message. */
-export const maximumChunks = 16_384;
-/** Whole messages that wait for `handle`; above it nothing more is read from the connection. */
+/** LAB: an unfinished message of which nothing more comes for so long is given up. */
+export const unfinishedMessageMs = 120_000;
+/** Whole messages that wait to be taken; above it nothing more is read from the connection. */
 export const maximumUnhandledBytes = 1024 * 1024;
 export const maximumUnhandledMessages = 256;
 
@@ -31,152 +35,239 @@ export interface ReceivedMessage {
   body: Uint8Array;
 }
 
-/** What of a request its answer and its report need: kept without the body, which would be held twice. */
-export type Answerable = Pick<MsrpRequest, 'method' | 'transactionId' | 'toPath' | 'fromPath' | 'failureReport' | 'messageId'>;
-
 export interface IncomingDeps {
+  clock: Clock;
   log: Logger;
+  /** The session's share of memory, `maximumPartialBytes`. */
+  allowance: Allowance;
+  /** The sink for a message; null when it is to be gathered in memory and given to `handle`. @throws AppError whose `status` refuses it */
+  open: (head: MessageHead) => MessageSink | null;
   handle: (message: ReceivedMessage) => Promise<void>;
   respond: (request: Answerable, status: number, by: MsrpConnection) => void;
-  /** Sends a success REPORT for the whole message (RFC 4975 7.1.2). */
+  /** Sends a success REPORT for the whole message. */
   reportSuccess: (request: Answerable, total: number) => void;
-  /** Asks the connection to stop reading, or to go on. */
+  /** Asks the session's connections to stop reading, or to go on. */
   onFull: (full: boolean) => void;
 }
 
-interface Partial {
-  contentType: string;
-  /** Without a gap from byte 1 up to `next`. */
-  parts: Uint8Array[];
-  next: number;
-  /** Chunks that came before their turn, by first byte. */
-  ahead: Map<number, Uint8Array>;
+/** A whole message that waits for its turn. */
+interface Whole {
+  messageId: string;
+  size: number;
+  /** Octets held in memory for it. */
   held: number;
-  chunks: number;
-  /** Where the message ends, once the chunk with "$" has come. */
-  end: number | null;
-  successReport: boolean;
+  finish: () => Promise<void>;
+  abort: () => void;
+  request: Answerable;
+  by: MsrpConnection;
+  wantsReport: boolean;
 }
 
 export class IncomingMessages {
   readonly #deps: IncomingDeps;
-  readonly #partials = new Map<string, Partial>();
-  /** Message-IDs answered with 413, so that their further chunks are too. */
-  readonly #refused = new Set<string>();
-  readonly #whole: { message: ReceivedMessage; request: Answerable; by: MsrpConnection; successReport: boolean }[] = [];
-  #partialBytes = 0;
+  readonly #arriving = new Map<string, Arriving>();
+  /** Refused Message-IDs with their status: further chunks get the same answer. */
+  readonly #refused = new Map<string, number>();
+  /** The transaction of a long chunk that was refused before its end had come. */
+  readonly #told = new WeakMap<MsrpConnection, string>();
+  readonly #whole: Whole[] = [];
   #unhandledBytes = 0;
+  /** Slow sinks that the reading waits for. */
+  #slow = 0;
   #full = false;
   #working = false;
   #closed = false;
+  #timer: Disposable | null = null;
 
   constructor(deps: IncomingDeps) {
     this.#deps = deps;
   }
 
-  /** One SEND, and the connection that it came by. */
+  /** Whether nothing more may be read. */
+  get isFull(): boolean {
+    return this.#full;
+  }
+
+  /** Takes one SEND, or a part of one, and the connection that it came by. */
   receive(request: MsrpRequest, by: MsrpConnection): void {
     if (this.#closed) return;
+    if (this.#told.get(by) === request.transactionId) {
+      if (request.goesOn !== true) this.#told.delete(by);
+      return;
+    }
     const status = this.#take(request, by);
-    if (status !== null) this.#deps.respond(request, status, by);
+    if (status !== null) this.#answer(request, status, by);
   }
 
-  /** Drops everything; messages that `handle` has not been given come again from a sender that got no 200. */
+  /** Drops everything. A message that was not answered comes again from its sender. */
   close(): void {
     this.#closed = true;
-    this.#partials.clear();
-    this.#whole.length = 0;
+    this.#timer?.dispose();
+    for (const messageId of [...this.#arriving.keys()]) this.#drop(messageId);
+    // The first one is being finished and ends by itself.
+    for (const { abort } of this.#whole.splice(this.#working ? 1 : 0)) abort();
   }
 
-  /** The answer, or null when it has to wait for `handle`. */
+  /** A chunk whose end has not come yet is answered only by a refusal, which stops its sender (RFC 4975 section 10.5). */
+  #answer(request: Answerable & Pick<MsrpRequest, 'goesOn'>, status: number, by: MsrpConnection): void {
+    if (request.goesOn === true) {
+      if (status === 200) return;
+      this.#told.set(by, request.transactionId);
+    }
+    this.#deps.respond(request, status, by);
+  }
+
+  /** The answer, or null when it has to wait for the sink. */
   #take(request: MsrpRequest, by: MsrpConnection): number | null {
+    if (request.isSkipped === true) return 481;
     const chunk = chunkOf(request);
     if (chunk === 'malformed') return 400;
     if (chunk === 'empty') return 200;
     const { messageId, body, start, total } = chunk;
-    const last = start + body.length - 1;
     if (request.continuation === '#') {
       this.#drop(messageId);
       return 200;
     }
-    if (this.#refused.has(messageId) || last > maximumMessageBytes || (total ?? 0) > maximumMessageBytes) return this.#refuse(messageId);
-
-    const known = this.#partials.get(messageId);
-    const contentType = request.contentType ?? known?.contentType;
+    const refused = this.#refused.get(messageId);
+    if (refused !== undefined) return refused;
+    const known = this.#arriving.get(messageId);
+    const contentType = request.contentType ?? known?.head.contentType;
     if (contentType === undefined) return 400;
-    if (known === undefined && start === 1 && request.continuation === '$') {
-      this.#complete({ messageId, contentType, body }, request, by, request.successReport);
+    try {
+      const head = { messageId, contentType, size: total, from: request.fromPath.at(-1) ?? '' };
+      if (known !== undefined) return this.#add(known, request, chunk, by);
+      const sink = this.#deps.open(head);
+      if (sink === null && start === 1 && request.continuation === '$' && body.length <= maximumMessageBytes)
+        return this.#takeWhole({ messageId, contentType, body }, request, by);
+      return this.#add(this.#begin(head, sink), request, chunk, by);
+    } catch (error) {
+      return this.#refuse(messageId, statusOf(error), error);
+    }
+  }
+
+  #add(arriving: Arriving, request: MsrpRequest, { start, body, total, last }: Chunk, by: MsrpConnection): number | null {
+    const { head } = arriving;
+    if (!arriving.fits(Math.max(last, total ?? 0))) throw new AppError('msrp/rejected', { status: 413 });
+    arriving.add(start, body);
+    arriving.touchedAt = this.#deps.clock.now();
+    arriving.wantsReport ||= request.successReport;
+    if (request.continuation === '$') arriving.total = last;
+    if (arriving.isWhole) {
+      this.#arriving.delete(head.messageId);
+      // It filled the last gap before its own end: the rest of it is known already.
+      if (request.goesOn === true) this.#told.set(by, request.transactionId);
+      this.#complete({
+        messageId: head.messageId,
+        size: arriving.total ?? 0,
+        held: 0,
+        finish: () => arriving.finish(),
+        abort: () => arriving.abort(),
+        request: answerable(request),
+        by,
+        wantsReport: arriving.wantsReport,
+      });
       return null;
     }
-    const partial = known ?? this.#begin(messageId, contentType);
-    this.#add(partial, start, body);
-    partial.successReport ||= request.successReport;
-    if (request.continuation === '$') partial.end = last;
-    if (this.#partialBytes > maximumPartialBytes || partial.chunks > maximumChunks) return this.#refuse(messageId);
-    if (partial.end === null || partial.next <= partial.end) return 200;
-    this.#drop(messageId);
-    this.#complete({ messageId, contentType: partial.contentType, body: joined(partial) }, request, by, partial.successReport);
+    if (arriving.writing === null) return 200;
+    const { goesOn } = request;
+    void this.#answerWhenWritten(arriving, { ...answerable(request), ...(goesOn === true ? { goesOn } : {}) }, by);
     return null;
   }
 
-  #begin(messageId: string, contentType: string): Partial {
-    const oldest = this.#partials.keys().next().value;
-    if (this.#partials.size >= maximumPartials && oldest !== undefined) {
-      this.#deps.log.warn('an unfinished MSRP message was given up', { messageId: oldest });
-      this.#drop(oldest);
+  /** A slow sink: nothing more is read until it has taken this, and then the chunk is answered. Never rejects. */
+  async #answerWhenWritten(arriving: Arriving, request: Answerable & Pick<MsrpRequest, 'goesOn'>, by: MsrpConnection): Promise<void> {
+    this.#slow += 1;
+    this.#tellFull();
+    let status = 200;
+    try {
+      await arriving.writing;
+    } catch (error) {
+      status = this.#refuse(arriving.head.messageId, statusOf(error), error);
     }
-    const partial: Partial = { contentType, parts: [], next: 1, ahead: new Map(), held: 0, chunks: 0, end: null, successReport: false };
-    this.#partials.set(messageId, partial);
-    return partial;
+    this.#slow -= 1;
+    if (this.#closed) return;
+    this.#answer(request, status, by);
+    this.#tellFull();
   }
 
-  #add(partial: Partial, start: number, body: Uint8Array): void {
-    partial.chunks += 1;
-    const before = partial.held;
-    if (start > partial.next) {
-      if (!partial.ahead.has(start)) {
-        partial.ahead.set(start, body);
-        partial.held += body.length;
-      }
-    } else {
-      append(partial, start, body);
-      for (let grown = partial.ahead.size > 0; grown; ) {
-        grown = false;
-        for (const [at, bytes] of partial.ahead) {
-          if (at > partial.next) continue;
-          partial.ahead.delete(at);
-          partial.held -= bytes.length;
-          append(partial, at, bytes);
-          grown = true;
-        }
-      }
+  #begin(head: MessageHead, sink: MessageSink | null): Arriving {
+    const { allowance, clock, handle, log } = this.#deps;
+    const oldest = this.#arriving.keys().next().value;
+    if (this.#arriving.size >= maximumPartials && oldest !== undefined) {
+      log.warn('an unfinished MSRP message was given up', { messageId: oldest });
+      this.#drop(oldest);
     }
-    this.#partialBytes += partial.held - before;
+    const { messageId, contentType } = head;
+    const arriving = new Arriving(head, sink ?? new MemorySink(allowance, (body) => handle({ messageId, contentType, body })), allowance);
+    arriving.touchedAt = clock.now();
+    this.#arriving.set(messageId, arriving);
+    this.#watch();
+    return arriving;
+  }
+
+  /** One timer for all unfinished messages; there are few of them. */
+  #watch(): void {
+    if (this.#timer !== null || this.#closed || this.#arriving.size === 0) return;
+    this.#timer = this.#deps.clock.setTimer(unfinishedMessageMs, () => {
+      this.#timer = null;
+      const now = this.#deps.clock.now();
+      for (const [messageId, { touchedAt, writing }] of [...this.#arriving]) {
+        if (writing !== null || now - touchedAt < unfinishedMessageMs) continue;
+        this.#deps.log.warn('an MSRP message did not go on and was given up', { messageId });
+        this.#drop(messageId);
+      }
+      this.#watch();
+    });
   }
 
   #drop(messageId: string): void {
-    const partial = this.#partials.get(messageId);
-    if (partial === undefined) return;
-    this.#partialBytes -= partial.held;
-    this.#partials.delete(messageId);
+    const arriving = this.#arriving.get(messageId);
+    if (arriving === undefined) return;
+    this.#arriving.delete(messageId);
+    try {
+      arriving.abort();
+    } catch (error) {
+      this.#deps.log.error('a message could not be dropped', { messageId, error: String(error) });
+    }
+    if (this.#arriving.size > 0) return;
+    this.#timer?.dispose();
+    this.#timer = null;
   }
 
-  #refuse(messageId: string): number {
+  #refuse(messageId: string, status: number, why: unknown): number {
     this.#drop(messageId);
     if (this.#refused.size >= maximumPartials) this.#refused.clear();
-    this.#refused.add(messageId);
-    this.#deps.log.warn('an MSRP message above the limits was refused', { messageId });
-    return 413;
+    // After trouble on this side the same message may come again.
+    if (status < 500) this.#refused.set(messageId, status);
+    this.#deps.log.warn('an MSRP message was refused', { messageId, status, error: String(why) });
+    return status;
   }
 
-  #complete(message: ReceivedMessage, request: MsrpRequest, by: MsrpConnection, successReport: boolean): void {
-    const { method, transactionId, toPath, fromPath, failureReport, messageId } = request;
-    this.#whole.push({ message, request: { method, transactionId, toPath, fromPath, failureReport, messageId }, by, successReport });
-    this.#count(message.body.length);
+  /** A message of one short chunk, which is nearly every text: its body stays where it is. */
+  #takeWhole(message: ReceivedMessage, request: MsrpRequest, by: MsrpConnection): null {
+    const { allowance } = this.#deps;
+    const held = message.body.length;
+    if (!allowance.take(held)) throw noRoom(allowance, held);
+    this.#complete({
+      messageId: message.messageId,
+      size: held,
+      held,
+      finish: () => this.#deps.handle(message),
+      abort: () => undefined,
+      request: answerable(request),
+      by,
+      wantsReport: request.successReport,
+    });
+    return null;
+  }
+
+  #complete(whole: Whole): void {
+    this.#whole.push(whole);
+    this.#count(whole.held);
     if (!this.#working) void this.#work();
   }
 
-  /** Never rejects: whatever `handle` does becomes an answer. */
+  /** Never rejects: whatever comes of a message becomes its answer. */
   async #work(): Promise<void> {
     this.#working = true;
     for (;;) {
@@ -184,67 +275,59 @@ export class IncomingMessages {
       if (next === undefined) break;
       let status = 200;
       try {
-        await this.#deps.handle(next.message);
+        await next.finish();
       } catch (error) {
-        status = this.#refusal(next.message, error);
+        status = statusOf(error);
+        this.#deps.log.error('a received message was not accepted', { messageId: next.messageId, error: String(error) });
       }
+      this.#deps.allowance.give(next.held);
       if (this.#closed) break;
       this.#whole.shift();
       this.#deps.respond(next.request, status, next.by);
-      if (status === 200 && next.successReport) this.#deps.reportSuccess(next.request, next.message.body.length);
-      this.#count(-next.message.body.length);
+      if (status === 200 && next.wantsReport) this.#deps.reportSuccess(next.request, next.size);
+      this.#count(-next.held);
     }
     this.#working = false;
   }
 
-  /** RFC 4975 section 10 has no code for trouble of the receiver's own; any code that is no 200 means "not accepted". LAB: 500. */
-  #refusal({ messageId }: ReceivedMessage, error: unknown): number {
-    const status = error instanceof AppError ? error.detail.status : undefined;
-    this.#deps.log.error('a received message was not accepted', { messageId, error: String(error) });
-    return status !== undefined && status >= 400 && status < 600 ? status : 500;
-  }
-
   #count(bytes: number): void {
     this.#unhandledBytes += bytes;
-    const full = this.#unhandledBytes > maximumUnhandledBytes || this.#whole.length > maximumUnhandledMessages;
-    if (full === this.#full) return;
+    this.#tellFull();
+  }
+
+  #tellFull(): void {
+    const full = this.#slow > 0 || this.#unhandledBytes > maximumUnhandledBytes || this.#whole.length > maximumUnhandledMessages;
+    if (full === this.#full || this.#closed) return;
     this.#full = full;
     this.#deps.onFull(full);
   }
 }
 
-/** What of a SEND matters here, or what is wrong with it. */
-function chunkOf(
-  request: MsrpRequest,
-): 'malformed' | 'empty' | { messageId: string; body: Uint8Array; start: number; total: number | null } {
+/** RFC 4975 section 10 has no code for trouble of the receiver's own; any code that is no 200 means "not accepted". LAB: 500. */
+function statusOf(error: unknown): number {
+  const status = error instanceof AppError ? error.detail.status : undefined;
+  return status !== undefined && status >= 400 && status < 600 ? status : 500;
+}
+
+interface Chunk {
+  messageId: string;
+  body: Uint8Array;
+  /** Its first and last octet, counted from 1. */
+  start: number;
+  last: number;
+  total: number | null;
+}
+
+/** The part of a SEND that matters here, or what is wrong with it. */
+function chunkOf(request: MsrpRequest): 'malformed' | 'empty' | Chunk {
   const { messageId, body, byteRange, continuation } = request;
   if (messageId === null) return 'malformed';
-  // An aborted message may end with a chunk that has no content at all.
-  if (body === null) return continuation === '#' ? { messageId, body: new Uint8Array(), start: 1, total: null } : 'empty';
+  // The last chunk of an aborted message may have no content at all.
+  if (body === null) return continuation === '#' ? { messageId, body: new Uint8Array(), start: 1, last: 0, total: null } : 'empty';
   const { start, end, total } = byteRange ?? { start: 1, end: null, total: null };
   const last = start + body.length - 1;
   // A chunk that was interrupted has less than it announced, and only then; see RFC 4975 7.1.1.
   const announced = end === null || end === last || (end > last && continuation !== '$');
   const complete = continuation !== '$' || total === null || total === last;
-  return announced && complete && (total === null || last <= total) ? { messageId, body, start, total } : 'malformed';
-}
-
-/** Adds what is new of a chunk that begins at or before `next`. */
-function append(partial: Partial, start: number, body: Uint8Array): void {
-  const fresh = body.subarray(Math.min(body.length, partial.next - start));
-  if (fresh.length === 0) return;
-  partial.parts.push(fresh);
-  partial.next += fresh.length;
-  partial.held += fresh.length;
-}
-
-function joined(partial: Partial): Uint8Array {
-  const total = partial.end ?? 0;
-  const body = new Uint8Array(total);
-  let at = 0;
-  for (const part of partial.parts) {
-    body.set(part.subarray(0, total - at), at);
-    at += Math.min(part.length, total - at);
-  }
-  return body;
+  return announced && complete && (total === null || last <= total) ? { messageId, body, start, last, total } : 'malformed';
 }

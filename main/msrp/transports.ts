@@ -17,7 +17,7 @@ const lively = { noDelay: true, keepAlive: true };
 export const tcpTransport: MsrpTransport = {
   listen: (host, onStream) =>
     listening(
-      createServer(lively, (socket) => onStream(streamOf(socket))),
+      createServer(lively, (socket) => take(socket, onStream)),
       host,
     ),
   connect: (host, port, signal) => connected(() => connectTcp({ host, port, ...lively }), 'connect', `${host}:${port}`, signal),
@@ -31,9 +31,8 @@ export function tlsTransport({ key, certificate }: SessionCertificate, ca?: read
     listen(host, onStream) {
       const server = createTlsServer({ ...own, requestCert: true, handshakeTimeout: handshakeTimeoutMs, ...lively });
       server.maxConnections = maximumConnections;
-      // The connection listens for errors from its making on.
-      server.on('secureConnection', (socket) => onStream(streamOf(socket)));
-      // Who fails the handshake has only lost its own connection.
+      server.on('secureConnection', (socket) => take(socket, onStream));
+      // A peer that fails the handshake has only lost its own connection.
       server.on('tlsClientError', (_error, socket) => socket.destroy());
       return listening(server, host);
     },
@@ -44,11 +43,23 @@ export function tlsTransport({ key, certificate }: SessionCertificate, ca?: read
   };
 }
 
+/** Hands an accepted connection over. One that cannot be taken is closed, and the listener goes on. */
+function take(socket: Socket, onStream: (stream: MsrpStream) => void): void {
+  const ignore = () => undefined;
+  socket.on('error', ignore);
+  try {
+    onStream(streamOf(socket));
+    // The connection listens for errors itself now.
+    if (socket.listenerCount('error') > 1) socket.off('error', ignore);
+  } catch {
+    socket.destroy();
+  }
+}
+
 function listening(server: Server, host: string): Promise<{ port: number; close(): void }> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(new AppError('net/unreachable', { cause: `cannot listen on ${host}: ${error.message}` }, 'auto')),
-    );
+    // Stays for as long as the server does: a failed accept, later, must not end the process.
+    server.on('error', (error) => reject(new AppError('net/unreachable', { cause: `cannot listen on ${host}: ${error.message}` }, 'auto')));
     server.listen({ host, port: 0 }, () => {
       const address = server.address();
       if (address === null || typeof address === 'string') reject(new AppError('internal', { cause: 'the listener has no port' }));

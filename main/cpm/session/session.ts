@@ -328,7 +328,7 @@ export class CpmSession implements Disposable {
   async #bind(remote: MsrpDescription, role: 'active' | 'passive'): Promise<void> {
     if (this.#msrp === null) throw new AppError('msrp/closed', { cause: 'no media session' });
     this.#remotePath = remote.path.join(' ');
-    await Promise.race([this.#msrp.start(remote.path, role, peerOf(remote)), this.#lost]);
+    await Promise.race([this.#msrp.start(remote.path, role, this.#peerOf(remote)), this.#lost]);
     if (this.#unwanted) {
       await this.close();
       throw closedHere();
@@ -411,11 +411,16 @@ export class CpmSession implements Disposable {
   async #rebind(msrp: MsrpSession, remote: MsrpDescription, role: 'active' | 'passive'): Promise<void> {
     this.#remotePath = remote.path.join(' ');
     const limit = this.#context.clock.setTimer(rebindLimitMs, () => msrp.close());
-    await msrp.start(remote.path, role, peerOf(remote)).finally(() => limit.dispose());
+    await msrp.start(remote.path, role, this.#peerOf(remote)).finally(() => limit.dispose());
     if (this.#msrp !== msrp) return;
     this.#recovery?.settle();
     this.#recovery = null;
     this.#stir();
+  }
+
+  #peerOf(remote: MsrpDescription): Peer {
+    const sender = this.remote === null ? {} : { sender: this.remote.address };
+    return { fingerprints: fingerprintsOf(remote), address: cemaAddress(remote), ...sender };
   }
 
   get #isMediaUp(): boolean {
@@ -463,8 +468,4 @@ function closedHere(): AppError {
 
 function offersCema({ attributes }: MsrpDescription): boolean {
   return attributes.some(([name]) => name === CEMA);
-}
-
-function peerOf(remote: MsrpDescription): Peer {
-  return { fingerprints: fingerprintsOf(remote), address: cemaAddress(remote) };
 }

@@ -210,6 +210,7 @@ export class FakeMsrp implements MsrpSession {
   readonly fingerprint = null;
   readonly onState = new Emitter<MsrpSession['state']>();
   state: MsrpSession['state'] = 'prepared';
+  openSink: MsrpSession['openSink'] = null;
   handleMessage: MsrpSession['handleMessage'] = null;
   readonly sent: { contentType: string; body: string }[] = [];
   startedAs: 'active' | 'passive' | null = null;
@@ -231,8 +232,9 @@ export class FakeMsrp implements MsrpSession {
     this.onState.emit('established');
   }
 
-  async send(message: { contentType: string; body: Uint8Array }): Promise<void> {
+  async send(message: Parameters<MsrpSession['send']>[0]): Promise<void> {
     if (this.failWith !== null) throw this.failWith;
+    if (!(message.body instanceof Uint8Array)) throw new Error('this double takes octets alone');
     this.sent.push({ contentType: message.contentType, body: new TextDecoder().decode(message.body) });
   }
 

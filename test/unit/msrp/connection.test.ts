@@ -200,7 +200,7 @@ describe('reading', () => {
     };
     peer.say(path);
     await settled();
-    expect([reasons, errors]).toEqual([['internal error'], ['handling an MSRP message failed']]);
+    expect([reasons, errors]).toEqual([['internal error'], ['handling an MSRP connection failed']]);
     expect(connection.isOpen).toBe(false);
   });
 

@@ -1,15 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
+import { maximumChunksAhead } from '../../../main/msrp/arriving';
 import { MsrpEndpoint } from '../../../main/msrp/endpoint';
-import {
-  maximumChunks,
-  maximumMessageBytes,
-  maximumPartialBytes,
-  maximumPartials,
-  maximumUnhandledBytes,
-  maximumUnhandledMessages,
-} from '../../../main/msrp/incoming';
+import { maximumPartialBytes, maximumPartials, maximumUnhandledBytes, maximumUnhandledMessages } from '../../../main/msrp/incoming';
 import type { MsrpSession } from '../../../main/msrp/session';
+import { maximumMessageBytes } from '../../../main/msrp/sink';
 import { AppError } from '../../../preload/contract/errors';
 import type { MsrpRequest } from '../../../protocol/msrp';
 import { MemoryNetwork, ScriptedPeer } from '../../support/doubles/msrp-memory';
@@ -237,7 +232,7 @@ describe('the limits', () => {
   });
 
   it('hold no more than maximumPartialBytes of unfinished messages', async () => {
-    const size = maximumPartialBytes / 4 - 1;
+    const size = maximumPartialBytes / 4 - 64 * 1024;
     for (let index = 0; index < 5; index += 1) {
       await say({ messageId: `m${index}`, body: new Uint8Array(size), byteRange: { start: 1, end: null, total: null }, continuation: '+' });
       await settled(50);
@@ -247,9 +242,9 @@ describe('the limits', () => {
     expect(got.map((message) => message.body.length)).toEqual([size + 1]);
   });
 
-  it('take no message in more than maximumChunks chunks', async () => {
-    for (let index = 1; index <= maximumChunks + 1; index += 1) {
-      peer.say(session.localPath, { ...chunk('m', index, 'x', null, '+'), failureReport: 'partial' });
+  it('hold no more than maximumChunksAhead chunks before their turn', async () => {
+    for (let index = 1; index <= maximumChunksAhead + 1; index += 1) {
+      peer.say(session.localPath, { ...chunk('m', 2 * index, 'x', null, '+'), failureReport: 'partial' });
       if (index % 1000 === 0) await settled(2);
     }
     await settled();

@@ -1,0 +1,72 @@
+/** What is waited for, oldest first, with one deadline for all: so that any number of it takes one timer, and each can be taken out at once. */
+import type { Clock } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
+
+/** One thing that is waited for. */
+export interface Awaited<T> {
+  deadline: number;
+  isOver: boolean;
+  /** Its neighbours in the list. */
+  before: T | null;
+  after: T | null;
+}
+
+export class AwaitedList<T extends Awaited<T>> {
+  /** The ends of a linked list, in the order of the deadlines. */
+  #oldest: T | null = null;
+  #newest: T | null = null;
+  #timer: Disposable | null = null;
+
+  constructor(
+    private readonly clock: Clock,
+    /** How long each may take, milliseconds. */
+    private readonly limitMs: number,
+    /** Its time is over; whoever is told takes it out. */
+    private readonly onLate: (late: T) => void,
+  ) {}
+
+  add(entry: T): void {
+    entry.deadline = this.clock.now() + this.limitMs;
+    entry.before = this.#newest;
+    if (this.#newest === null) this.#oldest = entry;
+    else this.#newest.after = entry;
+    this.#newest = entry;
+    this.#watch();
+  }
+
+  /** False when it was out already. */
+  remove(entry: T): boolean {
+    if (entry.isOver) return false;
+    entry.isOver = true;
+    const { before, after } = entry;
+    if (before === null) this.#oldest = after;
+    else before.after = after;
+    if (after === null) this.#newest = before;
+    else after.before = before;
+    return true;
+  }
+
+  all(): T[] {
+    const all: T[] = [];
+    for (let each = this.#oldest; each !== null; each = each.after) all.push(each);
+    return all;
+  }
+
+  dispose(): void {
+    this.#timer?.dispose();
+    this.#timer = null;
+  }
+
+  /** The timer runs to the deadline of one that was the oldest; letting it run costs less than stopping it at every answer. */
+  #watch(): void {
+    if (this.#timer !== null || this.#oldest === null) return;
+    const remaining = (entry: T) => entry.deadline - this.clock.now();
+    this.#timer = this.clock.setTimer(Math.min(Math.max(0, remaining(this.#oldest)), this.limitMs), () => {
+      this.#timer = null;
+      const late = this.#oldest;
+      // More than the limit is left when the clock was set back meanwhile.
+      if (late !== null && (remaining(late) <= 0 || remaining(late) > this.limitMs)) this.onLate(late);
+      this.#watch();
+    });
+  }
+}
