@@ -179,7 +179,11 @@ export class MsrpConnection {
     this.#requests.length = 0;
     this.#writer.take();
     this.#transactions.clear();
-    this.#wire.stream.destroy();
+    try {
+      this.#wire.stream.destroy();
+    } catch (error) {
+      this.#deps.log.error('an MSRP socket could not be destroyed', { error: String(error) });
+    }
     this.#deps.log.debug('MSRP connection closed', { remote: this.#wire.remote, reason: why });
     this.onClose.emit(why);
     this.onClose.dispose();
