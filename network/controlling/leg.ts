@@ -190,7 +190,7 @@ export class Leg implements PostLeg {
         if (reason !== null && this.media === session && !this.isReleased(this)) this.#mediaLost();
       },
     };
-    const session: SwitchSession = this.deps.switch.prepare(events, { isSecure });
+    const session: SwitchSession = this.deps.switch.prepare(events, { isSecure, person: this.address });
     return session;
   }
 

@@ -1,17 +1,28 @@
 /**
- * Puts MSRP chunks together again (RFC 4975 section 7.3.1). Chunks may come in any order, several messages interleaved; a chunk sent
- * twice does no harm. Pure.
+ * Puts MSRP chunks together again (RFC 4975 section 7.3.1), for those who need a message whole: a focus, which admits it by its CPIM head, and a
+ * record. Chunks and parts of chunks may come in any order, several messages interleaved; one that comes twice does no harm.
  */
+
+import type { Timekeeper } from '../../base/clock';
+import type { Disposable } from '../../base/disposable';
 import type { MsrpMessage } from '../../protocol/msrp';
+import { Allowance } from '../../protocol/msrp-allowance';
+import { OctetRanges } from '../../protocol/msrp-ranges';
 
 /** LAB: the largest message that the switch carries, in bytes; beyond it the answer is 413. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** LAB: messages that one session may have begun and not finished. */
 export const MAX_OPEN_MESSAGES = 16;
+/** LAB: bytes that all unfinished messages of one session may hold. */
+export const MAX_OPEN_BYTES = 4 * 1024 * 1024;
 /** LAB: pieces of one message. */
 export const MAX_CHUNKS = 4096;
+/** LAB: an unfinished message of which nothing more comes for so long is given up, milliseconds. */
+export const MAX_MESSAGE_PAUSE_MS = 120_000;
 /** LAB: refused messages whose further chunks are still recognised. */
 const MAX_REFUSED = 64;
+/** What a piece costs besides its octets, about. */
+const PIECE_OVERHEAD_BYTES = 128;
 
 export type MsrpRequest = Extract<MsrpMessage, { kind: 'request' }>;
 
@@ -30,26 +41,48 @@ export type AssemblyStep =
 
 interface Open {
   contentType: string | null;
-  /** First byte (1-based) of each piece. */
+  readonly ranges: OctetRanges;
+  /** By first octet (from 1), never overlapping: so each is found by the end of the one before it. */
   readonly pieces: Map<number, Uint8Array>;
-  bytes: number;
+  held: number;
   total: number | null;
+  touchedAt: number;
+}
+
+export interface AssemblyOptions {
+  /** Gives unfinished messages their age; without it they have none. */
+  clock?: Timekeeper;
+  /** The share of memory from which this assembly takes at most `MAX_OPEN_BYTES`. */
+  allowance?: Allowance;
 }
 
 export class MsrpAssembly {
   readonly #open = new Map<string, Open>();
   readonly #refused = new Set<string>();
+  readonly #clock: Timekeeper | null;
+  readonly #allowance: Allowance;
+  #timer: Disposable | null = null;
+
+  constructor({ clock, allowance }: AssemblyOptions = {}) {
+    this.#clock = clock ?? null;
+    this.#allowance = new Allowance(MAX_OPEN_BYTES, allowance ?? null);
+  }
 
   get openCount(): number {
     return this.#open.size;
   }
 
-  /** Takes one SEND with a body. */
+  /** Octets in memory for unfinished messages, about. */
+  get heldBytes(): number {
+    return this.#allowance.used;
+  }
+
+  /** Takes one SEND with a body, or a part of one. */
   take(chunk: MsrpRequest): AssemblyStep {
     const id = chunk.messageId;
     if (id === null) return refused(400, 'Message-ID Missing');
     if (chunk.continuation === '#') {
-      this.#open.delete(id);
+      this.#drop(id);
       this.#refused.delete(id);
       return { kind: 'aborted' };
     }
@@ -60,31 +93,69 @@ export class MsrpAssembly {
     const end = start - 1 + body.length;
     if (Math.max(end, declared ?? 0) > MAX_MESSAGE_BYTES) return this.#refuse(id, 413, 'Message Too Large');
 
-    let open = this.#open.get(id);
-    if (open === undefined) {
-      if (this.#open.size >= MAX_OPEN_MESSAGES) return this.#refuse(id, 413, 'Too Many Open Messages');
-      open = { contentType: null, pieces: new Map(), bytes: 0, total: declared };
-      this.#open.set(id, open);
-    }
+    const known = this.#open.get(id);
+    if (known === undefined && start === 1 && chunk.continuation === '$' && (declared ?? end) === end)
+      return complete(id, chunk.contentType, body);
+    const open = known ?? this.#begin(id, declared);
+    if (open === null) return this.#refuse(id, 413, 'Too Many Open Messages');
     open.contentType ??= chunk.contentType;
-    const before = open.pieces.get(start);
-    if (before === undefined || before.length < body.length) {
-      open.bytes += body.length - (before?.length ?? 0);
-      open.pieces.set(start, body);
+    open.touchedAt = this.#clock?.now() ?? 0;
+    for (const [first, last] of open.ranges.add(start, end)) {
+      if (!this.#hold(open, first, body.subarray(first - start, last - start + 1))) return this.#refuse(id, 413, 'Too Much Is Unfinished');
     }
-    if (open.pieces.size > MAX_CHUNKS || open.bytes > 2 * MAX_MESSAGE_BYTES) return this.#refuse(id, 413, 'Too Many Chunks');
+    if (open.pieces.size > MAX_CHUNKS) return this.#refuse(id, 413, 'Too Many Chunks');
     // The `$` chunk tells the end when the total was not known before (RFC 4975 section 7.1.1).
     if (chunk.continuation === '$') open.total ??= end;
+    if (open.total === null || !open.ranges.covers(open.total)) return { kind: 'more' };
+    const whole = join(open.pieces, open.total);
+    this.#drop(id);
+    return complete(id, open.contentType, whole);
+  }
 
-    const whole = open.total === null || open.bytes < open.total ? null : join(open.pieces, open.total);
-    if (whole === null) return { kind: 'more' };
+  /** Drops everything. */
+  dispose(): void {
+    for (const id of [...this.#open.keys()]) this.#drop(id);
+  }
+
+  #begin(id: string, total: number | null): Open | null {
+    if (this.#open.size >= MAX_OPEN_MESSAGES) return null;
+    const open: Open = { contentType: null, ranges: new OctetRanges(), pieces: new Map(), held: 0, total, touchedAt: 0 };
+    this.#open.set(id, open);
+    this.#watch();
+    return open;
+  }
+
+  #hold(open: Open, first: number, piece: Uint8Array): boolean {
+    const bytes = piece.length + PIECE_OVERHEAD_BYTES;
+    if (!this.#allowance.take(bytes)) return false;
+    open.held += bytes;
+    open.pieces.set(first, piece);
+    return true;
+  }
+
+  #drop(id: string): void {
+    const open = this.#open.get(id);
+    if (open === undefined) return;
     this.#open.delete(id);
-    if (open.contentType === null) return refused(400, 'Content-Type Missing');
-    return { kind: 'complete', message: { messageId: id, contentType: open.contentType, body: whole } };
+    this.#allowance.give(open.held);
+    if (this.#open.size > 0) return;
+    this.#timer?.dispose();
+    this.#timer = null;
+  }
+
+  #watch(): void {
+    const clock = this.#clock;
+    if (clock === null || this.#timer !== null || this.#open.size === 0) return;
+    this.#timer = clock.setTimer(MAX_MESSAGE_PAUSE_MS, () => {
+      this.#timer = null;
+      const before = clock.now() - MAX_MESSAGE_PAUSE_MS;
+      for (const [id, { touchedAt }] of [...this.#open]) if (touchedAt <= before) this.#drop(id);
+      this.#watch();
+    });
   }
 
   #refuse(id: string, status: number, reason: string): AssemblyStep {
-    this.#open.delete(id);
+    this.#drop(id);
     this.#refused.add(id);
     for (const oldest of this.#refused) {
       if (this.#refused.size <= MAX_REFUSED) break;
@@ -98,15 +169,18 @@ function refused(status: number, reason: string): AssemblyStep {
   return { kind: 'refused', status, reason };
 }
 
-/** The whole message, or null while a byte is missing. */
-function join(pieces: ReadonlyMap<number, Uint8Array>, total: number): Uint8Array | null {
+function complete(messageId: string, contentType: string | null, body: Uint8Array): AssemblyStep {
+  if (contentType === null) return refused(400, 'Content-Type Missing');
+  return { kind: 'complete', message: { messageId, contentType, body } };
+}
+
+/** The pieces cover every octet up to `total`. */
+function join(pieces: ReadonlyMap<number, Uint8Array>, total: number): Uint8Array {
   const whole = new Uint8Array(total);
-  let next = 1;
-  for (const [start, piece] of [...pieces].sort(([a], [b]) => a - b)) {
-    if (start > next) return null;
-    const usable = piece.subarray(0, Math.max(0, total - start + 1));
-    whole.set(usable, start - 1);
-    next = Math.max(next, start + usable.length);
+  for (let next = 1; next <= total; ) {
+    const piece = pieces.get(next) ?? new Uint8Array(0);
+    whole.set(piece.subarray(0, total - next + 1), next - 1);
+    next += Math.max(1, piece.length);
   }
-  return next > total ? whole : null;
+  return whole;
 }

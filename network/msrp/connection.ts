@@ -1,16 +1,19 @@
-/** One connection of the MSRP switch or relay: bytes in, messages out, and a bound on what may wait to be written. */
+/**
+ * One connection of the MSRP switch or relay: bytes in, messages and parts of long ones out, and a bound on what may wait to be written. An exception
+ * in any handler ends this connection and nothing else.
+ */
 import { TLSSocket } from 'node:tls';
-import { encodeMsrp, type MsrpMessage } from '../../protocol/msrp';
+import { encodeMsrp, MSRP_PART_BYTES, type MsrpMessage } from '../../protocol/msrp';
 import { MsrpParser } from '../../protocol/msrp-parser';
 import type { WireTap } from '../../protocol/wire-record';
 
 /**
- * LAB: bytes that may wait for a slow reader. Whoever is further behind is cut off, so that one member can never hold up the others
- * nor eat the memory of all.
+ * LAB: bytes that may wait for a slow reader. A reader that is further behind is cut off, so that one member can neither hold up
+ * the others nor use up the memory of all.
  */
 export const MAX_QUEUED_BYTES = 8 * 1024 * 1024;
 
-/** What is used of a TCP socket. */
+/** The part of a TCP socket that is used here. */
 export interface MsrpStream {
   readonly connecting: boolean;
   readonly writableLength: number;
@@ -29,13 +32,15 @@ export interface MsrpStream {
 }
 
 export interface MsrpConnectionEvents {
+  /** Whether a long body for this To-Path may be kept while it comes; one that is not is skipped. */
+  admits(toPath: readonly string[]): boolean;
   onMessage(connection: MsrpConnection, message: MsrpMessage): void;
   /** Once, with why. */
   onClose(connection: MsrpConnection, reason: string): void;
 }
 
 export class MsrpConnection {
-  readonly #parser = new MsrpParser();
+  readonly #parser: MsrpParser;
   #closed = false;
 
   constructor(
@@ -45,31 +50,56 @@ export class MsrpConnection {
     private readonly now: () => number,
     private readonly maxQueuedBytes = MAX_QUEUED_BYTES,
   ) {
+    this.#parser = new MsrpParser({ partBytes: MSRP_PART_BYTES, admits: (toPath) => events.admits(toPath) });
     socket.setNoDelay(true);
-    socket.on('data', (bytes: Uint8Array) => this.#receive(bytes));
-    socket.on('error', (error: Error) => this.close(error.message));
-    socket.on('close', () => this.close('the connection ended'));
+    socket.on('data', (bytes: Uint8Array) => this.guarded(() => this.#receive(bytes)));
+    socket.on('error', (error: Error) => this.guarded(() => this.close(error.message)));
+    socket.on('close', () => this.guarded(() => this.close('the connection ended')));
   }
 
   get isClosed(): boolean {
     return this.#closed;
   }
 
+  /** Writes nothing once closed. A message that cannot be written is a defect of ours and ends the connection. */
   send(message: MsrpMessage): void {
     if (this.#closed) return;
-    const bytes = encodeMsrp(message);
-    this.#record('out', bytes);
-    this.socket.write(bytes);
-    if (this.socket.writableLength > this.maxQueuedBytes) this.close('it does not read what it is sent');
+    this.guarded(() => {
+      const bytes = encodeMsrp(message);
+      this.#record('out', bytes);
+      this.socket.write(bytes);
+      if (this.socket.writableLength > this.maxQueuedBytes) this.close('it does not read what it is sent');
+    });
+  }
+
+  /** Runs a handler of this connection's socket: a defect of ours costs this connection and nothing else. */
+  guarded(handle: () => void): void {
+    try {
+      handle();
+    } catch (error) {
+      this.#closeAfter(error);
+    }
+  }
+
+  #closeAfter(error: unknown): void {
+    try {
+      this.close(`internal error: ${String(error)}`);
+      this.socket.destroy();
+    } catch {
+      // Nothing is left that could be closed in a better way.
+    }
   }
 
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    // What is already written (a last answer) still leaves; the peer's half is not waited for.
-    if (this.socket.writableLength > this.maxQueuedBytes || this.socket.connecting) this.socket.destroy();
-    else this.socket.destroySoon();
-    this.events.onClose(this, reason);
+    try {
+      // What is already written (a last answer) still leaves; the peer's half is not waited for.
+      if (this.socket.writableLength > this.maxQueuedBytes || this.socket.connecting) this.socket.destroy();
+      else this.socket.destroySoon();
+    } finally {
+      this.events.onClose(this, reason);
+    }
   }
 
   #receive(bytes: Uint8Array): void {

@@ -1,6 +1,6 @@
 /**
  * Where the network's media comes in and goes out: a listener for MSRP over TCP and one over TLS, and calls to sides that wait. The switch
- * and the relay have one each. A handshake turns nobody away: whether the certificate is the one that an SDP names, the session asks (`shows`).
+ * and the relay have one each. A handshake turns nobody away; the session checks the certificate against its SDP (`shows`).
  */
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
@@ -13,13 +13,13 @@ import type { MsrpStream } from './connection';
 /** LAB: how long a TLS handshake may take, milliseconds. */
 export const MEDIA_HANDSHAKE_MS = 10_000;
 
-/** What a session's SDP names of this side. */
+/** This side's part of a session's SDP. */
 export interface MediaPlace {
   host: string;
   port: number;
   scheme: 'msrp' | 'msrps';
   transport: 'TCP/MSRP' | 'TCP/TLS/MSRP';
-  /** Of the certificate that this side shows; null over TCP. */
+  /** The fingerprint of this side's certificate; null over TCP. */
   fingerprint: Fingerprint | null;
 }
 
@@ -38,12 +38,13 @@ export class MediaDoor {
     /** The authorities (PEM) that may vouch for a side; those that Node trusts when absent. */
     ca?: readonly string[],
   ) {
-    this.#server = createServer(onStream);
+    const take = (socket: Socket) => this.#take(socket, onStream);
+    this.#server = createServer(take);
     this.#trust = ca === undefined ? {} : { ca: [...ca] };
     const { key, cert } = this.#own;
     const options = { key, cert, minVersion: 'TLSv1.2' as const, requestCert: true, rejectUnauthorized: false, ...this.#trust };
-    this.#tlsServer = createTlsServer({ ...options, handshakeTimeout: MEDIA_HANDSHAKE_MS }, onStream);
-    // Who fails the handshake has only lost its own connection.
+    this.#tlsServer = createTlsServer({ ...options, handshakeTimeout: MEDIA_HANDSHAKE_MS }, take);
+    // A side that fails the handshake has only lost its own connection.
     this.#tlsServer.on('tlsClientError', (_error, socket) => socket.destroy());
   }
 
@@ -80,6 +81,18 @@ export class MediaDoor {
     );
   }
 
+  /** One that cannot be taken is closed, and the listener goes on. */
+  #take(socket: Socket, onStream: (stream: Socket) => void): void {
+    const ignore = () => undefined;
+    socket.on('error', ignore);
+    try {
+      onStream(socket);
+    } catch (error) {
+      socket.destroy();
+      this.onError(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
   #listen(server: Server | TlsServer, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       server.once('error', reject);
@@ -94,15 +107,15 @@ export class MediaDoor {
 }
 
 /**
- * Whether the other end of a connection over TLS is who the SDP means: its certificate is one that is named there, or, where none is, an authority
- * that is trusted vouches for it and for the host of `uri`, the first of the path (RFC 4975 section 14.4).
+ * Whether the other end of a connection over TLS is the one that the SDP means: its certificate is named there, or, where the SDP names none, a
+ * trusted authority vouches for it and for the host of `uri`, the first of the path (RFC 4975 section 14.4).
  */
 export function shows(stream: MsrpStream, fingerprints: readonly Fingerprint[], uri: string): boolean {
   if (!(stream instanceof TLSSocket)) return false;
   const certificate = stream.getPeerX509Certificate();
   if (certificate === undefined) return false;
   if (fingerprints.length > 0) return isNamedBy(certificate.raw, fingerprints, hexOf);
-  // `authorized` of a connection that came in says nothing of the name.
+  // For a connection that came in, `authorized` says nothing about the name.
   const named = parseMsrpUri(uri);
   return named.ok && stream.authorized && isFor(certificate, named.value.host.replace(/^\[|\]$/g, ''));
 }
@@ -111,7 +124,7 @@ function isFor(certificate: X509Certificate, host: string): boolean {
   return (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined;
 }
 
-/** One for all sessions: that they are the network's, everybody knows. */
+/** One for all sessions: everybody knows that they are the network's. */
 function newCertificate(now: number): { key: string; cert: string; fingerprint: Fingerprint } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const certificate = selfSigned({

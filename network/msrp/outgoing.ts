@@ -1,16 +1,17 @@
 /**
- * What a session of the MSRP switch has sent, until somebody has answered for it.
+ * The messages that a session of the MSRP switch has sent and nobody has answered for yet.
  *
  *   written --every chunk has its answer; through a relay, success REPORTs name every octet--> answered
  *      \---- 481, 506, no answer or no report in time, the relay could not hand it on ----> broken: the session has to end
  *
- * An answer is the next hop's. Where the path has more than one URI that is a relay (RFC 4976 section 6.4), and only a REPORT is the word of
- * who is behind it: so such messages ask for one, and count as taken when it has come. A refusal by the other end is an answer, too: what it
+ * An answer comes from the next hop. Where the path has more than one URI that is a relay (RFC 4976 section 6.4), and only a REPORT speaks for the
+ * endpoint behind it: such messages ask for one, and count as taken when it has come. A refusal by the other end is an answer, too: a message that it
  * does not want is not sent again.
  */
 
 import type { Timekeeper } from '../../base/clock';
 import { bodilessRequest, type MsrpMessage, newTransactionId } from '../../protocol/msrp';
+import { OctetRanges } from '../../protocol/msrp-ranges';
 import type { MsrpRequest } from './assembly';
 import { randomFraction } from './random-fraction';
 
@@ -18,6 +19,9 @@ import { randomFraction } from './random-fraction';
 export const CHUNK_BYTES = 2048;
 /** How long a SEND waits for its response (RFC 4975 section 7.2). LAB: a success REPORT may take as long after the last of them. */
 export const RESPONSE_TIMEOUT_MS = 30_000;
+
+/** LAB: gaps between the REPORTs of one message; further ones do not count. */
+export const MAX_REPORTED_RANGES = 1024;
 
 export interface OutgoingMessage {
   contentType: string;
@@ -31,8 +35,8 @@ interface Unanswered {
   messageId: string;
   total: number;
   chunks: number;
-  /** What REPORTs have named, first octet to last; null where none is asked for. */
-  reported: Map<number, number> | null;
+  /** The octets that REPORTs have named; null where none is asked for. */
+  reported: OctetRanges | null;
   onAnswered: (() => void) | undefined;
 }
 
@@ -46,9 +50,9 @@ export interface SentMessagesDeps {
 }
 
 export class SentMessages {
-  /** What is waited for, oldest first: answers by transaction, reports by the Message-ID with a mark that no transaction has. */
+  /** Awaited answers by transaction, and awaited reports by the Message-ID behind a mark that no transaction has; oldest first. */
   readonly #waits = new Map<string, { at: number; message: Unanswered }>();
-  /** Those that ask for a report, by Message-ID. */
+  /** Messages that ask for a report, by Message-ID. */
   readonly #reported = new Map<string, Unanswered>();
   #timer: { dispose(): void } | null = null;
   #isClosed = false;
@@ -57,7 +61,7 @@ export class SentMessages {
 
   write({ messageId, contentType, body, onAnswered }: OutgoingMessage, toPath: readonly string[]): void {
     const isRelayed = toPath.length > 1;
-    const message: Unanswered = { messageId, total: body.length, chunks: 0, reported: isRelayed ? new Map() : null, onAnswered };
+    const message: Unanswered = { messageId, total: body.length, chunks: 0, reported: isRelayed ? new OctetRanges() : null, onAnswered };
     if (isRelayed) this.#reported.set(messageId, message);
     for (let offset = 0; offset === 0 || offset < body.length; offset += CHUNK_BYTES) {
       const piece = body.subarray(offset, offset + CHUNK_BYTES);
@@ -107,7 +111,7 @@ export class SentMessages {
       return;
     }
     message.chunks -= 1;
-    // Nobody reports of what the relay itself has refused.
+    // Nobody reports on a message that the relay itself has refused.
     if (status !== 200) this.#refused(message);
     this.#settle(message);
   }
@@ -122,7 +126,7 @@ export class SentMessages {
     }
     if (status.code === 200) {
       const { start, end } = byteRange ?? { start: 1, end: null };
-      message.reported.set(start, Math.max(message.reported.get(start) ?? 0, end ?? message.total));
+      if (message.reported.count < MAX_REPORTED_RANGES) message.reported.add(start, Math.min(end ?? message.total, message.total));
     } else this.#refused(message);
     this.#settle(message);
   }
@@ -143,7 +147,7 @@ export class SentMessages {
 
   #settle(message: Unanswered): void {
     if (message.chunks > 0) return;
-    if (message.reported !== null && !covers(message.reported, message.total)) {
+    if (message.reported !== null && !message.reported.covers(message.total)) {
       const awaited = reportOf(message);
       if (!this.#waits.has(awaited)) this.#waits.set(awaited, { at: this.deps.clock.now(), message });
       this.#watch();
@@ -168,7 +172,7 @@ export class SentMessages {
       const still = this.#waits.entries().next();
       if (still.done === true) return;
       const [awaited, { at }] = still.value;
-      // More than there ever was: the clock was set back meanwhile.
+      // More than the limit is left when the clock was set back meanwhile.
       if (remaining(at) > 0 && remaining(at) <= RESPONSE_TIMEOUT_MS) this.#watch();
       else this.deps.onBroken(awaited.startsWith(reportMark) ? 'its media does not report' : 'its media does not answer');
     });
@@ -182,16 +186,7 @@ function reportOf({ messageId }: Unanswered): string {
   return `${reportMark}${messageId}`;
 }
 
-/** RFC 4976 section 6.4.2: a relay that heard nothing from the next hop says 408, one that knows no way 481; 5xx is trouble of its own. */
+/** RFC 4976 section 6.4.2: 408 when the relay heard nothing from the next hop, 481 when it knows no way; 5xx is trouble of its own. */
 function isNotHandedOn(status: number): boolean {
   return status === 408 || status === 481 || status === 506 || status >= 500;
-}
-
-function covers(ranges: ReadonlyMap<number, number>, total: number): boolean {
-  let next = 1;
-  for (const [start, end] of [...ranges].sort(([a], [b]) => a - b)) {
-    if (start > next) return false;
-    next = Math.max(next, end + 1);
-  }
-  return next > total;
 }

@@ -1,31 +1,37 @@
 /**
- * The media relay of the Participating Function: MSRP sessions in two legs, one towards each side, that hand every request and response on
- * as it is, but for the paths. Nothing is answered here on behalf of a side: what the sender hears as received, the other side has received.
+ * The media relay of the Participating Function: MSRP sessions in two legs, one towards each side. Requests and responses are handed on as they
+ * are, except for the paths, and long chunks in parts. Nothing is answered here on behalf of a side: what the sender hears as received, the other
+ * side has received.
  *
  *   pair:  caller <--leg--> relay <--leg--> called
- *   leg:   offered --the other side's path is known--> awaited --its connection, or ours to it--> bound --> closed
  *
- * Where a side is behind a relay of its own (its path has more than one URI), an answer is that relay's, and only a REPORT the side's (RFC 4976).
- * The other side has to know: the path that it is told has a second URI, too, that stands for all beyond.
+ * Where a side is behind a relay of its own (its path has more than one URI), an answer comes from that relay, and only a REPORT from the side
+ * (RFC 4976). The other side has to know: the path that it is told has a second URI, too, which stands for everything beyond.
  *
- * One leg's end is the other's: who loses a side must hear of it. A slow reader stops the one who writes to it (back-pressure), not the relay.
+ * When one leg ends, so does the other. A slow reader stops the side that writes to it (back-pressure), not the relay.
  */
-import { randomBytes } from 'node:crypto';
 import { backgroundClock, type Timekeeper } from '../../base/clock';
-import { type MsrpMessage, parseMsrpUri, sameMsrpUri } from '../../protocol/msrp';
-import type { Fingerprint } from '../../protocol/sdp';
+import { type MsrpMessage, type MsrpResponse, parseMsrpUri } from '../../protocol/msrp';
+import { Allowance } from '../../protocol/msrp-allowance';
+import { answerTo } from '../../protocol/msrp-rules';
 import type { WireTap } from '../../protocol/wire-record';
 import type { NetworkLog } from '../log';
 import type { MsrpRequest } from './assembly';
 import { MsrpConnection, type MsrpStream } from './connection';
-import { MediaDoor, type MediaPlace, shows } from './door';
+import { MediaDoor, type MediaPlace } from './door';
+import {
+  LEG_BIND_TIMEOUT_MS,
+  MAX_LEG_WAITING_BYTES,
+  MAX_LEG_WAITING_MESSAGES,
+  type RelayLeg,
+  RelayPair,
+  type RelayPairEvents,
+} from './relay-leg';
 
-/** LAB: how long a leg waits for its connection once its path is known, milliseconds. */
-export const LEG_BIND_TIMEOUT_MS = 30_000;
-/** LAB: bytes kept for a leg that is not bound yet; beyond them the pair ends. */
-export const MAX_LEG_WAITING_BYTES = 2 * 1024 * 1024;
-/** LAB: messages that may wait so. */
-export const MAX_LEG_WAITING_MESSAGES = 1_024;
+export { LEG_BIND_TIMEOUT_MS, MAX_LEG_WAITING_BYTES, type RelayLeg, type RelayPair } from './relay-leg';
+
+/** LAB: bytes that may wait in the whole relay for sides that are not bound or not known yet. */
+export const MAX_RELAY_WAITING_BYTES = 64 * 1024 * 1024;
 /** LAB: bytes that may wait for a slow side before the other one is not read any more. */
 export const RELAY_HIGH_WATER_BYTES = 512 * 1024;
 /** LAB: connections of the relay at a time. */
@@ -40,15 +46,6 @@ export interface RelayStream extends MsrpStream {
   once(event: 'drain' | 'connect', listener: () => void): unknown;
 }
 
-type LegState = 'offered' | 'awaited' | 'bound' | 'closed';
-const STEPS: Readonly<Record<LegState, readonly LegState[]>> = {
-  offered: ['awaited', 'closed'],
-  // Back to awaited: a re-INVITE names another path of the same side.
-  awaited: ['bound', 'awaited', 'closed'],
-  bound: ['awaited', 'closed'],
-  closed: [],
-};
-
 export interface MediaRelayOptions {
   host?: string;
   clock?: Timekeeper;
@@ -60,11 +57,14 @@ export interface MediaRelayOptions {
   dial?: (host: string, port: number) => RelayStream;
 }
 
-export interface RelayPairEvents {
-  /** Each SEND that was handed on, and from which side it came. */
-  onSend?(from: 'caller' | 'called', request: MsrpRequest): void;
-  /** Once; null when the owner closed it. */
-  onClose(reason: string | null): void;
+interface Carrier {
+  stream: RelayStream;
+  legs: Set<RelayLeg>;
+  /** Requests for legs whose path is not known yet. */
+  held: [MsrpRequest, RelayLeg][];
+  heldShare: Allowance;
+  /** The reader for which it is told to wait. */
+  waitsFor: MsrpConnection | null;
 }
 
 export class MediaRelay {
@@ -73,7 +73,8 @@ export class MediaRelay {
   readonly #options: MediaRelayOptions;
   readonly #door: MediaDoor;
   readonly #legs = new Map<string, RelayLeg>();
-  readonly #connections = new Map<MsrpConnection, { stream: RelayStream; legs: Set<RelayLeg>; held: [MsrpRequest, RelayLeg][] }>();
+  readonly #connections = new Map<MsrpConnection, Carrier>();
+  readonly waiting = new Allowance(MAX_RELAY_WAITING_BYTES);
 
   constructor(options: MediaRelayOptions = {}) {
     this.#options = options;
@@ -116,13 +117,9 @@ export class MediaRelay {
     else this.#adopt(stream);
   }
 
-  /** Used by legs: calls a side that waits to be called. */
+  /** Used by legs. */
   call(leg: RelayLeg, host: string, port: number): void {
-    const onOpen = () => {
-      if (leg.state !== 'awaited') return;
-      if (leg.admits(connection)) leg.bind(connection);
-      else leg.pair.close('the media of a side is not who its SDP names');
-    };
+    const onOpen = () => connection.guarded(() => this.#called(leg, connection));
     const { dial } = this.#options;
     const stream = dial === undefined ? this.#door.call(host, port, leg.isSecure, onOpen) : dial(host, port);
     const connection = this.#adopt(stream);
@@ -130,13 +127,15 @@ export class MediaRelay {
     if (dial !== undefined) stream.once('connect', onOpen);
   }
 
-  /** Used by legs: what came for a leg before its path was known, and may be taken now. */
+  #called(leg: RelayLeg, connection: MsrpConnection): void {
+    if (leg.state !== 'awaited') return;
+    if (leg.admits(connection)) leg.bind(connection);
+    else leg.pair.close('the media of a side is not who its SDP names');
+  }
+
+  /** Used by legs. */
   reconsider(leg: RelayLeg): void {
-    for (const [connection, entry] of this.#connections) {
-      const mine = entry.held.filter(([, of]) => of === leg);
-      entry.held = entry.held.filter(([, of]) => of !== leg);
-      for (const [message] of mine) this.#request(connection, message);
-    }
+    for (const [connection, entry] of this.#connections) for (const message of takeHeld(entry, leg)) this.#request(connection, message);
   }
 
   /** Used by legs. */
@@ -144,22 +143,23 @@ export class MediaRelay {
     this.#connections.get(connection)?.legs.add(leg);
   }
 
-  /** Used by legs: the leg needs its connection no more. */
+  /** Used by legs. */
   release(leg: RelayLeg): void {
     for (const [connection, entry] of this.#connections) {
-      entry.held = entry.held.filter(([, of]) => of !== leg);
+      takeHeld(entry, leg);
       if (entry.legs.delete(leg) && entry.legs.size === 0) connection.close('its session ended');
     }
   }
 
-  /** Used by legs: writes, and lets `source` wait while the reader is behind. */
+  /** Used by legs. */
   write(to: MsrpConnection, message: MsrpMessage, source: MsrpConnection | null): void {
     to.send(message);
-    const writer = source === null ? undefined : this.#connections.get(source)?.stream;
+    const writer = source === null ? undefined : this.#connections.get(source);
     const reader = this.#connections.get(to)?.stream;
-    if (writer === undefined || reader === undefined || reader.writableLength < RELAY_HIGH_WATER_BYTES) return;
-    writer.pause();
-    reader.once('drain', () => writer.resume());
+    if (writer === undefined || reader === undefined || reader.writableLength < RELAY_HIGH_WATER_BYTES || writer.waitsFor === to) return;
+    writer.waitsFor = to;
+    writer.stream.pause();
+    reader.once('drain', () => to.guarded(() => resume(writer)));
   }
 
   async close(): Promise<void> {
@@ -172,20 +172,23 @@ export class MediaRelay {
   }
 
   readonly #events = {
+    admits: (toPath: readonly string[]) => this.#legOf(toPath) !== undefined,
     onMessage: (connection: MsrpConnection, message: MsrpMessage) => this.#receive(connection, message),
     onClose: (connection: MsrpConnection, reason: string) => {
       const entry = this.#connections.get(connection);
       this.#connections.delete(connection);
-      // Who was told to wait for this reader need not wait any more.
-      for (const { stream } of this.#connections.values()) stream.resume();
+      // A side that was told to wait for this reader need not wait any more.
+      for (const [other, writer] of this.#connections) if (writer.waitsFor === connection) other.guarded(() => resume(writer));
+      for (const leg of new Set(entry?.held.map(([, of]) => of))) if (entry !== undefined) takeHeld(entry, leg);
       for (const leg of entry?.legs ?? []) leg.lost(connection, reason);
     },
   };
 
   #adopt(stream: RelayStream): MsrpConnection {
     const connection = new MsrpConnection(stream, this.#events, this.#options.tap, () => this.clock.now());
-    this.#connections.set(connection, { stream, legs: new Set(), held: [] });
-    // Who connects and says nothing of use is let go.
+    const heldShare = new Allowance(MAX_LEG_WAITING_BYTES, this.waiting);
+    this.#connections.set(connection, { stream, legs: new Set(), held: [], heldShare, waitsFor: null });
+    // A connection that is of no use to any session is closed.
     this.clock.setTimer(LEG_BIND_TIMEOUT_MS, () => {
       if (this.#connections.get(connection)?.legs.size === 0) connection.close('no session is for it');
     });
@@ -194,24 +197,28 @@ export class MediaRelay {
 
   #receive(connection: MsrpConnection, message: MsrpMessage): void {
     if (message.kind === 'request') this.#request(connection, message);
-    else this.#legOf(message)?.onResponse(connection, message);
+    else this.#response(connection, message);
   }
 
-  #legOf(message: MsrpMessage): RelayLeg | undefined {
-    const uri = parseMsrpUri(message.toPath[0] ?? '');
+  #response(connection: MsrpConnection, response: MsrpResponse): void {
+    this.#legOf(response.toPath)?.onResponse(connection, response);
+  }
+
+  #legOf(toPath: readonly string[]): RelayLeg | undefined {
+    const uri = parseMsrpUri(toPath[0] ?? '');
     return uri.ok && uri.value.sessionId !== null ? this.#legs.get(uri.value.sessionId) : undefined;
   }
 
   #request(connection: MsrpConnection, message: MsrpRequest): void {
-    const leg = this.#legOf(message);
+    const leg = this.#legOf(message.toPath);
     const entry = this.#connections.get(connection);
-    if (leg === undefined || entry === undefined || !leg.isAddressedBy(message)) {
+    if (leg === undefined || message.isSkipped === true || entry === undefined || !leg.isAddressedBy(message)) {
       refuse(connection, message, 481, 'No Such Session');
       return;
     }
     // A side may have connected before the SIP answer that names its path has come by.
     if (leg.state === 'offered') {
-      if (entry.held.length < MAX_LEG_WAITING_MESSAGES) entry.held.push([message, leg]);
+      if (entry.held.length < MAX_LEG_WAITING_MESSAGES && entry.heldShare.take(message.body?.length ?? 0)) entry.held.push([message, leg]);
       else connection.close('too much came before its session stood');
       return;
     }
@@ -238,209 +245,19 @@ export class MediaRelay {
   }
 }
 
-/** Both legs of one session. They end together. */
-export class RelayPair {
-  readonly caller: RelayLeg;
-  readonly called: RelayLeg;
-  #closed = false;
-
-  constructor(
-    relay: MediaRelay,
-    private readonly events: RelayPairEvents,
-    private readonly forget: (leg: RelayLeg) => void,
-    readonly isSecure: boolean,
-  ) {
-    this.caller = new RelayLeg(relay, this, 'caller');
-    this.called = new RelayLeg(relay, this, 'called');
-  }
-
-  get isClosed(): boolean {
-    return this.#closed;
-  }
-
-  other(leg: RelayLeg): RelayLeg {
-    return leg === this.caller ? this.called : this.caller;
-  }
-
-  sent(leg: RelayLeg, request: MsrpRequest): void {
-    this.events.onSend?.(leg.side, request);
-  }
-
-  close(reason: string | null = null): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    for (const leg of [this.caller, this.called]) {
-      leg.end();
-      this.forget(leg);
-    }
-    this.events.onClose(reason);
-  }
+function takeHeld(entry: Carrier, leg: RelayLeg): MsrpRequest[] {
+  const mine = entry.held.filter(([, of]) => of === leg).map(([message]) => message);
+  entry.held = entry.held.filter(([, of]) => of !== leg);
+  for (const { body } of mine) entry.heldShare.give(body?.length ?? 0);
+  return mine;
 }
 
-export class RelayLeg {
-  /** Unguessable: it alone admits a connection (RFC 4975 section 14.1). */
-  readonly id = randomBytes(15).toString('base64url').replaceAll('-', '.').replaceAll('_', '~');
-  #state: LegState = 'offered';
-  #remotePath: readonly string[] = [];
-  /** The other side is behind a relay. */
-  #isRelayedBeyond = false;
-  #connection: MsrpConnection | null = null;
-  #fingerprints: readonly Fingerprint[] = [];
-  #waiting: [MsrpMessage, MsrpConnection | null][] = [];
-  #waitingBytes = 0;
-  #bindTimer: { dispose(): void } | null = null;
-
-  constructor(
-    private readonly relay: MediaRelay,
-    readonly pair: RelayPair,
-    readonly side: 'caller' | 'called',
-  ) {}
-
-  get state(): LegState {
-    return this.#state;
-  }
-
-  get connection(): MsrpConnection | null {
-    return this.#connection;
-  }
-
-  get isSecure(): boolean {
-    return this.pair.isSecure;
-  }
-
-  /** Where this side connects. */
-  get place(): MediaPlace {
-    return this.relay.place(this.isSecure);
-  }
-
-  /** Whether a connection may be this side's. */
-  admits(connection: MsrpConnection): boolean {
-    return !this.isSecure || shows(connection.socket, this.#fingerprints, this.#remotePath[0] ?? '');
-  }
-
-  /** Where this side's requests come. */
-  get localPath(): string {
-    return this.#uri(this.id);
-  }
-
-  /** The path that this side is told, once by each description of the other side, whose own path is `of`. */
-  describes(of: readonly string[]): string[] {
-    this.#isRelayedBeyond = of.length > 1;
-    return this.#path;
-  }
-
-  get #path(): string[] {
-    return this.#isRelayedBeyond ? [this.localPath, this.#uri(`${this.id}.beyond`)] : [this.localPath];
-  }
-
-  isAddressedBy({ toPath }: MsrpRequest): boolean {
-    return toPath.length === this.#path.length && toPath.every((uri, index) => sameMsrpUri(uri, this.#path[index] ?? ''));
-  }
-
-  /** This side is behind a relay of its own. */
-  get isRelayed(): boolean {
-    return this.#remotePath.length > 1;
-  }
-
-  get remotePath(): readonly string[] {
-    return this.#remotePath;
-  }
-
-  /** This side's path is known, over TLS with what vouches for it; `calls`: it waits to be called. The same path again changes nothing. */
-  expect(path: readonly string[], calls: boolean, fingerprints: readonly Fingerprint[] = []): void {
-    if (this.#state === 'closed') return;
-    if (path.length === this.#remotePath.length && path.every((uri, index) => sameMsrpUri(uri, this.#remotePath[index] ?? ''))) return;
-    this.#remotePath = path;
-    this.#fingerprints = fingerprints;
-    this.#transition('awaited');
-    this.#connection = null;
-    this.#bindTimer?.dispose();
-    this.#bindTimer = this.relay.clock.setTimer(LEG_BIND_TIMEOUT_MS, () => {
-      if (this.#state === 'awaited') this.pair.close('a side did not connect its media');
-    });
-    if (calls) {
-      const uri = parseMsrpUri(path[0] ?? '');
-      if (uri.ok) this.relay.call(this, uri.value.host, uri.value.port ?? 2855);
-      else this.pair.close('the path of a side is malformed');
-    } else this.relay.reconsider(this);
-  }
-
-  isOf(message: MsrpMessage): boolean {
-    return sameMsrpUri(message.fromPath[0] ?? '', this.#remotePath[0] ?? '');
-  }
-
-  bind(connection: MsrpConnection): void {
-    this.#transition('bound');
-    this.#connection = connection;
-    this.#bindTimer?.dispose();
-    this.relay.bound(this, connection);
-    this.#waitingBytes = 0;
-    for (const [message, source] of this.#waiting.splice(0)) this.relay.write(connection, this.#addressed(message), source);
-  }
-
-  /** Hands a request of this side to the other one. */
-  pass(request: MsrpRequest, source: MsrpConnection): void {
-    if (request.method === 'SEND') this.pair.sent(this, request);
-    this.pair.other(this).deliver(request, source);
-  }
-
-  onResponse(connection: MsrpConnection, response: MsrpMessage): void {
-    if (connection === this.#connection) this.pair.other(this).deliver(response, connection);
-  }
-
-  /** Sends to this side what the other one has said, or keeps it until this side is bound. */
-  deliver(message: MsrpMessage, source: MsrpConnection | null): void {
-    if (this.#state === 'closed') return;
-    if (this.#connection !== null) {
-      this.relay.write(this.#connection, this.#addressed(message), source);
-      return;
-    }
-    this.#waitingBytes += message.kind === 'request' ? (message.body?.length ?? 0) : 0;
-    this.#waiting.push([message, source]);
-    if (this.#waitingBytes > MAX_LEG_WAITING_BYTES || this.#waiting.length > MAX_LEG_WAITING_MESSAGES)
-      this.pair.close('too much waits for a side that has not connected');
-  }
-
-  lost(connection: MsrpConnection, reason: string): void {
-    if (this.#connection === connection || (this.#connection === null && this.#state === 'awaited')) this.pair.close(reason);
-  }
-
-  end(): void {
-    if (this.#state === 'closed') return;
-    this.#transition('closed');
-    this.#bindTimer?.dispose();
-    this.#waiting = [];
-    this.#connection = null;
-    this.relay.release(this);
-  }
-
-  #addressed(message: MsrpMessage): MsrpMessage {
-    const toPath = message.kind === 'request' ? [...this.#remotePath] : this.#remotePath.slice(0, 1);
-    return { ...message, toPath, fromPath: message.kind === 'request' ? this.#path : [this.localPath] };
-  }
-
-  #uri(id: string): string {
-    const { scheme, host, port } = this.place;
-    return `${scheme}://${host}:${port}/${id};tcp`;
-  }
-
-  #transition(to: LegState): void {
-    if (!STEPS[this.#state].includes(to)) throw new Error(`relay leg: ${this.#state} -> ${to}`);
-    this.#state = to;
-  }
+function resume(writer: Carrier): void {
+  writer.waitsFor = null;
+  writer.stream.resume();
 }
 
-/** RFC 4975 section 7.2: no answer to a REPORT, nor where none is wanted. */
 function refuse(connection: MsrpConnection, request: MsrpRequest, status: number, reason: string): void {
-  if (request.method === 'REPORT' || request.failureReport === 'no') return;
-  const { transactionId } = request;
-  connection.send({
-    kind: 'response',
-    transactionId,
-    status,
-    reason,
-    toPath: request.fromPath.slice(0, 1),
-    fromPath: request.toPath.slice(0, 1),
-    continuation: '$',
-  });
+  const answer = request.goesOn === true ? null : answerTo(request, status, reason);
+  if (answer !== null) connection.send(answer);
 }

@@ -1,53 +1,25 @@
 /**
- * The MSRP switch of the Controlling Function: one listener, many sessions. A session belongs to one endpoint of one group; who gets
- * what is decided by the owner of the session, the switch only carries.
- *
- *   prepared --bind--> bound --close--> closed
- *       \_______________________________^
- *
- * A session is bound by the first request whose To-Path names it; a second connection for it is refused with 506 (RFC 4975 section 7.3). Not
- * so behind a relay (a path of more than one URI): that calls us although we have called it, since it looks for us by our URI (RFC 4976 section 6.3).
+ * The MSRP switch of the Controlling Function: one listener, many sessions. The owner of a session decides who gets which message; the switch
+ * only carries.
  */
 import { randomBytes } from 'node:crypto';
 import { backgroundClock, type Timekeeper } from '../../base/clock';
-import { type MsrpMessage, newTransactionId, parseMsrpUri } from '../../protocol/msrp';
-import { parseNickname } from '../../protocol/nickname';
-import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../../protocol/sdp';
+import { type MsrpMessage, parseMsrpUri } from '../../protocol/msrp';
+import { SharedAllowance } from '../../protocol/msrp-allowance';
+import { answerTo } from '../../protocol/msrp-rules';
 import type { WireTap } from '../../protocol/wire-record';
 import type { NetworkLog } from '../log';
-import { type CompleteMessage, MAX_MESSAGE_BYTES, MsrpAssembly, type MsrpRequest } from './assembly';
 import { MsrpConnection, type MsrpStream } from './connection';
-import { MediaDoor, type MediaPlace, shows } from './door';
-import { type OutgoingMessage, SentMessages } from './outgoing';
-import { randomFraction } from './random-fraction';
+import { MediaDoor } from './door';
+import { BIND_TIMEOUT_MS, SwitchSession, type SwitchSessionEvents } from './switch-session';
 
-/** LAB: how long a session waits for its connection. */
-export const BIND_TIMEOUT_MS = 30_000;
+export { BIND_TIMEOUT_MS, describeSession, MAX_WAITING_BYTES, type SwitchSession, type Verdict } from './switch-session';
+
 /** LAB: connections of the switch at a time. */
 export const MAX_CONNECTIONS = 1000;
-/** LAB: requests that may come over TLS before the SDP is known that names their certificate. */
-export const MAX_EARLY_REQUESTS = 16;
-/** LAB: bytes kept for a session that is not connected yet. */
-export const MAX_WAITING_BYTES = 2 * 1024 * 1024;
-
-type State = 'prepared' | 'bound' | 'closed';
-
-const TRANSITIONS: Record<State, readonly State[]> = { prepared: ['bound', 'closed'], bound: ['closed'], closed: [] };
-
-/** The answer to a complete message. */
-export interface Verdict {
-  status: number;
-  reason: string;
-}
-
-export interface SwitchSessionEvents {
-  /** A complete message of this endpoint; what is returned is its MSRP answer. */
-  onMessage(message: CompleteMessage): Verdict;
-  /** The endpoint wants to be called so (RFC 7701); empty: by no name of its own any more. What is returned is its MSRP answer. */
-  onNickname(nickname: string): Verdict;
-  /** Once; `null` when the owner closed it, else why it ended. */
-  onClose(reason: string | null): void;
-}
+/** LAB: bytes of unfinished and waiting messages that the sessions of one person may hold together, and those of all persons. */
+export const MAX_PERSON_BYTES = 16 * 1024 * 1024;
+export const MAX_SWITCH_BYTES = 128 * 1024 * 1024;
 
 export interface MediaOptions {
   host?: string;
@@ -64,9 +36,10 @@ export class MsrpSwitch {
   readonly clock: Timekeeper;
   readonly #door: MediaDoor;
   readonly #options: MediaOptions;
+  readonly #held = new SharedAllowance(MAX_SWITCH_BYTES, MAX_PERSON_BYTES);
   readonly #sessions = new Map<string, SwitchSession>();
   readonly #connections = new Map<MsrpConnection, { sessions: Set<SwitchSession>; timer: { dispose(): void } }>();
-  /** Over which connection a session runs, or is to run once that stands. */
+  /** The connection over which a session runs, or will run once that stands. */
   readonly #carrying = new Map<SwitchSession, MsrpConnection>();
 
   constructor(options: MediaOptions = {}) {
@@ -103,26 +76,31 @@ export class MsrpSwitch {
     else this.#adopt(stream);
   }
 
-  /** Makes a session; its path goes into the SDP. The name is unguessable, for it alone admits a connection (RFC 4975 section 14.1). */
-  prepare(events: SwitchSessionEvents, { isSecure = false }: { isSecure?: boolean } = {}): SwitchSession {
+  /**
+   * Makes a session; its path goes into the SDP. The name is unguessable, because it alone admits a connection (RFC 4975 section 14.1). All sessions
+   * of one `person` share what they may hold in memory.
+   */
+  prepare(
+    events: SwitchSessionEvents,
+    { isSecure = false, person = null }: { isSecure?: boolean; person?: string | null } = {},
+  ): SwitchSession {
     const id = randomBytes(15).toString('base64url').replaceAll('-', '.').replaceAll('_', '~');
-    const session = new SwitchSession(this, id, this.#door.place(isSecure), events, () => this.#forget(session));
+    const session = new SwitchSession(this, id, this.#door.place(isSecure), events, this.#held.of(person), () => this.#forget(session));
     this.#sessions.set(id, session);
     return session;
   }
 
   /** Opens a connection for a session whose peer waits to be called (setup:passive). */
   dial(session: SwitchSession, host: string, port: number): void {
-    const socket = this.#door.call(host, port, session.isSecure, () => {
-      if (session.state !== 'prepared') return;
-      if (!session.admits(connection)) {
-        session.close('its media is not who its SDP names');
-        return;
-      }
-      this.#bind(session, connection, true);
-    });
+    const socket = this.#door.call(host, port, session.isSecure, () => connection.guarded(() => this.#called(session, connection)));
     const connection = this.#adopt(socket);
     this.#carry(session, connection);
+  }
+
+  #called(session: SwitchSession, connection: MsrpConnection): void {
+    if (session.state !== 'prepared') return;
+    if (session.admits(connection)) this.#bind(session, connection, true);
+    else session.close('its media is not who its SDP names');
   }
 
   async close(): Promise<void> {
@@ -134,7 +112,13 @@ export class MsrpSwitch {
     await this.#door.close();
   }
 
+  /** Bytes of messages that others make the switch hold at the moment. */
+  get heldBytes(): number {
+    return this.#held.used;
+  }
+
   readonly #events = {
+    admits: (toPath: readonly string[]) => this.#sessionOf(toPath) !== undefined,
     onMessage: (connection: MsrpConnection, message: MsrpMessage) => this.#onMessage(connection, message),
     onClose: (connection: MsrpConnection, reason: string) => this.#onConnectionClose(connection, reason),
   };
@@ -153,7 +137,7 @@ export class MsrpSwitch {
     session.bind(connection, asks);
   }
 
-  /** One whose media was to be called may call first: the connection made for it then has nothing to carry. */
+  /** An endpoint that was to be called may call first: the connection made for it then has nothing to carry. */
   #carry(session: SwitchSession, connection: MsrpConnection): void {
     const former = this.#carrying.get(session);
     if (former === connection) return;
@@ -167,10 +151,13 @@ export class MsrpSwitch {
     if (sessions?.delete(session) === true && sessions.size === 0) connection.close('its session ended');
   }
 
+  #sessionOf(toPath: readonly string[]): SwitchSession | undefined {
+    const uri = parseMsrpUri(toPath[0] ?? '');
+    return uri.ok && uri.value.sessionId !== null ? this.#sessions.get(uri.value.sessionId) : undefined;
+  }
+
   #onMessage(connection: MsrpConnection, message: MsrpMessage): void {
-    const local = message.toPath[0];
-    const uri = local === undefined ? null : parseMsrpUri(local);
-    const session = uri?.ok && uri.value.sessionId !== null ? this.#sessions.get(uri.value.sessionId) : undefined;
+    const session = this.#sessionOf(message.toPath);
     if (message.kind === 'response') {
       if (session?.hears(connection) === true) session.onResponse(message.transactionId, message.status);
       return;
@@ -180,7 +167,7 @@ export class MsrpSwitch {
       return;
     }
     if (session.connection === null) {
-      // Over TLS only who shows the certificate that the SDP names; what it says before that is known waits.
+      // Over TLS only the side with the certificate that the SDP names is heard; until the SDP is known, requests wait.
       if (session.hold(message, connection, (held) => this.#onMessage(connection, held))) return;
       if (!session.admits(connection)) {
         reply(connection, message, 403, 'Forbidden');
@@ -217,246 +204,7 @@ export class MsrpSwitch {
   }
 }
 
-/** What the SDP says of a session. `origin` is the o= line: the same sess-id through a dialog, a higher version at each change (RFC 3264). */
-export function describeSession(
-  session: SwitchSession,
-  setup: 'active' | 'passive' | 'actpass',
-  origin: { sessionId: string; version: number },
-): MsrpDescription {
-  return {
-    host: session.place.host,
-    port: session.place.port,
-    path: [session.localPath],
-    setup,
-    acceptTypes: ['message/cpim'],
-    wrappedTypes: ['text/plain', 'message/imdn+xml', 'application/im-iscomposing+xml', '*'],
-    direction: 'sendrecv',
-    sessionId: origin.sessionId,
-    version: origin.version,
-    transport: session.place.transport,
-    attributes: [
-      ['max-size', String(MAX_MESSAGE_BYTES)],
-      // RFC 7701 section 8.
-      ['chatroom', 'nickname private-messages'],
-      ...(session.place.fingerprint === null
-        ? []
-        : [['fingerprint', `${session.place.fingerprint.hash} ${session.place.fingerprint.value}`] as const]),
-    ],
-  };
-}
-
-export class SwitchSession {
-  readonly #assembly = new MsrpAssembly();
-  readonly #waiting: OutgoingMessage[] = [];
-  #waitingBytes = 0;
-  readonly #sent: SentMessages;
-  /** What a relay has opened besides; it carries requests to us, ours go over the first one. */
-  readonly further = new Set<MsrpConnection>();
-  #bindTimer: { dispose(): void } | null = null;
-  #state: State = 'prepared';
-  #connection: MsrpConnection | null = null;
-  #remotePath: readonly string[] = [];
-  #fingerprints: readonly Fingerprint[] = [];
-  readonly #early: (() => void)[] = [];
-
-  constructor(
-    private readonly owner: MsrpSwitch,
-    readonly id: string,
-    /** Where the switch listens for it. */
-    readonly place: MediaPlace,
-    private readonly events: SwitchSessionEvents,
-    private readonly forget: () => void,
-  ) {
-    this.#sent = new SentMessages({
-      clock: owner.clock,
-      localPath: this.localPath,
-      send: (message) => this.#connection?.send(message),
-      onBroken: (reason) => this.close(reason),
-    });
-  }
-
-  get state(): State {
-    return this.#state;
-  }
-
-  get localPath(): string {
-    const { scheme, host, port } = this.place;
-    return `${scheme}://${host}:${port}/${this.id};tcp`;
-  }
-
-  get isSecure(): boolean {
-    return this.place.fingerprint !== null;
-  }
-
-  /** The endpoint is behind a relay: the next hop's word is not the endpoint's. */
-  get isRelayed(): boolean {
-    return this.#remotePath.length > 1;
-  }
-
-  /** Whether a connection may be this session's. */
-  admits(connection: MsrpConnection): boolean {
-    return !this.isSecure || shows(connection.socket, this.#fingerprints, this.#remotePath[0] ?? '');
-  }
-
-  hears(connection: MsrpConnection): boolean {
-    return this.#connection === connection || this.further.has(connection);
-  }
-
-  /** Keeps what comes over TLS before the SDP is known that says by whom it may come; `again` when it is. */
-  hold(
-    message: MsrpMessage & { kind: 'request' },
-    connection: MsrpConnection,
-    again: (message: MsrpMessage & { kind: 'request' }) => void,
-  ): boolean {
-    if (!this.isSecure || this.#remotePath.length > 0 || this.#state !== 'prepared') return false;
-    if (this.#early.length >= MAX_EARLY_REQUESTS) connection.close('too much came before its session stood');
-    else this.#early.push(() => again(message));
-    return true;
-  }
-
-  get connection(): MsrpConnection | null {
-    return this.#connection;
-  }
-
-  /** The peer's path of the SDP is known: from now on it has BIND_TIMEOUT_MS to connect, or is called when it is `passive`. */
-  start(remotePath: readonly string[], ourRole: 'active' | 'passive', remote?: MsrpDescription): void {
-    if (this.#state === 'closed') return;
-    this.#remotePath = remotePath;
-    this.#fingerprints = remote === undefined ? [] : fingerprintsOf(remote);
-    if (this.isSecure !== (remote?.transport === 'TCP/TLS/MSRP')) {
-      this.close('its media does not run over what was agreed');
-      return;
-    }
-    this.#bindTimer ??= this.owner.clock.setTimer(BIND_TIMEOUT_MS, () => {
-      if (this.#state === 'prepared') this.close('it did not connect its media');
-    });
-    for (const again of this.#early.splice(0)) again();
-    if (this.#state === 'bound') this.#flush();
-    if (ourRole !== 'active' || this.#state !== 'prepared') return;
-    const first = remotePath[0];
-    const uri = first === undefined ? null : parseMsrpUri(first);
-    if (uri?.ok) this.owner.dial(this, uri.value.host, uri.value.port ?? 2855);
-    else this.close('its MSRP path is malformed');
-  }
-
-  /** `asks`: we have called, and say so along the path, for the other end to be bound (RFC 4975 section 5.4). */
-  bind(connection: MsrpConnection, asks: boolean): void {
-    this.#transition('bound');
-    this.#connection = connection;
-    this.#bindTimer?.dispose();
-    if (this.#remotePath.length === 0) return;
-    if (asks) this.#sent.bind(this.#remotePath);
-    this.#flush();
-  }
-
-  /**
-   * Sends a message, or keeps it until the endpoint has connected. `onAnswered` when the endpoint, not a relay before it, has answered for all of
-   * it, whatever it said: a refused message is not sent again. Never when the session ends before.
-   */
-  send(message: { contentType: string; body: Uint8Array; messageId?: string; onAnswered?: () => void }): void {
-    if (this.#state === 'closed') return;
-    const entry: OutgoingMessage = { ...message, messageId: message.messageId ?? randomBytes(12).toString('hex') };
-    if (this.#state === 'bound' && this.#remotePath.length > 0) {
-      this.#sent.write(entry, this.#remotePath);
-      return;
-    }
-    this.#waitingBytes += entry.body.length;
-    if (this.#waitingBytes > MAX_WAITING_BYTES) this.close('too much is waiting for it');
-    else this.#waiting.push(entry);
-  }
-
-  onRequest(request: MsrpRequest, by: MsrpConnection): void {
-    if (request.method === 'REPORT') {
-      this.#sent.report(request);
-      return;
-    }
-    const { status, reason, whole } = this.#take(request);
-    reply(by, request, status, reason);
-    if (whole !== undefined && request.successReport) this.#report(request, whole, by);
-  }
-
-  /** The answer, and how many bytes the message has that is whole with it and taken. */
-  #take(request: MsrpRequest): Verdict & { whole?: number } {
-    if (request.method === 'NICKNAME') {
-      const asked = request.headers.find(([name]) => name.toLowerCase() === 'use-nickname');
-      const nickname = asked === undefined ? null : parseNickname(asked[1]);
-      return nickname === null ? { status: 424, reason: 'Malformed Nickname' } : this.events.onNickname(nickname);
-    }
-    if (request.method !== 'SEND') return { status: 501, reason: 'Not Implemented' };
-    // The empty SEND that binds the connection (RFC 4975 section 5.4).
-    if (request.body === null) return TAKEN;
-    const step = this.#assembly.take(request);
-    if (step.kind === 'refused') return { status: step.status, reason: step.reason };
-    if (step.kind !== 'complete') return TAKEN;
-    const verdict = this.events.onMessage(step.message);
-    return verdict.status === 200 ? { ...verdict, whole: step.message.body.length } : verdict;
-  }
-
-  onResponse(transactionId: string, status: number): void {
-    this.#sent.answered(transactionId, status);
-  }
-
-  /** Ends the session; `reason` only when it was not the owner's wish. */
-  close(reason: string | null = null): void {
-    if (this.#state === 'closed') return;
-    this.#transition('closed');
-    this.#bindTimer?.dispose();
-    this.#sent.close();
-    this.#waiting.length = 0;
-    this.#connection = null;
-    this.forget();
-    this.events.onClose(reason);
-  }
-
-  #flush(): void {
-    if (this.#connection === null) return;
-    const waiting = this.#waiting.splice(0);
-    this.#waitingBytes = 0;
-    for (const entry of waiting) this.#sent.write(entry, this.#remotePath);
-  }
-
-  /** RFC 4975 section 7.1.2: the report goes back along the path, names the same message, and gets no answer. */
-  #report(request: MsrpRequest, total: number, by: MsrpConnection): void {
-    by.send({
-      kind: 'request',
-      transactionId: newTransactionId(randomFraction, new Uint8Array(0)),
-      method: 'REPORT',
-      toPath: request.fromPath,
-      fromPath: [this.localPath],
-      headers: [],
-      messageId: request.messageId,
-      byteRange: { start: 1, end: total, total },
-      contentType: null,
-      successReport: false,
-      failureReport: 'yes',
-      status: { code: 200, reason: 'OK' },
-      body: null,
-      continuation: '$',
-    });
-  }
-
-  #transition(to: State): void {
-    if (!TRANSITIONS[this.#state].includes(to)) throw new Error(`MSRP session: ${this.#state} -> ${to}`);
-    this.#state = to;
-  }
-}
-
-const TAKEN: Verdict = { status: 200, reason: 'OK' };
-
-/**
- * RFC 4975 section 7.2: no answer to a REPORT nor when Failure-Report is no; only bad news when it is partial. The answer to a SEND goes one hop,
- * any other along the whole path: a relay hands it on (RFC 4976 section 6.5).
- */
-function reply(connection: MsrpConnection, request: MsrpRequest, status: number, reason: string): void {
-  if (request.method === 'REPORT' || request.failureReport === 'no') return;
-  if (request.failureReport === 'partial' && status === 200) return;
-  connection.send({
-    kind: 'response',
-    transactionId: request.transactionId,
-    status,
-    reason,
-    toPath: request.method === 'SEND' ? request.fromPath.slice(0, 1) : request.fromPath,
-    fromPath: request.toPath.slice(0, 1),
-    continuation: '$',
-  });
+function reply(connection: MsrpConnection, request: MsrpMessage & { kind: 'request' }, status: number, reason: string): void {
+  const answer = request.goesOn === true ? null : answerTo(request, status, reason);
+  if (answer !== null) connection.send(answer);
 }

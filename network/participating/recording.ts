@@ -5,11 +5,16 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Timekeeper } from '../../base/clock';
+import { Allowance } from '../../protocol/msrp-allowance';
 import type { NetworkLog } from '../log';
 import { MsrpAssembly, type MsrpRequest } from '../msrp/assembly';
 
 /** LAB: the largest record of one session, bytes; what is written after that is not kept, and the record says so. */
 export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
+
+/** LAB: bytes of unfinished messages that all records may hold together. */
+export const MAX_UNFINISHED_BYTES = 64 * 1024 * 1024;
+const unfinished = new Allowance(MAX_UNFINISHED_BYTES);
 
 export interface RecordedSession {
   callId: string;
@@ -21,7 +26,7 @@ export interface RecordedSession {
 
 export class Recording {
   readonly file: string;
-  readonly #assemblies = { caller: new MsrpAssembly(), called: new MsrpAssembly() };
+  readonly #assemblies: Record<'caller' | 'called', MsrpAssembly>;
   #written: Promise<void>;
   #bytes = 0;
   #isFull = false;
@@ -32,6 +37,8 @@ export class Recording {
     private readonly clock: Timekeeper,
     private readonly log: NetworkLog,
   ) {
+    const options = { clock, allowance: unfinished };
+    this.#assemblies = { caller: new MsrpAssembly(options), called: new MsrpAssembly(options) };
     const day = new Date(clock.now()).toISOString().replace(/[:.]/g, '-');
     this.file = join(folder, `${day}-${session.callId.replace(/[^A-Za-z0-9-]/g, '_').slice(0, 64)}.jsonl`);
     this.#written = mkdir(folder, { recursive: true, mode: 0o700 }).then(
@@ -55,6 +62,7 @@ export class Recording {
   }
 
   end(): void {
+    for (const assembly of [this.#assemblies.caller, this.#assemblies.called]) assembly.dispose();
     this.#append({ event: 'ended' });
   }
 

@@ -1,0 +1,67 @@
+/**
+ * Long chunks on their way through the relay. A chunk that comes in parts leaves as chunks of its own, each under a new transaction id, so that it
+ * is never in memory whole and does not hold up other messages. Their answers become one again for the side that sent the chunk:
+ *
+ *   chunk --part, part, last part--> answers 200, 200, 200 --> 200
+ *                                    another answer -------> that one, at once (RFC 4975 section 10.5); the rest is not told
+ */
+import { newTransactionId } from '../../protocol/msrp';
+import type { MsrpRequest } from './assembly';
+import { randomFraction } from './random-fraction';
+
+/** LAB: parts of one side that may wait for their answers; the oldest is forgotten for a further one. */
+export const MAX_UNANSWERED_PARTS = 4096;
+
+interface Chunk {
+  transactionId: string;
+  unanswered: number;
+  hasEnded: boolean;
+  isAnswered: boolean;
+}
+
+export class RelayedChunks {
+  /** By the new transaction id. */
+  readonly #parts = new Map<string, Chunk>();
+  /** The chunk that is coming, by what carries it: on one connection there is one at a time. */
+  readonly #coming = new WeakMap<object, Chunk>();
+
+  /** The request to hand on: whole chunks as they are, a part as a chunk of its own. */
+  handOn(request: MsrpRequest, carrier: object): MsrpRequest {
+    const { goesOn, ...rest } = request;
+    const known = this.#coming.get(carrier);
+    const isFurther = known?.transactionId === request.transactionId;
+    if (goesOn !== true && !isFurther) return request;
+    const chunk =
+      isFurther && known !== undefined
+        ? known
+        : { ...{ transactionId: request.transactionId }, unanswered: 0, hasEnded: false, isAnswered: false };
+    if (goesOn === true) this.#coming.set(carrier, chunk);
+    else {
+      this.#coming.delete(carrier);
+      chunk.hasEnded = true;
+    }
+    const transactionId = newTransactionId(randomFraction, request.body);
+    if (request.failureReport !== 'no') this.#expect(transactionId, chunk);
+    return { ...rest, transactionId };
+  }
+
+  /** The answer to hand back for that of the other side; null: none, or none yet. */
+  handBack<T extends { transactionId: string; status: number }>(response: T): T | null {
+    const chunk = this.#parts.get(response.transactionId);
+    if (chunk === undefined) return response;
+    this.#parts.delete(response.transactionId);
+    chunk.unanswered -= 1;
+    if (chunk.isAnswered || (response.status === 200 && (!chunk.hasEnded || chunk.unanswered > 0))) return null;
+    chunk.isAnswered = true;
+    return { ...response, transactionId: chunk.transactionId };
+  }
+
+  #expect(transactionId: string, chunk: Chunk): void {
+    chunk.unanswered += 1;
+    this.#parts.set(transactionId, chunk);
+    for (const oldest of this.#parts.keys()) {
+      if (this.#parts.size <= MAX_UNANSWERED_PARTS) break;
+      this.#parts.delete(oldest);
+    }
+  }
+}
