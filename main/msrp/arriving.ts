@@ -32,6 +32,11 @@ export class Arriving {
     return this.total !== null && this.#ranges.covers(this.total);
   }
 
+  /** Octets that wait in memory for `finish`. */
+  get heldBytes(): number {
+    return this.sink.heldBytes ?? 0;
+  }
+
   /** Pending while the sink is slow; rejects when it has failed. */
   get writing(): Promise<void> | null {
     return this.#writing;

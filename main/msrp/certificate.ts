@@ -1,6 +1,6 @@
 /**
- * A key of one session's own, in a certificate that its fingerprint in the SDP vouches for. One a session, so that nobody can tell by it that
- * two sessions are of the same device.
+ * A key for one session, in a certificate that the fingerprint in the SDP vouches for. Each session has its own, so that nobody can recognise two
+ * sessions as the same device.
  */
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';

@@ -23,7 +23,7 @@ import { tcpTransport, tlsTransport } from './transports';
 /** Incoming connections that may stand without a session; further ones are closed at once. */
 export const maximumUnboundConnections = 64;
 
-/** Where nobody says otherwise: this machine alone. */
+/** The default: this machine alone. */
 const loopback = '127.0.0.1';
 
 export interface MsrpEndpointDeps {
@@ -36,7 +36,7 @@ export interface MsrpEndpointDeps {
   secureTransport?: (certificate: SessionCertificate) => MsrpTransport;
   /** The authorities (PEM) that may vouch for a peer whose SDP names no fingerprint; those that Node trusts when absent. */
   ca?: readonly string[];
-  /** Through which every session goes; none goes past it. */
+  /** The relay through which every session goes. */
   relay?: RelayAccount;
 }
 
@@ -51,7 +51,7 @@ export class MsrpEndpoint implements Disposable {
   /** Every open connection with the sessions it carries, and the timer of one that carries none. */
   readonly #connections = new Map<MsrpConnection, { sessions: Set<EndpointSession>; unbound: Disposable | null }>();
   #relay: { account: RelayAccount; health: RelayHealth } | null;
-  /** One a local address. */
+  /** By local address. */
   readonly #listeners = new Map<string, Promise<{ port: number; close(): void }>>();
   readonly #held = new SharedAllowance(maximumHeldBytes, maximumSenderBytes);
   #disposed = false;
@@ -116,7 +116,7 @@ export class MsrpEndpoint implements Disposable {
     secure: boolean,
   ): Promise<MsrpSession> {
     const isSecure = throughTls(account);
-    // What was asked for in TLS does not leave without, nor does a relay that has TLS take what the other side knows to be without.
+    // A session that was asked for over TLS never leaves without it, and one that the other side expects without TLS does not get it.
     if (secure !== isSecure)
       throw new AppError(
         'msrp/relay',
@@ -270,7 +270,7 @@ export class MsrpEndpoint implements Disposable {
   }
 }
 
-/** The session id is what admits a peer: it must not be guessable (RFC 4975 14.1); a UUID has 122 random bits. */
+/** The session id admits a peer, so it must not be guessable (RFC 4975 14.1); a UUID has 122 random bits. */
 function newSessionId(clock: Clock): string {
   return clock.uuid().replaceAll('-', '');
 }

@@ -159,7 +159,7 @@ export class IncomingMessages {
       this.#complete({
         messageId: head.messageId,
         size: arriving.total ?? 0,
-        held: 0,
+        held: arriving.heldBytes,
         finish: () => arriving.finish(),
         abort: () => arriving.abort(),
         request: answerable(request),
@@ -252,8 +252,14 @@ export class IncomingMessages {
       messageId: message.messageId,
       size: held,
       held,
-      finish: () => this.#deps.handle(message),
-      abort: () => undefined,
+      finish: async () => {
+        try {
+          await this.#deps.handle(message);
+        } finally {
+          allowance.give(held);
+        }
+      },
+      abort: () => allowance.give(held),
       request: answerable(request),
       by,
       wantsReport: request.successReport,
@@ -280,7 +286,6 @@ export class IncomingMessages {
         status = statusOf(error);
         this.#deps.log.error('a received message was not accepted', { messageId: next.messageId, error: String(error) });
       }
-      this.#deps.allowance.give(next.held);
       if (this.#closed) break;
       this.#whole.shift();
       this.#deps.respond(next.request, status, next.by);

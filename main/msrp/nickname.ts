@@ -1,11 +1,11 @@
-/** Asks the switch of a group to be called by a name there (RFC 7701 section 7): a request of its own, with one answer and no content. */
+/** Asks the switch of a group for a nickname (RFC 7701 section 7): a request of its own, with one answer and no content. */
 import type { Clock } from '../../base/clock';
 import { AppError } from '../../preload/contract/errors';
 import { bodilessRequest, newTransactionId } from '../../protocol/msrp';
 import { encodeNickname } from '../../protocol/nickname';
 import type { MsrpConnection } from './connection';
 
-/** RFC 4975 section 7.2 gives every request so long. */
+/** How long a request may wait for its answer (RFC 4975 section 7.2). */
 const responseTimeoutMs = 30_000;
 
 export interface Route {
@@ -14,7 +14,7 @@ export interface Route {
   fromPath: string[];
 }
 
-/** Resolves with 200. @throws AppError `msrp/rejected` (424 no such name can be, 425 taken, 501 the switch knows no nicknames), `msrp/closed`, `net/timeout` */
+/** Resolves with 200. @throws AppError `msrp/rejected` (424 impossible name, 425 taken, 501 the switch knows no nicknames), `msrp/closed`, `net/timeout` */
 export function requestNickname({ connection, toPath, fromPath }: Route, clock: Clock, nickname: string): Promise<void> {
   const transactionId = newTransactionId(() => clock.random(), null);
   return new Promise((resolve, reject) => {

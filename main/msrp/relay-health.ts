@@ -1,8 +1,8 @@
 /**
- * Whether the media relay can be used, as the latest attempt has told. While it is away it is asked for again and again, so that what waits for
- * it leaves when it is back, and not when somebody happens to try.
+ * Whether the media relay can be used, judged by the latest attempt. While it is away it is tried again and again, so that messages waiting for it
+ * leave when it is back, and not when somebody happens to try.
  *
- *   unused --a path is given--> reachable <--> unreachable (asked for again, `firstProbeMs` doubled up to `longestProbeMs`)
+ *   unused --a path is given--> reachable <--> unreachable (tried again, `firstProbeMs` doubled up to `longestProbeMs`)
  *      \-------------------------> refused (the person has to act; the next session asks it again) --a path is given--> reachable
  */
 import type { Clock } from '../../base/clock';
@@ -11,7 +11,7 @@ import { Emitter } from '../../base/emitter';
 import { drop, type Logger } from '../../base/log';
 import { type AppError, type ErrorValue, toAppError } from '../../preload/contract/errors';
 
-/** LAB: the pause before a relay that is away is asked for again; each further one is twice as long, up to the second. */
+/** LAB: the pause before a relay that is away is tried again; each further pause is twice as long, up to the longest. */
 export const firstProbeMs = 1_000;
 export const longestProbeMs = 30_000;
 
@@ -19,13 +19,13 @@ export interface RelayState {
   state: 'unused' | 'reachable' | 'unreachable' | 'refused';
   /** Why it is not reachable. */
   error: ErrorValue | null;
-  /** When it came to be so, epoch milliseconds. */
+  /** Since when, epoch milliseconds. */
   since: number;
 }
 
 export class RelayHealth implements Disposable {
   readonly onChange = new Emitter<RelayState>();
-  /** It can be used again: what has waited for it may go. */
+  /** It can be used again: waiting messages may go. */
   readonly onBack = new Emitter<void>();
   readonly #deps: { clock: Clock; log: Logger; probe: () => Promise<void> };
   #value: RelayState;
@@ -33,7 +33,7 @@ export class RelayHealth implements Disposable {
   #timer: Disposable | null = null;
   #isDisposed = false;
 
-  /** `probe` asks the relay for a path and lets it go again; it rejects with why there is none. */
+  /** `probe` asks the relay for a path and lets it go again; it rejects with the reason why there is none. */
   constructor(deps: { clock: Clock; log: Logger; probe: () => Promise<void> }) {
     this.#deps = deps;
     this.#value = { state: 'unused', error: null, since: deps.clock.now() };
@@ -43,7 +43,7 @@ export class RelayHealth implements Disposable {
     return this.#value;
   }
 
-  /** Passes on what an attempt comes to, and takes note of it. */
+  /** Passes on the outcome of an attempt and takes note of it. */
   async observed<T>(attempt: Promise<T>): Promise<T> {
     try {
       const result = await attempt;

@@ -1,14 +1,14 @@
 /**
- * A path through a relay (RFC 4976), for one session: a connection of its own, on which this client has proved by Digest who it is. One a
- * session, as with everything that a session shows: two sessions over one path would be known to be of the same device.
+ * A path through a relay (RFC 4976), for one session: a connection of its own, on which this client has proved by Digest who it is. Each session has
+ * its own path, because two sessions that share one could be recognised as the same device.
  *
  *   connecting --AUTH--> 401 --AUTH with the answer--> open --refresh, the same path--> open
  *       |                 |                             |
  *       +-----------------+--- refused, no answer       +--- connection lost, the path would expire ---> closed
  *
- * A chain of relays: this client connects to the first alone, and asks each further one through those before it.
+ * In a chain of relays this client connects to the first alone, and asks each further one through those before it.
  *
- * The relay answers for the hop to it alone. Whether a message has come to the other side, its success REPORT tells (`outgoing.ts`).
+ * The relay answers only for the hop to it. The success REPORT tells whether a message has come to the other side (`outgoing.ts`).
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock';
@@ -19,11 +19,11 @@ import { answerChallenge, chooseChallenge, type DigestHash } from '../../protoco
 import { bodilessRequest, type MsrpResponse, maximumRelays, msrpHeader, newTransactionId, parseMsrpUri } from '../../protocol/msrp';
 import type { MsrpConnection } from './connection';
 
-/** RFC 4975 section 6: where a URI names no port. */
+/** RFC 4975 section 6: the port of a URI that names none. */
 const defaultPort = 2855;
-/** LAB: how long a relay may take from the first octet to the path. Whoever writes waits for it. */
+/** LAB: how long a relay may take from the first octet to the path. The person who writes waits for it. */
 export const relayTimeoutMs = 10_000;
-/** RFC 4976 section 5.1 leaves it to the relay; LAB: what holds where its answer names no Expires, seconds. */
+/** LAB: the life of a path, in seconds, when the relay's answer names no Expires; RFC 4976 section 5.1 leaves it to the relay. */
 export const defaultPathSeconds = 600;
 /** LAB: the share of its life after which a path is refreshed. */
 export const refreshShare = 0.8;
@@ -49,7 +49,7 @@ export interface RelayDeps {
 }
 
 export class RelayPath implements Disposable {
-  /** The way out, as it stands at the beginning of a To-Path; peers are told it the other way round (RFC 4976 section 5.1). */
+  /** The way out, as it stands at the beginning of a To-Path; peers are told the reverse (RFC 4976 section 5.1). */
   readonly usePath: readonly string[];
   readonly connection: MsrpConnection;
   readonly #auths: Authorisation[];
@@ -101,7 +101,7 @@ export class RelayPath implements Disposable {
     this.#timer = this.#deps.clock.setTimer(seconds * 1000 * refreshShare, () => void this.#refresh());
   }
 
-  /** A relay that gives another path instead of more time leaves no choice: peers know the old one, so the session has to describe itself anew. */
+  /** A relay that gives another path instead of more time leaves no choice: peers know the old one, so the session needs a new description. */
   async #refresh(): Promise<void> {
     const abort = new AbortController();
     const limit = this.#deps.clock.setTimer(relayTimeoutMs, () => abort.abort());
@@ -136,10 +136,10 @@ async function askAll(auths: readonly Authorisation[], signal: AbortSignal): Pro
 
 /** The AUTH transactions with one relay (RFC 4976 sections 5.1 and 9.1). */
 class Authorisation {
-  /** As the relay last challenged: a refresh answers it at once. */
+  /** The latest challenge of the relay: a refresh answers it at once. */
   #challenge: ReturnType<typeof chooseChallenge> = null;
   #uses = 0;
-  /** None unless the relay has named the bounds: some take no other. */
+  /** Null until the relay has named its bounds; some relays accept nothing else. */
   #expires: number | null = null;
 
   constructor(
@@ -172,7 +172,7 @@ class Authorisation {
     throw trouble('unusable', { cause: 'the relay asks again and again' });
   }
 
-  /** What a relay gives never leads out of the TLS that it was asked in, and a further one is reached by the path that it was asked by. */
+  /** A relay asked over TLS must give a path over TLS, and a further relay is reached by the path along which it was asked. */
   #grantOf(response: MsrpResponse, through: readonly string[]): Grant {
     const given = (msrpHeader(response, 'Use-Path') ?? '').split(/\s+/).filter((uri) => uri !== '');
     const usePath = given.length > 0 && !through.every((uri, index) => uri === given[index]) ? [...through, ...given] : given;
@@ -241,7 +241,7 @@ function allOf({ headers = [] }: MsrpResponse, name: string): string[] {
   return headers.filter(([each]) => each.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
 }
 
-/** 408 and trouble of its own pass; 501 is somebody who knows no AUTH. */
+/** 408 and 5xx may pass; 501 comes from a server that knows no AUTH. */
 function mayPass(status: number): boolean {
   return status === 408 || (status >= 500 && status !== 501);
 }

@@ -30,6 +30,8 @@ export interface MessageSink {
   readonly limit?: number;
   /** Whether it takes octets at any position. Otherwise chunks that come before their turn are held, within limits, and written in order. */
   readonly takesAnyPosition?: boolean;
+  /** Octets that it holds in memory: while too many of them wait for their `end`, nothing more is read from the peer. Absent: none. */
+  readonly heldBytes?: number;
   /** Takes octets that belong at `at`, counted from 0; no octet comes twice. While the promise is pending nothing more is read from the peer. */
   write(octets: Uint8Array, at: number): void | Promise<void>;
   /** The message is whole, `size` octets. It counts as received when this has resolved. */
@@ -50,6 +52,10 @@ export class MemorySink implements MessageSink {
     private readonly allowance: Allowance,
     private readonly take: (body: Uint8Array) => Promise<void>,
   ) {}
+
+  get heldBytes(): number {
+    return this.#held;
+  }
 
   write(octets: Uint8Array): void {
     if (octets.length >= blockBytes) {

@@ -1,6 +1,6 @@
 /**
- * MSRP over TCP (RFC 4975 section 5.4) and over TLS (section 14.4). Over TLS both sides show a certificate; whether it is the right one is asked later, by
- * the session, since what vouches for it stands in the SDP, which a connection knows nothing of: so a handshake turns nobody away.
+ * MSRP over TCP (RFC 4975 section 5.4) and over TLS (section 14.4). Over TLS both sides show a certificate. The session
+ * checks it later against the SDP, of which a connection knows nothing; so a handshake turns nobody away.
  */
 import { connect as connectTcp, createServer, isIP, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls';
@@ -8,7 +8,7 @@ import { AppError } from '../../preload/contract/errors';
 import type { SessionCertificate } from './certificate';
 import type { MsrpStream, MsrpTransport } from './connection';
 
-/** How long a handshake may take, and how many connections may be in one or open at a listener for TLS, which serves one session. */
+/** How long a handshake may take, and how many connections a listener for TLS, which serves one session, may have. */
 const handshakeTimeoutMs = 10_000;
 const maximumConnections = 8;
 
@@ -84,7 +84,7 @@ function connected(open: () => Socket, ready: 'connect' | 'secureConnect', place
       signal.removeEventListener('abort', abort);
       socket.setNoDelay(true).setKeepAlive(true);
       resolve(streamOf(socket));
-      // The connection listens for errors from the next microtask on; until then this one stands in.
+      // The connection listens for errors from the next microtask on; until then this listener stands in.
       setImmediate(() => socket.off('error', onError));
     });
   });

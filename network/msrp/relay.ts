@@ -216,7 +216,7 @@ export class MediaRelay {
       refuse(connection, message, 481, 'No Such Session');
       return;
     }
-    // A side may have connected before the SIP answer that names its path has come by.
+    // A side may connect before the SIP answer that names its path has passed.
     if (leg.state === 'offered') {
       if (entry.held.length < MAX_LEG_WAITING_MESSAGES && entry.heldShare.take(message.body?.length ?? 0)) entry.held.push([message, leg]);
       else connection.close('too much came before its session stood');

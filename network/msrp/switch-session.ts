@@ -23,7 +23,7 @@ import { randomFraction } from './random-fraction';
 
 /** LAB: how long a session waits for its connection. */
 export const BIND_TIMEOUT_MS = 30_000;
-/** LAB: requests that may come over TLS before the SDP is known that names their certificate. */
+/** LAB: requests that may come over TLS before the SDP that names their certificate is known. */
 export const MAX_EARLY_REQUESTS = 16;
 /** LAB: bytes kept for a session that is not connected yet. */
 export const MAX_WAITING_BYTES = 2 * 1024 * 1024;
@@ -39,11 +39,11 @@ export interface Verdict {
 }
 
 export interface SwitchSessionEvents {
-  /** A complete message of this endpoint; what is returned is its MSRP answer. */
+  /** A complete message of this endpoint; the verdict is its MSRP answer. */
   onMessage(message: CompleteMessage): Verdict;
-  /** The endpoint wants to be called so (RFC 7701); empty: by no name of its own any more. What is returned is its MSRP answer. */
+  /** The endpoint asks for this nickname (RFC 7701); empty: it gives up the one it has. The verdict is the MSRP answer. */
   onNickname(nickname: string): Verdict;
-  /** Once; `null` when the owner closed it, else why it ended. */
+  /** Called once; `reason` is null when the owner closed it. */
   onClose(reason: string | null): void;
 }
 
@@ -186,7 +186,7 @@ export class SwitchSession {
     else this.close('its MSRP path is malformed');
   }
 
-  /** `asks`: we have called, and say so along the path, for the other end to be bound (RFC 4975 section 5.4). */
+  /** `asks`: this side has called, and sends the empty SEND that binds the other end (RFC 4975 section 5.4). */
   bind(connection: MsrpConnection, asks: boolean): void {
     this.#transition('bound');
     this.#connection = connection;
@@ -234,7 +234,7 @@ export class SwitchSession {
       by.send(successReport(request, this.localPath, whole, newTransactionId(randomFraction, null)));
   }
 
-  /** The answer, and how many bytes the message has that is whole with it and taken. */
+  /** The answer, and the size of the message when this request completed it and it was taken. */
   #take(request: MsrpRequest): Verdict & { whole?: number } {
     if (request.method === 'NICKNAME') {
       const asked = request.headers.find(([name]) => name.toLowerCase() === 'use-nickname');
