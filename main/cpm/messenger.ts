@@ -213,8 +213,7 @@ export class Messenger implements Disposable {
     const record = this.#record(conversation);
     if (record.hides === 'self' || record.kind === 'group')
       throw new AppError('ipc/refused', { cause: 'only a 1-1 in which one says who one is can be written as another address' });
-    const { writesAs: _, ...plain } = record;
-    this.#context.history.putConversation(address === null ? plain : { ...plain, writesAs: address });
+    this.#context.history.updateConversation(conversation, { writesAs: address });
     this.#reader.announceConversation(conversation);
   }
 

@@ -24,6 +24,14 @@ export interface ConversationRecord {
   activityAt: number;
 }
 
+/** What may change of a conversation. `writesAs: null` takes the special address away. */
+export type ConversationPatch = Partial<
+  Pick<
+    ConversationRecord,
+    'peer' | 'subject' | 'people' | 'conversationId' | 'contributionId' | 'focus' | 'continues' | 'continuedBy' | 'joined' | 'activityAt'
+  > & { writesAs: string | null }
+>;
+
 /** What the person did with a conversation on this device; nobody else learns of it. */
 export interface ConversationMarks {
   /** Text not sent yet. */
@@ -121,8 +129,10 @@ export interface Hit {
 }
 
 export interface Conversations {
-  /** Adds the conversation or replaces the one with the same id. */
-  putConversation(record: ConversationRecord): void;
+  /** False: a conversation with this id is there, and nothing has changed. */
+  addConversation(record: ConversationRecord): boolean;
+  /** Writes the named fields alone, so that two patches made from older reads do not undo each other. False: nothing changed. */
+  updateConversation(id: string, patch: ConversationPatch): boolean;
   conversation(id: string): ConversationRecord | null;
   /** The newest one in which nobody hides, should there be several; with `hides` the newest in which the account does. */
   oneToOneWith(peer: string, hides?: 'self'): ConversationRecord | null;

@@ -67,7 +67,7 @@ function times(count: number, work: () => unknown) {
 
 function fill(history: History): number {
   for (let index = 0; index < conversations; index += 1) {
-    history.putConversation({
+    history.addConversation({
       id: `c${index}`,
       kind: 'oneToOne',
       peer: `sip:person${index}@lab.test`,

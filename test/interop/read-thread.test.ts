@@ -37,7 +37,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'chorus-thread-'));
   file = join(folder, 'history.db');
   history = open();
-  history.putConversation(conversationRecord('c'));
+  history.addConversation(conversationRecord('c'));
 });
 
 afterEach(async () => {

@@ -144,7 +144,7 @@ export class Groups {
       throw nobodyJoined(error);
     }
     const established: ConversationRecord = { ...group, focus: session.remote?.contactUri ?? null };
-    history.putConversation(established);
+    history.addConversation(established);
     this.#hold(established, session);
     if (replacedSession !== null) this.#replacements.leftBy(from.id, replacedSession, group.id);
     // Until this device is in the group, nothing takes the 1-1 over here: should it not come to that, the 1-1 goes on (R58).
@@ -194,7 +194,7 @@ export class Groups {
       createdAt: now,
       activityAt: now,
     };
-    history.putConversation(joined);
+    history.addConversation(joined);
     this.#hold(joined, session);
     await session.opened;
     return joined;
@@ -383,7 +383,10 @@ export class Groups {
       createdAt: options.known?.createdAt ?? now,
       activityAt: now,
     };
-    history.putConversation(group);
+    if (!history.addConversation(group)) {
+      const { id: _id, kind: _kind, createdAt: _createdAt, hides: _hides, ...told } = group;
+      history.updateConversation(group.id, { ...told, writesAs: group.writesAs ?? null });
+    }
     const previous = this.#live.get(group.id);
     this.#live.delete(group.id);
     if (previous !== undefined) drop(previous.session.close(), this.#context.log, 'closing the previous group session');
@@ -451,7 +454,7 @@ export class Groups {
     if (session === this.current(id)) return session;
     const current = history.conversation(id) ?? conversation;
     const restarted = { ...current, focus: session.remote?.contactUri ?? current.focus };
-    history.putConversation(restarted);
+    history.updateConversation(id, { focus: restarted.focus });
     const icon = history.icon(id);
     this.#hold(restarted, session);
     await session.opened;
@@ -497,8 +500,7 @@ export class Groups {
   }
 
   #setJoined(conversation: string, joined: boolean): void {
-    const record = this.#context.history.conversation(conversation);
-    if (record !== null && record.joined !== joined) this.#context.history.putConversation({ ...record, joined });
+    this.#context.history.updateConversation(conversation, { joined });
   }
 
   #contentOf(conversation: string): ContentHandler {

@@ -119,10 +119,8 @@ export class Rosters {
     if (record === null) return;
     const participants = this.participants(conversation);
     const people = membersOf(participants);
-    const subject = roster.subject ?? record.subject;
-    if (people.length > 0 && (subject !== record.subject || JSON.stringify(people) !== JSON.stringify(record.people))) {
-      history.putConversation({ ...record, people, subject });
-    }
+    if (people.length > 0)
+      history.updateConversation(conversation, { people, ...(roster.subject === null ? {} : { subject: roster.subject }) });
     if (before === undefined || before.icon !== roster.icon) this.#takeIcon(conversation, roster.icon);
     this.#context.announce({ event: 'participants', conversation, participants });
     this.#context.conversationChanged(conversation);

@@ -128,9 +128,7 @@ export class Inbox {
     const added = history.transaction(() => {
       if (!this.#add(record, clockKey(arrival, conversation, sender, envelope), leftAtBy(envelope), arrival.inSession === true))
         return false;
-      // Read again inside the transaction: the roster may have changed since.
-      const current = history.conversation(conversation.id) ?? conversation;
-      history.putConversation({ ...current, activityAt: now });
+      history.updateConversation(conversation.id, { activityAt: now });
       if (answersDelivery) {
         const payload: ReceiptPayload = {
           to: sender.address,

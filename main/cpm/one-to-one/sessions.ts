@@ -64,9 +64,8 @@ export class OneToOneSessions {
     // A MESSAGE has no Contact (RFC 3428 section 4): then they are where they were before.
     const peer = remote.gruu ?? known?.peer ?? ANONYMOUS_URI;
     if (known !== null) {
-      const record = { ...known, peer };
-      if (peer !== known.peer) this.#context.history.putConversation(record);
-      return record;
+      this.#context.history.updateConversation(known.id, { peer });
+      return { ...known, peer };
     }
     return this.#begin(peer, anonymousPerson, 'peer', conversationId);
   }
@@ -103,7 +102,7 @@ export class OneToOneSessions {
       createdAt: now,
       activityAt: now,
     };
-    history.putConversation(record);
+    history.addConversation(record);
     return record;
   }
 
@@ -131,7 +130,8 @@ export class OneToOneSessions {
             activityAt: now,
           }
         : { ...known, people: [peer] };
-    if (known === null || known.people[0]?.name !== peer.name) history.putConversation(record);
+    if (known === null) history.addConversation(record);
+    else if (known.people[0]?.name !== peer.name) history.updateConversation(known.id, { people: [peer] });
     return record;
   }
 
@@ -354,9 +354,8 @@ export class OneToOneSessions {
   #adopt(conversation: ConversationRecord, invite: IncomingInvite): ConversationRecord {
     const conversationId = invite.headers.conversationId ?? conversation.conversationId;
     if (conversationId === conversation.conversationId) return conversation;
-    const adopted = { ...conversation, conversationId };
-    this.#context.history.putConversation(adopted);
-    return adopted;
+    this.#context.history.updateConversation(conversation.id, { conversationId });
+    return { ...conversation, conversationId };
   }
 
   #hold(conversation: ConversationRecord, session: CpmSession): void {
@@ -370,9 +369,7 @@ export class OneToOneSessions {
       this.#context.conversationChanged(conversation.id);
     });
     session.onRinging.on(() => this.#context.conversationChanged(conversation.id));
-    const { history } = this.#context;
-    const current = history.conversation(conversation.id) ?? conversation;
-    history.putConversation({ ...current, contributionId: session.contributionId });
+    this.#context.history.updateConversation(conversation.id, { contributionId: session.contributionId });
     this.#context.conversationChanged(conversation.id);
   }
 

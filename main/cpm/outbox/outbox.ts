@@ -95,7 +95,7 @@ export class Outbox implements Disposable {
     history.transaction(() => {
       history.addMessage(message);
       history.addJob({ lane: conversation.id, kind: 'message', message: message.id, payload: JSON.stringify({ mode }), nextAt: now });
-      history.putConversation({ ...conversation, activityAt: now });
+      history.updateConversation(conversation.id, { activityAt: now });
     });
     this.#context.messageChanged(message.id);
     this.wake(conversation.id);

@@ -116,7 +116,7 @@ export class Replacements implements Disposable {
   }
 
   #setContinuedBy(record: ConversationRecord, continuedBy: string | null): void {
-    this.#context.history.putConversation({ ...record, continuedBy });
+    this.#context.history.updateConversation(record.id, { continuedBy });
     this.#context.conversationChanged(record.id);
   }
 }

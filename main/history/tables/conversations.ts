@@ -1,23 +1,42 @@
 /** The conversations, and what the person did with them on this device. */
 import { createHash } from 'node:crypto';
-import type { ConversationMarks, ConversationRecord, Conversations } from '../records';
+import type { PersonValue } from '../../../preload/contract';
+import type { ConversationMarks, ConversationPatch, ConversationRecord, Conversations } from '../records';
 import type { Connection } from '../store/connection';
-import { conversationColumns, conversationOf } from '../store/rows';
+import { type Bound, conversationColumns, conversationOf } from '../store/rows';
 
 /** Characters of a picture's name, 96 bits. */
 const iconNameLength = 16;
 
+/** The column of each field that may change. */
+const patchedColumns: Readonly<Record<keyof ConversationPatch, string>> = {
+  peer: 'peer',
+  subject: 'subject',
+  people: 'people',
+  conversationId: 'conversation_id',
+  contributionId: 'contribution_id',
+  focus: 'focus',
+  continues: 'continues',
+  continuedBy: 'continued_by',
+  joined: 'joined',
+  activityAt: 'activity_at',
+  writesAs: 'writes_as',
+};
+
+function stored(value: string | number | boolean | null | readonly PersonValue[]): Bound {
+  if (typeof value === 'boolean') return Number(value);
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
+}
+
 export function conversationTable(connection: Connection): Conversations {
   return {
-    putConversation(record: ConversationRecord): void {
-      connection.run(
+    addConversation(record: ConversationRecord): boolean {
+      return connection.run(
         `INSERT INTO conversations (id, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
            hides, writes_as, joined, created_at, activity_at)
          VALUES (:id, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
            :hides, :writesAs, :joined, :createdAt, :activityAt)
-         ON CONFLICT (id) DO UPDATE SET kind = :kind, peer = :peer, subject = :subject, people = :people, conversation_id = :conversationId,
-           contribution_id = :contributionId, focus = :focus, continues = :continues, continued_by = :continuedBy, hides = :hides, writes_as = :writesAs,
-           joined = :joined, created_at = :createdAt, activity_at = :activityAt`,
+         ON CONFLICT (id) DO NOTHING`,
         {
           id: record.id,
           kind: record.kind,
@@ -36,6 +55,18 @@ export function conversationTable(connection: Connection): Conversations {
           activityAt: record.activityAt,
         },
       );
+    },
+
+    updateConversation(id: string, patch: ConversationPatch): boolean {
+      const values: Record<string, Bound> = {};
+      for (const [field, value] of Object.entries(patch) as [keyof ConversationPatch, ConversationPatch[keyof ConversationPatch]][]) {
+        if (value !== undefined) values[patchedColumns[field]] = stored(value);
+      }
+      const columns = Object.keys(values);
+      if (columns.length === 0) return false;
+      const set = columns.map((column) => `${column} = :${column}`).join(', ');
+      const differs = columns.map((column) => `${column} IS NOT :${column}`).join(' OR ');
+      return connection.run(`UPDATE conversations SET ${set} WHERE id = :id AND (${differs})`, { ...values, id });
     },
 
     conversation(id: string): ConversationRecord | null {

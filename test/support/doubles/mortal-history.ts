@@ -58,7 +58,8 @@ export interface MortalHistoryOptions {
 type Call = readonly [name: string, values: readonly unknown[], job: JobRecord['kind'] | undefined];
 
 const writes = new Set<string>([
-  'putConversation',
+  'addConversation',
+  'updateConversation',
   'setMarks',
   'addMessage',
   'removeMessage',
@@ -141,7 +142,7 @@ function stepOf(calls: readonly Call[]): PersistedStep | null {
   // Its receipt may have come before, and have said more than that it was sent.
   if (job?.[2] === 'message') return 'a text was sent';
   if (job?.[2] === 'receipt') return job[0] === 'removeJob' ? 'a receipt was sent' : 'a receipt waits again';
-  if (call('putConversation') !== undefined) return 'a conversation is written';
+  if (call('addConversation') !== undefined || call('updateConversation') !== undefined) return 'a conversation is written';
   if (call('hastenLane') !== undefined) return 'what waited is hastened';
   return null;
 }

@@ -181,7 +181,7 @@ describe('a name', () => {
 });
 
 describe('a disk that takes nothing', () => {
-  it.each(['transaction', 'putConversation', 'addMessage'] as const)(
+  it.each(['transaction', 'addConversation', 'addMessage'] as const)(
     'while %s fails: nothing is acknowledged, everybody is answered',
     async (step) => {
       const works = lab.history[step];
@@ -195,11 +195,11 @@ describe('a disk that takes nothing', () => {
         remote: remoteParty('sip:group@lab.test', { isFocus: true }),
         headers: { contributionId: 'c-2', conversationId: 'v-2', referredBy: bob },
       });
-      if (step === 'putConversation') lab.messenger.receiveInvite(group);
+      if (step === 'addConversation') lab.messenger.receiveInvite(group);
       expect(await pagerFrom(mallory, textOf('Hello', 'd-2'))).toBe(500);
       await lab.settle();
       expect([invite.accepted, invite.rejected]).toEqual([null, 500]);
-      if (step === 'putConversation') expect([group.accepted, group.rejected]).toEqual([null, 500]);
+      if (step === 'addConversation') expect([group.accepted, group.rejected]).toEqual([null, 500]);
       (lab.history as unknown as Record<string, unknown>)[step] = works;
       expect(await pagerFrom(mallory, textOf('Hello', 'd-2'))).toBe(200);
       expect(received().map(({ text }) => text)).toEqual(['Hello']);

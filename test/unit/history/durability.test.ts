@@ -29,7 +29,7 @@ const writer = `
   const history = openHistory({ file: process.argv[2], key: process.argv[3], log });
   const conversation = { id: 'c', kind: 'oneToOne', peer: 'sip:bob@lab.test', subject: null, people: [], conversationId: 'x',
     contributionId: null, focus: null, continues: null, continuedBy: null, joined: true, createdAt: 1, activityAt: 1 };
-  history.putConversation(conversation);
+  history.addConversation(conversation);
   const add = (id) => {
     history.addMessage({ id, conversation: 'c', direction: 'out', from: 'sip:alice@lab.test', fromName: 'Alice', fromDevice: null,
       text: 'x'.repeat(3000), state: 'queued', sentAt: 1, receivedAt: null, error: null, wantsDelivered: true, wantsDisplayed: true });
@@ -71,7 +71,7 @@ describe('a disk that is full', () => {
     const history = openHistory({ file, key, log: silentLogger });
     const base = { subject: null, people: [], contributionId: null, focus: null, continues: null, continuedBy: null, joined: true };
     const put = (id: string, subject: string | null = null) =>
-      history.putConversation({ ...base, id, subject, kind: 'group', peer: null, conversationId: id, createdAt: 1, activityAt: 1 });
+      history.addConversation({ ...base, id, subject, kind: 'group', peer: null, conversationId: id, createdAt: 1, activityAt: 1 });
     put('first');
     // SQLite answers a full page quota exactly as it answers ENOSPC: SQLITE_FULL. The quota is the connection's own.
     const prototype: { exec(sql: string): unknown } = Libsql.prototype;

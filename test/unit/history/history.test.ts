@@ -55,29 +55,48 @@ describe('conversations', () => {
       continuedBy: 'd',
       joined: false,
     });
-    history.putConversation(full);
+    history.addConversation(full);
     history.dispose();
     history = open();
     expect(history.conversation('g')).toEqual(full);
     expect(history.conversation('nobody')).toBeNull();
   });
 
-  it('are replaced by a second put, keep their messages, and stand newest activity first', () => {
-    history.putConversation(conversation('c'));
-    history.putConversation(conversation('d', { activityAt: 2000 }));
-    history.addMessage(message('m'));
-    expect(history.conversations().map((each) => each.id)).toEqual(['d', 'c']);
-    history.putConversation(conversation('c', { subject: 'new', activityAt: 3000 }));
+  it('are not replaced by a second add, and stand newest activity first', () => {
+    expect(history.addConversation(conversation('c'))).toBe(true);
+    history.addConversation(conversation('d', { activityAt: 2000 }));
+    expect(history.addConversation(conversation('c', { subject: 'another', activityAt: 3000 }))).toBe(false);
     expect(history.conversations().map((each) => [each.id, each.subject])).toEqual([
-      ['c', 'new'],
       ['d', null],
+      ['c', null],
     ]);
-    expect(history.lastMessage('c')?.id).toBe('m');
+    history.updateConversation('c', { activityAt: 3000 });
+    expect(history.conversations().map((each) => each.id)).toEqual(['c', 'd']);
+  });
+
+  it('keep what two patches change, made from the same older reading', () => {
+    history.addConversation(conversation('c'));
+    // One part puts the roster down while another one notes the activity and a third one the new focus.
+    const people = [{ address: 'sip:carol@lab.test', name: 'Carol' }];
+    for (const patch of [{ people, subject: 'Lunch' }, { activityAt: 9 }, { focus: 'sip:focus@lab.test', joined: false }])
+      expect(history.updateConversation('c', patch)).toBe(true);
+    expect(history.conversation('c')).toEqual(
+      conversation('c', { people, subject: 'Lunch', activityAt: 9, focus: 'sip:focus@lab.test', joined: false }),
+    );
+  });
+
+  it('say when a patch changes nothing, and take a special address away again', () => {
+    history.addConversation(conversation('c', { writesAs: 'sip:other@lab.test' }));
+    expect(history.updateConversation('c', { joined: true, people: [{ address: 'sip:bob@lab.test', name: 'Bob' }] })).toBe(false);
+    expect(history.updateConversation('c', {})).toBe(false);
+    expect(history.updateConversation('nobody', { joined: false })).toBe(false);
+    expect(history.updateConversation('c', { writesAs: null })).toBe(true);
+    expect(history.conversation('c')).toEqual(conversation('c'));
   });
 
   it('are found by the peer of a 1-1 and by the contribution of a group, never by the other', () => {
-    history.putConversation(conversation('c', { contributionId: 'same' }));
-    history.putConversation(conversation('g', { kind: 'group', peer: null, contributionId: 'same' }));
+    history.addConversation(conversation('c', { contributionId: 'same' }));
+    history.addConversation(conversation('g', { kind: 'group', peer: null, contributionId: 'same' }));
     expect(history.oneToOneWith('sip:bob@lab.test')?.id).toBe('c');
     expect(history.oneToOneWith('sip:carol@lab.test')).toBeNull();
     expect(history.groupByContribution('same')?.id).toBe('g');
@@ -86,7 +105,7 @@ describe('conversations', () => {
 });
 
 describe('messages', () => {
-  beforeEach(() => history.putConversation(conversation('c')));
+  beforeEach(() => history.addConversation(conversation('c')));
 
   it('are there once for each (id, direction); the second add changes nothing', () => {
     const first = message('m', { error: { code: 'net/timeout', retry: 'auto', status: 408 }, fromDevice: 'laptop' });
@@ -113,7 +132,7 @@ describe('messages', () => {
   });
 
   it('are paged backwards without a gap or a double, ties of sentAt included', () => {
-    history.putConversation(conversation('other'));
+    history.addConversation(conversation('other'));
     const sentAt = (index: number) => (index * 37) % 20;
     const names = Array.from({ length: 103 }, (_, index) => index);
     for (const index of names) {
@@ -205,7 +224,7 @@ describe('messages', () => {
 });
 
 describe('receipts and jobs', () => {
-  beforeEach(() => history.putConversation(conversation('c')));
+  beforeEach(() => history.addConversation(conversation('c')));
 
   it('a receipt counts once for each (message, address, disposition, device)', () => {
     const delivered = { message: 'm', address: 'sip:bob@lab.test', disposition: 'delivered', at: 7 } as const;
@@ -253,7 +272,7 @@ describe('receipts and jobs', () => {
 });
 
 describe('transactions', () => {
-  beforeEach(() => history.putConversation(conversation('c')));
+  beforeEach(() => history.addConversation(conversation('c')));
 
   it('happen wholly or not at all, and pass on what the work threw', () => {
     const own = new Error('mine');
@@ -300,7 +319,7 @@ describe('the file', () => {
   const secret = 'a most recognisable sentence';
 
   it('holds no plain text, in the database or in the write-ahead log, and belongs to its user alone', () => {
-    history.putConversation(conversation('c', { subject: secret }));
+    history.addConversation(conversation('c', { subject: secret }));
     for (let index = 0; index < 50; index += 1) history.addMessage(message(`m${index}`, { text: secret }));
     const log = readFileSync(`${file}-wal`);
     expect(log.length).toBeGreaterThan(4096);
@@ -318,7 +337,7 @@ describe('the file', () => {
     ['a key that is no hex', 'x'.repeat(64)],
     ['a key that is too short', 'ab'],
   ])('is refused with %s and stays whole', (_what, wrong) => {
-    history.putConversation(conversation('c'));
+    history.addConversation(conversation('c'));
     history.dispose();
     expect(errorOf(() => open(wrong))).toMatchObject({ code: 'storage/unreadable', retry: 'user' });
     history = open();
@@ -326,7 +345,7 @@ describe('the file', () => {
   });
 
   it('that is no database, is cut off, or is a folder, is unreadable and is not touched', () => {
-    history.putConversation(conversation('c'));
+    history.addConversation(conversation('c'));
     history.dispose();
     const whole = readFileSync(file);
     for (const bytes of [Buffer.from('not a database'), Buffer.alloc(8192, 7), whole.subarray(0, 100)]) {
@@ -341,7 +360,7 @@ describe('the file', () => {
   });
 
   it('damaged beneath an open history is an AppError, never a foreign one', () => {
-    history.putConversation(conversation('c'));
+    history.addConversation(conversation('c'));
     for (let index = 0; index < 200; index += 1) history.addMessage(message(`m${index}`, { text: 'x'.repeat(500) }));
     history.dispose();
     const bytes = readFileSync(file);

@@ -14,7 +14,7 @@ const open = () => openHistory({ file: join(folder, 'history.db'), key: 'ab'.rep
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'chorus-marks-'));
   history = open();
-  history.putConversation(conversation);
+  history.addConversation(conversation);
 });
 afterEach(() => {
   history.dispose();
@@ -47,7 +47,7 @@ describe('the marks of a conversation', () => {
 
   it('stay when the conversation is written anew', () => {
     history.setMarks('c1', { draft: 'kept' });
-    history.putConversation({ ...conversation, subject: 'Lunch' });
+    history.addConversation({ ...conversation, subject: 'Lunch' });
     expect(history.marks('c1').draft).toBe('kept');
   });
 });
@@ -99,16 +99,16 @@ describe('a deleted conversation', () => {
 
   it('has nothing to do any more with the group that it went on in, nor that group with it', () => {
     const group = conversationRecord('g1', { kind: 'group', peer: null, continues: 'c1' });
-    history.putConversation(group);
-    history.putConversation({ ...conversation, continuedBy: 'g1' });
+    history.addConversation(group);
+    history.addConversation({ ...conversation, continuedBy: 'g1' });
     history.emptyConversation('c1');
     expect(reopened().conversation('c1')?.continuedBy).toBeNull();
     expect(history.conversation('g1')?.continues).toBeNull();
   });
 
   it('of a group leaves the chat that it has grown out of as it is', () => {
-    history.putConversation(conversationRecord('g1', { kind: 'group', peer: null, continues: 'c1' }));
-    history.putConversation({ ...conversation, continuedBy: 'g1' });
+    history.addConversation(conversationRecord('g1', { kind: 'group', peer: null, continues: 'c1' }));
+    history.updateConversation('c1', { continuedBy: 'g1' });
     history.emptyConversation('g1');
     expect(reopened().conversation('c1')?.continuedBy).toBe('g1');
     expect(history.conversation('g1')?.continues).toBe('c1');

@@ -195,7 +195,7 @@ describe('B', () => {
     group.hangUp();
     invite.session.hangUp();
     const { id = '' } = lab.history.groupByContribution('group-1') ?? {};
-    lab.history.putConversation({
+    lab.history.addConversation({
       ...(lab.history.conversation(id) as NonNullable<ReturnType<Lab['history']['conversation']>>),
       joined: true,
     });

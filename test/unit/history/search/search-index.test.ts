@@ -42,7 +42,7 @@ beforeEach(() => {
   file = join(folder, 'history.db');
   found = [];
   history = open();
-  history.putConversation(conversationRecord('c'));
+  history.addConversation(conversationRecord('c'));
   history.transaction(() => {
     for (let index = 0; index < written; index += 1) say(`m${index}`, `needle number${index} ${'and other words '.repeat(4)}`);
   });

@@ -20,7 +20,7 @@ beforeEach(() => {
   file = join(folder, 'history.db');
   history = openHistory({ file, key, log: silentLogger });
   for (const id of ['c', 'd']) {
-    history.putConversation(conversationRecord(id, { peer: `sip:${id}@lab.test` }));
+    history.addConversation(conversationRecord(id, { peer: `sip:${id}@lab.test` }));
   }
 });
 

@@ -32,7 +32,7 @@ function fill(): void {
   const history = open();
   history.transaction(() => {
     for (const [index, id] of (['alice', 'bob'] as const).entries()) {
-      history.putConversation({
+      history.addConversation({
         id,
         kind: 'oneToOne',
         peer: people[id].address,

@@ -29,7 +29,7 @@ const record = (id: string, change: Partial<MessageRecord> = {}) =>
 
 function fill(records: MessageRecord[]): void {
   const history = open();
-  history.putConversation(conversationRecord('c'));
+  history.addConversation(conversationRecord('c'));
   for (const each of records) history.addMessage(each);
   history.dispose();
 }
