@@ -236,6 +236,10 @@ class ChorusApp implements App {
   }
 
   #announceOf(account: Account, event: AppEventBody): void {
+    if (event.event === 'warning') {
+      this.#warn({ code: event.code, text: event.text });
+      return;
+    }
     this.#announce(event);
     if (event.event === 'devices') {
       if (account.isDuplicated)

@@ -23,7 +23,8 @@ import { readableIcon } from './group/icon';
 import { Inbox, readPager, refusalStatus } from './inbox/inbox';
 import { Invitations } from './one-to-one/invitations';
 import { OneToOneSessions, otherSide } from './one-to-one/sessions';
-import { Outbox, receiptLane } from './outbox/outbox';
+import { jobDraft, receiptLane } from './outbox/job';
+import { Outbox } from './outbox/outbox';
 
 /** Between two steps at filling the index for search. */
 const indexPauseMs = 20;
@@ -334,7 +335,7 @@ export class Messenger implements Disposable {
         if (answers && message.wantsDisplayed && message.isDamaged !== true) {
           const { from: to, fromDevice: toDevice, sentAt } = message;
           const payload: ReceiptPayload = { to, toInstance: null, toDevice, disposition: 'displayed', at: now, sentAt };
-          history.addJob({ lane, kind: 'receipt', message: message.id, payload: JSON.stringify(payload), nextAt: now });
+          history.addJob(jobDraft({ kind: 'receipt', message: message.id, receipt: payload }, { lane, nextAt: now }));
         }
         return message.id;
       }),

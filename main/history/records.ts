@@ -80,10 +80,15 @@ export interface JobRecord {
   id: number;
   /** Jobs of one lane leave one after the other; a lane is a conversation. */
   lane: string;
-  kind: 'message' | 'receipt';
+  /** What is to be done; the outbox knows the kinds. */
+  kind: string;
   message: string;
-  /** JSON; what the sender needs besides the message itself. */
+  /** JSON, as the outbox has written it for this kind. */
   payload: string;
+  /** The job that must be gone before this one may leave; nothing where it waits for none. */
+  after?: number;
+  /** It cannot be read: it is kept, and belongs to no lane any more. Only ever read, never added. */
+  isAside?: true;
   attempts: number;
   nextAt: number;
 }
@@ -207,10 +212,14 @@ export interface Receipts {
 
 export interface Jobs {
   addJob(job: Omit<JobRecord, 'id' | 'attempts'>): JobRecord;
-  /** In the order they were added. */
+  /** Every job, in the order they were added. */
   jobs(): JobRecord[];
-  /** The one of a lane that was added first, of those that are not in `except`. */
+  /** The first job of a lane that waits for no other job and is not in `except`. */
   nextJob(lane: string, except?: Iterable<number>): JobRecord | null;
+  /** The jobs that wait for this one. */
+  jobsAfter(id: number): JobRecord[];
+  /** Takes a job out of its lane for good, and keeps it. */
+  setJobAside(id: number): void;
   /** The lanes in which something waits. */
   lanes(): string[];
   /** Counts an attempt and sets the next one. */

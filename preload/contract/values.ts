@@ -279,7 +279,7 @@ export interface PreferencesValue {
 }
 
 export interface WarningValue {
-  code: 'secrets-in-file' | 'storage-full' | 'network-stopped' | 'server-deviates' | 'duplicate-device' | 'internal';
+  code: 'secrets-in-file' | 'storage-full' | 'network-stopped' | 'server-deviates' | 'duplicate-device' | 'unreadable-job' | 'internal';
   text: string;
 }
 

@@ -9,6 +9,7 @@ export const warningWords: Record<WarningValue['code'], string> = {
   'network-stopped': 'The network on this computer has stopped. Messages wait here. Start Chorus again to bring it back.',
   'server-deviates': 'The server does something unusual. Chorus goes on, but not everything may work.',
   'duplicate-device': 'Another computer answers as this device. New messages may reach only one of the two. Devices says what to do.',
+  'unreadable-job': 'Something that was waiting to be sent could not be read and was set aside. A message among it shows as not sent.',
   internal: 'Something inside Chorus went wrong. It goes on; starting it again is the safest.',
 };
 

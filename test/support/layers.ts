@@ -104,7 +104,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/cpm/outbox',
-    faces: ['outbox'],
+    faces: ['job', 'outbox'],
     values: [...ground, 'main/cpm/conversation'],
     types: ['main/history'],
   },

@@ -25,7 +25,7 @@ import {
   type ReceiptPayload,
 } from '../conversation/envelope';
 import { mayBecome, orderedAt, person, stateByReceipts } from '../conversation/values';
-import { receiptLane } from '../outbox/outbox';
+import { jobDraft, receiptLane } from '../outbox/job';
 import { measureReceipt, placeText, unknownClock } from './clocks';
 
 /** The longest text taken into the history, in UTF-16 code units; a longer one is refused with 413. */
@@ -138,7 +138,7 @@ export class Inbox {
           at: now,
           sentAt: record.sentAt,
         };
-        history.addJob({ lane, kind: 'receipt', message: record.id, payload: JSON.stringify(payload), nextAt: now });
+        history.addJob(jobDraft({ kind: 'receipt', message: record.id, receipt: payload }, { lane, nextAt: now }));
       }
       return true;
     });

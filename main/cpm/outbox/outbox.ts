@@ -1,57 +1,39 @@
 /**
- * What leaves: every text and every receipt is a job on disk, written in the same transaction as what it belongs to, and removed only when
- * the network has taken it. One serial lane a conversation keeps the order; receipts have lanes of their own, one a device, so that
- * neither a text that cannot leave nor a device that is gone holds them.
+ * What leaves. Every text and every receipt is a job on disk (`job.ts`), written in the same transaction as the message it belongs to, and removed
+ * only when the network has taken it. The jobs of a conversation's texts form one lane and leave in order. Receipts have lanes of their own, one a
+ * device, so that neither a text that cannot leave nor a device that is gone holds them up.
  *
  *   job:  waiting -> attempt -> done (removed)
- *            ^          |-> not registered, network gone: waits for the registration
+ *            ^          |-> not registered, or the network is gone: waits for the registration
  *            |          |-> may work later (timeout, connection lost, 5xx): waits, 1 s doubled each time, `maxAttempts` at most
  *            +----------+-> refused: the message is failed and kept, the job removed; the person may retry
+ *            |-> waits for another job (`after`): free when that one is done, failed when that one fails; meanwhile its lane goes on
+ *            +-> cannot be read: set aside on disk, out of its lane, logged and told once; a text is failed, and the person may retry it
  *
- * A text whose receipt says that it is there needs no other answer: what carries it may wait for one as long as it likes, the lane goes on.
- *
- * Nobody presses Retry for a receipt: it waits until its reader can be reached, `receiptLifeMs` at most. Hearing from somebody ends the waiting
- * of everything that is for them.
+ * When a receipt says that a text is there, no other answer is needed: the invitation that carries it may wait as long as it likes, and the lane
+ * goes on. Hearing from somebody ends the pauses of everything that is for them.
  */
 import type { Disposable } from '../../../base/disposable';
 import { drop } from '../../../base/log';
-import { AppError, toAppError } from '../../../preload/contract/errors';
+import { AppError } from '../../../preload/contract/errors';
 import type { ConversationRecord, JobRecord, MessageRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import type { ReceiptPayload } from '../conversation/envelope';
-import { readRefusal } from '../conversation/refusals';
 import { mayBecome, orderedAt } from '../conversation/values';
+import { Attempt, type Ending } from './attempt';
+import { conversationOfReceipts, type Job, jobDraft, readJob, type TextMode } from './job';
+import { longestPauseMs, longestRetryAfterMs, pauseMs, receiptRemedy, remedyFor } from './remedy';
 
-/** LAB: attempts at one job before it is called failed. */
-export const maxAttempts = 6;
-/** LAB: first pause after a failed attempt; each further one is twice as long, up to `longestPauseMs`. */
-export const firstPauseMs = 1_000;
-export const longestPauseMs = 60_000;
-/** LAB: a Retry-After (RFC 3261 section 20.33) is honoured up to here; nobody's clock error may hold a lane for days. */
-export const longestRetryAfterMs = 60 * 60_000;
 /** LAB: a text that has waited this long for its own network waits for the other person's device too, which may be on the way back. */
 export const longWaitMs = 3_000;
-/** LAB: how far ahead of the clock a text may be dated, so that it stands behind what its conversation ends with. */
+/** LAB: how far ahead of the clock a text may be dated, so that it stands behind the last message of its conversation. */
 export const longestLeadMs = 1_000;
-/** LAB: the longest pause between attempts at a receipt, and how long after its event it is still worth sending. */
-export const longestReceiptPauseMs = 15 * 60_000;
-export const receiptLifeMs = 7 * 24 * 60 * 60_000;
 
 /** Brings one job to the network, or throws the AppError that says why not. */
 export interface Carrier {
-  /** `atDevice` is called where the text is at a device of the other side, and a person's answer is all that is waited for. */
-  carryText(message: MessageRecord, conversation: ConversationRecord, mode: 'session' | 'pager', atDevice: () => void): Promise<void>;
+  /** `atDevice` is called when the text is at a device of the other side, and only a person's answer is still missing. */
+  carryText(message: MessageRecord, conversation: ConversationRecord, mode: TextMode, atDevice: () => void): Promise<void>;
   carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void>;
-}
-
-/** A device that does not come back holds up the receipts for itself alone. `device`: the one that they are for, where that is known. */
-export function receiptLane(conversation: string, device: string | null = null): string {
-  return device === null ? `receipts ${conversation}` : `receipts ${conversation} ${device}`;
-}
-
-/** Null for a lane that holds no receipts. */
-function conversationOfReceipts(lane: string): string | null {
-  return /^receipts (\S+)/.exec(lane)?.[1] ?? null;
 }
 
 export class Outbox implements Disposable {
@@ -60,9 +42,9 @@ export class Outbox implements Disposable {
   readonly #busy = new Set<string>();
   readonly #wokenWhileBusy = new Set<string>();
   readonly #timers = new Map<string, Disposable>();
-  /** The texts that are being carried, and what ends the waiting for it. */
-  readonly #underWay = new Map<string, () => void>();
-  /** Jobs whose text waits for a person's answer and for nothing else: they stay until it comes, and hold up nothing in their lane. */
+  /** The attempts at texts, by message. */
+  readonly #underWay = new Map<string, Attempt>();
+  /** Jobs whose text only waits for a person's answer: they stay until it comes, and hold up nothing in their lane. */
   readonly #aside = new Set<number>();
   #disposed = false;
 
@@ -71,8 +53,8 @@ export class Outbox implements Disposable {
     this.#carrier = carrier;
   }
 
-  /** Queues a text; `onlyWith`: for that member of the group alone. It is on disk, with its job, when this returns. @throws AppError `storage/*` */
-  queueText(conversation: ConversationRecord, text: string, mode: 'session' | 'pager', onlyWith?: string): MessageRecord {
+  /** Queues a text; with `onlyWith` for that member of the group alone. It is on disk, with its job, when this returns. @throws AppError `storage/*` */
+  queueText(conversation: ConversationRecord, text: string, mode: TextMode, onlyWith?: string): MessageRecord {
     const { history, clock, self, selfName } = this.#context;
     const now = clock.now();
     const receipts = this.#context.preferences().receipts;
@@ -94,7 +76,7 @@ export class Outbox implements Disposable {
     };
     history.transaction(() => {
       history.addMessage(message);
-      history.addJob({ lane: conversation.id, kind: 'message', message: message.id, payload: JSON.stringify({ mode }), nextAt: now });
+      history.addJob(jobDraft({ kind: 'message', message: message.id, mode }, { lane: conversation.id, nextAt: now }));
       history.updateConversation(conversation.id, { activityAt: now });
     });
     this.#context.messageChanged(message.id);
@@ -103,8 +85,8 @@ export class Outbox implements Disposable {
   }
 
   /**
-   * No two texts of a conversation are dated alike: should the first of them arrive after the second, by a retry, the other side can still put
-   * both into the order in which they were written. Here it stands below all that is there, whatever the clock was set to.
+   * No two texts of a conversation carry the same date: should the first arrive after the second, by a retry, the other side can still put both into
+   * the order in which they were written. Here a new text stands below everything that is there, whatever the clock was set to.
    */
   #stamp(conversation: string, now: number): { sentAt: number; movedBy: number } {
     const last = this.#context.history.lastMessage(conversation);
@@ -121,13 +103,7 @@ export class Outbox implements Disposable {
     history.transaction(() => {
       history.setMessageState(id, 'queued', null);
       history.removeJobsOf(id);
-      history.addJob({
-        lane: message.conversation,
-        kind: 'message',
-        message: id,
-        payload: JSON.stringify({ mode: 'session' }),
-        nextAt: clock.now(),
-      });
+      history.addJob(jobDraft({ kind: 'message', message: id, mode: 'session' }, { lane: message.conversation, nextAt: clock.now() }));
     });
     this.#context.messageChanged(id);
     this.wake(message.conversation);
@@ -150,7 +126,7 @@ export class Outbox implements Disposable {
   }
 
   /**
-   * Gives up a message that waits at the head of its lane or in it; it is failed and kept. What is on its way right now is not stopped.
+   * Gives up a message that waits in its lane; it is failed and kept. One that is on its way right now is not stopped.
    * @throws AppError `conversation/unknown` when no such message waits
    */
   skip(id: string): void {
@@ -170,7 +146,7 @@ export class Outbox implements Disposable {
     for (const lane of this.#context.history.lanes()) this.wake(lane);
   }
 
-  /** What all lanes have waited for is there. */
+  /** Whatever the lanes have waited for is there: every pause ends. */
   hastenAll(): void {
     const { history, clock } = this.#context;
     for (const lane of history.lanes()) {
@@ -191,7 +167,7 @@ export class Outbox implements Disposable {
 
   /** A receipt says that a text is there. */
   reached(message: string): void {
-    this.#underWay.get(message)?.();
+    this.#underWay.get(message)?.reached();
   }
 
   /** Works at one lane until it is empty or must wait. */
@@ -248,29 +224,49 @@ export class Outbox implements Disposable {
   }
 
   /** False when the lane must wait for something other than time. */
-  async #attempt(job: JobRecord): Promise<boolean> {
+  async #attempt(record: JobRecord): Promise<boolean> {
     const { history } = this.#context;
-    const message = job.kind === 'message' ? history.message(job.message) : null;
-    const conversation = history.conversation(message?.conversation ?? conversationOfReceipts(job.lane) ?? '');
-    if (conversation === null || (job.kind === 'message' && message === null)) {
-      history.removeJob(job.id);
+    const read = readJob(record);
+    if (!read.ok) {
+      this.#setUnreadableAside(record, read.reason);
       return true;
     }
-    let stepAside = () => {};
-    const aside = new Promise<'aside'>((resolve) => {
-      stepAside = () => resolve('aside');
-    });
-    const ended = this.#carry(job, message, conversation, stepAside);
-    if ((await Promise.race([ended, aside])) !== 'aside') return ended;
-    this.#setAside(job, message, ended);
+    const { job } = read;
+    const message = job.kind === 'message' ? history.message(job.message, 'out') : null;
+    const conversation = history.conversation(message?.conversation ?? conversationOfReceipts(job.lane) ?? '');
+    if (conversation === null || (job.kind === 'message' && message === null)) {
+      this.#done(job.id);
+      return true;
+    }
+    const attempt = this.#begin(job, message, conversation);
+    const outcome = await attempt.first;
+    if (outcome.how !== 'aside') return this.#ended(job, outcome);
+    this.#goPast(job, attempt.end);
     return true;
   }
 
+  #begin(job: Job, message: MessageRecord | null, conversation: ConversationRecord): Attempt {
+    if (job.kind === 'receipt') return new Attempt(() => this.#carrier.carryReceipt(job.message, job.receipt, conversation));
+    const attempt = new Attempt(async (stepAside) => {
+      if (message === null) return;
+      this.#become(message.id, 'sending', null);
+      await this.#carrier.carryText(message, conversation, job.mode, stepAside);
+    });
+    this.#underWay.set(job.message, attempt);
+    drop(
+      attempt.end.then(() => this.#underWay.get(job.message) === attempt && this.#underWay.delete(job.message)),
+      this.#context.log,
+      'the end of an attempt',
+    );
+    return attempt;
+  }
+
   /** Goes on with the lane while the text of a job waits for a person. The job is on disk until that has ended, however it does. */
-  #setAside(job: JobRecord, message: MessageRecord | null, ended: Promise<boolean>): void {
+  #goPast(job: Job, end: Promise<Ending>): void {
     this.#aside.add(job.id);
-    if (message !== null) this.#become(message.id, 'sent', null);
-    const returned = ended
+    if (job.kind === 'message') this.#become(job.message, 'sent', null);
+    const returned = end
+      .then((ending) => this.#ended(job, ending))
       .finally(() => this.#aside.delete(job.id))
       .then(
         (goesOn) => goesOn && this.wake(job.lane),
@@ -283,119 +279,104 @@ export class Outbox implements Disposable {
   }
 
   /** False when the lane must wait for something other than time. */
-  async #carry(job: JobRecord, message: MessageRecord | null, conversation: ConversationRecord, stepAside: () => void): Promise<boolean> {
-    const { history } = this.#context;
-    try {
-      if (message === null) await this.#carrier.carryReceipt(job.message, JSON.parse(job.payload) as ReceiptPayload, conversation);
-      else {
-        this.#become(message.id, 'sending', null);
-        await this.#untilThere(message, conversation, (JSON.parse(job.payload) as { mode: 'session' | 'pager' }).mode, stepAside);
-      }
-      if (this.#disposed) return false;
-      history.transaction(() => {
-        history.removeJob(job.id);
-        if (message !== null) this.#become(message.id, 'sent', null, false);
-      });
-      if (message !== null) this.#context.messageChanged(message.id);
-      return true;
-    } catch (thrown) {
-      return this.#disposed ? false : this.#failed(job, message, toAppError(thrown));
-    }
+  #ended(job: Job, ending: Ending): boolean {
+    if (this.#disposed) return false;
+    if (ending.how === 'failed') return this.#failed(job, ending.error);
+    const freed = this.#context.history.transaction(() => {
+      if (job.kind === 'message') this.#become(job.message, 'sent', null, false);
+      return this.#remove(job.id);
+    });
+    for (const lane of freed) this.wake(lane);
+    if (job.kind === 'message') this.#context.messageChanged(job.message);
+    return true;
   }
 
-  async #untilThere(
-    message: MessageRecord,
-    conversation: ConversationRecord,
-    mode: 'session' | 'pager',
-    atDevice: () => void,
-  ): Promise<void> {
-    const reached = new Promise<void>((resolve) => this.#underWay.set(message.id, resolve));
-    const carried = this.#carrier.carryText(message, conversation, mode, atDevice);
-    try {
-      await Promise.race([carried, reached]);
-    } finally {
-      this.#underWay.delete(message.id);
-      drop(carried, { ...this.#context.log, error: this.#context.log.debug }, 'carrying a text that is there');
-    }
-  }
-
-  #failed(job: JobRecord, message: MessageRecord | null, error: AppError): boolean {
+  #failed(job: Job, error: AppError): boolean {
     const { history, clock, log } = this.#context;
-    const now = message === null ? null : history.message(message.id);
-    if (now?.state === 'delivered' || now?.state === 'displayed') {
+    const message = job.kind === 'message' ? history.message(job.message, 'out') : null;
+    if (message?.state === 'delivered' || message?.state === 'displayed') {
       // It was inside an invitation that nobody has answered, and its receipt says that it is there: it needs no other attempt.
-      history.removeJob(job.id);
+      this.#done(job.id);
       return true;
     }
     log.info('a job did not leave', { job: job.id, kind: job.kind, attempts: job.attempts + 1, error: error.message });
+    const isRegistered = this.#context.isRegistered();
     const remedy =
       job.kind === 'receipt'
-        ? receiptRemedy(error, clock.now() - (JSON.parse(job.payload) as ReceiptPayload).at, this.#context.isRegistered())
-        : remedyFor(error, job.attempts + 1, this.#context.isRegistered(), message !== null && clock.now() - message.sentAt >= longWaitMs);
-    const longestMs = job.kind === 'receipt' ? longestReceiptPauseMs : longestPauseMs;
+        ? receiptRemedy(error, clock.now() - job.receipt.at, isRegistered)
+        : remedyFor(error, job.attempts + 1, isRegistered, message !== null && clock.now() - message.sentAt >= longWaitMs);
     if (remedy === 'fail') {
-      history.transaction(() => {
-        history.removeJob(job.id);
-        // What has failed goes nowhere by itself, whatever the layers below would do.
-        const final = error.retry === 'auto' ? new AppError(error.code, error.detail, 'user') : error;
-        if (message !== null) this.#become(message.id, 'failed', final, false);
-      });
-      if (message !== null) this.#context.messageChanged(message.id);
+      // Something that has failed goes nowhere by itself, whatever the layers below would do.
+      this.#giveUp(job, error.retry === 'auto' ? new AppError(error.code, error.detail, 'user') : error);
       return true;
     }
-    const backoffMs = Math.round(Math.min(longestMs, firstPauseMs * 2 ** job.attempts) * (0.75 + clock.random() / 2));
-    const pauseMs = Math.max(backoffMs, Math.min(error.detail.retryAfterMs ?? 0, longestRetryAfterMs));
     history.transaction(() => {
-      if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs);
-      // Of the registration the window tells in a place of its own.
+      if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs(job.kind, job.attempts, error, clock.random()));
+      // The window tells of the registration in a place of its own.
       if (message !== null) this.#become(message.id, 'queued', error.code === 'msrp/relay' ? error : null, false);
     });
     if (message !== null) this.#context.messageChanged(message.id);
     return remedy === 'again';
   }
 
+  /** Removes a job that has nothing left to do. */
+  #done(id: number): void {
+    for (const lane of this.#remove(id)) this.wake(lane);
+  }
+
+  /** Returns the lanes of the jobs that waited for this one. They are woken after the transaction. */
+  #remove(id: number): string[] {
+    const { history } = this.#context;
+    const freed = history.jobsAfter(id).map(({ lane }) => lane);
+    history.removeJob(id);
+    return freed;
+  }
+
+  /** Removes a job that has failed, and with it every job that was to follow it. Their texts are failed and kept. */
+  #giveUp({ id, kind, message }: Pick<JobRecord, 'id' | 'kind' | 'message'>, error: AppError): void {
+    const { history } = this.#context;
+    const failed = history.transaction(() => {
+      const messages = this.#failAfter(id, error);
+      history.removeJob(id);
+      if (kind !== 'message') return messages;
+      this.#become(message, 'failed', error, false);
+      return [message, ...messages];
+    });
+    for (const one of new Set(failed)) this.#context.messageChanged(one);
+  }
+
+  /** Fails the jobs that were to follow one that never leaves. Returns their messages. */
+  #failAfter(id: number, error: AppError): string[] {
+    const { history } = this.#context;
+    return history.jobsAfter(id).flatMap((next) => {
+      const messages = this.#failAfter(next.id, error);
+      history.removeJob(next.id);
+      if (next.kind !== 'message') return messages;
+      this.#become(next.message, 'failed', error, false);
+      return [next.message, ...messages];
+    });
+  }
+
+  /** A job that cannot be read would be tried for ever. It stays on disk for whoever looks into it, and its lane goes on. */
+  #setUnreadableAside(record: JobRecord, reason: string): void {
+    const { history, log } = this.#context;
+    const error = new AppError('storage/unreadable', { cause: `the job: ${reason}` }, 'user');
+    const failed = history.transaction(() => {
+      history.setJobAside(record.id);
+      const messages = this.#failAfter(record.id, error);
+      if (record.kind !== 'message') return messages;
+      this.#become(record.message, 'failed', error, false);
+      return [record.message, ...messages];
+    });
+    log.error('a job cannot be read and was set aside', { job: record.id, kind: record.kind, lane: record.lane, reason });
+    for (const one of new Set(failed)) this.#context.messageChanged(one);
+    this.#context.announce({ event: 'warning', code: 'unreadable-job', text: reason });
+  }
+
   #become(id: string, state: MessageRecord['state'], error: AppError | null, tell = true): void {
-    const current = this.#context.history.message(id);
+    const current = this.#context.history.message(id, 'out');
     if (current === null || !mayBecome(current.state, state)) return;
     this.#context.history.setMessageState(id, state, error?.toValue() ?? null);
     if (tell) this.#context.messageChanged(id);
   }
-}
-
-/** What an error means for a job: wait for the registration, try again after a pause, or give it back to the person. */
-export function remedyFor(error: AppError, attempts: number, isRegistered: boolean, hasWaited = false): 'wait' | 'again' | 'fail' {
-  switch (error.code) {
-    case 'sip/not-registered':
-      return 'wait';
-    case 'net/unreachable':
-      // Without a registration its return wakes the lane; with one it is the peer's media that cannot be reached.
-      if (!isRegistered) return 'wait';
-      return attempts < maxAttempts ? 'again' : 'fail';
-    case 'msrp/relay':
-      // As with the network itself: what was set to go through it waits until it is back, and never goes past it.
-      return error.retry === 'auto' ? 'again' : 'fail';
-    case 'msrp/rejected':
-      // Where the answer says nothing against the text itself, it goes once more, over a new session where needed.
-      return error.retry === 'auto' && attempts < maxAttempts ? 'again' : 'fail';
-    case 'net/timeout':
-    case 'msrp/closed':
-    case 'storage/full':
-    case 'storage/failed':
-      return attempts < maxAttempts ? 'again' : 'fail';
-    case 'sip/rejected':
-      // 486 once more: two people who invite each other at the same time both hear it.
-      if (error.detail.status === 486) return attempts < 2 ? 'again' : 'fail';
-      if (error.detail.status === 480 && hasWaited) return attempts < maxAttempts ? 'again' : 'fail';
-      return readRefusal(error.detail).remedy === 'again' && attempts < maxAttempts ? 'again' : 'fail';
-    default:
-      return 'fail';
-  }
-}
-
-/** Like `remedyFor`, for a receipt that is `ageMs` old: whoever cannot be reached now may be later. */
-export function receiptRemedy(error: AppError, ageMs: number, isRegistered: boolean): 'wait' | 'again' | 'fail' {
-  if (error.code === 'sip/not-registered' || (error.code === 'net/unreachable' && !isRegistered)) return 'wait';
-  const refusedForGood = error.code === 'sip/rejected' && !['again', 'later'].includes(readRefusal(error.detail).remedy);
-  if (refusedForGood || error.code === 'conversation/no-session' || error.code === 'internal') return 'fail';
-  return ageMs < receiptLifeMs ? 'again' : 'fail';
 }

@@ -168,6 +168,29 @@ export const migrations: readonly string[] = [
      INSERT INTO message_words (message_words, rowid, text, sender)
        VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
    END`,
+
+  // 10: a job may be of any kind, may wait for another one, and is set aside where it cannot be read.
+  `CREATE TABLE jobs_of_any_kind (
+     id       INTEGER PRIMARY KEY AUTOINCREMENT,
+     lane     TEXT NOT NULL,
+     kind     TEXT NOT NULL,
+     message  TEXT NOT NULL,
+     payload  TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     next_at  INTEGER NOT NULL,
+     after    INTEGER,
+     aside    INTEGER NOT NULL DEFAULT 0
+   ) STRICT;
+   INSERT INTO jobs_of_any_kind (id, lane, kind, message, payload, attempts, next_at)
+     SELECT id, lane, kind, message, payload, attempts, next_at FROM jobs;
+   INSERT INTO sqlite_sequence (name, seq) SELECT 'jobs_of_any_kind', 0
+     WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'jobs_of_any_kind');
+   UPDATE sqlite_sequence SET seq = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'jobs'), 0) WHERE name = 'jobs_of_any_kind';
+   DROP TABLE jobs;
+   ALTER TABLE jobs_of_any_kind RENAME TO jobs;
+   CREATE INDEX jobs_by_message ON jobs (message);
+   CREATE INDEX jobs_by_lane ON jobs (lane);
+   CREATE INDEX jobs_by_after ON jobs (after) WHERE after IS NOT NULL`,
 ];
 
 /** The version from which on messages are sealed. */

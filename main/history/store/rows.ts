@@ -69,7 +69,7 @@ export function unpacked({ message }: RawRow): Row {
 }
 
 export const conversationColumns = octets('conversations', columns.conversations.texts, columns.conversations.numbers);
-export const jobColumns = octets('jobs', ['lane', 'kind', 'message', 'payload'], ['id', 'attempts', 'next_at']);
+export const jobColumns = octets('jobs', ['lane', 'kind', 'message', 'payload'], ['id', 'attempts', 'next_at', 'after', 'aside']);
 export const receiptColumns = octets('receipts', ['address', 'disposition', 'device'], ['at']);
 
 /** The row with its texts as texts; octets that are no UTF-8 become U+FFFD. */
@@ -153,11 +153,13 @@ export function jobOf(row: Row): JobRecord {
   return {
     id: Number(row.id),
     lane: String(row.lane),
-    kind: row.kind as JobRecord['kind'],
+    kind: String(row.kind),
     message: String(row.message),
     payload: String(row.payload),
     attempts: Number(row.attempts),
     nextAt: Number(row.next_at),
+    ...(typeof row.after === 'number' ? { after: row.after } : {}),
+    ...(row.aside === 1 ? { isAside: true } : {}),
   };
 }
 

@@ -7,10 +7,10 @@ import { jobColumns, jobOf } from '../store/rows';
 export function jobTable(connection: Connection): Jobs {
   return {
     addJob(job: Omit<JobRecord, 'id' | 'attempts'>): JobRecord {
-      const { lane, kind, message, payload, nextAt } = job;
-      const sql = `INSERT INTO jobs (lane, kind, message, payload, attempts, next_at) VALUES (:lane, :kind, :message, :payload, 0, :nextAt)
-        RETURNING ${jobColumns}`;
-      const added = connection.one(sql, { lane, kind, message, payload, nextAt }, jobOf);
+      const { lane, kind, message, payload, nextAt, after = null } = job;
+      const sql = `INSERT INTO jobs (lane, kind, message, payload, attempts, next_at, after)
+        VALUES (:lane, :kind, :message, :payload, 0, :nextAt, :after) RETURNING ${jobColumns}`;
+      const added = connection.one(sql, { lane, kind, message, payload, nextAt, after }, jobOf);
       if (added === null) throw new AppError('storage/failed', { cause: 'the job was not added' });
       return added;
     },
@@ -20,12 +20,21 @@ export function jobTable(connection: Connection): Jobs {
     },
 
     nextJob(lane: string, except: Iterable<number> = []): JobRecord | null {
-      const sql = `SELECT ${jobColumns} FROM jobs WHERE lane = :lane AND id NOT IN (SELECT value FROM json_each(:except)) ORDER BY id LIMIT 1`;
+      const sql = `SELECT ${jobColumns} FROM jobs WHERE lane = :lane AND aside = 0 AND id NOT IN (SELECT value FROM json_each(:except))
+        AND (after IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE earlier.id = jobs.after)) ORDER BY id LIMIT 1`;
       return connection.one(sql, { lane, except: JSON.stringify([...except]) }, jobOf);
     },
 
+    jobsAfter(id: number): JobRecord[] {
+      return connection.all(`SELECT ${jobColumns} FROM jobs WHERE after = :id ORDER BY id`, { id }, jobOf);
+    },
+
+    setJobAside(id: number): void {
+      connection.run('UPDATE jobs SET aside = 1 WHERE id = :id', { id });
+    },
+
     lanes(): string[] {
-      return connection.all('SELECT DISTINCT CAST(lane AS BLOB) AS lane FROM jobs', {}, (row) => String(row.lane));
+      return connection.all('SELECT DISTINCT CAST(lane AS BLOB) AS lane FROM jobs WHERE aside = 0', {}, (row) => String(row.lane));
     },
 
     postponeJob(id: number, nextAt: number): void {

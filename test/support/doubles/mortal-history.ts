@@ -70,6 +70,7 @@ const writes = new Set<string>([
   'postponeJob',
   'hastenLane',
   'removeJob',
+  'setJobAside',
   'removeJobsOf',
 ]);
 

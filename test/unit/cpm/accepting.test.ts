@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { refusals } from '../../../main/cpm/conversation/refusals';
 import { pagerAfterMs, pagerLimitBytes } from '../../../main/cpm/courier';
 import { MAX_SESSIONS } from '../../../main/cpm/one-to-one/sessions';
-import { longestPauseMs } from '../../../main/cpm/outbox/outbox';
+import { longestPauseMs } from '../../../main/cpm/outbox/remedy';
 import { AppError } from '../../../preload/contract/errors';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 

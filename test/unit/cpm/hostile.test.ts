@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { receiptEnvelope, textEnvelope, wireId } from '../../../main/cpm/conversation/envelope';
 import { maxIncomingTextLength } from '../../../main/cpm/inbox/inbox';
-import { longestRetryAfterMs, maxAttempts, remedyFor } from '../../../main/cpm/outbox/outbox';
+import { longestRetryAfterMs, maxAttempts, remedyFor } from '../../../main/cpm/outbox/remedy';
 import { AppError } from '../../../preload/contract/errors';
 import { encodeCpim, parseCpim } from '../../../protocol/cpim';
 import { encodeImdn, parseImdn } from '../../../protocol/imdn';

@@ -1,7 +1,7 @@
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { receiptEnvelope, textEnvelope } from '../../../main/cpm/conversation/envelope';
-import { firstPauseMs, maxAttempts, receiptLifeMs, receiptRemedy, remedyFor } from '../../../main/cpm/outbox/outbox';
+import { firstPauseMs, maxAttempts, receiptLifeMs, receiptRemedy, remedyFor } from '../../../main/cpm/outbox/remedy';
 import { AppError } from '../../../preload/contract/errors';
 import { parseCpim } from '../../../protocol/cpim';
 import { createLab, FakeInvite, incomingPager, type Lab, remoteParty } from '../../support/doubles/cpm-lab';

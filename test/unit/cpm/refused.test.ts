@@ -1,7 +1,7 @@
 /** What the other side's refusal of a text means: what is told, what is tried by itself, and what is not. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readRefusal } from '../../../main/cpm/conversation/refusals';
-import { maxAttempts } from '../../../main/cpm/outbox/outbox';
+import { maxAttempts } from '../../../main/cpm/outbox/remedy';
 import { AppError, type RefusalMeaning } from '../../../preload/contract/errors';
 import { ANONYMOUS_URI } from '../../../protocol/cpim';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';

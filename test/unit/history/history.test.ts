@@ -256,6 +256,17 @@ describe('receipts and jobs', () => {
     expect(history.jobs()).toEqual([]);
   });
 
+  it('wait for one another, and are kept out of their lane where they were set aside', () => {
+    const job = { lane: 'c', kind: 'message', message: 'm', payload: '{}', nextAt: 5 } as const;
+    const first = history.addJob(job);
+    const second = history.addJob({ ...job, lane: 'd', after: first.id });
+    expect([history.nextJob('c')?.id, history.nextJob('d'), history.jobsAfter(first.id)]).toEqual([first.id, null, [second]]);
+    history.removeJob(first.id);
+    expect(history.nextJob('d')).toEqual(second);
+    history.setJobAside(second.id);
+    expect([history.nextJob('d'), history.lanes(), history.jobs()]).toEqual([null, [], [{ ...second, isAside: true }]]);
+  });
+
   it('go with the outgoing message that is removed; the receipt owed for an incoming one stays', () => {
     history.addMessage(message('out', { direction: 'out', state: 'queued' }));
     history.addMessage(message('in'));
