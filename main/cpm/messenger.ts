@@ -42,16 +42,17 @@ export class Messenger implements Disposable {
   readonly #courier: Courier;
   /** LAB: the 1-1s whose other side tells by pager that they type, as no CPM client does; they are told in the same way. */
   readonly #composesByPager = new Set<string>();
+  readonly #telling: Disposable;
   #filling: Disposable | null = null;
 
-  /** `context.conversationChanged` and `messageChanged` are filled in here: they need what this class joins. */
-  constructor(context: Omit<CpmContext, 'conversationChanged' | 'messageChanged'>) {
+  /** `context.conversationChanged` is filled in here: it needs what this class joins. */
+  constructor(context: Omit<CpmContext, 'conversationChanged'>) {
     this.#context = {
       ...context,
       conversationChanged: (id) => this.#reader.announceConversation(id),
-      messageChanged: (id, direction) => this.#reader.announceMessage(id, direction),
     };
     this.#reader = new ConversationReader(this.#context, (record) => this.#live(record));
+    this.#telling = this.#context.history.onChange.on((changes) => this.#reader.tell(changes));
     this.#inbox = new Inbox(this.#context, {
       receiptQueued: (lane) => this.#outbox.wake(lane),
       heardFrom: (conversation) => this.#outbox.heardFrom(conversation),
@@ -182,7 +183,6 @@ export class Messenger implements Disposable {
     const { id } = this.#conversationTo(to, anonymous);
     this.#oneToOne.attend(id, 'open');
     this.#context.history.setMarks(id, { isHidden: false });
-    this.#reader.announceConversation(id);
     return id;
   }
 
@@ -215,7 +215,6 @@ export class Messenger implements Disposable {
     if (record.hides === 'self' || record.kind === 'group')
       throw new AppError('ipc/refused', { cause: 'only a 1-1 in which one says who one is can be written as another address' });
     this.#context.history.updateConversation(conversation, { writesAs: address });
-    this.#reader.announceConversation(conversation);
   }
 
   async openSession(to: string): Promise<{ conversation: string; state: SessionState }> {
@@ -340,7 +339,6 @@ export class Messenger implements Disposable {
         return message.id;
       }),
     );
-    for (const id of seen) this.#reader.announceMessage(id, 'in');
     if (seen.length > 0) this.#outbox.wake(lane);
   }
 
@@ -380,17 +378,12 @@ export class Messenger implements Disposable {
     const message = history.message(id, direction);
     if (message === null) throw new AppError('conversation/unknown', { cause: `no message ${id}` });
     history.removeMessage(id, direction);
-    this.#context.announce({ event: 'messageRemoved', message: id, direction, conversation: message.conversation });
-    this.#reader.announceConversation(message.conversation);
     this.#outbox.wake(message.conversation);
   }
 
   /** Its sessions go on, and a group is not left: whatever is said there brings it back. */
   deleteConversation(conversation: string): void {
-    const { continuedBy } = this.#record(conversation);
-    this.#context.history.emptyConversation(conversation);
-    this.#context.announce({ event: 'conversationRemoved', conversation });
-    if (continuedBy !== null) this.#reader.announceConversation(continuedBy);
+    this.#context.history.emptyConversation(this.#record(conversation).id);
   }
 
   /** `onlyWith`: for that member of the group alone. */
@@ -405,13 +398,11 @@ export class Messenger implements Disposable {
       history.setPrivateDraft(conversation, address, text);
     } else if (history.marks(conversation).draft === text) return;
     else history.setMarks(conversation, { draft: text });
-    this.#reader.announceConversation(conversation);
   }
 
   markUnread(conversation: string, unread: boolean): void {
     this.#record(conversation);
     this.#context.history.setMarks(conversation, { markedUnread: unread });
-    this.#reader.announceConversation(conversation);
   }
 
   /** Every message of a conversation, oldest first. */
@@ -421,7 +412,7 @@ export class Messenger implements Disposable {
 
   /** @throws AppError `conversation/unknown` */
   conversation(id: string): ConversationValue {
-    return this.#reader.value(this.#record(id));
+    return this.#reader.value(id);
   }
 
   /** Ends every session cleanly; groups are not left. */
@@ -434,6 +425,7 @@ export class Messenger implements Disposable {
   dispose(): void {
     this.#outbox.dispose();
     this.#inbox.dispose();
+    this.#telling.dispose();
     this.#filling?.dispose();
   }
 

@@ -12,24 +12,31 @@
 import type { Database } from 'libsql';
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
+import type { Emitter } from '../../base/emitter';
 import { drop, type Logger } from '../../base/log';
 import type { AppError } from '../../preload/contract/errors';
 import { type HistoryReader, readHere, readOnThread } from './reading/reader';
-import type { Conversations, Jobs, Messages, Receipts } from './records';
+import type { Change, Conversations, Jobs, Messages, Overviews, Receipts } from './records';
 import { fillIndex, mayBeOfTheIndex, renewIndex } from './search/search-index';
+import { Changes, type InsideListener } from './store/changes';
 import { Connection, type ConnectionOptions } from './store/connection';
 import { migrate, migrations, sealedVersion } from './store/migrations';
 import { Seal } from './store/seal';
 import { conversationTable } from './tables/conversations';
 import { jobTable } from './tables/jobs';
-import { messageTable } from './tables/messages';
+import { messageReader, messageTable } from './tables/messages';
+import { overviewTable } from './tables/overview';
 import { receiptTable } from './tables/receipts';
 
 /** So many conversations, the newest ones, are looked at when the history is opened. */
 const lookedAtFirst = 20;
 
 /** Every method throws AppError storage/full, storage/unreadable or storage/failed, and has then changed nothing. */
-export interface History extends Conversations, Messages, Receipts, Jobs, Disposable {
+export interface History extends Conversations, Messages, Receipts, Jobs, Overviews, Disposable {
+  /** What each transaction has changed, every message and conversation once, after its commit: all that drivers are told comes from here. */
+  readonly onChange: Pick<Emitter<readonly Change[]>, 'on'>;
+  /** Calls `listener` as the last work inside each transaction that changes something; what it throws undoes that transaction. */
+  inside(listener: InsideListener): Disposable;
   /** Goes on by a little with an index for search that had to be made anew. False: there is nothing to do. */
   fillIndex(): boolean;
   /** Runs `work`, which must not be asynchronous, wholly or not at all. A transaction inside another is a part of it that can fail alone. */
@@ -80,14 +87,19 @@ export function openHistory(options: HistoryOptions): History {
     // Nothing is lost: what is in the -wal file is read at the next opening.
     if (error !== null) log.warn('the history was closed without folding in its write-ahead log', { error: String(error) });
   };
-  const tables = { ...messageTable(connection, seal, log), ...receiptTable(connection) };
+  const changes = new Changes(connection);
+  const messageOfRow = messageReader(seal, log);
+  const tables = { ...messageTable(connection, { seal, changes, messageOfRow }), ...receiptTable(connection, changes) };
   const reader = thread === undefined ? readHere(tables) : readOnThread(tables, { file, key, log, ...thread });
   const history: History = {
-    ...conversationTable(connection),
+    ...conversationTable(connection, changes),
+    ...overviewTable(connection, messageOfRow),
     ...tables,
     ...jobTable(connection),
     fillIndex: () => fillIndex(connection),
-    transaction: (work) => connection.transaction(work),
+    onChange: changes.onChange,
+    inside: (listener) => changes.inside(listener),
+    transaction: (work) => changes.transaction(work),
     reader,
     dispose,
     close: () => reader.close().finally(dispose),

@@ -133,6 +133,36 @@ export interface Hit {
   snippet: Snippet;
 }
 
+/** A message with what others have told about it. */
+export interface ToldMessage {
+  message: MessageRecord;
+  /** Empty for an incoming one. */
+  receipts: ReceiptValue[];
+}
+
+/** A conversation with everything that the list of conversations shows of it. */
+export interface Overview {
+  record: ConversationRecord;
+  marks: ConversationMarks;
+  unread: number;
+  iconName: string | null;
+  privateDrafts: { address: string; text: string }[];
+  last: ToldMessage | null;
+}
+
+/** What a transaction has changed. A message that is added, changed or removed changes its conversation as well, without saying so. */
+export type Change =
+  | { what: 'message'; how: 'added' | 'changed' | 'removed'; id: string; direction: Direction; conversation: string }
+  | { what: 'conversation'; how: 'added' | 'changed' | 'emptied'; id: string };
+
+/** What is told of a change, in one read each. */
+export interface Overviews {
+  overview(conversation: string): Overview | null;
+  /** Newest activity first. */
+  overviews(): Overview[];
+  toldMessage(id: string, direction: Direction): ToldMessage | null;
+}
+
 export interface Conversations {
   /** False: a conversation with this id is there, and nothing has changed. */
   addConversation(record: ConversationRecord): boolean;

@@ -184,7 +184,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/history/store',
-    faces: ['connection', 'lock', 'migrations', 'rescue', 'rows', 'seal'],
+    faces: ['changes', 'connection', 'lock', 'migrations', 'rescue', 'rows', 'seal'],
     values: ['base', 'preload/contract'],
     types: ['main/history'],
     packages: ['libsql'],

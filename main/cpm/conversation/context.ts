@@ -4,7 +4,6 @@ import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/log';
 import type { AppEventBody, PersonValue, PreferencesValue } from '../../../preload/contract';
 import type { History } from '../../history/history';
-import type { Direction } from '../../history/records';
 import type { MsrpEndpoint } from '../../msrp/endpoint';
 import type { SipClient } from '../../sip/client';
 
@@ -41,8 +40,6 @@ export interface CpmContext {
   /** By how much this computer's clock is ahead of the registrar's, ms; 0 where that is not known. */
   clockAhead(): number;
   announce(event: AppEventBody): void;
-  /** Announces a conversation as it now stands. */
+  /** Tells a conversation as it now stands. For what is not on disk alone, such as its session: what is written tells itself (`History.onChange`). */
   conversationChanged(conversation: string): void;
-  /** Announces a message as it now stands, and its conversation. Where both directions hold the id, `direction` chooses; else the outgoing one is meant. */
-  messageChanged(message: string, direction?: Direction): void;
 }

@@ -1,10 +1,10 @@
 /**
- * The conversations as the window and scripts see them: the list, pages of messages, and what is told when one of them changes. It joins what history keeps with
- * what of a conversation lives at the moment.
+ * The conversations as the window and scripts see them: the list, pages of messages, and what they are told when one of them changes. It joins what
+ * the history keeps with what is only in memory, such as the state of a session.
  */
 import type { ConversationValue, MessageValue, SessionState } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { ConversationRecord, Direction, MessageRecord } from '../../history/records';
+import type { Change, ConversationRecord, MessageRecord, Overview } from '../../history/records';
 import type { CpmContext } from './context';
 import { conversationValue, messageValue, orderedAt } from './values';
 
@@ -42,25 +42,14 @@ export class ConversationReader {
   }
 
   all(): ConversationValue[] {
-    const { history } = this.#context;
-    return history.conversations().flatMap((record) => {
-      const marks = history.marks(record.id);
-      return marks.isHidden ? [] : [this.value(record, marks)];
-    });
+    return this.#context.history.overviews().flatMap((overview) => (overview.marks.isHidden ? [] : [this.#value(overview)]));
   }
 
-  value(record: ConversationRecord, marks = this.#context.history.marks(record.id)): ConversationValue {
-    const { history } = this.#context;
-    const last = history.lastMessage(record.id);
-    const isGroup = record.kind === 'group';
-    return conversationValue(record, {
-      unread: history.unread(record.id),
-      privateDrafts: isGroup ? history.privateDrafts(record.id) : [],
-      icon: isGroup ? history.iconName(record.id) : null,
-      marks,
-      last: last === null ? null : this.#message(last),
-      ...this.#live(record),
-    });
+  /** @throws AppError `conversation/unknown` */
+  value(conversation: string): ConversationValue {
+    const overview = this.#context.history.overview(conversation);
+    if (overview === null) throw new AppError('conversation/unknown', { cause: conversation });
+    return this.#value(overview);
   }
 
   /** @throws AppError `conversation/unknown`, `ipc/refused` */
@@ -74,18 +63,50 @@ export class ConversationReader {
     for await (const { message, receipts } of this.#context.history.reader.transcript(conversation)) yield messageValue(message, receipts);
   }
 
-  announceConversation(id: string): void {
-    const record = this.#context.history.conversation(id);
-    const marks = this.#context.history.marks(id);
-    if (record === null || marks.isHidden) return;
-    this.#context.announce({ event: 'conversation', ...this.value(record, marks) });
+  /** Tells the drivers of a committed transaction: its messages first, then each conversation that they or it have changed, in one read each. */
+  tell(changes: readonly Change[]): void {
+    const { history, announce } = this.#context;
+    const overviews = new Map<string, Overview | null>();
+    const overviewOf = (id: string) => {
+      if (!overviews.has(id)) overviews.set(id, history.overview(id));
+      return overviews.get(id) ?? null;
+    };
+    for (const change of changes) {
+      if (change.what === 'conversation') {
+        if (change.how === 'emptied') announce({ event: 'conversationRemoved', conversation: change.id });
+        overviewOf(change.id);
+        continue;
+      }
+      const { id, direction, conversation } = change;
+      const last = overviewOf(conversation)?.last ?? null;
+      if (change.how === 'removed') announce({ event: 'messageRemoved', message: id, direction, conversation });
+      else {
+        const isLast = last?.message.id === id && last.message.direction === direction;
+        const told = isLast ? last : history.toldMessage(id, direction);
+        if (told !== null) announce({ event: 'message', ...messageValue(told.message, told.receipts) });
+      }
+    }
+    for (const overview of overviews.values()) this.#announce(overview);
   }
 
-  announceMessage(id: string, direction?: Direction): void {
-    const record = this.#context.history.message(id, direction);
-    if (record === null) return;
-    this.#context.announce({ event: 'message', ...this.#message(record) });
-    this.announceConversation(record.conversation);
+  /** Tells a conversation as it now stands, when something of it changed that is not on disk. */
+  announceConversation(id: string): void {
+    this.#announce(this.#context.history.overview(id));
+  }
+
+  #announce(overview: Overview | null): void {
+    if (overview !== null && !overview.marks.isHidden) this.#context.announce({ event: 'conversation', ...this.#value(overview) });
+  }
+
+  #value({ record, marks, unread, privateDrafts, iconName, last }: Overview): ConversationValue {
+    return conversationValue(record, {
+      unread,
+      privateDrafts,
+      icon: iconName,
+      marks,
+      last: last === null ? null : messageValue(last.message, last.receipts),
+      ...this.#live(record),
+    });
   }
 
   #message(record: MessageRecord): MessageValue {

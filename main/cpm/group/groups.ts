@@ -344,7 +344,6 @@ export class Groups {
     this.#setJoined(conversation.id, false);
     const live = this.#live.get(conversation.id);
     if (live !== undefined) await live.session.close(completed);
-    this.#context.conversationChanged(conversation.id);
   }
 
   /** Ends the media without leaving: this device is only going away. */
@@ -495,7 +494,6 @@ export class Groups {
   /** The network says that there is no such group any more, or not for us. */
   #isOver(group: string): void {
     this.#setJoined(group, false);
-    this.#context.conversationChanged(group);
     this.#replacements.goOn(group);
   }
 

@@ -123,7 +123,6 @@ export class Rosters {
       history.updateConversation(conversation, { people, ...(roster.subject === null ? {} : { subject: roster.subject }) });
     if (before === undefined || before.icon !== roster.icon) this.#takeIcon(conversation, roster.icon);
     this.#context.announce({ event: 'participants', conversation, participants });
-    this.#context.conversationChanged(conversation);
     this.#came(record, participants);
   }
 

@@ -144,7 +144,6 @@ export class Inbox {
     });
     if (!added) return;
     this.#stopComposing(conversation.id, sender.address);
-    this.#context.messageChanged(record.id, direction);
     if (answersDelivery) this.#receiptQueued(lane);
   }
 
@@ -248,7 +247,6 @@ export class Inbox {
       return true;
     });
     if (!changed) return;
-    this.#context.messageChanged(messageId);
     const state = history.message(messageId)?.state;
     if (state === 'delivered' || state === 'displayed') this.#reached(messageId);
   }

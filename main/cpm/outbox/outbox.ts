@@ -79,7 +79,6 @@ export class Outbox implements Disposable {
       history.addJob(jobDraft({ kind: 'message', message: message.id, mode }, { lane: conversation.id, nextAt: now }));
       history.updateConversation(conversation.id, { activityAt: now });
     });
-    this.#context.messageChanged(message.id);
     this.wake(conversation.id);
     return message;
   }
@@ -105,7 +104,6 @@ export class Outbox implements Disposable {
       history.removeJobsOf(id);
       history.addJob(jobDraft({ kind: 'message', message: id, mode: 'session' }, { lane: message.conversation, nextAt: clock.now() }));
     });
-    this.#context.messageChanged(id);
     this.wake(message.conversation);
   }
 
@@ -120,8 +118,6 @@ export class Outbox implements Disposable {
       history.removeJobsOf(id);
       history.removeMessage(id);
     });
-    this.#context.announce({ event: 'messageRemoved', message: id, direction: 'out', conversation: message.conversation });
-    this.#context.conversationChanged(message.conversation);
     this.wake(message.conversation);
   }
 
@@ -137,7 +133,6 @@ export class Outbox implements Disposable {
       history.removeJobsOf(id);
       history.setMessageState(id, 'failed', new AppError('message/skipped', {}, 'user').toValue(), 'out');
     });
-    this.#context.messageChanged(id);
     this.wake(message.conversation);
   }
 
@@ -283,11 +278,10 @@ export class Outbox implements Disposable {
     if (this.#disposed) return false;
     if (ending.how === 'failed') return this.#failed(job, ending.error);
     const freed = this.#context.history.transaction(() => {
-      if (job.kind === 'message') this.#become(job.message, 'sent', null, false);
+      if (job.kind === 'message') this.#become(job.message, 'sent', null);
       return this.#remove(job.id);
     });
     for (const lane of freed) this.wake(lane);
-    if (job.kind === 'message') this.#context.messageChanged(job.message);
     return true;
   }
 
@@ -313,9 +307,8 @@ export class Outbox implements Disposable {
     history.transaction(() => {
       if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs(job.kind, job.attempts, error, clock.random()));
       // The window tells of the registration in a place of its own.
-      if (message !== null) this.#become(message.id, 'queued', error.code === 'msrp/relay' ? error : null, false);
+      if (message !== null) this.#become(message.id, 'queued', error.code === 'msrp/relay' ? error : null);
     });
-    if (message !== null) this.#context.messageChanged(message.id);
     return remedy === 'again';
   }
 
@@ -333,50 +326,35 @@ export class Outbox implements Disposable {
   }
 
   /** Removes a job that has failed, and with it every job that was to follow it. Their texts are failed and kept. */
-  #giveUp({ id, kind, message }: Pick<JobRecord, 'id' | 'kind' | 'message'>, error: AppError): void {
+  #giveUp(job: Pick<JobRecord, 'id' | 'kind' | 'message'>, error: AppError): void {
     const { history } = this.#context;
-    const failed = history.transaction(() => {
-      const messages = this.#failAfter(id, error);
-      history.removeJob(id);
-      if (kind !== 'message') return messages;
-      this.#become(message, 'failed', error, false);
-      return [message, ...messages];
+    history.transaction(() => {
+      this.#failAfter(job.id, error);
+      history.removeJob(job.id);
+      if (job.kind === 'message') this.#become(job.message, 'failed', error);
     });
-    for (const one of new Set(failed)) this.#context.messageChanged(one);
   }
 
-  /** Fails the jobs that were to follow one that never leaves. Returns their messages. */
-  #failAfter(id: number, error: AppError): string[] {
-    const { history } = this.#context;
-    return history.jobsAfter(id).flatMap((next) => {
-      const messages = this.#failAfter(next.id, error);
-      history.removeJob(next.id);
-      if (next.kind !== 'message') return messages;
-      this.#become(next.message, 'failed', error, false);
-      return [next.message, ...messages];
-    });
+  #failAfter(id: number, error: AppError): void {
+    for (const next of this.#context.history.jobsAfter(id)) this.#giveUp(next, error);
   }
 
   /** A job that cannot be read would be tried for ever. It stays on disk for whoever looks into it, and its lane goes on. */
   #setUnreadableAside(record: JobRecord, reason: string): void {
     const { history, log } = this.#context;
     const error = new AppError('storage/unreadable', { cause: `the job: ${reason}` }, 'user');
-    const failed = history.transaction(() => {
+    history.transaction(() => {
       history.setJobAside(record.id);
-      const messages = this.#failAfter(record.id, error);
-      if (record.kind !== 'message') return messages;
-      this.#become(record.message, 'failed', error, false);
-      return [record.message, ...messages];
+      this.#failAfter(record.id, error);
+      if (record.kind === 'message') this.#become(record.message, 'failed', error);
     });
     log.error('a job cannot be read and was set aside', { job: record.id, kind: record.kind, lane: record.lane, reason });
-    for (const one of new Set(failed)) this.#context.messageChanged(one);
     this.#context.announce({ event: 'warning', code: 'unreadable-job', text: reason });
   }
 
-  #become(id: string, state: MessageRecord['state'], error: AppError | null, tell = true): void {
+  #become(id: string, state: MessageRecord['state'], error: AppError | null): void {
     const current = this.#context.history.message(id, 'out');
     if (current === null || !mayBecome(current.state, state)) return;
     this.#context.history.setMessageState(id, state, error?.toValue() ?? null);
-    if (tell) this.#context.messageChanged(id);
   }
 }

@@ -117,6 +117,5 @@ export class Replacements implements Disposable {
 
   #setContinuedBy(record: ConversationRecord, continuedBy: string | null): void {
     this.#context.history.updateConversation(record.id, { continuedBy });
-    this.#context.conversationChanged(record.id);
   }
 }

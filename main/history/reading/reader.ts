@@ -8,9 +8,10 @@
 import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/log';
 import type { Hit, HitPlace, MessageRecord, Messages, Place, Receipts } from '../records';
+import { Changes } from '../store/changes';
 import { Connection } from '../store/connection';
 import { Seal } from '../store/seal';
-import { messageTable } from '../tables/messages';
+import { messageReader, messageTable } from '../tables/messages';
 import { receiptTable } from '../tables/receipts';
 import { nodeThread, ReadQueue } from './read-queue';
 import type { Reading, TranscriptEntry } from './thread-messages';
@@ -47,7 +48,10 @@ function readingOf(history: Read): Reading {
 /** A connection of its own that only reads. @throws AppError storage/* */
 export function openForReading({ file, key, log }: { file: string; key: string; log: Logger }): Reading & { dispose(): void } {
   const connection = new Connection({ file, key });
-  const reading = readingOf({ ...messageTable(connection, new Seal(key), log), ...receiptTable(connection) });
+  const seal = new Seal(key);
+  const changes = new Changes(connection);
+  const messageOfRow = messageReader(seal, log);
+  const reading = readingOf({ ...messageTable(connection, { seal, changes, messageOfRow }), ...receiptTable(connection, changes) });
   return { ...reading, dispose: () => void connection.close() };
 }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { PersonValue } from '../../../preload/contract';
 import type { ConversationMarks, ConversationPatch, ConversationRecord, Conversations } from '../records';
+import type { Changes } from '../store/changes';
 import type { Connection } from '../store/connection';
 import { type Bound, conversationColumns, conversationOf } from '../store/rows';
 
@@ -28,10 +29,18 @@ function stored(value: string | number | boolean | null | readonly PersonValue[]
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
 }
 
-export function conversationTable(connection: Connection): Conversations {
+export function conversationTable(connection: Connection, changes: Changes): Conversations {
+  /** Runs one statement about a conversation, and notes it where a row has changed. */
+  const change = (id: string, sql: string, values: Record<string, Bound>, how: 'added' | 'changed' = 'changed'): boolean =>
+    changes.write(() => {
+      const isChanged = connection.run(sql, values);
+      if (isChanged) changes.note({ what: 'conversation', how, id });
+      return isChanged;
+    });
   return {
     addConversation(record: ConversationRecord): boolean {
-      return connection.run(
+      return change(
+        record.id,
         `INSERT INTO conversations (id, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
            hides, writes_as, joined, created_at, activity_at)
          VALUES (:id, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
@@ -54,6 +63,7 @@ export function conversationTable(connection: Connection): Conversations {
           createdAt: record.createdAt,
           activityAt: record.activityAt,
         },
+        'added',
       );
     },
 
@@ -66,7 +76,7 @@ export function conversationTable(connection: Connection): Conversations {
       if (columns.length === 0) return false;
       const set = columns.map((column) => `${column} = :${column}`).join(', ');
       const differs = columns.map((column) => `${column} IS NOT :${column}`).join(' OR ');
-      return connection.run(`UPDATE conversations SET ${set} WHERE id = :id AND (${differs})`, { ...values, id });
+      return change(id, `UPDATE conversations SET ${set} WHERE id = :id AND (${differs})`, { ...values, id });
     },
 
     conversation(id: string): ConversationRecord | null {
@@ -104,9 +114,11 @@ export function conversationTable(connection: Connection): Conversations {
 
     setMarks(conversation: string, { draft, markedUnread, isHidden }: Partial<ConversationMarks>): void {
       const sql = `UPDATE conversations SET draft = coalesce(:draft, draft), marked_unread = coalesce(:unread, marked_unread),
-        hidden = coalesce(:hidden, hidden) WHERE id = :conversation`;
+        hidden = coalesce(:hidden, hidden)
+        WHERE id = :conversation AND (draft IS NOT coalesce(:draft, draft) OR marked_unread IS NOT coalesce(:unread, marked_unread)
+          OR hidden IS NOT coalesce(:hidden, hidden))`;
       const flag = (value: boolean | undefined) => (value === undefined ? null : Number(value));
-      connection.run(sql, { conversation, draft: draft ?? null, unread: flag(markedUnread), hidden: flag(isHidden) });
+      change(conversation, sql, { conversation, draft: draft ?? null, unread: flag(markedUnread), hidden: flag(isHidden) });
     },
 
     setPrivateDraft(conversation, address, text) {
@@ -114,8 +126,8 @@ export function conversationTable(connection: Connection): Conversations {
         text === ''
           ? 'DELETE FROM private_drafts WHERE conversation = :conversation AND address = :address'
           : `INSERT INTO private_drafts (conversation, address, draft) VALUES (:conversation, :address, :text)
-             ON CONFLICT (conversation, address) DO UPDATE SET draft = :text`;
-      connection.run(sql, text === '' ? { conversation, address } : { conversation, address, text });
+             ON CONFLICT (conversation, address) DO UPDATE SET draft = :text WHERE draft IS NOT :text`;
+      change(conversation, sql, text === '' ? { conversation, address } : { conversation, address, text });
     },
 
     privateDrafts(conversation) {
@@ -125,9 +137,10 @@ export function conversationTable(connection: Connection): Conversations {
     },
 
     setIcon(conversation, icon) {
-      if (icon === null) return connection.run('DELETE FROM group_icons WHERE conversation = :conversation', { conversation });
+      if (icon === null) return change(conversation, 'DELETE FROM group_icons WHERE conversation = :conversation', { conversation });
       const name = createHash('sha256').update(icon).digest('base64url').slice(0, iconNameLength);
-      return connection.run(
+      return change(
+        conversation,
         `INSERT INTO group_icons (conversation, name, icon) VALUES (:conversation, :name, :icon)
          ON CONFLICT (conversation) DO UPDATE SET name = :name, icon = :icon WHERE name IS NOT :name`,
         { conversation, name, icon },

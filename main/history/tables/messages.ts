@@ -4,6 +4,7 @@ import type { Logger } from '../../../base/log';
 import type { ErrorValue, MessageState } from '../../../preload/contract';
 import type { Direction, MessageRecord, Messages, Place } from '../records';
 import { messageSearch } from '../search/message-search';
+import type { Changes } from '../store/changes';
 import type { Connection } from '../store/connection';
 import { messageOf, packedMessage, type RawRow, storable, unpacked } from '../store/rows';
 import type { Seal, SealedRow } from '../store/seal';
@@ -11,10 +12,10 @@ import type { Seal, SealedRow } from '../store/seal';
 /** The most messages one page holds; a larger `limit` is cut to it. */
 export const maximumPage = 1000;
 
-export function messageTable(connection: Connection, seal: Seal, log: Logger): Messages {
+/** Reads a row as a message. One whose seal does not hold is shown as damaged: its text is never taken for what somebody wrote. */
+export function messageReader(seal: Seal, log: Logger): (row: RawRow) => MessageRecord {
   const damaged = new Set<number>();
-  /** A message whose seal does not hold is shown as damaged: its text is never taken for what somebody wrote. */
-  const messageOfRow = (packed: RawRow): MessageRecord => {
+  return (packed) => {
     const row = unpacked(packed);
     const message = messageOf(row);
     if (seal.holds(row as SealedRow, row.seal)) return message;
@@ -25,6 +26,12 @@ export function messageTable(connection: Connection, seal: Seal, log: Logger): M
     }
     return { ...message, text: '', isDamaged: true };
   };
+}
+
+export function messageTable(
+  connection: Connection,
+  { seal, changes, messageOfRow }: { seal: Seal; changes: Changes; messageOfRow: (row: RawRow) => MessageRecord },
+): Messages {
   const one = (id: string, direction?: Direction): MessageRecord | null => {
     const sql = `SELECT ${packedMessage} FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1`;
     return connection.raw(sql, { id, direction: direction ?? null }, messageOfRow)[0] ?? null;
@@ -34,37 +41,41 @@ export function messageTable(connection: Connection, seal: Seal, log: Logger): M
     return connection.raw(sql, { conversation, limit }, messageOfRow).reverse();
   };
   return {
-    addMessage(record: MessageRecord): boolean {
-      const sealed = storable({
-        id: record.id,
-        conversation: record.conversation,
-        direction: record.direction,
-        sender: record.from,
-        sender_name: record.fromName,
-        sender_device: record.fromDevice,
-        text: record.text,
-        sent_at: record.sentAt,
-        received_at: record.receivedAt,
-        moved: record.movedBy ?? 0,
-        only_with: record.onlyWith ?? null,
-      });
-      return connection.run(
-        `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, only_with, state, sent_at, received_at, moved, error,
+    addMessage: (record) =>
+      changes.write(() => {
+        const sealed = storable({
+          id: record.id,
+          conversation: record.conversation,
+          direction: record.direction,
+          sender: record.from,
+          sender_name: record.fromName,
+          sender_device: record.fromDevice,
+          text: record.text,
+          sent_at: record.sentAt,
+          received_at: record.receivedAt,
+          moved: record.movedBy ?? 0,
+          only_with: record.onlyWith ?? null,
+        });
+        const isAdded = connection.run(
+          `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, only_with, state, sent_at, received_at, moved, error,
            wants_delivered, wants_displayed, seal)
          SELECT :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :only_with, :state, :sent_at, :received_at, :moved, :error,
            :wantsDelivered, :wantsDisplayed, :seal
          WHERE NOT EXISTS (SELECT 1 FROM deleted_messages WHERE id = :id AND direction = :direction)
          ON CONFLICT (id, direction) DO NOTHING`,
-        {
-          ...sealed,
-          seal: seal.of(sealed),
-          state: record.state,
-          error: record.error === null ? null : JSON.stringify(record.error),
-          wantsDelivered: Number(record.wantsDelivered),
-          wantsDisplayed: Number(record.wantsDisplayed),
-        },
-      );
-    },
+          {
+            ...sealed,
+            seal: seal.of(sealed),
+            state: record.state,
+            error: record.error === null ? null : JSON.stringify(record.error),
+            wantsDelivered: Number(record.wantsDelivered),
+            wantsDisplayed: Number(record.wantsDisplayed),
+          },
+        );
+        const { id, direction, conversation } = record;
+        if (isAdded) changes.note({ what: 'message', how: 'added', id, direction, conversation });
+        return isAdded;
+      }),
 
     message: one,
 
@@ -104,10 +115,11 @@ export function messageTable(connection: Connection, seal: Seal, log: Logger): M
     },
 
     removeMessage(id: string, direction?: Direction): void {
-      connection.transaction(() => {
+      changes.transaction(() => {
         const message = one(id, direction);
         if (message === null) return;
-        const { direction: side } = message;
+        const { direction: side, conversation } = message;
+        changes.note({ what: 'message', how: 'removed', id, direction: side, conversation });
         connection.run('INSERT INTO deleted_messages (id, direction) VALUES (:id, :side) ON CONFLICT DO NOTHING', { id, side });
         connection.run('DELETE FROM messages WHERE id = :id AND direction = :side', { id, side });
         if (side === 'in') return;
@@ -118,7 +130,8 @@ export function messageTable(connection: Connection, seal: Seal, log: Logger): M
 
     emptyConversation(id: string): void {
       const own = `(SELECT id FROM messages WHERE conversation = :id AND direction = 'out')`;
-      connection.transaction(() => {
+      changes.transaction(() => {
+        changes.note({ what: 'conversation', how: 'emptied', id });
         connection.run(
           'INSERT INTO deleted_messages (id, direction) SELECT id, direction FROM messages WHERE conversation = :id ON CONFLICT DO NOTHING',
           { id },
@@ -128,17 +141,26 @@ export function messageTable(connection: Connection, seal: Seal, log: Logger): M
         connection.run('DELETE FROM messages WHERE conversation = :id', { id });
         connection.run('DELETE FROM private_drafts WHERE conversation = :id', { id });
         connection.run(`UPDATE conversations SET draft = '', marked_unread = 0, hidden = 1, continued_by = NULL WHERE id = :id`, { id });
-        connection.run('UPDATE conversations SET continues = NULL WHERE continues = :id', { id });
+        const sql = 'UPDATE conversations SET continues = NULL WHERE continues = :id RETURNING CAST(id AS BLOB) AS id';
+        for (const freed of connection.all(sql, { id }, (row) => String(row.id)))
+          changes.note({ what: 'conversation', how: 'changed', id: freed });
       });
     },
 
     setMessageState(id: string, state: MessageState, error: ErrorValue | null = null, direction?: Direction): boolean {
-      return connection.run(
-        `UPDATE messages SET state = :state, error = :error
-         WHERE seq = (SELECT seq FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1)
-           AND (state IS NOT :state OR error IS NOT :error)`,
-        { id, state, error: error === null ? null : JSON.stringify(error), direction: direction ?? null },
-      );
+      const sql = `UPDATE messages SET state = :state, error = :error
+        WHERE seq = (SELECT seq FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1)
+          AND (state IS NOT :state OR error IS NOT :error)
+        RETURNING CAST(conversation AS BLOB) AS conversation, CAST(direction AS BLOB) AS direction`;
+      const values = { id, state, error: error === null ? null : JSON.stringify(error), direction: direction ?? null };
+      return changes.write(() => {
+        const [changed] = connection.all(sql, values, (row) => ({
+          conversation: String(row.conversation),
+          direction: row.direction as Direction,
+        }));
+        if (changed !== undefined) changes.note({ what: 'message', how: 'changed', id, ...changed });
+        return changed !== undefined;
+      });
     },
 
     unread(conversation: string): number {

@@ -1,23 +1,31 @@
 /** What other people's devices have told: that a message is there or was seen, and what time it is by their clocks. */
 import type { ReceiptValue } from '../../../preload/contract';
 import type { ReceiptRecord, Receipts } from '../records';
+import type { Changes } from '../store/changes';
 import type { Connection } from '../store/connection';
 import { clockOf, receiptColumns } from '../store/rows';
 
-export function receiptTable(connection: Connection): Receipts {
+export function receiptTable(connection: Connection, changes: Changes): Receipts {
   return {
     addReceipt(receipt: ReceiptRecord): boolean {
-      return connection.run(
-        `INSERT INTO receipts (message, address, disposition, device, at) VALUES (:message, :address, :disposition, :device, :at)
-         ON CONFLICT (message, address, disposition, device) DO NOTHING`,
-        {
-          message: receipt.message,
-          address: receipt.address,
-          disposition: receipt.disposition,
-          device: receipt.device ?? '',
-          at: receipt.at,
-        },
-      );
+      const values = {
+        message: receipt.message,
+        address: receipt.address,
+        disposition: receipt.disposition,
+        device: receipt.device ?? '',
+        at: receipt.at,
+      };
+      const sql = `INSERT INTO receipts (message, address, disposition, device, at) VALUES (:message, :address, :disposition, :device, :at)
+        ON CONFLICT (message, address, disposition, device) DO NOTHING
+        RETURNING (SELECT CAST(conversation AS BLOB) FROM messages WHERE id = :message AND direction = 'out') AS conversation`;
+      return changes.write(() => {
+        const [added] = connection.all(sql, values, ({ conversation }) => ({ conversation }));
+        if (added === undefined) return false;
+        // A receipt for a message that is not here is kept, and changes nothing that is shown.
+        if (typeof added.conversation === 'string')
+          changes.note({ what: 'message', how: 'changed', id: receipt.message, direction: 'out', conversation: added.conversation });
+        return true;
+      });
     },
 
     receipts(message: string): ReceiptValue[] {

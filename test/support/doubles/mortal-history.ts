@@ -3,8 +3,9 @@
  * full then. What is on disk at that moment is copied as it is, write-ahead log included, and nothing of this process reaches the disk any more.
  */
 import { copyFileSync, existsSync } from 'node:fs';
+import { Emitter } from '../../../base/emitter';
 import type { History } from '../../../main/history/history';
-import type { JobRecord } from '../../../main/history/records';
+import type { Change, JobRecord } from '../../../main/history/records';
 import { AppError } from '../../../preload/contract/errors';
 
 /** The steps that the way of a message leaves on disk, by what their transaction does. */
@@ -78,6 +79,10 @@ export function mortalHistory({ history, file, relic, dies, fills, onDeath }: Mo
   let isDead = false;
   let depth = 0;
   let calls: Call[] = [];
+  /** What a transaction has changed, held back until it is known whether the process outlives its commit. */
+  let untold: (readonly Change[])[] = [];
+  const onChange = new Emitter<readonly Change[]>();
+  history.onChange.on((changes) => void untold.push(changes));
   const die = (): never => {
     isDead = true;
     for (const end of ['', '-wal']) if (existsSync(file + end)) copyFileSync(file + end, relic + end);
@@ -87,6 +92,13 @@ export function mortalHistory({ history, file, relic, dies, fills, onDeath }: Mo
   const transaction = <T>(work: () => T): T => {
     if (isDead) throw new ProcessDied();
     if (depth > 0) return history.transaction(work);
+    const value = gathered(work);
+    const told = untold;
+    untold = [];
+    for (const changes of told) onChange.emit(changes);
+    return value;
+  };
+  const gathered = <T>(work: () => T): T => {
     depth += 1;
     calls = [];
     try {
@@ -107,6 +119,7 @@ export function mortalHistory({ history, file, relic, dies, fills, onDeath }: Mo
   return new Proxy(history, {
     get: (target, name: keyof History) => {
       if (name === 'transaction') return transaction;
+      if (name === 'onChange') return onChange;
       const method = (target[name] as (...values: unknown[]) => unknown).bind(target);
       if (name === 'dispose') return method;
       return (...values: unknown[]) => {
