@@ -20,7 +20,9 @@ import { person, searchHitValue } from './conversation/values';
 import { Courier } from './courier';
 import { Groups } from './group/groups';
 import { readableIcon } from './group/icon';
-import { Inbox, readPager, refusalStatus } from './inbox/inbox';
+import { Inbox } from './inbox/inbox';
+import { readPager, refusalStatus } from './inbox/reading';
+import { groupReportedOn } from './inbox/receipt';
 import { Invitations } from './one-to-one/invitations';
 import { OneToOneSessions, otherSide } from './one-to-one/sessions';
 import { jobDraft, receiptLane } from './outbox/job';
@@ -98,12 +100,15 @@ export class Messenger implements Disposable {
       const { type } = parseContentType(envelope.contentType);
       const chat = type === 'text/plain' ? this.#oneToOne.conversationOf(pager) : this.#oneToOne.knownConversationOf(pager);
       // Only a text begins a chat. A receipt may come from somebody whom one has met in a group alone.
-      const conversation = chat ?? (type === imdnType ? this.#inbox.groupReportedOn(envelope) : null);
+      const conversation = chat ?? (type === imdnType ? groupReportedOn(this.#context, envelope) : null);
       if (conversation === null) return 200;
       if (type === composingType && conversation.hides === undefined) this.#composesByPager.add(conversation.id);
       const sender = chat === null ? person(remote.address, remote.displayName, conversation.people) : otherSide(chat, remote);
-      const arrival = { conversation: conversation.id, sender, senderInstance: remote.instanceId, senderDevice: remote.deviceName };
-      await this.#inbox.receivePager(arrival, envelope);
+      const { instanceId, deviceName } = remote;
+      await this.#inbox.take(
+        { conversation: conversation.id, origin: 'live', sender, senderInstance: instanceId, senderDevice: deviceName },
+        envelope,
+      );
       return 200;
     } catch (error) {
       this.#context.log.warn('a pager message was refused', { error: String(error) });

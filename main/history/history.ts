@@ -3,7 +3,7 @@
  *
  * A call that returned is on disk: WAL with synchronous=FULL, so neither a killed process nor a power cut takes it back. That is
  * what lets the layers above acknowledge to the network. Calls that belong together go into one `transaction`.
- * Messages stand in the order (sentAt + movedBy, insertion): the same order for every page, whenever it is asked.
+ * Messages stand in the order (sentAt + movedBy, key of the message), whatever order they came in: the same on every page and every own device.
  * What each table holds is written and read in its own file; this one is what the layers above see of them.
  *
  * The file is encrypted page by page (libsql, aes256cbc). The cipher is not authenticated: of a damaged page SQLite notices only what
@@ -20,7 +20,8 @@ import type { Change, Conversations, Jobs, Messages, Overviews, Receipts } from 
 import { fillIndex, mayBeOfTheIndex, renewIndex } from './search/search-index';
 import { Changes, type InsideListener } from './store/changes';
 import { Connection, type ConnectionOptions } from './store/connection';
-import { migrate, migrations, sealedVersion } from './store/migrations';
+import { migrate, migrations, orderedVersion, sealedVersion } from './store/migrations';
+import { orderByKey } from './store/order';
 import { Seal } from './store/seal';
 import { conversationTable } from './tables/conversations';
 import { jobTable } from './tables/jobs';
@@ -68,6 +69,7 @@ export function openHistory(options: HistoryOptions): History {
   const prepare = (database: Database) =>
     migrate({ database, file, key, log }, migrations, (version) => {
       if (version === sealedVersion) seal.sealAll(database);
+      if (version === orderedVersion) orderByKey(database, seal);
     });
   const mend: ConnectionOptions['mend'] = (database, error, sql) => {
     if (!mayBeOfTheIndex(error, sql)) return false;

@@ -43,6 +43,9 @@ export interface ConversationMarks {
 
 export type Direction = 'in' | 'out';
 
+/** What a message says. `text` is what search finds, and what shows where nothing else can. Files, reactions, edits and cards will be further kinds. */
+export type MessageContent = { kind: 'text'; text: string };
+
 export interface MessageRecord {
   /** The imdn.Message-ID. Unique together with the direction: a message to oneself is there twice. */
   id: string;
@@ -51,7 +54,7 @@ export interface MessageRecord {
   from: string;
   fromName: string;
   fromDevice: string | null;
-  text: string;
+  content: MessageContent;
   /** addressKey of the one member of the group besides this account who has it; absent where it is everybody's. */
   onlyWith?: string;
   state: MessageState;
@@ -110,10 +113,10 @@ export interface PeerClock {
 /** A message that a search has found, as the place before which the next hits are. */
 export type HitPlace = Pick<MessageRecord, 'id' | 'direction'>;
 
-/** A place in the order of the messages of a conversation. */
+/** A place in the order of messages, which is the same on every own device; see store/order.ts. */
 export interface Place {
   orderedAt: number;
-  seq: number;
+  key: string;
 }
 
 /** A part of a snippet that was searched for. */
@@ -206,11 +209,14 @@ export interface Messages {
   /** The page that starts just after the message `after`. Newest last. Empty when `after` is unknown there. */
   messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[];
   /**
-   * What was typed, read as search.ts says. Newest arrival first; what is found by a date alone, newest first. Where the index for it was found
+   * What was typed, read as search.ts says. What is found by a date alone comes newest first; words find newest arrival first, which is nearly the
+   * same: the index of words can only be walked by arrival. Where the index for it was found
    * damaged, what `fillIndex` has not come to yet is missing. `before`: only what comes after that hit; nothing when that message is not there.
    */
   search(typed: string, limit: number, before?: HitPlace): Hit[];
   lastMessage(conversation: string): MessageRecord | null;
+  /** The first time from `from` on at which no message of the conversation stands; `mostSteps` ms later at the latest. */
+  freeTime(conversation: string, from: number, mostSteps: number): number;
   /**
    * Removes the message with its words in the index, and with an outgoing one its receipts and the job that would still send it. The
    * receipt owed for an incoming one stays. It is never added again, however often it comes.

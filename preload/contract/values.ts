@@ -135,6 +135,9 @@ export interface ReceiptValue {
   at: number;
 }
 
+/** What a message says, by kind. */
+export type MessageContentValue = { kind: 'text'; text: string };
+
 export interface MessageValue {
   /** The imdn.Message-ID: unique, made by the sending client. */
   message: string;
@@ -144,7 +147,9 @@ export interface MessageValue {
   from: string;
   fromName: string;
   fromDevice: string | null;
+  /** The words of `content`. */
   text: string;
+  content: MessageContentValue;
   state: MessageState;
   /** When it was written, by this computer's clock: messages stand in this order. */
   sentAt: number;

@@ -95,7 +95,7 @@ function fill(history: History): number {
           from: `sip:person${to}@lab.test`,
           fromName: `Person ${to}`,
           fromDevice: null,
-          text: text(),
+          content: { kind: 'text', text: text() },
           state: 'displayed',
           sentAt: 1_600_000_000_000 + index * 60_000,
           receivedAt: 1_600_000_000_000 + index * 60_000 + 200,

@@ -66,7 +66,7 @@ async function livedProfile(): Promise<{ dataDir: string; instanceId: string; fi
         from: 'sip:bob@lab.test',
         fromName: 'Bob',
         fromDevice: null,
-        text: `message ${index}: ${'words that fill the page '.repeat(8)}`,
+        content: { kind: 'text', text: `message ${index}: ${'words that fill the page '.repeat(8)}` },
         state: 'displayed',
         sentAt: 1_700_000_000_000 + index,
         receivedAt: 1_700_000_000_000 + index,

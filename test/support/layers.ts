@@ -75,8 +75,8 @@ export const layers: readonly Layer[] = [
   {
     path: 'main/cpm/group',
     faces: ['groups', 'icon'],
-    values: [...ground, 'main/cpm/conversation', 'main/cpm/session', 'main/cpm/upgrade'],
-    types: ['main/cpm/inbox', 'main/cpm/one-to-one', 'main/history', 'main/sip'],
+    values: [...ground, 'main/cpm/conversation', 'main/cpm/inbox', 'main/cpm/session', 'main/cpm/upgrade'],
+    types: ['main/cpm/one-to-one', 'main/history', 'main/sip'],
   },
   {
     path: 'main/cpm/upgrade',
@@ -98,7 +98,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/cpm/inbox',
-    faces: ['inbox'],
+    faces: ['arrival', 'inbox', 'reading', 'receipt'],
     values: [...ground, 'main/cpm/conversation', 'main/cpm/outbox'],
     types: ['main/history', 'main/sip'],
   },
@@ -184,7 +184,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/history/store',
-    faces: ['changes', 'connection', 'lock', 'migrations', 'rescue', 'rows', 'seal'],
+    faces: ['changes', 'connection', 'lock', 'migrations', 'order', 'rescue', 'rows', 'seal'],
     values: ['base', 'preload/contract'],
     types: ['main/history'],
     packages: ['libsql'],

@@ -98,13 +98,13 @@ export function textEnvelope(message: MessageRecord, { from, to, ...sender }: Pa
       ...(message.wantsDisplayed ? (['display'] as const) : []),
     ],
     contentType: textType,
-    body: new TextEncoder().encode(message.text),
+    body: new TextEncoder().encode(message.content.text),
   });
 }
 
 /** The same for one who knows no CPIM: nothing comes back but the SIP answer. */
 export function bareText(message: MessageRecord): { contentType: string; body: Uint8Array } {
-  return { contentType: textType, body: new TextEncoder().encode(message.text) };
+  return { contentType: textType, body: new TextEncoder().encode(message.content.text) };
 }
 
 /** The id under which a text is kept whose Message-ID another one has here. No header value holds a line end, so no Message-ID looks like it. */

@@ -24,6 +24,7 @@ import type { IncomingInvite } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
 import { identityOf } from '../conversation/values';
 import type { Inbox } from '../inbox/inbox';
+import { readContent } from '../inbox/reading';
 import type { Invitations } from '../one-to-one/invitations';
 import type { OneToOneSessions } from '../one-to-one/sessions';
 import { type ContentHandler, CpmSession, completed } from '../session/session';
@@ -504,7 +505,8 @@ export class Groups {
   #contentOf(conversation: string): ContentHandler {
     return async (type, body) => {
       if (this.#requests.take(type, body)) return;
-      await this.#inbox.receive({ conversation, sender: null, senderInstance: null, senderDevice: null }, type, body);
+      const arrival = { conversation, origin: 'live', sender: null, senderInstance: null, senderDevice: null } as const;
+      await this.#inbox.take(arrival, readContent(type, body));
     };
   }
 

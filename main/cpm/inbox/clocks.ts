@@ -16,7 +16,11 @@
  * another the clock was set, and the newer one holds. A clock that is set back shows less than before: then, too, what was known is void. Only while
  * that would be seen, a proof of being ahead by X, that is for X, is believed.
  */
-import type { PeerClock } from '../../history/records';
+import type { PersonValue } from '../../../preload/contract';
+import type { CpimMessage } from '../../../protocol/cpim';
+import type { ConversationRecord, PeerClock } from '../../history/records';
+import { deviceNamedBy } from '../conversation/envelope';
+import type { Arrival } from './arrival';
 
 /** LAB: a clock that is less wrong than this is not corrected; DateTime need not be finer than a second (RFC 3339). */
 export const correctedFromMs = 2_000;
@@ -44,6 +48,12 @@ export interface DatedText {
   ownAhead: number;
   /** Whether it came over a session that stood: not inside an invitation, nor as a pager message or by way of a group, which may hold it. */
   inSession: boolean;
+}
+
+/** Whose clock dates what arrives. An anonymous peer's is never joined to what is known of anybody. */
+export function clockKey(arrival: Arrival, conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): string {
+  const device = arrival.senderInstance ?? deviceNamedBy(envelope) ?? arrival.senderDevice ?? '';
+  return `${conversation.hides === 'peer' ? conversation.id : sender.address} ${device}`;
 }
 
 /** The correction of a clock, ms to be added to what it shows; 0 as long as it may be right. */

@@ -23,7 +23,9 @@ import type { CpmContext } from '../conversation/context';
 import { cpimType } from '../conversation/envelope';
 import { refusals } from '../conversation/refusals';
 import { identityOf, person } from '../conversation/values';
-import { type Inbox, refusalStatus } from '../inbox/inbox';
+import type { Arrival } from '../inbox/arrival';
+import type { Inbox } from '../inbox/inbox';
+import { readContent, refusalStatus } from '../inbox/reading';
 import { CpmSession, completed } from '../session/session';
 import type { Invitations } from './invitations';
 
@@ -235,7 +237,7 @@ export class OneToOneSessions {
     const conversation = this.#adopt(this.conversationOf(invite), invite);
     if (first !== undefined) {
       try {
-        await this.#inbox.receive(arrivalFrom(conversation, invite), first.contentType, first.body);
+        await this.#inbox.take(arrivalFrom(conversation, invite), readContent(first.contentType, first.body));
       } catch (error) {
         this.#context.log.warn('an invitation was refused since its message could not be kept', { error: String(error) });
         return invite.reject(refusalStatus(error));
@@ -373,16 +375,17 @@ export class OneToOneSessions {
     this.#context.conversationChanged(conversation.id);
   }
 
-  #receiveContent(conversation: ConversationRecord, session: CpmSession, type: string, body: Uint8Array): Promise<void> {
+  async #receiveContent(conversation: ConversationRecord, session: CpmSession, type: string, body: Uint8Array): Promise<void> {
     const remote = session.remote;
-    const arrival = {
+    const arrival: Arrival = {
       conversation: conversation.id,
+      origin: 'live',
       sender: otherSide(conversation, remote),
       senderInstance: remote?.instanceId ?? null,
       senderDevice: remote?.deviceName ?? null,
       inSession: true,
     };
-    return this.#inbox.receive(arrival, type, body);
+    await this.#inbox.take(arrival, readContent(type, body));
   }
 }
 
@@ -399,9 +402,10 @@ export function otherSide(conversation: ConversationRecord, remote: RemoteParty 
   return person(conversation.peer ?? '', remote?.displayName ?? null, conversation.people);
 }
 
-function arrivalFrom(conversation: ConversationRecord, invite: IncomingInvite) {
+function arrivalFrom(conversation: ConversationRecord, invite: IncomingInvite): Arrival {
   return {
     conversation: conversation.id,
+    origin: 'live',
     sender: otherSide(conversation, invite.remote),
     senderInstance: invite.remote.instanceId,
     senderDevice: invite.remote.deviceName,

@@ -65,7 +65,7 @@ export class Outbox implements Disposable {
       from: self,
       fromName: selfName,
       fromDevice: null,
-      text,
+      content: { kind: 'text', text },
       ...(onlyWith === undefined ? {} : { onlyWith }),
       state: 'queued',
       ...this.#stamp(conversation.id, now),

@@ -8,8 +8,13 @@ import { matchExpression, parseSearch, type SearchQuery, snippetOf } from './sea
 /** The most hits of a search; a larger `limit` is cut to it. */
 export const maximumHits = 1000;
 
-/** Before it are all messages. */
-const afterAll: Place = { orderedAt: Number.MAX_SAFE_INTEGER, seq: Number.MAX_SAFE_INTEGER };
+/** Where a hit stands: in the order of messages, and by arrival. */
+interface FoundPlace extends Place {
+  seq: number;
+}
+
+/** Before it are all messages: no key begins with a tilde. */
+const afterAll: FoundPlace = { orderedAt: Number.MAX_SAFE_INTEGER, key: '~', seq: Number.MAX_SAFE_INTEGER };
 
 export function messageSearch(connection: Connection, messageOfRow: (row: RawRow) => MessageRecord): Messages['search'] {
   /** Between which two messages, by arrival, all of a span of time lie: the index of words knows no dates. */
@@ -20,10 +25,11 @@ export function messageSearch(connection: Connection, messageOfRow: (row: RawRow
     const found = connection.one(sql, { ...sent }, (row) => ({ first: Number(row.first ?? 1), last: Number(row.last ?? 0) }));
     return found ?? all;
   };
-  const placeOf = (hit: HitPlace): Place | null => {
-    const sql = 'SELECT ordered_at, seq FROM messages WHERE id = :id AND direction = :direction';
+  const placeOf = (hit: HitPlace): FoundPlace | null => {
+    const sql = 'SELECT ordered_at, CAST(key AS BLOB) AS key, seq FROM messages WHERE id = :id AND direction = :direction';
     return connection.one(sql, { id: hit.id, direction: hit.direction }, (row) => ({
       orderedAt: Number(row.ordered_at),
+      key: String(row.key),
       seq: Number(row.seq),
     }));
   };
@@ -33,15 +39,16 @@ export function messageSearch(connection: Connection, messageOfRow: (row: RawRow
     if (query === null || place === null) return [];
     const hitOf = (row: RawRow): Hit => {
       const message = messageOfRow(row);
-      return { message, snippet: snippetOf(message.text, query) };
+      return { message, snippet: snippetOf(message.content.text, query) };
     };
     const limit = Math.max(0, Math.min(maximumHits, Math.trunc(wanted)));
     const { from, to } = query.sent ?? { from: 0, to: Number.MAX_SAFE_INTEGER };
     const match = matchExpression(query);
     if (match === null) {
-      const sql = `SELECT ${packedMessage} FROM messages WHERE ordered_at >= :from AND ordered_at < :to AND (ordered_at, seq) < (:orderedAt, :seq)
-        ORDER BY ordered_at DESC, seq DESC LIMIT :limit`;
-      return connection.raw(sql, { from, to, ...place, limit }, hitOf);
+      const sql = `SELECT ${packedMessage} FROM messages WHERE ordered_at >= :from AND ordered_at < :to AND (ordered_at, key) < (:orderedAt, :key)
+        ORDER BY ordered_at DESC, key DESC LIMIT :limit`;
+      const { orderedAt, key } = place;
+      return connection.raw(sql, { from, to, orderedAt, key, limit }, hitOf);
     }
     // FTS5 walks the words from the newest message down and stops at the limit: nothing is sorted, and nothing is read twice.
     const sql = `SELECT ${packedMessage} FROM message_words CROSS JOIN messages ON messages.seq = message_words.rowid

@@ -169,7 +169,8 @@ export const migrations: readonly string[] = [
        VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
    END`,
 
-  // 10: a job may be of any kind, may wait for another one, and is set aside where it cannot be read.
+  // 10: a message may hold something else than a text (`kind`; what is not text of it is JSON in `content`, its words stay in `text`), and has a
+  // key, which order.ts fills in. A job may be of any kind, may wait for another one, and is set aside where it cannot be read.
   `CREATE TABLE jobs_of_any_kind (
      id       INTEGER PRIMARY KEY AUTOINCREMENT,
      lane     TEXT NOT NULL,
@@ -190,11 +191,16 @@ export const migrations: readonly string[] = [
    ALTER TABLE jobs_of_any_kind RENAME TO jobs;
    CREATE INDEX jobs_by_message ON jobs (message);
    CREATE INDEX jobs_by_lane ON jobs (lane);
-   CREATE INDEX jobs_by_after ON jobs (after) WHERE after IS NOT NULL`,
+   CREATE INDEX jobs_by_after ON jobs (after) WHERE after IS NOT NULL;
+   ALTER TABLE messages ADD COLUMN kind TEXT NOT NULL DEFAULT 'text';
+   ALTER TABLE messages ADD COLUMN content TEXT;
+   ALTER TABLE messages ADD COLUMN key TEXT NOT NULL DEFAULT ''`,
 ];
 
 /** The version from which on messages are sealed. */
 export const sealedVersion = 3;
+/** The version from which on messages stand in the order of their keys. */
+export const orderedVersion = 10;
 
 /** Where the copy of `file` as it was at `version` stands. It is encrypted with the same key. */
 export function copyBefore(file: string, version: number): string {

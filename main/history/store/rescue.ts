@@ -63,6 +63,8 @@ export function rescueHistory({ file, key, log }: { file: string; key: string; l
 interface Place {
   seq: number;
   orderedAt: number;
+  /** What tells messages of one time apart: their key; in a copy from before there were keys, their arrival. */
+  standing: string | number;
 }
 
 class Wreck implements RescuedHistory {
@@ -77,6 +79,7 @@ class Wreck implements RescuedHistory {
   readonly #isSealed: boolean;
   /** What messages are ordered by; in a copy from before clocks were measured it is their DateTime alone. */
   readonly #order: 'ordered_at' | 'sent_at';
+  readonly #then: 'key' | 'seq';
   /** The messages that pages have given, and where they stand. */
   readonly #given = new Map<string, number>();
   /** By conversation, once the index was found damaged. */
@@ -98,6 +101,7 @@ class Wreck implements RescuedHistory {
       this.#messageColumns = columnsOf('messages', known);
       this.#isSealed = known.has('seal');
       this.#order = known.has('moved') ? 'ordered_at' : 'sent_at';
+      this.#then = known.has('key') ? 'key' : 'seq';
       this.conversations = this.#findConversations();
     } catch (error) {
       this.#database.close();
@@ -183,22 +187,26 @@ class Wreck implements RescuedHistory {
 
   #placesOf(conversation: string): Place[] {
     if (this.#walked !== null) return this.#walked.get(conversation) ?? [];
-    const sql = `SELECT seq, ${this.#order} AS ordered_at FROM messages INDEXED BY messages_in_order WHERE conversation = ? ORDER BY ${this.#order}, seq`;
+    const sql = `SELECT seq, ${this.#placeColumns} FROM messages INDEXED BY messages_in_order WHERE conversation = ? ORDER BY ${this.#order}, ${this.#then}`;
     const rows = this.#tried(sql, conversation);
-    if (rows !== null) return rows.map((row) => ({ seq: Number(row.seq), orderedAt: Number(row.ordered_at) }));
+    if (rows !== null) return rows.map(placeOf);
     return this.#walkMessages().get(conversation) ?? [];
+  }
+
+  get #placeColumns(): string {
+    return `${this.#order} AS ordered_at, ${this.#then === 'key' ? 'CAST(key AS BLOB)' : 'seq'} AS standing`;
   }
 
   #walkMessages(): Map<string, Place[]> {
     if (this.#walked !== null) return this.#walked;
     const walked = new Map<string, Place[]>();
-    for (const row of this.#walk('messages', `seq, ${this.#order} AS ordered_at, CAST(conversation AS BLOB) AS conversation`)) {
+    for (const row of this.#walk('messages', `seq, ${this.#placeColumns}, CAST(conversation AS BLOB) AS conversation`)) {
       const id = String(row.conversation);
       const places = walked.get(id) ?? [];
-      places.push({ seq: Number(row.seq), orderedAt: Number(row.ordered_at) });
+      places.push(placeOf(row));
       walked.set(id, places);
     }
-    for (const places of walked.values()) places.sort((a, b) => a.orderedAt - b.orderedAt || a.seq - b.seq);
+    for (const places of walked.values()) places.sort(inOrder);
     this.#walked = walked;
     return walked;
   }
@@ -227,7 +235,9 @@ class Wreck implements RescuedHistory {
     try {
       if (row !== undefined) {
         const message = messageOf(row);
-        return !this.#isSealed || this.#seal.holds(row as SealedRow, row.seal) ? message : { ...message, text: '', isDamaged: true };
+        return !this.#isSealed || this.#seal.holds(row as SealedRow, row.seal)
+          ? message
+          : { ...message, content: { kind: 'text', text: '' }, isDamaged: true };
       }
     } catch (error) {
       this.#log.debug('a message cannot be read', { seq: place.seq, error: String(error) });
@@ -239,7 +249,7 @@ class Wreck implements RescuedHistory {
       from: '',
       fromName: '',
       fromDevice: null,
-      text: '',
+      content: { kind: 'text', text: '' },
       state: 'received',
       sentAt: place.orderedAt,
       receivedAt: null,
@@ -265,4 +275,12 @@ class Wreck implements RescuedHistory {
       return null;
     }
   }
+}
+
+function placeOf(row: Row): Place {
+  return { seq: Number(row.seq), orderedAt: Number(row.ordered_at), standing: row.standing ?? 0 };
+}
+
+function inOrder(a: Place, b: Place): number {
+  return a.orderedAt - b.orderedAt || (a.standing < b.standing ? -1 : Number(a.standing > b.standing));
 }

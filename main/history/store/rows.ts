@@ -1,7 +1,7 @@
 /** How rows of the history become records, and what may be bound to a statement. */
 import type { ErrorValue, MessageState, PersonValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { ConversationRecord, Direction, JobRecord, MessageRecord, PeerClock } from '../records';
+import type { ConversationRecord, Direction, JobRecord, MessageContent, MessageRecord, PeerClock } from '../records';
 
 /** What may be bound to a parameter; see `bindable`. */
 export type Bound = string | number | null;
@@ -19,7 +19,21 @@ function octets(table: string, texts: readonly string[], numbers: readonly strin
 
 const columns = {
   messages: {
-    texts: ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'only_with', 'state', 'error', 'seal'],
+    texts: [
+      'id',
+      'conversation',
+      'direction',
+      'sender',
+      'sender_name',
+      'sender_device',
+      'text',
+      'kind',
+      'content',
+      'only_with',
+      'state',
+      'error',
+      'seal',
+    ],
     numbers: ['seq', 'sent_at', 'received_at', 'moved', 'wants_delivered', 'wants_displayed'],
   },
   conversations: {
@@ -137,7 +151,7 @@ export function messageOf(row: Row): MessageRecord {
     from: String(row.sender),
     fromName: String(row.sender_name),
     fromDevice: textOrNull(row.sender_device),
-    text: String(row.text),
+    content: contentOf(row),
     ...(typeof row.only_with === 'string' ? { onlyWith: row.only_with } : {}),
     state: row.state as MessageState,
     sentAt: Number(row.sent_at),
@@ -147,6 +161,17 @@ export function messageOf(row: Row): MessageRecord {
     wantsDelivered: row.wants_delivered === 1,
     wantsDisplayed: row.wants_displayed === 1,
   };
+}
+
+/** The words of a message, which search finds, and the rest of its content as JSON. */
+export function contentRow(content: MessageContent): { text: string; kind: string; content: string | null } {
+  const { kind, text, ...rest } = content;
+  return { text, kind, content: Object.keys(rest).length === 0 ? null : JSON.stringify(rest) };
+}
+
+/** A kind that this version does not know is shown by its words. */
+function contentOf(row: Row): MessageContent {
+  return { kind: 'text', text: String(row.text) };
 }
 
 export function jobOf(row: Row): JobRecord {

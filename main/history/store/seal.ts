@@ -15,7 +15,7 @@ const batch = 1000;
 /** The sealed columns, in the order in which they go into the seal. */
 const columns = ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'sent_at', 'received_at'] as const;
 /** Sealed where they say something: rows from before there were such columns keep their seal. */
-type LaterColumn = 'only_with' | 'moved';
+type LaterColumn = 'only_with' | 'moved' | 'kind' | 'content';
 export type SealedRow = Readonly<
   Record<(typeof columns)[number], string | number | null> & Partial<Record<LaterColumn, string | number | null>>
 >;
@@ -55,7 +55,13 @@ export class Seal {
   /** Every value stands with its kind and its length, so that no two rows give the same octets. A byte is a character of it. */
   #digest(row: SealedRow): string {
     let all = '';
-    const later = [row.only_with ?? null, (row.moved ?? 0) === 0 ? null : `moved ${row.moved}`].filter((value) => value !== null);
+    const kind = row.kind ?? 'text';
+    const later = [
+      row.only_with ?? null,
+      (row.moved ?? 0) === 0 ? null : `moved ${row.moved}`,
+      kind === 'text' ? null : `kind ${kind}`,
+      (row.content ?? null) === null ? null : `content ${row.content}`,
+    ].filter((value) => value !== null);
     for (const value of [...columns.map((name) => row[name]), ...later]) {
       const text = value === null ? '' : String(value);
       all += `${value === null ? 'n' : 's'}${text.length}:${text}`;

@@ -6,7 +6,8 @@ import type { Direction, MessageRecord, Messages, Place } from '../records';
 import { messageSearch } from '../search/message-search';
 import type { Changes } from '../store/changes';
 import type { Connection } from '../store/connection';
-import { messageOf, packedMessage, type RawRow, storable, unpacked } from '../store/rows';
+import { messageKey, nameOfRow } from '../store/order';
+import { contentRow, conversationColumns, messageOf, packedMessage, type RawRow, readable, storable, unpacked } from '../store/rows';
 import type { Seal, SealedRow } from '../store/seal';
 
 /** The most messages one page holds; a larger `limit` is cut to it. */
@@ -24,7 +25,7 @@ export function messageReader(seal: Seal, log: Logger): (row: RawRow) => Message
       damaged.add(seq);
       log.error('a message in the history is damaged', { id: message.id, damagedSoFar: damaged.size });
     }
-    return { ...message, text: '', isDamaged: true };
+    return { ...message, content: { kind: 'text', text: '' }, isDamaged: true };
   };
 }
 
@@ -32,12 +33,20 @@ export function messageTable(
   connection: Connection,
   { seal, changes, messageOfRow }: { seal: Seal; changes: Changes; messageOfRow: (row: RawRow) => MessageRecord },
 ): Messages {
+  /** Names never change, and a conversation is added under an id of its own. */
+  const names = new Map<string, string>();
+  const nameOf = (conversation: string): string => {
+    const sql = `SELECT ${conversationColumns} FROM conversations WHERE id = :conversation`;
+    const name = names.get(conversation) ?? connection.one(sql, { conversation }, nameOfRow);
+    if (name !== null) names.set(conversation, name);
+    return name ?? conversation;
+  };
   const one = (id: string, direction?: Direction): MessageRecord | null => {
     const sql = `SELECT ${packedMessage} FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1`;
     return connection.raw(sql, { id, direction: direction ?? null }, messageOfRow)[0] ?? null;
   };
   const lastOnes = (conversation: string, limit: number): MessageRecord[] => {
-    const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation ORDER BY ordered_at DESC, seq DESC LIMIT :limit`;
+    const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation ORDER BY ordered_at DESC, key DESC LIMIT :limit`;
     return connection.raw(sql, { conversation, limit }, messageOfRow).reverse();
   };
   return {
@@ -50,21 +59,23 @@ export function messageTable(
           sender: record.from,
           sender_name: record.fromName,
           sender_device: record.fromDevice,
-          text: record.text,
+          ...contentRow(record.content),
           sent_at: record.sentAt,
           received_at: record.receivedAt,
           moved: record.movedBy ?? 0,
           only_with: record.onlyWith ?? null,
         });
         const isAdded = connection.run(
-          `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, only_with, state, sent_at, received_at, moved, error,
+          `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, kind, content, key, only_with, state, sent_at, received_at, moved, error,
            wants_delivered, wants_displayed, seal)
-         SELECT :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :only_with, :state, :sent_at, :received_at, :moved, :error,
+         SELECT :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :kind, :content, :key, :only_with, :state, :sent_at, :received_at, :moved, :error,
            :wantsDelivered, :wantsDisplayed, :seal
          WHERE NOT EXISTS (SELECT 1 FROM deleted_messages WHERE id = :id AND direction = :direction)
+           AND NOT EXISTS (SELECT 1 FROM messages WHERE key = :key)
          ON CONFLICT (id, direction) DO NOTHING`,
           {
             ...sealed,
+            key: messageKey(nameOf(record.conversation), record),
             seal: seal.of(sealed),
             state: record.state,
             error: record.error === null ? null : JSON.stringify(record.error),
@@ -82,19 +93,19 @@ export function messageTable(
     messages(conversation: string, page: { before?: string | undefined; limit: number }): MessageRecord[] {
       const limit = cut(page.limit);
       if (page.before === undefined) return lastOnes(conversation, limit);
-      const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation AND (ordered_at, seq) <
-          (SELECT ordered_at, seq FROM messages WHERE id = :before AND conversation = :conversation ORDER BY ordered_at, seq LIMIT 1)
-        ORDER BY ordered_at DESC, seq DESC LIMIT :limit`;
+      const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation AND (ordered_at, key) <
+          (SELECT ordered_at, key FROM messages WHERE id = :before AND conversation = :conversation ORDER BY ordered_at, key LIMIT 1)
+        ORDER BY ordered_at DESC, key DESC LIMIT :limit`;
       return connection.raw(sql, { conversation, before: page.before, limit }, messageOfRow).reverse();
     },
 
     walk(conversation, from, limit) {
-      const sql = `SELECT ${packedMessage}, messages.ordered_at, messages.seq FROM messages
-        WHERE conversation = :conversation AND (ordered_at, seq) > (:orderedAt, :seq) ORDER BY ordered_at, seq LIMIT :limit`;
-      const { orderedAt, seq } = from ?? { orderedAt: Number.MIN_SAFE_INTEGER, seq: 0 };
+      const sql = `SELECT ${packedMessage}, messages.ordered_at, CAST(messages.key AS BLOB) AS key FROM messages
+        WHERE conversation = :conversation AND (ordered_at, key) > (:orderedAt, :key) ORDER BY ordered_at, key LIMIT :limit`;
+      const { orderedAt, key } = from ?? { orderedAt: Number.MIN_SAFE_INTEGER, key: '' };
       let end: Place | null = null;
-      const messages = connection.raw(sql, { conversation, orderedAt, seq, limit: cut(limit) }, (row) => {
-        end = { orderedAt: Number(row.ordered_at), seq: Number(row.seq) };
+      const messages = connection.raw(sql, { conversation, orderedAt, key, limit: cut(limit) }, (row) => {
+        end = { orderedAt: Number(row.ordered_at), key: String(readable(row).key) };
         return messageOfRow(row);
       });
       return { messages, end: messages.length < cut(limit) ? null : end };
@@ -102,9 +113,9 @@ export function messageTable(
 
     messagesAfter(conversation: string, page: { after: string; limit: number }): MessageRecord[] {
       const limit = cut(page.limit);
-      const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation AND (ordered_at, seq) >
-          (SELECT ordered_at, seq FROM messages WHERE id = :after AND conversation = :conversation ORDER BY ordered_at DESC, seq DESC LIMIT 1)
-        ORDER BY ordered_at, seq LIMIT :limit`;
+      const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation AND (ordered_at, key) >
+          (SELECT ordered_at, key FROM messages WHERE id = :after AND conversation = :conversation ORDER BY ordered_at DESC, key DESC LIMIT 1)
+        ORDER BY ordered_at, key LIMIT :limit`;
       return connection.raw(sql, { conversation, after: page.after, limit }, messageOfRow);
     },
 
@@ -112,6 +123,13 @@ export function messageTable(
 
     lastMessage(conversation: string): MessageRecord | null {
       return lastOnes(conversation, 1)[0] ?? null;
+    },
+
+    freeTime(conversation, from, mostSteps) {
+      const sql = `WITH RECURSIVE taken (at) AS (SELECT :from UNION ALL SELECT at + 1 FROM taken
+          WHERE at < :last AND EXISTS (SELECT 1 FROM messages WHERE conversation = :conversation AND ordered_at = taken.at))
+        SELECT max(at) AS free FROM taken`;
+      return connection.one(sql, { conversation, from, last: from + mostSteps }, (row) => Number(row.free)) ?? from;
     },
 
     removeMessage(id: string, direction?: Direction): void {
@@ -169,9 +187,9 @@ export function messageTable(
     },
 
     undisplayed(conversation: string, upTo: string): MessageRecord[] {
-      const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation AND direction = 'in' AND state = 'received' AND (ordered_at, seq) <=
-          (SELECT ordered_at, seq FROM messages WHERE id = :upTo AND conversation = :conversation ORDER BY ordered_at DESC, seq DESC LIMIT 1)
-        ORDER BY ordered_at, seq`;
+      const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation AND direction = 'in' AND state = 'received' AND (ordered_at, key) <=
+          (SELECT ordered_at, key FROM messages WHERE id = :upTo AND conversation = :conversation ORDER BY ordered_at DESC, key DESC LIMIT 1)
+        ORDER BY ordered_at, key`;
       return connection.raw(sql, { conversation, upTo }, messageOfRow);
     },
   };

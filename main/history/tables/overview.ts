@@ -17,7 +17,7 @@ const overviewSql = `SELECT ${conversationColumns}, CAST(conversations.draft AS 
        WHERE conversation = conversations.id ORDER BY private_drafts.address)) AS private_drafts,
     messages.seq, ${packedMessage}, ${packedReceipts}
   FROM conversations LEFT JOIN messages ON messages.seq =
-    (SELECT seq FROM messages WHERE conversation = conversations.id ORDER BY ordered_at DESC, seq DESC LIMIT 1)`;
+    (SELECT seq FROM messages WHERE conversation = conversations.id ORDER BY ordered_at DESC, key DESC LIMIT 1)`;
 
 export function overviewTable(connection: Connection, messageOfRow: (row: RawRow) => MessageRecord): Overviews {
   const toldOf = (row: RawRow): ToldMessage => ({

@@ -20,7 +20,10 @@ export function conversationRecord(id: string, change: Partial<ConversationRecor
   };
 }
 
-export function messageRecord(id: string, change: Partial<MessageRecord> = {}): MessageRecord {
+/** A change of the message, with its words as `text` for short. */
+export type MessageChange = Partial<MessageRecord> & { text?: string };
+
+export function messageRecord(id: string, { text = `text of ${id}`, ...change }: MessageChange = {}): MessageRecord {
   return {
     id,
     conversation: 'c',
@@ -28,7 +31,7 @@ export function messageRecord(id: string, change: Partial<MessageRecord> = {}): 
     from: 'sip:bob@lab.test',
     fromName: 'Bob',
     fromDevice: null,
-    text: `text of ${id}`,
+    content: { kind: 'text', text },
     state: 'received',
     sentAt: 5000,
     receivedAt: 5001,

@@ -5,7 +5,7 @@
 import { copyFileSync, existsSync } from 'node:fs';
 import { Emitter } from '../../../base/emitter';
 import type { History } from '../../../main/history/history';
-import type { Change, JobRecord } from '../../../main/history/records';
+import type { Change, JobRecord, MessageRecord } from '../../../main/history/records';
 import { AppError } from '../../../preload/contract/errors';
 
 /** The steps that the way of a message leaves on disk, by what their transaction does. */
@@ -142,12 +142,13 @@ export function mortalHistory({ history, file, relic, dies, fills, onDeath }: Mo
 
 function stepOf(calls: readonly Call[]): PersistedStep | null {
   const call = (name: string) => calls.find(([each]) => each === name)?.[1];
-  const added = call('addMessage')?.[0] as { direction: string; text: string } | undefined;
+  const added = call('addMessage')?.[0] as Pick<MessageRecord, 'direction' | 'content'> | undefined;
   const state = call('setMessageState')?.[1];
   const job = calls.find(([, , kind]) => kind !== undefined);
   if (added?.direction === 'out') return 'a text is queued';
   // The texts of the campaign say how they were sent.
-  if (added !== undefined) return added.text.includes(' by pager ') ? 'a text has arrived by pager' : 'a text has arrived by session';
+  if (added !== undefined)
+    return added.content.text.includes(' by pager ') ? 'a text has arrived by pager' : 'a text has arrived by session';
   if (call('addReceipt') !== undefined) return 'a receipt was taken';
   if (state === 'displayed') return 'texts were displayed';
   if (state === 'sending') return 'a text is being sent';

@@ -283,13 +283,13 @@ class Run {
     const of = (person: string) => this.#devices.filter((device) => device.person === person);
     const senders = of(from).map((device) => ({ name: device.name, sent: device.sentTo(to) }));
     const readers = of(to).map((device) => ({ name: device.name, received: device.receivedFrom(from) }));
-    const problem = (way: string, what: string, { id, text, state }: MessageRecord) =>
+    const problem = (way: string, what: string, { id, content: { text }, state }: MessageRecord) =>
       this.#problems.push(`${way}: ${what}: “${text.slice(0, 30)}” (${id}, ${state})`);
-    const texts = (messages: readonly MessageRecord[]) => messages.map(({ text }) => text);
+    const texts = (messages: readonly MessageRecord[]) => messages.map(({ content }) => content.text);
     for (const { name, sent } of senders) {
       for (const message of sent) {
         const way = `${name} to ${to}`;
-        const copies = readers.map(({ received }) => received.filter(({ text }) => text === message.text).length);
+        const copies = readers.map(({ received }) => received.filter(({ content }) => content.text === message.content.text).length);
         if (copies.some((count) => count > 1)) problem(way, `is there ${Math.max(...copies)} times`, message);
         const isThere = ['sent', 'delivered', 'displayed'].includes(message.state);
         if (isThere && copies.every((count) => count === 0)) problem(way, 'is lost', message);
@@ -306,7 +306,7 @@ class Run {
     }
     for (const { name, received } of readers)
       for (const message of received)
-        if (senders.every(({ sent }) => sent.every(({ text }) => text !== message.text)))
+        if (senders.every(({ sent }) => sent.every(({ content }) => content.text !== message.content.text)))
           problem(`${from} to ${name}`, 'was never written', message);
   }
 }

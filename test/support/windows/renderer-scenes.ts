@@ -50,6 +50,7 @@ export function message(said: Said): MessageValue {
     fromName: (said.in ?? alice).name,
     fromDevice: said.fromDevice ?? null,
     text: said.text,
+    content: { kind: 'text', text: said.text },
     state: said.state ?? (isIn ? 'displayed' : 'displayed'),
     sentAt: said.at,
     receivedAt: isIn ? (said.late ?? said.at + 200) : null,

@@ -129,7 +129,7 @@ function record(id: string) {
     from: nobody,
     fromName: '',
     fromDevice: null,
-    text: id,
+    content: { kind: 'text' as const, text: id },
     state: 'sent' as const,
     sentAt: 1,
     receivedAt: null,

@@ -75,7 +75,11 @@ describe('somebody who is blocked', () => {
     lab.messenger.registered();
     await lab.settle();
     expect(lab.invites).toEqual([]);
-    expect(lab.history.message(message)).toMatchObject({ state: 'failed', text: 'waits', error: { code: 'conversation/blocked' } });
+    expect(lab.history.message(message)).toMatchObject({
+      state: 'failed',
+      content: { text: 'waits' },
+      error: { code: 'conversation/blocked' },
+    });
     await expect(lab.messenger.addPeople(conversation, [bob], undefined)).rejects.toMatchObject({ code: 'conversation/blocked' });
   });
 

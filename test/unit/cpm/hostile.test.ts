@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { receiptEnvelope, textEnvelope, wireId } from '../../../main/cpm/conversation/envelope';
-import { maxIncomingTextLength } from '../../../main/cpm/inbox/inbox';
+import { maxIncomingTextLength } from '../../../main/cpm/inbox/text';
 import { longestRetryAfterMs, maxAttempts, remedyFor } from '../../../main/cpm/outbox/remedy';
 import { AppError } from '../../../preload/contract/errors';
 import { encodeCpim, parseCpim } from '../../../protocol/cpim';
@@ -25,7 +25,7 @@ const textOf = (text: string, id: string) =>
       from: bob,
       fromName: '',
       fromDevice: null,
-      text,
+      content: { kind: 'text', text },
       state: 'sent',
       sentAt: lab.clock.now(),
       receivedAt: null,
@@ -254,7 +254,7 @@ describe('the device that a receipt is for', () => {
         from: bob,
         fromName: '',
         fromDevice: null,
-        text: 'Hello',
+        content: { kind: 'text', text: 'Hello' },
         state: 'sent',
         sentAt: lab.clock.now(),
         receivedAt: null,

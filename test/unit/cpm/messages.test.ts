@@ -23,7 +23,7 @@ function textFrom(sender: string, text: string, id: string, more: { wantsDisplay
       from: sender,
       fromName: '',
       fromDevice: null,
-      text,
+      content: { kind: 'text', text },
       state: 'sent',
       sentAt: lab.clock.now(),
       receivedAt: null,
@@ -191,7 +191,7 @@ describe('sending', () => {
     const read = lab.history.message.bind(lab.history);
     lab.history.message = (id, direction) => {
       const record = read(id, direction);
-      return record === null ? null : { ...record, text: '', isDamaged: true };
+      return record === null ? null : { ...record, content: { kind: 'text', text: '' }, isDamaged: true };
     };
     const { message } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
     await lab.settle();
@@ -249,7 +249,7 @@ describe('receiving', () => {
     const { conversation, media } = await lab.talkTo(bob);
     await media.deliver(textFrom(bob, 'Hi Alice', 'in-1'));
     await lab.settle();
-    expect(lab.history.message('in-1')).toMatchObject({ direction: 'in', state: 'received', text: 'Hi Alice' });
+    expect(lab.history.message('in-1')).toMatchObject({ direction: 'in', state: 'received', content: { kind: 'text', text: 'Hi Alice' } });
     expect(media.sent.some((sent) => sent.body.includes('<delivered/>') && sent.body.includes('in-1'))).toBe(true);
     expect(lab.messenger.conversations().find((one) => one.conversation === conversation)?.unread).toBe(1);
   });

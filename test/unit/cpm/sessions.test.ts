@@ -447,7 +447,7 @@ describe('life in a group', () => {
         from: sender,
         fromName: '',
         fromDevice: null,
-        text: `from ${sender}`,
+        content: { kind: 'text', text: `from ${sender}` },
         state: 'sent',
         sentAt: 1,
         receivedAt: null,

@@ -28,6 +28,7 @@ function message(id: string, text: string, more: Partial<MessageValue> = {}): Me
     from: 'sip:bob@lab.test',
     fromName: 'Bob',
     text,
+    content: { kind: 'text', text },
     state: 'received',
     sentAt: 1_700_000_000_000,
     ...common,

@@ -105,7 +105,7 @@ describe('lost media', () => {
     await lab.media[1]?.deliver(
       `From: <${bob}>\r\nTo: <${lab.self}>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: m-after\r\nDateTime: 2026-01-01T00:00:00Z\r\n\r\nContent-Type: text/plain\r\n\r\nafter`,
     );
-    expect(lab.history.message('m-after')?.text).toBe('after');
+    expect(lab.history.message('m-after')?.content.text).toBe('after');
   });
 
   it('asked for by both at once: the offer that was faster stands, and the slower one is not sent again', async () => {

@@ -78,7 +78,7 @@ describe('an index for search that is damaged', () => {
   it.each(damages)('%s does not keep a message from being stored', (_, sql) => {
     raw((database) => database.exec(sql));
     expect(history.transaction(() => say('new', 'needle') && say('newer', 'needle'))).toBe(true);
-    expect(history.message('new')?.text).toBe('needle');
+    expect(history.message('new')?.content.text).toBe('needle');
     find('needle');
     fill();
     expect(find('needle')).toHaveLength(written + 2);
@@ -166,7 +166,7 @@ it('a damaged message is still a case for a rescue, also when it is met on the w
       find('needle');
       fill();
       const hits = history.search('needle', 1000);
-      for (const { message } of hits) if (message.isDamaged !== true) expect(message.text).toContain('needle');
+      for (const { message } of hits) if (message.isDamaged !== true) expect(message.content.text).toContain('needle');
       if (hits.length < written) expect(found.length).toBeGreaterThan(0);
     } catch {
       rescues += 1;

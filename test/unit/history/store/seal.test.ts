@@ -8,7 +8,7 @@ import { openHistory } from '../../../../main/history/history';
 import type { MessageRecord } from '../../../../main/history/records';
 import { migrate, migrations, sealedVersion } from '../../../../main/history/store/migrations';
 import { AppError } from '../../../../preload/contract/errors';
-import { conversationRecord, messageRecord } from '../../../support/doubles/history-records';
+import { conversationRecord, type MessageChange, messageRecord } from '../../../support/doubles/history-records';
 
 const key = 'ef'.repeat(32);
 let folder: string;
@@ -24,7 +24,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const record = (id: string, change: Partial<MessageRecord> = {}) =>
+const record = (id: string, change: MessageChange = {}) =>
   messageRecord(id, { text: `the words of ${id}, which are longer than one block of the cipher is`, ...change });
 
 function fill(records: MessageRecord[]): void {
@@ -61,7 +61,7 @@ describe('the seal of a message', () => {
       database.exec(`UPDATE messages SET ${change} WHERE id = 'm1'`);
       database.close();
       const history = open();
-      expect(history.message('m1'), change).toMatchObject({ text: '', isDamaged: true });
+      expect(history.message('m1'), change).toMatchObject({ content: { text: '' }, isDamaged: true });
       expect(history.message('m2'), change).toEqual(record('m2', { text: 'untouched' }));
       history.dispose();
     }
@@ -88,7 +88,8 @@ describe('the seal of a message', () => {
       SELECT 'm' || i, 'c', 'in', 'sip:bob@lab.test', 'Bob', 'text ' || i, 'received', i, 0, 0 FROM n`);
     database.close();
     const history = open();
-    for (const id of ['m1', 'm1000', 'm1001', 'm2500']) expect(history.message(id), id).toMatchObject({ text: `text ${id.slice(1)}` });
+    for (const id of ['m1', 'm1000', 'm1001', 'm2500'])
+      expect(history.message(id), id).toMatchObject({ content: { text: `text ${id.slice(1)}` } });
     expect(history.message('m2500')?.isDamaged).toBeUndefined();
     history.dispose();
   });
@@ -112,7 +113,7 @@ describe('a flipped byte in the file', () => {
         try {
           for (const each of history.messages('c', { limit: 500 })) {
             if (each.isDamaged === true) damaged += 1;
-            else expect(each.text, `byte ${at}`).toBe(written.get(each.id)?.text);
+            else expect(each.content.text, `byte ${at}`).toBe(written.get(each.id)?.content.text);
           }
         } finally {
           history.dispose();

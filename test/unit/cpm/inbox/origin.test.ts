@@ -1,0 +1,92 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { textEnvelope } from '../../../../main/cpm/conversation/envelope';
+import { type Consequences, consequences, type Origin } from '../../../../main/cpm/inbox/arrival';
+import { Inbox } from '../../../../main/cpm/inbox/inbox';
+import { readContent } from '../../../../main/cpm/inbox/reading';
+import { createLab, type Lab } from '../../../support/doubles/cpm-lab';
+import { messageRecord } from '../../../support/doubles/history-records';
+
+let lab: Lab;
+beforeEach(() => {
+  lab = createLab();
+});
+afterEach(() => lab.dispose());
+
+const bob = 'sip:bob@lab.test';
+
+/** An inbox of its own on the lab's history, and what it tells the outbox. */
+function createInbox() {
+  const told = { receipts: 0, heard: 0 };
+  const { history, clock, self } = lab;
+  const context = {
+    history,
+    clock,
+    self,
+    selfName: 'Alice',
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    isSelf: (address: string) => address === self,
+    preferences: () => ({ receipts: { delivered: true, displayed: true } }),
+    clockAhead: () => 0,
+    announce() {},
+  } as unknown as ConstructorParameters<typeof Inbox>[0];
+  const inbox = new Inbox(context, {
+    receiptQueued: () => {
+      told.receipts += 1;
+    },
+    heardFrom: () => {
+      told.heard += 1;
+    },
+    reached() {},
+  });
+  return { inbox, told };
+}
+
+describe('where a message comes from', () => {
+  it.each<[Origin, Consequences]>([
+    ['live', { sendsDelivered: true, measuresClock: true, showsPresence: true, notifies: true }],
+    ['deferred', { sendsDelivered: true, measuresClock: false, showsPresence: false, notifies: true }],
+    ['ownDevice', { sendsDelivered: false, measuresClock: false, showsPresence: false, notifies: false }],
+    ['store', { sendsDelivered: false, measuresClock: false, showsPresence: false, notifies: false }],
+  ])('%s decides what follows from it', async (origin, expected) => {
+    expect(consequences[origin]).toEqual(expected);
+    const { inbox, told } = createInbox();
+    const conversation = lab.messenger.openConversation(bob);
+    const text = messageRecord('m', { direction: 'out', from: bob, sentAt: lab.clock.now(), wantsDelivered: true });
+    const envelope = readContent('message/cpim', textEnvelope(text, { from: bob, to: [lab.self] }));
+    const arrival = { conversation, origin, sender: { address: bob, name: 'Bob' }, senderInstance: 'urn:uuid:bbbb', senderDevice: null };
+    await inbox.take(arrival, envelope);
+    const jobs = lab.history.jobs().filter(({ kind }) => kind === 'receipt');
+    expect([jobs.length, told.receipts]).toEqual(expected.sendsDelivered ? [1, 1] : [0, 0]);
+    expect(lab.history.clockOf(`${bob} urn:uuid:bbbb`) !== null).toBe(expected.measuresClock);
+    expect(told.heard).toBe(expected.showsPresence ? 1 : 0);
+    // Whatever path it came by: it is kept, and once.
+    for (const again of ['live', 'deferred', 'ownDevice', 'store'] as const) await inbox.take({ ...arrival, origin: again }, envelope);
+    expect(lab.history.messages(conversation, { limit: 9 }).map(({ id }) => id)).toEqual(['m']);
+    expect(lab.history.jobs()).toHaveLength(expected.sendsDelivered ? 1 : 0);
+  });
+
+  it('lets texts of one time, or of no readable one, stand as they came', async () => {
+    const { inbox } = createInbox();
+    const conversation = lab.messenger.openConversation(bob);
+    const arrival = {
+      conversation,
+      origin: 'live',
+      sender: { address: bob, name: 'Bob' },
+      senderInstance: null,
+      senderDevice: null,
+    } as const;
+    const sentAt = lab.clock.now();
+    const said: string[] = [];
+    const say = async (id: string, dateless = false) => {
+      said.push(id);
+      const bytes = textEnvelope(messageRecord(id, { direction: 'out', from: bob, sentAt }), { from: bob, to: [] });
+      const text = new TextDecoder().decode(bytes);
+      await inbox.take(
+        arrival,
+        readContent('message/cpim', new TextEncoder().encode(dateless ? text.replace(/^DateTime:.*\r\n/m, '') : text)),
+      );
+    };
+    for (let index = 0; index < 12; index += 1) await say(`m${index}`, index % 4 === 3);
+    expect(lab.history.messages(conversation, { limit: 99 }).map(({ id }) => id)).toEqual(said);
+  });
+});
