@@ -1,13 +1,13 @@
 /**
- * What this device remembers: conversations, messages, receipts, and the jobs that still have to leave. The only SQL of the client.
+ * Everything this device remembers: conversations, messages, receipts, and the jobs that still have to leave. The only SQL of the client.
  *
- * A call that returned is on disk: WAL with synchronous=FULL, so neither a killed process nor a power cut takes it back. That is
- * what lets the layers above acknowledge to the network. Calls that belong together go into one `transaction`.
+ * When a call returns, its effect is on disk: WAL with synchronous=FULL, so neither a killed process nor a power cut takes it back. This lets
+ * the layers above acknowledge to the network. Calls that belong together go into one `transaction`.
  * Messages stand in the order (sentAt + movedBy, key of the message), whatever order they came in: the same on every page and every own device.
- * What each table holds is written and read in its own file; this one is what the layers above see of them.
+ * Each table is written and read in a file of its own; this file is the face of them all.
  *
- * The file is encrypted page by page (libsql, aes256cbc). The cipher is not authenticated: of a damaged page SQLite notices only what
- * makes it senseless. What a message says, by whom and when, is therefore sealed row by row (seal.ts), and shown only while its seal holds.
+ * The file is encrypted page by page (libsql, aes256cbc). The cipher is not authenticated: SQLite notices damage to a page only when the page no
+ * longer makes sense. The words, sender and time of each message are therefore sealed row by row (seal.ts), and shown only while the seal holds.
  */
 import type { Database } from 'libsql';
 import type { Clock } from '../../base/clock';
@@ -29,7 +29,7 @@ import { messageReader, messageTable } from './tables/messages';
 import { overviewTable } from './tables/overview';
 import { receiptTable } from './tables/receipts';
 
-/** So many conversations, the newest ones, are looked at when the history is opened. */
+/** How many conversations, newest first, are looked at when the history is opened. */
 const lookedAtFirst = 20;
 
 /** Every method throws AppError storage/full, storage/unreadable or storage/failed, and has then changed nothing. */
@@ -38,11 +38,11 @@ export interface History extends Conversations, Messages, Receipts, Jobs, Overvi
   readonly onChange: Pick<Emitter<readonly Change[]>, 'on'>;
   /** Calls `listener` as the last work inside each transaction that changes something; what it throws undoes that transaction. */
   inside(listener: InsideListener): Disposable;
-  /** Goes on by a little with an index for search that had to be made anew. False: there is nothing to do. */
+  /** Fills an index for search that had to be rebuilt, a little at a time. False: there is nothing left to do. */
   fillIndex(): boolean;
   /** Runs `work`, which must not be asynchronous, wholly or not at all. A transaction inside another is a part of it that can fail alone. */
   transaction<T>(work: () => T): T;
-  /** What may take long is read through it. */
+  /** For reads that may take long. */
   readonly reader: HistoryReader;
   /** Waits for the reader, then disposes. */
   close(): Promise<void>;
@@ -115,7 +115,7 @@ export function openHistory(options: HistoryOptions): History {
   return history;
 }
 
-/** What is needed at once is read at once, so that damage is found before anything builds on it. */
+/** Reads what the first screen needs, so that damage is found before anything builds on it. */
 function look(history: History): void {
   history.jobs();
   for (const { id } of history.conversations().slice(0, lookedAtFirst)) {

@@ -4,19 +4,19 @@ import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptV
 export interface ConversationRecord {
   id: string;
   kind: ConversationValue['kind'];
-  /** addressKey of the other person of a 1-1, or where one who hides was last to be reached (a temporary GRUU); null for a group. */
+  /** addressKey of the other person in a 1-1; for an anonymous peer the last temporary GRUU it used; null for a group. */
   peer: string | null;
   subject: string | null;
   people: PersonValue[];
   /** The CPM Conversation-ID header. */
   conversationId: string;
-  /** A group's chat id for its life; of a 1-1 the Contribution-ID of its last session. */
+  /** In a group its chat id, for life; in a 1-1 the Contribution-ID of the last session. */
   contributionId: string | null;
   focus: string | null;
   continues: string | null;
   continuedBy: string | null;
   joined: boolean;
-  /** Which side of a 1-1 does not say who it is; nobody when absent. It stays so for the conversation's life. */
+  /** Which side of a 1-1 is anonymous, for the conversation's life; absent: neither. */
   hides?: 'self' | 'peer';
   /** The own address that this conversation is written as, where it is another than usual. */
   writesAs?: string;
@@ -58,22 +58,22 @@ export interface MessageRecord {
   /** addressKey of the one member of the group besides this account who has it; absent where it is everybody's. */
   onlyWith?: string;
   state: MessageState;
-  /** Its DateTime: as the sender's clock told it. */
+  /** The message's DateTime, by the sender's clock. */
   sentAt: number;
-  /** By how much it stands later than that in its conversation, ms; 0 when absent. */
+  /** How much later than that it stands in its conversation, ms; 0 when absent. */
   movedBy?: number;
   receivedAt: number | null;
   error: ErrorValue | null;
   wantsDelivered: boolean;
   wantsDisplayed: boolean;
-  /** The row is not as it was written: its text is left out, and its other fields may be wrong. Only ever read, never added. */
+  /** The row is not as it was written: its words are left out, and its other fields may be wrong. Only ever read, never added. */
   isDamaged?: true;
 }
 
 export interface ReceiptRecord {
   message: string;
   address: string;
-  /** The device that told it, by its name; absent where it does not say. */
+  /** The name of the device that sent it; absent where it does not say. */
   device?: string | null;
   disposition: ReceiptValue['disposition'];
   at: number;
@@ -96,21 +96,21 @@ export interface JobRecord {
   nextAt: number;
 }
 
-/** What is known of the clock of one device, milliseconds; null where nothing is. What it means is said in cpm/peer-clocks.ts. */
+/** What is known of one device's clock, in milliseconds; null where nothing is. cpm/inbox/clocks.ts says what it means. */
 export interface PeerClock {
-  /** Bounds of what must be added to what it shows. */
+  /** The bounds of what must be added to the time it shows. */
   readonly atLeast: number | null;
   readonly atMost: number | null;
   /** When `atMost` was measured. */
   readonly measuredAt: number;
-  /** What it showed when it was last seen. */
+  /** The time it showed when it was last seen. */
   readonly shown: number | null;
-  /** Of the texts since it was last set: the DateTime of the newest one, and where that one stands. */
+  /** The DateTime of the newest text since the clock was last set, and where that text stands. */
   readonly dated: number | null;
   readonly placed: number | null;
 }
 
-/** A message that a search has found, as the place before which the next hits are. */
+/** A hit of a search; the next hits come before it. */
 export type HitPlace = Pick<MessageRecord, 'id' | 'direction'>;
 
 /** A place in the order of messages, which is the same on every own device; see store/order.ts. */
@@ -179,18 +179,18 @@ export interface Conversations {
   groupByContribution(contributionId: string): ConversationRecord | null;
   /** Newest activity first. */
   conversations(): ConversationRecord[];
-  /** Of an unknown conversation: no marks. */
+  /** No marks for an unknown conversation. */
   marks(conversation: string): ConversationMarks;
-  /** What is not named stays as it is. */
+  /** Marks that are not named stay as they are. */
   setMarks(conversation: string, marks: Partial<ConversationMarks>): void;
 
-  /** Text not sent yet that is for one member of a group alone, by member. An empty text ends a draft. */
+  /** A draft for one member of a group alone. An empty text removes it. */
   setPrivateDraft(conversation: string, address: string, text: string): void;
   privateDrafts(conversation: string): { address: string; text: string }[];
   /** The picture of a group, a data URI; null takes it away. False: nothing changed. */
   setIcon(conversation: string, icon: string | null): boolean;
   icon(conversation: string): string | null;
-  /** Made from the picture, so that another one has another name. */
+  /** Made from the picture, so that another picture has another name. */
   iconName(conversation: string): string | null;
 }
 
@@ -223,8 +223,8 @@ export interface Messages {
    */
   removeMessage(id: string, direction?: Direction): void;
   /**
-   * Removes every message of a conversation in that way, with its draft, and hides it until a message is added. It begins anew then: a 1-1 that
-   * went on in a group has nothing to do with that group any more.
+   * Removes every message of a conversation in that way, with its draft, and hides it until a message is added. A 1-1 that went on in a group is
+   * no longer tied to that group then.
    */
   emptyConversation(id: string): void;
   /** False: nothing changed. The error is replaced by `error`, or cleared. Whether a state may follow another is the caller's law. */
@@ -235,11 +235,11 @@ export interface Messages {
   undisplayed(conversation: string, upTo: string): MessageRecord[];
 }
 
-/** What other people's devices have told: of messages, and of their clocks. */
+/** What other people's devices have said about messages and about their clocks. */
 export interface Receipts {
   /** False: this address has already told this disposition of this message. */
   addReceipt(receipt: ReceiptRecord): boolean;
-  /** In the order they came about. */
+  /** In the order of their times. */
   receipts(message: string): ReceiptValue[];
   /** Null: nothing is known of the device's clock. */
   clockOf(device: string): PeerClock | null;
@@ -260,7 +260,7 @@ export interface Jobs {
   lanes(): string[];
   /** Counts an attempt and sets the next one. */
   postponeJob(id: number, nextAt: number): void;
-  /** Makes every waiting job of a lane due at `nextAt`; that is no attempt. */
+  /** Makes every waiting job of a lane due at `nextAt`. This counts as no attempt. */
   hastenLane(lane: string, nextAt: number): void;
   removeJob(id: number): void;
   removeJobsOf(message: string): void;

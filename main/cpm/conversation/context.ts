@@ -1,4 +1,4 @@
-/** What every part of the CPM layer stands on. Filled in by the composition root, `app.ts`; a test fills it with doubles. */
+/** What every part of the CPM layer needs from outside. The account fills it in; a test fills it with doubles. */
 
 import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/log';

@@ -1,4 +1,4 @@
-/** What Chorus puts into CPIM (RFC 3862): a text with its IMDN request (RFC 5438), and the IMDN that answers one. */
+/** The CPIM envelopes (RFC 3862) that Chorus writes: a text with its IMDN request (RFC 5438), and the IMDN that answers one. */
 
 import { type CpimMessage, encodeCpim } from '../../../protocol/cpim';
 import { GROUP_DATA_CONTENT_TYPE } from '../../../protocol/group-data';
@@ -13,15 +13,15 @@ export const composingType = 'application/im-iscomposing+xml';
 
 const textType = 'text/plain;charset=UTF-8';
 
-/** What an IMDN job holds: enough to send it long after the message has been read. */
+/** A receipt that waits to leave: enough to send it long after the message has been read. */
 export interface ReceiptPayload {
   /** Address of the message's sender. */
   to: string;
   /** The sender's device, where it is known: the receipt belongs to the device that asked for it. */
   toInstance: string | null;
-  /** Its public GRUU, where the text itself has said it: a pager message names no device otherwise. */
+  /** The device's public GRUU, where the text itself named it: nothing else in a pager message names a device. */
   toGruu?: string;
-  /** Where no more is kept of it: its name, null where even that was not told. */
+  /** The device's name, where nothing else is kept of it; null where the name was not told either. */
   toDevice?: string | null;
   disposition: 'delivered' | 'displayed';
   /** When it was delivered or displayed. */
@@ -30,7 +30,7 @@ export interface ReceiptPayload {
   sentAt: number;
 }
 
-/** Whom an envelope names; a null sender, and nobody as recipient, are written as the anonymous address. */
+/** Whom an envelope names. A null sender and an empty recipient list are written as the anonymous address. */
 export interface Parties {
   from: string | null;
   to: readonly string[];
@@ -42,11 +42,11 @@ export interface Parties {
 
 /** LAB: the namespace of the CPIM header that names the sending device of a group message; others leave it out (RFC 3862 section 4.3). */
 const deviceNamespace = 'urn:chorus:device';
-/** LAB: its other header tells what the device's clock shows as a text leaves: DateTime is when it was written, and it may have waited since. */
+/** LAB: its second header tells what the device's clock shows when a text leaves: DateTime is when it was written, and it may have waited since. */
 const leftName = 'Left';
-/** LAB: and its third one where its receipts are to go, so that no other device of the person takes them for its own. */
+/** LAB: its third header says where its receipts belong, so that no other device of the person takes them for its own. */
 const gruuName = 'Gruu';
-/** LAB: characters of a device's name that are kept of it. */
+/** LAB: how many characters of a device's name are kept. */
 export const maxDeviceName = 64;
 
 const deviceHeaders = ({ device, gruu }: Pick<Parties, 'device' | 'gruu'>, leftAt?: number) => [
@@ -78,7 +78,7 @@ export function leftAtBy(envelope: CpimMessage): number | null {
   return Number.isNaN(time) ? null : time;
 }
 
-/** Whom the envelopes of a conversation name: nobody where the account hides; one who hides is nobody to write down. */
+/** Whom the envelopes of a conversation name: nobody where this account is anonymous, and no recipient where the peer is. */
 export function partiesOf(conversation: Pick<ConversationRecord, 'kind' | 'peer' | 'focus' | 'hides' | 'writesAs'>, self: string): Parties {
   if (conversation.hides === 'self') return { from: null, to: [] };
   const to = conversation.kind === 'group' ? conversation.focus : conversation.peer;
@@ -102,17 +102,17 @@ export function textEnvelope(message: MessageRecord, { from, to, ...sender }: Pa
   });
 }
 
-/** The same for one who knows no CPIM: nothing comes back but the SIP answer. */
+/** The same for a client that knows no CPIM: only the SIP answer comes back. */
 export function bareText(message: MessageRecord): { contentType: string; body: Uint8Array } {
   return { contentType: textType, body: new TextEncoder().encode(message.content.text) };
 }
 
-/** The id under which a text is kept whose Message-ID another one has here. No header value holds a line end, so no Message-ID looks like it. */
+/** The id of a text whose Message-ID is taken here by another one. No header value holds a line end, so no Message-ID looks like it. */
 export function ambiguousId(messageId: string, whose: string): string {
   return `${messageId}\n${whose}`;
 }
 
-/** The imdn.Message-ID of a text that is kept here under `id`. */
+/** The imdn.Message-ID of the text with this id. */
 export function wireId(id: string): string {
   return id.split('\n', 1)[0] ?? id;
 }

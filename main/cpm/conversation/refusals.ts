@@ -1,8 +1,8 @@
 /**
- * What a refusal says, in both directions.
+ * What refusals mean, in both directions.
  *
- * Which status refuses an invitation here, by cause (RFC 3261 section 21). A 6xx ends the ringing of every device of a person, so there is one cause
- * for it alone that the person can choose; everything else speaks for this device. What is refused before the CPM layer sees it is in
+ * The first table gives the status with which an invitation is refused here, by cause (RFC 3261 section 21). A 6xx stops the ringing of every device
+ * of a person, so only one cause uses it, which the person chooses; every other cause speaks for this device. What is refused before the CPM layer sees it is in
  * `sip/normalize.ts`: 404 for somebody else, 486 for another device, 415, 416, 420 and 482.
  */
 import { AppError, type RefusalMeaning } from '../../../preload/contract/errors';
@@ -20,13 +20,13 @@ export const refusals = {
   signedOut: 480,
   /** The own invitation to the same person lives on. */
   glare: 486,
-  /** The same person has invited anew. */
+  /** The same person has sent a newer invitation. */
   superseded: 486,
   /** No session description: it asks for an offer, which this client does not make in an answer. */
   noOffer: 606,
   /** A session description that cannot be read, or holds no MSRP. */
   badOffer: 488,
-  /** A service that is switched off here, or a group for one who hides. */
+  /** A service that is switched off here, or a group invitation to an anonymous side. */
   notOffered: 488,
   /** Without a Contribution-ID it is no CPM session. */
   unnamed: 400,

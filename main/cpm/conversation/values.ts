@@ -29,7 +29,7 @@ export function mayBecome(from: MessageState, to: MessageState): boolean {
   return nextStates[from].includes(to);
 }
 
-/** What a conversation shows besides its record. */
+/** The parts of a conversation's value that are not in its record. */
 export interface ConversationParts {
   unread: number;
   icon: string | null;
@@ -65,7 +65,7 @@ export function conversationValue(record: ConversationRecord, parts: Conversatio
   };
 }
 
-/** As which own address the requests of a conversation are sent; nothing: as the network's default one. */
+/** The own address that a conversation's requests are sent from; empty for the network's default address. */
 export function identityOf(
   conversation: Pick<ConversationRecord, 'hides' | 'writesAs'>,
   account: { writesAs(): string | null },
@@ -74,7 +74,7 @@ export function identityOf(
   return identity === null || conversation.hides === 'self' ? {} : { identity };
 }
 
-/** Where a message stands among the others, and when it was written as far as that is known: by this computer's clock. */
+/** When a message was written, as far as is known, by this computer's clock. Messages stand in this order. */
 export function orderedAt({ sentAt, movedBy = 0 }: Pick<MessageRecord, 'sentAt' | 'movedBy'>): number {
   return sentAt + movedBy;
 }

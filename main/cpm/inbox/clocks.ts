@@ -1,9 +1,9 @@
 /**
- * When a message was written, by this computer's clock. Each device dates what it sends by its own clock, which may be wrong; what is wrong is
- * measured, and a message stands where its DateTime, corrected, puts it. Pure: what is known of a clock is a value, kept beside the message.
+ * When a message was written, by this computer's clock. Each device dates what it sends by its own clock, which may be wrong. The error is measured,
+ * and a message stands at its corrected DateTime. Pure: what is known of a clock is a value, kept in the history.
  *
- * The correction of a clock is what must be added to it. Two things bound it, and a message that was held up on its way can loosen a bound but never
- * make a right clock look wrong:
+ * The correction of a clock is what must be added to it. Two measurements bound it. A message that was held up on its way can loosen a bound, but never
+ * makes a right clock look wrong:
  *
  *   at most   arrival - what the clock showed when the message left: nothing arrives before it leaves. The proof that a clock is ahead.
  *   at least  what this clock showed when a text left - what theirs showed when it was there, by its receipt: the proof that a clock is behind.
@@ -26,10 +26,10 @@ import type { Arrival } from './arrival';
 export const correctedFromMs = 2_000;
 /** LAB: a clock that is more wrong than this tells no time: what it dates stands where it came. */
 export const longestCorrectionMs = 24 * 60 * 60_000;
-/** LAB: what claims to have been under way for longer was dated by a clock that tells no time. */
+/** LAB: a message that claims to have been under way for longer was dated by a clock that tells no time. */
 export const longestDelayMs = 30 * 24 * 60 * 60_000;
 
-/** LAB: what a session that stands may take for a text; what lags further was held up, or is of a clock that is behind. */
+/** LAB: how long a text may take in an established session; one that lags further was held up, or dated by a clock that is behind. */
 export const longestTransitMs = 10_000;
 /** LAB: two texts this far apart, by arrival and by date alike, did not leave an outbox together. */
 export const steadyForMs = 3 * correctedFromMs;

@@ -1,13 +1,13 @@
 /**
- * The questions that wait for the thread that reads a history, and the life of that thread:
+ * The queue of questions for the thread that reads a history, and the life of that thread:
  *
  *            the first question          closed
  *   resting --------------------> running ------> closed
  *      ^                             |
  *      +-----------------------------+
- *        it died: the question that it died of is asked once more of a new one, and fails if that dies, too
+ *        it died: the question is asked once more of a new thread, and fails if that one dies too
  *
- * One question is with the thread at a time; the others wait here, where one that nobody wants any more can be taken out.
+ * The thread has one question at a time. The others wait here, so that one which nobody needs any more can be taken out.
  */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../../base/clock';
@@ -16,21 +16,21 @@ import type { Logger } from '../../../base/log';
 import { AppError, type ErrorValue } from '../../../preload/contract/errors';
 import type { FromThread, Question, ThreadStart, ToThread } from './thread-messages';
 
-/** How long a thread may take to let go of its file; it is in the middle of a question then, and is ended at its end. */
+/** How long a thread that is in the middle of a question may take to close its file; then it is terminated. */
 export const closeLimitMs = 1_000;
-/** How many threads a question may take along. */
+/** How many threads may die of one question. */
 const mostDeaths = 2;
 
 /** A thread, as the queue sees it. */
 export interface Thread {
   post(message: ToThread): void;
-  /** Ends it as soon as what it does can be ended. */
+  /** Ends it as soon as possible. */
   terminate(): void;
 }
 
 export interface ThreadEvents {
   message(message: FromThread): void;
-  /** Called once; `cause` says why, where it was not asked to. */
+  /** Called once; `cause` says why it ended when it was not asked to. */
   ended(cause: string): void;
 }
 
@@ -64,7 +64,7 @@ export function nodeThread(script: string, start: ThreadStart): StartThread {
 interface Asked {
   id: number;
   question: Question;
-  /** Whether the next one that is so marked takes its place. */
+  /** Whether the next passing question replaces it. */
   isPassing: boolean;
   /** Nobody waits for its answer any more. */
   isOver: boolean;
@@ -73,7 +73,7 @@ interface Asked {
   reject(error: AppError): void;
 }
 
-/** What the thread has found, or the error of the store that it has met. */
+/** The answer of the thread, or the storage error that it met. */
 export type Answer = { value: unknown } | { error: AppError };
 
 export class ReadQueue {
@@ -94,7 +94,7 @@ export class ReadQueue {
   }
 
   /**
-   * `isPassing`: of the questions so marked only the newest is wanted; an older one that has no answer yet fails with `search/superseded`.
+   * `isPassing`: only the newest passing question is wanted; an older one without an answer fails with `search/superseded`.
    * @throws AppError `storage/failed` when the thread died of the question, or the queue is closed
    */
   ask(question: Question, isPassing = false): Promise<Answer> {
@@ -135,7 +135,7 @@ export class ReadQueue {
     const isOlder = (asked: Asked) => asked.isPassing && !asked.isOver;
     const older = [this.#asked, ...this.#waiting].filter((asked) => asked !== null).filter(isOlder);
     for (const asked of older) this.#fail(asked, new AppError('search/superseded', { cause: 'a newer search has taken its place' }));
-    // The one that the thread is at stays, and is done with when its answer comes.
+    // The question that the thread is working on stays until its answer comes.
     for (let at = this.#waiting.length - 1; at >= 0; at -= 1) if (this.#waiting[at]?.isOver === true) this.#waiting.splice(at, 1);
   }
 

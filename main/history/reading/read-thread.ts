@@ -1,6 +1,6 @@
 /**
- * What runs on a thread of its own, with a connection of its own that only reads: everything of a history that may take long. Nothing here is imported
- * by the rest; `read-queue.ts` starts it, and speaks to it in the messages below. The key comes with the start, in memory, and goes nowhere.
+ * The thread for reads of a history that may take long, with a read-only connection of its own. Nothing imports this file; `read-queue.ts` starts it
+ * and talks to it in the messages of `thread-messages.ts`. The key comes with the start, in memory, and is passed on to nobody.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Logger } from '../../../base/log';
@@ -21,7 +21,7 @@ function serve(port: NonNullable<typeof parentPort>, { file, key }: ThreadStart)
     }
     const { id, question } = message;
     try {
-      // A file that does not open is an answer to who asks, and may open the next time.
+      // A file that does not open is an error of this question alone; it may open the next time.
       reading ??= openForReading({ file, key, log });
       say({ id, value: answer(reading, question) });
     } catch (error) {

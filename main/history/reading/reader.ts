@@ -1,9 +1,9 @@
 /**
- * Reads of a history that may take long: they are asked for and waited for, and meanwhile this process goes on answering the network. They see
- * everything that was committed before they were asked.
+ * Reads that may take long. They run on another thread, so that this one goes on answering the network, and see everything that was committed
+ * before they were asked.
  *
- * The thread only reads. What it finds wrong is for the history itself to deal with, which can mend its index and knows what damage means: there
- * the question is asked again.
+ * The thread only reads. When it meets an error, the same question is put to the history itself, which can rebuild its index and knows what damage
+ * means.
  */
 import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/log';
@@ -16,12 +16,12 @@ import { receiptTable } from '../tables/receipts';
 import { nodeThread, ReadQueue } from './read-queue';
 import type { Reading, TranscriptEntry } from './thread-messages';
 
-/** How many messages are read at once where all of them are wanted. */
+/** How many messages are read at once when a whole conversation is wanted. */
 const transcriptPage = 200;
 
 export interface HistoryReader {
   /**
-   * As `Messages.search`. `passing`: as somebody types; the next one that is so marked takes its place, and it fails with `search/superseded`.
+   * As `Messages.search`. `passing`: somebody is still typing; the next passing search replaces this one, which fails with `search/superseded`.
    * @throws AppError storage/*
    */
   search(typed: string, limit: number, more?: { before?: HitPlace | undefined; passing?: boolean }): Promise<Hit[]>;

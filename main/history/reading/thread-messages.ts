@@ -1,17 +1,17 @@
-/** What the history and its reading thread say to each other. */
+/** The messages between the history and its reading thread. */
 import type { Logger } from '../../../base/log';
 import type { ReceiptValue } from '../../../preload/contract';
 import type { ErrorValue } from '../../../preload/contract/errors';
 import type { MessageRecord, Messages, Place } from '../records';
 
-/** A message as a file about its conversation tells it. */
+/** A message as an export of its conversation shows it. */
 export interface TranscriptEntry {
   message: MessageRecord;
-  /** Of an outgoing one. */
+  /** Empty for an incoming message. */
   receipts: ReceiptValue[];
 }
 
-/** What can be asked. */
+/** The questions. */
 export interface Reading {
   search: Messages['search'];
   /** The messages of a conversation from a place on, or from its beginning, oldest first, and the place after them; null: there are no more. */
@@ -24,7 +24,7 @@ export type Question = { [N in keyof Reading]: { what: N; given: Parameters<Read
 /** To the thread. After `close` it lets go of the file and ends. */
 export type ToThread = { id: number; question: Question } | { close: true };
 
-/** From the thread: the one answer to each question, and what it has to say. */
+/** From the thread: one answer to each question, and lines for the log. */
 export type FromThread =
   | { id: number; value: unknown }
   | { id: number; error: ErrorValue }

@@ -1,4 +1,4 @@
-/** Finding messages by their words, newest first. What is typed is read in search.ts. */
+/** Finds messages by their words, newest first. search.ts reads what was typed. */
 
 import type { Hit, HitPlace, MessageRecord, Messages, Place } from '../records';
 import type { Connection } from '../store/connection';
@@ -13,11 +13,11 @@ interface FoundPlace extends Place {
   seq: number;
 }
 
-/** Before it are all messages: no key begins with a tilde. */
+/** The place after all messages: no key begins with a tilde. */
 const afterAll: FoundPlace = { orderedAt: Number.MAX_SAFE_INTEGER, key: '~', seq: Number.MAX_SAFE_INTEGER };
 
 export function messageSearch(connection: Connection, messageOfRow: (row: RawRow) => MessageRecord): Messages['search'] {
-  /** Between which two messages, by arrival, all of a span of time lie: the index of words knows no dates. */
+  /** The first and last arrival among the messages of a span of time: the index of words knows no dates. */
   const arrivals = (sent: SearchQuery['sent']): { first: number; last: number } => {
     const all = { first: 0, last: Number.MAX_SAFE_INTEGER };
     if (sent === null) return all;

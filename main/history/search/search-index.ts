@@ -1,6 +1,6 @@
 /**
- * The index of words that search.ts asks. It says nothing that the messages do not: when it is damaged, nothing is lost. It is then put away, made
- * anew, and filled from the messages, newest first and a little at a time; a process that ends meanwhile goes on with it at the next start.
+ * The index of words behind search. It holds nothing that the messages do not, so damage to it loses nothing: it is put away, rebuilt, and filled
+ * from the messages, newest first and a little at a time. A process that ends meanwhile continues at the next start.
  */
 import type { Database } from 'libsql';
 import type { Connection } from '../store/connection';
@@ -9,8 +9,8 @@ import type { Connection } from '../store/connection';
 export const indexBatch = 500;
 
 /**
- * The index as the newest schema has it; see migrations.ts for how it came about. While it is filled, `unindexed` says below which message nothing is in
- * it yet: of those no words are taken out.
+ * The index as in the newest schema; see migrations.ts for its history. While it is being filled, `unindexed` names the message below which nothing is
+ * in it yet: the words of those messages are never taken out.
  */
 const schema = `
   CREATE VIRTUAL TABLE message_words USING fts5 (text, sender, content = 'searchable', content_rowid = 'seq',
@@ -28,8 +28,8 @@ const schema = `
   INSERT INTO unindexed SELECT max(seq) + 1 FROM messages HAVING max(seq) IS NOT NULL;`;
 
 /**
- * Whether an error of a statement may come of the index alone. A damaged page is nobody's in particular: of what goes through the index
- * it is taken for the index's, and shows itself again where it is not.
+ * Whether the error of a statement may come from the index alone. SQLite does not say whose page is damaged: for a statement that goes through the
+ * index, the index is suspected, and if that is wrong the error comes again.
  */
 export function mayBeOfTheIndex(error: unknown, sql: string): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

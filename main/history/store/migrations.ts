@@ -1,5 +1,5 @@
 /**
- * The schema's history. `user_version` of the file says how many of these steps it has seen; a step, once released, never changes.
+ * The history of the schema. The file's `user_version` says how many of these steps it has been through; a released step never changes.
  * Each step runs in a transaction of its own together with its `user_version`, so a killed process leaves either the old schema or
  * the new one. Before a step touches a file that already holds data, a whole copy of that file is made beside it.
  */
@@ -217,7 +217,7 @@ export function copiesOf(file: string): string[] {
     .map((name) => join(dirname(file), name));
 }
 
-/** A history that is to be brought up to date. */
+/** A history that may have to be brought up to date. */
 export interface Outdated {
   database: Database;
   file: string;
@@ -261,7 +261,7 @@ export function migrate(
   });
 }
 
-/** Whether it says nothing about the file: another start may well succeed. */
+/** Whether the error says nothing about the file, so that another start may succeed. */
 function isOfTheMoment(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return /^(SQLITE_(FULL|BUSY|LOCKED|IOERR|NOMEM|INTERRUPT)|ENOSPC|EDQUOT)/.test(code);
@@ -272,7 +272,7 @@ function readVersion(database: Database): number {
   return row?.version ?? 0;
 }
 
-/** A copy is under its final name only when it is whole, looked through and on disk. One of an attempt that failed before is replaced. */
+/** A copy gets its final name only when it is complete, checked and on disk. The copy of an earlier attempt that failed is replaced. */
 function copyFile(database: Database, target: string, key: string): void {
   const draft = `${target}.draft`;
   rmSync(draft, { force: true });
@@ -289,7 +289,7 @@ function copyFile(database: Database, target: string, key: string): void {
   renameSync(draft, target);
 }
 
-/** A copy that cannot be opened, or holds other than what was there, is none: better no new version than one without a way back. */
+/** A copy that cannot be opened, or holds something else than the file, does not count: no new version without a way back. */
 export function verifyCopy(copy: string, key: string, expected: string): void {
   let opened: Database | null = null;
   try {

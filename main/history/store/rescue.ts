@@ -1,9 +1,9 @@
 /**
- * A history that does not open as it should, read as far as it can be read. Nothing is written.
+ * Reads a history that does not open properly, as far as that is possible. Nothing is written.
  *
- * A damaged page takes along only the rows that lie in it. So the index says which messages there were, and each is read alone: one that
- * cannot be read comes out as damaged, in its place, and is never left out silently. Where the index itself is damaged, the table is gone
- * through row by row. When nothing of the file can be read, the newest readable copy from before a migration speaks for it.
+ * A damaged page loses only the rows in it. So the index says which messages there were, and each is read by itself: a message that cannot be read
+ * is shown as damaged, in its place, and never left out silently. Where the index itself is damaged, the table is read row by row. When nothing of
+ * the file can be read, the newest readable copy from before a migration is used instead.
  */
 import { existsSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -19,31 +19,31 @@ import { Seal, type SealedRow } from './seal';
 
 /** Rows read at once while they can be read. */
 const batch = 200;
-/** A table is given up where so many row numbers one after the other lead nowhere: more than one damaged inner page takes along. */
+/** A table is given up after this many row numbers in a row that lead nowhere: more than one damaged inner page can lose. */
 export const longestGap = 10_000;
-/** A conversation whose record is lost is named by the senders of so many of its messages. */
+/** A conversation whose record is lost is named after the senders of this many messages. */
 const sendersLookedAt = 50;
 
 export interface RescuedConversation {
   record: ConversationRecord;
-  /** How many there were, as far as it is known; those that cannot be read any more count too. */
+  /** How many there were, as far as is known, including those that can no longer be read. */
   messages: number;
 }
 
 export interface RescuedHistory extends Disposable {
-  /** What is read: the file itself, a copy from before a migration, or nothing, because neither can be. */
+  /** Where it is read from: the file itself, a copy from before a migration, or neither. */
   readonly source: 'history' | 'copy' | 'nothing';
   /** When that copy was made, epoch milliseconds. */
   readonly copiedAt: number | null;
   /** Newest activity first. */
   readonly conversations: readonly RescuedConversation[];
-  /** In order. What cannot be read, or is not as it was written, is there as damaged. */
+  /** In order. A message that cannot be read, or is not as it was written, is marked as damaged. */
   messages(conversation: string): Generator<MessageRecord>;
   /** The page that ends just before a message that another page has given, or the last page. In order; empty when that message is unknown. */
   page(conversation: string, before: string | undefined, limit: number): MessageRecord[];
 }
 
-/** Never throws: what cannot be read is left out of what it gives. `key` is hex. */
+/** Never throws: what cannot be read is left out. `key` is hex. */
 export function rescueHistory({ file, key, log }: { file: string; key: string; log: Logger }): RescuedHistory {
   for (const path of [file, ...copiesOf(file)]) {
     const source = path === file ? 'history' : 'copy';
@@ -77,7 +77,7 @@ class Wreck implements RescuedHistory {
   readonly #messageColumns: string;
   /** A copy from before messages were sealed has nothing to hold them to. */
   readonly #isSealed: boolean;
-  /** What messages are ordered by; in a copy from before clocks were measured it is their DateTime alone. */
+  /** The time by which messages are ordered; in a copy from before clocks were measured it is their DateTime. */
   readonly #order: 'ordered_at' | 'sent_at';
   readonly #then: 'key' | 'seq';
   /** The messages that pages have given, and where they stand. */

@@ -6,12 +6,11 @@ import type { ConversationRecord, Direction, JobRecord, MessageContent, MessageR
 /** What may be bound to a parameter; see `bindable`. */
 export type Bound = string | number | null;
 export type Row = Record<string, string | number | null>;
-/** As the driver gives it: texts as octets, see `octets`. */
+/** A row as the driver gives it: texts as octets, see `octets`. */
 export type RawRow = Record<string, string | number | null | ArrayBuffer>;
 
 /**
- * Texts are read as octets: the driver ends the whole process at a text that is no UTF-8, and a byte that was flipped in the file
- * makes just such texts.
+ * Texts are read as octets: the driver ends the whole process at a text that is not UTF-8, and one flipped byte in the file can make such a text.
  */
 function octets(table: string, texts: readonly string[], numbers: readonly string[]): string {
   return [...texts.map((name) => `CAST(${table}.${name} AS BLOB) AS ${name}`), ...numbers.map((name) => `${table}.${name}`)].join(', ');
@@ -67,8 +66,8 @@ export function columnsOf(table: keyof typeof columns, known: ReadonlySet<string
 
 const messageNames = [...columns.messages.texts, ...columns.messages.numbers];
 /**
- * A message as one value, which `unpacked` opens: what costs time is not reading a page of messages but bringing its values over from the
- * driver one by one. The casts are for damaged rows, whose values may be of any kind.
+ * A message as one value, which `unpacked` opens: the slow part of reading a page of messages is the transfer of its values from the driver one by
+ * one. The casts are for damaged rows, whose values may be of any kind.
  */
 export const packedMessage = `CAST(json_array(${[
   ...columns.messages.texts.map((name) => `CAST(messages.${name} AS TEXT)`),

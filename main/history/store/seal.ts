@@ -1,20 +1,20 @@
 /**
- * The seal of a message row. The file's cipher (aes256cbc) is not authenticated: whoever changes a byte of it changes what is read,
- * unnoticed. So each message carries an HMAC over what never changes of it; a row whose seal does not hold is damaged, by whatever.
- * What changes in a message's life, its state and its error, is not under the seal.
+ * The seal of a message row. The file's cipher (aes256cbc) is not authenticated: a changed byte in the file changes what is read, unnoticed.
+ * So each message carries an HMAC over the fields that never change; a row whose seal does not hold is damaged, whatever the cause.
+ * The fields that change in a message's life, its state and its error, are not under the seal.
  */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import type { Database } from 'libsql';
 import { columnsOf, type RawRow, readable } from './rows';
 
-/** 128 bits: nobody finds another text for a seal, and a row stays small. */
+/** 128 bits: nobody can find another text with the same seal, and a row stays small. */
 const sealBytes = 16;
-/** Rows sealed by one statement while an older history is brought up to date. */
+/** Rows read at once while an older history is sealed. */
 const batch = 1000;
 
 /** The sealed columns, in the order in which they go into the seal. */
 const columns = ['id', 'conversation', 'direction', 'sender', 'sender_name', 'sender_device', 'text', 'sent_at', 'received_at'] as const;
-/** Sealed where they say something: rows from before there were such columns keep their seal. */
+/** Sealed only where they hold something, so that rows from before these columns keep their seal. */
 type LaterColumn = 'only_with' | 'moved' | 'kind' | 'content';
 export type SealedRow = Readonly<
   Record<(typeof columns)[number], string | number | null> & Partial<Record<LaterColumn, string | number | null>>
@@ -28,7 +28,7 @@ export class Seal {
     this.#key = createSecretKey(Buffer.from(hkdfSync('sha256', Buffer.from(key, 'hex'), '', 'chorus history row', 32)));
   }
 
-  /** Values as they are stored: what a text loses on its way into the file must be lost before. */
+  /** Takes the values as they are stored: whatever a text loses on its way into the file must be lost before. */
   of(row: SealedRow): string {
     return Buffer.from(this.#digest(row), 'latin1').toString('base64');
   }
@@ -52,7 +52,7 @@ export class Seal {
     }
   }
 
-  /** Every value stands with its kind and its length, so that no two rows give the same octets. A byte is a character of it. */
+  /** Every value is preceded by its kind and length, so that no two rows give the same octets. The result has a character for each byte. */
   #digest(row: SealedRow): string {
     let all = '';
     const kind = row.kind ?? 'text';

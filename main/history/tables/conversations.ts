@@ -1,4 +1,4 @@
-/** The conversations, and what the person did with them on this device. */
+/** The conversations, and the marks that the person has put on them on this device. */
 import { createHash } from 'node:crypto';
 import type { PersonValue } from '../../../preload/contract';
 import type { ConversationMarks, ConversationPatch, ConversationRecord, Conversations } from '../records';

@@ -1,4 +1,4 @@
-/** The jobs: what still has to leave this device. */
+/** The jobs that still have to leave this device. */
 import { AppError } from '../../../preload/contract/errors';
 import type { JobRecord, Jobs } from '../records';
 import type { Connection } from '../store/connection';

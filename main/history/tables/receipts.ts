@@ -1,4 +1,4 @@
-/** What other people's devices have told: that a message is there or was seen, and what time it is by their clocks. */
+/** What other people's devices have said: that a message has arrived or was seen, and what time their clocks show. */
 import type { ReceiptValue } from '../../../preload/contract';
 import type { ReceiptRecord, Receipts } from '../records';
 import type { Changes } from '../store/changes';
