@@ -29,7 +29,12 @@ export interface InterworkingOptions {
   log?: NetworkLog;
 }
 
-export class InterworkingFunction {
+/** Starts the function on a server, which stays its caller's to close. */
+export function startInterworking(options: InterworkingOptions): void {
+  new InterworkingFunction(options);
+}
+
+class InterworkingFunction {
   readonly #options: InterworkingOptions;
 
   constructor(options: InterworkingOptions) {

@@ -14,7 +14,7 @@
 import { parseMultipart } from '../../protocol/multipart';
 import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
 import type { NetworkLog } from '../log';
-import type { MediaRelay } from '../msrp/relay';
+import { MediaRelay, type MediaRelayOptions } from '../msrp/relay';
 import { assertedIdentity } from '../sip/asserted-identity';
 import { paramOf, uriOf } from '../sip/header-value';
 import type { SipMessage, SipRequest } from '../sip/message';
@@ -68,6 +68,34 @@ interface Passage {
 interface Refusal {
   status: number;
   warning: string;
+}
+
+/** A Participating Function that runs, with the media relay that is its own. */
+export interface Participating {
+  /** Where the core reaches it. */
+  readonly uri: string;
+  readonly function: ParticipatingFunction;
+  /** Ends function and relay; the SIP server stays: it belongs to whoever made it. */
+  close(): Promise<void>;
+}
+
+export type StartOptions = Omit<ParticipatingOptions, 'media'> &
+  Pick<MediaRelayOptions, 'ca' | 'tap'> & {
+    /** The address that the media relay listens on. */
+    mediaHost: string;
+  };
+
+/** Starts the function and its media relay on a server. Rejects when the relay cannot listen. */
+export async function startParticipating({ mediaHost, ca, tap, ...options }: StartOptions): Promise<Participating> {
+  const { log, server } = options;
+  const media = new MediaRelay({ host: mediaHost, ...(ca && { ca }), ...(tap && { tap }), ...(log && { log }) });
+  await media.listen();
+  const participating = new ParticipatingFunction({ ...options, media });
+  const close = async () => {
+    participating.close();
+    await media.close();
+  };
+  return { uri: server.uri, function: participating, close };
 }
 
 export class ParticipatingFunction {

@@ -11,7 +11,7 @@ import { startBehindKamailio } from '../support/stages/kamailio-network';
 
 /** A person who writes without saying who they are, to real clients over the embedded network: every byte at the other side is read. */
 let network: Network;
-let seen: (WireRecord & { role: string })[] = [];
+let seen: WireRecord[] = [];
 beforeAll(async () => {
   network = await startNetwork({
     users: ['alice', 'bob', 'carol'].map((name) => ({

@@ -77,7 +77,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
   beforeAll(async () => {
     atRoles.length = 0;
     network = await start({
-      tap: (record: WireRecord & { role: string }) => {
+      tap: (record: WireRecord) => {
         if (record.protocol !== 'sip') return;
         const text = new TextDecoder().decode(record.bytes);
         atRoles.push({ role: record.role, direction: record.direction, text, bytes: record.bytes });

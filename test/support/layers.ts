@@ -153,7 +153,7 @@ export const layers: readonly Layer[] = [
   },
   { path: 'main/sip/wire', faces: ['content-encoding', 'framer', 'wire-message'], values: ['protocol'], node: true },
   { path: 'main/msrp', faces: ['connection', 'endpoint', 'outgoing', 'relay', 'session'], values: [...ground], node: true },
-  { path: 'main/trace', faces: ['recorder'], values: ['base'], types: ['protocol'], node: true },
+  { path: 'main/trace', faces: ['ladder', 'ladder-text', 'record', 'recorder'], values: ['base', 'protocol'], node: true },
 
   // What is kept: the only SQL of the client.
   {
@@ -257,21 +257,12 @@ export const layers: readonly Layer[] = [
   {
     path: 'network',
     faces: ['log', 'network'],
-    values: [
-      'base',
-      'protocol',
-      'network/controlling',
-      'network/core',
-      'network/interworking',
-      'network/msrp',
-      'network/participating',
-      'network/sip',
-    ],
+    values: ['base', 'protocol', 'network/controlling', 'network/core', 'network/interworking', 'network/participating', 'network/sip'],
     node: true,
   },
   {
     path: 'network/core',
-    faces: ['authenticator', 'core', 'faults', 'gruu', 'lab-authority', 'registrar', 'sim-card'],
+    faces: ['authenticator', 'core', 'faults', 'gruu', 'lab-authority', 'registrar', 'secured-core', 'sim-card'],
     values: ['base', 'protocol', 'network/sip'],
     types: ['network'],
     node: true,
@@ -285,7 +276,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'network/controlling',
-    faces: ['controlling', 'group', 'groups-file'],
+    faces: ['controlling', 'group', 'groups-file', 'instances'],
     values: ['base', 'protocol', 'network/core', 'network/msrp', 'network/sip'],
     types: ['network'],
     packages: ['libsql'],

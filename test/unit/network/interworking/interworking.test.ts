@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { InterworkingFunction, MAX_MAIL_BYTES } from '../../../../network/interworking/interworking';
+import { MAX_MAIL_BYTES, startInterworking } from '../../../../network/interworking/interworking';
 import { needsInterworking } from '../../../../network/participating/outside-address';
 import { SipRequest } from '../../../../network/sip/message';
 import { SipServer } from '../../../../network/sip/sip-server';
@@ -19,7 +19,7 @@ function fixture(mailOutbox: string | null) {
   const clock = new VirtualClock();
   const [pf, isf] = [new SipServer({ clock }), new SipServer({ clock })];
   const { atA: toIsf } = connectServers(pf, isf);
-  new InterworkingFunction({ server: isf, host: 'isf.lab.test', clock, mailOutbox: () => mailOutbox });
+  startInterworking({ server: isf, host: 'isf.lab.test', clock, mailOutbox: () => mailOutbox });
   let count = 0;
   return async (method: string, uri: string, contentType?: string, body: string | Uint8Array = '', headers: [string, string][] = []) => {
     count += 1;
