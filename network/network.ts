@@ -100,12 +100,13 @@ class Wiring {
   #core: Core | null = null;
   #participating: Participating | null = null;
   #controlling: ControllingInstances | null = null;
+  #isClosing = false;
   #closing: Promise<void> | null = null;
 
   constructor(given: NetworkOptions) {
     const { log } = given;
     // Roles that end together can no longer reach one another, which is not worth a line.
-    this.#options = log === undefined ? given : { ...given, log: (...line) => (this.#closing === null ? log(...line) : undefined) };
+    this.#options = log === undefined ? given : { ...given, log: (...line) => (this.#isClosing ? undefined : log(...line)) };
     this.plan = planOf(this.#options);
   }
 
@@ -127,6 +128,7 @@ class Wiring {
   }
 
   close(): Promise<void> {
+    this.#isClosing = true;
     this.#closing ??= Promise.all(this.#closers.reverse().map(async (end) => end())).then(() => undefined);
     return this.#closing;
   }

@@ -206,7 +206,7 @@ describe('the policy of the network', () => {
     await became(alice, message, 'delivered');
   });
 
-  it('R48: a text to a mail address is taken by the mail gateway once it is on disk, also when it was written in a session, which is refused', async () => {
+  it('a text to a mail address is taken by the mail gateway once it is on disk, also when it was written in a session, which is refused', async () => {
     await start({ interworking: { mailOutbox: 'mail.jsonl' } });
     const alice = await client('alice');
     const { message } = await alice.call('sendText', { to: 'mailto:someone@example.org', text: 'Dear someone', mode: 'pager' });

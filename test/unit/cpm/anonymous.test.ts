@@ -57,7 +57,7 @@ describe('a conversation in which the account hides', () => {
     for (const receipt of receipts) expect(receipt).not.toContain('alice');
   });
 
-  it('R44: fails the message, with its reason, when something in it would tell', async () => {
+  it('fails the message, with its reason, when something in it would tell', async () => {
     const { message } = lab.messenger.sendText({ to: bob, anonymous: true }, 'Guess', 'session');
     await lab.settle();
     lab.invites[0]?.session.fail(new AppError('privacy/leak', { reason: 'device name' }, 'never'));
@@ -67,7 +67,7 @@ describe('a conversation in which the account hides', () => {
 });
 
 describe('the media of one who hides', () => {
-  it('R44: carries nothing that would tell, which a named session does not look for', async () => {
+  it('carries nothing that would tell, which a named session does not look for', async () => {
     const named = await lab.talkTo('sip:carol@lab.test');
     const { conversation } = lab.messenger.sendText({ to: bob, anonymous: true }, 'Guess', 'session');
     await lab.settle();
@@ -84,7 +84,7 @@ describe('the media of one who hides', () => {
 });
 
 describe('somebody who hides', () => {
-  it('R44: has a conversation of their own by the Conversation-ID, by no name they give themselves, and is answered where they last were', async () => {
+  it('has a conversation of their own by the Conversation-ID, by no name they give themselves, and is answered where they last were', async () => {
     expect(await lab.messenger.receivePager(pager('m1', 'hidden-1'))).toBe(200);
     expect(await lab.messenger.receivePager(pager('m2', 'hidden-1', gruu))).toBe(200);
     expect(await lab.messenger.receivePager(pager('m3', 'hidden-2', 'sip:tgruu.other@lab.test;gr'))).toBe(200);
@@ -102,7 +102,7 @@ describe('somebody who hides', () => {
     expect(lab.pagers.at(-1)?.target).toMatch(/^sip:tgruu\./);
   });
 
-  it('R44: is no person of the named conversations, and a call to the own temporary GRUU comes into none of them', async () => {
+  it('is no person of the named conversations, and a call to the own temporary GRUU comes into none of them', async () => {
     const named = lab.messenger.sendText({ to: bob }, 'It is me', 'session').conversation;
     const hidden = lab.messenger.sendText({ to: bob, anonymous: true }, 'Guess', 'session').conversation;
     const id = lab.history.conversation(hidden)?.conversationId ?? '';

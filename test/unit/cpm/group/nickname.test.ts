@@ -45,7 +45,7 @@ const code = (promise: Promise<unknown>) =>
   );
 
 describe('a nickname in a group', () => {
-  it('R78: is asked of the switch as it will be shown, and given up by none', async () => {
+  it('is asked of the switch as it will be shown, and given up by none', async () => {
     const { group, media } = await joined();
     await lab.messenger.setNickname(group, '  The   Builder ');
     await lab.messenger.setNickname(group, '');

@@ -371,7 +371,7 @@ describe('A', () => {
   it.each([
     ['is not answered', (_asked: FakeSession) => undefined],
     ['has failed, and the text waits before it tries again', (asked: FakeSession) => asked.refuse(503)],
-  ])('R72: its own way back into the group %s: a text that waits for it goes when the network calls A back', async (_what, answer) => {
+  ])('its own way back into the group %s: a text that waits for it goes when the network calls A back', async (_what, answer) => {
     const { conversation, creation, adding } = await asking();
     const focus = 'sip:grp-1@cf.lab.test';
     creation.answer('passive', { contactUri: focus });
