@@ -48,7 +48,7 @@ export function ladderOf(records: readonly WireRecord[]): Row[] {
     const record = hop.sent ?? hop.received;
     if (record === null) return [];
     const packet = packetOf(record);
-    const saying = packet === null ? unread : story.say(packet, hop.to);
+    const saying = packet === null ? unread : story.say(packet, `${hop.from} ${hop.to}`);
     const { from, to, count } = hop;
     const seen = seenBy(hop, timeOf(hop), lastOf.get(to));
     return [{ ...saying, at: timeOf(hop), from, to, protocol: record.protocol, packet: startLineOf(record.bytes), record, count, seen }];

@@ -44,19 +44,21 @@ export class Story {
   /** Call-IDs of registrations that stand, and of those that a pending REGISTER ends. */
   readonly #registered = new Set<string>();
   readonly #leaving = new Set<string>();
+  /** Call-IDs of third-party registrations. */
+  readonly #told = new Set<string>();
   /** imdn.Message-ID -> the text, so that a receipt can say of what it is one. */
   readonly #texts = new Map<string, string>();
-  /** Lane and Call-ID -> the last document of that subscription there. */
+  /** Hop and Call-ID -> the last document of that subscription there. */
   readonly #rosters = new Map<string, ConferenceInfo>();
   readonly #registrations = new Map<string, RegInfo>();
 
-  /** `lane` is where the packet arrives: each lane reads the documents of a subscription by itself. */
-  say(packet: Packet, lane: string): Saying {
+  /** `hop` names the two lanes: on each hop the documents of a subscription are compared with the one before them there. */
+  say(packet: Packet, hop: string): Saying {
     if (packet.kind === 'msrp') return this.#msrp(packet);
-    return packet.status === null ? this.#request(packet, lane) : this.#response(packet, packet.status);
+    return packet.status === null ? this.#request(packet, hop) : this.#response(packet, packet.status);
   }
 
-  #request(packet: SipPacket, lane: string): Saying {
+  #request(packet: SipPacket, hop: string): Saying {
     const sender = capitalised(nameOf(packet.header('from')));
     const called = nameOf(packet.header('to'));
     switch (packet.method) {
@@ -85,7 +87,7 @@ export class Story {
       case 'SUBSCRIBE':
         return this.#subscribe(packet, sender, called);
       case 'NOTIFY':
-        return this.#notify(packet, lane);
+        return this.#notify(packet, hop);
       case 'REFER':
         return says('conference', refers(packet, sender));
       case 'OPTIONS':
@@ -99,10 +101,16 @@ export class Story {
 
   #register(packet: SipPacket): string {
     const name = capitalised(nameOf(packet.header('to')));
+    const teller = capitalised(nameOf(packet.header('from')));
     const contact = packet.header('contact') ?? '';
     if (/[;,]\s*expires=0\b/i.test(contact) || packet.header('expires') === '0') {
       this.#leaving.add(packet.callId);
-      return `${name} signs out`;
+      return teller === name ? `${name} signs out` : `${teller} tells that ${name} is signed out`;
+    }
+    // TS 24.229 5.4.1.7: the core registers somebody at a function, under its own name.
+    if (teller !== name) {
+      this.#told.add(packet.callId);
+      return `${teller} tells that ${name} is signed in`;
     }
     if (this.#registered.has(packet.callId)) return `${name} renews the registration`;
     return packet.header('authorization') === null ? `${name} signs in` : `${name} signs in, with the proof asked for`;
@@ -117,14 +125,11 @@ export class Story {
       return `${sender} asks ${called} to move the chat into the group`;
     }
     if (packet.isInDialog) return 'The session is renewed or gets a new line';
+    if (/;\s*isfocus/i.test(packet.header('contact') ?? '')) return `${sender} invites ${called}`;
     const invitees = packet.contents.flatMap((content) => this.#invitees(content));
     if (invitees.length > 0) return `${sender} asks for a group: ${invitees.join(', ')}`;
     const text = packet.contents.flatMap((content) => (envelopeOf(content) === null ? [] : [this.#content(content, sender).text]))[0];
-    const inviting = /;\s*isfocus/i.test(packet.header('contact') ?? '')
-      ? `${sender} invites ${called}`
-      : called === 'the group'
-        ? `${sender} comes back to the group`
-        : `${sender} asks ${called} for a session`;
+    const inviting = called === 'the group' ? `${sender} comes back to the group` : `${sender} asks ${called} for a session`;
     return text === undefined ? inviting : `${inviting}; ${text}`;
   }
 
@@ -154,7 +159,7 @@ export class Story {
         return says('registration', this.#registration(packet, status));
       case 'INVITE':
         if (status < 200) return status === 180 ? says('session', `It rings at ${called}`) : minor('session', `${called} is being asked`);
-        if (status < 300) return says('session', `${called} accepts`);
+        if (status < 300) return says('session', called === 'The group factory' ? 'The group stands' : `${called} accepts`);
         return says('session', `${called} ${REFUSALS[status] ?? 'refuses'} (${status})`);
       case 'BYE':
       case 'CANCEL':
@@ -171,6 +176,7 @@ export class Story {
   #registration({ callId }: SipPacket, status: number): string {
     if (status === 401 || status === 407) return 'Proof of identity is asked for';
     if (status >= 300) return `The registration is refused (${status})`;
+    if (this.#told.has(callId)) return 'Noted';
     if (this.#leaving.has(callId)) {
       this.#registered.delete(callId);
       return 'Signed out';
@@ -187,8 +193,8 @@ export class Story {
     return says('other', `SUBSCRIBE ${event}`);
   }
 
-  #notify(packet: SipPacket, lane: string): Saying {
-    const key = `${lane} ${packet.callId}`;
+  #notify(packet: SipPacket, hop: string): Saying {
+    const key = `${hop} ${packet.callId}`;
     for (const { type, body } of packet.contents) {
       const conference = type === 'application/conference-info+xml' ? parseConferenceInfo(body) : null;
       if (conference?.ok === true) return says('conference', this.#roster(key, conference.value));
