@@ -28,16 +28,16 @@ export type { Binding, BindingEnd } from './core/registrar';
 export type { RegisteredDevice } from './participating/registration-watch';
 export { defaultUsers, type NetworkOptions, type NetworkRole, type NetworkUser, networkRoles } from './plan';
 
-/** What the parts that run here hold at this moment. All of it is zero a while after everybody has hung up. */
+/** What the roles that run here hold at this moment. All of it returns to zero some time after everybody has hung up. */
 export interface NetworkLoad {
-  /** SIP transactions, those among them that only absorb repetitions (RFC 3261: 32 s). */
+  /** SIP transactions, including those that only absorb retransmissions (RFC 3261: 32 s). */
   transactions: number;
   /** Groups with somebody in them. */
   groups: number;
   /** MSRP sessions and connections at the switch of the Controlling Function. */
   mediaSessions: number;
   mediaConnections: number;
-  /** 1-1 sessions whose media the Participating Function has put through its relay. */
+  /** 1-1 sessions whose media runs through the relay of the Participating Function. */
   anchored: number;
 }
 
@@ -49,7 +49,7 @@ export interface Network {
     tls: string | null;
     ws: string | null;
     wss: string | null;
-    /** The functions, for a core that is not ours; null when not among the roles. */
+    /** The functions, for a core that is not ours; null when they do not run here. */
     pf: string | null;
     cf: string | null;
   };
@@ -63,18 +63,18 @@ export interface Network {
   /** How the core misbehaves; may be changed at any time. Null without the role `core`. */
   faults: Faults | null;
   bindings(aor: string): Binding[];
-  /** The devices of an address as the Participating Function knows them, from registration events; null when it knows nothing. */
+  /** The devices of an address as the Participating Function knows them from registration events; null when it knows nothing. */
   registered(address: string): RegisteredDevice[] | null;
-  /** The operator ends the registrations of an address, or of one instance of it, and says why. Returns how many. */
+  /** Ends the registrations of an address, or of one instance of it, as an operator would, and gives the reason. Returns how many. */
   endBindings(address: string, why: { event: BindingEnd; instanceId?: string; retryAfter?: number }): number;
-  /** The operator lets registrations end sooner. Returns how many. */
+  /** Shortens the registrations of an address, or of one instance of it, as an operator would. Returns how many. */
   shortenBindings(address: string, seconds: number, instanceId?: string): number;
-  /** The state of every group, ended ones among them. */
+  /** The state of every group, including ended ones. */
   groups(): GroupState[];
   load(): NetworkLoad;
   /** Reads the groups file again. Returns how many groups it names. @throws OperatorFileError what is wrong in it; all groups stay as they were */
   rereadGroups(): number;
-  /** Ends an instance of the Controlling Function without a word, as if its process had died. */
+  /** Ends an instance of the Controlling Function without a message, as if its process had died. */
   killControlling(index?: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -272,7 +272,7 @@ class Wiring {
 
 const laneOf = (index: number) => (index === 0 ? 'cf' : `cf-${index + 1}`);
 
-/** The options that go to the core as they are, those alone that were given. */
+/** The options that go to the core unchanged; absent ones stay absent. */
 function chosen(options: NetworkOptions) {
   const { key, minExpiresSeconds, fullRegInfo, faults, seed, auth, qop, nextNonce, nonceLifetimeMs } = options;
   return {
@@ -292,7 +292,7 @@ function trustOf({ mediaAuthorities }: NetworkOptions): { ca?: readonly string[]
   return mediaAuthorities === undefined ? {} : { ca: mediaAuthorities };
 }
 
-/** An error of the operating system about a port or an address, as a sentence. */
+/** Turns an error of the operating system about a port or an address into a sentence. */
 function readable(error: unknown, host: string, port: number): Error {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   const words: Record<string, string> = {

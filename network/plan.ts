@@ -19,13 +19,13 @@ export interface NetworkUser {
   /** User part of the address. */
   name: string;
   password: string;
-  /** The name, capitalised, when absent. */
+  /** The name with a capital when absent. */
   displayName?: string;
-  /** Further addresses, `sip:sales@lab.test` or `tel:+15550100`: registered together with the first (3GPP implicit registration set). */
+  /** Further addresses, `sip:sales@lab.test` or `tel:+15550100`, registered together with the first (3GPP implicit registration set). */
   identities?: string[];
-  /** Where the network asks SIMs (`auth: 'aka'`): this user's. */
+  /** This user's SIM, for a network that authenticates by SIM (`auth: 'aka'`). */
   sim?: SimOptions;
-  /** Where the network goes by addresses (`auth: 'early'`): the network addresses that are this user's. */
+  /** This user's network addresses, for a network that goes by addresses (`auth: 'early'`). */
   early?: string[];
 }
 
@@ -42,27 +42,27 @@ export interface NetworkOptions extends AuthenticatorOptions {
   tlsPort?: number;
   wsPort?: number;
   wssPort?: number;
-  /** Ports of the Participating and the (first) Controlling Function, which a core that is not ours knows; 0 or absent: any free one. */
+  /** Ports of the Participating Function and of the first Controlling Function, for a core that is not ours; 0 or absent: any free one. */
   pfPort?: number;
   cfPort?: number;
-  /** What TLS shows; made by an authority of its own at the start when absent. */
+  /** Certificate and key for TLS; made by an authority of this run when absent. */
   key?: ServerKey;
-  /** The authorities (PEM) that the media of the functions trusts where a side's SDP names no certificate, as behind an MSRP relay; else those of Node. */
+  /** The authorities (PEM) that vouch for a media peer whose SDP names no certificate, as behind an MSRP relay; Node's when absent. */
   mediaAuthorities?: readonly string[];
   /** False: the registrar gives no GRUUs. */
   gruu?: boolean;
   /** Shorter registrations are refused with 423, seconds; 60 when absent. */
   minExpiresSeconds?: number;
-  /** Registration events are told in full documents alone, as some networks do. */
+  /** True: registration events are sent as full documents only, as some networks do. */
   fullRegInfo?: boolean;
-  /** Oddities of the core, see `faults.ts`; and what chance is drawn from in them. */
+  /** Misbehaviour of the core, see `faults.ts`, and the seed for its chances. */
   faults?: readonly FaultRule[];
   seed?: number;
   /** A policy file (`policy-file.ts`), read now and whenever it changes. */
   policyFile?: string;
-  /** A groups file (`groups-file.ts`), read now and by `rereadGroups`: groups that stand from the start. */
+  /** A groups file (`groups-file.ts`) of pre-defined groups, read now and by `rereadGroups`. */
   groupsFile?: string;
-  /** The file that keeps the groups over restarts; without it they are kept as long as the network runs. */
+  /** The file that keeps the groups over restarts; without it they last as long as the network runs. */
   stateFile?: string;
   /** The most people of one group; 50 when absent. */
   maxParticipants?: number;
