@@ -243,11 +243,6 @@ export function dialogIdOf(request: SipRequest): string {
   return `${request.callId}|${request.toTag ?? ''}|${request.fromTag ?? ''}`;
 }
 
-/** The `Dialog.id` of a response to our request, or of the dialog of its ACK. */
-export function dialogIdOfResponse(response: SipResponse): string {
-  return `${response.callId}|${response.fromTag ?? ''}|${response.toTag ?? ''}`;
-}
-
 /** A request outside any dialog, with fresh tag and Call-ID. `from` and `to` are name-addr values. */
 export function newRequest(
   method: string,
