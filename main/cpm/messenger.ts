@@ -24,6 +24,7 @@ import { Inbox, readPager, refusalStatus } from './inbox/inbox';
 import { Invitations } from './one-to-one/invitations';
 import { OneToOneSessions, otherSide } from './one-to-one/sessions';
 import { Outbox, receiptLane } from './outbox/outbox';
+import { Upgrades } from './upgrade/upgrades';
 
 /** Between two steps at filling the index for search. */
 const indexPauseMs = 20;
@@ -38,6 +39,7 @@ export class Messenger implements Disposable {
   readonly #outbox: Outbox;
   readonly #oneToOne: OneToOneSessions;
   readonly #groups: Groups;
+  readonly #upgrades: Upgrades;
   readonly #courier: Courier;
   /** LAB: the 1-1s whose other side tells by pager that they type, as no CPM client does; they are told in the same way. */
   readonly #composesByPager = new Set<string>();
@@ -57,8 +59,12 @@ export class Messenger implements Disposable {
       reached: (message) => this.#outbox.reached(message),
     });
     this.invitations = new Invitations(this.#context);
-    this.#oneToOne = new OneToOneSessions(this.#context, this.#inbox, this.invitations);
-    this.#groups = new Groups(this.#context, this.#inbox, this.invitations, this.#oneToOne);
+    this.#upgrades = new Upgrades(this.#context, {
+      live: () => this.#oneToOne.live(),
+      leave: (conversation, session) => this.#oneToOne.leave(conversation, session),
+    });
+    this.#oneToOne = new OneToOneSessions(this.#context, this.#inbox, this.invitations, this.#upgrades);
+    this.#groups = new Groups(this.#context, this.#inbox, this.invitations, this.#upgrades);
     this.#courier = new Courier(this.#context, this.#oneToOne, this.#groups);
     this.#outbox = new Outbox(this.#context, this.#courier);
     this.#fillIndex();
@@ -434,6 +440,7 @@ export class Messenger implements Disposable {
   dispose(): void {
     this.#outbox.dispose();
     this.#inbox.dispose();
+    this.#upgrades.dispose();
     this.#filling?.dispose();
   }
 

@@ -25,9 +25,8 @@ import type { CpmContext } from '../conversation/context';
 import { identityOf } from '../conversation/values';
 import type { Inbox } from '../inbox/inbox';
 import type { Invitations } from '../one-to-one/invitations';
-import type { OneToOneSessions } from '../one-to-one/sessions';
 import { type ContentHandler, CpmSession, completed } from '../session/session';
-import { Replacements } from '../upgrade/replacement';
+import type { ReplacedSession, Upgrades } from '../upgrade/upgrades';
 import { GroupDataRequests } from './data';
 import { found, invitedPeople, nobodyJoined, notLetIn, restart, wantsTls } from './factory';
 import { type GroupInvitation, readGroupInvitation } from './invitation';
@@ -56,23 +55,21 @@ export class Groups {
   readonly #context: CpmContext;
   readonly #inbox: Inbox;
   readonly #invitations: Invitations;
-  readonly #oneToOne: OneToOneSessions;
   readonly #live = new Map<string, LiveGroup>();
   readonly #rejoining = new Map<string, Return>();
   readonly #rosters: Rosters;
   readonly #devices: OwnDevices;
-  readonly #replacements: Replacements;
+  readonly #upgrades: Upgrades;
   readonly #requests: GroupDataRequests;
 
-  constructor(context: CpmContext, inbox: Inbox, invitations: Invitations, oneToOne: OneToOneSessions) {
+  constructor(context: CpmContext, inbox: Inbox, invitations: Invitations, upgrades: Upgrades) {
     this.#context = context;
     this.#inbox = inbox;
     this.#invitations = invitations;
-    this.#oneToOne = oneToOne;
-    this.#replacements = new Replacements(context, oneToOne);
+    this.#upgrades = upgrades;
     this.#requests = new GroupDataRequests(context);
     this.#rosters = new Rosters(context, (group, participants) => {
-      this.#replacements.seen(group, participants);
+      this.#upgrades.rosterCame(group, participants);
       this.#devices.rosterCame();
     });
     this.#devices = new OwnDevices(context, this.#rosters, () =>
@@ -103,7 +100,7 @@ export class Groups {
     const peer = from.peer;
     if (from.kind !== 'oneToOne' || peer === null) throw new AppError('internal', { cause: 'a group grows by add' });
     const invited = invitedPeople(people, (one) => isSelf(one) || one === peer, this.#context.knownPeople);
-    const replacedSession = await this.#replacements.session(from.id);
+    const replacedSession = await this.#upgrades.sessionToReplace(from.id);
     const entries: ResourceEntryDraft[] = [
       replacedSession === null
         ? { uri: peer, copyControl: 'to' }
@@ -138,23 +135,20 @@ export class Groups {
       inReplyTo: replacedSession?.contributionId,
       receive: this.#contentOf(group.id),
     });
+    const upgrade = this.#upgrades.ask(from.id, group.id, replacedSession);
     try {
       await session.answered;
     } catch (error) {
+      await upgrade.happened('declined');
       throw nobodyJoined(error);
     }
     const established: ConversationRecord = { ...group, focus: session.remote?.contactUri ?? null };
     history.putConversation(established);
     this.#hold(established, session);
-    if (replacedSession !== null) this.#replacements.leftBy(from.id, replacedSession, group.id);
+    await upgrade.happened('groupAnswered');
     // Until this device is in the group, nothing takes the 1-1 over here: should it not come to that, the 1-1 goes on (R58).
     await session.opened;
-    if (replacedSession !== null) {
-      const isIn = (id: string, address: string) =>
-        this.participants(id).some((one) => one.address === address && one.state === 'connected');
-      this.#replacements.guard(from.id, replacedSession, isIn);
-    }
-    this.#replacements.continueIn(from.id, group.id);
+    await upgrade.happened('groupOpened');
     return established;
   }
 
@@ -266,7 +260,7 @@ export class Groups {
     const asked = readGroupInvitation(invite, this.#context, this.#namesAtHand());
     if (asked === null) return invite.reject(400, 'Contribution-ID missing');
     const { contributionId, sessionReplaces, inviter, people, subject } = asked;
-    const replaced = sessionReplaces === null ? null : this.#oneToOne.replaceable(sessionReplaces, inviter.address);
+    const replaced = sessionReplaces === null ? null : this.#upgrades.sessionNamed(sessionReplaces, inviter.address);
     if (sessionReplaces !== null && replaced === null) {
       this.#context.log.warn(
         'a group invitation names a session to replace that is not its inviter’s; it is taken as an ordinary invitation',
@@ -349,7 +343,7 @@ export class Groups {
 
   /** Ends the media without leaving: this device is only going away. */
   async closeAll(): Promise<void> {
-    this.#replacements.dispose();
+    this.#upgrades.dispose();
     this.#devices.dispose();
     await Promise.allSettled([...this.#live.values()].map((live) => live.session.close()));
   }
@@ -359,7 +353,7 @@ export class Groups {
     options: {
       asked: GroupInvitation;
       known: ConversationRecord | null;
-      replaced: { conversation: string; session: CpmSession } | null;
+      replaced: ReplacedSession | null;
     },
   ): Promise<void> {
     const { history, clock, self, isSelf } = this.#context;
@@ -388,22 +382,20 @@ export class Groups {
     this.#live.delete(group.id);
     if (previous !== undefined) drop(previous.session.close(), this.#context.log, 'closing the previous group session');
     const session = CpmSession.accept(this.#context, group.id, invite, asked.contributionId, this.#contentOf(group.id));
+    const upgrade = options.replaced === null ? null : this.#upgrades.accept(options.replaced, group.id);
     this.#hold(group, session);
     try {
       await session.opened;
     } catch (error) {
       // The Controlling Function vanished after our 200: what was there before stays (R58).
       if (options.known === null) this.#setJoined(group.id, false);
-      if (options.replaced !== null) this.#replacements.interrupted(group.id);
+      await upgrade?.happened('groupBroke');
       this.#context.conversationChanged(group.id);
       throw error;
     }
     this.#rejoining.get(group.id)?.calledBack(session);
     this.#inbox.heardFrom(group.id);
-    const replaced = options.replaced;
-    if (replaced === null) return;
-    this.#replacements.continueIn(replaced.conversation, group.id);
-    await this.#oneToOne.leaveReplaced(replaced.conversation, replaced.session);
+    await upgrade?.happened('groupOpened');
   }
 
   async #rejoin(conversation: ConversationRecord): Promise<CpmSession> {
@@ -493,7 +485,7 @@ export class Groups {
   #isOver(group: string): void {
     this.#setJoined(group, false);
     this.#context.conversationChanged(group);
-    this.#replacements.goOn(group);
+    this.#upgrades.groupOver(group);
   }
 
   #setJoined(conversation: string, joined: boolean): void {

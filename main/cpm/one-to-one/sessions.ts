@@ -25,6 +25,7 @@ import { refusals } from '../conversation/refusals';
 import { identityOf, person } from '../conversation/values';
 import { type Inbox, refusalStatus } from '../inbox/inbox';
 import { CpmSession, completed } from '../session/session';
+import type { Upgrades } from '../upgrade/upgrades';
 import type { Invitations } from './invitations';
 
 /** LAB: 1-1 sessions that live at a time, and invitations that wait to be answered; more are refused with 486. */
@@ -42,14 +43,17 @@ export class OneToOneSessions {
   readonly #context: CpmContext;
   readonly #inbox: Inbox;
   readonly #invitations: Invitations;
+  readonly #upgrades: Upgrades;
   readonly #live = new Map<string, CpmSession>();
   readonly #waiting = new Map<string, Waiting>();
-  readonly #past = new Map<string, 'ended' | 'replaced'>();
+  /** The session of each conversation that has ended last, where none has begun since. */
+  readonly #ended = new Map<string, CpmSession>();
 
-  constructor(context: CpmContext, inbox: Inbox, invitations: Invitations) {
+  constructor(context: CpmContext, inbox: Inbox, invitations: Invitations, upgrades: Upgrades) {
     this.#context = context;
     this.#inbox = inbox;
     this.#invitations = invitations;
+    this.#upgrades = upgrades;
   }
 
   /**
@@ -140,7 +144,9 @@ export class OneToOneSessions {
     if (session !== undefined) return session.state === 'established' ? 'established' : 'pending';
     // What is asked about is shown as a question, not as something under way.
     const until = this.#waiting.get(conversation)?.until ?? 'ask';
-    return until === 'ask' ? (this.#past.get(conversation) ?? 'none') : 'pending';
+    if (until !== 'ask') return 'pending';
+    const ended = this.#ended.get(conversation);
+    return ended === undefined ? 'none' : this.#upgrades.hasReplaced(ended) ? 'replaced' : 'ended';
   }
 
   /** What a `pending` session waits for; null for any other. */
@@ -187,6 +193,10 @@ export class OneToOneSessions {
     const remote = this.#live.get(conversation)?.remote ?? null;
     if (remote === null || (remote.deviceName === null && remote.instanceId === null)) return null;
     return { name: remote.deviceName, instanceId: remote.instanceId };
+  }
+
+  live(): ReadonlyMap<string, CpmSession> {
+    return this.#live;
   }
 
   current(conversation: string): CpmSession | null {
@@ -278,37 +288,14 @@ export class OneToOneSessions {
     this.#context.conversationChanged(conversation);
   }
 
-  /**
-   * The live 1-1 session that a group invitation wants to replace: it must carry that Contribution-ID, and its other side must be the one who
-   * asks. Anything else is no replacement (R58).
-   */
-  replaceable(sessionReplaces: string, inviter: string): { conversation: string; session: CpmSession } | null {
-    for (const [conversation, session] of this.#live) {
-      // Who hides in a session is not drawn out of it into a group.
-      const hides = session.sip?.hides === true || this.#context.history.conversation(conversation)?.hides !== undefined;
-      if (!hides && session.contributionId === sessionReplaces && session.state === 'established' && session.remote?.address === inviter) {
-        return { conversation, session };
-      }
+  /** Ends a session that a group has replaced: BYE on the dialog's own route set, the Signalling Path (R59). */
+  async leave(conversation: string, session: CpmSession): Promise<void> {
+    if (this.#live.get(conversation) === session) {
+      this.#live.delete(conversation);
+      this.#ended.set(conversation, session);
+      this.#context.conversationChanged(conversation);
     }
-    return null;
-  }
-
-  /** Leaves a 1-1 session that a group has replaced: BYE on the dialog's own route set, the Signalling Path (R59). */
-  async leaveReplaced(conversation: string, session: CpmSession): Promise<void> {
-    if (this.#live.get(conversation) === session) this.#markReplaced(conversation);
     await session.close(completed);
-  }
-
-  /** Notes that a group has taken over; the other side will end the session, or has ended it. */
-  expectReplacement(conversation: string, session: CpmSession): void {
-    if (session.state !== 'ended' || wasLeft(session)) this.#past.set(conversation, 'replaced');
-  }
-
-  /** No group takes over after all. False when the other side has left for the group. */
-  stays(conversation: string): boolean {
-    if (this.#live.get(conversation)?.state !== 'established') return this.#past.get(conversation) === 'ended';
-    this.#past.delete(conversation);
-    return true;
   }
 
   /** Ends the session with a person. */
@@ -328,8 +315,8 @@ export class OneToOneSessions {
 
   /** Ends what stands, or still asks to: the next text opens another session, and what was under way goes by that one. */
   endStanding(): void {
-    for (const [conversation, session] of [...this.#live])
-      if ((session.state === 'established' && this.#past.get(conversation) !== 'replaced') || session.isUnanswered)
+    for (const session of [...this.#live.values()])
+      if ((session.state === 'established' && !this.#upgrades.awaitsBye(session)) || session.isUnanswered)
         drop(session.close(completed), this.#context.log, 'ending a session that another follows');
   }
 
@@ -344,12 +331,6 @@ export class OneToOneSessions {
     return this.#live.size + this.#waiting.size >= MAX_SESSIONS;
   }
 
-  #markReplaced(conversation: string): void {
-    this.#past.set(conversation, 'replaced');
-    this.#live.delete(conversation);
-    this.#context.conversationChanged(conversation);
-  }
-
   /** LAB: one Conversation-ID a person; whoever opened last names it. */
   #adopt(conversation: ConversationRecord, invite: IncomingInvite): ConversationRecord {
     const conversationId = invite.headers.conversationId ?? conversation.conversationId;
@@ -361,12 +342,13 @@ export class OneToOneSessions {
 
   #hold(conversation: ConversationRecord, session: CpmSession): void {
     this.#live.set(conversation.id, session);
-    this.#past.delete(conversation.id);
+    this.#ended.delete(conversation.id);
     session.onState.on((state) => {
       if (state === 'ended' && this.#live.get(conversation.id) === session) {
         this.#live.delete(conversation.id);
-        if (!this.#past.has(conversation.id) || !wasLeft(session)) this.#past.set(conversation.id, 'ended');
+        this.#ended.set(conversation.id, session);
       }
+      if (state === 'ended' && session.sip?.end?.by === 'remote') this.#upgrades.peerSaidBye(session);
       this.#context.conversationChanged(conversation.id);
     });
     session.onRinging.on(() => this.#context.conversationChanged(conversation.id));
@@ -409,9 +391,4 @@ function arrivalFrom(conversation: ConversationRecord, invite: IncomingInvite) {
     senderInstance: invite.remote.instanceId,
     senderDevice: invite.remote.deviceName,
   };
-}
-
-/** Whether the other side has said goodbye: who was to leave for a group has left then; a session that broke was not left. */
-export function wasLeft(session: CpmSession): boolean {
-  return session.sip?.end?.by === 'remote';
 }

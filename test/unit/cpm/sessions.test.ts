@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textEnvelope } from '../../../main/cpm/conversation/envelope';
 import { MAX_ASKED } from '../../../main/cpm/one-to-one/invitations';
-import { replacementGuardMs } from '../../../main/cpm/upgrade/replacement';
+import { replacementGuardMs } from '../../../main/cpm/upgrade/upgrade';
 import { AppError } from '../../../preload/contract/errors';
 import { parseResourceLists } from '../../../protocol/resource-lists';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';

@@ -1,7 +1,7 @@
 /** The upgrade of a 1-1 to a group as client B goes through it, in every order that the network allows, and the ways in which it can go wrong at A and B. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { rosterRetryMs } from '../../../../main/cpm/group/roster';
-import { replacementGuardMs } from '../../../../main/cpm/upgrade/replacement';
+import { replacementGuardMs } from '../../../../main/cpm/upgrade/upgrade';
 import { AppError } from '../../../../preload/contract/errors';
 import { encodeCpim } from '../../../../protocol/cpim';
 import { createLab, FakeInvite, FakeMsrp, type FakeSession, type Lab, remoteParty } from '../../../support/doubles/cpm-lab';
