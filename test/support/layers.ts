@@ -94,7 +94,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/cpm/one-to-one',
-    faces: ['sessions', 'invitations'],
+    faces: ['conversations', 'invitations', 'sessions'],
     values: [...ground, 'main/cpm/conversation', 'main/cpm/inbox', 'main/cpm/session'],
     types: ['main/cpm/upgrade', 'main/history', 'main/sip'],
   },
@@ -118,7 +118,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/cpm/conversation',
-    faces: ['context', 'envelope', 'reader', 'refusals', 'values'],
+    faces: ['context', 'envelope', 'reader', 'record', 'refusals', 'targets', 'values'],
     values: [...ground],
     types: ['main/history', 'main/msrp', 'main/sip'],
   },
