@@ -1,6 +1,7 @@
 /** What a session does when its media is lost, and when nothing flows. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { byeGraceMs, rebindLimitMs, recoveryDelayMs } from '../../../../main/cpm/session/session';
+import { rebindLimitMs, recoveryDelayMs } from '../../../../main/cpm/session/media';
+import { byeGraceMs } from '../../../../main/cpm/session/session';
 import { defaultPreferences } from '../../../../main/profile/settings';
 import { AppError } from '../../../../preload/contract/errors';
 import { encodeSdp, parseSdp } from '../../../../protocol/sdp';
