@@ -18,6 +18,8 @@ export interface ReplaceableSessions {
   leave(conversation: string, session: CpmSession): Promise<void>;
 }
 
+type UpgradesContext = Pick<CpmContext, 'clock' | 'log' | 'history' | 'conversationChanged'>;
+
 /** A 1-1 session, and the conversation that it belongs to. */
 export interface ReplacedSession {
   conversation: string;
@@ -25,12 +27,12 @@ export interface ReplacedSession {
 }
 
 export class Upgrades implements Disposable {
-  readonly #context: CpmContext;
+  readonly #context: UpgradesContext;
   readonly #sessions: ReplaceableSessions;
   /** By the group. */
   readonly #running = new Map<string, Upgrade>();
 
-  constructor(context: CpmContext, sessions: ReplaceableSessions) {
+  constructor(context: UpgradesContext, sessions: ReplaceableSessions) {
     this.#context = context;
     this.#sessions = sessions;
   }
@@ -88,13 +90,16 @@ export class Upgrades implements Disposable {
     // A 1-1 that another group continues is no longer this group's matter.
     if (oneToOne === null || peer === undefined || (oneToOne.continuedBy !== null && oneToOne.continuedBy !== group.id)) return;
     const isStanding = this.#sessions.live().get(oneToOne.id)?.state === 'established';
-    this.#tell(this.#of(group, oneToOne), eventOf(peer, isStanding));
+    this.#tell(this.#running.get(group.id) ?? this.#restore(group, oneToOne), eventOf(peer, isStanding));
   }
 
   /** The network says that there is no such group any more, or not for this account. */
   groupOver(group: string): void {
-    const upgrade = this.#running.get(group);
-    if (upgrade !== undefined) this.#tell(upgrade, 'groupOver');
+    const { history } = this.#context;
+    const record = history.conversation(group);
+    const oneToOne = record === null || record.continues === null ? null : history.conversation(record.continues);
+    if (record === null || oneToOne === null) return;
+    this.#tell(this.#running.get(group) ?? this.#restore(record, oneToOne), 'groupOver');
   }
 
   /** The other side has ended a 1-1 session. */
@@ -134,9 +139,10 @@ export class Upgrades implements Disposable {
     return upgrade;
   }
 
-  #of(group: ConversationRecord, oneToOne: ConversationRecord): Upgrade {
-    const state = oneToOne.continuedBy === group.id ? 'moved' : 'stayed';
-    return this.#running.get(group.id) ?? this.#begin(oneToOne.id, group.id, null, state);
+  /** An upgrade that began before the last start, from what is on disk. Its 1-1 session is gone with the process. */
+  #restore(group: ConversationRecord, oneToOne: ConversationRecord): Upgrade {
+    const state = oneToOne.continuedBy !== group.id ? 'stayed' : group.awaitsPeer === true ? 'moving' : 'moved';
+    return this.#begin(oneToOne.id, group.id, null, state);
   }
 
   #with(session: CpmSession): Upgrade[] {
@@ -155,14 +161,18 @@ export class Upgrades implements Disposable {
 
   #keep(conversation: string, group: string, state: UpgradeState): void {
     const { history } = this.#context;
+    const record = history.conversation(group);
     // Nobody joined, so there is no group.
-    if (state === 'stayed' && history.conversation(group) === null) this.#running.delete(group);
-    const record = history.conversation(conversation);
-    if (record === null) return;
-    const continuedBy = isContinued(state) ? group : record.continuedBy === group ? null : record.continuedBy;
-    if (continuedBy === record.continuedBy) return;
-    history.putConversation({ ...record, continuedBy });
-    this.#context.conversationChanged(conversation);
+    if (record === null && state === 'stayed') this.#running.delete(group);
+    const oneToOne = history.conversation(conversation);
+    if (record === null || oneToOne === null) return;
+    const continuedBy = isContinued(state) ? group : oneToOne.continuedBy === group ? null : oneToOne.continuedBy;
+    history.transaction(() => {
+      const { awaitsPeer: _, ...rest } = record;
+      history.putConversation(state === 'moving' ? { ...rest, awaitsPeer: true } : rest);
+      history.putConversation({ ...oneToOne, continuedBy });
+    });
+    if (continuedBy !== oneToOne.continuedBy) this.#context.conversationChanged(conversation);
   }
 }
 

@@ -1,7 +1,10 @@
 /** The upgrade of a 1-1 to a group as client B goes through it, in every order that the network allows, and the ways in which it can go wrong at A and B. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '../../../../base/log';
 import { rosterRetryMs } from '../../../../main/cpm/group/roster';
 import { replacementGuardMs } from '../../../../main/cpm/upgrade/upgrade';
+import { Upgrades } from '../../../../main/cpm/upgrade/upgrades';
+import type { ParticipantValue } from '../../../../preload/contract';
 import { AppError } from '../../../../preload/contract/errors';
 import { encodeCpim } from '../../../../protocol/cpim';
 import { createLab, FakeInvite, FakeMsrp, type FakeSession, type Lab, remoteParty } from '../../../support/doubles/cpm-lab';
@@ -333,6 +336,55 @@ describe('A', () => {
     // Once he is back and in the group, he has moved after all.
     tell('connected');
     expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: group });
+  });
+
+  describe('after a restart in the middle', () => {
+    const focus = 'sip:grp-1@cf.lab.test';
+
+    /** A is in the group, the roster has said `seen`, and A starts again: everything but the disk is lost. */
+    async function restarted(seen: Record<string, string>) {
+      const { conversation, creation, adding } = await asking();
+      creation.answer('passive', { contactUri: focus });
+      const { conversation: group } = await adding;
+      lab.subscriptions.at(-1)?.onDocument.emit(roster(focus, { [lab.self]: 'connected', [carol]: 'connected', ...seen }));
+      lab.messenger.dispose();
+      const upgrades = new Upgrades(
+        { history: lab.history, clock: lab.clock, log: silentLogger, conversationChanged: () => {} },
+        { live: () => new Map(), leave: async () => expect.unreachable('no session is left') },
+      );
+      const record = () => lab.history.conversation(group) ?? expect.unreachable('the group is kept');
+      const tell = (state: string) => {
+        const [status, reason = null] = state.split('/');
+        const one = { address: bob, name: 'Bob', self: false, administrator: false, devices: [], state: status, reason };
+        upgrades.rosterCame(record(), [one as ParticipantValue]);
+      };
+      return { upgrades, group, tell, continuedBy: () => lab.history.conversation(conversation)?.continuedBy };
+    }
+
+    it.each(['disconnected/failed', 'disconnected/busy'])(
+      'R58: B, who was still asked, does not come (%s): the 1-1 goes on',
+      async (state) => {
+        const { group, tell, continuedBy } = await restarted({ [bob]: 'pending' });
+        expect(continuedBy()).toBe(group);
+        tell(state);
+        expect(continuedBy()).toBeNull();
+        tell('connected');
+        expect(continuedBy()).toBe(group);
+      },
+    );
+
+    it('R58: the group, which B has not come to, is over: the 1-1 goes on', async () => {
+      const { upgrades, group, continuedBy } = await restarted({});
+      upgrades.groupOver(group);
+      expect(continuedBy()).toBeNull();
+    });
+
+    it('R58: B was seen in the group before: it continues the 1-1, whatever becomes of him there', async () => {
+      const { upgrades, group, tell, continuedBy } = await restarted({ [bob]: 'connected' });
+      tell('disconnected/failed');
+      upgrades.groupOver(group);
+      expect(continuedBy()).toBe(group);
+    });
   });
 
   it('R58: B has moved, and the network loses him there later: the group still continues the 1-1', async () => {
