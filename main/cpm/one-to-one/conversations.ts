@@ -12,7 +12,7 @@ import type { CpmContext } from '../conversation/context';
 import { newConversation } from '../conversation/record';
 import { person } from '../conversation/values';
 
-type Request = Pick<IncomingPager, 'remote' | 'headers' | 'hides'>;
+type ConversationRequest = Pick<IncomingPager, 'remote' | 'headers' | 'hides'>;
 
 /** How an anonymous peer is named. Nothing that they say about themselves is believed. */
 const anonymousPerson: PersonValue = { address: ANONYMOUS_URI, name: 'Anonymous' };
@@ -25,7 +25,7 @@ export class OneToOneConversations {
   }
 
   /** The conversation that a request belongs to; a new one where there is none. */
-  of(request: Request): ConversationRecord {
+  of(request: ConversationRequest): ConversationRecord {
     const { remote, headers, hides = false } = request;
     if (!hides && !isAnonymous(remote)) return this.with(remote.address, remote.displayName);
     const conversationId = headers.conversationId ?? this.#context.clock.uuid();
@@ -39,7 +39,7 @@ export class OneToOneConversations {
   }
 
   /** The conversation that a request belongs to; null where there is none. */
-  known({ remote, headers, hides = false }: Request): ConversationRecord | null {
+  known({ remote, headers, hides = false }: ConversationRequest): ConversationRecord | null {
     const { history } = this.#context;
     if (!hides && !isAnonymous(remote)) return history.oneToOneWith(person(remote.address, null).address);
     return headers.conversationId === null ? null : history.hiddenBy(headers.conversationId, hides ? 'self' : 'peer');

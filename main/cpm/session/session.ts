@@ -154,7 +154,8 @@ export class CpmSession implements Disposable {
   }
 
   /**
-   * Sends one piece of content. Resolves when the peer has acknowledged all of it. `overtakes`: content that is not a text may overtake a long text that is on its way.
+   * Sends one piece of content. Resolves when the peer has acknowledged all of it. `overtakes`: content that is not a text may overtake a long text that
+   * is on its way.
    * @throws AppError `msrp/*`, `net/*`
    */
   async send(contentType: string, body: Uint8Array, options: Pick<SendOptions, 'overtakes'> = {}): Promise<void> {
@@ -202,7 +203,7 @@ export class CpmSession implements Disposable {
     }
   }
 
-  /** The connection to the network is gone. What stands has its media and goes on; what opens will not stand and is given up at once. */
+  /** The connection to the network is gone. An established session has its media and goes on; one that is opening cannot succeed and is given up. */
   disconnected(): void {
     if (this.#state !== 'opening') return;
     this.#lose(new AppError('net/unreachable', { cause: 'the connection was lost while the session opened' }, 'auto'));

@@ -6,14 +6,15 @@
  * these steps: B's BYE may overtake the answer to A, and the roster may come before or after either.
  *
  *   A, who asks
- *            groupAnswered             groupOpened           peerInBoth              peerSaidBye, guardOver
- *   asked -----------------> answered ------------> moving -----------> arrived ---------------------------> moved
- *     | peerSaidBye             | guardOver            |                  ^  | peerOut, peerLost               ^
- *     v                         v                      |      peerInBoth  |  v                   peerSaidBye   |
- *   left --groupAnswered     stayed <------------------+                departed ------------------------------+
- *             |                         peerLost, groupOver
- *             v              asked, left --declined--> stayed             arrived, departed --groupOver--> stayed
- *           moved            answered, moving --peerSaidBye--> moved      stayed --groupOpened--> moving
+ *          groupAnswered             groupOpened            peerInBoth              peerSaidBye, guardOver
+ *   asked --------------> answered ------------> moving ------------> arrived ----------------------------> moved
+ *     |                      |                     |                    ^ | peerOut, peerLost                 ^
+ *     | peerSaidBye          | guardOver           | peerLost,          | |                                   |
+ *     v                      v                     | groupOver          | v                     peerSaidBye   |
+ *   left                  stayed <-----------------+         peerInBoth departed ----------------------------+
+ *
+ *   left --groupAnswered--> moved                   asked, left --declined--> stayed
+ *   answered, moving --peerSaidBye--> moved         arrived, departed --groupOver--> stayed         stayed --groupOpened--> moving
  *
  *   B, whose 1-1 is replaced
  *               groupOpened
@@ -22,7 +23,7 @@
  *       v           peerInBoth, peerInGroupOnly          |
  *   interrupted -----------------------------------------+
  *
- *   Both: once the group exists, peerInGroupOnly leads to moved, from stayed, too.
+ * On both sides, peerInGroupOnly leads to moved from every state in which the group exists.
  *
  * While an upgrade is moving, arrived, departed or moved, the 1-1 names the group that continues it. A 1-1 session that still stands when the upgrade
  * becomes `moved` is ended from this side, along the Signalling Path of the 1-1 (R59).

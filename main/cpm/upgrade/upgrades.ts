@@ -129,8 +129,8 @@ export class Upgrades implements Disposable {
       this.#context,
       {
         isWanted: () => this.#isWanted(conversation, group),
-        keep: (kept) => this.#keep(conversation, group, kept),
-        leave: (left) => this.#sessions.leave(conversation, left),
+        keep: (reached) => this.#keep(conversation, group, reached),
+        leave: (replaced) => this.#sessions.leave(conversation, replaced),
       },
       session,
       state,
