@@ -31,8 +31,6 @@ export interface MediaOwner {
   readonly isInviter: boolean;
   readonly sip: SipSession | null;
   readonly isEstablished: boolean;
-  /** Never resolves; rejects when the connection to the network is lost before the session stands. */
-  readonly lost: Promise<never>;
   receive(contentType: string, body: Uint8Array): Promise<void>;
   /** Messages flow again. */
   restored(): void;
@@ -90,7 +88,7 @@ export class SessionMedia {
   async bind(remote: MsrpDescription, role: Role): Promise<void> {
     if (this.#msrp === null) throw new AppError('msrp/closed', { cause: 'no media session' });
     this.#remotePath = remote.path.join(' ');
-    await Promise.race([this.#msrp.start(remote.path, role, peerOf(remote, this.#owner.sip?.remote.address)), this.#owner.lost]);
+    await this.#msrp.start(remote.path, role, peerOf(remote, this.#owner.sip?.remote.address));
   }
 
   /** Answers an offer within the session: for new media, or to renew the session with the media at hand. Null: it is refused. */

@@ -7,7 +7,7 @@
  *      |  refused, cancelled, no media                     |  BYE, media lost
  *      +---------------------> ended <---------------------+
  *
- * Media that is lost while the dialog stands comes back by a re-INVITE (`media.ts`); whoever sends meanwhile only waits longer. If it does not come back,
+ * The steps of opening are in `opening.ts`. Media that is lost while the dialog stands comes back by a re-INVITE (`media.ts`); whoever sends meanwhile only waits longer. If it does not come back,
  * the session ends, and what waits goes by the next one.
  */
 
@@ -15,14 +15,12 @@ import { delay } from '../../../base/clock';
 import { type Disposable, DisposableStore } from '../../../base/disposable';
 import { Emitter } from '../../../base/emitter';
 import { drop } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
-import { parseSdp } from '../../../protocol/sdp';
 import type { SendOptions } from '../../msrp/outgoing';
-import type { IncomingInvite, OutgoingInvite, RemoteParty, SipSession } from '../../sip/client';
+import type { IncomingInvite, RemoteParty, SipSession } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
-import { offererRole } from './description';
 import { IdleTimer } from './idle';
 import { type MediaOwner, SessionMedia } from './media';
+import { type OpeningSession, type OpenRequest, SessionOpening } from './opening';
 
 export type CpmSessionState = 'opening' | 'established' | 'ended';
 
@@ -37,9 +35,6 @@ export const completed = { cause: 200, text: 'Call completed' } as const;
 
 /** LAB: how long the peer's BYE may follow the end of its media. */
 export const byeGraceMs = 3_000;
-
-/** `overTls`: whether the media runs over TLS, where that is not what the account is set to. */
-export type OpenRequest = Omit<OutgoingInvite, 'sdp'> & { overTls?: boolean };
 
 /** Takes one piece of content; the MSRP success leaves only after its promise resolves. */
 export type ContentHandler = (contentType: string, body: Uint8Array) => Promise<void>;
@@ -57,6 +52,7 @@ export class CpmSession implements Disposable {
   readonly #context: CpmContext;
   readonly #disposables = new DisposableStore();
   readonly #media: SessionMedia;
+  readonly #opening: SessionOpening;
   /** Null for a session that stays open however long nothing flows. */
   readonly #idle: IdleTimer | null;
   readonly #handleContent: ContentHandler;
@@ -65,11 +61,6 @@ export class CpmSession implements Disposable {
   #sending = 0;
   /** Set once this side wants the session gone, whatever stage it is in. */
   #unwanted = false;
-  /** Rejects `opened` at once when this side gives up: an ACK or a binding that never comes takes half a minute to be missed. */
-  #tellGivenUp: (error: AppError) => void = () => {};
-  /** Never resolves; rejects when the connection to the network is gone before the session stands. */
-  readonly #lost: Promise<never>;
-  #lose: (error: AppError) => void = () => undefined;
 
   private constructor(
     context: CpmContext,
@@ -79,26 +70,20 @@ export class CpmSession implements Disposable {
     private readonly isOwn: boolean,
     handleContent: ContentHandler,
     endsWhenIdle: boolean,
-    open: (session: CpmSession) => { answered: Promise<void>; opened: Promise<void> },
+    open: (opening: SessionOpening) => { answered: Promise<void>; opened: Promise<void> },
   ) {
     this.#context = context;
     this.#handleContent = handleContent;
     this.begunAt = context.clock.now();
-    this.#lost = new Promise((_resolve, reject) => {
-      this.#lose = reject;
-    });
-    drop(this.#lost, { ...context.log, error: context.log.debug }, 'CPM session');
     this.#media = new SessionMedia(context, this.#asMediaOwner());
     const isBusy = () => this.#sending > 0 || this.#media.isRecovering;
     this.#idle = endsWhenIdle
       ? new IdleTimer(context, { isBusy, end: () => drop(this.#close(), context.log, 'closing an idle session') })
       : null;
-    const { answered, opened } = open(this);
-    const givenUp = new Promise<never>((_resolve, reject) => {
-      this.#tellGivenUp = reject;
-    });
+    this.#opening = new SessionOpening(context, this.#media, this.#asOpening());
+    const { answered, opened } = open(this.#opening);
     this.answered = answered;
-    this.opened = Promise.race([opened, givenUp]);
+    this.opened = this.#opening.orGivenUp(opened);
     // A rejection that nobody awaits must not end the process.
     drop(answered, { ...context.log, error: context.log.debug }, 'CPM session answer');
     drop(this.opened, { ...context.log, error: context.log.debug }, 'CPM session opening');
@@ -112,9 +97,9 @@ export class CpmSession implements Disposable {
     handleContent: ContentHandler,
     endsWhenIdle = false,
   ): CpmSession {
-    return new CpmSession(context, conversation, request.contributionId, true, handleContent, endsWhenIdle, (session) => {
-      const answer = session.#invite(request);
-      return { answered: answer.then(() => undefined), opened: answer.then((sdp) => session.#bindAsOfferer(sdp)) };
+    return new CpmSession(context, conversation, request.contributionId, true, handleContent, endsWhenIdle, (opening) => {
+      const answer = opening.invite(request);
+      return { answered: answer.then(() => undefined), opened: answer.then((sdp) => opening.bindAsOfferer(sdp)) };
     });
   }
 
@@ -127,8 +112,8 @@ export class CpmSession implements Disposable {
     handleContent: ContentHandler,
     endsWhenIdle = false,
   ): CpmSession {
-    return new CpmSession(context, conversation, contributionId, false, handleContent, endsWhenIdle, (session) => {
-      const accepted = session.#accept(invite);
+    return new CpmSession(context, conversation, contributionId, false, handleContent, endsWhenIdle, (opening) => {
+      const accepted = opening.accept(invite);
       return { answered: accepted, opened: accepted };
     });
   }
@@ -181,7 +166,7 @@ export class CpmSession implements Disposable {
    * media first would take it for a broken connection.
    */
   async close(reason?: { cause: number; text: string }): Promise<void> {
-    if (this.#state === 'opening') this.#tellGivenUp(closedHere());
+    if (this.#state === 'opening') this.#opening.givenUp();
     await this.#close(reason);
   }
 
@@ -206,71 +191,8 @@ export class CpmSession implements Disposable {
   /** The connection to the network is gone. An established session has its media and goes on; one that is opening cannot succeed and is given up. */
   disconnected(): void {
     if (this.#state !== 'opening') return;
-    this.#lose(new AppError('net/unreachable', { cause: 'the connection was lost while the session opened' }, 'auto'));
+    this.#opening.connectionLost();
     drop(this.#close(), this.#context.log, 'closing a session that was opening');
-  }
-
-  async #invite({ overTls = this.#context.securesMedia(), ...request }: OpenRequest): Promise<string> {
-    try {
-      const offer = await this.#media.offer(overTls);
-      if (this.#unwanted) throw closedHere();
-      const sip = this.#context.sip.invite({ ...request, sdp: offer });
-      this.#follow(sip);
-      const answer = await Promise.race([sip.answered, this.#lost]);
-      if (this.#unwanted) await sip.bye();
-      return answer.sdp;
-    } catch (error) {
-      const wasUnwanted = this.#unwanted;
-      this.#end();
-      // A cancelled invitation says 487, which would read as a refusal by the other side.
-      throw wasUnwanted ? closedHere() : error;
-    }
-  }
-
-  async #bindAsOfferer(answer: string): Promise<void> {
-    try {
-      const parsed = parseSdp(answer);
-      if (!parsed.ok) throw new AppError('sip/malformed', { cause: `SDP answer: ${parsed.reason}` });
-      await this.#bind(parsed.value, offererRole(parsed.value));
-    } catch (error) {
-      await this.#giveUp(error);
-      throw error;
-    }
-  }
-
-  async #accept(invite: IncomingInvite): Promise<void> {
-    this.#follow(invite);
-    const offer = invite.sdp === null ? null : parseSdp(invite.sdp);
-    if (offer === null || !offer.ok) {
-      await invite.reject(488);
-      this.#end();
-      throw new AppError('sip/malformed', { cause: offer === null ? 'an invitation without SDP' : `SDP offer: ${offer.reason}` });
-    }
-    try {
-      const { sdp, role } = await this.#media.answer(offer.value);
-      const answered = Promise.race([invite.accept(sdp), this.#lost]);
-      if (role === 'passive') await Promise.all([answered, this.#bind(offer.value, 'passive')]);
-      else {
-        await answered;
-        await this.#bind(offer.value, 'active');
-      }
-    } catch (error) {
-      // The answer tells the inviter whether another attempt may help.
-      if (error instanceof AppError && error.code === 'msrp/relay') await invite.reject(error.retry === 'auto' ? 503 : 488);
-      await this.#giveUp(error);
-      // The other side has withdrawn its invitation, or its media is gone: what waits for this session may go by the next one.
-      throw error instanceof AppError && error.code === 'sip/rejected' ? new AppError('msrp/closed', error.detail, 'auto') : error;
-    }
-  }
-
-  async #bind(...[remote, role]: Parameters<SessionMedia['bind']>): Promise<void> {
-    await this.#media.bind(remote, role);
-    if (this.#unwanted) {
-      await this.close();
-      throw closedHere();
-    }
-    this.#transition('established');
-    this.#hasFlowed();
   }
 
   #hasFlowed(): void {
@@ -281,7 +203,6 @@ export class CpmSession implements Disposable {
     const session = this;
     return {
       isInviter: this.isOwn,
-      lost: this.#lost,
       get sip() {
         return session.#sip;
       },
@@ -297,6 +218,19 @@ export class CpmSession implements Disposable {
     };
   }
 
+  #asOpening(): OpeningSession {
+    return {
+      isUnwanted: () => this.#unwanted,
+      follow: (sip) => this.#follow(sip),
+      established: () => {
+        this.#transition('established');
+        this.#hasFlowed();
+      },
+      end: () => this.#end(),
+      close: () => this.#close(),
+    };
+  }
+
   #follow(sip: SipSession): void {
     this.#sip = sip;
     sip.handleOffer = (offer) => this.#media.answerAgain(offer);
@@ -306,11 +240,6 @@ export class CpmSession implements Disposable {
         else if (state === 'ringing') this.onRinging.emit();
       }),
     );
-  }
-
-  async #giveUp(error: unknown): Promise<void> {
-    this.#context.log.info('a CPM session could not be opened', { error: String(error) });
-    await this.#close();
   }
 
   #end(closesMedia = true): void {
@@ -328,9 +257,4 @@ export class CpmSession implements Disposable {
     this.#state = to;
     this.onState.emit(to);
   }
-}
-
-/** Marked `auto`: what waits for a session that this side has closed may go by the next one. */
-function closedHere(): AppError {
-  return new AppError('msrp/closed', { cause: 'this side has closed the session' }, 'auto');
 }
