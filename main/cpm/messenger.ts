@@ -119,6 +119,7 @@ export class Messenger implements Disposable {
   /** Ends every session cleanly; groups are not left. */
   async close(): Promise<void> {
     this.outbox.dispose();
+    this.#upgrades.dispose();
     await Promise.allSettled([this.#oneToOne.closeAll(), this.groups.closeAll(), this.invitations.closeAll()]);
     this.dispose();
   }

@@ -37,8 +37,10 @@ export class MemberRequests {
    */
   async remove(conversation: string, address: string): Promise<void> {
     const { targets, returning } = this.#parts;
-    const session = await returning.ensure(targets.joinedGroup(conversation));
-    await session.sip?.refer(targets.address(address), 'BYE');
+    const group = targets.joinedGroup(conversation);
+    const key = targets.address(address);
+    const session = await returning.ensure(group);
+    await session.sip?.refer(key, 'BYE');
   }
 
   /**
