@@ -419,7 +419,7 @@ class ChorusApp implements App {
         bindings: 0,
       },
       devices: account?.devices ?? [],
-      conversations: account?.messenger.conversations() ?? [],
+      conversations: account?.messenger.chats.all() ?? [],
       invitations: account?.messenger.invitations.list() ?? [],
       preferences: this.#preferences,
       blocked: this.#profile === null ? [] : this.#openBlocked.list,

@@ -15,6 +15,8 @@ export interface ConversationRecord {
   focus: string | null;
   continues: string | null;
   continuedBy: string | null;
+  /** The 1-1 that this group continues is being moved, and its other side has not been seen in the group: the 1-1 may still go on by itself. */
+  awaitsPeer?: true;
   joined: boolean;
   /** Which side of a 1-1 does not say who it is; nobody when absent. It stays so for the conversation's life. */
   hides?: 'self' | 'peer';

@@ -168,6 +168,9 @@ export const migrations: readonly string[] = [
      INSERT INTO message_words (message_words, rowid, text, sender)
        VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
    END`,
+
+  // 10: whether the other side of the 1-1 that a group continues has yet to be seen in the group: until then the 1-1 may still go on by itself.
+  `ALTER TABLE conversations ADD COLUMN awaits_peer INTEGER NOT NULL DEFAULT 0`,
 ];
 
 /** The version from which on messages are sealed. */

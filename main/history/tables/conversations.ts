@@ -12,11 +12,12 @@ export function conversationTable(connection: Connection): Conversations {
     putConversation(record: ConversationRecord): void {
       connection.run(
         `INSERT INTO conversations (id, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
-           hides, writes_as, joined, created_at, activity_at)
+           awaits_peer, hides, writes_as, joined, created_at, activity_at)
          VALUES (:id, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
-           :hides, :writesAs, :joined, :createdAt, :activityAt)
+           :awaitsPeer, :hides, :writesAs, :joined, :createdAt, :activityAt)
          ON CONFLICT (id) DO UPDATE SET kind = :kind, peer = :peer, subject = :subject, people = :people, conversation_id = :conversationId,
-           contribution_id = :contributionId, focus = :focus, continues = :continues, continued_by = :continuedBy, hides = :hides, writes_as = :writesAs,
+           contribution_id = :contributionId, focus = :focus, continues = :continues, continued_by = :continuedBy, awaits_peer = :awaitsPeer,
+           hides = :hides, writes_as = :writesAs,
            joined = :joined, created_at = :createdAt, activity_at = :activityAt`,
         {
           id: record.id,
@@ -29,6 +30,7 @@ export function conversationTable(connection: Connection): Conversations {
           focus: record.focus,
           continues: record.continues,
           continuedBy: record.continuedBy,
+          awaitsPeer: Number(record.awaitsPeer ?? false),
           hides: record.hides ?? null,
           writesAs: record.writesAs ?? null,
           joined: Number(record.joined),
