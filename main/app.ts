@@ -67,6 +67,8 @@ export interface GivenAccount extends Omit<Credentials, 'instanceId' | 'kind' | 
 export interface App {
   readonly handlers: Handlers;
   readonly onEvent: Emitter<AppEvent>;
+  /** The Instance ID of this profile's device; null while no profile is open. */
+  readonly deviceInstance: string | null;
   /** The computer woke up, or may have another network: an account that has lost its server finds it now. */
   networkChanged(): void;
   /** Ends sessions, de-registers, closes the history. May be called twice. */
@@ -421,7 +423,7 @@ class ChorusApp implements App {
         bindings: 0,
       },
       devices: account?.devices ?? [],
-      conversations: account?.messenger.conversations() ?? [],
+      conversations: account?.messenger.chats.all() ?? [],
       invitations: account?.messenger.invitations.list() ?? [],
       preferences: this.#preferences,
       blocked: this.#profile === null ? [] : this.#openBlocked.list,
@@ -459,6 +461,10 @@ class ChorusApp implements App {
   get #open(): Profile {
     if (this.#profile === null) throw this.#fatal ?? new AppError('storage/failed', { cause: 'the profile is closed' });
     return this.#profile;
+  }
+
+  get deviceInstance(): string | null {
+    return this.#profile?.identity.instanceId ?? null;
   }
 
   /** The instance ID for a new account. */

@@ -19,81 +19,81 @@ export interface ChatCallDeps {
 
 export function chatCalls({ messenger, rescue, chooseFile, now }: ChatCallDeps) {
   return {
-    conversations: () => messenger().conversations(),
+    conversations: () => messenger().chats.all(),
     messages: ({ conversation, limit = defaultPage, ...place }) =>
-      rescue()?.page(conversation, place, limit) ?? messenger().messages(conversation, place, limit),
-    search: ({ text, limit, ...more }) => messenger().search(text, limit ?? defaultPage, more),
+      rescue()?.page(conversation, place, limit) ?? messenger().chats.messages(conversation, place, limit),
+    search: ({ text, limit, ...more }) => messenger().search.find(text, limit ?? defaultPage, more),
     sendText: ({ to, conversation, text, mode, anonymous, onlyWith }) =>
-      messenger().sendText({ to, conversation, anonymous }, text, mode ?? 'session', onlyWith),
-    openConversation: ({ to, anonymous }) => ({ conversation: messenger().openConversation(to, anonymous) }),
-    openSession: ({ to }) => messenger().openSession(to),
-    closeSession: ({ conversation }) => messenger().closeSession(conversation),
+      messenger().texts.send({ to, conversation, anonymous }, text, mode ?? 'session', onlyWith),
+    openConversation: ({ to, anonymous }) => ({ conversation: messenger().chats.open(to, anonymous) }),
+    openSession: ({ to }) => messenger().chats.openSession(to),
+    closeSession: ({ conversation }) => messenger().chats.closeSession(conversation),
     answer: async ({ invitation, accept, everywhere }) => {
       await messenger().invitations.answer(invitation, accept, everywhere ?? false);
       return { state: accept ? 'established' : 'ended' };
     },
-    joinGroup: ({ address }) => messenger().joinGroup(address),
-    addPeople: ({ conversation, people, subject }) => messenger().addPeople(conversation, people, subject),
-    participants: ({ conversation }) => messenger().participants(conversation),
+    joinGroup: async ({ address }) => ({ conversation: await messenger().groups.joining.at(address) }),
+    addPeople: ({ conversation, people, subject }) => messenger().groups.addPeople(conversation, people, subject),
+    participants: ({ conversation }) => messenger().chats.participants(conversation),
     removePerson: async ({ conversation, address }) => {
-      await messenger().removePerson(conversation, address);
+      await messenger().groups.requests.remove(conversation, address);
       return {};
     },
     renameGroup: async ({ conversation, subject }) => {
-      await messenger().renameGroup(conversation, subject);
+      await messenger().groups.requests.rename(conversation, subject);
       return {};
     },
     setNickname: async ({ conversation, nickname }) => {
-      await messenger().setNickname(conversation, nickname);
+      await messenger().groups.requests.setNickname(conversation, nickname);
       return {};
     },
     setGroupIcon: async ({ conversation, icon }) => {
-      await messenger().setGroupIcon(conversation, icon);
+      await messenger().groups.requests.setIcon(conversation, icon);
       return {};
     },
-    groupIcon: ({ conversation }) => ({ icon: messenger().groupIcon(conversation) }),
+    groupIcon: ({ conversation }) => ({ icon: messenger().chats.groupIcon(conversation) }),
     comeBack: async ({ conversation }) => {
-      await messenger().comeBack(conversation);
+      await messenger().groups.returning.comeBack(conversation);
       return {};
     },
     leave: async ({ conversation }) => {
-      await messenger().leave(conversation);
+      await messenger().chats.leave(conversation);
       return {};
     },
     composing: ({ conversation, active, onlyWith }) => {
-      messenger().composing(conversation, active, onlyWith);
+      messenger().texts.composing(conversation, active, onlyWith);
       return {};
     },
     markDisplayed: ({ conversation, upTo }) => {
-      messenger().markDisplayed(conversation, upTo);
+      messenger().texts.markDisplayed(conversation, upTo);
       return {};
     },
     retry: ({ message }) => {
-      messenger().retry(message);
+      messenger().outbox.retry(message);
       return {};
     },
     discard: ({ message }) => {
-      messenger().discard(message);
+      messenger().outbox.discard(message);
       return {};
     },
     skip: ({ message }) => {
-      messenger().skip(message);
+      messenger().outbox.skip(message);
       return {};
     },
     deleteMessage: ({ message, direction }) => {
-      messenger().deleteMessage(message, direction);
+      messenger().chats.deleteMessage(message, direction);
       return {};
     },
     deleteConversation: ({ conversation }) => {
-      messenger().deleteConversation(conversation);
+      messenger().chats.delete(conversation);
       return {};
     },
     setDraft: ({ conversation, text, onlyWith }) => {
-      messenger().setDraft(conversation, text, onlyWith);
+      messenger().chats.setDraft(conversation, text, onlyWith);
       return {};
     },
     markUnread: ({ conversation, unread }) => {
-      messenger().markUnread(conversation, unread);
+      messenger().chats.markUnread(conversation, unread);
       return {};
     },
     exportConversation: async ({ conversation: id, format, path: named }) => {
@@ -101,10 +101,10 @@ export function chatCalls({ messenger, rescue, chooseFile, now }: ChatCallDeps) 
       if ((named === undefined) === (chooseFile === null))
         throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
       const read = rescue()?.read(id);
-      const conversation = read?.conversation ?? messenger().conversation(id);
+      const conversation = read?.conversation ?? messenger().chats.one(id);
       const path = named ?? (await chooseFile?.(exportName(conversation, format))) ?? null;
       if (path === null) return { path, messages: 0 };
-      const messages = read?.messages ?? messenger().everyMessage(id);
+      const messages = read?.messages ?? messenger().chats.everyMessage(id);
       const written = await exportConversation({ conversation, messages, format, path, replaces: chooseFile !== null, at: now() });
       return { path, messages: written };
     },

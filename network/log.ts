@@ -1,2 +1,2 @@
-/** Where a role of the network tells what it did. */
+/** How a role of the network writes its log. */
 export type NetworkLog = (level: 'debug' | 'info' | 'warn' | 'error', text: string, fields?: Record<string, unknown>) => void;

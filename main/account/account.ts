@@ -182,12 +182,12 @@ export class Account {
         deps.clock.setTimer(signOutDelayMs, () => this.#signOutHere(by));
       },
     });
-    this.#sip.handleMessage = async (pager) => (await this.#control.receive(pager)) ?? this.messenger.receivePager(pager);
+    this.#sip.handleMessage = async (pager) => (await this.#control.receive(pager)) ?? this.messenger.incoming.pager(pager);
     this.#disposables.add(
       this.#sip.onInvite.on((invite) => {
         // What is not offered is not answered either (R76), should the network ask all the same.
         if (this.#servicesOff.has('session')) drop(invite.reject(488, 'Not Acceptable Here'), deps.log, 'refusing an invitation');
-        else this.messenger.receiveInvite(invite);
+        else this.messenger.incoming.invite(invite);
       }),
     );
     this.#disposables.add(this.#sip.registration.onState.on(() => this.#registrationChanged()));
@@ -399,7 +399,7 @@ export class Account {
     if (address !== null && (key === null || !this.#addresses.includes(key)))
       throw new AppError('account/bad-address', { cause: `${address} is no address of this account` }, 'user');
     if (conversation !== undefined) {
-      this.messenger.writeAs(conversation, key === (this.#writesAs ?? this.#credentials.aor) ? null : key);
+      this.messenger.chats.writeAs(conversation, key === (this.#writesAs ?? this.#credentials.aor) ? null : key);
       return;
     }
     this.#writesAs = key === this.#credentials.aor ? null : key;

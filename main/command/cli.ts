@@ -1,15 +1,17 @@
-/** The `chorus` command: the client and the network without a window. Exit status: 0 done, 1 the work failed, 2 unusable arguments. */
+/** The `chorus` command: the client and the network without a window, and the ladder of their traces. Exit status: 0 done, 1 the work failed, 2 unusable arguments. */
 
 import { toAppError } from '../../preload/contract/errors';
 import { runClient } from './client';
 import { UsageError } from './command-line';
 import { errorLine } from './headless';
+import { runLadder } from './ladder';
 import { runNetwork } from './network';
 
 const help = `chorus SUBCOMMAND [options]
 
   chorus network   the embedded network on loopback, until SIGINT or SIGTERM
   chorus client    one client on stdin and stdout, a JSON object a line
+  chorus ladder    the traces of clients and network as one picture
 
 chorus SUBCOMMAND --help tells its options.
 `;
@@ -21,6 +23,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return runNetwork(rest);
     case 'client':
       return runClient(rest);
+    case 'ladder':
+      return runLadder(rest);
     case undefined:
     case '--help':
     case '-h':

@@ -10,11 +10,13 @@ import { AppError } from '../../preload/contract/errors';
 import { imeiUrn, meidUrn } from '../../protocol/instance-urn';
 import { parseServer } from '../../protocol/server-address';
 import { addressKey } from '../../protocol/uri';
+import { signedBy } from '../../protocol/wire-record';
 import { defaultExpiresSeconds } from '../account/credentials';
 import { cleanDeviceName } from '../account/device-name';
-import { createApp, type GivenAccount } from '../app';
+import { type App, createApp, type GivenAccount } from '../app';
 import { createFileSecretBox, secretKeyFile } from '../profile/settings';
 import { certificatesOf, signInParts } from '../profile/sign-in-options';
+import type { TraceHeader } from '../trace/record';
 import { createRecorder } from '../trace/recorder';
 import { choice, type Options, parse, stopSignal, text, UsageError } from './command-line';
 import { errorLine, serveHeadless } from './headless';
@@ -89,7 +91,14 @@ export async function runClient(argv: readonly string[]): Promise<number> {
   const given = parseAccount(options);
   const log = createStderrLogger(profile, process.env.CHORUS_LOG === 'debug' ? 'debug' : 'warn');
   const trace = text(options, 'trace');
-  const recorder = trace === null ? null : createRecorder(trace);
+  const lane = `${given.aor.slice('sip:'.length).split('@')[0]}.${given.deviceName || profile}`;
+  let device: App | null = null;
+  const header = (): TraceHeader => {
+    const instance = device?.deviceInstance ?? null;
+    const software = `Chorus/${version}`;
+    return { started: Date.now(), clockOffset: 0, role: 'client', lane, aor: given.aor, ...(instance !== null && { instance }), software };
+  };
+  const recorder = trace === null ? null : createRecorder(trace, header);
   const app = await createApp({
     dataDir,
     profile,
@@ -107,12 +116,13 @@ export async function runClient(argv: readonly string[]): Promise<number> {
     },
     secrets: () => createFileSecretBox(secretKeyFile(dataDir)),
     log,
-    ...(recorder === null ? {} : { tap: recorder }),
+    ...(recorder === null ? {} : { tap: signedBy({ role: 'client', lane }, recorder) }),
     tryDirectory: null,
     openDevice: null,
     chooseFile: null,
     given,
   });
+  device = app;
   const { fatal, rescue } = await app.handlers.snapshot({});
   if (fatal !== null) {
     process.stderr.write(`chorus: ${errorLine(fatal).text} (${fatal.code}${fatal.cause === undefined ? '' : `, ${fatal.cause}`})\n`);

@@ -4,6 +4,9 @@ import { OperatorFileError } from '../../base/json-reader';
 import { createStderrLogger } from '../../base/log';
 import { authPolicies } from '../../network/core/authenticator';
 import { defaultUsers, type Network, type NetworkUser, startNetwork } from '../../network/network';
+import { version } from '../../package.json';
+import type { TraceHeader } from '../trace/record';
+import { createRecorder } from '../trace/recorder';
 import { choice, type Options, parse, port, stopSignal, text, texts, UsageError } from './command-line';
 import { readAuthorities, readFaults, readSims } from './operator-files';
 
@@ -36,6 +39,7 @@ const help = `chorus network [options]
   --pf-port, --cf-port PORT
                          where those two listen, for a core that is told once; 0 = any free port
   --core URI             without the role core: the SIP/IP core to serve, sip:127.0.0.1:5060;transport=tcp
+  --trace FILE           every SIP and MSRP message of every role, as NDJSON
   --json                 the ready line is JSON whether or not this is given
 When ready it prints one line: {"ready":true,"domain":…,"tcp":…,"factory":…}; with "tls", "ws" and "wss" where they were asked for, with
 "ca", the file that clients are to trust, and with "pf" and "cf", where another core reaches the functions. With --groups it prints one
@@ -69,6 +73,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     'cf-port': { type: 'string' },
     roles: { type: 'string' },
     core: { type: 'string' },
+    trace: { type: 'string' },
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   });
@@ -86,6 +91,8 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
   const mediaCa = text(options, 'media-ca');
   const [groupSize, instances] = [count(options, 'group-size'), count(options, 'cf-instances')];
   if (seed !== null && !/^\d{1,9}$/.test(seed)) throw new UsageError('--seed takes a whole number');
+  const trace = text(options, 'trace');
+  const recorder = trace === null ? null : createRecorder(trace, traceHeader);
   const network = await startNetwork({
     domain: text(options, 'domain') ?? 'lab.test',
     users: parseUsers(options),
@@ -108,6 +115,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     ...(instances === null ? {} : { controllingInstances: instances }),
     ...(roles === undefined ? {} : { roles }),
     ...(core === null ? {} : { core }),
+    ...(recorder === null ? {} : { tap: recorder }),
     log: (level, message, fields) => log[level](message, fields),
   }).catch((error: unknown) => {
     throw error instanceof OperatorFileError ? new UsageError(error.message) : error;
@@ -119,7 +127,13 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
   if (groups !== null) process.on('SIGHUP', () => rereadGroups(network));
   await stopSignal();
   await network.close();
+  await recorder?.close();
   return 0;
+}
+
+/** All roles write into one file; each line says which. */
+function traceHeader(): TraceHeader {
+  return { started: Date.now(), clockOffset: 0, role: 'network', lane: 'network', software: `Chorus/${version}` };
 }
 
 /** Tells in one line what came of it. */

@@ -1,9 +1,9 @@
 /**
- * The way that one job takes: a text goes over the session of its conversation, or inside the invitation that opens it; a receipt over the session
- * that there is, else as a pager message.
+ * Sends one job. A text goes over the session of its conversation, or inside the invitation that opens it. A receipt goes over the session if there is
+ * one, and otherwise as a pager message.
  *
- * An invitation may wait long for its answer, and a text must not wait with it (LAB): its own first message is known to be there by its receipt, or,
- * where nobody tells receipts, by the ringing of a device, which has it with the invitation. What is written next goes as a pager message of the same
+ * An invitation may wait long for its answer, and no text must wait with it (LAB). The text inside the invitation has arrived when its receipt comes, or,
+ * if the peer sends no receipts, when a device rings, since the device has the text with the invitation. Further texts go as pager messages of the same
  * conversation, in order, until somebody answers.
  */
 import { delay } from '../../base/clock';
@@ -20,10 +20,10 @@ import type { OneToOneSessions } from './one-to-one/sessions';
 import type { Carrier } from './outbox/outbox';
 import type { CpmSession } from './session/session';
 
-/** LAB: how long a text waits for the answer to an invitation that is on its way before it goes as a pager message. */
+/** LAB: how long a text waits for the answer to a pending invitation before it goes as a pager message. */
 export const pagerAfterMs = 3_000;
 
-/** LAB: the longest envelope that goes as a pager message unasked, bytes (RFC 3428 section 8); a longer one waits for the session. */
+/** LAB: the longest envelope that goes as a pager message unless the person asked for one, bytes (RFC 3428 section 8); a longer one waits for the session. */
 export const pagerLimitBytes = 1_300;
 
 export class Courier implements Carrier {
@@ -56,7 +56,7 @@ export class Courier implements Carrier {
     mode: 'session' | 'pager',
     atDevice: () => void,
   ): Promise<void> {
-    // Never sent: it is not what the person wrote.
+    // A damaged text is never sent, because it is not what the person wrote.
     if (message.isDamaged === true) throw new AppError('storage/unreadable', { cause: 'the message is damaged' }, 'never');
     const { kind, peer } = conversation;
     if (kind === 'oneToOne' && peer !== null && this.#context.isBlocked(peer)) throw new AppError('conversation/blocked', {}, 'user');
@@ -67,7 +67,7 @@ export class Courier implements Carrier {
   }
 
   async carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void> {
-    // Somebody who is blocked learns nothing more, and nothing waits for them.
+    // A blocked person gets no receipt, and none is kept for them.
     if (this.#context.isBlocked(payload.to)) return;
     const parties =
       conversation.hides === undefined
@@ -75,17 +75,17 @@ export class Courier implements Carrier {
         : partiesOf(conversation, this.#context.self);
     const told = conversation.kind === 'group' ? this.#asDevice(parties) : parties;
     const body = receiptEnvelope({ id: this.#context.clock.uuid(), parties: told, message, payload });
-    if (conversation.kind === 'group') return (await this.#groups.ensure(conversation)).send(cpimType, body);
+    if (conversation.kind === 'group') return (await this.#groups.returning.ensure(conversation)).send(cpimType, body);
     if (await this.#sendInLiveSession(conversation.id, payload, body)) return;
-    // Who hides is reached where they last were.
+    // An anonymous peer is reached at the last temporary GRUU it used.
     const target = conversation.hides === 'peer' ? (conversation.peer ?? payload.to) : (payload.toGruu ?? payload.to);
     // The receipt belongs to the device that asked for it (R8: by instance where there is no GRUU).
     await this.sendPager(conversation, target, body, payload.toInstance === null ? {} : { acceptContactInstance: payload.toInstance });
   }
 
   async #toGroup(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
-    const session = await this.#groups.ensure(conversation);
-    // A group that was given to the network anew has another focus than it had when the text was written.
+    const session = await this.#groups.returning.ensure(conversation);
+    // A restarted group has another focus than the one it had when the text was written.
     const focus = session.remote?.contactUri ?? conversation.focus;
     const parties = partiesOf({ ...conversation, focus }, message.from);
     const to = message.onlyWith === undefined ? parties.to : [message.onlyWith];
@@ -102,7 +102,7 @@ export class Courier implements Carrier {
     if (isNew) {
       session.onRinging.on(() => {
         hasRung = true;
-        // Whoever answers at once is waited for: what comes next then takes the session.
+        // If somebody answers within this time, the next texts take the session.
         this.#context.clock.setTimer(this.#patienceMs(session), () => session.isUnanswered && atDevice());
       });
     }
@@ -124,7 +124,7 @@ export class Courier implements Carrier {
     await session.send(cpimType, envelope);
   }
 
-  /** Whether messages flow in a session soon enough for this one; false: it goes better as a pager message. @throws AppError why it did not open */
+  /** True when the session is open; false when it takes too long, and a pager message is the better way. @throws AppError why it did not open */
   async #opens(session: CpmSession, envelope: Uint8Array): Promise<boolean> {
     const opened = () => session.opened.then(() => true);
     const patienceMs = this.#patienceMs(session);
@@ -133,16 +133,16 @@ export class Courier implements Carrier {
     return session.isUnanswered ? false : opened();
   }
 
-  /** How long the answer to an invitation is still waited for before what is written goes past it. */
+  /** How much longer texts wait for the answer to an invitation, ms. */
   #patienceMs(session: CpmSession): number {
     return session.begunAt + pagerAfterMs - this.#context.clock.now();
   }
 
-  /** To one who knows no CPIM it goes as a bare text. */
+  /** A peer that knows no CPIM gets the bare text. */
   #sendText(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
     const { gruu } = this.#context.sip;
     const parties = partiesOf(conversation, message.from);
-    // It names the person as they write here; the device's GRUU names them as they are registered, and may be another name.
+    // The GRUU holds the address that is registered. It is left out where the conversation is written as another address, or anonymously.
     const isSame = gruu !== null && conversation.hides === undefined && parties.from === this.#context.self;
     const envelope = textEnvelope(message, isSame ? { ...parties, gruu } : parties, this.#context.clock.now());
     return this.sendPager(conversation, conversation.peer ?? '', envelope, { simpler: bareText(message) });
@@ -168,7 +168,10 @@ export class Courier implements Carrier {
     });
   }
 
-  /** False when no 1-1 session with the device that asked takes it: another one of the person would not know the message. One that loses against the other side's invitation gives way to that one's session. */
+  /**
+   * False where no 1-1 session with the device that asked takes the receipt; another device of the person would not know the message. If the session
+   * loses against an invitation of the other side, the session of that invitation is tried.
+   */
   async #sendInLiveSession(conversation: string, payload: ReceiptPayload, body: Uint8Array): Promise<boolean> {
     let tried: CpmSession | null = null;
     for (;;) {
@@ -186,15 +189,15 @@ export class Courier implements Carrier {
   }
 }
 
-/** Whether a device is the one that asked for a receipt. What is not known of the one must not be known of the other: a pager message says little. */
+/** Whether a device is the one that asked for a receipt. A pager message says little about its device, so a property unknown of one must be unknown of the other. */
 function isWith(remote: CpmSession['remote'], { toInstance, toGruu, toDevice }: ReceiptPayload): boolean {
   if (toGruu !== undefined) return toGruu === remote?.gruu;
   return toDevice === undefined ? toInstance === (remote?.instanceId ?? null) : toDevice === (remote?.deviceName ?? null);
 }
 
 /**
- * Whether the text of an invitation that was refused goes as a pager message: where no session of this kind is taken, and (LAB) where the invitation
- * has rung and nobody has answered it in the end, for then it would only ring again.
+ * Whether the text of a refused invitation goes as a pager message: where the peer takes no session of this kind, and (LAB) where the invitation rang
+ * and was not answered, since another invitation would only ring again.
  */
 function takesPagerInstead(error: unknown, hasRung: boolean): boolean {
   if (!(error instanceof AppError) || error.code !== 'sip/rejected') return false;

@@ -15,6 +15,8 @@ export interface ConversationRecord {
   focus: string | null;
   continues: string | null;
   continuedBy: string | null;
+  /** The 1-1 that this group continues is being moved, and its other side has not been seen in the group: the 1-1 may still go on by itself. */
+  awaitsPeer?: true;
   joined: boolean;
   /** Which side of a 1-1 is anonymous, for the conversation's life; absent: neither. */
   hides?: 'self' | 'peer';
@@ -29,7 +31,7 @@ export type ConversationPatch = Partial<
   Pick<
     ConversationRecord,
     'peer' | 'subject' | 'people' | 'conversationId' | 'contributionId' | 'focus' | 'continues' | 'continuedBy' | 'joined' | 'activityAt'
-  > & { writesAs: string | null }
+  > & { awaitsPeer: boolean; writesAs: string | null }
 >;
 
 /** What the person did with a conversation on this device; nobody else learns of it. */

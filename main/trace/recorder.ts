@@ -1,28 +1,31 @@
 /**
- * The wire trace of a running client or network: every SIP and MSRP message as one JSON line
- *   {"at":1700000000000,"direction":"out","protocol":"sip","transport":"tcp","local":"127.0.0.1:5060","remote":"...","text":"..."}
- * `text` stands for bytes that are whole UTF-8 and come back from it unchanged; otherwise `base64` holds them. `role` is there where
- * the network says which of its roles saw the message. A line {"at":...,"dropped":n} says that n messages before it are missing.
+ * Writes the wire trace of a running client or network to a file; `record.ts` has the format. A header line stands before the first
+ * message.
  *
  * The trace serves the stack and never disturbs it: no call throws, no disk error or slow disk reaches a sender.
  */
 import { createWriteStream } from 'node:fs';
 import { type Logger, silentLogger } from '../../base/log';
 import type { WireRecord } from '../../protocol/wire-record';
+import { headerLine, recordLine, type TraceHeader } from './record';
 
-/** What may wait for the disk. Beyond it messages are counted instead of kept. */
+/** How much may wait for the disk. Beyond it messages are counted instead of kept. */
 export const maximumPendingBytes = 16 * 1024 * 1024;
 
 export interface Recorder {
-  (record: WireRecord & { role?: string }): void;
+  (record: WireRecord): void;
   /** Resolves when everything recorded so far is in the file and the file is closed. Never rejects; may run twice. */
   close(): Promise<void>;
 }
 
-/** Appends to `file`, making it readable for this user alone: it holds what people wrote to each other. */
-export function createRecorder(file: string, log: Logger = silentLogger): Recorder {
+/**
+ * Appends to `file`, making it readable for this user alone: it holds what people wrote to each other. `header` is asked for once, when the
+ * first message comes.
+ */
+export function createRecorder(file: string, header: () => TraceHeader, log: Logger = silentLogger): Recorder {
   const stream = createWriteStream(file, { flags: 'a', mode: 0o600 });
   let open = true;
+  let begun = false;
   let dropped = 0;
   let told = false;
 
@@ -35,21 +38,18 @@ export function createRecorder(file: string, log: Logger = silentLogger): Record
   const closed = new Promise<void>((resolve) => stream.once('close', resolve));
   stream.on('error', stop);
 
-  const write = (at: number, line: Record<string, unknown>) => {
+  const record = (message: WireRecord) => {
+    if (!open) return;
     if (stream.writableLength > maximumPendingBytes) {
       dropped += 1;
       return;
     }
-    if (dropped > 0) stream.write(`${JSON.stringify({ at, dropped })}\n`);
-    dropped = 0;
-    stream.write(`${JSON.stringify(line)}\n`);
-  };
-
-  const record = (message: WireRecord & { role?: string }) => {
-    if (!open) return;
     try {
-      const { bytes, ...rest } = message;
-      write(message.at, { ...rest, ...contentOf(bytes) });
+      if (!begun) stream.write(`${headerLine(header())}\n`);
+      begun = true;
+      if (dropped > 0) stream.write(`${JSON.stringify({ at: message.at, dropped })}\n`);
+      dropped = 0;
+      stream.write(`${recordLine(message)}\n`);
     } catch (error) {
       stop(error);
     }
@@ -64,15 +64,4 @@ export function createRecorder(file: string, log: Logger = silentLogger): Record
   };
 
   return Object.assign(record, { close });
-}
-
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function contentOf(bytes: Uint8Array): { text: string } | { base64: string } {
-  try {
-    return { text: strictUtf8.decode(bytes) };
-  } catch {
-    // No UTF-8: an expected kind of content, not a failure.
-    return { base64: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64') };
-  }
 }

@@ -1,11 +1,12 @@
 /**
- * The conference event package of one focus (RFC 4575 over RFC 6665): who watches the roster, and what each is told.
+ * The conference event package of one focus (RFC 4575 over RFC 6665): who watches the roster, and what each watcher is sent.
  *
  *   active --Expires 0, time over, left, group over--> terminated (after a last NOTIFY)
  *
- * The NOTIFY that answers a SUBSCRIBE carries the full document, the next ones what has changed since the one before (RFC 4575 section 4.6),
- * versions rising by 1. What changes in one turn is told together, and in a large group no more often than `spacingFor` says. While a NOTIFY
- * is unanswered the next waits: a slow watcher sees fewer documents, never older ones; one that is too far behind is told everything anew.
+ * The NOTIFY that answers a SUBSCRIBE carries the full document, the next ones the changes since the one before (RFC 4575 section 4.6);
+ * versions rise by 1. Changes of one turn of the event loop are sent together, and in a large group no more often than `spacingFor` says.
+ * While a NOTIFY is unanswered the next one waits: a slow watcher sees fewer documents, never older ones. A watcher that is too far behind
+ * gets a full document.
  */
 import { CONFERENCE_INFO_CONTENT_TYPE, type ConferenceInfo, encodeConferenceInfo } from '../../protocol/conference-info';
 import { Dialog, dialogIdOf, type Resolve } from '../sip/dialog';
@@ -13,20 +14,20 @@ import type { SipServer } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 import type { GroupChanges } from './group';
 
-/** LAB: seconds a subscription lives at most, and without a wish of its own. */
+/** LAB: the longest lifetime of a subscription, and the one when none is asked for, seconds. */
 export const MAX_SUBSCRIPTION_SECONDS = 3600;
 /** LAB: watchers of one group. */
 export const MAX_SUBSCRIPTIONS = 1000;
-/** LAB: so many watchers hear of every change at once. */
+/** LAB: up to this many watchers hear of every change at once. */
 export const UNPACED_WATCHERS = 20;
-/** LAB: how much longer each further watcher makes the pause between two rounds, ms: 100 NOTIFYs a second for a group, however large. */
+/** LAB: how much each further watcher adds to the pause between two rounds, ms: 100 NOTIFYs a second for a group, however large. */
 export const PAUSE_PER_WATCHER_MS = 10;
 /** The longest pause, ms: what RFC 4575 section 3.10 recommends for every conference. */
 export const LONGEST_PAUSE_MS = 5_000;
-/** LAB: changes that are kept for watchers who are behind; whoever missed more gets a full document. */
+/** LAB: changes that are kept for slow watchers; a watcher that missed more gets a full document. */
 export const MAX_CHANGES_KEPT = 4096;
 
-/** The pause between two rounds of NOTIFYs to so many watchers, ms. */
+/** The pause between two rounds of NOTIFYs to this many watchers, ms. */
 export function spacingFor(watchers: number): number {
   return Math.min(LONGEST_PAUSE_MS, Math.max(0, watchers - UNPACED_WATCHERS) * PAUSE_PER_WATCHER_MS);
 }
@@ -38,7 +39,7 @@ interface Subscription {
   /** The Event value, with its id when it has one. */
   readonly event: string;
   version: number;
-  /** How many changes of the group it has been told; null: nothing, or too few, so that the next document is a full one. */
+  /** How many changes of the group it has been sent; null: none, or too few, so that the next document is a full one. */
   told: number | null;
   expiresAt: number;
   timer: { dispose(): void } | null;
@@ -50,14 +51,14 @@ export interface ConferenceEventsDeps {
   resolve: Resolve;
   /** The focus' own Contact value. */
   contact: string;
-  /** The full document, or of the changes alone. */
+  /** The full document, or one of the changes alone. */
   document(viewer: string, version: number, changes: GroupChanges | null): ConferenceInfo;
 }
 
 export class ConferenceEvents {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #byViewer = new Map<string, Set<Subscription>>();
-  /** What has changed, oldest first; `#forgotten` changes stood before it. */
+  /** The latest changes, oldest first; `#forgotten` earlier ones are no longer kept. */
   #changes: GroupChanges[] = [];
   #forgotten = 0;
   /** The next round of NOTIFYs, when one is due. */
@@ -70,7 +71,7 @@ export class ConferenceEvents {
     return this.#subscriptions.size;
   }
 
-  /** Takes a SUBSCRIBE outside a dialog. The caller has made sure that `viewer` may watch. */
+  /** Takes a SUBSCRIBE outside a dialog. The caller has checked that `viewer` may watch. */
   subscribe(transaction: ServerTransaction, viewer: string): void {
     const { request } = transaction;
     const refusal = refusalOf(request.get('event'), request.all('accept'), request.has('contact'));
@@ -110,7 +111,7 @@ export class ConferenceEvents {
     return true;
   }
 
-  /** The group has changed: everybody is told, all changes of this turn at once. */
+  /** The group has changed: everybody is told all changes of this turn together. */
   changed(changes: GroupChanges): void {
     if (changes.people.length === 0 && changes.description === 'same') return;
     this.#changes.push(changes);
@@ -134,7 +135,7 @@ export class ConferenceEvents {
     for (const subscription of this.#subscriptions.values()) this.#notify(subscription);
   }
 
-  /** The person watches no longer: it has left the group. */
+  /** The person has left the group and may no longer watch. */
   drop(viewer: string): void {
     for (const subscription of [...(this.#byViewer.get(viewer) ?? [])]) this.#terminate(subscription, 'noresource');
   }
@@ -144,7 +145,7 @@ export class ConferenceEvents {
     for (const subscription of [...this.#subscriptions.values()]) this.#terminate(subscription, 'noresource');
   }
 
-  /** Lets go without a word: the network closes. */
+  /** Ends without a message: the network closes. */
   abandon(): void {
     if (this.#round !== 'this turn') this.#round?.dispose();
     for (const subscription of this.#subscriptions.values()) {
@@ -168,7 +169,7 @@ export class ConferenceEvents {
       return;
     }
     subscription.timer = clock.setTimer(seconds * 1000, () => this.#terminate(subscription, 'timeout'));
-    // Whoever asks, also by a refresh after a gap, is told everything.
+    // A new or refreshed subscription gets a full document, also after a gap.
     subscription.told = null;
     this.#notify(subscription);
   }
@@ -179,9 +180,9 @@ export class ConferenceEvents {
     const seconds = Math.max(0, Math.ceil((subscription.expiresAt - this.deps.server.clock.now()) / 1000));
     this.#send(subscription, `active;expires=${seconds}`, (status) => {
       subscription.isNotifying = false;
-      // RFC 6665 section 4.2.2: a watcher that does not know the subscription, or does not answer, has none.
+      // RFC 6665 section 4.2.2: a watcher that refuses or does not answer has no subscription any more.
       if (status >= 300) this.#remove(subscription);
-      // A round that is still to come will tell the rest.
+      // The next round will bring the rest.
       else if (this.#round === null && this.#subscriptions.has(subscription.dialog.id)) this.#notify(subscription);
     });
   }
@@ -207,7 +208,7 @@ export class ConferenceEvents {
     return this.#forgotten + this.#changes.length;
   }
 
-  /** What a watcher has not been told; null when that is everything. */
+  /** The changes that a watcher has not been sent; null when it needs a full document. */
   #news({ told }: Subscription): GroupChanges | null {
     if (told === null || told < this.#forgotten) return null;
     const news = this.#changes.slice(told - this.#forgotten);

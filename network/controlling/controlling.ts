@@ -20,7 +20,7 @@ import { GroupStore, LEASE_MS } from './store';
 export const MAX_GROUPS = 1000;
 /** LAB: ended groups whose state is still known. */
 export const MAX_ENDED_GROUPS = 1000;
-/** Bytes of chance in a focus URI: it cannot be guessed. */
+/** Random bytes in a focus URI, so that it cannot be guessed. */
 const FOCUS_TOKEN_BYTES = 12;
 
 export interface ControllingOptions {
@@ -36,9 +36,9 @@ export interface ControllingOptions {
   nameOf?: (address: string) => string | null;
   /** The file that keeps the groups; in memory without it. */
   stateFile?: string;
-  /** Groups that stand from the start (see `provide`); without it those of the file before stay. */
+  /** Pre-defined groups (see `provide`); without them those of the state file stay. */
   predefined?: readonly PredefinedGroup[];
-  /** The most people of one group; MAX_PARTICIPANTS unless told. */
+  /** The most people of one group; MAX_PARTICIPANTS when absent. */
   maxParticipants?: number;
   log?: NetworkLog;
 }
@@ -46,11 +46,11 @@ export interface ControllingOptions {
 export class ControllingFunction {
   readonly #options: ControllingOptions;
   readonly #factory: string | null;
-  /** Those with somebody in them; the others rest in the store. */
+  /** The groups that somebody is in; the others rest in the store. */
   readonly #groups = new Map<string, Focus>();
   readonly #store: GroupStore;
   readonly #maximum: number;
-  /** True once it has let go of everything. */
+  /** True after `close`. */
   isClosed = false;
   #renewal: { dispose(): void } | null = null;
 
@@ -65,18 +65,18 @@ export class ControllingFunction {
     options.server.onRequest = (transaction) => this.#receive(transaction);
   }
 
-  /** The state of every group, resting and ended ones among them. */
+  /** The state of every group, including resting and ended ones. */
   groups(): GroupState[] {
     if (this.isClosed) return [];
     return this.#store.all().map((kept) => this.#groups.get(kept.focus)?.group.state() ?? resting(kept));
   }
 
-  /** Groups with somebody in them, or on the way there. */
+  /** Groups that somebody is in or is joining. */
   get liveCount(): number {
     return this.#groups.size;
   }
 
-  /** The operator's list of pre-defined groups from now on: also those that somebody is in change with it, and end when they are listed no more. */
+  /** Takes a new list of pre-defined groups from the operator. Groups in use change with it, and end when they are no longer listed. */
   provide(listed: readonly PredefinedGroup[]): void {
     for (const focus of [...this.#groups.values()]) {
       const group = listed.find((one) => one.focus === focus.uri);
@@ -86,7 +86,7 @@ export class ControllingFunction {
     provideGroups(this.#store, listed, this.#nameOf, (focus) => this.#groups.has(focus));
   }
 
-  /** Lets go of all groups without a word: the network closes. */
+  /** Drops all groups without a message: the network closes. */
   close(): void {
     for (const focus of this.#groups.values()) focus.abandon();
     this.#groups.clear();
@@ -102,7 +102,7 @@ export class ControllingFunction {
     if (focus === 'elsewhere') transaction.reply(503, { headers: [['Retry-After', '1']] });
     else if (focus !== null) {
       focus.handle(transaction);
-      // Nobody has come to it: it rests on.
+      // Nobody joined: the group keeps resting.
       if (focus.state === 'idle') this.#letGo(focus);
     } else if (request.toTag !== null) transaction.reply(481);
     else if (key !== this.#factory || key === null) transaction.reply(404);
@@ -144,7 +144,7 @@ export class ControllingFunction {
     focus.create(transaction, inviter, invitation.value);
   }
 
-  /** The focus of a URI, revived from what is kept; null when there is no such group, or no more. */
+  /** The focus of a URI, revived from the store if need be; null when there is no such group, or it has ended. */
   #focusOf(uri: string): Focus | 'elsewhere' | null {
     const live = this.#groups.get(uri);
     if (live !== undefined) return live;
@@ -154,7 +154,7 @@ export class ControllingFunction {
     return this.#hold(Group.revive(kept, this.#nameOf, this.#maximum), 'idle');
   }
 
-  /** The living group of the same Contribution-ID of which the inviter is a participant: two restarts at once make one group. */
+  /** The living group of the same Contribution-ID in which the inviter takes part: two restarts at once make one group. */
   #same(invitation: GroupInvitation, inviter: string): Focus | 'elsewhere' | null {
     const kept = this.#store.findByContribution(invitation.contributionId);
     if (kept === null) return null;
@@ -196,7 +196,7 @@ export class ControllingFunction {
     if (this.#groups.size === 0) this.#renewal?.dispose();
   }
 
-  /** As long as groups are served here, other instances are told so. */
+  /** Tells other instances, as long as groups are served here, that this one is alive. */
   #renew(): void {
     this.#renewal?.dispose();
     this.#renewal = this.#options.server.clock.setTimer(LEASE_MS / 3, () => {
@@ -206,7 +206,7 @@ export class ControllingFunction {
   }
 }
 
-/** A group that nobody has come back to since it was kept: whoever was connected then is not now. */
+/** The state of a group that nobody has come back to since it was kept: people shown as connected are not. */
 function resting(kept: GroupState): GroupState {
   return { ...kept, participants: kept.participants.map((one) => ({ ...one, status: 'disconnected' as const })) };
 }

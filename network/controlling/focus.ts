@@ -7,7 +7,7 @@
  *       |                                        idle-+ (too few: closing)      |
  *       +--all refused, or the inviter cancelled--> ended <--CLOSING_GRACE_MS---+
  *
- * Idle, a group has no leg and no timer: what is kept of it is in the store (group-store.ts), and the first member to come revives it,
+ * Idle, a group has no leg and no timer: its state is in the store (store.ts), and the first member to come revives it,
  * here, after a restart, or at another instance of the function.
  */
 
@@ -24,9 +24,11 @@ import { readTimer } from '../sip/session-timer';
 import type { SipServer, Target } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 import { ConferenceEvents } from './conference-events';
+import { Creation } from './creation';
 import type { Group } from './group';
-import { checkRequired, focusContact, type GroupInvitation, type Invitee, readOffer, readParts, readRecipients } from './invitation';
+import { checkRequired, focusContact, type GroupInvitation, type Invitee, readOffer, readParts, readRejoin } from './invitation';
 import { Inviting, type Person } from './inviting';
+import { Keeping } from './keeping';
 import { ALLOW, isOverTls, type Leg, Legs, MEDIA_LOST } from './leg';
 import { MemberRequests } from './member-requests';
 import { admitMessage } from './message';
@@ -35,9 +37,9 @@ import { GroupPost } from './post';
 import { listedState, mayCome, type PredefinedGroup } from './predefined';
 import type { GroupContent, GroupStore } from './store';
 
-/** LAB: how long a group of too few waits for somebody to come back. */
+/** LAB: how long a group with too few members waits for one to come back. */
 export const CLOSING_GRACE_MS = 5_000;
-/** LAB: a group in which nothing is said for so long rests: its legs end, and it goes on with the next word. */
+/** LAB: a group in which nothing is said for this long rests: its legs end, and the next message brings it back. */
 export const REST_AFTER_MS = 3_600_000;
 
 const COMPLETED = 'SIP;cause=200;text="Call completed"';
@@ -66,7 +68,7 @@ export interface FocusDeps {
   /** Host in Warning headers. */
   host: string;
   log?: NetworkLog;
-  /** The focus is of no use any more: it is over, or rests and is to be revived from what is kept. */
+  /** The focus is no longer needed: the group is over, or rests and will be revived from the store. */
   onEnded(focus: Focus): void;
 }
 
@@ -76,17 +78,13 @@ export class Focus {
   readonly #requests: MemberRequests;
   readonly #post: GroupPost;
   readonly #events: ConferenceEvents;
+  readonly #keeping: Keeping;
   #state: State;
-  /** The inviter's INVITE while nobody has accepted. */
-  #creation: { transaction: ServerTransaction; leg: Leg; offer: MsrpDescription } | null = null;
-  #refusals: number[] = [];
-  /** Whose part is not on disk yet, and whether it goes there at the end of this turn. */
-  readonly #unkept = new Set<string>();
-  #isKeeping = false;
+  readonly #creation: Creation;
   #closing: { dispose(): void } | null = null;
   #resting: { dispose(): void } | null = null;
 
-  /** A group that is being made, or one out of the store, which then is idle. */
+  /** A group that is being created, or one from the store, which is idle. */
   constructor(
     private readonly deps: FocusDeps,
     readonly group: Group,
@@ -95,6 +93,7 @@ export class Focus {
     this.#state = state;
     const { server, resolve, core, host, store } = deps;
     const contact = focusContact(this.uri);
+    this.#creation = new Creation(host);
     const onChanged = () => this.#changed();
     const legs = new Legs({
       server,
@@ -133,6 +132,13 @@ export class Focus {
       contact,
       document: (viewer, version, changes) => group.document(viewer, version, changes),
     });
+    this.#keeping = new Keeping({
+      group,
+      store,
+      log: deps.log,
+      onChanges: (changes) => this.#events.changed(changes),
+      onKept: () => this.#post.noteAnswers(),
+    });
   }
 
   get uri(): string {
@@ -143,20 +149,20 @@ export class Focus {
     return this.#state;
   }
 
-  // ---------------------------------------------------------------- outside of a dialog
+  // ---------------------------------------------------------------- requests outside a dialog
 
-  /** The inviter's INVITE to the factory: invites everybody; the inviter hears 200 as soon as one has accepted. */
+  /** The inviter's INVITE to the factory: invites everybody. The inviter gets 200 as soon as one person has accepted. */
   create(transaction: ServerTransaction, inviter: Person, invitation: GroupInvitation): void {
     const leg = this.#legs.take(transaction, inviter, true);
-    this.#creation = { transaction, leg, offer: invitation.offer };
-    this.#keep();
+    this.#creation.begin(transaction, leg, invitation.offer);
+    this.#keeping.keep();
     transaction.onCancel = () => this.#abandonCreation();
     transaction.onFlowLost = () => this.#abandonCreation();
     if (leg.dialog !== null) transaction.respond(leg.dialog.response(transaction, 183));
     this.#inviting.invite(invitation.invitees, inviter);
   }
 
-  /** A second creation of the same group at the same time: the creator joins this one and brings whom it named. */
+  /** A second creation of the same group at the same time: its creator joins this one and brings in the people it named. */
   merge(transaction: ServerTransaction, sender: Person, invitation: GroupInvitation): void {
     if (this.#lacksTls(transaction, invitation.offer)) return;
     this.#join(transaction, sender, invitation.offer);
@@ -189,29 +195,12 @@ export class Focus {
   }
 
   #rejoin(transaction: ServerTransaction, sender: Person): void {
-    const required = checkRequired(transaction.request);
-    const timer = readTimer(transaction.request);
-    const parts = required ?? (timer.ok ? null : timer) ?? readParts(transaction.request);
-    if (!parts.ok) {
-      this.#refuse(transaction, parts);
-      return;
-    }
-    if (readRecipients(parts.value, sender.address) !== null) {
-      this.#refuse(transaction, { ok: false, status: 403, warning: 'People are added by REFER' });
-      return;
-    }
-    if (parts.value.some(({ contentType }) => parseContentType(contentType).type === 'message/cpim')) {
-      // Written to the group's address as to a person: nobody would read it.
-      this.#refuse(transaction, { ok: false, status: 403, warning: 'A group is joined before anything is said' });
-      return;
-    }
-    const offer = readOffer(parts.value);
-    if (offer === null) this.#refuse(transaction, { ok: false, status: 606, warning: 'An SDP offer is missing' });
-    else if (!offer.ok) this.#refuse(transaction, offer);
-    else this.#join(transaction, sender, offer.value);
+    const offer = readRejoin(transaction.request, sender.address);
+    if (offer.ok) this.#join(transaction, sender, offer.value);
+    else this.#refuse(transaction, offer);
   }
 
-  /** Who asked for a group over TLS gets one: nobody hears it without. */
+  /** A group that was asked for over TLS stays on TLS: a leg without it is refused. */
   #lacksTls(transaction: ServerTransaction, offer: MsrpDescription): boolean {
     const lacks = this.group.facts.isSecure === true && !isOverTls(offer);
     if (lacks) this.#refuse(transaction, { ok: false, status: 488, warning: NEEDS_TLS });
@@ -225,45 +214,30 @@ export class Focus {
     this.#legs.supersede(leg);
     leg.accept(transaction, offer);
     this.#changed();
-    // The first to come to a pre-defined group brings the others.
+    // The first person to join a pre-defined group has the others invited.
     if (wasIdle && this.group.facts.predefined === true) this.#inviting.fetchAway(sender);
   }
 
-  // ---------------------------------------------------------------- the creation, until somebody is in
+  // ---------------------------------------------------------------- creation
 
   #answerCreation(): void {
-    const creation = this.#creation;
-    if (creation === null) return;
-    this.#creation = null;
+    const accept = this.#creation.take();
+    if (accept === null) return;
     this.#transition('active');
-    creation.leg.accept(creation.transaction, creation.offer);
-  }
-
-  /** Nobody is left who could accept: the inviter hears no. LAB: 603 when all declined, else 480. */
-  #settleCreation(): void {
-    if (this.#creation === null || this.group.hasPending) return;
-    const { transaction } = this.#creation;
-    this.#creation = null;
-    const status = this.#refusals.every((refusal) => refusal === 603) ? 603 : 480;
-    this.#refuse(transaction, { ok: false, status, warning: 'Nobody accepted' });
-    this.end();
+    accept();
   }
 
   #abandonCreation(): void {
-    if (this.#creation === null) return;
-    this.#creation.transaction.reply(487);
-    this.#creation = null;
-    this.end();
+    if (this.#creation.cancel()) this.end();
   }
 
   #onRefused(leg: Leg, status: number | null): void {
-    this.#refusals.push(status ?? 488);
     if (status !== null) this.#declined(leg, status);
     this.#disconnect(leg, [486, 600, 603].includes(status ?? 488) ? 'busy' : 'failed');
-    this.#settleCreation();
+    if (this.#creation.refused(status ?? 488, this.group.hasPending)) this.end();
   }
 
-  // ---------------------------------------------------------------- inside a dialog
+  // ---------------------------------------------------------------- requests inside a dialog
 
   #handleInDialog(transaction: ServerTransaction): void {
     const { request } = transaction;
@@ -320,7 +294,7 @@ export class Focus {
     }
   }
 
-  // ---------------------------------------------------------------- what is said
+  // ---------------------------------------------------------------- messages
 
   #onMessage(leg: Leg, message: CompleteMessage): Verdict {
     const admitted = admitMessage(this.group, leg.id, message);
@@ -342,11 +316,11 @@ export class Focus {
     return { status: 200, reason: 'OK' };
   }
 
-  // ---------------------------------------------------------------- who is out
+  // ---------------------------------------------------------------- departures
 
   /**
-   * Who is not there (480, 503) is still invited, and fetched by what is said; who has said no is not. A member who was away and says 603
-   * has left meanwhile (OMA CPM: a departure from an idle group).
+   * A person who was not reached (480, 503) stays invited, and the next message fetches them; a person who refused does not. A member who
+   * was away and answers 603 has left meanwhile (OMA CPM: a departure from an idle group).
    */
   #declined(leg: Leg, status: number): void {
     const membership = this.group.membership(leg.address);
@@ -355,7 +329,7 @@ export class Focus {
     if (membership === 'member' && [600, 603].includes(status)) this.#exclude(leg.address, 'departed');
   }
 
-  /** LAB: leaving is the person's act, whatever device says it: the other devices of that person go, too. */
+  /** LAB: leaving is a decision of the person, on whatever device: the person's other devices leave too. */
   #depart(leg: Leg): void {
     this.#exclude(leg.address, 'departed');
     this.#disconnect(leg, 'departed');
@@ -378,18 +352,21 @@ export class Focus {
     this.deps.store.forget(this.uri, address);
   }
 
-  /** A leg is over; `bye` when its device must be told. */
+  /** A leg is over; `bye` is the reason to give when its device must be told. */
   #disconnect(leg: Leg, how: DisconnectionMethod | null, bye?: string): void {
     if (!this.#legs.has(leg)) return;
     this.#legs.release(leg, bye);
     this.group.advance(leg.id, 'disconnected', { disconnection: how });
     if (!this.group.isConnected(leg.address)) this.#events.drop(leg.address);
-    // What this device had not answered for is for the other devices of that person.
+    // What this device has not answered for goes to the person's other devices.
     for (const other of this.#legs.of(leg.address)) if (other.hasMedia) this.#post.deliver(other);
     this.#changed();
   }
 
-  /** The operator's list says anew who belongs to it: who is new is asked in, on behalf of somebody who is here, and who is not listed any more is put out. */
+  /**
+   * Applies the operator's new list: new people are invited on behalf of somebody who is here, and people who are no longer listed are
+   * removed.
+   */
   relist(listed: PredefinedGroup): void {
     const { group } = this;
     const before = group.state();
@@ -405,7 +382,7 @@ export class Focus {
 
   // ---------------------------------------------------------------- the group's life
 
-  /** The roster is another one: it is kept, watchers hear of it, and a group of too few begins to close. */
+  /** The roster has changed: stores it, tells the watchers, and begins to close a group with too few members. */
   #changed(): void {
     if (this.#state === 'ended') return;
     if (this.#state !== 'creating') {
@@ -415,38 +392,8 @@ export class Focus {
         return;
       } else if (this.#state !== 'active') this.#transition('active');
     }
-    this.#note();
+    this.#keeping.note();
     this.#rest();
-  }
-
-  /** Watchers hear of what has changed, and it goes to disk with all that changes in this turn. */
-  #note(): void {
-    this.#takeChanges();
-    if (this.#isKeeping) return;
-    this.#isKeeping = true;
-    queueMicrotask(() => {
-      if (this.#isKeeping) this.#keep();
-    });
-  }
-
-  /** What is to be kept is on disk when this returns. */
-  #keep(): void {
-    this.#isKeeping = false;
-    this.#takeChanges();
-    const people = [...this.#unkept].flatMap((address) => this.group.participantState(address) ?? []);
-    try {
-      this.deps.store.save(this.group.head(), people);
-      this.#unkept.clear();
-    } catch (error) {
-      this.deps.log?.('error', 'A group could not be kept; it is tried again with its next change', { error: String(error) });
-    }
-    this.#post.noteAnswers();
-  }
-
-  #takeChanges(): void {
-    const changes = this.group.takeChanges();
-    for (const address of changes.people) this.#unkept.add(address);
-    this.#events.changed(changes);
   }
 
   #close(): void {
@@ -455,15 +402,15 @@ export class Focus {
     this.#closing = this.deps.server.clock.setTimer(CLOSING_GRACE_MS, () => this.end());
   }
 
-  /** Nobody is here: it goes on with whoever comes first. */
+  /** Nobody is here: the group goes on with the next person who comes. */
   #idle(): void {
     this.#transition('idle');
-    this.#keep();
+    this.#keeping.keep();
     this.#events.end();
     this.deps.onEnded(this);
   }
 
-  /** Nothing is said for long: the legs end, the group does not. */
+  /** Starts the rest timer: after a long silence the legs end, the group does not. */
   #rest(): void {
     this.#resting?.dispose();
     this.#resting = this.deps.server.clock.setTimer(REST_AFTER_MS, () => {
@@ -476,17 +423,17 @@ export class Focus {
     if (this.#state === 'ended') return;
     this.#transition('ended');
     this.group.end();
-    this.#keep();
+    this.#keeping.keep();
     for (const leg of this.#legs.all()) this.#legs.release(leg, reason);
     this.#events.end();
     this.deps.onEnded(this);
   }
 
-  /** Lets go without a word: the network closes. */
+  /** Ends without a message: the network closes. */
   abandon(): void {
     if (this.#state !== 'ended') this.#transition('ended');
-    this.#creation = null;
-    this.#keep();
+    this.#creation.drop();
+    this.#keeping.keep();
     this.#legs.abandon();
     this.#events.abandon();
   }
@@ -504,7 +451,7 @@ export class Focus {
   }
 }
 
-/** `Reason: SIP;cause=200`: the person left, it did not just lose the connection. */
+/** `Reason: SIP;cause=200`: the person left, rather than lost the connection. */
 function isCompleted(reason: string | null): boolean {
   return reason !== null && /^SIP\s*;(?:.*;)?\s*cause\s*=\s*200\b/i.test(reason);
 }

@@ -19,26 +19,26 @@ import {
 
 /** LAB: the most people of one group, the inviter among them, where the operator says nothing else. */
 export const MAX_PARTICIPANTS = 50;
-/** LAB: a group of fewer members, with nobody still invited, ends. */
+/** LAB: a group with fewer members ends, once nobody is invited any more. */
 export const MINIMUM_PARTICIPANTS = 2;
 
-/** What is kept of the group itself. */
+/** What is stored of the group itself. */
 export interface GroupHead extends GroupFacts {
-  /** Its picture as a data URI; not there in what was kept before groups had one. */
+  /** The group's picture as a data URI; absent in data from before groups had one. */
   icon?: string | null;
   /** False once it is over for good. */
   active: boolean;
 }
 
-/** What is kept of a group: the Group State Object of OMA CPM. */
+/** What is stored of a group: the Group State Object of OMA CPM. */
 export interface GroupState extends GroupHead {
   participants: ParticipantState[];
 }
 
-/** What is new in a group: whose part in it changed, and whether what is said of all of it did. */
+/** What has changed in a group: the people, and whether the description did. */
 export interface GroupChanges {
   people: readonly string[];
-  /** `removed`: a subject or a picture is gone, which a partial document cannot say. */
+  /** `removed`: a subject or a picture is gone, which a partial document cannot express. */
   description: 'same' | 'changed' | 'removed';
 }
 
@@ -50,27 +50,27 @@ export interface GroupFacts {
   subject: string | null;
   /** Closed: nobody is added after its creation. */
   type: 'open' | 'closed';
-  /** Made by the operator: it never ends of itself. */
+  /** Made by the operator: it never ends on its own. */
   predefined?: boolean;
-  /** Asked for over TLS by who made it. */
+  /** Its creator asked for it over TLS. */
   isSecure?: boolean;
 }
 
 /**
- * To whom a group message goes: the endpoints that are there, and the people it must reach, away or not; its sender among these only for the sender's other endpoints.
- * A refusal carries the MSRP status (RFC 7701).
+ * Who gets a group message: the connected endpoints, and the people it must reach even if they are away. The sender is among these people
+ * only for their other endpoints. A refusal carries the MSRP status (RFC 7701).
  */
 export type Recipients = { ok: true; endpoints: Endpoint[]; people: string[] } | { ok: false; status: number; reason: string };
 
-/** RFC 3323: how somebody who hides writes the own address; the Controlling Function then uses the asserted one. */
+/** RFC 3323: the address an anonymous sender writes; the Controlling Function then uses the asserted one. */
 const ANONYMOUS = 'sip:anonymous@anonymous.invalid';
 
 export class Group {
   readonly #participants = new Map<string, Participant>();
   readonly #endpoints = new Map<string, Endpoint>();
-  /** Who is called so, by `nicknameKey`. */
+  /** `nicknameKey` -> the person with that nickname. */
   readonly #nicknames = new Map<string, string>();
-  /** Kept up to date with each change: a large group is not counted anew for each that joins. */
+  /** Updated with each change, so that a large group is not counted again for each person who joins. */
   readonly #tally = { inside: 0, members: 0, connected: 0, pending: 0, administrators: 0 };
   #touched = new Set<string>();
   #description: GroupChanges['description'] = 'changed';
@@ -81,7 +81,7 @@ export class Group {
 
   constructor(
     facts: GroupFacts,
-    /** What the network knows of a person's name; it counts more than what others say of it. */
+    /** The network's own name for a person; it takes precedence over names that others give. */
     readonly nameOf: (address: string) => string | null,
     readonly maximum: number = MAX_PARTICIPANTS,
   ) {
@@ -93,7 +93,7 @@ export class Group {
     return this.#facts;
   }
 
-  /** A group as it was kept; nobody is connected to it yet. */
+  /** A group from the store; nobody is connected to it yet. */
   static revive(state: GroupState, nameOf: (address: string) => string | null, maximum: number): Group {
     const { active, icon, participants, ...facts } = state;
     const group = new Group(facts, nameOf, maximum);
@@ -107,7 +107,7 @@ export class Group {
     return group;
   }
 
-  /** The operator's list, `state` after it, says anew who is a member and who administrates, and whether the group is closed. */
+  /** Applies the operator's list, in the form of the `state` after it: members, administrators, and whether the group is closed. */
   relist({ type, participants }: GroupState): void {
     this.#facts = { ...this.#facts, type, predefined: true };
     for (const { address, name, administrator, membership, listed = false } of participants) {
@@ -116,8 +116,8 @@ export class Group {
         this.#enter({ address, name, nickname: null, administrator, membership, listed, endpoints: [], user: null });
       else if (participant.administrator !== administrator || participant.membership !== membership || participant.listed !== listed)
         this.#change(participant, () => Object.assign(participant, { administrator, membership, listed }));
-      // Whoever is out needs no other name: somebody else may have it.
-      if (membership === 'removed') this.callSelf(address, null);
+      // A removed person frees the nickname for others.
+      if (membership === 'removed') this.setNickname(address, null);
     }
   }
 
@@ -130,7 +130,7 @@ export class Group {
     this.#subject = subject;
   }
 
-  /** Gives it a picture, a data URI that has been looked at, or none. */
+  /** Sets the picture, a checked data URI, or removes it. */
   picture(icon: string | null): void {
     this.#describeAnew(this.#icon, icon);
     this.#icon = icon;
@@ -145,7 +145,7 @@ export class Group {
     return this.#tally.members;
   }
 
-  /** Who belongs to it, or was invited and not reached, and of whom no endpoint is here or being invited now. */
+  /** Members, and invited people who were not reached, without any endpoint that is connected or being invited. */
   get away(): string[] {
     return [...this.#participants.values()]
       .filter((one) => isInside(one) && one.endpoints.every(({ status }) => status === 'disconnected'))
@@ -162,7 +162,7 @@ export class Group {
     return this.#tally.pending > 0;
   }
 
-  /** Nobody is left to talk to, and nobody is coming: who is only away counts as there. */
+  /** Nobody is left to talk to and nobody is coming; a member who is only away counts as present. */
   get isOver(): boolean {
     return this.facts.predefined !== true && this.memberCount < MINIMUM_PARTICIPANTS && !this.hasPending;
   }
@@ -193,8 +193,8 @@ export class Group {
     return this.#participants.get(address)?.listed ?? false;
   }
 
-  /** Gives a person the name it wants here, or takes it away (null); false, and nothing changed, where it is somebody else's. */
-  callSelf(address: string, nickname: string | null): boolean {
+  /** Gives a person the nickname they ask for, or removes it (null). False, and nothing changes, when somebody else has it. */
+  setNickname(address: string, nickname: string | null): boolean {
     const participant = this.#participants.get(address);
     if (participant === undefined || participant.nickname === nickname) return participant !== undefined;
     const key = nickname === null ? null : nicknameKey(nickname);
@@ -218,20 +218,20 @@ export class Group {
     return this.#participants.get(address)?.name ?? null;
   }
 
-  /** The person is out of the group. The oldest member left becomes administrator where no other is. */
+  /** The person is no longer in the group. If no administrator is left, the oldest member becomes one. */
   exclude(address: string, how: 'departed' | 'removed' | 'declined'): void {
     const participant = this.#participants.get(address);
     if (participant === undefined) return;
     this.#change(participant, () => {
       participant.membership = how;
       participant.administrator = false;
-      // Of a device that was away already, nobody else says why it does not come any more.
+      // For a device that was already away, this is the only record of why it does not come back.
       if (how === 'declined') return;
       const disconnection = how === 'removed' ? 'booted' : 'departed';
       for (const endpoint of participant.endpoints) if (endpoint.status === 'disconnected') endpoint.disconnection = disconnection;
     });
-    // Whoever is out needs none: somebody else may have it.
-    this.callSelf(address, null);
+    // A person outside the group frees the nickname for others.
+    this.setNickname(address, null);
     if (this.#tally.administrators > 0) return;
     const heir = [...this.#participants.values()].find((one) => one.membership === 'member');
     if (heir !== undefined)
@@ -240,7 +240,7 @@ export class Group {
       });
   }
 
-  /** Whether the person is there now, by any endpoint. */
+  /** Whether the person is connected by any endpoint. */
   isConnected(address: string): boolean {
     const participant = this.#participants.get(address);
     return participant !== undefined && statusOf(participant) === 'connected';
@@ -250,7 +250,7 @@ export class Group {
     return this.#participants.get(address)?.administrator ?? false;
   }
 
-  /** Starts a leg towards a person (invited: `dialing-out`) or takes one in (`connected`). Remains of former legs of that person go. */
+  /** Starts a leg towards a person (`dialing-out`) or takes one in (`connected`). Remains of that person's former legs are removed. */
   add(leg: string, address: string, how: { dialedIn: boolean; name?: string | null; administrator?: boolean }): Endpoint {
     const participant = this.#participants.get(address) ?? this.#newcomer(address, how);
     const endpoint: Endpoint = {
@@ -279,7 +279,7 @@ export class Group {
     return this.#enter({ address, name, nickname: null, administrator, membership: 'invited', listed: false, endpoints: [], user: null });
   }
 
-  /** Moves an endpoint on; false (and nothing changed) when its life does not lead there. */
+  /** Moves an endpoint to a state; false, and nothing changes, when the table of states does not allow it. */
   advance(
     leg: string,
     status: EndpointStatus,
@@ -298,7 +298,7 @@ export class Group {
     return true;
   }
 
-  /** What the device told of itself in its Contact. */
+  /** Takes what the device says of itself in its Contact. */
   describe(leg: string, entity: string, deviceName: string | null): void {
     const endpoint = this.endpoint(leg);
     const participant = endpoint === null ? undefined : this.#participants.get(endpoint.address);
@@ -309,7 +309,7 @@ export class Group {
     });
   }
 
-  /** Forgets a leg without a trace: a newer leg of the same device has taken its place. */
+  /** Forgets a leg without a trace: a newer leg of the same device has replaced it. */
   drop(leg: string): void {
     const endpoint = this.endpoint(leg);
     const participant = endpoint === null ? undefined : this.#participants.get(endpoint.address);
@@ -318,7 +318,7 @@ export class Group {
     this.#endpoints.delete(leg);
   }
 
-  /** What has changed since this was asked last. */
+  /** The changes since the last call. */
   takeChanges(): GroupChanges {
     const changes = { people: [...this.#touched], description: this.#description };
     this.#touched = new Set();
@@ -333,7 +333,7 @@ export class Group {
     return participant;
   }
 
-  /** The one place where somebody's part in the group changes. */
+  /** The only place where a person's part in the group changes. */
   #change(participant: Participant, work: () => void): void {
     this.#count(participant, -1);
     work();
@@ -361,8 +361,9 @@ export class Group {
   }
 
   /**
-   * Whom a message of `leg` reaches. To the focus: every other member, and the sender's other devices, never the sending one. To a
-   * participant: all endpoints of that one, privately (IMDNs travel so); what is said (`isSaid`) the sender's other devices have, too (LAB).
+   * Whom a message of `leg` reaches. A message to the focus goes to every other member and to the sender's other devices, never to the
+   * sending one. A message to a participant goes to all endpoints of that person, privately (IMDNs travel so); LAB: when it is a text
+   * (`isSaid`), the sender's other devices get it too.
    */
   recipients(leg: string, to: readonly string[], isSaid: boolean): Recipients {
     const sender = this.endpoint(leg)?.address ?? null;
@@ -374,7 +375,7 @@ export class Group {
       if (key === null || !this.has(key)) return { ok: false, status: 404, reason: 'Recipient Not In Group' };
       named.add(key);
     }
-    // A receipt is for one: it must not cost a look at everybody, since everybody sends one.
+    // A receipt is for one person. It must not cost a walk over everybody, since everybody sends one.
     const people = isForAll ? [...this.#participants.values()].filter(isInside).map(({ address }) => address) : [...named];
     const reached = isSaid && sender !== null && !people.includes(sender) ? [...people, sender] : people;
     const endpoints = reached
@@ -384,7 +385,7 @@ export class Group {
     return { ok: true, endpoints, people: reached.filter((address) => address !== sender || hasOtherDevices()) };
   }
 
-  /** Whether a CPIM From is the sender's own: `true` own, `false` forged, `null` missing or anonymous. */
+  /** Whether a CPIM From is the sender's: `true` own, `false` forged, `null` missing or anonymous. */
   isOwnAddress(leg: string, from: string | null): boolean | null {
     if (from === null) return null;
     const key = addressKey(from);
@@ -393,7 +394,7 @@ export class Group {
   }
 
   /**
-   * The conference document (RFC 4575) as `viewer` sees it: the full one, or of `changes` alone. Who is unchanged is the same object as in the
+   * The conference document (RFC 4575) as `viewer` sees it: a full one, or only `changes`. An unchanged user is the same object as in the
    * document before.
    */
   document(viewer: string, version: number, changes: GroupChanges | null = null): ConferenceInfo {

@@ -1,6 +1,6 @@
 /**
- * The groups file: one JSON document that a person writes, with the groups that stand from the start (OMA CPM: pre-defined groups), by their
- * addresses. A file that cannot be used is refused with the line and what is wrong there. What it may hold is told in docs/GROUPS.md.
+ * The groups file: one JSON document, written by a person, with the operator's pre-defined groups (OMA CPM) by their addresses. A file that
+ * cannot be used is refused with the line and the reason. docs/GROUPS.md describes its contents.
  */
 
 import { JsonReader, readOperatorFile } from '../../base/json-reader';
@@ -12,7 +12,7 @@ import type { PredefinedGroup } from './predefined';
 export const MAX_PREDEFINED_GROUPS = 500;
 
 export interface GroupsFileOptions {
-  /** The host of every group's address: the Controlling Function's. */
+  /** The host of every group's address: that of the Controlling Function. */
   host: string;
   /** The most people of one group. */
   maxParticipants: number;

@@ -1,5 +1,5 @@
 /**
- * The two invitations of a group: what the inviter asks of the factory, and what the Controlling Function sends to each person (OMA CPM
+ * The two invitations of a group: the inviter's request to the factory, and the Controlling Function's invitation to each person (OMA CPM
  * group session over RFC 5366). Pure: values in, values out.
  */
 import { randomBytes } from 'node:crypto';
@@ -29,9 +29,9 @@ export interface Invitee {
   /** The person. */
   address: string;
   name: string | null;
-  /** Request-URI of the invitation: the GRUU when one device is meant. */
+  /** Request-URI of the invitation: the GRUU when it is for one device. */
   target: string;
-  /** Contribution-ID of the 1-1 session that this device shall replace. */
+  /** Contribution-ID of the 1-1 session that this device replaces. */
   sessionReplaces: string | null;
   /** The same indication in the form of RFC 3891, when the entry named a dialog (3GPP TS 24.147). */
   replaces: string | null;
@@ -40,14 +40,14 @@ export interface Invitee {
   anonymize: boolean;
 }
 
-/** What is the same in the invitations of all. */
+/** What the invitations of all people have in common. */
 export interface GroupFactsOnWire {
   conversationId: string;
   contributionId: string;
   subject: string | null;
 }
 
-/** Whether the maker of the group wants nobody added to it. */
+/** Whether the creator wants a closed group, which takes nobody in later. */
 const isClosed = (request: SipRequest) => request.get(cpmHeader.groupType)?.trim().toLowerCase() === 'closed';
 
 export interface GroupInvitation extends GroupFactsOnWire {
@@ -56,7 +56,7 @@ export interface GroupInvitation extends GroupFactsOnWire {
   invitees: Invitee[];
 }
 
-/** Extensions required that nobody here knows (RFC 3261 section 8.2.2.3), as the refusal 420. */
+/** The 420 for required extensions that are unknown here (RFC 3261 section 8.2.2.3), or null. */
 export function checkRequired(request: SipRequest): Refusal | null {
   const unknown = request.all('require').filter((token) => !SUPPORTED.includes(token.toLowerCase()));
   return unknown.length === 0 ? null : { ok: false, status: 420, headers: [['Unsupported', unknown.join(', ')]] };
@@ -103,12 +103,25 @@ export function readRecipients(parts: readonly BodyPart[], inviter: string): Rea
   return { ok: true, value: [...invitees.values()] };
 }
 
+/** The offer of somebody who joins an existing group. A list of people, or a message inside the INVITE, is refused. */
+export function readRejoin(request: SipRequest, address: string): Read<MsrpDescription> {
+  const required = checkRequired(request);
+  const timer = readTimer(request);
+  const parts = required ?? (timer.ok ? null : timer) ?? readParts(request);
+  if (!parts.ok) return parts;
+  if (readRecipients(parts.value, address) !== null) return { ok: false, status: 403, warning: 'People are added by REFER' };
+  // A text written to the group's address as to a person: nobody would read it.
+  if (parts.value.some(({ contentType }) => parseContentType(contentType).type === 'message/cpim'))
+    return { ok: false, status: 403, warning: 'A group is joined before anything is said' };
+  return readOffer(parts.value) ?? { ok: false, status: 606, warning: 'An SDP offer is missing' };
+}
+
 function isRecipientList(part: BodyPart): boolean {
   const disposition = part.headers.get('content-disposition') ?? '';
   return disposition.split(';')[0]?.trim().toLowerCase() === 'recipient-list';
 }
 
-/** One person out of a list entry or a Refer-To. Null for what is no address at all. */
+/** Reads one person from a list entry or a Refer-To. Null for what is no address at all. */
 export function inviteeOf(entry: ResourceEntry): Invitee | null {
   const target = entryTarget(entry.uri);
   if (!target.ok) return null;
@@ -126,7 +139,7 @@ export function inviteeOf(entry: ResourceEntry): Invitee | null {
   };
 }
 
-/** RFC 3891: to-tag is the tag of the one who gets the header, whoever of the two had called. */
+/** RFC 3891: to-tag is the tag of the receiver of the header, whichever of the two had called. */
 function replacesOf(dialog: EntryDialog, invitee: string): string | null {
   const [own, other] = addressKey(dialog.from) === invitee ? [dialog.fromTag, dialog.toTag] : [dialog.toTag, dialog.fromTag];
   return own === null || other === null ? null : `${dialog.callId};to-tag=${own};from-tag=${other}`;
@@ -138,10 +151,10 @@ export function readGroupInvitation(request: SipRequest, inviter: string, maximu
   if (required !== null) return required;
   const timer = readTimer(request);
   if (!timer.ok) return timer;
-  // RFC 5079: who the inviter is, is told to all (Referred-By); so an anonymous one is refused rather than exposed.
+  // RFC 5079: everybody learns who the inviter is (Referred-By), so an anonymous inviter is refused rather than exposed.
   if (request.all('privacy').some((value) => value.toLowerCase().split(';').includes('id'))) return { ok: false, status: 433 };
   const contributionId = request.get(cpmHeader.contributionId);
-  // LAB: a group has no identity without it.
+  // LAB: without it a group has no identity.
   if (contributionId === null || !isContributionId(contributionId))
     return { ok: false, status: 400, warning: 'Contribution-ID is missing' };
   const parts = readParts(request);
@@ -171,22 +184,24 @@ export function checkSize(people: number, maximum: number): Refusal | null {
   return people > maximum ? { ok: false, status: 403, warning: `Too many participants: at most ${maximum}` } : null;
 }
 
-/** LAB: people that the history list of an invitation names; a larger group is told by its roster, or the list would grow with its square. */
+/**
+ * LAB: people that the history list of an invitation names; the roster tells of a larger group, or the lists would grow with its square.
+ */
 export const MAX_HISTORY_ENTRIES = 100;
 
-/** What one invitation of the Controlling Function is made of. */
+/** The parts of one invitation by the Controlling Function. */
 export interface OutgoingInvitation extends GroupFactsOnWire {
   focus: string;
   inviter: { address: string; name: string | null };
   invitee: Invitee;
-  /** What `encodeHistory` says of all who are invited with it. */
+  /** The history list of all who are invited with it, from `encodeHistory`. */
   history: Uint8Array;
   offer: MsrpDescription;
   fromTag: string;
   callId: string;
 }
 
-/** Contact of the focus in every request and response (RFC 4579: isfocus). */
+/** The focus' Contact in every request and response (RFC 4579: isfocus). */
 export function focusContact(focus: string): string {
   return `<${focus}>;isfocus;${icsiParam([ICSI.group])}`;
 }
@@ -226,7 +241,7 @@ export function createInvitation(facts: OutgoingInvitation): SipRequest {
   return request.setBody(multipartType(boundary), encodeMultipart(parts, boundary));
 }
 
-/** What the invited may see of one another: plain addresses only (RFC 5366 section 7), of MAX_HISTORY_ENTRIES people at most. */
+/** What invited people may see of one another: plain addresses only (RFC 5366 section 7), at most MAX_HISTORY_ENTRIES of them. */
 export function encodeHistory(invitees: readonly Invitee[]): Uint8Array {
   const entries = historyEntries(
     invitees.slice(0, MAX_HISTORY_ENTRIES).map(({ address, name, copyControl, anonymize }) => ({
@@ -239,7 +254,7 @@ export function encodeHistory(invitees: readonly Invitee[]): Uint8Array {
   return new TextEncoder().encode(encodeResourceLists(entries));
 }
 
-/** What a device tells of itself in its Contact: its GRUU (or contact) and its name. */
+/** What a device says of itself in its Contact: its GRUU (or contact) and its name. */
 export function deviceOf(contact: string | null): { entity: string; deviceName: string | null; instanceId: string | null } | null {
   const value = contact === null ? null : parseNameAddr(contact);
   if (value === null || !value.ok) return null;

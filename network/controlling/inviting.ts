@@ -1,5 +1,5 @@
 /**
- * How a focus brings people in: an INVITE to each, through the core, and what comes of it; and who is away is fetched by what is said.
+ * How a focus brings people in: it sends an INVITE to each through the core, and fetches members who are away when something is said.
  *
  *   dialing-out --180--> alerting --2xx with usable media--> in
  *        \___________________\--a refusal, no answer in time, 2xx without media--> refused
@@ -13,7 +13,7 @@ import type { Leg, Legs } from './leg';
 
 /** LAB: how long an invited person may take to answer. */
 export const INVITATION_TIMEOUT_MS = 20_000;
-/** LAB: how often a member who is away is fetched by what is said, at most. */
+/** LAB: the shortest time between two attempts to fetch a member who is away. */
 export const FETCH_INTERVAL_MS = 30_000;
 
 export interface Person {
@@ -30,7 +30,7 @@ export interface InvitingDeps {
   legs: Legs;
   /** Somebody is in. */
   onAccepted(leg: Leg): void;
-  /** Somebody is not coming; the leg still stands. `null`: accepted, but without media that can be used. */
+  /** The person is not coming; the leg still exists. `null`: accepted, but without usable media. */
   onRefused(leg: Leg, status: number | null): void;
   onChanged(): void;
 }
@@ -72,7 +72,7 @@ export class Inviting {
     this.deps.onChanged();
   }
 
-  /** Invites again the members who are away, on behalf of somebody who has said something. */
+  /** Invites the members who are away again, on behalf of the person who has said something. */
   fetchAway(sender: Person): void {
     const now = this.deps.server.clock.now();
     const due = this.deps.group.away.filter((address) => (this.#fetched.get(address) ?? -FETCH_INTERVAL_MS) + FETCH_INTERVAL_MS <= now);
@@ -81,7 +81,7 @@ export class Inviting {
     this.bring(due, sender);
   }
 
-  /** Invites people, each on every device. */
+  /** Invites people, each on all devices. */
   bring(addresses: readonly string[], inviter: Person): void {
     this.invite(addresses.map(plainInvitee), inviter);
   }
@@ -108,19 +108,22 @@ export class Inviting {
     group.advance(leg.id, 'connected');
     leg.describe(response);
     legs.supersede(leg);
-    // We offered actpass: who does not say that it calls waits for our call (RFC 6135 section 4.2).
+    // We offered actpass: a peer that does not say that it connects waits for our connection (RFC 6135 section 4.2).
     leg.startMedia(answer.value, answer.value.setup === 'active' ? 'passive' : 'active');
     this.deps.onAccepted(leg);
     this.deps.onChanged();
   }
 
-  /** The same 2xx again asks for its ACK again (RFC 3261 section 13.3.1.4): on a busy machine the first may be late. Another one is of a fork. */
+  /**
+   * A repeated 2xx asks for its ACK again (RFC 3261 section 13.3.1.4): on a busy machine the first may be late. A different 2xx comes from
+   * a fork.
+   */
   #onFurther2xx(leg: Leg, request: SipRequest, response: SipResponse): void {
     if (leg.dialog !== null && leg.dialog.remoteTag === response.toTag && this.deps.legs.has(leg)) leg.dialog.ack();
     else this.#hangUp(request, response);
   }
 
-  /** A 2xx that nobody needs any more must still be acknowledged, and then ended (RFC 3261 section 13.2.2.4). */
+  /** A 2xx that is no longer needed must still be acknowledged, and then ended with BYE (RFC 3261 section 13.2.2.4). */
   #hangUp(request: SipRequest, response: SipResponse): void {
     const dialog = Dialog.ofSent(this.deps.server, request, response, this.deps.resolve);
     dialog?.ack();

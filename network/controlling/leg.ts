@@ -22,13 +22,13 @@ import type { GroupContent } from './store';
 /** LAB: how long a leg may stand without media; a re-INVITE may bring it back until then. */
 export const MEDIA_RETURN_MS = 5_000;
 
-/** What a focus takes inside a dialog. */
+/** The methods that a focus accepts inside a dialog. */
 export const ALLOW = 'INVITE, ACK, CANCEL, BYE, REFER, SUBSCRIBE, UPDATE, OPTIONS';
 const NOT_RENEWED = 'SIP;cause=408;text="Session not renewed"';
 export const MEDIA_LOST = 'SIP;cause=503;text="Media connection lost"';
 const COMPLETED = 'SIP;cause=200;text="Call completed"';
 
-/** What a leg waits for: the answer to its INVITE, its renewal (RFC 4028), media that was lost. */
+/** What a leg waits for: the answer to its INVITE, its renewal (RFC 4028), or lost media. */
 type Wait = 'answer' | 'renewal' | 'media';
 
 export interface LegsDeps {
@@ -38,13 +38,13 @@ export interface LegsDeps {
   group: Group;
   /** The focus' own Contact value. */
   contact: string;
-  /** What a device says; what is returned is its MSRP answer. */
+  /** A message from the device; returns its MSRP answer. */
   onMessage(leg: Leg, message: CompleteMessage): Verdict;
-  /** What its person wants to be called; what is returned is its MSRP answer. */
+  /** The nickname that the person asks for; returns the MSRP answer. */
   onNickname(leg: Leg, nickname: string): Verdict;
-  /** The leg has media, for the first time or anew. */
+  /** The leg has media, for the first time or again. */
   onMedia(leg: Leg): void;
-  /** Nobody is at its other end any more: it is to be released. `reason` is for its BYE. */
+  /** The leg is dead; its owner must release it. `reason` is for its BYE. */
   onDead(leg: Leg, how: DisconnectionMethod, reason: string): void;
 }
 
@@ -62,7 +62,7 @@ export class Leg implements PostLeg {
   constructor(
     readonly id: string,
     readonly address: string,
-    /** Request-URI of its invitation: a device's GRUU when one device was meant. */
+    /** Request-URI of its invitation: a GRUU when it is for one device. */
     readonly target: string,
     private readonly deps: LegsDeps,
     private readonly isReleased: (leg: Leg) => boolean,
@@ -74,7 +74,7 @@ export class Leg implements PostLeg {
     return this.#waits.has('media');
   }
 
-  /** Its media is agreed. */
+  /** Its media is negotiated. */
   get hasMedia(): boolean {
     return this.#remotePath !== '';
   }
@@ -83,7 +83,7 @@ export class Leg implements PostLeg {
     return this.dialog?.state === 'confirmed';
   }
 
-  /** What it offers in an INVITE. */
+  /** The offer in our INVITE. */
   get offer(): MsrpDescription {
     return describeSession(this.media, 'actpass', this.#origin);
   }
@@ -101,18 +101,18 @@ export class Leg implements PostLeg {
     }
   }
 
-  /** What the device told of itself in its Contact. */
+  /** What the device says of itself in its Contact. */
   describe(message: SipMessage): void {
     const device = deviceOf(message.get('contact'));
     if (device !== null) this.deps.group.describe(this.id, device.entity, device.deviceName);
   }
 
-  /** 200 with the answer to the offer. LAB: the focus waits to be called wherever the offer lets it. */
+  /** Answers 200 with the answer to the offer. LAB: the focus waits for the connection wherever the offer allows it. */
   accept(transaction: ServerTransaction, offer: MsrpDescription): void {
     const { facts, subject } = this.deps.group;
     const response = this.dialog?.response(transaction, 200);
     if (response === undefined) return;
-    // A device that calls says how, and is answered so.
+    // A device that connects itself says so, and is answered accordingly.
     if (this.media.isSecure !== isOverTls(offer)) this.#replaceMedia(offer);
     response
       .append('Allow', ALLOW)
@@ -126,7 +126,7 @@ export class Leg implements PostLeg {
     this.startMedia(offer, role);
   }
 
-  /** Answers a re-INVITE or UPDATE. A new path gets a new MSRP session, anything else the same answer again. */
+  /** Answers a re-INVITE or UPDATE. A new path gets a new MSRP session; otherwise the answer is the same as before. */
   refresh(transaction: ServerTransaction, offer: MsrpDescription): void {
     if (offer.path.join(' ') !== this.#remotePath) {
       this.#replaceMedia(offer);
@@ -152,7 +152,7 @@ export class Leg implements PostLeg {
     this.deps.onMedia(this);
   }
 
-  /** Lets go of everything; `bye` when the device must be told. */
+  /** Releases everything; `bye` is the reason to give when the device must be told. */
   release(bye?: string): void {
     this.stopWaiting('answer', 'renewal', 'media');
     this.media.close();
@@ -160,14 +160,14 @@ export class Leg implements PostLeg {
     if (bye !== undefined && this.isConfirmed) this.dialog?.bye(bye);
   }
 
-  /** Lets go without a word: the network closes. */
+  /** Releases everything without a message: the network closes. */
   abandon(): void {
     this.stopWaiting('answer', 'renewal', 'media');
     this.dialog?.end();
     this.media.close();
   }
 
-  /** Puts the terms of the session timer into a 2xx; the leg ends when it is not renewed in time. */
+  /** Puts the session timer into a 2xx; the leg ends when it is not renewed in time. */
   #time(request: SipRequest, response: SipResponse): void {
     const timer = readTimer(request);
     this.stopWaiting('renewal');
@@ -194,7 +194,7 @@ export class Leg implements PostLeg {
     return session;
   }
 
-  /** Nobody can be reached over a dead connection: the dialog goes too, unless a re-INVITE brings other media in time. */
+  /** A device cannot be reached over a dead connection: the dialog ends too, unless a re-INVITE brings new media in time. */
   #mediaLost(): void {
     this.waitFor('media', MEDIA_RETURN_MS, () => this.deps.onDead(this, 'failed', MEDIA_LOST));
   }
@@ -217,7 +217,7 @@ export class Legs {
     return this.#legs.size;
   }
 
-  /** A copy: legs may be released while it is walked. */
+  /** A copy, since legs may be released during a walk over it. */
   all(): Leg[] {
     return [...this.#legs.values()];
   }
@@ -234,18 +234,18 @@ export class Legs {
     return [...(this.#byAddress.get(address) ?? [])];
   }
 
-  /** The leg in whose dialog the request is. */
+  /** The leg to whose dialog the request belongs. */
   inDialog(request: SipRequest): Leg | null {
     return this.#byDialog.get(dialogIdOf(request)) ?? null;
   }
 
-  /** The leg has its dialog. */
+  /** The leg has got its dialog. */
   bind(leg: Leg, dialog: Dialog): void {
     leg.dialog = dialog;
     this.#byDialog.set(dialog.id, leg);
   }
 
-  /** A leg towards a person. */
+  /** Makes a leg towards a person. */
   open(address: string, how: { dialedIn: boolean; name: string | null; administrator?: boolean; target?: string }): Leg {
     const leg = new Leg(String(this.#next++), address, how.target ?? address, this.deps, (one) => !this.has(one));
     this.#legs.set(leg.id, leg);
@@ -254,7 +254,7 @@ export class Legs {
     return leg;
   }
 
-  /** The leg of a device that calls the focus. */
+  /** Makes a leg for a device that calls the focus. */
   take(transaction: ServerTransaction, person: { address: string; name: string | null }, administrator = false): Leg {
     const leg = this.open(person.address, { dialedIn: true, name: person.name, administrator });
     this.bind(leg, Dialog.ofReceived(this.deps.server, transaction, this.deps.contact, this.deps.resolve));
@@ -262,7 +262,7 @@ export class Legs {
     return leg;
   }
 
-  /** A device that comes again replaces its former leg: take the new, let the old go. */
+  /** A device that comes again replaces its former leg: the new one is taken before the old one is released. */
   supersede(leg: Leg): void {
     const { group } = this.deps;
     const entity = group.endpoint(leg.id)?.entity;

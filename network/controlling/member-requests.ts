@@ -1,6 +1,6 @@
 /**
- * What a member asks of the focus: people brought in or put out (REFER), another name or picture of the group (group data in a
- * message), and a name of the own in it (NICKNAME, RFC 7701).
+ * What a member may ask of the focus: to bring people in or to remove them (REFER), to change the group's name or picture (group data in a
+ * message), and to have a nickname (NICKNAME, RFC 7701).
  */
 import { encodeCpim } from '../../protocol/cpim';
 import {
@@ -28,7 +28,7 @@ export interface MemberRequestsDeps {
   /** Host in Warning headers. */
   host: string;
   invite(invitees: readonly Invitee[], inviter: Person): void;
-  /** Puts a person out, on all devices. */
+  /** Removes a person, with all devices. */
   remove(address: string): void;
   onChanged(): void;
 }
@@ -36,7 +36,10 @@ export interface MemberRequestsDeps {
 export class MemberRequests {
   constructor(private readonly deps: MemberRequestsDeps) {}
 
-  /** What a REFER asks, if it may. LAB: how it goes is seen in the conference document, so the implicit subscription is declined (RFC 4488). */
+  /**
+   * Does what a REFER asks, if it is allowed. LAB: the conference document shows the outcome, so the implicit subscription is declined (RFC
+   * 4488).
+   */
   refer(transaction: ServerTransaction, leg: Leg): void {
     const { group, contact, host } = this.deps;
     const referral = readReferral(transaction.request, leg.address);
@@ -61,7 +64,9 @@ export class MemberRequests {
     else this.deps.remove(value.address);
   }
 
-  /** Those who are neither here nor being invited; of the one who asks (`leg`), a further device by its GRUU. */
+  /**
+   * Those who are neither connected nor being invited. The person who asks (`leg`) may also name a further device of theirs by its GRUU.
+   */
   newcomers(invitees: readonly Invitee[], leg: Leg | null = null): Invitee[] {
     const { group, legs } = this.deps;
     return invitees.filter(({ address, target }) => {
@@ -72,7 +77,7 @@ export class MemberRequests {
     });
   }
 
-  /** A group data request: everybody hears of the change by the conference document, the asking device by a response, too. */
+  /** A group data request: everybody learns of the change from the conference document, the asking device also from a response. */
   groupData(leg: Leg, body: Uint8Array): Verdict {
     const data = parseGroupData(body);
     if (!data.ok || data.value.kind !== 'request') return { status: 400, reason: 'Not A Group Data Request' };
@@ -87,7 +92,7 @@ export class MemberRequests {
     return { status: 200, reason: 'OK' };
   }
 
-  /** LAB: everybody names an open group and gives it a picture, the administrator a closed one. */
+  /** LAB: any member may name an open group and set its picture; in a closed one only the administrator. */
   #change(leg: Leg, { target, action, data }: GroupDataRequest): number {
     const { group } = this.deps;
     if (target !== 'subject' && target !== 'icon') return 404;
@@ -106,10 +111,10 @@ export class MemberRequests {
     return 200;
   }
 
-  /** LAB: a name that somebody else in the group has from the network is taken, too: nobody passes for another. */
+  /** LAB: the name that the network gives somebody else in the group counts as taken: nobody passes for another. */
   nickname(leg: Leg, nickname: string): Verdict {
     const { group } = this.deps;
-    if (!group.callSelf(leg.address, nickname === '' ? null : nickname)) return { status: 425, reason: 'Nickname In Use' };
+    if (!group.setNickname(leg.address, nickname === '' ? null : nickname)) return { status: 425, reason: 'Nickname In Use' };
     this.deps.onChanged();
     return { status: 200, reason: 'OK' };
   }
@@ -119,7 +124,7 @@ export class MemberRequests {
     const strangers = newcomers.filter((invitee) => !group.has(invitee.address));
     if (group.facts.type === 'closed' && strangers.length > 0)
       return { ok: false, status: 403, warning: 'The group is closed: nobody is added' };
-    // Only the administrator brings back whom an administrator has put out.
+    // Only an administrator brings back a person whom an administrator has removed.
     if (strangers.some(({ address }) => group.membership(address) === 'removed') && !group.isAdministrator(leg.address))
       return { ok: false, status: 403, warning: 'Only the administrator brings back who was removed' };
     return checkSize(group.size + strangers.length, group.maximum);

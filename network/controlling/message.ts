@@ -1,16 +1,16 @@
-/** Whether a message of one endpoint may go to the group, as whose, and to whom. Pure. */
+/** Whether a message of one endpoint may go to the group, under whose name, and to whom. Pure. */
 import { type CpimMessage, encodeCpim, parseCpim } from '../../protocol/cpim';
 import { parseContentType } from '../../protocol/multipart';
 import type { CompleteMessage } from '../msrp/assembly';
 import type { Group } from './group';
 import type { Endpoint } from './participant';
 
-/** The bytes to send on, the endpoints that get them, and the people who must; or the MSRP status to refuse with. */
+/** The bytes to send, the endpoints that get them, and the people they must reach; or the MSRP status of the refusal. */
 export type Admission =
   | { ok: true; body: Uint8Array; envelope: CpimMessage; endpoints: Endpoint[]; people: string[] }
   | { ok: false; status: number; reason: string };
 
-/** Judges a message of the endpoint on `leg`: only CPIM, only in the sender's own name, only to the group or its members. */
+/** Checks a message of the endpoint on `leg`: only CPIM, only in the sender's own name, only to the group or its members. */
 export function admitMessage(group: Group, leg: string, message: CompleteMessage): Admission {
   if (parseContentType(message.contentType).type !== 'message/cpim') return { ok: false, status: 415, reason: 'Only message/cpim' };
   const envelope = parseCpim(message.body);
@@ -19,10 +19,10 @@ export function admitMessage(group: Group, leg: string, message: CompleteMessage
   if (isOwn === false) return { ok: false, status: 403, reason: 'CPIM From Is Not The Sender' };
   const recipients = group.recipients(leg, envelope.value.to, isSaid(envelope.value));
   if (!recipients.ok) return recipients;
-  // LAB: who does not say who it is, is named by what the core asserted.
+  // LAB: a sender who gives no address gets the one that the core asserted.
   const from = group.endpoint(leg)?.address ?? null;
   const body = isOwn === null ? encodeCpim({ ...envelope.value, from }) : message.body;
-  // Who types is no news to somebody who comes back later.
+  // A composing state is worthless to somebody who comes back later.
   const people = isPassing(envelope.value) ? [] : recipients.people;
   return { ok: true, body, envelope: envelope.value, endpoints: recipients.endpoints, people };
 }

@@ -1,6 +1,6 @@
 /**
- * Who takes part in a group, and by what. A participant is a person; an endpoint is one device of that person, on one signalling leg. Life of an
- * endpoint (RFC 4575 5.6.3):
+ * The people of a group and their endpoints. A participant is a person; an endpoint is one device of that person, on one signalling leg.
+ * States of an endpoint (RFC 4575 5.6.3):
  *
  *   dialing-out --> alerting --> connected --> disconnected
  *        \------------\----------------------------^
@@ -12,15 +12,15 @@ export type EndpointStatus = 'dialing-out' | 'alerting' | 'connected' | 'disconn
 export type DisconnectionMethod = 'departed' | 'booted' | 'failed' | 'busy';
 
 export interface Endpoint {
-  /** Names the signalling leg inside this group. */
+  /** The signalling leg's name inside this group. */
   readonly leg: string;
   readonly address: string;
-  /** The device: its GRUU or Contact; the person's address until it has answered. */
+  /** The device's GRUU or Contact; until it has answered, the person's address. */
   entity: string;
   deviceName: string | null;
   status: EndpointStatus;
   readonly joining: 'dialed-in' | 'dialed-out';
-  /** How it went; null when the connection was just lost, so that it may come back (CPM: temporarily disconnected). */
+  /** How the endpoint left; null when it only lost its connection and may come back (CPM: temporarily disconnected). */
   disconnection: DisconnectionMethod | null;
 }
 
@@ -38,18 +38,18 @@ export type Membership = 'invited' | 'member' | 'departed' | 'removed' | 'declin
 export interface Participant {
   readonly address: string;
   name: string | null;
-  /** What this person is called here by own wish (RFC 7701). */
+  /** The person's nickname in this group (RFC 7701). */
   nickname: string | null;
   administrator: boolean;
   membership: Membership;
   readonly endpoints: Endpoint[];
-  /** On the operator's list of a pre-defined group. */
+  /** Whether the person is on the operator's list of a pre-defined group. */
   readonly listed: boolean;
-  /** As the conference document shows it; made anew after a change. */
+  /** The user element of the conference document, made again after a change. */
   user: ConferenceUser | null;
 }
 
-/** What is kept of one person. */
+/** What is stored of one person. */
 export interface ParticipantState {
   address: string;
   name: string | null;
@@ -57,7 +57,7 @@ export interface ParticipantState {
   administrator: boolean;
   membership: Membership;
   status: EndpointStatus;
-  /** On the operator's list of a pre-defined group. */
+  /** Whether the person is on the operator's list of a pre-defined group. */
   listed?: boolean;
 }
 
@@ -72,13 +72,13 @@ export function isInside({ membership }: Participant): boolean {
   return membership === 'member' || membership === 'invited';
 }
 
-/** The best of a person's endpoints stands for the person. */
+/** A person has the best status of their endpoints. */
 export function statusOf(participant: Participant): EndpointStatus {
   const order: readonly EndpointStatus[] = ['connected', 'alerting', 'dialing-out'];
   return order.find((status) => participant.endpoints.some((endpoint) => endpoint.status === status)) ?? 'disconnected';
 }
 
-/** Whoever belongs to it, and whose leaving is still told. */
+/** Members, and people whose leaving is still shown. */
 export function isShown(participant: Participant): boolean {
   return isInside(participant) || participant.endpoints.length > 0;
 }

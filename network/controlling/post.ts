@@ -1,8 +1,8 @@
 /**
- * How what is said in a group reaches its people. A message that must reach somebody is kept until one device of that person has answered
- * for it; whoever comes back, by the same leg or by another, gets what it has missed, in order, before anything newer.
+ * How a message reaches the people of a group. It is stored until one device of each person has answered for it. A person who comes back,
+ * by the same leg or another, gets what they missed, in order, before anything newer.
  *
- *   kept --sent to a leg--> in flight --200--> taken (by the person, on any of its devices)
+ *   kept --sent to a leg--> in flight --200--> taken (by the person, on any device)
  *     ^------leg or its media gone----'
  */
 import type { Timekeeper } from '../../base/clock';
@@ -10,17 +10,20 @@ import type { NetworkLog } from '../log';
 import type { SwitchSession } from '../msrp/switch';
 import type { GroupContent, GroupStore } from './store';
 
-/** LAB: messages in flight to a leg whose media may come back; one more and the leg is given up. */
+/** LAB: messages in flight to a leg whose media may come back; one more, and the leg is given up. */
 export const MAX_HELD_MESSAGES = 64;
 
-/** LAB: answers are written down together, so long after the first of them, ms. A crash before repeats what was taken; devices know it again. */
+/**
+ * LAB: answers are stored together, this long after the first of them, ms. A crash before that repeats what was taken; devices recognise
+ * repetitions.
+ */
 export const NOTE_ANSWERS_AFTER_MS = 50;
 
 /** What the post needs of a signalling leg. */
 export interface PostLeg {
   readonly address: string;
   media: SwitchSession;
-  /** Sent and not answered for; by what it is kept as. */
+  /** Sent and not yet answered for, by its number in the store. */
   readonly inFlight: Map<number, GroupContent>;
   /** Its media is lost and may come back. */
   readonly isLost: boolean;
@@ -42,7 +45,7 @@ export class GroupPost {
 
   constructor(private readonly deps: GroupPostDeps) {}
 
-  /** Sends to the legs; what comes back when it returns is on disk for every one of `people`. @throws Error when it cannot be kept */
+  /** Sends to the legs. When it returns, the message is on disk for all of `people`. @throws Error when it cannot be stored */
   send(content: GroupContent, legs: readonly PostLeg[], people: readonly string[]): void {
     const id = people.length === 0 ? null : this.deps.store.keep(this.deps.focus, people, content);
     for (const leg of legs) {
@@ -51,7 +54,7 @@ export class GroupPost {
     }
   }
 
-  /** The leg has media, anew or for the first time: first what was in flight, then what has waited for the person. */
+  /** The leg has media, again or for the first time: sends what was in flight, then what has waited for the person. */
   resume(leg: PostLeg): void {
     for (const [id, content] of [...leg.inFlight]) this.#transmit(leg, id, content);
     this.deliver(leg);
@@ -64,7 +67,7 @@ export class GroupPost {
       if (!leg.inFlight.has(id)) this.#give(leg, id, { contentType, body });
   }
 
-  /** Writes down who has taken what. */
+  /** Stores who has taken what. */
   noteAnswers(): void {
     this.#noting?.dispose();
     this.#noting = null;

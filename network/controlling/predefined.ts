@@ -1,7 +1,7 @@
 /**
- * Groups that the operator has made (OMA CPM: pre-defined groups). Such a group has its members before anybody has come to it, never ends of
- * itself, and whoever of its members calls its address joins it and has the others invited. The operator's list says who is a member; what a
- * group has become since (another subject, people added to an open one) stays.
+ * Groups made by the operator (OMA CPM: pre-defined groups). Such a group has its members before anybody has joined, and never ends on its
+ * own. A member who calls its address joins it and has the others invited. The operator's list says who is a member; later changes (another
+ * subject, people added to an open group) stay.
  */
 
 import { nameBasedUuid } from '../core/gruu';
@@ -13,7 +13,7 @@ import type { GroupStore } from './store';
 const URL_NAMESPACE = '6ba7b811-9dad-11d1-80b4-00c04fd430c8';
 
 export interface PredefinedGroup {
-  /** The address of the group: its focus. */
+  /** The group's address: its focus. */
   focus: string;
   subject: string | null;
   type: 'open' | 'closed';
@@ -22,8 +22,8 @@ export interface PredefinedGroup {
 }
 
 /**
- * Brings what is kept to what the operator's list says, but for the groups that are served at the moment: here (`isServed`) they are told of the list,
- * and another instance reads it itself. A group that is no longer listed is over.
+ * Brings the stored groups into line with the operator's list, except those that are being served: groups served here (`isServed`) are
+ * given the list directly, and another instance reads it itself. A group that is no longer listed ends.
  */
 export function provideGroups(
   store: GroupStore,
@@ -50,12 +50,12 @@ function whileClaimed(store: GroupStore, focus: string, work: () => void): void 
   store.release(focus);
 }
 
-/** What a group is after the operator's list has been read. Pure. */
+/** The state of a group after the operator's list has been read. Pure. */
 export function listedState(group: PredefinedGroup, kept: GroupState | null, nameOf: (address: string) => string | null): GroupState {
   const known = new Map((kept?.participants ?? []).map((one) => [one.address, one]));
   const people = group.members.map((address): ParticipantState => {
     const before = known.get(address);
-    // Whoever an administrator has put out stays out, until the operator lists them anew.
+    // A person whom an administrator removed stays out until the operator adds them to the list again.
     const isOut = before?.listed === true && before.membership === 'removed';
     return {
       address,
@@ -72,7 +72,7 @@ export function listedState(group: PredefinedGroup, kept: GroupState | null, nam
     .map((one): ParticipantState => (one.listed === true ? { ...one, administrator: false, membership: 'removed', listed: false } : one));
   return {
     focus: group.focus,
-    // The same after every start, also of a network that keeps nothing: the devices know the group by it.
+    // The same after every start, even in a network without a state file: devices recognise the group by it.
     conversationId: kept?.conversationId ?? nameBasedUuid(URL_NAMESPACE, `${group.focus};conversation`),
     contributionId: kept?.contributionId ?? nameBasedUuid(URL_NAMESPACE, group.focus),
     subject: kept?.subject ?? group.subject,
@@ -84,7 +84,10 @@ export function listedState(group: PredefinedGroup, kept: GroupState | null, nam
   };
 }
 
-/** Whether somebody may come to the group by calling its address: of a pre-defined one, also a listed person who has left or said no. */
+/**
+ * Whether a person may join the group by calling its address. For a pre-defined group this includes a listed person who has left or
+ * declined.
+ */
 export function mayCome(group: Group, address: string): boolean {
   if (group.has(address)) return true;
   const membership = group.membership(address);

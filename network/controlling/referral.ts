@@ -1,4 +1,4 @@
-/** What a participant asks by REFER: to bring people in (RFC 4579, several at once RFC 5368), or with method=BYE to put one out. Pure. */
+/** What a participant asks by REFER: to bring people in (RFC 4579; several at once, RFC 5368), or with method=BYE to remove one. Pure. */
 import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
 import type { SipRequest } from '../sip/message';
 import type { Read } from '../sip/refusal';

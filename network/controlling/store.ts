@@ -1,22 +1,22 @@
 /**
- * What the Controlling Function keeps of its groups, so that no restart loses one: the Group State Object of each, the messages that
- * somebody in it has not taken yet, and which instance of the function serves it. In a file, or in memory without one.
+ * What the Controlling Function stores of its groups, so that a restart loses none: the Group State Object of each, the messages that
+ * somebody has not taken yet, and the instance of the function that serves it. The store is a file, or memory.
  *
- * A call that returned is on disk (WAL, synchronous=FULL): a message is answered 200 only after `keep`. Instances of the function on one
- * machine share the file; a group is served by the one that holds its lease, and by another as soon as that one is gone.
+ * A call that has returned is on disk (WAL, synchronous=FULL): a message is answered 200 only after `keep`. Instances of the function on
+ * one machine share the file; a group is served by the instance that holds its lease, and by another as soon as that one is gone.
  */
 import { randomBytes } from 'node:crypto';
 import Libsql from 'libsql';
 import type { GroupHead, GroupState } from './group';
 import type { ParticipantState } from './participant';
 
-/** LAB: messages kept for one person of one group; of more, the oldest go. */
+/** LAB: messages stored for one person of one group; beyond that, the oldest go. */
 export const MAX_KEPT_MESSAGES = 1000;
 /** LAB: how long a message waits for somebody who is away, ms. */
 export const KEPT_FOR_MS = 30 * 24 * 3_600_000;
-/** LAB: how long an instance may serve a group without saying so again, ms. */
+/** LAB: how long an instance may serve a group without renewing its lease, ms. */
 export const LEASE_MS = 15_000;
-/** How long a write waits for another instance that writes, ms. */
+/** How long a write waits for another instance's write, ms. */
 const BUSY_TIMEOUT_MS = 2000;
 
 const SCHEMA = `
@@ -32,7 +32,7 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS waiting_by_message ON waiting (message);
 `;
 
-/** Before people had rows of their own, they stood in their group's. */
+/** Before people had rows of their own, they were part of their group's row. */
 const UPGRADE = `
   BEGIN IMMEDIATE;
   INSERT OR IGNORE INTO participants (focus, address, state)
@@ -51,12 +51,12 @@ export interface KeptMessage extends GroupContent {
   id: number;
 }
 
-/** The instances of this process; those of others are asked for by their process id. */
+/** The instances of this process; those of other processes are looked up by process id. */
 const living = new Set<string>();
 
 export class GroupStore {
   readonly #database: Libsql.Database;
-  /** This instance of the function: process id and a part of chance. */
+  /** This instance of the function: process id and a random part. */
   readonly #owner = `${process.pid}-${randomBytes(6).toString('hex')}`;
   readonly #prepared = new Map<string, Libsql.Statement>();
 
@@ -78,7 +78,7 @@ export class GroupStore {
     living.add(this.#owner);
   }
 
-  /** Keeps what is said of the group, and of those in it who changed. */
+  /** Stores the description of the group, and the people who changed. */
   save(group: GroupHead, changed: readonly ParticipantState[]): void {
     this.#transaction(() => {
       this.#run(
@@ -107,7 +107,7 @@ export class GroupStore {
     );
   }
 
-  /** Every group, ended ones among them, the one that changed last at the end. */
+  /** Every group, including ended ones, the one that changed last at the end. */
   all(): GroupState[] {
     const rows: unknown[] = this.#statement('SELECT state FROM groups ORDER BY active, changed_at, rowid').all();
     return rows.flatMap((row) => this.#whole(row) ?? []);
@@ -121,7 +121,7 @@ export class GroupStore {
     return { ...head, participants: rows.map((one) => stateOf<ParticipantState>(one)) };
   }
 
-  /** Forgets the oldest of the ended groups, so that no more than `most` are left. */
+  /** Removes the oldest ended groups, so that no more than `most` are left. */
   forgetEnded(most: number): void {
     const oldest = '(SELECT focus FROM groups WHERE active = 0 ORDER BY changed_at DESC, rowid DESC LIMIT -1 OFFSET ?)';
     this.#transaction(() => {
@@ -130,7 +130,7 @@ export class GroupStore {
     });
   }
 
-  /** Keeps a message until each of `addresses` has taken it. */
+  /** Stores a message until each of `addresses` has taken it. */
   keep(focus: string, addresses: readonly string[], content: GroupContent): number {
     return this.#transaction(() => {
       this.#run(
@@ -146,7 +146,7 @@ export class GroupStore {
     });
   }
 
-  /** What waits for a person, oldest first. */
+  /** The messages that wait for a person, oldest first. */
   waiting(focus: string, address: string): KeptMessage[] {
     this.#run(
       `DELETE FROM waiting WHERE focus = ?1 AND address = ?2 AND message IN
@@ -161,7 +161,7 @@ export class GroupStore {
     return rows.map((row) => ({ id: Number(row.id), contentType: row.content_type, body: new Uint8Array(row.body) }));
   }
 
-  /** People have taken messages; the last one to take a message takes it away. */
+  /** People have taken messages; a message that everybody has taken is removed. */
   taken(focus: string, answers: readonly { address: string; id: number }[]): void {
     this.#transaction(() => {
       for (const { address, id } of answers)
@@ -171,12 +171,12 @@ export class GroupStore {
     });
   }
 
-  /** Nothing waits for the person any more: it has left for good. */
+  /** The person has left for good: nothing waits for them any more. */
   forget(focus: string, address: string): void {
     this.#run('DELETE FROM waiting WHERE focus = ? AND address = ?', focus, address);
   }
 
-  /** Takes or renews the right to serve a group; false while another instance that is alive has it. */
+  /** Takes or renews the lease of a group; false while another living instance has it. */
   claim(focus: string): boolean {
     return this.#transaction(() => {
       const lease = this.#statement('SELECT owner, until FROM leases WHERE focus = ?').get(focus) as Lease | undefined;
@@ -191,12 +191,12 @@ export class GroupStore {
     });
   }
 
-  /** Says once more that the groups of this instance are served. */
+  /** Renews the leases of this instance. */
   renew(): void {
     this.#run('UPDATE leases SET until = ? WHERE owner = ?', this.now() + LEASE_MS, this.#owner);
   }
 
-  /** Leaves a group to whoever is asked for it next. */
+  /** Gives up the lease: any instance may take the group. */
   release(focus: string): void {
     this.#run('DELETE FROM leases WHERE focus = ? AND owner = ?', focus, this.#owner);
   }

@@ -1,10 +1,10 @@
 /**
- * How the core makes sure who asks: SIP Digest (RFC 3261 section 22, RFC 7616, RFC 8760) with nonces that expire, nonce counts that must
- * rise and `stale=true` when only the nonce was too old; Digest over a SIM (RFC 3310, TS 33.203); or, in early IMS (TS 33.978), the
- * network address a request comes from.
+ * How the core authenticates a sender: SIP Digest (RFC 3261 section 22, RFC 7616, RFC 8760) with nonces that expire, nonce counts that must
+ * rise, and `stale=true` when only the nonce was too old; Digest with a SIM (RFC 3310, TS 33.203); or, in early IMS (TS 33.978), by the
+ * network address of the request.
  *
  *   md5, sha256, sha512-256, both    401/407 --response with the password--> proven
- *   aka    401 RAND, AUTN --response with RES--> proven;  --auts--> SQN put right, asked again;  --empty response--> 403
+ *   aka    401 RAND, AUTN --response with RES--> proven;  --auts--> SQN set right, new challenge;  --empty response--> 403
  *   early                 --from an address of the subscriber--> proven, else 403
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -18,11 +18,11 @@ import { HomeSubscribers } from './home-subscribers';
 
 /** LAB: how long a nonce is good, milliseconds. */
 export const NONCE_LIFETIME_MS = 300_000;
-/** Nonces remembered at most; the oldest go first, and their users are asked again. */
+/** The most nonces that are remembered; the oldest go first, and their users are challenged again. */
 export const MAX_NONCES = 10_000;
 
 export const authPolicies = ['md5', 'sha256', 'sha512-256', 'both', 'aka', 'early'] as const;
-/** What the network asks for; `both` is SHA-256 and MD5. */
+/** How the network authenticates; `both` is SHA-256 and MD5. */
 export type AuthPolicy = (typeof authPolicies)[number];
 
 /** RFC 8760 section 2.3: the preferred one stands on top. */
@@ -44,16 +44,16 @@ export function digestHash(algorithm: DigestHash, text: string | Uint8Array): st
 export interface AuthenticatorOptions {
   /** `both` when absent. */
   auth?: AuthPolicy;
-  /** What the challenges offer; `auth` alone when absent. */
+  /** The qop values in challenges; only `auth` when absent. */
   qop?: readonly ('auth' | 'auth-int')[];
-  /** True: every proof is answered with the nonce for the next one (RFC 7616 section 3.5). */
+  /** True: the answer to every proof carries the next nonce (RFC 7616 section 3.5). */
   nextNonce?: boolean;
   nonceLifetimeMs?: number;
 }
 
 /**
- * Who proved to be whom, and the nonce to use next where the network gives one; or that the proof failed: `forbidden` when no further
- * challenge would help, `stale` when a fresh nonce would.
+ * The proven subscriber, with the next nonce where the network gives one; or a failed proof: `forbidden` when a further challenge would not
+ * help, `stale` when a fresh nonce would.
  */
 export type Verdict =
   | { ok: true; subscriber: Subscriber; nextNonce: string | null }
@@ -63,7 +63,7 @@ interface Nonce {
   at: number;
   /** The highest count it was used with. */
   count: number;
-  /** AKA: whose SIM it is for, and what that answers. */
+  /** AKA: the subscriber of the SIM, and the response that it must give. */
   sim: { subscriber: Subscriber; res: Uint8Array } | null;
 }
 
@@ -93,7 +93,10 @@ export class Authenticator {
     this.#lifetimeMs = options.nonceLifetimeMs ?? NONCE_LIFETIME_MS;
   }
 
-  /** Values for WWW-Authenticate or Proxy-Authenticate, preferred first. They share one nonce. Empty when `request` cannot be asked. */
+  /**
+   * Values for WWW-Authenticate or Proxy-Authenticate, preferred first, with one nonce in common. Empty when `request` cannot be
+   * challenged.
+   */
   challenges(stale: boolean, request?: SipRequest): string[] {
     const form = { realm: this.directory.domain, opaque: null, algorithmGiven: true, qop: [...this.#qop], stale };
     if (this.#policy === 'aka') {
@@ -109,7 +112,7 @@ export class Authenticator {
     return offered.map((algorithm) => formatChallenge({ ...form, nonce, algorithm }));
   }
 
-  /** Checks the credentials for this domain in `header` of `request`, or where it comes from. */
+  /** Checks the credentials for this domain in `header` of `request`, or the address that it comes from. */
   verify(request: SipRequest, header: 'authorization' | 'proxy-authorization', flow?: Flow): Verdict {
     if (this.#policy === 'early') return this.#byAddress(request, flow);
     const credentials = this.#credentials(request, header);
@@ -126,7 +129,7 @@ export class Authenticator {
     const password = subscriber?.password ?? '';
     const defect = this.#defect(request, credentials, password);
     if (defect !== null) return refuse(defect);
-    // An empty password is nobody's: such a subscriber signs in by SIM or address.
+    // No subscriber has an empty password: such a subscriber signs in by SIM or address.
     if (subscriber === null || password === '') return refuse('wrong user name or password');
     return this.#count(credentials, subscriber);
   }
@@ -155,7 +158,7 @@ export class Authenticator {
     return this.#count(credentials, sim.subscriber);
   }
 
-  /** TS 33.978 section 6: the address that the access network gave out stands for the subscriber. */
+  /** TS 33.978 section 6: the address assigned by the access network stands for the subscriber. */
   #byAddress(request: SipRequest, flow: Flow | undefined): Verdict {
     const place = flow === undefined ? '' : flow.remote.slice(0, flow.remote.lastIndexOf(':')).replace(/^\[|\]$|^::ffff:/g, '');
     const subscriber = this.#claimed(request);
@@ -166,7 +169,7 @@ export class Authenticator {
   /** What is wrong with a response, or null. */
   #defect(request: SipRequest, credentials: DigestCredentials, password: string | Uint8Array): string | null {
     const { qop, nc, cnonce } = credentials;
-    // LAB: the form of RFC 2069, without qop, could be replayed; it is not taken.
+    // LAB: the form of RFC 2069, without qop, could be replayed and is not accepted.
     if (qop === null || !this.#qop.includes(qop) || nc === null || cnonce === null) return 'no qop';
     if (credentials.uri !== request.uri) return 'the digest-uri is not the Request-URI';
     const expected = digestResponse(
@@ -185,7 +188,7 @@ export class Authenticator {
     return equal(expected, credentials.response) ? null : 'wrong user name or password';
   }
 
-  /** The proof is right: is its nonce still good? */
+  /** The proof is right; checks whether its nonce is still good. */
   #count(credentials: DigestCredentials, subscriber: Subscriber): Verdict {
     const known = this.#nonces.get(credentials.nonce);
     if (known === undefined || this.clock.now() - known.at > this.#lifetimeMs) {
@@ -193,7 +196,7 @@ export class Authenticator {
       return refuse('the nonce is too old', true);
     }
     const nc = credentials.nc ?? 0;
-    // RFC 7616 section 3.4: a count seen before is a replay. The sender may have its reasons (a repeated request): a fresh nonce settles it.
+    // RFC 7616 section 3.4: a count seen before is a replay. It may also be an honest repeated request, so a fresh nonce settles it.
     if (nc <= known.count) return refuse('the nonce count did not rise', true);
     known.count = nc;
     return { ok: true, subscriber, nextNonce: this.options.nextNonce === true && known.sim === null ? this.#newNonce() : null };
@@ -213,7 +216,7 @@ export class Authenticator {
     this.#nonces.set(nonce, { at: this.clock.now(), count: 0, sim });
   }
 
-  /** Whom a request says to be from, before any proof: the user name of its credentials, else its From. */
+  /** The subscriber that a request names before any proof: by the user name of its credentials, else by its From. */
   #claimed(request: SipRequest): Subscriber | null {
     const credentials = this.#credentials(request, 'authorization') ?? this.#credentials(request, 'proxy-authorization');
     if (credentials !== null) return this.directory.findByUserName(credentials.username);

@@ -1,4 +1,4 @@
-/** Which of a subscriber's devices a request is for: RFC 3841 over the feature parameters their Contacts were registered with. */
+/** Chooses the devices that a request is for: RFC 3841, applied to the feature parameters in their registered Contacts. */
 import { ICSI, ICSI_PARAM, INSTANCE_PARAM, matchesAcceptContact, matchesRejectContact, parseIcsi } from '../../protocol/feature-tags';
 import { sameInstance } from '../../protocol/instance-urn';
 import { type NameAddr, parseNameAddr } from '../../protocol/uri';
@@ -21,7 +21,7 @@ function preferences(request: SipRequest, header: 'accept-contact' | 'reject-con
   return read;
 }
 
-/** Whether a request asks for a CPM service in Accept-Contact: then the Participating Functions of both sides are visited. */
+/** Whether a request asks for a CPM service in Accept-Contact, and so visits the Participating Functions of both sides. */
 export function isCpm(request: SipRequest): boolean {
   return preferences(request, 'accept-contact').some((preference) => {
     const services = preference.params.get(ICSI_PARAM) ?? null;
@@ -29,7 +29,7 @@ export function isCpm(request: SipRequest): boolean {
   });
 }
 
-/** A binding and how well it fits: tried in falling order of `q`, equal ones together. */
+/** A binding and how well it fits. Bindings are tried in falling order of `q`, equal ones together. */
 export interface Chosen {
   binding: Binding;
   /** The q-value of its Contact, lowered a little when it fits the preferences less well (RFC 3841 section 7.2.4: Qa orders within equal q). */
@@ -37,8 +37,8 @@ export interface Chosen {
 }
 
 /**
- * The bindings a request may reach. `Accept-Contact` with `+sip.instance` names one device, with or without `require`: an instance is
- * never only a wish (LAB, as the clients of the field read it).
+ * The bindings that a request may reach. LAB: `Accept-Contact` with `+sip.instance` names one device, with or without `require`, as clients in
+ * the field read it: an instance is never only a preference.
  */
 export function chooseBindings(request: SipRequest, bindings: readonly Binding[]): Chosen[] {
   const accepts = preferences(request, 'accept-contact');

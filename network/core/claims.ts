@@ -1,22 +1,24 @@
-/** Who a request is from, as this network vouches for it to the next one (RFC 3325, RFC 6050). */
+/** The identity of a request's sender, as this network asserts it to the next one (RFC 3325, RFC 6050). */
 import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
 import { uriOf } from '../sip/header-value';
 import type { SipRequest } from '../sip/message';
 import type { Directory, Subscriber } from './directory';
 
-/** RFC 3323 section 4.1.1.3: what stands in From when the sender hides. */
+/** RFC 3323 section 4.1.1.3: the From of an anonymous sender. */
 function isAnonymous(address: string): boolean {
   const uri = parseUri(uriOf(address));
   return uri.ok && (uri.value.scheme === 'sip' || uri.value.scheme === 'sips') && uri.value.host === 'anonymous.invalid';
 }
 
-/** The addresses a request claims to be from: P-Preferred-Identity, and From unless it is anonymous. */
+/** The addresses that a request claims as its sender's: P-Preferred-Identity, and From unless it is anonymous. */
 function claims(request: SipRequest): string[] {
   const from = request.get('from') ?? '';
   return [...request.all('p-preferred-identity'), ...(isAnonymous(from) ? [] : [from])];
 }
 
-/** Which of `candidates` the request claims to be from; null when it claims somebody else. An anonymous request of the only candidate is that one's. */
+/**
+ * The candidate whose address the request claims; null when it claims another address. An anonymous request belongs to the only candidate.
+ */
 export function claimant(request: SipRequest, directory: Directory, candidates: readonly Subscriber[]): Subscriber | null {
   const claimed = claims(request).map((address) => directory.find(address));
   const [first] = claimed;
@@ -26,8 +28,8 @@ export function claimant(request: SipRequest, directory: Directory, candidates: 
 }
 
 /**
- * Replaces what the client claims by what the network knows: one P-Asserted-Identity of `subscriber`, with the display name the client
- * chose, P-Asserted-Service from P-Preferred-Service, nothing preferred any more, and nothing asserted that the client wrote itself.
+ * Replaces what the client claims by what the network knows: one P-Asserted-Identity of `subscriber`, with the display name that the client
+ * chose, and P-Asserted-Service from P-Preferred-Service. Preferences, and whatever the client asserted itself, are removed.
  */
 export function assertIdentity(request: SipRequest, subscriber: Subscriber): void {
   const preferred = request.get('p-preferred-identity');

@@ -1,12 +1,11 @@
 /**
  * The SIP/IP core of the network: registrar, proxy and service routing on one SipServer (in 3GPP's words a P-, I- and S-CSCF at once).
  *
- *   client --> [who is it?] --> originating PF --> [whose is it?] --> terminating PF --> devices
- *                                (only when a CPM service is asked for in Accept-Contact)
+ *   client --> [authenticate] --> originating PF --> [find the called person] --> terminating PF --> devices
+ *                                 (only when Accept-Contact asks for a CPM service)
  *
- * It has two listeners: one for clients, and one for the functions, whose word it takes. A function gets a request with two Route values,
- * its own and the core's with a token (`odi`, TS 24.229: original dialog identifier), and sends it on by Route; by the token the core
- * knows where in the chain the request stands.
+ * It has two listeners: one for clients, and one for the functions, whose requests are trusted. `visits.ts` says how a request goes to a
+ * function and comes back.
  */
 
 import { backgroundClock, type Timekeeper } from '../../base/clock';
@@ -16,8 +15,8 @@ import type { NetworkLog } from '../log';
 import type { TransportName } from '../sip/flow';
 import { isForeign, uriOf } from '../sip/header-value';
 import type { SipRequest } from '../sip/message';
-import { addressTarget, type Branch, forward, prepareForward } from '../sip/proxy';
-import { type Flow, newToken, SipServer } from '../sip/sip-server';
+import { forward, prepareForward } from '../sip/proxy';
+import { type Flow, SipServer } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 import type { ServerKey } from '../sip/transport-listener';
 import { Authenticator, type AuthenticatorOptions } from './authenticator';
@@ -31,11 +30,10 @@ import { type Binding, type BindingChange, type BindingEnd, Registrar } from './
 import { isRegistrationSubscribe, RegistrationEvents } from './registration-events';
 import { Senders } from './senders';
 import { ThirdPartyRegister } from './third-party-register';
+import { type Stage, Visits } from './visits';
 
 /** Name of the listener for the functions. */
 const SERVICE_LISTENER = 'service';
-/** Requests that are on a visit to a function at most; then new ones get 503. */
-export const MAX_VISITS = 20_000;
 
 export type { ServiceRoute } from './destinations';
 
@@ -60,7 +58,7 @@ export interface CoreOptions extends AuthenticatorOptions {
   fullRegInfo?: boolean;
   /** Oddities from the start; more may be added to `faults` at any time. */
   faults?: readonly FaultRule[];
-  /** What chance is drawn from in `faults`. */
+  /** The seed for the chances in `faults`. */
   seed?: number;
   /** Every change of a binding, after it happened. */
   onBindings?: (change: BindingChange) => void;
@@ -77,14 +75,14 @@ export interface Core {
   readonly domain: string;
   /** How this core misbehaves. */
   readonly faults: Faults;
-  /** The Participating Function both sides' CPM requests visit, and the identity by which it may watch registrations; null: none. */
+  /** The Participating Function that CPM requests of both sides visit, and the identity by which it may watch registrations; null: none. */
   setParticipating(uri: string | null, identity?: string): void;
   addService(route: ServiceRoute): void;
   /** The live bindings of an address; empty when nobody has it. */
   bindings(aor: string): Binding[];
-  /** The operator ends the bindings of an address, or of one instance of it, and says why. Returns how many there were. */
+  /** Ends the bindings of an address, or of one instance of it, as an operator would, and gives the reason. Returns how many there were. */
   endBindings(aor: string, why: { event: BindingEnd; instanceId?: string; retryAfter?: number }): number;
-  /** The operator shortens the bindings of an address, or of one instance of it. Returns how many. */
+  /** Shortens the bindings of an address, or of one instance of it, as an operator would. Returns how many. */
   shortenBindings(aor: string, seconds: number, instanceId?: string): number;
   /** Transactions that are not over. */
   readonly transactionCount: number;
@@ -98,11 +96,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   return core;
 }
 
-/** Where a request stands that went out on a visit to a Participating Function. */
-interface Visit {
-  stage: 'originating' | 'terminating';
-}
-
 class SipCore implements Core {
   readonly domain: string;
   readonly faults: Faults;
@@ -112,14 +105,14 @@ class SipCore implements Core {
   readonly #authenticator: Authenticator;
   readonly #registrar: Registrar;
   readonly #destinations: Destinations;
-  readonly #visits = new Map<string, Visit>();
+  readonly #visits = new Visits();
   readonly #routes: OwnRoutes;
   readonly #senders: Senders;
   readonly #events: RegistrationEvents;
   readonly #thirdParty: ThirdPartyRegister;
   #participating: string | null = null;
   #participatingIdentity: string | null = null;
-  /** Changes of the REGISTER that is being handled: told when its answer has left. */
+  /** Changes made by the current REGISTER; they are announced after its answer has been sent. */
   #untold: BindingChange[] | null = null;
   #port = 0;
   #servicePort = 0;
@@ -226,7 +219,7 @@ class SipCore implements Core {
     return subscriber === null ? 0 : this.#together(() => this.#registrar.shorten(subscriber, instanceId ?? null, seconds));
   }
 
-  /** Runs `work` and tells all its changes of bindings at once, afterwards. */
+  /** Runs `work` and announces all its changes of bindings together, afterwards. */
   #together<T>(work: () => T): T {
     const changes: BindingChange[] = [];
     this.#untold = changes;
@@ -238,7 +231,7 @@ class SipCore implements Core {
     }
   }
 
-  /** Bindings have changed: whoever watches hears of it, and the Participating Function that does not watch yet. */
+  /** Bindings have changed: tells the watchers, and the Participating Function when it does not watch yet. */
   #announce(changes: readonly BindingChange[]): void {
     for (const change of changes) this.#options.onBindings?.(change);
     for (const subscriber of new Set(changes.map((change) => change.subscriber))) {
@@ -256,7 +249,7 @@ class SipCore implements Core {
     await this.#server.close();
   }
 
-  /** Requests over the functions' listener, and over connections this core opened to a function, are taken at their word. */
+  /** Requests over the functions' listener, and over connections that this core opened to a function, are trusted. */
   #isTrusted(flow: Flow): boolean {
     return flow.listener === SERVICE_LISTENER || flow.listener === null;
   }
@@ -279,7 +272,9 @@ class SipCore implements Core {
     } else this.#initial(transaction);
   }
 
-  /** What no request may have. An instance URN is a name and not a place (RFC 5626 section 4.1): only a GRUU routes. */
+  /**
+   * Refuses what no request may have. An instance URN is a name and not a location (RFC 5626 section 4.1): only a GRUU can be routed to.
+   */
   #screen(request: SipRequest): Refusal | null {
     if (/^urn:/i.test(request.uri)) return { status: 416, reason: 'A URN cannot be routed to' };
     const uri = parseUri(request.uri);
@@ -340,7 +335,7 @@ class SipCore implements Core {
     else forward(this.#server, transaction, request, branches, { recordRoute: this.#routes.record(transaction) });
   }
 
-  /** The ACK of a 2xx cannot be challenged or answered: it goes on, or it is dropped. */
+  /** The ACK of a 2xx cannot be challenged or answered: it is forwarded or dropped. */
   #relayAck(ack: SipRequest, flow: Flow): void {
     const prepared = prepareForward(this.#server, ack);
     if (!prepared.ok) return;
@@ -348,7 +343,7 @@ class SipCore implements Core {
     if (!this.#isTrusted(flow) && !this.#routes.proves(request, own) && this.#registrar.ownersOf(flow).length === 0) return;
     const branches = this.#destinations.places(request, null);
     if ('status' in branches) return;
-    // Which instance of a function has answered is not known here: those that know no such dialog drop it.
+    // The core does not know which instance of a function has answered: the instances without that dialog drop the ACK.
     for (const branch of branches.filter((each, index) => index === 0 || each.isStandby === true)) {
       const copy = request.clone();
       if (branch.uri !== undefined) copy.uri = branch.uri;
@@ -364,25 +359,25 @@ class SipCore implements Core {
       return;
     }
     const { request, own } = prepared;
-    const visit = own.map((uri) => this.#visits.get(routeParam(uri, 'odi') ?? '')).find((found) => found !== undefined);
-    if (visit !== undefined || this.#isTrusted(transaction.flow)) {
+    const stage = this.#visits.stageOf(own);
+    if (stage !== null || this.#isTrusted(transaction.flow)) {
       request.remove('P-Served-User');
       if (isRegistrationSubscribe(request) && !request.has('route')) {
         this.#watch(transaction, request, null);
         return;
       }
-      // A group asks somebody outside of CPM for the one who wanted them in it, whose Participating Function finds the gateway (R3).
-      const asker = visit === undefined && isForeign(request.uri) ? this.#directory.find(uriOf(request.get('referred-by') ?? '')) : null;
+      // A group invites an address outside of CPM on behalf of a member, whose Participating Function finds the gateway (R3).
+      const asker = stage === null && isForeign(request.uri) ? this.#directory.find(uriOf(request.get('referred-by') ?? '')) : null;
       if (asker !== null && this.#participating !== null) {
         this.#visit(transaction, request, this.#participating, 'originating', asker);
         return;
       }
-      const skip = visit?.stage === 'terminating' || own.some((uri) => routeParam(uri, 'stage') === 'deliver');
+      const skip = stage === 'terminating' || own.some((uri) => routeParam(uri, 'stage') === 'deliver');
       if (skip || request.has('route')) this.#deliver(transaction, request);
       else this.#terminate(transaction, request);
       return;
     }
-    // Routes of a client beyond this core are not followed: the core decides the way.
+    // A client's Routes beyond this core are not followed: the core decides the way.
     request.remove('route');
     const subscriber = this.#senders.senderOf(transaction, request);
     if (subscriber === null) return;
@@ -396,7 +391,9 @@ class SipCore implements Core {
     else this.#visit(transaction, request, participating, 'originating', subscriber);
   }
 
-  /** TS 24.229 5.4.2.1.1: registrations are shown to their own user and to the Participating Function; `watcher` null is a function. */
+  /**
+   * TS 24.229 5.4.2.1.1: only the user and the Participating Function may watch a user's registrations; `watcher` is null for a function.
+   */
   #watch(transaction: ServerTransaction, request: SipRequest, watcher: Subscriber | null): void {
     const watched = this.#destinations.called(request.uri);
     const asserted = request.all('p-asserted-identity').map((value) => addressKey(uriOf(value)));
@@ -407,28 +404,18 @@ class SipCore implements Core {
     else this.#refuse(transaction, { status: 403, reason: 'These registrations are not yours to watch' });
   }
 
-  #visit(transaction: ServerTransaction, request: SipRequest, participating: string, stage: Visit['stage'], served: Subscriber): void {
-    const target = addressTarget(participating);
-    if (target === null || this.#visits.size >= MAX_VISITS) {
+  #visit(transaction: ServerTransaction, request: SipRequest, participating: string, stage: Stage, served: Subscriber): void {
+    const registered = this.#registrar.bindings(served).length > 0;
+    const begun = this.#visits.begin({ participating, back: this.serviceUri, stage, served, registered });
+    if (begun === null) {
       this.#refuse(transaction, { status: 503, reason: 'The Participating Function cannot be reached' });
       return;
     }
-    const token = newToken();
-    this.#visits.set(token, { stage });
-    const registered = this.#registrar.bindings(served).length > 0 ? 'reg' : 'unreg';
-    const branch: Branch = {
-      target,
-      routes: [`<${participating};lr>`, `<${this.serviceUri};lr;odi=${token}>`],
-      edit: (copy) =>
-        copy.set('P-Served-User', `<${served.identities[0]}>;sescase=${stage === 'originating' ? 'orig' : 'term'};regstate=${registered}`),
-    };
-    forward(this.#server, transaction, request, [branch], {
-      recordRoute: this.#routes.record(transaction),
-      onAnswered: () => this.#visits.delete(token),
-    });
+    const { branch, end } = begun;
+    forward(this.#server, transaction, request, [branch], { recordRoute: this.#routes.record(transaction), onAnswered: end });
   }
 
-  /** The serving side of the one who is called: first their Participating Function, then their devices. */
+  /** The side of the called person: first the Participating Function, then the devices. */
   #terminate(transaction: ServerTransaction, request: SipRequest): void {
     const participating = isCpm(request) ? this.#participating : null;
     if (participating === null || this.#destinations.servicesFor(request.uri).length > 0) {

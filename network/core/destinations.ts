@@ -1,6 +1,6 @@
 /**
- * Where the core sends a request: to a function, to the device of a GRUU, to the devices of an address, or by its Route. Decides and sends
- * nothing itself.
+ * Where the core sends a request: to a function, to the device of a GRUU, to the devices of an address, or by its Route. Decides only;
+ * `core.ts` sends.
  */
 import { parseUri } from '../../protocol/uri';
 import { hostPort } from '../sip/header-value';
@@ -10,11 +10,11 @@ import { chooseBindings } from './caller-preferences';
 import type { Directory, Subscriber } from './directory';
 import type { Binding, Registrar } from './registrar';
 
-/** A role of the network and the requests that are for it. The same requests named again are another instance, which stands by. */
+/** A role of the network and the requests that are for it. A second route for the same requests is another instance, which stands by. */
 export interface ServiceRoute {
-  /** Host of the Request-URI. */
+  /** The host of the Request-URI. */
   host: string;
-  /** User part of the Request-URI; without it every user of that host. */
+  /** The user part of the Request-URI; every user of that host when absent. */
   user?: string;
   /** `sip:127.0.0.1:port;transport=tcp` of the role. */
   target: string;
@@ -46,7 +46,7 @@ export class Destinations {
     return place !== null && (place.host === this.directory.domain || this.isOwn(place.host, place.port));
   }
 
-  /** The instances of the function that a Request-URI is for, in the order to ask them. */
+  /** The instances of the function that serves a Request-URI, in the order in which they are tried. */
   servicesFor(uri: string): ServiceRoute[] {
     const read = parseUri(uri);
     if (!read.ok || (read.value.scheme !== 'sip' && read.value.scheme !== 'sips')) return [];
@@ -54,7 +54,7 @@ export class Destinations {
     return this.#services.filter((service) => service.host === host && (service.user === undefined || service.user === user));
   }
 
-  /** Whom a Request-URI names: a subscriber of this domain by address or GRUU. */
+  /** The subscriber of this domain that a Request-URI names, by address or GRUU. */
   called(uri: string): Subscriber | Refusal {
     const gruu = this.registrar.resolveGruu(uri);
     if (gruu === null) return { status: 404, reason: 'No such GRUU' };
@@ -67,8 +67,8 @@ export class Destinations {
   }
 
   /**
-   * Where a request goes from here: its Route, a function, the device of a GRUU, the devices of an address (chosen by the preferences of
-   * `initial`), or, in a dialog (`initial` null), the device or address its Request-URI names.
+   * The next places of a request: its Route, a function, the device of a GRUU, the devices of an address (chosen by the caller preferences
+   * in `initial`), or, within a dialog (`initial` is null), the device or address of its Request-URI.
    */
   places(request: SipRequest, initial: SipRequest | null): Branch[] | Refusal {
     const { uri } = request;
@@ -110,7 +110,7 @@ export class Destinations {
   }
 }
 
-/** The way to one device: over its own connection, through the proxies it registered by. */
+/** The way to one device: over its own connection, through the proxies it registered through. */
 function deviceBranch(binding: Binding, q: number, request: SipRequest): Branch {
   const asked = request.uri;
   return {
@@ -120,7 +120,7 @@ function deviceBranch(binding: Binding, q: number, request: SipRequest): Branch 
     q,
     unreachable: 480,
     edit: (copy) => {
-      // RFC 3325 section 7: at the edge of the trust domain the wish for privacy takes the identity off.
+      // RFC 3325 section 7: at the edge of the trust domain, a request for privacy removes the asserted identity.
       if (copy.all('privacy').some((value) => /(?:^|;)\s*id\s*(?:;|$)/i.test(value))) copy.remove('P-Asserted-Identity');
       if (copy.toTag === null) copy.set('P-Called-Party-ID', `<${asked}>`);
     },

@@ -1,4 +1,4 @@
-/** The subscribers of the network's domain: who exists, which addresses are theirs, and the password they prove themselves with. */
+/** The subscribers of the network's domain: their addresses and the passwords that prove them. */
 import { addressKey, parseUri } from '../../protocol/uri';
 import { type SimCard, type SimOptions, simCard } from './sim-card';
 
@@ -8,9 +8,9 @@ export interface SubscriberOptions {
   name: string;
   password: string;
   displayName?: string;
-  /** Further addresses of this person (`tel:+15550100`, `sip:sales@lab.test`): registered together with the first (3GPP implicit set). */
+  /** Further addresses of this person (`tel:+15550100`, `sip:sales@lab.test`), registered together with the first (3GPP implicit set). */
   identities?: readonly string[];
-  /** The SIM that a network with AKA asks. */
+  /** The SIM, in a network with AKA. */
   sim?: SimOptions;
   /** Network addresses that stand for this person in early IMS. */
   early?: readonly string[];
@@ -37,7 +37,7 @@ export class Directory {
   readonly #byName = new Map<string, Subscriber>();
   readonly #byIdentity = new Map<string, Subscriber>();
 
-  /** Throws on an address that is neither SIP nor TEL, or that is given twice: a mistake of the operator, not of a peer. */
+  /** @throws Error when an address is neither SIP nor TEL, or is given twice: a mistake of the operator, not of a peer */
   constructor(
     readonly domain: string,
     subscribers: readonly SubscriberOptions[],
@@ -63,7 +63,7 @@ export class Directory {
     return [...this.#byName.values()];
   }
 
-  /** The subscriber an address belongs to: a bare URI or a name-addr, parameters and GRUUs included. */
+  /** The subscriber that an address belongs to. Takes a bare URI or a name-addr, with parameters or as a GRUU. */
   find(address: string): Subscriber | null {
     const key = addressKey(address);
     const found = key === null ? undefined : this.#byIdentity.get(key);

@@ -1,9 +1,9 @@
 /**
- * Oddities of networks in the field, to order: each rule says which requests the core treats strangely, how often, and how. What happens
- * by chance is drawn from a seed, so that a run can be repeated.
+ * Misbehaviour of networks in the field, on request: each rule says which requests the core treats strangely, how often, and how. Chances
+ * are drawn from a seed, so that a run can be repeated.
  *
  *   request --rule: answer | drop | disconnect--> never reaches the registrar
- *           --rule: delay--> registrar, later     --rule: rewrite, repeat--> registrar, and its answer changed or sent more than once
+ *           --rule: delay--> registrar, later     --rule: rewrite, repeat--> registrar; its answer is changed or sent more than once
  */
 import type { Timekeeper } from '../../base/clock';
 import type { NetworkLog } from '../log';
@@ -12,7 +12,7 @@ import { responseTo, type SipRequest, type SipResponse } from '../sip/message';
 import { newToken } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 
-/** What is done to a request or its answer. Rewriting and repeating is for the answers that the core makes itself to REGISTER. */
+/** What happens to a request or its answer. Rewriting and repeating apply to the core's own answers to REGISTER. */
 export type Fault =
   | { kind: 'answer'; status: number; reason?: string; headers?: readonly (readonly [name: string, value: string])[] }
   | { kind: 'drop' }
@@ -21,11 +21,11 @@ export type Fault =
   | { kind: 'rewrite'; change: (response: SipResponse, request: SipRequest) => void }
   | { kind: 'repeat'; times: number };
 
-/** After these the request is over. */
+/** The faults that end a request. */
 const ENDS: readonly Fault['kind'][] = ['answer', 'drop', 'disconnect'];
 
 export interface FaultRule {
-  /** For the log. */
+  /** The name in the log. */
   name: string;
   fault: Fault;
   /** REGISTER when absent. */
@@ -36,15 +36,15 @@ export interface FaultRule {
   credentials?: boolean;
   /** Further conditions. */
   when?: (request: SipRequest) => boolean;
-  /** So many fitting requests are left alone first. */
+  /** Leaves this many fitting requests alone first. */
   after?: number;
-  /** So often at most; until it is taken away when absent. */
+  /** Strikes at most this often; until it is removed when absent. */
   times?: number;
-  /** How likely a fitting request is hit, 0 to 1; always when absent. */
+  /** The probability that a fitting request is struck, 0 to 1; always when absent. */
   chance?: number;
 }
 
-/** A rule at work. */
+/** A rule in force. */
 export interface StandingFault {
   /** How often it struck. */
   readonly hits: number;
@@ -59,7 +59,7 @@ interface Standing extends StandingFault {
 
 export class Faults {
   readonly #standing: Standing[] = [];
-  /** Answers to be changed on their way out. */
+  /** Answers that will be changed before they are sent. */
   readonly #pending = new WeakMap<ServerTransaction, Fault[]>();
   #state: number;
 
@@ -71,7 +71,7 @@ export class Faults {
     this.#state = seed | 0;
   }
 
-  /** From now on. Of several rules that fit, the first that ends a request decides; rewriting rules all apply, in order. */
+  /** Puts a rule into force. Of several rules that fit, the first that ends a request decides; rewriting rules all apply, in order. */
   add(rule: FaultRule): StandingFault {
     const standing: Standing = {
       rule,
@@ -90,12 +90,12 @@ export class Faults {
     this.#standing.length = 0;
   }
 
-  /** Lets the rules have their way with a request; `serve` is what would happen without them. */
+  /** Applies the rules to a request; `serve` does what would happen without them. */
   serve(transaction: ServerTransaction, serve: () => void): void {
     const struck: Fault[] = [];
     for (const standing of this.#standing) {
       const isEnd = ENDS.includes(standing.rule.fault.kind);
-      // What has been ended cannot be ended again: the later rule keeps its turn.
+      // A request ends only once: the later rule is not counted and can strike next time.
       if (isEnd && struck.some(({ kind }) => ENDS.includes(kind))) continue;
       if (this.#strikes(standing, transaction.request)) struck.push(standing.rule.fault);
     }
@@ -116,7 +116,7 @@ export class Faults {
     else act();
   }
 
-  /** Sends an answer the core made, changed and repeated as the rules want it. */
+  /** Sends an answer of the core, changed and repeated by the rules. */
   respond(transaction: ServerTransaction, response: SipResponse): void {
     const changes = this.#pending.get(transaction) ?? [];
     this.#pending.delete(transaction);
@@ -140,7 +140,7 @@ export class Faults {
     return true;
   }
 
-  /** mulberry32: the same seed draws the same. */
+  /** mulberry32: the same seed gives the same numbers. */
   #random(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -149,17 +149,17 @@ export class Faults {
   }
 }
 
-/** RFC 3261 section 21.5.4: come again later. Retry-After in seconds. */
+/** RFC 3261 section 21.5.4: try again later. Retry-After in seconds. */
 export function unavailable(retryAfter: number): FaultRule {
   return { name: '503', times: 1, fault: { kind: 'answer', status: 503, headers: [['Retry-After', String(retryAfter)]] } };
 }
 
-/** RFC 3261 sections 21.3.3 and 21.3.4: go to another place (302), or through another proxy (305). */
+/** RFC 3261 sections 21.3.3 and 21.3.4: use another place (302) or another proxy (305). */
 export function redirected(contact: string, status: 302 | 305 = 302): FaultRule {
   return { name: String(status), times: 1, fault: { kind: 'answer', status, headers: [['Contact', `<${contact}>`]] } };
 }
 
-/** RFC 5626 section 6: a first hop that knows no outbound. */
+/** RFC 5626 section 6: a first hop that does not know outbound. */
 export function noOutbound(): FaultRule {
   return {
     name: '439',
@@ -170,7 +170,7 @@ export function noOutbound(): FaultRule {
   };
 }
 
-/** RFC 3261 section 10.3: registrations shorter than this are refused. Several make a ladder. Seconds. */
+/** RFC 3261 section 10.3: shorter registrations are refused. Several such rules make a ladder. Seconds. */
 export function tooBrief(minimum: number): FaultRule {
   const asked = (request: SipRequest) => Number(paramOf(request.get('contact'), 'expires') ?? request.get('expires') ?? '3600');
   return {
@@ -181,7 +181,7 @@ export function tooBrief(minimum: number): FaultRule {
   };
 }
 
-/** The 200 shows other Contact URIs than were registered, as gateways do that put themselves in. */
+/** The 200 shows other Contact URIs than the registered ones, as gateways in the path do. */
 export function rewrittenContacts(hostAndPort: string): FaultRule {
   return contactRule('Contact rewritten', (value) => value.replace(/<(sips?:[^@>]*@)[^;>]*/i, `<$1${hostAndPort}`));
 }
@@ -196,7 +196,7 @@ export function bareGruus(): FaultRule {
   return contactRule('GRUU without quotes', (value) => value.replace(/((?:pub|temp)-gruu=)"([^"]*)"/gi, '$1$2'));
 }
 
-/** The 200 tells no GRUUs. */
+/** The 200 contains no GRUUs. */
 export function noGruus(): FaultRule {
   return contactRule('no GRUU', (value) => value.replace(/;(?:pub|temp)-gruu="[^"]*"/gi, ''));
 }
@@ -206,7 +206,7 @@ export function noContacts(): FaultRule {
   return onSuccess('no Contact', (response) => response.remove('Contact'));
 }
 
-/** The 200 names these Service-Routes, first hop first (RFC 3608). */
+/** The 200 has these Service-Routes, first hop first (RFC 3608). */
 export function serviceRoutes(...uris: string[]): FaultRule {
   return onSuccess('Service-Route', (response) =>
     response.set(
@@ -216,17 +216,17 @@ export function serviceRoutes(...uris: string[]): FaultRule {
   );
 }
 
-/** Every answer comes this much later, milliseconds. */
+/** Every answer is delayed, milliseconds. */
 export function slow(ms: number): FaultRule {
   return { name: 'slow', fault: { kind: 'delay', ms } };
 }
 
-/** Every answer comes more than once. */
+/** Every answer is sent more than once. */
 export function repeated(times = 1): FaultRule {
   return { name: 'repeated', fault: { kind: 'repeat', times } };
 }
 
-/** A rule that changes what the core answers with 200 to a REGISTER. */
+/** A rule that changes the core's 200 to a REGISTER. */
 export function onSuccess(name: string, change: (response: SipResponse) => void): FaultRule {
   return {
     name,

@@ -1,14 +1,14 @@
 /**
- * Globally routable UA URIs (RFC 5627). The public one is the address of record with `gr`; it names the same instance for ever. The
- * temporary ones say nothing about whom they reach: each is a sealed note that only this registrar can open, holding the generation of
- * the instance's registration. When the generation ends (last contact gone, or a new Call-ID) all of them are dead together, and
- * nothing has to be remembered about the single ones.
+ * Globally routable UA URIs (RFC 5627). The public GRUU is the address of record with `gr`; it names the same instance for ever. A
+ * temporary GRUU does not show whom it reaches: it is a sealed note that only this registrar can open, and holds the generation of the
+ * instance's registration. When the generation ends (last contact gone, or a new Call-ID), all its temporary GRUUs end with it, and none of
+ * them has to be remembered.
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { parseInstance } from '../../protocol/instance-urn';
 import { parseUri, type SipUri } from '../../protocol/uri';
 
-/** User part of a temporary GRUU begins so (RFC 5627 appendix A.2). */
+/** The beginning of the user part of a temporary GRUU (RFC 5627 appendix A.2). */
 const TEMPORARY_PREFIX = 'tgruu.';
 /** Bytes of nonce, generation and tag of AES-128-GCM. */
 const NONCE_BYTES = 12;
@@ -33,8 +33,8 @@ export function nameBasedUuid(namespace: string, name: string): string {
 }
 
 /**
- * The `gr` value of an instance (TS 24.229 5.4.7A.2): a UUID instance is named as it is. An IMEI names hardware and must not be shown,
- * so a name-based UUID of its fourteen digits stands for it; so for every other kind of URN.
+ * The `gr` value of an instance (TS 24.229 5.4.7A.2). A UUID is used as it is. An IMEI names hardware and must not be shown, so a
+ * name-based UUID made of its fourteen digits replaces it; every other kind of URN is treated the same way.
  */
 export function grOfInstance(instanceId: string, namespace: string): string {
   const urn = parseInstance(instanceId) ?? instanceId;
@@ -43,7 +43,7 @@ export function grOfInstance(instanceId: string, namespace: string): string {
   return `urn:uuid:${nameBasedUuid(namespace, imei === null ? urn : `${imei[1]}${imei[2]}`)}`;
 }
 
-/** What a Request-URI or Contact of this domain is: a public GRUU, a temporary one (its user part), or neither. */
+/** Whether a Request-URI or Contact of this domain is a public GRUU, a temporary one (its user part), or neither. */
 export function gruuOf(
   text: string,
   domain: string,
@@ -59,7 +59,7 @@ export function gruuOf(
 
 export class GruuMint {
   readonly #key = randomBytes(16);
-  /** LAB: operator-chosen and secret (TS 24.229); a new one with every start of the network, unless given. */
+  /** LAB: chosen by the operator and secret (TS 24.229); a new one at every start of the network, unless given. */
   readonly #namespace: string;
 
   constructor(
@@ -78,7 +78,7 @@ export class GruuMint {
     return `${aor};gr=${this.gr(instanceId)}`;
   }
 
-  /** A new temporary GRUU of this generation, like no other. */
+  /** A new temporary GRUU of this generation, different from all others. */
   temporaryGruu(generation: string): string {
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-128-gcm', this.#key, nonce);
@@ -86,7 +86,7 @@ export class GruuMint {
     return `sip:${TEMPORARY_PREFIX}${sealed.toString('base64url')}@${this.domain};gr`;
   }
 
-  /** The generation sealed in the user part of a temporary GRUU, or null when this registrar never made it. */
+  /** The generation sealed in the user part of a temporary GRUU; null when this registrar did not make it. */
   open(user: string): string | null {
     if (!user.startsWith(TEMPORARY_PREFIX)) return null;
     const sealed = Buffer.from(user.slice(TEMPORARY_PREFIX.length), 'base64url');

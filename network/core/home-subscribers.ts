@@ -1,6 +1,6 @@
 /**
- * The part of the home subscriber server (HSS) that knows SIMs: for each subscriber with one the sequence number, which rises with every
- * challenge (TS 33.102 section 6.3.2), and how its SIM puts it right.
+ * The part of the home subscriber server (HSS) that knows SIMs: the sequence number of each SIM, which rises with every challenge (TS
+ * 33.102 section 6.3.2), and its resynchronisation.
  */
 import { randomBytes } from 'node:crypto';
 import { type AkaVector, akaChallenge, akaResyncNumber, RAND_BYTES, SQN_LIMIT, SQN_STEP } from '../../protocol/aka';
@@ -18,7 +18,7 @@ export class HomeSubscribers {
     return akaChallenge(subscriber.sim.secret, new Uint8Array(randomBytes(RAND_BYTES)), sqn, aes128);
   }
 
-  /** TS 33.102 section 6.3.5: takes over the sequence number that a SIM tells. False when it is not that SIM that tells. */
+  /** TS 33.102 section 6.3.5: takes over the sequence number that a SIM reports. False when the report is not from that SIM. */
   resynchronise(subscriber: Subscriber, nonce: string, auts: string): boolean {
     const sqn = subscriber.sim === null ? null : akaResyncNumber(subscriber.sim.secret, nonce, auts, aes128);
     if (sqn === null) return false;

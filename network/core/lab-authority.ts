@@ -1,6 +1,6 @@
 /**
- * A certificate authority that lives as long as a network: one key, one server certificate, and the file that clients are given to trust
- * it. Node signs no certificates, so the `openssl` command does it (docs/decisions/0016).
+ * A certificate authority that lives as long as a network: one key, one server certificate, and the file that clients are given to trust.
+ * Node signs no certificates, so the `openssl` command does it (docs/decisions/0016).
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ServerKey } from '../sip/transport-listener';
 
-/** LAB: nobody keeps a lab running longer; a certificate that was left behind is worth nothing afterwards. */
+/** LAB: no lab runs longer; a certificate that is left behind is worthless afterwards. */
 const VALID_DAYS = 30;
 
 export interface LabAuthority {
@@ -18,13 +18,13 @@ export interface LabAuthority {
   readonly ca: string;
   /** The file that holds it. */
   readonly caFile: string;
-  /** What the server shows. */
+  /** The server's certificate and key. */
   readonly key: ServerKey;
-  /** The file and its folder go. */
+  /** Removes the file and its folder. */
   dispose: () => Promise<void>;
 }
 
-/** RFC 5922 section 4: the domain as a `sip` URI and as a DNS name. The address is for clients that are given nothing else. */
+/** RFC 5922 section 4: the domain as a `sip` URI and as a DNS name. The address serves clients that know nothing else. */
 function configuration(domain: string, address: string): string {
   const addresses = isIP(address) === 0 ? '' : `,IP:${address}`;
   return `[req]
@@ -49,7 +49,7 @@ subjectAltName = URI:sip:${domain},DNS:${domain}${addresses}
 /** Makes an authority and a certificate for `domain` at `address`. Rejects with a sentence that says what is missing. */
 export async function createLabAuthority(subject: { domain: string; address: string }): Promise<LabAuthority> {
   const { domain, address } = subject;
-  // Both become part of a configuration file.
+  // Both are written into a configuration file.
   if (!/^[A-Za-z0-9.-]+$/.test(domain) || !/^[A-Za-z0-9.:-]+$/.test(address)) throw new Error(`No certificate for ${domain} at ${address}`);
   const folder = await mkdtemp(join(tmpdir(), 'chorus-lab-'));
   const dispose = () => rm(folder, { recursive: true, force: true });
@@ -77,7 +77,7 @@ export async function createLabAuthority(subject: { domain: string; address: str
     const extensions = ['-extfile', file('lab.cnf'), '-extensions', 'server'];
     await openssl(['x509', '-req', '-in', file('server.csr'), ...signer, ...days, ...extensions, '-out', file('server.pem')]);
     const [ca, key, certificate] = await Promise.all(['ca.pem', 'server.key', 'server.pem'].map((name) => readFile(file(name), 'utf8')));
-    // Nobody signs a second certificate, and the server's key is in memory now.
+    // No second certificate will be signed, and the server's key is in memory now.
     await Promise.all(['ca.key', 'server.key'].map((name) => rm(file(name))));
     return { ca: ca ?? '', caFile: file('ca.pem'), key: { key: key ?? '', certificate: certificate ?? '' }, dispose };
   } catch (error) {

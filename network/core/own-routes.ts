@@ -1,4 +1,4 @@
-/** The Record-Route of the core, with the proof that its bearer is party of the dialog: what comes back by it needs no other. */
+/** The Record-Route of the core. It contains a proof that its bearer is party to the dialog, so that in-dialog requests need no other. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { parseUri } from '../../protocol/uri';
 import type { SipRequest } from '../sip/message';
@@ -13,7 +13,7 @@ export class OwnRoutes {
 
   constructor(private readonly server: SipServer) {}
 
-  /** Two values where the sides came by different transports, so that each comes back the way it came (RFC 5658). */
+  /** Two values where the sides use different transports, so that each returns the way it came (RFC 5658). */
   record({ request, flow }: ServerTransaction): (target: Target) => string[] {
     const value = (uri: string) => `<${uri};lr;d=${this.#proof(request.callId)}>`;
     const towardsCaller = this.server.uriFor(flow);
@@ -23,7 +23,7 @@ export class OwnRoutes {
     };
   }
 
-  /** Whether one of the core's own Route URIs proves that the request is of a dialog that it has let through. */
+  /** Whether one of the core's own Route URIs proves that the request belongs to a dialog that the core has let through. */
   proves(request: SipRequest, own: readonly string[]): boolean {
     const proof = this.#proof(request.callId);
     return own.some((uri) => routeParam(uri, 'd') === proof);

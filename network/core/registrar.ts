@@ -1,35 +1,27 @@
 /**
- * The registrar of the domain (RFC 3261 section 10.3, RFC 5626 section 6, RFC 5627 section 5, TS 24.229 5.4.1.2): who is reachable on
- * which devices. Bindings belong to the subscriber, so to every address of the implicit set. Works on messages and a clock, without
- * sockets; the caller has authenticated the request.
+ * The registrar of the domain (RFC 3261 section 10.3, RFC 5626 section 6, RFC 5627 section 5, TS 24.229 5.4.1.2): which devices reach whom.
+ * Bindings belong to the subscriber, and so to every address of the implicit set. Works on messages and a clock, without sockets; the
+ * caller has authenticated the request.
  *
  *   binding:  (none) --REGISTER--> registered --REGISTER--> registered (refreshed) --expires=0 | time--> (none)
  */
 
 import type { Timekeeper } from '../../base/clock';
-import { splitOutside } from '../../protocol/generic-param';
-import { parseInstance, sameInstance } from '../../protocol/instance-urn';
-import { addressKey, formatUri, parseNameAddr, parseUri, type SipUri } from '../../protocol/uri';
+import { sameInstance } from '../../protocol/instance-urn';
+import { addressKey, parseUri } from '../../protocol/uri';
 import { responseTo, type SipRequest, type SipResponse } from '../sip/message';
 import { type Flow, newToken } from '../sip/sip-server';
+import { type Answer, type Asked, contactKey, readContact } from './contact';
 import type { Directory, Subscriber } from './directory';
 import { GruuMint, gruuOf, newGeneration } from './gruu';
 
-/** LAB: expiry when a client asks for none, seconds. */
-export const DEFAULT_EXPIRES_SECONDS = 3_600;
-/** LAB: shorter registrations are refused with 423, seconds. */
-export const MIN_EXPIRES_SECONDS = 60;
-/** TS 24.229 5.1.1.2.1: what clients ask for; longer ones are shortened, seconds. */
-export const MAX_EXPIRES_SECONDS = 600_000;
 /** LAB: bindings of one subscriber. One more is refused with 403. */
 export const MAX_BINDINGS = 32;
 /** LAB: Contact values of one REGISTER. More are refused with 413. */
 export const MAX_CONTACTS_PER_REGISTER = 8;
-/** LAB: characters of one Contact value. More are refused with 413. */
-export const MAX_CONTACT_CHARACTERS = 4_096;
-/** LAB: instances of one subscriber that are remembered after they went, so that their GRUU gives 480 and not 404. */
+/** LAB: instances of one subscriber that are remembered after they have gone, so that their GRUU gives 480 and not 404. */
 export const MAX_KNOWN_INSTANCES = 256;
-/** LAB: how often a client on a flow shows that it is there, seconds (RFC 5626 section 4.4). */
+/** LAB: how often a client on a flow sends a keep-alive, seconds (RFC 5626 section 4.4). */
 export const FLOW_TIMER_SECONDS = 120;
 
 const EXTENSIONS = ['path', 'gruu', 'outbound'] as const;
@@ -37,7 +29,7 @@ const EXTENSIONS = ['path', 'gruu', 'outbound'] as const;
 export interface Binding {
   /** Stays the same over refreshes. */
   readonly id: string;
-  /** The address it was registered for, comparable form. */
+  /** The address it was registered for, in comparable form. */
   readonly aor: string;
   /** Contact URI, as written. */
   readonly contact: string;
@@ -55,18 +47,18 @@ export interface Binding {
   readonly callId: string;
   readonly cseq: number;
   readonly path: readonly string[];
-  /** The connection the REGISTER came over, by which the device is reached. */
+  /** The connection that the REGISTER came over, by which the device is reached. */
   readonly flow: Flow;
   readonly pubGruu: string | null;
-  /** The latest one. Shown to its own device only. */
+  /** The latest temporary GRUU. Only its own device sees it. */
   readonly tempGruu: string | null;
-  /** CSeq of the REGISTER that brought the first temporary GRUU that still lives (RFC 5628 section 5.2). */
+  /** CSeq of the REGISTER that brought the first temporary GRUU that is still valid (RFC 5628 section 5.2). */
   readonly tempGruuCseq: number | null;
-  /** The last thing that happened to it. */
+  /** The last event of this binding. */
   readonly event: BindingEvent;
 }
 
-/** What happened to a binding last, in the words of RFC 3680 section 5.2. */
+/** The last event of a binding, in the words of RFC 3680 section 5.2. */
 export type BindingEvent = 'registered' | 'refreshed' | 'shortened' | BindingEnd;
 /** How a binding ended: by its client, by time, or by the operator (the last three). */
 export type BindingEnd = 'unregistered' | 'expired' | 'deactivated' | 'probation' | 'rejected';
@@ -82,7 +74,7 @@ export interface BindingChange {
 export interface RegistrarOptions {
   directory: Directory;
   clock: Timekeeper;
-  /** False: the network knows no GRUUs. */
+  /** False: the registrar gives no GRUUs. */
   gruu?: boolean;
   gruuNamespace?: string;
   minExpiresSeconds?: number;
@@ -92,23 +84,7 @@ export interface RegistrarOptions {
   onChange?: (change: BindingChange) => void;
 }
 
-/** One Contact of a REGISTER, read and judged. */
-interface Asked {
-  value: string;
-  uri: string;
-  uriKey: string;
-  displayName: string | null;
-  params: ReadonlyMap<string, string | null>;
-  writtenParams: string[];
-  instanceId: string | null;
-  regId: number | null;
-  q: number;
-  expires: number;
-}
-
-type Answer = { status: number; reason?: string; headers?: readonly (readonly [string, string])[] };
-
-/** What is kept of one subscriber. */
+/** What is kept for one subscriber. */
 interface Holding {
   bindings: Map<string, Binding & { uriKey: string }>;
   timers: Map<string, { dispose(): void }>;
@@ -120,11 +96,11 @@ interface Holding {
 
 export class Registrar {
   readonly #holdings = new Map<Subscriber, Holding>();
-  /** Contact URI (comparable) -> its latest binding: reaches a device that has no GRUU. */
+  /** Contact URI (comparable) -> its latest binding, by which a device without a GRUU is reached. */
   readonly #byContact = new Map<string, Binding>();
-  /** Generation of temporary GRUUs -> whose binding it belongs to. */
+  /** Generation of temporary GRUUs -> the binding it belongs to. */
   readonly #byGeneration = new Map<string, { subscriber: Subscriber; key: string }>();
-  /** Subscribers that ever registered over a flow; `ownsFlow` tells who still does. */
+  /** Subscribers that have ever registered over a flow; `ownsFlow` says which still do. */
   readonly #onFlow = new WeakMap<Flow, Set<Subscriber>>();
   readonly #mint: GruuMint;
   readonly #options: RegistrarOptions;
@@ -139,7 +115,7 @@ export class Registrar {
     return [...(this.#holdings.get(subscriber)?.bindings.values() ?? [])];
   }
 
-  /** Whether a binding of `subscriber` was registered over `flow`: then what comes over it is this subscriber's. */
+  /** Whether a binding of `subscriber` was registered over `flow`; requests over that flow are then this subscriber's. */
   ownsFlow(subscriber: Subscriber, flow: Flow): boolean {
     return this.bindings(subscriber).some((binding) => binding.flow === flow);
   }
@@ -149,7 +125,7 @@ export class Registrar {
     return [...(this.#onFlow.get(flow) ?? [])].filter((subscriber) => this.ownsFlow(subscriber, flow));
   }
 
-  /** The binding whose Contact URI is `uri`: how in-dialog requests find a device that has no GRUU. */
+  /** The binding whose Contact URI is `uri`, by which in-dialog requests find a device without a GRUU. */
   findByContact(uri: string): Binding | null {
     const read = parseUri(uri);
     if (!read.ok || read.value.scheme === 'other' || read.value.scheme === 'tel') return null;
@@ -157,8 +133,8 @@ export class Registrar {
   }
 
   /**
-   * Whom a GRUU reaches: the bindings of one instance; none when the device is known and gone (480); null when no such GRUU exists
-   * (404). Undefined when the URI is no GRUU of this domain.
+   * Whom a GRUU reaches: the bindings of one instance; none when the device is known and gone (480); null when there is no such GRUU (404).
+   * Undefined when the URI is not a GRUU of this domain.
    */
   resolveGruu(uri: string): { subscriber: Subscriber; bindings: Binding[] } | null | undefined {
     const gruu = gruuOf(uri, this.#options.directory.domain);
@@ -179,7 +155,7 @@ export class Registrar {
     return owner === undefined || binding === undefined ? null : { subscriber: owner.subscriber, bindings: [binding] };
   }
 
-  /** Answers a REGISTER of `subscriber`, whose credentials are proven. Nothing changes unless the answer is 200. */
+  /** Answers an authenticated REGISTER of `subscriber`. Nothing changes unless the answer is 200. */
   register(request: SipRequest, subscriber: Subscriber, flow: Flow): SipResponse {
     const answer = this.#process(request, subscriber, flow);
     const response = responseTo(request, answer.status, { reason: answer.reason, toTag: newToken(8) });
@@ -189,14 +165,14 @@ export class Registrar {
     return response;
   }
 
-  /** The operator ends bindings of a subscriber: of one instance, or all of them (TS 24.229 5.4.1.5). Returns how many. */
+  /** Ends bindings of a subscriber, of one instance or all, as an operator would (TS 24.229 5.4.1.5). Returns how many. */
   end(subscriber: Subscriber, instanceId: string | null, kind: BindingEnd, retryAfter?: number): number {
     const chosen = this.#chosen(subscriber, instanceId);
     for (const binding of chosen) this.#remove(subscriber, this.#holding(subscriber), binding.id, kind, retryAfter);
     return chosen.length;
   }
 
-  /** The operator lets bindings end sooner, so that their clients prove themselves again (TS 24.229 5.4.1.6). Returns how many. */
+  /** Shortens bindings, so that their clients must authenticate again (TS 24.229 5.4.1.6). Returns how many. */
   shorten(subscriber: Subscriber, instanceId: string | null, seconds: number): number {
     const holding = this.#holding(subscriber);
     const expiresAt = this.#options.clock.now() + seconds * 1000;
@@ -219,7 +195,7 @@ export class Registrar {
     );
   }
 
-  /** Lets every timer go. */
+  /** Stops every timer. */
   close(): void {
     for (const holding of this.#holdings.values()) for (const timer of holding.timers.values()) timer.dispose();
     this.#holdings.clear();
@@ -244,53 +220,16 @@ export class Registrar {
       return this.#removeAll(request, subscriber);
     }
     if (contacts.length > MAX_CONTACTS_PER_REGISTER) return { status: 413, reason: `More than ${MAX_CONTACTS_PER_REGISTER} contacts` };
+    const rules = { domain: this.#options.directory.domain, minExpiresSeconds: this.#options.minExpiresSeconds, outbound };
     const asked: Asked[] = [];
     for (const value of contacts) {
-      const read = this.#readContact(value, request, outbound);
+      const read = readContact(value, request, rules);
       if ('status' in read) return read;
       asked.push(read);
     }
     const isOutbound = asked.some((contact) => contact.regId !== null);
     if (isOutbound && request.all('via').length > 1 && !/;\s*ob\b/i.test(request.all('path').at(-1) ?? '')) return { status: 439 };
     return this.#commit(request, subscriber, aor, asked, flow, isOutbound);
-  }
-
-  #readContact(value: string, request: SipRequest, outbound: boolean): Asked | Answer {
-    if (value.length > MAX_CONTACT_CHARACTERS)
-      return { status: 413, reason: `A contact is longer than ${MAX_CONTACT_CHARACTERS} characters` };
-    const read = parseNameAddr(value);
-    if (!read.ok) return { status: 400, reason: `Contact: ${read.reason}` };
-    const uri = parseUri(read.value.uri);
-    if (!uri.ok || uri.value.scheme === 'other' || uri.value.scheme === 'tel')
-      return { status: 400, reason: 'A contact must be a SIP URI' };
-    // RFC 5627 section 5.1: a GRUU bound to itself would loop.
-    if (gruuOf(read.value.uri, this.#options.directory.domain) !== null) return { status: 403, reason: 'A contact must not be a GRUU' };
-    const { params } = read.value;
-    const instance = params.get('+sip.instance');
-    const instanceId = instance === undefined ? null : parseInstance(instance ?? '');
-    if (instance !== undefined && instanceId === null) return { status: 400, reason: 'The +sip.instance is not a URN' };
-    const regIdText = params.get('reg-id') ?? null;
-    if (params.has('reg-id') && (regIdText === null || !/^[1-9]\d{0,8}$/.test(regIdText)))
-      return { status: 400, reason: 'The reg-id is not a number above 0' };
-    const expires = expiresOf(params.get('expires') ?? request.get('expires'));
-    const minimum = this.#options.minExpiresSeconds ?? MIN_EXPIRES_SECONDS;
-    if (expires > 0 && expires < minimum) return { status: 423, headers: [['Min-Expires', String(minimum)]] };
-    const q = Number(params.get('q') ?? '1');
-    const written = splitOutside(value.slice(parameterStart(value)), ';', true) ?? [];
-    return {
-      value,
-      uri: read.value.uri,
-      uriKey: contactKey(uri.value),
-      displayName: read.value.displayName,
-      params,
-      writtenParams: written
-        .map((param) => param.trim())
-        .filter((param) => param !== '' && !/^(?:expires|pub-gruu|temp-gruu(?:-cookie)?)\s*(?:=|$)/i.test(param)),
-      instanceId,
-      regId: instanceId !== null && outbound && regIdText !== null ? Number(regIdText) : null,
-      q: Number.isFinite(q) && q >= 0 && q <= 1 ? q : 1,
-      expires: Math.min(expires, MAX_EXPIRES_SECONDS),
-    };
   }
 
   /** RFC 5626 section 6: the key is (instance, reg-id), else the instance, else the contact URI. */
@@ -420,7 +359,7 @@ export class Registrar {
     for (const [key, binding] of this.#holding(subscriber).bindings) {
       let value = `${written(binding)};expires=${Math.max(1, Math.round((binding.expiresAt - now) / 1000))}`;
       if (gruu && binding.pubGruu !== null) value += `;pub-gruu="${binding.pubGruu}"`;
-      // A temporary GRUU is for its own device: another one could unmask an anonymous call with it.
+      // A temporary GRUU is for its own device: with it another device could unmask an anonymous caller.
       if (gruu && touched.has(key) && binding.tempGruu !== null) value += `;temp-gruu="${binding.tempGruu}"`;
       headers.push(['Contact', value]);
     }
@@ -443,33 +382,8 @@ export class Registrar {
   }
 }
 
-/** Contact URIs that RFC 3261 section 19.1.4 holds equal have one key. */
-function contactKey(uri: SipUri): string {
-  return formatUri({ ...uri, params: new Map([...uri.params].sort(([a], [b]) => (a < b ? -1 : 1))) });
-}
-
-/** The Contact value of a binding, as its device wrote it, without expiry and GRUUs. */
+/** The Contact value of a binding as its device wrote it, without expiry and GRUUs. */
 function written(binding: Binding): string {
   const name = binding.displayName === null ? '' : `"${binding.displayName.replace(/["\\]/g, '\\$&')}" `;
   return [`${name}<${binding.contact}>`, ...binding.writtenParams].join(';');
-}
-
-/** Where the header parameters of a Contact value begin. */
-function parameterStart(value: string): number {
-  let quoted = false;
-  for (let index = 0; index < value.length; index += 1) {
-    if (quoted && value[index] === '\\') index += 1;
-    else if (value[index] === '"') quoted = !quoted;
-    else if (!quoted && value[index] === '<') {
-      const close = value.indexOf('>', index);
-      return close < 0 ? value.length : close + 1;
-    } else if (!quoted && value[index] === ';') return index;
-  }
-  return value.length;
-}
-
-/** RFC 3261 sections 10.2.1.1 and 20.19: what is malformed or absent counts as 3600; more than 2^32-1 seconds is malformed. */
-function expiresOf(text: string | null): number {
-  if (text === null || !/^\d{1,10}$/.test(text) || Number(text) >= 2 ** 32) return DEFAULT_EXPIRES_SECONDS;
-  return Number(text);
 }

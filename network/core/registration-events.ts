@@ -1,13 +1,13 @@
 /**
- * The registration event package of the core (RFC 3680 over RFC 6665, RFC 5628): who watches the registrations of an address, and what
- * each is told.
+ * The registration event package of the core (RFC 3680 over RFC 6665, RFC 5628): who watches the registrations of an address, and what each
+ * watcher is sent.
  *
  *   active --Expires 0, time over, last binding of the address gone--> terminated (with a last NOTIFY)
  *      \--a NOTIFY refused or unanswered--> terminated (silently)
  *
- * The first NOTIFY and the answer to every refresh hold a full document, the others only what changed; the version rises by one with
- * each. Several NOTIFYs may be on the way at once, in order over one connection; a watcher that falls behind gets what happened
- * meanwhile in one document.
+ * The first NOTIFY and the answer to every refresh hold a full document, the others only changes; the version rises by one with each.
+ * Several NOTIFYs may be on their way at once, in order over one connection; a watcher that falls behind gets the changes it missed in one
+ * document.
  */
 import { encodeRegInfo, REGINFO_CONTENT_TYPE, type RegInfoContact, type RegInfoRegistration } from '../../protocol/reginfo';
 import { Dialog, dialogIdOf } from '../sip/dialog';
@@ -17,29 +17,29 @@ import type { ServerTransaction } from '../sip/transaction';
 import type { Subscriber } from './directory';
 import type { Binding, BindingChange } from './registrar';
 
-/** LAB: seconds a subscription lives at most; TS 24.229 5.1.1.3 has clients ask for as much. */
+/** LAB: the longest lifetime of a subscription, seconds; TS 24.229 5.1.1.3 has clients ask for as much. */
 export const MAX_REG_SUBSCRIPTION_SECONDS = 600_000;
-/** RFC 3680 section 4.4: without a wish of the watcher. */
+/** RFC 3680 section 4.4: the lifetime when the watcher asks for none. */
 export const DEFAULT_REG_SUBSCRIPTION_SECONDS = 3_761;
-/** LAB: subscriptions to one person's registrations. A further one is refused with 503. */
+/** LAB: subscriptions to one person's registrations; a further one is refused with 503. */
 export const MAX_REG_SUBSCRIPTIONS = 64;
-/** LAB: NOTIFYs of one subscription that wait for their answer; further changes are held back and told together. */
+/** LAB: NOTIFYs of one subscription that wait for their answer; further changes are held back and sent together. */
 export const MAX_UNANSWERED_NOTIFIES = 8;
 
-/** Contact parameters that stand elsewhere in the document, or that a client has no say in. */
+/** Contact parameters that stand elsewhere in the document, or over which a client has no control. */
 const NOT_UNKNOWN = ['q', 'expires', 'pub-gruu', 'temp-gruu', 'temp-gruu-cookie'];
 
 interface Subscription {
   readonly dialog: Dialog;
   readonly watched: Subscriber;
-  /** Null: a function of the network, which is told everything. */
+  /** Null for a function of the network, which may see everything. */
   readonly device: { instanceId: string | null } | null;
   readonly event: string;
   version: number;
   expiresAt: number;
   timer: { dispose(): void } | null;
   unanswered: number;
-  /** Binding id -> the last change not told yet. */
+  /** Binding id -> the last change that has not been sent. */
   readonly untold: Map<string, BindingChange>;
   isFullDue: boolean;
 }
@@ -49,9 +49,9 @@ export interface RegistrationEventsDeps {
   /** The notifier's own Contact value. */
   contact: () => string;
   bindings: (subscriber: Subscriber) => readonly Binding[];
-  /** The device a Contact URI or GRUU reaches now, or null. */
+  /** The device that a Contact URI or GRUU reaches now, or null. */
   deviceAt: (uri: string) => Binding | null;
-  /** Every NOTIFY holds a full document: some networks send no partial ones. */
+  /** Every NOTIFY holds a full document, as in networks that send no partial ones. */
   alwaysFull?: boolean;
 }
 
@@ -65,7 +65,9 @@ export class RegistrationEvents {
     return this.#subscriptions.size;
   }
 
-  /** Takes a SUBSCRIBE outside a dialog. The caller has made sure that the watcher may watch; `isFunction` says that it is of the network. */
+  /**
+   * Takes a SUBSCRIBE outside a dialog. The caller has checked that the watcher may watch; `isFunction`: it is a function of the network.
+   */
   subscribe(transaction: ServerTransaction, watched: Subscriber, isFunction: boolean): void {
     const { request, flow } = transaction;
     const refusal = refusalOf(request.get('event'), request.all('accept'), request.has('contact'));
@@ -109,7 +111,7 @@ export class RegistrationEvents {
     return true;
   }
 
-  /** Bindings of one subscriber have changed. When none is left, the subscriptions end with this news. */
+  /** Bindings of one subscriber have changed. When none is left, the subscriptions end with this change. */
   changed(subscriber: Subscriber, changes: readonly BindingChange[]): void {
     const isOver = this.deps.bindings(subscriber).length === 0;
     for (const subscription of [...(this.#watching.get(subscriber) ?? [])]) {
@@ -119,7 +121,7 @@ export class RegistrationEvents {
     }
   }
 
-  /** Lets go without a word: the network closes. */
+  /** Ends without a message: the network closes. */
   abandon(): void {
     for (const subscription of this.#subscriptions.values()) {
       subscription.timer?.dispose();
@@ -129,7 +131,7 @@ export class RegistrationEvents {
     this.#watching.clear();
   }
 
-  /** A device is reached where it is registered now, else over the connection its SUBSCRIBE came by (RFC 5626). */
+  /** A device is reached where it is registered now, else over the connection that its SUBSCRIBE came over (RFC 5626). */
   #reach(uri: string, flow: Flow, isFunction: boolean): Target | null {
     const place = isFunction ? addressTarget(uri) : this.deps.deviceAt(uri)?.flow;
     return place ?? (flow.isOpen ? flow : null);
@@ -159,7 +161,7 @@ export class RegistrationEvents {
     subscription.unanswered += 1;
     this.#send(subscription, `active;expires=${seconds}`, (status) => {
       subscription.unanswered -= 1;
-      // RFC 6665 section 4.2.2: a watcher that does not know the subscription, or does not answer, has none.
+      // RFC 6665 section 4.2.2: a watcher that refuses or does not answer has no subscription any more.
       if (status >= 300) this.#remove(subscription);
       else if (this.#subscriptions.has(subscription.dialog.id) && (subscription.untold.size > 0 || subscription.isFullDue))
         this.#notify(subscription);
@@ -185,7 +187,7 @@ export class RegistrationEvents {
       .append('Event', subscription.event)
       .append('Subscription-State', state)
       .setBody(REGINFO_CONTENT_TYPE, this.#document(subscription));
-    // The core is the proxy of its own NOTIFY too: it puts the device's contact where its GRUU stood.
+    // The core is also the proxy of its own NOTIFY: it replaces the device's GRUU by the contact.
     const device = subscription.device === null || dialog.routeSet.length > 0 ? null : this.deps.deviceAt(dialog.remoteTarget);
     if (device !== null) notify.uri = device.contact;
     dialog.send(notify, { onFinal: (response) => done(response.status) });
@@ -196,7 +198,7 @@ export class RegistrationEvents {
     const isFull = subscription.isFullDue || this.deps.alwaysFull === true;
     const bindings = this.deps.bindings(watched);
     const changes: BindingChange[] = bindings.map((binding) => ({ subscriber: watched, kind: binding.event, binding }));
-    // What has gone is told once, in a full document too: only so does its device hear why.
+    // A binding that ended is listed once, also in a full document: only so does its device learn the reason.
     const told = isFull ? [...changes, ...[...untold.values()].filter(({ kind }) => stateOf(kind) === 'terminated')] : [...untold.values()];
     const state = bindings.length > 0 ? 'active' : told.length > 0 ? 'terminated' : 'init';
     const registrations = watched.identities.map(
@@ -217,12 +219,12 @@ export class RegistrationEvents {
   #contact({ binding, kind, retryAfter }: BindingChange, aor: string, index: number, { device }: Subscription): RegInfoContact {
     const now = this.deps.server.clock.now();
     const isActive = stateOf(kind) === 'active';
-    // LAB: a temporary GRUU goes to its own device and to the functions: with it another device could unmask an anonymous call.
+    // LAB: a temporary GRUU goes only to its own device and to the functions: with it another device could unmask an anonymous caller.
     const isOwn = device === null || (device.instanceId !== null && device.instanceId === binding.instanceId);
     return {
       id: `${binding.id}.${index}`,
       state: isActive ? 'active' : 'terminated',
-      // TS 24.229 5.4.2.1.2: the other addresses of the implicit set were registered without asking.
+      // TS 24.229 5.4.2.1.2: the other addresses of the implicit set were registered without a request.
       event: kind === 'registered' && binding.aor !== aor ? 'created' : kind,
       uri: binding.contact,
       displayName: binding.displayName,

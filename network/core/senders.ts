@@ -1,6 +1,6 @@
 /**
- * Who a client's request is from: the flow that somebody registered over, else a proof by Proxy-Authorization, and what the request says of itself must
- * agree with it.
+ * The sender of a client's request: the subscriber who registered over its flow, or who proves it by Proxy-Authorization. The identity that
+ * the request claims must agree.
  */
 
 import type { NetworkLog } from '../log';
@@ -23,7 +23,7 @@ export interface SendersDeps {
 export class Senders {
   constructor(private readonly deps: SendersDeps) {}
 
-  /** The subscriber; null when the request was refused or challenged. `request` loses the credentials that have been read. */
+  /** The subscriber; null when the request was refused or challenged. The credentials are removed from `request`. */
   senderOf(transaction: ServerTransaction, request: SipRequest): Subscriber | null {
     const { directory, registrar } = this.deps;
     const owners = registrar.ownersOf(transaction.flow);
@@ -57,7 +57,7 @@ export class Senders {
     return null;
   }
 
-  /** Asks for a proof, or refuses who cannot give one. */
+  /** Asks for a proof, or refuses a sender that cannot give one. */
   challenge(transaction: ServerTransaction, verdict: { stale: boolean; forbidden: boolean; reason: string }): void {
     const { request } = transaction;
     this.deps.log?.('info', 'a proof is asked for', {

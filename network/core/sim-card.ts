@@ -1,4 +1,4 @@
-/** A SIM as the home network knows it. */
+/** A SIM as the home network sees it. */
 import { createCipheriv } from 'node:crypto';
 import { SQN_LIMIT, SQN_STEP } from '../../protocol/aka';
 import { type BlockCipher, type MilenageSecret, opcOf } from '../../protocol/milenage';
@@ -6,23 +6,23 @@ import { type BlockCipher, type MilenageSecret, opcOf } from '../../protocol/mil
 /** AES-128 for `protocol/milenage`. */
 export const aes128: BlockCipher = (key, block) => createCipheriv('aes-128-ecb', key, null).setAutoPadding(false).update(block);
 
-/** A SIM as an operator enters it: hexadecimal of 16 octets each. */
+/** A SIM as an operator enters it: 16 octets each, in hexadecimal. */
 export interface SimOptions {
   k: string;
-  /** OPc, or OP, from which it is made. */
+  /** OPc, or OP, from which OPc is computed. */
   opc?: string;
   op?: string;
-  /** The sequence number of the first challenge is one step higher; 0 when absent. */
+  /** The first challenge uses the next higher sequence number; 0 when absent. */
   sqn?: number;
 }
 
 export interface SimCard {
   secret: MilenageSecret;
-  /** The sequence number to begin with. */
+  /** The initial sequence number. */
   sqn: number;
 }
 
-/** Throws on what is no SIM: a mistake of the operator. */
+/** @throws Error when the options make no SIM: a mistake of the operator */
 export function simCard(options: SimOptions): SimCard {
   const octets = (name: string, hex: string) => {
     if (!/^[0-9a-f]{32}$/i.test(hex)) throw new Error(`${name} of a SIM is not 32 hexadecimal digits`);

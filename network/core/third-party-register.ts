@@ -1,6 +1,6 @@
 /**
- * Third-party REGISTER (TS 24.229 5.4.1.7): the core tells the Participating Function that somebody is registered, still registered, or
- * registered no more. It names no device: who wants to know them subscribes to the registration events.
+ * Third-party REGISTER (TS 24.229 5.4.1.7): the core tells the Participating Function that somebody is registered, still registered, or no
+ * longer registered. It names no device; a function that wants to know the devices subscribes to registration events.
  */
 import type { NetworkLog } from '../log';
 import { newRequest } from '../sip/dialog';
@@ -24,7 +24,7 @@ export class ThirdPartyRegister {
 
   constructor(private readonly deps: ThirdPartyRegisterDeps) {}
 
-  /** Sends the state of `subscriber` as it is now to `function_`: the seconds its longest registration has left, 0 when there is none. */
+  /** Sends the current state of `subscriber` to `function_`: the seconds that the longest registration has left, 0 when there is none. */
   tell(subscriber: Subscriber, function_: string): void {
     const { server, identity, bindings } = this.deps;
     const target = addressTarget(function_);
@@ -42,7 +42,7 @@ export class ThirdPartyRegister {
     }).append('Expires', String(expires));
     server.request(request, target, {
       onFinal: (response) => {
-        // TS 24.229 5.4.1.7: the registration stands although the function does not hear of it.
+        // TS 24.229 5.4.1.7: the registration stays although the function has not heard of it.
         if (response.status >= 300)
           this.deps.log?.('warn', 'the Participating Function took no third-party REGISTER', { status: response.status });
       },

@@ -1,9 +1,9 @@
 /**
- * The Interworking Selection Function (R48): it takes the requests for people outside of CPM that the Participating Function sends it, selects
- * the gateway for their kind of address, and says why when there is none.
+ * The Interworking Selection Function (R48). The Participating Function sends it the requests for addresses outside of CPM; it selects the
+ * gateway for the kind of address, or refuses with the reason.
  *
  *   PF --MESSAGE mailto:..--> ISF --mail gateway: a line in the outbox file, on disk--> 200
- *   PF --INVITE  mailto:..--> ISF --> 405 (mail is no session)       PF --wv:, tel:--> ISF --> 416, 404
+ *   PF --INVITE  mailto:..--> ISF --> 405 (mail has no sessions)      PF --wv:, tel:--> ISF --> 416, 404
  */
 import { open } from 'node:fs/promises';
 import type { Timekeeper } from '../../base/clock';
@@ -16,7 +16,7 @@ import type { SipRequest } from '../sip/message';
 import type { SipServer } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 
-/** LAB: the longest text that the mail gateway takes, bytes; a longer one is refused with 413. */
+/** LAB: the longest text that the mail gateway accepts, bytes; a longer one is refused with 413. */
 export const MAX_MAIL_BYTES = 256 * 1024;
 
 export interface InterworkingOptions {
@@ -24,12 +24,17 @@ export interface InterworkingOptions {
   /** Host in Warning headers. */
   host: string;
   clock: Timekeeper;
-  /** The file of the mail gateway, asked for at each message; null: there is no such gateway. */
+  /** The outbox file of the mail gateway, asked for at each message; null: there is no such gateway. */
   mailOutbox: () => string | null;
   log?: NetworkLog;
 }
 
-export class InterworkingFunction {
+/** Starts the function on a server, which stays its caller's to close. */
+export function startInterworking(options: InterworkingOptions): void {
+  new InterworkingFunction(options);
+}
+
+class InterworkingFunction {
   readonly #options: InterworkingOptions;
 
   constructor(options: InterworkingOptions) {
@@ -41,14 +46,14 @@ export class InterworkingFunction {
     const { request } = transaction;
     const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(request.uri)?.[1]?.toLowerCase() ?? 'these';
     const outbox = scheme === 'mailto' ? this.#options.mailOutbox() : null;
-    // A number that nobody has is unknown; a kind of address that nobody serves is not supported.
+    // An unassigned number is unknown; a kind of address without a gateway is not supported.
     if (outbox === null) this.#refuse(transaction, scheme === 'tel' ? 404 : 416, `No gateway serves ${scheme} addresses`);
     else if (request.method === 'MESSAGE') this.#mail(transaction, outbox);
     else if (request.method === 'OPTIONS') transaction.reply(200, { headers: [['Allow', 'MESSAGE, OPTIONS']] });
     else this.#refuse(transaction, 405, 'Mail takes single messages and no sessions', [['Allow', 'MESSAGE, OPTIONS']]);
   }
 
-  /** Answered only when the line is on disk. */
+  /** Answers only when the line is on disk. */
   #mail(transaction: ServerTransaction, outbox: string): void {
     const { request } = transaction;
     const content = textOf(request);
@@ -85,7 +90,7 @@ async function appendDurably(file: string, line: string): Promise<void> {
   }
 }
 
-/** The text of a message; `none` for a receipt or a composing state, which mail does not know. Null for what is no text. */
+/** The text of a message; `none` for a receipt or a composing state, which mail does not have. Null for other content. */
 function textOf(request: SipRequest): { kind: 'text'; text: string } | { kind: 'none' } | null {
   const { type } = parseContentType(request.get('content-type') ?? 'text/plain');
   if (type === 'text/plain') return { kind: 'text', text: request.text };

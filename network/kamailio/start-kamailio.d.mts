@@ -5,7 +5,7 @@ export interface KamailioOptions {
   domain?: string;
   /** alice, bob, carol and dave, each with the password "secret", when absent. */
   users?: { name: string; password: string }[];
-  /** What Digest is asked with; MD5 when absent. */
+  /** The Digest algorithm; MD5 when absent. */
   algorithm?: 'MD5' | 'SHA-256';
   /** Listeners besides TCP, each on any free port. */
   transports?: ('tls' | 'ws' | 'wss')[];
@@ -19,11 +19,11 @@ export interface KamailioOptions {
   gruu?: boolean;
   /** The shortest registration, seconds; 30 when absent. */
   minExpires?: number;
-  /** Milliseconds until it gives up a device that says nothing (5,000), and one that rings (60,000); these when absent. */
+  /** Milliseconds until it gives up a silent device (5,000) and a ringing one (60,000); these when absent. */
   patience?: { silence: number; ringing: number };
-  /** It counts its dialogs too, and can be asked for its counts. */
+  /** True: it counts its dialogs, and `counts` returns the figures. */
   counts?: boolean;
-  /** Relays MSRP on its ports for TCP and TLS, too (RFC 4976). `pathSeconds`: how long a path lives that a client is given, an hour when absent. */
+  /** Also relays MSRP on its ports for TCP and TLS (RFC 4976). `pathSeconds`: the lifetime of a client's path, an hour when absent. */
   relay?: { pathSeconds?: number };
   /** Passes Kamailio's log on to stderr. */
   verbose?: boolean;
@@ -34,7 +34,7 @@ export interface Kamailio {
   readonly uri: string;
   /** Where clients come over the other transports; null where there is no such listener. */
   readonly uris: { readonly tls: string | null; readonly ws: string | null; readonly wss: string | null };
-  /** `sip:127.0.0.1:port;transport=tcp`, for the functions alone: what arrives there is believed. Null when none are served. */
+  /** `sip:127.0.0.1:port;transport=tcp`, for the functions, whose requests are trusted. Null when it serves none. */
   readonly serviceUri: string | null;
   /** `msrp://127.0.0.1:port;tcp`; null when it relays no MSRP. */
   readonly relayUri: string | null;
@@ -46,21 +46,21 @@ export interface Kamailio {
   readonly pid: number;
   /** The end of its log, for a test that failed. */
   lastLines(): string[];
-  /** What it counts, by `group:name` (`dialog:active_dialogs`); empty unless it was started with `counts`. */
+  /** Its counters, by `group:name` (`dialog:active_dialogs`); empty unless it was started with `counts`. */
   counts(): Record<string, number>;
   /** Resolves with how it ended. */
   readonly exited: Promise<string>;
-  /** Kills it and all its processes, as `kill -9` does; `exited` tells when it is gone. */
+  /** Kills it and all its processes, as `kill -9` does; `exited` resolves when they are gone. */
   kill(): void;
   /** Ends it and removes its folder. */
   stop(): Promise<void>;
 }
 
-/** Null when Kamailio can be started here, else one sentence telling what is missing and the command that installs it. */
+/** Null when Kamailio can be started here, else one sentence with what is missing and the command that installs it. */
 export function kamailioMissing(): string | null;
 
 /** Starts Kamailio as a foreign SIP/IP core and resolves when it answers. Rejects, with its last words, when it does not. */
 export function startKamailio(options?: KamailioOptions): Promise<Kamailio>;
 
-/** A port of this computer that nobody listens on at this moment. */
+/** A port of this computer that is free at this moment. */
 export function freePort(): Promise<number>;

@@ -18,18 +18,18 @@ import { fileURLToPath } from 'node:url';
 
 /** How long Kamailio may take until it answers, milliseconds. */
 const READY_TIMEOUT_MS = 20_000;
-/** How long it may take to go, milliseconds. */
+/** How long it may take to end, milliseconds. */
 const STOP_TIMEOUT_MS = 5_000;
-/** Until it gives up who says nothing, and who rings, milliseconds. */
+/** Until it gives up a silent device and a ringing one, milliseconds. */
 const PATIENCE_MS = { silence: 5_000, ringing: 60_000 };
-/** Its last lines, kept to say why it did not start. */
+/** Lines of its log that are kept, to say why it did not start. */
 const KEPT_LINES = 40;
 /** Empty tables of Debian's package: its presence modules do not start without a database, though they keep nothing in it here. */
 const TABLES_DIRECTORY = '/usr/share/kamailio/dbtext/kamailio';
 const TABLES = ['version', 'presentity', 'active_watchers', 'watchers'];
 const DEFAULT_USERS = ['alice', 'bob', 'carol', 'dave'].map((name) => ({ name, password: 'secret' }));
 
-/** Null when Kamailio can be started here, else one sentence telling what is missing and the command that installs it. */
+/** Null when Kamailio can be started here, else one sentence with what is missing and the command that installs it. */
 export function kamailioMissing() {
   const found = spawnSync('kamailio', ['-v'], { env: searchPath(), stdio: 'ignore' });
   if (found.error !== undefined)
@@ -42,7 +42,7 @@ function searchPath() {
   return { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin` };
 }
 
-/** A port that nobody listens on at this moment. */
+/** A port that is free at this moment. */
 export function freePort() {
   return new Promise((resolve, reject) => {
     const probe = net.createServer();
@@ -54,13 +54,13 @@ export function freePort() {
   });
 }
 
-/** A word for a double-quoted string of the configuration; nothing else may pass into it. */
+/** Checks a word for a double-quoted string of the configuration; anything else is refused. */
 function word(text, what) {
   if (!/^[A-Za-z0-9._~-]{1,64}$/.test(text)) throw new Error(`${what} may hold letters, digits and . _ ~ - only: ${text}`);
   return text;
 }
 
-/** What the configuration says of the transports besides TCP. */
+/** The lines of the configuration for transports besides TCP. */
 function transportLines({ ports, certificate, directory, relay }) {
   const usesTls = ports.tls !== undefined || ports.wss !== undefined;
   const usesWebSocket = ports.ws !== undefined || ports.wss !== undefined;
@@ -70,7 +70,7 @@ function transportLines({ ports, certificate, directory, relay }) {
     writeFileSync(paths.private_key, certificate.key, { mode: 0o600 });
     writeFileSync(paths.certificate, certificate.certificate, { mode: 0o600 });
     const lines = Object.entries(paths).map(([name, path]) => `${name} = ${path}`);
-    // The relay calls others, too, and shows them who it is.
+    // The relay also opens connections, and shows its certificate there too.
     const sections = ['server', 'client'].map((side) => `[${side}:default]\nmethod = TLSv1.2+\n${lines.join('\n')}\n`);
     writeFileSync(join(directory, 'tls.cfg'), sections.join('\n'));
   }
@@ -96,8 +96,8 @@ function transportLines({ ports, certificate, directory, relay }) {
 }
 
 /**
- * A relay for MSRP (RFC 4976) on the same ports: who proves by Digest who they are gets a path through it. What comes over such a connection goes
- * out to where its To-Path says; what comes over any other goes to the client whose path it names.
+ * A relay for MSRP (RFC 4976) on the same ports. A client that authenticates by Digest gets a path through it. Requests from its connection
+ * go out along their To-Path; requests from any other connection go to the client whose path they name.
  */
 const RELAY = `
 loadmodule "msrp.so"
@@ -142,7 +142,7 @@ event_route[msrp:frame-in] {
 }
 `;
 
-/** What the configuration says of the CPM functions that it serves. */
+/** The lines of the configuration for the CPM functions that it serves. */
 function functionLines(functions, servicePort, domain) {
   if (functions === undefined) return '';
   const substitutes = {
@@ -151,20 +151,20 @@ function functionLines(functions, servicePort, domain) {
     PF_URI: place(functions.pf),
     CF_URI: place(functions.cf),
     CF_HOST: `cf.${domain}`,
-    // Another run of Kamailio knows nothing of what this one has told: the functions see it by the Call-ID.
+    // Another run of Kamailio does not know the subscriptions of this one; the functions notice it by the Call-ID.
     BOOT: randomBytes(8).toString('hex'),
   };
   const lines = Object.entries(substitutes).map(([name, value]) => `#!substdef "!${name}!${value}!g"`);
   return ['#!define WITH_FUNCTIONS', ...lines, `listen=tcp:127.0.0.1:${servicePort}`].join('\n');
 }
 
-/** A function's URI; nothing but an address of this computer may pass into the configuration. */
+/** Checks a function's URI: only an address of this computer may stand in the configuration. */
 function place(uri) {
   if (!/^sip:127\.0\.0\.1:\d{1,5};transport=tcp$/.test(uri)) throw new Error(`a function listens on loopback by TCP: ${uri}`);
   return uri;
 }
 
-/** What `startKamailio` was told, completed. */
+/** The options of `startKamailio` with their defaults. */
 function planOf(options) {
   const { algorithm = 'MD5' } = options;
   if (algorithm !== 'MD5' && algorithm !== 'SHA-256') throw new Error(`unknown algorithm ${algorithm}`);
@@ -284,7 +284,7 @@ export async function startKamailio(options = {}) {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  /** Its counts, by its own tool. */
+  /** Its counters, read by its own tool. */
   const readCounts = () => {
     const asked = spawnSync('kamcmd', ['-s', `unix:${join(directory, 'counts')}`, 'stats.get_statistics', 'all'], {
       env: searchPath(),

@@ -1,11 +1,12 @@
 /**
- * The media of one session, anchored at the relay (R49): each offer and answer that passes gets the relay's path in the place of the
- * sender's, and the two legs of the relay come to stand as the offers are answered.
+ * The media of one session, anchored at the relay (R49): each offer and answer that passes gets the relay's path in place of the sender's,
+ * and the two legs of the relay are set up as the offers are answered.
  *
  *   open --offer--> offered --answer--> anchored --offer (re-INVITE)--> offered ...      any --refusal of the first, BYE--> closed
  *
- * A re-INVITE with the same paths keeps the legs; one with another path, or after the legs have ended, gets new ones (media recovery), and the
- * old ones end when it is answered. Of a fork, the first device that answers gets the leg; what further ones say, the caller ends.
+ * A re-INVITE with the same paths keeps the legs. One with another path, or after the legs have ended, gets new ones (media recovery), and
+ * the old ones end when it is answered. When a call forks, the first device that answers gets the leg; the caller ends the calls to the
+ * others.
  */
 import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../../protocol/sdp';
 import type { MsrpRequest } from '../msrp/assembly';
@@ -13,7 +14,7 @@ import type { MediaRelay, RelayLeg, RelayPair } from '../msrp/relay';
 import type { SipMessage } from '../sip/message';
 import { anchoredSdp, type FoundSdp, refusedSdp, replaceSdp, sdpOf } from './anchored-sdp';
 
-/** LAB: how long an anchored session may stand without media before it is forgotten; a re-INVITE may bring the media back until then. */
+/** LAB: how long an anchored session may be without media before it is forgotten; until then a re-INVITE may bring the media back. */
 export const MEDIA_LOST_GRACE_MS = 120_000;
 
 export type Side = 'caller' | 'called';
@@ -21,7 +22,7 @@ export type Side = 'caller' | 'called';
 interface Pending {
   from: Side;
   pair: RelayPair;
-  /** What the offerer said of who connects. */
+  /** The offerer's setup: which side connects. */
   setup: 'active' | 'passive' | 'actpass' | null;
   path: readonly string[];
   fingerprints: readonly Fingerprint[];
@@ -29,20 +30,20 @@ interface Pending {
 
 export interface AnchorDeps {
   relay: MediaRelay;
-  /** The side that hides. */
+  /** The side that is anonymous. */
   hides: Side | null;
-  /** Each SEND that goes through. */
+  /** Called for each SEND that goes through. */
   onSend?: (from: Side, request: MsrpRequest) => void;
-  /** Once: nothing more is to be expected of this session. */
+  /** Called once: the session is over for the relay. */
   onClose(): void;
 }
 
 export class MediaAnchor {
   #pair: RelayPair | null = null;
   #pending: Pending | null = null;
-  /** Whose offer was answered last: each 2xx of it, also a repeated one, goes back to that side. */
+  /** The side whose offer was answered last: each 2xx to it, also a repeated one, goes back to that side. */
   #offerer: Pick<Pending, 'from' | 'setup'> = { from: 'caller', setup: null };
-  /** Tag of the device that has the leg: of a fork the first that answered. */
+  /** Tag of the device that has the leg: the first one that answered. */
   #calledTag: string | null = null;
   #lost: { dispose(): void } | null = null;
   #closed = false;
@@ -57,14 +58,14 @@ export class MediaAnchor {
     const standing = this.#pair !== null && !this.#pair.isClosed && samePath(this.#pair[from].remotePath, path) ? this.#pair : null;
     const isSecure = found.description.transport === 'TCP/TLS/MSRP';
     const pair = standing ?? this.#newPair(isSecure);
-    // Nobody takes the TLS off a session that has it.
+    // A session that has TLS keeps it.
     if (pair === null || pair.isSecure !== isSecure || (this.#pair?.isSecure === true && !isSecure)) return false;
     this.#pending = { from, pair, setup, path, fingerprints: fingerprintsOf(found.description) };
     this.#write(message, found, pair[other(from)], 'actpass', from);
     return true;
   }
 
-  /** Takes a 2xx's answer and changes it for the offerer. One that cannot be carried becomes a refusal of the media. */
+  /** Takes the answer in a 2xx and changes it for the offerer. An answer that cannot be carried becomes a refusal of the media. */
   answer(message: SipMessage): void {
     this.#calledTag ??= message.toTag;
     const found = sdpOf(message);
@@ -78,9 +79,9 @@ export class MediaAnchor {
     }
     if (pending !== null) {
       const { from, setup, path, fingerprints } = pending;
-      // RFC 6135: an answerer that is active comes to us, one that is passive waits for us.
+      // RFC 6135: an active answerer connects to us, a passive one waits for our connection.
       pair[other(from)].expect(found.description.path, found.description.setup !== 'active', fingerprintsOf(found.description));
-      // We let the offerer come, unless it said that it waits.
+      // The offerer connects to us, unless it said that it waits.
       pair[from].expect(path, setup === 'passive', fingerprints);
       if (this.#pair !== pair) {
         const before = this.#pair;
@@ -99,7 +100,7 @@ export class MediaAnchor {
     return this.#calledTag === null || this.#calledTag === calledTag;
   }
 
-  /** The offer under way was refused: what stood stands. */
+  /** The pending offer was refused: the session stays as it was. */
   refused(): void {
     const pending = this.#pending;
     this.#pending = null;
@@ -144,7 +145,7 @@ function isCarried({ port }: MsrpDescription): boolean {
   return port !== 0;
 }
 
-/** Both legs are of one kind: what one side wants over TLS does not reach the other without. */
+/** Both legs are of one kind: TLS on one side requires TLS on the other. */
 function answers(pair: RelayPair, { transport }: MsrpDescription): boolean {
   return pair.isSecure === (transport === 'TCP/TLS/MSRP');
 }

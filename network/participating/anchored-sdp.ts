@@ -1,18 +1,18 @@
 /**
- * The SDP of a session whose media runs through the relay: the relay's address and path in the place of a side's own, everything else as
- * that side wrote it. The body may hold the SDP alone, or beside the first message (multipart).
+ * The SDP of a session whose media runs through the relay: the relay's address and path replace those of the side, everything else stays as
+ * that side wrote it. The body may be the SDP alone, or a multipart with the first message.
  */
 import { encodeMultipart, multipartType, newBoundary, parseContentType, parseMultipart } from '../../protocol/multipart';
 import { type Fingerprint, type MsrpDescription, parseSdp } from '../../protocol/sdp';
 import type { SipMessage } from '../sip/message';
 
-/** Where the relay stands for one side, and who opens the connection. */
+/** The relay's place for one side, and who opens the connection. */
 export interface AnchorPlace {
   host: string;
   port: number;
   path: readonly string[];
   setup: 'active' | 'passive' | 'actpass';
-  /** Of the relay's certificate, in the place of the side's: null over TCP. */
+  /** The fingerprint of the relay's certificate, in place of the side's; null over TCP. */
   fingerprint: Fingerprint | null;
 }
 
@@ -39,7 +39,7 @@ function read(text: string): FoundSdp | 'unreadable' {
   return description.ok ? { text, description: description.value } : 'unreadable';
 }
 
-/** Puts another SDP into the body of a message that has one. */
+/** Replaces the SDP in the body of a message that has one. */
 export function replaceSdp(message: SipMessage, sdp: string, random: () => number): void {
   const written = message.get('content-type') ?? '';
   const { type, params } = parseContentType(written);
@@ -51,7 +51,7 @@ export function replaceSdp(message: SipMessage, sdp: string, random: () => numbe
   if (!parts.ok) return;
   const body = new TextEncoder().encode(sdp);
   const changed = parts.value.map((part) => (parseContentType(part.contentType).type === 'application/sdp' ? { ...part, body } : part));
-  // The sender has chosen its boundary for its own parts: it may occur in ours.
+  // The sender chose its boundary for its own parts; it may occur in ours.
   try {
     message.setBody(written, encodeMultipart(changed, params.get('boundary') ?? ''));
   } catch {
@@ -60,15 +60,15 @@ export function replaceSdp(message: SipMessage, sdp: string, random: () => numbe
   }
 }
 
-/** An answer that refuses the media (RFC 3264 section 6): one that the relay cannot carry must not lead around it. */
+/** An answer that refuses the media (RFC 3264 section 6): an answer that the relay cannot carry must not lead around it. */
 export function refusedSdp(host: string): string {
   const address = `IN ${host.includes(':') ? 'IP6' : 'IP4'} ${host}`;
   return `v=0\r\no=- 0 0 ${address}\r\ns=-\r\nc=${address}\r\nt=0 0\r\nm=message 0 TCP/MSRP *\r\n`;
 }
 
 /**
- * `sdp` with the relay in it. Streams that are no MSRP are refused (port 0): the relay carries none, and they would name the side's address.
- * `hides`: whatever may tell of the writer goes too (RFC 3323 section 5.3).
+ * `sdp` with the relay in it. Streams other than MSRP are refused (port 0): the relay cannot carry them, and they would show the side's
+ * address. `hides`: whatever may identify the writer is removed too (RFC 3323 section 5.3).
  */
 export function anchoredSdp(sdp: string, place: AnchorPlace, hides: boolean): string {
   const address = `IN ${place.host.includes(':') ? 'IP6' : 'IP4'} ${place.host}`;

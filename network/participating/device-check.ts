@@ -1,4 +1,4 @@
-/** Whether the device that a request's Contact names is one of its sender's (R43): a GRUU or an instance of somebody else is refused. */
+/** Whether the device in a request's Contact belongs to its sender (R43): a GRUU or an instance of somebody else is refused. */
 import { INSTANCE_PARAM } from '../../protocol/feature-tags';
 import { parseInstance, sameInstance } from '../../protocol/instance-urn';
 import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
@@ -7,10 +7,10 @@ import type { SipRequest } from '../sip/message';
 import { isTemporaryGruu } from './privacy';
 import type { RegistrationWatch } from './registration-watch';
 
-/** The one answer that later news of the core may change. */
+/** The only answer that later news from the core may change. */
 export const NOT_REGISTERED = 'The device is not registered';
 
-/** What is wrong with the Contact of a request of `served`, or null. What cannot be known passes. */
+/** The fault in the Contact of a request of `served`, or null. What cannot be checked passes. */
 export function foreignDevice(served: string, request: SipRequest, registrations: RegistrationWatch): string | null {
   const contact = request.get('contact');
   const value = contact === null ? null : parseNameAddr(contact);
@@ -21,7 +21,8 @@ export function foreignDevice(served: string, request: SipRequest, registrations
   const uri = parseUri(value.value.uri);
   const gruu = uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' ? (uri.value.params.get('gr') ?? null) : null;
   if (isTemporaryGruu(value.value.uri)) {
-    // It hides its owner from everybody but the network (RFC 5627 section 3.1.2). One that was never told here passes: the registrar looks too.
+    // It hides its owner from everybody but the network (RFC 5627 section 3.1.2). One that was never announced here
+    // passes: the registrar checks too.
     const owners = registrations.ownersOfTemporary(value.value.uri);
     if (owners.length > 0 && !owners.includes(served)) return 'The GRUU is of somebody else';
   }

@@ -1,7 +1,7 @@
-/** Which addresses leave CPM and go to the Interworking Function. */
+/** The addresses that leave CPM and go to the Interworking Function. */
 import { parseUri } from '../../protocol/uri';
 
-/** Whether an address is outside of CPM: not SIP, or a telephone number that is nobody's here. */
+/** Whether an address is outside of CPM: not SIP, or a telephone number that no user has. */
 export function needsInterworking(uri: string, isUser: (address: string) => boolean): boolean {
   const read = parseUri(uri);
   if (!read.ok) return false;

@@ -1,20 +1,20 @@
 /**
- * The CPM Participating Function, which the SIP/IP core puts into the path of every CPM request, once for the one who sends (originating) and
- * once for each who receives (terminating). It decides whether a request goes on at all (R46, R56) and hands it back to the core, along the
- * Route the core has left for that (3GPP TS 24.229 ISC).
+ * The CPM Participating Function. The SIP/IP core puts it into the path of every CPM request: once for the sender (originating) and once
+ * for each receiver (terminating). It decides whether a request goes on at all (R46, R56) and returns it to the core, along the Route that
+ * the core has left for that (3GPP TS 24.229 ISC).
  *
  *   core --Route: <pf>, <core;odi=..>; P-Served-User: <user>;sescase=orig|term--> PF --Route: <core;odi=..>--> core
  *
- * It is a Record-Routing proxy as long as it has nothing to change. Where policy or privacy want it, it acts as a back-to-back agent for the bodies
- * and the headers that tell of a person: it anchors the media at its relay (`anchor.ts`), and hides who hides (`privacy.ts`). Its Record-Route says
- * which of the two ends it serves, so that what it does holds for every later request of the dialog:
+ * It is a Record-Routing proxy as long as it has nothing to change. Where policy or privacy ask for it, it acts as a back-to-back agent for
+ * the bodies and for headers that identify a person: it anchors the media at its relay (`anchor.ts`) and makes senders anonymous
+ * (`privacy.ts`). Its Record-Route says which of the two ends it serves, so that later requests of the dialog are treated the same way:
  *
- *   sc=orig|term  the case    ct=TAG  the caller's tag: who sends this one    h  the served user hides    m=TOKEN  the media is anchored
+ *   sc=orig|term  the case    ct=TAG  the caller's tag    h  the served user is anonymous    m=TOKEN  the media is anchored
  */
 import { parseMultipart } from '../../protocol/multipart';
 import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
 import type { NetworkLog } from '../log';
-import type { MediaRelay } from '../msrp/relay';
+import { MediaRelay, type MediaRelayOptions } from '../msrp/relay';
 import { assertedIdentity } from '../sip/asserted-identity';
 import { paramOf, uriOf } from '../sip/header-value';
 import type { SipMessage, SipRequest } from '../sip/message';
@@ -33,7 +33,7 @@ import { RegistrationWatch } from './registration-watch';
 /** LAB: sessions whose media is anchored at a time; one more is refused with 503. */
 export const MAX_ANCHORED_SESSIONS = 5_000;
 
-/** LAB: how long a request of a device that is not known yet waits for news of it, milliseconds: a core may tell after its 200. */
+/** LAB: how long a request of an unknown device waits for news of it, milliseconds: a core may announce a device after its 200. */
 export const NEWS_PATIENCE_MS = 1_000;
 
 const CARRIED = 'The media relay carries MSRP over plain TCP alone';
@@ -45,11 +45,14 @@ export interface ParticipatingOptions {
   /** Host in Warning headers. */
   host: string;
   policy?: Policy;
-  /** Where requests for people outside of CPM go; without it they are refused. */
+  /** Where requests for addresses outside of CPM go; refused when absent. */
   interworking?: Target;
-  /** Whether an address is a user's of this network; a telephone number that is nobody's goes to the interworking function. All are, when absent. */
+  /**
+   * Whether an address belongs to a user of this network; a telephone number that does not goes to the interworking function. When absent,
+   * all do.
+   */
   isUser?: (address: string) => boolean;
-  /** What carries the media that policy or privacy want in the network; without it such sessions are refused. */
+  /** The relay for media that policy or privacy want in the network; without it such sessions are refused. */
   media?: MediaRelay;
   log?: NetworkLog;
 }
@@ -57,9 +60,9 @@ export interface ParticipatingOptions {
 /** What this function does for one end of a dialog. */
 interface Passage {
   sescase: SessionCase;
-  /** Tag of the one who began the dialog. */
+  /** Tag of the side that began the dialog. */
   callerTag: string;
-  /** The served user hides from the other side. */
+  /** The served user is anonymous to the other side. */
   hides: boolean;
   /** Key of the anchored media. */
   media: string | null;
@@ -70,9 +73,37 @@ interface Refusal {
   warning: string;
 }
 
+/** A Participating Function that runs, with the media relay that is its own. */
+export interface Participating {
+  /** Where the core reaches it. */
+  readonly uri: string;
+  readonly function: ParticipatingFunction;
+  /** Ends function and relay; the SIP server stays: it belongs to whoever made it. */
+  close(): Promise<void>;
+}
+
+export type StartOptions = Omit<ParticipatingOptions, 'media'> &
+  Pick<MediaRelayOptions, 'ca' | 'tap'> & {
+    /** The address that the media relay listens on. */
+    mediaHost: string;
+  };
+
+/** Starts the function and its media relay on a server. Rejects when the relay cannot listen. */
+export async function startParticipating({ mediaHost, ca, tap, ...options }: StartOptions): Promise<Participating> {
+  const { log, server } = options;
+  const media = new MediaRelay({ host: mediaHost, ...(ca && { ca }), ...(tap && { tap }), ...(log && { log }) });
+  await media.listen();
+  const participating = new ParticipatingFunction({ ...options, media });
+  const close = async () => {
+    participating.close();
+    await media.close();
+  };
+  return { uri: server.uri, function: participating, close };
+}
+
 export class ParticipatingFunction {
   readonly policy: Policy;
-  /** The registered devices it knows of. */
+  /** The registered devices that it knows of. */
   readonly registrations: RegistrationWatch;
   readonly #options: ParticipatingOptions;
   readonly #anchors = new Map<string, MediaAnchor>();
@@ -123,7 +154,7 @@ export class ParticipatingFunction {
   #initial(transaction: ServerTransaction, request: SipRequest, isSecondLook = false): void {
     const served = servedUser(request);
     if (served === null) {
-      // Only the core calls here, and it always says for whom.
+      // Only the core calls here, and it always names the served user.
       this.#refuse(transaction, { status: 403, warning: 'P-Served-User is missing' });
       return;
     }
@@ -150,7 +181,7 @@ export class ParticipatingFunction {
     else this.#send(transaction, request, this.#target(request), [passage]);
   }
 
-  /** The one who sends: may it, and is it the device it says it is? */
+  /** The sender's side: whether the sender may send this, and from this device. */
   #originating(served: string, request: SipRequest): Refusal | null {
     const status = this.policy.decide(served, 'orig', request.uri);
     if (status !== null) return { status, warning: 'Not allowed by the policy of the sender' };
@@ -158,11 +189,14 @@ export class ParticipatingFunction {
     return spoof === null ? null : { status: 403, warning: spoof };
   }
 
-  /** The one who receives: does it want to hear from that one? A group speaks with its focus' address; the inviter stands in Referred-By. */
+  /**
+   * The receiver's side: whether the receiver accepts this sender. A group calls with its focus' address; the inviter stands in
+   * Referred-By.
+   */
   #terminating(served: string, request: SipRequest): Refusal | null {
     if (asksToHide(request) && this.policy.refusesAnonymous(served))
       return { status: ANONYMITY_DISALLOWED, warning: 'The recipient does not take what is sent anonymously' };
-    // Who hides is known inside of the trust domain (RFC 3325): a block list holds for them too.
+    // Inside the trust domain an anonymous sender is known (RFC 3325), so a block list holds for them too.
     const callers = [assertedIdentity(request)?.address ?? uriOf(request.get('from') ?? ''), uriOf(request.get('referred-by') ?? '')];
     for (const caller of callers) {
       const status = caller === '' ? null : this.policy.decide(served, 'term', caller);
@@ -171,7 +205,7 @@ export class ParticipatingFunction {
     return null;
   }
 
-  /** Puts the media of a new session through the relay, where policy, the served user or their anonymity want that. */
+  /** Puts the media of a new session through the relay, where policy, the served user or anonymity ask for it. */
   #anchor(served: string, request: SipRequest, passage: Passage): Refusal | null {
     const { media: relay, server, log } = this.#options;
     // A group's media runs through the network anyway, and its focus knows everybody.
@@ -188,13 +222,13 @@ export class ParticipatingFunction {
     }
     anchor.close();
     log?.('info', 'an offer cannot be carried by the relay', { callId: request.callId, server: server.uri });
-    // LAB: what only ought to stay goes past; what must be hidden or kept does not come about.
+    // LAB: where the relay is only preferred, the media goes past it; where media must be hidden or recorded, the session is refused.
     return decision.isRequired ? { status: 488, warning: CARRIED } : null;
   }
 
   /**
-   * Whether an INVITE is of a group: from its focus, which no device may pass for, or to one or to the factory that makes it. What a device says it
-   * wants of another person is no group, however it calls it: it would go past the relay.
+   * Whether an INVITE belongs to a group: it comes from a focus, which no device can imitate, or goes to one or to the factory. A device's
+   * request to another person is never a group, whatever it claims: it would go past the relay.
    */
   #isGroup(request: SipRequest, sescase: SessionCase): boolean {
     const contact = parseNameAddr(request.get('contact') ?? '');
@@ -220,8 +254,8 @@ export class ParticipatingFunction {
   }
 
   /**
-   * A re-INVITE whose Record-Route says that its media was anchored here, by a process that is no more: it is anchored anew. Without room it is
-   * refused, since media that was to be hidden or kept must not go past.
+   * A re-INVITE whose Record-Route says that its media was anchored here by an earlier process: anchors it again. It is refused when there
+   * is no room, since media that must be hidden or recorded must not go past the relay.
    */
   #restoreAnchors(request: SipRequest, passages: readonly Passage[], sender: Side): boolean {
     const { media: relay } = this.#options;
@@ -250,7 +284,7 @@ export class ParticipatingFunction {
     return recording;
   }
 
-  /** Sends a request on, changed for whoever is beyond, and its answers back, changed for whoever asked. */
+  /** Forwards a request, changed for the other side, and returns its answers, changed for the asking side. */
   #send(transaction: ServerTransaction, request: SipRequest, target: Target, passages: readonly Passage[]): void {
     const sender = sideOf(request, passages);
     for (const passage of passages) this.#outward(request, passage, sender);
@@ -276,7 +310,7 @@ export class ParticipatingFunction {
     forward(this.#options.server, transaction, request, [{ target }], {
       recordRoute: this.#recordRoute(first),
       onResponse: (response) => {
-        // Who hides must not be named by the ways their request took; the answer goes back along them all the same.
+        // The Vias would identify an anonymous sender; the answer still goes back along them.
         response.set('Via', vias);
         for (const passage of [...passages].reverse()) this.#outward(response, passage, otherSide(sender));
         if (!isOffer || anchors.length === 0 || response.status >= 300) return;
@@ -291,7 +325,7 @@ export class ParticipatingFunction {
     });
   }
 
-  /** What a message of `sender` loses on its way out of the sender's own network, which is here when the sender is the one served. */
+  /** Removes what a message of `sender` loses on leaving the sender's own network, which is here when the sender is the served user. */
   #outward(message: SipMessage, passage: Passage, sender: Side): void {
     if (sender !== servedSide(passage.sescase)) return;
     if (passage.hides) {
@@ -345,7 +379,7 @@ function servedUser(request: SipRequest): { address: string; sescase: SessionCas
   return address === null ? null : { address, sescase, isRegistered: paramOf(value, 'regstate')?.toLowerCase() === 'reg' };
 }
 
-/** What this function's own Record-Route says, when it comes back as Route. */
+/** Reads this function's own Record-Route, when it comes back as Route. */
 function readPassage(routeUri: string): Passage | null {
   const uri = parseUri(routeUri);
   if (!uri.ok || (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips')) return null;
@@ -355,7 +389,7 @@ function readPassage(routeUri: string): Passage | null {
   return { sescase, callerTag: params.get('ct') ?? '', hides: params.has('h'), media: params.get('m') ?? null };
 }
 
-/** Who has sent a request of a dialog. */
+/** The side that sent a request of a dialog. */
 function sideOf(request: SipRequest, passages: readonly Passage[]): Side {
   const callerTag = passages[0]?.callerTag ?? '';
   return request.toTag === null || callerTag === '' || request.fromTag === callerTag ? 'caller' : 'called';

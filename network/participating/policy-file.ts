@@ -1,6 +1,6 @@
 /**
- * The policy file: one JSON document that a person writes. A file that cannot be used is refused with the line and what is wrong there,
- * and what was in force before stays in force. What a file may hold is told in docs/POLICY.md.
+ * The policy file: one JSON document, written by a person. A file that cannot be used is refused with the line and the reason, and the
+ * previous policy stays in force. docs/POLICY.md describes its contents.
  */
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -10,7 +10,7 @@ import { correspondentKey } from '../../protocol/uri';
 import type { NetworkLog } from '../log';
 import type { DenyRule, Policy, PolicyDocument, ProviderRules, UserPreferences } from './policy';
 
-/** LAB: how often the file is looked at for changes, milliseconds. */
+/** LAB: how often the file is checked for changes, milliseconds. */
 export const POLICY_LOOK_MS = 500;
 
 /** Reads the file into `policy`, and again whenever it changes. @throws OperatorFileError when the first reading fails */
@@ -44,7 +44,7 @@ function readPolicyFile(file: string): PolicyDocument {
   return readOperatorFile(file, (text) => parsePolicy(text, dirname(resolve(file))));
 }
 
-/** `folder` is what relative paths of the document start from. @throws OperatorFileError `line 3: …` */
+/** `folder` is the base of relative paths in the document. @throws OperatorFileError `line 3: …` */
 export function parsePolicy(text: string, folder: string): PolicyDocument {
   const read = new JsonReader(text, 'the policy');
   const root = read.object(read.root, [], ['deny', 'provider', 'users', 'interworking']);

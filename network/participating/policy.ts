@@ -1,47 +1,47 @@
 /**
- * What a provider and its users have laid down about requests: who may reach whom (R46, R56), and whether the media of a session runs
- * through the network (R49). It decides and does nothing itself.
+ * The rules of a provider and its users: who may reach whom (R46, R56), and whether the media of a session runs through the network (R49).
+ * It only decides.
  *
- * The rules of the policy file are replaced as a whole when the file changes; those set at run time stay beside them.
+ * A changed policy file replaces all rules of the one before; rules set at run time stay beside them.
  */
 import { addressKey } from '../../protocol/uri';
 
 export type SessionCase = 'orig' | 'term';
 export type MediaPath = 'stay' | 'out';
 
-/** LAB: how a request is refused when the rule names no status. */
+/** LAB: the status of a refusal whose rule names none. */
 export const REFUSAL_STATUS = 403;
-/** RFC 5079: the one who is called does not want to hear from somebody who hides. */
+/** RFC 5079: the called person does not accept anonymous callers. */
 export const ANONYMITY_DISALLOWED = 433;
 
-/** One refusal that a provider or a user has laid down. `*` stands for everybody. */
+/** One refusal, set by a provider or a user. `*` stands for everybody. */
 export interface DenyRule {
   /** The user whose Participating Function decides. */
   served: string;
   sescase: SessionCase;
-  /** The other side: whom the served user calls, or who calls. */
+  /** The other side: the person whom the served user calls, or who calls them. */
   peer: string;
   /** `REFUSAL_STATUS` when absent. */
   status?: number;
 }
 
-/** What one user wants. What is absent is as the network has it by default. */
+/** The wishes of one user. An absent one takes the network's default. */
 export interface UserPreferences {
   /** Whether the media of their sessions runs through the network; `out` when absent. */
   mediaPath?: MediaPath;
-  /** Keep what is written in their sessions. */
+  /** Keep a record of their sessions. */
   record?: boolean;
-  /** When they hide, hide the address of their media too; yes when absent. */
+  /** When they are anonymous, hide the address of their media too; yes when absent. */
   hideMedia?: boolean;
-  /** Refuse who hides. */
+  /** Refuse anonymous callers. */
   refuseAnonymous?: boolean;
 }
 
-/** What the provider lays down over every user's preferences. */
+/** The provider's rules, above every user's preferences. */
 export interface ProviderRules {
-  /** `preference`, when absent: as the user wants. */
+  /** `preference`, when absent: as the user wishes. */
   mediaPath?: MediaPath | 'preference';
-  /** True: every session is kept; false: none, whoever wants it. */
+  /** True: every session is recorded; false: none, whatever users wish. */
   record?: boolean;
   hideMedia?: boolean;
 }
@@ -51,17 +51,17 @@ export interface PolicyDocument {
   deny: DenyRule[];
   provider: ProviderRules;
   users: ReadonlyMap<string, UserPreferences>;
-  /** The folder that records go to; null: nothing is kept. */
+  /** The folder for records; null: nothing is recorded. */
   recordTo: string | null;
   /** The file that the mail gateway writes; null: there is no such gateway. */
   mailOutbox: string | null;
 }
 
-/** Whether the media of one session is to run through the network, and why. */
+/** Whether the media of one session runs through the network, and why. */
 export interface MediaDecision {
   path: MediaPath;
   record: boolean;
-  /** True: without the relay the session must not come about, since it would show what it is to hide, or go unrecorded. */
+  /** True: without the relay the session must be refused, since it would show what must stay hidden, or go unrecorded. */
   isRequired: boolean;
 }
 
@@ -81,7 +81,7 @@ export class Policy {
     return this.#document.mailOutbox;
   }
 
-  /** Puts the rules of a policy file in the place of those of the one before. */
+  /** Replaces the rules of the previous policy file. */
   adopt(document: PolicyDocument): void {
     this.#document = {
       ...document,
@@ -94,14 +94,14 @@ export class Policy {
     this.#rules.push(comparable(rule));
   }
 
-  /** Takes back every rule between the two that was set by `deny`. */
+  /** Removes every rule between the two that `deny` has set. */
   allow(rule: Omit<DenyRule, 'status'>): void {
     this.#rules = this.#rules.filter(
       (one) => one.served !== keyOf(rule.served) || one.peer !== keyOf(rule.peer) || one.sescase !== rule.sescase,
     );
   }
 
-  /** The status to refuse with, or null to go on. */
+  /** The status of the refusal, or null to go on. */
   decide(served: string, sescase: SessionCase, peer: string): number | null {
     const fits = (rule: string, address: string) => rule === '*' || rule === keyOf(address);
     const rules = [...this.#rules, ...this.#document.deny];
@@ -113,7 +113,9 @@ export class Policy {
     return this.#wishes(served).refuseAnonymous === true;
   }
 
-  /** Where the media of a session of `served` runs; `hides`: the served user hides in it. The provider's word is above the user's. */
+  /**
+   * Where the media of a session of `served` runs; `hides`: the served user is anonymous in it. The provider's rules override the user's.
+   */
   media(served: string, hides: boolean): MediaDecision {
     const { provider, recordTo } = this.#document;
     const wishes = this.#wishes(served);

@@ -1,13 +1,13 @@
 /**
- * What of a user and of a device leaves the user's own network (RFC 3323, RFC 3325, RFC 7255). The Participating Function acts as the
- * privacy service: it takes off what names the one who hides, and the hardware name of a device that does not hide.
+ * What of a user and of a device leaves the user's own network (RFC 3323, RFC 3325, RFC 7255). The Participating Function is the privacy
+ * service: it removes what identifies an anonymous sender, and the hardware name of any device.
  */
 import { splitOutside } from '../../protocol/generic-param';
 import { parseInstance } from '../../protocol/instance-urn';
 import { parseUri } from '../../protocol/uri';
 import type { SipMessage, SipRequest } from '../sip/message';
 
-/** Headers that tell of a person, a program or a place and that no request needs beyond its own network. */
+/** Headers that identify a person, a program or a place, and that no request needs beyond its own network. */
 const TELLING = [
   'P-Preferred-Identity',
   'P-Access-Network-Info',
@@ -22,7 +22,7 @@ const TELLING = [
   'Proxy-Authorization',
 ] as const;
 
-/** RFC 3323 section 4.2: the sender of the request wants to stay unknown. */
+/** RFC 3323 section 4.2: whether the sender of the request wants to be anonymous. */
 export function asksToHide(request: SipRequest): boolean {
   return request.all('privacy').some((value) =>
     value
@@ -32,7 +32,7 @@ export function asksToHide(request: SipRequest): boolean {
   );
 }
 
-/** A temporary GRUU, empty `gr` (RFC 5627 section 3.1.2): whoever is called by it stays unknown to the caller. */
+/** Whether a URI is a temporary GRUU, by its empty `gr` (RFC 5627 section 3.1.2): a person called by it stays unknown to the caller. */
 export function isTemporaryGruu(uri: string): boolean {
   const read = parseUri(uri);
   return (
@@ -43,7 +43,7 @@ export function isTemporaryGruu(uri: string): boolean {
   );
 }
 
-/** Takes off a message what tells of its sender, who hides: it keeps the temporary GRUU and the services of its Contact. */
+/** Removes from a message what identifies its anonymous sender; keeps the temporary GRUU and the services in its Contact. */
 export function hideSender(message: SipMessage): void {
   for (const header of TELLING) message.remove(header);
   if (message.kind === 'response') message.remove('P-Asserted-Identity');
@@ -51,8 +51,8 @@ export function hideSender(message: SipMessage): void {
 }
 
 /**
- * RFC 7255 section 5: an IMEI or a MEID names hardware and stays in its own network; a UUID goes on (R43). Where the network gives no GRUU the
- * instance is the only name of the device, and goes all the same (R8). True when an instance has to leave so.
+ * RFC 7255 section 5: an IMEI or a MEID names hardware and stays in its own network; a UUID goes on (R43). Where the network gives no GRUU,
+ * the instance is the only name of the device and goes anyway (R8). True when an instance leaves this way.
  */
 export function stripHardware(message: SipMessage): boolean {
   let leaves = false;

@@ -1,6 +1,6 @@
 /**
- * What is written in a session that the policy has kept (R49): one file a session, a JSON object a line, in the order in which the messages were
- * handed on. A message that cannot be kept does not stop the session; that it is missing stands in the log.
+ * The record of a session that the policy asks for (R49): one file a session, a JSON object a line, in the order in which the messages were
+ * forwarded. A message that cannot be written does not stop the session; the log says that it is missing.
  */
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { Allowance } from '../../protocol/msrp-allowance';
 import type { NetworkLog } from '../log';
 import { MsrpAssembly, type MsrpRequest } from '../msrp/assembly';
 
-/** LAB: the largest record of one session, bytes; what is written after that is not kept, and the record says so. */
+/** LAB: the largest record of one session, bytes; what is written after that is not recorded, and the record says so. */
 export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 
 /** LAB: bytes of unfinished messages that all records may hold together. */
@@ -18,7 +18,7 @@ const unfinished = new Allowance(MAX_UNFINISHED_BYTES);
 
 export interface RecordedSession {
   callId: string;
-  /** Whose policy has it kept. */
+  /** The user whose policy asks for the record. */
   served: string;
   caller: string;
   called: string;
@@ -66,7 +66,7 @@ export class Recording {
     this.#append({ event: 'ended' });
   }
 
-  /** Resolves when everything told so far is written. */
+  /** Resolves when everything given so far is written. */
   get written(): Promise<void> {
     return this.#written;
   }

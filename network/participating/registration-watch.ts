@@ -1,7 +1,7 @@
 /**
- * What the Participating Function knows of registered devices. A third-party REGISTER says that somebody is registered; then it subscribes
- * to the registration events of that address (R35), once, and again only after that subscription ended, or when another Call-ID says that the
- * core has started anew and knows of none.
+ * What the Participating Function knows of registered devices. A third-party REGISTER says that somebody is registered; the function then
+ * subscribes to the registration events of that address (R35). It does so once, and again only after that subscription ended, or when
+ * another Call-ID shows that the core has restarted and knows of no subscription.
  *
  *   (none) --REGISTER--> subscribing --2xx--> active --NOTIFY terminated, refresh refused, REGISTER of another core--> (none)
  *                             \--refused--> (none)
@@ -18,7 +18,7 @@ import { addressTarget } from '../sip/proxy';
 import type { SipServer, Target } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 
-/** LAB: what a subscription is asked for, seconds: longer than any registration (TS 24.229 asks for 600000). */
+/** LAB: the lifetime asked for, seconds: longer than any registration (TS 24.229 asks for 600000). */
 export const WATCH_SECONDS = 600_000;
 /** TS 24.229 5.4.2.1: refreshed this long before it ends, or at half time when it is shorter than twice that; seconds. */
 export const WATCH_REFRESH_BEFORE_SECONDS = 600;
@@ -26,7 +26,7 @@ export const WATCH_REFRESH_BEFORE_SECONDS = 600;
 /** LAB: temporary GRUUs of one address that are remembered. */
 export const MAX_KNOWN_TEMPORARY = 256;
 
-/** One registered device, as registration events tell it. */
+/** One registered device, from registration events. */
 export interface RegisteredDevice {
   instanceId: string | null;
   name: string | null;
@@ -45,7 +45,7 @@ interface Watch {
   dialog: Dialog | null;
   info: RegInfo | null;
   refresh: { dispose(): void } | null;
-  /** The temporary GRUUs told, the latest last. Earlier ones stay valid (RFC 5627 section 3.1.2.2). */
+  /** The announced temporary GRUUs, the latest last. Earlier ones stay valid (RFC 5627 section 3.1.2.2). */
   readonly temporary: Set<string>;
 }
 
@@ -60,7 +60,7 @@ export interface RegistrationWatchDeps {
 export class RegistrationWatch {
   readonly #watches = new Map<string, Watch>();
   readonly #byCallId = new Map<string, Watch>();
-  /** Address -> when the core last said that its registration ends, epoch milliseconds. */
+  /** Address -> the end of its registration, as the core last announced it, epoch milliseconds. */
   readonly #until = new Map<string, number>();
   /** Address -> Call-ID of its last third-party REGISTER: the core keeps it as long as it lives (RFC 3261 section 10.2.4). */
   readonly #callIds = new Map<string, string>();
@@ -90,14 +90,14 @@ export class RegistrationWatch {
     if (!this.#watches.has(address)) this.#subscribe(address);
   }
 
-  /** The core says that an address is registered although it has told nothing of it here: so it is after a restart of this function. */
+  /** The core says that an address is registered without having announced it here, as after a restart of this function. */
   heardOf(address: string): void {
     if (this.#watches.has(address) || this.#callIds.has(address)) return;
     this.#callIds.set(address, '');
     this.#subscribe(address);
   }
 
-  /** Calls once when the next news of `address` has come, or after `limitMs` without any. */
+  /** Calls back once, at the next news of `address` or after `limitMs` without any. */
   afterNews(address: string, limitMs: number, call: () => void): void {
     const waiting = this.#waiting.get(address) ?? new Set();
     this.#waiting.set(address, waiting);
@@ -134,14 +134,14 @@ export class RegistrationWatch {
       rememberTemporary(watch, merged);
       for (const told of [...(this.#waiting.get(watch.address) ?? [])]) told();
     } else if (watch.info !== null) {
-      // A document is missing: a refresh brings a full one (RFC 3680 section 5.2). Until then partial ones say nothing.
+      // A document is missing: a refresh brings a full one (RFC 3680 section 5.2). Until then partial ones are useless.
       watch.info = null;
       this.#refresh(watch);
     }
     return true;
   }
 
-  /** The devices of an address; null when nothing is known (not registered, or nobody told). */
+  /** The devices of an address; null when nothing is known (not registered, or never announced). */
   devices(address: string): RegisteredDevice[] | null {
     const key = addressKey(address);
     const own = key === null ? undefined : this.#watches.get(key);
@@ -160,7 +160,7 @@ export class RegistrationWatch {
     return null;
   }
 
-  /** The addresses of the device that a temporary GRUU reaches; empty when it was never told here. */
+  /** The addresses of the device that a temporary GRUU reaches; empty when it was never announced here. */
   ownersOfTemporary(gruu: string): string[] {
     for (const watch of this.#watches.values())
       if (watch.temporary.has(gruu))
@@ -168,7 +168,7 @@ export class RegistrationWatch {
     return [];
   }
 
-  /** Lets go without a word: the network closes. */
+  /** Ends without a message: the network closes. */
   close(): void {
     for (const watch of this.#watches.values()) watch.refresh?.dispose();
     this.#watches.clear();
@@ -237,7 +237,9 @@ export class RegistrationWatch {
     });
   }
 
-  /** RFC 6665 section 4.1.3: after `deactivated` and `timeout` the watcher may come again; the core still has the address registered. */
+  /**
+   * RFC 6665 section 4.1.3: after `deactivated` and `timeout` the watcher may subscribe again; the core still has the address registered.
+   */
   #ended(watch: Watch, reason: string | null): void {
     this.#forget(watch);
     const isRegistered = (this.#until.get(watch.address) ?? 0) > this.deps.server.clock.now();

@@ -1,6 +1,6 @@
 import { addressKey, parseNameAddr } from '../../protocol/uri';
 
-/** Who a request is from, as the core asserts it: the SIP identity first among several. Null when the core asserted nobody. */
+/** The sender of a request as the core asserts it. Of several identities the SIP one counts. Null when the core asserted none. */
 export function assertedIdentity(request: { all(name: string): string[] }): { address: string; name: string | null } | null {
   const identities = request.all('p-asserted-identity').flatMap((text) => {
     const value = parseNameAddr(text);

@@ -28,7 +28,7 @@ interface DialogParts {
   routeSet: string[];
   localSequence: number;
   remoteSequence: number | null;
-  /** The own Contact value, brackets and parameters included. */
+  /** Our Contact value, with brackets and parameters. */
   contact: string;
 }
 
@@ -55,8 +55,8 @@ export class Dialog {
   }
 
   /**
-   * The dialog of a request received (INVITE, SUBSCRIBE). Use its `response` to answer that request: it adds tag, Contact and
-   * Record-Route. `contact` is the own Contact value, for example `<sip:grp-1@cf.lab.test>;isfocus`.
+   * The dialog that a received request (INVITE, SUBSCRIBE) begins. Answer that request with `response`: it adds tag, Contact and
+   * Record-Route. `contact` is our Contact value, for example `<sip:grp-1@cf.lab.test>;isfocus`.
    */
   static ofReceived(server: SipServer, transaction: ServerTransaction, contact: string, resolve: Resolve): Dialog {
     const request = transaction.request;
@@ -116,7 +116,7 @@ export class Dialog {
     return this.#parts.remoteTag;
   }
 
-  /** The URI in-dialog requests are for: the peer's last Contact. */
+  /** Where in-dialog requests go: the peer's last Contact. */
   get remoteTarget(): string {
     return this.#parts.remoteTarget;
   }
@@ -142,7 +142,7 @@ export class Dialog {
     return response;
   }
 
-  /** The 2xx to the INVITE of this side came after an early dialog: refreshes target and routes (RFC 3261 section 13.2.2.4). */
+  /** Our INVITE has a 2xx after an early dialog: refreshes target and routes (RFC 3261 section 13.2.2.4). */
   confirm(response: SipResponse): void {
     const target = response.get('contact');
     if (target !== null) this.#parts.remoteTarget = uriOf(target);
@@ -150,7 +150,7 @@ export class Dialog {
     if (this.#state === 'early') this.#transition('confirmed');
   }
 
-  /** Builds the next in-dialog request: tags, CSeq, Route and Contact are set. `contact` replaces the own Contact from here on. */
+  /** Builds the next in-dialog request with tags, CSeq, Route and Contact. A given `contact` replaces our Contact from here on. */
   request(method: string, contact?: string): SipRequest {
     if (contact !== undefined) this.#parts.contact = contact;
     this.#parts.localSequence += 1;
@@ -175,7 +175,7 @@ export class Dialog {
     });
   }
 
-  /** Acknowledges the 2xx of the last INVITE this side sent. `body` is an answer where the 2xx held the offer. */
+  /** Acknowledges the 2xx of our last INVITE. `body` is the answer when the 2xx held the offer. */
   ack(body?: { contentType: string; body: Uint8Array }): boolean {
     const ack = this.#build('ACK', this.#inviteSequence);
     ack.remove('Contact');
@@ -191,8 +191,8 @@ export class Dialog {
   }
 
   /**
-   * Judges an incoming in-dialog request: null when it is in order, else the status to answer (500 for an old CSeq, 481 after the end).
-   * A BYE ends the dialog; a new Contact of a target-refresh request becomes the remote target.
+   * Checks an incoming in-dialog request: null when it is in order, else the status to answer (500 for an old CSeq, 481 after the end). A
+   * BYE ends the dialog; a new Contact in a target-refresh request becomes the remote target.
    */
   receive(request: SipRequest): number | null {
     if (this.#state === 'ended') return 481;
@@ -208,7 +208,7 @@ export class Dialog {
     return null;
   }
 
-  /** Ends without a message: a subscription ran out, the role closes. */
+  /** Ends the dialog without a message: a subscription ran out, or the role closes. */
   end(): void {
     if (this.#state !== 'ended') this.#transition('ended');
   }
@@ -238,14 +238,9 @@ export class Dialog {
   }
 }
 
-/** The `Dialog.id` an incoming in-dialog request belongs to: its To tag is the local one. */
+/** The `Dialog.id` that an incoming in-dialog request belongs to: its To tag is our tag. */
 export function dialogIdOf(request: SipRequest): string {
   return `${request.callId}|${request.toTag ?? ''}|${request.fromTag ?? ''}`;
-}
-
-/** The `Dialog.id` of a response to a request this side sent, or of the ACK's dialog seen from there. */
-export function dialogIdOfResponse(response: SipResponse): string {
-  return `${response.callId}|${response.fromTag ?? ''}|${response.toTag ?? ''}`;
 }
 
 /** A request outside any dialog, with fresh tag and Call-ID. `from` and `to` are name-addr values. */

@@ -1,4 +1,4 @@
-/** One connection of a SipServer: TCP, TLS or WebSocket, the same to everybody above. */
+/** One connection of a SipServer. TCP, TLS and WebSocket look the same from above. */
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import type * as net from 'node:net';
@@ -10,7 +10,7 @@ import type { SipMessage } from './message';
 
 /** A message that has begun must be whole after this time, milliseconds. */
 export const HALF_MESSAGE_TIMEOUT_MS = 30_000;
-/** Bytes waiting for a peer that does not read; then the connection is closed. */
+/** Bytes that may wait for a peer that does not read; beyond them the connection is closed. */
 export const MAX_UNREAD_BYTES = 8_388_608;
 
 export type TransportName = 'tcp' | 'tls' | 'ws' | 'wss';
@@ -22,7 +22,7 @@ export interface Flow {
   readonly local: string;
   /** `address:port` of the other side. */
   readonly remote: string;
-  /** The name given to `listen` of the listener that accepted it; null when this side opened it. */
+  /** The name of the listener that accepted the connection; null when this side opened it. */
   readonly listener: string | null;
   readonly isOpen: boolean;
   /** Writes one message. False when the connection is gone. */
@@ -32,14 +32,14 @@ export interface Flow {
   onClose(listener: () => void): void;
 }
 
-/** Who owns flows: the SipServer. */
+/** The owner of flows: the SipServer. */
 export interface FlowOwner {
   readonly clock: Timekeeper;
   readonly log: NetworkLog;
   tapped(direction: 'in' | 'out', flow: Flow, bytes: Uint8Array): void;
   /** One whole message. */
   received(bytes: Uint8Array, flow: Flow): void;
-  /** The head of a message whose body cannot be cut out. */
+  /** The head of a message whose body has no usable length. */
   refuseHead(head: Uint8Array, reason: string, flow: Flow): void;
 }
 
@@ -61,7 +61,7 @@ export class SocketFlow implements Flow {
   readonly #webSocket: WebSocket | null;
   #half: { dispose(): void } | null = null;
   #open = true;
-  /** Messages written before the connection stands; null once it does. */
+  /** Messages written before the connection is open; null once it is. */
   #waiting: Uint8Array[] | null = null;
 
   constructor(
@@ -147,7 +147,7 @@ export class SocketFlow implements Flow {
     } else {
       this.owner.log('info', 'a stream cannot be read on', { remote: this.remote, reason: frame.reason });
       if (frame.head !== null) this.owner.refuseHead(frame.head, frame.reason, this);
-      // What is written still goes out; a peer that then keeps its end open gets no say.
+      // What is written still goes out; a peer that keeps its end open after that is ignored.
       this.#socket.destroySoon();
     }
   }

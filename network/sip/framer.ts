@@ -10,8 +10,8 @@
 import { headEnd, MAX_BODY_BYTES, MAX_HEAD_BYTES } from './message-parser';
 
 /**
- * What came out of the stream: one whole message; a keep-alive (RFC 5626 section 4.4.1, a double CRLF, answer one CRLF); or the end of
- * all sense. After `broken` the stream cannot be read on: answer `head` if it is there, then close.
+ * What came out of the stream: one whole message; a keep-alive (RFC 5626 section 4.4.1: a double CRLF, answered by one CRLF); or `broken`.
+ * A broken stream cannot be read any further: answer `head` if there is one, then close.
  */
 export type Frame = { kind: 'message'; bytes: Uint8Array } | { kind: 'ping' } | { kind: 'broken'; reason: string; head: Uint8Array | null };
 
@@ -32,19 +32,19 @@ export class Framer {
   #state: 'between' | 'head' | 'body' | 'broken' = 'between';
   #pieces: Uint8Array[] = [];
   #held = 0;
-  /** Bytes of the message under way, head and body together, once the head is read. */
+  /** Bytes of the current message, head and body together, once the head is read. */
   #wanted = 0;
   /** CR and LF seen since the last message, for the ping. */
   #blank = 0;
 
   readonly #isMessageBased: boolean;
 
-  /** `isMessageBased`: every `push` is one whole message or keep-alive. */
+  /** `isMessageBased`: every `push` is one whole message or keep-alive, as over WebSocket. */
   constructor(isMessageBased = false) {
     this.#isMessageBased = isMessageBased;
   }
 
-  /** True while a message has begun and not ended: a peer that stops here holds memory. */
+  /** True while a message has begun and not ended: a peer that stops here occupies memory. */
   get inMessage(): boolean {
     return this.#state === 'head' || this.#state === 'body';
   }
@@ -154,14 +154,14 @@ export class Framer {
   }
 }
 
-/** The lines that stand whole within the allowed size: enough to answer. Null when not even one does. */
+/** The complete lines within the allowed size, enough to answer. Null when there is not even one. */
 function beginning(bytes: Uint8Array): Uint8Array | null {
   const allowed = bytes.subarray(0, MAX_HEAD_BYTES);
   const end = allowed.lastIndexOf(10);
   return end < 0 ? null : allowed.subarray(0, end + 1);
 }
 
-/** What Content-Length says, null where it is missing; a string is why it cannot be followed. */
+/** The value of Content-Length, null where it is missing; a string says why it cannot be used. */
 function bodyLength(head: Uint8Array): number | string | null {
   // Latin-1 keeps one character a byte: only the ASCII digits matter here.
   const lengths = [...Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1').matchAll(CONTENT_LENGTH)];

@@ -96,7 +96,7 @@ function openingBracket(text: string): number {
   return -1;
 }
 
-/** What is wrong with an address (From, To, Contact), or null. Only the outer shape: the URI itself is judged by who uses it. */
+/** The defect of an address (From, To, Contact), or null. Checks only its outer shape; the URI is checked by the code that uses it. */
 export function addressDefect(text: string): string | null {
   const open = openingBracket(text);
   const taken = parseParams(text);
@@ -154,7 +154,7 @@ export function hostPort(uri: string): { host: string; port: number | null } | n
   return port !== null && port > 65_535 ? null : { host: (match[1] ?? '').toLowerCase(), port };
 }
 
-/** True for people outside of SIP: mailto:, wv: and their like. */
+/** True for addresses outside SIP: mailto:, wv: and the like. */
 export function isForeign(text: string): boolean {
   const uri = parseUri(text);
   return uri.ok && uri.value.scheme === 'other';

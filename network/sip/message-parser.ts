@@ -14,10 +14,13 @@ export const MAX_HEADER_CHARACTERS = 16_384;
 /** LAB: bytes of one body. Far above any offer, list or document; a file goes over MSRP. */
 export const MAX_BODY_BYTES = 1_048_576;
 
-/** Headers of which a message may carry one only. */
+/** Headers that may occur only once in a message. */
 const SINGLE = ['from', 'to', 'call-id', 'cseq', 'max-forwards', 'content-length', 'content-type', 'expires'];
 
-/** Why a message was refused. `status` is the answer it deserves; `request` is what can be answered, null when nothing can (a response, an ACK, or no Via at all). */
+/**
+ * Why a message was refused. `status` is the answer it deserves; `request` is what can be answered, null when nothing can be (a response,
+ * an ACK, or no Via at all).
+ */
 export interface Refused {
   ok: false;
   reason: string;
@@ -47,7 +50,10 @@ export function headEnd(bytes: Uint8Array, from = 0): number {
 
 const STATUS_LINE = /^SIP\/2\.0 (\d{3})(?: (.*))?$/i;
 const REQUEST_LINE = /^([A-Za-z0-9\-.!%*_+`'~]+) (\S+) SIP\/2\.0$/i;
-/** Reads what was meant as a request line, however it is spaced: enough to answer it. Without a regular expression, which blanks could make slow. */
+/**
+ * Reads what was meant as a request line, whatever its spacing: enough to answer it. No regular expression, since blanks could make one
+ * slow.
+ */
 function almostRequest(text: string): { method: string; uri: string; version: string } | null {
   const words = text.trim().split(/\s+/, 32);
   const method = words[0] ?? '';
@@ -79,7 +85,7 @@ export function parseMessage(bytes: Uint8Array): { ok: true; value: SipMessage }
   const defect = (reason: string | null) => {
     if (reason !== null) defects.push(reason);
   };
-  /** LAB: what is too large is answered 413, also where it is headers. */
+  /** LAB: a message that is too large is answered with 413, also when its headers are too large. */
   let tooLarge: string | null = null;
   const large = (reason: string | null) => {
     tooLarge ??= reason;
@@ -164,7 +170,7 @@ function readHeaders(texts: readonly string[], defect: (reason: string) => void,
   return lines;
 }
 
-/** What is wrong with the headers every message needs, or null (RFC 3261 sections 8.1.1 and 16.3 item 1). */
+/** What is wrong with the headers that every message needs, or null (RFC 3261 sections 8.1.1 and 16.3 item 1). */
 function checkHeaders(message: SipMessage, lines: readonly HeaderLine[]): string | null {
   for (const name of ['via', 'from', 'to', 'call-id', 'cseq']) if ((message.get(name) ?? '') === '') return `the ${name} header is missing`;
   for (const name of SINGLE) if (lines.filter((line) => line.key === name).length > 1) return `the ${name} header is there more than once`;
@@ -189,7 +195,7 @@ function checkHeaders(message: SipMessage, lines: readonly HeaderLine[]): string
   return null;
 }
 
-/** Bytes of the body, as announced where it is. */
+/** Bytes of the body: the announced number, where one is announced. */
 function bodySize(message: SipMessage): number {
   const length = message.get('content-length');
   return length !== null && /^\d{1,9}$/.test(length) ? Number(length) : message.body.length;

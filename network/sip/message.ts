@@ -143,7 +143,7 @@ export function keyOf(name: string): string {
   return COMPACT[lower] ?? lower;
 }
 
-/** A line break inside a value would start a header of the sender's choice; it becomes a space. */
+/** Turns line breaks in a value into spaces: one would begin a header of the sender's choice. */
 function clean(value: string): string {
   return /[\r\n]/.test(value) ? value.replace(/[\r\n]+/g, ' ') : value;
 }
@@ -239,7 +239,7 @@ abstract class Headers {
     return first;
   }
 
-  /** Every header line as it will be written, for those who copy or show them. */
+  /** Every header line as it will be written, for code that copies or shows them. */
   entries(): readonly (readonly [name: string, value: string])[] {
     return this.lines.map((line) => [line.name, line.value] as const);
   }
@@ -317,7 +317,7 @@ export class SipRequest extends Headers {
     return `${this.method} ${clean(this.uri)} SIP/2.0`;
   }
 
-  /** A copy whose headers can be changed alone. The body's bytes are shared. */
+  /** A copy whose headers can be changed independently. The bytes of the body are shared. */
   clone(): SipRequest {
     return this.copyTo(new SipRequest(this.method, this.uri));
   }

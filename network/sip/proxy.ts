@@ -18,7 +18,7 @@ export const MAX_BRANCHES = 64;
 /** RFC 3261 section 16.6 item 3: where a request without Max-Forwards starts. */
 const DEFAULT_MAX_FORWARDS = 70;
 
-/** RFC 3326: what the devices that lost hear. */
+/** RFC 3326: the Reason for the devices that did not answer first. */
 const ANSWERED_ELSEWHERE = [['Reason', 'SIP;cause=200;text="Call completed elsewhere"']] as const;
 
 /** Requests that begin a dialog: they are record-routed (RFC 3261 section 16.6 item 4). */
@@ -33,9 +33,9 @@ export interface Branch {
   routes?: readonly string[];
   /** Preference from 0 to 1 (RFC 3261 section 10.2.1.2); equal ones are tried together, lower ones later. 1 when absent. */
   q?: number;
-  /** The status told when the target cannot be reached: 480 for a device, 503 (the default) for a server. */
+  /** The status for the caller when the target cannot be reached: 480 for a device, 503 (the default) for a server. */
   unreachable?: number;
-  /** Asked only when all before it are out of service (503, or not to be reached). */
+  /** Tried only when all before it are out of service (503, or unreachable). */
   isStandby?: boolean;
   /** Last changes of the request of this branch. */
   edit?: (request: SipRequest) => void;
@@ -50,7 +50,7 @@ export interface ForwardOptions {
   onAnswered?: (response: SipResponse) => void;
 }
 
-/** The request ready to be sent on, or the answer that refuses it. `own` are the Route URIs of this server that were on top. */
+/** A request ready to be forwarded, or the answer that refuses it. `own` holds the Route URIs of this server that were on top. */
 export type Prepared = { ok: true; request: SipRequest; own: string[] } | { ok: false; response: SipResponse };
 
 /**
@@ -182,7 +182,7 @@ class Forwarding {
 
   #final(leg: Leg, response: SipResponse, unreachable: number | null): void {
     leg.timerC?.dispose();
-    // A response this side made has nobody's To tag, and says what it means to the caller.
+    // A response made here has nobody's To tag, and its status is already meant for the caller.
     const final =
       unreachable === null
         ? response
@@ -209,7 +209,7 @@ class Forwarding {
     else this.#answerBest();
   }
 
-  /** The caller gave up, or cannot be told any more: nothing new is tried, what rings stops. */
+  /** The caller gave up, or its connection is gone: no new branch is tried, and ringing ones are cancelled. */
   #close(headers: readonly (readonly [string, string])[]): void {
     if (this.#state !== 'open') return;
     this.#transition('closing');
@@ -250,7 +250,7 @@ class Forwarding {
   }
 }
 
-/** RFC 3261 section 16.7 item 6: those that tell the caller how to do better come first within their class. */
+/** RFC 3261 section 16.7 item 6: statuses that tell the caller how to do better come first within their class. */
 const INFORMATIVE = [401, 407, 415, 420, 484, 423, 421, 422, 488, 606, 486, 403, 413, 480, 487, 404, 481, 408];
 
 function rank(status: number): number {
@@ -258,7 +258,10 @@ function rank(status: number): number {
   return place < 0 ? INFORMATIVE.length - 1.5 : place;
 }
 
-/** The response the caller gets: any 6xx, else the lowest class, else the most telling; challenges of all branches are gathered (RFC 3261 section 16.7, item 7). */
+/**
+ * The response for the caller: any 6xx, else the lowest class, else the most informative; challenges of all branches are collected (RFC
+ * 3261 section 16.7, item 7).
+ */
 export function bestResponse(finals: readonly SipResponse[]): SipResponse | null {
   const classOf = (status: number) => (status >= 600 ? 0 : Math.floor(status / 100));
   const [best] = [...finals].sort((a, b) => classOf(a.status) - classOf(b.status) || rank(a.status) - rank(b.status));

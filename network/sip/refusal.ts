@@ -1,7 +1,7 @@
-/** How the Controlling Function says no: a SIP status, and a Warning that a person can read. */
+/** How a function refuses: a SIP status, and a Warning that a person can read. */
 import type { ServerTransaction } from './transaction';
 
-/** A refusal with its SIP status; `warning` are the words of a Warning header, `headers` what else the answer must carry. */
+/** A refusal with its SIP status. `warning` is the text of the Warning header; `headers` are others that the answer must carry. */
 export interface Refusal {
   ok: false;
   status: number;
@@ -11,7 +11,7 @@ export interface Refusal {
 
 export type Read<T> = { ok: true; value: T } | Refusal;
 
-/** Answers with it; `host` names the one that warns (RFC 3261 section 20.43). */
+/** Answers with the refusal; `host` names its author in the Warning header (RFC 3261 section 20.43). */
 export function refuse(transaction: ServerTransaction, refusal: Refusal, host: string): void {
   const headers = [...(refusal.headers ?? [])];
   if (refusal.warning !== undefined) headers.push(['Warning', `399 ${host} "${refusal.warning.replace(/["\\]/g, "'")}"`]);

@@ -1,9 +1,8 @@
 /**
- * The SIP stack below every role of the network: one listener or more, connections that stay open and are reused, transactions.
- * Roles talk real SIP over TCP to each other, and to clients also over TLS and WebSocket; what a role wants to say it says to its own
- * SipServer.
+ * The SIP stack below every role of the network: listeners, connections that stay open and are reused, transactions. Roles talk real SIP
+ * over TCP to each other, and to clients also over TLS and WebSocket; each role sends through its own SipServer.
  *
- * A registered client is reached over the connection it opened itself (RFC 5626): its `Flow` is kept with its binding.
+ * A registered client is reached over the connection that it opened itself (RFC 5626): its `Flow` is kept with its binding.
  */
 import { randomBytes } from 'node:crypto';
 import * as net from 'node:net';
@@ -20,24 +19,24 @@ import { type Listener, type ListenOptions, openListener } from './transport-lis
 
 export type { Flow } from './flow';
 
-/** Connections one role holds at most; a further one is closed at once. */
+/** Connections of one role; a further one is closed at once. */
 export const MAX_CONNECTIONS = 512;
 /** A connection that this side opens must stand after this time, milliseconds. */
 export const CONNECT_TIMEOUT_MS = 5_000;
-/** Transactions one role holds at most; a further request is answered 503. */
+/** Transactions of one role; a further request is answered 503. */
 export const MAX_TRANSACTIONS = 20_000;
 
-/** Where a request goes: over a connection that stands, or to an address (an open connection to it is reused). */
+/** Where a request goes: over an open connection, or to an address (an open connection to it is reused). */
 export type Target = Flow | { host: string; port: number };
 
 function isFlow(target: Target): target is Flow {
   return 'isOpen' in target;
 }
 
-/** Drawn many at once: every request takes several. */
+/** Random bytes are drawn in bulk: every request takes several. */
 let chance = Buffer.alloc(0);
 
-/** A token nobody can guess: tags, branches, Call-IDs. */
+/** A token that cannot be guessed, for tags, branches and Call-IDs. */
 export function newToken(bytes = 12): string {
   if (chance.length < bytes) chance = randomBytes(4096);
   const drawn = chance.subarray(0, bytes);
@@ -58,7 +57,7 @@ export interface SipServerOptions {
 export class SipServer {
   readonly clock: Timekeeper;
   readonly log: NetworkLog;
-  /** A request that begins something: every method but ACK and CANCEL. Who is set here must answer it. */
+  /** A request that begins a transaction: every method but ACK and CANCEL. This handler must answer it. */
   onRequest: ((transaction: ServerTransaction) => void) | null = null;
   /** The ACK of a 2xx: it belongs to no transaction, goes by its Route, and gets no answer. */
   onAck: ((ack: SipRequest, flow: Flow) => void) | null = null;
@@ -96,7 +95,7 @@ export class SipServer {
     return uriOf(this.#listeners[0]);
   }
 
-  /** The URI of the listener that clients reach over `transport`; null when there is none. */
+  /** The URI of the listener for clients over `transport`; null when there is none. */
   uriOver(transport: TransportName): string | null {
     const listener = this.#listeners.find((each) => each.transport === transport);
     return listener === undefined ? null : uriOf(listener);
@@ -120,14 +119,14 @@ export class SipServer {
     return [...this.#flows];
   }
 
-  /** Transactions of both sides that are not over, those among them that only absorb repetitions. */
+  /** Transactions of both sides that are not over, including those that only absorb retransmissions. */
   get transactionCount(): number {
     return this.#clients.size + this.#servers.size;
   }
 
   /**
-   * Sends `message` as a new client transaction: an own Via is put on top (the message itself is changed; give a clone where that
-   * matters). Handlers never run before this returns.
+   * Sends `message` as a new client transaction, with our Via on top. The message itself is changed; pass a clone where that matters.
+   * Handlers never run before this returns.
    */
   request(message: SipRequest, target: Target, handlers: ClientHandlers = {}): ClientTransaction {
     const flow = this.#flowTo(target);
@@ -135,7 +134,7 @@ export class SipServer {
     return this.#start(message, flow, handlers);
   }
 
-  /** Sends an ACK for a 2xx (or any message outside transactions): an own Via is put on top, nothing is awaited. */
+  /** Sends an ACK for a 2xx (or any message outside transactions) with our Via on top; no answer is expected. */
   sendAck(ack: SipRequest, target: Target): boolean {
     const flow = this.#flowTo(target);
     ack.insert('Via', this.#via(flow));
@@ -236,7 +235,7 @@ export class SipServer {
     }
   }
 
-  /** Used by flows: the head of a message whose body cannot be cut out. */
+  /** Used by flows: the head of a message whose body has no usable length. */
   refuseHead(head: Uint8Array, reason: string, flow: Flow): void {
     this.tapped('in', flow, head);
     const read = parseMessage(head);
@@ -347,7 +346,7 @@ function stampVia(request: SipRequest, remote: string): void {
   request.insert('Via', parts.join(';'));
 }
 
-/** A refusal says in its reason phrase what was wrong, as RFC 3261 section 21.4.1 asks. */
+/** The reason phrase of a refusal says what was wrong, as RFC 3261 section 21.4.1 asks. */
 function refusal(request: SipRequest, status: number, reason: string): SipResponse {
   return responseTo(request, status, { reason, toTag: newToken(8) });
 }

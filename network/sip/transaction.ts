@@ -33,8 +33,8 @@ export interface ClientHandlers {
   /** Every provisional response, 100 included. */
   onProvisional?: ((response: SipResponse) => void) | undefined;
   /**
-   * The first final response. `local` tells that this side made it: 408 when nothing came, 503 when the flow broke or could not be
-   * opened (RFC 3261 section 8.1.3.1).
+   * The first final response. `local` means that it was made here: 408 when no answer came, 503 when the flow broke or could not be opened
+   * (RFC 3261 section 8.1.3.1).
    */
   onFinal?: ((response: SipResponse, local: boolean) => void) | undefined;
   /** INVITE only: a 2xx after the first one, from another branch of a fork (RFC 6026) or sent again. */
@@ -51,7 +51,7 @@ export class ClientTransaction {
   readonly final: Promise<SipResponse>;
 
   constructor(
-    /** As sent, its own Via on top. */
+    /** As sent, with our Via on top. */
     readonly request: SipRequest,
     readonly flow: Flow,
     private readonly clock: Timekeeper,
@@ -115,7 +115,7 @@ export class ClientTransaction {
   receive(response: SipResponse): void {
     if (response.status < 200) {
       if (this.#state === 'calling' || this.#state === 'trying') {
-        // Timer B ends with the first provisional response; a proxy watches on with its timer C. Timer F runs on (section 17.1.2.2).
+        // Timer B ends with the first provisional response; a proxy goes on with its timer C. Timer F runs on (section 17.1.2.2).
         if (this.#state === 'calling') this.#timer?.dispose();
         this.#transition('proceeding');
       }
@@ -178,9 +178,9 @@ export class ServerTransaction {
   #last: SipResponse | null = null;
   /** The To tag of the responses that `reply` builds. */
   readonly toTag: string;
-  /** The caller cancelled. The CANCEL has its 200 already; who handles this answers the INVITE (usually 487). Null: 487 is answered. */
+  /** The caller cancelled. The CANCEL has been answered with 200; this handler answers the INVITE (usually 487). Null: 487 is answered. */
   onCancel: ((cancel: SipRequest) => void) | null = null;
-  /** The flow the request came over is gone before a final response: nobody can be told any more. */
+  /** The request's flow closed before a final response: the caller can no longer be told. */
   onFlowLost: (() => void) | null = null;
 
   constructor(
@@ -204,8 +204,8 @@ export class ServerTransaction {
   }
 
   /**
-   * Sends `response`, which must carry the request's Vias (`responseTo`, or a forwarded response with the own Via taken off). Ignored
-   * after a final response, except a further 2xx to an INVITE. True when it left.
+   * Sends `response`, which must carry the request's Vias (`responseTo`, or a forwarded response without our Via). Ignored after a final
+   * response, except a further 2xx to an INVITE. True when it was sent.
    */
   respond(response: SipResponse): boolean {
     const isInvite = this.request.method === 'INVITE';
@@ -223,7 +223,7 @@ export class ServerTransaction {
     return sent;
   }
 
-  /** Builds and sends a response with the own To tag and the given headers. */
+  /** Builds and sends a response with our To tag and the given headers. */
   reply(status: number, options: { reason?: string; headers?: readonly (readonly [name: string, value: string])[] } = {}): boolean {
     const response = responseTo(this.request, status, { reason: options.reason, toTag: status === 100 ? undefined : this.toTag });
     for (const [name, value] of options.headers ?? []) response.append(name, value);
@@ -256,7 +256,7 @@ export class ServerTransaction {
     else this.#transition('terminated');
   }
 
-  /** Ends without a word, when the server closes. */
+  /** Ends without a message, when the server closes. */
   abandon(): void {
     if (this.#state !== 'terminated') this.#transition('terminated');
   }

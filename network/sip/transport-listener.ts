@@ -1,4 +1,4 @@
-/** Where connections come in: TCP, TLS, and WebSocket (RFC 7118) over either. What has been accepted is ready to carry SIP. */
+/** Listeners for connections: TCP, TLS, and WebSocket (RFC 7118) over either. An accepted connection is ready to carry SIP. */
 import * as http from 'node:http';
 import * as https from 'node:https';
 import * as net from 'node:net';
@@ -13,11 +13,11 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** RFC 7118 section 4.1. */
 const SUBPROTOCOL = 'sip';
 
-/** What a TLS server shows and proves. */
+/** The certificate of a TLS server and its key. */
 export interface ServerKey {
   /** PEM. */
   key: string;
-  /** PEM, the chain after it where there is one. */
+  /** PEM, followed by the rest of the chain where there is one. */
   certificate: string;
 }
 
@@ -38,7 +38,7 @@ export interface Listener {
   readonly transport: TransportName;
   readonly host: string;
   readonly port: number;
-  /** Ends it and every connection that came in by it. */
+  /** Closes the listener and every connection that it accepted. */
   close(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ export async function openListener(options: ListenOptions, accept: (carrier: Car
   const { host, transport = 'tcp', name = 'main' } = options;
   const server = createServer(transport, options.key ?? null, accept, log);
   const connected = new Set<net.Socket>();
-  // A connection whose handshake never ends is known to nobody else, and would hold up the end.
+  // A connection whose handshake never ends is in no other list, and would delay the close.
   server.on('connection', (socket: net.Socket) => {
     connected.add(socket);
     socket.once('close', () => connected.delete(socket));
@@ -100,7 +100,7 @@ function serveWebSockets(server: http.Server, transport: 'ws' | 'wss', accept: (
   });
   return server.on('upgrade', (request, socket, head) => {
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim().toLowerCase());
-    // RFC 7118 section 4.1: who does not speak SIP over WebSocket is refused.
+    // RFC 7118 section 4.1: a WebSocket client that does not offer SIP is refused.
     if (!(socket instanceof net.Socket) || !offered.includes(SUBPROTOCOL)) {
       socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;

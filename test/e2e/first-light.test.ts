@@ -12,7 +12,7 @@ const sit = async (profile: string, place: number) => new Hands(await windows.op
 const storyMs = 240_000;
 
 describe('first light', () => {
-  it('R5 R18 R23 R24 R58 R69 R72: two people, three devices, one upgrade to a group', { timeout: storyMs }, async () => {
+  it('R5 R18 R23 R24 R58 R69: two people, three devices, one upgrade to a group', { timeout: storyMs }, async () => {
     const [laptop, tablet, bob, carol] = await Promise.all([
       sit('alice-laptop', 1),
       sit('alice-tablet', 2),

@@ -61,7 +61,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     network = await start();
   });
 
-  it('R72 R78: who was away reads what was said meanwhile, in order, and once', async () => {
+  it('who was away reads what was said meanwhile, in order, and once', async () => {
     const { alice, bob, carol, alices, bobs, carols } = await group();
     await carol.close();
     await sees(alice, alices, 'Carol is away', (people) => people.find((one) => one.address === carol.address)?.state === 'disconnected');
@@ -77,7 +77,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     expect(await texts(alice, alices)).toEqual(['one', 'two', 'three']);
   });
 
-  it('R78: a member takes a name of its own in the group, which everybody sees and nobody else can have', async () => {
+  it('a member takes a name of its own in the group, which everybody sees and nobody else can have', async () => {
     const { alice, bob, carol, alices, bobs, carols } = await group();
     const isCalled = (one: TestClient, conversation: string, who: TestClient, nickname: string | undefined) =>
       sees(
@@ -100,7 +100,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     await isCalled(bob, bobs, carol, 'The Builder');
   });
 
-  it('R78: the administrator removes somebody, who is told; the others go on; nobody else may', async () => {
+  it('the administrator removes somebody, who is told; the others go on; nobody else may', async () => {
     const { alice, bob, carol, alices, bobs, carols } = await group();
     await sees(bob, bobs, 'Alice is the administrator', (people) =>
       people.every((one) => one.administrator === (one.address === alice.address)),
@@ -118,7 +118,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     await inGroup(carol);
   });
 
-  it('R72: a device that comes later is brought in by itself, and reads what its person says elsewhere, once', async () => {
+  it('a device that comes later is brought in by itself, and reads what its person says elsewhere, once', async () => {
     const { alice, bob, carol, alices, bobs, carols } = await group();
     const phone = await client('bob-phone');
     const phones = (await inGroup(phone)).conversation;
@@ -170,7 +170,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     });
   });
 
-  it('R78: a new name and a picture are everybody’s, and who was away learns them on coming back', async () => {
+  it('a new name and a picture are everybody’s, and who was away learns them on coming back', async () => {
     const { alice, bob, carol, bobs } = await group();
     await carol.close();
     await bob.call('renameGroup', { conversation: bobs, subject: 'Dinner' });
@@ -222,7 +222,7 @@ describe('the network under a group is started anew', () => {
     expect(network.groups()).toHaveLength(1);
   });
 
-  it('R72 R73: without it, the members give the group to the network anew, all at once, and it is one group with the same Contribution-ID and its picture', async () => {
+  it('R73: without it, the members give the group to the network anew, all at once, and it is one group with the same Contribution-ID and its picture', async () => {
     network = await startNetwork();
     const people = await group();
     await people.alice.call('setGroupIcon', { conversation: people.alices, icon: picture });
@@ -251,7 +251,7 @@ describe('the network under a group is started anew', () => {
 });
 
 describe.each(networks)('a group that the operator has made at $name', ({ start }) => {
-  it('R72 R78: whoever of its members joins it by its address has the others invited; nobody else gets in, and no other address is a group', async () => {
+  it('R72: whoever of its members joins it by its address has the others invited; nobody else gets in, and no other address is a group', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'groups-'));
     folders.push(folder);
     const groupsFile = join(folder, 'groups.json');

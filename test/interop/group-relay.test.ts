@@ -82,7 +82,7 @@ describe('a group through a relay', () => {
   it.each([
     ['all are behind it', true, true, true],
     ['who makes it is behind it', true, false, false],
-  ])('R78: where %s, texts, receipts and names go both ways, and behind it nobody connects to anything else', async (_who, a, b, c) => {
+  ])('where %s, texts, receipts and names go both ways, and behind it nobody connects to anything else', async (_who, a, b, c) => {
     const through = (is: boolean) => (is ? relay.relayUri : null);
     const { alice, bob, carol } = await group(through(a), through(b), through(c));
     await heardBy(alice, await say(alice, 'from Alice'), [bob, carol]);

@@ -357,7 +357,15 @@ describe('the trace', () => {
             },
         );
     const [alices, bobs] = [readTrace(traces.alice), readTrace(traces.bob)];
-    for (const trace of [alices, bobs]) {
+    for (const [name, all] of Object.entries({ alice: alices, bob: bobs })) {
+      const [head, ...trace] = all;
+      expect(head).toMatchObject({
+        trace: 1,
+        role: 'client',
+        lane: `${name}.${name}`,
+        aor: `sip:${name}@lab.test`,
+        instance: expect.stringMatching(/^urn:uuid:/),
+      });
       expect(trace.every((line) => line.transport === 'tcp' && line.at > 0 && line.remote !== line.local)).toBe(true);
       const sip = trace.filter((line) => line.protocol === 'sip');
       const flow = sip[0]?.local ?? '';

@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { rebindLimitMs, recoveryDelayMs } from '../../main/cpm/session/session';
+import { rebindLimitMs, recoveryDelayMs } from '../../main/cpm/session/media';
 import { type Network, startNetwork } from '../../network/network';
 import type { MessageValue } from '../../preload/contract';
 import { encodeCpim } from '../../protocol/cpim';

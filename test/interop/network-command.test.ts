@@ -73,7 +73,7 @@ describe('a network to order, by its command', () => {
     await alice.event('registration', { state: 'registered' });
   });
 
-  it('R72 R78: reads the file of groups again at SIGHUP; one that cannot be used leaves them as they were', async () => {
+  it('reads the file of groups again at SIGHUP; one that cannot be used leaves them as they were', async () => {
     const team = (...names: string[]) => ({ 'sip:team@cf.lab.test': { members: names.map((name) => `sip:${name}@lab.test`) } });
     const groups = file(team('alice', 'bob'));
     const { tcp, process: served } = await network(['--groups', groups]);

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { MAX_CONTACT_CHARACTERS } from '../../network/core/contact';
 import { type Core, type CoreOptions, startCore } from '../../network/core/core';
 import { bareInstances, noOutbound, repeated, slow, unavailable } from '../../network/core/faults';
-import { MAX_BINDINGS, MAX_CONTACT_CHARACTERS, MAX_CONTACTS_PER_REGISTER } from '../../network/core/registrar';
+import { MAX_BINDINGS, MAX_CONTACTS_PER_REGISTER } from '../../network/core/registrar';
 import { type Network, startNetwork } from '../../network/network';
 import { Dialog, newRequest } from '../../network/sip/dialog';
 import type { SipRequest } from '../../network/sip/message';

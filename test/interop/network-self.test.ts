@@ -24,7 +24,7 @@ interface Seen {
 
 async function network(options: NetworkOptions = {}): Promise<{ net: Network; seen: Seen[] }> {
   const seen: Seen[] = [];
-  const tap = (record: WireRecord & { role: string }) => {
+  const tap = (record: WireRecord) => {
     const line = new TextDecoder().decode(record.bytes).split('\r\n')[0] ?? '';
     if (record.protocol === 'sip') seen.push({ role: record.role, direction: record.direction, line });
   };

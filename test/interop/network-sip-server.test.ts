@@ -7,7 +7,7 @@ import { newRequest } from '../../network/sip/dialog';
 import { HALF_MESSAGE_TIMEOUT_MS } from '../../network/sip/flow';
 import { addressTarget } from '../../network/sip/proxy';
 import { MAX_CONNECTIONS, SipServer } from '../../network/sip/sip-server';
-import type { WireRecord } from '../../protocol/wire-record';
+import type { WireMessage } from '../../protocol/wire-record';
 import { VirtualClock } from '../support/doubles/network-doubles';
 import { SipDevice } from '../support/peers/sip-device';
 import { HOSTILE_MESSAGES } from '../unit/network/hostile-messages';
@@ -18,7 +18,7 @@ afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
 });
 
-async function server(clock?: VirtualClock, tap?: (record: WireRecord) => void): Promise<{ server: SipServer; port: number }> {
+async function server(clock?: VirtualClock, tap?: (record: WireMessage) => void): Promise<{ server: SipServer; port: number }> {
   const started = new SipServer({ ...(clock && { clock }), ...(tap && { tap }) });
   open.push(() => started.close());
   started.onRequest = (transaction) => transaction.reply(200);
@@ -85,7 +85,7 @@ describe('one connection', () => {
   });
 
   it('the tap sees every message byte for byte, with both addresses', async () => {
-    const records: WireRecord[] = [];
+    const records: WireMessage[] = [];
     const { port } = await server(undefined, (record) => records.push(record));
     const client = wire(port);
     const sent = options();

@@ -14,7 +14,7 @@ import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamai
 import { type Network, startNetwork } from '../../network/network';
 import { SipServer } from '../../network/sip/sip-server';
 import type { SipTransport } from '../../protocol/server-address';
-import type { WireRecord } from '../../protocol/wire-record';
+import type { WireMessage } from '../../protocol/wire-record';
 import { LabDns } from '../support/doubles/lab-dns';
 import { silent } from '../support/doubles/sip-memory';
 import { Devices, ICSIS, next, until } from '../support/stages/sip-clients';
@@ -373,7 +373,7 @@ describe.each(['tcp', 'tls', 'wss'] as const)('half-open, over %s', (transport) 
     wire.plug();
     const returned = Date.now();
     alice.client.registration.networkChanged();
-    const accepted = ({ direction, local, bytes }: WireRecord) =>
+    const accepted = ({ direction, local, bytes }: WireMessage) =>
       direction === 'in' && local !== before && new TextDecoder().decode(bytes).startsWith('SIP/2.0 200');
     await until('a 200 over another connection', () => alice.wire.some(accepted));
     expect(Date.now() - returned).toBeLessThan(5_000);

@@ -77,7 +77,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
   beforeAll(async () => {
     atRoles.length = 0;
     network = await start({
-      tap: (record: WireRecord & { role: string }) => {
+      tap: (record: WireRecord) => {
         if (record.protocol !== 'sip') return;
         const text = new TextDecoder().decode(record.bytes);
         atRoles.push({ role: record.role, direction: record.direction, text, bytes: record.bytes });
@@ -137,11 +137,12 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
     expect(headerValues(creation.text, 'To')[0]).toBe(`<${network.factory}>`);
   });
 
-  it('R50 R52 R62: one message names Bob`s device of the 1-1, the session to be replaced on his entry alone, and Carol', () => {
+  it('R50 R52 R62: one message names Bob`s device of the 1-1, the session to be replaced on his entry alone, and Carol', async () => {
     const { part, entries } = listOf(creation);
     expect(part?.headers.get('content-disposition')).toBe('recipient-list');
     expect(entries).toHaveLength(2);
     const device = /<(sip:bob@lab\.test;gr=[^>]+)>/.exec(one(answer.text, 'Contact'))?.[1] ?? 'none';
+    expect(device).toBe((await bob.call('identity', {})).pubGruu);
     expect(entries[0]?.uri).toContain(device);
     expect(entries[0]?.uri).toContain(`Session-Replaces=${one(invite.text, 'Contribution-ID')}`);
     expect(entries[1]?.uri).toBe(carol.address);

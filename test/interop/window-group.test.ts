@@ -50,7 +50,7 @@ describe('groups, in a browser', () => {
     await page.waitForSelector(`${id('chat')}[data-conversation="group"]`);
   });
 
-  it('R78: the administrator removes somebody, which asks first and stays open when it is refused; nobody else is offered it', async () => {
+  it('the administrator removes somebody, which asks first and stays open when it is refused; nobody else is offered it', async () => {
     const ask = async (scene: Scene) => {
       const window = await open(scene);
       await window.page.click(chat('group'));
@@ -82,7 +82,7 @@ describe('groups, in a browser', () => {
     expect(await other.page.locator(id('person-remove')).count()).toBe(0);
   });
 
-  it('R78: a group gets another name by keyboard, and whoever was removed reads that they were', async () => {
+  it('a group gets another name by keyboard, and whoever was removed reads that they were', async () => {
     const { page, calls, emit } = await open({ ...upgraded, answers: { renameGroup: { value: {} } } });
     await page.click(chat('group'));
     await page.click(id('chat-menu'));
@@ -104,7 +104,7 @@ describe('groups, in a browser', () => {
     expect(await page.locator(id('rename-group')).count()).toBe(0);
   });
 
-  it('R78: takes a name of one’s own in a group by keyboard, says when somebody has it, and shows the names of all', async () => {
+  it('takes a name of one’s own in a group by keyboard, says when somebody has it, and shows the names of all', async () => {
     const taken = { code: 'group/nickname-taken', retry: 'user', status: 425 } as const;
     const { page, calls, emit } = await open({ ...upgraded, answers: { setNickname: { error: taken } } });
     await page.click(chat('group'));
@@ -187,7 +187,7 @@ describe('groups, in a browser', () => {
     await expect.poll(() => field.getAttribute('aria-label')).toBe('Message');
   });
 
-  it('R78: a group gets a picture that was chosen, made small; what is none is refused in words; it is shown wherever the group is', async () => {
+  it('a group gets a picture that was chosen, made small; what is none is refused in words; it is shown wherever the group is', async () => {
     const { page, calls, emit } = await open({ ...upgraded, answers: { groupIcon: { value: { icon: whitePng } } } });
     await page.click(chat('group'));
     await page.click(id('details-toggle'));
@@ -283,7 +283,7 @@ describe('groups, in a browser', () => {
     expect(await page.textContent(`${id('group-picture')} ${id('error-note')}`)).toContain('403');
   });
 
-  it('R78: shows of one message who has received and read it, with which device, and gives the focus back', async () => {
+  it('shows of one message who has received and read it, with which device, and gives the focus back', async () => {
     const [own] = upgraded.messages?.group?.filter((one) => one.direction === 'out') ?? [];
     if (own === undefined) throw new Error('nothing was written');
     const receipts = [

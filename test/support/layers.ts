@@ -69,26 +69,34 @@ export const layers: readonly Layer[] = [
   {
     path: 'main/cpm',
     faces: ['messenger'],
-    values: [...ground, 'main/cpm/conversation', 'main/cpm/group', 'main/cpm/inbox', 'main/cpm/one-to-one', 'main/cpm/outbox'],
+    values: [
+      ...ground,
+      'main/cpm/conversation',
+      'main/cpm/group',
+      'main/cpm/inbox',
+      'main/cpm/one-to-one',
+      'main/cpm/outbox',
+      'main/cpm/upgrade',
+    ],
     types: ['main/cpm/session', 'main/history', 'main/sip'],
   },
   {
     path: 'main/cpm/group',
     faces: ['groups', 'icon'],
-    values: [...ground, 'main/cpm/conversation', 'main/cpm/inbox', 'main/cpm/session', 'main/cpm/upgrade'],
-    types: ['main/cpm/one-to-one', 'main/history', 'main/sip'],
+    values: [...ground, 'main/cpm/conversation', 'main/cpm/inbox', 'main/cpm/session'],
+    types: ['main/cpm/one-to-one', 'main/cpm/upgrade', 'main/history', 'main/sip'],
   },
   {
     path: 'main/cpm/upgrade',
-    faces: ['replacement'],
-    values: [...ground, 'main/cpm/one-to-one'],
+    faces: ['upgrades'],
+    values: [...ground],
     types: ['main/cpm/conversation', 'main/cpm/session', 'main/history'],
   },
   {
     path: 'main/cpm/one-to-one',
-    faces: ['sessions', 'invitations'],
+    faces: ['conversations', 'invitations', 'sessions'],
     values: [...ground, 'main/cpm/conversation', 'main/cpm/inbox', 'main/cpm/session'],
-    types: ['main/history', 'main/sip'],
+    types: ['main/cpm/upgrade', 'main/history', 'main/sip'],
   },
   {
     path: 'main/cpm/session',
@@ -110,7 +118,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/cpm/conversation',
-    faces: ['context', 'envelope', 'reader', 'refusals', 'values'],
+    faces: ['context', 'envelope', 'reader', 'record', 'refusals', 'targets', 'values'],
     values: [...ground],
     types: ['main/history', 'main/msrp', 'main/sip'],
   },
@@ -153,7 +161,7 @@ export const layers: readonly Layer[] = [
   },
   { path: 'main/sip/wire', faces: ['content-encoding', 'framer', 'wire-message'], values: ['protocol'], node: true },
   { path: 'main/msrp', faces: ['connection', 'endpoint', 'outgoing', 'relay', 'session'], values: [...ground], node: true },
-  { path: 'main/trace', faces: ['recorder'], values: ['base'], types: ['protocol'], node: true },
+  { path: 'main/trace', faces: ['ladder', 'ladder-text', 'record', 'recorder'], values: ['base', 'protocol'], node: true },
 
   // What is kept: the only SQL of the client.
   {
@@ -257,21 +265,12 @@ export const layers: readonly Layer[] = [
   {
     path: 'network',
     faces: ['log', 'network'],
-    values: [
-      'base',
-      'protocol',
-      'network/controlling',
-      'network/core',
-      'network/interworking',
-      'network/msrp',
-      'network/participating',
-      'network/sip',
-    ],
+    values: ['base', 'protocol', 'network/controlling', 'network/core', 'network/interworking', 'network/participating', 'network/sip'],
     node: true,
   },
   {
     path: 'network/core',
-    faces: ['authenticator', 'core', 'faults', 'gruu', 'lab-authority', 'registrar', 'sim-card'],
+    faces: ['authenticator', 'core', 'faults', 'gruu', 'lab-authority', 'registrar', 'secured-core', 'sim-card'],
     values: ['base', 'protocol', 'network/sip'],
     types: ['network'],
     node: true,
@@ -285,7 +284,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'network/controlling',
-    faces: ['controlling', 'group', 'groups-file'],
+    faces: ['controlling', 'group', 'groups-file', 'instances'],
     values: ['base', 'protocol', 'network/core', 'network/msrp', 'network/sip'],
     types: ['network'],
     packages: ['libsql'],

@@ -1,4 +1,4 @@
-/** What a member asks of a focus in a message of the group, and how it answers: another subject or picture (application/vnd.oma.cpm-groupdata+xml). */
+/** Requests of a member to the focus for another subject or picture, and their answers: messages of the group (application/vnd.oma.cpm-groupdata+xml). */
 import { AppError } from '../../../preload/contract/errors';
 import { parseCpim } from '../../../protocol/cpim';
 import { encodeGroupData, GROUP_DATA_CONTENT_TYPE, type GroupDataRequest, parseGroupData } from '../../../protocol/group-data';
@@ -8,53 +8,53 @@ import type { CpmContext } from '../conversation/context';
 import { cpimType, groupDataEnvelope } from '../conversation/envelope';
 import type { CpmSession } from '../session/session';
 
-/** LAB: how long a focus may take to answer what is asked of it in a message. */
+/** LAB: how long a focus may take to answer such a request. */
 export const groupDataTimeoutMs = 10_000;
 
 export class GroupDataRequests {
   readonly #context: CpmContext;
-  /** What is not answered: by its id. */
-  readonly #asked = new Map<string, (code: number) => void>();
+  /** The requests that are not answered yet, by their id. */
+  readonly #unanswered = new Map<string, (code: number) => void>();
 
   constructor(context: CpmContext) {
     this.#context = context;
   }
 
   /**
-   * Resolves when the focus has done it.
+   * Resolves when the focus has made the change.
    * @throws AppError `sip/rejected` with the focus' code (403 not allowed, 413 too long, 415 no such picture), `net/timeout`, `msrp/*`
    */
-  async ask(group: ConversationRecord, session: CpmSession, wish: Pick<GroupDataRequest, 'target' | 'action' | 'data'>): Promise<void> {
+  async ask(group: ConversationRecord, session: CpmSession, change: Pick<GroupDataRequest, 'target' | 'action' | 'data'>): Promise<void> {
     const { clock, self } = this.#context;
     const id = clock.uuid();
     const code = new Promise<number | null>((resolve) => {
       const timer = clock.setTimer(groupDataTimeoutMs, () => resolve(null));
-      this.#asked.set(id, (answered) => {
+      this.#unanswered.set(id, (answered) => {
         timer.dispose();
         resolve(answered);
       });
     });
-    const data = encodeGroupData({ kind: 'request', id, ...wish });
+    const data = encodeGroupData({ kind: 'request', id, ...change });
     try {
       const focus = session.remote?.contactUri ?? group.focus ?? '';
       await session.send(cpimType, groupDataEnvelope(group.writesAs ?? self, focus, clock.now(), data));
       const answered = await code;
-      if (answered === null) throw new AppError('net/timeout', { cause: `no answer to a new ${wish.target}` }, 'user');
+      if (answered === null) throw new AppError('net/timeout', { cause: `no answer to a new ${change.target}` }, 'user');
       if (answered !== 200) throw new AppError('sip/rejected', { status: answered }, 'user');
     } finally {
-      this.#asked.get(id)?.(0);
-      this.#asked.delete(id);
+      this.#unanswered.get(id)?.(0);
+      this.#unanswered.delete(id);
     }
   }
 
-  /** Whether content of a group is group data. What a focus wants changed is its own matter; its answers are taken here. */
+  /** Takes the answer of a focus. False: the content is no group data. A request from the focus is left out, since only a focus can fulfil one. */
   take(type: string, body: Uint8Array): boolean {
     if (parseContentType(type).type !== cpimType) return false;
     const envelope = parseCpim(body);
     if (!envelope.ok || parseContentType(envelope.value.contentType).type !== GROUP_DATA_CONTENT_TYPE) return false;
     const data = parseGroupData(envelope.value.body);
     if (!data.ok) return false;
-    if (data.value.kind === 'response') this.#asked.get(data.value.id)?.(data.value.code);
+    if (data.value.kind === 'response') this.#unanswered.get(data.value.id)?.(data.value.code);
     return true;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What the Controlling Function's factory is asked for (R51): a group that begins, or one that the network has forgotten, which gets it anew under
- * the same Contribution-ID (OMA CPM: restart). It answers 200 as soon as anybody has joined (R65).
+ * Requests to the factory of the Controlling Function (R51): for a new group, or for one that the network has forgotten, which is restarted under its
+ * Contribution-ID (OMA CPM: restart). The factory answers 200 as soon as anybody has joined (R65).
  */
 
 import { delay } from '../../../base/clock';
@@ -14,11 +14,11 @@ import type { CpmContext } from '../conversation/context';
 import { identityOf, person } from '../conversation/values';
 import { type ContentHandler, CpmSession } from '../session/session';
 
-/** LAB: by how much members let others go first who give a forgotten group to the network anew, at most. */
+/** LAB: the longest time that a member waits before it restarts a forgotten group, so that not all restart it at once. */
 export const restartSpreadMs = 2_000;
 
-export interface Founding {
-  /** Who shall be invited. */
+export interface FactoryRequest {
+  /** The people to invite. */
   entries: readonly ResourceEntryDraft[];
   /** The Contribution-ID of the 1-1 that the group replaces. */
   inReplyTo?: string | undefined;
@@ -26,7 +26,11 @@ export interface Founding {
 }
 
 /** Asks for a group with these people. */
-export function found(context: CpmContext, group: ConversationRecord, { entries, inReplyTo, receive }: Founding): CpmSession {
+export function inviteThroughFactory(
+  context: CpmContext,
+  group: ConversationRecord,
+  { entries, inReplyTo, receive }: FactoryRequest,
+): CpmSession {
   const list = new TextEncoder().encode(encodeResourceLists(entries));
   const recipients = {
     contentType: 'application/resource-lists+xml',
@@ -52,11 +56,11 @@ export function found(context: CpmContext, group: ConversationRecord, { entries,
 }
 
 /**
- * Gives a forgotten group to the network anew: several who do so at once come into one. Resolves with a session that is answered; it is `current()`
- * where somebody else's restart has brought this device in meanwhile.
- * @throws AppError `group/nobody-joined`, `sip/rejected` with 403 where this account has no business there, `net/*`
+ * Restarts a group that the network has forgotten. Members who do so at the same time come into one group. Resolves with a session that is answered:
+ * `current()` where another member's restart has brought this device in meanwhile.
+ * @throws AppError `group/nobody-joined`, `sip/rejected` with 403 where this account is no member, `net/*`
  */
-export async function restart(
+export async function restartGroup(
   context: CpmContext,
   group: ConversationRecord,
   { current, receive }: { current: () => CpmSession | null; receive: ContentHandler },
@@ -66,7 +70,7 @@ export async function restart(
   const meanwhile = current();
   if (meanwhile !== null) return meanwhile;
   const entries = group.people.map((one): ResourceEntryDraft => ({ uri: one.address, copyControl: 'to' }));
-  const session = found(context, group, { entries, receive });
+  const session = inviteThroughFactory(context, group, { entries, receive });
   try {
     await session.answered;
     return session;
@@ -74,7 +78,7 @@ export async function restart(
     const invited = current();
     if (invited !== null) return invited;
     if (!(error instanceof AppError) || error.code !== 'sip/rejected' || error.detail.status === 403) throw error;
-    // Nobody else is there yet: it is tried again with the next text, or by the next who comes.
+    // Nobody else is there yet. The next text tries again, and so does the next member who comes back.
     throw new AppError('group/nobody-joined', error.detail, 'auto');
   }
 }
@@ -85,8 +89,8 @@ export function nobodyJoined(error: unknown): unknown {
   return [408, 480, 486, 600, 603].includes(error.detail.status ?? 0) ? new AppError('group/nobody-joined', error.detail, 'user') : error;
 }
 
-/** By the final answer to somebody who joins a group at its address. LAB: no room is said as a person says that they are busy. */
-const whyNotIn: Readonly<Record<number, ErrorCode>> = {
+/** What a final answer means to somebody who joins a group at its address. LAB: a full group answers as a busy person does. */
+const joinRefusals: Readonly<Record<number, ErrorCode>> = {
   403: 'group/not-a-member',
   404: 'group/unknown',
   410: 'group/unknown',
@@ -98,12 +102,12 @@ const whyNotIn: Readonly<Record<number, ErrorCode>> = {
 /** Why the group at an address was not joined. @throws AppError `group/*`, or the error as it is */
 export function notLetIn(error: unknown): never {
   const isRefusal = error instanceof AppError && (error.code === 'sip/rejected' || error.code === 'conversation/no-session');
-  const code = isRefusal ? whyNotIn[error.detail.status ?? 0] : undefined;
+  const code = isRefusal ? joinRefusals[error.detail.status ?? 0] : undefined;
   throw isRefusal && code !== undefined ? new AppError(code, error.detail, 'user') : error;
 }
 
 /**
- * Those of the people named who are not there yet, each once.
+ * The people named who are not there yet, each once.
  * @throws AppError `account/bad-address`, `ipc/refused` where all are there
  */
 export function invitedPeople(
@@ -121,7 +125,7 @@ export function invitedPeople(
   return [...invited.values()];
 }
 
-/** A group that runs over TLS alone refuses an offer without (LAB: 488). */
-export function wantsTls(error: unknown): boolean {
+/** Whether a group refuses an offer because it takes media over TLS only (LAB: 488). */
+export function needsTls(error: unknown): boolean {
   return error instanceof AppError && error.code === 'sip/rejected' && error.detail.status === 488;
 }

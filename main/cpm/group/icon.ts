@@ -1,13 +1,13 @@
-/** Which pictures a group may have here: what is chosen on this device, and what a focus tells, are looked at in the same way before anybody draws them. */
+/** Which pictures a group may have. A picture chosen on this device and one that a focus sends pass the same check before they are drawn. */
 import { AppError } from '../../../preload/contract/errors';
 import { encodeGroupIcon, parseGroupIcon } from '../../../protocol/group-icon';
 import { pictureSize } from '../../../protocol/picture-size';
 
-/** LAB: points of a group's picture along its longer side; what is chosen here is made 128 x 128. */
+/** LAB: pixels of a group's picture along its longer side. A picture that is chosen here is scaled to 128 x 128. */
 export const maxIconPoints = 1024;
 
 /**
- * The same picture in the one way in which it is written, kept and compared.
+ * The picture in its canonical form, in which it is sent, kept and compared.
  * @throws AppError `group/bad-icon`; `status` 400 malformed, 413 too large, 415 another kind than PNG, JPEG and WebP
  */
 export function readableIcon(uri: string): string {

@@ -1,4 +1,4 @@
-/** What an invitation to a group says: by whom, to what, who else is asked, and by which of one's addresses. */
+/** What the INVITE of a focus says about its group: who invites, who else is invited, and which of the account's addresses was called. */
 import type { PersonValue } from '../../../preload/contract';
 import { parseResourceLists } from '../../../protocol/resource-lists';
 import type { IncomingInvite } from '../../sip/client';
@@ -7,17 +7,17 @@ import { person } from '../conversation/values';
 
 export interface GroupInvitation {
   contributionId: string;
-  /** The Contribution-ID of the session that the group shall take the place of. */
+  /** The Contribution-ID of the session that the group replaces. */
   sessionReplaces: string | null;
   inviter: PersonValue;
   subject: string | null;
-  /** The inviter and everybody else who is asked, without oneself. */
+  /** The inviter and everybody else who is invited, without this account. */
   people: PersonValue[];
-  /** The own address that was called; null where the request does not say. */
+  /** The account's address that was called; null where the request does not say. */
   calledAs: string | null;
 }
 
-/** @param names what people are called here; null without a Contribution-ID, which names the group */
+/** @param names what people are called here. Null without a Contribution-ID, which names the group. */
 export function readGroupInvitation(invite: IncomingInvite, context: CpmContext, names: readonly PersonValue[]): GroupInvitation | null {
   const { contributionId, sessionReplaces, referredBy, subject, calledAs } = invite.headers;
   if (contributionId === null) return null;

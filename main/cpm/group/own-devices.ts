@@ -1,19 +1,19 @@
-/** R72: the other devices of this account follow it into its groups: one that comes later is brought in by one that is there. */
+/** R72: the other devices of this account follow it into its groups. A device that is in a group brings in one that registers later. */
 import type { Disposable } from '../../../base/disposable';
 import { drop } from '../../../base/log';
 import type { CpmContext } from '../conversation/context';
 import type { CpmSession } from '../session/session';
 import type { Rosters } from './roster';
 
-/** LAB: how long a device that has just come may take to come back to its groups by itself before another one brings it in. */
+/** LAB: how long a device that has just registered may take to come back to its groups by itself, before another one brings it in. */
 export const bringDelayMs = 3_000;
 
 export class OwnDevices implements Disposable {
   readonly #context: CpmContext;
   readonly #rosters: Rosters;
   readonly #groups: () => Iterable<{ conversation: string; session: CpmSession }>;
-  /** Who was brought into a group, or came by itself: `conversation gruu`. */
-  readonly #brought = new Set<string>();
+  /** The devices that were brought into a group, or came by themselves: `conversation gruu`. */
+  readonly #present = new Set<string>();
   #timer: Disposable | null = null;
 
   /** `groups`: those that this device is in now. */
@@ -25,17 +25,17 @@ export class OwnDevices implements Disposable {
 
   /** Another own device has come or gone. */
   changed(): void {
-    const present = this.#context.otherDevices();
-    for (const key of this.#brought) if (!present.includes(key.split(' ')[1] ?? '')) this.#brought.delete(key);
+    const registered = this.#context.otherDevices();
+    for (const key of this.#present) if (!registered.includes(key.split(' ')[1] ?? '')) this.#present.delete(key);
     this.dispose();
-    if (present.length === 0) return;
+    if (registered.length === 0) return;
     this.#timer = this.#context.clock.setTimer(bringDelayMs, () => {
       this.#timer = null;
       for (const { conversation, session } of this.#groups()) this.#bring(conversation, session);
     });
   }
 
-  /** Only with a roster is it known who is missing. */
+  /** Only a roster says which devices are missing. */
   rosterCame(): void {
     if (this.#timer === null) this.changed();
   }
@@ -45,15 +45,15 @@ export class OwnDevices implements Disposable {
     this.#timer = null;
   }
 
-  /** Asks the focus to invite what is not in the group (RFC 4579 section 5.5), each once as long as it is registered. */
+  /** Asks the focus to invite the devices that are not in the group (RFC 4579 section 5.5), each once while it is registered. */
   #bring(conversation: string, session: CpmSession): void {
     const own = this.#rosters.own(conversation);
     if (own === undefined || session.state !== 'established') return;
     const inside = own.endpoints.filter((endpoint) => endpoint.status !== 'disconnected').map((endpoint) => endpoint.entity);
     for (const gruu of this.#context.otherDevices()) {
       const key = `${conversation} ${gruu}`;
-      if (this.#brought.has(key)) continue;
-      this.#brought.add(key);
+      if (this.#present.has(key)) continue;
+      this.#present.add(key);
       if (inside.includes(gruu)) continue;
       const asked = session.sip?.refer(gruu);
       if (asked !== undefined) drop(asked, { ...this.#context.log, error: this.#context.log.info }, 'bringing an own device into a group');

@@ -24,7 +24,7 @@ export function participantsOf(
   return [me, ...others];
 }
 
-/** Whose group it is: who is in, away for the moment, or still being asked; never the account itself. */
+/** The members of the group, without this account: everybody who is in it, away for the moment, or still being asked. */
 export function membersOf(participants: readonly ParticipantValue[]): PersonValue[] {
   return participants
     .filter((one) => !one.self && one.reason === null && one.state !== 'disconnecting')
@@ -39,13 +39,13 @@ function participantOf(user: ConferenceUser, known: readonly PersonValue[]): Par
   const { address, name } = person(addressKey(user.entity) ?? user.entity, user.displayText, known);
   const nickname = user.nickname === null ? null : usableNickname(user.nickname);
   const states = user.endpoints.map((endpoint) => stateOf(endpoint));
-  // A member without an endpoint is away: kept from before, or named beforehand, and not come yet.
+  // A member without an endpoint is away: the focus remembers them, or the operator has named them, and they have not come.
   const state = shownStates.find((candidate) => states.includes(candidate)) ?? 'disconnected';
   const gone = state === 'disconnected' ? user.endpoints.find((endpoint) => endpoint.disconnectionMethod !== null) : undefined;
   return {
     address,
     name,
-    // Beside the name, not instead of it: it counts in this group alone.
+    // Shown beside the name and not instead of it, because it holds in this group alone.
     ...(nickname === null ? {} : { nickname }),
     self: false,
     state,
@@ -55,7 +55,7 @@ function participantOf(user: ConferenceUser, known: readonly PersonValue[]): Par
   };
 }
 
-/** RFC 4575 section 5.7.2 has more states than people need; what is on its way in counts as being asked. */
+/** RFC 4575 section 5.7.2 has more states than people need. A device that dials in counts as being asked. */
 function stateOf(endpoint: ConferenceEndpoint): ParticipantState {
   switch (endpoint.status) {
     case 'on-hold':

@@ -1,7 +1,7 @@
-/** Who is in each group, as its focus tells it in conference documents (RFC 4575), and how they come: by a subscription beside the session. */
+/** Who is in each group: the conference documents of its focus (RFC 4575), which come by a subscription beside the session. */
 
 import type { Disposable } from '../../../base/disposable';
-import type { ParticipantValue } from '../../../preload/contract';
+import type { ParticipantValue, PersonValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import { type ConferenceInfo, type ConferenceUser, mergeConferenceInfo, parseConferenceInfo } from '../../../protocol/conference-info';
 import { ICSI } from '../../../protocol/feature-tags';
@@ -15,12 +15,17 @@ import { membersOf, participantsOf } from './participants';
 /** LAB: how long after a roster has ended it is asked for again, ms, while the session of the group stands. */
 export const rosterRetryMs = 30_000;
 
+/** The names by which people are known here, for somebody who says no name of their own. */
+export function namesAtHand({ history, knownPeople }: Pick<CpmContext, 'history' | 'knownPeople'>): PersonValue[] {
+  return [...history.conversations().flatMap((record) => record.people), ...knownPeople];
+}
+
 export class Rosters {
   readonly #context: CpmContext;
-  /** A roster has come; the group's record says the same already. */
+  /** Called with each roster; the group's record is up to date by then. */
   readonly #came: (group: ConversationRecord, participants: readonly ParticipantValue[]) => void;
   readonly #documents = new Map<string, ConferenceInfo>();
-  /** Groups that this account was put out of in this run. */
+  /** Groups that an administrator has put this account out of since the start. */
   readonly #putOut = new Set<string>();
 
   constructor(context: CpmContext, came: (group: ConversationRecord, participants: readonly ParticipantValue[]) => void) {
@@ -37,7 +42,7 @@ export class Rosters {
       this.#context.isSelf,
     );
     if (!this.#putOut.has(conversation)) return people;
-    // Whoever was put out gets no roster any more that would say so.
+    // A member who was put out gets no further roster, so nothing else would say so.
     return people.map((one) => (one.self ? { ...one, state: 'disconnected', reason: 'booted', devices: [] } : one));
   }
 
@@ -46,7 +51,7 @@ export class Rosters {
     return this.#documents.get(conversation)?.users.find((user) => this.#context.isSelf(user.entity));
   }
 
-  /** This account is in the group, or is no longer because somebody wanted it so. */
+  /** Whether an administrator has put this account out of the group. */
   setPutOut(conversation: string, isOut: boolean): void {
     if (!isOut) this.#putOut.delete(conversation);
     else {
@@ -55,7 +60,7 @@ export class Rosters {
     }
   }
 
-  /** Follows the roster until it is disposed, also where the session outlives what carries it: a function that is down, a connection that was lost. */
+  /** Follows the roster until it is disposed. A subscription that ends, because the focus or a connection is down, is made again while the session stands. */
   watch(conversation: string, session: CpmSession): Disposable {
     const { clock, log } = this.#context;
     let isOver = false;
@@ -68,7 +73,7 @@ export class Rosters {
         });
         current = subscription;
       } catch (error) {
-        // Media may be opened when signalling has just broken.
+        // The media may open just after the signalling has broken.
         log.info('the roster of a group could not be asked for', { error: String(error) });
         later();
       }
@@ -90,7 +95,7 @@ export class Rosters {
     const record = this.#context.history.conversation(conversation);
     const { identity } = record === null ? {} : identityOf(record, this.#context);
     const subscription = this.#context.sip.subscribeConference(focus, ICSI.group, identity);
-    let isAskedAnew = false;
+    let isAskedAgain = false;
     subscription.onDocument.on((xml) => {
       const parsed = parseConferenceInfo(xml);
       if (!parsed.ok) {
@@ -99,14 +104,14 @@ export class Rosters {
       }
       const roster = mergeConferenceInfo(this.#documents.get(conversation) ?? null, parsed.value);
       if (roster !== null) {
-        isAskedAnew &&= parsed.value.state !== 'full';
+        isAskedAgain &&= parsed.value.state !== 'full';
         this.#take(conversation, roster);
         return;
       }
-      // A gap in the partial documents (RFC 4575 section 4.6): everything is asked for anew, once until it comes.
+      // A partial document is missing (RFC 4575 section 4.6): the full one is asked for, once until it comes.
       this.#context.log.info('a conference document was missed', { conversation });
-      if (!isAskedAnew) subscription.renew();
-      isAskedAnew = true;
+      if (!isAskedAgain) subscription.renew();
+      isAskedAgain = true;
     });
     return subscription;
   }
@@ -126,7 +131,7 @@ export class Rosters {
     this.#came(record, participants);
   }
 
-  /** A picture that nobody should draw leaves the one that is there. */
+  /** A picture that is not safe to draw is left out; the one that is there stays. */
   #takeIcon(conversation: string, told: string | null): void {
     try {
       this.#context.history.setIcon(conversation, told === null ? null : readableIcon(told));

@@ -1,7 +1,7 @@
 /**
- * Invitations that wait for the person's answer. Each rings until it is answered here, answered on another device, or withdrawn.
+ * The invitations that the person is asked about. Each rings until it is answered here or on another device, or withdrawn.
  *
- *   asked -> accepted | declined (486, everywhere: 603) | withdrawn (the inviter, or another device of this person, was faster)
+ *   asked -> accepted | declined (486; 603 for all devices) | withdrawn (by the inviter, or because another device has answered)
  */
 
 import { drop } from '../../../base/log';
@@ -11,7 +11,7 @@ import type { IncomingInvite } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
 import { refusals } from '../conversation/refusals';
 
-/** LAB: invitations that wait for the person's word at a time; more are refused with 486. */
+/** LAB: invitations that the person is asked about at a time; more are refused with 486. */
 export const MAX_ASKED = 64;
 
 interface Waiting {
@@ -32,7 +32,7 @@ export class Invitations {
     return [...this.#waiting.values()].map((waiting) => waiting.value);
   }
 
-  /** Rings and asks, or refuses what would be too many. `accept` runs once, if the person says yes. */
+  /** Rings and asks; refuses where too many are asked about already. `accept` runs once, if the person says yes. */
   ask(invite: IncomingInvite, value: Omit<InvitationValue, 'invitation'>, accept: () => Promise<void>): void {
     if (this.#waiting.size >= MAX_ASKED) {
       drop(invite.reject(refusals.noSlot), this.#context.log, 'refusing one invitation too many');
@@ -60,17 +60,17 @@ export class Invitations {
     else await waiting.invite.reject(everywhere ? refusals.declinedEverywhere : refusals.declined);
   }
 
-  /** An invitation is accepted without being asked about any further: the person has written to who sent it. */
+  /** An invitation is accepted without an answer from the person, who has written to the inviter instead. */
   settle(invite: IncomingInvite): void {
     for (const [invitation, waiting] of this.#waiting) if (waiting.invite === invite) this.#remove(invitation, 'answered');
   }
 
-  /** Another device of this person has answered an invitation that nobody here was asked about. */
+  /** Another device has answered an invitation that the person was not asked about here. */
   answeredElsewhere(from: PersonValue): void {
     this.#context.announce({ event: 'invitationEnded', invitation: this.#context.clock.uuid(), why: 'elsewhere', from });
   }
 
-  /** The account signs out: nobody is left to be asked. */
+  /** The account signs out, so nobody can answer. */
   async closeAll(): Promise<void> {
     await Promise.allSettled([...this.#waiting.values()].map(({ invite }) => invite.reject(refusals.signedOut)));
   }

@@ -169,7 +169,10 @@ export const migrations: readonly string[] = [
        VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
    END`,
 
-  // 10: a message may hold something else than a text (`kind`; what is not text of it is JSON in `content`, its words stay in `text`), and has a
+  // 10: whether the other side of the 1-1 that a group continues has yet to be seen in the group: until then the 1-1 may still go on by itself.
+  `ALTER TABLE conversations ADD COLUMN awaits_peer INTEGER NOT NULL DEFAULT 0`,
+
+  // 11: a message may hold something else than a text (`kind`; what is not text of it is JSON in `content`, its words stay in `text`), and has a
   // key, which order.ts fills in. A job may be of any kind, may wait for another one, and is set aside where it cannot be read.
   `CREATE TABLE jobs_of_any_kind (
      id       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -200,7 +203,7 @@ export const migrations: readonly string[] = [
 /** The version from which on messages are sealed. */
 export const sealedVersion = 3;
 /** The version from which on messages stand in the order of their keys. */
-export const orderedVersion = 10;
+export const orderedVersion = 11;
 
 /** Where the copy of `file` as it was at `version` stands. It is encrypted with the same key. */
 export function copyBefore(file: string, version: number): string {

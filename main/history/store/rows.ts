@@ -50,7 +50,7 @@ const columns = {
       'hides',
       'writes_as',
     ],
-    numbers: ['joined', 'created_at', 'activity_at'],
+    numbers: ['joined', 'awaits_peer', 'created_at', 'activity_at'],
   },
 } as const;
 
@@ -137,6 +137,7 @@ export function conversationOf(row: Row): ConversationRecord {
     joined: row.joined === 1,
     ...(row.hides === 'self' || row.hides === 'peer' ? { hides: row.hides } : {}),
     ...(typeof row.writes_as === 'string' ? { writesAs: row.writes_as } : {}),
+    ...(row.awaits_peer === 1 ? { awaitsPeer: true } : {}),
     createdAt: Number(row.created_at),
     activityAt: Number(row.activity_at),
   };

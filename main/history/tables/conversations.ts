@@ -19,6 +19,7 @@ const patchedColumns: Readonly<Record<keyof ConversationPatch, string>> = {
   focus: 'focus',
   continues: 'continues',
   continuedBy: 'continued_by',
+  awaitsPeer: 'awaits_peer',
   joined: 'joined',
   activityAt: 'activity_at',
   writesAs: 'writes_as',
@@ -42,9 +43,9 @@ export function conversationTable(connection: Connection, changes: Changes): Con
       return change(
         record.id,
         `INSERT INTO conversations (id, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
-           hides, writes_as, joined, created_at, activity_at)
+           awaits_peer, hides, writes_as, joined, created_at, activity_at)
          VALUES (:id, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
-           :hides, :writesAs, :joined, :createdAt, :activityAt)
+           :awaitsPeer, :hides, :writesAs, :joined, :createdAt, :activityAt)
          ON CONFLICT (id) DO NOTHING`,
         {
           id: record.id,
@@ -57,6 +58,7 @@ export function conversationTable(connection: Connection, changes: Changes): Con
           focus: record.focus,
           continues: record.continues,
           continuedBy: record.continuedBy,
+          awaitsPeer: Number(record.awaitsPeer ?? false),
           hides: record.hides ?? null,
           writesAs: record.writesAs ?? null,
           joined: Number(record.joined),

@@ -373,7 +373,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     settle: () => settled(),
     /** An established 1-1 with Bob's laptop that this side has opened. */
     async talkTo(address: string) {
-      const { conversation, message } = messenger.sendText({ to: address }, 'Hello', 'session');
+      const { conversation, message } = messenger.texts.send({ to: address }, 'Hello', 'session');
       await settled();
       const invite = invites.at(-1);
       if (invite === undefined) throw new Error('no invitation went out');
@@ -385,7 +385,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = 
     },
     stateOf: (message: string) => history.message(message)?.state,
     /** The states of everybody in a group, this account first. */
-    participants: (group: string) => messenger.participants(group).map((one) => one.state),
+    participants: (group: string) => messenger.chats.participants(group).map((one) => one.state),
     dispose() {
       messenger.dispose();
       history.dispose();

@@ -139,24 +139,24 @@ export class MortalDevice {
 
   /** The id of the text, or null when no process lives to take it, or lived to say so. */
   write(to: string, text: string, mode: 'session' | 'pager'): string | null {
-    return this.#attempt((account) => account.messenger.sendText({ to: addressOf(to) }, text, mode).message) ?? null;
+    return this.#attempt((account) => account.messenger.texts.send({ to: addressOf(to) }, text, mode).message) ?? null;
   }
 
   retry(message: string): void {
-    this.#attempt((account) => account.messenger.retry(message));
+    this.#attempt((account) => account.messenger.outbox.retry(message));
   }
 
   closeSessions(): void {
     this.#attempt((account) => {
-      for (const { conversation } of account.messenger.conversations())
-        drop(account.messenger.closeSession(conversation), silentLogger, 'closing a session');
+      for (const { conversation } of account.messenger.chats.all())
+        drop(account.messenger.chats.closeSession(conversation), silentLogger, 'closing a session');
     });
   }
 
   readAll(): void {
     this.#attempt((account) => {
-      for (const { conversation, last } of account.messenger.conversations())
-        if (last !== null) account.messenger.markDisplayed(conversation, last.message);
+      for (const { conversation, last } of account.messenger.chats.all())
+        if (last !== null) account.messenger.texts.markDisplayed(conversation, last.message);
     });
   }
 

@@ -7,8 +7,10 @@ import { createStderrLogger, silentLogger } from '../../../base/log';
 import { type App, createApp, type GivenAccount } from '../../../main/app';
 import { dispatch } from '../../../main/calls';
 import { createFileSecretBox, type SecretBox, secretKeyFile } from '../../../main/profile/settings';
+import { ladderOf } from '../../../main/trace/ladder';
+import { ladderText } from '../../../main/trace/ladder-text';
 import type { AppEvent, CallArgument, CallName, CallValue, Result } from '../../../preload/contract';
-import type { WireRecord } from '../../../protocol/wire-record';
+import { signedBy, type WireRecord } from '../../../protocol/wire-record';
 
 /** How long a story waits for one thing before it fails. */
 export const patienceMs = 8_000;
@@ -78,10 +80,10 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
       new Conf({ cwd: dataDir, configName: name, configFileMode: 0o600, accessPropertiesByDotNotation: false, clearInvalidConfig: false }),
     secrets: options.secrets ?? (() => createFileSecretBox(secretKeyFile(dataDir))),
     log: process.env.CHORUS_LOG === 'debug' ? createStderrLogger(options.name, 'debug') : silentLogger,
-    tap: (record) => {
+    tap: signedBy({ role: 'client', lane: options.name }, (record) => {
       wire.push(record);
       options.onWire?.(record);
-    },
+    }),
     tryDirectory: null,
     openDevice: null,
     chooseFile: null,
@@ -161,18 +163,10 @@ export async function closeClients(): Promise<void> {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
-/** Prints what all clients sent and received, in order, when the running test fails. */
-export function printLadderOnFailure(): void {
+/** Prints the ladder of all clients when the running test fails, with the network's lanes where the story keeps its records. */
+export function printLadderOnFailure(network: readonly WireRecord[] = []): void {
   cast.length = 0;
-  onTestFailed(() => {
-    const lines = cast
-      .flatMap((client) => client.wire.map((record) => ({ client: client.name, record })))
-      .sort((one, other) => one.record.at - other.record.at)
-      .map(
-        ({ client, record }) => `${client.padEnd(14)} ${record.direction === 'in' ? '<-' : '->'} ${record.protocol} ${firstLine(record)}`,
-      );
-    console.error(lines.join('\n'));
-  });
+  onTestFailed(() => console.error(ladderText(ladderOf([...cast.flatMap((client) => client.wire), ...network]))));
 }
 
 /** The SIP requests of one method that a client sent or received, as text. */
@@ -191,8 +185,4 @@ export function headerValues(message: string, name: string): string[] {
     .slice(1)
     .filter((line) => line.toLowerCase().startsWith(`${name.toLowerCase()}:`))
     .map((line) => line.slice(name.length + 1).trim());
-}
-
-function firstLine(record: WireRecord): string {
-  return new TextDecoder().decode(record.bytes).split('\r\n')[0] ?? '';
 }

@@ -28,7 +28,7 @@ export async function startedNetwork(): Promise<Ready> {
 }
 
 /** The network inside of this process, where a story must see what it sees. */
-export async function ownNetwork(tap: (record: WireRecord & { role: string }) => void): Promise<Network> {
+export async function ownNetwork(tap: (record: WireRecord) => void): Promise<Network> {
   const network = await startNetwork({ tap });
   networks.push(network);
   return network;

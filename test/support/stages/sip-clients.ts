@@ -3,7 +3,7 @@ import type { Emitter } from '../../../base/emitter';
 import type { Logger } from '../../../base/log';
 import { type IncomingInvite, type IncomingPager, type SipAccount, SipClient } from '../../../main/sip/client';
 import type { Resolver } from '../../../main/sip/flow/discovery';
-import type { WireRecord } from '../../../protocol/wire-record';
+import type { WireMessage } from '../../../protocol/wire-record';
 import { silent } from '../doubles/sip-memory';
 
 export const ICSIS = {
@@ -18,7 +18,7 @@ export interface Device {
   instanceId: string;
   invites: IncomingInvite[];
   messages: IncomingPager[];
-  wire: WireRecord[];
+  wire: WireMessage[];
   /** The messages of its wire as text, `>` in front of what it sent. */
   ladder(): string[];
 }
@@ -29,7 +29,7 @@ export class Devices {
   /** `person` is the user part of an address of `domain`; every call makes another device. */
   make(person: string, proxy: string | null, changes: Partial<SipAccount> = {}, log: Logger = silent, resolver?: Resolver): Device {
     const instanceId = `urn:uuid:${systemClock.uuid()}`;
-    const wire: WireRecord[] = [];
+    const wire: WireMessage[] = [];
     const client = new SipClient(
       {
         aor: `sip:${person}@lab.test`,

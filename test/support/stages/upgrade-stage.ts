@@ -13,7 +13,7 @@ import { type Core, startCore } from '../../../network/core/core';
 import { freePort, type Kamailio, startKamailio } from '../../../network/kamailio/start-kamailio.mjs';
 import { type Network, startNetwork } from '../../../network/network';
 import type { CallArgument, CallName, CallValue } from '../../../preload/contract';
-import type { WireRecord } from '../../../protocol/wire-record';
+import type { WireMessage } from '../../../protocol/wire-record';
 import { Actor, ownCallback } from './actors';
 import { startClient, type TestClient } from './clients';
 
@@ -283,7 +283,7 @@ export class Stage {
   }
 
   #tap(part: PartName, actor: Actor) {
-    return (record: WireRecord) => {
+    return (record: WireMessage) => {
       this.#activity += 1;
       if (!actor.isAlive || record.protocol !== 'sip') return;
       const text = new TextDecoder().decode(record.bytes);

@@ -1,12 +1,13 @@
-/** What a person does at a window, by clicks and keys, and what the person then sees. Locators alone: nothing is asked of the program. */
+/** A person at a window: acts by clicks and keys, sees through locators. Nothing is asked of the program itself. */
 import { expect as playwrightExpect } from 'playwright/test';
 import type { MessageState } from '../../../preload/contract';
+import type { Person } from '../people/person';
 import type { ChorusWindow } from './electron';
 
 /** Waits until the page shows it. Four windows start on two shared cores, so it may take its time; nothing here sleeps. */
 export const expect = playwrightExpect.configure({ timeout: 30_000 });
 
-export class Hands {
+export class Hands implements Person {
   readonly window: ChorusWindow;
 
   constructor(window: ChorusWindow) {
@@ -17,7 +18,7 @@ export class Hands {
     return this.window.page;
   }
 
-  /** Something that a view names for tests. */
+  /** A part of the window by the name that it has for tests. */
   at(testId: string) {
     return this.page.getByTestId(testId);
   }
@@ -58,6 +59,26 @@ export class Hands {
     await expect(this.at('chat-title')).toHaveText(title);
   }
 
+  async hasChat(title: string): Promise<void> {
+    await expect(this.row(title)).toBeVisible();
+  }
+
+  async addPerson(person: string): Promise<void> {
+    await this.button('Add people').click();
+    await this.at('add-people-input').fill(person);
+    await this.at('people-suggestion').filter({ hasText: person }).click();
+    await this.page.getByRole('button', { name: /^Make a group/ }).click();
+    await expect(this.at('chat')).toHaveAttribute('data-kind', 'group');
+  }
+
+  async seesChatGoOn(): Promise<void> {
+    await expect(this.at('goes-on-card')).toBeVisible();
+  }
+
+  async texts(): Promise<string[]> {
+    return this.at('message').locator('[dir="auto"]').allInnerTexts();
+  }
+
   async say(text: string): Promise<void> {
     await this.at('composer').fill(text);
     await this.at('composer').press('Enter');
@@ -68,7 +89,7 @@ export class Hands {
     for (const text of texts) await expect(this.bubble(text)).toBeVisible();
   }
 
-  /** A mark of an own message. */
+  /** The mark beside their own message. */
   async sees(text: string, state: MessageState): Promise<void> {
     await expect(this.bubble(text)).toHaveAttribute('data-state', state);
   }

@@ -28,12 +28,12 @@ function invitation(contributionId: string, first: string | null = `text of ${co
 }
 
 async function receive(invite: FakeInvite): Promise<string> {
-  lab.messenger.receiveInvite(invite);
+  lab.messenger.incoming.invite(invite);
   await lab.settle();
-  return lab.messenger.conversations()[0]?.conversation ?? '';
+  return lab.messenger.chats.all()[0]?.conversation ?? '';
 }
 
-const sessionOf = (id: string) => lab.messenger.conversations().find((one) => one.conversation === id)?.session;
+const sessionOf = (id: string) => lab.messenger.chats.all().find((one) => one.conversation === id)?.session;
 
 describe('an invitation', () => {
   it.each(['auto', 'open', 'reply', 'ask'] as const)(
@@ -42,7 +42,7 @@ describe('an invitation', () => {
       lab.setPreferences({ accept });
       const invite = invitation('k1');
       const conversation = await receive(invite);
-      expect(lab.messenger.messages(conversation, {}, 9).map((one) => one.text)).toEqual(['text of k1']);
+      expect(lab.messenger.chats.messages(conversation, {}, 9).map((one) => one.text)).toEqual(['text of k1']);
       const receipts = [
         ...lab.pagers.map((one) => new TextDecoder().decode(one.body)),
         ...lab.media.flatMap((one) => one.sent.map((sent) => sent.body)),
@@ -58,7 +58,7 @@ describe('an invitation', () => {
     const invite = invitation('k1');
     const conversation = await receive(invite);
     expect([sessionOf(conversation), invite.state]).toEqual(['pending', 'incoming']);
-    lab.messenger.openConversation(bob);
+    lab.messenger.chats.open(bob);
     await lab.settle();
     expect([sessionOf(conversation), invite.state]).toEqual(['established', 'established']);
   });
@@ -67,7 +67,7 @@ describe('an invitation', () => {
     lab.setPreferences({ accept: 'open' });
     const invite = invitation('k1');
     const conversation = await receive(invite);
-    lab.messenger.markDisplayed(conversation, 'm-k1');
+    lab.messenger.texts.markDisplayed(conversation, 'm-k1');
     await lab.settle();
     expect(invite.state).toBe('established');
   });
@@ -76,11 +76,11 @@ describe('an invitation', () => {
     lab.setPreferences({ accept: 'reply' });
     const invite = invitation('k1');
     const conversation = await receive(invite);
-    lab.messenger.openConversation(bob);
-    lab.messenger.markDisplayed(conversation, 'm-k1');
+    lab.messenger.chats.open(bob);
+    lab.messenger.texts.markDisplayed(conversation, 'm-k1');
     await lab.settle();
     expect(invite.state).toBe('incoming');
-    lab.messenger.composing(conversation, true);
+    lab.messenger.texts.composing(conversation, true);
     await lab.settle();
     expect(invite.state).toBe('established');
   });
@@ -89,7 +89,7 @@ describe('an invitation', () => {
     lab.setPreferences({ accept: 'reply' });
     const invite = invitation('k1');
     const conversation = await receive(invite);
-    const { message } = lab.messenger.sendText({ conversation }, 'here I am', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'here I am', 'session');
     await lab.settle();
     expect([invite.state, lab.stateOf(message), lab.invites.length]).toEqual(['established', 'sent', 0]);
     expect(lab.media.at(-1)?.sent.filter((one) => one.body.includes('here I am'))).toHaveLength(1);
@@ -100,7 +100,7 @@ describe('an invitation', () => {
     const invite = invitation('k1');
     const conversation = await receive(invite);
     expect(sessionOf(conversation)).toBe('none');
-    const { message } = lab.messenger.sendText({ conversation }, 'here I am', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'here I am', 'session');
     await lab.settle();
     expect([invite.state, lab.stateOf(message), lab.invites.length]).toEqual(['established', 'sent', 0]);
     expect(lab.messenger.invitations.list()).toEqual([]);
@@ -121,7 +121,7 @@ describe('an invitation', () => {
     const conversation = await receive(invite);
     invite.hangUp();
     expect(sessionOf(conversation)).toBe('none');
-    lab.messenger.sendText({ conversation }, 'too late', 'session');
+    lab.messenger.texts.send({ conversation }, 'too late', 'session');
     await lab.settle();
     expect(lab.invites).toHaveLength(1);
   });
@@ -132,7 +132,7 @@ describe('an invitation', () => {
     await receive(first);
     const conversation = await receive(second);
     expect([first.rejected, second.state]).toEqual([refusals.superseded, 'incoming']);
-    lab.messenger.openConversation(bob);
+    lab.messenger.chats.open(bob);
     await lab.settle();
     expect([second.state, sessionOf(conversation)]).toEqual(['established', 'established']);
   });
@@ -140,7 +140,7 @@ describe('an invitation', () => {
   it.each([false, true])(
     'of ours that nobody has answered is not repeated for a text whose receipt has come; it has rung: %s',
     async (rings) => {
-      const { message } = lab.messenger.sendText({ to: bob }, 'read me', 'session');
+      const { message } = lab.messenger.texts.send({ to: bob }, 'read me', 'session');
       await lab.settle();
       if (rings) lab.invites[0]?.session.become('ringing');
       await hearReceipt(message);
@@ -155,7 +155,7 @@ const receiptFor = (message: string, disposition = 'delivered') =>
   `From: <${bob}>\r\nTo: <${lab.self}>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: r-${message}\r\n\r\nContent-Type: message/imdn+xml\r\n\r\n<imdn xmlns="urn:ietf:params:xml:ns:imdn"><message-id>${message}</message-id><datetime>2026-01-01T00:00:00Z</datetime><delivery-notification><status><${disposition}/></status></delivery-notification></imdn>`;
 
 function hearReceipt(message: string, disposition?: string): Promise<number> {
-  return lab.messenger.receivePager({
+  return lab.messenger.incoming.pager({
     remote: remoteParty(bob),
     headers: invitation('r').headers,
     contentType: 'message/cpim',
@@ -167,7 +167,7 @@ function hearReceipt(message: string, disposition?: string): Promise<number> {
 }
 
 describe('an own invitation that nobody answers yet', () => {
-  const write = (text: string) => lab.messenger.sendText({ to: bob }, text, 'session').message;
+  const write = (text: string) => lab.messenger.texts.send({ to: bob }, text, 'session').message;
   const pagerTexts = () => lab.pagers.map((one) => new TextDecoder().decode(one.body).split('\r\n').at(-1));
 
   it.each([
@@ -255,7 +255,7 @@ describe('an own invitation that nobody answers yet', () => {
   it('says whether it is still looking for a device or rings at one', async () => {
     write('one');
     await lab.settle();
-    const pending = () => lab.messenger.conversations()[0]?.pending;
+    const pending = () => lab.messenger.chats.all()[0]?.pending;
     expect(pending()).toBe('reaching');
     lab.events.length = 0;
     lab.invites[0]?.session.become('ringing');
@@ -284,8 +284,8 @@ describe('a change of the preference while an invitation waits', () => {
     await receive(carols);
     lab.setPreferences({ accept: 'open' });
     lab.messenger.preferencesChanged();
-    expect(lab.messenger.conversations().map((one) => one.pending)).toEqual(['open', 'open']);
-    lab.messenger.openConversation(bob);
+    expect(lab.messenger.chats.all().map((one) => one.pending)).toEqual(['open', 'open']);
+    lab.messenger.chats.open(bob);
     await lab.settle();
     expect([bobs.state, carols.state]).toEqual(['established', 'incoming']);
     lab.setPreferences({ accept: 'ask' });
@@ -321,7 +321,7 @@ describe('both invite at once', () => {
     { theirs: '0', rejected: null, texts: ['mine', 'theirs'] },
     { theirs: 'z', rejected: refusals.glare, texts: ['mine', 'theirs'] },
   ])('with a first message each: Contribution-ID $theirs; nothing is lost', async ({ theirs, rejected, texts }) => {
-    const { conversation, message } = lab.messenger.sendText({ to: bob }, 'mine', 'session');
+    const { conversation, message } = lab.messenger.texts.send({ to: bob }, 'mine', 'session');
     await lab.settle();
     const invite = invitation(theirs, 'theirs');
     await receive(invite);
@@ -331,7 +331,7 @@ describe('both invite at once', () => {
     await lab.clock.advance(5_000);
     expect(lab.stateOf(message)).toBe('sent');
     expect(
-      lab.messenger
+      lab.messenger.chats
         .messages(conversation, {}, 9)
         .map((one) => one.text)
         .sort(),
@@ -350,14 +350,14 @@ describe('the status that refuses an invitation', () => {
     const invite = invitation('k1');
     Object.assign(invite, { sdp: null });
     expect(await refusedWith(invite)).toBe(606);
-    expect(lab.messenger.conversations()).toEqual([]);
+    expect(lab.messenger.chats.all()).toEqual([]);
   });
 
   it('is 488 for SDP without MSRP', async () => {
     const invite = invitation('k1');
     Object.assign(invite, { sdp: 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nm=audio 7394 RTP/AVP 0\r\n' });
     expect(await refusedWith(invite)).toBe(488);
-    expect(lab.messenger.conversations()).toEqual([]);
+    expect(lab.messenger.chats.all()).toEqual([]);
   });
 
   it('is 400 for a first message that cannot be read', async () => {
@@ -376,7 +376,7 @@ describe('the status that refuses an invitation', () => {
       lab.setPreferences({ accept });
       for (let count = 0; count < MAX_SESSIONS; count += 1) await receive(invitation(`k${count}`, null, `sip:p${count}@lab.test`));
       expect(await refusedWith(invitation('last', 'one too many', 'sip:last@lab.test'))).toBe(486);
-      expect(lab.messenger.conversations()).toHaveLength(MAX_SESSIONS);
+      expect(lab.messenger.chats.all()).toHaveLength(MAX_SESSIONS);
     },
   );
 

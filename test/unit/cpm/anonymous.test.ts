@@ -41,7 +41,7 @@ const pager = (id: string, conversationId: string, contact: string | null = null
 
 describe('a conversation in which the account hides', () => {
   it('R44: asks for an anonymous session and names nobody in its envelopes and receipts', async () => {
-    const { conversation } = lab.messenger.sendText({ to: bob, anonymous: true }, 'Guess', 'session');
+    const { conversation } = lab.messenger.texts.send({ to: bob, anonymous: true }, 'Guess', 'session');
     await lab.settle();
     const [first] = lab.invites;
     expect(first?.request).toMatchObject({ target: bob, anonymous: true });
@@ -50,15 +50,15 @@ describe('a conversation in which the account hides', () => {
     await lab.settle();
     await lab.media[0]?.deliver(textEnvelope({ ...record('r1'), from: bob }, { from: bob, to: [] }));
     await lab.settle();
-    lab.messenger.markDisplayed(conversation, 'r1');
+    lab.messenger.texts.markDisplayed(conversation, 'r1');
     await lab.settle();
     const receipts = lab.media[0]?.sent.map((one) => one.body) ?? [];
     expect(receipts).toHaveLength(2);
     for (const receipt of receipts) expect(receipt).not.toContain('alice');
   });
 
-  it('R44: fails the message, with its reason, when something in it would tell', async () => {
-    const { message } = lab.messenger.sendText({ to: bob, anonymous: true }, 'Guess', 'session');
+  it('fails the message, with its reason, when something in it would tell', async () => {
+    const { message } = lab.messenger.texts.send({ to: bob, anonymous: true }, 'Guess', 'session');
     await lab.settle();
     lab.invites[0]?.session.fail(new AppError('privacy/leak', { reason: 'device name' }, 'never'));
     await lab.settle();
@@ -67,15 +67,15 @@ describe('a conversation in which the account hides', () => {
 });
 
 describe('the media of one who hides', () => {
-  it('R44: carries nothing that would tell, which a named session does not look for', async () => {
+  it('carries nothing that would tell, which a named session does not look for', async () => {
     const named = await lab.talkTo('sip:carol@lab.test');
-    const { conversation } = lab.messenger.sendText({ to: bob, anonymous: true }, 'Guess', 'session');
+    const { conversation } = lab.messenger.texts.send({ to: bob, anonymous: true }, 'Guess', 'session');
     await lab.settle();
     lab.invites.at(-1)?.session.answer('active', {});
     await lab.settle();
     lab.state.leak = new AppError('privacy/leak', { reason: 'address' }, 'never');
-    const hidden = lab.messenger.sendText({ conversation }, 'over the session', 'session').message;
-    const open = lab.messenger.sendText({ conversation: named.conversation }, 'over the other', 'session').message;
+    const hidden = lab.messenger.texts.send({ conversation }, 'over the session', 'session').message;
+    const open = lab.messenger.texts.send({ conversation: named.conversation }, 'over the other', 'session').message;
     await lab.settle();
     expect(lab.media.at(-1)?.sent).toEqual([]);
     expect(lab.history.message(hidden)).toMatchObject({ state: 'failed', error: { code: 'privacy/leak', reason: 'address' } });
@@ -84,17 +84,17 @@ describe('the media of one who hides', () => {
 });
 
 describe('somebody who hides', () => {
-  it('R44: has a conversation of their own by the Conversation-ID, by no name they give themselves, and is answered where they last were', async () => {
-    expect(await lab.messenger.receivePager(pager('m1', 'hidden-1'))).toBe(200);
-    expect(await lab.messenger.receivePager(pager('m2', 'hidden-1', gruu))).toBe(200);
-    expect(await lab.messenger.receivePager(pager('m3', 'hidden-2', 'sip:tgruu.other@lab.test;gr'))).toBe(200);
-    const all = lab.messenger.conversations();
+  it('has a conversation of their own by the Conversation-ID, by no name they give themselves, and is answered where they last were', async () => {
+    expect(await lab.messenger.incoming.pager(pager('m1', 'hidden-1'))).toBe(200);
+    expect(await lab.messenger.incoming.pager(pager('m2', 'hidden-1', gruu))).toBe(200);
+    expect(await lab.messenger.incoming.pager(pager('m3', 'hidden-2', 'sip:tgruu.other@lab.test;gr'))).toBe(200);
+    const all = lab.messenger.chats.all();
     expect(all.map((one) => [one.anonymous, one.people.map((each) => each.name).join()])).toEqual([
       ['peer', 'Anonymous'],
       ['peer', 'Anonymous'],
     ]);
     const mine = all.find((one) => one.last?.text === 'm2');
-    lab.messenger.sendText({ conversation: mine?.conversation ?? '' }, 'Who are you', 'session');
+    lab.messenger.texts.send({ conversation: mine?.conversation ?? '' }, 'Who are you', 'session');
     await lab.settle();
     expect(lab.invites.at(-1)?.request).toMatchObject({ target: gruu, conversationId: 'hidden-1' });
     expect(lab.invites.at(-1)?.request.anonymous).toBeUndefined();
@@ -102,13 +102,13 @@ describe('somebody who hides', () => {
     expect(lab.pagers.at(-1)?.target).toMatch(/^sip:tgruu\./);
   });
 
-  it('R44: is no person of the named conversations, and a call to the own temporary GRUU comes into none of them', async () => {
-    const named = lab.messenger.sendText({ to: bob }, 'It is me', 'session').conversation;
-    const hidden = lab.messenger.sendText({ to: bob, anonymous: true }, 'Guess', 'session').conversation;
+  it('is no person of the named conversations, and a call to the own temporary GRUU comes into none of them', async () => {
+    const named = lab.messenger.texts.send({ to: bob }, 'It is me', 'session').conversation;
+    const hidden = lab.messenger.texts.send({ to: bob, anonymous: true }, 'Guess', 'session').conversation;
     const id = lab.history.conversation(hidden)?.conversationId ?? '';
     const call = { ...pager('m4', id), remote: remoteParty(bob), hides: true };
-    expect(await lab.messenger.receivePager(call)).toBe(200);
-    expect(await lab.messenger.receivePager({ ...pager('m5', 'unknown'), remote: remoteParty(bob), hides: true })).toBe(200);
+    expect(await lab.messenger.incoming.pager(call)).toBe(200);
+    expect(await lab.messenger.incoming.pager({ ...pager('m5', 'unknown'), remote: remoteParty(bob), hides: true })).toBe(200);
     const where = (message: string) => lab.history.message(message, 'in')?.conversation;
     expect(where('m4')).toBe(hidden);
     expect(where('m5')).not.toBe(named);
@@ -116,8 +116,10 @@ describe('somebody who hides', () => {
   });
 
   it('no group grows out of either kind', async () => {
-    const { conversation } = lab.messenger.sendText({ to: bob, anonymous: true }, 'Guess', 'session');
-    await expect(lab.messenger.addPeople(conversation, ['sip:carol@lab.test'], undefined)).rejects.toMatchObject({ code: 'ipc/refused' });
+    const { conversation } = lab.messenger.texts.send({ to: bob, anonymous: true }, 'Guess', 'session');
+    await expect(lab.messenger.groups.addPeople(conversation, ['sip:carol@lab.test'], undefined)).rejects.toMatchObject({
+      code: 'ipc/refused',
+    });
   });
 });
 

@@ -28,12 +28,12 @@ describe('somebody who is blocked', () => {
     for (const accept of ['auto', 'open', 'reply', 'ask'] as const) {
       lab.setPreferences({ accept });
       const invite = invitation();
-      lab.messenger.receiveInvite(invite);
+      lab.messenger.incoming.invite(invite);
       await lab.settle();
       expect([invite.rejected, invite.rang]).toEqual([486, 0]);
     }
     expect(refusals.blocked).toBe(486);
-    expect([lab.messenger.conversations(), lab.messenger.invitations.list(), lab.pagers, lab.history.jobs()]).toEqual([[], [], [], []]);
+    expect([lab.messenger.chats.all(), lab.messenger.invitations.list(), lab.pagers, lab.history.jobs()]).toEqual([[], [], [], []]);
   });
 
   it('has messages refused with 486, kept nowhere and not told as delivered', async () => {
@@ -47,28 +47,30 @@ describe('somebody who is blocked', () => {
       icsis: [],
       hides: false,
     };
-    expect(await lab.messenger.receivePager(pager)).toBe(486);
+    expect(await lab.messenger.incoming.pager(pager)).toBe(486);
     await lab.settle();
-    expect([lab.messenger.conversations(), lab.pagers]).toEqual([[], []]);
+    expect([lab.messenger.chats.all(), lab.pagers]).toEqual([[], []]);
     lab.state.blocked.clear();
-    expect(await lab.messenger.receivePager(pager)).toBe(200);
+    expect(await lab.messenger.incoming.pager(pager)).toBe(200);
   });
 
   it('brings nobody into a group', async () => {
     block();
     const focus = 'sip:grp-1@cf.lab.test';
     const invite = invitation({ referredBy: bob }, remoteParty(focus, { isFocus: true, contactUri: focus }));
-    lab.messenger.receiveInvite(invite);
+    lab.messenger.incoming.invite(invite);
     await lab.settle();
     expect(invite.rejected).toBe(486);
   });
 
   it('is not written to: the call says so, and what waited is failed and kept', async () => {
     lab.state.registered = false;
-    const { message, conversation } = lab.messenger.sendText({ to: bob }, 'waits', 'session');
+    const { message, conversation } = lab.messenger.texts.send({ to: bob }, 'waits', 'session');
     block();
-    expect(() => lab.messenger.sendText({ to: bob }, 'now', 'session')).toThrow(expect.objectContaining({ code: 'conversation/blocked' }));
-    expect(() => lab.messenger.sendText({ conversation }, 'now', 'pager')).toThrow(
+    expect(() => lab.messenger.texts.send({ to: bob }, 'now', 'session')).toThrow(
+      expect.objectContaining({ code: 'conversation/blocked' }),
+    );
+    expect(() => lab.messenger.texts.send({ conversation }, 'now', 'pager')).toThrow(
       expect.objectContaining({ code: 'conversation/blocked' }),
     );
     lab.state.registered = true;
@@ -80,7 +82,7 @@ describe('somebody who is blocked', () => {
       content: { text: 'waits' },
       error: { code: 'conversation/blocked' },
     });
-    await expect(lab.messenger.addPeople(conversation, [bob], undefined)).rejects.toMatchObject({ code: 'conversation/blocked' });
+    await expect(lab.messenger.groups.addPeople(conversation, [bob], undefined)).rejects.toMatchObject({ code: 'conversation/blocked' });
   });
 
   it('has the session ended in which they were, and their waiting invitation refused', async () => {
@@ -92,7 +94,7 @@ describe('somebody who is blocked', () => {
     for (const accept of ['open', 'ask'] as const) {
       lab.setPreferences({ accept });
       const waiting = invitation({ contributionId: `k-${accept}` });
-      lab.messenger.receiveInvite(waiting);
+      lab.messenger.incoming.invite(waiting);
       await lab.settle();
       lab.messenger.blocked(bob);
       await lab.settle();
@@ -107,7 +109,7 @@ describe('somebody who is blocked', () => {
     block();
     await lab.settle();
     const before = lab.pagers.length;
-    lab.messenger.markDisplayed(conversation, 'm1');
+    lab.messenger.texts.markDisplayed(conversation, 'm1');
     await lab.settle();
     expect(lab.pagers.length).toBe(before);
     expect(lab.history.jobs()).toEqual([]);

@@ -16,12 +16,12 @@ const pager = (contentType: string, body: string | Uint8Array, requestId = crypt
   incomingPager(remoteParty(bob), contentType, body, requestId);
 const composing = (state: 'active' | 'idle') => encodeIsComposing({ state, refreshSeconds: null, contentType: null });
 const texts = () =>
-  lab.messenger.conversations().flatMap(({ conversation }) => lab.messenger.messages(conversation, {}, 50).map((one) => one.text));
+  lab.messenger.chats.all().flatMap(({ conversation }) => lab.messenger.chats.messages(conversation, {}, 50).map((one) => one.text));
 const typing = () => lab.events.flatMap((event) => (event.event === 'composing' ? event.active : []));
 
 describe('a bare text', () => {
   it('is kept, and asks for no receipt', async () => {
-    expect(await lab.messenger.receivePager(pager('text/plain;charset=UTF-8', 'Grüße 🎉'))).toBe(200);
+    expect(await lab.messenger.incoming.pager(pager('text/plain;charset=UTF-8', 'Grüße 🎉'))).toBe(200);
     await lab.settle();
     expect(texts()).toEqual(['Grüße 🎉']);
     expect(lab.pagers).toEqual([]);
@@ -29,7 +29,7 @@ describe('a bare text', () => {
 
   it('is known again by its request: a repetition is none, the same words once more are another message', async () => {
     const once = pager('text/plain', 'ok');
-    for (const each of [once, once, pager('text/plain', 'ok')]) expect(await lab.messenger.receivePager(each)).toBe(200);
+    for (const each of [once, once, pager('text/plain', 'ok')]) expect(await lab.messenger.incoming.pager(each)).toBe(200);
     expect(texts()).toEqual(['ok', 'ok']);
   });
 
@@ -38,16 +38,16 @@ describe('a bare text', () => {
     ['"UTF-8"', new TextEncoder().encode('Grüße')],
     ['x-nobody-knows', new TextEncoder().encode('Grüße')],
   ])('in %s is read', async (charset, body) => {
-    await lab.messenger.receivePager(pager(`text/plain; charset=${charset}`, body));
+    await lab.messenger.incoming.pager(pager(`text/plain; charset=${charset}`, body));
 
     expect(texts()).toEqual(['Grüße']);
   });
 
   it('and nothing else: what cannot be shown is refused, and makes no conversation', async () => {
     for (const type of ['text/html', 'application/octet-stream', '', 'text']) {
-      expect(await lab.messenger.receivePager(pager(type, 'x'))).toBe(415);
+      expect(await lab.messenger.incoming.pager(pager(type, 'x'))).toBe(415);
     }
-    expect(lab.messenger.conversations()).toEqual([]);
+    expect(lab.messenger.chats.all()).toEqual([]);
   });
 });
 
@@ -56,40 +56,40 @@ describe('a composing state by pager', () => {
     ['bare', composingType, composing('active')],
     ['in CPIM', 'message/cpim', encodeCpim({ from: bob, to: [], contentType: composingType, body: composing('active') })],
   ])('%s is told, until the text comes', async (_how, type, body) => {
-    await lab.messenger.receivePager(pager('text/plain', 'first'));
-    expect(await lab.messenger.receivePager(pager(type, body))).toBe(200);
+    await lab.messenger.incoming.pager(pager('text/plain', 'first'));
+    expect(await lab.messenger.incoming.pager(pager(type, body))).toBe(200);
     expect(typing()).toEqual([true]);
-    await lab.messenger.receivePager(pager('text/plain', 'second'));
+    await lab.messenger.incoming.pager(pager('text/plain', 'second'));
     expect(typing()).toEqual([true, false]);
   });
 
   it('of somebody who has never written makes no conversation', async () => {
-    expect(await lab.messenger.receivePager(pager(composingType, composing('active')))).toBe(200);
-    expect([lab.messenger.conversations(), lab.events]).toEqual([[], []]);
+    expect(await lab.messenger.incoming.pager(pager(composingType, composing('active')))).toBe(200);
+    expect([lab.messenger.chats.all(), lab.events]).toEqual([[], []]);
   });
 
   it('is answered in kind, and nobody else hears by pager that one types', async () => {
-    await lab.messenger.receivePager(pager('text/plain', 'first'));
-    const conversation = lab.messenger.conversations()[0]?.conversation ?? '';
-    lab.messenger.composing(conversation, true);
+    await lab.messenger.incoming.pager(pager('text/plain', 'first'));
+    const conversation = lab.messenger.chats.all()[0]?.conversation ?? '';
+    lab.messenger.texts.composing(conversation, true);
     expect(lab.pagers).toEqual([]);
-    await lab.messenger.receivePager(pager(composingType, composing('active')));
-    lab.messenger.composing(conversation, true);
-    lab.messenger.composing(conversation, false);
+    await lab.messenger.incoming.pager(pager(composingType, composing('active')));
+    lab.messenger.texts.composing(conversation, true);
+    lab.messenger.texts.composing(conversation, false);
     const bodies = lab.pagers.map(({ target, contentType, body }) => [target, contentType, new TextDecoder().decode(body)]);
     expect(bodies).toEqual([
       [bob, 'message/cpim', expect.stringContaining('<state>active</state>')],
       [bob, 'message/cpim', expect.stringContaining('<state>idle</state>')],
     ]);
     lab.setPreferences({ composing: false });
-    lab.messenger.composing(conversation, true);
+    lab.messenger.texts.composing(conversation, true);
     expect(lab.pagers).toHaveLength(2);
   });
 
   it('goes over the session where one stands', async () => {
     const { conversation, media } = await lab.talkTo(bob);
-    await lab.messenger.receivePager(pager(composingType, composing('active')));
-    lab.messenger.composing(conversation, true);
+    await lab.messenger.incoming.pager(pager(composingType, composing('active')));
+    lab.messenger.texts.composing(conversation, true);
     await lab.settle();
     expect(media.sent.map((one) => one.contentType)).toContain(composingType);
     expect(lab.pagers).toEqual([]);

@@ -43,7 +43,7 @@ const receiptOf = (message: string, disposition: 'delivered' | 'displayed') =>
     payload: { to: lab.self, toInstance: null, disposition, at: lab.clock.now(), sentAt: lab.clock.now() },
   });
 const pagerFrom = (address: string, body: Uint8Array, name: string | null = null) =>
-  lab.messenger.receivePager(incomingPager(remoteParty(address, { displayName: name }), 'message/cpim', body));
+  lab.messenger.incoming.pager(incomingPager(remoteParty(address, { displayName: name }), 'message/cpim', body));
 /** The Message-IDs that the receipts sent by pager name. */
 const reported = () =>
   lab.pagers.flatMap(({ body }) => {
@@ -52,9 +52,9 @@ const reported = () =>
     return imdn.ok ? [imdn.value.messageId] : [];
   });
 const received = () =>
-  lab.messenger
-    .conversations()
-    .flatMap(({ conversation }) => lab.messenger.messages(conversation, {}, 50))
+  lab.messenger.chats
+    .all()
+    .flatMap(({ conversation }) => lab.messenger.chats.messages(conversation, {}, 50))
     .filter(({ direction }) => direction === 'in');
 
 describe('a Message-ID that somebody else has used', () => {
@@ -73,7 +73,7 @@ describe('a Message-ID that somebody else has used', () => {
     const second = received().find(({ from }) => from === bob);
     expect(wireId(second?.message ?? '')).toBe('id-1');
     lab.pagers.length = 0;
-    lab.messenger.markDisplayed(second?.conversation ?? '', second?.message ?? '');
+    lab.messenger.texts.markDisplayed(second?.conversation ?? '', second?.message ?? '');
     await lab.settle();
     expect(lab.pagers.map(({ target }) => target)).toEqual([bob]);
     expect(reported()).toEqual(['id-1']);
@@ -82,7 +82,7 @@ describe('a Message-ID that somebody else has used', () => {
   it('is the same for two who hide, each in a conversation of their own', async () => {
     const hidden = remoteParty('sip:anonymous@anonymous.invalid', { asserted: false });
     for (const conversationId of ['one', 'two', 'two', 'one'])
-      await lab.messenger.receivePager({
+      await lab.messenger.incoming.pager({
         ...incomingPager(hidden, 'message/cpim', textOf(`from ${conversationId}`, 'id-1')),
         headers: { ...incomingPager(hidden, '', '').headers, conversationId },
       });
@@ -108,7 +108,7 @@ describe('a receipt', () => {
     expect(await pagerFrom(mallory, receiptOf(message, 'displayed'))).toBe(200);
     expect(lab.stateOf(message)).toBe('sent');
     expect(lab.history.receipts(message)).toEqual([]);
-    expect(lab.messenger.conversations()).toHaveLength(1);
+    expect(lab.messenger.chats.all()).toHaveLength(1);
     // In a chat of their own neither.
     await pagerFrom(mallory, textOf('Hello', 'm-1'));
     expect(await pagerFrom(mallory, receiptOf(message, 'displayed'))).toBe(200);
@@ -132,14 +132,14 @@ describe('a receipt', () => {
   it('of one who hides counts for what was written to them alone', async () => {
     const hidden = remoteParty('sip:anonymous@anonymous.invalid', { asserted: false, gruu: 'sip:t1@lab.test;gr' });
     const from = (conversationId: string, body: Uint8Array) =>
-      lab.messenger.receivePager({
+      lab.messenger.incoming.pager({
         ...incomingPager(hidden, 'message/cpim', body),
         headers: { ...incomingPager(hidden, '', '').headers, conversationId },
       });
     await from('one', textOf('Guess who', 'h-1'));
     await from('two', textOf('And me', 'h-2'));
-    const chat = lab.messenger.conversations().find(({ last }) => last?.text === 'Guess who')?.conversation ?? '';
-    const { message } = lab.messenger.sendText({ conversation: chat }, 'Who are you?', 'pager');
+    const chat = lab.messenger.chats.all().find(({ last }) => last?.text === 'Guess who')?.conversation ?? '';
+    const { message } = lab.messenger.texts.send({ conversation: chat }, 'Who are you?', 'pager');
     await lab.settle();
     await from('two', receiptOf(message, 'displayed'));
     expect(lab.stateOf(message)).toBe('sent');
@@ -163,7 +163,7 @@ describe('what begins no chat', () => {
     const body = new TextEncoder().encode(new TextDecoder().decode(unknown).replace('text/plain', 'application/x-unknown'));
     expect(await pagerFrom(mallory, body)).toBe(200);
     expect(await pagerFrom(mallory, receiptOf('nobody-knows', 'delivered'))).toBe(200);
-    expect(lab.messenger.conversations()).toEqual([]);
+    expect(lab.messenger.chats.all()).toEqual([]);
   });
 });
 
@@ -176,7 +176,7 @@ describe('a name', () => {
     ['is made of emoji', '👩‍🚀 Ada', '👩‍🚀 Ada'],
   ])('that %s does so no more', async (_what, name, shown) => {
     await pagerFrom(mallory, textOf('Hello', 'm-1'), name);
-    expect(lab.messenger.conversations()[0]?.people).toEqual([{ address: mallory, name: shown }]);
+    expect(lab.messenger.chats.all()[0]?.people).toEqual([{ address: mallory, name: shown }]);
   });
 });
 
@@ -190,12 +190,12 @@ describe('a disk that takes nothing', () => {
       };
       const part = { contentType: 'message/cpim', headers: new Map<string, string>(), body: textOf('Hello', 'd-1') };
       const invite = new FakeInvite({ remote: remoteParty(bob), headers: { contributionId: 'c-1', conversationId: 'v-1' }, parts: [part] });
-      lab.messenger.receiveInvite(invite);
+      lab.messenger.incoming.invite(invite);
       const group = new FakeInvite({
         remote: remoteParty('sip:group@lab.test', { isFocus: true }),
         headers: { contributionId: 'c-2', conversationId: 'v-2', referredBy: bob },
       });
-      if (step === 'addConversation') lab.messenger.receiveInvite(group);
+      if (step === 'addConversation') lab.messenger.incoming.invite(group);
       expect(await pagerFrom(mallory, textOf('Hello', 'd-2'))).toBe(500);
       await lab.settle();
       expect([invite.accepted, invite.rejected]).toEqual([null, 500]);
@@ -211,7 +211,7 @@ describe('a clock', () => {
   it('that is set back holds up nothing that waits for another attempt', async () => {
     const { conversation, media } = await lab.talkTo(bob);
     media.failWith = new AppError('msrp/closed', {}, 'auto');
-    const { message } = lab.messenger.sendText({ conversation }, 'Second', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'Second', 'session');
     await lab.settle();
     expect(lab.stateOf(message)).toBe('queued');
     media.failWith = null;
@@ -225,7 +225,7 @@ describe('an answer to a SEND that says nothing against it', () => {
   it.each([408, 481, 500, 506])('%i: it is tried again, and not for ever', async (status) => {
     const { conversation, media } = await lab.talkTo(bob);
     media.failWith = new AppError('msrp/rejected', { status }, 'auto');
-    const { message } = lab.messenger.sendText({ conversation }, 'Second', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'Second', 'session');
     await lab.settle();
     expect(lab.stateOf(message)).toBe('queued');
     media.failWith = null;
@@ -237,7 +237,7 @@ describe('an answer to a SEND that says nothing against it', () => {
   it('is none of 413 or 415', async () => {
     const { conversation, media } = await lab.talkTo(bob);
     media.failWith = new AppError('msrp/rejected', { status: 413 }, 'user');
-    const { message } = lab.messenger.sendText({ conversation }, 'Second', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'Second', 'session');
     await lab.settle();
     expect(lab.stateOf(message)).toBe('failed');
   });
@@ -269,12 +269,12 @@ describe('the device that a receipt is for', () => {
     await pagerFrom(bob, named(phone));
     await lab.settle();
     expect(lab.pagers.map(({ target }) => target)).toEqual([phone]);
-    const { conversation } = lab.messenger.sendText({ to: bob }, 'By pager', 'pager');
+    const { conversation } = lab.messenger.texts.send({ to: bob }, 'By pager', 'pager');
     await lab.settle();
     expect(new TextDecoder().decode(lab.pagers[1]?.body)).toMatch(
       /^NS: (\S+) <urn:chorus:device>\r\n\1\.Gruu: sip:alice@lab\.test;gr=urn:uuid:aaaa\r$/m,
     );
-    expect(lab.messenger.messages(conversation, {}, 50)).toHaveLength(2);
+    expect(lab.messenger.chats.messages(conversation, {}, 50)).toHaveLength(2);
   });
 
   it.each([`${mallory};gr=urn:uuid:bbbb`, 'sip:bob@lab.test', 'sip:bob@lab.test;gr', 'urn:uuid:bbbb', 'nonsense'])(

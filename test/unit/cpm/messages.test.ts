@@ -50,7 +50,7 @@ describe('sending', () => {
     const envelope = parseCpim(first?.body ?? new Uint8Array());
     expect(envelope.ok && envelope.value.messageId).toBe(message);
     expect(lab.stateOf(message)).toBe('sent');
-    const second = lab.messenger.sendText({ conversation }, 'Second', 'session');
+    const second = lab.messenger.texts.send({ conversation }, 'Second', 'session');
     await lab.settle();
     expect(lab.stateOf(second.message)).toBe('sent');
     expect(media.sent.map((sent) => sent.body.includes('Second'))).toEqual([true]);
@@ -59,9 +59,9 @@ describe('sending', () => {
 
   it('what waits for the media relay carries why, and leaves when it is back, not when its pause is over', async () => {
     lab.state.mediaFails = new AppError('msrp/relay', { relay: 'unreachable' }, 'auto');
-    const { message, conversation } = lab.messenger.sendText({ to: bob }, 'First', 'session');
+    const { message, conversation } = lab.messenger.texts.send({ to: bob }, 'First', 'session');
     await lab.settle();
-    const kept = () => lab.messenger.messages(conversation, {}, 1)[0];
+    const kept = () => lab.messenger.chats.messages(conversation, {}, 1)[0];
     expect(kept()).toMatchObject({ message, state: 'queued', error: { code: 'msrp/relay', relay: 'unreachable', retry: 'auto' } });
     // Its pauses have grown to a minute.
     for (let attempt = 0; attempt < 10; attempt += 1) await lab.clock.advance(90_000);
@@ -75,18 +75,18 @@ describe('sending', () => {
   });
 
   it('dates no two texts alike, so that a retried one finds its place behind or before the other', async () => {
-    const first = lab.messenger.sendText({ to: bob }, 'First', 'session');
-    const second = lab.messenger.sendText({ to: bob }, 'Second', 'session');
+    const first = lab.messenger.texts.send({ to: bob }, 'First', 'session');
+    const second = lab.messenger.texts.send({ to: bob }, 'Second', 'session');
     const stamp = (message: string) => lab.history.message(message)?.sentAt ?? 0;
     expect(stamp(second.message)).toBe(stamp(first.message) + 1);
     // A clock that was put back by more than a moment is believed: dates are for people, too.
     lab.clock.sleep(-3_600_000);
-    expect(stamp(lab.messenger.sendText({ to: bob }, 'Third', 'session').message)).toBe(lab.clock.now());
+    expect(stamp(lab.messenger.texts.send({ to: bob }, 'Third', 'session').message)).toBe(lab.clock.now());
   });
 
   it('R14: nothing leaves before the registration, and all of it after, in order', async () => {
     lab.state.registered = false;
-    const sent = ['one', 'two', 'three'].map((text) => lab.messenger.sendText({ to: bob }, text, 'session'));
+    const sent = ['one', 'two', 'three'].map((text) => lab.messenger.texts.send({ to: bob }, text, 'session'));
     await lab.settle();
     expect(lab.invites).toHaveLength(0);
     expect(sent.map(({ message }) => lab.stateOf(message))).toEqual(['queued', 'queued', 'queued']);
@@ -118,7 +118,7 @@ describe('sending', () => {
     };
     lab.history.nextJob = (lane, except) => count(() => nextJob(lane, except));
     lab.history.jobs = () => expect.fail('every job was read');
-    const sent = ['one', 'two', 'three'].map((text) => lab.messenger.sendText({ conversation }, text, 'session').message);
+    const sent = ['one', 'two', 'three'].map((text) => lab.messenger.texts.send({ conversation }, text, 'session').message);
     await lab.settle();
     expect(sent.map((message) => lab.stateOf(message))).toEqual(['sent', 'sent', 'sent']);
     // One for each text, and those that find the lane empty.
@@ -132,32 +132,32 @@ describe('sending', () => {
   });
 
   it('fails with the other side’s words when it is refused, and goes out again on retry with the same id', async () => {
-    const { message, conversation } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    const { message, conversation } = lab.messenger.texts.send({ to: bob }, 'Hello', 'session');
     await lab.settle();
     lab.invites[0]?.session.refuse(480, 'Temporarily Unavailable');
     await lab.settle();
     expect(lab.history.message(message)?.error).toMatchObject({ code: 'sip/rejected', status: 480, reason: 'Temporarily Unavailable' });
     expect(lab.history.jobs()).toEqual([]);
-    lab.messenger.retry(message);
+    lab.messenger.outbox.retry(message);
     await lab.settle();
     expect(lab.invites).toHaveLength(2);
     lab.invites[1]?.session.answer();
     await lab.settle();
     expect(lab.stateOf(message)).toBe('sent');
-    expect(lab.messenger.messages(conversation, {}, 50)).toHaveLength(1);
+    expect(lab.messenger.chats.messages(conversation, {}, 50)).toHaveLength(1);
   });
 
   it('tries again by itself after a lost connection, with a growing pause, and not for ever', async () => {
     const { conversation, media } = await lab.talkTo(bob);
     media.failWith = new AppError('msrp/closed', {}, 'auto');
-    const { message } = lab.messenger.sendText({ conversation }, 'Second', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'Second', 'session');
     await lab.settle();
     expect(lab.stateOf(message)).toBe('queued');
     media.failWith = null;
     await lab.clock.advance(firstPauseMs * 2);
     expect(lab.stateOf(message)).toBe('sent');
     media.failWith = new AppError('msrp/closed', {}, 'auto');
-    const third = lab.messenger.sendText({ conversation }, 'Third', 'session');
+    const third = lab.messenger.texts.send({ conversation }, 'Third', 'session');
     await lab.clock.advance(10 * 60_000);
     expect(lab.stateOf(third.message)).toBe('failed');
     expect(lab.history.jobs().filter((job) => job.message === third.message)).toEqual([]);
@@ -166,7 +166,7 @@ describe('sending', () => {
   it('does not count it as an attempt that the other side was heard from while a text waits', async () => {
     const { conversation, media } = await lab.talkTo(bob);
     media.failWith = new AppError('msrp/closed', {}, 'auto');
-    const { message } = lab.messenger.sendText({ conversation }, 'Second', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'Second', 'session');
     await lab.settle();
     const attempts = () => lab.history.jobs().find((job) => job.message === message)?.attempts;
     expect(attempts()).toBe(1);
@@ -176,15 +176,15 @@ describe('sending', () => {
   });
 
   it('discards a failed message and nothing that has left', async () => {
-    const { message, conversation } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    const { message, conversation } = lab.messenger.texts.send({ to: bob }, 'Hello', 'session');
     await lab.settle();
     lab.invites[0]?.session.refuse(404, 'Not Found');
     await lab.settle();
-    lab.messenger.discard(message);
+    lab.messenger.outbox.discard(message);
     expect(lab.history.message(message)).toBeNull();
     const sent = await lab.talkTo(bob);
-    expect(() => lab.messenger.discard(sent.message)).toThrow(AppError);
-    expect(lab.messenger.messages(conversation, {}, 50).map((one) => one.message)).toEqual([sent.message]);
+    expect(() => lab.messenger.outbox.discard(sent.message)).toThrow(AppError);
+    expect(lab.messenger.chats.messages(conversation, {}, 50).map((one) => one.message)).toEqual([sent.message]);
   });
 
   it('never sends or finds a message that was damaged on the disk', async () => {
@@ -193,16 +193,16 @@ describe('sending', () => {
       const record = read(id, direction);
       return record === null ? null : { ...record, content: { kind: 'text', text: '' }, isDamaged: true };
     };
-    const { message } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    const { message } = lab.messenger.texts.send({ to: bob }, 'Hello', 'session');
     await lab.settle();
     expect(lab.invites).toHaveLength(0);
     expect(lab.stateOf(message)).toBe('failed');
     const { reader } = lab.history;
     const { search } = reader;
-    expect(await lab.messenger.search('hello', 10)).toHaveLength(1);
+    expect(await lab.messenger.search.find('hello', 10)).toHaveLength(1);
     reader.search = async (typed, limit) =>
       (await search(typed, limit)).map((hit) => ({ ...hit, message: { ...hit.message, isDamaged: true as const } }));
-    expect(await lab.messenger.search('hello', 10)).toEqual([]);
+    expect(await lab.messenger.search.find('hello', 10)).toEqual([]);
   });
 
   it('knows which errors pass by themselves', () => {
@@ -222,8 +222,8 @@ describe('sending', () => {
   });
 
   it('refuses an address that is none', () => {
-    expect(() => lab.messenger.sendText({ to: 'https://lab.test/bob' }, 'x', 'session')).toThrow(/account\/bad-address/);
-    expect(() => lab.messenger.sendText({}, 'x', 'session')).toThrow(/ipc\/refused/);
+    expect(() => lab.messenger.texts.send({ to: 'https://lab.test/bob' }, 'x', 'session')).toThrow(/account\/bad-address/);
+    expect(() => lab.messenger.texts.send({}, 'x', 'session')).toThrow(/ipc\/refused/);
   });
 });
 
@@ -251,14 +251,14 @@ describe('receiving', () => {
     await lab.settle();
     expect(lab.history.message('in-1')).toMatchObject({ direction: 'in', state: 'received', content: { kind: 'text', text: 'Hi Alice' } });
     expect(media.sent.some((sent) => sent.body.includes('<delivered/>') && sent.body.includes('in-1'))).toBe(true);
-    expect(lab.messenger.conversations().find((one) => one.conversation === conversation)?.unread).toBe(1);
+    expect(lab.messenger.chats.all().find((one) => one.conversation === conversation)?.unread).toBe(1);
   });
 
   it('keeps a message once, however often it comes', async () => {
     const { conversation, media } = await lab.talkTo(bob);
     for (let time = 0; time < 3; time++) await media.deliver(textFrom(bob, 'Hi', 'in-1'));
     await lab.settle();
-    expect(lab.messenger.messages(conversation, {}, 50).filter((one) => one.direction === 'in')).toHaveLength(1);
+    expect(lab.messenger.chats.messages(conversation, {}, 50).filter((one) => one.direction === 'in')).toHaveLength(1);
     expect(media.sent.filter((sent) => sent.body.includes('<delivered/>'))).toHaveLength(1);
   });
 
@@ -270,7 +270,7 @@ describe('receiving', () => {
     for (const body of [nameless('yes'), nameless('no!'), nameless('yes'), nameless('no!'), undated('abc'), undated('xyz')])
       await media.deliver(body);
     await lab.settle();
-    const texts = lab.messenger.messages(conversation, {}, 50).filter((one) => one.direction === 'in');
+    const texts = lab.messenger.chats.messages(conversation, {}, 50).filter((one) => one.direction === 'in');
     expect(texts.map((one) => one.text).sort()).toEqual(['abc', 'no!', 'xyz', 'yes']);
   });
 
@@ -280,11 +280,11 @@ describe('receiving', () => {
     await media.deliver(textFrom(bob, 'two', 'in-2', { wantsDisplayed: false }));
     await lab.settle();
     expect(media.sent.filter((sent) => sent.body.includes('<displayed/>'))).toHaveLength(0);
-    lab.messenger.markDisplayed(conversation, 'in-2');
-    lab.messenger.markDisplayed(conversation, 'in-2');
+    lab.messenger.texts.markDisplayed(conversation, 'in-2');
+    lab.messenger.texts.markDisplayed(conversation, 'in-2');
     await lab.settle();
     expect(media.sent.filter((sent) => sent.body.includes('<displayed/>'))).toHaveLength(1);
-    expect(lab.messenger.conversations()[0]?.unread).toBe(0);
+    expect(lab.messenger.chats.all()[0]?.unread).toBe(0);
   });
 
   it('sends the notification by pager message when the session is gone, to the device that asked', async () => {
@@ -294,7 +294,7 @@ describe('receiving', () => {
       parts: [{ contentType: 'message/cpim', headers: new Map(), body: textFrom(bob, 'Hi', 'in-1') }],
     });
     lab.state.registered = false;
-    lab.messenger.receiveInvite(invite);
+    lab.messenger.incoming.invite(invite);
     await lab.settle();
     invite.hangUp();
     lab.state.registered = true;
@@ -308,7 +308,7 @@ describe('receiving', () => {
     const { conversation, media } = await lab.talkTo(bob);
     const pager = (id: string, remote: Parameters<typeof remoteParty>[1]) => {
       const headers = { conversationId: null, contributionId: null, inReplyTo: null, sessionReplaces: null, subject: null };
-      return lab.messenger.receivePager({
+      return lab.messenger.incoming.pager({
         remote: remoteParty(bob, remote),
         headers: { ...headers, calledAs: null, referredBy: null },
         contentType: 'message/cpim',
@@ -318,12 +318,12 @@ describe('receiving', () => {
       });
     };
     await pager('in-1', { instanceId: 'urn:uuid:cccc', deviceName: 'Tablet' });
-    lab.messenger.markDisplayed(conversation, 'in-1');
+    lab.messenger.texts.markDisplayed(conversation, 'in-1');
     await lab.settle();
     expect(media.sent).toEqual([]);
     expect(lab.pagers.map(({ acceptContactInstance }) => acceptContactInstance)).toEqual(['urn:uuid:cccc', undefined]);
     await pager('in-2', { instanceId: 'urn:uuid:bbbb', deviceName: 'Laptop' });
-    lab.messenger.markDisplayed(conversation, 'in-2');
+    lab.messenger.texts.markDisplayed(conversation, 'in-2');
     await lab.settle();
     expect(media.sent.map(({ body }) => /<(delivered|displayed)\/>/.exec(body)?.[1])).toEqual(['delivered', 'displayed']);
   });
@@ -338,7 +338,7 @@ describe('receiving', () => {
     expect(lab.pagers).toEqual([]);
     expect(lab.history.jobs()).toHaveLength(1);
     lab.state.pagerFails = null;
-    await lab.messenger.receivePager(incomingPager(remoteParty(bob), 'message/cpim', textFrom(bob, 'Back', 'in-2')));
+    await lab.messenger.incoming.pager(incomingPager(remoteParty(bob), 'message/cpim', textFrom(bob, 'Back', 'in-2')));
     await lab.settle();
     expect(lab.pagers.map((pager) => new TextDecoder().decode(pager.body).includes('in-1'))).toContain(true);
   });
@@ -352,14 +352,14 @@ describe('receiving', () => {
   });
 
   it('sends the notification through the session that wins when both sides have invited', async () => {
-    lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    lab.messenger.texts.send({ to: bob }, 'Hello', 'session');
     await lab.settle();
     const invite = new FakeInvite({
       remote: remoteParty(bob),
       headers: { contributionId: '!', conversationId: 'conv' },
       parts: [{ contentType: 'message/cpim', headers: new Map(), body: textFrom(bob, 'Hi', 'in-1') }],
     });
-    lab.messenger.receiveInvite(invite);
+    lab.messenger.incoming.invite(invite);
     await lab.settle();
     expect(lab.media.at(-1)?.sent.some((sent) => sent.body.includes('<delivered/>'))).toBe(true);
     expect(lab.history.jobs()).toEqual([]);
@@ -376,7 +376,7 @@ describe('receiving', () => {
       );
     const read = async (id: string, body: string) => {
       await media.deliver(body);
-      lab.messenger.markDisplayed(conversation, lab.messenger.messages(conversation, {}, 50).at(-1)?.message ?? id);
+      lab.messenger.texts.markDisplayed(conversation, lab.messenger.chats.messages(conversation, {}, 50).at(-1)?.message ?? id);
       await lab.settle();
     };
     await read('in-1', unasked('in-1'));
@@ -394,9 +394,9 @@ describe('receiving', () => {
     lab.setPreferences({ receipts: { delivered: true, displayed: true, unasked: true } });
     const headers = { conversationId: null, contributionId: null, inReplyTo: null, sessionReplaces: null, subject: null };
     const bare = { contentType: 'text/plain', body: new TextEncoder().encode('Hi'), requestId: 'call 1 MESSAGE', icsis: [] };
-    await lab.messenger.receivePager({ remote: remoteParty(bob), headers: { ...headers, calledAs: null, referredBy: null }, ...bare });
+    await lab.messenger.incoming.pager({ remote: remoteParty(bob), headers: { ...headers, calledAs: null, referredBy: null }, ...bare });
     await lab.settle();
-    expect(lab.messenger.messages(conversation, {}, 50).at(-1)).toMatchObject({ direction: 'in', text: 'Hi' });
+    expect(lab.messenger.chats.messages(conversation, {}, 50).at(-1)).toMatchObject({ direction: 'in', text: 'Hi' });
     expect(told()).toHaveLength(4);
     expect(lab.pagers).toEqual([]);
   });
@@ -405,7 +405,7 @@ describe('receiving', () => {
     lab.setPreferences({ receipts: { delivered: false, displayed: false } });
     const { conversation, media } = await lab.talkTo(bob);
     await media.deliver(textFrom(bob, 'Hi', 'in-1'));
-    lab.messenger.markDisplayed(conversation, 'in-1');
+    lab.messenger.texts.markDisplayed(conversation, 'in-1');
     await lab.settle();
     expect(media.sent).toEqual([]);
   });
@@ -414,7 +414,7 @@ describe('receiving', () => {
     const { media } = await lab.talkTo(bob);
     await expect(media.deliver('not a CPIM message at all')).rejects.toThrow(/sip\/malformed/);
     await expect(media.deliver(new Uint8Array([0xff, 0xfe, 0x00]))).rejects.toThrow(/sip\/malformed/);
-    expect(lab.messenger.conversations()[0]?.unread).toBe(0);
+    expect(lab.messenger.chats.all()[0]?.unread).toBe(0);
   });
 
   it('leaves out inner types that it does not know', async () => {

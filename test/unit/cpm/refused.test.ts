@@ -21,7 +21,7 @@ const rejected = (status: number, warning?: string) =>
 
 /** Writes a text, has its invitation refused as often as it goes out, and lets all pauses pass. */
 async function refused(error: AppError, rings = false) {
-  const { message } = lab.messenger.sendText({ to: bob }, 'hello', 'session');
+  const { message } = lab.messenger.texts.send({ to: bob }, 'hello', 'session');
   await lab.settle();
   for (let answered = 0; answered < lab.invites.length; ) {
     const session = lab.invites[answered]?.session;
@@ -81,7 +81,7 @@ describe('a refused invitation', () => {
   });
 
   it('with 488 is told as it is when the text is too long for a pager message', async () => {
-    const { message } = lab.messenger.sendText({ to: bob }, 'x'.repeat(2_000), 'session');
+    const { message } = lab.messenger.texts.send({ to: bob }, 'x'.repeat(2_000), 'session');
     await lab.settle();
     lab.invites[0]?.session.fail(rejected(488));
     await lab.settle();
@@ -101,11 +101,11 @@ describe('who wrote without a name', () => {
       remote: remoteParty(ANONYMOUS_URI, { asserted: false, gruu }),
       headers: { contributionId: 'k1', conversationId: 'c1' },
     });
-    lab.messenger.receiveInvite(invite);
+    lab.messenger.incoming.invite(invite);
     await lab.settle();
     invite.hangUp();
-    const conversation = lab.messenger.conversations()[0]?.conversation ?? '';
-    const { message } = lab.messenger.sendText({ conversation }, 'who are you?', 'session');
+    const conversation = lab.messenger.chats.all()[0]?.conversation ?? '';
+    const { message } = lab.messenger.texts.send({ conversation }, 'who are you?', 'session');
     await lab.settle();
     expect(lab.invites[0]?.request.target).toBe(gruu);
     lab.invites[0]?.session.fail(rejected(404));

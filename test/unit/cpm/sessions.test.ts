@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textEnvelope } from '../../../main/cpm/conversation/envelope';
 import { MAX_ASKED } from '../../../main/cpm/one-to-one/invitations';
-import { replacementGuardMs } from '../../../main/cpm/upgrade/replacement';
+import { replacementGuardMs } from '../../../main/cpm/upgrade/upgrade';
 import { AppError } from '../../../preload/contract/errors';
 import { parseResourceLists } from '../../../protocol/resource-lists';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
@@ -22,7 +22,7 @@ function orders(steps: readonly string[]): string[][] {
   return steps.flatMap((step) => orders(steps.filter((other) => other !== step)).map((rest) => [step, ...rest]));
 }
 
-const conversationOf = (id: string) => lab.messenger.conversations().find((one) => one.conversation === id);
+const conversationOf = (id: string) => lab.messenger.chats.all().find((one) => one.conversation === id);
 
 function inviteFrom(address: string, contributionId: string, more: { conversationId?: string } = {}): FakeInvite {
   return new FakeInvite({ remote: remoteParty(address), headers: { contributionId, conversationId: more.conversationId ?? 'conv-bob' } });
@@ -82,19 +82,19 @@ describe('1-1 sessions', () => {
   it('are one thread a person, whoever invites', async () => {
     const { conversation } = await lab.talkTo(bob);
     const invite = inviteFrom('sip:bob@LAB.test;gr=urn:uuid:2', 'zzz');
-    lab.messenger.receiveInvite(invite);
+    lab.messenger.incoming.invite(invite);
     await lab.settle();
-    expect(lab.messenger.conversations().map((one) => one.conversation)).toEqual([conversation]);
+    expect(lab.messenger.chats.all().map((one) => one.conversation)).toEqual([conversation]);
   });
 
   it.each([
     ['the lower Contribution-ID is ours', 'ffffffff', true],
     ['the lower Contribution-ID is theirs', '!', false],
   ])('two invitations at once: %s', async (_title, theirs, oursLives) => {
-    const { message } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    const { message } = lab.messenger.texts.send({ to: bob }, 'Hello', 'session');
     await lab.settle();
     const invite = inviteFrom(bob, theirs);
-    lab.messenger.receiveInvite(invite);
+    lab.messenger.incoming.invite(invite);
     await lab.settle();
     if (oursLives) {
       expect(invite.rejected).toBe(486);
@@ -111,17 +111,17 @@ describe('1-1 sessions', () => {
   it('give way to a second invitation of somebody whose first one never came to stand', async () => {
     const stuck = inviteFrom(bob, 'a');
     stuck.accept = () => new Promise(() => undefined);
-    lab.messenger.receiveInvite(stuck);
+    lab.messenger.incoming.invite(stuck);
     await lab.settle();
     const again = inviteFrom(bob, 'b');
-    lab.messenger.receiveInvite(again);
+    lab.messenger.incoming.invite(again);
     await lab.settle();
     expect([again.rejected, again.accepted === null]).toEqual([null, false]);
-    expect(conversationOf(lab.messenger.openConversation(bob))?.session).toBe('established');
+    expect(conversationOf(lab.messenger.chats.open(bob))?.session).toBe('established');
   });
 
   it('are given up while they open when the connection to the network is gone; the text waits for its return', async () => {
-    const { message, conversation } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    const { message, conversation } = lab.messenger.texts.send({ to: bob }, 'Hello', 'session');
     await lab.settle();
     expect(conversationOf(conversation)?.session).toBe('pending');
     lab.messenger.disconnected();
@@ -132,12 +132,12 @@ describe('1-1 sessions', () => {
   });
 
   it('show a chat at once when it is opened', () => {
-    const conversation = lab.messenger.openConversation(bob);
+    const conversation = lab.messenger.chats.open(bob);
     expect(lab.events.filter((event) => event.event === 'conversation').map((event) => event.conversation)).toEqual([conversation]);
   });
 
   it('give way to a new invitation once theirs was answered: whoever starts anew has lost the old one', async () => {
-    lab.messenger.sendText({ to: bob }, 'Hello', 'session');
+    lab.messenger.texts.send({ to: bob }, 'Hello', 'session');
     await lab.settle();
     const own = lab.invites[0];
     const media = lab.media[0];
@@ -147,7 +147,7 @@ describe('1-1 sessions', () => {
     own.session.answer();
     await lab.settle();
     const invite = inviteFrom(bob, 'ffffffff');
-    lab.messenger.receiveInvite(invite);
+    lab.messenger.incoming.invite(invite);
     await lab.settle();
     expect(invite.accepted).not.toBeNull();
     expect(own.session.byes).toHaveLength(1);
@@ -155,7 +155,7 @@ describe('1-1 sessions', () => {
 
   it('refuse an invitation without a Contribution-ID', async () => {
     const invite = new FakeInvite({ remote: remoteParty(bob) });
-    lab.messenger.receiveInvite(invite);
+    lab.messenger.incoming.invite(invite);
     await lab.settle();
     expect(invite.rejected).toBe(400);
   });
@@ -167,7 +167,7 @@ describe('1-1 sessions', () => {
       [true, 603],
     ] as const) {
       const invite = inviteFrom(bob, `c-${status}`);
-      lab.messenger.receiveInvite(invite);
+      lab.messenger.incoming.invite(invite);
       await lab.settle();
       const waiting = lab.messenger.invitations.list();
       expect(waiting).toHaveLength(1);
@@ -181,7 +181,7 @@ describe('1-1 sessions', () => {
   it('take an invitation away when another device has answered it', async () => {
     lab.setPreferences({ accept: 'ask' });
     const invite = inviteFrom(bob, 'c1');
-    lab.messenger.receiveInvite(invite);
+    lab.messenger.incoming.invite(invite);
     await lab.settle();
     const id = lab.messenger.invitations.list()[0]?.invitation ?? '';
     invite.hangUp(200);
@@ -194,7 +194,7 @@ describe('1-1 sessions', () => {
 describe('adding people', () => {
   it('R50/R51/R52/R62: names B’s device and marks the 1-1 to be replaced, on B’s entry alone', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
-    void lab.messenger.addPeople(conversation, [carol], 'Lunch');
+    void lab.messenger.groups.addPeople(conversation, [carol], 'Lunch');
     await lab.settle();
     const request = lab.invites[1]?.request;
     expect(request?.target).toBe('sip:conference-factory@lab.test');
@@ -211,7 +211,7 @@ describe('adding people', () => {
 
   it('R66: makes the group at the 200 and leaves the 1-1 to B, at whose BYE the media of the 1-1 closes', async () => {
     const { conversation, invite, media } = await lab.talkTo(bob);
-    const adding = lab.messenger.addPeople(
+    const adding = lab.messenger.groups.addPeople(
       conversation,
       ['carol'].map((name) => `sip:${name}@lab.test`),
       undefined,
@@ -231,11 +231,11 @@ describe('adding people', () => {
 
   it('changes nothing when nobody joins', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
-    const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+    const adding = lab.messenger.groups.addPeople(conversation, [carol], undefined);
     await lab.settle();
     lab.invites[1]?.session.refuse(603, 'Decline');
     await expect(adding).rejects.toThrow(/group\/nobody-joined/);
-    expect(lab.messenger.conversations()).toHaveLength(1);
+    expect(lab.messenger.chats.all()).toHaveLength(1);
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
     expect(invite.session.byes).toEqual([]);
   });
@@ -246,7 +246,7 @@ describe('adding people', () => {
       ['disconnected', false],
     ] as const) {
       const { conversation, invite } = await lab.talkTo(bob);
-      const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+      const adding = lab.messenger.groups.addPeople(conversation, [carol], undefined);
       await lab.settle();
       lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
       await adding;
@@ -261,7 +261,7 @@ describe('adding people', () => {
     'R68: comes to the same end in every order: %s, %s, %s, %s, %s',
     async (...order) => {
       const { conversation, invite } = await lab.talkTo(bob);
-      const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+      const adding = lab.messenger.groups.addPeople(conversation, [carol], undefined);
       await lab.settle();
       const creation = lab.invites.at(-1)?.session;
       /** What the network cannot tell before the group stands waits for it. */
@@ -273,8 +273,8 @@ describe('adding people', () => {
         'the roster': () =>
           lab.subscriptions.at(-1)?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'connected' })),
         'the BYE of the 1-1': () => invite.session.hangUp(200),
-        'a text for Bob': () => texts.push(lab.messenger.sendText({ conversation }, 'to Bob', 'session').message),
-        'a text for all': () => texts.push(lab.messenger.sendText({ conversation: group ?? '' }, 'to all', 'session').message),
+        'a text for Bob': () => texts.push(lab.messenger.texts.send({ conversation }, 'to Bob', 'session').message),
+        'a text for all': () => texts.push(lab.messenger.texts.send({ conversation: group ?? '' }, 'to all', 'session').message),
       };
       for (const step of order) {
         const needsGroup = step === 'the roster' || step === 'a text for all';
@@ -305,7 +305,7 @@ describe('adding people', () => {
 
   it('R58: the 1-1 goes on when Bob has declined the move, and the group with the others', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
-    const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+    const adding = lab.messenger.groups.addPeople(conversation, [carol], undefined);
     await lab.settle();
     lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
     const { conversation: group } = await adding;
@@ -319,7 +319,7 @@ describe('adding people', () => {
     expect(conversationOf(group)).toMatchObject({ continues: conversation, session: 'established' });
     await lab.clock.advance(replacementGuardMs + 1);
     expect(invite.session.byes).toEqual([]);
-    const { message } = lab.messenger.sendText({ conversation }, 'still here', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'still here', 'session');
     await lab.settle();
     expect(lab.stateOf(message)).toBe('sent');
     expect(lab.invites).toHaveLength(2);
@@ -329,8 +329,8 @@ describe('adding people', () => {
 
   it('refuses people who are there already, and addresses that are none', async () => {
     const { conversation } = await lab.talkTo(bob);
-    await expect(lab.messenger.addPeople(conversation, [bob, lab.self], undefined)).rejects.toThrow(AppError);
-    await expect(lab.messenger.addPeople(conversation, ['not an address'], undefined)).rejects.toThrow(/account\/bad-address/);
+    await expect(lab.messenger.groups.addPeople(conversation, [bob, lab.self], undefined)).rejects.toThrow(AppError);
+    await expect(lab.messenger.groups.addPeople(conversation, ['not an address'], undefined)).rejects.toThrow(/account\/bad-address/);
     expect(lab.invites).toHaveLength(1);
   });
 });
@@ -342,12 +342,12 @@ describe('being added', () => {
     const order: string[] = [];
     group.onState.on((state) => order.push(`group ${state}`));
     invite.session.onState.on((state) => order.push(`1-1 ${state}`));
-    lab.messenger.receiveInvite(group);
+    lab.messenger.incoming.invite(group);
     await lab.settle();
     expect(order).toEqual(['group established', '1-1 ended']);
     expect(invite.session.byes).toEqual([{ cause: 200, text: 'Call completed' }]);
     expect(media.state).toBe('closed');
-    const joined = lab.messenger.conversations().find((one) => one.kind === 'group');
+    const joined = lab.messenger.chats.all().find((one) => one.kind === 'group');
     expect(joined).toMatchObject({ subject: 'Lunch', continues: conversation, session: 'established' });
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: joined?.conversation, session: 'replaced' });
     expect(joined?.people.map((one) => one.address)).toEqual([bob, carol]);
@@ -357,7 +357,7 @@ describe('being added', () => {
     const { conversation, invite } = await lab.talkTo(bob);
     const group = groupInvite({ sessionReplaces: invite.request.contributionId });
     group.withoutAck = true;
-    lab.messenger.receiveInvite(group);
+    lab.messenger.incoming.invite(group);
     await lab.settle();
     expect(invite.session.byes).toEqual([]);
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
@@ -366,7 +366,7 @@ describe('being added', () => {
   it('takes a replacement that somebody else asks for as an ordinary invitation', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     const forged = groupInvite({ sessionReplaces: invite.request.contributionId, referredBy: 'sip:mallory@lab.test' });
-    lab.messenger.receiveInvite(forged);
+    lab.messenger.incoming.invite(forged);
     await lab.settle();
     expect(invite.session.byes).toEqual([]);
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
@@ -376,7 +376,7 @@ describe('being added', () => {
     const { conversation, invite } = await lab.talkTo(bob);
     lab.setPreferences({ accept: 'ask' });
     const replacing = groupInvite({ sessionReplaces: invite.request.contributionId });
-    lab.messenger.receiveInvite(replacing);
+    lab.messenger.incoming.invite(replacing);
     await lab.settle();
     const [waiting] = lab.messenger.invitations.list();
     expect(waiting).toMatchObject({ kind: 'group', from: { address: bob }, replaces: conversation });
@@ -391,14 +391,14 @@ describe('being added', () => {
     const { conversation, invite } = await lab.talkTo(bob);
     lab.setPreferences({ accept: 'ask' });
     const replacing = groupInvite({ sessionReplaces: invite.request.contributionId });
-    lab.messenger.receiveInvite(replacing);
+    lab.messenger.incoming.invite(replacing);
     await lab.settle();
     invite.session.hangUp(200);
     await lab.messenger.invitations.answer(lab.messenger.invitations.list()[0]?.invitation ?? '', true, false);
     await lab.settle();
     expect(replacing.accepted).not.toBeNull();
     expect(invite.session.byes).toEqual([]);
-    expect(lab.messenger.conversations().find((one) => one.kind === 'group')).toMatchObject({
+    expect(lab.messenger.chats.all().find((one) => one.kind === 'group')).toMatchObject({
       continues: conversation,
       session: 'established',
     });
@@ -407,18 +407,18 @@ describe('being added', () => {
   it('is asked about for so many groups at a time; one more is refused with 486 and leaves nothing', async () => {
     lab.setPreferences({ accept: 'ask' });
     const invites = Array.from({ length: MAX_ASKED + 1 }, (_, index) => groupInvite({ contributionId: `group-${index}` }));
-    for (const invite of invites) lab.messenger.receiveInvite(invite);
+    for (const invite of invites) lab.messenger.incoming.invite(invite);
     await lab.settle();
     expect(invites.filter((one) => one.rejected !== null).map((one) => [one.headers.contributionId, one.rejected])).toEqual([
       [`group-${MAX_ASKED}`, 486],
     ]);
-    expect([lab.messenger.invitations.list().length, lab.messenger.conversations().length]).toEqual([MAX_ASKED, 0]);
+    expect([lab.messenger.invitations.list().length, lab.messenger.chats.all().length]).toEqual([MAX_ASKED, 0]);
   });
 
   it('R60: declining another group leaves the 1-1 alone', async () => {
     const { invite } = await lab.talkTo(bob);
     lab.setPreferences({ accept: 'ask' });
-    lab.messenger.receiveInvite(groupInvite({ referredBy: carol, contributionId: 'other' }));
+    lab.messenger.incoming.invite(groupInvite({ referredBy: carol, contributionId: 'other' }));
     await lab.settle();
     const [waiting] = lab.messenger.invitations.list();
     expect(waiting).toMatchObject({ kind: 'group', from: { address: carol, name: 'Carol' } });
@@ -430,9 +430,9 @@ describe('being added', () => {
 describe('life in a group', () => {
   async function joined() {
     const invite = groupInvite();
-    lab.messenger.receiveInvite(invite);
+    lab.messenger.incoming.invite(invite);
     await lab.settle();
-    const group = lab.messenger.conversations().find((one) => one.kind === 'group');
+    const group = lab.messenger.chats.all().find((one) => one.kind === 'group');
     const media = lab.media.at(-1);
     if (group === undefined || media === undefined) throw new Error('not joined');
     return { invite, group: group.conversation, media };
@@ -462,7 +462,7 @@ describe('life in a group', () => {
     const { group, media } = await joined();
     await media.deliver(textBy(carol, 'g-1'));
     await lab.settle();
-    expect(lab.messenger.messages(group, {}, 50)).toMatchObject([{ from: carol, fromName: 'Carol', state: 'received' }]);
+    expect(lab.messenger.chats.messages(group, {}, 50)).toMatchObject([{ from: carol, fromName: 'Carol', state: 'received' }]);
     const receipt = media.sent.find((sent) => sent.body.includes('<delivered/>'));
     expect(receipt?.body).toContain(`To: <${carol}>`);
   });
@@ -470,14 +470,14 @@ describe('life in a group', () => {
   it('shows what another device of one’s own wrote as one’s own', async () => {
     const { group, media } = await joined();
     await media.deliver(textBy(lab.self, 'g-2'));
-    expect(lab.messenger.messages(group, {}, 50)).toMatchObject([{ direction: 'out', state: 'sent' }]);
+    expect(lab.messenger.chats.messages(group, {}, 50)).toMatchObject([{ direction: 'out', state: 'sent' }]);
     expect(media.sent).toEqual([]);
   });
 
   it('R69: the roster is the focus’s, and the people are its members, there or away', async () => {
     const { group } = await joined();
     lab.subscriptions[0]?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'disconnected' }));
-    expect(lab.messenger.participants(group).map((one) => [one.address, one.self, one.state])).toEqual([
+    expect(lab.messenger.chats.participants(group).map((one) => [one.address, one.self, one.state])).toEqual([
       [lab.self, true, 'connected'],
       [bob, false, 'connected'],
       [carol, false, 'disconnected'],
@@ -501,7 +501,7 @@ describe('life in a group', () => {
           .replace('state="full" version="1"', `state="${state}" version="${version}"`)
           .replace('<users>', `<users state="${state}">`),
       );
-    const people = () => Object.fromEntries(lab.messenger.participants(group).map((one) => [one.address, one.state]));
+    const people = () => Object.fromEntries(lab.messenger.chats.participants(group).map((one) => [one.address, one.state]));
     tell(1, 'full', { [lab.self]: 'connected', [bob]: 'connected', [carol]: 'alerting' });
     tell(2, 'partial', { [carol]: 'connected' });
     expect(people()).toEqual({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'connected' });
@@ -518,9 +518,9 @@ describe('life in a group', () => {
   it('grows through its focus, by people who are not in it', async () => {
     const { invite, group } = await joined();
     lab.subscriptions[0]?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'disconnected' }));
-    expect(await lab.messenger.addPeople(group, [carol, 'sip:dave@lab.test', bob], undefined)).toEqual({ conversation: group });
+    expect(await lab.messenger.groups.addPeople(group, [carol, 'sip:dave@lab.test', bob], undefined)).toEqual({ conversation: group });
     expect(invite.referred).toEqual([carol, 'sip:dave@lab.test']);
-    await expect(lab.messenger.addPeople(group, [bob], undefined)).rejects.toThrow(AppError);
+    await expect(lab.messenger.groups.addPeople(group, [bob], undefined)).rejects.toThrow(AppError);
     expect(lab.invites).toHaveLength(0);
   });
 
@@ -548,12 +548,12 @@ describe('life in a group', () => {
       headers: { contributionId: 'group-9', conversationId: 'group-conv-9', referredBy: bob },
     });
     never.withoutAck = true;
-    lab.messenger.receiveInvite(never);
+    lab.messenger.incoming.invite(never);
     await lab.settle();
-    const group = lab.messenger.conversations().find((one) => one.kind === 'group')?.conversation ?? '';
+    const group = lab.messenger.chats.all().find((one) => one.kind === 'group')?.conversation ?? '';
     expect(conversationOf(group)?.joined).toBe(false);
 
-    const refused = expect(lab.messenger.comeBack(group)).rejects.toMatchObject({
+    const refused = expect(lab.messenger.groups.returning.comeBack(group)).rejects.toMatchObject({
       code: 'conversation/no-session',
       detail: { status: 403 },
     });
@@ -562,20 +562,20 @@ describe('life in a group', () => {
     await refused;
     expect(conversationOf(group)).toMatchObject({ joined: false, session: 'ended' });
 
-    const lost = expect(lab.messenger.comeBack(group)).rejects.toMatchObject({ code: 'net/timeout' });
+    const lost = expect(lab.messenger.groups.returning.comeBack(group)).rejects.toMatchObject({ code: 'net/timeout' });
     await lab.settle();
     lab.invites.at(-1)?.session.fail(new AppError('net/timeout', {}, 'auto'));
     await lost;
     expect(conversationOf(group)).toMatchObject({ joined: false, session: 'ended' });
 
-    const back = lab.messenger.comeBack(group);
+    const back = lab.messenger.groups.returning.comeBack(group);
     await lab.settle();
     expect(lab.invites.at(-1)?.request).toMatchObject({ target: focus, contributionId: 'group-9' });
     lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
     await back;
     expect(conversationOf(group)).toMatchObject({ joined: true, session: 'established' });
-    await lab.messenger.leave(group);
-    const again = lab.messenger.comeBack(group);
+    await lab.messenger.chats.leave(group);
+    const again = lab.messenger.groups.returning.comeBack(group);
     await lab.settle();
     lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
     await again;
@@ -589,9 +589,9 @@ describe('life in a group', () => {
     lab.messenger.registered();
     await lab.settle();
     expect(lab.invites).toHaveLength(0);
-    expect(() => lab.messenger.sendText({ conversation: group }, 'x', 'session')).toThrow(/conversation\/no-session/);
+    expect(() => lab.messenger.texts.send({ conversation: group }, 'x', 'session')).toThrow(/conversation\/no-session/);
     const again = await joined();
-    await lab.messenger.leave(again.group);
+    await lab.messenger.chats.leave(again.group);
     expect(again.invite.byes).toEqual([{ cause: 200, text: 'Call completed' }]);
     expect(conversationOf(again.group)?.joined).toBe(false);
   });

@@ -74,6 +74,7 @@ describe('the headless door', () => {
     const app: App = {
       handlers: handlers(given),
       onEvent,
+      deviceInstance: null,
       networkChanged: () => undefined,
       quit: async () => {
         quits += 1;

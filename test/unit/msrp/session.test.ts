@@ -3,7 +3,7 @@ import { type Logger, silentLogger } from '../../../base/log';
 import { MsrpEndpoint, maximumUnboundConnections } from '../../../main/msrp/endpoint';
 import { bindTimeoutMs, connectTimeoutMs, type MsrpSession } from '../../../main/msrp/session';
 import { AppError } from '../../../preload/contract/errors';
-import type { WireRecord } from '../../../protocol/wire-record';
+import type { WireMessage } from '../../../protocol/wire-record';
 import { MemoryNetwork, ScriptedPeer } from '../../support/doubles/msrp-memory';
 import { settled, VirtualClock } from '../../support/doubles/virtual-clock';
 
@@ -11,7 +11,7 @@ let clock: VirtualClock;
 let network: MemoryNetwork;
 let endpoint: MsrpEndpoint;
 let warnings: string[];
-let trace: WireRecord[];
+let trace: WireMessage[];
 
 beforeEach(() => {
   clock = new VirtualClock();

@@ -78,7 +78,7 @@ describe('the leak check', () => {
     expect(leakInContent('application/im-iscomposing+xml', utf8('<isComposing><state>active</state></isComposing>'), own, bob)).toBeNull();
   });
 
-  it('R44: takes no word of the protocol, no part of a word and nothing of the recipient for a name', () => {
+  it('takes no word of the protocol, no part of a word and nothing of the recipient for a name', () => {
     const named = (name: string): OwnMarks => ({
       ...own,
       identities: [`sip:${name}@lab.test`],

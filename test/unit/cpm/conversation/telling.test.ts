@@ -55,7 +55,7 @@ describe('telling the drivers', () => {
     for (let index = 0; index < 20; index += 1) await media.deliver(text(`in-${index}`));
     await lab.settle();
     events();
-    const read = await reads(() => lab.messenger.markDisplayed(conversation, lab.history.lastMessage(conversation)?.id ?? ''));
+    const read = await reads(() => lab.messenger.texts.markDisplayed(conversation, lab.history.lastMessage(conversation)?.id ?? ''));
     const seen = events();
     expect(seen.filter((event) => event.startsWith('message '))).toHaveLength(20);
     expect(new Set(seen.filter((event) => event.startsWith('message '))).size).toBe(20);
@@ -67,12 +67,12 @@ describe('telling the drivers', () => {
   it('tells every value as the pages and the list hold it', async () => {
     const { media, conversation, message } = await lab.talkTo(bob);
     await media.deliver(text('in-1'));
-    lab.messenger.setDraft(conversation, 'Dear Bob');
+    lab.messenger.chats.setDraft(conversation, 'Dear Bob');
     const told = lab.events.filter((event) => event.event === 'conversation').at(-1);
-    expect(told).toEqual({ event: 'conversation', ...lab.messenger.conversations()[0] });
+    expect(told).toEqual({ event: 'conversation', ...lab.messenger.chats.all()[0] });
     expect(told).toMatchObject({ draft: 'Dear Bob', unread: 1, last: { message: 'in-1', text: 'text of in-1' } });
     const sent = lab.events.filter((event) => event.event === 'message' && event.message === message).at(-1);
-    expect(sent).toEqual({ event: 'message', ...lab.messenger.messages(conversation, {}, 50)[0] });
+    expect(sent).toEqual({ event: 'message', ...lab.messenger.chats.messages(conversation, {}, 50)[0] });
   });
 
   it('tells nothing after its end', async () => {

@@ -56,16 +56,16 @@ async function joined(): Promise<{ group: string; media: FakeMsrp; invite: FakeI
     remote: remoteParty(focus, { isFocus: true, contactUri: focus }),
     headers: { contributionId: 'group-1', conversationId: 'group-conv', referredBy: bob },
   });
-  lab.messenger.receiveInvite(invite);
+  lab.messenger.incoming.invite(invite);
   await lab.settle();
   tell(null);
   const media = lab.media.at(-1);
-  const group = lab.messenger.conversations().find((one) => one.kind === 'group');
+  const group = lab.messenger.chats.all().find((one) => one.kind === 'group');
   if (media === undefined || group === undefined) throw new Error('no group');
   return { group: group.conversation, media, invite };
 }
 
-const iconOf = (group: string) => lab.messenger.conversation(group).icon;
+const iconOf = (group: string) => lab.messenger.chats.one(group).icon;
 const asked = (media: FakeMsrp) => media.sent.filter(({ body }) => body.includes(GROUP_DATA_CONTENT_TYPE)).map(({ body }) => body);
 
 /** The focus answers what was asked last. */
@@ -84,7 +84,7 @@ async function answer(media: FakeMsrp, code: number): Promise<void> {
 describe('the picture of a group', () => {
   it('is asked of the focus as it is written everywhere, and there when the focus tells it', async () => {
     const { group, media } = await joined();
-    const done = lab.messenger.setGroupIcon(group, png(128).replace('image/png', 'IMAGE/PNG'));
+    const done = lab.messenger.groups.requests.setIcon(group, png(128).replace('image/png', 'IMAGE/PNG'));
     await lab.settle();
     expect(asked(media)).toHaveLength(1);
     expect(asked(media)[0]).toContain(`To: <${focus}>`);
@@ -93,7 +93,7 @@ describe('the picture of a group', () => {
     await done;
     expect(iconOf(group)).toBeNull();
     tell(png(128), 2);
-    expect(lab.messenger.groupIcon(group)).toBe(png(128));
+    expect(lab.messenger.chats.groupIcon(group)).toBe(png(128));
     const name = iconOf(group);
     expect(lab.events.findLast((event) => event.event === 'conversation')).toMatchObject({ icon: name });
     tell(png(127), 3);
@@ -105,19 +105,19 @@ describe('the picture of a group', () => {
   it('is taken away, by a member or in the document of a focus that tells none', async () => {
     const { group, media } = await joined();
     tell(png(128), 2);
-    const done = lab.messenger.setGroupIcon(group, null);
+    const done = lab.messenger.groups.requests.setIcon(group, null);
     await lab.settle();
     expect(asked(media)[0]).toContain('target="icon" action="delete">');
     await answer(media, 200);
     await done;
     tell(null, 3);
     expect(iconOf(group)).toBeNull();
-    expect(lab.messenger.groupIcon(group)).toBeNull();
+    expect(lab.messenger.chats.groupIcon(group)).toBeNull();
   });
 
   it.each([403, 413, 415])('is refused by the focus with %i, which is told with that code', async (code) => {
     const { group, media } = await joined();
-    const done = expect(lab.messenger.setGroupIcon(group, png(128))).rejects.toMatchObject({
+    const done = expect(lab.messenger.groups.requests.setIcon(group, png(128))).rejects.toMatchObject({
       code: 'sip/rejected',
       detail: { status: code },
     });
@@ -129,7 +129,7 @@ describe('the picture of a group', () => {
 
   it('is not waited for without an end', async () => {
     const { group } = await joined();
-    const done = expect(lab.messenger.setGroupIcon(group, png(128))).rejects.toMatchObject({ code: 'net/timeout' });
+    const done = expect(lab.messenger.groups.requests.setIcon(group, png(128))).rejects.toMatchObject({ code: 'net/timeout' });
     await lab.settle();
     await lab.clock.advance(groupDataTimeoutMs);
     await done;
@@ -147,11 +147,11 @@ describe('the picture of a group', () => {
   ])('is not sent, and not taken from a focus, when it is %s', async (_what, icon, status) => {
     const { group, media } = await joined();
     tell(png(128), 2);
-    await expect(lab.messenger.setGroupIcon(group, icon)).rejects.toMatchObject({ code: 'group/bad-icon', detail: { status } });
+    await expect(lab.messenger.groups.requests.setIcon(group, icon)).rejects.toMatchObject({ code: 'group/bad-icon', detail: { status } });
     expect(asked(media)).toEqual([]);
     tell(icon, 3);
-    expect(lab.messenger.groupIcon(group)).toBe(png(128));
-    expect(lab.messenger.participants(group)).toHaveLength(2);
+    expect(lab.messenger.chats.groupIcon(group)).toBe(png(128));
+    expect(lab.messenger.chats.participants(group)).toHaveLength(2);
   });
 
   it('may be as large as is said', () => {

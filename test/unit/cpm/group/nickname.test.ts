@@ -15,10 +15,10 @@ const focus = 'sip:grp-1@cf.lab.test';
 
 async function joined(): Promise<{ group: string; media: FakeMsrp }> {
   const headers = { contributionId: 'group-1', conversationId: 'group-conv', referredBy: bob };
-  lab.messenger.receiveInvite(new FakeInvite({ remote: remoteParty(focus, { isFocus: true, contactUri: focus }), headers }));
+  lab.messenger.incoming.invite(new FakeInvite({ remote: remoteParty(focus, { isFocus: true, contactUri: focus }), headers }));
   await lab.settle();
   const media = lab.media.at(-1);
-  const group = lab.messenger.conversations().find((one) => one.kind === 'group');
+  const group = lab.messenger.chats.all().find((one) => one.kind === 'group');
   if (media === undefined || group === undefined) throw new Error('no group');
   return { group: group.conversation, media };
 }
@@ -45,10 +45,10 @@ const code = (promise: Promise<unknown>) =>
   );
 
 describe('a nickname in a group', () => {
-  it('R78: is asked of the switch as it will be shown, and given up by none', async () => {
+  it('is asked of the switch as it will be shown, and given up by none', async () => {
     const { group, media } = await joined();
-    await lab.messenger.setNickname(group, '  The   Builder ');
-    await lab.messenger.setNickname(group, '');
+    await lab.messenger.groups.requests.setNickname(group, '  The   Builder ');
+    await lab.messenger.groups.requests.setNickname(group, '');
     expect(media.nicknames).toEqual(['The Builder', '']);
   });
 
@@ -61,22 +61,22 @@ describe('a nickname in a group', () => {
       [501, 'msrp/rejected'],
     ] as const) {
       media.failWith = new AppError('msrp/rejected', { status }, 'user');
-      expect(await code(lab.messenger.setNickname(group, 'Bob'))).toBe(expected);
+      expect(await code(lab.messenger.groups.requests.setNickname(group, 'Bob'))).toBe(expected);
     }
     for (const bad of ['x'.repeat(51), 'evil\u202e', 'two\nlines'])
-      expect(await code(lab.messenger.setNickname(group, bad))).toBe('group/bad-nickname');
+      expect(await code(lab.messenger.groups.requests.setNickname(group, bad))).toBe('group/bad-nickname');
     expect(media.nicknames).toEqual([]);
   });
 
   it('stands beside the name of each, in this group alone, and never where it could pass for another one', async () => {
     const { group } = await joined();
     tell({ [lab.self]: 'Al', [bob]: 'The Builder' });
-    const shown = () => lab.messenger.participants(group).map(({ name, nickname }) => [name, nickname]);
+    const shown = () => lab.messenger.chats.participants(group).map(({ name, nickname }) => [name, nickname]);
     expect(shown()).toEqual([
       ['Alice', 'Al'],
       ['Bob', 'The Builder'],
     ]);
-    expect(lab.messenger.conversation(group).people).toEqual([{ address: bob, name: 'Bob' }]);
+    expect(lab.messenger.chats.one(group).people).toEqual([{ address: bob, name: 'Bob' }]);
     tell({ [lab.self]: null, [bob]: 'evil\u202ecilA' });
     expect(shown()).toEqual([
       ['Alice', undefined],

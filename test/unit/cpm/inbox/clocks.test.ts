@@ -81,14 +81,14 @@ class Device {
 }
 
 const write = async (text: string) => {
-  const { message } = lab.messenger.sendText({ conversation }, text, 'session');
+  const { message } = lab.messenger.texts.send({ conversation }, text, 'session');
   await lab.settle();
   return message;
 };
-const shown = () => lab.messenger.messages(conversation, {}, 100).map(({ message }) => message);
+const shown = () => lab.messenger.chats.messages(conversation, {}, 100).map(({ message }) => message);
 /** By how much a text stands elsewhere than the moment in which it was written. */
 const offBy = (id: string, writtenAt: number) =>
-  Math.abs((lab.messenger.messages(conversation, {}, 100).find(({ message }) => message === id)?.sentAt ?? 0) - writtenAt);
+  Math.abs((lab.messenger.chats.messages(conversation, {}, 100).find(({ message }) => message === id)?.sentAt ?? 0) - writtenAt);
 const correction = () => {
   const clock = lab.history.clockOf(key);
   return clock === null ? 0 : correctionOf(clock, 0);
@@ -103,7 +103,7 @@ describe('a text', () => {
     const mine = await write('and mine');
     expect(shown()).toEqual([hello, theirs, mine]);
     expect(offBy(theirs, writtenAt)).toBeLessThan(correctedFromMs);
-    expect(lab.messenger.messages(conversation, {}, 100)[1]?.datedAt).toBe(writtenAt + 10 * minute);
+    expect(lab.messenger.chats.messages(conversation, {}, 100)[1]?.datedAt).toBe(writtenAt + 10 * minute);
     expect(lab.history.message(theirs)?.sentAt).toBe(writtenAt + 10 * minute);
   });
 
@@ -353,9 +353,9 @@ it('where the registrar says that this computer’s clock is wrong, others are n
 it('three clocks in one group: everybody’s texts stand as they were written', async () => {
   const focus = remoteParty('sip:focus@lab.test', { isFocus: true });
   const invite = new FakeInvite({ remote: focus, headers: { contributionId: 'g', conversationId: 'g', referredBy: bob } });
-  lab.messenger.receiveInvite(invite);
+  lab.messenger.incoming.invite(invite);
   await lab.settle();
-  const group = lab.messenger.conversations().find(({ kind }) => kind === 'group')?.conversation ?? '';
+  const group = lab.messenger.chats.all().find(({ kind }) => kind === 'group')?.conversation ?? '';
   const switched = lab.media.at(-1);
   const people = { 'sip:bob@lab.test': 10 * minute, 'sip:carol@lab.test': 0, 'sip:dave@lab.test': -7 * minute };
   const say = async (from: string, id: string, at: number) => {
@@ -369,7 +369,7 @@ it('three clocks in one group: everybody’s texts stand as they were written', 
     await lab.clock.advance(60);
     await switched?.deliver(textEnvelope(text, { from, to: [], device: 'Laptop' }, at));
   };
-  const mine = lab.messenger.sendText({ conversation: group }, 'mine', 'session').message;
+  const mine = lab.messenger.texts.send({ conversation: group }, 'mine', 'session').message;
   for (const [from, aheadMs] of Object.entries(people)) {
     const payload = { to: lab.self, toInstance: null, disposition: 'delivered' as const, at: lab.clock.now() + aheadMs, sentAt: 1 };
     await switched?.deliver(receiptEnvelope({ id: from, parties: { from, to: [], device: 'Laptop' }, message: mine, payload }));
@@ -381,13 +381,13 @@ it('three clocks in one group: everybody’s texts stand as they were written', 
       expected.push(`${round} ${from}`);
       await say(from, `${round} ${from}`, lab.clock.now() + aheadMs);
     }
-  expect(lab.messenger.messages(group, {}, 100).map(({ message }) => message)).toEqual(expected);
+  expect(lab.messenger.chats.messages(group, {}, 100).map(({ message }) => message)).toEqual(expected);
 });
 
 it('a text says when it leaves, which is later than it was written when it had to wait', async () => {
   lab.state.registered = false;
   media.lose();
-  const { message } = lab.messenger.sendText({ conversation }, 'waits', 'pager');
+  const { message } = lab.messenger.texts.send({ conversation }, 'waits', 'pager');
   const writtenAt = lab.clock.now();
   await lab.clock.advance(5 * minute);
   lab.state.registered = true;
@@ -405,7 +405,7 @@ it('knows nothing of the clock of one who hides beyond the conversation', async 
   const remote = { ...remoteParty('sip:anonymous@anonymous.invalid'), asserted: false, instanceId: null };
   const headers = { conversationId: 'hidden', contributionId: 'x', inReplyTo: null, sessionReplaces: null, subject: null, calledAs: null };
   const text = { ...(lab.history.message(hello, 'out') ?? expect.fail('no text')), id: 'in', sentAt: lab.clock.now() + minute };
-  await lab.messenger.receivePager({
+  await lab.messenger.incoming.pager({
     remote,
     headers: { ...headers, referredBy: null },
     contentType: 'message/cpim',

@@ -50,7 +50,7 @@ describe('where a message comes from', () => {
   ])('%s decides what follows from it', async (origin, expected) => {
     expect(consequences[origin]).toEqual(expected);
     const { inbox, told } = createInbox();
-    const conversation = lab.messenger.openConversation(bob);
+    const conversation = lab.messenger.chats.open(bob);
     const text = messageRecord('m', { direction: 'out', from: bob, sentAt: lab.clock.now(), wantsDelivered: true });
     const envelope = readContent('message/cpim', textEnvelope(text, { from: bob, to: [lab.self] }));
     const arrival = { conversation, origin, sender: { address: bob, name: 'Bob' }, senderInstance: 'urn:uuid:bbbb', senderDevice: null };
@@ -67,7 +67,7 @@ describe('where a message comes from', () => {
 
   it('lets texts of one time, or of no readable one, stand as they came', async () => {
     const { inbox } = createInbox();
-    const conversation = lab.messenger.openConversation(bob);
+    const conversation = lab.messenger.chats.open(bob);
     const arrival = {
       conversation,
       origin: 'live',

@@ -32,8 +32,8 @@ const states = (...ids: string[]) => ids.map((id) => lab.stateOf(id));
 
 describe('a job that waits for another one', () => {
   it('leaves after it, in whatever lane that one is, and holds up nothing meanwhile', async () => {
-    const toBob = lab.messenger.openConversation(bob);
-    const toCarol = lab.messenger.openConversation('sip:carol@lab.test');
+    const toBob = lab.messenger.chats.open(bob);
+    const toCarol = lab.messenger.chats.open('sip:carol@lab.test');
     const first = queued(toCarol, 'first');
     queued(toBob, 'dependent', first);
     queued(toBob, 'independent');
@@ -49,8 +49,8 @@ describe('a job that waits for another one', () => {
   });
 
   it('fails with it, and so does everything that waits for that', async () => {
-    const toBob = lab.messenger.openConversation(bob);
-    const toCarol = lab.messenger.openConversation('sip:carol@lab.test');
+    const toBob = lab.messenger.chats.open(bob);
+    const toCarol = lab.messenger.chats.open('sip:carol@lab.test');
     const first = queued(toBob, 'first');
     const second = queued(toCarol, 'second', first);
     queued(toCarol, 'third', second);
@@ -63,7 +63,7 @@ describe('a job that waits for another one', () => {
   });
 
   it('fails with one that cannot be read, and not for ever waits for it', async () => {
-    const toBob = lab.messenger.openConversation(bob);
+    const toBob = lab.messenger.chats.open(bob);
     lab.history.addMessage(messageRecord('first', { conversation: toBob, direction: 'out', from: lab.self, state: 'queued' }));
     const first = lab.history.addJob({ lane: toBob, kind: 'message', message: 'first', payload: 'x', nextAt: 0 }).id;
     queued(toBob, 'second', first);
@@ -73,10 +73,10 @@ describe('a job that waits for another one', () => {
   });
 
   it('is free when the other one is taken back', async () => {
-    const toBob = lab.messenger.openConversation(bob);
+    const toBob = lab.messenger.chats.open(bob);
     const first = queued(toBob, 'first');
     queued(toBob, 'second', first);
-    lab.messenger.discard('first');
+    lab.messenger.outbox.discard('first');
     await register();
     lab.invites[0]?.session.answer();
     await lab.settle();

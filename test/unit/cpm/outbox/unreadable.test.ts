@@ -43,8 +43,8 @@ describe('a job that cannot be read', () => {
 
   it('fails its text, which the person may send again', async () => {
     lab.state.registered = false;
-    const { message, conversation } = lab.messenger.sendText({ to: bob }, 'Hello', 'session');
-    const { message: next } = lab.messenger.sendText({ conversation }, 'And more', 'session');
+    const { message, conversation } = lab.messenger.texts.send({ to: bob }, 'Hello', 'session');
+    const { message: next } = lab.messenger.texts.send({ conversation }, 'And more', 'session');
     const [job] = lab.history.jobs();
     lab.history.removeJob(job?.id ?? 0);
     lab.history.addJob({ lane: conversation, kind: 'message', message, payload: '{"mode":"carrier pigeon"}', nextAt: 0 });
@@ -55,7 +55,7 @@ describe('a job that cannot be read', () => {
     await lab.settle();
     expect([lab.stateOf(next), lab.stateOf(message)]).toEqual(['sent', 'failed']);
     expect(lab.history.message(message)?.error).toMatchObject({ code: 'storage/unreadable', retry: 'user' });
-    lab.messenger.retry(message);
+    lab.messenger.outbox.retry(message);
     await lab.settle();
     expect(lab.stateOf(message)).toBe('sent');
     expect(lab.history.jobs()).toEqual([]);

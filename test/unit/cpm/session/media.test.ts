@@ -1,6 +1,7 @@
 /** What a session does when its media is lost, and when nothing flows. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { byeGraceMs, rebindLimitMs, recoveryDelayMs } from '../../../../main/cpm/session/session';
+import { rebindLimitMs, recoveryDelayMs } from '../../../../main/cpm/session/media';
+import { byeGraceMs } from '../../../../main/cpm/session/session';
 import { defaultPreferences } from '../../../../main/profile/settings';
 import { AppError } from '../../../../preload/contract/errors';
 import { encodeSdp, parseSdp } from '../../../../protocol/sdp';
@@ -14,7 +15,7 @@ afterEach(() => lab.dispose());
 
 const bob = 'sip:bob@lab.test';
 const idleCloseMs = defaultPreferences.idleSeconds * 1000;
-const stateOf = (id: string) => lab.messenger.conversations().find((one) => one.conversation === id)?.session;
+const stateOf = (id: string) => lab.messenger.chats.all().find((one) => one.conversation === id)?.session;
 
 function sdpOf(text: string) {
   const read = parseSdp(text);
@@ -28,7 +29,7 @@ const movedSdp = (setup: 'active' | 'passive' | 'actpass') =>
 
 async function calledByBob() {
   const invite = new FakeInvite({ remote: remoteParty(bob), headers: { contributionId: 'k-bob', conversationId: 'c-bob' } });
-  lab.messenger.receiveInvite(invite);
+  lab.messenger.incoming.invite(invite);
   await lab.settle();
   const media = lab.media.at(-1);
   if (media === undefined) throw new Error('no media');
@@ -53,7 +54,7 @@ describe('lost media', () => {
   it('holds what is written meanwhile, and what was under way goes again with the same imdn.Message-ID', async () => {
     const { conversation, media } = await lab.talkTo(bob);
     media.failWith = new AppError('msrp/closed', { cause: 'cut' }, 'auto');
-    const { message } = lab.messenger.sendText({ conversation }, 'under way', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'under way', 'session');
     await lab.settle();
     media.lose();
     expect(lab.stateOf(message)).toBe('queued');
@@ -73,7 +74,7 @@ describe('lost media', () => {
     const { conversation, invite, media } = await lab.talkTo(bob);
     invite.session.answerReoffer = () => Promise.reject(error);
     media.lose();
-    const { message } = lab.messenger.sendText({ conversation }, 'still here', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'still here', 'session');
     await lab.clock.advance(4 * recoveryDelayMs);
     expect(invite.session.byes).toEqual([undefined]);
     expect(lab.invites).toHaveLength(2);
@@ -123,7 +124,7 @@ describe('lost media', () => {
     await lab.settle();
     expect([stateOf(conversation), invite.session.byes.length]).toEqual(['established', 0]);
     expect(lab.media.map((one) => one.state)).toEqual(['closed', 'closed', 'established']);
-    const { message } = lab.messenger.sendText({ conversation }, 'once', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'once', 'session');
     await lab.settle();
     expect(lab.stateOf(message)).toBe('sent');
     expect(lab.media[2]?.sent.filter((one) => one.body.includes('once'))).toHaveLength(1);
@@ -159,7 +160,7 @@ describe('an idle session', () => {
     await lab.clock.advance(1);
     expect(stateOf(conversation)).toBe('ended');
     expect(invite.session.byes).toEqual([undefined]);
-    const { message } = lab.messenger.sendText({ conversation }, 'again', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'again', 'session');
     await lab.settle();
     const [, next] = lab.invites;
     expect(next?.request.conversationId).toBe(invite.request.conversationId);
@@ -172,7 +173,7 @@ describe('an idle session', () => {
   it('is one in which nothing flows, neither way', async () => {
     const { conversation, media } = await lab.talkTo(bob);
     await lab.clock.advance(idleCloseMs - 1);
-    lab.messenger.sendText({ conversation }, 'one', 'session');
+    lab.messenger.texts.send({ conversation }, 'one', 'session');
     await lab.settle();
     await lab.clock.advance(idleCloseMs - 1);
     expect(stateOf(conversation)).toBe('established');
@@ -189,7 +190,7 @@ describe('an idle session', () => {
   it.each([60, 900])('is ended after %i s when the person wants that, a living one too', async (idleSeconds) => {
     const { conversation } = await lab.talkTo(bob);
     lab.setPreferences({ idleSeconds });
-    lab.messenger.sendText({ conversation }, 'from now on', 'session');
+    lab.messenger.texts.send({ conversation }, 'from now on', 'session');
     await lab.settle();
     await lab.clock.advance(idleSeconds * 1000 - 1);
     expect(stateOf(conversation)).toBe('established');
@@ -207,7 +208,7 @@ describe('an idle session', () => {
   it('both end it at once while one still writes: the text goes by the next session, once', async () => {
     const { conversation, invite, media } = await lab.talkTo(bob);
     media.failWith = new AppError('msrp/closed', { cause: 'the session is over' }, 'auto');
-    const { message } = lab.messenger.sendText({ conversation }, 'last words', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'last words', 'session');
     invite.session.hangUp();
     await lab.clock.advance(2_000);
     expect(lab.invites).toHaveLength(2);
@@ -221,7 +222,7 @@ describe('an idle session', () => {
     const { invite } = await calledByBob();
     await lab.clock.advance(idleCloseMs - 1);
     const next = new FakeInvite({ remote: remoteParty(bob), headers: { contributionId: 'k-2', conversationId: 'c-bob' } });
-    lab.messenger.receiveInvite(next);
+    lab.messenger.incoming.invite(next);
     await lab.clock.advance(1);
     expect([next.state, invite.byes.length]).toEqual(['established', 1]);
   });

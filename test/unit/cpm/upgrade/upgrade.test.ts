@@ -1,7 +1,10 @@
 /** The upgrade of a 1-1 to a group as client B goes through it, in every order that the network allows, and the ways in which it can go wrong at A and B. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '../../../../base/log';
 import { rosterRetryMs } from '../../../../main/cpm/group/roster';
-import { replacementGuardMs } from '../../../../main/cpm/upgrade/replacement';
+import { replacementGuardMs } from '../../../../main/cpm/upgrade/upgrade';
+import { Upgrades } from '../../../../main/cpm/upgrade/upgrades';
+import type { ParticipantValue } from '../../../../preload/contract';
 import { AppError } from '../../../../preload/contract/errors';
 import { encodeCpim } from '../../../../protocol/cpim';
 import { createLab, FakeInvite, FakeMsrp, type FakeSession, type Lab, remoteParty } from '../../../support/doubles/cpm-lab';
@@ -18,9 +21,9 @@ afterEach(() => {
 const bob = 'sip:bob@lab.test';
 const carol = 'sip:carol@lab.test';
 
-const conversationOf = (id: string) => lab.messenger.conversations().find((one) => one.conversation === id);
-const groups = () => lab.messenger.conversations().filter((one) => one.kind === 'group');
-const textsIn = (conversation: string) => lab.messenger.messages(conversation, {}, 50).map((one) => one.text);
+const conversationOf = (id: string) => lab.messenger.chats.all().find((one) => one.conversation === id);
+const groups = () => lab.messenger.chats.all().filter((one) => one.kind === 'group');
+const textsIn = (conversation: string) => lab.messenger.chats.messages(conversation, {}, 50).map((one) => one.text);
 
 function roster(focus: string, states: Record<string, string>): string {
   const users = Object.entries(states).map(([entity, state]) => {
@@ -89,7 +92,7 @@ describe('B', () => {
         const again: FakeInvite[] = [];
         const act: Record<string, () => unknown> = {
           INVITE: async () => {
-            lab.messenger.receiveInvite(group);
+            lab.messenger.incoming.invite(group);
             await lab.settle();
             groupMedia = lab.media.at(-1);
           },
@@ -112,10 +115,10 @@ describe('B', () => {
               parts: [{ contentType: 'message/cpim', headers: new Map(), body }],
             });
             again.push(next);
-            return lab.messenger.receiveInvite(next);
+            return lab.messenger.incoming.invite(next);
           },
           'own text': () => {
-            typed = lab.messenger.sendText({ conversation }, `of B ${name}`, 'session').message;
+            typed = lab.messenger.texts.send({ conversation }, `of B ${name}`, 'session').message;
           },
         };
         for (const step of order) {
@@ -148,7 +151,7 @@ describe('B', () => {
     const { conversation, invite } = await lab.talkTo(bob);
     lab.setPreferences({ accept: 'ask' });
     const group = invitation(bob, invite.request.contributionId);
-    lab.messenger.receiveInvite(group);
+    lab.messenger.incoming.invite(group);
     await lab.settle();
     expect(lab.messenger.invitations.list()).toHaveLength(1);
     group.hangUp(408);
@@ -158,7 +161,7 @@ describe('B', () => {
   });
 
   it('R58: another device of B, which has no such 1-1, joins as anybody does', async () => {
-    lab.messenger.receiveInvite(invitation(bob, 'a session of the other device'));
+    lab.messenger.incoming.invite(invitation(bob, 'a session of the other device'));
     await lab.settle();
     expect(groups()).toMatchObject([{ session: 'established', continues: null }]);
   });
@@ -170,7 +173,7 @@ describe('B', () => {
       invite.session.byes.push(reason);
       invite.session.hangUp(200);
     };
-    lab.messenger.receiveInvite(group);
+    lab.messenger.incoming.invite(group);
     await lab.settle();
     expect(invite.session.byes).toHaveLength(1);
     expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: groups()[0]?.conversation });
@@ -178,7 +181,7 @@ describe('B', () => {
 
   it('R58: a replacement that somebody else asks for leaves the 1-1 alone, whoever is in it', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
-    lab.messenger.receiveInvite(invitation(carol, invite.request.contributionId));
+    lab.messenger.incoming.invite(invitation(carol, invite.request.contributionId));
     await lab.settle();
     expect(invite.session.byes).toEqual([]);
     expect(conversationOf(conversation)).toMatchObject({ session: 'established', continuedBy: null });
@@ -189,7 +192,7 @@ describe('B', () => {
     const { conversation, invite } = await lab.talkTo(bob);
     const group = invitation(bob, invite.request.contributionId);
     group.accept = () => new Promise(() => {});
-    lab.messenger.receiveInvite(group);
+    lab.messenger.incoming.invite(group);
     await lab.settle();
     // Down, and up again: the sessions are gone, what was on disk is there.
     group.hangUp();
@@ -218,7 +221,7 @@ describe('A', () => {
     adding: Promise<{ conversation: string }>;
   }> {
     const { conversation, invite } = await lab.talkTo(bob);
-    const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+    const adding = lab.messenger.groups.addPeople(conversation, [carol], undefined);
     adding.catch(() => {});
     await lab.settle();
     const creation = lab.invites.at(-1)?.session;
@@ -237,7 +240,7 @@ describe('A', () => {
     'R58: the Controlling Function refuses with %i, or everybody does: the 1-1 goes on, and a text in it arrives',
     async (status, code) => {
       const { conversation, oneToOne, creation, adding } = await asking();
-      const { message } = lab.messenger.sendText({ conversation }, 'still here', 'session');
+      const { message } = lab.messenger.texts.send({ conversation }, 'still here', 'session');
       creation.refuse(status);
       await expect(adding).rejects.toThrow(code);
       await lab.clock.advance(replacementGuardMs + 1);
@@ -282,13 +285,13 @@ describe('A', () => {
     oneToOne.hangUp();
     await lab.settle();
     expect(groups()).toMatchObject([{ conversation: group, continues: conversation }]);
-    lab.messenger.deleteConversation(conversation);
+    lab.messenger.chats.delete(conversation);
     expect(groups()).toMatchObject([{ conversation: group, continues: null }]);
     lab.subscriptions
       .at(-1)
       ?.onDocument.emit(roster('sip:grp-1@cf.lab.test', { [lab.self]: 'connected', [bob]: 'connected', [carol]: 'connected' }));
     await lab.settle();
-    expect(lab.messenger.openConversation(bob)).toBe(conversation);
+    expect(lab.messenger.chats.open(bob)).toBe(conversation);
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, last: null });
     expect(groups()).toMatchObject([{ continues: null, session: 'established' }]);
   });
@@ -335,6 +338,55 @@ describe('A', () => {
     expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: group });
   });
 
+  describe('after a restart in the middle', () => {
+    const focus = 'sip:grp-1@cf.lab.test';
+
+    /** A is in the group, the roster has said `seen`, and A starts again: everything but the disk is lost. */
+    async function restarted(seen: Record<string, string>) {
+      const { conversation, creation, adding } = await asking();
+      creation.answer('passive', { contactUri: focus });
+      const { conversation: group } = await adding;
+      lab.subscriptions.at(-1)?.onDocument.emit(roster(focus, { [lab.self]: 'connected', [carol]: 'connected', ...seen }));
+      lab.messenger.dispose();
+      const upgrades = new Upgrades(
+        { history: lab.history, clock: lab.clock, log: silentLogger },
+        { live: () => new Map(), leave: async () => expect.unreachable('no session is left') },
+      );
+      const record = () => lab.history.conversation(group) ?? expect.unreachable('the group is kept');
+      const tell = (state: string) => {
+        const [status, reason = null] = state.split('/');
+        const one = { address: bob, name: 'Bob', self: false, administrator: false, devices: [], state: status, reason };
+        upgrades.rosterCame(record(), [one as ParticipantValue]);
+      };
+      return { upgrades, group, tell, continuedBy: () => lab.history.conversation(conversation)?.continuedBy };
+    }
+
+    it.each(['disconnected/failed', 'disconnected/busy'])(
+      'R58: B, who was still asked, does not come (%s): the 1-1 goes on',
+      async (state) => {
+        const { group, tell, continuedBy } = await restarted({ [bob]: 'pending' });
+        expect(continuedBy()).toBe(group);
+        tell(state);
+        expect(continuedBy()).toBeNull();
+        tell('connected');
+        expect(continuedBy()).toBe(group);
+      },
+    );
+
+    it('R58: the group, which B has not come to, is over: the 1-1 goes on', async () => {
+      const { upgrades, group, continuedBy } = await restarted({});
+      upgrades.groupOver(group);
+      expect(continuedBy()).toBeNull();
+    });
+
+    it('R58: B was seen in the group before: it continues the 1-1, whatever becomes of him there', async () => {
+      const { upgrades, group, tell, continuedBy } = await restarted({ [bob]: 'connected' });
+      tell('disconnected/failed');
+      upgrades.groupOver(group);
+      expect(continuedBy()).toBe(group);
+    });
+  });
+
   it('R58: B has moved, and the network loses him there later: the group still continues the 1-1', async () => {
     const { conversation, oneToOne, creation, adding } = await asking();
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
@@ -371,13 +423,13 @@ describe('A', () => {
   it.each([
     ['is not answered', (_asked: FakeSession) => undefined],
     ['has failed, and the text waits before it tries again', (asked: FakeSession) => asked.refuse(503)],
-  ])('R72: its own way back into the group %s: a text that waits for it goes when the network calls A back', async (_what, answer) => {
+  ])('its own way back into the group %s: a text that waits for it goes when the network calls A back', async (_what, answer) => {
     const { conversation, creation, adding } = await asking();
     const focus = 'sip:grp-1@cf.lab.test';
     creation.answer('passive', { contactUri: focus });
     const { conversation: group } = await adding;
     creation.hangUp();
-    const { message } = lab.messenger.sendText({ conversation: group }, 'to all', 'session');
+    const { message } = lab.messenger.texts.send({ conversation: group }, 'to all', 'session');
     await lab.settle();
     const back = lab.invites.at(-1)?.session;
     if (back === undefined || back === creation) throw new Error('A does not come back');
@@ -389,7 +441,7 @@ describe('A', () => {
       remote: remoteParty(focus, { isFocus: true, contactUri: focus }),
       headers: { contributionId, referredBy: bob },
     });
-    await lab.messenger.receiveInvite(invite);
+    await lab.messenger.incoming.invite(invite);
     await lab.settle();
     expect(lab.stateOf(message)).toBe('sent');
     expect(conversationOf(conversation)?.continuedBy).toBe(group);
@@ -416,7 +468,7 @@ describe('A', () => {
   it('R58: B has gone before: the group is asked for without a session to replace', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     invite.session.hangUp();
-    const adding = lab.messenger.addPeople(conversation, [carol], undefined);
+    const adding = lab.messenger.groups.addPeople(conversation, [carol], undefined);
     await lab.settle();
     const list = new TextDecoder().decode(lab.invites.at(-1)?.request.parts?.[0]?.body);
     expect(list).toContain('bob@lab.test');
@@ -427,12 +479,12 @@ describe('A', () => {
 
   it('R58: A hangs up first: the group stands, nobody says BYE again, and her next text to Bob opens another 1-1', async () => {
     const { conversation, oneToOne, creation, adding } = await asking();
-    await lab.messenger.closeSession(conversation);
+    await lab.messenger.chats.closeSession(conversation);
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
     await adding;
     await lab.clock.advance(replacementGuardMs + 1);
     expect(oneToOne.byes).toHaveLength(1);
-    const { message } = lab.messenger.sendText({ conversation }, 'only you', 'session');
+    const { message } = lab.messenger.texts.send({ conversation }, 'only you', 'session');
     await lab.settle();
     const next = lab.invites.at(-1);
     expect(next?.request.target).toBe(bob);

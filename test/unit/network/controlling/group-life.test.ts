@@ -67,7 +67,7 @@ describe('a group that was made over TLS', () => {
 });
 
 describe('a group outlives its connections', () => {
-  it('R72 R78: rests when everybody is away, without an end, and the first to come back finds it', async () => {
+  it('rests when everybody is away, without an end, and the first to come back finds it', async () => {
     const lab = fixture();
     const { focus, dialog } = await lab.group();
     for (const name of ['alice', 'bob', 'carol']) await lab.final(lab.inDialog(dialog(name), 'BYE'));
@@ -78,7 +78,7 @@ describe('a group outlives its connections', () => {
     expect(lab.cf.groups()[0]?.subject).toBe('Lunch');
   });
 
-  it('R78: what is said fetches the members who are away, and they read it, in order and before anything newer', async () => {
+  it('what is said fetches the members who are away, and they read it, in order and before anything newer', async () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
     await lab.final(lab.inDialog(dialog('bob'), 'BYE'));
@@ -372,7 +372,7 @@ describe('who belongs to a group', () => {
     expect([refusal.status, refusal.get('warning')]).toEqual([403, '399 cf.lab.test "The group is closed: nobody is added"']);
   });
 
-  it('R72: a person brings in an own further device by its GRUU; one that is there, or asked already, is not asked again', async () => {
+  it('a person brings in an own further device by its GRUU; one that is there, or asked already, is not asked again', async () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
     lab.invites.clear();
@@ -399,7 +399,7 @@ describe('who belongs to a group', () => {
     expect(lab.cf.groups()[0]?.participants).toHaveLength(3);
   });
 
-  it('R78: a member renames the group: answered to the one who asked, told to all by the conference document, and kept', async () => {
+  it('a member renames the group: answered to the one who asked, told to all by the conference document, and kept', async () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
     await lab.final(lab.subscribe('carol', focus));
@@ -419,7 +419,7 @@ describe('who belongs to a group', () => {
     expect((await rejoin(lab, focus, 'carol')).get('subject')).toBe('Dinner');
   });
 
-  it('R78: a member gives the group a picture: told to all by the conference document, kept over a restart, and taken away again', async () => {
+  it('a member gives the group a picture: told to all by the conference document, kept over a restart, and taken away again', async () => {
     const file = stateFile();
     const lab = fixture({ stateFile: file });
     const { focus, dialog, person } = await lab.group();
@@ -453,7 +453,7 @@ describe('who belongs to a group', () => {
     expect(documentOf(later.notifies.at(-1)).icon).toBeNull();
   });
 
-  it('R78: a member has a nickname in the group, which is nobody else’s: told in the conference document, kept over a restart, free again when it leaves', async () => {
+  it('a member has a nickname in the group, which is nobody else’s: told in the conference document, kept over a restart, free again when it leaves', async () => {
     const file = stateFile();
     const lab = fixture({ stateFile: file });
     const { focus, dialog, person } = await lab.group();

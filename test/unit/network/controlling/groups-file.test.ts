@@ -117,7 +117,7 @@ describe('a pre-defined group', () => {
       .setBody('application/sdp', sdp(`${name}-media`, 'actpass'));
   const members = (lab: Lab) => Object.fromEntries(lab.cf.groups()[0]?.participants.map((one) => [one.address, one.membership]) ?? []);
 
-  it('R72 R78: a list that is read anew brings in, puts out and appoints in a group that stands, and leaves the rest of it alone', async () => {
+  it('a list that is read anew brings in, puts out and appoints in a group that stands, and leaves the rest of it alone', async () => {
     const lab = fixture({ predefined: [team] });
     await lab.final(call('bob'));
     await lab.answer('alice', 200);
@@ -165,7 +165,7 @@ describe('a pre-defined group', () => {
     expect((await lab.final(toOther)).status).toBe(200);
   });
 
-  it('R72 R78: a member who calls its address joins it, and the others are invited on behalf of that one', async () => {
+  it('R72: a member who calls its address joins it, and the others are invited on behalf of that one', async () => {
     const lab = fixture({ predefined: [team] });
     const answer = await lab.final(call('bob'));
     expect([answer.status, answer.get('subject')]).toEqual([200, 'Team']);
@@ -189,7 +189,7 @@ describe('a pre-defined group', () => {
     expect([...lab.invites.keys()]).toEqual([]);
   });
 
-  it('R78: who is not on the list is refused with 403, an address of no group with 404', async () => {
+  it('who is not on the list is refused with 403, an address of no group with 404', async () => {
     const lab = fixture({ predefined: [team] });
     expect((await lab.final(call('mallory'))).status).toBe(403);
     const other = requestFrom('alice', 'INVITE', 'sip:other@cf.lab.test').setBody('application/sdp', sdp('a', 'actpass'));
@@ -204,7 +204,7 @@ describe('a pre-defined group', () => {
     expect([refused.status, refused.get('warning')]).toEqual([403, '399 cf.lab.test "A group is joined before anything is said"']);
   });
 
-  it('R78: never ends of itself: who left or said no may come again, and whom the administrator removed may not', async () => {
+  it('never ends of itself: who left or said no may come again, and whom the administrator removed may not', async () => {
     const lab = fixture({ predefined: [team] });
     const request = call('alice');
     const response = await lab.final(request);

@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Authenticator, digestHash, MAX_NONCES, NONCE_LIFETIME_MS } from '../../../../network/core/authenticator';
+import { MAX_CONTACT_CHARACTERS, MAX_EXPIRES_SECONDS } from '../../../../network/core/contact';
 import { Directory } from '../../../../network/core/directory';
 import { GruuMint, grOfInstance, gruuOf, nameBasedUuid } from '../../../../network/core/gruu';
 import {
   type BindingChange,
   MAX_BINDINGS,
-  MAX_CONTACT_CHARACTERS,
   MAX_CONTACTS_PER_REGISTER,
-  MAX_EXPIRES_SECONDS,
   MAX_KNOWN_INSTANCES,
   Registrar,
   type RegistrarOptions,

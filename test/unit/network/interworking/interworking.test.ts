@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { InterworkingFunction, MAX_MAIL_BYTES } from '../../../../network/interworking/interworking';
+import { MAX_MAIL_BYTES, startInterworking } from '../../../../network/interworking/interworking';
 import { needsInterworking } from '../../../../network/participating/outside-address';
 import { SipRequest } from '../../../../network/sip/message';
 import { SipServer } from '../../../../network/sip/sip-server';
@@ -19,7 +19,7 @@ function fixture(mailOutbox: string | null) {
   const clock = new VirtualClock();
   const [pf, isf] = [new SipServer({ clock }), new SipServer({ clock })];
   const { atA: toIsf } = connectServers(pf, isf);
-  new InterworkingFunction({ server: isf, host: 'isf.lab.test', clock, mailOutbox: () => mailOutbox });
+  startInterworking({ server: isf, host: 'isf.lab.test', clock, mailOutbox: () => mailOutbox });
   let count = 0;
   return async (method: string, uri: string, contentType?: string, body: string | Uint8Array = '', headers: [string, string][] = []) => {
     count += 1;
@@ -43,7 +43,7 @@ const cpim = (contentType: string, text: string) =>
   });
 
 describe('the interworking function', () => {
-  it('R48: writes each text to a mail address as a line, of nobody where the sender hides, and drops receipts', async () => {
+  it('writes each text to a mail address as a line, of nobody where the sender hides, and drops receipts', async () => {
     const outbox = join(folder, 'mail.jsonl');
     const send = fixture(outbox);
     const to = 'mailto:someone@example.org';
@@ -60,7 +60,7 @@ describe('the interworking function', () => {
     ]);
   });
 
-  it('R48: says why it takes something not: a session, a picture, too much, no gateway, a disk that fails', async () => {
+  it('says why it takes something not: a session, a picture, too much, no gateway, a disk that fails', async () => {
     const send = fixture(join(folder, 'mail.jsonl'));
     const to = 'mailto:someone@example.org';
     const refused = async (...args: Parameters<typeof send>) => {
@@ -78,7 +78,7 @@ describe('the interworking function', () => {
     await settle();
   });
 
-  it('R48: is for other schemes, and for numbers that are nobody`s', () => {
+  it('is for other schemes, and for numbers that are nobody`s', () => {
     const isUser = (address: string) => address === 'tel:+15550100';
     expect(['mailto:a@b', 'wv:a@b', 'tel:+15550177'].map((uri) => needsInterworking(uri, isUser))).toEqual([true, true, true]);
     expect(['sip:a@b', 'tel:+15550100', '//'].map((uri) => needsInterworking(uri, isUser))).toEqual([false, false, false]);

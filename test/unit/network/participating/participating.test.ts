@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { InterworkingFunction } from '../../../../network/interworking/interworking';
+import { startInterworking } from '../../../../network/interworking/interworking';
 import { MediaRelay } from '../../../../network/msrp/relay';
 import { NEWS_PATIENCE_MS, ParticipatingFunction, type ParticipatingOptions } from '../../../../network/participating/participating';
 import { newRequest } from '../../../../network/sip/dialog';
@@ -210,7 +210,7 @@ describe('the Participating Function', () => {
     const clock = new VirtualClock();
     const isf = new SipServer({ clock });
     const seen: string[] = [];
-    new InterworkingFunction({ server: isf, host: 'isf.lab.test', clock, mailOutbox: () => null });
+    startInterworking({ server: isf, host: 'isf.lab.test', clock, mailOutbox: () => null });
     const answer = isf.onRequest;
     isf.onRequest = (transaction) => {
       seen.push(transaction.request.uri);
