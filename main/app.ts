@@ -10,7 +10,7 @@ import { drop, type Logger } from '../base/log';
 import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
 import { AppError, toAppError } from '../preload/contract/errors';
 import type { WireTap } from '../protocol/wire-record';
-import { Account, type Credentials } from './account/account';
+import { Account, type Credentials, type OwnSettings } from './account/account';
 import { newCredentials, outboundProxy, parseOwnAddress } from './account/credentials';
 import type { Handlers } from './calls';
 import { chatCalls } from './chat-calls';
@@ -19,9 +19,9 @@ import { BlockedPeople, strangerKey } from './profile/blocked-people';
 import { ProfileDecisions } from './profile/decisions';
 import { adoptInstance, openProfile, type Profile } from './profile/profile';
 import type { Rescue } from './profile/rescue';
-import { defaultPreferences, type OpenKeyValueFile, type SecretBox, type StoredAccount, translateFileError } from './profile/settings';
+import { defaultPreferences, type OpenKeyValueFile, type SecretBox } from './profile/settings';
 import { instanceOfImei, signInParts } from './profile/sign-in-options';
-import { keptParts, revealedAccount, storedAccount, valueOfStored } from './profile/stored-account';
+import { changedAccount, keptParts, revealedAccount, storedAccount, valueOfStored } from './profile/stored-account';
 import { TryNetwork, tryPassword, tryPeople } from './profile/try-network';
 import { watchNetwork } from './sip/flow/network-watch';
 import { checkServer } from './sip/flow/server-check';
@@ -219,6 +219,7 @@ class ChorusApp implements App {
         // An account that is still on trial, or gone, has nothing to say.
         if (this.#account === account) this.#announceOf(account, event);
       },
+      keep: (change) => this.#keep(change),
       signedOut: () => this.#keepSignedOut(),
     });
     return account;
@@ -278,7 +279,7 @@ class ChorusApp implements App {
     } catch (error) {
       account.dispose();
       if (ended === null) profile.settings.registrationState(credentials.instanceId, credentials.aor).forget();
-      throw translateStoreError(error);
+      throw error;
     } finally {
       this.#isSigningIn = false;
     }
@@ -310,8 +311,6 @@ class ChorusApp implements App {
       },
       ...deviceCalls({
         account: () => this.#signedIn,
-        keep: (change) => this.#changeStored(change),
-        announce: (event) => this.#announce(event),
       }),
       ...chatCalls({
         messenger: () => this.#signedIn.messenger,
@@ -389,9 +388,9 @@ class ChorusApp implements App {
     this.#announce({ event: 'warningEnded', code });
   }
 
-  #changeStored(change: (stored: StoredAccount) => StoredAccount): void {
+  #keep(change: Partial<OwnSettings>): void {
     const { settings } = this.#open;
-    if (settings.account !== null) settings.account = change(settings.account);
+    if (settings.account !== null) settings.account = changedAccount(settings.account, change);
   }
 
   async #register(account: Account): Promise<void> {
@@ -505,8 +504,4 @@ class ChorusApp implements App {
     this.#announce({ event: 'exit' });
     this.#account = null;
   }
-}
-
-function translateStoreError(error: unknown): AppError {
-  return error instanceof AppError ? error : translateFileError(error, 'settings.json');
 }

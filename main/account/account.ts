@@ -76,6 +76,9 @@ export interface SignInWay {
   sim: SimNumbers | null;
 }
 
+/** The settings of an account that the person may change while it is signed in. */
+export type OwnSettings = Pick<AccountValue, 'deviceName' | 'writesAs' | 'securesMedia' | 'msrpRelay'> & { servicesOff: readonly string[] };
+
 export interface AccountDeps {
   clock: Clock;
   log: Logger;
@@ -88,6 +91,8 @@ export interface AccountDeps {
   registrationState: RegistrationStore;
   simState: { load(): number; save(sqn: number): void };
   announce(event: AppEventBody): void;
+  /** Makes a change of the person last over a restart, before it takes effect here. @throws AppError storage/* */
+  keep(change: Partial<OwnSettings>): void;
   /** This device was signed out: keeps that it was, before anybody is answered. */
   signedOut(): void;
   /** How servers and peers are reached; over the network when absent. */
@@ -111,6 +116,8 @@ export class Account {
   /** Who signed this device out; null for nobody known. */
   #signedOutBy: string | null = null;
   #isSignedOut = false;
+  /** As last announced. */
+  #wasUntold = false;
 
   constructor(credentials: Credentials, deps: AccountDeps) {
     this.#credentials = credentials;
@@ -223,6 +230,7 @@ export class Account {
       addresses: [...this.#addresses],
       writesAs: this.#writesAs,
       offers: offersOf(this.#servicesOff),
+      untold: this.#sip.registration.untold,
       securesMedia: this.#credentials.securesMedia === true,
       msrpRelay: this.#credentials.msrpRelay ?? null,
       relay: this.#msrp.relay?.value ?? null,
@@ -300,17 +308,14 @@ export class Account {
     this.#sip.registration.networkChanged();
   }
 
-  /** Renames this device; registered anew with the same instance ID before this resolves (R24). */
+  /**
+   * Renames this device. The name holds from now on; where the server could not be told (`untold` of the value), the next registration tells it (R24).
+   * @throws AppError storage/* where the name cannot be kept; nothing changes then
+   */
   async rename(deviceName: string): Promise<void> {
-    const before = this.#deviceName;
+    this.#deps.keep({ deviceName });
     this.#deviceName = deviceName;
-    try {
-      await this.#sip.registration.rename(deviceName);
-    } catch (error) {
-      this.#deviceName = before;
-      throw error;
-    }
-    this.#deps.announce({ event: 'account', account: this.value });
+    await this.#tell(this.#sip.registration.rename(deviceName));
   }
 
   /** @throws AppError account/bad-address, net/*, sip/* */
@@ -348,42 +353,53 @@ export class Account {
     this.#deps.announce({ event: 'registration', ...this.registration });
   }
 
-  /** Offers a service or stops offering it, and says so at once; returns what is not offered. @throws AppError */
-  async setCapability(name: CapabilityName, on: boolean): Promise<string[]> {
+  /**
+   * Offers a service or stops offering it. That holds from now on; the server is told as in `rename` (R26).
+   * @throws AppError ipc/refused, storage/*; nothing changes then
+   */
+  async setCapability(name: CapabilityName, on: boolean): Promise<void> {
     if (services[name] === undefined) throw new AppError('ipc/refused', { cause: `this version cannot offer ${name}` });
-    const before = this.#servicesOff;
-    this.#servicesOff = new Set([...before].filter((other) => other !== name).concat(on ? [] : [name]));
-    try {
-      await this.#sip.registration.setCapabilities(this.#icsis);
-    } catch (error) {
-      this.#servicesOff = before;
-      throw error;
-    }
-    return [...this.#servicesOff];
+    const off = [...this.#servicesOff].filter((other) => other !== name).concat(on ? [] : [name]);
+    this.#deps.keep({ servicesOff: off });
+    this.#servicesOff = new Set(off);
+    await this.#tell(this.#sip.registration.setCapabilities(this.#icsis));
+  }
+
+  /** Shows what has changed before the server knows, and again when it has been asked. */
+  async #tell(telling: Promise<void>): Promise<void> {
+    this.#announceAccount();
+    await telling;
+    this.#announceAccount();
+  }
+
+  #announceAccount(): void {
+    this.#wasUntold = this.#sip.registration.untold;
+    this.#deps.announce({ event: 'account', account: this.value });
   }
 
   /**
    * How chats are carried from now on: over TLS alone or not, and through a relay or not. A relay is tried first.
-   * @throws AppError `msrp/relay`; nothing changes then
+   * @throws AppError `msrp/relay`, storage/*; nothing changes then
    */
   async setMedia({ securesMedia, msrpRelay }: Pick<AccountValue, 'securesMedia' | 'msrpRelay'>): Promise<void> {
     const before = this.value;
     if (before.securesMedia === securesMedia && before.msrpRelay === msrpRelay) return;
     const { msrpRelay: _, ...plain } = this.#credentials;
     const credentials: Credentials = { ...plain, securesMedia, ...(msrpRelay === null ? {} : { msrpRelay }) };
+    const keep = () => this.#deps.keep({ securesMedia, msrpRelay });
     if (before.msrpRelay !== msrpRelay) {
-      await this.#msrp.goThrough(relayOf(credentials));
+      await this.#msrp.goThrough(relayOf(credentials), keep);
       this.#watchRelay();
-    }
+    } else keep();
     this.#credentials = credentials;
-    this.#deps.announce({ event: 'account', account: this.value });
+    this.#announceAccount();
     this.messenger.mediaChanged();
   }
 
   /** To be called for each relay that is set: the endpoint ends what it tells when another one takes its place. */
   #watchRelay(): void {
     const { relay } = this.#msrp;
-    relay?.onChange.on(() => this.#deps.announce({ event: 'account', account: this.value }));
+    relay?.onChange.on(() => this.#announceAccount());
     relay?.onBack.on(() => this.isRegistered && this.messenger.relayBack());
   }
 
@@ -402,8 +418,10 @@ export class Account {
       this.messenger.chats.writeAs(conversation, key === (this.#writesAs ?? this.#credentials.aor) ? null : key);
       return;
     }
-    this.#writesAs = key === this.#credentials.aor ? null : key;
-    this.#deps.announce({ event: 'account', account: this.value });
+    const writesAs = key === this.#credentials.aor ? null : key;
+    this.#deps.keep({ writesAs });
+    this.#writesAs = writesAs;
+    this.#announceAccount();
   }
 
   #isSelf(address: string): boolean {
@@ -448,15 +466,17 @@ export class Account {
     const addresses = [...new Set([this.#credentials.aor, ...told])];
     if (told.length === 0 || addresses.join() === this.#addresses.join()) return;
     this.#addresses = addresses;
-    this.#deps.announce({ event: 'account', account: this.value });
+    this.#announceAccount();
   }
 
   #registrationChanged(): void {
     this.#learnAddresses();
     this.#deps.announce({ event: 'registration', ...this.registration });
-    const { state, error } = this.#sip.registration;
+    const { state, error, untold } = this.#sip.registration;
+    if (untold !== this.#wasUntold) this.#announceAccount();
+
     if (state === 'waiting' && error?.code === 'net/unreachable') this.messenger.disconnected();
-    if (this.#sip.registration.state === 'registered') {
+    if (state === 'registered') {
       drop(
         Promise.resolve().then(() => this.messenger.registered()),
         this.#deps.log,

@@ -192,10 +192,6 @@ function historyKey(settings: Settings, secrets: SecretBox, historyFile: string,
 
 function newKey(settings: Settings, secrets: SecretBox): string {
   const key = newHistoryKey();
-  try {
-    settings.historyKey = { protected: secrets.protect(key), backend: secrets.backend };
-  } catch (error) {
-    throw translateFileError(error, 'settings.json');
-  }
+  settings.historyKey = { protected: secrets.protect(key), backend: secrets.backend };
   return key;
 }

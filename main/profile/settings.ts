@@ -101,8 +101,7 @@ export class Settings {
   }
 
   set account(account: StoredAccount | null) {
-    if (account === null) this.#file.delete('account');
-    else this.#file.set('account', account);
+    this.#write('account', account);
   }
 
   /** Addresses of blocked people. What is no address in a file that somebody else has written is left out. */
@@ -114,7 +113,7 @@ export class Settings {
   /** @throws AppError `ipc/refused` when they are too many */
   set blocked(addresses: readonly string[]) {
     if (addresses.length > MAX_BLOCKED) throw new AppError('ipc/refused', { cause: `no more than ${MAX_BLOCKED} people can be blocked` });
-    this.#file.set('blocked', [...addresses]);
+    this.#write('blocked', [...addresses]);
   }
 
   get preferences(): PreferencesValue {
@@ -122,7 +121,7 @@ export class Settings {
   }
 
   set preferences(preferences: PreferencesValue) {
-    this.#file.set('preferences', preferences);
+    this.#write('preferences', preferences);
     this.#preferences = preferences;
   }
 
@@ -159,10 +158,16 @@ export class Settings {
     return (this.#file.get(key) as Record<string, T | undefined> | undefined) ?? {};
   }
 
-  /** @throws AppError storage/full, storage/failed */
+  /** @throws AppError storage/* */
   #keep(key: string, name: string, value: unknown): void {
+    this.#write(key, { ...this.#record(key), [name]: value });
+  }
+
+  /** Durable once it returns; null deletes. @throws AppError storage/* */
+  #write(key: string, value: unknown): void {
     try {
-      this.#file.set(key, { ...this.#record(key), [name]: value });
+      if (value === null) this.#file.delete(key);
+      else this.#file.set(key, value);
     } catch (error) {
       throw translateFileError(error, 'settings.json');
     }
@@ -179,7 +184,7 @@ export class Settings {
   }
 
   set historyKey(value: { protected: string; backend: string }) {
-    this.#file.set('historyKey', value);
+    this.#write('historyKey', value);
   }
 }
 

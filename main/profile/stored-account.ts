@@ -1,7 +1,7 @@
 /** An account as `settings.json` keeps it and as a registration needs it: what is secret is protected on the way there, revealed on the way back. */
 import type { AccountValue } from '../../preload/contract';
 import { nickname } from '../../protocol/instance-urn';
-import { type Credentials, offersOf, type SignInWay } from '../account/account';
+import { type Credentials, type OwnSettings, offersOf, type SignInWay } from '../account/account';
 import { defaultExpiresSeconds } from '../account/credentials';
 import type { SecretBox, StoredAccount } from './settings';
 import type { SignInParts } from './sign-in-options';
@@ -28,6 +28,23 @@ export function storedAccount(credentials: Credentials, proxy: string | null, se
     instanceId,
     servicesOff,
     ...(signIn === undefined ? {} : { signIn: mapSecrets(signIn, (secret) => secrets.protect(secret)) }),
+  };
+}
+
+/** The stored account after a change of the person. */
+export function changedAccount(stored: StoredAccount, change: Partial<OwnSettings>): StoredAccount {
+  const { deviceName = stored.deviceName, servicesOff, writesAs, securesMedia, msrpRelay } = change;
+  const { writesAs: oldName, securesMedia: oldSecures, msrpRelay: oldRelay, ...plain } = stored;
+  const name = writesAs === undefined ? oldName : writesAs;
+  const secures = securesMedia ?? oldSecures;
+  const relay = msrpRelay === undefined ? oldRelay : msrpRelay;
+  return {
+    ...plain,
+    deviceName,
+    ...(servicesOff === undefined ? {} : { servicesOff }),
+    ...(name ? { writesAs: name } : {}),
+    ...(secures ? { securesMedia: secures } : {}),
+    ...(relay ? { msrpRelay: relay } : {}),
   };
 }
 
@@ -91,6 +108,7 @@ export function valueOfStored(stored: StoredAccount, instanceId: string): Accoun
     addresses: [aor],
     writesAs: stored.writesAs ?? null,
     offers: offersOf(stored.servicesOff ?? []),
+    untold: false,
     securesMedia: stored.securesMedia === true,
     msrpRelay: stored.msrpRelay ?? null,
     // Nothing has been asked of it yet.

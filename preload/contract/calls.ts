@@ -27,7 +27,11 @@ export interface Calls {
   unregister: [None, { state: RegistrationState; expires: number | null; bindings: number }];
   /** Asks the server first where it does not tell by itself what changes. */
   devices: [None, DeviceValue[]];
-  renameDevice: [{ name: string }, { name: string }];
+  /**
+   * Resolves once the server has been asked. `untold`: it could not be told; the name holds all the same, and the next registration tells it.
+   * @throws `storage/*`; nothing changes then
+   */
+  renameDevice: [{ name: string }, { name: string; untold?: true }];
   /** What another person's devices can do, asked of them now; the first that answers counts. */
   capabilities: [{ address: string }, PeerCapabilities];
   /** Sends a message to one device of the own address and to no other; resolves once that device has it. */
@@ -44,8 +48,8 @@ export interface Calls {
   setMedia: [{ securesMedia?: boolean | undefined; msrpRelay?: string | undefined }, Pick<AccountValue, 'securesMedia' | 'msrpRelay'>];
   /** As which of the own addresses is written: everywhere, or in one 1-1 from now on. Null: as usual. */
   writeAs: [{ address: string | null; conversation?: string | undefined }, None];
-  /** What this device offers to others; registered anew before it resolves. */
-  setCapability: [{ name: CapabilityName; on: boolean }, None];
+  /** Whether this device offers a service to others. Told to the server as in `renameDevice`, and refused here at once where it is off. */
+  setCapability: [{ name: CapabilityName; on: boolean }, { untold?: true }];
   /** Answers `clone`, or a duplicate: `moved` keeps the ID and uses it here, `newDevice` makes a new one. */
   resolveClone: [{ choice: 'moved' | 'newDevice'; name?: string | undefined }, { instanceId: string }];
   conversations: [None, ConversationValue[]];

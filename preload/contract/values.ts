@@ -216,6 +216,8 @@ export interface AccountValue {
   writesAs: string | null;
   /** The services that this version can offer to others, and whether this device does. */
   offers: { name: CapabilityName; on: boolean }[];
+  /** The server still has an earlier name, or earlier services, of this device: the next registration tells it these. */
+  untold: boolean;
   /** Whether chats are asked for over TLS alone, and the MSRP relay that every chat goes through; null: none. */
   securesMedia: boolean;
   msrpRelay: string | null;

@@ -199,7 +199,9 @@ function Account() {
             <>
               <div className="what">
                 <div>{account.deviceName}</div>
-                <div className="hint">{words.settings.deviceHint}</div>
+                <div className="hint" data-testid="device-hint">
+                  {account.untold ? words.settings.untold : words.settings.deviceHint}
+                </div>
               </div>
               <button ref={renameButton} type="button" className="button" data-testid="device-rename" onClick={() => setRenaming(true)}>
                 {words.devices.rename}

@@ -163,6 +163,7 @@ export const pageWords = {
     address: 'Address',
     thisDevice: 'This device',
     deviceHint: 'People you chat with see this name.',
+    untold: 'Your server has not been told of your latest change yet. It will be as soon as it answers.',
     registration: 'Registration',
     registeredFor: (left: string, devices: number) =>
       `For another ${left}. The server knows ${counted(devices, 'device', 'devices')} of yours.`,
@@ -178,7 +179,7 @@ export const pageWords = {
     writeAs: 'Write as',
     writeAsHint: 'Which of your addresses new chats come from.',
     offers: 'What others can do with this device',
-    offersHint: 'What you switch off is told to your server at once, and refused here.',
+    offersHint: 'Your server hears of a change at once. This device refuses what is switched off.',
     offer: {
       session: ['Chats and groups', 'Live chats with receipts and typing.'],
       pager: ['Single messages', 'Short messages without a chat around them.'],

@@ -153,6 +153,19 @@ describe('the way in and the devices, in a browser', () => {
     expect(await calls('register')).toEqual([{}]);
   });
 
+  it('R24: a new name says so as long as the server has not been told of it', async () => {
+    const { page, emit } = await open(working);
+    const { account } = working.snapshot;
+    if (account === null) throw new Error('nobody is signed in');
+    await page.keyboard.press('Control+,');
+    await page.click(id('settings-account'));
+    expect(await page.textContent(id('device-hint'))).toContain('People you chat with see this name');
+    await emit({ event: 'account', account: { ...account, deviceName: 'Kitchen', untold: true } });
+    expect(await page.textContent(id('device-hint'))).toContain('has not been told');
+    await emit({ event: 'account', account: { ...account, deviceName: 'Kitchen' } });
+    expect(await page.textContent(id('device-hint'))).toContain('People you chat with see this name');
+  });
+
   it('is green only while registered', async () => {
     const { page, emit } = await open(working);
     expect(await page.locator(`${id('device-state')} .dot.ok`).count()).toBe(1);

@@ -133,7 +133,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/sip/registration',
-    faces: ['registration'],
+    faces: ['binding', 'machine', 'register', 'registration'],
     values: [...ground, 'main/sip/flow', 'main/sip/stack'],
     types: ['main/sip/wire'],
     packages: ['sip.js'],

@@ -26,6 +26,10 @@ export interface Offer {
   icsis: readonly string[];
 }
 
+export function sameOffer(one: Offer, other: Offer): boolean {
+  return one.deviceName === other.deviceName && one.icsis.join() === other.icsis.join();
+}
+
 export class OwnContacts {
   readonly #device: DeviceIdentity;
   readonly #flow: () => Flow | null;

@@ -124,6 +124,7 @@ export class MortalDevice {
         },
         simState: { load: () => 0, save: () => undefined },
         announce: () => undefined,
+        keep: () => undefined,
         signedOut: () => undefined,
         over: { connect: proxy.connectAs(this.name, this.person), media: media.mediaOf(this.name) },
       },

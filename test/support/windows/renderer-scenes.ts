@@ -156,6 +156,7 @@ export const base: Snapshot = {
     kind: 'try',
     addresses: [alice.address],
     writesAs: null,
+    untold: false,
     securesMedia: false,
     msrpRelay: null,
     relay: null,
