@@ -157,7 +157,7 @@ describe('the way in and the devices, in a browser', () => {
     const { page, emit } = await open(working);
     const { account } = working.snapshot;
     if (account === null) throw new Error('nobody is signed in');
-    await page.keyboard.press('Control+,');
+    await page.click(id('place-settings'));
     await page.click(id('settings-account'));
     expect(await page.textContent(id('device-hint'))).toContain('People you chat with see this name');
     await emit({ event: 'account', account: { ...account, deviceName: 'Kitchen', untold: true } });
