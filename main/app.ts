@@ -12,6 +12,7 @@ import { AppError, toAppError } from '../preload/contract/errors';
 import type { WireTap } from '../protocol/wire-record';
 import { Account, type Credentials, type OwnSettings } from './account/account';
 import { newCredentials, outboundProxy, parseOwnAddress } from './account/credentials';
+import type { SignedOut } from './account/sign-in';
 import type { Handlers } from './calls';
 import { chatCalls } from './chat-calls';
 import { deviceCalls } from './device-calls';
@@ -21,7 +22,7 @@ import { adoptInstance, openProfile, type Profile } from './profile/profile';
 import type { Rescue } from './profile/rescue';
 import { defaultPreferences, type OpenKeyValueFile, type SecretBox } from './profile/settings';
 import { instanceOfImei, signInParts } from './profile/sign-in-options';
-import { changedAccount, keptParts, revealedAccount, storedAccount, valueOfStored } from './profile/stored-account';
+import { changedAccount, keptParts, revealedAccount, signedOutOf, storedAccount, valueOfStored } from './profile/stored-account';
 import { TryNetwork, tryPassword, tryPeople } from './profile/try-network';
 import { watchNetwork } from './sip/flow/network-watch';
 import { checkServer } from './sip/flow/server-check';
@@ -196,13 +197,14 @@ class ChorusApp implements App {
     }
     const proxy = stored.kind === 'try' ? (await this.#joinTryNetwork()).proxy : stored.proxy;
     if (this.#quitting !== null || profile.rescue !== null) return;
-    const account = this.#makeAccount({ ...revealed, proxy });
+    const account = this.#makeAccount({ ...revealed, proxy }, signedOutOf(stored));
     this.#enter(account);
-    if (stored.signedOut === true) account.wasSignedOut(null);
+    if (account.isOver) this.#announce({ event: 'registration', ...account.registration });
     else await account.register();
   }
 
-  #makeAccount(credentials: Credentials): Account {
+  /** @param signedOut who signed this device out before; null for an account that is signed in with now */
+  #makeAccount(credentials: Credentials, signedOut: SignedOut | null = null): Account {
     const profile = this.#open;
     const account = new Account(credentials, {
       clock: this.#clock,
@@ -220,7 +222,11 @@ class ChorusApp implements App {
         if (this.#account === account) this.#announceOf(account, event);
       },
       keep: (change) => this.#keep(change),
-      signedOut: () => this.#keepSignedOut(),
+      signedOut,
+      keepSignedOut: (signedOut) => {
+        if (this.#account === account) this.#keepSignedOut(signedOut);
+      },
+      isForgotten: () => this.#options.given === undefined && profile.settings.account?.password === '',
     });
     return account;
   }
@@ -231,11 +237,12 @@ class ChorusApp implements App {
   }
 
   /** A device that was signed out stays so over a restart, and the password of a server is forgotten. */
-  #keepSignedOut(): void {
+  #keepSignedOut(signedOut: SignedOut | null): void {
     const { settings } = this.#open;
     const { account } = settings;
-    if (account === null || this.#options.given !== undefined) return;
-    settings.account = { ...account, signedOut: true, password: account.kind === 'sip' ? '' : account.password };
+    if (account === null || this.#options.given !== undefined || (signedOut === null && !account.signedOut)) return;
+    const password = signedOut !== null && account.kind === 'sip' ? '' : account.password;
+    settings.account = { ...account, signedOut: signedOut ?? false, password };
   }
 
   #announceOf(account: Account, event: AppEventBody): void {
@@ -292,7 +299,7 @@ class ChorusApp implements App {
 
   /** The account of this address while its server refuses it, or it is signed out: its password may be another one now. */
   #endedAccount(aor: string): Account | null {
-    return this.#options.given === undefined && this.#account?.isEnded === true && this.#account.value.aor === aor ? this.#account : null;
+    return this.#options.given === undefined && this.#account?.isOver === true && this.#account.value.aor === aor ? this.#account : null;
   }
 
   // ---------------------------------------------------------------- the contract
@@ -302,7 +309,7 @@ class ChorusApp implements App {
       snapshot: () => this.#snapshot(),
       identity: () => this.#signedIn.identity,
       register: async () => {
-        await this.#register(this.#signedIn);
+        await this.#signedIn.register();
         return this.#registrationAnswer();
       },
       unregister: async () => {
@@ -391,14 +398,6 @@ class ChorusApp implements App {
   #keep(change: Partial<OwnSettings>): void {
     const { settings } = this.#open;
     if (settings.account !== null) settings.account = changedAccount(settings.account, change);
-  }
-
-  async #register(account: Account): Promise<void> {
-    const { settings } = this.#open;
-    const stored = this.#options.given === undefined ? settings.account : null;
-    if (account.isSignedOut && stored?.password === '') throw new AppError('account/signed-out', {}, 'user');
-    await account.register();
-    if (stored?.signedOut === true) settings.account = { ...stored, signedOut: false };
   }
 
   #registrationAnswer() {

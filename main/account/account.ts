@@ -23,12 +23,14 @@ import type { WireTap } from '../../protocol/wire-record';
 import { Messenger } from '../cpm/messenger';
 import { DeviceControl, defaultTestText } from '../devices/control';
 import { capabilitiesOf, DeviceList } from '../devices/list';
+import { SignOuts } from '../devices/sign-out';
 import type { History } from '../history/history';
 import type { MsrpTransport } from '../msrp/connection';
 import { MsrpEndpoint } from '../msrp/endpoint';
 import { type RelayAccount, throughTls } from '../msrp/relay';
 import { type AuthScheme, type RegistrationStore, type SimNumbers, type SipAccount, SipClient, softwareSim } from '../sip/client';
 import type { Connect } from '../sip/flow/connection';
+import { type SignedOut, SignIn } from './sign-in';
 
 /** The services that this version can offer, and so the feature tags that it registers (R25). */
 const services: Partial<Record<CapabilityName, readonly string[]>> = { session: [ICSI.session, ICSI.group], pager: [ICSI.msg] };
@@ -38,9 +40,6 @@ export function offersOf(servicesOff: Iterable<string>): AccountValue['offers'] 
   const off = new Set(servicesOff);
   return (Object.keys(services) as CapabilityName[]).map((name) => ({ name, on: !off.has(name) }));
 }
-
-/** How long after the answer to another device's request this one signs itself out: the answer shall get through. */
-const signOutDelayMs = 100;
 
 /** What it takes to sign in. */
 export interface Credentials {
@@ -93,8 +92,12 @@ export interface AccountDeps {
   announce(event: AppEventBody): void;
   /** Makes a change of the person last over a restart, before it takes effect here. @throws AppError storage/* */
   keep(change: Partial<OwnSettings>): void;
-  /** This device was signed out: keeps that it was, before anybody is answered. */
-  signedOut(): void;
+  /** Who signed this device out before this process began; null for nobody. */
+  signedOut: SignedOut | null;
+  /** Makes it last over a restart that this device is signed out, or no longer. @throws AppError storage/* */
+  keepSignedOut(signedOut: SignedOut | null): void;
+  /** The password was forgotten when this device was signed out, so only a new sign-in helps. */
+  isForgotten(): boolean;
   /** How servers and peers are reached; over the network when absent. */
   over?: { connect: Connect; media: MsrpTransport };
 }
@@ -113,9 +116,8 @@ export class Account {
   #writesAs: string | null;
   /** As last announced. */
   #addresses: readonly string[];
-  /** Who signed this device out; null for nobody known. */
-  #signedOutBy: string | null = null;
-  #isSignedOut = false;
+  readonly #signIn: SignIn;
+  readonly #signOuts: SignOuts;
   /** As last announced. */
   #wasUntold = false;
 
@@ -177,17 +179,23 @@ export class Account {
       clockAhead: () => this.#sip.registration.clockAhead,
       announce: deps.announce,
     });
+    this.#signIn = this.#disposables.add(
+      new SignIn({
+        clock: deps.clock,
+        log: deps.log,
+        kept: deps.signedOut,
+        keep: deps.keepSignedOut,
+        beforeLeaving: () => this.#devices.leave(),
+        unregister: () => this.#sip.registration.unregister(),
+      }),
+    );
     const self = { aor: credentials.aor, instanceId: credentials.instanceId, deviceName: () => this.#deviceName };
     this.#control = new DeviceControl({
       clock: deps.clock,
       log: deps.log,
       sip: this.#sip,
       self,
-      signOut: async (by) => {
-        deps.signedOut();
-        this.#devices.leave();
-        deps.clock.setTimer(signOutDelayMs, () => this.#signOutHere(by));
-      },
+      signOut: async (by) => this.#signIn.askedBy(by),
     });
     this.#sip.handleMessage = async (pager) => (await this.#control.receive(pager)) ?? this.messenger.incoming.pager(pager);
     this.#disposables.add(
@@ -209,11 +217,18 @@ export class Account {
         changed: () => {
           deps.announce({ event: 'devices', devices: this.devices });
           this.messenger.devicesChanged();
+          this.#signOuts.listChanged();
         },
-        signedOut: () => {
-          deps.signedOut();
-          this.#signOutHere(null);
-        },
+        signedOut: () => this.#signIn.endedByNetwork(),
+      }),
+    );
+    this.#signOuts = this.#disposables.add(
+      new SignOuts({
+        clock: deps.clock,
+        log: deps.log,
+        ask: (device) => this.#control.signOut(device),
+        refresh: () => this.#devices.refresh(0),
+        devices: () => this.devices,
       }),
     );
   }
@@ -249,10 +264,8 @@ export class Account {
 
   get registration(): RegistrationValue {
     const { state, expires, bindings, retryAt, error } = this.#sip.registration;
-    if (this.#isSignedOut && state === 'offline') {
-      const reason = this.#signedOutBy === null ? {} : { reason: this.#signedOutBy };
-      return { state, bindings: bindings.length, error: new AppError('account/signed-out', reason, 'user').toValue() };
-    }
+    const signedOut = this.#signIn.error;
+    if (signedOut !== null && state === 'offline') return { state, bindings: bindings.length, error: signedOut.toValue() };
     return {
       state,
       bindings: bindings.length,
@@ -277,13 +290,9 @@ export class Account {
     return this.#devices.duplicate !== null || this.#sip.registration.error?.code === 'identity/duplicate';
   }
 
-  get isSignedOut(): boolean {
-    return this.#isSignedOut;
-  }
-
   /** Nothing goes on here until the person signs in again. */
-  get isEnded(): boolean {
-    return this.#isSignedOut || this.#sip.registration.state === 'rejected';
+  get isOver(): boolean {
+    return this.#signIn.isOver;
   }
 
   get identity(): IdentityValue {
@@ -292,15 +301,18 @@ export class Account {
     return { aor, instanceId, nickname: nickname(instanceId), deviceName: this.#deviceName, pubGruu, tempGruu, identities };
   }
 
-  /** Registers; resolves after the final answer. @throws AppError what the registrar or the network said */
+  /**
+   * Signs in; resolves after the final answer.
+   * @throws AppError account/signed-out where the password went with the sign-out, or the registrar's or the network's refusal
+   */
   async register(): Promise<void> {
-    this.#isSignedOut = false;
+    const { error } = this.#signIn;
+    if (error !== null && (this.#signIn.state === 'leaving' || this.#deps.isForgotten())) throw error;
     await this.#sip.registration.register();
   }
 
-  async unregister(): Promise<void> {
-    this.#devices.leave();
-    await this.#sip.registration.unregister();
+  unregister(): Promise<void> {
+    return this.#signIn.signOut();
   }
 
   /** The network may be back, or another one: try now instead of at the next pause's end. */
@@ -333,23 +345,14 @@ export class Account {
   async signOutDevice(instanceId: string): Promise<void> {
     const device = this.#device(instanceId);
     if (device.self) throw new AppError('ipc/refused', { cause: 'this device is not another one' });
-    await this.#control.signOut(device);
-    // It has agreed, and goes in a moment; who is told by lists alone asks then.
-    this.#deps.clock.setTimer(signOutDelayMs * 10, () => drop(this.#devices.refresh(0), this.#deps.log, 'looking at the devices'));
+    await this.#signOuts.signOut(device);
   }
 
   /** Ends every registration of the address. @throws AppError what the network said; nothing is ended then */
   async signOutEverywhere(): Promise<void> {
     this.#devices.leave();
     await this.#sip.registration.signOutEverywhere();
-    this.#deps.signedOut();
-    this.wasSignedOut(null);
-  }
-
-  /** Shows this device as signed out, by another one of this name. */
-  wasSignedOut(by: string | null): void {
-    this.#isSignedOut = true;
-    this.#signedOutBy = by;
+    this.#signIn.endedEverywhere();
     this.#deps.announce({ event: 'registration', ...this.registration });
   }
 
@@ -438,13 +441,6 @@ export class Account {
     return device;
   }
 
-  #signOutHere(by: string | null): void {
-    this.#isSignedOut = true;
-    this.#signedOutBy = by;
-    this.#devices.leave();
-    drop(this.#sip.registration.unregister(), this.#deps.log, 'signing out');
-  }
-
   /** Ends sessions, de-registers this device alone, and lets go of everything. */
   async close(): Promise<void> {
     await this.messenger.close();
@@ -470,6 +466,7 @@ export class Account {
   }
 
   #registrationChanged(): void {
+    this.#signIn.registrationIs(this.#sip.registration.state);
     this.#learnAddresses();
     this.#deps.announce({ event: 'registration', ...this.registration });
     const { state, error, untold } = this.#sip.registration;

@@ -9,6 +9,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path';
 import type { AccountValue, PreferencesValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
+import type { SignedOut } from '../account/sign-in';
 
 /** One JSON file of named values, durable once `set` returns. */
 export interface KeyValueFile {
@@ -55,8 +56,8 @@ export interface StoredAccount {
   deviceName: string;
   /** The instance ID that this account registered with: a lost identity file is then noticed. */
   instanceId: string;
-  /** Was signed out, and stays so until the person signs in again. */
-  signedOut?: boolean;
+  /** Who signed this device out, until the person signs in again; true where an earlier version did not keep who it was. */
+  signedOut?: SignedOut | boolean;
   /** Services that this device does not offer, though it could. */
   servicesOff?: readonly string[];
   /** The address to write as, where it is another than the one signed in with. */

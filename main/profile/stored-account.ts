@@ -3,6 +3,7 @@ import type { AccountValue } from '../../preload/contract';
 import { nickname } from '../../protocol/instance-urn';
 import { type Credentials, type OwnSettings, offersOf, type SignInWay } from '../account/account';
 import { defaultExpiresSeconds } from '../account/credentials';
+import type { SignedOut } from '../account/sign-in';
 import type { SecretBox, StoredAccount } from './settings';
 import type { SignInParts } from './sign-in-options';
 
@@ -51,7 +52,7 @@ export function changedAccount(stored: StoredAccount, change: Partial<OwnSetting
 /** The account to sign in with again, all but the way to its server. @throws AppError storage/unreadable */
 export function revealedAccount(stored: StoredAccount, instanceId: string, secrets: SecretBox): Omit<Credentials, 'proxy'> {
   const { kind, aor, displayName, authUser, password, factory, ca, deviceName, writesAs, signIn } = stored;
-  const isForgotten = stored.signedOut === true && password === '';
+  const isForgotten = signedOutOf(stored) !== null && password === '';
   return {
     kind,
     aor,
@@ -70,6 +71,12 @@ export function revealedAccount(stored: StoredAccount, instanceId: string, secre
     ...(writesAs === undefined ? {} : { writesAs }),
     ...(signIn === undefined ? {} : { signIn: mapSecrets(signIn, (secret) => secrets.reveal(secret)) }),
   };
+}
+
+/** Who signed this device out, as it is kept. */
+export function signedOutOf(stored: StoredAccount | null): SignedOut | null {
+  const { signedOut = false } = stored ?? {};
+  return typeof signedOut === 'object' ? signedOut : signedOut ? { by: 'network' } : null;
 }
 
 /** What a stored account was signed in with, for a sign-in that says less. @throws AppError storage/unreadable */

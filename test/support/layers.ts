@@ -59,11 +59,11 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/account',
-    faces: ['account', 'credentials', 'device-name'],
+    faces: ['account', 'credentials', 'device-name', 'sign-in'],
     values: [...ground, 'main/cpm', 'main/devices', 'main/msrp', 'main/sip'],
     types: ['main/history', 'main/sip/flow'],
   },
-  { path: 'main/devices', faces: ['list', 'control'], values: [...ground, 'main/cpm/conversation'], types: ['main/sip'] },
+  { path: 'main/devices', faces: ['control', 'list', 'sign-out'], values: [...ground, 'main/cpm/conversation'], types: ['main/sip'] },
 
   // What CPM means. It knows sip, msrp and history by their types alone: no socket, no class of sip.js, no SQL gets in.
   {

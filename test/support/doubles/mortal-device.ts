@@ -125,7 +125,9 @@ export class MortalDevice {
         simState: { load: () => 0, save: () => undefined },
         announce: () => undefined,
         keep: () => undefined,
-        signedOut: () => undefined,
+        signedOut: null,
+        keepSignedOut: () => undefined,
+        isForgotten: () => false,
         over: { connect: proxy.connectAs(this.name, this.person), media: media.mediaOf(this.name) },
       },
     );
