@@ -10,9 +10,10 @@ import { drop, type Logger } from '../base/log';
 import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
 import { AppError, toAppError } from '../preload/contract/errors';
 import type { WireTap } from '../protocol/wire-record';
-import { Account, type Credentials, type OwnSettings } from './account/account';
-import { newCredentials, outboundProxy, parseOwnAddress } from './account/credentials';
+import { Account, type OwnSettings } from './account/account';
+import { type Credentials, newCredentials, outboundProxy, parseOwnAddress } from './account/credentials';
 import type { SignedOut } from './account/sign-in';
+import { instanceOfImei, signInTable } from './account/sign-in-options';
 import type { Handlers } from './calls';
 import { chatCalls } from './chat-calls';
 import { deviceCalls } from './device-calls';
@@ -21,8 +22,7 @@ import { ProfileDecisions } from './profile/decisions';
 import { adoptInstance, openProfile, type Profile } from './profile/profile';
 import type { Rescue } from './profile/rescue';
 import { defaultPreferences, type OpenKeyValueFile, type SecretBox } from './profile/settings';
-import { instanceOfImei, signInParts } from './profile/sign-in-options';
-import { changedAccount, keptParts, revealedAccount, signedOutOf, storedAccount, valueOfStored } from './profile/stored-account';
+import { changedAccount, keptOptions, revealedAccount, signedOutOf, storedAccount, valueOfStored } from './profile/stored-account';
 import { TryNetwork, tryPassword, tryPeople } from './profile/try-network';
 import { watchNetwork } from './sip/flow/network-watch';
 import { checkServer } from './sip/flow/server-check';
@@ -216,7 +216,7 @@ class ChorusApp implements App {
       preferences: () => this.#preferences,
       isBlocked: (address) => this.#openBlocked.has(address),
       registrationState: profile.settings.registrationState(credentials.instanceId, credentials.aor),
-      simState: profile.settings.simState(credentials.authUser ?? credentials.aor),
+      simState: profile.settings.simState(credentials.options.authUser ?? credentials.aor),
       announce: (event) => {
         // An account that is still on trial, or gone, has nothing to say.
         if (this.#account === account) this.#announceOf(account, event);
@@ -348,22 +348,23 @@ class ChorusApp implements App {
         const domain = parseOwnAddress(address).split('@')[1] ?? '';
         const looked = server === undefined ? `sip:${domain}` : outboundProxy(server);
         const deps = { clock: this.#clock, log: this.#log, tap: this.#options.tap };
-        return { server: looked, ...(await checkServer(looked, domain, signInParts(ca === undefined ? {} : { ca }, {}).ca, deps)) };
+        return { server: looked, ...(await checkServer(looked, domain, signInTable.check({ ca }).ca, deps)) };
       },
       signIn: ({ address, password, server, deviceName, options = {} }) => {
         const aor = parseOwnAddress(address);
         const stored = this.#endedAccount(aor) === null ? null : this.#open.settings.account;
         const proxy = server === undefined ? (stored?.proxy ?? null) : outboundProxy(server);
-        const parts = signInParts(options, stored === null ? {} : keptParts(stored, this.#open.secrets));
+        const kept = signInTable.check(options, stored === null ? {} : keptOptions(stored, this.#open.secrets));
         if (options.imei !== undefined) adoptInstance(this.#open, instanceOfImei(options.imei));
-        return this.#signIn({ ...newCredentials('sip', aor, deviceName, this.#instanceId), ...parts, password, proxy }, proxy);
+        const credentials = newCredentials('sip', aor, deviceName, this.#instanceId);
+        return this.#signIn({ ...credentials, options: kept, password, proxy }, proxy);
       },
       tryIt: async ({ person, deviceName }) => {
         const chosen = tryPeople.find((candidate) => candidate.address === person);
         if (chosen === undefined) throw new AppError('account/bad-address', { cause: person }, 'user');
         const { proxy, factory } = await this.#joinTryNetwork();
         const credentials = newCredentials('try', chosen.address, deviceName, this.#instanceId);
-        return this.#signIn({ ...credentials, displayName: chosen.name, password: tryPassword, proxy, factory }, null);
+        return this.#signIn({ ...credentials, displayName: chosen.name, password: tryPassword, proxy, options: { factory } }, null);
       },
       openDevice: async ({ person }) => {
         if (this.#options.openDevice === null || this.#account?.value.kind !== 'try')

@@ -1,8 +1,8 @@
 /** The calls of the contract about one's own devices: their list, the name and the services of this one, and how its chats are carried. */
 import type { Account } from './account/account';
 import { cleanDeviceName } from './account/device-name';
+import { signInTable } from './account/sign-in-options';
 import type { Handlers } from './calls';
-import { signInParts } from './profile/sign-in-options';
 
 export interface DeviceCallDeps {
   /** Asked at every call. @throws AppError the answer to the call, where nobody is signed in */
@@ -35,7 +35,7 @@ export function deviceCalls({ account }: DeviceCallDeps) {
     setMedia: async (wanted) => {
       const before = account().value;
       const kept = { securesMedia: before.securesMedia, ...(before.msrpRelay === null ? {} : { msrpRelay: before.msrpRelay }) };
-      const { securesMedia = false, msrpRelay = null } = signInParts(wanted, kept);
+      const { securesMedia = false, msrpRelay = null } = signInTable.check(wanted, kept);
       await account().setMedia({ securesMedia, msrpRelay });
       return { securesMedia, msrpRelay };
     },

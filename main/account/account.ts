@@ -15,7 +15,6 @@ import type {
   RegistrationValue,
 } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
-import type { DigestHash } from '../../protocol/digest';
 import { ICSI } from '../../protocol/feature-tags';
 import { nickname } from '../../protocol/instance-urn';
 import { addressKey } from '../../protocol/uri';
@@ -27,10 +26,12 @@ import { SignOuts } from '../devices/sign-out';
 import type { History } from '../history/history';
 import type { MsrpTransport } from '../msrp/connection';
 import { MsrpEndpoint } from '../msrp/endpoint';
-import { type RelayAccount, throughTls } from '../msrp/relay';
-import { type AuthScheme, type RegistrationStore, type SimNumbers, type SipAccount, SipClient, softwareSim } from '../sip/client';
+import { throughTls } from '../msrp/relay';
+import { type RegistrationStore, type SipAccount, SipClient, softwareSim } from '../sip/client';
 import type { Connect } from '../sip/flow/connection';
+import { type Credentials, defaultExpiresSeconds, factoryOf, relayOf } from './credentials';
 import { type SignedOut, SignIn } from './sign-in';
+import type { KeptOptions } from './sign-in-options';
 
 /** The services that this version can offer, and so the feature tags that it registers (R25). */
 const services: Partial<Record<CapabilityName, readonly string[]>> = { session: [ICSI.session, ICSI.group], pager: [ICSI.msg] };
@@ -39,40 +40,6 @@ const services: Partial<Record<CapabilityName, readonly string[]>> = { session: 
 export function offersOf(servicesOff: Iterable<string>): AccountValue['offers'] {
   const off = new Set(servicesOff);
   return (Object.keys(services) as CapabilityName[]).map((name) => ({ name, on: !off.has(name) }));
-}
-
-/** What it takes to sign in. */
-export interface Credentials {
-  kind: AccountValue['kind'];
-  aor: string;
-  displayName: string;
-  authUser: string | null;
-  password: string;
-  /** Null: found by the address's domain. */
-  proxy: string | null;
-  /** The authorities to trust (PEM); those that Node trusts when absent. */
-  ca?: readonly string[];
-  registrar: string | null;
-  factory: string;
-  deviceName: string;
-  instanceId: string;
-  expiresSeconds: number;
-  /** Of the services that this version can offer, those that this device does not: names of capabilities. */
-  servicesOff: readonly string[];
-  /** Whether the media of sessions is offered over TLS alone. */
-  securesMedia?: boolean;
-  /** The MSRP relay that every session goes through, with the name and password of the account (RFC 4976). */
-  msrpRelay?: string;
-  /** The address to write as, one of those that the network names; its default one when absent. */
-  writesAs?: string;
-  /** How to prove who one is (R37); as the network offers, with the password, when absent. */
-  signIn?: SignInWay;
-}
-
-export interface SignInWay {
-  scheme: AuthScheme;
-  minAlgorithm: DigestHash;
-  sim: SimNumbers | null;
 }
 
 /** The settings of an account that the person may change while it is signed in. */
@@ -128,28 +95,29 @@ export class Account {
     this.#servicesOff = new Set(credentials.servicesOff);
     this.#writesAs = credentials.writesAs ?? null;
     this.#addresses = [credentials.aor];
+    const { authUser, registrar, ca, expiresSeconds = defaultExpiresSeconds } = credentials.options;
+    const trust = ca === undefined ? {} : { ca };
     const shared = { clock: deps.clock, log: deps.log, ...(deps.tap === null ? {} : { tap: deps.tap }) };
     this.#sip = new SipClient(
       {
         aor: credentials.aor,
         displayName: credentials.displayName,
         password: credentials.password,
-        ...(credentials.authUser === null ? {} : { authUser: credentials.authUser }),
-        ...(credentials.registrar === null ? {} : { registrar: credentials.registrar }),
+        ...(authUser === undefined ? {} : { authUser }),
+        ...(registrar === undefined ? {} : { registrar }),
         proxy: credentials.proxy,
-        ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
+        ...trust,
         instanceId: credentials.instanceId,
         deviceName: credentials.deviceName,
-        expiresSeconds: credentials.expiresSeconds,
+        expiresSeconds,
         icsis: this.#icsis,
         registrationState: deps.registrationState,
-        ...signInOf(credentials.signIn, deps),
+        ...signInOf(credentials.options, deps),
       },
       { ...shared, userAgent: deps.userAgent, ...(deps.over === undefined ? {} : { connect: deps.over.connect }) },
     );
     // Media leaves by the way that signalling takes: the address that reaches the network is the one peers can reach.
     const media = deps.over === undefined ? {} : { transport: deps.over.media };
-    const trust = credentials.ca === undefined ? {} : { ca: credentials.ca };
     const relay = relayOf(credentials);
     this.#msrp = new MsrpEndpoint({
       ...shared,
@@ -168,7 +136,7 @@ export class Account {
       self: credentials.aor,
       selfName: credentials.displayName,
       deviceName: () => this.#deviceName,
-      factory: credentials.factory,
+      factory: factoryOf(credentials),
       isSelf: (address) => this.#isSelf(address),
       writesAs: () => this.#writesAs,
       otherDevices: () => this.#otherDevices(),
@@ -246,8 +214,8 @@ export class Account {
       writesAs: this.#writesAs,
       offers: offersOf(this.#servicesOff),
       untold: this.#sip.registration.untold,
-      securesMedia: this.#credentials.securesMedia === true,
-      msrpRelay: this.#credentials.msrpRelay ?? null,
+      securesMedia: this.#credentials.options.securesMedia === true,
+      msrpRelay: this.#credentials.options.msrpRelay ?? null,
       relay: this.#msrp.relay?.value ?? null,
     };
   }
@@ -387,8 +355,9 @@ export class Account {
   async setMedia({ securesMedia, msrpRelay }: Pick<AccountValue, 'securesMedia' | 'msrpRelay'>): Promise<void> {
     const before = this.value;
     if (before.securesMedia === securesMedia && before.msrpRelay === msrpRelay) return;
-    const { msrpRelay: _, ...plain } = this.#credentials;
-    const credentials: Credentials = { ...plain, securesMedia, ...(msrpRelay === null ? {} : { msrpRelay }) };
+    const { msrpRelay: _, ...rest } = this.#credentials.options;
+    const options = { ...rest, securesMedia, ...(msrpRelay === null ? {} : { msrpRelay }) };
+    const credentials: Credentials = { ...this.#credentials, options };
     const keep = () => this.#deps.keep({ securesMedia, msrpRelay });
     if (before.msrpRelay !== msrpRelay) {
       await this.#msrp.goThrough(relayOf(credentials), keep);
@@ -409,7 +378,7 @@ export class Account {
   /** Behind a relay TLS is the relay's to have or not. */
   get #securesMedia(): boolean {
     const relay = relayOf(this.#credentials);
-    return relay === null ? this.#credentials.securesMedia === true : throughTls(relay);
+    return relay === null ? this.#credentials.options.securesMedia === true : throughTls(relay);
   }
 
   /** Writes as another of the own addresses, everywhere or in one conversation; null as usual. @throws AppError account/bad-address */
@@ -483,15 +452,10 @@ export class Account {
   }
 }
 
-function signInOf(way: SignInWay | undefined, deps: AccountDeps): Pick<SipAccount, 'authScheme' | 'minAlgorithm' | 'sim'> {
-  if (way === undefined) return {};
-  const sim = way.sim === null ? {} : { sim: softwareSim(way.sim, deps.simState) };
-  return { authScheme: way.scheme, minAlgorithm: way.minAlgorithm, ...sim };
-}
-
-/** The name is the one of the SIP account: a relay of the same network knows the same people. */
-function relayOf({ msrpRelay, authUser, aor, password, signIn }: Credentials): RelayAccount | null {
-  if (msrpRelay === undefined) return null;
-  const username = authUser ?? aor.replace(/^sips?:/, '').split('@')[0] ?? '';
-  return { uris: msrpRelay.split(' '), username, password, minAlgorithm: signIn?.minAlgorithm ?? 'MD5' };
+function signInOf({ scheme, minAlgorithm, sim }: KeptOptions, deps: AccountDeps): Pick<SipAccount, 'authScheme' | 'minAlgorithm' | 'sim'> {
+  return {
+    ...(scheme === undefined ? {} : { authScheme: scheme }),
+    ...(minAlgorithm === undefined ? {} : { minAlgorithm }),
+    ...(sim === undefined ? {} : { sim: softwareSim(sim, deps.simState) }),
+  };
 }

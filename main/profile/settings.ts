@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import type { AccountValue, PreferencesValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 import type { SignedOut } from '../account/sign-in';
+import type { KeptOptions } from '../account/sign-in-options';
 
 /** One JSON file of named values, durable once `set` returns. */
 export interface KeyValueFile {
@@ -31,28 +32,16 @@ export interface SecretBox {
   reveal(stored: string): string;
 }
 
-/** The account as it lies on disk. */
-export interface StoredAccount {
+/** The account as it lies on disk, with the options of its sign-in; those that are secret are ciphertext of the SecretBox. */
+export interface StoredAccount extends KeptOptions {
   kind: AccountValue['kind'];
   aor: string;
   displayName: string;
-  authUser: string | null;
-  /** Ciphertext of the SecretBox. */
+  /** Ciphertext of the SecretBox; empty when it was forgotten. */
   password: string;
   secretBackend: string;
   /** Outbound proxy URI; null: found by the address's domain, or with kind `try`, as its network says. */
   proxy: string | null;
-  factory: string;
-  /** The registrar's URI; the address's domain when absent. */
-  registrar?: string;
-  /** The authorities to trust (PEM); those that the system trusts when absent. */
-  ca?: readonly string[];
-  /** How long a registration is asked for; the default when absent. */
-  expiresSeconds?: number;
-  /** Chats are asked for over TLS alone. */
-  securesMedia?: boolean;
-  /** The MSRP relay that every chat goes through. */
-  msrpRelay?: string;
   deviceName: string;
   /** The instance ID that this account registered with: a lost identity file is then noticed. */
   instanceId: string;
@@ -62,15 +51,17 @@ export interface StoredAccount {
   servicesOff?: readonly string[];
   /** The address to write as, where it is another than the one signed in with. */
   writesAs?: string;
-  /** How to prove who one is, when it is not simply by the password. */
-  signIn?: StoredSignIn;
 }
 
-/** K, OP and OPc are as secret as a password: ciphertext of the SecretBox. */
-export interface StoredSignIn {
-  scheme: 'auto' | 'digest' | 'aka' | 'early-ims';
-  minAlgorithm: 'MD5' | 'SHA-256' | 'SHA-512-256';
-  sim: { k: string; op: string | null; opc: string | null } | null;
+/** Version 0.1.0 kept `authUser: null` for none, and the way of signing in as one value. */
+type EarlierAccount = Omit<StoredAccount, 'authUser'> & {
+  authUser?: string | null;
+  signIn?: { scheme: StoredAccount['scheme']; minAlgorithm: StoredAccount['minAlgorithm']; sim: StoredAccount['sim'] | null };
+};
+
+function presentForm({ signIn, authUser, ...account }: EarlierAccount): StoredAccount {
+  const { sim, ...way } = signIn ?? { sim: null };
+  return { ...account, ...(authUser == null ? {} : { authUser }), ...way, ...(sim == null ? {} : { sim }) } as StoredAccount;
 }
 
 /** LAB: a 1-1 session without traffic for so long is ended, unless the person has set another time. */
@@ -98,7 +89,8 @@ export class Settings {
   }
 
   get account(): StoredAccount | null {
-    return (this.#file.get('account') as StoredAccount | undefined) ?? null;
+    const kept = this.#file.get('account') as EarlierAccount | undefined;
+    return kept === undefined ? null : presentForm(kept);
   }
 
   set account(account: StoredAccount | null) {

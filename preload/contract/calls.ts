@@ -1,4 +1,5 @@
 /** Everything a driver can ask of the client. */
+import type { SignInOptions } from './sign-in-options';
 import type {
   AccountValue,
   CapabilityName,
@@ -13,7 +14,6 @@ import type {
   SearchHitValue,
   ServerCheckValue,
   SessionState,
-  SignInOptions,
   Snapshot,
 } from './values';
 

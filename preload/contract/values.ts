@@ -235,34 +235,6 @@ export interface RelayValue {
   since: number;
 }
 
-/** What a sign-in takes beyond address and password. What is not told stays as it was, or as the network says. */
-export interface SignInOptions {
-  /** The name to authenticate with, where it is another than the address's user part. */
-  authUser?: string | undefined;
-  /** The registrar's URI, where it is another than the address's domain. */
-  registrar?: string | undefined;
-  /** Where groups are made. */
-  factory?: string | undefined;
-  /** Certificates to trust and no others, PEM. */
-  ca?: string | undefined;
-  scheme?: 'auto' | 'digest' | 'aka' | 'early-ims' | undefined;
-  /** No weaker Digest is answered. */
-  minAlgorithm?: 'MD5' | 'SHA-256' | 'SHA-512-256' | undefined;
-  /** A SIM in software: 32 hexadecimal digits each, and OP or OPc. */
-  sim?: { k: string; op: string | null; opc: string | null } | undefined;
-  /** This device's IMEI, as its ID: only before it was ever registered. */
-  imei?: string | undefined;
-  /** How long a registration is asked for, seconds. */
-  expiresSeconds?: number | undefined;
-  /** Whether chats are asked for over TLS alone. */
-  securesMedia?: boolean | undefined;
-  /**
-   * The MSRP relay that every chat goes through: `msrp:` or `msrps:`; empty for none. Several, with spaces between: the one that this device
-   * connects to, and those that are reached through it.
-   */
-  msrpRelay?: string | undefined;
-}
-
 export interface PreferencesValue {
   theme: 'system' | 'light' | 'dark';
   /**

@@ -24,7 +24,7 @@ export const layers: readonly Layer[] = [
   // Common ground: everybody may know these, and they know nobody.
   { path: 'base', node: true },
   { path: 'protocol', packages: ['saxes', 'unhomoglyph'] },
-  { path: 'preload/contract', faces: ['index', 'errors'] },
+  { path: 'preload/contract', faces: ['errors', 'index', 'sign-in-options'] },
   { path: 'preload', faces: [], values: ['preload/contract'], packages: ['electron'] },
 
   // The client's entry and its composition root.
@@ -52,16 +52,17 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/profile',
-    faces: ['blocked-people', 'decisions', 'folder', 'profile', 'rescue', 'settings', 'sign-in-options', 'stored-account', 'try-network'],
+    faces: ['blocked-people', 'decisions', 'folder', 'profile', 'rescue', 'settings', 'stored-account', 'try-network'],
     values: [...ground, 'main/account', 'main/cpm/conversation', 'main/history', 'main/history/store', 'network'],
     packages: ['electron-store', 'node-machine-id'],
     node: true,
   },
   {
     path: 'main/account',
-    faces: ['account', 'credentials', 'device-name', 'sign-in'],
+    faces: ['account', 'credentials', 'device-name', 'option-kinds', 'sign-in', 'sign-in-options'],
     values: [...ground, 'main/cpm', 'main/devices', 'main/msrp', 'main/sip'],
     types: ['main/history', 'main/sip/flow'],
+    packages: ['valibot'],
   },
   { path: 'main/devices', faces: ['control', 'list', 'sign-out'], values: [...ground, 'main/cpm/conversation'], types: ['main/sip'] },
 

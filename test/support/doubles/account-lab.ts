@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Account, type AccountDeps, type Credentials } from '../../../main/account/account';
+import { Account, type AccountDeps } from '../../../main/account/account';
+import type { Credentials } from '../../../main/account/credentials';
 import { type History, openHistory } from '../../../main/history/history';
 import { defaultPreferences } from '../../../main/profile/settings';
 import type { AppEventBody } from '../../../preload/contract';
@@ -29,8 +30,8 @@ export function accountLab(changes: Partial<Credentials> = {}, deps: Partial<Acc
   const { aor, displayName, password, proxy, instanceId, deviceName } = sipAccount();
   const account = new Account(
     {
-      ...{ kind: 'sip', aor, displayName, password, proxy, instanceId, deviceName, authUser: null, registrar: null },
-      ...{ factory: 'sip:factory@lab.test', expiresSeconds: 3_600, servicesOff: [] },
+      ...{ kind: 'sip', aor, displayName, password, proxy, instanceId, deviceName },
+      ...{ servicesOff: [], options: { factory: 'sip:factory@lab.test' } },
       ...changes,
     },
     {
