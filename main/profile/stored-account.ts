@@ -34,12 +34,12 @@ export function changedAccount(stored: StoredAccount, change: Partial<OwnSetting
   };
 }
 
-/** The account to sign in with again, all but the way to its server. @throws AppError storage/unreadable */
-export function revealedAccount(stored: StoredAccount, instanceId: string, secrets: SecretBox): Omit<Credentials, 'proxy'> {
-  const { kind, aor, displayName, password, deviceName, servicesOff = [], writesAs } = stored;
+/** The account to sign in with again. @throws AppError storage/unreadable */
+export function revealedAccount(stored: StoredAccount, instanceId: string, secrets: SecretBox): Credentials {
+  const { kind, aor, displayName, password, proxy, deviceName, servicesOff = [], writesAs } = stored;
   const isForgotten = signedOutOf(stored) !== null && password === '';
   return {
-    ...{ kind, aor, displayName, password: isForgotten ? '' : secrets.reveal(password), deviceName, instanceId, servicesOff },
+    ...{ kind, aor, displayName, password: isForgotten ? '' : secrets.reveal(password), proxy, deviceName, instanceId, servicesOff },
     ...(writesAs === undefined ? {} : { writesAs }),
     options: keptOptions(stored, secrets),
   };

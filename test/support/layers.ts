@@ -52,7 +52,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/profile',
-    faces: ['blocked-people', 'decisions', 'folder', 'profile', 'rescue', 'settings', 'stored-account', 'try-network'],
+    faces: ['account-source', 'blocked-people', 'decisions', 'folder', 'profile', 'rescue', 'settings', 'stored-account', 'try-network'],
     values: [...ground, 'main/account', 'main/cpm/conversation', 'main/history', 'main/history/store', 'network'],
     packages: ['electron-store', 'node-machine-id'],
     node: true,
