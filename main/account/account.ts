@@ -15,9 +15,7 @@ import type {
   RegistrationValue,
 } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
-import { ICSI } from '../../protocol/feature-tags';
 import { nickname } from '../../protocol/instance-urn';
-import { addressKey } from '../../protocol/uri';
 import type { WireTap } from '../../protocol/wire-record';
 import { Messenger } from '../cpm/messenger';
 import { DeviceControl, defaultTestText } from '../devices/control';
@@ -26,24 +24,12 @@ import { SignOuts } from '../devices/sign-out';
 import type { History } from '../history/history';
 import type { MsrpTransport } from '../msrp/connection';
 import { MsrpEndpoint } from '../msrp/endpoint';
-import { throughTls } from '../msrp/relay';
 import { type RegistrationStore, type SipAccount, SipClient, softwareSim } from '../sip/client';
 import type { Connect } from '../sip/flow/connection';
-import { type Credentials, defaultExpiresSeconds, factoryOf, relayOf } from './credentials';
+import { type Credentials, defaultExpiresSeconds, factoryOf } from './credentials';
+import { OwnSettings, type SettingsChange } from './own-settings';
 import { type SignedOut, SignIn } from './sign-in';
 import type { KeptOptions } from './sign-in-options';
-
-/** The services that this version can offer, and so the feature tags that it registers (R25). */
-const services: Partial<Record<CapabilityName, readonly string[]>> = { session: [ICSI.session, ICSI.group], pager: [ICSI.msg] };
-
-/** What this version can offer, and whether a device without `servicesOff` does. */
-export function offersOf(servicesOff: Iterable<string>): AccountValue['offers'] {
-  const off = new Set(servicesOff);
-  return (Object.keys(services) as CapabilityName[]).map((name) => ({ name, on: !off.has(name) }));
-}
-
-/** The settings of an account that the person may change while it is signed in. */
-export type OwnSettings = Pick<AccountValue, 'deviceName' | 'writesAs' | 'securesMedia' | 'msrpRelay'> & { servicesOff: readonly string[] };
 
 export interface AccountDeps {
   clock: Clock;
@@ -58,31 +44,27 @@ export interface AccountDeps {
   simState: { load(): number; save(sqn: number): void };
   announce(event: AppEventBody): void;
   /** Makes a change of the person last over a restart, before it takes effect here. @throws AppError storage/* */
-  keep(change: Partial<OwnSettings>): void;
+  keep(change: Partial<SettingsChange>): void;
   /** Who signed this device out before this process began; null for nobody. */
   signedOut: SignedOut | null;
   /** Makes it last over a restart that this device is signed out, or no longer. @throws AppError storage/* */
   keepSignedOut(signedOut: SignedOut | null): void;
   /** The password was forgotten when this device was signed out, so only a new sign-in helps. */
   isForgotten(): boolean;
-  /** How servers and peers are reached; over the network when absent. */
+  /** Replaces the network, for tests: how servers and peers are reached. */
   over?: { connect: Connect; media: MsrpTransport };
 }
 
 export class Account {
   readonly messenger: Messenger;
-  #credentials: Credentials;
+  readonly #credentials: Credentials;
   readonly #deps: AccountDeps;
   readonly #sip: SipClient;
   readonly #msrp: MsrpEndpoint;
   readonly #disposables = new DisposableStore();
   readonly #devices: DeviceList;
   readonly #control: DeviceControl;
-  #deviceName: string;
-  #servicesOff: ReadonlySet<string>;
-  #writesAs: string | null;
-  /** As last announced. */
-  #addresses: readonly string[];
+  readonly #settings: OwnSettings;
   readonly #signIn: SignIn;
   readonly #signOuts: SignOuts;
   /** As last announced. */
@@ -91,10 +73,15 @@ export class Account {
   constructor(credentials: Credentials, deps: AccountDeps) {
     this.#credentials = credentials;
     this.#deps = deps;
-    this.#deviceName = credentials.deviceName;
-    this.#servicesOff = new Set(credentials.servicesOff);
-    this.#writesAs = credentials.writesAs ?? null;
-    this.#addresses = [credentials.aor];
+    this.#settings = new OwnSettings(credentials, {
+      keep: deps.keep,
+      changed: () => this.#announceAccount(),
+      registration: () => this.#sip.registration,
+      goThrough: async (relay, beforeChange) => {
+        await this.#msrp.goThrough(relay, beforeChange);
+        this.#watchRelay();
+      },
+    });
     const { authUser, registrar, ca, expiresSeconds = defaultExpiresSeconds } = credentials.options;
     const trust = ca === undefined ? {} : { ca };
     const shared = { clock: deps.clock, log: deps.log, ...(deps.tap === null ? {} : { tap: deps.tap }) };
@@ -110,15 +97,15 @@ export class Account {
         instanceId: credentials.instanceId,
         deviceName: credentials.deviceName,
         expiresSeconds,
-        icsis: this.#icsis,
+        icsis: this.#settings.icsis,
         registrationState: deps.registrationState,
         ...signInOf(credentials.options, deps),
       },
       { ...shared, userAgent: deps.userAgent, ...(deps.over === undefined ? {} : { connect: deps.over.connect }) },
     );
-    // Media leaves by the way that signalling takes: the address that reaches the network is the one peers can reach.
+    // Media listens at the address that signalling leaves from: peers can reach it there.
     const media = deps.over === undefined ? {} : { transport: deps.over.media };
-    const relay = relayOf(credentials);
+    const { relay } = this.#settings;
     this.#msrp = new MsrpEndpoint({
       ...shared,
       ...media,
@@ -132,13 +119,13 @@ export class Account {
       history: deps.history,
       sip: this.#sip,
       msrp: this.#msrp,
-      securesMedia: () => this.#securesMedia,
+      securesMedia: () => this.#settings.securesMedia,
       self: credentials.aor,
       selfName: credentials.displayName,
-      deviceName: () => this.#deviceName,
+      deviceName: () => this.#settings.deviceName,
       factory: factoryOf(credentials),
-      isSelf: (address) => this.#isSelf(address),
-      writesAs: () => this.#writesAs,
+      isSelf: (address) => this.#settings.isSelf(address),
+      writesAs: () => this.#settings.writesAs,
       otherDevices: () => this.#otherDevices(),
       knownPeople: deps.knownPeople,
       preferences: deps.preferences,
@@ -157,7 +144,7 @@ export class Account {
         unregister: () => this.#sip.registration.unregister(),
       }),
     );
-    const self = { aor: credentials.aor, instanceId: credentials.instanceId, deviceName: () => this.#deviceName };
+    const self = { aor: credentials.aor, instanceId: credentials.instanceId, deviceName: () => this.#settings.deviceName };
     this.#control = new DeviceControl({
       clock: deps.clock,
       log: deps.log,
@@ -168,8 +155,8 @@ export class Account {
     this.#sip.handleMessage = async (pager) => (await this.#control.receive(pager)) ?? this.messenger.incoming.pager(pager);
     this.#disposables.add(
       this.#sip.onInvite.on((invite) => {
-        // What is not offered is not answered either (R76), should the network ask all the same.
-        if (this.#servicesOff.has('session')) drop(invite.reject(488, 'Not Acceptable Here'), deps.log, 'refusing an invitation');
+        // A service that is not offered is refused (R76), should the network ask for it all the same.
+        if (!this.#settings.offers('session')) drop(invite.reject(488, 'Not Acceptable Here'), deps.log, 'refusing an invitation');
         else this.messenger.incoming.invite(invite);
       }),
     );
@@ -204,18 +191,9 @@ export class Account {
   get value(): AccountValue {
     const { aor, displayName, kind, instanceId } = this.#credentials;
     return {
-      aor,
-      displayName,
-      deviceName: this.#deviceName,
-      instanceId,
-      nickname: nickname(instanceId),
-      kind,
-      addresses: [...this.#addresses],
-      writesAs: this.#writesAs,
-      offers: offersOf(this.#servicesOff),
+      ...{ aor, displayName, kind, instanceId, nickname: nickname(instanceId) },
+      ...this.#settings.value,
       untold: this.#sip.registration.untold,
-      securesMedia: this.#credentials.options.securesMedia === true,
-      msrpRelay: this.#credentials.options.msrpRelay ?? null,
       relay: this.#msrp.relay?.value ?? null,
     };
   }
@@ -247,7 +225,7 @@ export class Account {
     return this.#devices.values;
   }
 
-  /** The devices, asked for where the network does not tell by itself. */
+  /** The devices, after asking the server where it does not tell by itself. */
   async freshDevices(): Promise<DeviceValue[]> {
     await this.#devices.refresh();
     return this.#devices.values;
@@ -266,7 +244,7 @@ export class Account {
   get identity(): IdentityValue {
     const { pubGruu, tempGruu, identities } = this.#sip.registration;
     const { aor, instanceId } = this.#credentials;
-    return { aor, instanceId, nickname: nickname(instanceId), deviceName: this.#deviceName, pubGruu, tempGruu, identities };
+    return { aor, instanceId, nickname: nickname(instanceId), deviceName: this.#settings.deviceName, pubGruu, tempGruu, identities };
   }
 
   /**
@@ -288,14 +266,25 @@ export class Account {
     this.#sip.registration.networkChanged();
   }
 
-  /**
-   * Renames this device. The name holds from now on; where the server could not be told (`untold` of the value), the next registration tells it (R24).
-   * @throws AppError storage/* where the name cannot be kept; nothing changes then
-   */
-  async rename(deviceName: string): Promise<void> {
-    this.#deps.keep({ deviceName });
-    this.#deviceName = deviceName;
-    await this.#tell(this.#sip.registration.rename(deviceName));
+  /** As `OwnSettings.rename`. */
+  rename(deviceName: string): Promise<void> {
+    return this.#settings.rename(deviceName);
+  }
+
+  /** As `OwnSettings.setCapability`. */
+  setCapability(name: CapabilityName, on: boolean): Promise<void> {
+    return this.#settings.setCapability(name, on);
+  }
+
+  /** As `OwnSettings.setMedia`, also for the chats that are open. */
+  async setMedia(way: Pick<AccountValue, 'securesMedia' | 'msrpRelay'>): Promise<void> {
+    if (await this.#settings.setMedia(way)) this.messenger.mediaChanged();
+  }
+
+  /** Writes as another of the own addresses, everywhere or in one conversation; null as usual. @throws AppError account/bad-address */
+  writeAs(address: string | null, conversation: string | undefined): void {
+    if (conversation === undefined) this.#settings.writeAs(address);
+    else this.messenger.chats.writeAs(conversation, this.#settings.exceptionOf(address));
   }
 
   /** @throws AppError account/bad-address, net/*, sip/* */
@@ -316,7 +305,7 @@ export class Account {
     await this.#signOuts.signOut(device);
   }
 
-  /** Ends every registration of the address. @throws AppError what the network said; nothing is ended then */
+  /** Ends every registration of the address. @throws AppError the network's refusal; nothing is ended then */
   async signOutEverywhere(): Promise<void> {
     this.#devices.leave();
     await this.#sip.registration.signOutEverywhere();
@@ -324,84 +313,16 @@ export class Account {
     this.#deps.announce({ event: 'registration', ...this.registration });
   }
 
-  /**
-   * Offers a service or stops offering it. That holds from now on; the server is told as in `rename` (R26).
-   * @throws AppError ipc/refused, storage/*; nothing changes then
-   */
-  async setCapability(name: CapabilityName, on: boolean): Promise<void> {
-    if (services[name] === undefined) throw new AppError('ipc/refused', { cause: `this version cannot offer ${name}` });
-    const off = [...this.#servicesOff].filter((other) => other !== name).concat(on ? [] : [name]);
-    this.#deps.keep({ servicesOff: off });
-    this.#servicesOff = new Set(off);
-    await this.#tell(this.#sip.registration.setCapabilities(this.#icsis));
-  }
-
-  /** Shows what has changed before the server knows, and again when it has been asked. */
-  async #tell(telling: Promise<void>): Promise<void> {
-    this.#announceAccount();
-    await telling;
-    this.#announceAccount();
-  }
-
   #announceAccount(): void {
     this.#wasUntold = this.#sip.registration.untold;
     this.#deps.announce({ event: 'account', account: this.value });
   }
 
-  /**
-   * How chats are carried from now on: over TLS alone or not, and through a relay or not. A relay is tried first.
-   * @throws AppError `msrp/relay`, storage/*; nothing changes then
-   */
-  async setMedia({ securesMedia, msrpRelay }: Pick<AccountValue, 'securesMedia' | 'msrpRelay'>): Promise<void> {
-    const before = this.value;
-    if (before.securesMedia === securesMedia && before.msrpRelay === msrpRelay) return;
-    const { msrpRelay: _, ...rest } = this.#credentials.options;
-    const options = { ...rest, securesMedia, ...(msrpRelay === null ? {} : { msrpRelay }) };
-    const credentials: Credentials = { ...this.#credentials, options };
-    const keep = () => this.#deps.keep({ securesMedia, msrpRelay });
-    if (before.msrpRelay !== msrpRelay) {
-      await this.#msrp.goThrough(relayOf(credentials), keep);
-      this.#watchRelay();
-    } else keep();
-    this.#credentials = credentials;
-    this.#announceAccount();
-    this.messenger.mediaChanged();
-  }
-
-  /** To be called for each relay that is set: the endpoint ends what it tells when another one takes its place. */
+  /** For each relay that is set: the endpoint ends the emitters of a relay when another one takes its place. */
   #watchRelay(): void {
     const { relay } = this.#msrp;
     relay?.onChange.on(() => this.#announceAccount());
     relay?.onBack.on(() => this.isRegistered && this.messenger.relayBack());
-  }
-
-  /** Behind a relay TLS is the relay's to have or not. */
-  get #securesMedia(): boolean {
-    const relay = relayOf(this.#credentials);
-    return relay === null ? this.#credentials.options.securesMedia === true : throughTls(relay);
-  }
-
-  /** Writes as another of the own addresses, everywhere or in one conversation; null as usual. @throws AppError account/bad-address */
-  writeAs(address: string | null, conversation: string | undefined): void {
-    const key = address === null ? null : addressKey(address);
-    if (address !== null && (key === null || !this.#addresses.includes(key)))
-      throw new AppError('account/bad-address', { cause: `${address} is no address of this account` }, 'user');
-    if (conversation !== undefined) {
-      this.messenger.chats.writeAs(conversation, key === (this.#writesAs ?? this.#credentials.aor) ? null : key);
-      return;
-    }
-    const writesAs = key === this.#credentials.aor ? null : key;
-    this.#deps.keep({ writesAs });
-    this.#writesAs = writesAs;
-    this.#announceAccount();
-  }
-
-  #isSelf(address: string): boolean {
-    return address === this.#credentials.aor || this.#addresses.includes(address);
-  }
-
-  get #icsis(): string[] {
-    return Object.entries(services).flatMap(([name, urns]) => (this.#servicesOff.has(name) ? [] : urns));
   }
 
   #device(instanceId: string): DeviceValue {
@@ -425,22 +346,12 @@ export class Account {
     this.#sip.dispose();
   }
 
-  /** P-Associated-URI of the last 200; what a registration that is away has told still holds. */
-  #learnAddresses(): void {
-    const told = this.#sip.registration.identities.flatMap((identity) => addressKey(identity) ?? []);
-    const addresses = [...new Set([this.#credentials.aor, ...told])];
-    if (told.length === 0 || addresses.join() === this.#addresses.join()) return;
-    this.#addresses = addresses;
-    this.#announceAccount();
-  }
-
   #registrationChanged(): void {
     this.#signIn.registrationIs(this.#sip.registration.state);
-    this.#learnAddresses();
+    this.#settings.learnAddresses(this.#sip.registration.identities);
     this.#deps.announce({ event: 'registration', ...this.registration });
     const { state, error, untold } = this.#sip.registration;
     if (untold !== this.#wasUntold) this.#announceAccount();
-
     if (state === 'waiting' && error?.code === 'net/unreachable') this.messenger.disconnected();
     if (state === 'registered') {
       drop(

@@ -3,8 +3,8 @@
  * command, who tells it at every start and keeps it.
  */
 import type { AccountValue, PreferencesValue } from '../../preload/contract';
-import type { OwnSettings } from '../account/account';
 import type { Credentials } from '../account/credentials';
+import type { SettingsChange } from '../account/own-settings';
 import type { SignedOut } from '../account/sign-in';
 import type { KeptOptions } from '../account/sign-in-options';
 import type { Profile } from './profile';
@@ -39,7 +39,7 @@ export interface AccountSource {
   /** After the registrar's 200. `proxy` null: found at every start. @throws AppError storage/* */
   accept(credentials: Credentials, proxy: string | null): void;
   /** @throws AppError storage/* */
-  keep(change: Partial<OwnSettings>): void;
+  keep(change: Partial<SettingsChange>): void;
   /** @throws AppError storage/* */
   keepSignedOut(signedOut: SignedOut | null): void;
   /** This profile is another device from now on; null keeps its name. @throws AppError storage/* */
@@ -98,7 +98,7 @@ class StoredSource implements AccountSource {
     this.#profile.settings.account = storedAccount(credentials, proxy, this.#profile.secrets);
   }
 
-  keep(change: Partial<OwnSettings>): void {
+  keep(change: Partial<SettingsChange>): void {
     if (this.#stored !== null) this.#profile.settings.account = changedAccount(this.#stored, change);
   }
 

@@ -1,8 +1,9 @@
 /** An account in its two forms: as `settings.json` keeps it, and as a registration needs it. Secrets are protected on the way to the disk. */
 import type { AccountValue } from '../../preload/contract';
 import { nickname } from '../../protocol/instance-urn';
-import { type OwnSettings, offersOf } from '../account/account';
 import type { Credentials } from '../account/credentials';
+import type { SettingsChange } from '../account/own-settings';
+import { offersOf } from '../account/services';
 import type { SignedOut } from '../account/sign-in';
 import { type KeptOptions, signInTable } from '../account/sign-in-options';
 import type { SecretBox, StoredAccount } from './settings';
@@ -18,7 +19,7 @@ export function storedAccount(credentials: Credentials, proxy: string | null, se
 }
 
 /** The stored account after a change of the person. */
-export function changedAccount(stored: StoredAccount, change: Partial<OwnSettings>): StoredAccount {
+export function changedAccount(stored: StoredAccount, change: Partial<SettingsChange>): StoredAccount {
   const { deviceName = stored.deviceName, servicesOff, writesAs, securesMedia, msrpRelay } = change;
   const { writesAs: oldName, securesMedia: oldSecures, msrpRelay: oldRelay, ...plain } = stored;
   const name = writesAs === undefined ? oldName : writesAs;

@@ -59,7 +59,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/account',
-    faces: ['account', 'credentials', 'device-name', 'option-kinds', 'sign-in', 'sign-in-options'],
+    faces: ['account', 'credentials', 'device-name', 'option-kinds', 'own-settings', 'services', 'sign-in', 'sign-in-options'],
     values: [...ground, 'main/cpm', 'main/devices', 'main/msrp', 'main/sip'],
     types: ['main/history', 'main/sip/flow'],
     packages: ['valibot'],
