@@ -1,59 +1,22 @@
 /** One signed-in account: its SIP client, its media endpoint and its messenger, wired together and ended together. */
 
-import type { Clock } from '../../base/clock';
 import { DisposableStore } from '../../base/disposable';
-import { drop, type Logger } from '../../base/log';
-import type {
-  AccountValue,
-  AppEventBody,
-  CapabilityName,
-  DeviceValue,
-  IdentityValue,
-  PeerCapabilities,
-  PersonValue,
-  PreferencesValue,
-  RegistrationValue,
-} from '../../preload/contract';
+import { drop } from '../../base/log';
+import type { AccountValue, CapabilityName, DeviceValue, IdentityValue, PeerCapabilities, RegistrationValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 import { nickname } from '../../protocol/instance-urn';
-import type { WireTap } from '../../protocol/wire-record';
 import { Messenger } from '../cpm/messenger';
 import { DeviceControl, defaultTestText } from '../devices/control';
-import { capabilitiesOf, DeviceList } from '../devices/list';
+import { capabilitiesOf } from '../devices/entry';
+import { DeviceList } from '../devices/list';
 import { SignOuts } from '../devices/sign-out';
-import type { History } from '../history/history';
-import type { MsrpTransport } from '../msrp/connection';
-import { MsrpEndpoint } from '../msrp/endpoint';
-import { type RegistrationStore, type SipAccount, SipClient, softwareSim } from '../sip/client';
-import type { Connect } from '../sip/flow/connection';
-import { type Credentials, defaultExpiresSeconds, factoryOf } from './credentials';
-import { OwnSettings, type SettingsChange } from './own-settings';
-import { type SignedOut, SignIn } from './sign-in';
-import type { KeptOptions } from './sign-in-options';
-
-export interface AccountDeps {
-  clock: Clock;
-  log: Logger;
-  tap: WireTap | null;
-  userAgent: string;
-  history: History;
-  knownPeople: readonly PersonValue[];
-  preferences(): PreferencesValue;
-  isBlocked(address: string): boolean;
-  registrationState: RegistrationStore;
-  simState: { load(): number; save(sqn: number): void };
-  announce(event: AppEventBody): void;
-  /** Makes a change of the person last over a restart, before it takes effect here. @throws AppError storage/* */
-  keep(change: Partial<SettingsChange>): void;
-  /** Who signed this device out before this process began; null for nobody. */
-  signedOut: SignedOut | null;
-  /** Makes it last over a restart that this device is signed out, or no longer. @throws AppError storage/* */
-  keepSignedOut(signedOut: SignedOut | null): void;
-  /** The password was forgotten when this device was signed out, so only a new sign-in helps. */
-  isForgotten(): boolean;
-  /** Replaces the network, for tests: how servers and peers are reached. */
-  over?: { connect: Connect; media: MsrpTransport };
-}
+import type { MsrpEndpoint } from '../msrp/endpoint';
+import type { SipClient } from '../sip/client';
+import { type Credentials, factoryOf } from './credentials';
+import type { AccountDeps } from './deps';
+import { OwnSettings } from './own-settings';
+import { SignIn } from './sign-in';
+import { createMsrp, createSip } from './wire';
 
 export class Account {
   readonly messenger: Messenger;
@@ -82,37 +45,8 @@ export class Account {
         this.#watchRelay();
       },
     });
-    const { authUser, registrar, ca, expiresSeconds = defaultExpiresSeconds } = credentials.options;
-    const trust = ca === undefined ? {} : { ca };
-    const shared = { clock: deps.clock, log: deps.log, ...(deps.tap === null ? {} : { tap: deps.tap }) };
-    this.#sip = new SipClient(
-      {
-        aor: credentials.aor,
-        displayName: credentials.displayName,
-        password: credentials.password,
-        ...(authUser === undefined ? {} : { authUser }),
-        ...(registrar === undefined ? {} : { registrar }),
-        proxy: credentials.proxy,
-        ...trust,
-        instanceId: credentials.instanceId,
-        deviceName: credentials.deviceName,
-        expiresSeconds,
-        icsis: this.#settings.icsis,
-        registrationState: deps.registrationState,
-        ...signInOf(credentials.options, deps),
-      },
-      { ...shared, userAgent: deps.userAgent, ...(deps.over === undefined ? {} : { connect: deps.over.connect }) },
-    );
-    // Media listens at the address that signalling leaves from: peers can reach it there.
-    const media = deps.over === undefined ? {} : { transport: deps.over.media };
-    const { relay } = this.#settings;
-    this.#msrp = new MsrpEndpoint({
-      ...shared,
-      ...media,
-      ...trust,
-      ...(relay === null ? {} : { relay }),
-      host: () => this.#sip.localHost,
-    });
+    this.#sip = createSip(credentials, this.#settings, deps);
+    this.#msrp = createMsrp(credentials, this.#settings.relay, () => this.#sip.localHost, deps);
     this.messenger = new Messenger({
       clock: deps.clock,
       log: deps.log,
@@ -361,12 +295,4 @@ export class Account {
       );
     }
   }
-}
-
-function signInOf({ scheme, minAlgorithm, sim }: KeptOptions, deps: AccountDeps): Pick<SipAccount, 'authScheme' | 'minAlgorithm' | 'sim'> {
-  return {
-    ...(scheme === undefined ? {} : { authScheme: scheme }),
-    ...(minAlgorithm === undefined ? {} : { minAlgorithm }),
-    ...(sim === undefined ? {} : { sim: softwareSim(sim, deps.simState) }),
-  };
 }

@@ -64,7 +64,12 @@ export const layers: readonly Layer[] = [
     types: ['main/history', 'main/sip/flow'],
     packages: ['valibot'],
   },
-  { path: 'main/devices', faces: ['control', 'list', 'sign-out'], values: [...ground, 'main/cpm/conversation'], types: ['main/sip'] },
+  {
+    path: 'main/devices',
+    faces: ['control', 'entry', 'list', 'sign-out'],
+    values: [...ground, 'main/cpm/conversation'],
+    types: ['main/sip'],
+  },
 
   // What CPM means. It knows sip, msrp and history by their types alone: no socket, no class of sip.js, no SQL gets in.
   {

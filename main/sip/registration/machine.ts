@@ -1,17 +1,13 @@
 /** Keeps the registration of this device alive: refreshes it, repeats what failed, connects again. `registration.ts` draws its states. */
-import type { Clock } from '../../../base/clock';
 import type { Disposable } from '../../../base/disposable';
 import { Emitter } from '../../../base/emitter';
-import type { Logger } from '../../../base/log';
 import { AppError, toAppError } from '../../../preload/contract/errors';
-import type { Flow } from '../flow/flow';
-import type { Stack } from '../stack/stack';
 import type { WireMessage } from '../wire/wire-message';
 import { type Binding, readBindings } from './binding';
 import { clockAheadMs, flowTimerMs, MAX_TIMER_MS, noTimeGranted, promisesPongs, readGrant, refreshDelayMs } from './grant';
-import { type Offer, OwnContacts, sameOffer } from './own-contacts';
-import { Register, type RegistrationStore } from './register';
-import { type Registration, type RegistrationState, TRANSITIONS } from './registration';
+import { OwnContacts } from './own-contacts';
+import { Register } from './register';
+import { type Registration, type RegistrationOptions, type RegistrationState, TRANSITIONS } from './registration';
 import { isLasting, retryDelayMs, wantsAnotherFlow } from './retry';
 
 /** LAB: after a hint that the network has changed, a living connection answers a ping within this time. */
@@ -20,23 +16,6 @@ export const PROBE_TIMEOUT_MS = 2_000;
 export const UNREGISTER_TIMEOUT_MS = 2_000;
 /** LAB: a flow over which a REGISTER gets no answer within this time is given up. */
 export const REGISTER_TIMEOUT_MS = 32_000;
-
-export interface RegistrationOptions {
-  aor: string;
-  registrar: string;
-  instanceId: string;
-  deviceName: string;
-  expiresSeconds: number;
-  icsis: readonly string[];
-  store?: RegistrationStore | undefined;
-  stack: Stack;
-  clock: Clock;
-  log: Logger;
-  /** Feature tags of other SIP services that share this registration, told with ours (R21). Null is a tag without value. */
-  featureTags?: ReadonlyMap<string, string | null> | undefined;
-  /** Opens a flow to the next hop, or to `hop` where an answer named another one. */
-  connect(givenUp: AbortSignal, hop: string | null): Promise<Flow>;
-}
 
 export class RegistrationMachine implements Registration, Disposable {
   readonly onState = new Emitter<RegistrationState>();
@@ -53,10 +32,6 @@ export class RegistrationMachine implements Registration, Disposable {
   readonly #options: RegistrationOptions;
   readonly #register: Register;
   #state: RegistrationState = 'offline';
-  /** What this device says of itself from now on; in the last REGISTER that left; in the last one that was accepted. */
-  #offer: Offer;
-  #asked: Offer;
-  #told: Offer | null = null;
   /** When the binding ends unless it is refreshed; epoch milliseconds. */
   #expiresAt = 0;
   readonly #contacts: OwnContacts;
@@ -69,16 +44,11 @@ export class RegistrationMachine implements Registration, Disposable {
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    this.#offer = { deviceName: options.deviceName, icsis: options.icsis };
-    this.#asked = this.#offer;
-    const { aor, registrar, expiresSeconds, store, stack, clock, log, instanceId, featureTags } = options;
-    this.#contacts = new OwnContacts({ aor, instanceId, featureTags }, () => stack.flow);
+    const { aor, registrar, expiresSeconds, store, stack, clock, log, instanceId, deviceName, icsis, featureTags } = options;
+    this.#contacts = new OwnContacts({ aor, instanceId, featureTags }, { deviceName, icsis }, () => stack.flow);
     this.#register = new Register({
       ...{ aor, registrar, expiresSeconds, store, stack, clock, log },
-      contacts: (expires) => {
-        this.#asked = this.#offer;
-        return this.#contacts.forRegister(this.#offer, { expires, outbound: this.#register.outbound });
-      },
+      contacts: (expires) => this.#contacts.forRegister({ expires, outbound: this.#register.outbound }),
       reconnect: (hop) => this.#connect(this.#epoch, hop),
     });
     this.identities = [options.aor];
@@ -90,15 +60,15 @@ export class RegistrationMachine implements Registration, Disposable {
   }
 
   get deviceName(): string {
-    return this.#offer.deviceName;
+    return this.#contacts.offer.deviceName;
   }
 
   get icsis(): readonly string[] {
-    return this.#offer.icsis;
+    return this.#contacts.offer.icsis;
   }
 
   get untold(): boolean {
-    return this.#told !== null && !sameOffer(this.#told, this.#offer);
+    return this.#contacts.untold;
   }
 
   get contact(): string | null {
@@ -140,7 +110,6 @@ export class RegistrationMachine implements Registration, Disposable {
     this.#options.stack.detach('signed off');
     this.#register.hasAsked = false;
     this.#contacts.clear();
-    this.#told = null;
     this.error = null;
     this.expires = null;
     this.pubGruu = null;
@@ -150,12 +119,12 @@ export class RegistrationMachine implements Registration, Disposable {
   }
 
   rename(deviceName: string): Promise<void> {
-    this.#offer = { ...this.#offer, deviceName };
+    this.#contacts.change({ deviceName });
     return this.#tellOffer();
   }
 
   setCapabilities(icsis: readonly string[]): Promise<void> {
-    this.#offer = { ...this.#offer, icsis: [...icsis] };
+    this.#contacts.change({ icsis: [...icsis] });
     return this.#tellOffer();
   }
 
@@ -318,7 +287,7 @@ export class RegistrationMachine implements Registration, Disposable {
 
   /** The Contact that answers OPTIONS: everything that the registration says of this device. */
   capabilityContact(): string {
-    return this.#contacts.ofDevice(this.#offer, this.pubGruu);
+    return this.#contacts.ofDevice(this.pubGruu);
   }
 
   /** Where this device is reached over its flow. */
@@ -334,7 +303,7 @@ export class RegistrationMachine implements Registration, Disposable {
     this.bindings = grant.bindings;
     this.#contacts.note(grant.bindings);
     if (grant.seconds <= 0) throw noTimeGranted();
-    this.#told = this.#asked;
+    this.#contacts.accepted();
     this.expires = grant.seconds;
     this.#expiresAt = clock.now() + grant.seconds * 1000;
     this.pubGruu = grant.own?.pubGruu ?? null;

@@ -12,9 +12,14 @@
  *                                                         |
  *                                                         +--401 again, 403, 404, ...--> [rejected] --register()--> [connecting]
  */
+import type { Clock } from '../../../base/clock';
 import type { Emitter } from '../../../base/emitter';
+import type { Logger } from '../../../base/log';
 import type { AppError } from '../../../preload/contract/errors';
+import type { Flow } from '../flow/flow';
+import type { Stack } from '../stack/stack';
 import type { Binding } from './binding';
+import type { RegistrationStore } from './register';
 
 export type RegistrationState = 'offline' | 'connecting' | 'registering' | 'registered' | 'refreshing' | 'waiting' | 'rejected';
 
@@ -70,4 +75,21 @@ export interface Registration {
   halt(error: AppError): void;
   /** The computer may have another network, or woke up: finds out at once whether the connection lives, and opens another if it does not. */
   networkChanged(): void;
+}
+
+export interface RegistrationOptions {
+  aor: string;
+  registrar: string;
+  instanceId: string;
+  deviceName: string;
+  expiresSeconds: number;
+  icsis: readonly string[];
+  store?: RegistrationStore | undefined;
+  stack: Stack;
+  clock: Clock;
+  log: Logger;
+  /** Feature tags of other SIP services that share this registration, told with ours (R21). Null is a tag without value. */
+  featureTags?: ReadonlyMap<string, string | null> | undefined;
+  /** Opens a flow to the next hop, or to `hop` where an answer named another one. */
+  connect(givenUp: AbortSignal, hop: string | null): Promise<Flow>;
 }

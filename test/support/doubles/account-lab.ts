@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Account, type AccountDeps } from '../../../main/account/account';
+import { Account } from '../../../main/account/account';
 import type { Credentials } from '../../../main/account/credentials';
+import type { AccountDeps } from '../../../main/account/deps';
 import { type History, openHistory } from '../../../main/history/history';
 import { defaultPreferences } from '../../../main/profile/settings';
 import type { AppEventBody } from '../../../preload/contract';

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Emitter } from '../../../base/emitter';
 import { silentLogger } from '../../../base/log';
-import { DeviceList, FRESH_LIST_MS, MAX_REVIVALS, PROBATION_MS, SUBSCRIBE_AGAIN_MS } from '../../../main/devices/list';
+import { DeviceList, FRESH_LIST_MS, SUBSCRIBE_AGAIN_MS } from '../../../main/devices/list';
+import { MAX_REVIVALS, PROBATION_MS } from '../../../main/devices/own-registration';
 import type { Binding, RegistrationState } from '../../../main/sip/client';
 import type { AppError } from '../../../preload/contract/errors';
 import { ICSI, ICSI_PARAM, icsiValue } from '../../../protocol/feature-tags';
