@@ -40,7 +40,7 @@ export interface AppOptions {
   readScript: string | null;
   version: string;
   open: OpenKeyValueFile;
-  /** Made when it is first needed; what it throws is shown as a fatal error. */
+  /** Called when it is first needed; its error is shown as fatal. */
   secrets: () => SecretBox;
   log: Logger;
   clock?: Clock;
@@ -49,7 +49,7 @@ export interface AppOptions {
   tryDirectory: string | null;
   /** Opens a further window as another device; null where there are no windows. */
   openDevice: ((person: string) => Promise<{ profile: string }>) | null;
-  /** Asks the person where a file goes; null when they would rather not. Where nobody can be asked, null: callers name a path. */
+  /** Asks the person where a file goes; null when they cancel. Where nobody can be asked, null: callers name a path. */
   chooseFile: ((suggestion: string) => Promise<string | null>) | null;
   /** An account from outside, for a headless client: used as it is, not stored. */
   given?: GivenAccount;
@@ -60,13 +60,13 @@ export interface App {
   readonly onEvent: Emitter<AppEvent>;
   /** The Instance ID of this profile's device; null while no profile is open. */
   readonly deviceInstance: string | null;
-  /** The computer woke up, or may have another network: an account that has lost its server finds it now. */
+  /** The computer woke up, or may have another network: an account that has lost its server connects at once. */
   networkChanged(): void;
   /** Ends sessions, de-registers, closes the history. May be called twice. */
   quit(): Promise<void>;
 }
 
-/** Opens the profile. Trouble that the person must solve is in the snapshot's `fatal`, not thrown. */
+/** Opens the profile. An error that the person must solve is in the snapshot's `fatal`, not thrown. */
 export async function createApp(options: AppOptions): Promise<App> {
   const app = new ChorusApp(options);
   await app.open();

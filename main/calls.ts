@@ -16,7 +16,7 @@ export type Handlers = { [N in CallName]: (argument: CallArgument<N>) => CallVal
 export const maxTextLength = 100_000;
 /** The longest address, name or ID a caller may pass. */
 const maxFieldLength = 1_000;
-/** The longest data URI of a picture that a caller may pass; how large the picture itself may be, `group-icon.ts` says with its own error. */
+/** The longest data URI of a picture that a caller may pass; `group-icon.ts` limits the picture itself, with its own error. */
 export const maxIconLength = 100_000;
 /** The longest path of a file that a caller may name, in UTF-16 code units. */
 export const maxPathLength = 4_096;

@@ -1,5 +1,5 @@
 /**
- * What this profile keeps besides its history: the account, the preferences, and where its secrets lie.
+ * Everything that this profile keeps besides its history: the account, the preferences, and its protected secrets.
  *
  * Both doors use the same JSON files, written by the same library (`conf`; `electron-store` is `conf` with the app's own folder):
  * written to a temporary file, synced, renamed. A file that cannot be read is an error, never a fresh start.
@@ -23,7 +23,7 @@ export interface KeyValueFile {
 /** Opens `NAME.json` in the profile's folder. Throws what the library throws when the file is damaged. */
 export type OpenKeyValueFile = (name: string) => KeyValueFile;
 
-/** Protects a secret at rest. `backend` is kept beside the ciphertext, so that a change of keychain is noticed, not lost in. */
+/** Protects a secret at rest. `backend` is kept beside the ciphertext, so that a change of keychain is noticed. */
 export interface SecretBox {
   /** For example `gnome_libsecret`, `keychain`, `dpapi`; `file` means that only the file's permissions protect it. */
   readonly backend: string;
@@ -80,7 +80,7 @@ export const MAX_BLOCKED = 1_000;
 
 export class Settings {
   readonly #file: KeyValueFile;
-  /** The file is read anew at every `get`, and the preferences are asked for at every message. */
+  /** A copy in memory: the file is read at every `get`, and every message asks for the preferences. */
   #preferences: PreferencesValue;
 
   constructor(open: OpenKeyValueFile) {
@@ -97,7 +97,7 @@ export class Settings {
     this.#write('account', account);
   }
 
-  /** Addresses of blocked people. What is no address in a file that somebody else has written is left out. */
+  /** Addresses of blocked people. Entries that are no address, in a file that somebody has edited, are left out. */
   get blocked(): readonly string[] {
     const kept = this.#file.get('blocked');
     return Array.isArray(kept) ? kept.filter((each): each is string => typeof each === 'string').slice(0, MAX_BLOCKED) : [];
@@ -131,7 +131,7 @@ export class Settings {
         return typeof callId === 'string' && typeof cseq === 'number' && Number.isSafeInteger(cseq) && cseq >= 0 ? { callId, cseq } : null;
       },
       save: (state: { callId: string; cseq: number }): void => this.#keep('registrations', name, state),
-      /** After a sign-in that failed: of an address that is nobody's here nothing stays. */
+      /** After a sign-in that failed: nothing is kept for an address that has no account here. */
       forget: (): void => this.#keep('registrations', name, undefined),
     };
   }

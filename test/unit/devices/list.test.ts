@@ -275,6 +275,14 @@ describe('what becomes of this device’s own registration', () => {
     expect(PROBATION_MS).toBeGreaterThan(0);
   });
 
+  it('probation: the end of the subscription, which follows, does not take the return away', async () => {
+    watching();
+    lab.tell('partial', [laptop('probation', { ...ended, retryAfter: 30 })]);
+    lab.subscriptions.at(-1)?.onEnd.emit({ reason: 'the connection was closed', status: null });
+    await lab.clock.advance(30_000);
+    expect(lab.registers).toBe(1);
+  });
+
   it('unregistered: by another device, so this one is signed out', () => {
     watching();
     lab.tell('partial', [laptop('unregistered', ended), tablet('unregistered', ended)]);
