@@ -1,6 +1,5 @@
 /** Getting in and being in, in a real browser: sign-in, this device and the others, a profile that is not as it should be. */
 import { describe, expect, it } from 'vitest';
-import { accessibilityFlaws } from '../support/windows/looks';
 import {
   bob,
   copiedProfile,
@@ -11,7 +10,8 @@ import {
   signedOut,
   threeDevices,
   working,
-} from '../support/windows/renderer-scenes';
+} from '../../renderer/gallery/scenes';
+import { accessibilityFlaws } from '../support/windows/looks';
 import { id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 describe('the way in and the devices, in a browser', () => {

@@ -1,6 +1,6 @@
 /** A 1-1 chat in a real browser: writing by keyboard, drafts, menus, what stands under the name. */
 import { describe, expect, it } from 'vitest';
-import { anonymous, bob, message, working } from '../support/windows/renderer-scenes';
+import { anonymous, bob, message, working } from '../../renderer/gallery/scenes';
 import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 describe('a chat, in a browser', () => {

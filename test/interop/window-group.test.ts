@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { readableIcon } from '../../main/cpm/group/icon';
 import { pictureSize } from '../../protocol/picture-size';
+import { alice, bob, carol, message, participants, upgraded, working } from '../../renderer/gallery/scenes';
+import type { Scene } from '../../renderer/gallery/scripted-bridge';
 import { maxPictureBytes } from '../../renderer/group/picture';
 import { accessibilityFlaws } from '../support/windows/looks';
-import type { Scene } from '../support/windows/renderer-harness';
-import { alice, bob, carol, message, participants, upgraded, working } from '../support/windows/renderer-scenes';
 import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 /** A PNG of 1 x 1 points. */

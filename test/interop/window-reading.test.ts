@@ -1,7 +1,7 @@
 /** Reading in a real browser: search, pages of a chat, what counts as seen, narrow windows, names for a screen reader. */
 import { describe, expect, it } from 'vitest';
+import { bob, firstRun, longScene, message, upgraded, working } from '../../renderer/gallery/scenes';
 import type { RendererPage } from '../support/windows/renderer-harness';
-import { bob, firstRun, longScene, message, upgraded, working } from '../support/windows/renderer-scenes';
 import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 describe('reading, in a browser', () => {

@@ -203,16 +203,24 @@ export const layers: readonly Layer[] = [
   {
     path: 'renderer',
     faces: [],
-    values: ['renderer/app', 'renderer/desk'],
+    values: ['renderer/app'],
     types: ['preload/contract'],
-    packages: ['react-dom', '@fontsource-variable'],
+    packages: ['@fontsource-variable'],
+  },
+  // Not shipped: its scenes are drawn by the developer's gallery, by the window's tests and by `npm run screens`.
+  {
+    path: 'renderer/gallery',
+    faces: [],
+    values: ['renderer/app', 'renderer/parts'],
+    types: ['preload/contract', 'renderer/desk'],
+    packages: ['react', 'react-dom'],
   },
   {
     path: 'renderer/app',
-    faces: ['App'],
+    faces: ['window'],
     values: [...view, 'renderer/chat', 'renderer/chats', 'renderer/devices', 'renderer/group', 'renderer/settings', 'renderer/start'],
     types: ['preload/contract'],
-    packages: drawn,
+    packages: [...drawn, 'react-dom'],
   },
   {
     path: 'renderer/start',

@@ -2,8 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import type { Scene } from '../../../renderer/gallery/scripted-bridge';
 import { ensureBuilt } from '../stages/built';
-import { launchBrowser, openRenderer, type RendererPage, type Scene } from './renderer-harness';
+import { launchBrowser, openRenderer, type RendererPage } from './renderer-harness';
 
 const built = fileURLToPath(new URL('../../../out/renderer', import.meta.url));
 

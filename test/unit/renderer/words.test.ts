@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { errorCodes, refusalMeanings, relayTroubles } from '../../../preload/contract/errors';
+import { alice, bob, carol, conversation, dave, everyone } from '../../../renderer/gallery/scenes';
 import { dayName, duration, listTime, sentenceTime } from '../../../renderer/words/clock';
 import { explain, explainLine } from '../../../renderer/words/errors';
 import {
@@ -15,7 +16,6 @@ import {
   typedGroup,
 } from '../../../renderer/words/person';
 import { names } from '../../../renderer/words/text';
-import { alice, bob, carol, conversation, dave, everyone } from '../../support/windows/renderer-scenes';
 
 describe('people', () => {
   it('makes initials of any name or address', () => {

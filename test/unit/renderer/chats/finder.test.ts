@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { CallArgument, Result, SearchHitValue } from '../../../../preload/contract';
 import { Finder, hitPage, stirPauseMs, typingPauseMs } from '../../../../renderer/chats/finder';
 import { applyEvent, emptyState } from '../../../../renderer/desk/state';
-import { bob, message } from '../../../support/windows/renderer-scenes';
+import { bob, message } from '../../../../renderer/gallery/scenes';
 
 interface Asked {
   argument: CallArgument<'search'>;

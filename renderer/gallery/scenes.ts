@@ -1,4 +1,4 @@
-/** People, devices and conversations for the renderer's tests and pictures: invented, in reserved domains. */
+/** People, devices and conversations for the gallery, the window's tests and its pictures: invented, in reserved domains. */
 import type {
   ConversationValue,
   DeviceValue,
@@ -7,8 +7,8 @@ import type {
   ParticipantValue,
   PersonValue,
   Snapshot,
-} from '../../../preload/contract';
-import type { Scene } from './renderer-harness';
+} from '../../preload/contract';
+import type { Scene } from './scripted-bridge';
 
 export const person = (name: string): PersonValue => ({ address: `sip:${name.split(' ')[0]?.toLowerCase()}@lab.test`, name });
 export const alice = person('Alice Moreau');
@@ -17,10 +17,8 @@ export const carol = person('Carol Okafor');
 export const dave = person('Dave Rossi');
 export const everyone = [alice, bob, carol, dave];
 
-// The scenes' clock times are UTC, like the browser they are drawn in.
-process.env.TZ = 'UTC';
 const today = new Date();
-/** Today's clock, or that of some days ago. */
+/** A clock time (UTC) of today, or of some days ago, in epoch milliseconds. */
 export const at = (clock: string, daysAgo = 0): number => {
   const [hour = 0, minute = 0, second = 0] = clock.split(':').map(Number);
   const date = new Date(today);
