@@ -7,7 +7,7 @@ import { MessageInfo } from '../chat/MessageInfo';
 import { LeftPane } from '../chats/LeftPane';
 import { NewChat } from '../chats/NewChat';
 import { NoChat } from '../chats/NoChat';
-import { type Desk, useChorus, useDesk, useGround } from '../desk/desk';
+import { type Desk, useChorus, useDesk, useServices } from '../desk/desk';
 import { orderedConversations } from '../desk/state';
 import type { Store } from '../desk/store';
 import { Devices } from '../devices/Devices';
@@ -26,7 +26,7 @@ import { DamagedHistory } from '../start/DamagedHistory';
 import { FirstRun } from '../start/FirstRun';
 import { SignInAgain } from '../start/SignInAgain';
 import { words } from '../words/text';
-import { Alone } from './Alone';
+import { StandaloneScreen } from './StandaloneScreen';
 
 export function App() {
   const phase = useChorus((state) => state.phase);
@@ -35,34 +35,46 @@ export function App() {
   const clone = useChorus((state) => state.clone);
   const rescue = useChorus((state) => state.rescue);
   const isSignedIn = useChorus((state) => state.account !== null);
-  const { store } = useGround();
+  const { store } = useServices();
   useTitle();
 
   if (phase === 'closed') {
-    return <Alone icon={<Power size={22} strokeWidth={1.75} />} title={words.fatal.closed} body={words.fatal.closedBody} testId="closed" />;
+    return (
+      <StandaloneScreen
+        icon={<Power size={22} strokeWidth={1.75} />}
+        title={words.fatal.closed}
+        body={words.fatal.closedBody}
+        testId="closed"
+      />
+    );
   }
   if (fatal !== null) {
     return (
-      <Alone icon={<CircleAlert size={22} strokeWidth={1.75} />} error={fatal} testId="fatal">
+      <StandaloneScreen icon={<CircleAlert size={22} strokeWidth={1.75} />} error={fatal} testId="fatal">
         <button type="button" className="button primary" data-testid="fatal-quit" onClick={() => void store.call('quit', {})}>
           {words.fatal.quit}
         </button>
-      </Alone>
+      </StandaloneScreen>
     );
   }
   if (phase === 'failed' && failure !== null) {
     return (
-      <Alone icon={<CloudOff size={22} strokeWidth={1.75} />} error={failure} lead={words.fatal.startFailed} testId="start-failed">
+      <StandaloneScreen
+        icon={<CloudOff size={22} strokeWidth={1.75} />}
+        error={failure}
+        lead={words.fatal.startFailed}
+        testId="start-failed"
+      >
         <button type="button" className="button primary" onClick={() => void store.start()}>
           {words.connection.tryAgain}
         </button>
-      </Alone>
+      </StandaloneScreen>
     );
   }
   if (phase === 'loading') return <Loading />;
   if (clone !== null) return <CopiedProfile clone={clone} />;
   if (rescue !== null) return <DamagedHistory rescue={rescue} />;
-  return isSignedIn ? <Window /> : <FirstRun />;
+  return isSignedIn ? <SignedIn /> : <FirstRun />;
 }
 
 /** The title tells windows apart: whose device it is, and how much waits there. */
@@ -89,15 +101,15 @@ function Loading() {
   );
 }
 
-function Window() {
+function SignedIn() {
   const place = useDesk((state) => state.place);
   const selected = useDesk((state) => state.selected);
   const details = useDesk((state) => state.details);
   const conversation = useChorus((state) => (selected === null ? undefined : state.conversations.get(selected)));
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const chat = place === 'chats' ? conversation : undefined;
-  const told = useDesk((state) => state.info);
-  const info = told !== null && told.conversation === chat?.conversation ? told.message : null;
+  const open = useDesk((state) => state.info);
+  const info = open !== null && open.conversation === chat?.conversation ? open.message : null;
   const hasDetails = details && chat !== undefined;
 
   useEffect(() => {

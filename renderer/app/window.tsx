@@ -1,7 +1,7 @@
 /** Puts the window on a page: what it knows (`Store`), what it shows (`Desk`), and the views over both. */
 import { createRoot } from 'react-dom/client';
 import type { ChorusBridge } from '../../preload/contract';
-import { Desk, GroundProvider } from '../desk/desk';
+import { Desk, ServicesProvider } from '../desk/desk';
 import { Icons } from '../desk/icons';
 import { Store } from '../desk/store';
 import { followSystemTheme } from '../desk/theme';
@@ -17,9 +17,9 @@ export function openWindow(bridge: ChorusBridge): { store: Store; desk: Desk } {
   followSystemTheme(store.cell);
   void store.start();
   createRoot(root).render(
-    <GroundProvider value={{ store, desk, icons: new Icons(store) }}>
+    <ServicesProvider value={{ store, desk, icons: new Icons(store) }}>
       <App />
-    </GroundProvider>,
+    </ServicesProvider>,
   );
   return { store, desk };
 }

@@ -1,7 +1,7 @@
 import { Lock } from 'lucide-react';
 import { memo } from 'react';
 import type { MessageValue, PersonValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { isMessageHidden } from '../desk/state';
 import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
@@ -19,7 +19,7 @@ interface BubbleProps {
   meta: boolean;
   isAfterDay: boolean;
   /** It was looked for, and stands out for a moment. */
-  isFound: boolean;
+  isHighlighted: boolean;
   isGroup: boolean;
   /** Nothing can be done with it: it is only there to be read. */
   isReadOnly?: boolean;
@@ -31,7 +31,7 @@ interface BubbleProps {
 
 /** One message. Its text is a text node and nothing else, whatever it contains. */
 export const Bubble = memo(function Bubble(props: BubbleProps) {
-  const { message, first, last, meta, isAfterDay, isFound, isGroup, ownDevice, isReadOnly = false } = props;
+  const { message, first, last, meta, isAfterDay, isHighlighted, isGroup, ownDevice, isReadOnly = false } = props;
   const isOut = message.direction === 'out';
   const isHidden = useChorus((state) => isMessageHidden(state, message));
   const isNamed = isGroup && !isOut;
@@ -50,7 +50,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
     first ? 'first' : '',
     isNamed ? `many hue-${hueOf(message.from)}` : '',
     isAfterDay ? 'day-before' : '',
-    isFound ? 'found' : '',
+    isHighlighted ? 'found' : '',
     alone === null ? '' : 'private',
   ];
   return (
@@ -115,7 +115,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
 });
 
 function Remedy({ message, who }: { message: MessageValue; who: string }) {
-  const { store } = useGround();
+  const { store } = useServices();
   return (
     <div className="remedy" data-testid="message-error" data-code={message.error?.code}>
       <span>{message.error === null ? words.message.notSent : explainLine(message.error, who)}</span>

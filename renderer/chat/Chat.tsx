@@ -2,7 +2,7 @@ import { ArrowLeft, PanelRight, UserRoundPlus, VenetianMask } from 'lucide-react
 import { useEffect } from 'react';
 import type { ConversationValue } from '../../preload/contract';
 import { useTypingWords } from '../chats/ConversationRow';
-import { focusComposer, useChorus, useDesk, useGround } from '../desk/desk';
+import { focusComposer, useChorus, useDesk, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Notices } from '../notices/Notices';
 import { ConversationAvatar } from '../parts/Avatar';
@@ -18,7 +18,7 @@ import { Composer } from './Composer';
 import { Stream } from './Stream';
 
 export function Chat({ conversation }: { conversation: ConversationValue }) {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const id = conversation.conversation;
   const isGroup = conversation.kind === 'group';
   useEffect(() => {
@@ -75,7 +75,7 @@ function NotIn({ conversation, wasRemoved }: { conversation: ConversationValue; 
 }
 
 function Header({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const details = useDesk((state) => state.details);
   const isGroup = conversation.kind === 'group';
   const canAdd = isGroup ? conversation.joined : conversation.anonymous === null;
@@ -165,7 +165,7 @@ function underWords(conversation: ConversationValue, connected: readonly { devic
 }
 
 function Messages({ conversation }: { conversation: ConversationValue }) {
-  const { store } = useGround();
+  const { store } = useServices();
   const thread = useChorus((state) => state.threads.get(conversation.conversation));
   if (thread === undefined || (thread.status === 'loading' && thread.messages.length === 0)) {
     return (

@@ -1,14 +1,14 @@
 import { ArrowUp, Lock } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
 import type { ConversationValue, ErrorValue } from '../../preload/contract';
-import { draftKey, privateDrafts, useChorus, useDesk, useGround } from '../desk/desk';
+import { draftKey, privateDrafts, useChorus, useDesk, useServices } from '../desk/desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { conversationTitle, firstName, memberOf } from '../words/person';
 import { names, words } from '../words/text';
 import { ComposingSignal } from './composing';
 
 export function Composer({ conversation }: { conversation: ConversationValue }) {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const id = conversation.conversation;
   const onlyWith = useDesk((state) => state.privately.get(id));
   const kept = onlyWith === undefined ? conversation.draft : conversation.privateDrafts.find((one) => one.address === onlyWith)?.text;
@@ -110,7 +110,7 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
 
 /** Above the field: to whom alone is written and the way back; else what is half written for one member. Said, too, when it changes. */
 function Privately({ conversation, alone }: { conversation: ConversationValue; alone: string | null }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const drafts = useDesk((state) => state.drafts);
   const id = conversation.conversation;
   return (

@@ -1,6 +1,6 @@
 import { Split } from 'lucide-react';
 import type { ConversationValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { GroupCard } from '../group/GroupCard';
 import { useOldChat } from '../group/use-old-chat';
 import { conversationTitle, firstName, fullName } from '../words/person';
@@ -21,7 +21,7 @@ export function StartCards({ conversation }: { conversation: ConversationValue }
 }
 
 function GrownCard({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const from = useOldChat(conversation);
   if (from === null) return null;
   const others = conversation.people.filter((person) => person.address !== from.old.people[0]?.address).map(firstName);
@@ -41,7 +41,7 @@ function GrownCard({ conversation }: { conversation: ConversationValue }) {
 
 /** In the 1-1 chat: where it goes on. */
 export function GoesOnCard({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const group = useChorus((state) => (conversation.continuedBy === null ? undefined : state.conversations.get(conversation.continuedBy)));
   if (group === undefined) return null;
   return (

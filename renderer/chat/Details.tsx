@@ -1,6 +1,6 @@
 import { Ellipsis, Lock, MessageSquare, PenLine, Split, UserRoundMinus, X } from 'lucide-react';
 import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { isAsked } from '../group/GroupCard';
 import { GroupPicture } from '../group/GroupPicture';
 import { useOldChat } from '../group/use-old-chat';
@@ -15,7 +15,7 @@ import { PersonDetails, useCapabilities } from './PersonDetails';
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
 export function Details({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const close = () => {
     desk.set({ details: false });
     document.getElementById('details-toggle')?.focus();
@@ -40,7 +40,7 @@ export function Details({ conversation }: { conversation: ConversationValue }) {
 }
 
 function GroupDetails({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const participants = useChorus((state) => state.participants.get(conversation.conversation)) ?? [];
   const mine = participants.filter((person) => person.self);
   const others = participants.filter((person) => !person.self);
@@ -149,7 +149,7 @@ function Person({ person, conversation, canRemove }: PersonProps) {
 }
 
 function ChangeNickname({ conversation }: { conversation: string }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   return (
     <button
       type="button"
@@ -165,7 +165,7 @@ function ChangeNickname({ conversation }: { conversation: string }) {
 }
 
 function PersonMenu({ person, conversation, canRemove }: PersonProps) {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const who = firstName(person);
   const write = async () => {
     const answer = await store.call('openConversation', { to: person.address });
@@ -225,7 +225,7 @@ function personOutcome(person: ParticipantValue): { word: string; look: string }
 }
 
 function Continuity({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const now = useNow(60_000);
   const from = useOldChat(conversation);
   if (from === null) return null;

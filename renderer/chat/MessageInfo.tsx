@@ -1,7 +1,7 @@
 import { Copy, X } from 'lucide-react';
 import { useEffect } from 'react';
 import type { ConversationValue, MessageState, MessageValue, PersonValue, ReceiptValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { isMessageHidden } from '../desk/state';
 import { Avatar } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
@@ -12,13 +12,14 @@ import { words } from '../words/text';
 
 /** Who has received and read one message, with which device and when, and by what it is named on the wire. */
 export function MessageInfo({ conversation, message: id }: { conversation: ConversationValue; message: string }) {
-  const { desk } = useGround();
-  const message = useChorus(({ threads }) => threads.get(conversation.conversation)?.messages.find((one) => one.message === id));
+  const { desk } = useServices();
+  const thread = useChorus(({ threads }) => threads.get(conversation.conversation));
+  const message = thread?.messages.find((one) => one.message === id);
   const close = () => {
     desk.set({ info: null });
     document.querySelector<HTMLElement>(`.said:has([data-message="${CSS.escape(id)}"]) [data-testid="message-menu"]`)?.focus();
   };
-  const isGone = message === undefined;
+  const isGone = thread?.status === 'ready' && message === undefined;
   useEffect(() => {
     if (isGone) desk.set({ info: null });
   }, [desk, isGone]);
@@ -85,10 +86,10 @@ function Said({ message, conversation }: { message: MessageValue; conversation: 
 }
 
 function Receivers({ conversation, message }: { conversation: ConversationValue; message: MessageValue }) {
-  const told = new Map(message.receipts.map((receipt) => [receipt.address, { address: receipt.address, name: '' }]));
+  const reporters = new Map(message.receipts.map((receipt) => [receipt.address, { address: receipt.address, name: '' }]));
   const { onlyWith } = message;
   const meant = onlyWith === undefined ? conversation.people : [memberOf(conversation, onlyWith)];
-  const people = new Map([...told, ...meant.map((person) => [person.address, person] as const)]);
+  const people = new Map([...reporters, ...meant.map((person) => [person.address, person] as const)]);
   return (
     <section className="section">
       <header>

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import type { ConversationValue } from '../../preload/contract';
-import { useGround } from '../desk/desk';
+import { useServices } from '../desk/desk';
 import { Avatar } from '../parts/Avatar';
 import { BlockSwitch } from '../parts/BlockSwitch';
 import { DeviceIcon } from '../parts/DeviceIcon';
@@ -59,18 +59,18 @@ export function PersonDetails({ conversation }: { conversation: ConversationValu
 
 /** What somebody's devices can do, asked once while it is looked at; null while nobody has answered. */
 export function useCapabilities(address: string | null): readonly string[] | null {
-  const { store } = useGround();
-  const [told, setTold] = useState<readonly string[] | null>(null);
+  const { store } = useServices();
+  const [capabilities, setCapabilities] = useState<readonly string[] | null>(null);
   useEffect(() => {
     let isShown = true;
-    setTold(null);
+    setCapabilities(null);
     if (address === null) return;
     void store.call('capabilities', { address }).then((answer) => {
-      if (isShown && answer.ok && answer.value.capabilities.length > 0) setTold(answer.value.capabilities);
+      if (isShown && answer.ok && answer.value.capabilities.length > 0) setCapabilities(answer.value.capabilities);
     });
     return () => {
       isShown = false;
     };
   }, [store, address]);
-  return told;
+  return capabilities;
 }

@@ -1,18 +1,18 @@
 import { ArrowLeft } from 'lucide-react';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'react';
 import type { RescueValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { ErrorNote } from '../parts/ErrorNote';
 import { SkeletonBubbles } from '../parts/Skeleton';
 import { conversationTitle } from '../words/person';
 import { words } from '../words/text';
 import { Bubble } from './Bubble';
-import { Day, Late } from './Stream';
+import { Day, Late } from './StreamRow';
 import { buildTimeline } from './timeline';
 
 /** A chat of a damaged history, as far as it can be read. Nothing can be written in it, deleted or sent again. */
 export function RescuedChat({ chat, onBack }: { chat: RescueValue['conversations'][number]; onBack: () => void }) {
-  const { store } = useGround();
+  const { store } = useServices();
   const id = chat.conversation;
   const thread = useChorus((state) => state.threads.get(id));
   const messages = thread?.messages;
@@ -78,7 +78,7 @@ export function RescuedChat({ chat, onBack }: { chat: RescueValue['conversations
                   last={row.last}
                   meta={row.meta}
                   isAfterDay={isFirst(index)}
-                  isFound={false}
+                  isHighlighted={false}
                   isGroup={chat.kind === 'group'}
                   isReadOnly
                   ownDevice=""

@@ -1,7 +1,7 @@
 import { CircleAlert, VenetianMask } from 'lucide-react';
 import { memo } from 'react';
 import type { ConversationValue, MessageValue } from '../../preload/contract';
-import { privateDrafts, useChorus, useDesk, useGround } from '../desk/desk';
+import { privateDrafts, useChorus, useDesk, useServices } from '../desk/desk';
 import { activityOf, isMessageHidden } from '../desk/state';
 import { ConversationAvatar } from '../parts/Avatar';
 import { StateMark } from '../parts/StateMark';
@@ -17,7 +17,7 @@ interface ConversationRowProps {
 }
 
 export const ConversationRow = memo(function ConversationRow({ conversation, isSelected, isStop }: ConversationRowProps) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const now = useNow(60_000);
   const title = conversationTitle(conversation);
   const unread = conversation.unread;

@@ -1,6 +1,6 @@
 import { MessagesSquare, MonitorSmartphone, Search, Settings, SquarePen, X } from 'lucide-react';
 import type { KeyboardEvent } from 'react';
-import { type Place, useChorus, useDesk, useGround } from '../desk/desk';
+import { type Place, useChorus, useDesk, useServices } from '../desk/desk';
 import { orderedConversations } from '../desk/state';
 import { Notices } from '../notices/Notices';
 import { Avatar } from '../parts/Avatar';
@@ -10,7 +10,7 @@ import { RowList } from '../parts/RowList';
 import { plainAddress } from '../words/person';
 import { words } from '../words/text';
 import { ConversationList } from './ConversationList';
-import { Found } from './Found';
+import { SearchResults } from './SearchResults';
 
 export function LeftPane() {
   return (
@@ -25,7 +25,7 @@ export function LeftPane() {
 }
 
 function Me() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const account = useChorus((state) => state.account);
   const registration = useChorus((state) => state.registration.state);
   if (account === null) return null;
@@ -57,7 +57,7 @@ function Me() {
 }
 
 function Find() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const filter = useDesk((state) => state.filter);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape' && filter !== '') {
@@ -108,11 +108,11 @@ function Find() {
 function Middle() {
   const filter = useDesk((state) => state.filter).trim();
   const isEmpty = useChorus((state) => state.conversations.size === 0);
-  return filter === '' || isEmpty ? <Conversations /> : <Found filter={filter} />;
+  return filter === '' || isEmpty ? <Conversations /> : <SearchResults filter={filter} />;
 }
 
 function Conversations() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const all = useChorus(orderedConversations);
   const selected = useDesk((state) => (state.place === 'chats' ? state.selected : null));
 
@@ -148,7 +148,7 @@ const places = [
 ] as const satisfies readonly { place: Place; Icon: unknown }[];
 
 function Places() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const current = useDesk((state) => state.place);
   return (
     <nav className="places" aria-label={words.main}>

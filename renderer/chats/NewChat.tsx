@@ -1,7 +1,7 @@
 import { LoaderCircle } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
@@ -13,7 +13,7 @@ import { words } from '../words/text';
 
 /** A person or an address, and the chat is open: choosing is enough, nothing needs to be confirmed. A group's address is joined in the same way. */
 export function NewChat() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const own = useChorus((state) => state.account?.aor ?? '');
   const tryPeople = useChorus((state) => state.tryPeople);
   const conversations = useChorus((state) => state.conversations);

@@ -1,5 +1,5 @@
 import { MessageSquare, MessagesSquare, UsersRound } from 'lucide-react';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { OpenWindows } from '../devices/OpenWindows';
 import { Notices } from '../notices/Notices';
 import { Empty } from '../parts/Empty';
@@ -31,7 +31,7 @@ export function NoChat() {
 
 /** Nothing was said yet in the network on this computer: whom one can write to, and whose window can be opened. */
 function FirstChat() {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const own = useChorus((state) => state.account?.aor);
   const others = useChorus((state) => state.tryPeople).filter(({ address }) => address !== own);
   const there = useWhoIsThere(others);

@@ -136,25 +136,25 @@ export function focusComposer(frames = 10): void {
   });
 }
 
-interface Ground {
+interface Services {
   store: Store;
   desk: Desk;
   icons: Icons;
 }
 
-const GroundContext = createContext<Ground | null>(null);
-export const GroundProvider = GroundContext.Provider;
+const ServicesContext = createContext<Services | null>(null);
+export const ServicesProvider = ServicesContext.Provider;
 
-export function useGround(): Ground {
-  const ground = useContext(GroundContext);
-  if (ground === null) throw new Error('A view is drawn outside the window.');
-  return ground;
+export function useServices(): Services {
+  const services = useContext(ServicesContext);
+  if (services === null) throw new Error('A view is drawn outside the window.');
+  return services;
 }
 
 export function useChorus<Part>(select: (state: ChorusState) => Part): Part {
-  return useCell(useGround().store.cell, select);
+  return useCell(useServices().store.cell, select);
 }
 
 export function useDesk<Part>(select: (state: DeskState) => Part): Part {
-  return useCell(useGround().desk.cell, select);
+  return useCell(useServices().desk.cell, select);
 }

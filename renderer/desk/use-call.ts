@@ -1,7 +1,7 @@
 /** How a view makes a call: whether one is under way, and why the last one failed. The words beside a failure are the view's own. */
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { CallArgument, CallName, CallValue, ErrorValue, Result } from '../../preload/contract';
-import { useGround } from './desk';
+import { useServices } from './desk';
 
 export interface Calling {
   /** Something is under way. */
@@ -20,7 +20,7 @@ export interface Calling {
 }
 
 export function useCall(): Calling {
-  const { store } = useGround();
+  const { store } = useServices();
   const [running, setRunning] = useState(0);
   const [error, setError] = useState<ErrorValue | null>(null);
   const isThere = useRef(true);

@@ -1,7 +1,7 @@
 import { Check, LoaderCircle, LogOut, Pencil, Send, TriangleAlert } from 'lucide-react';
 import { useRef, useState } from 'react';
 import type { DeviceValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { CopyButton } from '../parts/CopyButton';
 import { DeviceDot } from '../parts/DeviceDot';
@@ -184,7 +184,7 @@ function Validity({ device }: { device: DeviceValue }) {
 }
 
 function Acts({ device }: { device: DeviceValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const ownName = useChorus((state) => state.account?.deviceName ?? '');
   const isRegistered = useChorus((state) => state.registration.state === 'registered');
   const [tookMs, setTookMs] = useState<number | null>(null);

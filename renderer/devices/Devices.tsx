@@ -1,6 +1,6 @@
 import { ArrowLeft, LogOut, MonitorSmartphone, RefreshCw } from 'lucide-react';
 import { useEffect } from 'react';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Notices } from '../notices/Notices';
 import { Empty } from '../parts/Empty';
@@ -11,7 +11,7 @@ import { DeviceCard } from './DeviceCard';
 import { OpenWindows } from './OpenWindows';
 
 export function Devices() {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const devices = useChorus((state) => state.devices);
   const checkedAt = useChorus((state) => state.devicesAt);
   const isTry = useChorus((state) => state.account?.kind === 'try' && state.tryPeople.length > 0);
@@ -85,7 +85,7 @@ export function Devices() {
 }
 
 export function BackButton() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   return (
     <button
       type="button"

@@ -1,7 +1,7 @@
 import { EyeOff, LoaderCircle } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import type { ConversationValue, PersonValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { Dialog } from '../parts/Dialog';
@@ -14,7 +14,7 @@ import { GroupStep } from './GroupCard';
 
 /** Chooses people, says what will happen, and stays open until it has happened: a failure keeps the choice. */
 export function AddPeople({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const own = useChorus((state) => state.account?.aor ?? '');
   const tryPeople = useChorus((state) => state.tryPeople);
   const conversations = useChorus((state) => state.conversations);

@@ -1,6 +1,6 @@
 import { CircleCheck, CircleMinus, LoaderCircle } from 'lucide-react';
 import type { ConversationValue, ParticipantValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { ErrorNote } from '../parts/ErrorNote';
 import { sentenceTime, useNow } from '../words/clock';
@@ -87,7 +87,7 @@ function stepWords(person: ParticipantValue, who: string, isMoved: boolean): { b
 }
 
 function Remedies({ conversation, person }: { conversation: ConversationValue; person: ParticipantValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const inviting = useCall();
   const opening = useCall();
   const who = firstName(person);

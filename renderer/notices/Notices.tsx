@@ -1,6 +1,6 @@
 import { CircleAlert, CloudOff, LoaderCircle, LogOut, MonitorSmartphone, TriangleAlert, WifiOff, X } from 'lucide-react';
 import { useSyncExternalStore } from 'react';
-import { useChorus, useDesk, useGround } from '../desk/desk';
+import { useChorus, useDesk, useServices } from '../desk/desk';
 import { Banner } from '../parts/Banner';
 import { duration, useLasting, useNow } from '../words/clock';
 import { explain, warningWords } from '../words/errors';
@@ -23,7 +23,7 @@ export function Notices({ where }: { where: 'main' | 'list' }) {
   const dismissed = useDesk((state) => state.dismissed);
   /** Then the banner of the connection says the same. */
   const isStopped = useChorus((state) => state.registration.error?.code === 'identity/duplicate');
-  const { desk } = useGround();
+  const { desk } = useServices();
   if (where === 'list' && !isNarrow) return null;
   return (
     <div className="notices">
@@ -81,7 +81,7 @@ const spinnerAfterMs = 300;
 
 /** Only what the registration really is; nothing while all is well. */
 function ConnectionBanner() {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const registration = useChorus((state) => state.registration);
   const account = useChorus((state) => state.account);
   // There the device's own card says it, with what to do.

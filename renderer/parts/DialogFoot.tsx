@@ -1,4 +1,4 @@
-import { useGround } from '../desk/desk';
+import { useServices } from '../desk/desk';
 import { words } from '../words/text';
 
 interface DialogFootProps {
@@ -15,7 +15,7 @@ interface DialogFootProps {
 
 /** The two ways out of a dialog. */
 export function DialogFoot({ act, testId, disabled, onAct, isDangerous = false, back = words.cancel }: DialogFootProps) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   return (
     <>
       <button type="button" className="button quiet" data-first-focus={isDangerous ? '' : undefined} onClick={() => desk.closeDialog()}>

@@ -5,7 +5,7 @@ import { useCall } from '../desk/use-call';
 import { firstName, plainAddress } from '../words/person';
 import { words } from '../words/text';
 import { ErrorNote } from './ErrorNote';
-import { Pick } from './Pick';
+import { SelectRow } from './SelectRow';
 
 /** Which of one's own addresses others see: everywhere, or in one chat. Nothing where there is but one. */
 export function WriteAs({ conversation }: { conversation?: ConversationValue }) {
@@ -44,13 +44,13 @@ export function WriteAs({ conversation }: { conversation?: ConversationValue }) 
   return (
     <>
       {failed}
-      <Pick
+      <SelectRow
         name={words.settings.writeAs}
         hint={words.settings.writeAsHint}
         value={chosen ?? usual}
         options={account.addresses.map((address) => [address, plainAddress(address)])}
         testId="write-as"
-        onPick={(address) => void choose(address)}
+        onSelect={(address) => void choose(address)}
       />
     </>
   );

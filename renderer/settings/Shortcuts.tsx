@@ -1,9 +1,9 @@
-import { useGround } from '../desk/desk';
+import { useServices } from '../desk/desk';
 import { Dialog } from '../parts/Dialog';
 import { words } from '../words/text';
 
 export function Shortcuts() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   return (
     <Dialog title={words.shortcuts.title} testId="shortcuts-dialog" onClose={() => desk.closeDialog()}>
       <ShortcutList />

@@ -3,9 +3,9 @@ import { type FormEvent, useId, useState } from 'react';
 import type { CloneValue } from '../../preload/contract';
 import { useCall } from '../desk/use-call';
 import { Choice } from '../parts/Choice';
+import { ChoiceCard } from '../parts/ChoiceCard';
 import { ErrorNote } from '../parts/ErrorNote';
-import { Sheet } from '../parts/Sheet';
-import { WayCard } from '../parts/WayCard';
+import { WelcomePage } from '../parts/WelcomePage';
 import { words } from '../words/text';
 
 type Way = 'moved' | 'newDevice';
@@ -24,7 +24,7 @@ export function CopiedProfile({ clone }: { clone: CloneValue }) {
     if (!isNew || named !== '') await call('resolveClone', { choice: way, ...(isNew ? { name: named } : {}) });
   };
   return (
-    <Sheet testId="copied-profile" title={words.copiedProfile.title} lead={words.copiedProfile.lead(clone.deviceName)}>
+    <WelcomePage testId="copied-profile" title={words.copiedProfile.title} lead={words.copiedProfile.lead(clone.deviceName)}>
       <Choice<Way>
         label={words.copiedProfile.which}
         className="ways"
@@ -37,9 +37,9 @@ export function CopiedProfile({ clone }: { clone: CloneValue }) {
             className: 'way',
             testId: 'copied-new',
             content: (
-              <WayCard icon={<MonitorSmartphone size={18} strokeWidth={1.75} />} isOn={isNew} name={words.copiedProfile.newDevice}>
+              <ChoiceCard icon={<MonitorSmartphone size={18} strokeWidth={1.75} />} isOn={isNew} name={words.copiedProfile.newDevice}>
                 {words.copiedProfile.newDeviceBody}
-              </WayCard>
+              </ChoiceCard>
             ),
           },
           {
@@ -47,9 +47,9 @@ export function CopiedProfile({ clone }: { clone: CloneValue }) {
             className: 'way',
             testId: 'copied-moved',
             content: (
-              <WayCard icon={<MapPin size={18} strokeWidth={1.75} />} isOn={!isNew} name={words.copiedProfile.moved}>
+              <ChoiceCard icon={<MapPin size={18} strokeWidth={1.75} />} isOn={!isNew} name={words.copiedProfile.moved}>
                 {words.copiedProfile.movedBody}
-              </WayCard>
+              </ChoiceCard>
             ),
           },
         ]}
@@ -80,6 +80,6 @@ export function CopiedProfile({ clone }: { clone: CloneValue }) {
           </p>
         </div>
       </form>
-    </Sheet>
+    </WelcomePage>
   );
 }

@@ -2,11 +2,11 @@ import { BookOpen, FileCode, FileText } from 'lucide-react';
 import { useState } from 'react';
 import type { RescueValue } from '../../preload/contract';
 import { RescuedChat } from '../chat/RescuedChat';
-import { useGround } from '../desk/desk';
+import { useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { ConversationAvatar } from '../parts/Avatar';
 import { ErrorNote } from '../parts/ErrorNote';
-import { Sheet } from '../parts/Sheet';
+import { WelcomePage } from '../parts/WelcomePage';
 import { fullTime } from '../words/clock';
 import { conversationTitle } from '../words/person';
 import { words } from '../words/text';
@@ -15,7 +15,7 @@ const look = { size: 16, strokeWidth: 1.75 } as const;
 
 /** What can be read of a damaged history, to be saved, and the way on. Nothing runs meanwhile. */
 export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
-  const { store } = useGround();
+  const { store } = useServices();
   const { busy, error, call, run } = useCall();
   const [said, setSaid] = useState('');
   const [reading, setReading] = useState<string | null>(null);
@@ -35,7 +35,7 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
     });
   };
   return (
-    <Sheet testId="damaged-history" title={words.rescue.title} lead={words.rescue.lead}>
+    <WelcomePage testId="damaged-history" title={words.rescue.title} lead={words.rescue.lead}>
       <p className="lead">{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
       {read === undefined ? null : <RescuedChat chat={read} onBack={() => setReading(null)} />}
       {conversations.length === 0 || read !== undefined ? null : (
@@ -104,6 +104,6 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
           {rescue.error.code}: {rescue.error.cause.split('\n')[0]}
         </p>
       )}
-    </Sheet>
+    </WelcomePage>
   );
 }

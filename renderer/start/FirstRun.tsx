@@ -4,9 +4,9 @@ import { useChorus } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Avatar } from '../parts/Avatar';
 import { Choice } from '../parts/Choice';
+import { ChoiceCard } from '../parts/ChoiceCard';
 import { ErrorNote } from '../parts/ErrorNote';
-import { Sheet } from '../parts/Sheet';
-import { WayCard } from '../parts/WayCard';
+import { WelcomePage } from '../parts/WelcomePage';
 import { deviceOf, firstName, fullName } from '../words/person';
 import { names, words } from '../words/text';
 import { SignInForm } from './SignInForm';
@@ -18,7 +18,7 @@ export function FirstRun() {
   const [way, setWay] = useState<Way>('try');
   const chosen = people.length === 0 ? 'signIn' : way;
   return (
-    <Sheet testId="first-run" title={words.first.title} lead={people.length === 0 ? words.first.signInBody : words.first.lead}>
+    <WelcomePage testId="first-run" title={words.first.title} lead={people.length === 0 ? words.first.signInBody : words.first.lead}>
       {people.length === 0 ? null : (
         <Choice<Way>
           label={words.first.how}
@@ -31,9 +31,9 @@ export function FirstRun() {
               className: 'way',
               testId: 'first-run-try',
               content: (
-                <WayCard icon={<Play size={18} strokeWidth={1.75} />} isOn={chosen === 'try'} name={words.first.try}>
+                <ChoiceCard icon={<Play size={18} strokeWidth={1.75} />} isOn={chosen === 'try'} name={words.first.try}>
                   {words.first.tryBody(names(people.map(firstName)))}
-                </WayCard>
+                </ChoiceCard>
               ),
             },
             {
@@ -41,9 +41,9 @@ export function FirstRun() {
               className: 'way',
               testId: 'first-run-sign-in',
               content: (
-                <WayCard icon={<KeyRound size={18} strokeWidth={1.75} />} isOn={chosen === 'signIn'} name={words.first.signIn}>
+                <ChoiceCard icon={<KeyRound size={18} strokeWidth={1.75} />} isOn={chosen === 'signIn'} name={words.first.signIn}>
                   {words.first.signInBody}
-                </WayCard>
+                </ChoiceCard>
               ),
             },
           ]}
@@ -56,7 +56,7 @@ export function FirstRun() {
           <SignInForm deviceName={words.first.deviceDefault} submitWords={words.first.signIn} onDone={() => undefined} />
         )}
       </div>
-    </Sheet>
+    </WelcomePage>
   );
 }
 

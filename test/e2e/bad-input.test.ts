@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { afterEach, describe, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import { chorusWindows } from '../support/windows/electron';
-import { expect, Hands } from '../support/windows/hands';
+import { expect, WindowDriver } from '../support/windows/window-driver';
 
 const windows = chorusWindows();
-const sit = async (profile: string, options = {}) => new Hands(await windows.open(profile, options));
+const sit = async (profile: string, options = {}) => new WindowDriver(await windows.open(profile, options));
 
 let network: Network | null = null;
 afterEach(async () => {
@@ -33,7 +33,7 @@ async function service(options: { port?: number; password?: string } = {}): Prom
 
 const passwordOf = (name: string) => `${name} keeps a secret`;
 
-async function signIn(hands: Hands, name: string, password: string, server: string): Promise<void> {
+async function signIn(hands: WindowDriver, name: string, password: string, server: string): Promise<void> {
   await hands.page.getByRole('radio', { name: /^Sign in/ }).click();
   await hands.page.getByLabel('Address', { exact: true }).fill(`${name}@service.test`);
   await hands.page.getByLabel('Password', { exact: true }).fill(password);

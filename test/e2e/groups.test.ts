@@ -1,10 +1,10 @@
 /** Four people in four windows: a group that not everybody joins at first, another name and a picture for it, a word between two, somebody put out of it. */
 import { describe, it } from 'vitest';
 import { chorusWindows } from '../support/windows/electron';
-import { expect, Hands } from '../support/windows/hands';
+import { expect, WindowDriver } from '../support/windows/window-driver';
 
 const windows = chorusWindows();
-const sit = async (profile: string, place: number) => new Hands(await windows.open(profile, { tile: `${place}/4` }));
+const sit = async (profile: string, place: number) => new WindowDriver(await windows.open(profile, { tile: `${place}/4` }));
 
 describe('a group of four', () => {
   it('R58 R60 R61 R69: one declines and comes later, it gets another name and a picture, two talk privately, one is removed; each window says so', {

@@ -11,7 +11,7 @@ import {
   threeDevices,
   working,
 } from '../../renderer/gallery/scenes';
-import { accessibilityFlaws } from '../support/windows/looks';
+import { accessibilityFlaws } from '../support/windows/page-checks';
 import { id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 describe('the way in and the devices, in a browser', () => {

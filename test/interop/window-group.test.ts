@@ -5,7 +5,7 @@ import { pictureSize } from '../../protocol/picture-size';
 import { alice, bob, carol, message, participants, upgraded, working } from '../../renderer/gallery/scenes';
 import type { Scene } from '../../renderer/gallery/scripted-bridge';
 import { maxPictureBytes } from '../../renderer/group/picture';
-import { accessibilityFlaws } from '../support/windows/looks';
+import { accessibilityFlaws } from '../support/windows/page-checks';
 import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 /** A PNG of 1 x 1 points. */

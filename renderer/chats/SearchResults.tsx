@@ -2,7 +2,7 @@ import { Search } from 'lucide-react';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import type { ConversationValue, SearchHitValue } from '../../preload/contract';
 import { useCell } from '../desk/cell';
-import { useChorus, useDesk, useGround } from '../desk/desk';
+import { useChorus, useDesk, useServices } from '../desk/desk';
 import { isMessageHidden, orderedConversations } from '../desk/state';
 import { ConversationAvatar } from '../parts/Avatar';
 import { Empty } from '../parts/Empty';
@@ -12,11 +12,11 @@ import { conversationTitle, matches, plainAddress } from '../words/person';
 import { words } from '../words/text';
 import { ConversationList } from './ConversationList';
 import { senderOf } from './ConversationRow';
-import { Finder, type FoundMessages } from './finder';
+import { MessageSearch, type SearchAnswer } from './message-search';
 
 /** What stands in the search, found: chats by their names, and messages by their words. */
-export function Found({ filter }: { filter: string }) {
-  const chats = useChorus(orderedConversations).filter((conversation) => isFound(conversation, filter));
+export function SearchResults({ filter }: { filter: string }) {
+  const chats = useChorus(orderedConversations).filter((conversation) => matchesFilter(conversation, filter));
   const conversations = useChorus((state) => state.conversations);
   const selected = useDesk((state) => (state.place === 'chats' ? state.selected : null));
   const { answer, more } = useHits(filter);
@@ -72,23 +72,23 @@ export function Found({ filter }: { filter: string }) {
   );
 }
 
-function useHits(filter: string): { answer: FoundMessages; more: () => Promise<void> } {
-  const { store } = useGround();
-  const [finder] = useState(() => new Finder((argument) => store.call('search', argument)));
-  const stirredAt = useChorus((state) => state.stirredAt);
-  const known = useRef(stirredAt);
-  useEffect(() => finder.look(filter), [finder, filter]);
+function useHits(filter: string): { answer: SearchAnswer; more: () => Promise<void> } {
+  const { store } = useServices();
+  const [search] = useState(() => new MessageSearch((argument) => store.call('search', argument)));
+  const messagesChangedAt = useChorus((state) => state.messagesChangedAt);
+  const known = useRef(messagesChangedAt);
+  useEffect(() => search.look(filter), [search, filter]);
   useEffect(() => {
-    if (known.current !== stirredAt) finder.stirred();
-    known.current = stirredAt;
-  }, [finder, stirredAt]);
-  useEffect(() => () => finder.dispose(), [finder]);
-  return { answer: useCell(finder.cell, (found) => found), more: () => finder.more() };
+    if (known.current !== messagesChangedAt) search.messagesChanged();
+    known.current = messagesChangedAt;
+  }, [search, messagesChangedAt]);
+  useEffect(() => () => search.dispose(), [search]);
+  return { answer: useCell(search.cell, (answer) => answer), more: () => search.more() };
 }
 
 /** Enter in the search opens the first thing found, as soon as it is found for what stands there: never what was found for other words. */
 function useOpenFirst(isThere: boolean): void {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const opensFirst = useDesk((state) => state.opensFirst);
   useEffect(() => {
     if (!opensFirst || !isThere) return;
@@ -139,7 +139,7 @@ interface HitRowProps {
 }
 
 function HitRow({ hit, conversation, isStop }: HitRowProps) {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const now = useNow(60_000);
   if (conversation === undefined) return null;
   const isNamed = hit.direction === 'out' || conversation.kind === 'group';
@@ -186,7 +186,7 @@ function marked({ snippet, marks }: SearchHitValue): ReactNode[] {
   return pieces;
 }
 
-function isFound(conversation: ConversationValue, filter: string): boolean {
+function matchesFilter(conversation: ConversationValue, filter: string): boolean {
   const people = conversation.people.flatMap((person) => [person.name, plainAddress(person.address)]);
   return matches(filter, conversationTitle(conversation), ...people);
 }

@@ -4,7 +4,7 @@ import { Empty } from '../parts/Empty';
 import { explain } from '../words/errors';
 import { words } from '../words/text';
 
-interface AloneProps {
+interface StandaloneScreenProps {
   icon: ReactNode;
   error?: ErrorValue;
   lead?: string;
@@ -15,7 +15,7 @@ interface AloneProps {
 }
 
 /** A screen that stands alone, because nothing else can be shown. */
-export function Alone({ icon, error, lead, title, body, children, testId }: AloneProps) {
+export function StandaloneScreen({ icon, error, lead, title, body, children, testId }: StandaloneScreenProps) {
   const said = error === undefined ? { title: title ?? '', body: body ?? '' } : explain(error);
   return (
     <main className="alone" data-code={error?.code} data-testid={testId}>

@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
 
 /** What is to be chosen, drawn large: one of the options of a `Choice`. */
-export function WayCard({ icon, isOn, name, children }: { icon: ReactNode; isOn: boolean; name: string; children: string }) {
+export function ChoiceCard({ icon, isOn, name, children }: { icon: ReactNode; isOn: boolean; name: string; children: string }) {
   return (
     <>
       <span className="sign">{icon}</span>

@@ -12,13 +12,13 @@ import { Cell } from '../desk/cell';
 /** After the last key, before the messages are searched: a word that is typed quickly is searched once. */
 export const typingPauseMs = 80;
 /** After a message came or went, before what stands there is searched again: of many at once only once. */
-export const stirPauseMs = 400;
+export const changePauseMs = 400;
 /** Hits asked for at a time. */
 export const hitPage = 50;
 /** Where more are shown, what comes and goes does not change them: the next words do. */
 const mostRefreshed = 200;
 
-export interface FoundMessages {
+export interface SearchAnswer {
   /** The words that these hits are for. */
   filter: string;
   hits: readonly SearchHitValue[];
@@ -38,8 +38,8 @@ const later: Later = (ms, work) => {
   return () => clearTimeout(timer);
 };
 
-export class Finder {
-  readonly cell = new Cell<FoundMessages>({ filter: '', hits: [], hasMore: false, failed: false, isReading: false });
+export class MessageSearch {
+  readonly cell = new Cell<SearchAnswer>({ filter: '', hits: [], hasMore: false, failed: false, isReading: false });
   readonly #search: Search;
   readonly #later: Later;
   #wanted = '';
@@ -64,12 +64,12 @@ export class Finder {
   }
 
   /** Messages came or went: what is found may be another. */
-  stirred(): void {
+  messagesChanged(): void {
     const { filter, hits } = this.cell.get();
     if (filter !== this.#wanted) this.#isStirred = true;
     if (filter !== this.#wanted || filter === '' || hits.length > mostRefreshed) return;
     this.#cancel();
-    this.#cancel = this.#later(stirPauseMs, () => void this.#ask(filter, Math.max(hitPage, hits.length)));
+    this.#cancel = this.#later(changePauseMs, () => void this.#ask(filter, Math.max(hitPage, hits.length)));
   }
 
   /** Reads what comes after the last hit. */
@@ -105,7 +105,7 @@ export class Finder {
     if (mine !== this.#question) return;
     const hits = answer.ok ? answer.value : [];
     this.cell.set({ filter, hits, hasMore: hits.length >= limit, failed: !answer.ok, isReading: false });
-    if (this.#isStirred) this.stirred();
+    if (this.#isStirred) this.messagesChanged();
     this.#isStirred = false;
   }
 }

@@ -8,7 +8,7 @@ import { explain } from '../words/errors';
 import { words } from '../words/text';
 
 /** How chats are carried: protected or not, through a relay or not. Holds for what is open, too; each change is tried before it is kept. */
-export function MediaWay({ account }: { account: AccountValue }) {
+export function ChatTransport({ account }: { account: AccountValue }) {
   const { busy, error, call } = useCall();
   const [relay, setRelay] = useState(account.msrpRelay ?? '');
   const [said, setSaid] = useState('');

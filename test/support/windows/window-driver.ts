@@ -7,7 +7,7 @@ import type { ChorusWindow } from './electron';
 /** Waits until the page shows it. Four windows start on two shared cores, so it may take its time; nothing here sleeps. */
 export const expect = playwrightExpect.configure({ timeout: 30_000 });
 
-export class Hands implements Person {
+export class WindowDriver implements Person {
   readonly window: ChorusWindow;
 
   constructor(window: ChorusWindow) {

@@ -1,17 +1,17 @@
 import { useId } from 'react';
 
-interface PickProps {
+interface SelectRowProps {
   name: string;
   hint: string;
   value: string;
   /** Value and what is shown for it. */
   options: readonly (readonly [value: string, shown: string])[];
   testId: string;
-  onPick: (value: string) => void;
+  onSelect: (value: string) => void;
 }
 
 /** A setting with one of several values, from a list. */
-export function Pick({ name, hint, value, options, testId, onPick }: PickProps) {
+export function SelectRow({ name, hint, value, options, testId, onSelect }: SelectRowProps) {
   const id = useId();
   return (
     <div className="option">
@@ -20,7 +20,7 @@ export function Pick({ name, hint, value, options, testId, onPick }: PickProps) 
         <div className="hint">{hint}</div>
       </div>
       <div className="field">
-        <select id={id} value={value} data-testid={testId} onChange={(event) => onPick(event.target.value)}>
+        <select id={id} value={value} data-testid={testId} onChange={(event) => onSelect(event.target.value)}>
           {options.map(([each, shown]) => (
             <option key={each} value={each}>
               {shown}

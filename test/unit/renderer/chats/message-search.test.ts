@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CallArgument, Result, SearchHitValue } from '../../../../preload/contract';
-import { Finder, hitPage, stirPauseMs, typingPauseMs } from '../../../../renderer/chats/finder';
+import { changePauseMs, hitPage, MessageSearch, typingPauseMs } from '../../../../renderer/chats/message-search';
 import { applyEvent, emptyState } from '../../../../renderer/desk/state';
 import { bob, message } from '../../../../renderer/gallery/scenes';
 
@@ -12,7 +12,7 @@ interface Asked {
 
 let asked: Asked[];
 let timers: { ms: number; work: () => void }[];
-let finder: Finder;
+let finder: MessageSearch;
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 const hit = (id: string): SearchHitValue => ({
@@ -39,7 +39,7 @@ const typed = (text: string) => {
 beforeEach(() => {
   asked = [];
   timers = [];
-  finder = new Finder(
+  finder = new MessageSearch(
     (argument) =>
       new Promise((resolve) => {
         const settle = (result: Result<SearchHitValue[]>) => {
@@ -163,9 +163,9 @@ describe('messages that come and go', () => {
     await asked[0]?.answer(...ids(0, hitPage));
     void finder.more();
     await asked[1]?.answer(...ids(hitPage, 10));
-    finder.stirred();
-    finder.stirred();
-    expect(timers.map(({ ms }) => ms)).toEqual([stirPauseMs]);
+    finder.messagesChanged();
+    finder.messagesChanged();
+    expect(timers.map(({ ms }) => ms)).toEqual([changePauseMs]);
     pass();
     expect(asked[2]?.argument).toEqual({ text: 'pi', limit: hitPage + 10, passing: true });
     await asked[2]?.answer('new', ...ids(0, 9));
@@ -174,9 +174,9 @@ describe('messages that come and go', () => {
   });
 
   it('while an answer is on its way have it searched once more after it; where nothing is searched they change nothing', async () => {
-    finder.stirred();
+    finder.messagesChanged();
     typed('pi');
-    finder.stirred();
+    finder.messagesChanged();
     expect([timers.length, asked.length]).toEqual([0, 1]);
     await asked[0]?.answer('a');
     expect(shown()).toEqual(['a']);
@@ -189,7 +189,7 @@ describe('messages that come and go', () => {
   it('are told apart from what only becomes of a message', () => {
     const said = (state: 'received' | 'displayed') => ({ event: 'message' as const, ...message({ in: bob, text: 'hello', at: 1 }), state });
     const wrote = (state: 'queued' | 'delivered') => ({ event: 'message' as const, ...message({ text: 'hello', at: 1 }), state });
-    const stirs = (body: object) => applyEvent(emptyState, { ...body, revision: 7 } as never, 0).stirredAt === 7;
+    const stirs = (body: object) => applyEvent(emptyState, { ...body, revision: 7 } as never, 0).messagesChangedAt === 7;
     expect([said('received'), wrote('queued')].map(stirs)).toEqual([true, true]);
     expect([said('displayed'), wrote('delivered')].map(stirs)).toEqual([false, false]);
     expect(stirs({ event: 'messageRemoved', message: 'm', direction: 'in', conversation: 'bob' })).toBe(true);

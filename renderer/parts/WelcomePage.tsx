@@ -3,7 +3,7 @@ import type { ReactNode } from 'react';
 import { words } from '../words/text';
 import { Logo } from './Logo';
 
-export function Sheet({ testId, title, lead, children }: { testId: string; title: string; lead: string; children: ReactNode }) {
+export function WelcomePage({ testId, title, lead, children }: { testId: string; title: string; lead: string; children: ReactNode }) {
   return (
     <div className="welcome" data-testid={testId}>
       <main className="sheet">
