@@ -1,8 +1,8 @@
 import type { ReactNode } from 'react';
 import type { ErrorValue } from '../../preload/contract';
+import { Cause } from '../parts/Cause';
 import { Empty } from '../parts/Empty';
 import { explain } from '../words/errors';
-import { words } from '../words/text';
 
 interface StandaloneScreenProps {
   icon: ReactNode;
@@ -30,12 +30,7 @@ export function StandaloneScreen({ icon, error, lead, title, body, children, tes
         >
           {children}
         </Empty>
-        {error?.cause === undefined ? null : (
-          <p className="cause mono">
-            <span className="hidden-text">{words.fatal.details}: </span>
-            {error.code}: {error.cause.split('\n')[0]}
-          </p>
-        )}
+        {error === undefined ? null : <Cause error={error} />}
       </div>
     </main>
   );

@@ -1,20 +1,22 @@
-import { ArrowLeft, PanelRight, UserRoundPlus, VenetianMask } from 'lucide-react';
+import { PanelRight, UserRoundPlus } from 'lucide-react';
 import { useEffect } from 'react';
 import type { ConversationValue } from '../../preload/contract';
 import { useTypingWords } from '../chats/ConversationRow';
 import { focusComposer, useChorus, useDesk, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Notices } from '../notices/Notices';
+import { AnonymousMark } from '../parts/AnonymousMark';
 import { ConversationAvatar } from '../parts/Avatar';
+import { BackButton } from '../parts/BackButton';
 import { BlockSwitch } from '../parts/BlockSwitch';
 import { Empty } from '../parts/Empty';
 import { ErrorNote } from '../parts/ErrorNote';
-import { SkeletonBubbles } from '../parts/Skeleton';
 import { explain } from '../words/errors';
 import { conversationTitle, deviceOf, firstName, fullName, plainAddress } from '../words/person';
 import { words } from '../words/text';
 import { ChatMenu } from './ChatMenu';
 import { Composer } from './Composer';
+import { SkeletonBubbles } from './SkeletonBubbles';
 import { Stream } from './Stream';
 
 export function Chat({ conversation }: { conversation: ConversationValue }) {
@@ -90,13 +92,11 @@ function Header({ conversation }: { conversation: ConversationValue }) {
   };
   return (
     <header className="bar ruled">
-      <button type="button" className="icon-button back" aria-label={words.back} title={words.back} data-testid="back" onClick={goBack}>
-        <ArrowLeft size={20} strokeWidth={1.75} />
-      </button>
+      <BackButton onBack={goBack} />
       <ConversationAvatar conversation={conversation} size={36} />
       <div className="grow">
         <h1 className="title cut" data-testid="chat-title">
-          {conversation.anonymous === 'self' ? <VenetianMask className="masked" size={18} strokeWidth={1.75} aria-hidden /> : null}
+          {conversation.anonymous === 'self' ? <AnonymousMark size={18} /> : null}
           {conversationTitle(conversation)}
         </h1>
         <Under conversation={conversation} />

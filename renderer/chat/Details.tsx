@@ -1,16 +1,17 @@
-import { Ellipsis, Lock, MessageSquare, PenLine, Split, UserRoundMinus, X } from 'lucide-react';
+import { Ellipsis, Lock, MessageSquare, PenLine, Split, UserRoundMinus } from 'lucide-react';
 import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
 import { isAsked } from '../group/GroupCard';
 import { GroupPicture } from '../group/GroupPicture';
 import { useOldChat } from '../group/use-old-chat';
-import { Avatar } from '../parts/Avatar';
+import { Avatar, IconDisc } from '../parts/Avatar';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { Menu } from '../parts/Menu';
 import { sentenceTime, useNow } from '../words/clock';
 import { firstName, fullName } from '../words/person';
 import { capabilityWords, words } from '../words/text';
 import { PersonDetails, useCapabilities } from './PersonDetails';
+import { SidePane } from './SidePane';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
@@ -21,21 +22,13 @@ export function Details({ conversation }: { conversation: ConversationValue }) {
     document.getElementById('details-toggle')?.focus();
   };
   return (
-    <aside className="pane right" aria-label={words.chat.details} data-testid="details">
-      <header className="bar ruled">
-        <h2>{words.chat.details}</h2>
-        <button type="button" className="icon-button" aria-label={words.close} title={words.close} onClick={close}>
-          <X size={18} strokeWidth={1.75} />
-        </button>
-      </header>
-      <div className="scroll">
-        {conversation.kind === 'group' ? (
-          <GroupDetails conversation={conversation} />
-        ) : (
-          <PersonDetails key={conversation.conversation} conversation={conversation} />
-        )}
-      </div>
-    </aside>
+    <SidePane title={words.chat.details} testId="details" onClose={close}>
+      {conversation.kind === 'group' ? (
+        <GroupDetails conversation={conversation} />
+      ) : (
+        <PersonDetails key={conversation.conversation} conversation={conversation} />
+      )}
+    </SidePane>
   );
 }
 
@@ -235,9 +228,9 @@ function Continuity({ conversation }: { conversation: ConversationValue }) {
         <h3>{words.group.continuity}</h3>
       </header>
       <button type="button" className="continuity-line" onClick={() => desk.openChat(from.old.conversation)}>
-        <span className="avatar s36 hue-n">
+        <IconDisc size={36}>
           <Split size={18} strokeWidth={1.75} />
-        </span>
+        </IconDisc>
         <span className="cut">
           <span className="cut" style={{ display: 'block' }}>
             {words.group.oldChat(from.who)}

@@ -1,4 +1,4 @@
-import { Copy, X } from 'lucide-react';
+import { Copy } from 'lucide-react';
 import { useEffect } from 'react';
 import type { ConversationValue, MessageState, MessageValue, PersonValue, ReceiptValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
@@ -9,6 +9,7 @@ import { StateMark } from '../parts/StateMark';
 import { fullTime, sentenceTime, useNow } from '../words/clock';
 import { deviceOf, firstName, fullName, memberOf } from '../words/person';
 import { words } from '../words/text';
+import { SidePane } from './SidePane';
 
 /** Who has received and read one message, with which device and when, and by what it is named on the wire. */
 export function MessageInfo({ conversation, message: id }: { conversation: ConversationValue; message: string }) {
@@ -25,32 +26,17 @@ export function MessageInfo({ conversation, message: id }: { conversation: Conve
   }, [desk, isGone]);
   if (message === undefined) return null;
   return (
-    <aside className="pane right" aria-label={words.info.title} data-testid="message-info">
-      <header className="bar ruled">
-        <h2>{words.info.title}</h2>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={words.close}
-          title={words.close}
-          data-testid="message-info-close"
-          onClick={close}
-        >
-          <X size={18} strokeWidth={1.75} />
-        </button>
-      </header>
-      <div className="scroll">
-        <Said message={message} conversation={conversation} />
-        {message.direction === 'out' ? <Receivers conversation={conversation} message={message} /> : null}
-        <section className="section">
-          <header>
-            <h3>{words.info.ids}</h3>
-          </header>
-          <Id label={words.info.message} value={message.message} />
-          <Id label={words.info.conversation} value={conversation.conversation} />
-        </section>
-      </div>
-    </aside>
+    <SidePane title={words.info.title} testId="message-info" onClose={close}>
+      <Said message={message} conversation={conversation} />
+      {message.direction === 'out' ? <Receivers conversation={conversation} message={message} /> : null}
+      <section className="section">
+        <header>
+          <h3>{words.info.ids}</h3>
+        </header>
+        <Id label={words.info.message} value={message.message} />
+        <Id label={words.info.conversation} value={conversation.conversation} />
+      </section>
+    </SidePane>
   );
 }
 

@@ -3,10 +3,10 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from 'react';
 import type { RescueValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
 import { ErrorNote } from '../parts/ErrorNote';
-import { SkeletonBubbles } from '../parts/Skeleton';
 import { conversationTitle } from '../words/person';
 import { words } from '../words/text';
 import { Bubble } from './Bubble';
+import { SkeletonBubbles } from './SkeletonBubbles';
 import { Day, Late } from './StreamRow';
 import { buildTimeline } from './timeline';
 

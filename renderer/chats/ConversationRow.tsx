@@ -1,8 +1,9 @@
-import { CircleAlert, VenetianMask } from 'lucide-react';
+import { CircleAlert } from 'lucide-react';
 import { memo } from 'react';
 import type { ConversationValue, MessageValue } from '../../preload/contract';
 import { privateDrafts, useChorus, useDesk, useServices } from '../desk/desk';
 import { activityOf, isMessageHidden } from '../desk/state';
+import { AnonymousMark } from '../parts/AnonymousMark';
 import { ConversationAvatar } from '../parts/Avatar';
 import { StateMark } from '../parts/StateMark';
 import { TypingDots } from '../parts/Typing';
@@ -41,7 +42,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
       <div className="cut">
         <div className="line">
           <span className="name cut">
-            {conversation.anonymous === 'self' ? <VenetianMask className="masked" size={15} strokeWidth={1.75} aria-hidden /> : null}
+            {conversation.anonymous === 'self' ? <AnonymousMark size={15} /> : null}
             {title}
           </span>
           <time>{listTime(activityOf(conversation), now)}</time>

@@ -1,4 +1,3 @@
-import { LoaderCircle } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
@@ -7,6 +6,7 @@ import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { PeoplePicker } from '../parts/PeoplePicker';
+import { ProgressLine } from '../parts/ProgressLine';
 import { Switch } from '../parts/Switch';
 import { knownPeople, plainAddress } from '../words/person';
 import { words } from '../words/text';
@@ -67,12 +67,7 @@ export function NewChat() {
         {...(anonymous ? {} : { onJoin: (address: string) => void join(address) })}
       />
       <div role="status" data-testid="new-chat-joining">
-        {busy && group !== null ? (
-          <p className="progress-line">
-            <LoaderCircle className="spin" size={18} strokeWidth={1.75} />
-            {words.newChat.joining(plainAddress(group))}
-          </p>
-        ) : null}
+        {busy && group !== null ? <ProgressLine>{words.newChat.joining(plainAddress(group))}</ProgressLine> : null}
       </div>
       {anonymous ? null : <p className="hint aside">{words.newChat.groupHint}</p>}
       <Switch

@@ -1,8 +1,9 @@
-import { ArrowLeft, LogOut, MonitorSmartphone, RefreshCw } from 'lucide-react';
+import { LogOut, MonitorSmartphone, RefreshCw } from 'lucide-react';
 import { useEffect } from 'react';
 import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Notices } from '../notices/Notices';
+import { BackButton } from '../parts/BackButton';
 import { Empty } from '../parts/Empty';
 import { ErrorNote } from '../parts/ErrorNote';
 import { clockTime } from '../words/clock';
@@ -22,7 +23,7 @@ export function Devices() {
   return (
     <main className="pane page" data-testid="devices">
       <header className="bar ruled">
-        <BackButton />
+        <BackButton onBack={() => desk.set({ place: 'chats', selected: null })} />
         <div className="grow">
           <h1 className="title">{words.devices.title}</h1>
         </div>
@@ -81,21 +82,5 @@ export function Devices() {
         </div>
       </div>
     </main>
-  );
-}
-
-export function BackButton() {
-  const { desk } = useServices();
-  return (
-    <button
-      type="button"
-      className="icon-button back"
-      aria-label={words.back}
-      title={words.back}
-      data-testid="back"
-      onClick={() => desk.set({ place: 'chats', selected: null })}
-    >
-      <ArrowLeft size={20} strokeWidth={1.75} />
-    </button>
   );
 }

@@ -1,4 +1,4 @@
-import { EyeOff, LoaderCircle } from 'lucide-react';
+import { EyeOff } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import type { ConversationValue, PersonValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
@@ -8,6 +8,7 @@ import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { PeoplePicker } from '../parts/PeoplePicker';
+import { ProgressLine } from '../parts/ProgressLine';
 import { deviceOf, firstName, fullName, knownPeople } from '../words/person';
 import { names, words } from '../words/text';
 import { GroupStep } from './GroupCard';
@@ -129,10 +130,7 @@ function Progress({ conversation, chosen }: { conversation: ConversationValue; c
   const seen = participants?.filter((person) => asked.some((other) => other.address === person.address)) ?? [];
   return (
     <div data-testid="add-people-progress" role="status">
-      <div className="progress-line">
-        <LoaderCircle className="spin" size={18} strokeWidth={1.75} />
-        {words.addPeople.inviting(names(asked.map(asked.length > 1 ? firstName : fullName)))}
-      </div>
+      <ProgressLine>{words.addPeople.inviting(names(asked.map(asked.length > 1 ? firstName : fullName)))}</ProgressLine>
       {group === undefined || seen.length === 0 ? null : (
         <ol>
           {seen.map((person) => (

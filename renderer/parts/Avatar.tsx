@@ -1,4 +1,5 @@
 import { VenetianMask } from 'lucide-react';
+import type { ReactNode } from 'react';
 import type { ConversationValue, PersonValue } from '../../preload/contract';
 import { useIcon } from '../desk/use-icon';
 import { fullName, hueOf, initials } from '../words/person';
@@ -10,6 +11,15 @@ export function Avatar({ person, size = 40 }: { person: PersonValue; size?: Size
   return (
     <span className={`avatar s${size} hue-${hueOf(person.address)}`} aria-hidden="true">
       {initials(fullName(person))}
+    </span>
+  );
+}
+
+/** A disc of an avatar's size that holds an icon instead of a person. */
+export function IconDisc({ size, children }: { size: Size; children: ReactNode }) {
+  return (
+    <span className={`avatar s${size} hue-n`} aria-hidden="true">
+      {children}
     </span>
   );
 }
@@ -27,9 +37,9 @@ export function ConversationAvatar({ conversation, size = 40 }: ConversationAvat
   if (first === undefined) return <Avatar person={{ address: conversation.conversation, name: '' }} size={size} />;
   if (conversation.anonymous === 'peer') {
     return (
-      <span className={`avatar s${size} hue-n`} aria-hidden="true">
+      <IconDisc size={size}>
         <VenetianMask size={size / 2} strokeWidth={1.75} />
-      </span>
+      </IconDisc>
     );
   }
   if (conversation.kind === 'oneToOne') return <Avatar person={first} size={size} />;

@@ -3,7 +3,7 @@ import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
 import { fullName, matches, plainAddress, typedAddress, typedGroup } from '../words/person';
 import { words } from '../words/text';
-import { Avatar } from './Avatar';
+import { Avatar, IconDisc } from './Avatar';
 
 interface PeoplePickerProps {
   /** Whom to offer; the chosen ones are left out of the list. */
@@ -153,9 +153,9 @@ export function PeoplePicker({
               {offer.kind === 'known' ? (
                 <Avatar person={offer.person} size={36} />
               ) : (
-                <span className="avatar s36 hue-n" aria-hidden="true">
+                <IconDisc size={36}>
                   {offer.kind === 'group' ? <Users size={18} strokeWidth={1.75} /> : <Plus size={18} strokeWidth={1.75} />}
-                </span>
+                </IconDisc>
               )}
               <div className="cut">
                 <div className="name cut">

@@ -1,3 +1,4 @@
+/** Three dots that breathe, beside the words that say who is typing. */
 export function TypingDots() {
   return (
     <span className="dots" aria-hidden="true">

@@ -1,7 +1,7 @@
 import { Settings as Gear, Info, Keyboard, UserRound } from 'lucide-react';
 import { type SettingsSection, useDesk, useServices } from '../desk/desk';
-import { BackButton } from '../devices/Devices';
 import { Notices } from '../notices/Notices';
+import { BackButton } from '../parts/BackButton';
 import { words } from '../words/text';
 import { AboutChorus } from './AboutChorus';
 import { AccountSettings } from './AccountSettings';
@@ -21,7 +21,7 @@ export function Settings() {
   return (
     <main className="pane page" data-testid="settings">
       <header className="bar ruled">
-        <BackButton />
+        <BackButton onBack={() => desk.set({ place: 'chats', selected: null })} />
         <h1 className="title">{words.settings.title}</h1>
       </header>
       <Notices where="main" />

@@ -5,6 +5,7 @@ import { RescuedChat } from '../chat/RescuedChat';
 import { useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { ConversationAvatar } from '../parts/Avatar';
+import { Cause } from '../parts/Cause';
 import { ErrorNote } from '../parts/ErrorNote';
 import { WelcomePage } from '../parts/WelcomePage';
 import { fullTime } from '../words/clock';
@@ -98,12 +99,7 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
           </button>
         </div>
       </section>
-      {rescue.error.cause === undefined ? null : (
-        <p className="cause mono">
-          <span className="hidden-text">{words.fatal.details}: </span>
-          {rescue.error.code}: {rescue.error.cause.split('\n')[0]}
-        </p>
-      )}
+      <Cause error={rescue.error} />
     </WelcomePage>
   );
 }

@@ -231,14 +231,14 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'renderer/chat',
-    faces: ['Chat', 'ChatMenu', 'Details', 'MessageInfo', 'RescuedChat'],
+    faces: ['Chat', 'ChatMenu', 'Details', 'MessageInfo', 'RescuedChat', 'SkeletonBubbles'],
     values: [...view, 'renderer/chats', 'renderer/group', 'renderer/notices'],
     types: ['preload/contract'],
     packages: [...drawn, 'virtua'],
   },
   {
     path: 'renderer/chats',
-    faces: ['ConversationRow', 'LeftPane', 'NewChat', 'NoChat'],
+    faces: ['ConversationRow', 'LeftPane', 'NewChat', 'NoChat', 'SkeletonRows'],
     values: [...view, 'renderer/devices', 'renderer/notices'],
     types: ['preload/contract'],
     packages: drawn,

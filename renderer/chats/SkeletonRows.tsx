@@ -1,5 +1,6 @@
 import { words } from '../words/text';
 
+/** Of the name and of the last line, percent. */
 const widths = [
   [46, 82],
   [62, 70],
@@ -21,22 +22,6 @@ export function SkeletonRows() {
           </div>
         </div>
       ))}
-    </div>
-  );
-}
-
-export function SkeletonBubbles() {
-  return (
-    <div className="stream appears-late" role="status" aria-label={words.loading}>
-      <div className="stream-spacer" />
-      <div className="column">
-        {widths.map(([name, last], index) => (
-          <div key={name} className={`said first ${index % 2 === 0 ? 'in' : 'out'}`}>
-            <i className="bone" style={{ width: `${(name + last) / 3}%`, height: 36, borderRadius: 16 }} />
-          </div>
-        ))}
-        <div className="stream-end" />
-      </div>
     </div>
   );
 }
