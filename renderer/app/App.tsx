@@ -6,6 +6,7 @@ import { Details } from '../chat/Details';
 import { MessageInfo } from '../chat/MessageInfo';
 import { SkeletonBubbles } from '../chat/SkeletonBubbles';
 import { LeftPane } from '../chats/LeftPane';
+import leftPane from '../chats/LeftPane.module.css';
 import { NewChat } from '../chats/NewChat';
 import { NoChat } from '../chats/NoChat';
 import { SkeletonRows } from '../chats/SkeletonRows';
@@ -19,6 +20,7 @@ import { LeaveDialog } from '../group/LeaveDialog';
 import { Nickname } from '../group/Nickname';
 import { RemovePerson } from '../group/RemovePerson';
 import { RenameGroup } from '../group/RenameGroup';
+import { cx } from '../parts/cx';
 import { LiveRegion } from '../parts/LiveRegion';
 import { Settings } from '../settings/Settings';
 import { Shortcuts } from '../settings/Shortcuts';
@@ -27,6 +29,7 @@ import { DamagedHistory } from '../start/DamagedHistory';
 import { FirstRun } from '../start/FirstRun';
 import { SignInAgain } from '../start/SignInAgain';
 import { words } from '../words/text';
+import styles from './App.module.css';
 import { StandaloneScreen } from './StandaloneScreen';
 
 export function App() {
@@ -90,12 +93,12 @@ function useTitle(): void {
 
 function Loading() {
   return (
-    <div className="app" data-shows="list" aria-busy="true">
-      <div className="pane left">
+    <div className={styles.app} data-shows="list" aria-busy="true">
+      <div className={cx('pane', leftPane.left)} data-pane="list">
         <div className="bar" />
         <SkeletonRows />
       </div>
-      <main className="pane chat">
+      <main className="pane">
         <SkeletonBubbles />
       </main>
     </div>
@@ -121,7 +124,7 @@ function SignedIn() {
 
   return (
     <div
-      className={`app${hasDetails || info !== null ? ' with-details' : ''}`}
+      className={cx(styles.app, (hasDetails || info !== null) && styles.withDetails)}
       data-shows={place === 'chats' && chat === undefined ? 'list' : 'main'}
     >
       <LeftPane />

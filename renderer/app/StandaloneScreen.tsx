@@ -2,7 +2,9 @@ import type { ReactNode } from 'react';
 import type { ErrorValue } from '../../preload/contract';
 import { Cause } from '../parts/Cause';
 import { Empty } from '../parts/Empty';
+import empty from '../parts/Empty.module.css';
 import { explain } from '../words/errors';
+import styles from './StandaloneScreen.module.css';
 
 interface StandaloneScreenProps {
   icon: ReactNode;
@@ -18,8 +20,8 @@ interface StandaloneScreenProps {
 export function StandaloneScreen({ icon, error, lead, title, body, children, testId }: StandaloneScreenProps) {
   const said = error === undefined ? { title: title ?? '', body: body ?? '' } : explain(error);
   return (
-    <main className="alone" data-code={error?.code} data-testid={testId}>
-      <div className="empty">
+    <main className={styles.alone} data-code={error?.code} data-testid={testId}>
+      <div className={empty.empty}>
         <Empty
           icon={icon}
           title={lead === undefined ? said.title : `${lead}. ${said.title}`}

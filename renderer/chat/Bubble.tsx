@@ -3,13 +3,15 @@ import { memo } from 'react';
 import type { MessageValue, PersonValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
 import { isMessageHidden } from '../desk/state';
-import { Avatar } from '../parts/Avatar';
+import { Avatar, hueClass } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
 import { clockTime, fullTime } from '../words/clock';
 import { explainLine } from '../words/errors';
-import { deviceOf, firstName, hueOf, memberOf } from '../words/person';
+import { deviceOf, firstName, memberOf } from '../words/person';
 import { names, words } from '../words/text';
+import styles from './Bubble.module.css';
 import { MessageMenu } from './MessageMenu';
 
 interface BubbleProps {
@@ -45,20 +47,21 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   );
   const via = isOut && message.fromDevice !== null && message.fromDevice !== ownDevice ? message.fromDevice : null;
   const classes = [
-    'said',
-    isOut ? 'out' : 'in',
-    first ? 'first' : '',
-    isNamed ? `many hue-${hueOf(message.from)}` : '',
-    isAfterDay ? 'day-before' : '',
-    isHighlighted ? 'found' : '',
-    alone === null ? '' : 'private',
+    styles.said,
+    isOut ? styles.out : styles.in,
+    first && styles.first,
+    isNamed && styles.many,
+    isNamed && hueClass(message.from),
+    isAfterDay && styles.dayBefore,
+    isHighlighted && styles.highlighted,
+    alone !== null && styles.private,
   ];
   return (
-    <div className={classes.filter((name) => name !== '').join(' ')}>
-      {isNamed && first ? <div className="who">{nickname ?? firstName(sender)}</div> : null}
-      <div className="bubble-line">
+    <div className={cx(...classes)} data-testid="message-row" data-highlighted={isHighlighted ? '' : undefined}>
+      {isNamed && first ? <div className={styles.who}>{nickname ?? firstName(sender)}</div> : null}
+      <div className={styles.bubbleLine}>
         <div
-          className="bubble"
+          className={styles.bubble}
           data-testid="message"
           data-message={message.message}
           data-state={message.state}
@@ -67,29 +70,29 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
         >
           {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : (nickname ?? firstName(sender))}: </span>}
           {alone === null ? null : (
-            <span className="private-line" data-testid="message-private">
+            <span className={styles.privateLine} data-testid="message-private">
               <Lock size={12} strokeWidth={2} aria-hidden />
               {words.message.onlyWith(alone)}
               <span className="hidden-text">: </span>
             </span>
           )}
           {isHidden ? (
-            <span className="said-text damaged" data-testid="message-blocked">
+            <span className={cx(styles.saidText, styles.damaged)} data-message-text="" data-testid="message-blocked">
               {words.message.blocked}
             </span>
           ) : message.damaged === true ? (
-            <span className="said-text damaged" data-testid="message-damaged">
+            <span className={cx(styles.saidText, styles.damaged)} data-message-text="" data-testid="message-damaged">
               {words.message.damaged}
             </span>
           ) : (
-            <span className="said-text" dir="auto">
+            <span className={styles.saidText} dir="auto" data-message-text="">
               {message.text}
             </span>
           )}
           {meta || via !== null ? (
-            <span className="meta">
+            <span className={styles.meta}>
               {via === null ? null : (
-                <span className="via">
+                <span className={styles.via}>
                   <DeviceIcon name={via} size={12} />
                   {words.message.fromDevice(via)}
                 </span>
@@ -104,12 +107,16 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
         {isReadOnly ? null : <MessageMenu message={message} isHidden={isHidden} />}
       </div>
       {message.state === 'queued' && message.error !== null ? (
-        <div className="remedy waits" data-testid="message-waiting" data-code={message.error.code}>
+        <div className={cx(styles.remedy, styles.waits)} data-testid="message-waiting" data-code={message.error.code}>
           {explainLine(message.error, alone ?? peerWords(props))}
         </div>
       ) : null}
       {message.state === 'failed' && !isReadOnly ? <Remedy message={message} who={alone ?? peerWords(props)} /> : null}
-      {isNamed && last ? <Avatar person={sender} size={28} /> : null}
+      {isNamed && last ? (
+        <span className={styles.sender}>
+          <Avatar person={sender} size={28} />
+        </span>
+      ) : null}
     </div>
   );
 });
@@ -117,7 +124,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
 function Remedy({ message, who }: { message: MessageValue; who: string }) {
   const { store } = useServices();
   return (
-    <div className="remedy" data-testid="message-error" data-code={message.error?.code}>
+    <div className={styles.remedy} data-testid="message-error" data-code={message.error?.code}>
       <span>{message.error === null ? words.message.notSent : explainLine(message.error, who)}</span>
       <button
         type="button"

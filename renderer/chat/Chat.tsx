@@ -9,15 +9,18 @@ import { AnonymousMark } from '../parts/AnonymousMark';
 import { ConversationAvatar } from '../parts/Avatar';
 import { BackButton } from '../parts/BackButton';
 import { BlockSwitch } from '../parts/BlockSwitch';
+import { cx } from '../parts/cx';
 import { Empty } from '../parts/Empty';
 import { ErrorNote } from '../parts/ErrorNote';
 import { explain } from '../words/errors';
 import { conversationTitle, deviceOf, firstName, fullName, plainAddress } from '../words/person';
 import { words } from '../words/text';
+import styles from './Chat.module.css';
 import { ChatMenu } from './ChatMenu';
 import { Composer } from './Composer';
 import { SkeletonBubbles } from './SkeletonBubbles';
 import { Stream } from './Stream';
+import stream from './Stream.module.css';
 
 export function Chat({ conversation }: { conversation: ConversationValue }) {
   const { store, desk } = useServices();
@@ -39,14 +42,20 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
   const blocked = isBlocked && !isGroup ? person : undefined;
 
   return (
-    <main className="pane chat" data-testid="chat" data-conversation={id} data-kind={conversation.kind} data-session={conversation.session}>
+    <main
+      className={cx('pane', styles.chat)}
+      data-testid="chat"
+      data-conversation={id}
+      data-kind={conversation.kind}
+      data-session={conversation.session}
+    >
       <Header conversation={conversation} />
       <Notices where="main" />
       <Messages key={id} conversation={conversation} />
       {isGroup && !conversation.joined ? (
         <NotIn key={`out ${id}`} conversation={conversation} wasRemoved={wasRemoved} />
       ) : blocked !== undefined ? (
-        <div className="blocked-note" data-testid="blocked-note">
+        <div className={styles.blockedNote} data-testid="blocked-note">
           <BlockSwitch person={blocked} />
         </div>
       ) : (
@@ -64,7 +73,7 @@ function NotIn({ conversation, wasRemoved }: { conversation: ConversationValue; 
   };
   const isRefused = error?.code === 'conversation/no-session';
   return (
-    <div className="closed-note" data-testid="not-joined">
+    <div className={styles.closedNote} data-testid="not-joined">
       <p>{wasRemoved ? words.chat.removedYou : words.chat.notJoined}</p>
       {wasRemoved ? null : (
         <button type="button" className="link" disabled={busy} data-testid="come-back" onClick={() => void comeBack()}>
@@ -112,13 +121,13 @@ function Header({ conversation }: { conversation: ConversationValue }) {
             onClick={add}
           >
             <UserRoundPlus size={isGroup ? 18 : 16} strokeWidth={1.75} />
-            {isGroup ? null : <span className="add-word">{words.chat.addPeople}</span>}
+            {isGroup ? null : <span className={styles.addWord}>{words.chat.addPeople}</span>}
           </button>
         )}
         <button
           id="details-toggle"
           type="button"
-          className={`icon-button${details ? ' on' : ''}`}
+          className={cx('icon-button', details && 'on')}
           aria-label={words.chat.details}
           aria-pressed={details}
           title={words.chat.details}
@@ -138,7 +147,7 @@ function Under({ conversation }: { conversation: ConversationValue }) {
   const typing = useTypingWords(conversation);
   const participants = useChorus((state) => state.participants.get(conversation.conversation));
   return (
-    <div className={`under cut${typing === null ? '' : ' typing'}`} data-testid="chat-under">
+    <div className={cx('cut', styles.under, typing !== null && styles.typing)} data-testid="chat-under">
       {typing ??
         underWords(
           conversation,
@@ -169,7 +178,7 @@ function Messages({ conversation }: { conversation: ConversationValue }) {
   const thread = useChorus((state) => state.threads.get(conversation.conversation));
   if (thread === undefined || (thread.status === 'loading' && thread.messages.length === 0)) {
     return (
-      <div className="stream-frame">
+      <div className={stream.streamFrame}>
         <SkeletonBubbles />
       </div>
     );

@@ -4,11 +4,16 @@ import type { ConversationValue, MessageState, MessageValue, PersonValue, Receip
 import { useChorus, useServices } from '../desk/desk';
 import { isMessageHidden } from '../desk/state';
 import { Avatar } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { DeviceIcon } from '../parts/DeviceIcon';
+import section from '../parts/Section.module.css';
 import { StateMark } from '../parts/StateMark';
 import { fullTime, sentenceTime, useNow } from '../words/clock';
 import { deviceOf, firstName, fullName, memberOf } from '../words/person';
 import { words } from '../words/text';
+import bubble from './Bubble.module.css';
+import styles from './MessageInfo.module.css';
+import personRow from './PersonRow.module.css';
 import { SidePane } from './SidePane';
 
 /** Who has received and read one message, with which device and when, and by what it is named on the wire. */
@@ -18,7 +23,9 @@ export function MessageInfo({ conversation, message: id }: { conversation: Conve
   const message = thread?.messages.find((one) => one.message === id);
   const close = () => {
     desk.set({ info: null });
-    document.querySelector<HTMLElement>(`.said:has([data-message="${CSS.escape(id)}"]) [data-testid="message-menu"]`)?.focus();
+    document
+      .querySelector<HTMLElement>(`[data-testid="message-row"]:has([data-message="${CSS.escape(id)}"]) [data-testid="message-menu"]`)
+      ?.focus();
   };
   const isGone = thread?.status === 'ready' && message === undefined;
   useEffect(() => {
@@ -29,7 +36,7 @@ export function MessageInfo({ conversation, message: id }: { conversation: Conve
     <SidePane title={words.info.title} testId="message-info" onClose={close}>
       <Said message={message} conversation={conversation} />
       {message.direction === 'out' ? <Receivers conversation={conversation} message={message} /> : null}
-      <section className="section">
+      <section className={section.section}>
         <header>
           <h3>{words.info.ids}</h3>
         </header>
@@ -49,10 +56,12 @@ function Said({ message, conversation }: { message: MessageValue; conversation: 
   const isOut = message.direction === 'out';
   const device = message.fromDevice ?? (isOut ? own : null);
   return (
-    <section className="section">
-      <div className={`said ${isOut ? 'out' : 'in'} quoted`}>
-        <div className="bubble-line">
-          <div className="bubble">{isHidden ? words.message.blocked : message.damaged === true ? words.message.damaged : message.text}</div>
+    <section className={section.section}>
+      <div className={cx(bubble.said, isOut ? bubble.out : bubble.in, styles.quoted)}>
+        <div className={bubble.bubbleLine}>
+          <div className={cx(bubble.bubble, styles.quote)}>
+            {isHidden ? words.message.blocked : message.damaged === true ? words.message.damaged : message.text}
+          </div>
         </div>
       </div>
       <p className="sub">{words.info.sent(fullTime(message.sentAt), device)}</p>
@@ -77,7 +86,7 @@ function Receivers({ conversation, message }: { conversation: ConversationValue;
   const meant = onlyWith === undefined ? conversation.people : [memberOf(conversation, onlyWith)];
   const people = new Map([...reporters, ...meant.map((person) => [person.address, person] as const)]);
   return (
-    <section className="section">
+    <section className={section.section}>
       <header>
         <h3>{words.info.receivers}</h3>
       </header>
@@ -98,14 +107,14 @@ function Receivers({ conversation, message }: { conversation: ConversationValue;
 function Receiver({ person, state, receipts }: { person: PersonValue; state: MessageState; receipts: readonly ReceiptValue[] }) {
   const lines = furthestByDevice(receipts);
   return (
-    <li className="person" data-testid="message-receiver" data-address={person.address}>
+    <li className={personRow.person} data-testid="message-receiver" data-address={person.address}>
       <Avatar person={person} size={32} />
       <div className="cut">
-        <div className="called">
+        <div className={personRow.called}>
           <span className="cut">{fullName(person)}</span>
         </div>
         {lines.length === 0 ? (
-          <div className="person-device">
+          <div className={personRow.personDevice}>
             <span className="cut">{state === 'failed' ? words.message.state.failed : words.info.waiting}</span>
           </div>
         ) : (
@@ -119,10 +128,10 @@ function Receiver({ person, state, receipts }: { person: PersonValue; state: Mes
 function ReceiptLine({ person, receipt }: { person: PersonValue; receipt: ReceiptValue }) {
   const now = useNow(60_000);
   return (
-    <div className="person-device" data-testid="message-receipt" data-state={receipt.disposition}>
+    <div className={personRow.personDevice} data-testid="message-receipt" data-state={receipt.disposition}>
       <DeviceIcon name={receipt.device ?? ''} size={14} />
       <span className="cut">{receipt.device === null ? words.info.aDevice : deviceOf(person, receipt.device)}</span>
-      <span className="state">
+      <span className={personRow.state}>
         {receipt.disposition === 'failed' ? null : <StateMark state={receipt.disposition} title={null} />}{' '}
         {receipt.disposition === 'failed' ? words.info.failed : words.message.state[receipt.disposition]}{' '}
         <time dateTime={new Date(receipt.at).toISOString()}>{sentenceTime(receipt.at, now)}</time>
@@ -144,7 +153,7 @@ function furthestByDevice(receipts: readonly ReceiptValue[]): ReceiptValue[] {
 
 function Id({ label, value }: { label: string; value: string }) {
   return (
-    <div className="id-line">
+    <div className={styles.idLine}>
       <span className="sub">{label}</span>
       <code className="cut">{value}</code>
       <button

@@ -5,6 +5,7 @@ import { useChorus, useServices } from '../desk/desk';
 import { Menu, type MenuItem } from '../parts/Menu';
 import { firstName } from '../words/person';
 import { words } from '../words/text';
+import bubble from './Bubble.module.css';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
@@ -49,7 +50,7 @@ export function MessageMenu({ message, isHidden }: { message: MessageValue; isHi
     <Menu
       label={words.chat.actions}
       testId="message-menu"
-      className="icon-button message-menu"
+      className={bubble.messageMenu}
       tabIndex={isNewest ? 0 : -1}
       items={items}
       onKeyDown={goToNeighbour}

@@ -1,6 +1,8 @@
 import { X } from 'lucide-react';
 import type { ReactNode } from 'react';
+import { cx } from '../parts/cx';
 import { words } from '../words/text';
+import styles from './SidePane.module.css';
 
 interface SidePaneProps {
   title: string;
@@ -12,7 +14,7 @@ interface SidePaneProps {
 /** The pane at the right of a chat: beside it where there is room for three panes, else over it. */
 export function SidePane({ title, testId, onClose, children }: SidePaneProps) {
   return (
-    <aside className="pane right" aria-label={title} data-testid={testId}>
+    <aside className={cx('pane', styles.right)} aria-label={title} data-testid={testId}>
       <header className="bar ruled">
         <h2>{title}</h2>
         <button

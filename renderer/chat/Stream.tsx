@@ -4,8 +4,10 @@ import { Virtualizer, type VirtualizerHandle } from 'virtua';
 import type { ConversationValue } from '../../preload/contract';
 import { useChorus, useDesk, useServices } from '../desk/desk';
 import type { Thread } from '../desk/state';
+import { cx } from '../parts/cx';
 import { conversationTitle } from '../words/person';
 import { words } from '../words/text';
+import styles from './Stream.module.css';
 import { StreamRow } from './StreamRow';
 import { buildTimeline, type Row } from './timeline';
 import { useAim } from './use-aim';
@@ -60,10 +62,10 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
   }, [resized, store, id, isAiming, reportShown]);
 
   return (
-    <div className="stream-frame">
+    <div className={styles.streamFrame}>
       <section
         ref={frame}
-        className="stream"
+        className={styles.stream}
         aria-label={words.chat.messagesWith(conversationTitle(conversation))}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolled region must be reachable by keyboard
         tabIndex={0}
@@ -76,10 +78,10 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
           if (event.buttons !== 0) stick.touched();
         }}
       >
-        <div className="stream-spacer" />
+        <div className={styles.streamSpacer} />
         <Virtualizer ref={list} scrollRef={frame} shift={isPrepended} onScroll={onScroll} onResize={onResize}>
           {rows.map((row, index) => (
-            <div key={row.key} className="column">
+            <div key={row.key} className={styles.column}>
               <StreamRow
                 row={row}
                 conversation={conversation}
@@ -102,7 +104,7 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
       {stick.isAway ? (
         <button
           type="button"
-          className={`to-newest${stick.missed > 0 ? ' new' : ''}`}
+          className={cx(styles.toNewest, stick.missed > 0 && styles.new)}
           aria-label={stick.missed > 0 ? undefined : words.chat.newest}
           data-testid="to-newest"
           onClick={() => {
@@ -119,7 +121,7 @@ export function Stream({ conversation, thread }: { conversation: ConversationVal
 }
 
 const Pill = ({ children }: { children: ReactNode }) => (
-  <div className="older" role="status">
+  <div className={styles.older} role="status">
     {children}
   </div>
 );

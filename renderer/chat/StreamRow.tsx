@@ -9,6 +9,7 @@ import { firstName } from '../words/person';
 import { words } from '../words/text';
 import { Bubble } from './Bubble';
 import { GoesOnCard, StartCards } from './ContinuityCards';
+import styles from './StreamRow.module.css';
 import type { Row } from './timeline';
 
 interface StreamRowProps {
@@ -53,7 +54,7 @@ export function StreamRow({ row, conversation, ownDevice, isAfterDay, isHighligh
 export function Day({ at }: { at: number }) {
   const now = useNow(60_000);
   return (
-    <div className="day" data-testid="day">
+    <div className={styles.day} data-testid="day">
       {dayName(at, now)}
     </div>
   );
@@ -62,7 +63,7 @@ export function Day({ at }: { at: number }) {
 export function Late({ sentAt, receivedAt }: { sentAt: number; receivedAt: number }) {
   const now = useNow(60_000);
   return (
-    <div className="late">
+    <div className={styles.late}>
       <History size={14} strokeWidth={1.75} />
       <span>
         <b>{words.message.late[0]}</b> {words.message.late[1](sentenceTime(sentAt, now), sentenceTime(receivedAt, now))}
@@ -75,11 +76,11 @@ export function Late({ sentAt, receivedAt }: { sentAt: number; receivedAt: numbe
 function End({ conversation }: { conversation: ConversationValue }) {
   const typing = useTypingWords(conversation);
   const address = useChorus((state) => state.composing.get(conversation.conversation)?.[0]);
-  if (typing === null || address === undefined || conversation.kind === 'oneToOne') return <div className="stream-end" />;
+  if (typing === null || address === undefined || conversation.kind === 'oneToOne') return <div className={styles.streamEnd} />;
   const person = conversation.people.find((other) => other.address === address) ?? { address, name: '' };
   return (
-    <div className="stream-end">
-      <div className="typing-note" data-testid="typing-note" data-name={firstName(person)}>
+    <div className={styles.streamEnd}>
+      <div className={styles.typingNote} data-testid="typing-note" data-name={firstName(person)}>
         <Avatar person={person} size={20} />
         <span>{typing}</span>
         <TypingDots />

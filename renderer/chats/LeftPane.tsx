@@ -4,17 +4,19 @@ import { type Place, useChorus, useDesk, useServices } from '../desk/desk';
 import { orderedConversations } from '../desk/state';
 import { Notices } from '../notices/Notices';
 import { Avatar } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { DeviceDot } from '../parts/DeviceDot';
 import { Empty } from '../parts/Empty';
 import { RowList } from '../parts/RowList';
 import { plainAddress } from '../words/person';
 import { words } from '../words/text';
 import { ConversationList } from './ConversationList';
+import styles from './LeftPane.module.css';
 import { SearchResults } from './SearchResults';
 
 export function LeftPane() {
   return (
-    <div className="pane left">
+    <div className={cx('pane', styles.left)} data-pane="list">
       <Me />
       <Find />
       <Notices where="list" />
@@ -31,11 +33,11 @@ function Me() {
   if (account === null) return null;
   const name = account.displayName === '' ? plainAddress(account.aor) : account.displayName;
   return (
-    <header className="bar me" data-testid="me">
+    <header className={cx('bar', styles.me)} data-testid="me">
       <Avatar person={{ address: account.aor, name }} size={36} />
       <div className="grow">
-        <div className="name cut">{name}</div>
-        <div className="device" data-testid="device-state" data-state={registration} role="status">
+        <div className={cx('cut', styles.name)}>{name}</div>
+        <div className={styles.device} data-testid="device-state" data-state={registration} role="status">
           <DeviceDot state={registration} />
           <span className="cut" data-testid="device-name">
             {words.device.called(account.deviceName, words.device.suffix[registration])}
@@ -70,7 +72,7 @@ function Find() {
     }
   };
   return (
-    <search className="find">
+    <search className={styles.find}>
       <div className="field">
         <Search size={16} strokeWidth={1.75} aria-hidden="true" />
         <input
@@ -151,12 +153,12 @@ function Places() {
   const { desk } = useServices();
   const current = useDesk((state) => state.place);
   return (
-    <nav className="places" aria-label={words.main}>
+    <nav className={styles.places} aria-label={words.main}>
       {places.map(({ place, Icon }) => (
         <button
           key={place}
           type="button"
-          className={place === current ? 'on' : ''}
+          className={place === current ? styles.on : undefined}
           aria-current={place === current ? 'page' : undefined}
           data-testid={`place-${place}`}
           onClick={() => desk.set({ place })}

@@ -2,6 +2,7 @@ import { useMemo, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
+import { cx } from '../parts/cx';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
@@ -10,6 +11,7 @@ import { ProgressLine } from '../parts/ProgressLine';
 import { Switch } from '../parts/Switch';
 import { knownPeople, plainAddress } from '../words/person';
 import { words } from '../words/text';
+import styles from './NewChat.module.css';
 
 /** A person or an address, and the chat is open: choosing is enough, nothing needs to be confirmed. A group's address is joined in the same way. */
 export function NewChat() {
@@ -69,7 +71,7 @@ export function NewChat() {
       <div role="status" data-testid="new-chat-joining">
         {busy && group !== null ? <ProgressLine>{words.newChat.joining(plainAddress(group))}</ProgressLine> : null}
       </div>
-      {anonymous ? null : <p className="hint aside">{words.newChat.groupHint}</p>}
+      {anonymous ? null : <p className={cx('hint', styles.aside)}>{words.newChat.groupHint}</p>}
       <Switch
         name={words.anonymous.write}
         hint={anonymous ? words.anonymous.learns : words.anonymous.writeHint}

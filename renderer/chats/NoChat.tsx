@@ -2,6 +2,7 @@ import { MessageSquare, MessagesSquare, UsersRound } from 'lucide-react';
 import { useChorus, useServices } from '../desk/desk';
 import { OpenWindows } from '../devices/OpenWindows';
 import { Notices } from '../notices/Notices';
+import { cx } from '../parts/cx';
 import { Empty } from '../parts/Empty';
 import { firstName } from '../words/person';
 import { names, words } from '../words/text';
@@ -11,7 +12,7 @@ import { useWhoIsThere } from './who-is-there';
 export function NoChat() {
   const isAlone = useChorus((state) => state.conversations.size === 0 && state.account?.kind === 'try' && state.tryPeople.length > 0);
   return (
-    <main className="pane chat">
+    <main className="pane">
       <Notices where="main" />
       {isAlone ? (
         <FirstChat />
@@ -53,7 +54,7 @@ function FirstChat() {
         <button
           key={person.address}
           type="button"
-          className={`button${index === 0 ? ' primary' : ''}`}
+          className={cx('button', index === 0 && 'primary')}
           data-testid="first-chat"
           data-address={person.address}
           onClick={() => void write(person.address)}

@@ -5,14 +5,18 @@ import { useCell } from '../desk/cell';
 import { useChorus, useDesk, useServices } from '../desk/desk';
 import { isMessageHidden, orderedConversations } from '../desk/state';
 import { ConversationAvatar } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { Empty } from '../parts/Empty';
 import { RowList } from '../parts/RowList';
 import { listTime, useNow } from '../words/clock';
 import { conversationTitle, matches, plainAddress } from '../words/person';
 import { words } from '../words/text';
 import { ConversationList } from './ConversationList';
+import conversationList from './ConversationList.module.css';
 import { senderOf } from './ConversationRow';
+import conversationRow from './ConversationRow.module.css';
 import { MessageSearch, type SearchAnswer } from './message-search';
+import styles from './SearchResults.module.css';
 
 /** What stands in the search, found: chats by their names, and messages by their words. */
 export function SearchResults({ filter }: { filter: string }) {
@@ -30,7 +34,7 @@ export function SearchResults({ filter }: { filter: string }) {
     return (
       <nav className="scroll" aria-label={words.me.conversations}>
         {!isSettled ? (
-          <p className="found-note" role="status">
+          <p className={styles.foundNote} role="status">
             {words.me.searching}
           </p>
         ) : (
@@ -49,16 +53,16 @@ export function SearchResults({ filter }: { filter: string }) {
     <RowList label={words.me.conversations}>
       {chats.length === 0 ? null : (
         <>
-          <h2 className="found-heading">{words.me.foundChats}</h2>
+          <h2 className={styles.foundHeading}>{words.me.foundChats}</h2>
           <ConversationList all={chats} selected={selected} stop={stop} />
         </>
       )}
       {hits.length === 0 ? null : (
         <>
-          <h2 className="found-heading">{words.me.foundMessages}</h2>
-          <ul className="list" data-testid="found-messages" aria-busy={!isSettled}>
+          <h2 className={styles.foundHeading}>{words.me.foundMessages}</h2>
+          <ul className={conversationList.list} data-testid="found-messages" aria-busy={!isSettled}>
             {hits.map((hit, index) => (
-              <li key={`${hit.direction} ${hit.message}`}>
+              <li key={cx(hit.direction, hit.message)}>
                 <HitRow hit={hit} conversation={conversations.get(hit.conversation)} isStop={stop === null && index === 0} />
               </li>
             ))}
@@ -113,8 +117,8 @@ function MoreRow({ shown, failed, isReading, more }: MoreRowProps) {
     requestAnimationFrame(() => rows()[before]?.focus());
   };
   return (
-    <div className="found-more">
-      <p className="found-note" role="status">
+    <div className={styles.foundMore}>
+      <p className={styles.foundNote} role="status">
         {failed ? words.me.searchFailed : words.me.moreFound(shown)}
       </p>
       <button
@@ -150,7 +154,7 @@ function HitRow({ hit, conversation, isStop }: HitRowProps) {
   return (
     <button
       type="button"
-      className="row"
+      className={conversationRow.row}
       tabIndex={isStop ? 0 : -1}
       data-left-row=""
       data-testid="found-message"
@@ -159,12 +163,12 @@ function HitRow({ hit, conversation, isStop }: HitRowProps) {
     >
       <ConversationAvatar conversation={conversation} />
       <div className="cut">
-        <div className="line">
-          <span className="name cut">{conversationTitle(conversation)}</span>
+        <div className={conversationRow.line}>
+          <span className={cx('cut', conversationRow.name)}>{conversationTitle(conversation)}</span>
           <time>{listTime(hit.sentAt, now)}</time>
         </div>
-        <div className="line two">
-          <span className="last cut" dir="auto">
+        <div className={cx(conversationRow.line, conversationRow.two)}>
+          <span className={cx('cut', conversationRow.last)} dir="auto" data-testid="found-snippet">
             {isNamed ? `${senderOf(conversation, hit)}: ` : null}
             {marked(hit)}
           </span>

@@ -1,4 +1,7 @@
+import { cx } from '../parts/cx';
 import { words } from '../words/text';
+import conversationList from './ConversationList.module.css';
+import conversationRow from './ConversationRow.module.css';
 
 /** Of the name and of the last line, percent. */
 const widths = [
@@ -12,9 +15,9 @@ const widths = [
 /** Rows in their final size, shown only if the wait is longer than 300 ms. */
 export function SkeletonRows() {
   return (
-    <div className="list appears-late" role="status" aria-label={words.loading}>
+    <div className={cx('appears-late', conversationList.list)} role="status" aria-label={words.loading}>
       {widths.map(([name, last]) => (
-        <div key={name} className="row">
+        <div key={name} className={conversationRow.row}>
           <i className="bone" style={{ width: 40, height: 40, borderRadius: '50%' }} />
           <div>
             <i className="bone" style={{ width: `${name}%`, height: 12 }} />

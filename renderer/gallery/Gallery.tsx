@@ -42,14 +42,12 @@ export function Gallery() {
             value={theme}
             onChoose={setTheme}
             options={(['light', 'dark'] as const).map((value) => ({ value, content: value }))}
-            className="segments"
           />
           <Choice
             label="Width"
             value={width}
             onChoose={setWidth}
             options={(Object.keys(widths) as (keyof typeof widths)[]).map((value) => ({ value, content: `${widths[value]} px` }))}
-            className="segments"
           />
         </header>
         <iframe

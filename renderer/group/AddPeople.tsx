@@ -11,6 +11,7 @@ import { PeoplePicker } from '../parts/PeoplePicker';
 import { ProgressLine } from '../parts/ProgressLine';
 import { deviceOf, firstName, fullName, knownPeople } from '../words/person';
 import { names, words } from '../words/text';
+import styles from './AddPeople.module.css';
 import { GroupStep } from './GroupCard';
 
 /** Chooses people, says what will happen, and stays open until it has happened: a failure keeps the choice. */
@@ -94,7 +95,7 @@ function Consequences({ conversation, chosen }: { conversation: ConversationValu
   const [peer] = conversation.people;
   const device = conversation.peerDevice?.name ?? null;
   return (
-    <ul className="consequences" data-testid="add-people-consequences">
+    <ul className={styles.consequences} data-testid="add-people-consequences">
       <li>
         <EyeOff size={16} strokeWidth={1.75} />
         <span>{words.addPeople.hidden(names(chosen.map(firstName)))}</span>

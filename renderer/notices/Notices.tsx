@@ -2,11 +2,13 @@ import { CircleAlert, CloudOff, LoaderCircle, LogOut, MonitorSmartphone, Triangl
 import { useSyncExternalStore } from 'react';
 import { useChorus, useDesk, useServices } from '../desk/desk';
 import { Banner } from '../parts/Banner';
+import { cx } from '../parts/cx';
 import { duration, useLasting, useNow } from '../words/clock';
 import { explain, warningWords } from '../words/errors';
 import { fullName } from '../words/person';
 import { words } from '../words/text';
 import { InvitationCard } from './InvitationCard';
+import styles from './Notices.module.css';
 
 const narrow = matchMedia('(max-width: 719px)');
 const watchNarrow = (listener: () => void): (() => void) => {
@@ -26,7 +28,7 @@ export function Notices({ where }: { where: 'main' | 'list' }) {
   const { desk } = useServices();
   if (where === 'list' && !isNarrow) return null;
   return (
-    <div className="notices">
+    <div className={cx(styles.notices, where === 'list' && styles.inList)}>
       <ConnectionBanner />
       {warnings
         .filter((warning) => !dismissed.has(warning.code) && !(warning.code === 'duplicate-device' && isStopped))

@@ -1,11 +1,12 @@
 import type { ReactNode } from 'react';
+import styles from './ChoiceCard.module.css';
 
 /** What is to be chosen, drawn large: one of the options of a `Choice`. */
 export function ChoiceCard({ icon, isOn, name, children }: { icon: ReactNode; isOn: boolean; name: string; children: string }) {
   return (
     <>
-      <span className="sign">{icon}</span>
-      <svg className="radio" width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
+      <span className={styles.sign}>{icon}</span>
+      <svg className={styles.radio} width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
         {isOn ? (
           <>
             <circle cx="10" cy="10" r="10" fill="currentColor" />
@@ -22,8 +23,8 @@ export function ChoiceCard({ icon, isOn, name, children }: { icon: ReactNode; is
           <circle cx="10" cy="10" r="9.25" fill="none" stroke="currentColor" strokeWidth="1.5" />
         )}
       </svg>
-      <span className="name">{name}</span>
-      <span className="about">{children}</span>
+      <span className={styles.name}>{name}</span>
+      <span className={styles.about}>{children}</span>
     </>
   );
 }

@@ -1,5 +1,6 @@
 import { useServices } from '../desk/desk';
 import { words } from '../words/text';
+import { cx } from './cx';
 
 interface DialogFootProps {
   /** What the dialog is for, in a word or two. */
@@ -23,7 +24,7 @@ export function DialogFoot({ act, testId, disabled, onAct, isDangerous = false, 
       </button>
       <button
         type="button"
-        className={`button ${isDangerous ? 'danger' : 'primary'}`}
+        className={cx('button', isDangerous ? 'danger' : 'primary')}
         disabled={disabled}
         data-testid={testId}
         onClick={onAct}

@@ -4,6 +4,8 @@ import type { PersonValue } from '../../preload/contract';
 import { fullName, matches, plainAddress, typedAddress, typedGroup } from '../words/person';
 import { words } from '../words/text';
 import { Avatar, IconDisc } from './Avatar';
+import { cx } from './cx';
+import styles from './PeoplePicker.module.css';
 
 interface PeoplePickerProps {
   /** Whom to offer; the chosen ones are left out of the list. */
@@ -92,9 +94,9 @@ export function PeoplePicker({
     <>
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the field inside takes the keys */}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the click only widens the field */}
-      <div className="picker" onClick={() => input.current?.focus()}>
+      <div className={styles.picker} onClick={() => input.current?.focus()}>
         {chosen.map((person) => (
-          <span key={person.address} className="chip" data-testid="people-chip" data-address={person.address}>
+          <span key={person.address} className={styles.chip} data-testid="people-chip" data-address={person.address}>
             <Avatar person={person} size={24} />
             <span className="cut">{fullName(person)}</span>
             <button
@@ -130,18 +132,18 @@ export function PeoplePicker({
         />
       </div>
       {disabled ? null : offers.length === 0 ? (
-        <p className="no-suggestion">
+        <p className={styles.noSuggestion}>
           {typed.trim() === '' ? (chosen.length === 0 ? words.addPeople.noneLeft : '') : words.addPeople.noMatch}
         </p>
       ) : (
-        <div className="suggestions" role="listbox" id={listId} aria-label={words.addPeople.suggestions}>
+        <div className={styles.suggestions} role="listbox" id={listId} aria-label={words.addPeople.suggestions}>
           {offers.map((offer, index) => (
             // biome-ignore lint/a11y/useFocusableInteractive: focus stays in the field, aria-activedescendant points here
             // biome-ignore lint/a11y/useKeyWithClickEvents: the field takes the keys
             <div
               key={`${offer.kind} ${offer.person.address}`}
               id={`${listId}-${index}`}
-              className={`suggestion${index === at ? ' on' : ''}`}
+              className={cx(styles.suggestion, index === at && styles.on)}
               role="option"
               aria-selected={index === at}
               data-testid="people-suggestion"
@@ -158,7 +160,7 @@ export function PeoplePicker({
                 </IconDisc>
               )}
               <div className="cut">
-                <div className="name cut">
+                <div className={cx('cut', styles.name)}>
                   {offer.kind === 'known' ? (
                     <Marked text={fullName(offer.person)} query={typed} />
                   ) : (

@@ -1,4 +1,5 @@
 import { useId } from 'react';
+import settingRow from './SettingRow.module.css';
 
 interface SelectRowProps {
   name: string;
@@ -14,8 +15,8 @@ interface SelectRowProps {
 export function SelectRow({ name, hint, value, options, testId, onSelect }: SelectRowProps) {
   const id = useId();
   return (
-    <div className="option">
-      <div className="what">
+    <div className={settingRow.option}>
+      <div className={settingRow.what}>
         <label htmlFor={id}>{name}</label>
         <div className="hint">{hint}</div>
       </div>

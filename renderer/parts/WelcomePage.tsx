@@ -2,17 +2,18 @@
 import type { ReactNode } from 'react';
 import { words } from '../words/text';
 import { Logo } from './Logo';
+import styles from './WelcomePage.module.css';
 
 export function WelcomePage({ testId, title, lead, children }: { testId: string; title: string; lead: string; children: ReactNode }) {
   return (
-    <div className="welcome" data-testid={testId}>
-      <main className="sheet">
-        <div className="brand">
+    <div className={styles.welcome} data-testid={testId}>
+      <main className={styles.sheet}>
+        <div className={styles.brand}>
           <Logo />
           {words.product}
         </div>
         <h1>{title}</h1>
-        <p className="lead">{lead}</p>
+        <p className={styles.lead}>{lead}</p>
         {children}
       </main>
     </div>

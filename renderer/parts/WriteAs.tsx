@@ -5,6 +5,7 @@ import { useCall } from '../desk/use-call';
 import { firstName, plainAddress } from '../words/person';
 import { words } from '../words/text';
 import { ErrorNote } from './ErrorNote';
+import section from './Section.module.css';
 import { SelectRow } from './SelectRow';
 
 /** Which of one's own addresses others see: everywhere, or in one chat. Nothing where there is but one. */
@@ -23,7 +24,7 @@ export function WriteAs({ conversation }: { conversation?: ConversationValue }) 
   const failed = error === null ? null : <ErrorNote error={error} />;
   if (conversation !== undefined) {
     return (
-      <section className="section">
+      <section className={section.section}>
         <header>
           <label htmlFor={id}>{words.chat.writeAs}</label>
         </header>

@@ -1,5 +1,6 @@
 import { useChorus } from '../desk/desk';
 import { SettingRow } from '../parts/SettingRow';
+import settingRow from '../parts/SettingRow.module.css';
 import { words } from '../words/text';
 
 export function AboutChorus() {
@@ -10,7 +11,7 @@ export function AboutChorus() {
         <h2>{words.settings.about}</h2>
         <p className="sub">{words.settings.aboutBody}</p>
         <SettingRow name={words.settings.profile}>
-          <span className="value">{profile}</span>
+          <span className={settingRow.value}>{profile}</span>
         </SettingRow>
       </section>
       <section>

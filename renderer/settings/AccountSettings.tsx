@@ -3,9 +3,11 @@ import { useChorus } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { RenameDevice } from '../devices/RenameDevice';
 import { CopyButton } from '../parts/CopyButton';
+import { cx } from '../parts/cx';
 import { DeviceDot } from '../parts/DeviceDot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { SettingRow } from '../parts/SettingRow';
+import settingRow from '../parts/SettingRow.module.css';
 import { WriteAs } from '../parts/WriteAs';
 import { duration, useNow } from '../words/clock';
 import { plainAddress } from '../words/person';
@@ -29,10 +31,10 @@ export function AccountSettings() {
       <section>
         <h2>{words.settings.you}</h2>
         <SettingRow name={words.settings.name}>
-          <span className="value">{account.displayName}</span>
+          <span className={settingRow.value}>{account.displayName}</span>
         </SettingRow>
         <SettingRow name={words.settings.address}>
-          <span className="value">
+          <span className={settingRow.value}>
             <span className="cut">{plainAddress(account.aor)}</span>
             <CopyButton text={account.aor} what={words.settings.address} />
           </span>
@@ -42,7 +44,7 @@ export function AccountSettings() {
       <BlockedPeople />
       <section>
         <h2>{words.settings.thisDevice}</h2>
-        <div className="option">
+        <div className={settingRow.option}>
           {isRenaming ? (
             <RenameDevice
               name={account.deviceName}
@@ -53,7 +55,7 @@ export function AccountSettings() {
             />
           ) : (
             <>
-              <div className="what">
+              <div className={settingRow.what}>
                 <div>{account.deviceName}</div>
                 <div className="hint">{words.settings.deviceHint}</div>
               </div>
@@ -63,10 +65,10 @@ export function AccountSettings() {
             </>
           )}
         </div>
-        <div className="option">
-          <div className="what">
+        <div className={settingRow.option}>
+          <div className={settingRow.what}>
             <div>{words.settings.registration}</div>
-            <div className="hint num registration">
+            <div className={cx('hint num', settingRow.registration)}>
               <DeviceDot state={registration.state} />
               <span>
                 {words.device.state[registration.state]}
@@ -82,7 +84,7 @@ export function AccountSettings() {
         </div>
         {error === null ? null : <ErrorNote error={error} />}
         <SettingRow name={words.settings.instanceId} hint={words.settings.instanceHint(account.nickname)}>
-          <span className="value">
+          <span className={settingRow.value}>
             <span className="mono cut" title={account.instanceId} style={{ maxWidth: 220 }}>
               {account.instanceId}
             </span>

@@ -1,8 +1,10 @@
 import { type FormEvent, useState } from 'react';
 import type { AccountValue, CallArgument, ErrorValue } from '../../preload/contract';
 import { useCall } from '../desk/use-call';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Field } from '../parts/Field';
+import settingRow from '../parts/SettingRow.module.css';
 import { Switch } from '../parts/Switch';
 import { explain } from '../words/errors';
 import { words } from '../words/text';
@@ -42,8 +44,8 @@ export function ChatTransport({ account }: { account: AccountValue }) {
         onChange={(securesMedia) => void change({ securesMedia })}
       />
       {account.kind === 'try' ? null : (
-        <form className="option top" onSubmit={save} noValidate>
-          <div className="what">
+        <form className={cx(settingRow.option, settingRow.top)} onSubmit={save} noValidate>
+          <div className={settingRow.what}>
             <Field
               label={words.first.msrpRelay}
               value={relay}

@@ -23,7 +23,6 @@ export function GeneralSettings() {
           <div data-testid="theme">
             <Choice
               label={words.settings.theme}
-              className="segments"
               value={preferences.theme}
               onChoose={(theme) => void change({ theme: theme as PreferencesValue['theme'] })}
               options={(['system', 'light', 'dark'] as const).map((theme) => option(theme, words.settings.themes[theme]))}

@@ -2,10 +2,13 @@ import { Settings as Gear, Info, Keyboard, UserRound } from 'lucide-react';
 import { type SettingsSection, useDesk, useServices } from '../desk/desk';
 import { Notices } from '../notices/Notices';
 import { BackButton } from '../parts/BackButton';
+import { cx } from '../parts/cx';
+import page from '../parts/Page.module.css';
 import { words } from '../words/text';
 import { AboutChorus } from './AboutChorus';
 import { AccountSettings } from './AccountSettings';
 import { GeneralSettings } from './GeneralSettings';
+import styles from './Settings.module.css';
 import { ShortcutList } from './Shortcuts';
 
 const sections = [
@@ -19,19 +22,19 @@ export function Settings() {
   const { desk } = useServices();
   const current = useDesk((state) => state.section);
   return (
-    <main className="pane page" data-testid="settings">
+    <main className={cx('pane', page.page)} data-testid="settings">
       <header className="bar ruled">
         <BackButton onBack={() => desk.set({ place: 'chats', selected: null })} />
         <h1 className="title">{words.settings.title}</h1>
       </header>
       <Notices where="main" />
-      <div className="settings">
+      <div className={styles.settings}>
         <nav aria-label={words.settings.title}>
           {sections.map(({ section, Icon }) => (
             <button
               key={section}
               type="button"
-              className={section === current ? 'on' : ''}
+              className={section === current ? styles.on : undefined}
               aria-current={section === current ? 'page' : undefined}
               data-testid={`settings-${section}`}
               onClick={() => desk.set({ section })}
@@ -41,7 +44,7 @@ export function Settings() {
             </button>
           ))}
         </nav>
-        <div className="panel">
+        <div className={styles.panel}>
           <Panel section={current} />
         </div>
       </div>

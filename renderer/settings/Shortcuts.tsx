@@ -1,6 +1,7 @@
 import { useServices } from '../desk/desk';
 import { Dialog } from '../parts/Dialog';
 import { words } from '../words/text';
+import styles from './Shortcuts.module.css';
 
 export function Shortcuts() {
   const { desk } = useServices();
@@ -13,7 +14,7 @@ export function Shortcuts() {
 
 export function ShortcutList() {
   return (
-    <dl className="keys">
+    <dl className={styles.keys}>
       {words.shortcuts.all.map(([keys, what]) => (
         <div key={keys} style={{ display: 'contents' }}>
           <dt>{keys}</dt>

@@ -6,11 +6,14 @@ import { useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { ConversationAvatar } from '../parts/Avatar';
 import { Cause } from '../parts/Cause';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
 import { WelcomePage } from '../parts/WelcomePage';
+import welcomePage from '../parts/WelcomePage.module.css';
 import { fullTime } from '../words/clock';
 import { conversationTitle } from '../words/person';
 import { words } from '../words/text';
+import styles from './DamagedHistory.module.css';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
@@ -37,10 +40,10 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
   };
   return (
     <WelcomePage testId="damaged-history" title={words.rescue.title} lead={words.rescue.lead}>
-      <p className="lead">{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
+      <p className={welcomePage.lead}>{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
       {read === undefined ? null : <RescuedChat chat={read} onBack={() => setReading(null)} />}
       {conversations.length === 0 || read !== undefined ? null : (
-        <section className="rescued">
+        <section className={styles.rescued}>
           <h2>{words.rescue.chats}</h2>
           <p className="hint">{words.chat.exportBody}</p>
           <ul data-testid="rescued-chats">
@@ -50,7 +53,7 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
                 <li key={conversation.conversation} data-testid="rescued-chat">
                   <ConversationAvatar conversation={conversation} />
                   <div className="cut">
-                    <div className="name cut">{title}</div>
+                    <div className={cx('cut', styles.name)}>{title}</div>
                     <div className="sub">{words.rescue.messages(conversation.messages)}</div>
                   </div>
                   <button
@@ -83,14 +86,14 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
           </ul>
         </section>
       )}
-      <p className="rescue-said" role="status" data-testid="rescue-said">
+      <p className={styles.rescueSaid} role="status" data-testid="rescue-said">
         {said}
       </p>
       {error === null ? null : <ErrorNote error={error} />}
-      <section className="begin-anew">
+      <section className={styles.beginAnew}>
         <h2>{words.rescue.beginTitle}</h2>
         <p className="hint">{words.rescue.beginBody}</p>
-        <div className="choices">
+        <div className={styles.choices}>
           <button type="button" className="button primary" disabled={busy} data-testid="begin-history" onClick={() => void begin()}>
             {words.rescue.begin}
           </button>

@@ -5,10 +5,14 @@ import { useCall } from '../desk/use-call';
 import { Avatar } from '../parts/Avatar';
 import { Choice } from '../parts/Choice';
 import { ChoiceCard } from '../parts/ChoiceCard';
+import choiceCard from '../parts/ChoiceCard.module.css';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
 import { WelcomePage } from '../parts/WelcomePage';
 import { deviceOf, firstName, fullName } from '../words/person';
 import { names, words } from '../words/text';
+import styles from './FirstRun.module.css';
+import form from './Form.module.css';
 import { SignInForm } from './SignInForm';
 
 type Way = 'try' | 'signIn';
@@ -22,13 +26,13 @@ export function FirstRun() {
       {people.length === 0 ? null : (
         <Choice<Way>
           label={words.first.how}
-          className="ways"
+          className={choiceCard.ways}
           value={chosen}
           onChoose={setWay}
           options={[
             {
               value: 'try',
-              className: 'way',
+              className: choiceCard.way,
               testId: 'first-run-try',
               content: (
                 <ChoiceCard icon={<Play size={18} strokeWidth={1.75} />} isOn={chosen === 'try'} name={words.first.try}>
@@ -38,7 +42,7 @@ export function FirstRun() {
             },
             {
               value: 'signIn',
-              className: 'way',
+              className: choiceCard.way,
               testId: 'first-run-sign-in',
               content: (
                 <ChoiceCard icon={<KeyRound size={18} strokeWidth={1.75} />} isOn={chosen === 'signIn'} name={words.first.signIn}>
@@ -49,7 +53,7 @@ export function FirstRun() {
           ]}
         />
       )}
-      <div className="welcome-form">
+      <div className={form.welcomeForm}>
         {chosen === 'try' ? (
           <TryForm />
         ) : (
@@ -75,12 +79,12 @@ function TryForm() {
     if (person !== undefined && named !== '') await call('tryIt', { person: person.address, deviceName: named });
   };
   return (
-    <form className="form" onSubmit={(event) => void start(event)} noValidate>
+    <form className={form.form} onSubmit={(event) => void start(event)} noValidate>
       <div>
         <span className="label">{words.first.youAre}</span>
         <Choice
           label={words.first.youAre}
-          className="people"
+          className={styles.people}
           value={person?.address ?? ''}
           onChoose={setAddress}
           disabled={busy}
@@ -101,8 +105,8 @@ function TryForm() {
         <label className="label" htmlFor={nameId}>
           {words.first.deviceName}
         </label>
-        <div className="name-and-start">
-          <div className={`field${named === '' ? ' bad' : ''}`}>
+        <div className={form.nameAndStart}>
+          <div className={cx('field', named === '' && 'bad')}>
             <input
               id={nameId}
               value={deviceName}
@@ -117,7 +121,7 @@ function TryForm() {
             {busy ? words.first.starting : words.first.start}
           </button>
         </div>
-        <p className={`hint${named === '' ? ' bad' : ''}`}>
+        <p className={cx('hint', named === '' && 'bad')}>
           {named === ''
             ? words.first.needName
             : person === undefined

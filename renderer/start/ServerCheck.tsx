@@ -6,6 +6,7 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { dayName } from '../words/clock';
 import { explain } from '../words/errors';
 import { words } from '../words/text';
+import styles from './ServerCheck.module.css';
 
 const look = { size: 16, strokeWidth: 1.75, 'aria-hidden': true } as const;
 
@@ -31,7 +32,7 @@ export function ServerCheck({ address, server, ca, disabled }: ServerCheckProps)
     if (checked !== null) setOutcome(checked);
   };
   return (
-    <div className="server-check">
+    <div className={styles.serverCheck}>
       <button
         type="button"
         className="button"
@@ -91,7 +92,7 @@ function Outcome({ outcome: { server, places, certificate, answer, error } }: { 
 
 function Line({ isGood = false, children }: { isGood?: boolean; children: ReactNode }) {
   return (
-    <li className={isGood ? 'good' : 'bad'}>
+    <li className={isGood ? styles.good : styles.bad}>
       {isGood ? <Check {...look} /> : <X {...look} />}
       <span>{children}</span>
     </li>

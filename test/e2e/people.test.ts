@@ -49,7 +49,7 @@ describe('by keyboard alone', () => {
     await page.keyboard.type('second line');
     await keys('Enter');
     await bob.openChat('Alice');
-    await expect(bob.bubble('First line').locator('.said-text')).toHaveText('First line\nsecond line', { useInnerText: true });
+    await expect(bob.bubble('First line').locator('[data-message-text]')).toHaveText('First line\nsecond line', { useInnerText: true });
     await alice.sees('First line', 'displayed');
 
     // The list of keys, while the focus is where nobody types; Esc gives the focus back.

@@ -155,11 +155,11 @@ describe('the way in and the devices, in a browser', () => {
 
   it('is green only while registered', async () => {
     const { page, emit } = await open(working);
-    expect(await page.locator(`${id('device-state')} .dot.ok`).count()).toBe(1);
+    expect(await page.locator(`${id('device-state')} [class*="DeviceDot-ok"]`).count()).toBe(1);
     for (const state of ['refreshing', 'connecting', 'registering', 'offline', 'waiting', 'rejected'] as const) {
       await emit({ event: 'registration', state, bindings: 0 });
       expect(await page.getAttribute(id('device-state'), 'data-state')).toBe(state);
-      expect(await page.locator(`${id('device-state')} .dot.ok`).count(), state).toBe(0);
+      expect(await page.locator(`${id('device-state')} [class*="DeviceDot-ok"]`).count(), state).toBe(0);
     }
   });
 

@@ -173,7 +173,8 @@ describe('groups, in a browser', () => {
     await expect.poll(() => label(hers)).toContain('Only you and Carol');
     await expect.poll(() => page.textContent(id('live-region'))).toBe('Carol Okafor, only to you: Just for you');
     if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/private-said.png` });
-    const menuOf = (one: { message: string }) => page.locator(`.said:has([data-message="${one.message}"]) ${id('message-menu')}`);
+    const menuOf = (one: { message: string }) =>
+      page.locator(`${id('message-row')}:has([data-message="${one.message}"]) ${id('message-menu')}`);
     await menuOf(mine).click({ force: true });
     await page.click(id('message-info-open'));
     await expect.poll(() => page.textContent(id('message-info-private'))).toContain('Only you and Bob have it');
@@ -294,7 +295,7 @@ describe('groups, in a browser', () => {
     const messages = upgraded.messages?.group?.map((one) => (one === own ? { ...one, receipts } : one)) ?? [];
     const { page } = await open({ ...upgraded, messages: { ...upgraded.messages, group: messages } });
     await page.click(chat('group'));
-    const said = page.locator(`.said:has([data-message="${own.message}"])`);
+    const said = page.locator(`${id('message-row')}:has([data-message="${own.message}"])`);
     await said.hover();
     await said.locator(id('message-menu')).click();
     await page.click(id('message-info-open'));
@@ -324,7 +325,7 @@ describe('groups, in a browser', () => {
     await page.click(chat('group'));
     expect(await page.locator(id('message-blocked')).count()).toBe(hers.length);
     await page.locator(`${id('message')}[data-message="${found}"]`).hover();
-    await page.locator(`.said:has([data-message="${found}"]) ${id('message-menu')}`).click();
+    await page.locator(`${id('message-row')}:has([data-message="${found}"]) ${id('message-menu')}`).click();
     expect(await page.locator(id('message-copy')).count()).toBe(0);
     await page.keyboard.press('Escape');
     await emit({ event: 'message', ...one, message: 'late', text: 'and one more of hers' });

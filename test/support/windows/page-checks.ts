@@ -16,8 +16,10 @@ export async function accessibilityFlaws(page: Page): Promise<string[]> {
       runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
       resultTypes: ['violations'],
     });
-    const isChat = document.querySelector('.said-text') !== null;
-    const texts = isChat ? await checker.run('.said-text', { runOnly: ['color-contrast-enhanced'], resultTypes: ['violations'] }) : null;
+    const isChat = document.querySelector('[data-message-text]') !== null;
+    const texts = isChat
+      ? await checker.run('[data-message-text]', { runOnly: ['color-contrast-enhanced'], resultTypes: ['violations'] })
+      : null;
     return [...tell(all), ...(texts === null ? [] : tell(texts))];
   });
 }
@@ -37,7 +39,9 @@ export function cutOff(page: Page): Promise<string[]> {
     const top = document.querySelector('dialog[open]') ?? document.body;
     for (const pane of [
       document.documentElement,
-      ...top.querySelectorAll('.pane, .bar, .scroll, .settings nav, .stream, .sheet, .panel, .composer, .head, .body, .foot'),
+      ...top.querySelectorAll(
+        '.pane, .bar, .scroll, [data-testid="stream"], nav, main, [class*="Settings-panel"], [class*="Composer-composer"], [class*="Dialog-"]',
+      ),
     ]) {
       if (pane.checkVisibility() && pane.clientWidth > 0 && pane.scrollWidth > pane.clientWidth + slack)
         flaws.push(`${tell(pane)} is ${pane.scrollWidth - pane.clientWidth} px wider than its place`);

@@ -35,4 +35,6 @@ export function windowsInBrowser(): (scene: Scene, view?: Parameters<typeof open
 }
 
 export const id = (name: string): string => `[data-testid="${name}"]`;
+/** Around the message that was looked for, while it stands out. */
+export const highlighted = `${id('message-row')}[data-highlighted]`;
 export const chat = (name: string): string => `${id('conversation')}[data-conversation="${name}"]`;
