@@ -9,6 +9,7 @@ declare module '*/App.module.css' {
 declare module '*/StandaloneScreen.module.css' {
   const styles: {
     readonly alone: string;
+    readonly centre: string;
   };
   export default styles;
 }
@@ -339,6 +340,12 @@ declare module '*/Empty.module.css' {
     readonly empty: string;
     readonly fills: string;
     readonly sign: string;
+  };
+  export default styles;
+}
+declare module '*/ErrorNote.module.css' {
+  const styles: {
+    readonly details: string;
   };
   export default styles;
 }

@@ -2,7 +2,6 @@ import type { ReactNode } from 'react';
 import type { ErrorValue } from '../../preload/contract';
 import { Cause } from '../parts/Cause';
 import { Empty } from '../parts/Empty';
-import empty from '../parts/Empty.module.css';
 import { explain } from '../words/errors';
 import styles from './StandaloneScreen.module.css';
 
@@ -21,7 +20,7 @@ export function StandaloneScreen({ icon, error, lead, title, body, children, tes
   const said = error === undefined ? { title: title ?? '', body: body ?? '' } : explain(error);
   return (
     <main className={styles.alone} data-code={error?.code} data-testid={testId}>
-      <div className={empty.empty}>
+      <div className={styles.centre}>
         <Empty
           icon={icon}
           title={lead === undefined ? said.title : `${lead}. ${said.title}`}

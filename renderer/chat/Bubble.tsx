@@ -8,7 +8,7 @@ import { cx } from '../parts/cx';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
 import { clockTime, fullTime } from '../words/clock';
-import { explainLine } from '../words/errors';
+import { detailsOf, explainLine } from '../words/errors';
 import { deviceOf, firstName, memberOf } from '../words/person';
 import { names, words } from '../words/text';
 import styles from './Bubble.module.css';
@@ -124,7 +124,12 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
 function Remedy({ message, who }: { message: MessageValue; who: string }) {
   const { store } = useServices();
   return (
-    <div className={styles.remedy} data-testid="message-error" data-code={message.error?.code}>
+    <div
+      className={styles.remedy}
+      title={message.error === null ? undefined : detailsOf(message.error) || undefined}
+      data-testid="message-error"
+      data-code={message.error?.code}
+    >
       <span>{message.error === null ? words.message.notSent : explainLine(message.error, who)}</span>
       <button
         type="button"

@@ -9,6 +9,7 @@ import { DeviceIcon } from '../parts/DeviceIcon';
 import section from '../parts/Section.module.css';
 import { StateMark } from '../parts/StateMark';
 import { fullTime, sentenceTime, useNow } from '../words/clock';
+import { detailsOf } from '../words/errors';
 import { deviceOf, firstName, fullName, memberOf } from '../words/person';
 import { words } from '../words/text';
 import bubble from './Bubble.module.css';
@@ -32,6 +33,7 @@ export function MessageInfo({ conversation, message: id }: { conversation: Conve
     if (isGone) desk.set({ info: null });
   }, [desk, isGone]);
   if (message === undefined) return null;
+  const details = message.error === null ? '' : detailsOf(message.error);
   return (
     <SidePane title={words.info.title} testId="message-info" onClose={close}>
       <Said message={message} conversation={conversation} />
@@ -42,6 +44,7 @@ export function MessageInfo({ conversation, message: id }: { conversation: Conve
         </header>
         <Id label={words.info.message} value={message.message} />
         <Id label={words.info.conversation} value={conversation.conversation} />
+        {details === '' ? null : <Id label={words.info.answer} value={details} />}
       </section>
     </SidePane>
   );

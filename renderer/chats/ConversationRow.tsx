@@ -82,7 +82,7 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
   if (typing !== null) {
     return (
       <>
-        <span className={cx('cut accent', styles.last)}>{typing}</span>
+        <span className={cx('cut', styles.last, styles.accent)}>{typing}</span>
         {badge ?? (
           <span className={styles.typing}>
             <TypingDots />

@@ -243,7 +243,9 @@ function Duplicate({ device, duplicate }: { device: DeviceValue; duplicate: NonN
       <div>
         <h3>{words.devices.duplicate(nameOf(device))}</h3>
         <p>{isStopped ? words.devices.duplicateStopped : words.devices.duplicateBeside}</p>
-        <p className={cx('num', styles.clause)}>{words.devices.duplicateAt(place, sentenceTime(duplicate.since, now))}</p>
+        <p className={cx('num', styles.clause)} title={words.devices.duplicateClause}>
+          {words.devices.duplicateAt(place, sentenceTime(duplicate.since, now))}
+        </p>
         {error === null ? null : <ErrorNote error={error} />}
         <div className={styles.rowActs}>
           <button

@@ -35,6 +35,8 @@ if (exhibit !== undefined) {
 /** Waits for the first drawing, then clicks as a person would. What never appears is told on the page's console, and in `data-missing`. */
 async function play(clicks: readonly string[]): Promise<void> {
   await frame(() => document.querySelector('#root > *'));
+  // A menu is placed by its width, which is another before the fonts are here.
+  await document.fonts.ready;
   for (const testId of clicks) {
     const control = await frame(() => document.querySelector<HTMLElement>(`[data-testid="${testId}"]`));
     if (control === null) {

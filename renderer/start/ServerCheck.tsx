@@ -82,7 +82,9 @@ function Outcome({ outcome: { server, places, certificate, answer, error } }: { 
           </li>
         ) : null}
         {answer === null ? null : (
-          <Line isGood>{checked.answered(`${answer.status} ${answer.reason}`.trim(), answer.software, answer.tookMs)}</Line>
+          <Line isGood title={`${answer.status} ${answer.reason}`.trim()}>
+            {checked.answered(answer.software, answer.tookMs)}
+          </Line>
         )}
       </ul>
       {error === null ? null : <ErrorNote error={error} who={plainServer(server)} />}
@@ -90,9 +92,9 @@ function Outcome({ outcome: { server, places, certificate, answer, error } }: { 
   );
 }
 
-function Line({ isGood = false, children }: { isGood?: boolean; children: ReactNode }) {
+function Line({ isGood = false, title, children }: { isGood?: boolean; title?: string; children: ReactNode }) {
   return (
-    <li className={isGood ? styles.good : styles.bad}>
+    <li className={isGood ? styles.good : styles.bad} title={title}>
       {isGood ? <Check {...look} /> : <X {...look} />}
       <span>{children}</span>
     </li>

@@ -39,7 +39,7 @@ async function signIn(hands: WindowDriver, name: string, password: string, serve
   await hands.page.getByLabel('Password', { exact: true }).fill(password);
   await hands.button('Advanced').click();
   await hands.page.getByLabel('Server', { exact: true }).fill(server);
-  await hands.page.getByLabel('Then name this device').fill('Laptop');
+  await hands.page.getByLabel('Device name').fill('Laptop');
   await hands.at('sign-in-submit').click();
 }
 
@@ -61,7 +61,7 @@ describe('signing in', () => {
     await expect(alice.page.getByLabel('Address', { exact: true })).toHaveValue('alice@service.test');
     await expect(alice.page.getByLabel('Password', { exact: true })).toHaveValue('wrong');
     await expect(alice.page.getByLabel('Server', { exact: true })).toHaveValue(server);
-    await expect(alice.page.getByLabel('Then name this device')).toHaveValue('Laptop');
+    await expect(alice.page.getByLabel('Device name')).toHaveValue('Laptop');
     expect(filesWith(alice.window.dataDir, 'service.test')).toEqual([]);
     expect(network?.bindings('sip:alice@service.test')).toEqual([]);
 
@@ -86,15 +86,15 @@ describe('signing in', () => {
     await page.getByLabel('Password', { exact: true }).fill(passwordOf('alice'));
     await alice.button('Advanced').click();
     await page.getByLabel('Server', { exact: true }).fill(server);
-    await page.getByLabel('Weakest password method').selectOption('SHA-256');
+    await page.getByLabel('Weakest method allowed').selectOption('SHA-256');
     await page.getByLabel('IMEI of this device').fill('90420156-025763-1');
     await alice.at('sign-in-submit').click();
     await expect(page.getByText('The check digit of the IMEI is wrong.')).toBeVisible();
     await expect(alice.at('sign-in-imei')).toHaveAttribute('aria-invalid', 'true');
     await alice.pictures('advanced-sign-in');
-    await page.getByLabel('Prove who you are by').selectOption('aka');
+    await page.getByLabel('Sign-in method').selectOption('aka');
     await expect(page.getByLabel('SIM key (K)')).toBeVisible();
-    await page.getByLabel('Prove who you are by').selectOption('auto');
+    await page.getByLabel('Sign-in method').selectOption('auto');
     await page.getByLabel('IMEI of this device').fill('90420156-025763-7');
     await alice.at('sign-in-submit').click();
     await alice.isRegistered();
@@ -155,7 +155,7 @@ describe('a damaged file', () => {
     const { dataDir } = before.window;
     await before.window.close();
     const files = [
-      { name: 'settings.json', code: 'storage/unreadable', says: 'What is stored here cannot be read' },
+      { name: 'settings.json', code: 'storage/unreadable', says: 'The stored data cannot be read' },
       { name: 'identity.json', code: 'identity/unreadable', says: 'The identity of this device cannot be read' },
     ];
     for (const { name, code, says } of files) {
@@ -172,7 +172,7 @@ describe('a damaged file', () => {
       // The way out of this screen is to close it.
       const ended = stopped.window.app.waitForEvent('close');
       // The window may be gone before the click is through.
-      const clicked = stopped.button('Close Chorus').click();
+      const clicked = stopped.button('Quit Chorus').click();
       await clicked.catch((error: unknown) => expect(String(error)).toContain('has been closed'));
       await ended;
       expect(readFileSync(path).equals(damaged)).toBe(true);

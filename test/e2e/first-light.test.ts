@@ -134,13 +134,13 @@ async function addCarol(laptop: WindowDriver, bob: WindowDriver, carol: WindowDr
   const consequences = laptop.at('add-people-consequences').getByRole('listitem');
   await expect(consequences).toHaveText([
     'Carol will not see earlier messages.',
-    'Bob’s chat moves here on Bob’s Desktop. The chat between you two stays readable.',
+    'Bob moves to the group on Bob’s Desktop. You can both still read your chat.',
   ]);
   await laptop.pictures('add-people');
-  await laptop.button('Make a group of 3').click();
+  await laptop.button('Create a group of 3').click();
   await expect(laptop.at('chat')).toHaveAttribute('data-kind', 'group');
   await expect(laptop.at('chat-title')).toHaveText('Bob, Carol');
-  await expect(laptop.at('grown-card')).toContainText('Grown out of your chat with Bob');
+  await expect(laptop.at('grown-card')).toContainText('Started from your chat with Bob');
   await expect(laptop.at('group-step').filter({ hasText: 'Bob' })).toContainText('Bob moved here on Bob’s Desktop');
   await expect(laptop.at('group-step').filter({ hasText: 'Carol' })).toContainText('Carol joined on Carol’s Laptop');
   for (const step of await laptop.at('group-step').all()) await expect(step.locator('time')).toHaveText(/\d/);

@@ -26,7 +26,7 @@ describe('a group of four', () => {
       await alice.at('add-people-input').fill(name);
       await alice.at('people-suggestion').filter({ hasText: name }).click();
     }
-    await alice.button('Make a group of 4').click();
+    await alice.button('Create a group of 4').click();
 
     // Carol is asked: who invites, and who else is in; she says no, and the group stands without her.
     await expect(carol.at('invitation')).toContainText('Alice');

@@ -185,7 +185,7 @@ describe('the views', () => {
     await alice.button('Add people').click();
     await alice.at('people-suggestion').filter({ hasText: 'Carol' }).click();
     await look('add-people');
-    await alice.button('Make a group of 3').click();
+    await alice.button('Create a group of 3').click();
     await expect(alice.at('chat')).toHaveAttribute('data-kind', 'group');
     await carol.openChat('Alice, Bob');
     await carol.say('Forty is fine, if we start at twelve.');

@@ -27,7 +27,7 @@ describe('the way in and the devices, in a browser', () => {
     const nobody = { ...working.snapshot, conversations: [] };
     const present = await open({ snapshot: nobody, messages: {} });
     await present.page.waitForSelector(id('first-chat'));
-    expect(await present.page.textContent(id('empty-alone'))).toContain('Bob, Carol and Dave are there');
+    expect(await present.page.textContent(id('empty-alone'))).toContain('Bob, Carol and Dave are online');
     expect(await present.page.locator(id('open-device')).allTextContents()).toEqual(['Open a second device of yours']);
     await present.page.locator(id('first-chat')).first().focus();
     await present.page.keyboard.press('Enter');
@@ -99,7 +99,7 @@ describe('the way in and the devices, in a browser', () => {
     for (const gone of ['message-retry', 'message-menu', 'composer']) expect(await page.locator(id(gone)).count(), gone).toBe(0);
     await page.locator(id('rescue-back')).press('Enter');
     await page.waitForSelector(id('rescued-chats'));
-    await page.getByRole('button', { name: 'Begin a new history' }).focus();
+    await page.getByRole('button', { name: 'Start a new history' }).focus();
     await page.keyboard.press('Enter');
     await expect.poll(() => calls('beginHistory')).toEqual([{}]);
     await emit({ event: 'rescue', rescue: null });
@@ -119,7 +119,7 @@ describe('the way in and the devices, in a browser', () => {
     expect(await tablet.textContent()).toContain('Chat, groups, messages');
     // The scene was set when this file began, however busy the computer is.
     expect(await tablet.textContent()).toMatch(/Last seen(?:[4-9]|1\d) min ago/);
-    expect(await cards.nth(2).textContent()).toContain('Not heard of any more');
+    expect(await cards.nth(2).textContent()).toContain('Registration expired');
     expect(await cards.nth(2).locator('button[data-testid]').count()).toBe(0);
     await tablet.locator(id('device-test')).click();
     await expect.poll(() => tablet.locator(id('device-test-outcome')).textContent()).toBe('Arrived in 12 ms');
@@ -140,7 +140,7 @@ describe('the way in and the devices, in a browser', () => {
     expect(await page.locator(id('warning')).count()).toBe(0);
     await page.click(id('connection-devices'));
     expect(await page.locator(id('connection-banner')).count()).toBe(0);
-    expect(await page.textContent(id('device-duplicate'))).toContain('Another computer answers as Laptop');
+    expect(await page.textContent(id('device-duplicate'))).toContain('Another computer is using the ID of Laptop');
     await page.click(id('duplicate-use-here'));
     await page.click(id('duplicate-new-id'));
     expect(await calls('resolveClone')).toEqual([{ choice: 'moved' }, { choice: 'newDevice' }]);
@@ -219,7 +219,7 @@ describe('the way in and the devices, in a browser', () => {
     await toAccount(refused.page);
     await refused.page.fill(id('media-relay'), 'msrps://relay.example.org');
     await refused.page.click(id('media-relay-save'));
-    await refused.page.getByText('The media relay does not take your name or password (401 Unauthorized). Nothing was changed.').waitFor();
+    await refused.page.getByText('The media relay does not accept your user name or password. Nothing was changed.').waitFor();
     expect(await refused.page.getAttribute(id('media-relay'), 'aria-invalid')).toBe('true');
     expect(await refused.page.inputValue(id('media-relay'))).toBe('msrps://relay.example.org');
     expect(await accessibilityFlaws(refused.page)).toEqual([]);

@@ -66,7 +66,7 @@ describe('a chat, in a browser', () => {
     expect(await page.locator(id('add-people')).count()).toBe(0);
     await page.click(chat('masked'));
     expect(await page.textContent(id('chat-title'))).toBe('Anonymous');
-    expect(await page.textContent(id('chat-under'))).toBe('Does not say who they are');
+    expect(await page.textContent(id('chat-under'))).toBe('Hides who they are');
     expect(await page.textContent(id('anonymous-hint'))).toContain('as long as the device they write from stays signed in');
 
     const refused = await open({
@@ -120,7 +120,7 @@ describe('a chat, in a browser', () => {
     await page.click(chat('bob'));
     await page.waitForSelector(id('message-waiting'));
     expect(await page.locator(id('message-waiting')).allTextContents()).toEqual([
-      'The media relay cannot be reached. What you wrote is kept here and goes out by itself.',
+      'The media relay cannot be reached. Your message is saved here and will be sent automatically.',
     ]);
     await emit({ event: 'message', ...waiting, state: 'sending', error: null });
     await expect.poll(() => page.locator(id('message-waiting')).count()).toBe(0);
@@ -190,7 +190,7 @@ describe('a chat, in a browser', () => {
     await page.click(chat('bob'));
     await page.click(id('details-toggle'));
     expect(await page.textContent(id('details'))).toContain('bob@lab.test');
-    await expect.poll(() => page.textContent(id('details'))).toContain('Can do: chat, messages');
+    await expect.poll(() => page.textContent(id('details'))).toContain('Supports chat, single messages');
     expect(await page.locator(`${id('details')} ${id('write-as')}`).count()).toBe(0);
     await page.click(`${id('details')} ${id('block-person')}`);
     expect(await calls('block')).toEqual([{ address: bob.address }]);

@@ -114,14 +114,14 @@ describe('groups, in a browser', () => {
     expect(await page.locator(id('nickname-confirm')).isDisabled()).toBe(true);
     await page.fill(id('nickname'), 'The Builder');
     await page.keyboard.press('Enter');
-    await expect.poll(() => page.textContent(id('nickname-dialog'))).toContain('Somebody in this group has that name');
+    await expect.poll(() => page.textContent(id('nickname-dialog'))).toContain('Someone in this group has that name');
     expect(await calls('setNickname')).toEqual([{ conversation: 'group', nickname: 'The Builder' }]);
     await page.keyboard.press('Escape');
     await page.locator(id('nickname-dialog')).waitFor({ state: 'detached' });
     const named = participants.map((one) => (one.self ? one : { ...one, nickname: `${one.name} the great` }));
     await emit({ event: 'participants', conversation: 'group', participants: named });
     const row = page.locator(`${id('participant')}[data-address="${bob.address}"]`);
-    await expect.poll(() => row.locator(id('participant-nickname')).textContent()).toBe(`Called “${bob.name} the great” here`);
+    await expect.poll(() => row.locator(id('participant-nickname')).textContent()).toBe(`Known as “${bob.name} the great” here`);
     expect(await page.locator(id('change-nickname')).count()).toBe(1);
   });
 
@@ -280,7 +280,7 @@ describe('groups, in a browser', () => {
       mimeType: 'image/png',
       buffer: Buffer.from(whitePng.split(',')[1] ?? '', 'base64'),
     });
-    await expect.poll(() => page.textContent(id('group-picture'))).toContain('The group keeps the picture it has.');
+    await expect.poll(() => page.textContent(id('group-picture'))).toContain('The picture was not changed.');
     expect(await page.textContent(`${id('group-picture')} ${id('error-note')}`)).toContain('403');
   });
 
@@ -307,7 +307,7 @@ describe('groups, in a browser', () => {
       ['displayed', 'Bob’s Laptop'],
       ['delivered', 'Bob’s Phone'],
     ]);
-    expect(await page.locator(`${id('message-receiver')}[data-address="${carol.address}"]`).textContent()).toContain('Nothing heard yet');
+    expect(await page.locator(`${id('message-receiver')}[data-address="${carol.address}"]`).textContent()).toContain('Not confirmed yet');
     expect(await accessibilityFlaws(page)).toEqual([]);
     if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/message-info.png` });
     await page.click(id('message-info-close'));
@@ -361,7 +361,7 @@ describe('groups, in a browser', () => {
     await refused.page.fill(id('new-chat-input'), 'team@cf.lab.test');
     await refused.page.click(`${id('people-suggestion')}[data-kind="group"]`);
     await refused.page.getByText('The group at team@cf.lab.test does not let you in').waitFor();
-    expect(await refused.page.textContent(id('error-note'))).toContain('You have not joined.');
+    expect(await refused.page.textContent(id('error-note'))).toContain('You did not join.');
     expect(await refused.page.inputValue(id('new-chat-input'))).toBe('team@cf.lab.test');
     expect(await refused.page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('new-chat-input');
     expect(await accessibilityFlaws(refused.page)).toEqual([]);

@@ -128,7 +128,7 @@ describe('reading, in a browser', () => {
   it('says when nothing was found, and when it could not be searched', async () => {
     const { page } = await open(working);
     await page.fill(id('search'), 'zzzz');
-    await expect.poll(() => page.textContent(id('nothing-found'))).toContain('Nothing for “zzzz”');
+    await expect.poll(() => page.textContent(id('nothing-found'))).toContain('No results for “zzzz”');
     const broken = await open({ ...working, answers: { search: { error: { code: 'storage/failed', retry: 'auto' } } } });
     await broken.page.fill(id('search'), 'zzzz');
     await expect.poll(() => broken.page.textContent(id('nothing-found'))).toContain('could not be searched');

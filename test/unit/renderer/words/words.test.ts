@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { errorCodes, refusalMeanings, relayTroubles } from '../../../preload/contract/errors';
-import { alice, bob, carol, conversation, dave, everyone } from '../../../renderer/gallery/scenes';
-import { dayName, duration, listTime, sentenceTime } from '../../../renderer/words/clock';
-import { explain, explainLine } from '../../../renderer/words/errors';
+import { errorCodes, refusalMeanings, relayTroubles } from '../../../../preload/contract/errors';
+import { alice, bob, carol, conversation, dave, everyone } from '../../../../renderer/gallery/scenes';
+import { dayName, duration, listTime, sentenceTime } from '../../../../renderer/words/clock';
+import { explain, explainLine } from '../../../../renderer/words/errors';
 import {
   conversationTitle,
   deviceOf,
@@ -14,8 +14,8 @@ import {
   matches,
   typedAddress,
   typedGroup,
-} from '../../../renderer/words/person';
-import { names } from '../../../renderer/words/text';
+} from '../../../../renderer/words/person';
+import { names } from '../../../../renderer/words/text';
 
 describe('people', () => {
   it('makes initials of any name or address', () => {
@@ -117,14 +117,15 @@ describe('words', () => {
     }
   });
 
-  it('has words of its own and a way on for every meaning of a refusal, with the answer as it came', () => {
+  it('has words of its own and a way on for every meaning of a refusal, with the answer as it came among the details', () => {
     const lines = refusalMeanings.map((meaning) => {
       const error = { code: 'sip/rejected', retry: 'user', status: 499, reason: 'Odd', meaning } as const;
-      const { title, body } = explain(error, 'Bob');
-      expect(title).toMatch(/ \(499 Odd\)$/);
+      const { title, body, details } = explain(error, 'Bob');
+      expect(title).not.toMatch(/499|Odd/);
+      expect(details).toBe('499 Odd');
       expect(body).toMatch(/^Nothing was lost\. [A-Z].*\.$/);
       const line = explainLine(error, 'Bob');
-      expect(line).toMatch(/ \(499 Odd\)\. It is kept here\. [A-Z].*\.$/);
+      expect(line).toMatch(/\. It is saved here\. [A-Z].*\.$/);
       expect(`${title} ${body}`).not.toMatch(/\b(SIP|MSRP|CPIM|GRUU|INVITE|undefined)\b/);
       return line;
     });
@@ -133,26 +134,27 @@ describe('words', () => {
 
   it('has words of its own and a way on for everything that a media relay may be wrong with', () => {
     const titles = relayTroubles.map((relay) => {
-      const { title, body } = explain({ code: 'msrp/relay', retry: 'user', relay, status: 499, reason: 'Odd' });
-      expect(title).toMatch(/^The media relay .* \(499 Odd\)$/);
-      expect(body).toMatch(/^Nothing goes past it\. [A-Z].*\.$/);
+      const { title, body, details } = explain({ code: 'msrp/relay', retry: 'user', relay, status: 499, reason: 'Odd' });
+      expect(title).toMatch(/^The media relay /);
+      expect(details).toBe('499 Odd');
+      expect(body).toMatch(/^Nothing bypasses it\. [A-Z].*\.$/);
       expect(`${title} ${body}`).not.toMatch(/\b(SIP|MSRP|AUTH|TLS|undefined)\b/);
       return title;
     });
     expect(new Set(titles).size).toBe(relayTroubles.length);
     expect(explainLine({ code: 'msrp/relay', retry: 'auto', relay: 'unreachable' }, 'Bob')).toBe(
-      'The media relay cannot be reached. What you wrote is kept here and goes out by itself.',
+      'The media relay cannot be reached. Your message is saved here and will be sent automatically.',
     );
     expect(explainLine({ code: 'msrp/relay', retry: 'user', relay: 'refused', status: 401 }, 'Bob')).toBe(
-      'The media relay does not take your name or password (401). Ask who runs it, or sign in again. What you wrote is kept here.',
+      'The media relay does not accept your user name or password. Ask whoever runs it, or sign in again. Your message is saved here.',
     );
   });
 
-  it('keeps the peer’s own words, and says what becomes of the message', () => {
+  it('says what becomes of a message, and leaves the network’s answer to the details', () => {
     const error = { code: 'sip/rejected', retry: 'user', status: 486, reason: 'Busy Here' } as const;
-    expect(explainLine(error, 'Bob’s Laptop')).toBe('Bob’s Laptop did not accept the message (486 Busy Here). It is kept here. Try again.');
+    expect(explainLine(error, 'Bob’s Laptop')).toBe('Bob’s Laptop did not accept the message. It is saved here. Try again.');
     expect(explainLine({ code: 'net/timeout', retry: 'auto' }, 'Bob')).toBe(
-      'No answer came in time. It is kept here and goes out by itself.',
+      'The message got no answer in time. It is saved here and will be sent automatically.',
     );
   });
 });
