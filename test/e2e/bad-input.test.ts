@@ -56,7 +56,7 @@ describe('signing in', () => {
     await alice.page.getByLabel('Server', { exact: true }).fill(server);
     await alice.at('sign-in-submit').click();
     await expect(alice.at('error-note')).toContainText('The server did not accept this password.');
-    await expect(alice.at('error-note')).toContainText('Check the address and type the password again.');
+    await expect(alice.at('error-note')).toContainText('Check the address and enter the password again.');
     await alice.pictures('wrong-password');
     await expect(alice.page.getByLabel('Address', { exact: true })).toHaveValue('alice@service.test');
     await expect(alice.page.getByLabel('Password', { exact: true })).toHaveValue('wrong');
@@ -116,7 +116,7 @@ describe('signing in', () => {
     await expect(page.getByText('The media relay cannot be reached. Nothing was changed.')).toBeVisible();
     await alice.at('media-tls').click();
     await expect(alice.at('media-tls')).toHaveAttribute('aria-checked', 'true');
-    await expect(alice.at('media-said')).toHaveText('Kept. Chats are protected on their way from now on.');
+    await expect(alice.at('media-said')).toHaveText('Saved. Chats are now encrypted in transit.');
     await alice.at('media-way').scrollIntoViewIfNeeded();
     await alice.pictures('offers');
     await expect.poll(() => network?.bindings('sip:alice@service.test')[0]?.params.get('+g.3gpp.icsi-ref')).not.toContain('oma.cpm.msg');
@@ -184,7 +184,7 @@ describe('a damaged file', () => {
     const damagedHistory = Buffer.concat([Buffer.alloc(64), wholeHistory.subarray(64)]);
     writeFileSync(history, damagedHistory);
     const rescue = await sit('damaged');
-    await expect(rescue.at('damaged-history')).toContainText('Nothing of it can be read.');
+    await expect(rescue.at('damaged-history')).toContainText('None of it can be read.');
     await expect(rescue.at('damaged-history')).toContainText('storage/damaged: history.db');
     await rescue.pictures('damaged-history');
     await rescue.window.close();
@@ -211,7 +211,7 @@ describe('a full disk', () => {
     const first = await sit('first', disk);
     await expect(first.at('fatal')).toHaveAttribute('data-code', 'storage/full');
     await expect(first.at('fatal')).toContainText('The disk is full');
-    await expect(first.at('fatal')).toContainText('Free some space, then start Chorus again.');
+    await expect(first.at('fatal')).toContainText('Free some space, then restart Chorus.');
     await first.pictures('full-disk');
     await first.window.close();
 
@@ -253,7 +253,7 @@ describe('the network goes away', () => {
     await alice.pictures('offline');
     // Nothing makes it up: it waits still after another attempt at a network that is not there.
     await alice.button('Try now').click();
-    await expect(banner).toContainText('Next try in');
+    await expect(banner).toContainText('Trying again in');
     await alice.sees('While it was dark', 'queued');
 
     await service({ port });

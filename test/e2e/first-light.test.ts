@@ -145,7 +145,7 @@ async function addCarol(laptop: WindowDriver, bob: WindowDriver, carol: WindowDr
   await expect(laptop.at('group-step').filter({ hasText: 'Carol' })).toContainText('Carol joined on Carol’s Laptop');
   for (const step of await laptop.at('group-step').all()) await expect(step.locator('time')).toHaveText(/\d/);
   // Bob is still looking at the 1-1: it says where it goes on.
-  await expect(bob.at('goes-on-card')).toContainText('This chat goes on in the group “Alice, Carol”');
+  await expect(bob.at('goes-on-card')).toContainText('Continued in the group “Alice, Carol”');
   await expect(bob.row('Alice, Carol')).toBeVisible();
   await bob.pictures('goes-on');
   await expect(carol.row('Alice, Bob')).toBeVisible();

@@ -83,7 +83,7 @@ describe('the way in and the devices, in a browser', () => {
     const chats = page.locator(id('rescued-chat'));
     expect(await chats.count()).toBe(damagedHistory.snapshot.rescue?.conversations.length);
     await chats.first().getByRole('button', { name: 'as a page' }).click();
-    await expect.poll(() => page.textContent(id('rescue-said'))).toBe('1240 messages written to /home/alice/chat.html');
+    await expect.poll(() => page.textContent(id('rescue-said'))).toBe('1240 messages saved to /home/alice/chat.html');
     const { conversation } = damagedHistory.snapshot.rescue?.conversations[0] ?? {};
     expect(await calls('exportConversation')).toEqual([{ conversation, format: 'html' }]);
     // By keyboard into a chat, and back.
@@ -116,7 +116,7 @@ describe('the way in and the devices, in a browser', () => {
     const cards = page.locator(id('device-card'));
     expect(await cards.count()).toBe(3);
     const tablet = cards.nth(1);
-    expect(await tablet.textContent()).toContain('Chat, groups, messages');
+    expect(await tablet.textContent()).toContain('Chat, groups, single messages');
     // The scene was set when this file began, however busy the computer is.
     expect(await tablet.textContent()).toMatch(/Last seen(?:[4-9]|1\d) min ago/);
     expect(await cards.nth(2).textContent()).toContain('Registration expired');
@@ -188,8 +188,8 @@ describe('the way in and the devices, in a browser', () => {
     expect(await page.locator(`${id('server-checked')} li`).allTextContents()).toEqual([
       'Tried 192.0.2.6:5061 (TLS): example.org could not be reached',
       'Reached 192.0.2.7:5061 (TLS)',
-      expect.stringMatching(/^It proved to be example\.org, by Lab, until .*1 January 2030$/),
-      'It answered 200 OK after 12 ms (Kamailio)',
+      expect.stringMatching(/^Identified as example\.org by Lab, valid until .*1 January 2030$/),
+      'Answered after 12 ms (Kamailio)',
     ]);
     expect(await calls('checkServer')).toEqual([{ address: 'alice@example.org', ca: pem }]);
     expect(await calls('signIn')).toEqual([]);
@@ -205,7 +205,7 @@ describe('the way in and the devices, in a browser', () => {
     await toAccount(page);
     await page.focus(id('media-tls'));
     await page.keyboard.press('Space');
-    await expect.poll(() => page.textContent(id('media-said'))).toBe('Kept. Chats are protected on their way from now on.');
+    await expect.poll(() => page.textContent(id('media-said'))).toBe('Saved. Chats are now encrypted in transit.');
     expect(await page.isDisabled(id('media-relay-save'))).toBe(true);
     await page.fill(id('media-relay'), ' msrps://relay.example.org:2855 ');
     await page.keyboard.press('Enter');

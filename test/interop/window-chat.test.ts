@@ -56,7 +56,7 @@ describe('a chat, in a browser', () => {
     await page.focus(id('new-chat-anonymous'));
     await page.keyboard.press('Space');
     expect(await page.getAttribute(id('new-chat-anonymous'), 'aria-checked')).toBe('true');
-    expect(await page.textContent(id('new-chat-dialog'))).toContain('Not your name, address, device or computer');
+    expect(await page.textContent(id('new-chat-dialog'))).toContain('They do not see your name, address, device or computer');
     await page.fill(id('new-chat-input'), 'bob');
     await page.keyboard.press('Enter');
     await page.waitForSelector(`${id('chat')}[data-conversation="hidden"]`);
@@ -150,7 +150,7 @@ describe('a chat, in a browser', () => {
     await page.click(chat('bob'));
     await page.click(id('chat-menu'));
     await page.click(id('export-html'));
-    expect(await page.textContent(id('export-dialog'))).toContain('The file is not protected');
+    expect(await page.textContent(id('export-dialog'))).toContain('The file is not encrypted');
     expect(await calls('exportConversation')).toEqual([]);
     await page.click(id('export-choose'));
     await expect.poll(() => page.textContent(id('export-said'))).toBe('12 messages written to /home/alice/Chorus Bob.html');
@@ -196,7 +196,7 @@ describe('a chat, in a browser', () => {
     expect(await calls('block')).toEqual([{ address: bob.address }]);
     await emit({ event: 'blocked', blocked: [bob.address] });
     await expect.poll(() => page.locator(id('composer')).count()).toBe(0);
-    expect(await page.textContent(id('blocked-note'))).toContain('You have blocked Bob');
+    expect(await page.textContent(id('blocked-note'))).toContain('You blocked Bob');
     await page.click(`${id('blocked-note')} ${id('block-person')}`);
     await page.click(id('chat-menu'));
     await page.click(id('block-in-menu'));
@@ -246,7 +246,7 @@ describe('a chat, in a browser', () => {
     if (first === undefined) throw new Error('no chat');
     await page.click(chat('bob'));
     for (const [pending, said] of [
-      ['reaching', 'Reaching Bob’s devices'],
+      ['reaching', 'Trying to reach Bob’s devices'],
       ['ringing', 'Waiting for Bob to answer'],
       ['open', 'Bob is waiting for you'],
       ['reply', 'Bob is waiting for your reply'],

@@ -136,10 +136,10 @@ describe('groups, in a browser', () => {
     await page.keyboard.press('Enter');
     await page.locator(id('person-privately')).focus();
     await page.keyboard.press('Enter');
-    await expect.poll(() => page.textContent(id('private-note'))).toContain('Only Bob gets what you write now.');
+    await expect.poll(() => page.textContent(id('private-note'))).toContain('Only Bob will see this.');
     await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('composer');
     expect(await field.inputValue()).toBe('');
-    expect(await field.getAttribute('aria-label')).toBe('Message Bob alone');
+    expect(await field.getAttribute('aria-label')).toBe('Private message to Bob');
     await page.keyboard.type('for Bob');
     await expect.poll(() => calls('setDraft')).toContainEqual({ conversation: 'group', text: 'for Bob', onlyWith: bob.address });
     expect((await calls('composing')).at(-1)).toEqual({ conversation: 'group', active: true, onlyWith: bob.address });
@@ -150,8 +150,8 @@ describe('groups, in a browser', () => {
     await expect.poll(() => field.inputValue()).toBe('for all');
     await page.keyboard.press('Enter');
     expect(await calls('sendText')).toEqual([{ conversation: 'group', text: 'for all' }]);
-    await expect.poll(() => page.textContent(id('private-draft'))).toContain('Something for Bob alone is half written.');
-    await expect.poll(() => page.textContent(chat('group'))).toContain('Draft to Bob alone: for Bob');
+    await expect.poll(() => page.textContent(id('private-draft'))).toContain('You have an unfinished private message to Bob.');
+    await expect.poll(() => page.textContent(chat('group'))).toContain('Private draft to Bob: for Bob');
     await page.click(`${id('private-draft')} button`);
     await expect.poll(() => field.inputValue()).toBe('for Bob');
     await page.keyboard.press('Enter');
@@ -177,13 +177,13 @@ describe('groups, in a browser', () => {
       page.locator(`${id('message-row')}:has([data-message="${one.message}"]) ${id('message-menu')}`);
     await menuOf(mine).click({ force: true });
     await page.click(id('message-info-open'));
-    await expect.poll(() => page.textContent(id('message-info-private'))).toContain('Only you and Bob have it');
+    await expect.poll(() => page.textContent(id('message-info-private'))).toContain('Only you and Bob can see this message');
     expect(await page.locator(id('message-receiver')).evaluateAll((all) => all.map((one) => (one as HTMLElement).dataset.address))).toEqual(
       [bob.address],
     );
     await menuOf(hers).click({ force: true });
     await page.click(id('message-answer-privately'));
-    await expect.poll(() => page.textContent(id('private-note'))).toContain('Only Carol gets');
+    await expect.poll(() => page.textContent(id('private-note'))).toContain('Only Carol will see');
     await page.click(id('private-end'));
     await expect.poll(() => field.getAttribute('aria-label')).toBe('Message');
   });
@@ -195,7 +195,7 @@ describe('groups, in a browser', () => {
     const choose = (name: string, mimeType: string, buffer: Buffer) =>
       page.setInputFiles(id('group-picture-file'), { name, mimeType, buffer });
     await choose('a.png', 'image/png', Buffer.from('no picture'));
-    await expect.poll(() => page.textContent(id('group-picture-problem'))).toContain('no picture that can be read');
+    await expect.poll(() => page.textContent(id('group-picture-problem'))).toContain('Chorus cannot open this picture');
     await choose('a.svg', 'image/svg+xml', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'));
     await expect.poll(() => page.textContent(id('group-picture-problem'))).toContain('Choose a PNG or JPEG');
     await page.evaluate((size) => {
@@ -262,7 +262,7 @@ describe('groups, in a browser', () => {
     await emit({ event: 'conversation', ...group, joined: false, session: 'ended' });
     await page.locator(id('come-back')).focus();
     await page.keyboard.press('Enter');
-    await expect.poll(() => page.textContent(id('not-joined'))).toContain('Somebody who is in it can add you.');
+    await expect.poll(() => page.textContent(id('not-joined'))).toContain('Ask someone in it to add you.');
     expect(await calls('comeBack')).toEqual([{ conversation: 'group' }]);
     expect(await accessibilityFlaws(page)).toEqual([]);
     if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/come-back.png` });
