@@ -151,7 +151,7 @@ function Remedy({ message, who }: { message: MessageValue; who: string }) {
   );
 }
 
-/** Who it was that did not take the message: the other person's device, the person, or in a group the server between. */
+/** The name of the side that did not accept the message: the other person's device, the person, or the group's server. */
 function peerWords({ isGroup, peer, peerDevice }: BubbleProps): string {
   if (isGroup || peer === null) return words.message.theGroup;
   return peerDevice === null ? firstName(peer) : deviceOf(peer, peerDevice);

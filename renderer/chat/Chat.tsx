@@ -27,7 +27,7 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
   const id = conversation.conversation;
   const isGroup = conversation.kind === 'group';
   useEffect(() => {
-    // A chat that is opened at a message has its page read by whoever opened it there.
+    // When a chat is opened at a message, its page has already been requested.
     if (desk.cell.get().aim?.conversation !== id) void store.openThread(id);
     if (isGroup) void store.readParticipants(id);
   }, [store, desk, id, isGroup]);
@@ -142,7 +142,7 @@ function Header({ conversation }: { conversation: ConversationValue }) {
   );
 }
 
-/** Under the name: who is typing, else on which device the other person is, else who is in. */
+/** The line under the name: who is typing; otherwise the other person's device, or the size of the group. */
 function Under({ conversation }: { conversation: ConversationValue }) {
   const typing = useTypingWords(conversation);
   const participants = useChorus((state) => state.participants.get(conversation.conversation));

@@ -12,7 +12,7 @@ import { words } from '../words/text';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
-/** What can be done with a whole chat and who is in it, on this device alone. */
+/** The menu of a chat: actions that concern this device only. */
 export function ChatMenu({ conversation }: { conversation: ConversationValue }) {
   const { store, desk } = useServices();
   const id = conversation.conversation;

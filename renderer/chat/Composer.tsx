@@ -39,7 +39,7 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
     field.current?.focus();
     const answer = await store.call('sendText', { ...whom, text: said });
     if (answer.ok) {
-      // What was written is to be seen, also by someone who wrote it far back in the conversation.
+      // The new message must be visible even if the person had scrolled far back.
       if (store.cell.get().threads.get(id)?.atEnd === false) void store.readNewest(id);
       if (answer.value.conversation !== id && desk.cell.get().selected === id) desk.openChat(answer.value.conversation);
       return;

@@ -41,7 +41,7 @@ function GrownCard({ conversation }: { conversation: ConversationValue }) {
   );
 }
 
-/** In the 1-1 chat: where it goes on. */
+/** In the 1-1 chat: the way to the group that continues it. */
 export function GoesOnCard({ conversation }: { conversation: ConversationValue }) {
   const { desk } = useServices();
   const group = useChorus((state) => (conversation.continuedBy === null ? undefined : state.conversations.get(conversation.continuedBy)));

@@ -174,7 +174,7 @@ function PersonMenu({ person, conversation, canRemove }: PersonProps) {
     desk.writePrivately(conversation.conversation, person.address);
   };
   const remove = () => desk.set({ dialog: { dialog: 'removePerson', conversation: conversation.conversation, address: person.address } });
-  // Whoever was not reached is still invited, and comes with what is said next.
+  // A person who was not reached is still invited, and joins with the next message.
   const isIn = person.state === 'connected' || isAsked(person) || person.reason === null || person.reason === 'failed';
   return (
     <Menu

@@ -17,7 +17,7 @@ import styles from './MessageInfo.module.css';
 import personRow from './PersonRow.module.css';
 import { SidePane } from './SidePane';
 
-/** Who has received and read one message, with which device and when, and by what it is named on the wire. */
+/** Who received and read a message, on which device and when, and its IDs on the wire. */
 export function MessageInfo({ conversation, message: id }: { conversation: ConversationValue; message: string }) {
   const { desk } = useServices();
   const thread = useChorus(({ threads }) => threads.get(conversation.conversation));
@@ -50,7 +50,7 @@ export function MessageInfo({ conversation, message: id }: { conversation: Conve
   );
 }
 
-/** From when on it is told that a sender's clock shows another time: less is nobody's concern. */
+/** A sender's clock that is wrong by at least this much is mentioned. */
 const tellsFromMs = 60_000;
 
 function Said({ message, conversation }: { message: MessageValue; conversation: ConversationValue }) {
@@ -143,7 +143,7 @@ function ReceiptLine({ person, receipt }: { person: PersonValue; receipt: Receip
   );
 }
 
-/** Of each device the furthest that it has told. */
+/** The last state that each device reported. */
 function furthestByDevice(receipts: readonly ReceiptValue[]): ReceiptValue[] {
   const order = ['failed', 'delivered', 'displayed'];
   const lines = new Map<string | null, ReceiptValue>();

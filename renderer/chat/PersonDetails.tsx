@@ -11,7 +11,7 @@ import { deviceOf, firstName, fullName, plainAddress } from '../words/person';
 import { capabilityWords, words } from '../words/text';
 import personRow from './PersonRow.module.css';
 
-/** Of a 1-1: who the other person is and on which device, as whom one writes to them, and whether one hears from them at all. */
+/** The details of a 1-1: the other person and their device, the address one writes as, and blocking. */
 export function PersonDetails({ conversation }: { conversation: ConversationValue }) {
   const [person] = conversation.people;
   const isHidden = conversation.anonymous === 'peer';

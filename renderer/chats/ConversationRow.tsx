@@ -56,7 +56,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
   );
 });
 
-/** Who is typing, else what is not sent yet, else the last message with what became of it. */
+/** Who is typing; if nobody is, the draft; without one, the last message and its state. */
 function LastLine({ conversation }: { conversation: ConversationValue }) {
   const { last, unread } = conversation;
   const isLastHidden = useChorus((state) => last !== null && isMessageHidden(state, last));
@@ -120,7 +120,7 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
   );
 }
 
-/** Who said it; of what is not for everybody, and to whom. */
+/** The sender of a message; for a private one in a group, its recipient, too. */
 export function senderOf(
   conversation: ConversationValue,
   { direction, from, fromName, onlyWith }: Pick<MessageValue, 'direction' | 'from' | 'fromName' | 'onlyWith'>,

@@ -106,7 +106,7 @@ function Find() {
   );
 }
 
-/** The chats, or what was found while something stands in the search. */
+/** The chats; while there is text in the search field, its results. */
 function Middle() {
   const filter = useDesk((state) => state.filter).trim();
   const isEmpty = useChorus((state) => state.conversations.size === 0);

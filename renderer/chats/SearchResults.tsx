@@ -18,7 +18,7 @@ import conversationRow from './ConversationRow.module.css';
 import { MessageSearch, type SearchAnswer } from './message-search';
 import styles from './SearchResults.module.css';
 
-/** What stands in the search, found: chats by their names, and messages by their words. */
+/** The results for the text in the search field: chats by name, messages by their words. */
 export function SearchResults({ filter }: { filter: string }) {
   const chats = useChorus(orderedConversations).filter((conversation) => matchesFilter(conversation, filter));
   const conversations = useChorus((state) => state.conversations);
@@ -90,7 +90,7 @@ function useHits(filter: string): { answer: SearchAnswer; more: () => Promise<vo
   return { answer: useCell(search.cell, (answer) => answer), more: () => search.more() };
 }
 
-/** Enter in the search opens the first thing found, as soon as it is found for what stands there: never what was found for other words. */
+/** Enter in the search field opens the first result, once there are results for that text; never a result for an earlier one. */
 function useOpenFirst(isThere: boolean): void {
   const { desk } = useServices();
   const opensFirst = useDesk((state) => state.opensFirst);
@@ -108,7 +108,7 @@ interface MoreRowProps {
   more: () => Promise<void>;
 }
 
-/** The row below the hits that brings further ones; who came to it by keyboard goes on at the first of them. */
+/** The row below the hits that loads more of them. A person who reached it by keyboard continues at the first new hit. */
 function MoreRow({ shown, failed, isReading, more }: MoreRowProps) {
   const onClick = async () => {
     const rows = () => document.querySelectorAll<HTMLElement>('[data-testid="found-message"]');

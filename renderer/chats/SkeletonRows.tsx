@@ -3,7 +3,7 @@ import { words } from '../words/text';
 import conversationList from './ConversationList.module.css';
 import conversationRow from './ConversationRow.module.css';
 
-/** Of the name and of the last line, percent. */
+/** Widths of the name and of the last line, percent. */
 const widths = [
   [46, 82],
   [62, 70],

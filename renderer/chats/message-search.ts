@@ -1,17 +1,17 @@
 /**
- * The messages that are found while somebody types: the newest ones of what stands there now, and further ones on demand.
+ * Searches messages while the person types: the newest hits for the text in the field, and further ones on demand.
  *
  *   searching --answer--> ready | failed          look() of other words: searching; of the same: nothing
  *
- * An answer counts only while what it answers is still wanted, whatever the order in which answers come. What was found for other words stays to be seen
- * until then, so that the list does not flicker; `filter` says for which.
+ * An answer counts only while its question is still the current one, in whatever order answers come. The old hits stay on the screen until
+ * then, so that the list does not flicker; `filter` says which text they belong to.
  */
 import type { CallArgument, Result, SearchHitValue } from '../../preload/contract';
 import { Cell } from '../desk/cell';
 
 /** After the last key, before the messages are searched: a word that is typed quickly is searched once. */
 export const typingPauseMs = 80;
-/** After a message came or went, before what stands there is searched again: of many at once only once. */
+/** After a message came or went, before the same text is searched again; many changes in that time cause one search. */
 export const changePauseMs = 400;
 /** Hits asked for at a time. */
 export const hitPage = 50;
@@ -54,7 +54,7 @@ export class MessageSearch {
     this.#later = delayed;
   }
 
-  /** Searches for what stands there now. */
+  /** Searches for the text that is in the field now. */
   look(filter: string): void {
     if (filter === this.#wanted) return;
     this.#wanted = filter;
@@ -63,7 +63,7 @@ export class MessageSearch {
     if (filter !== '') this.#cancel = this.#later(typingPauseMs, () => void this.#ask(filter, hitPage));
   }
 
-  /** Messages came or went: what is found may be another. */
+  /** Messages came or went, so the hits may be out of date. */
   messagesChanged(): void {
     const { filter, hits } = this.cell.get();
     if (filter !== this.#wanted) this.#isStirred = true;

@@ -1,4 +1,4 @@
-/** Which people of the embedded network have a window open: those whose devices answer. Asked anew as long as somebody looks. */
+/** Which people of the embedded network have a window open: those whose devices answer. Asked again while the answer is on the screen. */
 import { useEffect, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';

@@ -233,7 +233,7 @@ function hearMessage(state: ChorusState, message: MessageValue): Partial<ChorusS
   };
 }
 
-/** Whoever is first seen in a group so young has just come; in an older one nobody here knows since when. */
+/** A person first seen in a group younger than this has just joined; in an older one the time is unknown. */
 export const freshGroupMs = 60_000;
 
 export function seeParticipants(

@@ -9,8 +9,8 @@ export interface Calling {
   /** Why the last one failed; null from the next one's beginning on. */
   error: ErrorValue | null;
   /**
-   * Calls, and resolves with the value; null where it failed, or where the view has gone meanwhile: what it would do then, such as closing its
-   * dialog, is nobody's wish any more.
+   * Calls, and resolves with the value; with null if the call failed, or if the view is gone: it must then no longer do what it meant to do, such
+   * as closing its dialog.
    */
   call<N extends CallName>(name: N, argument: CallArgument<N>): Promise<CallValue<N> | null>;
   /** The same of work that is more than one call. */

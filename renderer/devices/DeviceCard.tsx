@@ -134,7 +134,7 @@ function Gruu({ gruu }: { gruu: string | null }) {
   );
 }
 
-/** One's own state is one's own; of the others only what the server last told, and only while it can be asked. */
+/** This device knows its own state; for the others it shows the server's last word, and only while the server can be asked. */
 function State({ device }: { device: DeviceValue }) {
   const own = useChorus((state) => state.registration.state);
   if (device.self) {

@@ -1,4 +1,4 @@
-/** What the gallery shows: every view in every state, each a scene with the window put where it is to be seen. */
+/** What the gallery shows: every view in every state, each a scene and the place in the window that shows it. */
 import type { AppEventBody, ConversationValue } from '../../preload/contract';
 import type { DeskState } from '../desk/desk';
 import * as cast from './scenes';

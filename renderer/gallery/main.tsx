@@ -32,7 +32,7 @@ if (exhibit !== undefined) {
   createRoot(root).render(<Gallery />);
 }
 
-/** Waits for the first drawing, then clicks as a person would. What never appears is told on the page's console, and in `data-missing`. */
+/** Waits for the first drawing, then clicks as a person would. A control that never appears is reported on the console and in `data-missing`. */
 async function play(clicks: readonly string[]): Promise<void> {
   await frame(() => document.querySelector('#root > *'));
   // A menu is placed by its width, which is another before the fonts are here.

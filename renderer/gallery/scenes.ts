@@ -218,7 +218,7 @@ export const working: Scene = {
   },
 };
 
-/** Somebody who does not say who they are, and somebody who is not to learn who this is. */
+/** A chat with an anonymous person, and one in which this person is anonymous. */
 export const anonymous: Scene = {
   snapshot: {
     ...base,

@@ -36,7 +36,7 @@ export function GroupCard({ conversation }: { conversation: ConversationValue })
 export const isAsked = (person: ParticipantValue): boolean =>
   person.state === 'pending' || person.state === 'dialing-out' || person.state === 'alerting';
 
-/** `done`, `live` (still being asked) or `part` (not in). A person who said no is no fault: amber, never red. */
+/** `done`, `live` (still being asked) or `part` (not in). Declining is no error, so it is amber, never red. */
 type Look = 'done' | 'live' | 'part';
 const looks = { done: styles.done, part: styles.part, live: styles.live } as const satisfies Record<Look, string>;
 const icons = { done: CircleCheck, live: LoaderCircle, part: CircleMinus };

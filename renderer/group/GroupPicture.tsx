@@ -10,7 +10,7 @@ import { words } from '../words/text';
 import styles from './GroupPicture.module.css';
 import { iconOf, maxPictureBytes, pictureTypes } from './picture';
 
-/** What the group looks like, and how whoever is in it changes that for everybody. */
+/** The group's picture and name. A member can change the picture for everyone. */
 export function GroupPicture({ conversation }: { conversation: ConversationValue }) {
   const { busy, error, call, run } = useCall();
   const [problem, setProblem] = useState<'tooLarge' | 'unreadable' | null>(null);

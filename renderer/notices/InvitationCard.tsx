@@ -8,7 +8,7 @@ import { conversationTitle, firstName, fullName } from '../words/person';
 import { names, words } from '../words/text';
 import styles from './InvitationCard.module.css';
 
-/** Who invites, who else is asked, and what joining would replace: all before the answer. */
+/** An invitation: who sent it, who else is invited, and which chat it would replace. */
 export function InvitationCard({ invitation }: { invitation: InvitationValue }) {
   const own = useChorus((state) => state.account?.aor);
   const replaced = useChorus((state) => (invitation.replaces === null ? undefined : state.conversations.get(invitation.replaces)));

@@ -3,7 +3,7 @@ import { words } from '../words/text';
 import styles from './Cause.module.css';
 import { cx } from './cx';
 
-/** What the program knows of an error's cause, for whoever mends it: its code, and the cause's first line. Nothing where no cause is known. */
+/** The technical cause of an error: its code and the cause's first line. Draws nothing if no cause is known. */
 export function Cause({ error }: { error: ErrorValue }) {
   if (error.cause === undefined) return null;
   return (

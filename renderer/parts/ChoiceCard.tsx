@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
 import styles from './ChoiceCard.module.css';
 
-/** What is to be chosen, drawn large: one of the options of a `Choice`. */
+/** An option of a `Choice`, drawn as a card. */
 export function ChoiceCard({ icon, isOn, name, children }: { icon: ReactNode; isOn: boolean; name: string; children: string }) {
   return (
     <>

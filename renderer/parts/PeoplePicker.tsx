@@ -25,7 +25,7 @@ interface PeoplePickerProps {
 
 interface Offer {
   person: PersonValue;
-  /** Somebody who is known, the typed text as a person's address, or as a group's. */
+  /** A known person, or the typed text as the address of a person or of a group. */
   kind: 'known' | 'typed' | 'group';
 }
 
@@ -49,7 +49,7 @@ export function PeoplePicker({
 
   const named = { typed: onJoin === undefined ? words.addPeople.asAddress : words.newChat.writeTo, group: words.newChat.joinGroup };
   const offers = offersFor(typed, people, chosen, ownAor, onJoin !== undefined);
-  // With people chosen and nothing typed, Enter goes on: no offer is taken that nobody pointed at.
+  // With people chosen and nothing typed, Enter submits: it never takes a suggestion that was not pointed at.
   const byItself = typed.trim() === '' && chosen.length > 0 ? -1 : 0;
   const at = Math.min(active ?? byItself, offers.length - 1);
 
@@ -58,7 +58,7 @@ export function PeoplePicker({
   }, [disabled]);
 
   const choose = ({ person, kind }: Offer) => {
-    // What was typed stays: the group may not let one in, and then the address is to be looked at.
+    // The typed address stays, so that it can be corrected if the group refuses.
     if (kind === 'group') return onJoin?.(person.address);
     onChange(single ? [person] : [...chosen, person]);
     setTyped('');

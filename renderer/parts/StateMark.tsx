@@ -49,7 +49,7 @@ const shapes: Partial<Record<MessageState, Shape>> = {
 interface StateMarkProps {
   state: MessageState;
   title?: string | null;
-  /** Of the failed mark, pixels. */
+  /** Size of the mark for a failed message, pixels. */
   failedSize?: number;
 }
 

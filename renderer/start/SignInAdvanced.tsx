@@ -43,7 +43,7 @@ export const noAdvancedFields: AdvancedFields = {
   securesMedia: false,
 };
 
-/** What of it was told. */
+/** The options that were filled in. */
 export function optionsOf(fields: AdvancedFields): SignInOptions {
   const told = (name: 'authUser' | 'registrar' | 'factory' | 'ca' | 'imei') => {
     const value = fields[name].trim();
@@ -75,9 +75,9 @@ interface SignInAdvancedProps {
   onChange: (fields: AdvancedFields) => void;
   error: ErrorValue | null;
   disabled: boolean;
-  /** The address that is to be signed in with, as typed. */
+  /** The address to sign in with, as typed. */
   address: string;
-  /** Only a device that was never registered may be told its IMEI. */
+  /** An IMEI can be set only while the device was never registered. */
   mayTakeImei: boolean;
 }
 
@@ -189,7 +189,7 @@ export function SignInAdvanced({ fields, onChange, address, error, disabled, may
             data-testid="sign-in-ca-file"
             onChange={(event) => {
               const [file] = event.target.files ?? [];
-              // Far more than any authority; what is no certificate is told when it is used.
+              // Far more than any authority needs. A file that is no certificate is reported when it is used.
               if (file !== undefined && file.size <= maxCertificateFileBytes) void file.text().then((ca) => onChange({ ...fields, ca }));
             }}
           />

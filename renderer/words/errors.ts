@@ -18,7 +18,7 @@ export interface Explanation {
   title: string;
   /** What the program does, and what the person can do. */
   body: string;
-  /** The other side's answer as it sent it, for whoever looks closer; empty where there is none. */
+  /** The other side's answer as it was sent, for the details; empty if there is none. */
   details: string;
 }
 
