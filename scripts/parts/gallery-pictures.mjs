@@ -16,10 +16,10 @@ const settleMs = 600;
 const playMs = 20_000;
 const pagesAtOnce = 4;
 
-/** Builds the gallery into out/gallery, with the window's own settings of vite. */
+/** Builds the gallery into artifacts/gallery, outside of what is packaged, with the window's own settings of vite. */
 export async function buildGallery(root) {
   const { build } = await import('vite');
-  const outDir = join(root, 'out/gallery');
+  const outDir = join(root, 'artifacts/gallery');
   await build({
     root: join(root, 'renderer'),
     configFile: join(root, 'vite.config.ts'),
