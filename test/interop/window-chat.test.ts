@@ -67,7 +67,7 @@ describe('a chat, in a browser', () => {
     await page.click(chat('masked'));
     expect(await page.textContent(id('chat-title'))).toBe('Anonymous');
     expect(await page.textContent(id('chat-under'))).toBe('Hides who they are');
-    expect(await page.textContent(id('anonymous-hint'))).toContain('as long as the device they write from stays signed in');
+    expect(await page.textContent(id('anonymous-hint'))).toContain('while the device they are using stays signed in');
 
     const refused = await open({
       ...anonymous,
@@ -153,7 +153,7 @@ describe('a chat, in a browser', () => {
     expect(await page.textContent(id('export-dialog'))).toContain('The file is not encrypted');
     expect(await calls('exportConversation')).toEqual([]);
     await page.click(id('export-choose'));
-    await expect.poll(() => page.textContent(id('export-said'))).toBe('12 messages written to /home/alice/Chorus Bob.html');
+    await expect.poll(() => page.textContent(id('export-said'))).toBe('12 messages saved to /home/alice/Chorus Bob.html');
     expect(await calls('exportConversation')).toEqual([{ conversation: 'bob', format: 'html' }]);
     await page.keyboard.press('Escape');
     await page.click(id('chat-menu'));

@@ -89,7 +89,7 @@ describe('groups, in a browser', () => {
     await page.click(id('rename-group'));
     expect(await page.locator(id('rename-group-confirm')).isDisabled()).toBe(true);
     await page.fill(id('rename-group-name'), 'x'.repeat(201));
-    expect(await page.textContent(id('rename-group-dialog'))).toContain('200 characters at most');
+    expect(await page.textContent(id('rename-group-dialog'))).toContain('at most 200 characters');
     await page.fill(id('rename-group-name'), '  Dinner  ');
     await page.keyboard.press('Enter');
     await page.locator(id('rename-group-dialog')).waitFor({ state: 'detached' });
