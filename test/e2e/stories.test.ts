@@ -7,7 +7,9 @@ import { WindowDriver } from '../support/windows/window-driver';
 const windows = chorusWindows();
 
 async function person(name: string, place: number): Promise<WindowDriver> {
-  const started = new WindowDriver(await windows.open(name.toLowerCase(), { tile: `${place}/3`, try: name, deviceName: `${name}’s laptop` }));
+  const started = new WindowDriver(
+    await windows.open(name.toLowerCase(), { tile: `${place}/3`, try: name, deviceName: `${name}’s laptop` }),
+  );
   await started.isRegistered();
   return started;
 }
