@@ -209,16 +209,24 @@ export const layers: readonly Layer[] = [
   {
     path: 'renderer',
     faces: [],
-    values: ['renderer/app', 'renderer/desk'],
+    values: ['renderer/app'],
     types: ['preload/contract'],
-    packages: ['react-dom', '@fontsource-variable'],
+    packages: ['@fontsource-variable'],
+  },
+  // Not shipped: its scenes are drawn by the developer's gallery, by the window's tests and by `npm run screens`.
+  {
+    path: 'renderer/gallery',
+    faces: [],
+    values: ['renderer/app', 'renderer/parts'],
+    types: ['preload/contract', 'renderer/desk'],
+    packages: ['react', 'react-dom'],
   },
   {
     path: 'renderer/app',
-    faces: ['App'],
+    faces: ['window'],
     values: [...view, 'renderer/chat', 'renderer/chats', 'renderer/devices', 'renderer/group', 'renderer/settings', 'renderer/start'],
     types: ['preload/contract'],
-    packages: drawn,
+    packages: [...drawn, 'react-dom'],
   },
   {
     path: 'renderer/start',
@@ -229,14 +237,14 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'renderer/chat',
-    faces: ['Chat', 'ChatMenu', 'Details', 'MessageInfo', 'RescuedChat'],
+    faces: ['Chat', 'ChatMenu', 'Details', 'MessageInfo', 'RescuedChat', 'SkeletonBubbles'],
     values: [...view, 'renderer/chats', 'renderer/group', 'renderer/notices'],
     types: ['preload/contract'],
     packages: [...drawn, 'virtua'],
   },
   {
     path: 'renderer/chats',
-    faces: ['ConversationRow', 'LeftPane', 'NewChat', 'NoChat'],
+    faces: ['ConversationRow', 'LeftPane', 'NewChat', 'NoChat', 'SkeletonRows'],
     values: [...view, 'renderer/devices', 'renderer/notices'],
     types: ['preload/contract'],
     packages: drawn,
