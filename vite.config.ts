@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { UserConfig } from 'vite';
 
 /** The renderer is served from app://chorus/ under a policy without inline code and without data: URLs, so nothing is inlined. */
@@ -5,6 +6,8 @@ export default {
   root: 'renderer',
   base: '/',
   publicDir: false,
+  // Names that a person can read in the inspector; no two modules share a file name (test/unit/renderer/styles.test.ts).
+  css: { modules: { generateScopedName: (name, file) => `${basename(file, '.module.css')}-${name}` } },
   build: {
     outDir: '../out/renderer',
     emptyOutDir: true,

@@ -1,35 +1,33 @@
 /**
- * The composition root: the one file that knows every part. It opens the profile (settings, identity, history), signs in, and answers the
- * contract's calls. The window and the headless client are two doors to the object that it makes.
+ * The composition root: opens the profile (settings, identity, history), signs in, and puts the handlers of the contract's calls together. The window
+ * and the headless client are two doors to the object that it makes.
  */
 
 import { type Clock, systemClock } from '../base/clock';
 import type { Disposable } from '../base/disposable';
 import { Emitter, setListenerErrorReporter } from '../base/emitter';
-import { drop, type Logger } from '../base/log';
-import type { AccountValue, AppEvent, AppEventBody, PreferencesValue, Snapshot, WarningValue } from '../preload/contract';
+import type { Logger } from '../base/log';
+import type { AccountValue, AppEvent, AppEventBody, Snapshot } from '../preload/contract';
 import { AppError, toAppError } from '../preload/contract/errors';
 import type { WireTap } from '../protocol/wire-record';
-import { Account, type Credentials } from './account/account';
-import { newCredentials, outboundProxy, parseOwnAddress } from './account/credentials';
+import type { Account } from './account/account';
 import type { Handlers } from './calls';
 import { chatCalls } from './chat-calls';
 import { deviceCalls } from './device-calls';
-import { BlockedPeople, strangerKey } from './profile/blocked-people';
+import { type AccountSource, accountSource, type GivenAccount } from './profile/account-source';
+import { BlockedPeople } from './profile/blocked-people';
 import { ProfileDecisions } from './profile/decisions';
-import { adoptInstance, openProfile, type Profile } from './profile/profile';
+import { openProfile, type Profile } from './profile/profile';
 import type { Rescue } from './profile/rescue';
-import { defaultPreferences, type OpenKeyValueFile, type SecretBox, type StoredAccount, translateFileError } from './profile/settings';
-import { instanceOfImei, signInParts } from './profile/sign-in-options';
-import { keptParts, revealedAccount, storedAccount, valueOfStored } from './profile/stored-account';
-import { TryNetwork, tryPassword, tryPeople } from './profile/try-network';
+import { defaultPreferences, type OpenKeyValueFile, type SecretBox } from './profile/settings';
+import { TryNetwork, tryPeople } from './profile/try-network';
+import { profileCalls } from './profile-calls';
+import { signInCalls } from './sign-in-calls';
+import { SignedIn } from './signed-in';
 import { watchNetwork } from './sip/flow/network-watch';
-import { checkServer } from './sip/flow/server-check';
+import { secretsInFile, Warnings } from './warnings';
 
-const secretsInFile: WarningValue = {
-  code: 'secrets-in-file',
-  text: 'This computer offers no keychain. Your password and your messages are encrypted with a key that lies in a file only your account can read.',
-};
+export type { GivenAccount } from './profile/account-source';
 
 /** How long `quit` may take before the process goes anyway. */
 export const quitLimitMs = 3_000;
@@ -42,7 +40,7 @@ export interface AppOptions {
   readScript: string | null;
   version: string;
   open: OpenKeyValueFile;
-  /** Made when it is first needed; what it throws is shown as a fatal error. */
+  /** Called when it is first needed; its error is shown as fatal. */
   secrets: () => SecretBox;
   log: Logger;
   clock?: Clock;
@@ -51,17 +49,10 @@ export interface AppOptions {
   tryDirectory: string | null;
   /** Opens a further window as another device; null where there are no windows. */
   openDevice: ((person: string) => Promise<{ profile: string }>) | null;
-  /** Asks the person where a file goes; null when they would rather not. Where nobody can be asked, null: callers name a path. */
+  /** Asks the person where a file goes; null when they cancel. Where nobody can be asked, null: callers name a path. */
   chooseFile: ((suggestion: string) => Promise<string | null>) | null;
   /** An account from outside, for a headless client: used as it is, not stored. */
   given?: GivenAccount;
-}
-
-export interface GivenAccount extends Omit<Credentials, 'instanceId' | 'kind' | 'servicesOff'> {
-  preferences: Partial<PreferencesValue>;
-  /** A URN to use as instance ID at the very first start (IMEI). */
-  instanceUrn: string | null;
-  registerAtStart: boolean;
 }
 
 export interface App {
@@ -69,13 +60,13 @@ export interface App {
   readonly onEvent: Emitter<AppEvent>;
   /** The Instance ID of this profile's device; null while no profile is open. */
   readonly deviceInstance: string | null;
-  /** The computer woke up, or may have another network: an account that has lost its server finds it now. */
+  /** The computer woke up, or may have another network: an account that has lost its server connects at once. */
   networkChanged(): void;
   /** Ends sessions, de-registers, closes the history. May be called twice. */
   quit(): Promise<void>;
 }
 
-/** Opens the profile. Trouble that the person must solve is in the snapshot's `fatal`, not thrown. */
+/** Opens the profile. An error that the person must solve is in the snapshot's `fatal`, not thrown. */
 export async function createApp(options: AppOptions): Promise<App> {
   const app = new ChorusApp(options);
   await app.open();
@@ -89,14 +80,14 @@ class ChorusApp implements App {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #network: TryNetwork | null;
-  readonly #warnings: WarningValue[] = [];
+  readonly #warnings = new Warnings((event) => this.#announce(event));
   readonly #watch: Disposable;
   readonly #decisions: ProfileDecisions;
+  readonly #signedIn: SignedIn;
   #revision = 0;
   #profile: Profile | null = null;
-  #account: Account | null = null;
+  #source: AccountSource | null = null;
   #blocked: BlockedPeople | null = null;
-  #isSigningIn = false;
   #fatal: AppError | null = null;
   #quitting: Promise<void> | null = null;
 
@@ -108,21 +99,34 @@ class ChorusApp implements App {
     setListenerErrorReporter((error) =>
       this.#log.error('a listener failed', { error: String(error instanceof Error ? error.stack : error) }),
     );
+    const announce = (event: AppEventBody) => this.#announce(event);
     this.#decisions = new ProfileDecisions({
       dataDir: options.dataDir,
       readScript: options.readScript,
       clock: this.#clock,
       log: options.log,
-      given: options.given,
       profile: () => this.#profile,
+      source: () => this.#source,
       isQuitting: () => this.#quitting !== null,
-      account: () => this.#account,
-      leave: () => {
-        this.#account = null;
-        this.#endWarning('duplicate-device');
-      },
+      account: () => this.#signedIn.account,
+      leave: () => this.#signedIn.leave(),
       start: (profile) => this.#start(profile),
-      announce: (event) => this.#announce(event),
+      announce,
+    });
+    this.#signedIn = new SignedIn({
+      clock: this.#clock,
+      log: options.log,
+      tap: options.tap ?? null,
+      version: options.version,
+      network: this.#network,
+      warnings: this.#warnings,
+      profile: () => this.#open,
+      source: () => this.#openSource,
+      history: (profile) => profile.history ?? this.#decisions.beginUnreadable(profile),
+      isBlocked: (address) => this.#openBlocked.has(address),
+      isQuitting: () => this.#quitting !== null,
+      announce,
+      setFatal: (error) => this.#setFatal(error),
     });
     this.handlers = this.#makeHandlers();
     this.#watch = watchNetwork(this.#clock, (reason) => {
@@ -132,47 +136,33 @@ class ChorusApp implements App {
   }
 
   async open(): Promise<void> {
+    const { open, secrets, given } = this.#options;
     try {
-      const { open, secrets, given } = this.#options;
-      const instanceUrn = given?.instanceUrn ?? null;
-      this.#profile = openProfile({ open, secrets, instanceUrn, ...this.#decisions.historyParts });
-      // Whoever hands the account in has the password in the open anyway.
-      if (this.#profile.secrets.backend === 'file' && given === undefined) this.#warnings.push(secretsInFile);
+      this.#profile = openProfile({ open, secrets, instanceUrn: given?.instanceUrn ?? null, ...this.#decisions.historyParts });
     } catch (error) {
       this.#fatal = toAppError(error);
       this.#log.error('the profile cannot be opened', { error: this.#fatal.message });
       return;
     }
+    this.#source = accountSource(this.#profile, given);
+    // A given account has its password in the open anyway.
+    if (this.#profile.secrets.backend === 'file' && given === undefined) this.#warnings.begin(secretsInFile);
     if (this.#profile.identity.isCopied) {
       this.#log.warn('the profile was made elsewhere; nothing is registered until it is told what it is');
-      // Those who are to hear it begin to listen when the app is made.
-      this.#clock.setTimer(0, () => this.#announce({ event: 'clone', clone: this.#decisions.clone }));
+      this.#announceSoon(() => ({ event: 'clone', clone: this.#decisions.clone }));
       return;
     }
     this.#start(this.#profile);
   }
 
   /** Goes on with the account that is given or stored. */
-  #start(profile: Profile): void {
-    const { rescue } = profile;
-    if (rescue !== null) {
-      this.#clock.setTimer(0, () => this.#announce({ event: 'rescue', rescue: rescue.value }));
-      return;
-    }
-    const given = this.#options.given;
-    if (given === undefined) {
-      drop(this.#resume(profile), { ...this.#log, error: this.#log.warn }, 'signing in again');
-      return;
-    }
-    const { instanceId } = profile.identity;
-    const deviceName = this.#decisions.givenName ?? given.deviceName;
-    const account = this.#makeAccount({ ...given, deviceName, kind: 'sip', instanceId, servicesOff: [] });
-    this.#enter(account);
-    if (given.registerAtStart) drop(account.register(), { ...this.#log, error: this.#log.warn }, 'registration');
+  #start({ rescue }: Profile): void {
+    if (rescue === null) this.#signedIn.resume();
+    else this.#announceSoon(() => ({ event: 'rescue', rescue: rescue.value }));
   }
 
   networkChanged(): void {
-    this.#account?.networkChanged();
+    this.#signedIn.account?.networkChanged();
   }
 
   quit(): Promise<void> {
@@ -181,193 +171,33 @@ class ChorusApp implements App {
     return this.#quitting;
   }
 
-  // ---------------------------------------------------------------- the profile
-
-  /** Signs in with the stored account. The registration's state tells how it goes; it goes on by itself. */
-  async #resume(profile: Profile): Promise<void> {
-    const stored = profile.settings.account;
-    if (stored === null) return;
-    let revealed: Omit<Credentials, 'proxy'>;
-    try {
-      revealed = revealedAccount(stored, profile.identity.instanceId, profile.secrets);
-    } catch (error) {
-      this.#setFatal(toAppError(error));
-      return;
-    }
-    const proxy = stored.kind === 'try' ? (await this.#joinTryNetwork()).proxy : stored.proxy;
-    if (this.#quitting !== null || profile.rescue !== null) return;
-    const account = this.#makeAccount({ ...revealed, proxy });
-    this.#enter(account);
-    if (stored.signedOut === true) account.wasSignedOut(null);
-    else await account.register();
-  }
-
-  #makeAccount(credentials: Credentials): Account {
-    const profile = this.#open;
-    const account = new Account(credentials, {
-      clock: this.#clock,
-      log: this.#log,
-      tap: this.#options.tap ?? null,
-      userAgent: `Chorus/${this.#options.version}`,
-      history: profile.history ?? this.#decisions.beginUnreadable(profile),
-      knownPeople: credentials.kind === 'try' ? tryPeople : [],
-      preferences: () => this.#preferences,
-      isBlocked: (address) => this.#openBlocked.has(address),
-      registrationState: profile.settings.registrationState(credentials.instanceId, credentials.aor),
-      simState: profile.settings.simState(credentials.authUser ?? credentials.aor),
-      announce: (event) => {
-        // An account that is still on trial, or gone, has nothing to say.
-        if (this.#account === account) this.#announceOf(account, event);
-      },
-      signedOut: () => this.#keepSignedOut(),
-    });
-    return account;
-  }
-
-  #enter(account: Account): void {
-    this.#account = account;
-    this.#announce({ event: 'account', account: account.value });
-  }
-
-  /** A device that was signed out stays so over a restart, and the password of a server is forgotten. */
-  #keepSignedOut(): void {
-    const { settings } = this.#open;
-    const { account } = settings;
-    if (account === null || this.#options.given !== undefined) return;
-    settings.account = { ...account, signedOut: true, password: account.kind === 'sip' ? '' : account.password };
-  }
-
-  #announceOf(account: Account, event: AppEventBody): void {
-    if (event.event === 'warning') {
-      this.#warn({ code: event.code, text: event.text });
-      return;
-    }
-    this.#announce(event);
-    if (event.event === 'devices') {
-      if (account.isDuplicated)
-        this.#warn({ code: 'duplicate-device', text: 'Another computer is registered with the ID of this device.' });
-      else this.#endWarning('duplicate-device');
-    }
-    // The profile that hosted the embedded network may have quit: then it is found elsewhere, or started here.
-    if (event.event === 'registration' && event.state === 'waiting' && account.value.kind === 'try') {
-      drop(
-        this.#joinTryNetwork().then(() => account.networkChanged()),
-        { ...this.#log, error: this.#log.warn },
-        'looking for the embedded network',
-      );
-    }
-  }
-
-  async #joinTryNetwork() {
-    if (this.#network === null) throw new AppError('ipc/refused', { cause: 'no embedded network here' });
-    return this.#network.join();
-  }
-
-  /**
-   * Signs in for the first time, or anew when the server refuses what is stored or the device was signed out: identity, history and settings
-   * stay. Nothing is kept, or said, before the registrar's 200.
-   */
-  async #signIn(credentials: Credentials, storeProxy: string | null): Promise<AccountValue> {
-    const profile = this.#open;
-    const ended = this.#endedAccount(credentials.aor);
-    if (this.#accountValue !== null && ended === null)
-      throw new AppError('ipc/refused', { cause: `already signed in as ${this.#accountValue.aor}` });
-    if (this.#isSigningIn) throw new AppError('ipc/refused', { cause: 'already signing in' });
-    if (profile.rescue !== null) throw profile.rescue.refusal;
-    this.#isSigningIn = true;
-    const account = this.#makeAccount(credentials);
-    try {
-      await account.register();
-      profile.settings.account = storedAccount(credentials, storeProxy, profile.secrets);
-    } catch (error) {
-      account.dispose();
-      if (ended === null) profile.settings.registrationState(credentials.instanceId, credentials.aor).forget();
-      throw translateStoreError(error);
-    } finally {
-      this.#isSigningIn = false;
-    }
-    ended?.dispose();
-    this.#enter(account);
-    this.#announce({ event: 'registration', ...account.registration });
-    this.#announce({ event: 'devices', devices: account.devices });
-    return account.value;
-  }
-
-  /** The account of this address while its server refuses it, or it is signed out: its password may be another one now. */
-  #endedAccount(aor: string): Account | null {
-    return this.#options.given === undefined && this.#account?.isEnded === true && this.#account.value.aor === aor ? this.#account : null;
-  }
-
   // ---------------------------------------------------------------- the contract
 
   #makeHandlers(): Handlers {
+    const { chooseFile, openDevice, tap } = this.#options;
+    const account = () => this.#usableAccount;
+    const profile = () => this.#open;
+    const source = () => this.#openSource;
     return {
       snapshot: () => this.#snapshot(),
-      identity: () => this.#signedIn.identity,
-      register: async () => {
-        await this.#register(this.#signedIn);
-        return this.#registrationAnswer();
-      },
-      unregister: async () => {
-        await this.#signedIn.unregister();
-        return this.#registrationAnswer();
-      },
-      ...deviceCalls({
-        account: () => this.#signedIn,
-        keep: (change) => this.#changeStored(change),
-        announce: (event) => this.#announce(event),
+      ...signInCalls({
+        ...{ clock: this.#clock, log: this.#log, tap, signedIn: this.#signedIn, account, profile, source, openDevice },
+        instanceId: () => this.#instanceId,
       }),
+      ...deviceCalls({ account }),
       ...chatCalls({
-        messenger: () => this.#signedIn.messenger,
+        messenger: () => this.#usableAccount.messenger,
         rescue: () => this.#rescue,
-        chooseFile: this.#options.chooseFile,
+        chooseFile,
         now: () => this.#clock.now(),
       }),
-      resolveClone: ({ choice, name }) => this.#decisions.resolveClone(this.#open, choice, name),
-      block: ({ address }) => {
-        const key = strangerKey(address, this.#accountValue?.aor ?? null);
-        this.#openBlocked.block(key);
-        const answer = this.#announceBlocked();
-        this.#account?.messenger.blocked(key);
-        return answer;
-      },
-      unblock: ({ address }) => {
-        this.#openBlocked.unblock(strangerKey(address, this.#accountValue?.aor ?? null));
-        return this.#announceBlocked();
-      },
-      beginHistory: () => this.#decisions.beginAnew(this.#open),
-      setPreferences: (preferences) => {
-        this.#open.settings.preferences = preferences;
-        this.#announce({ event: 'preferences', ...preferences });
-        this.#account?.messenger.preferencesChanged();
-        return preferences;
-      },
-      checkServer: async ({ address, server, ca }) => {
-        const domain = parseOwnAddress(address).split('@')[1] ?? '';
-        const looked = server === undefined ? `sip:${domain}` : outboundProxy(server);
-        const deps = { clock: this.#clock, log: this.#log, tap: this.#options.tap };
-        return { server: looked, ...(await checkServer(looked, domain, signInParts(ca === undefined ? {} : { ca }, {}).ca, deps)) };
-      },
-      signIn: ({ address, password, server, deviceName, options = {} }) => {
-        const aor = parseOwnAddress(address);
-        const stored = this.#endedAccount(aor) === null ? null : this.#open.settings.account;
-        const proxy = server === undefined ? (stored?.proxy ?? null) : outboundProxy(server);
-        const parts = signInParts(options, stored === null ? {} : keptParts(stored, this.#open.secrets));
-        if (options.imei !== undefined) adoptInstance(this.#open, instanceOfImei(options.imei));
-        return this.#signIn({ ...newCredentials('sip', aor, deviceName, this.#instanceId), ...parts, password, proxy }, proxy);
-      },
-      tryIt: async ({ person, deviceName }) => {
-        const chosen = tryPeople.find((candidate) => candidate.address === person);
-        if (chosen === undefined) throw new AppError('account/bad-address', { cause: person }, 'user');
-        const { proxy, factory } = await this.#joinTryNetwork();
-        const credentials = newCredentials('try', chosen.address, deviceName, this.#instanceId);
-        return this.#signIn({ ...credentials, displayName: chosen.name, password: tryPassword, proxy, factory }, null);
-      },
-      openDevice: async ({ person }) => {
-        if (this.#options.openDevice === null || this.#account?.value.kind !== 'try')
-          throw new AppError('ipc/refused', { cause: 'only at the embedded network' });
-        return this.#options.openDevice(person);
-      },
+      ...profileCalls({
+        ...{ decisions: this.#decisions, profile, source },
+        blocked: () => this.#openBlocked,
+        account: () => this.#signedIn.account,
+        self: () => this.#accountValue?.aor ?? null,
+        announce: (event) => this.#announce(event),
+      }),
       quit: async () => {
         await this.quit();
         return {};
@@ -375,60 +205,30 @@ class ChorusApp implements App {
     };
   }
 
-  /** What can be read of a damaged history, once it is known whose it is. */
+  /** The readable part of a damaged history, once it is known whose it is. */
   get #rescue(): Rescue | null {
     return this.#decisions.clone === null ? (this.#profile?.rescue ?? null) : null;
   }
 
-  #warn(warning: WarningValue): void {
-    if (this.#warnings.some(({ code }) => code === warning.code)) return;
-    this.#warnings.push(warning);
-    this.#announce({ event: 'warning', ...warning });
-  }
-
-  #endWarning(code: WarningValue['code']): void {
-    const at = this.#warnings.findIndex((warning) => warning.code === code);
-    if (at < 0) return;
-    this.#warnings.splice(at, 1);
-    this.#announce({ event: 'warningEnded', code });
-  }
-
-  #changeStored(change: (stored: StoredAccount) => StoredAccount): void {
-    const { settings } = this.#open;
-    if (settings.account !== null) settings.account = change(settings.account);
-  }
-
-  async #register(account: Account): Promise<void> {
-    const { settings } = this.#open;
-    const stored = this.#options.given === undefined ? settings.account : null;
-    if (account.isSignedOut && stored?.password === '') throw new AppError('account/signed-out', {}, 'user');
-    await account.register();
-    if (stored?.signedOut === true) settings.account = { ...stored, signedOut: false };
-  }
-
-  #registrationAnswer() {
-    const { state, expires, bindings } = this.#signedIn.registration;
-    return { state, expires: expires ?? null, bindings };
-  }
-
   #snapshot(): Snapshot {
-    const account = this.#account;
+    const { account } = this.#signedIn;
+    const value = this.#accountValue;
     return {
       revision: this.#revision,
       profile: this.#options.profile,
-      account: this.#accountValue,
-      tryPeople: this.#network !== null && (this.#accountValue?.kind ?? 'try') === 'try' ? tryPeople : [],
+      account: value,
+      tryPeople: this.#network !== null && (value?.kind ?? 'try') === 'try' ? tryPeople : [],
       registration: account?.registration ?? {
-        state: this.#accountValue === null || this.#profile?.rescue ? 'offline' : 'connecting',
+        state: value === null || this.#profile?.rescue ? 'offline' : 'connecting',
         bindings: 0,
       },
       devices: account?.devices ?? [],
       conversations: account?.messenger.chats.all() ?? [],
       invitations: account?.messenger.invitations.list() ?? [],
-      preferences: this.#preferences,
+      preferences: this.#source?.preferences ?? { ...defaultPreferences, ...this.#options.given?.preferences },
       blocked: this.#profile === null ? [] : this.#openBlocked.list,
       // The embedded network's password is no secret.
-      warnings: this.#warnings.filter((warning) => warning.code !== 'secrets-in-file' || this.#accountValue?.kind !== 'try'),
+      warnings: this.#warnings.list.filter((warning) => warning.code !== 'secrets-in-file' || value?.kind !== 'try'),
       clone: this.#decisions.clone,
       rescue: this.#profile?.rescue?.value ?? null,
       fatal: this.#fatal?.toValue() ?? null,
@@ -437,25 +237,12 @@ class ChorusApp implements App {
 
   /** Who is signed in: also while a stored account is still looking for its network, so that no window asks to sign in again. */
   get #accountValue(): AccountValue | null {
-    if (this.#account !== null) return this.#account.value;
-    const stored = this.#profile?.settings.account ?? null;
-    if (stored === null || this.#options.given !== undefined) return null;
-    return valueOfStored(stored, this.#profile?.identity.instanceId ?? stored.instanceId);
-  }
-
-  get #preferences(): PreferencesValue {
-    return { ...(this.#profile?.settings.preferences ?? defaultPreferences), ...this.#options.given?.preferences };
+    return this.#signedIn.account?.value ?? this.#source?.shown ?? null;
   }
 
   get #openBlocked(): BlockedPeople {
     this.#blocked ??= new BlockedPeople(this.#open.settings);
     return this.#blocked;
-  }
-
-  #announceBlocked(): { blocked: string[] } {
-    const blocked = this.#openBlocked.list;
-    this.#announce({ event: 'blocked', blocked });
-    return { blocked };
   }
 
   get #open(): Profile {
@@ -467,17 +254,23 @@ class ChorusApp implements App {
     return this.#profile?.identity.instanceId ?? null;
   }
 
+  get #openSource(): AccountSource {
+    this.#source ??= accountSource(this.#open, this.#options.given);
+    return this.#source;
+  }
+
   /** The instance ID for a new account. */
   get #instanceId(): string {
     if (this.#decisions.clone !== null) throw new AppError('profile/copied', {}, 'user');
     return this.#open.identity.instanceId;
   }
 
-  get #signedIn(): Account {
+  get #usableAccount(): Account {
+    const { account } = this.#signedIn;
     if (this.#decisions.clone !== null) throw new AppError('profile/copied', {}, 'user');
     if (this.#profile?.rescue) throw this.#profile.rescue.refusal;
-    if (this.#account === null) throw this.#fatal ?? new AppError('account/none', {}, 'user');
-    return this.#account;
+    if (account === null) throw this.#fatal ?? new AppError('account/none', {}, 'user');
+    return account;
   }
 
   #setFatal(error: AppError): void {
@@ -490,15 +283,15 @@ class ChorusApp implements App {
     this.onEvent.emit({ ...event, revision: this.#revision });
   }
 
+  /** Drivers begin to listen once the app is made. */
+  #announceSoon(event: () => AppEventBody): void {
+    this.#clock.setTimer(0, () => this.#announce(event()));
+  }
+
   async #quit(): Promise<void> {
-    const account = this.#account;
     const limit = new Promise<void>((resolve) => this.#clock.setTimer(quitLimitMs, resolve));
-    if (account !== null)
-      await Promise.race([
-        account.close().catch((error: unknown) => this.#log.warn('closing the account', { error: String(error) })),
-        limit,
-      ]);
-    account?.dispose();
+    await Promise.race([this.#signedIn.close(), limit]);
+    this.#signedIn.account?.dispose();
     await Promise.race([
       this.#network?.close().catch((error: unknown) => this.#log.warn('closing the network', { error: String(error) })),
       limit,
@@ -507,10 +300,6 @@ class ChorusApp implements App {
     this.#profile?.rescue?.dispose();
     this.#profile?.lock.dispose();
     this.#announce({ event: 'exit' });
-    this.#account = null;
+    this.#signedIn.dispose();
   }
-}
-
-function translateStoreError(error: unknown): AppError {
-  return error instanceof AppError ? error : translateFileError(error, 'settings.json');
 }

@@ -6,6 +6,8 @@ import * as v from 'valibot';
 import type { CallArgument, CallName, CallValue, Result } from '../preload/contract';
 import { AppError, toAppError } from '../preload/contract/errors';
 import { MAX_SUBJECT_CHARACTERS } from '../protocol/group-data';
+import { maxCertificatesLength } from './account/option-kinds';
+import { signInTable } from './account/sign-in-options';
 
 /** One function for every call of the contract. */
 export type Handlers = { [N in CallName]: (argument: CallArgument<N>) => CallValue<N> | Promise<CallValue<N>> };
@@ -14,14 +16,10 @@ export type Handlers = { [N in CallName]: (argument: CallArgument<N>) => CallVal
 export const maxTextLength = 100_000;
 /** The longest address, name or ID a caller may pass. */
 const maxFieldLength = 1_000;
-/** The longest data URI of a picture that a caller may pass; how large the picture itself may be, `group-icon.ts` says with its own error. */
+/** The longest data URI of a picture that a caller may pass; `group-icon.ts` limits the picture itself, with its own error. */
 export const maxIconLength = 100_000;
 /** The longest path of a file that a caller may name, in UTF-16 code units. */
 export const maxPathLength = 4_096;
-/** The longest text with certificates, in UTF-16 code units. */
-export const maxCertificatesLength = 200_000;
-/** The longest registration that a caller may ask for, seconds: what TS 24.229 5.1.1.2 has clients ask for. */
-export const maxExpiresSeconds = 600_000;
 /** The most people one call may name. */
 export const maxPeople = 500;
 /** The longest time after which an idle session is ended, seconds: a day. */
@@ -48,10 +46,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   signOutEverywhere: none,
   writeAs: v.strictObject({ address: v.nullable(field), conversation: v.optional(field) }),
   setCapability: v.strictObject({ name: v.picklist(['session', 'pager', 'large', 'file']), on: v.boolean() }),
-  setMedia: v.strictObject({
-    securesMedia: v.optional(v.boolean()),
-    msrpRelay: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),
-  }),
+  setMedia: signInTable.schemaOf('securesMedia', 'msrpRelay'),
   resolveClone: v.strictObject({
     choice: v.picklist(['moved', 'newDevice']),
     name: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),
@@ -136,21 +131,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     password: v.pipe(v.string(), v.maxLength(maxFieldLength)),
     server: v.optional(field),
     deviceName: v.pipe(v.string(), v.maxLength(maxFieldLength)),
-    options: v.optional(
-      v.strictObject({
-        authUser: v.optional(field),
-        registrar: v.optional(field),
-        factory: v.optional(field),
-        ca: v.optional(v.pipe(v.string(), v.maxLength(maxCertificatesLength))),
-        scheme: v.optional(v.picklist(['auto', 'digest', 'aka', 'early-ims'])),
-        minAlgorithm: v.optional(v.picklist(['MD5', 'SHA-256', 'SHA-512-256'])),
-        sim: v.optional(v.strictObject({ k: field, op: v.nullable(field), opc: v.nullable(field) })),
-        imei: v.optional(field),
-        securesMedia: v.optional(v.boolean()),
-        msrpRelay: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),
-        expiresSeconds: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(maxExpiresSeconds))),
-      }),
-    ),
+    options: v.optional(signInTable.schema),
   }),
   tryIt: v.strictObject({ person: field, deviceName: v.pipe(v.string(), v.maxLength(maxFieldLength)) }),
   openDevice: v.strictObject({ person: field }),

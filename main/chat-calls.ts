@@ -8,11 +8,11 @@ import { exportConversation, exportName } from './export';
 import type { Rescue } from './profile/rescue';
 
 export interface ChatCallDeps {
-  /** Asked at every call; throws what is to be answered where nobody is signed in. */
+  /** Asked at every call. @throws AppError the answer to the call, where nobody is signed in */
   messenger(): Messenger;
-  /** There while the history is damaged. */
+  /** Null unless the history is damaged. */
   rescue(): Rescue | null;
-  /** Asks the person where a file goes; null when they would rather not. Where nobody can be asked, null: callers name a path. */
+  /** Asks the person where a file goes; null when they cancel. Where nobody can be asked, null: callers name a path. */
   chooseFile: ((suggestion: string) => Promise<string | null>) | null;
   now(): number;
 }
@@ -97,7 +97,7 @@ export function chatCalls({ messenger, rescue, chooseFile, now }: ChatCallDeps) 
       return {};
     },
     exportConversation: async ({ conversation: id, format, path: named }) => {
-      // A window names no path: what runs in it may write nowhere by itself.
+      // A window names no path: code that runs in it must not choose where to write.
       if ((named === undefined) === (chooseFile === null))
         throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
       const read = rescue()?.read(id);

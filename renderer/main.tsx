@@ -21,13 +21,8 @@
  * device-rename-save, devices-check, settings, settings-general, settings-account, settings-keyboard, settings-about, theme (data-value
  * inside), switch-read, new-chat-anonymous, anonymous-hint, switch-delivered, switch-typing, accept (data-value inside), register-now, fatal (data-code), fatal-quit, closed.
  */
-import { createRoot } from 'react-dom/client';
 import type { ChorusBridge } from '../preload/contract';
-import { App } from './app/App';
-import { Desk, GroundProvider } from './desk/desk';
-import { Icons } from './desk/icons';
-import { Store } from './desk/store';
-import { followSystemTheme } from './desk/theme';
+import { openWindow } from './app/window';
 
 declare global {
   interface Window {
@@ -35,17 +30,4 @@ declare global {
   }
 }
 
-const root = document.getElementById('root');
-if (root === null) throw new Error('The page has no root.');
-
-const store = new Store(window.chorus);
-const desk = new Desk(
-  (conversation, text, onlyWith) => void store.call('setDraft', { conversation, text, ...(onlyWith === undefined ? {} : { onlyWith }) }),
-);
-followSystemTheme(store.cell);
-void store.start();
-createRoot(root).render(
-  <GroundProvider value={{ store, desk, icons: new Icons(store) }}>
-    <App />
-  </GroundProvider>,
-);
+openWindow(window.chorus);

@@ -1,167 +1,65 @@
 /** One signed-in account: its SIP client, its media endpoint and its messenger, wired together and ended together. */
 
-import type { Clock } from '../../base/clock';
 import { DisposableStore } from '../../base/disposable';
-import { drop, type Logger } from '../../base/log';
-import type {
-  AccountValue,
-  AppEventBody,
-  CapabilityName,
-  DeviceValue,
-  IdentityValue,
-  PeerCapabilities,
-  PersonValue,
-  PreferencesValue,
-  RegistrationValue,
-} from '../../preload/contract';
+import { drop } from '../../base/log';
+import type { AccountValue, CapabilityName, DeviceValue, IdentityValue, PeerCapabilities, RegistrationValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
-import type { DigestHash } from '../../protocol/digest';
-import { ICSI } from '../../protocol/feature-tags';
 import { nickname } from '../../protocol/instance-urn';
-import { addressKey } from '../../protocol/uri';
-import type { WireTap } from '../../protocol/wire-record';
 import { Messenger } from '../cpm/messenger';
 import { DeviceControl, defaultTestText } from '../devices/control';
-import { capabilitiesOf, DeviceList } from '../devices/list';
-import type { History } from '../history/history';
-import type { MsrpTransport } from '../msrp/connection';
-import { MsrpEndpoint } from '../msrp/endpoint';
-import { type RelayAccount, throughTls } from '../msrp/relay';
-import { type AuthScheme, type RegistrationStore, type SimNumbers, type SipAccount, SipClient, softwareSim } from '../sip/client';
-import type { Connect } from '../sip/flow/connection';
-
-/** The services that this version can offer, and so the feature tags that it registers (R25). */
-const services: Partial<Record<CapabilityName, readonly string[]>> = { session: [ICSI.session, ICSI.group], pager: [ICSI.msg] };
-
-/** What this version can offer, and whether a device without `servicesOff` does. */
-export function offersOf(servicesOff: Iterable<string>): AccountValue['offers'] {
-  const off = new Set(servicesOff);
-  return (Object.keys(services) as CapabilityName[]).map((name) => ({ name, on: !off.has(name) }));
-}
-
-/** How long after the answer to another device's request this one signs itself out: the answer shall get through. */
-const signOutDelayMs = 100;
-
-/** What it takes to sign in. */
-export interface Credentials {
-  kind: AccountValue['kind'];
-  aor: string;
-  displayName: string;
-  authUser: string | null;
-  password: string;
-  /** Null: found by the address's domain. */
-  proxy: string | null;
-  /** The authorities to trust (PEM); those that Node trusts when absent. */
-  ca?: readonly string[];
-  registrar: string | null;
-  factory: string;
-  deviceName: string;
-  instanceId: string;
-  expiresSeconds: number;
-  /** Of the services that this version can offer, those that this device does not: names of capabilities. */
-  servicesOff: readonly string[];
-  /** Whether the media of sessions is offered over TLS alone. */
-  securesMedia?: boolean;
-  /** The MSRP relay that every session goes through, with the name and password of the account (RFC 4976). */
-  msrpRelay?: string;
-  /** The address to write as, one of those that the network names; its default one when absent. */
-  writesAs?: string;
-  /** How to prove who one is (R37); as the network offers, with the password, when absent. */
-  signIn?: SignInWay;
-}
-
-export interface SignInWay {
-  scheme: AuthScheme;
-  minAlgorithm: DigestHash;
-  sim: SimNumbers | null;
-}
-
-export interface AccountDeps {
-  clock: Clock;
-  log: Logger;
-  tap: WireTap | null;
-  userAgent: string;
-  history: History;
-  knownPeople: readonly PersonValue[];
-  preferences(): PreferencesValue;
-  isBlocked(address: string): boolean;
-  registrationState: RegistrationStore;
-  simState: { load(): number; save(sqn: number): void };
-  announce(event: AppEventBody): void;
-  /** This device was signed out: keeps that it was, before anybody is answered. */
-  signedOut(): void;
-  /** How servers and peers are reached; over the network when absent. */
-  over?: { connect: Connect; media: MsrpTransport };
-}
+import { capabilitiesOf } from '../devices/entry';
+import { DeviceList } from '../devices/list';
+import { SignOuts } from '../devices/sign-out';
+import type { MsrpEndpoint } from '../msrp/endpoint';
+import type { SipClient } from '../sip/client';
+import { type Credentials, factoryOf } from './credentials';
+import type { AccountDeps } from './deps';
+import { OwnSettings } from './own-settings';
+import { SignIn } from './sign-in';
+import { createMsrp, createSip } from './wire';
 
 export class Account {
   readonly messenger: Messenger;
-  #credentials: Credentials;
+  readonly #credentials: Credentials;
   readonly #deps: AccountDeps;
   readonly #sip: SipClient;
   readonly #msrp: MsrpEndpoint;
   readonly #disposables = new DisposableStore();
   readonly #devices: DeviceList;
   readonly #control: DeviceControl;
-  #deviceName: string;
-  #servicesOff: ReadonlySet<string>;
-  #writesAs: string | null;
+  readonly #settings: OwnSettings;
+  readonly #signIn: SignIn;
+  readonly #signOuts: SignOuts;
   /** As last announced. */
-  #addresses: readonly string[];
-  /** Who signed this device out; null for nobody known. */
-  #signedOutBy: string | null = null;
-  #isSignedOut = false;
+  #wasUntold = false;
 
   constructor(credentials: Credentials, deps: AccountDeps) {
     this.#credentials = credentials;
     this.#deps = deps;
-    this.#deviceName = credentials.deviceName;
-    this.#servicesOff = new Set(credentials.servicesOff);
-    this.#writesAs = credentials.writesAs ?? null;
-    this.#addresses = [credentials.aor];
-    const shared = { clock: deps.clock, log: deps.log, ...(deps.tap === null ? {} : { tap: deps.tap }) };
-    this.#sip = new SipClient(
-      {
-        aor: credentials.aor,
-        displayName: credentials.displayName,
-        password: credentials.password,
-        ...(credentials.authUser === null ? {} : { authUser: credentials.authUser }),
-        ...(credentials.registrar === null ? {} : { registrar: credentials.registrar }),
-        proxy: credentials.proxy,
-        ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
-        instanceId: credentials.instanceId,
-        deviceName: credentials.deviceName,
-        expiresSeconds: credentials.expiresSeconds,
-        icsis: this.#icsis,
-        registrationState: deps.registrationState,
-        ...signInOf(credentials.signIn, deps),
+    this.#settings = new OwnSettings(credentials, {
+      keep: deps.keep,
+      changed: () => this.#announceAccount(),
+      registration: () => this.#sip.registration,
+      goThrough: async (relay, beforeChange) => {
+        await this.#msrp.goThrough(relay, beforeChange);
+        this.#watchRelay();
       },
-      { ...shared, userAgent: deps.userAgent, ...(deps.over === undefined ? {} : { connect: deps.over.connect }) },
-    );
-    // Media leaves by the way that signalling takes: the address that reaches the network is the one peers can reach.
-    const media = deps.over === undefined ? {} : { transport: deps.over.media };
-    const trust = credentials.ca === undefined ? {} : { ca: credentials.ca };
-    const relay = relayOf(credentials);
-    this.#msrp = new MsrpEndpoint({
-      ...shared,
-      ...media,
-      ...trust,
-      ...(relay === null ? {} : { relay }),
-      host: () => this.#sip.localHost,
     });
+    this.#sip = createSip(credentials, this.#settings, deps);
+    this.#msrp = createMsrp(credentials, this.#settings.relay, () => this.#sip.localHost, deps);
     this.messenger = new Messenger({
       clock: deps.clock,
       log: deps.log,
       history: deps.history,
       sip: this.#sip,
       msrp: this.#msrp,
-      securesMedia: () => this.#securesMedia,
+      securesMedia: () => this.#settings.securesMedia,
       self: credentials.aor,
       selfName: credentials.displayName,
-      deviceName: () => this.#deviceName,
-      factory: credentials.factory,
-      isSelf: (address) => this.#isSelf(address),
-      writesAs: () => this.#writesAs,
+      deviceName: () => this.#settings.deviceName,
+      factory: factoryOf(credentials),
+      isSelf: (address) => this.#settings.isSelf(address),
+      writesAs: () => this.#settings.writesAs,
       otherDevices: () => this.#otherDevices(),
       knownPeople: deps.knownPeople,
       preferences: deps.preferences,
@@ -170,23 +68,29 @@ export class Account {
       clockAhead: () => this.#sip.registration.clockAhead,
       announce: deps.announce,
     });
-    const self = { aor: credentials.aor, instanceId: credentials.instanceId, deviceName: () => this.#deviceName };
+    this.#signIn = this.#disposables.add(
+      new SignIn({
+        clock: deps.clock,
+        log: deps.log,
+        kept: deps.signedOut,
+        keep: deps.keepSignedOut,
+        beforeLeaving: () => this.#devices.leave(),
+        unregister: () => this.#sip.registration.unregister(),
+      }),
+    );
+    const self = { aor: credentials.aor, instanceId: credentials.instanceId, deviceName: () => this.#settings.deviceName };
     this.#control = new DeviceControl({
       clock: deps.clock,
       log: deps.log,
       sip: this.#sip,
       self,
-      signOut: async (by) => {
-        deps.signedOut();
-        this.#devices.leave();
-        deps.clock.setTimer(signOutDelayMs, () => this.#signOutHere(by));
-      },
+      signOut: async (by) => this.#signIn.askedBy(by),
     });
     this.#sip.handleMessage = async (pager) => (await this.#control.receive(pager)) ?? this.messenger.incoming.pager(pager);
     this.#disposables.add(
       this.#sip.onInvite.on((invite) => {
-        // What is not offered is not answered either (R76), should the network ask all the same.
-        if (this.#servicesOff.has('session')) drop(invite.reject(488, 'Not Acceptable Here'), deps.log, 'refusing an invitation');
+        // A service that is not offered is refused (R76), should the network ask for it all the same.
+        if (!this.#settings.offers('session')) drop(invite.reject(488, 'Not Acceptable Here'), deps.log, 'refusing an invitation');
         else this.messenger.incoming.invite(invite);
       }),
     );
@@ -202,11 +106,18 @@ export class Account {
         changed: () => {
           deps.announce({ event: 'devices', devices: this.devices });
           this.messenger.devicesChanged();
+          this.#signOuts.listChanged();
         },
-        signedOut: () => {
-          deps.signedOut();
-          this.#signOutHere(null);
-        },
+        signedOut: () => this.#signIn.endedByNetwork(),
+      }),
+    );
+    this.#signOuts = this.#disposables.add(
+      new SignOuts({
+        clock: deps.clock,
+        log: deps.log,
+        ask: (device) => this.#control.signOut(device),
+        refresh: () => this.#devices.refresh(0),
+        devices: () => this.devices,
       }),
     );
   }
@@ -214,17 +125,9 @@ export class Account {
   get value(): AccountValue {
     const { aor, displayName, kind, instanceId } = this.#credentials;
     return {
-      aor,
-      displayName,
-      deviceName: this.#deviceName,
-      instanceId,
-      nickname: nickname(instanceId),
-      kind,
-      addresses: [...this.#addresses],
-      writesAs: this.#writesAs,
-      offers: offersOf(this.#servicesOff),
-      securesMedia: this.#credentials.securesMedia === true,
-      msrpRelay: this.#credentials.msrpRelay ?? null,
+      ...{ aor, displayName, kind, instanceId, nickname: nickname(instanceId) },
+      ...this.#settings.value,
+      untold: this.#sip.registration.untold,
       relay: this.#msrp.relay?.value ?? null,
     };
   }
@@ -241,10 +144,8 @@ export class Account {
 
   get registration(): RegistrationValue {
     const { state, expires, bindings, retryAt, error } = this.#sip.registration;
-    if (this.#isSignedOut && state === 'offline') {
-      const reason = this.#signedOutBy === null ? {} : { reason: this.#signedOutBy };
-      return { state, bindings: bindings.length, error: new AppError('account/signed-out', reason, 'user').toValue() };
-    }
+    const signedOut = this.#signIn.error;
+    if (signedOut !== null && state === 'offline') return { state, bindings: bindings.length, error: signedOut.toValue() };
     return {
       state,
       bindings: bindings.length,
@@ -258,7 +159,7 @@ export class Account {
     return this.#devices.values;
   }
 
-  /** The devices, asked for where the network does not tell by itself. */
+  /** The devices, after asking the server where it does not tell by itself. */
   async freshDevices(): Promise<DeviceValue[]> {
     await this.#devices.refresh();
     return this.#devices.values;
@@ -269,30 +170,29 @@ export class Account {
     return this.#devices.duplicate !== null || this.#sip.registration.error?.code === 'identity/duplicate';
   }
 
-  get isSignedOut(): boolean {
-    return this.#isSignedOut;
-  }
-
   /** Nothing goes on here until the person signs in again. */
-  get isEnded(): boolean {
-    return this.#isSignedOut || this.#sip.registration.state === 'rejected';
+  get isOver(): boolean {
+    return this.#signIn.isOver;
   }
 
   get identity(): IdentityValue {
     const { pubGruu, tempGruu, identities } = this.#sip.registration;
     const { aor, instanceId } = this.#credentials;
-    return { aor, instanceId, nickname: nickname(instanceId), deviceName: this.#deviceName, pubGruu, tempGruu, identities };
+    return { aor, instanceId, nickname: nickname(instanceId), deviceName: this.#settings.deviceName, pubGruu, tempGruu, identities };
   }
 
-  /** Registers; resolves after the final answer. @throws AppError what the registrar or the network said */
+  /**
+   * Signs in; resolves after the final answer.
+   * @throws AppError account/signed-out where the password went with the sign-out, or the registrar's or the network's refusal
+   */
   async register(): Promise<void> {
-    this.#isSignedOut = false;
+    const { error } = this.#signIn;
+    if (error !== null && (this.#signIn.state === 'leaving' || this.#deps.isForgotten())) throw error;
     await this.#sip.registration.register();
   }
 
-  async unregister(): Promise<void> {
-    this.#devices.leave();
-    await this.#sip.registration.unregister();
+  unregister(): Promise<void> {
+    return this.#signIn.signOut();
   }
 
   /** The network may be back, or another one: try now instead of at the next pause's end. */
@@ -300,17 +200,25 @@ export class Account {
     this.#sip.registration.networkChanged();
   }
 
-  /** Renames this device; registered anew with the same instance ID before this resolves (R24). */
-  async rename(deviceName: string): Promise<void> {
-    const before = this.#deviceName;
-    this.#deviceName = deviceName;
-    try {
-      await this.#sip.registration.rename(deviceName);
-    } catch (error) {
-      this.#deviceName = before;
-      throw error;
-    }
-    this.#deps.announce({ event: 'account', account: this.value });
+  /** As `OwnSettings.rename`. */
+  rename(deviceName: string): Promise<void> {
+    return this.#settings.rename(deviceName);
+  }
+
+  /** As `OwnSettings.setCapability`. */
+  setCapability(name: CapabilityName, on: boolean): Promise<void> {
+    return this.#settings.setCapability(name, on);
+  }
+
+  /** As `OwnSettings.setMedia`, also for the chats that are open. */
+  async setMedia(way: Pick<AccountValue, 'securesMedia' | 'msrpRelay'>): Promise<void> {
+    if (await this.#settings.setMedia(way)) this.messenger.mediaChanged();
+  }
+
+  /** Writes as another of the own addresses, everywhere or in one conversation; null as usual. @throws AppError account/bad-address */
+  writeAs(address: string | null, conversation: string | undefined): void {
+    if (conversation === undefined) this.#settings.writeAs(address);
+    else this.messenger.chats.writeAs(conversation, this.#settings.exceptionOf(address));
   }
 
   /** @throws AppError account/bad-address, net/*, sip/* */
@@ -328,103 +236,33 @@ export class Account {
   async signOutDevice(instanceId: string): Promise<void> {
     const device = this.#device(instanceId);
     if (device.self) throw new AppError('ipc/refused', { cause: 'this device is not another one' });
-    await this.#control.signOut(device);
-    // It has agreed, and goes in a moment; who is told by lists alone asks then.
-    this.#deps.clock.setTimer(signOutDelayMs * 10, () => drop(this.#devices.refresh(0), this.#deps.log, 'looking at the devices'));
+    await this.#signOuts.signOut(device);
   }
 
-  /** Ends every registration of the address. @throws AppError what the network said; nothing is ended then */
+  /** Ends every registration of the address. @throws AppError the network's refusal; nothing is ended then */
   async signOutEverywhere(): Promise<void> {
     this.#devices.leave();
     await this.#sip.registration.signOutEverywhere();
-    this.#deps.signedOut();
-    this.wasSignedOut(null);
-  }
-
-  /** Shows this device as signed out, by another one of this name. */
-  wasSignedOut(by: string | null): void {
-    this.#isSignedOut = true;
-    this.#signedOutBy = by;
+    this.#signIn.endedEverywhere();
     this.#deps.announce({ event: 'registration', ...this.registration });
   }
 
-  /** Offers a service or stops offering it, and says so at once; returns what is not offered. @throws AppError */
-  async setCapability(name: CapabilityName, on: boolean): Promise<string[]> {
-    if (services[name] === undefined) throw new AppError('ipc/refused', { cause: `this version cannot offer ${name}` });
-    const before = this.#servicesOff;
-    this.#servicesOff = new Set([...before].filter((other) => other !== name).concat(on ? [] : [name]));
-    try {
-      await this.#sip.registration.setCapabilities(this.#icsis);
-    } catch (error) {
-      this.#servicesOff = before;
-      throw error;
-    }
-    return [...this.#servicesOff];
-  }
-
-  /**
-   * How chats are carried from now on: over TLS alone or not, and through a relay or not. A relay is tried first.
-   * @throws AppError `msrp/relay`; nothing changes then
-   */
-  async setMedia({ securesMedia, msrpRelay }: Pick<AccountValue, 'securesMedia' | 'msrpRelay'>): Promise<void> {
-    const before = this.value;
-    if (before.securesMedia === securesMedia && before.msrpRelay === msrpRelay) return;
-    const { msrpRelay: _, ...plain } = this.#credentials;
-    const credentials: Credentials = { ...plain, securesMedia, ...(msrpRelay === null ? {} : { msrpRelay }) };
-    if (before.msrpRelay !== msrpRelay) {
-      await this.#msrp.goThrough(relayOf(credentials));
-      this.#watchRelay();
-    }
-    this.#credentials = credentials;
+  #announceAccount(): void {
+    this.#wasUntold = this.#sip.registration.untold;
     this.#deps.announce({ event: 'account', account: this.value });
-    this.messenger.mediaChanged();
   }
 
-  /** To be called for each relay that is set: the endpoint ends what it tells when another one takes its place. */
+  /** For each relay that is set: the endpoint ends the emitters of a relay when another one takes its place. */
   #watchRelay(): void {
     const { relay } = this.#msrp;
-    relay?.onChange.on(() => this.#deps.announce({ event: 'account', account: this.value }));
+    relay?.onChange.on(() => this.#announceAccount());
     relay?.onBack.on(() => this.isRegistered && this.messenger.relayBack());
-  }
-
-  /** Behind a relay TLS is the relay's to have or not. */
-  get #securesMedia(): boolean {
-    const relay = relayOf(this.#credentials);
-    return relay === null ? this.#credentials.securesMedia === true : throughTls(relay);
-  }
-
-  /** Writes as another of the own addresses, everywhere or in one conversation; null as usual. @throws AppError account/bad-address */
-  writeAs(address: string | null, conversation: string | undefined): void {
-    const key = address === null ? null : addressKey(address);
-    if (address !== null && (key === null || !this.#addresses.includes(key)))
-      throw new AppError('account/bad-address', { cause: `${address} is no address of this account` }, 'user');
-    if (conversation !== undefined) {
-      this.messenger.chats.writeAs(conversation, key === (this.#writesAs ?? this.#credentials.aor) ? null : key);
-      return;
-    }
-    this.#writesAs = key === this.#credentials.aor ? null : key;
-    this.#deps.announce({ event: 'account', account: this.value });
-  }
-
-  #isSelf(address: string): boolean {
-    return address === this.#credentials.aor || this.#addresses.includes(address);
-  }
-
-  get #icsis(): string[] {
-    return Object.entries(services).flatMap(([name, urns]) => (this.#servicesOff.has(name) ? [] : urns));
   }
 
   #device(instanceId: string): DeviceValue {
     const device = this.#devices.device(instanceId);
     if (device === null) throw new AppError('device/unknown', { cause: instanceId }, 'user');
     return device;
-  }
-
-  #signOutHere(by: string | null): void {
-    this.#isSignedOut = true;
-    this.#signedOutBy = by;
-    this.#devices.leave();
-    drop(this.#sip.registration.unregister(), this.#deps.log, 'signing out');
   }
 
   /** Ends sessions, de-registers this device alone, and lets go of everything. */
@@ -442,21 +280,14 @@ export class Account {
     this.#sip.dispose();
   }
 
-  /** P-Associated-URI of the last 200; what a registration that is away has told still holds. */
-  #learnAddresses(): void {
-    const told = this.#sip.registration.identities.flatMap((identity) => addressKey(identity) ?? []);
-    const addresses = [...new Set([this.#credentials.aor, ...told])];
-    if (told.length === 0 || addresses.join() === this.#addresses.join()) return;
-    this.#addresses = addresses;
-    this.#deps.announce({ event: 'account', account: this.value });
-  }
-
   #registrationChanged(): void {
-    this.#learnAddresses();
+    this.#signIn.registrationIs(this.#sip.registration.state);
+    this.#settings.learnAddresses(this.#sip.registration.identities);
     this.#deps.announce({ event: 'registration', ...this.registration });
-    const { state, error } = this.#sip.registration;
+    const { state, error, untold } = this.#sip.registration;
+    if (untold !== this.#wasUntold) this.#announceAccount();
     if (state === 'waiting' && error?.code === 'net/unreachable') this.messenger.disconnected();
-    if (this.#sip.registration.state === 'registered') {
+    if (state === 'registered') {
       drop(
         Promise.resolve().then(() => this.messenger.registered()),
         this.#deps.log,
@@ -464,17 +295,4 @@ export class Account {
       );
     }
   }
-}
-
-function signInOf(way: SignInWay | undefined, deps: AccountDeps): Pick<SipAccount, 'authScheme' | 'minAlgorithm' | 'sim'> {
-  if (way === undefined) return {};
-  const sim = way.sim === null ? {} : { sim: softwareSim(way.sim, deps.simState) };
-  return { authScheme: way.scheme, minAlgorithm: way.minAlgorithm, ...sim };
-}
-
-/** The name is the one of the SIP account: a relay of the same network knows the same people. */
-function relayOf({ msrpRelay, authUser, aor, password, signIn }: Credentials): RelayAccount | null {
-  if (msrpRelay === undefined) return null;
-  const username = authUser ?? aor.replace(/^sips?:/, '').split('@')[0] ?? '';
-  return { uris: msrpRelay.split(' '), username, password, minAlgorithm: signIn?.minAlgorithm ?? 'MD5' };
 }

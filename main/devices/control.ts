@@ -1,9 +1,9 @@
 /**
- * What one device of a person asks of another: to take a test message, to sign itself out. Each request goes to that device alone: by its
+ * The requests of one device of a person to another: take a test message, sign out. Each request goes to that device alone: by its
  * public GRUU, else by its instance ID in Accept-Contact (R8).
  *
  * LAB: the request to sign out is a MESSAGE with a content type of our own. It is honoured only when the network asserts that it comes from
- * the same address (RFC 3325), whose devices have all authenticated; without that word anybody could write the From.
+ * the same address (RFC 3325), whose devices have all authenticated; without that assertion anybody could forge the From.
  */
 
 import type { Clock } from '../../base/clock';
@@ -21,7 +21,7 @@ import type { IncomingPager, SipClient } from '../sip/client';
 export const deviceControlType = 'application/vnd.chorus.device-control+json';
 /** The longest request read, in bytes. */
 export const maxControlBytes = 4_096;
-/** The text of a test message that nobody worded. */
+/** The text of a test message, unless another is given. */
 export const defaultTestText = 'Test';
 
 interface Order {
@@ -34,7 +34,7 @@ interface Order {
 
 /** Statuses that mean: that device, or the network, does not do this. */
 const REFUSALS = new Set([400, 403, 405, 406, 415, 420, 488, 501, 603, 606]);
-/** Statuses that mean: it is not there. */
+/** Statuses that mean: that device is not there. */
 const ABSENCES = new Set([404, 408, 410, 430, 480, 486]);
 
 export interface DeviceControlDeps {
@@ -42,7 +42,7 @@ export interface DeviceControlDeps {
   log: Logger;
   sip: Pick<SipClient, 'sendPager'>;
   self: { aor: string; instanceId: string; deviceName(): string };
-  /** Another device of the person asks this one to sign out. Resolves when that will last. */
+  /** Another device of the person asks this one to sign out. Resolves when the sign-out is on disk. */
   signOut(by: string): Promise<void>;
 }
 

@@ -1,13 +1,9 @@
 /**
  * The devices of one's own address: the binding list of each 200 (R30) brought together with the registration events (RFC 3680, RFC 5628).
- * What comes later is truer. Where the network sends no events, the binding list alone counts, and is asked for when somebody looks.
+ * The later news wins. Where the network sends no events, the binding list alone counts, and the server is asked for it when somebody looks.
  *
- * The same events tell this device what has become of its own registration, and whether another computer uses its instance ID:
+ * The same events tell this device how its own registration ended (`own-registration.ts`), and whether another computer uses its instance ID:
  *
- *   own contact terminated
- *     deactivated, expired ........ register again at once; more than twice a minute would be a fight, and stops
- *     probation ................... register again after the time told
- *     unregistered, rejected ...... not by us: stop, and tell the person
  *   another contact, own instance
  *     beside ours ................. a warning
  *     in place of ours ............ a warning, and this device stops: two that register against each other help nobody
@@ -15,55 +11,21 @@
 
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
-import { drop, type Logger } from '../../base/log';
+import type { Logger } from '../../base/log';
 import type { DeviceValue } from '../../preload/contract';
-import { AppError } from '../../preload/contract/errors';
-import { ICSI, ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../../protocol/feature-tags';
-import { nickname, parseInstance, sameInstance } from '../../protocol/instance-urn';
+import { sameInstance } from '../../protocol/instance-urn';
 import { mergeRegInfo, parseRegInfo, type RegInfo, type RegInfoContact } from '../../protocol/reginfo';
-import { addressKey, parseUri } from '../../protocol/uri';
+import { addressKey } from '../../protocol/uri';
 import type { Registration, RegistrationSubscription } from '../sip/client';
+import { contactKey, deviceValue, type Entry, entryOfBinding, entryOfContact, rankOf } from './entry';
+import { OwnRegistration } from './own-registration';
 
-/** LAB: how long after an end that may pass the events are asked for again. */
+/** LAB: how long after its end a subscription is tried again. */
 export const SUBSCRIBE_AGAIN_MS = 60_000;
-/** LAB: a list that the server told so short a time ago is not asked for again. */
+/** LAB: a list that is no older than this is not asked for again. */
 export const FRESH_LIST_MS = 2_000;
-/** LAB: how often within `REVIVAL_WINDOW_MS` a binding that the network ended is made anew. */
-export const MAX_REVIVALS = 2;
-export const REVIVAL_WINDOW_MS = 60_000;
-/** LAB: how long a probation lasts that does not say so. */
-export const PROBATION_MS = 60_000;
-
 /** Refusals of a network that has no registration events, or none for its users: it is not asked again. */
 const NO_EVENTS = new Set([400, 403, 404, 405, 415, 420, 481, 483, 486, 488, 489, 501, 603]);
-
-const capabilityOf: Record<string, string> = {
-  [ICSI.session]: 'session',
-  [ICSI.group]: 'group',
-  [ICSI.msg]: 'pager',
-  [ICSI.largemsg]: 'large',
-  [ICSI.filetransfer]: 'file',
-};
-
-/** Service identifiers as the contract's words; what has none is left out. */
-export function capabilitiesOf(icsis: readonly string[]): string[] {
-  return icsis.flatMap((urn) => capabilityOf[urn] ?? []);
-}
-
-/** One contact that the server knows of. */
-interface Entry {
-  contact: string;
-  /** The name of the contact in the events; null while only a list has told of it. */
-  id: string | null;
-  instanceId: string | null;
-  name: string | null;
-  expires: number;
-  toldAt: number;
-  icsis: readonly string[];
-  pubGruu: string | null;
-  state: DeviceValue['state'];
-  lastEvent: DeviceValue['lastEvent'];
-}
 
 export interface DeviceListDeps {
   clock: Clock;
@@ -82,7 +44,7 @@ export class DeviceList implements Disposable {
   readonly #listening: Disposable;
   #entries = new Map<string, Entry>();
   #listedAt = 0;
-  /** Keys of the contacts that this process has registered itself: those of now, and of earlier flows. */
+  /** Keys of the contacts that this process has registered itself: the current ones, and those of earlier flows. */
   #current = new Set<string>();
   readonly #earlier = new Set<string>();
   #flow: string | null = null;
@@ -91,11 +53,12 @@ export class DeviceList implements Disposable {
   #hasEvents: boolean | null = null;
   #gaps = 0;
   #timer: Disposable | null = null;
-  #revivals: number[] = [];
+  readonly #own: OwnRegistration;
   #duplicate: DeviceValue['duplicate'] = null;
 
   constructor(deps: DeviceListDeps) {
     this.#deps = deps;
+    this.#own = new OwnRegistration({ ...deps, fights: () => this.#stop('the network ends the registration again and again') });
     this.#listening = deps.registration.onState.on((state) => {
       if (state === 'registered') this.#registered();
       else if (state === 'offline') this.#signedOff();
@@ -118,8 +81,8 @@ export class DeviceList implements Disposable {
     for (const entry of this.#entries.values()) {
       const key = entry.instanceId === null ? entry.contact : this.#isOwnInstance(entry.instanceId) ? '' : entry.instanceId;
       const other = chosen.get(key);
-      // Several flows of one device, or what it has left behind: the one of now.
-      if (other === undefined || this.#rank(entry) > this.#rank(other)) chosen.set(key, entry);
+      // A device may have several flows, and contacts that it has left behind: the current one counts.
+      if (other === undefined || this.#isTruer(entry, other)) chosen.set(key, entry);
     }
     const values = [...chosen.values()].map((entry) => this.#value(entry));
     return values.sort((one, other) => Number(other.self) - Number(one.self));
@@ -129,19 +92,20 @@ export class DeviceList implements Disposable {
     return this.values.find((device) => device.instanceId === instanceId || sameInstance(device.instanceId, instanceId)) ?? null;
   }
 
-  /** Asks the server for a list no older than this, where it does not tell by itself. Nothing fails: the list is then as old as it is. */
+  /** Asks the server for a list no older than this, where it does not tell by itself. Where that fails, the known list stays. */
   async refresh(maxAgeMs = FRESH_LIST_MS): Promise<void> {
     const { registration, clock, log } = this.#deps;
     if (this.isWatching || registration.state !== 'registered' || clock.now() - this.#listedAt < maxAgeMs) return;
     await registration.register().catch((error: unknown) => log.info('The list of devices is not newer', { error: String(error) }));
   }
 
-  /** This device is about to end its own registration: what the network says of that is no news. Until it registers again. */
+  /** This device is about to end its own registration: until it registers again, the network's word on that is no news. */
   leave(): void {
     this.#subscription?.dispose();
     this.#subscription = null;
     this.#info = null;
     this.#timer?.dispose();
+    this.#own.dispose();
   }
 
   dispose(): void {
@@ -154,19 +118,20 @@ export class DeviceList implements Disposable {
   #registered(): void {
     const { registration } = this.#deps;
     const isNewFlow = registration.contact !== this.#flow;
+    this.#own.dispose();
     const before = this.#entries;
     this.#list();
     this.#learnOwnContacts(isNewFlow);
     const foreign = this.#foreignContact();
     if (foreign === null) this.#duplicate = null;
-    // What lies there at the start may be left from an earlier run; what comes later is somebody.
+    // A contact that is there at the start may be left from an earlier run; one that comes later is somebody.
     else if (!isNewFlow && !before.has(contactKey(foreign.contact))) this.#sawDuplicate(foreign);
     this.#flow = registration.contact;
     if (isNewFlow || this.#subscription === null) this.#watch();
     this.#deps.changed();
   }
 
-  /** What the answer to signing off has left; nothing is told any more. */
+  /** The bindings that the answer to signing off has left; no event comes after it. */
   #signedOff(): void {
     this.leave();
     this.#flow = null;
@@ -181,20 +146,7 @@ export class DeviceList implements Disposable {
     this.#entries = new Map(
       registration.bindings.map((binding) => {
         const key = contactKey(binding.contact);
-        const known = before.get(key);
-        const entry: Entry = {
-          contact: binding.contact,
-          id: known?.id ?? null,
-          instanceId: binding.instanceId,
-          name: binding.deviceName,
-          expires: binding.expires,
-          toldAt: this.#listedAt,
-          icsis: binding.icsis,
-          pubGruu: binding.pubGruu,
-          state: 'active',
-          lastEvent: known?.state === 'active' ? known.lastEvent : null,
-        };
-        return [key, entry];
+        return [key, entryOfBinding(binding, before.get(key), this.#listedAt)];
       }),
     );
     this.#listSelf();
@@ -216,7 +168,7 @@ export class DeviceList implements Disposable {
     const { contact } = this.#deps.registration;
     this.#current = new Set(contact === null ? [] : [contactKey(contact)]);
     const own = [...this.#entries].filter(([, entry]) => this.#isOwnInstance(entry.instanceId));
-    // An edge may have rewritten the contact that we gave; the answer to our own request has it.
+    // An edge may have rewritten our contact; the answer to our own request shows it.
     if (own.length === 1 && own[0] !== undefined) this.#current.add(own[0][0]);
   }
 
@@ -262,7 +214,7 @@ export class DeviceList implements Disposable {
     }
     const merged = mergeRegInfo(this.#info, parsed.value);
     if (merged === null) {
-      // RFC 3680 section 4.6: one was missed. Asked again at once, unless that did not help either.
+      // RFC 3680 section 4.6: an event was missed. Subscribes again at once, unless that did not help the last time.
       this.#gaps += 1;
       this.#deps.log.info('A registration event was missed', { version: parsed.value.version });
       if (this.#gaps === 1) this.#watch();
@@ -294,38 +246,18 @@ export class DeviceList implements Disposable {
       const sameId = [...before].find(([, entry]) => entry.id === contact.id);
       // RFC 3680 lets a contact keep its id while its address changes.
       if (sameId !== undefined && sameId[0] !== key) entries.delete(sameId[0]);
-      entries.set(key, this.#entryOf(contact, before.get(key) ?? sameId?.[1]));
+      entries.set(key, entryOfContact(contact, before.get(key) ?? sameId?.[1], this.#deps.clock.now()));
     }
     this.#entries = entries;
     if (!isFirst || info.state === 'partial') this.#judge(registration.contacts);
     else this.#judge(registration.contacts.filter((contact) => contact.state === 'active' && this.#current.has(contactKey(contact.uri))));
   }
 
-  #entryOf(contact: RegInfoContact, known: Entry | undefined): Entry {
-    const now = this.#deps.clock.now();
-    const instance = contact.params.get(INSTANCE_PARAM);
-    const icsis = contact.params.get(ICSI_PARAM);
-    const description = contact.params.get('description')?.replace(/^<|>$/g, '');
-    return {
-      contact: contact.uri,
-      id: contact.id,
-      instanceId: (instance ? parseInstance(instance) : null) ?? known?.instanceId ?? null,
-      name: contact.displayName ?? description ?? (contact.params.size === 0 ? (known?.name ?? null) : null),
-      expires: contact.state === 'terminated' ? 0 : (contact.expires ?? known?.expires ?? 0),
-      toldAt: contact.expires === null && contact.state === 'active' ? (known?.toldAt ?? now) : now,
-      icsis: icsis ? parseIcsi(icsis) : contact.params.size === 0 ? (known?.icsis ?? []) : [],
-      pubGruu: contact.pubGruu ?? known?.pubGruu ?? null,
-      state: contact.state,
-      lastEvent: { event: contact.event, at: now },
-    };
-  }
-
   // ---------------------------------------------------------------- one's own registration
 
-  /** What news of `contacts` means for this device. A registration under way is judged when its 200 is here. */
+  /** What news of `contacts` means for this device. During a REGISTER nothing is judged: its 200 decides. */
   #judge(contacts: readonly RegInfoContact[]): void {
-    const { registration, clock, log } = this.#deps;
-    if (registration.state !== 'registered') return;
+    if (this.#deps.registration.state !== 'registered') return;
     const own = contacts.findLast((contact) => this.#current.has(contactKey(contact.uri)));
     const isGone = own?.state === 'terminated' || ![...this.#current].some((key) => this.#entries.get(key)?.state === 'active');
     const foreign = this.#foreignContact();
@@ -336,43 +268,14 @@ export class DeviceList implements Disposable {
     }
     if (foreign === null) this.#duplicate = null;
     if (own === undefined) return;
-    if (own.state === 'active') {
-      if (own.event === 'shortened' && own.expires !== null) this.#registerAfter((own.expires * 1000) / 2);
-      return;
-    }
-    log.warn('The network has ended the registration of this device', { event: own.event });
-    switch (own.event) {
-      case 'unregistered':
-        this.#deps.signedOut();
-        return;
-      case 'rejected':
-        registration.halt(new AppError('sip/rejected', { reason: 'registration rejected' }, 'user'));
-        return;
-      case 'probation': {
-        const waitMs = own.retryAfter === null ? PROBATION_MS : own.retryAfter * 1000;
-        registration.halt(new AppError('sip/rejected', { reason: 'probation', retryAfterMs: waitMs }, 'auto'));
-        this.#registerAfter(waitMs);
-        return;
-      }
-      default: {
-        const now = clock.now();
-        this.#revivals = [...this.#revivals.filter((at) => now - at < REVIVAL_WINDOW_MS), now];
-        if (this.#revivals.length > MAX_REVIVALS) this.#stop('the network ends the registration again and again');
-        else this.#registerAfter(0);
-      }
-    }
-  }
-
-  #registerAfter(delayMs: number): void {
-    const { clock, registration, log } = this.#deps;
-    this.#timer?.dispose();
-    this.#timer = clock.setTimer(delayMs, () => drop(registration.register(), { ...log, error: log.info }, 'registering again'));
+    if (own.state === 'terminated') this.#own.ended(own);
+    else if (own.event === 'shortened' && own.expires !== null) this.#own.registerAfter((own.expires * 1000) / 2);
   }
 
   #stop(cause: string): void {
     this.#subscription?.dispose();
     this.#subscription = null;
-    this.#deps.registration.halt(new AppError('identity/duplicate', { cause }, 'user'));
+    this.#own.stop(cause);
   }
 
   #sawDuplicate(entry: Entry): void {
@@ -393,36 +296,15 @@ export class DeviceList implements Disposable {
     return instanceId !== null && sameInstance(instanceId, this.#deps.self.instanceId);
   }
 
-  #rank(entry: Entry): number {
-    const isCurrent = this.#current.has(contactKey(entry.contact)) ? 4e15 : 0;
-    // Among what is over, the last that was told.
-    return isCurrent + (entry.state === 'active' ? 2e15 : 0) + entry.toldAt + entry.expires * 1000;
+  #isTruer(entry: Entry, other: Entry): boolean {
+    const [one, two] = [entry, other].map(({ contact }) => this.#current.has(contactKey(contact)));
+    return one === two ? rankOf(entry) > rankOf(other) : one === true;
   }
 
   #value(entry: Entry): DeviceValue {
     const { instanceId, deviceName } = this.#deps.self;
     const isSelf = this.#isOwnInstance(entry.instanceId) || (entry.instanceId === null && this.#current.has(contactKey(entry.contact)));
-    const id = isSelf ? instanceId : (entry.instanceId ?? entry.contact);
-    return {
-      instanceId: id,
-      name: isSelf ? deviceName() : (entry.name ?? ''),
-      nickname: nickname(id),
-      self: isSelf,
-      contact: entry.contact,
-      expires: entry.expires,
-      expiresAt: entry.toldAt + entry.expires * 1000,
-      capabilities: capabilitiesOf(entry.icsis),
-      pubGruu: entry.pubGruu,
-      state: entry.state,
-      lastEvent: entry.lastEvent,
-      duplicate: isSelf ? this.#duplicate : null,
-    };
+    const value = deviceValue(entry, isSelf ? instanceId : (entry.instanceId ?? entry.contact));
+    return isSelf ? { ...value, name: deviceName(), self: true, duplicate: this.#duplicate } : value;
   }
-}
-
-/** What makes two contacts the same place: user, host and port, whatever the parameters. */
-function contactKey(contact: string): string {
-  const uri = parseUri(contact);
-  if (!uri.ok || uri.value.scheme === 'other' || uri.value.scheme === 'tel') return contact;
-  return `${uri.value.user ?? ''}@${uri.value.host.toLowerCase()}:${uri.value.port ?? ''}`;
 }

@@ -74,13 +74,15 @@ export class MsrpEndpoint implements Disposable {
   }
 
   /**
-   * From the next session on; those that are there keep their way. A relay is tried first: resolves once it has given a path.
+   * From the next session on; sessions that are open keep their way. A relay is tried first: resolves once it has given a path.
+   * @param beforeChange runs when the relay has been tried and before it is used; if it throws, nothing changes
    * @throws AppError `msrp/relay`; nothing changes then
    */
-  async goThrough(account: RelayAccount | null): Promise<void> {
+  async goThrough(account: RelayAccount | null, beforeChange: () => void = () => undefined): Promise<void> {
     const health = account === null ? null : this.#healthOf(account);
     try {
       if (account !== null) await health?.observed(this.#try(account));
+      beforeChange();
     } catch (error) {
       health?.dispose();
       throw error;

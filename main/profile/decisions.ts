@@ -1,5 +1,5 @@
 /**
- * The two states of a profile in which nothing goes on before the person has decided: it was copied or moved here (is this the same device?),
+ * The two states of a profile in which nothing happens before the person has decided: it was copied or moved here (is this the same device?),
  * or its history is damaged (begin a new one?). Says what there is to decide, and carries the decision out.
  */
 
@@ -11,9 +11,8 @@ import { nickname } from '../../protocol/instance-urn';
 import type { Account } from '../account/account';
 import { cleanDeviceName } from '../account/device-name';
 import type { History } from '../history/history';
+import type { AccountSource } from './account-source';
 import { beginHistory, type Profile, rescueProfile } from './profile';
-import { withoutSecrets } from './stored-account';
-import { tryPassword } from './try-network';
 
 export interface ProfileDecisionDeps {
   dataDir: string;
@@ -22,6 +21,8 @@ export interface ProfileDecisionDeps {
   log: Logger;
   /** Null while the profile could not be opened, and after it was closed. */
   profile(): Profile | null;
+  /** Null like the profile. */
+  source(): AccountSource | null;
   isQuitting(): boolean;
   /** The account that is signed in. */
   account(): Account | null;
@@ -30,37 +31,28 @@ export interface ProfileDecisionDeps {
   /** Goes on with the account that is given or stored. */
   start(profile: Profile): void;
   announce(event: AppEventBody): void;
-  /** The account from outside, if one is given. */
-  given: { aor: string; deviceName: string } | undefined;
 }
 
 export class ProfileDecisions {
   readonly #deps: ProfileDecisionDeps;
-  /** What `resolveClone` called a device whose account is given from outside. */
-  #givenName: string | null = null;
 
   constructor(deps: ProfileDecisionDeps) {
     this.#deps = deps;
   }
 
-  get givenName(): string | null {
-    return this.#givenName;
-  }
-
-  /** The copied profile that is to be decided on. */
+  /** The copied profile that waits for a decision; null when there is none. */
   get clone(): CloneValue | null {
-    const { given } = this.#deps;
     const profile = this.#deps.profile();
     if (profile?.identity.isCopied !== true) return null;
     const { instanceId } = profile.identity;
-    const known = given ?? profile.settings.account;
+    const known = this.#deps.source()?.known;
     return { instanceId, nickname: nickname(instanceId), deviceName: known?.deviceName ?? '', aor: known?.aor ?? null };
   }
 
-  /** What every part needs that opens a history. */
+  /** The options of every call that opens a history. */
   get historyParts() {
     const { dataDir, readScript, clock, log } = this.#deps;
-    // Not at once: whoever asked the history is still in the middle of it.
+    // Not at once: the caller that found the damage is still in the middle of its work.
     const foundDamaged = (error: AppError) => void clock.setTimer(0, () => drop(this.#rescue(error), log, 'the rescue'));
     return { dataDir, readScript, clock, log, foundDamaged };
   }
@@ -70,18 +62,14 @@ export class ProfileDecisions {
    * @throws AppError `ipc/refused` where there is nothing to decide
    */
   resolveClone(profile: Profile, choice: 'moved' | 'newDevice', name: string | undefined): { instanceId: string } {
-    const { identity, settings } = profile;
+    const { identity } = profile;
     const running = this.#deps.account();
     if (!identity.isCopied && running?.isDuplicated !== true) throw new AppError('ipc/refused', { cause: 'there is nothing to decide' });
     if (choice === 'moved') {
       identity.keep();
     } else {
       identity.renew();
-      const deviceName = name === undefined ? null : cleanDeviceName(name);
-      this.#givenName = deviceName ?? this.#givenName;
-      const { account } = settings;
-      if (account !== null)
-        settings.account = { ...account, instanceId: identity.instanceId, deviceName: deviceName ?? account.deviceName };
+      this.#deps.source()?.becomeDevice(identity.instanceId, name === undefined ? null : cleanDeviceName(name));
     }
     if (profile.history === null && profile.rescue === null) this.beginUnreadable(profile);
     this.#deps.announce({ event: 'clone', clone: null });
@@ -94,14 +82,12 @@ export class ProfileDecisions {
 
   /** The keychain of this system reads nothing of what came along: a new history, and the password is asked for again. */
   beginUnreadable(profile: Profile): History {
-    const { settings, secrets } = profile;
-    const { account } = settings;
     const { history } = beginHistory(profile, this.historyParts);
-    if (account !== null) settings.account = withoutSecrets(account, tryPassword, secrets);
+    this.#deps.source()?.forgetSecrets();
     return history;
   }
 
-  /** What was damaged is set aside, and everything starts as at any other start. @throws AppError `ipc/refused`, `storage/*` */
+  /** Sets the damaged history aside and starts as usual. @throws AppError `ipc/refused`, `storage/*` */
   beginAnew(profile: Profile): { keptAs: string } {
     if (profile.rescue === null) throw new AppError('ipc/refused', { cause: 'the history is not damaged' });
     const { keptAs } = beginHistory(profile, this.historyParts);

@@ -17,7 +17,7 @@ import { type Identity, openIdentity } from './instance-id';
 import { Rescue } from './rescue';
 import { newHistoryKey, type OpenKeyValueFile, type SecretBox, Settings, translateFileError } from './settings';
 
-/** What is open once the profile could be read. */
+/** The open parts of a profile. */
 export interface Profile {
   lock: Disposable;
   settings: Settings;
@@ -40,9 +40,9 @@ export interface ProfileOptions {
   log: Logger;
   /** A URN to use as instance ID at the very first start. */
   instanceUrn: string | null;
-  /** SQLite has noticed that the history is not in order: `rescueProfile` is due. Never called while it opens. */
+  /** SQLite has noticed that the history is damaged: `rescueProfile` is due. Never called while it opens. */
   foundDamaged: (error: AppError) => void;
-  /** The built `history/read-thread.ts`; null: what takes long is read on this thread. */
+  /** The built `history/read-thread.ts`; null: long reads run on this thread. */
   readScript: string | null;
 }
 
@@ -95,7 +95,7 @@ export function adoptInstance({ identity, settings }: Profile, instanceId: strin
   identity.adopt(instanceId);
 }
 
-/** Closes the history that was found damaged while it was in use, and opens what can be read of it. */
+/** Closes a history that was found damaged in use, and opens its readable part. */
 export function rescueProfile(profile: Profile, error: AppError, { dataDir, log }: Pick<ProfileOptions, 'dataDir' | 'log'>): Rescue {
   const stored = profile.settings.historyKey;
   if (stored === null) throw error;
@@ -132,7 +132,7 @@ export function beginHistory(
   return { history: profile.history, keptAs: aside };
 }
 
-/** Damage that is found while the history opens is its opener's to see. */
+/** Damage that is found while the history opens is thrown; later damage is told to `foundDamaged`. */
 function openFor(
   file: string,
   key: string,
@@ -192,10 +192,6 @@ function historyKey(settings: Settings, secrets: SecretBox, historyFile: string,
 
 function newKey(settings: Settings, secrets: SecretBox): string {
   const key = newHistoryKey();
-  try {
-    settings.historyKey = { protected: secrets.protect(key), backend: secrets.backend };
-  } catch (error) {
-    throw translateFileError(error, 'settings.json');
-  }
+  settings.historyKey = { protected: secrets.protect(key), backend: secrets.backend };
   return key;
 }

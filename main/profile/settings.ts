@@ -1,5 +1,5 @@
 /**
- * What this profile keeps besides its history: the account, the preferences, and where its secrets lie.
+ * Everything that this profile keeps besides its history: the account, the preferences, and its protected secrets.
  *
  * Both doors use the same JSON files, written by the same library (`conf`; `electron-store` is `conf` with the app's own folder):
  * written to a temporary file, synced, renamed. A file that cannot be read is an error, never a fresh start.
@@ -9,6 +9,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path';
 import type { AccountValue, PreferencesValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
+import type { SignedOut } from '../account/sign-in';
+import type { KeptOptions } from '../account/sign-in-options';
 
 /** One JSON file of named values, durable once `set` returns. */
 export interface KeyValueFile {
@@ -21,7 +23,7 @@ export interface KeyValueFile {
 /** Opens `NAME.json` in the profile's folder. Throws what the library throws when the file is damaged. */
 export type OpenKeyValueFile = (name: string) => KeyValueFile;
 
-/** Protects a secret at rest. `backend` is kept beside the ciphertext, so that a change of keychain is noticed, not lost in. */
+/** Protects a secret at rest. `backend` is kept beside the ciphertext, so that a change of keychain is noticed. */
 export interface SecretBox {
   /** For example `gnome_libsecret`, `keychain`, `dpapi`; `file` means that only the file's permissions protect it. */
   readonly backend: string;
@@ -30,46 +32,36 @@ export interface SecretBox {
   reveal(stored: string): string;
 }
 
-/** The account as it lies on disk. */
-export interface StoredAccount {
+/** The account as it lies on disk, with the options of its sign-in; those that are secret are ciphertext of the SecretBox. */
+export interface StoredAccount extends KeptOptions {
   kind: AccountValue['kind'];
   aor: string;
   displayName: string;
-  authUser: string | null;
-  /** Ciphertext of the SecretBox. */
+  /** Ciphertext of the SecretBox; empty when it was forgotten. */
   password: string;
   secretBackend: string;
   /** Outbound proxy URI; null: found by the address's domain, or with kind `try`, as its network says. */
   proxy: string | null;
-  factory: string;
-  /** The registrar's URI; the address's domain when absent. */
-  registrar?: string;
-  /** The authorities to trust (PEM); those that the system trusts when absent. */
-  ca?: readonly string[];
-  /** How long a registration is asked for; the default when absent. */
-  expiresSeconds?: number;
-  /** Chats are asked for over TLS alone. */
-  securesMedia?: boolean;
-  /** The MSRP relay that every chat goes through. */
-  msrpRelay?: string;
   deviceName: string;
   /** The instance ID that this account registered with: a lost identity file is then noticed. */
   instanceId: string;
-  /** Was signed out, and stays so until the person signs in again. */
-  signedOut?: boolean;
+  /** Who signed this device out, until the person signs in again; true where an earlier version did not keep who it was. */
+  signedOut?: SignedOut | boolean;
   /** Services that this device does not offer, though it could. */
   servicesOff?: readonly string[];
   /** The address to write as, where it is another than the one signed in with. */
   writesAs?: string;
-  /** How to prove who one is, when it is not simply by the password. */
-  signIn?: StoredSignIn;
 }
 
-/** K, OP and OPc are as secret as a password: ciphertext of the SecretBox. */
-export interface StoredSignIn {
-  scheme: 'auto' | 'digest' | 'aka' | 'early-ims';
-  minAlgorithm: 'MD5' | 'SHA-256' | 'SHA-512-256';
-  sim: { k: string; op: string | null; opc: string | null } | null;
+/** Version 0.1.0 kept `authUser: null` for none, and the way of signing in as one value. */
+type EarlierAccount = Omit<StoredAccount, 'authUser'> & {
+  authUser?: string | null;
+  signIn?: { scheme: StoredAccount['scheme']; minAlgorithm: StoredAccount['minAlgorithm']; sim: StoredAccount['sim'] | null };
+};
+
+function presentForm({ signIn, authUser, ...account }: EarlierAccount): StoredAccount {
+  const { sim, ...way } = signIn ?? { sim: null };
+  return { ...account, ...(authUser == null ? {} : { authUser }), ...way, ...(sim == null ? {} : { sim }) } as StoredAccount;
 }
 
 /** LAB: a 1-1 session without traffic for so long is ended, unless the person has set another time. */
@@ -88,7 +80,7 @@ export const MAX_BLOCKED = 1_000;
 
 export class Settings {
   readonly #file: KeyValueFile;
-  /** The file is read anew at every `get`, and the preferences are asked for at every message. */
+  /** A copy in memory: the file is read at every `get`, and every message asks for the preferences. */
   #preferences: PreferencesValue;
 
   constructor(open: OpenKeyValueFile) {
@@ -97,15 +89,15 @@ export class Settings {
   }
 
   get account(): StoredAccount | null {
-    return (this.#file.get('account') as StoredAccount | undefined) ?? null;
+    const kept = this.#file.get('account') as EarlierAccount | undefined;
+    return kept === undefined ? null : presentForm(kept);
   }
 
   set account(account: StoredAccount | null) {
-    if (account === null) this.#file.delete('account');
-    else this.#file.set('account', account);
+    this.#write('account', account);
   }
 
-  /** Addresses of blocked people. What is no address in a file that somebody else has written is left out. */
+  /** Addresses of blocked people. Entries that are no address, in a file that somebody has edited, are left out. */
   get blocked(): readonly string[] {
     const kept = this.#file.get('blocked');
     return Array.isArray(kept) ? kept.filter((each): each is string => typeof each === 'string').slice(0, MAX_BLOCKED) : [];
@@ -114,7 +106,7 @@ export class Settings {
   /** @throws AppError `ipc/refused` when they are too many */
   set blocked(addresses: readonly string[]) {
     if (addresses.length > MAX_BLOCKED) throw new AppError('ipc/refused', { cause: `no more than ${MAX_BLOCKED} people can be blocked` });
-    this.#file.set('blocked', [...addresses]);
+    this.#write('blocked', [...addresses]);
   }
 
   get preferences(): PreferencesValue {
@@ -122,7 +114,7 @@ export class Settings {
   }
 
   set preferences(preferences: PreferencesValue) {
-    this.#file.set('preferences', preferences);
+    this.#write('preferences', preferences);
     this.#preferences = preferences;
   }
 
@@ -139,7 +131,7 @@ export class Settings {
         return typeof callId === 'string' && typeof cseq === 'number' && Number.isSafeInteger(cseq) && cseq >= 0 ? { callId, cseq } : null;
       },
       save: (state: { callId: string; cseq: number }): void => this.#keep('registrations', name, state),
-      /** After a sign-in that failed: of an address that is nobody's here nothing stays. */
+      /** After a sign-in that failed: nothing is kept for an address that has no account here. */
       forget: (): void => this.#keep('registrations', name, undefined),
     };
   }
@@ -159,10 +151,16 @@ export class Settings {
     return (this.#file.get(key) as Record<string, T | undefined> | undefined) ?? {};
   }
 
-  /** @throws AppError storage/full, storage/failed */
+  /** @throws AppError storage/* */
   #keep(key: string, name: string, value: unknown): void {
+    this.#write(key, { ...this.#record(key), [name]: value });
+  }
+
+  /** Durable once it returns; null deletes. @throws AppError storage/* */
+  #write(key: string, value: unknown): void {
     try {
-      this.#file.set(key, { ...this.#record(key), [name]: value });
+      if (value === null) this.#file.delete(key);
+      else this.#file.set(key, value);
     } catch (error) {
       throw translateFileError(error, 'settings.json');
     }
@@ -179,7 +177,7 @@ export class Settings {
   }
 
   set historyKey(value: { protected: string; backend: string }) {
-    this.#file.set('historyKey', value);
+    this.#write('historyKey', value);
   }
 }
 

@@ -1,78 +1,65 @@
-/** An account as `settings.json` keeps it and as a registration needs it: what is secret is protected on the way there, revealed on the way back. */
+/** An account in its two forms: as `settings.json` keeps it, and as a registration needs it. Secrets are protected on the way to the disk. */
 import type { AccountValue } from '../../preload/contract';
 import { nickname } from '../../protocol/instance-urn';
-import { type Credentials, offersOf, type SignInWay } from '../account/account';
-import { defaultExpiresSeconds } from '../account/credentials';
+import type { Credentials } from '../account/credentials';
+import type { SettingsChange } from '../account/own-settings';
+import { offersOf } from '../account/services';
+import type { SignedOut } from '../account/sign-in';
+import { type KeptOptions, signInTable } from '../account/sign-in-options';
 import type { SecretBox, StoredAccount } from './settings';
-import type { SignInParts } from './sign-in-options';
 
-/** What is kept of an account that the registrar has accepted. `proxy` null: found anew at every start. */
+/** An account that the registrar has accepted, as it is kept. `proxy` null: found at every start. */
 export function storedAccount(credentials: Credentials, proxy: string | null, secrets: SecretBox): StoredAccount {
-  const { kind, aor, displayName, authUser, password, factory, registrar, ca, expiresSeconds, deviceName, instanceId } = credentials;
-  const { servicesOff, signIn, securesMedia, msrpRelay } = credentials;
+  const { kind, aor, displayName, password, deviceName, instanceId, servicesOff, options } = credentials;
   return {
-    kind,
-    aor,
-    displayName,
-    authUser,
-    password: secrets.protect(password),
-    secretBackend: secrets.backend,
-    proxy,
-    factory,
-    ...(registrar === null ? {} : { registrar }),
-    ...(ca === undefined ? {} : { ca }),
-    ...(expiresSeconds === defaultExpiresSeconds ? {} : { expiresSeconds }),
-    ...(securesMedia === true ? { securesMedia } : {}),
-    ...(msrpRelay === undefined ? {} : { msrpRelay }),
-    deviceName,
-    instanceId,
-    servicesOff,
-    ...(signIn === undefined ? {} : { signIn: mapSecrets(signIn, (secret) => secrets.protect(secret)) }),
+    ...signInTable.mapSecrets(options, (secret) => secrets.protect(secret)),
+    ...{ kind, aor, displayName, password: secrets.protect(password), secretBackend: secrets.backend },
+    ...{ proxy, deviceName, instanceId, servicesOff },
   };
 }
 
-/** The account to sign in with again, all but the way to its server. @throws AppError storage/unreadable */
-export function revealedAccount(stored: StoredAccount, instanceId: string, secrets: SecretBox): Omit<Credentials, 'proxy'> {
-  const { kind, aor, displayName, authUser, password, factory, ca, deviceName, writesAs, signIn } = stored;
-  const isForgotten = stored.signedOut === true && password === '';
+/** The stored account after a change of the person. */
+export function changedAccount(stored: StoredAccount, change: Partial<SettingsChange>): StoredAccount {
+  const { deviceName = stored.deviceName, servicesOff, writesAs, securesMedia, msrpRelay } = change;
+  const { writesAs: oldName, securesMedia: oldSecures, msrpRelay: oldRelay, ...plain } = stored;
+  const name = writesAs === undefined ? oldName : writesAs;
+  const secures = securesMedia ?? oldSecures;
+  const relay = msrpRelay === undefined ? oldRelay : msrpRelay;
   return {
-    kind,
-    aor,
-    displayName,
-    authUser,
-    password: isForgotten ? '' : secrets.reveal(password),
-    registrar: stored.registrar ?? null,
-    ...(ca === undefined ? {} : { ca }),
-    factory,
+    ...plain,
     deviceName,
-    instanceId,
-    expiresSeconds: stored.expiresSeconds ?? defaultExpiresSeconds,
-    servicesOff: stored.servicesOff ?? [],
-    ...(stored.securesMedia === true ? { securesMedia: true } : {}),
-    ...(stored.msrpRelay === undefined ? {} : { msrpRelay: stored.msrpRelay }),
+    ...(servicesOff === undefined ? {} : { servicesOff }),
+    ...(name ? { writesAs: name } : {}),
+    ...(secures ? { securesMedia: secures } : {}),
+    ...(relay ? { msrpRelay: relay } : {}),
+  };
+}
+
+/** The account to sign in with again. @throws AppError storage/unreadable */
+export function revealedAccount(stored: StoredAccount, instanceId: string, secrets: SecretBox): Credentials {
+  const { kind, aor, displayName, password, proxy, deviceName, servicesOff = [], writesAs } = stored;
+  const isForgotten = signedOutOf(stored) !== null && password === '';
+  return {
+    ...{ kind, aor, displayName, password: isForgotten ? '' : secrets.reveal(password), proxy, deviceName, instanceId, servicesOff },
     ...(writesAs === undefined ? {} : { writesAs }),
-    ...(signIn === undefined ? {} : { signIn: mapSecrets(signIn, (secret) => secrets.reveal(secret)) }),
+    options: keptOptions(stored, secrets),
   };
 }
 
-/** What a stored account was signed in with, for a sign-in that says less. @throws AppError storage/unreadable */
-export function keptParts(stored: StoredAccount, secrets: SecretBox): SignInParts {
-  const { authUser, registrar, factory, ca, expiresSeconds, signIn, securesMedia, msrpRelay } = stored;
-  return {
-    authUser,
-    factory,
-    ...(registrar === undefined ? {} : { registrar }),
-    ...(ca === undefined ? {} : { ca }),
-    ...(expiresSeconds === undefined ? {} : { expiresSeconds }),
-    ...(securesMedia === undefined ? {} : { securesMedia }),
-    ...(msrpRelay === undefined ? {} : { msrpRelay }),
-    ...(signIn === undefined ? {} : { signIn: mapSecrets(signIn, (secret) => secrets.reveal(secret)) }),
-  };
+/** Who signed this device out, as it is kept. */
+export function signedOutOf(stored: StoredAccount | null): SignedOut | null {
+  const { signedOut = false } = stored ?? {};
+  return typeof signedOut === 'object' ? signedOut : signedOut ? { by: 'network' } : null;
 }
 
-/** The account whose secrets no keychain here can read: the embedded network's password is none, every other one is asked for again. */
+/** The options that a stored account was signed in with. @throws AppError storage/unreadable */
+export function keptOptions(stored: StoredAccount, secrets: SecretBox): KeptOptions {
+  return signInTable.mapSecrets(signInTable.pick(stored), (secret) => secrets.reveal(secret));
+}
+
+/** The account whose secrets no keychain here can read: the embedded network's password is no secret, all others are asked for again. */
 export function withoutSecrets(stored: StoredAccount, tryPassword: string, secrets: SecretBox): StoredAccount {
-  const { signIn: _, ...kept } = stored;
+  const kept = signInTable.withoutSecrets(stored);
   return stored.kind === 'try'
     ? { ...kept, password: secrets.protect(tryPassword), secretBackend: secrets.backend }
     : { ...kept, password: '', signedOut: true };
@@ -91,15 +78,10 @@ export function valueOfStored(stored: StoredAccount, instanceId: string): Accoun
     addresses: [aor],
     writesAs: stored.writesAs ?? null,
     offers: offersOf(stored.servicesOff ?? []),
+    untold: false,
     securesMedia: stored.securesMedia === true,
     msrpRelay: stored.msrpRelay ?? null,
     // Nothing has been asked of it yet.
     relay: null,
   };
-}
-
-/** The numbers of a SIM are protected and revealed like passwords. */
-function mapSecrets(way: SignInWay, map: (secret: string) => string): SignInWay {
-  const each = (secret: string | null) => (secret === null ? null : map(secret));
-  return { ...way, sim: way.sim === null ? null : { k: map(way.sim.k), op: each(way.sim.op), opc: each(way.sim.opc) } };
 }

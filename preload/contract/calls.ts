@@ -1,4 +1,5 @@
 /** Everything a driver can ask of the client. */
+import type { SignInOptions } from './sign-in-options';
 import type {
   AccountValue,
   CapabilityName,
@@ -13,7 +14,6 @@ import type {
   SearchHitValue,
   ServerCheckValue,
   SessionState,
-  SignInOptions,
   Snapshot,
 } from './values';
 
@@ -25,10 +25,14 @@ export interface Calls {
   identity: [None, IdentityValue];
   register: [None, { state: RegistrationState; expires: number | null; bindings: number }];
   unregister: [None, { state: RegistrationState; expires: number | null; bindings: number }];
-  /** Asks the server first where it does not tell by itself what changes. */
+  /** Asks the server first, where it does not tell changes by itself. */
   devices: [None, DeviceValue[]];
-  renameDevice: [{ name: string }, { name: string }];
-  /** What another person's devices can do, asked of them now; the first that answers counts. */
+  /**
+   * Resolves once the server has been asked. `untold`: it could not be told; the name holds all the same, and the next registration tells it.
+   * @throws `storage/*`; nothing changes then
+   */
+  renameDevice: [{ name: string }, { name: string; untold?: true }];
+  /** Asks another person's devices what they can do; the first answer counts. */
   capabilities: [{ address: string }, PeerCapabilities];
   /** Sends a message to one device of the own address and to no other; resolves once that device has it. */
   testDevice: [{ instanceId: string; text?: string | undefined }, { message: string; by: 'gruu' | 'instance'; tookMs: number }];
@@ -37,21 +41,21 @@ export interface Calls {
   /** Ends the registration of every device of the own address, this one last. */
   signOutEverywhere: [None, None];
   /**
-   * How chats are carried, as at `signIn`; what is not told stays. A relay is tried first. Sessions that stand go the new way as well: those with one
-   * person end, and the next text opens another; groups are come back to.
+   * How chats are carried, as in `signIn`; an option that is left out stays. A relay is tried first. Open sessions change over too: one with a single
+   * person ends, and the next text opens another; a group is rejoined.
    * @throws `account/bad-option`, `msrp/relay`; nothing changes then
    */
   setMedia: [{ securesMedia?: boolean | undefined; msrpRelay?: string | undefined }, Pick<AccountValue, 'securesMedia' | 'msrpRelay'>];
-  /** As which of the own addresses is written: everywhere, or in one 1-1 from now on. Null: as usual. */
+  /** Which of the own addresses to write as: everywhere, or in one 1-1 from now on. Null: as usual. */
   writeAs: [{ address: string | null; conversation?: string | undefined }, None];
-  /** What this device offers to others; registered anew before it resolves. */
-  setCapability: [{ name: CapabilityName; on: boolean }, None];
+  /** Whether this device offers a service to others. Told to the server as in `renameDevice`, and refused here at once where it is off. */
+  setCapability: [{ name: CapabilityName; on: boolean }, { untold?: true }];
   /** Answers `clone`, or a duplicate: `moved` keeps the ID and uses it here, `newDevice` makes a new one. */
   resolveClone: [{ choice: 'moved' | 'newDevice'; name?: string | undefined }, { instanceId: string }];
   conversations: [None, ConversationValue[]];
   /**
-   * Newest last. The last page, or the one just before or just after a message ID, or the one that has a message ID in its middle.
-   * `limit` is 50 unless told, 500 at most.
+   * Newest last. The last page, or the page just before or just after a message ID, or the page around one.
+   * `limit` is 50 by default, 500 at most.
    */
   messages: [
     {
@@ -64,7 +68,7 @@ export interface Calls {
     MessageValue[],
   ];
   /**
-   * Newest first; `limit` is 50 unless told, 200 at most. Each word is the beginning of a word of the text or of the sender's name,
+   * Newest first; `limit` is 50 by default, 200 at most. Each word is the beginning of a word of the text or of the sender's name,
    * "words in quotes" stand together, 2026-11-23 or 2026-11 is when it was sent.
    */
   search: [
@@ -73,7 +77,7 @@ export interface Calls {
       limit?: number | undefined;
       /** Only what comes after that hit; nothing when the message is not there any more. */
       before?: { message: string; direction: 'in' | 'out' } | undefined;
-      /** As somebody types: the next search that is so marked takes the place of this one, which then fails with `search/superseded`. */
+      /** A search while the person types: the next one replaces it, and it then fails with `search/superseded`. */
       passing?: boolean | undefined;
     },
     SearchHitValue[],
@@ -84,7 +88,7 @@ export interface Calls {
       conversation?: string | undefined;
       text: string;
       mode?: 'session' | 'pager' | undefined;
-      /** With `to`: in the conversation in which the other side does not learn who writes, which is another one. */
+      /** With `to`: in the separate conversation in which the other side does not learn who writes. */
       anonymous?: boolean | undefined;
       /** In a group: to this member alone. */
       onlyWith?: string | undefined;
@@ -124,7 +128,7 @@ export interface Calls {
   /** The picture of a group as a data URI. */
   groupIcon: [{ conversation: string }, { icon: string | null }];
   /**
-   * Comes back to a group that this device is not in any more, or never came to be in. Resolves when it is in.
+   * Rejoins a group that this device has left, or joins one that it never got into. Resolves when it is in.
    * @throws `conversation/no-session` where the network does not let it in
    */
   comeBack: [{ conversation: string }, None];
@@ -134,38 +138,41 @@ export interface Calls {
   markDisplayed: [{ conversation: string; upTo: string }, None];
   retry: [{ message: string }, None];
   discard: [{ message: string }, None];
-  /** From now on nothing of this person gets through, and nothing goes to them; a session with them ends. Kept on this device. */
+  /** Lets nothing through from this person and to them, and ends a session with them. Kept on this device. */
   block: [{ address: string }, { blocked: string[] }];
   unblock: [{ address: string }, { blocked: string[] }];
-  /** Gives up a waiting message, so that what stands behind it leaves: it is failed and kept. */
+  /** Gives up a waiting message, so that those behind it can leave: it has failed and is kept. */
   skip: [{ message: string }, None];
-  /** Deletes a message on this device alone. It stays deleted, also when it comes once more. */
+  /** Deletes a message on this device alone. It stays deleted even if it arrives again. */
   deleteMessage: [{ message: string; direction: 'in' | 'out' }, None];
   /**
-   * Deletes all messages of a conversation on this device alone. It comes back, empty, when something is said in it; a 1-1 does so without its link to
-   * the group that it went on in.
+   * Deletes all messages of a conversation on this device alone. It comes back, empty, with the next message; a 1-1 then has no link to the group that
+   * continued it.
    */
   deleteConversation: [{ conversation: string }, None];
-  /** Keeps what is written and not sent; an empty text ends the draft. `onlyWith`: for that member of the group alone, a draft of its own. */
+  /** Keeps text that is not sent yet; an empty text ends the draft. `onlyWith`: the separate draft for that member of the group. */
   setDraft: [{ conversation: string; text: string; onlyWith?: string | undefined }, None];
   markUnread: [{ conversation: string; unread: boolean }, None];
   /**
-   * Writes a whole conversation into a file: JSON, or one HTML page that stands alone. A script names the `path`, where no file may be yet;
-   * in the window the person is asked for it, and `path` of the answer is null when they would rather not.
+   * Writes a whole conversation into a file: JSON, or one self-contained HTML page. A script names the `path`, where there must be no file yet;
+   * in the window the person chooses it, and `path` of the answer is null when they cancel.
    */
   exportConversation: [
     { conversation: string; format: 'html' | 'json'; path?: string | undefined },
     { path: string | null; messages: number },
   ];
-  /** Sets a damaged history aside, under the name of the answer, and begins a new one: everything runs again. */
+  /** Sets a damaged history aside, under the name in the answer, and begins a new one: everything runs again. */
   beginHistory: [None, { keptAs: string }];
   setPreferences: [PreferencesValue, PreferencesValue];
   /**
-   * Looks for a server, reaches it, reads its certificate and asks it OPTIONS, without signing in and without a word of who asks. `server` and `ca` as
+   * Finds a server, connects, reads its certificate and sends OPTIONS, without signing in and without telling who asks. `server` and `ca` as
    * for `signIn`.
    */
   checkServer: [{ address: string; server?: string | undefined; ca?: string | undefined }, ServerCheckValue];
-  /** Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy's URI (ws: and wss: too) or host[:port]; without it the domain's is found by DNS. */
+  /**
+   * Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy's URI (ws: and
+   * wss: too) or host[:port]; without it the domain's server is found by DNS.
+   */
   signIn: [
     { address: string; password: string; server?: string | undefined; deviceName: string; options?: SignInOptions | undefined },
     AccountValue,

@@ -98,6 +98,8 @@ export interface ErrorDetail {
   retryAfterMs?: number;
   /** The setting that is meant, by its name in the contract. */
   field?: string;
+  /** Who signed this device out, of `account/signed-out` alone: another own device, the network, or the person at all devices at once. */
+  signedOutBy?: 'device' | 'network' | 'everywhere';
   /** A technical sentence for the log; never shown as the only words. */
   cause?: string;
 }

@@ -1,4 +1,4 @@
-/** What calls return and events carry: plain data. Addresses are URI strings, times are epoch milliseconds. */
+/** The values that calls return and events carry: plain data. Addresses are URI strings, times are epoch milliseconds. */
 import type { ErrorValue } from './errors';
 
 export type RegistrationState = 'offline' | 'connecting' | 'registering' | 'registered' | 'refreshing' | 'waiting' | 'rejected';
@@ -14,7 +14,7 @@ export interface RegistrationValue {
   error?: ErrorValue;
 }
 
-/** What last happened to a registration, in the words of RFC 3680. */
+/** The last event of a registration, in the words of RFC 3680. */
 export type DeviceEvent =
   | 'registered'
   | 'created'
@@ -40,13 +40,13 @@ export interface DeviceValue {
   capabilities: string[];
   pubGruu: string | null;
   state: 'active' | 'terminated';
-  /** The last that the server told of it while this client listened; null where only a list is known. */
+  /** The last event that the server told while this client listened; null where only a list is known. */
   lastEvent: { event: DeviceEvent; at: number } | null;
-  /** Another computer is registered with this device's own ID, at this contact: a copied profile. Only ever set of `self`. */
+  /** Another computer is registered with this device's own ID, at this contact: a copied profile. Only for `self`. */
   duplicate: { contact: string; since: number } | null;
 }
 
-/** A profile that lies elsewhere than where its ID was made. Nothing is registered until `resolveClone` says what it is. */
+/** A profile that was moved or copied since its ID was made. Nothing is registered until `resolveClone` says which. */
 export interface CloneValue {
   instanceId: string;
   nickname: string;
@@ -60,11 +60,11 @@ export interface CloneValue {
  */
 export interface RescueValue {
   error: ErrorValue;
-  /** What is read: the history itself, a copy that was made before an update, or nothing, because neither can be. */
+  /** What is read: the history itself, a copy that was made before an update, or nothing, because neither is readable. */
   source: 'history' | 'copy' | 'nothing';
   /** When that copy was made. */
   copiedAt: number | null;
-  /** Newest activity first. `messages` counts those too that cannot be read any more. */
+  /** Newest activity first. `messages` counts unreadable ones too. */
   conversations: (Pick<ConversationValue, 'conversation' | 'kind' | 'subject' | 'people' | 'anonymous' | 'createdAt'> & {
     messages: number;
   })[];
@@ -95,7 +95,7 @@ export interface ConversationValue {
   /** The other people; never the account itself. */
   people: PersonValue[];
   unread: number;
-  /** The person has put it back among the unread ones. */
+  /** The person has marked it as unread. */
   markedUnread: boolean;
   /** Text not sent yet, as it was last kept. */
   draft: string;
@@ -110,7 +110,7 @@ export interface ConversationValue {
   pending: 'reaching' | 'ringing' | 'open' | 'reply' | null;
   /** The device of the other person that holds the 1-1 session. */
   peerDevice: { name: string | null; instanceId: string | null } | null;
-  /** The 1-1 conversation that this group has grown out of. */
+  /** The 1-1 conversation that this group continues. */
   continues: string | null;
   /** The group that has replaced this 1-1 conversation. */
   continuedBy: string | null;
@@ -118,9 +118,9 @@ export interface ConversationValue {
   joined: boolean;
   /** Names the picture of a group, which `groupIcon` has: another picture has another name. */
   icon: string | null;
-  /** Which side of a 1-1 does not tell the other who it is; it stays so. */
+  /** The side of a 1-1 that does not tell the other who it is; this never changes. */
   anonymous: 'self' | 'peer' | null;
-  /** The own address that it is written as, where it is another than usual. */
+  /** The own address that this conversation writes as, where it is not the usual one. */
   writesAs: string | null;
   createdAt: number;
 }
@@ -215,16 +215,18 @@ export interface AccountValue {
   nickname: string;
   /** `try` is the embedded network on this computer. */
   kind: 'try' | 'sip';
-  /** Every address that this account may write as, as the network names them; the own one alone before it has. */
+  /** Every address that this account may write as, as the network names them; before it does, the own one alone. */
   addresses: string[];
-  /** The one of them that new messages come from, unless a conversation has another; null: the one signed in with. */
+  /** The address that new messages come from, unless a conversation has another; null: the one signed in with. */
   writesAs: string | null;
   /** The services that this version can offer to others, and whether this device does. */
   offers: { name: CapabilityName; on: boolean }[];
+  /** The server still has an earlier name, or earlier services, of this device: the next registration tells it these. */
+  untold: boolean;
   /** Whether chats are asked for over TLS alone, and the MSRP relay that every chat goes through; null: none. */
   securesMedia: boolean;
   msrpRelay: string | null;
-  /** Whether that relay can be used; null without one, and before this account runs. */
+  /** Whether that relay works; null without one, and before this account runs. */
   relay: RelayValue | null;
 }
 
@@ -236,34 +238,6 @@ export interface RelayValue {
   state: 'unused' | 'reachable' | 'unreachable' | 'refused';
   error: ErrorValue | null;
   since: number;
-}
-
-/** What a sign-in takes beyond address and password. What is not told stays as it was, or as the network says. */
-export interface SignInOptions {
-  /** The name to authenticate with, where it is another than the address's user part. */
-  authUser?: string | undefined;
-  /** The registrar's URI, where it is another than the address's domain. */
-  registrar?: string | undefined;
-  /** Where groups are made. */
-  factory?: string | undefined;
-  /** Certificates to trust and no others, PEM. */
-  ca?: string | undefined;
-  scheme?: 'auto' | 'digest' | 'aka' | 'early-ims' | undefined;
-  /** No weaker Digest is answered. */
-  minAlgorithm?: 'MD5' | 'SHA-256' | 'SHA-512-256' | undefined;
-  /** A SIM in software: 32 hexadecimal digits each, and OP or OPc. */
-  sim?: { k: string; op: string | null; opc: string | null } | undefined;
-  /** This device's IMEI, as its ID: only before it was ever registered. */
-  imei?: string | undefined;
-  /** How long a registration is asked for, seconds. */
-  expiresSeconds?: number | undefined;
-  /** Whether chats are asked for over TLS alone. */
-  securesMedia?: boolean | undefined;
-  /**
-   * The MSRP relay that every chat goes through: `msrp:` or `msrps:`; empty for none. Several, with spaces between: the one that this device
-   * connects to, and those that are reached through it.
-   */
-  msrpRelay?: string | undefined;
 }
 
 export interface PreferencesValue {

@@ -4,10 +4,13 @@ import { Chat } from '../chat/Chat';
 import { DeleteChat, ExportChat } from '../chat/ChatMenu';
 import { Details } from '../chat/Details';
 import { MessageInfo } from '../chat/MessageInfo';
+import { SkeletonBubbles } from '../chat/SkeletonBubbles';
 import { LeftPane } from '../chats/LeftPane';
+import leftPane from '../chats/LeftPane.module.css';
 import { NewChat } from '../chats/NewChat';
 import { NoChat } from '../chats/NoChat';
-import { type Desk, useChorus, useDesk, useGround } from '../desk/desk';
+import { SkeletonRows } from '../chats/SkeletonRows';
+import { type Desk, useChorus, useDesk, useServices } from '../desk/desk';
 import { orderedConversations } from '../desk/state';
 import type { Store } from '../desk/store';
 import { Devices } from '../devices/Devices';
@@ -17,8 +20,8 @@ import { LeaveDialog } from '../group/LeaveDialog';
 import { Nickname } from '../group/Nickname';
 import { RemovePerson } from '../group/RemovePerson';
 import { RenameGroup } from '../group/RenameGroup';
+import { cx } from '../parts/cx';
 import { LiveRegion } from '../parts/LiveRegion';
-import { SkeletonBubbles, SkeletonRows } from '../parts/Skeleton';
 import { Settings } from '../settings/Settings';
 import { Shortcuts } from '../settings/Shortcuts';
 import { CopiedProfile } from '../start/CopiedProfile';
@@ -26,7 +29,8 @@ import { DamagedHistory } from '../start/DamagedHistory';
 import { FirstRun } from '../start/FirstRun';
 import { SignInAgain } from '../start/SignInAgain';
 import { words } from '../words/text';
-import { Alone } from './Alone';
+import styles from './App.module.css';
+import { StandaloneScreen } from './StandaloneScreen';
 
 export function App() {
   const phase = useChorus((state) => state.phase);
@@ -35,34 +39,46 @@ export function App() {
   const clone = useChorus((state) => state.clone);
   const rescue = useChorus((state) => state.rescue);
   const isSignedIn = useChorus((state) => state.account !== null);
-  const { store } = useGround();
+  const { store } = useServices();
   useTitle();
 
   if (phase === 'closed') {
-    return <Alone icon={<Power size={22} strokeWidth={1.75} />} title={words.fatal.closed} body={words.fatal.closedBody} testId="closed" />;
+    return (
+      <StandaloneScreen
+        icon={<Power size={22} strokeWidth={1.75} />}
+        title={words.fatal.closed}
+        body={words.fatal.closedBody}
+        testId="closed"
+      />
+    );
   }
   if (fatal !== null) {
     return (
-      <Alone icon={<CircleAlert size={22} strokeWidth={1.75} />} error={fatal} testId="fatal">
+      <StandaloneScreen icon={<CircleAlert size={22} strokeWidth={1.75} />} error={fatal} testId="fatal">
         <button type="button" className="button primary" data-testid="fatal-quit" onClick={() => void store.call('quit', {})}>
           {words.fatal.quit}
         </button>
-      </Alone>
+      </StandaloneScreen>
     );
   }
   if (phase === 'failed' && failure !== null) {
     return (
-      <Alone icon={<CloudOff size={22} strokeWidth={1.75} />} error={failure} lead={words.fatal.startFailed} testId="start-failed">
+      <StandaloneScreen
+        icon={<CloudOff size={22} strokeWidth={1.75} />}
+        error={failure}
+        lead={words.fatal.startFailed}
+        testId="start-failed"
+      >
         <button type="button" className="button primary" onClick={() => void store.start()}>
           {words.connection.tryAgain}
         </button>
-      </Alone>
+      </StandaloneScreen>
     );
   }
   if (phase === 'loading') return <Loading />;
   if (clone !== null) return <CopiedProfile clone={clone} />;
   if (rescue !== null) return <DamagedHistory rescue={rescue} />;
-  return isSignedIn ? <Window /> : <FirstRun />;
+  return isSignedIn ? <SignedIn /> : <FirstRun />;
 }
 
 /** The title tells windows apart: whose device it is, and how much waits there. */
@@ -77,27 +93,27 @@ function useTitle(): void {
 
 function Loading() {
   return (
-    <div className="app" data-shows="list" aria-busy="true">
-      <div className="pane left">
+    <div className={styles.app} data-shows="list" aria-busy="true">
+      <div className={cx('pane', leftPane.left)} data-pane="list">
         <div className="bar" />
         <SkeletonRows />
       </div>
-      <main className="pane chat">
+      <main className="pane">
         <SkeletonBubbles />
       </main>
     </div>
   );
 }
 
-function Window() {
+function SignedIn() {
   const place = useDesk((state) => state.place);
   const selected = useDesk((state) => state.selected);
   const details = useDesk((state) => state.details);
   const conversation = useChorus((state) => (selected === null ? undefined : state.conversations.get(selected)));
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const chat = place === 'chats' ? conversation : undefined;
-  const told = useDesk((state) => state.info);
-  const info = told !== null && told.conversation === chat?.conversation ? told.message : null;
+  const open = useDesk((state) => state.info);
+  const info = open !== null && open.conversation === chat?.conversation ? open.message : null;
   const hasDetails = details && chat !== undefined;
 
   useEffect(() => {
@@ -108,7 +124,7 @@ function Window() {
 
   return (
     <div
-      className={`app${hasDetails || info !== null ? ' with-details' : ''}`}
+      className={cx(styles.app, (hasDetails || info !== null) && styles.withDetails)}
       data-shows={place === 'chats' && chat === undefined ? 'list' : 'main'}
     >
       <LeftPane />

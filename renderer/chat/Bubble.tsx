@@ -1,15 +1,17 @@
 import { Lock } from 'lucide-react';
 import { memo } from 'react';
 import type { MessageValue, PersonValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { isMessageHidden } from '../desk/state';
-import { Avatar } from '../parts/Avatar';
+import { Avatar, hueClass } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
 import { clockTime, fullTime } from '../words/clock';
-import { explainLine } from '../words/errors';
-import { deviceOf, firstName, hueOf, memberOf } from '../words/person';
+import { detailsOf, explainLine } from '../words/errors';
+import { deviceOf, firstName, memberOf } from '../words/person';
 import { names, words } from '../words/text';
+import styles from './Bubble.module.css';
 import { MessageMenu } from './MessageMenu';
 
 interface BubbleProps {
@@ -19,7 +21,7 @@ interface BubbleProps {
   meta: boolean;
   isAfterDay: boolean;
   /** It was looked for, and stands out for a moment. */
-  isFound: boolean;
+  isHighlighted: boolean;
   isGroup: boolean;
   /** Nothing can be done with it: it is only there to be read. */
   isReadOnly?: boolean;
@@ -31,7 +33,7 @@ interface BubbleProps {
 
 /** One message. Its text is a text node and nothing else, whatever it contains. */
 export const Bubble = memo(function Bubble(props: BubbleProps) {
-  const { message, first, last, meta, isAfterDay, isFound, isGroup, ownDevice, isReadOnly = false } = props;
+  const { message, first, last, meta, isAfterDay, isHighlighted, isGroup, ownDevice, isReadOnly = false } = props;
   const isOut = message.direction === 'out';
   const isHidden = useChorus((state) => isMessageHidden(state, message));
   const isNamed = isGroup && !isOut;
@@ -45,20 +47,21 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   );
   const via = isOut && message.fromDevice !== null && message.fromDevice !== ownDevice ? message.fromDevice : null;
   const classes = [
-    'said',
-    isOut ? 'out' : 'in',
-    first ? 'first' : '',
-    isNamed ? `many hue-${hueOf(message.from)}` : '',
-    isAfterDay ? 'day-before' : '',
-    isFound ? 'found' : '',
-    alone === null ? '' : 'private',
+    styles.said,
+    isOut ? styles.out : styles.in,
+    first && styles.first,
+    isNamed && styles.many,
+    isNamed && hueClass(message.from),
+    isAfterDay && styles.dayBefore,
+    isHighlighted && styles.highlighted,
+    alone !== null && styles.private,
   ];
   return (
-    <div className={classes.filter((name) => name !== '').join(' ')}>
-      {isNamed && first ? <div className="who">{nickname ?? firstName(sender)}</div> : null}
-      <div className="bubble-line">
+    <div className={cx(...classes)} data-testid="message-row" data-highlighted={isHighlighted ? '' : undefined}>
+      {isNamed && first ? <div className={styles.who}>{nickname ?? firstName(sender)}</div> : null}
+      <div className={styles.bubbleLine}>
         <div
-          className="bubble"
+          className={styles.bubble}
           data-testid="message"
           data-message={message.message}
           data-state={message.state}
@@ -67,29 +70,29 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
         >
           {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : (nickname ?? firstName(sender))}: </span>}
           {alone === null ? null : (
-            <span className="private-line" data-testid="message-private">
+            <span className={styles.privateLine} data-testid="message-private">
               <Lock size={12} strokeWidth={2} aria-hidden />
               {words.message.onlyWith(alone)}
               <span className="hidden-text">: </span>
             </span>
           )}
           {isHidden ? (
-            <span className="said-text damaged" data-testid="message-blocked">
+            <span className={cx(styles.saidText, styles.damaged)} data-message-text="" data-testid="message-blocked">
               {words.message.blocked}
             </span>
           ) : message.damaged === true ? (
-            <span className="said-text damaged" data-testid="message-damaged">
+            <span className={cx(styles.saidText, styles.damaged)} data-message-text="" data-testid="message-damaged">
               {words.message.damaged}
             </span>
           ) : (
-            <span className="said-text" dir="auto">
+            <span className={styles.saidText} dir="auto" data-message-text="">
               {message.text}
             </span>
           )}
           {meta || via !== null ? (
-            <span className="meta">
+            <span className={styles.meta}>
               {via === null ? null : (
-                <span className="via">
+                <span className={styles.via}>
                   <DeviceIcon name={via} size={12} />
                   {words.message.fromDevice(via)}
                 </span>
@@ -104,20 +107,29 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
         {isReadOnly ? null : <MessageMenu message={message} isHidden={isHidden} />}
       </div>
       {message.state === 'queued' && message.error !== null ? (
-        <div className="remedy waits" data-testid="message-waiting" data-code={message.error.code}>
+        <div className={cx(styles.remedy, styles.waits)} data-testid="message-waiting" data-code={message.error.code}>
           {explainLine(message.error, alone ?? peerWords(props))}
         </div>
       ) : null}
       {message.state === 'failed' && !isReadOnly ? <Remedy message={message} who={alone ?? peerWords(props)} /> : null}
-      {isNamed && last ? <Avatar person={sender} size={28} /> : null}
+      {isNamed && last ? (
+        <span className={styles.sender}>
+          <Avatar person={sender} size={28} />
+        </span>
+      ) : null}
     </div>
   );
 });
 
 function Remedy({ message, who }: { message: MessageValue; who: string }) {
-  const { store } = useGround();
+  const { store } = useServices();
   return (
-    <div className="remedy" data-testid="message-error" data-code={message.error?.code}>
+    <div
+      className={styles.remedy}
+      title={message.error === null ? undefined : detailsOf(message.error) || undefined}
+      data-testid="message-error"
+      data-code={message.error?.code}
+    >
       <span>{message.error === null ? words.message.notSent : explainLine(message.error, who)}</span>
       <button
         type="button"
@@ -139,7 +151,7 @@ function Remedy({ message, who }: { message: MessageValue; who: string }) {
   );
 }
 
-/** Who it was that did not take the message: the other person's device, the person, or in a group the server between. */
+/** The name of the side that did not accept the message: the other person's device, the person, or the group's server. */
 function peerWords({ isGroup, peer, peerDevice }: BubbleProps): string {
   if (isGroup || peer === null) return words.message.theGroup;
   return peerDevice === null ? firstName(peer) : deviceOf(peer, peerDevice);

@@ -1,28 +1,33 @@
-import { ArrowLeft, PanelRight, UserRoundPlus, VenetianMask } from 'lucide-react';
+import { PanelRight, UserRoundPlus } from 'lucide-react';
 import { useEffect } from 'react';
 import type { ConversationValue } from '../../preload/contract';
 import { useTypingWords } from '../chats/ConversationRow';
-import { focusComposer, useChorus, useDesk, useGround } from '../desk/desk';
+import { focusComposer, useChorus, useDesk, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Notices } from '../notices/Notices';
+import { AnonymousMark } from '../parts/AnonymousMark';
 import { ConversationAvatar } from '../parts/Avatar';
+import { BackButton } from '../parts/BackButton';
 import { BlockSwitch } from '../parts/BlockSwitch';
+import { cx } from '../parts/cx';
 import { Empty } from '../parts/Empty';
 import { ErrorNote } from '../parts/ErrorNote';
-import { SkeletonBubbles } from '../parts/Skeleton';
 import { explain } from '../words/errors';
 import { conversationTitle, deviceOf, firstName, fullName, plainAddress } from '../words/person';
 import { words } from '../words/text';
+import styles from './Chat.module.css';
 import { ChatMenu } from './ChatMenu';
 import { Composer } from './Composer';
+import { SkeletonBubbles } from './SkeletonBubbles';
 import { Stream } from './Stream';
+import stream from './Stream.module.css';
 
 export function Chat({ conversation }: { conversation: ConversationValue }) {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const id = conversation.conversation;
   const isGroup = conversation.kind === 'group';
   useEffect(() => {
-    // A chat that is opened at a message has its page read by whoever opened it there.
+    // When a chat is opened at a message, its page has already been requested.
     if (desk.cell.get().aim?.conversation !== id) void store.openThread(id);
     if (isGroup) void store.readParticipants(id);
   }, [store, desk, id, isGroup]);
@@ -37,14 +42,20 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
   const blocked = isBlocked && !isGroup ? person : undefined;
 
   return (
-    <main className="pane chat" data-testid="chat" data-conversation={id} data-kind={conversation.kind} data-session={conversation.session}>
+    <main
+      className={cx('pane', styles.chat)}
+      data-testid="chat"
+      data-conversation={id}
+      data-kind={conversation.kind}
+      data-session={conversation.session}
+    >
       <Header conversation={conversation} />
       <Notices where="main" />
       <Messages key={id} conversation={conversation} />
       {isGroup && !conversation.joined ? (
         <NotIn key={`out ${id}`} conversation={conversation} wasRemoved={wasRemoved} />
       ) : blocked !== undefined ? (
-        <div className="blocked-note" data-testid="blocked-note">
+        <div className={styles.blockedNote} data-testid="blocked-note">
           <BlockSwitch person={blocked} />
         </div>
       ) : (
@@ -62,7 +73,7 @@ function NotIn({ conversation, wasRemoved }: { conversation: ConversationValue; 
   };
   const isRefused = error?.code === 'conversation/no-session';
   return (
-    <div className="closed-note" data-testid="not-joined">
+    <div className={styles.closedNote} data-testid="not-joined">
       <p>{wasRemoved ? words.chat.removedYou : words.chat.notJoined}</p>
       {wasRemoved ? null : (
         <button type="button" className="link" disabled={busy} data-testid="come-back" onClick={() => void comeBack()}>
@@ -75,7 +86,7 @@ function NotIn({ conversation, wasRemoved }: { conversation: ConversationValue; 
 }
 
 function Header({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const details = useDesk((state) => state.details);
   const isGroup = conversation.kind === 'group';
   const canAdd = isGroup ? conversation.joined : conversation.anonymous === null;
@@ -90,13 +101,11 @@ function Header({ conversation }: { conversation: ConversationValue }) {
   };
   return (
     <header className="bar ruled">
-      <button type="button" className="icon-button back" aria-label={words.back} title={words.back} data-testid="back" onClick={goBack}>
-        <ArrowLeft size={20} strokeWidth={1.75} />
-      </button>
+      <BackButton onBack={goBack} />
       <ConversationAvatar conversation={conversation} size={36} />
       <div className="grow">
         <h1 className="title cut" data-testid="chat-title">
-          {conversation.anonymous === 'self' ? <VenetianMask className="masked" size={18} strokeWidth={1.75} aria-hidden /> : null}
+          {conversation.anonymous === 'self' ? <AnonymousMark size={18} /> : null}
           {conversationTitle(conversation)}
         </h1>
         <Under conversation={conversation} />
@@ -112,13 +121,13 @@ function Header({ conversation }: { conversation: ConversationValue }) {
             onClick={add}
           >
             <UserRoundPlus size={isGroup ? 18 : 16} strokeWidth={1.75} />
-            {isGroup ? null : <span className="add-word">{words.chat.addPeople}</span>}
+            {isGroup ? null : <span className={styles.addWord}>{words.chat.addPeople}</span>}
           </button>
         )}
         <button
           id="details-toggle"
           type="button"
-          className={`icon-button${details ? ' on' : ''}`}
+          className={cx('icon-button', details && 'on')}
           aria-label={words.chat.details}
           aria-pressed={details}
           title={words.chat.details}
@@ -133,12 +142,12 @@ function Header({ conversation }: { conversation: ConversationValue }) {
   );
 }
 
-/** Under the name: who is typing, else on which device the other person is, else who is in. */
+/** The line under the name: who is typing; otherwise the other person's device, or the size of the group. */
 function Under({ conversation }: { conversation: ConversationValue }) {
   const typing = useTypingWords(conversation);
   const participants = useChorus((state) => state.participants.get(conversation.conversation));
   return (
-    <div className={`under cut${typing === null ? '' : ' typing'}`} data-testid="chat-under">
+    <div className={cx('cut', styles.under, typing !== null && styles.typing)} data-testid="chat-under">
       {typing ??
         underWords(
           conversation,
@@ -165,11 +174,11 @@ function underWords(conversation: ConversationValue, connected: readonly { devic
 }
 
 function Messages({ conversation }: { conversation: ConversationValue }) {
-  const { store } = useGround();
+  const { store } = useServices();
   const thread = useChorus((state) => state.threads.get(conversation.conversation));
   if (thread === undefined || (thread.status === 'loading' && thread.messages.length === 0)) {
     return (
-      <div className="stream-frame">
+      <div className={stream.streamFrame}>
         <SkeletonBubbles />
       </div>
     );

@@ -1,7 +1,7 @@
 import { Ban, EllipsisVertical, FileCode, FileText, MailOpen, PenLine, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import type { ConversationValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
@@ -12,9 +12,9 @@ import { words } from '../words/text';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
-/** What can be done with a whole chat and who is in it, on this device alone. */
+/** The menu of a chat: actions that concern this device only. */
 export function ChatMenu({ conversation }: { conversation: ConversationValue }) {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const id = conversation.conversation;
   const person = conversation.kind === 'oneToOne' && conversation.anonymous !== 'peer' ? conversation.people[0] : undefined;
   const isBlocked = useChorus((state) => person !== undefined && state.blocked.includes(person.address));
@@ -61,7 +61,7 @@ export function ChatMenu({ conversation }: { conversation: ConversationValue }) 
 }
 
 export function DeleteChat({ conversation }: { conversation: ConversationValue }) {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const { busy, error, run } = useCall();
   // The chat, and this dialog with it, is gone before the answer comes.
   const remove = () =>
@@ -88,7 +88,7 @@ export function DeleteChat({ conversation }: { conversation: ConversationValue }
 
 /** Says that the file is not protected before one is chosen, and afterwards where it is. */
 export function ExportChat({ conversation, format }: { conversation: ConversationValue; format: 'html' | 'json' }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const [said, setSaid] = useState<string | null>(null);
   const { busy, error, call } = useCall();
   const save = async () => {

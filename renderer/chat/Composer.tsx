@@ -1,14 +1,16 @@
 import { ArrowUp, Lock } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
 import type { ConversationValue, ErrorValue } from '../../preload/contract';
-import { draftKey, privateDrafts, useChorus, useDesk, useGround } from '../desk/desk';
+import { draftKey, privateDrafts, useChorus, useDesk, useServices } from '../desk/desk';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
 import { conversationTitle, firstName, memberOf } from '../words/person';
 import { names, words } from '../words/text';
+import styles from './Composer.module.css';
 import { ComposingSignal } from './composing';
 
 export function Composer({ conversation }: { conversation: ConversationValue }) {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const id = conversation.conversation;
   const onlyWith = useDesk((state) => state.privately.get(id));
   const kept = onlyWith === undefined ? conversation.draft : conversation.privateDrafts.find((one) => one.address === onlyWith)?.text;
@@ -37,7 +39,7 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
     field.current?.focus();
     const answer = await store.call('sendText', { ...whom, text: said });
     if (answer.ok) {
-      // What was written is to be seen, also by someone who wrote it far back in the conversation.
+      // The new message must be visible even if the person had scrolled far back.
       if (store.cell.get().threads.get(id)?.atEnd === false) void store.readNewest(id);
       if (answer.value.conversation !== id && desk.cell.get().selected === id) desk.openChat(answer.value.conversation);
       return;
@@ -61,7 +63,7 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
   const all = conversation.kind === 'group' && people.length > 3 ? conversationTitle(conversation) : names(people);
   const alone = onlyWith === undefined ? null : firstName(memberOf(conversation, onlyWith));
   return (
-    <div className="composer">
+    <div className={styles.composer}>
       {error === null ? null : (
         <div style={{ paddingBottom: 8 }}>
           <ErrorNote error={error} />
@@ -78,7 +80,7 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
       {conversation.kind === 'group' ? <Privately conversation={conversation} alone={alone} /> : null}
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the field inside takes the keys */}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the click only widens the field */}
-      <div className={`compose${alone === null ? '' : ' private'}`} onClick={() => field.current?.focus()}>
+      <div className={cx(styles.compose, alone !== null && styles.private)} onClick={() => field.current?.focus()}>
         <textarea
           ref={field}
           id="composer"
@@ -94,7 +96,7 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
         />
         <button
           type="button"
-          className="icon-button send"
+          className={cx('icon-button', styles.send)}
           aria-label={words.chat.send}
           title={words.chat.send}
           disabled={text.trim() === ''}
@@ -110,11 +112,11 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
 
 /** Above the field: to whom alone is written and the way back; else what is half written for one member. Said, too, when it changes. */
 function Privately({ conversation, alone }: { conversation: ConversationValue; alone: string | null }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const drafts = useDesk((state) => state.drafts);
   const id = conversation.conversation;
   return (
-    <div className="privately" aria-live="polite">
+    <div className={styles.privately} aria-live="polite">
       {alone !== null ? (
         <p data-testid="private-note">
           <Lock size={14} strokeWidth={1.75} aria-hidden />

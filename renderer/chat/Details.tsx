@@ -1,53 +1,50 @@
-import { Ellipsis, Lock, MessageSquare, PenLine, Split, UserRoundMinus, X } from 'lucide-react';
+import { Ellipsis, Lock, MessageSquare, PenLine, Split, UserRoundMinus } from 'lucide-react';
 import type { ConversationValue, ParticipantState, ParticipantValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { isAsked } from '../group/GroupCard';
 import { GroupPicture } from '../group/GroupPicture';
 import { useOldChat } from '../group/use-old-chat';
-import { Avatar } from '../parts/Avatar';
+import { Avatar, IconDisc } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { Menu } from '../parts/Menu';
+import section from '../parts/Section.module.css';
 import { sentenceTime, useNow } from '../words/clock';
 import { firstName, fullName } from '../words/person';
 import { capabilityWords, words } from '../words/text';
+import styles from './Details.module.css';
 import { PersonDetails, useCapabilities } from './PersonDetails';
+import personRow from './PersonRow.module.css';
+import { SidePane } from './SidePane';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
 export function Details({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const close = () => {
     desk.set({ details: false });
     document.getElementById('details-toggle')?.focus();
   };
   return (
-    <aside className="pane right" aria-label={words.chat.details} data-testid="details">
-      <header className="bar ruled">
-        <h2>{words.chat.details}</h2>
-        <button type="button" className="icon-button" aria-label={words.close} title={words.close} onClick={close}>
-          <X size={18} strokeWidth={1.75} />
-        </button>
-      </header>
-      <div className="scroll">
-        {conversation.kind === 'group' ? (
-          <GroupDetails conversation={conversation} />
-        ) : (
-          <PersonDetails key={conversation.conversation} conversation={conversation} />
-        )}
-      </div>
-    </aside>
+    <SidePane title={words.chat.details} testId="details" onClose={close}>
+      {conversation.kind === 'group' ? (
+        <GroupDetails conversation={conversation} />
+      ) : (
+        <PersonDetails key={conversation.conversation} conversation={conversation} />
+      )}
+    </SidePane>
   );
 }
 
 function GroupDetails({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const participants = useChorus((state) => state.participants.get(conversation.conversation)) ?? [];
   const mine = participants.filter((person) => person.self);
   const others = participants.filter((person) => !person.self);
   return (
     <>
       <GroupPicture conversation={conversation} />
-      <section className="section">
+      <section className={section.section}>
         <header>
           <h3>{words.group.peopleAndDevices}</h3>
           {conversation.joined ? (
@@ -74,7 +71,7 @@ function GroupDetails({ conversation }: { conversation: ConversationValue }) {
       </section>
       <Continuity conversation={conversation} />
       {conversation.joined ? (
-        <section className="section">
+        <section className={section.section}>
           <button
             type="button"
             className="button danger"
@@ -102,10 +99,10 @@ function Person({ person, conversation, canRemove }: PersonProps) {
   const outcome = person.state === 'connected' ? null : personOutcome(person);
   const capabilities = useCapabilities(person.self || person.state !== 'connected' ? null : person.address);
   return (
-    <li className="person" data-testid="participant" data-address={person.address} data-state={person.state}>
+    <li className={personRow.person} data-testid="participant" data-address={person.address} data-state={person.state}>
       <Avatar person={person} size={32} />
       <div className="cut">
-        <div className="called">
+        <div className={personRow.called}>
           <span className="cut">{fullName(person)}</span>
           {person.self ? <span className="sub">{words.youSmall}</span> : null}
           {person.administrator ? <span className="tag">{words.group.administrator}</span> : null}
@@ -113,7 +110,7 @@ function Person({ person, conversation, canRemove }: PersonProps) {
           {person.self ? null : <PersonMenu person={person} conversation={conversation} canRemove={canRemove} />}
         </div>
         {person.nickname === undefined ? null : (
-          <div className="person-device" data-testid="participant-nickname">
+          <div className={personRow.personDevice} data-testid="participant-nickname">
             <span className="cut">{words.group.alias(person.nickname)}</span>
           </div>
         )}
@@ -123,23 +120,23 @@ function Person({ person, conversation, canRemove }: PersonProps) {
           return (
             <div
               key={device.gruu}
-              className={`person-device ${deviceLook(device.state)}`}
+              className={cx(personRow.personDevice, deviceLook(device.state))}
               data-testid="participant-device"
               data-state={device.state}
             >
               <DeviceIcon name={device.name} size={14} />
               <span className="cut">{isThis ? words.group.thisDevice(name) : name}</span>
-              <span className="state">{deviceWord(device.state, person)}</span>
+              <span className={personRow.state}>{deviceWord(device.state, person)}</span>
             </div>
           );
         })}
         {person.devices.length > 0 || outcome === null ? null : (
-          <div className={`person-device ${outcome.look}`}>
-            <span className="outcome">{outcome.word}</span>
+          <div className={cx(personRow.personDevice, outcome.look)}>
+            <span className={personRow.outcome}>{outcome.word}</span>
           </div>
         )}
         {capabilities === null ? null : (
-          <div className="person-device" data-testid="participant-capabilities">
+          <div className={personRow.personDevice} data-testid="participant-capabilities">
             <span className="cut">{words.group.canDo(capabilityWords(capabilities))}</span>
           </div>
         )}
@@ -149,7 +146,7 @@ function Person({ person, conversation, canRemove }: PersonProps) {
 }
 
 function ChangeNickname({ conversation }: { conversation: string }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   return (
     <button
       type="button"
@@ -165,7 +162,7 @@ function ChangeNickname({ conversation }: { conversation: string }) {
 }
 
 function PersonMenu({ person, conversation, canRemove }: PersonProps) {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const who = firstName(person);
   const write = async () => {
     const answer = await store.call('openConversation', { to: person.address });
@@ -177,13 +174,13 @@ function PersonMenu({ person, conversation, canRemove }: PersonProps) {
     desk.writePrivately(conversation.conversation, person.address);
   };
   const remove = () => desk.set({ dialog: { dialog: 'removePerson', conversation: conversation.conversation, address: person.address } });
-  // Whoever was not reached is still invited, and comes with what is said next.
+  // A person who was not reached is still invited, and joins with the next message.
   const isIn = person.state === 'connected' || isAsked(person) || person.reason === null || person.reason === 'failed';
   return (
     <Menu
       label={words.group.personMore(who)}
       testId="person-menu"
-      className="icon-button small"
+      className="small"
       items={[
         { label: words.group.writeTo(who), testId: 'person-write', icon: <MessageSquare {...look} />, onChoose: () => void write() },
         ...(conversation.joined && isIn
@@ -207,8 +204,8 @@ function PersonMenu({ person, conversation, canRemove }: PersonProps) {
   );
 }
 
-const deviceLook = (state: ParticipantState): string =>
-  state === 'connected' ? 'here' : state === 'disconnected' || state === 'disconnecting' ? '' : 'live';
+const deviceLook = (state: ParticipantState): string | null =>
+  state === 'connected' ? personRow.here : state === 'disconnected' || state === 'disconnecting' ? null : personRow.live;
 
 function deviceWord(state: ParticipantState, person: ParticipantValue): string {
   if (state === 'connected') return words.group.here;
@@ -218,26 +215,26 @@ function deviceWord(state: ParticipantState, person: ParticipantValue): string {
   return person.reason === null ? words.group.away : words.group.word[person.reason];
 }
 
-function personOutcome(person: ParticipantValue): { word: string; look: string } {
-  if (isAsked(person)) return { word: words.group.asked, look: 'live' };
-  if (person.reason === null) return { word: words.group.away, look: '' };
-  return { word: words.group.word[person.reason], look: person.reason === 'departed' ? '' : 'warn' };
+function personOutcome(person: ParticipantValue): { word: string; look: string | null } {
+  if (isAsked(person)) return { word: words.group.asked, look: personRow.live };
+  if (person.reason === null) return { word: words.group.away, look: null };
+  return { word: words.group.word[person.reason], look: person.reason === 'departed' ? null : personRow.warn };
 }
 
 function Continuity({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const now = useNow(60_000);
   const from = useOldChat(conversation);
   if (from === null) return null;
   return (
-    <section className="section">
+    <section className={section.section}>
       <header>
         <h3>{words.group.continuity}</h3>
       </header>
-      <button type="button" className="continuity-line" onClick={() => desk.openChat(from.old.conversation)}>
-        <span className="avatar s36 hue-n">
+      <button type="button" className={styles.continuityLine} onClick={() => desk.openChat(from.old.conversation)}>
+        <IconDisc size={36}>
           <Split size={18} strokeWidth={1.75} />
-        </span>
+        </IconDisc>
         <span className="cut">
           <span className="cut" style={{ display: 'block' }}>
             {words.group.oldChat(from.who)}

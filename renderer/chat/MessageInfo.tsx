@@ -1,59 +1,56 @@
-import { Copy, X } from 'lucide-react';
+import { Copy } from 'lucide-react';
 import { useEffect } from 'react';
 import type { ConversationValue, MessageState, MessageValue, PersonValue, ReceiptValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { isMessageHidden } from '../desk/state';
 import { Avatar } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { DeviceIcon } from '../parts/DeviceIcon';
+import section from '../parts/Section.module.css';
 import { StateMark } from '../parts/StateMark';
 import { fullTime, sentenceTime, useNow } from '../words/clock';
+import { detailsOf } from '../words/errors';
 import { deviceOf, firstName, fullName, memberOf } from '../words/person';
 import { words } from '../words/text';
+import bubble from './Bubble.module.css';
+import styles from './MessageInfo.module.css';
+import personRow from './PersonRow.module.css';
+import { SidePane } from './SidePane';
 
-/** Who has received and read one message, with which device and when, and by what it is named on the wire. */
+/** Who received and read a message, on which device and when, and its IDs on the wire. */
 export function MessageInfo({ conversation, message: id }: { conversation: ConversationValue; message: string }) {
-  const { desk } = useGround();
-  const message = useChorus(({ threads }) => threads.get(conversation.conversation)?.messages.find((one) => one.message === id));
+  const { desk } = useServices();
+  const thread = useChorus(({ threads }) => threads.get(conversation.conversation));
+  const message = thread?.messages.find((one) => one.message === id);
   const close = () => {
     desk.set({ info: null });
-    document.querySelector<HTMLElement>(`.said:has([data-message="${CSS.escape(id)}"]) [data-testid="message-menu"]`)?.focus();
+    document
+      .querySelector<HTMLElement>(`[data-testid="message-row"]:has([data-message="${CSS.escape(id)}"]) [data-testid="message-menu"]`)
+      ?.focus();
   };
-  const isGone = message === undefined;
+  const isGone = thread?.status === 'ready' && message === undefined;
   useEffect(() => {
     if (isGone) desk.set({ info: null });
   }, [desk, isGone]);
   if (message === undefined) return null;
+  const details = message.error === null ? '' : detailsOf(message.error);
   return (
-    <aside className="pane right" aria-label={words.info.title} data-testid="message-info">
-      <header className="bar ruled">
-        <h2>{words.info.title}</h2>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={words.close}
-          title={words.close}
-          data-testid="message-info-close"
-          onClick={close}
-        >
-          <X size={18} strokeWidth={1.75} />
-        </button>
-      </header>
-      <div className="scroll">
-        <Said message={message} conversation={conversation} />
-        {message.direction === 'out' ? <Receivers conversation={conversation} message={message} /> : null}
-        <section className="section">
-          <header>
-            <h3>{words.info.ids}</h3>
-          </header>
-          <Id label={words.info.message} value={message.message} />
-          <Id label={words.info.conversation} value={conversation.conversation} />
-        </section>
-      </div>
-    </aside>
+    <SidePane title={words.info.title} testId="message-info" onClose={close}>
+      <Said message={message} conversation={conversation} />
+      {message.direction === 'out' ? <Receivers conversation={conversation} message={message} /> : null}
+      <section className={section.section}>
+        <header>
+          <h3>{words.info.ids}</h3>
+        </header>
+        <Id label={words.info.message} value={message.message} />
+        <Id label={words.info.conversation} value={conversation.conversation} />
+        {details === '' ? null : <Id label={words.info.answer} value={details} />}
+      </section>
+    </SidePane>
   );
 }
 
-/** From when on it is told that a sender's clock shows another time: less is nobody's concern. */
+/** A sender's clock that is wrong by at least this much is mentioned. */
 const tellsFromMs = 60_000;
 
 function Said({ message, conversation }: { message: MessageValue; conversation: ConversationValue }) {
@@ -62,10 +59,12 @@ function Said({ message, conversation }: { message: MessageValue; conversation: 
   const isOut = message.direction === 'out';
   const device = message.fromDevice ?? (isOut ? own : null);
   return (
-    <section className="section">
-      <div className={`said ${isOut ? 'out' : 'in'} quoted`}>
-        <div className="bubble-line">
-          <div className="bubble">{isHidden ? words.message.blocked : message.damaged === true ? words.message.damaged : message.text}</div>
+    <section className={section.section}>
+      <div className={cx(bubble.said, isOut ? bubble.out : bubble.in, styles.quoted)}>
+        <div className={bubble.bubbleLine}>
+          <div className={cx(bubble.bubble, styles.quote)}>
+            {isHidden ? words.message.blocked : message.damaged === true ? words.message.damaged : message.text}
+          </div>
         </div>
       </div>
       <p className="sub">{words.info.sent(fullTime(message.sentAt), device)}</p>
@@ -85,12 +84,12 @@ function Said({ message, conversation }: { message: MessageValue; conversation: 
 }
 
 function Receivers({ conversation, message }: { conversation: ConversationValue; message: MessageValue }) {
-  const told = new Map(message.receipts.map((receipt) => [receipt.address, { address: receipt.address, name: '' }]));
+  const reporters = new Map(message.receipts.map((receipt) => [receipt.address, { address: receipt.address, name: '' }]));
   const { onlyWith } = message;
   const meant = onlyWith === undefined ? conversation.people : [memberOf(conversation, onlyWith)];
-  const people = new Map([...told, ...meant.map((person) => [person.address, person] as const)]);
+  const people = new Map([...reporters, ...meant.map((person) => [person.address, person] as const)]);
   return (
-    <section className="section">
+    <section className={section.section}>
       <header>
         <h3>{words.info.receivers}</h3>
       </header>
@@ -111,14 +110,14 @@ function Receivers({ conversation, message }: { conversation: ConversationValue;
 function Receiver({ person, state, receipts }: { person: PersonValue; state: MessageState; receipts: readonly ReceiptValue[] }) {
   const lines = furthestByDevice(receipts);
   return (
-    <li className="person" data-testid="message-receiver" data-address={person.address}>
+    <li className={personRow.person} data-testid="message-receiver" data-address={person.address}>
       <Avatar person={person} size={32} />
       <div className="cut">
-        <div className="called">
+        <div className={personRow.called}>
           <span className="cut">{fullName(person)}</span>
         </div>
         {lines.length === 0 ? (
-          <div className="person-device">
+          <div className={personRow.personDevice}>
             <span className="cut">{state === 'failed' ? words.message.state.failed : words.info.waiting}</span>
           </div>
         ) : (
@@ -132,10 +131,10 @@ function Receiver({ person, state, receipts }: { person: PersonValue; state: Mes
 function ReceiptLine({ person, receipt }: { person: PersonValue; receipt: ReceiptValue }) {
   const now = useNow(60_000);
   return (
-    <div className="person-device" data-testid="message-receipt" data-state={receipt.disposition}>
+    <div className={personRow.personDevice} data-testid="message-receipt" data-state={receipt.disposition}>
       <DeviceIcon name={receipt.device ?? ''} size={14} />
       <span className="cut">{receipt.device === null ? words.info.aDevice : deviceOf(person, receipt.device)}</span>
-      <span className="state">
+      <span className={personRow.state}>
         {receipt.disposition === 'failed' ? null : <StateMark state={receipt.disposition} title={null} />}{' '}
         {receipt.disposition === 'failed' ? words.info.failed : words.message.state[receipt.disposition]}{' '}
         <time dateTime={new Date(receipt.at).toISOString()}>{sentenceTime(receipt.at, now)}</time>
@@ -144,7 +143,7 @@ function ReceiptLine({ person, receipt }: { person: PersonValue; receipt: Receip
   );
 }
 
-/** Of each device the furthest that it has told. */
+/** The last state that each device reported. */
 function furthestByDevice(receipts: readonly ReceiptValue[]): ReceiptValue[] {
   const order = ['failed', 'delivered', 'displayed'];
   const lines = new Map<string | null, ReceiptValue>();
@@ -157,7 +156,7 @@ function furthestByDevice(receipts: readonly ReceiptValue[]): ReceiptValue[] {
 
 function Id({ label, value }: { label: string; value: string }) {
   return (
-    <div className="id-line">
+    <div className={styles.idLine}>
       <span className="sub">{label}</span>
       <code className="cut">{value}</code>
       <button

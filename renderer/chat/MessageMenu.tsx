@@ -1,16 +1,17 @@
 import { Copy, Ellipsis, Info, Lock, RotateCw, SkipForward, Trash2 } from 'lucide-react';
 import type { KeyboardEvent } from 'react';
 import type { MessageValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { Menu, type MenuItem } from '../parts/Menu';
 import { firstName } from '../words/person';
 import { words } from '../words/text';
+import bubble from './Bubble.module.css';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
 /** What can be done with one message. One Tab stop for all of a chat, at its newest message; the arrows go from one to the next. */
 export function MessageMenu({ message, isHidden }: { message: MessageValue; isHidden: boolean }) {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const { message: id, direction, state, text } = message;
   const isNewest = useChorus(({ threads }) => threads.get(message.conversation)?.messages.at(-1)?.message === id);
   const items: MenuItem[] = [
@@ -49,7 +50,7 @@ export function MessageMenu({ message, isHidden }: { message: MessageValue; isHi
     <Menu
       label={words.chat.actions}
       testId="message-menu"
-      className="icon-button message-menu"
+      className={bubble.messageMenu}
       tabIndex={isNewest ? 0 : -1}
       items={items}
       onKeyDown={goToNeighbour}

@@ -1,18 +1,21 @@
 import { ArrowLeft } from 'lucide-react';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'react';
 import type { RescueValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
-import { SkeletonBubbles } from '../parts/Skeleton';
 import { conversationTitle } from '../words/person';
 import { words } from '../words/text';
 import { Bubble } from './Bubble';
-import { Day, Late } from './Stream';
+import styles from './RescuedChat.module.css';
+import { SkeletonBubbles } from './SkeletonBubbles';
+import stream from './Stream.module.css';
+import { Day, Late } from './StreamRow';
 import { buildTimeline } from './timeline';
 
 /** A chat of a damaged history, as far as it can be read. Nothing can be written in it, deleted or sent again. */
 export function RescuedChat({ chat, onBack }: { chat: RescueValue['conversations'][number]; onBack: () => void }) {
-  const { store } = useGround();
+  const { store } = useServices();
   const id = chat.conversation;
   const thread = useChorus((state) => state.threads.get(id));
   const messages = thread?.messages;
@@ -40,7 +43,7 @@ export function RescuedChat({ chat, onBack }: { chat: RescueValue['conversations
   };
   const isFirst = (index: number) => rows[index - 1]?.row === 'day';
   return (
-    <section className="rescued-chat" data-testid="rescued-reading">
+    <section className={styles.rescuedChat} data-testid="rescued-reading">
       <button type="button" className="button quiet" data-testid="rescue-back" onClick={onBack}>
         <ArrowLeft size={16} strokeWidth={1.75} />
         {words.rescue.back}
@@ -53,7 +56,7 @@ export function RescuedChat({ chat, onBack }: { chat: RescueValue['conversations
       {thread?.status === 'failed' && thread.error !== null ? <ErrorNote error={thread.error} /> : null}
       <section
         ref={frame}
-        className="stream"
+        className={cx(stream.stream, styles.messages)}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
         tabIndex={0}
         aria-label={words.rescue.chatLabel(conversationTitle(chat))}
@@ -78,7 +81,7 @@ export function RescuedChat({ chat, onBack }: { chat: RescueValue['conversations
                   last={row.last}
                   meta={row.meta}
                   isAfterDay={isFirst(index)}
-                  isFound={false}
+                  isHighlighted={false}
                   isGroup={chat.kind === 'group'}
                   isReadOnly
                   ownDevice=""

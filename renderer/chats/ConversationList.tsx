@@ -1,4 +1,5 @@
 import type { ConversationValue } from '../../preload/contract';
+import styles from './ConversationList.module.css';
 import { ConversationRow } from './ConversationRow';
 
 /** Rows of chats, one of them open, one of them the stop of the Tab key. */
@@ -12,7 +13,7 @@ export function ConversationList({
   stop: string | null;
 }) {
   return (
-    <ul className="list" data-testid="conversation-list">
+    <ul className={styles.list} data-testid="conversation-list">
       {all.map((conversation) => (
         <li key={conversation.conversation}>
           <ConversationRow

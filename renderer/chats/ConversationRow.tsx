@@ -1,14 +1,16 @@
-import { CircleAlert, VenetianMask } from 'lucide-react';
 import { memo } from 'react';
 import type { ConversationValue, MessageValue } from '../../preload/contract';
-import { privateDrafts, useChorus, useDesk, useGround } from '../desk/desk';
+import { privateDrafts, useChorus, useDesk, useServices } from '../desk/desk';
 import { activityOf, isMessageHidden } from '../desk/state';
+import { AnonymousMark } from '../parts/AnonymousMark';
 import { ConversationAvatar } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { StateMark } from '../parts/StateMark';
 import { TypingDots } from '../parts/Typing';
 import { listTime, useNow } from '../words/clock';
 import { conversationTitle, firstName, memberOf } from '../words/person';
 import { words } from '../words/text';
+import styles from './ConversationRow.module.css';
 
 interface ConversationRowProps {
   conversation: ConversationValue;
@@ -17,7 +19,7 @@ interface ConversationRowProps {
 }
 
 export const ConversationRow = memo(function ConversationRow({ conversation, isSelected, isStop }: ConversationRowProps) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const now = useNow(60_000);
   const title = conversationTitle(conversation);
   const unread = conversation.unread;
@@ -25,7 +27,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
   return (
     <button
       type="button"
-      className={`row${isSelected ? ' on' : ''}${isUnread ? ' unread' : ''}`}
+      className={cx(styles.row, isSelected && styles.on, isUnread && styles.unread)}
       aria-current={isSelected ? 'true' : undefined}
       tabIndex={isStop ? 0 : -1}
       data-left-row=""
@@ -39,14 +41,14 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
     >
       <ConversationAvatar conversation={conversation} />
       <div className="cut">
-        <div className="line">
-          <span className="name cut">
-            {conversation.anonymous === 'self' ? <VenetianMask className="masked" size={15} strokeWidth={1.75} aria-hidden /> : null}
+        <div className={styles.line}>
+          <span className={cx('cut', styles.name)}>
+            {conversation.anonymous === 'self' ? <AnonymousMark size={15} /> : null}
             {title}
           </span>
           <time>{listTime(activityOf(conversation), now)}</time>
         </div>
-        <div className="line two">
+        <div className={cx(styles.line, styles.two)}>
           <LastLine conversation={conversation} />
         </div>
       </div>
@@ -54,7 +56,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, isS
   );
 });
 
-/** Who is typing, else what is not sent yet, else the last message with what became of it. */
+/** Who is typing; if nobody is, the draft; without one, the last message and its state. */
 function LastLine({ conversation }: { conversation: ConversationValue }) {
   const { last, unread } = conversation;
   const isLastHidden = useChorus((state) => last !== null && isMessageHidden(state, last));
@@ -67,12 +69,12 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
   );
   const badge =
     unread > 0 ? (
-      <span className="badge">
+      <span className={styles.badge}>
         <span aria-hidden="true">{unread}</span>
         <span className="hidden-text">{words.me.unread(unread)}</span>
       </span>
     ) : conversation.markedUnread ? (
-      <span className="badge dot">
+      <span className={cx(styles.badge, styles.unreadDot)}>
         <span className="hidden-text">{words.me.markedUnread}</span>
       </span>
     ) : null;
@@ -80,8 +82,12 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
   if (typing !== null) {
     return (
       <>
-        <span className="last cut accent">{typing}</span>
-        {badge ?? <TypingDots />}
+        <span className={cx('cut', styles.last, styles.accent)}>{typing}</span>
+        {badge ?? (
+          <span className={styles.typing}>
+            <TypingDots />
+          </span>
+        )}
       </>
     );
   }
@@ -90,40 +96,31 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
       draft.trim() !== '' || alone === undefined ? words.me.draft : words.me.draftAlone(firstName(memberOf(conversation, alone.address)));
     return (
       <>
-        <span className="last cut">
-          <span className="accent draft">{whose}</span> {draft.trim() || alone?.text.trim()}
+        <span className={cx('cut', styles.last)}>
+          <span className={cx(styles.accent, styles.draft)}>{whose}</span> {draft.trim() || alone?.text.trim()}
         </span>
         {badge}
       </>
     );
   }
-  if (conversation.kind === 'group' && !conversation.joined) return <span className="last cut">{words.me.leftGroup}</span>;
+  if (conversation.kind === 'group' && !conversation.joined) return <span className={cx('cut', styles.last)}>{words.me.leftGroup}</span>;
   if (successor !== undefined && (last === null || last.sentAt <= successor.createdAt)) {
-    return <span className="last cut">{words.me.goesOn}</span>;
+    return <span className={cx('cut', styles.last)}>{words.me.goesOn}</span>;
   }
-  if (last === null) return <span className="last cut">{conversation.kind === 'group' ? words.me.newGroup : ''}</span>;
+  if (last === null) return <span className={cx('cut', styles.last)}>{conversation.kind === 'group' ? words.me.newGroup : ''}</span>;
   const text = isLastHidden ? words.message.blocked : last.damaged === true ? words.message.damaged : last.text.replaceAll(/\s+/g, ' ');
   return (
     <>
-      <span className="last cut">{conversation.kind === 'group' ? words.me.from(senderOf(conversation, last), text) : text}</span>
+      <span className={cx('cut', styles.last)}>
+        {conversation.kind === 'group' ? words.me.from(senderOf(conversation, last), text) : text}
+      </span>
       {badge}
-      {badge !== null || last.direction === 'in' ? null : last.state === 'failed' ? (
-        <CircleAlert
-          className="mark failed"
-          size={16}
-          strokeWidth={1.75}
-          role="img"
-          aria-label={words.message.state.failed}
-          aria-hidden={false}
-        />
-      ) : (
-        <StateMark state={last.state} />
-      )}
+      {badge !== null || last.direction === 'in' ? null : <StateMark state={last.state} failedSize={16} />}
     </>
   );
 }
 
-/** Who said it; of what is not for everybody, and to whom. */
+/** The sender of a message; for a private one in a group, its recipient, too. */
 export function senderOf(
   conversation: ConversationValue,
   { direction, from, fromName, onlyWith }: Pick<MessageValue, 'direction' | 'from' | 'fromName' | 'onlyWith'>,

@@ -1,20 +1,22 @@
 import { MessagesSquare, MonitorSmartphone, Search, Settings, SquarePen, X } from 'lucide-react';
 import type { KeyboardEvent } from 'react';
-import { type Place, useChorus, useDesk, useGround } from '../desk/desk';
+import { type Place, useChorus, useDesk, useServices } from '../desk/desk';
 import { orderedConversations } from '../desk/state';
 import { Notices } from '../notices/Notices';
 import { Avatar } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { DeviceDot } from '../parts/DeviceDot';
 import { Empty } from '../parts/Empty';
 import { RowList } from '../parts/RowList';
 import { plainAddress } from '../words/person';
 import { words } from '../words/text';
 import { ConversationList } from './ConversationList';
-import { Found } from './Found';
+import styles from './LeftPane.module.css';
+import { SearchResults } from './SearchResults';
 
 export function LeftPane() {
   return (
-    <div className="pane left">
+    <div className={cx('pane', styles.left)} data-pane="list">
       <Me />
       <Find />
       <Notices where="list" />
@@ -25,17 +27,17 @@ export function LeftPane() {
 }
 
 function Me() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const account = useChorus((state) => state.account);
   const registration = useChorus((state) => state.registration.state);
   if (account === null) return null;
   const name = account.displayName === '' ? plainAddress(account.aor) : account.displayName;
   return (
-    <header className="bar me" data-testid="me">
+    <header className={cx('bar', styles.me)} data-testid="me">
       <Avatar person={{ address: account.aor, name }} size={36} />
       <div className="grow">
-        <div className="name cut">{name}</div>
-        <div className="device" data-testid="device-state" data-state={registration} role="status">
+        <div className={cx('cut', styles.name)}>{name}</div>
+        <div className={styles.device} data-testid="device-state" data-state={registration} role="status">
           <DeviceDot state={registration} />
           <span className="cut" data-testid="device-name">
             {words.device.called(account.deviceName, words.device.suffix[registration])}
@@ -57,7 +59,7 @@ function Me() {
 }
 
 function Find() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const filter = useDesk((state) => state.filter);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape' && filter !== '') {
@@ -70,7 +72,7 @@ function Find() {
     }
   };
   return (
-    <search className="find">
+    <search className={styles.find}>
       <div className="field">
         <Search size={16} strokeWidth={1.75} aria-hidden="true" />
         <input
@@ -104,15 +106,15 @@ function Find() {
   );
 }
 
-/** The chats, or what was found while something stands in the search. */
+/** The chats; while there is text in the search field, its results. */
 function Middle() {
   const filter = useDesk((state) => state.filter).trim();
   const isEmpty = useChorus((state) => state.conversations.size === 0);
-  return filter === '' || isEmpty ? <Conversations /> : <Found filter={filter} />;
+  return filter === '' || isEmpty ? <Conversations /> : <SearchResults filter={filter} />;
 }
 
 function Conversations() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const all = useChorus(orderedConversations);
   const selected = useDesk((state) => (state.place === 'chats' ? state.selected : null));
 
@@ -148,15 +150,15 @@ const places = [
 ] as const satisfies readonly { place: Place; Icon: unknown }[];
 
 function Places() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const current = useDesk((state) => state.place);
   return (
-    <nav className="places" aria-label={words.main}>
+    <nav className={styles.places} aria-label={words.main}>
       {places.map(({ place, Icon }) => (
         <button
           key={place}
           type="button"
-          className={place === current ? 'on' : ''}
+          className={place === current ? styles.on : undefined}
           aria-current={place === current ? 'page' : undefined}
           data-testid={`place-${place}`}
           onClick={() => desk.set({ place })}

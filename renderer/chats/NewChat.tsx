@@ -1,19 +1,21 @@
-import { LoaderCircle } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
+import { cx } from '../parts/cx';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { PeoplePicker } from '../parts/PeoplePicker';
+import { ProgressLine } from '../parts/ProgressLine';
 import { Switch } from '../parts/Switch';
 import { knownPeople, plainAddress } from '../words/person';
 import { words } from '../words/text';
+import styles from './NewChat.module.css';
 
 /** A person or an address, and the chat is open: choosing is enough, nothing needs to be confirmed. A group's address is joined in the same way. */
 export function NewChat() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const own = useChorus((state) => state.account?.aor ?? '');
   const tryPeople = useChorus((state) => state.tryPeople);
   const conversations = useChorus((state) => state.conversations);
@@ -67,14 +69,9 @@ export function NewChat() {
         {...(anonymous ? {} : { onJoin: (address: string) => void join(address) })}
       />
       <div role="status" data-testid="new-chat-joining">
-        {busy && group !== null ? (
-          <p className="progress-line">
-            <LoaderCircle className="spin" size={18} strokeWidth={1.75} />
-            {words.newChat.joining(plainAddress(group))}
-          </p>
-        ) : null}
+        {busy && group !== null ? <ProgressLine>{words.newChat.joining(plainAddress(group))}</ProgressLine> : null}
       </div>
-      {anonymous ? null : <p className="hint aside">{words.newChat.groupHint}</p>}
+      {anonymous ? null : <p className={cx('hint', styles.aside)}>{words.newChat.groupHint}</p>}
       <Switch
         name={words.anonymous.write}
         hint={anonymous ? words.anonymous.learns : words.anonymous.writeHint}

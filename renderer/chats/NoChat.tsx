@@ -1,7 +1,8 @@
 import { MessageSquare, MessagesSquare, UsersRound } from 'lucide-react';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { OpenWindows } from '../devices/OpenWindows';
 import { Notices } from '../notices/Notices';
+import { cx } from '../parts/cx';
 import { Empty } from '../parts/Empty';
 import { firstName } from '../words/person';
 import { names, words } from '../words/text';
@@ -11,7 +12,7 @@ import { useWhoIsThere } from './who-is-there';
 export function NoChat() {
   const isAlone = useChorus((state) => state.conversations.size === 0 && state.account?.kind === 'try' && state.tryPeople.length > 0);
   return (
-    <main className="pane chat">
+    <main className="pane">
       <Notices where="main" />
       {isAlone ? (
         <FirstChat />
@@ -31,7 +32,7 @@ export function NoChat() {
 
 /** Nothing was said yet in the network on this computer: whom one can write to, and whose window can be opened. */
 function FirstChat() {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const own = useChorus((state) => state.account?.aor);
   const others = useChorus((state) => state.tryPeople).filter(({ address }) => address !== own);
   const there = useWhoIsThere(others);
@@ -53,7 +54,7 @@ function FirstChat() {
         <button
           key={person.address}
           type="button"
-          className={`button${index === 0 ? ' primary' : ''}`}
+          className={cx('button', index === 0 && 'primary')}
           data-testid="first-chat"
           data-address={person.address}
           onClick={() => void write(person.address)}

@@ -1,13 +1,13 @@
-/** Which people of the embedded network have a window open: those whose devices answer. Asked anew as long as somebody looks. */
+/** Which people of the embedded network have a window open: those whose devices answer. Asked again while the answer is on the screen. */
 import { useEffect, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 
 /** Between two rounds of asking. Only an empty window asks, and only on this computer. */
 export const askAgainMs = 4_000;
 
 export function useWhoIsThere(people: readonly PersonValue[]): readonly PersonValue[] {
-  const { store } = useGround();
+  const { store } = useServices();
   const isRegistered = useChorus((state) => state.registration.state === 'registered');
   const [there, setThere] = useState<ReadonlySet<string>>(new Set());
   const addresses = people.map(({ address }) => address).join(' ');

@@ -1,4 +1,4 @@
-/** What this window shows: which place, which chat, what lies open. Of it only the drafts are kept when the window closes. */
+/** What this window shows: place, chat, open panes and dialogs. Only the drafts outlive the window. */
 import { createContext, useContext } from 'react';
 import type { ConversationValue } from '../../preload/contract';
 import { Cell, useCell } from './cell';
@@ -32,25 +32,25 @@ export interface DeskState {
   /** The message whose receipts lie open at the right, in place of the details. */
   info: { conversation: string; message: string } | null;
   filter: string;
-  /** Enter was pressed in the search: the first thing found is to be opened. Other words undo it. */
+  /** Enter was pressed in the search field: the first result opens when it arrives. Typing on undoes this. */
   opensFirst: boolean;
   /** The message to be brought into view, as soon as it is there. */
   aim: { conversation: string; message: string } | null;
-  /** Text not sent yet, by `draftKey`, as far as this window has touched it; for the rest the conversation's own drafts count. */
+  /** Drafts by `draftKey`, if they were edited in this window; all others come from the conversation. */
   drafts: ReadonlyMap<string, string>;
-  /** To which member alone is written in a group now, by conversation; where it is not listed, to everybody. */
+  /** In a group that is written to privately: its one recipient, by conversation. */
   privately: ReadonlyMap<string, string>;
   dismissed: ReadonlySet<string>;
 }
 
-/** After the last key, before a draft is kept on disk: what is typed quickly is written once. */
+/** Between the last key and saving the draft to disk, so that fast typing is saved once. */
 export const draftPauseMs = 400;
 
-/** What is for one member of a group alone never comes into the field that is for all. */
+/** A private draft has a key of its own, so that it never appears in the field that writes to everyone. */
 export const draftKey = (conversation: string, onlyWith?: string): string =>
   onlyWith === undefined ? conversation : `${conversation} ${onlyWith}`;
 
-/** What is half written in a group for one member each. */
+/** The unfinished private messages of a group. */
 export function privateDrafts(drafts: DeskState['drafts'], conversation: ConversationValue): { address: string; text: string }[] {
   const start = draftKey(conversation.conversation, '');
   const all = new Map(conversation.privateDrafts.map(({ address, text }) => [address, text]));
@@ -106,7 +106,7 @@ export class Desk {
     );
   }
 
-  /** In a group: from now on to this member alone, or with null to everybody again. */
+  /** In a group: writes to this member only from now on; with null to everyone again. */
   writePrivately(conversation: string, address: string | null): void {
     const { privately } = this.cell.get();
     const others = new Map([...privately].filter(([other]) => other !== conversation));
@@ -126,7 +126,7 @@ export class Desk {
   }
 }
 
-/** After the chat has been drawn, for it may be another one's composer that is on the screen now. */
+/** Waits for the chat to be drawn: the composer on the screen may still be another chat's. */
 export function focusComposer(frames = 10): void {
   requestAnimationFrame(() => {
     const composer = document.getElementById('composer');
@@ -136,25 +136,25 @@ export function focusComposer(frames = 10): void {
   });
 }
 
-interface Ground {
+interface Services {
   store: Store;
   desk: Desk;
   icons: Icons;
 }
 
-const GroundContext = createContext<Ground | null>(null);
-export const GroundProvider = GroundContext.Provider;
+const ServicesContext = createContext<Services | null>(null);
+export const ServicesProvider = ServicesContext.Provider;
 
-export function useGround(): Ground {
-  const ground = useContext(GroundContext);
-  if (ground === null) throw new Error('A view is drawn outside the window.');
-  return ground;
+export function useServices(): Services {
+  const services = useContext(ServicesContext);
+  if (services === null) throw new Error('A view is drawn outside the window.');
+  return services;
 }
 
 export function useChorus<Part>(select: (state: ChorusState) => Part): Part {
-  return useCell(useGround().store.cell, select);
+  return useCell(useServices().store.cell, select);
 }
 
 export function useDesk<Part>(select: (state: DeskState) => Part): Part {
-  return useCell(useGround().desk.cell, select);
+  return useCell(useServices().desk.cell, select);
 }

@@ -24,7 +24,7 @@ export class Icons {
 
   async #ask(conversation: string, name: string): Promise<string | null> {
     const answer = await this.#store.call('groupIcon', { conversation });
-    // Another one has come meanwhile: whoever draws it asks again, by its name.
+    // The picture has changed in the meantime; the view asks again by the new name.
     if (!answer.ok || answer.value.icon === null || this.#store.cell.get().conversations.get(conversation)?.icon !== name) return null;
     const blob = blobOf(answer.value.icon);
     if (blob === null) return null;

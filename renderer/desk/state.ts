@@ -63,7 +63,7 @@ export interface ChorusState {
   rescue: RescueValue | null;
   fatal: ErrorValue | null;
   /** The revision at which a message last came, was written or went: what a search has found may be another since. */
-  stirredAt: number;
+  messagesChangedAt: number;
   /** The newest message that came in while this window was open, for the screen reader. */
   heard: MessageValue | null;
 }
@@ -92,7 +92,7 @@ export const emptyState: ChorusState = {
   clone: null,
   rescue: null,
   fatal: null,
-  stirredAt: -1,
+  messagesChangedAt: -1,
   heard: null,
 };
 
@@ -136,11 +136,11 @@ export function isMessageHidden(
 
 export function applyEvent(state: ChorusState, event: AppEvent, now: number): ChorusState {
   if (event.revision <= state.revision) return state;
-  const stirredAt = stirs(event) ? event.revision : state.stirredAt;
-  return { ...state, ...change(state, event, now), stirredAt, revision: event.revision };
+  const messagesChangedAt = changesMessages(event) ? event.revision : state.messagesChangedAt;
+  return { ...state, ...change(state, event, now), messagesChangedAt, revision: event.revision };
 }
 
-function stirs(event: AppEvent): boolean {
+function changesMessages(event: AppEvent): boolean {
   if (event.event === 'message') return event.state === 'received' || event.state === 'queued';
   return event.event === 'messageRemoved' || event.event === 'conversationRemoved';
 }
@@ -233,7 +233,7 @@ function hearMessage(state: ChorusState, message: MessageValue): Partial<ChorusS
   };
 }
 
-/** Whoever is first seen in a group so young has just come; in an older one nobody here knows since when. */
+/** A person first seen in a group younger than this has just joined; in an older one the time is unknown. */
 export const freshGroupMs = 60_000;
 
 export function seeParticipants(

@@ -64,7 +64,7 @@ export class Store {
     await this.readNewest(conversation);
   }
 
-  /** Reads the newest page anew, wherever in the conversation this window was. */
+  /** Reads the newest page again, wherever in the conversation this window was. */
   async readNewest(conversation: string): Promise<void> {
     await this.#read(conversation, { messages: [], complete: false, atEnd: true, status: 'loading', error: null }, {});
   }
@@ -110,7 +110,7 @@ export class Store {
     }
     const before = this.cell.get();
     this.cell.set(applyEvent(before, event, this.#now()));
-    // Another account brings its own conversations: they are read anew, whole.
+    // Another account has its own conversations, so everything is read again.
     if (event.event === 'account' && event.account?.aor !== before.account?.aor) void this.start();
   }
 

@@ -1,7 +1,7 @@
 /** How a view makes a call: whether one is under way, and why the last one failed. The words beside a failure are the view's own. */
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { CallArgument, CallName, CallValue, ErrorValue, Result } from '../../preload/contract';
-import { useGround } from './desk';
+import { useServices } from './desk';
 
 export interface Calling {
   /** Something is under way. */
@@ -9,8 +9,8 @@ export interface Calling {
   /** Why the last one failed; null from the next one's beginning on. */
   error: ErrorValue | null;
   /**
-   * Calls, and resolves with the value; null where it failed, or where the view has gone meanwhile: what it would do then, such as closing its
-   * dialog, is nobody's wish any more.
+   * Calls, and resolves with the value; with null if the call failed, or if the view is gone: it must then no longer do what it meant to do, such
+   * as closing its dialog.
    */
   call<N extends CallName>(name: N, argument: CallArgument<N>): Promise<CallValue<N> | null>;
   /** The same of work that is more than one call. */
@@ -20,7 +20,7 @@ export interface Calling {
 }
 
 export function useCall(): Calling {
-  const { store } = useGround();
+  const { store } = useServices();
   const [running, setRunning] = useState(0);
   const [error, setError] = useState<ErrorValue | null>(null);
   const isThere = useRef(true);

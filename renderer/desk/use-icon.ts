@@ -1,9 +1,9 @@
 import { useEffect, useState } from 'react';
-import { useGround } from './desk';
+import { useServices } from './desk';
 
 /** Where the picture of a group is drawn from; null while it has none, or none that is here yet. */
 export function useIcon({ conversation, icon }: { conversation: string; icon: string | null }): string | null {
-  const { icons } = useGround();
+  const { icons } = useServices();
   const [, setFetched] = useState('');
   useEffect(() => {
     if (icon === null || icons.known(icon) !== null) return;

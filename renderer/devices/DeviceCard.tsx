@@ -1,14 +1,16 @@
 import { Check, LoaderCircle, LogOut, Pencil, Send, TriangleAlert } from 'lucide-react';
 import { useRef, useState } from 'react';
 import type { DeviceValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { CopyButton } from '../parts/CopyButton';
-import { DeviceDot } from '../parts/DeviceDot';
+import { cx } from '../parts/cx';
+import { DeviceDot, HollowDot } from '../parts/DeviceDot';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { ErrorNote } from '../parts/ErrorNote';
 import { clockTime, duration, sentenceTime, useNow } from '../words/clock';
 import { capabilityWords, words } from '../words/text';
+import styles from './DeviceCard.module.css';
 import { RenameDevice } from './RenameDevice';
 
 /** One installation: what it is called, what it can do, how long the server knows it, and what to do about it. */
@@ -18,15 +20,15 @@ export function DeviceCard({ device }: { device: DeviceValue }) {
   const isDuplicated = device.duplicate !== null;
   return (
     <article
-      className={`card device-card${device.self ? ' self' : ''}${isDuplicated ? ' wide' : ''}`}
+      className={cx('card', styles.deviceCard, device.self && styles.self, isDuplicated && styles.wide)}
       data-testid="device-card"
       data-instance={device.instanceId}
       data-self={device.self}
       data-state={device.state}
       aria-label={nameOf(device)}
     >
-      <div className="top">
-        <span className="sign">
+      <div className={styles.top}>
+        <span className={styles.sign}>
           <DeviceIcon name={device.name} size={20} />
         </span>
         {isRenaming ? (
@@ -40,7 +42,7 @@ export function DeviceCard({ device }: { device: DeviceValue }) {
         ) : (
           <>
             <div className="grow cut">
-              <div className="called">
+              <div className={styles.called}>
                 <span className="cut">{nameOf(device)}</span>
                 {device.self ? <span className="tag accent">{words.devices.thisDevice}</span> : null}
                 {isDuplicated ? (
@@ -50,7 +52,7 @@ export function DeviceCard({ device }: { device: DeviceValue }) {
                   </span>
                 ) : null}
               </div>
-              <div className="nickname">{device.nickname}</div>
+              <div className={styles.nickname}>{device.nickname}</div>
             </div>
             {device.self ? (
               <button
@@ -81,7 +83,7 @@ export const nameOf = (device: DeviceValue): string => (device.name === '' ? wor
 function Facts({ device }: { device: DeviceValue }) {
   const isStopped = useChorus((state) => device.self && state.registration.state === 'rejected');
   return (
-    <dl className="facts">
+    <dl className={styles.facts}>
       <dt>{words.devices.state}</dt>
       <dd>
         <State device={device} />
@@ -132,7 +134,7 @@ function Gruu({ gruu }: { gruu: string | null }) {
   );
 }
 
-/** One's own state is one's own; of the others only what the server last told, and only while it can be asked. */
+/** This device knows its own state; for the others it shows the server's last word, and only while the server can be asked. */
 function State({ device }: { device: DeviceValue }) {
   const own = useChorus((state) => state.registration.state);
   if (device.self) {
@@ -146,7 +148,7 @@ function State({ device }: { device: DeviceValue }) {
   if (own !== 'registered' && own !== 'refreshing') {
     return (
       <>
-        <i className="dot off" />
+        <HollowDot />
         {words.devices.unknown}
       </>
     );
@@ -184,7 +186,7 @@ function Validity({ device }: { device: DeviceValue }) {
 }
 
 function Acts({ device }: { device: DeviceValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const ownName = useChorus((state) => state.account?.deviceName ?? '');
   const isRegistered = useChorus((state) => state.registration.state === 'registered');
   const [tookMs, setTookMs] = useState<number | null>(null);
@@ -198,7 +200,7 @@ function Acts({ device }: { device: DeviceValue }) {
   return (
     <>
       {error === null ? null : <ErrorNote error={error} lead={words.devices.testFailed} who={nameOf(device)} />}
-      <div className="row-acts">
+      <div className={styles.rowActs}>
         <button type="button" className="button tight" disabled={busy} data-testid="device-test" onClick={() => void send()}>
           {busy ? (
             <LoaderCircle className="spin" size={14} strokeWidth={1.75} />
@@ -220,7 +222,7 @@ function Acts({ device }: { device: DeviceValue }) {
             {words.devices.signOut}
           </button>
         )}
-        <span className="outcome num" role="status" data-testid="device-test-outcome">
+        <span className={cx('num', styles.outcome)} role="status" data-testid="device-test-outcome">
           {tookMs === null ? '' : words.devices.tested(tookMs)}
         </span>
       </div>
@@ -236,14 +238,16 @@ function Duplicate({ device, duplicate }: { device: DeviceValue; duplicate: NonN
   const resolve = (choice: 'moved' | 'newDevice') => call('resolveClone', { choice });
   const place = /@([^;>]+)/.exec(duplicate.contact)?.[1] ?? duplicate.contact;
   return (
-    <div className="explain" role="alert" data-testid="device-duplicate">
+    <div className={styles.explain} role="alert" data-testid="device-duplicate">
       <TriangleAlert size={20} strokeWidth={1.75} />
       <div>
         <h3>{words.devices.duplicate(nameOf(device))}</h3>
         <p>{isStopped ? words.devices.duplicateStopped : words.devices.duplicateBeside}</p>
-        <p className="clause num">{words.devices.duplicateAt(place, sentenceTime(duplicate.since, now))}</p>
+        <p className={cx('num', styles.clause)} title={words.devices.duplicateClause}>
+          {words.devices.duplicateAt(place, sentenceTime(duplicate.since, now))}
+        </p>
         {error === null ? null : <ErrorNote error={error} />}
-        <div className="row-acts">
+        <div className={styles.rowActs}>
           <button
             type="button"
             className="button tight primary"

@@ -1,17 +1,21 @@
-import { ArrowLeft, LogOut, MonitorSmartphone, RefreshCw } from 'lucide-react';
+import { LogOut, MonitorSmartphone, RefreshCw } from 'lucide-react';
 import { useEffect } from 'react';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Notices } from '../notices/Notices';
+import { BackButton } from '../parts/BackButton';
+import { cx } from '../parts/cx';
 import { Empty } from '../parts/Empty';
 import { ErrorNote } from '../parts/ErrorNote';
+import page from '../parts/Page.module.css';
 import { clockTime } from '../words/clock';
 import { words } from '../words/text';
 import { DeviceCard } from './DeviceCard';
+import styles from './Devices.module.css';
 import { OpenWindows } from './OpenWindows';
 
 export function Devices() {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const devices = useChorus((state) => state.devices);
   const checkedAt = useChorus((state) => state.devicesAt);
   const isTry = useChorus((state) => state.account?.kind === 'try' && state.tryPeople.length > 0);
@@ -20,23 +24,23 @@ export function Devices() {
   // A server that does not tell what changes is asked; what it says comes as an event.
   useEffect(() => void store.call('devices', {}), [store]);
   return (
-    <main className="pane page" data-testid="devices">
+    <main className={cx('pane', page.page)} data-testid="devices">
       <header className="bar ruled">
-        <BackButton />
+        <BackButton onBack={() => desk.set({ place: 'chats', selected: null })} />
         <div className="grow">
           <h1 className="title">{words.devices.title}</h1>
         </div>
         <div className="acts">
-          {devices.length === 0 ? null : <span className="checked num">{words.devices.checked(clockTime(checkedAt))}</span>}
+          {devices.length === 0 ? null : <span className={cx('num', styles.checked)}>{words.devices.checked(clockTime(checkedAt))}</span>}
           <button type="button" className="button" disabled={busy} data-testid="devices-check" onClick={() => void call('register', {})}>
-            <RefreshCw size={16} strokeWidth={1.75} className={busy ? 'spin' : ''} />
+            <RefreshCw size={16} strokeWidth={1.75} className={busy ? 'spin' : undefined} />
             {words.devices.checkAgain}
           </button>
         </div>
       </header>
       <Notices where="main" />
       <div className="scroll">
-        <div className="inner">
+        <div className={page.inner}>
           {error === null ? null : <ErrorNote error={error} />}
           {devices.length === 0 ? (
             <Empty
@@ -46,26 +50,26 @@ export function Devices() {
               testId="no-devices"
             />
           ) : (
-            <div className="device-cards">
+            <div className={styles.deviceCards}>
               {devices.map((device) => (
                 <DeviceCard key={device.instanceId} device={device} />
               ))}
             </div>
           )}
           {isTry ? (
-            <section className="block">
+            <section className={styles.block}>
               <h2>{words.devices.another}</h2>
               <p>{words.devices.anotherBody}</p>
-              <div className="choices">
+              <div className={styles.choices}>
                 <OpenWindows />
               </div>
             </section>
           ) : null}
           {isRegistered ? (
-            <section className="block">
+            <section className={styles.block}>
               <h2>{words.devices.everywhere}</h2>
               <p>{words.devices.everywhereHint}</p>
-              <div className="choices">
+              <div className={styles.choices}>
                 <button
                   type="button"
                   className="button"
@@ -81,21 +85,5 @@ export function Devices() {
         </div>
       </div>
     </main>
-  );
-}
-
-export function BackButton() {
-  const { desk } = useGround();
-  return (
-    <button
-      type="button"
-      className="icon-button back"
-      aria-label={words.back}
-      title={words.back}
-      data-testid="back"
-      onClick={() => desk.set({ place: 'chats', selected: null })}
-    >
-      <ArrowLeft size={20} strokeWidth={1.75} />
-    </button>
   );
 }

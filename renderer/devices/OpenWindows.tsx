@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
 import { useChorus } from '../desk/desk';
 import { useCall } from '../desk/use-call';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
 import { firstName } from '../words/person';
 import { words } from '../words/text';
@@ -33,7 +34,7 @@ export function OpenWindows({ without = [], isSecond = false }: OpenWindowsProps
         <button
           key={person.address}
           type="button"
-          className={`button${index === 0 && !isSecond ? ' primary' : ''}`}
+          className={cx('button', index === 0 && !isSecond && 'primary')}
           disabled={busy}
           data-testid="open-device"
           data-address={person.address}

@@ -1,8 +1,10 @@
 import { X } from 'lucide-react';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { useCall } from '../desk/use-call';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../words/text';
+import styles from './RenameDevice.module.css';
 
 /** The name of this device, to be typed over. */
 export function RenameDevice({ name, onDone }: { name: string; onDone: () => void }) {
@@ -22,8 +24,8 @@ export function RenameDevice({ name, onDone }: { name: string; onDone: () => voi
   };
   return (
     <div className="grow">
-      <form className="rename" onSubmit={(event) => void save(event)}>
-        <div className={`field${value.trim() === '' ? ' bad' : ''}`}>
+      <form className={styles.rename} onSubmit={(event) => void save(event)}>
+        <div className={cx('field', value.trim() === '' && 'bad')}>
           <input
             ref={field}
             value={value}

@@ -1,4 +1,4 @@
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
@@ -8,7 +8,7 @@ import { nameOf } from './DeviceCard';
 
 /** Asks before a device is signed out; `instanceId` null means every device. */
 export function SignOutDialog({ instanceId }: { instanceId: string | null }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const device = useChorus((state) => state.devices.find((each) => each.instanceId === instanceId));
   const { busy, error, call } = useCall();
   const signOut = async () => {

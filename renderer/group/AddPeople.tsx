@@ -1,20 +1,22 @@
-import { EyeOff, LoaderCircle } from 'lucide-react';
+import { EyeOff } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import type { ConversationValue, PersonValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
 import { ErrorNote } from '../parts/ErrorNote';
 import { PeoplePicker } from '../parts/PeoplePicker';
+import { ProgressLine } from '../parts/ProgressLine';
 import { deviceOf, firstName, fullName, knownPeople } from '../words/person';
 import { names, words } from '../words/text';
+import styles from './AddPeople.module.css';
 import { GroupStep } from './GroupCard';
 
 /** Chooses people, says what will happen, and stays open until it has happened: a failure keeps the choice. */
 export function AddPeople({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const own = useChorus((state) => state.account?.aor ?? '');
   const tryPeople = useChorus((state) => state.tryPeople);
   const conversations = useChorus((state) => state.conversations);
@@ -93,7 +95,7 @@ function Consequences({ conversation, chosen }: { conversation: ConversationValu
   const [peer] = conversation.people;
   const device = conversation.peerDevice?.name ?? null;
   return (
-    <ul className="consequences" data-testid="add-people-consequences">
+    <ul className={styles.consequences} data-testid="add-people-consequences">
       <li>
         <EyeOff size={16} strokeWidth={1.75} />
         <span>{words.addPeople.hidden(names(chosen.map(firstName)))}</span>
@@ -129,10 +131,7 @@ function Progress({ conversation, chosen }: { conversation: ConversationValue; c
   const seen = participants?.filter((person) => asked.some((other) => other.address === person.address)) ?? [];
   return (
     <div data-testid="add-people-progress" role="status">
-      <div className="progress-line">
-        <LoaderCircle className="spin" size={18} strokeWidth={1.75} />
-        {words.addPeople.inviting(names(asked.map(asked.length > 1 ? firstName : fullName)))}
-      </div>
+      <ProgressLine>{words.addPeople.inviting(names(asked.map(asked.length > 1 ? firstName : fullName)))}</ProgressLine>
       {group === undefined || seen.length === 0 ? null : (
         <ol>
           {seen.map((person) => (

@@ -1,11 +1,13 @@
 import { CircleCheck, CircleMinus, LoaderCircle } from 'lucide-react';
 import type { ConversationValue, ParticipantValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
 import { sentenceTime, useNow } from '../words/clock';
 import { deviceOf, firstName } from '../words/person';
 import { words } from '../words/text';
+import styles from './GroupCard.module.css';
 import { useOldChat } from './use-old-chat';
 
 /** How a group comes together: a line for each person, with its own outcome, its time and, where one is needed, its remedy. */
@@ -17,7 +19,7 @@ export function GroupCard({ conversation }: { conversation: ConversationValue })
   const isMaking = others.some(isAsked);
   const title = isMaking ? words.group.making : words.group.made;
   return (
-    <section className="card steps" aria-label={title} data-testid="group-card" data-making={isMaking}>
+    <section className={cx('card', styles.steps)} aria-label={title} data-testid="group-card" data-making={isMaking}>
       <header>
         <h2>{title}</h2>
         <span className="tag">{words.group.count(there, others.length)}</span>
@@ -34,8 +36,9 @@ export function GroupCard({ conversation }: { conversation: ConversationValue })
 export const isAsked = (person: ParticipantValue): boolean =>
   person.state === 'pending' || person.state === 'dialing-out' || person.state === 'alerting';
 
-/** `done`, `live` (still being asked) or `part` (not in). A person who said no is no fault: amber, never red. */
+/** `done`, `live` (still being asked) or `part` (not in). Declining is no error, so it is amber, never red. */
 type Look = 'done' | 'live' | 'part';
+const looks = { done: styles.done, part: styles.part, live: styles.live } as const satisfies Record<Look, string>;
 const icons = { done: CircleCheck, live: LoaderCircle, part: CircleMinus };
 
 export function GroupStep({ conversation, person }: { conversation: ConversationValue; person: ParticipantValue }) {
@@ -48,13 +51,13 @@ export function GroupStep({ conversation, person }: { conversation: Conversation
   const isMoved = from !== null && from.old.people[0]?.address === person.address;
   const { before, after, why } = stepWords(person, who, isMoved);
   return (
-    <li className={`step ${look}`} data-testid="group-step" data-address={person.address} data-state={person.state}>
-      <Icon className={look === 'live' ? 'spin' : ''} size={18} strokeWidth={1.75} />
+    <li className={cx(styles.step, looks[look])} data-testid="group-step" data-address={person.address} data-state={person.state}>
+      <Icon className={look === 'live' ? 'spin' : undefined} size={18} strokeWidth={1.75} />
       <div>
-        <div className="what">
+        <div className={styles.what}>
           {before} <b className="strong">{who}</b> {after}
         </div>
-        {why === undefined ? null : <div className="why">{why}</div>}
+        {why === undefined ? null : <div className={styles.why}>{why}</div>}
         {look === 'part' && person.state === 'disconnected' && conversation.joined ? (
           <Remedies conversation={conversation} person={person} />
         ) : null}
@@ -87,7 +90,7 @@ function stepWords(person: ParticipantValue, who: string, isMoved: boolean): { b
 }
 
 function Remedies({ conversation, person }: { conversation: ConversationValue; person: ParticipantValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const inviting = useCall();
   const opening = useCall();
   const who = firstName(person);
@@ -100,9 +103,9 @@ function Remedies({ conversation, person }: { conversation: ConversationValue; p
   const error = inviting.error ?? opening.error;
   return (
     <>
-      <div className="do">
+      <div className={styles.do}>
         {inviting.busy ? (
-          <span className="why">{words.group.inviting2(who)}</span>
+          <span className={styles.why}>{words.group.inviting2(who)}</span>
         ) : (
           <button type="button" className="link" data-testid="invite-again" onClick={() => void invite()}>
             {words.group.inviteAgain}

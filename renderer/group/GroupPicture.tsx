@@ -2,12 +2,15 @@ import { useState } from 'react';
 import type { ConversationValue } from '../../preload/contract';
 import { useCall } from '../desk/use-call';
 import { ConversationAvatar } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
+import section from '../parts/Section.module.css';
 import { conversationTitle } from '../words/person';
 import { words } from '../words/text';
+import styles from './GroupPicture.module.css';
 import { iconOf, maxPictureBytes, pictureTypes } from './picture';
 
-/** What the group looks like, and how whoever is in it changes that for everybody. */
+/** The group's picture and name. A member can change the picture for everyone. */
 export function GroupPicture({ conversation }: { conversation: ConversationValue }) {
   const { busy, error, call, run } = useCall();
   const [problem, setProblem] = useState<'tooLarge' | 'unreadable' | null>(null);
@@ -26,12 +29,12 @@ export function GroupPicture({ conversation }: { conversation: ConversationValue
   };
 
   return (
-    <section className="section group-look" aria-label={words.group.picture} data-testid="group-picture">
+    <section className={cx(section.section, styles.groupLook)} aria-label={words.group.picture} data-testid="group-picture">
       <ConversationAvatar conversation={conversation} size={64} />
       <div className="cut">
-        <p className="called cut">{conversationTitle(conversation)}</p>
+        <p className={cx('cut', styles.called)}>{conversationTitle(conversation)}</p>
         {conversation.joined ? (
-          <div className="do">
+          <div className={styles.do}>
             <label className="link file" aria-disabled={busy}>
               {chooseWords}
               <input

@@ -1,5 +1,5 @@
 import type { ConversationValue } from '../../preload/contract';
-import { useGround } from '../desk/desk';
+import { useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
@@ -7,7 +7,7 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { words } from '../words/text';
 
 export function LeaveDialog({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const { busy, error, call } = useCall();
   const leave = async () => {
     if ((await call('leave', { conversation: conversation.conversation })) !== null) desk.closeDialog();

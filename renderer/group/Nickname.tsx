@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import type { ConversationValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
@@ -13,7 +13,7 @@ const longestName = 50;
 
 /** What this person is called in a group. Stays open until the network has it. */
 export function Nickname({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const own = useChorus((state) => state.participants.get(conversation.conversation)?.find((one) => one.self)?.nickname ?? '');
   const [name, setName] = useState(own);
   const { busy, error, call } = useCall();

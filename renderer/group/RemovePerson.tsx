@@ -1,5 +1,5 @@
 import type { ConversationValue } from '../../preload/contract';
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
@@ -9,7 +9,7 @@ import { words } from '../words/text';
 
 /** Asks before somebody is put out of a group, and says what that means for both sides. */
 export function RemovePerson({ conversation, address }: { conversation: ConversationValue; address: string }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const known = useChorus((state) => state.participants.get(conversation.conversation)?.find((one) => one.address === address));
   const who = firstName(known ?? { address, name: '' });
   const { busy, error, call } = useCall();

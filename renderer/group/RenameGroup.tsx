@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import type { ConversationValue } from '../../preload/contract';
-import { useGround } from '../desk/desk';
+import { useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
@@ -13,7 +13,7 @@ const longestName = 200;
 
 /** Another name for the group, for everybody in it. Stays open until the network has it. */
 export function RenameGroup({ conversation }: { conversation: ConversationValue }) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const [name, setName] = useState(conversation.subject ?? '');
   const { busy, error, call } = useCall();
   const subject = name.trim();

@@ -2,11 +2,13 @@ import type { InvitationValue } from '../../preload/contract';
 import { useChorus } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Avatar } from '../parts/Avatar';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
 import { conversationTitle, firstName, fullName } from '../words/person';
 import { names, words } from '../words/text';
+import styles from './InvitationCard.module.css';
 
-/** Who invites, who else is asked, and what joining would replace: all before the answer. */
+/** An invitation: who sent it, who else is invited, and which chat it would replace. */
 export function InvitationCard({ invitation }: { invitation: InvitationValue }) {
   const own = useChorus((state) => state.account?.aor);
   const replaced = useChorus((state) => (invitation.replaces === null ? undefined : state.conversations.get(invitation.replaces)));
@@ -17,7 +19,7 @@ export function InvitationCard({ invitation }: { invitation: InvitationValue }) 
 
   const who = fullName(invitation.from);
   return (
-    <section className="card invitation" data-testid="invitation" data-invitation={invitation.invitation} role="alert">
+    <section className={cx('card', styles.invitation)} data-testid="invitation" data-invitation={invitation.invitation} role="alert">
       <Avatar person={invitation.from} size={40} />
       <div className="grow">
         <h2>{invitation.kind === 'group' ? words.invitation.group(who) : words.invitation.chat(who)}</h2>
@@ -31,7 +33,7 @@ export function InvitationCard({ invitation }: { invitation: InvitationValue }) 
             <ErrorNote error={error} lead={words.invitation.failed} />
           </div>
         )}
-        <div className="do">
+        <div className={styles.do}>
           <button
             type="button"
             className="button primary"

@@ -1,12 +1,14 @@
 import { CircleAlert, CloudOff, LoaderCircle, LogOut, MonitorSmartphone, TriangleAlert, WifiOff, X } from 'lucide-react';
 import { useSyncExternalStore } from 'react';
-import { useChorus, useDesk, useGround } from '../desk/desk';
+import { useChorus, useDesk, useServices } from '../desk/desk';
 import { Banner } from '../parts/Banner';
+import { cx } from '../parts/cx';
 import { duration, useLasting, useNow } from '../words/clock';
 import { explain, warningWords } from '../words/errors';
 import { fullName } from '../words/person';
 import { words } from '../words/text';
 import { InvitationCard } from './InvitationCard';
+import styles from './Notices.module.css';
 
 const narrow = matchMedia('(max-width: 719px)');
 const watchNarrow = (listener: () => void): (() => void) => {
@@ -23,10 +25,10 @@ export function Notices({ where }: { where: 'main' | 'list' }) {
   const dismissed = useDesk((state) => state.dismissed);
   /** Then the banner of the connection says the same. */
   const isStopped = useChorus((state) => state.registration.error?.code === 'identity/duplicate');
-  const { desk } = useGround();
+  const { desk } = useServices();
   if (where === 'list' && !isNarrow) return null;
   return (
-    <div className="notices">
+    <div className={cx(styles.notices, where === 'list' && styles.inList)}>
       <ConnectionBanner />
       {warnings
         .filter((warning) => !dismissed.has(warning.code) && !(warning.code === 'duplicate-device' && isStopped))
@@ -81,7 +83,7 @@ const spinnerAfterMs = 300;
 
 /** Only what the registration really is; nothing while all is well. */
 function ConnectionBanner() {
-  const { store, desk } = useGround();
+  const { store, desk } = useServices();
   const registration = useChorus((state) => state.registration);
   const account = useChorus((state) => state.account);
   // There the device's own card says it, with what to do.

@@ -3,6 +3,7 @@ import { useChorus } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { firstName } from '../words/person';
 import { words } from '../words/text';
+import { cx } from './cx';
 import { ErrorNote } from './ErrorNote';
 
 /** Blocks a person, or takes it back; says what it does. */
@@ -14,7 +15,7 @@ export function BlockSwitch({ person }: { person: PersonValue }) {
   return (
     <>
       {error === null ? null : <ErrorNote error={error} />}
-      <button type="button" className={`button${isBlocked ? '' : ' danger'}`} data-testid="block-person" onClick={() => void change()}>
+      <button type="button" className={cx('button', !isBlocked && 'danger')} data-testid="block-person" onClick={() => void change()}>
         {isBlocked ? words.settings.unblockWhom(who) : words.chat.block(who)}
       </button>
       <p className="hint">{isBlocked ? words.chat.blockedBody(who) : words.chat.blockHint(who)}</p>

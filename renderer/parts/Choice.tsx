@@ -1,8 +1,10 @@
 import { type KeyboardEvent, type ReactNode, useRef } from 'react';
+import styles from './Choice.module.css';
 
 interface ChoiceProps<T extends string> {
   label: string;
-  className: string;
+  /** In place of the usual row of segments. */
+  className?: string;
   value: T;
   options: readonly { value: T; content: ReactNode; className?: string; testId?: string }[];
   onChoose: (value: T) => void;
@@ -10,7 +12,14 @@ interface ChoiceProps<T extends string> {
 }
 
 /** One of several, by arrow keys as by mouse; a single stop for Tab. */
-export function Choice<T extends string>({ label, className, value, options, onChoose, disabled = false }: ChoiceProps<T>) {
+export function Choice<T extends string>({
+  label,
+  className = styles.segments,
+  value,
+  options,
+  onChoose,
+  disabled = false,
+}: ChoiceProps<T>) {
   const ref = useRef<HTMLDivElement>(null);
   const move = (event: KeyboardEvent) => {
     const step =

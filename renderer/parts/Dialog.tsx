@@ -1,6 +1,7 @@
 import { X } from 'lucide-react';
 import { type ReactNode, useId, useLayoutEffect, useRef } from 'react';
 import { words } from '../words/text';
+import styles from './Dialog.module.css';
 
 interface DialogProps {
   title: string;
@@ -29,7 +30,7 @@ export function Dialog({ title, testId, onClose, children, foot }: DialogProps) 
     // biome-ignore lint/a11y/useKeyWithClickEvents: Esc is the keyboard's way, the click is the mouse's
     <dialog
       ref={ref}
-      className="dialog"
+      className={styles.dialog}
       aria-labelledby={titleId}
       data-testid={testId}
       onCancel={(event) => {
@@ -40,14 +41,14 @@ export function Dialog({ title, testId, onClose, children, foot }: DialogProps) 
         if (event.target === ref.current && isOutside(event, ref.current)) onClose();
       }}
     >
-      <div className="head">
+      <div className={styles.head}>
         <h2 id={titleId}>{title}</h2>
         <button type="button" className="icon-button" aria-label={words.close} title={words.close} onClick={onClose}>
           <X size={18} strokeWidth={1.75} />
         </button>
       </div>
-      <div className="body">{children}</div>
-      {foot === undefined ? <div className="foot" /> : <div className="foot">{foot}</div>}
+      <div className={styles.body}>{children}</div>
+      {foot === undefined ? <div className={styles.foot} /> : <div className={styles.foot}>{foot}</div>}
     </dialog>
   );
 }

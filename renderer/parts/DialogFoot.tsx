@@ -1,5 +1,6 @@
-import { useGround } from '../desk/desk';
+import { useServices } from '../desk/desk';
 import { words } from '../words/text';
+import { cx } from './cx';
 
 interface DialogFootProps {
   /** What the dialog is for, in a word or two. */
@@ -15,7 +16,7 @@ interface DialogFootProps {
 
 /** The two ways out of a dialog. */
 export function DialogFoot({ act, testId, disabled, onAct, isDangerous = false, back = words.cancel }: DialogFootProps) {
-  const { desk } = useGround();
+  const { desk } = useServices();
   return (
     <>
       <button type="button" className="button quiet" data-first-focus={isDangerous ? '' : undefined} onClick={() => desk.closeDialog()}>
@@ -23,7 +24,7 @@ export function DialogFoot({ act, testId, disabled, onAct, isDangerous = false, 
       </button>
       <button
         type="button"
-        className={`button ${isDangerous ? 'danger' : 'primary'}`}
+        className={cx('button', isDangerous ? 'danger' : 'primary')}
         disabled={disabled}
         data-testid={testId}
         onClick={onAct}

@@ -1,4 +1,6 @@
 import type { ReactNode } from 'react';
+import { cx } from './cx';
+import styles from './Empty.module.css';
 
 interface EmptyProps {
   icon: ReactNode;
@@ -15,11 +17,11 @@ interface EmptyProps {
 export function Empty({ icon, title, body, bad = false, fills = false, isPage = false, children, testId }: EmptyProps) {
   const Heading = isPage ? 'h1' : 'h2';
   return (
-    <div className={`empty${fills ? ' fills' : ''}`} data-testid={testId}>
-      <span className={`sign${bad ? ' bad' : ''}`}>{icon}</span>
+    <div className={cx(styles.empty, fills && styles.fills)} data-testid={testId}>
+      <span className={cx(styles.sign, bad && styles.bad)}>{icon}</span>
       <Heading>{title}</Heading>
       <p>{body}</p>
-      {children === undefined ? null : <div className="choices">{children}</div>}
+      {children === undefined ? null : <div className={styles.choices}>{children}</div>}
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import { CircleAlert } from 'lucide-react';
 import { useId } from 'react';
+import { cx } from './cx';
 
 interface FieldProps {
   label: string;
@@ -51,7 +52,7 @@ export function Field(props: FieldProps) {
       <label className="label" htmlFor={id}>
         {label}
       </label>
-      <div className={`field${lines === undefined ? '' : ' tall'}${bad || problem !== undefined ? ' bad' : ''}`}>
+      <div className={cx('field', lines !== undefined && 'tall', (bad || problem !== undefined) && 'bad')}>
         {lines === undefined ? (
           <input
             {...common}

@@ -1,4 +1,6 @@
 import { type KeyboardEvent, type ReactNode, useLayoutEffect, useRef, useState } from 'react';
+import { cx } from './cx';
+import styles from './Menu.module.css';
 
 export interface MenuItem {
   label: string;
@@ -24,7 +26,7 @@ interface MenuProps {
 const edge = 8;
 
 /** A button with a menu (WAI-ARIA menu button): arrows, Home, End, Esc. It lies in the top layer, so nothing cuts it off. */
-export function Menu({ label, testId, children, items, className = 'icon-button', tabIndex, onKeyDown }: MenuProps) {
+export function Menu({ label, testId, children, items, className, tabIndex, onKeyDown }: MenuProps) {
   const [isOpen, setIsOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const list = useRef<HTMLDivElement>(null);
@@ -66,7 +68,7 @@ export function Menu({ label, testId, children, items, className = 'icon-button'
       <button
         ref={button}
         type="button"
-        className={`${className}${isOpen ? ' on' : ''}`}
+        className={cx('icon-button', className, isOpen && 'on')}
         aria-label={label}
         aria-haspopup="menu"
         aria-expanded={isOpen}
@@ -79,14 +81,14 @@ export function Menu({ label, testId, children, items, className = 'icon-button'
         {children}
       </button>
       {isOpen ? (
-        <div ref={list} popover="auto" role="menu" aria-label={label} tabIndex={-1} className="menu" onKeyDown={onMenuKey}>
+        <div ref={list} popover="auto" role="menu" aria-label={label} tabIndex={-1} className={styles.menu} onKeyDown={onMenuKey}>
           {items.map((item) => (
             <button
               key={item.testId}
               type="button"
               role="menuitem"
               tabIndex={-1}
-              className={item.isDangerous === true ? 'danger' : undefined}
+              className={item.isDangerous === true ? styles.danger : undefined}
               data-testid={item.testId}
               onClick={() => {
                 close();

@@ -3,7 +3,9 @@ import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
 import { fullName, matches, plainAddress, typedAddress, typedGroup } from '../words/person';
 import { words } from '../words/text';
-import { Avatar } from './Avatar';
+import { Avatar, IconDisc } from './Avatar';
+import { cx } from './cx';
+import styles from './PeoplePicker.module.css';
 
 interface PeoplePickerProps {
   /** Whom to offer; the chosen ones are left out of the list. */
@@ -23,7 +25,7 @@ interface PeoplePickerProps {
 
 interface Offer {
   person: PersonValue;
-  /** Somebody who is known, the typed text as a person's address, or as a group's. */
+  /** A known person, or the typed text as the address of a person or of a group. */
   kind: 'known' | 'typed' | 'group';
 }
 
@@ -47,7 +49,7 @@ export function PeoplePicker({
 
   const named = { typed: onJoin === undefined ? words.addPeople.asAddress : words.newChat.writeTo, group: words.newChat.joinGroup };
   const offers = offersFor(typed, people, chosen, ownAor, onJoin !== undefined);
-  // With people chosen and nothing typed, Enter goes on: no offer is taken that nobody pointed at.
+  // With people chosen and nothing typed, Enter submits: it never takes a suggestion that was not pointed at.
   const byItself = typed.trim() === '' && chosen.length > 0 ? -1 : 0;
   const at = Math.min(active ?? byItself, offers.length - 1);
 
@@ -56,7 +58,7 @@ export function PeoplePicker({
   }, [disabled]);
 
   const choose = ({ person, kind }: Offer) => {
-    // What was typed stays: the group may not let one in, and then the address is to be looked at.
+    // The typed address stays, so that it can be corrected if the group refuses.
     if (kind === 'group') return onJoin?.(person.address);
     onChange(single ? [person] : [...chosen, person]);
     setTyped('');
@@ -92,9 +94,9 @@ export function PeoplePicker({
     <>
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the field inside takes the keys */}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the click only widens the field */}
-      <div className="picker" onClick={() => input.current?.focus()}>
+      <div className={styles.picker} onClick={() => input.current?.focus()}>
         {chosen.map((person) => (
-          <span key={person.address} className="chip" data-testid="people-chip" data-address={person.address}>
+          <span key={person.address} className={styles.chip} data-testid="people-chip" data-address={person.address}>
             <Avatar person={person} size={24} />
             <span className="cut">{fullName(person)}</span>
             <button
@@ -130,18 +132,18 @@ export function PeoplePicker({
         />
       </div>
       {disabled ? null : offers.length === 0 ? (
-        <p className="no-suggestion">
+        <p className={styles.noSuggestion}>
           {typed.trim() === '' ? (chosen.length === 0 ? words.addPeople.noneLeft : '') : words.addPeople.noMatch}
         </p>
       ) : (
-        <div className="suggestions" role="listbox" id={listId} aria-label={words.addPeople.suggestions}>
+        <div className={styles.suggestions} role="listbox" id={listId} aria-label={words.addPeople.suggestions}>
           {offers.map((offer, index) => (
             // biome-ignore lint/a11y/useFocusableInteractive: focus stays in the field, aria-activedescendant points here
             // biome-ignore lint/a11y/useKeyWithClickEvents: the field takes the keys
             <div
               key={`${offer.kind} ${offer.person.address}`}
               id={`${listId}-${index}`}
-              className={`suggestion${index === at ? ' on' : ''}`}
+              className={cx(styles.suggestion, index === at && styles.on)}
               role="option"
               aria-selected={index === at}
               data-testid="people-suggestion"
@@ -153,12 +155,12 @@ export function PeoplePicker({
               {offer.kind === 'known' ? (
                 <Avatar person={offer.person} size={36} />
               ) : (
-                <span className="avatar s36 hue-n" aria-hidden="true">
+                <IconDisc size={36}>
                   {offer.kind === 'group' ? <Users size={18} strokeWidth={1.75} /> : <Plus size={18} strokeWidth={1.75} />}
-                </span>
+                </IconDisc>
               )}
               <div className="cut">
-                <div className="name cut">
+                <div className={cx('cut', styles.name)}>
                   {offer.kind === 'known' ? (
                     <Marked text={fullName(offer.person)} query={typed} />
                   ) : (

@@ -2,6 +2,8 @@ import { CircleAlert } from 'lucide-react';
 import type { ReactNode } from 'react';
 import type { MessageState } from '../../preload/contract';
 import { words } from '../words/text';
+import { cx } from './cx';
+import styles from './StateMark.module.css';
 
 const line = { fill: 'none', stroke: 'currentColor', strokeWidth: 1.5, strokeLinecap: 'round', strokeLinejoin: 'round' } as const;
 
@@ -13,7 +15,7 @@ interface Shape {
 
 const clock: Shape = {
   width: 14,
-  className: 'mark',
+  className: styles.mark,
   drawing: (
     <g {...line} strokeWidth={1.35}>
       <circle cx="7" cy="7" r="5" />
@@ -26,27 +28,38 @@ const clock: Shape = {
 const shapes: Partial<Record<MessageState, Shape>> = {
   queued: clock,
   sending: clock,
-  sent: { width: 14, className: 'mark', drawing: <path d="M2 7.5 5.25 10.75 12 3.75" {...line} /> },
-  delivered: { width: 19, className: 'mark', drawing: <path d="M1.5 7.5 4.75 10.75 11.5 3.75M8.75 10 9.5 10.75 16.25 3.75" {...line} /> },
+  sent: { width: 14, className: styles.mark, drawing: <path d="M2 7.5 5.25 10.75 12 3.75" {...line} /> },
+  delivered: {
+    width: 19,
+    className: styles.mark,
+    drawing: <path d="M1.5 7.5 4.75 10.75 11.5 3.75M8.75 10 9.5 10.75 16.25 3.75" {...line} />,
+  },
   displayed: {
     width: 19,
-    className: 'mark read',
+    className: `${styles.mark} ${styles.read}`,
     drawing: (
       <>
         <rect y="1" width="19" height="12" rx="6" fill="currentColor" />
-        <path d="M4 7.25 6 9.25 10 4.75M9.25 9 9.5 9.25 14.25 4.75" {...line} stroke="var(--mark-ground)" />
+        <path d="M4 7.25 6 9.25 10 4.75M9.25 9 9.5 9.25 14.25 4.75" {...line} stroke="var(--mark-ground, var(--bubble-out))" />
       </>
     ),
   },
 };
 
+interface StateMarkProps {
+  state: MessageState;
+  title?: string | null;
+  /** Size of the mark for a failed message, pixels. */
+  failedSize?: number;
+}
+
 /** What became of an own message, as a shape with a name; `title` null: the name stands beside it. */
-export function StateMark({ state, title = words.message.state[state] }: { state: MessageState; title?: string | null }) {
+export function StateMark({ state, title = words.message.state[state], failedSize = 14 }: StateMarkProps) {
   if (state === 'failed')
     return (
       <CircleAlert
-        className="mark failed"
-        size={14}
+        className={cx(styles.mark, styles.failed)}
+        size={failedSize}
         strokeWidth={1.75}
         role="img"
         aria-label={title ?? undefined}

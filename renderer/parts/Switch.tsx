@@ -1,4 +1,6 @@
 import { useId } from 'react';
+import settingRow from './SettingRow.module.css';
+import styles from './Switch.module.css';
 
 interface SwitchProps {
   name: string;
@@ -13,8 +15,8 @@ interface SwitchProps {
 export function Switch({ name, hint, isOn, testId, disabled, onChange }: SwitchProps) {
   const id = useId();
   return (
-    <div className="option">
-      <div className="what">
+    <div className={settingRow.option}>
+      <div className={settingRow.what}>
         <div id={id}>{name}</div>
         {hint === undefined ? null : (
           <div className="hint" id={`${id}-hint`}>
@@ -24,7 +26,7 @@ export function Switch({ name, hint, isOn, testId, disabled, onChange }: SwitchP
       </div>
       <button
         type="button"
-        className="switch"
+        className={styles.switch}
         role="switch"
         aria-checked={isOn}
         aria-labelledby={id}

@@ -1,6 +1,9 @@
+import styles from './Typing.module.css';
+
+/** Three dots that breathe, beside the words that say who is typing. */
 export function TypingDots() {
   return (
-    <span className="dots" aria-hidden="true">
+    <span className={styles.dots} aria-hidden="true">
       <i />
       <i />
       <i />

@@ -5,7 +5,8 @@ import { useCall } from '../desk/use-call';
 import { firstName, plainAddress } from '../words/person';
 import { words } from '../words/text';
 import { ErrorNote } from './ErrorNote';
-import { Pick } from './Pick';
+import section from './Section.module.css';
+import { SelectRow } from './SelectRow';
 
 /** Which of one's own addresses others see: everywhere, or in one chat. Nothing where there is but one. */
 export function WriteAs({ conversation }: { conversation?: ConversationValue }) {
@@ -23,7 +24,7 @@ export function WriteAs({ conversation }: { conversation?: ConversationValue }) 
   const failed = error === null ? null : <ErrorNote error={error} />;
   if (conversation !== undefined) {
     return (
-      <section className="section">
+      <section className={section.section}>
         <header>
           <label htmlFor={id}>{words.chat.writeAs}</label>
         </header>
@@ -44,13 +45,13 @@ export function WriteAs({ conversation }: { conversation?: ConversationValue }) 
   return (
     <>
       {failed}
-      <Pick
+      <SelectRow
         name={words.settings.writeAs}
         hint={words.settings.writeAsHint}
         value={chosen ?? usual}
         options={account.addresses.map((address) => [address, plainAddress(address)])}
         testId="write-as"
-        onPick={(address) => void choose(address)}
+        onSelect={(address) => void choose(address)}
       />
     </>
   );

@@ -1,7 +1,9 @@
 import { type FormEvent, useId, useState } from 'react';
 import { useChorus } from '../desk/desk';
 import { useCall } from '../desk/use-call';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
+import settingRow from '../parts/SettingRow.module.css';
 import { plainAddress } from '../words/person';
 import { words } from '../words/text';
 
@@ -21,8 +23,8 @@ export function BlockedPeople() {
       <p className="hint">{blocked.length === 0 ? words.settings.nobodyBlocked : words.settings.blockedHint}</p>
       {error === null ? null : <ErrorNote error={error} />}
       {blocked.map((one) => (
-        <div key={one} className="option" data-testid="blocked-person" data-address={one}>
-          <div className="what cut">{plainAddress(one)}</div>
+        <div key={one} className={settingRow.option} data-testid="blocked-person" data-address={one}>
+          <div className={cx('cut', settingRow.what)}>{plainAddress(one)}</div>
           <button
             type="button"
             className="button"
@@ -33,8 +35,8 @@ export function BlockedPeople() {
           </button>
         </div>
       ))}
-      <form className="option" onSubmit={(event) => void add(event)}>
-        <div className="what">
+      <form className={settingRow.option} onSubmit={(event) => void add(event)}>
+        <div className={settingRow.what}>
           <label htmlFor={id}>{words.settings.blockWhom}</label>
         </div>
         <div className="field">

@@ -1,9 +1,10 @@
-import { useGround } from '../desk/desk';
+import { useServices } from '../desk/desk';
 import { Dialog } from '../parts/Dialog';
 import { words } from '../words/text';
+import styles from './Shortcuts.module.css';
 
 export function Shortcuts() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   return (
     <Dialog title={words.shortcuts.title} testId="shortcuts-dialog" onClose={() => desk.closeDialog()}>
       <ShortcutList />
@@ -13,7 +14,7 @@ export function Shortcuts() {
 
 export function ShortcutList() {
   return (
-    <dl className="keys">
+    <dl className={styles.keys}>
       {words.shortcuts.all.map(([keys, what]) => (
         <div key={keys} style={{ display: 'contents' }}>
           <dt>{keys}</dt>

@@ -3,10 +3,13 @@ import { type FormEvent, useId, useState } from 'react';
 import type { CloneValue } from '../../preload/contract';
 import { useCall } from '../desk/use-call';
 import { Choice } from '../parts/Choice';
+import { ChoiceCard } from '../parts/ChoiceCard';
+import choiceCard from '../parts/ChoiceCard.module.css';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
-import { Sheet } from '../parts/Sheet';
-import { WayCard } from '../parts/WayCard';
+import { WelcomePage } from '../parts/WelcomePage';
 import { words } from '../words/text';
+import form from './Form.module.css';
 
 type Way = 'moved' | 'newDevice';
 
@@ -24,44 +27,44 @@ export function CopiedProfile({ clone }: { clone: CloneValue }) {
     if (!isNew || named !== '') await call('resolveClone', { choice: way, ...(isNew ? { name: named } : {}) });
   };
   return (
-    <Sheet testId="copied-profile" title={words.copiedProfile.title} lead={words.copiedProfile.lead(clone.deviceName)}>
+    <WelcomePage testId="copied-profile" title={words.copiedProfile.title} lead={words.copiedProfile.lead(clone.deviceName)}>
       <Choice<Way>
         label={words.copiedProfile.which}
-        className="ways"
+        className={choiceCard.ways}
         value={way}
         onChoose={setWay}
         disabled={busy}
         options={[
           {
             value: 'newDevice',
-            className: 'way',
+            className: choiceCard.way,
             testId: 'copied-new',
             content: (
-              <WayCard icon={<MonitorSmartphone size={18} strokeWidth={1.75} />} isOn={isNew} name={words.copiedProfile.newDevice}>
+              <ChoiceCard icon={<MonitorSmartphone size={18} strokeWidth={1.75} />} isOn={isNew} name={words.copiedProfile.newDevice}>
                 {words.copiedProfile.newDeviceBody}
-              </WayCard>
+              </ChoiceCard>
             ),
           },
           {
             value: 'moved',
-            className: 'way',
+            className: choiceCard.way,
             testId: 'copied-moved',
             content: (
-              <WayCard icon={<MapPin size={18} strokeWidth={1.75} />} isOn={!isNew} name={words.copiedProfile.moved}>
+              <ChoiceCard icon={<MapPin size={18} strokeWidth={1.75} />} isOn={!isNew} name={words.copiedProfile.moved}>
                 {words.copiedProfile.movedBody}
-              </WayCard>
+              </ChoiceCard>
             ),
           },
         ]}
       />
-      <form className="welcome-form" onSubmit={(event) => void goOn(event)} noValidate>
+      <form className={form.welcomeForm} onSubmit={(event) => void goOn(event)} noValidate>
         {error === null ? null : <ErrorNote error={error} />}
         <div>
           <label className="label" htmlFor={nameId}>
             {isNew ? words.first.deviceName : words.copiedProfile.keptName}
           </label>
-          <div className="name-and-start">
-            <div className={`field${isNew && named === '' ? ' bad' : ''}`}>
+          <div className={form.nameAndStart}>
+            <div className={cx('field', isNew && named === '' && 'bad')}>
               <input
                 id={nameId}
                 value={isNew ? name : clone.deviceName}
@@ -75,11 +78,11 @@ export function CopiedProfile({ clone }: { clone: CloneValue }) {
               {words.copiedProfile.goOn}
             </button>
           </div>
-          <p className={`hint${isNew && named === '' ? ' bad' : ''}`}>
+          <p className={cx('hint', isNew && named === '' && 'bad')}>
             {isNew ? (named === '' ? words.first.needName : words.first.deviceHintPlain) : words.copiedProfile.movedHint(clone.nickname)}
           </p>
         </div>
       </form>
-    </Sheet>
+    </WelcomePage>
   );
 }

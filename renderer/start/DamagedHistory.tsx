@@ -2,20 +2,24 @@ import { BookOpen, FileCode, FileText } from 'lucide-react';
 import { useState } from 'react';
 import type { RescueValue } from '../../preload/contract';
 import { RescuedChat } from '../chat/RescuedChat';
-import { useGround } from '../desk/desk';
+import { useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { ConversationAvatar } from '../parts/Avatar';
+import { Cause } from '../parts/Cause';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
-import { Sheet } from '../parts/Sheet';
+import { WelcomePage } from '../parts/WelcomePage';
+import welcomePage from '../parts/WelcomePage.module.css';
 import { fullTime } from '../words/clock';
 import { conversationTitle } from '../words/person';
 import { words } from '../words/text';
+import styles from './DamagedHistory.module.css';
 
 const look = { size: 16, strokeWidth: 1.75 } as const;
 
 /** What can be read of a damaged history, to be saved, and the way on. Nothing runs meanwhile. */
 export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
-  const { store } = useGround();
+  const { store } = useServices();
   const { busy, error, call, run } = useCall();
   const [said, setSaid] = useState('');
   const [reading, setReading] = useState<string | null>(null);
@@ -35,11 +39,11 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
     });
   };
   return (
-    <Sheet testId="damaged-history" title={words.rescue.title} lead={words.rescue.lead}>
-      <p className="lead">{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
+    <WelcomePage testId="damaged-history" title={words.rescue.title} lead={words.rescue.lead}>
+      <p className={welcomePage.lead}>{source === 'copy' ? words.rescue.copy(fullTime(copiedAt ?? 0)) : words.rescue.what[source]}</p>
       {read === undefined ? null : <RescuedChat chat={read} onBack={() => setReading(null)} />}
       {conversations.length === 0 || read !== undefined ? null : (
-        <section className="rescued">
+        <section className={styles.rescued}>
           <h2>{words.rescue.chats}</h2>
           <p className="hint">{words.chat.exportBody}</p>
           <ul data-testid="rescued-chats">
@@ -49,7 +53,7 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
                 <li key={conversation.conversation} data-testid="rescued-chat">
                   <ConversationAvatar conversation={conversation} />
                   <div className="cut">
-                    <div className="name cut">{title}</div>
+                    <div className={cx('cut', styles.name)}>{title}</div>
                     <div className="sub">{words.rescue.messages(conversation.messages)}</div>
                   </div>
                   <button
@@ -82,14 +86,14 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
           </ul>
         </section>
       )}
-      <p className="rescue-said" role="status" data-testid="rescue-said">
+      <p className={styles.rescueSaid} role="status" data-testid="rescue-said">
         {said}
       </p>
       {error === null ? null : <ErrorNote error={error} />}
-      <section className="begin-anew">
+      <section className={styles.beginAnew}>
         <h2>{words.rescue.beginTitle}</h2>
         <p className="hint">{words.rescue.beginBody}</p>
-        <div className="choices">
+        <div className={styles.choices}>
           <button type="button" className="button primary" disabled={busy} data-testid="begin-history" onClick={() => void begin()}>
             {words.rescue.begin}
           </button>
@@ -98,12 +102,7 @@ export function DamagedHistory({ rescue }: { rescue: RescueValue }) {
           </button>
         </div>
       </section>
-      {rescue.error.cause === undefined ? null : (
-        <p className="cause mono">
-          <span className="hidden-text">{words.fatal.details}: </span>
-          {rescue.error.code}: {rescue.error.cause.split('\n')[0]}
-        </p>
-      )}
-    </Sheet>
+      <Cause error={rescue.error} />
+    </WelcomePage>
   );
 }

@@ -4,11 +4,15 @@ import { useChorus } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Avatar } from '../parts/Avatar';
 import { Choice } from '../parts/Choice';
+import { ChoiceCard } from '../parts/ChoiceCard';
+import choiceCard from '../parts/ChoiceCard.module.css';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
-import { Sheet } from '../parts/Sheet';
-import { WayCard } from '../parts/WayCard';
+import { WelcomePage } from '../parts/WelcomePage';
 import { deviceOf, firstName, fullName } from '../words/person';
 import { names, words } from '../words/text';
+import styles from './FirstRun.module.css';
+import form from './Form.module.css';
 import { SignInForm } from './SignInForm';
 
 type Way = 'try' | 'signIn';
@@ -18,45 +22,45 @@ export function FirstRun() {
   const [way, setWay] = useState<Way>('try');
   const chosen = people.length === 0 ? 'signIn' : way;
   return (
-    <Sheet testId="first-run" title={words.first.title} lead={people.length === 0 ? words.first.signInBody : words.first.lead}>
+    <WelcomePage testId="first-run" title={words.first.title} lead={people.length === 0 ? words.first.signInBody : words.first.lead}>
       {people.length === 0 ? null : (
         <Choice<Way>
           label={words.first.how}
-          className="ways"
+          className={choiceCard.ways}
           value={chosen}
           onChoose={setWay}
           options={[
             {
               value: 'try',
-              className: 'way',
+              className: choiceCard.way,
               testId: 'first-run-try',
               content: (
-                <WayCard icon={<Play size={18} strokeWidth={1.75} />} isOn={chosen === 'try'} name={words.first.try}>
+                <ChoiceCard icon={<Play size={18} strokeWidth={1.75} />} isOn={chosen === 'try'} name={words.first.try}>
                   {words.first.tryBody(names(people.map(firstName)))}
-                </WayCard>
+                </ChoiceCard>
               ),
             },
             {
               value: 'signIn',
-              className: 'way',
+              className: choiceCard.way,
               testId: 'first-run-sign-in',
               content: (
-                <WayCard icon={<KeyRound size={18} strokeWidth={1.75} />} isOn={chosen === 'signIn'} name={words.first.signIn}>
+                <ChoiceCard icon={<KeyRound size={18} strokeWidth={1.75} />} isOn={chosen === 'signIn'} name={words.first.signIn}>
                   {words.first.signInBody}
-                </WayCard>
+                </ChoiceCard>
               ),
             },
           ]}
         />
       )}
-      <div className="welcome-form">
+      <div className={form.welcomeForm}>
         {chosen === 'try' ? (
           <TryForm />
         ) : (
           <SignInForm deviceName={words.first.deviceDefault} submitWords={words.first.signIn} onDone={() => undefined} />
         )}
       </div>
-    </Sheet>
+    </WelcomePage>
   );
 }
 
@@ -75,12 +79,12 @@ function TryForm() {
     if (person !== undefined && named !== '') await call('tryIt', { person: person.address, deviceName: named });
   };
   return (
-    <form className="form" onSubmit={(event) => void start(event)} noValidate>
+    <form className={form.form} onSubmit={(event) => void start(event)} noValidate>
       <div>
         <span className="label">{words.first.youAre}</span>
         <Choice
           label={words.first.youAre}
-          className="people"
+          className={styles.people}
           value={person?.address ?? ''}
           onChoose={setAddress}
           disabled={busy}
@@ -101,8 +105,8 @@ function TryForm() {
         <label className="label" htmlFor={nameId}>
           {words.first.deviceName}
         </label>
-        <div className="name-and-start">
-          <div className={`field${named === '' ? ' bad' : ''}`}>
+        <div className={form.nameAndStart}>
+          <div className={cx('field', named === '' && 'bad')}>
             <input
               id={nameId}
               value={deviceName}
@@ -117,7 +121,7 @@ function TryForm() {
             {busy ? words.first.starting : words.first.start}
           </button>
         </div>
-        <p className={`hint${named === '' ? ' bad' : ''}`}>
+        <p className={cx('hint', named === '' && 'bad')}>
           {named === ''
             ? words.first.needName
             : person === undefined

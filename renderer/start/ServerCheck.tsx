@@ -6,6 +6,7 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { dayName } from '../words/clock';
 import { explain } from '../words/errors';
 import { words } from '../words/text';
+import styles from './ServerCheck.module.css';
 
 const look = { size: 16, strokeWidth: 1.75, 'aria-hidden': true } as const;
 
@@ -31,7 +32,7 @@ export function ServerCheck({ address, server, ca, disabled }: ServerCheckProps)
     if (checked !== null) setOutcome(checked);
   };
   return (
-    <div className="server-check">
+    <div className={styles.serverCheck}>
       <button
         type="button"
         className="button"
@@ -81,7 +82,9 @@ function Outcome({ outcome: { server, places, certificate, answer, error } }: { 
           </li>
         ) : null}
         {answer === null ? null : (
-          <Line isGood>{checked.answered(`${answer.status} ${answer.reason}`.trim(), answer.software, answer.tookMs)}</Line>
+          <Line isGood title={`${answer.status} ${answer.reason}`.trim()}>
+            {checked.answered(answer.software, answer.tookMs)}
+          </Line>
         )}
       </ul>
       {error === null ? null : <ErrorNote error={error} who={plainServer(server)} />}
@@ -89,9 +92,9 @@ function Outcome({ outcome: { server, places, certificate, answer, error } }: { 
   );
 }
 
-function Line({ isGood = false, children }: { isGood?: boolean; children: ReactNode }) {
+function Line({ isGood = false, title, children }: { isGood?: boolean; title?: string; children: ReactNode }) {
   return (
-    <li className={isGood ? 'good' : 'bad'}>
+    <li className={isGood ? styles.good : styles.bad} title={title}>
       {isGood ? <Check {...look} /> : <X {...look} />}
       <span>{children}</span>
     </li>

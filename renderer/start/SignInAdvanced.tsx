@@ -1,8 +1,11 @@
 import { useId } from 'react';
 import type { ErrorValue, SignInOptions } from '../../preload/contract';
+import { cx } from '../parts/cx';
 import { Field } from '../parts/Field';
 import { words } from '../words/text';
+import form from './Form.module.css';
 import { ServerCheck } from './ServerCheck';
+import styles from './SignInAdvanced.module.css';
 
 /** What was typed, word for word; empty means "as the network says". */
 export interface AdvancedFields {
@@ -40,7 +43,7 @@ export const noAdvancedFields: AdvancedFields = {
   securesMedia: false,
 };
 
-/** What of it was told. */
+/** The options that were filled in. */
 export function optionsOf(fields: AdvancedFields): SignInOptions {
   const told = (name: 'authUser' | 'registrar' | 'factory' | 'ca' | 'imei') => {
     const value = fields[name].trim();
@@ -72,9 +75,9 @@ interface SignInAdvancedProps {
   onChange: (fields: AdvancedFields) => void;
   error: ErrorValue | null;
   disabled: boolean;
-  /** The address that is to be signed in with, as typed. */
+  /** The address to sign in with, as typed. */
   address: string;
-  /** Only a device that was never registered may be told its IMEI. */
+  /** An IMEI can be set only while the device was never registered. */
   mayTakeImei: boolean;
 }
 
@@ -99,17 +102,17 @@ export function SignInAdvanced({ fields, onChange, address, error, disabled, may
   );
   const usesSim = fields.scheme === 'aka';
   return (
-    <div className="advanced">
+    <div className={styles.advanced}>
       {field('server')}
-      <div className="pair">
+      <div className={form.pair}>
         {field('authUser')}
         {field('expires')}
       </div>
-      <div className="pair">
+      <div className={form.pair}>
         {field('registrar')}
         {field('factory')}
       </div>
-      <div className="pair">
+      <div className={form.pair}>
         <Select
           label={words.first.scheme}
           value={fields.scheme}
@@ -128,7 +131,7 @@ export function SignInAdvanced({ fields, onChange, address, error, disabled, may
         />
       </div>
       {usesSim ? (
-        <div className="pair">
+        <div className={form.pair}>
           <Field
             label={words.first.simKey}
             value={fields.k}
@@ -148,7 +151,7 @@ export function SignInAdvanced({ fields, onChange, address, error, disabled, may
               testId="sign-in-op"
               disabled={disabled}
             />
-            <label className="hint check">
+            <label className={cx('hint', styles.check)}>
               <input
                 type="checkbox"
                 checked={!fields.isOpc}
@@ -163,7 +166,7 @@ export function SignInAdvanced({ fields, onChange, address, error, disabled, may
       {mayTakeImei ? field('imei') : null}
       <div>
         {field('msrpRelay')}
-        <label className="hint check">
+        <label className={cx('hint', styles.check)}>
           <input
             type="checkbox"
             checked={fields.securesMedia}
@@ -186,7 +189,7 @@ export function SignInAdvanced({ fields, onChange, address, error, disabled, may
             data-testid="sign-in-ca-file"
             onChange={(event) => {
               const [file] = event.target.files ?? [];
-              // Far more than any authority; what is no certificate is told when it is used.
+              // Far more than any authority needs. A file that is no certificate is reported when it is used.
               if (file !== undefined && file.size <= maxCertificateFileBytes) void file.text().then((ca) => onChange({ ...fields, ca }));
             }}
           />

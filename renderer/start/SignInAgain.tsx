@@ -1,10 +1,10 @@
-import { useChorus, useGround } from '../desk/desk';
+import { useChorus, useServices } from '../desk/desk';
 import { Dialog } from '../parts/Dialog';
 import { words } from '../words/text';
 import { SignInForm } from './SignInForm';
 
 export function SignInAgain() {
-  const { desk } = useGround();
+  const { desk } = useServices();
   const account = useChorus((state) => state.account);
   if (account === null) return null;
   return (

@@ -1,11 +1,14 @@
 import { ChevronDown, ChevronRight } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
 import { useCall } from '../desk/use-call';
+import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Field } from '../parts/Field';
 import { plainAddress } from '../words/person';
 import { words } from '../words/text';
+import form from './Form.module.css';
 import { type AdvancedFields, noAdvancedFields, optionsOf, SignInAdvanced } from './SignInAdvanced';
+import styles from './SignInForm.module.css';
 
 interface SignInFormProps {
   address?: string;
@@ -60,8 +63,8 @@ export function SignInForm({ address: known, deviceName: knownName, media, submi
   const isPasswordBad = error?.code === 'account/bad-credentials';
   const Chevron = isAdvanced ? ChevronDown : ChevronRight;
   return (
-    <form className="form" onSubmit={(event) => void submit(event)} noValidate>
-      <div className="pair">
+    <form className={form.form} onSubmit={(event) => void submit(event)} noValidate>
+      <div className={form.pair}>
         <Field
           label={words.first.address}
           value={address}
@@ -89,7 +92,7 @@ export function SignInForm({ address: known, deviceName: knownName, media, submi
       <div>
         <button
           type="button"
-          className="link toggle"
+          className={cx('link', styles.toggle)}
           aria-expanded={isAdvanced}
           data-testid="sign-in-advanced"
           onClick={() => setAdvanced(!isAdvanced)}
@@ -113,8 +116,8 @@ export function SignInForm({ address: known, deviceName: knownName, media, submi
         <label className="label" htmlFor={nameId}>
           {words.first.deviceName}
         </label>
-        <div className="name-and-start">
-          <div className={`field${missing === 'deviceName' ? ' bad' : ''}`}>
+        <div className={form.nameAndStart}>
+          <div className={cx('field', missing === 'deviceName' && 'bad')}>
             <input
               id={nameId}
               value={deviceName}
@@ -128,7 +131,7 @@ export function SignInForm({ address: known, deviceName: knownName, media, submi
             {busy ? words.first.signingIn : submitWords}
           </button>
         </div>
-        <p className={`hint${missing === 'deviceName' ? ' bad' : ''}`}>
+        <p className={cx('hint', missing === 'deviceName' && 'bad')}>
           {missing === 'deviceName' ? words.first.needName : words.first.deviceHintPlain}
         </p>
       </div>

@@ -108,7 +108,7 @@ export function knownPeople(
   const people = new Map<string, PersonValue>();
   for (const person of tryPeople) people.set(person.address, person);
   for (const conversation of conversations) {
-    // Who hides is nobody to write to or to add.
+    // An anonymous person can be neither written to nor added.
     if (conversation.anonymous === 'peer') continue;
     for (const person of conversation.people) {
       const known = people.get(person.address);

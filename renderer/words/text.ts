@@ -22,7 +22,7 @@ export const words = {
   possessive: (who: string, what: string) => `${who}’s ${what}`,
   you: 'You',
   youSmall: 'you',
-  nobody: 'Nobody',
+  nobody: 'No one',
   emptyGroup: 'Empty group',
   close: 'Close',
   cancel: 'Cancel',
@@ -31,6 +31,8 @@ export const words = {
   copy: (what: string) => `Copy ${what}`,
   copied: 'Copied',
   loading: 'Loading',
+  details: 'Details',
+  networkAnswer: (answer: string) => `Answer from the network: ${answer}`,
 
   places: { chats: 'Chats', devices: 'Devices', settings: 'Settings' },
   main: 'Main',
@@ -41,7 +43,7 @@ export const words = {
   ...pageWords,
 } as const;
 
-/** What a device can do, as a sentence. */
+/** What a device supports, as a list that begins with a capital letter. */
 export function capabilityWords(capabilities: readonly string[]): string {
   const known = capabilities.map((capability) => words.capability[capability] ?? capability);
   const all = [...new Set(known)].join(', ');

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { afterEach, describe, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import { chorusWindows } from '../support/windows/electron';
-import { expect, Hands } from '../support/windows/hands';
+import { expect, WindowDriver } from '../support/windows/window-driver';
 
 const windows = chorusWindows();
-const sit = async (profile: string, options = {}) => new Hands(await windows.open(profile, options));
+const sit = async (profile: string, options = {}) => new WindowDriver(await windows.open(profile, options));
 
 let network: Network | null = null;
 afterEach(async () => {
@@ -33,13 +33,13 @@ async function service(options: { port?: number; password?: string } = {}): Prom
 
 const passwordOf = (name: string) => `${name} keeps a secret`;
 
-async function signIn(hands: Hands, name: string, password: string, server: string): Promise<void> {
+async function signIn(hands: WindowDriver, name: string, password: string, server: string): Promise<void> {
   await hands.page.getByRole('radio', { name: /^Sign in/ }).click();
   await hands.page.getByLabel('Address', { exact: true }).fill(`${name}@service.test`);
   await hands.page.getByLabel('Password', { exact: true }).fill(password);
   await hands.button('Advanced').click();
   await hands.page.getByLabel('Server', { exact: true }).fill(server);
-  await hands.page.getByLabel('Then name this device').fill('Laptop');
+  await hands.page.getByLabel('Device name').fill('Laptop');
   await hands.at('sign-in-submit').click();
 }
 
@@ -56,12 +56,12 @@ describe('signing in', () => {
     await alice.page.getByLabel('Server', { exact: true }).fill(server);
     await alice.at('sign-in-submit').click();
     await expect(alice.at('error-note')).toContainText('The server did not accept this password.');
-    await expect(alice.at('error-note')).toContainText('Check the address and type the password again.');
+    await expect(alice.at('error-note')).toContainText('Check the address and enter the password again.');
     await alice.pictures('wrong-password');
     await expect(alice.page.getByLabel('Address', { exact: true })).toHaveValue('alice@service.test');
     await expect(alice.page.getByLabel('Password', { exact: true })).toHaveValue('wrong');
     await expect(alice.page.getByLabel('Server', { exact: true })).toHaveValue(server);
-    await expect(alice.page.getByLabel('Then name this device')).toHaveValue('Laptop');
+    await expect(alice.page.getByLabel('Device name')).toHaveValue('Laptop');
     expect(filesWith(alice.window.dataDir, 'service.test')).toEqual([]);
     expect(network?.bindings('sip:alice@service.test')).toEqual([]);
 
@@ -86,15 +86,15 @@ describe('signing in', () => {
     await page.getByLabel('Password', { exact: true }).fill(passwordOf('alice'));
     await alice.button('Advanced').click();
     await page.getByLabel('Server', { exact: true }).fill(server);
-    await page.getByLabel('Weakest password method').selectOption('SHA-256');
+    await page.getByLabel('Weakest method allowed').selectOption('SHA-256');
     await page.getByLabel('IMEI of this device').fill('90420156-025763-1');
     await alice.at('sign-in-submit').click();
     await expect(page.getByText('The check digit of the IMEI is wrong.')).toBeVisible();
     await expect(alice.at('sign-in-imei')).toHaveAttribute('aria-invalid', 'true');
     await alice.pictures('advanced-sign-in');
-    await page.getByLabel('Prove who you are by').selectOption('aka');
+    await page.getByLabel('Sign-in method').selectOption('aka');
     await expect(page.getByLabel('SIM key (K)')).toBeVisible();
-    await page.getByLabel('Prove who you are by').selectOption('auto');
+    await page.getByLabel('Sign-in method').selectOption('auto');
     await page.getByLabel('IMEI of this device').fill('90420156-025763-7');
     await alice.at('sign-in-submit').click();
     await alice.isRegistered();
@@ -116,7 +116,7 @@ describe('signing in', () => {
     await expect(page.getByText('The media relay cannot be reached. Nothing was changed.')).toBeVisible();
     await alice.at('media-tls').click();
     await expect(alice.at('media-tls')).toHaveAttribute('aria-checked', 'true');
-    await expect(alice.at('media-said')).toHaveText('Kept. Chats are protected on their way from now on.');
+    await expect(alice.at('media-said')).toHaveText('Saved. Chats are now encrypted in transit.');
     await alice.at('media-way').scrollIntoViewIfNeeded();
     await alice.pictures('offers');
     await expect.poll(() => network?.bindings('sip:alice@service.test')[0]?.params.get('+g.3gpp.icsi-ref')).not.toContain('oma.cpm.msg');
@@ -155,7 +155,7 @@ describe('a damaged file', () => {
     const { dataDir } = before.window;
     await before.window.close();
     const files = [
-      { name: 'settings.json', code: 'storage/unreadable', says: 'What is stored here cannot be read' },
+      { name: 'settings.json', code: 'storage/unreadable', says: 'The stored data cannot be read' },
       { name: 'identity.json', code: 'identity/unreadable', says: 'The identity of this device cannot be read' },
     ];
     for (const { name, code, says } of files) {
@@ -172,7 +172,7 @@ describe('a damaged file', () => {
       // The way out of this screen is to close it.
       const ended = stopped.window.app.waitForEvent('close');
       // The window may be gone before the click is through.
-      const clicked = stopped.button('Close Chorus').click();
+      const clicked = stopped.button('Quit Chorus').click();
       await clicked.catch((error: unknown) => expect(String(error)).toContain('has been closed'));
       await ended;
       expect(readFileSync(path).equals(damaged)).toBe(true);
@@ -184,7 +184,7 @@ describe('a damaged file', () => {
     const damagedHistory = Buffer.concat([Buffer.alloc(64), wholeHistory.subarray(64)]);
     writeFileSync(history, damagedHistory);
     const rescue = await sit('damaged');
-    await expect(rescue.at('damaged-history')).toContainText('Nothing of it can be read.');
+    await expect(rescue.at('damaged-history')).toContainText('None of it can be read.');
     await expect(rescue.at('damaged-history')).toContainText('storage/damaged: history.db');
     await rescue.pictures('damaged-history');
     await rescue.window.close();
@@ -211,7 +211,7 @@ describe('a full disk', () => {
     const first = await sit('first', disk);
     await expect(first.at('fatal')).toHaveAttribute('data-code', 'storage/full');
     await expect(first.at('fatal')).toContainText('The disk is full');
-    await expect(first.at('fatal')).toContainText('Free some space, then start Chorus again.');
+    await expect(first.at('fatal')).toContainText('Free some space, then restart Chorus.');
     await first.pictures('full-disk');
     await first.window.close();
 
@@ -253,7 +253,7 @@ describe('the network goes away', () => {
     await alice.pictures('offline');
     // Nothing makes it up: it waits still after another attempt at a network that is not there.
     await alice.button('Try now').click();
-    await expect(banner).toContainText('Next try in');
+    await expect(banner).toContainText('Trying again in');
     await alice.sees('While it was dark', 'queued');
 
     await service({ port });

@@ -3,17 +3,17 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'vitest';
 import { chorusWindows } from '../support/windows/electron';
-import { expect, Hands } from '../support/windows/hands';
+import { expect, WindowDriver } from '../support/windows/window-driver';
 
 const windows = chorusWindows();
-const sit = async (profile: string, place: number) => new Hands(await windows.open(profile, { tile: `${place}/2` }));
+const sit = async (profile: string, place: number) => new WindowDriver(await windows.open(profile, { tile: `${place}/2` }));
 
 const storyMs = 240_000;
 /** How soon a new name is on the other device's screen. */
 const seenWithinMs = 2_000;
 
-const card = (hands: Hands, name: string) => hands.at('device-card').filter({ hasText: name });
-const ownId = (hands: Hands) => hands.page.locator('[data-testid="device-card"][data-self="true"]').getAttribute('data-instance');
+const card = (hands: WindowDriver, name: string) => hands.at('device-card').filter({ hasText: name });
+const ownId = (hands: WindowDriver) => hands.page.locator('[data-testid="device-card"][data-self="true"]').getAttribute('data-instance');
 
 describe('the devices of one person', () => {
   it('R24: a new name on one is on the other within 2 s; a test reaches one alone; one is signed out, the other stays', {

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type * as Electron from 'electron';
 import { describe, it } from 'vitest';
 import { artifacts, chorusWindows } from '../support/windows/electron';
-import { expect, Hands } from '../support/windows/hands';
+import { expect, WindowDriver } from '../support/windows/window-driver';
 
 const windows = chorusWindows();
-const sit = async (profile: string, place: number) => new Hands(await windows.open(profile, { tile: `${place}/4` }));
+const sit = async (profile: string, place: number) => new WindowDriver(await windows.open(profile, { tile: `${place}/4` }));
 
 const storyMs = 240_000;
 
@@ -39,7 +39,7 @@ describe('first light', () => {
 });
 
 /** The four windows in one picture, as they stand on the screen; `docs/images/demo.png` is one of these. Carol likes it dark. */
-async function keepFourWindows(laptop: Hands, tablet: Hands, bob: Hands, carol: Hands): Promise<void> {
+async function keepFourWindows(laptop: WindowDriver, tablet: WindowDriver, bob: WindowDriver, carol: WindowDriver): Promise<void> {
   await carol.page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
   await expect(carol.page.locator('html')).toHaveAttribute('data-theme', 'dark');
   const pictures = await Promise.all(
@@ -66,7 +66,7 @@ function layTogether({ nativeImage }: typeof Electron, pictures: readonly string
   return nativeImage.createFromBitmap(pixels, { width: wide, height: high }).toPNG().toString('base64');
 }
 
-async function signIn(laptop: Hands, tablet: Hands, bob: Hands, carol: Hands): Promise<void> {
+async function signIn(laptop: WindowDriver, tablet: WindowDriver, bob: WindowDriver, carol: WindowDriver): Promise<void> {
   await expect(laptop.page.getByRole('radio', { name: /^Try it on this computer/ })).toBeChecked();
   await laptop.pictures('first-run');
   // The only click.
@@ -78,7 +78,7 @@ async function signIn(laptop: Hands, tablet: Hands, bob: Hands, carol: Hands): P
   await expect(bob.at('device-name')).toHaveText('Desktop');
 }
 
-async function lookAtDevices(laptop: Hands, tablet: Hands): Promise<void> {
+async function lookAtDevices(laptop: WindowDriver, tablet: WindowDriver): Promise<void> {
   await laptop.goTo('devices');
   await laptop.at('device-rename').click();
   await laptop.at('device-rename-input').fill('Laptop');
@@ -107,7 +107,7 @@ async function lookAtDevices(laptop: Hands, tablet: Hands): Promise<void> {
   await laptop.goTo('chats');
 }
 
-async function chat(laptop: Hands, bob: Hands): Promise<void> {
+async function chat(laptop: WindowDriver, bob: WindowDriver): Promise<void> {
   await laptop.newChat('Bob');
   await laptop.say('Morning, Bob. Is room 4 free on Thursday?');
   // Bob's device has it; Bob has not looked yet.
@@ -127,32 +127,32 @@ async function chat(laptop: Hands, bob: Hands): Promise<void> {
   await laptop.pictures('one-to-one');
 }
 
-async function addCarol(laptop: Hands, bob: Hands, carol: Hands): Promise<void> {
+async function addCarol(laptop: WindowDriver, bob: WindowDriver, carol: WindowDriver): Promise<void> {
   await laptop.button('Add people').click();
   await laptop.at('add-people-input').fill('car');
   await laptop.at('people-suggestion').filter({ hasText: 'Carol' }).click();
   const consequences = laptop.at('add-people-consequences').getByRole('listitem');
   await expect(consequences).toHaveText([
     'Carol will not see earlier messages.',
-    'Bob’s chat moves here on Bob’s Desktop. The chat between you two stays readable.',
+    'Bob moves to the group on Bob’s Desktop. You can both still read your chat.',
   ]);
   await laptop.pictures('add-people');
-  await laptop.button('Make a group of 3').click();
+  await laptop.button('Create a group of 3').click();
   await expect(laptop.at('chat')).toHaveAttribute('data-kind', 'group');
   await expect(laptop.at('chat-title')).toHaveText('Bob, Carol');
-  await expect(laptop.at('grown-card')).toContainText('Grown out of your chat with Bob');
+  await expect(laptop.at('grown-card')).toContainText('Started from your chat with Bob');
   await expect(laptop.at('group-step').filter({ hasText: 'Bob' })).toContainText('Bob moved here on Bob’s Desktop');
   await expect(laptop.at('group-step').filter({ hasText: 'Carol' })).toContainText('Carol joined on Carol’s Laptop');
   for (const step of await laptop.at('group-step').all()) await expect(step.locator('time')).toHaveText(/\d/);
   // Bob is still looking at the 1-1: it says where it goes on.
-  await expect(bob.at('goes-on-card')).toContainText('This chat goes on in the group “Alice, Carol”');
+  await expect(bob.at('goes-on-card')).toContainText('Continued in the group “Alice, Carol”');
   await expect(bob.row('Alice, Carol')).toBeVisible();
   await bob.pictures('goes-on');
   await expect(carol.row('Alice, Bob')).toBeVisible();
   await expect(carol.row('Alice')).toHaveCount(0);
 }
 
-async function talkInTheGroup(laptop: Hands, bob: Hands, carol: Hands): Promise<void> {
+async function talkInTheGroup(laptop: WindowDriver, bob: WindowDriver, carol: WindowDriver): Promise<void> {
   await bob.at('goes-on-card').getByRole('button', { name: 'Open the group' }).click();
   await expect(bob.at('chat-title')).toHaveText('Alice, Carol');
   await carol.openChat('Alice, Bob');
@@ -171,7 +171,7 @@ async function talkInTheGroup(laptop: Hands, bob: Hands, carol: Hands): Promise<
   for (const one of [laptop, bob, carol]) await expect(one.at('message')).toHaveCount(3);
 }
 
-async function lookAtPeople(laptop: Hands): Promise<void> {
+async function lookAtPeople(laptop: WindowDriver): Promise<void> {
   await laptop.button('Details').click();
   const people = laptop.at('participant');
   await expect(people).toHaveCount(3);
@@ -183,7 +183,7 @@ async function lookAtPeople(laptop: Hands): Promise<void> {
 }
 
 /** From the group to the 1-1 and back, at both ends. */
-async function goBetween(laptop: Hands, bob: Hands): Promise<void> {
+async function goBetween(laptop: WindowDriver, bob: WindowDriver): Promise<void> {
   await laptop.button('Open the chat with Bob').click();
   await expect(laptop.at('chat')).toHaveAttribute('data-kind', 'oneToOne');
   await laptop.hears('Morning, Bob. Is room 4 free on Thursday?', 'From nine. Shall we ask Carol about lunch?');
@@ -198,8 +198,8 @@ async function goBetween(laptop: Hands, bob: Hands): Promise<void> {
 }
 
 /** Bob closes the window and opens it again: the same device, with its history, in the group. */
-async function restart(laptop: Hands, bob: Hands, carol: Hands): Promise<void> {
-  const instance = async (one: Hands) => {
+async function restart(laptop: WindowDriver, bob: WindowDriver, carol: WindowDriver): Promise<void> {
+  const instance = async (one: WindowDriver) => {
     await one.goTo('devices');
     const id = await one.at('device-card').and(one.page.locator('[data-self="true"]')).getAttribute('data-instance');
     await one.goTo('chats');

@@ -1,10 +1,10 @@
 /** Four people in four windows: a group that not everybody joins at first, another name and a picture for it, a word between two, somebody put out of it. */
 import { describe, it } from 'vitest';
 import { chorusWindows } from '../support/windows/electron';
-import { expect, Hands } from '../support/windows/hands';
+import { expect, WindowDriver } from '../support/windows/window-driver';
 
 const windows = chorusWindows();
-const sit = async (profile: string, place: number) => new Hands(await windows.open(profile, { tile: `${place}/4` }));
+const sit = async (profile: string, place: number) => new WindowDriver(await windows.open(profile, { tile: `${place}/4` }));
 
 describe('a group of four', () => {
   it('R58 R60 R61 R69: one declines and comes later, it gets another name and a picture, two talk privately, one is removed; each window says so', {
@@ -26,7 +26,7 @@ describe('a group of four', () => {
       await alice.at('add-people-input').fill(name);
       await alice.at('people-suggestion').filter({ hasText: name }).click();
     }
-    await alice.button('Make a group of 4').click();
+    await alice.button('Create a group of 4').click();
 
     // Carol is asked: who invites, and who else is in; she says no, and the group stands without her.
     await expect(carol.at('invitation')).toContainText('Alice');

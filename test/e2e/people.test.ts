@@ -1,14 +1,14 @@
 /** The window for everybody: by keyboard alone, narrow, enlarged, dark, and for who cannot see it. */
 import { describe, it } from 'vitest';
 import { chorusWindows, type OpenOptions } from '../support/windows/electron';
-import { expect, Hands } from '../support/windows/hands';
-import { accessibilityFlaws, cutOff, walkFocus } from '../support/windows/looks';
+import { accessibilityFlaws, cutOff, walkFocus } from '../support/windows/page-checks';
+import { expect, WindowDriver } from '../support/windows/window-driver';
 
 const windows = chorusWindows();
-const sit = async (profile: string, options: OpenOptions = {}) => new Hands(await windows.open(profile, options));
+const sit = async (profile: string, options: OpenOptions = {}) => new WindowDriver(await windows.open(profile, options));
 
 /** Signed in already. */
-async function arrive(person: string, options: OpenOptions = {}): Promise<Hands> {
+async function arrive(person: string, options: OpenOptions = {}): Promise<WindowDriver> {
   const hands = await sit(person.toLowerCase(), { try: person, deviceName: 'Laptop', ...options });
   await hands.isRegistered();
   return hands;
@@ -17,7 +17,7 @@ async function arrive(person: string, options: OpenOptions = {}): Promise<Hands>
 const wide = { width: 1180, height: 760 };
 const narrow = { width: 360, height: 640 };
 
-async function resize(hands: Hands, size: { width: number; height: number }, zoom = 1): Promise<void> {
+async function resize(hands: WindowDriver, size: { width: number; height: number }, zoom = 1): Promise<void> {
   const options = { ...size, zoom };
   await hands.window.app.evaluate(({ BrowserWindow }, { width, height, zoom: factor }) => {
     const [window] = BrowserWindow.getAllWindows();
@@ -49,7 +49,7 @@ describe('by keyboard alone', () => {
     await page.keyboard.type('second line');
     await keys('Enter');
     await bob.openChat('Alice');
-    await expect(bob.bubble('First line').locator('.said-text')).toHaveText('First line\nsecond line', { useInnerText: true });
+    await expect(bob.bubble('First line').locator('[data-message-text]')).toHaveText('First line\nsecond line', { useInnerText: true });
     await alice.sees('First line', 'displayed');
 
     // The list of keys, while the focus is where nobody types; Esc gives the focus back.
@@ -185,7 +185,7 @@ describe('the views', () => {
     await alice.button('Add people').click();
     await alice.at('people-suggestion').filter({ hasText: 'Carol' }).click();
     await look('add-people');
-    await alice.button('Make a group of 3').click();
+    await alice.button('Create a group of 3').click();
     await expect(alice.at('chat')).toHaveAttribute('data-kind', 'group');
     await carol.openChat('Alice, Bob');
     await carol.say('Forty is fine, if we start at twelve.');
@@ -224,7 +224,7 @@ describe('the views', () => {
 
   it('are dark when the person wants it, also after a restart', async () => {
     const alice = await arrive('Alice');
-    const ground = (hands: Hands) => hands.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const ground = (hands: WindowDriver) => hands.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await ground(alice);
     await alice.goTo('settings');
     await alice.page.getByRole('radio', { name: 'Dark' }).click();

@@ -47,7 +47,7 @@ describe('a start', () => {
     writeFileSync(join(dataDir, 'settings.json'), '{ "account": {');
     const { call, page } = await windows.open('damaged');
     expect((await call('snapshot', {})).fatal).toMatchObject({ code: 'storage/unreadable' });
-    await page.getByRole('button', { name: 'Close Chorus' }).waitFor();
+    await page.getByRole('button', { name: 'Quit Chorus' }).waitFor();
     expect(readFileSync(join(dataDir, 'settings.json'), 'utf8')).toBe('{ "account": {');
   });
 });

@@ -2,12 +2,14 @@
 import { describe, it } from 'vitest';
 import { chatOfTwo, growIntoGroup } from '../support/people/stories';
 import { chorusWindows } from '../support/windows/electron';
-import { Hands } from '../support/windows/hands';
+import { WindowDriver } from '../support/windows/window-driver';
 
 const windows = chorusWindows();
 
-async function person(name: string, place: number): Promise<Hands> {
-  const started = new Hands(await windows.open(name.toLowerCase(), { tile: `${place}/3`, try: name, deviceName: `${name}’s laptop` }));
+async function person(name: string, place: number): Promise<WindowDriver> {
+  const started = new WindowDriver(
+    await windows.open(name.toLowerCase(), { tile: `${place}/3`, try: name, deviceName: `${name}’s laptop` }),
+  );
   await started.isRegistered();
   return started;
 }

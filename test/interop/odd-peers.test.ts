@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readRefusal } from '../../main/cpm/conversation/refusals';
 import { type Network, startNetwork } from '../../network/network';
 import type { AppEvent } from '../../preload/contract';
-import { explainLine } from '../../renderer/words/errors';
+import { detailsOf, explainLine } from '../../renderer/words/errors';
 import { Capture } from '../support/peers/packet-judge';
 import { callBySipp, freePorts, SippRegistrar } from '../support/peers/sipp';
 import { refusalScenario } from '../support/peers/sipp/refusals';
@@ -84,9 +84,11 @@ describe.each(['session', 'pager'] as const)('somebody who refuses, by %s', (mod
       const status = statuses[index] ?? 0;
       expect(error).toMatchObject({ code: 'sip/rejected', status, reason: 'Said by SIPp', retry: 'user' });
       const words = error === null ? '' : explainLine(error, 'Bob');
-      expect(words).toContain(`(${status} Said by SIPp). `);
+      // The answer belongs to the details, not to the sentence.
+      expect(words).not.toContain('Said by SIPp');
+      expect(error === null ? '' : detailsOf(error)).toBe(`${status} Said by SIPp`);
       // What the status means, where it means something, is said in other words than that it was refused.
-      expect(words.startsWith('Bob did not accept the message (')).toBe(readRefusal({ status }).meaning === null);
+      expect(words.startsWith('Bob did not accept the message.')).toBe(readRefusal({ status }).meaning === null);
       expect(mode === 'session' ? invitesTo(String(status)) : []).toHaveLength(mode === 'session' ? 1 : 0);
     }
     // What waits would come again for long.

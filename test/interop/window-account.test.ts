@@ -1,6 +1,5 @@
 /** Getting in and being in, in a real browser: sign-in, this device and the others, a profile that is not as it should be. */
 import { describe, expect, it } from 'vitest';
-import { accessibilityFlaws } from '../support/windows/looks';
 import {
   bob,
   copiedProfile,
@@ -11,7 +10,8 @@ import {
   signedOut,
   threeDevices,
   working,
-} from '../support/windows/renderer-scenes';
+} from '../../renderer/gallery/scenes';
+import { accessibilityFlaws } from '../support/windows/page-checks';
 import { id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 describe('the way in and the devices, in a browser', () => {
@@ -27,7 +27,7 @@ describe('the way in and the devices, in a browser', () => {
     const nobody = { ...working.snapshot, conversations: [] };
     const present = await open({ snapshot: nobody, messages: {} });
     await present.page.waitForSelector(id('first-chat'));
-    expect(await present.page.textContent(id('empty-alone'))).toContain('Bob, Carol and Dave are there');
+    expect(await present.page.textContent(id('empty-alone'))).toContain('Bob, Carol and Dave are online');
     expect(await present.page.locator(id('open-device')).allTextContents()).toEqual(['Open a second device of yours']);
     await present.page.locator(id('first-chat')).first().focus();
     await present.page.keyboard.press('Enter');
@@ -83,7 +83,7 @@ describe('the way in and the devices, in a browser', () => {
     const chats = page.locator(id('rescued-chat'));
     expect(await chats.count()).toBe(damagedHistory.snapshot.rescue?.conversations.length);
     await chats.first().getByRole('button', { name: 'as a page' }).click();
-    await expect.poll(() => page.textContent(id('rescue-said'))).toBe('1240 messages written to /home/alice/chat.html');
+    await expect.poll(() => page.textContent(id('rescue-said'))).toBe('1240 messages saved to /home/alice/chat.html');
     const { conversation } = damagedHistory.snapshot.rescue?.conversations[0] ?? {};
     expect(await calls('exportConversation')).toEqual([{ conversation, format: 'html' }]);
     // By keyboard into a chat, and back.
@@ -99,7 +99,7 @@ describe('the way in and the devices, in a browser', () => {
     for (const gone of ['message-retry', 'message-menu', 'composer']) expect(await page.locator(id(gone)).count(), gone).toBe(0);
     await page.locator(id('rescue-back')).press('Enter');
     await page.waitForSelector(id('rescued-chats'));
-    await page.getByRole('button', { name: 'Begin a new history' }).focus();
+    await page.getByRole('button', { name: 'Start a new history' }).focus();
     await page.keyboard.press('Enter');
     await expect.poll(() => calls('beginHistory')).toEqual([{}]);
     await emit({ event: 'rescue', rescue: null });
@@ -116,10 +116,10 @@ describe('the way in and the devices, in a browser', () => {
     const cards = page.locator(id('device-card'));
     expect(await cards.count()).toBe(3);
     const tablet = cards.nth(1);
-    expect(await tablet.textContent()).toContain('Chat, groups, messages');
+    expect(await tablet.textContent()).toContain('Chat, groups, single messages');
     // The scene was set when this file began, however busy the computer is.
     expect(await tablet.textContent()).toMatch(/Last seen(?:[4-9]|1\d) min ago/);
-    expect(await cards.nth(2).textContent()).toContain('Not heard of any more');
+    expect(await cards.nth(2).textContent()).toContain('Registration expired');
     expect(await cards.nth(2).locator('button[data-testid]').count()).toBe(0);
     await tablet.locator(id('device-test')).click();
     await expect.poll(() => tablet.locator(id('device-test-outcome')).textContent()).toBe('Arrived in 12 ms');
@@ -140,7 +140,7 @@ describe('the way in and the devices, in a browser', () => {
     expect(await page.locator(id('warning')).count()).toBe(0);
     await page.click(id('connection-devices'));
     expect(await page.locator(id('connection-banner')).count()).toBe(0);
-    expect(await page.textContent(id('device-duplicate'))).toContain('Another computer answers as Laptop');
+    expect(await page.textContent(id('device-duplicate'))).toContain('Another computer is using the ID of Laptop');
     await page.click(id('duplicate-use-here'));
     await page.click(id('duplicate-new-id'));
     expect(await calls('resolveClone')).toEqual([{ choice: 'moved' }, { choice: 'newDevice' }]);
@@ -153,13 +153,26 @@ describe('the way in and the devices, in a browser', () => {
     expect(await calls('register')).toEqual([{}]);
   });
 
+  it('R24: a new name says so as long as the server has not been told of it', async () => {
+    const { page, emit } = await open(working);
+    const { account } = working.snapshot;
+    if (account === null) throw new Error('nobody is signed in');
+    await page.click(id('place-settings'));
+    await page.click(id('settings-account'));
+    expect(await page.textContent(id('device-hint'))).toContain('People you chat with see this name');
+    await emit({ event: 'account', account: { ...account, deviceName: 'Kitchen', untold: true } });
+    expect(await page.textContent(id('device-hint'))).toContain('has not been told');
+    await emit({ event: 'account', account: { ...account, deviceName: 'Kitchen' } });
+    expect(await page.textContent(id('device-hint'))).toContain('People you chat with see this name');
+  });
+
   it('is green only while registered', async () => {
     const { page, emit } = await open(working);
-    expect(await page.locator(`${id('device-state')} .dot.ok`).count()).toBe(1);
+    expect(await page.locator(`${id('device-state')} [class*="DeviceDot-ok"]`).count()).toBe(1);
     for (const state of ['refreshing', 'connecting', 'registering', 'offline', 'waiting', 'rejected'] as const) {
       await emit({ event: 'registration', state, bindings: 0 });
       expect(await page.getAttribute(id('device-state'), 'data-state')).toBe(state);
-      expect(await page.locator(`${id('device-state')} .dot.ok`).count(), state).toBe(0);
+      expect(await page.locator(`${id('device-state')} [class*="DeviceDot-ok"]`).count(), state).toBe(0);
     }
   });
 
@@ -188,8 +201,8 @@ describe('the way in and the devices, in a browser', () => {
     expect(await page.locator(`${id('server-checked')} li`).allTextContents()).toEqual([
       'Tried 192.0.2.6:5061 (TLS): example.org could not be reached',
       'Reached 192.0.2.7:5061 (TLS)',
-      expect.stringMatching(/^It proved to be example\.org, by Lab, until .*1 January 2030$/),
-      'It answered 200 OK after 12 ms (Kamailio)',
+      expect.stringMatching(/^Identified as example\.org by Lab, valid until .*1 January 2030$/),
+      'Answered after 12 ms (Kamailio)',
     ]);
     expect(await calls('checkServer')).toEqual([{ address: 'alice@example.org', ca: pem }]);
     expect(await calls('signIn')).toEqual([]);
@@ -205,7 +218,7 @@ describe('the way in and the devices, in a browser', () => {
     await toAccount(page);
     await page.focus(id('media-tls'));
     await page.keyboard.press('Space');
-    await expect.poll(() => page.textContent(id('media-said'))).toBe('Kept. Chats are protected on their way from now on.');
+    await expect.poll(() => page.textContent(id('media-said'))).toBe('Saved. Chats are now encrypted in transit.');
     expect(await page.isDisabled(id('media-relay-save'))).toBe(true);
     await page.fill(id('media-relay'), ' msrps://relay.example.org:2855 ');
     await page.keyboard.press('Enter');
@@ -219,7 +232,7 @@ describe('the way in and the devices, in a browser', () => {
     await toAccount(refused.page);
     await refused.page.fill(id('media-relay'), 'msrps://relay.example.org');
     await refused.page.click(id('media-relay-save'));
-    await refused.page.getByText('The media relay does not take your name or password (401 Unauthorized). Nothing was changed.').waitFor();
+    await refused.page.getByText('The media relay does not accept your user name or password. Nothing was changed.').waitFor();
     expect(await refused.page.getAttribute(id('media-relay'), 'aria-invalid')).toBe('true');
     expect(await refused.page.inputValue(id('media-relay'))).toBe('msrps://relay.example.org');
     expect(await accessibilityFlaws(refused.page)).toEqual([]);

@@ -1,6 +1,6 @@
 /** A 1-1 chat in a real browser: writing by keyboard, drafts, menus, what stands under the name. */
 import { describe, expect, it } from 'vitest';
-import { anonymous, bob, message, working } from '../support/windows/renderer-scenes';
+import { anonymous, bob, message, working } from '../../renderer/gallery/scenes';
 import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 describe('a chat, in a browser', () => {
@@ -56,7 +56,7 @@ describe('a chat, in a browser', () => {
     await page.focus(id('new-chat-anonymous'));
     await page.keyboard.press('Space');
     expect(await page.getAttribute(id('new-chat-anonymous'), 'aria-checked')).toBe('true');
-    expect(await page.textContent(id('new-chat-dialog'))).toContain('Not your name, address, device or computer');
+    expect(await page.textContent(id('new-chat-dialog'))).toContain('They do not see your name, address, device or computer');
     await page.fill(id('new-chat-input'), 'bob');
     await page.keyboard.press('Enter');
     await page.waitForSelector(`${id('chat')}[data-conversation="hidden"]`);
@@ -66,8 +66,8 @@ describe('a chat, in a browser', () => {
     expect(await page.locator(id('add-people')).count()).toBe(0);
     await page.click(chat('masked'));
     expect(await page.textContent(id('chat-title'))).toBe('Anonymous');
-    expect(await page.textContent(id('chat-under'))).toBe('Does not say who they are');
-    expect(await page.textContent(id('anonymous-hint'))).toContain('as long as the device they write from stays signed in');
+    expect(await page.textContent(id('chat-under'))).toBe('Hides who they are');
+    expect(await page.textContent(id('anonymous-hint'))).toContain('while the device they are using stays signed in');
 
     const refused = await open({
       ...anonymous,
@@ -120,7 +120,7 @@ describe('a chat, in a browser', () => {
     await page.click(chat('bob'));
     await page.waitForSelector(id('message-waiting'));
     expect(await page.locator(id('message-waiting')).allTextContents()).toEqual([
-      'The media relay cannot be reached. What you wrote is kept here and goes out by itself.',
+      'The media relay cannot be reached. Your message is saved here and will be sent automatically.',
     ]);
     await emit({ event: 'message', ...waiting, state: 'sending', error: null });
     await expect.poll(() => page.locator(id('message-waiting')).count()).toBe(0);
@@ -150,10 +150,10 @@ describe('a chat, in a browser', () => {
     await page.click(chat('bob'));
     await page.click(id('chat-menu'));
     await page.click(id('export-html'));
-    expect(await page.textContent(id('export-dialog'))).toContain('The file is not protected');
+    expect(await page.textContent(id('export-dialog'))).toContain('The file is not encrypted');
     expect(await calls('exportConversation')).toEqual([]);
     await page.click(id('export-choose'));
-    await expect.poll(() => page.textContent(id('export-said'))).toBe('12 messages written to /home/alice/Chorus Bob.html');
+    await expect.poll(() => page.textContent(id('export-said'))).toBe('12 messages saved to /home/alice/Chorus Bob.html');
     expect(await calls('exportConversation')).toEqual([{ conversation: 'bob', format: 'html' }]);
     await page.keyboard.press('Escape');
     await page.click(id('chat-menu'));
@@ -190,13 +190,13 @@ describe('a chat, in a browser', () => {
     await page.click(chat('bob'));
     await page.click(id('details-toggle'));
     expect(await page.textContent(id('details'))).toContain('bob@lab.test');
-    await expect.poll(() => page.textContent(id('details'))).toContain('Can do: chat, messages');
+    await expect.poll(() => page.textContent(id('details'))).toContain('Supports chat, single messages');
     expect(await page.locator(`${id('details')} ${id('write-as')}`).count()).toBe(0);
     await page.click(`${id('details')} ${id('block-person')}`);
     expect(await calls('block')).toEqual([{ address: bob.address }]);
     await emit({ event: 'blocked', blocked: [bob.address] });
     await expect.poll(() => page.locator(id('composer')).count()).toBe(0);
-    expect(await page.textContent(id('blocked-note'))).toContain('You have blocked Bob');
+    expect(await page.textContent(id('blocked-note'))).toContain('You blocked Bob');
     await page.click(`${id('blocked-note')} ${id('block-person')}`);
     await page.click(id('chat-menu'));
     await page.click(id('block-in-menu'));
@@ -246,7 +246,7 @@ describe('a chat, in a browser', () => {
     if (first === undefined) throw new Error('no chat');
     await page.click(chat('bob'));
     for (const [pending, said] of [
-      ['reaching', 'Reaching Bob’s devices'],
+      ['reaching', 'Trying to reach Bob’s devices'],
       ['ringing', 'Waiting for Bob to answer'],
       ['open', 'Bob is waiting for you'],
       ['reply', 'Bob is waiting for your reply'],

@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { readableIcon } from '../../main/cpm/group/icon';
 import { pictureSize } from '../../protocol/picture-size';
+import { alice, bob, carol, message, participants, upgraded, working } from '../../renderer/gallery/scenes';
+import type { Scene } from '../../renderer/gallery/scripted-bridge';
 import { maxPictureBytes } from '../../renderer/group/picture';
-import { accessibilityFlaws } from '../support/windows/looks';
-import type { Scene } from '../support/windows/renderer-harness';
-import { alice, bob, carol, message, participants, upgraded, working } from '../support/windows/renderer-scenes';
+import { accessibilityFlaws } from '../support/windows/page-checks';
 import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 /** A PNG of 1 x 1 points. */
@@ -89,7 +89,7 @@ describe('groups, in a browser', () => {
     await page.click(id('rename-group'));
     expect(await page.locator(id('rename-group-confirm')).isDisabled()).toBe(true);
     await page.fill(id('rename-group-name'), 'x'.repeat(201));
-    expect(await page.textContent(id('rename-group-dialog'))).toContain('200 characters at most');
+    expect(await page.textContent(id('rename-group-dialog'))).toContain('at most 200 characters');
     await page.fill(id('rename-group-name'), '  Dinner  ');
     await page.keyboard.press('Enter');
     await page.locator(id('rename-group-dialog')).waitFor({ state: 'detached' });
@@ -114,14 +114,14 @@ describe('groups, in a browser', () => {
     expect(await page.locator(id('nickname-confirm')).isDisabled()).toBe(true);
     await page.fill(id('nickname'), 'The Builder');
     await page.keyboard.press('Enter');
-    await expect.poll(() => page.textContent(id('nickname-dialog'))).toContain('Somebody in this group has that name');
+    await expect.poll(() => page.textContent(id('nickname-dialog'))).toContain('Someone in this group has that name');
     expect(await calls('setNickname')).toEqual([{ conversation: 'group', nickname: 'The Builder' }]);
     await page.keyboard.press('Escape');
     await page.locator(id('nickname-dialog')).waitFor({ state: 'detached' });
     const named = participants.map((one) => (one.self ? one : { ...one, nickname: `${one.name} the great` }));
     await emit({ event: 'participants', conversation: 'group', participants: named });
     const row = page.locator(`${id('participant')}[data-address="${bob.address}"]`);
-    await expect.poll(() => row.locator(id('participant-nickname')).textContent()).toBe(`Called “${bob.name} the great” here`);
+    await expect.poll(() => row.locator(id('participant-nickname')).textContent()).toBe(`Known as “${bob.name} the great” here`);
     expect(await page.locator(id('change-nickname')).count()).toBe(1);
   });
 
@@ -136,10 +136,10 @@ describe('groups, in a browser', () => {
     await page.keyboard.press('Enter');
     await page.locator(id('person-privately')).focus();
     await page.keyboard.press('Enter');
-    await expect.poll(() => page.textContent(id('private-note'))).toContain('Only Bob gets what you write now.');
+    await expect.poll(() => page.textContent(id('private-note'))).toContain('Only Bob will see this.');
     await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('composer');
     expect(await field.inputValue()).toBe('');
-    expect(await field.getAttribute('aria-label')).toBe('Message Bob alone');
+    expect(await field.getAttribute('aria-label')).toBe('Private message to Bob');
     await page.keyboard.type('for Bob');
     await expect.poll(() => calls('setDraft')).toContainEqual({ conversation: 'group', text: 'for Bob', onlyWith: bob.address });
     expect((await calls('composing')).at(-1)).toEqual({ conversation: 'group', active: true, onlyWith: bob.address });
@@ -150,8 +150,8 @@ describe('groups, in a browser', () => {
     await expect.poll(() => field.inputValue()).toBe('for all');
     await page.keyboard.press('Enter');
     expect(await calls('sendText')).toEqual([{ conversation: 'group', text: 'for all' }]);
-    await expect.poll(() => page.textContent(id('private-draft'))).toContain('Something for Bob alone is half written.');
-    await expect.poll(() => page.textContent(chat('group'))).toContain('Draft to Bob alone: for Bob');
+    await expect.poll(() => page.textContent(id('private-draft'))).toContain('You have an unfinished private message to Bob.');
+    await expect.poll(() => page.textContent(chat('group'))).toContain('Private draft to Bob: for Bob');
     await page.click(`${id('private-draft')} button`);
     await expect.poll(() => field.inputValue()).toBe('for Bob');
     await page.keyboard.press('Enter');
@@ -173,16 +173,17 @@ describe('groups, in a browser', () => {
     await expect.poll(() => label(hers)).toContain('Only you and Carol');
     await expect.poll(() => page.textContent(id('live-region'))).toBe('Carol Okafor, only to you: Just for you');
     if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/private-said.png` });
-    const menuOf = (one: { message: string }) => page.locator(`.said:has([data-message="${one.message}"]) ${id('message-menu')}`);
+    const menuOf = (one: { message: string }) =>
+      page.locator(`${id('message-row')}:has([data-message="${one.message}"]) ${id('message-menu')}`);
     await menuOf(mine).click({ force: true });
     await page.click(id('message-info-open'));
-    await expect.poll(() => page.textContent(id('message-info-private'))).toContain('Only you and Bob have it');
+    await expect.poll(() => page.textContent(id('message-info-private'))).toContain('Only you and Bob can see this message');
     expect(await page.locator(id('message-receiver')).evaluateAll((all) => all.map((one) => (one as HTMLElement).dataset.address))).toEqual(
       [bob.address],
     );
     await menuOf(hers).click({ force: true });
     await page.click(id('message-answer-privately'));
-    await expect.poll(() => page.textContent(id('private-note'))).toContain('Only Carol gets');
+    await expect.poll(() => page.textContent(id('private-note'))).toContain('Only Carol will see');
     await page.click(id('private-end'));
     await expect.poll(() => field.getAttribute('aria-label')).toBe('Message');
   });
@@ -194,7 +195,7 @@ describe('groups, in a browser', () => {
     const choose = (name: string, mimeType: string, buffer: Buffer) =>
       page.setInputFiles(id('group-picture-file'), { name, mimeType, buffer });
     await choose('a.png', 'image/png', Buffer.from('no picture'));
-    await expect.poll(() => page.textContent(id('group-picture-problem'))).toContain('no picture that can be read');
+    await expect.poll(() => page.textContent(id('group-picture-problem'))).toContain('Chorus cannot open this picture');
     await choose('a.svg', 'image/svg+xml', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'));
     await expect.poll(() => page.textContent(id('group-picture-problem'))).toContain('Choose a PNG or JPEG');
     await page.evaluate((size) => {
@@ -261,7 +262,7 @@ describe('groups, in a browser', () => {
     await emit({ event: 'conversation', ...group, joined: false, session: 'ended' });
     await page.locator(id('come-back')).focus();
     await page.keyboard.press('Enter');
-    await expect.poll(() => page.textContent(id('not-joined'))).toContain('Somebody who is in it can add you.');
+    await expect.poll(() => page.textContent(id('not-joined'))).toContain('Ask someone in it to add you.');
     expect(await calls('comeBack')).toEqual([{ conversation: 'group' }]);
     expect(await accessibilityFlaws(page)).toEqual([]);
     if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/come-back.png` });
@@ -279,7 +280,7 @@ describe('groups, in a browser', () => {
       mimeType: 'image/png',
       buffer: Buffer.from(whitePng.split(',')[1] ?? '', 'base64'),
     });
-    await expect.poll(() => page.textContent(id('group-picture'))).toContain('The group keeps the picture it has.');
+    await expect.poll(() => page.textContent(id('group-picture'))).toContain('The picture was not changed.');
     expect(await page.textContent(`${id('group-picture')} ${id('error-note')}`)).toContain('403');
   });
 
@@ -294,7 +295,7 @@ describe('groups, in a browser', () => {
     const messages = upgraded.messages?.group?.map((one) => (one === own ? { ...one, receipts } : one)) ?? [];
     const { page } = await open({ ...upgraded, messages: { ...upgraded.messages, group: messages } });
     await page.click(chat('group'));
-    const said = page.locator(`.said:has([data-message="${own.message}"])`);
+    const said = page.locator(`${id('message-row')}:has([data-message="${own.message}"])`);
     await said.hover();
     await said.locator(id('message-menu')).click();
     await page.click(id('message-info-open'));
@@ -306,7 +307,7 @@ describe('groups, in a browser', () => {
       ['displayed', 'Bob’s Laptop'],
       ['delivered', 'Bob’s Phone'],
     ]);
-    expect(await page.locator(`${id('message-receiver')}[data-address="${carol.address}"]`).textContent()).toContain('Nothing heard yet');
+    expect(await page.locator(`${id('message-receiver')}[data-address="${carol.address}"]`).textContent()).toContain('Not confirmed yet');
     expect(await accessibilityFlaws(page)).toEqual([]);
     if (process.env.CHORUS_SHOTS) await page.screenshot({ path: `${process.env.CHORUS_SHOTS}/message-info.png` });
     await page.click(id('message-info-close'));
@@ -324,7 +325,7 @@ describe('groups, in a browser', () => {
     await page.click(chat('group'));
     expect(await page.locator(id('message-blocked')).count()).toBe(hers.length);
     await page.locator(`${id('message')}[data-message="${found}"]`).hover();
-    await page.locator(`.said:has([data-message="${found}"]) ${id('message-menu')}`).click();
+    await page.locator(`${id('message-row')}:has([data-message="${found}"]) ${id('message-menu')}`).click();
     expect(await page.locator(id('message-copy')).count()).toBe(0);
     await page.keyboard.press('Escape');
     await emit({ event: 'message', ...one, message: 'late', text: 'and one more of hers' });
@@ -360,7 +361,7 @@ describe('groups, in a browser', () => {
     await refused.page.fill(id('new-chat-input'), 'team@cf.lab.test');
     await refused.page.click(`${id('people-suggestion')}[data-kind="group"]`);
     await refused.page.getByText('The group at team@cf.lab.test does not let you in').waitFor();
-    expect(await refused.page.textContent(id('error-note'))).toContain('You have not joined.');
+    expect(await refused.page.textContent(id('error-note'))).toContain('You did not join.');
     expect(await refused.page.inputValue(id('new-chat-input'))).toBe('team@cf.lab.test');
     expect(await refused.page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('new-chat-input');
     expect(await accessibilityFlaws(refused.page)).toEqual([]);

@@ -1,8 +1,8 @@
 /** Reading in a real browser: search, pages of a chat, what counts as seen, narrow windows, names for a screen reader. */
 import { describe, expect, it } from 'vitest';
+import { bob, firstRun, longScene, message, upgraded, working } from '../../renderer/gallery/scenes';
 import type { RendererPage } from '../support/windows/renderer-harness';
-import { bob, firstRun, longScene, message, upgraded, working } from '../support/windows/renderer-scenes';
-import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
+import { chat, highlighted, id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 describe('reading, in a browser', () => {
   const open = windowsInBrowser();
@@ -27,11 +27,11 @@ describe('reading, in a browser', () => {
     await page.waitForSelector(id('found-message'));
     expect((await calls('search')).at(-1)).toEqual({ text: '100', limit: 50, passing: true });
     expect(await page.textContent(`${id('found-message')} mark`)).toBe('100');
-    expect(await page.textContent(`${id('found-message')} .last`)).toContain('<b>Message</b> no 100. It');
+    expect(await page.textContent(`${id('found-message')} ${id('found-snippet')}`)).toContain('<b>Message</b> no 100. It');
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     const bubble = `${id('message')}[data-message="${wanted?.message}"]`;
-    await page.waitForSelector(`.found ${bubble}`);
+    await page.waitForSelector(`${highlighted} ${bubble}`);
     await expect
       .poll(() =>
         page.evaluate((selector) => {
@@ -85,7 +85,7 @@ describe('reading, in a browser', () => {
     await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('search');
     await page.keyboard.type(' 70');
     await page.keyboard.press('Enter');
-    await page.waitForSelector(`.found ${id('message')}[data-message="${seventy?.message}"]`);
+    await page.waitForSelector(`${highlighted} ${id('message')}[data-message="${seventy?.message}"]`);
     // What is said meanwhile is found without another key.
     const before = (await calls('search')).length;
     await emit({ event: 'message', ...message({ in: bob, text: 'number 70 again', at: Date.now(), state: 'received' }) });
@@ -128,7 +128,7 @@ describe('reading, in a browser', () => {
   it('says when nothing was found, and when it could not be searched', async () => {
     const { page } = await open(working);
     await page.fill(id('search'), 'zzzz');
-    await expect.poll(() => page.textContent(id('nothing-found'))).toContain('Nothing for “zzzz”');
+    await expect.poll(() => page.textContent(id('nothing-found'))).toContain('No results for “zzzz”');
     const broken = await open({ ...working, answers: { search: { error: { code: 'storage/failed', retry: 'auto' } } } });
     await broken.page.fill(id('search'), 'zzzz');
     await expect.poll(() => broken.page.textContent(id('nothing-found'))).toContain('could not be searched');

@@ -22,8 +22,8 @@ export interface DeviceIdentity {
 
 /** What a device says of itself, and may change while it is signed in. */
 export interface Offer {
-  deviceName: string;
-  icsis: readonly string[];
+  readonly deviceName: string;
+  readonly icsis: readonly string[];
 }
 
 export class OwnContacts {
@@ -31,11 +31,31 @@ export class OwnContacts {
   readonly #flow: () => Flow | null;
   /** The Contact of the present flow, and those of earlier ones that the registrar still lists: yet to be ended, or ended in vain. */
   readonly #places = new Map<string, 'current' | 'listed' | 'ended'>();
+  /** From now on; in the last REGISTER that left; in the last one that was accepted. */
+  #offer: Offer;
+  #asked: Offer;
+  #told: Offer | null = null;
 
   /** @param flow the present one */
-  constructor(device: DeviceIdentity, flow: () => Flow | null) {
+  constructor(device: DeviceIdentity, offer: Offer, flow: () => Flow | null) {
     this.#device = device;
     this.#flow = flow;
+    this.#offer = offer;
+    this.#asked = offer;
+  }
+
+  get offer(): Offer {
+    return this.#offer;
+  }
+
+  change(offer: Partial<Offer>): void {
+    this.#offer = { ...this.#offer, ...offer };
+  }
+
+  /** The registrar has accepted another offer than the present one. */
+  get untold(): boolean {
+    const { deviceName, icsis } = this.#offer;
+    return this.#told !== null && (this.#told.deviceName !== deviceName || this.#told.icsis.join() !== icsis.join());
   }
 
   /** Whether a registrar lists places of earlier flows that the next REGISTER shall end. */
@@ -58,10 +78,11 @@ export class OwnContacts {
    * The Contact values of a REGISTER: this device's, and with the instance those of its earlier flows, which count as ended from here on.
    * @param expires seconds asked for; 0 gives up this device's binding and leaves the others alone
    */
-  forRegister(offer: Offer, { expires, outbound }: { expires: number; outbound: boolean }): string[] {
-    const params = new Map<string, string | null>([...this.#params(offer), ['expires', String(expires)]]);
+  forRegister({ expires, outbound }: { expires: number; outbound: boolean }): string[] {
+    this.#asked = this.#offer;
+    const params = new Map<string, string | null>([...this.#params(), ['expires', String(expires)]]);
     if (outbound) params.set('reg-id', '1');
-    const own = formatNameAddr({ displayName: shownName(offer), uri: this.here(), params });
+    const own = formatNameAddr({ displayName: shownName(this.#offer), uri: this.here(), params });
     if (expires === 0) return [own];
     const former = [...this.#places].filter(([, state]) => state === 'listed').map(([uri]) => uri);
     for (const uri of former) this.#places.set(uri, 'ended');
@@ -73,8 +94,8 @@ export class OwnContacts {
   }
 
   /** Everything that a registration says of this device, at its public GRUU where it has one. */
-  ofDevice(offer: Offer, pubGruu: string | null): string {
-    return formatNameAddr({ displayName: shownName(offer), uri: pubGruu ?? this.here(), params: this.#params(offer) });
+  ofDevice(pubGruu: string | null): string {
+    return formatNameAddr({ displayName: shownName(this.#offer), uri: pubGruu ?? this.here(), params: this.#params() });
   }
 
   /**
@@ -93,13 +114,19 @@ export class OwnContacts {
     this.#places.set(here, 'current');
   }
 
-  /** After signing off: nothing of before is this device's any more. */
-  clear(): void {
-    this.#places.clear();
+  /** The registrar has accepted what the last REGISTER said. */
+  accepted(): void {
+    this.#told = this.#asked;
   }
 
-  #params(offer: Offer): Map<string, string | null> {
-    return capabilityParams({ ...this.#device, icsis: offer.icsis, deviceName: shownName(offer) });
+  /** After signing off: no earlier place is this device's any more, and the registrar knows nothing of it. */
+  clear(): void {
+    this.#places.clear();
+    this.#told = null;
+  }
+
+  #params(): Map<string, string | null> {
+    return capabilityParams({ ...this.#device, icsis: this.#offer.icsis, deviceName: shownName(this.#offer) });
   }
 }
 

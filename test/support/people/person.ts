@@ -1,6 +1,6 @@
 /**
  * A person at a Chorus client: what they do, and what they then see. A story that is written with this interface runs with headless clients
- * (`headless-person.ts`) and with real windows (`Hands`), and must come out the same.
+ * (`headless-person.ts`) and with real windows (`WindowDriver`), and must come out the same.
  *
  * A chat has the title that the window shows: the other people's names, `Bob` or `Bob, Carol`. Every promise rejects when what it waits for
  * does not come in time.

@@ -141,18 +141,18 @@ function givenAccount(options: ClientOptions): GivenAccount {
   return {
     aor: options.address,
     displayName: options.name.replace(/-.*/, ''),
-    authUser: null,
     password: options.password ?? 'secret',
     proxy: options.proxy,
-    registrar: null,
-    factory: options.factory,
     deviceName: options.deviceName ?? options.name,
-    expiresSeconds: options.expiresSeconds ?? 600,
-    ...(options.securesMedia === true ? { securesMedia: true } : {}),
-    ...(options.msrpRelay === undefined ? {} : { msrpRelay: options.msrpRelay }),
+    options: {
+      factory: options.factory,
+      expiresSeconds: options.expiresSeconds ?? 600,
+      ...(options.securesMedia === true ? { securesMedia: true } : {}),
+      ...(options.msrpRelay === undefined ? {} : { msrpRelay: options.msrpRelay }),
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    },
     preferences: options.preferences ?? {},
     instanceUrn: options.instanceUrn ?? null,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
     registerAtStart: options.register ?? true,
   };
 }

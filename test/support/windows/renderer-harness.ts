@@ -6,27 +6,11 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright';
-import type {
-  AppEventBody,
-  CallArgument,
-  CallName,
-  ErrorValue,
-  MessageValue,
-  ParticipantValue,
-  SearchHitValue,
-  Snapshot,
-} from '../../../preload/contract';
+import type { AppEventBody, CallName } from '../../../preload/contract';
+import { actBridge, type Scene } from '../../../renderer/gallery/scripted-bridge';
 
 export const rendererPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; font-src 'self'; connect-src 'none'; require-trusted-types-for 'script'";
-
-export interface Scene {
-  snapshot: Snapshot;
-  messages?: Record<string, MessageValue[]>;
-  participants?: Record<string, ParticipantValue[]>;
-  /** What a call answers instead of its harmless default: always the same, or one after the other, the last again and again. `hang` never answers. */
-  answers?: Partial<Record<CallName, { value: unknown } | { hits: SearchHitValue[] } | { error: ErrorValue } | 'hang'>>;
-}
 
 export interface RendererPage {
   page: Page;
@@ -37,6 +21,9 @@ export interface RendererPage {
   /** What the page complained about: policy violations and uncaught errors. */
   complaints: string[];
 }
+
+// The scenes' clock times are UTC, like the browser they are drawn in.
+process.env.TZ = 'UTC';
 
 const types: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -101,76 +88,4 @@ export async function openRenderer(browser: Browser, built: string, scene: Scene
       }, events),
     calls: (name) => page.evaluate((wanted) => JSON.parse(document.documentElement.dataset[`calls${wanted}`] ?? '[]'), name),
   };
-}
-
-/** Runs in the page: a bridge that keeps no state but the revision, and answers from the scene. */
-function actBridge(scene: Scene): void {
-  const listeners = new Set<(event: never) => void>();
-  let revision = scene.snapshot.revision;
-  window.addEventListener('act-event', (event) => {
-    revision += 1;
-    const body = { ...(event as CustomEvent<object>).detail, revision };
-    for (const listener of listeners) listener(body as never);
-  });
-  const note = (name: string, argument: unknown): void => {
-    const key = `calls${name}`;
-    const data = document.documentElement.dataset;
-    data[key] = JSON.stringify([...JSON.parse(data[key] ?? '[]'), argument]);
-  };
-  const answer = (
-    name: string,
-    argument: { conversation?: string; before?: string; after?: string; around?: string; limit?: number; to?: string },
-  ): unknown => {
-    const scripted = scene.answers?.[name as CallName];
-    if (scripted !== undefined && scripted !== 'hang' && 'value' in scripted) return scripted.value;
-    if (scripted !== undefined && scripted !== 'hang' && 'hits' in scripted) {
-      const asked = argument as object as CallArgument<'search'>;
-      const found = scripted.hits.filter(({ snippet }) => asked.text.split(' ').every((word) => snippet.includes(word)));
-      const start = found.findIndex(({ message }) => message === asked.before?.message) + 1;
-      return found.slice(start, start + (asked.limit ?? 50));
-    }
-    switch (name) {
-      case 'snapshot':
-        return scene.snapshot;
-      case 'messages': {
-        const all = scene.messages?.[argument.conversation ?? ''] ?? [];
-        const place = (message: string) => all.findIndex((one) => one.message === message);
-        const limit = argument.limit ?? 50;
-        if (argument.after !== undefined) return all.slice(place(argument.after) + 1, place(argument.after) + 1 + limit);
-        if (argument.around !== undefined) {
-          const start = Math.max(0, place(argument.around) - Math.floor((limit - 1) / 2));
-          return all.slice(start, start + limit);
-        }
-        const end = argument.before === undefined ? all.length : all.findIndex((message) => message.message === argument.before);
-        return all.slice(Math.max(0, end - limit), end);
-      }
-      case 'search':
-        return [];
-      case 'participants':
-        return scene.participants?.[argument.conversation ?? ''] ?? [];
-      case 'capabilities':
-        return { capabilities: ['session', 'group'], instanceId: null, deviceName: null };
-      case 'sendText':
-        return { message: `sent-${revision}`, conversation: argument.conversation };
-      case 'openConversation':
-        return { conversation: scene.snapshot.conversations.find((each) => each.people[0]?.address === argument.to)?.conversation ?? '' };
-      default:
-        return {};
-    }
-  };
-  Object.defineProperty(window, 'chorus', {
-    value: {
-      call: (name: string, argument: object) => {
-        note(name, argument);
-        const scripted = scene.answers?.[name as CallName];
-        if (scripted === 'hang') return new Promise(() => undefined);
-        if (scripted !== undefined && 'error' in scripted) return Promise.resolve({ ok: false, error: scripted.error });
-        return Promise.resolve({ ok: true, value: answer(name, argument) });
-      },
-      subscribe: (listener: (event: never) => void) => {
-        listeners.add(listener);
-        return () => listeners.delete(listener);
-      },
-    },
-  });
 }

@@ -2,8 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import type { Scene } from '../../../renderer/gallery/scripted-bridge';
 import { ensureBuilt } from '../stages/built';
-import { launchBrowser, openRenderer, type RendererPage, type Scene } from './renderer-harness';
+import { launchBrowser, openRenderer, type RendererPage } from './renderer-harness';
 
 const built = fileURLToPath(new URL('../../../out/renderer', import.meta.url));
 
@@ -34,4 +35,6 @@ export function windowsInBrowser(): (scene: Scene, view?: Parameters<typeof open
 }
 
 export const id = (name: string): string => `[data-testid="${name}"]`;
+/** Around the message that was looked for, while it stands out. */
+export const highlighted = `${id('message-row')}[data-highlighted]`;
 export const chat = (name: string): string => `${id('conversation')}[data-conversation="${name}"]`;

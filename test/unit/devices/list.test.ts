@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Emitter } from '../../../base/emitter';
 import { silentLogger } from '../../../base/log';
-import { DeviceList, FRESH_LIST_MS, MAX_REVIVALS, PROBATION_MS, SUBSCRIBE_AGAIN_MS } from '../../../main/devices/list';
+import { DeviceList, FRESH_LIST_MS, SUBSCRIBE_AGAIN_MS } from '../../../main/devices/list';
+import { MAX_REVIVALS, PROBATION_MS } from '../../../main/devices/own-registration';
 import type { Binding, RegistrationState } from '../../../main/sip/client';
 import type { AppError } from '../../../preload/contract/errors';
 import { ICSI, ICSI_PARAM, icsiValue } from '../../../protocol/feature-tags';
@@ -272,6 +273,14 @@ describe('what becomes of this device’s own registration', () => {
     await lab.clock.advance(1_000);
     expect(lab.registers).toBe(1);
     expect(PROBATION_MS).toBeGreaterThan(0);
+  });
+
+  it('probation: the end of the subscription, which follows, does not take the return away', async () => {
+    watching();
+    lab.tell('partial', [laptop('probation', { ...ended, retryAfter: 30 })]);
+    lab.subscriptions.at(-1)?.onEnd.emit({ reason: 'the connection was closed', status: null });
+    await lab.clock.advance(30_000);
+    expect(lab.registers).toBe(1);
   });
 
   it('unregistered: by another device, so this one is signed out', () => {

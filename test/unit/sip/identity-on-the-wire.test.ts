@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../base/clock';
-import { RETRY_BASE_MS } from '../../../main/sip/registration/registration';
+import { RETRY_BASE_MS } from '../../../main/sip/registration/retry';
 import { isContributionId } from '../../../protocol/cpm-headers';
 import { closeMemoryLabs, INSTANCE, memoryLab, registered } from '../../support/doubles/sip-memory';
 

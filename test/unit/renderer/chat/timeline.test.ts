@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MessageValue } from '../../../../preload/contract';
 import { buildTimeline, groupPauseMs, lateAfterMs, type Row } from '../../../../renderer/chat/timeline';
-import { at, bob, carol, message } from '../../../support/windows/renderer-scenes';
+import { at, bob, carol, message } from '../../../../renderer/gallery/scenes';
 
 const build = (messages: MessageValue[], options: { complete?: boolean; continuedAt?: number | null } = {}) =>
   buildTimeline({ messages, complete: options.complete ?? false, continuedAt: options.continuedAt ?? null });

@@ -11,7 +11,7 @@ import {
   seeParticipants,
 } from '../../../../renderer/desk/state';
 import { pageSize, Store } from '../../../../renderer/desk/store';
-import { alice, at, base, bob, carol, conversation, message } from '../../../support/windows/renderer-scenes';
+import { alice, at, base, bob, carol, conversation, message } from '../../../../renderer/gallery/scenes';
 
 const ready = applySnapshot(emptyState, { ...base, conversations: [conversation({ conversation: 'bob', people: [bob] })] }, 1000);
 

@@ -1,15 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RegistrationState } from '../../../../main/sip/client';
 import { KEEPALIVE_INTERVAL_MS, PONG_TIMEOUT_MS } from '../../../../main/sip/flow/flow';
+import { refreshDelayMs } from '../../../../main/sip/registration/grant';
+import { PROBE_TIMEOUT_MS, UNREGISTER_TIMEOUT_MS } from '../../../../main/sip/registration/machine';
 import { CSEQ_BLOCK } from '../../../../main/sip/registration/register';
-import {
-  PROBE_TIMEOUT_MS,
-  RETRY_BASE_MS,
-  RETRY_MAX_MS,
-  refreshDelayMs,
-  UNREACHABLE_RETRY_MAX_MS,
-  UNREGISTER_TIMEOUT_MS,
-} from '../../../../main/sip/registration/registration';
+import { RETRY_BASE_MS, RETRY_MAX_MS, UNREACHABLE_RETRY_MAX_MS } from '../../../../main/sip/registration/retry';
 import { AppError } from '../../../../preload/contract/errors';
 import { icsiValue } from '../../../../protocol/feature-tags';
 import { parseNameAddr } from '../../../../protocol/uri';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { IncomingInvite, OutgoingInvite } from '../../../../main/sip/client';
-import { UNREGISTER_TIMEOUT_MS } from '../../../../main/sip/registration/registration';
+import { UNREGISTER_TIMEOUT_MS } from '../../../../main/sip/registration/machine';
 import { FORGOTTEN_AFTER_MS } from '../../../../main/sip/session/outgoing';
 import { END_TIMEOUT_MS, RING_LIMIT_MS } from '../../../../main/sip/session/session';
 import { crossingByeMs } from '../../../../main/sip/stack/ended-dialogs';
