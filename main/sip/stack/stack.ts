@@ -27,6 +27,9 @@ import { type AuthAccount, Authenticator } from './auth';
 import { EndedDialogs } from './ended-dialogs';
 import { HiddenCalls } from './hidden-calls';
 import { encodeAnswer, Normalizer } from './normalize';
+import { installPlainGrammar } from './plain-grammar';
+
+installPlainGrammar();
 
 export interface StackOptions {
   clock: Clock;

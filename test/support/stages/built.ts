@@ -1,8 +1,15 @@
 /** What tests and benches run as a program is built first, where it is not up to date. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = checkoutOf(dirname(fileURLToPath(import.meta.url)));
+
+/** The folder with the package.json. A bench is bundled into out/, so this file's own depth tells nothing. */
+function checkoutOf(folder: string): string {
+  return existsSync(join(folder, 'package.json')) ? folder : checkoutOf(dirname(folder));
+}
 
 /** A name of `scripts/build.mjs`. Several files of tests may ask at once: one builds, the others wait. */
 export function ensureBuilt(target: 'app' | 'command'): void {
