@@ -67,7 +67,10 @@ const sentences: Record<ErrorCode, string> = {
  */
 export async function serveHeadless(app: App, io: { input: Readable; output: Writable; log: Logger; stop: Promise<void> }): Promise<void> {
   const write = (value: unknown) => {
+    // What is said at one moment leaves by one call of the system.
+    io.output.cork();
     io.output.write(`${JSON.stringify(value)}\n`);
+    process.nextTick(() => io.output.uncork());
   };
   const events = app.onEvent.on((event) => write(eventLine(event)));
   const lines = createInterface({ input: io.input, crlfDelay: Number.POSITIVE_INFINITY });

@@ -19,7 +19,7 @@ import { type HistoryReader, readHere, readOnThread } from './reading/reader';
 import type { Change, Conversations, Jobs, Messages, Overviews, Receipts } from './records';
 import { fillIndex, mayBeOfTheIndex, renewIndex } from './search/search-index';
 import { Changes, type InsideListener } from './store/changes';
-import { Connection, type ConnectionOptions } from './store/connection';
+import { Connection, type ConnectionOptions, type SyncFile } from './store/connection';
 import { migrate, migrations, orderedVersion, sealedVersion } from './store/migrations';
 import { orderByKey } from './store/order';
 import { Seal } from './store/seal';
@@ -42,6 +42,13 @@ export interface History extends Conversations, Messages, Receipts, Jobs, Overvi
   fillIndex(): boolean;
   /** Runs `work`, which must not be asynchronous, wholly or not at all. A transaction inside another is a part of it that can fail alone. */
   transaction<T>(work: () => T): T;
+  /** Like `transaction`, but survives a power cut only once `onDisk` has resolved, and is told then; this process may die at once. */
+  soon<T>(work: () => T): T;
+  /**
+   * Resolves when everything written so far is on disk: only then is it acknowledged, and may leave. Many wait for one sync together. Null: there is
+   * nothing to wait for. Rejects with AppError `storage/*`.
+   */
+  onDisk(): Promise<void> | null;
   /** For reads that may take long. */
   readonly reader: HistoryReader;
   /** Waits for the reader, then disposes. */
@@ -55,6 +62,8 @@ export interface HistoryOptions {
   foundDamaged?: (error: AppError) => void;
   /** On which thread the reader reads: one that runs the built `read-thread.ts`; on this one when absent. */
   thread?: { script: string; clock: Clock } | undefined;
+  /** How `soon` is synced, see `Connection`. */
+  sync?: SyncFile | undefined;
 }
 
 /**
@@ -64,7 +73,7 @@ export interface HistoryOptions {
  * `foundDamaged` is told once, also while it opens, when SQLite notices that the file is not in order: from then on nothing of it can be relied on.
  */
 export function openHistory(options: HistoryOptions): History {
-  const { file, key, log, thread, foundDamaged = () => undefined } = options;
+  const { file, key, log, thread, sync, foundDamaged = () => undefined } = options;
   const seal = new Seal(key);
   const prepare = (database: Database) =>
     migrate({ database, file, key, log }, migrations, (version) => {
@@ -82,9 +91,10 @@ export function openHistory(options: HistoryOptions): History {
       return false;
     }
   };
-  const connection = new Connection({ file, key, prepare, foundDamaged, mend });
+  const connection = new Connection({ file, key, prepare, foundDamaged, mend, sync });
   const dispose = () => {
     drop(reader.close(), log, 'closing the reader');
+    changes.dispose();
     const error = connection.close();
     // Nothing is lost: what is in the -wal file is read at the next opening.
     if (error !== null) log.warn('the history was closed without folding in its write-ahead log', { error: String(error) });
@@ -102,6 +112,8 @@ export function openHistory(options: HistoryOptions): History {
     onChange: changes.onChange,
     inside: (listener) => changes.inside(listener),
     transaction: (work) => changes.transaction(work),
+    soon: (work) => changes.soon(work),
+    onDisk: () => connection.onDisk(),
     reader,
     dispose,
     close: () => reader.close().finally(dispose),

@@ -1,6 +1,7 @@
 /**
  * The receiving half of a session. Chunks go to the sink of their message as they come. Whole messages are finished one after the other, in the
- * order in which they became whole, and the 200 for the last chunk leaves only when the sink has kept the message.
+ * order in which they became whole, and the 200 for the last chunk leaves only when the sink has kept the message. A short message is begun before
+ * the one before it is on disk, so that a backlog shares the waiting for the disk; the answers leave in the order of the messages.
  *
  *   chunk --> arriving --'$' and no gap--> whole --> finishing --> answered
  *                 |
@@ -11,6 +12,7 @@
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import type { Logger } from '../../base/log';
+import { Slice } from '../../base/slice';
 import { AppError } from '../../preload/contract/errors';
 import type { MsrpRequest } from '../../protocol/msrp';
 import type { Allowance } from '../../protocol/msrp-allowance';
@@ -56,6 +58,8 @@ interface Whole {
   size: number;
   /** Octets held in memory for it. */
   held: number;
+  /** Whether `finish` does everything that needs an order before it first waits. */
+  isShort: boolean;
   finish: () => Promise<void>;
   abort: () => void;
   request: Answerable;
@@ -75,6 +79,10 @@ export class IncomingMessages {
   /** Slow sinks that the reading waits for. */
   #slow = 0;
   #full = false;
+  /** Messages whose answer has not left. */
+  #unanswered = 0;
+  /** Resolves when the answers to everything that was begun have left. */
+  #answered: Promise<void> = Promise.resolve();
   #working = false;
   #closed = false;
   #timer: Disposable | null = null;
@@ -104,8 +112,8 @@ export class IncomingMessages {
     this.#closed = true;
     this.#timer?.dispose();
     for (const messageId of [...this.#arriving.keys()]) this.#drop(messageId);
-    // The first one is being finished and ends by itself.
-    for (const { abort } of this.#whole.splice(this.#working ? 1 : 0)) abort();
+    // What was begun ends by itself.
+    for (const { abort } of this.#whole.splice(0)) abort();
   }
 
   /** A chunk whose end has not come yet is answered only by a refusal, which stops its sender (RFC 4975 section 10.5). */
@@ -160,6 +168,7 @@ export class IncomingMessages {
         messageId: head.messageId,
         size: arriving.total ?? 0,
         held: arriving.heldBytes,
+        isShort: false,
         finish: () => arriving.finish(),
         abort: () => arriving.abort(),
         request: answerable(request),
@@ -252,6 +261,7 @@ export class IncomingMessages {
       messageId: message.messageId,
       size: held,
       held,
+      isShort: true,
       finish: async () => {
         try {
           await this.#deps.handle(message);
@@ -269,39 +279,50 @@ export class IncomingMessages {
 
   #complete(whole: Whole): void {
     this.#whole.push(whole);
-    this.#count(whole.held);
+    this.#count(1, whole.held);
     if (!this.#working) void this.#work();
   }
 
-  /** Never rejects: whatever comes of a message becomes its answer. */
   async #work(): Promise<void> {
     this.#working = true;
+    const slice = new Slice();
     for (;;) {
-      const next = this.#whole[0];
+      const next = this.#whole.shift();
       if (next === undefined) break;
-      let status = 200;
-      try {
-        await next.finish();
-      } catch (error) {
-        status = statusOf(error);
-        this.#deps.log.error('a received message was not accepted', { messageId: next.messageId, error: String(error) });
-      }
-      if (this.#closed) break;
-      this.#whole.shift();
-      this.#deps.respond(next.request, status, next.by);
-      if (status === 200 && next.wantsReport) this.#deps.reportSuccess(next.request, next.size);
-      this.#count(-next.held);
+      const finished = this.#outcomeOf(next);
+      this.#answered = this.#answered.then(() => finished).then((status) => this.#respond(next, status));
+      if (!next.isShort) await this.#answered;
+      await slice.over();
     }
     this.#working = false;
   }
 
-  #count(bytes: number): void {
+  /** Never rejects: whatever comes of a message becomes its answer. */
+  async #outcomeOf({ finish, messageId }: Whole): Promise<number> {
+    try {
+      await finish();
+      return 200;
+    } catch (error) {
+      this.#deps.log.error('a received message was not accepted', { messageId, error: String(error) });
+      return statusOf(error);
+    }
+  }
+
+  #respond({ request, by, wantsReport, size, held }: Whole, status: number): void {
+    if (this.#closed) return;
+    this.#deps.respond(request, status, by);
+    if (status === 200 && wantsReport) this.#deps.reportSuccess(request, size);
+    this.#count(-1, -held);
+  }
+
+  #count(messages: number, bytes: number): void {
+    this.#unanswered += messages;
     this.#unhandledBytes += bytes;
     this.#tellFull();
   }
 
   #tellFull(): void {
-    const full = this.#slow > 0 || this.#unhandledBytes > maximumUnhandledBytes || this.#whole.length > maximumUnhandledMessages;
+    const full = this.#slow > 0 || this.#unhandledBytes > maximumUnhandledBytes || this.#unanswered > maximumUnhandledMessages;
     if (full === this.#full || this.#closed) return;
     this.#full = full;
     this.#deps.onFull(full);

@@ -58,6 +58,7 @@ export class Inbox {
     // Never shown as bytes.
     else this.#context.log.info('a message of an unknown type was left out', { contentType: envelope.contentType });
     if (follows.showsPresence) this.heardFrom(arrival.conversation);
+    await this.#context.history.onDisk();
   }
 
   /** The other side of a conversation is there. */

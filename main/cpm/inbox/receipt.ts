@@ -26,7 +26,7 @@ export function takeReceipt(context: CpmContext, reached: (message: string) => v
     log.info('a receipt of somebody who was not to have the message was left out', { messageId: message.id });
     return;
   }
-  const state = history.transaction(() => {
+  const state = history.soon(() => {
     const device = arrival.senderDevice ?? deviceNamedBy(envelope);
     const at = timeOf(context, incoming, message, disposition);
     const isNew = history.addReceipt({ message: message.id, address: sender.address, device, disposition, at });

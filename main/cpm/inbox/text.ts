@@ -55,7 +55,7 @@ export function takeText(context: CpmContext, effects: TextEffects, incoming: In
   const isAnswered = incoming.sendsDelivered && !own && record.wantsDelivered && context.preferences().receipts.delivered;
   const gruu = arrival.senderInstance === null && conversation.hides === undefined ? gruuNamedBy(envelope, sender.address) : null;
   const lane = receiptLane(conversation.id, arrival.senderInstance ?? gruu);
-  const isAdded = history.transaction(() => {
+  const isAdded = history.soon(() => {
     if (!add(context, incoming, record)) return false;
     history.updateConversation(conversation.id, { activityAt: now });
     if (!isAnswered) return true;

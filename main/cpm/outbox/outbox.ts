@@ -203,6 +203,8 @@ export class Outbox implements Disposable {
 
   async #work(lane: string): Promise<void> {
     while (!this.#disposed && this.#context.isRegistered()) {
+      // Nothing leaves that a power cut could still take back.
+      await this.#context.history.onDisk();
       const job = this.#context.history.nextJob(lane, this.#aside);
       if (job === null) return;
       const waitMs = job.nextAt - this.#context.clock.now();
@@ -214,7 +216,10 @@ export class Outbox implements Disposable {
         );
         return;
       }
-      if (!(await this.#attempt(job))) return;
+      // Something may have been written since; then the job may be another one.
+      const onDisk = this.#context.history.onDisk();
+      if (onDisk !== null) await onDisk;
+      else if (!(await this.#attempt(job))) return;
     }
   }
 
@@ -277,7 +282,8 @@ export class Outbox implements Disposable {
   #ended(job: Job, ending: Ending): boolean {
     if (this.#disposed) return false;
     if (ending.how === 'failed') return this.#failed(job, ending.error);
-    const freed = this.#context.history.transaction(() => {
+    // Should a power cut take this back, it leaves once more, and is known again at its other end.
+    const freed = this.#context.history.soon(() => {
       if (job.kind === 'message') this.#become(job.message, 'sent', null);
       return this.#remove(job.id);
     });
@@ -355,6 +361,6 @@ export class Outbox implements Disposable {
   #become(id: string, state: MessageRecord['state'], error: AppError | null): void {
     const current = this.#context.history.message(id, 'out');
     if (current === null || !mayBecome(current.state, state)) return;
-    this.#context.history.setMessageState(id, state, error?.toValue() ?? null);
+    this.#context.history.soon(() => this.#context.history.setMessageState(id, state, error?.toValue() ?? null));
   }
 }

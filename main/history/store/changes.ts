@@ -17,6 +17,8 @@ export class Changes {
   readonly #inside = new Set<InsideListener>();
   /** What each open transaction has changed so far; the outermost one first. */
   readonly #open: Change[][] = [];
+  /** Committed by `soon`, and told when it is on disk: many of them together, each message and conversation once. */
+  #untold: Change[] = [];
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -30,16 +32,42 @@ export class Changes {
 
   /** Runs `work` wholly or not at all, and tells what it has changed. One inside another is a part of it that can fail alone. */
   transaction<T>(work: () => T): T {
-    return this.#gather((gathered) =>
-      this.#connection.transaction(() => {
-        const value = work();
-        if (this.#open.length === 1) {
-          const told = coalesced(gathered);
-          if (told.length > 0) for (const listener of this.#inside) listener(told);
-        }
-        return value;
-      }),
-    );
+    return this.#gather((gathered) => this.#connection.transaction(() => this.#heardInside(work, gathered)));
+  }
+
+  /** Like `transaction`, by `Connection.soon`. What it has changed is told when it is on disk, with everything that is by then. */
+  soon<T>(work: () => T): T {
+    if (this.#open.length > 0) return this.transaction(work);
+    const value = this.#gather((gathered) => this.#connection.soon(() => this.#heardInside(work, gathered)), 'later');
+    if (this.#untold.length > 0) {
+      const tell = () => this.#tell([]);
+      // Where the disk fails, it is committed all the same, and stands in the next reading.
+      const onDisk = this.#connection.onDisk();
+      if (onDisk === null) tell();
+      else void onDisk.then(tell, tell);
+    }
+    return value;
+  }
+
+  /** What is untold is told no more. */
+  dispose(): void {
+    this.#untold = [];
+  }
+
+  #heardInside<T>(work: () => T, gathered: readonly Change[]): T {
+    const value = work();
+    if (this.#open.length === 1) {
+      const told = coalesced(gathered);
+      if (told.length > 0) for (const listener of this.#inside) listener(told);
+    }
+    return value;
+  }
+
+  /** Nothing overtakes what was committed before it. */
+  #tell(changes: readonly Change[]): void {
+    const told = coalesced([...this.#untold, ...changes]);
+    this.#untold = [];
+    if (told.length > 0) this.onChange.emit(told);
   }
 
   /** Runs a single write, which is a transaction of its own where none is open. */
@@ -53,7 +81,7 @@ export class Changes {
     this.#open[this.#open.length - 1]?.push(change);
   }
 
-  #gather<T>(work: (gathered: Change[]) => T): T {
+  #gather<T>(work: (gathered: Change[]) => T, telling: 'now' | 'later' = 'now'): T {
     const gathered: Change[] = [];
     this.#open.push(gathered);
     try {
@@ -61,7 +89,8 @@ export class Changes {
       this.#open.pop();
       const outer = this.#open[this.#open.length - 1];
       if (outer !== undefined) outer.push(...gathered);
-      else if (gathered.length > 0) this.onChange.emit(coalesced(gathered));
+      else if (telling === 'later') this.#untold.push(...gathered);
+      else if (gathered.length > 0) this.#tell(gathered);
       return value;
     } catch (error) {
       this.#open.length = this.#open.indexOf(gathered);

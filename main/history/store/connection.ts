@@ -6,6 +6,7 @@ import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import Libsql from 'libsql';
 import { AppError } from '../../../preload/contract/errors';
+import { LogSync, type SyncFile } from './log-sync';
 import { type Bound, bindable, type RawRow, type Row, readable } from './rows';
 
 /** The least a key must have: 128 bits. An empty key would silently mean an unencrypted file. */
@@ -20,6 +21,8 @@ export function openDatabase(file: string, key: string): Libsql.Database {
   return new Libsql(file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
 }
 
+export type { SyncFile };
+
 export interface ConnectionOptions {
   file: string;
   /** Hex. */
@@ -30,6 +33,8 @@ export interface ConnectionOptions {
   foundDamaged?: (error: AppError) => void;
   /** Asked about what a statement has thrown: whether it has put that right, so that the statement may run again. */
   mend?: (database: Libsql.Database, error: unknown, sql: string) => boolean;
+  /** How the log of what `soon` commits is synced: in the background, by the system, when absent. */
+  sync?: SyncFile | undefined;
 }
 
 /** Every method throws AppError `storage/full`, `storage/unreadable` or `storage/failed`, and has then changed nothing. */
@@ -40,12 +45,13 @@ export class Connection {
   readonly #reads: boolean;
   readonly #foundDamaged: (error: AppError) => void;
   readonly #mend: NonNullable<ConnectionOptions['mend']>;
+  readonly #log: LogSync;
   #isDamaged = false;
   #depth = 0;
   #closed = false;
 
   /** Opens the file; to write, it is made when it is not there. */
-  constructor({ file, key, prepare, foundDamaged = () => undefined, mend = () => false }: ConnectionOptions) {
+  constructor({ file, key, prepare, foundDamaged = () => undefined, mend = () => false, sync }: ConnectionOptions) {
     this.#file = file;
     this.#mend = mend;
     this.#reads = prepare === undefined;
@@ -53,6 +59,7 @@ export class Connection {
     if (key.length < minimumKeyDigits || !/^[0-9a-f]+$/i.test(key)) {
       throw new AppError('storage/unreadable', { cause: 'the key of the history is missing or is no hex text' }, 'user');
     }
+    this.#log = new LogSync({ file: `${file}-wal`, sync, checkpoint: () => this.#checkpoint() });
     this.#database = this.#translated(() => (prepare === undefined ? openToRead(file, key) : openToWrite(file, key, prepare)));
   }
 
@@ -74,6 +81,38 @@ export class Connection {
     } finally {
       this.#depth -= 1;
     }
+  }
+
+  /**
+   * Like `transaction`, but does not wait for the disk: it is committed when this returns, and survives the death of this process; a power cut it
+   * survives once `onDisk` has resolved. Part of a `transaction` around it, it is as durable as that.
+   */
+  soon<T>(work: () => T): T {
+    if (this.#depth > 0) return this.transaction(work);
+    this.#execute('PRAGMA synchronous = NORMAL');
+    try {
+      return this.transaction(work);
+    } finally {
+      this.#database.exec('PRAGMA synchronous = FULL');
+      this.#log.changed();
+    }
+  }
+
+  /** Resolves when everything committed so far would survive a power cut; null: it would now. @throws AppError `storage/*` */
+  onDisk(): Promise<void> | null {
+    const arrival = this.#log.onDisk();
+    return (
+      arrival?.catch((error: unknown) => {
+        throw translate(error, this.#file);
+      }) ?? null
+    );
+  }
+
+  #checkpoint(): void {
+    this.#translated(() => {
+      const [result] = this.#database.prepare('PRAGMA wal_checkpoint(FULL)').all() as { busy: number }[];
+      if (result?.busy !== 0) throw new Error('a reader keeps the log from being folded in');
+    });
   }
 
   /** True when a row changed. */
@@ -106,6 +145,7 @@ export class Connection {
     }
     this.#statements.clear();
     this.#database.close();
+    this.#log.close(failure);
     return failure;
   }
 

@@ -50,6 +50,9 @@ export interface Connection {
   send(bytes: Uint8Array): Promise<void>;
   /** Asks for a sign of life where the connection has its own way; `onPong` follows. Without it a double CRLF is sent. */
   ping?(): Promise<void>;
+  /** Stops the reading, or goes on with it. */
+  pause?(): void;
+  resume?(): void;
   close(): void;
   onBytes: (bytes: Uint8Array) => void;
   onPong?: () => void;
@@ -137,9 +140,17 @@ function streamConnection(socket: Socket, hop: NextHop): Connection {
     ...addressesOf(socket, hop),
     send: (bytes) =>
       new Promise((resolve, reject) => {
-        if (socket.destroyed) reject(new Error('the connection is closed'));
-        else socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+        if (socket.destroyed) {
+          reject(new Error('the connection is closed'));
+          return;
+        }
+        // What is sent at one moment leaves by one call of the system.
+        socket.cork();
+        socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+        process.nextTick(() => socket.uncork());
       }),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
     close: () => socket.destroy(),
     onBytes: () => undefined,
     onClose: () => undefined,
@@ -176,6 +187,8 @@ function shakeHands(socket: Socket, hop: NextHop, failed: (error: Error) => void
           webSocket.send(bytes, { binary: !isUtf8(bytes) }, (error) => (error ? reject(error) : resolve()));
         }),
       ping: () => new Promise((resolve, reject) => webSocket.ping((error?: Error) => (error ? reject(error) : resolve()))),
+      pause: () => webSocket.pause(),
+      resume: () => webSocket.resume(),
       close: () => webSocket.terminate(),
       onBytes: () => undefined,
       onPong: () => undefined,

@@ -2,6 +2,8 @@
  * The flow: one connection to the next hop that carries every message both ways (RFC 5626). A `Connection` moves bytes; a `Flow` cuts
  * them into messages, watches whether the connection lives, shows each message to the trace, and tells once when it is gone.
  *
+ * A backlog is handed on a few messages a turn of the event loop, so that it holds nobody up; meanwhile nothing more is read.
+ *
  * A connection whose other end has vanished looks whole until something is sent (half-open). So a ping goes out regularly, when
  * `probe` asks, and when a request has been met with silence.
  */
@@ -11,7 +13,7 @@ import type { Logger } from '../../../base/log';
 import { startsWithAt, utf8 } from '../../../protocol/octets';
 import type { SipTransport } from '../../../protocol/server-address';
 import type { WireTap } from '../../../protocol/wire-record';
-import { Framer } from '../wire/framer';
+import { type Frame, Framer } from '../wire/framer';
 import type { Connection } from './connection';
 
 /** RFC 5626 section 4.4.1: the peer answers a ping within this time, or the flow has failed. */
@@ -20,6 +22,9 @@ export const PONG_TIMEOUT_MS = 10_000;
 export const KEEPALIVE_INTERVAL_MS = 100_000;
 /** LAB: a request that nothing at all came back for after this time is followed by a ping. */
 export const SILENCE_MS = 4_000;
+
+/** LAB: messages that are handed on in one turn of the event loop; each may cost a millisecond. */
+export const MESSAGES_A_TURN = 4;
 
 export interface FlowDeps {
   clock: Clock;
@@ -50,6 +55,9 @@ export class Flow implements Disposable {
   /** The peer has answered a ping, or said that it will. Many servers of before RFC 5626 never do, and live. */
   #answersPings = false;
   readonly #probes = new Set<(alive: boolean) => void>();
+  /** What was read and waits for its turn, and why the connection has ended meanwhile. */
+  #backlog: Frame[] = [];
+  #closed: string | null = null;
   #ended = false;
 
   constructor(connection: Connection, transport: SipTransport, deps: FlowDeps) {
@@ -63,7 +71,11 @@ export class Flow implements Disposable {
       this.#answersPings = true;
       this.#heard();
     };
-    connection.onClose = (reason) => this.#lose(reason);
+    connection.onClose = (reason) => {
+      // What came before the end is handled before it.
+      if (this.#backlog.length > 0) this.#closed = reason;
+      else this.#lose(reason);
+    };
   }
 
   /** As a URI names it: `ws` stands for both kinds of WebSocket (RFC 7118 section 5.2.2). */
@@ -113,6 +125,7 @@ export class Flow implements Disposable {
   dispose(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#backlog = [];
     this.#stopPinging();
     this.#silence?.dispose();
     for (const settle of [...this.#probes]) settle(false);
@@ -164,18 +177,40 @@ export class Flow implements Disposable {
   #receive(bytes: Uint8Array): void {
     if (this.#ended) return;
     this.#heard();
-    for (const frame of this.#framer.push(bytes)) {
+    const isBusy = this.#backlog.length > 0;
+    this.#backlog.push(...this.#framer.push(bytes));
+    if (!isBusy) this.#handOn(false);
+  }
+
+  /** `isLate`: in a later turn than the one in which it was read. */
+  #handOn(isLate: boolean): void {
+    for (const frame of this.#backlog.splice(0, MESSAGES_A_TURN)) {
       if (this.#ended) return;
-      if (frame.kind === 'message') {
+      this.#take(frame);
+    }
+    if (this.#backlog.length > 0) {
+      this.#connection.pause?.();
+      setImmediate(() => this.#handOn(true));
+      return;
+    }
+    if (this.#closed !== null) this.#lose(this.#closed);
+    else if (isLate) this.#connection.resume?.();
+  }
+
+  #take(frame: Frame): void {
+    switch (frame.kind) {
+      case 'message':
         this.#record('in', frame.bytes);
         this.#guarded(() => this.onMessage(frame.bytes, frame.bodyAt, frame.bodySkipped));
-      } else if (frame.kind === 'ping') {
+        break;
+      case 'ping':
         this.#connection.send(PONG).catch((error: unknown) => this.#deps.log.debug('A pong could not be sent', { error: String(error) }));
-      } else if (frame.kind === 'pong') {
+        break;
+      case 'pong':
         this.#answersPings = true;
-      } else if (frame.kind === 'broken') {
+        break;
+      case 'broken':
         this.#lose(`the stream cannot be read: ${frame.reason}`);
-      }
     }
   }
 

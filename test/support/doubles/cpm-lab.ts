@@ -6,6 +6,7 @@ import { silentLogger } from '../../../base/log';
 import type { CpmContext } from '../../../main/cpm/conversation/context';
 import { Messenger } from '../../../main/cpm/messenger';
 import { openHistory } from '../../../main/history/history';
+import type { SyncFile } from '../../../main/history/store/connection';
 import type { MsrpSession } from '../../../main/msrp/session';
 import { defaultPreferences } from '../../../main/profile/settings';
 import type {
@@ -23,6 +24,7 @@ import type { AppEventBody, PreferencesValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import type { BodyPart } from '../../../protocol/multipart';
 import { encodeSdp } from '../../../protocol/sdp';
+import { quickDisk } from './quick-disk';
 import { settled, VirtualClock } from './virtual-clock';
 
 export const noHeaders: CpmHeaders = {
@@ -261,10 +263,10 @@ export class FakeMsrp implements MsrpSession {
 }
 
 /** One messenger with a real history and a network played by the test. */
-export function createLab(options: { self?: string; accept?: 'auto' | 'ask' } = {}) {
+export function createLab(options: { self?: string; accept?: 'auto' | 'ask'; sync?: SyncFile } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'chorus-lab-'));
   const clock = new VirtualClock();
-  const store = { file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger };
+  const store = { file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger, sync: options.sync ?? quickDisk };
   const history = openHistory(store);
   const invites: { request: OutgoingInvite; session: FakeSession }[] = [];
   const pagers: OutgoingPager[] = [];

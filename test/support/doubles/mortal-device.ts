@@ -14,7 +14,7 @@ import type { PreferencesValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import type { FaultyMedia } from './faulty-media';
 import type { FaultyProxy } from './faulty-proxy';
-import { type Moment, mortalHistory, type PersistedStep, ProcessDied, survive } from './mortal-history';
+import { type Moment, mortalHistory, type PersistedStep, ProcessDied, SyncedState, survive } from './mortal-history';
 import type { VirtualClock } from './virtual-clock';
 
 /** What devices share, and who decides about their death. */
@@ -30,6 +30,8 @@ export interface MortalWorld {
 }
 
 const key = 'ab'.repeat(32);
+/** How long the disk takes for a sync. */
+const syncMs = 20;
 /** How long a dead process stays dead at most. */
 const longestDeathMs = 40_000;
 const addressOf = (name: string) => `sip:${name}@lab.test`;
@@ -58,9 +60,21 @@ export class MortalDevice {
   start(): void {
     if (this.#process !== null) return;
     const file = this.#file(this.#generation);
-    const own = openHistory({ file, key, log: silentLogger });
     let isAlive = true;
     const { clock: time, proxy, media } = this.#world;
+    const own = openHistory({
+      file,
+      key,
+      log: silentLogger,
+      sync: (_descriptor, done) => {
+        const end = synced.begin();
+        time.setTimer(syncMs, () => {
+          if (isAlive) end();
+          done(null);
+        });
+      },
+    });
+    const synced = new SyncedState(file);
     // The time of a process ends with it.
     const clock: Clock = {
       now: () => time.now(),
@@ -83,6 +97,7 @@ export class MortalDevice {
       history: own,
       file,
       relic: this.#file(this.#generation + 1),
+      synced,
       dies: (step, moment) => isAlive && this.#world.dies(step, moment),
       fills: (step) => isAlive && this.#world.fills(step),
       onDeath: () => {

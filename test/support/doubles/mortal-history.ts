@@ -1,6 +1,7 @@
 /**
  * A history whose process dies at a chosen transaction: just before the commit, or just after it and before anybody hears of it; or whose disk is
  * full then. What is on disk at that moment is copied as it is, write-ahead log included, and nothing of this process reaches the disk any more.
+ * Or the power fails: then only that is left which was synced.
  */
 import { copyFileSync, existsSync } from 'node:fs';
 import { Emitter } from '../../../base/emitter';
@@ -25,7 +26,52 @@ export const persistedSteps = [
   'what waited is hastened',
 ] as const;
 export type PersistedStep = (typeof persistedSteps)[number];
-export type Moment = 'before' | 'after';
+/** Those that do not wait for the disk (`History.soon`): a power cut takes them back until they are synced. */
+export const unsyncedSteps: readonly PersistedStep[] = [
+  'a text is being sent',
+  'a text was sent',
+  'a text has arrived by pager',
+  'a text has arrived by session',
+  'a receipt was taken',
+  'a receipt was sent',
+];
+/** `unsynced`: it was committed, and the power fails. */
+export type Moment = 'before' | 'after' | 'unsynced';
+
+/** What a power cut would leave of a history's file: the state of the last sync. */
+export class SyncedState {
+  readonly #file: string;
+  #taken = 0;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.take();
+  }
+
+  /** Everything committed by now is synced. */
+  take(): void {
+    this.#taken += 1;
+    copyState(this.#file, `${this.#file}.synced`);
+  }
+
+  /** A sync begins; calls back with what to do at its end. What was committed meanwhile it does not cover. */
+  begin(): () => void {
+    const begun = this.#taken;
+    copyState(this.#file, `${this.#file}.syncing`);
+    return () => {
+      // A later state is synced already.
+      if (this.#taken === begun) copyState(`${this.#file}.syncing`, `${this.#file}.synced`);
+    };
+  }
+
+  leaveAs(relic: string): void {
+    copyState(`${this.#file}.synced`, relic);
+  }
+}
+
+function copyState(from: string, to: string): void {
+  for (const end of ['', '-wal']) if (existsSync(from + end)) copyFileSync(from + end, to + end);
+}
 
 /** Thrown out of the call in which the process died. */
 export class ProcessDied extends Error {
@@ -48,6 +94,7 @@ export interface MortalHistoryOptions {
   file: string;
   /** Where the disk's state at death is copied to. */
   relic: string;
+  synced: SyncedState;
   /** Asked at each step, twice. */
   dies(step: PersistedStep, moment: Moment): boolean;
   /** Whether the disk takes this step; one that is full changes nothing and says so. */
@@ -75,34 +122,40 @@ const writes = new Set<string>([
   'removeJobsOf',
 ]);
 
-export function mortalHistory({ history, file, relic, dies, fills, onDeath }: MortalHistoryOptions): History {
+export function mortalHistory({ history, file, relic, synced, dies, fills, onDeath }: MortalHistoryOptions): History {
   let isDead = false;
   let depth = 0;
   let calls: Call[] = [];
   /** What a transaction has changed, held back until it is known whether the process outlives its commit. */
   let untold: (readonly Change[])[] = [];
   const onChange = new Emitter<readonly Change[]>();
-  history.onChange.on((changes) => void untold.push(changes));
-  const die = (): never => {
+  history.onChange.on((changes) => {
+    if (depth > 0) untold.push(changes);
+    else if (!isDead) onChange.emit(changes);
+  });
+  const die = (loses: 'power' | null = null): never => {
     isDead = true;
-    for (const end of ['', '-wal']) if (existsSync(file + end)) copyFileSync(file + end, relic + end);
+    if (loses === 'power') synced.leaveAs(relic);
+    else copyState(file, relic);
     onDeath();
     throw new ProcessDied();
   };
-  const transaction = <T>(work: () => T): T => {
-    if (isDead) throw new ProcessDied();
-    if (depth > 0) return history.transaction(work);
-    const value = gathered(work);
-    const told = untold;
-    untold = [];
-    for (const changes of told) onChange.emit(changes);
-    return value;
-  };
-  const gathered = <T>(work: () => T): T => {
+  const within =
+    (how: 'transaction' | 'soon') =>
+    <T>(work: () => T): T => {
+      if (isDead) throw new ProcessDied();
+      if (depth > 0) return history.transaction(work);
+      const value = gathered(how, work);
+      const told = untold;
+      untold = [];
+      for (const changes of told) onChange.emit(changes);
+      return value;
+    };
+  const gathered = <T>(how: 'transaction' | 'soon', work: () => T): T => {
     depth += 1;
     calls = [];
     try {
-      const value = history.transaction(() => {
+      const value = history[how](() => {
         const result = work();
         const step = stepOf(calls);
         if (step !== null && dies(step, 'before')) die();
@@ -110,16 +163,21 @@ export function mortalHistory({ history, file, relic, dies, fills, onDeath }: Mo
         return result;
       });
       const step = stepOf(calls);
+      if (how === 'soon' && step !== null && dies(step, 'unsynced')) die('power');
       if (step !== null && dies(step, 'after')) die();
+      if (how === 'transaction') synced.take();
       return value;
     } finally {
       depth -= 1;
     }
   };
+  const transaction = within('transaction');
+  const soon = within('soon');
   return new Proxy(history, {
     get: (target, name: keyof History) => {
       if (name === 'transaction') return transaction;
       if (name === 'onChange') return onChange;
+      if (name === 'soon') return soon;
       const method = (target[name] as (...values: unknown[]) => unknown).bind(target);
       if (name === 'dispose') return method;
       return (...values: unknown[]) => {

@@ -12,10 +12,10 @@ import { FaultyMedia } from '../doubles/faulty-media';
 import { FaultyProxy } from '../doubles/faulty-proxy';
 import type { Break, Mischief, Mishap } from '../doubles/mischief';
 import { MortalDevice as Device } from '../doubles/mortal-device';
-import { type Moment, type PersistedStep, ProcessDied, persistedSteps, survive } from '../doubles/mortal-history';
+import { type Moment, type PersistedStep, ProcessDied, persistedSteps, survive, unsyncedSteps } from '../doubles/mortal-history';
 import { settled, takeOverTimers, VirtualClock } from '../doubles/virtual-clock';
 
-const moments: readonly Moment[] = ['before', 'after'];
+const moments = ['before', 'after'] as const;
 const legs = ['sender', 'receiver'] as const;
 const sipBreaks: readonly Break[] = ['mid head', 'mid body', 'after its last byte', 'mid answer'];
 const sendBreaks: readonly Break[] = [
@@ -28,7 +28,8 @@ const sendBreaks: readonly Break[] = [
 ];
 const mishaps: readonly Mishap[] = ['lost', 'doubled', 'late'];
 
-const deathClass = (step: string, moment: Moment) => `process dies ${moment} “${step}” is on disk`;
+const deathClass = (step: string, moment: Moment) =>
+  moment === 'unsynced' ? `the power fails before “${step}” is synced` : `process dies ${moment} “${step}” is on disk`;
 const fullClass = (step: string) => `the disk is full at “${step}”`;
 const breakClass = (method: string, at: Break, leg: string) =>
   method === 'SEND' ? `media breaks: SEND ${at}` : `connection of the ${leg} breaks: ${method} ${at}`;
@@ -41,6 +42,7 @@ const forks = [forkClass('one answers'), forkClass('both answer')] as const;
 /** Everything that can go wrong here. */
 export const faultClasses: readonly string[] = [
   ...persistedSteps.flatMap((step) => moments.map((moment) => deathClass(step, moment))),
+  ...unsyncedSteps.map((step) => deathClass(step, 'unsynced')),
   ...persistedSteps.map(fullClass),
   ...['INVITE', 'MESSAGE'].flatMap((method) => legs.flatMap((leg) => sipBreaks.map((at) => breakClass(method, at, leg)))),
   ...sendBreaks.map((at) => breakClass('SEND', at, '')),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../../../main/sip/flow/connection';
-import { Flow, KEEPALIVE_INTERVAL_MS, PONG_TIMEOUT_MS, SILENCE_MS } from '../../../../main/sip/flow/flow';
+import { Flow, KEEPALIVE_INTERVAL_MS, MESSAGES_A_TURN, PONG_TIMEOUT_MS, SILENCE_MS } from '../../../../main/sip/flow/flow';
 import { silent } from '../../../support/doubles/sip-memory';
 import { VirtualClock } from '../../../support/doubles/virtual-clock';
 
@@ -116,5 +116,43 @@ describe('a flow over WebSocket', () => {
   it('is ws in a Contact, secure or not', () => {
     expect(lab({ isMessageBased: true }).flow.contactTransport).toBe('ws');
     expect(lab().flow.contactTransport).toBe('tcp');
+  });
+});
+
+describe('a backlog', () => {
+  const backlog = (count: number) =>
+    bytes(Array.from({ length: count }, (_, index) => `NOTIFY sip:${index}@b SIP/2.0\r\nContent-Length: 0\r\n\r\n`).join(''));
+  const numbers = (heard: readonly string[]) => heard.map((text) => Number(/sip:(\d+)@/.exec(text)?.[1]));
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  it('is handed on a few messages a turn, in order, and nothing more is read meanwhile', async () => {
+    const reading: string[] = [];
+    const { connection, heard } = lab({ pause: () => void reading.push('pause'), resume: () => void reading.push('resume') });
+    connection.onBytes(backlog(2 * MESSAGES_A_TURN + 1));
+    expect([heard.length, reading]).toEqual([MESSAGES_A_TURN, ['pause']]);
+    connection.onBytes(backlog(1));
+    expect(heard).toHaveLength(MESSAGES_A_TURN);
+    await turn();
+    expect(heard).toHaveLength(2 * MESSAGES_A_TURN);
+    await turn();
+    expect(numbers(heard)).toEqual([...Array.from({ length: 2 * MESSAGES_A_TURN + 1 }, (_, index) => index), 0]);
+    expect(reading.at(-1)).toBe('resume');
+  });
+
+  it('is handled before the end of its connection is told', async () => {
+    const { connection, heard, lost } = lab();
+    connection.onBytes(backlog(MESSAGES_A_TURN + 1));
+    connection.onClose('closed by the other side');
+    expect(lost).toEqual([]);
+    await turn();
+    expect([heard.length, lost]).toEqual([MESSAGES_A_TURN + 1, ['closed by the other side']]);
+  });
+
+  it('of a flow that was given up is dropped', async () => {
+    const { connection, flow, heard, lost } = lab();
+    connection.onBytes(backlog(2 * MESSAGES_A_TURN));
+    flow.dispose();
+    await turn();
+    expect([heard.length, lost]).toEqual([MESSAGES_A_TURN, []]);
   });
 });
