@@ -42,7 +42,7 @@ const textOf = (id: string) =>
 function pagers(...ids: string[]): number[] {
   const answers: number[] = [];
   for (const id of ids)
-    void lab.messenger.receivePager(incomingPager(remoteParty(bob), 'message/cpim', textOf(id))).then((status) => answers.push(status));
+    void lab.messenger.incoming.pager(incomingPager(remoteParty(bob), 'message/cpim', textOf(id))).then((status) => answers.push(status));
   return answers;
 }
 const told = () => lab.events.flatMap((event) => (event.event === 'message' && event.direction === 'in' ? [event.text] : []));
@@ -113,7 +113,7 @@ describe('a text that is written while the disk is busy', () => {
   it('is on disk itself when the call returns, and leaves when what came before it is on disk', async () => {
     const answers = pagers('a');
     await lab.settle();
-    lab.messenger.sendText({ to: bob }, 'Mine', 'pager');
+    lab.messenger.texts.send({ to: bob }, 'Mine', 'pager');
     await lab.settle();
     expect([answers, lab.pagers.length]).toEqual([[], 0]);
     for (let turn = 0; turn < 4; turn += 1) await end(null);
