@@ -32,7 +32,7 @@ const writer = `
   history.addConversation(conversation);
   const add = (id) => {
     history.addMessage({ id, conversation: 'c', direction: 'out', from: 'sip:alice@lab.test', fromName: 'Alice', fromDevice: null,
-      content: { kind: 'text', text: 'x'.repeat(3000) }, state: 'queued', sentAt: 1, receivedAt: null, error: null, wantsDelivered: true, wantsDisplayed: true });
+      content: { kind: 'text', text: 'x'.repeat(3000) }, state: 'queued', sentAt: Number(id.slice(1)) || 0, receivedAt: null, error: null, wantsDelivered: true, wantsDisplayed: true });
     history.addJob({ lane: 'c', kind: 'message', message: id, payload: '{}', nextAt: 0 });
   };
   for (let index = 0; index < 20; index += 1) history.transaction(() => add('m' + index));
