@@ -15,7 +15,7 @@ import { ensureDependencies } from './parts/dependencies.mjs';
 import { hasDisplay, keepPicture, lendDisplay, startScreen } from './parts/display.mjs';
 import { ensureElectron } from './parts/electron-runtime.mjs';
 import { as, ordinaryUser, placeApp, requireSandbox, userEnvironment } from './parts/ordinary-user.mjs';
-import { ended, onNpmGone } from './parts/processes.mjs';
+import { ended, endSignals, onNpmGone } from './parts/processes.mjs';
 import { createTeller, runScript, Trouble } from './parts/terminal.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -53,13 +53,13 @@ async function setUp(teller) {
 function parse(argv) {
   const demo = argv.includes('--demo');
   const rest = argv.filter((argument) => argument !== '--demo');
-  if (rest.includes('--help') || rest.includes('-h')) return { help: true };
+  const asksHelp = rest.includes('--help') || rest.includes('-h');
   if (rest.some((argument) => argument === '--no-sandbox' || argument === '--disable-sandbox')) {
     throw new Trouble('Chorus does not run without its sandbox. Started by root it runs as an ordinary user, which needs no such option.');
   }
   if (demo && rest.some((argument) => argument.startsWith('--profile')))
     throw new Trouble('--demo has profiles of its own; leave out --profile.');
-  return { demo, rest };
+  return { help: asksHelp, demo, rest };
 }
 
 const windowsOf = ({ demo, rest }) =>
@@ -116,6 +116,7 @@ await runScript(async () => {
     teller.say(`Root cannot run the sandbox: Chorus runs as the user ${ready.user.name}, and keeps its data in ${ready.user.home}.`);
   const env = screen?.env ?? (await lendDisplay(ready.user));
 
+  /** @type {import('node:child_process').ChildProcess[]} */
   const children = [];
   let stopping = false;
   const stop = () => {
@@ -123,7 +124,7 @@ await runScript(async () => {
     stopping = true;
     void endAll(children);
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
+  for (const signal of endSignals) process.on(signal, stop);
   onNpmGone(stop);
 
   const closed = [];
@@ -137,7 +138,8 @@ await runScript(async () => {
   teller.say(
     `Chorus opens; everything was ready after ${teller.elapsed()}. Close ${windows.length > 1 ? 'the windows' : 'the window'} or press Ctrl+C to end it.`,
   );
-  if (screen !== null) void tellPicture(screen, windows.length, wanted.demo ? 'demo' : windows[0].profile, teller, () => stopping);
+  if (screen !== null)
+    void tellPicture(screen, windows.length, wanted.demo ? 'demo' : (windows[0]?.profile ?? 'default'), teller, () => stopping);
   try {
     const codes = await Promise.all(closed);
     return codes.find((code) => code !== 0) ?? 0;
@@ -148,7 +150,8 @@ await runScript(async () => {
 });
 
 /** The first window hosts the network at which the others de-register, so it goes last. */
-async function endAll([first, ...others]) {
+async function endAll(children) {
+  const [first, ...others] = children;
   await Promise.all(others.map(end));
   if (first !== undefined) await end(first);
 }

@@ -91,6 +91,7 @@ function downloadElectron(root, teller) {
   const folder = join(tmpdir(), `chorus-electron-${process.pid}`);
   return teller.step("Electron's own download", async (progress) => {
     await mkdir(folder, { recursive: true });
+    /** @type {import('node:child_process').ChildProcess | null} */
     let child = null;
     let seen = 0;
     let since = Date.now();

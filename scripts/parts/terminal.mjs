@@ -14,6 +14,7 @@ export function megabytes(bytes, total) {
 /**
  * Tells what is being done, a line a step. On a terminal the line is rewritten while it runs; elsewhere progress is a new line every
  * few seconds, so that a log stays readable.
+ * @param {{ isTTY?: boolean, write(text: string): unknown }} stream
  */
 export function createTeller(stream = process.stdout, everyMs = 3_000) {
   const started = Date.now();
@@ -56,7 +57,7 @@ export async function runScript(main) {
   try {
     process.exitCode = (await main()) ?? 0;
   } catch (error) {
-    process.stderr.write(error instanceof Trouble ? `\n${error.message}\n` : `\n${error?.stack ?? error}\n`);
+    process.stderr.write(error instanceof Trouble ? `\n${error.message}\n` : `\n${error instanceof Error ? error.stack : error}\n`);
     process.exitCode = 1;
   }
 }
