@@ -17,7 +17,8 @@ const project = (name: string, limits: { testTimeout: number; hookTimeout: numbe
 /**
  * Types alone are imported: the oldest Node that runs this cannot load vitest's module from a CommonJS configuration.
  *
- * unit: virtual clock, no sockets, no sleeps. interop: real clients over loopback. e2e: real Electron windows, one file after the other,
+ * unit: virtual clock, no sockets, no sleeps. interop: real clients over loopback. deaths: the upgrade
+ * when a part dies at one of its steps, in virtual time. e2e: real Electron windows, one file after the other,
  * since each file opens several of them on the same screen.
  */
 export default {
@@ -27,6 +28,7 @@ export default {
     projects: [
       project('unit', { maxWorkers: cores, testTimeout: 30_000, hookTimeout: 30_000, fileParallelism: true }),
       project('interop', { maxWorkers: cores, testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: true }),
+      project('deaths', { maxWorkers: cores, testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: true }),
       project('e2e', { maxWorkers: 1, testTimeout: 180_000, hookTimeout: 120_000, fileParallelism: false }),
     ],
   },
