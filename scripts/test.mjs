@@ -3,6 +3,7 @@
  * table of the phases and one line `N passed, N failed`. What succeeds takes one line a file; what fails is told in full.
  */
 import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -70,9 +71,17 @@ async function countsOf(file, status) {
   return { passed: numPassedTests, failed, skipped: wanted.name === null ? numPendingTests + numTodoTests : 0 };
 }
 
+/** The files of a phase that name a requirement: its ID stands literally in titles (test/unit/conformance.test.ts), so no other file need be loaded. */
+function filesNaming(requirement, phase) {
+  const names = new RegExp(`\\b${requirement}\\b`);
+  return readdirSync(join(root, 'test', phase), { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.test\.tsx?$/.test(file) && names.test(readFileSync(join(root, 'test', phase, file), 'utf8')))
+    .map((file) => `test/${phase}/${file}`);
+}
+
 /** What narrows a run of vitest. */
-const narrowing = () => [
-  ...wanted.files,
+const narrowing = (phase) => [
+  ...(wanted.files.length === 0 && wanted.name !== null && /^R\d+$/.test(wanted.name) ? filesNaming(wanted.name, phase) : wanted.files),
   ...(wanted.name === null ? [] : ['-t', wanted.name]),
   ...(wanted.changed ? ['--changed'] : []),
   ...(wanted.isNarrow ? ['--passWithNoTests'] : []),
@@ -81,9 +90,9 @@ const narrowing = () => [
 async function runVitest(project, { node = process.execPath, cwd = root, ...options } = {}) {
   const report = join(cwd, `artifacts/${project}.json`);
   await rm(report, { force: true });
-  const quiet = ['--silent=passed-only', '--slowTestThreshold=3600000'];
+  const quiet = ['--silent=passed-only', '--hideSkippedTests', '--slowTestThreshold=3600000'];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const status = await show(node, [join(cwd, vitest), 'run', '--project', project, ...narrowing(), ...quiet, ...reporters], {
+  const status = await show(node, [join(cwd, vitest), 'run', '--project', project, ...narrowing(project), ...quiet, ...reporters], {
     cwd,
     ...options,
   });
@@ -93,7 +102,8 @@ async function runVitest(project, { node = process.execPath, cwd = root, ...opti
 /** Runs the tests that a change reaches whenever a file changes, until it is ended. */
 function watch() {
   const projects = wanted.phases.flatMap((name) => ['--project', name]);
-  const child = spawn(process.execPath, [vitest, 'watch', ...projects, ...narrowing()], { cwd: root, stdio: 'inherit' });
+  const narrow = [...new Set(wanted.phases.flatMap(narrowing))];
+  const child = spawn(process.execPath, [vitest, 'watch', ...projects, ...narrow], { cwd: root, stdio: 'inherit' });
   for (const signal of endSignals) process.on(signal, () => child.kill(signal));
   onNpmGone(() => child.kill('SIGTERM'));
   return new Promise((resolve) => child.once('close', (code) => resolve(code ?? 0)));
@@ -103,6 +113,8 @@ function watch() {
 const phases = {
   types: () => check('node_modules/typescript/bin/tsc', ['-b', '--noEmit', ...runtimes]),
   lint: () => check('node_modules/@biomejs/biome/bin/biome', ['check', '.']),
+  generated: () => check('scripts/generate.mjs', ['--check']),
+  exports: () => check('scripts/dead-exports.mjs', []),
   unit: () => runVitest('unit'),
   interop: (teller) => judged(teller).then(() => runVitest('interop')),
   deaths: playDeaths,

@@ -6,7 +6,7 @@ import { Trouble } from './terminal.mjs';
 
 const oldestNode = /** @type {const} */ ([20, 18]);
 
-export function requireNode() {
+function requireNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
   throw new Trouble(`Chorus needs Node ${oldestNode.join('.')} or newer; this is Node ${process.versions.node}.`);

@@ -30,7 +30,7 @@ const downloadStallMs = 15_000;
 const isRoot = () => process.getuid?.() === 0;
 
 /** Root's runtime is run by an ordinary user, who cannot read root's home. */
-export function cacheFolder() {
+function cacheFolder() {
   if (isRoot()) return '/var/cache/chorus';
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'chorus');
 }

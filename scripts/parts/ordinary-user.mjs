@@ -56,7 +56,7 @@ export function userEnvironment(user, extra = {}) {
   return { ...env, HOME: user.home, USER: user.name, LOGNAME: user.name };
 }
 
-export async function canRead(user, path) {
+async function canRead(user, path) {
   return (await run('test', ['-r', path], as(user))).status === 0;
 }
 
@@ -184,14 +184,6 @@ export async function bringBack(from, to) {
   await cp(from, to, { recursive: true });
   const { uid, gid } = await stat(join(to, '..'));
   await mustRun('chown', ['-R', `${uid}:${gid}`, to], { sentence: `${to} could not be handed back:` });
-}
-
-/** A folder of the user's own that only it can read. */
-export async function privateFolder(user, name) {
-  const folder = join(user?.home ?? process.env.HOME ?? '/tmp', name);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (user !== null) chownSync(folder, user.uid, user.gid);
-  return folder;
 }
 
 export async function writeFor(user, file, bytes) {

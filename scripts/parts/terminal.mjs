@@ -49,9 +49,6 @@ export function createTeller(stream = process.stdout, everyMs = 3_000) {
   };
 }
 
-/** Says nothing: for a command whose stdout belongs to its caller. */
-export const silentTeller = { say() {}, step: (_title, work) => work(() => {}), elapsed: () => '' };
-
 /** Runs a script's `main`, turning Trouble into its sentence and exit status 1. */
 export async function runScript(main) {
   try {

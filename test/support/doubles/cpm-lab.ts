@@ -25,7 +25,7 @@ import type { BodyPart } from '../../../protocol/multipart';
 import { encodeSdp } from '../../../protocol/sdp';
 import { settled, VirtualClock } from './virtual-clock';
 
-export const noHeaders: CpmHeaders = {
+const noHeaders: CpmHeaders = {
   conversationId: null,
   contributionId: null,
   inReplyTo: null,

@@ -133,7 +133,7 @@ export class MemoryServer {
   }
 }
 
-export function wire(lines: string[], body: string | Uint8Array = '', contentType = 'application/sdp'): Uint8Array {
+function wire(lines: string[], body: string | Uint8Array = '', contentType = 'application/sdp'): Uint8Array {
   const content = typeof body === 'string' ? new TextEncoder().encode(body) : body;
   const head = [...lines, ...(content.length > 0 ? [`Content-Type: ${contentType}`] : []), `Content-Length: ${content.length}`, '', ''];
   const start = new TextEncoder().encode(head.join('\r\n'));
@@ -159,7 +159,7 @@ export function registered(request: WireMessage, expires = 3600): Reply {
 
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-export function account(changes: Partial<SipAccount> = {}): SipAccount {
+function account(changes: Partial<SipAccount> = {}): SipAccount {
   return {
     aor: 'sip:alice@lab.test',
     displayName: 'Alice',

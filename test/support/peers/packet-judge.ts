@@ -8,7 +8,7 @@ import { elapse, until } from '../waiting';
 const readLimitMs = 60_000;
 
 /** Null when packets can be captured here, else one sentence with the command that makes it possible. */
-export function judgeMissing(): string | null {
+function judgeMissing(): string | null {
   const found = spawnSync('tshark', ['--version'], { stdio: 'ignore' });
   if (found.error !== undefined) return 'tshark is not installed: apt-get install --no-install-recommends tshark';
   const interfaces = spawnSync('tshark', ['-D'], { encoding: 'utf8' });

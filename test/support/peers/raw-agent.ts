@@ -304,7 +304,7 @@ export class RawAgent {
 }
 
 /** The SDP of a request: its body, or the part of a multipart. */
-export function sdpIn(request: SipRequest): string {
+function sdpIn(request: SipRequest): string {
   const type = request.get('content-type') ?? '';
   if (!type.startsWith('multipart/')) return request.text;
   const parts = parseMultipart(type, request.body);

@@ -10,7 +10,7 @@ import { until } from '../waiting';
 type Scenario = string | { xml: string };
 
 /** Null when SIPp is here, else one sentence with the command that installs it. */
-export function sippMissing(): string | null {
+function sippMissing(): string | null {
   const found = spawnSync('sipp', ['-v'], { stdio: 'ignore' });
   return found.error === undefined ? null : 'SIPp is not installed: apt-get install --no-install-recommends sip-tester';
 }

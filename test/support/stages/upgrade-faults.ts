@@ -10,7 +10,7 @@ import { isPlayed } from './death-sample';
 import { addressOf, type CoreKind, type Heard, type PartName, type PersonName, people, Stage } from './upgrade-stage';
 
 /** Who is in the group: everybody, everybody but one, A alone, nobody since it never was, or nobody at this moment. */
-export type UpgradeState = 'all' | 'without A' | 'without B' | 'without C' | 'A alone' | 'none' | 'rests';
+type UpgradeState = 'all' | 'without A' | 'without B' | 'without C' | 'A alone' | 'none' | 'rests';
 
 /** How long a part is dead: longer than every timer of RFC 3261 (32 s), of the upgrade (30 s) and of an invitation (20 s). */
 const deadMs = 45_000;

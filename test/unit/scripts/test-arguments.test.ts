@@ -27,7 +27,11 @@ describe('npm test --', () => {
   });
 
   it('--changed: the checks, and the tests that import what has changed', () => {
-    expect(asked('--changed')).toMatchObject({ phases: ['types', 'lint', 'unit', 'interop'], changed: true, isNarrow: true });
+    expect(asked('--changed')).toMatchObject({
+      phases: ['types', 'lint', 'generated', 'exports', 'unit', 'interop'],
+      changed: true,
+      isNarrow: true,
+    });
   });
 
   it('--watch: unit tests unless others are named; a check is not watched', () => {
