@@ -5,7 +5,7 @@
 import { contentSecurityPolicy } from './content-policy';
 
 export interface DevServer {
-  answer(request: { method: string; url: string }): Promise<Response>;
+  answer(request: { method: string; url: string; headers: Headers }): Promise<Response>;
   /** Whether the page may open this URL, which is not its own. */
   mayOpen(url: string): boolean;
 }
@@ -31,11 +31,18 @@ export function devPolicy(server: URL): string {
 export function createDevServer(server: URL): DevServer {
   const headers = { 'content-security-policy': devPolicy(server), 'x-content-type-options': 'nosniff' };
   return {
-    async answer({ method, url }) {
+    async answer({ method, url, headers: asked }) {
       if (method !== 'GET') return new Response(null, { status: 405, headers });
       const { pathname, search } = new URL(url);
       try {
-        const { status, headers: said, body } = await fetch(new URL(`${pathname}${search}`, server));
+        const {
+          status,
+          headers: said,
+          body,
+        } = await fetch(new URL(`${pathname}${search}`, server), {
+          // A stylesheet and a module that brings one have the same path.
+          headers: { accept: asked.get('accept') ?? '*/*' },
+        });
         return new Response(body, {
           status,
           headers: { 'content-type': said.get('content-type') ?? 'application/octet-stream', ...headers },

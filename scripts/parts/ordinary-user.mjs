@@ -139,6 +139,26 @@ export async function placeApp(user, root, build) {
   return join(apps, name);
 }
 
+/**
+ * A folder for an app that is built again and again, where the user can read it, and with what it finds by itself. `root` where the caller is that
+ * user. `renew` copies what has been built into it.
+ */
+export async function placeLiveApp(user, root, built) {
+  if (user === null) return { app: built, renew: async () => {} };
+  const apps = join(home, 'apps');
+  const app = join(apps, `live-${createHash('sha256').update(root).digest('hex').slice(0, 16)}`);
+  await rm(app, { recursive: true, force: true });
+  await mkdir(app, { recursive: true });
+  for (const one of await closure(root, ['libsql'])) {
+    await cp(join(root, 'node_modules', one), join(app, 'node_modules', one), { recursive: true, dereference: true });
+  }
+  const renew = async () => {
+    await cp(built, app, { recursive: true });
+    await mustRun('chmod', ['-R', 'a+rX', app], { sentence: `${app} could not be made readable:` });
+  };
+  return { app, renew };
+}
+
 /** The whole project, where the user can read it and write its artefacts: for the end-to-end tests. */
 export async function placeProject(user, root) {
   if (user === null) return root;

@@ -18,12 +18,16 @@ describe('the page of a development server', () => {
 
   it('is fetched from there, path and query alone, and keeps the policy', async () => {
     const asked: string[] = [];
-    vi.stubGlobal('fetch', async (url: URL) => {
-      asked.push(url.href);
+    vi.stubGlobal('fetch', async (url: URL, { headers }: { headers: unknown }) => {
+      asked.push(`${url.href} ${JSON.stringify(headers)}`);
       return new Response('let a;', { headers: { 'content-type': 'text/javascript', 'access-control-allow-origin': '*' } });
     });
-    const answer = await createDevServer(server).answer({ method: 'GET', url: 'app://chorus/main.tsx?t=1' });
-    expect(asked).toEqual(['http://127.0.0.1:5173/main.tsx?t=1']);
+    const answer = await createDevServer(server).answer({
+      method: 'GET',
+      url: 'app://chorus/main.tsx?t=1',
+      headers: new Headers({ accept: 'text/css', cookie: 'a' }),
+    });
+    expect(asked).toEqual(['http://127.0.0.1:5173/main.tsx?t=1 {"accept":"text/css"}']);
     expect([...answer.headers]).toEqual([
       ['content-security-policy', devPolicy(server)],
       ['content-type', 'text/javascript'],
@@ -35,8 +39,8 @@ describe('the page of a development server', () => {
   it('is refused when it is not asked for by GET, or the server has ended', async () => {
     vi.stubGlobal('fetch', () => Promise.reject(new Error('ECONNREFUSED')));
     const dev = createDevServer(server);
-    expect((await dev.answer({ method: 'POST', url: 'app://chorus/' })).status).toBe(405);
-    expect((await dev.answer({ method: 'GET', url: 'app://chorus/' })).status).toBe(502);
+    expect((await dev.answer({ method: 'POST', url: 'app://chorus/', headers: new Headers() })).status).toBe(405);
+    expect((await dev.answer({ method: 'GET', url: 'app://chorus/', headers: new Headers() })).status).toBe(502);
   });
 
   it('opens the WebSocket of its server and nothing else', () => {
