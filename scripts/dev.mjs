@@ -46,6 +46,8 @@ function freePort() {
 async function servePage() {
   const { createServer } = await import('vite');
   const port = await freePort();
+  /** @type {Set<Function>} */
+  const before = new Set([...process.listeners('SIGTERM'), ...process.stdin.listeners('end')]);
   const server = await createServer({
     root: join(root, 'renderer'),
     configFile: join(root, 'vite.config.ts'),
@@ -53,6 +55,10 @@ async function servePage() {
     logLevel: 'info',
     clearScreen: false,
   });
+  // Vite ends the whole process by itself, with the app still open.
+  for (const listener of process.listeners('SIGTERM')) if (!before.has(listener)) process.removeListener('SIGTERM', listener);
+  for (const listener of process.stdin.listeners('end'))
+    if (!before.has(listener)) process.stdin.removeListener('end', /** @type {() => void} */ (listener));
   await server.listen();
   return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
 }
