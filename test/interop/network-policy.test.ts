@@ -176,7 +176,7 @@ describe('the policy of the network', () => {
     const { message } = await alice.call('sendText', { to: bob.address, text: 'kept two' });
     await became(alice, message, 'delivered');
     // A record is written beside the session, which does not wait for it.
-    const records = await eventually('both records hold both texts', () => {
+    const records = await until('both records hold both texts', () => {
       const files = readdirSync(join(folder, 'records')).map((name) => readFileSync(join(folder, 'records', name), 'utf8'));
       return files.filter((record) => record.includes('kept one') && record.includes('kept two')).length === 2 ? files : null;
     });

@@ -1,7 +1,7 @@
 /** Keeps docs/decisions true. `npm run generate` writes its list of LAB constants. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { rowsOf } from '../../scripts/generators/lab-constants.mjs';
+import { rowsOf } from '../../scripts/generate/lab-constants.mjs';
 
 const folder = 'docs/decisions';
 describe('docs/decisions', () => {
