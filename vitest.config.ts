@@ -4,12 +4,16 @@ import type { ViteUserConfig } from 'vitest/config';
 /** Left to itself vitest keeps one core for itself, which on two cores means one file at a time. A file of interop waits for a wire four fifths of its time. */
 const cores = availableParallelism();
 
+/** Of several kinds in one run, one goes after the other. */
+const order = ['unit', 'interop', 'deaths', 'e2e'];
+
 const project = (name: string, limits: { testTimeout: number; hookTimeout: number; fileParallelism: boolean; maxWorkers: number }) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.{ts,tsx}`],
     environment: 'node' as const,
     expect: { poll: { timeout: 15_000 } },
+    sequence: { groupOrder: order.indexOf(name) },
     ...limits,
   },
 });
