@@ -10,7 +10,7 @@ import type {
 } from '../../preload/contract';
 import type { Scene } from './scripted-bridge';
 
-const person = (name: string): PersonValue => ({ address: `sip:${name.split(' ')[0]?.toLowerCase()}@lab.test`, name });
+export const person = (name: string): PersonValue => ({ address: `sip:${name.split(' ')[0]?.toLowerCase()}@lab.test`, name });
 export const alice = person('Alice Moreau');
 export const bob = person('Bob Keller');
 export const carol = person('Carol Okafor');

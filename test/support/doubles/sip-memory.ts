@@ -159,7 +159,7 @@ export function registered(request: WireMessage, expires = 3600): Reply {
 
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-function account(changes: Partial<SipAccount> = {}): SipAccount {
+export function account(changes: Partial<SipAccount> = {}): SipAccount {
   return {
     aor: 'sip:alice@lab.test',
     displayName: 'Alice',
