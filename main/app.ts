@@ -30,7 +30,7 @@ import { secretsInFile, Warnings } from './warnings';
 export type { GivenAccount } from './profile/account-source';
 
 /** How long `quit` may take before the process goes anyway. */
-export const quitLimitMs = 3_000;
+const quitLimitMs = 3_000;
 
 export interface AppOptions {
   /** The folder of everything this profile keeps. */

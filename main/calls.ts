@@ -17,13 +17,13 @@ export const maxTextLength = 100_000;
 /** The longest address, name or ID a caller may pass. */
 const maxFieldLength = 1_000;
 /** The longest data URI of a picture that a caller may pass; `group-icon.ts` limits the picture itself, with its own error. */
-export const maxIconLength = 100_000;
+const maxIconLength = 100_000;
 /** The longest path of a file that a caller may name, in UTF-16 code units. */
-export const maxPathLength = 4_096;
+const maxPathLength = 4_096;
 /** The most people one call may name. */
-export const maxPeople = 500;
+const maxPeople = 500;
 /** The longest time after which an idle session is ended, seconds: a day. */
-export const maxIdleSeconds = 86_400;
+const maxIdleSeconds = 86_400;
 
 const field = v.pipe(v.string(), v.minLength(1), v.maxLength(maxFieldLength));
 /** `strictObject({})` alone would take an empty list, and give back an object. */

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { app, dialog, powerMonitor, session } from 'electron';
 import { createStderrLogger } from '../base/log';
 import { type App, createApp } from './app';
+import { createDevServer } from './desktop/dev-server';
 import { openDeviceProcess } from './desktop/further-device';
 import { bindIpc } from './desktop/ipc';
 import { type LaunchOptions, parseLaunchOptions } from './desktop/launch-options';
@@ -69,7 +70,9 @@ function start(launch: LaunchOptions): void {
 
 async function open(launch: LaunchOptions, dataDir: string, tryDirectory: string): Promise<void> {
   setMenu();
-  secureSession(session.defaultSession, join(__dirname, 'renderer'), log);
+  // What is installed shows its own page alone.
+  const dev = launch.devServer === null || app.isPackaged ? null : createDevServer(launch.devServer);
+  secureSession(session.defaultSession, join(__dirname, 'renderer'), dev, log);
   const chorus = await createApp({
     dataDir,
     profile: launch.profile,

@@ -24,12 +24,11 @@ import { type NetworkOptions, type NetworkRole, observers, type Plan, planOf } f
 import { addressTarget } from './sip/proxy';
 import { SipServer, type Target } from './sip/sip-server';
 
-export type { Binding, BindingEnd } from './core/registrar';
 export type { RegisteredDevice } from './participating/registration-watch';
-export { defaultUsers, type NetworkOptions, type NetworkRole, type NetworkUser, networkRoles } from './plan';
+export { defaultUsers, type NetworkOptions, type NetworkUser } from './plan';
 
 /** What the roles that run here hold at this moment. All of it returns to zero some time after everybody has hung up. */
-export interface NetworkLoad {
+interface NetworkLoad {
   /** SIP transactions, including those that only absorb retransmissions (RFC 3261: 32 s). */
   transactions: number;
   /** Groups with somebody in them. */

@@ -12,7 +12,7 @@ import type { NetworkLog } from './log';
 import type { TransportName } from './sip/flow';
 import type { ServerKey } from './sip/transport-listener';
 
-export const networkRoles = ['core', 'pf', 'cf', 'isf'] as const;
+const networkRoles = ['core', 'pf', 'cf', 'isf'] as const;
 export type NetworkRole = (typeof networkRoles)[number];
 
 export interface NetworkUser {
@@ -85,7 +85,7 @@ const MAX_INSTANCES = 8;
 /** LAB: the largest group that an operator may allow. */
 const MAX_GROUP_SIZE = 500;
 
-export interface PlannedUser extends NetworkUser {
+interface PlannedUser extends NetworkUser {
   displayName: string;
   /** Every address of this user in comparable form, the default one first. */
   addresses: string[];

@@ -13,8 +13,8 @@ import { malformed, type Parsed, parsed } from './parsed';
 /** The `algorithm` of challenge and answer. */
 export const AKA_ALGORITHM = 'AKAv1-MD5';
 export const RAND_BYTES = MILENAGE_BLOCK_BYTES;
-export const AUTN_BYTES = 16;
-export const AUTS_BYTES = 14;
+const AUTN_BYTES = 16;
+const AUTS_BYTES = 14;
 /** Sequence numbers are of 48 bits. */
 export const SQN_LIMIT = 2 ** 48;
 /** LAB: a sequence number that jumps further than this is not taken (TS 33.102 annex C.2.1). */

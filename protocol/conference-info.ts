@@ -29,10 +29,10 @@ const DISCONNECTIONS = ['departed', 'booted', 'failed', 'busy'] as const;
 const JOININGS = ['dialed-in', 'dialed-out', 'focus-owner'] as const;
 const STATES = ['full', 'partial', 'deleted'] as const;
 
-export type EndpointStatus = (typeof STATUSES)[number];
-export type DisconnectionMethod = (typeof DISCONNECTIONS)[number];
-export type JoiningMethod = (typeof JOININGS)[number];
-export type ElementState = (typeof STATES)[number];
+type EndpointStatus = (typeof STATUSES)[number];
+type DisconnectionMethod = (typeof DISCONNECTIONS)[number];
+type JoiningMethod = (typeof JOININGS)[number];
+type ElementState = (typeof STATES)[number];
 
 /** One device of a user in the conference. Null: not told. */
 export interface ConferenceEndpoint {

@@ -7,7 +7,6 @@ import { concat, readHeaderBlock, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { parseNameAddr } from './uri';
 
-export const CPIM_CONTENT_TYPE = 'message/cpim';
 export const IMDN_NAMESPACE = 'urn:ietf:params:imdn';
 export const CPM_NAMESPACE = 'http://www.openmobilealliance.org/cpm/';
 /** RFC 3323; also what a CPM client writes as From and To inside a 1-1 session. */
@@ -19,9 +18,9 @@ export const MAX_CPIM_HEADERS = 64;
 export const MAX_CPIM_HEADER_BYTES = 16_384;
 
 const DISPOSITIONS = ['positive-delivery', 'negative-delivery', 'processing', 'display', 'interworking'] as const;
-export type Disposition = (typeof DISPOSITIONS)[number];
+type Disposition = (typeof DISPOSITIONS)[number];
 
-export interface CpimHeader {
+interface CpimHeader {
   /** The namespace URI; null for the headers of RFC 3862 itself and for a prefix that was never declared. */
   namespace: string | null;
   /** Without its prefix, except where the prefix was never declared. */

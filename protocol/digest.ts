@@ -106,7 +106,7 @@ export function chooseAka(headers: readonly string[]): DigestChallenge | null {
 }
 
 /** The quality of protection an answer to this challenge uses: auth before auth-int, null where none is offered. */
-export function chosenQop(challenge: Pick<DigestChallenge, 'qop'>): 'auth' | 'auth-int' | null {
+function chosenQop(challenge: Pick<DigestChallenge, 'qop'>): 'auth' | 'auth-int' | null {
   return challenge.qop.includes('auth') ? 'auth' : (challenge.qop[0] ?? null);
 }
 

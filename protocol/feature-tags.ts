@@ -18,7 +18,7 @@ export const ICSI = {
 export const ICSI_PARAM = '+g.3gpp.icsi-ref';
 export const INSTANCE_PARAM = '+sip.instance';
 /** Identifiers read from one parameter; more are left out. */
-export const MAX_ICSIS = 64;
+const MAX_ICSIS = 64;
 
 /** The value of `+g.3gpp.icsi-ref` without its quotes: each colon as %3A, identifiers separated by commas (TS 24.229 7.9.2). */
 export function icsiValue(urns: readonly string[]): string {

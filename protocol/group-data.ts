@@ -25,7 +25,7 @@ export interface GroupDataRequest {
 }
 
 /** `code` as in SIP: 200, 400 malformed, 403 not allowed, 404 no such target, 413 too long, 415 no such kind of picture. */
-export interface GroupDataResponse {
+interface GroupDataResponse {
   kind: 'response';
   id: string;
   code: number;

@@ -14,7 +14,7 @@ const SIGNATURES = {
 } as const;
 
 export type IconType = keyof typeof SIGNATURES;
-export const ICON_TYPES = Object.keys(SIGNATURES) as IconType[];
+const ICON_TYPES = Object.keys(SIGNATURES) as IconType[];
 
 export interface GroupIcon {
   type: IconType;

@@ -3,7 +3,6 @@ import { text, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { childOf, escapeXml, isElement, parseXml, textOf } from './xml';
 
-export const IMDN_CONTENT_TYPE = 'message/imdn+xml';
 const NAMESPACE = 'urn:ietf:params:xml:ns:imdn';
 
 /** What each kind may report (RFC 5438 section 7.2.1). */
@@ -13,8 +12,8 @@ const STATUSES = {
   processing: ['processed', 'stored', 'forbidden', 'error'],
 } as const;
 
-export type ImdnKind = keyof typeof STATUSES;
-export type ImdnStatus = (typeof STATUSES)[ImdnKind][number];
+type ImdnKind = keyof typeof STATUSES;
+type ImdnStatus = (typeof STATUSES)[ImdnKind][number];
 
 export interface Imdn {
   /** The imdn.Message-ID of the message that is reported on. */

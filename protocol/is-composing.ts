@@ -3,7 +3,6 @@ import { text, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { escapeXml, isElement, numberOf, parseXml, textOf } from './xml';
 
-export const IS_COMPOSING_CONTENT_TYPE = 'application/im-iscomposing+xml';
 const NAMESPACE = 'urn:ietf:params:xml:ns:im-iscomposing';
 
 export interface IsComposing {

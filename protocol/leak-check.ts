@@ -9,7 +9,7 @@ import { parseCpim } from './cpim';
 import { parseContentType, parseMultipart } from './multipart';
 import { addressKey, parseUri } from './uri';
 
-export const leakKinds = [
+const leakKinds = [
   'address',
   'number',
   'device ID',
@@ -20,7 +20,7 @@ export const leakKinds = [
   'computer name',
   'network address',
 ] as const;
-export type LeakKind = (typeof leakKinds)[number];
+type LeakKind = (typeof leakKinds)[number];
 
 /** What must not be read by the other side. */
 export interface OwnMarks {
@@ -42,7 +42,7 @@ export interface Leak {
 }
 
 /** LAB: shorter names are found everywhere by chance, and tell little. */
-export const SHORTEST_NAME = 3;
+const SHORTEST_NAME = 3;
 
 /** Headers of the first hop: the own network takes them off, or needs them to know its user (RFC 3325). */
 const OWN_NETWORK = new Set(['via', 'v', 'route', 'p-preferred-identity', 'proxy-authorization', 'authorization', 'max-forwards']);

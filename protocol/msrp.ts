@@ -70,7 +70,7 @@ export interface MsrpResponse {
 export type MsrpMessage = MsrpRequest | MsrpResponse;
 
 /** The headers that are fields of a request, in lower case. */
-export const MSRP_FIELDS: ReadonlySet<string> = new Set([
+const MSRP_FIELDS: ReadonlySet<string> = new Set([
   ...['to-path', 'from-path', 'message-id', 'byte-range', 'success-report', 'failure-report', 'status', 'content-type'],
 ]);
 export const HEADER_NAME = /^[A-Za-z0-9-]+$/;

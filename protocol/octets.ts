@@ -55,7 +55,7 @@ export function indexOfBytes(bytes: Uint8Array, needle: Uint8Array, from = 0): n
 }
 
 /** One header line: its name as written and its value, trimmed. */
-export type HeaderLine = readonly [name: string, value: string];
+type HeaderLine = readonly [name: string, value: string];
 
 export interface HeaderBlock {
   lines: HeaderLine[];

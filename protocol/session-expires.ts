@@ -5,7 +5,7 @@ import { malformed, type Parsed, parsed } from './parsed';
 /** RFC 4028 section 5: no Min-SE is lower, in seconds. */
 export const LOWEST_MIN_SE = 90;
 /** LAB: no interval is longer, in seconds: timers count milliseconds in 31 bits. */
-export const LONGEST_INTERVAL = 2_000_000;
+const LONGEST_INTERVAL = 2_000_000;
 
 export interface SessionExpires {
   seconds: number;

@@ -27,14 +27,14 @@ export interface SipUri {
 }
 
 /** `number` is without visual separators. */
-export interface TelUri {
+interface TelUri {
   scheme: 'tel';
   number: string;
   params: ReadonlyMap<string, string | null>;
 }
 
 /** mailto:, wv:, urn:, cid: and any other absolute URI, untouched. */
-export interface OpaqueUri {
+interface OpaqueUri {
   scheme: 'other';
   text: string;
 }

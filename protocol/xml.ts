@@ -10,7 +10,7 @@ export const MAX_XML_DEPTH = 32;
 export const MAX_XML_ELEMENTS = 20_000;
 export const MAX_XML_ATTRIBUTES = 32;
 
-export interface XmlAttribute {
+interface XmlAttribute {
   /** Empty for an attribute without a prefix. */
   namespace: string;
   /** Local name. */

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { buildBundle, readThread } from './build.mjs';
 import { ensureDependencies } from './parts/dependencies.mjs';
 import { ensureElectron } from './parts/electron-runtime.mjs';
-import { onNpmGone } from './parts/processes.mjs';
+import { endSignals, onNpmGone } from './parts/processes.mjs';
 import { createTeller, runScript, Trouble } from './parts/terminal.mjs';
 import { withWindows } from './parts/window-stage.mjs';
 
@@ -18,7 +18,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** A bench to its end. */
 function ended(program, args, options) {
   const child = spawn(program, ['--enable-source-maps', ...args], { ...options, stdio: ['ignore', 'inherit', 'inherit'] });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  for (const signal of endSignals) process.on(signal, () => child.kill(signal));
   onNpmGone(() => child.kill('SIGTERM'));
   return new Promise((resolve, reject) => {
     child.once('error', reject);

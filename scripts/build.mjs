@@ -14,10 +14,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Both start it beside themselves. */
 export const readThread = { entry: 'main/history/reading/read-thread.ts', out: 'out/read-thread.cjs' };
 
+/** What Electron runs: main with the network inside it, the preload, and the thread that reads. */
+export const appBundles = [
+  { entry: 'main/main.ts', out: 'out/main.cjs' },
+  { entry: 'preload/preload.ts', out: 'out/preload.cjs' },
+  readThread,
+];
+
 /** A target is built of bundles, and anew when any file of its sources differs. */
 const targets = {
   app: {
-    bundles: [{ entry: 'main/main.ts', out: 'out/main.cjs' }, { entry: 'preload/preload.ts', out: 'out/preload.cjs' }, readThread],
+    bundles: appBundles,
     renderer: true,
     sources: ['base', 'protocol', 'main', 'network', 'preload', 'renderer', 'vite.config.ts'],
   },
@@ -49,11 +56,14 @@ export async function fingerprint(target) {
 const stamp = (target) => join(root, `out/.built-${target}`);
 const isBuilt = async (target, print) => (await readFile(stamp(target), 'utf8').catch(() => '')) === print;
 
-/** CommonJS throughout: Electron must run main synchronously before it is ready, and a sandboxed preload knows no modules. */
-export async function buildBundle({ entry, out, banner = '' }) {
-  const { build } = await import('esbuild');
+/**
+ * How esbuild makes a bundle. CommonJS throughout: Electron must run main synchronously before it is ready, and a sandboxed preload knows no modules.
+ * @param {{ entry: string, out: string, banner?: string }} bundle
+ * @returns {import('esbuild').BuildOptions}
+ */
+export function bundleOptions({ entry, out, banner = '' }) {
   const isPreload = entry.startsWith('preload/');
-  await build({
+  return {
     absWorkingDir: root,
     entryPoints: [entry],
     outfile: out,
@@ -67,7 +77,12 @@ export async function buildBundle({ entry, out, banner = '' }) {
     sourcemap: true,
     sourcesContent: false,
     logLevel: 'warning',
-  });
+  };
+}
+
+export async function buildBundle(bundle) {
+  const { build } = await import('esbuild');
+  await build(bundleOptions(bundle));
 }
 
 async function buildRenderer() {

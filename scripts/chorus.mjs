@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt } from './build.mjs';
 import { ensureDependencies } from './parts/dependencies.mjs';
-import { onNpmGone } from './parts/processes.mjs';
+import { endSignals, onNpmGone } from './parts/processes.mjs';
 import { createTeller, runScript } from './parts/terminal.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -20,7 +20,7 @@ await runScript(async () => {
     stdio: 'inherit',
   });
   // Ctrl+C reaches the child by the terminal; what reaches this process alone is passed on.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  for (const signal of endSignals) process.on(signal, () => child.kill(signal));
   onNpmGone(() => child.kill('SIGTERM'));
   return new Promise((resolve, reject) => {
     child.once('error', reject);

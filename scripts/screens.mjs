@@ -35,6 +35,7 @@ async function demo(teller) {
   teller.say(`${relative(process.cwd(), target)} shows the windows of Alice (laptop, tablet), Bob and Carol at the end of ${story}`);
 }
 
+/** @returns {Promise<void>} */
 function play() {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(root, 'scripts/test.mjs'), 'e2e', story], {

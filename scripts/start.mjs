@@ -5,17 +5,14 @@
  *   npm start -- --profile NAME    as another device on this computer
  *   npm start -- --demo            four windows: two of Alice's devices, Bob and Carol (also: npm run demo)
  */
-import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt } from './build.mjs';
-import { displayPackages, ensurePackages, requireLibraries, windowPackages } from './parts/debian.mjs';
-import { ensureDependencies } from './parts/dependencies.mjs';
-import { hasDisplay, keepPicture, lendDisplay, startScreen } from './parts/display.mjs';
-import { ensureElectron } from './parts/electron-runtime.mjs';
-import { as, ordinaryUser, placeApp, requireSandbox, userEnvironment } from './parts/ordinary-user.mjs';
-import { ended, onNpmGone } from './parts/processes.mjs';
+import { endWindow, findStage, launch, screenFor } from './parts/app-stage.mjs';
+import { keepPicture } from './parts/display.mjs';
+import { placeApp } from './parts/ordinary-user.mjs';
+import { endSignals, onNpmGone } from './parts/processes.mjs';
 import { createTeller, runScript, Trouble } from './parts/terminal.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -29,37 +26,21 @@ const demonstration = [
 
 /** Windows of a demonstration open one after the other: the first hosts the network that the others find. */
 const demoGapMs = 700;
-const quitGraceMs = 6_000;
 
 const help = `npm start                      opens Chorus
 npm start -- --profile NAME    opens it as another device on this computer
 npm start -- --demo            opens four windows: two of Alice's devices, Bob and Carol`;
 
-/** Everything that a start needs, each part only where it is missing. */
-async function setUp(teller) {
-  await ensureDependencies(root, teller);
-  const display = await hasDisplay();
-  if (process.platform === 'linux') {
-    await ensurePackages([...windowPackages, ...(display ? [] : displayPackages)], 'for the window', teller);
-  }
-  const electron = await ensureElectron(root, teller);
-  await requireLibraries(electron);
-  const user = await ordinaryUser(teller);
-  await requireSandbox(user, electron);
-  const build = await ensureBuilt('app', (work) => teller.step('Building Chorus', work));
-  return { electron, user, display, app: await placeApp(user, root, build) };
-}
-
 function parse(argv) {
   const demo = argv.includes('--demo');
   const rest = argv.filter((argument) => argument !== '--demo');
-  if (rest.includes('--help') || rest.includes('-h')) return { help: true };
+  const asksHelp = rest.includes('--help') || rest.includes('-h');
   if (rest.some((argument) => argument === '--no-sandbox' || argument === '--disable-sandbox')) {
     throw new Trouble('Chorus does not run without its sandbox. Started by root it runs as an ordinary user, which needs no such option.');
   }
   if (demo && rest.some((argument) => argument.startsWith('--profile')))
     throw new Trouble('--demo has profiles of its own; leave out --profile.');
-  return { demo, rest };
+  return { help: asksHelp, demo, rest };
 }
 
 const windowsOf = ({ demo, rest }) =>
@@ -80,26 +61,6 @@ const windowsOf = ({ demo, rest }) =>
       }))
     : [{ profile: /--profile[= ](\S+)/.exec(rest.join(' '))?.[1] ?? 'default', args: rest }];
 
-/** Chromium's own notes about a machine without a desktop (no message bus, no graphics card) are no news for the person. */
-const chromiumNote = /^\[\d+:\d{4}\/\d{6}\.\d+:(?:ERROR|WARNING|INFO)/;
-
-function launch({ electron, user, app }, args, env) {
-  const child = spawn(electron, [app, ...args], {
-    ...as(user),
-    env: userEnvironment(user, { ...env, ELECTRON_RUN_AS_NODE: undefined }),
-    stdio: ['ignore', 'inherit', 'pipe'],
-    // Its own group: Ctrl+C comes here alone, and the windows are closed in order.
-    detached: true,
-  });
-  let left = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    const lines = (left + text).split('\n');
-    left = lines.pop() ?? '';
-    for (const line of lines) if (line !== '' && !chromiumNote.test(line)) process.stderr.write(`${line}\n`);
-  });
-  return child;
-}
-
 await runScript(async () => {
   const wanted = parse(process.argv.slice(2));
   if (wanted.help) {
@@ -107,15 +68,14 @@ await runScript(async () => {
     return 0;
   }
   const teller = createTeller();
-  const ready = await setUp(teller);
+  const stage = await findStage(root, teller);
+  const build = await ensureBuilt('app', (work) => teller.step('Building Chorus', work));
+  const app = await placeApp(stage.user, root, build);
   const windows = windowsOf(wanted);
   const size = wanted.demo ? { width: 1920, height: 1200 } : { width: 1180, height: 760 };
-  const screen = ready.display ? null : await startScreen({ user: ready.user, ...size });
-  if (screen !== null) teller.say('There is no display here: Chorus runs on a virtual screen (Xvfb).');
-  if (ready.user !== null)
-    teller.say(`Root cannot run the sandbox: Chorus runs as the user ${ready.user.name}, and keeps its data in ${ready.user.home}.`);
-  const env = screen?.env ?? (await lendDisplay(ready.user));
+  const { screen, env } = await screenFor(stage, size, teller);
 
+  /** @type {import('node:child_process').ChildProcess[]} */
   const children = [];
   let stopping = false;
   const stop = () => {
@@ -123,13 +83,13 @@ await runScript(async () => {
     stopping = true;
     void endAll(children);
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
+  for (const signal of endSignals) process.on(signal, stop);
   onNpmGone(stop);
 
   const closed = [];
   for (const { args } of windows) {
     if (stopping) break;
-    const child = launch(ready, args, env);
+    const child = launch(stage, app, args, env);
     children.push(child);
     closed.push(new Promise((resolve) => child.once('close', (code) => resolve(code ?? 1))));
     if (windows.length > 1) await new Promise((resolve) => setTimeout(resolve, demoGapMs));
@@ -137,7 +97,8 @@ await runScript(async () => {
   teller.say(
     `Chorus opens; everything was ready after ${teller.elapsed()}. Close ${windows.length > 1 ? 'the windows' : 'the window'} or press Ctrl+C to end it.`,
   );
-  if (screen !== null) void tellPicture(screen, windows.length, wanted.demo ? 'demo' : windows[0].profile, teller, () => stopping);
+  if (screen !== null)
+    void tellPicture(screen, windows.length, wanted.demo ? 'demo' : (windows[0]?.profile ?? 'default'), teller, () => stopping);
   try {
     const codes = await Promise.all(closed);
     return codes.find((code) => code !== 0) ?? 0;
@@ -148,15 +109,10 @@ await runScript(async () => {
 });
 
 /** The first window hosts the network at which the others de-register, so it goes last. */
-async function endAll([first, ...others]) {
-  await Promise.all(others.map(end));
-  if (first !== undefined) await end(first);
-}
-
-async function end(child) {
-  // The one process alone: Chromium's helpers die of SIGTERM, and the window would go with them before it de-registered.
-  if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
-  await ended(child, quitGraceMs);
+async function endAll(children) {
+  const [first, ...others] = children;
+  await Promise.all(others.map(endWindow));
+  if (first !== undefined) await endWindow(first);
 }
 
 async function tellPicture(screen, tiles, name, teller, isOver) {

@@ -38,7 +38,7 @@ const ownHelp: readonly (readonly [flag: string, help: string])[] = [
   ['no-register', 'do not register at start'],
 ];
 
-export const clientHelp = `chorus client --aor ADDRESS [options]
+const clientHelp = `chorus client --aor ADDRESS [options]
 
 ${ownHelp.map(([flag, help]) => helpLine(flag, help)).join('')}
 Options of the sign-in:

@@ -11,7 +11,7 @@ import type { App } from '../app';
 import { dispatch } from '../calls';
 
 /** The longest command line, in UTF-16 code units. A longer one is answered with an error and left out. */
-export const maxCommandLength = 1_000_000;
+const maxCommandLength = 1_000_000;
 
 /** One sentence a code, for people who read what their script got. The window has its own words, in `renderer/words/errors.ts`. */
 const sentences: Record<ErrorCode, string> = {

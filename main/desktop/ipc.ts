@@ -8,7 +8,7 @@ import { AppError } from '../../preload/contract/errors';
 import { dispatch, type Handlers } from '../calls';
 
 /** The only origin that may ask. */
-export const appOrigin = 'app://chorus';
+const appOrigin = 'app://chorus';
 
 export interface IpcOptions {
   /** The window as it is at this moment; null while there is none. */
@@ -19,7 +19,7 @@ export interface IpcOptions {
 }
 
 /** Why this frame may not ask; null when it may: the main frame of our window, showing our own page. */
-export function refusal(frame: WebFrameMain | null, window: BrowserWindow | null): string | null {
+function refusal(frame: WebFrameMain | null, window: BrowserWindow | null): string | null {
   if (frame === null) return 'the frame that asked is gone';
   if (window === null || window.isDestroyed()) return 'there is no window';
   if (frame.parent !== null) return 'a frame inside the page asked';

@@ -1,4 +1,5 @@
 /** What a start of the app may be told. Chromium's own switches stand on the same line and are left alone. */
+import { parseDevServer } from './dev-server';
 import { parseBounds, type WindowPlace } from './window-bounds';
 
 export interface LaunchOptions {
@@ -12,9 +13,11 @@ export interface LaunchOptions {
   tryPerson: string | null;
   deviceName: string | null;
   place: WindowPlace | null;
+  /** Where a developer's page comes from, in place of the built one. */
+  devServer: URL | null;
 }
 
-const names = ['profile', 'user-data-dir', 'try-dir', 'try', 'device-name', 'bounds', 'tile'] as const;
+const names = ['profile', 'user-data-dir', 'try-dir', 'try', 'device-name', 'bounds', 'tile', 'dev-server'] as const;
 type Name = (typeof names)[number];
 
 /** A profile's name becomes a folder's name. */
@@ -36,6 +39,9 @@ export function parseLaunchOptions(argv: readonly string[]): LaunchOptions | str
     return `A profile's name has letters, digits, dots, dashes and underscores, at most 64: "${profile}" does not fit.`;
   const place = placeOf(given.get('bounds'), given.get('tile'));
   if (typeof place === 'string') return place;
+  const server = given.get('dev-server');
+  const devServer = server === undefined ? null : parseDevServer(server);
+  if (server !== undefined && devServer === null) return '--dev-server needs a server on this computer, such as http://127.0.0.1:5173.';
   return {
     profile,
     dataDir: given.get('user-data-dir') ?? null,
@@ -43,6 +49,7 @@ export function parseLaunchOptions(argv: readonly string[]): LaunchOptions | str
     tryPerson: given.get('try') ?? null,
     deviceName: given.get('device-name') ?? null,
     place,
+    devServer,
   };
 }
 

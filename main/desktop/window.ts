@@ -7,26 +7,13 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize, sep } from 'node:path';
 import { app, BrowserWindow, dialog, Menu, nativeTheme, protocol, type Session, shell, type WebContents } from 'electron';
 import type { Logger } from '../../base/log';
+import { contentSecurityPolicy } from './content-policy';
+import type { DevServer } from './dev-server';
 import { keepBounds, type WindowPlace, windowBounds } from './window-bounds';
 
 const scheme = 'app';
 const host = 'chorus';
 const page = `${scheme}://${host}/index.html`;
-
-/** Sent with every answer of app://chorus/. */
-export const contentSecurityPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' blob:",
-  "media-src 'self' blob:",
-  "font-src 'self'",
-  "connect-src 'none'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-].join('; ');
 
 const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -109,12 +96,12 @@ async function openOutside(contents: WebContents, text: string, log: Logger): Pr
   }
 }
 
-/** When ready, before the first window: serves the page from `folder` and closes everything else. */
-export function secureSession(session: Session, folder: string, log: Logger): void {
-  session.protocol.handle(scheme, (request) => serve(folder, request));
+/** When ready, before the first window: serves the page from `folder`, or from a development server, and closes everything else. */
+export function secureSession(session: Session, folder: string, dev: DevServer | null, log: Logger): void {
+  session.protocol.handle(scheme, (request) => (dev === null ? serve(folder, request) : dev.answer(request)));
   session.webRequest.onBeforeRequest((details, callback) => {
     const own = details.url.startsWith(`${scheme}://${host}/`) || details.url.startsWith(`blob:${scheme}://${host}/`);
-    const allowed = own || (!app.isPackaged && details.url.startsWith('devtools://'));
+    const allowed = own || dev?.mayOpen(details.url) === true || (!app.isPackaged && details.url.startsWith('devtools://'));
     if (!allowed) log.warn('A request was blocked', { url: details.url.slice(0, 200) });
     callback({ cancel: !allowed });
   });

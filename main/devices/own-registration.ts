@@ -15,7 +15,7 @@ import type { Registration } from '../sip/client';
 
 /** LAB: how often within `REVIVAL_WINDOW_MS` this device registers again after the network has ended its binding. */
 export const MAX_REVIVALS = 2;
-export const REVIVAL_WINDOW_MS = 60_000;
+const REVIVAL_WINDOW_MS = 60_000;
 /** LAB: the length of a probation that does not tell it. */
 export const PROBATION_MS = 60_000;
 

@@ -10,7 +10,7 @@ const maximumSpent = 1024;
 export type MessageBody = Uint8Array | MessageSource;
 
 /** RFC 4975 section 7.1.1. */
-export interface Reports {
+interface Reports {
   success: boolean;
   failure: 'yes' | 'no' | 'partial';
 }

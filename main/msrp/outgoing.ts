@@ -44,9 +44,9 @@ import { Feed } from './source';
 /** Body bytes of one chunk. */
 export const chunkBytes = 64 * 1024;
 /** LAB: body bytes of one chunk through a relay, which holds a whole one before it hands it on. So short a chunk need not be interruptible. */
-export const relayedChunkBytes = 2048;
+const relayedChunkBytes = 2048;
 /** A longer chunk must be interruptible, that is, announce its end as "*" (RFC 4975 7.1.1). */
-export const uninterruptibleBytes = 2048;
+const uninterruptibleBytes = 2048;
 /** How much may be on its way without an answer. */
 export const windowBytes = 1024 * 1024;
 export const windowChunks = 1024;

@@ -182,7 +182,7 @@ export class Settings {
 }
 
 /** Opens a key-value file and says in our words when it is damaged, not readable, or the disk is full. */
-export function openOrExplain(open: OpenKeyValueFile, name: string): KeyValueFile {
+function openOrExplain(open: OpenKeyValueFile, name: string): KeyValueFile {
   try {
     return open(name);
   } catch (error) {

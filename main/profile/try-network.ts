@@ -16,7 +16,7 @@ import type { PersonValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 
 /** LAB: the domain and the people of the embedded network. Everybody's password is the same and no secret: it listens on loopback only. */
-export const tryDomain = 'lab.test';
+const tryDomain = 'lab.test';
 export const tryPassword = 'secret';
 const tryNames = ['Alice', 'Bob', 'Carol', 'Dave'] as const;
 

@@ -38,9 +38,8 @@ export type { IncomingPager, OutgoingPager } from './pager';
 export type { Binding } from './registration/binding';
 export type { RegistrationStore } from './registration/register';
 export type { Registration, RegistrationState } from './registration/registration';
-export type { ByeReason } from './session/reason';
 export type { IncomingInvite, OutgoingInvite, SessionEnd, SipSession, SipSessionState } from './session/session';
-export { type AuthScheme, type Sim, type SimNumbers, softwareSim } from './stack/auth';
+export { softwareSim } from './stack/auth';
 export type { Capabilities } from './stack/capabilities';
 export type { CpmHeaders, RemoteParty } from './stack/cpm-request';
 

@@ -15,17 +15,17 @@ import type { Stack } from './stack/stack';
 import { headerLine } from './wire/wire-message';
 
 /** LAB: what a subscription asks for. */
-export const SUBSCRIPTION_SECONDS = 3_600;
+const SUBSCRIPTION_SECONDS = 3_600;
 const CONFERENCE_INFO = 'application/conference-info+xml';
 
 /** Why no more documents will come. */
-export interface SubscriptionEnd {
+interface SubscriptionEnd {
   reason: string;
   /** What the notifier refused with; null when it did not refuse. */
   status: number | null;
 }
 
-export interface EventSubscription extends Disposable {
+interface EventSubscription extends Disposable {
   /** Each document of the notifier, full or partial, as it came. */
   readonly onDocument: Pick<Emitter<string>, 'on'>;
   /** No more documents will come; told once, and not after `dispose`. */

@@ -20,7 +20,7 @@ export interface OutgoingPager extends CpmRequest, PagerContent {
   simpler?: PagerContent;
 }
 
-export interface PagerContent {
+interface PagerContent {
   contentType: string;
   body: Uint8Array;
 }

@@ -9,7 +9,7 @@
 import { type WireRecord, type WireRole, wireRoles } from '../../protocol/wire-record';
 
 /** Version of the format. A reader takes what it understands of a later one. */
-export const TRACE_FORMAT = 1;
+const TRACE_FORMAT = 1;
 
 export interface TraceHeader {
   /** Epoch milliseconds, by the writer's clock. */

@@ -12,7 +12,7 @@ import { capitalised, listed, nameOf, quoted } from './names';
 import { type Content, envelopeOf, type MsrpPacket, type Packet, type SipPacket } from './packet';
 
 /** What a row is about. */
-export type Kind = 'registration' | 'session' | 'message' | 'receipt' | 'composing' | 'conference' | 'media' | 'other';
+type Kind = 'registration' | 'session' | 'message' | 'receipt' | 'composing' | 'conference' | 'media' | 'other';
 
 export interface Saying {
   kind: Kind;

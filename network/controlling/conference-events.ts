@@ -15,15 +15,15 @@ import type { ServerTransaction } from '../sip/transaction';
 import type { GroupChanges } from './group';
 
 /** LAB: the longest lifetime of a subscription, and the one when none is asked for, seconds. */
-export const MAX_SUBSCRIPTION_SECONDS = 3600;
+const MAX_SUBSCRIPTION_SECONDS = 3600;
 /** LAB: watchers of one group. */
-export const MAX_SUBSCRIPTIONS = 1000;
+const MAX_SUBSCRIPTIONS = 1000;
 /** LAB: up to this many watchers hear of every change at once. */
 export const UNPACED_WATCHERS = 20;
 /** LAB: how much each further watcher adds to the pause between two rounds, ms: 100 NOTIFYs a second for a group, however large. */
-export const PAUSE_PER_WATCHER_MS = 10;
+const PAUSE_PER_WATCHER_MS = 10;
 /** The longest pause, ms: what RFC 4575 section 3.10 recommends for every conference. */
-export const LONGEST_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 5_000;
 /** LAB: changes that are kept for slow watchers; a watcher that missed more gets a full document. */
 export const MAX_CHANGES_KEPT = 4096;
 

@@ -17,9 +17,9 @@ import { type PredefinedGroup, provideGroups } from './predefined';
 import { GroupStore, LEASE_MS } from './store';
 
 /** LAB: groups at a time. */
-export const MAX_GROUPS = 1000;
+const MAX_GROUPS = 1000;
 /** LAB: ended groups whose state is still known. */
-export const MAX_ENDED_GROUPS = 1000;
+const MAX_ENDED_GROUPS = 1000;
 /** Random bytes in a focus URI, so that it cannot be guessed. */
 const FOCUS_TOKEN_BYTES = 12;
 

@@ -20,7 +20,7 @@ import {
 /** LAB: the most people of one group, the inviter among them, where the operator says nothing else. */
 export const MAX_PARTICIPANTS = 50;
 /** LAB: a group with fewer members ends, once nobody is invited any more. */
-export const MINIMUM_PARTICIPANTS = 2;
+const MINIMUM_PARTICIPANTS = 2;
 
 /** What is stored of the group itself. */
 export interface GroupHead extends GroupFacts {

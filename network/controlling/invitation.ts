@@ -41,7 +41,7 @@ export interface Invitee {
 }
 
 /** What the invitations of all people have in common. */
-export interface GroupFactsOnWire {
+interface GroupFactsOnWire {
   conversationId: string;
   contributionId: string;
   subject: string | null;
@@ -187,7 +187,7 @@ export function checkSize(people: number, maximum: number): Refusal | null {
 /**
  * LAB: people that the history list of an invitation names; the roster tells of a larger group, or the lists would grow with its square.
  */
-export const MAX_HISTORY_ENTRIES = 100;
+const MAX_HISTORY_ENTRIES = 100;
 
 /** The parts of one invitation by the Controlling Function. */
 export interface OutgoingInvitation extends GroupFactsOnWire {

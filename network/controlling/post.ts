@@ -17,7 +17,7 @@ export const MAX_HELD_MESSAGES = 64;
  * LAB: answers are stored together, this long after the first of them, ms. A crash before that repeats what was taken; devices recognise
  * repetitions.
  */
-export const NOTE_ANSWERS_AFTER_MS = 50;
+const NOTE_ANSWERS_AFTER_MS = 50;
 
 /** What the post needs of a signalling leg. */
 export interface PostLeg {

@@ -9,9 +9,9 @@ import type { SipRequest } from '../sip/message';
 import { gruuOf } from './gruu';
 
 /** LAB: the expiry when a client asks for none, seconds. */
-export const DEFAULT_EXPIRES_SECONDS = 3_600;
+const DEFAULT_EXPIRES_SECONDS = 3_600;
 /** LAB: shorter registrations are refused with 423, seconds. */
-export const MIN_EXPIRES_SECONDS = 60;
+const MIN_EXPIRES_SECONDS = 60;
 /** TS 24.229 5.1.1.2.1: the expiry that clients ask for; a longer one is shortened, seconds. */
 export const MAX_EXPIRES_SECONDS = 600_000;
 /** LAB: characters of one Contact value. More are refused with 413. */

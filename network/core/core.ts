@@ -35,8 +35,6 @@ import { type Stage, Visits } from './visits';
 /** Name of the listener for the functions. */
 const SERVICE_LISTENER = 'service';
 
-export type { ServiceRoute } from './destinations';
-
 export interface CoreOptions extends AuthenticatorOptions {
   domain: string;
   users: readonly SubscriberOptions[];

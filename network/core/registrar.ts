@@ -22,7 +22,7 @@ export const MAX_CONTACTS_PER_REGISTER = 8;
 /** LAB: instances of one subscriber that are remembered after they have gone, so that their GRUU gives 480 and not 404. */
 export const MAX_KNOWN_INSTANCES = 256;
 /** LAB: how often a client on a flow sends a keep-alive, seconds (RFC 5626 section 4.4). */
-export const FLOW_TIMER_SECONDS = 120;
+const FLOW_TIMER_SECONDS = 120;
 
 const EXTENSIONS = ['path', 'gruu', 'outbound'] as const;
 
@@ -59,7 +59,7 @@ export interface Binding {
 }
 
 /** The last event of a binding, in the words of RFC 3680 section 5.2. */
-export type BindingEvent = 'registered' | 'refreshed' | 'shortened' | BindingEnd;
+type BindingEvent = 'registered' | 'refreshed' | 'shortened' | BindingEnd;
 /** How a binding ended: by its client, by time, or by the operator (the last three). */
 export type BindingEnd = 'unregistered' | 'expired' | 'deactivated' | 'probation' | 'rejected';
 

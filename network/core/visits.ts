@@ -9,7 +9,7 @@ import type { Subscriber } from './directory';
 import { routeParam } from './own-routes';
 
 /** LAB: requests that may be on a visit at a time; one more gets 503. */
-export const MAX_VISITS = 20_000;
+const MAX_VISITS = 20_000;
 
 /** For whom the function serves the request: the caller or the called person. */
 export type Stage = 'originating' | 'terminating';

@@ -30,7 +30,7 @@ const TABLES = ['version', 'presentity', 'active_watchers', 'watchers'];
 const DEFAULT_USERS = ['alice', 'bob', 'carol', 'dave'].map((name) => ({ name, password: 'secret' }));
 
 /** Null when Kamailio can be started here, else one sentence with what is missing and the command that installs it. */
-export function kamailioMissing() {
+function kamailioMissing() {
   const found = spawnSync('kamailio', ['-v'], { env: searchPath(), stdio: 'ignore' });
   if (found.error !== undefined)
     return 'Kamailio is not installed: apt-get install --no-install-recommends kamailio kamailio-outbound-modules';

@@ -11,7 +11,7 @@ import { fingerprintText, isNamedBy, selfSigned } from '../../protocol/self-sign
 import type { MsrpStream } from './connection';
 
 /** LAB: how long a TLS handshake may take, milliseconds. */
-export const MEDIA_HANDSHAKE_MS = 10_000;
+const MEDIA_HANDSHAKE_MS = 10_000;
 
 /** This side's part of a session's SDP. */
 export interface MediaPlace {

@@ -21,7 +21,7 @@ export const CHUNK_BYTES = 2048;
 export const RESPONSE_TIMEOUT_MS = 30_000;
 
 /** LAB: gaps between the REPORTs of one message; further ones do not count. */
-export const MAX_REPORTED_RANGES = 1024;
+const MAX_REPORTED_RANGES = 1024;
 
 export interface OutgoingMessage {
   contentType: string;

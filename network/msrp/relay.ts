@@ -35,9 +35,9 @@ export const MAX_RELAY_WAITING_BYTES = 64 * 1024 * 1024;
 /** LAB: bytes that may wait for a slow side before the other one is not read any more. */
 export const RELAY_HIGH_WATER_BYTES = 512 * 1024;
 /** LAB: connections of the relay at a time. */
-export const MAX_RELAY_CONNECTIONS = 1_000;
+const MAX_RELAY_CONNECTIONS = 1_000;
 /** LAB: pairs of the relay at a time; a session beyond them is refused with 503. */
-export const MAX_RELAY_PAIRS = 5_000;
+const MAX_RELAY_PAIRS = 5_000;
 
 /** A connection that can be told to wait. */
 export interface RelayStream extends MsrpStream {

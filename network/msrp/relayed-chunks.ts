@@ -10,7 +10,7 @@ import type { MsrpRequest } from './assembly';
 import { randomFraction } from './random-fraction';
 
 /** LAB: parts of one side that may wait for their answers; the oldest is forgotten for a further one. */
-export const MAX_UNANSWERED_PARTS = 4096;
+const MAX_UNANSWERED_PARTS = 4096;
 
 interface Chunk {
   transactionId: string;

@@ -24,7 +24,7 @@ import { randomFraction } from './random-fraction';
 /** LAB: how long a session waits for its connection. */
 export const BIND_TIMEOUT_MS = 30_000;
 /** LAB: requests that may come over TLS before the SDP that names their certificate is known. */
-export const MAX_EARLY_REQUESTS = 16;
+const MAX_EARLY_REQUESTS = 16;
 /** LAB: bytes kept for a session that is not connected yet. */
 export const MAX_WAITING_BYTES = 2 * 1024 * 1024;
 

@@ -16,7 +16,7 @@ import { BIND_TIMEOUT_MS, SwitchSession, type SwitchSessionEvents } from './swit
 export { BIND_TIMEOUT_MS, describeSession, MAX_WAITING_BYTES, type SwitchSession, type Verdict } from './switch-session';
 
 /** LAB: connections of the switch at a time. */
-export const MAX_CONNECTIONS = 1000;
+const MAX_CONNECTIONS = 1000;
 /** LAB: bytes of unfinished and waiting messages that the sessions of one person may hold together, and those of all persons. */
 export const MAX_PERSON_BYTES = 16 * 1024 * 1024;
 export const MAX_SWITCH_BYTES = 128 * 1024 * 1024;

@@ -31,7 +31,7 @@ import { Recording } from './recording';
 import { RegistrationWatch } from './registration-watch';
 
 /** LAB: sessions whose media is anchored at a time; one more is refused with 503. */
-export const MAX_ANCHORED_SESSIONS = 5_000;
+const MAX_ANCHORED_SESSIONS = 5_000;
 
 /** LAB: how long a request of an unknown device waits for news of it, milliseconds: a core may announce a device after its 200. */
 export const NEWS_PATIENCE_MS = 1_000;

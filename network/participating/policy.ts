@@ -7,10 +7,10 @@
 import { addressKey } from '../../protocol/uri';
 
 export type SessionCase = 'orig' | 'term';
-export type MediaPath = 'stay' | 'out';
+type MediaPath = 'stay' | 'out';
 
 /** LAB: the status of a refusal whose rule names none. */
-export const REFUSAL_STATUS = 403;
+const REFUSAL_STATUS = 403;
 /** RFC 5079: the called person does not accept anonymous callers. */
 export const ANONYMITY_DISALLOWED = 433;
 

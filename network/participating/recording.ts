@@ -10,10 +10,10 @@ import type { NetworkLog } from '../log';
 import { MsrpAssembly, type MsrpRequest } from '../msrp/assembly';
 
 /** LAB: the largest record of one session, bytes; what is written after that is not recorded, and the record says so. */
-export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
+const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 
 /** LAB: bytes of unfinished messages that all records may hold together. */
-export const MAX_UNFINISHED_BYTES = 64 * 1024 * 1024;
+const MAX_UNFINISHED_BYTES = 64 * 1024 * 1024;
 const unfinished = new Allowance(MAX_UNFINISHED_BYTES);
 
 export interface RecordedSession {

@@ -24,7 +24,7 @@ export const WATCH_SECONDS = 600_000;
 export const WATCH_REFRESH_BEFORE_SECONDS = 600;
 
 /** LAB: temporary GRUUs of one address that are remembered. */
-export const MAX_KNOWN_TEMPORARY = 256;
+const MAX_KNOWN_TEMPORARY = 256;
 
 /** One registered device, from registration events. */
 export interface RegisteredDevice {

@@ -11,7 +11,7 @@ import type { SipMessage } from './message';
 /** A message that has begun must be whole after this time, milliseconds. */
 export const HALF_MESSAGE_TIMEOUT_MS = 30_000;
 /** Bytes that may wait for a peer that does not read; beyond them the connection is closed. */
-export const MAX_UNREAD_BYTES = 8_388_608;
+const MAX_UNREAD_BYTES = 8_388_608;
 
 export type TransportName = 'tcp' | 'tls' | 'ws' | 'wss';
 

@@ -47,13 +47,13 @@ function unquote(text: string): string {
 }
 
 /** A header value taken apart at its semicolons: what stands before the first, and the parameters (names lower case, values without quotes). */
-export interface Parametrised {
+interface Parametrised {
   value: string;
   params: ReadonlyMap<string, string | null>;
 }
 
 /** Takes `value;name=value;name` apart. Parameters inside angle brackets belong to the URI and stay in `value`. */
-export function parseParams(text: string): Parsed<Parametrised> {
+function parseParams(text: string): Parsed<Parametrised> {
   const pieces = split(text, ';');
   if (pieces === null) return malformed('a quoted string or angle bracket is not closed');
   const params = new Map<string, string | null>();

@@ -124,7 +124,7 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 /** The customary reason phrase of a status code. */
-export function reasonPhrase(status: number): string {
+function reasonPhrase(status: number): string {
   return REASONS[status] ?? (status < 200 ? 'Progress' : status < 300 ? 'OK' : 'Failed');
 }
 

@@ -22,9 +22,9 @@ export type { Flow } from './flow';
 /** Connections of one role; a further one is closed at once. */
 export const MAX_CONNECTIONS = 512;
 /** A connection that this side opens must stand after this time, milliseconds. */
-export const CONNECT_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 /** Transactions of one role; a further request is answered 503. */
-export const MAX_TRANSACTIONS = 20_000;
+const MAX_TRANSACTIONS = 20_000;
 
 /** Where a request goes: over an open connection, or to an address (an open connection to it is reused). */
 export type Target = Flow | { host: string; port: number };

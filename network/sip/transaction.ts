@@ -15,7 +15,7 @@ import type { Flow } from './flow';
 import { responseTo, SipRequest, type SipResponse } from './message';
 
 /** RFC 3261 section 17.1.1.1: the estimate of a round trip, milliseconds. */
-export const T1_MS = 500;
+const T1_MS = 500;
 /** Timers B, F, H, L and M: how long a transaction waits for what must come. */
 export const TRANSACTION_TIMEOUT_MS = 64 * T1_MS;
 

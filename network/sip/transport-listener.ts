@@ -9,7 +9,7 @@ import type { Carrier, TransportName } from './flow';
 import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from './message-parser';
 
 /** A handshake (TLS, HTTP) must be over after this time, milliseconds. */
-export const HANDSHAKE_TIMEOUT_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** RFC 7118 section 4.1. */
 const SUBPROTOCOL = 'sip';
 

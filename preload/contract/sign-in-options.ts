@@ -22,7 +22,7 @@ export interface OptionTypes {
   sim: { k: string; op: string | null; opc: string | null };
 }
 
-export interface OptionFlag {
+interface OptionFlag {
   /** Without the dashes. */
   name: string;
   /** The word for its value in the help; a switch takes none. */

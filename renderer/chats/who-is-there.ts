@@ -4,7 +4,7 @@ import type { PersonValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
 
 /** Between two rounds of asking. Only an empty window asks, and only on this computer. */
-export const askAgainMs = 4_000;
+const askAgainMs = 4_000;
 
 export function useWhoIsThere(people: readonly PersonValue[]): readonly PersonValue[] {
   const { store } = useServices();

@@ -10,7 +10,7 @@ import type { Store } from './store';
 export type Place = 'chats' | 'devices' | 'settings';
 export type SettingsSection = 'general' | 'account' | 'keyboard' | 'about';
 
-export type OpenDialog =
+type OpenDialog =
   | { dialog: 'newChat' }
   | { dialog: 'addPeople'; conversation: string }
   | { dialog: 'leave'; conversation: string }
@@ -44,7 +44,7 @@ export interface DeskState {
 }
 
 /** Between the last key and saving the draft to disk, so that fast typing is saved once. */
-export const draftPauseMs = 400;
+const draftPauseMs = 400;
 
 /** A private draft has a key of its own, so that it never appears in the field that writes to everyone. */
 export const draftKey = (conversation: string, onlyWith?: string): string =>

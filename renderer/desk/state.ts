@@ -253,7 +253,7 @@ export function seeParticipants(
 }
 
 /** The same text sent to oneself comes in as well as out, with one Message-ID. */
-export const sameMessage = (a: MessageValue, b: MessageValue): boolean => a.message === b.message && a.direction === b.direction;
+const sameMessage = (a: MessageValue, b: MessageValue): boolean => a.message === b.message && a.direction === b.direction;
 
 const rank: Record<MessageState, number> = { queued: 0, sending: 1, failed: 1, received: 1, sent: 2, delivered: 3, displayed: 4 };
 

@@ -29,7 +29,7 @@ export function initials(name: string): string {
 
 const letters = (word: string): string[] => [...word].filter((letter) => /[\p{L}\p{N}]/u.test(letter));
 
-export const hues = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
+const hues = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
 export type Hue = (typeof hues)[number];
 
 /** A person keeps one hue everywhere and for ever: it comes from the address alone. */

@@ -8,10 +8,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-export const statuses = ['proven', 'partly', 'not yet'];
+const statuses = ['proven', 'partly', 'not yet'];
 /** Programs that are not ours. */
 const foreign = ['Kamailio', 'SIPp'];
-export const peers = ['embedded', 'windows', 'unit', ...foreign];
+const peers = ['embedded', 'windows', 'unit', ...foreign];
 const requirementColumns = ['id', 'level', 'who', 'what', 'status', 'judged by', 'missing', 'remark'];
 
 /**
@@ -30,7 +30,7 @@ function cellsOf(text) {
 }
 
 /** @param {string} text of docs/requirements.tsv @returns {Requirement[]} */
-export function readRequirements(text) {
+function readRequirements(text) {
   if (text.split('\n')[0] !== requirementColumns.join('\t')) throw new Error(`the columns must be ${requirementColumns.join(', ')}`);
   return cellsOf(text).map((cells) => {
     const [id = '', level = '', who = '', what = '', status = '', judges = '', missing = '', remark = ''] = cells;
@@ -40,7 +40,7 @@ export function readRequirements(text) {
 }
 
 /** @param {string} text of docs/requirement-peers.tsv @returns {Peers[]} */
-export function readPeers(text) {
+function readPeers(text) {
   return cellsOf(text).map(([tests = '', names = '']) => ({ tests, peers: names.split(', ') }));
 }
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { mustRun, npmCommand } from './processes.mjs';
 import { Trouble } from './terminal.mjs';
 
-const oldestNode = [20, 18];
+const oldestNode = /** @type {const} */ ([20, 18]);
 
-export function requireNode() {
-  const [major, minor] = process.versions.node.split('.').map(Number);
+function requireNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
   throw new Trouble(`Chorus needs Node ${oldestNode.join('.')} or newer; this is Node ${process.versions.node}.`);
 }

@@ -37,7 +37,7 @@ export async function lendDisplay(user) {
     '-f',
     process.env.XAUTHORITY ?? join(process.env.HOME ?? '/root', '.Xauthority'),
     'nlist',
-    process.env.DISPLAY,
+    process.env.DISPLAY ?? '',
   ]);
   const key = status === 0 ? readCookie(output) : null;
   if (key !== null) await writeFor(user, file, authority(key));
@@ -95,14 +95,14 @@ export async function startScreen({ user, width, height }) {
     detached: true,
   });
   const said = [];
-  child.stderr.on('data', (piece) => said.push(piece));
+  child.stderr?.on('data', (piece) => said.push(piece));
   const number = await new Promise((resolve, reject) => {
     const refuse = () =>
       reject(new Trouble(`Xvfb did not start: ${Buffer.concat(said).toString('utf8').trim().split('\n').slice(-3).join(' ')}`));
     const timer = setTimeout(refuse, 20_000);
     child.once('error', refuse);
     child.once('close', refuse);
-    child.stdio[3].once('data', (piece) => {
+    child.stdio[3]?.once('data', (piece) => {
       clearTimeout(timer);
       resolve(piece.toString('utf8').trim());
     });
@@ -182,8 +182,10 @@ export async function keepPicture(
   { tiles = 1, settleMs = 1_500, restlessMs = 6_000, limitMs = 60_000, isOver = () => false },
 ) {
   const until = Date.now() + limitMs;
+  /** @type {Buffer | null} */
   let previous = null;
   let since = Date.now();
+  /** @type {number | null} */
   let drawnAt = null;
   for (;;) {
     const { png, isDrawn } = await screen.picture(tiles);

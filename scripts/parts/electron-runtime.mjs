@@ -30,7 +30,7 @@ const downloadStallMs = 15_000;
 const isRoot = () => process.getuid?.() === 0;
 
 /** Root's runtime is run by an ordinary user, who cannot read root's home. */
-export function cacheFolder() {
+function cacheFolder() {
   if (isRoot()) return '/var/cache/chorus';
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'chorus');
 }
@@ -91,6 +91,7 @@ function downloadElectron(root, teller) {
   const folder = join(tmpdir(), `chorus-electron-${process.pid}`);
   return teller.step("Electron's own download", async (progress) => {
     await mkdir(folder, { recursive: true });
+    /** @type {import('node:child_process').ChildProcess | null} */
     let child = null;
     let seen = 0;
     let since = Date.now();

@@ -32,6 +32,7 @@ export async function buildGallery(root) {
 /**
  * Takes a picture of every scene, or of those `named`, in each theme: `folder/NAME-THEME.png`.
  * @throws Trouble when Chromium is missing, and when a page complains (of a style or script against its policy, too) or cannot play its scene.
+ * @param {{ built: string, folder: string, forcedColors?: 'active' | 'none', height?: number, named?: string[], themes?: string[], width?: number }} wanted
  */
 export async function takePictures({
   built,
@@ -87,7 +88,7 @@ export async function takePictures({
         await page.waitForSelector(`html[data-played="${name}"], html[data-missing]`, { state: 'attached', timeout: playMs }).catch(() => {
           complaints.push(`${name} was not played within ${playMs / 1000} s`);
         });
-        await page.evaluate(() => document.fonts.ready.then(() => undefined));
+        await page.evaluate('document.fonts.ready.then(() => undefined)');
         await page.waitForTimeout(settleMs);
         const file = join(folder, `${name}-${theme}.png`);
         await writeFile(file, await page.screenshot({ caret: 'hide', animations: 'disabled' }));
@@ -105,10 +106,11 @@ export async function takePictures({
 /** Runs in the page. Playwright's own clock would hold the frames back, too. */
 function stopClock(time) {
   const Running = Date;
-  globalThis.Date = class extends Running {
+  /** @type {any} */ (globalThis).Date = class extends Running {
     constructor(...given) {
-      super(...(given.length === 0 ? [time] : given));
+      super(.../** @type {[number]} */ (given.length === 0 ? [time] : given));
     }
+    /** @override */
     static now() {
       return time;
     }

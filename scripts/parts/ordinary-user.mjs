@@ -56,7 +56,7 @@ export function userEnvironment(user, extra = {}) {
   return { ...env, HOME: user.home, USER: user.name, LOGNAME: user.name };
 }
 
-export async function canRead(user, path) {
+async function canRead(user, path) {
   return (await run('test', ['-r', path], as(user))).status === 0;
 }
 
@@ -139,6 +139,26 @@ export async function placeApp(user, root, build) {
   return join(apps, name);
 }
 
+/**
+ * A folder for an app that is built again and again, where the user can read it, and with what it finds by itself. `root` where the caller is that
+ * user. `renew` copies what has been built into it.
+ */
+export async function placeLiveApp(user, root, built) {
+  if (user === null) return { app: built, renew: async () => {} };
+  const apps = join(home, 'apps');
+  const app = join(apps, `live-${createHash('sha256').update(root).digest('hex').slice(0, 16)}`);
+  await rm(app, { recursive: true, force: true });
+  await mkdir(app, { recursive: true });
+  for (const one of await closure(root, ['libsql'])) {
+    await cp(join(root, 'node_modules', one), join(app, 'node_modules', one), { recursive: true, dereference: true });
+  }
+  const renew = async () => {
+    await cp(built, app, { recursive: true });
+    await mustRun('chmod', ['-R', 'a+rX', app], { sentence: `${app} could not be made readable:` });
+  };
+  return { app, renew };
+}
+
 /** The whole project, where the user can read it and write its artefacts: for the end-to-end tests. */
 export async function placeProject(user, root) {
   if (user === null) return root;
@@ -184,14 +204,6 @@ export async function bringBack(from, to) {
   await cp(from, to, { recursive: true });
   const { uid, gid } = await stat(join(to, '..'));
   await mustRun('chown', ['-R', `${uid}:${gid}`, to], { sentence: `${to} could not be handed back:` });
-}
-
-/** A folder of the user's own that only it can read. */
-export async function privateFolder(user, name) {
-  const folder = join(user?.home ?? process.env.HOME ?? '/tmp', name);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (user !== null) chownSync(folder, user.uid, user.gid);
-  return folder;
 }
 
 export async function writeFor(user, file, bytes) {

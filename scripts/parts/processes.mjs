@@ -4,11 +4,21 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { Trouble } from './terminal.mjs';
 
-/** Runs a program to its end: `{ status, output }`, output being stdout and stderr together. Never throws for a bad status. */
+/** How a person or the system ends a program. */
+export const endSignals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
+
+/**
+ * Runs a program to its end, `output` being its stdout and stderr together. Never throws for a bad status.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {import('node:child_process').SpawnOptions & { timeoutMs?: number, onStart?: (child: import('node:child_process').ChildProcess) => void }} [options]
+ * @returns {Promise<{ status: number, output: string }>}
+ */
 export function run(command, args, { timeoutMs, onStart, ...options } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     onStart?.(child);
+    /** @type {Buffer[]} */
     const pieces = [];
     child.stdout.on('data', (piece) => pieces.push(piece));
     child.stderr.on('data', (piece) => pieces.push(piece));
@@ -51,7 +61,10 @@ export function npmCommand() {
   return { command: process.platform === 'win32' ? 'npm.cmd' : 'npm', args: [] };
 }
 
-/** Waits until a child that was told to end has ended; past `graceMs` it is killed. */
+/**
+ * Waits until a child that was told to end has ended; past `graceMs` it is killed.
+ * @returns {Promise<void>}
+ */
 export function ended(child, graceMs) {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {

@@ -2,7 +2,9 @@
  * Stands where Electron's own default app would: takes the first argument that is no switch as the app's folder and loads its main script.
  * By require() and at once: what must happen before Electron is ready (schemes, sandbox, switches) would come too late after an import().
  */
-const { app, dialog } = require('electron');
+/** `setVersion` and `setAppPath` are what Electron's own default app uses; its types leave them out. @type {any} */
+const app = require('electron').app;
+const { dialog } = require('electron');
 const { readFileSync } = require('node:fs');
 const { join, resolve } = require('node:path');
 
@@ -11,7 +13,7 @@ if (index === -1) {
   console.error('Usage: electron FOLDER [options]');
   app.exit(2);
 } else {
-  const folder = resolve(process.argv[index]);
+  const folder = resolve(process.argv[index] ?? '');
   // As with Electron's own default app, argv is: the executable, the app, its options.
   process.argv.splice(1, index, folder);
   try {

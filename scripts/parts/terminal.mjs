@@ -14,6 +14,7 @@ export function megabytes(bytes, total) {
 /**
  * Tells what is being done, a line a step. On a terminal the line is rewritten while it runs; elsewhere progress is a new line every
  * few seconds, so that a log stays readable.
+ * @param {{ isTTY?: boolean, write(text: string): unknown }} stream
  */
 export function createTeller(stream = process.stdout, everyMs = 3_000) {
   const started = Date.now();
@@ -48,15 +49,12 @@ export function createTeller(stream = process.stdout, everyMs = 3_000) {
   };
 }
 
-/** Says nothing: for a command whose stdout belongs to its caller. */
-export const silentTeller = { say() {}, step: (_title, work) => work(() => {}), elapsed: () => '' };
-
 /** Runs a script's `main`, turning Trouble into its sentence and exit status 1. */
 export async function runScript(main) {
   try {
     process.exitCode = (await main()) ?? 0;
   } catch (error) {
-    process.stderr.write(error instanceof Trouble ? `\n${error.message}\n` : `\n${error?.stack ?? error}\n`);
+    process.stderr.write(error instanceof Trouble ? `\n${error.message}\n` : `\n${error instanceof Error ? error.stack : error}\n`);
     process.exitCode = 1;
   }
 }

@@ -17,8 +17,9 @@ import { encodeCpim } from '../../protocol/cpim';
 import { ICSI } from '../../protocol/feature-tags';
 import { encodeMsrp, newTransactionId } from '../../protocol/msrp';
 import { parseSdp } from '../../protocol/sdp';
-import { eventually, RawAgent } from '../support/peers/raw-agent';
+import { RawAgent } from '../support/peers/raw-agent';
 import { closeClients, startClient, type TestClient } from '../support/stages/clients';
+import { until } from '../support/waiting';
 
 const SIZES = (process.env.CHORUS_BENCH_SIZES ?? '3,20,100,500').split(',').map(Number);
 /** Texts that the switch is given at once. */
@@ -113,10 +114,10 @@ async function floorOf(readers: number, writes: number, bytes: number): Promise<
     });
     ends.push(socket);
   }
-  await eventually('the readers are there', () => (near.length === readers ? true : null), PATIENCE_MS);
+  await until('the readers are there', () => (near.length === readers ? true : null), PATIENCE_MS);
   const from = performance.now();
   for (let index = 0; index < writes; index += 1) for (const socket of near) socket.write(piece);
-  await eventually('all is answered', () => (answered === writes * readers * answer.length ? true : null), PATIENCE_MS);
+  await until('all is answered', () => (answered === writes * readers * answer.length ? true : null), PATIENCE_MS);
   const took = performance.now() - from;
   for (const socket of [...ends, ...near]) socket.destroy();
   server.close();
@@ -159,7 +160,7 @@ async function measure(size: number): Promise<Cost> {
     const stands = since();
     await alice.call('sendText', { conversation: group, text: 'First' });
     let first: number | null = null;
-    await eventually(
+    await until(
       'everybody reads the first text',
       () => {
         const shown = others.filter((person) => person.texts > 0).length + (hasRead(bob, 'First') ? 1 : 0);
@@ -190,7 +191,7 @@ async function measure(size: number): Promise<Cost> {
     writer.flood(focus, TEXTS);
     const bobHas = () => bob.events.filter((event) => event.event === 'message' && event.text.startsWith('Text ')).length >= TEXTS;
     const haveAll = () => others.reduce((sum, person) => sum + person.texts, 0) >= wanted && bobHas();
-    await eventually('everybody has all texts', () => (haveAll() ? true : null), PATIENCE_MS);
+    await until('everybody has all texts', () => (haveAll() ? true : null), PATIENCE_MS);
     const flood = took();
     const deliveries = TEXTS * (size - 1);
     const floor = await floorOf(size - 1, TEXTS, TEXT_BYTES);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { elapse } from '../support/waiting';
 import { chorusWindows } from '../support/windows/electron';
 
 const windows = chorusWindows();
@@ -72,7 +73,12 @@ describe('the window', () => {
     expect(compiled).toMatch(/^(EvalError|TypeError)$/);
     const violations = await page.evaluate(async () => {
       const seen: string[] = [];
-      document.addEventListener('securitypolicyviolation', (event) => seen.push(event.effectiveDirective));
+      const refused = new Promise<void>((done) => {
+        document.addEventListener('securitypolicyviolation', (event) => {
+          seen.push(event.effectiveDirective);
+          if (seen.includes('frame-src') && seen.includes('img-src')) done();
+        });
+      });
       const script = document.createElement('script');
       try {
         script.text = 'globalThis.inlineScriptRan = true';
@@ -91,7 +97,7 @@ describe('the window', () => {
       const image = new Image();
       image.src = 'https://example.org/pixel.png';
       document.body.append(image);
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await refused;
       return { seen, ran: 'inlineScriptRan' in globalThis };
     });
     expect(violations.ran).toBe(false);
@@ -165,7 +171,7 @@ describe('the window', () => {
       location.href = 'data:text/html,stranger';
       location.href = 'https://example.org/away';
     });
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await elapse(500, 'nothing tells that no navigation follows');
     expect(page.url()).toBe('app://chorus/index.html');
     expect(await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().length)).toBe(1);
     const asked = await app.evaluate(() => Reflect.get(globalThis, 'asked') as string[]);

@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { IdentityValue, MessageValue } from '../../preload/contract';
 import { seededRandom } from '../support/doubles/seeded-random';
@@ -19,6 +18,7 @@ import {
   startedNetwork,
   utf8,
 } from '../support/stages/scripted-clients';
+import { elapse } from '../support/waiting';
 
 beforeAll(() => ensureBuilt('command'));
 beforeEach(() => printCommandsOnFailure());
@@ -156,7 +156,7 @@ describe('killed', () => {
       const data = ['--data', newFolder(name)];
       const first = client(network.uris.tcp, name, data);
       // Half of them by the clock, from before the first byte on disk; half at the first line that the process says.
-      if (index % 2 === 0) await pause(60 + 400 * random());
+      if (index % 2 === 0) await elapse(60 + 400 * random(), 'it dies at any moment of its start');
       else await first.until('it says something', () => first.lines[0]);
       first.kill('SIGKILL');
       await first.ended();
@@ -191,7 +191,7 @@ describe('killed', () => {
       } else {
         const wanted = Math.floor(random() * (texts.size + 1));
         await alice.until('some are answered', () => (answered().length >= wanted ? true : null));
-        await pause(random() * 250);
+        await elapse(random() * 250, 'it dies at any moment of its work');
         alice.kill('SIGKILL');
         await alice.ended();
       }
@@ -203,7 +203,7 @@ describe('killed', () => {
       const own = () => alice.ask<MessageValue[]>('messages', { conversation, limit: 500 });
       const there = (await own()).map((one) => one.message);
       expect(kept.filter((one) => !there.includes(one.message))).toEqual([]);
-      const all = await alice.poll('everything is delivered', async () => {
+      const all = await alice.until('everything is delivered', async () => {
         const now = await own();
         return now.every((one) => one.state === 'delivered') ? now : null;
       });
@@ -247,7 +247,7 @@ describe('killed', () => {
     const kept = await theirs();
     expect(acknowledged.filter((id) => !kept.includes(id))).toEqual([]);
     expect(kept.length).toBeLessThan(ids.length);
-    await alice.poll('all have come', async () => {
+    await alice.until('all have come', async () => {
       const now = await own();
       // Who was not there for a moment was not there: such a message is the person's to send again.
       for (const one of now.filter((candidate) => candidate.state === 'failed')) await alice.ask('retry', { message: one.message });

@@ -4,7 +4,7 @@ import { type Network, startNetwork } from '../../network/network';
 import type { ConversationValue, MessageValue } from '../../preload/contract';
 import { VirtualClock } from '../support/doubles/virtual-clock';
 import { ensureBuilt } from '../support/stages/built';
-import { type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/stages/command';
+import { type Command, chorus, endCommands, lineLimitMs, newFolder, printCommandsOnFailure } from '../support/stages/command';
 import { Relay } from '../support/stages/relay';
 
 const closers: (() => Promise<void>)[] = [];
@@ -18,6 +18,8 @@ afterEach(async () => {
 /** CHORUS_SEED replays one run; without it the same one runs every time. */
 const seeds = process.env.CHORUS_SEED === undefined ? [1] : [Number(process.env.CHORUS_SEED)];
 const rounds = 8;
+/** Who was asked and has died answers nothing, which is noticed after 64*T1 (RFC 3261, timers B and F). */
+const missedAfterMs = 32_000;
 /** About twice what a text and its receipt take on the wire: the break comes somewhere in them. */
 const longestRunBytes = 4_000;
 
@@ -111,8 +113,7 @@ describe('processes that die and connections that break while two people write t
           for (const one of own.filter(({ state }) => state === 'failed')) await side.command.ask('retry', { message: one.message });
           return own.every(({ state }) => state === 'delivered') ? true : null;
         };
-        // Who was asked and died answers nothing: that takes 32 s to be missed (RFC 3261, timers B and F).
-        await side.command.poll('everything is delivered', isOver).catch(() => side.command.poll('everything is delivered', isOver));
+        await side.command.until('everything is delivered', isOver, missedAfterMs + lineLimitMs);
       }
       for (const [sender, receiver] of [sides, [...sides].reverse()] as [Side, Side][]) {
         sender.note();

@@ -154,7 +154,7 @@ describe('groups', () => {
     expect(await bob.ask('answer', { invitation: bobs.invitation, accept: true })).toEqual({ state: 'established' });
     await bob.event('conversation', { kind: 'oneToOne', session: 'replaced' });
     await alice.event('conversation', { conversation, session: 'replaced', continuedBy: group });
-    const roster = await alice.poll('all three are there', async () => {
+    const roster = await alice.until('all three are there', async () => {
       const all = await alice.ask<ParticipantValue[]>('participants', { conversation: group });
       return all.length === 3 && all.every((one) => one.state === 'connected') ? all : null;
     });
@@ -167,7 +167,7 @@ describe('groups', () => {
     await alice.event('message', { message, state: 'delivered' });
     const ownGroup = (await conversations(carol)).find((one) => one.kind === 'group');
     expect(await carol.ask('leave', { conversation: ownGroup?.conversation })).toEqual({});
-    await alice.poll('Carol has left', async () => {
+    await alice.until('Carol has left', async () => {
       const all = await alice.ask<ParticipantValue[]>('participants', { conversation: group });
       return all.find((one) => one.address === 'sip:carol@lab.test')?.reason === 'departed' ? true : null;
     });

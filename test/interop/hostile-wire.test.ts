@@ -8,16 +8,9 @@ import { ICSI } from '../../protocol/feature-tags';
 import { encodeImdn } from '../../protocol/imdn';
 import { encodeMultipart } from '../../protocol/multipart';
 import { encodeReplacingEntry, encodeResourceLists } from '../../protocol/resource-lists';
-import { eventually, RawAgent } from '../support/peers/raw-agent';
-import {
-  closeClients,
-  headerValues,
-  patienceMs,
-  printLadderOnFailure,
-  sipRequests,
-  startClient,
-  type TestClient,
-} from '../support/stages/clients';
+import { RawAgent } from '../support/peers/raw-agent';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
+import { elapse, patienceMs, until } from '../support/waiting';
 
 let network: Network;
 const agents: RawAgent[] = [];
@@ -78,7 +71,7 @@ class Relay {
     this.#down?.write(bytes);
     const heard = () => this.said.slice(before).join('');
     const end = Date.now() + withinMs;
-    while (!enough(heard()) && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!enough(heard()) && Date.now() < end) await elapse(5, 'whoever gives no answer tells nobody so');
     return heard();
   }
 
@@ -111,11 +104,17 @@ class Relay {
   }
 }
 
-/** A stranger's connection: writes, and resolves with what came back when the other side has closed it or a moment has passed. */
+const untilClosed = { enough: () => false };
+const untilAnswered = { enough: (heard: string) => heard.includes('\r\n\r\n') };
+
+/**
+ * A stranger's connection: writes, and resolves with what came back when the other side has closed it, or it is `enough`. Without `enough` a moment
+ * is waited for.
+ */
 function stranger(
   port: number,
   bytes: string | Uint8Array,
-  options: { waitMs?: number; closes?: boolean } = {},
+  options: { enough?: (heard: string) => boolean; closes?: boolean } = {},
 ): Promise<{ heard: string; closed: boolean }> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });
@@ -126,9 +125,10 @@ function stranger(
       socket.destroy();
       resolve({ heard, closed });
     };
-    const timer = setTimeout(finish, options.waitMs ?? 250);
+    const timer = setTimeout(finish, options.enough === undefined ? 250 : patienceMs);
     socket.on('data', (data) => {
       heard += latin1(data);
+      if (options.enough?.(heard) === true) finish();
     });
     socket.on('error', () => undefined);
     socket.on('close', () => {
@@ -343,7 +343,7 @@ describe('MSRP that no peer may send, to a live client', () => {
       'half a message': { bytes: msrpSend(path, own, 'dddd4444', forged).slice(0, 150), answer: null },
     };
     for (const [name, { bytes, answer, closed }] of Object.entries(attempts)) {
-      const outcome = await stranger(port, bytes, { closes: name === 'half a message' });
+      const outcome = await stranger(port, bytes, closed === true ? untilClosed : { closes: name === 'half a message' });
       expect(`${name}: ${outcome.heard}`).toMatch(
         answer === null ? new RegExp(`^${name}: $`) : new RegExp(answer.source.replaceAll('^', `^${name}: `)),
       );
@@ -359,7 +359,7 @@ describe('MSRP that no peer may send, to a live client', () => {
     const alice = await client('alice');
     const bob = await agent('bob');
     const { message, conversation } = await alice.call('sendText', { to: bob.address, text: 'Hello' });
-    const call = await eventually('the call', () => bob.calls[0]);
+    const call = await until('the call', () => bob.calls[0]);
     await call.media.connect(call.sdp);
     await messageState(alice, message, 'sent');
     expect(await call.media.say(alice.address, 'I am Carol', 'sip:carol@lab.test')).toBe(200);
@@ -381,7 +381,7 @@ describe('MSRP that no peer may send, to a live client', () => {
     expect(await textsOf(alice)).toEqual(texts);
     const again = await alice.call('sendText', { conversation, text: 'and again' });
     await messageState(alice, again.message, 'sent');
-    const second = await eventually('a new call', () => bob.calls[1]);
+    const second = await until('a new call', () => bob.calls[1]);
     expect(second.invite.text).toContain('and again');
   });
 });
@@ -512,9 +512,9 @@ describe('what strangers say to the network', () => {
     const media = /a=path:msrp:\/\/127\.0\.0\.1:(\d+)\//.exec(sipRequests(carol, 'in', 'INVITE').at(-1) ?? '')?.[1];
     const ports = { core: portOf(network.uris.tcp), pf: portOf(network.uris.pf ?? ''), cf: portOf(network.uris.cf ?? '') };
     for (const port of Object.values(ports)) {
-      expect((await stranger(port, Buffer.alloc(200_000, 0xee))).closed).toBe(true);
-      expect((await stranger(port, sip(`MESSAGE ${toAlice}`, { 'Content-Length': '-1' }))).closed).toBe(true);
-      expect((await stranger(port, `OPTIONS ${toAlice}\r\nX: ${'x'.repeat(1_000_000)}`)).closed).toBe(true);
+      expect((await stranger(port, Buffer.alloc(200_000, 0xee), untilClosed)).closed).toBe(true);
+      expect((await stranger(port, sip(`MESSAGE ${toAlice}`, { 'Content-Length': '-1' }), untilClosed)).closed).toBe(true);
+      expect((await stranger(port, `OPTIONS ${toAlice}\r\nX: ${'x'.repeat(1_000_000)}`, untilClosed)).closed).toBe(true);
       expect((await stranger(port, sip(`MESSAGE ${toAlice}`, { 'Call-ID': null }))).heard).toMatch(/^(SIP\/2\.0 400 |$)/);
       await stranger(port, `${sip(`MESSAGE ${toAlice}`, { 'Content-Length': '5000' })}half`, { closes: true });
       const forged = sip(
@@ -522,11 +522,15 @@ describe('what strangers say to the network', () => {
         { From: '<sip:bob@lab.test>;tag=f', 'P-Asserted-Identity': '<sip:bob@lab.test>', 'Content-Type': cpim },
         'From: <sip:bob@lab.test>\r\nTo: <sip:alice@lab.test>\r\n\r\nContent-Type: text/plain\r\n\r\nstolen',
       );
-      expect((await stranger(port, forged)).heard).toMatch(/^SIP\/2\.0 4\d\d /);
+      expect((await stranger(port, forged, untilAnswered)).heard).toMatch(/^SIP\/2\.0 4\d\d /);
     }
-    expect((await stranger(Number(media), Buffer.alloc(100_000, 0xee))).closed).toBe(true);
+    expect((await stranger(Number(media), Buffer.alloc(100_000, 0xee), untilClosed)).closed).toBe(true);
     expect(
-      (await stranger(Number(media), msrpSend(`msrp://127.0.0.1:${media}/none;tcp`, 'msrp://127.0.0.1:9/x;tcp', 'eeee5555', 'x'))).heard,
+      (
+        await stranger(Number(media), msrpSend(`msrp://127.0.0.1:${media}/none;tcp`, 'msrp://127.0.0.1:9/x;tcp', 'eeee5555', 'x'), {
+          enough: (heard) => heard.endsWith('$\r\n'),
+        })
+      ).heard,
     ).toMatch(/^MSRP eeee5555 481 /);
     expect((await textsOf(alice)).join()).not.toContain('stolen');
     await chatGoesOn(alice, bob);

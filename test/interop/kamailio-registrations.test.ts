@@ -6,7 +6,7 @@ import { ICSI } from '../../protocol/feature-tags';
 import { SipDevice } from '../support/peers/sip-device';
 import { closeClients, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 import { startBehindKamailio } from '../support/stages/kamailio-network';
-import { until } from '../support/stages/sip-clients';
+import { until } from '../support/waiting';
 
 const ALICE = 'sip:alice@lab.test';
 let network: Network;

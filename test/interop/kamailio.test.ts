@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { FRESH_LIST_MS } from '../../main/devices/list';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { utf8 } from '../../protocol/octets';
 import { encodeSdp, type MsrpDescription, parseSdp } from '../../protocol/sdp';
 import { closeClients, startClient } from '../support/stages/clients';
-import { Devices, ICSIS, next, until } from '../support/stages/sip-clients';
+import { Devices, ICSIS, next } from '../support/stages/sip-clients';
+import { elapse, until } from '../support/waiting';
 
 let kamailio: Kamailio;
 const devices = new Devices();
@@ -77,7 +79,7 @@ describe('at a real Kamailio', () => {
         ? true
         : null,
     );
-    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    await elapse(FRESH_LIST_MS + 100, 'a list younger than that is not asked for again');
     const listed = await laptop.call('devices', {});
     expect(listed.map((device) => device.instanceId)).toContain(instanceId);
     expect(await laptop.call('testDevice', { instanceId })).toMatchObject({ by: 'gruu' });

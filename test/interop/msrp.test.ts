@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { delay, systemClock } from '../../base/clock';
+import { systemClock } from '../../base/clock';
 import { type Logger, silentLogger } from '../../base/log';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import { maximumUnhandledBytes } from '../../main/msrp/incoming';
@@ -10,6 +10,7 @@ import type { MsrpSession } from '../../main/msrp/session';
 import { AppError } from '../../preload/contract/errors';
 import { encodeMsrp } from '../../protocol/msrp';
 import { VirtualClock } from '../support/doubles/virtual-clock';
+import { elapse, until } from '../support/waiting';
 
 let alice: MsrpEndpoint;
 let bob: MsrpEndpoint;
@@ -72,14 +73,6 @@ function content(size: number, seed: number): Uint8Array {
 const idsOf = (at: Side) => at.got.map((message) => message.messageId);
 const same = (one: Uint8Array | undefined, other: Uint8Array) => one !== undefined && Buffer.compare(one, other) === 0;
 
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not reached: ${what}`);
-    await delay(systemClock, 5);
-  }
-}
-
 /** Also where the other side resets it. */
 function closed(socket: Socket): Promise<unknown> {
   return new Promise((resolve) => socket.resume().once('close', resolve));
@@ -138,7 +131,7 @@ describe('two endpoints over TCP', () => {
     const { a, b } = await talking();
     b.session.handleMessage = () => new Promise(() => {});
     const pending = send(a, 'm', content(100, 1)).catch((error: unknown) => error);
-    await until(() => bytesIn.bob > 500, 'the message is at Bob');
+    await until('the message is at Bob', () => bytesIn.bob > 500);
     b.session.close();
     expect(await pending).toMatchObject({ code: 'msrp/closed' });
     expect([a.session.state, b.session.state]).toEqual(['closed', 'closed']);
@@ -209,7 +202,7 @@ describe('a connection that is cut', () => {
       (error: unknown) => (error instanceof AppError ? error.code : String(error)),
     );
     const ends = await Promise.all(outcomes);
-    await until(() => a.session.state === 'closed', 'the session is closed');
+    await until('the session is closed', () => a.session.state === 'closed');
     expect(idsOf(b)).toEqual(['m0', 'm1', 'm2', 'm3', 'm4'].slice(0, b.got.length));
     expect(b.got.every((message, index) => same(message.body, content(sizes[index] ?? -1, index)))).toBe(true);
     const sent = ends.filter((end) => end === 'sent').length;
@@ -230,7 +223,7 @@ describe('a reader that stops', () => {
     b.session.handleMessage = () => opened;
     const size = 256 * 1024;
     const sent = Array.from({ length: 40 }, (_, index) => send(a, `m${index}`, new Uint8Array(size)));
-    await delay(systemClock, 300);
+    await elapse(300, 'nothing tells that no more is read');
     expect(bytesIn.bob).toBeLessThan(windowBytes + 2 * size);
     open();
     await Promise.all(sent);
@@ -262,7 +255,10 @@ describe('a reader that stops', () => {
         continuation: '$',
       });
       if (socket.write(bytes)) continue;
-      stuck = await Promise.race([once(socket, 'drain').then(() => false), delay(systemClock, 500).then(() => true)]);
+      stuck = await Promise.race([
+        once(socket, 'drain').then(() => false),
+        elapse(500, 'a full window never tells that it stays full').then(() => true),
+      ]);
     }
     await started;
     expect(stuck).toBe(true);

@@ -4,6 +4,7 @@ import { softwareSim } from '../../main/sip/stack/auth';
 import { type Network, type NetworkOptions, startNetwork } from '../../network/network';
 import { SipDevice } from '../support/peers/sip-device';
 import { type Device, Devices } from '../support/stages/sip-clients';
+import { elapse } from '../support/waiting';
 
 const SIM = { k: '465b5ce8b199b49faa5f0a2ee238a6bc', op: 'cdc202d5123e20f62b6d676ac72cb318' };
 const users = [
@@ -109,7 +110,7 @@ describe('the client at networks that ask in different ways', () => {
     await device.client.registration.rename('Renamed');
     expect(proofs(device)).toHaveLength(3);
     expect(nonce(2)).not.toBe(nonce(1));
-    await new Promise((resolve) => setTimeout(resolve, 2_050));
+    await elapse(2_050, "the nonce becomes stale after 2 s of the server's clock");
     await device.client.registration.rename('Renamed again');
     expect(proofs(device)).toHaveLength(5);
     expect(net.bindings('sip:alice@lab.test').map(({ displayName }) => displayName)).toEqual(['Renamed again']);

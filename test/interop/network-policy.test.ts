@@ -5,8 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import { ICSI } from '../../protocol/feature-tags';
 import { parseSdp } from '../../protocol/sdp';
-import { eventually, RawAgent } from '../support/peers/raw-agent';
+import { RawAgent } from '../support/peers/raw-agent';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
+import { until } from '../support/waiting';
 
 /** What the policy of the network lets through and where the media of sessions runs, with real clients and a policy file. */
 let folder = '';
@@ -118,26 +119,26 @@ describe('the policy of the network', () => {
       const media = alice.newMedia();
       const invite = alice.request('INVITE', 'sip:bob@lab.test', ICSI.session).setBody('application/sdp', alice.sdpOf(media, 'actpass'));
       const { call, answer } = await alice.invite(invite, media);
-      const theirs = await eventually('a call at bob', () => bob.calls[0]);
+      const theirs = await until('a call at bob', () => bob.calls[0]);
       await Promise.all([media.connect(answer.text), theirs.media.connect(theirs.sdp)]);
       expect(await media.say('sip:bob@lab.test', 'there')).toBe(200);
       expect(await theirs.media.say('sip:alice@lab.test', 'and back')).toBe(200);
       expect([theirs.media.texts, media.texts]).toEqual([['there'], ['and back']]);
 
       theirs.media.hangUp();
-      await eventually('alice misses her media', () => (media.isOver ? true : null));
+      await until('alice misses her media', () => (media.isOver ? true : null));
       const again = alice.newMedia();
       const renew = call?.dialog.request('INVITE', alice.contact).setBody('application/sdp', alice.sdpOf(again, 'actpass'));
       if (call === null || renew === undefined) throw new Error('no call');
       const second = await call.dialog.send(renew).final;
       call.dialog.ack();
       expect(second.status).toBe(200);
-      const renewed = await eventually('a re-INVITE at bob', () => bob.renewed[0]);
+      const renewed = await until('a re-INVITE at bob', () => bob.renewed[0]);
       await Promise.all([again.connect(second.text), renewed.media.connect(renewed.sdp)]);
       expect(await again.say('sip:bob@lab.test', 'once more')).toBe(200);
       expect(renewed.media.texts).toEqual(['once more']);
       expect((await call.dialog.bye().final).status).toBe(200);
-      await eventually('both have ended', () => (again.isOver && renewed.media.isOver ? true : null));
+      await until('both have ended', () => (again.isOver && renewed.media.isOver ? true : null));
     } finally {
       await Promise.all([alice.close(), bob.close()]);
     }
@@ -175,7 +176,7 @@ describe('the policy of the network', () => {
     const { message } = await alice.call('sendText', { to: bob.address, text: 'kept two' });
     await became(alice, message, 'delivered');
     // A record is written beside the session, which does not wait for it.
-    const records = await eventually('both records hold both texts', () => {
+    const records = await until('both records hold both texts', () => {
       const files = readdirSync(join(folder, 'records')).map((name) => readFileSync(join(folder, 'records', name), 'utf8'));
       return files.filter((record) => record.includes('kept one') && record.includes('kept two')).length === 2 ? files : null;
     });
@@ -203,7 +204,7 @@ describe('the policy of the network', () => {
     expect(sipRequests(bob, 'in', 'INVITE')).toEqual([]);
     expect(sipRequests(alice, 'out', 'INVITE')).toHaveLength(1);
     writeFileSync(join(folder, 'policy.json'), '{ "users": {} }');
-    await eventually('the change has come through', () =>
+    await until('the change has come through', () =>
       network.policy.decide('sip:bob@lab.test', 'term', alice.address) === null ? true : null,
     );
     await alice.call('retry', { message });

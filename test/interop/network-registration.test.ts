@@ -11,8 +11,8 @@ import { addressTarget } from '../../network/sip/proxy';
 import { SipServer } from '../../network/sip/sip-server';
 import { acceptContact, ICSI } from '../../protocol/feature-tags';
 import { mergeRegInfo, parseRegInfo, type RegInfo } from '../../protocol/reginfo';
-import { eventually } from '../support/peers/raw-agent';
 import { type DeviceOptions, SipDevice } from '../support/peers/sip-device';
+import { elapse, until } from '../support/waiting';
 
 const users = [
   { name: 'alice', password: 'secret', identities: ['tel:+15550100', 'sip:sales@lab.test'] },
@@ -162,18 +162,18 @@ describe('the Participating Function of a whole network', () => {
   it('R34 R35: hears of the first device after its 200, subscribes once, and again after the last has gone', async () => {
     const { net, seen, left, of } = await network();
     const laptop = await signedIn(net, { name: 'Laptop' });
-    await eventually('the device', () => net.registered('sip:alice@lab.test'));
+    await until('the device', () => net.registered('sip:alice@lab.test'));
     expect(of('REGISTER').map((request) => [request.get('to'), request.get('expires')])).toEqual([['<sip:alice@lab.test>', '3600']]);
     expect(of('REGISTER')[0]?.get('from')).toContain('sip:core.lab.test');
     expect(left.slice(0, 3)).toEqual(['SIP/2.0 401 Unauthorized', 'SIP/2.0 200 OK', expect.stringMatching(/^REGISTER /)]);
     const tablet = await signedIn(net, { name: 'Tablet' });
-    await eventually('two devices', () => (net.registered('sip:alice@lab.test')?.length === 2 ? true : null));
+    await until('two devices', () => (net.registered('sip:alice@lab.test')?.length === 2 ? true : null));
     await laptop.register();
     const subscribes = () =>
       seen.filter(({ to, request }) => to === 'core' && request.method === 'SUBSCRIBE').map(({ request }) => request);
     expect(subscribes().map((request) => [request.uri, request.get('event')])).toEqual([['sip:alice@lab.test', 'reg']]);
     await laptop.register((request) => request.set('Expires', '0'));
-    await eventually('one device', () =>
+    await until('one device', () =>
       net
         .registered('sip:alice@lab.test')
         ?.map((device) => device.name)
@@ -182,11 +182,11 @@ describe('the Participating Function of a whole network', () => {
         : null,
     );
     await tablet.register((request) => request.set('Expires', '0'));
-    await eventually('the end', () => (of('REGISTER').at(-1)?.get('expires') === '0' ? true : null));
+    await until('the end', () => (of('REGISTER').at(-1)?.get('expires') === '0' ? true : null));
     expect(of('REGISTER').filter((request) => request.get('expires') === '0')).toHaveLength(1);
     expect(net.registered('sip:alice@lab.test')).toBeNull();
     await laptop.register();
-    await eventually('the device again', () => net.registered('sip:alice@lab.test'));
+    await until('the device again', () => net.registered('sip:alice@lab.test'));
     expect(subscribes()).toHaveLength(2);
   });
 
@@ -195,14 +195,14 @@ describe('the Participating Function of a whole network', () => {
     const laptop = await signedIn(net, { icsis: [ICSI.session, ICSI.group, ICSI.msg] });
     const tablet = await signedIn(net, { icsis: [ICSI.msg] });
     const known = () => net.registered('sip:alice@lab.test')?.map((device) => [device.instanceId, device.icsis]);
-    await eventually('both', () => (known()?.length === 2 ? true : null));
+    await until('both', () => (known()?.length === 2 ? true : null));
     expect(known()).toEqual([
       [laptop.instanceId, [ICSI.session, ICSI.group, ICSI.msg]],
       [tablet.instanceId, [ICSI.msg]],
     ]);
     laptop.options.icsis = [ICSI.msg];
     await laptop.register();
-    await eventually('the change', () => (known()?.[0]?.[1]?.length === 1 ? true : null));
+    await until('the change', () => (known()?.[0]?.[1]?.length === 1 ? true : null));
     expect(of('NOTIFY').at(-1)?.text).toContain('event="refreshed"');
     expect(net.bindings('sip:alice@lab.test')).toHaveLength(2);
   });
@@ -320,7 +320,7 @@ describe('a core that misbehaves', () => {
     await laptop.next('NOTIFY');
     const tablet = await device(lab, 'alice', { name: 'Tablet' });
     const answered = tablet.register();
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    await elapse(40, 'half of the time that the 200 is held back');
     expect(laptop.received).toEqual([]);
     expect((await answered).status).toBe(200);
     expect(names(infoOf(await laptop.next('NOTIFY')))).toEqual(['Tablet']);
@@ -363,6 +363,6 @@ describe('limits', () => {
     const request = alice.registerRequest();
     for (let index = 0; index < 9; index += 1) request.append(`X-${index}`, 'y'.repeat(8_000));
     expect((await alice.send(request)).status).toBe(413);
-    await eventually('the end of the connection', () => (alice.server.flows.length === 0 ? true : null));
+    await until('the end of the connection', () => (alice.server.flows.length === 0 ? true : null));
   });
 });

@@ -8,7 +8,8 @@ import { ICSI } from '../../protocol/feature-tags';
 import { encodeMultipart } from '../../protocol/multipart';
 import { encodeReplacingEntry, encodeResourceLists, type ResourceEntry } from '../../protocol/resource-lists';
 import type { WireRecord } from '../../protocol/wire-record';
-import { eventually, RawAgent, type RawCall } from '../support/peers/raw-agent';
+import { RawAgent, type RawCall } from '../support/peers/raw-agent';
+import { until } from '../support/waiting';
 
 const running: { close(): Promise<void> }[] = [];
 
@@ -122,8 +123,8 @@ describe('the network by itself', () => {
     const alice = await agent(net, 'alice');
     const bob = await agent(net, 'bob');
     const { call: mine } = await oneToOne(alice, 'sip:bob@lab.test');
-    const call = await eventually('a call at bob', () => bob.calls[0]);
-    await eventually('the ACK', () => bob.acks[0]);
+    const call = await until('a call at bob', () => bob.calls[0]);
+    await until('the ACK', () => bob.acks[0]);
     expect(call.dialog.routeSet.length).toBeGreaterThanOrEqual(4);
     expect(call.dialog.routeSet).toEqual([...(mine?.dialog.routeSet ?? [])].reverse());
     expect((await call.dialog.bye('SIP;cause=200;text="Call completed"').final).status).toBe(200);
@@ -173,8 +174,8 @@ describe('the network by itself', () => {
 
     // Every leg goes through the core and a Participating Function.
     const isGroup = (one: RawAgent) => () => one.received.find((request) => request.get('contact')?.includes('isfocus') === true);
-    const bobs = await eventually('the invitation at bob', isGroup(bob));
-    const carols = await eventually('the invitation at carol', isGroup(carol));
+    const bobs = await until('the invitation at bob', isGroup(bob));
+    const carols = await until('the invitation at carol', isGroup(carol));
     for (const invite of [bobs, carols]) {
       const vias = invite.all('via');
       expect(vias).toHaveLength(4);
@@ -187,7 +188,7 @@ describe('the network by itself', () => {
     expect(bobsPhone.received).toEqual([]);
 
     // Bob ends the 1-1 with Alice along its own signalling path.
-    const old = await eventually('the 1-1 at bob', () => bob.calls.find((one) => one.invite.get('contribution-id') === 'one-to-one-1'));
+    const old = await until('the 1-1 at bob', () => bob.calls.find((one) => one.invite.get('contribution-id') === 'one-to-one-1'));
     expect((await old.dialog.bye('SIP;cause=200;text="Call completed"').final).status).toBe(200);
     expect(alice.last('BYE')?.callId).toBe(talk?.invite.callId);
 
@@ -197,9 +198,7 @@ describe('the network by itself', () => {
       ['Bob', 'bob desktop connected'],
       ['Carol', 'carol laptop connected'],
     ];
-    await eventually('all three in the roster', () =>
-      [...roster().values()].every((status) => status.endsWith(' connected')) ? true : null,
-    );
+    await until('all three in the roster', () => ([...roster().values()].every((status) => status.endsWith(' connected')) ? true : null));
     expect([...roster()].map(([name, status]) => [name.charAt(0).toUpperCase() + name.slice(1), status])).toEqual(everybody);
 
     // Media: each of them connects to the focus.
@@ -207,18 +206,18 @@ describe('the network by itself', () => {
     const [a, b, c] = calls;
     for (const one of calls) await one?.media.connect(one.sdp);
     expect(await a?.media.say(focus, 'hello everybody')).toBe(200);
-    await eventually(
+    await until(
       'the message at both',
       () => (b.media.texts.includes('hello everybody') && c.media.texts.includes('hello everybody')) || null,
     );
     expect(a?.media.texts).toEqual([]);
     expect(await b.media.say(focus, 'I am Alice', 'sip:alice@lab.test')).toBe(403);
     expect(await b.media.say('sip:alice@lab.test', 'a receipt')).toBe(200);
-    await eventually('the private one at alice', () => a?.media.texts.includes('a receipt') || null);
+    await until('the private one at alice', () => a?.media.texts.includes('a receipt') || null);
     expect(c.media.texts).toEqual(['hello everybody']);
 
     expect((await c.dialog.bye('SIP;cause=200;text="Call completed"').final).status).toBe(200);
-    await eventually('carol departed', () => roster().get('Carol') === 'carol laptop disconnected departed' || null);
+    await until('carol departed', () => roster().get('Carol') === 'carol laptop disconnected departed' || null);
     expect(net.groups()).toMatchObject([{ focus, active: true }]);
   });
 
@@ -232,7 +231,7 @@ describe('the network by itself', () => {
     expect(answer.status).toBe(200);
     const focus = uriOf(answer.get('contact') ?? '');
     const roster = await watch(alice, focus);
-    await eventually('nobody is being invited any more', () =>
+    await until('nobody is being invited any more', () =>
       [...roster().values()].some((status) => status.includes('dialing')) ? null : true,
     );
     expect(roster().get('Bob')).toBe('disconnected failed');
@@ -240,10 +239,10 @@ describe('the network by itself', () => {
     expect(roster().get('Dave')).toBe('disconnected failed');
     expect(bob.received).toEqual([]);
     await call?.media.connect(call.sdp);
-    const carols = await eventually('a call at carol', () => carol.calls[0]);
+    const carols = await until('a call at carol', () => carol.calls[0]);
     await carols.media.connect(carols.sdp);
     expect(await call?.media.say(focus, 'just us')).toBe(200);
-    await eventually('the message at carol', () => carols.media.texts.includes('just us') || null);
+    await until('the message at carol', () => carols.media.texts.includes('just us') || null);
   });
 
   it('R65: Alice hears 200 while Bob is still ringing, and Bob joins late', async () => {
@@ -253,10 +252,10 @@ describe('the network by itself', () => {
     await agent(net, 'carol');
     bob.answerWith = 'hold';
     expect((await createGroup(alice, net, ['sip:bob@lab.test', 'sip:carol@lab.test'])).answer.status).toBe(200);
-    const ringing = await eventually('bob rings', () => bob.ringing[0]);
+    const ringing = await until('bob rings', () => bob.ringing[0]);
     expect(ringing.isAnswered).toBe(false);
     bob.answer(ringing, 200);
-    await eventually('bob in the group', () =>
+    await until('bob in the group', () =>
       net.groups()[0]?.participants.find((one) => one.address === 'sip:bob@lab.test' && one.status === 'connected'),
     );
   });
@@ -267,10 +266,10 @@ describe('the network by itself', () => {
     const bob = await agent(net, 'bob');
     const { call } = await createGroup(alice, net, ['sip:bob@lab.test']);
     await call?.media.connect(call.sdp);
-    const bobs = await eventually('a call at bob', () => bob.calls[0]);
+    const bobs = await until('a call at bob', () => bob.calls[0]);
     await bobs.media.connect(bobs.sdp);
     bobs.media.hangUp();
-    const bye = await eventually('a BYE at bob', () => bob.last('BYE'), 2 * MEDIA_RETURN_MS + 5_000);
+    const bye = await until('a BYE at bob', () => bob.last('BYE'), 2 * MEDIA_RETURN_MS + 5_000);
     expect(bye.get('reason')).toContain('cause=503');
   });
 });
@@ -278,7 +277,7 @@ describe('the network by itself', () => {
 describe('starting and stopping', () => {
   it('ends within a second, with a group and connections open, and leaves no handle', async () => {
     const handles = () => process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCP')).length;
-    await eventually('the connections of former tests are gone', () => handles() === 0 || null);
+    await until('the connections of former tests are gone', () => handles() === 0 || null);
     const { net } = await network();
     const alice = await agent(net, 'alice');
     const bob = await agent(net, 'bob');
@@ -291,7 +290,7 @@ describe('starting and stopping', () => {
     expect(Date.now() - started).toBeLessThan(1000);
     await alice.close();
     await bob.close();
-    await eventually('no TCP handle is left', () => handles() === 0 || null);
+    await until('no TCP handle is left', () => handles() === 0 || null);
   });
 
   it('ends without a word about parts of it that have ended already', async () => {

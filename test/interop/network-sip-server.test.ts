@@ -10,6 +10,7 @@ import { MAX_CONNECTIONS, SipServer } from '../../network/sip/sip-server';
 import type { WireMessage } from '../../protocol/wire-record';
 import { VirtualClock } from '../support/doubles/network-doubles';
 import { SipDevice } from '../support/peers/sip-device';
+import { until } from '../support/waiting';
 import { HOSTILE_MESSAGES } from '../unit/network/hostile-messages';
 
 const open: (() => unknown)[] = [];
@@ -114,7 +115,7 @@ describe('connections', () => {
   it('MAX_CONNECTIONS: one more is closed at once, and the others live on', async () => {
     const { server: subject, port } = await server();
     const clients = Array.from({ length: MAX_CONNECTIONS }, () => wire(port));
-    while (subject.flows.length < MAX_CONNECTIONS) await new Promise((done) => setTimeout(done, 5));
+    await until('all are connected', () => subject.flows.length === MAX_CONNECTIONS);
     await wire(port).closed;
     clients[0]?.socket.write(options());
     expect(await clients[0]?.until(/\r\n\r\n$/)).toMatch(/^SIP\/2\.0 200/);

@@ -5,6 +5,7 @@ import type { RegistrationValue } from '../../preload/contract';
 import { Capture } from '../support/peers/packet-judge';
 import { freePorts, SippRegistrar } from '../support/peers/sipp';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
+import { elapse } from '../support/waiting';
 
 const scenarios = [
   'no-gruu',
@@ -246,7 +247,7 @@ describe('a registrar that', () => {
         for (const count of [1, 2]) {
           const refused = await client.tryCall('register', {});
           expect(refused).toMatchObject({ ok: false, error: { status: 403 } });
-          await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+          await elapse(QUIET_MS, 'nothing tells that no REGISTER is sent');
           expect(registers(client)).toHaveLength(count);
           const now = await registration(client);
           expect(now).toMatchObject({ state: 'rejected', error: { status: 403 } });

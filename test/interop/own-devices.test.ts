@@ -9,6 +9,7 @@ import { SipClient } from '../../main/sip/client';
 import { type Network, startNetwork } from '../../network/network';
 import type { CloneValue, DeviceValue } from '../../preload/contract';
 import { type ClientOptions, closeClients, headerValues, sipRequests, startClient, type TestClient } from '../support/stages/clients';
+import { elapse } from '../support/waiting';
 
 const ALICE = 'sip:alice@lab.test';
 
@@ -181,7 +182,7 @@ describe('the devices of one person', () => {
       });
       expect(registration.error?.code).toBe('account/signed-out');
     }
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await elapse(300, 'nothing tells that no device registers again');
     expect(bound()).toEqual([]);
   });
 });
@@ -245,7 +246,7 @@ describe('a copied profile', () => {
     expect(snapshot.warnings.map((warning) => warning.code)).toContain('duplicate-device');
     expect(snapshot.devices.find((device) => device.self)?.duplicate).not.toBeNull();
     const registers = sipRequests(laptop, 'out', 'REGISTER').length;
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await elapse(500, 'nothing tells that no REGISTER is sent');
     expect(sipRequests(laptop, 'out', 'REGISTER')).toHaveLength(registers);
     const { instanceId } = await laptop.call('resolveClone', { choice: 'newDevice', name: 'Laptop of its own' });
     await laptop.call('register', {});

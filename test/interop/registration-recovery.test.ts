@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import { Relay } from '../support/stages/relay';
-import { type Device, Devices, ICSIS, until } from '../support/stages/sip-clients';
+import { type Device, Devices, ICSIS } from '../support/stages/sip-clients';
+import { elapse, until } from '../support/waiting';
 
 const devices = new Devices();
 let network: Network;
@@ -51,7 +52,7 @@ describe('the network comes back', () => {
     const laptop = await devices.registered('alice', relay.uri);
     await relay.cut();
     await until('the loss is noticed', () => laptop.client.registration.state === 'waiting');
-    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    await elapse(6_000, 'the loss outlasts the first attempts to come back');
     expect(laptop.client.registration.state).not.toBe('registered');
     await relay.mend();
     const at = Date.now();
@@ -64,7 +65,7 @@ describe('the network comes back', () => {
     const laptop = await devices.registered('alice', relay.uri);
     const before = registers(laptop).length;
     for (let time = 0; time < 5; time += 1) laptop.client.registration.networkChanged();
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await elapse(300, 'nothing tells that no REGISTER is sent');
     expect(registers(laptop)).toHaveLength(before);
     expect(relay.connections).toBe(1);
     expect(laptop.client.registration.state).toBe('registered');

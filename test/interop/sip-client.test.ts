@@ -2,7 +2,8 @@ import { createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import { utf8 } from '../../protocol/octets';
-import { Devices, ICSIS, next, until } from '../support/stages/sip-clients';
+import { Devices, ICSIS, next } from '../support/stages/sip-clients';
+import { until } from '../support/waiting';
 
 const SDP =
   'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 7394 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=path:msrp://127.0.0.1:7394/offer;tcp\r\na=setup:actpass\r\n';

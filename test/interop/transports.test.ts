@@ -17,7 +17,8 @@ import type { SipTransport } from '../../protocol/server-address';
 import type { WireMessage } from '../../protocol/wire-record';
 import { LabDns } from '../support/doubles/lab-dns';
 import { silent } from '../support/doubles/sip-memory';
-import { Devices, ICSIS, next, until } from '../support/stages/sip-clients';
+import { Devices, ICSIS, next } from '../support/stages/sip-clients';
+import { until } from '../support/waiting';
 
 const SDP =
   'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 7394 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=path:msrp://127.0.0.1:7394/offer;tcp\r\na=setup:actpass\r\n';

@@ -1,10 +1,10 @@
 import { connect, createServer, type Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import type { WireRecord } from '../../protocol/wire-record';
 import { Capture } from '../support/peers/packet-judge';
 import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
+import { elapse } from '../support/waiting';
 
 let network: Network;
 const roles: WireRecord[] = [];
@@ -79,7 +79,7 @@ function countsOf(records: readonly WireRecord[]): Map<string, number> {
 async function quiet(count: () => number): Promise<void> {
   for (let seen = -1; seen !== count(); ) {
     seen = count();
-    await pause(quietMs);
+    await elapse(quietMs, 'nothing tells that no more is sent');
   }
 }
 

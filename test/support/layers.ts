@@ -38,7 +38,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/desktop',
-    faces: ['further-device', 'ipc', 'launch-options', 'orderly-quit', 'refusal', 'secrets', 'window'],
+    faces: ['dev-server', 'further-device', 'ipc', 'launch-options', 'orderly-quit', 'refusal', 'secrets', 'window'],
     values: [...ground, 'main', 'main/profile'],
     packages: ['electron'],
     node: true,

@@ -1,32 +1,20 @@
-/** Keeps the list of LAB constants in docs/decisions true: it is written from the code. `npx vitest run test/unit/decisions.test.ts -u` renews it. */
+/** Keeps docs/decisions true. `npm run generate` writes its list of LAB constants. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { rowsOf } from '../../scripts/generate/lab-constants.mjs';
 
 const folder = 'docs/decisions';
-const sources = ['base', 'protocol', 'main', 'network'].flatMap((top) =>
-  readdirSync(top, { recursive: true, encoding: 'utf8' })
-    .map((name) => `${top}/${name.replaceAll('\\', '/')}`)
-    .filter((name) => name.endsWith('.ts'))
-    .sort(),
-);
-
-/** A row for the constant right below each comment that says LAB first. */
-const rows = sources.flatMap((file) =>
-  [...readFileSync(file, 'utf8').matchAll(/\/\*\*[\s*]*LAB:((?:(?!\*\/)[\s\S])*)\*\/\n(?:export )?const (\w+) = ([^;\n]+);/g)].map(
-    ([, said = '', name = '', value = '']) =>
-      `| \`${name}\` | \`${file}\` | ${value} | ${said
-        .replace(/\s*\n \* ?/g, ' ')
-        .trim()
-        .replaceAll('|', '\\|')} |`,
-  ),
-);
-
 describe('docs/decisions', () => {
-  it('lists every LAB constant as it is', async () => {
-    expect(rows.length).toBeGreaterThan(20);
-    const head = '# LAB constants\n\nWritten from the code by `test/unit/decisions.test.ts`; why there are such is in record 13.\n\n';
-    const table = `| Constant | File | Value | What |\n|---|---|---|---|\n${rows.join('\n')}\n`;
-    await expect(`${head}${table}`).toMatchFileSnapshot(`../../${folder}/lab-constants.md`);
+  it('the list of LAB constants has a row for each constant whose comment says LAB first, however it is written', () => {
+    const source = [
+      '/** LAB: how long a | b. */\nexport const FIRST_MS = 30_000;',
+      '/**\n * LAB: over\n * two lines.\n */\nconst SECOND = [1, 2];',
+      '/** No decision of ours. */\nexport const THIRD = 3;',
+    ].join('\n');
+    expect(rowsOf('main/a.ts', source)).toEqual([
+      '| `FIRST_MS` | `main/a.ts` | 30_000 | how long a \\| b. |',
+      '| `SECOND` | `main/a.ts` | [1, 2] | over two lines. |',
+    ]);
   });
 
   it('names files that exist', () => {

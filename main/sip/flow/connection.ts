@@ -13,7 +13,7 @@ import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from '../wire/wire-message';
 import { identitiesOf, speaksFor } from './identity';
 
 /** LAB: how long a connection may take until it can carry SIP, TLS and WebSocket handshakes included. */
-export const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
 /** RFC 7118 section 4.1. */
 const SUBPROTOCOL = 'sip';
 

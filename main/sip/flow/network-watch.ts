@@ -12,7 +12,7 @@ export const WATCH_INTERVAL_MS = 1_000;
 export const SLEEP_JUMP_MS = 5_000;
 
 /** Every address that is not of this computer alone, in one text that changes when they do. */
-export function currentAddresses(): string {
+function currentAddresses(): string {
   const all = Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
     (addresses ?? []).filter(({ internal }) => !internal).map(({ address }) => `${name} ${address}`),
   );

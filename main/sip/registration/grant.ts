@@ -8,7 +8,7 @@ import { type Binding, headerSeconds, readBindings } from './binding';
 import { sameContact } from './own-contacts';
 
 /** TS 24.229 5.1.1.4: a registration of up to this length is refreshed at half time, a longer one 600 s before it ends. */
-export const HALF_TIME_LIMIT_SECONDS = 1_200;
+const HALF_TIME_LIMIT_SECONDS = 1_200;
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface Grant {

@@ -15,7 +15,7 @@ export const PROBE_TIMEOUT_MS = 2_000;
 /** LAB: signing off delays the end of the program by no more than this. */
 export const UNREGISTER_TIMEOUT_MS = 2_000;
 /** LAB: a flow over which a REGISTER gets no answer within this time is given up. */
-export const REGISTER_TIMEOUT_MS = 32_000;
+const REGISTER_TIMEOUT_MS = 32_000;
 
 export class RegistrationMachine implements Registration, Disposable {
   readonly onState = new Emitter<RegistrationState>();

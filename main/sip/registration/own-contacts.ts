@@ -10,7 +10,7 @@ import { capabilityParams } from '../stack/capabilities';
 import type { Binding } from './binding';
 
 /** Characters of a device name on the wire. */
-export const MAX_DEVICE_NAME_CHARACTERS = 64;
+const MAX_DEVICE_NAME_CHARACTERS = 64;
 
 /** Who this device is, for as long as it is signed in. */
 export interface DeviceIdentity {

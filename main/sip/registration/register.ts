@@ -25,11 +25,11 @@ import { headerSeconds } from './binding';
 /** LAB: how many answers other than challenges one attempt follows. */
 export const MAX_ADJUSTMENTS = 3;
 /** LAB: how many REGISTERs one attempt sends at most. */
-export const MAX_REGISTERS = 10;
+const MAX_REGISTERS = 10;
 /** LAB: CSeqs that are reserved in the store at once. */
 export const CSEQ_BLOCK = 32;
 /** RFC 3261 section 8.1.1.5: CSeq is below 2^31. Long before that a new Call-ID begins. */
-export const LAST_CSEQ = 2 ** 31 - 1 - CSEQ_BLOCK;
+const LAST_CSEQ = 2 ** 31 - 1 - CSEQ_BLOCK;
 
 /** Call-ID and CSeq of the registration, which outlive the process (RFC 3261 section 10.2: one Call-ID, rising CSeq). */
 export interface RegistrationStore {

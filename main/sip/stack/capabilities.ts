@@ -67,7 +67,7 @@ export function queryCapabilities(stack: Stack, target: string, to: string, rout
   });
 }
 
-export function readCapabilities(response: WireMessage): Capabilities {
+function readCapabilities(response: WireMessage): Capabilities {
   const contact = parseNameAddr(response.list('contact')[0] ?? '');
   const params: ReadonlyMap<string, string | null> = contact.ok ? contact.value.params : new Map();
   return {

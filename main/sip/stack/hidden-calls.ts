@@ -8,7 +8,7 @@ import type { Leak } from '../../../protocol/leak-check';
 import { concat, text, utf8 } from '../../../protocol/octets';
 
 /** LAB: hidden calls, and refused ones, that are remembered; the oldest are forgotten, as their dialogs are long over. */
-export const MAX_HIDDEN_CALLS = 4_096;
+const MAX_HIDDEN_CALLS = 4_096;
 
 export class HiddenCalls {
   /** Call-ID -> whom nothing with it may tell who this is. */

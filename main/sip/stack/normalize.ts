@@ -21,9 +21,9 @@ export const ACCEPTED_TYPES = ['application/sdp', 'multipart/mixed', 'message/cp
 /** And in a MESSAGE: from who knows no CPIM a bare text and a bare composing state. */
 const BARE_TYPES = ['text/plain', 'application/im-iscomposing+xml'] as const;
 /** Option tags that a peer may require of this client. */
-export const SUPPORTED_OPTIONS = ['gruu', 'outbound', 'path', 'timer'] as const;
+const SUPPORTED_OPTIONS = ['gruu', 'outbound', 'path', 'timer'] as const;
 /** RFC 3261 section 20.16: CSeq is below 2^31. */
-export const MAX_CSEQ = 2 ** 31 - 1;
+const MAX_CSEQ = 2 ** 31 - 1;
 /** Via lines, and likewise Record-Route entries, of one message; more is a loop or an attack. */
 export const MAX_HOPS = 70;
 

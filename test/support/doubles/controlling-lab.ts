@@ -16,7 +16,7 @@ import { connectServers, MsrpPeer, settle, VirtualClock } from './network-double
 
 export const utf8 = (text: string) => new TextEncoder().encode(text);
 export const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-export const FACTORY = 'sip:conference-factory@lab.test';
+const FACTORY = 'sip:conference-factory@lab.test';
 export const BOB_INSTANCE = 'urn:uuid:bbbbbbbb-7dec-41d0-a765-00a0c91e6bf6';
 export const BOB_GRUU = `sip:bob@lab.test;gr=${BOB_INSTANCE}`;
 export const BOB_ENTRY = `${BOB_GRUU};method=INVITE?Session-Replaces=one-to-one-1&amp;Accept-Contact=*%3B%2Bsip.instance%3D%22%3C${BOB_INSTANCE}%3E%22%3Brequire%3Bexplicit`;

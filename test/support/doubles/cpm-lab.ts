@@ -27,7 +27,7 @@ import { encodeSdp } from '../../../protocol/sdp';
 import { quickDisk } from './quick-disk';
 import { settled, VirtualClock } from './virtual-clock';
 
-export const noHeaders: CpmHeaders = {
+const noHeaders: CpmHeaders = {
   conversationId: null,
   contributionId: null,
   inReplyTo: null,

@@ -133,7 +133,7 @@ export class MemoryServer {
   }
 }
 
-export function wire(lines: string[], body: string | Uint8Array = '', contentType = 'application/sdp'): Uint8Array {
+function wire(lines: string[], body: string | Uint8Array = '', contentType = 'application/sdp'): Uint8Array {
   const content = typeof body === 'string' ? new TextEncoder().encode(body) : body;
   const head = [...lines, ...(content.length > 0 ? [`Content-Type: ${contentType}`] : []), `Content-Length: ${content.length}`, '', ''];
   const start = new TextEncoder().encode(head.join('\r\n'));

@@ -3,9 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-/** How long a story waits for one thing that such a program does, milliseconds. */
-const patienceMs = 10_000;
+import { stir, until } from '../waiting';
 
 /** A folder that one run of such a program may fill. */
 export const freshFolder = (program: string) => mkdtempSync(join(tmpdir(), `chorus-${program}-`));
@@ -17,7 +15,6 @@ export class ForeignProgram {
   readonly #folder: string;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #ended: Promise<void>;
-  readonly #checks = new Set<() => void>();
 
   /** `folder` is removed with it. */
   constructor(command: string, args: readonly string[], folder: string) {
@@ -34,7 +31,7 @@ export class ForeignProgram {
 
   #hear(text: string): void {
     this.said += text;
-    for (const check of [...this.#checks]) check();
+    stir();
   }
 
   tell(line: string): void {
@@ -42,23 +39,10 @@ export class ForeignProgram {
   }
 
   /** Resolves once it has written this. */
-  hears(words: string | RegExp): Promise<void> {
-    return new Promise((done, fail) => {
-      const finish = () => {
-        clearTimeout(limit);
-        this.#checks.delete(check);
-      };
-      const limit = setTimeout(() => {
-        finish();
-        fail(new Error(`${this.#name} never said ${words}, but:\n${this.said.trim()}`));
-      }, patienceMs);
-      const check = () => {
-        if (typeof words === 'string' ? !this.said.includes(words) : !words.test(this.said)) return;
-        finish();
-        done();
-      };
-      this.#checks.add(check);
-      check();
+  async hears(words: string | RegExp): Promise<void> {
+    const isSaid = () => (typeof words === 'string' ? this.said.includes(words) : words.test(this.said));
+    await until(`it says ${words}`, isSaid).catch((error) => {
+      throw new Error(`${this.#name} ${error.message}, but said:\n${this.said.trim()}`);
     });
   }
 

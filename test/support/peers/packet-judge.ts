@@ -3,14 +3,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { elapse, until } from '../waiting';
 
-/** How long the capture may take to begin, and tshark to read it, milliseconds. */
-const captureStartMs = 15_000;
 const readLimitMs = 60_000;
 
 /** Null when packets can be captured here, else one sentence with the command that makes it possible. */
-export function judgeMissing(): string | null {
+function judgeMissing(): string | null {
   const found = spawnSync('tshark', ['--version'], { stdio: 'ignore' });
   if (found.error !== undefined) return 'tshark is not installed: apt-get install --no-install-recommends tshark';
   const interfaces = spawnSync('tshark', ['-D'], { encoding: 'utf8' });
@@ -60,9 +58,8 @@ export class Capture {
     const missing = judgeMissing();
     if (missing !== null) throw new Error(missing);
     const capture = new Capture(ports);
-    await capture.#until('the capture begins', () => /^File: /m.test(capture.#said), captureStartMs);
-    // The file is named just before the first packet is taken.
-    await pause(300);
+    await capture.#until('the capture begins', () => /^File: /m.test(capture.#said));
+    await elapse(300, 'dumpcap names its file just before it takes the first packet');
     return capture;
   }
 
@@ -100,10 +97,9 @@ export class Capture {
   }
 
   async #end(): Promise<void> {
-    // dumpcap hands packets over once a second at most.
-    await pause(1_200);
+    await elapse(1_200, 'dumpcap hands packets over once a second');
     this.#child.kill('SIGINT');
-    await this.#until('the capture ends', () => this.#ended, captureStartMs);
+    await this.#until('the capture ends', () => this.#ended);
   }
 
   dispose(): void {
@@ -111,11 +107,15 @@ export class Capture {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  async #until(what: string, done: () => boolean, withinMs: number): Promise<void> {
-    const end = Date.now() + withinMs;
-    while (!done()) {
-      if (Date.now() > end || (this.#ended && !done())) throw new Error(`In vain until ${what}: ${this.#said.trim()}`);
-      await pause(20);
+  async #until(what: string, done: () => boolean): Promise<void> {
+    try {
+      await until(what, () => {
+        if (done()) return true;
+        if (this.#ended) throw new Error('the capture is over');
+        return null;
+      });
+    } catch (error) {
+      throw new Error(`${String(error)}: ${this.#said.trim()}`);
     }
   }
 }

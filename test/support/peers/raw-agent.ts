@@ -17,17 +17,7 @@ import { MsrpParser } from '../../../protocol/msrp-parser';
 import { parseContentType, parseMultipart } from '../../../protocol/multipart';
 import { encodeSdp, parseSdp } from '../../../protocol/sdp';
 import { parseNameAddr } from '../../../protocol/uri';
-
-/** Waits until `probe` gives something else than null or undefined. */
-export async function eventually<T>(what: string, probe: () => T | null | undefined, withinMs = 5_000): Promise<T> {
-  const end = Date.now() + withinMs;
-  for (;;) {
-    const value = probe();
-    if (value !== null && value !== undefined) return value;
-    if (Date.now() > end) throw new Error(`Not within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+import { until } from '../waiting';
 
 /** One MSRP session over a connection that this side opens. */
 export class RawMsrp {
@@ -102,7 +92,7 @@ export class RawMsrp {
         continuation: '$',
       }),
     );
-    return eventually('an MSRP answer', () =>
+    return until('an MSRP answer', () =>
       this.received.find((message) => message.kind === 'response' && message.transactionId === transactionId),
     ).then((message) => (message.kind === 'response' ? message.status : 0));
   }
@@ -314,7 +304,7 @@ export class RawAgent {
 }
 
 /** The SDP of a request: its body, or the part of a multipart. */
-export function sdpIn(request: SipRequest): string {
+function sdpIn(request: SipRequest): string {
   const type = request.get('content-type') ?? '';
   if (!type.startsWith('multipart/')) return request.text;
   const parts = parseMultipart(type, request.body);

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { digestHash } from '../../../network/core/authenticator';
 import { newRequest } from '../../../network/sip/dialog';
-import { paramOf, uriOf } from '../../../network/sip/header-value';
+import { paramOf } from '../../../network/sip/header-value';
 import type { SipRequest, SipResponse } from '../../../network/sip/message';
 import { addressTarget } from '../../../network/sip/proxy';
 import { newToken, SipServer } from '../../../network/sip/sip-server';
@@ -155,4 +155,3 @@ export class SipDevice {
 }
 
 /** The URI of a Contact, Route or Record-Route value. */
-export { uriOf };

@@ -4,17 +4,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-
-const startLimitMs = 5_000;
-/** How long SIPp may take to end after the last message of a scenario. */
-const endLimitMs = 3_000;
+import { until } from '../waiting';
 
 /** The name of a file in `test/support/sipp/`, or what would stand in one. */
 type Scenario = string | { xml: string };
 
 /** Null when SIPp is here, else one sentence with the command that installs it. */
-export function sippMissing(): string | null {
+function sippMissing(): string | null {
   const found = spawnSync('sipp', ['-v'], { stdio: 'ignore' });
   return found.error === undefined ? null : 'SIPp is not installed: apt-get install --no-install-recommends sip-tester';
 }
@@ -68,13 +64,14 @@ export class SippRegistrar {
     const missing = sippMissing();
     if (missing !== null) throw new Error(missing);
     const registrar = new SippRegistrar(scenario, port);
-    const end = Date.now() + startLimitMs;
-    while (!(await answers(port))) {
-      if (Date.now() > end || registrar.#status !== null) {
-        registrar.dispose();
-        throw new Error(`SIPp does not listen: ${registrar.complaints}`);
-      }
-      await pause(20);
+    try {
+      await until('SIPp listens', () => {
+        if (registrar.#status !== null) throw new Error('SIPp has ended');
+        return answers(port);
+      });
+    } catch (error) {
+      registrar.dispose();
+      throw new Error(`${String(error)}: ${registrar.complaints}`);
     }
     return registrar;
   }
@@ -98,9 +95,8 @@ export class SippRegistrar {
   async finish(): Promise<string> {
     // SIPp ends at SIGUSR1 once its calls have.
     this.#child.kill('SIGUSR1');
-    const end = Date.now() + endLimitMs;
-    while (this.#status === null && Date.now() < end) await pause(20);
-    return this.#status === null ? `the scenario is not over\n${this.complaints}` : this.complaints;
+    const isOver = await until('every scenario is over', () => this.#status !== null).catch(() => false);
+    return isOver ? this.complaints : `the scenario is not over\n${this.complaints}`;
   }
 
   dispose(): void {

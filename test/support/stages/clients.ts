@@ -11,9 +11,7 @@ import { ladderOf } from '../../../main/trace/ladder';
 import { ladderText } from '../../../main/trace/ladder-text';
 import type { AppEvent, CallArgument, CallName, CallValue, Result } from '../../../preload/contract';
 import { signedBy, type WireRecord } from '../../../protocol/wire-record';
-
-/** How long a story waits for one thing before it fails. */
-export const patienceMs = 8_000;
+import { type NotYet, patienceMs, stir, until } from '../waiting';
 
 /** One real client behind its contract, as a test uses it. */
 export interface TestClient {
@@ -25,8 +23,8 @@ export interface TestClient {
   call<N extends CallName>(name: N, argument: CallArgument<N>): Promise<CallValue<N>>;
   /** The call's Result, for stories about refusals. */
   tryCall<N extends CallName>(name: N, argument: CallArgument<N>): Promise<Result<CallValue<N>>>;
-  /** Resolves with the first value that is not null or undefined; asked again at every event. */
-  until<T>(what: string, look: () => T | null | undefined | Promise<T | null | undefined>, limitMs?: number): Promise<T>;
+  /** `until` of test/support/waiting, naming this client when it waits in vain. The condition may ask about others, too. */
+  until<T>(what: string, look: () => NotYet<T> | Promise<NotYet<T>>, limitMs?: number): Promise<T>;
   /** Ends the process’s part without a word to the network, as SIGKILL would. */
   close(): Promise<void>;
 }
@@ -70,7 +68,6 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
   folders.push(dataDir);
   const wire: WireRecord[] = [];
   const events: AppEvent[] = [];
-  const waiting = new Set<() => void>();
   const app: App = await createApp({
     dataDir,
     profile: options.name,
@@ -91,7 +88,7 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
   });
   app.onEvent.on((event) => {
     events.push(event);
-    for (const check of [...waiting]) check();
+    stir();
   });
   const client: TestClient = {
     name: options.name,
@@ -105,27 +102,7 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
       return result.value;
     },
     tryCall: (name, argument) => dispatch(app.handlers, name, argument) as Promise<Result<never>>,
-    until: (what, look, limitMs = patienceMs) =>
-      new Promise((resolve, reject) => {
-        const limit = setTimeout(() => finish(() => reject(new Error(`${options.name} waited in vain until ${what}`))), limitMs);
-        const finish = (end: () => void) => {
-          waiting.delete(check);
-          clearTimeout(limit);
-          end();
-        };
-        const check = () => {
-          Promise.resolve()
-            .then(look)
-            .then(
-              (value) => {
-                if (value !== null && value !== undefined) finish(() => resolve(value));
-              },
-              (error: unknown) => finish(() => reject(error instanceof Error ? error : new Error(String(error)))),
-            );
-        };
-        waiting.add(check);
-        check();
-      }),
+    until: (what, look, limitMs = patienceMs) => until(`${what} (${options.name} waits)`, look, limitMs),
     close: () => app.quit(),
   };
   open.push(client);

@@ -3,9 +3,9 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFailed } from 'vitest';
+import { isNotYet, type NotYet, stir, until } from '../waiting';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 /** How long a story waits for one line, or for the end of a process, before it fails. */
@@ -24,7 +24,6 @@ export class Command {
   readonly exited: Promise<Exit>;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #name: string;
-  readonly #checks = new Set<() => void>();
   #stderr = '';
   #noJson: string | null = null;
   #rest = '';
@@ -45,7 +44,7 @@ export class Command {
       child.once('error', reject);
       child.once('close', (status, signal) => {
         this.#exit = { status, signal };
-        this.#wake();
+        stir();
         resolve(this.#exit);
       });
     });
@@ -98,36 +97,17 @@ export class Command {
     return this.until(`the event ${name} ${JSON.stringify(fields)}`, () => this.lines.slice(from).find(fits));
   }
 
-  /** Resolves with the first value that is neither null nor undefined; asked again at every line. */
-  until<T>(what: string, look: () => T | null | undefined): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const finish = (end: () => void) => {
-        this.#checks.delete(check);
-        clearTimeout(limit);
-        end();
-      };
-      const fail = (why: string) => finish(() => reject(new Error(`${this.#name} waited in vain until ${what}: ${why}`)));
-      const limit = setTimeout(() => fail(`${lineLimitMs} ms`), lineLimitMs);
-      const check = () => {
-        if (this.#noJson !== null) return fail(`a line on stdout is no JSON object: ${this.#noJson}`);
-        const value = look();
-        if (value !== null && value !== undefined) finish(() => resolve(value));
-        else if (this.#exit !== null) fail(`it has ended: ${JSON.stringify(this.#exit)}`);
-      };
-      this.#checks.add(check);
-      check();
-    });
-  }
-
-  /** Like `until`, for what has to be asked for: at most every 50 ms, since each answer is a line, too. */
-  async poll<T>(what: string, look: () => Promise<T | null | undefined>): Promise<T> {
-    const end = Date.now() + lineLimitMs;
-    for (;;) {
+  /** `until` of test/support/waiting. Fails at once when the process has ended, or has written a line that is no JSON object. */
+  until<T>(what: string, look: () => NotYet<T> | Promise<NotYet<T>>, limitMs = lineLimitMs): Promise<T> {
+    const checked = async () => {
+      if (this.#noJson !== null) throw new Error(`${this.#name}: a line on stdout is no JSON object: ${this.#noJson}`);
+      // Read before the look: what a process has said by its end counts.
+      const exit = this.#exit;
       const value = await look();
-      if (value !== null && value !== undefined) return value;
-      if (Date.now() > end) throw new Error(`${this.#name} asked in vain until ${what}`);
-      await pause(50);
-    }
+      if (isNotYet(value) && exit !== null) throw new Error(`${this.#name} has ended before ${what}: ${JSON.stringify(exit)}`);
+      return value;
+    };
+    return until(`${what} (${this.#name} waits)`, checked, limitMs);
   }
 
   endInput(): void {
@@ -156,11 +136,7 @@ export class Command {
         this.#noJson ??= line;
       }
     }
-    this.#wake();
-  }
-
-  #wake(): void {
-    for (const check of [...this.#checks]) check();
+    stir();
   }
 
   /** Its log and the last of its lines. */

@@ -87,14 +87,3 @@ export function next<T>(emitter: Emitter<T>, wanted: (value: T) => boolean = () 
     });
   });
 }
-
-/** Looks every few milliseconds until `probe` gives something; fails with `what` after `timeoutMs`. */
-export async function until<T>(what: string, probe: () => T | null | undefined | false, timeoutMs = 5_000): Promise<T> {
-  const end = Date.now() + timeoutMs;
-  for (;;) {
-    const value = probe();
-    if (value !== null && value !== undefined && value !== false) return value;
-    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

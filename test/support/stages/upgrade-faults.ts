@@ -6,10 +6,11 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import type { ConversationValue, MessageValue } from '../../../preload/contract';
 import { headerValues } from './clients';
+import { isPlayed } from './death-sample';
 import { addressOf, type CoreKind, type Heard, type PartName, type PersonName, people, Stage } from './upgrade-stage';
 
 /** Who is in the group: everybody, everybody but one, A alone, nobody since it never was, or nobody at this moment. */
-export type UpgradeState = 'all' | 'without A' | 'without B' | 'without C' | 'A alone' | 'none' | 'rests';
+type UpgradeState = 'all' | 'without A' | 'without B' | 'without C' | 'A alone' | 'none' | 'rests';
 
 /** How long a part is dead: longer than every timer of RFC 3261 (32 s), of the upgrade (30 s) and of an invitation (20 s). */
 const deadMs = 45_000;
@@ -38,6 +39,12 @@ export function allowedEnds(core: CoreKind = 'embedded'): { step: number; what: 
       return { step: Number(cells[1]), what: cells[2] ?? '', ends };
     });
 }
+
+/** The deaths of these parts that this run plays, and how each may end. */
+export const deathsOf = (dying: readonly PartName[], core: CoreKind) =>
+  allowedEnds(core).flatMap(({ step, what, ends }) =>
+    dying.filter((dead) => isPlayed(core, dead, step)).map((dead) => ({ dead, step, what, ends: ends(dead) })),
+  );
 
 const named = ({ text }: Heard, header: string) => /sip:([^@;>]+)@/.exec(headerValues(text, header)[0] ?? '')?.[1] ?? '';
 const ofGroup = (heard: Heard) => /^grp-/.test(named(heard, 'From'));

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { _electron, type ElectronApplication, type Page } from 'playwright';
 import { afterEach } from 'vitest';
-import type { AppEvent, CallArgument, CallName, CallValue, ChorusBridge, Result } from '../../../preload/contract';
+import type { CallArgument, CallName, CallValue, ChorusBridge, Result } from '../../../preload/contract';
 
 declare global {
   interface Window {
@@ -189,41 +189,4 @@ async function launch(name: string, folder: string, options: OpenOptions): Promi
 function unwrap<T>(call: string, result: Result<T>): T {
   if (result.ok) return result.value;
   throw new Error(`${call}: ${result.error.code} ${result.error.cause ?? ''}`);
-}
-
-/** Collects the events a page receives from now on; `until` resolves with the first that fits. */
-export async function collectEvents(
-  from: ChorusWindow,
-): Promise<{ until(fits: (event: AppEvent) => boolean, limitMs?: number): Promise<AppEvent> }> {
-  const events: AppEvent[] = [];
-  const waiting = new Set<(event: AppEvent) => void>();
-  await from.page.exposeFunction('chorusTestEvent', (event: AppEvent) => {
-    events.push(event);
-    for (const listener of [...waiting]) listener(event);
-  });
-  await from.page.evaluate(() => {
-    const receive = Reflect.get(globalThis, 'chorusTestEvent') as (event: unknown) => void;
-    window.chorus.subscribe((event) => receive(event));
-  });
-  return {
-    until(fits, limitMs = 20_000) {
-      const seen = events.find(fits);
-      if (seen !== undefined) return Promise.resolve(seen);
-      return new Promise((resolveEvent, reject) => {
-        const timer = setTimeout(() => {
-          waiting.delete(listener);
-          reject(
-            new Error(`${from.name} saw no such event within ${limitMs} ms; it saw: ${events.map((event) => event.event).join(', ')}`),
-          );
-        }, limitMs);
-        const listener = (event: AppEvent) => {
-          if (!fits(event)) return;
-          clearTimeout(timer);
-          waiting.delete(listener);
-          resolveEvent(event);
-        };
-        waiting.add(listener);
-      });
-    },
-  };
 }

@@ -9,7 +9,7 @@ import { type Browser, chromium, type Page } from 'playwright';
 import type { AppEventBody, CallName } from '../../../preload/contract';
 import { actBridge, type Scene } from '../../../renderer/gallery/scripted-bridge';
 
-export const rendererPolicy =
+const rendererPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; font-src 'self'; connect-src 'none'; require-trusted-types-for 'script'";
 
 export interface RendererPage {

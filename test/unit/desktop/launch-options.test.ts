@@ -3,7 +3,7 @@ import { parseLaunchOptions } from '../../../main/desktop/launch-options';
 
 vi.mock('electron', () => ({}));
 
-const nothing = { profile: 'default', dataDir: null, tryDir: null, tryPerson: null, deviceName: null, place: null };
+const nothing = { profile: 'default', dataDir: null, tryDir: null, tryPerson: null, deviceName: null, place: null, devServer: null };
 
 describe('launch options', () => {
   it('are none on a plain start, whatever Chromium is told beside them', () => {
@@ -20,6 +20,18 @@ describe('launch options', () => {
         dataDir: '/tmp/a b',
       },
     );
+  });
+
+  it('take a page from a development server of this computer, and from no other', () => {
+    expect(parseLaunchOptions(['--dev-server', 'http://127.0.0.1:5173'])).toMatchObject({ devServer: new URL('http://127.0.0.1:5173') });
+    for (const other of [
+      'http://example.org:5173',
+      'https://127.0.0.1:5173',
+      'http://127.0.0.1.example.org:80',
+      'http://127.0.0.1:5173/x',
+      'x',
+    ])
+      expect(parseLaunchOptions([`--dev-server=${other}`])).toContain('--dev-server needs a server on this computer');
   });
 
   it('place the window by pixels or by a tile of the screen', () => {

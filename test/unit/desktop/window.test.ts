@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { contentSecurityPolicy } from '../../../main/desktop/content-policy';
 import { nextProfile } from '../../../main/desktop/further-device';
-import { contentSecurityPolicy, outsideUrl, serve } from '../../../main/desktop/window';
+import { outsideUrl, serve } from '../../../main/desktop/window';
 import { repair, tile } from '../../../main/desktop/window-bounds';
 
 vi.mock('electron', () => ({}));
