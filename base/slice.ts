@@ -1,7 +1,7 @@
 /** Long work on the thread that also serves the person and every connection is done in slices; between two, everybody else has a turn. */
 
 /** LAB: how long a slice lasts. With its last piece of work it stays below the 16 ms of a frame on the screen. */
-export const sliceMs = 6;
+const sliceMs = 6;
 
 export class Slice {
   #since = performance.now();

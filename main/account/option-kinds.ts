@@ -11,7 +11,7 @@ const maxTextLength = 1_000;
 /** The longest text with certificates, in UTF-16 code units. */
 export const maxCertificatesLength = 200_000;
 /** The longest registration that may be asked for, seconds: what TS 24.229 5.1.1.2 has clients ask for. */
-export const maxExpiresSeconds = 600_000;
+const maxExpiresSeconds = 600_000;
 
 /** The kept form of each kind: ready to be used. */
 export interface KeptTypes {
@@ -38,7 +38,7 @@ type Kinds = {
 const field = v.pipe(v.string(), v.minLength(1), v.maxLength(maxTextLength));
 const hex128 = /^[0-9a-f]{32}$/i;
 
-export const optionKinds: Kinds = {
+const optionKinds: Kinds = {
   text: { schema: field, check: (told) => told.trim() },
   sipUri: { schema: field, check: sipUri },
   certificates: { schema: v.pipe(v.string(), v.maxLength(maxCertificatesLength)), check: certificates },

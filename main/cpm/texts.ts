@@ -16,7 +16,7 @@ import { jobDraft, receiptLane } from './outbox/job';
 import type { Outbox } from './outbox/outbox';
 
 /** LAB: after how many seconds a composing state must be told again (RFC 3994 section 3.2). */
-export const composingRefreshSeconds = 60;
+const composingRefreshSeconds = 60;
 
 /** Where a text goes: to an address, or into a conversation. */
 export interface TextTarget {

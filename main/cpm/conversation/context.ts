@@ -8,7 +8,7 @@ import type { MsrpEndpoint } from '../../msrp/endpoint';
 import type { SipClient } from '../../sip/client';
 
 /** The SIP side as the CPM layer uses it. */
-export type CpmSip = Pick<SipClient, 'invite' | 'sendPager' | 'subscribeConference' | 'canHide' | 'gruu' | 'guardContent'>;
+type CpmSip = Pick<SipClient, 'invite' | 'sendPager' | 'subscribeConference' | 'canHide' | 'gruu' | 'guardContent'>;
 
 export interface CpmContext {
   readonly clock: Clock;

@@ -47,7 +47,7 @@ const leftName = 'Left';
 /** LAB: its third header says where its receipts belong, so that no other device of the person takes them for its own. */
 const gruuName = 'Gruu';
 /** LAB: how many characters of a device's name are kept. */
-export const maxDeviceName = 64;
+const maxDeviceName = 64;
 
 const deviceHeaders = ({ device, gruu }: Pick<Parties, 'device' | 'gruu'>, leftAt?: number) => [
   ...(gruu === undefined ? [] : [{ namespace: deviceNamespace, name: gruuName, value: gruu }]),

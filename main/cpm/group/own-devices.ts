@@ -6,7 +6,7 @@ import type { CpmSession } from '../session/session';
 import type { Rosters } from './roster';
 
 /** LAB: how long a device that has just registered may take to come back to its groups by itself, before another one brings it in. */
-export const bringDelayMs = 3_000;
+const bringDelayMs = 3_000;
 
 export class OwnDevices implements Disposable {
   readonly #context: CpmContext;

@@ -32,7 +32,7 @@ export const longestDelayMs = 30 * 24 * 60 * 60_000;
 /** LAB: how long a text may take in an established session; one that lags further was held up, or dated by a clock that is behind. */
 export const longestTransitMs = 10_000;
 /** LAB: two texts this far apart, by arrival and by date alike, did not leave an outbox together. */
-export const steadyForMs = 3 * correctedFromMs;
+const steadyForMs = 3 * correctedFromMs;
 
 export const unknownClock: PeerClock = { atLeast: null, atMost: null, measuredAt: 0, shown: null, dated: null, placed: null };
 

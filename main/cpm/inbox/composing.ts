@@ -5,7 +5,7 @@ import type { CpmContext } from '../conversation/context';
 import type { Incoming } from './arrival';
 
 /** LAB: how long a composing state without a refresh time holds (RFC 3994 section 3.3 asks for a default). */
-export const defaultComposingMs = 120_000;
+const defaultComposingMs = 120_000;
 
 export class ComposingStates {
   readonly #context: CpmContext;

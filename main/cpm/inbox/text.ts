@@ -19,7 +19,7 @@ import { clockKey, placeText, unknownClock } from './clocks';
 /** The longest text taken into the history, in UTF-16 code units; a longer one is refused with 413. */
 export const maxIncomingTextLength = 200_000;
 /** LAB: how many messages of one millisecond are told apart by the milliseconds after it; more stand together, in the order of their keys. */
-export const maxAtOneTime = 1_000;
+const maxAtOneTime = 1_000;
 
 /** What a text sets off besides itself. */
 export interface TextEffects {

@@ -25,9 +25,9 @@ import { conversationOfReceipts, type Job, jobDraft, readJob, type TextMode } fr
 import { longestPauseMs, longestRetryAfterMs, pauseMs, receiptRemedy, remedyFor } from './remedy';
 
 /** LAB: a text that has waited this long for its own network waits for the other person's device too, which may be on the way back. */
-export const longWaitMs = 3_000;
+const longWaitMs = 3_000;
 /** LAB: how far ahead of the clock a text may be dated, so that it stands behind the last message of its conversation. */
-export const longestLeadMs = 1_000;
+const longestLeadMs = 1_000;
 
 /** Brings one job to the network, or throws the AppError that says why not. */
 export interface Carrier {

@@ -10,7 +10,7 @@ export const longestPauseMs = 60_000;
 /** LAB: a Retry-After (RFC 3261 section 20.33) is honoured up to here; nobody's clock error may hold a lane for days. */
 export const longestRetryAfterMs = 60 * 60_000;
 /** LAB: the longest pause between attempts at a receipt, and how long after its event it is still worth sending. */
-export const longestReceiptPauseMs = 15 * 60_000;
+const longestReceiptPauseMs = 15 * 60_000;
 export const receiptLifeMs = 7 * 24 * 60 * 60_000;
 
 /** `wait`: the registration will wake the lane; it is no attempt. */

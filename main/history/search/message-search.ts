@@ -6,7 +6,7 @@ import { packedMessage, type RawRow } from '../store/rows';
 import { matchExpression, parseSearch, type SearchQuery, snippetOf } from './search';
 
 /** The most hits of a search; a larger `limit` is cut to it. */
-export const maximumHits = 1000;
+const maximumHits = 1000;
 
 /** Where a hit stands: in the order of messages, and by arrival. */
 interface FoundPlace extends Place {

@@ -11,13 +11,13 @@ export const maximumQuery = 200;
 /** The most words of a query that count. */
 export const maximumQueryWords = 12;
 /** A shorter word must be a whole word of the text: as a beginning it would find nearly everything. */
-export const minimumPrefix = 2;
+const minimumPrefix = 2;
 /** About how much text is shown around the first hit, in UTF-16 code units. */
 export const snippetLength = 120;
 /** How much of it stands before the first hit. */
 const snippetLead = 32;
 
-export interface SearchTerm {
+interface SearchTerm {
   /** Folded as the index folds: no case, no accents. More than one word is a phrase. */
   words: readonly string[];
   /** Whether the last word is only the beginning of one. */

@@ -10,7 +10,7 @@ import { LogSync, type SyncFile } from './log-sync';
 import { type Bound, bindable, type RawRow, type Row, readable } from './rows';
 
 /** The least a key must have: 128 bits. An empty key would silently mean an unencrypted file. */
-export const minimumKeyDigits = 32;
+const minimumKeyDigits = 32;
 /** How much of the file is kept decrypted in memory. */
 const cacheKibibytes = 16_384;
 /** How long a write waits for another process that holds the file, such as a backup program. */

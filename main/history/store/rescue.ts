@@ -20,11 +20,11 @@ import { Seal, type SealedRow } from './seal';
 /** Rows read at once while they can be read. */
 const batch = 200;
 /** A table is given up after this many row numbers in a row that lead nowhere: more than one damaged inner page can lose. */
-export const longestGap = 10_000;
+const longestGap = 10_000;
 /** A conversation whose record is lost is named after the senders of this many messages. */
 const sendersLookedAt = 50;
 
-export interface RescuedConversation {
+interface RescuedConversation {
   record: ConversationRecord;
   /** How many there were, as far as is known, including those that can no longer be read. */
   messages: number;
