@@ -161,7 +161,7 @@ describe('the way in and the devices, in a browser', () => {
     await page.click(id('settings-account'));
     expect(await page.textContent(id('device-hint'))).toContain('People you chat with see this name');
     await emit({ event: 'account', account: { ...account, deviceName: 'Kitchen', untold: true } });
-    expect(await page.textContent(id('device-hint'))).toContain('has not been told');
+    expect(await page.textContent(id('device-hint'))).toContain('does not know about your last change');
     await emit({ event: 'account', account: { ...account, deviceName: 'Kitchen' } });
     expect(await page.textContent(id('device-hint'))).toContain('People you chat with see this name');
   });
