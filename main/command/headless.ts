@@ -88,6 +88,8 @@ export async function serveHeadless(app: App, io: { input: Readable; output: Wri
   lines.close();
   await app.quit();
   events.dispose();
+  // The last lines may be corked still; the process exits right after this.
+  await new Promise<void>((resolve) => void process.nextTick(() => io.output.write('', () => resolve())));
 }
 
 /** Runs one command line. Whatever the line is, it gets exactly one answer and harms nothing. */
