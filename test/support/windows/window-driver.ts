@@ -67,7 +67,7 @@ export class WindowDriver implements Person {
     await this.button('Add people').click();
     await this.at('add-people-input').fill(person);
     await this.at('people-suggestion').filter({ hasText: person }).click();
-    await this.page.getByRole('button', { name: /^Make a group/ }).click();
+    await this.at('add-people-submit').click();
     await expect(this.at('chat')).toHaveAttribute('data-kind', 'group');
   }
 
