@@ -29,7 +29,7 @@ import {
   receiptIn,
 } from './letter';
 import { Postman, type RegisteredDevice } from './postman';
-import { DeferredQueue, type Keeping } from './queue';
+import { DeferredQueue } from './queue';
 import { StandIns } from './standing-in';
 
 /** LAB: how often what is out of date is removed at least, ms. */
@@ -37,6 +37,16 @@ export const SWEEP_MS = 3_600_000;
 
 /** The answers that mean that no device is there: 430 is a lost flow (RFC 5626 section 11.5). */
 const AWAY = new Set([408, 430, 480]);
+
+interface Refusal {
+  status: number;
+  /** The code of its Warning. */
+  code: number;
+  warning: string;
+}
+
+const FULL: Refusal = { status: 480, code: 399, warning: 'No device is there, and there is no room to keep it' };
+const TOO_LARGE: Refusal = { status: 413, code: 133, warning: 'Size exceeded' };
 
 export interface DeferredDeps {
   server: SipServer;
@@ -176,8 +186,8 @@ export class Deferred {
   #keepMessage(transaction: ServerTransaction, person: string): boolean {
     const letter = letterOfMessage(transaction.request, person, this.#deps.server.clock.now());
     if (letter === null) return false;
-    const kept = this.#keep(letter);
-    if (kept === 'full') this.#refuse(transaction);
+    const refusal = this.#keep(letter);
+    if (refusal !== null) this.#refuse(transaction, refusal);
     else {
       transaction.reply(202);
       this.#postman.notice(person);
@@ -189,15 +199,16 @@ export class Deferred {
     const { server } = this.#deps;
     const { request } = transaction;
     const first = letterOfInvite(request, person, server.clock.now());
-    if (!this.#standIns.hasRoomFor(sender) || (first !== null && this.#keep(first) === 'full')) {
-      this.#refuse(transaction);
+    const refusal = this.#standIns.hasRoomFor(sender) ? first && this.#keep(first) : FULL;
+    if (refusal !== null) {
+      this.#refuse(transaction, refusal);
       return true;
     }
     const onMessage = (content: { contentType: string; body: Uint8Array }): Verdict => {
       const letter = letterOfSession(request, person, content, server.clock.now());
       // A composing state is for the moment: nobody is there to read it.
       if (letter === null) return { status: 200, reason: 'OK' };
-      if (this.#keep(letter) === 'full') return { status: 413, reason: 'No Room To Keep It' };
+      if (this.#keep(letter) !== null) return { status: 413, reason: 'No Room To Keep It' };
       this.#postman.notice(person);
       return { status: 200, reason: 'OK' };
     };
@@ -206,21 +217,21 @@ export class Deferred {
     return true;
   }
 
-  /** What cannot be written is refused as if there were no room: it is not kept, and the sender must know. */
-  #keep(letter: Letter): Keeping {
-    if (letter.body.length > MAX_LETTER_BYTES) return 'full';
+  /** Null when the letter is on disk. What cannot be written is refused as if there were no room: its sender must know. */
+  #keep(letter: Letter): Refusal | null {
+    if (letter.body.length > MAX_LETTER_BYTES) return TOO_LARGE;
     try {
-      const kept = this.#queue.keep(letter);
-      if (kept === 'kept') this.#sweepAt(letter.expiresAt);
-      return kept;
+      if (this.#queue.keep(letter) === 'full') return FULL;
     } catch (error) {
       this.#failed(error);
-      return 'full';
+      return FULL;
     }
+    this.#sweepAt(letter.expiresAt);
+    return null;
   }
 
-  #refuse(transaction: ServerTransaction): void {
-    transaction.reply(480, { headers: [['Warning', `399 ${this.#deps.host} "No device is there, and there is no room to keep it"`]] });
+  #refuse(transaction: ServerTransaction, { status, code, warning }: Refusal): void {
+    transaction.reply(status, { headers: [['Warning', `${code} ${this.#deps.host} "${warning}"`]] });
   }
 
   #sweep(): void {

@@ -84,6 +84,8 @@ export class DeferredQueue {
   constructor(
     file: string | null,
     private readonly now: () => number,
+    /** For all people together. */
+    private readonly limits = { letters: MAX_LETTERS, bytes: MAX_BYTES },
   ) {
     this.#database = new StateDatabase(file, 'Messages for people who are away', SCHEMA);
   }
@@ -248,7 +250,7 @@ export class DeferredQueue {
     const { person, sender } = letter;
     const size = sizeOf(letter);
     const limits = [
-      ['', '', MAX_LETTERS, MAX_BYTES],
+      ['', '', this.limits.letters, this.limits.bytes],
       [person, '', MAX_LETTERS_PER_PERSON, MAX_BYTES_PER_PERSON],
       [person, sender, MAX_LETTERS_OF_SENDER, MAX_BYTES_OF_SENDER],
     ] as const;
