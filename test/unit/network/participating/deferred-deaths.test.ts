@@ -99,7 +99,8 @@ async function story(): Promise<{ has: Map<string, string[]>; delivered: number;
     for (let attempt = 0; attempt < 5; attempt += 1) {
       const result = await act();
       await settle();
-      if (!isDead && isDone(result)) return result;
+      // An answer that left before the process died counts: its sender sends no more.
+      const isAnswered = isDone(result);
       if (isDead) {
         deaths += 1;
         generation += 1;
@@ -107,6 +108,7 @@ async function story(): Promise<{ has: Map<string, string[]>; delivered: number;
         death = null;
         lab = await start();
       }
+      if (isAnswered) return result;
     }
     throw new Error('it never succeeded');
   }
