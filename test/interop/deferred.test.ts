@@ -116,6 +116,46 @@ describe.each(networks)('R87: messages for somebody whose devices are all off, a
     expect(delivered()).toHaveLength(3);
   });
 
+  it('a long text waits as well', async () => {
+    const alice = await client('alice-laptop');
+    const text = 'ä long text '.repeat(8_000);
+    // The first text opens the session; the long one goes over it.
+    await messageState(alice, (await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'first' })).message, 'sent');
+    const { message } = await alice.call('sendText', { to: 'sip:bob@lab.test', text });
+    await messageState(alice, message, 'sent');
+    const bob = await client('bob-desk');
+    await received(bob, text);
+    expect(await textsOf(bob)).toEqual(['first', text]);
+    await messageState(alice, message, 'delivered');
+  });
+
+  it('an anonymous text waits as well, and is answered without a name', async () => {
+    const alice = await client('alice-laptop');
+    const { conversation } = await alice.call('openConversation', { to: 'sip:bob@lab.test', anonymous: true });
+    const { message } = await alice.call('sendText', { conversation, text: 'who am I?' });
+    await messageState(alice, message, 'sent');
+    const bob = await client('bob-desk');
+    const arrived = await received(bob, 'who am I?');
+    expect(arrived.from).toBe('sip:anonymous@anonymous.invalid');
+    expect(sipRequests(bob, 'in', 'MESSAGE').join()).not.toContain('alice');
+    await messageState(alice, message, 'delivered');
+    const reply = await bob.call('sendText', { conversation: arrived.conversation, text: 'tell me' });
+    await received(alice, 'tell me');
+    await messageState(bob, reply.message, 'delivered');
+  });
+
+  it('somebody is added to a chat with a person who is away: the group stands with the others', async () => {
+    const alice = await client('alice-laptop');
+    const carol = await client('carol');
+    const { message, conversation } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'first' });
+    await messageState(alice, message, 'sent');
+    const { conversation: group } = await alice.call('addPeople', { conversation, people: [carol.address] });
+    await alice.call('sendText', { conversation: group, text: 'to the group' });
+    await received(carol, 'to the group');
+    const bob = await client('bob-desk');
+    await received(bob, 'first');
+  });
+
   it('what needs the person’s decision is not kept: a blocked sender hears the refusal', async () => {
     network.policy.deny({ served: 'sip:bob@lab.test', sescase: 'term', peer: 'sip:alice@lab.test', status: 603 });
     const alice = await client('alice-laptop');

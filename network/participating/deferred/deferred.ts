@@ -17,6 +17,7 @@ import type { SipRequest, SipResponse } from '../../sip/message';
 import { addressTarget } from '../../sip/proxy';
 import type { SipServer, Target } from '../../sip/sip-server';
 import type { ServerTransaction } from '../../sip/transaction';
+import { LargeLetters } from './large';
 import {
   instanceOfGruu,
   isOneToOne,
@@ -73,6 +74,7 @@ export class Deferred {
   readonly #queue: DeferredQueue;
   readonly #postman: Postman;
   readonly #standIns: StandIns;
+  readonly #large: LargeLetters;
   #sweeping: { at: number; timer: { dispose(): void } } | null = null;
 
   /** @throws Error with one sentence when the file cannot be used */
@@ -80,8 +82,10 @@ export class Deferred {
     this.#deps = deps;
     const { server, core, media, devicesOf, log } = deps;
     this.#queue = new DeferredQueue(deps.file, () => server.clock.now());
-    this.#postman = new Postman({ server, core, queue: this.#queue, devicesOf, log });
-    this.#standIns = new StandIns({ server, media, resolve: (uri) => addressTarget(uri) ?? core });
+    const resolve = (uri: string) => addressTarget(uri) ?? core;
+    this.#large = new LargeLetters({ server, core, media, resolve });
+    this.#postman = new Postman({ server, core, queue: this.#queue, large: this.#large, devicesOf, log });
+    this.#standIns = new StandIns({ server, media, resolve });
     this.#sweep();
   }
 
@@ -165,14 +169,15 @@ export class Deferred {
     };
   }
 
-  /** Takes a request of a session that is held in place of somebody; false when it belongs to none. */
+  /** Takes a request of a session of this function's own; false when it belongs to none. */
   inDialog(transaction: ServerTransaction, request: SipRequest): boolean {
-    return this.#standIns.takes(transaction, request);
+    return this.#standIns.takes(transaction, request) || this.#large.takes(transaction, request);
   }
 
   close(): void {
     this.#sweeping?.timer.dispose();
     this.#postman.close();
+    this.#large.close();
     this.#standIns.close();
     this.#queue.close();
   }

@@ -19,8 +19,10 @@ import { newToken } from '../../sip/sip-server';
 export const DEFAULT_LIFE_MS = 7 * 24 * 3_600_000;
 /** LAB: the longest time that a sender's Expires (RFC 3428 section 6) is honoured for. */
 export const MAX_LIFE_MS = 30 * 24 * 3_600_000;
-/** LAB: the largest content that is kept, bytes: it is pushed in one MESSAGE, and a MESSAGE may hold 1 MiB. */
+/** LAB: the largest content that is kept, bytes. */
 export const MAX_LETTER_BYTES = 768 * 1024;
+/** LAB: larger content is brought over MSRP: over TCP a MESSAGE may be longer than 1300 bytes, but cores drop long ones (Kamailio: 64 KiB). */
+export const MAX_PAGER_BYTES = 16 * 1024;
 
 const CPIM = 'message/cpim';
 const COMPOSING = 'application/im-iscomposing+xml';
@@ -185,20 +187,21 @@ export function isOneToOne(invite: SipRequest): boolean {
   return !replaces && (asked.includes(ICSI.session) || asked.includes(ICSI.largemsg));
 }
 
-/** The MESSAGE that brings a letter to one device of the person. */
-export function push(letter: Letter, device: Device): SipRequest {
+/** The request that brings a letter to one device of the person; an INVITE lacks its body and Contact. */
+export function push(letter: Letter, device: Device, method: 'MESSAGE' | 'INVITE'): SipRequest {
   const { person, target, headers } = letter;
   const header = (wanted: string) => headers.find(([name]) => name === wanted)?.[1] ?? '';
-  const request = newRequest('MESSAGE', target ?? device.gruu ?? person, {
+  const request = newRequest(method, target ?? device.gruu ?? person, {
     from: header('From'),
     to: header('To'),
     callId: `deferred-${newToken(16)}`,
   });
-  for (const [name, value] of headers) if (name !== 'From' && name !== 'To') request.append(name, value);
+  const leftOut = new Set(['From', 'To', ...(method === 'INVITE' ? ['Contact'] : [])]);
+  for (const [name, value] of headers) if (!leftOut.has(name)) request.append(name, value);
   request.append('Accept-Contact', `*;${icsiParam([ICSI.deferred])}`);
   if (target === null && device.gruu === null && device.instance !== null)
     request.append('Accept-Contact', `*;${INSTANCE_PARAM}="<${device.instance}>"`);
-  return request.setBody(letter.contentType, letter.body);
+  return method === 'MESSAGE' ? request.setBody(letter.contentType, letter.body) : request;
 }
 
 /** The report to the sender of a letter that no device has taken (RFC 5438 section 7.2.1.2); null when the sender wants none. */

@@ -8,7 +8,8 @@
  */
 import type { NetworkLog } from '../../log';
 import type { SipServer, Target } from '../../sip/sip-server';
-import { type Device, push } from './letter';
+import type { LargeLetters } from './large';
+import { type Device, MAX_PAGER_BYTES, push } from './letter';
 import type { DeferredQueue, KeptLetter } from './queue';
 
 /** LAB: the pause after a device was out of reach although it is registered; each further one is twice as long, up to the longest. ms. */
@@ -30,6 +31,7 @@ export interface PostmanDeps {
   server: SipServer;
   core: Target;
   queue: DeferredQueue;
+  large: LargeLetters;
   /** The registered devices of a person. */
   devicesOf(person: string): readonly RegisteredDevice[];
   log?: NetworkLog | undefined;
@@ -118,16 +120,16 @@ export class Postman {
       return;
     }
     const to: Device = { gruu: device.pubGruu, instance: device.instanceId };
-    const request = push(letter, to);
+    const isLarge = letter.body.length > MAX_PAGER_BYTES;
+    const request = push(letter, to, isLarge ? 'INVITE' : 'MESSAGE');
     const { callId } = request;
     this.#underWay.add(callId);
-    deps.server.request(request, deps.core, {
-      onFinal: (response) => {
-        this.#underWay.delete(callId);
-        if (this.#isClosed) return;
-        this.#answered(round, letter, response.status);
-      },
-    });
+    const done = (status: number) => {
+      this.#underWay.delete(callId);
+      if (!this.#isClosed) this.#answered(round, letter, status);
+    };
+    if (isLarge) deps.large.bring(request, letter.sender, letter, done);
+    else deps.server.request(request, deps.core, { onFinal: ({ status }) => done(status) });
   }
 
   #next(round: Round): KeptLetter | null {
