@@ -14,8 +14,6 @@ import type { ClientTransaction, ServerTransaction } from '../../sip/transaction
 
 /** LAB: how long a device may take to answer such a call, ms. */
 export const MAX_ANSWER_MS = 30_000;
-/** LAB: how long a device may take for the letter, ms. */
-export const MAX_SENDING_MS = 120_000;
 
 const BROUGHT = 'SIP;cause=200;text="Call completed"';
 
@@ -50,7 +48,8 @@ export class LargeLetters {
       },
     };
     const media = switch_.prepare(events, { person: sender });
-    const call: Call = { invite: null, dialog: null, media, limit: this.#limit(MAX_ANSWER_MS, () => call.invite?.cancel()), done };
+    const limit = server.clock.setTimer(MAX_ANSWER_MS, () => call.invite?.cancel());
+    const call: Call = { invite: null, dialog: null, media, limit, done };
     this.#calls.add(call);
     const described = describeSession(media, 'actpass', { sessionId: String(Number.parseInt(newToken(6), 16)), version: 1 });
     const attributes = described.attributes.filter(([name]) => name !== 'chatroom');
@@ -96,14 +95,10 @@ export class LargeLetters {
       return;
     }
     call.limit.dispose();
-    call.limit = this.#limit(MAX_SENDING_MS, () => this.#end(call, 408, 'SIP;cause=408;text="Not taken in time"'));
+    // From here on the media has limits of its own.
     call.media.start(answer.value.path, answer.value.setup === 'active' ? 'passive' : 'active', answer.value);
     // A device that refuses the letter has answered for it, too: it would refuse it again.
     call.media.send({ ...content, onAnswered: () => this.#end(call, 200, BROUGHT) });
-  }
-
-  #limit(ms: number, tooLate: () => void): { dispose(): void } {
-    return this.deps.server.clock.setTimer(ms, tooLate);
   }
 
   #end(call: Call, status: number, bye: string | null): void {

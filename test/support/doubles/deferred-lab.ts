@@ -2,7 +2,8 @@
 import { MsrpSwitch } from '../../../network/msrp/switch';
 import { ParticipatingFunction } from '../../../network/participating/participating';
 import { newRequest } from '../../../network/sip/dialog';
-import type { SipRequest, SipResponse } from '../../../network/sip/message';
+import { responseTo, type SipRequest, type SipResponse } from '../../../network/sip/message';
+import { forward } from '../../../network/sip/proxy';
 import { SipServer } from '../../../network/sip/sip-server';
 import type { ServerTransaction } from '../../../network/sip/transaction';
 import { encodeCpim } from '../../../protocol/cpim';
@@ -32,8 +33,12 @@ export class DeferredLab {
   readonly delivered: SipRequest[] = [];
   /** BYEs and the like that the function itself has sent. */
   readonly inDialog: SipRequest[] = [];
-  /** The answer to what is sent to devices; null, and without it: 200 of a registered one, else 480. */
+  /** The answer to what is sent to devices; null, and without it: 200 of a registered one, else 480; below 0: none. */
   answer: ((request: SipRequest) => number | null) | null = null;
+  /** Calls that were given up while they rang. */
+  cancelled = 0;
+  /** With it devices accept an INVITE. */
+  sdp: string | null = null;
   /** Devices ring before they answer an INVITE. */
   rings = false;
   readonly #core: SipServer;
@@ -109,9 +114,8 @@ export class DeferredLab {
     // The function's own requests come first: the core sends them to the function of the person they are for.
     if (/^(?:deferred-)/.test(request.callId) && !request.has('p-served-user')) {
       const forTerm = request.clone();
-      forTerm.shift('via');
-      const back = this.#core.request(forTerm.set('P-Served-User', `<${addressKey(request.uri)}>;sescase=term`), this.#toPf);
-      back.final.then((response) => transaction.reply(response.status));
+      const prepared = forTerm.set('P-Served-User', `<${addressKey(request.uri)}>;sescase=term`);
+      forward(this.#core, transaction, prepared, [{ target: this.#toPf }]);
       return;
     }
     const registered = this.#registered.get(addressKey(request.uri) ?? '') ?? new Set<string>();
@@ -119,8 +123,19 @@ export class DeferredLab {
     const isThere = instance === undefined ? registered.size > 0 : registered.has(instance);
     const status = this.answer?.(request) ?? (isThere ? 200 : 480);
     if (isThere) this.delivered.push(request);
+    if (isThere && status === 200 && request.method === 'INVITE' && this.sdp !== null) {
+      const answer = responseTo(request, 200, { toTag: transaction.toTag }).append('Contact', '<sip:bob@device.lab.test>');
+      transaction.respond(answer.setBody('application/sdp', this.sdp));
+      return;
+    }
     if (this.rings && request.method === 'INVITE') transaction.reply(180);
-    transaction.reply(status);
+    // A device that goes on ringing until the caller gives up.
+    if (status < 0)
+      transaction.onCancel = () => {
+        this.cancelled += 1;
+        transaction.reply(487);
+      };
+    else transaction.reply(status);
   }
 
   /** The caller of a session that `answer` has opened ends it; resolves with the status. */

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_LIFE_MS, letterOfMessage, MAX_LETTER_BYTES, MAX_LIFE_MS } from '../../../../network/participating/deferred/letter';
+import { BIND_TIMEOUT_MS } from '../../../../network/msrp/switch';
+import { MAX_ANSWER_MS } from '../../../../network/participating/deferred/large';
+import {
+  DEFAULT_LIFE_MS,
+  letterOfMessage,
+  MAX_LETTER_BYTES,
+  MAX_LIFE_MS,
+  MAX_PAGER_BYTES,
+} from '../../../../network/participating/deferred/letter';
 import { FIRST_PAUSE_MS } from '../../../../network/participating/deferred/postman';
 import {
   DeferredQueue,
@@ -279,21 +287,103 @@ describe('R87: messages for somebody whose devices are all off', () => {
   });
 });
 
-describe('R87: a session with somebody whose devices are all off', () => {
-  const offer = (path = 'msrp://127.0.0.1:9/alice;tcp') =>
-    encodeSdp({
-      host: '127.0.0.1',
-      port: 9,
-      path: [path],
-      setup: 'active',
-      acceptTypes: ['message/cpim'],
-      wrappedTypes: ['*'],
-      direction: 'sendrecv',
-      sessionId: '1',
-      version: 1,
-      transport: 'TCP/MSRP',
-      attributes: [],
+const offer = (path = 'msrp://127.0.0.1:9/alice;tcp') =>
+  encodeSdp({
+    host: '127.0.0.1',
+    port: 9,
+    path: [path],
+    setup: 'active',
+    acceptTypes: ['message/cpim'],
+    wrappedTypes: ['*'],
+    direction: 'sendrecv',
+    sessionId: '1',
+    version: 1,
+    transport: 'TCP/MSRP',
+    attributes: [],
+  });
+
+describe('R87: a long message for somebody whose devices are all off', () => {
+  const text = 'long '.repeat(MAX_PAGER_BYTES / 5);
+  const kept = async () => {
+    const lab = new DeferredLab();
+    await lab.devices(ALICE, ALICES_PC);
+    expect((await lab.send(pager(text, { id: 'long' }))).status).toBe(202);
+    expect((await lab.send(pager('after', { id: 'after' }))).status).toBe(202);
+    return lab;
+  };
+
+  it('comes over MSRP in a call of its own, and the next one after it', async () => {
+    const lab = await kept();
+    lab.sdp = offer('msrp://127.0.0.1:9/bob;tcp');
+    await lab.devices(BOB, BOBS_DESK);
+    expect(lab.delivered.map(({ method }) => method)).toEqual(['INVITE']);
+    const description = parseSdp(lab.delivered[0]?.text ?? '');
+    expect(description.ok && description.value.direction).toBe('sendonly');
+    const peer = new MsrpPeer();
+    peer.answersSends = true;
+    lab.media.accept(peer);
+    // An empty SEND binds the connection.
+    peer.say({
+      kind: 'request',
+      method: 'SEND',
+      transactionId: 't0xxxxx',
+      toPath: [...(description.ok ? description.value.path : [])],
+      fromPath: ['msrp://127.0.0.1:9/bob;tcp'],
+      headers: [],
+      messageId: 'm0',
+      byteRange: null,
+      contentType: null,
+      successReport: false,
+      failureReport: 'yes',
+      status: null,
+      body: null,
+      continuation: '$',
     });
+    await settle();
+    const sent = peer.sends.map(({ body }) => new TextDecoder().decode(body ?? bytes(''))).join('');
+    expect(sent).toContain(text.slice(0, 500));
+    expect(lab.inDialog.map(({ method }) => method)).toEqual(['BYE']);
+    expect(lab.delivered.map(({ method }) => method)).toEqual(['INVITE', 'MESSAGE']);
+    expect(lab.media.sessionCount).toBe(0);
+  });
+
+  it('is tried again when the device does not bring up its media, or is not reached', async () => {
+    const lab = await kept();
+    lab.sdp = offer('msrp://127.0.0.1:9/bob;tcp');
+    await lab.devices(BOB, BOBS_DESK);
+    lab.clock.advance(BIND_TIMEOUT_MS);
+    await settle();
+    expect(lab.delivered.map(({ method }) => method)).toEqual(['INVITE']);
+    lab.sdp = null;
+    lab.answer = () => 480;
+    lab.clock.advance(FIRST_PAUSE_MS);
+    await settle();
+    expect(lab.delivered.map(({ method }) => method)).toEqual(['INVITE', 'INVITE']);
+    expect(lab.media.sessionCount).toBe(0);
+  });
+
+  it('is cancelled after MAX_ANSWER_MS without an answer', async () => {
+    const lab = await kept();
+    lab.rings = true;
+    lab.answer = () => -1;
+    await lab.devices(BOB, BOBS_DESK);
+    lab.clock.advance(MAX_ANSWER_MS);
+    await settle();
+    expect(lab.cancelled).toBe(1);
+    expect(lab.delivered.map(({ method }) => method)).toEqual(['INVITE']);
+  });
+
+  it('that the device refuses is not tried again, and its sender hears of it', async () => {
+    const lab = await kept();
+    lab.answer = ({ method }) => (method === 'INVITE' ? 603 : null);
+    await lab.devices(BOB, BOBS_DESK);
+    const report = lab.delivered.find(({ uri }) => uri === gruu(ALICE, ALICES_PC));
+    expect(report?.text).toContain('<failed/>');
+    expect(lab.texts).toContain('after to aaaa');
+  });
+});
+
+describe('R87: a session with somebody whose devices are all off', () => {
   const invite = (first: string | null = null) => {
     const request = cpmRequest('INVITE', ALICE, BOB, ICSI.session).append(
       'Contact',
