@@ -2,15 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Network } from '../../network/network';
 import type { WireRecord } from '../../protocol/wire-record';
 import { messageState, received } from '../support/stages/chat-steps';
-import {
-  closeClients,
-  headerValues,
-  patienceMs,
-  printLadderOnFailure,
-  sipRequests,
-  startClient,
-  type TestClient,
-} from '../support/stages/clients';
+import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 import { networks } from '../support/stages/kamailio-network';
 
 describe.each(networks)('R87: messages for somebody whose devices are all off, at $name', ({ start }) => {
@@ -112,7 +104,7 @@ describe.each(networks)('R87: messages for somebody whose devices are all off, a
     expect(await textsOf(tablet)).toEqual(lines);
     const delivered = () => sipRequests(alice, 'in', 'MESSAGE').filter((message) => message.includes('<delivered'));
     const taken = () => answers(tablet, 'MESSAGE').filter((answer) => answer.startsWith('SIP/2.0 200 ')).length;
-    await expect.poll(taken, { timeout: patienceMs }).toBeGreaterThanOrEqual(3);
+    await expect.poll(taken, { timeout: 8_000 }).toBeGreaterThanOrEqual(3);
     expect(delivered()).toHaveLength(3);
   });
 

@@ -5,7 +5,7 @@
 import { type CpimMessage, encodeCpim, parseCpim } from '../../../protocol/cpim';
 import { cpmHeader } from '../../../protocol/cpm-headers';
 import { ICSI, ICSI_PARAM, INSTANCE_PARAM, icsiParam, parseIcsi } from '../../../protocol/feature-tags';
-import { encodeImdn, IMDN_CONTENT_TYPE, type Imdn, parseImdn } from '../../../protocol/imdn';
+import { encodeImdn, type Imdn, parseImdn } from '../../../protocol/imdn';
 import { parseInstance } from '../../../protocol/instance-urn';
 import { parseContentType, parseMultipart } from '../../../protocol/multipart';
 import { addressKey, parseNameAddr, parseUri } from '../../../protocol/uri';
@@ -25,6 +25,7 @@ export const MAX_LETTER_BYTES = 768 * 1024;
 export const MAX_PAGER_BYTES = 16 * 1024;
 
 const CPIM = 'message/cpim';
+const IMDN_CONTENT_TYPE = 'message/imdn+xml';
 const COMPOSING = 'application/im-iscomposing+xml';
 
 /** Headers that a pushed message has from the original one. */
