@@ -169,6 +169,8 @@ class Wiring {
       host: hosts.pf,
       policy: this.#policy,
       mediaHost: host,
+      keepsMessages: this.#options.keepsMessages ?? true,
+      ...(this.#options.stateFile === undefined ? {} : { stateFile: this.#options.stateFile }),
       ...trustOf(this.#options),
       // The users of a core that is not ours are not known here.
       ...(this.#core === null ? {} : { isUser: (address: string) => addresses.has(addressKey(address) ?? '') }),

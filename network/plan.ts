@@ -62,8 +62,10 @@ export interface NetworkOptions extends AuthenticatorOptions {
   policyFile?: string;
   /** A groups file (`groups-file.ts`) of pre-defined groups, read now and by `rereadGroups`. */
   groupsFile?: string;
-  /** The file that keeps the groups over restarts; without it they last as long as the network runs. */
+  /** The file that keeps groups and waiting messages over restarts; without it they last as long as the network runs. */
   stateFile?: string;
+  /** False: the network keeps no messages for people who are away. */
+  keepsMessages?: boolean;
   /** The most people of one group; 50 when absent. */
   maxParticipants?: number;
   /** How many instances of the Controlling Function serve the groups, each standing by for those before it; 1 when absent. */

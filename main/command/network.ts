@@ -32,7 +32,8 @@ const help = `chorus network [options]
   --faults FILE          how the core misbehaves: [{"name":"slow","fault":{"kind":"delay","ms":2000},"user":"alice","times":3}]
                          kinds answer, drop, disconnect, delay and repeat; REGISTER unless "method" is told
   --seed N               what chance is drawn from in faults; 1
-  --state FILE           keeps the groups, and what waits in them, over restarts of the network
+  --state FILE           keeps groups and waiting messages over restarts of the network
+  --deferred on|off      on: messages for people whose devices are all off are kept and brought later; off: they are refused; on unless told
   --group-size N         the most people of one group; 50
   --cf-instances N       instances of the Controlling Function, each standing by for those before it; 1
   --roles core,pf,cf,isf which of the network's parts run here; all unless told
@@ -67,6 +68,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     faults: { type: 'string' },
     seed: { type: 'string' },
     state: { type: 'string' },
+    deferred: { type: 'string', default: 'on' },
     'group-size': { type: 'string' },
     'cf-instances': { type: 'string' },
     'pf-port': { type: 'string' },
@@ -110,6 +112,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     ...(faults === null ? {} : { faults: readFaults(faults) }),
     ...(seed === null ? {} : { seed: Number(seed) }),
     ...(state === null ? {} : { stateFile: state }),
+    keepsMessages: choice(options, 'deferred', ['on', 'off'] as const, 'on') === 'on',
     ...(mediaCa === null ? {} : { mediaAuthorities: readAuthorities(mediaCa) }),
     ...(groupSize === null ? {} : { maxParticipants: groupSize }),
     ...(instances === null ? {} : { controllingInstances: instances }),

@@ -6,7 +6,7 @@
  * one machine share the file; a group is served by the instance that holds its lease, and by another as soon as that one is gone.
  */
 import { randomBytes } from 'node:crypto';
-import Libsql from 'libsql';
+import { StateDatabase } from '../state/database';
 import type { GroupHead, GroupState } from './group';
 import type { ParticipantState } from './participant';
 
@@ -16,8 +16,6 @@ export const MAX_KEPT_MESSAGES = 1000;
 export const KEPT_FOR_MS = 30 * 24 * 3_600_000;
 /** LAB: how long an instance may serve a group without renewing its lease, ms. */
 export const LEASE_MS = 15_000;
-/** How long a write waits for another instance's write, ms. */
-const BUSY_TIMEOUT_MS = 2000;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS groups (
@@ -55,33 +53,25 @@ export interface KeptMessage extends GroupContent {
 const living = new Set<string>();
 
 export class GroupStore {
-  readonly #database: Libsql.Database;
+  readonly #database: StateDatabase;
   /** This instance of the function: process id and a random part. */
   readonly #owner = `${process.pid}-${randomBytes(6).toString('hex')}`;
-  readonly #prepared = new Map<string, Libsql.Statement>();
 
   /** Opens the file, or memory when it is null. @throws Error with one sentence that names the file when it cannot be used */
   constructor(
     file: string | null,
     private readonly now: () => number,
   ) {
-    try {
-      this.#database = new Libsql(file ?? ':memory:', { timeout: BUSY_TIMEOUT_MS });
-      if (file !== null) this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-      this.#database.exec(SCHEMA);
-      this.#database.exec(UPGRADE);
-    } catch (error) {
-      throw new Error(`The groups cannot be kept in ${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-    }
-    this.#run('DELETE FROM waiting WHERE message IN (SELECT id FROM messages WHERE kept_at < ?)', now() - KEPT_FOR_MS);
-    this.#run('DELETE FROM messages WHERE id NOT IN (SELECT message FROM waiting)');
+    this.#database = new StateDatabase(file, 'The groups', SCHEMA, UPGRADE);
+    this.#database.run('DELETE FROM waiting WHERE message IN (SELECT id FROM messages WHERE kept_at < ?)', now() - KEPT_FOR_MS);
+    this.#database.run('DELETE FROM messages WHERE id NOT IN (SELECT message FROM waiting)');
     living.add(this.#owner);
   }
 
   /** Stores the description of the group, and the people who changed. */
   save(group: GroupHead, changed: readonly ParticipantState[]): void {
-    this.#transaction(() => {
-      this.#run(
+    this.#database.transaction(() => {
+      this.#database.run(
         `INSERT INTO groups VALUES (?, ?, ?, ?, ?) ON CONFLICT (focus) DO UPDATE
          SET contribution = excluded.contribution, active = excluded.active, changed_at = excluded.changed_at, state = excluded.state`,
         group.focus,
@@ -91,97 +81,98 @@ export class GroupStore {
         JSON.stringify(group),
       );
       const sql = 'INSERT INTO participants VALUES (?, ?, ?) ON CONFLICT (focus, address) DO UPDATE SET state = excluded.state';
-      for (const person of changed) this.#run(sql, group.focus, person.address, JSON.stringify(person));
-      if (!group.active) this.#run('DELETE FROM waiting WHERE focus = ?', group.focus);
+      for (const person of changed) this.#database.run(sql, group.focus, person.address, JSON.stringify(person));
+      if (!group.active) this.#database.run('DELETE FROM waiting WHERE focus = ?', group.focus);
     });
   }
 
   find(focus: string): GroupState | null {
-    return this.#whole(this.#statement('SELECT state FROM groups WHERE focus = ?').get(focus));
+    return this.#whole(this.#database.row('SELECT state FROM groups WHERE focus = ?', focus));
   }
 
   /** The living group with this Contribution-ID. */
   findByContribution(contributionId: string): GroupState | null {
     return this.#whole(
-      this.#statement('SELECT state FROM groups WHERE contribution = ? AND active = 1 ORDER BY changed_at DESC').get(contributionId),
+      this.#database.row('SELECT state FROM groups WHERE contribution = ? AND active = 1 ORDER BY changed_at DESC', contributionId),
     );
   }
 
   /** Every group, including ended ones, the one that changed last at the end. */
   all(): GroupState[] {
-    const rows: unknown[] = this.#statement('SELECT state FROM groups ORDER BY active, changed_at, rowid').all();
+    const rows = this.#database.rows<StateRow>('SELECT state FROM groups ORDER BY active, changed_at, rowid');
     return rows.flatMap((row) => this.#whole(row) ?? []);
   }
 
   /** A group with its people, in the order in which they came to it. */
-  #whole(row: unknown): GroupState | null {
-    if (row === undefined || row === null) return null;
+  #whole(row: StateRow | null): GroupState | null {
+    if (row === null) return null;
     const head = stateOf<GroupHead>(row);
-    const rows: unknown[] = this.#statement('SELECT state FROM participants WHERE focus = ? ORDER BY rowid').all(head.focus);
+    const rows = this.#database.rows<StateRow>('SELECT state FROM participants WHERE focus = ? ORDER BY rowid', head.focus);
     return { ...head, participants: rows.map((one) => stateOf<ParticipantState>(one)) };
   }
 
   /** Removes the oldest ended groups, so that no more than `most` are left. */
   forgetEnded(most: number): void {
     const oldest = '(SELECT focus FROM groups WHERE active = 0 ORDER BY changed_at DESC, rowid DESC LIMIT -1 OFFSET ?)';
-    this.#transaction(() => {
-      this.#run(`DELETE FROM participants WHERE focus IN ${oldest}`, most);
-      this.#run(`DELETE FROM groups WHERE focus IN ${oldest}`, most);
+    this.#database.transaction(() => {
+      this.#database.run(`DELETE FROM participants WHERE focus IN ${oldest}`, most);
+      this.#database.run(`DELETE FROM groups WHERE focus IN ${oldest}`, most);
     });
   }
 
   /** Stores a message until each of `addresses` has taken it. */
   keep(focus: string, addresses: readonly string[], content: GroupContent): number {
-    return this.#transaction(() => {
-      this.#run(
+    return this.#database.transaction(() => {
+      this.#database.run(
         'INSERT INTO messages (content_type, body, kept_at) VALUES (?, ?, ?)',
         content.contentType,
         Buffer.from(content.body),
         this.now(),
       );
-      const id = Number((this.#statement('SELECT last_insert_rowid() AS id').get() as { id: number }).id);
-      const insert = this.#statement('INSERT INTO waiting VALUES (?, ?, ?)');
-      for (const address of addresses) insert.run(focus, address, id);
+      const id = this.#database.lastId;
+      for (const address of addresses) this.#database.run('INSERT INTO waiting VALUES (?, ?, ?)', focus, address, id);
       return id;
     });
   }
 
   /** The messages that wait for a person, oldest first. */
   waiting(focus: string, address: string): KeptMessage[] {
-    this.#run(
+    this.#database.run(
       `DELETE FROM waiting WHERE focus = ?1 AND address = ?2 AND message IN
        (SELECT message FROM waiting WHERE focus = ?1 AND address = ?2 ORDER BY message DESC LIMIT -1 OFFSET ?3)`,
       focus,
       address,
       MAX_KEPT_MESSAGES,
     );
-    const rows = this.#statement(
+    const rows = this.#database.rows<{ id: number; content_type: string; body: Buffer }>(
       `SELECT id, content_type, body FROM waiting JOIN messages ON id = message WHERE focus = ? AND address = ? ORDER BY id`,
-    ).all(focus, address) as { id: number; content_type: string; body: Buffer }[];
+      focus,
+      address,
+    );
     return rows.map((row) => ({ id: Number(row.id), contentType: row.content_type, body: new Uint8Array(row.body) }));
   }
 
   /** People have taken messages; a message that everybody has taken is removed. */
   taken(focus: string, answers: readonly { address: string; id: number }[]): void {
-    this.#transaction(() => {
+    this.#database.transaction(() => {
       for (const { address, id } of answers)
-        this.#run('DELETE FROM waiting WHERE focus = ? AND address = ? AND message = ?', focus, address, id);
+        this.#database.run('DELETE FROM waiting WHERE focus = ? AND address = ? AND message = ?', focus, address, id);
       for (const id of new Set(answers.map((answer) => answer.id)))
-        this.#run('DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM waiting WHERE message = ?1)', id);
+        this.#database.run('DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM waiting WHERE message = ?1)', id);
     });
   }
 
   /** The person has left for good: nothing waits for them any more. */
   forget(focus: string, address: string): void {
-    this.#run('DELETE FROM waiting WHERE focus = ? AND address = ?', focus, address);
+    this.#database.run('DELETE FROM waiting WHERE focus = ? AND address = ?', focus, address);
   }
 
   /** Takes or renews the lease of a group; false while another living instance has it. */
   claim(focus: string): boolean {
-    return this.#transaction(() => {
-      const lease = this.#statement('SELECT owner, until FROM leases WHERE focus = ?').get(focus) as Lease | undefined;
-      if (lease !== undefined && lease.owner !== this.#owner && lease.until > this.now() && isAlive(lease.owner)) return false;
-      this.#run(
+    return this.#database.transaction(() => {
+      const lease = this.#database.row<Lease>('SELECT owner, until FROM leases WHERE focus = ?', focus);
+      if (lease !== null && lease.owner !== this.#owner && lease.until > this.now() && isAlive(lease.owner)) return false;
+      this.#database.run(
         'INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (focus) DO UPDATE SET owner = excluded.owner, until = excluded.until',
         focus,
         this.#owner,
@@ -193,44 +184,18 @@ export class GroupStore {
 
   /** Renews the leases of this instance. */
   renew(): void {
-    this.#run('UPDATE leases SET until = ? WHERE owner = ?', this.now() + LEASE_MS, this.#owner);
+    this.#database.run('UPDATE leases SET until = ? WHERE owner = ?', this.now() + LEASE_MS, this.#owner);
   }
 
   /** Gives up the lease: any instance may take the group. */
   release(focus: string): void {
-    this.#run('DELETE FROM leases WHERE focus = ? AND owner = ?', focus, this.#owner);
+    this.#database.run('DELETE FROM leases WHERE focus = ? AND owner = ?', focus, this.#owner);
   }
 
   close(): void {
     if (!living.delete(this.#owner)) return;
-    this.#run('DELETE FROM leases WHERE owner = ?', this.#owner);
-    this.#prepared.clear();
+    this.#database.run('DELETE FROM leases WHERE owner = ?', this.#owner);
     this.#database.close();
-  }
-
-  #run(sql: string, ...values: (string | number | Buffer)[]): void {
-    this.#statement(sql).run(...values);
-  }
-
-  #statement(sql: string): Libsql.Statement {
-    let statement = this.#prepared.get(sql);
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql);
-      this.#prepared.set(sql, statement);
-    }
-    return statement;
-  }
-
-  #transaction<T>(work: () => T): T {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      const result = work();
-      this.#database.exec('COMMIT');
-      return result;
-    } catch (error) {
-      this.#database.exec('ROLLBACK');
-      throw error;
-    }
   }
 }
 
@@ -250,6 +215,10 @@ function isAlive(owner: string): boolean {
   }
 }
 
-function stateOf<T>(row: unknown): T {
-  return JSON.parse((row as { state: string }).state) as T;
+interface StateRow {
+  state: string;
+}
+
+function stateOf<T>(row: StateRow): T {
+  return JSON.parse(row.state) as T;
 }

@@ -57,6 +57,10 @@ export class Destinations {
   /** The subscriber of this domain that a Request-URI names, by address or GRUU. */
   called(uri: string): Subscriber | Refusal {
     const gruu = this.registrar.resolveGruu(uri);
+    // LAB: the public GRUU of a device that this core does not know, as after its restart, is still its owner's: the Participating Function may
+    // know the device. A temporary one tells nobody whose it is.
+    const owner = gruu === null ? this.directory.find(uri) : null;
+    if (owner !== null) return owner;
     if (gruu === null) return { status: 404, reason: 'No such GRUU' };
     const subscriber = gruu?.subscriber ?? this.directory.find(uri);
     if (subscriber !== null) return subscriber;

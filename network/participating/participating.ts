@@ -7,28 +7,30 @@
  *
  * It is a Record-Routing proxy as long as it has nothing to change. Where policy or privacy ask for it, it acts as a back-to-back agent for
  * the bodies and for headers that identify a person: it anchors the media at its relay (`anchor.ts`) and makes senders anonymous
- * (`privacy.ts`). Its Record-Route says which of the two ends it serves, so that later requests of the dialog are treated the same way:
- *
- *   sc=orig|term  the case    ct=TAG  the caller's tag    h  the served user is anonymous    m=TOKEN  the media is anchored
+ * (`privacy.ts`). Its Record-Route says which of the two ends it serves (`passage.ts`), so that later requests of the dialog are treated the same
+ * way. What no device of the called person takes is kept for later (`deferred/`).
  */
 import { parseMultipart } from '../../protocol/multipart';
-import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
+import { addressKey, parseNameAddr } from '../../protocol/uri';
 import type { NetworkLog } from '../log';
 import { MediaRelay, type MediaRelayOptions } from '../msrp/relay';
+import { MsrpSwitch } from '../msrp/switch';
 import { assertedIdentity } from '../sip/asserted-identity';
-import { paramOf, uriOf } from '../sip/header-value';
-import type { SipMessage, SipRequest } from '../sip/message';
+import { hostPort, paramOf, uriOf } from '../sip/header-value';
+import type { SipMessage, SipRequest, SipResponse } from '../sip/message';
 import { addressTarget, forward, nextHop, prepareForward } from '../sip/proxy';
 import { newToken, type SipServer, type Target } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 import { MediaAnchor, type Side } from './anchor';
 import { sdpOf } from './anchored-sdp';
+import { Deferred, type DeferredDeps, type ReceiptWay } from './deferred/deferred';
 import { foreignDevice, NOT_REGISTERED } from './device-check';
 import { needsInterworking } from './outside-address';
+import { otherSide, type Passage, readPassage, recordRoute, servedSide, sideOf } from './passage';
 import { ANONYMITY_DISALLOWED, Policy, type SessionCase } from './policy';
 import { asksToHide, hideSender, isTemporaryGruu, stripHardware } from './privacy';
 import { Recording } from './recording';
-import { RegistrationWatch } from './registration-watch';
+import { type RegisteredDevice, RegistrationWatch } from './registration-watch';
 
 /** LAB: sessions whose media is anchored at a time; one more is refused with 503. */
 const MAX_ANCHORED_SESSIONS = 5_000;
@@ -54,18 +56,9 @@ export interface ParticipatingOptions {
   isUser?: (address: string) => boolean;
   /** The relay for media that policy or privacy want in the network; without it such sessions are refused. */
   media?: MediaRelay;
+  /** Where messages for people who are away are kept; without it they are refused. */
+  deferred?: Pick<DeferredDeps, 'file' | 'media'>;
   log?: NetworkLog;
-}
-
-/** What this function does for one end of a dialog. */
-interface Passage {
-  sescase: SessionCase;
-  /** Tag of the side that began the dialog. */
-  callerTag: string;
-  /** The served user is anonymous to the other side. */
-  hides: boolean;
-  /** Key of the anchored media. */
-  media: string | null;
 }
 
 interface Refusal {
@@ -82,23 +75,39 @@ export interface Participating {
   close(): Promise<void>;
 }
 
-export type StartOptions = Omit<ParticipatingOptions, 'media'> &
+export type StartOptions = Omit<ParticipatingOptions, 'media' | 'deferred'> &
   Pick<MediaRelayOptions, 'ca' | 'tap'> & {
     /** The address that the media relay listens on. */
     mediaHost: string;
+    /** The file that keeps messages for people who are away over restarts; memory when absent. */
+    stateFile?: string;
+    /** False: nothing is kept for people who are away. */
+    keepsMessages?: boolean;
   };
 
-/** Starts the function and its media relay on a server. Rejects when the relay cannot listen. */
-export async function startParticipating({ mediaHost, ca, tap, ...options }: StartOptions): Promise<Participating> {
+/** Starts the function and its media on a server. Rejects when the media cannot listen, or the state file cannot be used. */
+export async function startParticipating(start: StartOptions): Promise<Participating> {
+  const { mediaHost, ca, tap, stateFile, keepsMessages = true, ...options } = start;
   const { log, server } = options;
-  const media = new MediaRelay({ host: mediaHost, ...(ca && { ca }), ...(tap && { tap }), ...(log && { log }) });
-  await media.listen();
-  const participating = new ParticipatingFunction({ ...options, media });
-  const close = async () => {
-    participating.close();
-    await media.close();
+  const mediaOptions = { host: mediaHost, ...(ca && { ca }), ...(tap && { tap }), ...(log && { log }) };
+  const media = new MediaRelay(mediaOptions);
+  const mailbox = new MsrpSwitch(mediaOptions);
+  const closeMedia = async () => {
+    await Promise.all([media.close(), mailbox.close()]);
   };
-  return { uri: server.uri, function: participating, close };
+  try {
+    await Promise.all([media.listen(), mailbox.listen()]);
+    const deferred = { file: stateFile ?? null, media: mailbox };
+    const participating = new ParticipatingFunction({ ...options, media, ...(keepsMessages && { deferred }) });
+    const close = async () => {
+      participating.close();
+      await closeMedia();
+    };
+    return { uri: server.uri, function: participating, close };
+  } catch (error) {
+    await closeMedia();
+    throw error;
+  }
 }
 
 export class ParticipatingFunction {
@@ -107,12 +116,17 @@ export class ParticipatingFunction {
   readonly registrations: RegistrationWatch;
   readonly #options: ParticipatingOptions;
   readonly #anchors = new Map<string, MediaAnchor>();
+  readonly #deferred: Deferred | null;
 
   constructor(options: ParticipatingOptions) {
     this.#options = options;
     this.policy = options.policy ?? new Policy();
     const { server, core, host, log } = options;
-    this.registrations = new RegistrationWatch({ server, core, identity: `sip:${host}`, ...(log && { log }) });
+    const onDevices = (address: string, devices: readonly RegisteredDevice[]) => this.#deferred?.registered(address, devices);
+    this.registrations = new RegistrationWatch({ server, core, identity: `sip:${host}`, onDevices, ...(log && { log }) });
+    const devicesOf = (address: string) => this.registrations.devices(address) ?? [];
+    this.#deferred = options.deferred === undefined ? null : new Deferred({ server, core, host, log, devicesOf, ...options.deferred });
+    for (const person of this.#deferred?.people() ?? []) this.registrations.heardOf(person);
     options.server.onRequest = (transaction) => this.#receive(transaction);
     options.server.onAck = (ack) => this.#acknowledge(ack);
   }
@@ -122,7 +136,13 @@ export class ParticipatingFunction {
     return this.#anchors.size;
   }
 
+  /** Sessions that are held in place of people who are away. */
+  get standInCount(): number {
+    return this.#deferred?.standInCount ?? 0;
+  }
+
   close(): void {
+    this.#deferred?.close();
     this.registrations.close();
     for (const anchor of [...this.#anchors.values()]) anchor.close();
   }
@@ -142,7 +162,9 @@ export class ParticipatingFunction {
     }
     const { request, own } = prepared;
     if (request.toTag === null) this.#initial(transaction, request);
-    else
+    else if (this.#isForMe(request)) {
+      if (this.#deferred?.inDialog(transaction, request) !== true) transaction.reply(481);
+    } else
       this.#send(
         transaction,
         request,
@@ -168,6 +190,11 @@ export class ParticipatingFunction {
       this.#refuse(transaction, refusal);
       return;
     }
+    const receipt = served.sescase === 'orig' ? (this.#deferred?.receipt(served.address, request) ?? null) : null;
+    if (receipt?.kind === 'swallow') {
+      transaction.reply(200);
+      return;
+    }
     const hides = served.sescase === 'orig' ? asksToHide(request) : isTemporaryGruu(request.uri);
     const passage: Passage = { sescase: served.sescase, callerTag: request.fromTag ?? '', hides, media: null };
     const { interworking, isUser = () => true } = this.#options;
@@ -178,7 +205,7 @@ export class ParticipatingFunction {
     }
     const anchored = request.method === 'INVITE' ? this.#anchor(served.address, request, passage) : null;
     if (anchored !== null) this.#refuse(transaction, anchored);
-    else this.#send(transaction, request, this.#target(request), [passage]);
+    else this.#send(transaction, request, this.#target(request), [passage], { served, receipt });
   }
 
   /** The sender's side: whether the sender may send this, and from this device. */
@@ -285,7 +312,7 @@ export class ParticipatingFunction {
   }
 
   /** Forwards a request, changed for the other side, and returns its answers, changed for the asking side. */
-  #send(transaction: ServerTransaction, request: SipRequest, target: Target, passages: readonly Passage[]): void {
+  #send(transaction: ServerTransaction, request: SipRequest, target: Target, passages: readonly Passage[], more: Aside = {}): void {
     const sender = sideOf(request, passages);
     for (const passage of passages) this.#outward(request, passage, sender);
     const isOffer = request.method === 'INVITE';
@@ -307,9 +334,17 @@ export class ParticipatingFunction {
     }
     const vias = transaction.request.all('via');
     const [first] = passages;
+    const keeper = more.served?.sescase === 'term' ? this.#keeperOf(transaction, more.served.address) : null;
+    const instead = (response: SipResponse) => {
+      const isKept = keeper?.takes(response) === true;
+      if (isKept) for (const anchor of anchors) anchor.refused();
+      return isKept;
+    };
     forward(this.#options.server, transaction, request, [{ target }], {
-      recordRoute: this.#recordRoute(first),
+      recordRoute: recordRoute(this.#options.server.uri, first),
+      instead,
       onResponse: (response) => {
+        if (response.status < 200) keeper?.onProvisional(response.status);
         // The Vias would identify an anonymous sender; the answer still goes back along them.
         response.set('Via', vias);
         for (const passage of [...passages].reverse()) this.#outward(response, passage, otherSide(sender));
@@ -321,8 +356,22 @@ export class ParticipatingFunction {
       onAnswered: (response) => {
         if (isOffer && response.status >= 300) for (const anchor of anchors) anchor.refused();
         if (request.method === 'BYE') for (const anchor of anchors) anchor.close();
+        if (more.receipt?.kind === 'pass' && response.status < 300) more.receipt.onTaken();
       },
     });
+  }
+
+  /** Who keeps a request that no device of `person` takes; null when it cannot wait. The offer is the caller's own, before any relay of ours. */
+  #keeperOf(transaction: ServerTransaction, person: string) {
+    const offer = transaction.request.method === 'INVITE' ? sdpOf(transaction.request) : null;
+    const media = offer === null || offer === 'unreadable' ? null : offer.description;
+    return this.#isGroup(transaction.request, 'term') ? null : (this.#deferred?.keeperOf(transaction, person, media) ?? null);
+  }
+
+  /** Whether a request has come to its end here: this function is its last hop. */
+  #isForMe(request: SipRequest): boolean {
+    const place = hostPort(nextHop(request));
+    return place !== null && this.#options.server.isOwn(place.host, place.port);
   }
 
   /** Removes what a message of `sender` loses on leaving the sender's own network, which is here when the sender is the served user. */
@@ -340,22 +389,11 @@ export class ParticipatingFunction {
     return passages.flatMap(({ media }) => (media === null ? [] : (this.#anchors.get(media) ?? [])));
   }
 
-  #recordRoute(passage: Passage | undefined): string {
-    const { uri } = this.#options.server;
-    if (passage === undefined) return `<${uri};lr>`;
-    const marks = [
-      `sc=${passage.sescase}`,
-      ...(/^[A-Za-z0-9._~-]{1,64}$/.test(passage.callerTag) ? [`ct=${passage.callerTag}`] : []),
-      ...(passage.hides ? ['h'] : []),
-      ...(passage.media === null ? [] : [`m=${passage.media}`]),
-    ];
-    return `<${uri};lr;${marks.join(';')}>`;
-  }
-
   #acknowledge(ack: SipRequest): void {
     const prepared = prepareForward(this.#options.server, ack);
     if (!prepared.ok) return;
     const { request, own } = prepared;
+    if (this.#isForMe(request)) return;
     const passages = own.flatMap((uri) => readPassage(uri) ?? []);
     for (const passage of passages) this.#outward(request, passage, sideOf(request, passages));
     this.#options.server.sendAck(request, this.#target(request));
@@ -370,37 +408,25 @@ export class ParticipatingFunction {
   }
 }
 
+interface ServedUser {
+  address: string;
+  sescase: SessionCase;
+  isRegistered: boolean;
+}
+
+/** What an initial request brings along beside its passage. */
+interface Aside {
+  served?: ServedUser;
+  receipt?: ReceiptWay | null;
+}
+
 /** P-Served-User (RFC 5502). */
-function servedUser(request: SipRequest): { address: string; sescase: SessionCase; isRegistered: boolean } | null {
+function servedUser(request: SipRequest): ServedUser | null {
   const value = request.get('p-served-user');
   const sescase = paramOf(value, 'sescase')?.toLowerCase();
   if (value === null || (sescase !== 'orig' && sescase !== 'term')) return null;
   const address = addressKey(uriOf(value));
   return address === null ? null : { address, sescase, isRegistered: paramOf(value, 'regstate')?.toLowerCase() === 'reg' };
-}
-
-/** Reads this function's own Record-Route, when it comes back as Route. */
-function readPassage(routeUri: string): Passage | null {
-  const uri = parseUri(routeUri);
-  if (!uri.ok || (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips')) return null;
-  const { params } = uri.value;
-  const sescase = params.get('sc');
-  if (sescase !== 'orig' && sescase !== 'term') return null;
-  return { sescase, callerTag: params.get('ct') ?? '', hides: params.has('h'), media: params.get('m') ?? null };
-}
-
-/** The side that sent a request of a dialog. */
-function sideOf(request: SipRequest, passages: readonly Passage[]): Side {
-  const callerTag = passages[0]?.callerTag ?? '';
-  return request.toTag === null || callerTag === '' || request.fromTag === callerTag ? 'caller' : 'called';
-}
-
-function servedSide(sescase: SessionCase): Side {
-  return sescase === 'orig' ? 'caller' : 'called';
-}
-
-function otherSide(side: Side): Side {
-  return side === 'caller' ? 'called' : 'caller';
 }
 
 function withoutBody(message: SipMessage): void {

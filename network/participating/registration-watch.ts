@@ -54,6 +54,8 @@ export interface RegistrationWatchDeps {
   core: Target;
   /** The function's own identity, `sip:pf.lab.test`. */
   identity: string;
+  /** The core has told which devices of an address are registered. */
+  onDevices?: (address: string, devices: readonly RegisteredDevice[]) => void;
   log?: NetworkLog;
 }
 
@@ -133,6 +135,8 @@ export class RegistrationWatch {
       watch.info = merged;
       rememberTemporary(watch, merged);
       for (const told of [...(this.#waiting.get(watch.address) ?? [])]) told();
+      const addresses = new Set(merged.registrations.flatMap((one) => addressKey(one.aor) ?? []));
+      for (const address of addresses) this.deps.onDevices?.(address, this.devices(address) ?? []);
     } else if (watch.info !== null) {
       // A document is missing: a refresh brings a full one (RFC 3680 section 5.2). Until then partial ones are useless.
       watch.info = null;

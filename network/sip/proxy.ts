@@ -46,6 +46,11 @@ export interface ForwardOptions {
   recordRoute?: string | ((target: Target) => readonly string[]);
   /** Sees every response of a branch before it is forwarded, own Via taken off, and may change it. */
   onResponse?: (response: SipResponse) => void;
+  /**
+   * Sees the final response before it goes back, unless the caller has given up. True: whoever forwards has answered the request in another
+   * way, and nothing goes back.
+   */
+  instead?: (response: SipResponse) => boolean;
   /** Runs once, with the final response that went back. */
   onAnswered?: (response: SipResponse) => void;
 }
@@ -223,9 +228,11 @@ class Forwarding {
 
   #answerBest(): void {
     if (this.#state === 'answered') return;
+    const isWanted = this.#state === 'open';
     this.#transition('answered');
     const finals = this.#legs.map((leg) => leg.final).filter((final) => final !== null);
-    this.#answer(bestResponse(finals) ?? responseTo(this.transaction.request, 480, { toTag: this.transaction.toTag }));
+    const best = bestResponse(finals) ?? responseTo(this.transaction.request, 480, { toTag: this.transaction.toTag });
+    if (!isWanted || this.options.instead?.(best) !== true) this.#answer(best);
   }
 
   #answer(response: SipResponse): void {

@@ -108,7 +108,7 @@ describe('messages', () => {
   });
 
   it('a message that nobody takes has failed with the peer’s own words; retry sends it after all, discard removes it', async () => {
-    const { tcp } = await startedNetwork();
+    const { tcp } = await startedNetwork(['--deferred', 'off']);
     const alice = await signedIn(tcp, 'alice');
     const kept = await sendText(alice, { to: 'sip:bob@lab.test', text: 'kept' });
     const gone = await sendText(alice, { to: 'sip:bob@lab.test', text: 'gone' });

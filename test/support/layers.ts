@@ -292,18 +292,25 @@ export const layers: readonly Layer[] = [
   {
     path: 'network/participating',
     faces: ['participating', 'policy', 'policy-file', 'privacy', 'registration-watch'],
-    values: ['base', 'protocol', 'network/msrp', 'network/sip'],
+    values: ['base', 'protocol', 'network/msrp', 'network/participating/deferred', 'network/sip'],
+    types: ['network'],
+    node: true,
+  },
+  {
+    path: 'network/participating/deferred',
+    faces: ['deferred'],
+    values: ['base', 'protocol', 'network/msrp', 'network/sip', 'network/state'],
     types: ['network'],
     node: true,
   },
   {
     path: 'network/controlling',
     faces: ['controlling', 'group', 'groups-file', 'instances'],
-    values: ['base', 'protocol', 'network/core', 'network/msrp', 'network/sip'],
+    values: ['base', 'protocol', 'network/core', 'network/msrp', 'network/sip', 'network/state'],
     types: ['network'],
-    packages: ['libsql'],
     node: true,
   },
+  { path: 'network/state', faces: ['database'], packages: ['libsql'] },
   {
     path: 'network/interworking',
     faces: ['interworking'],

@@ -19,8 +19,8 @@ export interface Ready {
   factory: string;
 }
 
-export async function startedNetwork(): Promise<Ready> {
-  const network = chorus('network', ['network', '--tcp', '0', '--json']);
+export async function startedNetwork(more: readonly string[] = []): Promise<Ready> {
+  const network = chorus('network', ['network', '--tcp', '0', '--json', ...more]);
   return network.until('the network is ready', () => {
     const line = network.lines.find((candidate) => candidate.ready === true);
     return line === undefined ? null : (line as unknown as Ready);
