@@ -34,7 +34,9 @@ import { DeferredQueue } from './queue';
 import { StandIns } from './standing-in';
 
 /** LAB: how often what is out of date is removed at least, ms. */
-export const SWEEP_MS = 3_600_000;
+const SWEEP_MS = 3_600_000;
+/** LAB: how long after the store has failed it is tried again, ms. */
+const SWEEP_AGAIN_MS = 60_000;
 
 /** The answers that mean that no device is there: 430 is a lost flow (RFC 5626 section 11.5). */
 const AWAY = new Set([408, 430, 480]);
@@ -240,9 +242,12 @@ export class Deferred {
   }
 
   #sweep(): void {
+    const { clock } = this.#deps.server;
     this.#sweeping = null;
-    for (const person of this.#try(() => this.#queue.expire()) ?? []) this.#postman.notice(person);
-    this.#sweepAt(this.#try(() => this.#queue.nextExpiry) ?? Number.POSITIVE_INFINITY);
+    const told = this.#try(() => this.#queue.expire());
+    for (const person of told ?? []) this.#postman.notice(person);
+    const next = told === null ? clock.now() + SWEEP_AGAIN_MS : this.#try(() => this.#queue.nextExpiry);
+    this.#sweepAt(next ?? Number.POSITIVE_INFINITY);
   }
 
   #sweepAt(wanted: number): void {

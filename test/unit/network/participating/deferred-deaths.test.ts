@@ -66,14 +66,18 @@ function die(): never {
   throw new Died();
 }
 
-/** Alice sends three texts to Bob, who has two devices; both come later, one after the other. Returns what each of the three has at the end. */
-async function story(): Promise<{ has: Map<string, string[]>; delivered: number; deaths: number }> {
+/**
+ * Alice sends three texts to Bob, who has two devices; both come later, one after the other, or (`expires`) only after the time of the texts.
+ * Returns what each device has at the end, and how many receipts Alice has.
+ */
+async function story(expires = false): Promise<{ has: Map<string, string[]>; delivered: number; failed: number; deaths: number }> {
   const clock = new VirtualClock();
   const has = new Map<string, string[]>([
     [BOBS_DESK, []],
     [BOBS_TABLET, []],
   ]);
   let delivered = 0;
+  let failed = 0;
   let deaths = 0;
   const there = new Map<string, string[]>();
   let lab = await start();
@@ -87,6 +91,7 @@ async function story(): Promise<{ has: Map<string, string[]>; delivered: number;
       if (!(there.get(/^(sip:[^;]+)/.exec(request.uri)?.[1] ?? '') ?? []).includes(instance)) return null;
       const text = request.text.split('\r\n\r\n').at(-1) ?? '';
       if (text.includes('<delivered')) delivered += 1;
+      else if (text.includes('<failed')) failed += 1;
       else if (!has.get(instance)?.includes(text)) has.get(instance)?.push(text);
       return 200;
     };
@@ -124,9 +129,18 @@ async function story(): Promise<{ has: Map<string, string[]>; delivered: number;
   await devices(BOB);
   for (const text of ['one', 'two', 'three'])
     await whatever(
-      () => lab.send(pager(text)),
+      () => lab.send(expires ? pager(text).append('Expires', '60') : pager(text)),
       ({ status }) => status === 202,
     );
+  if (expires) {
+    await whatever(
+      async () => clock.advance(60_000),
+      () => true,
+    );
+    await devices(ALICE, ALICES_PC);
+    await devices(BOB, BOBS_DESK, BOBS_TABLET);
+    return { has, delivered, failed, deaths };
+  }
   await devices(BOB, BOBS_DESK);
   await devices(ALICE, ALICES_PC);
   for (const text of ['one', 'two', 'three'])
@@ -136,7 +150,7 @@ async function story(): Promise<{ has: Map<string, string[]>; delivered: number;
     );
   await devices(BOB);
   await devices(BOB, BOBS_TABLET);
-  return { has, delivered, deaths };
+  return { has, delivered, failed, deaths };
 }
 
 describe('R87: a Participating Function that dies', () => {
@@ -150,17 +164,35 @@ describe('R87: a Participating Function that dies', () => {
         [BOBS_TABLET, all],
       ]),
       delivered: 3,
+      failed: 0,
       deaths: 0,
     });
-    const steps_ = steps;
-    expect(steps_).toBeGreaterThan(12);
-    for (let at = 0; at < steps_; at += 1)
+    const total = steps;
+    expect(total).toBeGreaterThan(12);
+    for (let at = 0; at < total; at += 1)
       for (const moment of ['before', 'after'] as const) {
         generation += 2;
         [steps, death, isDead] = [0, { at, moment }, false];
         const { has, delivered, deaths } = await story();
         // A receipt that had gone through when the process died may come a second time.
         expect([at, moment, deaths, [...has.values()], delivered === 3 || delivered === 4]).toEqual([at, moment, 1, [all, all], true]);
+      }
+  }, 120_000);
+
+  it('at any step on disk while messages expire: Alice hears of each that it failed, and no device gets one of them', async () => {
+    const nothing = new Map([
+      [BOBS_DESK, []],
+      [BOBS_TABLET, []],
+    ]);
+    expect(await story(true)).toEqual({ has: nothing, delivered: 0, failed: 3, deaths: 0 });
+    const total = steps;
+    for (let at = 0; at < total; at += 1)
+      for (const moment of ['before', 'after'] as const) {
+        generation += 2;
+        [steps, death, isDead] = [0, { at, moment }, false];
+        const { has, failed, deaths } = await story(true);
+        // A report that Alice had answered for when the process died may come a second time.
+        expect([at, moment, deaths, has, failed === 3 || failed === 4]).toEqual([at, moment, 1, nothing, true]);
       }
   }, 120_000);
 });

@@ -8,7 +8,7 @@ import {
   MAX_LIFE_MS,
   MAX_PAGER_BYTES,
 } from '../../../../network/participating/deferred/letter';
-import { FIRST_PAUSE_MS } from '../../../../network/participating/deferred/postman';
+import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, MAX_ROUNDS } from '../../../../network/participating/deferred/postman';
 import {
   DeferredQueue,
   MAX_BYTES,
@@ -21,8 +21,9 @@ import {
   REMEMBERED_MS,
   sizeOf,
 } from '../../../../network/participating/deferred/queue';
-import { MAX_STAND_INS_OF_SENDER, STAND_IN_IDLE_MS } from '../../../../network/participating/deferred/standing-in';
+import { MAX_STAND_INS, MAX_STAND_INS_OF_SENDER, STAND_IN_IDLE_MS } from '../../../../network/participating/deferred/standing-in';
 import type { SipResponse } from '../../../../network/sip/message';
+import { TRANSACTION_TIMEOUT_MS } from '../../../../network/sip/transaction';
 import { parseCpim } from '../../../../protocol/cpim';
 import { ICSI } from '../../../../protocol/feature-tags';
 import { parseImdn } from '../../../../protocol/imdn';
@@ -108,6 +109,42 @@ describe('R87: messages for somebody whose devices are all off', () => {
     lab.clock.advance(1);
     await settle();
     expect(lab.texts).toEqual(['one to aaaa', 'one to aaaa', 'two to aaaa']);
+  });
+
+  it('tries a device that stays out of reach less and less often, LONGEST_PAUSE_MS apart in the end, and at once when it registers', async () => {
+    const lab = new DeferredLab();
+    await lab.send(pager('one'));
+    lab.answer = () => 480;
+    await lab.devices(BOB, BOBS_DESK);
+    let attempts = 0;
+    lab.answer = () => {
+      attempts += 1;
+      return 480;
+    };
+    const attemptsIn = async (ms: number) => {
+      attempts = 0;
+      lab.clock.advance(ms);
+      await settle();
+      return attempts;
+    };
+    for (let pause = FIRST_PAUSE_MS; pause < LONGEST_PAUSE_MS; pause *= 2)
+      expect([await attemptsIn(pause - 1), await attemptsIn(1)]).toEqual([0, 1]);
+    expect([await attemptsIn(LONGEST_PAUSE_MS - 1), await attemptsIn(1), await attemptsIn(LONGEST_PAUSE_MS - 1)]).toEqual([0, 1, 0]);
+    attempts = 0;
+    await lab.devices(BOB, BOBS_DESK);
+    expect(attempts).toBeGreaterThan(0);
+  });
+
+  it('brings messages to MAX_ROUNDS devices at a time, and to the next one when a round is over', async () => {
+    const lab = new DeferredLab();
+    const people = Array.from({ length: MAX_ROUNDS + 1 }, (_, n) => `sip:p${n}@lab.test`);
+    await Promise.all(people.map((to) => lab.send(pager('one', { to }))));
+    lab.answer = () => -1;
+    await Promise.all(people.map((address) => lab.devices(address, BOBS_DESK)));
+    expect(lab.delivered).toHaveLength(MAX_ROUNDS);
+    lab.clock.advance(TRANSACTION_TIMEOUT_MS);
+    await settle();
+    expect(lab.delivered).toHaveLength(MAX_ROUNDS + 1);
   });
 
   it.each([404, 403, 486, 488, 603])('does not keep what is answered %i: it needs the person, or there is nobody', async (status) => {
@@ -488,6 +525,16 @@ describe('R87: a session with somebody whose devices are all off', () => {
     await lab.devices(BOB, BOBS_DESK);
     await lab.devices(BOB);
     expect((await lab.send(invite())).status).toBe(200);
+  });
+
+  it('has MAX_STAND_INS for all', async () => {
+    const lab = new DeferredLab();
+    const from = (n: number) => `sip:s${Math.floor(n / MAX_STAND_INS_OF_SENDER)}@lab.test`;
+    const ask = (n: number) => lab.send(invite().set('P-Asserted-Identity', `<${from(n)}>`));
+    const answers = await Promise.all(Array.from({ length: MAX_STAND_INS }, (_, n) => ask(n)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(lab.pf.standInCount).toBe(MAX_STAND_INS);
+    expect((await ask(MAX_STAND_INS * 2)).status).toBe(480);
   });
 
   it('a text for which there is no room is refused over the session', async () => {
