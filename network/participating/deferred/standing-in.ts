@@ -101,7 +101,7 @@ export class StandIns {
       transaction.reply(200);
       this.#end(session, null);
     }
-    // LAB: media that is lost is not brought back; the sender's next text opens a session anew.
+    // LAB: media that is lost is not brought back; the sender's next text opens another session.
     else transaction.reply(request.method === 'INVITE' ? 488 : 501);
     return true;
   }

@@ -472,7 +472,7 @@ describe('R87: a session with somebody whose devices are all off', () => {
     expect(say(pager('third').body)).toMatchObject({ status: 200 });
     await lab.devices(BOB, BOBS_DESK);
     expect(lab.texts).toEqual(['first to aaaa', 'second to aaaa', 'third to aaaa']);
-    // Its next text is to open a session with the device.
+    // The next text then opens a session with the device.
     expect(lab.inDialog.map(({ method }) => method)).toEqual(['BYE']);
     expect(lab.pf.standInCount).toBe(0);
     expect(lab.media.sessionCount).toBe(0);
