@@ -2,7 +2,8 @@
  * The SIP/IP core of the network: registrar, proxy and service routing on one SipServer (in 3GPP's words a P-, I- and S-CSCF at once).
  *
  *   client --> [authenticate] --> originating PF --> [find the called person] --> terminating PF --> devices
- *                                 (only when Accept-Contact asks for a CPM service)
+ *
+ * Policy belongs to the person: every request that begins something visits the Participating Functions, whatever service it says it is for.
  *
  * It has two listeners: one for clients, and one for the functions, whose requests are trusted. `visits.ts` says how a request goes to a
  * function and comes back.
@@ -73,7 +74,7 @@ export interface Core {
   readonly domain: string;
   /** How this core misbehaves. */
   readonly faults: Faults;
-  /** The Participating Function that CPM requests of both sides visit, and the identity by which it may watch registrations; null: none. */
+  /** The Participating Function that requests of both sides visit, and the identity by which it may watch registrations; null: none. */
   setParticipating(uri: string | null, identity?: string): void;
   addService(route: ServiceRoute): void;
   /** The live bindings of an address; empty when nobody has it. */
@@ -384,9 +385,8 @@ class SipCore implements Core {
       this.#watch(transaction, request, subscriber);
       return;
     }
-    const participating = isCpm(request) ? this.#participating : null;
-    if (participating === null) this.#terminate(transaction, request);
-    else this.#visit(transaction, request, participating, 'originating', subscriber);
+    if (this.#participating === null) this.#terminate(transaction, request);
+    else this.#visit(transaction, request, this.#participating, 'originating', subscriber);
   }
 
   /**
@@ -415,7 +415,7 @@ class SipCore implements Core {
 
   /** The side of the called person: first the Participating Function, then the devices. */
   #terminate(transaction: ServerTransaction, request: SipRequest): void {
-    const participating = isCpm(request) ? this.#participating : null;
+    const participating = this.#participating;
     if (participating === null || this.#destinations.servicesFor(request.uri).length > 0) {
       this.#deliver(transaction, request);
       return;
