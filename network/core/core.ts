@@ -16,14 +16,14 @@ import type { NetworkLog } from '../log';
 import type { TransportName } from '../sip/flow';
 import { isForeign, uriOf } from '../sip/header-value';
 import type { SipRequest } from '../sip/message';
-import { forward, prepareForward } from '../sip/proxy';
+import { type Branch, forward, prepareForward } from '../sip/proxy';
 import { type Flow, SipServer } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 import type { ServerKey } from '../sip/transport-listener';
 import { Authenticator, type AuthenticatorOptions } from './authenticator';
 import { isCpm } from './caller-preferences';
-import { assertIdentity } from './claims';
-import { Destinations, type Refusal, type ServiceRoute } from './destinations';
+import { assertIdentity, assertInDialog, withoutFocus } from './claims';
+import { Destinations, type IsReceiver, type Refusal, type ServiceRoute } from './destinations';
 import { Directory, type Subscriber, type SubscriberOptions } from './directory';
 import { type FaultRule, Faults } from './faults';
 import { OwnRoutes, routeParam } from './own-routes';
@@ -121,7 +121,7 @@ class SipCore implements Core {
     this.domain = options.domain.toLowerCase();
     const clock = options.clock ?? backgroundClock;
     this.#server = new SipServer({ clock, ...(options.log && { log: options.log }), ...(options.tap && { tap: options.tap }) });
-    this.#routes = new OwnRoutes(this.#server);
+
     this.#directory = new Directory(this.domain, options.users);
     this.faults = new Faults(clock, options.seed, options.log);
     for (const rule of options.faults ?? []) this.faults.add(rule);
@@ -138,13 +138,22 @@ class SipCore implements Core {
       },
     });
     const [directory, registrar, authenticator] = [this.#directory, this.#registrar, this.#authenticator];
+    this.#routes = new OwnRoutes(
+      this.#server,
+      (flow) => registrar.ownersOf(flow),
+      (flow) => this.#isTrusted(flow),
+      () => this.serviceUri,
+    );
     this.#senders = new Senders({ directory, registrar, authenticator, log: options.log });
     this.#destinations = new Destinations(this.#directory, this.#registrar, (host, port) => this.#server.isOwn(host, port));
     this.#events = new RegistrationEvents({
       server: this.#server,
       contact: () => `<${this.#server.uri}>`,
       bindings: (subscriber) => this.#registrar.bindings(subscriber),
-      deviceAt: (uri) => this.#registrar.resolveGruu(uri)?.bindings.at(-1) ?? this.#registrar.findByContact(uri),
+      deviceAt: (uri, owner) =>
+        this.#registrar.resolveGruu(uri)?.bindings.at(-1) ??
+        this.#registrar.boundTo(uri).find(({ subscriber }) => subscriber === owner)?.binding ??
+        null,
       ...(options.fullRegInfo !== undefined && { alwaysFull: options.fullRegInfo }),
     });
     this.#thirdParty = new ThirdPartyRegister({
@@ -194,6 +203,7 @@ class SipCore implements Core {
     this.#participating = uri;
     this.#participatingIdentity = identity ?? null;
     if (uri === null) return;
+    this.#destinations.addPeer(uri);
     for (const subscriber of this.#directory.all)
       if (this.#registrar.bindings(subscriber).length > 0) this.#thirdParty.tell(subscriber, uri);
   }
@@ -267,7 +277,7 @@ class SipCore implements Core {
         ],
       });
     } else if (request.toTag !== null) {
-      if (!this.#events.handle(transaction)) this.#inDialog(transaction);
+      if (!this.#events.handle(transaction, (watcher) => this.#speaksFor(transaction.flow, watcher))) this.#inDialog(transaction);
     } else this.#initial(transaction);
   }
 
@@ -320,18 +330,45 @@ class SipCore implements Core {
       return;
     }
     const { request, own } = prepared;
-    const trusted = this.#isTrusted(flow);
-    if (
-      !trusted &&
-      !this.#routes.proves(request, own) &&
-      this.#registrar.ownersOf(flow).length === 0 &&
-      !this.#senders.prove(transaction, request)
-    )
+    let sender: Subscriber | null = null;
+    if (!this.#isTrusted(flow)) {
+      const people = this.#registrar.ownersOf(flow);
+      if (!this.#routes.isParty(request, own, flow, people)) {
+        // Over a new connection a party proves who it is.
+        const proven = people.length === 0 ? this.#senders.prove(transaction, request) : null;
+        if (people.length === 0 && proven === null) return;
+        if (proven === null || !this.#routes.isParty(request, own, flow, [proven])) {
+          this.#refuse(transaction, { status: 403, reason: 'Not a party to this dialog' });
+          return;
+        }
+        sender = proven;
+      } else sender = this.#senders.ofDialog(request, people);
+      assertInDialog(request, sender);
+    }
+    this.#send(transaction, request, this.#destinations.places(request, this.#receiverOf(request, own)), sender);
+  }
+
+  #speaksFor(flow: Flow, person: Subscriber | null): boolean {
+    return person === null ? this.#isTrusted(flow) : this.#registrar.ownersOf(flow).includes(person);
+  }
+
+  #receiverOf(request: SipRequest, own: readonly string[]): IsReceiver {
+    return (flow, subscriber) => this.#routes.isReceiver(request, own, flow, subscriber);
+  }
+
+  #send(transaction: ServerTransaction, request: SipRequest, places: Branch[] | Refusal, sender: Subscriber | null = null): void {
+    if ('status' in places) {
+      this.#refuse(transaction, places);
       return;
-    if (!trusted) for (const header of ['p-asserted-identity', 'p-preferred-identity', 'p-served-user']) request.remove(header);
-    const branches = this.#destinations.places(request, null);
-    if ('status' in branches) this.#refuse(transaction, branches);
-    else forward(this.#server, transaction, request, branches, { recordRoute: this.#routes.record(transaction) });
+    }
+    const fromDevice = places.every(({ target }) => 'isOpen' in target && !this.#isTrusted(target));
+    forward(this.#server, transaction, request, places, {
+      recordRoute: this.#routes.record(transaction, sender),
+      onResponse: (response) => {
+        if (fromDevice) withoutFocus(response);
+        this.#routes.settle(response, transaction, sender);
+      },
+    });
   }
 
   /** The ACK of a 2xx cannot be challenged or answered: it is forwarded or dropped. */
@@ -339,8 +376,11 @@ class SipCore implements Core {
     const prepared = prepareForward(this.#server, ack);
     if (!prepared.ok) return;
     const { request, own } = prepared;
-    if (!this.#isTrusted(flow) && !this.#routes.proves(request, own) && this.#registrar.ownersOf(flow).length === 0) return;
-    const branches = this.#destinations.places(request, null);
+    if (!this.#isTrusted(flow)) {
+      if (!this.#routes.isParty(request, own, flow, this.#registrar.ownersOf(flow))) return;
+      assertInDialog(request, null);
+    }
+    const branches = this.#destinations.places(request, this.#receiverOf(request, own));
     if ('status' in branches) return;
     // The core does not know which instance of a function has answered: the instances without that dialog drop the ACK.
     for (const branch of branches.filter((each, index) => index === 0 || each.isStandby === true)) {
@@ -372,7 +412,7 @@ class SipCore implements Core {
         return;
       }
       const skip = stage === 'terminating' || own.some((uri) => routeParam(uri, 'stage') === 'deliver');
-      if (skip || request.has('route')) this.#deliver(transaction, request);
+      if (skip || request.has('route')) this.#send(transaction, request, this.#destinations.places(request));
       else this.#terminate(transaction, request);
       return;
     }
@@ -385,7 +425,7 @@ class SipCore implements Core {
       this.#watch(transaction, request, subscriber);
       return;
     }
-    if (this.#participating === null) this.#terminate(transaction, request);
+    if (this.#participating === null) this.#terminate(transaction, request, subscriber);
     else this.#visit(transaction, request, this.#participating, 'originating', subscriber);
   }
 
@@ -410,24 +450,23 @@ class SipCore implements Core {
       return;
     }
     const { branch, end } = begun;
-    forward(this.#server, transaction, request, [branch], { recordRoute: this.#routes.record(transaction), onAnswered: end });
+    const caller = stage === 'originating' && !this.#isTrusted(transaction.flow) ? served : null;
+    forward(this.#server, transaction, request, [branch], {
+      recordRoute: this.#routes.record(transaction, caller),
+      onResponse: (response) => this.#routes.settle(response, transaction, caller),
+      onAnswered: end,
+    });
   }
 
-  /** The side of the called person: first the Participating Function, then the devices. */
-  #terminate(transaction: ServerTransaction, request: SipRequest): void {
+  /** The side of the called person: first the Participating Function, then the devices. `caller` is the sender whom this core has identified. */
+  #terminate(transaction: ServerTransaction, request: SipRequest, caller: Subscriber | null = null): void {
     const participating = this.#participating;
     if (participating === null || this.#destinations.servicesFor(request.uri).length > 0) {
-      this.#deliver(transaction, request);
+      this.#send(transaction, request, this.#destinations.places(request), caller);
       return;
     }
     const called = this.#destinations.called(request.uri);
     if ('status' in called) this.#refuse(transaction, called);
     else this.#visit(transaction, request, participating, 'terminating', called);
-  }
-
-  #deliver(transaction: ServerTransaction, request: SipRequest): void {
-    const branches = this.#destinations.places(request, request);
-    if ('status' in branches) this.#refuse(transaction, branches);
-    else forward(this.#server, transaction, request, branches, { recordRoute: this.#routes.record(transaction) });
   }
 }

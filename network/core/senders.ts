@@ -46,6 +46,12 @@ export class Senders {
     return subscriber;
   }
 
+  /** The sender of a request inside a dialog among the people of its connection; null where several are, and From does not tell. */
+  ofDialog(request: SipRequest, people: readonly Subscriber[]): Subscriber | null {
+    const named = this.deps.directory.find(request.get('from') ?? '');
+    return people.find((one) => one === named) ?? (people.length === 1 ? (people[0] ?? null) : null);
+  }
+
   /** Proves the sender by Proxy-Authorization, or challenges and returns null. */
   prove(transaction: ServerTransaction, request: SipRequest): Subscriber | null {
     const verdict = this.deps.authenticator.verify(request, 'proxy-authorization', transaction.flow);

@@ -249,6 +249,8 @@ export class SipServer {
       // RFC 3261 section 18.1.2: a response whose sent-by is not ours is not for us.
       if (via === null || !this.#isSentBy(`${via.host}:${via.port ?? 5060}`)) return;
       const transaction = this.#clients.get(clientKey(via.params.get('branch') ?? '', message.cseq.method));
+      // An answer comes back the way its request went (RFC 3261 section 18.2.2): another connection answers for nobody.
+      if (transaction !== undefined && transaction.flow !== flow) return;
       if (transaction !== undefined) transaction.receive(message);
       else this.onStrayResponse?.(message, flow);
       return;
@@ -291,7 +293,8 @@ export class SipServer {
 
   #cancel(cancel: SipRequest, flow: Flow): void {
     const invite = this.#servers.get(serverKey(cancel, 'INVITE'));
-    if (invite === undefined) {
+    // Only who has sent an INVITE takes it back: the key of a transaction can be copied, a connection cannot.
+    if (invite === undefined || invite.flow !== flow) {
       flow.send(responseTo(cancel, 481, { toTag: newToken(8) }));
       return;
     }
@@ -301,7 +304,7 @@ export class SipServer {
 
   #ack(ack: SipRequest, flow: Flow): void {
     const invite = this.#servers.get(serverKey(ack, 'INVITE'));
-    if (invite?.acknowledged() === true) return;
+    if (invite?.flow === flow && invite.acknowledged()) return;
     this.onAck?.(ack, flow);
   }
 }
