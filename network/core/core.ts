@@ -164,6 +164,7 @@ class SipCore implements Core {
       ...(options.log && { log: options.log }),
     });
     this.#server.onRequest = (transaction) => this.faults.serve(transaction, () => this.#receive(transaction));
+    this.#server.isKept = (flow) => registrar.ownersOf(flow).length > 0;
     this.#server.onAck = (ack, flow) => this.#relayAck(ack, flow);
   }
 

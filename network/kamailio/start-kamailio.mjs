@@ -87,6 +87,11 @@ function transportLines({ ports, certificate, directory, relay }) {
     ].join('\n'),
     HANDSHAKE: usesWebSocket
       ? `event_route[xhttp:request] {
+    # A browser names the page that asks (RFC 6455 section 10.2): no page is a client here, and any page can ask.
+    if ($hdr(Origin) != $null) {
+        xhttp_reply("403", "Forbidden", "", "");
+        exit;
+    }
     if ($hdr(Upgrade) =~ "websocket" && ws_handle_handshake()) exit;
     xhttp_reply("426", "Upgrade Required", "", "");
 }

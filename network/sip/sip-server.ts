@@ -64,6 +64,9 @@ export class SipServer {
   /** A further 2xx of an INVITE whose client transaction is gone. */
   onStrayResponse: ((response: SipResponse, flow: Flow) => void) | null = null;
 
+  /** Whether an accepted connection keeps its place when all are taken. Null: each does, and a further one is refused. */
+  isKept: ((flow: Flow) => boolean) | null = null;
+
   readonly #tap: WireTap | null;
   readonly #listeners: Listener[] = [];
   readonly #flows = new Set<SocketFlow>();
@@ -73,8 +76,8 @@ export class SipServer {
   #closed = false;
 
   constructor(options: SipServerOptions = {}) {
-    this.clock = options.clock ?? backgroundClock;
     this.log = options.log ?? (() => undefined);
+    this.clock = guardedClock(options.clock ?? backgroundClock, this.log);
     this.#tap = options.tap ?? null;
   }
 
@@ -169,7 +172,7 @@ export class SipServer {
     );
     this.#clients.set(key, transaction);
     if (flow.isOpen) transaction.start();
-    else queueMicrotask(() => transaction.fail(503));
+    else queueMicrotask(() => guarded(this.log, () => transaction.fail(503)));
     return transaction;
   }
 
@@ -193,12 +196,25 @@ export class SipServer {
 
   #accept(carrier: Carrier, listener: string): void {
     const { socket } = carrier;
+    if (this.#flows.size >= MAX_CONNECTIONS) this.#makeRoom();
     if (this.#closed || this.#flows.size >= MAX_CONNECTIONS) {
       this.log('warn', 'too many connections: one is refused');
       socket.destroy();
       return;
     }
     this.#adopt(new SocketFlow(this, carrier, listener, `${socket.remoteAddress ?? '0.0.0.0'}:${socket.remotePort ?? 0}`));
+  }
+
+  /** Closes the oldest connection of nobody's. */
+  #makeRoom(): void {
+    const { isKept } = this;
+    if (isKept === null) return;
+    for (const flow of this.#flows) {
+      if (flow.listener !== 'main' || isKept(flow)) continue;
+      this.log('info', 'all connections are taken: the oldest that belongs to nobody is closed', { remote: flow.remote });
+      flow.close();
+      return;
+    }
   }
 
   #adopt(flow: SocketFlow): SocketFlow {
@@ -307,6 +323,19 @@ export class SipServer {
     if (invite?.flow === flow && invite.acknowledged()) return;
     this.onAck?.(ack, flow);
   }
+}
+
+/** Runs what no caller waits for: a defect of ours is told, and ends no process. */
+function guarded(log: NetworkLog, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    log('error', 'an internal error', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+}
+
+function guardedClock(clock: Timekeeper, log: NetworkLog): Timekeeper {
+  return { now: () => clock.now(), setTimer: (ms, work) => clock.setTimer(ms, () => guarded(log, work)) };
 }
 
 function sentByOf(listener: Listener | undefined): string {
