@@ -339,7 +339,7 @@ class SipCore implements Core {
         const proven = people.length === 0 ? this.#senders.prove(transaction, request) : null;
         if (people.length === 0 && proven === null) return;
         if (proven === null || !this.#routes.isParty(request, own, flow, [proven])) {
-          this.#refuse(transaction, { status: 403, reason: 'Not a party to this dialog' });
+          this.#refuse(transaction, { status: 481, reason: 'No dialog of this sender' });
           return;
         }
         sender = proven;

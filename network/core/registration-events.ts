@@ -112,7 +112,7 @@ export class RegistrationEvents {
     if (subscription === undefined) return false;
     const watcher = subscription.device === null ? null : subscription.watched;
     if (transaction.flow !== subscription.flow && !speaksFor(watcher)) {
-      transaction.reply(403, { reason: 'Not a party to this dialog' });
+      transaction.reply(481, { reason: 'No dialog of this sender' });
       return true;
     }
     const refusal = subscription.dialog.receive(transaction.request);

@@ -196,6 +196,7 @@ function configuration(plan) {
     DEBUG: plan.verbose ? '2' : '1',
     ALGORITHM: plan.algorithm,
     PEOPLE: people.join('\n'),
+    SEAL: randomBytes(24).toString('hex'),
     NOBODY: randomBytes(24).toString('hex'),
     PATHLIFE: String(relay?.pathSeconds ?? 3600),
     FUNCTIONS: [counts ? '#!define WITH_COUNTS' : '', functionLines(functions, servicePort, domain)].join('\n'),

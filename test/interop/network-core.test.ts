@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Core, type CoreOptions, startCore } from '../../network/core/core';
+import { WRONG_PASSWORDS } from '../../network/core/wrong-passwords';
 import { Dialog } from '../../network/sip/dialog';
 import { uriOf } from '../../network/sip/header-value';
 import type { SipRequest, SipResponse } from '../../network/sip/message';
@@ -84,6 +85,17 @@ describe('registration over TCP', () => {
     expect(second.status).toBe(401);
     expect(second.get('WWW-Authenticate')).not.toContain('stale=true');
     expect(lab.bindings('sip:alice@lab.test')).toEqual([]);
+  });
+
+  it('guessing is slowed: after some wrong passwords none is looked at for a while, not even the right one', async () => {
+    const lab = await core();
+    const guesser = await device(lab, 'alice', { password: 'wrong' });
+    const answers: number[] = [];
+    for (let count = 0; count < WRONG_PASSWORDS.pair.free; count += 1) answers.push((await guesser.register()).status);
+    expect(new Set(answers)).toEqual(new Set([401]));
+    const slowed = await (await device(lab, 'alice')).register();
+    expect([slowed.status, slowed.get('retry-after')]).toEqual([503, '1']);
+    expect((await (await device(lab, 'bob')).register()).status).toBe(200);
   });
 
   it('R30: the 200 to the second device lists both Contacts, feature parameters as written', async () => {
@@ -311,7 +323,7 @@ describe('service routing', () => {
         .set('Call-ID', invite.callId);
       bye.append('From', `<sip:bob@lab.test>;tag=${target?.localTag}`).append('To', `<sip:alice@lab.test>;tag=${invite.fromTag}`);
       for (const value of route) bye.append('Route', value);
-      expect((await mallory.send(bye)).status).toBe(403);
+      expect((await mallory.send(bye)).status).toBe(481);
     }
     expect(alice.received).toEqual([]);
     const before = pf.seen.length;
@@ -339,7 +351,7 @@ describe('service routing', () => {
       for (const value of route.reverse()) request.append('Route', value);
       return request;
     };
-    expect((await mallory.send(bye(mallory, copied.all('record-route')))).status).toBe(403);
+    expect((await mallory.send(bye(mallory, copied.all('record-route')))).status).toBe(481);
     bob.received.splice(0);
     expect((await alice.send(bye(alice, answer.all('record-route')))).status).toBe(200);
     expect((await bob.next('BYE')).has('p-asserted-identity')).toBe(false);
