@@ -47,6 +47,8 @@ export interface CoreOptions extends AuthenticatorOptions {
   listeners?: readonly { transport: TransportName; port: number; key?: ServerKey }[];
   /** Port for the functions, 0 when absent. */
   servicePort?: number;
+  /** The secret that the functions know; without it whoever reaches `servicePort` is believed. */
+  functionSecret?: string;
   /** False: the registrar gives no GRUUs, as older networks do. */
   gruu?: boolean;
   minExpiresSeconds?: number;
@@ -120,7 +122,14 @@ class SipCore implements Core {
     this.#options = options;
     this.domain = options.domain.toLowerCase();
     const clock = options.clock ?? backgroundClock;
-    this.#server = new SipServer({ clock, ...(options.log && { log: options.log }), ...(options.tap && { tap: options.tap }) });
+    this.#server = new SipServer({
+      clock,
+      ...(options.log && { log: options.log }),
+      ...(options.tap && { tap: options.tap }),
+      ...(options.functionSecret !== undefined && {
+        secret: { value: options.functionSecret, covers: (flow: Flow) => this.#isTrusted(flow) },
+      }),
+    });
 
     this.#directory = new Directory(this.domain, options.users);
     this.faults = new Faults(clock, options.seed, options.log);

@@ -156,6 +156,7 @@ function functionLines(functions, servicePort, domain) {
     PF_URI: place(functions.pf),
     CF_URI: place(functions.cf),
     CF_HOST: `cf.${domain}`,
+    FUNCTION_SECRET: word(functions.secret, 'The secret of the functions'),
     // Another run of Kamailio does not know the subscriptions of this one; the functions notice it by the Call-ID.
     BOOT: randomBytes(8).toString('hex'),
   };

@@ -11,6 +11,7 @@ import type { WireTap } from '../../protocol/wire-record';
 import type { NetworkLog } from '../log';
 import type { TransportName } from './flow';
 import { type Carrier, type Flow, SocketFlow } from './flow';
+import { type FunctionSecret, sign, verify, withoutSecret } from './function-secret';
 import { parseVia } from './header-value';
 import { responseTo, type SipMessage, type SipRequest, type SipResponse } from './message';
 import { parseMessage } from './message-parser';
@@ -50,8 +51,10 @@ const MAGIC_COOKIE = 'z9hG4bK';
 export interface SipServerOptions {
   clock?: Timekeeper;
   log?: NetworkLog;
-  /** Every message in and out, byte for byte. */
+  /** Every message in and out, byte for byte but for the secret. */
   tap?: WireTap;
+  /** What requests between core and functions prove themselves by. */
+  secret?: FunctionSecret;
 }
 
 export class SipServer {
@@ -68,6 +71,7 @@ export class SipServer {
   isKept: ((flow: Flow) => boolean) | null = null;
 
   readonly #tap: WireTap | null;
+  readonly #secret: FunctionSecret | null;
   readonly #listeners: Listener[] = [];
   readonly #flows = new Set<SocketFlow>();
   readonly #opened = new Map<string, SocketFlow>();
@@ -79,6 +83,7 @@ export class SipServer {
     this.log = options.log ?? (() => undefined);
     this.clock = guardedClock(options.clock ?? backgroundClock, this.log);
     this.#tap = options.tap ?? null;
+    this.#secret = options.secret ?? null;
   }
 
   /** Opens a listener. The first one is named in `uri`, and in what goes out over connections that this server opens. */
@@ -141,6 +146,7 @@ export class SipServer {
   sendAck(ack: SipRequest, target: Target): boolean {
     const flow = this.#flowTo(target);
     ack.insert('Via', this.#via(flow));
+    sign(ack, flow, this.#secret);
     return flow.send(ack);
   }
 
@@ -161,6 +167,7 @@ export class SipServer {
   }
 
   #start(message: SipRequest, flow: Flow, handlers: ClientHandlers): ClientTransaction {
+    sign(message, flow, this.#secret);
     const key = clientKey(message.topVia?.params.get('branch') ?? '', message.method);
     const transaction = new ClientTransaction(
       message,
@@ -230,7 +237,7 @@ export class SipServer {
   /** Used by flows. */
   tapped(direction: 'in' | 'out', flow: Flow, bytes: Uint8Array): void {
     const { transport, local, remote } = flow;
-    this.#tap?.({ at: this.clock.now(), direction, protocol: 'sip', transport, local, remote, bytes });
+    this.#tap?.({ at: this.clock.now(), direction, protocol: 'sip', transport, local, remote, bytes: withoutSecret(bytes, this.#secret) });
   }
 
   /** Used by flows: one whole message. */
@@ -272,8 +279,14 @@ export class SipServer {
       return;
     }
     stampVia(message, flow.remote);
+    if (message.method === 'ACK' && this.#acknowledges(message, flow)) return;
+    if (!verify(message, flow, this.#secret)) {
+      this.log('warn', 'a request on a port of the functions comes from neither core nor function', { remote: flow.remote });
+      if (message.method !== 'ACK') flow.send(refusal(message, 403, 'Forbidden'));
+      return;
+    }
     if (message.method === 'CANCEL') this.#cancel(message, flow);
-    else if (message.method === 'ACK') this.#ack(message, flow);
+    else if (message.method === 'ACK') this.onAck?.(message, flow);
     else this.#begin(message, flow);
   }
 
@@ -318,10 +331,10 @@ export class SipServer {
     invite.cancelled(cancel);
   }
 
-  #ack(ack: SipRequest, flow: Flow): void {
+  /** Whether an ACK belongs to the transaction of its INVITE, which ended without a 2xx (RFC 3261 section 17.2.1). */
+  #acknowledges(ack: SipRequest, flow: Flow): boolean {
     const invite = this.#servers.get(serverKey(ack, 'INVITE'));
-    if (invite?.flow === flow && invite.acknowledged()) return;
-    this.onAck?.(ack, flow);
+    return invite?.flow === flow && invite.acknowledged();
   }
 }
 

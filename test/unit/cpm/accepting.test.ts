@@ -380,7 +380,7 @@ describe('the status that refuses an invitation', () => {
       for (let count = 0; count < STRANGER_PLACES; count += 1) {
         const each = invitation(`k${count}`, null, `sip:p${count}@lab.test`);
         // Questions of the anonymous are few: MAX_ASKED_EACH.
-      if (accept !== 'ask' && count % 2 === 1) Object.assign(each, { remote: { ...nobody, gruu: `sip:tgruu.${count}@lab.test;gr` } });
+        if (accept !== 'ask' && count % 2 === 1) Object.assign(each, { remote: { ...nobody, gruu: `sip:tgruu.${count}@lab.test;gr` } });
         each.headers.conversationId = `conv-${count}`;
         await receive(each);
       }
