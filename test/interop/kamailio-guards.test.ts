@@ -92,6 +92,19 @@ describe('Kamailio', () => {
     expect(bob.received).toEqual([]);
   });
 
+  it('slows who guesses: after five wrong passwords none is looked at for a minute, while others sign in', async () => {
+    const guesser = await SipDevice.start({ proxy: network.uris.tcp, aor: 'sip:dave@lab.test', password: 'wrong' });
+    open.push(guesser);
+    const answers: number[] = [];
+    for (let count = 0; count < 5; count += 1) answers.push((await guesser.register()).status);
+    expect(answers).toEqual([401, 401, 401, 401, 401]);
+    const right = await SipDevice.start({ proxy: network.uris.tcp, aor: 'sip:dave@lab.test' });
+    open.push(right);
+    const slowed = await right.register();
+    expect([slowed.status, slowed.get('retry-after')]).toEqual([503, '60']);
+    await device('carol');
+  });
+
   it('connects to no address that a caller names', async () => {
     const { alice, bob, routes, request } = await dialog();
     const knocks: string[] = [];
