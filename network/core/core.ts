@@ -22,10 +22,11 @@ import type { ServerTransaction } from '../sip/transaction';
 import type { ServerKey } from '../sip/transport-listener';
 import { Authenticator, type AuthenticatorOptions } from './authenticator';
 import { isCpm } from './caller-preferences';
-import { assertIdentity, assertInDialog, withoutFocus } from './claims';
-import { Destinations, type IsReceiver, type Refusal, type ServiceRoute } from './destinations';
+import { assertIdentity, withoutFocus } from './claims';
+import { Destinations, type Refusal, type ServiceRoute } from './destinations';
 import { Directory, type Subscriber, type SubscriberOptions } from './directory';
 import { type FaultRule, Faults } from './faults';
+import { InDialog } from './in-dialog';
 import { OwnRoutes, routeParam } from './own-routes';
 import { type Binding, type BindingChange, type BindingEnd, Registrar } from './registrar';
 import { isRegistrationSubscribe, RegistrationEvents } from './registration-events';
@@ -109,6 +110,7 @@ class SipCore implements Core {
   readonly #visits = new Visits();
   readonly #routes: OwnRoutes;
   readonly #senders: Senders;
+  readonly #inDialog: InDialog;
   readonly #events: RegistrationEvents;
   readonly #thirdParty: ThirdPartyRegister;
   #participating: string | null = null;
@@ -155,6 +157,11 @@ class SipCore implements Core {
     );
     this.#senders = new Senders({ directory, registrar, authenticator, log: options.log });
     this.#destinations = new Destinations(this.#directory, this.#registrar, (host, port) => this.#server.isOwn(host, port));
+    this.#inDialog = new InDialog({
+      ...{ server: this.#server, routes: this.#routes, registrar, senders: this.#senders, destinations: this.#destinations },
+      isTrusted: (flow) => this.#isTrusted(flow),
+      send: (transaction, request, places, sender) => this.#send(transaction, request, places, sender),
+    });
     this.#events = new RegistrationEvents({
       server: this.#server,
       contact: () => `<${this.#server.uri}>`,
@@ -174,7 +181,7 @@ class SipCore implements Core {
     });
     this.#server.onRequest = (transaction) => this.faults.serve(transaction, () => this.#receive(transaction));
     this.#server.isKept = (flow) => registrar.ownersOf(flow).length > 0;
-    this.#server.onAck = (ack, flow) => this.#relayAck(ack, flow);
+    this.#server.onAck = (ack, flow) => this.#inDialog.acknowledge(ack, flow);
   }
 
   async listen(): Promise<void> {
@@ -287,7 +294,8 @@ class SipCore implements Core {
         ],
       });
     } else if (request.toTag !== null) {
-      if (!this.#events.handle(transaction, (watcher) => this.#speaksFor(transaction.flow, watcher))) this.#inDialog(transaction);
+      if (!this.#events.handle(transaction, (watcher) => this.#inDialog.speaksFor(transaction.flow, watcher)))
+        this.#inDialog.receive(transaction);
     } else this.#initial(transaction);
   }
 
@@ -332,40 +340,6 @@ class SipCore implements Core {
     transaction.reply(refusal.status, { reason: refusal.reason });
   }
 
-  #inDialog(transaction: ServerTransaction): void {
-    const { request: received, flow } = transaction;
-    const prepared = prepareForward(this.#server, received);
-    if (!prepared.ok) {
-      transaction.respond(prepared.response);
-      return;
-    }
-    const { request, own } = prepared;
-    let sender: Subscriber | null = null;
-    if (!this.#isTrusted(flow)) {
-      const people = this.#registrar.ownersOf(flow);
-      if (!this.#routes.isParty(request, own, flow, people)) {
-        // Over a new connection a party proves who it is.
-        const proven = people.length === 0 ? this.#senders.prove(transaction, request) : null;
-        if (people.length === 0 && proven === null) return;
-        if (proven === null || !this.#routes.isParty(request, own, flow, [proven])) {
-          this.#refuse(transaction, { status: 481, reason: 'No dialog of this sender' });
-          return;
-        }
-        sender = proven;
-      } else sender = this.#senders.ofDialog(request, people);
-      assertInDialog(request, sender);
-    }
-    this.#send(transaction, request, this.#destinations.places(request, this.#receiverOf(request, own)), sender);
-  }
-
-  #speaksFor(flow: Flow, person: Subscriber | null): boolean {
-    return person === null ? this.#isTrusted(flow) : this.#registrar.ownersOf(flow).includes(person);
-  }
-
-  #receiverOf(request: SipRequest, own: readonly string[]): IsReceiver {
-    return (flow, subscriber) => this.#routes.isReceiver(request, own, flow, subscriber);
-  }
-
   #send(transaction: ServerTransaction, request: SipRequest, places: Branch[] | Refusal, sender: Subscriber | null = null): void {
     if ('status' in places) {
       this.#refuse(transaction, places);
@@ -379,26 +353,6 @@ class SipCore implements Core {
         this.#routes.settle(response, transaction, sender);
       },
     });
-  }
-
-  /** The ACK of a 2xx cannot be challenged or answered: it is forwarded or dropped. */
-  #relayAck(ack: SipRequest, flow: Flow): void {
-    const prepared = prepareForward(this.#server, ack);
-    if (!prepared.ok) return;
-    const { request, own } = prepared;
-    if (!this.#isTrusted(flow)) {
-      if (!this.#routes.isParty(request, own, flow, this.#registrar.ownersOf(flow))) return;
-      assertInDialog(request, null);
-    }
-    const branches = this.#destinations.places(request, this.#receiverOf(request, own));
-    if ('status' in branches) return;
-    // The core does not know which instance of a function has answered: the instances without that dialog drop the ACK.
-    for (const branch of branches.filter((each, index) => index === 0 || each.isStandby === true)) {
-      const copy = request.clone();
-      if (branch.uri !== undefined) copy.uri = branch.uri;
-      for (const route of [...(branch.routes ?? [])].reverse()) copy.insert('Route', route);
-      this.#server.sendAck(copy, branch.target);
-    }
   }
 
   #initial(transaction: ServerTransaction): void {
