@@ -406,7 +406,9 @@ describe('being added', () => {
 
   it('is asked about for so many groups at a time; one more is refused with 486 and leaves nothing', async () => {
     lab.setPreferences({ accept: 'ask' });
-    const invites = Array.from({ length: MAX_ASKED + 1 }, (_, index) => groupInvite({ contributionId: `group-${index}` }));
+    const invites = Array.from({ length: MAX_ASKED + 1 }, (_, index) =>
+      groupInvite({ contributionId: `group-${index}`, referredBy: `sip:inviter${index % 40}@lab.test` }),
+    );
     for (const invite of invites) lab.messenger.incoming.invite(invite);
     await lab.settle();
     expect(invites.filter((one) => one.rejected !== null).map((one) => [one.headers.contributionId, one.rejected])).toEqual([
