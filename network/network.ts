@@ -6,6 +6,7 @@
  *
  * `plan.ts` says what runs; each role is started by the face of its own folder; this file tells them of one another.
  */
+import { randomBytes } from 'node:crypto';
 import { backgroundClock } from '../base/clock';
 import { addressKey } from '../protocol/uri';
 import type { GroupState } from './controlling/group';
@@ -89,11 +90,16 @@ export async function startNetwork(given: NetworkOptions = {}): Promise<Network>
   }
 }
 
+/** Of the secret between core and functions. */
+const SECRET_BYTES = 24;
+
 /** The roles that run here, and what has to end when the network closes. */
 class Wiring {
   readonly plan: Plan;
   readonly #options: NetworkOptions;
   readonly #policy = new Policy();
+  /** Known to core and functions alone; null where the core is another program and was given none. */
+  readonly #secret: string | null;
   readonly #servers: SipServer[] = [];
   readonly #closers: (() => Promise<void> | void)[] = [];
   #core: Core | null = null;
@@ -107,6 +113,7 @@ class Wiring {
     // Roles that end together can no longer reach one another, which is not worth a line.
     this.#options = log === undefined ? given : { ...given, log: (...line) => (this.#isClosing ? undefined : log(...line)) };
     this.plan = planOf(this.#options);
+    this.#secret = given.functionSecret ?? (this.plan.roles.has('core') ? randomBytes(SECRET_BYTES).toString('hex') : null);
   }
 
   async start(): Promise<Network> {
@@ -115,6 +122,7 @@ class Wiring {
     const ca = plan.roles.has('core') ? await this.#startCore() : null;
     const coreUri = this.#core?.uri ?? otherCore ?? '';
     const core = addressTarget(this.#core?.serviceUri ?? coreUri);
+    if (this.#secret === null) log?.('warn', 'the functions believe every program on this computer: they share no secret with the core');
     if (core === null) throw new Error(`The core ${coreUri} is not an address like sip:127.0.0.1:5060`);
     if (policyFile !== undefined) {
       const following = followPolicyFile(policyFile, this.#policy, backgroundClock, log ?? (() => undefined));
@@ -141,6 +149,7 @@ class Wiring {
       ...chosen(this.#options),
       ...observers(this.#options, 'core'),
       ...{ domain, host, users, port: ports.clients, listeners, gruu },
+      ...(this.#secret !== null && { functionSecret: this.#secret }),
     });
     this.#closers.push(close);
     this.#core = core;
@@ -215,7 +224,8 @@ class Wiring {
 
   async #newServer(role: NetworkRole, port = 0, lane: string = role): Promise<SipServer> {
     const { host } = this.plan;
-    const server = new SipServer(observers(this.#options, role, lane));
+    const secret = this.#secret === null ? {} : { secret: { value: this.#secret, covers: () => true } };
+    const server = new SipServer({ ...observers(this.#options, role, lane), ...secret });
     this.#closers.push(() => server.close());
     this.#servers.push(server);
     await server.listen({ host, port }).catch((error: unknown) => {

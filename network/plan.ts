@@ -74,6 +74,8 @@ export interface NetworkOptions extends AuthenticatorOptions {
   roles?: NetworkRole[];
   /** Without the role `core`: the SIP/IP core to serve, `sip:127.0.0.1:5060;transport=tcp`. */
   core?: string;
+  /** The secret by which core and functions know one another, letters and digits; made at the start when absent and the core runs here. */
+  functionSecret?: string;
   /** Every message of every role, in and out; what crosses between two roles is recorded by both. */
   tap?: (record: WireRecord) => void;
   log?: NetworkLog;

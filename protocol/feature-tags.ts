@@ -3,7 +3,7 @@
  * caller's preferences that choose among devices (RFC 3841).
  */
 import { sameInstance } from './instance-urn';
-import { formatHeaderParams, isFeatureParam } from './uri';
+import { formatHeaderParams, isFeatureParam, parseNameAddr } from './uri';
 
 /** OMA CPM service identifiers (TS 24.229 7.2A.8). */
 export const ICSI = {
@@ -14,6 +14,9 @@ export const ICSI = {
   filetransfer: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.filetransfer',
   deferred: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.deferred',
 } as const;
+
+/** Every identifier of OMA CPM begins so, including the ones that are not known here. */
+const CPM_FAMILY = 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.';
 
 export const ICSI_PARAM = '+g.3gpp.icsi-ref';
 export const INSTANCE_PARAM = '+sip.instance';
@@ -39,6 +42,22 @@ export function parseIcsi(paramValue: string): string[] {
     if (urn !== '' && !urns.includes(urn)) urns.push(urn);
   }
   return urns;
+}
+
+/**
+ * Whether an identifier names a CPM service. Client and network ask here alone: a service that one takes for CPM and the other does not
+ * would reach the client past the functions that guard it.
+ */
+export function isCpmService(urn: string): boolean {
+  return urn.toLowerCase().startsWith(CPM_FAMILY);
+}
+
+/** The services that the Accept-Contact values of a request ask for (RFC 3841 section 9.2). What cannot be read asks for nothing. */
+export function wantedServices(acceptContacts: readonly string[]): string[] {
+  return acceptContacts.flatMap((value) => {
+    const preference = parseNameAddr(value);
+    return preference.ok ? parseIcsi(preference.value.params.get(ICSI_PARAM) ?? '') : [];
+  });
 }
 
 function decoded(text: string): string {

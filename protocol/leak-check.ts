@@ -59,12 +59,21 @@ interface Mark {
   isWord: boolean;
 }
 
-/** Looks through one SIP message; `peer` is whom it is for: what their own address says is no news to them. Null: it tells nothing. */
+/**
+ * What is looked for, and the recipient's address, which is passed over where it stands whole: it is no news to them. A mark that is a part of
+ * that address is a mark everywhere else.
+ */
+interface Search {
+  marks: readonly Mark[];
+  peer: string | null;
+}
+
+/** Looks through one SIP message for `peer`. Null: it tells nothing. */
 export function leakInSip(bytes: Uint8Array, own: OwnMarks, peer: string): Leak | null {
   const at = headEnd(bytes);
   const head = decode(bytes.subarray(0, at)).split('\r\n');
   const body = bytes.subarray(Math.min(bytes.length, at + 4));
-  const marks = marksOf(own, peer);
+  const search = searchFor(own, peer);
   const isResponse = head[0]?.startsWith('SIP/2.0 ') === true;
   let type = '';
   for (const line of head.slice(1)) {
@@ -72,43 +81,43 @@ export function leakInSip(bytes: Uint8Array, own: OwnMarks, peer: string): Leak 
     const name = line.slice(0, colon).trim();
     if (/^(?:content-type|c)$/i.test(name)) type = line.slice(colon + 1).trim();
     const isKnown = OWN_NETWORK.has(name.toLowerCase()) || (isResponse && REPEATED.has(name.toLowerCase()));
-    const found = isKnown ? null : leakIn(line.slice(colon + 1), marks, !VOCABULARY.test(name));
+    const found = isKnown ? null : leakIn(line.slice(colon + 1), search, !VOCABULARY.test(name));
     if (found !== null) return { what: found, where: name };
   }
-  const start = leakIn(head[0]?.replace(/^\S+ /, '') ?? '', marks, true);
+  const start = leakIn(head[0]?.replace(/^\S+ /, '') ?? '', search, true);
   if (start !== null) return { what: start, where: 'Request-URI' };
-  return leakInBody(type, body, marks);
+  return leakInBody(type, body, search);
 }
 
 /** Looks through the content of an MSRP message, or a part of a SIP body. */
 export function leakInContent(contentType: string, body: Uint8Array, own: OwnMarks, peer: string): Leak | null {
-  return leakInBody(contentType, body, marksOf(own, peer));
+  return leakInBody(contentType, body, searchFor(own, peer));
 }
 
-function leakInBody(contentType: string, body: Uint8Array, marks: readonly Mark[]): Leak | null {
+function leakInBody(contentType: string, body: Uint8Array, search: Search): Leak | null {
   if (body.length === 0) return null;
   const { type } = parseContentType(contentType);
   if (type.startsWith('multipart/')) {
     const parts = parseMultipart(contentType, body);
     for (const part of parts.ok ? parts.value : []) {
-      const found = leakInBody(part.contentType, part.body, marks);
+      const found = leakInBody(part.contentType, part.body, search);
       if (found !== null) return found;
     }
-    return parts.ok ? null : plain(body, marks, 'content');
+    return parts.ok ? null : plain(body, search, 'content');
   }
-  if (type === 'application/sdp') return leakInSdp(body, marks);
+  if (type === 'application/sdp') return leakInSdp(body, search);
   if (type === 'message/cpim') {
     const envelope = parseCpim(body);
-    if (!envelope.ok) return plain(body, marks, 'CPIM');
+    if (!envelope.ok) return plain(body, search, 'CPIM');
     // The octets of the inner content stand at the end; what is before is all of the envelope.
-    const found = plain(body.subarray(0, body.length - envelope.value.body.length), marks, 'CPIM');
-    return found ?? leakInBody(envelope.value.contentType, envelope.value.body, marks);
+    const found = plain(body.subarray(0, body.length - envelope.value.body.length), search, 'CPIM');
+    return found ?? leakInBody(envelope.value.contentType, envelope.value.body, search);
   }
-  return type === 'text/plain' ? null : plain(body, marks, 'content');
+  return type === 'text/plain' ? null : plain(body, search, 'content');
 }
 
-function leakInSdp(body: Uint8Array, marks: readonly Mark[]): Leak | null {
-  const known = marks.filter((mark) => mark.what !== 'network address');
+function leakInSdp(body: Uint8Array, search: Search): Leak | null {
+  const known = { ...search, marks: search.marks.filter((mark) => mark.what !== 'network address') };
   for (const line of decode(body).split(/\r?\n/)) {
     const found = leakIn(line.slice(2), known, /^[osiuepc]=/.test(line));
     if (found !== null) return { what: found, where: 'SDP' };
@@ -116,26 +125,31 @@ function leakInSdp(body: Uint8Array, marks: readonly Mark[]): Leak | null {
   return null;
 }
 
-function plain(bytes: Uint8Array, marks: readonly Mark[], where: string): Leak | null {
+function plain(bytes: Uint8Array, search: Search, where: string): Leak | null {
   for (const line of decode(bytes).split(/\r?\n/)) {
     const name = line.slice(0, Math.max(0, line.indexOf(':'))).trim();
-    const found = leakIn(line, marks, !VOCABULARY.test(name));
+    const found = leakIn(line, search, !VOCABULARY.test(name));
     if (found !== null) return { what: found, where };
   }
   return null;
 }
 
-function leakIn(text: string, marks: readonly Mark[], withNames: boolean): LeakKind | null {
-  const lower = text.toLowerCase();
-  const readable = lower.includes('%') ? `${lower} ${unescaped(lower)}` : lower;
+function leakIn(text: string, { marks, peer }: Search, withNames: boolean): LeakKind | null {
+  const whole = (text.includes('%') ? unescaped(text) : text).toLowerCase();
+  const readable = peer === null ? whole : without(whole, peer);
   return marks.find((mark) => (mark.isWord ? withNames && hasWord(readable, mark.text) : readable.includes(mark.text)))?.what ?? null;
 }
 
-function marksOf(own: OwnMarks, peer: string): Mark[] {
+function searchFor(own: OwnMarks, peer: string): Search {
+  const address = (addressKey(peer) ?? peer).toLowerCase().replace(/^(?:sips?|tel):/, '');
+  return { marks: marksOf(own), peer: address === '' ? null : address };
+}
+
+function marksOf(own: OwnMarks): Mark[] {
   const marks: Mark[] = [];
   const add = (what: LeakKind, text: string | null | undefined, isWord = false) => {
     const lower = text?.trim().toLowerCase() ?? '';
-    if (lower.length < (isWord ? SHORTEST_NAME : 1) || peer.toLowerCase().includes(lower)) return;
+    if (lower.length < (isWord ? SHORTEST_NAME : 1)) return;
     marks.push({ what, text: lower, isWord });
   };
   add('device ID', own.instanceId.replace(/^urn:[a-z-]+:(?:[a-z]+:)?/i, ''));
@@ -161,16 +175,33 @@ function userOf(address: string): string | null {
   return uri.ok && (uri.value.scheme === 'sip' || uri.value.scheme === 'sips') ? uri.value.user : null;
 }
 
-/** Whether `word` stands in `text` and no letter, digit, dot or dash continues it. */
-function hasWord(text: string, word: string): boolean {
+/** Where `word` stands in `text`, and no letter, digit, dot or dash continues it; -1 for nowhere. */
+function wordAt(text: string, word: string, from = 0): number {
   const joins = /[\p{L}\p{N}._-]/u;
-  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1))
-    if (!joins.test(text[at - 1] ?? ' ') && !joins.test(text[at + word.length] ?? ' ')) return true;
-  return false;
+  for (let at = text.indexOf(word, from); at >= 0; at = text.indexOf(word, at + 1))
+    if (!joins.test(text[at - 1] ?? ' ') && !joins.test(text[at + word.length] ?? ' ')) return at;
+  return -1;
 }
 
+function hasWord(text: string, word: string): boolean {
+  return wordAt(text, word) >= 0;
+}
+
+function without(text: string, word: string): string {
+  const parts: string[] = [];
+  let from = 0;
+  for (let at = wordAt(text, word); at >= 0; at = wordAt(text, word, from)) {
+    parts.push(text.slice(from, at));
+    from = at + word.length;
+  }
+  return [...parts, text.slice(from)].join(' ');
+}
+
+/** Percent-encoded octets are UTF-8 (RFC 3986 section 2.5). */
 function unescaped(text: string): string {
-  return text.replace(/%([0-9a-f]{2})/g, (_all, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (run) =>
+    decode(Uint8Array.from(run.slice(1).split('%'), (code) => Number.parseInt(code, 16))),
+  );
 }
 
 function headEnd(bytes: Uint8Array): number {

@@ -2,7 +2,7 @@
 import { MsrpEndpoint } from '../msrp/endpoint';
 import type { RelayAccount } from '../msrp/relay';
 import { type SipAccount, SipClient, softwareSim } from '../sip/client';
-import { type Credentials, defaultExpiresSeconds } from './credentials';
+import { type Credentials, defaultExpiresSeconds, factoryOf } from './credentials';
 import type { AccountDeps } from './deps';
 import type { OwnSettings } from './own-settings';
 
@@ -12,6 +12,7 @@ export function createSip(credentials: Credentials, settings: OwnSettings, deps:
   const { clock, log, tap, userAgent, over, registrationState } = deps;
   const account: SipAccount = {
     ...{ aor, displayName, password, proxy, instanceId, deviceName, expiresSeconds, registrationState, icsis: settings.icsis },
+    factory: factoryOf(credentials),
     ...(authUser === undefined ? {} : { authUser }),
     ...(registrar === undefined ? {} : { registrar }),
     ...(ca === undefined ? {} : { ca }),

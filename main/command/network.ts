@@ -40,12 +40,22 @@ const help = `chorus network [options]
   --pf-port, --cf-port PORT
                          where those two listen, for a core that is told once; 0 = any free port
   --core URI             without the role core: the SIP/IP core to serve, sip:127.0.0.1:5060;transport=tcp
+                         The environment variable CHORUS_FUNCTION_SECRET holds the secret by which core and functions know one
+                         another; functions without it believe every program on this computer
   --trace FILE           every SIP and MSRP message of every role, as NDJSON
   --json                 the ready line is JSON whether or not this is given
 When ready it prints one line: {"ready":true,"domain":…,"tcp":…,"factory":…}; with "tls", "ws" and "wss" where they were asked for, with
 "ca", the file that clients are to trust, and with "pf" and "cf", where another core reaches the functions. With --groups it prints one
 more line at each SIGHUP: {"groups":2}, or {"error":"…"} when the file cannot be used and the groups stay as they were
 `;
+
+/** From the environment: others could read the command line. */
+function functionSecret(): { functionSecret?: string } {
+  const written = process.env.CHORUS_FUNCTION_SECRET;
+  if (written === undefined) return {};
+  if (!/^[A-Za-z0-9]{16,64}$/.test(written)) throw new UsageError('CHORUS_FUNCTION_SECRET takes 16 to 64 letters and digits');
+  return { functionSecret: written };
+}
 
 /** Runs until it is told to stop; resolves with the exit status. */
 export async function runNetwork(argv: readonly string[]): Promise<number> {
@@ -118,6 +128,7 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
     ...(instances === null ? {} : { controllingInstances: instances }),
     ...(roles === undefined ? {} : { roles }),
     ...(core === null ? {} : { core }),
+    ...functionSecret(),
     ...(recorder === null ? {} : { tap: recorder }),
     log: (level, message, fields) => log[level](message, fields),
   }).catch((error: unknown) => {

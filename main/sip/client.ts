@@ -52,6 +52,8 @@ export interface SipAccount {
   authUser?: string;
   /** Request-URI of REGISTER; the address's domain when absent. */
   registrar?: string;
+  /** Where groups are made: by its host the client knows which foci are the network's. */
+  factory?: string;
   /** Outbound proxy, such as `sip:127.0.0.1:5070;transport=tcp` or `wss://sip.example.org/ws`; null: found by the registrar's domain. */
   proxy: string | null;
   /** The authorities whose certificates are trusted (PEM); those that Node trusts when absent. */
@@ -132,6 +134,7 @@ export class SipClient implements Disposable {
         sim: account.sim ?? null,
       },
       instanceId: account.instanceId,
+      home: { domain: aor.value.host, factory: account.factory },
       isTarget: (uri) => this.#isTarget(uri),
       contact: (icsis, hides) => (hides === true ? this.#anonymousContact(icsis) : this.#contact(icsis)),
       // Whoever asks a temporary GRUU shall not learn whose it is.

@@ -9,6 +9,7 @@
  * gets a full document.
  */
 import { CONFERENCE_INFO_CONTENT_TYPE, type ConferenceInfo, encodeConferenceInfo } from '../../protocol/conference-info';
+import { isAsserted } from '../sip/asserted-identity';
 import { Dialog, dialogIdOf, type Resolve } from '../sip/dialog';
 import type { SipServer } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
@@ -104,6 +105,10 @@ export class ConferenceEvents {
   handle(transaction: ServerTransaction): boolean {
     const subscription = this.#subscriptions.get(dialogIdOf(transaction.request));
     if (subscription === undefined) return false;
+    if (!isAsserted(transaction.request, subscription.viewer)) {
+      transaction.reply(403, { reason: 'The subscription of another person' });
+      return true;
+    }
     const refusal = subscription.dialog.receive(transaction.request);
     if (refusal !== null) transaction.reply(refusal);
     else if (transaction.request.method === 'SUBSCRIBE') this.#grant(subscription, transaction);

@@ -122,9 +122,13 @@ export class ControllingFunction {
       refuse(transaction, invitation, this.#options.host);
       return;
     }
-    const standing = this.#same(invitation.value, inviter.address);
+    const standing = this.#standing(invitation.value, inviter.address);
     if (standing === 'elsewhere') {
       transaction.reply(503, { headers: [['Retry-After', '1']] });
+      return;
+    }
+    if (standing === 'strange') {
+      refuse(transaction, { ok: false, status: 403, warning: 'This Contribution-ID is the identity of another group' }, this.#options.host);
       return;
     }
     if (standing !== null) {
@@ -154,14 +158,19 @@ export class ControllingFunction {
     return this.#hold(Group.revive(kept, this.#nameOf, this.#maximum), 'idle');
   }
 
-  /** The living group of the same Contribution-ID in which the inviter takes part: two restarts at once make one group. */
-  #same(invitation: GroupInvitation, inviter: string): Focus | 'elsewhere' | null {
+  /**
+   * The group that has the Contribution-ID already. Its members may restart it, and two who do so at once come into one group; to anybody else
+   * it is `strange`: with its identity they would take its members along.
+   */
+  #standing(invitation: GroupInvitation, inviter: string): Focus | 'elsewhere' | 'strange' | null {
     const kept = this.#store.findByContribution(invitation.contributionId);
     if (kept === null) return null;
-    const focus = this.#focusOf(kept.focus);
-    if (focus === null || focus === 'elsewhere' || focus.group.has(inviter)) return focus;
+    const focus = kept.active ? this.#focusOf(kept.focus) : null;
+    if (focus === 'elsewhere') return focus;
+    if (focus === null) return isFormerMember(kept, inviter) ? null : 'strange';
+    if (focus.group.has(inviter)) return focus;
     if (focus.state === 'idle') this.#letGo(focus);
-    return null;
+    return 'strange';
   }
 
   readonly #nameOf = (address: string) => this.#options.nameOf?.(address) ?? null;
@@ -204,6 +213,12 @@ export class ControllingFunction {
       this.#renew();
     });
   }
+}
+
+/** Whether a person belonged to a group that is over: who was put out or refused did not, and may not bring it back. */
+function isFormerMember({ participants }: GroupState, address: string): boolean {
+  const found = participants.find((one) => one.address === address);
+  return found !== undefined && found.membership !== 'removed' && found.membership !== 'declined';
 }
 
 /** The state of a group that nobody has come back to since it was kept: people shown as connected are not. */

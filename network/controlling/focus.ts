@@ -17,7 +17,7 @@ import type { MsrpDescription } from '../../protocol/sdp';
 import type { NetworkLog } from '../log';
 import type { CompleteMessage } from '../msrp/assembly';
 import type { MsrpSwitch, Verdict } from '../msrp/switch';
-import { assertedIdentity } from '../sip/asserted-identity';
+import { assertedIdentity, isAsserted } from '../sip/asserted-identity';
 import type { Resolve } from '../sip/dialog';
 import { type Refusal, refuse } from '../sip/refusal';
 import { readTimer } from '../sip/session-timer';
@@ -244,6 +244,10 @@ export class Focus {
     const leg = this.#legs.inDialog(request);
     if (leg?.dialog == null) {
       if (!this.#events.handle(transaction)) transaction.reply(481);
+      return;
+    }
+    if (!isAsserted(request, leg.address)) {
+      this.#refuse(transaction, { ok: false, status: 403, warning: 'The dialog of another person' });
       return;
     }
     const refusal = leg.dialog.receive(request);

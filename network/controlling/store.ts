@@ -90,10 +90,10 @@ export class GroupStore {
     return this.#whole(this.#database.row('SELECT state FROM groups WHERE focus = ?', focus));
   }
 
-  /** The living group with this Contribution-ID. */
+  /** The group with this Contribution-ID: the living one, else the one that ended last. */
   findByContribution(contributionId: string): GroupState | null {
     return this.#whole(
-      this.#database.row('SELECT state FROM groups WHERE contribution = ? AND active = 1 ORDER BY changed_at DESC', contributionId),
+      this.#database.row('SELECT state FROM groups WHERE contribution = ? ORDER BY active DESC, changed_at DESC', contributionId),
     );
   }
 

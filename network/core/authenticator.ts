@@ -15,6 +15,7 @@ import type { SipRequest } from '../sip/message';
 import type { Flow } from '../sip/sip-server';
 import type { Directory, Subscriber } from './directory';
 import { HomeSubscribers } from './home-subscribers';
+import { WrongPasswords } from './wrong-passwords';
 
 /** LAB: how long a nonce is good, milliseconds. */
 export const NONCE_LIFETIME_MS = 300_000;
@@ -53,11 +54,11 @@ export interface AuthenticatorOptions {
 
 /**
  * The proven subscriber, with the next nonce where the network gives one; or a failed proof: `forbidden` when a further challenge would not
- * help, `stale` when a fresh nonce would.
+ * help, `stale` when a fresh nonce would; `waitMs` where too many passwords were wrong and none is looked at yet.
  */
 export type Verdict =
   | { ok: true; subscriber: Subscriber; nextNonce: string | null }
-  | { ok: false; stale: boolean; forbidden: boolean; reason: string };
+  | { ok: false; stale: boolean; forbidden: boolean; reason: string; waitMs?: number };
 
 interface Nonce {
   at: number;
@@ -76,9 +77,17 @@ function equal(a: string, b: string): boolean {
 const refuse = (reason: string, stale = false): Verdict => ({ ok: false, stale, forbidden: false, reason });
 const forbid = (reason: string): Verdict => ({ ok: false, stale: false, forbidden: true, reason });
 
+const WRONG = 'wrong user name or password';
+
+/** The network address at the other end. */
+function placeOf(flow: Flow | undefined): string {
+  return flow === undefined ? '' : flow.remote.slice(0, flow.remote.lastIndexOf(':')).replace(/^\[|\]$|^::ffff:/g, '');
+}
+
 export class Authenticator {
   readonly #nonces = new Map<string, Nonce>();
   readonly #homes = new HomeSubscribers();
+  readonly #wrong: WrongPasswords;
   readonly #policy: AuthPolicy;
   readonly #qop: readonly ('auth' | 'auth-int')[];
   readonly #lifetimeMs: number;
@@ -88,6 +97,7 @@ export class Authenticator {
     private readonly clock: Timekeeper,
     private readonly options: AuthenticatorOptions = {},
   ) {
+    this.#wrong = new WrongPasswords(clock);
     this.#policy = options.auth ?? 'both';
     this.#qop = options.qop ?? ['auth'];
     this.#lifetimeMs = options.nonceLifetimeMs ?? NONCE_LIFETIME_MS;
@@ -118,10 +128,19 @@ export class Authenticator {
     const credentials = this.#credentials(request, header);
     if (this.#policy === 'aka' && this.#claimed(request)?.sim == null) return forbid('nobody with a SIM');
     if (credentials === null || credentials.nonce === '') return refuse('no credentials');
-    return this.#policy === 'aka' ? this.#bySim(request, credentials) : this.#byPassword(request, credentials);
+    return this.#policy === 'aka' ? this.#bySim(request, credentials) : this.#byPassword(request, credentials, placeOf(flow));
   }
 
-  #byPassword(request: SipRequest, credentials: DigestCredentials): Verdict {
+  #byPassword(request: SipRequest, credentials: DigestCredentials, source: string): Verdict {
+    const waitMs = this.#wrong.waitFor(credentials.username, source);
+    if (waitMs > 0) return { ok: false, stale: false, forbidden: false, reason: 'too many wrong passwords', waitMs };
+    const verdict = this.#checkPassword(request, credentials);
+    if (verdict.ok) this.#wrong.right(credentials.username, source);
+    else if (verdict.reason === WRONG) this.#wrong.wrong(credentials.username, source);
+    return verdict;
+  }
+
+  #checkPassword(request: SipRequest, credentials: DigestCredentials): Verdict {
     const name = credentials.algorithm ?? 'MD5';
     if (!OFFERED[this.#policy].some((offered) => name === offered || name === `${offered}-sess`))
       return refuse('an algorithm that was not offered');
@@ -130,7 +149,7 @@ export class Authenticator {
     const defect = this.#defect(request, credentials, password);
     if (defect !== null) return refuse(defect);
     // No subscriber has an empty password: such a subscriber signs in by SIM or address.
-    if (subscriber === null || password === '') return refuse('wrong user name or password');
+    if (subscriber === null || password === '') return refuse(WRONG);
     return this.#count(credentials, subscriber);
   }
 
@@ -160,9 +179,8 @@ export class Authenticator {
 
   /** TS 33.978 section 6: the address assigned by the access network stands for the subscriber. */
   #byAddress(request: SipRequest, flow: Flow | undefined): Verdict {
-    const place = flow === undefined ? '' : flow.remote.slice(0, flow.remote.lastIndexOf(':')).replace(/^\[|\]$|^::ffff:/g, '');
     const subscriber = this.#claimed(request);
-    if (subscriber?.early.includes(place) !== true) return forbid('not from an address of this subscriber');
+    if (subscriber?.early.includes(placeOf(flow)) !== true) return forbid('not from an address of this subscriber');
     return { ok: true, subscriber, nextNonce: null };
   }
 
@@ -185,7 +203,7 @@ export class Authenticator {
       },
       digestHash,
     );
-    return equal(expected, credentials.response) ? null : 'wrong user name or password';
+    return equal(expected, credentials.response) ? null : WRONG;
   }
 
   /** The proof is right; checks whether its nonce is still good. */

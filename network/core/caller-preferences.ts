@@ -1,16 +1,9 @@
 /** Chooses the devices that a request is for: RFC 3841, applied to the feature parameters in their registered Contacts. */
-import { ICSI, ICSI_PARAM, INSTANCE_PARAM, matchesAcceptContact, matchesRejectContact, parseIcsi } from '../../protocol/feature-tags';
+import { INSTANCE_PARAM, isCpmService, matchesAcceptContact, matchesRejectContact, wantedServices } from '../../protocol/feature-tags';
 import { sameInstance } from '../../protocol/instance-urn';
 import { type NameAddr, parseNameAddr } from '../../protocol/uri';
 import type { SipRequest } from '../sip/message';
 import type { Binding } from './registrar';
-
-const FAMILY = 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.';
-/** The services of OMA CPM. Compared whole: one name may begin with another. */
-const CPM_SERVICES: ReadonlySet<string> = new Set([
-  ...Object.values(ICSI),
-  ...['msg.group', 'largemsg.group', 'filetransfer.group', 'systemmsg'].map((name) => `${FAMILY}${name}`),
-]);
 
 function preferences(request: SipRequest, header: 'accept-contact' | 'reject-contact'): NameAddr[] {
   const read: NameAddr[] = [];
@@ -21,12 +14,9 @@ function preferences(request: SipRequest, header: 'accept-contact' | 'reject-con
   return read;
 }
 
-/** Whether a request asks for a CPM service in Accept-Contact, and so visits the Participating Functions of both sides. */
+/** Whether a request asks for a CPM service. */
 export function isCpm(request: SipRequest): boolean {
-  return preferences(request, 'accept-contact').some((preference) => {
-    const services = preference.params.get(ICSI_PARAM) ?? null;
-    return services !== null && parseIcsi(services).some((urn) => CPM_SERVICES.has(urn));
-  });
+  return wantedServices(request.all('accept-contact')).some(isCpmService);
 }
 
 /** A binding and how well it fits. Bindings are tried in falling order of `q`, equal ones together. */

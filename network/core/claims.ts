@@ -1,7 +1,8 @@
 /** The identity of a request's sender, as this network asserts it to the next one (RFC 3325, RFC 6050). */
+import { splitOutside } from '../../protocol/generic-param';
 import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
 import { uriOf } from '../sip/header-value';
-import type { SipRequest } from '../sip/message';
+import type { SipRequest, SipResponse } from '../sip/message';
 import type { Directory, Subscriber } from './directory';
 
 /** RFC 3323 section 4.1.1.3: the From of an anonymous sender. */
@@ -48,6 +49,24 @@ export function assertIdentity(request: SipRequest, subscriber: Subscriber): voi
     `${name === null ? '' : `"${name.replace(/["\\]/g, '\\$&')}" `}<${own ?? subscriber.identities[0]}>`,
   );
   for (const service of services) request.append('P-Asserted-Service', service);
+}
+
+/**
+ * Tells the functions who sends a request inside a dialog: every address of the sender, since the dialog may know any of them (RFC 3325; the
+ * core removes them again before a device). Null: nobody is known.
+ */
+export function assertInDialog(request: SipRequest, sender: Subscriber | null): void {
+  for (const header of ['p-asserted-identity', 'p-preferred-identity', 'p-served-user']) request.remove(header);
+  for (const identity of sender?.identities ?? []) request.append('P-Asserted-Identity', `<${identity}>`);
+}
+
+/** No device is a focus (RFC 4579 section 3.2): takes the mark off the Contacts in its answers. */
+export function withoutFocus(response: SipResponse): void {
+  const written = response.all('contact');
+  const plain = written.map((value) =>
+    (splitOutside(value, ';', true) ?? [value]).filter((part) => !/^\s*isfocus\s*(?:=|$)/i.test(part)).join(';'),
+  );
+  if (plain.some((value, index) => value !== written[index])) response.set('Contact', plain);
 }
 
 function displayName(address: string): string | null {

@@ -2,7 +2,8 @@
  * The SIP/IP core of the network: registrar, proxy and service routing on one SipServer (in 3GPP's words a P-, I- and S-CSCF at once).
  *
  *   client --> [authenticate] --> originating PF --> [find the called person] --> terminating PF --> devices
- *                                 (only when Accept-Contact asks for a CPM service)
+ *
+ * Policy belongs to the person: every request that begins something visits the Participating Functions, whatever service it says it is for.
  *
  * It has two listeners: one for clients, and one for the functions, whose requests are trusted. `visits.ts` says how a request goes to a
  * function and comes back.
@@ -15,16 +16,17 @@ import type { NetworkLog } from '../log';
 import type { TransportName } from '../sip/flow';
 import { isForeign, uriOf } from '../sip/header-value';
 import type { SipRequest } from '../sip/message';
-import { forward, prepareForward } from '../sip/proxy';
+import { type Branch, forward, prepareForward } from '../sip/proxy';
 import { type Flow, SipServer } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 import type { ServerKey } from '../sip/transport-listener';
 import { Authenticator, type AuthenticatorOptions } from './authenticator';
 import { isCpm } from './caller-preferences';
-import { assertIdentity } from './claims';
+import { assertIdentity, withoutFocus } from './claims';
 import { Destinations, type Refusal, type ServiceRoute } from './destinations';
 import { Directory, type Subscriber, type SubscriberOptions } from './directory';
 import { type FaultRule, Faults } from './faults';
+import { InDialog } from './in-dialog';
 import { OwnRoutes, routeParam } from './own-routes';
 import { type Binding, type BindingChange, type BindingEnd, Registrar } from './registrar';
 import { isRegistrationSubscribe, RegistrationEvents } from './registration-events';
@@ -46,6 +48,8 @@ export interface CoreOptions extends AuthenticatorOptions {
   listeners?: readonly { transport: TransportName; port: number; key?: ServerKey }[];
   /** Port for the functions, 0 when absent. */
   servicePort?: number;
+  /** The secret that the functions know; without it whoever reaches `servicePort` is believed. */
+  functionSecret?: string;
   /** False: the registrar gives no GRUUs, as older networks do. */
   gruu?: boolean;
   minExpiresSeconds?: number;
@@ -73,7 +77,7 @@ export interface Core {
   readonly domain: string;
   /** How this core misbehaves. */
   readonly faults: Faults;
-  /** The Participating Function that CPM requests of both sides visit, and the identity by which it may watch registrations; null: none. */
+  /** The Participating Function that requests of both sides visit, and the identity by which it may watch registrations; null: none. */
   setParticipating(uri: string | null, identity?: string): void;
   addService(route: ServiceRoute): void;
   /** The live bindings of an address; empty when nobody has it. */
@@ -106,6 +110,7 @@ class SipCore implements Core {
   readonly #visits = new Visits();
   readonly #routes: OwnRoutes;
   readonly #senders: Senders;
+  readonly #inDialog: InDialog;
   readonly #events: RegistrationEvents;
   readonly #thirdParty: ThirdPartyRegister;
   #participating: string | null = null;
@@ -119,8 +124,15 @@ class SipCore implements Core {
     this.#options = options;
     this.domain = options.domain.toLowerCase();
     const clock = options.clock ?? backgroundClock;
-    this.#server = new SipServer({ clock, ...(options.log && { log: options.log }), ...(options.tap && { tap: options.tap }) });
-    this.#routes = new OwnRoutes(this.#server);
+    this.#server = new SipServer({
+      clock,
+      ...(options.log && { log: options.log }),
+      ...(options.tap && { tap: options.tap }),
+      ...(options.functionSecret !== undefined && {
+        secret: { value: options.functionSecret, covers: (flow: Flow) => this.#isTrusted(flow) },
+      }),
+    });
+
     this.#directory = new Directory(this.domain, options.users);
     this.faults = new Faults(clock, options.seed, options.log);
     for (const rule of options.faults ?? []) this.faults.add(rule);
@@ -137,13 +149,27 @@ class SipCore implements Core {
       },
     });
     const [directory, registrar, authenticator] = [this.#directory, this.#registrar, this.#authenticator];
+    this.#routes = new OwnRoutes(
+      this.#server,
+      (flow) => registrar.ownersOf(flow),
+      (flow) => this.#isTrusted(flow),
+      () => this.serviceUri,
+    );
     this.#senders = new Senders({ directory, registrar, authenticator, log: options.log });
     this.#destinations = new Destinations(this.#directory, this.#registrar, (host, port) => this.#server.isOwn(host, port));
+    this.#inDialog = new InDialog({
+      ...{ server: this.#server, routes: this.#routes, registrar, senders: this.#senders, destinations: this.#destinations },
+      isTrusted: (flow) => this.#isTrusted(flow),
+      send: (transaction, request, places, sender) => this.#send(transaction, request, places, sender),
+    });
     this.#events = new RegistrationEvents({
       server: this.#server,
       contact: () => `<${this.#server.uri}>`,
       bindings: (subscriber) => this.#registrar.bindings(subscriber),
-      deviceAt: (uri) => this.#registrar.resolveGruu(uri)?.bindings.at(-1) ?? this.#registrar.findByContact(uri),
+      deviceAt: (uri, owner) =>
+        this.#registrar.resolveGruu(uri)?.bindings.at(-1) ??
+        this.#registrar.boundTo(uri).find(({ subscriber }) => subscriber === owner)?.binding ??
+        null,
       ...(options.fullRegInfo !== undefined && { alwaysFull: options.fullRegInfo }),
     });
     this.#thirdParty = new ThirdPartyRegister({
@@ -154,7 +180,8 @@ class SipCore implements Core {
       ...(options.log && { log: options.log }),
     });
     this.#server.onRequest = (transaction) => this.faults.serve(transaction, () => this.#receive(transaction));
-    this.#server.onAck = (ack, flow) => this.#relayAck(ack, flow);
+    this.#server.isKept = (flow) => registrar.ownersOf(flow).length > 0;
+    this.#server.onAck = (ack, flow) => this.#inDialog.acknowledge(ack, flow);
   }
 
   async listen(): Promise<void> {
@@ -193,6 +220,7 @@ class SipCore implements Core {
     this.#participating = uri;
     this.#participatingIdentity = identity ?? null;
     if (uri === null) return;
+    this.#destinations.addPeer(uri);
     for (const subscriber of this.#directory.all)
       if (this.#registrar.bindings(subscriber).length > 0) this.#thirdParty.tell(subscriber, uri);
   }
@@ -266,7 +294,8 @@ class SipCore implements Core {
         ],
       });
     } else if (request.toTag !== null) {
-      if (!this.#events.handle(transaction)) this.#inDialog(transaction);
+      if (!this.#events.handle(transaction, (watcher) => this.#inDialog.speaksFor(transaction.flow, watcher)))
+        this.#inDialog.receive(transaction);
     } else this.#initial(transaction);
   }
 
@@ -311,43 +340,19 @@ class SipCore implements Core {
     transaction.reply(refusal.status, { reason: refusal.reason });
   }
 
-  #inDialog(transaction: ServerTransaction): void {
-    const { request: received, flow } = transaction;
-    const prepared = prepareForward(this.#server, received);
-    if (!prepared.ok) {
-      transaction.respond(prepared.response);
+  #send(transaction: ServerTransaction, request: SipRequest, places: Branch[] | Refusal, sender: Subscriber | null = null): void {
+    if ('status' in places) {
+      this.#refuse(transaction, places);
       return;
     }
-    const { request, own } = prepared;
-    const trusted = this.#isTrusted(flow);
-    if (
-      !trusted &&
-      !this.#routes.proves(request, own) &&
-      this.#registrar.ownersOf(flow).length === 0 &&
-      !this.#senders.prove(transaction, request)
-    )
-      return;
-    if (!trusted) for (const header of ['p-asserted-identity', 'p-preferred-identity', 'p-served-user']) request.remove(header);
-    const branches = this.#destinations.places(request, null);
-    if ('status' in branches) this.#refuse(transaction, branches);
-    else forward(this.#server, transaction, request, branches, { recordRoute: this.#routes.record(transaction) });
-  }
-
-  /** The ACK of a 2xx cannot be challenged or answered: it is forwarded or dropped. */
-  #relayAck(ack: SipRequest, flow: Flow): void {
-    const prepared = prepareForward(this.#server, ack);
-    if (!prepared.ok) return;
-    const { request, own } = prepared;
-    if (!this.#isTrusted(flow) && !this.#routes.proves(request, own) && this.#registrar.ownersOf(flow).length === 0) return;
-    const branches = this.#destinations.places(request, null);
-    if ('status' in branches) return;
-    // The core does not know which instance of a function has answered: the instances without that dialog drop the ACK.
-    for (const branch of branches.filter((each, index) => index === 0 || each.isStandby === true)) {
-      const copy = request.clone();
-      if (branch.uri !== undefined) copy.uri = branch.uri;
-      for (const route of [...(branch.routes ?? [])].reverse()) copy.insert('Route', route);
-      this.#server.sendAck(copy, branch.target);
-    }
+    const fromDevice = places.every(({ target }) => 'isOpen' in target && !this.#isTrusted(target));
+    forward(this.#server, transaction, request, places, {
+      recordRoute: this.#routes.record(transaction, sender),
+      onResponse: (response) => {
+        if (fromDevice) withoutFocus(response);
+        this.#routes.settle(response, transaction, sender);
+      },
+    });
   }
 
   #initial(transaction: ServerTransaction): void {
@@ -371,7 +376,7 @@ class SipCore implements Core {
         return;
       }
       const skip = stage === 'terminating' || own.some((uri) => routeParam(uri, 'stage') === 'deliver');
-      if (skip || request.has('route')) this.#deliver(transaction, request);
+      if (skip || request.has('route')) this.#send(transaction, request, this.#destinations.places(request));
       else this.#terminate(transaction, request);
       return;
     }
@@ -384,9 +389,8 @@ class SipCore implements Core {
       this.#watch(transaction, request, subscriber);
       return;
     }
-    const participating = isCpm(request) ? this.#participating : null;
-    if (participating === null) this.#terminate(transaction, request);
-    else this.#visit(transaction, request, participating, 'originating', subscriber);
+    if (this.#participating === null) this.#terminate(transaction, request, subscriber);
+    else this.#visit(transaction, request, this.#participating, 'originating', subscriber);
   }
 
   /**
@@ -410,24 +414,23 @@ class SipCore implements Core {
       return;
     }
     const { branch, end } = begun;
-    forward(this.#server, transaction, request, [branch], { recordRoute: this.#routes.record(transaction), onAnswered: end });
+    const caller = stage === 'originating' && !this.#isTrusted(transaction.flow) ? served : null;
+    forward(this.#server, transaction, request, [branch], {
+      recordRoute: this.#routes.record(transaction, caller),
+      onResponse: (response) => this.#routes.settle(response, transaction, caller),
+      onAnswered: end,
+    });
   }
 
-  /** The side of the called person: first the Participating Function, then the devices. */
-  #terminate(transaction: ServerTransaction, request: SipRequest): void {
-    const participating = isCpm(request) ? this.#participating : null;
+  /** The side of the called person: first the Participating Function, then the devices. `caller` is the sender whom this core has identified. */
+  #terminate(transaction: ServerTransaction, request: SipRequest, caller: Subscriber | null = null): void {
+    const participating = this.#participating;
     if (participating === null || this.#destinations.servicesFor(request.uri).length > 0) {
-      this.#deliver(transaction, request);
+      this.#send(transaction, request, this.#destinations.places(request), caller);
       return;
     }
     const called = this.#destinations.called(request.uri);
     if ('status' in called) this.#refuse(transaction, called);
     else this.#visit(transaction, request, participating, 'terminating', called);
-  }
-
-  #deliver(transaction: ServerTransaction, request: SipRequest): void {
-    const branches = this.#destinations.places(request, request);
-    if ('status' in branches) this.#refuse(transaction, branches);
-    else forward(this.#server, transaction, request, branches, { recordRoute: this.#routes.record(transaction) });
   }
 }

@@ -3,9 +3,10 @@
  * `core.ts` sends.
  */
 import { parseUri } from '../../protocol/uri';
-import { hostPort } from '../sip/header-value';
+import { hostPort, uriOf } from '../sip/header-value';
 import type { SipRequest } from '../sip/message';
 import { addressTarget, type Branch, nextHop } from '../sip/proxy';
+import type { Flow } from '../sip/sip-server';
 import { chooseBindings } from './caller-preferences';
 import type { Directory, Subscriber } from './directory';
 import type { Binding, Registrar } from './registrar';
@@ -28,6 +29,8 @@ export interface Refusal {
 
 export class Destinations {
   readonly #services: ServiceRoute[] = [];
+  /** `host:port` of the servers that the core may connect to. */
+  readonly #peers = new Set<string>();
 
   constructor(
     private readonly directory: Directory,
@@ -38,6 +41,13 @@ export class Destinations {
 
   addService(route: ServiceRoute): void {
     this.#services.push({ ...route, host: route.host.toLowerCase() });
+    this.addPeer(route.target);
+  }
+
+  /** Names a server that requests may be sent to: a function, or a proxy of the operator's. */
+  addPeer(uri: string): void {
+    const target = addressTarget(uri);
+    if (target !== null) this.#peers.add(`${target.host}:${target.port}`);
   }
 
   /** Whether a URI's host is this domain or a listener of this core. */
@@ -72,18 +82,22 @@ export class Destinations {
 
   /**
    * The next places of a request: its Route, a function, the device of a GRUU, the devices of an address (chosen by the caller preferences
-   * in `initial`), or, within a dialog (`initial` is null), the device or address of its Request-URI.
+   * in `request`), or, within a dialog, the device of its Request-URI: that is one of those that `isReceiver` knows, if anybody has
+   * registered that URI. The core connects to nothing that a sender names.
    */
-  places(request: SipRequest, initial: SipRequest | null): Branch[] | Refusal {
+  places(request: SipRequest, isReceiver: IsReceiver | null = null): Branch[] | Refusal {
     const { uri } = request;
-    if (request.has('route')) return this.#address(nextHop(request));
+    const initial = isReceiver === null ? request : null;
+    if (request.has('route')) return this.#address(nextHop(request), request, isReceiver);
     const services = this.servicesFor(uri);
     if (services.length > 0) return services.flatMap(({ target }, index) => this.#instance(target, index));
     const gruu = this.registrar.resolveGruu(uri);
-    if (gruu === undefined && initial === null) {
-      const binding = this.registrar.findByContact(uri);
-      if (binding !== null) return [deviceBranch(binding, 1, request)];
-      if (!this.isHome(uri)) return this.#address(uri);
+    if (gruu === undefined && isReceiver !== null) {
+      const bound = this.registrar.boundTo(uri);
+      const own = bound.filter(({ binding, subscriber }) => isReceiver(binding.flow, subscriber)).at(-1);
+      if (own !== undefined) return [deviceBranch(own.binding, 1, request)];
+      if (bound.length > 0) return { status: 480, reason: 'That device is not signed in' };
+      if (!this.isHome(uri)) return this.#address(uri, request, isReceiver);
     }
     if (gruu === null) return { status: 404, reason: 'No such GRUU' };
     if (gruu !== undefined) {
@@ -108,10 +122,23 @@ export class Destinations {
     return target === null ? [] : [{ target, q: 1 - index / 100, ...(index === 0 ? {} : { isStandby: true }) }];
   }
 
-  #address(uri: string): Branch[] | Refusal {
+  #address(uri: string, request: SipRequest, isReceiver: IsReceiver | null): Branch[] | Refusal {
     const target = addressTarget(uri);
-    return target === null ? { status: 404, reason: 'The next hop is not an address' } : [{ target }];
+    if (target !== null && this.#peers.has(`${target.host}:${target.port}`)) return [{ target }];
+    // A proxy that a device registered through is reached over the connection of that device (RFC 5626).
+    for (const { binding, subscriber } of isReceiver === null ? [] : this.registrar.boundTo(request.uri))
+      if (isReceiver?.(binding.flow, subscriber) === true && binding.path.some((path) => addressKeyOf(path) === addressKeyOf(uri)))
+        return [{ target: binding.flow, unreachable: 480 }];
+    return { status: 404, reason: 'No way to there' };
   }
+}
+
+/** Whether a device belongs to the side that an in-dialog request is for. */
+export type IsReceiver = (flow: Flow, subscriber: Subscriber) => boolean;
+
+function addressKeyOf(value: string): string {
+  const place = hostPort(uriOf(value));
+  return place === null ? value : `${place.host}:${place.port ?? 5060}`;
 }
 
 /** The way to one device: over its own connection, through the proxies it registered through. */
@@ -127,6 +154,8 @@ function deviceBranch(binding: Binding, q: number, request: SipRequest): Branch 
       // RFC 3325 section 7: at the edge of the trust domain, a request for privacy removes the asserted identity.
       if (copy.all('privacy').some((value) => /(?:^|;)\s*id\s*(?:;|$)/i.test(value))) copy.remove('P-Asserted-Identity');
       if (copy.toTag === null) copy.set('P-Called-Party-ID', `<${asked}>`);
+      // Inside a dialog the identity is for the functions: the device knows its peer, who may be anonymous.
+      else copy.remove('P-Asserted-Identity');
     },
   };
 }

@@ -96,8 +96,8 @@ interface Holding {
 
 export class Registrar {
   readonly #holdings = new Map<Subscriber, Holding>();
-  /** Contact URI (comparable) -> its latest binding, by which a device without a GRUU is reached. */
-  readonly #byContact = new Map<string, Binding>();
+  /** Contact URI (comparable) -> the bindings of it, each by its ID. Anybody may register anybody's URI, so it names no device by itself. */
+  readonly #byContact = new Map<string, Map<string, { subscriber: Subscriber; binding: Binding }>>();
   /** Generation of temporary GRUUs -> the binding it belongs to. */
   readonly #byGeneration = new Map<string, { subscriber: Subscriber; key: string }>();
   /** Subscribers that have ever registered over a flow; `ownsFlow` says which still do. */
@@ -125,11 +125,11 @@ export class Registrar {
     return [...(this.#onFlow.get(flow) ?? [])].filter((subscriber) => this.ownsFlow(subscriber, flow));
   }
 
-  /** The binding whose Contact URI is `uri`, by which in-dialog requests find a device without a GRUU. */
-  findByContact(uri: string): Binding | null {
+  /** The bindings whose Contact URI is `uri`, by which in-dialog requests find a device without a GRUU, and whose they are. */
+  boundTo(uri: string): { subscriber: Subscriber; binding: Binding }[] {
     const read = parseUri(uri);
-    if (!read.ok || read.value.scheme === 'other' || read.value.scheme === 'tel') return null;
-    return this.#byContact.get(contactKey(read.value)) ?? null;
+    if (!read.ok || read.value.scheme === 'other' || read.value.scheme === 'tel') return [];
+    return [...(this.#byContact.get(contactKey(read.value))?.values() ?? [])];
   }
 
   /**
@@ -182,7 +182,7 @@ export class Registrar {
       if (old === undefined) continue;
       const binding = { ...old, expiresAt, event: 'shortened' as const };
       holding.bindings.set(id, binding);
-      if (this.#byContact.get(old.uriKey) === old) this.#byContact.set(old.uriKey, binding);
+      this.#place(subscriber, binding, old.uriKey);
       this.#expireAt(subscriber, holding, id, seconds);
       this.#options.onChange?.({ subscriber, kind: 'shortened', binding });
     }
@@ -308,12 +308,23 @@ export class Registrar {
       event,
     };
     holding.bindings.set(id, binding);
-    if (old !== undefined && this.#byContact.get(old.uriKey) === old) this.#byContact.delete(old.uriKey);
-    this.#byContact.set(asked.uriKey, binding);
+    if (old !== undefined) this.#displace(id, old.uriKey);
+    this.#place(subscriber, binding, asked.uriKey);
     this.#onFlow.set(flow, (this.#onFlow.get(flow) ?? new Set()).add(subscriber));
     this.#expireAt(subscriber, holding, id, asked.expires);
     this.#options.onChange?.({ subscriber, kind: event, binding });
     return id;
+  }
+
+  #place(subscriber: Subscriber, binding: Binding, uriKey: string): void {
+    const there = this.#byContact.get(uriKey) ?? new Map<string, { subscriber: Subscriber; binding: Binding }>();
+    this.#byContact.set(uriKey, there.set(binding.id, { subscriber, binding }));
+  }
+
+  #displace(id: string, uriKey: string): void {
+    const there = this.#byContact.get(uriKey);
+    there?.delete(id);
+    if (there?.size === 0) this.#byContact.delete(uriKey);
   }
 
   #expireAt(subscriber: Subscriber, holding: Holding, id: string, seconds: number): void {
@@ -347,7 +358,7 @@ export class Registrar {
     holding.bindings.delete(key);
     this.#byGeneration.delete(holding.generations.get(key) ?? '');
     holding.generations.delete(key);
-    if (binding !== undefined && this.#byContact.get(binding.uriKey) === binding) this.#byContact.delete(binding.uriKey);
+    if (binding !== undefined) this.#displace(key, binding.uriKey);
     if (binding !== undefined)
       this.#options.onChange?.({ subscriber, kind, binding: { ...binding, event: kind }, ...(retryAfter !== undefined && { retryAfter }) });
   }

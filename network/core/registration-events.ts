@@ -31,6 +31,8 @@ const NOT_UNKNOWN = ['q', 'expires', 'pub-gruu', 'temp-gruu', 'temp-gruu-cookie'
 
 interface Subscription {
   readonly dialog: Dialog;
+  /** The connection over which it began. */
+  readonly flow: Flow;
   readonly watched: Subscriber;
   /** Null for a function of the network, which may see everything. */
   readonly device: { instanceId: string | null } | null;
@@ -49,8 +51,8 @@ export interface RegistrationEventsDeps {
   /** The notifier's own Contact value. */
   contact: () => string;
   bindings: (subscriber: Subscriber) => readonly Binding[];
-  /** The device that a Contact URI or GRUU reaches now, or null. */
-  deviceAt: (uri: string) => Binding | null;
+  /** The device of a person that a Contact URI or GRUU reaches now, or null. */
+  deviceAt: (uri: string, owner: Subscriber) => Binding | null;
   /** Every NOTIFY holds a full document, as in networks that send no partial ones. */
   alwaysFull?: boolean;
 }
@@ -80,9 +82,12 @@ export class RegistrationEvents {
       return;
     }
     const device = isFunction ? null : (this.deps.bindings(watched).find((binding) => binding.flow === flow) ?? { instanceId: null });
-    const dialog = Dialog.ofReceived(this.deps.server, transaction, this.deps.contact(), (uri) => this.#reach(uri, flow, isFunction));
+    const dialog = Dialog.ofReceived(this.deps.server, transaction, this.deps.contact(), (uri) =>
+      this.#reach(uri, flow, isFunction ? null : watched),
+    );
     const subscription: Subscription = {
       dialog,
+      flow,
       watched,
       device: device === null ? null : { instanceId: device.instanceId },
       event: request.get('event') ?? 'reg',
@@ -98,10 +103,18 @@ export class RegistrationEvents {
     this.#grant(subscription, transaction);
   }
 
-  /** Takes an in-dialog request; false when it belongs to no subscription here. */
-  handle(transaction: ServerTransaction): boolean {
+  /**
+   * Takes an in-dialog request; false when it belongs to no subscription here. `speaksFor`: whether it comes from a person, or from a function
+   * (null).
+   */
+  handle(transaction: ServerTransaction, speaksFor: (watcher: Subscriber | null) => boolean): boolean {
     const subscription = this.#subscriptions.get(dialogIdOf(transaction.request));
     if (subscription === undefined) return false;
+    const watcher = subscription.device === null ? null : subscription.watched;
+    if (transaction.flow !== subscription.flow && !speaksFor(watcher)) {
+      transaction.reply(481, { reason: 'No dialog of this sender' });
+      return true;
+    }
     const refusal = subscription.dialog.receive(transaction.request);
     if (refusal !== null) transaction.reply(refusal);
     else if (transaction.request.method !== 'SUBSCRIBE') transaction.reply(405, { headers: [['Allow', 'SUBSCRIBE']] });
@@ -132,8 +145,8 @@ export class RegistrationEvents {
   }
 
   /** A device is reached where it is registered now, else over the connection that its SUBSCRIBE came over (RFC 5626). */
-  #reach(uri: string, flow: Flow, isFunction: boolean): Target | null {
-    const place = isFunction ? addressTarget(uri) : this.deps.deviceAt(uri)?.flow;
+  #reach(uri: string, flow: Flow, owner: Subscriber | null): Target | null {
+    const place = owner === null ? addressTarget(uri) : this.deps.deviceAt(uri, owner)?.flow;
     return place ?? (flow.isOpen ? flow : null);
   }
 
@@ -188,7 +201,8 @@ export class RegistrationEvents {
       .append('Subscription-State', state)
       .setBody(REGINFO_CONTENT_TYPE, this.#document(subscription));
     // The core is also the proxy of its own NOTIFY: it replaces the device's GRUU by the contact.
-    const device = subscription.device === null || dialog.routeSet.length > 0 ? null : this.deps.deviceAt(dialog.remoteTarget);
+    const device =
+      subscription.device === null || dialog.routeSet.length > 0 ? null : this.deps.deviceAt(dialog.remoteTarget, subscription.watched);
     if (device !== null) notify.uri = device.contact;
     dialog.send(notify, { onFinal: (response) => done(response.status) });
   }

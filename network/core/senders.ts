@@ -46,6 +46,12 @@ export class Senders {
     return subscriber;
   }
 
+  /** The sender of a request inside a dialog among the people of its connection; null where several are, and From does not tell. */
+  ofDialog(request: SipRequest, people: readonly Subscriber[]): Subscriber | null {
+    const named = this.deps.directory.find(request.get('from') ?? '');
+    return people.find((one) => one === named) ?? (people.length === 1 ? (people[0] ?? null) : null);
+  }
+
   /** Proves the sender by Proxy-Authorization, or challenges and returns null. */
   prove(transaction: ServerTransaction, request: SipRequest): Subscriber | null {
     const verdict = this.deps.authenticator.verify(request, 'proxy-authorization', transaction.flow);
@@ -58,13 +64,17 @@ export class Senders {
   }
 
   /** Asks for a proof, or refuses a sender that cannot give one. */
-  challenge(transaction: ServerTransaction, verdict: { stale: boolean; forbidden: boolean; reason: string }): void {
+  challenge(transaction: ServerTransaction, verdict: { stale: boolean; forbidden: boolean; reason: string; waitMs?: number }): void {
     const { request } = transaction;
     this.deps.log?.('info', 'a proof is asked for', {
       method: request.method,
       reason: verdict.reason,
       from: request.get('from') ?? '',
     });
+    if (verdict.waitMs !== undefined) {
+      transaction.reply(503, { headers: [['Retry-After', String(Math.ceil(verdict.waitMs / 1000))]] });
+      return;
+    }
     const challenges = verdict.forbidden ? [] : this.deps.authenticator.challenges(verdict.stale, request);
     if (challenges.length === 0) {
       refuse(transaction, { status: 403, reason: 'Forbidden' });

@@ -12,7 +12,7 @@ export interface KamailioOptions {
   /** PEM, for `tls` and `wss`. */
   certificate?: { key: string; certificate: string };
   /** The CPM functions to route to, `sip:127.0.0.1:port;transport=tcp`; none when absent: CPM requests then go to the devices directly. */
-  functions?: { pf: string; cf: string };
+  functions?: { pf: string; cf: string /** By which it and the functions know one another. */; secret: string };
   /** Where the functions reach it; any free port when 0 or absent. */
   servicePort?: number;
   /** False: it gives no GRUUs. */

@@ -87,6 +87,11 @@ function transportLines({ ports, certificate, directory, relay }) {
     ].join('\n'),
     HANDSHAKE: usesWebSocket
       ? `event_route[xhttp:request] {
+    # A browser names the page that asks (RFC 6455 section 10.2): no page is a client here, and any page can ask.
+    if ($hdr(Origin) != $null) {
+        xhttp_reply("403", "Forbidden", "", "");
+        exit;
+    }
     if ($hdr(Upgrade) =~ "websocket" && ws_handle_handshake()) exit;
     xhttp_reply("426", "Upgrade Required", "", "");
 }
@@ -151,6 +156,7 @@ function functionLines(functions, servicePort, domain) {
     PF_URI: place(functions.pf),
     CF_URI: place(functions.cf),
     CF_HOST: `cf.${domain}`,
+    FUNCTION_SECRET: word(functions.secret, 'The secret of the functions'),
     // Another run of Kamailio does not know the subscriptions of this one; the functions notice it by the Call-ID.
     BOOT: randomBytes(8).toString('hex'),
   };
@@ -191,6 +197,7 @@ function configuration(plan) {
     DEBUG: plan.verbose ? '2' : '1',
     ALGORITHM: plan.algorithm,
     PEOPLE: people.join('\n'),
+    SEAL: randomBytes(24).toString('hex'),
     NOBODY: randomBytes(24).toString('hex'),
     PATHLIFE: String(relay?.pathSeconds ?? 3600),
     FUNCTIONS: [counts ? '#!define WITH_COUNTS' : '', functionLines(functions, servicePort, domain)].join('\n'),

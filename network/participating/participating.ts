@@ -1,5 +1,5 @@
 /**
- * The CPM Participating Function. The SIP/IP core puts it into the path of every CPM request: once for the sender (originating) and once
+ * The CPM Participating Function. The SIP/IP core puts it into the path of every request that begins something: once for the sender (originating) and once
  * for each receiver (terminating). It decides whether a request goes on at all (R46, R56) and returns it to the core, along the Route that
  * the core has left for that (3GPP TS 24.229 ISC).
  *
@@ -10,6 +10,7 @@
  * (`privacy.ts`). Its Record-Route says which of the two ends it serves (`passage.ts`), so that later requests of the dialog are treated the same
  * way. What no device of the called person takes is kept for later (`deferred/`).
  */
+import { ICSI, wantedServices } from '../../protocol/feature-tags';
 import { parseMultipart } from '../../protocol/multipart';
 import { addressKey, parseNameAddr } from '../../protocol/uri';
 import type { NetworkLog } from '../log';
@@ -260,7 +261,7 @@ export class ParticipatingFunction {
   #isGroup(request: SipRequest, sescase: SessionCase): boolean {
     const contact = parseNameAddr(request.get('contact') ?? '');
     if (contact.ok && contact.value.params.has('isfocus')) return true;
-    const asksForGroup = request.all('accept-contact').some((value) => /cpm\.session\.group/i.test(value));
+    const asksForGroup = wantedServices(request.all('accept-contact')).includes(ICSI.group);
     return sescase === 'orig' && asksForGroup && !(this.#options.isUser?.(request.uri) ?? false);
   }
 

@@ -9,3 +9,11 @@ export function assertedIdentity(request: { all(name: string): string[] }): { ad
   });
   return identities.find((identity) => identity.address.startsWith('sip')) ?? identities[0] ?? null;
 }
+
+/** Whether the core asserts this address as one of the sender's. Whoever knows the tags of a dialog can write into it; an identity is the core's word. */
+export function isAsserted(request: { all(name: string): string[] }, address: string): boolean {
+  return request.all('p-asserted-identity').some((text) => {
+    const value = parseNameAddr(text);
+    return value.ok && addressKey(value.value.uri) === addressKey(address);
+  });
+}

@@ -10,6 +10,8 @@ import type { SipMessage } from './message';
 
 /** A message that has begun must be whole after this time, milliseconds. */
 export const HALF_MESSAGE_TIMEOUT_MS = 30_000;
+/** LAB: an accepted connection must bring its first whole message within this time, milliseconds: silent ones would take the places of others. */
+export const FIRST_MESSAGE_TIMEOUT_MS = 5_000;
 /** Bytes that may wait for a peer that does not read; beyond them the connection is closed. */
 const MAX_UNREAD_BYTES = 8_388_608;
 
@@ -60,6 +62,8 @@ export class SocketFlow implements Flow {
   readonly #socket: net.Socket;
   readonly #webSocket: WebSocket | null;
   #half: { dispose(): void } | null = null;
+  /** Runs until the first message of an accepted connection. */
+  #first: { dispose(): void } | null = null;
   #open = true;
   /** Messages written before the connection is open; null once it is. */
   #waiting: Uint8Array[] | null = null;
@@ -77,18 +81,38 @@ export class SocketFlow implements Flow {
     this.#framer = new Framer(webSocket !== null);
     socket.setNoDelay(true);
     const failed = (error: Error) => owner.log('debug', 'a connection failed', { remote: this.remote, error: error.message });
-    if (webSocket === null) socket.on('data', (bytes: Buffer) => this.#read(bytes));
-    else webSocket.on('message', (data) => this.#read(bytesOf(data))).on('error', failed);
-    socket.on('error', failed);
-    socket.on('close', () => this.#closed());
+    if (webSocket === null) socket.on('data', (bytes: Buffer) => this.#guarded(() => this.#read(bytes)));
+    else {
+      webSocket.on('message', (data) => this.#guarded(() => this.#read(bytesOf(data))));
+      webSocket.on('error', (error) => this.#guarded(() => failed(error)));
+    }
+    socket.on('error', (error) => this.#guarded(() => failed(error)));
+    socket.on('close', () => this.#guarded(() => this.#closed()));
+    if (listener !== null) this.#first = owner.clock.setTimer(FIRST_MESSAGE_TIMEOUT_MS, () => this.#guarded(() => this.close()));
     if (socket.connecting) {
       this.#waiting = [];
-      socket.once('connect', () => {
-        const waiting = this.#waiting ?? [];
-        this.#waiting = null;
-        for (const bytes of waiting) this.#write(bytes);
-      });
+      socket.once('connect', () => this.#guarded(() => this.#connected()));
     }
+  }
+
+  /** Runs a handler of this connection: a defect of ours costs this connection and nothing else. */
+  #guarded(handle: () => void): void {
+    try {
+      handle();
+    } catch (error) {
+      this.owner.log('error', 'a connection is closed after an internal error', { remote: this.remote, error: describe(error) });
+      try {
+        this.close();
+      } catch (again) {
+        this.owner.log('error', 'a connection could not be closed', { remote: this.remote, error: describe(again) });
+      }
+    }
+  }
+
+  #connected(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const bytes of waiting) this.#write(bytes);
   }
 
   get local(): string {
@@ -101,9 +125,10 @@ export class SocketFlow implements Flow {
 
   send(message: SipMessage): boolean {
     if (!this.#open) return false;
+    // A message that cannot be written is a defect of ours, and its sender's to know.
     const bytes = message.encode();
     if (this.#waiting !== null) this.#waiting.push(bytes);
-    else this.#write(bytes);
+    else this.#guarded(() => this.#write(bytes));
     return this.#open;
   }
 
@@ -119,8 +144,11 @@ export class SocketFlow implements Flow {
   }
 
   close(): void {
-    this.#socket.destroy();
-    this.#closed();
+    try {
+      this.#socket.destroy();
+    } finally {
+      this.#closed();
+    }
   }
 
   onClose(listener: () => void): void {
@@ -136,12 +164,14 @@ export class SocketFlow implements Flow {
     if (!this.#framer.inMessage) {
       this.#half?.dispose();
       this.#half = null;
-    } else this.#half ??= this.owner.clock.setTimer(HALF_MESSAGE_TIMEOUT_MS, () => this.close());
+    } else this.#half ??= this.owner.clock.setTimer(HALF_MESSAGE_TIMEOUT_MS, () => this.#guarded(() => this.close()));
   }
 
   #take(frame: Frame): void {
-    if (frame.kind === 'message') this.owner.received(frame.bytes, this);
-    else if (frame.kind === 'ping') {
+    if (frame.kind === 'message') {
+      this.#first?.dispose();
+      this.owner.received(frame.bytes, this);
+    } else if (frame.kind === 'ping') {
       if (this.#webSocket === null) this.#socket.write(PONG);
       else this.#webSocket.send(PONG);
     } else {
@@ -156,9 +186,16 @@ export class SocketFlow implements Flow {
     if (!this.#open) return;
     this.#open = false;
     this.#half?.dispose();
-    for (const listener of [...this.#closeListeners]) listener();
+    this.#first?.dispose();
+    const listeners = [...this.#closeListeners];
     this.#closeListeners.clear();
+    // One that fails does not keep the others from hearing of the end.
+    for (const listener of listeners) this.#guarded(listener);
   }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function bytesOf(data: WebSocket.RawData): Uint8Array {

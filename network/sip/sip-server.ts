@@ -11,6 +11,7 @@ import type { WireTap } from '../../protocol/wire-record';
 import type { NetworkLog } from '../log';
 import type { TransportName } from './flow';
 import { type Carrier, type Flow, SocketFlow } from './flow';
+import { type FunctionSecret, sign, verify, withoutSecret } from './function-secret';
 import { parseVia } from './header-value';
 import { responseTo, type SipMessage, type SipRequest, type SipResponse } from './message';
 import { parseMessage } from './message-parser';
@@ -50,8 +51,10 @@ const MAGIC_COOKIE = 'z9hG4bK';
 export interface SipServerOptions {
   clock?: Timekeeper;
   log?: NetworkLog;
-  /** Every message in and out, byte for byte. */
+  /** Every message in and out, byte for byte but for the secret. */
   tap?: WireTap;
+  /** What requests between core and functions prove themselves by. */
+  secret?: FunctionSecret;
 }
 
 export class SipServer {
@@ -64,7 +67,11 @@ export class SipServer {
   /** A further 2xx of an INVITE whose client transaction is gone. */
   onStrayResponse: ((response: SipResponse, flow: Flow) => void) | null = null;
 
+  /** Whether an accepted connection keeps its place when all are taken. Null: each does, and a further one is refused. */
+  isKept: ((flow: Flow) => boolean) | null = null;
+
   readonly #tap: WireTap | null;
+  readonly #secret: FunctionSecret | null;
   readonly #listeners: Listener[] = [];
   readonly #flows = new Set<SocketFlow>();
   readonly #opened = new Map<string, SocketFlow>();
@@ -73,9 +80,10 @@ export class SipServer {
   #closed = false;
 
   constructor(options: SipServerOptions = {}) {
-    this.clock = options.clock ?? backgroundClock;
     this.log = options.log ?? (() => undefined);
+    this.clock = guardedClock(options.clock ?? backgroundClock, this.log);
     this.#tap = options.tap ?? null;
+    this.#secret = options.secret ?? null;
   }
 
   /** Opens a listener. The first one is named in `uri`, and in what goes out over connections that this server opens. */
@@ -138,6 +146,7 @@ export class SipServer {
   sendAck(ack: SipRequest, target: Target): boolean {
     const flow = this.#flowTo(target);
     ack.insert('Via', this.#via(flow));
+    sign(ack, flow, this.#secret);
     return flow.send(ack);
   }
 
@@ -158,6 +167,7 @@ export class SipServer {
   }
 
   #start(message: SipRequest, flow: Flow, handlers: ClientHandlers): ClientTransaction {
+    sign(message, flow, this.#secret);
     const key = clientKey(message.topVia?.params.get('branch') ?? '', message.method);
     const transaction = new ClientTransaction(
       message,
@@ -169,7 +179,7 @@ export class SipServer {
     );
     this.#clients.set(key, transaction);
     if (flow.isOpen) transaction.start();
-    else queueMicrotask(() => transaction.fail(503));
+    else queueMicrotask(() => guarded(this.log, () => transaction.fail(503)));
     return transaction;
   }
 
@@ -193,12 +203,25 @@ export class SipServer {
 
   #accept(carrier: Carrier, listener: string): void {
     const { socket } = carrier;
+    if (this.#flows.size >= MAX_CONNECTIONS) this.#makeRoom();
     if (this.#closed || this.#flows.size >= MAX_CONNECTIONS) {
       this.log('warn', 'too many connections: one is refused');
       socket.destroy();
       return;
     }
     this.#adopt(new SocketFlow(this, carrier, listener, `${socket.remoteAddress ?? '0.0.0.0'}:${socket.remotePort ?? 0}`));
+  }
+
+  /** Closes the oldest connection of nobody's. */
+  #makeRoom(): void {
+    const { isKept } = this;
+    if (isKept === null) return;
+    for (const flow of this.#flows) {
+      if (flow.listener !== 'main' || isKept(flow)) continue;
+      this.log('info', 'all connections are taken: the oldest that belongs to nobody is closed', { remote: flow.remote });
+      flow.close();
+      return;
+    }
   }
 
   #adopt(flow: SocketFlow): SocketFlow {
@@ -214,7 +237,7 @@ export class SipServer {
   /** Used by flows. */
   tapped(direction: 'in' | 'out', flow: Flow, bytes: Uint8Array): void {
     const { transport, local, remote } = flow;
-    this.#tap?.({ at: this.clock.now(), direction, protocol: 'sip', transport, local, remote, bytes });
+    this.#tap?.({ at: this.clock.now(), direction, protocol: 'sip', transport, local, remote, bytes: withoutSecret(bytes, this.#secret) });
   }
 
   /** Used by flows: one whole message. */
@@ -249,13 +272,21 @@ export class SipServer {
       // RFC 3261 section 18.1.2: a response whose sent-by is not ours is not for us.
       if (via === null || !this.#isSentBy(`${via.host}:${via.port ?? 5060}`)) return;
       const transaction = this.#clients.get(clientKey(via.params.get('branch') ?? '', message.cseq.method));
+      // An answer comes back the way its request went (RFC 3261 section 18.2.2): another connection answers for nobody.
+      if (transaction !== undefined && transaction.flow !== flow) return;
       if (transaction !== undefined) transaction.receive(message);
       else this.onStrayResponse?.(message, flow);
       return;
     }
     stampVia(message, flow.remote);
+    if (message.method === 'ACK' && this.#acknowledges(message, flow)) return;
+    if (!verify(message, flow, this.#secret)) {
+      this.log('warn', 'a request on a port of the functions comes from neither core nor function', { remote: flow.remote });
+      if (message.method !== 'ACK') flow.send(refusal(message, 403, 'Forbidden'));
+      return;
+    }
     if (message.method === 'CANCEL') this.#cancel(message, flow);
-    else if (message.method === 'ACK') this.#ack(message, flow);
+    else if (message.method === 'ACK') this.onAck?.(message, flow);
     else this.#begin(message, flow);
   }
 
@@ -291,7 +322,8 @@ export class SipServer {
 
   #cancel(cancel: SipRequest, flow: Flow): void {
     const invite = this.#servers.get(serverKey(cancel, 'INVITE'));
-    if (invite === undefined) {
+    // Only who has sent an INVITE takes it back: the key of a transaction can be copied, a connection cannot.
+    if (invite === undefined || invite.flow !== flow) {
       flow.send(responseTo(cancel, 481, { toTag: newToken(8) }));
       return;
     }
@@ -299,11 +331,24 @@ export class SipServer {
     invite.cancelled(cancel);
   }
 
-  #ack(ack: SipRequest, flow: Flow): void {
+  /** Whether an ACK belongs to the transaction of its INVITE, which ended without a 2xx (RFC 3261 section 17.2.1). */
+  #acknowledges(ack: SipRequest, flow: Flow): boolean {
     const invite = this.#servers.get(serverKey(ack, 'INVITE'));
-    if (invite?.acknowledged() === true) return;
-    this.onAck?.(ack, flow);
+    return invite?.flow === flow && invite.acknowledged();
   }
+}
+
+/** Runs what no caller waits for: a defect of ours is told, and ends no process. */
+function guarded(log: NetworkLog, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    log('error', 'an internal error', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+}
+
+function guardedClock(clock: Timekeeper, log: NetworkLog): Timekeeper {
+  return { now: () => clock.now(), setTimer: (ms, work) => clock.setTimer(ms, () => guarded(log, work)) };
 }
 
 function sentByOf(listener: Listener | undefined): string {

@@ -23,6 +23,8 @@ afterEach(async () => {
 
 const ready = (network: Command) => network.until('the network is ready', () => network.lines.find((line) => line.ready === true));
 
+const secret = 'abcdef0123456789abcdef';
+
 /** Starts a network; `restart` kills the process that keeps messages and starts another one. */
 const networks = [
   {
@@ -42,10 +44,10 @@ const networks = [
     start: async (state: string) => {
       const [servicePort, pf, cf] = [await freePort(), await freePort(), await freePort()];
       const uri = (port: number) => `sip:127.0.0.1:${port};transport=tcp`;
-      kamailio = await startKamailio({ servicePort, functions: { pf: uri(pf), cf: uri(cf) } });
+      kamailio = await startKamailio({ servicePort, functions: { pf: uri(pf), cf: uri(cf), secret } });
       const beside = ['--roles', 'pf,cf,isf', '--core', uri(servicePort), '--pf-port', String(pf), '--cf-port', String(cf)];
       const start = async () => {
-        const network = chorus('functions', ['network', ...beside, '--state', state]);
+        const network = chorus('functions', ['network', ...beside, '--state', state], { CHORUS_FUNCTION_SECRET: secret });
         await ready(network);
         return network;
       };

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { freePort, type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { ensureBuilt } from '../support/stages/built';
 import { type Command, chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/stages/command';
@@ -116,13 +116,17 @@ describe('a network to order, by its command', () => {
 });
 
 describe('the functions alone, beside another core', () => {
+  const secret = 'abcdef0123456789abcdef';
+  beforeAll(() => vi.stubEnv('CHORUS_FUNCTION_SECRET', secret));
+  afterAll(() => vi.unstubAllEnvs());
+
   it('R54 R69: tell where they are, and make groups for the people of a real Kamailio', async () => {
     const servicePort = await freePort();
     const functions = await network(['--roles', 'pf,cf,isf', '--core', `sip:127.0.0.1:${servicePort};transport=tcp`]);
     const { pf = '', cf = '', factory } = functions;
     let core: Kamailio | null = null;
     try {
-      core = await startKamailio({ servicePort, functions: { pf, cf } });
+      core = await startKamailio({ servicePort, functions: { pf, cf, secret } });
       const { uri } = core;
       const people = ['alice', 'bob', 'carol'].map((name) => client(uri, name, ['--factory', factory]));
       await Promise.all(people.map((one) => one.event('registration', { state: 'registered' })));
@@ -150,7 +154,7 @@ describe('the functions alone, beside another core', () => {
     expect([pf, cf]).toEqual([pfPort, cfPort].map((port) => `sip:127.0.0.1:${port};transport=tcp`));
     let core: Kamailio | null = null;
     try {
-      core = await startKamailio({ servicePort, functions: { pf, cf } });
+      core = await startKamailio({ servicePort, functions: { pf, cf, secret } });
       const { uri } = core;
       const [alice, bob] = ['alice', 'bob'].map((name) => client(uri, name)) as [Command, Command];
       await Promise.all([alice, bob].map((one) => one.event('registration', { state: 'registered' })));

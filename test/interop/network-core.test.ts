@@ -1,5 +1,7 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Core, type CoreOptions, startCore } from '../../network/core/core';
+import { WRONG_PASSWORDS } from '../../network/core/wrong-passwords';
 import { Dialog } from '../../network/sip/dialog';
 import { uriOf } from '../../network/sip/header-value';
 import type { SipRequest, SipResponse } from '../../network/sip/message';
@@ -83,6 +85,17 @@ describe('registration over TCP', () => {
     expect(second.status).toBe(401);
     expect(second.get('WWW-Authenticate')).not.toContain('stale=true');
     expect(lab.bindings('sip:alice@lab.test')).toEqual([]);
+  });
+
+  it('guessing is slowed: after some wrong passwords none is looked at for a while, not even the right one', async () => {
+    const lab = await core();
+    const guesser = await device(lab, 'alice', { password: 'wrong' });
+    const answers: number[] = [];
+    for (let count = 0; count < WRONG_PASSWORDS.pair.free; count += 1) answers.push((await guesser.register()).status);
+    expect(new Set(answers)).toEqual(new Set([401]));
+    const slowed = await (await device(lab, 'alice')).register();
+    expect([slowed.status, slowed.get('retry-after')]).toEqual([503, '1']);
+    expect((await (await device(lab, 'bob')).register()).status).toBe(200);
   });
 
   it('R30: the 200 to the second device lists both Contacts, feature parameters as written', async () => {
@@ -250,30 +263,34 @@ describe('who may send, and as whom', () => {
 });
 
 describe('service routing', () => {
-  it('R41 R47: a CPM request visits the PF of both sides, another one none; the devices see no Route of it', async () => {
+  it('R41 R47: every request visits the PF of both sides, whatever service it names; the devices see no Route of it', async () => {
     const lab = await core();
     const pf = await participating(lab);
     const alice = await registered(lab, 'alice');
     const bob = await registered(lab, 'bob');
-    expect(
-      (
-        await alice.send(
-          alice.request('MESSAGE', 'sip:bob@lab.test', [
-            ['Accept-Contact', '*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"'],
-          ]),
-        )
-      ).status,
-    ).toBe(200);
-    expect(pf.seen).toEqual([]);
-    const response = await alice.send(alice.request('INVITE', 'sip:bob@lab.test', cpm));
-    expect(response.status).toBe(200);
-    expect(pf.seen.map((request) => request.get('p-served-user'))).toEqual([
-      '<sip:alice@lab.test>;sescase=orig;regstate=reg',
-      '<sip:bob@lab.test>;sescase=term;regstate=reg',
-    ]);
+    const both = ['<sip:alice@lab.test>;sescase=orig;regstate=reg', '<sip:bob@lab.test>;sescase=term;regstate=reg'];
+    const mmtel = [['Accept-Contact', '*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"']] as const;
+    for (const [method, headers] of [
+      ['MESSAGE', mmtel],
+      ['MESSAGE', []],
+      ['OPTIONS', []],
+      ['INVITE', cpm],
+    ] as const) {
+      expect((await alice.send(alice.request(method, 'sip:bob@lab.test', headers))).status).toBe(200);
+      expect(pf.seen.splice(0).map((request) => request.get('p-served-user'))).toEqual(both);
+    }
     const invite = await bob.next('INVITE');
     expect(invite.has('route') || invite.has('p-served-user')).toBe(false);
     expect(invite.all('record-route').filter((route) => route.startsWith(`<${pf.uri}`))).toHaveLength(2);
+  });
+
+  it('an answer from a device never says that it is a focus', async () => {
+    const lab = await core();
+    const alice = await registered(lab, 'alice');
+    const bob = await registered(lab, 'bob');
+    bob.answer = (transaction) => transaction.reply(200, { headers: [['Contact', `${bob.contact};IsFocus;x=";isfocus"`]] });
+    const response = await alice.send(alice.request('INVITE', 'sip:bob@lab.test', cpm));
+    expect(response.get('contact')).toBe(`${bob.contact};x=";isfocus"`);
   });
 
   it('a BYE of the callee passes the PF too, and a stranger on another connection cannot use the dialog', async () => {
@@ -294,10 +311,95 @@ describe('service routing', () => {
       .set('To', '<sip:alice@lab.test>;tag=guess')
       .set('Call-ID', invite.callId);
     expect((await stranger.send(forged.insert('Route', `<${lab.uri};lr;d=000000000000000000000000>`))).status).toBe(407);
+    // A registered person is a stranger to this dialog as well, even with its Route, Call-ID and tags.
+    const mallory = await registered(lab, 'carol');
+    const target = dialog as Dialog | null;
+    const seen = await bob.next('INVITE');
+    for (const route of [[], seen.all('record-route'), [`<${lab.uri};lr>`]]) {
+      const bye = mallory
+        .request('BYE', alice.pubGruu ?? '')
+        .remove('from')
+        .remove('to')
+        .set('Call-ID', invite.callId);
+      bye.append('From', `<sip:bob@lab.test>;tag=${target?.localTag}`).append('To', `<sip:alice@lab.test>;tag=${invite.fromTag}`);
+      for (const value of route) bye.append('Route', value);
+      expect((await mallory.send(bye)).status).toBe(481);
+    }
+    expect(alice.received).toEqual([]);
     const before = pf.seen.length;
     expect((await (dialog as Dialog | null)?.bye('SIP;cause=200;text="Call completed"').final)?.status).toBe(200);
     expect((await alice.next('BYE')).get('reason')).toContain('Call completed');
     expect(pf.seen.slice(before).map((request) => request.method)).toEqual(['BYE', 'BYE']);
+  });
+
+  it('who calls with Call-ID and tag of another person’s dialog cannot speak in it', async () => {
+    const lab = await core();
+    const [alice, bob] = [await registered(lab, 'alice'), await registered(lab, 'bob')];
+    const invite = alice.request('INVITE', 'sip:bob@lab.test', cpm);
+    const answer = await alice.send(invite);
+    const mallory = await registered(lab, 'carol');
+    const copy = mallory.request('INVITE', 'sip:bob@lab.test', cpm).set('Call-ID', invite.callId);
+    copy.set('From', `<sip:carol@lab.test>;tag=${invite.fromTag}`);
+    const copied = await mallory.send(copy);
+    expect(copied.status).toBe(200);
+    const bye = (from: SipDevice, route: string[]) => {
+      const request = from
+        .request('BYE', bob.pubGruu ?? '')
+        .set('Call-ID', invite.callId)
+        .set('To', answer.get('to') ?? '');
+      request.set('From', `<${from.options.aor}>;tag=${invite.fromTag}`).set('CSeq', '2 BYE');
+      for (const value of route.reverse()) request.append('Route', value);
+      return request;
+    };
+    expect((await mallory.send(bye(mallory, copied.all('record-route')))).status).toBe(481);
+    bob.received.splice(0);
+    expect((await alice.send(bye(alice, answer.all('record-route')))).status).toBe(200);
+    expect((await bob.next('BYE')).has('p-asserted-identity')).toBe(false);
+  });
+
+  it('without GRUUs a Contact is its owner’s: one who registers the same gets nothing of the dialog', async () => {
+    const lab = await core({ gruu: false });
+    const [alice, bob] = [await registered(lab, 'alice'), await registered(lab, 'bob')];
+    const invite = alice.request('INVITE', 'sip:bob@lab.test', cpm);
+    const answer = await alice.send(invite);
+    const mallory = await device(lab, 'carol');
+    const thief = (request: SipRequest) => request.set('Contact', `<${bob.contactUri}>;+sip.instance="<${mallory.instanceId}>"`);
+    expect((await mallory.register(thief)).status).toBe(200);
+    const bye = alice
+      .request('BYE', bob.contactUri)
+      .set('Call-ID', invite.callId)
+      .set('To', answer.get('to') ?? '');
+    bye.set('From', invite.get('from') ?? '').set('CSeq', '2 BYE');
+    for (const value of answer.all('record-route').reverse()) bye.append('Route', value);
+    expect((await alice.send(bye)).status).toBe(200);
+    expect((await bob.next('BYE')).callId).toBe(invite.callId);
+    expect(mallory.received).toEqual([]);
+  });
+
+  it('the core connects to no address that a caller names, in Route, Request-URI or Contact', async () => {
+    const lab = await core();
+    const [alice, bob] = [await registered(lab, 'alice'), await registered(lab, 'bob')];
+    const trap = createServer(() => knocks.push('knock'));
+    const knocks: string[] = [];
+    await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
+    open.push({ close: () => new Promise<void>((resolve) => trap.close(() => resolve())) });
+    const there = `sip:127.0.0.1:${(trap.address() as AddressInfo).port};transport=tcp`;
+    const invite = alice.request('INVITE', 'sip:bob@lab.test', cpm).set('Contact', `<${there}>`);
+    const answer = await alice.send(invite);
+    const own = answer.all('record-route').reverse();
+    const inDialog = (uri: string, routes: string[], number: number) => {
+      const request = alice
+        .request('BYE', uri)
+        .set('Call-ID', invite.callId)
+        .set('To', answer.get('to') ?? '');
+      request.set('From', invite.get('from') ?? '').set('CSeq', `${number} BYE`);
+      for (const value of routes) request.append('Route', value);
+      return request;
+    };
+    expect((await alice.send(inDialog(there, own, 2))).status).toBe(404);
+    expect((await alice.send(inDialog(bob.pubGruu ?? '', [...own, `<${there};lr>`], 3))).status).toBe(404);
+    expect((await alice.send(alice.request('MESSAGE', there))).status).toBe(403);
+    expect(knocks).toEqual([]);
   });
 
   it('requests to the factory and to the focus host reach the Controlling Function; what it sends over its own listener is trusted', async () => {

@@ -103,7 +103,7 @@ function callOf(one: RawAgent, callId: string): RawCall {
 }
 
 describe('the network by itself', () => {
-  it('R38 R41 R47: a 1-1 invitation goes core, PF, core, PF, core; the Controlling Function sees nothing; without a CPM tag no PF does', async () => {
+  it('R38 R41 R47: a 1-1 invitation goes core, PF, core, PF, core; the Controlling Function sees nothing; so does one without a CPM tag', async () => {
     const { net, seen } = await network();
     const alice = await agent(net, 'alice');
     const bob = await agent(net, 'bob');
@@ -115,7 +115,7 @@ describe('the network by itself', () => {
     seen.length = 0;
     const plain = alice.request('INVITE', 'sip:bob@lab.test', null).setBody('application/sdp', alice.sdpOf(alice.newMedia(), 'actpass'));
     expect((await alice.send(plain)).status).toBe(200);
-    expect(arrivals(seen, 'INVITE')).toEqual(['core']);
+    expect(arrivals(seen, 'INVITE')).toEqual(['core', 'pf', 'core', 'pf', 'core']);
   });
 
   it('R77: the BYE of the invited side goes back along the recorded route', async () => {
@@ -126,7 +126,9 @@ describe('the network by itself', () => {
     const call = await until('a call at bob', () => bob.calls[0]);
     await until('the ACK', () => bob.acks[0]);
     expect(call.dialog.routeSet.length).toBeGreaterThanOrEqual(4);
-    expect(call.dialog.routeSet).toEqual([...(mine?.dialog.routeSet ?? [])].reverse());
+    // The seals of the core differ on the two sides; the way does not.
+    const way = (routes: readonly string[] = []) => routes.map((route) => route.replace(/;[cd]=[0-9a-f.]+/g, ''));
+    expect(way(call.dialog.routeSet)).toEqual(way(mine?.dialog.routeSet).reverse());
     expect((await call.dialog.bye('SIP;cause=200;text="Call completed"').final).status).toBe(200);
     expect(alice.last('BYE')?.get('reason')).toContain('cause=200');
     expect(alice.last('BYE')?.callId).toBe(mine?.invite.callId);
@@ -179,8 +181,9 @@ describe('the network by itself', () => {
     for (const invite of [bobs, carols]) {
       const vias = invite.all('via');
       expect(vias).toHaveLength(4);
-      expect(invite.all('record-route')).toHaveLength(3);
-      expect(invite.all('record-route').filter((route) => route.includes(`:${port};`))).toHaveLength(2);
+      // The core towards the device and towards the PF, the PF, and the core towards the Controlling Function.
+      expect(invite.all('record-route')).toHaveLength(4);
+      expect(invite.all('record-route').filter((route) => route.includes(`:${port};`))).toHaveLength(1);
     }
     expect(bobs.get('session-replaces')).toBe('one-to-one-1');
     expect(bobs.all('accept-contact')[1]).toContain(bob.instanceId);

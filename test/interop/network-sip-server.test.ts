@@ -78,8 +78,11 @@ describe('one connection', () => {
     const clock = new VirtualClock();
     const { server: subject, port } = await server(clock);
     const client = wire(port);
+    client.socket.write(options());
+    await client.until(/\r\n\r\n$/);
+    const before = clock.pending;
     client.socket.write('OPTIONS sip:lab.test SIP/2.0\r\n');
-    while (clock.pending === 0) await new Promise((done) => setImmediate(done));
+    while (clock.pending === before) await new Promise((done) => setImmediate(done));
     clock.advance(HALF_MESSAGE_TIMEOUT_MS);
     await client.closed;
     expect(subject.flows).toEqual([]);
@@ -119,6 +122,23 @@ describe('connections', () => {
     await wire(port).closed;
     clients[0]?.socket.write(options());
     expect(await clients[0]?.until(/\r\n\r\n$/)).toMatch(/^SIP\/2\.0 200/);
+  });
+
+  it('when all places are taken, a registered device keeps its own and a newcomer gets the oldest of a stranger', async () => {
+    const core = await startCore({ domain: 'lab.test', users: [{ name: 'alice', password: 'secret' }] });
+    open.push(() => core.close());
+    const alice = await SipDevice.start({ proxy: core.uri, aor: 'sip:alice@lab.test' });
+    open.push(() => alice.close());
+    expect((await alice.register()).status).toBe(200);
+    const strangers = Array.from({ length: MAX_CONNECTIONS - 1 }, () => wire(core.port));
+    for (const { socket } of strangers) socket.write(options());
+    await Promise.all(strangers.map((one) => one.until(/\r\n\r\n$/)));
+    const newcomer = await SipDevice.start({ proxy: core.uri, aor: 'sip:alice@lab.test' });
+    open.push(() => newcomer.close());
+    expect((await newcomer.register()).status).toBe(200);
+    await strangers[0]?.closed;
+    expect((await alice.register()).status).toBe(200);
+    expect(core.bindings('sip:alice@lab.test')).toHaveLength(2);
   });
 
   it('a connection cut while a request waits gives 503 to who waits, and tells who should answer', async () => {

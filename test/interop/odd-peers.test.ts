@@ -170,16 +170,8 @@ describe('somebody who calls in odd ways, through the embedded network', () => {
     const answered = alice.tryCall('answer', { invitation: second.invitation, accept: true });
     expect(await calling).toBe('');
     expect(await answered).toMatchObject({ ok: false });
-    expect(finals(alice)).toEqual([
-      'INVITE 488',
-      'INVITE 400',
-      'INVITE 420',
-      'INVITE 606',
-      'INVITE 487',
-      'INVITE 200',
-      'BYE 481',
-      'BYE 200',
-    ]);
+    // The BYE of another dialog is refused by the core already.
+    expect(finals(alice)).toEqual(['INVITE 488', 'INVITE 400', 'INVITE 420', 'INVITE 606', 'INVITE 487', 'INVITE 200', 'BYE 200']);
     expect((await alice.call('conversations', {})).map(({ session, people }) => [session, people[0]?.address])).toEqual([
       ['ended', 'sip:bob@lab.test'],
     ]);

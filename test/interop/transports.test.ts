@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { systemClock } from '../../base/clock';
@@ -207,6 +208,45 @@ describe('the WebSocket listener', () => {
     });
     expect(status).toBe(400);
     expect((await fetch(url().replace('ws:', 'http:'))).status).toBe(426);
+  });
+
+  it.each([
+    ['embedded', 'ws'],
+    ['embedded', 'wss'],
+    ['Kamailio', 'ws'],
+    ['Kamailio', 'wss'],
+  ] as const)('%s over %s: a refused upgrade that is reset ends nothing, and no web page gets in', async (peer, transport) => {
+    const secure = transport === 'wss';
+    const port = Number(/:(\d+);/.exec(uriOf(peer, transport))?.[1]);
+    const raw = async () => {
+      const bare = connect({ host: '127.0.0.1', port });
+      const socket = secure ? connectTls({ socket: bare, ca: authority.ca, servername: 'lab.test' }) : bare;
+      closers.push(() => bare.destroy());
+      for (const each of [bare, socket]) each.on('error', () => undefined);
+      await new Promise<void>((resolve) => socket.once(secure ? 'secureConnect' : 'connect', () => resolve()));
+      return { bare, socket };
+    };
+    const upgrade = (headers: string) =>
+      `GET / HTTP/1.1\r\nHost: lab.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${headers}\r\n`;
+    for (const headers of ['Sec-WebSocket-Protocol: chat\r\n', 'Sec-WebSocket-Protocol: sip\r\nOrigin: https://evil.test\r\n', '']) {
+      for (let round = 0; round < 20; round += 1) {
+        const { bare, socket } = await raw();
+        socket.write(upgrade(headers));
+        bare.resetAndDestroy();
+      }
+    }
+    const refused = async (headers: string) => {
+      const { socket } = await raw();
+      const heard = new Promise<string>((resolve) =>
+        socket.once('data', (bytes) => resolve(bytes.toString('latin1').split('\r\n')[0] ?? '')),
+      );
+      socket.write(upgrade(headers));
+      return heard;
+    };
+    expect(await refused('Sec-WebSocket-Protocol: sip\r\nOrigin: https://evil.test\r\n')).toBe('HTTP/1.1 403 Forbidden');
+    expect(await refused('Sec-WebSocket-Protocol: sip\r\nOrigin: null\r\n')).toBe('HTTP/1.1 403 Forbidden');
+    expect(await refused('Sec-WebSocket-Protocol: chat\r\n')).toMatch(/^HTTP\/1\.1 4\d\d /);
+    expect(await refused('Sec-WebSocket-Protocol: sip\r\n')).toMatch(/^HTTP\/1\.1 101 /);
   });
 
   it('closes on a message that lies about its length', async () => {

@@ -17,6 +17,9 @@ import type { GroupReturn } from './return';
 import { namesAtHand } from './roster';
 import type { GroupSessions } from './sessions';
 
+/** The answer that leaves this account invited, so that a member whom it does not know yet loses nothing. */
+const notReached = 480;
+
 export interface GroupJoiningParts {
   readonly sessions: GroupSessions;
   readonly returning: GroupReturn;
@@ -47,6 +50,10 @@ export class GroupJoining {
         inviter: inviter.address,
       });
     const known = history.groupByContribution(contributionId);
+    // A group moves to another focus only with one of its people: the network lets no stranger have its identity, unless it has forgotten it.
+    const isMoved = known !== null && known.focus !== null && known.focus !== invite.remote.contactUri;
+    if (isMoved && !isSelf(inviter.address) && !known.people.some((one) => one.address === inviter.address))
+      return invite.reject(notReached, 'Another group has this Contribution-ID');
     const accept = () => this.#accept(invite, { invitation, known, replaced });
     // Another INVITE to a group that this account is in only renews the session; one that another device of the account asked for is wanted.
     const isAgreed = (known?.joined ?? false) || isSelf(inviter.address) || preferences().accept !== 'ask';

@@ -13,6 +13,8 @@ import { refusals } from '../conversation/refusals';
 
 /** LAB: invitations that the person is asked about at a time; more are refused with 486. */
 export const MAX_ASKED = 64;
+/** LAB: of these, the invitations of one inviter; all who are anonymous count as one. */
+export const MAX_ASKED_EACH = 4;
 
 interface Waiting {
   value: InvitationValue;
@@ -34,7 +36,8 @@ export class Invitations {
 
   /** Rings and asks; refuses where too many are asked about already. `accept` runs once, if the person says yes. */
   ask(invite: IncomingInvite, value: Omit<InvitationValue, 'invitation'>, accept: () => Promise<void>): void {
-    if (this.#waiting.size >= MAX_ASKED) {
+    const own = [...this.#waiting.values()].filter((waiting) => waiting.value.from.address === value.from.address);
+    if (this.#waiting.size >= MAX_ASKED || own.length >= MAX_ASKED_EACH) {
       drop(invite.reject(refusals.noSlot), this.#context.log, 'refusing one invitation too many');
       return;
     }

@@ -28,10 +28,8 @@ import { type ContentHandler, CpmSession, completed } from '../session/session';
 import type { Upgrades } from '../upgrade/upgrades';
 import { type OneToOneConversations, otherSide } from './conversations';
 import type { Invitations } from './invitations';
+import { Places } from './places';
 import { WaitingInvitations } from './waiting';
-
-/** LAB: 1-1 sessions that live at a time, and invitations that wait to be answered; more are refused with 486. */
-export const MAX_SESSIONS = 64;
 
 export class OneToOneSessions {
   /** The invitations that are not answered yet. */
@@ -41,6 +39,7 @@ export class OneToOneSessions {
   readonly #conversations: OneToOneConversations;
   readonly #upgrades: Upgrades;
   readonly #live = new Map<string, CpmSession>();
+  readonly #places: Places;
   /** The session of each conversation that has ended last, where none has begun since. */
   readonly #ended = new Map<string, CpmSession>();
 
@@ -50,6 +49,7 @@ export class OneToOneSessions {
     this.#conversations = conversations;
     this.#upgrades = upgrades;
     this.waiting = new WaitingInvitations(context, invitations);
+    this.#places = new Places(context, () => new Set([...this.#live.keys(), ...this.waiting.conversations()]));
   }
 
   state(conversation: string): SessionState {
@@ -121,8 +121,9 @@ export class OneToOneSessions {
     if (!parseSdp(invite.sdp).ok) return invite.reject(refusals.badOffer);
     const first = invite.parts.find((part) => part.contentType.toLowerCase().startsWith(cpimType));
     if (first !== undefined && !parseCpim(first.body).ok) return invite.reject(refusals.unreadable);
-    if (this.#isFull) return invite.reject(refusals.noSlot);
+    if (!this.#places.hasRoomFor(this.#conversations.known(invite))) return invite.reject(refusals.noSlot);
     const conversation = this.#conversations.adoptId(this.#conversations.of(invite), invite.headers.conversationId);
+    this.#places.take(conversation);
     if (first !== undefined) {
       try {
         await this.#inbox.take(arrivalFrom(conversation, invite.remote), readContent(first.contentType, first.body));
@@ -174,10 +175,6 @@ export class OneToOneSessions {
   async closeAll(): Promise<void> {
     const ended = [...this.#live.values()].map((session) => session.close(completed));
     await Promise.allSettled([this.waiting.refuseAll(refusals.signedOut), ...ended]);
-  }
-
-  get #isFull(): boolean {
-    return this.#live.size + this.waiting.size >= MAX_SESSIONS;
   }
 
   #accept(conversation: ConversationRecord, invite: IncomingInvite, contributionId: string): CpmSession {

@@ -31,8 +31,9 @@ export class WaitingInvitations {
     this.#invitations = invitations;
   }
 
-  get size(): number {
-    return this.#waiting.size;
+  /** The conversations in which one waits. */
+  conversations(): string[] {
+    return [...this.#waiting.keys()];
   }
 
   in(conversation: string): WaitingInvitation | null {

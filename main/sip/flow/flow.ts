@@ -66,16 +66,18 @@ export class Flow implements Disposable {
     this.#deps = deps;
     this.local = connection.local;
     this.#framer = new Framer(connection.isMessageBased ?? false);
-    connection.onBytes = (bytes) => this.#receive(bytes);
-    connection.onPong = () => {
-      this.#answersPings = true;
-      this.#heard();
-    };
-    connection.onClose = (reason) => {
-      // What came before the end is handled before it.
-      if (this.#backlog.length > 0) this.#closed = reason;
-      else this.#lose(reason);
-    };
+    connection.onBytes = (bytes) => this.#survived(() => this.#receive(bytes));
+    connection.onPong = () =>
+      this.#survived(() => {
+        this.#answersPings = true;
+        this.#heard();
+      });
+    connection.onClose = (reason) =>
+      this.#survived(() => {
+        // What came before the end is handled before it.
+        if (this.#backlog.length > 0) this.#closed = reason;
+        else this.#lose(reason);
+      });
   }
 
   /** As a URI names it: `ws` stands for both kinds of WebSocket (RFC 7118 section 5.2.2). */
@@ -129,7 +131,7 @@ export class Flow implements Disposable {
     this.#stopPinging();
     this.#silence?.dispose();
     for (const settle of [...this.#probes]) settle(false);
-    this.#connection.close();
+    this.#guarded(() => this.#connection.close());
   }
 
   #stopPinging(): void {
@@ -190,7 +192,7 @@ export class Flow implements Disposable {
     }
     if (this.#backlog.length > 0) {
       this.#connection.pause?.();
-      setImmediate(() => this.#handOn(true));
+      setImmediate(() => this.#survived(() => this.#handOn(true)));
       return;
     }
     if (this.#closed !== null) this.#lose(this.#closed);
@@ -219,6 +221,18 @@ export class Flow implements Disposable {
     this.dispose();
     this.#deps.log.info('The connection to the SIP server is gone', { reason });
     this.#guarded(() => this.onLost(reason));
+  }
+
+  /** Runs a handler of the socket: a defect of ours costs this flow and nothing else. */
+  #survived(handle: () => void): void {
+    try {
+      handle();
+    } catch (error) {
+      this.#guarded(() => {
+        throw error;
+      });
+      this.#lose('internal error');
+    }
   }
 
   /** Nothing that a message sets off may end the socket's event. */

@@ -22,7 +22,7 @@ export class IncomingSession extends Session implements IncomingInvite {
 
   constructor(stack: Stack, uas: IncomingInviteRequest, message: WireMessage, timer: TimerAnswer & { ok: true }) {
     const icsis = readIcsis(message);
-    const remote = readCaller(message);
+    const remote = readCaller(message, stack.home);
     super(stack, 'incoming', remote, readCpmHeaders(message), icsis, stack.cameHidden(message, remote.address));
     this.icsis = icsis;
     this.#uas = uas;

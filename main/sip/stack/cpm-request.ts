@@ -1,6 +1,6 @@
 /** What every CPM request carries besides plain SIP: who asks, from which device, for which service, in which conversation. */
 import { cpmHeader } from '../../../protocol/cpm-headers';
-import { acceptContact, ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../../../protocol/feature-tags';
+import { acceptContact, ICSI_PARAM, INSTANCE_PARAM, icsiValue, wantedServices } from '../../../protocol/feature-tags';
 import { parseInstance } from '../../../protocol/instance-urn';
 import { addressKey, correspondentKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../../../protocol/uri';
 import type { WireMessage } from '../wire/wire-message';
@@ -106,16 +106,39 @@ export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): Rem
   };
 }
 
-/**
- * Who has sent an INVITE. A focus is believed whom it speaks for, so (LAB) it must have come the way on which the Participating Functions let no
- * device pass for one: that is what names a CPM service in Accept-Contact (R41). Without it nobody has looked, and it is a caller like others.
- */
-export function readCaller(message: WireMessage): RemoteParty {
-  const caller = readRemoteParty(message, 'from');
-  return caller.isFocus && wantedServices(message).every((urn) => !CPM_SERVICE.test(urn)) ? { ...caller, isFocus: false } : caller;
+/** The addresses under which a network's functions are known, as far as a client can tell. */
+export interface HomeNetwork {
+  /** The domain of the account. */
+  domain: string;
+  /** The URI at which groups are made. */
+  factory?: string | undefined;
 }
 
-const CPM_SERVICE = /^urn:urn-7:3gpp-service\.ims\.icsi\.oma\.cpm\./i;
+/**
+ * LAB: whether an address is one of the network's own functions. They have hosts below the home domain, where nobody has an account, or the
+ * factory's host where that is another than the domain.
+ */
+export function isFunction(address: string, { domain, factory }: HomeNetwork): boolean {
+  const host = hostOf(address);
+  if (host === null || host === domain.toLowerCase()) return false;
+  return host.endsWith(`.${domain.toLowerCase()}`) || (factory !== undefined && host === hostOf(factory));
+}
+
+function hostOf(address: string): string | null {
+  const uri = parseUri(address);
+  return uri.ok && (uri.value.scheme === 'sip' || uri.value.scheme === 'sips') ? uri.value.host.toLowerCase() : null;
+}
+
+/**
+ * Who has sent an INVITE. A focus speaks for its members, so it is believed only where the own network vouches for it: by an asserted identity
+ * that only a function can have. Anybody can write `isfocus` into a Contact; such a caller is a person like others.
+ */
+export function readCaller(message: WireMessage, home: HomeNetwork): RemoteParty {
+  const caller = readRemoteParty(message, 'from');
+  if (!caller.isFocus || (caller.asserted && isFunction(caller.address, home))) return caller;
+  const { group: _claimed, ...person } = caller;
+  return { ...person, isFocus: false };
+}
 
 function readGroup(message: WireMessage): NonNullable<RemoteParty['group']> {
   return {
@@ -125,7 +148,7 @@ function readGroup(message: WireMessage): NonNullable<RemoteParty['group']> {
   };
 }
 
-/** RFC 3325: the network's word. Of a SIP and a TEL identity the SIP one is the address here (LAB). */
+/** RFC 3325: the identity that the network vouches for. LAB: a SIP identity is preferred to a TEL one. */
 function assertedIdentity(message: WireMessage): NameAddr | null {
   const values = message.list('p-asserted-identity').map(parseNameAddr);
   const readable = values.flatMap((value) => (value.ok && addressKey(value.value.uri) !== null ? [value.value] : []));
@@ -151,14 +174,7 @@ function readDevice(contact: NameAddr): Omit<RemoteParty, 'address' | 'asserted'
 /** The CPM services that a request asks for, in Accept-Contact and P-Asserted-Service. */
 export function readIcsis(message: WireMessage): string[] {
   const asserted = message.list('p-asserted-service').map((urn) => urn.toLowerCase());
-  return [...new Set([...wantedServices(message), ...asserted])];
-}
-
-function wantedServices(message: WireMessage): string[] {
-  return message.list('accept-contact').flatMap((value) => {
-    const contact = parseNameAddr(value.replace(/^\s*\*/, '<sip:any@any.invalid>'));
-    return contact.ok ? parseIcsi(contact.value.params.get(ICSI_PARAM) ?? '') : [];
-  });
+  return [...new Set([...wantedServices(message.list('accept-contact')), ...asserted])];
 }
 
 /** The Contact of a device that hides (R44): the temporary GRUU and the services, no name and no instance. Its own network knows it by the GRUU. */

@@ -24,6 +24,7 @@ import type { Flow } from '../flow/flow';
 import { unpackBody } from '../wire/content-encoding';
 import { headerLine, latin1, parseWireMessage, type WireMessage } from '../wire/wire-message';
 import { type AuthAccount, Authenticator } from './auth';
+import type { HomeNetwork } from './cpm-request';
 import { EndedDialogs } from './ended-dialogs';
 import { HiddenCalls } from './hidden-calls';
 import { encodeAnswer, Normalizer } from './normalize';
@@ -40,6 +41,7 @@ export interface StackOptions {
   displayName: string;
   auth: AuthAccount;
   instanceId: string;
+  home: HomeNetwork;
   /** Whether a Request-URI outside a dialog reaches this device. */
   isTarget(uri: string): boolean;
   /**
@@ -124,6 +126,11 @@ export class Stack implements Disposable {
       wireUri: (uri) => this.#normalizer.reveal(uri),
     });
     this.#core = this.#createCore();
+  }
+
+  /** The network of the account. */
+  get home(): HomeNetwork {
+    return this.#options.home;
   }
 
   get core(): UserAgentCore {

@@ -149,7 +149,8 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
       .append('From', from ?? '')
       .append('To', to ?? '')
       .append('Call-ID', request.callId)
-      .append('CSeq', `2 ${method}`);
+      .append('CSeq', `2 ${method}`)
+      .append('P-Asserted-Identity', (from ?? '').replace(/;.*/, ''));
   };
   /** Connects the media of a leg, as the client would by the SDP of the focus. */
   const connectMedia = (sdpOfFocus: string, name: string) => {

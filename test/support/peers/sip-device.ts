@@ -29,7 +29,7 @@ export class SipDevice {
   /** Requests received, ACKs included. */
   readonly received: SipRequest[] = [];
   /** Answers what arrives; 200 when not set. */
-  answer: (transaction: ServerTransaction) => void = (transaction) => transaction.reply(200, { headers: [['Contact', this.contact]] });
+  answer: (transaction: ServerTransaction) => void = (transaction) => transaction.reply(200, { headers: this.answerHeaders(transaction) });
   pubGruu: string | null = null;
   tempGruu: string | null = null;
   #sequence = 0;
@@ -61,6 +61,11 @@ export class SipDevice {
   /** The Contact of requests and responses: the public GRUU once there is one. */
   get contact(): string {
     return `<${this.pubGruu ?? this.contactUri}>;+sip.instance="<${this.instanceId}>"`;
+  }
+
+  /** What a 2xx of this device repeats and adds (RFC 3261 section 12.1.1). */
+  answerHeaders({ request }: ServerTransaction, contact = this.contact): (readonly [string, string])[] {
+    return [['Contact', contact], ...request.all('record-route').map((route) => ['Record-Route', route] as const)];
   }
 
   /** The request of `method` that came, or comes. */

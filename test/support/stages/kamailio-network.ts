@@ -1,4 +1,5 @@
 /** A network whose SIP/IP core is a real Kamailio, with our Participating, Controlling and Interworking Functions beside it. */
+import { randomBytes } from 'node:crypto';
 import { freePort, type Kamailio, type KamailioOptions, startKamailio } from '../../../network/kamailio/start-kamailio.mjs';
 import { type Network, type NetworkOptions, startNetwork } from '../../../network/network';
 
@@ -14,6 +15,7 @@ export async function startBehindKamailio(
   ofCore: Pick<KamailioOptions, 'minExpires' | 'gruu' | 'verbose'> = {},
 ): Promise<Network & { core: Kamailio }> {
   const servicePort = await freePort();
+  const secret = randomBytes(24).toString('hex');
   // Clients never connect to the functions.
   const { tlsPort, wsPort, wssPort, key, ...rest } = options;
   const asked = { tls: tlsPort, ws: wsPort, wss: wssPort };
@@ -22,6 +24,7 @@ export async function startBehindKamailio(
     ...rest,
     roles: ['pf', 'cf', 'isf'],
     core: `sip:127.0.0.1:${servicePort};transport=tcp`,
+    functionSecret: secret,
   });
   try {
     const { pf, cf } = functions.uris;
@@ -29,7 +32,7 @@ export async function startBehindKamailio(
     const core = await startKamailio({
       ...ofCore,
       servicePort,
-      functions: { pf, cf },
+      functions: { pf, cf, secret },
       transports,
       ...(key === undefined ? {} : { certificate: key }),
     });

@@ -48,6 +48,8 @@ const { setTimeout: reallyLater } = globalThis;
 const patience = { silence: 400, ringing: 3_000 };
 /** How many turns of the event loop without a byte on any wire count as calm. */
 const calmTurns = 12;
+/** Outlives each part. */
+const functionSecret = 'abcdef0123456789abcdef';
 const domain = 'lab.test';
 const users = people.map((name) => ({ name, password: 'secret', displayName: name }));
 /** Our own core, or a real Kamailio. */
@@ -301,7 +303,7 @@ export class Stage {
       const starting = startKamailio({
         port: clients,
         servicePort: functions,
-        functions: { pf: uri(pf), cf: uri(cf) },
+        functions: { pf: uri(pf), cf: uri(cf), secret: functionSecret },
         patience,
         counts: true,
       });
@@ -309,7 +311,9 @@ export class Stage {
       this.#isStarting = false;
       return;
     }
-    this.#core = await actor.play(() => startCore({ domain, users, port: clients, servicePort: functions, tap: this.#tap('core', actor) }));
+    this.#core = await actor.play(() =>
+      startCore({ domain, users, port: clients, servicePort: functions, functionSecret, tap: this.#tap('core', actor) }),
+    );
     this.#ports = { ...this.#ports, clients: this.#core.port, functions: Number(/:(\d+);/.exec(this.#core.serviceUri)?.[1]) };
     for (const role of ['pf', 'cf'] as const) this.#acquaint(role);
   }
@@ -321,6 +325,7 @@ export class Stage {
     const disk = role === 'cf' ? { stateFile: join(this.#folderOf('cf'), 'groups.db') } : {};
     this.#functions[role] = await actor.play(() =>
       startNetwork({
+        functionSecret,
         domain,
         users,
         roles: [role],

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { refusals } from '../../../main/cpm/conversation/refusals';
 import { pagerAfterMs, pagerLimitBytes } from '../../../main/cpm/courier';
-import { MAX_SESSIONS } from '../../../main/cpm/one-to-one/sessions';
+import { MAX_ASKED_EACH } from '../../../main/cpm/one-to-one/invitations';
+import { MAX_SESSIONS, STRANGER_PLACES } from '../../../main/cpm/one-to-one/places';
 import { longestPauseMs } from '../../../main/cpm/outbox/remedy';
 import { AppError } from '../../../preload/contract/errors';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
@@ -371,14 +372,52 @@ describe('the status that refuses an invitation', () => {
   });
 
   it.each(['auto', 'open', 'ask'] as const)(
-    'is 486 when as many sessions live or wait ("%s") as this device holds, and nothing is kept',
+    'is 486 when strangers have all the places that are theirs ("%s"); known people come in',
     async (accept) => {
       lab.setPreferences({ accept });
-      for (let count = 0; count < MAX_SESSIONS; count += 1) await receive(invitation(`k${count}`, null, `sip:p${count}@lab.test`));
-      expect(await refusedWith(invitation('last', 'one too many', 'sip:last@lab.test'))).toBe(486);
-      expect(lab.messenger.chats.all()).toHaveLength(MAX_SESSIONS);
+      lab.messenger.texts.send({ to: bob }, 'Hello', 'pager');
+      const nobody = remoteParty('sip:anonymous@anonymous.invalid', { asserted: false, displayName: null });
+      for (let count = 0; count < STRANGER_PLACES; count += 1) {
+        const each = invitation(`k${count}`, null, `sip:p${count}@lab.test`);
+        // Questions of the anonymous are few: MAX_ASKED_EACH.
+        if (accept !== 'ask' && count % 2 === 1) Object.assign(each, { remote: { ...nobody, gruu: `sip:tgruu.${count}@lab.test;gr` } });
+        each.headers.conversationId = `conv-${count}`;
+        await receive(each);
+      }
+      const chats = lab.messenger.chats.all().length;
+      for (const address of ['sip:last@lab.test', 'sip:anonymous@anonymous.invalid'])
+        expect(await refusedWith(invitation('last', 'one too many', address))).toBe(486);
+      expect(lab.messenger.chats.all()).toHaveLength(chats);
+      const known = invitation('known', 'Hello', bob);
+      await receive(known);
+      expect(known.rejected).toBeNull();
     },
   );
+
+  it('is 486 where known people have all places, too', async () => {
+    lab.setPreferences({ accept: 'auto' });
+    for (let count = 0; count < MAX_SESSIONS; count += 1) {
+      lab.messenger.texts.send({ to: `sip:p${count}@lab.test` }, 'Hello', 'pager');
+      await receive(invitation(`k${count}`, null, `sip:p${count}@lab.test`));
+    }
+    lab.messenger.texts.send({ to: bob }, 'Hello', 'pager');
+    expect(await refusedWith(invitation('last', 'one too many', bob))).toBe(486);
+  });
+
+  it('is 486 for one inviter who asks more than MAX_ASKED_EACH questions', async () => {
+    lab.setPreferences({ accept: 'ask' });
+    const focus = (count: number) => `sip:grp-${count}@cf.lab.test`;
+    const group = (count: number, referredBy: string) =>
+      new FakeInvite({
+        remote: remoteParty(focus(count), { isFocus: true, contactUri: focus(count) }),
+        headers: { contributionId: `group-${count}`, conversationId: `conv-${count}`, referredBy },
+      });
+    for (let count = 0; count < MAX_ASKED_EACH; count += 1) await receive(group(count, 'sip:mallory@lab.test'));
+    expect(await refusedWith(group(90, 'sip:mallory@lab.test'))).toBe(486);
+    const other = group(91, bob);
+    await receive(other);
+    expect(other.rejected).toBeNull();
+  });
 
   it('is a 6xx only where the person says "everywhere", and where the invitation could suit no device', () => {
     const six = Object.entries(refusals).filter(([, status]) => status >= 600);

@@ -406,7 +406,9 @@ describe('being added', () => {
 
   it('is asked about for so many groups at a time; one more is refused with 486 and leaves nothing', async () => {
     lab.setPreferences({ accept: 'ask' });
-    const invites = Array.from({ length: MAX_ASKED + 1 }, (_, index) => groupInvite({ contributionId: `group-${index}` }));
+    const invites = Array.from({ length: MAX_ASKED + 1 }, (_, index) =>
+      groupInvite({ contributionId: `group-${index}`, referredBy: `sip:inviter${index % 40}@lab.test` }),
+    );
     for (const invite of invites) lab.messenger.incoming.invite(invite);
     await lab.settle();
     expect(invites.filter((one) => one.rejected !== null).map((one) => [one.headers.contributionId, one.rejected])).toEqual([
@@ -580,6 +582,25 @@ describe('life in a group', () => {
     lab.invites.at(-1)?.session.answer('passive', { contactUri: focus });
     await again;
     expect(conversationOf(group)).toMatchObject({ joined: true, session: 'established' });
+  });
+
+  it('moves to another focus only with one of its people: a stranger who uses its identity is refused, and it stays', async () => {
+    const { group } = await joined();
+    const elsewhere = 'sip:grp-2@cf.lab.test';
+    const moved = (referredBy: string) =>
+      new FakeInvite({
+        remote: remoteParty(elsewhere, { isFocus: true, contactUri: elsewhere }),
+        headers: { contributionId: 'group-1', conversationId: 'group-conv', referredBy },
+      });
+    const stolen = moved('sip:mallory@lab.test');
+    lab.messenger.incoming.invite(stolen);
+    await lab.settle();
+    expect(stolen.rejected).toBe(480);
+    expect(conversationOf(group)).toMatchObject({ session: 'established', joined: true });
+    expect(lab.history.conversation(group)?.focus).toBe(focus);
+    lab.messenger.incoming.invite(moved(carol));
+    await lab.settle();
+    expect(lab.history.conversation(group)?.focus).toBe(elsewhere);
   });
 
   it('is over when the network says so, or when one has left', async () => {

@@ -58,6 +58,7 @@ describe('the leak check', () => {
   it.each([
     ['address', 'Reply-To', { headers: ['Reply-To: <sip:ALICE@lab.test>'] }],
     ['address', 'Subject', { headers: ['Subject: sip%3Aalice%40lab.test'] }],
+    ['address', 'Subject', { headers: ['Subject: %41LICE%40lab%2Etest'] }],
     ['number', 'P-Asserted-Identity', { headers: ['P-Asserted-Identity: <tel:+15550100>'] }],
     ['device ID', 'Contact', { headers: ['Contact: <sip:x>;+sip.instance="<urn:uuid:F81D4FAE-7DEC-41D0-A765-00A0C91E6BF6>"'] }],
     ['device name', 'User-Agent', { headers: ['User-Agent: Chorus on blue laptop'] }],
@@ -76,6 +77,28 @@ describe('the leak check', () => {
     const cpim = encodeCpim({ from: null, to: [], dateTime: 0, messageId: 'm', dispositions: [], contentType: 'message/imdn+xml', body });
     expect(leakInContent('message/cpim', cpim, own, bob)).toEqual({ what: 'address', where: 'content' });
     expect(leakInContent('application/im-iscomposing+xml', utf8('<isComposing><state>active</state></isComposing>'), own, bob)).toBeNull();
+  });
+
+  it.each([
+    ['a name that is the user part of the recipient’s', 'Ali', 'sip:ali@lab.test', 'Organization: Ali and Sons', 'name'],
+    ['a name that is a word of the recipient’s', 'Ali', 'sip:ali-baba@lab.test', 'Subject: from Ali', 'name'],
+    ['a device that is called like the recipient', 'Bob', 'sip:bob@lab.test', 'User-Agent: x (Bob)', 'name'],
+  ])('R44: finds %s', (_which, displayName, peer, header, what) => {
+    const mine = { ...own, displayName, deviceName: displayName };
+    const bytes = (line: string) => utf8(`MESSAGE ${peer} SIP/2.0\r\nTo: <${peer}>\r\n${line}\r\n\r\n`);
+    expect(leakInSip(bytes('Subject: hello'), mine, peer)).toBeNull();
+    expect(leakInSip(bytes(`Subject: ${peer.replace('@', '%40')}`), mine, peer)).toBeNull();
+    expect(leakInSip(bytes(header), mine, peer)).toMatchObject({ what: expect.stringMatching(`^(${what}|device name)$`) });
+  });
+
+  it('R44: finds an own address that ends or begins like the recipient’s', () => {
+    const mine = { ...own, identities: ['sip:malice@lab.test', 'sip:alice@lab.test'] };
+    const bytes = (peer: string, other: string) => utf8(`MESSAGE ${peer} SIP/2.0\r\nTo: <${peer}>\r\nReply-To: <${other}>\r\n\r\n`);
+    for (const [peer, other] of [
+      ['sip:alice@lab.test', 'sip:malice@lab.test'],
+      ['sip:malice@lab.test', 'sip:alice@lab.test'],
+    ] as const)
+      expect(leakInSip(bytes(peer, other), mine, peer)).toEqual({ what: 'address', where: 'Reply-To' });
   });
 
   it('takes no word of the protocol, no part of a word and nothing of the recipient for a name', () => {

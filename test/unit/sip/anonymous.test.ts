@@ -42,12 +42,15 @@ describe('requests that hide who sends them', () => {
   it('R44: name the temporary GRUU of the latest set, and neither person, device nor program, to the BYE', async () => {
     const lab = await registeredLab();
     answering(lab);
+    const first = lab.client.registration.tempGruu ?? '';
     await lab.client.registration.register();
+    expect(lab.client.registration.tempGruu).not.toBe(first);
     const session = lab.client.invite(invite());
     await session.answered;
     await session.bye({ cause: 200, text: 'Call completed' });
     const latest = lab.client.registration.tempGruu ?? '';
     expect(lab.server.requests('INVITE')[0]?.first('contact')).toContain(`<${latest}>`);
+    expect(lab.server.requests('INVITE')[0]?.first('contact')).not.toContain(first);
     expect(said(lab).map(methodOf)).toEqual(['INVITE', 'ACK', 'BYE']);
     for (const message of said(lab)) {
       expect(message.first('from')).toMatch(/^(?:"Anonymous" )?<sip:anonymous@anonymous\.invalid>;tag=/);

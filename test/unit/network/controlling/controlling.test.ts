@@ -90,6 +90,20 @@ describe('the Controlling Function makes a group', () => {
     expect(invites.get('carol')?.request.has('replaces')).toBe(false);
   });
 
+  it('a person invited in secret (bcc) is invited, and no invitation names them', async () => {
+    const { send, invites } = fixture();
+    const request = creation(['sip:bob@lab.test', 'sip:carol@lab.test', 'sip:dave@lab.test']);
+    const secret = '<entry uri="sip:dave@lab.test" cp:copyControl="';
+    request.setBody(request.get('content-type') ?? '', request.text.replace(`${secret}to`, `${secret}bcc`));
+    await send(request);
+    expect([...invites.keys()].sort()).toEqual(['bob', 'carol', 'dave']);
+    for (const name of ['bob', 'carol', 'dave']) {
+      const body = invites.get(name)?.request.text ?? '';
+      expect(body).toContain('sip:carol@lab.test');
+      expect(body).not.toContain('sip:dave@lab.test');
+    }
+  });
+
   it('R65: tells the inviter 200 as soon as one has accepted, whoever it is, and nothing before', async () => {
     const { send, answer, acks } = fixture();
     const { client, provisional } = await send(creation(['sip:bob@lab.test', 'sip:carol@lab.test']));

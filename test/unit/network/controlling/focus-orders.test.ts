@@ -82,7 +82,8 @@ async function asked() {
       .append('From', (isCaller ? request.get('from') : response.get('to')) ?? '')
       .append('To', (isCaller ? response.get('to') : request.get('from')) ?? '')
       .append('Call-ID', request.callId)
-      .append('CSeq', `2 ${method}`);
+      .append('CSeq', `2 ${method}`)
+      .append('P-Asserted-Identity', ((isCaller ? request.get('from') : response.get('to')) ?? '').replace(/;.*/, ''));
   return {
     cf,
     clock,

@@ -252,6 +252,29 @@ describe('the Controlling Function is started anew', () => {
     expect(lab.cf.groups()).toHaveLength(1);
   });
 
+  it('the identity of a group is its members’: not of one who was put out, of one who never was there, or of one who declined', async () => {
+    const lab = fixture();
+    const { dialog } = await lab.group();
+    await lab.final(lab.inDialog(dialog('alice'), 'REFER').append(...refer('sip:carol@lab.test;method=BYE')));
+    for (const name of ['carol', 'mallory']) {
+      const response = await lab.final(creation(['sip:alice@lab.test', 'sip:bob@lab.test'], name));
+      expect([response.status, response.get('warning')]).toEqual([403, expect.stringContaining('another group')]);
+    }
+    expect(lab.cf.groups()).toHaveLength(1);
+    expect(
+      lab.cf
+        .groups()[0]
+        ?.participants.filter((one) => one.membership === 'member')
+        .map((one) => one.address),
+    ).toEqual(['sip:alice@lab.test', 'sip:bob@lab.test']);
+    await lab.final(leave(lab.inDialog(dialog('bob'), 'BYE')));
+    await lab.final(leave(lab.inDialog(dialog('alice'), 'BYE').set('CSeq', '3 BYE')));
+    lab.clock.advance(60_000);
+    expect(lab.cf.groups()[0]?.active).toBe(false);
+    expect((await lab.final(creation(['sip:bob@lab.test'], 'carol'))).status).toBe(403);
+    expect((await lab.send(creation(['sip:bob@lab.test'], 'alice'))).provisional.at(-1)?.status).toBe(183);
+  });
+
   it('another instance leaves a group to the one that serves it, and takes it over when that one is gone', async () => {
     const file = stateFile();
     const clock = new VirtualClock();

@@ -75,11 +75,15 @@ describe('caller preferences (RFC 3841)', () => {
 });
 
 describe('which requests are CPM', () => {
-  it('those with a whole service name of the family in Accept-Contact; the beginning of a name is no name', () => {
+  it('those with a service of the family in Accept-Contact, known or not, however it is written', () => {
     const asks = (value: string) => isCpm(request(['Accept-Contact', value]));
-    for (const icsi of [ICSI.session, ICSI.group, ICSI.msg, `${ICSI.msg}.group`]) expect(asks(acceptContact({ icsis: [icsi] }))).toBe(true);
-    expect(asks(acceptContact({ icsis: [`${ICSI.msg}.other`] }))).toBe(false);
+    for (const icsi of [ICSI.session, ICSI.group, ICSI.msg, `${ICSI.msg}.group`, `${ICSI.msg.replace('msg', 'bogus')}`])
+      expect(asks(acceptContact({ icsis: [icsi] }))).toBe(true);
+    const encoded = [...ICSI.msg].map((character) => `%${character.charCodeAt(0).toString(16)}`).join('');
+    for (const value of [ICSI.msg.toUpperCase(), encoded, `urn:other, ${encoded}`, `\\u${ICSI.msg.slice(1)}`])
+      expect(asks(`*;+G.3GPP.icsi-ref="${value}"`)).toBe(true);
     expect(asks(acceptContact({ icsis: ['urn:urn-7:3gpp-service.ims.icsi.mmtel'] }))).toBe(false);
+    expect(asks(acceptContact({ icsis: ['urn:urn-7:3gpp-service.ims.icsi.oma.cpmx.msg'] }))).toBe(false);
     expect(asks('*;+g.3gpp.icsi-ref')).toBe(false);
     expect(isCpm(request(['P-Preferred-Service', ICSI.session]))).toBe(false);
   });

@@ -371,9 +371,12 @@ describe('flows and contacts', () => {
   it('a device without GRUU is found by its Contact while it is bound', () => {
     const lab = registrar();
     lab.ask({ contacts: [contact(LAPTOP, 'a.invalid')] });
-    expect(lab.subject.findByContact('sip:alice@A.invalid:5071;transport=tcp')?.instanceId).toBe(LAPTOP);
+    expect(lab.subject.boundTo('sip:alice@A.invalid:5071;transport=tcp')[0]).toMatchObject({
+      subscriber: lab.alice,
+      binding: { instanceId: LAPTOP },
+    });
     lab.ask({ contacts: [contact(LAPTOP, 'b.invalid')] });
-    expect(lab.subject.findByContact('sip:alice@a.invalid:5071;transport=tcp')).toBeNull();
+    expect(lab.subject.boundTo('sip:alice@a.invalid:5071;transport=tcp')).toEqual([]);
   });
 });
 

@@ -40,7 +40,7 @@ function lab(options: { alwaysFull?: boolean; isFunction?: boolean } = {}) {
     server: core,
     contact: () => '<sip:core.lab.test>',
     bindings: (subscriber) => registrar.bindings(subscriber),
-    deviceAt: (uri) => registrar.findByContact(uri),
+    deviceAt: (uri, owner) => registrar.boundTo(uri).find(({ subscriber }) => subscriber === owner)?.binding ?? null,
     ...(options.alwaysFull !== undefined && { alwaysFull: options.alwaysFull }),
   });
   const tell = () => {
@@ -49,7 +49,7 @@ function lab(options: { alwaysFull?: boolean; isFunction?: boolean } = {}) {
     events.changed(alice, told);
   };
   core.onRequest = (transaction) => {
-    if (!events.handle(transaction)) events.subscribe(transaction, alice, options.isFunction ?? false);
+    if (!events.handle(transaction, () => true)) events.subscribe(transaction, alice, options.isFunction ?? false);
   };
   const notifies: SipRequest[] = [];
   const held: ServerTransaction[] = [];

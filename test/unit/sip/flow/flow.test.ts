@@ -156,3 +156,31 @@ describe('a backlog', () => {
     expect([heard.length, lost]).toEqual([MESSAGES_A_TURN, []]);
   });
 });
+
+describe('a throw at a handler of the socket', () => {
+  const defect = () => {
+    throw new Error('injected');
+  };
+
+  it.each<[string, Partial<Connection>, (connection: Connection) => void]>([
+    ['the answer to a ping', { send: defect }, (connection) => connection.onBytes(bytes('\r\n\r\n'))],
+    ['a pause', { pause: defect }, (connection) => connection.onBytes(bytes(many(MESSAGES_A_TURN + 1)))],
+    ['closing', { close: defect }, (connection) => connection.onBytes(bytes('nonsense\r\n\r\n'))],
+    ['closing at the end', { close: defect }, (connection) => connection.onClose('gone')],
+  ])('costs the flow alone: %s', (_where, broken, provoke) => {
+    const { connection, flow, lost, clock } = lab(broken);
+    expect(() => provoke(connection)).not.toThrow();
+    expect([flow.alive, lost.length, clock.pending]).toEqual([false, 1, 0]);
+  });
+
+  it('costs the flow alone: going on in a later turn', async () => {
+    const { connection, flow, lost } = lab({ resume: defect });
+    connection.onBytes(bytes(many(MESSAGES_A_TURN + 1)));
+    for (let turn = 0; turn < 5; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+    expect([flow.alive, lost.length]).toEqual([false, 1]);
+  });
+
+  function many(count: number): string {
+    return new TextDecoder().decode(REQUEST).repeat(count);
+  }
+});

@@ -398,25 +398,37 @@ describe('an incoming session', () => {
     expect(lab.server.responses().map((response) => response.start)).toEqual([{ kind: 'response', status: 100, reason: 'Trying' }]);
   });
 
-  it('a focus is known by isfocus, and Referred-By by its address', async () => {
-    const lab = await registeredLab();
+  const called = async (asserted: string | null, more: string[] = [], changes = {}) => {
+    const lab = await registeredLab(changes);
     const invites = invited(lab);
-    const headers = INCOMING.map((line) => (line.startsWith('Contact') ? 'Contact: <sip:grp-1@cf.lab.test>;isfocus' : line));
-    lab.server.request('INVITE', ALICE, [...headers, 'b: <sip:alice@lab.test;x=1>', 'Session-Replaces: k0'], SDP);
+    const headers = INCOMING.filter((line) => !/^P-Asserted-Identity/i.test(line)).map((line) =>
+      line.startsWith('Contact') ? 'Contact: <sip:grp-1@cf.lab.test>;isfocus' : line,
+    );
+    const identity = asserted === null ? [] : [`P-Asserted-Identity: <${asserted}>`];
+    lab.server.request('INVITE', ALICE, [...headers, ...identity, ...more], SDP);
     await settled();
-    expect(invites[0]?.remote).toMatchObject({ isFocus: true, contactUri: 'sip:grp-1@cf.lab.test' });
-    expect(invites[0]?.headers).toMatchObject({ referredBy: 'sip:alice@lab.test', sessionReplaces: 'k0' });
+    return invites[0];
+  };
+
+  it('a focus is known by isfocus and an identity of the functions, and Referred-By by its address', async () => {
+    const invite = await called('sip:grp-1@cf.lab.test', ['b: <sip:alice@lab.test;x=1>', 'Session-Replaces: k0']);
+    expect(invite?.remote).toMatchObject({ isFocus: true, contactUri: 'sip:grp-1@cf.lab.test' });
+    expect(invite?.headers).toMatchObject({ referredBy: 'sip:alice@lab.test', sessionReplaces: 'k0' });
+    const factory = 'sip:conference-factory@groups.example';
+    expect((await called('sip:grp-1@groups.example', [], { factory }))?.remote.isFocus).toBe(true);
   });
 
-  it('nobody passes for a focus past the Participating Functions, by an INVITE that names no CPM service', async () => {
-    const lab = await registeredLab();
-    const invites = invited(lab);
-    const headers = INCOMING.filter((line) => !line.startsWith('Accept-Contact')).map((line) =>
-      line.startsWith('Contact') ? 'Contact: <sip:mallory@lab.test>;isfocus' : line,
-    );
-    lab.server.request('INVITE', ALICE, [...headers, 'Referred-By: <sip:bob@lab.test>'], SDP);
-    await settled();
-    expect(invites[0]?.remote).toMatchObject({ isFocus: false, address: 'sip:bob@lab.test' });
+  it.each([
+    ['an ordinary account', 'sip:mallory@lab.test'],
+    ['nobody', null],
+    ['a host that only ends like the domain', 'sip:grp-1@cf.notlab.test'],
+    ['an account of another network', 'sip:grp-1@cf.elsewhere.test'],
+    ['a telephone number', 'tel:+15550100'],
+  ])('nobody passes for a focus: the network vouches for %s', async (_who, asserted) => {
+    const bogus = 'Accept-Contact: *;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.bogus"';
+    const invite = await called(asserted, ['Referred-By: <sip:bob@lab.test>', bogus]);
+    expect(invite?.remote).toMatchObject({ isFocus: false, address: asserted ?? 'sip:bob@lab.test' });
+    expect(invite?.remote).not.toHaveProperty('group');
   });
 
   it('rings, answers with SDP and its own Contact, and is established at the ACK', async () => {
