@@ -255,6 +255,8 @@ export interface PreferencesValue {
   accept: 'auto' | 'open' | 'reply' | 'ask';
   /** A 1-1 session in which nothing is said for so long is ended, seconds, 86,400 at most; 0 never. The next text opens another. */
   idleSeconds: number;
+  /** Whether messages and invitations of people who do not say who they are are refused; false when absent. */
+  refuseAnonymous?: boolean | undefined;
 }
 
 export interface WarningValue {

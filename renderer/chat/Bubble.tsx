@@ -1,5 +1,5 @@
 import { Lock } from 'lucide-react';
-import { memo } from 'react';
+import { memo, useState } from 'react';
 import type { MessageValue, PersonValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
 import { isMessageHidden } from '../desk/state';
@@ -35,7 +35,9 @@ interface BubbleProps {
 export const Bubble = memo(function Bubble(props: BubbleProps) {
   const { message, first, last, meta, isAfterDay, isHighlighted, isGroup, ownDevice, isReadOnly = false } = props;
   const isOut = message.direction === 'out';
-  const isHidden = useChorus((state) => isMessageHidden(state, message));
+  const [isAskedFor, setAskedFor] = useState(false);
+  const isFromBlocked = useChorus((state) => isMessageHidden(state, message));
+  const isHidden = isFromBlocked && !isAskedFor;
   const isNamed = isGroup && !isOut;
   const nickname = useChorus(({ participants }) =>
     isNamed ? participants.get(message.conversation)?.find((one) => one.address === message.from)?.nickname : undefined,
@@ -78,7 +80,10 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
           )}
           {isHidden ? (
             <span className={cx(styles.saidText, styles.damaged)} data-message-text="" data-testid="message-blocked">
-              {words.message.blocked}
+              {words.message.blocked}{' '}
+              <button type="button" className="link" data-testid="message-show" onClick={() => setAskedFor(true)}>
+                {words.message.show}
+              </button>
             </span>
           ) : message.damaged === true ? (
             <span className={cx(styles.saidText, styles.damaged)} data-message-text="" data-testid="message-damaged">

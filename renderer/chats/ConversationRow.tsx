@@ -1,7 +1,7 @@
 import { memo } from 'react';
 import type { ConversationValue, MessageValue } from '../../preload/contract';
 import { privateDrafts, useChorus, useDesk, useServices } from '../desk/desk';
-import { activityOf, isMessageHidden } from '../desk/state';
+import { activityOf, isAddressBlocked, isMessageHidden } from '../desk/state';
 import { AnonymousMark } from '../parts/AnonymousMark';
 import { ConversationAvatar } from '../parts/Avatar';
 import { cx } from '../parts/cx';
@@ -134,7 +134,7 @@ export function senderOf(
 export function useTypingWords(conversation: ConversationValue): string | null {
   const blocked = useChorus((state) => state.blocked);
   const all = useChorus((state) => state.composing.get(conversation.conversation));
-  const typing = all?.filter((address) => !blocked.includes(address));
+  const typing = all?.filter((address) => !isAddressBlocked(blocked, address));
   if (typing === undefined || typing.length === 0) return null;
   if (typing.length > 1) return words.me.typingMany(typing.length);
   const address = typing[0] ?? '';

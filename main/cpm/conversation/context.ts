@@ -36,6 +36,8 @@ export interface CpmContext {
   preferences(): PreferencesValue;
   /** Whether the person does not want to hear from an address, as `correspondentKey` writes it, or to write to it. */
   isBlocked(address: string): boolean;
+  /** The network says that these addresses are one person's: whoever is blocked under one of them is blocked under all. */
+  alsoBlock(addresses: readonly string[]): void;
   isRegistered(): boolean;
   /** By how much this computer's clock is ahead of the registrar's, ms; 0 where that is not known. */
   clockAhead(): number;

@@ -4,12 +4,14 @@
  */
 import type { ConversationValue, MessageValue, SessionState } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { Change, ConversationRecord, MessageRecord, Overview } from '../../history/records';
+import type { Change, ConversationRecord, MessageRecord, Overview, ToldMessage } from '../../history/records';
 import type { CpmContext } from './context';
-import { conversationValue, messageValue, orderedAt } from './values';
+import { conversationValue, isHidden, messageValue, orderedAt } from './values';
 
 /** How many messages `messages` returns when nobody says. */
 export const defaultPage = 50;
+/** LAB: behind so many messages of blocked people in a row, a group shows no last message. */
+const MAX_HIDDEN_IN_A_ROW = 100;
 
 /** Which page of a conversation is meant: at most one message names it, none means the last page. */
 export interface PagePlace {
@@ -98,7 +100,8 @@ export class ConversationReader {
     if (overview !== null && !overview.marks.isHidden) this.#context.announce({ event: 'conversation', ...this.#value(overview) });
   }
 
-  #value({ record, marks, unread, privateDrafts, iconName, last }: Overview): ConversationValue {
+  #value({ record, marks, unread, privateDrafts, iconName, last: newest }: Overview): ConversationValue {
+    const last = newest !== null && isHidden(this.#context, newest.message) ? this.#lastShown(record.id) : newest;
     return conversationValue(record, {
       unread,
       privateDrafts,
@@ -107,6 +110,13 @@ export class ConversationReader {
       last: last === null ? null : messageValue(last.message, last.receipts),
       ...this.#live(record),
     });
+  }
+
+  /** The newest message that nobody blocked has written, among the last ones. */
+  #lastShown(conversation: string): ToldMessage | null {
+    const { history } = this.#context;
+    const shown = history.messages(conversation, { limit: MAX_HIDDEN_IN_A_ROW }).findLast((one) => !isHidden(this.#context, one));
+    return shown === undefined ? null : history.toldMessage(shown.id, shown.direction);
   }
 
   #message(record: MessageRecord): MessageValue {

@@ -13,6 +13,7 @@ import type { ConversationValue, MessageState, MessageValue, PersonValue, Search
 import { shownName } from '../../../protocol/shown-name';
 import { correspondentKey, parseUri } from '../../../protocol/uri';
 import type { ConversationMarks, ConversationRecord, Hit, MessageRecord } from '../../history/records';
+import type { CpmContext } from './context';
 
 const nextStates: Record<MessageState, readonly MessageState[]> = {
   queued: ['sending', 'failed', 'sent', 'delivered', 'displayed'],
@@ -27,6 +28,14 @@ const nextStates: Record<MessageState, readonly MessageState[]> = {
 /** Whether a message may go from one state to the other. */
 export function mayBecome(from: MessageState, to: MessageState): boolean {
   return nextStates[from].includes(to);
+}
+
+/** Whether somebody blocked has written this in a group: it is shown on request alone. In a 1-1, what came before the block stays to be read. */
+export function isHidden(
+  { history, isBlocked }: Pick<CpmContext, 'history' | 'isBlocked'>,
+  { conversation, direction, from }: Pick<MessageRecord, 'conversation' | 'direction' | 'from'>,
+): boolean {
+  return direction === 'in' && isBlocked(from) && history.conversation(conversation)?.kind === 'group';
 }
 
 /** The parts of a conversation's value that are not in its record. */

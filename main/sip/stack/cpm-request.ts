@@ -22,6 +22,8 @@ export interface RemoteParty {
   address: string;
   /** True when the network vouches for the address (RFC 3325); a From alone anybody may write. */
   asserted: boolean;
+  /** The further addresses that the network asserts for the sender, a TEL one beside a SIP one; absent where there is none. */
+  alsoAsserted?: readonly string[];
   displayName: string | null;
   instanceId: string | null;
   /** LAB: the display name of the Contact. */
@@ -92,7 +94,10 @@ export function readCpmHeaders(message: WireMessage): CpmHeaders {
 /** Who sent a message. `plain` is the header that names the sender when the network asserts nobody: From of a request, To of a response. */
 export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): RemoteParty {
   const named = parseNameAddr(message.first(plain) ?? '');
-  const asserted = assertedIdentity(message);
+  const identities = assertedIdentities(message);
+  // LAB: a SIP identity is preferred to a TEL one.
+  const asserted = identities.find((one) => /^sips?:/i.test(one.uri)) ?? identities[0] ?? null;
+  const also = identities.flatMap((one) => (one === asserted ? [] : (addressKey(one.uri) ?? [])));
   const identity = asserted ?? (named.ok ? named.value : null);
   const contact = parseNameAddr(message.list('contact')[0] ?? '');
   const device = contact.ok ? readDevice(contact.value) : noDevice;
@@ -100,6 +105,7 @@ export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): Rem
   return {
     address,
     asserted: asserted !== null,
+    ...(also.length === 0 ? {} : { alsoAsserted: also }),
     displayName: identity?.displayName ?? (named.ok ? named.value.displayName : null),
     ...device,
     ...(device.isFocus ? { group: readGroup(message) } : {}),
@@ -125,11 +131,10 @@ function readGroup(message: WireMessage): NonNullable<RemoteParty['group']> {
   };
 }
 
-/** RFC 3325: the network's word. Of a SIP and a TEL identity the SIP one is the address here (LAB). */
-function assertedIdentity(message: WireMessage): NameAddr | null {
+/** RFC 3325 section 9.1: the network vouches for one SIP and one TEL identity at most; what it names beyond that is left out. */
+function assertedIdentities(message: WireMessage): NameAddr[] {
   const values = message.list('p-asserted-identity').map(parseNameAddr);
-  const readable = values.flatMap((value) => (value.ok && addressKey(value.value.uri) !== null ? [value.value] : []));
-  return readable.find((value) => /^sips?:/i.test(value.uri)) ?? readable[0] ?? null;
+  return values.flatMap((value) => (value.ok && addressKey(value.value.uri) !== null ? [value.value] : [])).slice(0, 2);
 }
 
 const noDevice = { instanceId: null, deviceName: null, gruu: null, contactUri: '', isFocus: false };
