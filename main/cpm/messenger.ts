@@ -8,6 +8,7 @@ import { drop } from '../../base/log';
 import type { ConversationRecord } from '../history/records';
 import { Chats } from './chats';
 import type { CpmContext } from './conversation/context';
+import { People } from './conversation/people';
 import { ConversationReader, type LiveParts } from './conversation/reader';
 import { Targets } from './conversation/targets';
 import { Courier } from './courier';
@@ -37,10 +38,13 @@ export class Messenger implements Disposable {
   readonly #upgrades: Upgrades;
   readonly #telling: Disposable;
 
-  /** `context.conversationChanged` is filled in here: it needs the parts that this class joins. */
-  constructor(base: Omit<CpmContext, 'conversationChanged'>) {
+  /** `context.conversationChanged` and `people` are filled in here: they need the parts that this class joins. */
+  constructor(base: Omit<CpmContext, 'conversationChanged' | 'people'>) {
+    const knownPeople = base.knownPeople.map((one) => ({ ...one, knownSince: 0 }));
+    const people = new People({ ...base, knownPeople }, () => reader.announceAll());
     const context: CpmContext = {
       ...base,
+      ...{ knownPeople, people },
       conversationChanged: (id) => reader.announceConversation(id),
     };
     this.#context = context;
@@ -149,6 +153,7 @@ export class Messenger implements Disposable {
     this.outbox.dispose();
     this.#inbox.dispose();
     this.#telling.dispose();
+    this.#context.people.dispose();
     this.#upgrades.dispose();
     this.search.dispose();
   }

@@ -35,7 +35,7 @@ export class Search implements Disposable {
       if (hits.length < limit || found.length >= limit) break;
     }
     this.#rebuild();
-    return found.slice(0, limit).map(searchHitValue);
+    return found.slice(0, limit).map((hit) => searchHitValue(hit, this.#context.people));
   }
 
   dispose(): void {

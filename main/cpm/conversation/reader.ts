@@ -62,7 +62,8 @@ export class ConversationReader {
 
   /** Oldest first. */
   async *everyMessage(conversation: string): AsyncGenerator<MessageValue> {
-    for await (const { message, receipts } of this.#context.history.reader.transcript(conversation)) yield messageValue(message, receipts);
+    for await (const { message, receipts } of this.#context.history.reader.transcript(conversation))
+      yield messageValue(message, receipts, this.#context.people);
   }
 
   /** Tells the drivers of a committed transaction: its messages first, then each conversation that they or it have changed, in one read each. */
@@ -85,7 +86,7 @@ export class ConversationReader {
       else {
         const isLast = last?.message.id === id && last.message.direction === direction;
         const told = isLast ? last : history.toldMessage(id, direction);
-        if (told !== null) announce({ event: 'message', ...messageValue(told.message, told.receipts) });
+        if (told !== null) announce({ event: 'message', ...messageValue(told.message, told.receipts, this.#context.people) });
       }
     }
     for (const overview of overviews.values()) this.#announce(overview);
@@ -96,20 +97,26 @@ export class ConversationReader {
     this.#announce(this.#context.history.overview(id));
   }
 
+  /** Tells every conversation, because people in any of them may be shown otherwise than before. */
+  announceAll(): void {
+    for (const overview of this.#context.history.overviews()) this.#announce(overview);
+  }
+
   #announce(overview: Overview | null): void {
     if (overview !== null && !overview.marks.isHidden) this.#context.announce({ event: 'conversation', ...this.#value(overview) });
   }
 
   #value({ record, marks, unread, privateDrafts, iconName, last: newest }: Overview): ConversationValue {
     const last = newest !== null && isHidden(this.#context, newest.message) ? this.#lastShown(record.id) : newest;
-    return conversationValue(record, {
+    const parts = {
       unread,
       privateDrafts,
       icon: iconName,
       marks,
-      last: last === null ? null : messageValue(last.message, last.receipts),
+      last: last === null ? null : messageValue(last.message, last.receipts, this.#context.people),
       ...this.#live(record),
-    });
+    };
+    return conversationValue(record, parts, this.#context.people);
   }
 
   /** The newest message that nobody blocked has written, among the last ones. */
@@ -120,7 +127,7 @@ export class ConversationReader {
   }
 
   #message(record: MessageRecord): MessageValue {
-    return messageValue(record, record.direction === 'out' ? this.#context.history.receipts(record.id) : []);
+    return messageValue(record, record.direction === 'out' ? this.#context.history.receipts(record.id) : [], this.#context.people);
   }
 
   #page(conversation: string, place: PagePlace, limit: number): MessageRecord[] {

@@ -59,7 +59,7 @@ export function takeText(context: CpmContext, effects: TextEffects, incoming: In
   const gruu = arrival.senderInstance === null && conversation.hides === undefined ? gruuNamedBy(envelope, sender.address) : null;
   const lane = receiptLane(conversation.id, arrival.senderInstance ?? gruu);
   const isAdded = history.soon(() => {
-    const { isHidden } = history.marks(conversation.id);
+    const isHidden = isBlockedSender && history.marks(conversation.id).isHidden;
     if (!add(context, incoming, record)) return false;
     // A deleted group does not come back because of it, and no group moves to the top of the list.
     if (isBlockedSender) {

@@ -2,6 +2,7 @@
 import { cpmHeader } from '../../../protocol/cpm-headers';
 import { acceptContact, ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../../../protocol/feature-tags';
 import { parseInstance } from '../../../protocol/instance-urn';
+import { shownName } from '../../../protocol/shown-name';
 import { addressKey, correspondentKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../../../protocol/uri';
 import type { WireMessage } from '../wire/wire-message';
 
@@ -25,6 +26,8 @@ export interface RemoteParty {
   /** The further addresses that the network asserts for the sender, a TEL one beside a SIP one; absent where there is none. */
   alsoAsserted?: readonly string[];
   displayName: string | null;
+  /** A name that the network gives the sender. Absent where it has only repeated what the sender calls themselves, or says nothing. */
+  assertedName?: string;
   instanceId: string | null;
   /** LAB: the display name of the Contact. */
   deviceName: string | null;
@@ -85,7 +88,7 @@ export function readCpmHeaders(message: WireMessage): CpmHeaders {
     contributionId: value(cpmHeader.contributionId),
     inReplyTo: value(cpmHeader.inReplyTo),
     sessionReplaces: value(cpmHeader.sessionReplaces),
-    subject: value('Subject'),
+    subject: cleaned(value('Subject')),
     calledAs: calledAs === null ? null : addressKey(calledAs),
     referredBy: referredBy === null ? null : addressKey(referredBy),
   };
@@ -106,7 +109,8 @@ export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): Rem
     address,
     asserted: asserted !== null,
     ...(also.length === 0 ? {} : { alsoAsserted: also }),
-    displayName: identity?.displayName ?? (named.ok ? named.value.displayName : null),
+    ...assertedName(asserted, named.ok ? named.value.displayName : null),
+    displayName: cleaned(identity?.displayName ?? (named.ok ? named.value.displayName : null)),
     ...device,
     ...(device.isFocus ? { group: readGroup(message) } : {}),
   };
@@ -127,8 +131,16 @@ function readGroup(message: WireMessage): NonNullable<RemoteParty['group']> {
   return {
     contributionId: message.first(cpmHeader.contributionId),
     conversationId: message.first(cpmHeader.conversationId),
-    subject: message.first('subject'),
+    subject: cleaned(message.first('subject')),
   };
+}
+
+/** A text that somebody else has written, as it may be shown; null where nothing of it is left. */
+const cleaned = (text: string | null): string | null => shownName(text ?? '') || null;
+
+function assertedName(asserted: NameAddr | null, ownName: string | null): { assertedName?: string } {
+  const name = asserted?.displayName ?? null;
+  return name === null || name === ownName ? {} : { assertedName: shownName(name) };
 }
 
 /** RFC 3325 section 9.1: the network vouches for one SIP and one TEL identity at most; what it names beyond that is left out. */
@@ -146,7 +158,7 @@ function readDevice(contact: NameAddr): Omit<RemoteParty, 'address' | 'asserted'
   return {
     // A public GRUU of a UUID instance names the instance itself (RFC 5627 section 3.1.2).
     instanceId: (instance ? parseInstance(instance) : null) ?? (gr ? parseInstance(gr) : null),
-    deviceName: contact.displayName,
+    deviceName: cleaned(contact.displayName),
     gruu: gr === undefined ? null : contact.uri,
     contactUri: contact.uri,
     isFocus: contact.params.has('isfocus'),

@@ -183,7 +183,7 @@ describe('somebody who is blocked, in a common group', () => {
     const { media, group, id } = await inGroup();
     await media.deliver(says(carol, 'c1', 'hello from Carol'));
     block();
-    lab.clock.advance(60_000);
+    await lab.clock.advance(60_000);
     await media.deliver(says(bob, 'b1', 'hello from Bob'));
     await lab.settle();
     expect(group()).toMatchObject({ unread: 1, last: { message: 'c1' } });
