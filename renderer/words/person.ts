@@ -28,9 +28,10 @@ export function nameInGroup(person: PersonValue, nickname: string | undefined): 
   return nickname === undefined ? firstName(person) : withAddress(person, nickname);
 }
 
+/** The address comes first: where a line is too short, the name is cut off and not the address. */
 function withAddress({ address, showAddress }: PersonValue, name: string): string {
   const plain = plainAddress(address);
-  return showAddress === true && name !== plain ? `${isolated(name)} (${isolated(plain)})` : isolated(name);
+  return showAddress === true && name !== plain ? `${isolated(plain)} (${isolated(name)})` : isolated(name);
 }
 
 /** The sender of a message, as they were called when it was written. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { strangers } from '../../renderer/gallery/scenes';
 import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
 
-const withAddress = 'Bob Keller (mallory@evil.test)';
+const withAddress = 'mallory@evil.test (Bob Keller)';
 
 describe('people, in a browser', () => {
   const open = windowsInBrowser();
@@ -23,7 +23,7 @@ describe('people, in a browser', () => {
     expect(await page.textContent(chat('bob'))).not.toContain('(');
     await page.click(chat('strangers'));
     const said = page.locator(`${id('message-row')}:has([data-from="sip:mallory@evil.test"])`);
-    await expect.poll(() => said.textContent()).toContain('Bobby (mallory@evil.test)');
+    await expect.poll(() => said.textContent()).toContain('mallory@evil.test (Bobby)');
     await page.click(id('details-toggle'));
     expect(await page.textContent(`${id('participant')}[data-address="sip:mallory@evil.test"]`)).toContain(withAddress);
     const [, message] = strangers.messages?.strangers ?? [];
