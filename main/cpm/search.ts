@@ -8,7 +8,7 @@ import { isHidden, searchHitValue } from './conversation/values';
 /** The pause between two steps of rebuilding the index, so that everything else goes on meanwhile. */
 const indexPauseMs = 20;
 /** LAB: pages that are read for one page of hits, because people whom this person has blocked wrote the others. */
-export const MAX_SEARCH_PAGES = 50;
+const MAX_SEARCH_PAGES = 50;
 
 export class Search implements Disposable {
   readonly #context: CpmContext;

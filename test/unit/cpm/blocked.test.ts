@@ -1,6 +1,8 @@
 /** People whom the person has blocked: nothing of theirs gets through, and nothing goes to them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Blocking, MAX_REMEMBERED_GRUUS } from '../../../main/cpm/blocking';
 import { refusals } from '../../../main/cpm/conversation/refusals';
+import { defaultPreferences } from '../../../main/profile/settings';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 
 let lab: Lab;
@@ -158,6 +160,22 @@ describe('somebody who is blocked and hides', () => {
     block();
     expect(await call(remoteParty(bob, { alsoAsserted: ['tel:+491705551234'] }), 'j')).toBe(486);
     expect(await call(remoteParty('tel:+491705551234'), 'k')).toBe(486);
+  });
+});
+
+describe('the GRUUs that are remembered', () => {
+  it('are the last ones, and no more than fit', () => {
+    const blocking = new Blocking({ isBlocked: (address) => address === bob, alsoBlock: () => {}, preferences: () => defaultPreferences });
+    const using = (at: number) => ({ gruu: `sip:t${at}@lab.test;gr`, contactUri: `sip:t${at}@lab.test;gr` });
+    const hidden = (at: number) => remoteParty('sip:anonymous@anonymous.invalid', { asserted: false, ...using(at) });
+    for (let at = 0; at < MAX_REMEMBERED_GRUUS; at += 1) blocking.refuses(remoteParty(bob, using(at)));
+    expect([blocking.refuses(hidden(0)), blocking.refuses(hidden(MAX_REMEMBERED_GRUUS - 1))]).toEqual([true, true]);
+    blocking.refuses(remoteParty(bob, using(MAX_REMEMBERED_GRUUS)));
+    expect([blocking.refuses(hidden(0)), blocking.refuses(hidden(1)), blocking.refuses(hidden(MAX_REMEMBERED_GRUUS))]).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 });
 
