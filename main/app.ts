@@ -124,6 +124,9 @@ class ChorusApp implements App {
       source: () => this.#openSource,
       history: (profile) => profile.history ?? this.#decisions.beginUnreadable(profile),
       isBlocked: (address) => this.#openBlocked.has(address),
+      alsoBlock: (addresses) => {
+        if (this.#openBlocked.learn(addresses)) announce({ event: 'blocked', blocked: this.#openBlocked.list });
+      },
       isQuitting: () => this.#quitting !== null,
       announce,
       setFatal: (error) => this.#setFatal(error),

@@ -120,6 +120,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     composing: v.boolean(),
     accept: v.picklist(['auto', 'open', 'reply', 'ask']),
     idleSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxIdleSeconds)),
+    refuseAnonymous: v.optional(v.boolean()),
   }),
   checkServer: v.strictObject({
     address: field,

@@ -36,8 +36,11 @@ export function profileCalls({ decisions, profile, source, blocked, account, sel
       return answer;
     },
     unblock: ({ address }) => {
-      blocked().unblock(strangerKey(address, self()));
-      return announceBlocked();
+      const key = strangerKey(address, self());
+      blocked().unblock(key);
+      const answer = announceBlocked();
+      account()?.messenger.unblocked();
+      return answer;
     },
     setPreferences: (preferences) => {
       source().preferences = preferences;

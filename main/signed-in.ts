@@ -25,6 +25,7 @@ export interface SignedInDeps {
   /** The history of the profile; a new one where this system cannot open the one that came along. */
   history(profile: Profile): NonNullable<Profile['history']>;
   isBlocked(address: string): boolean;
+  alsoBlock(addresses: readonly string[]): void;
   isQuitting(): boolean;
   announce(event: AppEventBody): void;
   setFatal(error: AppError): void;
@@ -134,12 +135,12 @@ export class SignedIn {
 
   /** @param signedOut who signed this device out before; null for an account that is signed in with now */
   #make(credentials: Credentials, signedOut: SignedOut | null): Account {
-    const { clock, log, tap, version, isBlocked, history } = this.#deps;
+    const { clock, log, tap, version, isBlocked, alsoBlock, history } = this.#deps;
     const profile = this.#deps.profile();
     const source = this.#deps.source();
     const { settings } = profile;
     const account: Account = new Account(credentials, {
-      ...{ clock, log, tap, isBlocked, signedOut, userAgent: `Chorus/${version}` },
+      ...{ clock, log, tap, isBlocked, alsoBlock, signedOut, userAgent: `Chorus/${version}` },
       history: history(profile),
       knownPeople: credentials.kind === 'try' ? tryPeople : [],
       preferences: () => source.preferences,

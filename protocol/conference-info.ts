@@ -1,6 +1,7 @@
 /** Who is in a group: application/conference-info+xml (RFC 4575), whole documents and changes to them. */
 import { text } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
+import { shownName } from './shown-name';
 import { addressKey } from './uri';
 import { attributeOf, childOf, childrenOf, escapeXml, isElement, numberOf, parseXml, textOf, type XmlElement } from './xml';
 
@@ -106,7 +107,7 @@ export function parseConferenceInfo(body: Uint8Array | string): Parsed<Conferenc
     entity,
     state,
     version: numberOf(attributeOf(root, 'version')),
-    subject: description && textOf(description, NAMESPACE, 'subject'),
+    subject: description && shownText(description, 'subject'),
     icon: (description && textOf(description, CPM_NAMESPACE, 'icon')) || null,
     maximumUserCount: description && numberOf(textOf(description, NAMESPACE, 'maximum-user-count')),
     userCount: condition && numberOf(textOf(condition, NAMESPACE, 'user-count')),
@@ -115,6 +116,12 @@ export function parseConferenceInfo(body: Uint8Array | string): Parsed<Conferenc
     usersState: list === null ? (state === 'full' ? 'full' : 'partial') : stateOf(list),
     users,
   });
+}
+
+/** Text that people read: the name of a group, of a member, of a device. A text of which nothing can be shown is empty, which is not the same as none. */
+function shownText(parent: XmlElement, name: string): string | null {
+  const said = textOf(parent, NAMESPACE, name);
+  return said === null ? null : shownName(said);
 }
 
 function readUser(element: XmlElement): ConferenceUser | string {
@@ -126,7 +133,7 @@ function readUser(element: XmlElement): ConferenceUser | string {
     endpoints.push({
       entity: attributeOf(child, 'entity')?.trim() ?? '',
       state: stateOf(child),
-      displayText: textOf(child, NAMESPACE, 'display-text'),
+      displayText: shownText(child, 'display-text'),
       status: oneOf(STATUSES, textOf(child, NAMESPACE, 'status')),
       disconnectionMethod: oneOf(DISCONNECTIONS, textOf(child, NAMESPACE, 'disconnection-method')),
       joiningMethod: oneOf(JOININGS, textOf(child, NAMESPACE, 'joining-method')),
@@ -136,7 +143,7 @@ function readUser(element: XmlElement): ConferenceUser | string {
   return {
     entity,
     state: stateOf(element),
-    displayText: textOf(element, NAMESPACE, 'display-text'),
+    displayText: shownText(element, 'display-text'),
     nickname: textOf(element, XCON_NAMESPACE, 'nickname') || null,
     roles: roles === null ? [] : childrenOf(roles, NAMESPACE, 'entry').map((entry) => entry.text.trim()),
     yourOwn: /^(?:true|1)$/.test(element.attributes.find((attribute) => attribute.name.toLowerCase() === 'yourown')?.value ?? ''),

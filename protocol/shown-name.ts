@@ -68,11 +68,12 @@ function shortened(name: string, limit: number): string {
  * read with and without regard to case).
  */
 export function namesLookAlike(one: string, other: string): boolean {
-  const others = skeletons(other);
-  return skeletons(one).some((skeleton) => others.includes(skeleton));
+  const others = nameSkeletons(other);
+  return nameSkeletons(one).some((skeleton) => others.includes(skeleton));
 }
 
-function skeletons(name: string): string[] {
+/** What a name is compared by: two names look alike when they share a skeleton. Empty where nothing of the name can be compared. */
+export function nameSkeletons(name: string): string[] {
   const bare = name.normalize('NFKD').replace(/[\p{M}\p{P}\p{Z}\p{Cf}]+/gu, '');
   return [bare, bare.toLowerCase()].map((text) =>
     unhomoglyph(unhomoglyph(text))

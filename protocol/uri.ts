@@ -199,8 +199,8 @@ export function addressKey(text: string): string | null {
   return formatUri({ scheme: 'sip', user: uri.value.user, host: uri.value.host, port: null, params: new Map(), headers: [] });
 }
 
-/** Schemes of people outside of CPM, whom an interworking function may reach (R3). */
-const FOREIGN_SCHEMES = /^(mailto|wv):([^?\s<>"]+)/i;
+/** Schemes of people outside of CPM, whom an interworking function may reach (R3). A URI is ASCII (RFC 3986 section 2): what is not could deceive on a screen. */
+const FOREIGN_SCHEMES = /^(mailto|wv):([!#-;=@-~]+)(?:\?|$)/i;
 
 /** Whom one may write to: a person as `addressKey` names them, or somebody outside of CPM by their own URI, without its headers. */
 export function correspondentKey(text: string): string | null {

@@ -14,12 +14,12 @@
  * typing-note, grown-card, grown-open, goes-on-card, goes-on-open, group-card, group-step (data-address, data-state),
  * invite-again, write-to, details, participant (data-address, data-state), participant-device (data-state), leave, leave-confirm,
  * person (data-address), group-picture, group-picture-file, group-picture-remove, group-picture-said, group-picture-problem,
- * not-joined, come-back, person-privately, private-note, private-end, private-draft, message-private, message-answer-privately, block-person, blocked-note, write-as;
+ * not-joined, come-back, person-privately, private-note, private-end, private-draft, message-private, message-answer-privately, message-show, block-person, blocked-note, write-as;
  * new-chat-dialog, new-chat-input, new-chat-submit, add-people-dialog, add-people-input, add-people-submit, add-people-progress,
  * people-chip (data-address), people-suggestion (data-address), shortcuts-dialog;
  * empty-alone, open-device (data-address), open-device-done, devices, device-card (data-instance, data-self), device-rename, device-rename-input,
  * device-rename-save, devices-check, settings, settings-general, settings-account, settings-keyboard, settings-about, theme (data-value
- * inside), switch-read, new-chat-anonymous, anonymous-hint, switch-delivered, switch-typing, accept (data-value inside), register-now, fatal (data-code), fatal-quit, closed.
+ * inside), switch-read, new-chat-anonymous, anonymous-hint, switch-delivered, switch-typing, switch-refuse-anonymous, accept (data-value inside), register-now, fatal (data-code), fatal-quit, closed.
  */
 import type { ChorusBridge } from '../preload/contract';
 import { openWindow } from './app/window';

@@ -64,6 +64,7 @@ export class Account {
       knownPeople: deps.knownPeople,
       preferences: deps.preferences,
       isBlocked: deps.isBlocked,
+      alsoBlock: deps.alsoBlock,
       isRegistered: () => this.isRegistered,
       clockAhead: () => this.#sip.registration.clockAhead,
       announce: deps.announce,

@@ -19,6 +19,7 @@ export interface AccountDeps {
   knownPeople: readonly PersonValue[];
   preferences(): PreferencesValue;
   isBlocked(address: string): boolean;
+  alsoBlock(addresses: readonly string[]): void;
   registrationState: RegistrationStore;
   simState: { load(): number; save(sqn: number): void };
   announce(event: AppEventBody): void;

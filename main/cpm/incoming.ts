@@ -2,6 +2,7 @@
 import { drop } from '../../base/log';
 import { parseContentType } from '../../protocol/multipart';
 import type { IncomingInvite, IncomingPager } from '../sip/client';
+import { Blocking } from './blocking';
 import type { CpmContext } from './conversation/context';
 import { composingType, imdnType } from './conversation/envelope';
 import { refusals } from './conversation/refusals';
@@ -18,6 +19,7 @@ export class IncomingRequests {
   readonly composingByPager: ReadonlySet<string>;
   readonly #composingByPager = new Set<string>();
   readonly #context: CpmContext;
+  readonly #blocking: Blocking;
   readonly #parts: { inbox: Inbox; conversations: OneToOneConversations; oneToOne: OneToOneSessions; groups: Groups };
 
   constructor(
@@ -25,23 +27,24 @@ export class IncomingRequests {
     parts: { inbox: Inbox; conversations: OneToOneConversations; oneToOne: OneToOneSessions; groups: Groups },
   ) {
     this.#context = context;
+    this.#blocking = new Blocking(context);
     this.#parts = parts;
     this.composingByPager = this.#composingByPager;
   }
 
   invite(invite: IncomingInvite): void {
-    const { log, isBlocked } = this.#context;
+    const { log } = this.#context;
     if (invite.remote.isFocus && invite.hides === true) {
       // LAB: an anonymous account joins no group, because the roster would name it.
       drop(invite.reject(refusals.notOffered), log, 'refusing a group to an anonymous account');
       return;
     }
-    const caller = invite.remote.isFocus ? (invite.headers.referredBy ?? invite.remote.address) : invite.remote.address;
-    if (isBlocked(caller)) {
+    const { remote, headers } = invite;
+    if (this.#blocking.refuses(remote, remote.isFocus ? headers.referredBy : null)) {
       drop(invite.reject(refusals.blocked), log, 'refusing somebody who is blocked');
       return;
     }
-    const received = invite.remote.isFocus ? this.#parts.groups.joining.receive(invite) : this.#parts.oneToOne.receive(invite);
+    const received = remote.isFocus ? this.#parts.groups.joining.receive(invite) : this.#parts.oneToOne.receive(invite);
     // An INVITE that could not even be looked at, because the disk is full for example, is answered all the same: the caller would wait for long.
     const answered = received.catch(async (error: unknown) => {
       if (invite.state === 'incoming') await invite.reject(refusalStatus(error));
@@ -54,7 +57,7 @@ export class IncomingRequests {
   async pager(pager: IncomingPager): Promise<number> {
     const { inbox, conversations } = this.#parts;
     const { remote } = pager;
-    if (this.#context.isBlocked(remote.address)) return refusals.blocked;
+    if (this.#blocking.refuses(remote)) return refusals.blocked;
     try {
       // Read before anything is kept: a message that cannot be read makes no conversation.
       const envelope = readPager(pager);

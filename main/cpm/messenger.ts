@@ -8,6 +8,7 @@ import { drop } from '../../base/log';
 import type { ConversationRecord } from '../history/records';
 import { Chats } from './chats';
 import type { CpmContext } from './conversation/context';
+import { People } from './conversation/people';
 import { ConversationReader, type LiveParts } from './conversation/reader';
 import { Targets } from './conversation/targets';
 import { Courier } from './courier';
@@ -37,10 +38,13 @@ export class Messenger implements Disposable {
   readonly #upgrades: Upgrades;
   readonly #telling: Disposable;
 
-  /** `context.conversationChanged` is filled in here: it needs the parts that this class joins. */
-  constructor(base: Omit<CpmContext, 'conversationChanged'>) {
+  /** `context.conversationChanged` and `people` are filled in here: they need the parts that this class joins. */
+  constructor(base: Omit<CpmContext, 'conversationChanged' | 'people'>) {
+    const knownPeople = base.knownPeople.map((one) => ({ ...one, knownSince: 0 }));
+    const people = new People({ ...base, knownPeople }, () => reader.announceAll());
     const context: CpmContext = {
       ...base,
+      ...{ knownPeople, people },
       conversationChanged: (id) => reader.announceConversation(id),
     };
     this.#context = context;
@@ -110,11 +114,31 @@ export class Messenger implements Disposable {
 
   /** The person has blocked somebody: their session ends, and an invitation of theirs that waits is refused. */
   blocked(address: string): void {
-    const { log, history } = this.#context;
-    const refused = this.invitations.list().filter((one) => one.from.address === address);
+    const { log, history, isBlocked } = this.#context;
+    const refused = this.invitations.list().filter((one) => isBlocked(one.from.address));
     for (const { invitation } of refused) drop(this.invitations.answer(invitation, false, false), log, 'refusing somebody who is blocked');
     const record = history.oneToOneWith(address);
     if (record !== null) drop(this.#oneToOne.shut(record.id), log, 'ending the session of somebody who is blocked');
+    this.#retellGroups();
+  }
+
+  /** Whom the person has unblocked is read again in groups. */
+  unblocked(): void {
+    this.#retellGroups();
+  }
+
+  /** What blocked people have written counts as read, and does not stand in the list. */
+  #retellGroups(): void {
+    const { history, isBlocked, conversationChanged } = this.#context;
+    const groups = history.conversations().filter(({ kind }) => kind === 'group');
+    history.transaction(() => {
+      for (const { id } of groups) {
+        const last = history.lastMessage(id);
+        const unread = last === null ? [] : history.undisplayed(id, last.id);
+        for (const message of unread) if (isBlocked(message.from)) history.setMessageState(message.id, 'displayed', null, 'in');
+      }
+    });
+    for (const { id } of groups) conversationChanged(id);
   }
 
   /** Ends every session cleanly; groups are not left. */
@@ -129,6 +153,7 @@ export class Messenger implements Disposable {
     this.outbox.dispose();
     this.#inbox.dispose();
     this.#telling.dispose();
+    this.#context.people.dispose();
     this.#upgrades.dispose();
     this.search.dispose();
   }

@@ -1,12 +1,14 @@
 /** Search over all messages, and the slow rebuilding of its index after damage. */
 import type { Disposable } from '../../base/disposable';
 import type { SearchHitValue } from '../../preload/contract';
-import type { Direction } from '../history/records';
+import type { Direction, Hit } from '../history/records';
 import type { CpmContext } from './conversation/context';
-import { searchHitValue } from './conversation/values';
+import { isHidden, searchHitValue } from './conversation/values';
 
 /** The pause between two steps of rebuilding the index, so that everything else goes on meanwhile. */
 const indexPauseMs = 20;
+/** LAB: pages that are read for one page of hits, because people whom this person has blocked wrote the others. */
+const MAX_SEARCH_PAGES = 50;
 
 export class Search implements Disposable {
   readonly #context: CpmContext;
@@ -23,10 +25,17 @@ export class Search implements Disposable {
     limit: number,
     { before, passing }: { before?: { message: string; direction: Direction } | undefined; passing?: boolean | undefined } = {},
   ): Promise<SearchHitValue[]> {
-    const place = before === undefined ? undefined : { id: before.message, direction: before.direction };
-    const hits = await this.#context.history.reader.search(text, limit, { before: place, passing: passing === true });
+    const { reader } = this.#context.history;
+    let place = before === undefined ? undefined : { id: before.message, direction: before.direction };
+    const found: Hit[] = [];
+    for (let pages = 0; pages < MAX_SEARCH_PAGES; pages += 1) {
+      const hits = await reader.search(text, limit, { before: place, passing: passing === true });
+      found.push(...hits.filter(({ message }) => message.isDamaged !== true && !isHidden(this.#context, message)));
+      place = hits.at(-1)?.message;
+      if (hits.length < limit || found.length >= limit) break;
+    }
     this.#rebuild();
-    return hits.filter((hit) => hit.message.isDamaged !== true).map(searchHitValue);
+    return found.slice(0, limit).map((hit) => searchHitValue(hit, this.#context.people));
   }
 
   dispose(): void {

@@ -47,6 +47,7 @@ export class Texts {
     if (record.hides === 'self') targets.mustHaveTemporaryAddress();
     if (record.kind === 'group' && !record.joined) throw notInGroup();
     if (record.kind === 'group' && mode === 'pager') throw new AppError('ipc/refused', { cause: 'a pager message goes to one person' });
+    this.#context.people.meet(record, this.#context.clock.now());
     const message = outbox.queueText(record, text, mode, onlyWith === undefined ? undefined : this.#member(record, onlyWith));
     return { message: message.id, conversation: record.id };
   }

@@ -3,6 +3,7 @@ import type { DeviceValue } from '../../preload/contract';
 import { ICSI, ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../../protocol/feature-tags';
 import { nickname, parseInstance } from '../../protocol/instance-urn';
 import type { RegInfoContact } from '../../protocol/reginfo';
+import { shownName } from '../../protocol/shown-name';
 import { parseUri } from '../../protocol/uri';
 import type { Binding } from '../sip/client';
 
@@ -54,12 +55,13 @@ export function entryOfContact(contact: RegInfoContact, known: Entry | undefined
   const instance = contact.params.get(INSTANCE_PARAM);
   const icsis = contact.params.get(ICSI_PARAM);
   const description = contact.params.get('description')?.replace(/^<|>$/g, '');
+  const said = contact.displayName ?? description;
   const isBare = contact.params.size === 0;
   return {
     contact: contact.uri,
     id: contact.id,
     instanceId: (instance ? parseInstance(instance) : null) ?? known?.instanceId ?? null,
-    name: contact.displayName ?? description ?? (isBare ? (known?.name ?? null) : null),
+    name: said === undefined ? (isBare ? (known?.name ?? null) : null) : shownName(said),
     expires: contact.state === 'terminated' ? 0 : (contact.expires ?? known?.expires ?? 0),
     toldAt: contact.expires === null && contact.state === 'active' ? (known?.toldAt ?? now) : now,
     icsis: icsis ? parseIcsi(icsis) : isBare ? (known?.icsis ?? []) : [],

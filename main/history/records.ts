@@ -1,13 +1,21 @@
 /** What the history holds, as records, and what each of its tables can be asked. */
 import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract';
 
+/** A person as the history keeps them. */
+export interface PersonRecord extends PersonValue {
+  /**
+   * In a 1-1: since when this account knows the person by this name, epoch milliseconds. Absent: a stranger, whose name is what was said last.
+   */
+  knownSince?: number;
+}
+
 export interface ConversationRecord {
   id: string;
   kind: ConversationValue['kind'];
   /** addressKey of the other person in a 1-1; for an anonymous peer the last temporary GRUU it used; null for a group. */
   peer: string | null;
   subject: string | null;
-  people: PersonValue[];
+  people: PersonRecord[];
   /** The CPM Conversation-ID header. */
   conversationId: string;
   /** In a group its chat id, for life; in a 1-1 the Contribution-ID of the last session. */

@@ -3,6 +3,7 @@
  * *Could not talk* (`net/*`) and *the peer said no* (`sip/rejected`, `msrp/rejected`) are never the same code.
  * Every code has its human words in `renderer/words/errors.ts`; a code without words does not compile there.
  */
+import { shownName } from '../../protocol/shown-name';
 
 export const errorCodes = [
   'ipc/refused', // the request is not in the contract, is malformed, or comes from a frame that may not ask
@@ -110,6 +111,12 @@ export interface ErrorValue extends ErrorDetail {
   retry: Retry;
 }
 
+/** Characters of what a peer said, and of each line of a cause, that are passed on. */
+const MAX_SAID_CHARACTERS = 1_000;
+
+/** A stack trace keeps its indentation. */
+const shownLine = (line: string): string => (/^\s*/.exec(line)?.[0] ?? '').replace(/[^ \t]/g, '') + shownName(line, MAX_SAID_CHARACTERS);
+
 export class AppError extends Error {
   override readonly name = 'AppError';
   constructor(
@@ -120,8 +127,15 @@ export class AppError extends Error {
     super([code, detail.status, detail.reason, detail.cause].filter((part) => part !== undefined).join(' '));
   }
 
+  /** What a peer said is cleaned here, once, as it goes to a screen or a terminal. */
   toValue(): ErrorValue {
-    return { code: this.code, retry: this.retry, ...this.detail };
+    const { reason, warning, cause } = this.detail;
+    return {
+      ...{ code: this.code, retry: this.retry, ...this.detail },
+      ...(reason === undefined ? {} : { reason: shownName(reason, MAX_SAID_CHARACTERS) }),
+      ...(warning === undefined ? {} : { warning: shownName(warning, MAX_SAID_CHARACTERS) }),
+      ...(cause === undefined ? {} : { cause: cause.split('\n').map(shownLine).join('\n') }),
+    };
   }
 }
 

@@ -84,6 +84,8 @@ export interface IdentityValue {
 export interface PersonValue {
   address: string;
   name: string;
+  /** The name could be taken for somebody else's, or for another address or number: it is shown with this one's address. */
+  showAddress?: true;
 }
 
 export type SessionState = 'none' | 'pending' | 'established' | 'replaced' | 'ended';
@@ -145,7 +147,10 @@ export interface MessageValue {
   direction: 'in' | 'out';
   /** Address of the sender. */
   from: string;
+  /** The sender's name when it was written. */
   fromName: string;
+  /** As of a person. */
+  showAddress?: true;
   fromDevice: string | null;
   /** The words of `content`. */
   text: string;
@@ -172,6 +177,8 @@ export interface SearchHitValue {
   direction: 'in' | 'out';
   from: string;
   fromName: string;
+  /** As of a person. */
+  showAddress?: true;
   /** As of the message. */
   onlyWith?: string;
   sentAt: number;
@@ -186,6 +193,8 @@ export type ParticipantState = 'pending' | 'dialing-out' | 'alerting' | 'connect
 export interface ParticipantValue {
   address: string;
   name: string;
+  /** As of a person; also where the nickname could be mistaken. */
+  showAddress?: true;
   /** What the person is called in this group by own choice (RFC 7701); not there without one. */
   nickname?: string;
   self: boolean;
@@ -255,6 +264,8 @@ export interface PreferencesValue {
   accept: 'auto' | 'open' | 'reply' | 'ask';
   /** A 1-1 session in which nothing is said for so long is ended, seconds, 86,400 at most; 0 never. The next text opens another. */
   idleSeconds: number;
+  /** Whether messages and invitations of people who do not say who they are are refused; false when absent. */
+  refuseAnonymous?: boolean | undefined;
 }
 
 export interface WarningValue {

@@ -1,5 +1,5 @@
 import { Lock } from 'lucide-react';
-import { memo } from 'react';
+import { memo, useState } from 'react';
 import type { MessageValue, PersonValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
 import { isMessageHidden } from '../desk/state';
@@ -9,7 +9,7 @@ import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
 import { clockTime, fullTime } from '../words/clock';
 import { detailsOf, explainLine } from '../words/errors';
-import { deviceOf, firstName, memberOf } from '../words/person';
+import { deviceOf, firstName, isolated, memberOf, nameInGroup, senderOfMessage } from '../words/person';
 import { names, words } from '../words/text';
 import styles from './Bubble.module.css';
 import { MessageMenu } from './MessageMenu';
@@ -35,12 +35,15 @@ interface BubbleProps {
 export const Bubble = memo(function Bubble(props: BubbleProps) {
   const { message, first, last, meta, isAfterDay, isHighlighted, isGroup, ownDevice, isReadOnly = false } = props;
   const isOut = message.direction === 'out';
-  const isHidden = useChorus((state) => isMessageHidden(state, message));
+  const [isAskedFor, setAskedFor] = useState(false);
+  const isFromBlocked = useChorus((state) => isMessageHidden(state, message));
+  const isHidden = isFromBlocked && !isAskedFor;
   const isNamed = isGroup && !isOut;
-  const nickname = useChorus(({ participants }) =>
-    isNamed ? participants.get(message.conversation)?.find((one) => one.address === message.from)?.nickname : undefined,
+  const member = useChorus(({ participants }) =>
+    isNamed ? participants.get(message.conversation)?.find((one) => one.address === message.from) : undefined,
   );
-  const sender = { address: message.from, name: message.fromName };
+  const sender = senderOfMessage({ ...message, showAddress: message.showAddress ?? member?.showAddress });
+  const who = nameInGroup(sender, member?.nickname);
   const { onlyWith } = message;
   const alone = useChorus(({ conversations }) =>
     onlyWith === undefined ? null : firstName(memberOf(conversations.get(message.conversation), onlyWith)),
@@ -58,7 +61,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
   ];
   return (
     <div className={cx(...classes)} data-testid="message-row" data-highlighted={isHighlighted ? '' : undefined}>
-      {isNamed && first ? <div className={styles.who}>{nickname ?? firstName(sender)}</div> : null}
+      {isNamed && first ? <div className={styles.who}>{who}</div> : null}
       <div className={styles.bubbleLine}>
         <div
           className={styles.bubble}
@@ -68,7 +71,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
           data-direction={message.direction}
           data-from={message.from}
         >
-          {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : (nickname ?? firstName(sender))}: </span>}
+          {isNamed && first ? null : <span className="hidden-text">{isOut ? words.you : who}: </span>}
           {alone === null ? null : (
             <span className={styles.privateLine} data-testid="message-private">
               <Lock size={12} strokeWidth={2} aria-hidden />
@@ -78,7 +81,10 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
           )}
           {isHidden ? (
             <span className={cx(styles.saidText, styles.damaged)} data-message-text="" data-testid="message-blocked">
-              {words.message.blocked}
+              {words.message.blocked}{' '}
+              <button type="button" className="link" data-testid="message-show" onClick={() => setAskedFor(true)}>
+                {words.message.show}
+              </button>
             </span>
           ) : message.damaged === true ? (
             <span className={cx(styles.saidText, styles.damaged)} data-message-text="" data-testid="message-damaged">
@@ -94,7 +100,7 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
               {via === null ? null : (
                 <span className={styles.via}>
                   <DeviceIcon name={via} size={12} />
-                  {words.message.fromDevice(via)}
+                  {words.message.fromDevice(isolated(via))}
                 </span>
               )}
               <time dateTime={new Date(message.sentAt).toISOString()} title={timeTitle(message, sender)}>

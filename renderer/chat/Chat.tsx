@@ -3,6 +3,7 @@ import { useEffect } from 'react';
 import type { ConversationValue } from '../../preload/contract';
 import { useTypingWords } from '../chats/ConversationRow';
 import { focusComposer, useChorus, useDesk, useServices } from '../desk/desk';
+import { isAddressBlocked } from '../desk/state';
 import { useCall } from '../desk/use-call';
 import { Notices } from '../notices/Notices';
 import { AnonymousMark } from '../parts/AnonymousMark';
@@ -38,7 +39,7 @@ export function Chat({ conversation }: { conversation: ConversationValue }) {
   }, [store, id, isMarked]);
 
   const [person] = conversation.people;
-  const isBlocked = useChorus((state) => person !== undefined && state.blocked.includes(person.address));
+  const isBlocked = useChorus((state) => person !== undefined && isAddressBlocked(state.blocked, person.address));
   const blocked = isBlocked && !isGroup ? person : undefined;
 
   return (

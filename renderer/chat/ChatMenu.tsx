@@ -2,6 +2,7 @@ import { Ban, EllipsisVertical, FileCode, FileText, MailOpen, PenLine, Trash2 } 
 import { useState } from 'react';
 import type { ConversationValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
+import { isAddressBlocked } from '../desk/state';
 import { useCall } from '../desk/use-call';
 import { Dialog } from '../parts/Dialog';
 import { DialogFoot } from '../parts/DialogFoot';
@@ -17,7 +18,7 @@ export function ChatMenu({ conversation }: { conversation: ConversationValue }) 
   const { store, desk } = useServices();
   const id = conversation.conversation;
   const person = conversation.kind === 'oneToOne' && conversation.anonymous !== 'peer' ? conversation.people[0] : undefined;
-  const isBlocked = useChorus((state) => person !== undefined && state.blocked.includes(person.address));
+  const isBlocked = useChorus((state) => person !== undefined && isAddressBlocked(state.blocked, person.address));
   const save = (format: 'html' | 'json') => desk.set({ dialog: { dialog: 'export', conversation: id, format } });
   const rename = () => desk.set({ dialog: { dialog: 'renameGroup', conversation: id } });
   const putBack = () => {

@@ -10,7 +10,7 @@ import { DeviceIcon } from '../parts/DeviceIcon';
 import { Menu } from '../parts/Menu';
 import section from '../parts/Section.module.css';
 import { sentenceTime, useNow } from '../words/clock';
-import { firstName, fullName } from '../words/person';
+import { firstName, fullName, isolated } from '../words/person';
 import { capabilityWords, words } from '../words/text';
 import styles from './Details.module.css';
 import { PersonDetails, useCapabilities } from './PersonDetails';
@@ -111,12 +111,12 @@ function Person({ person, conversation, canRemove }: PersonProps) {
         </div>
         {person.nickname === undefined ? null : (
           <div className={personRow.personDevice} data-testid="participant-nickname">
-            <span className="cut">{words.group.alias(person.nickname)}</span>
+            <span className="cut">{words.group.alias(isolated(person.nickname))}</span>
           </div>
         )}
         {person.devices.map((device) => {
           const isThis = person.self && (ownGruu === null ? device.name === ownName : device.gruu === ownGruu);
-          const name = device.name === '' ? words.devices.nothing : device.name;
+          const name = device.name === '' ? words.devices.nothing : isolated(device.name);
           return (
             <div
               key={device.gruu}

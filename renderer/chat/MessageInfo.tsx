@@ -10,7 +10,7 @@ import section from '../parts/Section.module.css';
 import { StateMark } from '../parts/StateMark';
 import { fullTime, sentenceTime, useNow } from '../words/clock';
 import { detailsOf } from '../words/errors';
-import { deviceOf, firstName, fullName, memberOf } from '../words/person';
+import { deviceOf, firstName, fullName, isolated, memberOf } from '../words/person';
 import { words } from '../words/text';
 import bubble from './Bubble.module.css';
 import styles from './MessageInfo.module.css';
@@ -67,7 +67,7 @@ function Said({ message, conversation }: { message: MessageValue; conversation: 
           </div>
         </div>
       </div>
-      <p className="sub">{words.info.sent(fullTime(message.sentAt), device)}</p>
+      <p className="sub">{words.info.sent(fullTime(message.sentAt), device === null ? null : isolated(device))}</p>
       {message.onlyWith === undefined ? null : (
         <p className="sub" data-testid="message-info-private">
           {words.info.onlyWith(firstName(memberOf(conversation, message.onlyWith)))}

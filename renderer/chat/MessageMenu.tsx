@@ -3,7 +3,7 @@ import type { KeyboardEvent } from 'react';
 import type { MessageValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
 import { Menu, type MenuItem } from '../parts/Menu';
-import { firstName } from '../words/person';
+import { firstName, senderOfMessage } from '../words/person';
 import { words } from '../words/text';
 import bubble from './Bubble.module.css';
 
@@ -35,7 +35,7 @@ export function MessageMenu({ message, isHidden }: { message: MessageValue; isHi
   });
   if (direction === 'in' && !isHidden && mayAnswerAlone) {
     const onChoose = () => desk.writePrivately(message.conversation, message.from);
-    const label = words.chat.answerAlone(firstName({ address: message.from, name: message.fromName }));
+    const label = words.chat.answerAlone(firstName(senderOfMessage(message)));
     items.unshift({ label, testId: 'message-answer-privately', icon: <Lock {...look} />, onChoose });
   }
   if (state === 'queued') {

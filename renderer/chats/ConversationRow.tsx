@@ -1,14 +1,14 @@
 import { memo } from 'react';
 import type { ConversationValue, MessageValue } from '../../preload/contract';
 import { privateDrafts, useChorus, useDesk, useServices } from '../desk/desk';
-import { activityOf, isMessageHidden } from '../desk/state';
+import { activityOf, isAddressBlocked, isMessageHidden } from '../desk/state';
 import { AnonymousMark } from '../parts/AnonymousMark';
 import { ConversationAvatar } from '../parts/Avatar';
 import { cx } from '../parts/cx';
 import { StateMark } from '../parts/StateMark';
 import { TypingDots } from '../parts/Typing';
 import { listTime, useNow } from '../words/clock';
-import { conversationTitle, firstName, memberOf } from '../words/person';
+import { conversationTitle, firstName, memberOf, senderOfMessage } from '../words/person';
 import { words } from '../words/text';
 import styles from './ConversationRow.module.css';
 
@@ -112,7 +112,8 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
   return (
     <>
       <span className={cx('cut', styles.last)}>
-        {conversation.kind === 'group' ? words.me.from(senderOf(conversation, last), text) : text}
+        {conversation.kind === 'group' ? words.me.from(senderOf(conversation, last), '') : null}
+        <bdi>{text}</bdi>
       </span>
       {badge}
       {badge !== null || last.direction === 'in' ? null : <StateMark state={last.state} failedSize={16} />}
@@ -123,9 +124,10 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
 /** The sender of a message; for a private one in a group, its recipient, too. */
 export function senderOf(
   conversation: ConversationValue,
-  { direction, from, fromName, onlyWith }: Pick<MessageValue, 'direction' | 'from' | 'fromName' | 'onlyWith'>,
+  message: Pick<MessageValue, 'direction' | 'from' | 'fromName' | 'showAddress' | 'onlyWith'>,
 ): string {
-  const sender = direction === 'out' ? words.you : firstName({ address: from, name: fromName });
+  const { direction, onlyWith } = message;
+  const sender = direction === 'out' ? words.you : firstName(senderOfMessage(message));
   if (onlyWith === undefined) return sender;
   return words.me.alone(sender, direction === 'out' ? firstName(memberOf(conversation, onlyWith)) : words.youSmall);
 }
@@ -134,7 +136,7 @@ export function senderOf(
 export function useTypingWords(conversation: ConversationValue): string | null {
   const blocked = useChorus((state) => state.blocked);
   const all = useChorus((state) => state.composing.get(conversation.conversation));
-  const typing = all?.filter((address) => !blocked.includes(address));
+  const typing = all?.filter((address) => !isAddressBlocked(blocked, address));
   if (typing === undefined || typing.length === 0) return null;
   if (typing.length > 1) return words.me.typingMany(typing.length);
   const address = typing[0] ?? '';

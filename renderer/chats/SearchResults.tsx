@@ -170,7 +170,7 @@ function HitRow({ hit, conversation, isStop }: HitRowProps) {
         <div className={cx(conversationRow.line, conversationRow.two)}>
           <span className={cx('cut', conversationRow.last)} dir="auto" data-testid="found-snippet">
             {isNamed ? `${senderOf(conversation, hit)}: ` : null}
-            {marked(hit)}
+            <bdi>{marked(hit)}</bdi>
           </span>
         </div>
       </div>

@@ -126,12 +126,22 @@ export function applySnapshot(state: ChorusState, snapshot: Snapshot, now: numbe
   };
 }
 
+/** A telephone number in an address, in its SIP or its TEL form. */
+const numberIn = (address: string): string | undefined => /^(?:tel:|sips?:)(\+\d{5,})(?:@|$)/.exec(address)?.[1];
+
+/** Whether an address is on the list of blocked ones, in either form of a telephone number. */
+export function isAddressBlocked(blocked: readonly string[], address: string): boolean {
+  if (blocked.includes(address)) return true;
+  const number = numberIn(address);
+  return number !== undefined && blocked.some((one) => numberIn(one) === number);
+}
+
 /** What somebody blocked has written in a group is hidden wherever it would stand. In a chat of two what was written before stays to be read. */
 export function isMessageHidden(
   { blocked, conversations }: Pick<ChorusState, 'blocked' | 'conversations'>,
   { conversation, direction, from }: { conversation: string; direction: 'in' | 'out'; from: string },
 ): boolean {
-  return direction === 'in' && blocked.includes(from) && conversations.get(conversation)?.kind === 'group';
+  return direction === 'in' && isAddressBlocked(blocked, from) && conversations.get(conversation)?.kind === 'group';
 }
 
 export function applyEvent(state: ChorusState, event: AppEvent, now: number): ChorusState {

@@ -9,6 +9,7 @@ import { DeviceDot, HollowDot } from '../parts/DeviceDot';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { ErrorNote } from '../parts/ErrorNote';
 import { clockTime, duration, sentenceTime, useNow } from '../words/clock';
+import { isolated } from '../words/person';
 import { capabilityWords, words } from '../words/text';
 import styles from './DeviceCard.module.css';
 import { RenameDevice } from './RenameDevice';
@@ -78,7 +79,7 @@ export function DeviceCard({ device }: { device: DeviceValue }) {
 }
 
 /** A device without a name is known by its nickname. */
-export const nameOf = (device: DeviceValue): string => (device.name === '' ? words.devices.unnamed : device.name);
+export const nameOf = (device: DeviceValue): string => (device.name === '' ? words.devices.unnamed : isolated(device.name));
 
 function Facts({ device }: { device: DeviceValue }) {
   const isStopped = useChorus((state) => device.self && state.registration.state === 'rejected');

@@ -231,6 +231,7 @@ const groups: Exhibit[] = [
     events: [{ event: 'composing', conversation: 'group', from: cast.carol.address, active: true }],
   },
   { name: 'group-private', scene: upgraded, desk: chat('group', { privately: new Map([['group', cast.carol.address]]) }) },
+  { name: 'group-strangers', scene: cast.strangers, desk: chat('strangers', { details: true }) },
   { name: 'group-left', scene: inGroup({ joined: false, session: 'ended' }), desk: chat('group') },
   { name: 'person-menu', scene: upgraded, desk: chat('group', { details: true }), clicks: ['person-menu'] },
   { name: 'leave-group', scene: upgraded, desk: ask({ dialog: 'leave', conversation: 'group' }) },

@@ -278,6 +278,50 @@ export const upgraded: Scene = {
   participants: { group: participants },
 };
 
+const mallory: PersonValue = { address: 'sip:mallory@evil.test', name: 'Bob Keller', showAddress: true };
+const nour: PersonValue = { address: 'sip:nour@lab.test', name: 'نور' };
+const strangersChat = [
+  message({ in: bob, text: 'The room is booked for nine.', at: at('10:02'), conversation: 'strangers' }),
+  {
+    ...message({ in: mallory, text: 'No, send the money to me.', at: at('10:03'), conversation: 'strangers' }),
+    showAddress: true as const,
+  },
+  message({ in: nour, text: 'أنا هنا.', at: at('10:04'), conversation: 'strangers' }),
+  message({ in: dave, text: 'You cannot hide from me.', at: at('10:05'), conversation: 'strangers' }),
+];
+
+/** People who could be taken for others: in the list, in a group, and asking. Dave is blocked. */
+export const strangers: Scene = {
+  snapshot: {
+    ...base,
+    blocked: [dave.address],
+    conversations: [
+      conversation({
+        conversation: 'strangers',
+        kind: 'group',
+        subject: 'Workshop',
+        people: [bob, mallory, nour, dave],
+        last: strangersChat[2] ?? null,
+      }),
+      conversation({
+        conversation: 'mallory',
+        people: [mallory],
+        last: { ...message({ in: mallory, text: 'Hi, it is me.', at: at('09:58'), conversation: 'mallory' }), showAddress: true },
+      }),
+      bobChat,
+    ],
+    invitations: [{ invitation: 'i1', kind: 'group', from: mallory, subject: 'שלום', people: [mallory, nour], replaces: null }],
+  },
+  messages: { strangers: strangersChat },
+  participants: {
+    strangers: [bob, mallory, nour, dave].map((one) => ({
+      ...one,
+      ...(one === mallory ? { nickname: 'Bobby' } : {}),
+      ...{ self: false, state: 'connected', reason: null, administrator: false, devices: [] },
+    })),
+  },
+};
+
 /** A conversation of many messages, for paging and scrolling. */
 export function longScene(length: number): Scene {
   const messages = Array.from({ length }, (_, index) =>

@@ -4,7 +4,7 @@ import { useCall } from '../desk/use-call';
 import { Avatar } from '../parts/Avatar';
 import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
-import { conversationTitle, firstName, fullName } from '../words/person';
+import { conversationTitle, firstName, fullName, isolated } from '../words/person';
 import { names, words } from '../words/text';
 import styles from './InvitationCard.module.css';
 
@@ -23,7 +23,7 @@ export function InvitationCard({ invitation }: { invitation: InvitationValue }) 
       <Avatar person={invitation.from} size={40} />
       <div className="grow">
         <h2>{invitation.kind === 'group' ? words.invitation.group(who) : words.invitation.chat(who)}</h2>
-        {invitation.subject === null ? null : <p className="strong">{invitation.subject}</p>}
+        {invitation.subject === null ? null : <p className="strong">{isolated(invitation.subject)}</p>}
         {others.length === 0 ? null : <p>{words.invitation.with(names(others.map(fullName)))}</p>}
         {replaced === undefined ? null : (
           <p>{words.invitation.replaces(replaced.people[0] === undefined ? conversationTitle(replaced) : firstName(replaced.people[0]))}</p>

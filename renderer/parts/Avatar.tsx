@@ -27,7 +27,7 @@ export const hueClass = (address: string): string => hues[hueOf(address)];
 export function Avatar({ person, size = 40 }: { person: PersonValue; size?: Size }) {
   return (
     <span className={cx(styles.avatar, sizes[size], hueClass(person.address))} aria-hidden="true">
-      {initials(fullName(person))}
+      {initials(fullName({ address: person.address, name: person.name }))}
     </span>
   );
 }

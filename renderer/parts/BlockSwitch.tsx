@@ -1,5 +1,6 @@
 import type { PersonValue } from '../../preload/contract';
 import { useChorus } from '../desk/desk';
+import { isAddressBlocked } from '../desk/state';
 import { useCall } from '../desk/use-call';
 import { firstName } from '../words/person';
 import { words } from '../words/text';
@@ -8,7 +9,7 @@ import { ErrorNote } from './ErrorNote';
 
 /** Blocks a person, or takes it back; says what it does. */
 export function BlockSwitch({ person }: { person: PersonValue }) {
-  const isBlocked = useChorus((state) => state.blocked.includes(person.address));
+  const isBlocked = useChorus((state) => isAddressBlocked(state.blocked, person.address));
   const { error, call } = useCall();
   const change = () => call(isBlocked ? 'unblock' : 'block', { address: person.address });
   const who = firstName(person);

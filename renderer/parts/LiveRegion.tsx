@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react';
 import { useChorus } from '../desk/desk';
 import { isMessageHidden } from '../desk/state';
+import { fullName, senderOfMessage } from '../words/person';
 import { words } from '../words/text';
 
 /** A lively group is summed up by its latest message once it pauses this long. */
@@ -12,11 +13,9 @@ export function LiveRegion() {
   const [said, setSaid] = useState('');
   useEffect(() => {
     if (heard === null) return;
+    const who = fullName(senderOfMessage(heard));
     const timer = setTimeout(
-      () =>
-        setSaid(
-          words.chat.heard(heard.onlyWith === undefined ? heard.fromName : words.me.alone(heard.fromName, words.youSmall), heard.text),
-        ),
+      () => setSaid(words.chat.heard(heard.onlyWith === undefined ? who : words.me.alone(who, words.youSmall), heard.text)),
       sayAfterMs,
     );
     return () => clearTimeout(timer);

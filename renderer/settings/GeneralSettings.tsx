@@ -79,6 +79,13 @@ export function GeneralSettings() {
           onSelect={(seconds) => void change({ idleSeconds: Number(seconds) })}
           options={idleChoices(preferences.idleSeconds).map((seconds) => [String(seconds), words.settings.idleAfter(seconds)])}
         />
+        <Switch
+          name={words.settings.refuseAnonymous}
+          hint={words.settings.refuseAnonymousHint}
+          isOn={preferences.refuseAnonymous === true}
+          testId="switch-refuse-anonymous"
+          onChange={(refuseAnonymous) => void change({ refuseAnonymous })}
+        />
       </section>
     </>
   );

@@ -5,6 +5,7 @@ import { useCall } from '../desk/use-call';
 import { ErrorNote } from '../parts/ErrorNote';
 import { dayName } from '../words/clock';
 import { explain } from '../words/errors';
+import { isolated } from '../words/person';
 import { words } from '../words/text';
 import styles from './ServerCheck.module.css';
 
@@ -82,7 +83,7 @@ function Outcome({ outcome: { server, places, certificate, answer, error } }: { 
           </li>
         ) : null}
         {answer === null ? null : (
-          <Line isGood title={`${answer.status} ${answer.reason}`.trim()}>
+          <Line isGood title={`${answer.status} ${isolated(answer.reason)}`.trim()}>
             {checked.answered(answer.software, answer.tookMs)}
           </Line>
         )}

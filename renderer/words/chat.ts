@@ -133,6 +133,7 @@ export const chatWords = {
 
   message: {
     blocked: 'From someone you blocked.',
+    show: 'Show',
     onlyWith: (who: string) => `Only you and ${who}`,
     damaged: 'This message was damaged on this computer’s disk and cannot be shown.',
     state: {

@@ -1,6 +1,7 @@
 /** What a person reads when something went wrong: what happened, what the program does, what one can do. */
 import type { ErrorCode, ErrorValue, RefusalMeaning, RelayTrouble, WarningValue } from '../../preload/contract';
 import { chatWords } from './chat';
+import { isolated } from './isolated';
 
 /** The bar of a warning that stays until its cause is gone. */
 export const warningWords: Record<WarningValue['code'], string> = {
@@ -201,7 +202,7 @@ export function explain(error: ErrorValue, who: string = theServer): Explanation
     const [title, way] = relayWords[error.relay];
     return { title, body: `Nothing bypasses it. ${way}`, details };
   }
-  return { ...errorWords[error.code](error.reason ?? '', who), details };
+  return { ...errorWords[error.code](isolated(error.reason ?? ''), who), details };
 }
 
 /** Why the media relay cannot be used: what happened, and what one can do. */
@@ -266,6 +267,6 @@ export function explainLine(error: ErrorValue, who: string): string {
 export const detailsOf = ({ code, status, reason }: ErrorValue): string =>
   code === 'account/signed-out' || code === 'account/bad-option'
     ? ''
-    : [status, reason].filter((part) => part !== undefined && part !== '').join(' ');
+    : [status, isolated(reason ?? '')].filter((part) => part !== undefined && part !== '').join(' ');
 
 const inSentence = (who: string): string => (who === theServer ? 'the server' : who);

@@ -149,6 +149,8 @@ export const pageWords = {
     accept: 'When someone invites me to a chat or group',
     acceptHint: 'You see their messages either way. Groups wait for you only with “Ask me”.',
     accepts: { auto: 'Join automatically', open: 'Join when I open the chat', reply: 'Join when I reply', ask: 'Ask me' },
+    refuseAnonymous: 'Refuse anonymous messages',
+    refuseAnonymousHint: 'Someone you blocked could otherwise write to you without a name.',
     idle: 'Disconnect idle chats',
     idleHint: 'The chat stays, and the next message reconnects it.',
     idleAfter: (seconds: number) =>

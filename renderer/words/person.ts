@@ -1,19 +1,49 @@
 /** How people, devices and conversations are called and marked. Pure. */
 import type { ConversationValue, PersonValue } from '../../preload/contract';
+import { isolated } from './isolated';
 import { words } from './text';
+
+export { isolated };
 
 /** `sip:bob@lab.test` is shown as `bob@lab.test`, `tel:+4712` as `+4712`. */
 export const plainAddress = (address: string): string => address.replace(/^(sips?|tel):/i, '');
 
+/** The name alone, for what is drawn or searched and not read. */
+const bareName = (person: PersonValue): string => plainAddress(person.name.trim() === '' ? person.address : person.name.trim());
+
+/** With the address where the name could be taken for somebody else's. */
 export function fullName(person: PersonValue): string {
-  return person.name.trim() === '' ? plainAddress(person.address) : plainAddress(person.name.trim());
+  return withAddress(person, bareName(person));
 }
 
-/** What a sentence calls a person: the first word of the name; of a bare address the part before the @. */
+/** What a sentence calls a person: the first word of the name; of a bare address the part before the @. With the address as in `fullName`. */
 export function firstName(person: PersonValue): string {
-  const name = fullName(person);
-  return name.includes('@') ? (name.split('@')[0] ?? name) : (name.split(/\s+/)[0] ?? name);
+  const name = bareName(person);
+  if (person.showAddress === true) return withAddress(person, name);
+  return isolated(name.includes('@') ? (name.split('@')[0] ?? name) : (name.split(/\s+/)[0] ?? name));
 }
+
+/** What a person is called in a group where they have chosen a nickname. */
+export function nameInGroup(person: PersonValue, nickname: string | undefined): string {
+  return nickname === undefined ? firstName(person) : withAddress(person, nickname);
+}
+
+/** The address comes first: where a line is too short, the name is cut off and not the address. */
+function withAddress({ address, showAddress }: PersonValue, name: string): string {
+  const plain = plainAddress(address);
+  return showAddress === true && name !== plain ? `${isolated(plain)} (${isolated(name)})` : isolated(name);
+}
+
+/** The sender of a message, as they were called when it was written. */
+export const senderOfMessage = ({
+  from,
+  fromName,
+  showAddress,
+}: {
+  from: string;
+  fromName: string;
+  showAddress?: true | undefined;
+}): PersonValue => ({ address: from, name: fromName, ...(showAddress === true ? { showAddress } : {}) });
 
 export function initials(name: string): string {
   const parts =
@@ -42,7 +72,8 @@ export function hueOf(address: string): Hue {
 /** "Bob’s Laptop", from the device's own name; a name that already says whose it is stays as it is. */
 export function deviceOf(person: PersonValue, deviceName: string): string {
   const first = firstName(person);
-  return deviceName.toLowerCase().startsWith(first.toLowerCase()) ? deviceName : words.possessive(first, deviceName);
+  const device = isolated(deviceName);
+  return deviceName.toLowerCase().startsWith(first.toLowerCase()) ? device : words.possessive(first, device);
 }
 
 /** A member of a conversation by address, also one who has left it. */
@@ -60,7 +91,7 @@ export function deviceShape(name: string): DeviceShape {
 }
 
 export function conversationTitle(conversation: Pick<ConversationValue, 'kind' | 'subject' | 'people' | 'anonymous'>): string {
-  if (conversation.subject !== null && conversation.subject.trim() !== '') return conversation.subject.trim();
+  if (conversation.subject !== null && conversation.subject.trim() !== '') return isolated(conversation.subject.trim());
   if (conversation.kind === 'oneToOne') {
     if (conversation.anonymous === 'peer') return words.anonymous.name;
     const name = conversation.people[0] === undefined ? words.nobody : fullName(conversation.people[0]);

@@ -24,7 +24,7 @@ export const layers: readonly Layer[] = [
   // Common ground: everybody may know these, and they know nobody.
   { path: 'base', node: true },
   { path: 'protocol', packages: ['saxes', 'unhomoglyph'] },
-  { path: 'preload/contract', faces: ['errors', 'index', 'sign-in-options'] },
+  { path: 'preload/contract', faces: ['errors', 'index', 'sign-in-options'], values: ['protocol'] },
   { path: 'preload', faces: [], values: ['preload/contract'], packages: ['electron'] },
 
   // The client's entry and its composition root.
@@ -124,7 +124,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/cpm/conversation',
-    faces: ['context', 'envelope', 'reader', 'record', 'refusals', 'targets', 'values'],
+    faces: ['context', 'envelope', 'people', 'reader', 'record', 'refusals', 'targets', 'values'],
     values: [...ground],
     types: ['main/history', 'main/msrp', 'main/sip'],
   },

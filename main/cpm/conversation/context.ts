@@ -2,10 +2,12 @@
 
 import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/log';
-import type { AppEventBody, PersonValue, PreferencesValue } from '../../../preload/contract';
+import type { AppEventBody, PreferencesValue } from '../../../preload/contract';
 import type { History } from '../../history/history';
+import type { PersonRecord } from '../../history/records';
 import type { MsrpEndpoint } from '../../msrp/endpoint';
 import type { SipClient } from '../../sip/client';
+import type { People } from './people';
 
 /** The SIP side as the CPM layer uses it. */
 type CpmSip = Pick<SipClient, 'invite' | 'sendPager' | 'subscribeConference' | 'canHide' | 'gruu' | 'guardContent'>;
@@ -32,10 +34,14 @@ export interface CpmContext {
   /** The Controlling Function's factory URI, provisioned with the account (R51). */
   readonly factory: string;
   /** People known beforehand, for their names. */
-  readonly knownPeople: readonly PersonValue[];
+  readonly knownPeople: readonly PersonRecord[];
+  /** Who is known by which name. */
+  readonly people: People;
   preferences(): PreferencesValue;
   /** Whether the person does not want to hear from an address, as `correspondentKey` writes it, or to write to it. */
   isBlocked(address: string): boolean;
+  /** The network says that these addresses are one person's: whoever is blocked under one of them is blocked under all. */
+  alsoBlock(addresses: readonly string[]): void;
   isRegistered(): boolean;
   /** By how much this computer's clock is ahead of the registrar's, ms; 0 where that is not known. */
   clockAhead(): number;

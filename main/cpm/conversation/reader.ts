@@ -4,12 +4,14 @@
  */
 import type { ConversationValue, MessageValue, SessionState } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { Change, ConversationRecord, MessageRecord, Overview } from '../../history/records';
+import type { Change, ConversationRecord, MessageRecord, Overview, ToldMessage } from '../../history/records';
 import type { CpmContext } from './context';
-import { conversationValue, messageValue, orderedAt } from './values';
+import { conversationValue, isHidden, messageValue, orderedAt } from './values';
 
 /** How many messages `messages` returns when nobody says. */
 export const defaultPage = 50;
+/** LAB: behind so many messages of blocked people in a row, a group shows no last message. */
+const MAX_HIDDEN_IN_A_ROW = 100;
 
 /** Which page of a conversation is meant: at most one message names it, none means the last page. */
 export interface PagePlace {
@@ -60,7 +62,8 @@ export class ConversationReader {
 
   /** Oldest first. */
   async *everyMessage(conversation: string): AsyncGenerator<MessageValue> {
-    for await (const { message, receipts } of this.#context.history.reader.transcript(conversation)) yield messageValue(message, receipts);
+    for await (const { message, receipts } of this.#context.history.reader.transcript(conversation))
+      yield messageValue(message, receipts, this.#context.people);
   }
 
   /** Tells the drivers of a committed transaction: its messages first, then each conversation that they or it have changed, in one read each. */
@@ -83,7 +86,7 @@ export class ConversationReader {
       else {
         const isLast = last?.message.id === id && last.message.direction === direction;
         const told = isLast ? last : history.toldMessage(id, direction);
-        if (told !== null) announce({ event: 'message', ...messageValue(told.message, told.receipts) });
+        if (told !== null) announce({ event: 'message', ...messageValue(told.message, told.receipts, this.#context.people) });
       }
     }
     for (const overview of overviews.values()) this.#announce(overview);
@@ -94,23 +97,37 @@ export class ConversationReader {
     this.#announce(this.#context.history.overview(id));
   }
 
+  /** Tells every conversation, because people in any of them may be shown otherwise than before. */
+  announceAll(): void {
+    for (const overview of this.#context.history.overviews()) this.#announce(overview);
+  }
+
   #announce(overview: Overview | null): void {
     if (overview !== null && !overview.marks.isHidden) this.#context.announce({ event: 'conversation', ...this.#value(overview) });
   }
 
-  #value({ record, marks, unread, privateDrafts, iconName, last }: Overview): ConversationValue {
-    return conversationValue(record, {
+  #value({ record, marks, unread, privateDrafts, iconName, last: newest }: Overview): ConversationValue {
+    const last = newest !== null && isHidden(this.#context, newest.message) ? this.#lastShown(record.id) : newest;
+    const parts = {
       unread,
       privateDrafts,
       icon: iconName,
       marks,
-      last: last === null ? null : messageValue(last.message, last.receipts),
+      last: last === null ? null : messageValue(last.message, last.receipts, this.#context.people),
       ...this.#live(record),
-    });
+    };
+    return conversationValue(record, parts, this.#context.people);
+  }
+
+  /** The newest message that nobody blocked has written, among the last ones. */
+  #lastShown(conversation: string): ToldMessage | null {
+    const { history } = this.#context;
+    const shown = history.messages(conversation, { limit: MAX_HIDDEN_IN_A_ROW }).findLast((one) => !isHidden(this.#context, one));
+    return shown === undefined ? null : history.toldMessage(shown.id, shown.direction);
   }
 
   #message(record: MessageRecord): MessageValue {
-    return messageValue(record, record.direction === 'out' ? this.#context.history.receipts(record.id) : []);
+    return messageValue(record, record.direction === 'out' ? this.#context.history.receipts(record.id) : [], this.#context.people);
   }
 
   #page(conversation: string, place: PagePlace, limit: number): MessageRecord[] {

@@ -12,7 +12,12 @@
 import type { ConversationValue, MessageState, MessageValue, PersonValue, SearchHitValue, SessionState } from '../../../preload/contract';
 import { shownName } from '../../../protocol/shown-name';
 import { correspondentKey, parseUri } from '../../../protocol/uri';
-import type { ConversationMarks, ConversationRecord, Hit, MessageRecord } from '../../history/records';
+import type { ConversationMarks, ConversationRecord, Hit, MessageRecord, PersonRecord } from '../../history/records';
+import type { CpmContext } from './context';
+import type { People } from './people';
+
+/** Characters that are kept of an address which cannot be read. */
+const MAX_ADDRESS_CHARACTERS = 1_000;
 
 const nextStates: Record<MessageState, readonly MessageState[]> = {
   queued: ['sending', 'failed', 'sent', 'delivered', 'displayed'],
@@ -29,6 +34,14 @@ export function mayBecome(from: MessageState, to: MessageState): boolean {
   return nextStates[from].includes(to);
 }
 
+/** Whether somebody blocked has written this in a group: it is shown on request alone. In a 1-1, what came before the block stays to be read. */
+export function isHidden(
+  { history, isBlocked }: Pick<CpmContext, 'history' | 'isBlocked'>,
+  { conversation, direction, from }: Pick<MessageRecord, 'conversation' | 'direction' | 'from'>,
+): boolean {
+  return direction === 'in' && isBlocked(from) && history.conversation(conversation)?.kind === 'group';
+}
+
 /** The parts of a conversation's value that are not in its record. */
 export interface ConversationParts {
   unread: number;
@@ -41,12 +54,13 @@ export interface ConversationParts {
   peerDevice: ConversationValue['peerDevice'];
 }
 
-export function conversationValue(record: ConversationRecord, parts: ConversationParts): ConversationValue {
+/** @param people who may be mistaken for whom */
+export function conversationValue(record: ConversationRecord, parts: ConversationParts, people: Pick<People, 'shown'>): ConversationValue {
   return {
     conversation: record.id,
     kind: record.kind,
     subject: record.subject,
-    people: record.people,
+    people: record.people.map(({ address, name }) => people.shown({ address, name })),
     unread: parts.unread,
     markedUnread: parts.marks.markedUnread,
     draft: parts.marks.draft,
@@ -79,13 +93,23 @@ export function orderedAt({ sentAt, movedBy = 0 }: Pick<MessageRecord, 'sentAt' 
   return sentAt + movedBy;
 }
 
-export function messageValue(record: MessageRecord, receipts: MessageValue['receipts']): MessageValue {
+function mistakable({ direction, from, fromName }: MessageRecord, people?: Pick<People, 'isMistakable'>): { showAddress?: true } {
+  return direction === 'in' && people?.isMistakable(from, fromName) === true ? { showAddress: true } : {};
+}
+
+/** @param people who may be mistaken for whom; left out where no account runs */
+export function messageValue(
+  record: MessageRecord,
+  receipts: MessageValue['receipts'],
+  people?: Pick<People, 'isMistakable'>,
+): MessageValue {
   return {
     message: record.id,
     conversation: record.conversation,
     direction: record.direction,
     from: record.from,
     fromName: record.fromName,
+    ...mistakable(record, people),
     fromDevice: record.fromDevice,
     text: record.content.text,
     content: record.content,
@@ -100,13 +124,14 @@ export function messageValue(record: MessageRecord, receipts: MessageValue['rece
   };
 }
 
-export function searchHitValue({ message, snippet }: Hit): SearchHitValue {
+export function searchHitValue({ message, snippet }: Hit, people: Pick<People, 'isMistakable'>): SearchHitValue {
   return {
     message: message.id,
     conversation: message.conversation,
     direction: message.direction,
     from: message.from,
     fromName: message.fromName,
+    ...mistakable(message, people),
     ...(message.onlyWith === undefined ? {} : { onlyWith: message.onlyWith }),
     sentAt: orderedAt(message),
     snippet: snippet.text,
@@ -114,11 +139,17 @@ export function searchHitValue({ message, snippet }: Hit): SearchHitValue {
   };
 }
 
-/** A person by address, with the best name at hand: what the network said, else what we knew, else the user part of the address. */
-export function person(address: string, said: string | null, known: readonly PersonValue[] = []): PersonValue {
-  const key = correspondentKey(address) ?? address;
-  const name = shownName(said ?? '') || known.find((candidate) => candidate.address === key)?.name || nameFromAddress(key);
-  return { address: key, name };
+/**
+ * A person by address, with the best name at hand: the one that this account knows them by, else what was said now, else what was said before, else the
+ * user part of the address. A user part is no name, so what is said takes its place.
+ */
+export function person(address: string, said: string | null, known: readonly PersonRecord[] = []): PersonRecord {
+  // What is no address, from a document of a focus for example, is shown as well.
+  const key = correspondentKey(address) ?? shownName(address, MAX_ADDRESS_CHARACTERS);
+  const before = known.filter((candidate) => candidate.address === key);
+  const fromAddress = nameFromAddress(key);
+  const sure = before.find(({ knownSince, name }) => knownSince !== undefined && name !== fromAddress);
+  return { address: key, name: sure?.name || shownName(said ?? '') || before[0]?.name || fromAddress };
 }
 
 function nameFromAddress(address: string): string {

@@ -4,12 +4,11 @@
  */
 
 import { delay } from '../../../base/clock';
-import type { PersonValue } from '../../../preload/contract';
 import { AppError, type ErrorCode } from '../../../preload/contract/errors';
 import { ICSI } from '../../../protocol/feature-tags';
 import { encodeResourceLists, type ResourceEntryDraft } from '../../../protocol/resource-lists';
 import { correspondentKey } from '../../../protocol/uri';
-import type { ConversationRecord } from '../../history/records';
+import type { ConversationRecord, PersonRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { identityOf, person } from '../conversation/values';
 import { type ContentHandler, CpmSession } from '../session/session';
@@ -113,9 +112,9 @@ export function notLetIn(error: unknown): never {
 export function invitedPeople(
   people: readonly string[],
   isPresent: (address: string) => boolean,
-  known: readonly PersonValue[],
-): PersonValue[] {
-  const invited = new Map<string, PersonValue>();
+  known: readonly PersonRecord[],
+): PersonRecord[] {
+  const invited = new Map<string, PersonRecord>();
   for (const address of people) {
     const key = correspondentKey(address);
     if (key === null) throw new AppError('account/bad-address', { cause: address }, 'user');

@@ -1,6 +1,7 @@
 /** What the INVITE of a focus says about its group: who invites, who else is invited, and which of the account's addresses was called. */
 import type { PersonValue } from '../../../preload/contract';
 import { parseResourceLists } from '../../../protocol/resource-lists';
+import type { PersonRecord } from '../../history/records';
 import type { IncomingInvite } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
 import { person } from '../conversation/values';
@@ -18,7 +19,7 @@ export interface GroupInvitation {
 }
 
 /** @param names what people are called here. Null without a Contribution-ID, which names the group. */
-export function readGroupInvitation(invite: IncomingInvite, context: CpmContext, names: readonly PersonValue[]): GroupInvitation | null {
+export function readGroupInvitation(invite: IncomingInvite, context: CpmContext, names: readonly PersonRecord[]): GroupInvitation | null {
   const { contributionId, sessionReplaces, referredBy, subject, calledAs } = invite.headers;
   if (contributionId === null) return null;
   const inviter = person(referredBy ?? invite.remote.address, null, names);
@@ -32,7 +33,7 @@ export function readGroupInvitation(invite: IncomingInvite, context: CpmContext,
 }
 
 /** The people that the invitation's list names (RFC 5366: recipient-list-history). */
-function listed(invite: IncomingInvite, { log }: CpmContext, names: readonly PersonValue[]): PersonValue[] {
+function listed(invite: IncomingInvite, { log }: CpmContext, names: readonly PersonRecord[]): PersonValue[] {
   const part = invite.parts.find((candidate) => candidate.contentType.toLowerCase().startsWith('application/resource-lists+xml'));
   if (part === undefined) return [];
   const list = parseResourceLists(part.body);

@@ -3,6 +3,7 @@ import type { ParticipantState, ParticipantValue, PersonValue } from '../../../p
 import type { ConferenceEndpoint, ConferenceInfo, ConferenceUser } from '../../../protocol/conference-info';
 import { usableNickname } from '../../../protocol/nickname';
 import { addressKey } from '../../../protocol/uri';
+import type { PersonRecord } from '../../history/records';
 import { person } from '../conversation/values';
 
 const shownStates: readonly ParticipantState[] = ['connected', 'alerting', 'dialing-out', 'pending', 'disconnecting', 'disconnected'];
@@ -10,14 +11,14 @@ const shownStates: readonly ParticipantState[] = ['connected', 'alerting', 'dial
 /** Everybody the document names, this account first. Without a document: the people known so far, as `pending`. */
 export function participantsOf(
   roster: ConferenceInfo | null,
-  known: readonly PersonValue[],
+  known: readonly PersonRecord[],
   self: PersonValue,
   isSelf: (address: string) => boolean,
 ): ParticipantValue[] {
   const listed =
     roster === null
       ? known.map((one): ParticipantValue => waiting(one))
-      : roster.users.map((user) => participantOf(user, [...known, self]));
+      : roster.users.map((user) => participantOf(user, [...known, { ...self, knownSince: 0 }]));
   const others = listed.filter((one) => !isSelf(one.address));
   const own = listed.find((one) => isSelf(one.address));
   const me: ParticipantValue = own === undefined ? { ...waiting(self), self: true } : { ...own, self: true, name: self.name };
@@ -35,7 +36,7 @@ function waiting(one: PersonValue): ParticipantValue {
   return { address: one.address, name: one.name, self: false, state: 'pending', reason: null, administrator: false, devices: [] };
 }
 
-function participantOf(user: ConferenceUser, known: readonly PersonValue[]): ParticipantValue {
+function participantOf(user: ConferenceUser, known: readonly PersonRecord[]): ParticipantValue {
   const { address, name } = person(addressKey(user.entity) ?? user.entity, user.displayText, known);
   const nickname = user.nickname === null ? null : usableNickname(user.nickname);
   const states = user.endpoints.map((endpoint) => stateOf(endpoint));

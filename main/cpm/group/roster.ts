@@ -1,11 +1,12 @@
 /** Who is in each group: the conference documents of its focus (RFC 4575), which come by a subscription beside the session. */
 
 import type { Disposable } from '../../../base/disposable';
-import type { ParticipantValue, PersonValue } from '../../../preload/contract';
+import type { ParticipantValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import { type ConferenceInfo, type ConferenceUser, mergeConferenceInfo, parseConferenceInfo } from '../../../protocol/conference-info';
 import { ICSI } from '../../../protocol/feature-tags';
-import type { ConversationRecord } from '../../history/records';
+import { addressKey } from '../../../protocol/uri';
+import type { ConversationRecord, PersonRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { identityOf } from '../conversation/values';
 import type { CpmSession } from '../session/session';
@@ -16,7 +17,7 @@ import { membersOf, participantsOf } from './participants';
 export const rosterRetryMs = 30_000;
 
 /** The names by which people are known here, for somebody who says no name of their own. */
-export function namesAtHand({ history, knownPeople }: Pick<CpmContext, 'history' | 'knownPeople'>): PersonValue[] {
+export function namesAtHand({ history, knownPeople }: Pick<CpmContext, 'history' | 'knownPeople'>): PersonRecord[] {
   return [...history.conversations().flatMap((record) => record.people), ...knownPeople];
 }
 
@@ -35,12 +36,16 @@ export class Rosters {
 
   participants(conversation: string): ParticipantValue[] {
     const record = this.#context.history.conversation(conversation);
-    const people = participantsOf(
-      this.#documents.get(conversation) ?? null,
-      record?.people ?? [],
-      { address: this.#context.self, name: this.#context.selfName },
+    const { people: whoIsWho, self, selfName } = this.#context;
+    const document = this.#documents.get(conversation) ?? null;
+    const known = document?.users.flatMap((user) => whoIsWho.known(addressKey(user.entity) ?? user.entity) ?? []) ?? [];
+    const participants = participantsOf(
+      document,
+      [...known, ...(record?.people ?? [])],
+      { address: self, name: selfName },
       this.#context.isSelf,
     );
+    const people = participants.map((one) => whoIsWho.shown(one));
     if (!this.#putOut.has(conversation)) return people;
     // A member who was put out gets no further roster, so nothing else would say so.
     return people.map((one) => (one.self ? { ...one, state: 'disconnected', reason: 'booted', devices: [] } : one));

@@ -18,7 +18,7 @@ export class ComposingStates {
   take({ arrival, conversation, sender, envelope }: Incoming): void {
     // In a group a bare state does not say whose it is.
     const isNamed = arrival.sender !== null || envelope.from !== null;
-    if (!isNamed || this.#context.isSelf(sender.address)) return;
+    if (!isNamed || this.#context.isSelf(sender.address) || this.#context.isBlocked(sender.address)) return;
     const composing = parseIsComposing(envelope.body);
     if (!composing.ok) {
       this.#context.log.info('an unreadable composing state was left out', { reason: composing.reason });

@@ -4,9 +4,13 @@
  *
  * The promise of `take` is the network's acknowledgement: it resolves only when what came is on disk, with the receipt that it asks for.
  */
+
+import type { PersonValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { CpimMessage } from '../../../protocol/cpim';
+import { ANONYMOUS_URI, type CpimMessage } from '../../../protocol/cpim';
 import { parseContentType } from '../../../protocol/multipart';
+import { correspondentKey } from '../../../protocol/uri';
+import type { ConversationRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { composingType, imdnType } from '../conversation/envelope';
 import { person } from '../conversation/values';
@@ -51,7 +55,7 @@ export class Inbox {
   async take(arrival: Arrival, envelope: CpimMessage): Promise<void> {
     const conversation = this.#context.history.conversation(arrival.conversation);
     if (conversation === null) throw new AppError('conversation/unknown', { cause: arrival.conversation });
-    const sender = arrival.sender ?? person(envelope.from ?? 'sip:anonymous@anonymous.invalid', null, conversation.people);
+    const sender = arrival.sender ?? this.#memberOf(conversation, envelope.from ?? ANONYMOUS_URI);
     const follows = consequences[arrival.origin];
     const take = this.#takers.get(parseContentType(envelope.contentType).type);
     if (take !== undefined) take({ arrival, conversation, sender, envelope, ...follows });
@@ -59,6 +63,11 @@ export class Inbox {
     else this.#context.log.info('a message of an unknown type was left out', { contentType: envelope.contentType });
     if (follows.showsPresence) this.heardFrom(arrival.conversation);
     await this.#context.history.onDisk();
+  }
+
+  #memberOf(group: ConversationRecord, address: string): PersonValue {
+    const known = this.#context.people.known(correspondentKey(address) ?? address);
+    return person(address, null, [...(known === null ? [] : [known]), ...group.people]);
   }
 
   /** The other side of a conversation is there. */

@@ -30,8 +30,10 @@ export interface TextEffects {
 }
 
 export function takeText(context: CpmContext, effects: TextEffects, incoming: Incoming): void {
-  const { history, clock, isSelf } = context;
+  const { history, clock, isSelf, isBlocked } = context;
   const { arrival, conversation, sender, envelope } = incoming;
+  // In a common group. It is kept, because it can be shown on request, and counts as read.
+  const isBlockedSender = conversation.kind === 'group' && isBlocked(sender.address);
   const text = decodeText(envelope);
   if (text.length > maxIncomingTextLength) throw new AppError('msrp/rejected', { status: 413, reason: 'Message too large' });
   const own = isSelf(sender.address);
@@ -46,18 +48,23 @@ export function takeText(context: CpmContext, effects: TextEffects, incoming: In
     fromDevice: arrival.senderDevice ?? deviceNamedBy(envelope),
     content: { kind: 'text', text },
     ...onlyWith(conversation, envelope, sender.address, isSelf),
-    state: own ? 'sent' : 'received',
+    state: own ? 'sent' : isBlockedSender ? 'displayed' : 'received',
     sentAt: envelope.dateTime ?? now,
     receivedAt: now,
     error: null,
     ...wants(context, conversation, envelope),
   };
-  const isAnswered = incoming.sendsDelivered && !own && record.wantsDelivered && context.preferences().receipts.delivered;
+  const isAnswered =
+    incoming.sendsDelivered && !own && !isBlockedSender && record.wantsDelivered && context.preferences().receipts.delivered;
   const gruu = arrival.senderInstance === null && conversation.hides === undefined ? gruuNamedBy(envelope, sender.address) : null;
   const lane = receiptLane(conversation.id, arrival.senderInstance ?? gruu);
   const isAdded = history.soon(() => {
+    const isHidden = isBlockedSender && history.marks(conversation.id).isHidden;
     if (!add(context, incoming, record)) return false;
-    history.updateConversation(conversation.id, { activityAt: now });
+    // A deleted group does not come back because of it, and no group moves to the top of the list.
+    if (isBlockedSender) {
+      if (isHidden) history.setMarks(conversation.id, { isHidden });
+    } else history.updateConversation(conversation.id, { activityAt: now });
     if (!isAnswered) return true;
     const receipt = {
       to: sender.address,

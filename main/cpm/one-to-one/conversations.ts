@@ -6,6 +6,8 @@
  */
 import type { PersonValue } from '../../../preload/contract';
 import { ANONYMOUS_URI } from '../../../protocol/cpim';
+import { shownName } from '../../../protocol/shown-name';
+import { parseUri } from '../../../protocol/uri';
 import type { ConversationRecord } from '../../history/records';
 import type { IncomingPager, RemoteParty } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
@@ -27,7 +29,7 @@ export class OneToOneConversations {
   /** The conversation that a request belongs to; a new one where there is none. */
   of(request: ConversationRequest): ConversationRecord {
     const { remote, headers, hides = false } = request;
-    if (!hides && !isAnonymous(remote)) return this.with(remote.address, remote.displayName);
+    if (!hides && !isAnonymous(remote)) return this.with(remote.address, remote);
     const conversationId = headers.conversationId ?? this.#context.clock.uuid();
     const known = this.known(request);
     if (hides) return known ?? this.#begin(remote.address, { hides: 'self', conversationId });
@@ -45,14 +47,23 @@ export class OneToOneConversations {
     return headers.conversationId === null ? null : history.hiddenBy(headers.conversationId, hides ? 'self' : 'peer');
   }
 
-  /** The conversation with an address in which nobody is anonymous; a new one where there is none. `name`: what the network calls them now. */
-  with(address: string, name: string | null = null): ConversationRecord {
+  /** The conversation with an address in which nobody is anonymous; a new one where there is none. `remote`: what they and the network say now. */
+  with(address: string, remote: Pick<RemoteParty, 'displayName' | 'assertedName'> | null = null): ConversationRecord {
     const { history, knownPeople } = this.#context;
+    const said = remote?.displayName ?? null;
     const known = history.oneToOneWith(person(address, null).address);
-    if (known === null) return this.#begin(address, { people: [person(address, name, knownPeople)] });
-    const peer = person(address, name, [...known.people, ...knownPeople]);
-    if (known.people[0]?.name !== peer.name) history.updateConversation(known.id, { people: [peer] });
+    if (known === null) return this.#begin(address, { people: [person(address, said, knownPeople)] });
+    const before = known.people[0];
+    const given = this.#givenName(address, remote?.assertedName);
+    const peer = { ...before, ...person(address, said, [...known.people, ...knownPeople]), ...(given === null ? {} : { name: given }) };
+    if (before?.name !== peer.name) history.updateConversation(known.id, { people: [peer] });
     return { ...known, people: [peer] };
+  }
+
+  /** LAB: the own network may give its own people another name; what it passes on of another network's people is hearsay. */
+  #givenName(address: string, assertedName: string | undefined): string | null {
+    const { self } = this.#context;
+    return hostOf(address) !== null && hostOf(address) === hostOf(self) ? shownName(assertedName ?? '') || null : null;
   }
 
   /** The conversation with an address in which this account is anonymous; a new one where there is none. */
@@ -82,6 +93,11 @@ export class OneToOneConversations {
 export function otherSide(conversation: ConversationRecord, remote: RemoteParty | null): PersonValue {
   if (conversation.hides === 'peer') return anonymousPerson;
   return person(conversation.peer ?? '', remote?.displayName ?? null, conversation.people);
+}
+
+function hostOf(address: string): string | null {
+  const uri = parseUri(address);
+  return uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' ? uri.value.host : null;
 }
 
 function isAnonymous(remote: RemoteParty): boolean {

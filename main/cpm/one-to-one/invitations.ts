@@ -42,7 +42,9 @@ export class Invitations {
       return;
     }
     const invitation = this.#context.clock.uuid();
-    const waiting: Waiting = { value: { invitation, ...value }, invite, accept };
+    const { people } = this.#context;
+    const asked = { ...value, from: people.shown(value.from), people: value.people.map((one) => people.shown(one)) };
+    const waiting: Waiting = { value: { invitation, ...asked }, invite, accept };
     this.#waiting.set(invitation, waiting);
     invite.onState.on((state) => {
       if (state === 'ended') this.#remove(invitation, invite.end?.cause === 200 ? 'elsewhere' : 'withdrawn');
@@ -59,6 +61,7 @@ export class Invitations {
     const waiting = this.#waiting.get(invitation);
     if (waiting === undefined) throw new AppError('conversation/unknown', { cause: `no invitation ${invitation}` });
     this.#remove(invitation, 'answered');
+    if (accept && waiting.value.kind === 'oneToOne') this.#meet(waiting.value.from);
     if (accept) await waiting.accept();
     else await waiting.invite.reject(everywhere ? refusals.declinedEverywhere : refusals.declined);
   }
@@ -70,7 +73,18 @@ export class Invitations {
 
   /** Another device has answered an invitation that the person was not asked about here. */
   answeredElsewhere(from: PersonValue): void {
-    this.#context.announce({ event: 'invitationEnded', invitation: this.#context.clock.uuid(), why: 'elsewhere', from });
+    this.#context.announce({
+      event: 'invitationEnded',
+      invitation: this.#context.clock.uuid(),
+      why: 'elsewhere',
+      from: this.#context.people.shown(from),
+    });
+  }
+
+  #meet({ address }: PersonValue): void {
+    const { history, people, clock } = this.#context;
+    const conversation = history.oneToOneWith(address);
+    if (conversation !== null) people.meet(conversation, clock.now());
   }
 
   /** The account signs out, so nobody can answer. */

@@ -198,6 +198,11 @@ export const migrations: readonly string[] = [
    ALTER TABLE messages ADD COLUMN kind TEXT NOT NULL DEFAULT 'text';
    ALTER TABLE messages ADD COLUMN content TEXT;
    ALTER TABLE messages ADD COLUMN key TEXT NOT NULL DEFAULT ''`,
+
+  // 12: people to whom this account has written are known by the names that they have now.
+  `UPDATE conversations SET people = json_set(people, '$[0].knownSince', created_at)
+   WHERE kind = 'oneToOne' AND hides IS NULL AND json_array_length(people) = 1
+     AND EXISTS (SELECT 1 FROM messages WHERE messages.conversation = conversations.id AND messages.direction = 'out')`,
 ];
 
 /** The version from which on messages are sealed. */

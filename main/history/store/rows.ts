@@ -1,7 +1,7 @@
 /** How rows of the history become records, and what may be bound to a statement. */
-import type { ErrorValue, MessageState, PersonValue } from '../../../preload/contract';
+import type { ErrorValue, MessageState } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import type { ConversationRecord, Direction, JobRecord, MessageContent, MessageRecord, PeerClock } from '../records';
+import type { ConversationRecord, Direction, JobRecord, MessageContent, MessageRecord, PeerClock, PersonRecord } from '../records';
 
 /** What may be bound to a parameter; see `bindable`. */
 export type Bound = string | number | null;
@@ -128,7 +128,7 @@ export function conversationOf(row: Row): ConversationRecord {
     kind: row.kind as ConversationRecord['kind'],
     peer: textOrNull(row.peer),
     subject: textOrNull(row.subject),
-    people: JSON.parse(String(row.people)) as PersonValue[],
+    people: JSON.parse(String(row.people)) as PersonRecord[],
     conversationId: String(row.conversation_id),
     contributionId: textOrNull(row.contribution_id),
     focus: textOrNull(row.focus),

@@ -1,7 +1,6 @@
 /** The conversations, and the marks that the person has put on them on this device. */
 import { createHash } from 'node:crypto';
-import type { PersonValue } from '../../../preload/contract';
-import type { ConversationMarks, ConversationPatch, ConversationRecord, Conversations } from '../records';
+import type { ConversationMarks, ConversationPatch, ConversationRecord, Conversations, PersonRecord } from '../records';
 import type { Changes } from '../store/changes';
 import type { Connection } from '../store/connection';
 import { type Bound, conversationColumns, conversationOf } from '../store/rows';
@@ -25,7 +24,7 @@ const patchedColumns: Readonly<Record<keyof ConversationPatch, string>> = {
   writesAs: 'writes_as',
 };
 
-function stored(value: string | number | boolean | null | readonly PersonValue[]): Bound {
+function stored(value: string | number | boolean | null | readonly PersonRecord[]): Bound {
   if (typeof value === 'boolean') return Number(value);
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
 }

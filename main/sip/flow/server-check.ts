@@ -8,6 +8,7 @@ import { AppError, type ErrorValue, toAppError } from '../../../preload/contract
 import { ANONYMOUS_URI } from '../../../protocol/cpim';
 import { utf8 } from '../../../protocol/octets';
 import { parseServer, type SipTransport } from '../../../protocol/server-address';
+import { shownName } from '../../../protocol/shown-name';
 import type { WireTap } from '../../../protocol/wire-record';
 import { parseWireMessage } from '../wire/wire-message';
 import { type Connect, type Connection, createConnect, type NextHop, type ShownCertificate } from './connection';
@@ -120,7 +121,14 @@ function ask(flow: Flow, domain: string, clock: Clock): Promise<NonNullable<Serv
       const { status, reason } = message.value.start;
       if (status < 200) return;
       const software = message.value.first('server') ?? message.value.first('user-agent');
-      finish(() => resolve({ status, reason, software, tookMs: Math.round(clock.now() - startedAt) }));
+      finish(() =>
+        resolve({
+          status,
+          reason: shownName(reason),
+          software: software === null ? null : shownName(software),
+          tookMs: Math.round(clock.now() - startedAt),
+        }),
+      );
     };
     flow
       .send(utf8(request))

@@ -1,6 +1,8 @@
 /** A binding of an address to a device, as a 200 to REGISTER lists it (RFC 3261 section 10.2.4, RFC 5627 section 4.2; R26, R30). */
+
 import { ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../../../protocol/feature-tags';
 import { parseInstance } from '../../../protocol/instance-urn';
+import { shownName } from '../../../protocol/shown-name';
 import { type NameAddr, parseNameAddr, parseUri } from '../../../protocol/uri';
 import type { WireMessage } from '../wire/wire-message';
 
@@ -32,7 +34,7 @@ function readBinding({ displayName, uri, params }: NameAddr, defaultExpires: num
   return {
     contact: uri,
     instanceId: instance ? parseInstance(instance) : null,
-    deviceName: displayName ?? (description || null),
+    deviceName: shownName(displayName ?? description ?? '') || null,
     expires: expires === undefined ? defaultExpires : Number(expires),
     icsis: parseIcsi(params.get(ICSI_PARAM) ?? ''),
     params,

@@ -6,6 +6,7 @@ import type { IncomingResponse } from 'sip.js/lib/core/index.js';
 import { AppError } from '../../../preload/contract/errors';
 import { ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../../../protocol/feature-tags';
 import { parseInstance } from '../../../protocol/instance-urn';
+import { shownName } from '../../../protocol/shown-name';
 import { isFeatureParam, parseNameAddr } from '../../../protocol/uri';
 import type { WireMessage } from '../wire/wire-message';
 import { ALLOWED_METHODS } from './normalize';
@@ -73,7 +74,7 @@ function readCapabilities(response: WireMessage): Capabilities {
   return {
     icsis: parseIcsi(params.get(ICSI_PARAM) ?? ''),
     instanceId: parseInstance(params.get(INSTANCE_PARAM) ?? ''),
-    deviceName: contact.ok ? contact.value.displayName : null,
+    deviceName: contact.ok ? shownName(contact.value.displayName ?? '') || null : null,
     methods: response.list('allow').map((method) => method.toUpperCase()),
   };
 }

@@ -2,6 +2,7 @@
 import { cpmHeader } from '../../../protocol/cpm-headers';
 import { acceptContact, ICSI_PARAM, INSTANCE_PARAM, icsiValue, wantedServices } from '../../../protocol/feature-tags';
 import { parseInstance } from '../../../protocol/instance-urn';
+import { shownName } from '../../../protocol/shown-name';
 import { addressKey, correspondentKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../../../protocol/uri';
 import type { WireMessage } from '../wire/wire-message';
 
@@ -22,7 +23,11 @@ export interface RemoteParty {
   address: string;
   /** True when the network vouches for the address (RFC 3325); a From alone anybody may write. */
   asserted: boolean;
+  /** The further addresses that the network asserts for the sender, a TEL one beside a SIP one; absent where there is none. */
+  alsoAsserted?: readonly string[];
   displayName: string | null;
+  /** A name that the network gives the sender. Absent where it has only repeated what the sender calls themselves, or says nothing. */
+  assertedName?: string;
   instanceId: string | null;
   /** LAB: the display name of the Contact. */
   deviceName: string | null;
@@ -83,7 +88,7 @@ export function readCpmHeaders(message: WireMessage): CpmHeaders {
     contributionId: value(cpmHeader.contributionId),
     inReplyTo: value(cpmHeader.inReplyTo),
     sessionReplaces: value(cpmHeader.sessionReplaces),
-    subject: value('Subject'),
+    subject: cleaned(value('Subject')),
     calledAs: calledAs === null ? null : addressKey(calledAs),
     referredBy: referredBy === null ? null : addressKey(referredBy),
   };
@@ -92,7 +97,10 @@ export function readCpmHeaders(message: WireMessage): CpmHeaders {
 /** Who sent a message. `plain` is the header that names the sender when the network asserts nobody: From of a request, To of a response. */
 export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): RemoteParty {
   const named = parseNameAddr(message.first(plain) ?? '');
-  const asserted = assertedIdentity(message);
+  const identities = assertedIdentities(message);
+  // LAB: a SIP identity is preferred to a TEL one.
+  const asserted = identities.find((one) => /^sips?:/i.test(one.uri)) ?? identities[0] ?? null;
+  const also = identities.flatMap((one) => (one === asserted ? [] : (addressKey(one.uri) ?? [])));
   const identity = asserted ?? (named.ok ? named.value : null);
   const contact = parseNameAddr(message.list('contact')[0] ?? '');
   const device = contact.ok ? readDevice(contact.value) : noDevice;
@@ -100,7 +108,9 @@ export function readRemoteParty(message: WireMessage, plain: 'from' | 'to'): Rem
   return {
     address,
     asserted: asserted !== null,
-    displayName: identity?.displayName ?? (named.ok ? named.value.displayName : null),
+    ...(also.length === 0 ? {} : { alsoAsserted: also }),
+    ...assertedName(asserted, named.ok ? named.value.displayName : null),
+    displayName: cleaned(identity?.displayName ?? (named.ok ? named.value.displayName : null)),
     ...device,
     ...(device.isFocus ? { group: readGroup(message) } : {}),
   };
@@ -144,15 +154,22 @@ function readGroup(message: WireMessage): NonNullable<RemoteParty['group']> {
   return {
     contributionId: message.first(cpmHeader.contributionId),
     conversationId: message.first(cpmHeader.conversationId),
-    subject: message.first('subject'),
+    subject: cleaned(message.first('subject')),
   };
 }
 
-/** RFC 3325: the identity that the network vouches for. LAB: a SIP identity is preferred to a TEL one. */
-function assertedIdentity(message: WireMessage): NameAddr | null {
+/** A text that somebody else has written, as it may be shown; null where nothing of it is left. */
+const cleaned = (text: string | null): string | null => shownName(text ?? '') || null;
+
+function assertedName(asserted: NameAddr | null, ownName: string | null): { assertedName?: string } {
+  const name = asserted?.displayName ?? null;
+  return name === null || name === ownName ? {} : { assertedName: shownName(name) };
+}
+
+/** RFC 3325 section 9.1: the network vouches for one SIP and one TEL identity at most; what it names beyond that is left out. */
+function assertedIdentities(message: WireMessage): NameAddr[] {
   const values = message.list('p-asserted-identity').map(parseNameAddr);
-  const readable = values.flatMap((value) => (value.ok && addressKey(value.value.uri) !== null ? [value.value] : []));
-  return readable.find((value) => /^sips?:/i.test(value.uri)) ?? readable[0] ?? null;
+  return values.flatMap((value) => (value.ok && addressKey(value.value.uri) !== null ? [value.value] : [])).slice(0, 2);
 }
 
 const noDevice = { instanceId: null, deviceName: null, gruu: null, contactUri: '', isFocus: false };
@@ -164,7 +181,7 @@ function readDevice(contact: NameAddr): Omit<RemoteParty, 'address' | 'asserted'
   return {
     // A public GRUU of a UUID instance names the instance itself (RFC 5627 section 3.1.2).
     instanceId: (instance ? parseInstance(instance) : null) ?? (gr ? parseInstance(gr) : null),
-    deviceName: contact.displayName,
+    deviceName: cleaned(contact.displayName),
     gruu: gr === undefined ? null : contact.uri,
     contactUri: contact.uri,
     isFocus: contact.params.has('isfocus'),

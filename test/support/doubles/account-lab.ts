@@ -44,6 +44,7 @@ export function accountLab(changes: Partial<Credentials> = {}, deps: Partial<Acc
       knownPeople: [],
       preferences: () => defaultPreferences,
       isBlocked: () => false,
+      alsoBlock: () => {},
       registrationState: { load: () => null, save: () => undefined },
       simState: { load: () => 0, save: () => undefined },
       announce: (event) => events.push(event),

@@ -352,6 +352,9 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask'; syn
     preferences: () => preferences,
     securesMedia: () => false,
     isBlocked: (address) => state.blocked.has(address),
+    alsoBlock: (addresses) => {
+      if (addresses.some((one) => state.blocked.has(one))) for (const one of addresses) state.blocked.add(one);
+    },
     isRegistered: () => state.registered,
     clockAhead: () => state.clockAhead,
     announce: (event) => events.push(event),

@@ -128,6 +128,7 @@ export class MortalDevice {
         knownPeople: [],
         preferences: () => ({ ...defaultPreferences, accept: this.#accept }),
         isBlocked: () => false,
+        alsoBlock: () => {},
         registrationState: {
           load: () => this.#registration,
           save: (state) => {

@@ -1,6 +1,8 @@
 /** People whom the person has blocked: nothing of theirs gets through, and nothing goes to them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Blocking, MAX_REMEMBERED_GRUUS } from '../../../main/cpm/blocking';
 import { refusals } from '../../../main/cpm/conversation/refusals';
+import { defaultPreferences } from '../../../main/profile/settings';
 import { createLab, FakeInvite, type Lab, remoteParty } from '../../support/doubles/cpm-lab';
 
 let lab: Lab;
@@ -113,5 +115,134 @@ describe('somebody who is blocked', () => {
     await lab.settle();
     expect(lab.pagers.length).toBe(before);
     expect(lab.history.jobs()).toEqual([]);
+  });
+});
+
+describe('somebody who is blocked and hides', () => {
+  const anonymousUri = 'sip:anonymous@anonymous.invalid';
+  const nameless = (more: Parameters<typeof remoteParty>[1]) => remoteParty(anonymousUri, { asserted: false, ...more });
+  const call = async (remote: ReturnType<typeof remoteParty>, contributionId: string) => {
+    const invite = invitation({ contributionId, conversationId: `of ${contributionId}` }, remote);
+    lab.messenger.incoming.invite(invite);
+    await lab.settle();
+    return invite.rejected;
+  };
+
+  it('is known by the asserted identity, and by a Contact that names their address', async () => {
+    block();
+    expect(await call(remoteParty(bob, { displayName: 'Anonymous' }), 'a')).toBe(486);
+    expect(await call(nameless({ gruu: `${bob};gr=urn:uuid:b`, contactUri: `${bob};gr=urn:uuid:b` }), 'b')).toBe(486);
+    expect(await call(nameless({ contactUri: `${bob};transport=tcp` }), 'c')).toBe(486);
+  });
+
+  it('is known by a temporary GRUU that they have used under their own name, and not by another', async () => {
+    const temporary = (name: string) => ({ gruu: `sip:${name}@lab.test;gr`, contactUri: `sip:${name}@lab.test;gr` });
+    expect(await call(remoteParty(bob, temporary('tgruu.1')), 'named')).toBeNull();
+    block();
+    expect(await call(nameless(temporary('tgruu.1')), 'd')).toBe(486);
+    expect(await call(nameless(temporary('tgruu.2')), 'e')).toBeNull();
+    // Naming somebody else's GRUU does not make its owner blocked.
+    expect(await call(remoteParty('sip:carol@lab.test', temporary('tgruu.3')), 'carol')).toBeNull();
+    expect(await call(remoteParty(bob, temporary('tgruu.3')), 'f')).toBe(486);
+    expect(await call(nameless(temporary('tgruu.3')), 'g')).toBeNull();
+  });
+
+  it('does not get through where nobody anonymous does; people who say who they are do', async () => {
+    lab.setPreferences({ refuseAnonymous: true });
+    expect(await call(nameless({}), 'h')).toBe(486);
+    expect(await call(remoteParty('sip:carol@lab.test'), 'i')).toBeNull();
+    const pager = { remote: nameless({}), headers: invitation().headers, requestId: '1', contentType: 'message/cpim', body, icsis: [] };
+    expect(await lab.messenger.incoming.pager(pager)).toBe(486);
+    expect(lab.messenger.chats.all().filter((one) => one.anonymous !== null)).toEqual([]);
+  });
+
+  it('is blocked under the addresses that the network asserts together with theirs', async () => {
+    block();
+    expect(await call(remoteParty(bob, { alsoAsserted: ['tel:+491705551234'] }), 'j')).toBe(486);
+    expect(await call(remoteParty('tel:+491705551234'), 'k')).toBe(486);
+  });
+});
+
+describe('the GRUUs that are remembered', () => {
+  it('are the last ones, and no more than fit', () => {
+    const blocking = new Blocking({ isBlocked: (address) => address === bob, alsoBlock: () => {}, preferences: () => defaultPreferences });
+    const using = (at: number) => ({ gruu: `sip:t${at}@lab.test;gr`, contactUri: `sip:t${at}@lab.test;gr` });
+    const hidden = (at: number) => remoteParty('sip:anonymous@anonymous.invalid', { asserted: false, ...using(at) });
+    for (let at = 0; at < MAX_REMEMBERED_GRUUS; at += 1) blocking.refuses(remoteParty(bob, using(at)));
+    expect([blocking.refuses(hidden(0)), blocking.refuses(hidden(MAX_REMEMBERED_GRUUS - 1))]).toEqual([true, true]);
+    blocking.refuses(remoteParty(bob, using(MAX_REMEMBERED_GRUUS)));
+    expect([blocking.refuses(hidden(0)), blocking.refuses(hidden(1)), blocking.refuses(hidden(MAX_REMEMBERED_GRUUS))]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+  });
+});
+
+describe('somebody who is blocked, in a common group', () => {
+  const carol = 'sip:carol@lab.test';
+  const focus = 'sip:grp-1@cf.lab.test';
+  const says = (from: string, id: string, text: string) =>
+    `From: <${from}>\r\nTo: <${focus}>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: ${id}\r\nimdn.Disposition-Notification: positive-delivery, display\r\n\r\nContent-Type: text/plain\r\n\r\n${text}`;
+  const inGroup = async () => {
+    const invite = new FakeInvite({
+      remote: remoteParty(focus, { isFocus: true, contactUri: focus }),
+      headers: { contributionId: 'group-1', conversationId: 'group-conv', referredBy: carol },
+    });
+    lab.messenger.incoming.invite(invite);
+    await lab.settle();
+    const media = lab.media.at(-1);
+    if (media === undefined) throw new Error('no media');
+    const group = () => lab.messenger.chats.all().find((one) => one.kind === 'group');
+    return { media, group, id: group()?.conversation ?? '' };
+  };
+
+  it('is kept out of the count, the last line, search and receipts, and is there to be shown', async () => {
+    const { media, group, id } = await inGroup();
+    await media.deliver(says(carol, 'c1', 'hello from Carol'));
+    block();
+    await lab.clock.advance(60_000);
+    await media.deliver(says(bob, 'b1', 'hello from Bob'));
+    await lab.settle();
+    expect(group()).toMatchObject({ unread: 1, last: { message: 'c1' } });
+    expect(lab.history.conversation(id)?.activityAt).toBe(lab.history.message('c1', 'in')?.receivedAt);
+    expect((await lab.messenger.search.find('hello', 10)).map((hit) => hit.message)).toEqual(['c1']);
+    expect((await lab.messenger.search.find('hello', 1)).map((hit) => hit.message)).toEqual(['c1']);
+    lab.messenger.texts.markDisplayed(id, 'b1');
+    await lab.settle();
+    const sent = [...lab.pagers.map((one) => new TextDecoder().decode(one.body)), ...media.sent.map((one) => String(one.body))].join('\n');
+    expect([sent.includes('<message-id>c1<'), sent.includes('<message-id>b1<')]).toEqual([true, false]);
+    expect(lab.messenger.chats.messages(id, {}, 10).map((one) => [one.message, one.text])).toEqual([
+      ['c1', 'hello from Carol'],
+      ['b1', 'hello from Bob'],
+    ]);
+  });
+
+  it('goes from the count when they are blocked, and stands in the list again when they are not', async () => {
+    const { media, group } = await inGroup();
+    await media.deliver(says(bob, 'b1', 'hello'));
+    expect(group()).toMatchObject({ unread: 1, last: { message: 'b1' } });
+    const before = lab.events.length;
+    block();
+    expect(group()).toMatchObject({ unread: 0, last: null });
+    expect(lab.events.slice(before)).toContainEqual(expect.objectContaining({ event: 'conversation', unread: 0, last: null }));
+    lab.state.blocked.clear();
+    lab.messenger.unblocked();
+    expect(group()).toMatchObject({ unread: 0, last: { message: 'b1' } });
+    expect(lab.events.at(-1)).toMatchObject({ event: 'conversation', last: { message: 'b1' } });
+  });
+
+  it('brings no deleted group back, and nobody sees them typing', async () => {
+    const { media, group, id } = await inGroup();
+    block();
+    lab.messenger.chats.delete(id);
+    await media.deliver(says(bob, 'b2', 'hello'));
+    const composing = `From: <${bob}>\r\nTo: <${focus}>\r\n\r\nContent-Type: application/im-iscomposing+xml\r\n\r\n<?xml version="1.0"?><isComposing xmlns="urn:ietf:params:xml:ns:im-iscomposing"><state>active</state></isComposing>`;
+    await media.deliver(composing);
+    await lab.settle();
+    expect(group()).toBeUndefined();
+    expect(lab.events.filter((event) => event.event === 'composing')).toEqual([]);
+    await media.deliver(says(carol, 'c2', 'hello'));
+    expect(group()).toMatchObject({ last: { message: 'c2' } });
   });
 });

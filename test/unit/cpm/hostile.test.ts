@@ -176,7 +176,7 @@ describe('a name', () => {
     ['is made of emoji', '👩‍🚀 Ada', '👩‍🚀 Ada'],
   ])('that %s does so no more', async (_what, name, shown) => {
     await pagerFrom(mallory, textOf('Hello', 'm-1'), name);
-    expect(lab.messenger.chats.all()[0]?.people).toEqual([{ address: mallory, name: shown }]);
+    expect(lab.messenger.chats.all()[0]?.people).toMatchObject([{ address: mallory, name: shown }]);
   });
 });
 

@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
+import { newConversation } from '../../../../main/cpm/conversation/record';
 import { openHistory } from '../../../../main/history/history';
+import type { ConversationRecord } from '../../../../main/history/records';
 import { contents, copyBefore, migrate, migrations, verifyCopy } from '../../../../main/history/store/migrations';
+import { VirtualClock } from '../../../support/doubles/virtual-clock';
 
 const key = 'ab'.repeat(32);
 let folder: string;
@@ -116,6 +119,36 @@ describe('migrations', () => {
     writeFileSync(copy, whole);
     refusal().toThrow('storage/unreadable');
     database.close();
+  });
+
+  it('12: make those known to whom this account has written, and nobody who has only written to it', () => {
+    const history = openHistory({ file, key, log: silentLogger });
+    const clock = new VirtualClock();
+    const begin = (name: string, more: Partial<ConversationRecord> = {}) => {
+      const people = [{ address: `sip:${name}@lab.test`, name }];
+      history.addConversation({ ...newConversation(clock, { kind: 'oneToOne', people, peer: `sip:${name}@lab.test`, id: name }), ...more });
+    };
+    const say = (conversation: string, direction: 'in' | 'out') =>
+      history.addMessage({
+        ...{ id: `${conversation} ${direction}`, conversation, direction, from: 'sip:x@lab.test', fromName: 'X', fromDevice: null },
+        ...{ content: { kind: 'text', text: 'hi' }, state: direction === 'in' ? 'received' : 'sent', sentAt: 1, receivedAt: 1 },
+        ...{ error: null, wantsDelivered: false, wantsDisplayed: false },
+      });
+    begin('answered');
+    begin('stranger');
+    begin('hidden', { hides: 'self' });
+    begin('group', { kind: 'group', peer: null });
+    for (const one of ['answered', 'stranger', 'hidden', 'group']) say(one, 'in');
+    for (const one of ['answered', 'hidden', 'group']) say(one, 'out');
+    history.dispose();
+    const database = openRaw();
+    database.exec('PRAGMA user_version = 11');
+    database.close();
+    const raised = openHistory({ file, key, log: silentLogger });
+    expect(
+      raised.conversations().flatMap(({ id, people }) => (people[0]?.knownSince === undefined ? [] : [[id, people[0].knownSince]])),
+    ).toEqual([['answered', clock.now()]]);
+    raised.dispose();
   });
 
   it('refuse a file that a newer program has written', () => {

@@ -8,10 +8,14 @@ import {
   deviceOf,
   deviceShape,
   firstName,
+  fullName,
   hueOf,
   initials,
+  isolated,
   knownPeople,
   matches,
+  nameInGroup,
+  senderOfMessage,
   typedAddress,
   typedGroup,
 } from '../../../../renderer/words/person';
@@ -41,6 +45,29 @@ describe('people', () => {
     expect(conversationTitle(conversation({ conversation: 'a', people: [bob, carol], subject: ' Workshop ' }))).toBe('Workshop');
     expect(conversationTitle(conversation({ conversation: 'a', people: [{ address: 'sip:x@y.test', name: '' }] }))).toBe('x@y.test');
     expect(firstName({ address: 'sip:x@y.test', name: '' })).toBe('x');
+  });
+
+  it('puts the address before a name that could be taken for somebody else’s, in every form of it', () => {
+    const mallory = { address: 'sip:mallory@evil.test', name: 'Bob Keller', showAddress: true as const };
+    expect([fullName(mallory), firstName(mallory), nameInGroup(mallory, 'Bobby'), nameInGroup(bob, 'Bobby')]).toEqual([
+      'mallory@evil.test (Bob Keller)',
+      'mallory@evil.test (Bob Keller)',
+      'mallory@evil.test (Bobby)',
+      'Bobby',
+    ]);
+    expect(conversationTitle(conversation({ conversation: 'a', people: [mallory] }))).toBe('mallory@evil.test (Bob Keller)');
+    expect(fullName({ ...mallory, name: '' })).toBe('mallory@evil.test');
+    const said = { from: mallory.address, fromName: mallory.name };
+    expect([senderOfMessage({ ...said, showAddress: true }), senderOfMessage(said)]).toEqual([
+      mallory,
+      { address: mallory.address, name: 'Bob Keller' },
+    ]);
+  });
+
+  it('isolates names that run from right to left, and no others', () => {
+    expect([isolated('נור'), isolated('Bob נור'), isolated('Zoë 42')]).toEqual(['\u2068נור\u2069', '\u2068Bob נור\u2069', 'Zoë 42']);
+    expect(fullName({ address: 'sip:nour@lab.test', name: 'نور', showAddress: true })).toBe('nour@lab.test (\u2068نور\u2069)');
+    expect(deviceOf(bob, 'نور')).toBe('Bob’s \u2068نور\u2069');
   });
 
   it('reads a typed address', () => {

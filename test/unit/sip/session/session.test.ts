@@ -383,7 +383,9 @@ describe('an incoming session', () => {
     const [invite] = invites;
     expect(invite?.remote).toEqual({
       address: 'sip:bob@lab.test',
+      alsoAsserted: ['tel:+15550111'],
       asserted: true,
+      assertedName: 'Bob B.',
       displayName: 'Bob B.',
       instanceId: 'urn:uuid:22222222-2222-4222-8222-222222222222',
       deviceName: 'Bob desk',
