@@ -140,7 +140,7 @@ export class SignedIn {
     const { settings } = profile;
     const account: Account = new Account(credentials, {
       ...{ clock, log, tap, isBlocked, signedOut, userAgent: `Chorus/${version}` },
-      history: history(profile),
+      history: history(profile).of(credentials.aor),
       knownPeople: credentials.kind === 'try' ? tryPeople : [],
       preferences: () => source.preferences,
       registrationState: settings.registrationState(credentials.instanceId, credentials.aor),

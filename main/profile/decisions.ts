@@ -10,7 +10,7 @@ import { AppError } from '../../preload/contract/errors';
 import { nickname } from '../../protocol/instance-urn';
 import type { Account } from '../account/account';
 import { cleanDeviceName } from '../account/device-name';
-import type { History } from '../history/history';
+import type { ProfileHistory } from '../history/history';
 import type { AccountSource } from './account-source';
 import { beginHistory, type Profile, rescueProfile } from './profile';
 
@@ -81,7 +81,7 @@ export class ProfileDecisions {
   }
 
   /** The keychain of this system reads nothing of what came along: a new history, and the password is asked for again. */
-  beginUnreadable(profile: Profile): History {
+  beginUnreadable(profile: Profile): ProfileHistory {
     const { history } = beginHistory(profile, this.historyParts);
     this.#deps.source()?.forgetSecrets();
     return history;

@@ -10,7 +10,7 @@ import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import type { Logger } from '../../base/log';
 import { AppError } from '../../preload/contract/errors';
-import { type History, openHistory } from '../history/history';
+import { openHistory, type ProfileHistory } from '../history/history';
 import { lockProfile } from '../history/store/lock';
 import { copiesOf } from '../history/store/migrations';
 import { type Identity, openIdentity } from './instance-id';
@@ -26,7 +26,7 @@ export interface Profile {
    * Null while the profile is a copied one whose history this system's keychain cannot open (`beginHistory` makes a new one), and while there
    * is a `rescue`.
    */
-  history: History | null;
+  history: ProfileHistory | null;
   /** The history that is damaged, to be read and set aside. */
   rescue: Rescue | null;
   identity: Identity;
@@ -113,7 +113,7 @@ export function rescueProfile(profile: Profile, error: AppError, { dataDir, log 
 export function beginHistory(
   profile: Profile,
   options: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
-): { history: History; keptAs: string } {
+): { history: ProfileHistory; keptAs: string } {
   const { settings, secrets, rescue } = profile;
   const stored = settings.historyKey;
   const file = historyFile(options.dataDir);
@@ -137,7 +137,7 @@ function openFor(
   file: string,
   key: string,
   { clock, log, foundDamaged, readScript }: Pick<ProfileOptions, 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
-): History {
+): ProfileHistory {
   let isOpen = false;
   const thread = readScript === null ? undefined : { script: readScript, clock };
   const history = openHistory({ file, key, log, thread, foundDamaged: (error) => (isOpen ? foundDamaged(error) : undefined) });

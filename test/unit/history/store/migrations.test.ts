@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
-import { openHistory } from '../../../../main/history/history';
 import { contents, copyBefore, migrate, migrations, verifyCopy } from '../../../../main/history/store/migrations';
+import { openOneHistory } from '../../../support/doubles/one-history';
 
 const key = 'ab'.repeat(32);
 let folder: string;
@@ -119,11 +119,11 @@ describe('migrations', () => {
   });
 
   it('refuse a file that a newer program has written', () => {
-    openHistory({ file, key, log: silentLogger }).dispose();
+    openOneHistory({ file, key, log: silentLogger }).dispose();
     const database = openRaw();
     expect(versionOf(database)).toEqual({ v: migrations.length });
     database.exec(`PRAGMA user_version = ${migrations.length + 1}`);
     database.close();
-    expect(() => openHistory({ file, key, log: silentLogger })).toThrow('storage/newer');
+    expect(() => openOneHistory({ file, key, log: silentLogger })).toThrow('storage/newer');
   });
 });
