@@ -19,7 +19,7 @@ import type {
   SipSession,
   SipSessionState,
 } from '../../../main/sip/client';
-import type { AppEventBody, PreferencesValue } from '../../../preload/contract';
+import type { PreferencesValue, ToldByAccount } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import type { BodyPart } from '../../../protocol/multipart';
 import { encodeSdp } from '../../../protocol/sdp';
@@ -271,7 +271,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask'; syn
   const invites: { request: OutgoingInvite; session: FakeSession }[] = [];
   const pagers: OutgoingPager[] = [];
   const media: FakeMsrp[] = [];
-  const events: AppEventBody[] = [];
+  const events: ToldByAccount[] = [];
   const subscriptions: { focus: string; onDocument: Emitter<string>; onEnd: Emitter<void>; disposed: boolean; renewals: number }[] = [];
   const state = {
     registered: true,
