@@ -7,7 +7,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../base/clock';
 import { silentLogger } from '../../base/log';
 import { nodeThread, ReadQueue, type Thread } from '../../main/history/reading/read-queue';
-import { type HistoryReader, readerOf } from '../../main/history/reading/reader';
+import { type HistoryReader, readerOf, readOnThread } from '../../main/history/reading/reader';
 import { conversationRecord, messageRecord } from '../support/doubles/history-records';
 import { type OneHistory, openOneHistory } from '../support/doubles/one-history';
 import { ensureBuilt } from '../support/stages/built';
@@ -162,12 +162,15 @@ describe('the thread that reads', () => {
       for (let index = 0; index < 5000; index += 1) say(`m${index}`, 'needle and other words that are often said');
     });
     const alone = connections();
-    expect(await ids('needle', 5)).toHaveLength(5);
+    const queue = readOnThread({ file, key, script, clock: systemClock, log: silentLogger });
+    const reader = readerOf(history, { queue, account: 1 }, silentLogger);
+    expect(await reader.search('needle', 5)).toHaveLength(5);
     expect(connections()).toBe(alone + 1);
-    const asked = history.reader.search('ne ot wo th', 200).catch((error: unknown) => error);
-    await history.close();
+    const asked = reader.search('ne ot wo th', 200).catch((error: unknown) => error);
+    await queue.close();
     expect(await asked).toMatchObject({ code: 'storage/failed' });
-    expect(connections()).toBe(0);
+    expect(connections()).toBe(alone);
+    await history.close();
     expect(statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0).toBe(0);
     for (const name of readdirSync(folder)) {
       const bytes = readFileSync(join(folder, name));

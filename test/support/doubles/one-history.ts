@@ -2,7 +2,7 @@
 import { type History, type HistoryOptions, openHistory } from '../../../main/history/history';
 
 /** Whose it is where nobody says. */
-export const ownAddress = 'sip:alice@lab.test';
+const ownAddress = 'sip:alice@lab.test';
 
 export interface OneHistory extends History {
   dispose(): void;
