@@ -21,8 +21,9 @@ export function messageSearch(connection: Connection, messageOfRow: (row: RawRow
   const arrivals = (sent: SearchQuery['sent']): { first: number; last: number } => {
     const all = { first: 0, last: Number.MAX_SAFE_INTEGER };
     if (sent === null) return all;
-    const sql = 'SELECT min(seq) AS first, max(seq) AS last FROM messages WHERE ordered_at >= :from AND ordered_at < :to';
-    const found = connection.one(sql, { ...sent }, (row) => ({ first: Number(row.first ?? 1), last: Number(row.last ?? 0) }));
+    const sql =
+      'SELECT min(seq) AS first, max(seq) AS last FROM messages WHERE account = :account AND ordered_at >= :from AND ordered_at < :to';
+    const found = connection.one(sql, { account, ...sent }, (row) => ({ first: Number(row.first ?? 1), last: Number(row.last ?? 0) }));
     return found ?? all;
   };
   const placeOf = (hit: HitPlace): FoundPlace | null => {

@@ -211,12 +211,16 @@ export const migrations: readonly string[] = [
    DROP INDEX conversations_by_peer;
    DROP INDEX conversations_by_contribution;
    DROP INDEX conversations_by_activity;
+   DROP INDEX conversations_hidden;
    CREATE INDEX conversations_by_peer ON conversations (account, peer, created_at) WHERE kind = 'oneToOne';
    CREATE INDEX conversations_by_contribution ON conversations (account, contribution_id) WHERE kind = 'group';
    CREATE INDEX conversations_by_activity ON conversations (account, activity_at);
+   CREATE INDEX conversations_hidden ON conversations (account, conversation_id) WHERE hides IS NOT NULL;
    ALTER TABLE jobs ADD COLUMN account INTEGER NOT NULL DEFAULT 1;
    DROP INDEX jobs_by_lane;
+   DROP INDEX jobs_by_message;
    CREATE INDEX jobs_by_lane ON jobs (account, lane);
+   CREATE INDEX jobs_by_message ON jobs (account, message);
 
    CREATE TABLE deleted_by_account (
      account   INTEGER NOT NULL,
@@ -279,8 +283,8 @@ export const migrations: readonly string[] = [
    ALTER TABLE messages_by_account RENAME TO messages;
    CREATE INDEX messages_in_order ON messages (conversation, ordered_at, key);
    CREATE INDEX messages_unread ON messages (conversation, ordered_at, key) WHERE direction = 'in' AND state = 'received';
-   CREATE INDEX messages_by_time ON messages (ordered_at, key);
-   CREATE INDEX messages_by_key ON messages (key);
+   CREATE INDEX messages_by_time ON messages (account, ordered_at, key);
+   CREATE INDEX messages_by_key ON messages (account, key);
    CREATE VIEW searchable AS
      SELECT seq, text, CASE direction WHEN 'in' THEN sender_name ELSE '' END AS sender FROM messages;
    CREATE TRIGGER conversation_seen_again AFTER INSERT ON messages BEGIN

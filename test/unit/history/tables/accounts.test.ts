@@ -119,6 +119,21 @@ describe('two accounts in one history', () => {
     ]);
   });
 
+  it.each([
+    ['messages WHERE key = ? AND account = 1', 'messages_by_key (account=? AND key=?)'],
+    ['messages WHERE account = 1 AND ordered_at >= ? ORDER BY ordered_at DESC, key DESC', 'messages_by_time (account=? AND ordered_at>?)'],
+    ['jobs WHERE account = 1 AND message = ?', 'jobs_by_message (account=? AND message=?)'],
+    [
+      'conversations WHERE account = 1 AND conversation_id = ? AND hides IS NOT NULL',
+      'conversations_hidden (account=? AND conversation_id=?)',
+    ],
+  ])('are found by an index of their own: %s', (where, index) => {
+    const database = new Libsql(file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
+    const plan = database.prepare(`EXPLAIN QUERY PLAN SELECT * FROM ${where}`).all(1) as { detail: string }[];
+    database.close();
+    expect(plan.map(({ detail }) => detail)).toEqual([expect.stringContaining(index)]);
+  });
+
   it('are both there after a restart', () => {
     alices().addConversation(conversationRecord('a'));
     carols().addConversation(conversationRecord('c'));
