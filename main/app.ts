@@ -1,5 +1,5 @@
 /**
- * The composition root: opens the profile (settings, identity, history), signs in, and puts the handlers of the contract's calls together. The window
+ * The composition root: opens the profile (settings, identity, history), signs its accounts in, and puts the handlers of the contract's calls together. The window
  * and the headless client are two doors to the object that it makes.
  */
 
@@ -7,14 +7,14 @@ import { type Clock, systemClock } from '../base/clock';
 import type { Disposable } from '../base/disposable';
 import { Emitter, setListenerErrorReporter } from '../base/emitter';
 import type { Logger } from '../base/log';
-import type { AccountValue, AppEvent, AppEventBody, Snapshot } from '../preload/contract';
+import type { AccountSnapshot, AppEvent, AppEventBody, Snapshot } from '../preload/contract';
 import { AppError, toAppError } from '../preload/contract/errors';
 import type { WireTap } from '../protocol/wire-record';
 import type { Account } from './account/account';
 import type { Handlers } from './calls';
 import { chatCalls } from './chat-calls';
 import { deviceCalls } from './device-calls';
-import { type AccountSource, accountSource, type GivenAccount } from './profile/account-source';
+import { type AccountSources, accountSources, type GivenAccount } from './profile/account-source';
 import { BlockedPeople } from './profile/blocked-people';
 import { ProfileDecisions } from './profile/decisions';
 import { openProfile, type Profile } from './profile/profile';
@@ -26,6 +26,7 @@ import { signInCalls } from './sign-in-calls';
 import { SignedIn } from './signed-in';
 import { watchNetwork } from './sip/flow/network-watch';
 import { secretsInFile, Warnings } from './warnings';
+import { type Which, whichAccount } from './which-account';
 
 export type { GivenAccount } from './profile/account-source';
 
@@ -86,7 +87,7 @@ class ChorusApp implements App {
   readonly #signedIn: SignedIn;
   #revision = 0;
   #profile: Profile | null = null;
-  #source: AccountSource | null = null;
+  #sources: AccountSources | null = null;
   #blocked: BlockedPeople | null = null;
   #fatal: AppError | null = null;
   #quitting: Promise<void> | null = null;
@@ -106,9 +107,9 @@ class ChorusApp implements App {
       clock: this.#clock,
       log: options.log,
       profile: () => this.#profile,
-      source: () => this.#source,
+      sources: () => this.#sources,
       isQuitting: () => this.#quitting !== null,
-      account: () => this.#signedIn.account,
+      accounts: () => this.#signedIn.accounts,
       leave: () => this.#signedIn.leave(),
       start: (profile) => this.#start(profile),
       announce,
@@ -121,7 +122,7 @@ class ChorusApp implements App {
       network: this.#network,
       warnings: this.#warnings,
       profile: () => this.#open,
-      source: () => this.#openSource,
+      sources: () => this.#openSources,
       history: (profile) => profile.history ?? this.#decisions.beginUnreadable(profile),
       isBlocked: (address) => this.#openBlocked.has(address),
       alsoBlock: (addresses) => {
@@ -147,7 +148,7 @@ class ChorusApp implements App {
       this.#log.error('the profile cannot be opened', { error: this.#fatal.message });
       return;
     }
-    this.#source = accountSource(this.#profile, given);
+    this.#sources = accountSources(this.#profile, given);
     // A given account has its password in the open anyway.
     if (this.#profile.secrets.backend === 'file' && given === undefined) this.#warnings.begin(secretsInFile);
     if (this.#profile.identity.isCopied) {
@@ -158,14 +159,14 @@ class ChorusApp implements App {
     this.#start(this.#profile);
   }
 
-  /** Goes on with the account that is given or stored. */
+  /** Goes on with the accounts that are given or stored. */
   #start({ rescue }: Profile): void {
     if (rescue === null) this.#signedIn.resume();
     else this.#announceSoon(() => ({ event: 'rescue', rescue: rescue.value }));
   }
 
   networkChanged(): void {
-    this.#signedIn.account?.networkChanged();
+    for (const account of this.#signedIn.accounts) account.networkChanged();
   }
 
   quit(): Promise<void> {
@@ -178,27 +179,27 @@ class ChorusApp implements App {
 
   #makeHandlers(): Handlers {
     const { chooseFile, openDevice, tap } = this.#options;
-    const account = () => this.#usableAccount;
+    const account = (which: Which) => this.#usableAccount(which);
     const profile = () => this.#open;
-    const source = () => this.#openSource;
+    const sources = () => this.#openSources;
     return {
       snapshot: () => this.#snapshot(),
       ...signInCalls({
-        ...{ clock: this.#clock, log: this.#log, tap, signedIn: this.#signedIn, account, profile, source, openDevice },
+        ...{ clock: this.#clock, log: this.#log, tap, signedIn: this.#signedIn, account, profile, sources, openDevice },
         instanceId: () => this.#instanceId,
       }),
       ...deviceCalls({ account }),
       ...chatCalls({
-        messenger: () => this.#usableAccount.messenger,
+        messenger: (which) => this.#usableAccount(which).messenger,
         rescue: () => this.#rescue,
         chooseFile,
         now: () => this.#clock.now(),
       }),
       ...profileCalls({
-        ...{ decisions: this.#decisions, profile, source },
+        ...{ decisions: this.#decisions, profile, sources },
         blocked: () => this.#openBlocked,
-        account: () => this.#signedIn.account,
-        self: () => this.#accountValue?.aor ?? null,
+        accounts: () => this.#signedIn.accounts,
+        selves: () => this.#sources?.all.map(({ aor }) => aor) ?? [],
         announce: (event) => this.#announce(event),
       }),
       quit: async () => {
@@ -214,24 +215,25 @@ class ChorusApp implements App {
   }
 
   #snapshot(): Snapshot {
-    const { account } = this.#signedIn;
-    const value = this.#accountValue;
+    const accounts = this.#accountSnapshots;
+    const first = accounts[0] ?? {
+      account: null,
+      registration: { state: 'offline', bindings: 0 },
+      devices: [],
+      conversations: [],
+      invitations: [],
+    };
+    const kind = first.account?.kind ?? 'try';
     return {
       revision: this.#revision,
       profile: this.#options.profile,
-      account: value,
-      tryPeople: this.#network !== null && (value?.kind ?? 'try') === 'try' ? tryPeople : [],
-      registration: account?.registration ?? {
-        state: value === null || this.#profile?.rescue ? 'offline' : 'connecting',
-        bindings: 0,
-      },
-      devices: account?.devices ?? [],
-      conversations: account?.messenger.chats.all() ?? [],
-      invitations: account?.messenger.invitations.list() ?? [],
-      preferences: this.#source?.preferences ?? { ...defaultPreferences, ...this.#options.given?.preferences },
+      accounts,
+      ...first,
+      tryPeople: this.#network !== null && kind === 'try' ? tryPeople : [],
+      preferences: this.#sources?.preferences ?? { ...defaultPreferences, ...this.#options.given?.preferences },
       blocked: this.#profile === null ? [] : this.#openBlocked.list,
       // The embedded network's password is no secret.
-      warnings: this.#warnings.list.filter((warning) => warning.code !== 'secrets-in-file' || value?.kind !== 'try'),
+      warnings: this.#warnings.list.filter((warning) => warning.code !== 'secrets-in-file' || first.account?.kind !== 'try'),
       clone: this.#decisions.clone,
       rescue: this.#profile?.rescue?.value ?? null,
       fatal: this.#fatal?.toValue() ?? null,
@@ -239,8 +241,16 @@ class ChorusApp implements App {
   }
 
   /** Who is signed in: also while a stored account is still looking for its network, so that no window asks to sign in again. */
-  get #accountValue(): AccountValue | null {
-    return this.#signedIn.account?.value ?? this.#source?.shown ?? null;
+  get #accountSnapshots(): AccountSnapshot[] {
+    return (this.#sources?.all ?? []).flatMap((source) => {
+      const running = this.#signedIn.account(source.aor);
+      const account = running?.value ?? source.shown;
+      if (account === null) return [];
+      const { devices = [], messenger } = running ?? {};
+      const registration = running?.registration ?? { state: this.#profile?.rescue ? 'offline' : 'connecting', bindings: 0 };
+      const conversations = messenger?.chats.all() ?? [];
+      return [{ account, registration, devices, conversations, invitations: messenger?.invitations.list() ?? [] }];
+    });
   }
 
   get #openBlocked(): BlockedPeople {
@@ -257,9 +267,9 @@ class ChorusApp implements App {
     return this.#profile?.identity.instanceId ?? null;
   }
 
-  get #openSource(): AccountSource {
-    this.#source ??= accountSource(this.#open, this.#options.given);
-    return this.#source;
+  get #openSources(): AccountSources {
+    this.#sources ??= accountSources(this.#open, this.#options.given);
+    return this.#sources;
   }
 
   /** The instance ID for a new account. */
@@ -268,10 +278,10 @@ class ChorusApp implements App {
     return this.#open.identity.instanceId;
   }
 
-  get #usableAccount(): Account {
-    const { account } = this.#signedIn;
+  #usableAccount(which: Which): Account {
     if (this.#decisions.clone !== null) throw new AppError('profile/copied', {}, 'user');
     if (this.#profile?.rescue) throw this.#profile.rescue.refusal;
+    const account = whichAccount(this.#signedIn.accounts, which);
     if (account === null) throw this.#fatal ?? new AppError('account/none', {}, 'user');
     return account;
   }
@@ -294,7 +304,7 @@ class ChorusApp implements App {
   async #quit(): Promise<void> {
     const limit = new Promise<void>((resolve) => this.#clock.setTimer(quitLimitMs, resolve));
     await Promise.race([this.#signedIn.close(), limit]);
-    this.#signedIn.account?.dispose();
+    for (const account of this.#signedIn.accounts) account.dispose();
     await Promise.race([
       this.#network?.close().catch((error: unknown) => this.#log.warn('closing the network', { error: String(error) })),
       limit,

@@ -6,10 +6,11 @@ import { defaultPage } from './cpm/conversation/reader';
 import type { Messenger } from './cpm/messenger';
 import { exportConversation, exportName } from './export';
 import type { Rescue } from './profile/rescue';
+import type { Which } from './which-account';
 
 export interface ChatCallDeps {
-  /** Asked at every call. @throws AppError the answer to the call, where nobody is signed in */
-  messenger(): Messenger;
+  /** Asked at every call. @throws AppError the answer to the call, where nobody is signed in, or it is not clear which account is meant */
+  messenger(which: Which): Messenger;
   /** Null unless the history is damaged. */
   rescue(): Rescue | null;
   /** Asks the person where a file goes; null when they cancel. Where nobody can be asked, null: callers name a path. */
@@ -19,81 +20,81 @@ export interface ChatCallDeps {
 
 export function chatCalls({ messenger, rescue, chooseFile, now }: ChatCallDeps) {
   return {
-    conversations: () => messenger().chats.all(),
+    conversations: (which) => messenger(which).chats.all(),
     messages: ({ conversation, limit = defaultPage, ...place }) =>
-      rescue()?.page(conversation, place, limit) ?? messenger().chats.messages(conversation, place, limit),
-    search: ({ text, limit, ...more }) => messenger().search.find(text, limit ?? defaultPage, more),
-    sendText: ({ to, conversation, text, mode, anonymous, onlyWith }) =>
-      messenger().texts.send({ to, conversation, anonymous }, text, mode ?? 'session', onlyWith),
-    openConversation: ({ to, anonymous }) => ({ conversation: messenger().chats.open(to, anonymous) }),
-    openSession: ({ to }) => messenger().chats.openSession(to),
-    closeSession: ({ conversation }) => messenger().chats.closeSession(conversation),
+      rescue()?.page(conversation, place, limit) ?? messenger({ conversation }).chats.messages(conversation, place, limit),
+    search: ({ account, text, limit, ...more }) => messenger({ account }).search.find(text, limit ?? defaultPage, more),
+    sendText: ({ account, to, conversation, text, mode, anonymous, onlyWith }) =>
+      messenger({ account, conversation }).texts.send({ to, conversation, anonymous }, text, mode ?? 'session', onlyWith),
+    openConversation: ({ account, to, anonymous }) => ({ conversation: messenger({ account }).chats.open(to, anonymous) }),
+    openSession: ({ account, to }) => messenger({ account }).chats.openSession(to),
+    closeSession: ({ conversation }) => messenger({ conversation }).chats.closeSession(conversation),
     answer: async ({ invitation, accept, everywhere }) => {
-      await messenger().invitations.answer(invitation, accept, everywhere ?? false);
+      await messenger({ invitation }).invitations.answer(invitation, accept, everywhere ?? false);
       return { state: accept ? 'established' : 'ended' };
     },
-    joinGroup: async ({ address }) => ({ conversation: await messenger().groups.joining.at(address) }),
-    addPeople: ({ conversation, people, subject }) => messenger().groups.addPeople(conversation, people, subject),
-    participants: ({ conversation }) => messenger().chats.participants(conversation),
+    joinGroup: async ({ account, address }) => ({ conversation: await messenger({ account }).groups.joining.at(address) }),
+    addPeople: ({ conversation, people, subject }) => messenger({ conversation }).groups.addPeople(conversation, people, subject),
+    participants: ({ conversation }) => messenger({ conversation }).chats.participants(conversation),
     removePerson: async ({ conversation, address }) => {
-      await messenger().groups.requests.remove(conversation, address);
+      await messenger({ conversation }).groups.requests.remove(conversation, address);
       return {};
     },
     renameGroup: async ({ conversation, subject }) => {
-      await messenger().groups.requests.rename(conversation, subject);
+      await messenger({ conversation }).groups.requests.rename(conversation, subject);
       return {};
     },
     setNickname: async ({ conversation, nickname }) => {
-      await messenger().groups.requests.setNickname(conversation, nickname);
+      await messenger({ conversation }).groups.requests.setNickname(conversation, nickname);
       return {};
     },
     setGroupIcon: async ({ conversation, icon }) => {
-      await messenger().groups.requests.setIcon(conversation, icon);
+      await messenger({ conversation }).groups.requests.setIcon(conversation, icon);
       return {};
     },
-    groupIcon: ({ conversation }) => ({ icon: messenger().chats.groupIcon(conversation) }),
+    groupIcon: ({ conversation }) => ({ icon: messenger({ conversation }).chats.groupIcon(conversation) }),
     comeBack: async ({ conversation }) => {
-      await messenger().groups.returning.comeBack(conversation);
+      await messenger({ conversation }).groups.returning.comeBack(conversation);
       return {};
     },
     leave: async ({ conversation }) => {
-      await messenger().chats.leave(conversation);
+      await messenger({ conversation }).chats.leave(conversation);
       return {};
     },
     composing: ({ conversation, active, onlyWith }) => {
-      messenger().texts.composing(conversation, active, onlyWith);
+      messenger({ conversation }).texts.composing(conversation, active, onlyWith);
       return {};
     },
     markDisplayed: ({ conversation, upTo }) => {
-      messenger().texts.markDisplayed(conversation, upTo);
+      messenger({ conversation }).texts.markDisplayed(conversation, upTo);
       return {};
     },
-    retry: ({ message }) => {
-      messenger().outbox.retry(message);
+    retry: ({ account, message }) => {
+      messenger({ account, message, direction: 'out' }).outbox.retry(message);
       return {};
     },
-    discard: ({ message }) => {
-      messenger().outbox.discard(message);
+    discard: ({ account, message }) => {
+      messenger({ account, message, direction: 'out' }).outbox.discard(message);
       return {};
     },
-    skip: ({ message }) => {
-      messenger().outbox.skip(message);
+    skip: ({ account, message }) => {
+      messenger({ account, message, direction: 'out' }).outbox.skip(message);
       return {};
     },
-    deleteMessage: ({ message, direction }) => {
-      messenger().chats.deleteMessage(message, direction);
+    deleteMessage: ({ account, message, direction }) => {
+      messenger({ account, message, direction }).chats.deleteMessage(message, direction);
       return {};
     },
     deleteConversation: ({ conversation }) => {
-      messenger().chats.delete(conversation);
+      messenger({ conversation }).chats.delete(conversation);
       return {};
     },
     setDraft: ({ conversation, text, onlyWith }) => {
-      messenger().chats.setDraft(conversation, text, onlyWith);
+      messenger({ conversation }).chats.setDraft(conversation, text, onlyWith);
       return {};
     },
     markUnread: ({ conversation, unread }) => {
-      messenger().chats.markUnread(conversation, unread);
+      messenger({ conversation }).chats.markUnread(conversation, unread);
       return {};
     },
     exportConversation: async ({ conversation: id, format, path: named }) => {
@@ -101,10 +102,10 @@ export function chatCalls({ messenger, rescue, chooseFile, now }: ChatCallDeps) 
       if ((named === undefined) === (chooseFile === null))
         throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
       const read = rescue()?.read(id);
-      const conversation = read?.conversation ?? messenger().chats.one(id);
+      const conversation = read?.conversation ?? messenger({ conversation: id }).chats.one(id);
       const path = named ?? (await chooseFile?.(exportName(conversation, format))) ?? null;
       if (path === null) return { path, messages: 0 };
-      const messages = read?.messages ?? messenger().chats.everyMessage(id);
+      const messages = read?.messages ?? messenger({ conversation: id }).chats.everyMessage(id);
       const written = await exportConversation({ conversation, messages, format, path, replaces: chooseFile !== null, at: now() });
       return { path, messages: written };
     },

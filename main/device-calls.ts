@@ -3,44 +3,48 @@ import type { Account } from './account/account';
 import { cleanDeviceName } from './account/device-name';
 import { signInTable } from './account/sign-in-options';
 import type { Handlers } from './calls';
+import type { Which } from './which-account';
 
 export interface DeviceCallDeps {
-  /** Asked at every call. @throws AppError the answer to the call, where nobody is signed in */
-  account(): Account;
+  /** Asked at every call. @throws AppError the answer to the call, where nobody is signed in, or it is not clear which account is meant */
+  account(which: Which): Account;
 }
 
 export function deviceCalls({ account }: DeviceCallDeps) {
-  const untold = () => (account().value.untold ? { untold: true as const } : {});
+  const untold = (one: Account) => (one.value.untold ? { untold: true as const } : {});
   return {
-    devices: () => account().freshDevices(),
-    renameDevice: async ({ name }) => {
+    devices: (which) => account(which).freshDevices(),
+    renameDevice: async ({ name, ...which }) => {
       const deviceName = cleanDeviceName(name);
-      await account().rename(deviceName);
-      return { name: deviceName, ...untold() };
+      const one = account(which);
+      await one.rename(deviceName);
+      return { name: deviceName, ...untold(one) };
     },
-    capabilities: ({ address }) => account().capabilitiesOf(address),
-    testDevice: ({ instanceId, text }) => account().testDevice(instanceId, text),
-    signOutDevice: async ({ instanceId }) => {
-      await account().signOutDevice(instanceId);
+    capabilities: ({ address, ...which }) => account(which).capabilitiesOf(address),
+    testDevice: ({ instanceId, text, ...which }) => account(which).testDevice(instanceId, text),
+    signOutDevice: async ({ instanceId, ...which }) => {
+      await account(which).signOutDevice(instanceId);
       return {};
     },
-    signOutEverywhere: async () => {
-      await account().signOutEverywhere();
+    signOutEverywhere: async (which) => {
+      await account(which).signOutEverywhere();
       return {};
     },
-    setCapability: async ({ name, on }) => {
-      await account().setCapability(name, on);
-      return untold();
+    setCapability: async ({ name, on, ...which }) => {
+      const one = account(which);
+      await one.setCapability(name, on);
+      return untold(one);
     },
-    setMedia: async (wanted) => {
-      const before = account().value;
+    setMedia: async ({ account: address, ...wanted }) => {
+      const one = account({ account: address });
+      const before = one.value;
       const kept = { securesMedia: before.securesMedia, ...(before.msrpRelay === null ? {} : { msrpRelay: before.msrpRelay }) };
       const { securesMedia = false, msrpRelay = null } = signInTable.check(wanted, kept);
-      await account().setMedia({ securesMedia, msrpRelay });
+      await one.setMedia({ securesMedia, msrpRelay });
       return { securesMedia, msrpRelay };
     },
-    writeAs: ({ address, conversation }) => {
-      account().writeAs(address, conversation);
+    writeAs: ({ address, ...which }) => {
+      account(which).writeAs(address, which.conversation);
       return {};
     },
   } satisfies Partial<Handlers>;

@@ -106,7 +106,7 @@ async function open(launch: LaunchOptions, dataDir: string, tryDirectory: string
   quitInOrder(chorus, log);
   app.on('second-instance', () => comeToFront(window));
   // A stored account signs in by itself.
-  const isNew = snapshot.fatal === null && openStore(dataDir)('settings').get('account') === undefined;
+  const isNew = snapshot.fatal === null && snapshot.account === null;
   if (isNew) await signInForTrial(chorus, launch, snapshot.tryPeople);
 }
 

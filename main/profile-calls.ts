@@ -2,7 +2,7 @@
 import type { AppEventBody } from '../preload/contract';
 import type { Account } from './account/account';
 import type { Handlers } from './calls';
-import type { AccountSource } from './profile/account-source';
+import type { AccountSources } from './profile/account-source';
 import { type BlockedPeople, strangerKey } from './profile/blocked-people';
 import type { ProfileDecisions } from './profile/decisions';
 import type { Profile } from './profile/profile';
@@ -11,15 +11,15 @@ export interface ProfileCallDeps {
   decisions: ProfileDecisions;
   /** @throws AppError why there is no open profile */
   profile(): Profile;
-  source(): AccountSource;
+  sources(): AccountSources;
   blocked(): BlockedPeople;
-  account(): Account | null;
-  /** The own address; null where nobody has signed in. */
-  self(): string | null;
+  accounts(): readonly Account[];
+  /** The own addresses. */
+  selves(): readonly string[];
   announce(event: AppEventBody): void;
 }
 
-export function profileCalls({ decisions, profile, source, blocked, account, self, announce }: ProfileCallDeps) {
+export function profileCalls({ decisions, profile, sources, blocked, accounts, selves, announce }: ProfileCallDeps) {
   const announceBlocked = () => {
     const { list } = blocked();
     announce({ event: 'blocked', blocked: list });
@@ -29,23 +29,22 @@ export function profileCalls({ decisions, profile, source, blocked, account, sel
     resolveClone: ({ choice, name }) => decisions.resolveClone(profile(), choice, name),
     beginHistory: () => decisions.beginAnew(profile()),
     block: ({ address }) => {
-      const key = strangerKey(address, self());
+      const key = strangerKey(address, selves());
       blocked().block(key);
       const answer = announceBlocked();
-      account()?.messenger.blocked(key);
+      for (const account of accounts()) account.messenger.blocked(key);
       return answer;
     },
     unblock: ({ address }) => {
-      const key = strangerKey(address, self());
-      blocked().unblock(key);
+      blocked().unblock(strangerKey(address, selves()));
       const answer = announceBlocked();
-      account()?.messenger.unblocked();
+      for (const account of accounts()) account.messenger.unblocked();
       return answer;
     },
     setPreferences: (preferences) => {
-      source().preferences = preferences;
+      sources().preferences = preferences;
       announce({ event: 'preferences', ...preferences });
-      account()?.messenger.preferencesChanged();
+      for (const account of accounts()) account.messenger.preferencesChanged();
       return preferences;
     },
   } satisfies Partial<Handlers>;

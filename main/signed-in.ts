@@ -1,13 +1,16 @@
-/** The account that is signed in: made at the start or by a sign-in, and let go. What it tells becomes the client's events. */
+/**
+ * The accounts that are signed in: made at the start or by a sign-in, and let go. Each has its own connections, and all are the same device. What one
+ * tells becomes the client's events, with its address.
+ */
 import type { Clock } from '../base/clock';
 import { drop, type Logger } from '../base/log';
-import type { AccountValue, AppEventBody } from '../preload/contract';
+import type { AccountValue, AppEventBody, ToldByAccount } from '../preload/contract';
 import { AppError, toAppError } from '../preload/contract/errors';
 import type { WireTap } from '../protocol/wire-record';
 import { Account } from './account/account';
 import type { Credentials } from './account/credentials';
 import type { SignedOut } from './account/sign-in';
-import type { AccountSource } from './profile/account-source';
+import type { AccountSource, AccountSources } from './profile/account-source';
 import type { Profile } from './profile/profile';
 import { type TryNetwork, type TryNetworkAddress, tryPeople } from './profile/try-network';
 import type { Warnings } from './warnings';
@@ -21,7 +24,7 @@ export interface SignedInDeps {
   warnings: Warnings;
   /** @throws AppError why there is no open profile */
   profile(): Profile;
-  source(): AccountSource;
+  sources(): AccountSources;
   /** The history of the profile; a new one where this system cannot open the one that came along. */
   history(profile: Profile): NonNullable<Profile['history']>;
   isBlocked(address: string): boolean;
@@ -33,26 +36,32 @@ export interface SignedInDeps {
 
 export class SignedIn {
   readonly #deps: SignedInDeps;
-  #account: Account | null = null;
+  /** By address, in the order of their sources. */
+  #accounts: ReadonlyMap<string, Account> = new Map();
   #isSigningIn = false;
 
   constructor(deps: SignedInDeps) {
     this.#deps = deps;
   }
 
-  get account(): Account | null {
-    return this.#account;
+  /** The first is the one that a window shows. */
+  get accounts(): readonly Account[] {
+    return [...this.#accounts.values()];
   }
 
-  /** Signs in at the start, with the account that the profile keeps or was given. The registration goes on by itself if that fails. */
+  account(aor: string): Account | null {
+    return this.#accounts.get(aor) ?? null;
+  }
+
+  /** Signs in at the start, with the accounts that the profile keeps or was given. A registration goes on by itself if that fails. */
   resume(): void {
-    drop(this.#resume(), { ...this.#deps.log, error: this.#deps.log.warn }, 'signing in again');
+    const log = { ...this.#deps.log, error: this.#deps.log.warn };
+    for (const source of this.#deps.sources().all) drop(this.#resume(source), log, 'signing in again');
   }
 
-  async #resume(): Promise<void> {
+  async #resume(source: AccountSource): Promise<void> {
     const { log } = this.#deps;
     const profile = this.#deps.profile();
-    const source = this.#deps.source();
     let credentials: Credentials | null;
     try {
       credentials = source.credentials;
@@ -68,7 +77,7 @@ export class SignedIn {
     }
     const account = this.#make(credentials, source.signedOut);
     this.#enter(account);
-    if (account.isOver) this.#deps.announce({ event: 'registration', ...account.registration });
+    if (account.isOver) this.#announceRegistration(account);
     else if (source.registersAtStart) drop(account.register(), { ...log, error: log.warn }, 'registration');
   }
 
@@ -76,56 +85,60 @@ export class SignedIn {
    * Signs in for the first time, or again when the server refuses the kept account or this device was signed out: identity, history and
    * settings stay. Nothing is kept or announced before the registrar's 200.
    * @param keptProxy the way to the server, for the next start; null: found again
+   * @param isFurther there may be other accounts already
    * @throws AppError ipc/refused, storage/*, or the registrar's or the network's refusal; nothing changes then
    */
-  async signIn(credentials: Credentials, keptProxy: string | null): Promise<AccountValue> {
+  async signIn(credentials: Credentials, keptProxy: string | null, isFurther: boolean): Promise<AccountValue> {
     const { announce } = this.#deps;
+    const { aor, instanceId } = credentials;
     const profile = this.#deps.profile();
-    const source = this.#deps.source();
-    const over = this.overAccount(credentials.aor);
-    const present = this.#account?.value ?? source.shown;
-    if (!source.takesSignIn || (present !== null && over === null))
-      throw new AppError('ipc/refused', { cause: `already signed in as ${present?.aor ?? source.known?.aor}` });
+    const sources = this.#deps.sources();
+    const over = this.overAccount(aor);
+    const present = sources.all.map((source) => source.aor);
+    const isRefused = over === null && (isFurther ? present.includes(aor) : present.length > 0);
+    if (isRefused || sources.isGiven(aor)) throw new AppError('ipc/refused', { cause: `already signed in as ${present.join(', ')}` });
     if (this.#isSigningIn) throw new AppError('ipc/refused', { cause: 'already signing in' });
     if (profile.rescue !== null) throw profile.rescue.refusal;
     this.#isSigningIn = true;
     const account = this.#make(credentials, null);
     try {
       await account.register();
-      source.accept(credentials, keptProxy);
+      sources.accept(credentials, keptProxy);
     } catch (error) {
       account.dispose();
-      if (over === null) profile.settings.registrationState(credentials.instanceId, credentials.aor).forget();
+      if (over === null) profile.settings.registrationState(instanceId, aor).forget();
       throw error;
     } finally {
       this.#isSigningIn = false;
     }
     over?.dispose();
     this.#enter(account);
-    announce({ event: 'registration', ...account.registration });
-    announce({ event: 'devices', devices: account.devices });
+    this.#announceRegistration(account);
+    announce({ event: 'devices', account: aor, devices: account.devices });
     return account.value;
   }
 
   /** The account of this address while its server refuses it, or it is signed out: it may be signed in with again. */
   overAccount(aor: string): Account | null {
-    return this.#account?.isOver === true && this.#account.value.aor === aor ? this.#account : null;
+    const account = this.account(aor);
+    return account?.isOver === true ? account : null;
   }
 
-  /** Has no account any more, without a word to the network. */
+  /** Has no accounts any more, without a word to the network. */
   leave(): void {
-    this.#account = null;
-    this.#deps.warnings.end('duplicate-device');
+    for (const { aor } of this.accounts) this.#deps.warnings.end('duplicate-device', aor);
+    this.#accounts = new Map();
   }
 
   /** Ends sessions and signs off. What fails is in the log. */
   async close(): Promise<void> {
-    await this.#account?.close().catch((error: unknown) => this.#deps.log.warn('closing the account', { error: String(error) }));
+    const failed = (error: unknown) => this.#deps.log.warn('closing the account', { error: String(error) });
+    await Promise.all(this.accounts.map((account) => account.close().catch(failed)));
   }
 
   dispose(): void {
-    this.#account?.dispose();
-    this.#account = null;
+    for (const account of this.accounts) account.dispose();
+    this.#accounts = new Map();
   }
 
   async joinTryNetwork(): Promise<TryNetworkAddress> {
@@ -137,22 +150,24 @@ export class SignedIn {
   #make(credentials: Credentials, signedOut: SignedOut | null): Account {
     const { clock, log, tap, version, isBlocked, alsoBlock, history } = this.#deps;
     const profile = this.#deps.profile();
-    const source = this.#deps.source();
+    const { aor } = credentials;
+    const sources = this.#deps.sources();
+    const source = sources.of(aor);
     const { settings } = profile;
     const account: Account = new Account(credentials, {
       ...{ clock, log, tap, isBlocked, alsoBlock, signedOut, userAgent: `Chorus/${version}` },
-      history: history(profile),
+      history: history(profile).of(aor),
       knownPeople: credentials.kind === 'try' ? tryPeople : [],
-      preferences: () => source.preferences,
-      registrationState: settings.registrationState(credentials.instanceId, credentials.aor),
-      simState: settings.simState(credentials.options.authUser ?? credentials.aor),
+      preferences: () => sources.preferences,
+      registrationState: settings.registrationState(credentials.instanceId, aor),
+      simState: settings.simState(credentials.options.authUser ?? aor),
       // An account that is on trial, or gone, announces and keeps nothing.
       announce: (event) => {
-        if (this.#account === account) this.#announce(account, event);
+        if (this.account(aor) === account) this.#announce(account, event);
       },
       keep: (change) => source.keep(change),
       keepSignedOut: (by) => {
-        if (this.#account === account) source.keepSignedOut(by);
+        if (this.account(aor) === account) source.keepSignedOut(by);
       },
       isForgotten: () => source.isForgotten,
     });
@@ -160,21 +175,28 @@ export class SignedIn {
   }
 
   #enter(account: Account): void {
-    this.#account = account;
+    const entered = new Map(this.#accounts).set(account.aor, account);
+    const inOrder = this.#deps.sources().all.flatMap(({ aor }) => entered.get(aor) ?? []);
+    this.#accounts = new Map(inOrder.map((one) => [one.aor, one]));
     this.#deps.announce({ event: 'account', account: account.value });
   }
 
-  #announce(account: Account, event: AppEventBody): void {
+  #announceRegistration(account: Account): void {
+    this.#deps.announce({ event: 'registration', account: account.aor, ...account.registration });
+  }
+
+  #announce(account: Account, event: ToldByAccount): void {
     const { warnings, log, announce } = this.#deps;
+    const { aor } = account;
     if (event.event === 'warning') {
-      warnings.begin({ code: event.code, text: event.text });
+      warnings.begin({ code: event.code, text: event.text, account: aor });
       return;
     }
-    announce(event);
+    announce(event.event === 'account' ? event : { ...event, account: aor });
     if (event.event === 'devices') {
-      if (account.isDuplicated)
-        warnings.begin({ code: 'duplicate-device', text: 'Another computer is registered with the ID of this device.' });
-      else warnings.end('duplicate-device');
+      const text = 'Another computer is registered with the ID of this device.';
+      if (account.isDuplicated) warnings.begin({ code: 'duplicate-device', text, account: aor });
+      else warnings.end('duplicate-device', aor);
     }
     // The profile that hosted the embedded network may have quit: then it is found elsewhere, or started here.
     if (event.event === 'registration' && event.state === 'waiting' && account.value.kind === 'try') {

@@ -1,4 +1,4 @@
-/** The warnings that stay on the screen until their cause has gone, each code once. */
+/** The warnings that stay on the screen until their cause has gone, each code once for each account that it concerns. */
 import type { AppEventBody, WarningValue } from '../preload/contract';
 
 export const secretsInFile: WarningValue = {
@@ -19,15 +19,15 @@ export class Warnings {
   }
 
   begin(warning: WarningValue): void {
-    if (this.#present.some(({ code }) => code === warning.code)) return;
+    if (this.#present.some((other) => other.code === warning.code && other.account === warning.account)) return;
     this.#present.push(warning);
     this.#announce({ event: 'warning', ...warning });
   }
 
-  end(code: WarningValue['code']): void {
-    const at = this.#present.findIndex((warning) => warning.code === code);
+  end(code: WarningValue['code'], account?: string): void {
+    const at = this.#present.findIndex((warning) => warning.code === code && warning.account === account);
     if (at < 0) return;
     this.#present.splice(at, 1);
-    this.#announce({ event: 'warningEnded', code });
+    this.#announce({ event: 'warningEnded', code, ...(account === undefined ? {} : { account }) });
   }
 }

@@ -123,6 +123,10 @@ export class Account {
     );
   }
 
+  get aor(): string {
+    return this.#credentials.aor;
+  }
+
   get value(): AccountValue {
     const { aor, displayName, kind, instanceId } = this.#credentials;
     return {
@@ -264,6 +268,11 @@ export class Account {
     const device = this.#devices.device(instanceId);
     if (device === null) throw new AppError('device/unknown', { cause: instanceId }, 'user');
     return device;
+  }
+
+  /** As `Messenger.has`. */
+  has(which: Parameters<Messenger['has']>[0]): boolean {
+    return this.messenger.has(which);
   }
 
   /** Ends sessions, de-registers this device alone, and lets go of everything. */

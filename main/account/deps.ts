@@ -1,7 +1,7 @@
 /** Everything that an account needs from the profile that it runs in. */
 import type { Clock } from '../../base/clock';
 import type { Logger } from '../../base/log';
-import type { AppEventBody, PersonValue, PreferencesValue } from '../../preload/contract';
+import type { PersonValue, PreferencesValue, ToldByAccount } from '../../preload/contract';
 import type { WireTap } from '../../protocol/wire-record';
 import type { History } from '../history/history';
 import type { MsrpTransport } from '../msrp/connection';
@@ -22,7 +22,7 @@ export interface AccountDeps {
   alsoBlock(addresses: readonly string[]): void;
   registrationState: RegistrationStore;
   simState: { load(): number; save(sqn: number): void };
-  announce(event: AppEventBody): void;
+  announce(event: ToldByAccount): void;
   /** Makes a change of the person last over a restart, before it takes effect here. @throws AppError storage/* */
   keep(change: Partial<SettingsChange>): void;
   /** Who signed this device out before this process began; null for nobody. */

@@ -44,11 +44,14 @@ export class OptionTable<Rows extends OptionRows> {
     this.schema = v.strictObject(Object.fromEntries(fields)) as unknown as v.GenericSchema<unknown, OptionsOf<Rows>>;
   }
 
-  /** The form of single options in a call. */
-  schemaOf<Name extends keyof Rows & string>(...names: Name[]): v.GenericSchema<unknown, Pick<OptionsOf<Rows>, Name>> {
+  /** The form of single options in a call, and of its other arguments. */
+  schemaOf<Name extends keyof Rows & string, Others extends v.ObjectEntries>(
+    names: readonly Name[],
+    others: Others,
+  ): v.GenericSchema<unknown, Pick<OptionsOf<Rows>, Name> & v.InferOutput<v.StrictObjectSchema<Others, undefined>>> {
     const fields = this.#entries().filter(([name]) => names.includes(name as Name));
-    const schema = v.strictObject(Object.fromEntries(fields.map(([name, row]) => [name, v.optional(optionSchema(row))])));
-    return schema as unknown as v.GenericSchema<unknown, Pick<OptionsOf<Rows>, Name>>;
+    const options = Object.fromEntries(fields.map(([name, row]) => [name, v.optional(optionSchema(row))]));
+    return v.strictObject({ ...others, ...options }) as unknown as ReturnType<typeof this.schemaOf<Name, Others>>;
   }
 
   /** The told options over the kept ones, each checked by itself and all together. @throws AppError account/bad-option */

@@ -5,7 +5,7 @@
 
 import type { Disposable } from '../../base/disposable';
 import { drop } from '../../base/log';
-import type { ConversationRecord } from '../history/records';
+import type { ConversationRecord, Direction } from '../history/records';
 import { Chats } from './chats';
 import type { CpmContext } from './conversation/context';
 import { People } from './conversation/people';
@@ -22,6 +22,14 @@ import { Outbox } from './outbox/outbox';
 import { Search } from './search';
 import { Texts } from './texts';
 import { Upgrades } from './upgrade/upgrades';
+
+/** What a call is about; the first that is there counts. */
+interface Mentioned {
+  conversation?: string | undefined;
+  message?: string | undefined;
+  direction?: Direction | undefined;
+  invitation?: string | undefined;
+}
 
 export class Messenger implements Disposable {
   readonly chats: Chats;
@@ -71,6 +79,14 @@ export class Messenger implements Disposable {
     this.incoming = new IncomingRequests(context, parts);
     this.chats = new Chats(context, { ...parts, outbox: this.outbox });
     this.texts = new Texts(context, { ...parts, outbox: this.outbox, chats: this.chats, incoming: this.incoming });
+  }
+
+  /** Whether a conversation, a message, or an invitation that waits for an answer is this account's. */
+  has({ conversation, message, direction, invitation }: Mentioned): boolean {
+    const { history } = this.#context;
+    if (conversation !== undefined) return history.conversation(conversation) !== null;
+    if (message !== undefined) return history.message(message, direction) !== null;
+    return this.invitations.list().some((one) => one.invitation === invitation);
   }
 
   /** The registration has its 200: what waited may leave, and this device comes back to its groups. */

@@ -4,7 +4,8 @@
  * When a call returns, its effect is on disk: WAL with synchronous=FULL, so neither a killed process nor a power cut takes it back. This lets
  * the layers above acknowledge to the network. Calls that belong together go into one `transaction`.
  * Messages stand in the order (sentAt + movedBy, key of the message), whatever order they came in: the same on every page and every own device.
- * Each table is written and read in a file of its own; this file is the face of them all.
+ * Each table is written and read in a file of its own; this file is the face of them all. One file holds all accounts of a profile, and each is given
+ * its own part alone (`ProfileHistory.of`): two accounts may be in one group, and so have the same message, and each has its own 1-1 with the same person.
  *
  * The file is encrypted page by page (libsql, aes256cbc). The cipher is not authenticated: SQLite notices damage to a page only when the page no
  * longer makes sense. The words, sender and time of each message are therefore sealed row by row (seal.ts), and shown only while the seal holds.
@@ -15,7 +16,7 @@ import type { Disposable } from '../../base/disposable';
 import type { Emitter } from '../../base/emitter';
 import { drop, type Logger } from '../../base/log';
 import type { AppError } from '../../preload/contract/errors';
-import { type HistoryReader, readHere, readOnThread } from './reading/reader';
+import { type HistoryReader, readerOf, readOnThread, tablesToRead } from './reading/reader';
 import type { Change, Conversations, Jobs, Messages, Overviews, Receipts } from './records';
 import { fillIndex, mayBeOfTheIndex, renewIndex } from './search/search-index';
 import { Changes, type InsideListener } from './store/changes';
@@ -23,17 +24,25 @@ import { Connection, type ConnectionOptions, type SyncFile } from './store/conne
 import { migrate, migrations, orderedVersion, sealedVersion } from './store/migrations';
 import { orderByKey } from './store/order';
 import { Seal } from './store/seal';
+import { accountTable } from './tables/accounts';
 import { conversationTable } from './tables/conversations';
 import { jobTable } from './tables/jobs';
-import { messageReader, messageTable } from './tables/messages';
+import { messageReader } from './tables/messages';
 import { overviewTable } from './tables/overview';
-import { receiptTable } from './tables/receipts';
 
 /** How many conversations, newest first, are looked at when the history is opened. */
 const lookedAtFirst = 20;
 
-/** Every method throws AppError storage/full, storage/unreadable or storage/failed, and has then changed nothing. */
-export interface History extends Conversations, Messages, Receipts, Jobs, Overviews, Disposable {
+/** The history of a profile. */
+export interface ProfileHistory extends Disposable {
+  /** What an account remembers, by its address of record. @throws AppError storage/* */
+  of(account: string): History;
+  /** Waits for the reader, then disposes. */
+  close(): Promise<void>;
+}
+
+/** One account's part. Every method throws AppError storage/full, storage/unreadable or storage/failed, and has then changed nothing. */
+export interface History extends Conversations, Messages, Receipts, Jobs, Overviews {
   /** What each transaction has changed, every message and conversation once, after its commit: all that drivers are told comes from here. */
   readonly onChange: Pick<Emitter<readonly Change[]>, 'on'>;
   /** Calls `listener` as the last work inside each transaction that changes something; what it throws undoes that transaction. */
@@ -51,8 +60,6 @@ export interface History extends Conversations, Messages, Receipts, Jobs, Overvi
   onDisk(): Promise<void> | null;
   /** For reads that may take long. */
   readonly reader: HistoryReader;
-  /** Waits for the reader, then disposes. */
-  close(): Promise<void>;
 }
 
 export interface HistoryOptions {
@@ -72,7 +79,7 @@ export interface HistoryOptions {
  * rights or a migration that failed; storage/newer; storage/full; storage/failed for the rest.
  * `foundDamaged` is told once, also while it opens, when SQLite notices that the file is not in order: from then on nothing of it can be relied on.
  */
-export function openHistory(options: HistoryOptions): History {
+export function openHistory(options: HistoryOptions): ProfileHistory {
   const { file, key, log, thread, sync, foundDamaged = () => undefined } = options;
   const seal = new Seal(key);
   const prepare = (database: Database) =>
@@ -93,7 +100,7 @@ export function openHistory(options: HistoryOptions): History {
   };
   const connection = new Connection({ file, key, prepare, foundDamaged, mend, sync });
   const dispose = () => {
-    drop(reader.close(), log, 'closing the reader');
+    drop(queue?.close() ?? Promise.resolve(), log, 'closing the reader');
     changes.dispose();
     const error = connection.close();
     // Nothing is lost: what is in the -wal file is read at the next opening.
@@ -101,30 +108,37 @@ export function openHistory(options: HistoryOptions): History {
   };
   const changes = new Changes(connection);
   const messageOfRow = messageReader(seal, log);
-  const tables = { ...messageTable(connection, { seal, changes, messageOfRow }), ...receiptTable(connection, changes) };
-  const reader = thread === undefined ? readHere(tables) : readOnThread(tables, { file, key, log, ...thread });
-  const history: History = {
-    ...conversationTable(connection, changes),
-    ...overviewTable(connection, messageOfRow),
-    ...tables,
-    ...jobTable(connection),
-    fillIndex: () => fillIndex(connection),
-    onChange: changes.onChange,
-    inside: (listener) => changes.inside(listener),
-    transaction: (work) => changes.transaction(work),
-    soon: (work) => changes.soon(work),
-    onDisk: () => connection.onDisk(),
-    reader,
-    dispose,
-    close: () => reader.close().finally(dispose),
+  const queue = thread === undefined ? null : readOnThread({ file, key, log, ...thread });
+  const accounts = accountTable(connection);
+  const parts = { seal, messageOfRow };
+  const historyOf = (account: number): History => {
+    const own = changes.of(account);
+    const tables = tablesToRead(connection, { ...parts, changes: own, account });
+    return {
+      ...conversationTable(connection, own, account),
+      ...overviewTable(connection, messageOfRow, account),
+      ...tables,
+      ...jobTable(connection, account),
+      fillIndex: () => fillIndex(connection),
+      onChange: own.onChange,
+      inside: own.inside,
+      transaction: own.transaction,
+      soon: own.soon,
+      onDisk: () => connection.onDisk(),
+      reader: readerOf(tables, queue === null ? null : { queue, account }, log),
+    };
   };
   try {
-    look(history);
+    for (const account of accounts.keys()) look(historyOf(account));
   } catch (error) {
     dispose();
     throw error;
   }
-  return history;
+  return {
+    of: (account) => historyOf(accounts.keyOf(account)),
+    dispose,
+    close: () => (queue?.close() ?? Promise.resolve()).finally(dispose),
+  };
 }
 
 /** Reads what the first screen needs, so that damage is found before anything builds on it. */

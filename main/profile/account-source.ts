@@ -1,6 +1,6 @@
 /**
- * Where the account of a profile comes from, and where its changes go: the settings file, which remembers the last sign-in, or whoever started the
- * command, who tells it at every start and keeps it.
+ * Where the accounts of a profile come from, and where their changes go: the settings file, which remembers every sign-in, or whoever started the
+ * command, who tells one account at every start and keeps it. That one comes first.
  */
 import type { AccountValue, PreferencesValue } from '../../preload/contract';
 import type { Credentials } from '../account/credentials';
@@ -19,12 +19,12 @@ export interface GivenAccount extends Omit<Credentials, 'instanceId' | 'kind' | 
   registerAtStart: boolean;
 }
 
+/** One account, whether it is known already or on trial. */
 export interface AccountSource {
-  /** Whose account it is; null where nobody has signed in. */
-  readonly known: { aor: string; deviceName: string } | null;
-  /** The account as it is shown before it runs. */
+  readonly aor: string;
+  /** The account as it is shown before it runs; null for one that the command was started with, or on trial. */
   readonly shown: AccountValue | null;
-  /** What to sign in with at the start; null where nobody has signed in. @throws AppError storage/unreadable */
+  /** What to sign in with at the start; null where it never signed in. @throws AppError storage/unreadable */
   readonly credentials: Credentials | null;
   readonly registersAtStart: boolean;
   /** Who signed this device out before this process began. */
@@ -33,45 +33,145 @@ export interface AccountSource {
   readonly isForgotten: boolean;
   /** The options of the last sign-in, for one that tells fewer. @throws AppError storage/unreadable */
   readonly options: KeptOptions;
-  /** False where no other account may be signed in with. */
-  readonly takesSignIn: boolean;
-  preferences: PreferencesValue;
-  /** After the registrar's 200. `proxy` null: found at every start. @throws AppError storage/* */
-  accept(credentials: Credentials, proxy: string | null): void;
   /** @throws AppError storage/* */
   keep(change: Partial<SettingsChange>): void;
   /** @throws AppError storage/* */
   keepSignedOut(signedOut: SignedOut | null): void;
+}
+
+/** All accounts of a profile, and what belongs to the profile as a whole. */
+export interface AccountSources {
+  /** Those that have signed in, the first one first. */
+  readonly all: readonly AccountSource[];
+  /** The first account and the name of this device; null where nobody has signed in. */
+  readonly known: { aor: string; deviceName: string } | null;
+  preferences: PreferencesValue;
+  of(aor: string): AccountSource;
+  /** Whether the command was started with this account: then nobody signs in as it. */
+  isGiven(aor: string): boolean;
+  /** After the registrar's 200. `proxy` null: found at every start. @throws AppError storage/* */
+  accept(credentials: Credentials, proxy: string | null): void;
   /** This profile is another device from now on; null keeps its name. @throws AppError storage/* */
   becomeDevice(instanceId: string, deviceName: string | null): void;
   /** The keychain of this system reads none of the kept secrets. @throws AppError storage/* */
   forgetSecrets(): void;
 }
 
-export function accountSource(profile: Profile, given: GivenAccount | undefined): AccountSource {
-  return given === undefined ? new StoredSource(profile) : new GivenSource(profile, given);
+export function accountSources(profile: Profile, given: GivenAccount | undefined): AccountSources {
+  return given === undefined ? new StoredSources(profile) : new GivenAndStoredSources(profile, given);
+}
+
+class StoredSources implements AccountSources {
+  protected readonly profile: Profile;
+
+  constructor(profile: Profile) {
+    this.profile = profile;
+  }
+
+  get all(): readonly AccountSource[] {
+    return this.profile.settings.accounts.map(({ aor }) => this.of(aor));
+  }
+
+  get known(): { aor: string; deviceName: string } | null {
+    return this.profile.settings.accounts[0] ?? null;
+  }
+
+  get preferences(): PreferencesValue {
+    return this.profile.settings.preferences;
+  }
+
+  set preferences(preferences: PreferencesValue) {
+    this.profile.settings.preferences = preferences;
+  }
+
+  of(aor: string): AccountSource {
+    return new StoredSource(this.profile, aor);
+  }
+
+  isGiven(_aor: string): boolean {
+    return false;
+  }
+
+  accept(credentials: Credentials, proxy: string | null): void {
+    this.profile.settings.keepAccount(storedAccount(credentials, proxy, this.profile.secrets));
+  }
+
+  becomeDevice(instanceId: string, deviceName: string | null): void {
+    const { settings } = this.profile;
+    for (const stored of settings.accounts) settings.keepAccount({ ...stored, instanceId, deviceName: deviceName ?? stored.deviceName });
+  }
+
+  forgetSecrets(): void {
+    const { settings, secrets } = this.profile;
+    for (const stored of settings.accounts) settings.keepAccount(withoutSecrets(stored, tryPassword, secrets));
+  }
+}
+
+class GivenAndStoredSources extends StoredSources {
+  readonly #given: GivenSource;
+  /** What the command line wants otherwise than the profile, until the person decides otherwise. */
+  #overrides: Partial<PreferencesValue>;
+
+  constructor(profile: Profile, given: GivenAccount) {
+    super(profile);
+    this.#given = new GivenSource(profile, given);
+    this.#overrides = given.preferences;
+  }
+
+  override get all(): readonly AccountSource[] {
+    return [this.#given, ...super.all.filter(({ aor }) => !this.isGiven(aor))];
+  }
+
+  override get known(): { aor: string; deviceName: string } {
+    return this.#given;
+  }
+
+  override get preferences(): PreferencesValue {
+    return { ...super.preferences, ...this.#overrides };
+  }
+
+  override set preferences(preferences: PreferencesValue) {
+    super.preferences = preferences;
+    this.#overrides = {};
+  }
+
+  override of(aor: string): AccountSource {
+    return this.isGiven(aor) ? this.#given : super.of(aor);
+  }
+
+  override isGiven(aor: string): boolean {
+    return aor === this.#given.aor;
+  }
+
+  override accept(credentials: Credentials, proxy: string | null): void {
+    if (!this.isGiven(credentials.aor)) super.accept(credentials, proxy);
+  }
+
+  override becomeDevice(instanceId: string, deviceName: string | null): void {
+    super.becomeDevice(instanceId, deviceName);
+    if (deviceName !== null) this.#given.deviceName = deviceName;
+  }
 }
 
 class StoredSource implements AccountSource {
   readonly registersAtStart = true;
-  readonly takesSignIn = true;
+  readonly aor: string;
   readonly #profile: Profile;
 
-  constructor(profile: Profile) {
+  constructor(profile: Profile, aor: string) {
     this.#profile = profile;
-  }
-
-  get known(): { aor: string; deviceName: string } | null {
-    return this.#stored;
+    this.aor = aor;
   }
 
   get shown(): AccountValue | null {
-    return this.#stored === null ? null : valueOfStored(this.#stored, this.#profile.identity.instanceId);
+    const stored = this.#stored;
+    return stored === null ? null : valueOfStored(stored, this.#profile.identity.instanceId);
   }
 
   get credentials(): Credentials | null {
     const { identity, secrets } = this.#profile;
-    return this.#stored === null ? null : revealedAccount(this.#stored, identity.instanceId, secrets);
+    const stored = this.#stored;
+    return stored === null ? null : revealedAccount(stored, identity.instanceId, secrets);
   }
 
   get signedOut(): SignedOut | null {
@@ -83,23 +183,13 @@ class StoredSource implements AccountSource {
   }
 
   get options(): KeptOptions {
-    return this.#stored === null ? {} : keptOptions(this.#stored, this.#profile.secrets);
-  }
-
-  get preferences(): PreferencesValue {
-    return this.#profile.settings.preferences;
-  }
-
-  set preferences(preferences: PreferencesValue) {
-    this.#profile.settings.preferences = preferences;
-  }
-
-  accept(credentials: Credentials, proxy: string | null): void {
-    this.#profile.settings.account = storedAccount(credentials, proxy, this.#profile.secrets);
+    const stored = this.#stored;
+    return stored === null ? {} : keptOptions(stored, this.#profile.secrets);
   }
 
   keep(change: Partial<SettingsChange>): void {
-    if (this.#stored !== null) this.#profile.settings.account = changedAccount(this.#stored, change);
+    const stored = this.#stored;
+    if (stored !== null) this.#profile.settings.keepAccount(changedAccount(stored, change));
   }
 
   /** The password of a server is forgotten with the sign-out; that of the embedded network is no secret. */
@@ -107,21 +197,11 @@ class StoredSource implements AccountSource {
     const stored = this.#stored;
     if (stored === null || (signedOut === null && signedOutOf(stored) === null)) return;
     const password = signedOut !== null && stored.kind === 'sip' ? '' : stored.password;
-    this.#profile.settings.account = { ...stored, signedOut: signedOut ?? false, password };
-  }
-
-  becomeDevice(instanceId: string, deviceName: string | null): void {
-    const stored = this.#stored;
-    if (stored !== null) this.#profile.settings.account = { ...stored, instanceId, deviceName: deviceName ?? stored.deviceName };
-  }
-
-  forgetSecrets(): void {
-    const { settings, secrets } = this.#profile;
-    if (this.#stored !== null) settings.account = withoutSecrets(this.#stored, tryPassword, secrets);
+    this.#profile.settings.keepAccount({ ...stored, signedOut: signedOut ?? false, password });
   }
 
   get #stored() {
-    return this.#profile.settings.account;
+    return this.#profile.settings.account(this.aor);
   }
 }
 
@@ -129,29 +209,25 @@ class GivenSource implements AccountSource {
   readonly shown = null;
   readonly signedOut = null;
   readonly isForgotten = false;
-  readonly takesSignIn = false;
+  deviceName: string;
   readonly #profile: Profile;
   readonly #given: GivenAccount;
-  #deviceName: string;
-  /** What the command line wants otherwise than the profile, until the person decides otherwise. */
-  #overrides: Partial<PreferencesValue>;
 
   constructor(profile: Profile, given: GivenAccount) {
     this.#profile = profile;
     this.#given = given;
-    this.#deviceName = given.deviceName;
-    this.#overrides = given.preferences;
+    this.deviceName = given.deviceName;
   }
 
-  get known(): { aor: string; deviceName: string } {
-    return { aor: this.#given.aor, deviceName: this.#deviceName };
+  get aor(): string {
+    return this.#given.aor;
   }
 
   get credentials(): Credentials {
     const { aor, displayName, password, proxy, options, writesAs } = this.#given;
     const { instanceId } = this.#profile.identity;
     const name = writesAs === undefined ? {} : { writesAs };
-    return { kind: 'sip', aor, displayName, password, proxy, options, deviceName: this.#deviceName, instanceId, servicesOff: [], ...name };
+    return { kind: 'sip', aor, displayName, password, proxy, options, deviceName: this.deviceName, instanceId, servicesOff: [], ...name };
   }
 
   get registersAtStart(): boolean {
@@ -162,22 +238,7 @@ class GivenSource implements AccountSource {
     return this.#given.options;
   }
 
-  get preferences(): PreferencesValue {
-    return { ...this.#profile.settings.preferences, ...this.#overrides };
-  }
-
-  set preferences(preferences: PreferencesValue) {
-    this.#profile.settings.preferences = preferences;
-    this.#overrides = {};
-  }
-
   // Whoever gave the account keeps it: the next start tells it again.
-  accept(): void {}
   keep(): void {}
   keepSignedOut(): void {}
-  forgetSecrets(): void {}
-
-  becomeDevice(_instanceId: string, deviceName: string | null): void {
-    this.#deviceName = deviceName ?? this.#deviceName;
-  }
 }

@@ -65,8 +65,8 @@ function numbersOf(addresses: Iterable<string>): Set<string> {
 }
 
 /** The key of an address that is not one's own. @throws AppError account/bad-address */
-export function strangerKey(address: string, self: string | null): string {
+export function strangerKey(address: string, selves: readonly string[]): string {
   const key = correspondentKey(/^[^@:\s]+@[^@\s]+$/.test(address.trim()) ? `sip:${address.trim()}` : address);
-  if (key === null || key === self) throw new AppError('account/bad-address', { cause: address }, 'user');
+  if (key === null || selves.includes(key)) throw new AppError('account/bad-address', { cause: address }, 'user');
   return key;
 }

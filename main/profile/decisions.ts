@@ -10,8 +10,8 @@ import { AppError } from '../../preload/contract/errors';
 import { nickname } from '../../protocol/instance-urn';
 import type { Account } from '../account/account';
 import { cleanDeviceName } from '../account/device-name';
-import type { History } from '../history/history';
-import type { AccountSource } from './account-source';
+import type { ProfileHistory } from '../history/history';
+import type { AccountSources } from './account-source';
 import { beginHistory, type Profile, rescueProfile } from './profile';
 
 export interface ProfileDecisionDeps {
@@ -22,13 +22,13 @@ export interface ProfileDecisionDeps {
   /** Null while the profile could not be opened, and after it was closed. */
   profile(): Profile | null;
   /** Null like the profile. */
-  source(): AccountSource | null;
+  sources(): AccountSources | null;
   isQuitting(): boolean;
-  /** The account that is signed in. */
-  account(): Account | null;
-  /** Has no account any more, without a word to the network. */
+  /** The accounts that are signed in. */
+  accounts(): readonly Account[];
+  /** Has no accounts any more, without a word to the network. */
   leave(): void;
-  /** Goes on with the account that is given or stored. */
+  /** Goes on with the accounts that are given or stored. */
   start(profile: Profile): void;
   announce(event: AppEventBody): void;
 }
@@ -45,7 +45,7 @@ export class ProfileDecisions {
     const profile = this.#deps.profile();
     if (profile?.identity.isCopied !== true) return null;
     const { instanceId } = profile.identity;
-    const known = this.#deps.source()?.known;
+    const known = this.#deps.sources()?.known;
     return { instanceId, nickname: nickname(instanceId), deviceName: known?.deviceName ?? '', aor: known?.aor ?? null };
   }
 
@@ -63,27 +63,28 @@ export class ProfileDecisions {
    */
   resolveClone(profile: Profile, choice: 'moved' | 'newDevice', name: string | undefined): { instanceId: string } {
     const { identity } = profile;
-    const running = this.#deps.account();
-    if (!identity.isCopied && running?.isDuplicated !== true) throw new AppError('ipc/refused', { cause: 'there is nothing to decide' });
+    const running = this.#deps.accounts();
+    if (!identity.isCopied && !running.some(({ isDuplicated }) => isDuplicated))
+      throw new AppError('ipc/refused', { cause: 'there is nothing to decide' });
     if (choice === 'moved') {
       identity.keep();
     } else {
       identity.renew();
-      this.#deps.source()?.becomeDevice(identity.instanceId, name === undefined ? null : cleanDeviceName(name));
+      this.#deps.sources()?.becomeDevice(identity.instanceId, name === undefined ? null : cleanDeviceName(name));
     }
     if (profile.history === null && profile.rescue === null) this.beginUnreadable(profile);
     this.#deps.announce({ event: 'clone', clone: null });
     // Signing off would end the other computer's registration, which has the same ID.
     this.#deps.leave();
-    running?.dispose();
+    for (const account of running) account.dispose();
     this.#deps.start(profile);
     return { instanceId: identity.instanceId };
   }
 
   /** The keychain of this system reads nothing of what came along: a new history, and the password is asked for again. */
-  beginUnreadable(profile: Profile): History {
+  beginUnreadable(profile: Profile): ProfileHistory {
     const { history } = beginHistory(profile, this.historyParts);
-    this.#deps.source()?.forgetSecrets();
+    this.#deps.sources()?.forgetSecrets();
     return history;
   }
 
@@ -101,11 +102,12 @@ export class ProfileDecisions {
     const { log } = this.#deps;
     const profile = this.#deps.profile();
     if (profile === null || profile.rescue !== null || this.#deps.isQuitting()) return;
-    const account = this.#deps.account();
+    const accounts = this.#deps.accounts();
     this.#deps.leave();
     const { value } = rescueProfile(profile, error, this.historyParts);
     this.#deps.announce({ event: 'rescue', rescue: value });
-    await account?.close().catch((failure: unknown) => log.warn('closing the account', { error: String(failure) }));
-    account?.dispose();
+    const closing = (failure: unknown) => log.warn('closing the account', { error: String(failure) });
+    await Promise.all(accounts.map((account) => account.close().catch(closing)));
+    for (const account of accounts) account.dispose();
   }
 }

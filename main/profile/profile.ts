@@ -1,7 +1,7 @@
 /**
  * One profile's folder, opened: the lock first, then what is needed to read the rest, each before what stands on it.
  *
- *   profile.lock   one process a profile        settings.json  account, preferences, the history's key (protected)
+ *   profile.lock   one process a profile        settings.json  accounts, preferences, the history's key (protected)
  *   identity.json  the instance ID              history.db     what was said, and what still has to leave
  */
 import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
@@ -10,7 +10,7 @@ import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import type { Logger } from '../../base/log';
 import { AppError } from '../../preload/contract/errors';
-import { type History, openHistory } from '../history/history';
+import { openHistory, type ProfileHistory } from '../history/history';
 import { lockProfile } from '../history/store/lock';
 import { copiesOf } from '../history/store/migrations';
 import { type Identity, openIdentity } from './instance-id';
@@ -26,7 +26,7 @@ export interface Profile {
    * Null while the profile is a copied one whose history this system's keychain cannot open (`beginHistory` makes a new one), and while there
    * is a `rescue`.
    */
-  history: History | null;
+  history: ProfileHistory | null;
   /** The history that is damaged, to be read and set aside. */
   rescue: Rescue | null;
   identity: Identity;
@@ -59,10 +59,11 @@ export function openProfile(options: ProfileOptions): Profile {
   try {
     const settings = new Settings(open);
     const secrets = openSecrets();
-    const { account } = settings;
-    const identity = openIdentity({ open, dataDir, clock, log, secrets, expected: account?.instanceId ?? null, given: instanceUrn });
-    // A new ID that was decided on, and a process that ended before the account had learnt of it.
-    if (account !== null && account.instanceId !== identity.instanceId) settings.account = { ...account, instanceId: identity.instanceId };
+    const expected = settings.accounts[0]?.instanceId ?? null;
+    const identity = openIdentity({ open, dataDir, clock, log, secrets, expected, given: instanceUrn });
+    const { instanceId } = identity;
+    // A new ID that was decided on, and a process that ended before every account had learnt of it.
+    for (const account of settings.accounts) if (account.instanceId !== instanceId) settings.keepAccount({ ...account, instanceId });
     const key = historyKey(settings, secrets, file, identity.isCopied);
     if (key === null) return { lock, settings, secrets, history: null, rescue: null, identity };
     const profile: Profile = { lock, settings, secrets, history: null, rescue: null, identity };
@@ -86,7 +87,7 @@ export function openProfile(options: ProfileOptions): Profile {
  */
 export function adoptInstance({ identity, settings }: Profile, instanceId: string): void {
   if (identity.instanceId === instanceId) return;
-  if (settings.account !== null || settings.wasRegistered)
+  if (settings.accounts.length > 0 || settings.wasRegistered)
     throw new AppError(
       'account/bad-option',
       { field: 'imei', reason: 'This device was registered with another ID, which never changes.' },
@@ -113,7 +114,7 @@ export function rescueProfile(profile: Profile, error: AppError, { dataDir, log 
 export function beginHistory(
   profile: Profile,
   options: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
-): { history: History; keptAs: string } {
+): { history: ProfileHistory; keptAs: string } {
   const { settings, secrets, rescue } = profile;
   const stored = settings.historyKey;
   const file = historyFile(options.dataDir);
@@ -137,7 +138,7 @@ function openFor(
   file: string,
   key: string,
   { clock, log, foundDamaged, readScript }: Pick<ProfileOptions, 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
-): History {
+): ProfileHistory {
   let isOpen = false;
   const thread = readScript === null ? undefined : { script: readScript, clock };
   const history = openHistory({ file, key, log, thread, foundDamaged: (error) => (isOpen ? foundDamaged(error) : undefined) });
@@ -147,7 +148,7 @@ function openFor(
 
 /** Whether this profile has been at a network before: then there was a history. */
 function wasThere(settings: Settings): boolean {
-  return settings.account !== null || settings.wasRegistered;
+  return settings.accounts.length > 0 || settings.wasRegistered;
 }
 
 /** An empty file counts as none: SQLite would make a new history of it without a word. */

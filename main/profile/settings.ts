@@ -1,5 +1,5 @@
 /**
- * Everything that this profile keeps besides its history: the account, the preferences, and its protected secrets.
+ * Everything that this profile keeps besides its history: the accounts, the preferences, and its protected secrets.
  *
  * Both doors use the same JSON files, written by the same library (`conf`; `electron-store` is `conf` with the app's own folder):
  * written to a temporary file, synced, renamed. A file that cannot be read is an error, never a fresh start.
@@ -86,15 +86,31 @@ export class Settings {
   constructor(open: OpenKeyValueFile) {
     this.#file = openOrExplain(open, 'settings');
     this.#preferences = { ...defaultPreferences, ...(this.#file.get('preferences') as Partial<PreferencesValue> | undefined) };
+    this.#raise();
   }
 
-  get account(): StoredAccount | null {
-    const kept = this.#file.get('account') as EarlierAccount | undefined;
-    return kept === undefined ? null : presentForm(kept);
+  /** Version 0.1.0 kept one account, as `account`. A process that ends between the two writes leaves both; the list counts. */
+  #raise(): void {
+    const earlier = this.#file.get('account') as EarlierAccount | undefined;
+    if (earlier === undefined) return;
+    if (this.#file.get('accounts') === undefined) this.#write('accounts', [presentForm(earlier)]);
+    this.#write('account', null);
   }
 
-  set account(account: StoredAccount | null) {
-    this.#write('account', account);
+  /** In the order in which they have first signed in. */
+  get accounts(): readonly StoredAccount[] {
+    return (this.#file.get('accounts') as StoredAccount[] | undefined) ?? [];
+  }
+
+  account(aor: string): StoredAccount | null {
+    return this.accounts.find((account) => account.aor === aor) ?? null;
+  }
+
+  /** Keeps an account in the place of the one of its address, or as a further one. @throws AppError storage/* */
+  keepAccount(account: StoredAccount): void {
+    const { accounts } = this;
+    const isKnown = accounts.some(({ aor }) => aor === account.aor);
+    this.#write('accounts', isKnown ? accounts.map((one) => (one.aor === account.aor ? account : one)) : [...accounts, account]);
   }
 
   /** Addresses of blocked people. Entries that are no address, in a file that somebody has edited, are left out. */

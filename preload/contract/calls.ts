@@ -18,41 +18,49 @@ import type {
 } from './values';
 
 type None = Record<string, never>;
+/**
+ * Which account is meant, by its address of record. It may be left out while there is one account; where there are several and none is named,
+ * the call fails with `ipc/refused`. A call about a conversation or an invitation needs no name, nor does one about a message that one account has.
+ */
+type Named = { account?: string | undefined };
 
 /** name -> [argument, value]. Both doors answer every one of these; a missing handler is a type error. */
 export interface Calls {
   snapshot: [None, Snapshot];
-  identity: [None, IdentityValue];
-  register: [None, { state: RegistrationState; expires: number | null; bindings: number }];
-  unregister: [None, { state: RegistrationState; expires: number | null; bindings: number }];
+  identity: [Named, IdentityValue];
+  register: [Named, { state: RegistrationState; expires: number | null; bindings: number }];
+  unregister: [Named, { state: RegistrationState; expires: number | null; bindings: number }];
   /** Asks the server first, where it does not tell changes by itself. */
-  devices: [None, DeviceValue[]];
+  devices: [Named, DeviceValue[]];
   /**
    * Resolves once the server has been asked. `untold`: it could not be told; the name holds all the same, and the next registration tells it.
    * @throws `storage/*`; nothing changes then
    */
-  renameDevice: [{ name: string }, { name: string; untold?: true }];
+  renameDevice: [Named & { name: string }, { name: string; untold?: true }];
   /** Asks another person's devices what they can do; the first answer counts. */
-  capabilities: [{ address: string }, PeerCapabilities];
+  capabilities: [Named & { address: string }, PeerCapabilities];
   /** Sends a message to one device of the own address and to no other; resolves once that device has it. */
-  testDevice: [{ instanceId: string; text?: string | undefined }, { message: string; by: 'gruu' | 'instance'; tookMs: number }];
+  testDevice: [Named & { instanceId: string; text?: string | undefined }, { message: string; by: 'gruu' | 'instance'; tookMs: number }];
   /** Asks another device of the own address to sign itself out; resolves once it has agreed. */
-  signOutDevice: [{ instanceId: string }, None];
+  signOutDevice: [Named & { instanceId: string }, None];
   /** Ends the registration of every device of the own address, this one last. */
-  signOutEverywhere: [None, None];
+  signOutEverywhere: [Named, None];
   /**
    * How chats are carried, as in `signIn`; an option that is left out stays. A relay is tried first. Open sessions change over too: one with a single
    * person ends, and the next text opens another; a group is rejoined.
    * @throws `account/bad-option`, `msrp/relay`; nothing changes then
    */
-  setMedia: [{ securesMedia?: boolean | undefined; msrpRelay?: string | undefined }, Pick<AccountValue, 'securesMedia' | 'msrpRelay'>];
+  setMedia: [
+    Named & { securesMedia?: boolean | undefined; msrpRelay?: string | undefined },
+    Pick<AccountValue, 'securesMedia' | 'msrpRelay'>,
+  ];
   /** Which of the own addresses to write as: everywhere, or in one 1-1 from now on. Null: as usual. */
-  writeAs: [{ address: string | null; conversation?: string | undefined }, None];
+  writeAs: [Named & { address: string | null; conversation?: string | undefined }, None];
   /** Whether this device offers a service to others. Told to the server as in `renameDevice`, and refused here at once where it is off. */
-  setCapability: [{ name: CapabilityName; on: boolean }, { untold?: true }];
+  setCapability: [Named & { name: CapabilityName; on: boolean }, { untold?: true }];
   /** Answers `clone`, or a duplicate: `moved` keeps the ID and uses it here, `newDevice` makes a new one. */
   resolveClone: [{ choice: 'moved' | 'newDevice'; name?: string | undefined }, { instanceId: string }];
-  conversations: [None, ConversationValue[]];
+  conversations: [Named, ConversationValue[]];
   /**
    * Newest last. The last page, or the page just before or just after a message ID, or the page around one.
    * `limit` is 50 by default, 500 at most.
@@ -72,7 +80,7 @@ export interface Calls {
    * "words in quotes" stand together, 2026-11-23 or 2026-11 is when it was sent.
    */
   search: [
-    {
+    Named & {
       text: string;
       limit?: number | undefined;
       /** Only what comes after that hit; nothing when the message is not there any more. */
@@ -83,7 +91,7 @@ export interface Calls {
     SearchHitValue[],
   ];
   sendText: [
-    {
+    Named & {
       to?: string | undefined;
       conversation?: string | undefined;
       text: string;
@@ -96,8 +104,8 @@ export interface Calls {
     { message: string; conversation: string },
   ];
   /** Finds or makes the 1-1 conversation with an address, without sending anything. */
-  openConversation: [{ to: string; anonymous?: boolean | undefined }, { conversation: string }];
-  openSession: [{ to: string }, { conversation: string; state: SessionState }];
+  openConversation: [Named & { to: string; anonymous?: boolean | undefined }, { conversation: string }];
+  openSession: [Named & { to: string }, { conversation: string; state: SessionState }];
   closeSession: [{ conversation: string }, { conversation: string; state: SessionState }];
   answer: [{ invitation: string; accept: boolean; everywhere?: boolean | undefined }, { state: SessionState }];
   /**
@@ -109,7 +117,7 @@ export interface Calls {
    * Joins the group at an address that the operator of the network has given it. Resolves with its conversation when messages flow.
    * @throws `group/unknown`, `group/not-a-member`, `group/full`
    */
-  joinGroup: [{ address: string }, { conversation: string }];
+  joinGroup: [Named & { address: string }, { conversation: string }];
   participants: [{ conversation: string }, ParticipantValue[]];
   /** Puts somebody out of a group; its administrator may. Resolves when the network has taken the request. */
   removePerson: [{ conversation: string; address: string }, None];
@@ -136,15 +144,15 @@ export interface Calls {
   /** `onlyWith`: in a group, to this member alone. */
   composing: [{ conversation: string; active: boolean; onlyWith?: string | undefined }, None];
   markDisplayed: [{ conversation: string; upTo: string }, None];
-  retry: [{ message: string }, None];
-  discard: [{ message: string }, None];
+  retry: [Named & { message: string }, None];
+  discard: [Named & { message: string }, None];
   /** Lets nothing through from this person and to them, and ends a session with them. Kept on this device. */
   block: [{ address: string }, { blocked: string[] }];
   unblock: [{ address: string }, { blocked: string[] }];
   /** Gives up a waiting message, so that those behind it can leave: it has failed and is kept. */
-  skip: [{ message: string }, None];
+  skip: [Named & { message: string }, None];
   /** Deletes a message on this device alone. It stays deleted even if it arrives again. */
-  deleteMessage: [{ message: string; direction: 'in' | 'out' }, None];
+  deleteMessage: [Named & { message: string; direction: 'in' | 'out' }, None];
   /**
    * Deletes all messages of a conversation on this device alone. It comes back, empty, with the next message; a 1-1 then has no link to the group that
    * continued it.
@@ -171,10 +179,17 @@ export interface Calls {
   checkServer: [{ address: string; server?: string | undefined; ca?: string | undefined }, ServerCheckValue];
   /**
    * Signs in at a SIP service, or again with the address that the server refused or that was signed out. `server` is an outbound proxy's URI (ws: and
-   * wss: too) or host[:port]; without it the domain's server is found by DNS.
+   * wss: too) or host[:port]; without it the domain's server is found by DNS. `add`: as a further account of this profile.
    */
   signIn: [
-    { address: string; password: string; server?: string | undefined; deviceName: string; options?: SignInOptions | undefined },
+    {
+      address: string;
+      password: string;
+      server?: string | undefined;
+      deviceName: string;
+      options?: SignInOptions | undefined;
+      add?: boolean | undefined;
+    },
     AccountValue,
   ];
   /** Signs in as one of `tryPeople` at the embedded network of this computer, starting it when none runs. */

@@ -15,8 +15,8 @@ import type {
   WarningValue,
 } from './values';
 
-export type AppEventBody =
-  | { event: 'account'; account: AccountValue | null }
+/** What concerns one account. */
+type AccountEventBody =
   | ({ event: 'registration' } & RegistrationValue)
   | { event: 'devices'; devices: DeviceValue[] }
   | ({ event: 'invitation' } & InvitationValue)
@@ -30,14 +30,27 @@ export type AppEventBody =
   | { event: 'messageRemoved'; message: string; direction: 'in' | 'out'; conversation: string }
   | { event: 'conversationRemoved'; conversation: string }
   | { event: 'composing'; conversation: string; from: string; active: boolean }
-  | { event: 'participants'; conversation: string; participants: ParticipantValue[] }
+  | { event: 'participants'; conversation: string; participants: ParticipantValue[] };
+
+type ProfileEventBody =
+  /** An account that has signed in or has changed; its `aor` tells which. */
+  | { event: 'account'; account: AccountValue | null }
   | ({ event: 'preferences' } & PreferencesValue)
   | { event: 'blocked'; blocked: string[] }
   | ({ event: 'warning' } & WarningValue)
-  | { event: 'warningEnded'; code: WarningValue['code'] }
+  | ({ event: 'warningEnded' } & Pick<WarningValue, 'code' | 'account'>)
   | { event: 'clone'; clone: CloneValue | null }
   | { event: 'rescue'; rescue: RescueValue | null }
   | { event: 'fatal'; error: ErrorValue }
   | { event: 'exit' };
+
+/** An event before it says which account it concerns. */
+export type EventBody = AccountEventBody | ProfileEventBody;
+
+/** What an account tells of itself; which one it is, is added where all of them are known. */
+export type ToldByAccount = AccountEventBody | Extract<ProfileEventBody, { event: 'account' | 'warning' }>;
+
+/** `account`: the address of record of the account that the event concerns. */
+export type AppEventBody = (AccountEventBody & { account: string }) | ProfileEventBody;
 
 export type AppEvent = AppEventBody & { revision: number };

@@ -271,11 +271,24 @@ export interface PreferencesValue {
 export interface WarningValue {
   code: 'secrets-in-file' | 'storage-full' | 'network-stopped' | 'server-deviates' | 'duplicate-device' | 'unreadable-job' | 'internal';
   text: string;
+  /** The account that it concerns; absent where it concerns the whole profile. */
+  account?: string;
+}
+
+/** One account as it now stands. */
+export interface AccountSnapshot {
+  account: AccountValue;
+  registration: RegistrationValue;
+  devices: DeviceValue[];
+  conversations: ConversationValue[];
+  invitations: InvitationValue[];
 }
 
 export interface Snapshot {
   revision: number;
   profile: string;
+  /** Every account of the profile. The window shows the first, which `account` and the other fields of its kind repeat. */
+  accounts: AccountSnapshot[];
   account: AccountValue | null;
   /** People the embedded network knows, offered at first run and as suggestions; empty with a real account. */
   tryPeople: PersonValue[];

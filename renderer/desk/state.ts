@@ -146,8 +146,14 @@ export function isMessageHidden(
 
 export function applyEvent(state: ChorusState, event: AppEvent, now: number): ChorusState {
   if (event.revision <= state.revision) return state;
+  if (isOfAnother(state, event)) return { ...state, revision: event.revision };
   const messagesChangedAt = changesMessages(event) ? event.revision : state.messagesChangedAt;
   return { ...state, ...change(state, event, now), messagesChangedAt, revision: event.revision };
+}
+
+/** The window shows the first account of its profile, and hears of all. */
+function isOfAnother({ account }: ChorusState, event: AppEvent): boolean {
+  return account !== null && 'account' in event && typeof event.account === 'string' && event.account !== account.aor;
 }
 
 function changesMessages(event: AppEvent): boolean {
@@ -160,13 +166,13 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
     case 'account':
       return { account: event.account };
     case 'registration': {
-      const { event: _name, revision: _revision, ...registration } = event;
+      const { event: _name, revision: _revision, account: _account, ...registration } = event;
       return { registration, registrationAt: now };
     }
     case 'devices':
       return { devices: event.devices, devicesAt: now };
     case 'invitation': {
-      const { event: _name, revision: _revision, ...invitation } = event;
+      const { event: _name, revision: _revision, account: _account, ...invitation } = event;
       return { invitations: replaceBy(state.invitations, invitation, (other) => other.invitation === invitation.invitation) };
     }
     case 'invitationEnded':
@@ -175,11 +181,11 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
         invitations: state.invitations.filter((invitation) => invitation.invitation !== event.invitation),
       };
     case 'conversation': {
-      const { event: _name, revision: _revision, ...conversation } = event;
+      const { event: _name, revision: _revision, account: _account, ...conversation } = event;
       return { conversations: withEntry(state.conversations, conversation.conversation, conversation) };
     }
     case 'message': {
-      const { event: _name, revision: _revision, ...message } = event;
+      const { event: _name, revision: _revision, account: _account, ...message } = event;
       return hearMessage(state, message);
     }
     case 'messageRemoved': {

@@ -1,5 +1,5 @@
 /** What the gallery shows: every view in every state, each a scene and the place in the window that shows it. */
-import type { AppEventBody, ConversationValue } from '../../preload/contract';
+import type { ConversationValue, EventBody } from '../../preload/contract';
 import type { DeskState } from '../desk/desk';
 import * as cast from './scenes';
 import type { Scene } from './scripted-bridge';
@@ -11,7 +11,7 @@ export interface Exhibit {
   /** Where the window stands, as if a person had gone there. */
   desk?: Partial<DeskState>;
   /** Events that come after the first drawing. */
-  events?: readonly AppEventBody[];
+  events?: readonly EventBody[];
   /** Test ids clicked one after the other, each as soon as it is there. */
   clicks?: readonly string[];
 }

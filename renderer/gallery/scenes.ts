@@ -146,6 +146,7 @@ export const participants: ParticipantValue[] = [
 export const base: Snapshot = {
   revision: 10,
   profile: 'default',
+  accounts: [],
   account: {
     aor: alice.address,
     displayName: alice.name,

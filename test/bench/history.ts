@@ -13,7 +13,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Libsql from 'libsql';
 import { systemClock } from '../../base/clock';
 import { silentLogger } from '../../base/log';
-import { type History, openHistory } from '../../main/history/history';
+import { type OneHistory, openOneHistory } from '../support/doubles/one-history';
 import { seededRandom } from '../support/doubles/seeded-random';
 
 const key = '5f'.repeat(32);
@@ -65,7 +65,7 @@ function times(count: number, work: () => unknown) {
   return { p50: at(clock, 0.5), p95: at(clock, 0.95), p99: at(clock, 0.99), max: at(clock, 1), cpuP95: at(processor, 0.95) };
 }
 
-function fill(history: History): number {
+function fill(history: OneHistory): number {
   for (let index = 0; index < conversations; index += 1) {
     history.addConversation({
       id: `c${index}`,
@@ -127,7 +127,7 @@ function floor(): void {
 }
 
 /** A search on this thread. */
-const search = (history: History, typed: string) => history.search(typed, 50).length;
+const search = (history: OneHistory, typed: string) => history.search(typed, 50).length;
 
 say('runtime', {
   node: process.versions.node,
@@ -136,11 +136,16 @@ say('runtime', {
 });
 floor();
 const file = join(folder, 'history.db');
-const history = openHistory({ file, key, log: silentLogger });
+const history = openOneHistory({ file, key, log: silentLogger });
 say('insert', { perSecond: Math.round(fill(history)), rows: total });
 history.dispose();
 const since = performance.now();
-const opened = openHistory({ file, key, log: silentLogger, thread: { script: join(__dirname, '../read-thread.cjs'), clock: systemClock } });
+const opened = openOneHistory({
+  file,
+  key,
+  log: silentLogger,
+  thread: { script: join(__dirname, '../read-thread.cjs'), clock: systemClock },
+});
 say('open', { ms: round(performance.now() - since), megabytes: Math.round(statSync(file).size / 1e6) });
 
 const anyConversation = () => `c${Math.floor(random() * conversations)}`;

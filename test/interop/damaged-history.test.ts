@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../base/log';
-import { openHistory } from '../../main/history/history';
 import { type Network, startNetwork } from '../../network/network';
 import type { MessageValue } from '../../preload/contract';
 import { keychain } from '../support/doubles/keychain';
+import { openOneHistory } from '../support/doubles/one-history';
 import { ensureBuilt } from '../support/stages/built';
 import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
 import { chorus, endCommands, newFolder, printCommandsOnFailure } from '../support/stages/command';
@@ -56,7 +56,7 @@ async function livedProfile(): Promise<{ dataDir: string; instanceId: string; fi
   const file = join(dataDir, 'history.db');
   const settings = JSON.parse(readFileSync(join(dataDir, 'settings.json'), 'utf8')) as { historyKey: { protected: string } };
   const key = secrets.reveal(settings.historyKey.protected);
-  const history = openHistory({ file, key, log: silentLogger });
+  const history = openOneHistory({ file, key, log: silentLogger }, alice);
   history.transaction(() => {
     for (let index = 0; index < written; index += 1)
       history.addMessage({
@@ -145,9 +145,9 @@ describe('a damaged history', () => {
     };
     const hurtsOldest = (page: number): boolean => {
       destroy(page);
-      let history: ReturnType<typeof openHistory> | null = null;
+      let history: ReturnType<typeof openOneHistory> | null = null;
       try {
-        history = openHistory({ file, key, log: silentLogger });
+        history = openOneHistory({ file, key, log: silentLogger });
       } catch {
         return false;
       }

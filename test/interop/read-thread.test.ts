@@ -6,19 +6,20 @@ import Libsql from 'libsql';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../base/clock';
 import { silentLogger } from '../../base/log';
-import { type History, openHistory } from '../../main/history/history';
 import { nodeThread, ReadQueue, type Thread } from '../../main/history/reading/read-queue';
-import { type HistoryReader, readerOf } from '../../main/history/reading/reader';
+import { type HistoryReader, readerOf, readOnThread } from '../../main/history/reading/reader';
 import { conversationRecord, messageRecord } from '../support/doubles/history-records';
+import { type OneHistory, openOneHistory } from '../support/doubles/one-history';
 import { ensureBuilt } from '../support/stages/built';
 
 const script = fileURLToPath(new URL('../../out/read-thread.cjs', import.meta.url));
 const key = '7e'.repeat(32);
 let folder: string;
 let file: string;
-let history: History;
+let history: OneHistory;
 
-const open = (threadScript = script) => openHistory({ file, key, log: silentLogger, thread: { script: threadScript, clock: systemClock } });
+const open = (threadScript = script) =>
+  openOneHistory({ file, key, log: silentLogger, thread: { script: threadScript, clock: systemClock } });
 const say = (id: string, text: string) => history.addMessage(messageRecord(id, { text }));
 const ids = async (typed: string, limit = 1000) => (await history.reader.search(typed, limit)).map((hit) => hit.message.id);
 /** How many connections of this process have the history open: each has its own descriptor of the write-ahead log. */
@@ -135,14 +136,14 @@ describe('the thread that reads', () => {
         return thread;
       },
     });
-    const reader: HistoryReader = readerOf(history, queue, silentLogger);
+    const reader: HistoryReader = readerOf(history, { queue, account: 1 }, silentLogger);
     expect(await reader.search('needle', 5)).toHaveLength(1);
     const asked = reader.search('needle', 5);
     threads[0]?.terminate();
     expect(await asked).toHaveLength(1);
     expect(await reader.search('needle', 5)).toHaveLength(1);
     expect(threads.length).toBeLessThanOrEqual(2);
-    await reader.close();
+    await queue.close();
   });
 
   it('whose program is gone is a clear error, and the history goes on', async () => {
@@ -161,10 +162,12 @@ describe('the thread that reads', () => {
       for (let index = 0; index < 5000; index += 1) say(`m${index}`, 'needle and other words that are often said');
     });
     const alone = connections();
-    expect(await ids('needle', 5)).toHaveLength(5);
+    const queue = readOnThread({ file, key, script, clock: systemClock, log: silentLogger });
+    const reader = readerOf(history, { queue, account: 1 }, silentLogger);
+    expect(await reader.search('needle', 5)).toHaveLength(5);
     expect(connections()).toBe(alone + 1);
-    const asked = history.reader.search('ne ot wo th', 200).catch((error: unknown) => error);
-    await history.reader.close();
+    const asked = reader.search('ne ot wo th', 200).catch((error: unknown) => error);
+    await queue.close();
     expect(await asked).toMatchObject({ code: 'storage/failed' });
     expect(connections()).toBe(alone);
     await history.close();

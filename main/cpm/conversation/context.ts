@@ -2,7 +2,7 @@
 
 import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/log';
-import type { AppEventBody, PreferencesValue } from '../../../preload/contract';
+import type { PreferencesValue, ToldByAccount } from '../../../preload/contract';
 import type { History } from '../../history/history';
 import type { PersonRecord } from '../../history/records';
 import type { MsrpEndpoint } from '../../msrp/endpoint';
@@ -45,7 +45,7 @@ export interface CpmContext {
   isRegistered(): boolean;
   /** By how much this computer's clock is ahead of the registrar's, ms; 0 where that is not known. */
   clockAhead(): number;
-  announce(event: AppEventBody): void;
+  announce(event: ToldByAccount): void;
   /** Tells a conversation as it now stands. For what is not on disk alone, such as its session: what is written tells itself (`History.onChange`). */
   conversationChanged(conversation: string): void;
 }

@@ -94,12 +94,12 @@ export class ReadQueue {
   }
 
   /**
-   * `isPassing`: only the newest passing question is wanted; an older one without an answer fails with `search/superseded`.
+   * `isPassing`: only the newest passing question of an account is wanted; an older one without an answer fails with `search/superseded`.
    * @throws AppError `storage/failed` when the thread died of the question, or the queue is closed
    */
   ask(question: Question, isPassing = false): Promise<Answer> {
     if (this.#closing !== null) return Promise.reject(closed());
-    if (isPassing) this.#supersede();
+    if (isPassing) this.#supersede(question.account);
     this.#count += 1;
     const id = this.#count;
     return new Promise((resolve, reject) => {
@@ -131,8 +131,8 @@ export class ReadQueue {
     return done;
   }
 
-  #supersede(): void {
-    const isOlder = (asked: Asked) => asked.isPassing && !asked.isOver;
+  #supersede(account: number): void {
+    const isOlder = (asked: Asked) => asked.isPassing && !asked.isOver && asked.question.account === account;
     const older = [this.#asked, ...this.#waiting].filter((asked) => asked !== null).filter(isOlder);
     for (const asked of older) this.#fail(asked, new AppError('search/superseded', { cause: 'a newer search has taken its place' }));
     // The question that the thread is working on stays until its answer comes.

@@ -23,7 +23,7 @@ function serve(port: NonNullable<typeof parentPort>, { file, key }: ThreadStart)
     try {
       // A file that does not open is an error of this question alone; it may open the next time.
       reading ??= openForReading({ file, key, log });
-      say({ id, value: answer(reading, question) });
+      say({ id, value: answer(reading.of(question.account), question) });
     } catch (error) {
       say({ id, error: toAppError(error).toValue() });
     }

@@ -27,8 +27,6 @@ export interface HistoryReader {
   search(typed: string, limit: number, more?: { before?: HitPlace | undefined; passing?: boolean }): Promise<Hit[]>;
   /** Every message of a conversation, oldest first. */
   transcript(conversation: string): AsyncGenerator<TranscriptEntry>;
-  /** Lets go of the file. The history itself is closed after it. */
-  close(): Promise<void>;
 }
 
 /** What is read of an open history. */
@@ -45,40 +43,51 @@ function readingOf(history: Read): Reading {
   };
 }
 
-/** A connection of its own that only reads. @throws AppError storage/* */
-export function openForReading({ file, key, log }: { file: string; key: string; log: Logger }): Reading & { dispose(): void } {
+/** The tables of one account that a reader reads. */
+export function tablesToRead(connection: Connection, parts: Parameters<typeof messageTable>[1]): Messages & Receipts {
+  return { ...messageTable(connection, parts), ...receiptTable(connection, parts.changes, parts.account) };
+}
+
+/** A connection of its own that only reads, for every account. @throws AppError storage/* */
+export function openForReading({ file, key, log }: { file: string; key: string; log: Logger }): {
+  of(account: number): Reading;
+  dispose(): void;
+} {
   const connection = new Connection({ file, key });
   const seal = new Seal(key);
   const changes = new Changes(connection);
   const messageOfRow = messageReader(seal, log);
-  const reading = readingOf({ ...messageTable(connection, { seal, changes, messageOfRow }), ...receiptTable(connection, changes) });
-  return { ...reading, dispose: () => void connection.close() };
+  const of = (account: number) => readingOf(tablesToRead(connection, { seal, messageOfRow, changes: changes.of(account), account }));
+  return { of, dispose: () => void connection.close() };
 }
 
-/** Reads of `history` on a thread that runs `script`, the built `read-thread.ts`. It is started when something is asked. */
-export function readOnThread(
-  history: Read,
-  { script, clock, log, ...start }: { file: string; key: string; script: string; clock: Clock; log: Logger },
-): HistoryReader {
-  return readerOf(history, new ReadQueue({ clock, log, start: nodeThread(script, start) }), log);
+/** The questions to a thread that runs `script`, the built `read-thread.ts`. It is started when something is asked. */
+export function readOnThread({
+  script,
+  clock,
+  log,
+  ...start
+}: {
+  file: string;
+  key: string;
+  script: string;
+  clock: Clock;
+  log: Logger;
+}): ReadQueue {
+  return new ReadQueue({ clock, log, start: nodeThread(script, start) });
 }
 
-/** Reads on the thread that asks. */
-export function readHere(history: Read): HistoryReader {
-  return readerOf(history, null, null);
-}
-
-export function readerOf(history: Read, queue: Pick<ReadQueue, 'ask' | 'close'> | null, log: Logger | null): HistoryReader {
+/** Reads one account's part of `history` on the thread behind `there`; null: on the thread that asks. */
+export function readerOf(history: Read, there: { queue: Pick<ReadQueue, 'ask'>; account: number } | null, log: Logger): HistoryReader {
   const here = readingOf(history);
   const read = async <N extends keyof Reading>(
     what: N,
     given: Parameters<Reading[N]>,
     passing = false,
   ): Promise<ReturnType<Reading[N]>> => {
-    const answer = await queue?.ask({ what, given } as Parameters<ReadQueue['ask']>[0], passing);
+    const answer = await there?.queue.ask({ account: there.account, what, given } as Parameters<ReadQueue['ask']>[0], passing);
     if (answer !== undefined && 'value' in answer) return answer.value as ReturnType<Reading[N]>;
-    if (answer !== undefined)
-      log?.warn('the history itself is asked what its reader could not read', { what, error: answer.error.message });
+    if (answer !== undefined) log.warn('the history itself is asked what its reader could not read', { what, error: answer.error.message });
     return (here[what] as (...all: typeof given) => ReturnType<Reading[N]>)(...given);
   };
   return {
@@ -91,6 +100,5 @@ export function readerOf(history: Read, queue: Pick<ReadQueue, 'ask' | 'close'> 
         from = page.end;
       } while (from !== null);
     },
-    close: async () => queue?.close(),
   };
 }

@@ -18,8 +18,8 @@ export interface Reading {
   transcript(conversation: string, from: Place | null, limit: number): { entries: TranscriptEntry[]; end: Place | null };
 }
 
-/** A call of `Reading`, by its name. */
-export type Question = { [N in keyof Reading]: { what: N; given: Parameters<Reading[N]> } }[keyof Reading];
+/** A call of one account's `Reading`, by its name; `account` is its key in the table of accounts. */
+export type Question = { account: number } & { [N in keyof Reading]: { what: N; given: Parameters<Reading[N]> } }[keyof Reading];
 
 /** To the thread. After `close` it lets go of the file and ends. */
 export type ToThread = { id: number; question: Question } | { close: true };

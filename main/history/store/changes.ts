@@ -1,8 +1,9 @@
 /**
  * The one stream of what has changed in the history. Every write notes its change; a transaction gathers them, forgets those of a part that failed,
  * and tells the rest once each: first inside the transaction, to whoever must write something that stands or falls with it (a copy for another own
- * device), then after the commit, to whoever tells the drivers. What was rolled back is never told.
+ * device), then after the commit, to whoever tells the drivers. What was rolled back is never told. Each account hears its own changes alone.
  */
+import type { Disposable } from '../../../base/disposable';
 import { Emitter } from '../../../base/emitter';
 import type { Change } from '../records';
 import type { Connection } from './connection';
@@ -10,34 +11,71 @@ import type { Connection } from './connection';
 /** Called before the commit. What it throws undoes the whole transaction. */
 export type InsideListener = (changes: readonly Change[]) => void;
 
+/** The stream as one account writes and hears it. */
+export interface AccountChanges {
+  /** What a transaction has changed of this account, each message and conversation once, after the commit. */
+  readonly onChange: Pick<Emitter<readonly Change[]>, 'on'>;
+  /** Calls `listener` inside each transaction, as its last work. Changes that it makes itself are told after the commit alone. */
+  inside(listener: InsideListener): Disposable;
+  /** Runs `work` wholly or not at all, and tells what it has changed. One inside another is a part of it that can fail alone. */
+  transaction<T>(work: () => T): T;
+  /** Like `transaction`, by `Connection.soon`. What it has changed is told when it is on disk, with everything that is by then. */
+  soon<T>(work: () => T): T;
+  /** Runs a single write, which is a transaction of its own where none is open. */
+  write<T>(work: () => T): T;
+  /** To be called from within `transaction` or `write`. */
+  note(change: Change): void;
+}
+
+/** A change, and the key of the account that it is of. */
+type Noted = Change & { account: number };
+
+/** Called before the commit, with the changes of every account. */
+type InsideOfAll = (changes: readonly Noted[]) => void;
+
 export class Changes {
-  /** What a transaction has changed, each message and conversation once, after the commit. */
-  readonly onChange = new Emitter<readonly Change[]>();
+  readonly #onChange = new Emitter<readonly Noted[]>();
   readonly #connection: Connection;
-  readonly #inside = new Set<InsideListener>();
+  readonly #inside = new Set<InsideOfAll>();
   /** What each open transaction has changed so far; the outermost one first. */
-  readonly #open: Change[][] = [];
+  readonly #open: Noted[][] = [];
   /** Committed by `soon`, and told when it is on disk: many of them together, each message and conversation once. */
-  #untold: Change[] = [];
+  #untold: Noted[] = [];
 
   constructor(connection: Connection) {
     this.#connection = connection;
   }
 
-  /** Calls `listener` inside each transaction, as its last work. Changes that it makes itself are told after the commit alone. */
-  inside(listener: InsideListener): { dispose(): void } {
-    this.#inside.add(listener);
-    return { dispose: () => void this.#inside.delete(listener) };
+  of(account: number): AccountChanges {
+    const hear = (listener: InsideListener) => (all: readonly Noted[]) => {
+      const own = all.filter((change) => change.account === account).map(({ account: _, ...change }) => change);
+      if (own.length > 0) listener(own);
+    };
+    return {
+      onChange: { on: (listener) => this.#onChange.on(hear(listener)) },
+      inside: (listener) => {
+        const heard = hear(listener);
+        this.#inside.add(heard);
+        return { dispose: () => void this.#inside.delete(heard) };
+      },
+      transaction: (work) => this.#transaction(work),
+      soon: (work) => this.#soon(work),
+      write: (work) => this.#write(work),
+      note: (change) => void this.#open[this.#open.length - 1]?.push({ ...change, account }),
+    };
   }
 
-  /** Runs `work` wholly or not at all, and tells what it has changed. One inside another is a part of it that can fail alone. */
-  transaction<T>(work: () => T): T {
+  /** What is untold is told no more. */
+  dispose(): void {
+    this.#untold = [];
+  }
+
+  #transaction<T>(work: () => T): T {
     return this.#gather((gathered) => this.#connection.transaction(() => this.#heardInside(work, gathered)));
   }
 
-  /** Like `transaction`, by `Connection.soon`. What it has changed is told when it is on disk, with everything that is by then. */
-  soon<T>(work: () => T): T {
-    if (this.#open.length > 0) return this.transaction(work);
+  #soon<T>(work: () => T): T {
+    if (this.#open.length > 0) return this.#transaction(work);
     const value = this.#gather((gathered) => this.#connection.soon(() => this.#heardInside(work, gathered)), 'later');
     if (this.#untold.length > 0) {
       const tell = () => this.#tell([]);
@@ -49,12 +87,7 @@ export class Changes {
     return value;
   }
 
-  /** What is untold is told no more. */
-  dispose(): void {
-    this.#untold = [];
-  }
-
-  #heardInside<T>(work: () => T, gathered: readonly Change[]): T {
+  #heardInside<T>(work: () => T, gathered: readonly Noted[]): T {
     const value = work();
     if (this.#open.length === 1) {
       const told = coalesced(gathered);
@@ -64,25 +97,19 @@ export class Changes {
   }
 
   /** Nothing overtakes what was committed before it. */
-  #tell(changes: readonly Change[]): void {
+  #tell(changes: readonly Noted[]): void {
     const told = coalesced([...this.#untold, ...changes]);
     this.#untold = [];
-    if (told.length > 0) this.onChange.emit(told);
+    if (told.length > 0) this.#onChange.emit(told);
   }
 
-  /** Runs a single write, which is a transaction of its own where none is open. */
-  write<T>(work: () => T): T {
+  #write<T>(work: () => T): T {
     if (this.#open.length > 0) return work();
-    return this.#inside.size > 0 ? this.transaction(work) : this.#gather(work);
+    return this.#inside.size > 0 ? this.#transaction(work) : this.#gather(work);
   }
 
-  /** To be called from within `transaction` or `write`. */
-  note(change: Change): void {
-    this.#open[this.#open.length - 1]?.push(change);
-  }
-
-  #gather<T>(work: (gathered: Change[]) => T, telling: 'now' | 'later' = 'now'): T {
-    const gathered: Change[] = [];
+  #gather<T>(work: (gathered: Noted[]) => T, telling: 'now' | 'later' = 'now'): T {
+    const gathered: Noted[] = [];
     this.#open.push(gathered);
     try {
       const value = work(gathered);
@@ -100,10 +127,12 @@ export class Changes {
 }
 
 /** Each message and each conversation once, in the order in which they were first touched, by what has become of it in the end. */
-export function coalesced(changes: readonly Change[]): Change[] {
-  const byKey = new Map<string, Change>();
+export function coalesced<C extends Change & { account?: number }>(changes: readonly C[]): C[] {
+  const byKey = new Map<string, C>();
   for (const change of changes) {
-    const key = change.what === 'message' ? `message ${change.direction} ${change.id}` : `conversation ${change.id}`;
+    // Two accounts may have the same message.
+    const own = `${change.account ?? ''} ${change.id}`;
+    const key = change.what === 'message' ? `message ${change.direction} ${own}` : `conversation ${own}`;
     const before = byKey.get(key);
     if (before === undefined) byKey.set(key, change);
     else if (before.how === 'added' && change.how === 'removed') byKey.delete(key);

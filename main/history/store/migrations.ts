@@ -203,6 +203,105 @@ export const migrations: readonly string[] = [
   `UPDATE conversations SET people = json_set(people, '$[0].knownSince', created_at)
    WHERE kind = 'oneToOne' AND hides IS NULL AND json_array_length(people) = 1
      AND EXISTS (SELECT 1 FROM messages WHERE messages.conversation = conversations.id AND messages.direction = 'out')`,
+  // 13: everything belongs to one of the profile's accounts: two of them may have the same message, and each its own 1-1 with the same person. An
+  // earlier file has one account, whose address is filled in when it is first asked for (tables/accounts.ts).
+  `CREATE TABLE accounts (
+     id      INTEGER PRIMARY KEY,
+     address TEXT NOT NULL UNIQUE
+   ) STRICT;
+   INSERT INTO accounts (id, address) SELECT 1, '' WHERE EXISTS (SELECT 1 FROM conversations) OR EXISTS (SELECT 1 FROM jobs)
+     OR EXISTS (SELECT 1 FROM deleted_messages);
+   ALTER TABLE conversations ADD COLUMN account INTEGER NOT NULL DEFAULT 1;
+   DROP INDEX conversations_by_peer;
+   DROP INDEX conversations_by_contribution;
+   DROP INDEX conversations_by_activity;
+   DROP INDEX conversations_hidden;
+   CREATE INDEX conversations_by_peer ON conversations (account, peer, created_at) WHERE kind = 'oneToOne';
+   CREATE INDEX conversations_by_contribution ON conversations (account, contribution_id) WHERE kind = 'group';
+   CREATE INDEX conversations_by_activity ON conversations (account, activity_at);
+   CREATE INDEX conversations_hidden ON conversations (account, conversation_id) WHERE hides IS NOT NULL;
+   ALTER TABLE jobs ADD COLUMN account INTEGER NOT NULL DEFAULT 1;
+   DROP INDEX jobs_by_lane;
+   DROP INDEX jobs_by_message;
+   CREATE INDEX jobs_by_lane ON jobs (account, lane);
+   CREATE INDEX jobs_by_message ON jobs (account, message);
+
+   CREATE TABLE deleted_by_account (
+     account   INTEGER NOT NULL,
+     id        TEXT NOT NULL,
+     direction TEXT NOT NULL,
+     PRIMARY KEY (account, id, direction)
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO deleted_by_account (account, id, direction) SELECT 1, id, direction FROM deleted_messages;
+   DROP TABLE deleted_messages;
+   ALTER TABLE deleted_by_account RENAME TO deleted_messages;
+
+   CREATE TABLE receipts_by_account (
+     account     INTEGER NOT NULL,
+     message     TEXT NOT NULL,
+     address     TEXT NOT NULL,
+     disposition TEXT NOT NULL CHECK (disposition IN ('delivered', 'displayed', 'failed')),
+     device      TEXT NOT NULL DEFAULT '',
+     at          INTEGER NOT NULL,
+     PRIMARY KEY (account, message, address, disposition, device)
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO receipts_by_account (account, message, address, disposition, device, at)
+     SELECT 1, message, address, disposition, device, at FROM receipts;
+   DROP TABLE receipts;
+   ALTER TABLE receipts_by_account RENAME TO receipts;
+
+   DROP VIEW searchable;
+   CREATE TABLE messages_by_account (
+     seq             INTEGER PRIMARY KEY AUTOINCREMENT,
+     account         INTEGER NOT NULL,
+     id              TEXT NOT NULL,
+     conversation    TEXT NOT NULL REFERENCES conversations (id),
+     direction       TEXT NOT NULL CHECK (direction IN ('in', 'out')),
+     sender          TEXT NOT NULL,
+     sender_name     TEXT NOT NULL,
+     sender_device   TEXT,
+     text            TEXT NOT NULL,
+     state           TEXT NOT NULL,
+     sent_at         INTEGER NOT NULL,
+     received_at     INTEGER,
+     error           TEXT,
+     wants_delivered INTEGER NOT NULL,
+     wants_displayed INTEGER NOT NULL,
+     seal            TEXT NOT NULL DEFAULT '',
+     only_with       TEXT,
+     moved           INTEGER NOT NULL DEFAULT 0,
+     ordered_at      INTEGER NOT NULL GENERATED ALWAYS AS (sent_at + moved) VIRTUAL,
+     kind            TEXT NOT NULL DEFAULT 'text',
+     content         TEXT,
+     key             TEXT NOT NULL DEFAULT '',
+     UNIQUE (account, id, direction)
+   ) STRICT;
+   INSERT INTO messages_by_account (seq, account, id, conversation, direction, sender, sender_name, sender_device, text, state, sent_at, received_at,
+       error, wants_delivered, wants_displayed, seal, only_with, moved, kind, content, key)
+     SELECT seq, 1, id, conversation, direction, sender, sender_name, sender_device, text, state, sent_at, received_at,
+       error, wants_delivered, wants_displayed, seal, only_with, moved, kind, content, key FROM messages;
+   INSERT INTO sqlite_sequence (name, seq) SELECT 'messages_by_account', 0
+     WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'messages_by_account');
+   UPDATE sqlite_sequence SET seq = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0) WHERE name = 'messages_by_account';
+   DROP TABLE messages;
+   ALTER TABLE messages_by_account RENAME TO messages;
+   CREATE INDEX messages_in_order ON messages (conversation, ordered_at, key);
+   CREATE INDEX messages_unread ON messages (conversation, ordered_at, key) WHERE direction = 'in' AND state = 'received';
+   CREATE INDEX messages_by_time ON messages (account, ordered_at, key);
+   CREATE INDEX messages_by_key ON messages (account, key);
+   CREATE VIEW searchable AS
+     SELECT seq, text, CASE direction WHEN 'in' THEN sender_name ELSE '' END AS sender FROM messages;
+   CREATE TRIGGER conversation_seen_again AFTER INSERT ON messages BEGIN
+     UPDATE conversations SET hidden = 0 WHERE id = new.conversation AND hidden = 1;
+   END;
+   CREATE TRIGGER message_words_added AFTER INSERT ON messages BEGIN
+     INSERT INTO message_words (rowid, text, sender)
+       VALUES (new.seq, new.text, CASE new.direction WHEN 'in' THEN new.sender_name ELSE '' END);
+   END;
+   CREATE TRIGGER message_words_removed AFTER DELETE ON messages WHEN old.seq >= coalesce((SELECT below FROM unindexed), 0) BEGIN
+     INSERT INTO message_words (message_words, rowid, text, sender)
+       VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
+   END`,
 ];
 
 /** The version from which on messages are sealed. */

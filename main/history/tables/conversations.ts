@@ -1,7 +1,7 @@
 /** The conversations, and the marks that the person has put on them on this device. */
 import { createHash } from 'node:crypto';
 import type { ConversationMarks, ConversationPatch, ConversationRecord, Conversations, PersonRecord } from '../records';
-import type { Changes } from '../store/changes';
+import type { AccountChanges } from '../store/changes';
 import type { Connection } from '../store/connection';
 import { type Bound, conversationColumns, conversationOf } from '../store/rows';
 
@@ -29,7 +29,8 @@ function stored(value: string | number | boolean | null | readonly PersonRecord[
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
 }
 
-export function conversationTable(connection: Connection, changes: Changes): Conversations {
+/** The conversations of one account, by its key in the table of accounts. */
+export function conversationTable(connection: Connection, changes: AccountChanges, account: number): Conversations {
   /** Runs one statement about a conversation, and notes it where a row has changed. */
   const change = (id: string, sql: string, values: Record<string, Bound>, how: 'added' | 'changed' = 'changed'): boolean =>
     changes.write(() => {
@@ -41,13 +42,14 @@ export function conversationTable(connection: Connection, changes: Changes): Con
     addConversation(record: ConversationRecord): boolean {
       return change(
         record.id,
-        `INSERT INTO conversations (id, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
+        `INSERT INTO conversations (id, account, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
            awaits_peer, hides, writes_as, joined, created_at, activity_at)
-         VALUES (:id, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
+         VALUES (:id, :account, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
            :awaitsPeer, :hides, :writesAs, :joined, :createdAt, :activityAt)
          ON CONFLICT (id) DO NOTHING`,
         {
           id: record.id,
+          account,
           kind: record.kind,
           peer: record.peer,
           subject: record.subject,
@@ -77,35 +79,48 @@ export function conversationTable(connection: Connection, changes: Changes): Con
       if (columns.length === 0) return false;
       const set = columns.map((column) => `${column} = :${column}`).join(', ');
       const differs = columns.map((column) => `${column} IS NOT :${column}`).join(' OR ');
-      return change(id, `UPDATE conversations SET ${set} WHERE id = :id AND (${differs})`, { ...values, id });
+      return change(id, `UPDATE conversations SET ${set} WHERE id = :id AND account = :account AND (${differs})`, {
+        ...values,
+        id,
+        account,
+      });
     },
 
     conversation(id: string): ConversationRecord | null {
-      return connection.one(`SELECT ${conversationColumns} FROM conversations WHERE id = :id`, { id }, conversationOf);
+      return connection.one(
+        `SELECT ${conversationColumns} FROM conversations WHERE id = :id AND account = :account`,
+        { id, account },
+        conversationOf,
+      );
     },
 
     oneToOneWith(peer: string, hides?: 'self'): ConversationRecord | null {
-      const sql = `SELECT ${conversationColumns} FROM conversations WHERE kind = 'oneToOne' AND peer = :peer AND hides IS :hides ORDER BY created_at DESC, rowid DESC LIMIT 1`;
-      return connection.one(sql, { peer, hides: hides ?? null }, conversationOf);
+      const sql = `SELECT ${conversationColumns} FROM conversations WHERE account = :account AND kind = 'oneToOne' AND peer = :peer AND hides IS :hides
+        ORDER BY created_at DESC, rowid DESC LIMIT 1`;
+      return connection.one(sql, { account, peer, hides: hides ?? null }, conversationOf);
     },
 
     hiddenBy(conversationId: string, hides: 'self' | 'peer'): ConversationRecord | null {
-      const sql = `SELECT ${conversationColumns} FROM conversations WHERE conversation_id = :conversationId AND hides = :hides ORDER BY created_at DESC LIMIT 1`;
-      return connection.one(sql, { conversationId, hides }, conversationOf);
+      const sql = `SELECT ${conversationColumns} FROM conversations WHERE account = :account AND conversation_id = :conversationId AND hides = :hides
+        ORDER BY created_at DESC LIMIT 1`;
+      return connection.one(sql, { account, conversationId, hides }, conversationOf);
     },
 
     groupByContribution(contributionId: string): ConversationRecord | null {
-      const sql = `SELECT ${conversationColumns} FROM conversations WHERE kind = 'group' AND contribution_id = :contributionId ORDER BY created_at DESC LIMIT 1`;
-      return connection.one(sql, { contributionId }, conversationOf);
+      const sql = `SELECT ${conversationColumns} FROM conversations WHERE account = :account AND kind = 'group' AND contribution_id = :contributionId
+        ORDER BY created_at DESC LIMIT 1`;
+      return connection.one(sql, { account, contributionId }, conversationOf);
     },
 
     conversations(): ConversationRecord[] {
-      return connection.all(`SELECT ${conversationColumns} FROM conversations ORDER BY activity_at DESC, rowid DESC`, {}, conversationOf);
+      const sql = `SELECT ${conversationColumns} FROM conversations WHERE account = :account ORDER BY activity_at DESC, rowid DESC`;
+      return connection.all(sql, { account }, conversationOf);
     },
 
     marks(conversation: string): ConversationMarks {
-      const sql = 'SELECT CAST(draft AS BLOB) AS draft, marked_unread, hidden FROM conversations WHERE id = :conversation';
-      const marks = connection.one(sql, { conversation }, (row) => ({
+      const sql =
+        'SELECT CAST(draft AS BLOB) AS draft, marked_unread, hidden FROM conversations WHERE id = :conversation AND account = :account';
+      const marks = connection.one(sql, { conversation, account }, (row) => ({
         draft: String(row.draft),
         markedUnread: row.marked_unread === 1,
         isHidden: row.hidden === 1,
@@ -116,10 +131,10 @@ export function conversationTable(connection: Connection, changes: Changes): Con
     setMarks(conversation: string, { draft, markedUnread, isHidden }: Partial<ConversationMarks>): void {
       const sql = `UPDATE conversations SET draft = coalesce(:draft, draft), marked_unread = coalesce(:unread, marked_unread),
         hidden = coalesce(:hidden, hidden)
-        WHERE id = :conversation AND (draft IS NOT coalesce(:draft, draft) OR marked_unread IS NOT coalesce(:unread, marked_unread)
+        WHERE id = :conversation AND account = :account AND (draft IS NOT coalesce(:draft, draft) OR marked_unread IS NOT coalesce(:unread, marked_unread)
           OR hidden IS NOT coalesce(:hidden, hidden))`;
       const flag = (value: boolean | undefined) => (value === undefined ? null : Number(value));
-      change(conversation, sql, { conversation, draft: draft ?? null, unread: flag(markedUnread), hidden: flag(isHidden) });
+      change(conversation, sql, { conversation, account, draft: draft ?? null, unread: flag(markedUnread), hidden: flag(isHidden) });
     },
 
     setPrivateDraft(conversation, address, text) {

@@ -4,25 +4,26 @@ import type { JobRecord, Jobs } from '../records';
 import type { Connection } from '../store/connection';
 import { jobColumns, jobOf } from '../store/rows';
 
-export function jobTable(connection: Connection): Jobs {
+/** The jobs of one account, by its key in the table of accounts. */
+export function jobTable(connection: Connection, account: number): Jobs {
   return {
     addJob(job: Omit<JobRecord, 'id' | 'attempts'>): JobRecord {
       const { lane, kind, message, payload, nextAt, after = null } = job;
-      const sql = `INSERT INTO jobs (lane, kind, message, payload, attempts, next_at, after)
-        VALUES (:lane, :kind, :message, :payload, 0, :nextAt, :after) RETURNING ${jobColumns}`;
-      const added = connection.one(sql, { lane, kind, message, payload, nextAt, after }, jobOf);
+      const sql = `INSERT INTO jobs (account, lane, kind, message, payload, attempts, next_at, after)
+        VALUES (:account, :lane, :kind, :message, :payload, 0, :nextAt, :after) RETURNING ${jobColumns}`;
+      const added = connection.one(sql, { account, lane, kind, message, payload, nextAt, after }, jobOf);
       if (added === null) throw new AppError('storage/failed', { cause: 'the job was not added' });
       return added;
     },
 
     jobs(): JobRecord[] {
-      return connection.all(`SELECT ${jobColumns} FROM jobs ORDER BY id`, {}, jobOf);
+      return connection.all(`SELECT ${jobColumns} FROM jobs WHERE account = :account ORDER BY id`, { account }, jobOf);
     },
 
     nextJob(lane: string, except: Iterable<number> = []): JobRecord | null {
-      const sql = `SELECT ${jobColumns} FROM jobs WHERE lane = :lane AND aside = 0 AND id NOT IN (SELECT value FROM json_each(:except))
+      const sql = `SELECT ${jobColumns} FROM jobs WHERE account = :account AND lane = :lane AND aside = 0 AND id NOT IN (SELECT value FROM json_each(:except))
         AND (after IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE earlier.id = jobs.after)) ORDER BY id LIMIT 1`;
-      return connection.one(sql, { lane, except: JSON.stringify([...except]) }, jobOf);
+      return connection.one(sql, { account, lane, except: JSON.stringify([...except]) }, jobOf);
     },
 
     jobsAfter(id: number): JobRecord[] {
@@ -34,7 +35,11 @@ export function jobTable(connection: Connection): Jobs {
     },
 
     lanes(): string[] {
-      return connection.all('SELECT DISTINCT CAST(lane AS BLOB) AS lane FROM jobs WHERE aside = 0', {}, (row) => String(row.lane));
+      return connection.all(
+        'SELECT DISTINCT CAST(lane AS BLOB) AS lane FROM jobs WHERE account = :account AND aside = 0',
+        { account },
+        (row) => String(row.lane),
+      );
     },
 
     postponeJob(id: number, nextAt: number): void {
@@ -42,7 +47,8 @@ export function jobTable(connection: Connection): Jobs {
     },
 
     hastenLane(lane: string, nextAt: number): void {
-      connection.run('UPDATE jobs SET next_at = :nextAt WHERE lane = :lane AND next_at > :nextAt', { lane, nextAt });
+      const sql = 'UPDATE jobs SET next_at = :nextAt WHERE account = :account AND lane = :lane AND next_at > :nextAt';
+      connection.run(sql, { account, lane, nextAt });
     },
 
     removeJob(id: number): void {
@@ -50,7 +56,7 @@ export function jobTable(connection: Connection): Jobs {
     },
 
     removeJobsOf(message: string): void {
-      connection.run('DELETE FROM jobs WHERE message = :message', { message });
+      connection.run('DELETE FROM jobs WHERE account = :account AND message = :message', { account, message });
     },
   };
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../../../base/log';
 import type { ErrorValue, MessageState } from '../../../preload/contract';
 import type { Direction, MessageRecord, Messages, Place } from '../records';
 import { messageSearch } from '../search/message-search';
-import type { Changes } from '../store/changes';
+import type { AccountChanges } from '../store/changes';
 import type { Connection } from '../store/connection';
 import { messageKey, nameOfRow } from '../store/order';
 import { contentRow, conversationColumns, messageOf, packedMessage, type RawRow, readable, storable, unpacked } from '../store/rows';
@@ -29,10 +29,15 @@ export function messageReader(seal: Seal, log: Logger): (row: RawRow) => Message
   };
 }
 
-export function messageTable(
-  connection: Connection,
-  { seal, changes, messageOfRow }: { seal: Seal; changes: Changes; messageOfRow: (row: RawRow) => MessageRecord },
-): Messages {
+interface MessageTableParts {
+  seal: Seal;
+  changes: AccountChanges;
+  messageOfRow: (row: RawRow) => MessageRecord;
+  account: number;
+}
+
+/** The messages of one account, by its key in the table of accounts. */
+export function messageTable(connection: Connection, { seal, changes, messageOfRow, account }: MessageTableParts): Messages {
   /** Names never change, and a conversation is added under an id of its own. */
   const names = new Map<string, string>();
   const nameOf = (conversation: string): string => {
@@ -42,8 +47,9 @@ export function messageTable(
     return name ?? conversation;
   };
   const one = (id: string, direction?: Direction): MessageRecord | null => {
-    const sql = `SELECT ${packedMessage} FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1`;
-    return connection.raw(sql, { id, direction: direction ?? null }, messageOfRow)[0] ?? null;
+    const sql = `SELECT ${packedMessage} FROM messages WHERE account = :account AND id = :id AND direction = coalesce(:direction, direction)
+      ORDER BY direction DESC LIMIT 1`;
+    return connection.raw(sql, { account, id, direction: direction ?? null }, messageOfRow)[0] ?? null;
   };
   const lastOnes = (conversation: string, limit: number): MessageRecord[] => {
     const sql = `SELECT ${packedMessage} FROM messages WHERE conversation = :conversation ORDER BY ordered_at DESC, key DESC LIMIT :limit`;
@@ -66,15 +72,16 @@ export function messageTable(
           only_with: record.onlyWith ?? null,
         });
         const isAdded = connection.run(
-          `INSERT INTO messages (id, conversation, direction, sender, sender_name, sender_device, text, kind, content, key, only_with, state, sent_at, received_at, moved, error,
+          `INSERT INTO messages (account, id, conversation, direction, sender, sender_name, sender_device, text, kind, content, key, only_with, state, sent_at, received_at, moved, error,
            wants_delivered, wants_displayed, seal)
-         SELECT :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :kind, :content, :key, :only_with, :state, :sent_at, :received_at, :moved, :error,
+         SELECT :account, :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :kind, :content, :key, :only_with, :state, :sent_at, :received_at, :moved, :error,
            :wantsDelivered, :wantsDisplayed, :seal
-         WHERE NOT EXISTS (SELECT 1 FROM deleted_messages WHERE id = :id AND direction = :direction)
-           AND NOT EXISTS (SELECT 1 FROM messages WHERE key = :key)
-         ON CONFLICT (id, direction) DO NOTHING`,
+         WHERE NOT EXISTS (SELECT 1 FROM deleted_messages WHERE account = :account AND id = :id AND direction = :direction)
+           AND NOT EXISTS (SELECT 1 FROM messages WHERE key = :key AND account = :account)
+         ON CONFLICT (account, id, direction) DO NOTHING`,
           {
             ...sealed,
+            account,
             key: messageKey(nameOf(record.conversation), record),
             seal: seal.of(sealed),
             state: record.state,
@@ -119,7 +126,7 @@ export function messageTable(
       return connection.raw(sql, { conversation, after: page.after, limit }, messageOfRow);
     },
 
-    search: messageSearch(connection, messageOfRow),
+    search: messageSearch(connection, messageOfRow, account),
 
     lastMessage(conversation: string): MessageRecord | null {
       return lastOnes(conversation, 1)[0] ?? null;
@@ -138,11 +145,12 @@ export function messageTable(
         if (message === null) return;
         const { direction: side, conversation } = message;
         changes.note({ what: 'message', how: 'removed', id, direction: side, conversation });
-        connection.run('INSERT INTO deleted_messages (id, direction) VALUES (:id, :side) ON CONFLICT DO NOTHING', { id, side });
-        connection.run('DELETE FROM messages WHERE id = :id AND direction = :side', { id, side });
+        const named = { account, id, side };
+        connection.run('INSERT INTO deleted_messages (account, id, direction) VALUES (:account, :id, :side) ON CONFLICT DO NOTHING', named);
+        connection.run('DELETE FROM messages WHERE account = :account AND id = :id AND direction = :side', named);
         if (side === 'in') return;
-        connection.run('DELETE FROM receipts WHERE message = :id', { id });
-        connection.run(`DELETE FROM jobs WHERE message = :id AND kind = 'message'`, { id });
+        connection.run('DELETE FROM receipts WHERE account = :account AND message = :id', { account, id });
+        connection.run(`DELETE FROM jobs WHERE account = :account AND message = :id AND kind = 'message'`, { account, id });
       });
     },
 
@@ -151,11 +159,12 @@ export function messageTable(
       changes.transaction(() => {
         changes.note({ what: 'conversation', how: 'emptied', id });
         connection.run(
-          'INSERT INTO deleted_messages (id, direction) SELECT id, direction FROM messages WHERE conversation = :id ON CONFLICT DO NOTHING',
+          `INSERT INTO deleted_messages (account, id, direction) SELECT account, id, direction FROM messages WHERE conversation = :id
+           ON CONFLICT DO NOTHING`,
           { id },
         );
-        connection.run(`DELETE FROM jobs WHERE kind = 'message' AND message IN ${own}`, { id });
-        connection.run(`DELETE FROM receipts WHERE message IN ${own}`, { id });
+        connection.run(`DELETE FROM jobs WHERE account = :account AND kind = 'message' AND message IN ${own}`, { account, id });
+        connection.run(`DELETE FROM receipts WHERE account = :account AND message IN ${own}`, { account, id });
         connection.run('DELETE FROM messages WHERE conversation = :id', { id });
         connection.run('DELETE FROM private_drafts WHERE conversation = :id', { id });
         connection.run(`UPDATE conversations SET draft = '', marked_unread = 0, hidden = 1, continued_by = NULL WHERE id = :id`, { id });
@@ -167,10 +176,10 @@ export function messageTable(
 
     setMessageState(id: string, state: MessageState, error: ErrorValue | null = null, direction?: Direction): boolean {
       const sql = `UPDATE messages SET state = :state, error = :error
-        WHERE seq = (SELECT seq FROM messages WHERE id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1)
+        WHERE seq = (SELECT seq FROM messages WHERE account = :account AND id = :id AND direction = coalesce(:direction, direction) ORDER BY direction DESC LIMIT 1)
           AND (state IS NOT :state OR error IS NOT :error)
         RETURNING CAST(conversation AS BLOB) AS conversation, CAST(direction AS BLOB) AS direction`;
-      const values = { id, state, error: error === null ? null : JSON.stringify(error), direction: direction ?? null };
+      const values = { account, id, state, error: error === null ? null : JSON.stringify(error), direction: direction ?? null };
       return changes.write(() => {
         const [changed] = connection.all(sql, values, (row) => ({
           conversation: String(row.conversation),

@@ -7,7 +7,7 @@ import { conversationColumns, conversationOf, packedMessage, type RawRow, readab
 /** The receipts of the outgoing message at hand, as JSON; see `packedMessage` for the casts. */
 const packedReceipts = `(SELECT CAST(json_group_array(json_array(address, device, disposition, at)) AS BLOB) FROM
   (SELECT CAST(address AS TEXT) AS address, CAST(device AS TEXT) AS device, CAST(disposition AS TEXT) AS disposition, at FROM receipts
-   WHERE receipts.message = messages.id AND messages.direction = 'out' ORDER BY at, address, disposition, device)) AS receipts`;
+   WHERE receipts.account = messages.account AND receipts.message = messages.id AND messages.direction = 'out' ORDER BY at, address, disposition, device)) AS receipts`;
 
 const overviewSql = `SELECT ${conversationColumns}, CAST(conversations.draft AS BLOB) AS draft, conversations.marked_unread, conversations.hidden,
     (SELECT count(*) FROM messages WHERE conversation = conversations.id AND direction = 'in' AND state = 'received') AS unread,
@@ -19,7 +19,8 @@ const overviewSql = `SELECT ${conversationColumns}, CAST(conversations.draft AS 
   FROM conversations LEFT JOIN messages ON messages.seq =
     (SELECT seq FROM messages WHERE conversation = conversations.id ORDER BY ordered_at DESC, key DESC LIMIT 1)`;
 
-export function overviewTable(connection: Connection, messageOfRow: (row: RawRow) => MessageRecord): Overviews {
+/** What is told of one account's conversations and messages; `account` is its key in the table of accounts. */
+export function overviewTable(connection: Connection, messageOfRow: (row: RawRow) => MessageRecord, account: number): Overviews {
   const toldOf = (row: RawRow): ToldMessage => ({
     message: messageOfRow(row),
     receipts: listOf<[string, string, ReceiptValue['disposition'], number]>(row.receipts).map(([address, device, disposition, at]) => ({
@@ -42,11 +43,20 @@ export function overviewTable(connection: Connection, messageOfRow: (row: RawRow
   };
   return {
     overview: (conversation) =>
-      connection.raw(`${overviewSql} WHERE conversations.id = :conversation`, { conversation }, overviewOf)[0] ?? null,
-    overviews: () => connection.raw(`${overviewSql} ORDER BY conversations.activity_at DESC, conversations.rowid DESC`, {}, overviewOf),
+      connection.raw(
+        `${overviewSql} WHERE conversations.id = :conversation AND conversations.account = :account`,
+        { conversation, account },
+        overviewOf,
+      )[0] ?? null,
+    overviews: () =>
+      connection.raw(
+        `${overviewSql} WHERE conversations.account = :account ORDER BY conversations.activity_at DESC, conversations.rowid DESC`,
+        { account },
+        overviewOf,
+      ),
     toldMessage: (id: string, direction: Direction) => {
-      const sql = `SELECT ${packedMessage}, ${packedReceipts} FROM messages WHERE id = :id AND direction = :direction`;
-      return connection.raw(sql, { id, direction }, toldOf)[0] ?? null;
+      const sql = `SELECT ${packedMessage}, ${packedReceipts} FROM messages WHERE account = :account AND id = :id AND direction = :direction`;
+      return connection.raw(sql, { account, id, direction }, toldOf)[0] ?? null;
     },
   };
 }

@@ -1,23 +1,26 @@
 /** What other people's devices have said: that a message has arrived or was seen, and what time their clocks show. */
 import type { ReceiptValue } from '../../../preload/contract';
 import type { ReceiptRecord, Receipts } from '../records';
-import type { Changes } from '../store/changes';
+import type { AccountChanges } from '../store/changes';
 import type { Connection } from '../store/connection';
 import { clockOf, receiptColumns } from '../store/rows';
 
-export function receiptTable(connection: Connection, changes: Changes): Receipts {
+/** The receipts of one account's messages, by its key in the table of accounts. Every account meets the same clocks. */
+export function receiptTable(connection: Connection, changes: AccountChanges, account: number): Receipts {
   return {
     addReceipt(receipt: ReceiptRecord): boolean {
       const values = {
+        account,
         message: receipt.message,
         address: receipt.address,
         disposition: receipt.disposition,
         device: receipt.device ?? '',
         at: receipt.at,
       };
-      const sql = `INSERT INTO receipts (message, address, disposition, device, at) VALUES (:message, :address, :disposition, :device, :at)
-        ON CONFLICT (message, address, disposition, device) DO NOTHING
-        RETURNING (SELECT CAST(conversation AS BLOB) FROM messages WHERE id = :message AND direction = 'out') AS conversation`;
+      const sql = `INSERT INTO receipts (account, message, address, disposition, device, at)
+        VALUES (:account, :message, :address, :disposition, :device, :at)
+        ON CONFLICT (account, message, address, disposition, device) DO NOTHING
+        RETURNING (SELECT CAST(conversation AS BLOB) FROM messages WHERE account = :account AND id = :message AND direction = 'out') AS conversation`;
       return changes.write(() => {
         const [added] = connection.all(sql, values, ({ conversation }) => ({ conversation }));
         if (added === undefined) return false;
@@ -29,8 +32,8 @@ export function receiptTable(connection: Connection, changes: Changes): Receipts
     },
 
     receipts(message: string): ReceiptValue[] {
-      const sql = `SELECT ${receiptColumns} FROM receipts WHERE message = :message ORDER BY at, address, disposition, device`;
-      return connection.all(sql, { message }, (row) => ({
+      const sql = `SELECT ${receiptColumns} FROM receipts WHERE account = :account AND message = :message ORDER BY at, address, disposition, device`;
+      return connection.all(sql, { account, message }, (row) => ({
         address: String(row.address),
         device: row.device === '' ? null : String(row.device),
         disposition: row.disposition as ReceiptValue['disposition'],

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { Account } from '../../../main/account/account';
 import type { Credentials } from '../../../main/account/credentials';
 import type { AccountDeps } from '../../../main/account/deps';
-import { type History, openHistory } from '../../../main/history/history';
 import { defaultPreferences } from '../../../main/profile/settings';
-import type { AppEventBody } from '../../../preload/contract';
+import type { ToldByAccount } from '../../../preload/contract';
 import { MemoryNetwork } from './msrp-memory';
+import { type OneHistory, openOneHistory } from './one-history';
 import { MemoryServer, silent, account as sipAccount } from './sip-memory';
 import { VirtualClock } from './virtual-clock';
 
@@ -16,18 +16,18 @@ export interface AccountLab {
   clock: VirtualClock;
   server: MemoryServer;
   account: Account;
-  events: AppEventBody[];
+  events: ToldByAccount[];
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'chorus-account-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-const open: { account: Account; history: History }[] = [];
+const open: { account: Account; history: OneHistory }[] = [];
 
 export function accountLab(changes: Partial<Credentials> = {}, deps: Partial<AccountDeps> = {}): AccountLab {
   const clock = new VirtualClock();
   const server = new MemoryServer();
-  const events: AppEventBody[] = [];
-  const history = openHistory({ file: join(folder, `${clock.uuid()}-${open.length}.db`), key: 'ab'.repeat(32), log: silent });
+  const events: ToldByAccount[] = [];
+  const history = openOneHistory({ file: join(folder, `${clock.uuid()}-${open.length}.db`), key: 'ab'.repeat(32), log: silent });
   const { aor, displayName, password, proxy, instanceId, deviceName } = sipAccount();
   const account = new Account(
     {

@@ -5,7 +5,6 @@ import { Emitter } from '../../../base/emitter';
 import { silentLogger } from '../../../base/log';
 import type { CpmContext } from '../../../main/cpm/conversation/context';
 import { Messenger } from '../../../main/cpm/messenger';
-import { openHistory } from '../../../main/history/history';
 import type { SyncFile } from '../../../main/history/store/connection';
 import type { MsrpSession } from '../../../main/msrp/session';
 import { defaultPreferences } from '../../../main/profile/settings';
@@ -20,10 +19,11 @@ import type {
   SipSession,
   SipSessionState,
 } from '../../../main/sip/client';
-import type { AppEventBody, PreferencesValue } from '../../../preload/contract';
+import type { PreferencesValue, ToldByAccount } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import type { BodyPart } from '../../../protocol/multipart';
 import { encodeSdp } from '../../../protocol/sdp';
+import { openOneHistory } from './one-history';
 import { quickDisk } from './quick-disk';
 import { settled, VirtualClock } from './virtual-clock';
 
@@ -267,11 +267,11 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask'; syn
   const folder = mkdtempSync(join(tmpdir(), 'chorus-lab-'));
   const clock = new VirtualClock();
   const store = { file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger, sync: options.sync ?? quickDisk };
-  const history = openHistory(store);
+  const history = openOneHistory(store);
   const invites: { request: OutgoingInvite; session: FakeSession }[] = [];
   const pagers: OutgoingPager[] = [];
   const media: FakeMsrp[] = [];
-  const events: AppEventBody[] = [];
+  const events: ToldByAccount[] = [];
   const subscriptions: { focus: string; onDocument: Emitter<string>; onEnd: Emitter<void>; disposed: boolean; renewals: number }[] = [];
   const state = {
     registered: true,

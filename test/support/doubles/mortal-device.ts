@@ -6,7 +6,6 @@ import type { Clock } from '../../../base/clock';
 import { disposable } from '../../../base/disposable';
 import { createStderrLogger, drop, silentLogger } from '../../../base/log';
 import { Account } from '../../../main/account/account';
-import { type History, openHistory } from '../../../main/history/history';
 import type { MessageRecord } from '../../../main/history/records';
 import { defaultPreferences } from '../../../main/profile/settings';
 import type { RegistrationStore } from '../../../main/sip/client';
@@ -15,6 +14,7 @@ import { AppError } from '../../../preload/contract/errors';
 import type { FaultyMedia } from './faulty-media';
 import type { FaultyProxy } from './faulty-proxy';
 import { type Moment, mortalHistory, type PersistedStep, ProcessDied, SyncedState, survive } from './mortal-history';
+import { type OneHistory, openOneHistory } from './one-history';
 import type { VirtualClock } from './virtual-clock';
 
 /** What devices share, and who decides about their death. */
@@ -46,7 +46,7 @@ export class MortalDevice {
   #registration: ReturnType<RegistrationStore['load']> = null;
   readonly #instanceId: string;
   #generation = 0;
-  #process: { account: Account; history: History; end: () => void } | null = null;
+  #process: { account: Account; history: OneHistory; end: () => void } | null = null;
 
   constructor(name: string, world: MortalWorld, second: { of: string; accept: PreferencesValue['accept'] } | null = null) {
     this.name = name;
@@ -62,7 +62,7 @@ export class MortalDevice {
     const file = this.#file(this.#generation);
     let isAlive = true;
     const { clock: time, proxy, media } = this.#world;
-    const own = openHistory({
+    const own = openOneHistory({
       file,
       key,
       log: silentLogger,
@@ -227,6 +227,6 @@ function emptyHistory(): string {
   const folder = mkdtempSync(join(tmpdir(), 'chorus-faults-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   template = join(folder, 'empty.db');
-  openHistory({ file: template, key, log: silentLogger }).dispose();
+  openOneHistory({ file: template, key, log: silentLogger }).dispose();
   return template;
 }

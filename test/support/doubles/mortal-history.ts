@@ -5,9 +5,9 @@
  */
 import { copyFileSync, existsSync } from 'node:fs';
 import { Emitter } from '../../../base/emitter';
-import type { History } from '../../../main/history/history';
 import type { Change, JobRecord, MessageRecord } from '../../../main/history/records';
 import { AppError } from '../../../preload/contract/errors';
+import type { OneHistory } from './one-history';
 
 /** The steps that the way of a message leaves on disk, by what their transaction does. */
 export const persistedSteps = [
@@ -90,7 +90,7 @@ export function survive(work: () => void): void {
 }
 
 export interface MortalHistoryOptions {
-  history: History;
+  history: OneHistory;
   file: string;
   /** Where the disk's state at death is copied to. */
   relic: string;
@@ -122,7 +122,7 @@ const writes = new Set<string>([
   'removeJobsOf',
 ]);
 
-export function mortalHistory({ history, file, relic, synced, dies, fills, onDeath }: MortalHistoryOptions): History {
+export function mortalHistory({ history, file, relic, synced, dies, fills, onDeath }: MortalHistoryOptions): OneHistory {
   let isDead = false;
   let depth = 0;
   let calls: Call[] = [];
@@ -174,7 +174,7 @@ export function mortalHistory({ history, file, relic, synced, dies, fills, onDea
   const transaction = within('transaction');
   const soon = within('soon');
   return new Proxy(history, {
-    get: (target, name: keyof History) => {
+    get: (target, name: keyof OneHistory) => {
       if (name === 'transaction') return transaction;
       if (name === 'onChange') return onChange;
       if (name === 'soon') return soon;

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright';
-import type { AppEventBody, CallName } from '../../../preload/contract';
+import type { CallName, EventBody } from '../../../preload/contract';
 import { actBridge, type Scene } from '../../../renderer/gallery/scripted-bridge';
 
 const rendererPolicy =
@@ -15,7 +15,7 @@ const rendererPolicy =
 export interface RendererPage {
   page: Page;
   /** Sends events to the window, each with the next revision. */
-  emit(...events: AppEventBody[]): Promise<void>;
+  emit(...events: EventBody[]): Promise<void>;
   /** The calls made so far of one name, oldest first. */
   calls(name: CallName): Promise<unknown[]>;
   /** What the page complained about: policy violations and uncaught errors. */

@@ -142,14 +142,16 @@ describe('the options on the disk', () => {
   it('of an earlier version are read', () => {
     const protectedSim = { k: secrets.protect(k), op: null, opc: secrets.protect(k) };
     const earlier = { ...base, authUser: null, factory: 'sip:f@x', signIn: { scheme: 'aka', minAlgorithm: 'MD5', sim: protectedSim } };
+    const values = new Map<string, unknown>([['account', earlier]]);
     const file = {
       path: '',
-      get: (key: string) => (key === 'account' ? earlier : undefined),
-      set: () => undefined,
-      delete: () => undefined,
+      get: (key: string) => values.get(key),
+      set: (key: string, value: unknown) => void values.set(key, value),
+      delete: (key: string) => void values.delete(key),
     };
-    const stored = new Settings(() => file).account;
+    const stored = new Settings(() => file).account(base.aor);
     if (stored === null) throw new Error('no account was read');
+    expect([...values.keys()]).toEqual(['accounts']);
     expect(keptOptions(stored, secrets)).toEqual({ factory: 'sip:f@x', scheme: 'aka', minAlgorithm: 'MD5', sim });
   });
 });

@@ -126,9 +126,13 @@ describe('sending', () => {
     expect(media.sent).toHaveLength(sent.length);
     expect(jobs()).toHaveLength(waiting);
     const database = new Libsql(lab.store.file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: lab.store.key } });
-    const plan = database.prepare('EXPLAIN QUERY PLAN SELECT payload FROM jobs WHERE lane = ? ORDER BY id LIMIT 1').all('x');
+    const plan = database
+      .prepare('EXPLAIN QUERY PLAN SELECT payload FROM jobs WHERE account = 1 AND lane = ? ORDER BY id LIMIT 1')
+      .all('x');
     database.close();
-    expect(plan.map((step) => (step as { detail: string }).detail)).toEqual(['SEARCH jobs USING INDEX jobs_by_lane (lane=?)']);
+    expect(plan.map((step) => (step as { detail: string }).detail)).toEqual([
+      'SEARCH jobs USING INDEX jobs_by_lane (account=? AND lane=?)',
+    ]);
   });
 
   it('fails with the other side’s words when it is refused, and goes out again on retry with the same id', async () => {

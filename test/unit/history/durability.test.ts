@@ -8,8 +8,8 @@ import { buildSync } from 'esbuild';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { openHistory } from '../../../main/history/history';
 import { AppError } from '../../../preload/contract/errors';
+import { openOneHistory } from '../../support/doubles/one-history';
 
 const key = 'cd'.repeat(32);
 let folder: string;
@@ -26,7 +26,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const writer = `
   const { openHistory } = require('./history.cjs');
   const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const history = openHistory({ file: process.argv[2], key: process.argv[3], log });
+  const history = openHistory({ file: process.argv[2], key: process.argv[3], log }).of('sip:alice@lab.test');
   const conversation = { id: 'c', kind: 'oneToOne', peer: 'sip:bob@lab.test', subject: null, people: [], conversationId: 'x',
     contributionId: null, focus: null, continues: null, continuedBy: null, joined: true, createdAt: 1, activityAt: 1 };
   history.addConversation(conversation);
@@ -58,7 +58,7 @@ describe('the history of a process that is killed', () => {
     child.kill('SIGKILL');
     expect(await exit).toEqual([null, 'SIGKILL']);
 
-    const history = openHistory({ file, key, log: silentLogger });
+    const history = openOneHistory({ file, key, log: silentLogger });
     const kept = history.messages('c', { limit: 100 }).map((each) => each.id);
     expect(kept).toEqual(Array.from({ length: 20 }, (_, index) => `m${index}`));
     expect(history.jobs().map((each) => each.message)).toEqual(kept);
@@ -68,7 +68,7 @@ describe('the history of a process that is killed', () => {
 
 describe('a disk that is full', () => {
   it('is storage/full, undoes the whole transaction, and lets the history be read on', () => {
-    const history = openHistory({ file, key, log: silentLogger });
+    const history = openOneHistory({ file, key, log: silentLogger });
     const base = { subject: null, people: [], contributionId: null, focus: null, continues: null, continuedBy: null, joined: true };
     const put = (id: string, subject: string | null = null) =>
       history.addConversation({ ...base, id, subject, kind: 'group', peer: null, conversationId: id, createdAt: 1, activityAt: 1 });

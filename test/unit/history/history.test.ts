@@ -3,18 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { type History, openHistory } from '../../../main/history/history';
 import type { ConversationRecord, MessageRecord } from '../../../main/history/records';
 import { maximumPage } from '../../../main/history/tables/messages';
 import { AppError } from '../../../preload/contract/errors';
 import { conversationRecord, type MessageChange, messageRecord } from '../../support/doubles/history-records';
+import { type OneHistory, openOneHistory } from '../../support/doubles/one-history';
 
 const key = '0123456789abcdef'.repeat(4);
 let folder: string;
 let file: string;
-let history: History;
+let history: OneHistory;
 
-const open = (withKey = key) => openHistory({ file, key: withKey, log: silentLogger });
+const open = (withKey = key) => openOneHistory({ file, key: withKey, log: silentLogger });
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'chorus-history-'));

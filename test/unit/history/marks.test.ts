@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
-import { type History, openHistory } from '../../../main/history/history';
 import type { MessageRecord } from '../../../main/history/records';
 import { conversationRecord, messageRecord } from '../../support/doubles/history-records';
+import { type OneHistory, openOneHistory } from '../../support/doubles/one-history';
 
 /** What the person does with conversations and messages on this device alone; all of it is on disk when the call returns. */
 let folder: string;
-let history: History;
-const open = () => openHistory({ file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger });
+let history: OneHistory;
+const open = () => openOneHistory({ file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger });
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'chorus-marks-'));
   history = open();
@@ -26,7 +26,7 @@ const conversation = conversationRecord('c1', { conversationId: 'conv' });
 const message = (id: string, more: Partial<MessageRecord> = {}) =>
   messageRecord(id, { conversation: 'c1', sentAt: 10, receivedAt: 11, ...more });
 
-function reopened(): History {
+function reopened(): OneHistory {
   // As after a kill: nothing is closed.
   history = open();
   return history;

@@ -118,13 +118,20 @@ describe('the headless door', () => {
     const { lines, onEvent } = open();
     onEvent.emit({
       event: 'registration',
+      account: 'sip:alice@lab.test',
       revision: 3,
       state: 'rejected',
       bindings: 0,
       error: { code: 'account/bad-credentials', retry: 'user' },
     });
     await settled();
-    expect(lines[0]).toMatchObject({ event: 'registration', revision: 3, state: 'rejected', error: { code: 'account/bad-credentials' } });
+    expect(lines[0]).toMatchObject({
+      event: 'registration',
+      account: 'sip:alice@lab.test',
+      revision: 3,
+      state: 'rejected',
+      error: { code: 'account/bad-credentials' },
+    });
     expect(lines[0]?.error).toMatchObject({ text: expect.stringContaining('password') });
   });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Credentials } from '../../../main/account/credentials';
-import { accountSource, type GivenAccount } from '../../../main/profile/account-source';
+import { accountSources, type GivenAccount } from '../../../main/profile/account-source';
 import type { Profile } from '../../../main/profile/profile';
 import { createFileSecretBox, defaultPreferences, type KeyValueFile, Settings } from '../../../main/profile/settings';
 
@@ -33,41 +33,48 @@ function profile() {
   return parts as unknown as Profile;
 }
 
-describe('an account that the profile keeps', () => {
-  const credentials: Credentials = {
-    kind: 'sip',
-    ...{ aor: 'sip:alice@lab.test', displayName: 'alice', password: 'pw', proxy: 'sip:lab.test', deviceName: 'Laptop' },
-    ...{ instanceId, servicesOff: [], options: { authUser: 'a' } },
-  };
+const credentials: Credentials = {
+  kind: 'sip',
+  ...{ aor: 'sip:alice@lab.test', displayName: 'alice', password: 'pw', proxy: 'sip:lab.test', deviceName: 'Laptop' },
+  ...{ instanceId, servicesOff: [], options: { authUser: 'a' } },
+};
+const { aor } = credentials;
+const carols: Credentials = { ...credentials, aor: 'sip:carol@lab.test', displayName: 'carol', password: 'other', options: {} };
 
+describe('an account that the profile keeps', () => {
   it('is nobody’s before the first sign-in, and then the same at every start', () => {
     const at = profile();
-    const source = accountSource(at, undefined);
-    expect([source.known, source.shown, source.credentials]).toEqual([null, null, null]);
-    source.accept(credentials, credentials.proxy);
-    expect(accountSource(at, undefined).credentials).toEqual(credentials);
-    expect(source.shown).toMatchObject({ aor: credentials.aor, deviceName: 'Laptop', untold: false });
+    const sources = accountSources(at, undefined);
+    const source = sources.of(aor);
+    expect([sources.known, sources.all, source.shown, source.credentials]).toEqual([null, [], null, null]);
+    sources.accept(credentials, credentials.proxy);
+    expect(accountSources(at, undefined).all.map((one) => one.credentials)).toEqual([credentials]);
+    expect(source.shown).toMatchObject({ aor, deviceName: 'Laptop', untold: false });
   });
 
   it('keeps each change of the person, and takes back what is undone', () => {
     const at = profile();
-    const source = accountSource(at, undefined);
-    source.accept(credentials, null);
+    const sources = accountSources(at, undefined);
+    const source = sources.of(aor);
+    source.keep({ deviceName: 'Too early' });
+    expect(at.settings.accounts).toEqual([]);
+    sources.accept(credentials, null);
     source.keep({ deviceName: 'Kitchen' });
     source.keep({ servicesOff: ['pager'], writesAs: 'tel:+1' });
     source.keep({ securesMedia: true, msrpRelay: 'msrps://relay.lab.test;tcp' });
-    expect(accountSource(at, undefined).credentials).toMatchObject({
+    expect(accountSources(at, undefined).of(aor).credentials).toMatchObject({
       ...{ deviceName: 'Kitchen', servicesOff: ['pager'], writesAs: 'tel:+1' },
       options: { authUser: 'a', securesMedia: true, msrpRelay: 'msrps://relay.lab.test;tcp' },
     });
     source.keep({ writesAs: null, msrpRelay: null, securesMedia: false });
-    const { writesAs, options } = accountSource(at, undefined).credentials ?? {};
+    const { writesAs, options } = accountSources(at, undefined).of(aor).credentials ?? {};
     expect([writesAs, options]).toEqual([undefined, { authUser: 'a' }]);
   });
 
   it('forgets the password when this device is signed out, and nothing when it is signed in', () => {
-    const source = accountSource(profile(), undefined);
-    source.accept(credentials, null);
+    const sources = accountSources(profile(), undefined);
+    const source = sources.of(aor);
+    sources.accept(credentials, null);
     source.keepSignedOut(null);
     expect([source.isForgotten, source.signedOut]).toEqual([false, null]);
     source.keepSignedOut({ by: 'device', device: 'Tablet' });
@@ -75,22 +82,59 @@ describe('an account that the profile keeps', () => {
   });
 });
 
+describe('two accounts that the profile keeps', () => {
+  it('stand in the order of their sign-ins; a change or a sign-out of one leaves the other alone', () => {
+    const at = profile();
+    const sources = accountSources(at, undefined);
+    for (const one of [credentials, carols]) sources.accept(one, null);
+    sources.of(carols.aor).keepSignedOut({ by: 'network' });
+    sources.of(aor).keep({ deviceName: 'Kitchen' });
+    sources.accept({ ...credentials, deviceName: 'Kitchen' }, null);
+    expect(sources.all.map((one) => [one.aor, one.isForgotten, one.shown?.deviceName])).toEqual([
+      [aor, false, 'Kitchen'],
+      [carols.aor, true, 'Laptop'],
+    ]);
+  });
+
+  it('become another device together, and lose their secrets together', () => {
+    const at = profile();
+    const sources = accountSources(at, undefined);
+    for (const one of [credentials, carols]) sources.accept(one, null);
+    sources.becomeDevice('urn:uuid:new', null);
+    expect(at.settings.accounts.map((one) => one.instanceId)).toEqual(['urn:uuid:new', 'urn:uuid:new']);
+    sources.forgetSecrets();
+    expect(sources.all.map((one) => one.isForgotten)).toEqual([true, true]);
+  });
+});
+
 describe('an account that is given at every start', () => {
   it('is used as it is, and nothing of it is stored', () => {
     const at = profile();
-    const source = accountSource(at, given);
-    source.accept({ ...given, kind: 'sip', instanceId, servicesOff: [] }, null);
+    const sources = accountSources(at, given);
+    const source = sources.of(aor);
+    sources.accept({ ...given, kind: 'sip', instanceId, servicesOff: [] }, null);
     source.keep({ deviceName: 'Kitchen' });
     source.keepSignedOut({ by: 'network' });
-    expect(at.settings.account).toBeNull();
+    expect(at.settings.accounts).toEqual([]);
     expect(source.credentials).toMatchObject({ aor: given.aor, password: 'pw', deviceName: 'Script', instanceId });
-    expect([source.registersAtStart, source.takesSignIn, source.isForgotten]).toEqual([false, false, false]);
+    expect([source.registersAtStart, sources.isGiven(aor), source.isForgotten]).toEqual([false, true, false]);
+  });
+
+  it('comes before the stored ones, and in the place of the one of its own address', () => {
+    const at = profile();
+    for (const one of [credentials, carols]) accountSources(at, undefined).accept(one, null);
+    const sources = accountSources(at, given);
+    expect(sources.all.map((one) => [one.aor, one.credentials?.deviceName])).toEqual([
+      [aor, 'Script'],
+      [carols.aor, 'Laptop'],
+    ]);
+    expect([sources.isGiven(carols.aor), sources.known?.aor]).toEqual([false, aor]);
   });
 
   it('wants preferences of its own until the person sets others', () => {
-    const source = accountSource(profile(), given);
-    expect(source.preferences.accept).toBe('ask');
-    source.preferences = { ...defaultPreferences, accept: 'open' };
-    expect(source.preferences.accept).toBe('open');
+    const sources = accountSources(profile(), given);
+    expect(sources.preferences.accept).toBe('ask');
+    sources.preferences = { ...defaultPreferences, accept: 'open' };
+    expect(sources.preferences.accept).toBe('open');
   });
 });

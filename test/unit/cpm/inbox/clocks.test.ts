@@ -9,9 +9,9 @@ import {
   placeText,
   unknownClock,
 } from '../../../../main/cpm/inbox/clocks';
-import { openHistory } from '../../../../main/history/history';
 import { parseCpim } from '../../../../protocol/cpim';
 import { createLab, FakeInvite, type FakeMsrp, type Lab, remoteParty } from '../../../support/doubles/cpm-lab';
+import { openOneHistory } from '../../../support/doubles/one-history';
 
 const minute = 60_000;
 const bob = 'sip:bob@lab.test';
@@ -315,7 +315,7 @@ it('stays where it stood after a restart, and the clock is still known', async (
   const theirs = await device.send();
   const before = lab.history.message(theirs);
   const clock = lab.history.clockOf(key);
-  const opened = openHistory(lab.store);
+  const opened = openOneHistory(lab.store);
   expect(opened.message(theirs)).toEqual(before);
   expect(opened.clockOf(key)).toEqual(clock);
   opened.dispose();

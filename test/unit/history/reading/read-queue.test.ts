@@ -42,7 +42,7 @@ const thread = () => {
   if (last === undefined) throw new Error('no thread was started');
   return last;
 };
-const ask = (typed: string, isPassing = false) => queue.ask({ what: 'search', given: [typed, 50] }, isPassing);
+const ask = (typed: string, isPassing = false, account = 1) => queue.ask({ account, what: 'search', given: [typed, 50] }, isPassing);
 const failure = (asked: Promise<unknown>) =>
   asked.then(
     () => 'answered',
@@ -101,11 +101,11 @@ describe('questions to the thread that reads', () => {
   it('leave those of others alone', async () => {
     const script = ask('script');
     const typed = ask('p', true);
+    const ofAnotherAccount = ask('p', true, 2);
     const next = ask('pi', true);
     expect(await failure(typed)).toBe('search/superseded');
-    thread().answer(1);
-    thread().answer(2);
-    expect([await script, await next]).toEqual([{ value: 1 }, { value: 2 }]);
+    for (const value of [1, 2, 3]) thread().answer(value);
+    expect([await script, await ofAnotherAccount, await next]).toEqual([{ value: 1 }, { value: 2 }, { value: 3 }]);
   });
 
   it('are asked once more of a new thread when it dies of one, and then fail; the ones behind them do not', async () => {

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
-import { type History, openHistory } from '../../../../main/history/history';
 import { indexBatch } from '../../../../main/history/search/search-index';
 import type { AppError } from '../../../../preload/contract/errors';
 import { conversationRecord, messageRecord } from '../../../support/doubles/history-records';
+import { type OneHistory, openOneHistory } from '../../../support/doubles/one-history';
 
 const key = '3c'.repeat(32);
 const pageSize = 4096;
@@ -15,9 +15,9 @@ const written = indexBatch + 50;
 let folder: string;
 let file: string;
 let found: AppError[];
-let history: History;
+let history: OneHistory;
 
-const open = () => openHistory({ file, key, log: silentLogger, foundDamaged: (error) => found.push(error) });
+const open = () => openOneHistory({ file, key, log: silentLogger, foundDamaged: (error) => found.push(error) });
 
 function raw(work: (database: Libsql.Database) => void): void {
   history.dispose();

@@ -4,20 +4,20 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
-import { type History, openHistory } from '../../../../main/history/history';
 import { maximumQuery, maximumQueryWords, parseSearch, snippetLength, snippetOf } from '../../../../main/history/search/search';
 import { copyBefore, migrate, migrations } from '../../../../main/history/store/migrations';
 import { conversationRecord, type MessageChange, messageRecord } from '../../../support/doubles/history-records';
+import { type OneHistory, openOneHistory } from '../../../support/doubles/one-history';
 
 const key = 'cd'.repeat(32);
 let folder: string;
 let file: string;
-let history: History;
+let history: OneHistory;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'chorus-search-'));
   file = join(folder, 'history.db');
-  history = openHistory({ file, key, log: silentLogger });
+  history = openOneHistory({ file, key, log: silentLogger });
   for (const id of ['c', 'd']) {
     history.addConversation(conversationRecord(id, { peer: `sip:${id}@lab.test` }));
   }
@@ -128,7 +128,7 @@ describe('a history from before there was search', () => {
     database.exec(`INSERT INTO messages (id, conversation, direction, sender, sender_name, text, state, sent_at, wants_delivered, wants_displayed)
       VALUES ('1', 'c', 'in', 'sip:bob@lab.test', 'Bob', 'remember the milk', 'received', 1, 0, 0)`);
     database.close();
-    history = openHistory({ file, key, log: silentLogger });
+    history = openOneHistory({ file, key, log: silentLogger });
     expect(find('milk bob')).toEqual(['1']);
     const copy = new Libsql(copyBefore(file, 1), { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
     expect(copy.prepare('SELECT text FROM messages').all()).toEqual([{ text: 'remember the milk' }]);

@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
-import { type History, openHistory } from '../../../../main/history/history';
 import type { Change } from '../../../../main/history/records';
 import { coalesced } from '../../../../main/history/store/changes';
 import { conversationRecord, messageRecord } from '../../../support/doubles/history-records';
+import { type OneHistory, openOneHistory } from '../../../support/doubles/one-history';
 
 let folder: string;
-let history: History;
+let history: OneHistory;
 let told: (readonly Change[])[];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'chorus-changes-'));
-  history = openHistory({ file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger });
+  history = openOneHistory({ file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger });
   history.addConversation(conversationRecord('c'));
   told = [];
   history.onChange.on((changes) => told.push(changes));

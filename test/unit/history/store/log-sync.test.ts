@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
-import { type History, openHistory } from '../../../../main/history/history';
 import type { Change } from '../../../../main/history/records';
 import { LogSync } from '../../../../main/history/store/log-sync';
 import { conversationRecord, messageRecord } from '../../../support/doubles/history-records';
+import { type OneHistory, openOneHistory } from '../../../support/doubles/one-history';
 import { settled } from '../../../support/doubles/virtual-clock';
 
 let folder: string;
@@ -134,11 +134,11 @@ describe('a log that is synced in the background', () => {
 });
 
 describe('a history that does not wait for the disk', () => {
-  let history: History;
+  let history: OneHistory;
   let told: (readonly Change[])[];
 
   beforeEach(() => {
-    history = openHistory({ file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger, sync });
+    history = openOneHistory({ file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger, sync });
     history.addConversation(conversationRecord('c'));
     told = [];
     history.onChange.on((changes) => told.push(changes));

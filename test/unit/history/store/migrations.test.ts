@@ -5,9 +5,9 @@ import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
 import { newConversation } from '../../../../main/cpm/conversation/record';
-import { openHistory } from '../../../../main/history/history';
 import type { ConversationRecord } from '../../../../main/history/records';
 import { contents, copyBefore, migrate, migrations, verifyCopy } from '../../../../main/history/store/migrations';
+import { openOneHistory } from '../../../support/doubles/one-history';
 import { VirtualClock } from '../../../support/doubles/virtual-clock';
 
 const key = 'ab'.repeat(32);
@@ -122,7 +122,7 @@ describe('migrations', () => {
   });
 
   it('12: make those known to whom this account has written, and nobody who has only written to it', () => {
-    const history = openHistory({ file, key, log: silentLogger });
+    const history = openOneHistory({ file, key, log: silentLogger });
     const clock = new VirtualClock();
     const begin = (name: string, more: Partial<ConversationRecord> = {}) => {
       const people = [{ address: `sip:${name}@lab.test`, name }];
@@ -142,9 +142,9 @@ describe('migrations', () => {
     for (const one of ['answered', 'hidden', 'group']) say(one, 'out');
     history.dispose();
     const database = openRaw();
-    database.exec('PRAGMA user_version = 11');
+    database.exec(migrations[11] ?? '');
     database.close();
-    const raised = openHistory({ file, key, log: silentLogger });
+    const raised = openOneHistory({ file, key, log: silentLogger });
     expect(
       raised.conversations().flatMap(({ id, people }) => (people[0]?.knownSince === undefined ? [] : [[id, people[0].knownSince]])),
     ).toEqual([['answered', clock.now()]]);
@@ -152,11 +152,11 @@ describe('migrations', () => {
   });
 
   it('refuse a file that a newer program has written', () => {
-    openHistory({ file, key, log: silentLogger }).dispose();
+    openOneHistory({ file, key, log: silentLogger }).dispose();
     const database = openRaw();
     expect(versionOf(database)).toEqual({ v: migrations.length });
     database.exec(`PRAGMA user_version = ${migrations.length + 1}`);
     database.close();
-    expect(() => openHistory({ file, key, log: silentLogger })).toThrow('storage/newer');
+    expect(() => openOneHistory({ file, key, log: silentLogger })).toThrow('storage/newer');
   });
 });

@@ -4,20 +4,20 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
-import { type History, openHistory } from '../../../../main/history/history';
 import type { MessageRecord, Place } from '../../../../main/history/records';
 import { migrate, migrations, orderedVersion, sealedVersion } from '../../../../main/history/store/migrations';
 import { conversationName, messageKey } from '../../../../main/history/store/order';
 import { Seal } from '../../../../main/history/store/seal';
 import { conversationRecord, messageRecord } from '../../../support/doubles/history-records';
+import { type OneHistory, openOneHistory } from '../../../support/doubles/one-history';
 import { seededRandom } from '../../../support/doubles/seeded-random';
 
 const key = 'ab'.repeat(32);
 let folder: string;
-const opened: History[] = [];
+const opened: OneHistory[] = [];
 const file = (name: string) => join(folder, `${name}.db`);
-function open(name: string): History {
-  const history = openHistory({ file: file(name), key, log: silentLogger });
+function open(name: string): OneHistory {
+  const history = openOneHistory({ file: file(name), key, log: silentLogger });
   opened.push(history);
   return history;
 }
@@ -31,7 +31,7 @@ afterEach(() => {
 
 const named = ({ id, direction }: MessageRecord) => `${id} ${direction}`;
 
-function walked(history: History, conversation: string): string[] {
+function walked(history: OneHistory, conversation: string): string[] {
   const all: string[] = [];
   let from: Place | null = null;
   do {
@@ -42,7 +42,7 @@ function walked(history: History, conversation: string): string[] {
   return all;
 }
 
-function paged(history: History, conversation: string, limit: number): string[] {
+function paged(history: OneHistory, conversation: string, limit: number): string[] {
   const all: string[] = [];
   let before: string | undefined;
   for (;;) {

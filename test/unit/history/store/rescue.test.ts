@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
-import { openHistory } from '../../../../main/history/history';
 import type { MessageRecord } from '../../../../main/history/records';
 import { copyBefore, migrate, migrations } from '../../../../main/history/store/migrations';
 import { rescueHistory } from '../../../../main/history/store/rescue';
 import type { AppError } from '../../../../preload/contract/errors';
+import { openOneHistory } from '../../../support/doubles/one-history';
 
 const key = '7e'.repeat(32);
 const pageSize = 4096;
@@ -23,7 +23,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const open = (path = file) => openHistory({ file: path, key, log: silentLogger });
+const open = (path = file) => openOneHistory({ file: path, key, log: silentLogger });
 const openRaw = (path = file) => new Libsql(path, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
 const people = { alice: { address: 'sip:alice@lab.test', name: 'Alice' }, bob: { address: 'sip:bob@lab.test', name: 'Bob' } };
 const textOf = (index: number) => `message ${index}: ${'words that fill the page '.repeat(8)}`;
@@ -157,13 +157,13 @@ describe('a history that is damaged', () => {
     fill();
     const bytes = readFileSync(file);
     const told: string[] = [];
-    const history = openHistory({ file, key, log: silentLogger, foundDamaged: (error) => told.push(error.code) });
+    const history = openOneHistory({ file, key, log: silentLogger, foundDamaged: (error) => told.push(error.code) });
     expect(told).toEqual([]);
     history.dispose();
     for (let page = 21; page * pageSize < bytes.length; page += 1) bytes.fill(0x55, page * pageSize, page * pageSize + 64);
     writeFileSync(file, bytes);
     expect(() => {
-      const again = openHistory({ file, key, log: silentLogger, foundDamaged: (error) => told.push(error.code) });
+      const again = openOneHistory({ file, key, log: silentLogger, foundDamaged: (error) => told.push(error.code) });
       for (const each of again.conversations()) for (const _ of [1, 2]) expect(() => again.messages(each.id, { limit: 500 })).toThrow();
     }).toThrow('storage/unreadable');
     expect(told).toEqual(['storage/unreadable']);

@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
-import { openHistory } from '../../../../main/history/history';
 import type { MessageRecord } from '../../../../main/history/records';
 import { migrate, migrations, sealedVersion } from '../../../../main/history/store/migrations';
 import { AppError } from '../../../../preload/contract/errors';
 import { conversationRecord, type MessageChange, messageRecord } from '../../../support/doubles/history-records';
+import { openOneHistory } from '../../../support/doubles/one-history';
 
 const key = 'ef'.repeat(32);
 let folder: string;
 let file: string;
 
-const open = () => openHistory({ file, key, log: silentLogger });
+const open = () => openOneHistory({ file, key, log: silentLogger });
 const openRaw = () => new Libsql(file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
 
 beforeEach(() => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { AppEvent, ChorusBridge, MessageValue, Result, Snapshot } from '../../../../preload/contract';
+import type { AppEvent, ChorusBridge, EventBody, MessageValue, Result, Snapshot } from '../../../../preload/contract';
 import {
-  applyEvent,
+  applyEvent as applyAppEvent,
   applySnapshot,
+  type ChorusState,
   emptyState,
   freshGroupMs,
   insertMessage,
@@ -12,6 +13,11 @@ import {
 } from '../../../../renderer/desk/state';
 import { pageSize, Store } from '../../../../renderer/desk/store';
 import { alice, at, base, bob, carol, conversation, message } from '../../../../renderer/gallery/scenes';
+
+type Told = EventBody & { revision: number };
+/** The event as one of the account that the window shows. */
+const ofAlice = (event: Told): AppEvent => ({ account: alice.address, ...event }) as AppEvent;
+const applyEvent = (state: ChorusState, event: Told, now: number) => applyAppEvent(state, ofAlice(event), now);
 
 const ready = applySnapshot(emptyState, { ...base, conversations: [conversation({ conversation: 'bob', people: [bob] })] }, 1000);
 
@@ -41,14 +47,14 @@ function bridge() {
       return () => listeners.delete(listener);
     },
   };
-  const emit = (event: AppEvent) => {
-    for (const listener of listeners) listener(event);
+  const emit = (event: Told) => {
+    for (const listener of listeners) listener(ofAlice(event));
   };
   return { bridge: made, gates, emit, listeners };
 }
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
-const registered = (revision: number, bindings: number): AppEvent => ({ event: 'registration', state: 'registered', bindings, revision });
+const registered = (revision: number, bindings: number): Told => ({ event: 'registration', state: 'registered', bindings, revision });
 
 describe('the rule of revisions', () => {
   it('applies an event with a higher revision and ignores an equal or a lower one', () => {
@@ -57,6 +63,12 @@ describe('the rule of revisions', () => {
     expect(after.registrationAt).toBe(2000);
     expect(applyEvent(after, registered(11, 9), 3000)).toBe(after);
     expect(applyEvent(after, registered(5, 9), 3000)).toBe(after);
+  });
+
+  it('leaves what another account of the profile tells alone', () => {
+    const ofCarol = applyAppEvent(ready, { ...registered(11, 3), account: carol.address } as AppEvent, 0);
+    expect(ofCarol).toEqual({ ...ready, revision: 11 });
+    expect(applyEvent(ofCarol, registered(12, 3), 0).registration.bindings).toBe(3);
   });
 
   it('keeps no envelope field inside a value', () => {
