@@ -25,7 +25,7 @@ import { profileCalls } from './profile-calls';
 import { signInCalls } from './sign-in-calls';
 import { SignedIn } from './signed-in';
 import { watchNetwork } from './sip/flow/network-watch';
-import { secretsInFile, Warnings } from './warnings';
+import { lossWarning, secretsInFile, Warnings } from './warnings';
 
 export type { GivenAccount } from './profile/account-source';
 
@@ -112,6 +112,7 @@ class ChorusApp implements App {
       leave: () => this.#signedIn.leave(),
       start: (profile) => this.#start(profile),
       announce,
+      foundLost: (loss) => this.#warnings.begin(lossWarning(loss)),
     });
     this.#signedIn = new SignedIn({
       clock: this.#clock,

@@ -10,12 +10,15 @@ import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import type { Logger } from '../../base/log';
 import { AppError } from '../../preload/contract/errors';
-import { type History, openHistory } from '../history/history';
+import { type History, type LogLoss, openHistory } from '../history/history';
 import { lockProfile } from '../history/store/lock';
+import { markFile } from '../history/store/log-mark';
 import { copiesOf } from '../history/store/migrations';
 import { type Identity, openIdentity } from './instance-id';
 import { Rescue } from './rescue';
 import { newHistoryKey, type OpenKeyValueFile, type SecretBox, Settings, translateFileError } from './settings';
+
+export type { LogLoss };
 
 /** The open parts of a profile. */
 export interface Profile {
@@ -42,6 +45,8 @@ export interface ProfileOptions {
   instanceUrn: string | null;
   /** SQLite has noticed that the history is damaged: `rescueProfile` is due. Never called while it opens. */
   foundDamaged: (error: AppError) => void;
+  /** The history had lost what was acknowledged. Called while it opens. */
+  foundLost: (loss: LogLoss) => void;
   /** The built `history/read-thread.ts`; null: long reads run on this thread. */
   readScript: string | null;
 }
@@ -112,7 +117,7 @@ export function rescueProfile(profile: Profile, error: AppError, { dataDir, log 
  */
 export function beginHistory(
   profile: Profile,
-  options: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
+  options: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged' | 'foundLost' | 'readScript'>,
 ): { history: History; keptAs: string } {
   const { settings, secrets, rescue } = profile;
   const stored = settings.historyKey;
@@ -122,7 +127,7 @@ export function beginHistory(
   const key = rescue !== null && stored !== null ? secrets.reveal(stored.protected) : newKey(settings, secrets);
   rescue?.dispose();
   try {
-    const parts = [...copiesOf(file), `${file}-wal`, `${file}-shm`, file];
+    const parts = [...copiesOf(file), `${file}-wal`, `${file}-shm`, markFile(file), file];
     for (const part of parts) if (existsSync(part)) renameSync(part, aside + part.slice(file.length));
   } catch (error) {
     throw translateFileError(error, file);
@@ -136,11 +141,12 @@ export function beginHistory(
 function openFor(
   file: string,
   key: string,
-  { clock, log, foundDamaged, readScript }: Pick<ProfileOptions, 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
+  { clock, log, foundDamaged, foundLost, readScript }: Pick<ProfileOptions, 'clock' | 'log' | 'foundDamaged' | 'foundLost' | 'readScript'>,
 ): History {
   let isOpen = false;
   const thread = readScript === null ? undefined : { script: readScript, clock };
-  const history = openHistory({ file, key, log, thread, foundDamaged: (error) => (isOpen ? foundDamaged(error) : undefined) });
+  const found = { foundLost, foundDamaged: (error: AppError) => (isOpen ? foundDamaged(error) : undefined) };
+  const history = openHistory({ file, key, log, thread, clock, ...found });
   isOpen = true;
   return history;
 }

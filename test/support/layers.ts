@@ -198,7 +198,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/history/store',
-    faces: ['changes', 'connection', 'lock', 'migrations', 'order', 'rescue', 'rows', 'seal'],
+    faces: ['changes', 'connection', 'lock', 'log-mark', 'log-rescue', 'migrations', 'order', 'rescue', 'rows', 'seal', 'synced-names'],
     values: ['base', 'preload/contract'],
     types: ['main/history'],
     packages: ['libsql'],
