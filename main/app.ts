@@ -25,7 +25,7 @@ import { profileCalls } from './profile-calls';
 import { signInCalls } from './sign-in-calls';
 import { SignedIn } from './signed-in';
 import { watchNetwork } from './sip/flow/network-watch';
-import { lossWarning, secretsInFile, Warnings } from './warnings';
+import { lossWarning, profileMended, secretsInFile, Warnings } from './warnings';
 
 export type { GivenAccount } from './profile/account-source';
 
@@ -148,6 +148,7 @@ class ChorusApp implements App {
     this.#source = accountSource(this.#profile, given);
     // A given account has its password in the open anyway.
     if (this.#profile.secrets.backend === 'file' && given === undefined) this.#warnings.begin(secretsInFile);
+    if (this.#profile.settings.wasMended || this.#profile.secrets.wasMended === true) this.#warnings.begin(profileMended);
     if (this.#profile.identity.isCopied) {
       this.#log.warn('the profile was made elsewhere; nothing is registered until it is told what it is');
       this.#announceSoon(() => ({ event: 'clone', clone: this.#decisions.clone }));

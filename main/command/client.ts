@@ -1,5 +1,5 @@
 /** `chorus client`: one client on stdin and stdout, a JSON object a line. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import Conf from 'conf';
@@ -13,7 +13,8 @@ import { signedBy } from '../../protocol/wire-record';
 import { cleanDeviceName } from '../account/device-name';
 import { instanceOfImei, signInTable } from '../account/sign-in-options';
 import { type App, createApp, type GivenAccount } from '../app';
-import { createFileSecretBox, secretKeyFile } from '../profile/settings';
+import { openTwice } from '../profile/durable-json';
+import { createFileSecretBox, secretKeyFile, settingsFile } from '../profile/settings';
 import type { TraceHeader } from '../trace/record';
 import { createRecorder } from '../trace/recorder';
 import { choice, type Options, parse, stopSignal, text, UsageError } from './command-line';
@@ -89,16 +90,18 @@ export async function runClient(argv: readonly string[]): Promise<number> {
     profile,
     readScript: join(__dirname, 'read-thread.cjs'),
     version,
-    open: (name) => {
-      mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-      return new Conf({
-        cwd: dataDir,
-        configName: name,
-        configFileMode: 0o600,
-        accessPropertiesByDotNotation: false,
-        clearInvalidConfig: false,
-      });
-    },
+    open: openTwice(
+      dataDir,
+      [settingsFile],
+      (name) =>
+        new Conf<Record<string, unknown>>({
+          cwd: dataDir,
+          configName: name,
+          configFileMode: 0o600,
+          accessPropertiesByDotNotation: false,
+          clearInvalidConfig: false,
+        }),
+    ),
     secrets: () => createFileSecretBox(secretKeyFile(dataDir)),
     log,
     ...(recorder === null ? {} : { tap: signedBy({ role: 'client', lane }, recorder) }),

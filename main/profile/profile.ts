@@ -1,8 +1,9 @@
 /**
  * One profile's folder, opened: the lock first, then what is needed to read the rest, each before what stands on it.
  *
- *   profile.lock   one process a profile        settings.json  account, preferences, the history's key (protected)
- *   identity.json  the instance ID              history.db     what was said, and what still has to leave
+ *   profile.lock   one process a profile        settings.json   account, preferences, the history's key (protected); also as .copy
+ *   identity.json  the instance ID              secret.key      where there is no keychain: protects secrets; also as .copy
+ *   history.db     what was said, and what still has to leave; history.db-mark: how far it had come on the disk
  */
 import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -65,7 +66,10 @@ export function openProfile(options: ProfileOptions): Profile {
     const settings = new Settings(open);
     const secrets = openSecrets();
     const { account } = settings;
-    const identity = openIdentity({ open, dataDir, clock, log, secrets, expected: account?.instanceId ?? null, given: instanceUrn });
+    // The identity is made before the history, and before anything is registered.
+    const isUsed = wasThere(settings) || existsSync(file);
+    const expected = account?.instanceId ?? null;
+    const identity = openIdentity({ open, dataDir, clock, log, secrets, expected, isUsed, given: instanceUrn });
     // A new ID that was decided on, and a process that ended before the account had learnt of it.
     if (account !== null && account.instanceId !== identity.instanceId) settings.account = { ...account, instanceId: identity.instanceId };
     const key = historyKey(settings, secrets, file, identity.isCopied);
