@@ -62,7 +62,7 @@ function writeCopy(path: string, text: string): void {
   try {
     writeWhole(copyOf(path), text);
   } catch {
-    rmSync(`${copyOf(path)}.draft`, { force: true });
+    // An unfinished draft is replaced by the next.
   }
 }
 

@@ -15,6 +15,7 @@ import { type History, type LogLoss, openHistory } from '../history/history';
 import { lockProfile } from '../history/store/lock';
 import { markFile } from '../history/store/log-mark';
 import { copiesOf } from '../history/store/migrations';
+import { syncFolder } from '../history/store/synced-names';
 import { type Identity, openIdentity } from './instance-id';
 import { Rescue } from './rescue';
 import { newHistoryKey, type OpenKeyValueFile, type SecretBox, Settings, translateFileError } from './settings';
@@ -133,6 +134,7 @@ export function beginHistory(
   try {
     const parts = [...copiesOf(file), `${file}-wal`, `${file}-shm`, markFile(file), file];
     for (const part of parts) if (existsSync(part)) renameSync(part, aside + part.slice(file.length));
+    syncFolder(options.dataDir);
   } catch (error) {
     throw translateFileError(error, file);
   }

@@ -106,6 +106,12 @@ export class LogMark {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    // The process may end before a sync in the background has.
+    try {
+      if (this.#isUnsynced || this.#isSyncing) fdatasyncSync(this.#descriptor);
+    } catch {
+      // The mark stays behind after a power cut, which is no false one.
+    }
     if (!this.#isSyncing) this.#letGo();
   }
 
@@ -121,11 +127,7 @@ export class LogMark {
   }
 
   #letGo(): void {
-    try {
-      if (this.#isUnsynced) fdatasyncSync(this.#descriptor);
-    } finally {
-      closeSync(this.#descriptor);
-    }
+    closeSync(this.#descriptor);
   }
 
   #write(progress: Progress): void {
