@@ -17,7 +17,7 @@ import { syncFolder } from '../history/store/synced-names';
 /** What the text of a file is worth. */
 export type Worth = 'holds' | 'unchecked' | 'damaged';
 
-export const copyOf = (path: string): string => `${path}.copy`;
+const copyOf = (path: string): string => `${path}.copy`;
 
 /** Brings main file and copy in order. True: the main file had to be replaced. @throws what the file system throws, of the main file alone */
 export function mendFile(path: string, worthOf: (text: string) => Worth): boolean {
