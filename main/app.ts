@@ -25,7 +25,7 @@ import { profileCalls } from './profile-calls';
 import { signInCalls } from './sign-in-calls';
 import { SignedIn } from './signed-in';
 import { watchNetwork } from './sip/flow/network-watch';
-import { secretsInFile, Warnings } from './warnings';
+import { lossWarning, profileMended, secretsInFile, Warnings } from './warnings';
 import { type Which, whichAccount } from './which-account';
 
 export type { GivenAccount } from './profile/account-source';
@@ -113,6 +113,7 @@ class ChorusApp implements App {
       leave: () => this.#signedIn.leave(),
       start: (profile) => this.#start(profile),
       announce,
+      foundLost: (loss) => this.#warnings.begin(lossWarning(loss)),
     });
     this.#signedIn = new SignedIn({
       clock: this.#clock,
@@ -151,6 +152,7 @@ class ChorusApp implements App {
     this.#sources = accountSources(this.#profile, given);
     // A given account has its password in the open anyway.
     if (this.#profile.secrets.backend === 'file' && given === undefined) this.#warnings.begin(secretsInFile);
+    if (this.#profile.settings.wasMended || this.#profile.secrets.wasMended === true) this.#warnings.begin(profileMended);
     if (this.#profile.identity.isCopied) {
       this.#log.warn('the profile was made elsewhere; nothing is registered until it is told what it is');
       this.#announceSoon(() => ({ event: 'clone', clone: this.#decisions.clone }));

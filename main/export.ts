@@ -2,7 +2,8 @@
  * A conversation as a file that somebody can keep: JSON for programs, or one HTML page that loads nothing and runs nothing.
  * The file appears under its name only when it is whole. It is not encrypted: it belongs to whoever asked for it, and only they can read it.
  */
-import { link, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { ConversationValue, MessageValue } from '../preload/contract';
 import { AppError } from '../preload/contract/errors';
 
@@ -10,6 +11,8 @@ export type ExportFormat = 'html' | 'json';
 
 /** How much is gathered before it is written, in UTF-16 code units. */
 const writeLength = 64 * 1024;
+/** Names tried for the unfinished file. */
+const maxDrafts = 100;
 /** The longest name suggested for a file, without its ending. */
 const maxNameLength = 80;
 
@@ -41,7 +44,7 @@ export async function exportConversation(options: {
   at: number;
 }): Promise<number> {
   const { conversation, messages, format, path, replaces, at } = options;
-  const draft = `${path}.part`;
+  let draft: string | null = null;
   let count = 0;
   const counted = async function* (): AsyncGenerator<MessageValue> {
     for await (const message of messages) {
@@ -51,8 +54,9 @@ export async function exportConversation(options: {
   };
   const parts = format === 'html' ? htmlParts(conversation, counted(), at) : jsonParts(conversation, counted(), at);
   try {
-    await rm(draft, { force: true });
-    const file = await open(draft, 'wx', 0o600);
+    const made = await makeDraft(path);
+    const { file } = made;
+    draft = made.name;
     try {
       let gathered = '';
       for await (const part of parts) {
@@ -71,10 +75,34 @@ export async function exportConversation(options: {
       await link(draft, path);
       await rm(draft);
     }
+    await syncFolder(dirname(path));
     return count;
   } catch (error) {
-    await rm(draft, { force: true }).catch(() => undefined);
+    if (draft !== null) await rm(draft, { force: true }).catch(() => undefined);
     throw error instanceof AppError ? error : new AppError('export/failed', { cause: String(error) }, 'user');
+  }
+}
+
+/** A file beside `path` that was not there before: whatever has such a name already belongs to somebody else, and stays. */
+async function makeDraft(path: string): Promise<{ name: string; file: FileHandle }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const name = attempt === 1 ? `${path}.part` : `${path}.part${attempt}`;
+    try {
+      return { name, file: await open(name, 'wx', 0o600) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === maxDrafts) throw error;
+    }
+  }
+}
+
+/** The new name outlives a power cut. Windows sees to names by itself. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 

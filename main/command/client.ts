@@ -1,5 +1,5 @@
 /** `chorus client`: one client on stdin and stdout, a JSON object a line. */
-import { mkdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import Conf from 'conf';
@@ -13,7 +13,8 @@ import { signedBy } from '../../protocol/wire-record';
 import { cleanDeviceName } from '../account/device-name';
 import { instanceOfImei, signInTable } from '../account/sign-in-options';
 import { type App, createApp, type GivenAccount } from '../app';
-import { createFileSecretBox, secretKeyFile } from '../profile/settings';
+import { openTwice } from '../profile/durable-json';
+import { createFileSecretBox, secretKeyFile, settingsFile } from '../profile/settings';
 import type { TraceHeader } from '../trace/record';
 import { createRecorder } from '../trace/recorder';
 import { choice, type Options, parse, stopSignal, text, UsageError } from './command-line';
@@ -24,7 +25,8 @@ const ownHelp: readonly (readonly [flag: string, help: string])[] = [
   ['profile NAME', 'default'],
   ['data DIR', 'the folder of everything that this client keeps; one for each profile unless told'],
   ['aor ADDRESS', 'sip:alice@lab.test'],
-  ['password PW', 'or CHORUS_PASSWORD'],
+  ['password-file FILE', 'its first line is the password'],
+  ['password PW', 'seen by everybody who can list processes; rather --password-file or CHORUS_PASSWORD'],
   [
     'proxy URI',
     'outbound proxy: sip:127.0.0.1:5070;transport=tcp (tls, ws), sips:sip.example.org, wss://sip.example.org/ws; found by NAPTR and SRV of the domain unless told',
@@ -52,6 +54,7 @@ export async function runClient(argv: readonly string[]): Promise<number> {
     data: { type: 'string' },
     aor: { type: 'string' },
     password: { type: 'string' },
+    'password-file': { type: 'string' },
     proxy: { type: 'string' },
     'device-name': { type: 'string', default: '' },
     'display-name': { type: 'string' },
@@ -87,16 +90,18 @@ export async function runClient(argv: readonly string[]): Promise<number> {
     profile,
     readScript: join(__dirname, 'read-thread.cjs'),
     version,
-    open: (name) => {
-      mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-      return new Conf({
-        cwd: dataDir,
-        configName: name,
-        configFileMode: 0o600,
-        accessPropertiesByDotNotation: false,
-        clearInvalidConfig: false,
-      });
-    },
+    open: openTwice(
+      dataDir,
+      [settingsFile],
+      (name) =>
+        new Conf<Record<string, unknown>>({
+          cwd: dataDir,
+          configName: name,
+          configFileMode: 0o600,
+          accessPropertiesByDotNotation: false,
+          clearInvalidConfig: false,
+        }),
+    ),
     secrets: () => createFileSecretBox(secretKeyFile(dataDir)),
     log,
     ...(recorder === null ? {} : { tap: signedBy({ role: 'client', lane }, recorder) }),
@@ -106,7 +111,7 @@ export async function runClient(argv: readonly string[]): Promise<number> {
     given,
   });
   device = app;
-  const { fatal, rescue } = await app.handlers.snapshot({});
+  const { fatal, rescue, warnings } = await app.handlers.snapshot({});
   if (fatal !== null) {
     process.stderr.write(`chorus: ${errorLine(fatal).text} (${fatal.code}${fatal.cause === undefined ? '' : `, ${fatal.cause}`})\n`);
     await app.quit();
@@ -116,6 +121,7 @@ export async function runClient(argv: readonly string[]): Promise<number> {
     process.stderr.write(
       `chorus: ${errorLine(rescue.error).text} Nothing is registered before. (${rescue.error.code}, ${rescue.error.cause ?? ''}; ${rescue.conversations.length} conversations can be read)\n`,
     );
+  for (const { code, text: words } of warnings) process.stderr.write(`chorus: ${words} (${code})\n`);
   await serveHeadless(app, { input: process.stdin, output: process.stdout, log, stop: stopSignal() });
   await recorder?.close();
   return 0;
@@ -133,7 +139,7 @@ function parseAccount(options: Options): GivenAccount {
   return {
     aor,
     displayName: text(options, 'display-name') ?? user,
-    password: text(options, 'password') ?? process.env.CHORUS_PASSWORD ?? '',
+    password: readPassword(options, process.env, (warning) => process.stderr.write(`chorus: ${warning}\n`)),
     proxy,
     deviceName: cleanDeviceName(text(options, 'device-name') ?? ''),
     options: readOptions(signInTable, options, process.env),
@@ -144,6 +150,29 @@ function parseAccount(options: Options): GivenAccount {
       ...parseReceipts(text(options, 'receipts')),
     },
   };
+}
+
+/**
+ * The password, from the place that fewest can look into: a file, the environment, the command line. The latter is said to be seen by others.
+ * @throws UsageError
+ */
+export function readPassword(options: Options, environment: NodeJS.ProcessEnv, warn: (text: string) => void): string {
+  const file = text(options, 'password-file');
+  const told = text(options, 'password');
+  if (file !== null && told !== null) throw new UsageError('--password and --password-file cannot be used together');
+  if (told !== null) {
+    warn('everybody on this computer who lists processes (ps) can read the password; use --password-file or CHORUS_PASSWORD');
+    return told;
+  }
+  if (file === null) return environment.CHORUS_PASSWORD ?? '';
+  let line: string;
+  try {
+    line = readFileSync(file, 'utf8').split(/\r?\n/, 1)[0] ?? '';
+  } catch (error) {
+    throw new UsageError(`--password-file: ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+  }
+  if (line === '') throw new UsageError(`--password-file: the first line of ${file} is empty`);
+  return line;
 }
 
 /** TS 24.229: the IMEI where the device has one, else the MEID, else a UUID of our own. */

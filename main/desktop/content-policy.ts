@@ -7,6 +7,8 @@ export const contentSecurityPolicy = [
   "media-src 'self' blob:",
   "font-src 'self'",
   "connect-src 'none'",
+  // `connect-src` does not hold for WebRTC, which could carry data out of a page that runs foreign code.
+  "webrtc 'block'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",

@@ -45,6 +45,7 @@ export function createSecretBox(dataDir: string, log: Logger): SecretBox {
   log.info('Secrets are kept', { backend: current.backend });
   return {
     backend: current.backend,
+    wasMended: current.wasMended === true,
     protect: (plain) => `${current.backend}:${current.protect(plain)}`,
     reveal(stored) {
       const colon = stored.indexOf(':');

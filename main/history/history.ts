@@ -11,7 +11,7 @@
  * longer makes sense. The words, sender and time of each message are therefore sealed row by row (seal.ts), and shown only while the seal holds.
  */
 import type { Database } from 'libsql';
-import type { Clock } from '../../base/clock';
+import type { Clock, Timekeeper } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import type { Emitter } from '../../base/emitter';
 import { drop, type Logger } from '../../base/log';
@@ -21,6 +21,7 @@ import type { Change, Conversations, Jobs, Messages, Overviews, Receipts } from 
 import { fillIndex, mayBeOfTheIndex, renewIndex } from './search/search-index';
 import { Changes, type InsideListener } from './store/changes';
 import { Connection, type ConnectionOptions, type SyncFile } from './store/connection';
+import { checkLog, type LogLoss } from './store/log-rescue';
 import { migrate, migrations, orderedVersion, sealedVersion } from './store/migrations';
 import { orderByKey } from './store/order';
 import { Seal } from './store/seal';
@@ -62,11 +63,17 @@ export interface History extends Conversations, Messages, Receipts, Jobs, Overvi
   readonly reader: HistoryReader;
 }
 
+export type { LogLoss };
+
 export interface HistoryOptions {
   file: string;
   key: string;
   log: Logger;
   foundDamaged?: (error: AppError) => void;
+  /** Told once it is open, that the write-ahead log had lost something that was acknowledged. */
+  foundLost?: (loss: LogLoss) => void;
+  /** Measures the idle second after which the log is folded in. */
+  clock?: Timekeeper | undefined;
   /** On which thread the reader reads: one that runs the built `read-thread.ts`; on this one when absent. */
   thread?: { script: string; clock: Clock } | undefined;
   /** How `soon` is synced, see `Connection`. */
@@ -80,7 +87,7 @@ export interface HistoryOptions {
  * `foundDamaged` is told once, also while it opens, when SQLite notices that the file is not in order: from then on nothing of it can be relied on.
  */
 export function openHistory(options: HistoryOptions): ProfileHistory {
-  const { file, key, log, thread, sync, foundDamaged = () => undefined } = options;
+  const { file, key, log, thread, sync, clock, foundDamaged = () => undefined } = options;
   const seal = new Seal(key);
   const prepare = (database: Database) =>
     migrate({ database, file, key, log }, migrations, (version) => {
@@ -98,7 +105,9 @@ export function openHistory(options: HistoryOptions): ProfileHistory {
       return false;
     }
   };
-  const connection = new Connection({ file, key, prepare, foundDamaged, mend, sync });
+  const loss = checkLog({ file, key, log });
+  const connection = new Connection({ file, key, prepare, foundDamaged, mend, sync, clock });
+  if (loss !== null) options.foundLost?.(loss);
   const dispose = () => {
     drop(queue?.close() ?? Promise.resolve(), log, 'closing the reader');
     changes.dispose();

@@ -10,7 +10,7 @@ import { AppError } from '../../preload/contract/errors';
 import { nickname } from '../../protocol/instance-urn';
 import type { Account } from '../account/account';
 import { cleanDeviceName } from '../account/device-name';
-import type { ProfileHistory } from '../history/history';
+import type { LogLoss, ProfileHistory } from '../history/history';
 import type { AccountSources } from './account-source';
 import { beginHistory, type Profile, rescueProfile } from './profile';
 
@@ -31,6 +31,7 @@ export interface ProfileDecisionDeps {
   /** Goes on with the accounts that are given or stored. */
   start(profile: Profile): void;
   announce(event: AppEventBody): void;
+  foundLost(loss: LogLoss): void;
 }
 
 export class ProfileDecisions {
@@ -51,10 +52,10 @@ export class ProfileDecisions {
 
   /** The options of every call that opens a history. */
   get historyParts() {
-    const { dataDir, readScript, clock, log } = this.#deps;
+    const { dataDir, readScript, clock, log, foundLost } = this.#deps;
     // Not at once: the caller that found the damage is still in the middle of its work.
     const foundDamaged = (error: AppError) => void clock.setTimer(0, () => drop(this.#rescue(error), log, 'the rescue'));
-    return { dataDir, readScript, clock, log, foundDamaged };
+    return { dataDir, readScript, clock, log, foundDamaged, foundLost };
   }
 
   /**

@@ -1,7 +1,9 @@
 /** The folder of one profile, and the JSON files in it. */
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import Store from 'electron-store';
+import { openTwice } from './durable-json';
 import type { OpenKeyValueFile } from './settings';
+import { settingsFile } from './settings';
 
 /** A sentence when the folder cannot be used at all: then there can be no window either, since Chromium keeps its own files there. */
 export function prepareFolder(folder: string): string | null {
@@ -17,13 +19,16 @@ export function prepareFolder(folder: string): string | null {
 }
 
 /** `NAME.json` in the folder. A damaged file throws: it is never taken for an empty one. */
-export const openStore =
-  (folder: string): OpenKeyValueFile =>
-  (name) =>
-    new Store<Record<string, unknown>>({
-      name,
-      cwd: folder,
-      clearInvalidConfig: false,
-      configFileMode: 0o600,
-      accessPropertiesByDotNotation: false,
-    });
+export const openStore = (folder: string): OpenKeyValueFile =>
+  openTwice(
+    folder,
+    [settingsFile],
+    (name) =>
+      new Store<Record<string, unknown>>({
+        name,
+        cwd: folder,
+        clearInvalidConfig: false,
+        configFileMode: 0o600,
+        accessPropertiesByDotNotation: false,
+      }),
+  );

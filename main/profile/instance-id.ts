@@ -40,6 +40,8 @@ export interface IdentityOptions {
   log: Logger;
   /** The ID that the stored account registered with, if there is one: then a missing file is a loss, not a first start. */
   expected: string | null;
+  /** This profile has been used before, with an account or without: then, too, a missing file is a loss. */
+  isUsed?: boolean;
   /** A URN to use at the very first start instead of a new UUID URN: an IMEI URN (R16). */
   given: string | null;
   /** Where secrets are kept; only a keychain seals, a file is copied with the rest. */
@@ -72,7 +74,7 @@ export function openIdentity(options: IdentityOptions): Identity {
     if (!known.isCopied && !known.isSealed) known.keep();
     return known;
   }
-  if (options.expected !== null) throw unreadable(file.path, 'it is gone');
+  if (options.expected !== null || options.isUsed === true) throw unreadable(file.path, 'it is gone');
   const identity = new IdentityFile(options, file, {
     instanceId: options.given ?? uuidUrn(options.clock.uuid()),
     createdAt: options.clock.now(),

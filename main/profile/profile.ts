@@ -1,8 +1,9 @@
 /**
  * One profile's folder, opened: the lock first, then what is needed to read the rest, each before what stands on it.
  *
- *   profile.lock   one process a profile        settings.json  accounts, preferences, the history's key (protected)
- *   identity.json  the instance ID              history.db     what was said, and what still has to leave
+ *   profile.lock   one process a profile        settings.json   accounts, preferences, the history's key (protected); also as .copy
+ *   identity.json  the instance ID              secret.key      where there is no keychain: protects secrets; also as .copy
+ *   history.db     what was said, and what still has to leave; history.db-mark: how far it had come on the disk
  */
 import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,12 +11,16 @@ import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import type { Logger } from '../../base/log';
 import { AppError } from '../../preload/contract/errors';
-import { openHistory, type ProfileHistory } from '../history/history';
+import { type LogLoss, openHistory, type ProfileHistory } from '../history/history';
 import { lockProfile } from '../history/store/lock';
+import { markFile } from '../history/store/log-mark';
 import { copiesOf } from '../history/store/migrations';
+import { syncFolder } from '../history/store/synced-names';
 import { type Identity, openIdentity } from './instance-id';
 import { Rescue } from './rescue';
 import { newHistoryKey, type OpenKeyValueFile, type SecretBox, Settings, translateFileError } from './settings';
+
+export type { LogLoss };
 
 /** The open parts of a profile. */
 export interface Profile {
@@ -42,6 +47,8 @@ export interface ProfileOptions {
   instanceUrn: string | null;
   /** SQLite has noticed that the history is damaged: `rescueProfile` is due. Never called while it opens. */
   foundDamaged: (error: AppError) => void;
+  /** The history had lost what was acknowledged. Called while it opens. */
+  foundLost: (loss: LogLoss) => void;
   /** The built `history/read-thread.ts`; null: long reads run on this thread. */
   readScript: string | null;
 }
@@ -59,8 +66,10 @@ export function openProfile(options: ProfileOptions): Profile {
   try {
     const settings = new Settings(open);
     const secrets = openSecrets();
+    // The identity is made before the history, and before anything is registered.
+    const isUsed = wasThere(settings) || existsSync(file);
     const expected = settings.accounts[0]?.instanceId ?? null;
-    const identity = openIdentity({ open, dataDir, clock, log, secrets, expected, given: instanceUrn });
+    const identity = openIdentity({ open, dataDir, clock, log, secrets, expected, isUsed, given: instanceUrn });
     const { instanceId } = identity;
     // A new ID that was decided on, and a process that ended before every account had learnt of it.
     for (const account of settings.accounts) if (account.instanceId !== instanceId) settings.keepAccount({ ...account, instanceId });
@@ -113,7 +122,7 @@ export function rescueProfile(profile: Profile, error: AppError, { dataDir, log 
  */
 export function beginHistory(
   profile: Profile,
-  options: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
+  options: Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged' | 'foundLost' | 'readScript'>,
 ): { history: ProfileHistory; keptAs: string } {
   const { settings, secrets, rescue } = profile;
   const stored = settings.historyKey;
@@ -123,8 +132,9 @@ export function beginHistory(
   const key = rescue !== null && stored !== null ? secrets.reveal(stored.protected) : newKey(settings, secrets);
   rescue?.dispose();
   try {
-    const parts = [...copiesOf(file), `${file}-wal`, `${file}-shm`, file];
+    const parts = [...copiesOf(file), `${file}-wal`, `${file}-shm`, markFile(file), file];
     for (const part of parts) if (existsSync(part)) renameSync(part, aside + part.slice(file.length));
+    syncFolder(options.dataDir);
   } catch (error) {
     throw translateFileError(error, file);
   }
@@ -137,11 +147,12 @@ export function beginHistory(
 function openFor(
   file: string,
   key: string,
-  { clock, log, foundDamaged, readScript }: Pick<ProfileOptions, 'clock' | 'log' | 'foundDamaged' | 'readScript'>,
+  { clock, log, foundDamaged, foundLost, readScript }: Pick<ProfileOptions, 'clock' | 'log' | 'foundDamaged' | 'foundLost' | 'readScript'>,
 ): ProfileHistory {
   let isOpen = false;
   const thread = readScript === null ? undefined : { script: readScript, clock };
-  const history = openHistory({ file, key, log, thread, foundDamaged: (error) => (isOpen ? foundDamaged(error) : undefined) });
+  const found = { foundLost, foundDamaged: (error: AppError) => (isOpen ? foundDamaged(error) : undefined) };
+  const history = openHistory({ file, key, log, thread, clock, ...found });
   isOpen = true;
   return history;
 }

@@ -11,10 +11,16 @@ import type { AccountValue, PreferencesValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 import type { SignedOut } from '../account/sign-in';
 import type { KeptOptions } from '../account/sign-in-options';
+import { changed, mendFile, shortHash, type Worth, writeWhole } from './kept-twice';
+
+/** The settings' name in their folder. */
+export const settingsFile = 'settings';
 
 /** One JSON file of named values, durable once `set` returns. */
 export interface KeyValueFile {
   readonly path: string;
+  /** It was damaged or gone when it was opened, and its second copy has taken its place. */
+  readonly wasMended?: boolean;
   get(key: string): unknown;
   set(key: string, value: unknown): void;
   delete(key: string): void;
@@ -27,6 +33,8 @@ export type OpenKeyValueFile = (name: string) => KeyValueFile;
 export interface SecretBox {
   /** For example `gnome_libsecret`, `keychain`, `dpapi`; `file` means that only the file's permissions protect it. */
   readonly backend: string;
+  /** Its key was damaged or gone, and read from its second copy. */
+  readonly wasMended?: boolean;
   protect(plain: string): string;
   /** Throws AppError `storage/unreadable` when this box cannot read what another wrote. */
   reveal(stored: string): string;
@@ -84,7 +92,7 @@ export class Settings {
   #preferences: PreferencesValue;
 
   constructor(open: OpenKeyValueFile) {
-    this.#file = openOrExplain(open, 'settings');
+    this.#file = openOrExplain(open, settingsFile);
     this.#preferences = { ...defaultPreferences, ...(this.#file.get('preferences') as Partial<PreferencesValue> | undefined) };
     this.#raise();
   }
@@ -95,6 +103,11 @@ export class Settings {
     if (earlier === undefined) return;
     if (this.#file.get('accounts') === undefined) this.#write('accounts', [presentForm(earlier)]);
     this.#write('account', null);
+  }
+
+  /** The file was damaged or gone, and was replaced by its second copy. */
+  get wasMended(): boolean {
+    return this.#file.wasMended === true;
   }
 
   /** In the order in which they have first signed in. */
@@ -227,26 +240,50 @@ export function newHistoryKey(): string {
  * secret. Whoever can read the file can read the secrets, and the app says so.
  */
 export function createFileSecretBox(keyFile: string): SecretBox {
-  const key = readOrMakeKey(keyFile);
-  return createAesSecretBox('file', key);
+  const { key, wasMended } = readOrMakeKey(keyFile);
+  return { ...createAesSecretBox('file', key), wasMended };
 }
 
-function readOrMakeKey(keyFile: string): Uint8Array {
+function readOrMakeKey(keyFile: string): { key: Uint8Array; wasMended: boolean } {
   try {
+    const wasMended = mendFile(keyFile, worthOfKey);
     if (existsSync(keyFile)) {
-      const key = Buffer.from(readFileSync(keyFile, 'utf8').trim(), 'hex');
-      if (key.length !== 32) throw new AppError('storage/unreadable', { cause: `${keyFile} does not hold a key` }, 'user');
+      const text = readFileSync(keyFile, 'utf8');
+      const worth = worthOfKey(text);
+      if (worth === 'damaged') throw new AppError('storage/unreadable', { cause: `${keyFile} does not hold a key` }, 'user');
       chmodSync(keyFile, 0o600);
-      return key;
+      const key = Buffer.from(text.slice(0, keyDigits), 'hex');
+      // An earlier version kept no checksum and no copy.
+      if (worth === 'unchecked') {
+        writeWhole(keyFile, keyText(key));
+        changed(keyFile);
+      }
+      return { key, wasMended };
     }
     mkdirSync(dirname(keyFile), { recursive: true });
     const key = randomBytes(32);
     // wx: two first starts at once must not each believe in their own key.
-    writeFileSync(keyFile, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true });
-    return key;
+    writeFileSync(keyFile, keyText(key), { mode: 0o600, flag: 'wx', flush: true });
+    changed(keyFile);
+    return { key, wasMended };
   } catch (error) {
     throw translateFileError(error, keyFile);
   }
+}
+
+const keyDigits = 64;
+
+/** The key and, on the next line, its checksum. Earlier versions read the first line alone. */
+function keyText(key: Uint8Array): string {
+  const digits = Buffer.from(key).toString('hex');
+  return `${digits}\n${shortHash(digits)}\n`;
+}
+
+function worthOfKey(text: string): Worth {
+  const [digits = '', checksum = ''] = text.split('\n');
+  if (!/^[0-9a-f]{64}$/.test(digits)) return 'damaged';
+  if (checksum === '' && text.trim() === digits) return 'unchecked';
+  return checksum === shortHash(digits) ? 'holds' : 'damaged';
 }
 
 const nonceBytes = 12;

@@ -269,7 +269,17 @@ export interface PreferencesValue {
 }
 
 export interface WarningValue {
-  code: 'secrets-in-file' | 'storage-full' | 'network-stopped' | 'server-deviates' | 'duplicate-device' | 'unreadable-job' | 'internal';
+  code:
+    | 'secrets-in-file'
+    | 'storage-full'
+    | 'network-stopped'
+    | 'server-deviates'
+    | 'duplicate-device'
+    | 'unreadable-job'
+    | 'history-lost' // the disk has lost part of what was last written
+    | 'history-mended' // it had, and all of it could be read again
+    | 'profile-mended' // a damaged file of the profile was replaced by its second copy
+    | 'internal';
   text: string;
   /** The account that it concerns; absent where it concerns the whole profile. */
   account?: string;

@@ -12,6 +12,10 @@ export const warningWords: Record<WarningValue['code'], string> = {
   'duplicate-device':
     'Another computer is using the ID of this device. New messages may reach only one of the two. See Devices for what to do.',
   'unreadable-job': 'Something that was waiting to be sent could not be read and was set aside. If it was a message, it shows as not sent.',
+  'history-lost':
+    'The disk has lost some of what Chorus saved last. Recent messages may be missing or marked as damaged. Consider a backup, and check the disk.',
+  'history-mended': 'The disk had damaged some of what Chorus saved last. Nothing is missing. Consider a backup, and check the disk.',
+  'profile-mended': 'A damaged file of this profile was replaced by its second copy. Consider a backup, and check the disk.',
   internal: 'Something went wrong inside Chorus. Restart it to be safe.',
 };
 

@@ -201,6 +201,11 @@ export const pageWords = {
     keyboardTitle: 'Keyboard',
     about: 'About Chorus',
     aboutBody: 'A messenger for people with several devices, over SIP and OMA CPM.',
+    runtime: 'Runtime',
+    runtimeAge: (electron: string, chromium: string, months: number) =>
+      `Electron ${electron}, Chromium ${chromium}, ${months === 0 ? 'new' : months === 1 ? 'about a month old' : `about ${months} months old`}`,
+    runtimeHint: 'What shows this window.',
+    runtimeOld: 'What shows this window. It is too old to get security fixes. Install a newer Chorus.',
     licences: 'Made with',
     licence: [
       ['Inter', 'Typeface, SIL Open Font License 1.1'],

@@ -21,6 +21,12 @@ const carrier = {
   folder: 'Cypress',
   electron: '33.2.1',
 };
+/** Whether this version of Electron is the old one of the carrier, or older: good for trying Chorus, not for shipping it. @param {string} version */
+export function isFallback(version) {
+  const major = (/** @type {string} */ of) => Number(of.split('.')[0]);
+  return !(major(version) > major(carrier.electron));
+}
+
 /** Part of the cached folder's name: raise it when what is made of the carrier changes. */
 const recipe = 1;
 

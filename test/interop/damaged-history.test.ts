@@ -5,6 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../base/log';
 import { type Network, startNetwork } from '../../network/network';
 import type { MessageValue } from '../../preload/contract';
+import { messageRecord } from '../support/doubles/history-records';
 import { keychain } from '../support/doubles/keychain';
 import { openOneHistory } from '../support/doubles/one-history';
 import { ensureBuilt } from '../support/stages/built';
@@ -132,6 +133,22 @@ describe('a damaged history', () => {
     const after = await profile(dataDir);
     expect(await rescueOf(after)).toBeNull();
     await registered(after);
+  });
+
+  it('that has lost its write-ahead log says how many messages are missing, and goes on', async () => {
+    const { dataDir, file, key, conversation } = await livedProfile();
+    const living = openOneHistory({ file, key, log: silentLogger }, alice);
+    for (const id of ['late1', 'late2', 'late3'])
+      living.addMessage(messageRecord(id, { conversation, sentAt: 1_800_000_000_000, state: 'displayed' }));
+    const left = ['', '-mark'].map((end) => [end, readFileSync(file + end)] as const);
+    living.dispose();
+    for (const [end, bytes] of left) writeFileSync(file + end, bytes);
+    const client = await profile(dataDir);
+    await registered(client);
+    const { warnings, rescue } = await client.call('snapshot', {});
+    expect(rescue).toBeNull();
+    expect(warnings.find(({ code }) => code === 'history-lost')?.text).toContain('up to 3 messages');
+    await client.close();
   });
 
   it('found while it is in use, takes this device from the network at once; what is destroyed is marked in what is saved', async () => {

@@ -52,7 +52,18 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/profile',
-    faces: ['account-source', 'blocked-people', 'decisions', 'folder', 'profile', 'rescue', 'settings', 'stored-account', 'try-network'],
+    faces: [
+      'account-source',
+      'blocked-people',
+      'decisions',
+      'durable-json',
+      'folder',
+      'profile',
+      'rescue',
+      'settings',
+      'stored-account',
+      'try-network',
+    ],
     values: [...ground, 'main/account', 'main/cpm/conversation', 'main/history', 'main/history/store', 'network'],
     packages: ['electron-store', 'node-machine-id'],
     node: true,
@@ -198,7 +209,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/history/store',
-    faces: ['changes', 'connection', 'lock', 'migrations', 'order', 'rescue', 'rows', 'seal'],
+    faces: ['changes', 'connection', 'lock', 'log-mark', 'log-rescue', 'migrations', 'order', 'rescue', 'rows', 'seal', 'synced-names'],
     values: ['base', 'preload/contract'],
     types: ['main/history'],
     packages: ['libsql'],

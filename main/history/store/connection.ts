@@ -5,7 +5,10 @@
 import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import Libsql from 'libsql';
+import type { Timekeeper } from '../../../base/clock';
+import type { Disposable } from '../../../base/disposable';
 import { AppError } from '../../../preload/contract/errors';
+import { beginCounting, countCommit, LogMark, messagesAdded, type Progress, progressOf } from './log-mark';
 import { LogSync, type SyncFile } from './log-sync';
 import { type Bound, bindable, type RawRow, type Row, readable } from './rows';
 
@@ -15,6 +18,9 @@ const minimumKeyDigits = 32;
 const cacheKibibytes = 16_384;
 /** How long a write waits for another process that holds the file, such as a backup program. */
 const busyTimeoutMs = 2000;
+
+/** After so long without a commit the log is folded into the database, where damage to the log can do no harm. */
+const idleMs = 1000;
 
 /** The bare database of a file that is there. `key` is hex. What the driver throws passes through. */
 export function openDatabase(file: string, key: string): Libsql.Database {
@@ -35,6 +41,8 @@ export interface ConnectionOptions {
   mend?: (database: Libsql.Database, error: unknown, sql: string) => boolean;
   /** How the log of what `soon` commits is synced: in the background, by the system, when absent. */
   sync?: SyncFile | undefined;
+  /** Measures the idle second after which the log is folded in; absent: it is folded in when it has grown, and at the end. */
+  clock?: Timekeeper | undefined;
 }
 
 /** Every method throws AppError `storage/full`, `storage/unreadable` or `storage/failed`, and has then changed nothing. */
@@ -46,12 +54,21 @@ export class Connection {
   readonly #foundDamaged: (error: AppError) => void;
   readonly #mend: NonNullable<ConnectionOptions['mend']>;
   readonly #log: LogSync;
+  readonly #clock: Timekeeper | undefined;
+  /** Null where the file is only read. */
+  readonly #mark: LogMark | null;
+  /** Transactions that have changed something, committed. */
+  #commits = 0;
+  /** The open transaction has changed something. */
+  #hasChanged = false;
+  #idle: Disposable | null = null;
+  #lastCommit = 0;
   #isDamaged = false;
   #depth = 0;
   #closed = false;
 
   /** Opens the file; to write, it is made when it is not there. */
-  constructor({ file, key, prepare, foundDamaged = () => undefined, mend = () => false, sync }: ConnectionOptions) {
+  constructor({ file, key, prepare, foundDamaged = () => undefined, mend = () => false, sync, clock }: ConnectionOptions) {
     this.#file = file;
     this.#mend = mend;
     this.#reads = prepare === undefined;
@@ -59,20 +76,51 @@ export class Connection {
     if (key.length < minimumKeyDigits || !/^[0-9a-f]+$/i.test(key)) {
       throw new AppError('storage/unreadable', { cause: 'the key of the history is missing or is no hex text' }, 'user');
     }
-    this.#log = new LogSync({ file: `${file}-wal`, sync, checkpoint: () => this.#checkpoint() });
+    this.#clock = clock;
+    this.#log = new LogSync({ file: `${file}-wal`, sync, covering: () => this.#covering(), checkpoint: () => this.#checkpoint() });
     this.#database = this.#translated(() => (prepare === undefined ? openToRead(file, key) : openToWrite(file, key, prepare)));
+    this.#mark = this.#reads ? null : this.#beginMark(key);
+  }
+
+  #beginMark(key: string): LogMark {
+    try {
+      return this.#translated(() => {
+        beginCounting(this.#database);
+        // What an earlier process has left in the log may never have been synced, and the mark must not promise more than the disk holds.
+        this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+        const progress = progressOf(this.#database);
+        this.#commits = progress.commits;
+        return new LogMark(this.#file, key, progress);
+      });
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
   }
 
   /** Runs `work`, which must not be asynchronous, wholly or not at all. One inside another is a part of it that can fail alone. */
   transaction<T>(work: () => T): T {
+    const isOutermost = this.#depth === 0;
+    const before = this.#commits;
+    const value = this.#transaction(work);
+    // COMMIT has synced the log.
+    if (isOutermost && this.#commits !== before) this.#mark?.keep(this.#progress());
+    return value;
+  }
+
+  #transaction<T>(work: () => T): T {
     const name = `level_${this.#depth}`;
     const outermost = this.#depth === 0;
     this.#execute(outermost ? 'BEGIN IMMEDIATE' : `SAVEPOINT ${name}`);
     this.#depth += 1;
+    if (outermost) this.#hasChanged = false;
     try {
       const value = work();
       if (value instanceof Promise) throw new AppError('internal', { cause: 'asynchronous work in a transaction' });
+      const isCounted = outermost && this.#hasChanged;
+      if (isCounted) this.#translated(() => this.#statement(countCommit).run());
       this.#execute(outermost ? 'COMMIT' : `RELEASE ${name}`);
+      if (isCounted) this.#committed();
       return value;
     } catch (error) {
       // A full disk makes SQLite roll the whole transaction back by itself; then there is nothing left to undo.
@@ -91,7 +139,7 @@ export class Connection {
     if (this.#depth > 0) return this.transaction(work);
     this.#execute('PRAGMA synchronous = NORMAL');
     try {
-      return this.transaction(work);
+      return this.#transaction(work);
     } finally {
       this.#database.exec('PRAGMA synchronous = FULL');
       this.#log.changed();
@@ -108,6 +156,40 @@ export class Connection {
     );
   }
 
+  /** How far the history has come, committed. */
+  #progress(): Progress {
+    const [row] = this.#statement(messagesAdded).all() as { seq: number }[];
+    return { commits: this.#commits, messages: row?.seq ?? 0 };
+  }
+
+  #committed(): void {
+    this.#commits += 1;
+    if (this.#clock === undefined) return;
+    this.#lastCommit = this.#clock.now();
+    this.#idle ??= this.#clock.setTimer(idleMs, () => this.#foldWhenIdle());
+  }
+
+  #foldWhenIdle(): void {
+    this.#idle = null;
+    if (this.#closed || this.#clock === undefined) return;
+    const rest = this.#lastCommit + idleMs - this.#clock.now();
+    if (rest > 0) {
+      this.#idle = this.#clock.setTimer(rest, () => this.#foldWhenIdle());
+      return;
+    }
+    try {
+      this.#translated(() => this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)'));
+    } catch {
+      // It stays in the log, which says so itself where it must: at the next commit.
+    }
+  }
+
+  /** A sync of the log begins: the answer is called when everything committed by now is on the disk. */
+  #covering(): () => void {
+    const progress = this.#progress();
+    return () => this.#mark?.keep(progress);
+  }
+
   #checkpoint(): void {
     this.#translated(() => {
       const [result] = this.#database.prepare('PRAGMA wal_checkpoint(FULL)').all() as { busy: number }[];
@@ -117,7 +199,7 @@ export class Connection {
 
   /** True when a row changed. */
   run(sql: string, values: Record<string, Bound>): boolean {
-    return this.#mended(sql, () => this.#statement(sql).run(bindable(values)).changes > 0);
+    return this.#changing(sql, () => this.#statement(sql).run(bindable(values)).changes > 0, Boolean);
   }
 
   one<T>(sql: string, values: Record<string, Bound>, decode: (row: Row) => T): T | null {
@@ -130,7 +212,18 @@ export class Connection {
 
   /** The rows as the driver gives them. */
   raw<T>(sql: string, values: Record<string, Bound>, decode: (row: RawRow) => T): T[] {
-    return this.#mended(sql, () => (this.#statement(sql).all(bindable(values)) as RawRow[]).map(decode));
+    const read = () => (this.#statement(sql).all(bindable(values)) as RawRow[]).map(decode);
+    return /^\s*(?:SELECT|WITH|PRAGMA)\b/i.test(sql) ? this.#mended(sql, read) : this.#changing(sql, read, (rows) => rows.length > 0);
+  }
+
+  /** A change that stands alone is a transaction of its own, so that it is counted. */
+  #changing<T>(sql: string, work: () => T, hasChanged: (value: T) => boolean): T {
+    const noted = () => {
+      const value = work();
+      if (hasChanged(value)) this.#hasChanged = true;
+      return value;
+    };
+    return this.#mended(sql, () => (this.#depth === 0 ? this.transaction(noted) : noted()));
   }
 
   /** Closes the file; who writes folds the write-ahead log into it before. Returns why the folding failed, or null. May be called twice. */
@@ -143,10 +236,21 @@ export class Connection {
     } catch (error) {
       failure = error;
     }
+    this.#idle?.dispose();
+    if (failure === null && !this.#reads) this.#keepLast();
     this.#statements.clear();
     this.#database.close();
     this.#log.close(failure);
+    this.#mark?.close();
     return failure;
+  }
+
+  #keepLast(): void {
+    try {
+      this.#mark?.keep(this.#progress());
+    } catch {
+      // The mark stays behind, which is no false one.
+    }
   }
 
   #execute(sql: string): void {

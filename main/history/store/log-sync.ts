@@ -1,5 +1,5 @@
 /**
- * Brings SQLite's write-ahead log to the disk in the background, once for everything that was committed meanwhile (decision 23).
+ * Brings SQLite's write-ahead log to the disk in the background, once for everything that was committed meanwhile (decision 24).
  *
  *   [clean] --changed--> [due] --end of the turn--> [syncing] --done--> [clean]
  *                                                    |    ^ |
@@ -8,8 +8,9 @@
  * After a failed fsync the system may call pages clean that never reached the disk, so a second fsync proves nothing. A checkpoint writes
  * the pages once more, into the database itself, and syncs that.
  */
-import { closeSync, fdatasync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { syncFolder } from './synced-names';
 
 /** Syncs an open file; calls back with why it could not. */
 export type SyncFile = (descriptor: number, done: (error: Error | null) => void) => void;
@@ -19,6 +20,8 @@ export interface LogSyncOptions {
   file: string;
   /** By a thread of the system's pool when absent. */
   sync?: SyncFile | undefined;
+  /** Called when a sync begins; its answer is called once that has brought to the disk what was committed by then, before anybody is told. */
+  covering?: () => () => void;
   /** Brings everything that is in the log into the database, and that to the disk; throws where it cannot. */
   checkpoint: () => void;
 }
@@ -31,7 +34,10 @@ interface Waiter {
 export class LogSync {
   readonly #file: string;
   readonly #sync: SyncFile;
+  readonly #covering: () => () => void;
   readonly #checkpoint: () => void;
+  /** To be called when the sync that is under way has ended well. */
+  #covered: () => void = () => undefined;
   #descriptor: number | null = null;
   /** Something was committed that no sync has begun to cover. */
   #isDue = false;
@@ -42,9 +48,10 @@ export class LogSync {
   #told: Waiter[] = [];
   #next: Waiter[] = [];
 
-  constructor({ file, sync = fdatasync, checkpoint }: LogSyncOptions) {
+  constructor({ file, sync = fdatasync, covering = () => () => undefined, checkpoint }: LogSyncOptions) {
     this.#file = file;
     this.#sync = sync;
+    this.#covering = covering;
     this.#checkpoint = checkpoint;
   }
 
@@ -74,6 +81,7 @@ export class LogSync {
     this.#told = this.#next.splice(0);
     this.#isDue = false;
     this.#isSyncing = true;
+    this.#covered = this.#covering();
     try {
       if (this.#isDoubtful) {
         this.#checkpoint();
@@ -88,6 +96,7 @@ export class LogSync {
   #done(error: unknown): void {
     this.#isSyncing = false;
     if (error !== null) this.#isDoubtful = true;
+    else if (!this.#isClosed) this.#covered();
     settle(this.#told.splice(0), error);
     if (this.#isClosed) this.#letGo();
     else if (this.#isDue) this.#start();
@@ -97,14 +106,8 @@ export class LogSync {
     if (this.#descriptor !== null) return this.#descriptor;
     const descriptor = openSync(this.#file, 'r+');
     this.#descriptor = descriptor;
-    // The log was made when the database was opened, and its name must outlive a power cut, too. Windows sees to names by itself.
-    if (process.platform === 'win32') return descriptor;
-    const folder = openSync(dirname(this.#file), 'r');
-    try {
-      fsyncSync(folder);
-    } finally {
-      closeSync(folder);
-    }
+    // The log was made when the database was opened, and its name must outlive a power cut, too.
+    syncFolder(dirname(this.#file));
     return descriptor;
   }
 

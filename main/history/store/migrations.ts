@@ -9,6 +9,7 @@ import type { Database } from 'libsql';
 import type { Logger } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import { openDatabase } from './connection';
+import { syncFolder } from './synced-names';
 
 /** SQL that brings a file from version `index` to version `index + 1`. */
 export const migrations: readonly string[] = [
@@ -394,6 +395,7 @@ function copyFile(database: Database, target: string, key: string): void {
     closeSync(descriptor);
   }
   renameSync(draft, target);
+  syncFolder(dirname(target));
 }
 
 /** A copy that cannot be opened, or holds something else than the file, does not count: no new version without a way back. */

@@ -28,6 +28,10 @@ describe('app://chorus', () => {
     expect(answer.headers.get('content-security-policy')).toBe(contentSecurityPolicy);
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect((await get('app://chorus/assets/a%20b.css')).status).toBe(200);
+    // WebRTC is a way out that `connect-src` does not close.
+    expect(contentSecurityPolicy.split('; ')).toEqual(
+      expect.arrayContaining(["default-src 'none'", "connect-src 'none'", "webrtc 'block'"]),
+    );
   });
 
   it.each([

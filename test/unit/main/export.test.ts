@@ -90,6 +90,19 @@ describe('a conversation as a file', () => {
     await expect(write(join(folder, 'no', 'where.json'), 'json', [])).rejects.toMatchObject({ code: 'export/failed' });
   });
 
+  it.each([false, true])('leaves every file that it did not make, when it succeeds and when it fails (replaces: %s)', async (replaces) => {
+    const path = join(folder, 'chat.json');
+    writeFileSync(`${path}.part`, 'somebody’s');
+    await write(path, 'json', [], replaces);
+    const failing = (function* () {
+      yield message('m1', 'one');
+      throw new Error('the disk');
+    })();
+    await expect(write(path, 'json', failing, true)).rejects.toMatchObject({ code: 'export/failed' });
+    expect(readFileSync(`${path}.part`, 'utf8')).toBe('somebody’s');
+    expect(readdirSync(folder).sort()).toEqual(['chat.json', 'chat.json.part']);
+  });
+
   it('has a name that every file system takes', () => {
     expect(exportName(conversation, 'html')).toBe('Chorus Bob b.html');
     const odd = { ...conversation, subject: `../\\:*?"<>|${'x'.repeat(300)}` };

@@ -188,4 +188,12 @@ describe('an ID bound to the keychain', () => {
     expect(start({ secrets: keychain('theirs'), expected: old })).toMatchObject({ instanceId: copy.instanceId, isCopied: false });
     expect(copy.instanceId).not.toBe(old);
   });
+
+  it('that is gone from a profile that was used, with an account of its own or one that is given, is no first start', () => {
+    const open = openIn(dataDir);
+    const options = { open, dataDir, clock, log: silentLogger, expected: null, given: null, machineId: () => 'this machine' };
+    expect(() => openIdentity({ ...options, isUsed: true })).toThrow(/identity\/unreadable .*it is gone/);
+    const made = openIdentity({ ...options, isUsed: false }).instanceId;
+    expect(openIdentity({ ...options, isUsed: true }).instanceId).toBe(made);
+  });
 });

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -32,6 +32,17 @@ describe('a profile', () => {
   });
 
   it('says so when its folder cannot be used', () => {
-    expect(() => lockProfile(join(dataDir, 'missing'))).toThrow(/storage\/unreadable/);
+    expect(() => lockProfile(join(dataDir, 'missing'))).toThrow(
+      /storage\/unreadable the folder .*missing is not there or cannot be written/,
+    );
+  });
+
+  it('says what to do about a lock that is damaged, or no file', () => {
+    const file = join(dataDir, 'profile.lock');
+    writeFileSync(file, 'not a database '.repeat(500));
+    expect(() => lockProfile(dataDir)).toThrow(/profile\.lock is damaged; it holds nothing: delete it/);
+    rmSync(file);
+    mkdirSync(file);
+    expect(() => lockProfile(dataDir)).toThrow(/profile\.lock is no file/);
   });
 });
