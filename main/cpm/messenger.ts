@@ -51,7 +51,10 @@ export class Messenger implements Disposable {
     this.invitations = new Invitations(context);
     this.#inbox = new Inbox(context, {
       receiptQueued: (lane) => this.outbox.wake(lane),
-      heardFrom: (conversation) => this.outbox.heardFrom(conversation),
+      heardFrom: (conversation, sender) => {
+        this.outbox.heardFrom(conversation);
+        if (sender !== null) this.seen(sender);
+      },
       reached: (message) => this.outbox.reached(message),
     });
     this.#upgrades = new Upgrades(context, {
@@ -73,6 +76,12 @@ export class Messenger implements Disposable {
   registered(): void {
     this.outbox.wakeAll();
     this.groups.returning.comeBackToAll();
+  }
+
+  /** A person has given a sign of life, wherever it was: what waits for them leaves. */
+  seen(address: string): void {
+    const conversation = this.#context.history.oneToOneWith(address);
+    if (conversation !== null) this.outbox.heardFrom(conversation.id);
   }
 
   /** The media relay can be used again: what has waited for it leaves. */
@@ -102,6 +111,7 @@ export class Messenger implements Disposable {
   /** The person wants invitations answered in another way: it holds for those that wait, too. */
   preferencesChanged(): void {
     this.#oneToOne.waiting.preferencesChanged();
+    this.outbox.preferencesChanged();
     // A group waits only under `ask`. A question that is being asked stays one, unless the person wants to be asked no more.
     if (this.#context.preferences().accept === 'ask') return;
     for (const { invitation, kind } of this.invitations.list())

@@ -144,6 +144,13 @@ export const chatWords = {
       failed: 'Not sent',
       received: 'Received',
     } satisfies Record<MessageState, string>,
+    waitsFor: {
+      person: (who: string) => `Waits for ${who}: none of their devices is on.`,
+      group: () => 'Waits for the group: it cannot be reached right now.',
+    },
+    waitsUntil: (time: string) => `Kept until ${time}.`,
+    sendNow: 'Send now',
+    cancel: 'Cancel',
     fromDevice: (device: string) => `from ${device}`,
     late: ['Arrived late.', (sent: string, arrived: string) => `Sent ${sent}, received ${arrived}`] as const,
     deliveredTo: (who: string) => `Delivered to ${who}`,

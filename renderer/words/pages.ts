@@ -149,6 +149,9 @@ export const pageWords = {
     accept: 'When someone invites me to a chat or group',
     acceptHint: 'You see their messages either way. Groups wait for you only with “Ask me”.',
     accepts: { auto: 'Join automatically', open: 'Join when I open the chat', reply: 'Join when I reply', ask: 'Ask me' },
+    wait: 'Keep waiting messages',
+    waitHint: 'For people whose devices are all off. A message is sent as soon as one of them is on.',
+    waitFor: (days: number) => counted(days, 'day', 'days'),
     idle: 'Disconnect idle chats',
     idleHint: 'The chat stays, and the next message reconnects it.',
     idleAfter: (seconds: number) =>

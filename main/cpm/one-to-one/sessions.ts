@@ -123,6 +123,8 @@ export class OneToOneSessions {
     if (first !== undefined && !parseCpim(first.body).ok) return invite.reject(refusals.unreadable);
     if (this.#isFull) return invite.reject(refusals.noSlot);
     const conversation = this.#conversations.adoptId(this.#conversations.of(invite), invite.headers.conversationId);
+    // Also where it is refused, or brings nothing: a device of theirs is there.
+    this.#inbox.heardFrom(conversation.id, otherSide(conversation, invite.remote).address);
     if (first !== undefined) {
       try {
         await this.#inbox.take(arrivalFrom(conversation, invite.remote), readContent(first.contentType, first.body));

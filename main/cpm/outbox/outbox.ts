@@ -5,23 +5,25 @@
  *
  *   job:  waiting -> attempt -> done (removed)
  *            ^          |-> not registered, or the network is gone: waits for the registration
- *            |          |-> may work later (timeout, connection lost, 5xx): waits, 1 s doubled each time, `maxAttempts` at most
+ *            |          |-> may work later (timeout, connection lost, 5xx): waits, 1 s doubled each time; after `maxAttempts` as if nobody were there
+ *            |          |-> nobody is there: waits for a sign of life, with patient probes, up to an expiry (`patience.ts`)
  *            +----------+-> refused: the message is failed and kept, the job removed; the person may retry
  *            |-> waits for another job (`after`): free when that one is done, failed when that one fails; meanwhile its lane goes on
  *            +-> cannot be read: set aside on disk, out of its lane, logged and told once; a text is failed, and the person may retry it
  *
  * When a receipt says that a text is there, no other answer is needed: the invitation that carries it may wait as long as it likes, and the lane
- * goes on. Hearing from somebody ends the pauses of everything that is for them.
+ * goes on. A sign of life of a person ends the pauses of everything that is for them.
  */
 import type { Disposable } from '../../../base/disposable';
 import { drop } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
+import { AppError, type ErrorValue } from '../../../preload/contract/errors';
 import type { ConversationRecord, JobRecord, MessageRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import type { ReceiptPayload } from '../conversation/envelope';
 import { mayBecome, orderedAt } from '../conversation/values';
 import { Attempt, type Ending } from './attempt';
 import { conversationOfReceipts, type Job, jobDraft, readJob, type TextMode } from './job';
+import { nextProbeAt, signOfLifeMs, waits, withWaits } from './patience';
 import { longestPauseMs, longestRetryAfterMs, pauseMs, receiptRemedy, remedyFor } from './remedy';
 
 /** LAB: a text that has waited this long for its own network waits for the other person's device too, which may be on the way back. */
@@ -42,6 +44,8 @@ export class Outbox implements Disposable {
   readonly #busy = new Set<string>();
   readonly #wokenWhileBusy = new Set<string>();
   readonly #timers = new Map<string, Disposable>();
+  /** When the other side of a lane that does not rest was last heard from. */
+  readonly #heardAt = new Map<string, number>();
   /** The attempts at texts, by message. */
   readonly #underWay = new Map<string, Attempt>();
   /** Jobs whose text only waits for a person's answer: they stay until it comes, and hold up nothing in their lane. */
@@ -70,7 +74,7 @@ export class Outbox implements Disposable {
       state: 'queued',
       ...this.#stamp(conversation.id, now),
       receivedAt: null,
-      error: null,
+      error: this.#timers.has(conversation.id) ? this.#sharedWait(conversation.id) : null,
       wantsDelivered: receipts.delivered,
       wantsDisplayed: receipts.displayed,
     };
@@ -94,10 +98,17 @@ export class Outbox implements Disposable {
     return { sentAt, movedBy: Math.max(0, end + 1 - sentAt) };
   }
 
-  /** Puts a failed message back into its lane. @throws AppError `conversation/unknown` when there is no such failed message */
+  /**
+   * Puts a failed message back into its lane; one that waits for somebody who is away is tried now, with those before it.
+   * @throws AppError `conversation/unknown` when there is no such message
+   */
   retry(id: string): void {
     const { history, clock } = this.#context;
-    const message = history.message(id);
+    const message = history.message(id, 'out');
+    if (message?.error?.waits !== undefined && ['queued', 'sending'].includes(message.state)) {
+      this.#hasten(message.conversation);
+      return;
+    }
     if (message === null || message.state !== 'failed') throw new AppError('conversation/unknown', { cause: `no failed message ${id}` });
     history.transaction(() => {
       history.setMessageState(id, 'queued', null);
@@ -143,21 +154,33 @@ export class Outbox implements Disposable {
 
   /** Whatever the lanes have waited for is there: every pause ends. */
   hastenAll(): void {
-    const { history, clock } = this.#context;
+    for (const lane of this.#context.history.lanes()) this.#hasten(lane);
+  }
+
+  /** The other side of a conversation has given a sign of life: what waits for it need not wait longer. */
+  heardFrom(conversation: string): void {
+    // An attempt under way may have begun before the device was there.
+    if (this.#busy.has(conversation) || this.#timers.has(conversation)) this.#heardAt.set(conversation, this.#context.clock.now());
+    for (const lane of [...this.#timers.keys()])
+      if (lane === conversation || conversationOfReceipts(lane) === conversation) this.#hasten(lane);
+  }
+
+  /** The person wants texts to wait for another time than before. */
+  preferencesChanged(): void {
+    const { history } = this.#context;
     for (const lane of history.lanes()) {
-      history.hastenLane(lane, clock.now());
-      this.wake(lane);
+      const isChanged = history.transaction(() =>
+        this.#waitingIn(lane)
+          .map((message) => this.#mark(message))
+          .includes(true),
+      );
+      if (isChanged) this.#hasten(lane);
     }
   }
 
-  /** The other side of a conversation has just been heard from: what waits for it need not wait longer. */
-  heardFrom(conversation: string): void {
-    const { history, clock } = this.#context;
-    for (const lane of [...this.#timers.keys()]) {
-      if (lane !== conversation && conversationOfReceipts(lane) !== conversation) continue;
-      history.hastenLane(lane, clock.now());
-      this.wake(lane);
-    }
+  #hasten(lane: string): void {
+    this.#context.history.hastenLane(lane, this.#context.clock.now());
+    this.wake(lane);
   }
 
   /** A receipt says that a text is there. */
@@ -249,7 +272,8 @@ export class Outbox implements Disposable {
     if (job.kind === 'receipt') return new Attempt(() => this.#carrier.carryReceipt(job.message, job.receipt, conversation));
     const attempt = new Attempt(async (stepAside) => {
       if (message === null) return;
-      this.#become(message.id, 'sending', null);
+      // A text that waits says so while it is tried, too.
+      this.#become(message.id, 'sending', message.error?.waits === undefined ? null : message.error);
       await this.#carrier.carryText(message, conversation, job.mode, stepAside);
     });
     this.#underWay.set(job.message, attempt);
@@ -301,21 +325,95 @@ export class Outbox implements Disposable {
     }
     log.info('a job did not leave', { job: job.id, kind: job.kind, attempts: job.attempts + 1, error: error.message });
     const isRegistered = this.#context.isRegistered();
-    const remedy =
-      job.kind === 'receipt'
-        ? receiptRemedy(error, clock.now() - job.receipt.at, isRegistered)
-        : remedyFor(error, job.attempts + 1, isRegistered, message !== null && clock.now() - message.sentAt >= longWaitMs);
+    if (message === null) return this.#receiptFailed(job, error, isRegistered);
+    const isWaiting = message.error?.waits !== undefined;
+    const isHeard = clock.now() - (this.#heardAt.get(job.lane) ?? Number.NEGATIVE_INFINITY) < signOfLifeMs;
+    const mayComeBack = isHeard || (!isWaiting && clock.now() - message.sentAt >= longWaitMs);
+    const remedy = remedyFor(error, { attempts: job.attempts + 1, isRegistered, isWaiting, mayComeBack });
     if (remedy === 'fail') {
       // Something that has failed goes nowhere by itself, whatever the layers below would do.
       this.#giveUp(job, error.retry === 'auto' ? new AppError(error.code, error.detail, 'user') : error);
       return true;
     }
+    if (remedy === 'await') return this.#await(job, message, error.toValue(), isWaiting && !isHeard ? job.attempts : 0);
     history.transaction(() => {
-      if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs(job.kind, job.attempts, error, clock.random()));
+      if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs('message', job.attempts, error, clock.random()));
       // The window tells of the registration in a place of its own.
-      if (message !== null) this.#become(message.id, 'queued', error.code === 'msrp/relay' ? error : null);
+      this.#become(message.id, 'queued', error.code === 'msrp/relay' ? error.toValue() : isWaiting ? message.error : null);
     });
     return remedy === 'again';
+  }
+
+  #receiptFailed(job: Job, error: AppError, isRegistered: boolean): boolean {
+    const { history, clock } = this.#context;
+    const ageMs = job.kind === 'receipt' ? clock.now() - job.receipt.at : 0;
+    const remedy = receiptRemedy(error, ageMs, isRegistered);
+    if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs('receipt', job.attempts, error, clock.random()));
+    if (remedy !== 'fail') return remedy === 'again';
+    this.#giveUp(job, error);
+    return true;
+  }
+
+  /**
+   * Nobody is there: the text waits, and with it all texts behind it in its lane. `attempts` have found nobody before this one. Where its time is
+   * over, this was the last attempt, for every text whose time is over.
+   */
+  #await(job: Job, message: MessageRecord, error: ErrorValue, attempts: number): boolean {
+    const { history, clock } = this.#context;
+    const now = clock.now();
+    this.#heardAt.delete(job.lane);
+    const whom = history.conversation(message.conversation)?.kind === 'group' ? 'group' : 'person';
+    const markOf = ({ error: before }: MessageRecord) => waits(before?.waits, whom, now, this.#context.preferences().waitDays);
+    const mark = markOf(message);
+    history.transaction(() => {
+      if (now >= mark.until) {
+        const expired = new AppError('message/expired', { waits: mark }, 'user');
+        for (const one of history.jobsIn(job.lane)) {
+          const waiting = one.kind === 'message' ? history.message(one.message, 'out') : null;
+          if (waiting?.error?.waits === undefined ? one.id === job.id : now >= markOf(waiting).until) this.#giveUp(one, expired);
+        }
+        return;
+      }
+      const { retryAfterMs } = error;
+      history.postponeJob(job.id, nextProbeAt(now, { attempts, chance: clock.random(), ...mark, retryAfterMs }), attempts + 1);
+      this.#become(message.id, 'queued', withWaits(error, mark));
+      for (const behind of this.#behind(job))
+        if (behind.state === 'queued' && behind.error?.waits === undefined)
+          history.setMessageState(behind.id, 'queued', withWaits(error, markOf(behind)), 'out');
+    });
+    return true;
+  }
+
+  #behind(job: Job): MessageRecord[] {
+    const { history } = this.#context;
+    const behind = history.jobsIn(job.lane).filter((one) => one.id > job.id && one.kind === 'message');
+    return behind.flatMap((one) => history.message(one.message, 'out') ?? []);
+  }
+
+  /** The texts of a lane that wait for somebody who is away. */
+  #waitingIn(lane: string): MessageRecord[] {
+    const { history } = this.#context;
+    const all = history.jobsIn(lane).flatMap((one) => (one.kind === 'message' ? (history.message(one.message, 'out') ?? []) : []));
+    return all.filter(({ state, error }) => state === 'queued' && error?.waits !== undefined);
+  }
+
+  /** False when the mark of a text that waits is as it was. */
+  #mark({ id, error }: MessageRecord): boolean {
+    if (error?.waits === undefined) return false;
+    const { history, clock, preferences } = this.#context;
+    const mark = waits(error.waits, error.waits.for, clock.now(), preferences().waitDays);
+    if (mark.until === error.waits.until) return false;
+    history.setMessageState(id, 'queued', withWaits(error, mark), 'out');
+    return true;
+  }
+
+  /** What a new text of a lane waits for from its beginning: as the first one does, from now on. */
+  #sharedWait(lane: string): ErrorValue | null {
+    const { history, clock, preferences } = this.#context;
+    const first = history.nextJob(lane, this.#aside);
+    const error = first?.kind === 'message' ? history.message(first.message, 'out')?.error : null;
+    if (error?.waits === undefined) return null;
+    return withWaits(error, waits(undefined, error.waits.for, clock.now(), preferences().waitDays));
   }
 
   /** Removes a job that has nothing left to do. */
@@ -337,7 +435,7 @@ export class Outbox implements Disposable {
     history.transaction(() => {
       this.#failAfter(job.id, error);
       history.removeJob(job.id);
-      if (job.kind === 'message') this.#become(job.message, 'failed', error);
+      if (job.kind === 'message') this.#become(job.message, 'failed', error.toValue());
     });
   }
 
@@ -352,15 +450,15 @@ export class Outbox implements Disposable {
     history.transaction(() => {
       history.setJobAside(record.id);
       this.#failAfter(record.id, error);
-      if (record.kind === 'message') this.#become(record.message, 'failed', error);
+      if (record.kind === 'message') this.#become(record.message, 'failed', error.toValue());
     });
     log.error('a job cannot be read and was set aside', { job: record.id, kind: record.kind, lane: record.lane, reason });
     this.#context.announce({ event: 'warning', code: 'unreadable-job', text: reason });
   }
 
-  #become(id: string, state: MessageRecord['state'], error: AppError | null): void {
+  #become(id: string, state: MessageRecord['state'], error: ErrorValue | null): void {
     const current = this.#context.history.message(id, 'out');
     if (current === null || !mayBecome(current.state, state)) return;
-    this.#context.history.soon(() => this.#context.history.setMessageState(id, state, error?.toValue() ?? null));
+    this.#context.history.soon(() => this.#context.history.setMessageState(id, state, error));
   }
 }
