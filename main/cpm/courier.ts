@@ -83,6 +83,10 @@ export class Courier implements Carrier {
     await this.sendPager(conversation, target, body, payload.toInstance === null ? {} : { acceptContactInstance: payload.toInstance });
   }
 
+  carryInvite(group: ConversationRecord, person: string): Promise<void> {
+    return this.#groups.pending.invite(group, person);
+  }
+
   async #toGroup(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
     const session = await this.#groups.returning.ensure(conversation);
     // A restarted group has another focus than the one it had when the text was written.

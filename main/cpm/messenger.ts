@@ -11,7 +11,7 @@ import type { CpmContext } from './conversation/context';
 import { ConversationReader, type LiveParts } from './conversation/reader';
 import { Targets } from './conversation/targets';
 import { Courier } from './courier';
-import { Groups } from './group/groups';
+import { type AwaitedMembers, Groups } from './group/groups';
 import { Inbox } from './inbox/inbox';
 import { IncomingRequests } from './incoming';
 import { OneToOneConversations } from './one-to-one/conversations';
@@ -62,7 +62,12 @@ export class Messenger implements Disposable {
       leave: (conversation, session) => this.#oneToOne.leave(conversation, session),
     });
     this.#oneToOne = new OneToOneSessions(context, this.#inbox, conversations, this.invitations, this.#upgrades);
-    this.groups = new Groups(context, { inbox: this.#inbox, invitations: this.invitations, upgrades: this.#upgrades, targets });
+    const awaited: AwaitedMembers = {
+      awaited: (group) => this.outbox.awaited(group),
+      awaitMember: (group, person) => this.outbox.awaitMember(group, person),
+      awaitNoMore: (group, person) => this.outbox.awaitNoMore(group, person),
+    };
+    this.groups = new Groups(context, { inbox: this.#inbox, invitations: this.invitations, upgrades: this.#upgrades, targets, awaited });
     const courier = new Courier(context, this.#oneToOne, this.groups);
     this.outbox = new Outbox(context, courier);
     this.search = new Search(context);
@@ -82,6 +87,7 @@ export class Messenger implements Disposable {
   seen(address: string): void {
     const conversation = this.#context.history.oneToOneWith(address);
     if (conversation !== null) this.outbox.heardFrom(conversation.id);
+    this.outbox.personSeen(address);
   }
 
   /** The media relay can be used again: what has waited for it leaves. */

@@ -199,6 +199,8 @@ export interface ParticipantValue {
   state: ParticipantState;
   /** Why a participant is `disconnected`. */
   reason: 'departed' | 'booted' | 'failed' | 'busy' | null;
+  /** True: `pending` because none of their devices was on; this client invites them again until they come. */
+  awaited?: true;
   /** Whether this person may put others out. */
   administrator: boolean;
   devices: { name: string; gruu: string; state: ParticipantState }[];

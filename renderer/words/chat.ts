@@ -170,6 +170,8 @@ export const chatWords = {
     made: 'Invited',
     count: (there: number, all: number) => `${there} of ${all} joined`,
     inviting: 'Inviting',
+    awaiting: 'Waits for',
+    awaitingWhy: (who: string) => `None of ${who}’s devices is on. The invitation goes out again when one is.`,
     asking: 'Waiting for a reply from',
     moved: (device: string) => `moved here on ${device}`,
     movedPlain: 'moved here',

@@ -22,8 +22,8 @@ import type { CpmContext } from '../conversation/context';
 import type { ReceiptPayload } from '../conversation/envelope';
 import { mayBecome, orderedAt } from '../conversation/values';
 import { Attempt, type Ending } from './attempt';
-import { conversationOfReceipts, type Job, jobDraft, readJob, type TextMode } from './job';
-import { nextProbeAt, signOfLifeMs, waits, withWaits } from './patience';
+import { conversationOfReceipts, inviteLane, inviteOf, type Job, jobDraft, readJob, type TextMode } from './job';
+import { firstPatientPauseMs, nextProbeAt, signOfLifeMs, waits, withWaits } from './patience';
 import { longestPauseMs, longestRetryAfterMs, pauseMs, receiptRemedy, remedyFor } from './remedy';
 
 /** LAB: a text that has waited this long for its own network waits for the other person's device too, which may be on the way back. */
@@ -35,6 +35,8 @@ const longestLeadMs = 1_000;
 export interface Carrier {
   /** `atDevice` is called when the text is at a device of the other side, and only a person's answer is still missing. */
   carryText(message: MessageRecord, conversation: ConversationRecord, mode: TextMode, atDevice: () => void): Promise<void>;
+  /** Asks a group to invite a person who has not come yet. Whether they come, its roster says. */
+  carryInvite(group: ConversationRecord, person: string): Promise<void>;
   carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void>;
 }
 
@@ -44,6 +46,8 @@ export class Outbox implements Disposable {
   readonly #busy = new Set<string>();
   readonly #wokenWhileBusy = new Set<string>();
   readonly #timers = new Map<string, Disposable>();
+  /** Lanes whose first text has been found to wait for somebody; some of them may be free again. */
+  readonly #waitingLanes = new Set<string>();
   /** When the other side of a lane that does not rest was last heard from. */
   readonly #heardAt = new Map<string, number>();
   /** The attempts at texts, by message. */
@@ -74,7 +78,7 @@ export class Outbox implements Disposable {
       state: 'queued',
       ...this.#stamp(conversation.id, now),
       receivedAt: null,
-      error: this.#timers.has(conversation.id) ? this.#sharedWait(conversation.id) : null,
+      error: this.#sharedWait(conversation.id),
       wantsDelivered: receipts.delivered,
       wantsDisplayed: receipts.displayed,
     };
@@ -163,6 +167,34 @@ export class Outbox implements Disposable {
     if (this.#busy.has(conversation) || this.#timers.has(conversation)) this.#heardAt.set(conversation, this.#context.clock.now());
     for (const lane of [...this.#timers.keys()])
       if (lane === conversation || conversationOfReceipts(lane) === conversation) this.#hasten(lane);
+  }
+
+  /** A person has given a sign of life: the groups that wait for them invite them again. */
+  personSeen(person: string): void {
+    for (const lane of [...this.#timers.keys()]) if (inviteOf(lane)?.person === person) this.#hasten(lane);
+  }
+
+  /** The people whom this client has added to a group, and who have not come yet. */
+  awaited(group: string): string[] {
+    return this.#context.history.lanes().flatMap((lane) => {
+      const invite = inviteOf(lane);
+      return invite?.group === group ? [invite.person] : [];
+    });
+  }
+
+  /** Somebody was just invited to a group: until they come, they are invited again. */
+  awaitMember(group: string, person: string): void {
+    const { history, clock } = this.#context;
+    const lane = inviteLane(group, person);
+    if (history.jobsIn(lane).length > 0) return;
+    history.addJob(jobDraft({ kind: 'invite', message: '', person }, { lane, nextAt: clock.now() + firstPatientPauseMs }));
+    this.wake(lane);
+  }
+
+  /** They have come, do not want to, or are not to come any more. */
+  awaitNoMore(group: string, person: string): void {
+    const { history } = this.#context;
+    for (const { id } of history.jobsIn(inviteLane(group, person))) history.removeJob(id);
   }
 
   /** The person wants texts to wait for another time than before. */
@@ -256,7 +288,7 @@ export class Outbox implements Disposable {
     }
     const { job } = read;
     const message = job.kind === 'message' ? history.message(job.message, 'out') : null;
-    const conversation = history.conversation(message?.conversation ?? conversationOfReceipts(job.lane) ?? '');
+    const conversation = history.conversation(message?.conversation ?? conversationOfReceipts(job.lane) ?? inviteOf(job.lane)?.group ?? '');
     if (conversation === null || (job.kind === 'message' && message === null)) {
       this.#done(job.id);
       return true;
@@ -269,6 +301,7 @@ export class Outbox implements Disposable {
   }
 
   #begin(job: Job, message: MessageRecord | null, conversation: ConversationRecord): Attempt {
+    if (job.kind === 'invite') return new Attempt(() => this.#carrier.carryInvite(conversation, job.person));
     if (job.kind === 'receipt') return new Attempt(() => this.#carrier.carryReceipt(job.message, job.receipt, conversation));
     const attempt = new Attempt(async (stepAside) => {
       if (message === null) return;
@@ -306,6 +339,8 @@ export class Outbox implements Disposable {
   #ended(job: Job, ending: Ending): boolean {
     if (this.#disposed) return false;
     if (ending.how === 'failed') return this.#failed(job, ending.error);
+    // Only the roster ends it; until then the person is invited again, patiently.
+    if (job.kind === 'invite') return this.#postponePatiently(job);
     // Should a power cut take this back, it leaves once more, and is known again at its other end.
     const freed = this.#context.history.soon(() => {
       if (job.kind === 'message') this.#become(job.message, 'sent', null);
@@ -325,6 +360,7 @@ export class Outbox implements Disposable {
     }
     log.info('a job did not leave', { job: job.id, kind: job.kind, attempts: job.attempts + 1, error: error.message });
     const isRegistered = this.#context.isRegistered();
+    if (job.kind === 'invite') return this.#inviteFailed(job, error, isRegistered);
     if (message === null) return this.#receiptFailed(job, error, isRegistered);
     const isWaiting = message.error?.waits !== undefined;
     const isHeard = clock.now() - (this.#heardAt.get(job.lane) ?? Number.NEGATIVE_INFINITY) < signOfLifeMs;
@@ -342,6 +378,21 @@ export class Outbox implements Disposable {
       this.#become(message.id, 'queued', error.code === 'msrp/relay' ? error.toValue() : isWaiting ? message.error : null);
     });
     return remedy === 'again';
+  }
+
+  #inviteFailed(job: Job, error: AppError, isRegistered: boolean): boolean {
+    const remedy = remedyFor(error, { attempts: job.attempts + 1, isRegistered, isWaiting: true });
+    if (remedy === 'wait') return false;
+    if (remedy !== 'fail') return this.#postponePatiently(job);
+    this.#giveUp(job, error);
+    return true;
+  }
+
+  #postponePatiently(job: Job): boolean {
+    const { history, clock } = this.#context;
+    const { attempts } = job;
+    history.postponeJob(job.id, nextProbeAt(clock.now(), { attempts, chance: clock.random(), until: Number.MAX_SAFE_INTEGER }));
+    return true;
   }
 
   #receiptFailed(job: Job, error: AppError, isRegistered: boolean): boolean {
@@ -362,6 +413,7 @@ export class Outbox implements Disposable {
     const { history, clock } = this.#context;
     const now = clock.now();
     this.#heardAt.delete(job.lane);
+    this.#waitingLanes.add(job.lane);
     const whom = history.conversation(message.conversation)?.kind === 'group' ? 'group' : 'person';
     const markOf = ({ error: before }: MessageRecord) => waits(before?.waits, whom, now, this.#context.preferences().waitDays);
     const mark = markOf(message);
@@ -409,10 +461,14 @@ export class Outbox implements Disposable {
 
   /** What a new text of a lane waits for from its beginning: as the first one does, from now on. */
   #sharedWait(lane: string): ErrorValue | null {
+    if (!this.#timers.has(lane) && !this.#waitingLanes.has(lane)) return null;
     const { history, clock, preferences } = this.#context;
     const first = history.nextJob(lane, this.#aside);
     const error = first?.kind === 'message' ? history.message(first.message, 'out')?.error : null;
-    if (error?.waits === undefined) return null;
+    if (error?.waits === undefined) {
+      this.#waitingLanes.delete(lane);
+      return null;
+    }
     return withWaits(error, waits(undefined, error.waits.for, clock.now(), preferences().waitDays));
   }
 
