@@ -37,7 +37,9 @@ describe.each([...networks, ...plainCores])('a text for somebody who is away, at
   type MessageEvent = Extract<AppEvent, { event: 'message' }>;
   const waits = (one: TestClient, message: string) =>
     one.until('the text waits', () =>
-      one.events.find((event): event is MessageEvent => event.event === 'message' && event.message === message && event.waitsFor === 'person'),
+      one.events.find(
+        (event): event is MessageEvent => event.event === 'message' && event.message === message && event.waitsFor === 'person',
+      ),
     );
 
   it('waits, outlives a restart of its sender, and arrives in order and once at the first sign of life', async () => {
@@ -58,11 +60,14 @@ describe.each([...networks, ...plainCores])('a text for somebody who is away, at
     await received(again, 'I am back');
     await received(bob, 'Two');
     await messageState(again, second.message, 'delivered');
-    const texts = bob.events.flatMap((event) => (event.event === 'message' && event.direction === 'in' && event.state === 'received' ? [event.text] : []));
+    const texts = bob.events.flatMap((event) =>
+      event.event === 'message' && event.direction === 'in' && event.state === 'received' ? [event.text] : [],
+    );
     expect([...new Set(texts)]).toEqual(['One', 'Two']);
     expect((await bob.call('messages', { conversation: (await bob.call('conversations', {}))[0]?.conversation ?? '' })).length).toBe(3);
     const states = (await again.call('conversations', {})).find((one) => one.people[0]?.address === 'sip:carol@lab.test')?.last;
     expect(states).toMatchObject({ state: 'queued', waitsFor: 'person' });
-    for (const one of [alice, again]) expect(one.events.filter((event) => event.event === 'message' && event.state === 'failed')).toEqual([]);
+    for (const one of [alice, again])
+      expect(one.events.filter((event) => event.event === 'message' && event.state === 'failed')).toEqual([]);
   });
 });

@@ -40,7 +40,10 @@ export class Groups {
   readonly #creation: GroupCreation;
   readonly #targets: Targets;
 
-  constructor(context: CpmContext, parts: { inbox: Inbox; invitations: Invitations; upgrades: Upgrades; targets: Targets; awaited: AwaitedMembers }) {
+  constructor(
+    context: CpmContext,
+    parts: { inbox: Inbox; invitations: Invitations; upgrades: Upgrades; targets: Targets; awaited: AwaitedMembers },
+  ) {
     const { upgrades, targets, awaited } = parts;
     const data = new GroupDataRequests(context);
     this.#targets = targets;

@@ -28,12 +28,11 @@ export function participantsOf(
 export function withAwaited(participants: readonly ParticipantValue[], awaited: readonly PersonValue[]): ParticipantValue[] {
   const isAwaited = ({ address, state, reason }: ParticipantValue) =>
     state === 'disconnected' && (reason === 'failed' || reason === null) && awaited.some((one) => one.address === address);
-  const shown = participants.map((one): ParticipantValue => (isAwaited(one) ? { ...one, state: 'pending', reason: null, awaited: true } : one));
+  const shown = participants.map(
+    (one): ParticipantValue => (isAwaited(one) ? { ...one, state: 'pending', reason: null, awaited: true } : one),
+  );
   const absent = awaited.filter(({ address }) => !participants.some((one) => one.address === address));
-  return [
-    ...shown,
-    ...absent.map((one): ParticipantValue => ({ ...waiting(one), awaited: true })),
-  ];
+  return [...shown, ...absent.map((one): ParticipantValue => ({ ...waiting(one), awaited: true }))];
 }
 
 /** The members of the group, without this account: everybody who is in it, away for the moment, or still being asked. */

@@ -49,7 +49,9 @@ export class Rosters {
       { address: this.#context.self, name: this.#context.selfName },
       this.#context.isSelf,
     );
-    const awaited = this.#awaited(conversation).map((address) => person(address, null, [...(record?.people ?? []), ...this.#context.knownPeople]));
+    const awaited = this.#awaited(conversation).map((address) =>
+      person(address, null, [...(record?.people ?? []), ...this.#context.knownPeople]),
+    );
     // Before the first roster comes, nobody knows who is there.
     const people = document === null ? listed : withAwaited(listed, awaited);
     if (!this.#putOut.has(conversation)) return people;

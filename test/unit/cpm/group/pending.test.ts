@@ -23,9 +23,7 @@ function roster(states: Record<string, string>): string {
 const tell = (carols: string | null) =>
   lab.subscriptions
     .at(-1)
-    ?.onDocument.emit(
-      roster({ [lab.self]: 'connected', [bob]: 'connected', ...(carols === null ? {} : { [carol]: carols }) }),
-    );
+    ?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', ...(carols === null ? {} : { [carol]: carols }) }));
 
 /** In a group with Bob, to which Carol, who is off, was added. */
 async function added() {
@@ -77,7 +75,8 @@ describe('somebody who is off and is added to a group', () => {
 
   it('is invited at once when she gives a sign of life, and not while she is being asked', async () => {
     const { invite } = await added();
-    const write = () => lab.messenger.incoming.pager(incomingPager(remoteParty(carol), 'text/plain', 'Hi', `call ${lab.clock.now()} MESSAGE`));
+    const write = () =>
+      lab.messenger.incoming.pager(incomingPager(remoteParty(carol), 'text/plain', 'Hi', `call ${lab.clock.now()} MESSAGE`));
     await write();
     await lab.settle();
     expect(invite.referred).toEqual([carol, carol]);
