@@ -23,8 +23,9 @@ import type { ReceiptPayload } from '../conversation/envelope';
 import { mayBecome, orderedAt } from '../conversation/values';
 import { Attempt, type Ending } from './attempt';
 import { conversationOfReceipts, inviteLane, inviteOf, type Job, jobDraft, readJob, type TextMode } from './job';
-import { firstPatientPauseMs, nextProbeAt, signOfLifeMs, waits, withWaits } from './patience';
+import { firstPatientPauseMs, nextProbeAt, signOfLifeMs } from './patience';
 import { longestPauseMs, longestRetryAfterMs, pauseMs, receiptRemedy, remedyFor } from './remedy';
+import { WaitingTexts } from './waiting';
 
 /** LAB: a text that has waited this long for its own network waits for the other person's device too, which may be on the way back. */
 const longWaitMs = 3_000;
@@ -46,8 +47,7 @@ export class Outbox implements Disposable {
   readonly #busy = new Set<string>();
   readonly #wokenWhileBusy = new Set<string>();
   readonly #timers = new Map<string, Disposable>();
-  /** Lanes whose first text has been found to wait for somebody; some of them may be free again. */
-  readonly #waitingLanes = new Set<string>();
+  readonly #waiting: WaitingTexts;
   /** When the other side of a lane that does not rest was last heard from. */
   readonly #heardAt = new Map<string, number>();
   /** The attempts at texts, by message. */
@@ -59,6 +59,7 @@ export class Outbox implements Disposable {
   constructor(context: CpmContext, carrier: Carrier) {
     this.#context = context;
     this.#carrier = carrier;
+    this.#waiting = new WaitingTexts(context, { become: this.#become.bind(this), giveUp: this.#giveUp.bind(this) });
   }
 
   /** Queues a text; with `onlyWith` for that member of the group alone. It is on disk, with its job, when this returns. @throws AppError `storage/*` */
@@ -78,7 +79,7 @@ export class Outbox implements Disposable {
       state: 'queued',
       ...this.#stamp(conversation.id, now),
       receivedAt: null,
-      error: this.#sharedWait(conversation.id),
+      error: this.#waiting.shared(conversation.id, { isResting: this.#timers.has(conversation.id), except: this.#aside }),
       wantsDelivered: receipts.delivered,
       wantsDisplayed: receipts.displayed,
     };
@@ -199,15 +200,7 @@ export class Outbox implements Disposable {
 
   /** The person wants texts to wait for another time than before. */
   preferencesChanged(): void {
-    const { history } = this.#context;
-    for (const lane of history.lanes()) {
-      const isChanged = history.transaction(() =>
-        this.#waitingIn(lane)
-          .map((message) => this.#mark(message))
-          .includes(true),
-      );
-      if (isChanged) this.#hasten(lane);
-    }
+    for (const lane of this.#context.history.lanes()) if (this.#waiting.preferencesChanged(lane)) this.#hasten(lane);
   }
 
   #hasten(lane: string): void {
@@ -371,7 +364,11 @@ export class Outbox implements Disposable {
       this.#giveUp(job, error.retry === 'auto' ? new AppError(error.code, error.detail, 'user') : error);
       return true;
     }
-    if (remedy === 'await') return this.#await(job, message, error.toValue(), isWaiting && !isHeard ? job.attempts : 0);
+    if (remedy === 'await') {
+      this.#heardAt.delete(job.lane);
+      this.#waiting.nobodyThere(job, message, error.toValue(), isWaiting && !isHeard ? job.attempts : 0);
+      return true;
+    }
     history.transaction(() => {
       if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs('message', job.attempts, error, clock.random()));
       // The window tells of the registration in a place of its own.
@@ -403,73 +400,6 @@ export class Outbox implements Disposable {
     if (remedy !== 'fail') return remedy === 'again';
     this.#giveUp(job, error);
     return true;
-  }
-
-  /**
-   * Nobody is there: the text waits, and with it all texts behind it in its lane. `attempts` have found nobody before this one. Where its time is
-   * over, this was the last attempt, for every text whose time is over.
-   */
-  #await(job: Job, message: MessageRecord, error: ErrorValue, attempts: number): boolean {
-    const { history, clock } = this.#context;
-    const now = clock.now();
-    this.#heardAt.delete(job.lane);
-    this.#waitingLanes.add(job.lane);
-    const whom = history.conversation(message.conversation)?.kind === 'group' ? 'group' : 'person';
-    const markOf = ({ error: before }: MessageRecord) => waits(before?.waits, whom, now, this.#context.preferences().waitDays);
-    const mark = markOf(message);
-    history.transaction(() => {
-      if (now >= mark.until) {
-        const expired = new AppError('message/expired', { waits: mark }, 'user');
-        for (const one of history.jobsIn(job.lane)) {
-          const waiting = one.kind === 'message' ? history.message(one.message, 'out') : null;
-          if (waiting?.error?.waits === undefined ? one.id === job.id : now >= markOf(waiting).until) this.#giveUp(one, expired);
-        }
-        return;
-      }
-      const { retryAfterMs } = error;
-      history.postponeJob(job.id, nextProbeAt(now, { attempts, chance: clock.random(), ...mark, retryAfterMs }), attempts + 1);
-      this.#become(message.id, 'queued', withWaits(error, mark));
-      for (const behind of this.#behind(job))
-        if (behind.state === 'queued' && behind.error?.waits === undefined)
-          history.setMessageState(behind.id, 'queued', withWaits(error, markOf(behind)), 'out');
-    });
-    return true;
-  }
-
-  #behind(job: Job): MessageRecord[] {
-    const { history } = this.#context;
-    const behind = history.jobsIn(job.lane).filter((one) => one.id > job.id && one.kind === 'message');
-    return behind.flatMap((one) => history.message(one.message, 'out') ?? []);
-  }
-
-  /** The texts of a lane that wait for somebody who is away. */
-  #waitingIn(lane: string): MessageRecord[] {
-    const { history } = this.#context;
-    const all = history.jobsIn(lane).flatMap((one) => (one.kind === 'message' ? (history.message(one.message, 'out') ?? []) : []));
-    return all.filter(({ state, error }) => state === 'queued' && error?.waits !== undefined);
-  }
-
-  /** False when the mark of a text that waits is as it was. */
-  #mark({ id, error }: MessageRecord): boolean {
-    if (error?.waits === undefined) return false;
-    const { history, clock, preferences } = this.#context;
-    const mark = waits(error.waits, error.waits.for, clock.now(), preferences().waitDays);
-    if (mark.until === error.waits.until) return false;
-    history.setMessageState(id, 'queued', withWaits(error, mark), 'out');
-    return true;
-  }
-
-  /** What a new text of a lane waits for from its beginning: as the first one does, from now on. */
-  #sharedWait(lane: string): ErrorValue | null {
-    if (!this.#timers.has(lane) && !this.#waitingLanes.has(lane)) return null;
-    const { history, clock, preferences } = this.#context;
-    const first = history.nextJob(lane, this.#aside);
-    const error = first?.kind === 'message' ? history.message(first.message, 'out')?.error : null;
-    if (error?.waits === undefined) {
-      this.#waitingLanes.delete(lane);
-      return null;
-    }
-    return withWaits(error, waits(undefined, error.waits.for, clock.now(), preferences().waitDays));
   }
 
   /** Removes a job that has nothing left to do. */
