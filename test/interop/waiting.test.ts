@@ -24,7 +24,10 @@ const plainCores: { name: string; start(): Promise<{ uris: { tcp: string }; clos
 beforeEach(() => printLadderOnFailure());
 afterEach(() => closeClients());
 
-describe.each([...networks, ...plainCores])('a text for somebody who is away, at $name', ({ start }) => {
+/** With Participating Functions, which keep nothing: what they do keep is told in deferred.test.ts. */
+const withFunctions = networks.map(({ name, start }) => ({ name, start: () => start({ keepsMessages: false }) }));
+
+describe.each([...withFunctions, ...plainCores])('a text for somebody who is away, at $name', ({ start }) => {
   let network: { uris: { tcp: string }; close(): Promise<void> };
   beforeAll(async () => {
     network = await start();
