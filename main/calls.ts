@@ -24,6 +24,8 @@ const maxPathLength = 4_096;
 const maxPeople = 500;
 /** The longest time after which an idle session is ended, seconds: a day. */
 const maxIdleSeconds = 86_400;
+/** LAB: the longest time that a text may wait for somebody who is away, days. */
+const maxWaitDays = 30;
 
 const field = v.pipe(v.string(), v.minLength(1), v.maxLength(maxFieldLength));
 /** `strictObject({})` alone would take an empty list, and give back an object. */
@@ -133,6 +135,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     accept: v.picklist(['auto', 'open', 'reply', 'ask']),
     idleSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxIdleSeconds)),
     refuseAnonymous: v.optional(v.boolean()),
+    waitDays: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(maxWaitDays)),
   }),
   checkServer: v.strictObject({
     address: field,

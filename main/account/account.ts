@@ -5,6 +5,7 @@ import { drop } from '../../base/log';
 import type { AccountValue, CapabilityName, DeviceValue, IdentityValue, PeerCapabilities, RegistrationValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 import { nickname } from '../../protocol/instance-urn';
+import { correspondentKey } from '../../protocol/uri';
 import { Messenger } from '../cpm/messenger';
 import { DeviceControl, defaultTestText } from '../devices/control';
 import { capabilitiesOf } from '../devices/entry';
@@ -229,6 +230,8 @@ export class Account {
   /** @throws AppError account/bad-address, net/*, sip/* */
   async capabilitiesOf(address: string): Promise<PeerCapabilities> {
     const { icsis, instanceId, deviceName } = await this.#sip.queryCapabilities(address);
+    // A device has answered: what waits for its person leaves.
+    this.messenger.seen(correspondentKey(address) ?? address);
     return { capabilities: capabilitiesOf(icsis), instanceId, deviceName };
   }
 

@@ -46,6 +46,7 @@ const sentences: Record<ErrorCode, string> = {
   'privacy/no-temporary-address': 'The network gives this device no address to hide behind; nothing was sent.',
   'privacy/leak': 'An anonymous message would have told who sends it; nothing was sent.',
   'message/undelivered': 'The message could not be delivered.',
+  'message/expired': 'Nobody was there to take the message for as long as it was to wait.',
   'message/skipped': 'The message was given up, so that the next ones could leave.',
   'conversation/unknown': 'There is no such conversation, message or invitation.',
   'conversation/blocked': 'You have blocked this person; unblock them first.',

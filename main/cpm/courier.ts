@@ -83,6 +83,10 @@ export class Courier implements Carrier {
     await this.sendPager(conversation, target, body, payload.toInstance === null ? {} : { acceptContactInstance: payload.toInstance });
   }
 
+  carryInvite(group: ConversationRecord, person: string): Promise<void> {
+    return this.#groups.pending.invite(group, person);
+  }
+
   async #toGroup(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
     const session = await this.#groups.returning.ensure(conversation);
     // A restarted group has another focus than the one it had when the text was written.
@@ -115,8 +119,13 @@ export class Courier implements Carrier {
       if (winner === null || winner === session) {
         const state = this.#context.history.message(message.id, 'out')?.state;
         const isThere = state === 'delivered' || state === 'displayed';
-        if (!isNew || isThere || envelope.length > pagerLimitBytes || !takesPagerInstead(error, hasRung)) throw error;
-        return this.#sendText(message, conversation);
+        if (!isNew || isThere || envelope.length > pagerLimitBytes) throw error;
+        if (takesPagerInstead(error, hasRung)) return this.#sendText(message, conversation);
+        // A network that keeps messages for people who are away takes it now. It is asked once; the next attempts are for the person.
+        if (!isAway(error) || message.error?.waits !== undefined) throw error;
+        return this.#sendText(message, conversation).catch(() => {
+          throw error;
+        });
       }
       await winner.opened;
       return winner.send(cpimType, envelope);
@@ -195,11 +204,15 @@ function isWith(remote: CpmSession['remote'], { toInstance, toGruu, toDevice }: 
   return toDevice === undefined ? toInstance === (remote?.instanceId ?? null) : toDevice === (remote?.deviceName ?? null);
 }
 
+function isAway(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'sip/rejected' && readRefusal(error.detail).remedy === 'away';
+}
+
 /**
  * Whether the text of a refused invitation goes as a pager message: where the peer takes no session of this kind, and (LAB) where the invitation rang
  * and was not answered, since another invitation would only ring again.
  */
 function takesPagerInstead(error: unknown, hasRung: boolean): boolean {
   if (!(error instanceof AppError) || error.code !== 'sip/rejected') return false;
-  return readRefusal(error.detail).remedy === 'pager' || (hasRung && error.detail.status === 486);
+  return readRefusal(error.detail).remedy === 'pager' || (hasRung && [408, 480, 486].includes(error.detail.status ?? 0));
 }

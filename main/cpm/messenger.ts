@@ -12,7 +12,7 @@ import { People } from './conversation/people';
 import { ConversationReader, type LiveParts } from './conversation/reader';
 import { Targets } from './conversation/targets';
 import { Courier } from './courier';
-import { Groups } from './group/groups';
+import { type AwaitedMembers, Groups } from './group/groups';
 import { Inbox } from './inbox/inbox';
 import { IncomingRequests } from './incoming';
 import { OneToOneConversations } from './one-to-one/conversations';
@@ -63,7 +63,10 @@ export class Messenger implements Disposable {
     this.invitations = new Invitations(context);
     this.#inbox = new Inbox(context, {
       receiptQueued: (lane) => this.outbox.wake(lane),
-      heardFrom: (conversation) => this.outbox.heardFrom(conversation),
+      heardFrom: (conversation, sender) => {
+        this.outbox.heardFrom(conversation);
+        if (sender !== null) this.seen(sender);
+      },
       reached: (message) => this.outbox.reached(message),
     });
     this.#upgrades = new Upgrades(context, {
@@ -71,7 +74,12 @@ export class Messenger implements Disposable {
       leave: (conversation, session) => this.#oneToOne.leave(conversation, session),
     });
     this.#oneToOne = new OneToOneSessions(context, this.#inbox, conversations, this.invitations, this.#upgrades);
-    this.groups = new Groups(context, { inbox: this.#inbox, invitations: this.invitations, upgrades: this.#upgrades, targets });
+    const awaited: AwaitedMembers = {
+      awaited: (group) => this.outbox.awaited(group),
+      awaitMember: (group, person) => this.outbox.awaitMember(group, person),
+      awaitNoMore: (group, person) => this.outbox.awaitNoMore(group, person),
+    };
+    this.groups = new Groups(context, { inbox: this.#inbox, invitations: this.invitations, upgrades: this.#upgrades, targets, awaited });
     const courier = new Courier(context, this.#oneToOne, this.groups);
     this.outbox = new Outbox(context, courier);
     this.search = new Search(context);
@@ -93,6 +101,13 @@ export class Messenger implements Disposable {
   registered(): void {
     this.outbox.wakeAll();
     this.groups.returning.comeBackToAll();
+  }
+
+  /** A person has given a sign of life, wherever it was: what waits for them leaves. */
+  seen(address: string): void {
+    const conversation = this.#context.history.oneToOneWith(address);
+    if (conversation !== null) this.outbox.heardFrom(conversation.id);
+    this.outbox.personSeen(address);
   }
 
   /** The media relay can be used again: what has waited for it leaves. */
@@ -122,6 +137,7 @@ export class Messenger implements Disposable {
   /** The person wants invitations answered in another way: it holds for those that wait, too. */
   preferencesChanged(): void {
     this.#oneToOne.waiting.preferencesChanged();
+    this.outbox.preferencesChanged();
     // A group waits only under `ask`. A question that is being asked stays one, unless the person wants to be asked no more.
     if (this.#context.preferences().accept === 'ask') return;
     for (const { invitation, kind } of this.invitations.list())

@@ -262,14 +262,16 @@ export interface Jobs {
   jobs(): JobRecord[];
   /** The first job of a lane that waits for no other job and is not in `except`. */
   nextJob(lane: string, except?: Iterable<number>): JobRecord | null;
+  /** What waits in a lane, in order. */
+  jobsIn(lane: string): JobRecord[];
   /** The jobs that wait for this one. */
   jobsAfter(id: number): JobRecord[];
   /** Takes a job out of its lane for good, and keeps it. */
   setJobAside(id: number): void;
   /** The lanes in which something waits. */
   lanes(): string[];
-  /** Counts an attempt and sets the next one. */
-  postponeJob(id: number, nextAt: number): void;
+  /** Counts an attempt and sets the next one. `attempts`: what the count is from now on. */
+  postponeJob(id: number, nextAt: number, attempts?: number): void;
   /** Makes every waiting job of a lane due at `nextAt`. This counts as no attempt. */
   hastenLane(lane: string, nextAt: number): void;
   removeJob(id: number): void;

@@ -75,12 +75,16 @@ function presentForm({ signIn, authUser, ...account }: EarlierAccount): StoredAc
 /** LAB: a 1-1 session without traffic for so long is ended, unless the person has set another time. */
 const defaultIdleSeconds = 180;
 
+/** LAB: a text waits for so many days for somebody who is away, unless the person has set another time. */
+const defaultWaitDays = 7;
+
 export const defaultPreferences: PreferencesValue = {
   theme: 'system',
   receipts: { delivered: true, displayed: true },
   composing: true,
   accept: 'auto',
   idleSeconds: defaultIdleSeconds,
+  waitDays: defaultWaitDays,
 };
 
 /** People that one profile blocks. */

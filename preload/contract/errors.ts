@@ -37,6 +37,7 @@ export const errorCodes = [
   'privacy/no-temporary-address', // the network gave this device no temporary GRUU, so it cannot hide (R44)
   'privacy/leak', // an anonymous message would have told who sends it; nothing was sent
   'message/undelivered', // the recipient's side reports that the message could not be delivered
+  'message/expired', // the person it was for did not come in time
   'message/skipped', // the person gave up a waiting message, so that the next ones could leave
   'conversation/unknown',
   'conversation/blocked', // the person is blocked here: nothing goes to them
@@ -87,6 +88,13 @@ export type RelayTrouble = (typeof relayTroubles)[number];
 /** Who can mend it: the program by itself, the person by acting, or nobody. */
 export type Retry = 'auto' | 'user' | 'never';
 
+/** Whom a text waits for, since when, and until when; epoch ms. */
+export interface WaitsValue {
+  for: 'person' | 'group';
+  since: number;
+  until: number;
+}
+
 /** What the peer said, word for word, where a peer said something. */
 export interface ErrorDetail {
   status?: number;
@@ -97,6 +105,8 @@ export interface ErrorDetail {
   /** Why the media relay cannot be used. */
   relay?: RelayTrouble;
   retryAfterMs?: number;
+  /** Of a text that waits because nobody was there. */
+  waits?: WaitsValue;
   /** The setting that is meant, by its name in the contract. */
   field?: string;
   /** Who signed this device out, of `account/signed-out` alone: another own device, the network, or the person at all devices at once. */

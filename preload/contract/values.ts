@@ -162,8 +162,15 @@ export interface MessageValue {
   datedAt?: number;
   receivedAt: number | null;
   receipts: ReceiptValue[];
-  /** Why it has failed; of one that is `queued` what it waits for, where that is the media relay (`msrp/relay`). */
+  /** Why it has failed; of one that waits, what the last attempt met. */
   error: ErrorValue | null;
+  /**
+   * What an own message that is `queued` (`sending`, while it is tried) waits for: a device of the person, the group's server, the media relay. It
+   * leaves by itself. Absent: it waits for its turn or for this device's own connection.
+   */
+  waitsFor?: 'person' | 'group' | 'relay';
+  /** When it is given up, epoch ms; for those that wait for a person or a group. */
+  expiresAt?: number;
   /** In a group: the one member besides this account who has it, its recipient or its sender. Absent: it is everybody's. */
   onlyWith?: string;
   /** What is stored of it was changed or destroyed since it was written: there is no text to show. */
@@ -201,6 +208,8 @@ export interface ParticipantValue {
   state: ParticipantState;
   /** Why a participant is `disconnected`. */
   reason: 'departed' | 'booted' | 'failed' | 'busy' | null;
+  /** True: `pending` because none of their devices was on; this client invites them again until they come. */
+  awaited?: true;
   /** Whether this person may put others out. */
   administrator: boolean;
   devices: { name: string; gruu: string; state: ParticipantState }[];
@@ -266,6 +275,8 @@ export interface PreferencesValue {
   idleSeconds: number;
   /** Whether messages and invitations of people who do not say who they are are refused; false when absent. */
   refuseAnonymous?: boolean | undefined;
+  /** For how many days a text waits for somebody who is away, 1 to 30. A change holds for the texts that wait already. */
+  waitDays: number;
 }
 
 export interface WarningValue {

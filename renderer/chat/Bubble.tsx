@@ -7,8 +7,8 @@ import { Avatar, hueClass } from '../parts/Avatar';
 import { cx } from '../parts/cx';
 import { DeviceIcon } from '../parts/DeviceIcon';
 import { StateMark } from '../parts/StateMark';
-import { clockTime, fullTime } from '../words/clock';
-import { detailsOf, explainLine } from '../words/errors';
+import { clockTime, fullTime, untilTime } from '../words/clock';
+import { detailsOf, explainLine, waitingLine } from '../words/errors';
 import { deviceOf, firstName, isolated, memberOf, nameInGroup, senderOfMessage } from '../words/person';
 import { names, words } from '../words/text';
 import styles from './Bubble.module.css';
@@ -112,10 +112,8 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
         </div>
         {isReadOnly ? null : <MessageMenu message={message} isHidden={isHidden} />}
       </div>
-      {message.state === 'queued' && message.error !== null ? (
-        <div className={cx(styles.remedy, styles.waits)} data-testid="message-waiting" data-code={message.error.code}>
-          {explainLine(message.error, alone ?? peerWords(props))}
-        </div>
+      {(last || message.waitsFor === 'relay') && !isReadOnly && message.waitsFor !== undefined ? (
+        <Waiting message={message} who={alone ?? (props.peer === null ? words.message.theGroup : firstName(props.peer))} />
       ) : null}
       {message.state === 'failed' && !isReadOnly ? <Remedy message={message} who={alone ?? peerWords(props)} /> : null}
       {isNamed && last ? (
@@ -126,6 +124,34 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
     </div>
   );
 });
+
+/** Under the last of the texts that wait: it is no error, and needs nobody. */
+function Waiting({ message, who }: { message: MessageValue; who: string }) {
+  const { store } = useServices();
+  const { waitsFor, expiresAt } = message;
+  const until = expiresAt === undefined ? null : untilTime(expiresAt, Date.now());
+  const say = (call: 'retry' | 'discard') => () => void store.call(call, { message: message.message });
+  return (
+    <div
+      className={cx(styles.remedy, styles.waits)}
+      data-testid="message-waiting"
+      data-code={message.error?.code}
+      data-waits-for={waitsFor}
+    >
+      <span>{waitingLine(message, who, until)}</span>
+      {waitsFor === 'relay' ? null : (
+        <>
+          <button type="button" className="link" data-testid="message-send-now" onClick={say('retry')}>
+            {words.message.sendNow}
+          </button>
+          <button type="button" className="link" data-testid="message-cancel" onClick={say('discard')}>
+            {words.message.cancel}
+          </button>
+        </>
+      )}
+    </div>
+  );
+}
 
 function Remedy({ message, who }: { message: MessageValue; who: string }) {
   const { store } = useServices();

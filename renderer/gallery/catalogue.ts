@@ -189,6 +189,7 @@ const conversations: Exhibit[] = [
     events: [{ event: 'composing', conversation: 'bob', from: cast.bob.address, active: true }],
   },
   { name: 'chat-long', scene: cast.longScene(300), desk: chat('bob') },
+  { name: 'chat-waiting', scene: cast.waiting, desk: chat('dave') },
   { name: 'chat-failed', scene: working, desk: chat('dave') },
   {
     name: 'chat-unreadable',

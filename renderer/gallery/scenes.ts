@@ -170,7 +170,14 @@ export const base: Snapshot = {
   devices: [laptop, tablet],
   conversations: [],
   invitations: [],
-  preferences: { theme: 'system', receipts: { delivered: true, displayed: true }, composing: true, accept: 'auto', idleSeconds: 180 },
+  preferences: {
+    theme: 'system',
+    receipts: { delivered: true, displayed: true },
+    composing: true,
+    accept: 'auto',
+    idleSeconds: 180,
+    waitDays: 7,
+  },
   blocked: [],
   warnings: [],
   clone: null,
@@ -270,6 +277,22 @@ export const anonymous: Scene = {
 };
 
 /** After the upgrade: the group, and the 1-1 it has grown out of. */
+/** Dave's devices are all off: two texts wait for him. */
+const waits = ['Can you send me the room number?', 'The porter asks for it.'].map((text, index): MessageValue => {
+  const written = message({ text, at: at('00:20') + index, state: 'queued', conversation: 'dave' });
+  const error = { code: 'sip/rejected', retry: 'user', status: 480, meaning: 'away' } as const;
+  return { ...written, error, waitsFor: 'person', expiresAt: written.sentAt + 7 * 24 * 60 * 60_000 };
+});
+export const waiting: Scene = {
+  snapshot: {
+    ...working.snapshot,
+    conversations: working.snapshot.conversations.map((one) =>
+      one.conversation === 'dave' ? { ...one, last: waits.at(-1) ?? null } : one,
+    ),
+  },
+  messages: { ...working.messages, dave: waits },
+};
+
 export const upgraded: Scene = {
   snapshot: {
     ...base,

@@ -1,4 +1,4 @@
-import { CircleCheck, CircleMinus, LoaderCircle } from 'lucide-react';
+import { CircleCheck, CircleMinus, Clock, LoaderCircle } from 'lucide-react';
 import type { ConversationValue, ParticipantValue } from '../../preload/contract';
 import { useChorus, useServices } from '../desk/desk';
 import { useCall } from '../desk/use-call';
@@ -46,13 +46,14 @@ export function GroupStep({ conversation, person }: { conversation: Conversation
   const changedAt = useChorus((state) => state.changedAt.get(`${conversation.conversation} ${person.address}`));
   const from = useOldChat(conversation);
   const look: Look = person.state === 'connected' ? 'done' : isAsked(person) ? 'live' : 'part';
-  const Icon = icons[look];
+  const isAwaited = person.awaited === true;
+  const Icon = isAwaited ? Clock : icons[look];
   const who = firstName(person);
   const isMoved = from !== null && from.old.people[0]?.address === person.address;
   const { before, after, why } = stepWords(person, who, isMoved);
   return (
     <li className={cx(styles.step, looks[look])} data-testid="group-step" data-address={person.address} data-state={person.state}>
-      <Icon className={look === 'live' ? 'spin' : undefined} size={18} strokeWidth={1.75} />
+      <Icon className={look === 'live' && !isAwaited ? 'spin' : undefined} size={18} strokeWidth={1.75} />
       <div>
         <div className={styles.what}>
           {before} <b className="strong">{who}</b> {after}
@@ -73,6 +74,7 @@ function stepWords(person: ParticipantValue, who: string, isMoved: boolean): { b
   const on = device === undefined || device === '' ? null : deviceOf(person, device);
   switch (person.state) {
     case 'pending':
+      return person.awaited === true ? { before: group.awaiting, why: group.awaitingWhy(who) } : { before: group.inviting };
     case 'dialing-out':
       return { before: group.inviting };
     case 'alerting':

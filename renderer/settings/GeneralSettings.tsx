@@ -60,6 +60,14 @@ export function GeneralSettings() {
           testId="switch-typing"
           onChange={(composing) => void change({ composing })}
         />
+        <SelectRow
+          name={words.settings.wait}
+          hint={words.settings.waitHint}
+          value={String(preferences.waitDays)}
+          testId="wait-days"
+          onSelect={(days) => void change({ waitDays: Number(days) })}
+          options={waitChoices(preferences.waitDays).map((days) => [String(days), words.settings.waitFor(days)])}
+        />
       </section>
       <section>
         <h2>{words.settings.invitations}</h2>
@@ -90,6 +98,9 @@ export function GeneralSettings() {
     </>
   );
 }
+
+/** The usual choices, and the value that is set now if it is another one. */
+const waitChoices = (now: number): readonly number[] => [...new Set([1, 3, 7, 14, 30, now])].sort((a, b) => a - b);
 
 /** The usual choices, the value that is set now if it is another one, and never. */
 const idleChoices = (now: number): readonly number[] =>

@@ -47,6 +47,10 @@ export function sentenceTime(at: number, now: number, locale?: string): string {
   return words.dayAt(day, clockTime(at, locale));
 }
 
+/** When something to come is over: "10:04" today, "8 Dec" on another day. */
+export const untilTime = (at: number, now: number, locale?: string): string =>
+  sameDay(at, now) ? clockTime(at, locale) : dayAndMonth(at, now, locale);
+
 const dayAndMonth = (at: number, now: number, locale: string | undefined): string =>
   face(locale, { day: 'numeric', month: 'short', ...yearIfOther(at, now) }).format(at);
 

@@ -1,5 +1,5 @@
 /** What a person reads when something went wrong: what happened, what the program does, what one can do. */
-import type { ErrorCode, ErrorValue, RefusalMeaning, RelayTrouble, WarningValue } from '../../preload/contract';
+import type { ErrorCode, ErrorValue, MessageValue, RefusalMeaning, RelayTrouble, WarningValue } from '../../preload/contract';
 import { chatWords } from './chat';
 import { isolated } from './isolated';
 
@@ -144,6 +144,10 @@ const errorWords: Record<ErrorCode, Words> = {
     title: `${who} did not get the message`,
     body: 'It is saved here. Try again.',
   }),
+  'message/expired': (_reason, who) => ({
+    title: `${who} did not come in time`,
+    body: 'The message waited as long as you allow. It is saved here. Try again when you like.',
+  }),
   'message/skipped': () => ({ title: 'You skipped this message', body: 'It is saved here. Try again when you like.' }),
   'conversation/unknown': () => ({ title: 'This chat is no longer here', body: 'Choose another one, or start a new one.' }),
   'conversation/blocked': (_reason, who) => ({
@@ -244,6 +248,7 @@ const refusalWords: Record<RefusalMeaning, (who: string) => readonly [title: str
 const messageErrorWords: Partial<Record<ErrorCode, (who: string) => string>> = {
   'sip/rejected': (who) => `${who} did not accept the message.`,
   'msrp/rejected': (who) => `${who} did not accept the message.`,
+  'message/expired': (who) => `None of ${who}’s devices was on in time.`,
   'message/skipped': () => 'You skipped this message.',
   'message/undelivered': (who) => `${who} did not get the message.`,
   'msrp/closed': (who) => `The connection to ${who} was lost.`,
@@ -251,6 +256,18 @@ const messageErrorWords: Partial<Record<ErrorCode, (who: string) => string>> = {
   'net/unreachable': () => 'There is no connection to send the message over.',
   'net/timeout': () => 'The message got no answer in time.',
 };
+
+/** What a message waits for that leaves by itself; null where it only waits for its turn. `until`: when it is given up, in words. */
+export function waitingLine(
+  { waitsFor, error }: Pick<MessageValue, 'waitsFor' | 'error'>,
+  who: string,
+  until: string | null,
+): string | null {
+  if (waitsFor === undefined) return null;
+  if (waitsFor === 'relay') return error === null ? null : explainLine(error, who);
+  const line = chatWords.message.waitsFor[waitsFor](who);
+  return until === null ? line : `${line} ${chatWords.message.waitsUntil(until)}`;
+}
 
 /** One line under a message: what happened, what becomes of it, what one can do. */
 export function explainLine(error: ErrorValue, who: string): string {

@@ -151,6 +151,9 @@ export const pageWords = {
     accepts: { auto: 'Join automatically', open: 'Join when I open the chat', reply: 'Join when I reply', ask: 'Ask me' },
     refuseAnonymous: 'Refuse anonymous messages',
     refuseAnonymousHint: 'Someone you blocked could otherwise write to you without a name.',
+    wait: 'Keep waiting messages',
+    waitHint: 'For people whose devices are all off. A message is sent as soon as one of them is on.',
+    waitFor: (days: number) => counted(days, 'day', 'days'),
     idle: 'Disconnect idle chats',
     idleHint: 'The chat stays, and the next message reconnects it.',
     idleAfter: (seconds: number) =>

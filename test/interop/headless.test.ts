@@ -107,19 +107,20 @@ describe('messages', () => {
     expect(revisions).toEqual([...new Set(revisions)].sort((one, other) => one - other));
   });
 
-  it('a message that nobody takes has failed with the peer’s own words; retry sends it after all, discard removes it', async () => {
+  it('a message to somebody who is away waits and says so; discard removes it, retry sends it now', async () => {
     const { tcp } = await startedNetwork(['--deferred', 'off']);
     const alice = await signedIn(tcp, 'alice');
     const kept = await sendText(alice, { to: 'sip:bob@lab.test', text: 'kept' });
     const gone = await sendText(alice, { to: 'sip:bob@lab.test', text: 'gone' });
-    const failed = await alice.event('message', { message: kept.message, state: 'failed' });
-    expect(failed.error).toMatchObject({
+    const waiting = await alice.event('message', { message: kept.message, state: 'queued', waitsFor: 'person' });
+    expect(waiting.expiresAt).toBeGreaterThan(Date.now());
+    expect(waiting.error).toMatchObject({
       code: 'sip/rejected',
       status: 480,
       text: expect.stringMatching(/\.$/),
       retry: expect.any(String),
     });
-    await alice.event('message', { message: gone.message, state: 'failed' });
+    await alice.event('message', { message: gone.message, state: 'queued', waitsFor: 'person' });
     const bob = await signedIn(tcp, 'bob');
     expect(await alice.ask('discard', { message: gone.message })).toEqual({});
     await alice.event('messageRemoved', { message: gone.message });

@@ -114,7 +114,7 @@ describe('a chat, in a browser', () => {
   it('a message that waits for the media relay says so below it, until it leaves', async () => {
     const at = Date.now();
     const error = { code: 'msrp/relay', retry: 'auto', relay: 'unreachable' } as const;
-    const waiting = { ...message({ text: 'stuck', at, conversation: 'bob', state: 'queued' }), error };
+    const waiting = { ...message({ text: 'stuck', at, conversation: 'bob', state: 'queued' }), error, waitsFor: 'relay' as const };
     const behind = message({ text: 'behind it', at: at + 1, conversation: 'bob', state: 'queued' });
     const { page, emit } = await open({ ...working, messages: { ...working.messages, bob: [waiting, behind] } });
     await page.click(chat('bob'));
@@ -122,7 +122,33 @@ describe('a chat, in a browser', () => {
     expect(await page.locator(id('message-waiting')).allTextContents()).toEqual([
       'The media relay cannot be reached. Your message is saved here and will be sent automatically.',
     ]);
-    await emit({ event: 'message', ...waiting, state: 'sending', error: null });
+    const { waitsFor, ...leaving } = waiting;
+    expect(waitsFor).toBe('relay');
+    await emit({ event: 'message', ...leaving, state: 'sending', error: null });
+    await expect.poll(() => page.locator(id('message-waiting')).count()).toBe(0);
+  });
+
+  it('texts for somebody who is away say so below the last of them, until when, and can be sent now or taken back', async () => {
+    const at = Date.now();
+    const expiresAt = at + 7 * 24 * 60 * 60_000;
+    const waits = { for: 'person', since: at, until: expiresAt } as const;
+    const error = { code: 'sip/rejected', retry: 'user', status: 480, meaning: 'away', waits } as const;
+    const texts = ['Are you there?', 'It is about tonight'].map((text, index) => ({
+      ...message({ text, at: at + index, conversation: 'bob', state: 'queued' }),
+      ...{ error, expiresAt, waitsFor: 'person' as const },
+    }));
+    const { page, emit, calls } = await open({ ...working, messages: { ...working.messages, bob: texts } });
+    await page.click(chat('bob'));
+    await page.waitForSelector(id('message-waiting'));
+    const lines = await page.locator(`${id('message-waiting')} span`).allTextContents();
+    expect(lines).toEqual([expect.stringMatching(/^Waits for Bob: none of their devices is on\. Kept until .+\.$/)]);
+    expect(lines.join('')).not.toMatch(/480|SIP/);
+    expect(await page.locator(id('message-error')).count()).toBe(0);
+    await page.click(id('message-send-now'));
+    await page.click(id('message-cancel'));
+    expect([await calls('retry'), await calls('discard')]).toEqual([[{ message: texts[1]?.message }], [{ message: texts[1]?.message }]]);
+    for (const { waitsFor: _waitsFor, expiresAt: _expiresAt, ...text } of texts)
+      await emit({ event: 'message', ...text, state: 'sent', error: null });
     await expect.poll(() => page.locator(id('message-waiting')).count()).toBe(0);
   });
 

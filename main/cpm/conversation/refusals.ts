@@ -38,28 +38,30 @@ export const refusals = {
  * What the other side's refusal means for the text or the receipt that it answers (RFC 3261 section 21, RFC 5079 section 5):
  *
  *   again   the same request may be taken a moment later
- *   later   the person is not to be had now: a text goes back to who wrote it, a receipt waits
+ *   away    no device of the person is there: texts and receipts wait
+ *   later   the person does not want it now: a text goes back to its author, a receipt waits
  *   pager   no session of this kind is taken: a text goes as a pager message instead
  *   stop    it would be refused again
  */
 export interface Refusal {
   meaning: RefusalMeaning | null;
-  remedy: 'again' | 'later' | 'pager' | 'stop';
+  remedy: 'again' | 'away' | 'later' | 'pager' | 'stop';
 }
 
 const byStatus: Readonly<Record<number, Refusal>> = {
   403: { meaning: 'forbidden', remedy: 'stop' },
   404: { meaning: 'unknown-person', remedy: 'stop' },
   405: { meaning: 'no-session', remedy: 'pager' },
-  408: { meaning: null, remedy: 'again' },
+  408: { meaning: 'away', remedy: 'away' },
   410: { meaning: 'unknown-person', remedy: 'stop' },
   413: { meaning: 'too-large', remedy: 'stop' },
   415: { meaning: 'no-session', remedy: 'pager' },
   416: { meaning: 'no-way', remedy: 'stop' },
   420: { meaning: 'incompatible', remedy: 'stop' },
   421: { meaning: 'incompatible', remedy: 'stop' },
+  430: { meaning: 'away', remedy: 'away' },
   433: { meaning: 'not-anonymous', remedy: 'stop' },
-  480: { meaning: 'away', remedy: 'later' },
+  480: { meaning: 'away', remedy: 'away' },
   486: { meaning: 'busy', remedy: 'later' },
   487: { meaning: null, remedy: 'later' },
   488: { meaning: 'no-session', remedy: 'pager' },
@@ -76,8 +78,12 @@ const byStatus: Readonly<Record<number, Refusal>> = {
 /** CPM servers begin the text of a Warning with a number: `Warning: 399 pf.lab.test "133 Size exceeded"`. */
 const byWarning: Readonly<Record<string, RefusalMeaning>> = { 127: 'not-authorised', 133: 'too-large' };
 
-/** Reads a final answer of 300 or more. A status that is not listed stops: nobody knows when it would not come again. */
-export function readRefusal({ status, warning }: { status?: number; warning?: string }): Refusal {
+/**
+ * Reads a final answer of 300 or more. A status that is not listed stops: nobody knows when it would not come again. A 404 with Retry-After is about
+ * this moment, not about the address (RFC 3261 section 20.33).
+ */
+export function readRefusal({ status, warning, retryAfterMs }: { status?: number; warning?: string; retryAfterMs?: number }): Refusal {
+  if (status === 404 && retryAfterMs !== undefined) return { meaning: 'away', remedy: 'away' };
   const number = /(?:^|,)\s*\d{3} \S+ "(\d{3})\b/.exec(warning ?? '')?.[1];
   const said = status === 403 && number !== undefined ? byWarning[number] : undefined;
   return said === undefined ? (byStatus[status ?? 0] ?? { meaning: null, remedy: 'stop' }) : { meaning: said, remedy: 'stop' };

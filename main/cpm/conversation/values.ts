@@ -119,9 +119,17 @@ export function messageValue(
     receivedAt: record.receivedAt,
     receipts,
     error: record.error,
+    ...waitingValue(record),
     ...(record.onlyWith === undefined ? {} : { onlyWith: record.onlyWith }),
     ...(record.isDamaged === true ? { damaged: true } : {}),
   };
+}
+
+/** What a message waits for. One that was being sent when the program ended waits, too. */
+function waitingValue({ state, error }: MessageRecord): Pick<MessageValue, 'waitsFor' | 'expiresAt'> {
+  if (error === null || (state !== 'queued' && state !== 'sending')) return {};
+  if (error.waits !== undefined) return { waitsFor: error.waits.for, expiresAt: error.waits.until };
+  return error.code === 'msrp/relay' ? { waitsFor: 'relay' } : {};
 }
 
 export function searchHitValue({ message, snippet }: Hit, people: Pick<People, 'isMistakable'>): SearchHitValue {

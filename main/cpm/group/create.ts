@@ -7,17 +7,20 @@ import { newConversation } from '../conversation/record';
 import type { CpmSession } from '../session/session';
 import type { Upgrades } from '../upgrade/upgrades';
 import { invitedPeople, inviteThroughFactory, nobodyJoined } from './factory';
+import type { PendingMembers } from './pending';
 import type { GroupSessions } from './sessions';
 
 export class GroupCreation {
   readonly #context: CpmContext;
   readonly #sessions: GroupSessions;
   readonly #upgrades: Upgrades;
+  readonly #pending: PendingMembers;
 
-  constructor(context: CpmContext, sessions: GroupSessions, upgrades: Upgrades) {
+  constructor(context: CpmContext, parts: { sessions: GroupSessions; upgrades: Upgrades; pending: PendingMembers }) {
     this.#context = context;
-    this.#sessions = sessions;
-    this.#upgrades = upgrades;
+    this.#sessions = parts.sessions;
+    this.#upgrades = parts.upgrades;
+    this.#pending = parts.pending;
   }
 
   /**
@@ -54,6 +57,7 @@ export class GroupCreation {
     }
     const answered: ConversationRecord = { ...group, focus: session.remote?.contactUri ?? null };
     history.addConversation(answered);
+    this.#pending.added(answered.id, invited);
     this.#sessions.hold(answered, session);
     await upgrade.happened('groupAnswered');
     // If this device never gets in, the 1-1 goes on (R58).

@@ -22,9 +22,12 @@ import { GroupDataRequests } from './data';
 import { GroupJoining } from './join';
 import { MemberRequests } from './member-requests';
 import { OwnDevices } from './own-devices';
+import { type AwaitedMembers, PendingMembers } from './pending';
 import { GroupReturn } from './return';
 import { Rosters } from './roster';
 import { GroupSessions } from './sessions';
+
+export type { AwaitedMembers };
 
 export class Groups {
   readonly sessions: GroupSessions;
@@ -33,23 +36,30 @@ export class Groups {
   readonly returning: GroupReturn;
   readonly requests: MemberRequests;
   readonly ownDevices: OwnDevices;
+  readonly pending: PendingMembers;
   readonly #creation: GroupCreation;
   readonly #targets: Targets;
 
-  constructor(context: CpmContext, parts: { inbox: Inbox; invitations: Invitations; upgrades: Upgrades; targets: Targets }) {
-    const { upgrades, targets } = parts;
+  constructor(
+    context: CpmContext,
+    parts: { inbox: Inbox; invitations: Invitations; upgrades: Upgrades; targets: Targets; awaited: AwaitedMembers },
+  ) {
+    const { upgrades, targets, awaited } = parts;
     const data = new GroupDataRequests(context);
     this.#targets = targets;
-    this.rosters = new Rosters(context, (group, participants) => {
+    this.rosters = new Rosters(context, awaited.awaited, (group, participants) => {
       upgrades.rosterCame(group, participants);
+      this.pending.rosterCame(group.id, participants);
       this.ownDevices.rosterCame();
     });
     this.sessions = new GroupSessions(context, { ...parts, data, rosters: this.rosters });
     this.ownDevices = new OwnDevices(context, this.rosters, () => this.sessions.all());
     this.returning = new GroupReturn(context, this.sessions, data, targets);
     this.joining = new GroupJoining(context, { ...parts, sessions: this.sessions, returning: this.returning });
-    this.requests = new MemberRequests(context, { targets, data, rosters: this.rosters, returning: this.returning });
-    this.#creation = new GroupCreation(context, this.sessions, upgrades);
+    this.pending = new PendingMembers(awaited, this.rosters, this.returning);
+    const { rosters, returning, pending } = this;
+    this.requests = new MemberRequests(context, { targets, data, rosters, returning, pending });
+    this.#creation = new GroupCreation(context, { sessions: this.sessions, upgrades, pending });
   }
 
   state(conversation: string): SessionState {

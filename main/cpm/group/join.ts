@@ -133,7 +133,7 @@ export class GroupJoining {
       throw error;
     }
     returning.calledBack(group.id, session);
-    inbox.heardFrom(group.id);
+    inbox.heardFrom(group.id, null);
     await upgrade?.happened('groupOpened');
   }
 

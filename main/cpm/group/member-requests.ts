@@ -6,6 +6,7 @@ import type { Targets } from '../conversation/targets';
 import type { GroupDataRequests } from './data';
 import { invitedPeople } from './factory';
 import { readableIcon } from './icon';
+import type { PendingMembers } from './pending';
 import type { GroupReturn } from './return';
 import { namesAtHand, type Rosters } from './roster';
 
@@ -29,6 +30,7 @@ export class MemberRequests {
     const invited = invitedPeople(addresses, isPresent, namesAtHand(this.#context));
     const session = await this.#parts.returning.ensure(group);
     for (const one of invited) await session.sip?.refer(one.address);
+    this.#parts.pending.added(conversation, invited);
   }
 
   /**
@@ -36,10 +38,11 @@ export class MemberRequests {
    * @throws AppError `sip/rejected` (403: only the administrator may), `conversation/*`, `ipc/refused`
    */
   async remove(conversation: string, address: string): Promise<void> {
-    const { targets, returning } = this.#parts;
+    const { targets, returning, pending } = this.#parts;
     const group = targets.joinedGroup(conversation);
     const key = targets.address(address);
     const session = await returning.ensure(group);
+    pending.removed(conversation, key);
     await session.sip?.refer(key, 'BYE');
   }
 
@@ -89,4 +92,5 @@ export interface MemberRequestParts {
   readonly returning: GroupReturn;
   readonly rosters: Rosters;
   readonly data: GroupDataRequests;
+  readonly pending: PendingMembers;
 }

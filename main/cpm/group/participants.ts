@@ -25,6 +25,17 @@ export function participantsOf(
   return [me, ...others];
 }
 
+/** A roster as this client shows it: who is awaited and could not be reached is pending, and no failure. */
+export function withAwaited(participants: readonly ParticipantValue[], awaited: readonly PersonValue[]): ParticipantValue[] {
+  const isAwaited = ({ address, state, reason }: ParticipantValue) =>
+    state === 'disconnected' && (reason === 'failed' || reason === null) && awaited.some((one) => one.address === address);
+  const shown = participants.map(
+    (one): ParticipantValue => (isAwaited(one) ? { ...one, state: 'pending', reason: null, awaited: true } : one),
+  );
+  const absent = awaited.filter(({ address }) => !participants.some((one) => one.address === address));
+  return [...shown, ...absent.map((one): ParticipantValue => ({ ...waiting(one), awaited: true }))];
+}
+
 /** The members of the group, without this account: everybody who is in it, away for the moment, or still being asked. */
 export function membersOf(participants: readonly ParticipantValue[]): PersonValue[] {
   return participants

@@ -8,10 +8,10 @@ import { ICSI } from '../../../protocol/feature-tags';
 import { addressKey } from '../../../protocol/uri';
 import type { ConversationRecord, PersonRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
-import { identityOf } from '../conversation/values';
+import { identityOf, person } from '../conversation/values';
 import type { CpmSession } from '../session/session';
 import { readableIcon } from './icon';
-import { membersOf, participantsOf } from './participants';
+import { membersOf, participantsOf, withAwaited } from './participants';
 
 /** LAB: how long after a roster has ended it is asked for again, ms, while the session of the group stands. */
 export const rosterRetryMs = 30_000;
@@ -23,14 +23,21 @@ export function namesAtHand({ history, knownPeople }: Pick<CpmContext, 'history'
 
 export class Rosters {
   readonly #context: CpmContext;
+  /** The people whom this client has added and who have not come yet. */
+  readonly #awaited: (group: string) => readonly string[];
   /** Called with each roster; the group's record is up to date by then. */
   readonly #came: (group: ConversationRecord, participants: readonly ParticipantValue[]) => void;
   readonly #documents = new Map<string, ConferenceInfo>();
   /** Groups that an administrator has put this account out of since the start. */
   readonly #putOut = new Set<string>();
 
-  constructor(context: CpmContext, came: (group: ConversationRecord, participants: readonly ParticipantValue[]) => void) {
+  constructor(
+    context: CpmContext,
+    awaited: (group: string) => readonly string[],
+    came: (group: ConversationRecord, participants: readonly ParticipantValue[]) => void,
+  ) {
     this.#context = context;
+    this.#awaited = awaited;
     this.#came = came;
   }
 
@@ -39,13 +46,12 @@ export class Rosters {
     const { people: whoIsWho, self, selfName } = this.#context;
     const document = this.#documents.get(conversation) ?? null;
     const known = document?.users.flatMap((user) => whoIsWho.known(addressKey(user.entity) ?? user.entity) ?? []) ?? [];
-    const participants = participantsOf(
-      document,
-      [...known, ...(record?.people ?? [])],
-      { address: self, name: selfName },
-      this.#context.isSelf,
+    const listed = participantsOf(document, [...known, ...(record?.people ?? [])], { address: self, name: selfName }, this.#context.isSelf);
+    const awaited = this.#awaited(conversation).map((address) =>
+      person(address, null, [...(record?.people ?? []), ...this.#context.knownPeople]),
     );
-    const people = participants.map((one) => whoIsWho.shown(one));
+    // Before the first roster comes, nobody knows who is there.
+    const people = (document === null ? listed : withAwaited(listed, awaited)).map((one) => whoIsWho.shown(one));
     if (!this.#putOut.has(conversation)) return people;
     // A member who was put out gets no further roster, so nothing else would say so.
     return people.map((one) => (one.self ? { ...one, state: 'disconnected', reason: 'booted', devices: [] } : one));
@@ -127,13 +133,18 @@ export class Rosters {
     this.#documents.set(conversation, roster);
     const record = history.conversation(conversation);
     if (record === null) return;
+    if (roster.subject !== null) history.updateConversation(conversation, { subject: roster.subject });
+    if (before === undefined || before.icon !== roster.icon) this.#takeIcon(conversation, roster.icon);
+    this.#came(record, this.tell(conversation));
+  }
+
+  /** Tells who is in a group as it now stands, and keeps it. */
+  tell(conversation: string): ParticipantValue[] {
     const participants = this.participants(conversation);
     const people = membersOf(participants);
-    if (people.length > 0)
-      history.updateConversation(conversation, { people, ...(roster.subject === null ? {} : { subject: roster.subject }) });
-    if (before === undefined || before.icon !== roster.icon) this.#takeIcon(conversation, roster.icon);
+    if (people.length > 0) this.#context.history.updateConversation(conversation, { people });
     this.#context.announce({ event: 'participants', conversation, participants });
-    this.#came(record, participants);
+    return participants;
   }
 
   /** A picture that is not safe to draw is left out; the one that is there stays. */

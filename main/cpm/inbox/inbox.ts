@@ -23,8 +23,8 @@ import { takeText } from './text';
 export interface InboxEffects {
   /** A receipt waits in this lane. */
   receiptQueued(lane: string): void;
-  /** The other side of a conversation is there. */
-  heardFrom(conversation: string): void;
+  /** The other side of a conversation is there; `sender`: this person, where it is known who. */
+  heardFrom(conversation: string, sender: string | null): void;
   /** A receipt says that this text is there. */
   reached(message: string): void;
 }
@@ -61,7 +61,7 @@ export class Inbox {
     if (take !== undefined) take({ arrival, conversation, sender, envelope, ...follows });
     // Never shown as bytes.
     else this.#context.log.info('a message of an unknown type was left out', { contentType: envelope.contentType });
-    if (follows.showsPresence) this.heardFrom(arrival.conversation);
+    if (follows.showsPresence) this.heardFrom(arrival.conversation, sender.address);
     await this.#context.history.onDisk();
   }
 
@@ -71,8 +71,8 @@ export class Inbox {
   }
 
   /** The other side of a conversation is there. */
-  heardFrom(conversation: string): void {
-    this.#effects.heardFrom(conversation);
+  heardFrom(conversation: string, sender: string | null): void {
+    this.#effects.heardFrom(conversation, sender);
   }
 
   dispose(): void {

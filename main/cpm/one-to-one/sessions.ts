@@ -124,6 +124,8 @@ export class OneToOneSessions {
     if (!this.#places.hasRoomFor(this.#conversations.known(invite))) return invite.reject(refusals.noSlot);
     const conversation = this.#conversations.adoptId(this.#conversations.of(invite), invite.headers.conversationId);
     this.#places.take(conversation);
+    // Also where it is refused, or brings nothing: a device of theirs is there.
+    this.#inbox.heardFrom(conversation.id, otherSide(conversation, invite.remote).address);
     if (first !== undefined) {
       try {
         await this.#inbox.take(arrivalFrom(conversation, invite.remote), readContent(first.contentType, first.body));

@@ -11,7 +11,8 @@ export type TextMode = 'session' | 'pager';
 /** What is to be done, by kind. */
 export type Task =
   | { kind: 'message'; message: string; mode: TextMode }
-  | { kind: 'receipt' /** The message that the receipt is about. */; message: string; receipt: ReceiptPayload };
+  | { kind: 'receipt' /** The message that the receipt is about. */; message: string; receipt: ReceiptPayload }
+  | { kind: 'invite' /** Always empty. */; message: string; person: string };
 
 export type Job = Task & Pick<JobRecord, 'id' | 'lane' | 'attempts' | 'nextAt'>;
 
@@ -23,7 +24,7 @@ export function jobDraft(
   { lane, nextAt, after = null }: { lane: string; nextAt: number; after?: number | null },
 ): Omit<JobRecord, 'id' | 'attempts'> {
   const { kind, message } = task;
-  const payload = JSON.stringify(task.kind === 'message' ? { mode: task.mode } : task.receipt);
+  const payload = JSON.stringify(payloadOf(task));
   return { lane, kind, message, payload, nextAt, ...(after === null ? {} : { after }) };
 }
 
@@ -41,6 +42,10 @@ export function readJob(record: JobRecord): ReadJob {
         ? unreadable('a field of the receipt is missing')
         : { ok: true, job: { ...common, kind: 'receipt', receipt } };
     }
+    case 'invite': {
+      const person = inviteOf(record.lane)?.person;
+      return person === undefined ? unreadable('a lane of no invitation') : { ok: true, job: { ...common, kind: 'invite', person } };
+    }
     default:
       return unreadable(`unknown kind ${record.kind.slice(0, 40)}`);
   }
@@ -54,6 +59,22 @@ export function receiptLane(conversation: string, device: string | null = null):
 /** Null for a lane that holds no receipts. */
 export function conversationOfReceipts(lane: string): string | null {
   return /^receipts (\S+)/.exec(lane)?.[1] ?? null;
+}
+
+/** The lane of one invitation: a person whom this client has added to a group, and who has not come yet. */
+export function inviteLane(group: string, person: string): string {
+  return `invite ${group} ${person}`;
+}
+
+/** Null for a lane that holds no invitation. */
+export function inviteOf(lane: string): { group: string; person: string } | null {
+  const [, group, person] = /^invite (\S+) (\S+)$/.exec(lane) ?? [];
+  return group === undefined || person === undefined ? null : { group, person };
+}
+
+function payloadOf(task: Task): object {
+  if (task.kind === 'message') return { mode: task.mode };
+  return task.kind === 'receipt' ? task.receipt : {};
 }
 
 type Fields = Readonly<Record<string, unknown>>;

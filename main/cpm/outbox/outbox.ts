@@ -5,24 +5,27 @@
  *
  *   job:  waiting -> attempt -> done (removed)
  *            ^          |-> not registered, or the network is gone: waits for the registration
- *            |          |-> may work later (timeout, connection lost, 5xx): waits, 1 s doubled each time, `maxAttempts` at most
+ *            |          |-> may work later (timeout, connection lost, 5xx): waits, 1 s doubled each time; after `maxAttempts` as if nobody were there
+ *            |          |-> nobody is there: waits for a sign of life, with patient probes, up to an expiry (`patience.ts`)
  *            +----------+-> refused: the message is failed and kept, the job removed; the person may retry
  *            |-> waits for another job (`after`): free when that one is done, failed when that one fails; meanwhile its lane goes on
  *            +-> cannot be read: set aside on disk, out of its lane, logged and told once; a text is failed, and the person may retry it
  *
  * When a receipt says that a text is there, no other answer is needed: the invitation that carries it may wait as long as it likes, and the lane
- * goes on. Hearing from somebody ends the pauses of everything that is for them.
+ * goes on. A sign of life of a person ends the pauses of everything that is for them.
  */
 import type { Disposable } from '../../../base/disposable';
 import { drop } from '../../../base/log';
-import { AppError } from '../../../preload/contract/errors';
+import { AppError, type ErrorValue } from '../../../preload/contract/errors';
 import type { ConversationRecord, JobRecord, MessageRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import type { ReceiptPayload } from '../conversation/envelope';
 import { mayBecome, orderedAt } from '../conversation/values';
 import { Attempt, type Ending } from './attempt';
-import { conversationOfReceipts, type Job, jobDraft, readJob, type TextMode } from './job';
+import { conversationOfReceipts, inviteLane, inviteOf, type Job, jobDraft, readJob, type TextMode } from './job';
+import { firstPatientPauseMs, nextProbeAt, signOfLifeMs } from './patience';
 import { longestPauseMs, longestRetryAfterMs, pauseMs, receiptRemedy, remedyFor } from './remedy';
+import { WaitingTexts } from './waiting';
 
 /** LAB: a text that has waited this long for its own network waits for the other person's device too, which may be on the way back. */
 const longWaitMs = 3_000;
@@ -33,6 +36,8 @@ const longestLeadMs = 1_000;
 export interface Carrier {
   /** `atDevice` is called when the text is at a device of the other side, and only a person's answer is still missing. */
   carryText(message: MessageRecord, conversation: ConversationRecord, mode: TextMode, atDevice: () => void): Promise<void>;
+  /** Asks a group to invite a person who has not come yet. Whether they come, its roster says. */
+  carryInvite(group: ConversationRecord, person: string): Promise<void>;
   carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void>;
 }
 
@@ -42,6 +47,9 @@ export class Outbox implements Disposable {
   readonly #busy = new Set<string>();
   readonly #wokenWhileBusy = new Set<string>();
   readonly #timers = new Map<string, Disposable>();
+  readonly #waiting: WaitingTexts;
+  /** When the other side of a lane that does not rest was last heard from. */
+  readonly #heardAt = new Map<string, number>();
   /** The attempts at texts, by message. */
   readonly #underWay = new Map<string, Attempt>();
   /** Jobs whose text only waits for a person's answer: they stay until it comes, and hold up nothing in their lane. */
@@ -51,6 +59,7 @@ export class Outbox implements Disposable {
   constructor(context: CpmContext, carrier: Carrier) {
     this.#context = context;
     this.#carrier = carrier;
+    this.#waiting = new WaitingTexts(context, { become: this.#become.bind(this), giveUp: this.#giveUp.bind(this) });
   }
 
   /** Queues a text; with `onlyWith` for that member of the group alone. It is on disk, with its job, when this returns. @throws AppError `storage/*` */
@@ -70,7 +79,7 @@ export class Outbox implements Disposable {
       state: 'queued',
       ...this.#stamp(conversation.id, now),
       receivedAt: null,
-      error: null,
+      error: this.#waiting.shared(conversation.id, { isResting: this.#timers.has(conversation.id), except: this.#aside }),
       wantsDelivered: receipts.delivered,
       wantsDisplayed: receipts.displayed,
     };
@@ -94,10 +103,17 @@ export class Outbox implements Disposable {
     return { sentAt, movedBy: Math.max(0, end + 1 - sentAt) };
   }
 
-  /** Puts a failed message back into its lane. @throws AppError `conversation/unknown` when there is no such failed message */
+  /**
+   * Puts a failed message back into its lane; one that waits for somebody who is away is tried now, with those before it.
+   * @throws AppError `conversation/unknown` when there is no such message
+   */
   retry(id: string): void {
     const { history, clock } = this.#context;
-    const message = history.message(id);
+    const message = history.message(id, 'out');
+    if (message?.error?.waits !== undefined && ['queued', 'sending'].includes(message.state)) {
+      this.#hasten(message.conversation);
+      return;
+    }
     if (message === null || message.state !== 'failed') throw new AppError('conversation/unknown', { cause: `no failed message ${id}` });
     history.transaction(() => {
       history.setMessageState(id, 'queued', null);
@@ -143,21 +159,53 @@ export class Outbox implements Disposable {
 
   /** Whatever the lanes have waited for is there: every pause ends. */
   hastenAll(): void {
-    const { history, clock } = this.#context;
-    for (const lane of history.lanes()) {
-      history.hastenLane(lane, clock.now());
-      this.wake(lane);
-    }
+    for (const lane of this.#context.history.lanes()) this.#hasten(lane);
   }
 
-  /** The other side of a conversation has just been heard from: what waits for it need not wait longer. */
+  /** The other side of a conversation has given a sign of life: what waits for it need not wait longer. */
   heardFrom(conversation: string): void {
+    // An attempt under way may have begun before the device was there.
+    if (this.#busy.has(conversation) || this.#timers.has(conversation)) this.#heardAt.set(conversation, this.#context.clock.now());
+    for (const lane of [...this.#timers.keys()])
+      if (lane === conversation || conversationOfReceipts(lane) === conversation) this.#hasten(lane);
+  }
+
+  /** A person has given a sign of life: the groups that wait for them invite them again. */
+  personSeen(person: string): void {
+    for (const lane of [...this.#timers.keys()]) if (inviteOf(lane)?.person === person) this.#hasten(lane);
+  }
+
+  /** The people whom this client has added to a group, and who have not come yet. */
+  awaited(group: string): string[] {
+    return this.#context.history.lanes().flatMap((lane) => {
+      const invite = inviteOf(lane);
+      return invite?.group === group ? [invite.person] : [];
+    });
+  }
+
+  /** Somebody was just invited to a group: until they come, they are invited again. */
+  awaitMember(group: string, person: string): void {
     const { history, clock } = this.#context;
-    for (const lane of [...this.#timers.keys()]) {
-      if (lane !== conversation && conversationOfReceipts(lane) !== conversation) continue;
-      history.hastenLane(lane, clock.now());
-      this.wake(lane);
-    }
+    const lane = inviteLane(group, person);
+    if (history.jobsIn(lane).length > 0) return;
+    history.addJob(jobDraft({ kind: 'invite', message: '', person }, { lane, nextAt: clock.now() + firstPatientPauseMs }));
+    this.wake(lane);
+  }
+
+  /** They have come, do not want to, or are not to come any more. */
+  awaitNoMore(group: string, person: string): void {
+    const { history } = this.#context;
+    for (const { id } of history.jobsIn(inviteLane(group, person))) history.removeJob(id);
+  }
+
+  /** The person wants texts to wait for another time than before. */
+  preferencesChanged(): void {
+    for (const lane of this.#context.history.lanes()) if (this.#waiting.preferencesChanged(lane)) this.#hasten(lane);
+  }
+
+  #hasten(lane: string): void {
+    this.#context.history.hastenLane(lane, this.#context.clock.now());
+    this.wake(lane);
   }
 
   /** A receipt says that a text is there. */
@@ -233,7 +281,7 @@ export class Outbox implements Disposable {
     }
     const { job } = read;
     const message = job.kind === 'message' ? history.message(job.message, 'out') : null;
-    const conversation = history.conversation(message?.conversation ?? conversationOfReceipts(job.lane) ?? '');
+    const conversation = history.conversation(message?.conversation ?? conversationOfReceipts(job.lane) ?? inviteOf(job.lane)?.group ?? '');
     if (conversation === null || (job.kind === 'message' && message === null)) {
       this.#done(job.id);
       return true;
@@ -246,10 +294,12 @@ export class Outbox implements Disposable {
   }
 
   #begin(job: Job, message: MessageRecord | null, conversation: ConversationRecord): Attempt {
+    if (job.kind === 'invite') return new Attempt(() => this.#carrier.carryInvite(conversation, job.person));
     if (job.kind === 'receipt') return new Attempt(() => this.#carrier.carryReceipt(job.message, job.receipt, conversation));
     const attempt = new Attempt(async (stepAside) => {
       if (message === null) return;
-      this.#become(message.id, 'sending', null);
+      // A text that waits says so while it is tried, too.
+      this.#become(message.id, 'sending', message.error?.waits === undefined ? null : message.error);
       await this.#carrier.carryText(message, conversation, job.mode, stepAside);
     });
     this.#underWay.set(job.message, attempt);
@@ -282,6 +332,8 @@ export class Outbox implements Disposable {
   #ended(job: Job, ending: Ending): boolean {
     if (this.#disposed) return false;
     if (ending.how === 'failed') return this.#failed(job, ending.error);
+    // Only the roster ends it; until then the person is invited again, patiently.
+    if (job.kind === 'invite') return this.#postponePatiently(job);
     // Should a power cut take this back, it leaves once more, and is known again at its other end.
     const freed = this.#context.history.soon(() => {
       if (job.kind === 'message') this.#become(job.message, 'sent', null);
@@ -301,21 +353,53 @@ export class Outbox implements Disposable {
     }
     log.info('a job did not leave', { job: job.id, kind: job.kind, attempts: job.attempts + 1, error: error.message });
     const isRegistered = this.#context.isRegistered();
-    const remedy =
-      job.kind === 'receipt'
-        ? receiptRemedy(error, clock.now() - job.receipt.at, isRegistered)
-        : remedyFor(error, job.attempts + 1, isRegistered, message !== null && clock.now() - message.sentAt >= longWaitMs);
+    if (job.kind === 'invite') return this.#inviteFailed(job, error, isRegistered);
+    if (message === null) return this.#receiptFailed(job, error, isRegistered);
+    const isWaiting = message.error?.waits !== undefined;
+    const isHeard = clock.now() - (this.#heardAt.get(job.lane) ?? Number.NEGATIVE_INFINITY) < signOfLifeMs;
+    const mayComeBack = isHeard || (!isWaiting && clock.now() - message.sentAt >= longWaitMs);
+    const remedy = remedyFor(error, { attempts: job.attempts + 1, isRegistered, isWaiting, mayComeBack });
     if (remedy === 'fail') {
       // Something that has failed goes nowhere by itself, whatever the layers below would do.
       this.#giveUp(job, error.retry === 'auto' ? new AppError(error.code, error.detail, 'user') : error);
       return true;
     }
+    if (remedy === 'await') {
+      this.#heardAt.delete(job.lane);
+      this.#waiting.nobodyThere(job, message, error.toValue(), isWaiting && !isHeard ? job.attempts : 0);
+      return true;
+    }
     history.transaction(() => {
-      if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs(job.kind, job.attempts, error, clock.random()));
+      if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs('message', job.attempts, error, clock.random()));
       // The window tells of the registration in a place of its own.
-      if (message !== null) this.#become(message.id, 'queued', error.code === 'msrp/relay' ? error : null);
+      this.#become(message.id, 'queued', error.code === 'msrp/relay' ? error.toValue() : isWaiting ? message.error : null);
     });
     return remedy === 'again';
+  }
+
+  #inviteFailed(job: Job, error: AppError, isRegistered: boolean): boolean {
+    const remedy = remedyFor(error, { attempts: job.attempts + 1, isRegistered, isWaiting: true });
+    if (remedy === 'wait') return false;
+    if (remedy !== 'fail') return this.#postponePatiently(job);
+    this.#giveUp(job, error);
+    return true;
+  }
+
+  #postponePatiently(job: Job): boolean {
+    const { history, clock } = this.#context;
+    const { attempts } = job;
+    history.postponeJob(job.id, nextProbeAt(clock.now(), { attempts, chance: clock.random(), until: Number.MAX_SAFE_INTEGER }));
+    return true;
+  }
+
+  #receiptFailed(job: Job, error: AppError, isRegistered: boolean): boolean {
+    const { history, clock } = this.#context;
+    const ageMs = job.kind === 'receipt' ? clock.now() - job.receipt.at : 0;
+    const remedy = receiptRemedy(error, ageMs, isRegistered);
+    if (remedy === 'again') history.postponeJob(job.id, clock.now() + pauseMs('receipt', job.attempts, error, clock.random()));
+    if (remedy !== 'fail') return remedy === 'again';
+    this.#giveUp(job, error);
+    return true;
   }
 
   /** Removes a job that has nothing left to do. */
@@ -337,7 +421,7 @@ export class Outbox implements Disposable {
     history.transaction(() => {
       this.#failAfter(job.id, error);
       history.removeJob(job.id);
-      if (job.kind === 'message') this.#become(job.message, 'failed', error);
+      if (job.kind === 'message') this.#become(job.message, 'failed', error.toValue());
     });
   }
 
@@ -352,15 +436,15 @@ export class Outbox implements Disposable {
     history.transaction(() => {
       history.setJobAside(record.id);
       this.#failAfter(record.id, error);
-      if (record.kind === 'message') this.#become(record.message, 'failed', error);
+      if (record.kind === 'message') this.#become(record.message, 'failed', error.toValue());
     });
     log.error('a job cannot be read and was set aside', { job: record.id, kind: record.kind, lane: record.lane, reason });
     this.#context.announce({ event: 'warning', code: 'unreadable-job', text: reason });
   }
 
-  #become(id: string, state: MessageRecord['state'], error: AppError | null): void {
+  #become(id: string, state: MessageRecord['state'], error: ErrorValue | null): void {
     const current = this.#context.history.message(id, 'out');
     if (current === null || !mayBecome(current.state, state)) return;
-    this.#context.history.soon(() => this.#context.history.setMessageState(id, state, error?.toValue() ?? null));
+    this.#context.history.soon(() => this.#context.history.setMessageState(id, state, error));
   }
 }

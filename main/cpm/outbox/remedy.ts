@@ -1,6 +1,6 @@
 /** What an error means for the job that met it: wait for the registration, try again after a pause, or give up. Pure. */
 import type { AppError } from '../../../preload/contract/errors';
-import { readRefusal } from '../conversation/refusals';
+import { type Refusal, readRefusal } from '../conversation/refusals';
 
 /** LAB: attempts at one job before it has failed. */
 export const maxAttempts = 6;
@@ -13,43 +13,61 @@ export const longestRetryAfterMs = 60 * 60_000;
 const longestReceiptPauseMs = 15 * 60_000;
 export const receiptLifeMs = 7 * 24 * 60 * 60_000;
 
-/** `wait`: the registration will wake the lane; it is no attempt. */
-export type Remedy = 'wait' | 'again' | 'fail';
+/** `wait`: the registration will wake the lane; it is no attempt. `await`: nobody is there; the text waits until somebody is. */
+export type Remedy = 'wait' | 'again' | 'await' | 'fail';
 
-/** For a text. `hasWaited`: it has waited for its own network so long that the other person's device may be on the way back, too. */
-export function remedyFor(error: AppError, attempts: number, isRegistered: boolean, hasWaited = false): Remedy {
+export interface Circumstances {
+  /** How many attempts have failed, this one included. */
+  attempts: number;
+  isRegistered: boolean;
+  /** The text waits already for somebody who is away. */
+  isWaiting?: boolean;
+  /** The other device may be on its way back this very moment. */
+  mayComeBack?: boolean;
+}
+
+/** For a text. It fails only where a person has to decide, or where this device's own disk or program is at fault. */
+export function remedyFor(error: AppError, { attempts, isRegistered, isWaiting = false, mayComeBack = false }: Circumstances): Remedy {
+  const mayRepeat = attempts < maxAttempts;
+  const passing = mayRepeat && (mayComeBack || !isWaiting) ? 'again' : 'await';
   switch (error.code) {
     case 'sip/not-registered':
       return 'wait';
     case 'net/unreachable':
       // Without a registration its return wakes the lane; with one it is the peer's media that cannot be reached.
-      if (!isRegistered) return 'wait';
-      return attempts < maxAttempts ? 'again' : 'fail';
+      return isRegistered ? passing : 'wait';
     case 'msrp/relay':
       // What was set to go through the relay waits until it is back, as it would for the network itself, and never goes past it.
       return error.retry === 'auto' ? 'again' : 'fail';
     case 'msrp/rejected':
       // Where the answer says nothing against the text itself, it goes once more, over a new session where needed.
-      return error.retry === 'auto' && attempts < maxAttempts ? 'again' : 'fail';
+      return error.retry === 'auto' ? passing : 'fail';
     case 'net/timeout':
     case 'msrp/closed':
+      return passing;
     case 'storage/full':
     case 'storage/failed':
-      return attempts < maxAttempts ? 'again' : 'fail';
+      return mayRepeat ? 'again' : 'fail';
+    case 'group/nobody-joined':
+      return readRefusal(error.detail).remedy === 'away' ? 'await' : 'fail';
     case 'sip/rejected':
       // 486 once more: two people who invite each other at the same time both hear it.
       if (error.detail.status === 486) return attempts < 2 ? 'again' : 'fail';
-      if (error.detail.status === 480 && hasWaited) return attempts < maxAttempts ? 'again' : 'fail';
-      return readRefusal(error.detail).remedy === 'again' && attempts < maxAttempts ? 'again' : 'fail';
+      return remedyForRefusal(readRefusal(error.detail).remedy, passing, mayComeBack);
     default:
       return 'fail';
   }
 }
 
+function remedyForRefusal(remedy: Refusal['remedy'], passing: Remedy, mayComeBack: boolean): Remedy {
+  if (remedy === 'away') return mayComeBack ? passing : 'await';
+  return remedy === 'again' ? passing : 'fail';
+}
+
 /** For a receipt that is `ageMs` old. Nobody presses Retry for it, so it waits until its reader can be reached. */
 export function receiptRemedy(error: AppError, ageMs: number, isRegistered: boolean): Remedy {
   if (error.code === 'sip/not-registered' || (error.code === 'net/unreachable' && !isRegistered)) return 'wait';
-  const refusedForGood = error.code === 'sip/rejected' && !['again', 'later'].includes(readRefusal(error.detail).remedy);
+  const refusedForGood = error.code === 'sip/rejected' && !['again', 'away', 'later'].includes(readRefusal(error.detail).remedy);
   if (refusedForGood || error.code === 'conversation/no-session' || error.code === 'internal') return 'fail';
   return ageMs < receiptLifeMs ? 'again' : 'fail';
 }

@@ -26,6 +26,10 @@ export function jobTable(connection: Connection, account: number): Jobs {
       return connection.one(sql, { account, lane, except: JSON.stringify([...except]) }, jobOf);
     },
 
+    jobsIn(lane: string): JobRecord[] {
+      return connection.all(`SELECT ${jobColumns} FROM jobs WHERE lane = :lane AND aside = 0 ORDER BY id`, { lane }, jobOf);
+    },
+
     jobsAfter(id: number): JobRecord[] {
       return connection.all(`SELECT ${jobColumns} FROM jobs WHERE after = :id ORDER BY id`, { id }, jobOf);
     },
@@ -42,8 +46,9 @@ export function jobTable(connection: Connection, account: number): Jobs {
       );
     },
 
-    postponeJob(id: number, nextAt: number): void {
-      connection.run('UPDATE jobs SET attempts = attempts + 1, next_at = :nextAt WHERE id = :id', { id, nextAt });
+    postponeJob(id: number, nextAt: number, attempts?: number): void {
+      const sql = 'UPDATE jobs SET attempts = coalesce(:attempts, attempts + 1), next_at = :nextAt WHERE id = :id';
+      connection.run(sql, { id, nextAt, attempts: attempts ?? null });
     },
 
     hastenLane(lane: string, nextAt: number): void {

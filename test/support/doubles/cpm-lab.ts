@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Emitter } from '../../../base/emitter';
 import { silentLogger } from '../../../base/log';
 import type { CpmContext } from '../../../main/cpm/conversation/context';
@@ -262,10 +262,12 @@ export class FakeMsrp implements MsrpSession {
   }
 }
 
-/** One messenger with a real history and a network played by the test. */
-export function createLab(options: { self?: string; accept?: 'auto' | 'ask'; sync?: SyncFile } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'chorus-lab-'));
-  const clock = new VirtualClock();
+/** One messenger with a real history and a network played by the test. `after`: the same device, started again after `stop`. */
+export function createLab(
+  options: { self?: string; accept?: 'auto' | 'ask'; sync?: SyncFile; after?: { store: { file: string }; clock: VirtualClock } } = {},
+) {
+  const folder = options.after === undefined ? mkdtempSync(join(tmpdir(), 'chorus-lab-')) : dirname(options.after.store.file);
+  const clock = options.after?.clock ?? new VirtualClock();
   const store = { file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger, sync: options.sync ?? quickDisk };
   const history = openOneHistory(store);
   const invites: { request: OutgoingInvite; session: FakeSession }[] = [];
@@ -290,6 +292,7 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask'; syn
     composing: true,
     accept: options.accept ?? 'auto',
     idleSeconds: defaultPreferences.idleSeconds,
+    waitDays: defaultPreferences.waitDays,
   };
   const sip: CpmContext['sip'] = {
     invite(request) {
@@ -391,6 +394,10 @@ export function createLab(options: { self?: string; accept?: 'auto' | 'ask'; syn
     stateOf: (message: string) => history.message(message)?.state,
     /** The states of everybody in a group, this account first. */
     participants: (group: string) => messenger.chats.participants(group).map((one) => one.state),
+    stop() {
+      messenger.dispose();
+      history.dispose();
+    },
     dispose() {
       messenger.dispose();
       history.dispose();

@@ -231,7 +231,7 @@ describe('an answer to a SEND that says nothing against it', () => {
     media.failWith = null;
     await lab.clock.advance(5_000);
     expect(lab.stateOf(message)).toBe('sent');
-    expect(remedyFor(new AppError('msrp/rejected', { status }, 'auto'), maxAttempts, true)).toBe('fail');
+    expect(remedyFor(new AppError('msrp/rejected', { status }, 'auto'), { attempts: maxAttempts, isRegistered: true })).toBe('await');
   });
 
   it('is none of 413 or 415', async () => {

@@ -138,9 +138,9 @@ describe('sending', () => {
   it('fails with the other side’s words when it is refused, and goes out again on retry with the same id', async () => {
     const { message, conversation } = lab.messenger.texts.send({ to: bob }, 'Hello', 'session');
     await lab.settle();
-    lab.invites[0]?.session.refuse(480, 'Temporarily Unavailable');
+    lab.invites[0]?.session.refuse(603, 'Not now');
     await lab.settle();
-    expect(lab.history.message(message)?.error).toMatchObject({ code: 'sip/rejected', status: 480, reason: 'Temporarily Unavailable' });
+    expect(lab.history.message(message)?.error).toMatchObject({ code: 'sip/rejected', status: 603, reason: 'Not now' });
     expect(lab.history.jobs()).toEqual([]);
     lab.messenger.outbox.retry(message);
     await lab.settle();
@@ -151,7 +151,7 @@ describe('sending', () => {
     expect(lab.messenger.chats.messages(conversation, {}, 50)).toHaveLength(1);
   });
 
-  it('tries again by itself after a lost connection, with a growing pause, and not for ever', async () => {
+  it('tries again by itself after a lost connection, with a growing pause, then patiently', async () => {
     const { conversation, media } = await lab.talkTo(bob);
     media.failWith = new AppError('msrp/closed', {}, 'auto');
     const { message } = lab.messenger.texts.send({ conversation }, 'Second', 'session');
@@ -162,9 +162,8 @@ describe('sending', () => {
     expect(lab.stateOf(message)).toBe('sent');
     media.failWith = new AppError('msrp/closed', {}, 'auto');
     const third = lab.messenger.texts.send({ conversation }, 'Third', 'session');
-    await lab.clock.advance(10 * 60_000);
-    expect(lab.stateOf(third.message)).toBe('failed');
-    expect(lab.history.jobs().filter((job) => job.message === third.message)).toEqual([]);
+    await lab.clock.advance(50_000);
+    expect(lab.history.message(third.message)).toMatchObject({ state: 'queued', error: { code: 'msrp/closed', waits: { for: 'person' } } });
   });
 
   it('does not count it as an attempt that the other side was heard from while a text waits', async () => {
@@ -211,18 +210,18 @@ describe('sending', () => {
 
   it('knows which errors pass by themselves', () => {
     const rejected = (status: number) => new AppError('sip/rejected', { status });
-    expect(remedyFor(rejected(503), 1, true)).toBe('again');
-    expect(remedyFor(rejected(503), maxAttempts, true)).toBe('fail');
-    expect(remedyFor(rejected(404), 1, true)).toBe('fail');
-    expect(remedyFor(rejected(486), 1, true)).toBe('again');
-    expect(remedyFor(rejected(486), 2, true)).toBe('fail');
-    // Nobody is there: told at once, unless the text has waited for the network and the other may be on the way back too.
-    expect(remedyFor(rejected(480), 1, true)).toBe('fail');
-    expect(remedyFor(rejected(480), 1, true, true)).toBe('again');
-    expect(remedyFor(rejected(480), maxAttempts, true, true)).toBe('fail');
-    expect(remedyFor(new AppError('net/unreachable'), 50, false)).toBe('wait');
-    expect(remedyFor(new AppError('net/unreachable'), maxAttempts, true)).toBe('fail');
-    expect(remedyFor(new AppError('internal'), 1, true)).toBe('fail');
+    expect(remedyFor(rejected(503), { attempts: 1, isRegistered: true })).toBe('again');
+    expect(remedyFor(rejected(503), { attempts: maxAttempts, isRegistered: true })).toBe('await');
+    expect(remedyFor(rejected(404), { attempts: 1, isRegistered: true })).toBe('fail');
+    expect(remedyFor(rejected(486), { attempts: 1, isRegistered: true })).toBe('again');
+    expect(remedyFor(rejected(486), { attempts: 2, isRegistered: true })).toBe('fail');
+    // Nobody is there: the text waits. It is repeated soon where it has waited for the network and the other may be on the way back too.
+    expect(remedyFor(rejected(480), { attempts: 1, isRegistered: true })).toBe('await');
+    expect(remedyFor(rejected(480), { attempts: 1, isRegistered: true, mayComeBack: true })).toBe('again');
+    expect(remedyFor(rejected(480), { attempts: maxAttempts, isRegistered: true, mayComeBack: true })).toBe('await');
+    expect(remedyFor(new AppError('net/unreachable'), { attempts: 50, isRegistered: false })).toBe('wait');
+    expect(remedyFor(new AppError('net/unreachable'), { attempts: maxAttempts, isRegistered: true })).toBe('await');
+    expect(remedyFor(new AppError('internal'), { attempts: 1, isRegistered: true })).toBe('fail');
   });
 
   it('refuses an address that is none', () => {

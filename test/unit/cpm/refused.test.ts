@@ -20,16 +20,16 @@ const rejected = (status: number, warning?: string) =>
   new AppError('sip/rejected', { status, reason: 'Odd', ...(warning === undefined ? {} : { warning }) }, 'user');
 
 /** Writes a text, has its invitation refused as often as it goes out, and lets all pauses pass. */
-async function refused(error: AppError, rings = false) {
+async function refused(error: AppError, { rings = false, rounds = 10 } = {}) {
   const { message } = lab.messenger.texts.send({ to: bob }, 'hello', 'session');
   await lab.settle();
-  for (let answered = 0; answered < lab.invites.length; ) {
+  for (let answered = 0, round = 0; answered < lab.invites.length && round < rounds; round += 1) {
     const session = lab.invites[answered]?.session;
     answered = lab.invites.length;
     if (rings) session?.become('ringing');
     session?.fail(error);
     await lab.settle();
-    await lab.clock.advance(70_000);
+    if (round + 1 < rounds) await lab.clock.advance(70_000);
   }
   return { message, state: lab.stateOf(message), meaning: lab.history.message(message)?.error?.meaning ?? null };
 }
@@ -46,7 +46,6 @@ describe('a refused invitation', () => {
     [420, undefined, 'incompatible'],
     [421, undefined, 'incompatible'],
     [433, undefined, 'not-anonymous'],
-    [480, undefined, 'away'],
     [600, undefined, 'busy'],
     [603, undefined, 'declined'],
     [604, undefined, 'unknown-person'],
@@ -56,9 +55,32 @@ describe('a refused invitation', () => {
     expect([lab.invites.length, lab.pagers.length]).toEqual([1, 0]);
   });
 
-  it.each([408, 491, 500, 503, 504])('with %i is repeated, not for ever', async (status) => {
-    expect(await refused(rejected(status))).toMatchObject({ state: 'failed', meaning: null });
-    expect([lab.invites.length, lab.pagers.length]).toEqual([maxAttempts, 0]);
+  it.each([491, 500, 503, 504])('with %i is repeated soon, then as if nobody were there', async (status) => {
+    const { state, meaning } = await refused(rejected(status), { rounds: maxAttempts });
+    expect({ state, meaning, invites: lab.invites.length, pagers: lab.pagers.length }).toEqual({
+      state: 'queued',
+      meaning: null,
+      invites: maxAttempts,
+      pagers: 0,
+    });
+    expect(lab.messenger.chats.all()[0]?.last).toMatchObject({ waitsFor: 'person' });
+  });
+
+  it.each([408, 430, 480])('with %i finds nobody: the text is offered once to a network that keeps it, and waits', async (status) => {
+    lab.state.pagerFails = rejected(status);
+    expect(await refused(rejected(status), { rounds: 1 })).toMatchObject({ state: 'queued', meaning: 'away' });
+    expect(lab.messenger.chats.all()[0]?.last).toMatchObject({ waitsFor: 'person', error: { status } });
+  });
+
+  it.each([408, 430, 480])('with %i by a network that keeps the text for later: it is sent', async (status) => {
+    expect(await refused(rejected(status), { rounds: 1 })).toMatchObject({ state: 'sent' });
+    expect([lab.invites.length, lab.pagers.length]).toEqual([1, 1]);
+  });
+
+  it('with 404 and a Retry-After is about this moment, not about the address: the text waits', async () => {
+    const error = new AppError('sip/rejected', { status: 404, retryAfterMs: 5_000 }, 'user');
+    lab.state.pagerFails = error;
+    expect(await refused(error, { rounds: 1 })).toMatchObject({ state: 'queued', meaning: 'away' });
   });
 
   it('with 486 is repeated once, for both may have invited at the same moment', async () => {
@@ -89,7 +111,7 @@ describe('a refused invitation', () => {
   });
 
   it('with 486 after it has rung in vain rings no second time: its text goes as a pager message', async () => {
-    expect(await refused(rejected(486), true)).toMatchObject({ state: 'sent' });
+    expect(await refused(rejected(486), { rings: true })).toMatchObject({ state: 'sent' });
     expect([lab.invites.length, lab.pagers.length]).toEqual([1, 1]);
   });
 });

@@ -1,0 +1,60 @@
+/**
+ * People whom this client has added to a group while none of their devices was on. They are members who have not come yet: in the same chat, and invited
+ * again by this client until they come, decline, are removed, or the group is over.
+ *
+ *   added -> awaited --roster: connected--> member
+ *               |------roster: declined, left, removed--> as the roster says
+ *               +------removed here, group over-----> out
+ */
+import type { ParticipantValue, PersonValue } from '../../../preload/contract';
+import type { ConversationRecord } from '../../history/records';
+import { notInGroup } from '../conversation/targets';
+import type { GroupReturn } from './return';
+import type { Rosters } from './roster';
+
+/** Where it is kept who has still to come; it outlives the program. */
+export interface AwaitedMembers {
+  awaited(group: string): string[];
+  awaitMember(group: string, person: string): void;
+  awaitNoMore(group: string, person: string): void;
+}
+
+export class PendingMembers {
+  readonly #members: AwaitedMembers;
+  readonly #rosters: Rosters;
+  readonly #returning: GroupReturn;
+
+  constructor(members: AwaitedMembers, rosters: Rosters, returning: GroupReturn) {
+    this.#members = members;
+    this.#rosters = rosters;
+    this.#returning = returning;
+  }
+
+  /** These people were just invited. */
+  added(group: string, people: readonly PersonValue[]): void {
+    for (const { address } of people) this.#members.awaitMember(group, address);
+    this.#rosters.tell(group);
+  }
+
+  removed(group: string, person: string): void {
+    this.#members.awaitNoMore(group, person);
+    this.#rosters.tell(group);
+  }
+
+  rosterCame(group: string, participants: readonly ParticipantValue[]): void {
+    for (const person of this.#members.awaited(group)) {
+      const one = participants.find(({ address }) => address === person);
+      if (one?.state === 'connected' || (one !== undefined && one.reason !== null && one.reason !== 'failed'))
+        this.#members.awaitNoMore(group, person);
+    }
+  }
+
+  /** Asks the focus once more to invite somebody, unless it is just doing so. @throws AppError as `GroupReturn.ensure`; `sip/rejected` */
+  async invite(group: ConversationRecord, person: string): Promise<void> {
+    if (!group.joined) throw notInGroup();
+    const session = await this.#returning.ensure(group);
+    const state = this.#rosters.participants(group.id).find(({ address }) => address === person);
+    if (state !== undefined && (state.state === 'connected' || state.state === 'dialing-out' || state.state === 'alerting')) return;
+    await session.sip?.refer(person);
+  }
+}
