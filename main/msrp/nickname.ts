@@ -1,4 +1,4 @@
-/** Asks the switch of a group for a nickname (RFC 7701 section 7): a request of its own, with one answer and no content. */
+/** Asks the switch of a group for a nickname (RFC 7701 section 7): a request without content and with one answer. */
 import type { Clock } from '../../base/clock';
 import { AppError } from '../../preload/contract/errors';
 import { bodilessRequest, newTransactionId } from '../../protocol/msrp';
