@@ -1,6 +1,6 @@
 /**
- * AKA in Digest (RFC 3310, algorithm AKAv1-MD5; 3GPP TS 33.102 section 6.3): the nonce carries the challenge to the SIM, the SIM answers it, and
- * a SIM whose sequence number is ahead of the network's tells the network its own. The Digest password is RES itself, as octets.
+ * AKA in Digest (RFC 3310, algorithm AKAv1-MD5; 3GPP TS 33.102 section 6.3): the nonce carries the challenge to the SIM, the SIM answers
+ * it, and a SIM whose sequence number is ahead of the network's tells the network its own. The Digest password is RES itself, as octets.
  *
  *   network --nonce = base64(RAND || AUTN)--> SIM:  MAC wrong   -> refuse the network (empty response, no auts)
  *                                                   SQN not new -> auts = base64((SQN_MS xor f5*) || MAC-S), response with empty password

@@ -14,7 +14,10 @@ export interface Route {
   fromPath: string[];
 }
 
-/** Resolves with 200. @throws AppError `msrp/rejected` (424 impossible name, 425 taken, 501 the switch knows no nicknames), `msrp/closed`, `net/timeout` */
+/**
+ * Resolves with 200.
+ * @throws AppError `msrp/rejected` (424 impossible name, 425 taken, 501 the switch knows no nicknames), `msrp/closed`, `net/timeout`
+ */
 export function requestNickname({ connection, toPath, fromPath }: Route, clock: Clock, nickname: string): Promise<void> {
   const transactionId = newTransactionId(() => clock.random(), null);
   return new Promise((resolve, reject) => {

@@ -13,12 +13,12 @@
  *   no               is not given               nothing               the last chunk is written
  *   With Success-Report yes, the message is also only done when REPORTs have named every octet; it fails when none comes in time.
  *
- * Behind a relay a 200 only means that the relay has the chunk (RFC 4976 section 6.4). A message whose failures matter then requests the success
- * REPORT as well.
+ * Behind a relay a 200 only means that the relay has the chunk (RFC 4976 section 6.4). A message whose failures matter then requests the
+ * success REPORT as well.
  *
  * Messages leave in the order of `send`, except for a message that may overtake: it takes turns, chunk by chunk, with a longer one that was
- * sent before it. A window limits the unanswered octets, so that a slow peer does not fill memory. A source is read only when its next chunk may leave, so a
- * slow peer stops the source, too; a slow source holds back the messages behind it, but not those that may overtake.
+ * sent before it. A window limits the unanswered octets, so that a slow peer does not fill memory. A source is read only when its next
+ * chunk may leave, so a slow peer stops the source, too; a slow source holds back the messages behind it, but not those that may overtake.
  */
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';

@@ -1,6 +1,6 @@
 /**
- * A path through a relay (RFC 4976), for one session: a connection of its own, on which this client has authenticated by Digest. Each session has
- * its own path, because a shared path would reveal that two sessions belong to the same device.
+ * A path through a relay (RFC 4976), for one session: a connection of its own, on which this client has authenticated by Digest. Each
+ * session has its own path, because a shared path would reveal that two sessions belong to the same device.
  *
  *   connecting --AUTH--> 401 --AUTH with the answer--> open --refresh, the same path--> open
  *       |                 |                             |

@@ -1,6 +1,6 @@
 /**
- * One connection of the MSRP switch or relay. It turns bytes into messages (or parts of long ones) and bounds the bytes waiting to be written. An exception
- * in any handler ends this connection and nothing else.
+ * One connection of the MSRP switch or relay. It turns bytes into messages (or parts of long ones) and bounds the bytes waiting to be
+ * written. An exception in any handler ends this connection and nothing else.
  */
 import { TLSSocket } from 'node:tls';
 import { encodeMsrp, MSRP_PART_BYTES, type MsrpMessage } from '../../protocol/msrp';

@@ -4,9 +4,9 @@
  *   written --every chunk has its answer; through a relay, success REPORTs name every octet--> answered
  *      \---- 481, 506, no answer or no report in time, the relay could not hand it on ----> broken: the session has to end
  *
- * An answer comes from the next hop. When the path has more than one URI, that hop is a relay (RFC 4976 section 6.4), and only a REPORT speaks for the
- * endpoint behind it: such messages request one and count as accepted when it arrives. A refusal by the other end is an answer, too: a message that it
- * does not want is not sent again.
+ * An answer comes from the next hop. When the path has more than one URI, that hop is a relay (RFC 4976 section 6.4), and only a REPORT
+ * speaks for the endpoint behind it: such messages request one and count as accepted when it arrives. A refusal by the other end is an
+ * answer, too: a message that it does not want is not sent again.
  */
 
 import type { Timekeeper } from '../../base/clock';

@@ -1,12 +1,13 @@
 /**
- * The media relay of the Participating Function: MSRP sessions in two legs, one towards each side. Requests and responses are forwarded as they
- * are, except for the paths, and long chunks in parts. The relay never answers on behalf of a side: when the sender learns that a message was received, the other
- * side has received it.
+ * The media relay of the Participating Function: MSRP sessions in two legs, one towards each side. Requests and responses are forwarded as
+ * they are, except for the paths, and long chunks in parts. The relay never answers on behalf of a side: when the sender learns that a
+ * message was received, the other side has received it.
  *
  *   pair:  caller <--leg--> relay <--leg--> called
  *
- * When a side is behind a relay of its own (its path has more than one URI), answers come from that relay, and only a REPORT from the side itself
- * (RFC 4976). The other side has to know this, so the path it is told also has a second URI, which stands for everything beyond the relay.
+ * When a side is behind a relay of its own (its path has more than one URI), answers come from that relay, and only a REPORT from the side
+ * itself (RFC 4976). The other side has to know this, so the path it is told also has a second URI, which stands for everything beyond the
+ * relay.
  *
  * When one leg ends, so does the other. A slow reader stops the side that writes to it (back-pressure), not the relay.
  */

@@ -4,9 +4,9 @@
  *   prepared --bind--> bound --close--> closed
  *       \_______________________________^
  *
- * A session is bound by the first request whose To-Path names it; a second connection for it is refused with 506 (RFC 4975 section 7.3). Behind a
- * relay (a path of more than one URI) there may be two: a relay calls us although we have called it, because it looks for us by our URI (RFC 4976
- * section 6.3).
+ * A session is bound by the first request whose To-Path names it; a second connection for it is refused with 506 (RFC 4975 section 7.3).
+ * Behind a relay (a path of more than one URI) there may be two: a relay calls us although we have called it, because it looks for us by
+ * our URI (RFC 4976 section 6.3).
  */
 import { randomBytes } from 'node:crypto';
 import type { Timekeeper } from '../../base/clock';
