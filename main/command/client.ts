@@ -1,4 +1,4 @@
-/** `chorus client`: one client on stdin and stdout, a JSON object a line. */
+/** `chorus client`: one client on stdin and stdout, one JSON object a line. */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -45,7 +45,7 @@ Options of the sign-in:
 
 ${optionHelp(signInTable.rows)}`;
 
-/** Runs until its input ends or it is told to stop; resolves with the exit status. */
+/** Runs until its input ends or it is stopped; resolves with the exit status. */
 export async function runClient(argv: readonly string[]): Promise<number> {
   const options = parse(argv, {
     profile: { type: 'string', default: 'default' },
@@ -146,7 +146,7 @@ function parseAccount(options: Options): GivenAccount {
   };
 }
 
-/** TS 24.229: the IMEI where the device has one, else the MEID, else a UUID of our own. */
+/** TS 24.229: the IMEI if the device has one, else the MEID, else a UUID of our own. */
 function readInstance(options: Options): string | null {
   const imei = text(options, 'imei');
   if (imei !== null) return instanceOfImei(imei);
@@ -156,7 +156,7 @@ function readInstance(options: Options): string | null {
   return urn?.value ?? null;
 }
 
-/** What `--receipts` takes. @throws UsageError */
+/** Reads the value of `--receipts`. @throws UsageError */
 export function parseReceipts(list: string | null): Pick<PreferencesValue, 'receipts'> | Record<string, never> {
   if (list === null) return {};
   const words = list === 'none' ? [] : list.split(',');

@@ -1,6 +1,6 @@
 /**
- * Where the account of a profile comes from, and where its changes go: the settings file, which remembers the last sign-in, or whoever started the
- * command, who tells it at every start and keeps it.
+ * Where a profile's account is stored: in the settings file, which remembers the last sign-in, or with the caller of the command, who
+ * passes it at every start.
  */
 import type { AccountValue, PreferencesValue } from '../../preload/contract';
 import type { Credentials } from '../account/credentials';
@@ -11,40 +11,40 @@ import type { Profile } from './profile';
 import { changedAccount, keptOptions, revealedAccount, signedOutOf, storedAccount, valueOfStored, withoutSecrets } from './stored-account';
 import { tryPassword } from './try-network';
 
-/** An account from outside, for a headless client: used as it is, not stored. */
+/** An account passed to a headless client; it is used as it is and not stored. */
 export interface GivenAccount extends Omit<Credentials, 'instanceId' | 'kind' | 'servicesOff'> {
   preferences: Partial<PreferencesValue>;
-  /** A URN to use as instance ID at the very first start (IMEI, MEID). */
+  /** The URN to use as instance ID at the very first start (IMEI, MEID). */
   instanceUrn: string | null;
   registerAtStart: boolean;
 }
 
 export interface AccountSource {
-  /** Whose account it is; null where nobody has signed in. */
+  /** The owner of the account; null when nobody has signed in. */
   readonly known: { aor: string; deviceName: string } | null;
-  /** The account as it is shown before it runs. */
+  /** The account as shown before it runs. */
   readonly shown: AccountValue | null;
-  /** What to sign in with at the start; null where nobody has signed in. @throws AppError storage/unreadable */
+  /** The credentials for the sign-in at start; null when nobody has signed in. @throws AppError storage/unreadable */
   readonly credentials: Credentials | null;
   readonly registersAtStart: boolean;
-  /** Who signed this device out before this process began. */
+  /** Who signed this device out before this process started. */
   readonly signedOut: SignedOut | null;
-  /** The password was forgotten when this device was signed out. */
+  /** True when the password was deleted as this device was signed out. */
   readonly isForgotten: boolean;
-  /** The options of the last sign-in, for one that tells fewer. @throws AppError storage/unreadable */
+  /** The options of the last sign-in, used for those that the next one omits. @throws AppError storage/unreadable */
   readonly options: KeptOptions;
-  /** False where no other account may be signed in with. */
+  /** False when signing in with another account is not possible. */
   readonly takesSignIn: boolean;
   preferences: PreferencesValue;
-  /** After the registrar's 200. `proxy` null: found at every start. @throws AppError storage/* */
+  /** Called after the registrar's 200. `proxy` null: it is located at every start. @throws AppError storage/* */
   accept(credentials: Credentials, proxy: string | null): void;
   /** @throws AppError storage/* */
   keep(change: Partial<SettingsChange>): void;
   /** @throws AppError storage/* */
   keepSignedOut(signedOut: SignedOut | null): void;
-  /** This profile is another device from now on; null keeps its name. @throws AppError storage/* */
+  /** Makes this profile another device; a null name keeps the old one. @throws AppError storage/* */
   becomeDevice(instanceId: string, deviceName: string | null): void;
-  /** The keychain of this system reads none of the kept secrets. @throws AppError storage/* */
+  /** Deletes the stored secrets, because this system's keychain cannot read them. @throws AppError storage/* */
   forgetSecrets(): void;
 }
 
@@ -102,7 +102,7 @@ class StoredSource implements AccountSource {
     if (this.#stored !== null) this.#profile.settings.account = changedAccount(this.#stored, change);
   }
 
-  /** The password of a server is forgotten with the sign-out; that of the embedded network is no secret. */
+  /** A sign-out deletes the password for a server; the embedded network's password is no secret. */
   keepSignedOut(signedOut: SignedOut | null): void {
     const stored = this.#stored;
     if (stored === null || (signedOut === null && signedOutOf(stored) === null)) return;
@@ -133,7 +133,7 @@ class GivenSource implements AccountSource {
   readonly #profile: Profile;
   readonly #given: GivenAccount;
   #deviceName: string;
-  /** What the command line wants otherwise than the profile, until the person decides otherwise. */
+  /** Preferences from the command line that override the profile's until the person changes them. */
   #overrides: Partial<PreferencesValue>;
 
   constructor(profile: Profile, given: GivenAccount) {
@@ -171,7 +171,7 @@ class GivenSource implements AccountSource {
     this.#overrides = {};
   }
 
-  // Whoever gave the account keeps it: the next start tells it again.
+  // The caller keeps the account and passes it again at the next start.
   accept(): void {}
   keep(): void {}
   keepSignedOut(): void {}

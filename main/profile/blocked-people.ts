@@ -1,4 +1,4 @@
-/** Whom this person has blocked, by address. Read once and kept: it is asked at every message. */
+/** The addresses that this person has blocked. They are read once and held in memory, because every message needs them. */
 import { AppError } from '../../preload/contract/errors';
 import { correspondentKey } from '../../protocol/uri';
 import type { Settings } from './settings';
@@ -20,7 +20,7 @@ export class BlockedPeople {
     return this.#addresses.has(address);
   }
 
-  /** @throws AppError `ipc/refused` when they are too many, `storage/*`; nothing is changed then */
+  /** @throws AppError `ipc/refused` when there are too many, `storage/*`; nothing changes then */
   block(key: string): void {
     this.#keep([...this.list.filter((one) => one !== key), key]);
   }

@@ -1,6 +1,6 @@
 /**
- * The two states of a profile in which nothing happens before the person has decided: it was copied or moved here (is this the same device?),
- * or its history is damaged (begin a new one?). Says what there is to decide, and carries the decision out.
+ * Two states of a profile in which nothing runs until the person decides: it was copied or moved here (is it the same device?), or its
+ * history is damaged (begin a new one?). This offers the decision and carries it out.
  */
 
 import type { Clock } from '../../base/clock';
@@ -19,16 +19,16 @@ export interface ProfileDecisionDeps {
   readScript: string | null;
   clock: Clock;
   log: Logger;
-  /** Null while the profile could not be opened, and after it was closed. */
+  /** Null before the profile could be opened and after it was closed. */
   profile(): Profile | null;
-  /** Null like the profile. */
+  /** Null when the profile is null. */
   source(): AccountSource | null;
   isQuitting(): boolean;
   /** The account that is signed in. */
   account(): Account | null;
-  /** Has no account any more, without a word to the network. */
+  /** Drops the account without telling the network. */
   leave(): void;
-  /** Goes on with the account that is given or stored. */
+  /** Starts with the account that was passed or stored. */
   start(profile: Profile): void;
   announce(event: AppEventBody): void;
 }
@@ -40,7 +40,7 @@ export class ProfileDecisions {
     this.#deps = deps;
   }
 
-  /** The copied profile that waits for a decision; null when there is none. */
+  /** The copied profile that needs a decision; null when there is none. */
   get clone(): CloneValue | null {
     const profile = this.#deps.profile();
     if (profile?.identity.isCopied !== true) return null;
@@ -49,17 +49,17 @@ export class ProfileDecisions {
     return { instanceId, nickname: nickname(instanceId), deviceName: known?.deviceName ?? '', aor: known?.aor ?? null };
   }
 
-  /** The options of every call that opens a history. */
+  /** The options for every call that opens a history. */
   get historyParts() {
     const { dataDir, readScript, clock, log } = this.#deps;
-    // Not at once: the caller that found the damage is still in the middle of its work.
+    // Deferred: the caller that found the damage is still in the middle of its work.
     const foundDamaged = (error: AppError) => void clock.setTimer(0, () => drop(this.#rescue(error), log, 'the rescue'));
     return { dataDir, readScript, clock, log, foundDamaged };
   }
 
   /**
-   * What a profile found elsewhere is, or a device whose ID another computer uses too: the same device as ever, or one of its own.
-   * @throws AppError `ipc/refused` where there is nothing to decide
+   * Decides whether a profile found elsewhere, or a device whose ID another computer also uses, is the same device or a new one.
+   * @throws AppError `ipc/refused` when there is nothing to decide
    */
   resolveClone(profile: Profile, choice: 'moved' | 'newDevice', name: string | undefined): { instanceId: string } {
     const { identity } = profile;
@@ -73,14 +73,14 @@ export class ProfileDecisions {
     }
     if (profile.history === null && profile.rescue === null) this.beginUnreadable(profile);
     this.#deps.announce({ event: 'clone', clone: null });
-    // Signing off would end the other computer's registration, which has the same ID.
+    // De-registering would end the other computer's registration, which has the same ID.
     this.#deps.leave();
     running?.dispose();
     this.#deps.start(profile);
     return { instanceId: identity.instanceId };
   }
 
-  /** The keychain of this system reads nothing of what came along: a new history, and the password is asked for again. */
+  /** This system's keychain can read none of the copied secrets: begins a new history and asks for the password again. */
   beginUnreadable(profile: Profile): History {
     const { history } = beginHistory(profile, this.historyParts);
     this.#deps.source()?.forgetSecrets();
@@ -96,7 +96,7 @@ export class ProfileDecisions {
     return { keptAs };
   }
 
-  /** The history was found damaged while it was in use: this device leaves the network, and takes nothing that it could not keep. */
+  /** The history was found damaged in use: this device leaves the network, so that it accepts no message it could not store. */
   async #rescue(error: AppError): Promise<void> {
     const { log } = this.#deps;
     const profile = this.#deps.profile();

@@ -3,7 +3,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import Store from 'electron-store';
 import type { OpenKeyValueFile } from './settings';
 
-/** A sentence when the folder cannot be used at all: then there can be no window either, since Chromium keeps its own files there. */
+/** A sentence when the folder cannot be used at all. There can be no window then, because Chromium keeps its own files there. */
 export function prepareFolder(folder: string): string | null {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -16,7 +16,7 @@ export function prepareFolder(folder: string): string | null {
   }
 }
 
-/** `NAME.json` in the folder. A damaged file throws: it is never taken for an empty one. */
+/** `NAME.json` in the folder. Throws for a damaged file, which must never count as an empty one. */
 export const openStore =
   (folder: string): OpenKeyValueFile =>
   (name) =>

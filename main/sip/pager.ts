@@ -121,7 +121,7 @@ export function receivePager(
       remote: readRemoteParty(message, 'from'),
       headers: readCpmHeaders(message),
       requestId: `${message.first('call-id') ?? ''} ${message.first('cseq') ?? ''}`,
-      // A message without a content type is not shown.
+      // Without a content type, the content counts as data that cannot be shown.
       contentType: message.first('content-type') ?? 'application/octet-stream',
       body: message.body,
       icsis: readIcsis(message),
