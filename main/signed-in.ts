@@ -111,7 +111,7 @@ export class SignedIn {
     return this.#account?.isOver === true && this.#account.value.aor === aor ? this.#account : null;
   }
 
-  /** Has no account any more, without a word to the network. */
+  /** Drops the account without telling the network. */
   leave(): void {
     this.#account = null;
     this.#deps.warnings.end('duplicate-device');

@@ -186,7 +186,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
   });
 });
 
-describe('the network under a group is started anew', () => {
+describe('the network of a group restarts', () => {
   const stateFile = () => {
     const folder = mkdtempSync(join(tmpdir(), 'groups-'));
     folders.push(folder);
@@ -222,7 +222,7 @@ describe('the network under a group is started anew', () => {
     expect(network.groups()).toHaveLength(1);
   });
 
-  it('R73: without it, the members give the group to the network anew, all at once, and it is one group with the same Contribution-ID and its picture', async () => {
+  it('R73: without it, all members restart the group at once, and it is one group with the same Contribution-ID and its picture', async () => {
     network = await startNetwork();
     const people = await group();
     await people.alice.call('setGroupIcon', { conversation: people.alices, icon: picture });
@@ -251,7 +251,7 @@ describe('the network under a group is started anew', () => {
 });
 
 describe.each(networks)('a group that the operator has made at $name', ({ start }) => {
-  it('R72: whoever of its members joins it by its address has the others invited; nobody else gets in, and no other address is a group', async () => {
+  it('R72: any member who joins by its address causes the others to be invited; nobody else is admitted, and no other address is a group', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'groups-'));
     folders.push(folder);
     const groupsFile = join(folder, 'groups.json');

@@ -148,7 +148,7 @@ describe('groups', () => {
     const carols = await carol.event('invitation', { kind: 'group', subject: 'Lunch' });
     expect(await carol.ask('answer', { invitation: carols.invitation, accept: true })).toEqual({ state: 'established' });
     const group = (await adding).conversation;
-    // Who wants to be asked is asked for the move, too.
+    // Bob wants to be asked about invitations, so he is also asked about the move.
     const bobs = await bob.event('invitation', { kind: 'group', subject: 'Lunch' });
     expect(bobs.replaces).toBe((await conversations(bob)).find((one) => one.kind === 'oneToOne')?.conversation);
     expect(await bob.ask('answer', { invitation: bobs.invitation, accept: true })).toEqual({ state: 'established' });

@@ -387,7 +387,7 @@ describe('MSRP that no peer may send, to a live client', () => {
 });
 
 describe('forgeries', () => {
-  it('R58: a replacement that a third party asks for is an ordinary invitation, and the 1-1 stays', async () => {
+  it('R58: a replacement requested by a third party is treated as an ordinary invitation, and the 1-1 stays', async () => {
     const [alice, bob] = [await client('alice'), await client('bob', { preferences: { accept: 'ask' } })];
     const carol = await agent('carol');
     const { conversation } = await alice.call('sendText', { to: bob.address, text: 'Hello' });

@@ -116,7 +116,7 @@ describe('a network to order, by its command', () => {
 });
 
 describe('the functions alone, beside another core', () => {
-  it('R54 R69: tell where they are, and make groups for the people of a real Kamailio', async () => {
+  it('R54 R69: tell where they are, and create groups for the people of a real Kamailio', async () => {
     const servicePort = await freePort();
     const functions = await network(['--roles', 'pf,cf,isf', '--core', `sip:127.0.0.1:${servicePort};transport=tcp`]);
     const { pf = '', cf = '', factory } = functions;
@@ -140,7 +140,7 @@ describe('the functions alone, beside another core', () => {
     }
   });
 
-  it('R49 R73 R77: killed and started again at their ports, they carry on what went through them, and keep it, with nothing lost or doubled', async () => {
+  it('R49 R73 R77: killed and started again at their ports, they continue the sessions through them and their records, with nothing lost or repeated', async () => {
     const [servicePort, pfPort, cfPort] = await Promise.all([freePort(), freePort(), freePort()]);
     const records = join(newFolder('records'), 'kept');
     const policy = file({ provider: { record: true, recordTo: records } });

@@ -162,7 +162,7 @@ describe('sessions through the core', () => {
     expect((await cancelled).get('reason')).toBe('SIP;cause=200;text="Call completed elsewhere"');
   });
 
-  it('R31 R32: both GRUUs reach their one device; after it left, both are dead and the other device is not touched', async () => {
+  it('R31 R32: both GRUUs reach their device only; after it has left, both are invalid and no other device is reached', async () => {
     const lab = await core();
     const alice = await registered(lab, 'alice');
     const [one, two] = [await registered(lab, 'bob'), await registered(lab, 'bob')];
@@ -194,7 +194,7 @@ describe('sessions through the core', () => {
 });
 
 describe('who may send, and as whom', () => {
-  it('R36: a request over a connection nobody signed in on is challenged with 407, and goes on with credentials', async () => {
+  it('R36: a request over a connection without a sign-in is challenged with 407 and accepted with credentials', async () => {
     const lab = await core();
     const bob = await registered(lab, 'bob');
     const alice = await device(lab, 'alice');
@@ -250,7 +250,7 @@ describe('who may send, and as whom', () => {
 });
 
 describe('service routing', () => {
-  it('R41 R47: a CPM request visits the PF of both sides, another one none; the devices see no Route of it', async () => {
+  it('R41 R47: a CPM request passes the PF of both sides, any other request passes none; no Route of it reaches a device', async () => {
     const lab = await core();
     const pf = await participating(lab);
     const alice = await registered(lab, 'alice');

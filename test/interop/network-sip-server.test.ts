@@ -121,7 +121,7 @@ describe('connections', () => {
     expect(await clients[0]?.until(/\r\n\r\n$/)).toMatch(/^SIP\/2\.0 200/);
   });
 
-  it('a connection cut while a request waits gives 503 to who waits, and tells who should answer', async () => {
+  it('a connection cut while a request waits gives 503 to the sender and notifies the side that should answer', async () => {
     const target = await server();
     const subject = await server();
     const lost = new Promise<void>((done) => {

@@ -125,7 +125,7 @@ describe('somebody whose answer is odd', () => {
     expect(invitesTo('mistaken')).toHaveLength(1);
   });
 
-  it('503 with Retry-After is left alone for so long', async () => {
+  it('after 503 with Retry-After, nothing is sent for that long', async () => {
     const message = await writeTo('later');
     expect(await outcome(message)).toMatchObject({ state: 'queued' });
     await client.until('it is tried again', () => invitesTo('later')[1]);
@@ -195,7 +195,7 @@ describe('SIPp and tshark', () => {
     expect(verdict.counts.get('sip MESSAGE')).toBeGreaterThanOrEqual(statuses.length);
     for (const method of ['INVITE', 'MESSAGE', 'ACK', 'BYE']) {
       const sent = clients.reduce((sum, one) => sum + sipRequests(one, 'out', method).length, 0);
-      // What goes through the network is captured once a hop.
+      // A message through the network is captured once on each hop.
       expect(verdict.counts.get(`sip ${method}`), method).toBeGreaterThanOrEqual(sent);
     }
   });

@@ -34,7 +34,7 @@ const texts = async (client: TestClient): Promise<string[]> => {
 };
 
 describe('the devices of one person', () => {
-  it('R24 R75: a new name, and what a device offers, are known to the other without asking', async () => {
+  it('R24 R75: a new name and the capabilities of a device are known to the other without a query', async () => {
     const [laptop, tablet] = await pair();
     const id = await idOf(tablet);
     await laptop.until('it knows both', () => (latest(laptop).length === 2 ? true : null));

@@ -109,7 +109,7 @@ describe('the thread that reads', () => {
     expect(receipts.reduce((all, one) => all + one, 0)).toBe(1);
   });
 
-  it('leaves an index that is not there any more to the history, which makes it anew, and goes on', async () => {
+  it('leaves a missing index to the history, which rebuilds it, and continues', async () => {
     for (let index = 0; index < 20; index += 1) say(`m${index}`, 'needle');
     expect(await ids('needle')).toHaveLength(20);
     const database = new Libsql(file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });

@@ -41,7 +41,7 @@ describe('two devices of one address at the embedded network', () => {
     expect(registration.bindings.every((binding) => binding.icsis.includes(ICSIS.session))).toBe(true);
   });
 
-  it('R20: signing one off leaves the other, and signing on again is the same device', async () => {
+  it('R20: signing one out leaves the other, and signing in again is the same device', async () => {
     const laptop = await devices.registered('alice', network.uris.tcp);
     const tablet = await devices.registered('alice', network.uris.tcp);
     await laptop.client.registration.unregister();

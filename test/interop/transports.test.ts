@@ -62,7 +62,7 @@ const first = (ladder: string[], start: string) => ladder.find((message) => mess
 
 describe.each(['embedded', 'Kamailio'] as const)('at the %s core', (peer) => {
   it.each(['tcp', 'tls', 'ws', 'wss'] as const)(
-    'R13: over %s a device registers, is invited, answers and hears the end',
+    'R13: over %s a device registers, is invited, answers and receives the BYE',
     async (transport) => {
       const alice = await devices.registered('alice', uriOf(peer, transport), trusted());
       const register = first(alice.ladder(), '> REGISTER');

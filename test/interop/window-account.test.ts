@@ -153,7 +153,7 @@ describe('the way in and the devices, in a browser', () => {
     expect(await calls('register')).toEqual([{}]);
   });
 
-  it('R24: a new name says so as long as the server has not been told of it', async () => {
+  it('R24: a new name is marked until the server has it', async () => {
     const { page, emit } = await open(working);
     const { account } = working.snapshot;
     if (account === null) throw new Error('nobody is signed in');

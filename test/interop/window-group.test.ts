@@ -366,7 +366,7 @@ describe('groups, in a browser', () => {
     expect(await refused.page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('new-chat-input');
     expect(await accessibilityFlaws(refused.page)).toEqual([]);
 
-    // Who hides joins no group.
+    // An anonymous person cannot join a group.
     const waiting = await open({ ...upgraded, answers: { joinGroup: 'hang' } });
     await waiting.page.keyboard.press('Control+n');
     await waiting.page.fill(id('new-chat-input'), 'team@cf.lab.test');

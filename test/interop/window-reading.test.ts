@@ -43,7 +43,7 @@ describe('reading, in a browser', () => {
       .toBe(true);
     expect((await calls('messages'))[0]).toEqual({ conversation: 'bob', limit: 50, around: wanted?.message });
     await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('stream');
-    // What comes in meanwhile belongs to the end, which is not here; the way there leads to it.
+    // A new message belongs to the end of the chat, which is not on the screen; "to the newest" leads there.
     await emit({ event: 'message', ...message({ in: bob, text: 'The very newest', at: Date.now() }) });
     expect(await page.getByText('The very newest').count()).toBe(0);
     await page.click(id('to-newest'));

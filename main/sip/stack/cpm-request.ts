@@ -125,7 +125,7 @@ function readGroup(message: WireMessage): NonNullable<RemoteParty['group']> {
   };
 }
 
-/** RFC 3325: the network's word. Of a SIP and a TEL identity the SIP one is the address here (LAB). */
+/** RFC 3325: the identity asserted by the network. LAB: when there is a SIP and a TEL identity, the SIP one is used. */
 function assertedIdentity(message: WireMessage): NameAddr | null {
   const values = message.list('p-asserted-identity').map(parseNameAddr);
   const readable = values.flatMap((value) => (value.ok && addressKey(value.value.uri) !== null ? [value.value] : []));

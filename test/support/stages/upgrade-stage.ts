@@ -317,7 +317,7 @@ export class Stage {
   async #startFunction(role: 'pf' | 'cf'): Promise<void> {
     const actor = this.#newActor(role);
     const core = `sip:127.0.0.1:${this.#ports.functions};transport=tcp`;
-    // Of the functions only the CF has a disk.
+    // The CF is the only function with a disk.
     const disk = role === 'cf' ? { stateFile: join(this.#folderOf('cf'), 'groups.db') } : {};
     this.#functions[role] = await actor.play(() =>
       startNetwork({

@@ -104,7 +104,7 @@ describe('what the registration keeps', () => {
     expect(settings.registrationState(laptop, 'sip:bob@lab.test').load()).toBeNull();
   });
 
-  it('is begun anew when it makes no sense', () => {
+  it('starts again when the stored value is invalid', () => {
     writeFileSync(join(dataDir, 'settings.json'), JSON.stringify({ registrations: { [`${laptop} sip:a@b`]: { callId: 7, cseq: -1 } } }));
     expect(new Settings(open).registrationState(laptop, 'sip:a@b').load()).toBeNull();
   });

@@ -87,7 +87,7 @@ describe('questions to the thread that reads', () => {
     expect(await two).toEqual({ value: [] });
   });
 
-  it('make way for the next one of who types: it never reaches the thread, or its answer never reaches anybody', async () => {
+  it('give way to the next one while a person types: the old one never reaches the thread, or its answer reaches nobody', async () => {
     const typed = ['p', 'pi', 'piz', 'pizza'].map((text) => ask(text, true));
     expect(await Promise.all(typed.slice(0, 3).map(failure))).toEqual(Array(3).fill('search/superseded'));
     expect(thread().asked.typed).toBe('p');

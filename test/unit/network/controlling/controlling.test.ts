@@ -45,7 +45,7 @@ describe('the Controlling Function makes a group', () => {
     expect(other.provisional.at(-1)?.get('contact')).not.toBe(contact);
   });
 
-  it('R55 R63: puts the replace indication and the device into the invitation of the one it names, and strips both from what others read', async () => {
+  it('R55 R63: puts the replace mark and the device into the invitation of that person and removes both from what others read', async () => {
     const { send, invites } = fixture();
     await send(creation([BOB_ENTRY, 'sip:carol@lab.test']));
     const bob = invites.get('bob')?.request;
@@ -105,7 +105,7 @@ describe('the Controlling Function makes a group', () => {
     expect(acks).toHaveLength(1);
   });
 
-  it('R61 R69: one refuses, another accepts: the group is those who accepted; the document shows how it went', async () => {
+  it('R61 R69: one refuses, another accepts: the group has those who accepted, and the document shows each outcome', async () => {
     const { send, answer, final, subscribe, notifies } = fixture();
     const { client } = await send(creation(['sip:bob@lab.test', 'sip:carol@lab.test', 'sip:dave@lab.test']));
     await answer('bob', 486);
@@ -122,7 +122,7 @@ describe('the Controlling Function makes a group', () => {
     expect(documentOf(notifies.at(-1)).userCount).toBe(2);
   });
 
-  it('R68: takes the answers in any order to the same end', async () => {
+  it('R68: reaches the same result for any order of the answers', async () => {
     const rosters: unknown[] = [];
     for (const order of [
       ['bob', 'carol'],
@@ -382,7 +382,7 @@ describe('who is in the group', () => {
     expect([spacingFor(3), spacingFor(100), spacingFor(500), spacingFor(100_000)]).toEqual([0, 800, 4_800, 5_000]);
   });
 
-  it('tells everything anew to a watcher who is more than MAX_CHANGES_KEPT behind', async () => {
+  it('sends a full document to a watcher more than MAX_CHANGES_KEPT behind', async () => {
     const { group, final, subscribe, notifies, slow } = fixture();
     const { focus, person } = await group();
     slow.isSlow = true;
@@ -644,7 +644,7 @@ describe('who is in the group', () => {
     expect(byes.map((bye) => personOf(bye.uri))).toEqual(['bob']);
   });
 
-  it('R78: keeps the state of a group: who, of what type, at which focus, also after its end', async () => {
+  it('R78: keeps the state of a group after its end: members, type and focus', async () => {
     const { clock, group, final, inDialog, cf } = fixture();
     const { focus, dialog } = await group();
     const facts = { focus, type: 'open', contributionId: 'group-1', conversationId: 'conversation-1', subject: 'Lunch' };

@@ -197,8 +197,8 @@ describe('a group outlives its connections', () => {
   });
 });
 
-describe('the Controlling Function is started anew', () => {
-  it('R78: with its file every group is there: members come back to the same focus and read what waited', async () => {
+describe('the Controlling Function restarts', () => {
+  it('R78: with its file every group is restored: members rejoin the same focus and read the waiting messages', async () => {
     const file = stateFile();
     const first = fixture({ stateFile: file });
     const { focus, dialog, person } = await first.group();
@@ -510,7 +510,7 @@ describe('what is kept', () => {
     later.close();
   });
 
-  it('R78: reads a file of before people had rows of their own', () => {
+  it('R78: reads a file from before each person had a row', () => {
     const file = stateFile();
     const person = (name: string, membership: string) => ({
       address: `sip:${name}@lab.test`,
@@ -545,7 +545,7 @@ function sdpIn(lab: Lab, name: string): string {
 }
 
 describe('what is left', () => {
-  it('R69: of fifty groups that have ended, and one that has rested fifty times, no transaction, timer, session or connection is left', async () => {
+  it('R69: after fifty ended groups, and one that was idle fifty times, no transaction, timer, session or connection is left', async () => {
     const lab = fixture();
     const left = () => ({
       groups: lab.cf.liveCount,

@@ -141,7 +141,7 @@ describe('the registration event package', () => {
     expect(tablet).toMatchObject({ displayName: 'Tablet "7"', pubGruu: `sip:alice@lab.test;gr=${TABLET}` });
   });
 
-  it('R33: the other addresses of the person are told as created, and refreshed with it', async () => {
+  it('R33: the other addresses of the person are reported as created, and refreshed together with it', async () => {
     const the = lab();
     the.register(LAPTOP);
     await the.subscribe();

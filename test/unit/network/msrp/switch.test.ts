@@ -201,7 +201,7 @@ describe('the MSRP switch', () => {
     expect(ends).toEqual(['it does not read what it is sent']);
   });
 
-  it('keeps MAX_WAITING_BYTES at most for who is not connected', () => {
+  it('holds at most MAX_WAITING_BYTES for an endpoint that is not connected', () => {
     const { prepare, ends } = fixture();
     const session = prepare();
     session.send({ contentType: 'message/cpim', body: new Uint8Array(MAX_WAITING_BYTES) });
