@@ -221,7 +221,7 @@ describe('killed', () => {
     }
   });
 
-  it('the receiver, in the middle of what it receives: what it has acknowledged is on its disk, and the rest comes after its return, once', async () => {
+  it('the receiver, while receiving: acknowledged messages are on its disk, and the rest arrives after its return, once', async () => {
     const random = seededRandom(7);
     const { tcp } = await startedNetwork();
     const alice = await signedIn(tcp, 'alice');

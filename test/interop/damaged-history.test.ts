@@ -134,7 +134,7 @@ describe('a damaged history', () => {
     await registered(after);
   });
 
-  it('found while it is in use, takes this device from the network at once; what is destroyed is marked in what is saved', async () => {
+  it('found in use, takes this device off the network at once; destroyed messages are marked in the saved chat', async () => {
     const { dataDir, file, key, conversation } = await livedProfile();
     const whole = readFileSync(file);
     // The page with the oldest messages: the start does not look at it.

@@ -107,7 +107,7 @@ describe('messages', () => {
     expect(revisions).toEqual([...new Set(revisions)].sort((one, other) => one - other));
   });
 
-  it('a message that nobody takes has failed with the peer’s own words; retry sends it after all, discard removes it', async () => {
+  it('a message that nobody accepts fails with the peer’s own words; retry sends it, discard removes it', async () => {
     const { tcp } = await startedNetwork();
     const alice = await signedIn(tcp, 'alice');
     const kept = await sendText(alice, { to: 'sip:bob@lab.test', text: 'kept' });
@@ -298,7 +298,7 @@ describe('trouble with the network', () => {
     expect((await alice.event('message', { message })).state).toBe('queued');
   });
 
-  it('a proxy that is not there is told with its reason and the time of the next attempt; what was written leaves when it is', async () => {
+  it('a missing proxy is reported with the reason and the time of the next attempt; waiting texts leave once it is there', async () => {
     const first = await startedNetwork();
     await endCommands();
     const alice = client(first.tcp, 'alice', ['--expires', '300']);

@@ -54,7 +54,7 @@ const answersToAuth = (one: TestClient) =>
     .map((text) => text.split(' ')[2]);
 
 describe('chats through a relay', () => {
-  it('both behind it: each proves by Digest who it is, names the relay first in its path, and connects to nothing else', async () => {
+  it('both behind it: each authenticates by Digest, names the relay first in its path, and connects to nothing else', async () => {
     const [alice, bob] = [await client('alice', relay), await client('bob', relay)];
     await say(alice, bob, 'one');
     await say(bob, alice, 'two');

@@ -38,7 +38,7 @@ const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
 const opc = 'cd63cb71954a9f4e48a5994e37a02baf';
 
 describe('a network to order, by its command', () => {
-  it('asks SIMs: who has the right one is in, and who has none is not', async () => {
+  it('challenges SIMs: a person with the right one is accepted, a person without one is not', async () => {
     const { tcp } = await network(['--auth', 'aka', '--sims', file({ alice: { k, opc } })]);
     const alice = client(tcp, 'alice', ['--sim-opc', opc], { CHORUS_SIM_K: k });
     await alice.event('registration', { state: 'registered' });

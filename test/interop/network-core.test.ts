@@ -218,7 +218,7 @@ describe('who may send, and as whom', () => {
     expect((await alice.send(contact)).status).toBe(403);
   });
 
-  it('asserts the identity with the display name, takes what a client asserts itself away, and turns P-Preferred-Service', async () => {
+  it('asserts the identity with the display name, removes an assertion by the client, and turns P-Preferred-Service', async () => {
     const lab = await core();
     const alice = await registered(lab, 'alice');
     const bob = await registered(lab, 'bob');

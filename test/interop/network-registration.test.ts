@@ -95,7 +95,7 @@ describe('registration events over TCP', () => {
     expect(infoOf(last).registrations[0]?.contacts[0]).toMatchObject({ state: 'terminated', event: 'unregistered' });
   });
 
-  it('nobody else may watch: other people and other functions get 403, who is not signed in is challenged', async () => {
+  it('nobody else may watch: other people and other functions get 403, a client without a sign-in is challenged', async () => {
     const lab = await core();
     await registered(lab, 'alice');
     const bob = await registered(lab, 'bob');
@@ -207,7 +207,7 @@ describe('the Participating Function of a whole network', () => {
     expect(net.bindings('sip:alice@lab.test')).toHaveLength(2);
   });
 
-  it('a device may be used right after its 200: what it sends never overtakes the news of it', async () => {
+  it('a device may be used right after its 200: its requests never overtake the event about it', async () => {
     const { net } = await network();
     for (let index = 0; index < 12; index += 1) {
       const one = await signedIn(net, { name: `Device ${index}` });

@@ -137,7 +137,7 @@ describe('somebody whose answer is odd', () => {
     await client.call('skip', { message });
   });
 
-  it('who takes long is waited for, and asked once', async () => {
+  it('a slow person is waited for and asked once', async () => {
     const message = await writeTo('slow');
     expect((await outcome(message)).error).toMatchObject({ status: 603 });
     expect(invitesTo('slow')).toHaveLength(1);

@@ -180,7 +180,7 @@ describe('a registrar that', () => {
     );
   });
 
-  it('takes two seconds: one REGISTER is waited for', async () => {
+  it('takes two seconds to answer: the client waits and sends one REGISTER', async () => {
     await at('slow', [600, 600, 0], async (client) => {
       const [asked, answered] = client.wire;
       expect((answered?.at ?? 0) - (asked?.at ?? 0)).toBeGreaterThan(1_900);

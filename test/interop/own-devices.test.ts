@@ -196,7 +196,7 @@ describe('a copied profile', () => {
   const clone = (client: TestClient): CloneValue | null | undefined =>
     client.events.findLast((event): event is Extract<typeof event, { event: 'clone' }> => event.event === 'clone')?.clone;
 
-  it('registers nothing until it is told what it is; as a device of its own it has a new ID and a name', async () => {
+  it('registers nothing until the person decides; as a separate device it has a new ID and a name', async () => {
     const laptop = await start('alice-laptop');
     const id = await idOf(laptop);
     const copy = await start('alice-copy', { dataDir: await copyOf(laptop), register: false });

@@ -228,7 +228,7 @@ describe('what can go wrong', () => {
     await expect(device.client.registration.register()).rejects.toMatchObject({ code: 'net/unreachable', detail: { cause: /tls/ } });
   });
 
-  it('nobody of that name: the caller is told, and the session is over', async () => {
+  it('an unknown name: the caller is told, and the session ends', async () => {
     const alice = await devices.registered('alice', network.uris.tcp);
     await expect(alice.client.invite(session('sip:nobody@lab.test')).answered).rejects.toMatchObject({ code: 'sip/rejected' });
   });

@@ -200,7 +200,7 @@ describe('the WebSocket listener', () => {
     await pong;
   });
 
-  it('refuses who does not speak SIP over it, and plain HTTP', async () => {
+  it('refuses a client with another subprotocol, and plain HTTP', async () => {
     const status = await new Promise((resolve) => {
       const socket = new WebSocket(url(), 'chat');
       socket.on('unexpected-response', (_request, response) => resolve(response.statusCode)).on('error', () => undefined);
@@ -312,7 +312,7 @@ describe('a server that is found by its domain', () => {
     await expect(client(dns, { ca: [evil.ca] }).client.registration.register()).rejects.toMatchObject({ code: 'net/untrusted' });
   });
 
-  it('a domain that nobody knows is told so', async () => {
+  it('an unknown domain is reported as such', async () => {
     await expect(client(await names()).client.registration.register()).rejects.toMatchObject({ code: 'net/unreachable' });
   });
 });

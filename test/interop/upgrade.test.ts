@@ -247,7 +247,7 @@ describe.each(networks)('at $name', ({ start }) => {
       await alice.until('Bob is in', async () => ((await stateOfBob()) === 'connected' ? true : null));
     });
 
-    it('nobody joins: A is told so, and the 1-1 is as it was', async () => {
+    it('nobody joins: A is told so, and the 1-1 stays as it was', async () => {
       const alice = await client('alice');
       const bob = await client('bob', { preferences: { accept: 'ask' } });
       const { conversation: oneToOne } = await alice.call('openConversation', { to: bob.address });
@@ -258,7 +258,7 @@ describe.each(networks)('at $name', ({ start }) => {
       expect((await alice.call('conversations', {})).map((one) => [one.kind, one.continuedBy])).toEqual([['oneToOne', null]]);
     });
 
-    it('a group grows: Dave is brought in and reads what is written from then on', async () => {
+    it('a group grows: Dave is added and reads the messages from then on', async () => {
       const { alice, bob, sent } = await talk();
       const [carol, dave] = await Promise.all([client('carol'), client('dave')]);
       const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });

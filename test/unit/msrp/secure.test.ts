@@ -154,7 +154,7 @@ describe('over TLS, the active side', () => {
     expect(await called(secure, fingerprints)).toEqual({ outcome: 'net/untrusted', heard: 0, closed: true, state: 'closed' });
   });
 
-  it('takes the word of an authority where the SDP names no fingerprint', async () => {
+  it('accepts a certificate from an authority when the SDP names no fingerprint', async () => {
     shown = { ...shown, isAuthorized: true };
     expect(await called(secure, [])).toMatchObject({ outcome: null, state: 'established' });
   });

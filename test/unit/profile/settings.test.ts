@@ -31,7 +31,7 @@ describe('settings', () => {
     expect(new Settings(open).preferences).toEqual({ ...defaultPreferences, theme: 'light' });
   });
 
-  it('keep who is blocked, so many at most, and leave out what is no address', () => {
+  it('keep the blocked people, up to a limit, and leave out invalid addresses', () => {
     const settings = new Settings(open);
     expect(settings.blocked).toEqual([]);
     settings.blocked = ['sip:bob@lab.test', 'tel:+15550111'];

@@ -78,7 +78,7 @@ describe('questions to the thread that reads', () => {
     expect(threads).toHaveLength(1);
   });
 
-  it('give back what it has met in the file, with its words, and go on', async () => {
+  it('return the error that it met in the file, in its words, and continue', async () => {
     const one = ask('one');
     const two = ask('two');
     thread().events.message({ id: thread().asked.id, error: { code: 'storage/unreadable', retry: 'user', cause: 'NOTADB' } });
@@ -108,7 +108,7 @@ describe('questions to the thread that reads', () => {
     expect([await script, await next]).toEqual([{ value: 1 }, { value: 2 }]);
   });
 
-  it('are asked once more of a new thread when it dies of one, and then fail; the ones behind them do not', async () => {
+  it('are repeated once on a new thread when the thread dies of one, and then fail; the ones behind them do not', async () => {
     const one = ask('deadly');
     const two = ask('two');
     threads[0]?.events.ended('out of memory');
@@ -131,7 +131,7 @@ describe('questions to the thread that reads', () => {
     expect(await two).toEqual({ value: [] });
   });
 
-  it('are not answered by what comes late of a thread that died', async () => {
+  it('are not answered by a late result of a dead thread', async () => {
     const one = ask('one');
     const dead = thread();
     dead.events.ended('killed');

@@ -109,7 +109,7 @@ describe('an index for search that is damaged', () => {
     history = open();
   });
 
-  it('is filled newest first; what is deleted meanwhile is not found, and a process that ends meanwhile goes on', () => {
+  it('is filled newest first; messages deleted meanwhile are not found, and after an interruption the next process continues', () => {
     raw((database) => database.exec('DROP TABLE message_words'));
     find('needle');
     expect(history.fillIndex()).toBe(true);

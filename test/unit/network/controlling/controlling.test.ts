@@ -155,7 +155,7 @@ describe('the Controlling Function makes a group', () => {
     }
   });
 
-  it('gives up on who does not answer within INVITATION_TIMEOUT_MS', async () => {
+  it('gives up on a person who does not answer within INVITATION_TIMEOUT_MS', async () => {
     const { clock, send, cancelled } = fixture();
     const { client } = await send(creation(['sip:bob@lab.test']));
     clock.advance(INVITATION_TIMEOUT_MS - 1);
@@ -176,7 +176,7 @@ describe('the Controlling Function makes a group', () => {
     expect((await client.final).status).toBe(487);
   });
 
-  it('hangs up on who accepts after the group was given up', async () => {
+  it('sends BYE to a person who accepts after the group was given up', async () => {
     const { send, answer, invites, byes } = fixture();
     const { client } = await send(creation(['sip:bob@lab.test']));
     const bob = invites.get('bob');
@@ -256,7 +256,7 @@ describe('the group talks', () => {
     expect(person('bob').say(cpim('sip:bob@lab.test', ['sip:mallory@lab.test'], 'x'))).toMatchObject({ status: 404 });
   });
 
-  it('what is said to one member the sender`s other devices have, too; a receipt or who types is that one`s alone', async () => {
+  it('a message to one member also goes to the sender`s other devices; a receipt or typing notice only to that member', async () => {
     const { group, final, connectMedia } = fixture();
     const { focus, person } = await group();
     const tablet = await final(requestFrom('alice', 'INVITE', focus, 'tablet').setBody('application/sdp', sdp('tablet', 'actpass')));
@@ -269,7 +269,7 @@ describe('the group talks', () => {
     expect([...person('alice').heard(), ...person('carol').heard()]).toEqual([]);
   });
 
-  it('refuses a forged sender, names one that is missing, and takes nothing but readable CPIM', async () => {
+  it('refuses a forged sender, fills in a missing one, and accepts only readable CPIM', async () => {
     const { group } = fixture();
     const { focus, person } = await group();
     expect(person('bob').say(cpim(alice, [focus], 'I am Alice'))).toMatchObject({ status: 403 });
@@ -403,7 +403,7 @@ describe('who is in the group', () => {
     expect((await final(subscribe('bob', focus))).status).toBe(200);
   });
 
-  it('lets nobody watch who has left', async () => {
+  it('lets no former member watch', async () => {
     const { group, final, subscribe, inDialog } = fixture();
     const { focus, dialog } = await group();
     await final(inDialog(dialog('bob'), 'BYE'));
@@ -441,7 +441,7 @@ describe('who is in the group', () => {
     expect(notifies.at(-1)?.get('subscription-state')).toBe('terminated;reason=timeout');
   });
 
-  it('marks who just lost the connection as disconnected, without a method', async () => {
+  it('marks a member who only lost the connection as disconnected, without a method', async () => {
     const { group, final, subscribe, notifies, inDialog } = fixture();
     const { focus, dialog } = await group();
     await final(subscribe('alice', focus));
@@ -527,7 +527,7 @@ describe('who is in the group', () => {
     expect(cf.groups()[0]?.participants).toHaveLength(3);
   });
 
-  it('REFER brings people in: one by Refer-To, several by a list; who is there already is not invited again', async () => {
+  it('REFER adds people: one by Refer-To, several by a list; members are not invited again', async () => {
     const { group, final, inDialog, invites } = fixture();
     const { dialog } = await group();
     invites.clear();
@@ -615,7 +615,7 @@ describe('who is in the group', () => {
     return { ...lab, ...standing, say };
   };
 
-  it('what is said while the media of a leg is lost reaches it over the media of its re-INVITE, in order', async () => {
+  it('messages during the media loss of a leg reach it over the media of its re-INVITE, in order', async () => {
     const { clock, final, inDialog, dialog, connectMedia, say, byes } = await lostBob();
     say('one');
     say('two');

@@ -189,7 +189,7 @@ describe('a pre-defined group', () => {
     expect([...lab.invites.keys()]).toEqual([]);
   });
 
-  it('who is not on the list is refused with 403, an address of no group with 404', async () => {
+  it('a person who is not on the list is refused with 403, an address without a group with 404', async () => {
     const lab = fixture({ predefined: [team] });
     expect((await lab.final(call('mallory'))).status).toBe(403);
     const other = requestFrom('alice', 'INVITE', 'sip:other@cf.lab.test').setBody('application/sdp', sdp('a', 'actpass'));
@@ -204,7 +204,7 @@ describe('a pre-defined group', () => {
     expect([refused.status, refused.get('warning')]).toEqual([403, '399 cf.lab.test "A group is joined before anything is said"']);
   });
 
-  it('never ends of itself: who left or said no may come again, and whom the administrator removed may not', async () => {
+  it('never ends by itself: members who left or declined may come back, a member removed by the administrator may not', async () => {
     const lab = fixture({ predefined: [team] });
     const request = call('alice');
     const response = await lab.final(request);

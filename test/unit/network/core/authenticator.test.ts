@@ -186,7 +186,7 @@ describe('AKA', () => {
     expect(the.authenticator.challenges(false, the.request('nobody'))).toEqual([]);
   });
 
-  it('what is no SIM is refused when it is entered', () => {
+  it('an invalid SIM is refused when it is entered', () => {
     expect(() => simCard({ k: 'abc', op: SIM.op })).toThrow('K of a SIM');
     expect(() => simCard({ k: SIM.k })).toThrow('neither OP nor OPc');
     expect(() => simCard({ ...SIM, sqn: -1 })).toThrow('not a sequence number');

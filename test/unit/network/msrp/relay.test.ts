@@ -219,7 +219,7 @@ describe('the media relay', () => {
     expect(caller.isPaused).toBe(false);
   });
 
-  it('refuses what names no session, and lets go who says nothing', () => {
+  it('refuses a request without a session, and closes a silent connection', () => {
     const { clock, relay, connect } = fixture();
     const peer = connect();
     peer.say(send(`msrp://127.0.0.1:${relay.port}/nothing;tcp`, CALLER, 'x'));
@@ -311,7 +311,7 @@ describe('anchored media', () => {
     again.close();
   });
 
-  it('takes no offer without MSRP, ends with its first refusal, and is forgotten when its media stays away', () => {
+  it('accepts no offer without MSRP, ends with its first refusal, and is forgotten when its media never connects', () => {
     const { clock, relay } = fixture();
     let closed = 0;
     const fresh = () => new MediaAnchor({ relay, hides: null, onClose: () => (closed += 1) });

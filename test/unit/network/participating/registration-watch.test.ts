@@ -112,7 +112,7 @@ describe('the watch of a Participating Function', () => {
     expect(subscribes).toHaveLength(2);
   });
 
-  it('asks once for an address that it hears of otherwise, and not again when that is refused, until the core tells', async () => {
+  it('subscribes once for an address that it learns of otherwise, and after a refusal not again until the core registers it', async () => {
     const { register, watch, subscribes, the } = lab();
     the.answer = 489;
     watch.heardOf(ALICE);
