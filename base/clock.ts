@@ -3,11 +3,11 @@ import { type Disposable, disposable } from './disposable';
 /** The time of day and timers. All times are epoch milliseconds. */
 export interface Timekeeper {
   now(): number;
-  /** Runs `callback` once after `delayMs`, `longestTimerMs` at most; disposing before then cancels it. */
+  /** Runs `callback` once after `delayMs`, at most `longestTimerMs`. Disposing earlier cancels it. */
   setTimer(delayMs: number, callback: () => void): Disposable;
 }
 
-/** Time and randomness, so that tests run in virtual time and with a seed. */
+/** Time and randomness; tests replace them with virtual time and a seed. */
 export interface Clock extends Timekeeper {
   /** A number in [0, 1). */
   random(): number;
@@ -15,7 +15,7 @@ export interface Clock extends Timekeeper {
   uuid(): string;
 }
 
-/** Node runs a longer timer at once, and a peer may well name a time that long. */
+/** Node fires a longer timer at once, and a peer may well name a time that long. */
 export const longestTimerMs = 2 ** 31 - 1;
 
 function startTimer(delayMs: number, callback: () => void) {
@@ -32,7 +32,7 @@ export const systemClock: Clock = {
   uuid: () => globalThis.crypto.randomUUID(),
 };
 
-/** Its timers do not keep the process alive. */
+/** A timekeeper whose timers do not keep the process alive. */
 export const backgroundClock: Timekeeper = {
   now: () => Date.now(),
   setTimer(delayMs, callback) {

@@ -1,9 +1,9 @@
-/** Something that holds a resource until it is told to let go. `dispose` may run twice. */
+/** Holds a resource until `dispose`, which may run more than once. */
 export interface Disposable {
   dispose(): void;
 }
 
-/** Wraps a function as a Disposable that runs it once. */
+/** Wraps a function as a Disposable; the function runs at most once. */
 export function disposable(release: () => void): Disposable {
   let done = false;
   return {
@@ -15,7 +15,7 @@ export function disposable(release: () => void): Disposable {
   };
 }
 
-/** Collects Disposables and lets them go together, last first. Adding to a disposed store disposes at once. */
+/** Collects Disposables and disposes them together, last first. Adding to a disposed store disposes at once. */
 export class DisposableStore implements Disposable {
   readonly #items = new Set<Disposable>();
   #disposed = false;

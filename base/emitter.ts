@@ -1,16 +1,16 @@
 import { type Disposable, disposable } from './disposable';
 
-/** How a listener's exception leaves the Emitter: never into the one who announced. */
+/** Where a listener's exception goes; it never reaches the caller of `emit`. */
 let reportListenerError: (error: unknown) => void = (error) => {
   console.error('A listener failed:', error);
 };
 
-/** Sends exceptions of Emitter listeners to `report`. Set once, by the composition root. */
+/** Sends exceptions of Emitter listeners to `report`. The composition root calls this once. */
 export function setListenerErrorReporter(report: (error: unknown) => void): void {
   reportListenerError = report;
 }
 
-/** One typed event. Announces a change of state; it never asks for one. */
+/** One typed event. It announces a change of state and never asks for one. */
 export class Emitter<T> implements Disposable {
   readonly #listeners = new Set<(value: T) => void>();
 

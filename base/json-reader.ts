@@ -1,15 +1,13 @@
-/**
- * Reads a JSON file that an operator writes by hand, and says at which line something is wrong and what: policy-file.ts and groups-file.ts.
- */
+/** Reads a JSON file that an operator writes by hand and reports the line of each fault. Used for policies and groups files. */
 import { readFileSync, statSync } from 'node:fs';
 
-/** LAB: the largest such file, bytes. */
+/** LAB: the largest operator file, in bytes. */
 export const MAX_OPERATOR_FILE_BYTES = 1024 * 1024;
 
 /** A file that cannot be used; the message names it, the line and the fault. */
 export class OperatorFileError extends Error {}
 
-/** What `parse` makes of the file's text. @throws OperatorFileError */
+/** The result of `parse` for the file's text. @throws OperatorFileError */
 export function readOperatorFile<T>(file: string, parse: (text: string) => T): T {
   let text: string;
   try {
@@ -27,11 +25,11 @@ export function readOperatorFile<T>(file: string, parse: (text: string) => T): T
   }
 }
 
-/** The document with the means to say where in it something is wrong. */
+/** A JSON document that can report where in it a fault is. */
 export class JsonReader {
   readonly root: unknown;
 
-  /** `what` the whole document is called. @throws OperatorFileError when it is no JSON */
+  /** `what` is the name of the whole document in messages. @throws OperatorFileError when the text is not JSON */
   constructor(
     private readonly text: string,
     private readonly what: string,
@@ -47,7 +45,7 @@ export class JsonReader {
     }
   }
 
-  /** An error at the value that `path` leads to. */
+  /** An error located at the value that `path` leads to. */
   fault(path: readonly string[], what: string): OperatorFileError {
     let at = 0;
     for (const step of path) {
@@ -57,7 +55,7 @@ export class JsonReader {
     return new OperatorFileError(`line ${lineAt(this.text, at)}: ${what}`);
   }
 
-  /** `known` null: any name may stand there. */
+  /** A null `known` allows any name. */
   object(value: unknown, path: readonly string[], known: readonly string[] | null): Record<string, unknown> {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw this.fault(path, `${path.at(-1) === undefined ? this.what : `"${path.at(-1)}"`} takes an object`);
@@ -99,7 +97,7 @@ function lineAt(text: string, at: number): number {
   return text.slice(0, at).split('\n').length;
 }
 
-/** Where a comment begins outside of strings, as editors' JSON has them; null for none. */
+/** The position of a comment outside strings, as editors' JSON allows; null when there is none. */
 function commentAt(text: string): number | null {
   for (const found of text.matchAll(/"(?:[^"\\\n]|\\.)*"|\/[/*]/g)) if (!found[0].startsWith('"')) return found.index;
   return null;

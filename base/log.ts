@@ -1,4 +1,4 @@
-/** Where a part tells what it did. `fields` are plain values; secrets never go in. */
+/** Receives the log lines of one part of Chorus. `fields` are plain values; secrets must never go in. */
 export interface Logger {
   debug(text: string, fields?: Record<string, unknown>): void;
   info(text: string, fields?: Record<string, unknown>): void;
@@ -8,7 +8,7 @@ export interface Logger {
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** A Logger that writes one line a call to stderr. */
+/** A Logger that writes one line for each call to stderr. */
 export function createStderrLogger(scope: string, minimum: 'debug' | 'info' | 'warn' | 'error' = 'info'): Logger {
   const levels = ['debug', 'info', 'warn', 'error'] as const;
   const write = (level: (typeof levels)[number]) => (text: string, fields?: Record<string, unknown>) => {
@@ -19,7 +19,7 @@ export function createStderrLogger(scope: string, minimum: 'debug' | 'info' | 'w
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 }
 
-/** Says that a promise is deliberately not awaited, and where its failure goes. */
+/** Marks a promise as deliberately not awaited and logs its failure. */
 export function drop(promise: Promise<unknown>, log: Logger, what: string): void {
   promise.catch((error: unknown) => log.error(`${what} failed`, { error: String(error) }));
 }

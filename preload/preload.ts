@@ -1,11 +1,11 @@
-/** The renderer's whole world outside itself: calls of the contract by name, and its events. The channel itself never crosses over. */
+/** The page's only access to the world outside: calls of the contract by name, and its events. The IPC channel itself is never exposed. */
 import { contextBridge, type IpcRendererEvent, ipcRenderer } from 'electron';
 import { type AppEvent, type ChorusBridge, ipcCallChannel, ipcEventChannel } from './contract';
 
 const bridge: ChorusBridge = {
   call: (name, argument) => ipcRenderer.invoke(ipcCallChannel, name, argument),
   subscribe(listener) {
-    // Electron's event object carries its sender, which no page may hold.
+    // Electron's event object contains its sender, which no page may hold.
     const receive = (_event: IpcRendererEvent, event: AppEvent) => listener(event);
     ipcRenderer.on(ipcEventChannel, receive);
     return () => ipcRenderer.removeListener(ipcEventChannel, receive);

@@ -1,4 +1,4 @@
-/** Who is in a group: application/conference-info+xml (RFC 4575), whole documents and changes to them. */
+/** Who is in a group: application/conference-info+xml (RFC 4575), as whole documents and as changes. */
 import { text } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { shownName } from './shown-name';
@@ -7,12 +7,12 @@ import { attributeOf, childOf, childrenOf, escapeXml, isElement, numberOf, parse
 
 export const CONFERENCE_INFO_CONTENT_TYPE = 'application/conference-info+xml';
 const NAMESPACE = 'urn:ietf:params:xml:ns:conference-info';
-/** LAB: the nickname stands in the namespace of RFC 6501's conference data, which RFC 6502 puts into these documents. */
+/** LAB: the nickname is in the namespace of RFC 6501's conference data, which RFC 6502 adds to these documents. */
 const XCON_NAMESPACE = 'urn:ietf:params:xml:ns:xcon-conference-info';
-/** LAB: the namespace of what CPM adds to the document; the same as of group data, whose schema is not public. */
+/** LAB: the namespace of CPM's additions to the document. It is the one of group data, whose schema is not public. */
 const CPM_NAMESPACE = 'urn:oma:xml:cpm:groupdata:1.0';
 
-/** Users of one conference, and likewise endpoints of one user. */
+/** Most users in one conference, and most endpoints of one user. */
 export const MAX_CONFERENCE_USERS = 1000;
 
 const STATUSES = [
@@ -35,7 +35,7 @@ type DisconnectionMethod = (typeof DISCONNECTIONS)[number];
 type JoiningMethod = (typeof JOININGS)[number];
 type ElementState = (typeof STATES)[number];
 
-/** One device of a user in the conference. Null: not told. */
+/** One device of a user in the conference. A null field was not in the document. */
 export interface ConferenceEndpoint {
   /** The device's GRUU or contact. */
   entity: string;
@@ -50,10 +50,10 @@ export interface ConferenceUser {
   entity: string;
   state: ElementState;
   displayText: string | null;
-  /** What the user is called in this conference by own wish (RFC 7701); null: not told, or none. */
+  /** The nickname the user chose for this conference (RFC 7701). Null when there is none or the document does not say. */
   nickname: string | null;
   roles: string[];
-  /** This user is the one the document was sent to. */
+  /** True for the user to whom the document was sent. */
   yourOwn: boolean;
   endpoints: ConferenceEndpoint[];
 }
@@ -62,15 +62,15 @@ export interface ConferenceInfo {
   /** The focus URI. */
   entity: string;
   state: ElementState;
-  /** Counts the documents of one subscription; null from a focus that does not count. */
+  /** The number of this document within its subscription. Null when the focus does not number its documents. */
   version: number | null;
   subject: string | null;
-  /** The group's picture as `parseGroupIcon` reads it. */
+  /** The group's picture, in the form that `parseGroupIcon` reads. */
   icon: string | null;
   maximumUserCount: number | null;
   userCount: number | null;
   active: boolean | null;
-  /** Whether `users` is everybody or only who changed; without it as `state`. */
+  /** Whether `users` lists everybody or only changed users. When absent, `state` applies to the users as well. */
   usersState?: ElementState;
   users: ConferenceUser[];
 }
@@ -112,7 +112,7 @@ export function parseConferenceInfo(body: Uint8Array | string): Parsed<Conferenc
     maximumUserCount: description && numberOf(textOf(description, NAMESPACE, 'maximum-user-count')),
     userCount: condition && numberOf(textOf(condition, NAMESPACE, 'user-count')),
     active: active === null ? null : active === 'true' || active === '1',
-    // A document that says nothing of users changes none of them.
+    // A document without a user list changes no user.
     usersState: list === null ? (state === 'full' ? 'full' : 'partial') : stateOf(list),
     users,
   });
@@ -170,7 +170,7 @@ export function encodeConferenceInfo(info: ConferenceInfo): string {
   return out.join('\r\n');
 }
 
-/** What was written of a user object: a focus tells the same of the same user to every watcher. */
+/** The XML already written for a user object: a focus sends the same user to every watcher. */
 const written = new WeakMap<ConferenceUser, string>();
 
 function encodeUser(user: ConferenceUser): string {
@@ -198,9 +198,9 @@ function tag(name: string, value: string | number | boolean | null): string {
 }
 
 /**
- * The conference as it stands after `next` (RFC 4575 section 4.6). A full document replaces everything; a change is applied; one
- * that is already in `previous` changes nothing. Null when documents between the two are missing, or there is no full one yet:
- * subscribe again. The result is full, or `deleted` when the conference is over.
+ * The conference after `next` is applied to `previous` (RFC 4575 section 4.6). A full document replaces everything; a partial one is
+ * merged; one that is already part of `previous` changes nothing. Null when documents between the two are missing or no full document has
+ * come yet: the caller must subscribe again. The result is full, or `deleted` when the conference is over.
  */
 export function mergeConferenceInfo(previous: ConferenceInfo | null, next: ConferenceInfo): ConferenceInfo | null {
   if (next.state === 'deleted') return { ...next, users: [], usersState: 'full' };
@@ -270,7 +270,7 @@ function mergeEndpoints(before: readonly ConferenceEndpoint[], changes: readonly
         state: 'full',
         displayText: change.displayText ?? known.displayText,
         status: change.status ?? known.status,
-        // A new status without a method ends the old one's reason.
+        // A new status without a method clears the reason of the old status.
         disconnectionMethod: change.status === null ? known.disconnectionMethod : change.disconnectionMethod,
         joiningMethod: change.joiningMethod ?? known.joiningMethod,
       });

@@ -1,6 +1,6 @@
 /**
- * The envelope around every CPM message: message/cpim (RFC 3862) with the IMDN headers of RFC 5438. Read with tolerance,
- * written by the book. Header namespaces are resolved by their URI; the prefix is the sender's own affair.
+ * The envelope around every CPM message: message/cpim (RFC 3862) with the IMDN headers of RFC 5438. Reading is tolerant, writing is strict.
+ * Headers are matched by the URI of their namespace; each sender chooses its own prefixes.
  */
 import { oneLine } from './generic-param';
 import { concat, readHeaderBlock, utf8 } from './octets';
@@ -9,12 +9,12 @@ import { parseNameAddr } from './uri';
 
 export const IMDN_NAMESPACE = 'urn:ietf:params:imdn';
 export const CPM_NAMESPACE = 'http://www.openmobilealliance.org/cpm/';
-/** RFC 3323; also what a CPM client writes as From and To inside a 1-1 session. */
+/** The anonymous URI of RFC 3323. A CPM client also writes it as From and To inside a 1-1 session. */
 export const ANONYMOUS_URI = 'sip:anonymous@anonymous.invalid';
 
-/** Header lines of the envelope, and likewise of the content. */
+/** Most header lines in the envelope, and most in the content. */
 export const MAX_CPIM_HEADERS = 64;
-/** Octets of the envelope's header block, and likewise of the content's. */
+/** Most octets in the envelope's header block, and most in the content's. */
 export const MAX_CPIM_HEADER_BYTES = 16_384;
 
 const DISPOSITIONS = ['positive-delivery', 'negative-delivery', 'processing', 'display', 'interworking'] as const;
@@ -23,13 +23,13 @@ type Disposition = (typeof DISPOSITIONS)[number];
 interface CpimHeader {
   /** The namespace URI; null for the headers of RFC 3862 itself and for a prefix that was never declared. */
   namespace: string | null;
-  /** Without its prefix, except where the prefix was never declared. */
+  /** The name without its prefix; with the prefix if that was never declared. */
   name: string;
   value: string;
 }
 
 export interface CpimMessage {
-  /** URI of the From header, and the formal name before it. */
+  /** The URI of the From header; `fromName` is the formal name before it. */
   from: string | null;
   fromName: string | null;
   to: string[];
@@ -38,17 +38,17 @@ export interface CpimMessage {
   subject: string | null;
   /** imdn.Message-ID */
   messageId: string | null;
-  /** imdn.Disposition-Notification; tokens we do not know are left out. */
+  /** The values of imdn.Disposition-Notification; unknown tokens are left out. */
   dispositions: Disposition[];
-  /** Every envelope header in order, also those above; NS lines are not among them. */
+  /** Every envelope header in order, including those above. NS lines are left out. */
   headers: CpimHeader[];
   contentType: string;
-  /** The content's other headers, lower-case names, without Content-Length. */
+  /** The content's other headers with lower-case names. Content-Length is left out. */
   contentHeaders: ReadonlyMap<string, string>;
   body: Uint8Array;
 }
 
-/** What `encodeCpim` needs: a CpimMessage, or its essentials. Of `headers` those of foreign namespaces are written. */
+/** The input of `encodeCpim`: a CpimMessage or its essential fields. Only the `headers` of foreign namespaces are written. */
 export type CpimDraft = Pick<CpimMessage, 'from' | 'to' | 'contentType' | 'body'> & Partial<CpimMessage>;
 
 export function parseCpim(bytes: Uint8Array): Parsed<CpimMessage> {
@@ -58,7 +58,7 @@ export function parseCpim(bytes: Uint8Array): Parsed<CpimMessage> {
   if (envelope.lines.length === 0) return malformed('no CPIM headers', 0);
   const contentLines = envelope.lines.filter(([name]) => /^content-/i.test(name));
   let bodyAt = envelope.bodyAt;
-  // Some senders forget the blank line between envelope and content: then the content's headers stand in the first block.
+  // Some senders forget the blank line between envelope and content. Then the first block also holds the content's headers.
   if (contentLines.length === 0) {
     if (bodyAt === null) return malformed('no blank line after the CPIM headers');
     const content = readHeaderBlock(bytes, bodyAt, limits);
@@ -106,8 +106,8 @@ function cutBody(rest: Uint8Array, contentLength: string | undefined): Uint8Arra
   if (contentLength === undefined || !/^\d{1,10}$/.test(contentLength)) return rest.slice();
   const length = Number(contentLength);
   if (length > rest.length) return null;
-  // Content-Length counts octets (RFC 3862 section 2.4), but some clients count characters. What follows an honest length
-  // is nothing or line ends; anything else is the end of their text.
+  // Content-Length counts octets (RFC 3862 section 2.4), but some clients count characters. After a correct length only line ends can
+  // follow; anything else is the end of their text.
   const remainder = rest.subarray(length);
   return remainder.every((octet) => octet === 13 || octet === 10) ? rest.slice(0, length) : rest.slice();
 }
@@ -123,7 +123,7 @@ function resolveNamespaces(lines: readonly (readonly [string, string])[]): CpimH
       const declared = /^([^<\s]*)\s*<([^>]*)>$/.exec(value);
       const uri = declared?.[2]?.trim();
       if (declared === null || uri === undefined) continue;
-      // The default namespace may be set anew; RFC 3862's own URI brings its headers back.
+      // A message may change the default namespace several times. RFC 3862's own URI switches back to its headers.
       if (declared[1]) prefixes.set(declared[1], uri);
       else unprefixed = uri === 'urn:ietf:params:cpim-headers:' ? null : uri;
       continue;
@@ -155,7 +155,7 @@ function escapeValue(value: string): string {
   return oneLine(value.replace(/\\/g, '\\\\').replace(/\r/g, '\\r').replace(/\n/g, '\\n').replace(/\t/g, '\\t'));
 }
 
-/** The octets of the envelope. A null `from`, or an empty `to`, is written as the anonymous address. No value can add a header. */
+/** Encodes the envelope. A null `from` or an empty `to` becomes the anonymous address. No value can add a header. */
 export function encodeCpim(message: CpimDraft): Uint8Array {
   const lines: string[] = [];
   const uri = (text: string) => `<${oneLine(text).replace(/[\s<>"]/g, '')}>`;
@@ -177,7 +177,7 @@ export function encodeCpim(message: CpimDraft): Uint8Array {
   return concat([utf8(lines.join('\r\n')), message.body]);
 }
 
-/** Headers of other namespaces, and IMDN headers that have no field of their own, each after the NS line that declares its prefix. */
+/** Headers of other namespaces, and IMDN headers without a field here. Each follows the NS line that declares its prefix. */
 function foreignLines(headers: readonly CpimHeader[], imdnDeclared: boolean): string[] {
   const prefixes = new Map<string, string>(imdnDeclared ? [[IMDN_NAMESPACE, 'imdn']] : []);
   const lines: string[] = [];

@@ -1,29 +1,29 @@
 /**
- * Digest access authentication (RFC 7616, in SIP RFC 3261 section 22 and RFC 8760). Pure: the hash function is handed in.
+ * Digest access authentication (RFC 7616, in SIP RFC 3261 section 22 and RFC 8760). Pure: the caller passes the hash function.
  */
 import { isToken, oneLine, parseParams, quote } from './generic-param';
 import { concat, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 
-/** Characters of one challenge or credentials header. */
+/** Most characters in one challenge or credentials header. */
 export const MAX_DIGEST_CHARACTERS = 8192;
 
-/** Weakest first. AKA challenges are none of these: `chooseChallenge` passes them over, `chooseAka` finds them. */
+/** Weakest first. AKA is not in this list: `chooseChallenge` skips its challenges, `chooseAka` finds them. */
 const STRENGTH = ['MD5', 'SHA-256', 'SHA-512-256'] as const;
 export type DigestHash = (typeof STRENGTH)[number];
 
-/** The hash of octets, or of the UTF-8 octets of a text, in lower-case hexadecimal. */
+/** Hashes octets, or the UTF-8 octets of a text; the result is in lower-case hexadecimal. */
 export type HashFunction = (algorithm: DigestHash, text: string | Uint8Array) => string;
 
 export interface DigestChallenge {
   realm: string;
   nonce: string;
   opaque: string | null;
-  /** As the standard spells it where known: MD5, MD5-sess, SHA-256, SHA-256-sess, SHA-512-256, SHA-512-256-sess. */
+  /** Known names are spelled as in the standard: MD5, MD5-sess, SHA-256, SHA-256-sess, SHA-512-256, SHA-512-256-sess. */
   algorithm: string;
-  /** False when the header named no algorithm, which means MD5; the answer then names none either. */
+  /** False when the header named no algorithm. That means MD5, and the answer then names none either. */
   algorithmGiven: boolean;
-  /** Empty for a challenge of RFC 2069. */
+  /** Empty for a challenge in the style of RFC 2069. */
   qop: ('auth' | 'auth-int')[];
   stale: boolean;
 }
@@ -39,27 +39,27 @@ export interface DigestCredentials {
   opaque: string | null;
   qop: 'auth' | 'auth-int' | null;
   cnonce: string | null;
-  /** Times this nonce was used, from 1. */
+  /** How often this nonce has been used, starting at 1. */
   nc: number | null;
-  /** AKA alone: the SIM's sequence number, which puts the network right (RFC 3310 section 3.4). */
+  /** Only for AKA: carries the SIM's sequence number so that the network can re-synchronise (RFC 3310 section 3.4). */
   auts?: string | null;
 }
 
 export interface DigestAnswer {
   challenge: Pick<DigestChallenge, 'realm' | 'nonce' | 'algorithm' | 'qop'>;
   username: string;
-  /** Octets for AKA: RES (RFC 3310 section 3.3). */
+  /** A text, or for AKA the octets of RES (RFC 3310 section 3.3). */
   password: string | Uint8Array;
   method: string;
-  /** The digest-uri, word for word as in the header. */
+  /** The digest-uri, exactly as in the header. */
   uri: string;
   nc: number;
   cnonce: string;
-  /** For auth-int alone. */
+  /** Only needed for auth-int. */
   body?: string | Uint8Array;
 }
 
-/** Value of WWW-Authenticate or Proxy-Authenticate. */
+/** Reads the value of WWW-Authenticate or Proxy-Authenticate. */
 export function parseChallenge(headerValue: string): Parsed<DigestChallenge> {
   const params = digestParams(headerValue);
   if (typeof params === 'string') return malformed(params);
@@ -79,7 +79,7 @@ export function parseChallenge(headerValue: string): Parsed<DigestChallenge> {
   });
 }
 
-/** The strongest challenge we can answer, the first of equals; null when there is none. */
+/** The strongest challenge that can be answered; the first one if several are equally strong. Null when there is none. */
 export function chooseChallenge(headers: readonly string[], minimum: DigestHash = 'MD5'): DigestChallenge | null {
   let best: DigestChallenge | null = null;
   let bestStrength = STRENGTH.indexOf(minimum) - 1;
@@ -96,7 +96,7 @@ export function chooseChallenge(headers: readonly string[], minimum: DigestHash 
   return best;
 }
 
-/** The first AKA challenge offered, null when there is none. */
+/** The first AKA challenge in the list, or null. */
 export function chooseAka(headers: readonly string[]): DigestChallenge | null {
   for (const header of headers) {
     const challenge = parseChallenge(header);
@@ -105,12 +105,12 @@ export function chooseAka(headers: readonly string[]): DigestChallenge | null {
   return null;
 }
 
-/** The quality of protection an answer to this challenge uses: auth before auth-int, null where none is offered. */
+/** The quality of protection for an answer to this challenge: auth is preferred to auth-int. Null when the challenge offers neither. */
 function chosenQop(challenge: Pick<DigestChallenge, 'qop'>): 'auth' | 'auth-int' | null {
   return challenge.qop.includes('auth') ? 'auth' : (challenge.qop[0] ?? null);
 }
 
-/** The `response` value (RFC 7616 section 3.4.1). Servers compute the same from what the client sent. */
+/** The `response` value (RFC 7616 section 3.4.1). Servers compute the same value from the client's fields. */
 export function digestResponse(answer: DigestAnswer, hash: HashFunction): string {
   const { challenge, username, password, method, uri, nc, cnonce, body = '' } = answer;
   const algorithm = hashOf(challenge.algorithm) ?? 'MD5';
@@ -123,7 +123,7 @@ export function digestResponse(answer: DigestAnswer, hash: HashFunction): string
   return qop === null ? h(`${ha1}:${challenge.nonce}:${ha2}`) : h(`${ha1}:${challenge.nonce}:${formatNc(nc)}:${cnonce}:${qop}:${ha2}`);
 }
 
-/** The whole Authorization or Proxy-Authorization value that answers the challenge. */
+/** The complete Authorization or Proxy-Authorization value that answers the challenge. */
 export function answerChallenge(
   challenge: DigestChallenge,
   answer: Omit<DigestAnswer, 'challenge'> & { auts?: string },
@@ -139,7 +139,7 @@ export function answerChallenge(
     algorithm: challenge.algorithmGiven ? challenge.algorithm : null,
     opaque: challenge.opaque,
     qop,
-    // A -sess algorithm needs the cnonce on the wire even where no qop is offered.
+    // A -sess algorithm needs the cnonce on the wire even when no qop is offered.
     cnonce: qop !== null || /-sess$/i.test(challenge.algorithm) ? answer.cnonce : null,
     nc: qop === null ? null : answer.nc,
     auts: answer.auts ?? null,
@@ -164,7 +164,7 @@ export function formatAuthorization(credentials: DigestCredentials): string {
   return `Digest ${items.join(', ')}`;
 }
 
-/** Value of Authorization or Proxy-Authorization. */
+/** Reads the value of Authorization or Proxy-Authorization. */
 export function parseAuthorization(headerValue: string): Parsed<DigestCredentials> {
   const params = digestParams(headerValue);
   if (typeof params === 'string') return malformed(params);
@@ -190,7 +190,7 @@ export function parseAuthorization(headerValue: string): Parsed<DigestCredential
   });
 }
 
-/** Value of WWW-Authenticate or Proxy-Authenticate, for the network's side. */
+/** Writes the value of WWW-Authenticate or Proxy-Authenticate; runs in the network. */
 export function formatChallenge(challenge: DigestChallenge): string {
   const items = [`realm=${quote(challenge.realm)}`, `nonce=${quote(challenge.nonce)}`];
   if (challenge.algorithmGiven) items.push(`algorithm=${bare(challenge.algorithm)}`);
@@ -205,7 +205,7 @@ function digestParams(headerValue: string): Map<string, string | null> | string 
   const rest = /^\s*Digest\s+([\s\S]*)$/i.exec(headerValue)?.[1];
   if (rest === undefined) return 'not the Digest scheme';
   const params = parseParams(rest, ',');
-  // A name with a blank is the scheme of a second challenge in the same value: mixing two would answer neither.
+  // A name with a space is the scheme of a second challenge in the same value. An answer to a mix of the two would be valid for neither.
   return params === null || [...params.keys()].some((name) => !isToken(name)) ? 'bad Digest parameters' : params;
 }
 

@@ -20,7 +20,7 @@ const CPM_FAMILY = 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.';
 
 export const ICSI_PARAM = '+g.3gpp.icsi-ref';
 export const INSTANCE_PARAM = '+sip.instance';
-/** Identifiers read from one parameter; more are left out. */
+/** Most identifiers read from one parameter; the rest are ignored. */
 const MAX_ICSIS = 64;
 
 /** The value of `+g.3gpp.icsi-ref` without its quotes: each colon as %3A, identifiers separated by commas (TS 24.229 7.9.2). */
@@ -33,7 +33,9 @@ export function icsiParam(urns: readonly string[]): string {
   return `${ICSI_PARAM}="${icsiValue(urns)}"`;
 }
 
-/** The identifiers of a `+g.3gpp.icsi-ref` value, percent-decoded, in lower case. Compare them whole: one may begin with another. */
+/**
+ * The identifiers in a `+g.3gpp.icsi-ref` value, percent-decoded, in lower case. Compare whole identifiers: one can be a prefix of another.
+ */
 export function parseIcsi(paramValue: string): string[] {
   const text = paramValue.trim().replace(/^"|"$/g, '');
   const urns: string[] = [];
@@ -68,10 +70,10 @@ function decoded(text: string): string {
   }
 }
 
-/** What an Accept-Contact header asks for. */
+/** The content of an Accept-Contact header. */
 export interface CallerPreference {
   icsis?: readonly string[];
-  /** The device that shall receive the request; the header is then strict. */
+  /** Only this device may receive the request; the header is then strict. */
   instanceId?: string;
   require?: boolean;
   explicit?: boolean;
@@ -88,9 +90,9 @@ export function acceptContact(preference: CallerPreference): string {
 }
 
 export interface PreferenceMatch {
-  /** No feature contradicts: a feature the contact does not mention contradicts nothing. */
+  /** True when no feature contradicts the request. A feature that the contact does not mention contradicts nothing. */
   matches: boolean;
-  /** The share of the asked features that the contact names and fulfils, 0 to 1; with `explicit` all or nothing. */
+  /** The share of requested features that the contact names and fulfils, from 0 to 1. With `explicit` the score is all or nothing. */
   score: number;
   /** The contact must not receive the request. */
   dropped: boolean;
@@ -98,7 +100,7 @@ export interface PreferenceMatch {
   explicit: boolean;
 }
 
-/** One Accept-Contact value against the parameters of one Contact (RFC 3841 section 7.2.4). */
+/** Matches one Accept-Contact value against the parameters of one Contact (RFC 3841 section 7.2.4). */
 export function matchesAcceptContact(
   contactParams: ReadonlyMap<string, string | null>,
   preference: { params: ReadonlyMap<string, string | null> },
@@ -121,7 +123,9 @@ export function matchesAcceptContact(
   return { matches, score, dropped: require && (!matches || (explicit && share < 1)), require, explicit };
 }
 
-/** True when a Reject-Contact value rules the contact out: it names every feature asked for, and all match (RFC 3841 section 7.2.4). */
+/**
+ * True when a Reject-Contact value rules the contact out: the contact names every requested feature and all match (RFC 3841 section 7.2.4).
+ */
 export function matchesRejectContact(
   contactParams: ReadonlyMap<string, string | null>,
   preference: { params: ReadonlyMap<string, string | null> },
@@ -144,12 +148,12 @@ function featureMatches(name: string, offered: string | null, asked: string | nu
 
 interface FeatureValue {
   negated: boolean;
-  /** Strings in brackets keep their case, tokens do not (RFC 3840 section 9). */
+  /** Strings in angle brackets are case-sensitive, tokens are not (RFC 3840 section 9). */
   text: string;
   range: { from: number; to: number } | null;
 }
 
-/** The alternatives of a feature value; a feature without value is TRUE. */
+/** The alternatives in a feature value. A feature without a value is TRUE. */
 function featureValues(value: string | null): FeatureValue[] {
   if (value === null) return [{ negated: false, text: 'true', range: null }];
   if (value.startsWith('<')) return [{ negated: false, text: value, range: null }];

@@ -13,7 +13,7 @@ function isControl(code: number): boolean {
   return code < 0x20 || code === 0x7f;
 }
 
-/** True when the text holds a control character, a line break among them. */
+/** True when the text contains a control character, including a line break. */
 export function hasControl(text: string): boolean {
   for (let index = 0; index < text.length; index += 1) {
     if (isControl(text.charCodeAt(index))) return true;
@@ -21,7 +21,7 @@ export function hasControl(text: string): boolean {
   return false;
 }
 
-/** The text without control characters: what may be written into a header without adding a header. Tabs become blanks. */
+/** The text without control characters, safe to write into a header. Tabs become spaces. */
 export function oneLine(text: string): string {
   if (!hasControl(text)) return text;
   let out = '';
@@ -33,8 +33,8 @@ export function oneLine(text: string): string {
 }
 
 /**
- * Splits at `separator` where it stands outside quoted strings and, with `angles`, outside `<...>`.
- * Null when a quoted string or an angle bracket is never closed.
+ * Splits at each `separator` outside quoted strings and, with `angles`, outside `<...>`. Null when a quoted string or an angle bracket is
+ * never closed.
  */
 export function splitOutside(text: string, separator: string, angles = false): string[] | null {
   const parts: string[] = [];
@@ -60,7 +60,7 @@ export function splitOutside(text: string, separator: string, angles = false): s
   return parts;
 }
 
-/** The value of a quoted string, `\x` resolved; any other text trimmed and otherwise as it is. */
+/** The value of a quoted string with `\x` escapes resolved. Any other text is only trimmed. */
 export function unquote(text: string): string {
   const value = text.trim();
   if (value.length < 2 || !value.startsWith('"') || !value.endsWith('"')) return value;
@@ -73,8 +73,8 @@ export function quote(text: string): string {
 }
 
 /**
- * Reads `name`, `name=value` and `name="value"` items; names in lower case, values unquoted, null for a name alone.
- * Of a repeated name the first one counts. Null when an item has no name or a quoted string is open.
+ * Reads `name`, `name=value` and `name="value"` items. Names are lower-cased and values unquoted; the value is null for a name alone. The
+ * first of several equal names counts. Null when an item has no name or a quoted string is not closed.
  */
 export function parseParams(text: string, separator = ';'): Map<string, string | null> | null {
   const items = splitOutside(text, separator);

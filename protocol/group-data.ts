@@ -1,30 +1,31 @@
 /**
- * How a member changes what a group is called or its picture, and how the Controlling Function answers: application/vnd.oma.cpm-groupdata+xml
- * inside CPIM to the focus. The schema is not public; several shapes were seen, so it is read by local names (LAB) and written in the first.
+ * How a member changes a group's subject or picture, and how the Controlling Function answers: application/vnd.oma.cpm-groupdata+xml inside
+ * CPIM, sent to the focus. The schema is not public and several forms exist in the field. LAB: all are read by their local names; the first
+ * form is written.
  */
 import { text, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { attributeOf, escapeXml, numberOf, parseXml, type XmlElement } from './xml';
 
 export const GROUP_DATA_CONTENT_TYPE = 'application/vnd.oma.cpm-groupdata+xml';
-/** LAB: one of the two names that public code uses. */
+/** LAB: one of the two namespace names in public code. */
 const NAMESPACE = 'urn:oma:xml:cpm:groupdata:1.0';
-/** LAB: characters of a group's subject. */
+/** LAB: most characters in a group's subject. */
 export const MAX_SUBJECT_CHARACTERS = 200;
-/** LAB: characters of the id that joins request and response. */
+/** LAB: most characters in the id that links request and response. */
 export const MAX_GROUP_DATA_ID_CHARACTERS = 128;
 
 export interface GroupDataRequest {
   kind: 'request';
   id: string;
-  /** What is changed, `subject` or `icon`; an unknown target is answered, not applied. */
+  /** The part to change, `subject` or `icon`. An unknown target is answered with an error and not applied. */
   target: string;
   action: 'set' | 'delete';
-  /** The subject, or the picture as `parseGroupIcon` reads it. */
+  /** The subject, or the picture in the form that `parseGroupIcon` reads. */
   data: string | null;
 }
 
-/** `code` as in SIP: 200, 400 malformed, 403 not allowed, 404 no such target, 413 too long, 415 no such kind of picture. */
+/** `code` is like a SIP status: 200, 400 malformed, 403 not allowed, 404 no such target, 413 too long, 415 unsupported kind of picture. */
 interface GroupDataResponse {
   kind: 'response';
   id: string;
@@ -64,7 +65,7 @@ export function encodeGroupData(value: GroupData): Uint8Array {
   return utf8(`<?xml version="1.0" encoding="UTF-8"?>\r\n<cpm-group-management xmlns="${NAMESPACE}">${inner}</cpm-group-management>`);
 }
 
-/** An attribute, or the text of a child; the shapes differ in that. */
+/** The value of an attribute or of a child element; the known forms differ in this. */
 function fieldOf(element: XmlElement, name: string): string | null {
   return attributeOf(element, name)?.trim() || element.children.find((child) => child.name === name)?.text.trim() || null;
 }

@@ -1,12 +1,12 @@
 /**
  * The picture of a group on the wire: a `data:` URI (RFC 2397), in group data to the focus and in the conference document from it. LAB: the
- * schema is not public; so the type stands beside the octets, and a device that comes later gets it with the first document.
+ * schema is not public. The media type comes with the octets, and a device that joins later gets the picture with its first document.
  */
 
-/** LAB: octets of a group's picture; enough for 128 x 128 points. It travels in every full conference document. */
+/** LAB: most octets in a group's picture, enough for 128 x 128 pixels. Every full conference document carries the picture. */
 export const MAX_ICON_BYTES = 24 * 1024;
 
-/** The kinds of picture, each with the octets that its files begin with. */
+/** The supported kinds of picture, each with the octets at the start of its files. */
 const SIGNATURES = {
   'image/png': /^\x89PNG\r\n\x1a\n/,
   'image/jpeg': /^\xff\xd8\xff/,
@@ -21,7 +21,7 @@ export interface GroupIcon {
   bytes: Uint8Array;
 }
 
-/** A picture as it is sent; or the code of a group data response with which it is refused, for what nobody must be shown. */
+/** Reads a picture. A refusal carries the code of the group data response: such a picture must not be shown to anybody. */
 export function parseGroupIcon(uri: string): { ok: true; value: GroupIcon } | { ok: false; code: 400 | 413 | 415 } {
   if (uri.length > MAX_ICON_BYTES * 2) return { ok: false, code: 413 };
   const [, type = '', encoded = ''] = /^data:([^;,]{1,100});base64,([A-Za-z0-9+/\s]+={0,2})\s*$/i.exec(uri) ?? [];
@@ -39,7 +39,7 @@ export function encodeGroupIcon({ type, bytes }: GroupIcon): string {
   return `data:${type};base64,${btoa(octets)}`;
 }
 
-/** One character an octet; null for what is no base64, or nothing. */
+/** Decodes base64 to one character per octet. Null when the text is empty or not base64. */
 function decoded(encoded: string): string | null {
   try {
     return atob(encoded) || null;

@@ -1,11 +1,11 @@
-/** Disposition notifications, message/imdn+xml (RFC 5438): "delivered", "displayed", "failed" for one message. */
+/** Disposition notifications, message/imdn+xml (RFC 5438): "delivered", "displayed" or "failed" for one message. */
 import { text, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { childOf, escapeXml, isElement, parseXml, textOf } from './xml';
 
 const NAMESPACE = 'urn:ietf:params:xml:ns:imdn';
 
-/** What each kind may report (RFC 5438 section 7.2.1). */
+/** The statuses each kind may report (RFC 5438 section 7.2.1). */
 const STATUSES = {
   delivery: ['delivered', 'failed', 'forbidden', 'error'],
   display: ['displayed', 'forbidden', 'error'],
@@ -16,17 +16,17 @@ type ImdnKind = keyof typeof STATUSES;
 type ImdnStatus = (typeof STATUSES)[ImdnKind][number];
 
 export interface Imdn {
-  /** The imdn.Message-ID of the message that is reported on. */
+  /** The imdn.Message-ID of the reported message. */
   messageId: string;
-  /** Of that message, epoch milliseconds; null when absent or unreadable. */
+  /** The date of the reported message in epoch milliseconds. Null when absent or unreadable. */
   dateTime: number | null;
   kind: ImdnKind;
   status: ImdnStatus;
-  /** recipient-uri, or null: clients in the field leave it out. */
+  /** The recipient-uri. Null when absent: some clients leave it out. */
   recipient: string | null;
 }
 
-/** Takes any namespace prefix or none. A status that its kind does not know is malformed. */
+/** Accepts any namespace prefix or none. A status that does not belong to its kind is malformed. */
 export function parseImdn(body: Uint8Array | string): Parsed<Imdn> {
   const document = parseXml(typeof body === 'string' ? body : text(body));
   if (!document.ok) return document;

@@ -1,20 +1,20 @@
 /**
- * The instance ID of a device: a URN in the Contact parameter `+sip.instance` (RFC 5626 section 4.1), made of a UUID
+ * The instance ID of a device: a URN in the Contact parameter `+sip.instance` (RFC 5626 section 4.1), built from a UUID
  * (RFC 4122), an IMEI (RFC 7254, TS 23.003 13.8) or a MEID (RFC 8464).
  */
 import { malformed, type Parsed, parsed } from './parsed';
 
-/** Characters of an instance ID; a longer one is not read. */
+/** Most characters in an instance ID; a longer one is ignored. */
 export const MAX_INSTANCE_CHARACTERS = 256;
 
-/** `urn:uuid:` in lower case. `uuid` is a well-formed UUID text. */
+/** Makes `urn:uuid:` in lower case. `uuid` must be a well-formed UUID. */
 export function uuidUrn(uuid: string): string {
   return `urn:uuid:${uuid.trim().toLowerCase()}`;
 }
 
 /**
- * The URN of an IMEI (15 digits, check digit verified), an IMEI without check digit (14) or an IMEISV (16). Other
- * characters are ignored. The last digit is the spare and always 0, never the check digit (TS 23.003 13.8).
+ * The URN of an IMEI (15 digits, check digit verified), an IMEI without its check digit (14) or an IMEISV (16). Other characters are
+ * ignored. The last digit of the URN is the spare digit, always 0, never the check digit (TS 23.003 13.8).
  */
 export function imeiUrn(text: string): Parsed<string> {
   const digits = text.replace(/\D/g, '');
@@ -34,7 +34,7 @@ function luhnDigit(digits: string): number {
   return (10 - (sum % 10)) % 10;
 }
 
-/** LAB: the grouping 8-6-0 is seen in the field, not in a specification. Takes the 14 hexadecimal digits of a MEID. */
+/** LAB: the grouping 8-6-0 comes from clients in the field, not from a specification. Takes the 14 hexadecimal digits of a MEID. */
 export function meidUrn(text: string): Parsed<string> {
   const digits = text.replace(/[\s-]/g, '').toUpperCase();
   if (!/^[0-9A-F]{14}$/.test(digits)) return malformed('a MEID has 14 hexadecimal digits');
@@ -42,8 +42,8 @@ export function meidUrn(text: string): Parsed<string> {
 }
 
 /**
- * The URN of a `+sip.instance` value, with or without quotes, brackets and percent-escapes. UUID URNs come out in lower
- * case, every other URN with only its `urn:` and namespace lowered. Null when it is no URN.
+ * The URN in a `+sip.instance` value, with or without quotes, brackets and percent-escapes. UUID URNs are lower-cased; of any other URN
+ * only `urn:` and the namespace are. Null when the value is not a URN.
  */
 export function parseInstance(paramValue: string): string | null {
   let value = paramValue.trim();
@@ -59,8 +59,8 @@ export function parseInstance(paramValue: string): string | null {
 }
 
 /**
- * True when both name the same device. UUIDs are compared without regard to case; of an IMEI the last digit does not count,
- * because some devices put the check digit there.
+ * True when both name the same device. Case is ignored for UUIDs. The last digit of an IMEI is ignored too, because some devices put the
+ * check digit there.
  */
 export function sameInstance(a: string, b: string): boolean {
   const left = comparable(a);
@@ -75,7 +75,7 @@ function comparable(instance: string): string | null {
   return urn.startsWith('urn:device-id:') ? urn.toLowerCase() : urn;
 }
 
-/** The value of `+sip.instance`: brackets inside the quotes. */
+/** The value of `+sip.instance`, with angle brackets inside the quotes. */
 export function instanceParam(urn: string): string {
   return `"<${(parseInstance(urn) ?? '').replace(/[<>"\\\s]/g, '')}>"`;
 }
@@ -91,10 +91,13 @@ const SECOND = (
   'kettle lake lantern lark maple meadow moon otter owl pebble pine planet pond raven reef river robin shell spruce stone swan willow'
 ).split(' ');
 
-/** Two plain words for an instance ID, the same on every device; a hint for eyes, not an identity: different IDs may share one. */
+/**
+ * Two plain words for an instance ID, the same on every device. They help people to tell devices apart but identify nothing: two IDs can
+ * share them.
+ */
 export function nickname(urn: string): string {
   const key = comparable(urn) ?? urn;
-  // FNV-1a, then the two six-bit halves of its folded hash.
+  // FNV-1a, then the two six-bit halves of the folded hash.
   let hash = 0x811c9dc5;
   for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193) >>> 0;
   const folded = (hash ^ (hash >>> 12) ^ (hash >>> 24)) >>> 0;

@@ -7,13 +7,13 @@ const NAMESPACE = 'urn:ietf:params:xml:ns:im-iscomposing';
 
 export interface IsComposing {
   state: 'active' | 'idle';
-  /** How long "active" holds without another notification; null when absent. */
+  /** How long "active" stays valid without another notification, in seconds; null when absent. */
   refreshSeconds: number | null;
-  /** What is being composed, a media type; null when absent. */
+  /** The media type that is being composed; null when absent. */
   contentType: string | null;
 }
 
-/** A state other than "active" counts as "idle" (RFC 3994 section 3.3). */
+/** Any state other than "active" counts as "idle" (RFC 3994 section 3.3). */
 export function parseIsComposing(body: Uint8Array | string): Parsed<IsComposing> {
   const document = parseXml(typeof body === 'string' ? body : text(body));
   if (!document.ok) return document;

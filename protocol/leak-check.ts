@@ -1,9 +1,9 @@
 /**
- * Whether what is about to leave names somebody who hides: reads the very bytes, SIP with its SDP and CPIM, or the content of an MSRP
- * message, and finds the address, the number, the device or the names of the sender. Pure.
+ * Checks that an outgoing message does not reveal an anonymous sender. Reads the exact octets, either SIP with its SDP and CPIM or the
+ * content of an MSRP message, and looks for the sender's address, number, device or names. Pure.
  *
- * LAB, what is passed over: the headers that the own network takes for itself and off (Via, Route, P-Preferred-Identity, credentials), the network
- * address in an SDP, which the network's relay replaces, and what the person has written: their words are their own.
+ * LAB: three places are not searched: the headers that the home network uses and removes (Via, Route, P-Preferred-Identity, credentials),
+ * the network address in an SDP, which the network's relay replaces, and the text the person wrote.
  */
 import { parseCpim } from './cpim';
 import { parseContentType, parseMultipart } from './multipart';
@@ -22,7 +22,7 @@ const leakKinds = [
 ] as const;
 type LeakKind = (typeof leakKinds)[number];
 
-/** What must not be read by the other side. */
+/** The marks of the sender that the other side must not read. */
 export interface OwnMarks {
   /** Every own address, SIP and TEL. */
   identities: readonly string[];
@@ -37,25 +37,25 @@ export interface OwnMarks {
 
 export interface Leak {
   what: LeakKind;
-  /** Where it stood: a header, `SDP`, `CPIM` or `content`. */
+  /** The place of the leak: the name of a header, `SDP`, `CPIM` or `content`. */
   where: string;
 }
 
-/** LAB: shorter names are found everywhere by chance, and tell little. */
+/** LAB: shorter names occur everywhere by chance and reveal little. */
 const SHORTEST_NAME = 3;
 
-/** Headers of the first hop: the own network takes them off, or needs them to know its user (RFC 3325). */
+/** Headers of the first hop: the home network removes them, or needs them to identify its user (RFC 3325). */
 const OWN_NETWORK = new Set(['via', 'v', 'route', 'p-preferred-identity', 'proxy-authorization', 'authorization', 'max-forwards']);
-/** What a response repeats of its request, as the other side and the ways between have written it (RFC 3261 section 8.2.6). */
+/** Headers that a response copies from its request, as the peer and the proxies wrote them (RFC 3261 section 8.2.6). */
 const REPEATED = new Set(['from', 'f', 'to', 't', 'call-id', 'i', 'record-route']);
-/** Headers of fixed words alone, in which a name could only stand by chance. */
+/** Headers with a fixed vocabulary, where a name could only match by chance. */
 const VOCABULARY =
   /^(?:cseq|content-[a-z-]+|[celk]|mime-version|accept[a-z-]*|allow[a-z-]*|supported|require|privacy|p-preferred-service|session-expires|min-se|expires|event|subscription-state|reason|datetime|ns|imdn\.disposition-notification)$/i;
 
 interface Mark {
   what: LeakKind;
   text: string;
-  /** Only whole words count. */
+  /** The mark only matches as a whole word. */
   isWord: boolean;
 }
 
@@ -89,7 +89,7 @@ export function leakInSip(bytes: Uint8Array, own: OwnMarks, peer: string): Leak 
   return leakInBody(type, body, search);
 }
 
-/** Looks through the content of an MSRP message, or a part of a SIP body. */
+/** Searches the content of an MSRP message or one part of a SIP body. */
 export function leakInContent(contentType: string, body: Uint8Array, own: OwnMarks, peer: string): Leak | null {
   return leakInBody(contentType, body, searchFor(own, peer));
 }

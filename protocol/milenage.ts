@@ -1,6 +1,6 @@
 /**
- * MILENAGE (3GPP TS 35.206): the functions f1 to f5 and f5* that a SIM and its home network share, over AES-128. Pure: the block cipher
- * is handed in. Octets throughout, most significant first.
+ * MILENAGE (3GPP TS 35.206): the functions f1 to f5, f1* and f5* that a SIM and its home network share, over AES-128. Pure: the caller
+ * passes the block cipher. All values are octets, most significant first.
  */
 
 import { concat } from './octets';
@@ -13,26 +13,26 @@ export const AMF_BYTES = 2;
 /** One block of AES-128 in the forward direction: 16 octets of key, 16 octets in, 16 octets out. */
 export type BlockCipher = (key: Uint8Array, block: Uint8Array) => Uint8Array;
 
-/** What a SIM and its home network know: the subscriber key, and the operator's constant as derived for it. */
+/** The secrets shared by a SIM and its home network: the subscriber key, and the operator's constant derived for it. */
 export interface MilenageSecret {
   k: Uint8Array;
   opc: Uint8Array;
 }
 
 export interface MilenageOutput {
-  /** f1: MAC-A, 8 octets: the network proves itself with it. */
+  /** f1: MAC-A, 8 octets. Proves the network to the SIM. */
   mac: Uint8Array;
-  /** f1*: MAC-S, 8 octets: the SIM proves its own SQN with it. */
+  /** f1*: MAC-S, 8 octets. Authenticates the SIM's own SQN. */
   resyncMac: Uint8Array;
-  /** f2: RES, 8 octets: the SIM proves itself. */
+  /** f2: RES, 8 octets. Proves the SIM to the network. */
   res: Uint8Array;
   /** f3: CK, 16 octets. */
   ck: Uint8Array;
   /** f4: IK, 16 octets. */
   ik: Uint8Array;
-  /** f5: AK, 6 octets: hides SQN. */
+  /** f5: AK, 6 octets. Conceals SQN. */
   ak: Uint8Array;
-  /** f5*: AK of the re-synchronisation, 6 octets. */
+  /** f5*: AK for the re-synchronisation, 6 octets. */
   resyncAk: Uint8Array;
 }
 
@@ -40,12 +40,15 @@ export interface MilenageOutput {
 const ROTATIONS = [8, 0, 4, 8, 12] as const;
 const CONSTANTS = [0, 1, 2, 4, 8] as const;
 
-/** OPc, the operator's constant bound to one subscriber key. */
+/** OPc: the operator's constant bound to one subscriber key. */
 export function opcOf(k: Uint8Array, op: Uint8Array, aes: BlockCipher): Uint8Array {
   return xor(encrypted(aes, k, sized(op, MILENAGE_BLOCK_BYTES)), op);
 }
 
-/** Every output for one RAND. Throws when an input has another length than the standard says: a mistake of the caller, not of a peer. */
+/**
+ * Every output for one RAND.
+ * @throws Error for an input of the wrong length: a mistake of the caller, not of a peer
+ */
 export function milenage(secret: MilenageSecret, rand: Uint8Array, sqn: Uint8Array, amf: Uint8Array, aes: BlockCipher): MilenageOutput {
   const k = sized(secret.k, MILENAGE_BLOCK_BYTES);
   const opc = sized(secret.opc, MILENAGE_BLOCK_BYTES);
@@ -70,12 +73,12 @@ export function xor(a: Uint8Array, b: Uint8Array): Uint8Array {
   return a.map((octet, index) => octet ^ (b[index] ?? 0));
 }
 
-/** One block in plain octets: what a cipher of Node gives is a Buffer, whose slices would share its memory. */
+/** One block as a plain Uint8Array. A cipher of Node returns a Buffer, whose slices would share its memory. */
 function encrypted(aes: BlockCipher, k: Uint8Array, block: Uint8Array): Uint8Array {
   return new Uint8Array(sized(aes(sized(k, MILENAGE_BLOCK_BYTES), block), MILENAGE_BLOCK_BYTES));
 }
 
-/** Rotated left by r octets, then the constant c added. */
+/** Rotates left by r octets, then adds the constant c. */
 function shifted(block: Uint8Array, index: 0 | 1 | 2 | 3 | 4): Uint8Array {
   const rotation = ROTATIONS[index];
   const out = concat([block.subarray(rotation), block.subarray(0, rotation)]);

@@ -1,6 +1,7 @@
 /**
- * Memory that others can make this process hold: a limit in octets, within the limit of a parent. A message draws from its connection's
- * allowance, that from its sender's, and that from the process's, so that nobody takes more than a share and all together stay bounded.
+ * Bounds the memory that peers can make this process hold: a limit in octets, within the limit of a parent. A message draws from its
+ * connection's allowance, the connection from its sender's, the sender from the process's. So no sender takes more than its share, and the
+ * total stays bounded.
  */
 export class Allowance {
   #used = 0;
@@ -14,7 +15,7 @@ export class Allowance {
     return this.#used;
   }
 
-  /** Takes so many octets here and from every parent; false, and nothing taken, where one of them has not enough left. */
+  /** Takes this many octets here and from every parent. False, and nothing is taken, if any of them has too little left. */
   take(octets: number): boolean {
     if (this.#used + octets > this.limit || this.parent?.take(octets) === false) return false;
     this.#used += octets;
@@ -27,7 +28,7 @@ export class Allowance {
   }
 }
 
-/** One allowance for each sender, within a common one; it is forgotten when nobody draws from it any more. */
+/** One allowance for each sender within a common one. A sender's allowance is dropped once nobody uses it. */
 export class SharedAllowance {
   readonly #all: Allowance;
   readonly #senders = new Map<string, { allowance: Allowance; users: number }>();
@@ -43,7 +44,7 @@ export class SharedAllowance {
     return this.#all.used;
   }
 
-  /** The sender's allowance, until `release`. A sender that nobody can name has one of its own. */
+  /** The sender's allowance, valid until `release`. An unidentified sender gets an allowance of its own. */
   of(sender: string | null): { allowance: Allowance; release: () => void } {
     if (sender === null) return { allowance: new Allowance(this.eachSender, this.#all), release: () => undefined };
     const entry = this.#senders.get(sender) ?? { allowance: new Allowance(this.eachSender, this.#all), users: 0 };

@@ -1,6 +1,6 @@
 /**
- * Reads MSRP from a connection's octets (RFC 4975 sections 7 and 9), in pieces of any size. Each octet of a body is looked at once and copied
- * at most once. A header line that equals the line at the same place of the previous head is not parsed again: few lines change within a session.
+ * Reads MSRP from a connection's octets (RFC 4975 sections 7 and 9), in pieces of any size. Each octet of a body is read once and copied
+ * at most once. A header line that equals the one at the same place in the previous head is not parsed again: few change in a session.
  *
  *              start line, headers                 no end line yet
  *            +---------------------+             +-----------------+
@@ -10,8 +10,8 @@
  *            | +--- end line ---> a message <----+ end line
  *            +------------------------+
  *
- * With `partBytes` a body is never gathered beyond that: a long chunk comes as parts (`MsrpRequest.goesOn`). With `admits` a body that nobody
- * wants is skipped as it comes.
+ * `partBytes` limits how much of a body is buffered: a long chunk is returned in parts (`MsrpRequest.goesOn`). `admits` lets the parser
+ * skip a body that nobody wants as it arrives.
  */
 import {
   HEADER_NAME,
@@ -30,25 +30,28 @@ import {
 import { indexOfBytes, startsWithAt, text, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 
-/** The buffer that a parser keeps between messages: room for the beginning of a head and a piece of the stream behind it. */
+/** The buffer that a parser keeps between messages; it holds the start of a head and the following piece of the stream. */
 const KEPT_BUFFER_BYTES = 192 * 1024;
-/** The first allocation for a body that goes on in the next piece. A longer announcement is not believed: it costs the peer nothing. */
+/**
+ * The first allocation for a body that continues in the next piece. A larger announced size is not trusted: announcing costs the peer
+ * nothing.
+ */
 const FIRST_BODY_BYTES = 64 * 1024;
-/** The length of "CRLF-------tid" with the longest transaction id, and of the flag and the line end behind it. */
+/** The length of "CRLF-------tid" with the longest transaction id, plus the flag and the line end after it. */
 const MARKER_BYTES = 41;
 const AFTER_MARKER_BYTES = 3;
 
-/** A body may keep this many times its own size of memory alive; out of a larger piece it is copied. */
+/** A body may keep this many times its own size in memory alive. A body in a larger piece is copied. */
 const WORTH_KEEPING = 4;
 
 const CR = 13;
 const LF = 10;
 const DASH = 45;
-/** A longer header line is not remembered: places times this bounds what a parser keeps. */
+/** A longer header line is not remembered. Together with the number of places this bounds a parser's memory. */
 const REMEMBERED_LINE_BYTES = 512;
 const NOTHING = new Uint8Array(0);
 
-/** The headers with a field of their own, in lower case. */
+/** The headers that have a field of their own, in lower case. */
 const FIELDS = {
   'to-path': 0,
   'from-path': 1,
@@ -62,9 +65,9 @@ const FIELDS = {
 type Field = (typeof FIELDS)[keyof typeof FIELDS];
 const fieldsByName = new Map<string, Field>(Object.entries(FIELDS));
 
-/** A header line that was read, with the meaning of its value where that takes work to find out. */
+/** A parsed header line, with the decoded value where decoding is expensive. */
 interface Line {
-  /** With the line end. Empty in a line that is not remembered. */
+  /** The line with its line end. Empty when the line is not remembered. */
   octets: Uint8Array;
   name: string;
   value: string;
@@ -74,10 +77,10 @@ interface Line {
   range: MsrpRequest['byteRange'];
 }
 
-/** The start line behind the transaction id. */
+/** The start line after the transaction id. */
 interface Kind {
   text: string;
-  /** Method, or null for a response. */
+  /** The method; null for a response. */
   method: string | null;
   status: number;
   reason: string;
@@ -85,12 +88,12 @@ interface Kind {
 
 interface Head extends Kind {
   transactionId: string;
-  /** By field; the first one counts when a header stands twice. */
+  /** Indexed by field. The first one counts when a header is repeated. */
   fields: (Line | undefined)[];
   others: [string, string][];
   lines: number;
   bytes: number;
-  /** Body octets that were given as parts before. */
+  /** Body octets already returned in earlier parts. */
   given: number;
 }
 
@@ -102,41 +105,43 @@ function problem(what: string): Problem {
   return { problem: what };
 }
 
-/** The result of one step of reading: a message, a wish for more octets, progress, or the end of all reading. */
+/** The result of one parsing step: a message, a request for more octets, progress, or the failure that ends all parsing. */
 type Step = MsrpMessage | 'more' | 'again' | Problem;
 
 export interface MsrpParserOptions {
-  /** Body octets from which on a chunk is given in parts, each as a request of its own. Absent: every chunk comes whole. */
+  /**
+   * A chunk with more body octets than this is returned in parts, each a request of its own. When absent, every chunk is returned whole.
+   */
   partBytes?: number;
-  /** Whether a body for this To-Path is wanted. Asked once for each chunk whose body does not come in one piece. */
+  /** Whether a body for this To-Path is wanted. Called once for each chunk whose body does not arrive in one piece. */
   admits?: (toPath: readonly string[]) => boolean;
 }
 
 /**
- * Takes a connection's octets in any pieces and gives whole messages. After malformed input it stays failed: MSRP has no way to
- * find the next message, the connection must be closed. Messages that came before the bad octets in the same piece are still
- * given; `failure` then already says what is wrong, and so does every later `push`.
+ * Takes the octets of a connection in pieces of any size and returns whole messages. After malformed input it stays failed: MSRP gives no
+ * way to find the next message, so the connection must be closed. Messages before the malformed octets in the same piece are still
+ * returned; `failure` is set by then, and every later `push` returns it.
  */
 export class MsrpParser {
   readonly #options: MsrpParserOptions;
-  /** The octets that are being read: the piece just pushed, or `#kept` with the piece behind it when a head had begun before. */
+  /** The octets being parsed: the latest piece, or `#kept` followed by the latest piece when a head had already begun. */
   #view = NOTHING;
   #kept = NOTHING;
-  /** Where the message that is being read continues, and where the search for the end of its line goes on. */
+  /** Where parsing of the current message continues, and where the search for its line end continues. */
   #at = 0;
   #searchAt = 0;
   #head: Head | null = null;
   #kind: Kind = { text: '', method: null, status: 0, reason: '' };
-  /** The lines of the latest heads, by their place. */
+  /** The lines of the latest heads, by position. */
   readonly #lines: Line[] = [];
-  /** CR, LF, dashes and transaction id: the end line of the current message without its flag and line end. */
+  /** CR, LF, dashes and transaction id: the current message's end line without its flag and line end. */
   readonly #marker = new Uint8Array(MARKER_BYTES);
   #markerLength = 0;
   #body: GrowingBody | null = null;
   #inBody = false;
-  /** Body octets are dropped until the end line. */
+  /** True while body octets are dropped until the end line. */
   #skips = false;
-  /** Octets of the stream before `#view`, and where in the stream each message of the latest `push` ended. */
+  /** The number of stream octets before `#view`, and where in the stream each message of the latest `push` ended. */
   #before = 0;
   #ends: number[] = [];
   #failure: { ok: false; reason: string; offset?: number } | null = null;
@@ -146,22 +151,22 @@ export class MsrpParser {
     this.#marker.set(utf8('\r\n-------'));
   }
 
-  /** Why the stream can no longer be read, or null. */
+  /** Why the stream can no longer be parsed, or null. */
   get failure(): { ok: false; reason: string; offset?: number } | null {
     return this.#failure;
   }
 
-  /** Where in the stream, counted in octets, each message or part that the latest `push` gave came to its end. */
+  /** The end of each message or part that the latest `push` returned, as octets from the start of the stream. */
   get ends(): readonly number[] {
     return this.#ends;
   }
 
-  /** The body that is being read is not kept. */
+  /** True while the body being read is dropped. */
   get isSkipping(): boolean {
     return this.#skips;
   }
 
-  /** `bytes` must not be written to afterwards: a body may be a part of it. */
+  /** Parses the next piece. The caller must not change `bytes` afterwards: a body can be a view of it. */
   push(bytes: Uint8Array): Parsed<MsrpMessage[]> {
     if (this.#failure !== null) return this.#failure;
     this.#append(bytes);
@@ -185,7 +190,7 @@ export class MsrpParser {
   #append(bytes: Uint8Array): void {
     const before = this.#view.length;
     if (before === 0) {
-      // A plain view: a Node Buffer's own methods give other things.
+      // A plain Uint8Array: the methods of a Node Buffer return other things.
       this.#view = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
       return;
     }
@@ -202,7 +207,7 @@ export class MsrpParser {
   /** Moves the rest of the piece to `#kept`. */
   #keep(): void {
     const rest = this.#at === this.#view.length ? NOTHING : this.#view.subarray(this.#at);
-    // A connection that once carried a long head in large pieces does not hold its memory for ever.
+    // A connection that once carried a long head in large pieces must not hold that memory for ever.
     if (this.#kept.length > KEPT_BUFFER_BYTES && rest.length <= KEPT_BUFFER_BYTES) this.#kept = NOTHING;
     if (rest.length > this.#kept.length) this.#kept = new Uint8Array(rest.length);
     if (rest.length > 0) this.#kept.set(rest);
@@ -236,7 +241,7 @@ export class MsrpParser {
   }
 
   #readLine(head: Head | null, from: number, end: number): Step {
-    // A bare line end between messages is how some peers keep a connection alive.
+    // Some peers send a bare line end between messages as keep-alive.
     if (head === null) return from === end ? 'again' : this.#begin(text(this.#view.subarray(from, end)));
     if (from === end) {
       this.#inBody = true;
@@ -247,13 +252,13 @@ export class MsrpParser {
       if (flag !== null) return this.#finish(head, null, flag);
     }
     const read = text(this.#view.subarray(from, end));
-    // A lenient reading would make three octets of one, and so write lines that the next reader refuses.
+    // Lenient decoding would turn one octet into three, and the lines written from it could exceed what the next reader accepts.
     if (read.includes(REPLACEMENT) && !isUtf8(this.#view.subarray(from, end))) return problem('a line that is not UTF-8');
     const line = readHeaderLine(read);
     if (line === null) return problem('a bad header line');
-    // Written again, the line has a space behind its colon.
+    // When written again, the line has a space after its colon.
     if (end - from === MAX_MSRP_LINE_BYTES && read[line.name.length + 1] !== ' ') return problem('a line too long');
-    // A Message-ID comes once or with a few chunks; the others are worth remembering.
+    // A Message-ID occurs once or in a few chunks; other lines are worth remembering.
     if (line.field !== FIELDS['message-id'] && end - from <= REMEMBERED_LINE_BYTES) {
       line.octets = this.#view.slice(from, end + 2);
       this.#lines[head.lines] = line;
@@ -289,8 +294,8 @@ export class MsrpParser {
   }
 
   /**
-   * The flag of the end line at `at`, of whose marker the first `from` octets have been seen already. "-------tid" inside the content is no end
-   * line unless a flag and a line end follow.
+   * The flag of the end line at `at`, or null. The first `from` octets of its marker have already been compared. "-------tid" inside the
+   * content is an end line only when a flag and a line end follow.
    */
   #endLineAt(view: Uint8Array, at: number, from: number): MsrpContinuation | null {
     for (let index = from; index < this.#markerLength; index += 1) if (view[at + index - from] !== this.#marker[index]) return null;
@@ -300,7 +305,7 @@ export class MsrpParser {
     return flag === '$' || flag === '+' || flag === '#' ? flag : null;
   }
 
-  /** The first end line, with the line end before it, that begins in these octets at or after `from` and is whole in them. */
+  /** The first complete end line, including the line end before it, that begins at or after `from`. */
   #findEnd(octets: Uint8Array, from: number): { at: number; flag: MsrpContinuation } | null {
     const marker = this.#marker.subarray(0, this.#markerLength);
     for (let at = indexOfBytes(octets, marker, from); at >= 0; at = indexOfBytes(octets, marker, at + 1)) {
@@ -318,7 +323,7 @@ export class MsrpParser {
     const endLineBytes = this.#markerLength + AFTER_MARKER_BYTES;
     const begun = this.#body;
     if (begun !== null) {
-      // An end line that began in the piece before: it lies in the last octets of that and the first ones of this.
+      // An end line that began in the previous piece: it spans the end of that piece and the start of this one.
       const seam = begun.seam(endLineBytes - 1, view.subarray(bodyAt, bodyAt + endLineBytes - 1));
       const over = this.#findEnd(seam.octets, 0);
       if (over !== null) {
@@ -326,7 +331,7 @@ export class MsrpParser {
         return this.#finish(head, begun.upTo(begun.length - seam.before + over.at), over.flag);
       }
     }
-    // The line end of the blank line may itself introduce the end line: then the body is absent.
+    // The line end of the blank line can also introduce the end line; the body is then absent.
     const found = this.#findEnd(view, begun === null ? bodyAt - 2 : bodyAt);
     if (found === null) {
       if (bodyAt === view.length && begun !== null) return 'more';
@@ -340,7 +345,7 @@ export class MsrpParser {
     return this.#finish(head, begun.upTo(begun.length), found.flag);
   }
 
-  /** The body goes on in the next piece. `reach`: octets that may be the beginning of the end line. */
+  /** Keeps the body octets of this piece when the body continues in the next. `reach`: octets that may be the start of the end line. */
   #growBody(head: Head, reach: number): Step {
     const fresh = this.#view.subarray(this.#at);
     this.#at = this.#view.length;
@@ -367,7 +372,7 @@ export class MsrpParser {
     return 'problem' in part || part.kind === 'response' ? part : { ...part, goesOn: true };
   }
 
-  /** Whether a body may stay where it is in the piece: then the rest of the piece lives as long as the body. */
+  /** Whether the body may stay a view of its piece, which keeps the whole piece in memory. */
   #isWorthKeeping(body: Uint8Array): boolean {
     return body.length * WORTH_KEEPING >= body.buffer.byteLength && body.buffer !== this.#kept.buffer;
   }
@@ -435,20 +440,20 @@ function isUtf8(octets: Uint8Array): boolean {
   }
 }
 
-/** The Byte-Range behind `given` octets; a part does not say where its chunk ends. */
+/** The Byte-Range after `given` octets. A part does not tell where its chunk ends. */
 function rangeOf(range: MsrpRequest['byteRange'], given: number, isPart: boolean): MsrpRequest['byteRange'] {
   if (range === null) return given === 0 && !isPart ? null : { start: given + 1, end: null, total: null };
   return { start: range.start + given, end: isPart ? null : range.end, total: range.total };
 }
 
-/** A body that comes in several pieces of the stream, in memory of its own. */
+/** A body that arrives in several pieces, copied into its own memory. */
 class GrowingBody {
   #bytes: Uint8Array;
   #length = 0;
 
-  /** `promised`: the announced size, believed up to `FIRST_BODY_BYTES`. `first`: octets that came already. */
+  /** `promised`: the announced size, trusted up to `FIRST_BODY_BYTES`. `first`: the octets that have already arrived. */
   constructor(promised: number, first: Uint8Array = NOTHING) {
-    // The end line may begin in these octets before it is known for one.
+    // These octets can contain the start of the end line before it is recognised.
     this.#bytes = new Uint8Array(Math.min(promised, FIRST_BODY_BYTES) + 2 * (MARKER_BYTES + AFTER_MARKER_BYTES));
     this.add(first);
   }
@@ -472,7 +477,7 @@ class GrowingBody {
     return this.#bytes.subarray(Math.max(0, this.#length - count), this.#length);
   }
 
-  /** Adds octets and drops all but the last `count`; returns how many were dropped. */
+  /** Adds octets and drops all but the last `count`. Returns the number of dropped octets. */
   keepLast(bytes: Uint8Array, count: number): number {
     const before = this.#length + bytes.length;
     if (bytes.length < count) this.add(bytes);
@@ -487,7 +492,10 @@ class GrowingBody {
     return before - this.#length;
   }
 
-  /** The last octets (`reach` at most, the blank line's own line end among them) with `next` behind them; `before` counts the former. */
+  /**
+   * The last octets (at most `reach`, including the blank line's own line end) followed by `next`. `before` counts the octets in front of
+   * `next`.
+   */
   seam(reach: number, next: Uint8Array): { octets: Uint8Array; before: number } {
     const own = this.#bytes.subarray(Math.max(0, this.#length - reach), this.#length);
     const lineEnd = Math.min(2, reach - own.length);
@@ -500,16 +508,16 @@ class GrowingBody {
     return { octets, before };
   }
 
-  /** The octets before `end`; null when `end` lies before the beginning. Nothing can be added afterwards. */
+  /** The octets before `end`; null when `end` is before the start. Nothing can be added afterwards. */
   upTo(end: number): Uint8Array | null {
     if (end < 0) return null;
-    // Memory that was taken and not needed does not live as long as the body.
+    // Unused memory must not live as long as the body.
     const fits = this.#bytes.length - end <= 2 * (MARKER_BYTES + AFTER_MARKER_BYTES);
     return fits ? this.#bytes.subarray(0, end) : this.#bytes.slice(0, end);
   }
 }
 
-/** How many octets a chunk may have by its Byte-Range. */
+/** The number of octets that the Byte-Range promises for a chunk. */
 function promised(range: MsrpRequest['byteRange']): number {
   const end = range?.end ?? range?.total ?? null;
   return range === null || end === null ? 0 : Math.max(0, end - range.start + 1);

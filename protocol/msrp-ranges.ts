@@ -1,6 +1,6 @@
 /**
- * Which octets of a message have come, or have been reported (RFC 4975 sections 5.1 and 7.1.2): ranges in any order, overlapping, repeated.
- * Ranges that touch become one, so a message in order or in reverse is a single range. One range costs a binary search.
+ * Which octets of a message have arrived or been reported (RFC 4975 sections 5.1 and 7.1.2). Ranges may come in any order, overlap and
+ * repeat. Adjacent ranges are merged, so a message in order or in reverse order is a single range. Adding a range costs one binary search.
  */
 export type OctetRange = readonly [first: number, last: number];
 
@@ -10,21 +10,21 @@ interface Range {
 }
 
 export class OctetRanges {
-  /** Disjoint, never touching, in ascending order. */
+  /** Disjoint, not adjacent, in ascending order. */
   readonly #ranges: Range[] = [];
   #steps = 0;
 
-  /** How many ranges there are, with a gap between each two. */
+  /** The number of ranges; there is a gap between each two. */
   get count(): number {
     return this.#ranges.length;
   }
 
-  /** Ranges looked at so far: what the work of all calls grows with. */
+  /** The number of ranges examined so far, a measure of the total work. */
   get steps(): number {
     return this.#steps;
   }
 
-  /** The first octet, counted from 1, that is missing. */
+  /** The first missing octet, counted from 1. */
   get next(): number {
     const first = this.#ranges[0];
     return first === undefined || first.first > 1 ? 1 : first.last + 1;
@@ -35,7 +35,7 @@ export class OctetRanges {
     return this.next > total;
   }
 
-  /** Adds the octets from `first` to `last`, both among them; returns the parts of it that were missing, in order. */
+  /** Adds the octets from `first` to `last`, both inclusive. Returns the parts that were missing, in order. */
   add(first: number, last: number): OctetRange[] {
     if (last < first) return [];
     const ranges = this.#ranges;
@@ -60,9 +60,9 @@ export class OctetRanges {
     return gaps;
   }
 
-  /** The place of the first range that ends at or behind `octet`. */
+  /** The index of the first range that ends at or after `octet`. */
   #firstReaching(octet: number): number {
-    // What comes in order touches the last range.
+    // Octets in order extend the last range.
     const newest = this.#ranges.length - 1;
     if (newest >= 0 && (this.#ranges[newest]?.first ?? 0) <= octet) return (this.#ranges[newest]?.last ?? 0) >= octet ? newest : newest + 1;
     let [low, high] = [0, this.#ranges.length];

@@ -1,12 +1,13 @@
 /**
- * Who is answered and who gets a report, and along which path (RFC 4975 sections 7.1.2 and 7.2): the same rules for a client, a switch and a relay.
+ * Which requests are answered or reported on, and along which path (RFC 4975 sections 7.1.2 and 7.2). Client, switch and relay follow the
+ * same rules.
  */
 import type { MsrpRequest, MsrpResponse } from './msrp';
 
-/** The parts of a request that its answer and its report need; the body need not be kept for them. */
+/** The parts of a request that its answer and its report need. They keep no body in memory. */
 export type Answerable = Pick<MsrpRequest, 'method' | 'transactionId' | 'toPath' | 'fromPath' | 'failureReport' | 'messageId'>;
 
-/** RFC 4975 section 10, and LAB 500: the receiver has trouble of its own, for which the RFC has no code. */
+/** The codes of RFC 4975 section 10, and LAB: 500 for a receiver with a fault of its own, for which the RFC has no code. */
 const reasons: Readonly<Record<number, string>> = {
   200: 'OK',
   400: 'Bad Request',
@@ -20,8 +21,9 @@ const reasons: Readonly<Record<number, string>> = {
 };
 
 /**
- * The answer to a request, or null where none may be sent: never to a REPORT, never with Failure-Report "no", and with "partial" only an error.
- * The answer to a SEND goes one hop. Any other goes the whole path back, because a relay hands it on (RFC 4976 section 6.5).
+ * The answer to a request, or null when none may be sent: a REPORT and a request with Failure-Report "no" get none, one with "partial" gets
+ * only errors. The answer to a SEND goes one hop. Any other answer goes back along the whole path, because a relay forwards it (RFC 4976
+ * section 6.5).
  */
 export function answerTo(request: Answerable, status: number, reason = reasons[status] ?? ''): MsrpResponse | null {
   const { method, failureReport, transactionId, toPath, fromPath } = request;
@@ -37,7 +39,7 @@ export function answerTo(request: Answerable, status: number, reason = reasons[s
   };
 }
 
-/** The success REPORT for a whole message of `total` octets. It goes back the whole path and gets no answer. */
+/** The success REPORT for a whole message of `total` octets. It goes back along the whole path and gets no answer. */
 export function successReport(request: Answerable, localPath: string, total: number, transactionId: string): MsrpRequest {
   return {
     kind: 'request',
@@ -57,7 +59,7 @@ export function successReport(request: Answerable, localPath: string, total: num
   };
 }
 
-/** Copies the parts that an answer needs, so that a request that waits for its answer does not keep its body alive. */
+/** Copies the parts that an answer needs, so that a request waiting for its answer does not keep its body in memory. */
 export function answerable({ method, transactionId, toPath, fromPath, failureReport, messageId }: MsrpRequest): Answerable {
   return { method, transactionId, toPath, fromPath, failureReport, messageId };
 }

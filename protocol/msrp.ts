@@ -1,6 +1,6 @@
 /**
  * MSRP on the wire (RFC 4975 sections 7 and 9): requests and responses as values, and a parser that takes the byte stream in
- * pieces of any size. One value is one chunk; putting chunks together is the session's work.
+ * pieces of any size. One value is one chunk; the session assembles chunks into messages.
  *
  *   MSRP tid SEND                MSRP tid 200 OK
  *   To-Path, From-Path           To-Path, From-Path
@@ -12,16 +12,16 @@ import { oneLine } from './generic-param';
 import { concat, indexOfBytes } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 
-/** Octets of one line: the start line or a header. */
+/** Most octets in one line, either the start line or a header. */
 export const MAX_MSRP_LINE_BYTES = 4096;
 export const MAX_MSRP_HEADERS = 64;
-/** Octets of all lines of one head. */
+/** Most octets in all lines of one head. */
 export const MAX_MSRP_HEAD_BYTES = 32 * 1024;
-/** Octets of one chunk's body, for a parser that gives every chunk whole. */
+/** Most octets in one chunk's body when the parser returns every chunk whole. */
 export const MAX_MSRP_BODY_BYTES = 16 * 1024 * 1024;
-/** Body octets after which a parser gives the first part of a long chunk instead of keeping all of it. */
+/** After this many body octets a parser returns the first part of a long chunk instead of buffering all of it. */
 export const MSRP_PART_BYTES = 64 * 1024;
-/** URIs of To-Path, and likewise From-Path. */
+/** Most URIs in To-Path, and most in From-Path. */
 export const MAX_MSRP_PATH_URIS = 16;
 
 export type MsrpContinuation = '$' | '+' | '#';
@@ -33,25 +33,25 @@ export interface MsrpRequest {
   method: string;
   toPath: string[];
   fromPath: string[];
-  /** The headers that have no field here, in order. */
+  /** The headers without a field here, in order. */
   headers: readonly (readonly [name: string, value: string])[];
   messageId: string | null;
-  /** From 1; `end` and `total` are null for "*". */
+  /** Counted from 1. `end` and `total` are null for "*". */
   byteRange: { start: number; end: number | null; total: number | null } | null;
   contentType: string | null;
   successReport: boolean;
   failureReport: 'yes' | 'no' | 'partial';
   /** The code of namespace 000; only a REPORT has one. */
   status: { code: number; reason: string } | null;
-  /** Null for a request without a body, as the empty SEND that binds a connection. */
+  /** Null for a request without a body, such as the empty SEND that binds a connection. */
   body: Uint8Array | null;
   continuation: MsrpContinuation;
   /**
-   * This is a part of a chunk, and more of the same chunk follows under the same transaction id: only the last part gets an answer. Each part has the
-   * Byte-Range of its own octets. Absent for a whole chunk and for the last part.
+   * Set on a part of a chunk when more of the same chunk follows under the same transaction id. Only the last part gets an answer.
+   * Each part has the Byte-Range of its own octets. Absent on a whole chunk and on the last part.
    */
   goesOn?: true;
-  /** The body was not kept, because nobody here takes messages of this path. */
+  /** The body was dropped, because no session here takes messages for this path. */
   isSkipped?: true;
 }
 
@@ -62,7 +62,7 @@ export interface MsrpResponse {
   reason: string;
   toPath: string[];
   fromPath: string[];
-  /** The headers that have no field here, in order; absent when there are none, which is nearly always. A relay answers AUTH with some (RFC 4976). */
+  /** The headers without a field here, in order. Usually absent; a relay's answer to AUTH has some (RFC 4976). */
   headers?: readonly (readonly [name: string, value: string])[];
   continuation: MsrpContinuation;
 }
@@ -76,13 +76,13 @@ const MSRP_FIELDS: ReadonlySet<string> = new Set([
 export const HEADER_NAME = /^[A-Za-z0-9-]+$/;
 
 const DASHES = '-------';
-/** A shorter body is copied: that costs less than a piece of its own. */
+/** A shorter body is copied: that costs less than writing it as a piece of its own. */
 const COPIED_BODY_BYTES = 4096;
-/** A writer allocates this much at a time. */
+/** The size of a writer's allocations. */
 const SLAB_BYTES = 16 * 1024;
 export const TRANSACTION_ID = /^[A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}$/;
 
-/** A request that asks something of the next hop and carries no message (AUTH of RFC 4976, NICKNAME of RFC 7701). */
+/** A request to the next hop that carries no message (AUTH of RFC 4976, NICKNAME of RFC 7701). */
 export function bodilessRequest(about: Pick<MsrpRequest, 'transactionId' | 'method' | 'toPath' | 'fromPath' | 'headers'>): MsrpRequest {
   return {
     kind: 'request',
@@ -99,8 +99,8 @@ export function bodilessRequest(about: Pick<MsrpRequest, 'transactionId' | 'meth
 }
 
 /**
- * The octets of one message. Every message that `MsrpParser` gave can be written, under the transaction id it came with. A new message takes its
- * id from `newTransactionId`. A line break in a value is left out.
+ * The octets of one message. Every message from `MsrpParser` can be encoded under its own transaction id. A new message takes its id from
+ * `newTransactionId`. Line breaks in values are left out.
  * @throws RangeError for a transaction id that the grammar forbids or whose end line occurs in the body: a defect of the caller
  */
 export function encodeMsrp(message: MsrpMessage): Uint8Array {
@@ -110,20 +110,20 @@ export function encodeMsrp(message: MsrpMessage): Uint8Array {
 }
 
 /**
- * Writes the messages of one connection. Consecutive short messages leave as one piece. A long body is a piece of its own and is not copied, so it
- * must not change until it has left. Octets and errors are those of `encodeMsrp`; a message that throws writes nothing.
+ * Encodes the messages of one connection. Consecutive short messages leave in one piece. A long body is a piece of its own and is not
+ * copied, so it must not change until it has left. Octets and errors are those of `encodeMsrp`; a message that throws writes nothing.
  */
 export class MsrpWriter {
-  /** Where the next octets go. Never reused, because octets given away may not have left yet. */
+  /** Where the next octets go. Never reused, because octets from an earlier `take` may not have left yet. */
   #slab = NOTHING;
   #from = 0;
   #to = 0;
   #pieces: Uint8Array[] = [];
-  /** Octets in the pieces. */
+  /** The number of octets in the pieces. */
   #length = 0;
   #paths: { to: readonly string[]; from: readonly string[]; lines: string } = { to: [], from: [], lines: '' };
 
-  /** Octets that `take` would give. */
+  /** The number of octets that `take` would return. */
   get length(): number {
     return this.#length + this.#to - this.#from;
   }
@@ -151,7 +151,7 @@ export class MsrpWriter {
     this.#put(`\r\n${end}`);
   }
 
-  /** The pieces written since the last call. */
+  /** Returns the pieces written since the last call. */
   take(): Uint8Array[] {
     this.#cut();
     const pieces = this.#pieces;
@@ -161,7 +161,7 @@ export class MsrpWriter {
   }
 
   #put(text: string): void {
-    // In UTF-8 no character of a string takes more than three octets.
+    // A UTF-16 code unit takes at most three octets in UTF-8.
     this.#makeRoom(text.length * 3);
     this.#to += encoder.encodeInto(text, this.#slab.subarray(this.#to)).written;
   }
@@ -193,7 +193,7 @@ export class MsrpWriter {
     this.#from = this.#to;
   }
 
-  /** A connection says the same two again and again. */
+  /** The path lines; a connection repeats the same two, so they are cached. */
   #pathLines(to: readonly string[], from: readonly string[]): string {
     if (!isSamePath(to, this.#paths.to) || !isSamePath(from, this.#paths.from)) {
       const lines = `To-Path: ${to.map(word).join(' ')}\r\nFrom-Path: ${from.map(word).join(' ')}\r\n`;
@@ -213,7 +213,7 @@ function isSamePath(one: readonly string[], other: readonly string[]): boolean {
   return true;
 }
 
-/** The headers that have a field, but for the paths and Content-Type. */
+/** The headers with a field, except the paths and Content-Type. */
 function ownLines({ messageId, byteRange, successReport, failureReport, status }: MsrpRequest): string {
   let lines = '';
   if (messageId !== null) lines += `Message-ID: ${word(messageId)}\r\n`;
@@ -224,7 +224,7 @@ function ownLines({ messageId, byteRange, successReport, failureReport, status }
   return lines;
 }
 
-/** None that has a field of its own. */
+/** The other headers; a header that has a field is not allowed here. */
 function furtherLines(headers: MsrpRequest['headers'] = []): string {
   let lines = '';
   for (const [name, value] of headers) {
@@ -243,11 +243,11 @@ function word(value: string): string {
   return WORD.test(value) ? value : oneLine(value).replace(/\s/g, '');
 }
 
-/** The searches of both sides skip as many octets as the end line is long: in front of a long body this pays. */
+/** Searches on both sides skip as many octets as the end line is long, so a longer id pays off in front of a long body. */
 const LONG_ID_FILL = '0'.repeat(19);
 const SIX_DIGITS = 36 ** 6;
 
-/** A transaction id that does not occur in the body. `random` as in base.Clock. */
+/** A transaction id that does not occur in the body. `random` is that of a Clock. */
 export function newTransactionId(random: () => number, body: Uint8Array | null): string {
   for (;;) {
     const digits = sixDigits(random()) + sixDigits(random());
@@ -265,10 +265,13 @@ function sixDigits(fraction: number): string {
     .padStart(6, '0');
 }
 
-/** The latest search that found nothing: a body whose id was just taken need not be searched again. */
+/** The latest search without a hit: when an id was just made for a body, the body need not be searched again. */
 let searched: { body: Uint8Array; id: string } | null = null;
 
-/** Whether a parser would find the end line inside the body. The string without a line end before it and a flag behind it is content. */
+/**
+ * Whether a parser would find the end line inside the body. The same characters without a line end before and a flag after them are
+ * content.
+ */
 function endsWithin(body: Uint8Array, id: string): boolean {
   const isSearched = searched?.body === body && searched.id === id;
   searched = null;
@@ -276,7 +279,7 @@ function endsWithin(body: Uint8Array, id: string): boolean {
   const marker = octetsOf(DASHES + id);
   for (let at = indexOfBytes(body, marker); at >= 0; at = indexOfBytes(body, marker, at + 1)) {
     const flagAt = at + marker.length;
-    // The line ends around the body count as well.
+    // The line ends around the body count too.
     const begins = at === 0 || (body[at - 2] === CR && body[at - 1] === LF);
     const ends = flagAt + 1 === body.length || (body[flagAt + 1] === CR && body[flagAt + 2] === LF);
     if (begins && ends && FLAGS.has(body[flagAt] ?? 0)) return true;
@@ -300,17 +303,17 @@ function octetsOf(ascii: string): Uint8Array {
 export interface MsrpUri {
   scheme: 'msrp' | 'msrps';
   host: string;
-  /** Null when the URI names none. */
+  /** Null when the URI has no port. */
   port: number | null;
   sessionId: string | null;
-  /** The first word after ";", usually `tcp`. */
+  /** The first parameter after ";", usually `tcp`. */
   transport: string;
 }
 
-/** LAB: how many relays one side's path may lead through; every request names them all. */
+/** LAB: most relays in one side's path; every request lists them all. */
 export const maximumRelays = 4;
 
-/** RFC 4975 section 6. The userinfo and further parameters are allowed and not kept. */
+/** RFC 4975 section 6. The userinfo and further parameters are accepted and dropped. */
 export function parseMsrpUri(value: string): Parsed<MsrpUri> {
   if (value.length > MAX_MSRP_LINE_BYTES) return malformed('MSRP URI too long');
   const found = /^(msrps?):\/\/(?:[^@/\s]*@)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(\d{1,5}))?(?:\/([^;\s/]*))?;([a-z0-9]+)(?:;[^\s]*)?$/i.exec(
@@ -328,12 +331,14 @@ export function parseMsrpUri(value: string): Parsed<MsrpUri> {
   });
 }
 
-/** The first value of a header without a field of its own, or null. */
+/** The first value of a header without its own field, or null. */
 export function msrpHeader({ headers = [] }: Pick<MsrpResponse, 'headers'>, name: string): string | null {
   return headers.find(([each]) => each.toLowerCase() === name.toLowerCase())?.[1] ?? null;
 }
 
-/** RFC 4975 section 6.1: scheme, host and transport without regard to case, port and session id exactly; userinfo does not count. */
+/**
+ * RFC 4975 section 6.1: scheme, host and transport are compared case-insensitively, port and session id exactly; the userinfo is ignored.
+ */
 export function sameMsrpUri(a: string, b: string): boolean {
   const left = parseMsrpUri(a);
   const right = parseMsrpUri(b);

@@ -1,4 +1,4 @@
-/** multipart/* bodies (RFC 2046 section 5.1, in SIP RFC 5621): the SDP beside a first message or a recipient list. */
+/** multipart/* bodies (RFC 2046 section 5.1, for SIP RFC 5621): an SDP together with a first message or a recipient list. */
 import { isToken, oneLine, parseParams, quote } from './generic-param';
 import { concat, indexOfBytes, readHeaderBlock, startsWithAt, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
@@ -9,14 +9,14 @@ export const MAX_PART_HEADER_BYTES = 8192;
 /** RFC 2046 section 5.1.1. */
 export const MAX_BOUNDARY_CHARACTERS = 70;
 
-/** One part. `headers` have lower-case names and are without Content-Type and Content-Length. */
+/** One part. The names in `headers` are in lower case; Content-Type and Content-Length are left out. */
 export interface BodyPart {
   contentType: string;
   headers: ReadonlyMap<string, string>;
   body: Uint8Array;
 }
 
-/** `type` in lower case, empty when the text is no media type; `params` unquoted, names in lower case. */
+/** `type` is in lower case, or empty when the text is not a media type. `params` are unquoted, with lower-case names. */
 export interface ContentType {
   type: string;
   params: ReadonlyMap<string, string>;
@@ -41,13 +41,13 @@ const BLANKS = new Set([32, 9]);
 const DASH = 45;
 
 interface Delimiter {
-  /** Where the body before it ends: its line break belongs to the delimiter. */
+  /** Where the body before the delimiter ends: the line break in front belongs to the delimiter. */
   at: number;
   next: number;
   closing: boolean;
 }
 
-/** The parts in order. Content-Length of a part is not used: the delimiter alone ends it (RFC 2046 section 5.1.1). */
+/** The parts in order. A part ends only at a delimiter; its Content-Length is ignored (RFC 2046 section 5.1.1). */
 export function parseMultipart(contentType: string, body: Uint8Array): Parsed<BodyPart[]> {
   const { type, params } = parseContentType(contentType);
   if (!type.startsWith('multipart/')) return malformed('not a multipart type');
@@ -59,7 +59,7 @@ export function parseMultipart(contentType: string, body: Uint8Array): Parsed<Bo
   if (open === null) return malformed('the boundary does not occur');
   while (!open.closing) {
     const close = nextDelimiter(body, needle, open.next);
-    // A sender that forgets the closing delimiter has still framed its last part: the SIP body ends there.
+    // When a sender forgets the closing delimiter, the last part ends with the SIP body.
     const end = close === null ? body.length : close.at;
     if (parts.length >= MAX_PARTS) return malformed('too many parts', open.at);
     const part = parsePart(body.subarray(open.next, Math.max(open.next, end)));
@@ -83,7 +83,7 @@ function nextDelimiter(body: Uint8Array, needle: Uint8Array, from: number): Deli
     if (closing) return { at, next: next + 2, closing };
     while (BLANKS.has(body[next] ?? 0)) next += 1;
     if (body[next] === CR) next += 1;
-    // "--b1x" is no delimiter of boundary "b1".
+    // "--b1x" is not a delimiter for boundary "b1".
     if (body[next] === LF) return { at, next: next + 1, closing };
     if (next >= body.length) return { at, next: body.length, closing: true };
   }
@@ -108,8 +108,8 @@ function isBoundary(text: string): boolean {
 }
 
 /**
- * The body for `Content-Type: multipart/mixed;boundary=...`. Take `boundary` from `newBoundary`: one that occurs in a part, or
- * that the grammar forbids, is a defect of the caller and throws.
+ * The body for `Content-Type: multipart/mixed;boundary=...`. Take `boundary` from `newBoundary`.
+ * @throws RangeError for a boundary that occurs in a part or that the grammar forbids: a defect of the caller
  */
 export function encodeMultipart(parts: readonly BodyPart[], boundary: string): Uint8Array {
   if (!isBoundary(boundary)) throw new RangeError('bad multipart boundary');
@@ -131,7 +131,7 @@ function capitalised(name: string): string {
   return name.replace(/(^|-)([a-z])/g, (_, dash: string, letter: string) => dash + letter.toUpperCase()).replace(/Id$/, 'ID');
 }
 
-/** A boundary that occurs in no part. `random` as in base.Clock. */
+/** A boundary that occurs in no part. `random` is that of a Clock. */
 export function newBoundary(random: () => number, parts: readonly BodyPart[]): string {
   for (;;) {
     let boundary = 'chorus-';
@@ -141,7 +141,7 @@ export function newBoundary(random: () => number, parts: readonly BodyPart[]): s
   }
 }
 
-/** `multipart/mixed` with its boundary parameter. */
+/** `multipart/mixed` with the boundary parameter. */
 export function multipartType(boundary: string): string {
   return `multipart/mixed;boundary=${isToken(boundary) ? boundary : quote(boundary)}`;
 }

@@ -1,4 +1,4 @@
-/** Octets where text would be wrong: search, joining, and UTF-8 at the edge. */
+/** Work on octets without decoding them: search, joining, header blocks; and UTF-8 encoding and decoding. */
 
 const encoder = new TextEncoder();
 const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -7,7 +7,7 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** The octets as text; what is not UTF-8 becomes U+FFFD. */
+/** Decodes UTF-8. Invalid octets become U+FFFD. */
 export function text(bytes: Uint8Array): string {
   return lenient.decode(bytes);
 }
@@ -33,12 +33,12 @@ export function startsWithAt(bytes: Uint8Array, needle: Uint8Array, offset: numb
 }
 
 /**
- * How far a search may skip by the octet under the needle's end (Horspool), where that octet stands in the needle; 0 for the others. One
- * table, since a search never runs within another; each search leaves it empty, as filling it anew costs more than a short search.
+ * How far a search may skip by the octet under the needle's end (Horspool); 0 for octets outside the needle. All searches share one table,
+ * since no search runs within another. Each search clears its own entries, because clearing the whole table costs more than a short search.
  */
 const skips = new Uint8Array(256);
 
-/** The first place of `needle` (255 octets at most) at or after `from`, or -1. Looks at few of the octets when the needle is long. */
+/** The first place of `needle` (at most 255 octets) at or after `from`, or -1. A long needle lets the search skip most octets. */
 export function indexOfBytes(bytes: Uint8Array, needle: Uint8Array, from = 0): number {
   const last = needle.length - 1;
   if (last < 0) return from;
@@ -54,12 +54,12 @@ export function indexOfBytes(bytes: Uint8Array, needle: Uint8Array, from = 0): n
   return found;
 }
 
-/** One header line: its name as written and its value, trimmed. */
+/** One header line: the name as written and the trimmed value. */
 type HeaderLine = readonly [name: string, value: string];
 
 export interface HeaderBlock {
   lines: HeaderLine[];
-  /** Where the octets after the blank line begin; null when the block ends without one. */
+  /** Where the octets after the blank line begin; null when the block ends without a blank line. */
   bodyAt: number | null;
 }
 
@@ -67,8 +67,8 @@ const LF = 10;
 const CR = 13;
 
 /**
- * Reads `Name: value` lines from `from` up to a blank line; folded lines are joined, a bare LF ends a line too.
- * A string says what is wrong with the block.
+ * Reads `Name: value` lines from `from` up to a blank line. Folded lines are joined; a bare LF also ends a line. A string result tells the
+ * fault in the block.
  */
 export function readHeaderBlock(bytes: Uint8Array, from: number, limits: { lines: number; bytes: number }): HeaderBlock | string {
   const lines: HeaderLine[] = [];

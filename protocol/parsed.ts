@@ -1,4 +1,7 @@
-/** What a codec returns for bytes of a peer: malformed input is a value, never an exception. `offset` counts bytes or characters of the input. */
+/**
+ * The result of decoding a peer's octets: malformed input is a value, never an exception. `offset` counts octets or characters of the
+ * input.
+ */
 export type Parsed<T> = { ok: true; value: T } | { ok: false; reason: string; offset?: number };
 
 export function parsed<T>(value: T): Parsed<T> {

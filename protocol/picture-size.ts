@@ -1,13 +1,13 @@
 /**
- * How many points a picture has, read from its first octets (PNG: W3C PNG 11.2.2; JPEG: ITU-T T.81 B.2.2; WebP: RFC 9649). A few thousand octets can
- * unfold to gigabytes, so whoever is to draw what a stranger sent looks at this first.
+ * The size of a picture in pixels, read from its first octets (PNG: W3C PNG 11.2.2; JPEG: ITU-T T.81 B.2.2; WebP: RFC 9649). A few thousand
+ * octets can expand to gigabytes, so check the size before drawing a stranger's picture.
  */
 export interface PictureSize {
   width: number;
   height: number;
 }
 
-/** Null for what is none of the three kinds, or ends before it has said its size. */
+/** Null when the octets are none of the three kinds or end before the size. */
 export function pictureSize(bytes: Uint8Array): PictureSize | null {
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -21,7 +21,7 @@ export function pictureSize(bytes: Uint8Array): PictureSize | null {
   }
 }
 
-/** From segment to segment up to the first frame header (SOF0-SOF15 without DHT, JPG and DAC). */
+/** Walks from segment to segment up to the first frame header (SOF0-SOF15 without DHT, JPG and DAC). */
 function jpegSize(view: DataView): PictureSize | null {
   for (let at = 2; ; ) {
     if (view.getUint8(at) !== 0xff) return null;
@@ -35,14 +35,14 @@ function jpegSize(view: DataView): PictureSize | null {
 
 function webpSize(view: DataView): PictureSize | null {
   switch (view.getUint32(12)) {
-    case 0x56503858: // VP8X: both less one, in 24 bits
+    case 0x56503858: // VP8X: width and height minus one, 24 bits each
       return { width: 1 + (view.getUint32(23, true) >>> 8), height: 1 + (view.getUint32(26, true) >>> 8) };
     case 0x5650384c: {
-      // VP8L: both less one, in 14 bits
+      // VP8L: width and height minus one, 14 bits each
       const bits = view.getUint32(21, true);
       return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >>> 14) & 0x3fff) };
     }
-    case 0x56503820: // VP8: 14 bits each, above them the scale
+    case 0x56503820: // VP8: 14 bits each; the scale is in the bits above
       return { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
     default:
       return null;

@@ -1,4 +1,4 @@
-/** Which devices of a user are registered: application/reginfo+xml (RFC 3680), with GRUUs (RFC 5628) and capabilities. */
+/** The registered devices of a user: application/reginfo+xml (RFC 3680), with GRUUs (RFC 5628) and capabilities. */
 import { isToken, quote, unquote } from './generic-param';
 import { text } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
@@ -9,7 +9,7 @@ export const REGINFO_CONTENT_TYPE = 'application/reginfo+xml';
 const NAMESPACE = 'urn:ietf:params:xml:ns:reginfo';
 const GRUU_NAMESPACE = 'urn:ietf:params:xml:ns:gruuinfo';
 
-/** Contacts of all registrations in one document. */
+/** Most contacts of all registrations in one document. */
 export const MAX_REGINFO_CONTACTS = 1000;
 
 const EVENTS = [
@@ -25,22 +25,22 @@ const EVENTS = [
 ] as const;
 export type RegistrationEvent = (typeof EVENTS)[number];
 
-/** One registered device. Null: not told. */
+/** One registered device. A null field was not in the document. */
 export interface RegInfoContact {
   id: string;
   state: 'active' | 'terminated';
   event: RegistrationEvent;
   uri: string;
   displayName: string | null;
-  /** Seconds until the binding ends. */
+  /** Seconds until the binding expires. */
   expires: number | null;
   durationRegistered: number | null;
-  /** Seconds to wait after `probation`. */
+  /** After a `probation` event: seconds to wait before registering again. */
   retryAfter: number | null;
   q: string | null;
   callId: string | null;
   cseq: number | null;
-  /** The other Contact parameters, names in lower case, values unquoted: instance, capabilities. */
+  /** The other Contact parameters, such as instance and capabilities. Names are in lower case, values unquoted. */
   params: ReadonlyMap<string, string | null>;
   pubGruu: string | null;
   tempGruu: { uri: string; firstCseq: number | null } | null;
@@ -54,7 +54,7 @@ export interface RegInfoRegistration {
 }
 
 export interface RegInfo {
-  /** Counts the documents of one subscription, from 0. */
+  /** The number of this document within its subscription, starting at 0. */
   version: number;
   state: 'full' | 'partial';
   registrations: RegInfoRegistration[];
@@ -143,7 +143,7 @@ function attributes(values: Record<string, string | number | null>): string {
   return out;
 }
 
-/** The order of RFC 3680 section 5.3: uri, display-name, unknown-param, then what is of other namespaces. */
+/** In the order of RFC 3680 section 5.3: uri, display-name, unknown-param, then elements of other namespaces. */
 function contactXml(contact: RegInfoContact): string {
   const out = [
     `<contact${attributes({
@@ -161,7 +161,7 @@ function contactXml(contact: RegInfoContact): string {
   ];
   if (contact.displayName !== null) out.push(`<display-name>${escapeXml(contact.displayName)}</display-name>`);
   for (const [name, value] of contact.params) {
-    // The value keeps the quoting it has in Contact.
+    // The value is quoted as it would be in a Contact.
     const written = value === null ? '' : isToken(value) && !isFeatureParam(name) ? value : quote(value);
     out.push(`<unknown-param name="${escapeXml(name)}">${escapeXml(written)}</unknown-param>`);
   }
@@ -173,8 +173,9 @@ function contactXml(contact: RegInfoContact): string {
 }
 
 /**
- * What is registered after `next`: a full document replaces everything, a partial one changes the contacts it names, and what is
- * terminated is gone. A document that was applied before changes nothing. Null when one is missing: subscribe again.
+ * The registrations after `next` is applied to `previous`. A full document replaces everything; a partial one changes the contacts it
+ * names; terminated contacts are removed. A document that was already applied changes nothing. Null when one is missing: the caller must
+ * subscribe again.
  */
 export function mergeRegInfo(previous: RegInfo | null, next: RegInfo): RegInfo | null {
   if (next.state === 'partial') {

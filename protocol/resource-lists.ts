@@ -1,6 +1,6 @@
 /**
- * Lists of recipients, application/resource-lists+xml (RFC 4826, copyControl RFC 5364, use in INVITE RFC 5366), and the mark on
- * an entry that says which session of that person the new one replaces (R50, R52).
+ * Recipient lists, application/resource-lists+xml (RFC 4826, copyControl RFC 5364, use in INVITE RFC 5366). An entry can also carry the
+ * mark that tells which session of that person the new one replaces (R50, R52).
  */
 import { cpmHeader, isContributionId } from './cpm-headers';
 import { acceptContact, INSTANCE_PARAM } from './feature-tags';
@@ -14,27 +14,27 @@ import { attributeOf, escapeXml, isElement, parseXml, textOf, type XmlElement } 
 export const RESOURCE_LISTS_CONTENT_TYPE = 'application/resource-lists+xml';
 const NAMESPACE = 'urn:ietf:params:xml:ns:resource-lists';
 const COPY_CONTROL = 'urn:ietf:params:xml:ns:copycontrol';
-/** RFC 5366 section 7: how a recipient who wants no mention is shown. */
+/** RFC 5366 section 7: stands for a recipient who asked not to be named. */
 const ANONYMOUS = 'sip:anonymous@anonymous.invalid';
 
-/** Entries of all lists in one document. */
+/** Most entries in all lists of one document. */
 export const MAX_LIST_ENTRIES = 512;
-/** Characters of a Call-ID that an entry names. */
+/** Most characters in a Call-ID named by an entry. */
 export const MAX_CALL_ID_CHARACTERS = 256;
 
 export interface ResourceEntry {
-  /** As written, with `;method=` and `?headers`; `entryTarget` takes it apart. */
+  /** The URI as written, with `;method=` and `?headers`; `entryTarget` takes it apart. */
   uri: string;
   copyControl: 'to' | 'cc' | 'bcc' | null;
-  /** The other recipients shall not see this one. */
+  /** The other recipients must not see this one. */
   anonymize: boolean;
   displayName?: string;
 }
 
-/** What is enough to write an entry. */
+/** The fields that are enough to write an entry. */
 export type ResourceEntryDraft = Pick<ResourceEntry, 'uri' | 'copyControl'> & Partial<ResourceEntry>;
 
-/** The entries of every list and inner list, in order. References to other lists are passed over. */
+/** The entries of every list and nested list, in order. References to other lists are skipped. */
 export function parseResourceLists(body: Uint8Array | string): Parsed<ResourceEntry[]> {
   const document = parseXml(typeof body === 'string' ? body : text(body));
   if (!document.ok) return document;
@@ -67,7 +67,7 @@ function collect(parent: XmlElement, entries: ResourceEntry[]): string | null {
   return null;
 }
 
-/** Of the copyControl namespace in either spelling seen in the field, or of none. */
+/** An attribute in the copyControl namespace, in either spelling found in the field, or in no namespace. */
 function copyAttribute(element: XmlElement, name: string): string | null {
   const found = element.attributes.find(
     (attribute) => attribute.name === name && (attribute.namespace === '' || attribute.namespace.toLowerCase() === COPY_CONTROL),
@@ -87,7 +87,7 @@ export function encodeResourceLists(entries: readonly ResourceEntryDraft[]): str
   return lines.join('\r\n');
 }
 
-/** What the entries may show to the other recipients (RFC 5366 section 7): no bcc, no names of the anonymous, no devices, no marks. */
+/** The entries as the other recipients may see them (RFC 5366 section 7): without bcc, anonymous names, devices and marks. */
 export function historyEntries(entries: readonly ResourceEntry[]): ResourceEntry[] {
   return entries
     .filter((entry) => entry.copyControl !== 'bcc')
@@ -99,20 +99,20 @@ export function historyEntries(entries: readonly ResourceEntry[]): ResourceEntry
     });
 }
 
-/** What one entry's URI asks of the Controlling Function. */
+/** What the Controlling Function reads from one entry's URI. */
 export interface EntryTarget {
-  /** Where the invitation goes: without method and headers; a `gr` that names the device stays. */
+  /** The target of the invitation. Method and headers are removed; a `gr` that names the device stays. */
   uri: string;
-  /** The person, or null for what is neither SIP nor TEL. */
+  /** The person's address, or null when the URI is neither SIP nor TEL. */
   address: string | null;
   method: string | null;
   /** The Contribution-ID of the session that the new one replaces. */
   sessionReplaces: string | null;
-  /** The device named beside the URI, not by its `gr`. */
+  /** The device named beside the URI; null when it is only named by its `gr`. */
   acceptContactInstance: string | null;
-  /** The same mark as TS 24.147 5.3.1.5.4 writes it: the dialog to replace, by the inviter's view of it. */
+  /** The same mark in the form of TS 24.147 5.3.1.5.4: the dialog to replace, from the inviter's point of view. */
   dialog: EntryDialog | null;
-  /** That dialog as a Replaces header towards the person of this entry (RFC 3891 section 3). */
+  /** That dialog as a Replaces header for the request to this entry's person (RFC 3891 section 3). */
   replaces: string | null;
 }
 
@@ -125,7 +125,7 @@ export interface EntryDialog {
   sessionId: string | null;
 }
 
-/** Takes an entry's URI apart. A header value that could end its line in a later request is malformed. */
+/** Takes an entry's URI apart. A header value is malformed if it could break the header line of a later request. */
 export function entryTarget(entryUri: string): Parsed<EntryTarget> {
   const uri = parseUri(entryUri);
   if (!uri.ok) return uri;
@@ -165,7 +165,7 @@ export function entryTarget(entryUri: string): Parsed<EntryTarget> {
   });
 }
 
-/** to-tag is the tag of the one who receives the header; who of the two that is depends on who called. Null without both tags. */
+/** The to-tag is the tag of the header's receiver; which of the two tags that is depends on who called. Null unless both tags are known. */
 function replacesHeader(dialog: EntryDialog, address: string | null): string | null {
   const called = addressKey(dialog.from) !== address;
   const [own, other] = called ? [dialog.toTag, dialog.fromTag] : [dialog.fromTag, dialog.toTag];
@@ -185,19 +185,19 @@ function readDialog(header: (name: string) => string | null): EntryDialog | 'mal
 }
 
 export interface ReplacingEntry {
-  /** The person's public GRUU where it is known, else the address. */
+  /** The person's public GRUU if known, otherwise the address. */
   uri: string;
   instanceId: string | null;
-  /** Of the 1-1 session that shall be replaced. */
+  /** The Contribution-ID of the 1-1 session to replace. */
   contributionId: string;
-  /** For a `tel:` URI, which can carry no headers: the domain of the SIP URI it becomes. */
+  /** Only for a `tel:` URI, which cannot carry headers: the domain of the SIP URI it is turned into. */
   domain?: string;
 }
 
 /**
- * The entry with the replace mark and the device in its URI: `;method=INVITE?Session-Replaces=...&Accept-Contact=...`.
- * LAB: the device is named twice, by `gr` and by Accept-Contact, since OMA's own encoding is not public.
- * A URI that can carry no mark (tel without `domain`, or no SIP URI) stays as it is.
+ * The entry with the replace mark and the device in its URI: `;method=INVITE?Session-Replaces=...&Accept-Contact=...`. LAB: the device is
+ * named twice, by `gr` and by Accept-Contact, because OMA's own encoding is not public. A URI that cannot carry the mark (tel without
+ * `domain`, or another scheme) stays as it is.
  */
 export function encodeReplacingEntry(entry: ReplacingEntry): ResourceEntry {
   const plain: ResourceEntry = { uri: entry.uri, copyControl: 'to', anonymize: false };

@@ -1,40 +1,40 @@
-/** SDP for one MSRP stream (RFC 4566, RFC 4975 section 8, RFC 6135 for who connects). Other streams are passed over. */
+/** SDP for one MSRP stream (RFC 4566, RFC 4975 section 8, RFC 6135 for the connection's direction). Other streams are ignored. */
 import { hasControl, oneLine } from './generic-param';
 import { parseMsrpUri } from './msrp';
 import { malformed, type Parsed, parsed } from './parsed';
 
 export const MAX_SDP_CHARACTERS = 65_536;
 export const MAX_SDP_LINES = 512;
-/** URIs of one a=path. */
+/** Most URIs in one a=path. */
 export const MAX_PATH_URIS = 16;
 
 const DIRECTIONS = ['sendrecv', 'sendonly', 'recvonly', 'inactive'] as const;
 
-/** RFC 8122 section 5: what vouches for the certificate of a side. Weaker hashes than these say nothing any more. */
+/** RFC 8122 section 5: the hash that identifies a side's certificate. Weaker hash functions are no longer trusted. */
 export interface Fingerprint {
   hash: 'sha-256' | 'sha-384' | 'sha-512';
-  /** Pairs of hexadecimal digits in upper case, between colons. */
+  /** Pairs of upper-case hexadecimal digits separated by colons. */
   value: string;
 }
 
 export interface MsrpDescription {
-  /** The c= address. */
+  /** The address of the c= line. */
   host: string;
-  /** The m= port: 9 for one who only connects (RFC 6135), 0 for a refused stream. */
+  /** The port of the m= line: 9 for a side that only connects (RFC 6135), 0 for a refused stream. */
   port: number;
   /** The MSRP URIs of a=path, in order. */
   path: string[];
-  /** Null when the peer says nothing; `answerSetup` knows what that means. */
+  /** Null when the peer does not say; `answerSetup` supplies the default. */
   setup: 'active' | 'passive' | 'actpass' | null;
   acceptTypes: string[];
   wrappedTypes: string[];
   direction: (typeof DIRECTIONS)[number];
-  /** The sess-id of o=: digits only, since strict parsers refuse others. */
+  /** The sess-id of the o= line. Digits only, since strict parsers refuse anything else. */
   sessionId: string;
-  /** The sess-version of o=. */
+  /** The sess-version of the o= line. */
   version: number;
   transport: 'TCP/MSRP' | 'TCP/TLS/MSRP';
-  /** Every other a= line of the stream in order, null for one without a value. */
+  /** Every other a= line of the stream, in order; the value is null for an attribute without one. */
   attributes: ReadonlyArray<readonly [string, string | null]>;
 }
 
@@ -86,7 +86,7 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
   if (origin === null) return malformed('no usable o= line');
   if (stream === null) return malformed('no MSRP stream');
   const { attributes } = stream;
-  // RFC 8122 section 5: one of the whole session holds for each stream without its own.
+  // RFC 8122 section 5: a fingerprint of the whole session applies to each stream that has none.
   if (!attributes.some(([name]) => name === 'fingerprint')) attributes.push(...sessionFingerprints);
   const host = stream.host ?? sessionHost;
   if (host === null) return malformed('no c= line for the MSRP stream');
@@ -111,10 +111,10 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
   });
 }
 
-/** Who writes it knows RFC 6714 (CEMA): the address of c= and m= counts for the connection, whatever stands in the path. */
+/** The attribute of a side that supports RFC 6714 (CEMA): the address in c= and m= is used for the connection, whatever the path says. */
 export const CEMA = 'msrp-cema';
 
-/** Where a peer that knows CEMA is called; null: at the first URI of its path. */
+/** The address to connect to when the peer supports CEMA. Null: connect to the first URI of its path. */
 export function cemaAddress({ attributes, host, port }: MsrpDescription): { host: string; port: number } | null {
   return attributes.some(([name]) => name === CEMA) && port !== 0 ? { host, port } : null;
 }
@@ -125,7 +125,9 @@ const GOOD_HASHES = [
   ['sha-512', 64],
 ] as const;
 
-/** Those that are still good of the fingerprints that a description names; it may name several of one certificate (RFC 8122 section 5.1). */
+/**
+ * The fingerprints of a description whose hash function is still trusted. There may be several for one certificate (RFC 8122 section 5.1).
+ */
 export function fingerprintsOf({ attributes }: Pick<MsrpDescription, 'attributes'>): Fingerprint[] {
   return attributes.flatMap(([name, value]) => {
     const [, written, digits = ''] = (name === 'fingerprint' ? /^(\S+) ([0-9a-f]{2}(?::[0-9a-f]{2})*)$/i.exec(value ?? '') : null) ?? [];
@@ -162,8 +164,8 @@ function word(text: string): string {
 }
 
 /**
- * Our role when we answer this offer: active towards actpass and passive, passive towards active.
- * LAB: an offer without a=setup counts as passive, as chat clients in the field take it, though RFC 4975 lets the offerer connect.
+ * Our role when we answer this offer: active for actpass and passive, passive for active. LAB: an offer without a=setup counts as passive,
+ * as chat clients in the field treat it, though RFC 4975 lets the offerer connect.
  */
 export function answerSetup(offer: Pick<MsrpDescription, 'setup'>): 'active' | 'passive' {
   return offer.setup === 'active' ? 'passive' : 'active';

@@ -1,20 +1,20 @@
-/** How a SIP server is named by a person, a setting or a Contact: a SIP URI, or the URL of a WebSocket (RFC 7118). */
+/** How a person, a setting or a Contact names a SIP server: by a SIP URI or the URL of a WebSocket (RFC 7118). */
 import { malformed, type Parsed, parsed } from './parsed';
 import { parseUri } from './uri';
 
-/** How SIP travels; `wss` is WebSocket over TLS. */
+/** The transport of SIP; `wss` is WebSocket over TLS. */
 export type SipTransport = 'tcp' | 'tls' | 'ws' | 'wss';
 
-/** RFC 3261 section 19.1.2, RFC 7118 section 5.2: the port of a transport that names none. */
+/** The default port of each transport (RFC 3261 section 19.1.2, RFC 7118 section 5.2). */
 export const DEFAULT_PORTS: Readonly<Record<SipTransport, number>> = { tcp: 5060, tls: 5061, ws: 80, wss: 443 };
 
-/** A server as a person or a Contact names it. What is null is to be found out. */
+/** A server as a person or a Contact names it. Discovery fills in what is null. */
 export interface ServerAddress {
-  /** Without the brackets of IPv6. */
+  /** The host; an IPv6 address has no brackets. */
   host: string;
   port: number | null;
   transport: SipTransport | null;
-  /** A `sips:` URI: only ways with TLS. */
+  /** True for a `sips:` URI: only transports with TLS may be used. */
   isSecure: boolean;
   path: string;
 }
@@ -35,7 +35,7 @@ export function parseServer(text: string): Parsed<ServerAddress> {
 
 function transportOf(name: string, isSecure: boolean): SipTransport | null {
   if (name === 'tcp' || name === 'tls') return isSecure ? 'tls' : name;
-  // RFC 7118 section 5.2.2: secure WebSocket is `ws` in a sips: URI; `wss` is written often enough.
+  // RFC 7118 section 5.2.2: secure WebSocket is `ws` in a sips: URI, but `wss` is common too.
   if (name === 'ws' || name === 'wss') return isSecure ? 'wss' : name;
   return null;
 }

@@ -1,15 +1,15 @@
-/** Session-Expires and Min-SE (RFC 4028 sections 4 and 5): how long a session lives without being renewed, and who renews it. */
+/** Session-Expires and Min-SE (RFC 4028 sections 4 and 5): how long a session lives without a refresh, and who refreshes it. */
 import { parseParams } from './generic-param';
 import { malformed, type Parsed, parsed } from './parsed';
 
-/** RFC 4028 section 5: no Min-SE is lower, in seconds. */
+/** RFC 4028 section 5: the lowest allowed Min-SE, in seconds. */
 export const LOWEST_MIN_SE = 90;
-/** LAB: no interval is longer, in seconds: timers count milliseconds in 31 bits. */
+/** LAB: the longest interval in seconds; timers count milliseconds in 31 bits. */
 const LONGEST_INTERVAL = 2_000_000;
 
 export interface SessionExpires {
   seconds: number;
-  /** By the roles in the request that this header stands in, or that is answered with it. */
+  /** The roles are those in the request that carries this header or is answered with it. */
   refresher: 'uac' | 'uas' | null;
 }
 
@@ -30,13 +30,13 @@ export function formatSessionExpires({ seconds, refresher }: SessionExpires): st
   return refresher === null ? String(seconds) : `${seconds};refresher=${refresher}`;
 }
 
-/** The lowest interval that somebody on the way takes, in seconds. A Min-SE that cannot be read, or is lower than allowed, is the lowest one. */
+/** The lowest interval that every hop accepts, in seconds. An unreadable or too low Min-SE counts as the lowest allowed one. */
 export function parseMinSe(value: string | null): number {
   const seconds = /^\s*(\d{1,10})\s*(?:;.*)?$/.exec(value ?? '')?.[1];
   return seconds === undefined ? LOWEST_MIN_SE : Math.min(Math.max(Number(seconds), LOWEST_MIN_SE), LONGEST_INTERVAL);
 }
 
-/** How long before its end a session that was not renewed is ended (RFC 4028 section 10), in seconds. */
+/** How long before its expiry an unrefreshed session is ended (RFC 4028 section 10), in seconds. */
 export function marginBeforeEnd(seconds: number): number {
   return Math.min(32, Math.floor(seconds / 3));
 }

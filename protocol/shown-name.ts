@@ -1,35 +1,35 @@
 /**
- * Names as people may read them: of persons, devices and groups, nicknames, and user parts of addresses. Whoever chose a name may have chosen it to
- * deceive, so every name passes through `shownName` once, where it enters.
+ * Makes names safe to show: those of people, devices and groups, nicknames, and the user parts of addresses. A name may be chosen to
+ * deceive, so every name passes through `shownName` once, where it enters Chorus.
  */
 import unhomoglyph from 'unhomoglyph';
 
-/** LAB: code points of a name that somebody gives themselves. */
+/** LAB: most code points in a name that people choose for themselves. */
 export const MAX_NAME_CHARACTERS = 128;
-/** LAB: marks on one letter. Every living script does with fewer; more climb over the neighbouring lines. */
+/** LAB: most combining marks on one letter. Every living script needs fewer; more would overlap the neighbouring lines. */
 export const MAX_MARKS_ON_A_LETTER = 4;
 
-/** Line and paragraph ends, tabs and other controls. */
+/** Line and paragraph separators, tabs and other control characters. */
 const BREAKS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
-/** Letters and symbols that draw nothing (Default_Ignorable and blank glyphs that are neither spaces nor format characters). */
+/** Letters and symbols without a visible glyph (Default_Ignorable and blank glyphs that are neither spaces nor format characters). */
 const BLANKS = /[\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]+/gu;
-/** Halves of surrogate pairs, private use, and code points without a character. */
+/** Lone surrogates, private use and unassigned code points. */
 const NOBODY_KNOWS = /[\p{Cs}\p{Co}\p{Cn}]+/gu;
 /**
- * What U+200C and U+200D join: letters of scripts that are shaped by them (Persian, Devanagari and their like), and emoji. Anywhere else they only
- * hide.
+ * Letters that U+200C and U+200D may join: those of scripts that need them (such as Persian and Devanagari), and emoji. Anywhere else the
+ * joiners only hide something.
  */
 const JOINED =
   '[[[\\p{L}\\p{M}]--[\\p{Script=Latin}\\p{Script=Greek}\\p{Script=Cyrillic}\\p{Script=Han}]]\\p{Extended_Pictographic}\\p{Emoji_Modifier}]';
-/** A flag of a region: a black flag, tag characters, and the cancel tag (UTS #51, ED-14a). */
+/** The flag of a region: a black flag, tag characters and the cancel tag (UTS #51, ED-14a). */
 const REGION_FLAG = /\u{1f3f4}[\u{e0020}-\u{e007e}]+\u{e007f}/gu;
-/** Format characters: among them everything that turns the reading direction (UAX #9), zero-width spaces, soft hyphens, and tags. */
+/** Format characters, including every change of reading direction (UAX #9), zero-width spaces, soft hyphens and tags. */
 const FORMATS = new RegExp(`(?<=${JOINED})([\\u200c\\u200d])(?=${JOINED})|[\\p{Cf}\\u034f]`, 'gv');
 const PILE_OF_MARKS = new RegExp(`(\\p{M}{${MAX_MARKS_ON_A_LETTER}})\\p{M}+`, 'gu');
 
 /**
- * A name on one line that draws something, turns no text around it, and hides nothing; empty when nothing of it is left.
- * `limit` in code points, marks and joiners included.
+ * The name on one visible line that neither reverses text around it nor hides anything. Empty when nothing visible is left. `limit` counts
+ * code points, including marks and joiners.
  */
 export function shownName(said: string, limit = MAX_NAME_CHARACTERS): string {
   const flags: string[] = [];
@@ -50,7 +50,7 @@ export function shownName(said: string, limit = MAX_NAME_CHARACTERS): string {
   return shortened(visible, limit);
 }
 
-/** Cuts between what a person sees as characters, so that no emoji or accented letter is cut in two. */
+/** Cuts between visible characters, so that no emoji or accented letter is split. */
 function shortened(name: string, limit: number): string {
   if (name.length <= limit) return name;
   let length = 0;
@@ -64,8 +64,8 @@ function shortened(name: string, limit: number): string {
 }
 
 /**
- * Whether a person could take one name for the other: `Аlice` with a Cyrillic A, `BiII` with two capital i, `A l i c e` (UTS #39 section 4, skeletons,
- * read with and without regard to case).
+ * Whether a person could confuse the two names: `Аlice` with a Cyrillic A, `BiII` with two capital i, `A l i c e` (UTS #39 section 4,
+ * skeletons, compared both with and without regard to case).
  */
 export function namesLookAlike(one: string, other: string): boolean {
   const others = nameSkeletons(other);

@@ -1,24 +1,24 @@
 /**
- * Addresses: SIP and SIPS URIs (RFC 3261 section 19.1), TEL URIs (RFC 3966), every other URI as opaque text, and the
- * name-addr form of From, To, Contact, Route and their like (RFC 3261 section 20.10).
+ * Addresses: SIP and SIPS URIs (RFC 3261 section 19.1), TEL URIs (RFC 3966), any other URI as opaque text, and the name-addr form of From,
+ * To, Contact, Route and similar headers (RFC 3261 section 20.10).
  */
 import { hasControl, isToken, oneLine, parseParams, quote, splitOutside, unquote } from './generic-param';
 import { malformed, type Parsed, parsed } from './parsed';
 
-/** A URI longer than this is refused; no honest one comes near. */
+/** A longer URI is refused; real ones are far shorter. */
 export const MAX_URI_CHARACTERS = 8192;
-/** Parameters, and likewise headers, of one URI. */
+/** Most parameters, and most headers, in one URI. */
 export const MAX_URI_PARAMS = 64;
-/** Characters of one header value that is read as addresses. */
+/** Most characters of a header value that is parsed as addresses. */
 export const MAX_ADDRESS_HEADER_CHARACTERS = 65_536;
-/** Addresses in one header value. */
+/** Most addresses in one header value. */
 export const MAX_ADDRESSES = 256;
 
-/** User, params and headers are unescaped; the host and all names are in lower case (headers keep the case of their name). */
+/** User, params and headers are unescaped. The host and all names are in lower case, except header names, which keep their case. */
 export interface SipUri {
   scheme: 'sip' | 'sips';
   user: string | null;
-  /** The deprecated `user:password@` form, kept so that a foreign URI survives. */
+  /** The deprecated `user:password@` form, kept so that a foreign URI is not altered. */
   password?: string;
   host: string;
   port: number | null;
@@ -26,7 +26,7 @@ export interface SipUri {
   headers: ReadonlyArray<readonly [string, string]>;
 }
 
-/** `number` is without visual separators. */
+/** `number` has no visual separators. */
 interface TelUri {
   scheme: 'tel';
   number: string;
@@ -58,7 +58,7 @@ export function parseUri(input: string): Parsed<Uri> {
 }
 
 function parseSip(scheme: 'sip' | 'sips', rest: string): Parsed<SipUri> {
-  // The first "@" ends the userinfo: a user may hold ";" and "?", and "@" itself only escaped (RFC 3261 section 25.1).
+  // The first "@" ends the userinfo: a user may contain ";" and "?", but "@" only escaped (RFC 3261 section 25.1).
   const at = rest.indexOf('@');
   let user: string | null = null;
   let password: string | undefined;
@@ -101,7 +101,7 @@ function parseSip(scheme: 'sip' | 'sips', rest: string): Parsed<SipUri> {
 function parseTel(rest: string): Parsed<TelUri> {
   const [written = '', ...paramTexts] = rest.split(';');
   const number = written.replace(/[-.()]/g, '');
-  // Global numbers are digits; local ones may hold hex digits, "*" and "#" (RFC 3966 section 3).
+  // Global numbers are digits; local ones may contain hex digits, "*" and "#" (RFC 3966 section 3).
   if (!/^(?:\+\d{1,32}|[0-9A-Fa-f*#]{1,32})$/.test(number)) return malformed('a bad telephone number');
   const params = unescapedParams(paramTexts);
   if (params === null) return malformed('bad URI parameters');
@@ -122,7 +122,7 @@ function unescapedParams(items: readonly string[]): Map<string, string | null> |
   return params;
 }
 
-/** Null for an escape that is broken or is not UTF-8. */
+/** Null when an escape is broken or is not UTF-8. */
 function percentDecoded(text: string): string | null {
   if (!text.includes('%')) return text;
   try {
@@ -132,8 +132,10 @@ function percentDecoded(text: string): string | null {
   }
 }
 
-/** The characters that stand for themselves in each part (RFC 3261 section 25.1); all others are escaped. "+" is escaped in headers, where
- *  some readers take it for a blank. */
+/**
+ * The characters that need no escape in each part (RFC 3261 section 25.1). "+" is escaped in headers, where some readers take it for a
+ * space.
+ */
 const PLAIN = {
   user: /^[A-Za-z0-9\-_.!~*'()&=+$,;?/]$/,
   password: /^[A-Za-z0-9\-_.!~*'()&=+$,]$/,
@@ -154,7 +156,7 @@ function escapedOctets(character: string): string {
   return encodeURIComponent(character).replace(/^[^%]$/, (plain) => `%${plain.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 }
 
-/** The URI as text; no value can add a parameter, a header or a line. */
+/** The URI as text. No value can add a parameter, a header or a line. */
 export function formatUri(uri: Uri): string {
   if (uri.scheme === 'other') return addressText(uri.text);
   if (uri.scheme === 'tel') return `tel:${addressText(uri.number)}${formatUriParams(uri.params)}`;
@@ -173,14 +175,14 @@ function formatUriParams(params: ReadonlyMap<string, string | null>): string {
   return out;
 }
 
-/** Without what would end a `<...>`: blanks, control characters, quotes and brackets. */
+/** The text without characters that would end a `<...>`: spaces, control characters, quotes and brackets. */
 function addressText(text: string): string {
   return oneLine(text).replace(/[\s<>"]/g, '');
 }
 
 /**
- * The person behind an address, as one comparable text: `sip:bob@lab.test` or `tel:+15550100`. Takes a bare URI or a
- * name-addr; drops gr, port, parameters and headers; `sips` counts as `sip`. Null for what is neither SIP nor TEL.
+ * The person behind an address as one comparable text: `sip:bob@lab.test` or `tel:+15550100`. Takes a bare URI or a name-addr. Drops gr,
+ * port, parameters and headers; `sips` counts as `sip`. Null when the address is neither SIP nor TEL.
  */
 export function addressKey(text: string): string | null {
   let raw = text;
@@ -202,7 +204,7 @@ export function addressKey(text: string): string | null {
 /** Schemes of people outside of CPM, whom an interworking function may reach (R3). A URI is ASCII (RFC 3986 section 2): what is not could deceive on a screen. */
 const FOREIGN_SCHEMES = /^(mailto|wv):([!#-;=@-~]+)(?:\?|$)/i;
 
-/** Whom one may write to: a person as `addressKey` names them, or somebody outside of CPM by their own URI, without its headers. */
+/** The address to write to: a person as `addressKey` names them, or somebody outside CPM by their own URI without its headers. */
 export function correspondentKey(text: string): string | null {
   const key = addressKey(text);
   if (key !== null) return key;
@@ -210,7 +212,7 @@ export function correspondentKey(text: string): string | null {
   return foreign === null ? null : `${foreign[1]?.toLowerCase()}:${foreign[2]}`;
 }
 
-/** `uri` is the raw text between the brackets (or `*`); params are unquoted, their names in lower case. */
+/** `uri` is the raw text between the brackets, or `*`. The params are unquoted, with lower-case names. */
 export interface NameAddr {
   displayName: string | null;
   uri: string;
@@ -237,7 +239,7 @@ export function parseNameAddr(input: string): Parsed<NameAddr> {
     tail = text.slice(close + 1).trim();
     if (tail !== '' && !tail.startsWith(';')) return malformed('text after the address', close + 1);
   } else {
-    // Without brackets everything from the first ";" on belongs to the header, not to the URI (RFC 3261 section 20).
+    // Without brackets, everything from the first ";" belongs to the header and not to the URI (RFC 3261 section 20).
     const semicolon = text.indexOf(';');
     uri = (semicolon < 0 ? text : text.slice(0, semicolon)).trim();
     tail = semicolon < 0 ? '' : text.slice(semicolon);
@@ -249,7 +251,7 @@ export function parseNameAddr(input: string): Parsed<NameAddr> {
   return parsed({ displayName, uri, params });
 }
 
-/** Where the `<` of the address stands: -1 when there is none, null when a quoted string before it never ends. */
+/** The position of the address's `<`: -1 when there is none, null when a quoted string before it is not closed. */
 function bracketAt(text: string): number | null {
   let quoted = false;
   for (let index = 0; index < text.length; index += 1) {
@@ -259,13 +261,13 @@ function bracketAt(text: string): number | null {
       else if (character === '"') quoted = false;
     } else if (character === '"') quoted = true;
     else if (character === '<') return index;
-    // An address without brackets: a later "<" belongs to a parameter.
+    // The address has no brackets: a later "<" belongs to a parameter.
     else if (character === ';') return -1;
   }
   return quoted ? null : -1;
 }
 
-/** Every address of a header value, split at the commas outside quoted strings and brackets. Empty items are skipped. */
+/** Every address in a header value, split at commas outside quoted strings and brackets. Empty items are skipped. */
 export function parseNameAddrList(text: string): Parsed<NameAddr[]> {
   if (text.length > MAX_ADDRESS_HEADER_CHARACTERS) return malformed('address header too long');
   const items = splitOutside(text, ',', true);
@@ -281,7 +283,7 @@ export function parseNameAddrList(text: string): Parsed<NameAddr[]> {
   return parsed(out);
 }
 
-/** RFC 3840 section 9: the feature parameters without "+"; their values always stand in quotes, as do those with "+". */
+/** RFC 3840 section 9: the feature parameters without "+". Their values are always quoted, like those with "+". */
 const BASE_FEATURES = new Set(
   (
     'audio automata class duplex data control mobility description events priority methods extensions schemes application video ' +
@@ -289,19 +291,19 @@ const BASE_FEATURES = new Set(
   ).split(' '),
 );
 
-/** True for the names of Contact parameters that state a capability (RFC 3840 section 9). */
+/** True when a Contact parameter of this name states a capability (RFC 3840 section 9). */
 export function isFeatureParam(name: string): boolean {
   return name.startsWith('+') || BASE_FEATURES.has(name.toLowerCase());
 }
 
-/** The header value: display name quoted, URI in brackets, params quoted where the grammar wants it. Line breaks are dropped. */
+/** The header value: display name quoted, URI in brackets, params quoted where the grammar requires it. Line breaks are dropped. */
 export function formatNameAddr(value: NameAddr): string {
   const uri = addressText(value.uri);
   const name = value.displayName === null || value.displayName === '' ? '' : `${quote(value.displayName)} `;
   return `${uri === '*' ? '*' : `${name}<${uri}>`}${formatHeaderParams(value.params)}`;
 }
 
-/** `;name=value` for a header; a name that is no token is left out. */
+/** `;name=value` for a header. A name that is not a token is left out. */
 export function formatHeaderParams(params: ReadonlyMap<string, string | null>): string {
   let out = '';
   for (const [name, value] of params) {

@@ -1,6 +1,6 @@
 /**
- * XML documents of peers as small trees (Namespaces in XML 1.0). Hostile input: no DOCTYPE, hence no entities of its own, and
- * named limits on size, depth, elements and attributes. Comments and processing instructions are skipped.
+ * Parses peers' XML documents into small trees (Namespaces in XML 1.0). The input may be hostile: a DOCTYPE is refused, so a document
+ * cannot define entities, and size, depth, elements and attributes are limited. Comments and processing instructions are skipped.
  */
 import { SaxesParser } from 'saxes';
 import { malformed, type Parsed, parsed } from './parsed';
@@ -19,19 +19,19 @@ interface XmlAttribute {
 }
 
 export interface XmlElement {
-  /** Empty when the document declares none. */
+  /** Empty when the document declares no namespace. */
   namespace: string;
   /** Local name. */
   name: string;
   attributes: XmlAttribute[];
   children: XmlElement[];
-  /** The character data directly inside, joined. */
+  /** The character data directly inside the element, joined. */
   text: string;
 }
 
 class Refused extends Error {}
 
-/** The root element. Malformed, too large, or with a DOCTYPE: a refusal as a value. */
+/** Parses to the root element. Malformed or too large input, or a DOCTYPE, is returned as a refusal. */
 export function parseXml(text: string): Parsed<XmlElement> {
   if (text.length > MAX_XML_CHARACTERS) return malformed('XML document too large');
   const parser = new SaxesParser({ xmlns: true, position: false });
@@ -79,7 +79,7 @@ export function parseXml(text: string): Parsed<XmlElement> {
   parser.on('text', addText);
   parser.on('cdata', addText);
   try {
-    // A byte order mark is legal before the declaration (XML 1.0 section 4.3.3); saxes wants it gone after decoding.
+    // A byte order mark is legal before the declaration (XML 1.0 section 4.3.3), but saxes does not accept it after decoding.
     parser.write(text.replace(/^\uFEFF/, '').trimStart()).close();
   } catch (error) {
     return malformed(error instanceof Error ? error.message : 'not XML');
@@ -100,7 +100,7 @@ export function childOf(element: XmlElement, namespace: string, name: string): X
   return element.children.find((child) => isElement(child, namespace, name)) ?? null;
 }
 
-/** The trimmed text of the first such child; null without one, or when it is empty. */
+/** The trimmed text of the first child with that name. Null when there is none or it is empty. */
 export function textOf(element: XmlElement, namespace: string, name: string): string | null {
   return childOf(element, namespace, name)?.text.trim() || null;
 }
@@ -117,7 +117,7 @@ export function numberOf(text: string | null): number | null {
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
 
-/** Text for element content or a quoted attribute. Characters that XML 1.0 cannot carry are dropped; line ends in it survive as references. */
+/** Escapes text for element content or a quoted attribute. Characters that XML 1.0 forbids are dropped; line ends become references. */
 export function escapeXml(text: string): string {
   let out = '';
   for (const character of text) {

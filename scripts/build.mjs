@@ -21,7 +21,7 @@ export const appBundles = [
   readThread,
 ];
 
-/** A target is built of bundles, and anew when any file of its sources differs. */
+/** A target consists of bundles. It is rebuilt when any of its source files has changed. */
 const targets = {
   app: {
     bundles: appBundles,

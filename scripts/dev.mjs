@@ -20,7 +20,7 @@ import { createTeller, runScript, Trouble } from './parts/terminal.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const built = join(root, 'out/dev');
 const galleryPage = 'gallery/index.html';
-/** Several bundles change at once: the app restarts when none has for so long. */
+/** Several bundles change at once: the app restarts once none has changed for this long. */
 const settleMs = 150;
 const pictureEveryMs = 1_000;
 

@@ -1,4 +1,7 @@
-/** The `chorus` command: the client and the network without a window, and the ladder of their traces. Exit status: 0 done, 1 the work failed, 2 unusable arguments. */
+/**
+ * The `chorus` command: the client and the network without a window, and the ladder of their traces. Exit status: 0 success, 1 failure, 2
+ * unusable arguments.
+ */
 
 import { toAppError } from '../../preload/contract/errors';
 import { runClient } from './client';

@@ -47,7 +47,7 @@ Options of the sign-in:
 
 ${optionHelp(signInTable.rows)}`;
 
-/** Runs until its input ends or it is told to stop; resolves with the exit status. */
+/** Runs until its input ends or it is stopped; resolves with the exit status. */
 export async function runClient(argv: readonly string[]): Promise<number> {
   const options = parse(argv, {
     profile: { type: 'string', default: 'default' },
@@ -185,7 +185,7 @@ function readInstance(options: Options): string | null {
   return urn?.value ?? null;
 }
 
-/** What `--receipts` takes. @throws UsageError */
+/** Reads the value of `--receipts`. @throws UsageError */
 export function parseReceipts(list: string | null): Pick<PreferencesValue, 'receipts'> | Record<string, never> {
   if (list === null) return {};
   const words = list === 'none' ? [] : list.split(',');

@@ -1,7 +1,7 @@
-/** Command-line arguments as values; what cannot be used is one sentence. */
+/** Reads command-line arguments; an unusable one is reported in one sentence. */
 import { parseArgs } from 'node:util';
 
-/** Arguments that cannot be used: one line on stderr, exit status 2. */
+/** Unusable arguments: one line on stderr, exit status 2. */
 export class UsageError extends Error {}
 
 export type Options = Record<string, string | string[] | boolean | undefined>;
@@ -19,7 +19,7 @@ export function text(options: Options, name: string): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-/** The values of an option that may be given again. */
+/** The values of an option that may be repeated. */
 export function texts(options: Options, name: string): string[] {
   const value = options[name];
   return Array.isArray(value) ? value : [];
@@ -39,7 +39,7 @@ export function port(value: string, name: string): number {
   return number;
 }
 
-/** Resolves at the first SIGINT or SIGTERM; SIGTERM is a `quit`. */
+/** Resolves at the first SIGINT or SIGTERM; SIGTERM counts as `quit`. */
 export function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     process.once('SIGINT', () => resolve());

@@ -1,6 +1,6 @@
 /**
- * The second door to the contract: one client over NDJSON, a command a line in, an answer or an event a line out.
- * Scripts rely on the names; they are the contract's own, with `id` and `do` around a call and `re` around its answer.
+ * The contract over NDJSON: one client that reads a command from each line and writes an answer or an event on each line. Scripts rely on
+ * the names. They are those of the contract, with `id` and `do` around a call and `re` around its answer.
  */
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -10,10 +10,12 @@ import { AppError, type ErrorCode } from '../../preload/contract/errors';
 import type { App } from '../app';
 import { dispatch } from '../calls';
 
-/** The longest command line, in UTF-16 code units. A longer one is answered with an error and left out. */
+/** The longest command line, in UTF-16 code units. A longer one is answered with an error and skipped. */
 const maxCommandLength = 1_000_000;
 
-/** One sentence a code, for people who read what their script got. The window has its own words, in `renderer/words/errors.ts`. */
+/**
+ * One sentence for each code, for people who read the output of their script. The window has its own words, in `renderer/words/errors.ts`.
+ */
 const sentences: Record<ErrorCode, string> = {
   'ipc/refused': 'The command is unknown or its arguments do not fit; nothing was done.',
   'account/none': 'Nobody is signed in.',
@@ -63,9 +65,7 @@ const sentences: Record<ErrorCode, string> = {
   internal: 'A defect of this program; the log says more.',
 };
 
-/**
- * Serves `app` until its input ends, `quit` is called, or `stop` is resolved from outside. Resolves after a clean de-registration.
- */
+/** Serves `app` until its input ends, `quit` is called, or `stop` resolves. Resolves after a clean de-registration. */
 export async function serveHeadless(app: App, io: { input: Readable; output: Writable; log: Logger; stop: Promise<void> }): Promise<void> {
   const write = (value: unknown) => {
     // What is said at one moment leaves by one call of the system.
@@ -93,7 +93,7 @@ export async function serveHeadless(app: App, io: { input: Readable; output: Wri
   await new Promise<void>((resolve) => void process.nextTick(() => io.output.write('', () => resolve())));
 }
 
-/** Runs one command line. Whatever the line is, it gets exactly one answer and harms nothing. */
+/** Runs one command line. Every line, whatever it contains, gets exactly one answer and does no harm. */
 async function answer(app: App, line: string): Promise<{ line: unknown; quits: boolean }> {
   const command = parseCommand(line);
   if (command === null)
@@ -130,7 +130,7 @@ export function errorLine(error: ErrorValue): ErrorValue & { text: string } {
   return { ...error, text: sentences[error.code] };
 }
 
-/** The contract's event, with the sentence in its error where it has one. */
+/** An event of the contract; if it has an error, the sentence is added. */
 function eventLine(event: AppEvent): unknown {
   if (event.event === 'fatal') return { ...event, error: errorLine(event.error) };
   if (event.event === 'rescue' && event.rescue !== null)

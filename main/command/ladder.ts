@@ -1,4 +1,4 @@
-/** `chorus ladder`: the traces of several clients and of the network, joined into one picture in plain words. */
+/** `chorus ladder`: joins the traces of several clients and of the network into one diagram in plain words. */
 import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -7,7 +7,7 @@ import { ladderText } from '../trace/ladder-text';
 import { readTrace } from '../trace/record';
 import { UsageError } from './command-line';
 
-/** The largest trace that is read, bytes: all of it stands in memory. */
+/** The largest trace file in bytes: all of it is held in memory. */
 export const maxTraceBytes = 256 * 1024 * 1024;
 
 const help = `chorus ladder TRACE… [options]
@@ -35,7 +35,7 @@ const optionsOf = (argv: readonly string[]) => {
   }
 };
 
-/** Resolves with the exit status. What could not be read of a trace is told on stderr, and the rest is shown. */
+/** Resolves with the exit status. Unreadable parts of a trace are reported on stderr; the rest is shown. */
 export async function runLadder(argv: readonly string[]): Promise<number> {
   const { values, positionals } = optionsOf(argv);
   if (values.help === true) {

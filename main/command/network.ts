@@ -145,12 +145,12 @@ export async function runNetwork(argv: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** All roles write into one file; each line says which. */
+/** All roles write to one file; each line names its role. */
 function traceHeader(): TraceHeader {
   return { started: Date.now(), clockOffset: 0, role: 'network', lane: 'network', software: `Chorus/${version}` };
 }
 
-/** Tells in one line what came of it. */
+/** Reports the result in one line. */
 function rereadGroups(network: Network): void {
   let told: { groups: number } | { error: string };
   try {
@@ -161,13 +161,13 @@ function rereadGroups(network: Network): void {
   process.stdout.write(`${JSON.stringify(told)}\n`);
 }
 
-/** The embedded network has a password everybody knows: it never listens where others could reach it. */
+/** The embedded network has a password that everybody knows, so it never listens where others could reach it. */
 function loopbackOnly(address: string): string {
   if (!/^127(\.\d{1,3}){3}$/.test(address)) throw new UsageError('--listen takes a loopback address, 127.x.x.x');
   return address;
 }
 
-/** The people, each with what else is told of them. A name that is nobody's is a mistake, not a wish. */
+/** The people with their further options. An option for an unknown name is an error. */
 function parseUsers(options: Options): NetworkUser[] {
   const pairs = text(options, 'users');
   const users: NetworkUser[] =

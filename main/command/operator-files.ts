@@ -1,6 +1,6 @@
 /**
- * What an operator hands to `chorus network` in files: oddities to order, the SIMs of its people, whom its media trusts. A file that cannot be used
- * is refused with the place in it and what is wrong there.
+ * The files that an operator gives to `chorus network`: faults to inject, the SIMs of its people, the authorities that its media trusts. An
+ * unusable file is refused with the position and the kind of the fault.
  *
  *   faults  [{"name": "slow", "fault": {"kind": "delay", "ms": 2000}, "user": "alice", "after": 1, "times": 3, "chance": 0.5}, …]
  *   sims    {"alice": {"k": "32 hex digits", "opc": "32 hex digits", "sqn": 0}, …}
@@ -13,14 +13,14 @@ import type { FaultRule } from '../../network/core/faults';
 import type { SimOptions } from '../../network/core/sim-card';
 import { UsageError } from './command-line';
 
-/** The largest such file, bytes. */
+/** The largest operator file, in bytes. */
 export const maxOperatorFileBytes = 1024 * 1024;
-/** Rules of one faults file. */
+/** Most rules in one faults file. */
 export const maxFaultRules = 1000;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1_000_000));
 const milliseconds = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(600_000));
-/** What can stand in a header without ending it. */
+/** Text that can be in a header without ending it. */
 const oneLine = v.pipe(v.string(), v.regex(/^[^\r\n]{0,1000}$/, 'one line of 1000 characters at most'));
 const headerName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9-]{1,64}$/, 'a header name'));
 
@@ -76,7 +76,7 @@ export function readSims(file: string): Map<string, SimOptions> {
   return new Map(Object.entries(decoded(file, '--sims', sims)));
 }
 
-/** The certificates of a PEM file, each a text of its own. @throws UsageError */
+/** The certificates in a PEM file, one text each. @throws UsageError */
 export function readAuthorities(file: string): string[] {
   const found = contents(file, '--media-ca').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   try {

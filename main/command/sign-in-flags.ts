@@ -6,7 +6,7 @@ import type { OptionRow, OptionRows, OptionsOf } from '../../preload/contract/si
 import type { KeptOptionsOf, OptionTable } from '../account/sign-in-options';
 import { type Options, text, UsageError } from './command-line';
 
-/** The flags of a table, as `parse` takes them. */
+/** The flags of a table, in the form for `parse`. */
 export function optionFlags(rows: OptionRows): Record<string, { type: 'string' | 'boolean' }> {
   const flags = Object.values(rows).flatMap((row) => row.flags.map(({ name }) => [name, { type: flagType(row) }]));
   return Object.fromEntries(flags);
@@ -36,7 +36,7 @@ export function optionHelp(rows: OptionRows): string {
   return flags.map(({ name, takes, help }) => helpLine(takes === undefined ? name : `${name} ${takes}`, help)).join('');
 }
 
-/** The options that a command line tells, checked as those of a call are. @throws UsageError by the name of the flag */
+/** The options given on a command line, checked like those of a call. @throws UsageError that names the flag */
 export function readOptions<Rows extends OptionRows>(
   table: OptionTable<Rows>,
   options: Options,
@@ -67,7 +67,7 @@ function nameOf(row: OptionRow | undefined): string {
   return (row?.flags ?? []).map(({ name }) => `--${name}`).join(' or ');
 }
 
-/** An option in the form of a call; undefined when the command line does not tell it. */
+/** An option in the form of a call; undefined when it is not on the command line. */
 function toldOf(row: OptionRow, options: Options, environment: NodeJS.ProcessEnv): unknown {
   const [first, second] = row.flags.map(({ name }) => text(options, name));
   switch (row.kind) {

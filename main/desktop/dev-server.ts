@@ -1,6 +1,6 @@
 /**
- * The page from a development server (`npm run dev`) in place of the built one. It keeps its address, app://chorus/, and with it every check of
- * who asks. The policy gives way in two points alone: the server's styles come inside the page, and its news over one WebSocket.
+ * The page from a development server (`npm run dev`) instead of the built one. It keeps its address, app://chorus/, and so
+ * every check of the sender. The policy is relaxed in two points only: the server's styles are inside the page, and it sends updates over one WebSocket.
  */
 import { contentSecurityPolicy } from './content-policy';
 

@@ -1,4 +1,4 @@
-/** A further device on this computer: another process of this app, with a profile of its own. */
+/** Opens a further device on this computer: another process of this app, with its own profile. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -6,7 +6,7 @@ import { app } from 'electron';
 
 const kinds = ['laptop', 'tablet', 'desktop', 'phone'] as const;
 
-/** The first profile of this person that is not there yet. `person` is an address of the embedded network. */
+/** The first profile name of this person that is not in use. `person` is an address of the embedded network. */
 export function nextProfile(person: string, exists: (profile: string) => boolean): { profile: string; deviceName: string } {
   const name = /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(person.replace(/^sips?:/, ''))?.[0] ?? 'guest';
   const called = name.charAt(0).toUpperCase() + name.slice(1);
@@ -21,15 +21,15 @@ export function nextProfile(person: string, exists: (profile: string) => boolean
 
 const opened = new Set<ChildProcess>();
 
-/** A signal that ends this process is meant for the devices that it opened too; closing its window is not. */
+/** A signal that ends this process also ends the devices that it opened; closing its window does not. */
 export function signalFurtherDevices(signal: NodeJS.Signals): void {
   for (const child of opened) child.kill(signal);
 }
 
-/** Starts it beside this one, in the same folder of profiles and at the same embedded network. */
+/** Starts another device with the same folder of profiles and the same embedded network. */
 export async function openDeviceProcess(person: string, profiles: string, tryDirectory: string): Promise<{ profile: string }> {
   const { profile, deviceName } = nextProfile(person, (name) => existsSync(join(profiles, name)));
-  // Made at once, so that a second click means a second device.
+  // Created at once, so that a second click opens a second device.
   mkdirSync(join(profiles, profile), { recursive: true, mode: 0o700 });
   const folder = app.isPackaged ? [] : [app.getAppPath()];
   const own = [

@@ -1,4 +1,4 @@
-/** The window's door to the contract, and the only user of ipcMain: who asks is checked here, what is asked in `calls.ts`. */
+/** The window's access to the contract, and the only user of ipcMain. The sender is checked here, the call in `calls.ts`. */
 import { type BrowserWindow, ipcMain, type WebFrameMain } from 'electron';
 import { type Disposable, disposable } from '../../base/disposable';
 import type { Emitter } from '../../base/emitter';
@@ -7,24 +7,24 @@ import { type AppEvent, ipcCallChannel, ipcEventChannel, type Result } from '../
 import { AppError } from '../../preload/contract/errors';
 import { dispatch, type Handlers } from '../calls';
 
-/** The only origin that may ask. */
+/** The only origin that may make calls. */
 const appOrigin = 'app://chorus';
 
 export interface IpcOptions {
-  /** The window as it is at this moment; null while there is none. */
+  /** The current window; null while there is none. */
   window: () => BrowserWindow | null;
   handlers: Handlers;
   onEvent: Emitter<AppEvent>;
   log: Logger;
 }
 
-/** Why this frame may not ask; null when it may: the main frame of our window, showing our own page. */
+/** Why this frame may not make calls. Null when it may: it is the main frame of our window and shows our own page. */
 function refusal(frame: WebFrameMain | null, window: BrowserWindow | null): string | null {
   if (frame === null) return 'the frame that asked is gone';
   if (window === null || window.isDestroyed()) return 'there is no window';
   if (frame.parent !== null) return 'a frame inside the page asked';
   if (frame !== window.webContents.mainFrame) return 'another window asked';
-  // A custom scheme's `origin` reads "null" in a URL object, so the frame's own word is used.
+  // For a custom scheme, `origin` of a URL object is "null", so the frame's own origin is used.
   if (frame.origin !== appOrigin) return `a page of ${frame.origin} asked`;
   return null;
 }

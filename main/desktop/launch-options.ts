@@ -1,29 +1,29 @@
-/** What a start of the app may be told. Chromium's own switches stand on the same line and are left alone. */
+/** The options of a start of the app. Chromium's own switches are on the same command line and are ignored here. */
 import { parseDevServer } from './dev-server';
 import { parseBounds, type WindowPlace } from './window-bounds';
 
 export interface LaunchOptions {
-  /** Another name is another device on this computer: its own folder, process and instance ID. */
+  /** Another name is another device on this computer, with its own folder, process and instance ID. */
   profile: string;
-  /** The profile's folder, in place of the usual one. */
+  /** The profile's folder instead of the usual one. */
   dataDir: string | null;
-  /** The folder where the profiles of one person find their embedded network, in place of the usual one. */
+  /** The folder in which one person's profiles find their embedded network, instead of the usual one. */
   tryDir: string | null;
-  /** Whom to sign in as at the embedded network when nobody is signed in yet: a name or an address. */
+  /** The person to sign in as at the embedded network if nobody is signed in yet: a name or an address. */
   tryPerson: string | null;
   deviceName: string | null;
   place: WindowPlace | null;
-  /** Where a developer's page comes from, in place of the built one. */
+  /** The server of a developer's page, used instead of the built one. */
   devServer: URL | null;
 }
 
 const names = ['profile', 'user-data-dir', 'try-dir', 'try', 'device-name', 'bounds', 'tile', 'dev-server'] as const;
 type Name = (typeof names)[number];
 
-/** A profile's name becomes a folder's name. */
+/** The name of a profile is also the name of its folder. */
 const profilePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** Reads `--name value` and `--name=value`. A string is the sentence that says what is wrong. */
+/** Reads `--name value` and `--name=value`. A string result is a sentence about the fault. */
 export function parseLaunchOptions(argv: readonly string[]): LaunchOptions | string {
   const given = new Map<Name, string>();
   for (const [index, argument] of argv.entries()) {

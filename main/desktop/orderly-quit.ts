@@ -1,13 +1,13 @@
-/** The end of the process: sessions ended, the device de-registered, the history closed, and then gone; late peers do not hold it up. */
+/** Ends the process in order: sessions end, the device de-registers, the history closes. Slow peers do not delay the end. */
 import { app } from 'electron';
 import type { Logger } from '../../base/log';
 import type { App } from '../app';
 import { signalFurtherDevices } from './further-device';
 
-/** De-registering may take 2 s of this; then the process goes all the same. */
+/** De-registering may take 2 s of this; after it the process ends in any case. */
 const quitLimitMs = 3_000;
 
-/** However the end is asked for (last window, menu, call, signal), it comes once and in order. */
+/** Whatever asks for the end (last window, menu, call, signal), it happens once and in order. */
 export function quitInOrder(chorus: App, log: Logger): void {
   let ending = false;
   app.on('window-all-closed', () => app.quit());

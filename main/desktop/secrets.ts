@@ -1,4 +1,7 @@
-/** Secrets at rest: the system's keychain where there is one, otherwise a key file that only its owner may read, and a warning in the app. */
+/**
+ * Protects stored secrets: by the system's keychain if there is one, otherwise by a key file that only its owner may read, with a warning
+ * in the app.
+ */
 import { existsSync } from 'node:fs';
 import { safeStorage } from 'electron';
 import type { Logger } from '../../base/log';
@@ -6,8 +9,8 @@ import { AppError } from '../../preload/contract/errors';
 import { createFileSecretBox, type SecretBox, secretKeyFile } from '../profile/settings';
 
 /**
- * The backend that keeps secrets, by its name, or null where none protects them. On Linux without a keyring Electron "encrypts" with a
- * key that every Electron has (`basic_text`), which is no protection, and its name would hide that.
+ * The name of the backend that protects secrets, or null when none does. On Linux without a keyring, Electron "encrypts" with a key that
+ * every Electron has (`basic_text`). That is no protection, and reporting its name would hide this.
  */
 function keychainName(): string | null {
   if (!safeStorage.isEncryptionAvailable()) return null;
@@ -34,9 +37,9 @@ function createKeychainBox(backend: string): SecretBox {
 const unreadable = (why: string) => new AppError('storage/unreadable', { cause: `a stored secret: ${why}` }, 'user');
 
 /**
- * Call when Electron is ready: before, Linux does not know its keyring. `dataDir` is the profile's folder.
- * Each secret begins with the name of what protects it, so that one which the file protected is still read when a keychain came later; what
- * a keychain wrote that is gone now stays where it is, since the person may get that keychain back.
+ * Call this when Electron is ready; before that, Linux does not know its keyring. `dataDir` is the profile's folder. Each secret begins
+ * with the name of its protection, so that one protected by the file is still readable after a keychain was installed. A secret of a
+ * keychain that is gone stays stored, because the person may get that keychain back.
  */
 export function createSecretBox(dataDir: string, log: Logger): SecretBox {
   const name = keychainName();

@@ -1,16 +1,16 @@
-/** Where the window stands: as asked for, as it was, or in the middle; never off every screen. */
+/** The window's position: as requested, else as last time, else in the middle. It is never off every screen. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type BrowserWindow, type Rectangle, screen } from 'electron';
 import type { Logger } from '../../base/log';
 
-/** `bounds` in screen pixels, or the `index`th of `count` places that tile the screen. */
+/** `bounds` in screen pixels, or place `index` of `count` places that tile the screen. */
 export type WindowPlace = { kind: 'bounds'; bounds: Rectangle } | { kind: 'tile'; index: number; count: number };
 
 const preferred = { width: 1180, height: 760 } as const;
 const smallest = { width: 360, height: 400 } as const;
-/** So much of a window must lie on a screen for a person to get hold of it. */
+/** At least this much of a window must be on a screen, so that the person can move it. */
 const reachable = { width: 120, height: 60 } as const;
-/** Fewer columns than this in pixels each are too narrow for a list and a chat side by side. */
+/** Columns with fewer pixels than this are too narrow for a list and a chat side by side. */
 const columnWidth = 720;
 const saveDelayMs = 500;
 
@@ -21,7 +21,7 @@ export function parseBounds(text: string): Rectangle | null {
   return [x, y, width, height].every(Number.isFinite) && width > 0 && height > 0 ? { x, y, width, height } : null;
 }
 
-/** The part of `area` that window `index` of `count` gets: rows of equal cells. */
+/** The part of `area` for window `index` of `count`, in rows of equal cells. */
 export function tile(area: Rectangle, index: number, count: number): Rectangle {
   const columns = Math.max(1, Math.min(count, Math.max(Math.floor(area.width / columnWidth), Math.ceil(Math.sqrt(count)))));
   const rows = Math.ceil(count / columns);
@@ -30,7 +30,7 @@ export function tile(area: Rectangle, index: number, count: number): Rectangle {
   return { x: area.x + (index % columns) * width, y: area.y + Math.floor(index / columns) * height, width, height };
 }
 
-/** The kept place, moved to where a person can reach it; null when nothing of it can be used. */
+/** The stored position, moved to where a person can reach it; null when no part of it is usable. */
 export function repair(kept: Rectangle, areas: readonly Rectangle[]): Rectangle | null {
   const width = Math.max(kept.width, smallest.width);
   const height = Math.max(kept.height, smallest.height);
@@ -63,12 +63,12 @@ function readKept(file: string): (Rectangle & { maximized: boolean }) | null {
     const numbers = [x, y, width, height].every((value) => typeof value === 'number' && Number.isFinite(value));
     return numbers ? { x, y, width, height, maximized: maximized === true } : null;
   } catch {
-    // None kept yet, or damaged: the middle of the screen is a good place.
+    // Nothing stored yet, or damaged: the middle of the screen is a good place.
     return null;
   }
 }
 
-/** Keeps the window's place in `file` while it moves. Losing it is no misfortune: a full disk only means the old place. */
+/** Stores the window's position in `file` while it moves. A failure, such as a full disk, only means that an old position is used. */
 export function keepBounds(window: BrowserWindow, file: string, log: Logger): void {
   let timer: NodeJS.Timeout | null = null;
   const save = () => {

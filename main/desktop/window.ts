@@ -1,5 +1,5 @@
 /**
- * The window and all of its security. The page comes from app://chorus/ alone, with a policy that lets it run and load nothing else; it has
+ * The window and all of its security. The page comes only from app://chorus/, with a policy that lets it run and load nothing else; it has
  * no network, no Node, no new windows, no navigation, and two harmless permissions. `secureApp` and `registerAppScheme` run before Electron
  * is ready, `secureSession` before the first window.
  */
@@ -24,21 +24,21 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-/** What the page may ask of the system. Everything that is not here is denied. */
+/** The permissions that the page may request. All others are denied. */
 const permissions: ReadonlySet<string> = new Set([
-  'notifications', // a message while the window is behind others
-  'clipboard-sanitized-write', // copying an ID or a message's text
+  'notifications', // for a message while the window is in the background
+  'clipboard-sanitized-write', // for copying an ID or a message's text
 ]);
 
-/** The renderer's surfaces (look: surface-0), so that the window does not flash before its first paint. */
+/** The renderer's background colours (look: surface-0), so that the window does not flash before its first paint. */
 const surface = { light: '#ffffff', dark: '#121514' } as const;
 
-/** Before ready: makes app: a scheme with an origin of its own, which a policy and a sender check can name. */
+/** Before ready: gives app: an origin of its own, which the policy and the check of senders can name. */
 export function registerAppScheme(): void {
   protocol.registerSchemesAsPrivileged([{ scheme, privileges: { standard: true, secure: true, supportFetchAPI: false } }]);
 }
 
-/** Before ready: guards every page that will ever exist in this process, not only the ones we open. */
+/** Before ready: guards every page in this process, not only the ones we open. */
 export function secureApp(log: Logger): void {
   app.on('web-contents-created', (_event, contents) => guard(contents, log));
 }
@@ -51,7 +51,7 @@ function guard(contents: WebContents, log: Logger): void {
   contents.on('will-attach-webview', deny('A webview'));
   contents.on('will-redirect', deny('A redirection'));
   contents.on('will-frame-navigate', (event) => {
-    // Loading our own page anew is how the renderer recovers; nothing else is ever navigated to.
+    // The renderer recovers by reloading our own page; no other navigation is allowed.
     if (event.isMainFrame && event.url === page) return;
     deny('A navigation')(event);
     if (event.isMainFrame) void openOutside(contents, event.url, log);
@@ -63,14 +63,17 @@ function guard(contents: WebContents, log: Logger): void {
   });
 }
 
-/** The URL as it may be handed to the system: parsed and written anew, so that what is shown is what is opened. Null when it may not be. */
+/**
+ * The URL as it may be passed to the system: parsed and formatted again, so that the shown URL is the opened one. Null when it may not be
+ * opened.
+ */
 export function outsideUrl(text: string): URL | null {
   if (!URL.canParse(text)) return null;
   const url = new URL(text);
   return ['http:', 'https:', 'mailto:'].includes(url.protocol) && url.username === '' && url.password === '' ? url : null;
 }
 
-/** One question at a time: a page cannot pile them up. */
+/** One question at a time, so that a page cannot pile them up. */
 let asking = false;
 
 async function openOutside(contents: WebContents, text: string, log: Logger): Promise<void> {
@@ -96,7 +99,7 @@ async function openOutside(contents: WebContents, text: string, log: Logger): Pr
   }
 }
 
-/** When ready, before the first window: serves the page from `folder`, or from a development server, and closes everything else. */
+/** When ready, before the first window: serves the page from `folder`, or from a development server, and blocks everything else. */
 export function secureSession(session: Session, folder: string, dev: DevServer | null, log: Logger): void {
   session.protocol.handle(scheme, (request) => (dev === null ? serve(folder, request) : dev.answer(request)));
   session.webRequest.onBeforeRequest((details, callback) => {
@@ -108,12 +111,12 @@ export function secureSession(session: Session, folder: string, dev: DevServer |
   session.setPermissionRequestHandler((contents, permission, callback) => callback(ours(contents) && permissions.has(permission)));
   session.setPermissionCheckHandler((contents, permission) => ours(contents) && permissions.has(permission));
   session.setDevicePermissionHandler(() => false);
-  session.setSpellCheckerEnabled(process.platform === 'darwin'); // elsewhere Chromium would fetch its dictionaries from a stranger
+  session.setSpellCheckerEnabled(process.platform === 'darwin'); // elsewhere Chromium would download its dictionaries from a third party
 }
 
 const ours = (contents: WebContents | null) => contents?.getURL().startsWith(`${scheme}://${host}/`) === true;
 
-/** One file of `folder`, with its type and the policy. GET alone; a path that leaves the folder does not exist. */
+/** One file in `folder`, with its type and the policy. Only GET; a path that leaves the folder does not exist. */
 export async function serve(folder: string, request: { method: string; url: string }): Promise<Response> {
   const refuse = (status: number) => new Response(null, { status, headers: { 'content-security-policy': contentSecurityPolicy } });
   if (request.method !== 'GET') return refuse(405);
@@ -126,22 +129,22 @@ export async function serve(folder: string, request: { method: string; url: stri
     const headers = { 'content-type': type, 'content-security-policy': contentSecurityPolicy, 'x-content-type-options': 'nosniff' };
     return new Response(new Uint8Array(await readFile(path)), { headers });
   } catch {
-    // Not there, not readable, or not decodable: to the page these are one.
+    // Missing, unreadable or undecodable files all look the same to the page.
     return refuse(404);
   }
 }
 
 export interface WindowOptions {
   preload: string;
-  /** Where the window's place is kept between runs. */
+  /** The file in which the window's position is stored between runs. */
   placeFile: string;
-  /** Where the caller wants it; otherwise where it was, otherwise the middle. */
+  /** The position requested by the caller; otherwise the last one, otherwise the middle. */
   place: WindowPlace | null;
   title: string;
   log: Logger;
 }
 
-/** Opens the window; it shows itself when its first picture is ready. */
+/** Opens the window, which shows itself when its first frame is ready. */
 export function openWindow({ preload, placeFile, place, title, log }: WindowOptions): BrowserWindow {
   const { maximized, ...bounds } = windowBounds(placeFile, place);
   const window = new BrowserWindow({
@@ -175,7 +178,7 @@ export function openWindow({ preload, placeFile, place, title, log }: WindowOpti
     if (isEditable) Menu.buildFromTemplate([{ role: 'cut' }, { role: 'copy' }, { role: 'paste' }, { role: 'selectAll' }]).popup({ window });
     else if (selectionText !== '') Menu.buildFromTemplate([{ role: 'copy' }]).popup({ window });
   });
-  // A page that died is loaded anew: main holds the truth, so nothing is lost by it.
+  // A crashed page is reloaded. The main process holds all state, so nothing is lost.
   window.webContents.on('render-process-gone', (_event, { reason }) => {
     if (reason === 'clean-exit') return;
     log.error('The page died', { reason });
@@ -203,13 +206,13 @@ export function comeToFront(window: BrowserWindow): void {
   window.focus();
 }
 
-/** The page's colours and the system's parts of the window follow one word. */
+/** Applies one theme to the page's colours and the system's parts of the window. */
 export function applyTheme(window: BrowserWindow | null, theme: 'system' | 'light' | 'dark'): void {
   nativeTheme.themeSource = theme;
   if (window !== null && !window.isDestroyed()) window.setBackgroundColor(nativeTheme.shouldUseDarkColors ? surface.dark : surface.light);
 }
 
-/** The keys that a menu gives, on systems where no menu is seen too: editing, zoom, full screen; on a developer's start also the tools. */
+/** The shortcuts of a menu, also on systems that show none: editing, zoom, full screen; in development also the developer tools. */
 export function setMenu(): void {
   const tools = app.isPackaged ? [] : ([{ role: 'reload' }, { role: 'toggleDevTools' }, { type: 'separator' }] as const);
   const view = [...tools, { role: 'resetZoom' }, { role: 'zoomIn' }, { role: 'zoomOut' }, { role: 'togglefullscreen' }] as const;

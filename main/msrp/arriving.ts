@@ -1,23 +1,23 @@
-/** One message that is coming in: which octets are there, which wait for their turn, and where they go. */
+/** One incoming message: which octets have arrived, which of them wait for earlier ones, and where they are written. */
 import type { Allowance } from '../../protocol/msrp-allowance';
 import { OctetRanges } from '../../protocol/msrp-ranges';
 import { type MessageHead, type MessageSink, noRoom } from './sink';
 
-/** Gaps that a message may have, and chunks that may be held because they came before their turn. */
+/** Most gaps in one message, and most chunks held because they arrived ahead of their turn. */
 export const maximumChunksAhead = 16_384;
-/** What a held chunk costs besides its octets, about. */
+/** Approximate cost of a held chunk besides its octets. */
 const chunkOverheadBytes = 128;
 
 export class Arriving {
-  /** Where the message ends, once the chunk with "$" has come. */
+  /** The size of the message, once the chunk with "$" has arrived. */
   total: number | null = null;
   wantsReport = false;
   touchedAt = 0;
   readonly #ranges = new OctetRanges();
-  /** By first octet, never overlapping: so each is found by the end of the one before it. */
+  /** Keyed by first octet, never overlapping, so the end of one chunk finds the next. */
   readonly #ahead = new Map<number, Uint8Array>();
   #held = 0;
-  /** The first octet, counted from 1, that the sink has not been given; only where it wants them in order. */
+  /** The next octet for the sink, counted from 1. Only used when the sink wants the octets in order. */
   #next = 1;
   #writing: Promise<void> | null = null;
   #isOver = false;
@@ -32,24 +32,24 @@ export class Arriving {
     return this.total !== null && this.#ranges.covers(this.total);
   }
 
-  /** Octets that wait in memory for `finish`. */
+  /** Octets held in memory until `finish`. */
   get heldBytes(): number {
     return this.sink.heldBytes ?? 0;
   }
 
-  /** Pending while the sink is slow; rejects when it has failed. */
+  /** Pending while the sink is slow; rejects when the sink has failed. */
   get writing(): Promise<void> | null {
     return this.#writing;
   }
 
-  /** Whether a body with these last octets, or of this size, fits. */
+  /** Whether a body that ends at this octet, or has this size, is within the limit. */
   fits(octets: number): boolean {
     return octets <= (this.sink.limit ?? Number.POSITIVE_INFINITY);
   }
 
   /**
-   * Takes the octets from `start`, counted from 1. Those that are there already are left out.
-   * @throws what the sink throws; AppError with a status when too much came before its turn
+   * Takes the octets from `start`, counted from 1. Octets that are already there are left out.
+   * @throws what the sink throws; AppError with a status when too much arrived ahead of its turn
    */
   add(start: number, body: Uint8Array): void {
     for (const [first, last] of this.#ranges.add(start, start + body.length - 1)) {
@@ -61,7 +61,7 @@ export class Arriving {
     if (this.#ranges.count > maximumChunksAhead) throw noRoom(this.allowance, Number.POSITIVE_INFINITY);
   }
 
-  /** Resolves when the sink has it all and has kept it. */
+  /** Resolves when the sink has stored the whole message. */
   async finish(): Promise<void> {
     try {
       await this.#writing;
@@ -107,7 +107,7 @@ export class Arriving {
     this.allowance.give(octets.length + chunkOverheadBytes);
   }
 
-  /** The sink gets one piece at a time, in the order in which they came. */
+  /** Passes the sink one piece at a time, in order of arrival. */
   #write(octets: Uint8Array, first: number): void {
     const before = this.#writing;
     const done = before === null ? this.sink.write(octets, first - 1) : before.then(() => this.sink.write(octets, first - 1));
@@ -117,7 +117,7 @@ export class Arriving {
       () => {
         if (this.#writing === done) this.#writing = null;
       },
-      // Whoever awaits `writing` or `finish` hears of it.
+      // The error reaches whoever awaits `writing` or `finish`.
       () => undefined,
     );
   }

@@ -1,27 +1,30 @@
-/** What is waited for, oldest first, with one deadline for all: so that any number of it takes one timer, and each can be taken out at once. */
+/**
+ * A list of entries that wait for an answer, oldest first, all with the same time limit. One timer serves the whole list, and removing an
+ * entry is cheap.
+ */
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 
-/** One thing that is waited for. */
+/** One entry of the list. */
 export interface Awaited<T> {
   deadline: number;
   isOver: boolean;
-  /** Its neighbours in the list. */
+  /** The neighbours in the list. */
   before: T | null;
   after: T | null;
 }
 
 export class AwaitedList<T extends Awaited<T>> {
-  /** The ends of a linked list, in the order of the deadlines. */
+  /** The ends of a linked list in the order of the deadlines. */
   #oldest: T | null = null;
   #newest: T | null = null;
   #timer: Disposable | null = null;
 
   constructor(
     private readonly clock: Clock,
-    /** How long each may take, milliseconds. */
+    /** The time limit for each entry, in milliseconds. */
     private readonly limitMs: number,
-    /** Its time is over; whoever is told takes it out. */
+    /** Called when an entry's time is over; the callee must remove the entry. */
     private readonly onLate: (late: T) => void,
   ) {}
 
@@ -34,7 +37,7 @@ export class AwaitedList<T extends Awaited<T>> {
     this.#watch();
   }
 
-  /** False when it was out already. */
+  /** False when the entry had already been removed. */
   remove(entry: T): boolean {
     if (entry.isOver) return false;
     entry.isOver = true;
@@ -57,14 +60,17 @@ export class AwaitedList<T extends Awaited<T>> {
     this.#timer = null;
   }
 
-  /** The timer runs to the deadline of one that was the oldest; letting it run costs less than stopping it at every answer. */
+  /**
+   * The timer runs to the deadline of an entry that was the oldest when it started; a spurious wake-up costs less than a restart at every
+   * answer.
+   */
   #watch(): void {
     if (this.#timer !== null || this.#oldest === null) return;
     const remaining = (entry: T) => entry.deadline - this.clock.now();
     this.#timer = this.clock.setTimer(Math.min(Math.max(0, remaining(this.#oldest)), this.limitMs), () => {
       this.#timer = null;
       const late = this.#oldest;
-      // More than the limit is left when the clock was set back meanwhile.
+      // More than the limit remains if the clock was set back in the meantime.
       if (late !== null && (remaining(late) <= 0 || remaining(late) > this.limitMs)) this.onLate(late);
       this.#watch();
     });

@@ -1,6 +1,6 @@
 /**
- * A key for one session, in a certificate that the fingerprint in the SDP vouches for. Each session has its own, so that nobody can recognise two
- * sessions as the same device.
+ * A key and a self-signed certificate for one session; the fingerprint in the SDP authenticates it. Each session has its own, so that
+ * nobody can link two sessions to the same device.
  */
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -8,7 +8,7 @@ import type { Fingerprint } from '../../protocol/sdp';
 import { fingerprintText, isNamedBy as isNamed, selfSigned } from '../../protocol/self-signed';
 
 export interface SessionCertificate {
-  /** PEM. */
+  /** In PEM, like the certificate. */
   readonly key: string;
   readonly certificate: string;
   readonly fingerprint: Fingerprint;
@@ -33,7 +33,7 @@ export function isNamedBy(certificate: Uint8Array, fingerprints: readonly Finger
   return isNamed(certificate, fingerprints, hexOf);
 }
 
-/** Whether a certificate (DER) is made out to a host, a name or an address. */
+/** Whether a certificate (DER) was issued for a host, given as a name or an address. */
 export function isMadeOutTo(certificate: Uint8Array, host: string): boolean {
   const read = new X509Certificate(certificate);
   return (isIP(host) === 0 ? read.checkHost(host) : read.checkIP(host)) !== undefined;

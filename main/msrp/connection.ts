@@ -1,14 +1,14 @@
 /**
- * One connection that carries MSRP: bytes in, messages and parts of long ones out, and the other way. It knows no session.
+ * One MSRP connection: turns incoming bytes into messages (or parts of long ones) and messages into bytes. It knows nothing of sessions.
  *
- *   open --end()--> ending --+--> closed        end(): what was written still leaves, `lingerMs` at most
+ *   open --end()--> ending --+--> closed        end(): written bytes still leave, within `lingerMs`
  *     |                      |
  *     +--- peer closed, error, malformed bytes, destroy() ---> closed
  *
- * Reading stops while somebody holds it (`hold`) or while our own answers pile up unread by the peer; both bound the memory a peer can
- * make us use. Responses that were read already are delivered even then: a sender that waits for one must not starve.
- * Messages sent in one go leave in one system call before anything else happens, short ones in one buffer. While reads come back full they leave at
- * the end of the event loop's turn, so that the answers to everything such a turn reads leave together.
+ * Reading stops while it is held (`hold`) or while the peer leaves too many of our answers unread. Both bound the memory a peer can
+ * make us use. Responses that were already read are still delivered, so that a waiting sender does not starve.
+ * Messages sent in one go leave together in one system call, short ones in one buffer. While reads come back full, messages leave at
+ * the end of the event loop's turn, so that all answers of one turn leave together.
  * An exception in any handler ends this connection and nothing else.
  */
 import type { Duplex } from 'node:stream';
@@ -20,11 +20,11 @@ import { encodeMsrp, MSRP_PART_BYTES, type MsrpMessage, type MsrpRequest, type M
 import { MsrpParser } from '../../protocol/msrp-parser';
 import type { WireTap } from '../../protocol/wire-record';
 
-/** Above this many unsent bytes no further chunk is written; `onDrain` tells when to go on. */
+/** Above this many unsent bytes no further chunk is written; `onDrain` tells when to continue. */
 export const sendPauseBytes = 256 * 1024;
-/** Above this many unsent bytes, which only unread answers can reach, nothing more is read from the peer. */
+/** Above this many unsent bytes the connection stops reading from the peer. Only unread answers can reach this limit. */
 export const readPauseBytes = 1024 * 1024;
-/** How much Node reads from a socket at a time. */
+/** How much Node reads from a socket at once. */
 const fullReadBytes = 64 * 1024;
 /** How long a peer may leave our answers unread, and how long the last bytes may take after `end()`. */
 export const stalledPeerMs = 30_000;
@@ -35,18 +35,18 @@ export interface MsrpStream {
   stream: Duplex;
   local: string;
   remote: string;
-  /** Over TLS: what the peer showed (DER), and whether an authority that is trusted vouches for it and for the name that was called. */
+  /** Over TLS: the peer's certificate (DER), and whether a trusted authority vouches for it and for the name that was called. */
   tls?: PeerIdentity;
 }
 
-/** `problem`: in the words of the TLS library, why `isAuthorized` is false. */
+/** `problem`: why `isAuthorized` is false, in the words of the TLS library. */
 export interface PeerIdentity {
   certificate: Uint8Array | null;
   isAuthorized: boolean;
   problem?: string;
 }
 
-/** How connections come about: `transports.ts` in the product; in memory in unit tests. */
+/** Opens and accepts connections: `transports.ts` in the product, in memory in unit tests. */
 export interface MsrpTransport {
   listen(host: string, onStream: (stream: MsrpStream) => void): Promise<{ port: number; close(): void }>;
   /** Rejects with AppError('net/unreachable'); aborting rejects too. */
@@ -55,11 +55,11 @@ export interface MsrpTransport {
 
 export class MsrpConnection {
   onRequest: (request: MsrpRequest) => void = () => {};
-  /** Whether a long body for this To-Path may be kept while it comes; one that is not is skipped. */
+  /** Whether a long body for this To-Path may be buffered as it arrives; otherwise it is skipped. */
   admits: (toPath: readonly string[]) => boolean = () => true;
-  /** Once, with the reason. */
+  /** Emitted once, with the reason. */
   readonly onClose = new Emitter<string>();
-  /** `canSend` has become true. */
+  /** Emitted when `canSend` becomes true. */
   readonly onDrain = new Emitter<void>();
 
   readonly #wire: MsrpStream;
@@ -68,13 +68,13 @@ export class MsrpConnection {
   readonly #cutter = new MessageCutter();
   readonly #transactions = new Map<string, (response: MsrpResponse) => void>();
   readonly #holders = new Set<object>();
-  /** Requests that were read before somebody held the reading. */
+  /** Requests that were already read when reading was held. */
   readonly #requests: MsrpRequest[] = [];
   #state: 'open' | 'ending' | 'closed' = 'open';
-  /** Messages of this turn, which leave at its end. */
+  /** The messages of this turn; they leave at its end. */
   readonly #writer = new MsrpWriter();
   readonly #flushing = () => this.#guarded(() => this.#flush());
-  /** The latest read was full, so more is on its way: the answers to both leave together. */
+  /** True when the latest read was full: more is on its way, and the answers to both leave together. */
   #moreIsLikely = false;
   #stalled: Disposable | null = null;
 
@@ -96,22 +96,22 @@ export class MsrpConnection {
     return this.isOpen && this.unsentBytes < sendPauseBytes;
   }
 
-  /** Address and port on this side. */
+  /** Address and port of this side. */
   get local(): string {
     return this.#wire.local;
   }
 
-  /** The certificate that the peer showed; null over plain TCP. */
+  /** The peer's TLS identity; null over plain TCP. */
   get tls(): PeerIdentity | null {
     return this.#wire.tls ?? null;
   }
 
-  /** Bytes that the peer's side has not taken yet. */
+  /** Bytes that the peer has not taken yet. */
   get unsentBytes(): number {
     return this.#writer.length + this.#wire.stream.writableLength;
   }
 
-  /** Writes nothing once closed. A message that cannot be written is a defect of ours and ends the connection. */
+  /** Sends a message; does nothing once closed. A message that cannot be encoded is a defect of ours and ends the connection. */
   send(message: MsrpMessage): void {
     if (!this.isOpen) return;
     try {
@@ -132,18 +132,18 @@ export class MsrpConnection {
     }
   }
 
-  /** Sends a request whose response, if one comes, is given to `onResponse`. The deadline is the caller's. */
+  /** Sends a request and passes its response, if one comes, to `onResponse`. The caller keeps the deadline. */
   request(message: MsrpRequest, onResponse: (response: MsrpResponse) => void): void {
     this.#transactions.set(message.transactionId, onResponse);
     this.send(message);
   }
 
-  /** Whether a request of this id is on its way. */
+  /** Whether a request with this id awaits its response. */
   awaits(transactionId: string): boolean {
     return this.#transactions.has(transactionId);
   }
 
-  /** Forgets a request that nobody waits for any more. */
+  /** Drops a request whose response is no longer awaited. */
   forget(transactionId: string): void {
     this.#transactions.delete(transactionId);
   }
@@ -160,7 +160,7 @@ export class MsrpConnection {
     if (this.#holders.size === 0 && this.#state !== 'closed') this.#wire.stream.resume();
   }
 
-  /** Closes after what was written has left. */
+  /** Closes once the written bytes have left. */
   end(): void {
     if (this.#state !== 'open') return;
     this.#state = 'ending';
@@ -211,10 +211,10 @@ export class MsrpConnection {
     }
     this.#deliver();
     const { failure } = this.#parser;
-    // A body that is not kept is not kept for the trace either.
+    // A body that is skipped is not recorded either.
     if (this.#deps.tap !== undefined && this.#parser.isSkipping) this.#record('in', this.#cutter.rest());
     if (failure === null) return;
-    // The framing is lost, so no answer can be addressed and nothing behind this point can be understood.
+    // The framing is lost: no answer can be addressed, and nothing after this point can be understood.
     if (this.#deps.tap !== undefined) this.#record('in', this.#cutter.rest());
     this.#deps.log.warn('malformed MSRP from the peer', { remote: this.#wire.remote, reason: failure.reason });
     this.destroy(`malformed bytes from the peer: ${failure.reason}`);
@@ -235,7 +235,7 @@ export class MsrpConnection {
     }
   }
 
-  /** A defect of ours costs the connection on which it shows, and nothing else. */
+  /** Runs a handler: an exception in it closes this connection and does no other harm. */
   #guarded(handle: () => void): void {
     try {
       handle();
@@ -272,17 +272,17 @@ export class MsrpConnection {
   }
 }
 
-/** Cuts the octets of a connection where its messages end. For the trace alone. */
+/** Cuts the incoming octets at the ends of messages, for the trace. */
 class MessageCutter {
   #kept: Buffer = Buffer.alloc(0);
-  /** Octets of the stream before `#kept`. */
+  /** The number of stream octets before `#kept`. */
   #before = 0;
 
   push(bytes: Uint8Array): void {
     this.#kept = this.#kept.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#kept, bytes]);
   }
 
-  /** The octets up to a place in the stream. */
+  /** Returns the octets up to a place in the stream. */
   upTo(end: number): Uint8Array {
     const bytes = this.#kept.subarray(0, Math.max(0, end - this.#before));
     this.#kept = this.#kept.subarray(bytes.length);

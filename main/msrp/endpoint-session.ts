@@ -1,4 +1,4 @@
-/** A session as its endpoint sees it: the states of `session.ts`, and which connections it hears and speaks by. */
+/** A session inside the endpoint: the states of `session.ts`, and the connections on which it receives and sends. */
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import { Emitter } from '../../base/emitter';
@@ -16,7 +16,7 @@ import { isDescribedBy } from './peer-identity';
 import type { RelayPath } from './relay';
 import { bindTimeoutMs, connectTimeoutMs, type MsrpSession, type MsrpSessionState, type Peer } from './session';
 
-/** RFC 4975 section 6: the port of a URI that names none. */
+/** RFC 4975 section 6: the default port. */
 const defaultPort = 2855;
 
 const transitions: Record<MsrpSessionState, readonly MsrpSessionState[]> = {
@@ -32,14 +32,14 @@ export interface EndpointSessionDeps {
   port: number;
   /** Our certificate; null over plain TCP. */
   certificate: SessionCertificate | null;
-  /** A path through a relay, and the session's own URI behind it. Its connection belongs to this session from `join` on. */
+  /** The path through a relay and the session's own URI behind it. From `join` on, the relay's connection belongs to this session. */
   relay: { path: RelayPath; ownUri: string } | null;
   clock: Clock;
   log: Logger;
-  /** What a sender's sessions may hold together; null: a sender that nobody can name. */
+  /** The memory that all sessions of one sender may hold together; null stands for an unidentified sender. */
   allowanceOf: (sender: string | null) => { allowance: Allowance; release: () => void };
   connect: (host: string, port: number, signal: AbortSignal) => Promise<MsrpConnection>;
-  /** Answers a request on the connection it came by. */
+  /** Answers a request on the connection that brought it. */
   respond: (connection: MsrpConnection, request: Answerable, status: number) => void;
   onBound: (connection: MsrpConnection) => void;
   onClosed: (connection: MsrpConnection | null) => void;
@@ -61,9 +61,9 @@ export class EndpointSession implements MsrpSession {
   #remotePath: string[] = [];
   #peer: Peer = {};
   #connection: MsrpConnection | null = null;
-  /** Further connections, which a relay on the other side has opened. */
+  /** Further connections, opened by a relay on the other side. */
   readonly #further = new Set<MsrpConnection>();
-  /** The request that came before `start`; anything behind it on that connection is held unread. */
+  /** A request that arrived before `start`. Everything behind it on its connection stays unread. */
   #early: MsrpRequest | null = null;
   #lost: Disposable | null = null;
   #started: { resolve: () => void; reject: (error: AppError) => void } | null = null;
@@ -92,18 +92,18 @@ export class EndpointSession implements MsrpSession {
     return this.#firstHop === null ? this.#deps.certificate !== null : this.#firstHop.scheme === 'msrps';
   }
 
-  /** The outermost relay, where peers come. */
+  /** The outermost relay, where peers connect. */
   get #firstHop(): MsrpUri | null {
     const uri = this.#deps.relay === null ? null : parseMsrpUri(this.path[0] ?? '');
     return uri?.ok ? uri.value : null;
   }
 
-  /** Where our own requests go: through the relays, then along the peer's path. */
+  /** The path of our own requests: through our relays, then along the peer's path. */
   get #toPath(): string[] {
     return this.#deps.relay === null ? this.#remotePath : [...this.#deps.relay.path.usePath, ...this.#remotePath];
   }
 
-  /** Made at the first request: by then it is known whose share of memory it draws from. */
+  /** Created at the first request, when it is known whose memory share to use. */
   get #receiver(): IncomingMessages {
     if (this.#incoming !== null) return this.#incoming;
     const { clock, log, allowanceOf, respond } = this.#deps;
@@ -125,7 +125,7 @@ export class EndpointSession implements MsrpSession {
     return incoming;
   }
 
-  /** Behind a relay the connection stands before the session does. */
+  /** Behind a relay the connection exists before the session starts. */
   join(): void {
     if (this.#deps.relay !== null) this.#adopt(this.#deps.relay.path.connection);
   }
@@ -164,16 +164,16 @@ export class EndpointSession implements MsrpSession {
     this.#end(closedError('closed by this side'));
   }
 
-  /** A request for this session; called by the endpoint, never with a connection that `hold` keeps unread. */
+  /** Handles a request for this session. The endpoint never calls it with a connection that is held. */
   receive(connection: MsrpConnection, request: MsrpRequest): void {
     if (this.#connection !== connection) {
-      // A relay on the other side may call us although we have called it: it looks for us by our URI (RFC 4976 section 6.3).
+      // A relay on the other side may connect to us although we have connected to it: it finds us by our URI (RFC 4976 section 6.3).
       if (this.#connection !== null && this.#remotePath.length > 1 && this.#isExpected(connection)) {
         if (!this.#further.has(connection)) this.#takeFurther(connection);
         this.#dispatch(connection, request);
         return;
       }
-      // RFC 4975 10.10: a session lives on one connection; the active side made its own.
+      // RFC 4975 section 10.10: a session uses one connection, and the active side has opened its own.
       if (this.#connection !== null || this.#role === 'active') {
         this.#deps.respond(connection, request, 506);
         return;
@@ -202,7 +202,7 @@ export class EndpointSession implements MsrpSession {
     this.#dropEarly(506);
     const target = parseMsrpUri(this.#remotePath[0] ?? '');
     if (!target.ok) return this.#end(new AppError('net/unreachable', { cause: `the peer's path: ${target.reason}` }, 'never'));
-    // A description that promises TLS and a path that does without it: something on the way took it off.
+    // The description promises TLS but the path does without: something on the way removed it.
     if ((target.value.scheme === 'msrps') !== (this.#deps.certificate !== null))
       return this.#end(new AppError('net/untrusted', { cause: `the peer's path is ${target.value.scheme}:` }, 'user'));
     const place = this.#peer.address ?? { host: target.value.host.replace(/^\[|\]$/g, ''), port: target.value.port ?? defaultPort };
@@ -226,7 +226,7 @@ export class EndpointSession implements MsrpSession {
     }
   }
 
-  /** The relay has the connection to us already; the SEND without content opens the one to the peer. */
+  /** The relay already has a connection to us. The SEND without content makes it open the one to the peer. */
   async #startBehindRelay(connection: MsrpConnection): Promise<void> {
     try {
       this.#outgoing.attach(connection, this.#toPath, [this.localPath]);
@@ -258,20 +258,20 @@ export class EndpointSession implements MsrpSession {
     this.#deliverEarly(this.#connection);
   }
 
-  /** Over TLS: whether the peer is the one that wrote the SDP. Behind a relay the relay is asked that. */
+  /** Over TLS: whether the peer is the one that wrote the SDP. Behind a relay this checks the relay. */
   #isExpected({ tls }: MsrpConnection, isCalled = false): boolean {
     if (this.#deps.certificate === null || this.#deps.relay !== null) return true;
     return tls !== null && isDescribedBy(tls, { fingerprints: this.#peer.fingerprints ?? [], uri: this.#remotePath[0] ?? '', isCalled });
   }
 
-  /** This is somebody else who knows the session's id; the right peer may still come. */
+  /** The sender knows the session's id but is not the peer; the right peer may still connect. */
   #refuse(connection: MsrpConnection, request: MsrpRequest): void {
     this.#deps.log.warn('an MSRP peer showed another certificate than its SDP names', { toPath: request.toPath[0] });
     this.#deps.respond(connection, request, 403);
     connection.end();
   }
 
-  /** 506: both sides took the active role; ours is the connection that counts for the requests we send. 403: the peer is another one. */
+  /** 506: both sides took the active role, and our requests use our own connection. 403: it is not the right peer. */
   #dropEarly(status: 403 | 506): void {
     const connection = this.#connection;
     if (connection === null) return;
@@ -298,12 +298,12 @@ export class EndpointSession implements MsrpSession {
     this.#deps.onBound(connection);
   }
 
-  /** Every connection that brings requests for this session. */
+  /** Every connection that carries requests for this session. */
   get #connections(): MsrpConnection[] {
     return [...(this.#connection === null ? [] : [this.#connection]), ...this.#further];
   }
 
-  /** Before `start` nothing has been agreed that could be lost: the peer may come again. */
+  /** Before `start` nothing agreed on can be lost: the peer may connect again. */
   #disconnected(reason: string): void {
     if (this.#state === 'prepared' && this.#deps.relay === null) {
       this.#connection = null;

@@ -1,8 +1,8 @@
 /**
- * Where MSRP sessions of this device come from: one listener shared by all of them, opened at the first need, and the dispatch of requests by the
- * session id in the To-Path (RFC 4975 5.4).
+ * Creates the MSRP sessions of this device. They share one listener, opened when the first session needs it; requests are dispatched by the
+ * session id in their To-Path (RFC 4975 section 5.4).
  *
- * A connection nobody has bound to a session within `bindTimeoutMs` is closed, and so is one whose last session has ended.
+ * A connection that is not bound to a session within `bindTimeoutMs` is closed, and so is one whose last session has ended.
  */
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
@@ -20,27 +20,27 @@ import { RelayHealth } from './relay-health';
 import { bindTimeoutMs, type MsrpSession } from './session';
 import { tcpTransport, tlsTransport } from './transports';
 
-/** Incoming connections that may stand without a session; further ones are closed at once. */
+/** Most incoming connections without a session; further ones are closed at once. */
 export const maximumUnboundConnections = 64;
 
-/** The default: this machine alone. */
+/** The default: this machine only. */
 const loopback = '127.0.0.1';
 
 export interface MsrpEndpointDeps {
   clock: Clock;
   log: Logger;
   tap?: WireTap;
-  /** The address to listen on, and the one that the path names; asked for at every session, because this device may move. */
+  /** The address to listen on, which the path also names. Read for every session, because this device may move to another network. */
   host?: () => string;
   transport?: MsrpTransport;
   secureTransport?: (certificate: SessionCertificate) => MsrpTransport;
-  /** The authorities (PEM) that may vouch for a peer whose SDP names no fingerprint; those that Node trusts when absent. */
+  /** The authorities (PEM) that may vouch for a peer whose SDP names no fingerprint. When absent: the authorities that Node trusts. */
   ca?: readonly string[];
   /** The relay through which every session goes. */
   relay?: RelayAccount;
 }
 
-/** LAB: octets of unfinished and waiting messages that one sender's sessions may hold together, and those of all senders. */
+/** LAB: most octets of unfinished and waiting messages in all sessions of one sender; the next constant is for all senders together. */
 export const maximumSenderBytes = 48 * 1024 * 1024;
 export const maximumHeldBytes = 128 * 1024 * 1024;
 
@@ -48,10 +48,10 @@ export class MsrpEndpoint implements Disposable {
   readonly #deps: MsrpEndpointDeps;
   readonly #transport: MsrpTransport;
   readonly #sessions = new Map<string, EndpointSession>();
-  /** Every open connection with the sessions it carries, and the timer of one that carries none. */
+  /** Every open connection with the sessions it carries, and the timer that closes it while it carries none. */
   readonly #connections = new Map<MsrpConnection, { sessions: Set<EndpointSession>; unbound: Disposable | null }>();
   #relay: { account: RelayAccount; health: RelayHealth } | null;
-  /** By local address. */
+  /** Keyed by local address. */
   readonly #listeners = new Map<string, Promise<{ port: number; close(): void }>>();
   readonly #held = new SharedAllowance(maximumHeldBytes, maximumSenderBytes);
   #disposed = false;
@@ -63,19 +63,20 @@ export class MsrpEndpoint implements Disposable {
     this.#relay = relay === undefined ? null : { account: relay, health: this.#healthOf(relay) };
   }
 
-  /** Octets of messages that peers make this device hold at the moment. */
+  /** Octets of messages that peers currently make this device hold. */
   get heldBytes(): number {
     return this.#held.used;
   }
 
-  /** How the relay is; null where there is none. */
+  /** The state of the relay; null when none is used. */
   get relay(): RelayHealth | null {
     return this.#relay?.health ?? null;
   }
 
   /**
-   * From the next session on; sessions that are open keep their way. A relay is tried first: resolves once it has given a path.
-   * @param beforeChange runs when the relay has been tried and before it is used; if it throws, nothing changes
+   * Changes the relay from the next session on; open sessions keep their path. A new relay is tried first: the promise resolves once it has
+   * given a path.
+   * @param beforeChange runs after the relay has been tried and before it is used; if it throws, nothing changes
    * @throws AppError `msrp/relay`; nothing changes then
    */
   async goThrough(account: RelayAccount | null, beforeChange: () => void = () => undefined): Promise<void> {
@@ -93,8 +94,9 @@ export class MsrpEndpoint implements Disposable {
   }
 
   /**
-   * A session with its path, ready to be described in SDP; `secure`: over TLS, with a key and a listener of its own. Behind a relay TLS is the
-   * relay's to have or not. Throws AppError('net/unreachable') when this device cannot listen, AppError('msrp/relay') when the relay gives no path.
+   * A session with its path, ready to be described in SDP. `secure`: over TLS, with its own key and listener. Behind a relay, the relay
+   * decides whether TLS is used.
+   * @throws AppError `net/unreachable` when this device cannot listen, `msrp/relay` when the relay gives no path
    */
   async prepare({ secure = false }: { secure?: boolean } = {}): Promise<MsrpSession> {
     const sessionId = newSessionId(this.#deps.clock);
@@ -118,7 +120,7 @@ export class MsrpEndpoint implements Disposable {
     secure: boolean,
   ): Promise<MsrpSession> {
     const isSecure = throughTls(account);
-    // A session that was asked for over TLS never leaves without it, and one that the other side expects without TLS does not get it.
+    // A session requested over TLS never falls back to plain TCP, and where the other side expects none, TLS is not used.
     if (secure !== isSecure)
       throw new AppError(
         'msrp/relay',
@@ -136,7 +138,7 @@ export class MsrpEndpoint implements Disposable {
     return new RelayHealth({ clock, log, probe: () => this.#try(account) });
   }
 
-  /** Asks a relay for a path and lets it go again. @throws AppError `msrp/relay` */
+  /** Requests a path from a relay and releases it again. @throws AppError `msrp/relay` */
   async #try(account: RelayAccount): Promise<void> {
     const { path } = await this.#path(account, newSessionId(this.#deps.clock));
     path.dispose();
@@ -184,7 +186,7 @@ export class MsrpEndpoint implements Disposable {
     return session;
   }
 
-  /** Closes every session and connection, and stops listening. */
+  /** Closes every session and connection and stops listening. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -206,7 +208,7 @@ export class MsrpEndpoint implements Disposable {
     const listener = this.#transport.listen(host, (stream) => this.#accept(stream));
     this.#listeners.set(host, listener);
     listener.catch(() => {
-      // The next `prepare` tries again; this failure goes to those who wait for it now.
+      // The next `prepare` tries again; this failure only reaches the current waiters.
       this.#listeners.delete(host);
     });
     return listener;
@@ -231,7 +233,7 @@ export class MsrpEndpoint implements Disposable {
   #adopt(stream: MsrpStream): MsrpConnection {
     const connection = new MsrpConnection(stream, this.#deps);
     this.#connections.set(connection, { sessions: new Set(), unbound: null });
-    // A connection names the same session again and again.
+    // A connection usually names the same session repeatedly.
     let latest = { uri: '', sessionId: '' };
     connection.onRequest = (request) => {
       const uri = request.toPath[0] ?? '';
@@ -266,18 +268,19 @@ export class MsrpEndpoint implements Disposable {
     if (entry === undefined) return;
     entry.sessions.delete(session);
     if (entry.sessions.size > 0) return;
-    // A session that ended leaves no use for its connection; one that only refused it (506) lets the peer read that answer first.
+    // When a session has ended, its connection is no longer needed. When the session only refused the connection (506), the peer first
+    // reads that answer.
     if (session.state === 'closed') connection.end();
     else this.#expectBinding(connection);
   }
 }
 
-/** The session id admits a peer, so it must not be guessable (RFC 4975 14.1); a UUID has 122 random bits. */
+/** The session id admits a peer, so it must not be guessable (RFC 4975 section 14.1). A UUID has 122 random bits. */
 function newSessionId(clock: Clock): string {
   return clock.uuid().replaceAll('-', '');
 }
 
-/** Empty where the text is no URI or names no session. */
+/** Empty when the text is not a URI or names no session. */
 function sessionIdOf(uri: string): string {
   const read = parseMsrpUri(uri);
   return (read.ok && read.value.sessionId) || '';

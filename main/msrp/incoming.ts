@@ -1,13 +1,12 @@
 /**
- * The receiving half of a session. Chunks go to the sink of their message as they come. Whole messages are finished one after the other, in the
- * order in which they became whole, and the 200 for the last chunk leaves only when the sink has kept the message. A short message is begun before
- * the one before it is on disk, so that a backlog shares the waiting for the disk; the answers leave in the order of the messages.
+ * The receiving half of a session. Chunks go to the sink of their message as they arrive. Complete messages are finished one by one, in the
+ * order of their completion. The 200 for the last chunk leaves only when the sink has stored the message.
  *
  *   chunk --> arriving --'$' and no gap--> whole --> finishing --> answered
  *                 |
  *                 +-- '#', a limit, an error of the sink, too old --> dropped
  *
- * Everything that a peer can make this side keep has a named limit. A slow sink stops the reading of this session's connections, and of no others.
+ * Everything that a peer can make this side hold has a named limit. A slow sink stops reading on this session's connections only.
  */
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
@@ -21,13 +20,13 @@ import { Arriving } from './arriving';
 import type { MsrpConnection } from './connection';
 import { MemorySink, type MessageHead, type MessageSink, maximumMessageBytes, noRoom } from './sink';
 
-/** Messages of which only a part has come; the oldest one is given up for a further one. */
+/** Most incomplete messages; a further one displaces the oldest. */
 export const maximumPartials = 16;
-/** Octets that all messages of a session may hold together. */
+/** Most octets that all messages of a session may hold together. */
 export const maximumPartialBytes = 32 * 1024 * 1024;
-/** LAB: an unfinished message of which nothing more comes for so long is given up. */
+/** LAB: an incomplete message is dropped when no chunk of it arrives for this long. */
 export const unfinishedMessageMs = 120_000;
-/** Whole messages that wait to be taken; above it nothing more is read from the connection. */
+/** Most octets of complete messages that wait for their handler; above this the connections are not read. */
 export const maximumUnhandledBytes = 1024 * 1024;
 export const maximumUnhandledMessages = 256;
 
@@ -40,23 +39,23 @@ export interface ReceivedMessage {
 export interface IncomingDeps {
   clock: Clock;
   log: Logger;
-  /** The session's share of memory, `maximumPartialBytes`. */
+  /** The session's share of memory, at most `maximumPartialBytes`. */
   allowance: Allowance;
-  /** The sink for a message; null when it is to be gathered in memory and given to `handle`. @throws AppError whose `status` refuses it */
+  /** Returns the sink for a message, or null to collect it in memory for `handle`. @throws AppError whose `status` refuses the message */
   open: (head: MessageHead) => MessageSink | null;
   handle: (message: ReceivedMessage) => Promise<void>;
   respond: (request: Answerable, status: number, by: MsrpConnection) => void;
   /** Sends a success REPORT for the whole message. */
   reportSuccess: (request: Answerable, total: number) => void;
-  /** Asks the session's connections to stop reading, or to go on. */
+  /** Asks the session's connections to stop reading or to resume. */
   onFull: (full: boolean) => void;
 }
 
-/** A whole message that waits for its turn. */
+/** A complete message that waits for its turn. */
 interface Whole {
   messageId: string;
   size: number;
-  /** Octets held in memory for it. */
+  /** Octets it holds in memory. */
   held: number;
   /** Whether `finish` does everything that needs an order before it first waits. */
   isShort: boolean;
@@ -70,13 +69,13 @@ interface Whole {
 export class IncomingMessages {
   readonly #deps: IncomingDeps;
   readonly #arriving = new Map<string, Arriving>();
-  /** Refused Message-IDs with their status: further chunks get the same answer. */
+  /** Refused Message-IDs with their status; further chunks get the same answer. */
   readonly #refused = new Map<string, number>();
-  /** The transaction of a long chunk that was refused before its end had come. */
+  /** The transaction of a long chunk that was answered before its end arrived. */
   readonly #told = new WeakMap<MsrpConnection, string>();
   readonly #whole: Whole[] = [];
   #unhandledBytes = 0;
-  /** Slow sinks that the reading waits for. */
+  /** The number of slow sinks that block reading. */
   #slow = 0;
   #full = false;
   /** Messages whose answer has not left. */
@@ -91,12 +90,12 @@ export class IncomingMessages {
     this.#deps = deps;
   }
 
-  /** Whether nothing more may be read. */
+  /** Whether reading must stop. */
   get isFull(): boolean {
     return this.#full;
   }
 
-  /** Takes one SEND, or a part of one, and the connection that it came by. */
+  /** Takes one SEND, or a part of one, from the connection that brought it. */
   receive(request: MsrpRequest, by: MsrpConnection): void {
     if (this.#closed) return;
     if (this.#told.get(by) === request.transactionId) {
@@ -107,7 +106,7 @@ export class IncomingMessages {
     if (status !== null) this.#answer(request, status, by);
   }
 
-  /** Drops everything. A message that was not answered comes again from its sender. */
+  /** Drops everything. The sender repeats a message that was not answered. */
   close(): void {
     this.#closed = true;
     this.#timer?.dispose();
@@ -116,7 +115,7 @@ export class IncomingMessages {
     for (const { abort } of this.#whole.splice(0)) abort();
   }
 
-  /** A chunk whose end has not come yet is answered only by a refusal, which stops its sender (RFC 4975 section 10.5). */
+  /** Before its end has arrived, a chunk can only be answered by a refusal, which stops its sender (RFC 4975 section 10.5). */
   #answer(request: Answerable & Pick<MsrpRequest, 'goesOn'>, status: number, by: MsrpConnection): void {
     if (request.goesOn === true) {
       if (status === 200) return;
@@ -125,7 +124,7 @@ export class IncomingMessages {
     this.#deps.respond(request, status, by);
   }
 
-  /** The answer, or null when it has to wait for the sink. */
+  /** The status of the answer, or null when the answer has to wait for the sink. */
   #take(request: MsrpRequest, by: MsrpConnection): number | null {
     if (request.isSkipped === true) return 481;
     const chunk = chunkOf(request);
@@ -162,7 +161,7 @@ export class IncomingMessages {
     if (request.continuation === '$') arriving.total = last;
     if (arriving.isWhole) {
       this.#arriving.delete(head.messageId);
-      // It filled the last gap before its own end: the rest of it is known already.
+      // This part filled the last gap, so the rest of the chunk is already known.
       if (request.goesOn === true) this.#told.set(by, request.transactionId);
       this.#complete({
         messageId: head.messageId,
@@ -183,7 +182,7 @@ export class IncomingMessages {
     return null;
   }
 
-  /** A slow sink: nothing more is read until it has taken this, and then the chunk is answered. Never rejects. */
+  /** Waits for a slow sink: reading stops until the sink has taken this chunk, then the chunk is answered. Never rejects. */
   async #answerWhenWritten(arriving: Arriving, request: Answerable & Pick<MsrpRequest, 'goesOn'>, by: MsrpConnection): Promise<void> {
     this.#slow += 1;
     this.#tellFull();
@@ -214,7 +213,7 @@ export class IncomingMessages {
     return arriving;
   }
 
-  /** One timer for all unfinished messages; there are few of them. */
+  /** One timer serves all incomplete messages; there are few of them. */
   #watch(): void {
     if (this.#timer !== null || this.#closed || this.#arriving.size === 0) return;
     this.#timer = this.#deps.clock.setTimer(unfinishedMessageMs, () => {
@@ -246,13 +245,13 @@ export class IncomingMessages {
   #refuse(messageId: string, status: number, why: unknown): number {
     this.#drop(messageId);
     if (this.#refused.size >= maximumPartials) this.#refused.clear();
-    // After trouble on this side the same message may come again.
+    // After a fault on this side the same message may come again.
     if (status < 500) this.#refused.set(messageId, status);
     this.#deps.log.warn('an MSRP message was refused', { messageId, status, error: String(why) });
     return status;
   }
 
-  /** A message of one short chunk, which is nearly every text: its body stays where it is. */
+  /** Takes a message of one short chunk, as nearly every text is. Its body is not copied. */
   #takeWhole(message: ReceivedMessage, request: MsrpRequest, by: MsrpConnection): null {
     const { allowance } = this.#deps;
     const held = message.body.length;
@@ -283,6 +282,7 @@ export class IncomingMessages {
     if (!this.#working) void this.#work();
   }
 
+  /** Never rejects: every outcome becomes the message's answer. */
   async #work(): Promise<void> {
     this.#working = true;
     const slice = new Slice();
@@ -329,7 +329,7 @@ export class IncomingMessages {
   }
 }
 
-/** RFC 4975 section 10 has no code for trouble of the receiver's own; any code that is no 200 means "not accepted". LAB: 500. */
+/** RFC 4975 section 10 has no code for a fault of the receiver; any code except 200 means "not accepted". LAB: 500. */
 function statusOf(error: unknown): number {
   const status = error instanceof AppError ? error.detail.status : undefined;
   return status !== undefined && status >= 400 && status < 600 ? status : 500;
@@ -338,21 +338,21 @@ function statusOf(error: unknown): number {
 interface Chunk {
   messageId: string;
   body: Uint8Array;
-  /** Its first and last octet, counted from 1. */
+  /** The first and last octet, counted from 1. */
   start: number;
   last: number;
   total: number | null;
 }
 
-/** The part of a SEND that matters here, or what is wrong with it. */
+/** The parts of a SEND that matter here, or its fault. */
 function chunkOf(request: MsrpRequest): 'malformed' | 'empty' | Chunk {
   const { messageId, body, byteRange, continuation } = request;
   if (messageId === null) return 'malformed';
-  // The last chunk of an aborted message may have no content at all.
+  // The last chunk of an aborted message may have no content.
   if (body === null) return continuation === '#' ? { messageId, body: new Uint8Array(), start: 1, last: 0, total: null } : 'empty';
   const { start, end, total } = byteRange ?? { start: 1, end: null, total: null };
   const last = start + body.length - 1;
-  // A chunk that was interrupted has less than it announced, and only then; see RFC 4975 7.1.1.
+  // Only an interrupted chunk may be shorter than announced (RFC 4975 section 7.1.1).
   const announced = end === null || end === last || (end > last && continuation !== '$');
   const complete = continuation !== '$' || total === null || total === last;
   return announced && complete && (total === null || last <= total) ? { messageId, body, start, last, total } : 'malformed';

@@ -1,4 +1,4 @@
-/** Asks the switch of a group for a nickname (RFC 7701 section 7): a request of its own, with one answer and no content. */
+/** Asks the switch of a group for a nickname (RFC 7701 section 7): a request without content and with one answer. */
 import type { Clock } from '../../base/clock';
 import { AppError } from '../../preload/contract/errors';
 import { bodilessRequest, newTransactionId } from '../../protocol/msrp';
@@ -14,7 +14,10 @@ export interface Route {
   fromPath: string[];
 }
 
-/** Resolves with 200. @throws AppError `msrp/rejected` (424 impossible name, 425 taken, 501 the switch knows no nicknames), `msrp/closed`, `net/timeout` */
+/**
+ * Resolves with 200.
+ * @throws AppError `msrp/rejected` (424 impossible name, 425 taken, 501 the switch knows no nicknames), `msrp/closed`, `net/timeout`
+ */
 export function requestNickname({ connection, toPath, fromPath }: Route, clock: Clock, nickname: string): Promise<void> {
   const transactionId = newTransactionId(() => clock.random(), null);
   return new Promise((resolve, reject) => {

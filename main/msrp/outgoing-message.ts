@@ -1,12 +1,12 @@
-/** A message on its way out, with what is asked of it and what is waited for on its behalf. */
+/** An outgoing message with its options and the answers it still awaits. */
 import { AppError, type Retry } from '../../preload/contract/errors';
 import type { OctetRanges } from '../../protocol/msrp-ranges';
 import type { Awaited } from './awaited';
 import type { Feed, MessageSource } from './source';
 
-/** Written messages that stay at the front of the list before it is cut. */
+/** The list is cut when this many sent messages are at its front. */
 const maximumSpent = 1024;
-/** The content of a message: octets that must not change until the message is done, or a source of them. */
+/** The content of a message: octets, which must not change until the message is done, or a source. */
 export type MessageBody = Uint8Array | MessageSource;
 
 /** RFC 4975 section 7.1.1. */
@@ -17,23 +17,23 @@ interface Reports {
 
 /** How a message is sent. */
 export interface SendOptions {
-  /** Failures alone are reported unless told otherwise. */
+  /** By default only failures are reported. */
   reports?: Partial<Reports>;
-  /** Whether it may leave between two chunks of a longer message that was sent before it. */
+  /** Whether the message may leave between two chunks of an earlier, longer message. */
   overtakes?: boolean;
-  /** Gives the message up: what has not left yet never does, and the other side is told where it ends (RFC 4975 section 5.1). */
+  /** Abandons the message: unsent octets never leave, and the peer is told where the message ends (RFC 4975 section 5.1). */
   signal?: AbortSignal;
-  /** With Failure-Report `partial`: a failure that became known after the promise had resolved. */
+  /** With Failure-Report `partial`: receives a failure that becomes known after the promise has resolved. */
   onFailure?: (error: AppError) => void;
 }
 
 export interface Outgoing {
   messageId: string;
   contentType: string | null;
-  /** Null for the SEND without content that binds a connection (RFC 4975 5.4), for a source, and once the message is settled. */
+  /** Null for the SEND without content that binds a connection (RFC 4975 section 5.4), for a source, and once the message is settled. */
   body: Uint8Array | null;
   feed: Feed | null;
-  /** Null while a source does not know it. */
+  /** Null while a source does not know its size. */
   total: number | null;
   reports: Reports;
   overtakes: boolean;
@@ -41,11 +41,11 @@ export interface Outgoing {
   written: number;
   whole: boolean;
   unanswered: number;
-  /** What is waited for on its behalf; null before its first chunk. */
+  /** The transactions that the message still waits for; null before its first chunk. */
   awaited: Set<Transaction> | null;
-  /** Set once nothing else is waited for. */
+  /** The awaited success REPORT; set once nothing else is awaited. */
   reportAwaited: Transaction | null;
-  /** The octets that success REPORTs have named; null when none is asked for. */
+  /** The octets that success REPORTs have confirmed; null when no report is requested. */
   confirmed: OctetRanges | null;
   isDone: boolean;
   onFailure: ((error: AppError) => void) | null;
@@ -53,9 +53,9 @@ export interface Outgoing {
   reject: (error: AppError) => void;
 }
 
-/** The answer to a chunk, or the success REPORT of a message. */
+/** An awaited answer to a chunk, or an awaited success REPORT of a message. */
 export interface Transaction extends Awaited<Transaction> {
-  /** The chunk's; null for a REPORT. */
+  /** The transaction id of the chunk; null for a REPORT. */
   id: string | null;
   message: Outgoing;
   bytes: number;
@@ -73,7 +73,7 @@ export function newOutgoing({
 }: Pick<Outgoing, 'messageId' | 'contentType' | 'resolve' | 'reject'> & { body: MessageBody | null }): Outgoing {
   const octets = body === null || body instanceof Uint8Array ? body : null;
   const size = body === null ? 0 : body instanceof Uint8Array ? body.length : body.size;
-  // Each field by its name: an object that begins as a spread is slow to write to, and this one is written to with every chunk.
+  // Each field is named, since writing to an object that was created from a spread is slow, and every chunk writes to this one.
   return {
     messageId,
     contentType,
@@ -95,13 +95,13 @@ export function newOutgoing({
   };
 }
 
-/** Messages in their order. Taking from the front of a long array would cost its length each time. */
+/** A queue of messages. Removing from the front of a long array would cost its length each time. */
 export class Line {
   #messages: Outgoing[] = [];
   #next = 0;
 
   get first(): Outgoing | null {
-    // Those that failed while they waited.
+    // Skips messages that failed while they waited.
     while (this.#messages[this.#next]?.isDone === true) this.shift();
     return this.#messages[this.#next] ?? null;
   }
@@ -117,7 +117,7 @@ export class Line {
     this.#next = 0;
   }
 
-  /** Empties the line; returns those that were in it. */
+  /** Empties the queue and returns its messages. */
   clear(): Outgoing[] {
     const messages = this.#messages.slice(this.#next).filter(({ isDone }) => !isDone);
     this.#messages = [];
@@ -130,7 +130,7 @@ export function givenUp(): AppError {
   return new AppError('message/skipped', { cause: 'given up by its sender' }, 'never');
 }
 
-/** 408, 423, 481, 506 and 5xx say nothing against the message itself: it may be sent again, over a new session if necessary. */
+/** 408, 423, 481, 506 and 5xx do not mean that the message itself is at fault: it may be sent again, if necessary over a new session. */
 export function rejection(status: number, reason: string): AppError {
   const retry: Retry = status >= 500 || [408, 423, 481, 506].includes(status) ? 'auto' : 'user';
   return new AppError('msrp/rejected', reason === '' ? { status } : { status, reason }, retry);

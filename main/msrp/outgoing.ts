@@ -1,24 +1,24 @@
 /**
- * The sending half of a session: messages wait in order, leave as chunks, and are done when everything that they ask for has come.
+ * The sending half of a session: messages wait in order, leave as chunks, and are done when every answer they request has arrived.
  *
  *   waiting --chunks written--> unanswered --every 200, the success REPORT where one is asked for--> sent
  *      |                             |
  *      +---- another answer, a failure REPORT, no answer in time, given up, connection lost ----> failed
  *
- * What a message asks for is its caller's choice (RFC 4975 section 7.1.1):
+ * The caller chooses which answers a message requests (RFC 4975 section 7.1.1):
  *
  *   Failure-Report   an answer other than 200   no answer in 30 s     done when
  *   yes              fails the message          fails it, 408         every chunk has its 200
  *   partial          fails the message          nothing               the last chunk is written; a later failure goes to `onFailure`
  *   no               is not given               nothing               the last chunk is written
- *   Success-Report yes, besides: done when REPORTs have named every octet, and failed when none comes in time.
+ *   With Success-Report yes, the message is also only done when REPORTs have named every octet; it fails when none comes in time.
  *
- * Behind a relay a 200 says only that the relay has the chunk (RFC 4976 section 6.4). There a message whose failures matter asks for the success
- * REPORT as well.
+ * Behind a relay a 200 only means that the relay has the chunk (RFC 4976 section 6.4). A message whose failures matter then requests the
+ * success REPORT as well.
  *
- * The order of `send` is the order on the wire, except for a message that may overtake: it takes turns, chunk by chunk, with a longer one that was
- * sent before it. A window of unanswered octets keeps a slow peer from filling memory. A source is read only when its next chunk may leave, so a
- * slow peer stops the source, too; a slow source holds back the messages behind it, but not those that may overtake.
+ * Messages leave in the order of `send`, except for a message that may overtake: it takes turns, chunk by chunk, with a longer one that was
+ * sent before it. A window limits the unanswered octets, so that a slow peer does not fill memory. A source is read only when its next
+ * chunk may leave, so a slow peer stops the source, too; a slow source holds back the messages behind it, but not those that may overtake.
  */
 import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
@@ -43,18 +43,24 @@ import { Feed } from './source';
 
 /** Body bytes of one chunk. */
 export const chunkBytes = 64 * 1024;
-/** LAB: body bytes of one chunk through a relay, which holds a whole one before it hands it on. So short a chunk need not be interruptible. */
+/**
+ * LAB: body bytes of one chunk through a relay, because a relay buffers a whole chunk before it forwards it. So short a chunk need not be
+ * interruptible.
+ */
 const relayedChunkBytes = 2048;
-/** A longer chunk must be interruptible, that is, announce its end as "*" (RFC 4975 7.1.1). */
+/** A longer chunk must be interruptible: it announces its end as "*" (RFC 4975 section 7.1.1). */
 const uninterruptibleBytes = 2048;
-/** How much may be on its way without an answer. */
+/** Most bytes on their way without an answer. */
 export const windowBytes = 1024 * 1024;
 export const windowChunks = 1024;
-/** The most that may wait in memory in one session, in bytes of message bodies. A source waits where it is. */
+/** Most bytes of message bodies that wait in the memory of one session. A source waits unread. */
 export const maximumWaitingBytes = 64 * 1024 * 1024;
-/** RFC 4975 7.1.1: without a response for so long the transaction has failed. LAB: a success REPORT may take as long after the last answer. */
+/**
+ * RFC 4975 section 7.1.1: without a response for this long, the transaction has failed. LAB: a success REPORT may take as long after the
+ * last answer.
+ */
 export const responseTimeoutMs = 30_000;
-/** Gaps between the success REPORTs of one message; a peer that leaves more of them is not believed any further. */
+/** Most gaps between the success REPORTs of one message; further reports of that peer are ignored. */
 export const maximumReportedRanges = 16_384;
 
 export type { MessageBody, SendOptions } from './outgoing-message';
@@ -62,18 +68,18 @@ export type { MessageBody, SendOptions } from './outgoing-message';
 export interface OutgoingDeps {
   clock: Clock;
   log: Logger;
-  /** The peer answers nothing, or says that the session is no more; the session has to end. */
+  /** The peer does not answer or reports that the session is gone; the session has to end. */
   onBroken: (error: AppError) => void;
 }
 
 export class OutgoingMessages {
   readonly #deps: OutgoingDeps;
-  /** Messages that are not wholly written, and whether one of those that may overtake left last. */
+  /** The messages that have not left completely, and whether the last chunk belonged to one that may overtake. */
   readonly #waiting = new Line();
   readonly #overtaking = new Line();
   #hasOvertaken = false;
   readonly #awaited: AwaitedList<Transaction>;
-  /** Every message that a REPORT may still name, by Message-ID. */
+  /** Every message that a REPORT can still name, by Message-ID. */
   readonly #known = new Map<string, Outgoing>();
   #waitingBytes = 0;
   #isOpen = false;
@@ -88,7 +94,7 @@ export class OutgoingMessages {
     this.#awaited = new AwaitedList(deps.clock, responseTimeoutMs, (late) => this.#timedOut(late));
   }
 
-  /** Says by which connection and along which path messages leave, once `open` is called. */
+  /** Sets the connection and path of messages; they leave once `open` is called. */
   attach(connection: MsrpConnection, toPath: string[], fromPath: string[]): void {
     this.#route = { connection, toPath, fromPath, isRelayed: toPath.length > 1 };
     this.#drain?.dispose();
@@ -102,7 +108,7 @@ export class OutgoingMessages {
     );
   }
 
-  /** The session stands: waiting messages leave now, and later ones at once. */
+  /** The session is established: waiting messages leave now, later ones at once. */
   open(): void {
     this.#isOpen = true;
     this.#pump();
@@ -139,7 +145,7 @@ export class OutgoingMessages {
     return requestNickname(this.#route, this.#deps.clock, nickname);
   }
 
-  /** A REPORT of the peer. It is never answered; a failure ends the message it names, if that is still on its way. */
+  /** Handles a REPORT of the peer, which is never answered. A failure ends the message it names, if that is still on its way. */
   report(request: MsrpRequest): void {
     const { status, messageId, byteRange } = request;
     this.#deps.log.debug('MSRP REPORT', { messageId, status: status?.code });
@@ -156,7 +162,7 @@ export class OutgoingMessages {
     this.#checkDone(message);
   }
 
-  /** Everything that waits or is unanswered fails with `error`, and so does every later `send`. */
+  /** Fails every waiting or unanswered message with `error`, and every later `send` too. */
   close(error: AppError): void {
     if (this.#closed !== null) return;
     this.#closed = error;
@@ -202,12 +208,12 @@ export class OutgoingMessages {
       const [overtaking, waiting] = [this.#overtaking.first, this.#waiting.first];
       const prefersOvertaking = overtaking !== null && (waiting === null || !this.#hasOvertaken);
       const [message, other] = prefersOvertaking ? [overtaking, waiting] : [waiting, overtaking];
-      // Where a source has nothing ready, the other line has its turn.
+      // When a source has nothing ready, the other queue gets its turn.
       if (!this.#writeNext(message) && !this.#writeNext(other)) return;
     }
   }
 
-  /** Whether a chunk has left. */
+  /** Returns whether a chunk has left. */
   #writeNext(message: Outgoing | null): boolean {
     if (message === null || this.#route === null) return false;
     const room = this.#route.isRelayed ? relayedChunkBytes : chunkBytes;
@@ -232,7 +238,7 @@ export class OutgoingMessages {
     const { connection, toPath, fromPath, isRelayed } = this.#route;
     const { total } = message;
     if (message.written === 0 && body !== null) {
-      // A sender that wants to hear of no failure does not want to hear of this either.
+      // A sender that wants no failure reports needs no success report here either.
       if (isRelayed && message.reports.failure === 'yes') message.reports = { success: true, failure: 'yes' };
       if (message.reports.success) message.confirmed = new OctetRanges();
       this.#known.set(message.messageId, message);
@@ -295,7 +301,7 @@ export class OutgoingMessages {
     if (response.status !== 200) {
       const error = rejection(response.status, response.reason);
       this.#fail(message, error);
-      // 481: the peer has no such session (any more). 506: it serves the session on another connection (RFC 4975 10.8, 10.10).
+      // 481: the peer no longer has this session. 506: it serves the session on another connection (RFC 4975 sections 10.8 and 10.10).
       if (response.status === 481 || response.status === 506) this.#deps.onBroken(error);
     } else {
       if (transaction.awaits === 'answer') message.unanswered -= 1;
@@ -315,7 +321,7 @@ export class OutgoingMessages {
     message.resolve();
   }
 
-  /** The rest of a refused message is not sent; the other messages go on (RFC 4975 10.5). */
+  /** The rest of a refused message is not sent; other messages continue (RFC 4975 section 10.5). */
   #fail(message: Outgoing, error: AppError): void {
     if (message.isDone) {
       message.onFailure?.(error);
@@ -327,11 +333,14 @@ export class OutgoingMessages {
     this.#pump();
   }
 
-  /** Its sender does not want it any more, or its source failed: after a first chunk, a last one says so (RFC 4975 section 7.1.1). */
+  /**
+   * The sender abandoned the message or its source failed. After a first chunk has left, a last one tells the peer (RFC 4975 section
+   * 7.1.1).
+   */
   #giveUp(message: Outgoing, why: AppError = givenUp()): void {
     if (message.isDone || this.#closed !== null) return;
     if (message.written > 0 && !message.whole) {
-      // One octet of those in memory; a source may have none to give.
+      // The last chunk carries one octet from memory; a source may have none.
       this.#writeChunk(message, message.body?.subarray(message.written, message.written + 1) ?? nothing, '#');
     }
     this.#fail(message, why);
@@ -346,13 +355,13 @@ export class OutgoingMessages {
     this.#release(message);
   }
 
-  /** No REPORT can say anything of interest about it any more. */
+  /** Forgets a message once no REPORT can change its outcome. */
   #release(message: Outgoing): void {
     if (message.isDone && (message.awaited?.size ?? 0) === 0 && this.#known.get(message.messageId) === message)
       this.#known.delete(message.messageId);
   }
 
-  /** Its answer, should one come, is ignored. */
+  /** Forgets a transaction; a late answer is ignored. */
   #forget(transaction: Transaction): void {
     if (transaction.id !== null) this.#route?.connection.forget(transaction.id);
     this.#end(transaction);
@@ -376,7 +385,7 @@ export class OutgoingMessages {
     const what = transaction.awaits === 'report' ? 'success REPORT' : 'response';
     const error = new AppError('net/timeout', { status: 408, cause: `no MSRP ${what} in time` }, 'auto');
     this.#fail(transaction.message, error);
-    // A peer that answers but does not report lacks a service; behind a relay it may be gone.
+    // A peer that answers but does not report lacks a feature; behind a relay it may be gone.
     if (transaction.awaits === 'answer' || this.#route?.isRelayed === true) this.#deps.onBroken(error);
   }
 }

@@ -1,15 +1,15 @@
-/** Whether the other end of a TLS connection is the peer that a description means (RFC 4975 section 14.4). */
+/** Checks that the other end of a TLS connection is the peer named in the SDP (RFC 4975 section 14.4). */
 import { parseMsrpUri } from '../../protocol/msrp';
 import type { Fingerprint } from '../../protocol/sdp';
 import { isMadeOutTo, isNamedBy } from './certificate';
 import type { PeerIdentity } from './connection';
 
 export interface Described {
-  /** Those of the SDP. Without any an authority must vouch for the peer. */
+  /** The fingerprints in the SDP. Without any, an authority must vouch for the peer. */
   fingerprints: readonly Fingerprint[];
   /** The first URI of the peer's path. */
   uri: string;
-  /** We have called the peer, so the authority was asked about that name already. */
+  /** True when we opened the connection; the authority was then already checked against that name. */
   isCalled: boolean;
 }
 

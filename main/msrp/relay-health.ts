@@ -1,6 +1,6 @@
 /**
- * Whether the media relay can be used, judged by the latest attempt. While it is away it is tried again and again, so that messages waiting for it
- * leave when it is back, and not when somebody happens to try.
+ * Whether the media relay can be used, according to the latest attempt. An unreachable relay is probed repeatedly, so that waiting messages
+ * leave as soon as it is back.
  *
  *   unused --a path is given--> reachable <--> unreachable (tried again, `firstProbeMs` doubled up to `longestProbeMs`)
  *      \-------------------------> refused (the person has to act; the next session asks it again) --a path is given--> reachable
@@ -11,13 +11,13 @@ import { Emitter } from '../../base/emitter';
 import { drop, type Logger } from '../../base/log';
 import { type AppError, type ErrorValue, toAppError } from '../../preload/contract/errors';
 
-/** LAB: the pause before a relay that is away is tried again; each further pause is twice as long, up to the longest. */
+/** LAB: the pause before an unreachable relay is probed again; each pause is twice the last one, up to the longest. */
 export const firstProbeMs = 1_000;
 export const longestProbeMs = 30_000;
 
 export interface RelayState {
   state: 'unused' | 'reachable' | 'unreachable' | 'refused';
-  /** Why it is not reachable. */
+  /** Why the relay cannot be used. */
   error: ErrorValue | null;
   /** Since when, epoch milliseconds. */
   since: number;
@@ -25,7 +25,7 @@ export interface RelayState {
 
 export class RelayHealth implements Disposable {
   readonly onChange = new Emitter<RelayState>();
-  /** It can be used again: waiting messages may go. */
+  /** Emitted when the relay can be used again, so that waiting messages can leave. */
   readonly onBack = new Emitter<void>();
   readonly #deps: { clock: Clock; log: Logger; probe: () => Promise<void> };
   #value: RelayState;
@@ -43,7 +43,7 @@ export class RelayHealth implements Disposable {
     return this.#value;
   }
 
-  /** Passes on the outcome of an attempt and takes note of it. */
+  /** Passes on the outcome of an attempt and records it. */
   async observed<T>(attempt: Promise<T>): Promise<T> {
     try {
       const result = await attempt;

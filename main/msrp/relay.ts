@@ -1,14 +1,14 @@
 /**
- * A path through a relay (RFC 4976), for one session: a connection of its own, on which this client has proved by Digest who it is. Each session has
- * its own path, because two sessions that share one could be recognised as the same device.
+ * A path through a relay (RFC 4976), for one session: a connection of its own, on which this client has authenticated by Digest. Each
+ * session has its own path, because a shared path would reveal that two sessions belong to the same device.
  *
  *   connecting --AUTH--> 401 --AUTH with the answer--> open --refresh, the same path--> open
  *       |                 |                             |
  *       +-----------------+--- refused, no answer       +--- connection lost, the path would expire ---> closed
  *
- * In a chain of relays this client connects to the first alone, and asks each further one through those before it.
+ * In a chain of relays this client connects only to the first one and requests a path from each further one through those before it.
  *
- * The relay answers only for the hop to it. The success REPORT tells whether a message has come to the other side (`outgoing.ts`).
+ * The relay answers only for its own hop. The success REPORT confirms that the other side has a message (`outgoing.ts`).
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock';
@@ -19,19 +19,22 @@ import { answerChallenge, chooseChallenge, type DigestHash } from '../../protoco
 import { bodilessRequest, type MsrpResponse, maximumRelays, msrpHeader, newTransactionId, parseMsrpUri } from '../../protocol/msrp';
 import type { MsrpConnection } from './connection';
 
-/** RFC 4975 section 6: the port of a URI that names none. */
+/** RFC 4975 section 6: the default port. */
 const defaultPort = 2855;
-/** LAB: how long a relay may take from the first octet to the path. The person who writes waits for it. */
+/** LAB: how long a relay may take until it gives a path. The person who writes waits for it. */
 export const relayTimeoutMs = 10_000;
-/** LAB: the life of a path, in seconds, when the relay's answer names no Expires; RFC 4976 section 5.1 leaves it to the relay. */
+/** LAB: the lifetime of a path, in seconds, when the relay's answer has no Expires; RFC 4976 section 5.1 leaves it to the relay. */
 export const defaultPathSeconds = 600;
-/** LAB: the share of its life after which a path is refreshed. */
+/** LAB: a path is refreshed after this share of its lifetime. */
 export const refreshShare = 0.8;
-/** LAB: AUTHs that one attempt may take: the first, one that answers its challenge, one for a stale nonce, one for another Expires. */
+/** LAB: most AUTHs in one attempt: the first, the answer to its challenge, one for a stale nonce, one for a different Expires. */
 const maximumAttempts = 4;
 
 export interface RelayAccount {
-  /** `msrp:` or `msrps:`, all alike: the relay that this client connects to, then those that are reached through it, outwards. */
+  /**
+   * `msrp:` or `msrps:`, the same scheme throughout. The first is the relay that this client connects to; each further one is reached
+   * through those before.
+   */
   uris: readonly string[];
   username: string;
   password: string;
@@ -49,7 +52,7 @@ export interface RelayDeps {
 }
 
 export class RelayPath implements Disposable {
-  /** The way out, as it stands at the beginning of a To-Path; peers are told the reverse (RFC 4976 section 5.1). */
+  /** The path outwards, as it begins a To-Path. Peers are told the reverse (RFC 4976 section 5.1). */
   readonly usePath: readonly string[];
   readonly connection: MsrpConnection;
   readonly #auths: Authorisation[];
@@ -65,7 +68,7 @@ export class RelayPath implements Disposable {
     connection.onClose.on(() => this.dispose());
   }
 
-  /** @throws AppError `msrp/relay`: `retry` says whether trying again may help. */
+  /** @throws AppError `msrp/relay`; its `retry` tells whether trying again may help */
   static async open(account: RelayAccount, sessionId: string, deps: RelayDeps): Promise<{ path: RelayPath; ownUri: string }> {
     const [first = ''] = account.uris;
     const target = parseMsrpUri(first);
@@ -101,7 +104,9 @@ export class RelayPath implements Disposable {
     this.#timer = this.#deps.clock.setTimer(seconds * 1000 * refreshShare, () => void this.#refresh());
   }
 
-  /** A relay that gives another path instead of more time leaves no choice: peers know the old one, so the session needs a new description. */
+  /**
+   * If the relay gives another path instead of extending this one, the session needs a new description, because peers know the old path.
+   */
   async #refresh(): Promise<void> {
     const abort = new AbortController();
     const limit = this.#deps.clock.setTimer(relayTimeoutMs, () => abort.abort());
@@ -124,7 +129,7 @@ interface Grant {
   seconds: number;
 }
 
-/** From the inside outwards, each through those before it. The path lives as long as its shortest part. */
+/** Requests paths from the inside outwards, each through the relays before it. The whole path lives as long as its shortest part. */
 async function askAll(auths: readonly Authorisation[], signal: AbortSignal): Promise<Grant> {
   let granted: Grant = { usePath: [], seconds: Number.POSITIVE_INFINITY };
   for (const auth of auths) {
@@ -136,10 +141,10 @@ async function askAll(auths: readonly Authorisation[], signal: AbortSignal): Pro
 
 /** The AUTH transactions with one relay (RFC 4976 sections 5.1 and 9.1). */
 class Authorisation {
-  /** The latest challenge of the relay: a refresh answers it at once. */
+  /** The relay's latest challenge; a refresh answers it at once. */
   #challenge: ReturnType<typeof chooseChallenge> = null;
   #uses = 0;
-  /** Null until the relay has named its bounds; some relays accept nothing else. */
+  /** Null until the relay has named its limits; some relays accept no Expires before. */
   #expires: number | null = null;
 
   constructor(
@@ -149,7 +154,7 @@ class Authorisation {
     private readonly clock: Clock,
   ) {}
 
-  /** `through`: the path to it. */
+  /** `through`: the path to this relay. */
   async ask(through: readonly string[], signal: AbortSignal): Promise<Grant> {
     let hasAnswered = false;
     for (let attempt = 0; attempt < maximumAttempts; attempt += 1) {
@@ -172,7 +177,7 @@ class Authorisation {
     throw trouble('unusable', { cause: 'the relay asks again and again' });
   }
 
-  /** A relay asked over TLS must give a path over TLS, and a further relay is reached by the path along which it was asked. */
+  /** A relay that was asked over TLS must give a path over TLS. A further relay must be reached by the path through which it was asked. */
   #grantOf(response: MsrpResponse, through: readonly string[]): Grant {
     const given = (msrpHeader(response, 'Use-Path') ?? '').split(/\s+/).filter((uri) => uri !== '');
     const usePath = given.length > 0 && !through.every((uri, index) => uri === given[index]) ? [...through, ...given] : given;
@@ -230,7 +235,7 @@ function hash(algorithm: DigestHash, text: string | Uint8Array): string {
     .digest('hex');
 }
 
-/** `address:port` as a URI says it. */
+/** `address:port` in the form of a URI. */
 function authorityOf(local: string): string {
   const colon = local.lastIndexOf(':');
   const address = local.slice(0, colon);
@@ -241,7 +246,7 @@ function allOf({ headers = [] }: MsrpResponse, name: string): string[] {
   return headers.filter(([each]) => each.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
 }
 
-/** 408 and 5xx may pass; 501 comes from a server that knows no AUTH. */
+/** 408 and 5xx may be temporary; 501 comes from a server without AUTH. */
 function mayPass(status: number): boolean {
   return status === 408 || (status >= 500 && status !== 501);
 }

@@ -1,13 +1,13 @@
 /**
- * One MSRP session (RFC 4975): made before the SDP goes out, started when both descriptions are known.
+ * One MSRP session (RFC 4975): created before the SDP is sent, started when both descriptions are known.
  *
  *   prepared --start--> connecting --bound--> established
  *      |                    |                     |
  *      +--------------------+---------------------+---- close(), connection lost, no answer, 481, 506 ----> closed
  *
- * Bound means: the active side (RFC 6135) has the 200 for its SEND without content; the passive side has received any request for this
- * session. Over TLS neither counts from a peer whose certificate is not the one that its SDP names. A peer may be faster than our own `start`: its
- * connection is then held unread until `start` says what to do with it.
+ * "Bound": the active side (RFC 6135) has the 200 for its SEND without content; the passive side has received any request for this
+ * session. Over TLS the peer's certificate must also be the one that its SDP names. A peer may be faster than our own `start`: its
+ * connection is then held unread until `start`.
  */
 import type { Emitter } from '../../base/emitter';
 import type { Fingerprint } from '../../protocol/sdp';
@@ -24,24 +24,24 @@ export const bindTimeoutMs = 30_000;
 
 export type MsrpSessionState = 'prepared' | 'connecting' | 'established' | 'closed';
 
-/** What is known of the peer besides its path. */
+/** What is known about the peer besides its path. */
 export interface Peer {
-  /** The fingerprints of its certificate, over TLS; without any an authority must vouch for it. */
+  /** Over TLS: the fingerprints of its certificate. Without any, an authority must vouch for it. */
   fingerprints?: readonly Fingerprint[];
-  /** Where to connect instead of the first URI of its path: something on the way has put itself there (RFC 6714 section 4). */
+  /** Where to connect instead of the first URI of its path: an intermediary has put itself there (RFC 6714 section 4). */
   address?: { host: string; port: number } | null;
-  /** Who it is: all sessions of one sender share what it may make this side hold in memory. */
+  /** The sender's identity: all sessions of one sender share one memory limit on this side. */
   sender?: string;
 }
 
 export interface MsrpSession {
-  /** Our own URI, the last one of `path`. */
+  /** Our own URI, the last one in `path`. */
   readonly localPath: string;
-  /** Our a=path: behind a relay its URI comes first (RFC 4976 section 5.1). */
+  /** Our a=path. Behind a relay, the relay's URI comes first (RFC 4976 section 5.1). */
   readonly path: readonly string[];
   /** Whether the media runs over TLS. */
   readonly isSecure: boolean;
-  /** Where peers connect, and so what the SDP names: the relay's place where there is one. */
+  /** Where peers connect, for the SDP: the relay's address if there is a relay. */
   readonly host: string;
   readonly port: number;
   /** Our certificate's fingerprint, for the SDP; null over plain TCP. */
@@ -49,28 +49,31 @@ export interface MsrpSession {
   readonly state: MsrpSessionState;
   readonly onState: Emitter<MsrpSessionState>;
   /**
-   * Brings the session up in our role; resolves when it is established. Throws AppError net/unreachable, net/untrusted, net/timeout,
-   * msrp/rejected, or msrp/closed when it ended meanwhile; the session is then closed. See `Peer` for what else is known.
+   * Establishes the session in our role; `peer` holds further knowledge about the other side. Resolves when the session is established and
+   * closes it on failure.
+   * @throws AppError net/unreachable, net/untrusted, net/timeout, msrp/rejected, or msrp/closed when it ended in the meantime
    */
   start(remotePath: string[], role: 'active' | 'passive', peer?: Peer): Promise<void>;
   /**
-   * Sends octets, or a source of them, which is read only as fast as the peer takes them and closed in every case. Resolves when every chunk has
-   * its 200, and behind a relay when the other side has reported to have it all; `reports` may ask for other things. Messages arrive in the order
-   * of the calls, except those that may overtake; before `established` they wait.
-   * @throws AppError msrp/rejected with the peer's status, msrp/closed, net/timeout, message/skipped when it was given up, internal when the
-   *   source failed or did not give as many octets as it had announced
+   * Sends octets or a source. A source is read only as fast as the peer takes it and is closed in every case. Resolves when every chunk has
+   * its 200 and, behind a relay, when the other side has reported the whole message; `reports` can change this. Messages arrive in the
+   * order of the calls, except those that may overtake; before `established` they wait.
+   * @throws AppError msrp/rejected with the peer's status, msrp/closed, net/timeout, message/skipped when it was abandoned, internal when
+   * the source failed or its size was not the announced one
    */
   send(message: { contentType: string; body: MessageBody; messageId?: string } & SendOptions): Promise<void>;
-  /** Asks a switch for a nickname; empty gives it up. @throws AppError as `requestNickname` */
+  /** Asks a switch for a nickname; an empty one gives it up. @throws AppError as `requestNickname` */
   nickname(nickname: string): Promise<void>;
   /**
-   * Chooses, by the head of a message and before any of its body is kept, the sink for it; null: gather it in memory for `handleMessage`. An
-   * AppError with a `status` refuses the message with that answer (415, 413), anything else that is thrown with 500. Absent: all is gathered.
+   * Chooses the sink for a message by its head, before any of its body is buffered. Null: collect the message in memory for
+   * `handleMessage`. An AppError with a `status` refuses the message with that status (415, 413), any other exception with 500. When
+   * absent, every message is collected.
    */
   openSink: ((head: MessageHead) => MessageSink | null) | null;
   /**
-   * Takes each whole message that was gathered in memory, one at a time, in order. The 200 leaves when it resolves; an AppError with a `status`
-   * becomes that answer, anything else 500. It must not await a `send` of this session: while it runs the answer to that may stand unread behind it.
+   * Takes each complete message that was collected in memory, one at a time and in order. The 200 leaves when the promise resolves; an
+   * AppError with a `status` becomes that answer, any other error 500. It must not await a `send` of this session: the answer to that can
+   * stay unread until this promise settles.
    */
   handleMessage: ((message: ReceivedMessage) => Promise<void>) | null;
   close(): void;

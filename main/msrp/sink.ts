@@ -1,5 +1,5 @@
 /**
- * Where a message that comes in is put, octet by octet as it comes: a file, or anything else that can be written, or memory for a text.
+ * The destination of an incoming message's octets as they arrive: a file, any other writable target, or memory for a text.
  *
  *   head --openSink--> write ... write --every octet there--> end --> the 200 leaves
  *                        |
@@ -9,42 +9,42 @@ import { AppError } from '../../preload/contract/errors';
 import type { Allowance } from '../../protocol/msrp-allowance';
 import { concat } from '../../protocol/octets';
 
-/** The largest message that is gathered in memory. */
+/** The largest message that is collected in memory. */
 export const maximumMessageBytes = 16 * 1024 * 1024;
-/** Shorter pieces are put together in blocks of this size, so that a message of many small chunks does not cost more than its octets. */
+/** Shorter pieces are combined into blocks of this size, so that a message of many small chunks costs little more than its octets. */
 const blockBytes = 4096;
 
-/** What is known of a message before any of its body is kept. */
+/** What is known about a message before any of its body is buffered. */
 export interface MessageHead {
   messageId: string;
   contentType: string;
-  /** Octets of the whole body; null when the sender does not know yet. */
+  /** Octets in the whole body; null while the sender does not know. */
   size: number | null;
   /** The MSRP URI of the sender. */
   from: string;
 }
 
-/** One message's destination. Whatever it throws refuses the message: an AppError with its `status`, anything else with 500. */
+/** One message's destination. An exception refuses the message: an AppError with its `status`, any other with 500. */
 export interface MessageSink {
-  /** Octets of the largest body that it takes; a larger one is refused with 413. Absent: any. */
+  /** Most octets in a body; a larger one is refused with 413. Absent: unlimited. */
   readonly limit?: number;
-  /** Whether it takes octets at any position. Otherwise chunks that come before their turn are held, within limits, and written in order. */
+  /** Whether octets may be written at any position. Otherwise chunks that arrive early are held, within limits, and written in order. */
   readonly takesAnyPosition?: boolean;
-  /** Octets that it holds in memory: while too many of them wait for their `end`, nothing more is read from the peer. Absent: none. */
+  /** Octets it holds in memory. While too many of them wait for their `end`, the peer is not read. Absent: none. */
   readonly heldBytes?: number;
-  /** Takes octets that belong at `at`, counted from 0; no octet comes twice. While the promise is pending nothing more is read from the peer. */
+  /** Takes the octets at position `at`, counted from 0; no octet comes twice. While the promise is pending, the peer is not read. */
   write(octets: Uint8Array, at: number): void | Promise<void>;
-  /** The message is whole, `size` octets. It counts as received when this has resolved. */
+  /** The message is complete with `size` octets. It counts as received when this has resolved. */
   end(size: number): void | Promise<void>;
-  /** The message will not become whole, or could not be taken. Called at most once, and never after `end` has resolved. */
+  /** The message will not be completed or could not be stored. Called at most once, and never after `end` has resolved. */
   abort(): void;
 }
 
-/** Gathers a body in memory, within `allowance`. */
+/** Collects a body in memory, within `allowance`. */
 export class MemorySink implements MessageSink {
   readonly limit = maximumMessageBytes;
   #blocks: Uint8Array[] = [];
-  /** Octets used of the last block, when that is one of our own. */
+  /** Octets used in the last block, when that block is our own. */
   #filled = blockBytes;
   #held = 0;
 
@@ -113,7 +113,9 @@ export class MemorySink implements MessageSink {
   }
 }
 
-/** 413 when the session has used up its own share. LAB: 500 when others have used up what is left for all, so that it may come again. */
+/**
+ * 413 when the session has used up its own share. LAB: 500 when others have used up the common limit, so that the message may come again.
+ */
 export function noRoom({ used, limit }: Allowance, bytes: number): AppError {
   return new AppError('msrp/rejected', { status: used + bytes > limit ? 413 : 500, cause: 'no memory is left for this message' });
 }

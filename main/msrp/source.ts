@@ -1,20 +1,20 @@
-/** Where the octets of a message that goes out come from: a file, or anything else that gives them on demand. Octets in memory need no source. */
+/** Supplies the octets of an outgoing message: a file, or anything else that gives them on demand. Octets in memory need no source. */
 import { AppError } from '../../preload/contract/errors';
 import { concat } from '../../protocol/octets';
 
 export interface MessageSource {
-  /** Octets of the whole body; null when it is not known before the end. */
+  /** Octets in the whole body; null when unknown before the end. */
   readonly size: number | null;
   /**
-   * The next octets, about `wanted` of them; null at the end. Called again only after it has resolved, and only when there is room on the way.
-   * The octets must not change afterwards. A rejection ends the message, and the peer is told so.
+   * The next octets, about `wanted` of them; null at the end. Called again only after the promise has resolved and when there is room to
+   * send. The octets must not change afterwards. A rejection ends the message and tells the peer.
    */
   read(wanted: number): Promise<Uint8Array | null>;
-  /** Nothing more is read: all of it has left, or the message has failed. Called once. */
+  /** Called once, when everything has left or the message has failed; nothing more is read. */
   close(): void;
 }
 
-/** A source out of pieces of any length. */
+/** A source made from pieces of any length. */
 export function sourceOf(pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, size: number | null = null): MessageSource {
   const iterator: AsyncIterator<Uint8Array> | Iterator<Uint8Array> =
     Symbol.asyncIterator in pieces ? pieces[Symbol.asyncIterator]() : pieces[Symbol.iterator]();
@@ -25,13 +25,13 @@ export function sourceOf(pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array
       return done === true ? null : value;
     },
     close() {
-      // What an iterator does when it is left early is its own affair.
+      // An error while an iterator is closed early concerns nobody here.
       void (async () => iterator.return?.())().catch(() => undefined);
     },
   };
 }
 
-/** The octets of a source in chunks, read one chunk ahead: so the last one is known when it leaves. */
+/** Reads a source in chunks, one chunk ahead, so that the last chunk is known to be the last when it leaves. */
 export class Feed {
   #pieces: Uint8Array[] = [];
   #length = 0;
@@ -46,12 +46,12 @@ export class Feed {
     private readonly onFailed: (error: AppError) => void,
   ) {}
 
-  /** The size of the whole; null while it is not known. */
+  /** The size of the whole body; null while unknown. */
   get size(): number | null {
     return this.source.size ?? (this.#hasEnded ? this.#taken + this.#length : null);
   }
 
-  /** The next chunk, `room` octets at most; null while the source has not given it, and then `onReady` follows. */
+  /** The next chunk, at most `room` octets. Null while the source has not supplied it; `onReady` then follows. */
   next(room: number): { octets: Uint8Array; isLast: boolean } | null {
     const { size } = this;
     const rest = size === null ? Number.POSITIVE_INFINITY : size - this.#taken;
@@ -75,7 +75,7 @@ export class Feed {
   #read(wanted: number): void {
     if (this.#isReading || this.#hasEnded || this.#isClosed) return;
     this.#isReading = true;
-    // A source that throws at once fails like one that rejects.
+    // A source that throws synchronously is treated like one that rejects.
     (async () => this.source.read(wanted))().then(
       (piece) => {
         this.#isReading = false;

@@ -1,6 +1,6 @@
 /**
- * MSRP over TCP (RFC 4975 section 5.4) and over TLS (section 14.4). Over TLS both sides show a certificate. The session
- * checks it later against the SDP, of which a connection knows nothing; so a handshake turns nobody away.
+ * MSRP over TCP (RFC 4975 section 5.4) and over TLS (section 14.4). Over TLS both sides present a certificate. The session checks it later
+ * against the SDP, which a connection does not know; so no handshake is refused because of its certificate.
  */
 import { connect as connectTcp, createServer, isIP, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls';
@@ -8,7 +8,7 @@ import { AppError } from '../../preload/contract/errors';
 import type { SessionCertificate } from './certificate';
 import type { MsrpStream, MsrpTransport } from './connection';
 
-/** How long a handshake may take, and how many connections a listener for TLS, which serves one session, may have. */
+/** How long a handshake may take. The next constant limits the connections of a TLS listener, which serves one session. */
 const handshakeTimeoutMs = 10_000;
 const maximumConnections = 8;
 
@@ -23,7 +23,10 @@ export const tcpTransport: MsrpTransport = {
   connect: (host, port, signal) => connected(() => connectTcp({ host, port, ...lively }), 'connect', `${host}:${port}`, signal),
 };
 
-/** Shows `certificate`. `ca`: the authorities (PEM) that may vouch for a peer without a fingerprint; those that Node trusts when absent. */
+/**
+ * Presents `certificate`. `ca`: the authorities (PEM) that may vouch for a peer without a fingerprint. When absent: the authorities that
+ * Node trusts.
+ */
 export function tlsTransport({ key, certificate }: SessionCertificate, ca?: readonly string[]): MsrpTransport {
   const trust = ca === undefined ? {} : { ca: [...ca] };
   const own = { key, cert: certificate, minVersion: 'TLSv1.2' as const, rejectUnauthorized: false, ...trust };
@@ -32,7 +35,7 @@ export function tlsTransport({ key, certificate }: SessionCertificate, ca?: read
       const server = createTlsServer({ ...own, requestCert: true, handshakeTimeout: handshakeTimeoutMs, ...lively });
       server.maxConnections = maximumConnections;
       server.on('secureConnection', (socket) => take(socket, onStream));
-      // A peer that fails the handshake has only lost its own connection.
+      // A failed handshake only costs the peer its own connection.
       server.on('tlsClientError', (_error, socket) => socket.destroy());
       return listening(server, host);
     },
@@ -43,13 +46,13 @@ export function tlsTransport({ key, certificate }: SessionCertificate, ca?: read
   };
 }
 
-/** Hands an accepted connection over. One that cannot be taken is closed, and the listener goes on. */
+/** Passes an accepted connection on. One that cannot be used is closed; the listener continues. */
 function take(socket: Socket, onStream: (stream: MsrpStream) => void): void {
   const ignore = () => undefined;
   socket.on('error', ignore);
   try {
     onStream(streamOf(socket));
-    // The connection listens for errors itself now.
+    // The connection has its own error listener now.
     if (socket.listenerCount('error') > 1) socket.off('error', ignore);
   } catch {
     socket.destroy();
@@ -58,7 +61,7 @@ function take(socket: Socket, onStream: (stream: MsrpStream) => void): void {
 
 function listening(server: Server, host: string): Promise<{ port: number; close(): void }> {
   return new Promise((resolve, reject) => {
-    // Stays for as long as the server does: a failed accept, later, must not end the process.
+    // This listener stays as long as the server: a later failed accept must not end the process.
     server.on('error', (error) => reject(new AppError('net/unreachable', { cause: `cannot listen on ${host}: ${error.message}` }, 'auto')));
     server.listen({ host, port: 0 }, () => {
       const address = server.address();
@@ -84,7 +87,7 @@ function connected(open: () => Socket, ready: 'connect' | 'secureConnect', place
       signal.removeEventListener('abort', abort);
       socket.setNoDelay(true).setKeepAlive(true);
       resolve(streamOf(socket));
-      // The connection listens for errors from the next microtask on; until then this listener stands in.
+      // The connection listens for errors from the next microtask on; until then this listener takes its place.
       setImmediate(() => socket.off('error', onError));
     });
   });

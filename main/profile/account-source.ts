@@ -11,10 +11,10 @@ import type { Profile } from './profile';
 import { changedAccount, keptOptions, revealedAccount, signedOutOf, storedAccount, valueOfStored, withoutSecrets } from './stored-account';
 import { tryPassword } from './try-network';
 
-/** An account from outside, for a headless client: used as it is, not stored. */
+/** An account passed to a headless client; it is used as it is and not stored. */
 export interface GivenAccount extends Omit<Credentials, 'instanceId' | 'kind' | 'servicesOff'> {
   preferences: Partial<PreferencesValue>;
-  /** A URN to use as instance ID at the very first start (IMEI, MEID). */
+  /** The URN to use as instance ID at the very first start (IMEI, MEID). */
   instanceUrn: string | null;
   registerAtStart: boolean;
 }
@@ -27,11 +27,11 @@ export interface AccountSource {
   /** What to sign in with at the start; null where it never signed in. @throws AppError storage/unreadable */
   readonly credentials: Credentials | null;
   readonly registersAtStart: boolean;
-  /** Who signed this device out before this process began. */
+  /** Who signed this device out before this process started. */
   readonly signedOut: SignedOut | null;
-  /** The password was forgotten when this device was signed out. */
+  /** True when the password was deleted as this device was signed out. */
   readonly isForgotten: boolean;
-  /** The options of the last sign-in, for one that tells fewer. @throws AppError storage/unreadable */
+  /** The options of the last sign-in, used for those that the next one omits. @throws AppError storage/unreadable */
   readonly options: KeptOptions;
   /** @throws AppError storage/* */
   keep(change: Partial<SettingsChange>): void;
@@ -53,7 +53,7 @@ export interface AccountSources {
   accept(credentials: Credentials, proxy: string | null): void;
   /** This profile is another device from now on; null keeps its name. @throws AppError storage/* */
   becomeDevice(instanceId: string, deviceName: string | null): void;
-  /** The keychain of this system reads none of the kept secrets. @throws AppError storage/* */
+  /** Deletes the stored secrets, because this system's keychain cannot read them. @throws AppError storage/* */
   forgetSecrets(): void;
 }
 
@@ -192,7 +192,7 @@ class StoredSource implements AccountSource {
     if (stored !== null) this.#profile.settings.keepAccount(changedAccount(stored, change));
   }
 
-  /** The password of a server is forgotten with the sign-out; that of the embedded network is no secret. */
+  /** A sign-out deletes the password for a server; the embedded network's password is no secret. */
   keepSignedOut(signedOut: SignedOut | null): void {
     const stored = this.#stored;
     if (stored === null || (signedOut === null && signedOutOf(stored) === null)) return;

@@ -30,7 +30,7 @@ export class BlockedPeople {
     return number !== null && this.#numbers.has(number);
   }
 
-  /** @throws AppError `ipc/refused` when they are too many, `storage/*`; nothing is changed then */
+  /** @throws AppError `ipc/refused` when there are too many, `storage/*`; nothing changes then */
   block(key: string): void {
     this.#keep([...this.list.filter((one) => one !== key), key]);
   }

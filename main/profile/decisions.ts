@@ -1,6 +1,6 @@
 /**
- * The two states of a profile in which nothing happens before the person has decided: it was copied or moved here (is this the same device?),
- * or its history is damaged (begin a new one?). Says what there is to decide, and carries the decision out.
+ * Two states of a profile in which nothing runs until the person decides: it was copied or moved here (is it the same device?), or its
+ * history is damaged (begin a new one?). This offers the decision and carries it out.
  */
 
 import type { Clock } from '../../base/clock';
@@ -19,7 +19,7 @@ export interface ProfileDecisionDeps {
   readScript: string | null;
   clock: Clock;
   log: Logger;
-  /** Null while the profile could not be opened, and after it was closed. */
+  /** Null before the profile could be opened and after it was closed. */
   profile(): Profile | null;
   /** Null like the profile. */
   sources(): AccountSources | null;
@@ -41,7 +41,7 @@ export class ProfileDecisions {
     this.#deps = deps;
   }
 
-  /** The copied profile that waits for a decision; null when there is none. */
+  /** The copied profile that needs a decision; null when there is none. */
   get clone(): CloneValue | null {
     const profile = this.#deps.profile();
     if (profile?.identity.isCopied !== true) return null;
@@ -50,7 +50,7 @@ export class ProfileDecisions {
     return { instanceId, nickname: nickname(instanceId), deviceName: known?.deviceName ?? '', aor: known?.aor ?? null };
   }
 
-  /** The options of every call that opens a history. */
+  /** The options for every call that opens a history. */
   get historyParts() {
     const { dataDir, readScript, clock, log, foundLost } = this.#deps;
     // Not at once: the caller that found the damage is still in the middle of its work.
@@ -59,8 +59,8 @@ export class ProfileDecisions {
   }
 
   /**
-   * What a profile found elsewhere is, or a device whose ID another computer uses too: the same device as ever, or one of its own.
-   * @throws AppError `ipc/refused` where there is nothing to decide
+   * Decides whether a profile found elsewhere, or a device whose ID another computer also uses, is the same device or a new one.
+   * @throws AppError `ipc/refused` when there is nothing to decide
    */
   resolveClone(profile: Profile, choice: 'moved' | 'newDevice', name: string | undefined): { instanceId: string } {
     const { identity } = profile;
@@ -75,7 +75,7 @@ export class ProfileDecisions {
     }
     if (profile.history === null && profile.rescue === null) this.beginUnreadable(profile);
     this.#deps.announce({ event: 'clone', clone: null });
-    // Signing off would end the other computer's registration, which has the same ID.
+    // De-registering would end the other computer's registration, which has the same ID.
     this.#deps.leave();
     for (const account of running) account.dispose();
     this.#deps.start(profile);
@@ -98,7 +98,7 @@ export class ProfileDecisions {
     return { keptAs };
   }
 
-  /** The history was found damaged while it was in use: this device leaves the network, and takes nothing that it could not keep. */
+  /** The history was found damaged in use: this device leaves the network, so that it accepts no message it could not store. */
   async #rescue(error: AppError): Promise<void> {
     const { log } = this.#deps;
     const profile = this.#deps.profile();

@@ -5,7 +5,7 @@ import { openTwice } from './durable-json';
 import type { OpenKeyValueFile } from './settings';
 import { settingsFile } from './settings';
 
-/** A sentence when the folder cannot be used at all: then there can be no window either, since Chromium keeps its own files there. */
+/** A sentence when the folder cannot be used at all. There can be no window then, because Chromium keeps its own files there. */
 export function prepareFolder(folder: string): string | null {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });

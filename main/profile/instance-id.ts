@@ -1,12 +1,12 @@
 /**
  * The instance ID: the URN that names this installation to the network, `+sip.instance` (RFC 5626 section 4.1).
  *
- * It is made once, written durably before the first REGISTER, and the same ever after (R18): no upgrade, rename, sign-out or change of address
- * makes a new one. A file that cannot be read stops registration and is shown; it is never silently replaced.
+ * It is created once, stored durably before the first REGISTER, and never changes (R18): no upgrade, rename, sign-out or change of address
+ * creates a new one. An unreadable file stops registration and is reported; it is never silently replaced.
  *
- * The file also says where the ID was made: on which machine, in which folder, and, where the system has a keychain, with something that
- * this keychain alone can read, since a copied machine has the same name and folders. A profile found elsewhere was moved or copied, and only
- * the person knows which: two devices with one ID would take each other's registration and messages. Nothing may register while `isCopied`.
+ * The file also records where the ID was created: the machine, the folder and, if the system has a keychain, a seal that only this keychain
+ * can read, because a cloned machine has the same name and folders. A profile found elsewhere was moved or copied, and only the person knows
+ * which: two devices with one ID would take over each other's registration and messages. Nothing may register while `isCopied`.
  *
  *   [unborn] --first start--> [settled] (adopt() before the first registration)
  *                             [settled] --found elsewhere--> [copied] --keep()---> [settled], same ID
@@ -21,15 +21,15 @@ import { AppError } from '../../preload/contract/errors';
 import { parseInstance, uuidUrn } from '../../protocol/instance-urn';
 import { type KeyValueFile, type OpenKeyValueFile, type SecretBox, translateFileError } from './settings';
 
-/** What lies in `identity.json`. */
+/** The content of `identity.json`. */
 interface StoredIdentity {
   instanceId: string;
   createdAt: number;
-  /** Hash of this machine and this folder, so that a profile found elsewhere is noticed. */
+  /** The hash of this machine and this folder; it tells when the profile was moved or copied. */
   boundTo: string;
-  /** What the keychain named `by` made of a random word: another keychain of that name cannot read it. */
+  /** A random word encrypted by the keychain named `by`: another keychain of that name cannot read it. */
   seal?: { by: string; text: string };
-  /** The ID that this profile had as a copy of another device's. The account's settings may still name it after a crash in between. */
+  /** The ID of the device that this profile was copied from. After a crash the account's settings may still contain it. */
   copyOf?: string;
 }
 
@@ -38,32 +38,32 @@ export interface IdentityOptions {
   dataDir: string;
   clock: Clock;
   log: Logger;
-  /** The ID that the stored account registered with, if there is one: then a missing file is a loss, not a first start. */
+  /** The ID that the stored account registered with, if any: a missing file is then a loss, not a first start. */
   expected: string | null;
   /** This profile has been used before, with an account or without: then, too, a missing file is a loss. */
   isUsed?: boolean;
   /** A URN to use at the very first start instead of a new UUID URN: an IMEI URN (R16). */
   given: string | null;
-  /** Where secrets are kept; only a keychain seals, a file is copied with the rest. */
+  /** Stores secrets. Only a keychain can seal the file; a key file would be copied with the rest. */
   secrets?: SecretBox;
-  /** The machine's own ID; absent: what the operating system says. */
+  /** The machine's own ID; when absent, the operating system's. */
   machineId?: () => string;
 }
 
 export interface Identity {
   readonly instanceId: string;
-  /** True while nobody has said whether this profile was moved here or copied. */
+  /** True until the person tells whether this profile was moved here or copied. */
   readonly isCopied: boolean;
-  /** It was moved: the same device, from now on here. @throws AppError storage/* */
+  /** The profile was moved: it stays the same device, which now belongs here. @throws AppError storage/* */
   keep(): void;
-  /** The URN of this device's hardware is known after all. Only before the network has ever had the ID. @throws AppError storage/* */
+  /** Replaces the ID by the URN of this device's hardware. Only before the network has ever seen the ID. @throws AppError storage/* */
   adopt(instanceId: string): void;
-  /** It is another device: a new ID, on disk before this returns. @throws AppError storage/* */
+  /** The profile is another device: creates a new ID, which is on disk before this returns. @throws AppError storage/* */
   renew(): void;
 }
 
 /**
- * Reads this profile's instance ID, or makes it at the very first start.
+ * Reads this profile's instance ID, or creates it at the very first start.
  * @throws AppError `identity/unreadable`, `storage/full`, `storage/failed`
  */
 export function openIdentity(options: IdentityOptions): Identity {
@@ -97,7 +97,7 @@ function readIdentity(stored: Partial<StoredIdentity>, path: string, expected: s
 class IdentityFile implements Identity {
   readonly #options: IdentityOptions;
   readonly #file: KeyValueFile;
-  /** This place as it really is, and as it was named: earlier versions took the name alone. */
+  /** This machine and folder, with the folder's real path and with the path given: earlier versions used only the latter. */
   readonly #places: readonly string[];
   #stored: StoredIdentity;
 
@@ -116,7 +116,7 @@ class IdentityFile implements Identity {
     return !this.#places.includes(this.#stored.boundTo) || this.#isSealedElsewhere;
   }
 
-  /** Bound to this system's keychain, or there is none to bind it to. */
+  /** True when the file is sealed by this system's keychain, or when there is no keychain. */
   get isSealed(): boolean {
     const { secrets } = this.#options;
     return secrets === undefined || secrets.backend === 'file' || this.#stored.seal?.by === secrets.backend;
@@ -132,12 +132,12 @@ class IdentityFile implements Identity {
 
   renew(): void {
     const { clock } = this.#options;
-    // The hardware that an IMEI names is the other device's: a copy is always a UUID (R17).
+    // An IMEI names the other device's hardware, so a copy always gets a UUID (R17).
     const instanceId = uuidUrn(clock.uuid());
     this.#write(this.#bound({ instanceId, createdAt: clock.now(), boundTo: '', copyOf: this.#stored.instanceId }));
   }
 
-  /** A keychain of the same name that cannot read the seal is another one. A keychain that is gone says nothing: it may come back. */
+  /** A keychain of the same name that cannot read the seal is another one. A missing keychain proves nothing, because it may come back. */
   get #isSealedElsewhere(): boolean {
     const { secrets, log } = this.#options;
     const { seal } = this.#stored;
@@ -174,7 +174,7 @@ function placesOf({ dataDir, log, machineId = machineIdOnce }: IdentityOptions):
   try {
     machine = machineId();
   } catch (error) {
-    // A bare container may have no /etc/machine-id, on which the library throws.
+    // A bare container may have no /etc/machine-id; the library then throws.
     log.warn('this machine has no machine ID; a copied profile is told by its folder alone', { error: String(error) });
   }
   let folder = dataDir;
@@ -199,11 +199,11 @@ function unreadable(path: string, why: string): AppError {
   return new AppError('identity/unreadable', { cause: `${path}: ${why}` }, 'user');
 }
 
-/** Under Node the CommonJS module is the default export; in our bundle its names stand on the module itself. */
+/** In Node the CommonJS module is the default export; in our bundle its names are on the module itself. */
 const { machineIdSync } = 'default' in machineIdModule ? (machineIdModule.default as typeof machineIdModule) : machineIdModule;
 
 let ofThisMachine: string | null = null;
-/** It starts a process to find out, and the answer stays the same. */
+/** Called once, because it starts a process and its answer never changes. */
 function machineIdOnce(): string {
   ofThisMachine ??= machineIdSync();
   return ofThisMachine;

@@ -1,5 +1,5 @@
 /**
- * One profile's folder, opened: the lock first, then what is needed to read the rest, each before what stands on it.
+ * Opens one profile's folder: the lock first, then each part before the parts that depend on it.
  *
  *   profile.lock   one process a profile        settings.json   accounts, preferences, the history's key (protected); also as .copy
  *   identity.json  the instance ID              secret.key      where there is no keychain: protects secrets; also as .copy
@@ -28,8 +28,8 @@ export interface Profile {
   settings: Settings;
   secrets: SecretBox;
   /**
-   * Null while the profile is a copied one whose history this system's keychain cannot open (`beginHistory` makes a new one), and while there
-   * is a `rescue`.
+   * Null while there is a `rescue`, and while the profile is a copied one whose history this system's keychain cannot open (`beginHistory`
+   * then creates a new one).
    */
   history: ProfileHistory | null;
   /** The history that is damaged, to be read and set aside. */
@@ -43,9 +43,9 @@ export interface ProfileOptions {
   secrets: () => SecretBox;
   clock: Clock;
   log: Logger;
-  /** A URN to use as instance ID at the very first start. */
+  /** The URN to use as instance ID at the very first start. */
   instanceUrn: string | null;
-  /** SQLite has noticed that the history is damaged: `rescueProfile` is due. Never called while it opens. */
+  /** Called when SQLite finds that the history is damaged, so that `rescueProfile` is due. Never called while the profile opens. */
   foundDamaged: (error: AppError) => void;
   /** The history had lost what was acknowledged. Called while it opens. */
   foundLost: (loss: LogLoss) => void;
@@ -53,7 +53,10 @@ export interface ProfileOptions {
   readScript: string | null;
 }
 
-/** Opens a profile, making it at the first start. @throws AppError `profile/in-use`, `storage/*`, `identity/unreadable`; nothing stays open */
+/**
+ * Opens a profile, or creates it at the first start. @throws AppError `profile/in-use`, `storage/*`, `identity/unreadable`; nothing stays
+ * open
+ */
 export function openProfile(options: ProfileOptions): Profile {
   const { dataDir, open, secrets: openSecrets, clock, log, instanceUrn } = options;
   try {
@@ -91,7 +94,7 @@ export function openProfile(options: ProfileOptions): Profile {
 }
 
 /**
- * Takes an ID of the hardware instead of the one that was made. R18: never once the network has had an ID of this device.
+ * Replaces the created ID by one of the hardware. R18: not allowed once the network has seen an ID of this device.
  * @throws AppError `account/bad-option`
  */
 export function adoptInstance({ identity, settings }: Profile, instanceId: string): void {
@@ -116,8 +119,8 @@ export function rescueProfile(profile: Profile, error: AppError, { dataDir, log 
 }
 
 /**
- * Begins a new history in place of one that cannot be used, which stays in the folder under another name with all that belongs to it. After a rescue
- * it keeps its key, and so stays readable; one that came along with a copied profile can be read by who still has its keychain.
+ * Begins a new history and keeps the unusable one, with all its files, under another name in the folder. After a rescue the old history
+ * keeps its key, so it stays readable. One that came with a copied profile can only be read with its original keychain.
  * @throws AppError storage/*
  */
 export function beginHistory(
@@ -143,7 +146,7 @@ export function beginHistory(
   return { history: profile.history, keptAs: aside };
 }
 
-/** Damage that is found while the history opens is thrown; later damage is told to `foundDamaged`. */
+/** Damage found while the history opens is thrown; later damage goes to `foundDamaged`. */
 function openFor(
   file: string,
   key: string,
@@ -157,17 +160,17 @@ function openFor(
   return history;
 }
 
-/** Whether this profile has been at a network before: then there was a history. */
+/** Whether this profile has used a network before; it must then have a history. */
 function wasThere(settings: Settings): boolean {
   return settings.accounts.length > 0 || settings.wasRegistered;
 }
 
-/** An empty file counts as none: SQLite would make a new history of it without a word. */
+/** An empty file counts as missing: SQLite would silently create a new history in it. */
 function isGone(file: string): boolean {
   return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
 }
 
-/** Not so where only the rights are missing, or a folder stands in its place: that is mended elsewhere, and nothing is to be set aside. */
+/** False when only permissions are missing or a folder has the file's name: the person can repair that, and nothing may be set aside. */
 function isInReach(file: string): boolean {
   const found = statSync(file, { throwIfNoEntry: false });
   if (found === undefined) return true;
@@ -184,7 +187,7 @@ function historyFile(dataDir: string): string {
 }
 
 /**
- * The history's key: made at the first start and protected like a password. Never made for a history that is already there. Null where it
+ * The history's key, created at the first start and protected like a password. It is never created for an existing history. Null when it
  * cannot be read because the profile is a copied one.
  */
 function historyKey(settings: Settings, secrets: SecretBox, historyFile: string, isCopied: boolean): string | null {

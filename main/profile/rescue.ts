@@ -1,6 +1,6 @@
 /**
- * A damaged history in the hands of the person: what happened, what can be read of it, and its conversations to be read and saved. Nothing else runs
- * meanwhile: a device that cannot keep a message must not take one.
+ * Gives the person access to a damaged history: what happened, how much is readable, and its conversations to read and save. Nothing else
+ * runs meanwhile, because a device that cannot store messages must not accept any.
  */
 
 import type { Disposable } from '../../base/disposable';
@@ -34,14 +34,14 @@ export class Rescue implements Disposable {
     };
   }
 
-  /** What an export needs. @throws AppError `conversation/unknown` */
+  /** The data for an export. @throws AppError `conversation/unknown` */
   read(conversation: string): { conversation: RescueValue['conversations'][number]; messages: Iterable<MessageValue> } {
     const found = this.value.conversations.find((one) => one.conversation === conversation);
     if (found === undefined) throw new AppError('conversation/unknown', { cause: conversation });
     return { conversation: found, messages: this.#messages(conversation) };
   }
 
-  /** A page of what can be read, backwards from the end. @throws AppError `conversation/unknown`, `ipc/refused` for another way through it */
+  /** A page of the readable messages, backwards from the end. @throws AppError `conversation/unknown`, `ipc/refused` for any other order */
   page(
     conversation: string,
     { before, ...other }: { before?: string | undefined; after?: unknown; around?: unknown },
@@ -53,7 +53,7 @@ export class Rescue implements Disposable {
     return this.#history.page(conversation, before, limit).map((record) => messageValue(record, []));
   }
 
-  /** What every call answers that needs the history. */
+  /** The answer to every call that needs the history. */
   get refusal(): AppError {
     const { cause } = this.value.error;
     return new AppError('storage/damaged', cause === undefined ? {} : { cause }, 'user');

@@ -1,8 +1,8 @@
 /**
  * Everything that this profile keeps besides its history: the accounts, the preferences, and its protected secrets.
  *
- * Both doors use the same JSON files, written by the same library (`conf`; `electron-store` is `conf` with the app's own folder):
- * written to a temporary file, synced, renamed. A file that cannot be read is an error, never a fresh start.
+ * The window and the command use the same JSON files, written by the same library (`conf`; `electron-store` is `conf` with the app's own
+ * folder): written to a temporary file, synced, renamed. A file that cannot be read is an error, never a fresh start.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { changed, mendFile, shortHash, type Worth, writeWhole } from './kept-twi
 /** The settings' name in their folder. */
 export const settingsFile = 'settings';
 
-/** One JSON file of named values, durable once `set` returns. */
+/** One JSON file of named values. A value is durable when `set` returns. */
 export interface KeyValueFile {
   readonly path: string;
   /** It was damaged or gone when it was opened, and its second copy has taken its place. */
@@ -26,42 +26,42 @@ export interface KeyValueFile {
   delete(key: string): void;
 }
 
-/** Opens `NAME.json` in the profile's folder. Throws what the library throws when the file is damaged. */
+/** Opens `NAME.json` in the profile's folder. Throws the library's error when the file is damaged. */
 export type OpenKeyValueFile = (name: string) => KeyValueFile;
 
-/** Protects a secret at rest. `backend` is kept beside the ciphertext, so that a change of keychain is noticed. */
+/** Protects stored secrets. `backend` is stored beside the ciphertext, so that a change of keychain is noticed. */
 export interface SecretBox {
-  /** For example `gnome_libsecret`, `keychain`, `dpapi`; `file` means that only the file's permissions protect it. */
+  /** For example `gnome_libsecret`, `keychain`, `dpapi`. `file` means that only the file's permissions protect it. */
   readonly backend: string;
   /** Its key was damaged or gone, and read from its second copy. */
   readonly wasMended?: boolean;
   protect(plain: string): string;
-  /** Throws AppError `storage/unreadable` when this box cannot read what another wrote. */
+  /** Throws AppError `storage/unreadable` when this box cannot decrypt the secret of another one. */
   reveal(stored: string): string;
 }
 
-/** The account as it lies on disk, with the options of its sign-in; those that are secret are ciphertext of the SecretBox. */
+/** The account as stored, with its sign-in options; the secret ones are ciphertext of the SecretBox. */
 export interface StoredAccount extends KeptOptions {
   kind: AccountValue['kind'];
   aor: string;
   displayName: string;
-  /** Ciphertext of the SecretBox; empty when it was forgotten. */
+  /** Ciphertext of the SecretBox; empty after it was deleted. */
   password: string;
   secretBackend: string;
-  /** Outbound proxy URI; null: found by the address's domain, or with kind `try`, as its network says. */
+  /** The outbound proxy's URI. Null: located by the address's domain or, with kind `try`, given by its network. */
   proxy: string | null;
   deviceName: string;
-  /** The instance ID that this account registered with: a lost identity file is then noticed. */
+  /** The instance ID that this account registered with, so that the loss of the identity file is noticed. */
   instanceId: string;
-  /** Who signed this device out, until the person signs in again; true where an earlier version did not keep who it was. */
+  /** Who signed this device out, until the person signs in again. True when an earlier version did not record who. */
   signedOut?: SignedOut | boolean;
-  /** Services that this device does not offer, though it could. */
+  /** Services that this device could offer but does not. */
   servicesOff?: readonly string[];
-  /** The address to write as, where it is another than the one signed in with. */
+  /** The address to write from, if it is not the one of the sign-in. */
   writesAs?: string;
 }
 
-/** Version 0.1.0 kept `authUser: null` for none, and the way of signing in as one value. */
+/** Version 0.1.0 stored `authUser: null` for none, and the authentication scheme as one value. */
 type EarlierAccount = Omit<StoredAccount, 'authUser'> & {
   authUser?: string | null;
   signIn?: { scheme: StoredAccount['scheme']; minAlgorithm: StoredAccount['minAlgorithm']; sim: StoredAccount['sim'] | null };
@@ -72,7 +72,7 @@ function presentForm({ signIn, authUser, ...account }: EarlierAccount): StoredAc
   return { ...account, ...(authUser == null ? {} : { authUser }), ...way, ...(sim == null ? {} : { sim }) } as StoredAccount;
 }
 
-/** LAB: a 1-1 session without traffic for so long is ended, unless the person has set another time. */
+/** LAB: a 1-1 session without traffic for this long is ended, unless the person has set another time. */
 const defaultIdleSeconds = 180;
 
 /** LAB: a text waits for so many days for somebody who is away, unless the person has set another time. */
@@ -87,12 +87,12 @@ export const defaultPreferences: PreferencesValue = {
   waitDays: defaultWaitDays,
 };
 
-/** People that one profile blocks. */
+/** Most people that one profile can block. */
 export const MAX_BLOCKED = 1_000;
 
 export class Settings {
   readonly #file: KeyValueFile;
-  /** A copy in memory: the file is read at every `get`, and every message asks for the preferences. */
+  /** A copy in memory: the file is read at every `get`, and every message needs the preferences. */
   #preferences: PreferencesValue;
 
   constructor(open: OpenKeyValueFile) {
@@ -130,13 +130,13 @@ export class Settings {
     this.#write('accounts', isKnown ? accounts.map((one) => (one.aor === account.aor ? account : one)) : [...accounts, account]);
   }
 
-  /** Addresses of blocked people. Entries that are no address, in a file that somebody has edited, are left out. */
+  /** Addresses of blocked people. Invalid addresses, in a file edited by hand, are left out. */
   get blocked(): readonly string[] {
     const kept = this.#file.get('blocked');
     return Array.isArray(kept) ? kept.filter((each): each is string => typeof each === 'string').slice(0, MAX_BLOCKED) : [];
   }
 
-  /** @throws AppError `ipc/refused` when they are too many */
+  /** @throws AppError `ipc/refused` when there are too many */
   set blocked(addresses: readonly string[]) {
     if (addresses.length > MAX_BLOCKED) throw new AppError('ipc/refused', { cause: `no more than ${MAX_BLOCKED} people can be blocked` });
     this.#write('blocked', [...addresses]);
@@ -152,8 +152,8 @@ export class Settings {
   }
 
   /**
-   * Where the registration of one device for one address keeps its Call-ID and CSeq. Another device, such as one made from a copied
-   * profile, begins anew.
+   * Stores Call-ID and CSeq of one device's registration for one address. Another device, such as one created from a copied profile, starts
+   * with new ones.
    */
   registrationState(instanceId: string, aor: string) {
     const name = `${instanceId} ${aor}`;
@@ -164,12 +164,12 @@ export class Settings {
         return typeof callId === 'string' && typeof cseq === 'number' && Number.isSafeInteger(cseq) && cseq >= 0 ? { callId, cseq } : null;
       },
       save: (state: { callId: string; cseq: number }): void => this.#keep('registrations', name, state),
-      /** After a sign-in that failed: nothing is kept for an address that has no account here. */
+      /** Called after a failed sign-in: nothing is stored for an address without an account here. */
       forget: (): void => this.#keep('registrations', name, undefined),
     };
   }
 
-  /** Where the SIM of one private identity keeps its highest sequence number. */
+  /** Stores the highest sequence number of the SIM of one private identity. */
   simState(username: string) {
     return {
       load: (): number => {
@@ -189,7 +189,7 @@ export class Settings {
     this.#write(key, { ...this.#record(key), [name]: value });
   }
 
-  /** Durable once it returns; null deletes. @throws AppError storage/* */
+  /** Durable when it returns; null deletes the value. @throws AppError storage/* */
   #write(key: string, value: unknown): void {
     try {
       if (value === null) this.#file.delete(key);
@@ -199,12 +199,12 @@ export class Settings {
     }
   }
 
-  /** Whether any registration of this profile has left its Call-ID here. */
+  /** Whether any registration of this profile has stored its Call-ID here. */
   get wasRegistered(): boolean {
     return Object.values(this.#record('registrations')).some((kept) => kept !== undefined);
   }
 
-  /** The history's key as the SecretBox protects it. */
+  /** The history's key, protected by the SecretBox. */
   get historyKey(): { protected: string; backend: string } | null {
     return (this.#file.get('historyKey') as { protected: string; backend: string } | undefined) ?? null;
   }
@@ -214,7 +214,7 @@ export class Settings {
   }
 }
 
-/** Opens a key-value file and says in our words when it is damaged, not readable, or the disk is full. */
+/** Opens a key-value file; a damaged or unreadable file or a full disk becomes an AppError. */
 function openOrExplain(open: OpenKeyValueFile, name: string): KeyValueFile {
   try {
     return open(name);
@@ -223,7 +223,7 @@ function openOrExplain(open: OpenKeyValueFile, name: string): KeyValueFile {
   }
 }
 
-/** A file system's or JSON parser's error, as an AppError. */
+/** Turns an error of the file system or the JSON parser into an AppError. */
 export function translateFileError(error: unknown, what: string): AppError {
   if (error instanceof AppError) return error;
   const code = (error as NodeJS.ErrnoException | null)?.code;
@@ -234,14 +234,14 @@ export function translateFileError(error: unknown, what: string): AppError {
   return new AppError('storage/failed', { cause }, 'user');
 }
 
-/** 32 random bytes as hex: the key of the history's encryption. */
+/** 32 random bytes in hexadecimal: the key for the history's encryption. */
 export function newHistoryKey(): string {
   return randomBytes(32).toString('hex');
 }
 
 /**
- * The SecretBox of a client without a keychain: a random key in a file that only its owner may read (0600), AES-256-GCM around each
- * secret. Whoever can read the file can read the secrets, and the app says so.
+ * The SecretBox of a client without a keychain: a random key in a file that only its owner may read (0600), and AES-256-GCM for each
+ * secret. Anyone who can read the file can read the secrets, and the app says so.
  */
 export function createFileSecretBox(keyFile: string): SecretBox {
   const { key, wasMended } = readOrMakeKey(keyFile);
@@ -319,7 +319,7 @@ function createAesSecretBox(backend: string, key: Uint8Array): SecretBox {
   };
 }
 
-/** Where a profile without a keychain keeps its key. */
+/** The key file of a profile without a keychain. */
 export function secretKeyFile(dataDir: string): string {
   return join(dataDir, 'secret.key');
 }

@@ -1,4 +1,6 @@
-/** An account in its two forms: as `settings.json` keeps it, and as a registration needs it. Secrets are protected on the way to the disk. */
+/**
+ * Converts an account between its form in `settings.json` and its form for a registration. Secrets are protected before they are stored.
+ */
 import type { AccountValue } from '../../preload/contract';
 import { nickname } from '../../protocol/instance-urn';
 import type { Credentials } from '../account/credentials';
@@ -8,7 +10,7 @@ import type { SignedOut } from '../account/sign-in';
 import { type KeptOptions, signInTable } from '../account/sign-in-options';
 import type { SecretBox, StoredAccount } from './settings';
 
-/** An account that the registrar has accepted, as it is kept. `proxy` null: found at every start. */
+/** The stored form of an account that the registrar has accepted. `proxy` null: located at every start. */
 export function storedAccount(credentials: Credentials, proxy: string | null, secrets: SecretBox): StoredAccount {
   const { kind, aor, displayName, password, deviceName, instanceId, servicesOff, options } = credentials;
   return {
@@ -18,7 +20,7 @@ export function storedAccount(credentials: Credentials, proxy: string | null, se
   };
 }
 
-/** The stored account after a change of the person. */
+/** The stored account with the person's changes applied. */
 export function changedAccount(stored: StoredAccount, change: Partial<SettingsChange>): StoredAccount {
   const { deviceName = stored.deviceName, servicesOff, writesAs, securesMedia, msrpRelay } = change;
   const { writesAs: oldName, securesMedia: oldSecures, msrpRelay: oldRelay, ...plain } = stored;
@@ -46,18 +48,18 @@ export function revealedAccount(stored: StoredAccount, instanceId: string, secre
   };
 }
 
-/** Who signed this device out, as it is kept. */
+/** Who signed this device out, according to the stored account. */
 export function signedOutOf(stored: StoredAccount | null): SignedOut | null {
   const { signedOut = false } = stored ?? {};
   return typeof signedOut === 'object' ? signedOut : signedOut ? { by: 'network' } : null;
 }
 
-/** The options that a stored account was signed in with. @throws AppError storage/unreadable */
+/** The options that a stored account signed in with. @throws AppError storage/unreadable */
 export function keptOptions(stored: StoredAccount, secrets: SecretBox): KeptOptions {
   return signInTable.mapSecrets(signInTable.pick(stored), (secret) => secrets.reveal(secret));
 }
 
-/** The account whose secrets no keychain here can read: the embedded network's password is no secret, all others are asked for again. */
+/** An account whose secrets no keychain here can read. The embedded network's password is no secret; all others are asked for again. */
 export function withoutSecrets(stored: StoredAccount, tryPassword: string, secrets: SecretBox): StoredAccount {
   const kept = signInTable.withoutSecrets(stored);
   return stored.kind === 'try'
@@ -65,7 +67,7 @@ export function withoutSecrets(stored: StoredAccount, tryPassword: string, secre
     : { ...kept, password: '', signedOut: true };
 }
 
-/** The account as it is shown before its network has been found. */
+/** The account as shown before its network has been found. */
 export function valueOfStored(stored: StoredAccount, instanceId: string): AccountValue {
   const { aor, displayName, deviceName, kind } = stored;
   return {
@@ -81,7 +83,7 @@ export function valueOfStored(stored: StoredAccount, instanceId: string): Accoun
     untold: false,
     securesMedia: stored.securesMedia === true,
     msrpRelay: stored.msrpRelay ?? null,
-    // Nothing has been asked of it yet.
+    // It has not been used yet.
     relay: null,
   };
 }

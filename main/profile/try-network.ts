@@ -1,8 +1,9 @@
 /**
- * "Try it on this computer": one embedded network for all profiles of one person on this machine, inside whichever of them started first.
+ * "Try it on this computer": one embedded network for all profiles of one person on this machine. It runs inside the profile that started
+ * first.
  *
  * Binding the port is the lock: each folder has its own small range of ports, and the first to listen hosts the network. When the host
- * quits, the next profile that notices takes its place on the same port; bindings come back with the registrations.
+ * quits, the first profile that notices takes over on the same port; the bindings come back with the registrations.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -15,16 +16,22 @@ import { startNetwork } from '../../network/network';
 import type { PersonValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 
-/** LAB: the domain and the people of the embedded network. Everybody's password is the same and no secret: it listens on loopback only. */
+/**
+ * LAB: the domain and the people of the embedded network. They all have the same password, which is no secret because the network listens
+ * on loopback only.
+ */
 const tryDomain = 'lab.test';
 export const tryPassword = 'secret';
 const tryNames = ['Alice', 'Bob', 'Carol', 'Dave'] as const;
 
-/** LAB: ports tried for one folder, from a base that its path decides. Below Linux's ephemeral range, so that no client socket sits there. */
+/**
+ * LAB: the number of ports tried for one folder, counted from a base derived from its path. They are below Linux's ephemeral range, so that
+ * no client socket uses them.
+ */
 const portsPerFolder = 8;
 const lowestPort = 20_000;
 const portSpan = 10_000;
-/** How long another profile may take between binding the port and saying so. */
+/** How long another profile may take between binding the port and announcing it. */
 const announceMs = 400;
 const connectTimeoutMs = 500;
 const loopback = '127.0.0.1';
@@ -32,7 +39,7 @@ const loopback = '127.0.0.1';
 export const tryPeople: PersonValue[] = tryNames.map((name) => ({ address: `sip:${name.toLowerCase()}@${tryDomain}`, name }));
 
 export interface TryNetworkAddress {
-  /** Outbound proxy URI. */
+  /** The outbound proxy's URI. */
   proxy: string;
   factory: string;
 }
@@ -76,7 +83,7 @@ export class TryNetwork {
     for (let offset = 0; offset < portsPerFolder; offset++) {
       const port = base + offset;
       if (await this.#host(port)) return addressOf(port);
-      // Somebody listens there: a profile of this folder says so in a moment, a stranger never does.
+      // Another process listens there: a profile of this folder announces the port soon, a stranger never does.
       if (this.#announcedPort() !== port) await delay(this.#clock, announceMs);
       if (this.#announcedPort() === port && (await answers(port))) return addressOf(port);
     }

@@ -1,6 +1,6 @@
 /**
- * The SIP side of one account on this device: its registration, its sessions, its pager messages, its subscriptions, all over one flow
- * to the outbound proxy (R39). Values in, values out: nothing of sip.js leaves this folder.
+ * The SIP side of one account on this device: registration, sessions, pager messages and subscriptions, all over one flow
+ * to the outbound proxy (R39). Values in, values out: no type of sip.js leaves this folder.
  */
 import { hostname } from 'node:os';
 import type { IncomingInviteRequest } from 'sip.js/lib/core/index.js';
@@ -48,31 +48,31 @@ export interface SipAccount {
   aor: string;
   displayName: string;
   password: string;
-  /** Name for Digest; the user part of the address when absent. */
+  /** The user name for Digest; the user part of the address when absent. */
   authUser?: string;
-  /** Request-URI of REGISTER; the address's domain when absent. */
+  /** The Request-URI of REGISTER; the address's domain when absent. */
   registrar?: string;
   /** Where groups are made: by its host the client knows which foci are the network's. */
   factory?: string;
   /** Outbound proxy, such as `sip:127.0.0.1:5070;transport=tcp` or `wss://sip.example.org/ws`; null: found by the registrar's domain. */
   proxy: string | null;
-  /** The authorities whose certificates are trusted (PEM); those that Node trusts when absent. */
+  /** The trusted authorities (PEM); those that Node trusts when absent. */
   ca?: readonly string[];
-  /** URN. */
+  /** A URN. */
   instanceId: string;
   deviceName: string;
   expiresSeconds: number;
   /** The services that this device offers. */
   icsis: string[];
-  /** How this client proves who it is; as the network offers when absent. */
+  /** How this client authenticates; when absent, as the network offers. */
   authScheme?: AuthScheme;
-  /** The weakest Digest that is answered; MD5 when absent. */
+  /** The weakest Digest algorithm that is accepted; MD5 when absent. */
   minAlgorithm?: DigestHash;
-  /** For AKA. */
+  /** Only for AKA. */
   sim?: Sim;
   /** Feature tags of other SIP services that share the registration. */
   featureTags?: ReadonlyMap<string, string | null>;
-  /** Where Call-ID and CSeq of the registration are kept over restarts; nowhere when absent. */
+  /** Stores Call-ID and CSeq of the registration across restarts; when absent, they are not stored. */
   registrationState?: RegistrationStore;
 }
 
@@ -81,16 +81,18 @@ export interface SipClientDeps {
   log: Logger;
   tap?: WireTap;
   userAgent: string;
-  /** How to reach the proxy; over the network when absent. */
+  /** Connects to the proxy; over the network when absent. */
   connect?: Connect;
-  /** Who knows where names are; this computer's name service when absent. */
+  /** Resolves names; this computer's DNS when absent. */
   resolver?: Resolver;
 }
 
 export class SipClient implements Disposable {
   readonly registration: Registration;
   readonly onInvite = new Emitter<IncomingInvite>();
-  /** MESSAGE outside a dialog. The stack answers the status the handler resolves with; nobody set, or it throws: 500 after logging. */
+  /**
+   * Handles a MESSAGE outside a dialog. The answer is the status that the handler resolves with; without a handler, or when it throws, 500.
+   */
   handleMessage: ((message: IncomingPager) => Promise<number>) | null = null;
 
   readonly #account: SipAccount;
@@ -100,16 +102,16 @@ export class SipClient implements Disposable {
   readonly #locator: ServerLocator;
   readonly #subscriptions = new DisposableStore();
   readonly #sessions = new Set<OutgoingSession | IncomingSession>();
-  /** Every temporary GRUU that the registrar has given: the earlier ones stay valid (RFC 5627 section 3.2). */
+  /** Every temporary GRUU from the registrar: earlier ones stay valid (RFC 5627 section 3.2). */
   readonly #tempGruus = new Set<string>();
   #closed = false;
 
-  /** This device's address towards the network, as the present flow shows it; loopback while there is none. */
+  /** This device's address towards the network on the present flow; loopback without a flow. */
   get localHost(): string {
     return this.#stack.flow?.local.host ?? '127.0.0.1';
   }
 
-  /** Throws AppError account/bad-address when the account's address is no SIP URI. */
+  /** Throws AppError account/bad-address when the account's address is not a SIP URI. */
   constructor(account: SipAccount, deps: SipClientDeps) {
     this.#account = account;
     this.#deps = deps;
@@ -137,7 +139,7 @@ export class SipClient implements Disposable {
       home: { domain: aor.value.host, factory: account.factory },
       isTarget: (uri) => this.#isTarget(uri),
       contact: (icsis, hides) => (hides === true ? this.#anonymousContact(icsis) : this.#contact(icsis)),
-      // Whoever asks a temporary GRUU shall not learn whose it is.
+      // A request to a temporary GRUU must not reveal its owner.
       capabilityContact: (request) => (this.#cameHidden(request) ? this.#anonymousContact() : this.#machine.capabilityContact()),
       cameHidden: (request) => this.#cameHidden(request),
       leakIn: (bytes, peer) => leakInSip(bytes, this.#marks, peer),
@@ -173,19 +175,19 @@ export class SipClient implements Disposable {
     this.registration = this.#machine;
   }
 
-  /** Whether this device has a temporary GRUU: without one nobody can hide (R44). */
+  /** Whether this device has a temporary GRUU; without one it cannot be anonymous (R44). */
   get canHide(): boolean {
     return this.#machine.tempGruu !== null;
   }
 
-  /** The public GRUU of this device; null where the network gives none. */
+  /** The public GRUU of this device; null when the network gives none. */
   get gruu(): string | null {
     return this.#machine.pubGruu;
   }
 
   /**
-   * What the content of an MSRP message would tell `peer` of this side.
-   * @throws AppError `privacy/leak` when it tells anything
+   * Checks what the content of an MSRP message would reveal to `peer` about this side.
+   * @throws AppError `privacy/leak` when it reveals anything
    */
   guardContent(contentType: string, body: Uint8Array, peer: string): void {
     const leak = leakInContent(contentType, body, this.#marks, peer);
@@ -193,8 +195,9 @@ export class SipClient implements Disposable {
   }
 
   /**
-   * Throws AppError sip/not-registered before the registration's 200 (R14), account/bad-address for a target that cannot be called,
-   * privacy/no-temporary-address for an anonymous request that this device cannot send so.
+   * Starts a session.
+   * @throws AppError sip/not-registered before the registration's 200 (R14), account/bad-address for a target that cannot be called,
+   * privacy/no-temporary-address when this device cannot send an anonymous request
    */
   invite(request: OutgoingInvite): SipSession {
     const target = this.#target(request.target);
@@ -210,7 +213,7 @@ export class SipClient implements Disposable {
     return sendPager(this.#stack, request, target, to, this.#identity(request.identity), this.#machine.serviceRoute);
   }
 
-  /** Asks a person or a device, by OPTIONS, what it can do (RFC 3261 section 11, RFC 3840). Rejects like `sendPager`. */
+  /** Asks a person or a device for its capabilities by OPTIONS (RFC 3261 section 11, RFC 3840). Rejects like `sendPager`. */
   async queryCapabilities(address: string): Promise<Capabilities> {
     const target = this.#target(address);
     return queryCapabilities(this.#stack, target, addressKey(target) ?? target, this.#machine.serviceRoute);
@@ -227,7 +230,7 @@ export class SipClient implements Disposable {
     return this.#subscriptions.add(subscribeToRegistration(this.#stack, aor, () => this.#flowContact(), this.#machine.serviceRoute));
   }
 
-  /** Unregisters this device alone, 2 s at most, then drops everything. */
+  /** Unregisters this device, within 2 s, then drops everything. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -274,8 +277,8 @@ export class SipClient implements Disposable {
   }
 
   /**
-   * The own address that a request names: the one wanted, else the account's, else the first SIP one that the registrar names, which in
-   * early IMS is the only one that others know (TS 33.978).
+   * The own address for a request: the wanted one, else the account's, else the first SIP address from the registrar, which in early IMS is
+   * the only one known to others (TS 33.978).
    */
   #identity(wanted: string | undefined): string {
     const { identities } = this.#machine;
@@ -289,7 +292,7 @@ export class SipClient implements Disposable {
     return identities.find((identity) => /^sips?:/i.test(identity)) ?? this.#account.aor;
   }
 
-  /** Own address or alias, own GRUUs, or the address of the flow; the GRUU of another device is not ours. */
+  /** Whether a Request-URI is an own address or alias, an own GRUU, or the address of the flow. The GRUU of another device is not ours. */
   #isTarget(text: string): boolean {
     const uri = parseUri(text);
     const key = addressKey(text);
@@ -304,7 +307,7 @@ export class SipClient implements Disposable {
     if ([this.#account.aor, ...identities].some((identity) => addressKey(identity) === key)) return true;
     if (uri.value.scheme === 'tel') return false;
     const contact = parseUri(this.#machine.flowContact());
-    // A NAT or an edge may have put another host into the contact that we gave.
+    // A NAT or an edge proxy may have replaced the host of our Contact.
     const isAddress = /^[0-9.]+$|^\[/.test(uri.value.host);
     return contact.ok && contact.value.scheme === 'sip' && contact.value.user === uri.value.user && isAddress;
   }
@@ -314,12 +317,12 @@ export class SipClient implements Disposable {
     throw new AppError('privacy/no-temporary-address', { cause: 'the registrar has given no temporary GRUU' }, 'user');
   }
 
-  /** The temporary GRUU of the latest set (RFC 5627 section 3.2). Never the public one in its place. */
+  /** The temporary GRUU from the latest set (RFC 5627 section 3.2). The public one never takes its place. */
   #anonymousContact(icsis: readonly string[] = this.#machine.icsis): string {
     return anonymousContactValue(this.#machine.tempGruu ?? `${ANONYMOUS_URI};gr`, icsis);
   }
 
-  /** The core puts the flow's address into the Request-URI, and what was called into P-Called-Party-ID (RFC 7315). */
+  /** The core puts the flow's address into the Request-URI and the called URI into P-Called-Party-ID (RFC 7315). */
   #cameHidden(request: WireMessage): boolean {
     const called = [
       request.start.kind === 'request' ? request.start.uri : '',
@@ -348,14 +351,14 @@ export class SipClient implements Disposable {
   }
 }
 
-/** An empty `gr` (RFC 5627 section 3.1.2). */
+/** Recognised by an empty `gr` (RFC 5627 section 3.1.2). */
 function isTemporaryGruu(text: string): boolean {
   const named = parseNameAddr(text);
   const uri = parseUri(named.ok ? named.value.uri : text);
   return uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' && uri.value.params.get('gr') === null;
 }
 
-/** What RFC 3263 section 4.3 takes for the fault of one server, which another may not have. */
+/** Faults that RFC 3263 section 4.3 attributes to one server, so that another one may work. */
 function isServerFault(error: AppError | null): boolean {
   return error?.code === 'net/timeout' || error?.detail.status === 503;
 }

@@ -1,6 +1,6 @@
 /**
- * Subscriptions (RFC 6665) to what the network tells: who is in a group (RFC 4575, told by its focus), and which devices of the own address
- * are registered (RFC 3680, told by the registrar).
+ * Event subscriptions (RFC 6665): who is in a group (RFC 4575, notified by its focus), and which devices of the own address
+ * are registered (RFC 3680, notified by the registrar).
  *
  *   [asking] --first NOTIFY--> [active] --half time--> re-SUBSCRIBE --> [active]
  *       \--refused, no NOTIFY--> [ended] <--terminated, refresh refused, dispose--/
@@ -14,21 +14,21 @@ import { REGINFO_CONTENT_TYPE } from '../../protocol/reginfo';
 import type { Stack } from './stack/stack';
 import { headerLine } from './wire/wire-message';
 
-/** LAB: what a subscription asks for. */
+/** LAB: the duration that a subscription requests. */
 const SUBSCRIPTION_SECONDS = 3_600;
 const CONFERENCE_INFO = 'application/conference-info+xml';
 
 /** Why no more documents will come. */
 interface SubscriptionEnd {
   reason: string;
-  /** What the notifier refused with; null when it did not refuse. */
+  /** The status of the notifier's refusal; null when it did not refuse. */
   status: number | null;
 }
 
 interface EventSubscription extends Disposable {
-  /** Each document of the notifier, full or partial, as it came. */
+  /** Emits each document of the notifier unchanged, full or partial. */
   readonly onDocument: Pick<Emitter<string>, 'on'>;
-  /** No more documents will come; told once, and not after `dispose`. */
+  /** Emitted once, when no more documents will come; never after `dispose`. */
   readonly onEnd: Pick<Emitter<SubscriptionEnd>, 'on'>;
 }
 
@@ -44,17 +44,17 @@ interface Package {
   target: string;
   routes: readonly string[];
   event: string;
-  /** Of the documents. */
+  /** The media type of the documents. */
   contentType: string;
-  /** The Contact of now. */
+  /** The current Contact. */
   contact: () => string;
-  /** The own address that asks; the account's when absent. */
+  /** The own address that subscribes; the account's when absent. */
   from?: string;
-  /** Further headers of every SUBSCRIBE. */
+  /** Further headers in every SUBSCRIBE. */
   headers: readonly (readonly [string, string])[];
 }
 
-/** Who is in the group of `focus`, a group of the service `icsi`. */
+/** Who is in the group of `focus`. `icsi` is the service of the group. */
 export function subscribeToConference(
   stack: Stack,
   focus: string,
@@ -78,8 +78,8 @@ export function subscribeToConference(
 }
 
 /**
- * Which devices are registered for `aor`, the own address. `contact` names this flow and not the GRUU: when another computer registers with
- * the same instance ID, the GRUU is that one's, and this device must hear of it all the same.
+ * Which devices are registered for `aor`, the own address. `contact` must name this flow and not the GRUU: if another computer registers
+ * with the same instance ID, the GRUU belongs to that one, and this device still has to learn of it.
  */
 export function subscribeToRegistration(stack: Stack, aor: string, contact: () => string, routes: readonly string[]): StackSubscription {
   const headers = [['P-Preferred-Identity', `<${aor}>`]] as const;
@@ -137,7 +137,7 @@ class StackSubscription implements EventSubscription {
     if (this.#subscription !== null && this.#stack.flow?.alive) this.#resubscribe(this.#subscription, 0);
   }
 
-  /** Subscribes again in the same dialog, before its time. */
+  /** Subscribes again in the same dialog, before the subscription expires. */
   renew(): void {
     if (!this.#ended && this.#subscription !== null) this.#resubscribe(this.#subscription, SUBSCRIPTION_SECONDS);
   }
@@ -172,7 +172,7 @@ class StackSubscription implements EventSubscription {
     this.#refresh?.dispose();
     this.#refresh = this.#stack.clock.setTimer(Math.max(seconds, 2) * 500, () => {
       if (this.#subscription === null) return;
-      // Until the notifier names a new time, the one asked for counts.
+      // Until the notifier gives another duration, the requested one counts.
       this.#schedule(SUBSCRIPTION_SECONDS);
       this.#resubscribe(this.#subscription, SUBSCRIPTION_SECONDS);
     });

@@ -1,4 +1,4 @@
-/** Pager messages: one SIP MESSAGE outside a dialog, in either direction (RFC 3428). */
+/** Pager messages: one SIP MESSAGE outside a dialog, sent or received (RFC 3428). */
 import type { IncomingMessageRequest, IncomingResponse } from 'sip.js/lib/core/index.js';
 import type { AppError } from '../../preload/contract/errors';
 import { parseContentType } from '../../protocol/multipart';
@@ -16,7 +16,7 @@ import type { Stack } from './stack/stack';
 import type { WireMessage } from './wire/wire-message';
 
 export interface OutgoingPager extends CpmRequest, PagerContent {
-  /** What goes instead to one who answers 415 and accepts this and not the other (RFC 3261 section 21.4.13). */
+  /** Sent instead when the answer is 415 and accepts this type but not the other (RFC 3261 section 21.4.13). */
   simpler?: PagerContent;
 }
 
@@ -28,12 +28,12 @@ interface PagerContent {
 export interface IncomingPager {
   remote: RemoteParty;
   headers: CpmHeaders;
-  /** Call-ID and CSeq: the same for a repetition, another for another message of the same sender. */
+  /** Call-ID and CSeq: equal for a repetition, different for another message of the same sender. */
   requestId: string;
   contentType: string;
   body: Uint8Array;
   icsis: string[];
-  /** It came to this device's temporary GRUU: whoever sent it does not know who this is. */
+  /** The message came to this device's temporary GRUU: its sender does not know whose it is. */
   hides?: boolean;
 }
 
@@ -91,7 +91,7 @@ function sendOnce(
   });
 }
 
-/** Whether a refusal is a 415 whose Accept names `simpler` and not what was sent. */
+/** Whether a refusal is a 415 whose Accept lists `simpler` and not the type that was sent. */
 function wantsInstead(response: WireMessage | null, simpler: PagerContent, sent: PagerContent): boolean {
   if (response?.start.kind !== 'response' || response.start.status !== 415) return false;
   const accepted = new Set(response.list('accept').map((range) => parseContentType(range).type));
@@ -99,8 +99,8 @@ function wantsInstead(response: WireMessage | null, simpler: PagerContent, sent:
 }
 
 /**
- * Hands a MESSAGE to `handle` and answers with the status that it resolves with: only then is the message acknowledged. Without a
- * handler, or when it fails, the answer is 500, and the sender's side tries again.
+ * Passes a MESSAGE to `handle` and answers with the status it resolves with; only then is the message acknowledged. Without a handler, or
+ * when it fails, the answer is 500, and the sender tries again.
  */
 export function receivePager(
   stack: Stack,
@@ -121,7 +121,7 @@ export function receivePager(
       remote: readRemoteParty(message, 'from'),
       headers: readCpmHeaders(message),
       requestId: `${message.first('call-id') ?? ''} ${message.first('cseq') ?? ''}`,
-      // What does not say what it is, is taken for nothing that could be shown.
+      // Without a content type, the content counts as data that cannot be shown.
       contentType: message.first('content-type') ?? 'application/octet-stream',
       body: message.body,
       icsis: readIcsis(message),

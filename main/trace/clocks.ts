@@ -1,19 +1,19 @@
 /**
- * How far the clocks of the lanes are apart, from the messages that crossed between them. A message takes some time, never less than none:
- * if B's clock is `x` ahead of A's, every hop A -> B seems to take its true time plus x, and every hop B -> A its true time minus x. So x
- * lies between -min(B -> A) and min(A -> B). The middle is the estimate, half the width its error.
+ * Computes how far the clocks of the lanes are apart from the messages that crossed between them. A message takes some time, never less
+ * than none: if B's clock is `x` ahead of A's, every hop A -> B seems to take its true time plus x, and every hop B -> A its true time
+ * minus x. So x lies between -min(B -> A) and min(A -> B). The middle is the estimate, half the width its error.
  */
 import type { Hop } from './hops';
 
 export interface LaneClock {
   lane: string;
-  /** Milliseconds that this lane's clock runs ahead of the reference lane's; 0 where nothing is known. */
+  /** Milliseconds by which this lane's clock is ahead of the reference lane's; 0 when unknown. */
   ahead: number;
-  /** Milliseconds that `ahead` may be wrong; null where messages crossed in one direction alone, or where the clock jumped. */
+  /** The possible error of `ahead` in milliseconds. Null when messages crossed in one direction only, or when the clock jumped. */
   error: number | null;
 }
 
-/** The clock of every lane, the reference first: the lane with the most neighbours. */
+/** The clock of every lane. The reference, the lane with the most neighbours, comes first. */
 export function clocksOf(hops: readonly Hop[]): LaneClock[] {
   const shortest = new Map<string, Map<string, number>>();
   const lanes = new Set<string>();
@@ -28,7 +28,7 @@ export function clocksOf(hops: readonly Hop[]): LaneClock[] {
   const open = [...lanes].sort((one, other) => neighbours(other).length - neighbours(one).length);
   const known = new Map<string, LaneClock>();
   while (known.size < lanes.size) {
-    // The next lane is the one that a known lane places best; without any, a new reference.
+    // The next lane is the one whose clock is best known relative to a known lane; without any, it is a new reference.
     const candidates = [...known.values()].flatMap((near) =>
       neighbours(near.lane)
         .filter((lane) => !known.has(lane))
@@ -49,11 +49,11 @@ function placed(near: LaneClock, lane: string, shortest: ReadonlyMap<string, Rea
   const least = back === undefined ? undefined : -back;
   if (most !== undefined && least !== undefined) {
     const halfWidth = (most - least) / 2;
-    // An empty interval is the sign of drift or of a jump.
+    // An empty interval indicates drift or a jump.
     const error = halfWidth < 0 || near.error === null ? null : near.error + halfWidth;
     return { lane, ahead: near.ahead + (most + least) / 2, error };
   }
-  // One bound alone: as little correction as it allows.
+  // With one bound only, correct as little as it allows.
   const correction = most !== undefined ? Math.min(0, most) : Math.max(0, least ?? 0);
   return { lane, ahead: near.ahead + correction, error: null };
 }

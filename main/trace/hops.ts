@@ -1,23 +1,23 @@
 /**
- * Joins the records of several writers: what one sent and another received is one hop. Pure; the order of the records of one writer is law,
- * its clock is only a label.
+ * Joins the records of several writers: a message that one sent and another received is one hop. Pure. The order of one writer's records is
+ * certain; its clock is only a label.
  */
 import type { WireRecord } from '../../protocol/wire-record';
 
-/** The lane of an address that wrote no record here. */
+/** The lane of an address without a trace here. */
 export const ELSEWHERE = 'elsewhere';
 
 export interface Hop {
   from: string;
   to: string;
-  /** What the sender wrote, and what the receiver wrote; null where that one's trace has no such record. */
+  /** The sender's record and the receiver's; null when that side's trace has none. */
   sent: WireRecord | null;
   received: WireRecord | null;
-  /** How often the same bytes crossed the same connection: more than once is a retransmission. */
+  /** How often the same bytes crossed the same connection; more than once means retransmission. */
   count: number;
 }
 
-/** One hop for each message that crossed between two lanes, retransmissions folded, in no useful order yet. */
+/** One hop for each message that crossed between two lanes, with retransmissions folded, in no particular order. */
 export function hopsOf(records: readonly WireRecord[]): Hop[] {
   const owners = new Map<string, string>();
   for (const { local, lane } of records) owners.set(local, lane);
@@ -26,7 +26,7 @@ export function hopsOf(records: readonly WireRecord[]): Hop[] {
     const isSent = record.direction === 'out';
     const [source, target] = isSent ? [record.local, record.remote] : [record.remote, record.local];
     const octets = Buffer.from(record.bytes.buffer, record.bytes.byteOffset, record.bytes.byteLength).toString('latin1');
-    // RFC 5626 section 4.4.1: the pings and pongs of a flow say nothing.
+    // RFC 5626 section 4.4.1: the pings and pongs of a flow carry no meaning.
     if (octets.trim() === '') continue;
     const key = `${source} ${target} ${octets}`;
     const other = (address: string) => owners.get(address) ?? ELSEWHERE;
@@ -49,8 +49,8 @@ export function hopsOf(records: readonly WireRecord[]): Hop[] {
 }
 
 /**
- * Puts hops in the order in which they can have happened: within a lane as it wrote them, a sending before its receiving, and for the rest
- * by time. `timeOf` gives a hop's time on the common clock. Where the writers contradict one another, time decides.
+ * Sorts hops into an order in which they can have happened: within a lane as written, a sending before its receiving, and otherwise by
+ * time. `timeOf` gives a hop's time on the common clock. When the writers contradict one another, time decides.
  */
 export function inOrder(hops: readonly Hop[], records: readonly WireRecord[], timeOf: (hop: Hop) => number): Hop[] {
   const hopOf = new Map<WireRecord, Hop>();

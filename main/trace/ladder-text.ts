@@ -2,9 +2,9 @@
 import { lanesOf, type Row } from './ladder';
 
 export interface TextOptions {
-  /** False: no times, so that two runs of the same story give the same text. */
+  /** False: leave out the times, so that two runs of the same story give the same text. */
   times?: boolean;
-  /** False: without what only keeps the protocol going. */
+  /** False: leave out messages that only keep the protocol going. */
   minor?: boolean;
 }
 
@@ -24,7 +24,7 @@ export function ladderText(rows: readonly Row[], { times = true, minor = true }:
   return [head, ...lines].join('\n');
 }
 
-/** `|` where a lane is, dashes from one to the other, `=` for MSRP, `x` where it did not arrive. */
+/** `|` at each lane, dashes from sender to receiver, `=` for MSRP, `x` when the message was lost. */
 function drawn({ from, to, protocol, seen }: Row, lanes: readonly string[], width: number): string {
   const cells = [...lanes.map(() => `|${' '.repeat(width - 1)}`).join('')];
   const [start, end] = [lanes.indexOf(from) * width, lanes.indexOf(to) * width];
@@ -37,6 +37,6 @@ function drawn({ from, to, protocol, seen }: Row, lanes: readonly string[], widt
 function sentence({ text, packet, count, seen, protocol }: Row): string {
   const often = count > 1 ? `  (sent ${count} times)` : '';
   const lost = seen === 'lost' ? '  (not received)' : '';
-  // An MSRP start line holds nothing but a random number and what the words say.
+  // An MSRP start line contains only a random number and what the words already say.
   return protocol === 'sip' ? `${text}${often}${lost}  [${packet}]` : `${text}${often}${lost}`;
 }

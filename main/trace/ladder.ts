@@ -1,5 +1,5 @@
 /**
- * The ladder of a story: who said what to whom, in the order in which it happened, from the traces of all who took part. Lanes are devices
+ * The ladder of a story: who said what to whom, in order of events, from the traces of all participants. Lanes are devices
  * and functions, never ports. Pure: the same records give the same rows.
  *
  *   records --hops.ts: sent + received = one hop, retransmissions folded--> hops
@@ -11,28 +11,28 @@ import { ELSEWHERE, type Hop, hopsOf, inOrder } from './hops';
 import { packetOf, startLineOf } from './packet';
 import { type Saying, Story } from './words';
 
-/** One message on its way from one lane to another. */
+/** One message from one lane to another. */
 export interface Row extends Saying {
-  /** When it was sent, or else received, on the common clock: epoch milliseconds. */
+  /** When it was sent, or received if the sending was not recorded, on the common clock: epoch milliseconds. */
   at: number;
-  /** Lanes; `elsewhere` for an address that wrote no trace. */
+  /** Lanes; `elsewhere` for an address without a trace. */
   from: string;
   to: string;
   protocol: 'sip' | 'msrp';
   /** The start line. */
   packet: string;
-  /** The message as its sender wrote it down, or else its receiver. */
+  /** The message as recorded by its sender, or by its receiver if the sender did not record it. */
   record: WireRecord;
   /** How often it was sent. */
   count: number;
   /**
-   * `both`: sender and receiver wrote it down. `sender`, `receiver`: only one of them keeps a trace. `lost`: the receiver keeps one, wrote
-   * down later messages, and never this one.
+   * `both`: sender and receiver recorded it. `sender`, `receiver`: only one of them keeps a trace. `lost`: the receiver keeps a trace and
+   * recorded later messages, but not this one.
    */
   seen: 'both' | 'sender' | 'receiver' | 'lost';
 }
 
-/** @param records of every writer, each one's in the order in which it wrote them; the writers may be mixed in any way. */
+/** @param records of all writers, mixed in any way; those of one writer in the order in which it wrote them. */
 export function ladderOf(records: readonly WireRecord[]): Row[] {
   const hops = hopsOf(records);
   const ahead = new Map(clocksOf(hops).map((clock) => [clock.lane, clock.ahead]));
@@ -63,7 +63,7 @@ function seenBy({ to, sent, received }: Hop, at: number, receiverWroteUntil: num
   return to !== ELSEWHERE && receiverWroteUntil !== undefined && receiverWroteUntil > at ? 'lost' : 'sender';
 }
 
-/** Lanes in the order in which a reader expects them: devices as they appear, then the functions along the path, then what wrote no trace. */
+/** Lanes in the order that a reader expects: devices as they appear, then the functions along the path, then addresses without a trace. */
 export function lanesOf(rows: readonly Row[]): string[] {
   const roles = new Map(rows.map(({ record }) => [record.lane, record.role]));
   const path = ['client', 'core', 'pf', 'cf', 'isf'];

@@ -1,8 +1,8 @@
-/** What the ladder calls people, devices and parts of the network. */
+/** The ladder's names for people, devices and parts of the network. */
 import { ANONYMOUS_URI } from '../../protocol/cpim';
 import { parseNameAddr } from '../../protocol/uri';
 
-/** The name of an address: `Alice` for `sip:alice@lab.test`, `the group` for a focus, `Somebody` for who hides. */
+/** The name for an address: `Alice` for `sip:alice@lab.test`, `the group` for a focus, `Somebody` for an anonymous sender. */
 export function nameOf(value: string | null): string {
   const read = value === null ? null : parseNameAddr(value);
   const uri = read?.ok === true ? read.value.uri : (value ?? '');

@@ -1,11 +1,11 @@
-/** One record taken apart for a reader: the start line, the headers and the bodies. Lenient: a trace also shows what is malformed. */
+/** Takes one record apart: the start line, the headers and the bodies. Lenient, because a trace also shows malformed messages. */
 import { type CpimMessage, parseCpim } from '../../protocol/cpim';
 import type { MsrpMessage } from '../../protocol/msrp';
 import { MsrpParser } from '../../protocol/msrp-parser';
 import { parseContentType, parseMultipart } from '../../protocol/multipart';
 import type { WireRecord } from '../../protocol/wire-record';
 
-/** A body with its media type, in lower case and without parameters. */
+/** A body with its media type in lower case and without parameters. */
 export interface Content {
   type: string;
   body: Uint8Array;
@@ -16,9 +16,9 @@ export class SipPacket {
   readonly startLine: string;
   /** The method of a request, or of the request that a response answers. */
   readonly method: string;
-  /** Of a request. */
+  /** Null for a response. */
   readonly uri: string | null;
-  /** Of a response. */
+  /** Null for a request. */
   readonly status: number | null;
   readonly #headers: (readonly [name: string, value: string])[];
   readonly #body: Uint8Array;
@@ -26,7 +26,7 @@ export class SipPacket {
   constructor(bytes: Uint8Array) {
     const end = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf('\r\n\r\n');
     const head = new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
-    // RFC 3261 section 7.3.1: a line that begins with white space goes on with the one before.
+    // RFC 3261 section 7.3.1: a line that begins with white space continues the previous one.
     const [startLine = '', ...lines] = head.replace(/\r\n[ \t]+/g, ' ').split('\r\n');
     this.startLine = startLine;
     this.#headers = lines.flatMap((line) => {
@@ -49,12 +49,12 @@ export class SipPacket {
     return this.header('call-id') ?? '';
   }
 
-  /** Whether a request is sent within a dialog. */
+  /** Whether a request belongs to a dialog. */
   get isInDialog(): boolean {
     return /;\s*tag=/i.test(this.header('to') ?? '');
   }
 
-  /** Every body: the parts of a multipart, or the one there is. */
+  /** Every body: the parts of a multipart, or the single body. */
   get contents(): Content[] {
     if (this.#body.length === 0) return [];
     const written = this.header('content-type') ?? '';
@@ -73,7 +73,7 @@ export interface MsrpPacket {
 
 export type Packet = SipPacket | MsrpPacket;
 
-/** Null for what is no message, such as a keep-alive or a piece of one. */
+/** Null for bytes that are not a message, such as a keep-alive or a fragment. */
 export function packetOf({ protocol, bytes }: WireRecord): Packet | null {
   if (protocol === 'sip') {
     const packet = new SipPacket(bytes);
@@ -88,7 +88,7 @@ export function startLineOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes.subarray(0, 512)).split('\r\n', 1)[0] ?? '';
 }
 
-/** A message as CPIM carries it: the envelope, and what is inside. Null when the content is none. */
+/** The envelope of a CPIM message and its inner content. Null when the content is not CPIM. */
 export function envelopeOf({ type, body }: Content): (Content & { envelope: CpimMessage }) | null {
   const read = type === 'message/cpim' ? parseCpim(body) : null;
   if (read === null || !read.ok) return null;

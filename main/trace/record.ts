@@ -8,17 +8,17 @@
  */
 import { type WireRecord, type WireRole, wireRoles } from '../../protocol/wire-record';
 
-/** Version of the format. A reader takes what it understands of a later one. */
+/** Version of the format. A reader of a later version uses what it understands. */
 const TRACE_FORMAT = 1;
 
 export interface TraceHeader {
   /** Epoch milliseconds, by the writer's clock. */
   started: number;
-  /** Milliseconds to add to every `at` of this file to get the common time; 0 when nobody has measured it. */
+  /** Milliseconds to add to every `at` in this file to get the common time; 0 when not measured. */
   clockOffset: number;
-  /** `network`: several functions write this file, and each line says which. */
+  /** `network`: several functions write this file, and each line tells which one. */
   role: WireRole | 'network';
-  /** The device or function, as a reader names it: `alice.laptop`. */
+  /** The device or function in readable form: `alice.laptop`. */
   lane: string;
   /** The address of a client's account. */
   aor?: string;
@@ -28,14 +28,14 @@ export interface TraceHeader {
   software?: string;
 }
 
-/** What a trace file holds. */
+/** The content of a trace file. */
 export interface Trace {
   headers: TraceHeader[];
-  /** In the order of the file, times corrected by `clockOffset`. */
+  /** In file order; times are corrected by `clockOffset`. */
   records: WireRecord[];
-  /** Messages that the writer had to leave out. */
+  /** Messages that the writer had to drop. */
   dropped: number;
-  /** Lines that could not be read; the last one of a file is often cut off. */
+  /** Lines that could not be read; the last line of a file is often cut off. */
   unreadable: number;
 }
 
@@ -48,8 +48,8 @@ export function recordLine({ bytes, ...rest }: WireRecord): string {
 }
 
 /**
- * Reads a trace and takes whatever it can: a line that is no record is counted and left out. `lane` names the writer of records that name
- * none, as in a file without a header.
+ * Reads as much of a trace as possible: a line that is not a record is counted and skipped. `lane` names the writer of records without one,
+ * as in a file without a header.
  */
 export function readTrace(text: string, lane: string): Trace {
   const trace: Trace = { headers: [], records: [], dropped: 0, unreadable: 0 };
@@ -130,7 +130,7 @@ function contentOf(bytes: Uint8Array): { text: string } | { base64: string } {
   try {
     return { text: strictUtf8.decode(bytes) };
   } catch {
-    // Not UTF-8: an expected kind of content, not a failure.
+    // Not UTF-8: expected content, not a failure.
     return { base64: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64') };
   }
 }

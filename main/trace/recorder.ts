@@ -1,26 +1,25 @@
 /**
- * Writes the wire trace of a running client or network to a file; `record.ts` has the format. A header line stands before the first
- * message.
+ * Writes the wire trace of a running client or network to a file in the format of `record.ts`. The header line precedes the first message.
  *
- * The trace serves the stack and never disturbs it: no call throws, no disk error or slow disk reaches a sender.
+ * A trace never disturbs the stack: no call throws, and no disk error or slow disk reaches a sender.
  */
 import { createWriteStream } from 'node:fs';
 import { type Logger, silentLogger } from '../../base/log';
 import type { WireRecord } from '../../protocol/wire-record';
 import { headerLine, recordLine, type TraceHeader } from './record';
 
-/** How much may wait for the disk. Beyond it messages are counted instead of kept. */
+/** Most bytes that may wait for the disk. Further messages are counted instead of recorded. */
 export const maximumPendingBytes = 16 * 1024 * 1024;
 
 export interface Recorder {
   (record: WireRecord): void;
-  /** Resolves when everything recorded so far is in the file and the file is closed. Never rejects; may run twice. */
+  /** Resolves when everything recorded so far is in the file and the file is closed. Never rejects; may be called twice. */
   close(): Promise<void>;
 }
 
 /**
- * Appends to `file`, making it readable for this user alone: it holds what people wrote to each other. `header` is asked for once, when the
- * first message comes.
+ * Appends to `file` and makes it readable for this user only, because it contains people's messages. `header` is called once, at the first
+ * message.
  */
 export function createRecorder(file: string, header: () => TraceHeader, log: Logger = silentLogger): Recorder {
   const stream = createWriteStream(file, { flags: 'a', mode: 0o600 });

@@ -1,7 +1,7 @@
 /**
- * Says in plain words what a packet means. The first pattern that fits wins; where none fits, the method and the status stand alone: the
- * ladder never guesses. Some words depend on what came before (whose chat a BYE ends, who joined since the last roster); `Story` remembers
- * that, so packets must be told in order.
+ * Tells in plain words what a packet means. The first matching pattern wins; if none matches, only method and status are shown: the
+ * ladder never guesses. Some words depend on earlier packets (whose chat a BYE ends, who joined since the last roster); `Story` remembers
+ * those, so packets must be passed in order.
  */
 import { type ConferenceInfo, mergeConferenceInfo, parseConferenceInfo } from '../../protocol/conference-info';
 import { type Imdn, parseImdn } from '../../protocol/imdn';
@@ -11,13 +11,13 @@ import { entryTarget, parseResourceLists } from '../../protocol/resource-lists';
 import { capitalised, listed, nameOf, quoted } from './names';
 import { type Content, envelopeOf, type MsrpPacket, type Packet, type SipPacket } from './packet';
 
-/** What a row is about. */
+/** The subject of a row. */
 type Kind = 'registration' | 'session' | 'message' | 'receipt' | 'composing' | 'conference' | 'media' | 'other';
 
 export interface Saying {
   kind: Kind;
   text: string;
-  /** True for what only keeps the protocol going: 100, ACK, PRACK, the 200 of an MSRP chunk. */
+  /** True for a message that only keeps the protocol going: 100, ACK, PRACK, the 200 to an MSRP chunk. */
   isMinor: boolean;
 }
 
@@ -36,23 +36,23 @@ const REFUSALS: Readonly<Record<number, string>> = {
   603: 'declines everywhere',
 };
 
-/** What is remembered from packet to packet. */
+/** The state that is kept from packet to packet. */
 export class Story {
   /** Call-ID -> Contribution-ID of a session, and the Contribution-IDs that a group replaces. */
   readonly #contributions = new Map<string, string>();
   readonly #replaced = new Set<string>();
-  /** Call-IDs of registrations that stand, and of those that a pending REGISTER ends. */
+  /** Call-IDs of active registrations, and of those that a pending REGISTER ends. */
   readonly #registered = new Set<string>();
   readonly #leaving = new Set<string>();
   /** Call-IDs of third-party registrations. */
   readonly #told = new Set<string>();
-  /** imdn.Message-ID -> the text, so that a receipt can say of what it is one. */
+  /** imdn.Message-ID -> the text, so that a receipt can name its message. */
   readonly #texts = new Map<string, string>();
-  /** Hop and Call-ID -> the last document of that subscription there. */
+  /** Hop and Call-ID -> the last document of that subscription on that hop. */
   readonly #rosters = new Map<string, ConferenceInfo>();
   readonly #registrations = new Map<string, RegInfo>();
 
-  /** `hop` names the two lanes: on each hop the documents of a subscription are compared with the one before them there. */
+  /** `hop` names the two lanes: a subscription's documents are compared with the previous one on the same hop. */
   say(packet: Packet, hop: string): Saying {
     if (packet.kind === 'msrp') return this.#msrp(packet);
     return packet.status === null ? this.#request(packet, hop) : this.#response(packet, packet.status);
@@ -107,7 +107,7 @@ export class Story {
       this.#leaving.add(packet.callId);
       return teller === name ? `${name} signs out` : `${teller} tells that ${name} is signed out`;
     }
-    // TS 24.229 5.4.1.7: the core registers somebody at a function, under its own name.
+    // TS 24.229 5.4.1.7: the core registers a user at a function, under its own name.
     if (teller !== name) {
       this.#told.add(packet.callId);
       return `${teller} tells that ${name} is signed in`;
@@ -133,7 +133,7 @@ export class Story {
     return text === undefined ? inviting : `${inviting}; ${text}`;
   }
 
-  /** The people of a resource list, those marked whose session is to be replaced. */
+  /** The people in a resource list; those whose session will be replaced are marked. */
   #invitees({ type, body }: Content): string[] {
     const list = type === 'application/resource-lists+xml' ? parseResourceLists(body) : null;
     if (list === null || !list.ok) return [];
@@ -204,7 +204,7 @@ export class Story {
     return says('other', `NOTIFY ${packet.header('event') ?? ''}`.trim());
   }
 
-  /** The difference to the document before. */
+  /** The difference from the previous document. */
   #roster(key: string, document: ConferenceInfo): string {
     const before = this.#rosters.get(key) ?? null;
     const now = mergeConferenceInfo(before, document);
@@ -250,7 +250,7 @@ export class Story {
     return this.#content({ type, body: message.body }, null);
   }
 
-  /** What a person or a client says: a text, a receipt, "is writing". `sender` is who sends it as far as SIP knows. */
+  /** The content from a person or a client: a text, a receipt, "is writing". `sender` is the sender according to SIP. */
   #content(content: Content, sender: string | null): Saying {
     const inside = envelopeOf(content);
     const { type, body } = inside ?? content;

@@ -185,7 +185,7 @@ export class ConferenceEvents {
     const seconds = Math.max(0, Math.ceil((subscription.expiresAt - this.deps.server.clock.now()) / 1000));
     this.#send(subscription, `active;expires=${seconds}`, (status) => {
       subscription.isNotifying = false;
-      // RFC 6665 section 4.2.2: a watcher that refuses or does not answer has no subscription any more.
+      // RFC 6665 section 4.2.2: a watcher that refuses or does not answer loses its subscription.
       if (status >= 300) this.#remove(subscription);
       // The next round will bring the rest.
       else if (this.#round === null && this.#subscriptions.has(subscription.dialog.id)) this.#notify(subscription);

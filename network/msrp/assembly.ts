@@ -1,6 +1,6 @@
 /**
- * Puts MSRP chunks together again (RFC 4975 section 7.3.1), for those who need a message whole: a focus, which admits it by its CPIM head, and a
- * record. Chunks and parts of chunks may come in any order, several messages interleaved; one that comes twice does no harm.
+ * Assembles MSRP chunks into whole messages (RFC 4975 section 7.3.1), for a focus, which admits a message by its CPIM head, and for
+ * records. Chunks and parts of chunks may come in any order, with several messages interleaved; a repeated chunk does no harm.
  */
 
 import type { Timekeeper } from '../../base/clock';
@@ -9,19 +9,19 @@ import type { MsrpMessage } from '../../protocol/msrp';
 import { Allowance } from '../../protocol/msrp-allowance';
 import { OctetRanges } from '../../protocol/msrp-ranges';
 
-/** LAB: the largest message that the switch carries, in bytes; beyond it the answer is 413. */
+/** LAB: the largest message that the switch carries, in bytes; a larger one is answered with 413. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
-/** LAB: messages that one session may have begun and not finished. */
+/** LAB: most messages that one session may have begun and not finished. */
 export const MAX_OPEN_MESSAGES = 16;
-/** LAB: bytes that all unfinished messages of one session may hold. */
+/** LAB: most bytes in all unfinished messages of one session. */
 export const MAX_OPEN_BYTES = 4 * 1024 * 1024;
-/** LAB: pieces of one message. */
+/** LAB: most pieces of one message. */
 export const MAX_CHUNKS = 4096;
-/** LAB: an unfinished message of which nothing more comes for so long is given up, milliseconds. */
+/** LAB: an unfinished message is dropped when no chunk of it arrives for this long, in milliseconds. */
 export const MAX_MESSAGE_PAUSE_MS = 120_000;
-/** LAB: refused messages whose further chunks are still recognised. */
+/** LAB: most refused messages whose further chunks are still recognised. */
 const MAX_REFUSED = 64;
-/** What a piece costs besides its octets, about. */
+/** Approximate cost of a piece besides its octets. */
 const PIECE_OVERHEAD_BYTES = 128;
 
 export type MsrpRequest = Extract<MsrpMessage, { kind: 'request' }>;
@@ -32,7 +32,7 @@ export interface CompleteMessage {
   body: Uint8Array;
 }
 
-/** What a chunk did: more is to come, the message is whole, the sender gave it up, or it is refused with a status. */
+/** The effect of a chunk: more is to come, the message is complete, the sender aborted it, or it is refused with a status. */
 export type AssemblyStep =
   | { kind: 'more' }
   | { kind: 'complete'; message: CompleteMessage }
@@ -42,7 +42,7 @@ export type AssemblyStep =
 interface Open {
   contentType: string | null;
   readonly ranges: OctetRanges;
-  /** By first octet (from 1), never overlapping: so each is found by the end of the one before it. */
+  /** Keyed by first octet (from 1), never overlapping, so the end of one piece finds the next. */
   readonly pieces: Map<number, Uint8Array>;
   held: number;
   total: number | null;
@@ -50,7 +50,7 @@ interface Open {
 }
 
 export interface AssemblyOptions {
-  /** Gives unfinished messages their age; without it they have none. */
+  /** Needed to drop old unfinished messages; without it they are never dropped. */
   clock?: Timekeeper;
   /** The share of memory from which this assembly takes at most `MAX_OPEN_BYTES`. */
   allowance?: Allowance;
@@ -72,7 +72,7 @@ export class MsrpAssembly {
     return this.#open.size;
   }
 
-  /** Octets in memory for unfinished messages, about. */
+  /** Approximate octets in memory for unfinished messages. */
   get heldBytes(): number {
     return this.#allowance.used;
   }
@@ -104,7 +104,7 @@ export class MsrpAssembly {
       if (!this.#hold(open, first, body.subarray(first - start, last - start + 1))) return this.#refuse(id, 413, 'Too Much Is Unfinished');
     }
     if (open.pieces.size > MAX_CHUNKS) return this.#refuse(id, 413, 'Too Many Chunks');
-    // The `$` chunk tells the end when the total was not known before (RFC 4975 section 7.1.1).
+    // When the total was unknown, the `$` chunk tells where the message ends (RFC 4975 section 7.1.1).
     if (chunk.continuation === '$') open.total ??= end;
     if (open.total === null || !open.ranges.covers(open.total)) return { kind: 'more' };
     const whole = join(open.pieces, open.total);
@@ -174,7 +174,7 @@ function complete(messageId: string, contentType: string | null, body: Uint8Arra
   return { kind: 'complete', message: { messageId, contentType, body } };
 }
 
-/** The pieces cover every octet up to `total`. */
+/** Joins the pieces, which cover every octet up to `total`. */
 function join(pieces: ReadonlyMap<number, Uint8Array>, total: number): Uint8Array {
   const whole = new Uint8Array(total);
   for (let next = 1; next <= total; ) {

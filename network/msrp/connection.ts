@@ -1,6 +1,6 @@
 /**
- * One connection of the MSRP switch or relay: bytes in, messages and parts of long ones out, and a bound on what may wait to be written. An exception
- * in any handler ends this connection and nothing else.
+ * One connection of the MSRP switch or relay. It turns bytes into messages (or parts of long ones) and bounds the bytes waiting to be
+ * written. An exception in any handler ends this connection and nothing else.
  */
 import { TLSSocket } from 'node:tls';
 import { encodeMsrp, MSRP_PART_BYTES, type MsrpMessage } from '../../protocol/msrp';
@@ -8,12 +8,12 @@ import { MsrpParser } from '../../protocol/msrp-parser';
 import type { WireTap } from '../../protocol/wire-record';
 
 /**
- * LAB: bytes that may wait for a slow reader. A reader that is further behind is cut off, so that one member can neither hold up
- * the others nor use up the memory of all.
+ * LAB: most bytes that may wait for a slow reader. A reader that falls further behind is disconnected, so that one member can neither hold
+ * up the others nor use up everybody's memory.
  */
 export const MAX_QUEUED_BYTES = 8 * 1024 * 1024;
 
-/** The part of a TCP socket that is used here. */
+/** The members of a TCP socket that are used here. */
 export interface MsrpStream {
   readonly connecting: boolean;
   readonly writableLength: number;
@@ -23,7 +23,7 @@ export interface MsrpStream {
   readonly remotePort?: number | undefined;
   setNoDelay(noDelay: boolean): unknown;
   write(bytes: Uint8Array): boolean;
-  /** Closes after what is written has left. */
+  /** Closes once the written bytes have left. */
   destroySoon(): void;
   destroy(): unknown;
   on(event: 'data', listener: (bytes: Uint8Array) => void): unknown;
@@ -32,10 +32,10 @@ export interface MsrpStream {
 }
 
 export interface MsrpConnectionEvents {
-  /** Whether a long body for this To-Path may be kept while it comes; one that is not is skipped. */
+  /** Whether a long body for this To-Path may be buffered as it arrives; otherwise it is skipped. */
   admits(toPath: readonly string[]): boolean;
   onMessage(connection: MsrpConnection, message: MsrpMessage): void;
-  /** Once, with why. */
+  /** Called once, with the reason. */
   onClose(connection: MsrpConnection, reason: string): void;
 }
 
@@ -61,7 +61,7 @@ export class MsrpConnection {
     return this.#closed;
   }
 
-  /** Writes nothing once closed. A message that cannot be written is a defect of ours and ends the connection. */
+  /** Sends a message; does nothing once closed. A message that cannot be encoded is a defect of ours and ends the connection. */
   send(message: MsrpMessage): void {
     if (this.#closed) return;
     this.guarded(() => {
@@ -72,7 +72,7 @@ export class MsrpConnection {
     });
   }
 
-  /** Runs a handler of this connection's socket: a defect of ours costs this connection and nothing else. */
+  /** Runs a handler of this connection's socket: an exception in it closes this connection and does no other harm. */
   guarded(handle: () => void): void {
     try {
       handle();
@@ -94,7 +94,7 @@ export class MsrpConnection {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      // What is already written (a last answer) still leaves; the peer's half is not waited for.
+      // Bytes already written (a last answer) still leave; the peer need not close its half.
       if (this.socket.writableLength > this.maxQueuedBytes || this.socket.connecting) this.socket.destroy();
       else this.socket.destroySoon();
     } finally {
@@ -110,7 +110,7 @@ export class MsrpConnection {
       return;
     }
     for (const message of messages.value) {
-      // The parser keeps no octets: the record is the message written again.
+      // The parser keeps no octets, so the trace records the message encoded again.
       if (this.tap !== undefined) this.#record('in', encodeMsrp(message));
       this.events.onMessage(this, message);
       if (this.#closed) return;

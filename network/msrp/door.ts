@@ -1,6 +1,7 @@
 /**
- * Where the network's media comes in and goes out: a listener for MSRP over TCP and one over TLS, and calls to sides that wait. The switch
- * and the relay have one each. A handshake turns nobody away; the session checks the certificate against its SDP (`shows`).
+ * The entrance for the network's media: an MSRP listener over TCP, one over TLS, and outgoing connections to sides that wait for them. The
+ * switch and the relay have one each. No handshake is refused because of a certificate; the session checks the certificate against its SDP
+ * (`shows`).
  */
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
@@ -10,7 +11,7 @@ import type { Fingerprint } from '../../protocol/sdp';
 import { fingerprintText, isNamedBy, selfSigned } from '../../protocol/self-signed';
 import type { MsrpStream } from './connection';
 
-/** LAB: how long a TLS handshake may take, milliseconds. */
+/** LAB: how long a TLS handshake may take, in milliseconds. */
 const MEDIA_HANDSHAKE_MS = 10_000;
 
 /** This side's part of a session's SDP. */
@@ -35,7 +36,7 @@ export class MediaDoor {
     readonly host: string,
     onStream: (stream: Socket) => void,
     private readonly onError: (error: Error) => void,
-    /** The authorities (PEM) that may vouch for a side; those that Node trusts when absent. */
+    /** The authorities (PEM) that may vouch for a side. When absent: the authorities that Node trusts. */
     ca?: readonly string[],
   ) {
     const take = (socket: Socket) => this.#take(socket, onStream);
@@ -44,7 +45,7 @@ export class MediaDoor {
     const { key, cert } = this.#own;
     const options = { key, cert, minVersion: 'TLSv1.2' as const, requestCert: true, rejectUnauthorized: false, ...this.#trust };
     this.#tlsServer = createTlsServer({ ...options, handshakeTimeout: MEDIA_HANDSHAKE_MS }, take);
-    // A side that fails the handshake has only lost its own connection.
+    // A failed handshake only costs that side its own connection.
     this.#tlsServer.on('tlsClientError', (_error, socket) => socket.destroy());
   }
 
@@ -52,7 +53,7 @@ export class MediaDoor {
     return this.#port;
   }
 
-  /** Both listeners; `port` is the one for TCP. */
+  /** Opens both listeners; `port` is the one for TCP. */
   async listen(port = 0): Promise<number> {
     this.#port = await this.#listen(this.#server, port);
     this.#securePort = await this.#listen(this.#tlsServer, 0);
@@ -66,7 +67,7 @@ export class MediaDoor {
       : { host, port: this.#port, scheme: 'msrp', transport: 'TCP/MSRP', fingerprint: null };
   }
 
-  /** Calls a side that waits; `onOpen` when octets may flow. */
+  /** Connects to a side that waits; `onOpen` is called when octets may flow. */
   call(host: string, port: number, isSecure: boolean, onOpen: () => void): Socket {
     if (!isSecure) return connect({ host, port }, onOpen);
     const { key, cert } = this.#own;
@@ -81,7 +82,7 @@ export class MediaDoor {
     );
   }
 
-  /** One that cannot be taken is closed, and the listener goes on. */
+  /** Passes an accepted connection on. One that cannot be used is closed; the listener continues. */
   #take(socket: Socket, onStream: (stream: Socket) => void): void {
     const ignore = () => undefined;
     socket.on('error', ignore);
@@ -107,15 +108,15 @@ export class MediaDoor {
 }
 
 /**
- * Whether the other end of a connection over TLS is the one that the SDP means: its certificate is named there, or, where the SDP names none, a
- * trusted authority vouches for it and for the host of `uri`, the first of the path (RFC 4975 section 14.4).
+ * Whether the other end of a TLS connection is the one in the SDP: the SDP names its certificate or, if it names none, a trusted authority
+ * vouches for it and for the host in `uri`, the first one of the path (RFC 4975 section 14.4).
  */
 export function shows(stream: MsrpStream, fingerprints: readonly Fingerprint[], uri: string): boolean {
   if (!(stream instanceof TLSSocket)) return false;
   const certificate = stream.getPeerX509Certificate();
   if (certificate === undefined) return false;
   if (fingerprints.length > 0) return isNamedBy(certificate.raw, fingerprints, hexOf);
-  // For a connection that came in, `authorized` says nothing about the name.
+  // On an incoming connection `authorized` does not check the name.
   const named = parseMsrpUri(uri);
   return named.ok && stream.authorized && isFor(certificate, named.value.host.replace(/^\[|\]$/g, ''));
 }
@@ -124,7 +125,7 @@ function isFor(certificate: X509Certificate, host: string): boolean {
   return (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined;
 }
 
-/** One for all sessions: everybody knows that they are the network's. */
+/** One certificate for all sessions; it is no secret that they belong to the network. */
 function newCertificate(now: number): { key: string; cert: string; fingerprint: Fingerprint } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const certificate = selfSigned({

@@ -1,12 +1,12 @@
 /**
- * The messages that a session of the MSRP switch has sent and nobody has answered for yet.
+ * The messages that a session of the MSRP switch has sent and that are not answered yet.
  *
  *   written --every chunk has its answer; through a relay, success REPORTs name every octet--> answered
  *      \---- 481, 506, no answer or no report in time, the relay could not hand it on ----> broken: the session has to end
  *
- * An answer comes from the next hop. Where the path has more than one URI that is a relay (RFC 4976 section 6.4), and only a REPORT speaks for the
- * endpoint behind it: such messages ask for one, and count as taken when it has come. A refusal by the other end is an answer, too: a message that it
- * does not want is not sent again.
+ * An answer comes from the next hop. When the path has more than one URI, that hop is a relay (RFC 4976 section 6.4), and only a REPORT
+ * speaks for the endpoint behind it: such messages request one and count as accepted when it arrives. A refusal by the other end is an
+ * answer, too: a message that it does not want is not sent again.
  */
 
 import type { Timekeeper } from '../../base/clock';
@@ -15,19 +15,19 @@ import { OctetRanges } from '../../protocol/msrp-ranges';
 import type { MsrpRequest } from './assembly';
 import { randomFraction } from './random-fraction';
 
-/** Bytes of one chunk: what RFC 4975 section 5.1 allows without being interruptible. */
+/** Bytes of one chunk: the most that RFC 4975 section 5.1 allows in a chunk that is not interruptible. */
 export const CHUNK_BYTES = 2048;
-/** How long a SEND waits for its response (RFC 4975 section 7.2). LAB: a success REPORT may take as long after the last of them. */
+/** How long a SEND waits for its response (RFC 4975 section 7.2). LAB: a success REPORT may take as long after the last response. */
 export const RESPONSE_TIMEOUT_MS = 30_000;
 
-/** LAB: gaps between the REPORTs of one message; further ones do not count. */
+/** LAB: most gaps between the REPORTs of one message; further reports are ignored. */
 const MAX_REPORTED_RANGES = 1024;
 
 export interface OutgoingMessage {
   contentType: string;
   body: Uint8Array;
   messageId: string;
-  /** Somebody has answered for all of it, whatever was said. */
+  /** Called when the whole message has been answered for, whatever the answer. */
   onAnswered?: () => void;
 }
 
@@ -35,7 +35,7 @@ interface Unanswered {
   messageId: string;
   total: number;
   chunks: number;
-  /** The octets that REPORTs have named; null where none is asked for. */
+  /** The octets that REPORTs have confirmed; null when no report is requested. */
   reported: OctetRanges | null;
   onAnswered: (() => void) | undefined;
 }
@@ -45,14 +45,14 @@ export interface SentMessagesDeps {
   /** The session's own URI. */
   localPath: string;
   send(message: MsrpMessage): void;
-  /** The other side is not there any more, or does not say that it is. */
+  /** The other side is gone or no longer answers. */
   onBroken(reason: string): void;
 }
 
 export class SentMessages {
-  /** Awaited answers by transaction, and awaited reports by the Message-ID behind a mark that no transaction has; oldest first. */
+  /** Awaited answers by transaction id, and awaited reports by Message-ID with a prefix that no transaction id has; oldest first. */
   readonly #waits = new Map<string, { at: number; message: Unanswered }>();
-  /** Messages that ask for a report, by Message-ID. */
+  /** Messages that request a report, by Message-ID. */
   readonly #reported = new Map<string, Unanswered>();
   #timer: { dispose(): void } | null = null;
   #isClosed = false;
@@ -90,7 +90,7 @@ export class SentMessages {
     this.#watch();
   }
 
-  /** The SEND without content that binds the other end. */
+  /** Sends the SEND without content that binds the other end. */
   bind(toPath: readonly string[]): void {
     const transactionId = newTransactionId(randomFraction, null);
     const message: Unanswered = { messageId: '', total: 0, chunks: 1, reported: null, onAnswered: undefined };
@@ -100,7 +100,7 @@ export class SentMessages {
     this.#watch();
   }
 
-  /** The answer to a SEND. */
+  /** Handles the answer to a SEND. */
   answered(transactionId: string, status: number): void {
     const wait = this.#waits.get(transactionId);
     if (wait === undefined) return;
@@ -111,12 +111,12 @@ export class SentMessages {
       return;
     }
     message.chunks -= 1;
-    // Nobody reports on a message that the relay itself has refused.
+    // A message that the relay itself has refused gets no report.
     if (status !== 200) this.#refused(message);
     this.#settle(message);
   }
 
-  /** A REPORT (RFC 4975 section 7.1.2); it is never answered. */
+  /** Handles a REPORT (RFC 4975 section 7.1.2), which is never answered. */
   report({ messageId, status, byteRange }: MsrpRequest): void {
     const message = messageId === null ? undefined : this.#reported.get(messageId);
     if (message === undefined || message.reported === null || status === null) return;
@@ -172,21 +172,21 @@ export class SentMessages {
       const still = this.#waits.entries().next();
       if (still.done === true) return;
       const [awaited, { at }] = still.value;
-      // More than the limit is left when the clock was set back meanwhile.
+      // More than the limit remains if the clock was set back in the meantime.
       if (remaining(at) > 0 && remaining(at) <= RESPONSE_TIMEOUT_MS) this.#watch();
       else this.deps.onBroken(awaited.startsWith(reportMark) ? 'its media does not report' : 'its media does not answer');
     });
   }
 }
 
-/** No transaction id has a space. */
+/** A prefix that no transaction id has, because of its space. */
 const reportMark = 'report ';
 
 function reportOf({ messageId }: Unanswered): string {
   return `${reportMark}${messageId}`;
 }
 
-/** RFC 4976 section 6.4.2: 408 when the relay heard nothing from the next hop, 481 when it knows no way; 5xx is trouble of its own. */
+/** RFC 4976 section 6.4.2: 408 when the relay got no answer from the next hop, 481 when it knows no route; 5xx is a fault of its own. */
 function isNotHandedOn(status: number): boolean {
   return status === 408 || status === 481 || status === 506 || status >= 500;
 }

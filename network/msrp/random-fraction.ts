@@ -1,10 +1,10 @@
 import { randomFillSync } from 'node:crypto';
 
-/** Drawn many at once: each message to each member of a group needs a dozen. */
+/** Drawn many at once, because each message to each member of a group needs a dozen. */
 const fractions = new Uint32Array(1024);
 let drawn = fractions.length;
 
-/** At least 0, less than 1; not to be guessed. */
+/** At least 0 and less than 1; unpredictable. */
 export function randomFraction(): number {
   if (drawn === fractions.length) {
     randomFillSync(fractions);

@@ -1,5 +1,5 @@
 /**
- * A session through the media relay: two legs, one towards each side, that end together.
+ * A session through the media relay: two legs, one towards each side, which end together.
  *
  *   leg:   offered --the other side's path is known--> awaited --its connection, or ours to it--> bound --> closed
  */
@@ -13,46 +13,46 @@ import type { MsrpConnection } from './connection';
 import { type MediaPlace, shows } from './door';
 import { RelayedChunks } from './relayed-chunks';
 
-/** LAB: how long a leg waits for its connection once its path is known, milliseconds. */
+/** LAB: how long a leg waits for its connection once its path is known, in milliseconds. */
 export const LEG_BIND_TIMEOUT_MS = 30_000;
-/** LAB: bytes kept for a leg that is not bound yet; beyond them the pair ends. */
+/** LAB: most bytes held for a leg that is not bound yet; beyond them the pair ends. */
 export const MAX_LEG_WAITING_BYTES = 2 * 1024 * 1024;
-/** LAB: messages that may wait so. */
+/** LAB: most messages held for such a leg. */
 export const MAX_LEG_WAITING_MESSAGES = 1_024;
 type LegState = 'offered' | 'awaited' | 'bound' | 'closed';
 const STEPS: Readonly<Record<LegState, readonly LegState[]>> = {
   offered: ['awaited', 'closed'],
-  // Back to awaited: a re-INVITE names another path of the same side.
+  // Back to awaited: a re-INVITE can name another path for the same side.
   awaited: ['bound', 'awaited', 'closed'],
   bound: ['awaited', 'closed'],
   closed: [],
 };
 
 export interface RelayPairEvents {
-  /** Each SEND that was handed on, and from which side it came. */
+  /** Called for each forwarded SEND with the side that sent it. */
   onSend?(from: 'caller' | 'called', request: MsrpRequest): void;
-  /** Once; null when the owner closed it. */
+  /** Called once; `reason` is null when the owner closed the pair. */
   onClose(reason: string | null): void;
 }
 
-/** The relay as its legs know it. */
+/** The relay as its legs see it. */
 export interface LegHost {
   readonly clock: Timekeeper;
-  /** The share of memory for everything that waits for a side. */
+  /** The share of memory for all messages that wait for a side. */
   readonly waiting: Allowance;
   place(isSecure: boolean): MediaPlace;
-  /** Calls a side that waits to be called. */
+  /** Connects to a side that waits to be called. */
   call(leg: RelayLeg, host: string, port: number): void;
-  /** The leg's path is known: requests that came for it before may be taken now. */
+  /** The leg's path is known now: requests that arrived for it earlier may be handled. */
   reconsider(leg: RelayLeg): void;
   bound(leg: RelayLeg, connection: MsrpConnection): void;
-  /** The leg needs its connection no more. */
+  /** The leg no longer needs its connection. */
   release(leg: RelayLeg): void;
-  /** Writes, and lets `source` wait while the reader is behind. */
+  /** Writes a message, and stops reading `source` while the reader is behind. */
   write(to: MsrpConnection, message: MsrpMessage, source: MsrpConnection | null): void;
 }
 
-/** Both legs of one session. They end together. */
+/** The two legs of one session. They end together. */
 export class RelayPair {
   readonly caller: RelayLeg;
   readonly called: RelayLeg;
@@ -92,17 +92,17 @@ export class RelayPair {
 }
 
 export class RelayLeg {
-  /** Unguessable: it alone admits a connection (RFC 4975 section 14.1). */
+  /** Unguessable, because it alone admits a connection (RFC 4975 section 14.1). */
   readonly id = randomBytes(15).toString('base64url').replaceAll('-', '.').replaceAll('_', '~');
   #state: LegState = 'offered';
   #remotePath: readonly string[] = [];
-  /** The other side is behind a relay. */
+  /** True when the other side is behind a relay. */
   #isRelayedBeyond = false;
   #connection: MsrpConnection | null = null;
   #fingerprints: readonly Fingerprint[] = [];
   #waiting: [MsrpMessage, MsrpConnection | null][] = [];
   readonly #waitingShare: Allowance;
-  /** Long chunks of this side on their way to the other one. */
+  /** Long chunks on their way from this side to the other. */
   readonly #chunks = new RelayedChunks();
   #bindTimer: { dispose(): void } | null = null;
 
@@ -126,22 +126,22 @@ export class RelayLeg {
     return this.pair.isSecure;
   }
 
-  /** Where this side connects. */
+  /** The address where this side connects. */
   get place(): MediaPlace {
     return this.relay.place(this.isSecure);
   }
 
-  /** Whether a connection may be this side's. */
+  /** Whether a connection may belong to this side. */
   admits(connection: MsrpConnection): boolean {
     return !this.isSecure || shows(connection.socket, this.#fingerprints, this.#remotePath[0] ?? '');
   }
 
-  /** Where this side's requests come. */
+  /** The URI for this side's requests. */
   get localPath(): string {
     return this.#uri(this.id);
   }
 
-  /** The path to tell this side, once for each description of the other side, whose own path is `of`. */
+  /** The path to tell this side. Called once for each description of the other side, whose own path is `of`. */
   describes(of: readonly string[]): string[] {
     this.#isRelayedBeyond = of.length > 1;
     return this.#path;
@@ -155,7 +155,7 @@ export class RelayLeg {
     return toPath.length === this.#path.length && toPath.every((uri, index) => sameMsrpUri(uri, this.#path[index] ?? ''));
   }
 
-  /** This side is behind a relay of its own. */
+  /** True when this side is behind a relay of its own. */
   get isRelayed(): boolean {
     return this.#remotePath.length > 1;
   }
@@ -164,7 +164,10 @@ export class RelayLeg {
     return this.#remotePath;
   }
 
-  /** This side's path is known, over TLS with its fingerprints; `calls`: it waits to be called. The same path again changes nothing. */
+  /**
+   * Sets this side's path and, over TLS, its fingerprints. `calls`: the side waits to be called. Setting the same path again changes
+   * nothing.
+   */
   expect(path: readonly string[], calls: boolean, fingerprints: readonly Fingerprint[] = []): void {
     if (this.#state === 'closed') return;
     if (path.length === this.#remotePath.length && path.every((uri, index) => sameMsrpUri(uri, this.#remotePath[index] ?? ''))) return;
@@ -196,7 +199,7 @@ export class RelayLeg {
     for (const [message, source] of this.#waiting.splice(0)) this.relay.write(connection, this.#addressed(message), source);
   }
 
-  /** Hands a request of this side to the other one. */
+  /** Forwards a request of this side to the other. */
   pass(request: MsrpRequest, source: MsrpConnection): void {
     if (request.method === 'SEND') this.pair.sent(this, request);
     this.pair.other(this).deliver(this.#chunks.handOn(request, source), source);
@@ -209,7 +212,7 @@ export class RelayLeg {
     if (answer !== null) other.deliver(answer, connection);
   }
 
-  /** Sends to this side what the other one has said, or keeps it until this side is bound. */
+  /** Sends a message of the other side to this side, or holds it until this side is bound. */
   deliver(message: MsrpMessage, source: MsrpConnection | null): void {
     if (this.#state === 'closed') return;
     if (this.#connection !== null) {

@@ -1,12 +1,13 @@
 /**
- * The media relay of the Participating Function: MSRP sessions in two legs, one towards each side. Requests and responses are handed on as they
- * are, except for the paths, and long chunks in parts. Nothing is answered here on behalf of a side: what the sender hears as received, the other
- * side has received.
+ * The media relay of the Participating Function: MSRP sessions in two legs, one towards each side. Requests and responses are forwarded as
+ * they are, except for the paths, and long chunks in parts. The relay never answers on behalf of a side: when the sender learns that a
+ * message was received, the other side has received it.
  *
  *   pair:  caller <--leg--> relay <--leg--> called
  *
- * Where a side is behind a relay of its own (its path has more than one URI), an answer comes from that relay, and only a REPORT from the side
- * (RFC 4976). The other side has to know: the path that it is told has a second URI, too, which stands for everything beyond.
+ * When a side is behind a relay of its own (its path has more than one URI), answers come from that relay, and only a REPORT from the side
+ * itself (RFC 4976). The other side has to know this, so the path it is told also has a second URI, which stands for everything beyond the
+ * relay.
  *
  * When one leg ends, so does the other. A slow reader stops the side that writes to it (back-pressure), not the relay.
  */
@@ -30,16 +31,16 @@ import {
 
 export { LEG_BIND_TIMEOUT_MS, MAX_LEG_WAITING_BYTES, type RelayLeg, type RelayPair } from './relay-leg';
 
-/** LAB: bytes that may wait in the whole relay for sides that are not bound or not known yet. */
+/** LAB: most bytes in the whole relay that wait for sides that are not bound or not known yet. */
 export const MAX_RELAY_WAITING_BYTES = 64 * 1024 * 1024;
-/** LAB: bytes that may wait for a slow side before the other one is not read any more. */
+/** LAB: when more bytes than this wait for a slow side, the other side is no longer read. */
 export const RELAY_HIGH_WATER_BYTES = 512 * 1024;
-/** LAB: connections of the relay at a time. */
+/** LAB: most connections at the same time. */
 const MAX_RELAY_CONNECTIONS = 1_000;
-/** LAB: pairs of the relay at a time; a session beyond them is refused with 503. */
+/** LAB: most pairs at the same time; a further session is refused with 503. */
 const MAX_RELAY_PAIRS = 5_000;
 
-/** A connection that can be told to wait. */
+/** A connection that can be paused. */
 export interface RelayStream extends MsrpStream {
   pause(): unknown;
   resume(): unknown;
@@ -51,9 +52,9 @@ export interface MediaRelayOptions {
   clock?: Timekeeper;
   tap?: WireTap;
   log?: NetworkLog;
-  /** As of the switch (`MediaOptions`). */
+  /** Like `MediaOptions.ca` of the switch. */
   ca?: readonly string[];
-  /** How a side that waits is called; over the network when absent. */
+  /** How a side that waits is called; when absent, over the network. */
   dial?: (host: string, port: number) => RelayStream;
 }
 
@@ -63,7 +64,7 @@ interface Carrier {
   /** Requests for legs whose path is not known yet. */
   held: [MsrpRequest, RelayLeg][];
   heldShare: Allowance;
-  /** The reader for which it is told to wait. */
+  /** The slow reader for which this connection is paused. */
   waitsFor: MsrpConnection | null;
 }
 
@@ -104,7 +105,7 @@ export class MediaRelay {
     return this.#door.listen(port);
   }
 
-  /** Two legs, joined, both over TLS or none; null when there are too many. */
+  /** Two joined legs, either both over TLS or both over TCP; null when there are too many pairs. */
   pair(events: RelayPairEvents, isSecure = false): RelayPair | null {
     if (this.pairCount >= MAX_RELAY_PAIRS) return null;
     const pair = new RelayPair(this, events, (leg) => this.#legs.delete(leg.id), isSecure);
@@ -177,7 +178,7 @@ export class MediaRelay {
     onClose: (connection: MsrpConnection, reason: string) => {
       const entry = this.#connections.get(connection);
       this.#connections.delete(connection);
-      // A side that was told to wait for this reader need not wait any more.
+      // A side that was paused for this reader need not wait any longer.
       for (const [other, writer] of this.#connections) if (writer.waitsFor === connection) other.guarded(() => resume(writer));
       for (const leg of new Set(entry?.held.map(([, of]) => of))) if (entry !== undefined) takeHeld(entry, leg);
       for (const leg of entry?.legs ?? []) leg.lost(connection, reason);
@@ -188,7 +189,7 @@ export class MediaRelay {
     const connection = new MsrpConnection(stream, this.#events, this.#options.tap, () => this.clock.now());
     const heldShare = new Allowance(MAX_LEG_WAITING_BYTES, this.waiting);
     this.#connections.set(connection, { stream, legs: new Set(), held: [], heldShare, waitsFor: null });
-    // A connection that is of no use to any session is closed.
+    // A connection that serves no session is closed.
     this.clock.setTimer(LEG_BIND_TIMEOUT_MS, () => {
       if (this.#connections.get(connection)?.legs.size === 0) connection.close('no session is for it');
     });
@@ -216,7 +217,7 @@ export class MediaRelay {
       refuse(connection, message, 481, 'No Such Session');
       return;
     }
-    // A side may connect before the SIP answer that names its path has passed.
+    // A side may connect before the relay has seen the SIP answer with its path.
     if (leg.state === 'offered') {
       if (entry.held.length < MAX_LEG_WAITING_MESSAGES && entry.heldShare.take(message.body?.length ?? 0)) entry.held.push([message, leg]);
       else connection.close('too much came before its session stood');
@@ -229,12 +230,12 @@ export class MediaRelay {
     }
     if (leg.connection === null && leg.isOf(message)) leg.bind(connection);
     if (leg.connection === connection) leg.pass(message, connection);
-    // A relay calls us although we have called it: it looks for us by our URI (RFC 4976 section 6.3).
+    // A relay connects to us although we have connected to it: it finds us by our URI (RFC 4976 section 6.3).
     else if (leg.connection !== null && leg.isRelayed && leg.isOf(message) && leg.admits(connection)) {
       this.bound(leg, connection);
       leg.pass(message, connection);
     }
-    // RFC 4975 section 7.3: a session is bound to one connection; of devices that all know the path, the one that answered has it.
+    // RFC 4975 section 7.3: a session is bound to one connection. When several devices know the path, the one that answered gets it.
     else
       refuse(
         connection,

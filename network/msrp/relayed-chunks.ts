@@ -1,6 +1,6 @@
 /**
- * Long chunks on their way through the relay. A chunk that comes in parts leaves as chunks of its own, each under a new transaction id, so that it
- * is never in memory whole and does not hold up other messages. Their answers become one again for the side that sent the chunk:
+ * Long chunks on their way through the relay. Each part of a chunk leaves as a chunk with a new transaction id, so that the whole chunk
+ * is never in memory whole and does not hold up other messages. Their answers are combined into one for the side that sent the chunk:
  *
  *   chunk --part, part, last part--> answers 200, 200, 200 --> 200
  *                                    another answer -------> that one, at once (RFC 4975 section 10.5); the rest is not told
@@ -9,7 +9,7 @@ import { newTransactionId } from '../../protocol/msrp';
 import type { MsrpRequest } from './assembly';
 import { randomFraction } from './random-fraction';
 
-/** LAB: parts of one side that may wait for their answers; the oldest is forgotten for a further one. */
+/** LAB: most parts from one side that await their answers; a further one displaces the oldest. */
 const MAX_UNANSWERED_PARTS = 4096;
 
 interface Chunk {
@@ -20,12 +20,12 @@ interface Chunk {
 }
 
 export class RelayedChunks {
-  /** By the new transaction id. */
+  /** Keyed by the new transaction id. */
   readonly #parts = new Map<string, Chunk>();
-  /** The chunk that is coming, by what carries it: on one connection there is one at a time. */
+  /** The chunk being received, by its carrier: one connection brings one chunk at a time. */
   readonly #coming = new WeakMap<object, Chunk>();
 
-  /** The request to hand on: whole chunks as they are, a part as a chunk of its own. */
+  /** The request to forward: a whole chunk unchanged, a part as a chunk of its own. */
   handOn(request: MsrpRequest, carrier: object): MsrpRequest {
     const { goesOn, ...rest } = request;
     const known = this.#coming.get(carrier);
@@ -45,7 +45,7 @@ export class RelayedChunks {
     return { ...rest, transactionId };
   }
 
-  /** The answer to hand back for that of the other side; null: none, or none yet. */
+  /** The answer to pass back when the other side has answered; null when there is none, or none yet. */
   handBack<T extends { transactionId: string; status: number }>(response: T): T | null {
     const chunk = this.#parts.get(response.transactionId);
     if (chunk === undefined) return response;

@@ -4,9 +4,9 @@
  *   prepared --bind--> bound --close--> closed
  *       \_______________________________^
  *
- * A session is bound by the first request whose To-Path names it; a second connection for it is refused with 506 (RFC 4975 section 7.3). Behind a
- * relay (a path of more than one URI) there may be two: a relay calls us although we have called it, because it looks for us by our URI (RFC 4976
- * section 6.3).
+ * A session is bound by the first request whose To-Path names it; a second connection for it is refused with 506 (RFC 4975 section 7.3).
+ * Behind a relay (a path of more than one URI) there may be two: a relay calls us although we have called it, because it looks for us by
+ * our URI (RFC 4976 section 6.3).
  */
 import { randomBytes } from 'node:crypto';
 import type { Timekeeper } from '../../base/clock';
@@ -23,9 +23,9 @@ import { randomFraction } from './random-fraction';
 
 /** LAB: how long a session waits for its connection. */
 export const BIND_TIMEOUT_MS = 30_000;
-/** LAB: requests that may come over TLS before the SDP that names their certificate is known. */
+/** LAB: most requests held over TLS before the SDP with their certificate's fingerprint is known. */
 const MAX_EARLY_REQUESTS = 16;
-/** LAB: bytes kept for a session that is not connected yet. */
+/** LAB: most bytes held for a session that is not connected yet. */
 export const MAX_WAITING_BYTES = 2 * 1024 * 1024;
 
 type State = 'prepared' | 'bound' | 'closed';
@@ -39,28 +39,31 @@ export interface Verdict {
 }
 
 export interface SwitchSessionEvents {
-  /** A complete message of this endpoint; the verdict is its MSRP answer. */
+  /** Handles a complete message of this endpoint; the verdict is its MSRP answer. */
   onMessage(message: CompleteMessage): Verdict;
-  /** The endpoint asks for this nickname (RFC 7701); empty: it gives up the one it has. The verdict is the MSRP answer. */
+  /** The endpoint asks for this nickname (RFC 7701); an empty one gives up its present nickname. The verdict is the MSRP answer. */
   onNickname(nickname: string): Verdict;
   /** Called once; `reason` is null when the owner closed it. */
   onClose(reason: string | null): void;
 }
 
-/** The switch as its sessions know it. */
+/** The switch as its sessions see it. */
 export interface SessionHost {
   readonly clock: Timekeeper;
   /** Opens a connection for a session whose peer waits to be called (setup:passive). */
   dial(session: SwitchSession, host: string, port: number): void;
 }
 
-/** What a session may hold in memory on behalf of the person it belongs to, until `release`. */
+/** The memory that a session may use for its person, until `release`. */
 export interface Share {
   allowance: Allowance;
   release: () => void;
 }
 
-/** A session's description for SDP. `origin` is the o= line: the same sess-id through a dialog, a higher version at each change (RFC 3264). */
+/**
+ * A session's description for SDP. `origin` is the o= line: its sess-id stays the same throughout a dialog, and its version grows with each
+ * change (RFC 3264).
+ */
 export function describeSession(
   session: SwitchSession,
   setup: 'active' | 'passive' | 'actpass',
@@ -93,7 +96,7 @@ export class SwitchSession {
   readonly #waiting: OutgoingMessage[] = [];
   #waitingBytes = 0;
   readonly #sent: SentMessages;
-  /** Further connections, which a relay has opened; they carry requests to us, ours go over the first one. */
+  /** Further connections, opened by a relay. They carry requests to us; ours use the first one. */
   readonly further = new Set<MsrpConnection>();
   #bindTimer: { dispose(): void } | null = null;
   #state: State = 'prepared';
@@ -101,13 +104,13 @@ export class SwitchSession {
   #remotePath: readonly string[] = [];
   #fingerprints: readonly Fingerprint[] = [];
   readonly #early: (() => void)[] = [];
-  /** The long chunk that was answered before its end had come. */
+  /** A long chunk that was answered before its end arrived. */
   #told: { by: MsrpConnection; transactionId: string } | null = null;
 
   constructor(
     private readonly owner: SessionHost,
     readonly id: string,
-    /** Where the switch listens for it. */
+    /** Where the switch listens for this session. */
     readonly place: MediaPlace,
     private readonly events: SwitchSessionEvents,
     private readonly share: Share,
@@ -135,12 +138,12 @@ export class SwitchSession {
     return this.place.fingerprint !== null;
   }
 
-  /** The endpoint is behind a relay: the next hop does not speak for it. */
+  /** True when the endpoint is behind a relay; the next hop then does not speak for it. */
   get isRelayed(): boolean {
     return this.#remotePath.length > 1;
   }
 
-  /** Whether a connection may be this session's. */
+  /** Whether a connection may belong to this session. */
   admits(connection: MsrpConnection): boolean {
     return !this.isSecure || shows(connection.socket, this.#fingerprints, this.#remotePath[0] ?? '');
   }
@@ -149,7 +152,7 @@ export class SwitchSession {
     return this.#connection === connection || this.further.has(connection);
   }
 
-  /** Keeps a request that comes over TLS before the SDP says whose certificate to expect; `again` when it does. */
+  /** Holds a request that arrives over TLS before the SDP tells which certificate to expect; `again` is called once it does. */
   hold(
     message: MsrpMessage & { kind: 'request' },
     connection: MsrpConnection,
@@ -165,7 +168,7 @@ export class SwitchSession {
     return this.#connection;
   }
 
-  /** The peer's path of the SDP is known: from now on it has BIND_TIMEOUT_MS to connect, or is called when it is `passive`. */
+  /** The peer's path is known from the SDP. It now has BIND_TIMEOUT_MS to connect or, when it is `passive`, is called. */
   start(remotePath: readonly string[], ourRole: 'active' | 'passive', remote?: MsrpDescription): void {
     if (this.#state === 'closed') return;
     this.#remotePath = remotePath;
@@ -186,7 +189,7 @@ export class SwitchSession {
     else this.close('its MSRP path is malformed');
   }
 
-  /** `asks`: this side has called, and sends the empty SEND that binds the other end (RFC 4975 section 5.4). */
+  /** `asks`: this side opened the connection and sends the empty SEND that binds the other end (RFC 4975 section 5.4). */
   bind(connection: MsrpConnection, asks: boolean): void {
     this.#transition('bound');
     this.#connection = connection;
@@ -197,8 +200,9 @@ export class SwitchSession {
   }
 
   /**
-   * Sends a message, or keeps it until the endpoint has connected. `onAnswered` when the endpoint, not a relay before it, has answered for all of
-   * it, whatever it said: a refused message is not sent again. Never when the session ends before.
+   * Sends a message, or holds it until the endpoint has connected. `onAnswered` is called when the endpoint itself, not a relay before it,
+   * has answered for the whole message, whatever the answer: a refused message is not sent again. It is never called if the session ends
+   * before.
    */
   send(message: { contentType: string; body: Uint8Array; messageId?: string; onAnswered?: () => void }): void {
     if (this.#state === 'closed') return;
@@ -225,7 +229,7 @@ export class SwitchSession {
       return;
     }
     const { status, reason, whole } = this.#take(request);
-    // A chunk whose end has not come yet is answered only by a refusal, which stops its sender (RFC 4975 section 10.5).
+    // Before its end has arrived, a chunk can only be answered by a refusal, which stops its sender (RFC 4975 section 10.5).
     if (request.goesOn === true && status === 200 && whole === undefined) return;
     if (request.goesOn === true) this.#told = { by, transactionId: request.transactionId };
     const answer = answerTo(request, status, reason);
@@ -234,7 +238,7 @@ export class SwitchSession {
       by.send(successReport(request, this.localPath, whole, newTransactionId(randomFraction, null)));
   }
 
-  /** The answer, and the size of the message when this request completed it and it was taken. */
+  /** The answer, and the size of the message if this request completed it and it was accepted. */
   #take(request: MsrpRequest): Verdict & { whole?: number } {
     if (request.method === 'NICKNAME') {
       const asked = request.headers.find(([name]) => name.toLowerCase() === 'use-nickname');
@@ -256,7 +260,7 @@ export class SwitchSession {
     this.#sent.answered(transactionId, status);
   }
 
-  /** Ends the session; `reason` only when it was not the owner's wish. */
+  /** Ends the session. `reason` is null when the owner closes it. */
   close(reason: string | null = null): void {
     if (this.#state === 'closed') return;
     this.#transition('closed');

@@ -1,6 +1,6 @@
 /**
- * The MSRP switch of the Controlling Function: one listener, many sessions. The owner of a session decides who gets which message; the switch
- * only carries.
+ * The MSRP switch of the Controlling Function: one listener, many sessions. The owner of a session decides who gets a message; the switch
+ * only carries it.
  */
 import { randomBytes } from 'node:crypto';
 import { backgroundClock, type Timekeeper } from '../../base/clock';
@@ -15,9 +15,9 @@ import { BIND_TIMEOUT_MS, SwitchSession, type SwitchSessionEvents } from './swit
 
 export { BIND_TIMEOUT_MS, describeSession, MAX_WAITING_BYTES, type SwitchSession, type Verdict } from './switch-session';
 
-/** LAB: connections of the switch at a time. */
+/** LAB: most connections at the same time. */
 const MAX_CONNECTIONS = 1000;
-/** LAB: bytes of unfinished and waiting messages that the sessions of one person may hold together, and those of all persons. */
+/** LAB: most bytes of unfinished and waiting messages in all sessions of one person; the next constant is for all people together. */
 export const MAX_PERSON_BYTES = 16 * 1024 * 1024;
 export const MAX_SWITCH_BYTES = 128 * 1024 * 1024;
 
@@ -27,7 +27,10 @@ export interface MediaOptions {
   tap?: WireTap;
   log?: NetworkLog;
   maxQueuedBytes?: number;
-  /** The authorities (PEM) that may vouch for a side whose SDP names no fingerprint, as behind a relay; those that Node trusts when absent. */
+  /**
+   * The authorities (PEM) that may vouch for a side whose SDP names no fingerprint, as behind a relay. When absent: the authorities that
+   * Node trusts.
+   */
   ca?: readonly string[];
 }
 
@@ -39,7 +42,7 @@ export class MsrpSwitch {
   readonly #held = new SharedAllowance(MAX_SWITCH_BYTES, MAX_PERSON_BYTES);
   readonly #sessions = new Map<string, SwitchSession>();
   readonly #connections = new Map<MsrpConnection, { sessions: Set<SwitchSession>; timer: { dispose(): void } }>();
-  /** The connection over which a session runs, or will run once that stands. */
+  /** The connection on which a session runs, or will run once it is open. */
   readonly #carrying = new Map<SwitchSession, MsrpConnection>();
 
   constructor(options: MediaOptions = {}) {
@@ -70,15 +73,15 @@ export class MsrpSwitch {
     return this.#door.listen(port);
   }
 
-  /** Takes a connection that somebody has opened to the listener. */
+  /** Takes a connection that was opened to the listener. */
   accept(stream: MsrpStream): void {
     if (this.#connections.size >= MAX_CONNECTIONS) stream.destroy();
     else this.#adopt(stream);
   }
 
   /**
-   * Makes a session; its path goes into the SDP. The name is unguessable, because it alone admits a connection (RFC 4975 section 14.1). All sessions
-   * of one `person` share what they may hold in memory.
+   * Creates a session, whose path goes into the SDP. Its name is unguessable, because the name alone admits a connection (RFC 4975 section
+   * 14.1). All sessions of one `person` share one memory limit.
    */
   prepare(
     events: SwitchSessionEvents,
@@ -112,7 +115,7 @@ export class MsrpSwitch {
     await this.#door.close();
   }
 
-  /** Bytes of messages that others make the switch hold at the moment. */
+  /** Bytes of messages that peers currently make the switch hold. */
   get heldBytes(): number {
     return this.#held.used;
   }
@@ -137,7 +140,7 @@ export class MsrpSwitch {
     session.bind(connection, asks);
   }
 
-  /** An endpoint that was to be called may call first: the connection made for it then has nothing to carry. */
+  /** An endpoint that waits to be called may connect first; the connection opened for it then carries nothing. */
   #carry(session: SwitchSession, connection: MsrpConnection): void {
     const former = this.#carrying.get(session);
     if (former === connection) return;
@@ -167,7 +170,7 @@ export class MsrpSwitch {
       return;
     }
     if (session.connection === null) {
-      // Over TLS only the side with the certificate that the SDP names is heard; until the SDP is known, requests wait.
+      // Over TLS only the side with the certificate in the SDP is heard. Until the SDP is known, requests wait.
       if (session.hold(message, connection, (held) => this.#onMessage(connection, held))) return;
       if (!session.admits(connection)) {
         reply(connection, message, 403, 'Forbidden');

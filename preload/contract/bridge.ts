@@ -1,12 +1,12 @@
-/** The window's own door: Electron IPC, as `window.chorus`. */
+/** The window's access to the contract: Electron IPC, as `window.chorus`. */
 import type { CallArgument, CallName, CallValue } from './calls';
 import type { Result } from './errors';
 import type { AppEvent } from './events';
 
-/** What `window.chorus` offers. Failures are values: an Error thrown across Electron's IPC would arrive as a bare string. */
+/** The interface of `window.chorus`. Failures are values: an Error thrown across Electron's IPC would arrive as a bare string. */
 export interface ChorusBridge {
   call<N extends CallName>(name: N, argument: CallArgument<N>): Promise<Result<CallValue<N>>>;
-  /** Calls `listener` for every event; returns the function that stops it. */
+  /** Calls `listener` for every event. Returns a function that ends the subscription. */
   subscribe(listener: (event: AppEvent) => void): () => void;
 }
 

@@ -1,4 +1,4 @@
-/** Everything a driver can ask of the client. */
+/** Every call that a driver can make to the client. */
 import type { SignInOptions } from './sign-in-options';
 import type {
   AccountValue,
@@ -24,7 +24,7 @@ type None = Record<string, never>;
  */
 type Named = { account?: string | undefined };
 
-/** name -> [argument, value]. Both doors answer every one of these; a missing handler is a type error. */
+/** Each call as [argument, value]. Window and command both answer all of them; a missing handler is a type error. */
 export interface Calls {
   snapshot: [None, Snapshot];
   identity: [Named, IdentityValue];
@@ -33,7 +33,8 @@ export interface Calls {
   /** Asks the server first, where it does not tell changes by itself. */
   devices: [Named, DeviceValue[]];
   /**
-   * Resolves once the server has been asked. `untold`: it could not be told; the name holds all the same, and the next registration tells it.
+   * Renames this device. Resolves once the server has answered. `untold`: the server could not be informed; the name is kept, and the next
+   * registration announces it.
    * @throws `storage/*`; nothing changes then
    */
   renameDevice: [Named & { name: string }, { name: string; untold?: true }];
@@ -46,8 +47,8 @@ export interface Calls {
   /** Ends the registration of every device of the own address, this one last. */
   signOutEverywhere: [Named, None];
   /**
-   * How chats are carried, as in `signIn`; an option that is left out stays. A relay is tried first. Open sessions change over too: one with a single
-   * person ends, and the next text opens another; a group is rejoined.
+   * How chats are carried, as in `signIn`; an omitted option stays as it is. A relay is tried first. Open sessions change over too: a 1-1
+   * session ends, and the next text opens another; a group is rejoined.
    * @throws `account/bad-option`, `msrp/relay`; nothing changes then
    */
   setMedia: [
@@ -62,8 +63,8 @@ export interface Calls {
   resolveClone: [{ choice: 'moved' | 'newDevice'; name?: string | undefined }, { instanceId: string }];
   conversations: [Named, ConversationValue[]];
   /**
-   * Newest last. The last page, or the page just before or just after a message ID, or the page around one.
-   * `limit` is 50 by default, 500 at most.
+   * Messages, newest last: the last page, the page just before or just after a message ID, or the page around one. `limit` is 50 by default
+   * and at most 500.
    */
   messages: [
     {
@@ -76,16 +77,16 @@ export interface Calls {
     MessageValue[],
   ];
   /**
-   * Newest first; `limit` is 50 by default, 200 at most. Each word is the beginning of a word of the text or of the sender's name,
-   * "words in quotes" stand together, 2026-11-23 or 2026-11 is when it was sent.
+   * Finds messages, newest first. `limit` is 50 by default and at most 200. Each word matches the beginning of a word in the text or in the
+   * sender's name; "words in quotes" must be adjacent; 2026-11-23 or 2026-11 is the date of sending.
    */
   search: [
     Named & {
       text: string;
       limit?: number | undefined;
-      /** Only what comes after that hit; nothing when the message is not there any more. */
+      /** Return only hits after this one; none when the message no longer exists. */
       before?: { message: string; direction: 'in' | 'out' } | undefined;
-      /** A search while the person types: the next one replaces it, and it then fails with `search/superseded`. */
+      /** A search while the person types. The next such search replaces it, and it then fails with `search/superseded`. */
       passing?: boolean | undefined;
     },
     SearchHitValue[],
@@ -96,9 +97,9 @@ export interface Calls {
       conversation?: string | undefined;
       text: string;
       mode?: 'session' | 'pager' | undefined;
-      /** With `to`: in the separate conversation in which the other side does not learn who writes. */
+      /** With `to`: use the separate conversation in which the other side does not learn who writes. */
       anonymous?: boolean | undefined;
-      /** In a group: to this member alone. */
+      /** In a group: send to this member only. */
       onlyWith?: string | undefined;
     },
     { message: string; conversation: string },
@@ -109,39 +110,39 @@ export interface Calls {
   closeSession: [{ conversation: string }, { conversation: string; state: SessionState }];
   answer: [{ invitation: string; accept: boolean; everywhere?: boolean | undefined }, { state: SessionState }];
   /**
-   * From a 1-1: makes a group, and resolves with its conversation once the Controlling Function has answered 200.
-   * In a group: brings further people in, and resolves with the same conversation once the focus has taken the request.
+   * From a 1-1: creates a group, and resolves with its conversation once the Controlling Function has answered 200. In a group: adds
+   * people, and resolves with the same conversation once the focus has accepted the request.
    */
   addPeople: [{ conversation: string; people: string[]; subject?: string | undefined }, { conversation: string }];
   /**
-   * Joins the group at an address that the operator of the network has given it. Resolves with its conversation when messages flow.
+   * Joins the group at an address given by the network's operator. Resolves with its conversation when messages can flow.
    * @throws `group/unknown`, `group/not-a-member`, `group/full`
    */
   joinGroup: [Named & { address: string }, { conversation: string }];
   participants: [{ conversation: string }, ParticipantValue[]];
-  /** Puts somebody out of a group; its administrator may. Resolves when the network has taken the request. */
+  /** Removes somebody from a group; only its administrator may. Resolves when the network has accepted the request. */
   removePerson: [{ conversation: string; address: string }, None];
-  /** Gives a group another name, for everybody in it. Resolves when it has it. */
+  /** Renames a group for all its members. Resolves when the network has the new name. */
   renameGroup: [{ conversation: string; subject: string }, None];
   /**
-   * Takes a name of one's own in a group, which nobody else has there, or gives it up (empty). Resolves when the network has it.
+   * Takes a nickname in a group, unique there, or gives it up (empty). Resolves when the network has it.
    * @throws `group/nickname-taken`, `group/bad-nickname`
    */
   setNickname: [{ conversation: string; nickname: string }, None];
   /**
-   * Gives a group another picture, for everybody in it: a data URI of a PNG, JPEG or WebP; null takes it away. Resolves when the network has it.
+   * Changes a group's picture for all its members: a data URI of a PNG, JPEG or WebP; null removes it. Resolves when the network has it.
    * @throws `group/bad-icon` before anything is sent
    */
   setGroupIcon: [{ conversation: string; icon: string | null }, None];
   /** The picture of a group as a data URI. */
   groupIcon: [{ conversation: string }, { icon: string | null }];
   /**
-   * Rejoins a group that this device has left, or joins one that it never got into. Resolves when it is in.
-   * @throws `conversation/no-session` where the network does not let it in
+   * Rejoins a group that this device has left, or joins one that it never got into. Resolves when it has joined.
+   * @throws `conversation/no-session` when the network refuses
    */
   comeBack: [{ conversation: string }, None];
   leave: [{ conversation: string }, None];
-  /** `onlyWith`: in a group, to this member alone. */
+  /** Tells the other side whether this person is writing. `onlyWith`: in a group, tell this member only. */
   composing: [{ conversation: string; active: boolean; onlyWith?: string | undefined }, None];
   markDisplayed: [{ conversation: string; upTo: string }, None];
   retry: [Named & { message: string }, None];
@@ -154,16 +155,16 @@ export interface Calls {
   /** Deletes a message on this device alone. It stays deleted even if it arrives again. */
   deleteMessage: [Named & { message: string; direction: 'in' | 'out' }, None];
   /**
-   * Deletes all messages of a conversation on this device alone. It comes back, empty, with the next message; a 1-1 then has no link to the group that
-   * continued it.
+   * Deletes all messages of a conversation on this device only. The conversation comes back, empty, with the next message; a 1-1 then has
+   * no link to the group that continued it.
    */
   deleteConversation: [{ conversation: string }, None];
-  /** Keeps text that is not sent yet; an empty text ends the draft. `onlyWith`: the separate draft for that member of the group. */
+  /** Stores an unsent text; an empty text removes the draft. `onlyWith`: the separate draft for that member of the group. */
   setDraft: [{ conversation: string; text: string; onlyWith?: string | undefined }, None];
   markUnread: [{ conversation: string; unread: boolean }, None];
   /**
-   * Writes a whole conversation into a file: JSON, or one self-contained HTML page. A script names the `path`, where there must be no file yet;
-   * in the window the person chooses it, and `path` of the answer is null when they cancel.
+   * Writes a whole conversation to a file: JSON, or one self-contained HTML page. A script gives the `path` of a new file; an existing file
+   * is not overwritten. In the window the person chooses the file, and `path` in the answer is null when they cancel.
    */
   exportConversation: [
     { conversation: string; format: 'html' | 'json'; path?: string | undefined },
@@ -173,8 +174,8 @@ export interface Calls {
   beginHistory: [None, { keptAs: string }];
   setPreferences: [PreferencesValue, PreferencesValue];
   /**
-   * Finds a server, connects, reads its certificate and sends OPTIONS, without signing in and without telling who asks. `server` and `ca` as
-   * for `signIn`.
+   * Finds a server, connects, reads its certificate and sends OPTIONS, without signing in and without revealing who asks. `server` and `ca`
+   * as for `signIn`.
    */
   checkServer: [{ address: string; server?: string | undefined; ca?: string | undefined }, ServerCheckValue];
   /**
@@ -192,9 +193,9 @@ export interface Calls {
     },
     AccountValue,
   ];
-  /** Signs in as one of `tryPeople` at the embedded network of this computer, starting it when none runs. */
+  /** Signs in as one of `tryPeople` to the embedded network of this computer, and starts that network if it is not running. */
   tryIt: [{ person: string; deviceName: string }, AccountValue];
-  /** Opens a further window, another device on this computer, signed in as one of `tryPeople`. Only with a `try` account. */
+  /** Opens another window as a further device on this computer, signed in as one of `tryPeople`. Only with a `try` account. */
   openDevice: [{ person: string }, { profile: string }];
   quit: [None, None];
 }

@@ -1,4 +1,4 @@
-/** Everything the client tells its drivers. */
+/** Every event that the client sends to its drivers. */
 import type { ErrorValue } from './errors';
 import type {
   AccountValue,
@@ -21,8 +21,8 @@ type AccountEventBody =
   | { event: 'devices'; devices: DeviceValue[] }
   | ({ event: 'invitation' } & InvitationValue)
   /**
-   * `elsewhere`: another device of this person has answered (RFC 3326, cause 200), so nothing was missed; told also of an invitation that waited here
-   * without a question.
+   * `elsewhere`: another device of this person has answered (RFC 3326, cause 200), so the person missed nothing. Also sent for an
+   * invitation that waited here without a question.
    */
   | { event: 'invitationEnded'; invitation: string; why: 'answered' | 'elsewhere' | 'withdrawn'; from: PersonValue }
   | ({ event: 'conversation' } & ConversationValue)

@@ -1,8 +1,8 @@
 /**
- * THE contract between the client and whoever drives it: the renderer over Electron IPC, a script over NDJSON.
+ * THE contract between the client and its drivers: the renderer over Electron IPC, a script over NDJSON.
  * Pure types and name lists. Values are plain data: addresses are URI strings, times are epoch milliseconds.
  *
- * How a driver stays right: subscribe, take `snapshot`, then apply every event whose `revision` is higher than the snapshot's.
+ * To stay up to date a driver subscribes, takes a `snapshot`, then applies every event whose `revision` is higher than the snapshot's.
  * Events carry whole values, never patches, so applying one twice does no harm.
  */
 export * from './bridge';

@@ -1,68 +1,68 @@
 /**
- * The options of a sign-in beyond address and password: the one table. The contract's type, the check of a call, the stored form, the flags and the
- * help of the command, and the account without its secrets are all made from it. An option of a known kind is added here and nowhere else; a new kind
- * is added to `OptionTypes` and to `main/account/option-kinds.ts`, which does not compile without it.
+ * The one table of sign-in options besides address and password. It defines the type in the contract, the check of a call, the stored form,
+ * the flags and the help of the command, and the account without its secrets. An option of a known kind is added only here. A new kind is
+ * added to `OptionTypes` and to `main/account/option-kinds.ts`, which does not compile without it.
  *
- * An option that is left out stays as it was, or as the network says.
+ * An omitted option keeps its value or takes the network's default.
  */
 
-/** The form in which a kind of option is told. */
+/** The value type of each kind of option. */
 export interface OptionTypes {
   text: string;
-  /** A SIP URI; `sip:` may be left out. */
+  /** A SIP URI; `sip:` may be omitted. */
   sipUri: string;
-  /** PEM, one certificate or several. */
+  /** One or several certificates in PEM. */
   certificates: string;
   switch: boolean;
   seconds: number;
-  /** MSRP URIs with spaces between; empty takes them away. */
+  /** MSRP URIs separated by spaces; empty removes them. */
   relays: string;
   imei: string;
-  /** A SIM in software: 32 hexadecimal digits each, and either OP or OPc. */
+  /** A software SIM: 32 hexadecimal digits each, with either OP or OPc. */
   sim: { k: string; op: string | null; opc: string | null };
 }
 
 interface OptionFlag {
-  /** Without the dashes. */
+  /** The flag without its dashes. */
   name: string;
-  /** The word for its value in the help; a switch takes none. */
+  /** The placeholder for its value in the help; a switch has none. */
   takes?: string;
   help: string;
 }
 
 interface OptionBase {
   flags: readonly OptionFlag[];
-  /** The environment variable with its secret part: everybody on the machine sees a command line. */
+  /** The environment variable for its secret part, because everybody on the machine can see a command line. */
   environment?: string;
-  /** Protected on disk like a password, and dropped where this system cannot read it. */
+  /** Protected on disk like a password, and dropped if this system cannot read it. */
   secret?: true;
-  /** False for an option that is used at the sign-in alone. */
+  /** False for an option that is only used at the sign-in. */
   kept?: false;
 }
 export type OptionRow = OptionBase & ({ kind: keyof OptionTypes } | { kind: 'choice'; choices: readonly string[] });
 export type OptionRows = Readonly<Record<string, OptionRow>>;
 
 export const signInOptions = {
-  /** The name to authenticate with, where it differs from the address's user part. */
+  /** The name for authentication, if it differs from the user part of the address. */
   authUser: {
     kind: 'text',
     flags: [{ name: 'auth-user', takes: 'NAME', help: 'when it differs from the address’s user part' }],
   },
-  /** Certificates to trust and no others, PEM. */
+  /** The only certificates to trust, in PEM. */
   ca: {
     kind: 'certificates',
     flags: [
       { name: 'ca', takes: 'FILE', help: 'trust the authorities of this PEM file and no others; those that Node trusts unless told' },
     ],
   },
-  /** Whether chats are asked for over TLS alone. */
+  /** Whether chats require TLS. */
   securesMedia: {
     kind: 'switch',
     flags: [{ name: 'msrps', help: 'offer the media of sessions over TLS alone; without it plain TCP is offered' }],
   },
   /**
-   * The MSRP relay that every chat goes through: `msrp:` or `msrps:`; empty for none. Several, with spaces between: the one that this device
-   * connects to, and those that are reached through it.
+   * The MSRP relay for every chat, `msrp:` or `msrps:`; empty for none. Several are separated by spaces: first the one that this device
+   * connects to, then those reached through it.
    */
   msrpRelay: {
     kind: 'relays',
@@ -76,17 +76,17 @@ export const signInOptions = {
       },
     ],
   },
-  /** The registrar's URI, where it is not the address's domain. */
+  /** The registrar's URI, if it is not the address's domain. */
   registrar: { kind: 'sipUri', flags: [{ name: 'registrar', takes: 'URI', help: 'sip:DOMAIN unless told' }] },
-  /** Where groups are made. */
+  /** The URI of the conference factory, which creates groups. */
   factory: { kind: 'sipUri', flags: [{ name: 'factory', takes: 'URI', help: 'sip:conference-factory@DOMAIN unless told' }] },
-  /** This device's IMEI, as its ID: only before it was ever registered. */
+  /** This device's IMEI, used as its ID; only possible before its first registration. */
   imei: {
     kind: 'imei',
     kept: false,
     flags: [{ name: 'imei', takes: 'DIGITS', help: 'use an IMEI as instance ID, at the first start of this data folder' }],
   },
-  /** How long a registration is asked for, seconds. */
+  /** The requested duration of a registration, in seconds. */
   expiresSeconds: {
     kind: 'seconds',
     flags: [{ name: 'expires', takes: 'SECONDS', help: 'how long a registration is asked for; 3600 unless told' }],
@@ -96,7 +96,7 @@ export const signInOptions = {
     choices: ['auto', 'digest', 'aka', 'early-ims'],
     flags: [{ name: 'auth', takes: 'WAY', help: 'auto, digest, aka or early-ims; auto answers what the network offers' }],
   },
-  /** No weaker Digest is answered. */
+  /** The weakest Digest algorithm that is answered. */
   minAlgorithm: {
     kind: 'choice',
     choices: ['MD5', 'SHA-256', 'SHA-512-256'],
@@ -119,8 +119,8 @@ type Told<Row> = Row extends { choices: readonly (infer Choice)[] }
     ? OptionTypes[Kind]
     : never;
 
-/** The options of a table as a call tells them. */
+/** The options of a table in the form of a call. */
 export type OptionsOf<Rows> = { -readonly [Name in keyof Rows]?: Told<Rows[Name]> | undefined };
 
-/** The options of a sign-in, as a call tells them. */
+/** The options of a sign-in in the form of a call. */
 export type SignInOptions = OptionsOf<typeof signInOptions>;

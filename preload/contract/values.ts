@@ -7,14 +7,14 @@ export interface RegistrationValue {
   state: RegistrationState;
   /** Seconds that the registrar granted to this device; absent before a 200. */
   expires?: number;
-  /** How many bindings the registrar listed for the address, of all devices. */
+  /** The number of bindings of the address, on all devices, as listed by the registrar. */
   bindings: number;
-  /** When the next attempt starts, in state `waiting`. */
+  /** In state `waiting`: when the next attempt starts. */
   retryAt?: number;
   error?: ErrorValue;
 }
 
-/** The last event of a registration, in the words of RFC 3680. */
+/** The last event of a registration, as named in RFC 3680. */
 export type DeviceEvent =
   | 'registered'
   | 'created'
@@ -29,24 +29,24 @@ export type DeviceEvent =
 export interface DeviceValue {
   instanceId: string;
   name: string;
-  /** Two plain words made from the instance ID, the same everywhere. */
+  /** Two plain words derived from the instance ID, the same on every device. */
   nickname: string;
   self: boolean;
   contact: string;
-  /** Seconds, when the server told it. */
+  /** In seconds, if the server sent it. */
   expires: number;
-  /** When the registration runs out unless it is renewed. */
+  /** When the registration expires unless it is refreshed. */
   expiresAt: number;
   capabilities: string[];
   pubGruu: string | null;
   state: 'active' | 'terminated';
-  /** The last event that the server told while this client listened; null where only a list is known. */
+  /** The last event reported by the server while this client listened; null when only the list is known. */
   lastEvent: { event: DeviceEvent; at: number } | null;
   /** Another computer is registered with this device's own ID, at this contact: a copied profile. Only for `self`. */
   duplicate: { contact: string; since: number } | null;
 }
 
-/** A profile that was moved or copied since its ID was made. Nothing is registered until `resolveClone` says which. */
+/** A profile that was moved or copied since its ID was created. Nothing is registered until `resolveClone` tells which. */
 export interface CloneValue {
   instanceId: string;
   nickname: string;
@@ -55,12 +55,12 @@ export interface CloneValue {
 }
 
 /**
- * A history that is damaged. Nothing is registered until `beginHistory`; meanwhile `messages` reads what can be read, from the end backwards, and
+ * A damaged history. Nothing is registered until `beginHistory`. Until then `messages` reads the readable part, backwards from the end, and
  * `exportConversation` saves it.
  */
 export interface RescueValue {
   error: ErrorValue;
-  /** What is read: the history itself, a copy that was made before an update, or nothing, because neither is readable. */
+  /** What is read: the history itself, a copy made before an update, or nothing because neither is readable. */
   source: 'history' | 'copy' | 'nothing';
   /** When that copy was made. */
   copiedAt: number | null;
@@ -77,7 +77,7 @@ export interface IdentityValue {
   deviceName: string;
   pubGruu: string | null;
   tempGruu: string | null;
-  /** Every address this registration may speak as (P-Associated-URI). */
+  /** Every address that this registration may use (P-Associated-URI). */
   identities: string[];
 }
 
@@ -97,20 +97,20 @@ export interface ConversationValue {
   /** The other people; never the account itself. */
   people: PersonValue[];
   unread: number;
-  /** The person has marked it as unread. */
+  /** True when the person has marked the conversation as unread. */
   markedUnread: boolean;
-  /** Text not sent yet, as it was last kept. */
+  /** The unsent text, as last stored. */
   draft: string;
-  /** The same for one member of a group alone, by member. */
+  /** The unsent texts for single members of a group. */
   privateDrafts: { address: string; text: string }[];
   last: MessageValue | null;
   session: SessionState;
   /**
-   * What a pending 1-1 session waits for: that the invitation finds a device of the other person, that it is answered there, or, of an invitation of
-   * theirs, that this person opens the chat or replies.
+   * What a pending 1-1 session waits for. `reaching`: our invitation has to find a device of the other person; `ringing`: it has to be
+   * answered there; `open`, `reply`: their invitation waits until this person opens the chat or replies.
    */
   pending: 'reaching' | 'ringing' | 'open' | 'reply' | null;
-  /** The device of the other person that holds the 1-1 session. */
+  /** The other person's device in the 1-1 session. */
   peerDevice: { name: string | null; instanceId: string | null } | null;
   /** The 1-1 conversation that this group continues. */
   continues: string | null;
@@ -118,11 +118,11 @@ export interface ConversationValue {
   continuedBy: string | null;
   /** False for a group that this device has left. */
   joined: boolean;
-  /** Names the picture of a group, which `groupIcon` has: another picture has another name. */
+  /** Identifies the group's picture, which `groupIcon` returns: another picture has another value. */
   icon: string | null;
-  /** The side of a 1-1 that does not tell the other who it is; this never changes. */
+  /** Which side of a 1-1 hides its identity from the other; this never changes. */
   anonymous: 'self' | 'peer' | null;
-  /** The own address that this conversation writes as, where it is not the usual one. */
+  /** The own address that this conversation writes from, if it is not the usual one. */
   writesAs: string | null;
   createdAt: number;
 }
@@ -131,7 +131,7 @@ export type MessageState = 'queued' | 'sending' | 'sent' | 'delivered' | 'displa
 
 export interface ReceiptValue {
   address: string;
-  /** The device that told it, by its name, where it says so. */
+  /** The name of the device that reported it, if it gave one. */
   device: string | null;
   disposition: 'delivered' | 'displayed' | 'failed';
   at: number;
@@ -141,11 +141,11 @@ export interface ReceiptValue {
 export type MessageContentValue = { kind: 'text'; text: string };
 
 export interface MessageValue {
-  /** The imdn.Message-ID: unique, made by the sending client. */
+  /** The imdn.Message-ID: unique, created by the sending client. */
   message: string;
   conversation: string;
   direction: 'in' | 'out';
-  /** Address of the sender. */
+  /** The sender's address. */
   from: string;
   /** The sender's name when it was written. */
   fromName: string;
@@ -156,9 +156,9 @@ export interface MessageValue {
   text: string;
   content: MessageContentValue;
   state: MessageState;
-  /** When it was written, by this computer's clock: messages stand in this order. */
+  /** When the message was written, by this computer's clock. Messages are in this order. */
   sentAt: number;
-  /** How its sender has dated it, where that clock was found wrong or it stands elsewhere than it was dated. */
+  /** The sender's own date, if its clock was found wrong or the message is not placed by that date. */
   datedAt?: number;
   receivedAt: number | null;
   receipts: ReceiptValue[];
@@ -173,7 +173,7 @@ export interface MessageValue {
   expiresAt?: number;
   /** In a group: the one member besides this account who has it, its recipient or its sender. Absent: it is everybody's. */
   onlyWith?: string;
-  /** What is stored of it was changed or destroyed since it was written: there is no text to show. */
+  /** The stored message was changed or destroyed after it was written: there is no text to show. */
   damaged?: true;
 }
 
@@ -189,9 +189,9 @@ export interface SearchHitValue {
   /** As of the message. */
   onlyWith?: string;
   sentAt: number;
-  /** One line of the message's text around what was found; its beginning when the sender's name was. */
+  /** One line of the text around the match; the beginning of the text when the sender's name matched. */
   snippet: string;
-  /** The parts of the snippet that were searched for, in order. */
+  /** The matching parts of the snippet, in order. */
   marks: { at: number; length: number }[];
 }
 
@@ -221,7 +221,7 @@ export interface InvitationValue {
   from: PersonValue;
   subject: string | null;
   people: PersonValue[];
-  /** The 1-1 conversation that accepting would replace. */
+  /** The 1-1 conversation that the group would replace when accepted. */
   replaces: string | null;
 }
 
@@ -233,24 +233,24 @@ export interface AccountValue {
   nickname: string;
   /** `try` is the embedded network on this computer. */
   kind: 'try' | 'sip';
-  /** Every address that this account may write as, as the network names them; before it does, the own one alone. */
+  /** Every address that this account may write from, as named by the network; only its own address before that. */
   addresses: string[];
-  /** The address that new messages come from, unless a conversation has another; null: the one signed in with. */
+  /** The address that new messages come from, unless a conversation has its own. Null: the address of the sign-in. */
   writesAs: string | null;
-  /** The services that this version can offer to others, and whether this device does. */
+  /** The services that this version can offer, and whether this device offers them. */
   offers: { name: CapabilityName; on: boolean }[];
-  /** The server still has an earlier name, or earlier services, of this device: the next registration tells it these. */
+  /** True while the server has an earlier name or earlier services of this device; the next registration updates them. */
   untold: boolean;
-  /** Whether chats are asked for over TLS alone, and the MSRP relay that every chat goes through; null: none. */
+  /** Whether chats require TLS. `msrpRelay` is the MSRP relay for every chat; null without one. */
   securesMedia: boolean;
   msrpRelay: string | null;
-  /** Whether that relay works; null without one, and before this account runs. */
+  /** Whether that relay works; null without a relay, and before this account runs. */
   relay: RelayValue | null;
 }
 
 /**
- * `unused` until the first session asks it. Messages wait while it is `unreachable`, and leave when it is back; `refused` wants the person:
- * `error.relay` says why it cannot be used.
+ * The state is `unused` until the first session uses the relay. Messages wait while it is `unreachable` and leave when it is back.
+ * `refused` needs the person; `error.relay` tells why the relay cannot be used.
  */
 export interface RelayValue {
   state: 'unused' | 'reachable' | 'unreachable' | 'refused';
@@ -261,17 +261,17 @@ export interface RelayValue {
 export interface PreferencesValue {
   theme: 'system' | 'light' | 'dark';
   /**
-   * What a message asks for and what this client answers. `unasked`: also what names itself and asks for nothing, as where a network strips the
-   * request; false when absent.
+   * The receipts that a message requests and that this client sends. `unasked`: also send one for a message that has an ID but requests
+   * none, as when a network strips the request; false when absent.
    */
   receipts: { delivered: boolean; displayed: boolean; unasked?: boolean | undefined };
   composing: boolean;
   /**
-   * When an invitation to a 1-1 session is answered: at once, when the chat is opened, when the person types or writes, or when they say so. Its
-   * first message is there in any case. To a group, `open` and `reply` mean `auto`.
+   * When an invitation to a 1-1 session is answered: at once, when the chat is opened, when the person types or writes, or when they
+   * confirm. Its first message is shown in any case. For a group, `open` and `reply` mean `auto`.
    */
   accept: 'auto' | 'open' | 'reply' | 'ask';
-  /** A 1-1 session in which nothing is said for so long is ended, seconds, 86,400 at most; 0 never. The next text opens another. */
+  /** A 1-1 session is ended after this many seconds without a message, at most 86,400; 0 never. The next text opens another. */
   idleSeconds: number;
   /** Whether messages and invitations of people who do not say who they are are refused; false when absent. */
   refuseAnonymous?: boolean | undefined;
@@ -311,17 +311,17 @@ export interface Snapshot {
   /** Every account of the profile. The window shows the first, which `account` and the other fields of its kind repeat. */
   accounts: AccountSnapshot[];
   account: AccountValue | null;
-  /** People the embedded network knows, offered at first run and as suggestions; empty with a real account. */
+  /** The people of the embedded network, offered at the first run and as suggestions; empty with a real account. */
   tryPeople: PersonValue[];
   registration: RegistrationValue;
   devices: DeviceValue[];
   conversations: ConversationValue[];
   invitations: InvitationValue[];
   preferences: PreferencesValue;
-  /** Addresses of people whose calls and messages are refused, as `correspondentKey` writes them. */
+  /** Addresses of blocked people, in the form of `correspondentKey`. Their calls and messages are refused. */
   blocked: string[];
   warnings: WarningValue[];
-  /** Set while the person has to say whether this profile was moved or copied. */
+  /** Set while the person has to tell whether this profile was moved or copied. */
   clone: CloneValue | null;
   /** Set while the history is damaged and nothing runs. */
   rescue: RescueValue | null;
@@ -330,21 +330,21 @@ export interface Snapshot {
 }
 
 export interface ServerCheckValue {
-  /** What was looked up. */
+  /** The address that was looked up. */
   server: string;
-  /** The places that the name service knows and that were tried, best first; the last is the one that was reached, unless it has an error. */
+  /** The addresses from DNS that were tried, best first. The last one was reached, unless it has an error. */
   places: { host: string; port: number; transport: 'tcp' | 'tls' | 'ws' | 'wss'; error: ErrorValue | null }[];
-  /** Of the place that was reached; `until` in epoch milliseconds. Null without TLS. */
+  /** The certificate of the address that was reached; `until` in epoch milliseconds. Null without TLS. */
   certificate: { names: string[]; issuer: string; until: number } | null;
-  /** Its answer, whatever it is: even a refusal is SIP. */
+  /** The server's answer; even a refusal shows that it speaks SIP. */
   answer: { status: number; reason: string; software: string | null; tookMs: number } | null;
-  /** Why it stops there; null when the server has answered. */
+  /** Why the check stopped; null when the server answered. */
   error: ErrorValue | null;
 }
 
 export interface PeerCapabilities {
   capabilities: string[];
-  /** The device that answered, where it says which. */
+  /** The device that answered, if it said so. */
   instanceId: string | null;
   deviceName: string | null;
 }

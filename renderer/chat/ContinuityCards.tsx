@@ -8,7 +8,7 @@ import { conversationTitle, firstName, fullName } from '../words/person';
 import { names, words } from '../words/text';
 import styles from './ContinuityCards.module.css';
 
-/** What stands above the first message: where a group comes from and how it came together, or that a chat begins here. */
+/** The cards above the first message: where a group comes from and how it was formed, or that a chat begins here. */
 export function StartCards({ conversation }: { conversation: ConversationValue }) {
   if (conversation.kind === 'oneToOne') {
     const [person] = conversation.people;

@@ -13,7 +13,7 @@ export interface MenuItem {
 interface MenuProps {
   label: string;
   testId: string;
-  /** What stands on the button. */
+  /** The button's content. */
   children: ReactNode;
   items: readonly MenuItem[];
   className?: string;

@@ -122,8 +122,8 @@ export async function startScreen({ user, width, height }) {
 const leastColours = 5;
 
 /**
- * Xvfb keeps its screen as an X window dump (XWD, version 7, 32 bits a pixel, blue first). `isDrawn`: something is to be seen in each of the
- * `tiles`, which lie in rows of two.
+ * Xvfb keeps its screen as an X window dump (XWD, version 7, 32 bits a pixel, blue first). `isDrawn`: something is visible in each of the
+ * `tiles`, which are in rows of two.
  */
 function pictureOf(dump, tiles) {
   const word = (index) => dump.readUInt32BE(index * 4);
@@ -174,7 +174,7 @@ function encodePng(width, height, lines) {
 
 /**
  * Takes the picture once each of the `tiles` of the screen is drawn and nothing has changed for a moment, and writes it to `file`. False when
- * nothing was to be seen in time; where some are missing at the end, the others are kept.
+ * nothing was visible in time; if only some are missing at the end, the picture is still written.
  */
 export async function keepPicture(
   screen,

@@ -16,7 +16,7 @@ const card = (hands: WindowDriver, name: string) => hands.at('device-card').filt
 const ownId = (hands: WindowDriver) => hands.page.locator('[data-testid="device-card"][data-self="true"]').getAttribute('data-instance');
 
 describe('the devices of one person', () => {
-  it('R24: a new name on one is on the other within 2 s; a test reaches one alone; one is signed out, the other stays', {
+  it('R24: a new name on one device appears on the other within 2 s; a test message reaches one device only; one is signed out, the other stays', {
     timeout: storyMs,
   }, async () => {
     const [laptop, tablet] = await Promise.all([sit('alice-laptop', 1), sit('alice-tablet', 2)]);

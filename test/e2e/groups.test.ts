@@ -7,7 +7,7 @@ const windows = chorusWindows();
 const sit = async (profile: string, place: number) => new WindowDriver(await windows.open(profile, { tile: `${place}/4` }));
 
 describe('a group of four', () => {
-  it('R58 R60 R61 R69: one declines and comes later, it gets another name and a picture, two talk privately, one is removed; each window says so', {
+  it('R58 R60 R61 R69: one person declines and joins later, the group gets another name and a picture, two members talk privately, one is removed; each window shows it', {
     timeout: 240_000,
   }, async () => {
     const [alice, bob, carol, dave] = await Promise.all([sit('alice', 1), sit('bob', 2), sit('carol', 3), sit('dave', 4)]);

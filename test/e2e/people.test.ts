@@ -1,4 +1,4 @@
-/** The window for everybody: by keyboard alone, narrow, enlarged, dark, and for who cannot see it. */
+/** The window for everybody: by keyboard only, narrow, enlarged, dark, and with a screen reader. */
 import { describe, it } from 'vitest';
 import { chorusWindows, type OpenOptions } from '../support/windows/electron';
 import { accessibilityFlaws, cutOff, walkFocus } from '../support/windows/page-checks';

@@ -15,7 +15,7 @@ async function person(name: string, place: number): Promise<WindowDriver> {
 }
 
 describe('people at windows', () => {
-  it('R58 R69: two chat, one adds a third, and all go on in the group', async () => {
+  it('R58 R69: two people chat, one adds a third, and all continue in the group', async () => {
     const [alice, bob, carol] = await Promise.all([person('Alice', 1), person('Bob', 2), person('Carol', 3)]);
     await chatOfTwo(alice, bob);
     await growIntoGroup(alice, bob, carol);

@@ -90,7 +90,7 @@ describe('invitations that nobody answers yet', () => {
 });
 
 describe('somebody who is blocked', () => {
-  it('hears 486 and leaves nothing, until they are unblocked', async () => {
+  it('gets 486 and leaves no trace, until they are unblocked', async () => {
     const [alice, bob] = [await start('alice'), await start('bob')];
     expect(await bob.call('block', { address: ' alice@LAB.test' })).toEqual({ blocked: [alice.address] });
     const { message } = await alice.call('sendText', { to: bob.address, text: 'hello?', mode: 'pager' });

@@ -44,7 +44,7 @@ const conversationOf = (at: TestClient, id: string, fits: (one: ConversationValu
     (await at.call('conversations', {})).find((one) => one.conversation === id && fits(one)),
   );
 
-/** What nobody but Alice's own network may read. */
+/** The identifying marks that only Alice's own network may read. */
 async function marksOf(alice: TestClient): Promise<string[]> {
   const { instanceId, pubGruu } = await alice.call('identity', {});
   const places = alice.wire.flatMap(({ local }) => local);
@@ -117,12 +117,12 @@ async function refusesAnonymity(there: { proxy: string; factory: string }): Prom
 }
 
 describe('writing anonymously', () => {
-  it('R44: nothing that Bob`s side receives tells who writes: text, receipts, typing, reply, a second session and the end of it', async () => {
+  it('R44: nothing on Bob`s side reveals the writer: text, receipts, typing, reply, a second session and its end', async () => {
     const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
     await writeAnonymously(alice, bob);
   });
 
-  it('R44: the invitation has the temporary GRUU of the latest set and asks for privacy; the own network alone learns who asks', async () => {
+  it('R44: the invitation has the temporary GRUU from the latest set and requests privacy; only the own network learns who sends it', async () => {
     const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
     await alice.call('register', {});
     const { tempGruu } = await alice.call('identity', {});
@@ -167,7 +167,7 @@ describe('writing anonymously', () => {
     expect(await alice.tryCall('addPeople', { conversation: hidden.conversation, people: ['carol'] })).toMatchObject({ ok: false });
   });
 
-  it('R56: a block list holds for who hides, and who takes nothing anonymous is left alone with 433', async () => {
+  it('R56: a block list also applies to anonymous senders, and a person who refuses anonymous messages is protected by 433', async () => {
     const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
     network.policy.deny({ served: bob.address, sescase: 'term', peer: alice.address });
     const { message, conversation } = await alice.call('sendText', { to: bob.address, text: 'Psst', anonymous: true });
@@ -186,7 +186,7 @@ describe('writing anonymously', () => {
     network.policy.adopt({ deny: [], provider: {}, users: new Map(), recordTo: null, mailOutbox: null });
   });
 
-  it('R44: a temporary GRUU that is asked what it can do does not tell whose it is, and nobody else may use it', async () => {
+  it('R44: OPTIONS to a temporary GRUU does not reveal its owner, and nobody else may use that GRUU', async () => {
     const alice = await client('alice');
     const bob = new RawAgent({ name: 'bob', device: 'bob probe', proxy: network.uris.tcp });
     try {

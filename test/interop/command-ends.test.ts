@@ -141,7 +141,7 @@ describe('how the command ends', () => {
 });
 
 describe('killed', () => {
-  it('R18: at any moment of its first start, the instance ID that the network has seen is the only one ever', async () => {
+  it('R18: at any moment of its first start, it never uses another instance ID than the one that the network has seen', async () => {
     const seen = new Map<string, Set<string>>();
     const network = await ownNetwork((record) => {
       const text = utf8(record.bytes);
@@ -221,7 +221,7 @@ describe('killed', () => {
     }
   });
 
-  it('the receiver, in the middle of what it receives: what it has acknowledged is on its disk, and the rest comes after its return, once', async () => {
+  it('the receiver, while receiving: acknowledged messages are on its disk, and the rest arrives after its return, once', async () => {
     const random = seededRandom(7);
     const { tcp } = await startedNetwork();
     const alice = await signedIn(tcp, 'alice');

@@ -90,7 +90,7 @@ async function exported(client: TestClient, conversation: string): Promise<Messa
 }
 
 describe('a damaged history', () => {
-  it('R18: found at the start, registers nothing, is saved chat by chat, and set aside whole; then the same device goes on', async () => {
+  it('R18: found at the start, it prevents any registration, is saved chat by chat and set aside as a whole; then the same device continues', async () => {
     const { dataDir, instanceId, file, key, conversation } = await livedProfile();
     const database = new Libsql(file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
     database.exec(

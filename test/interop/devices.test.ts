@@ -24,7 +24,7 @@ afterAll(() => network.close());
 const IMEI = 'urn:gsma:imei:90420156-025763-0';
 
 describe('the devices of one person', () => {
-  it('R6 R22 R27: three of them are three bindings, each with the instance ID that its every REGISTER names, of one address', async () => {
+  it('R6 R22 R27: three devices make three bindings of one address, each with the instance ID of its REGISTERs', async () => {
     const clients = await Promise.all(
       ['alice-laptop', 'alice-tablet', 'alice-phone'].map((name) =>
         startClient({ name, address: 'sip:alice@lab.test', proxy: network.uris.tcp, factory: network.factory }),
@@ -45,7 +45,7 @@ describe('the devices of one person', () => {
     }
   });
 
-  it('R13: one registers as TS 24.229 and the core want it: what it is, what it takes, and in two steps', async () => {
+  it('R13: one registers as required by TS 24.229 and the core: its identity, its capabilities, and in two steps', async () => {
     const laptop = await devices.registered('alice', network.uris.tcp);
     const registers = laptop
       .ladder()
@@ -84,14 +84,14 @@ describe('the devices of one person', () => {
     expect(phone.client.registration.pubGruu).not.toContain('90420156');
   });
 
-  it('R27: without an address of its own there is nothing to register', () => {
+  it('R27: without an address nothing can be registered', () => {
     for (const aor of ['', 'alice', 'mailto:alice@lab.test', 'sip:'])
       expect(() => devices.make('alice', network.uris.tcp, { aor })).toThrow(expect.objectContaining({ code: 'account/bad-address' }));
   });
 });
 
 describe('the addresses of one person', () => {
-  it('R1 R2 R33: a device is reached at each, by SIP and by telephone number, and knows them all; anything else is no address', async () => {
+  it('R1 R2 R33: a device is reached at each of its SIP addresses and telephone numbers, and knows them all; anything else is not an address', async () => {
     const core = await startCore({
       domain: 'lab.test',
       users: [
@@ -152,13 +152,13 @@ describe('the command as a process', () => {
     ['an IMEI', ['--imei', '90420156025763', '--meid', 'A00000ABCDEF12'], /^urn:gsma:imei:90420156-025763-0$/],
     ['a MEID', ['--meid', 'A00000ABCDEF12'], /^urn:device-id:meid:A00000AB-CDEF12-0$/],
     ['neither', [], /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4/],
-  ])('R12: is the device that its hardware says: with %s', async (_hardware, options, urn) => {
+  ])('R12: is identified by its hardware: with %s', async (_hardware, options, urn) => {
     const { instanceId } = await registered(newFolder(), options);
     expect(instanceId).toMatch(urn);
     expect(network.bindings('sip:carol@lab.test').map((binding) => binding.instanceId)).toContain(instanceId);
   });
 
-  it('R18: killed right after its first registration it is the same device when it starts again', async () => {
+  it('R18: killed right after its first registration, it starts again as the same device', async () => {
     const data = newFolder();
     const first = await registered(data);
     const gone = new Promise((resolve) => first.child.once('exit', resolve));
@@ -172,7 +172,7 @@ describe('the command as a process', () => {
 });
 
 describe('one person of several addresses', () => {
-  it('R2 R33: chooses as which of them is written, everywhere or in one chat, and is known by it; also in the group that grows out of it', async () => {
+  it('R2 R33: chooses which address to write from, everywhere or in one chat, and appears under it, also in the group that continues the chat', async () => {
     const network = await startNetwork({
       users: [
         { name: 'alice', password: 'secret', identities: ['sip:sales@lab.test', 'tel:+15550100'] },

@@ -61,7 +61,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     network = await start();
   });
 
-  it('who was away reads what was said meanwhile, in order, and once', async () => {
+  it('a member who was away reads the messages of that time, in order and once', async () => {
     const { alice, bob, carol, alices, bobs, carols } = await group();
     await carol.close();
     await sees(alice, alices, 'Carol is away', (people) => people.find((one) => one.address === carol.address)?.state === 'disconnected');
@@ -77,7 +77,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     expect(await texts(alice, alices)).toEqual(['one', 'two', 'three']);
   });
 
-  it('a member takes a name of its own in the group, which everybody sees and nobody else can have', async () => {
+  it('a member takes a nickname in the group, which everybody sees and nobody else can take', async () => {
     const { alice, bob, carol, alices, bobs, carols } = await group();
     const isCalled = (one: TestClient, conversation: string, who: TestClient, nickname: string | undefined) =>
       sees(
@@ -100,7 +100,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     await isCalled(bob, bobs, carol, 'The Builder');
   });
 
-  it('the administrator removes somebody, who is told; the others go on; nobody else may', async () => {
+  it('the administrator removes somebody, who learns it; the others continue; nobody else may remove members', async () => {
     const { alice, bob, carol, alices, bobs, carols } = await group();
     await sees(bob, bobs, 'Alice is the administrator', (people) =>
       people.every((one) => one.administrator === (one.address === alice.address)),
@@ -118,7 +118,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     await inGroup(carol);
   });
 
-  it('a device that comes later is brought in by itself, and reads what its person says elsewhere, once', async () => {
+  it('a later device is brought in automatically, and shows what its person writes elsewhere, once', async () => {
     const { alice, bob, carol, alices, bobs, carols } = await group();
     const phone = await client('bob-phone');
     const phones = (await inGroup(phone)).conversation;
@@ -170,7 +170,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
     });
   });
 
-  it('a new name and a picture are everybody’s, and who was away learns them on coming back', async () => {
+  it('a new name and a picture reach everybody, absent members when they come back', async () => {
     const { alice, bob, carol, bobs } = await group();
     await carol.close();
     await bob.call('renameGroup', { conversation: bobs, subject: 'Dinner' });
@@ -186,7 +186,7 @@ describe.each(networks)('a group that lasts at $name', ({ start }) => {
   });
 });
 
-describe('the network under a group is started anew', () => {
+describe('the network of a group restarts', () => {
   const stateFile = () => {
     const folder = mkdtempSync(join(tmpdir(), 'groups-'));
     folders.push(folder);
@@ -222,7 +222,7 @@ describe('the network under a group is started anew', () => {
     expect(network.groups()).toHaveLength(1);
   });
 
-  it('R73: without it, the members give the group to the network anew, all at once, and it is one group with the same Contribution-ID and its picture', async () => {
+  it('R73: without it, all members restart the group at once, and it is one group with the same Contribution-ID and its picture', async () => {
     network = await startNetwork();
     const people = await group();
     await people.alice.call('setGroupIcon', { conversation: people.alices, icon: picture });
@@ -251,7 +251,7 @@ describe('the network under a group is started anew', () => {
 });
 
 describe.each(networks)('a group that the operator has made at $name', ({ start }) => {
-  it('R72: whoever of its members joins it by its address has the others invited; nobody else gets in, and no other address is a group', async () => {
+  it('R72: any member who joins by its address causes the others to be invited; nobody else is admitted, and no other address is a group', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'groups-'));
     folders.push(folder);
     const groupsFile = join(folder, 'groups.json');

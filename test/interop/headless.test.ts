@@ -149,7 +149,7 @@ describe('groups', () => {
     const carols = await carol.event('invitation', { kind: 'group', subject: 'Lunch' });
     expect(await carol.ask('answer', { invitation: carols.invitation, accept: true })).toEqual({ state: 'established' });
     const group = (await adding).conversation;
-    // Who wants to be asked is asked for the move, too.
+    // Bob wants to be asked about invitations, so he is also asked about the move.
     const bobs = await bob.event('invitation', { kind: 'group', subject: 'Lunch' });
     expect(bobs.replaces).toBe((await conversations(bob)).find((one) => one.kind === 'oneToOne')?.conversation);
     expect(await bob.ask('answer', { invitation: bobs.invitation, accept: true })).toEqual({ state: 'established' });
@@ -299,7 +299,7 @@ describe('trouble with the network', () => {
     expect((await alice.event('message', { message })).state).toBe('queued');
   });
 
-  it('a proxy that is not there is told with its reason and the time of the next attempt; what was written leaves when it is', async () => {
+  it('a missing proxy is reported with the reason and the time of the next attempt; waiting texts leave once it is there', async () => {
     const first = await startedNetwork();
     await endCommands();
     const alice = client(first.tcp, 'alice', ['--expires', '300']);

@@ -286,7 +286,7 @@ describe('SIP that no peer may send, to a live client', () => {
     await chatGoesOn(alice, bob);
   });
 
-  it('streams that cannot be read on: the connection is given up, the device comes back by itself, and nothing is lost', async () => {
+  it('unreadable streams: the connection is closed, the device comes back by itself, and nothing is lost', async () => {
     const relay = await Relay.start();
     const [alice, bob] = [await client('alice', { proxy: relay.proxy }), await client('bob')];
     await chatGoesOn(alice, bob);
@@ -322,7 +322,7 @@ const msrpSend = (to: string, from: string, id: string, body: string, range = `1
   `MSRP ${id} SEND\r\nTo-Path: ${to}\r\nFrom-Path: ${from}\r\nMessage-ID: ${id}\r\nByte-Range: ${range}\r\nContent-Type: ${cpim}\r\n\r\n${body}\r\n-------${id}$\r\n`;
 
 describe('MSRP that no peer may send, to a live client', () => {
-  it('from strangers at its port, one of whom knows the path: refused, and the session that stands is not touched', async () => {
+  it('from strangers at its port, one of whom knows the path: refused, and the open session is not affected', async () => {
     const [alice, bob] = [await client('alice'), await client('bob')];
     await chatGoesOn(alice, bob);
     const [invite = ''] = sipRequests(alice, 'out', 'INVITE');
@@ -355,7 +355,7 @@ describe('MSRP that no peer may send, to a live client', () => {
     expect(sipRequests(alice, 'out', 'INVITE')).toHaveLength(1);
   });
 
-  it('from the one it talks with: a forged From counts for nothing, what cannot be read is refused, and garbage costs one session', async () => {
+  it('from its peer: a forged From is ignored, unreadable messages are refused, and garbage costs one session', async () => {
     const alice = await client('alice');
     const bob = await agent('bob');
     const { message, conversation } = await alice.call('sendText', { to: bob.address, text: 'Hello' });
@@ -387,7 +387,7 @@ describe('MSRP that no peer may send, to a live client', () => {
 });
 
 describe('forgeries', () => {
-  it('R58: a replacement that a third party asks for is an ordinary invitation, and the 1-1 stays', async () => {
+  it('R58: a replacement requested by a third party is treated as an ordinary invitation, and the 1-1 stays', async () => {
     const [alice, bob] = [await client('alice'), await client('bob', { preferences: { accept: 'ask' } })];
     const carol = await agent('carol');
     const { conversation } = await alice.call('sendText', { to: bob.address, text: 'Hello' });

@@ -88,7 +88,7 @@ describe('the whole client at a real Kamailio', () => {
     await Promise.race([laptop.until('one device holds the session', oneHolds), tablet.until('one device holds the session', oneHolds)]);
   });
 
-  it('what differs from the embedded network: the names of other devices are not kept, requests are challenged, groups are not made', async () => {
+  it('differences from the embedded network: the names of other devices are not kept, requests are challenged, groups cannot be created', async () => {
     const [laptop, bob] = [await client('alice-laptop'), await client('bob-desk')];
     const tablet = await client('alice-tablet');
     // A Contact's display name does not come back in this registrar's 200: another device goes by the words made from its instance ID.

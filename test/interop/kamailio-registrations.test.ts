@@ -35,7 +35,7 @@ async function registered(name: string, seconds = 600): Promise<SipDevice> {
 }
 
 describe('the Participating Function behind Kamailio', () => {
-  it('R35 R75: hears of every device that comes, with its name, GRUU and services, and of every one that goes', async () => {
+  it('R35 R75: is notified of every device that registers, with its name, GRUU and services, and of every one that leaves', async () => {
     const desk = await registered('Bob <desk> & chair');
     await knows('the first', (devices) => devices.length === 1);
     const phone = await registered('Bob phone');
@@ -53,7 +53,7 @@ describe('the Participating Function behind Kamailio', () => {
     await knows('that it has expired', (devices) => devices.length === 1);
   });
 
-  it('R43: refuses who names a device that is not registered', async () => {
+  it('R43: refuses a request that names an unregistered device', async () => {
     const desk = await registered('Bob desk');
     await knows('the device', (devices) => devices.length === 1);
     const request = (instance: string) =>
@@ -71,7 +71,7 @@ describe('the devices of one person behind Kamailio', () => {
   const latest = (client: TestClient): DeviceValue[] =>
     client.events.findLast((event): event is Extract<typeof event, { event: 'devices' }> => event.event === 'devices')?.devices ?? [];
 
-  it('R24 R31 R75: know of each other without asking: who comes, under which name, with what it offers, and who goes', async () => {
+  it('R24 R31 R75: know each other without a query: arrivals, departures, names and services', async () => {
     const [laptop, tablet] = [await start('alice-laptop'), await start('alice-tablet')];
     const id = (await tablet.call('identity', {})).instanceId;
     const registers = sipRequests(laptop, 'out', 'REGISTER').length;

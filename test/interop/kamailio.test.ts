@@ -46,7 +46,7 @@ const session = (target: string, sdp: string, more = {}) => ({
 });
 
 describe('at a real Kamailio', () => {
-  it('R5 R13 R20 R30: two devices of one address register, each sees both bindings with GRUUs, and one signs off alone', async () => {
+  it('R5 R13 R20 R30: two devices of one address register, each sees both bindings with GRUUs, and one signs out alone', async () => {
     const laptop = await devices.registered('alice', kamailio.uri, { deviceName: 'Alice laptop' });
     const tablet = await devices.registered('alice', kamailio.uri, { deviceName: 'Alice tablet' });
     const { registration } = tablet.client;
@@ -90,7 +90,7 @@ describe('at a real Kamailio', () => {
     await laptop.until('it sees it', async () => ((await laptop.call('snapshot', {})).devices.length === 1 ? true : null));
   });
 
-  it('R9 R39 R43 R45 R77: a session is offered, answered and ended through it, over the recorded route', async () => {
+  it('R9 R39 R43 R45 R77: a session is offered, answered and ended through Kamailio, over the recorded route', async () => {
     const alice = await devices.registered('alice', kamailio.uri);
     const bob = await devices.registered('bob', kamailio.uri, { deviceName: 'Bob desk' });
     const parts = [{ contentType: 'message/cpim', headers: new Map<string, string>(), body: utf8('Grüße 🎉') }];
@@ -172,7 +172,7 @@ describe('at a real Kamailio', () => {
     await expect(device.client.registration.register()).rejects.toMatchObject({ code: 'account/bad-credentials' });
   });
 
-  it('R36: SHA-256 is answered too', async () => {
+  it('R36: Digest with SHA-256 is accepted, too', async () => {
     const other = await startKamailio({ algorithm: 'SHA-256' });
     try {
       const device = await devices.registered('alice', other.uri);

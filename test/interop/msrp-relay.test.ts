@@ -54,7 +54,7 @@ const answersToAuth = (one: TestClient) =>
     .map((text) => text.split(' ')[2]);
 
 describe('chats through a relay', () => {
-  it('both behind it: each proves by Digest who it is, names the relay first in its path, and connects to nothing else', async () => {
+  it('both behind it: each authenticates by Digest, names the relay first in its path, and connects to nothing else', async () => {
     const [alice, bob] = [await client('alice', relay), await client('bob', relay)];
     await say(alice, bob, 'one');
     await say(bob, alice, 'two');
@@ -92,7 +92,7 @@ describe('chats through a relay', () => {
     ['who hides', true],
     ['the other one', false],
   ])(
-    'R49: an anonymous chat in which %s is behind it goes through the network and through it, and arrived is what the other side has',
+    'R49: an anonymous chat in which %s is behind a relay runs through the network and the relay, and a text counts as arrived when the other side has it',
     async (_who, hides) => {
       const [alice, bob] = [await client('alice', hides ? relay : null), await client('bob', hides ? null : relay)];
       const first = await alice.call('sendText', { to: bob.address, text: 'one', anonymous: true });

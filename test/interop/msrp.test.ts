@@ -127,7 +127,7 @@ describe('two endpoints over TCP', () => {
     for (const [index, { b }] of pairs.entries()) expect(idsOf(b)).toEqual([`of-${index}`]);
   });
 
-  it('close together, and the sender learns what was not taken', async () => {
+  it('close together, and the sender learns which messages were not accepted', async () => {
     const { a, b } = await talking();
     b.session.handleMessage = () => new Promise(() => {});
     const pending = send(a, 'm', content(100, 1)).catch((error: unknown) => error);

@@ -64,7 +64,7 @@ describe('where the network itself carries the media', () => {
   const client = (name: string, securesMedia: boolean) =>
     startClient({ name, address: `sip:${name}@lab.test`, proxy: network.uris.tcp, factory: network.factory, securesMedia });
 
-  it('R49: an anonymous chat runs over TLS through the relay, whose certificate each side is told in the place of the other’s', async () => {
+  it('R49: an anonymous chat runs over TLS through the relay, whose fingerprint replaces the other side’s in each SDP', async () => {
     const [alice, bob] = [await client('alice', true), await client('bob', false)];
     const first = await alice.call('sendText', { to: bob.address, text: 'first', anonymous: true });
     const arrived = await received(bob, 'first');
@@ -106,7 +106,7 @@ describe('TLS that is switched while chats are open', () => {
   });
   afterAll(() => network?.close());
 
-  it('a 1-1 and a group go on over TLS at once; a group that runs over TLS alone is not lost by who wants none any more', async () => {
+  it('a 1-1 and a group continue over TLS at once; a member who switches TLS off does not lose a group that requires it', async () => {
     const client = (name: string) =>
       startClient({ name, address: `sip:${name}@lab.test`, proxy: network.uris.tcp, factory: network.factory });
     const [alice, bob, carol] = await Promise.all([client('alice'), client('bob'), client('carol')]);

@@ -48,7 +48,7 @@ async function signIn(net: Network, changes: Partial<SipAccount> = {}, person = 
 }
 
 describe('the client at networks that ask in different ways', () => {
-  it('R36 R37: Digest by MD5, SHA-256, SHA-512-256 and the stronger of two, each as the network asks', async () => {
+  it('R36 R37: Digest with MD5, SHA-256, SHA-512-256 or the stronger of two, as the network requests', async () => {
     for (const [auth, algorithm] of [
       ['md5', 'MD5'],
       ['sha256', 'SHA-256'],
@@ -62,7 +62,7 @@ describe('the client at networks that ask in different ways', () => {
     }
   });
 
-  it('R37: AKA with a SIM: named first, then RES; a SIM that is ahead puts the network right and is in', async () => {
+  it('R37: AKA with a SIM: the identity first, then RES; a SIM whose SQN is ahead re-synchronises the network and is accepted', async () => {
     const net = await network({ auth: 'aka' });
     const fresh = sim(0);
     const device = await signIn(net, { authScheme: 'aka', sim: fresh.card, authUser: 'alice@lab.test' });
@@ -94,7 +94,7 @@ describe('the client at networks that ask in different ways', () => {
     expect(net.bindings('sip:alice@lab.test')).toEqual([]);
   });
 
-  it('R37: early IMS: no Authorization at all, and only from an address that is the person’s', async () => {
+  it('R37: early IMS: no Authorization at all, and only from the person’s own network address', async () => {
     const net = await network({ auth: 'early' });
     const device = await signIn(net, { authScheme: 'early-ims', password: '' });
     expect(proofs(device)).toEqual([null]);
@@ -118,7 +118,7 @@ describe('the client at networks that ask in different ways', () => {
 });
 
 describe('a bare user agent at a network of SIMs', () => {
-  it('R28: is refused without a SIM, and never let in by its password', async () => {
+  it('R28: is refused without a SIM, and its password alone is never accepted', async () => {
     const net = await network({ auth: 'aka' });
     const carol = await SipDevice.start({ proxy: net.uris.tcp, aor: 'sip:carol@lab.test' });
     open.push(carol);

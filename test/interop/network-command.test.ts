@@ -38,7 +38,7 @@ const k = '465b5ce8b199b49faa5f0a2ee238a6bc';
 const opc = 'cd63cb71954a9f4e48a5994e37a02baf';
 
 describe('a network to order, by its command', () => {
-  it('asks SIMs: who has the right one is in, and who has none is not', async () => {
+  it('challenges SIMs: a person with the right one is accepted, a person without one is not', async () => {
     const { tcp } = await network(['--auth', 'aka', '--sims', file({ alice: { k, opc } })]);
     const alice = client(tcp, 'alice', ['--sim-opc', opc], { CHORUS_SIM_K: k });
     await alice.event('registration', { state: 'registered' });
@@ -144,7 +144,7 @@ describe('the functions alone, beside another core', () => {
     }
   });
 
-  it('R49 R73 R77: killed and started again at their ports, they carry on what went through them, and keep it, with nothing lost or doubled', async () => {
+  it('R49 R73 R77: killed and started again at their ports, they continue the sessions through them and their records, with nothing lost or repeated', async () => {
     const [servicePort, pfPort, cfPort] = await Promise.all([freePort(), freePort(), freePort()]);
     const records = join(newFolder('records'), 'kept');
     const policy = file({ provider: { record: true, recordTo: records } });

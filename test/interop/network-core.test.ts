@@ -175,7 +175,7 @@ describe('sessions through the core', () => {
     expect((await cancelled).get('reason')).toBe('SIP;cause=200;text="Call completed elsewhere"');
   });
 
-  it('R31 R32: both GRUUs reach their one device; after it left, both are dead and the other device is not touched', async () => {
+  it('R31 R32: both GRUUs reach their device only; after it has left, both are invalid and no other device is reached', async () => {
     const lab = await core();
     const alice = await registered(lab, 'alice');
     const [one, two] = [await registered(lab, 'bob'), await registered(lab, 'bob')];
@@ -207,7 +207,7 @@ describe('sessions through the core', () => {
 });
 
 describe('who may send, and as whom', () => {
-  it('R36: a request over a connection nobody signed in on is challenged with 407, and goes on with credentials', async () => {
+  it('R36: a request over a connection without a sign-in is challenged with 407 and accepted with credentials', async () => {
     const lab = await core();
     const bob = await registered(lab, 'bob');
     const alice = await device(lab, 'alice');
@@ -231,7 +231,7 @@ describe('who may send, and as whom', () => {
     expect((await alice.send(contact)).status).toBe(403);
   });
 
-  it('asserts the identity with the display name, takes what a client asserts itself away, and turns P-Preferred-Service', async () => {
+  it('asserts the identity with the display name, removes an assertion by the client, and turns P-Preferred-Service', async () => {
     const lab = await core();
     const alice = await registered(lab, 'alice');
     const bob = await registered(lab, 'bob');

@@ -59,7 +59,7 @@ function sdpIn(invite: string | undefined) {
 }
 
 describe('the policy of the network', () => {
-  it('R49: without a wish for it media goes from device to device, and the offer comes to the other side as it was written', async () => {
+  it('R49: without a preference media runs from device to device, and the offer reaches the other side unchanged', async () => {
     await start({});
     const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
     await alice.call('sendText', { to: bob.address, text: 'one' });
@@ -70,7 +70,7 @@ describe('the policy of the network', () => {
     expect(relayed).toEqual([]);
   });
 
-  it('R49: by a user`s preference media runs through the network: another path at each side, words and receipts both ways, an orderly end', async () => {
+  it('R49: by a user`s preference media runs through the network: a different path at each side, texts and receipts both ways, an orderly end', async () => {
     await start({ users: { 'sip:bob@lab.test': { mediaPath: 'stay' } } });
     const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
     const { conversation } = await alice.call('sendText', { to: bob.address, text: 'inside the invitation' });
@@ -96,7 +96,7 @@ describe('the policy of the network', () => {
     await arrived(alice, 'once more');
   });
 
-  it('R49: of several devices one takes the session, whose media alone runs through the network', async () => {
+  it('R49: one of several devices accepts the session, and only its media runs through the network', async () => {
     await start({ users: { 'sip:bob@lab.test': { mediaPath: 'stay' } } });
     const [alice, desk, phone] = await Promise.all([client('alice'), client('bob-desk'), client('bob-phone')]);
     const { message: first } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'who is there' });
@@ -108,7 +108,7 @@ describe('the policy of the network', () => {
     expect(relayed.join('\n')).toContain('only to one');
   });
 
-  it('R49: a side that is lost is missed by the other, the media comes back through the relay by a re-INVITE, and both end with the BYE', async () => {
+  it('R49: a lost side is noticed by the other, the media returns through the relay by a re-INVITE, and both legs end with the BYE', async () => {
     await start({ provider: { mediaPath: 'stay' } });
     const [alice, bob] = ['alice', 'bob'].map((name) => new RawAgent({ name, device: `${name} raw`, proxy: network.uris.tcp })) as [
       RawAgent,
@@ -169,7 +169,7 @@ describe('the policy of the network', () => {
     expect(received.some((text) => text.startsWith('SIP/2.0 200') && text.includes('CSeq: 1 INVITE'))).toBe(true);
   });
 
-  it('R49: the provider keeps what is written, and its word is above that of its users', async () => {
+  it('R49: the provider records texts, and its policy overrides that of its users', async () => {
     await start({ provider: { record: true, recordTo: 'records' }, users: { 'sip:bob@lab.test': { mediaPath: 'out', record: false } } });
     const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
     await alice.call('sendText', { to: bob.address, text: 'kept one' });
@@ -195,7 +195,7 @@ describe('the policy of the network', () => {
     }
   });
 
-  it('R46 R56 R57: who is blocked is refused once with the status of the list, and nothing comes to the other side; the file may change at any time', async () => {
+  it('R46 R56 R57: a blocked sender is refused once with the status in the list, and nothing reaches the other side; the file may change at any time', async () => {
     await start({ users: { 'sip:bob@lab.test': { blocked: [{ address: 'sip:alice@lab.test', status: 603 }] } } });
     const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
     const { message } = await alice.call('sendText', { to: bob.address, text: 'let me in' });
@@ -229,7 +229,7 @@ describe('the policy of the network', () => {
     expect(sipRequests(alice, 'out', 'MESSAGE')).toHaveLength(2);
   });
 
-  it('R48: a telephone number that is nobody`s goes to the interworking function, which knows no way to it', async () => {
+  it('R48: an unassigned telephone number goes to the interworking function, which has no route to it', async () => {
     await start({});
     const alice = await client('alice');
     const { message } = await alice.call('sendText', { to: 'tel:+15550177', text: 'Hello' });

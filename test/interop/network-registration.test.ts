@@ -59,7 +59,7 @@ function infoOf(notify: SipRequest): RegInfo {
 const names = (info: RegInfo | null) => info?.registrations[0]?.contacts.map((contact) => contact.displayName);
 
 describe('registration events over TCP', () => {
-  it('R24: a new name of one device is told to the other in registration event information, after the 200 and under the same id', async () => {
+  it('R24: a new name of one device reaches the other by a registration event, after the 200 and under the same id', async () => {
     const lab = await core();
     const laptop = await registered(lab, 'alice', { name: 'Laptop', icsis: [ICSI.session, ICSI.msg] });
     expect((await laptop.send(subscribe(laptop, 'sip:alice@lab.test'))).status).toBe(200);
@@ -95,7 +95,7 @@ describe('registration events over TCP', () => {
     expect(infoOf(last).registrations[0]?.contacts[0]).toMatchObject({ state: 'terminated', event: 'unregistered' });
   });
 
-  it('nobody else may watch: other people and other functions get 403, who is not signed in is challenged', async () => {
+  it('nobody else may watch: other people and other functions get 403, a client without a sign-in is challenged', async () => {
     const lab = await core();
     await registered(lab, 'alice');
     const bob = await registered(lab, 'bob');
@@ -159,7 +159,7 @@ describe('the Participating Function of a whole network', () => {
     return one;
   }
 
-  it('R34 R35: hears of the first device after its 200, subscribes once, and again after the last has gone', async () => {
+  it('R34 R35: is notified of the first device after its 200, subscribes once, and again after the last device has left', async () => {
     const { net, seen, left, of } = await network();
     const laptop = await signedIn(net, { name: 'Laptop' });
     await until('the device', () => net.registered('sip:alice@lab.test'));
@@ -207,7 +207,7 @@ describe('the Participating Function of a whole network', () => {
     expect(net.bindings('sip:alice@lab.test')).toHaveLength(2);
   });
 
-  it('a device may be used right after its 200: what it sends never overtakes the news of it', async () => {
+  it('a device may be used right after its 200: its requests never overtake the event about it', async () => {
     const { net } = await network();
     for (let index = 0; index < 12; index += 1) {
       const one = await signedIn(net, { name: `Device ${index}` });
@@ -247,7 +247,7 @@ describe('a person with several addresses', () => {
     ['P-Preferred-Service', ICSI.msg],
   ] as const;
 
-  it('R2 R33: registers one, is told of all, and is reached at each, with the address that was called named', async () => {
+  it('R2 R33: registers one address, learns them all, and is reached at each, with the called address in the request', async () => {
     const { net, alice, bob, associated } = await pair();
     expect(associated).toEqual(three.map((address) => `<${address}>`));
     expect(net.users[0]?.identities).toEqual(three);
@@ -262,7 +262,7 @@ describe('a person with several addresses', () => {
     expect(three.map((address) => net.registered(address)?.length)).toEqual([1, 1, 1]);
   });
 
-  it('R33: may be each of them when it writes, and none that is not its own', async () => {
+  it('R33: may write from each of them, and from no address of somebody else', async () => {
     const { alice, bob } = await pair();
     for (const address of three) {
       const sent = alice.request('MESSAGE', 'sip:bob@lab.test', [...message, ['P-Preferred-Identity', `<${address}>`]]);

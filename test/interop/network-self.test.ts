@@ -136,7 +136,7 @@ describe('the network by itself', () => {
     expect(arrivals(seen, 'BYE').filter((role) => role === 'pf')).toHaveLength(2);
   });
 
-  it('R46: what the policy of the sender denies ends at the first PF with 403', async () => {
+  it('R46: a request denied by the policy of the sender ends at the first PF with 403', async () => {
     const { net, seen } = await network();
     const alice = await agent(net, 'alice');
     const bob = await agent(net, 'bob');
@@ -146,7 +146,7 @@ describe('the network by itself', () => {
     expect(bob.received).toEqual([]);
   });
 
-  it('R3 R48: an invitation to somebody outside of CPM comes to the interworking function, which says no', async () => {
+  it('R3 R48: an invitation to somebody outside CPM reaches the interworking function, which refuses it', async () => {
     const { net, seen } = await network();
     const alice = await agent(net, 'alice');
     const media = alice.newMedia();
@@ -224,7 +224,7 @@ describe('the network by itself', () => {
     expect(net.groups()).toMatchObject([{ focus, active: true }]);
   });
 
-  it('R56 R61: a blocked inviter is refused by the recipient`s PF, and the group goes on with the others', async () => {
+  it('R56 R61: a blocked inviter is refused by the recipient`s PF, and the group continues with the others', async () => {
     const { net } = await network();
     const alice = await agent(net, 'alice');
     const bob = await agent(net, 'bob');
@@ -248,7 +248,7 @@ describe('the network by itself', () => {
     await until('the message at carol', () => carols.media.texts.includes('just us') || null);
   });
 
-  it('R65: Alice hears 200 while Bob is still ringing, and Bob joins late', async () => {
+  it('R65: Alice gets 200 while Bob is still ringing, and Bob joins later', async () => {
     const { net } = await network();
     const alice = await agent(net, 'alice');
     const bob = await agent(net, 'bob');
@@ -263,7 +263,7 @@ describe('the network by itself', () => {
     );
   });
 
-  it('says BYE to who loses its media connection and does not come back', async () => {
+  it('sends BYE to a member that loses its media connection and does not return', async () => {
     const { net } = await network();
     const alice = await agent(net, 'alice');
     const bob = await agent(net, 'bob');

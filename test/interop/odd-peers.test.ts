@@ -131,7 +131,7 @@ describe('somebody whose answer is odd', () => {
     expect(invitesTo('mistaken')).toHaveLength(1);
   });
 
-  it('503 with Retry-After is left alone for so long', async () => {
+  it('after 503 with Retry-After, nothing is sent for that long', async () => {
     const message = await writeTo('later');
     expect(await outcome(message)).toMatchObject({ state: 'queued' });
     await client.until('it is tried again', () => invitesTo('later')[1]);
@@ -143,7 +143,7 @@ describe('somebody whose answer is odd', () => {
     await client.call('skip', { message });
   });
 
-  it('who takes long is waited for, and asked once', async () => {
+  it('a slow person is waited for and asked once', async () => {
     const message = await writeTo('slow');
     expect((await outcome(message)).error).toMatchObject({ status: 603 });
     expect(invitesTo('slow')).toHaveLength(1);
@@ -193,7 +193,7 @@ describe('SIPp and tshark', () => {
     expect(verdict.counts.get('sip MESSAGE')).toBeGreaterThanOrEqual(statuses.length);
     for (const method of ['INVITE', 'MESSAGE', 'ACK', 'BYE']) {
       const sent = clients.reduce((sum, one) => sum + sipRequests(one, 'out', method).length, 0);
-      // What goes through the network is captured once a hop.
+      // A message through the network is captured once on each hop.
       expect(verdict.counts.get(`sip ${method}`), method).toBeGreaterThanOrEqual(sent);
     }
   });

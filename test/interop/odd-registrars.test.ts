@@ -143,7 +143,7 @@ describe('a registrar that', () => {
     });
   });
 
-  it('R15: shows the Contact that an edge has rewritten, another port each time: it is still this device, and no copy of it', async () => {
+  it('R15: lists a Contact rewritten by an edge proxy, with a new port each time: it is still this device, not a copy', async () => {
     await at('rewritten', [600, 600, 0], async (client, instance) => {
       expect(await client.call('identity', {})).toMatchObject({ pubGruu: GRUU(instance) });
       for (const port of [40001, 40002]) {
@@ -167,7 +167,7 @@ describe('a registrar that', () => {
     });
   });
 
-  it('R13: finds the time too brief, and again: what it wants is asked for from then on', async () => {
+  it('R13: answers 423 twice: its minimum is requested from then on', async () => {
     await at(
       'brief-ladder',
       [60, 120, 600, 600, 0],
@@ -180,7 +180,7 @@ describe('a registrar that', () => {
     );
   });
 
-  it('takes two seconds: one REGISTER is waited for', async () => {
+  it('takes two seconds to answer: the client waits and sends one REGISTER', async () => {
     await at('slow', [600, 600, 0], async (client) => {
       const [asked, answered] = client.wire;
       expect((answered?.at ?? 0) - (asked?.at ?? 0)).toBeGreaterThan(1_900);
@@ -202,7 +202,7 @@ describe('a registrar that', () => {
     });
   });
 
-  it('R13: is overloaded for two seconds: they are waited, and then it goes on by itself', async () => {
+  it('R13: is overloaded for two seconds: the client waits that long and continues by itself', async () => {
     await at(
       'unavailable',
       [600, 600, 600, 0],
@@ -222,7 +222,7 @@ describe('a registrar that', () => {
     );
   });
 
-  it('R36 R37: offers MD5 before SHA-256: SHA-256 answers; later MD5 alone, which SIPp finds right', async () => {
+  it('R36 R37: offers MD5 before SHA-256: the answer uses SHA-256; later only MD5, whose answer SIPp verifies', async () => {
     await at('two-digests', [600, 600, 600, 600, 0], async (client) => {
       const authorization = headerValues(registers(client)[1]?.text ?? '', 'Authorization');
       expect(authorization).toHaveLength(1);
@@ -239,7 +239,7 @@ describe('a registrar that', () => {
     });
   });
 
-  it('R13: refuses the person: nothing more is sent until somebody asks for it, and then once', async () => {
+  it('R13: refuses the person: nothing more is sent until the person asks for it, and then once', async () => {
     await at(
       'forbidden',
       [600, 600],

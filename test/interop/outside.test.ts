@@ -27,7 +27,7 @@ const atInterworking = () => seen.filter(({ role, text }) => role === 'isf' && /
 
 describe('people outside of CPM', () => {
   it.each(['mailto:someone@example.org', 'wv:someone@example.org'])(
-    'R3: a client writes to %s by that URI, which comes to the interworking function as it is',
+    'R3: a client writes to %s by that URI, which reaches the interworking function unchanged',
     async (address) => {
       const alice = await client('alice');
       for (const mode of ['session', 'pager'] as const) {
@@ -45,7 +45,7 @@ describe('people outside of CPM', () => {
     },
   );
 
-  it('R3: a group is asked for with one of them, who cannot come, and stands with the others', async () => {
+  it('R3: a group requested with such a person, who cannot join, starts with the others', async () => {
     const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
     const { conversation } = await alice.call('openConversation', { to: bob.address });
     const { conversation: group } = await alice.call('addPeople', { conversation, people: ['mailto:someone@example.org'] });
@@ -58,29 +58,26 @@ describe('people outside of CPM', () => {
     expect(atInterworking().map((text) => text.split('\r\n')[0])).toEqual(['INVITE mailto:someone@example.org SIP/2.0']);
   });
 
-  it.each([null, 'sms'])(
-    'R4: a message that names the service it comes from as %s is taken, and the trace shows what it names',
-    async (service) => {
-      const alice = await client('alice');
-      const gateway = await SipDevice.start({ proxy: network.uris.tcp, aor: 'sip:dave@lab.test', name: 'Gateway', regId: 1 });
-      try {
-        await gateway.register();
-        const message = gateway.request('MESSAGE', alice.address).setBody('message/cpim', new TextEncoder().encode(envelope));
-        message.set('Accept-Contact', '*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.msg"');
-        if (service !== null) message.set(cpmHeader.nonCpmService, service);
-        expect((await gateway.send(message)).status).toBe(200);
-        await alice.until(
-          'it has the text',
-          () => alice.events.find((event) => event.event === 'message' && event.text === 'From a phone') ?? null,
-        );
-        expect(headerValues(sipRequests(alice, 'in', 'MESSAGE')[0] ?? '', cpmHeader.nonCpmService)).toEqual(
-          service === null ? [] : [service],
-        );
-      } finally {
-        await gateway.close();
-      }
-    },
-  );
+  it.each([null, 'sms'])('R4: a message that names its service as %s is accepted, and the trace shows the service', async (service) => {
+    const alice = await client('alice');
+    const gateway = await SipDevice.start({ proxy: network.uris.tcp, aor: 'sip:dave@lab.test', name: 'Gateway', regId: 1 });
+    try {
+      await gateway.register();
+      const message = gateway.request('MESSAGE', alice.address).setBody('message/cpim', new TextEncoder().encode(envelope));
+      message.set('Accept-Contact', '*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.msg"');
+      if (service !== null) message.set(cpmHeader.nonCpmService, service);
+      expect((await gateway.send(message)).status).toBe(200);
+      await alice.until(
+        'it has the text',
+        () => alice.events.find((event) => event.event === 'message' && event.text === 'From a phone') ?? null,
+      );
+      expect(headerValues(sipRequests(alice, 'in', 'MESSAGE')[0] ?? '', cpmHeader.nonCpmService)).toEqual(
+        service === null ? [] : [service],
+      );
+    } finally {
+      await gateway.close();
+    }
+  });
 });
 
 const envelope = [

@@ -34,7 +34,7 @@ const texts = async (client: TestClient): Promise<string[]> => {
 };
 
 describe('the devices of one person', () => {
-  it('R24 R75: a new name, and what a device offers, are known to the other without asking', async () => {
+  it('R24 R75: a new name and the capabilities of a device are known to the other without a query', async () => {
     const [laptop, tablet] = await pair();
     const id = await idOf(tablet);
     await laptop.until('it knows both', () => (latest(laptop).length === 2 ? true : null));
@@ -196,7 +196,7 @@ describe('a copied profile', () => {
   const clone = (client: TestClient): CloneValue | null | undefined =>
     client.events.findLast((event): event is Extract<typeof event, { event: 'clone' }> => event.event === 'clone')?.clone;
 
-  it('registers nothing until it is told what it is; as a device of its own it has a new ID and a name', async () => {
+  it('registers nothing until the person decides; as a separate device it has a new ID and a name', async () => {
     const laptop = await start('alice-laptop');
     const id = await idOf(laptop);
     const copy = await start('alice-copy', { dataDir: await copyOf(laptop), register: false });

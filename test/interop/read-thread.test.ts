@@ -47,7 +47,7 @@ afterEach(async () => {
 });
 
 describe('the thread that reads', () => {
-  it('finds what was committed just before, at every single commit, and nothing that is not committed', async () => {
+  it('finds everything committed just before, at every commit, and nothing uncommitted', async () => {
     for (let index = 0; index < 100; index += 1) {
       say(`m${index}`, `needle number${index}`);
       const hits = await history.reader.search('needle', 1000);
@@ -67,7 +67,7 @@ describe('the thread that reads', () => {
     expect(await ids('number50')).toEqual([]);
   });
 
-  it('says what the history itself says of words, people, dates, beginnings and further hits', async () => {
+  it('gives the same results as the history itself for words, people, dates, beginnings and further hits', async () => {
     const noon = new Date(2026, 10, 23, 12).getTime();
     for (let index = 0; index < 30; index += 1) {
       const direction = index % 3 === 0 ? 'out' : 'in';
@@ -110,7 +110,7 @@ describe('the thread that reads', () => {
     expect(receipts.reduce((all, one) => all + one, 0)).toBe(1);
   });
 
-  it('leaves an index that is not there any more to the history, which makes it anew, and goes on', async () => {
+  it('leaves a missing index to the history, which rebuilds it, and continues', async () => {
     for (let index = 0; index < 20; index += 1) say(`m${index}`, 'needle');
     expect(await ids('needle')).toHaveLength(20);
     const database = new Libsql(file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });

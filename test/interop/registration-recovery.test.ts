@@ -101,7 +101,7 @@ describe('the process comes back', () => {
 });
 
 describe('several devices of one person', () => {
-  it('R26: what one stops offering is told to the registrar, to the Participating Function and to who asks', async () => {
+  it('R26: a service that one switches off is reported to the registrar, to the Participating Function and in answers to OPTIONS', async () => {
     const laptop = await devices.registered('alice', network.uris.tcp);
     const bob = await devices.registered('bob', network.uris.tcp);
     await laptop.client.registration.setCapabilities([ICSIS.msg]);
@@ -110,7 +110,7 @@ describe('several devices of one person', () => {
     await until('the Participating Function knows', () => network.registered(ALICE)?.[0]?.icsis.join() === ICSIS.msg);
   });
 
-  it('R76: OPTIONS to one device is answered by that one, with what it registered', async () => {
+  it('R76: OPTIONS to one device is answered by that device, with its registered capabilities', async () => {
     const laptop = await devices.registered('alice', network.uris.tcp, { deviceName: 'Laptop' });
     await devices.registered('alice', network.uris.tcp, { deviceName: 'Phone', icsis: [ICSIS.msg] });
     const bob = await devices.registered('bob', network.uris.tcp);

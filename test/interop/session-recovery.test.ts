@@ -52,7 +52,7 @@ const textsAt = async (client: TestClient) => {
 };
 
 describe('the media of a 1-1 session breaks', () => {
-  it('R73 R77: and comes back by a re-INVITE in the same dialog, with nothing lost, doubled or out of order', async () => {
+  it('R73 R77: and is restored by a re-INVITE in the same dialog, with nothing lost, repeated or out of order', async () => {
     const [alice, bob] = [await start('alice'), await start('bob')];
     await say(alice, bob, 'one');
     await say(bob, alice, 'two');

@@ -35,7 +35,7 @@ const registered = (client: TestClient) =>
   client.until('it is registered', async () => ((await client.call('snapshot', {})).registration.state === 'registered' ? true : null));
 
 describe('a server that is only looked at', () => {
-  it('is reached, proves what it is and answers over TLS and WebSocket, and hears nothing of who asks', async () => {
+  it('is reached, proves its identity and answers over TLS and WebSocket, without learning who asks', async () => {
     const authority = await createLabAuthority({ domain: 'lab.test', address: '127.0.0.1' });
     try {
       const heard: string[] = [];
@@ -76,7 +76,7 @@ describe('a server that is only looked at', () => {
 });
 
 describe('a sign-in', () => {
-  it('R16 R37: by SIM, as the device that its IMEI names; a restart is the same without being asked', async () => {
+  it('R16 R37: by SIM, with its IMEI as device ID; a restart signs in the same way without asking', async () => {
     network = await startNetwork({ auth: 'aka', users: [{ name: 'alice', password: 'secret', sim: { k, opc } }] });
     const first = await profile(network);
     const refused = await signIn(first, network.uris.tcp, { scheme: 'aka', sim: { k, op: null, opc }, imei: '90420156-025763-1' }, '');
@@ -129,7 +129,7 @@ describe('a sign-in', () => {
 
 describe('a profile on a computer whose keychain is another one', () => {
   it.each(['moved', 'newDevice'] as const)(
-    'R18: asks what it is, sends nothing before, keeps the old history aside, and wants the password: %s',
+    'R18: asks whether it was moved or copied, sends nothing before, sets the old history aside, and asks for the password: %s',
     async (choice) => {
       network = await startNetwork();
       const home = await profile(network, undefined, keychain('home'));
@@ -182,7 +182,7 @@ describe('how chats are carried', () => {
 });
 
 describe('what a device offers', () => {
-  it('R25 R26: is in the account, and switching it is told to the network at once and kept', async () => {
+  it('R25 R26: is in the account, and a change is registered at once and stored', async () => {
     network = await startNetwork();
     const client = await profile(network);
     await signIn(client, network.uris.tcp, {});

@@ -41,7 +41,7 @@ describe('two devices of one address at the embedded network', () => {
     expect(registration.bindings.every((binding) => binding.icsis.includes(ICSIS.session))).toBe(true);
   });
 
-  it('R20: signing one off leaves the other, and signing on again is the same device', async () => {
+  it('R20: signing one out leaves the other, and signing in again is the same device', async () => {
     const laptop = await devices.registered('alice', network.uris.tcp);
     const tablet = await devices.registered('alice', network.uris.tcp);
     await laptop.client.registration.unregister();
@@ -228,7 +228,7 @@ describe('what can go wrong', () => {
     await expect(device.client.registration.register()).rejects.toMatchObject({ code: 'net/unreachable', detail: { cause: /tls/ } });
   });
 
-  it('nobody of that name: the caller is told, and the session is over', async () => {
+  it('an unknown name: the caller is told, and the session ends', async () => {
     const alice = await devices.registered('alice', network.uris.tcp);
     await expect(alice.client.invite(session('sip:nobody@lab.test')).answered).rejects.toMatchObject({ code: 'sip/rejected' });
   });

@@ -28,7 +28,7 @@ describe.each(networks)('people at headless clients, at $name', ({ start }) => {
     return started;
   }
 
-  it('R58 R69: two chat, one adds a third, and all go on in the group', async () => {
+  it('R58 R69: two people chat, one adds a third, and all continue in the group', async () => {
     const [alice, bob, carol] = await Promise.all([person('Alice'), person('Bob'), person('Carol')]);
     await chatOfTwo(alice, bob);
     await growIntoGroup(alice, bob, carol);

@@ -78,7 +78,7 @@ describe.each(networks)('at $name', ({ name }) => {
   );
 });
 
-it('tshark has read what went over tcp, and found no fault', async () => {
+it('tshark has read the TCP traffic and found no fault', async () => {
   const verdict = await capture.read({ sip: [...started.values()].map(portOf), msrp: [] });
   expect(verdict.faults).toEqual([]);
   expect(sent).toBeGreaterThan(0);

@@ -63,7 +63,7 @@ const first = (ladder: string[], start: string) => ladder.find((message) => mess
 
 describe.each(['embedded', 'Kamailio'] as const)('at the %s core', (peer) => {
   it.each(['tcp', 'tls', 'ws', 'wss'] as const)(
-    'R13: over %s a device registers, is invited, answers and hears the end',
+    'R13: over %s a device registers, is invited, answers and receives the BYE',
     async (transport) => {
       const alice = await devices.registered('alice', uriOf(peer, transport), trusted());
       const register = first(alice.ladder(), '> REGISTER');
@@ -201,7 +201,7 @@ describe('the WebSocket listener', () => {
     await pong;
   });
 
-  it('refuses who does not speak SIP over it, and plain HTTP', async () => {
+  it('refuses a client with another subprotocol, and plain HTTP', async () => {
     const status = await new Promise((resolve) => {
       const socket = new WebSocket(url(), 'chat');
       socket.on('unexpected-response', (_request, response) => resolve(response.statusCode)).on('error', () => undefined);
@@ -352,7 +352,7 @@ describe('a server that is found by its domain', () => {
     await expect(client(dns, { ca: [evil.ca] }).client.registration.register()).rejects.toMatchObject({ code: 'net/untrusted' });
   });
 
-  it('a domain that nobody knows is told so', async () => {
+  it('an unknown domain is reported as such', async () => {
     await expect(client(await names()).client.registration.register()).rejects.toMatchObject({ code: 'net/unreachable' });
   });
 });

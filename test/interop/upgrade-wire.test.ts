@@ -112,7 +112,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
     await network.close();
   });
 
-  it('R38: the 1-1 before it is nothing to the Controlling Function', () => {
+  it('R38: the 1-1 before the upgrade does not involve the Controlling Function', () => {
     expect(beforeUpgrade.filter((seen) => seen.role === 'cf')).toEqual([]);
     expect(beforeUpgrade.some((seen) => seen.role === 'pf' && isRequest(seen.text, 'INVITE'))).toBe(true);
   });
@@ -123,7 +123,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
       expect(new Set(wire.filter(({ protocol }) => protocol === 'sip').map(({ remote }) => remote))).toEqual(new Set([core]));
   });
 
-  it('R43: the PF of Alice reads in the 1-1 invitation from which of her devices it comes', async () => {
+  it('R43: the PF of Alice finds her sending device in the 1-1 invitation', async () => {
     const { instanceId, pubGruu } = await alice.call('identity', {});
     const [atPf] = ofRole('pf', 'in').filter(
       ({ text }) => isRequest(text, 'INVITE') && one(text, 'P-Served-User').includes('sescase=orig'),
@@ -131,7 +131,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
     expect(one(atPf?.text ?? '', 'Contact')).toContain(`<${pubGruu}>;+sip.instance="<${instanceId}>"`);
   });
 
-  it('R51: Alice asks the factory she was provisioned with, by way of her own core', () => {
+  it('R51: Alice sends her request to the provisioned factory, through her own core', () => {
     const core = /:(\d+);/.exec(network.uris.tcp)?.[1] ?? 'none';
     expect(headerValues(creation.text, 'Route')).toEqual([expect.stringMatching(new RegExp(`^<sip:orig@127\\.0\\.0\\.1:${core};`))]);
     expect(headerValues(creation.text, 'To')[0]).toBe(`<${network.factory}>`);
@@ -148,7 +148,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
     expect(entries[1]?.uri).toBe(carol.address);
   });
 
-  it('R53: the PF of Alice has the request before the Controlling Function has it', () => {
+  it('R53: the PF of Alice receives the request before the Controlling Function does', () => {
     const path = atRoles.filter(
       ({ direction, text }) => direction === 'in' && isRequest(text, 'INVITE') && callIdOf(text) === callIdOf(creation.text),
     );
@@ -156,7 +156,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
     expect(path.map(({ role }) => role).filter((role) => role !== 'core')).toEqual(['pf', 'cf']);
   });
 
-  it('R55 R63: the mark stands in the invitation of that device; Bob`s other device hears nothing, and Carol no mark', () => {
+  it('R55 R63: the mark is in the invitation of that device; Bob`s other device gets no invitation, and Carol an unmarked one', () => {
     expect(headerValues(toBob.text, 'Session-Replaces')).toEqual([one(invite.text, 'Contribution-ID')]);
     const groups = (who: TestClient) =>
       seenBy(who).filter(({ direction, text }) => direction === 'in' && isRequest(text, 'INVITE') && text.includes('isfocus'));
@@ -174,7 +174,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
     expect(parseSdp(new TextDecoder().decode(bodyOf(ok)))).toMatchObject({ ok: true, value: { transport: 'TCP/MSRP' } });
   });
 
-  it('R59 R66 R77: Bob says BYE on the 1-1 after he is in the group: same Call-ID, tags the other way round, along the recorded route, and Alice answers', () => {
+  it('R59 R66 R77: Bob sends BYE in the 1-1 after joining the group: same Call-ID, swapped tags, along the recorded route, and Alice answers', () => {
     const bobs = seenBy(bob);
     const received = find(bobs, '1-1 INVITE', ({ direction, text }) => direction === 'in' && callIdOf(text) === callIdOf(invite.text));
     const accepted = find(bobs, '200 of the 1-1', ({ text }) => isAnswer(text, 200, 'INVITE') && callIdOf(text) === callIdOf(invite.text));
@@ -216,7 +216,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
     }
   });
 
-  it('R73 R74: 1-1, group and another 1-1 each have a Conversation-ID and a Contribution-ID of their own, the same at all who are in', () => {
+  it('R73 R74: 1-1, group and another 1-1 each have their own Conversation-ID and Contribution-ID, the same for all participants', () => {
     const other = find(
       seenBy(carol),
       '1-1 INVITE',
@@ -230,7 +230,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
     expect(one(other.text, 'Conversation-ID')).not.toBe('');
   });
 
-  it('R76: what a request asks for is what its Contact and the registration offer', () => {
+  it('R76: a request asks for the services that its Contact and the registration offer', () => {
     const register = find(seenBy(alice), 'REGISTER', ({ text }) => isRequest(text, 'REGISTER'));
     for (const [request, icsi] of [
       [invite, 'urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.session'],
@@ -244,7 +244,7 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
 });
 
 describe.each(networks)('what the network`s policy says to the upgrade, at $name', ({ start }) => {
-  it('R53: a group that Alice may not make is refused by her own PF, and the 1-1 goes on', async () => {
+  it('R53: a group that Alice may not create is refused by her own PF, and the 1-1 continues', async () => {
     atRoles.length = 0;
     network = await start({
       tap: (record) =>

@@ -40,7 +40,7 @@ describe.each(networks)('at $name', ({ start }) => {
   afterAll(() => network.close());
 
   describe('a 1-1 chat', () => {
-    it('R9/R40/R42/R45: goes from device to device, with delivered and read', async () => {
+    it('R9/R40/R42/R45: passes directly from device to device, with delivered and read receipts', async () => {
       const { alice, bob, sent } = await talk();
       const [theirs] = await bob.call('conversations', {});
       await bob.call('markDisplayed', { conversation: theirs?.conversation ?? '', upTo: sent.message });
@@ -165,7 +165,7 @@ describe.each(networks)('at $name', ({ start }) => {
       await messageState(alice, first.message, 'displayed');
     });
 
-    it('R60/R61: Carol joins although Bob’s device is asked and says no; the 1-1 stays', async () => {
+    it('R60/R61: Carol joins although Bob declines the move; the 1-1 stays', async () => {
       const alice = await client('alice');
       const bob = await client('bob', { preferences: { accept: 'ask' } });
       const carol = await client('carol');
@@ -187,7 +187,7 @@ describe.each(networks)('at $name', ({ start }) => {
       expect(roster.find((one) => one.address === carol.address)?.state).toBe('connected');
     });
 
-    it('R58/R60: Bob is asked whether the 1-1 moves, says no, and goes on writing there with Alice, who is in the group with Carol', async () => {
+    it('R58/R60: Bob is asked whether the 1-1 may move, declines, and continues it with Alice, who is in the group with Carol', async () => {
       const { alice, bob, arrived } = await talk();
       const carol = await client('carol');
       await bob.call('setPreferences', { ...(await bob.call('snapshot', {})).preferences, accept: 'ask' });
@@ -214,7 +214,7 @@ describe.each(networks)('at $name', ({ start }) => {
       expect(bob.events.some((event) => event.event === 'message' && event.text === 'for Carol')).toBe(false);
     });
 
-    it('R65: A hears yes at the first acceptance by anyone, and no while nobody has accepted', async () => {
+    it('R65: A gets her 200 at the first acceptance by anyone, and a refusal if nobody accepts', async () => {
       const alice = await client('alice');
       const [bob, carol] = await Promise.all([
         client('bob', { preferences: { accept: 'ask' } }),
@@ -245,7 +245,7 @@ describe.each(networks)('at $name', ({ start }) => {
       await alice.until('Bob is in', async () => ((await stateOfBob()) === 'connected' ? true : null));
     });
 
-    it('nobody joins: A is told so, and the 1-1 is as it was', async () => {
+    it('nobody joins: A is told so, and the 1-1 stays as it was', async () => {
       const alice = await client('alice');
       const bob = await client('bob', { preferences: { accept: 'ask' } });
       const { conversation: oneToOne } = await alice.call('openConversation', { to: bob.address });
@@ -256,7 +256,7 @@ describe.each(networks)('at $name', ({ start }) => {
       expect((await alice.call('conversations', {})).map((one) => [one.kind, one.continuedBy])).toEqual([['oneToOne', null]]);
     });
 
-    it('a group grows: Dave is brought in and reads what is written from then on', async () => {
+    it('a group grows: Dave is added and reads the messages from then on', async () => {
       const { alice, bob, sent } = await talk();
       const [carol, dave] = await Promise.all([client('carol'), client('dave')]);
       const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });
@@ -297,7 +297,7 @@ describe.each(networks)('at $name', ({ start }) => {
   });
 
   describe('reliability', () => {
-    it('R18/R72: the instance ID and the conversation are the same after a restart, and the group is come back to', async () => {
+    it('R18/R72: after a restart the instance ID and the conversation are the same, and the device rejoins the group', async () => {
       const { alice, bob, sent } = await talk();
       const carol = await client('carol');
       const { conversation: group } = await alice.call('addPeople', { conversation: sent.conversation, people: [carol.address] });

@@ -71,7 +71,7 @@ describe('the way in and the devices, in a browser', () => {
     await page.waitForSelector(id('place-chats'));
   });
 
-  it('a damaged history shows what can be read of it, saves each chat, and goes on with a new one', async () => {
+  it('a damaged history shows its readable part, saves each chat, and is replaced by a new one', async () => {
     const { page, calls, emit } = await open({
       ...damagedHistory,
       answers: {
@@ -153,7 +153,7 @@ describe('the way in and the devices, in a browser', () => {
     expect(await calls('register')).toEqual([{}]);
   });
 
-  it('R24: a new name says so as long as the server has not been told of it', async () => {
+  it('R24: a new name is marked until the server has it', async () => {
     const { page, emit } = await open(working);
     const { account } = working.snapshot;
     if (account === null) throw new Error('nobody is signed in');
@@ -208,7 +208,7 @@ describe('the way in and the devices, in a browser', () => {
     expect(await calls('signIn')).toEqual([]);
   });
 
-  it('how chats travel is set by keyboard; what is wrong with a relay stands below its field, and what was typed stays', async () => {
+  it('the transport of chats is set by keyboard; a fault of the relay is shown below its field, and the typed text stays', async () => {
     const kept = { value: { securesMedia: true, msrpRelay: null } };
     const { page, calls, emit } = await open({ ...ownServer, answers: { setMedia: kept } });
     const toAccount = async (at: typeof page) => {

@@ -211,7 +211,7 @@ describe('a chat, in a browser', () => {
     expect(await calls('sendText')).toHaveLength(1);
   });
 
-  it('the details of a 1-1 say who it is, and block and unblock, as the menu does; who is blocked is not written to', async () => {
+  it('the details of a 1-1 name the person, and block and unblock like the menu; a blocked person cannot be written to', async () => {
     const { page, calls, emit } = await open({ ...working, answers: { capabilities: { value: { capabilities: ['session', 'pager'] } } } });
     await page.click(chat('bob'));
     await page.click(id('details-toggle'));
@@ -256,7 +256,7 @@ describe('a chat, in a browser', () => {
     ]);
   });
 
-  it('how long an idle session lives is chosen from a list, which shows what a script may have set', async () => {
+  it('the lifetime of an idle session is chosen from a list, which also shows a value set by a script', async () => {
     const preferences = { ...working.snapshot.preferences, idleSeconds: 120 };
     const { page, calls } = await open({ ...working, snapshot: { ...working.snapshot, preferences } });
     await page.click(id('place-settings'));
@@ -266,7 +266,7 @@ describe('a chat, in a browser', () => {
     expect(await calls('setPreferences')).toEqual([{ ...preferences, idleSeconds: 0 }]);
   });
 
-  it('under the name stands what a session waits for', async () => {
+  it('the line under the name says what a session waits for', async () => {
     const { page, emit } = await open(working);
     const [first] = working.snapshot.conversations;
     if (first === undefined) throw new Error('no chat');

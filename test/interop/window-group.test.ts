@@ -35,7 +35,7 @@ describe('groups, in a browser', () => {
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('composer');
   });
 
-  it('goes to the group when it stands, and back to the chat it has grown out of', async () => {
+  it('goes to the group once it exists, and back to the chat that it continues', async () => {
     const { page } = await open({ ...upgraded, answers: { addPeople: { value: { conversation: 'group' } } } });
     await page.click(chat('bob'));
     await page.click(id('add-people'));
@@ -82,7 +82,7 @@ describe('groups, in a browser', () => {
     expect(await other.page.locator(id('person-remove')).count()).toBe(0);
   });
 
-  it('a group gets another name by keyboard, and whoever was removed reads that they were', async () => {
+  it('a group is renamed by keyboard, and a removed person reads that they were removed', async () => {
     const { page, calls, emit } = await open({ ...upgraded, answers: { renameGroup: { value: {} } } });
     await page.click(chat('group'));
     await page.click(id('chat-menu'));
@@ -104,7 +104,7 @@ describe('groups, in a browser', () => {
     expect(await page.locator(id('rename-group')).count()).toBe(0);
   });
 
-  it('takes a name of one’s own in a group by keyboard, says when somebody has it, and shows the names of all', async () => {
+  it('takes a nickname in a group by keyboard, says when it is taken, and shows the nicknames of all', async () => {
     const taken = { code: 'group/nickname-taken', retry: 'user', status: 425 } as const;
     const { page, calls, emit } = await open({ ...upgraded, answers: { setNickname: { error: taken } } });
     await page.click(chat('group'));
@@ -125,7 +125,7 @@ describe('groups, in a browser', () => {
     expect(await page.locator(id('change-nickname')).count()).toBe(1);
   });
 
-  it('writes in a group to one member alone: says so before, while and after; what is for one never mixes with what is for all', async () => {
+  it('writes in a group to one member only: says so before, during and after; private texts never mix with those for all', async () => {
     const { page, calls, emit } = await open(upgraded);
     await page.click(chat('group'));
     const field = page.locator(id('composer'));
@@ -188,7 +188,7 @@ describe('groups, in a browser', () => {
     await expect.poll(() => field.getAttribute('aria-label')).toBe('Message');
   });
 
-  it('a group gets a picture that was chosen, made small; what is none is refused in words; it is shown wherever the group is', async () => {
+  it('a group gets a chosen picture, made small; a file that is not a picture is refused in words; the picture is shown wherever the group is', async () => {
     const { page, calls, emit } = await open({ ...upgraded, answers: { groupIcon: { value: { icon: whitePng } } } });
     await page.click(chat('group'));
     await page.click(id('details-toggle'));
@@ -251,7 +251,7 @@ describe('groups, in a browser', () => {
     await expect.poll(() => page.locator(id('group-icon')).count()).toBe(0);
   });
 
-  it('a group that one is not in can be come back to; who is not let in reads why', async () => {
+  it('a person can rejoin a group, or reads why it does not admit them', async () => {
     const group = upgraded.snapshot.conversations.find((one) => one.conversation === 'group');
     if (group === undefined) throw new Error('no group');
     const { page, calls, emit } = await open({
@@ -270,7 +270,7 @@ describe('groups, in a browser', () => {
     await page.waitForSelector(id('composer'));
   });
 
-  it('a picture that the network refuses is told with its reason, and the group keeps what it has', async () => {
+  it('a picture refused by the network is reported with the reason, and the group keeps its picture', async () => {
     const refusal = { code: 'sip/rejected', retry: 'user', status: 403 } as const;
     const { page } = await open({ ...upgraded, answers: { setGroupIcon: { error: refusal } } });
     await page.click(chat('group'));
@@ -284,7 +284,7 @@ describe('groups, in a browser', () => {
     expect(await page.textContent(`${id('group-picture')} ${id('error-note')}`)).toContain('403');
   });
 
-  it('shows of one message who has received and read it, with which device, and gives the focus back', async () => {
+  it('shows who has received and read a message, with which device, and gives the focus back', async () => {
     const [own] = upgraded.messages?.group?.filter((one) => one.direction === 'out') ?? [];
     if (own === undefined) throw new Error('nothing was written');
     const receipts = [
@@ -314,7 +314,7 @@ describe('groups, in a browser', () => {
     await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('message-menu');
   });
 
-  it('what somebody blocked writes in a group is nowhere to be read: not in the chat, the list, what is found or said, nor to be copied', async () => {
+  it('group messages of a blocked person appear nowhere: not in the chat, the list, the hits or announcements, nor when copied', async () => {
     const blocked = { ...upgraded, snapshot: { ...upgraded.snapshot, blocked: [carol.address] } };
     const hers = upgraded.messages?.group?.filter((one) => one.from === carol.address) ?? [];
     const [one] = hers;
@@ -366,7 +366,7 @@ describe('groups, in a browser', () => {
     expect(await refused.page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('new-chat-input');
     expect(await accessibilityFlaws(refused.page)).toEqual([]);
 
-    // Who hides joins no group.
+    // An anonymous person cannot join a group.
     const waiting = await open({ ...upgraded, answers: { joinGroup: 'hang' } });
     await waiting.page.keyboard.press('Control+n');
     await waiting.page.fill(id('new-chat-input'), 'team@cf.lab.test');

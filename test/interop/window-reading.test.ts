@@ -7,7 +7,7 @@ import { chat, highlighted, id, windowsInBrowser } from '../support/windows/wind
 describe('reading, in a browser', () => {
   const open = windowsInBrowser();
 
-  it('finds messages as one types, marks what was found, and opens the chat there, by keyboard alone', async () => {
+  it('finds messages while the person types, marks the hits, and opens the chat there, by keyboard only', async () => {
     const scene = longScene(300);
     const wanted = scene.messages?.bob?.[100];
     const hit = {
@@ -43,14 +43,14 @@ describe('reading, in a browser', () => {
       .toBe(true);
     expect((await calls('messages'))[0]).toEqual({ conversation: 'bob', limit: 50, around: wanted?.message });
     await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('stream');
-    // What comes in meanwhile belongs to the end, which is not here; the way there leads to it.
+    // A new message belongs to the end of the chat, which is not on the screen; "to the newest" leads there.
     await emit({ event: 'message', ...message({ in: bob, text: 'The very newest', at: Date.now() }) });
     expect(await page.getByText('The very newest').count()).toBe(0);
     await page.click(id('to-newest'));
     await expect.poll(() => page.getByText('Message number 299').count()).toBe(1);
   });
 
-  it('shows further hits on demand, by keyboard alone, and Enter opens what was found for the words that stand there', async () => {
+  it('shows further hits on demand, by keyboard only, and Enter opens a hit for the words now in the field', async () => {
     const scene = longScene(120);
     const hits = (scene.messages?.bob ?? []).toReversed().map(({ message, conversation, direction, from, fromName, sentAt, text }) => ({
       ...{ message, conversation, direction, from, fromName, sentAt },

@@ -1,4 +1,4 @@
-/** What a tree of source files imports, and the circles in it. */
+/** The imports in a tree of source files, and their circles. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
@@ -7,7 +7,7 @@ export interface Import {
   typeOnly: boolean;
 }
 
-/** Every import of a source text. `import { type A }` counts as a value import: it still runs the module. */
+/** Every import in a source text. `import { type A }` counts as a value import: it still runs the module. */
 export function importsOf(source: string): Import[] {
   const text = source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
   const found: Import[] = [];
@@ -30,7 +30,7 @@ export function sourceFiles(): string[] {
     .filter((name) => /\.tsx?$/.test(name) && !name.endsWith('.d.ts'));
 }
 
-/** The path that a relative specifier names, without an extension; a folder stands for its index. */
+/** The path of a relative import without extension; a folder stands for its index. */
 export function targetOf(file: string, specifier: string): string {
   const path = normalize(join(dirname(file), specifier)).replaceAll('\\', '/');
   return existsSync(`${path}.ts`) || existsSync(`${path}.tsx`) || !existsSync(`${path}/index.ts`) ? path : `${path}/index`;
@@ -38,7 +38,7 @@ export function targetOf(file: string, specifier: string): string {
 
 export type Edge = readonly [from: string, to: string];
 
-/** Every import between source files, by paths without extensions. */
+/** Every import between source files, as paths without extensions. */
 export function edgesOf(files: readonly string[]): Edge[] {
   return files.flatMap((file) =>
     importsOf(readFileSync(file, 'utf8'))
@@ -48,8 +48,8 @@ export function edgesOf(files: readonly string[]): Edge[] {
 }
 
 /**
- * The edges that lie on a circle, each with the two neighbours that it joins there. Neighbours are files or folders that lie in the same
- * folder: `main/cpm/group/x -> main/history/y` joins `main/cpm` and `main/history`. Where no neighbours form a circle, no files do.
+ * The imports that are part of a circle, each with the two siblings that it connects. Siblings are files or folders in the same folder:
+ * `main/cpm/group/x -> main/history/y` connects `main/cpm` and `main/history`. If no siblings form a circle, no files do.
  */
 export function circularEdges(edges: readonly Edge[]): string[] {
   const joined = edges.map(([from, to]) => {

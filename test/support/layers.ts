@@ -1,15 +1,15 @@
 /**
- * Who may import whom: the one table, a row for each folder. `test/unit/layering.test.ts` checks every import against it, types and values
- * apart. Files of one folder may always import one another. No import may close a circle, between files or between folders.
+ * The table of allowed imports, one row for each folder. `test/unit/layering.test.ts` checks every import against it, separately for types
+ * and values. Files in one folder may always import one another. No import may close a circle, neither between files nor between folders.
  */
 export interface Layer {
-  /** A folder; its sub-folders have rows of their own. */
+  /** A folder; its subfolders have their own rows. */
   path: string;
-  /** The files that other folders may import, without extension. Absent: all of them. */
+  /** The files that other folders may import, without extension. Absent: all files. */
   faces?: readonly string[];
-  /** Folders it may import. */
+  /** The folders it may import. */
   values?: readonly string[];
-  /** Folders it may name in `import type` alone. */
+  /** Further folders it may use only in `import type`. */
   types?: readonly string[];
   packages?: readonly string[];
   /** Whether it may import Node's built-in modules. */
@@ -21,13 +21,13 @@ const drawn = ['react', 'lucide-react'] as const;
 const view = ['renderer/desk', 'renderer/parts', 'renderer/words'] as const;
 
 export const layers: readonly Layer[] = [
-  // Common ground: everybody may know these, and they know nobody.
+  // Common ground: every folder may import these, and they import no other.
   { path: 'base', node: true },
   { path: 'protocol', packages: ['saxes', 'unhomoglyph'] },
   { path: 'preload/contract', faces: ['errors', 'index', 'sign-in-options'], values: ['protocol'] },
   { path: 'preload', faces: [], values: ['preload/contract'], packages: ['electron'] },
 
-  // The client's entry and its composition root.
+  // The client's entry point and its composition root.
   {
     path: 'main',
     faces: ['app', 'calls'],
@@ -82,7 +82,7 @@ export const layers: readonly Layer[] = [
     types: ['main/sip'],
   },
 
-  // What CPM means. It knows sip, msrp and history by their types alone: no socket, no class of sip.js, no SQL gets in.
+  // The meaning of CPM. It imports only types of sip, msrp and history: no socket, no class of sip.js and no SQL gets in.
   {
     path: 'main/cpm',
     faces: ['messenger'],
@@ -140,7 +140,7 @@ export const layers: readonly Layer[] = [
     types: ['main/history', 'main/msrp', 'main/sip'],
   },
 
-  // The wire, each protocol by itself.
+  // Wire protocols, each independent of the others.
   {
     path: 'main/sip',
     faces: ['client'],
@@ -180,7 +180,7 @@ export const layers: readonly Layer[] = [
   { path: 'main/msrp', faces: ['connection', 'endpoint', 'outgoing', 'relay', 'session'], values: [...ground], node: true },
   { path: 'main/trace', faces: ['ladder', 'ladder-text', 'record', 'recorder'], values: ['base', 'protocol'], node: true },
 
-  // What is kept: the only SQL of the client.
+  // Storage: the only SQL of the client.
   {
     path: 'main/history',
     faces: ['history', 'records'],
@@ -216,7 +216,7 @@ export const layers: readonly Layer[] = [
     node: true,
   },
 
-  // The window. Of the client it knows the contract's types alone.
+  // The window. It only knows the types of the contract.
   {
     path: 'renderer',
     faces: [],
@@ -224,7 +224,7 @@ export const layers: readonly Layer[] = [
     types: ['preload/contract'],
     packages: ['@fontsource-variable'],
   },
-  // Not shipped: its scenes are drawn by the developer's gallery, by the window's tests and by `npm run screens`.
+  // Not shipped: the developer's gallery, the window's tests and `npm run screens` use its scenes.
   {
     path: 'renderer/gallery',
     faces: [],
@@ -286,7 +286,7 @@ export const layers: readonly Layer[] = [
   { path: 'renderer/desk', types: ['preload/contract'], packages: ['react'] },
   { path: 'renderer/words', faces: ['clock', 'errors', 'person', 'text'], types: ['preload/contract'], packages: ['react'] },
 
-  // The embedded network. It knows nothing of the client.
+  // The embedded network. It knows nothing about the client.
   {
     path: 'network',
     faces: ['log', 'network'],
@@ -352,5 +352,5 @@ export const layers: readonly Layer[] = [
   },
 ];
 
-/** Single files that may use a package which their folder may not. */
+/** Single files that may use a package that is forbidden in their folder. */
 export const exceptions: Readonly<Record<string, readonly string[]>> = { 'main/main': ['electron'] };

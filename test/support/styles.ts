@@ -1,4 +1,4 @@
-/** The renderer's styles as its tests read them: which class a rule defines, and which class an element wears. */
+/** The renderer's styles as its tests read them: the classes defined by rules and the classes used by elements. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, normalize } from 'node:path';
 
@@ -11,7 +11,7 @@ const list = (wanted: RegExp): string[] =>
 export const moduleFiles = (): string[] => list(/\.module\.css$/);
 const viewFiles = (): string[] => list(/\.tsx?$/).filter((name) => !name.endsWith('.d.ts'));
 
-/** The selectors of a sheet, one text for each rule, without comments and without the conditions of `@media`. */
+/** The selectors in a sheet, one text for each rule, without comments and `@media` conditions. */
 function selectorsOf(css: string): string[] {
   const plain = css.replaceAll(/\/\*[\s\S]*?\*\//g, '');
   return [...plain.matchAll(/([^{};]+)\{/g)].map(([, head = '']) => head.trim()).filter((head) => !/^(@|from$|to$|[\d.]+%)/.test(head));
@@ -27,7 +27,7 @@ export function definedIn(file: string): Set<string> {
   return new Set(selectorsOf(readFileSync(file, 'utf8')).flatMap(localsIn));
 }
 
-/** Classes of the ground rules, which every view may wear by their plain names. */
+/** Global classes, which every view may use by their plain names. */
 export function definedGlobally(): Set<string> {
   const sheets = ['renderer/style/tokens.css', 'renderer/style/ground.css'];
   return new Set(sheets.flatMap((file) => selectorsOf(readFileSync(file, 'utf8')).flatMap(classesIn)));
@@ -40,7 +40,7 @@ export function globalsExpected(): { file: string; name: string }[] {
   );
 }
 
-/** For every module the classes that views take from it; `unclear` are lookups whose class cannot be read off the text. */
+/** For every module, the classes that views use from it. `unclear` are uses whose class cannot be read from the source. */
 export function wornFromModules(): { worn: Map<string, Set<string>>; unclear: string[] } {
   const worn = new Map<string, Set<string>>(moduleFiles().map((file) => [file, new Set()]));
   const unclear: string[] = [];
@@ -55,10 +55,10 @@ export function wornFromModules(): { worn: Map<string, Set<string>>; unclear: st
   return { worn, unclear };
 }
 
-/** Plain class names that views write down: in `className="..."`, in the strings of `cx(...)`, and in tables of classes. */
+/** Plain class names used by views: in `className="..."`, in the strings of `cx(...)`, and in tables of classes. */
 export function wornGlobally(): { view: string; name: string }[] {
   return viewFiles().flatMap((view) => {
-    // What is compared with is no class.
+    // A string in a comparison is not a class.
     const text = readFileSync(view, 'utf8').replaceAll(/[=!]== '[^']*'/g, '');
     const literals = [
       ...[...text.matchAll(/className(?:=|: )"([^"]*)"/g)].map(([, value = '']) => value),
@@ -72,7 +72,7 @@ export function wornGlobally(): { view: string; name: string }[] {
   });
 }
 
-/** TypeScript's view of all CSS modules. A pattern matches a file by its name, so no two modules may share one. */
+/** TypeScript declarations for all CSS modules. A pattern matches a file by its name, so module names must be unique. */
 export function declarations(): string {
   const modules = moduleFiles().map((file) => {
     const names = [...definedIn(file)].sort().map((name) => `  readonly ${name}: string;`);

@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => void vi.useRealTimers());
 
 describe('until', () => {
-  it('looks again when anybody has an event, not only whoever waits', async () => {
+  it('looks again at an event of any client, not only of the waiting one', async () => {
     const state = { alice: 'established', bob: 'none' };
     const agreed = waiting.until('both agree', () => state.alice === state.bob);
     await vi.advanceTimersByTimeAsync(0);
@@ -46,7 +46,7 @@ describe('until', () => {
     expect(await found).toBe(true);
   });
 
-  it('says what it has waited for, once the limit is over, and looks no more', async () => {
+  it('names the missed condition after the limit, and stops looking', async () => {
     let looks = 0;
     const look = () => {
       looks += 1;

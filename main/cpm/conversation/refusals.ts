@@ -20,7 +20,7 @@ export const refusals = {
   signedOut: 480,
   /** The own invitation to the same person lives on. */
   glare: 486,
-  /** The same person has sent a newer invitation. */
+  /** A newer invitation of the same person has replaced this one. */
   superseded: 486,
   /** No session description: it asks for an offer, which this client does not make in an answer. */
   noOffer: 606,
@@ -35,7 +35,7 @@ export const refusals = {
 } as const;
 
 /**
- * What the other side's refusal means for the text or the receipt that it answers (RFC 3261 section 21, RFC 5079 section 5):
+ * The meaning of the other side's refusal for the refused text or receipt (RFC 3261 section 21, RFC 5079 section 5):
  *
  *   again   the same request may be taken a moment later
  *   away    no device of the person is there: texts and receipts wait

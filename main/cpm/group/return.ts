@@ -1,11 +1,11 @@
 /**
- * The way back into a group that this device has no session with: after a start, after the network was away, or because the person wants it.
+ * Rejoins a group with which this device has no session: after a start, after a network failure, or at the person's request.
  *
  *   away -> asking the focus -> in
  *              |  404, 410, 481                                     403
- *              +--> restarting the group through the factory        +--> out: the account is no member any more
+ *              +--> restarting the group through the factory        +--> out: the account is no longer a member
  *
- * The network may be faster, and call this device by an invitation of its own; then that session is the one.
+ * The network may be faster and invite this device itself; then that session is used.
  */
 import { drop } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';

@@ -56,7 +56,7 @@ function dispositionOf({ kind, status }: Imdn): ReceiptRecord['disposition'] | n
 }
 
 /**
- * Whether somebody can have had a message, and so can tell what became of it: nobody else's receipt counts. Of an anonymous peer nothing but the
+ * Whether somebody can have had a message, and so can tell what became of it: nobody else's receipt counts. For an anonymous peer nothing but the
  * conversation is known; in a group whose roster has not come yet the Controlling Function vouches.
  */
 function mayTellOf({ onlyWith }: MessageRecord, home: ConversationRecord, arrival: Arrival, address: string): boolean {

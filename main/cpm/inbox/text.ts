@@ -165,8 +165,8 @@ function decodeText({ contentType, body }: CpimMessage): string {
 }
 
 /**
- * LAB: a message of a group whose CPIM To names this account instead of the focus is from its sender to this account alone; one of an own device that
- * names somebody else is for that one alone. The Controlling Function vouches for who has it; nothing is claimed for one that names several people.
+ * LAB: a group message whose CPIM To names this account instead of the focus is only for this account; one of an own device that names somebody
+ * else is only for that person. The Controlling Function guarantees who receives it. A message that names several people counts as for everybody.
  */
 function onlyWith(
   { kind, focus }: ConversationRecord,

@@ -1,7 +1,7 @@
 /**
- * What leaves. Every text and every receipt is a job on disk (`job.ts`), written in the same transaction as the message it belongs to, and removed
- * only when the network has taken it. The jobs of a conversation's texts form one lane and leave in order. Receipts have lanes of their own, one a
- * device, so that neither a text that cannot leave nor a device that is gone holds them up.
+ * Sends texts and receipts. Each of them is a job on disk (`job.ts`), written in the same transaction as the message it belongs to, and removed
+ * only when the network has taken it. The jobs of a conversation's texts form one lane and leave in order. Receipts have lanes of their own, one for
+ * each device, so that neither a text that cannot leave nor a device that is gone holds them up.
  *
  *   job:  waiting -> attempt -> done (removed)
  *            ^          |-> not registered, or the network is gone: waits for the registration

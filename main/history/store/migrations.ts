@@ -144,7 +144,7 @@ export const migrations: readonly string[] = [
    ) STRICT, WITHOUT ROWID`,
 
   // 9: messages stand where their sender's clock, corrected, puts them; what is known of those clocks; the jobs of a lane; how far an
-  // index for search that had to be made anew is filled.
+  // index for search that had to be rebuilt is filled.
   `ALTER TABLE messages ADD COLUMN moved INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE messages ADD COLUMN ordered_at INTEGER NOT NULL GENERATED ALWAYS AS (sent_at + moved) VIRTUAL;
    DROP INDEX messages_in_order;

@@ -43,8 +43,8 @@ const indexes = `
   CREATE INDEX messages_by_key ON messages (key);`;
 
 /**
- * Brings an older history into this order, inside the migration's transaction. Messages that stood at one time, told apart by their arrival, come to
- * stand a millisecond apart, so that nothing a person has seen changes places.
+ * Brings an older history into this order, inside the migration's transaction. Messages with the same time, so far ordered by their
+ * arrival, get times a millisecond apart, so that nothing a person has seen changes places.
  */
 export function orderByKey(database: Database, seal: Seal): void {
   const names = namesOf(database);

@@ -1,6 +1,6 @@
 /**
- * Connections to the next hop: TCP, TLS, and WebSocket over either (RFC 7118). Each is made in two steps, so that all are checked and
- * timed alike: a socket that is ready (with TLS: whose certificate has been accepted), then what stands on it.
+ * Connections to the next hop: TCP, TLS, and WebSocket over either (RFC 7118). Each is opened in two steps, so that all are checked and
+ * timed alike: first a socket that is ready (with TLS: after its certificate was accepted), then the protocol on it.
  */
 import { isUtf8 } from 'node:buffer';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
@@ -12,43 +12,43 @@ import type { SipTransport } from '../../../protocol/server-address';
 import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from '../wire/wire-message';
 import { identitiesOf, speaksFor } from './identity';
 
-/** LAB: how long a connection may take until it can carry SIP, TLS and WebSocket handshakes included. */
+/** LAB: how long a connection may take until it can carry SIP, including TLS and WebSocket handshakes. */
 const CONNECT_TIMEOUT_MS = 10_000;
 /** RFC 7118 section 4.1. */
 const SUBPROTOCOL = 'sip';
 
-/** One place to connect to. */
+/** One address to connect to. */
 export interface NextHop {
-  /** Address or name. */
+  /** An IP address or a name. */
   host: string;
   port: number;
   transport: SipTransport;
-  /** Names of which the certificate must speak for one: the domain that was looked up, never what DNS answered (RFC 5922 section 7.2). */
+  /** The certificate must be valid for one of these names: the domain that was looked up, never a name from DNS (RFC 5922 section 7.2). */
   names: readonly string[];
   /** Path of a WebSocket URI. */
   path: string;
 }
 
-/** What a certificate that was accepted says of itself. */
+/** What the person is shown of an accepted certificate. */
 export interface ShownCertificate {
-  /** The SIP domains and addresses that it speaks for. */
+  /** The SIP domains and addresses for which it is valid. */
   names: string[];
   issuer: string;
-  /** Until when it is in force, epoch milliseconds. */
+  /** When it expires, epoch milliseconds. */
   until: number;
 }
 
-/** What carries bytes to the next hop. After `close`, or once `onClose` has been called, it does nothing more. */
+/** Carries bytes to the next hop. After `close` or `onClose` it does nothing more. */
 export interface Connection {
   readonly local: { host: string; port: number };
   readonly remote: { host: string; port: number };
-  /** Every `send` and every `onBytes` is one whole message: nothing is to be cut (RFC 7118 section 5). */
+  /** True when every `send` and every `onBytes` is one whole message, so that the bytes need no framing (RFC 7118 section 5). */
   readonly isMessageBased?: boolean;
-  /** Of TLS and of a WebSocket over it. */
+  /** Only for TLS and for WebSocket over TLS. */
   readonly certificate?: ShownCertificate;
   /** Rejects when the bytes cannot be handed to the network. */
   send(bytes: Uint8Array): Promise<void>;
-  /** Asks for a sign of life where the connection has its own way; `onPong` follows. Without it a double CRLF is sent. */
+  /** Sends a ping in the connection's own way, if it has one; `onPong` follows. Otherwise a double CRLF is sent. */
   ping?(): Promise<void>;
   /** Stops the reading, or goes on with it. */
   pause?(): void;
@@ -59,10 +59,10 @@ export interface Connection {
   onClose: (reason: string) => void;
 }
 
-/** Opens a Connection or throws AppError net/unreachable, net/timeout or net/untrusted. `givenUp` ends the attempt. */
+/** Opens a Connection or throws AppError net/unreachable, net/timeout or net/untrusted. `givenUp` aborts the attempt. */
 export type Connect = (hop: NextHop, clock: Clock, givenUp: AbortSignal) => Promise<Connection>;
 
-/** A Connect that trusts `ca` (PEM) and nobody else, or without it the authorities that Node trusts. */
+/** A Connect that trusts only `ca` (PEM), or without it the authorities that Node trusts. */
 export function createConnect(ca?: readonly string[]): Connect {
   return (hop, clock, givenUp) =>
     new Promise((resolve, reject) => {
@@ -96,13 +96,13 @@ export function createConnect(ca?: readonly string[]): Connect {
 function openSocket(hop: NextHop, ca: readonly string[] | undefined): Socket {
   const { host, port, transport, names } = hop;
   if (transport === 'tcp' || transport === 'ws') return connectTcp({ host, port, noDelay: true });
-  // RFC 6066 section 3: a server name is a name, never an address.
+  // RFC 6066 section 3: a server name is never an IP address.
   const servername = names.find((name) => isIP(name) === 0);
   const socket = connectTls({
     host,
     port,
     minVersion: 'TLSv1.2',
-    // Node lets an environment variable switch the check off; this client does not.
+    // Node lets an environment variable disable the check; this client does not.
     rejectUnauthorized: true,
     checkServerIdentity: (_name, certificate) =>
       speaksFor(certificate, names) ? undefined : new Error(`the certificate is not one of ${names.join(' or ')}`),
@@ -112,7 +112,7 @@ function openSocket(hop: NextHop, ca: readonly string[] | undefined): Socket {
   return socket.setNoDelay(true);
 }
 
-/** Whether it was the certificate: then trying again mends nothing, and no weaker way may be taken instead. */
+/** Whether the certificate caused the failure. Then a retry cannot help, and no weaker transport may be used instead. */
 function connectError(hop: NextHop, socket: Socket, error: Error): AppError {
   const refused = socket instanceof TLSSocket && Boolean(socket.authorizationError);
   const cause = `${hop.host}:${hop.port} over ${hop.transport}: ${error.message}`;
@@ -163,7 +163,7 @@ function streamConnection(socket: Socket, hop: NextHop): Connection {
   return connection;
 }
 
-/** The WebSocket handshake over a socket that stands. The scheme in the URL is never used to connect. */
+/** The WebSocket handshake over an open socket. The scheme in the URL plays no part in connecting. */
 function shakeHands(socket: Socket, hop: NextHop, failed: (error: Error) => void, done: (connection: Connection) => void): void {
   const name = hop.names[0] ?? hop.host;
   const host = isIP(name) === 6 ? `[${name}]` : name;
@@ -183,7 +183,7 @@ function shakeHands(socket: Socket, hop: NextHop, failed: (error: Error) => void
       isMessageBased: true,
       send: (bytes) =>
         new Promise((resolve, reject) => {
-          // RFC 7118 section 4.2: a text frame must be UTF-8, and a body need not be.
+          // RFC 7118 section 4.2: a text frame must be UTF-8, but a body need not be.
           webSocket.send(bytes, { binary: !isUtf8(bytes) }, (error) => (error ? reject(error) : resolve()));
         }),
       ping: () => new Promise((resolve, reject) => webSocket.ping((error?: Error) => (error ? reject(error) : resolve()))),

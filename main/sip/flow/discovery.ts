@@ -1,6 +1,6 @@
 /**
- * Where the SIP server is (RFC 3263, with RFC 7118 for WebSocket): from a proxy's URI or a domain to places to connect to, in the order
- * in which they are to be tried. UDP is never among them: our messages exceed a datagram.
+ * Locates the SIP server (RFC 3263, with RFC 7118 for WebSocket): turns a proxy's URI or a domain into addresses, in the order
+ * in which to try them. UDP is never among them: our messages exceed a datagram.
  *
  *   transport or port given, or an address --------------------------------------------> [addresses]
  *   a name alone --NAPTR--> SRV names --SRV--> targets with ports ---------------------> [addresses]
@@ -11,12 +11,12 @@ import { isIP } from 'node:net';
 import { DEFAULT_PORTS, type ServerAddress, type SipTransport } from '../../../protocol/server-address';
 import type { NextHop } from './connection';
 
-/** Places of one server at most; further ones are not tried. */
+/** Most addresses of one server; further ones are not tried. */
 export const MAX_TARGETS = 16;
-/** LAB: one question to a name server may take this long, and is asked this often. */
+/** LAB: the timeout of one query to a name server, and how often it is sent. */
 const DNS_TIMEOUT_MS = 2_000;
 const DNS_TRIES = 2;
-/** NAPTR services this client can use: RFC 3263 section 4.1 and RFC 7118 section 7. */
+/** The NAPTR services that this client can use: RFC 3263 section 4.1 and RFC 7118 section 7. */
 const SERVICES: ReadonlyMap<string, SipTransport> = new Map([
   ['sip+d2t', 'tcp'],
   ['sips+d2t', 'tls'],
@@ -39,14 +39,14 @@ export interface SrvRecord {
   port: number;
 }
 
-/** What the name service knows. A name without such records gives an empty list; whatever else fails rejects. */
+/** DNS. A name without such records gives an empty list; any other failure rejects. */
 export interface Resolver {
   naptr(name: string): Promise<NaptrRecord[]>;
   srv(name: string): Promise<SrvRecord[]>;
   addresses(name: string): Promise<string[]>;
 }
 
-/** The name service of this computer; with `servers` (`address:port`) these and not the computer's own table of hosts. */
+/** This computer's DNS. With `servers` (`address:port`) it asks only these and ignores the computer's hosts file. */
 export function createResolver(servers?: readonly string[]): Resolver {
   const dns = new DnsResolver({ timeout: DNS_TIMEOUT_MS, tries: DNS_TRIES });
   if (servers !== undefined) dns.setServers(servers);
@@ -71,8 +71,8 @@ async function orNone<T>(answer: Promise<T[]>): Promise<T[]> {
 }
 
 /**
- * The places where a server can be reached, best first; empty when the name service knows none. Rejects when it cannot be asked.
- * `domain` is the account's: an address has no name to prove, so its certificate may speak for that domain instead.
+ * The addresses of a server, best first; empty when DNS has none. Rejects when DNS cannot be asked. `domain` is the account's domain: a
+ * server given by address has no name to prove, so its certificate may be valid for that domain instead.
  */
 export async function discover(server: ServerAddress, domain: string, resolver: Resolver, random: () => number): Promise<NextHop[]> {
   const { host, port, isSecure, path } = server;
@@ -81,7 +81,7 @@ export async function discover(server: ServerAddress, domain: string, resolver: 
     const transport = server.transport ?? usual;
     return [{ host, port: port ?? DEFAULT_PORTS[transport], transport, names: [host, domain], path }];
   }
-  // RFC 5922 section 7.2: the certificate speaks for the name that was asked for, whatever DNS made of it.
+  // RFC 5922 section 7.2: the certificate must be valid for the requested name, whatever DNS resolved it to.
   const names = [host];
   const at = async (name: string, atPort: number, transport: SipTransport): Promise<NextHop[]> =>
     (isIP(name) === 0 ? await resolver.addresses(name) : [name]).map((address) => ({
@@ -96,7 +96,7 @@ export async function discover(server: ServerAddress, domain: string, resolver: 
   const hops: NextHop[] = [];
   for (const service of await servicesOf(server, resolver)) {
     const records = inOrder(await patient(resolver.srv(service.name)), random);
-    // RFC 2782: a lone root says that there is no such service here.
+    // RFC 2782: a single root target means that the service is not available here.
     for (const record of records)
       if (record.name !== '.' && record.name !== '') hops.push(...(await at(record.name, record.port, service.transport)));
   }
@@ -105,7 +105,7 @@ export async function discover(server: ServerAddress, domain: string, resolver: 
   return limited(await at(host, DEFAULT_PORTS[transport], transport));
 }
 
-/** The SRV names to ask for, in order (RFC 3263 section 4.1). */
+/** The SRV names to query, in order (RFC 3263 section 4.1). */
 async function servicesOf(server: ServerAddress, resolver: Resolver): Promise<{ name: string; transport: SipTransport }[]> {
   const { host, transport, isSecure } = server;
   const plain = { name: `_sip._tcp.${host}`, transport: 'tcp' as const };
@@ -126,12 +126,12 @@ async function servicesOf(server: ServerAddress, resolver: Resolver): Promise<{ 
   return isSecure ? [secure] : [secure, plain];
 }
 
-/** Many a home router fails on records it does not know: then there are none, and the addresses decide. */
+/** Many home routers fail on records they do not know. That counts as no records, and the plain address lookup decides. */
 async function patient<T>(records: Promise<T[]>): Promise<T[]> {
   return records.catch(() => []);
 }
 
-/** RFC 2782: lower priorities first; among equals by lot, a weight's share of the chances. */
+/** RFC 2782: lower priorities first; equal ones in random order, weighted. */
 export function inOrder(records: readonly SrvRecord[], random: () => number): SrvRecord[] {
   const ordered: SrvRecord[] = [];
   const left = records.toSorted((a, b) => a.priority - b.priority || a.weight - b.weight);
@@ -151,7 +151,7 @@ export function inOrder(records: readonly SrvRecord[], random: () => number): Sr
   return ordered;
 }
 
-/** LAB: once TLS has been tried, nobody who merely blocks it gets the plain connection instead. */
+/** LAB: once TLS is offered, blocking it must not make the client use a plain connection instead. */
 function withoutStepDown(hops: readonly NextHop[]): NextHop[] {
   const isSecure = ({ transport }: NextHop) => transport === 'tls' || transport === 'wss';
   const first = hops.findIndex(isSecure);

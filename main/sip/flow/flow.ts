@@ -1,11 +1,9 @@
 /**
- * The flow: one connection to the next hop that carries every message both ways (RFC 5626). A `Connection` moves bytes; a `Flow` cuts
- * them into messages, watches whether the connection lives, shows each message to the trace, and tells once when it is gone.
+ * The flow: one connection to the next hop that carries every message both ways (RFC 5626). A `Connection` moves bytes; a `Flow` splits
+ * them into messages, checks that the connection is alive, passes each message to the trace, and reports its loss once.
  *
- * A backlog is handed on a few messages a turn of the event loop, so that it holds nobody up; meanwhile nothing more is read.
- *
- * A connection whose other end has vanished looks whole until something is sent (half-open). So a ping goes out regularly, when
- * `probe` asks, and when a request has been met with silence.
+ * A connection whose other end has vanished looks open until something is sent (half-open). So a ping is sent regularly, when
+ * `probe` is called, and when a request gets no answer.
  */
 import type { Clock } from '../../../base/clock';
 import type { Disposable } from '../../../base/disposable';
@@ -16,11 +14,11 @@ import type { WireTap } from '../../../protocol/wire-record';
 import { type Frame, Framer } from '../wire/framer';
 import type { Connection } from './connection';
 
-/** RFC 5626 section 4.4.1: the peer answers a ping within this time, or the flow has failed. */
+/** RFC 5626 section 4.4.1: the peer must answer a ping within this time, or the flow has failed. */
 export const PONG_TIMEOUT_MS = 10_000;
-/** LAB: time between pings when the registrar gave no Flow-Timer. */
+/** LAB: time between pings when the registrar gives no Flow-Timer. */
 export const KEEPALIVE_INTERVAL_MS = 100_000;
-/** LAB: a request that nothing at all came back for after this time is followed by a ping. */
+/** LAB: when no byte has come back this long after a request, a ping is sent. */
 export const SILENCE_MS = 4_000;
 
 /** LAB: messages that are handed on in one turn of the event loop; each may cost a millisecond. */
@@ -34,13 +32,13 @@ export interface FlowDeps {
 
 const PING = utf8('\r\n\r\n');
 const PONG = utf8('\r\n');
-/** The first bytes of what gets no answer: responses, and the ACK. */
+/** How messages begin that get no answer: responses and ACK. */
 const UNANSWERED = [utf8('SIP/'), utf8('ACK ')];
 
 export class Flow implements Disposable {
-  /** One whole message; `bodyAt` is where its body starts. */
+  /** Receives one whole message; `bodyAt` is where its body starts. */
   onMessage: (bytes: Uint8Array, bodyAt: number, bodySkipped: boolean) => void = () => undefined;
-  /** Called once, when the flow ends otherwise than by `dispose`. */
+  /** Called once, when the flow ends other than by `dispose`. */
   onLost: (reason: string) => void = () => undefined;
 
   readonly local: { host: string; port: number };
@@ -51,9 +49,9 @@ export class Flow implements Disposable {
   #ping: Disposable | null = null;
   #pong: Disposable | null = null;
   #silence: Disposable | null = null;
-  /** Who asked whether the flow lives, and hears it at the next byte or at its end. */
-  /** The peer has answered a ping, or said that it will. Many servers of before RFC 5626 never do, and live. */
+  /** The peer has answered a ping or promised to. Many servers older than RFC 5626 never do, though they are alive. */
   #answersPings = false;
+  /** Callers of `probe`; they are told at the next byte or at the end of the flow. */
   readonly #probes = new Set<(alive: boolean) => void>();
   /** What was read and waits for its turn, and why the connection has ended meanwhile. */
   #backlog: Frame[] = [];
@@ -80,7 +78,7 @@ export class Flow implements Disposable {
       });
   }
 
-  /** As a URI names it: `ws` stands for both kinds of WebSocket (RFC 7118 section 5.2.2). */
+  /** The transport in the form of a URI: `ws` stands for both kinds of WebSocket (RFC 7118 section 5.2.2). */
   get contactTransport(): string {
     return this.transport === 'wss' ? 'ws' : this.transport;
   }
@@ -97,8 +95,8 @@ export class Flow implements Disposable {
   }
 
   /**
-   * Whether the other end is still there: pings at once and resolves with true when any byte comes within `timeoutMs`. False ends
-   * nothing: the caller decides.
+   * Whether the other end is still there: pings at once and resolves with true when any byte arrives within `timeoutMs`. False does not end
+   * the flow: the caller decides.
    */
   probe(timeoutMs: number): Promise<boolean> {
     if (this.#ended) return Promise.resolve(false);
@@ -115,8 +113,8 @@ export class Flow implements Disposable {
   }
 
   /**
-   * Pings from now on at 80 to 100 % of `intervalMs`. A missing answer ends the flow (RFC 5626 section 4.4.1) where answers are
-   * `promised`, or one has come before; elsewhere only a request that meets silence too does.
+   * From now on sends pings at 80 to 100 % of `intervalMs`. A missing answer ends the flow (RFC 5626 section 4.4.1) when answers are
+   * `promised` or one has come before. Otherwise the flow only ends when a request gets no answer either.
    */
   keepAlive(intervalMs: number, promised = false): void {
     this.#stopPinging();
@@ -149,7 +147,7 @@ export class Flow implements Disposable {
     });
   }
 
-  /** A ping that must be answered, or the flow is lost. */
+  /** Sends a ping; without an answer the flow is lost. */
   #askForLife(): void {
     this.#pong ??= this.#deps.clock.setTimer(PONG_TIMEOUT_MS, () => this.#lose('the keep-alive was not answered'));
     this.#sendPing();
@@ -167,7 +165,7 @@ export class Flow implements Disposable {
     });
   }
 
-  /** Any byte shows that the flow lives. */
+  /** Any byte shows that the flow is alive. */
   #heard(): void {
     this.#pong?.dispose();
     this.#pong = null;

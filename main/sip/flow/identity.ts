@@ -1,28 +1,28 @@
 /**
- * Whether a certificate belongs to the domain that the client wants to reach (RFC 5922). That its chain ends at a trusted authority and
- * that it is in force has been checked before by TLS; here only names are compared.
+ * Checks that a certificate belongs to the domain that the client wants to reach (RFC 5922). TLS has already checked its chain and its
+ * validity period; only names are compared here.
  */
 import { isIP } from 'node:net';
 
-/** What Node hands to `checkServerIdentity`, as far as it counts here. */
+/** The fields used here of the certificate that Node passes to `checkServerIdentity`. */
 export interface ServerCertificate {
   subjectaltname?: string | undefined;
   subject?: { CN?: string | string[] | undefined } | undefined;
 }
 
-/** A kind, a colon and a value; a value with commas or quotes stands in JSON quotes, so that no value can pass for two. */
+/** A kind, a colon and a value. A value with commas or quotes is in JSON quotes, so that no value can pass for two. */
 const ALTERNATIVE = /(?:^|, )([A-Za-z][A-Za-z ]*):("(?:[^"\\]|\\.)*"|[^,"]*)(?=, |$)/g;
 
 function alternatives(text: string): { kind: string; value: string }[] {
   return [...text.matchAll(ALTERNATIVE)].flatMap(([, kind = '', written = '']) => {
-    // A quoted value holds what no domain name and no address holds.
+    // A quoted value contains characters that occur in no domain name and no address.
     return written.startsWith('"') ? [] : [{ kind, value: written.toLowerCase() }];
   });
 }
 
 /**
- * The SIP domains a certificate speaks for (RFC 5922 section 7.1): `sip` URIs without a user; DNS names only where there is no such URI;
- * the common name only where there are no alternative names at all. And its IP addresses, for a proxy that is given as one.
+ * The SIP domains for which a certificate is valid (RFC 5922 section 7.1): `sip` URIs without a user; DNS names only if there is no such
+ * URI; the common name only if there are no alternative names at all. Also its IP addresses, for a proxy given by address.
  */
 export function identitiesOf(certificate: ServerCertificate): { domains: string[]; addresses: string[] } {
   const { subjectaltname, subject } = certificate;
@@ -40,7 +40,9 @@ export function identitiesOf(certificate: ServerCertificate): { domains: string[
   return { domains: uris.length > 0 ? uris : names, addresses };
 }
 
-/** Whether the certificate speaks for one of `names`, compared whole: RFC 5922 section 7.2 knows no wildcards and no suffixes. */
+/**
+ * Whether the certificate is valid for one of `names`. Names are compared whole: RFC 5922 section 7.2 allows no wildcards and no suffixes.
+ */
 export function speaksFor(certificate: ServerCertificate, names: readonly string[]): boolean {
   const { domains, addresses } = identitiesOf(certificate);
   return names.some((name) =>
@@ -48,7 +50,7 @@ export function speaksFor(certificate: ServerCertificate, names: readonly string
   );
 }
 
-/** Node writes IPv6 addresses of certificates in full. */
+/** Compares two addresses; Node writes the IPv6 addresses of a certificate in full. */
 function sameAddress(one: string, other: string): boolean {
   return plainAddress(one) === plainAddress(other);
 }

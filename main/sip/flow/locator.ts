@@ -1,6 +1,6 @@
 /**
- * Opens the flow: finds the places of a server and tries them in order until one answers (RFC 3263 section 4.3). A place that answered
- * and then failed its registration is tried after the others for a while.
+ * Opens the flow: finds the addresses of a server and tries them in order until one answers (RFC 3263 section 4.3). An address that
+ * answered but failed its registration is tried last for a while.
  */
 import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/log';
@@ -10,9 +10,9 @@ import type { Connect, NextHop } from './connection';
 import { discover, type Resolver } from './discovery';
 import { Flow, type FlowDeps } from './flow';
 
-/** LAB: how long a place that failed comes after the others. */
+/** LAB: how long an address that failed is tried after the others. */
 export const DEMOTED_MS = 300_000;
-/** LAB: with other places left, a place has this long to answer. */
+/** LAB: while other addresses are left, one has this long to answer. */
 export const FAILOVER_TIMEOUT_MS = 3_000;
 
 export interface ServerLocatorDeps extends FlowDeps {
@@ -28,19 +28,21 @@ export class ServerLocator {
   readonly #server: string;
   readonly #domain: string;
   readonly #deps: ServerLocatorDeps;
-  /** Until when a place comes last. */
+  /** Until when an address is tried last. */
   readonly #demoted = new Map<string, number>();
   #current: NextHop | null = null;
   #hasOthers = false;
 
-  /** `server`: URI of the proxy, or of the domain itself. `domain`: the account's. */
+  /** `server`: the URI of the proxy or of the domain itself. `domain`: the account's domain. */
   constructor(server: string, domain: string, deps: ServerLocatorDeps) {
     this.#server = server;
     this.#domain = domain;
     this.#deps = deps;
   }
 
-  /** A flow to `server` (the configured one when null). Rejects with AppError net/unreachable, net/timeout or net/untrusted. */
+  /**
+   * Opens a flow to `server`, or to the configured server when null. Rejects with AppError net/unreachable, net/timeout or net/untrusted.
+   */
   async open(givenUp: AbortSignal, server: string | null = null): Promise<Flow> {
     const hops = this.#sorted(await this.#discover(server ?? this.#server));
     let failure = new AppError('net/unreachable', { cause: `nothing is known about ${server ?? this.#server}` }, 'auto');
@@ -55,7 +57,7 @@ export class ServerLocator {
         const error = toAppError(thrown);
         this.#deps.log.info('A server cannot be used', { at: keyOf(hop), code: error.code, cause: error.detail.cause });
         this.#demote(hop);
-        // What a false certificate says outweighs that another place is down.
+        // A false certificate matters more than another address that does not answer.
         if (failure.code !== 'net/untrusted') failure = error;
       }
     }
@@ -63,8 +65,8 @@ export class ServerLocator {
   }
 
   /**
-   * The place of the present flow does not do its work (RFC 3263 section 4.3: 503, or no answer): the others come first from now on.
-   * Returns whether there are any.
+   * The address of the present flow does not work (RFC 3263 section 4.3: 503, or no answer): from now on the others come first. Returns
+   * whether there are others.
    */
   failed(): boolean {
     if (this.#current !== null) this.#demote(this.#current);
@@ -86,7 +88,7 @@ export class ServerLocator {
     this.#demoted.set(keyOf(hop), this.#deps.clock.now() + DEMOTED_MS);
   }
 
-  /** As the name service orders them, those that failed lately last. */
+  /** In the order of the name service, except that addresses which failed recently come last. */
   #sorted(hops: readonly NextHop[]): NextHop[] {
     const now = this.#deps.clock.now();
     for (const [key, until] of this.#demoted) if (until <= now) this.#demoted.delete(key);

@@ -1,17 +1,17 @@
 /**
- * Notices what a connection does not tell by itself: that the computer slept, or has other addresses. Both leave connections that look
- * whole and are dead.
+ * Notices two events that a connection does not report: the computer slept, or its addresses changed. Both leave connections that look open
+ * but are dead.
  */
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../../../base/clock';
 import { type Disposable, disposable } from '../../../base/disposable';
 
-/** LAB: how often the addresses and the clock are looked at. */
+/** LAB: how often the addresses and the clock are checked. */
 export const WATCH_INTERVAL_MS = 1_000;
-/** LAB: a look that comes this much too late means that the computer slept, or that somebody set its clock. */
+/** LAB: a check that comes this much too late means that the computer slept or that its clock was set. */
 export const SLEEP_JUMP_MS = 5_000;
 
-/** Every address that is not of this computer alone, in one text that changes when they do. */
+/** Every address except loopback, as one text that changes when they do. */
 function currentAddresses(): string {
   const all = Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
     (addresses ?? []).filter(({ internal }) => !internal).map(({ address }) => `${name} ${address}`),
@@ -19,7 +19,7 @@ function currentAddresses(): string {
   return all.sort().join('\n');
 }
 
-/** Calls `changed` after a sleep and after every change of the addresses, until it is disposed of. */
+/** Calls `changed` after a sleep and after every change of the addresses, until disposed. */
 export function watchNetwork(clock: Clock, changed: (reason: 'slept' | 'addresses') => void, addresses = currentAddresses): Disposable {
   let seen = addresses();
   let at = clock.now();

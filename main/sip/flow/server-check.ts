@@ -1,6 +1,6 @@
 /**
- * Looks at a server before anybody signs in there: where the name service says it is, whether it can be reached, what it proves to be, and whether it
- * speaks SIP. The one request that is sent, OPTIONS (RFC 3261 section 11), says nothing of who asks.
+ * Checks a server before anyone signs in: where DNS locates it, whether it can be reached, what its certificate proves, and whether it
+ * speaks SIP. The only request sent, OPTIONS (RFC 3261 section 11), does not reveal who asks.
  */
 import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/log';
@@ -16,16 +16,16 @@ import { createResolver, discover, type Resolver } from './discovery';
 import { Flow } from './flow';
 import { FAILOVER_TIMEOUT_MS } from './locator';
 
-/** LAB: how long a server that was reached may take to answer while it is only looked at. */
+/** LAB: how long a reachable server may take to answer the check. */
 export const CHECK_ANSWER_TIMEOUT_MS = 5_000;
 
 export interface ServerCheck {
-  /** The places that the name service knows, best first, as far as they were tried: the last one is the one that was reached, if any was. */
+  /** The addresses from DNS, best first, up to the last one tried. If any was reached, it is the last. */
   places: { host: string; port: number; transport: SipTransport; error: ErrorValue | null }[];
   certificate: ShownCertificate | null;
-  /** The first final answer, whatever it is: even a refusal is SIP. */
+  /** The first final answer; even a refusal shows that the server speaks SIP. */
   answer: { status: number; reason: string; software: string | null; tookMs: number } | null;
-  /** Why it stops here; null when the server has answered. */
+  /** Why the check stopped; null when the server answered. */
   error: ErrorValue | null;
 }
 
@@ -37,7 +37,7 @@ export interface ServerCheckDeps {
   resolver?: Resolver;
 }
 
-/** `server` is a proxy's URI or the domain's; `domain` the account's. Never rejects: what fails is in the outcome. */
+/** `server` is the URI of a proxy or of the domain, `domain` the account's domain. Never rejects: every failure is in the result. */
 export async function checkServer(
   server: string,
   domain: string,
@@ -67,13 +67,13 @@ async function placesOf(server: string, domain: string, { clock, resolver = crea
   return hops;
 }
 
-/** The first place that can be used. What a false certificate says outweighs that another place is down. */
+/** The first usable address. A false certificate matters more than another address that does not answer. */
 async function reach(hops: readonly NextHop[], connect: Connect, outcome: ServerCheck, { clock }: ServerCheckDeps): Promise<Connection> {
   let failure: AppError | null = null;
   for (const [index, hop] of hops.entries()) {
     const { host, port, transport } = hop;
     const attempt = new AbortController();
-    // With others left a place has less time, as when one signs in.
+    // While others are left, an address has less time, as during a sign-in.
     const limit = index < hops.length - 1 ? clock.setTimer(FAILOVER_TIMEOUT_MS, () => attempt.abort()) : null;
     try {
       const connection = await connect(hop, clock, attempt.signal).finally(() => limit?.dispose());

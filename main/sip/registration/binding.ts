@@ -10,7 +10,7 @@ export interface Binding {
   contact: string;
   instanceId: string | null;
   deviceName: string | null;
-  /** Seconds. */
+  /** In seconds. */
   expires: number;
   icsis: string[];
   params: ReadonlyMap<string, string | null>;
@@ -18,7 +18,7 @@ export interface Binding {
   tempGruu: string | null;
 }
 
-/** Every binding of a 200 to REGISTER. One unreadable Contact does not hide the others. */
+/** Every binding in a 200 to REGISTER. An unreadable Contact does not hide the others. */
 export function readBindings(response: WireMessage): Binding[] {
   const header = headerSeconds(response, 'expires') ?? 0;
   return response.list('contact').flatMap((value) => {
@@ -44,8 +44,8 @@ function readBinding({ displayName, uri, params }: NameAddr, defaultExpires: num
 }
 
 /**
- * A GRUU of a Contact. Some registrars leave out its quotes, and its `gr` then stands beside it as a parameter of the Contact; taken
- * without that it would be the address of all devices. What has no `gr` is no GRUU (RFC 5627 section 3.1).
+ * A GRUU in a Contact. Some registrars leave out its quotes, so that its `gr` becomes a parameter of the Contact; without `gr` it would be
+ * the address of all devices. A URI without `gr` is not a GRUU (RFC 5627 section 3.1).
  */
 function gruuOf(params: ReadonlyMap<string, string | null>, name: 'pub-gruu' | 'temp-gruu'): string | null {
   const value = params.get(name);
@@ -59,7 +59,7 @@ function gruuOf(params: ReadonlyMap<string, string | null>, name: 'pub-gruu' | '
   return uri.ok && (uri.value.scheme === 'sip' || uri.value.scheme === 'sips') && uri.value.params.has('gr') ? text : null;
 }
 
-/** A header that holds a number of seconds; null when it is absent or no number. */
+/** The value of a header in seconds; null when the header is absent or not a number. */
 export function headerSeconds(response: WireMessage, name: string): number | null {
   const digits = /^\d{1,9}/.exec(response.first(name) ?? '')?.[0];
   return digits === undefined ? null : Number(digits);

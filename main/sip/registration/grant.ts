@@ -1,4 +1,4 @@
-/** What the 200 to a REGISTER grants this device, and what it tells about the address and the flow. */
+/** Reads a 200 to REGISTER: what it grants this device, and what it tells about the address and the flow. */
 import { AppError } from '../../../preload/contract/errors';
 import { sameInstance } from '../../../protocol/instance-urn';
 import { parseNameAddr } from '../../../protocol/uri';
@@ -7,23 +7,23 @@ import type { WireMessage } from '../wire/wire-message';
 import { type Binding, headerSeconds, readBindings } from './binding';
 import { sameContact } from './own-contacts';
 
-/** TS 24.229 5.1.1.4: a registration of up to this length is refreshed at half time, a longer one 600 s before it ends. */
+/** TS 24.229 5.1.1.4: a registration up to this length is refreshed at half time, a longer one 600 s before it expires. */
 const HALF_TIME_LIMIT_SECONDS = 1_200;
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface Grant {
-  /** Every binding of the address, of all devices. */
+  /** Every binding of the address, on all devices. */
   bindings: Binding[];
-  /** The binding of this device; null where the registrar does not list it. */
+  /** The binding of this device; null when the registrar does not list it. */
   own: Binding | null;
-  /** Seconds granted to this device. */
+  /** The seconds granted to this device. */
   seconds: number;
-  /** The addresses that this account may speak as (P-Associated-URI); the registered one where none is named. */
+  /** The addresses that this account may use (P-Associated-URI); the registered one if the header is absent. */
   identities: string[];
   serviceRoute: string[];
 }
 
-/** @param here the Contact URI of this device over its present flow; @param requested the seconds that were asked for */
+/** @param here this device's Contact URI over its present flow; @param requested the requested seconds */
 export function readGrant(response: WireMessage, { aor, instanceId, here, requested }: GrantContext): Grant {
   const bindings = readBindings(response);
   const isOwn = (binding: Binding) => binding.instanceId !== null && sameInstance(binding.instanceId, instanceId);
@@ -50,31 +50,31 @@ export interface GrantContext {
   requested: number;
 }
 
-/** A 200 that grants no time is no registration. */
+/** A 200 that grants no time is not a registration. */
 export function noTimeGranted(): AppError {
   return new AppError('sip/malformed', { status: 200, cause: 'the registrar granted no time' }, 'auto');
 }
 
-/** When to refresh a registration of `expires` seconds, in milliseconds from now. */
+/** The delay until the refresh of a registration of `expires` seconds, in milliseconds. */
 export function refreshDelayMs(expires: number): number {
   const seconds = expires <= HALF_TIME_LIMIT_SECONDS ? expires / 2 : expires - 600;
   return Math.min(Math.max(seconds, 1) * 1000, MAX_TIMER_MS);
 }
 
-/** RFC 5626 section 5.4: how often the registrar wants to hear from the flow. */
+/** RFC 5626 section 5.4: how often the registrar expects a keep-alive on the flow. */
 export function flowTimerMs(response: WireMessage): number {
   const seconds = headerSeconds(response, 'flow-timer') ?? 0;
   return seconds > 0 ? seconds * 1000 : KEEPALIVE_INTERVAL_MS;
 }
 
-/** RFC 5626 sections 4.4 and 6: a registrar that supports outbound has an edge that answers pings. */
+/** RFC 5626 sections 4.4 and 6: a registrar that supports outbound has an edge proxy that answers pings. */
 export function promisesPongs(response: WireMessage): boolean {
   return headerSeconds(response, 'flow-timer') !== null || response.list('require').some((option) => option.toLowerCase() === 'outbound');
 }
 
 /**
- * By how many milliseconds this computer's clock is ahead of the registrar's Date. The Date was set between `askedAt` and `now` and counts whole
- * seconds, so 0 as long as both clocks may agree.
+ * How many milliseconds this computer's clock is ahead of the registrar's Date. The Date was set between `askedAt` and `now` and counts
+ * whole seconds, so the result is 0 as long as both clocks may agree.
  */
 export function clockAheadMs(response: WireMessage, askedAt: number, now: number): number {
   const date = Date.parse(response.first('date') ?? '');

@@ -1,4 +1,7 @@
-/** Keeps the registration of this device alive: refreshes it, repeats what failed, connects again. `registration.ts` draws its states. */
+/**
+ * Keeps the registration of this device alive: refreshes it, repeats failed attempts, reconnects. The states are drawn in
+ * `registration.ts`.
+ */
 import type { Disposable } from '../../../base/disposable';
 import { Emitter } from '../../../base/emitter';
 import { AppError, toAppError } from '../../../preload/contract/errors';
@@ -10,11 +13,11 @@ import { Register } from './register';
 import { type Registration, type RegistrationOptions, type RegistrationState, TRANSITIONS } from './registration';
 import { isLasting, retryDelayMs, wantsAnotherFlow } from './retry';
 
-/** LAB: after a hint that the network has changed, a living connection answers a ping within this time. */
+/** LAB: after a hint of a network change, a living connection must answer a ping within this time. */
 export const PROBE_TIMEOUT_MS = 2_000;
-/** LAB: signing off delays the end of the program by no more than this. */
+/** LAB: signing out delays the end of the program by this time at most. */
 export const UNREGISTER_TIMEOUT_MS = 2_000;
-/** LAB: a flow over which a REGISTER gets no answer within this time is given up. */
+/** LAB: a flow is dropped when a REGISTER gets no answer within this time. */
 const REGISTER_TIMEOUT_MS = 32_000;
 
 export class RegistrationMachine implements Registration, Disposable {
@@ -32,13 +35,13 @@ export class RegistrationMachine implements Registration, Disposable {
   readonly #options: RegistrationOptions;
   readonly #register: Register;
   #state: RegistrationState = 'offline';
-  /** When the binding ends unless it is refreshed; epoch milliseconds. */
+  /** When the binding expires unless it is refreshed; epoch milliseconds. */
   #expiresAt = 0;
   readonly #contacts: OwnContacts;
   #failures = 0;
   #timer: Disposable | null = null;
   #attempt: Promise<void> | null = null;
-  /** Counts the events that make a running attempt void: signing off, another network, disposal. */
+  /** Incremented by every event that invalidates a running attempt: signing out, another network, disposal. */
   #epoch = 0;
   #connecting: AbortController | null = null;
 
@@ -75,7 +78,7 @@ export class RegistrationMachine implements Registration, Disposable {
     return this.#options.stack.flow?.alive ? this.flowContact() : null;
   }
 
-  /** R14: CPM may be used from the 200 on, while the flow lives. */
+  /** R14: CPM may be used from the 200 on, while the flow is alive. */
   get usable(): boolean {
     return this.#state === 'registered' || this.#state === 'refreshing';
   }
@@ -93,7 +96,7 @@ export class RegistrationMachine implements Registration, Disposable {
   }
 
   async unregister(): Promise<void> {
-    // A REGISTER that was sent may have been granted, even if its 200 has not arrived.
+    // A REGISTER may have been granted even though its 200 has not arrived.
     const wasBound = this.#register.hasAsked && this.#state !== 'rejected' && this.#state !== 'offline';
     this.#newEpoch();
     if (wasBound && this.#options.stack.flow?.alive) {
@@ -128,10 +131,10 @@ export class RegistrationMachine implements Registration, Disposable {
     return this.#tellOffer();
   }
 
-  /** RFC 3840 section 5, RFC 3261 section 10.2: a change of name or capabilities is another REGISTER of the same binding. */
+  /** RFC 3840 section 5, RFC 3261 section 10.2: a change of name or capabilities is announced by another REGISTER for the same binding. */
   async #tellOffer(): Promise<void> {
     try {
-      // An attempt that is under way tells the change before it ends.
+      // A running attempt announces the change before it ends.
       if (this.#attempt !== null) await this.#attempt;
       else if (this.usable && this.untold) await this.register();
     } catch (error) {
@@ -145,7 +148,7 @@ export class RegistrationMachine implements Registration, Disposable {
     try {
       this.bindings = readBindings(await this.#register.releaseAll(REGISTER_TIMEOUT_MS));
     } catch (error) {
-      // Nobody knows whether the bindings are gone: another REGISTER settles it.
+      // It is unknown whether the bindings are gone: another REGISTER settles it.
       this.#start();
       throw error;
     }
@@ -199,7 +202,7 @@ export class RegistrationMachine implements Registration, Disposable {
     this.#clearTimer();
   }
 
-  /** A register() that nobody waits for; the state shows its outcome. */
+  /** Starts a register() without awaiting it; the state shows the outcome. */
   #start(): void {
     this.register().catch((error: unknown) => this.#options.log.info('A registration attempt failed', { error: String(error) }));
   }
@@ -216,7 +219,7 @@ export class RegistrationMachine implements Registration, Disposable {
       const askedAt = clock.now();
       let response = await this.#bind(epoch);
       this.clockAhead = clockAheadMs(response, askedAt, clock.now());
-      // A REGISTER more ends the bindings of earlier flows, and tells what has changed while the last one was on its way.
+      // Another REGISTER removes the bindings of earlier flows and announces changes made while the last one was on its way.
       while (this.#contacts.hasFormer || this.untold) response = await this.#bind(epoch);
       this.#failures = 0;
       this.error = null;
@@ -285,12 +288,12 @@ export class RegistrationMachine implements Registration, Disposable {
     this.retryAt = null;
   }
 
-  /** The Contact that answers OPTIONS: everything that the registration says of this device. */
+  /** The Contact that answers OPTIONS: everything that the registration states about this device. */
   capabilityContact(): string {
     return this.#contacts.ofDevice(this.pubGruu);
   }
 
-  /** Where this device is reached over its flow. */
+  /** This device's Contact over its flow. */
   flowContact(): string {
     return this.#contacts.here();
   }

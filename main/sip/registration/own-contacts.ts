@@ -1,6 +1,6 @@
 /**
- * The Contacts of this device (RFC 3261 section 10.2.1, RFC 3840, RFC 5626; R7): where it is reached over its flow, what it says of itself there, and the
- * places of its earlier flows that a registrar still lists and that are this device's to end.
+ * The Contacts of this device (RFC 3261 section 10.2.1, RFC 3840, RFC 5626; R7): its URI over the present flow, the capabilities it states
+ * there, and the Contacts of its earlier flows that a registrar still lists and that this device must remove.
  */
 import { INSTANCE_PARAM } from '../../../protocol/feature-tags';
 import { sameInstance } from '../../../protocol/instance-urn';
@@ -9,10 +9,10 @@ import type { Flow } from '../flow/flow';
 import { capabilityParams } from '../stack/capabilities';
 import type { Binding } from './binding';
 
-/** Characters of a device name on the wire. */
+/** Most characters of a device name on the wire. */
 const MAX_DEVICE_NAME_CHARACTERS = 64;
 
-/** Who this device is, for as long as it is signed in. */
+/** The identity of this device while it is signed in. */
 export interface DeviceIdentity {
   aor: string;
   instanceId: string;
@@ -20,7 +20,7 @@ export interface DeviceIdentity {
   featureTags: ReadonlyMap<string, string | null> | undefined;
 }
 
-/** What a device says of itself, and may change while it is signed in. */
+/** The properties that a device announces and may change while it is signed in. */
 export interface Offer {
   readonly deviceName: string;
   readonly icsis: readonly string[];
@@ -29,14 +29,17 @@ export interface Offer {
 export class OwnContacts {
   readonly #device: DeviceIdentity;
   readonly #flow: () => Flow | null;
-  /** The Contact of the present flow, and those of earlier ones that the registrar still lists: yet to be ended, or ended in vain. */
+  /**
+   * The Contact of the present flow, and those of earlier flows that the registrar still lists: either to be removed, or already removed in
+   * vain.
+   */
   readonly #places = new Map<string, 'current' | 'listed' | 'ended'>();
-  /** From now on; in the last REGISTER that left; in the last one that was accepted. */
+  /** The current offer, the one in the last REGISTER sent, and the one in the last REGISTER accepted. */
   #offer: Offer;
   #asked: Offer;
   #told: Offer | null = null;
 
-  /** @param flow the present one */
+  /** @param flow returns the present flow */
   constructor(device: DeviceIdentity, offer: Offer, flow: () => Flow | null) {
     this.#device = device;
     this.#flow = flow;
@@ -52,13 +55,13 @@ export class OwnContacts {
     this.#offer = { ...this.#offer, ...offer };
   }
 
-  /** The registrar has accepted another offer than the present one. */
+  /** True when the registrar has accepted another offer than the current one. */
   get untold(): boolean {
     const { deviceName, icsis } = this.#offer;
     return this.#told !== null && (this.#told.deviceName !== deviceName || this.#told.icsis.join() !== icsis.join());
   }
 
-  /** Whether a registrar lists places of earlier flows that the next REGISTER shall end. */
+  /** Whether a registrar lists Contacts of earlier flows that the next REGISTER must remove. */
   get hasFormer(): boolean {
     return [...this.#places.values()].includes('listed');
   }
@@ -75,8 +78,9 @@ export class OwnContacts {
   }
 
   /**
-   * The Contact values of a REGISTER: this device's, and with the instance those of its earlier flows, which count as ended from here on.
-   * @param expires seconds asked for; 0 gives up this device's binding and leaves the others alone
+   * The Contact values of a REGISTER: this device's own and, if it is bound with its instance, those of its earlier flows, which count as
+   * removed from then on.
+   * @param expires requested seconds; 0 removes this device's binding and leaves the others alone
    */
   forRegister({ expires, outbound }: { expires: number; outbound: boolean }): string[] {
     this.#asked = this.#offer;
@@ -93,14 +97,14 @@ export class OwnContacts {
     return [own, ...former.map((uri) => formatNameAddr({ displayName: null, uri, params: ended }))];
   }
 
-  /** Everything that a registration says of this device, at its public GRUU where it has one. */
+  /** Everything that a registration states about this device, at its public GRUU if it has one. */
   ofDevice(pubGruu: string | null): string {
     return formatNameAddr({ displayName: shownName(this.#offer), uri: pubGruu ?? this.here(), params: this.#params() });
   }
 
   /**
-   * Learns from the bindings of a 200. A registrar that tells bindings apart by their Contact keeps those of flows that are gone (RFC 3261 section 10.3):
-   * they are ours to end.
+   * Learns from the bindings in a 200. A registrar that distinguishes bindings by their Contact keeps those of lost flows (RFC 3261 section
+   * 10.3), and this device must remove them.
    */
   note(bindings: readonly Binding[]): void {
     const here = this.here();
@@ -114,12 +118,12 @@ export class OwnContacts {
     this.#places.set(here, 'current');
   }
 
-  /** The registrar has accepted what the last REGISTER said. */
+  /** The registrar has accepted the last REGISTER. */
   accepted(): void {
     this.#told = this.#asked;
   }
 
-  /** After signing off: no earlier place is this device's any more, and the registrar knows nothing of it. */
+  /** After signing out: this device has no earlier Contacts any longer, and the registrar knows nothing about it. */
   clear(): void {
     this.#places.clear();
     this.#told = null;
@@ -134,7 +138,7 @@ function shownName({ deviceName }: Offer): string {
   return deviceName.slice(0, MAX_DEVICE_NAME_CHARACTERS);
 }
 
-/** Whether two Contact URIs are one place: user, host and port. */
+/** Whether two Contact URIs have the same user, host and port. */
 export function sameContact(left: string, right: string): boolean {
   const place = (text: string) => {
     const uri = parseUri(text);

@@ -1,15 +1,16 @@
 /**
- * One REGISTER brought to its final answer, whatever odd answers come before it (RFC 3261 section 10.2):
+ * Brings one REGISTER to its final answer, through all intermediate ones (RFC 3261 section 10.2):
  *
  *   REGISTER --401, 407--> with credentials          (auth.ts says how often)
- *            --423-------> with Min-Expires, remembered
+ *            --423-------> with Min-Expires, which is remembered
  *            --439-------> without RFC 5626, until the next connection
- *            --301, 302--> to the registrar that the answer names, over a connection of its own
- *            --305-------> over the proxy that the answer names
- *            --500-------> once under a fresh Call-ID, when the stored one has never been accepted
+ *            --301, 302--> to the registrar in the answer, over another connection
+ *            --305-------> over the proxy in the answer
+ *            --500-------> once with a new Call-ID, if the stored one has never been accepted
  *            --200-------> done
  *
- * Call-ID and CSeq live here: one Call-ID for the life of the registration, over restarts too, and a CSeq that is kept before it is used.
+ * This file owns Call-ID and CSeq: one Call-ID for the life of the registration, across restarts, and a CSeq that is stored before it is
+ * used.
  */
 import type { IncomingResponse } from 'sip.js/lib/core/index.js';
 import type { Clock } from '../../../base/clock';
@@ -24,18 +25,18 @@ import { headerSeconds } from './binding';
 
 /** LAB: how many answers other than challenges one attempt follows. */
 export const MAX_ADJUSTMENTS = 3;
-/** LAB: how many REGISTERs one attempt sends at most. */
+/** LAB: most REGISTERs in one attempt. */
 const MAX_REGISTERS = 10;
-/** LAB: CSeqs that are reserved in the store at once. */
+/** LAB: how many CSeqs are reserved in the store at once. */
 export const CSEQ_BLOCK = 32;
-/** RFC 3261 section 8.1.1.5: CSeq is below 2^31. Long before that a new Call-ID begins. */
+/** RFC 3261 section 8.1.1.5: CSeq is below 2^31. A new Call-ID begins before that. */
 const LAST_CSEQ = 2 ** 31 - 1 - CSEQ_BLOCK;
 
-/** Call-ID and CSeq of the registration, which outlive the process (RFC 3261 section 10.2: one Call-ID, rising CSeq). */
+/** Stores Call-ID and CSeq of the registration beyond the process (RFC 3261 section 10.2: one Call-ID, rising CSeq). */
 export interface RegistrationStore {
-  /** Null when nothing was kept for this device. */
+  /** Null when nothing is stored for this device. */
   load(): { callId: string; cseq: number } | null;
-  /** Durable once it returns. Throws when it cannot be kept. */
+  /** Durable when it returns. Throws when it cannot store. */
   save(state: { callId: string; cseq: number }): void;
 }
 
@@ -58,15 +59,15 @@ type Outcome = { ok: true; response: WireMessage } | { ok: false; error: AppErro
 export class Register {
   /** RFC 5626 is offered until an edge refuses it. */
   outbound = true;
-  /** A REGISTER has left since the start of the process, or since the last `forget`. */
+  /** True when a REGISTER has been sent since the process started or since the last `forget`. */
   hasAsked = false;
 
   readonly #options: RegisterOptions;
   #callId: string;
   #cseq: number;
-  /** CSeqs up to this one may be used: it is what the store holds. */
+  /** CSeqs up to this one may be used: the store holds this value. */
   #reserved: number;
-  /** A registrar has accepted this Call-ID in this process, or nobody has seen it before. */
+  /** True when a registrar has accepted this Call-ID in this process, or when the Call-ID is new. */
   #isProven: boolean;
   #requestedExpires: number;
   #registrar: string;
@@ -86,7 +87,7 @@ export class Register {
     return this.#requestedExpires;
   }
 
-  /** Another connection: what an edge or a registrar had refused or moved may be otherwise there. */
+  /** After a change of connection: another edge or registrar may accept what the last one refused or redirected. */
   reset(): void {
     this.outbound = true;
     this.#registrar = this.#options.registrar;
@@ -97,12 +98,12 @@ export class Register {
     return this.#follow((expires) => this.#options.contacts(expires), this.#requestedExpires, timeoutMs);
   }
 
-  /** Ends this device's binding and no other. */
+  /** Removes only this device's binding. */
   release(timeoutMs: number): Promise<WireMessage> {
     return this.#follow(() => this.#options.contacts(0), 0, timeoutMs);
   }
 
-  /** Ends every binding of the address. */
+  /** Removes every binding of the address. */
   releaseAll(timeoutMs: number): Promise<WireMessage> {
     return this.#follow(() => ['*'], 0, timeoutMs);
   }
@@ -134,10 +135,10 @@ export class Register {
         wanted = minimum;
         this.#requestedExpires = minimum;
       } else if (status === 439 && this.outbound) {
-        // The edge cannot do RFC 5626: the instance alone must do.
+        // The edge proxy does not support RFC 5626; the instance without outbound must be enough.
         this.outbound = false;
       } else if (status === 500 && !this.#isProven) {
-        // A profile that was put back from a copy counts behind what the registrar has seen.
+        // A profile restored from a copy has a lower CSeq than the registrar has seen.
         this.#beginCall();
       } else if (status === 301 || status === 302 || status === 305) {
         await this.#redirect(status, response, error);
@@ -151,7 +152,7 @@ export class Register {
     const target = redirectTarget(response);
     const flow = this.#options.stack.flow;
     if (target === null) throw error;
-    // LAB: an answer never leads from a protected connection to an open one.
+    // LAB: an answer never redirects from a protected connection to an unprotected one.
     if ((flow?.transport === 'tls' || flow?.transport === 'wss') && !isProtected(target)) throw error;
     if (status !== 305) this.#registrar = formatUri({ ...target, user: null, params: new Map(), headers: [] });
     this.#options.log.info('The registrar sends this device elsewhere', { status, host: target.host });
@@ -198,7 +199,9 @@ export class Register {
     });
   }
 
-  /** Whole blocks of CSeqs are reserved in the store, before the first of them is used: a crash may leave a gap, never a repetition. */
+  /**
+   * Reserves whole blocks of CSeqs in the store before the first of them is used: a crash may leave a gap but never causes a repetition.
+   */
   #takeCseq(): void {
     if (this.#cseq >= LAST_CSEQ) this.#beginCall();
     const next = this.#cseq + 1;
@@ -218,7 +221,7 @@ export class Register {
   }
 }
 
-/** The SIP URI that a redirection prefers: the first of the highest q (RFC 3261 section 8.1.3.4). */
+/** The SIP URI preferred by a redirection: the first with the highest q (RFC 3261 section 8.1.3.4). */
 function redirectTarget(response: WireMessage): SipUri | null {
   let best: { uri: SipUri; q: number } | null = null;
   for (const value of response.list('contact')) {

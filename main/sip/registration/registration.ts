@@ -1,6 +1,6 @@
 /**
- * The registration of this device as others see it (RFC 3261 section 10, RFC 5626, RFC 5627; R13-R27): whether CPM may be used, and every
- * binding of the address. `machine.ts` keeps it alive.
+ * The registration of this device as seen from outside (RFC 3261 section 10, RFC 5626, RFC 5627; R13-R27): whether CPM may be used, and
+ * every binding of the address. `machine.ts` keeps it alive.
  *
  *              register()              connected                200
  *   [offline] -----------> [connecting] --------> [registering] -----> [registered] <--200-- [refreshing]
@@ -38,42 +38,44 @@ export interface Registration {
   readonly onState: Emitter<RegistrationState>;
   /** Why the state is `waiting` or `rejected`. */
   readonly error: AppError | null;
-  /** When the next attempt begins, epoch milliseconds; null when none is planned. */
+  /** When the next attempt begins, in epoch milliseconds; null when none is planned. */
   readonly retryAt: number | null;
-  /** Seconds granted to this device. */
+  /** The seconds granted to this device. */
   readonly expires: number | null;
-  /** Every binding of the address, of all devices, as the last 200 listed them. */
+  /** Every binding of the address, on all devices, from the last 200. */
   readonly bindings: Binding[];
   readonly pubGruu: string | null;
   readonly tempGruu: string | null;
   readonly identities: string[];
   readonly serviceRoute: string[];
   /**
-   * By how many milliseconds this computer's clock is ahead of the registrar's, where its 200 gives a Date (RFC 3261 section 20.17, whole seconds);
+   * How many milliseconds this computer's clock is ahead of the registrar's, if its 200 has a Date (RFC 3261 section 20.17, whole seconds);
    * 0 as long as both may agree.
    */
   readonly clockAhead: number;
   /** The Contact URI of this device's binding over its present flow; null without a flow. */
   readonly contact: string | null;
-  /** The services that this device offers. */
+  /** The services offered by this device. */
   readonly icsis: readonly string[];
-  /** The registrar still has an earlier name, or earlier services, of this device. The next REGISTER tells it the present ones. */
+  /** True while the registrar still has an earlier name or earlier services of this device. The next REGISTER updates them. */
   readonly untold: boolean;
-  /** Resolves at the 200. The machine goes on by itself after any other answer. @throws AppError why this attempt failed */
+  /** Resolves at the 200. After any other answer the registration continues on its own. @throws AppError why this attempt failed */
   register(): Promise<void>;
   unregister(): Promise<void>;
   /**
-   * Takes a new name of this device, and resolves after the REGISTER that tells it. Where that fails the name stays, `untold`; where this device is not
-   * registered, the next registration tells it.
+   * Renames this device and resolves after the REGISTER with the new name. If that fails, the name stays and is `untold`. While this device
+   * is not registered, the next registration announces the name.
    */
   rename(deviceName: string): Promise<void>;
-  /** The same for the services that this device offers (R26). */
+  /** Like `rename`, for the services that this device offers (R26). */
   setCapabilities(icsis: readonly string[]): Promise<void>;
-  /** Ends every binding of the address, on all devices (`Contact: *`). @throws AppError sip/not-registered, or the registrar's refusal */
+  /**
+   * Removes every binding of the address, on all devices (`Contact: *`). @throws AppError sip/not-registered, or the registrar's refusal
+   */
   signOutEverywhere(): Promise<void>;
-  /** Stops without a word to the network, in state `rejected` with this error, until `register()`. */
+  /** Stops without sending anything, in state `rejected` with this error, until `register()`. */
   halt(error: AppError): void;
-  /** The computer may have another network, or woke up: finds out at once whether the connection lives, and opens another if it does not. */
+  /** The network may have changed, or the computer woke up: checks at once whether the connection is alive, and opens another if not. */
   networkChanged(): void;
 }
 
@@ -88,8 +90,8 @@ export interface RegistrationOptions {
   stack: Stack;
   clock: Clock;
   log: Logger;
-  /** Feature tags of other SIP services that share this registration, told with ours (R21). Null is a tag without value. */
+  /** Feature tags of other SIP services that share this registration and are announced with ours (R21). Null is a tag without value. */
   featureTags?: ReadonlyMap<string, string | null> | undefined;
-  /** Opens a flow to the next hop, or to `hop` where an answer named another one. */
+  /** Opens a flow to the next hop, or to `hop` when an answer redirected to another one. */
   connect(givenUp: AbortSignal, hop: string | null): Promise<Flow>;
 }

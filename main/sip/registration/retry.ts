@@ -1,13 +1,13 @@
-/** What a failed REGISTER means for the next one: whether it is worth repeating, and after which pause. */
+/** Decides what follows a failed REGISTER: whether to repeat it, and after which pause. */
 import type { AppError } from '../../../preload/contract/errors';
 
-/** LAB: the first pause after a failure. Each further failure doubles it up to the maximum, and 50 to 100 % of that is waited. */
+/** LAB: the first pause after a failure. Each further failure doubles it up to the maximum; the actual pause is 50 to 100 % of that. */
 export const RETRY_BASE_MS = 2_000;
 export const RETRY_MAX_MS = 120_000;
-/** LAB: the maximum while nothing can be reached at all. A failed connection costs nobody much, and a network that returns is noticed within 5 s. */
+/** LAB: the maximum while nothing can be reached. A failed connection costs little, and a network that returns is noticed within 5 s. */
 export const UNREACHABLE_RETRY_MAX_MS = 4_000;
 
-/** Statuses that no repetition mends: the person has to act. All others are tried again. */
+/** Statuses that a repetition cannot change: the person has to act. All others are retried. */
 const LASTING = new Set([400, 401, 402, 403, 404, 405, 406, 407, 410, 413, 414, 415, 416, 420, 421, 488, 493, 494, 600, 603, 604, 606]);
 
 /** Whether the registration stops at this error until the person acts. */
@@ -15,7 +15,7 @@ export function isLasting({ code, detail, retry }: AppError): boolean {
   return code.startsWith('account/') || (code === 'sip/rejected' && retry !== 'auto' && LASTING.has(detail.status ?? 0));
 }
 
-/** Whether another connection may help: nobody answered over this one, or the edge has lost its flow (RFC 5626 section 11.1). */
+/** Whether another connection may help: this one gave no answer, or the edge has lost its flow (RFC 5626 section 11.1). */
 export function wantsAnotherFlow({ code, detail }: AppError): boolean {
   return code === 'net/timeout' || detail.status === 430;
 }

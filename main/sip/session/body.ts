@@ -1,14 +1,14 @@
-/** The body of INVITE, its answers and ACK: a session description, alone or beside other parts (RFC 5621). */
+/** The body of INVITE, its answers and ACK: a session description, alone or together with other parts (RFC 5621). */
 import { type BodyPart, parseContentType, parseMultipart } from '../../../protocol/multipart';
 import { text } from '../../../protocol/octets';
 import type { WireMessage } from '../wire/wire-message';
 
-/** What sip.js writes as the offer or answer. */
+/** The offer or answer for sip.js to write. */
 export function sdpBody(sdp: string): { contentDisposition: string; contentType: string; content: string } {
   return { contentDisposition: 'session', contentType: 'application/sdp', content: Buffer.from(sdp, 'utf8').toString('latin1') };
 }
 
-/** The session description of a message and the other parts of its body. */
+/** The session description in a message, and the other parts of its body. */
 export function readBody(message: WireMessage | null): { sdp: string | null; parts: BodyPart[] } {
   const contentType = message?.first('content-type') ?? null;
   if (message === null || contentType === null || message.body.length === 0) return { sdp: null, parts: [] };

@@ -1,4 +1,4 @@
-/** An INVITE session that the other side has asked for (RFC 3261 section 13.3). */
+/** An INVITE session started by the other side (RFC 3261 section 13.3). */
 import type { IncomingInviteRequest, IncomingRequestMessage } from 'sip.js/lib/core/index.js';
 import { drop } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
@@ -89,7 +89,7 @@ export class IncomingSession extends Session implements IncomingInvite {
 
   async bye(reason?: ByeReason): Promise<void> {
     if (this.state === 'incoming') return this.reject(486);
-    // RFC 3261 section 15: whoever was called may not say BYE before the ACK.
+    // RFC 3261 section 15: the called side must not send BYE before the ACK.
     if (this.state === 'accepting') await this.#untilAcknowledged();
     if (this.state !== 'established' || this.dialog === null) return;
     const dialog = this.dialog;
@@ -117,7 +117,7 @@ export class IncomingSession extends Session implements IncomingInvite {
     return new AppError('sip/rejected', detail);
   }
 
-  /** The answer names the session that it answers. */
+  /** The identifiers of the session, repeated in the answer. */
   #echo(): string[] {
     const { conversationId, contributionId } = this.headers;
     const lines: string[] = [];

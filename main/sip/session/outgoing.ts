@@ -1,4 +1,4 @@
-/** An INVITE session that this side has asked for (RFC 3261 section 13.2). */
+/** An INVITE session started by this side (RFC 3261 section 13.2). */
 import type {
   AckableIncomingResponseWithSession,
   IncomingResponse,
@@ -19,9 +19,9 @@ import { type ByeReason, readReason, reasonLine } from './reason';
 import { END_TIMEOUT_MS, type OutgoingInvite, Session } from './session';
 
 /**
- * LAB: how long nothing may be heard of an invitation that somebody has taken (RFC 3261 section 17.1.1.2: after a 1xx no timer runs here). A proxy gives
- * it up at its Timer C, after more than 3 minutes (section 16.6), and who is invited says every minute that it still rings (section 13.3.1): whoever
- * is silent for longer has forgotten it.
+ * LAB: how long an accepted invitation may stay silent (RFC 3261 section 17.1.1.2: after a 1xx no timer runs here). A proxy gives up at its
+ * Timer C, after more than 3 minutes (section 16.6), and the callee reports every minute that it still rings (section 13.3.1). A longer
+ * silence means that the invitation was lost.
  */
 export const FORGOTTEN_AFTER_MS = 200_000;
 
@@ -31,7 +31,7 @@ export class OutgoingSession extends Session {
   readonly #ask: (callId: string, cseq: number) => OutgoingRequestMessage;
   readonly #tracked: Disposable;
   #forgotten: Disposable | null = null;
-  /** Set once by bye() before the 2xx. */
+  /** Set once, by bye() before the 2xx. */
   #cancelled: { done: () => void } | null = null;
 
   constructor(stack: Stack, invite: OutgoingInvite, target: string, identity: string, routes: readonly string[]) {
@@ -53,7 +53,7 @@ export class OutgoingSession extends Session {
       ['Accept', ACCEPTED_TYPES.join(', ')],
     ];
     if (invite.require !== undefined && invite.require.length > 0) headers.push(['Require', invite.require.join(', ')]);
-    // sip.js takes a multipart for an offer only when it is told so; the shim keeps this off the wire.
+    // sip.js accepts a multipart as an offer only with this header; the shim keeps it off the wire.
     if (parts.length > 0) headers.push(['Content-Disposition', 'session']);
     const identityParts = this.hides ? { hidesFrom: address } : { from: identity };
     const request = { target, to: address, ...identityParts, routes, headers, body, fromTag: stack.clock.uuid().slice(0, 8) };
@@ -63,7 +63,7 @@ export class OutgoingSession extends Session {
     this.#uac = this.#send(1);
   }
 
-  /** RFC 4028 section 7.3: asked again after a 422 it is the same Call-ID and From, and the next CSeq. */
+  /** RFC 4028 section 7.3: after a 422 the request is repeated with the same Call-ID and From and the next CSeq. */
   #send(cseq: number): OutgoingInviteRequest {
     this.#expectNews();
     return this.stack.core.invite(this.#ask(this.callId, cseq), {
@@ -125,7 +125,7 @@ export class OutgoingSession extends Session {
     });
     response.ack({ extraHeaders: credentials });
     if (this.state === 'ended' || this.dialog !== null) {
-      // The 2xx crossed our CANCEL, or a fork answered twice: acknowledge and hang up (RFC 3261 section 13.2.2.4).
+      // The 2xx crossed our CANCEL, or a fork answered twice: acknowledge it and hang up (RFC 3261 section 13.2.2.4).
       this.stack.log.info('A second or late answer to an INVITE was ended', { callId: this.callId });
       response.session.bye();
       this.#cancelled?.done();
@@ -142,7 +142,7 @@ export class OutgoingSession extends Session {
     }
     this.headers = { ...this.headers, ...present(readCpmHeaders(message)) };
     const remote = readRemoteParty(message, 'to');
-    // Whom we have invited stays whom we talk to, unless the network asserts who has answered.
+    // The peer stays the one we invited, unless the network asserts who answered.
     this.remote = message.first('p-asserted-identity') === null ? { ...remote, address: this.remote.address } : remote;
     this.transition('established');
     this.startTimer(this.wish.agreed(message));
@@ -174,7 +174,7 @@ function ownHeaders(invite: OutgoingInvite): CpmHeaders {
   return { conversationId, contributionId, inReplyTo, sessionReplaces: null, subject, calledAs: null, referredBy: null };
 }
 
-/** Only what the answer really says: an answer need not repeat the identifiers of its session. */
+/** Only the headers that the answer really has: it need not repeat the identifiers of its session. */
 function present(headers: CpmHeaders): Partial<CpmHeaders> {
   return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== null));
 }

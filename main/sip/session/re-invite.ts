@@ -1,5 +1,5 @@
 /**
- * Re-INVITEs of this side (RFC 3261 section 14.1): one at a time, sent again after 491 and 422.
+ * Sends this side's re-INVITEs (RFC 3261 section 14.1): one at a time, repeated after 491 and 422.
  *
  *   idle --send--> pending --2xx: ACK--> idle        pending --491, other side is asking--> waiting --its time--> pending
  *                     \--refusal, no answer--> idle  pending --422 with a higher Min-SE--> pending
@@ -10,23 +10,23 @@ import { AppError } from '../../../preload/contract/errors';
 import type { Stack } from '../stack/stack';
 import { headerLine, type WireMessage } from '../wire/wire-message';
 
-/** RFC 3261 sections 14.1 and 17.1.1.2: whoever does not answer within 64*T1 is gone. */
+/** RFC 3261 sections 14.1 and 17.1.1.2: a peer that does not answer within 64*T1 is gone. */
 export const RE_INVITE_TIMEOUT_MS = 32_000;
-/** LAB: how often one change of a session is asked for. */
+/** LAB: how often one change of a session is attempted. */
 export const MAX_ASKINGS = 6;
 
 export interface ReInvite {
   body: { contentDisposition: string; contentType: string; content: string };
-  /** Header lines, made anew for each asking. */
+  /** Header lines, created for each attempt. */
   lines(): string[];
-  /** Takes a 422; false when asking again is of no use. */
+  /** Handles a 422; false when another attempt is useless. */
   raise(refusal: WireMessage): boolean;
 }
 
 export class ReInvites {
   readonly #stack: Stack;
   readonly #dialog: SipJsSession;
-  /** Whether this side has made the Call-ID: it waits longer after a 491, so that both do not meet again. */
+  /** Whether this side created the Call-ID: it then waits longer after a 491, so that the two sides do not collide again. */
   readonly #ownsCallId: boolean;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -36,7 +36,7 @@ export class ReInvites {
     this.#ownsCallId = ownsCallId;
   }
 
-  /** Resolves with the 2xx, after its ACK. @throws AppError `sip/rejected`, `net/*` */
+  /** Resolves with the 2xx after its ACK. @throws AppError `sip/rejected`, `net/*` */
   send(request: ReInvite, isOver: () => boolean): Promise<WireMessage> {
     const answer = this.#last.then(() => this.#ask(request, isOver));
     this.#last = answer.catch(() => undefined);
@@ -77,7 +77,7 @@ export class ReInvites {
         fail(new AppError('net/timeout', { cause: 'no answer to a re-INVITE' }, 'auto')),
       );
       const tracked = this.#stack.track((error) => {
-        // sip.js would wait for the answer of a request that has gone with its flow, and let no other one out.
+        // sip.js would wait for an answer to a request that was lost with its flow, and block every other one.
         if (this.#dialog instanceof SessionDialog) {
           this.#dialog.reinviteUserAgentClient = undefined;
           this.#dialog.signalingStateRollback();
@@ -110,7 +110,7 @@ export class ReInvites {
   }
 }
 
-/** Another INVITE of this dialog is under way, in either direction; sip.js would throw. */
+/** Another INVITE in this dialog is pending, in either direction; sip.js would throw. */
 function isBusy(dialog: SipJsSession): boolean {
   return dialog instanceof SessionDialog && (dialog.reinviteUserAgentClient !== undefined || dialog.reinviteUserAgentServer !== undefined);
 }

@@ -1,4 +1,4 @@
-/** The Reason header (RFC 3326): why a session ends. */
+/** The Reason header (RFC 3326) tells why a session ends. */
 import { parseParams } from '../../../protocol/generic-param';
 import { headerLine, type WireMessage } from '../wire/wire-message';
 
@@ -7,7 +7,7 @@ export interface ByeReason {
   text: string;
 }
 
-/** `Reason: SIP;cause=200;text="Call completed elsewhere"` (RFC 3326); of several the first that names SIP. */
+/** Reads `Reason: SIP;cause=200;text="Call completed elsewhere"` (RFC 3326); the first SIP value counts. */
 export function readReason(message: WireMessage | null): { cause: number | null; text: string | null } {
   const value = message?.list('reason').find((each) => /^\s*SIP\s*(?:;|$)/i.test(each));
   const params = value === undefined ? null : parseParams(value.replace(/^[^;]*;?/, ''));
@@ -20,7 +20,7 @@ export function reasonLine({ cause, text: words }: ByeReason): string {
   return headerLine('Reason', `SIP;cause=${cause};text="${headerText(words).replace(/["\\]/g, '\\$&')}"`);
 }
 
-/** Text that ends no line. */
+/** The text without line breaks. */
 export function headerText(value: string): string {
   return headerLine('', value).slice(2);
 }

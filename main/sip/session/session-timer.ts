@@ -1,8 +1,8 @@
 /**
- * The session timer (RFC 4028): a session whose other side has vanished ends. One side, the refresher, renews it by a re-INVITE at half of its
- * interval; whoever does not see it renewed ends it shortly before the interval is over.
+ * The session timer (RFC 4028) ends a session whose other side has vanished. One side, the refresher, sends a re-INVITE at half of the
+ * interval; a side that sees no refresh ends the session shortly before the interval is over.
  *
- *   off --2xx with Session-Expires--> running --2xx--> running --(not renewed)--> expired: BYE
+ *   off --2xx with Session-Expires--> running --2xx--> running --(no refresh)---> expired: BYE
  *                                        \--2xx without, end of the session--> off
  */
 import type { Clock } from '../../../base/clock';
@@ -10,18 +10,18 @@ import type { Disposable } from '../../../base/disposable';
 import { formatSessionExpires, LOWEST_MIN_SE, marginBeforeEnd, parseMinSe, parseSessionExpires } from '../../../protocol/session-expires';
 import { headerLine, type WireMessage } from '../wire/wire-message';
 
-/** How long a session lives without being renewed, in seconds, as this side asks for it (RFC 4028 section 4 recommends it). */
+/** How long a session lives without a refresh, in seconds, as requested by this side (RFC 4028 section 4 recommends it). */
 export const SESSION_INTERVAL_S = 1800;
-/** LAB: how long after a renewal that failed for the moment the next one is tried. */
+/** LAB: the pause before the next attempt after a temporary failure of a refresh. */
 export const RENEW_AGAIN_MS = 10_000;
 
 export interface TimerTerms {
   seconds: number;
-  /** Whether this side renews. */
+  /** Whether this side refreshes the session. */
   isRefresher: boolean;
 }
 
-/** What a request asks of the one who is called: terms and the header lines that say so, or the status that refuses it. */
+/** The called side's answer to a request: the terms with the header lines that state them, or the status that refuses it. */
 export type TimerAnswer = { ok: true; terms: TimerTerms | null; lines: string[] } | { ok: false; status: number; lines: string[] };
 
 /** The called side's answer (RFC 4028 section 9, table 2). */
@@ -31,7 +31,7 @@ export function answerTimer(request: WireMessage): TimerAnswer {
   const minSe = parseMinSe(request.first('min-se'));
   const wish = asked === null ? null : parseSessionExpires(asked);
   if (wish !== null && !wish.ok) return { ok: false, status: 400, lines: [] };
-  // Who does not know the timer could neither understand a 422 nor renew.
+  // A caller without timer support can neither understand a 422 nor refresh.
   if (wish === null && !supports) return { ok: true, terms: null, lines: [] };
   if (wish !== null && supports && wish.value.seconds < LOWEST_MIN_SE)
     return { ok: false, status: 422, lines: [headerLine('Min-SE', String(LOWEST_MIN_SE))] };
@@ -42,12 +42,12 @@ export function answerTimer(request: WireMessage): TimerAnswer {
   return { ok: true, terms: { seconds, isRefresher: refresher === 'uas' }, lines };
 }
 
-/** What the calling side asks for, and learns from the answers. */
+/** The interval that the calling side requests, adjusted by the answers. */
 export class TimerWish {
   #seconds = SESSION_INTERVAL_S;
   #minSe = LOWEST_MIN_SE;
 
-  /** `renews`: the request renews a session, so whoever sends it remains the refresher. */
+  /** `renews`: the request refreshes a session, so its sender stays the refresher. */
   lines(renews = false): [string, string][] {
     return [
       ['Session-Expires', formatSessionExpires({ seconds: this.#seconds, refresher: renews ? 'uac' : null })],
@@ -55,7 +55,7 @@ export class TimerWish {
     ];
   }
 
-  /** A 422: from now on no less is asked for than it wants. False when that is what was asked for, so that asking again is of no use. */
+  /** Handles a 422: from now on its minimum is requested. False when that was already requested, so that a repetition is useless. */
   raise(refusal: WireMessage): boolean {
     const minSe = parseMinSe(refusal.first('min-se'));
     if (minSe <= this.#minSe) return false;
@@ -64,7 +64,7 @@ export class TimerWish {
     return true;
   }
 
-  /** The terms in a 2xx; null: nobody there or on the way wants a timer (RFC 4028 section 7.2). */
+  /** The terms in a 2xx; null when no one on the path wants a timer (RFC 4028 section 7.2). */
   agreed(answer: WireMessage): TimerTerms | null {
     const value = answer.first('session-expires');
     const read = value === null ? null : parseSessionExpires(value);
@@ -72,7 +72,7 @@ export class TimerWish {
     return { seconds: Math.max(read.value.seconds, LOWEST_MIN_SE), isRefresher: read.value.refresher !== 'uas' };
   }
 
-  /** Terms that hold for the session are asked for again when it is renewed. */
+  /** A refresh requests the terms that the session already has. */
   keep({ seconds }: TimerTerms): void {
     this.#seconds = Math.max(seconds, this.#minSe);
   }
@@ -89,7 +89,7 @@ export class SessionTimer implements Disposable {
     this.#act = act;
   }
 
-  /** A 2xx came or went: the interval begins anew; without terms there is no timer any more. */
+  /** A 2xx was sent or received: the interval starts again, or without terms the timer stops. */
   restart(terms: TimerTerms | null): void {
     this.dispose();
     if (terms === null) return;
@@ -98,7 +98,7 @@ export class SessionTimer implements Disposable {
     if (isRefresher) this.#renewal = this.#clock.setTimer(seconds * 500, this.#act.renew);
   }
 
-  /** The renewal failed for the moment; the end stays where it is. */
+  /** The refresh failed for now; the end of the interval stays. */
   renewAgain(): void {
     this.#renewal?.dispose();
     if (this.#end !== null) this.#renewal = this.#clock.setTimer(RENEW_AGAIN_MS, this.#act.renew);

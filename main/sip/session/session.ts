@@ -1,6 +1,6 @@
 /**
- * INVITE sessions, going out and coming in (RFC 3261 sections 13 to 15). The offer and the answer are handed through as text: what they
- * mean is decided above. Every request of a session goes over its recorded route set, so a BYE takes the signalling path (R59, R77).
+ * Outgoing and incoming INVITE sessions (RFC 3261 sections 13 to 15). Offer and answer are passed on as text: the layer above
+ * interprets them. Every request of a session uses its recorded route set, so a BYE takes the signalling path (R59, R77).
  *
  *   out:  [inviting] --180--> [ringing] --2xx/ACK--> [established] --BYE--> [ended]
  *             \------2xx/ACK------------------------^
@@ -8,7 +8,7 @@
  *   in:   [incoming] --accept: 200--> [accepting] --ACK--> [established] --BYE--> [ended]
  *             \--reject, CANCEL--> [ended]   \--no ACK in 32 s--> [ended]
  *
- * Within an established session each side may offer other media, or the same again to renew it (section 14, RFC 4028).
+ * Within an established session each side may offer other media, or the same again to refresh it (section 14, RFC 4028).
  */
 import type { IncomingInviteRequest, IncomingResponse, Session as SipJsSession } from 'sip.js/lib/core/index.js';
 import type { Disposable } from '../../../base/disposable';
@@ -25,9 +25,9 @@ import { ReInvites } from './re-invite';
 import { type ByeReason, readReason, reasonLine } from './reason';
 import { answerTimer, SessionTimer, type TimerTerms, TimerWish } from './session-timer';
 
-/** LAB: how long to wait for the end of an INVITE after its CANCEL, and for the answer to a BYE (64*T1). */
+/** LAB: how long to wait for the final answer to a cancelled INVITE, and for the answer to a BYE (64*T1). */
 export const END_TIMEOUT_MS = 32_000;
-/** LAB: an invitation that nobody answers for so long is refused with 486; the caller's proxies give up then too. */
+/** LAB: an invitation without an answer for this long is refused with 486; the caller's proxies give up at that time too. */
 export const RING_LIMIT_MS = 180_000;
 
 export type SipSessionState = 'inviting' | 'ringing' | 'incoming' | 'accepting' | 'established' | 'ended';
@@ -45,7 +45,7 @@ export interface SessionEnd {
   by: 'local' | 'remote';
   status: number | null;
   reason: string | null;
-  /** Of a Reason header (RFC 3326): 200 in a CANCEL means answered on another device. */
+  /** The cause in a Reason header (RFC 3326): 200 in a CANCEL means answered on another device. */
   cause: number | null;
   text: string | null;
 }
@@ -58,24 +58,29 @@ export interface SipSession {
   readonly remote: RemoteParty;
   readonly headers: CpmHeaders;
   readonly end: SessionEnd | null;
-  /** The other side does not learn who this is: this side has invited anonymously, or was called by its temporary GRUU. */
+  /**
+   * True when the other side does not learn the identity of this side: this side invited anonymously or was called by its temporary GRUU.
+   */
   readonly hides?: boolean;
-  /** Outgoing: the 2xx, after its ACK was sent. Rejects with AppError. Incoming: at the ACK. */
+  /** Outgoing: resolves with the 2xx, after its ACK was sent; rejects with AppError. Incoming: resolves at the ACK. */
   readonly answered: Promise<{ sdp: string; headers: CpmHeaders }>;
-  /** Ends the session in whatever way its state asks for: CANCEL, a refusal or BYE. Resolves when the peer has answered, or will not. */
+  /** Ends the session as its state requires: by CANCEL, refusal or BYE. Resolves when the peer has answered or will not. */
   bye(reason?: ByeReason): Promise<void>;
   /**
-   * Asks the other side, a focus, to invite somebody (RFC 4579 section 5.5), or with BYE to put somebody out (section 5.11). Resolves when it has taken the request: how it goes is seen in
-   * the conference documents. @throws AppError `sip/rejected`, `net/*`, `conversation/no-session`
+   * Asks the other side, a focus, to invite somebody (RFC 4579 section 5.5) or, with BYE, to remove somebody (section 5.11). Resolves when
+   * the focus has accepted the request; the conference documents show the result.
+   * @throws AppError `sip/rejected`, `net/*`, `conversation/no-session`
    */
   refer(target: string, method?: 'INVITE' | 'BYE'): Promise<void>;
   /**
-   * Offers other media within the session and resolves with the answer. The offer that stands when the session is renewed is this one then.
-   * `isWanted` is asked before each time that it goes out: after a glare it goes again (RFC 3261 section 14.1).
+   * Offers other media within the session and resolves with the answer. From then on, refreshes of the session use this offer. `isWanted`
+   * is called before each attempt: after a glare the offer is repeated (RFC 3261 section 14.1).
    * @throws AppError `sip/rejected` (481: the other side knows no such session), `net/*`, `conversation/no-session`
    */
   reoffer(sdp: string, isWanted?: () => boolean): Promise<string>;
-  /** Answers an offer that the other side makes within the session: with SDP, or null for 488. Nobody set: the answer is what it was. */
+  /**
+   * Answers an offer that the other side makes within the session: with SDP, or null for 488. When not set, the earlier answer is repeated.
+   */
   handleOffer: ((sdp: string) => Promise<string | null>) | null;
 }
 
@@ -83,7 +88,7 @@ export interface IncomingInvite extends SipSession {
   readonly sdp: string | null;
   /** The other parts of the body. */
   readonly parts: BodyPart[];
-  /** The services that the invitation asks for. */
+  /** The services that the invitation requests. */
   readonly icsis: string[];
   ring(): void;
   /** Resolves at the ACK. */
@@ -111,11 +116,11 @@ export abstract class Session implements SipSession {
   protected localSdp = '';
   protected icsis: readonly string[];
   handleOffer: SipSession['handleOffer'] = null;
-  /** What this side asks for as the session's interval. */
+  /** The session interval that this side requests. */
   protected readonly wish = new TimerWish();
   readonly #timer: SessionTimer;
   #reInvites: ReInvites | null = null;
-  /** Until the ACK to the last answer within the session. */
+  /** Pending until the ACK to the last answer within the session. */
   #ackGuard: Disposable | null = null;
   #state: SipSessionState;
   protected resolveAnswered: (value: { sdp: string; headers: CpmHeaders }) => void = () => undefined;
@@ -143,7 +148,7 @@ export abstract class Session implements SipSession {
       this.resolveAnswered = resolve;
       this.rejectAnswered = reject;
     });
-    // Who only watches the state need not look at the promise.
+    // A caller that only watches the state need not handle the promise.
     this.answered.catch((error: unknown) => stack.log.debug('A session was not answered', { id: this.id, error: String(error) }));
   }
 
@@ -153,7 +158,7 @@ export abstract class Session implements SipSession {
 
   abstract bye(reason?: ByeReason): Promise<void>;
 
-  /** The client is closed: the session is over for this side, and nothing is sent any more. */
+  /** The client is closed: the session ends on this side, and nothing more is sent. */
   abandon(): void {
     if (this.#state === 'ended') return;
     this.finish({ by: 'local', status: null, reason: 'the client was closed', cause: null, text: null });
@@ -174,7 +179,7 @@ export abstract class Session implements SipSession {
     this.transition('ended');
   }
 
-  /** Listens to what the peer does in the dialog; `isOwn`: this side has made its Call-ID. */
+  /** Handles the peer's requests in the dialog. `isOwn`: this side created its Call-ID. */
   protected adopt(dialog: SipJsSession, isOwn: boolean): void {
     this.dialog = dialog;
     this.#reInvites = new ReInvites(this.stack, dialog, isOwn);
@@ -204,7 +209,7 @@ export abstract class Session implements SipSession {
     return answer;
   }
 
-  /** A re-INVITE with this offer; resolves with the answer's SDP. */
+  /** Sends a re-INVITE with this offer; resolves with the answer's SDP. */
   async #reInvite(sdp: string, isWanted = () => true): Promise<string> {
     const isOver = () => this.state !== 'established' || !isWanted();
     if (this.#reInvites === null || isOver()) throw new AppError('conversation/no-session', { cause: 'no dialog' });
@@ -233,13 +238,13 @@ export abstract class Session implements SipSession {
       if (this.state !== 'established') return;
       const { code, detail } = error instanceof AppError ? error : new AppError('sip/malformed', { cause: String(error) });
       this.stack.log.info('A session could not be renewed', { code, status: detail.status });
-      // RFC 4028 section 10: then the session is gone. Anything else may pass before its time is over.
+      // RFC 4028 section 10: the session is gone. Any other failure may be temporary while the interval lasts.
       if (detail.status === 481 || detail.status === 408 || code === 'net/timeout') this.#hangUp('the other side is gone');
       else this.#timer.renewAgain();
     }
   }
 
-  /** An offer within the session. One that renews it gets the same answer again; other media are for the layer above. */
+  /** Answers an offer within the session. A refresh gets the same answer again; the layer above decides about other media. */
   async #answer(request: IncomingInviteRequest): Promise<void> {
     const message = this.stack.original(request.message);
     if (message === null) {
@@ -253,7 +258,7 @@ export abstract class Session implements SipSession {
     }
     const offer = readBody(message).sdp;
     const answer = offer === null || this.handleOffer === null ? this.localSdp : await this.#lookAt(this.handleOffer(offer));
-    // RFC 3261 section 15.1.2: what is still unanswered when the session ends gets its final answer too.
+    // RFC 3261 section 15.1.2: a request that is still unanswered when the session ends also gets its final answer.
     if (this.state === 'ended' || typeof answer === 'number') {
       request.reject({ statusCode: typeof answer === 'number' ? answer : 487 });
       return;
@@ -263,7 +268,7 @@ export abstract class Session implements SipSession {
     const contact = headerLine('Contact', this.stack.contact(this.icsis, this.hides));
     request.accept({ statusCode: 200, extraHeaders: [contact, ...timer.lines], body: sdpBody(answer) });
     this.startTimer(timer.terms);
-    // RFC 3261 section 14.2: an answer that nobody acknowledges ends the session; sip.js would only let no other INVITE through.
+    // RFC 3261 section 14.2: an answer that is not acknowledged ends the session; sip.js would only block every further INVITE.
     this.#ackGuard?.dispose();
     this.#ackGuard = this.stack.clock.setTimer(END_TIMEOUT_MS, () => this.#hangUp('no ACK to the answer of a re-INVITE'));
   }
@@ -279,7 +284,7 @@ export abstract class Session implements SipSession {
     );
   }
 
-  /** The session is over since the other side is not heard of any more; it is told, should it be there after all. */
+  /** Ends the session because the other side is silent; a BYE is sent in case it is still there. */
   #hangUp(cause: string): void {
     const { dialog } = this;
     if (dialog === null || this.state !== 'established') return;
@@ -307,9 +312,9 @@ export abstract class Session implements SipSession {
         { onAccept: () => finish(resolve), onReject: refused, onRedirect: refused },
         {
           extraHeaders: [
-            // A tel: URI has no method parameter; INVITE is what a REFER means without one (RFC 3515 section 2.1).
+            // A tel: URI has no method parameter; a REFER without one means INVITE (RFC 3515 section 2.1).
             headerLine('Refer-To', target.startsWith('sip') ? `<${target};method=${method}>` : `<${target}>`),
-            // RFC 4488: no subscription of its own, the conference documents tell.
+            // RFC 4488: no implicit subscription, because the conference documents show the result.
             'Refer-Sub: false',
             'Supported: norefersub',
             headerLine('Contact', this.stack.contact(this.icsis, this.hides)),

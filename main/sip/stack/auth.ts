@@ -1,13 +1,13 @@
 /**
- * How this client proves who it is (RFC 3261 section 22, RFC 7616, RFC 8760, RFC 3310; TS 33.203, TS 33.978; R37):
+ * How this client authenticates (RFC 3261 section 22, RFC 7616, RFC 8760, RFC 3310; TS 33.203, TS 33.978; R37):
  *
  *   what the network offers           auto, no SIM    auto with SIM     digest          aka        early-ims
  *   Digest MD5, SHA-256, SHA-512-256  strongest       strongest         strongest       refused    refused
  *   AKAv1-MD5                         refused         the SIM's answer  refused         SIM        refused
- *   no challenge                      as it is        as it is          as it is        as it is   no Authorization at all
+ *   no challenge                      accepted        accepted          accepted        accepted   no Authorization at all
  *
- * No answer is ever weaker than the floor that the person has set. A REGISTER's challenges are answered one by one by `RegisterProof`;
- * of every other request sip.js asks for the credentials, since its own know only MD5 and take the last challenge of several.
+ * No answer is weaker than the minimum that the person has set. `RegisterProof` answers a REGISTER's challenges one by one;
+ * for any other request sip.js asks here for the credentials, since its own only know MD5 and use the last of several challenges.
  */
 import { createCipheriv, createHash } from 'node:crypto';
 import { DigestAuthentication, type LoggerFactory, type OutgoingRequestMessage } from 'sip.js/lib/core/index.js';
@@ -30,28 +30,28 @@ const NODE_HASHES: Record<DigestHash, string> = { MD5: 'md5', 'SHA-256': 'sha256
 
 /** LAB: how many `stale` answers one REGISTER follows. */
 export const MAX_STALE = 2;
-/** LAB: how many times one REGISTER puts the network's sequence number right. */
+/** LAB: how often one REGISTER re-synchronises the network's sequence number. */
 export const MAX_RESYNCS = 1;
 
 export type AuthScheme = 'auto' | 'digest' | 'aka' | 'early-ims';
 
-/** A SIM in software. */
+/** A software SIM. */
 export interface Sim {
   secret: MilenageSecret;
-  /** The highest sequence number taken before; 0 for a new SIM. */
+  /** The highest sequence number accepted so far; 0 for a new SIM. */
   loadSqn(): number;
-  /** Durable once it returns. Called before the answer that uses the number leaves. */
+  /** Durable when it returns. Called before the answer that uses the number is sent. */
   saveSqn(sqn: number): void;
 }
 
-/** The numbers printed on a SIM: hexadecimal of 16 octets each; OPc, or OP from which it is made. */
+/** The secrets of a SIM, each as the hexadecimal digits of 16 octets: K with OPc, or with OP, from which OPc is derived. */
 export interface SimNumbers {
   k: string;
   op: string | null;
   opc: string | null;
 }
 
-/** @throws AppError account/bad-credentials for numbers that are none of a SIM */
+/** @throws AppError account/bad-credentials when the numbers cannot belong to a SIM */
 export function softwareSim(numbers: SimNumbers, sqn: { load(): number; save(sqn: number): void }): Sim {
   const octets = (hex: string | null) => (hex !== null && /^[0-9a-f]{32}$/i.test(hex) ? Uint8Array.from(Buffer.from(hex, 'hex')) : null);
   const k = octets(numbers.k);
@@ -63,10 +63,10 @@ export function softwareSim(numbers: SimNumbers, sqn: { load(): number; save(sqn
 }
 
 export interface AuthAccount {
-  /** Name for Digest; in IMS the private identity. */
+  /** The user name for Digest; in IMS the private identity. */
   username: string;
   password: string;
-  /** Home domain: the realm of the first REGISTER of an IMS client (TS 24.229 5.1.1.2). */
+  /** The home domain: the realm in the first REGISTER of an IMS client (TS 24.229 5.1.1.2). */
   domain: string;
   scheme: AuthScheme;
   minAlgorithm: DigestHash;
@@ -76,9 +76,9 @@ export interface AuthAccount {
 export interface AuthDeps {
   clock: Clock;
   loggerFactory: LoggerFactory;
-  /** The response that sip.js is working on, as it came over the wire. */
+  /** The response that sip.js is processing, as it was on the wire. */
   currentResponse(): WireMessage | null;
-  /** A URI of a sip.js message as it stands on the wire: the digest covers that one. */
+  /** A URI in a sip.js message as it will be on the wire, which is what the digest covers. */
   wireUri(uri: string): string;
 }
 
@@ -111,7 +111,7 @@ interface Request {
 
 const NO_BODY = new Uint8Array(0);
 
-/** The challenge headers of a 401 or 407. */
+/** The challenge headers in a 401 or 407. */
 function challengesOf(response: WireMessage): { field: Field; values: string[]; detail: ErrorDetail } {
   const start = response.start.kind === 'response' ? response.start : { status: 0, reason: '' };
   const isProxy = start.status === 407;
@@ -125,9 +125,9 @@ function challengesOf(response: WireMessage): { field: Field; values: string[]; 
 export class Authenticator {
   readonly #account: AuthAccount;
   readonly #deps: AuthDeps;
-  /** Requests that have carried an answer to their own challenge. */
+  /** Requests that have already carried an answer to their own challenge. */
   readonly #answered = new WeakSet<OutgoingRequestMessage>();
-  /** The registrar's (and a proxy's) last challenge to REGISTER, as it was solved. */
+  /** The last solved challenges to REGISTER, of the registrar and of a proxy. */
   readonly #known = new Map<Field, Known>();
 
   constructor(account: AuthAccount, deps: AuthDeps) {
@@ -135,17 +135,17 @@ export class Authenticator {
     this.#deps = deps;
   }
 
-  /** What the stack gives sip.js as `authenticationFactory`: the credentials of one request. */
+  /** The `authenticationFactory` of sip.js: the credentials of one request. */
   credentials(): DigestAuthentication {
     return new Credentials(this.#deps.loggerFactory, (request) => this.#answerCurrent(request));
   }
 
-  /** True when the password was already tried on this request: a further challenge then refuses it. */
+  /** True when the password was already tried on this request; a further challenge then means that it is wrong. */
   hasAnswered(request: OutgoingRequestMessage): boolean {
     return this.#answered.has(request);
   }
 
-  /** The proof of one registration attempt: any number of REGISTERs that follow each other's challenges. */
+  /** The authentication of one registration attempt: any number of REGISTERs, each answering the last challenge. */
   startRegister(): RegisterProof {
     return new RegisterProof(
       this.#known,
@@ -157,20 +157,20 @@ export class Authenticator {
 
   #answerCurrent(request: OutgoingRequestMessage): string | null {
     const response = this.#deps.currentResponse();
-    // The challenges to REGISTER are followed by RegisterProof.
+    // RegisterProof answers the challenges to REGISTER.
     if (response === null || request.method === 'REGISTER') return null;
     const solution = this.#solve(response);
     if (solution instanceof AppError || solution.kind === 'wrong-network') return null;
     this.#answered.add(request);
     const body = Uint8Array.from(Buffer.from(request.body?.body ?? '', 'latin1'));
     const uri = this.#deps.wireUri(request.ruri.toRaw());
-    // The registrar's nonce may also guard other requests: the count must then rise over both.
+    // The registrar's nonce may also guard other requests, so the nonce count must rise across both.
     const known = this.#known.get('authorization');
     const isKnown = known?.solution.kind === 'password' && known.solution.challenge.nonce === solution.challenge.nonce;
     return this.#header(isKnown ? known : { solution, uses: 0 }, { method: request.method, uri, body });
   }
 
-  /** Picks and solves one of the challenges of a 401 or 407, or says why none can be answered. */
+  /** Chooses and solves one of the challenges in a 401 or 407, or tells why none can be answered. */
   #solve(response: WireMessage): Solution | AppError {
     const { values, detail } = challengesOf(response);
     const { scheme, sim, minAlgorithm, password } = this.#account;
@@ -198,14 +198,14 @@ export class Authenticator {
       case 'password':
         return answerChallenge(solution.challenge, { ...shared, password: solution.password }, digestHash);
       case 'resync':
-        // RFC 3310 section 3.4: the response is made with an empty password.
+        // RFC 3310 section 3.4: the response is computed with an empty password.
         return answerChallenge(solution.challenge, { ...shared, password: '', auts: solution.auts }, digestHash);
       case 'wrong-network':
         return this.#emptyHeader(solution.challenge, uri);
     }
   }
 
-  /** TS 24.229 5.1.1.2: an IMS client says who it is before it is asked. Null for any other. */
+  /** TS 24.229 5.1.1.2: an IMS client states its identity in the first request. Null for any other client. */
   #firstHeader(uri: string): string | null {
     const { scheme, sim, domain } = this.#account;
     if (sim === null || (scheme !== 'aka' && scheme !== 'auto')) return null;
@@ -243,13 +243,13 @@ function solveAka(challenge: DigestChallenge, sim: Sim, detail: ErrorDetail): So
   }
 }
 
-/** What one registration attempt answers to the challenges it meets. */
+/** Answers the challenges of one registration attempt. */
 export class RegisterProof {
   readonly #known: Map<Field, Known>;
   readonly #solve: (response: WireMessage) => Solution | AppError;
   readonly #header: (known: Known, uri: string) => string;
   readonly #first: (uri: string) => string | null;
-  /** Fields whose password has been tried on a challenge of this very attempt. */
+  /** Fields for which the password has been tried on a challenge in this attempt. */
   readonly #tried = new Set<Field>();
   #stale = 0;
   #resyncs = 0;
@@ -267,7 +267,7 @@ export class RegisterProof {
     this.#first = first;
   }
 
-  /** Name and value of each credentials header for the next REGISTER: one made from the last challenge saves a round trip. */
+  /** Name and value of each credentials header for the next REGISTER. Answering the last challenge in advance saves a round trip. */
   headers(uri: string): [Field, string][] {
     const made = [...this.#known].map(([field, known]): [Field, string] => [field, this.#header(known, uri)]);
     if (this.#known.has('authorization')) return made;
@@ -275,7 +275,7 @@ export class RegisterProof {
     return first === null ? made : [['authorization', first], ...made];
   }
 
-  /** Takes in a 401 or 407. Null: send again. Otherwise nothing more can be done. */
+  /** Handles a 401 or 407. Null: send again. Otherwise the attempt has failed. */
   challenged(response: WireMessage): AppError | null {
     const { field, detail } = challengesOf(response);
     if (this.#wrongNetwork !== null) return this.#wrongNetwork;
@@ -304,13 +304,13 @@ export class RegisterProof {
     return null;
   }
 
-  /** The error of a final refusal: a network that could not prove itself is told so once, and its answer matters no more. */
+  /** The error of a final refusal. A network that could not prove itself gets one answer, and its reply no longer matters. */
   refused(error: AppError): AppError {
     for (const [field, { solution }] of [...this.#known]) if (solution.kind !== 'password') this.#known.delete(field);
     return this.#wrongNetwork ?? error;
   }
 
-  /** Takes in the 200: `nextnonce` saves the next challenge (RFC 7616 section 3.5). An error when this network is not to be trusted. */
+  /** Handles the 200: `nextnonce` saves the next challenge (RFC 7616 section 3.5). Returns an error when the network is not trusted. */
   accepted(response: WireMessage): AppError | null {
     if (this.#wrongNetwork !== null) return this.#wrongNetwork;
     this.#learnNonce(response);
@@ -321,7 +321,7 @@ export class RegisterProof {
     const next = parseParams(response.first('authentication-info') ?? '', ',')?.get('nextnonce');
     const known = this.#known.get('authorization');
     if (!next || known === undefined || known.solution.kind !== 'password') return;
-    // A nonce of AKA has to be judged by the SIM: the next challenge will bring it.
+    // The SIM has to judge a nonce of AKA, so the next challenge must bring it.
     if (known.solution.isAka) this.#known.delete('authorization');
     else
       this.#known.set('authorization', {
@@ -331,7 +331,7 @@ export class RegisterProof {
   }
 }
 
-/** Stands where sip.js expects its own digest; only these two methods are ever called. */
+/** Replaces sip.js' own digest; sip.js only calls these two methods. */
 class Credentials extends DigestAuthentication {
   readonly #answer: (request: OutgoingRequestMessage) => string | null;
   #header = '';

@@ -1,6 +1,6 @@
 /**
- * What a device can do, as the feature tags of a Contact (RFC 3840): what this one says of itself in REGISTER and to OPTIONS, and what
- * another one answers when asked by OPTIONS (RFC 3261 section 11).
+ * What a device can do, as feature tags of a Contact (RFC 3840): what this device states in REGISTER and in answers to OPTIONS, and what
+ * another device answers to OPTIONS (RFC 3261 section 11).
  */
 import type { IncomingResponse } from 'sip.js/lib/core/index.js';
 import { AppError } from '../../../preload/contract/errors';
@@ -13,13 +13,13 @@ import { ALLOWED_METHODS } from './normalize';
 import type { Stack } from './stack';
 
 export interface Capabilities {
-  /** Its services; empty when it names none. */
+  /** The device's services; empty when the answer lists none. */
   icsis: string[];
-  /** The device that answered: a person's devices are asked at once, and the first answer counts. */
+  /** The device that answered: all devices of a person are asked, and the first answer counts. */
   instanceId: string | null;
-  /** LAB: the display name of the Contact. */
+  /** LAB: taken from the display name of the Contact. */
   deviceName: string | null;
-  /** Methods, upper case. */
+  /** Methods in upper case. */
   methods: string[];
 }
 
@@ -27,16 +27,16 @@ export interface OwnCapabilities {
   instanceId: string;
   icsis: readonly string[];
   deviceName: string;
-  /** Those of other SIP services of the same device. They add to ours and never replace them. */
+  /** Feature tags of other SIP services on the same device. They add to ours and never replace them. */
   featureTags: ReadonlyMap<string, string | null> | undefined;
 }
 
-/** The feature parameters of this device's Contact. */
+/** The feature parameters in this device's Contact. */
 export function capabilityParams({ instanceId, icsis, deviceName, featureTags = new Map() }: OwnCapabilities): Map<string, string | null> {
   const params = new Map<string, string | null>([[INSTANCE_PARAM, `<${instanceId}>`]]);
   const services = [...new Set([...icsis, ...parseIcsi(featureTags.get(ICSI_PARAM) ?? '')])];
   if (services.length > 0) params.set(ICSI_PARAM, icsiValue(services));
-  // RFC 3840 section 10: a string feature stands in angle brackets.
+  // RFC 3840 section 10: the value of a string feature is in angle brackets.
   if (deviceName !== '') params.set('description', `<${deviceName.replace(/[<>]/g, '')}>`);
   params.set('methods', ALLOWED_METHODS.join(','));
   for (const [name, value] of featureTags) {

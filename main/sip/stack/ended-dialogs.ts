@@ -1,17 +1,17 @@
 /**
- * The dialogs that this side has ended a moment ago. The BYEs of both sides may cross; the peer's then belongs to a dialog that sip.js has forgotten,
- * and it would hear 481 for a session that both have ended in good order. RFC 3261 section 15.1.2 has it answered with a 2xx.
+ * Remembers the dialogs that this side has just ended. When the BYEs of both sides cross, sip.js has already forgotten the dialog and would
+ * answer the peer's BYE with 481, although both ended the session correctly. RFC 3261 section 15.1.2 requires a 2xx.
  */
 import type { Clock } from '../../../base/clock';
 import type { WireMessage } from '../wire/wire-message';
 import { tagOf } from './normalize';
 
-/** LAB: how long after its own BYE this side still answers the peer's with 200 (64*T1, as long as a BYE is repeated). */
+/** LAB: how long after its own BYE this side answers the peer's with 200 (64*T1, as long as a BYE is retransmitted). */
 export const crossingByeMs = 32_000;
 
 export class EndedDialogs {
   readonly #clock: Clock;
-  /** When each is forgotten, oldest first. */
+  /** When each dialog is forgotten, oldest first. */
   readonly #until = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -27,7 +27,7 @@ export class EndedDialogs {
     this.#until.set(key(callId, localTag, remoteTag), now + crossingByeMs);
   }
 
-  /** Whether a request is a BYE within one of them: To has this side's tag, From the peer's. */
+  /** Whether a request is a BYE in one of these dialogs: To has this side's tag, From the peer's. */
   isEndedBy(message: WireMessage): boolean {
     if (message.start.kind !== 'request' || message.start.method !== 'BYE') return false;
     const dialog = key(message.first('call-id') ?? '', tagOf(message.first('to')) ?? '', tagOf(message.first('from')) ?? '');

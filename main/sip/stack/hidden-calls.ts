@@ -1,17 +1,17 @@
 /**
- * The calls in which this side does not say who it is: everything that goes out with their Call-ID loses the program's name, and is
- * looked through as it stands. With a find nothing leaves, and whoever asked for it is told what would have been told.
+ * Calls in which this side stays anonymous. Every message with their Call-ID loses the program's name and is searched for identifying text
+ * before it is sent. If anything is found, the message is not sent, and the caller learns what it would have revealed.
  */
 import type { Logger } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import type { Leak } from '../../../protocol/leak-check';
 import { concat, text, utf8 } from '../../../protocol/octets';
 
-/** LAB: hidden calls, and refused ones, that are remembered; the oldest are forgotten, as their dialogs are long over. */
+/** LAB: most anonymous calls, and most refused ones, that are remembered. The oldest are forgotten; their dialogs are long over. */
 const MAX_HIDDEN_CALLS = 4_096;
 
 export class HiddenCalls {
-  /** Call-ID -> whom nothing with it may tell who this is. */
+  /** Call-ID -> the peer that must not learn who this is. */
   readonly #peers = new Map<string, string>();
   /** Call-ID -> why nothing was sent. */
   readonly #refusals = new Map<string, AppError>();
@@ -21,12 +21,12 @@ export class HiddenCalls {
     private readonly log: Logger,
   ) {}
 
-  /** From now on nothing with this Call-ID tells `peer` who this is. */
+  /** From now on no message with this Call-ID may reveal to `peer` who this is. */
   hide(callId: string, peer: string): void {
     remember(this.#peers, callId, peer);
   }
 
-  /** What is to go out in the place of `bytes`: the same, but for calls that hide. @throws AppError privacy/leak, and nothing may go out */
+  /** The bytes to send: `bytes` unchanged, except in anonymous calls. @throws AppError privacy/leak when nothing may be sent */
   guarded(bytes: Uint8Array): Uint8Array {
     if (this.#peers.size === 0) return bytes;
     const callId = callIdOf(bytes);
@@ -41,13 +41,13 @@ export class HiddenCalls {
     throw error;
   }
 
-  /** Why a request of this call was not sent; undefined when it was. */
+  /** Why a request of this call was not sent; undefined when it was sent. */
   refusalOf(callId: string): AppError | undefined {
     return this.#refusals.get(callId);
   }
 }
 
-/** What the person is told: nothing was sent, and what it would have told. */
+/** Tells the person that nothing was sent and what it would have revealed. */
 export function leakError(leak: Leak): AppError {
   return new AppError('privacy/leak', { reason: leak.what, cause: `${leak.what} in ${leak.where}` }, 'never');
 }
@@ -70,7 +70,7 @@ function callIdOf(bytes: Uint8Array): string | null {
   return /^(?:call-id|i)[ \t]*:[ \t]*(\S+)/im.exec(headOf(bytes))?.[1] ?? null;
 }
 
-/** The message without what tells the program and its version: few use the same ones (RFC 3323 section 4.1.1). */
+/** The message without the program's name and version, which few people share (RFC 3323 section 4.1.1). */
 function withoutProgram(bytes: Uint8Array): Uint8Array {
   const head = headOf(bytes);
   const kept = head.split('\r\n').filter((line) => !/^(?:user-agent|server|organization)[ \t]*:/i.test(line));

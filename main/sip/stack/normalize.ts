@@ -1,10 +1,10 @@
 /**
- * The shim between the wire and sip.js. sip.js 0.21 drops a message without an answer when any address, Via or challenge is outside its
- * grammar (tel: URIs, compact headers, folded lines, ...), knows bodies only as strings, and cuts them by characters. So it is shown
- * each message in a plain form that it always understands: every foreign value is carried in a *capsule*, `<sip:HEX@HOST>` where HEX
- * holds the original text and HOST is a random name of this client, and bodies are replaced by a stand-in. What sip.js then writes is
- * turned back into the wire's form, byte for byte. Whatever can be decided without sip.js is answered here: 400, 404, 405, 413, 415,
- * 416, 420, 482, 486, 505 and OPTIONS.
+ * The shim between the wire and sip.js. sip.js 0.21 drops a message without an answer if any address, Via or challenge is outside its
+ * grammar (tel: URIs, compact headers, folded lines, ...), handles bodies only as strings, and counts them in characters. So it is given
+ * each message in a plain form that it always understands: every value that it may not parse is put into a *capsule*, `<sip:HEX@HOST>`,
+ * where HEX holds the original text and HOST is a random name of this client, and bodies are replaced by a placeholder. The output of
+ * sip.js is turned back into the original form, byte for byte. Requests that can be decided without sip.js are answered here: 400, 404,
+ * 405, 413, 415, 416, 420, 482, 486, 505 and OPTIONS.
  */
 import { URI } from 'sip.js/lib/core/index.js';
 import { isToken, parseParams } from '../../../protocol/generic-param';
@@ -14,32 +14,32 @@ import { parseNameAddr, parseNameAddrList, parseUri } from '../../../protocol/ur
 import { ACCEPTED_ENCODINGS } from '../wire/content-encoding';
 import { headerLine, type WireMessage } from '../wire/wire-message';
 
-/** What this client understands; said truthfully in every Allow. */
+/** The methods that this client supports; listed in every Allow. */
 export const ALLOWED_METHODS = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'MESSAGE', 'NOTIFY', 'OPTIONS'] as const;
 /** Body types that this client can read in a dialog. */
 export const ACCEPTED_TYPES = ['application/sdp', 'multipart/mixed', 'message/cpim', 'application/resource-lists+xml'] as const;
-/** And in a MESSAGE: from who knows no CPIM a bare text and a bare composing state. */
+/** Further types in a MESSAGE: a sender without CPIM sends bare text and a bare composing state. */
 const BARE_TYPES = ['text/plain', 'application/im-iscomposing+xml'] as const;
 /** Option tags that a peer may require of this client. */
 const SUPPORTED_OPTIONS = ['gruu', 'outbound', 'path', 'timer'] as const;
 /** RFC 3261 section 20.16: CSeq is below 2^31. */
 const MAX_CSEQ = 2 ** 31 - 1;
-/** Via lines, and likewise Record-Route entries, of one message; more is a loop or an attack. */
+/** Most Via lines, and most Record-Route entries, in one message; more means a loop or an attack. */
 export const MAX_HOPS = 70;
 
 export type Inward =
   | { kind: 'deliver'; text: string }
-  /** To be answered without sip.js. */
+  /** Answer the request without sip.js. */
   | { kind: 'answer'; status: number; reason: string; headers: string[] }
   | { kind: 'drop'; reason: string };
 
 export interface NormalizerOptions {
-  /** A name that no peer can guess; it never appears on the wire. */
+  /** A name that no peer can guess and that never appears on the wire. */
   host: string;
   instanceId: string;
   /** Whether a Request-URI outside a dialog reaches this device. */
   isTarget(uri: string): boolean;
-  /** Whether a Call-ID belongs to a request that this client sent and that is still under way. */
+  /** Whether a Call-ID belongs to a pending request of this client. */
   isOwnCall(callId: string): boolean;
   /** The Contact header that answers OPTIONS, with the capabilities. */
   contact(request: WireMessage): string;
@@ -59,7 +59,7 @@ export class Normalizer {
     this.#addressCapsule = new RegExp(`<sip:([0-9a-f]+)@${host}(?:;lr)?>`, 'g');
   }
 
-  /** A URI as sip.js may see it. */
+  /** Wraps a URI for sip.js. */
   conceal(uri: string): URI {
     return new URI('sip', hex(uri), this.#options.host);
   }
@@ -70,7 +70,7 @@ export class Normalizer {
     return match ? unhex(match[1] ?? '') : uri;
   }
 
-  /** Reads a message of the wire into what sip.js is to see of it. Never throws. */
+  /** Turns a message from the wire into the form for sip.js. Never throws. */
   inward(message: WireMessage): Inward {
     return message.start.kind === 'request' ? this.#inwardRequest(message) : this.#inwardResponse(message);
   }
@@ -80,7 +80,7 @@ export class Normalizer {
     const { method, uri, version } = message.start;
     const vias = message.list('via');
     const topVia = vias[0] === undefined ? null : parseVia(vias[0]);
-    // Without a readable Via nobody can be answered (RFC 3261 section 18.2.2).
+    // Without a readable Via no answer can be sent (RFC 3261 section 18.2.2).
     if (topVia === null) return drop('a request without a readable Via');
     const refused = this.#refuse(message, method, uri, version, vias.length);
     if (refused !== null) return method === 'ACK' ? drop(`ACK: ${refused.reason}`) : refused;
@@ -92,7 +92,7 @@ export class Normalizer {
     return { kind: 'deliver', text: finish(message, lines) };
   }
 
-  /** The answer to a request that sip.js need not see, null when it may. */
+  /** The answer to a request that sip.js must not see, or null. */
   #refuse(message: WireMessage, method: string, uri: string, version: string, hops: number): (Inward & { kind: 'answer' }) | null {
     if (version !== 'SIP/2.0') return answer(505, 'Version Not Supported');
     const fault = headerFault(message, method);
@@ -106,7 +106,7 @@ export class Normalizer {
     const inDialog = tagOf(message.first('to')) !== null;
     if (!inDialog && !this.#options.isTarget(uri)) return answer(404, 'Not Found');
     if (!inDialog && this.#options.isOwnCall(message.first('call-id') ?? '')) return answer(482, 'Loop Detected');
-    // A request for one device that reached another: any method, 486.
+    // The request names one device but reached another: 486 for any method.
     if (this.#namesAnotherInstance(message)) return answer(486, 'Busy Here');
     const required = message.list('require').filter((option) => !SUPPORTED_OPTIONS.some((known) => known === option.toLowerCase()));
     if (required.length > 0) return answer(420, 'Bad Extension', [headerLine('Unsupported', required.join(', '))]);
@@ -150,25 +150,25 @@ export class Normalizer {
     if (status < 100 || status > 699) return drop(`a response with status ${status}`);
     const vias = message.list('via');
     const via = vias[0] === undefined ? null : parseVia(vias[0]);
-    // RFC 3261 section 8.1.3.3: more than one Via was not for us.
+    // RFC 3261 section 8.1.3.3: a response with more than one Via is not for this client.
     if (via === null || vias.length > 1) return drop('a response that is not ours by its Via');
     const fault = headerFault(message, null);
     if (fault !== null) return drop(`a response with a fault: ${fault}`);
     const final = status >= 200;
-    // A final answer that cannot be used still ends the transaction: sip.js would wait for ever after a 2xx without a tag.
+    // A final answer that cannot be used still ends the transaction: after a 2xx without a tag, sip.js would wait for ever.
     const usable = !final || tagOf(message.first('to')) !== null || status >= 300;
     const lines = [`SIP/2.0 ${usable ? status : 502} -`];
     lines.push(`Via: SIP/2.0/TCP ${this.#options.host};branch=${isToken(via.branch) ? via.branch : 'none'}`);
     this.#pushShared(message, lines, message.first('to') ?? '');
     for (const name of ['www-authenticate', 'proxy-authenticate']) {
       const stale = message.all(name).some((value) => /\bstale\s*=\s*"?true\b/i.test(value));
-      // sip.js only needs to see that there is a challenge; auth.ts reads the real ones.
+      // sip.js only needs to know that there is a challenge; auth.ts reads the real one.
       if (message.first(name) !== null) lines.push(`${name}: Digest realm="r", nonce="n", algorithm=MD5${stale ? ', stale=true' : ''}`);
     }
     return { kind: 'deliver', text: finish(message, lines) };
   }
 
-  /** What requests and responses share. `fallback` names the peer when it gave no usable Contact. */
+  /** Adds the headers common to requests and responses. `fallback` names the peer if it gave no usable Contact. */
   #pushShared(message: WireMessage, lines: string[], fallback: string): void {
     for (const value of message.list('record-route')) lines.push(`Record-Route: <sip:${hex(value)}@${this.#options.host};lr>`);
     for (const name of ['from', 'to'] as const) {
@@ -189,7 +189,7 @@ export class Normalizer {
     if (expires !== undefined) lines.push(`Expires: ${expires}`);
   }
 
-  /** Turns what sip.js wrote into the bytes of the wire. */
+  /** Turns the output of sip.js into bytes for the wire. */
   outward(text: string): Uint8Array {
     const split = text.indexOf('\r\n\r\n');
     const [start = '', ...headers] = text.slice(0, split < 0 ? undefined : split).split('\r\n');
@@ -203,7 +203,7 @@ export class Normalizer {
       const colon = line.indexOf(':');
       const name = line.slice(0, colon);
       const value = this.#outwardValue(name.toLowerCase(), line.slice(colon + 1).trim(), isResponse);
-      // Only sip.js needs to be told that a multipart holds the offer.
+      // Only sip.js needs the hint that a multipart contains the offer.
       if (isMultipart && name.toLowerCase() === 'content-disposition') continue;
       if (value !== null) lines.push(`${name}: ${value}`);
     }
@@ -212,7 +212,7 @@ export class Normalizer {
     return concat([utf8(`${startLine}\r\n${lines.join('\r\n')}\r\n\r\n`), body]);
   }
 
-  /** Null leaves the header out. */
+  /** Null removes the header. */
   #outwardValue(name: string, value: string, isResponse: boolean): string | null {
     switch (name) {
       case 'via': {
@@ -238,7 +238,7 @@ export class Normalizer {
     }
   }
 
-  /** A response repeats From and To as they came; To gets the tag of sip.js unless it had one (RFC 3261 section 8.2.6.2). */
+  /** A response repeats From and To unchanged; To gets the tag of sip.js unless it already has one (RFC 3261 section 8.2.6.2). */
   #restoreWhole(value: string): string {
     const code = /^<sip:([0-9a-f]+)@/.exec(value)?.[1];
     const tag = /;tag=([^;]+)$/.exec(value)?.[1];
@@ -247,12 +247,12 @@ export class Normalizer {
     return tag === undefined || tagOf(original) !== null ? original : `${original};tag=${tag}`;
   }
 
-  /** A request names only the URI of what a capsule holds. */
+  /** In a request, only the URI in a capsule is written. */
   #restoreUri(value: string): string {
     return value.replace(this.#addressCapsule, (_all, code: string) => `<${uriOf(unhex(code)) ?? unhex(code)}>`);
   }
 
-  /** RFC 3261 lets a Call-ID hold characters that sip.js does not read. */
+  /** RFC 3261 allows characters in a Call-ID that sip.js does not read. */
   #concealCallId(callId: string): string {
     return /^[A-Za-z0-9.@_+~-]+$/.test(callId) ? callId : `${hex(callId)}@${this.#options.host}`;
   }
@@ -280,7 +280,7 @@ export function encodeAnswer(message: WireMessage, status: number, reason: strin
   return utf8([...lines, ...headers, 'Content-Length: 0', '', ''].join('\r\n'));
 }
 
-/** The SDP of a message, whether it is the body or a part of it, says where; this only tells that there is some. */
+/** Ends a message for sip.js. The message itself tells where its SDP is, alone or in a part; here it only matters that there is one. */
 function finish(message: WireMessage, lines: string[]): string {
   const type = (message.first('content-type') ?? '').toLowerCase();
   const holdsSdp = type.startsWith('application/sdp') || (type.startsWith('multipart/') && indexOfText(message.body, 'application/sdp'));
@@ -296,7 +296,7 @@ function indexOfText(bytes: Uint8Array, text: string): boolean {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1').toLowerCase().includes(text);
 }
 
-/** What makes a message unreadable as a whole, null when all its mandatory headers can be read (RFC 3261 section 8.1.1). */
+/** The fault that makes a message unreadable, or null when all mandatory headers can be read (RFC 3261 section 8.1.1). */
 function headerFault(message: WireMessage, method: string | null): string | null {
   for (const name of ['from', 'to', 'call-id', 'cseq']) {
     const values = message.all(name);
@@ -324,7 +324,7 @@ function parseCseq(value: string | null): [number, string] | null {
   return [Number(match[1]), match[2] ?? ''];
 }
 
-/** `sentBy` and `branch` together name a transaction (RFC 3261 section 17.2.3). */
+/** `sentBy` and `branch` together identify a transaction (RFC 3261 section 17.2.3). */
 function parseVia(value: string): { sentBy: string; branch: string } | null {
   const match = /^SIP\s*\/\s*2\.0\s*\/\s*\S+\s+([^\s;]+)/i.exec(value);
   const semicolon = value.indexOf(';');
@@ -344,7 +344,7 @@ function uriOf(value: string): string | null {
   return address.ok ? address.value.uri : null;
 }
 
-/** The URI of the first Contact, null when there is none that can be called back. */
+/** The URI of the first Contact, or null when there is none that can be called back. */
 function firstContact(message: WireMessage): string | null {
   const value = message.first('contact');
   const contacts = value === null ? null : parseNameAddrList(value);
@@ -371,7 +371,7 @@ export function acceptLine(): string {
   return `Accept: ${[...ACCEPTED_TYPES, ...BARE_TYPES].join(', ')}`;
 }
 
-/** Headers for routing come first, as RFC 3261 section 7.3.1 recommends; the sort keeps the order of equal ones. */
+/** Routing headers come first, as RFC 3261 section 7.3.1 recommends; the sort is stable. */
 const WIRE_ORDER = ['via', 'max-forwards', 'record-route', 'route', 'from', 'to', 'call-id', 'cseq', 'contact'];
 
 function wireRank(line: string): number {
@@ -385,7 +385,7 @@ function hex(text: string): string {
   return Buffer.from(text, 'utf8').toString('hex');
 }
 
-/** Control characters never come back out of a capsule: a header value has none. */
+/** Control characters never come out of a capsule: no header value has any. */
 function unhex(code: string): string {
   return Buffer.from(code, 'hex')
     .toString('utf8')

@@ -1,7 +1,7 @@
 /**
- * The client's SIP stack: one sip.js UserAgentCore (transactions and dialogs) behind the shim, over the current flow. It builds requests,
- * knows the original of every message that sip.js hands up, and ends what is pending when the flow is lost, which sip.js would let run
- * into its 32 s timers. Only files of this folder use it.
+ * The client's SIP stack: one sip.js UserAgentCore (transactions and dialogs) behind the shim, on the current flow. It builds requests,
+ * keeps the original of every message from sip.js, and fails pending requests when the flow is lost; sip.js would let them run
+ * into its 32 s timers. Only files in this folder use it.
  */
 import {
   type IncomingInviteRequest,
@@ -45,28 +45,28 @@ export interface StackOptions {
   /** Whether a Request-URI outside a dialog reaches this device. */
   isTarget(uri: string): boolean;
   /**
-   * The Contact value of a request or response; `icsis` are the services of its session, all of the client's when absent; `hides`: nobody shall
-   * learn who this is.
+   * The Contact value of a request or response. `icsis` are the services of its session, or all services of the client when absent.
+   * `hides`: the message must not reveal who this is.
    */
   contact(icsis?: readonly string[], hides?: boolean): string;
   /** The Contact value that answers OPTIONS. */
   capabilityContact(request: WireMessage): string;
-  /** Whether a request came by a temporary GRUU of this device: who sent it does not know who this is. */
+  /** Whether a request came by a temporary GRUU of this device: its sender does not know who this is. */
   cameHidden(request: WireMessage): boolean;
-  /** What would name this side to the other one, `peer`, in a message that hides it. */
+  /** Text that would identify this side to `peer` in an anonymous message, or null. */
   leakIn(bytes: Uint8Array, peer: string): Leak | null;
   onInvite(request: IncomingInviteRequest, message: WireMessage): void;
   onPager(request: IncomingMessageRequest, message: WireMessage): void;
 }
 
 export interface RequestParts {
-  /** Request-URI. */
+  /** The Request-URI. */
   target: string;
   /** To; the target when absent. */
   to?: string;
   /** From; the address of record when absent. */
   from?: string;
-  /** The request hides who sends it from this address; so does everything else with its Call-ID. */
+  /** The request must not reveal its sender to this address; the same holds for everything else with its Call-ID. */
   hidesFrom?: string;
   callId?: string;
   fromTag?: string;
@@ -82,7 +82,7 @@ export class Stack implements Disposable {
   readonly clock: Clock;
   readonly log: Logger;
   readonly auth: Authenticator;
-  /** Called after the flow was lost and everything that was pending has been told. */
+  /** Called after the flow was lost and every pending request has failed. */
   onFlowLost: (reason: string) => void = () => undefined;
 
   readonly #options: StackOptions;
@@ -149,7 +149,8 @@ export class Stack implements Disposable {
       {
         aor: me,
         contact: { pubGruu: undefined, tempGruu: undefined, uri: me, toString: contactNow },
-        // Said by each request outside a dialog: sip.js would write it into every request of a dialog, also of one that hides.
+        // Each request outside a dialog sets the name itself. sip.js would write this one into every request of a dialog, even an anonymous
+        // one.
         displayName: '',
         loggerFactory: this.#loggerFactory,
         hackViaTcp: false,
@@ -161,7 +162,7 @@ export class Stack implements Disposable {
         viaForceRport: true,
         viaHost: 'unset.invalid',
         authenticationFactory: () => this.auth.credentials(),
-        // RFC 7118 section 5.2.1: Via tells WS from WSS.
+        // RFC 7118 section 5.2.1: Via distinguishes WS and WSS.
         transportAccessor: () => ({ protocol: (this.#flow?.transport ?? 'tcp').toUpperCase(), send: (text: string) => this.#send(text) }),
       },
       {
@@ -175,13 +176,13 @@ export class Stack implements Disposable {
           if (message === null) request.reject({ statusCode: 500 });
           else this.#options.onPager(request, message);
         },
-        // A subscription of ours has its own receiver; any other NOTIFY belongs to none (RFC 6665 section 4.1.3).
+        // Our own subscriptions have their receivers; any other NOTIFY belongs to none (RFC 6665 section 4.1.3).
         onNotify: (request) => request.reject({ statusCode: 481 }),
       },
     );
   }
 
-  /** Everything from now on goes over this flow and is read from it. */
+  /** From now on everything is sent and received on this flow. */
   attach(flow: Flow): void {
     this.#flow?.dispose();
     this.#flow = flow;
@@ -196,7 +197,7 @@ export class Stack implements Disposable {
     };
   }
 
-  /** Lets the flow go; whatever still waits for an answer fails with net/unreachable. */
+  /** Releases the flow; every pending request fails with net/unreachable. */
   detach(reason: string): void {
     const flow = this.#flow;
     this.#flow = null;
@@ -204,7 +205,7 @@ export class Stack implements Disposable {
     this.#failPending(new AppError('net/unreachable', { cause: reason }, 'auto'));
   }
 
-  /** `fail` is called when the flow is lost before the returned Disposable was disposed. */
+  /** `fail` is called if the flow is lost before the returned Disposable is disposed. */
   track(fail: (error: AppError) => void): Disposable {
     this.#pending.add(fail);
     return disposable(() => this.#pending.delete(fail));
@@ -226,24 +227,24 @@ export class Stack implements Disposable {
     try {
       await flow.send(this.#hidden.guarded(this.#normalizer.outward(text)));
     } catch (error) {
-      // Said to who asked for it in `failure`: sip.js takes only its own kind of error from a transport.
+      // `failure` passes the real error on: sip.js only accepts its own kind of error from a transport.
       throw new TransportError(error instanceof Error ? error.message : String(error));
     }
   }
 
-  /** Whether a request came by a temporary GRUU; then nothing of its dialog tells `peer` who this is. */
+  /** Whether a request came by a temporary GRUU; if so, nothing in its dialog reveals to `peer` who this is. */
   cameHidden(request: WireMessage, peer: string): boolean {
     const hides = this.#options.cameHidden(request);
     if (hides) this.#hidden.hide(request.first('call-id') ?? '', peer);
     return hides;
   }
 
-  /** This side says BYE in a dialog: the peer's own may be on its way already. */
+  /** This side sends BYE in a dialog: the peer's own BYE may already be on its way. */
   ends(dialog: { callId: string; localTag: string; remoteTag: string }): void {
     this.#ended.remember(dialog);
   }
 
-  /** One message off the wire. Never throws: what sip.js cannot bear is answered 500. */
+  /** Handles one message from the wire. Never throws: a message that sip.js cannot handle is answered with 500. */
   #receive(bytes: Uint8Array, bodyAt: number, bodySkipped: boolean): void {
     if (this.#disposed) return;
     const read = parseWireMessage(bytes, bodyAt, bodySkipped);
@@ -292,14 +293,14 @@ export class Stack implements Disposable {
   }
 
   /**
-   * The message as it came over the wire. Null for a response that sip.js has made itself: a timeout (408) or a failure to send (503).
-   * A real 408 is also replaced by sip.js, hence the look at the message under way.
+   * The message as it was on the wire. Null for a response that sip.js has created itself: a timeout (408) or a failure to send (503).
+   * sip.js also replaces a real 408, so this also looks at the message being processed.
    */
   original(message: IncomingRequestMessage | IncomingResponseMessage): WireMessage | null {
     return this.#originals.get(message) ?? this.#current;
   }
 
-  /** The AppError of a failed request: *could not talk* or *the peer said no*. */
+  /** The AppError of a failed request: *no connection* or *the peer refused*. */
   failure(response: IncomingResponseMessage, request: OutgoingRequestMessage): AppError {
     const original = this.original(response);
     const leak = original === null ? this.#hidden.refusalOf(request.callId) : undefined;
@@ -331,11 +332,11 @@ export class Stack implements Disposable {
       {
         callId,
         cseq,
-        // sip.js puts the name between quotes as it is.
+        // sip.js puts the name between quotes unchanged.
         fromDisplayName: parts.hidesFrom === undefined ? quotable(this.#options.displayName) : 'Anonymous',
         fromTag: parts.fromTag ?? this.clock.uuid().slice(0, 8),
         optionTags: [...optionTags],
-        // One line: sip.js copies only the first Route line into the ACK of a refusal.
+        // One line, because sip.js copies only the first Route line into the ACK of a refusal.
         routeSet: routes.length === 0 ? [] : [routes.join(', ')],
       },
       headers.map(([name, value]) => headerLine(name, value)),
@@ -343,12 +344,12 @@ export class Stack implements Disposable {
     );
   }
 
-  /** The Contact of this device for a session of these services. */
+  /** The Contact of this device for a session with these services. */
   contact(icsis: readonly string[], hides: boolean): string {
     return this.#options.contact(icsis, hides);
   }
 
-  /** Runs `work` while the Contact that sip.js writes into responses names the services `icsis`, and not the device when it `hides`. */
+  /** Runs `work` while the Contact that sip.js writes into responses names the services `icsis`, and not the device if it `hides`. */
   withContact<T>(icsis: readonly string[], hides: boolean, work: () => T): T {
     this.#contactServices = icsis;
     this.#contactHides = hides;
@@ -364,7 +365,7 @@ export class Stack implements Disposable {
     if (this.#disposed) return;
     this.detach('the client was closed');
     this.#disposed = true;
-    // sip.js leaves the timer of a SUBSCRIBE that still waits for its NOTIFY running.
+    // sip.js does not stop the timer of a SUBSCRIBE that still waits for its NOTIFY.
     for (const subscriber of [...this.#core.subscribers.values()]) subscriber.waitNotifyStop();
     this.#core.dispose();
   }

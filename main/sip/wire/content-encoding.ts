@@ -1,19 +1,19 @@
-/** Content-Encoding of a body (RFC 3261 section 20.12): what arrives compressed is read as if it had not been. */
+/** Content-Encoding of a body (RFC 3261 section 20.12): compressed bodies are unpacked on arrival. */
 import { inflateRawSync, unzipSync } from 'node:zlib';
 import { MAX_BODY_BYTES, type WireMessage } from './wire-message';
 
-/** What a peer may compress with; said by Accept-Encoding. */
+/** The encodings that a peer may use; sent in Accept-Encoding. */
 export const ACCEPTED_ENCODINGS = ['identity', 'deflate', 'gzip'] as const;
-/** Octets that a compressed body may become; a few bytes can claim to be gigabytes, and nothing beyond this is ever unpacked. */
+/** Most octets of an unpacked body. A few bytes can expand to gigabytes, so unpacking stops here. */
 export const MAX_UNPACKED_BYTES = MAX_BODY_BYTES;
 
-/** The message with its body unpacked; where that cannot be done, without a body and with the fault that says why. Never throws. */
+/** The message with its body unpacked. If that fails, it has no body and a fault that tells why. Never throws. */
 export function unpackBody(message: WireMessage): WireMessage {
   const codings = message.list('content-encoding').map((coding) => coding.toLowerCase());
   const applied = codings.filter((coding) => coding !== 'identity');
   if (applied.length === 0 || message.bodyFault !== null) return message;
   const [coding] = applied;
-  // One compressed within another is nobody's honest message.
+  // No honest sender compresses a body twice.
   if (applied.length > 1 || (coding !== 'deflate' && coding !== 'gzip')) return message.withBody(new Uint8Array(0), 'unknown-encoding');
   if (message.body.length === 0) return message;
   try {
@@ -23,7 +23,7 @@ export function unpackBody(message: WireMessage): WireMessage {
   }
 }
 
-/** zlib and gzip tell themselves apart; some senders write "deflate" without the frame of RFC 1950. */
+/** zlib and gzip have their own headers; some senders write "deflate" without the frame of RFC 1950. */
 function unpack(body: Uint8Array): Uint8Array {
   const options = { maxOutputLength: MAX_UNPACKED_BYTES };
   try {

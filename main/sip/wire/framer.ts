@@ -1,7 +1,7 @@
 /**
- * Cuts a stream into SIP messages by Content-Length, on bytes (RFC 3261 section 18.3): a body's characters may take several bytes, and
- * sip.js, which counts characters, must be handed exactly one message at a time. Over WebSocket each piece is one message already, and
- * Content-Length may be missing (RFC 7118 section 5).
+ * Splits a stream into SIP messages by Content-Length, counted in bytes (RFC 3261 section 18.3): a body's characters may take several
+ * bytes, and sip.js, which counts characters, must be given exactly one message at a time. Over WebSocket each piece is one whole message,
+ * and Content-Length may be missing (RFC 7118 section 5).
  *
  *   [between] --first byte--> [head] --empty line--> [body] --last byte--> [between]
  *                                \--too long, bad Content-Length--> [broken]
@@ -11,7 +11,7 @@ import { headLines, MAX_BODY_BYTES, MAX_HEAD_BYTES } from './wire-message';
 
 export type Frame =
   | { kind: 'message'; bytes: Uint8Array; bodyAt: number; bodySkipped: boolean }
-  /** CRLF CRLF between messages: the peer asks whether the flow lives (RFC 5626 section 3.5.1). */
+  /** CRLF CRLF between messages: the peer checks whether the flow is alive (RFC 5626 section 3.5.1). */
   | { kind: 'ping' }
   /** A single CRLF between messages: the answer to such a ping. */
   | { kind: 'pong' }
@@ -24,7 +24,7 @@ const LF = 10;
 export class Framer {
   #buffer = new Uint8Array(4096);
   #length = 0;
-  /** Where the search for the end of the head goes on; a message that arrives byte by byte is scanned once. */
+  /** Where the search for the end of the head continues; a message that arrives byte by byte is scanned once. */
   #scanned = 0;
   #skip = 0;
   #broken = false;
@@ -42,7 +42,7 @@ export class Framer {
     this.#append(bytes);
     const frames: Frame[] = [];
     while (this.#step(frames)) {
-      // Every step takes something off the buffer.
+      // Every step removes something from the buffer.
     }
     return frames;
   }
@@ -62,7 +62,7 @@ export class Framer {
     if (typeof length === 'string') this.#break(frames, length);
     else if (length > there) this.#break(frames, 'a message shorter than its Content-Length');
     else if (length > MAX_BODY_BYTES) frames.push({ kind: 'message', bytes: bytes.slice(0, bodyAt), bodyAt, bodySkipped: true });
-    // RFC 3261 section 18.3: what stands behind the body is discarded.
+    // RFC 3261 section 18.3: bytes after the body are discarded.
     else frames.push({ kind: 'message', bytes: bytes.slice(0, bodyAt + length), bodyAt, bodySkipped: false });
     return frames;
   }
@@ -92,7 +92,7 @@ export class Framer {
     return true;
   }
 
-  /** Takes the line ends that stand before a message: two CRLF are a ping, one is a pong. */
+  /** Removes the line ends in front of a message: two CRLF are a ping, one is a pong. */
   #takeBlank(frames: Frame[]): boolean {
     const at = (index: number) => (index < this.#length ? this.#buffer[index] : undefined);
     if (at(0) === LF) {
@@ -109,7 +109,7 @@ export class Framer {
       frames.push({ kind: 'ping' });
       return true;
     }
-    // A ping whose second half is still under way would look like a pong: it then counts as one, and the rest as another.
+    // Half a ping would look like a pong: it counts as one, and the rest as another.
     this.#take(2);
     frames.push({ kind: 'pong' });
     return true;
@@ -150,7 +150,7 @@ export class Framer {
   }
 }
 
-/** Where the first `length` bytes have their body: after CRLF CRLF, searched from `from` on. -1 when the head does not end. */
+/** Where the body of the first `length` bytes starts: after CRLF CRLF, searched from `from`. -1 when the head does not end. */
 function findBody(bytes: Uint8Array, length: number, from: number): number {
   for (let index = Math.max(from, 3); index < length; index += 1) {
     if (bytes[index] !== LF) continue;
@@ -159,7 +159,10 @@ function findBody(bytes: Uint8Array, length: number, from: number): number {
   return -1;
 }
 
-/** The body's length, why it cannot be known, or null without Content-Length, which a stream must have (RFC 3261 section 20.14). */
+/**
+ * The body's length, a text that tells why it cannot be known, or null without Content-Length, which a stream must have (RFC 3261 section
+ * 20.14).
+ */
 function contentLength(head: Uint8Array): number | string | null {
   const values = new Set<string>();
   for (const line of headLines(head)) {

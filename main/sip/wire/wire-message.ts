@@ -1,18 +1,18 @@
 /**
- * A SIP message as it stands on the wire: a start line, headers, a body of bytes (RFC 3261 section 7). Compact names are expanded and
- * folded lines joined; nothing else is judged here. Values never hold a CR or LF, so a value may be put back on the wire as it is.
+ * A SIP message on the wire: a start line, headers, a body of bytes (RFC 3261 section 7). Compact names are expanded and folded lines
+ * joined; nothing else is interpreted here. Values never contain CR or LF, so a value may be written to the wire unchanged.
  */
 import { isToken, oneLine, splitOutside } from '../../../protocol/generic-param';
 import { malformed, type Parsed, parsed } from '../../../protocol/parsed';
 
-/** Start line and headers together; a longer head ends the connection. */
+/** Most bytes of start line and headers together; a longer head ends the connection. */
 export const MAX_HEAD_BYTES = 65_536;
-/** Header lines of one message. */
+/** Most header lines in one message. */
 export const MAX_HEADERS = 500;
 /** A longer body is skipped on the wire and answered 413. */
 export const MAX_BODY_BYTES = 1_048_576;
 
-/** RFC 3261 section 7.3.3 and the registry of later compact forms. */
+/** The compact forms of RFC 3261 section 7.3.3 and of later registrations. */
 const COMPACT_NAMES: ReadonlyMap<string, string> = new Map([
   ['a', 'accept-contact'],
   ['b', 'referred-by'],
@@ -46,7 +46,7 @@ export type BodyFault = 'too-long' | 'unknown-encoding' | 'unreadable';
 export class WireMessage {
   constructor(
     readonly start: StartLine,
-    /** Names in lower case and long form, values trimmed and unfolded, in the order of the wire. */
+    /** Names in lower case and long form, values trimmed and unfolded, in wire order. */
     readonly headers: ReadonlyArray<readonly [string, string]>,
     readonly body: Uint8Array,
     /** Why there is no body although one was sent. */
@@ -62,29 +62,29 @@ export class WireMessage {
     return this.headers.find(([each]) => each === name)?.[1] ?? null;
   }
 
-  /** One value for each line of that name. */
+  /** One value for each line with that name. */
   all(name: string): string[] {
     return this.headers.filter(([each]) => each === name).map(([, value]) => value);
   }
 
-  /** Every value of a header that may hold several in one line, split at the commas outside quotes and brackets. */
+  /** Every value of a header that may have several in one line, split at commas outside quotes and brackets. */
   list(name: string): string[] {
     return this.all(name).flatMap(splitList);
   }
 }
 
-/** Splits at commas outside quoted strings and angle brackets; empty items vanish. What cannot be split stays whole. */
+/** Splits at commas outside quoted strings and angle brackets and drops empty items. A value that cannot be split stays whole. */
 function splitList(value: string): string[] {
   return (splitOutside(value, ',', true) ?? [value]).map((item) => item.trim()).filter((item) => item !== '');
 }
 
-/** The head of a message as unfolded lines. A bare CR or LF ends a line too, so that no value can hold one. */
+/** The unfolded lines of a message's head. A bare CR or LF also ends a line, so that no value can contain one. */
 export function headLines(head: Uint8Array): string[] {
   const text = new TextDecoder().decode(head).replace(/(?:\r\n|\r|\n)[ \t]+/g, ' ');
   return text.split(/\r\n|\r|\n/).filter((line) => line !== '');
 }
 
-/** Reads a whole message; `bodyAt` is where the body starts in `bytes`, as the framer found it. */
+/** Parses a whole message. `bodyAt`, from the framer, is where the body starts in `bytes`. */
 export function parseWireMessage(bytes: Uint8Array, bodyAt: number, bodySkipped = false): Parsed<WireMessage> {
   const [startText = '', ...lines] = headLines(bytes.subarray(0, bodyAt));
   const start = parseStartLine(startText);
@@ -113,12 +113,12 @@ function parseStartLine(line: string): Parsed<StartLine> {
   return parsed({ kind: 'request', method, uri: trimmed.slice(space + 1, last), version });
 }
 
-/** A header for the wire: one line, whatever the value holds. */
+/** A header for the wire, always on one line. */
 export function headerLine(name: string, value: string): string {
   return `${name}: ${oneLine(value)}`;
 }
 
-/** Bytes as a string of one character a byte, and back: how binary bodies pass through sip.js, which knows only strings. */
+/** Converts bytes to a string of one character a byte, and back: the form in which binary bodies pass through sip.js. */
 export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }

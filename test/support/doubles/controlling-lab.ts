@@ -1,4 +1,4 @@
-/** The Controlling Function with a core that keeps what it sends and answers as the people would; virtual time, no sockets. */
+/** The Controlling Function with a scripted core: it records every request and answers as the people would. Virtual time, no sockets. */
 
 import { ControllingFunction, type ControllingOptions } from '../../../network/controlling/controlling';
 import { MsrpSwitch } from '../../../network/msrp/switch';
@@ -21,7 +21,7 @@ export const BOB_INSTANCE = 'urn:uuid:bbbbbbbb-7dec-41d0-a765-00a0c91e6bf6';
 export const BOB_GRUU = `sip:bob@lab.test;gr=${BOB_INSTANCE}`;
 export const BOB_ENTRY = `${BOB_GRUU};method=INVITE?Session-Replaces=one-to-one-1&amp;Accept-Contact=*%3B%2Bsip.instance%3D%22%3C${BOB_INSTANCE}%3E%22%3Brequire%3Bexplicit`;
 
-/** `relays`: those that the path goes through. */
+/** `relays`: the relays in the media path. */
 export function sdp(
   name: string,
   setup: MsrpDescription['setup'],
@@ -78,7 +78,7 @@ export function creation(entries: readonly string[], name = 'alice', transport: 
     .setBody('multipart/mixed;boundary=b1', body);
 }
 
-/** The core's end of the Controlling Function: what it sends is kept, and answered as the people would. */
+/** The core's side of the Controlling Function: records every request and answers as the people would. */
 export function fixture(options: Partial<ControllingOptions> = {}, clock = new VirtualClock()) {
   const core = new SipServer({ clock });
   const server = new SipServer({ clock });
@@ -99,7 +99,7 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
   const byes: SipRequest[] = [];
   const notifies: SipRequest[] = [];
   const acks: SipRequest[] = [];
-  /** When slow, NOTIFYs wait for their answer. */
+  /** While slow, NOTIFYs get no answer. */
   const slow = { isSlow: false, unanswered: [] as ServerTransaction[] };
   core.onAck = (ack) => acks.push(ack);
   core.onRequest = (transaction) => {
@@ -139,7 +139,7 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
     invite.respond(response);
     await settle();
   };
-  /** A request of a person inside the dialog of its leg. */
+  /** A person's request inside the dialog of their leg. */
   const inDialog = (dialog: { request: SipRequest; response: SipResponse; isCaller: boolean }, method: string) => {
     const { request, response, isCaller } = dialog;
     const from = isCaller ? request.get('from') : response.get('to');
@@ -152,7 +152,7 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
       .append('CSeq', `2 ${method}`)
       .append('P-Asserted-Identity', (from ?? '').replace(/;.*/, ''));
   };
-  /** Connects the media of a leg, as the client would by the SDP of the focus. */
+  /** Connects the media of a leg by the SDP of the focus, like a client. */
   const connectMedia = (sdpOfFocus: string, name: string) => {
     const described = parseSdp(sdpOfFocus);
     const path = described.ok ? (described.value.path[0] ?? '') : '';
@@ -194,7 +194,7 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
       const answer = peer.received.find((message) => message.kind === 'response' && message.transactionId === transactionId);
       return answer?.kind === 'response' ? answer.status : null;
     };
-    /** Says that it has all of a text (RFC 4975 section 7.1.2). */
+    /** Reports that a whole text has arrived (RFC 4975 section 7.1.2). */
     const report = (of: string) => {
       const chunk = peer.sends.find(({ body }) => body !== null && text(parsedCpim(body).body) === of);
       if (chunk === undefined) throw new Error(`“${of}” has not come`);
@@ -206,7 +206,7 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
     say(null);
     return { call, peer, report, say, heard: () => peer.sends.map((chunk) => text(parsedCpim(chunk.body ?? utf8('')).body)), path };
   };
-  /** Alice, Bob and Carol in one group, their media connected. */
+  /** A group of Alice, Bob and Carol with connected media. */
   const group = async () => {
     const request = creation(['sip:bob@lab.test', 'sip:carol@lab.test']);
     const { client } = await send(request);
@@ -286,7 +286,7 @@ export function rosterOf(notify: SipRequest | undefined): Record<string, string>
   return rosterIn(documentOf(notify));
 }
 
-/** Who is in the group after these documents of one watcher, the first of them a full one. */
+/** The members of the group after these documents to one watcher, of which the first is a full one. */
 export function standing(notifies: readonly SipRequest[]): Record<string, string> {
   const whole = notifies.map((notify) => documentOf(notify)).reduce<ConferenceInfo | null>(mergeConferenceInfo, null);
   if (whole === null) throw new Error('a document is missing');
@@ -308,12 +308,12 @@ export function cpim(from: string | null, to: string[], body: string, contentTyp
   return text(encodeCpim({ from, to, contentType, body: utf8(body) }));
 }
 
-/** A group data document of a member, in its envelope. */
+/** A member's group data document, in its envelope. */
 export function groupData(name: string, focus: string, request: string): string {
   return cpim(`sip:${name}@lab.test`, [focus], request).replace('text/plain', GROUP_DATA_CONTENT_TYPE);
 }
 
 export const alice = 'sip:alice@lab.test';
 
-/** Makes a BYE the one of somebody who leaves for good. */
+/** Marks a BYE as a final departure from the group. */
 export const leave = (bye: SipRequest) => bye.append('Reason', 'SIP;cause=200;text="Call completed"');

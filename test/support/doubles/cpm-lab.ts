@@ -62,7 +62,7 @@ export function incomingPager(
   return { remote, headers: noHeaders, requestId, contentType, body: bytes, icsis: [] };
 }
 
-/** An SDP of the other side. */
+/** The other side's SDP. */
 export function peerSdp(setup: 'active' | 'passive' | 'actpass'): string {
   return encodeSdp({
     host: '127.0.0.1',
@@ -79,7 +79,7 @@ export function peerSdp(setup: 'active' | 'passive' | 'actpass'): string {
   });
 }
 
-/** A dialog in the hands of the test: it plays the other side. */
+/** A dialog controlled by the test, which plays the other side. */
 export class FakeSession implements SipSession {
   readonly id = 'fake';
   readonly callId: string;
@@ -131,7 +131,7 @@ export class FakeSession implements SipSession {
     this.become('ended');
   }
 
-  /** The dialog ends without a word from the other side: nobody has answered in it. */
+  /** Ends the dialog because the other side has stopped answering. */
   breakOff(): void {
     this.end = { by: 'local', status: 408, reason: 'Request Timeout', cause: null, text: null };
     this.become('ended');
@@ -143,7 +143,7 @@ export class FakeSession implements SipSession {
     this.referred.push(target);
   }
 
-  /** What this side has offered within the session, and what the test answers: SDP, or an error. */
+  /** The offers of this side within the session, and the test's answers: SDP, or an error. */
   readonly reoffered: string[] = [];
   answerReoffer: (sdp: string) => Promise<string> = async () => peerSdp('active');
   handleOffer: SipSession['handleOffer'] = null;
@@ -169,7 +169,7 @@ export class FakeInvite extends FakeSession implements IncomingInvite {
   rang = 0;
   accepted: string | null = null;
   rejected: number | null = null;
-  /** Set before accepting: the ACK never comes. */
+  /** Set before accepting: no ACK arrives. */
   withoutAck = false;
 
   constructor(options: {
@@ -278,9 +278,9 @@ export function createLab(
   const state = {
     registered: true,
     pagerFails: null as AppError | null,
-    /** There is no media to describe. */
+    /** Set to make the preparation of media fail. */
     mediaFails: null as AppError | null,
-    /** Addresses and GRUUs that nobody is at. */
+    /** Addresses and GRUUs that cannot be reached. */
     away: new Set<string>(),
     leak: null as AppError | null,
     blocked: new Set<string>(),
@@ -366,7 +366,7 @@ export function createLab(
     messenger,
     clock,
     history,
-    /** What opens the same history once more. */
+    /** Opens the same history again. */
     store,
     invites,
     pagers,
@@ -379,7 +379,7 @@ export function createLab(
       preferences = { ...preferences, ...change };
     },
     settle: () => settled(),
-    /** An established 1-1 with Bob's laptop that this side has opened. */
+    /** An established 1-1 with Bob's laptop, opened by this side. */
     async talkTo(address: string) {
       const { conversation, message } = messenger.texts.send({ to: address }, 'Hello', 'session');
       await settled();

@@ -1,6 +1,6 @@
 /**
- * The way of the media in memory and in virtual time: MSRP from client to client, message by message, each taking a while. Connections break at
- * a chosen byte, answers are lost, come twice or late, as `Mischief` says.
+ * A faulty media path in memory and in virtual time: MSRP from client to client, message by message, each with a delay. `Mischief` decides
+ * which connections break at which byte and which answers are lost, repeated or late.
  */
 import { type Duplex, duplexPair } from 'node:stream';
 import type { MsrpStream, MsrpTransport } from '../../../main/msrp/connection';
@@ -9,10 +9,10 @@ import { type Break, halfOf, lateMs, type Mischief } from './mischief';
 import type { VirtualClock } from './virtual-clock';
 
 interface Pipe {
-  /** Who has connected, and who was called. */
+  /** The client that connected, and the one it connected to. */
   users: readonly [string, string];
   cut(): void;
-  /** This end says nothing more; what it has said arrives, and then the connection ends. */
+  /** This end stops sending; bytes already sent arrive, then the connection ends. */
   silence(user: string): void;
 }
 
@@ -31,14 +31,14 @@ export class FaultyMedia {
     this.#latencyMs = latencyMs;
   }
 
-  /** One device reaches nobody, and nobody reaches it, for so long. */
+  /** Disconnects one device from everybody for this long. */
   cutOff(user: string, ms: number): void {
     this.#away.add(user);
     for (const pipe of [...this.#pipes]) if (pipe.users.includes(user)) pipe.cut();
     this.#clock.setTimer(ms, () => this.#away.delete(user));
   }
 
-  /** Whatever a device had open is gone, and nobody listens there, as when its process dies. */
+  /** Closes everything that a device had open, including its listeners, as when its process dies. */
   vanish(user: string): void {
     for (const pipe of [...this.#pipes]) if (pipe.users.includes(user)) pipe.silence(user);
     for (const [port, listener] of this.#listeners) if (listener.user === user) this.#listeners.delete(port);
@@ -97,7 +97,7 @@ export class FaultyMedia {
         if (silent.has(user)) return;
         for (const whole of cutter.push(bytes)) this.#carry(whole, write, () => later(pipe.cut));
       });
-      // What was written before the end still arrives.
+      // Bytes written before the end still arrive.
       from.on('end', () => later(() => to.end()));
       from.on('close', () => later(pipe.cut));
     };
@@ -135,7 +135,7 @@ export class FaultyMedia {
   }
 }
 
-/** Cuts a stream of MSRP into its messages by their end lines (RFC 4975 section 7.1). */
+/** Splits a stream of MSRP into its messages by their end lines (RFC 4975 section 7.1). */
 class MessageCutter {
   #kept: Buffer = Buffer.alloc(0);
 

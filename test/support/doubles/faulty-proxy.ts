@@ -1,10 +1,10 @@
 /**
- * A registrar and proxy in memory and in virtual time that misbehaves to order: every message takes a while, connections break at a chosen
- * byte, answers are lost, come twice or late, and everything restarts. What it does to whom is asked of `Mischief` at each message.
+ * A faulty registrar and proxy in memory and in virtual time: every message is delayed, connections break at a chosen
+ * byte, answers are lost, repeated or late, and everything restarts. `Mischief` decides at each message which fault strikes.
  *
  *   client --leg--> registrar and stateless proxy (RFC 3261 section 16.11) --leg--> client
  *
- * What goes to somebody with several devices goes to all of them, and is then kept in mind until one has taken it (section 16.7): see `Fork`.
+ * A request to somebody with several devices goes to all of them and is tracked until one has accepted it (section 16.7): see `Fork`.
  */
 
 import type { Connect, Connection } from '../../../main/sip/flow/connection';
@@ -23,12 +23,14 @@ interface Asked {
   fork?: Fork;
 }
 
-/** One request at several devices: the first success is the answer, the others are cancelled; without one, the answer of the last. */
+/**
+ * One request at several devices. The first success is the answer and the others are cancelled; without a success, the last answer counts.
+ */
 interface Fork {
-  /** Who has not answered, by branch. */
+  /** The devices that have not answered, by branch. */
   readonly pending: Map<string, Leg>;
   isTaken: boolean;
-  /** What the devices were given, but for its first line and its Via. */
+  /** The request as sent to the devices, without its first line and its Via. */
   readonly rest: string[];
 }
 
@@ -39,9 +41,9 @@ interface Leg {
   isOpen: boolean;
   contact: string | null;
   instance: string;
-  /** What this device was asked and has not answered finally, by branch. */
+  /** The requests that this device has not finally answered, by branch. */
   readonly asked: Map<string, Asked>;
-  /** Bytes to the client. */
+  /** Writes bytes to the client. */
   give(bytes: Uint8Array): void;
   cut(): void;
 }
@@ -50,10 +52,10 @@ export class FaultyProxy {
   readonly #clock: VirtualClock;
   readonly #mischief: Mischief;
   readonly #latencyMs: number;
-  /** Whether who asks hears of it when a device goes while it was being asked: some proxies say 408, some nothing. */
+  /** Whether the caller is told when a device disappears while ringing: some proxies answer 408, some nothing. */
   readonly #tellsOfLoss: boolean;
   readonly #legs = new Set<Leg>();
-  /** The callee repeats its 200 until the ACK comes (RFC 3261 section 13.3.1.4). */
+  /** The callee repeats its 200 until the ACK arrives (RFC 3261 section 13.3.1.4). */
   readonly #answered = new Map<string, Asked>();
   readonly #forks = new Map<string, Fork>();
   readonly #away = new Set<string>();
@@ -68,7 +70,7 @@ export class FaultyProxy {
     this.#tellsOfLoss = clock.random() < 0.5;
   }
 
-  /** Every connection ends, every registration is forgotten, and nobody is let in for so long. */
+  /** Ends every connection, forgets every registration, and accepts nobody for this long. */
   restart(downMs: number): void {
     this.#isDown = true;
     for (const leg of [...this.#legs]) leg.cut();
@@ -77,14 +79,14 @@ export class FaultyProxy {
     });
   }
 
-  /** One device cannot come here for so long. */
+  /** One device cannot connect for this long. */
   cutOff(device: string, ms: number): void {
     this.#away.add(device);
     this.vanish(device);
     this.#clock.setTimer(ms, () => this.#away.delete(device));
   }
 
-  /** Whatever a device had open is gone, as when its process dies. */
+  /** Closes everything that a device had open, as when its process dies. */
   vanish(device: string): void {
     for (const leg of [...this.#legs]) if (leg.device === device) leg.cut();
   }
@@ -104,7 +106,7 @@ export class FaultyProxy {
       remote: { host: '127.0.0.1', port: 5070 },
       send: async (bytes) => {
         if (!leg.isOpen) throw new Error('the connection is closed');
-        // What was written before a connection ends still arrives.
+        // Bytes written before a connection ends still arrive.
         this.#clock.setTimer(this.#latencyMs, () => this.#take(leg, bytes));
       },
       close: () => this.#gone(leg),
@@ -137,7 +139,7 @@ export class FaultyProxy {
     if (!leg.isOpen) return;
     leg.isOpen = false;
     this.#legs.delete(leg);
-    // What it has answered before is still under way.
+    // Its earlier answers are still on their way.
     this.#clock.setTimer(this.#latencyMs + 1, () => {
       const asked = [...leg.asked];
       leg.asked.clear();
@@ -159,7 +161,7 @@ export class FaultyProxy {
     const message = bodyAt < 4 ? null : parseWireMessage(bytes, bodyAt);
     if (message === null || !message.ok) throw new Error(`a client wrote what cannot be read: ${text.slice(0, 200)}`);
     if (message.value.start.kind === 'response') this.#pass(leg, text, message.value);
-    // Who asked may be gone: the request had left.
+    // The caller may be gone, but its request had already left.
     else this.#serve(leg, text, message.value, message.value.start.method);
   }
 
@@ -179,7 +181,7 @@ export class FaultyProxy {
     const branch = this.#branch(request);
     const known = this.#forks.get(branch);
     if (known !== undefined && (method === 'CANCEL' || method === 'ACK')) {
-      // Of a forked request the proxy answers the CANCEL, and has acknowledged the refusals itself (RFC 3261 sections 16.10 and 17.1.1.3).
+      // For a forked request the proxy itself answers the CANCEL and has acknowledged the refusals (RFC 3261 sections 16.10 and 17.1.1.3).
       if (method === 'ACK') return;
       this.#answer(leg, request, 200, 'OK');
       this.#cancel(known);
@@ -210,7 +212,7 @@ export class FaultyProxy {
     return bytesOf(lines.join('\r\n'));
   }
 
-  /** The devices that a request is for: one by its GRUU, its instance (RFC 3841) or its own Contact, else all of the person. */
+  /** The targets of a request: one device named by its GRUU, its instance (RFC 3841) or its own Contact, else all devices of the person. */
   #targets(request: WireMessage): Leg[] {
     const uri = request.start.kind === 'request' ? parseUri(request.start.uri) : null;
     if (uri?.ok !== true || uri.value.scheme !== 'sip') return [];
@@ -225,7 +227,7 @@ export class FaultyProxy {
     return [...devices.values()];
   }
 
-  /** Ends what a forked INVITE still waits for. */
+  /** Cancels the pending branches of a forked INVITE. */
   #cancel(fork: Fork): void {
     for (const [branch, target] of fork.pending) {
       this.#mischief.forks('one answers');
@@ -245,11 +247,11 @@ export class FaultyProxy {
     }
   }
 
-  /** What a device says to a forked request; true where who asked shall hear it. */
+  /** Handles a device's response to a forked request; true when the caller must receive it. */
   #decides(fork: Fork, leg: Leg, branch: string, response: WireMessage, status: number, method: string): boolean {
     fork.pending.delete(branch);
     if (status < 300) {
-      // Every success of an INVITE is told, so that who invites can end the ones it does not want (RFC 3261 section 16.7).
+      // Every success of an INVITE is passed on, so that the caller can end the unwanted ones (RFC 3261 section 16.7).
       if (fork.isTaken) return method === 'INVITE' && this.#mischief.forks('both answer');
       fork.isTaken = true;
       if (method === 'INVITE') this.#cancel(fork);
@@ -263,7 +265,7 @@ export class FaultyProxy {
     return !fork.isTaken && fork.pending.size === 0;
   }
 
-  /** A request reaches the device that is asked, wholly or not. */
+  /** Delivers a request to a device, completely or only in part. */
   #hand(target: Leg, bytes: Uint8Array, method: string): void {
     const bodyAt = Buffer.from(bytes).indexOf('\r\n\r\n') + 4;
     const cutAfter = (part: Uint8Array) => {
@@ -338,7 +340,7 @@ export class FaultyProxy {
     leg.give(bytesOf(lines.join('\r\n')));
   }
 
-  /** Made of the branch that came, so that CANCEL and ACK find their INVITE (RFC 3261 section 16.11). */
+  /** Derived from the incoming branch, so that CANCEL and ACK match their INVITE (RFC 3261 section 16.11). */
   #branch(request: WireMessage): string {
     return `z9hG4bKp${/branch=([^;,\s]+)/.exec(request.first('via') ?? '')?.[1] ?? ''}`;
   }

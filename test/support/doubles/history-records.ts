@@ -1,4 +1,4 @@
-/** What a history holds, as tests write it: a 1-1 with Bob and his messages, changed where a test needs it. */
+/** Sample records of a history: a 1-1 with Bob and his messages, with changes by the test. */
 import type { ConversationRecord, MessageRecord } from '../../../main/history/records';
 
 export function conversationRecord(id: string, change: Partial<ConversationRecord> = {}): ConversationRecord {

@@ -1,4 +1,4 @@
-/** A system's keychain for tests: what one seals, another cannot read. */
+/** A system's keychain for tests: no keychain can read what another one sealed. */
 
 import type { SecretBox } from '../../../main/profile/settings';
 import { AppError } from '../../../preload/contract/errors';

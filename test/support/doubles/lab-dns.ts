@@ -3,9 +3,9 @@ import { createSocket, type Socket } from 'node:dgram';
 const TYPES = { A: 1, AAAA: 28, SRV: 33, NAPTR: 35 } as const;
 type Type = keyof typeof TYPES;
 
-/** A name server on loopback that knows what a test tells it (RFC 1035, RFC 2782, RFC 3403). */
+/** A name server on loopback with records set by a test (RFC 1035, RFC 2782, RFC 3403). */
 export class LabDns {
-  /** What it was asked, in order: `NAPTR lab.test`. */
+  /** The queries it received, in order: `NAPTR lab.test`. */
   readonly asked: string[] = [];
   readonly #records = new Map<string, Buffer[]>();
   readonly #socket: Socket = createSocket('udp4');
@@ -60,7 +60,7 @@ export class LabDns {
     const records = this.#records.get(key) ?? [];
     const isKnown = [...this.#records.keys()].some((each) => each.split(' ')[1] === labels.join('.').toLowerCase());
     const header = Buffer.concat([query.subarray(0, 2), numbers(0x8580 | (isKnown ? 0 : 3), 1, records.length, 0, 0)]);
-    // The name of each answer is a pointer to that of the question.
+    // The name in each answer is a pointer to the one in the question.
     const answers = records.map((data) => Buffer.concat([numbers(0xc00c, type, 1, 0, 60, data.length), data]));
     return Buffer.concat([header, query.subarray(12, end), ...answers]);
   }

@@ -1,4 +1,4 @@
-/** A person's device of the fault campaign: real accounts over one disk, process after process, each of which may die at any step. */
+/** One device in the fault campaign: real accounts over one disk, one process after another, each of which may die at any step. */
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,10 +17,10 @@ import { type Moment, mortalHistory, type PersistedStep, ProcessDied, SyncedStat
 import { type OneHistory, openOneHistory } from './one-history';
 import type { VirtualClock } from './virtual-clock';
 
-/** What devices share, and who decides about their death. */
+/** Shared by all devices, together with the decision about their death. */
 export interface MortalWorld {
   readonly clock: VirtualClock;
-  /** Of the databases. */
+  /** The folder of the databases. */
   readonly folder: string;
   readonly proxy: FaultyProxy;
   readonly media: FaultyMedia;
@@ -32,17 +32,17 @@ export interface MortalWorld {
 const key = 'ab'.repeat(32);
 /** How long the disk takes for a sync. */
 const syncMs = 20;
-/** How long a dead process stays dead at most. */
+/** Longest time that a dead process stays dead. */
 const longestDeathMs = 40_000;
 const addressOf = (name: string) => `sip:${name}@lab.test`;
 
 export class MortalDevice {
-  /** Of this device; two devices of one person have the same address. */
+  /** The name of this device; two devices of one person have the same address. */
   readonly name: string;
   readonly person: string;
   readonly #accept: PreferencesValue['accept'];
   readonly #world: MortalWorld;
-  /** Call-ID and CSeq of the registration, as settings.json keeps them. */
+  /** Call-ID and CSeq of the registration, like those in settings.json. */
   #registration: ReturnType<RegistrationStore['load']> = null;
   readonly #instanceId: string;
   #generation = 0;
@@ -56,7 +56,7 @@ export class MortalDevice {
     this.#instanceId = `urn:uuid:${world.clock.uuid()}`;
   }
 
-  /** Nothing while it runs. */
+  /** Does nothing while it runs. */
   start(): void {
     if (this.#process !== null) return;
     const file = this.#file(this.#generation);
@@ -75,7 +75,7 @@ export class MortalDevice {
       },
     });
     const synced = new SyncedState(file);
-    // The time of a process ends with it.
+    // A process's timers end with it.
     const clock: Clock = {
       now: () => time.now(),
       random: () => time.random(),
@@ -87,7 +87,7 @@ export class MortalDevice {
       this.#process = null;
       proxy.vanish(this.name);
       media.vanish(this.name);
-      // Out of the call that it died in: a process that is gone runs no line more.
+      // Outside the call in which it died: a dead process executes nothing more.
       setImmediate(() => {
         account.dispose();
         own.dispose();
@@ -153,7 +153,7 @@ export class MortalDevice {
     this.#process?.end();
   }
 
-  /** The id of the text, or null when no process lives to take it, or lived to say so. */
+  /** The id of the text, or null when no process lived to accept it or to say so. */
   write(to: string, text: string, mode: 'session' | 'pager'): string | null {
     return this.#attempt((account) => account.messenger.texts.send({ to: addressOf(to) }, text, mode).message) ?? null;
   }
@@ -192,7 +192,7 @@ export class MortalDevice {
     return this.#process?.history.jobs() ?? [];
   }
 
-  /** In the order that the person sees. */
+  /** In the order on the screen. */
   #messages(peer?: string): MessageRecord[] {
     const history = this.#process?.history;
     if (history === undefined) return [];
@@ -205,13 +205,13 @@ export class MortalDevice {
     try {
       return work(this.#process.account);
     } catch (error) {
-      // Whoever asks is told that the disk is full.
+      // The caller sees a full disk.
       if (error instanceof ProcessDied || (error instanceof AppError && error.code === 'storage/full')) return undefined;
       throw error;
     }
   }
 
-  /** Each process begins with the disk as the one before has left it. */
+  /** Each process starts with the disk as the previous one left it. */
   #file(generation: number): string {
     const file = join(this.#world.folder, `${this.name}-${generation}.db`);
     if (generation === 0 && !existsSync(file)) copyFileSync(emptyHistory(), file);
@@ -221,7 +221,7 @@ export class MortalDevice {
 
 let template: string | null = null;
 
-/** A history that holds nothing, made once: making one takes longer than a whole run. */
+/** An empty history, created once: creating one takes longer than a whole run. */
 function emptyHistory(): string {
   if (template !== null) return template;
   const folder = mkdtempSync(join(tmpdir(), 'chorus-faults-'));

@@ -1,7 +1,7 @@
 /**
- * A history whose process dies at a chosen transaction: just before the commit, or just after it and before anybody hears of it; or whose disk is
- * full then. What is on disk at that moment is copied as it is, write-ahead log included, and nothing of this process reaches the disk any more.
- * Or the power fails: then only that is left which was synced.
+ * A history whose process dies at a chosen transaction, either just before the commit or just after it and before anybody learns of it; or
+ * whose disk is full at that moment. The disk's state at that moment is copied, including the write-ahead log, and nothing of this process
+ * reaches the disk any more.
  */
 import { copyFileSync, existsSync } from 'node:fs';
 import { Emitter } from '../../../base/emitter';
@@ -9,7 +9,7 @@ import type { Change, JobRecord, MessageRecord } from '../../../main/history/rec
 import { AppError } from '../../../preload/contract/errors';
 import type { OneHistory } from './one-history';
 
-/** The steps that the way of a message leaves on disk, by what their transaction does. */
+/** The steps that a message leaves on disk, described by their transactions. */
 export const persistedSteps = [
   'a conversation is written',
   'a text is queued',
@@ -80,7 +80,7 @@ export class ProcessDied extends Error {
   }
 }
 
-/** Runs what a timer has set off: that a process dies in it is nobody's error. */
+/** Runs a timer's callback: the death of the process in it is not an error. */
 export function survive(work: () => void): void {
   try {
     work();
@@ -92,14 +92,14 @@ export function survive(work: () => void): void {
 export interface MortalHistoryOptions {
   history: OneHistory;
   file: string;
-  /** Where the disk's state at death is copied to. */
+  /** The file that receives the disk's state at death. */
   relic: string;
   synced: SyncedState;
-  /** Asked at each step, twice. */
+  /** Asked twice at each step. */
   dies(step: PersistedStep, moment: Moment): boolean;
-  /** Whether the disk takes this step; one that is full changes nothing and says so. */
+  /** Whether the disk is full at this step; a full disk changes nothing and reports the failure. */
   fills(step: PersistedStep): boolean;
-  /** The process is no more: from here on it says nothing to anybody. */
+  /** The process is dead: from here on it sends nothing to anybody. */
   onDeath(): void;
 }
 
@@ -189,7 +189,7 @@ export function mortalHistory({ history, file, relic, synced, dies, fills, onDea
     },
   });
 
-  /** What changes nothing is no step. */
+  /** A transaction without changes is not a step. */
   function record(name: string, values: unknown[], method: (...values: unknown[]) => unknown): unknown {
     const job = name === 'removeJob' || name === 'postponeJob' ? history.jobs().find(({ id }) => id === values[0])?.kind : undefined;
     const result = method(...values);
@@ -204,7 +204,7 @@ function stepOf(calls: readonly Call[]): PersistedStep | null {
   const state = call('setMessageState')?.[1];
   const job = calls.find(([, , kind]) => kind !== undefined);
   if (added?.direction === 'out') return 'a text is queued';
-  // The texts of the campaign say how they were sent.
+  // The texts of the campaign contain how they were sent.
   if (added !== undefined)
     return added.content.text.includes(' by pager ') ? 'a text has arrived by pager' : 'a text has arrived by session';
   if (call('addReceipt') !== undefined) return 'a receipt was taken';
@@ -212,7 +212,7 @@ function stepOf(calls: readonly Call[]): PersistedStep | null {
   if (state === 'sending') return 'a text is being sent';
   if (state === 'failed') return 'a text has failed';
   if (state === 'queued') return 'a text waits again';
-  // Its receipt may have come before, and have said more than that it was sent.
+  // Its receipt may already have arrived and reported more than "sent".
   if (job?.[2] === 'message') return 'a text was sent';
   if (job?.[2] === 'receipt') return job[0] === 'removeJob' ? 'a receipt was sent' : 'a receipt waits again';
   if (call('addConversation') !== undefined || call('updateConversation') !== undefined) return 'a conversation is written';

@@ -8,7 +8,7 @@ import { encodeMsrp, type MsrpMessage, type MsrpRequest, type MsrpResponse } fro
 import { MsrpParser } from '../../../protocol/msrp-parser';
 import { settled, type VirtualClock } from './virtual-clock';
 
-/** A network in memory: streams between ports, no sockets. Destroying one end closes the other, as a reset does. */
+/** A network in memory: streams between ports, without sockets. Destroying one end closes the other, like a reset. */
 export class MemoryNetwork implements MsrpTransport {
   readonly #listeners = new Map<number, (stream: MsrpStream) => void>();
   #nextPort = 40_000;
@@ -32,7 +32,7 @@ export class MemoryNetwork implements MsrpTransport {
   }
 }
 
-/** An established session in memory whose peer has answered nothing but the binding. */
+/** An established session in memory whose peer has only answered the binding. */
 export async function sessionWithPeer(clock: VirtualClock): Promise<{ endpoint: MsrpEndpoint; session: MsrpSession; peer: ScriptedPeer }> {
   const network = new MemoryNetwork();
   const endpoint = new MsrpEndpoint({ clock, log: silentLogger, transport: network });
@@ -53,12 +53,12 @@ export function streamPair(): [Duplex, Duplex] {
   return pair;
 }
 
-/** The other side by hand: says exactly what a test tells it to, and keeps what it hears. */
+/** The other side of a session: sends exactly what a test tells it to and records what it receives. */
 export class ScriptedPeer {
   readonly path: string;
   readonly heard: MsrpMessage[] = [];
   closed = false;
-  /** Answers every SEND with 200 by itself. */
+  /** Answers every SEND with 200 automatically. */
   obliging = false;
   readonly #stream: Duplex;
   readonly #parser = new MsrpParser();
@@ -83,7 +83,7 @@ export class ScriptedPeer {
     stream.on('error', () => {});
   }
 
-  /** Everything heard, byte for byte. */
+  /** All received bytes. */
   get bytes(): Buffer {
     return Buffer.concat(this.#pieces);
   }
@@ -96,7 +96,7 @@ export class ScriptedPeer {
     return this.heard.filter((message) => message.kind === 'response');
   }
 
-  /** What this side says, as bytes; unless told otherwise a whole text of five bytes. */
+  /** A message of this side in bytes; by default a whole text of five bytes. */
   encode(toPath: string, change: Partial<MsrpRequest> = {}): Uint8Array {
     this.#count += 1;
     return encodeMsrp({
@@ -131,7 +131,7 @@ export class ScriptedPeer {
     this.#stream.write(bytes);
   }
 
-  /** Stops reading, as a peer that hangs. */
+  /** Stops reading, like a peer that hangs. */
   pause(): void {
     this.#stream.pause();
   }

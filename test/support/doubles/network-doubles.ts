@@ -1,4 +1,4 @@
-/** Stand-ins for the network's unit tests: time that moves when told, and connections that are two ends in memory. */
+/** Doubles for the network's unit tests: a virtual clock, and connections in memory. */
 
 import type { Timekeeper } from '../../../base/clock';
 import type { MsrpStream } from '../../../network/msrp/connection';
@@ -25,13 +25,13 @@ export class VirtualClock implements Timekeeper {
     return { dispose: () => this.#timers.delete(timer) };
   }
 
-  /** The wall clock jumps, and timers wait as long as before. */
+  /** Changes the wall clock; timers wait as long as before. */
   jump(ms: number): void {
     this.#now += ms;
     for (const timer of this.#timers) timer.at += ms;
   }
 
-  /** Moves time on; what falls due runs in order. */
+  /** Advances time; due timers run in order. */
   advance(ms: number): void {
     const end = this.#now + ms;
     for (;;) {
@@ -45,7 +45,7 @@ export class VirtualClock implements Timekeeper {
   }
 }
 
-/** Lets everything run that is under way. */
+/** Lets everything run that is pending. */
 export async function settle(): Promise<void> {
   for (let round = 0; round < 20; round += 1) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -103,7 +103,7 @@ export class MsrpPeer implements MsrpStream {
   readonly connecting = false;
   writableLength = 0;
   isDestroyed = false;
-  /** Whether it answers 200 to every SEND by itself. */
+  /** Whether it answers every SEND with 200 automatically. */
   answersSends = false;
   readonly received: MsrpMessage[] = [];
   readonly #parser = new MsrpParser();

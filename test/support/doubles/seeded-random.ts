@@ -1,4 +1,4 @@
-/** The same numbers every time (mulberry32), so that a failure can be seen again. */
+/** The same numbers in every run (mulberry32), so that a failure can be reproduced. */
 export function seededRandom(seed: number): () => number {
   let state = seed;
   return () => {

@@ -20,19 +20,19 @@ export interface Reply {
   contentType?: string;
 }
 
-/** The other end of the client's flow, in memory: it keeps what the client sent and says what the test tells it to. */
+/** The server's end of the client's flow, in memory: records the client's messages and sends what the test tells it to. */
 export class MemoryServer {
-  /** Every message of the client, in order, over all connections. */
+  /** Every message of the client on all connections, in order. */
   readonly received: WireMessage[] = [];
   readonly texts: string[] = [];
   pings = 0;
   pongs = 0;
   connections = 0;
-  /** Where the client meant to go, a connection each. */
+  /** The addresses that the client tried, one for each connection. */
   readonly hops: NextHop[] = [];
   /** Set to refuse connections. */
   refuse: AppError | null = null;
-  /** Answers pings as RFC 5626 wants. */
+  /** Whether pings are answered as in RFC 5626. */
   answersPings = true;
   /** Called for every request; the default answers REGISTER as a registrar without passwords. */
   onRequest: (request: WireMessage, server: MemoryServer) => void = (request) => {
@@ -118,14 +118,14 @@ export class MemoryServer {
     this.bytes(wire(lines, body, contentType));
   }
 
-  /** A request to the client; headers without Via, Max-Forwards and Content-Length. */
+  /** Sends a request to the client; `headers` need no Via, Max-Forwards and Content-Length. */
   request(method: string, uri: string, headers: string[], body: string | Uint8Array = '', contentType = 'application/sdp'): void {
     this.#tags += 1;
     const via = headers.some((line) => /^via:/i.test(line)) ? [] : [`Via: SIP/2.0/TCP 127.0.0.1:5070;branch=z9hG4bKserver${this.#tags}`];
     this.bytes(wire([`${method} ${uri} SIP/2.0`, ...via, 'Max-Forwards: 70', ...headers], body, contentType));
   }
 
-  /** The connection breaks. */
+  /** Breaks the connection. */
   cut(): void {
     const connection = this.#connection;
     this.#connection = null;
@@ -147,7 +147,7 @@ export function methodOf(message: WireMessage): string | null {
   return message.start.kind === 'request' ? message.start.method : null;
 }
 
-/** The 200 of a registrar with GRUU that knows one more device. */
+/** The 200 of a registrar with GRUU support that lists one further device. */
 export function registered(request: WireMessage, expires = 3600): Reply {
   const contact = request.first('contact') ?? '';
   const ends = request.first('expires') === '0';
@@ -181,7 +181,7 @@ export interface MemoryLab {
 
 const open = new Set<SipClient>();
 
-/** A client and the server it talks to. `closeMemoryLabs` lets them go. */
+/** A client and its server. `closeMemoryLabs` releases them. */
 export function memoryLab(changes: Partial<SipAccount> = {}, log: Logger = silent, clock = new VirtualClock()): MemoryLab {
   const server = new MemoryServer();
   const client = new SipClient(account(changes), { clock, log, userAgent: 'Chorus/test', connect: server.connect });

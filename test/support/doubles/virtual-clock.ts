@@ -2,7 +2,7 @@ import type { Clock } from '../../../base/clock';
 import { type Disposable, disposable } from '../../../base/disposable';
 import { seededRandom } from './seeded-random';
 
-/** Time that moves only when told, and randomness that repeats: the same seed gives the same run. */
+/** A clock that only moves when told, and randomness that repeats: the same seed gives the same run. */
 export class VirtualClock implements Clock {
   #now: number;
   readonly #chance: () => number;
@@ -14,7 +14,7 @@ export class VirtualClock implements Clock {
     this.#chance = seededRandom(options.seed ?? 1);
   }
 
-  /** Whole milliseconds, as a real clock tells them; timers may fall due between two of them. */
+  /** Whole milliseconds, like a real clock; timers may fall due between two of them. */
   now(): number {
     return Math.floor(this.#now);
   }
@@ -36,18 +36,18 @@ export class VirtualClock implements Clock {
     return `${digits(8)}-${digits(4)}-4${digits(3)}-${digit(4, 8)}${digits(3)}-${digits(12)}`;
   }
 
-  /** How many timers wait. */
+  /** The number of waiting timers. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** The wall clock moves on and no timer runs, as while a computer sleeps. */
+  /** Moves the wall clock without running timers, as while a computer sleeps. */
   sleep(ms: number): void {
     this.#now += ms;
     for (const timer of this.#timers.values()) timer.at += ms;
   }
 
-  /** Moves time on, running every timer that falls due on the way at its own time, and what each sets off, before the next. */
+  /** Moves time on. Every timer runs at its due time, with everything that it causes, before the next one. */
   async advance(ms: number): Promise<void> {
     const target = this.#now + ms;
     await settled();
@@ -71,7 +71,7 @@ export async function settled(turns = 10): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** From now on until disposed, `setTimeout` and `setInterval` of whoever runs here are this clock's: sip.js takes its time from them. */
+/** Until disposed, all calls of `setTimeout` and `setInterval` in this process use this clock, because sip.js takes its time from them. */
 export function takeOverTimers(clock: Pick<Clock, 'setTimer'>): Disposable {
   const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
   type Callback = (...values: unknown[]) => void;

@@ -4,13 +4,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ForeignProgram, freshFolder } from './foreign-program';
 
-/** Starts it and resolves when it is registered. It knows of no Digest but MD5, and registers nowhere that offers another one first. */
+/**
+ * Starts baresip and resolves when it is registered. It only knows Digest MD5 and does not register when another algorithm is offered
+ * first.
+ */
 export async function startBaresip(options: {
   identity: string;
   password?: string;
   proxy: string;
   contact: string;
-  /** What it trusts over TLS, a PEM file. */
+  /** The authorities it trusts over TLS, a PEM file. */
   ca?: string | undefined;
 }): Promise<ForeignProgram> {
   if (spawnSync('baresip', ['-h'], { stdio: 'ignore' }).error !== undefined)

@@ -1,29 +1,29 @@
-/** A program of somebody else that a test talks to by its standard input and output. */
+/** A foreign program that a test drives over its standard input and output. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stir, until } from '../waiting';
 
-/** A folder that one run of such a program may fill. */
+/** A folder for one run of such a program. */
 export const freshFolder = (program: string) => mkdtempSync(join(tmpdir(), `chorus-${program}-`));
 
 export class ForeignProgram {
-  /** All that it has written, on both of its outputs. */
+  /** Everything it has written to both of its outputs. */
   said = '';
   readonly #name: string;
   readonly #folder: string;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #ended: Promise<void>;
 
-  /** `folder` is removed with it. */
+  /** `folder` is removed together with it. */
   constructor(command: string, args: readonly string[], folder: string) {
     this.#name = command.split('/').at(-1) ?? command;
     this.#folder = folder;
     this.#child = spawn(command, args, { cwd: folder, env: { ...process.env, HOME: folder, TERM: 'dumb' }, stdio: 'pipe' });
     for (const output of [this.#child.stdout, this.#child.stderr])
       output.setEncoding('utf8').on('data', (text: string) => this.#hear(text));
-    // It may end while a line is on its way.
+    // It may end while a line is on its way to it.
     this.#child.stdin.on('error', () => undefined);
     this.#child.on('error', (error) => this.#hear(`\n${error.message}\n`));
     this.#ended = new Promise((done) => this.#child.once('close', () => done()));

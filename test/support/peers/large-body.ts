@@ -1,6 +1,7 @@
 /**
- * A program of its own, so that its memory can be limited: sends one body of as many octets as its argument says from one MSRP endpoint to another
- * over loopback, made on the fly and hashed as it comes. Prints one JSON line with both hashes, the seconds it took, and the most memory in MiB.
+ * Runs as its own process, so that its memory can be limited. Sends one body with as many octets as its argument says from one MSRP
+ * endpoint to another over loopback; the body is created and hashed on the fly. Prints one JSON line with both hashes, the seconds it took,
+ * and the peak memory in MiB.
  */
 import { createHash } from 'node:crypto';
 import { systemClock } from '../../../base/clock';
@@ -22,7 +23,7 @@ async function run(): Promise<void> {
   const pattern = new Uint8Array(blockBytes).map((_, index) => (index * 31) & 0xff);
   function* body(): Generator<Uint8Array> {
     for (let at = 0; at < size; at += blockBytes) {
-      // No two blocks are alike: one that is lost, doubled or out of place changes the hash.
+      // All blocks differ, so that a lost, repeated or misplaced block changes the hash.
       const block = pattern.slice(0, Math.min(blockBytes, size - at));
       new DataView(block.buffer).setFloat64(0, at);
       sent.update(block);

@@ -1,4 +1,4 @@
-/** liblinphone (Debian's liblinphone-dev) as somebody to chat with: builds `test/support/peers/linphone/agent.c` once and starts it. */
+/** liblinphone (Debian's liblinphone-dev) as a chat partner: compiles `test/support/peers/linphone/agent.c` once and starts it. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
@@ -8,7 +8,10 @@ import { ForeignProgram, freshFolder } from './foreign-program';
 
 const packages = ['liblinphone-dev', 'linphone-common', 'gcc', 'libc6-dev'];
 
-/** The program, compiled where this source and this liblinphone have not been compiled before. @throws Error with the command that installs what is missing */
+/**
+ * The program, compiled unless this source was already compiled with this liblinphone. @throws Error with the command that installs a
+ * missing package
+ */
 function agentProgram(): string {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own format
   const found = spawnSync('dpkg-query', ['-W', '-f=${Package} ${Version} ${db:Status-Status}\\n', ...packages], { encoding: 'utf8' });
@@ -26,12 +29,12 @@ function agentProgram(): string {
   return program;
 }
 
-/** Starts it and resolves when it is registered. What it is told and says stands in the head of `agent.c`; `words` joins such a line. */
+/** Starts it and resolves when it is registered. The head of `agent.c` describes its commands and output; `words` formats such a line. */
 export async function startLinphone(options: {
   identity: string;
   password?: string;
   proxy: string;
-  /** What it trusts over TLS, a PEM file. */
+  /** The authorities it trusts over TLS, a PEM file. */
   ca?: string | undefined;
 }): Promise<ForeignProgram> {
   const { identity, password = 'secret', proxy, ca } = options;
@@ -46,5 +49,5 @@ export async function startLinphone(options: {
   return agent;
 }
 
-/** A line to or from it. */
+/** Formats a line to or from it. */
 export const words = (...all: string[]): string => all.join('\t');

@@ -1,4 +1,4 @@
-/** Wireshark's dissectors as a judge of what really went over the wire: captures loopback, then reads the capture back. */
+/** Judges the real traffic with Wireshark's dissectors: captures loopback, then reads the capture. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { elapse, until } from '../waiting';
 
 const readLimitMs = 60_000;
 
-/** Null when packets can be captured here, else one sentence with the command that makes it possible. */
+/** Null when packets can be captured here, else one sentence with the command that enables it. */
 function judgeMissing(): string | null {
   const found = spawnSync('tshark', ['--version'], { stdio: 'ignore' });
   if (found.error !== undefined) return 'tshark is not installed: apt-get install --no-install-recommends tshark';
@@ -17,13 +17,13 @@ function judgeMissing(): string | null {
   return null;
 }
 
-/** What tshark found, one entry a message that it dissected. */
+/** The findings of tshark, counted by dissected message. */
 export interface Verdict {
   /** Requests by method and responses by status, such as `sip INVITE`, `sip 200`, `msrp SEND`, `msrp 200`. */
   counts: Map<string, number>;
-  /** Bodies that were dissected as such, by protocol. */
+  /** Dissected bodies by protocol. */
   bodies: Map<string, number>;
-  /** Every packet that a dissector calls malformed or in error, with its words. */
+  /** The text of every packet that a dissector calls malformed or erroneous. */
   faults: string[];
   packets: number;
 }
@@ -53,7 +53,7 @@ export class Capture {
     });
   }
 
-  /** Captures what goes from and to these TCP ports of loopback, and nothing else. Resolves when it has begun. */
+  /** Captures the traffic of these TCP ports on loopback and nothing else. Resolves when the capture has begun. */
   static async start(ports: readonly number[]): Promise<Capture> {
     const missing = judgeMissing();
     if (missing !== null) throw new Error(missing);
@@ -64,8 +64,8 @@ export class Capture {
   }
 
   /**
-   * Ends the capture and reads it: `sip` and `msrp` are the ports that speak each. Wireshark's MSRP dissector looks at the first message of a
-   * segment only, so the captured MSRP bytes are put into packets of one message each before it is asked again.
+   * Ends the capture and reads it. `sip` and `msrp` are the ports of each protocol. Wireshark's MSRP dissector only looks at the first
+   * message in a segment, so a second pass puts the captured MSRP messages into separate packets.
    */
   async read(ports: { sip: readonly number[]; msrp: readonly number[] }): Promise<Verdict> {
     await this.#end();
@@ -89,7 +89,7 @@ export class Capture {
     };
   }
 
-  /** Ends the capture; everything that has come to this port, as text. */
+  /** Ends the capture and returns everything received at this port as text. */
   async receivedAt(port: number): Promise<string> {
     await this.#end();
     const payloads = tshark(this.#file, ['-Y', `tcp.dstport == ${port} && tcp.len > 0 && !tcp.analysis.retransmission`], ['tcp.payload']);
@@ -134,7 +134,7 @@ const verdictFields = [
   '_ws.expert.message',
 ];
 
-/** One line a packet, the fields between tabs, several values of one field between bars. */
+/** One line for each packet: fields are separated by tabs, several values of one field by bars. */
 function tshark(file: string, options: readonly string[], fields: readonly string[]): string {
   const layout = ['-T', 'fields', '-E', 'separator=/t', '-E', 'occurrence=a', '-E', 'aggregator=|'];
   const { stdout, stderr, status } = spawnSync(
@@ -152,7 +152,7 @@ interface Segment {
   bytes: Buffer;
 }
 
-/** The captured MSRP, one message each. Cut by the end line alone (RFC 4975 section 7.1), without any code of ours that it would judge. */
+/** The captured MSRP messages. They are split only by their end lines (RFC 4975 section 7.1), without any code that is being judged. */
 function msrpMessagesOf(segments: string, ports: ReadonlySet<number>): Segment[] {
   const messages: Segment[] = [];
   const kept = new Map<string, Buffer>();
@@ -178,7 +178,7 @@ function msrpMessagesOf(segments: string, ports: ReadonlySet<number>): Segment[]
   return messages;
 }
 
-/** A capture file of one packet a segment, with IP and TCP headers of its own. */
+/** A capture file with one packet for each segment, including IP and TCP headers. */
 function packetsOf(segments: readonly Segment[]): Buffer {
   const fileHeader = Buffer.alloc(24);
   fileHeader.writeUInt32LE(0xa1b2c3d4, 0);
@@ -216,7 +216,7 @@ function packetsOf(segments: readonly Segment[]): Buffer {
   return Buffer.concat([fileHeader, ...packets]);
 }
 
-/** Severity "Error" in Wireshark's expert information. */
+/** The severity "Error" in Wireshark's expert information. */
 const expertError = 8_388_608;
 
 function verdictOf(text: string, isOneByOne: boolean): Verdict {
@@ -232,12 +232,12 @@ function verdictOf(text: string, isOneByOne: boolean): Verdict {
     for (const status of sipStatuses ?? []) add(verdict.counts, `sip ${status}`);
     for (const method of msrpMethods ?? []) add(verdict.counts, `msrp ${method}`);
     for (const status of msrpStatuses ?? []) add(verdict.counts, `msrp ${status}`);
-    // Wireshark finds no fault with MSRP that lacks its parts, so they are asked for.
+    // Wireshark accepts MSRP messages with missing parts, so the parts are checked here.
     const messages = (msrpMethods?.length ?? 0) + (msrpStatuses?.length ?? 0);
     if (isOneByOne && [toPaths, fromPaths, endLines].some((parts) => (parts?.length ?? 0) < messages))
       verdict.faults.push(`packet ${index + 1}: MSRP without To-Path, From-Path or end line`);
     for (const protocol of (protocols?.[0] ?? '').split(':')) add(verdict.bodies, protocol);
-    // A second MSRP message in a segment is taken for the body of the first; it is judged when it stands alone.
+    // Wireshark takes a second MSRP message in a segment for the body of the first; it is judged separately.
     if (!isOneByOne && protocols?.[0]?.includes('msrp') === true) continue;
     if ((malformed ?? []).length > 0 || (severities ?? []).some((severity) => Number(severity) >= expertError))
       verdict.faults.push(`packet ${index + 1} (${protocols?.join()}): ${words?.join(', ')}`);

@@ -1,6 +1,6 @@
 /**
- * A user agent made of the network's own stack and a bare socket: what proves that the network stands without Chorus' client. It does as
- * told and checks nothing.
+ * A user agent built from the network's own stack and a bare socket. It proves that the network works without Chorus' client; it follows
+ * the test's instructions and checks nothing.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
@@ -19,7 +19,7 @@ import { encodeSdp, parseSdp } from '../../../protocol/sdp';
 import { parseNameAddr } from '../../../protocol/uri';
 import { until } from '../waiting';
 
-/** One MSRP session over a connection that this side opens. */
+/** One MSRP session over a connection opened by this side. */
 export class RawMsrp {
   readonly #parser = new MsrpParser();
   readonly received: MsrpMessage[] = [];
@@ -52,7 +52,7 @@ export class RawMsrp {
     return this.#request('message/cpim', encodeCpim({ from, to: [to], contentType: 'text/plain', body: new TextEncoder().encode(text) }));
   }
 
-  /** Sends one message of any kind; resolves with the MSRP status. */
+  /** Sends one message of any type; resolves with the MSRP status. */
   send(contentType: string, body: Uint8Array): Promise<number> {
     return this.#request(contentType, body);
   }
@@ -66,7 +66,7 @@ export class RawMsrp {
     this.#socket?.destroy();
   }
 
-  /** The connection has ended, by whichever side. */
+  /** True when the connection has ended, whichever side ended it. */
   get isOver(): boolean {
     return this.#socket?.destroyed === true || this.#socket?.readableEnded === true;
   }
@@ -119,7 +119,7 @@ export class RawMsrp {
   }
 }
 
-/** A dialog of an agent, with its media. */
+/** An agent's dialog with its media. */
 export interface RawCall {
   dialog: Dialog;
   invite: SipRequest;
@@ -143,10 +143,10 @@ export class RawAgent {
   readonly address: string;
   readonly received: SipRequest[] = [];
   readonly acks: SipRequest[] = [];
-  /** The media of each re-INVITE it has answered, and the offer. */
+  /** The offer and the new media of each re-INVITE it has answered. */
   readonly renewed: { media: RawMsrp; sdp: string }[] = [];
   readonly calls: RawCall[] = [];
-  /** How INVITEs are answered: a status, or 'hold' to leave them ringing in `ringing`. */
+  /** How INVITEs are answered: with a status, or 'hold' to leave them ringing in `ringing`. */
   answerWith: number | 'hold' = 200;
   readonly ringing: ServerTransaction[] = [];
   gruu: string | null = null;
@@ -170,7 +170,7 @@ export class RawAgent {
     return `"${device}" <${this.gruu ?? `sip:${name}@${this.server.sentBy};transport=tcp`}>;+sip.instance="<${this.instanceId}>";${icsiParam([ICSI.session, ICSI.group])}`;
   }
 
-  /** Listens (so that its Via names a place) and registers with Digest. Resolves with the final status. */
+  /** Opens a listener, so that its Via has a port, and registers with Digest. Resolves with the final status. */
   async register(): Promise<number> {
     await this.server.listen({ host: '127.0.0.1', port: 0 });
     const domain = this.#options.domain ?? 'lab.test';
@@ -212,7 +212,7 @@ export class RawAgent {
     return answer.status;
   }
 
-  /** A request outside of a dialog, through the core. */
+  /** A request outside a dialog, through the core. */
   request(method: string, uri: string, icsi: string | null): SipRequest {
     const request = newRequest(method, uri, { from: `<${this.address}>`, to: `<${uri}>`, contact: this.contact });
     if (icsi !== null) request.append('Accept-Contact', `*;${icsiParam([icsi])}`).append('P-Preferred-Service', icsi);
@@ -243,7 +243,7 @@ export class RawAgent {
     });
   }
 
-  /** Sends an INVITE made by `request` whose body has been set; acknowledges a 2xx. */
+  /** Sends an INVITE from `request` with its body already set; acknowledges a 2xx. */
   async invite(invite: SipRequest, media: RawMsrp): Promise<{ answer: SipResponse; call: RawCall | null }> {
     const answer = await this.send(invite);
     if (answer.status >= 300) return { answer, call: null };
@@ -303,7 +303,7 @@ export class RawAgent {
   }
 }
 
-/** The SDP of a request: its body, or the part of a multipart. */
+/** The SDP in a request: its body, or a part of a multipart. */
 function sdpIn(request: SipRequest): string {
   const type = request.get('content-type') ?? '';
   if (!type.startsWith('multipart/')) return request.text;

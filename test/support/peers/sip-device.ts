@@ -1,4 +1,4 @@
-/** A bare SIP user agent for tests of the network: the network's own stack on the client's side of one connection. */
+/** A bare SIP user agent for tests of the network: the network's own stack as the client of one connection. */
 import { randomUUID } from 'node:crypto';
 import { digestHash } from '../../../network/core/authenticator';
 import { newRequest } from '../../../network/sip/dialog';
@@ -11,7 +11,7 @@ import { answerChallenge, chooseChallenge } from '../../../protocol/digest';
 import { ICSI, icsiParam } from '../../../protocol/feature-tags';
 
 export interface DeviceOptions {
-  /** Core to talk to. */
+  /** The core's URI. */
   proxy: string;
   aor: string;
   password?: string;
@@ -26,7 +26,7 @@ export class SipDevice {
   readonly server = new SipServer();
   readonly instanceId: string;
   readonly callId = newToken();
-  /** Requests received, ACKs included. */
+  /** Received requests, including ACKs. */
   readonly received: SipRequest[] = [];
   /** Answers what arrives; 200 when not set. */
   answer: (transaction: ServerTransaction) => void = (transaction) => transaction.reply(200, { headers: this.answerHeaders(transaction) });
@@ -83,7 +83,7 @@ export class SipDevice {
     this.#waiting.clear();
   }
 
-  /** A REGISTER as a client writes it, without credentials. */
+  /** A REGISTER like that of a client, without credentials. */
   registerRequest(change: (request: SipRequest) => void = () => undefined): SipRequest {
     const { aor, name, regId, icsis, contactParams } = this.options;
     this.#sequence += 1;
@@ -116,7 +116,7 @@ export class SipDevice {
     return response;
   }
 
-  /** `request` with the credentials a 401 or 407 asks for. */
+  /** `request` with the credentials requested by a 401 or 407. */
   authorised(request: SipRequest, challenged: SipResponse): SipRequest {
     const proxy = challenged.status === 407;
     const challenge = chooseChallenge(challenged.all(proxy ? 'Proxy-Authenticate' : 'WWW-Authenticate'));
@@ -143,7 +143,7 @@ export class SipDevice {
     return request;
   }
 
-  /** Sends to the core over this device's one connection. */
+  /** Sends a request to the core over this device's only connection. */
   send(request: SipRequest, onProvisional?: (response: SipResponse) => void): Promise<SipResponse> {
     return this.invite(request, onProvisional).final;
   }
@@ -159,4 +159,4 @@ export class SipDevice {
   }
 }
 
-/** The URI of a Contact, Route or Record-Route value. */
+/** The URI in a Contact, Route or Record-Route value. */

@@ -1,4 +1,7 @@
-/** SIPp (Debian's sip-tester) as a registrar, and as whoever is reached through it: plays one scenario of `test/support/sipp/` over TCP and judges what it receives by it. */
+/**
+ * SIPp (Debian's sip-tester) as a registrar, and as the people behind it: plays a scenario of `test/support/peers/sipp/` over TCP and
+ * judges the received messages by it.
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -6,16 +9,16 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { until } from '../waiting';
 
-/** The name of a file in `test/support/sipp/`, or what would stand in one. */
+/** The name of a file in `test/support/peers/sipp/`, or the content of one. */
 type Scenario = string | { xml: string };
 
-/** Null when SIPp is here, else one sentence with the command that installs it. */
+/** Null when SIPp is installed, else one sentence with the command that installs it. */
 function sippMissing(): string | null {
   const found = spawnSync('sipp', ['-v'], { stdio: 'ignore' });
   return found.error === undefined ? null : 'SIPp is not installed: apt-get install --no-install-recommends sip-tester';
 }
 
-/** Different TCP ports of loopback that nobody listened on a moment ago. */
+/** Different TCP ports on loopback that were free a moment ago. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports: number[] = [];
@@ -41,10 +44,10 @@ export class SippRegistrar {
     const file = typeof scenario === 'string' ? resolve('test/support/peers/sipp', `${scenario}.xml`) : join(this.#folder, 'scenario.xml');
     if (typeof scenario !== 'string') writeFileSync(file, scenario.xml);
     const options = ['-sf', file, '-i', '127.0.0.1', '-p', String(port), '-t', 't1', '-nostdin', '-trace_err'];
-    // A Call-ID that comes back after its scenario begins it again: the client keeps one for life.
+    // Without this, SIPp ignores a Call-ID that returns after its scenario has ended; the client keeps one for life.
     this.#child = spawn('sipp', [...options, '-deadcall_wait', '0', '-error_file', this.#errorFile], {
       cwd: this.#folder,
-      // It draws a screen even where there is none.
+      // It draws a screen even without a terminal.
       env: { ...process.env, TERM: 'dumb' },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -76,7 +79,7 @@ export class SippRegistrar {
     return registrar;
   }
 
-  /** What SIPp has to say about what it received, and how it ended; empty while it is content. */
+  /** SIPp's complaints about the received messages and its exit status; empty without complaints. */
   get complaints(): string {
     const status = this.#status === null || this.#status === 'exit 0' ? '' : this.#status;
     return [this.#said.trim(), this.#errors, status].filter((text) => text !== '').join('\n');
@@ -91,9 +94,9 @@ export class SippRegistrar {
     }
   }
 
-  /** Waits until every scenario begun is over. @returns the complaints: exit 0 and an empty file are none */
+  /** Waits until every started scenario is over. @returns the complaints: none when the exit status is 0 and the file is empty */
   async finish(): Promise<string> {
-    // SIPp ends at SIGUSR1 once its calls have.
+    // After SIGUSR1 SIPp ends once its calls have ended.
     this.#child.kill('SIGUSR1');
     const isOver = await until('every scenario is over', () => this.#status !== null).catch(() => false);
     return isOver ? this.complaints : `the scenario is not over\n${this.complaints}`;
@@ -105,7 +108,9 @@ export class SippRegistrar {
   }
 }
 
-/** Plays a scenario of somebody of lab.test who calls through the server at `proxy`. @returns the complaints of SIPp; empty when there are none */
+/**
+ * Plays a scenario in which somebody at lab.test calls through the server at `proxy`. @returns SIPp's complaints; empty when there are none
+ */
 export async function callBySipp(scenario: string, proxy: string): Promise<string> {
   const missing = sippMissing();
   if (missing !== null) throw new Error(missing);
@@ -115,7 +120,7 @@ export async function callBySipp(scenario: string, proxy: string): Promise<strin
   const file = resolve('test/support/peers/sipp', `${scenario}.xml`);
   const limits = ['-m', '1', '-timeout', '45s', '-timeout_error'];
   const [port] = await freePorts(1);
-  // Else it names the server's address in its credentials, and not what it asks for (RFC 7616 section 3.4.5).
+  // Otherwise its credentials contain the server's address instead of the Request-URI (RFC 7616 section 3.4.5).
   const place = ['-i', '127.0.0.1', '-p', String(port), '-t', 't1', '-auth_uri', 'lab.test'];
   const options = ['-sf', file, ...place, ...limits, '-nostdin', '-trace_err', '-error_file', errors];
   try {

@@ -1,4 +1,4 @@
-/** A person at a headless client. The open chat is read as a window would read it: every message that comes is marked as displayed. */
+/** A person at a headless client. Like a window, it marks every message in the open chat as displayed. */
 import type { ConversationValue, MessageState, MessageValue } from '../../../preload/contract';
 import type { TestClient } from '../stages/clients';
 import type { Person } from './person';
@@ -6,7 +6,7 @@ import type { Person } from './person';
 export class HeadlessPerson implements Person {
   #open: string | null = null;
 
-  /** `addressOf` gives the address of somebody by name, as the window's suggestions do. */
+  /** `addressOf` returns the address for a name, like the window's suggestions. */
   constructor(
     readonly client: TestClient,
     private readonly addressOf: (name: string) => string,
@@ -45,7 +45,7 @@ export class HeadlessPerson implements Person {
 
   async sees(text: string, state: MessageState): Promise<void> {
     await this.client.until(`“${text}” is ${state}`, async () => {
-      // Another one may have come to the open chat meanwhile.
+      // Another message may have arrived in the open chat in the meantime.
       await this.#read();
       return (await this.#messages()).find((message) => message.text.includes(text) && message.state === state);
     });
@@ -90,7 +90,7 @@ export class HeadlessPerson implements Person {
   }
 }
 
-/** The same for any order of people. */
+/** The same title for any order of the people. */
 const titleOf = (names: readonly string[]) =>
   [...names]
     .map((name) => name.toLowerCase())

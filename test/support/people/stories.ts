@@ -1,8 +1,11 @@
-/** Stories that headless clients and windows both tell. Each asserts as it goes; a Person rejects when something does not come. */
+/**
+ * Stories that run with headless clients and with windows. Each contains its assertions; a Person rejects when an expected event does not
+ * happen.
+ */
 import { expect } from 'vitest';
 import type { Person } from './person';
 
-/** Alice and Bob chat; each learns how far a text has come. Both then have their chat open. */
+/** Alice and Bob chat, and each learns how far a text has come. At the end both have their chat open. */
 export async function chatOfTwo(alice: Person, bob: Person): Promise<void> {
   await alice.newChat('Bob');
   await alice.say('Is room 4 free on Thursday?');
@@ -15,7 +18,10 @@ export async function chatOfTwo(alice: Person, bob: Person): Promise<void> {
   await bob.sees('Shall we ask Carol?', 'displayed');
 }
 
-/** Alice adds Carol to her open chat with Bob: Bob's chat goes on in the group, Carol reads nothing of before, and everybody hears everybody. */
+/**
+ * Alice adds Carol to her open chat with Bob. Bob's chat continues in the group, Carol sees no earlier messages, and everybody receives
+ * every new one.
+ */
 export async function growIntoGroup(alice: Person, bob: Person, carol: Person): Promise<void> {
   await alice.addPerson('Carol');
   await bob.seesChatGoOn();

@@ -3,10 +3,10 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 
 /**
- * Parts of a story that share this process and yet die alone, as by `kill -9`: their connections break in the same instant, without a word, and
- * whatever their code still does reaches nobody.
+ * Runs parts of a story in this process so that each can die alone, as by `kill -9`: its connections break at once and without notice, and
+ * whatever its code still does reaches nobody.
  *
- * Every socket belongs to the actor in whose asynchronous context it was opened, or in which the listener was that accepted it.
+ * A socket belongs to the actor in whose asynchronous context it was opened or accepted.
  */
 const context = new AsyncLocalStorage<Actor>();
 
@@ -20,22 +20,22 @@ export class Actor {
     return this.#isAlive;
   }
 
-  /** Runs something as this actor; what it starts in turn is this actor's, too. */
+  /** Runs a function as this actor; everything it starts belongs to this actor, too. */
   play<T>(act: () => T): T {
     return context.run(this, act);
   }
 
-  /** The end, in this very instant. What holds memory and listeners must still be closed, by whoever started it. */
+  /** Dies at once. Whoever started the actor must still close its memory and listeners. */
   die(): void {
     this.#isAlive = false;
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Used below. */
+  /** Only used below. */
   own(socket: Socket): void {
     if (!this.#isAlive) {
       socket.on('error', () => undefined);
-      // It is told of before it connects, and connecting brings a destroyed socket back to life.
+      // The actor learns of the socket before it connects, and connecting would revive a destroyed socket.
       process.nextTick(() => socket.destroy());
       return;
     }
@@ -44,7 +44,7 @@ export class Actor {
   }
 }
 
-/** A callback of whoever asks for it: it runs as that actor, and not any more when that one is dead. */
+/** A callback that runs as the actor that created it, and not at all when that actor is dead. */
 export function ownCallback<A extends unknown[]>(callback: (...args: A) => void): (...args: A) => void {
   const actor = context.getStore();
   if (actor === undefined) return callback;

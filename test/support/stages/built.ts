@@ -1,4 +1,4 @@
-/** What tests and benches run as a program is built first, where it is not up to date. */
+/** Builds a program before tests and benches run it, if the build is out of date. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ function checkoutOf(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : checkoutOf(dirname(folder));
 }
 
-/** A name of `scripts/build.mjs`. Several files of tests may ask at once: one builds, the others wait. */
+/** A target of `scripts/build.mjs`. Several test files may call this at once: one builds, the others wait. */
 export function ensureBuilt(target: 'app' | 'command'): void {
   const { status, stderr } = spawnSync(process.execPath, ['scripts/build.mjs', target], { cwd: root, encoding: 'utf8' });
   if (status !== 0) throw new Error(`The ${target} could not be built:\n${stderr}`);

@@ -13,7 +13,7 @@ import type { AppEvent, CallArgument, CallName, CallValue, Result } from '../../
 import { signedBy, type WireRecord } from '../../../protocol/wire-record';
 import { type NotYet, patienceMs, stir, until } from '../waiting';
 
-/** One real client behind its contract, as a test uses it. */
+/** One real client behind its contract, for use in a test. */
 export interface TestClient {
   readonly name: string;
   readonly address: string;
@@ -23,9 +23,9 @@ export interface TestClient {
   call<N extends CallName>(name: N, argument: CallArgument<N>): Promise<CallValue<N>>;
   /** The call's Result, for stories about refusals. */
   tryCall<N extends CallName>(name: N, argument: CallArgument<N>): Promise<Result<CallValue<N>>>;
-  /** `until` of test/support/waiting, naming this client when it waits in vain. The condition may ask about others, too. */
+  /** `until` of test/support/waiting, with the name of this client in the failure. The condition may involve other clients, too. */
   until<T>(what: string, look: () => NotYet<T> | Promise<NotYet<T>>, limitMs?: number): Promise<T>;
-  /** Ends the process’s part without a word to the network, as SIGKILL would. */
+  /** Ends the client without telling the network, like SIGKILL. */
   close(): Promise<void>;
 }
 
@@ -37,28 +37,28 @@ export interface ClientOptions {
   proxy: string;
   factory: string;
   dataDir?: string;
-  /** Certificates to trust and no others, PEM. */
+  /** The only certificates to trust, in PEM. */
   ca?: readonly string[];
   preferences?: GivenAccount['preferences'];
   expiresSeconds?: number;
-  /** Offers the media of 1-1 sessions over TLS. */
+  /** Whether the media of 1-1 sessions is offered over TLS. */
   securesMedia?: boolean;
-  /** The MSRP relay that its sessions go through. */
+  /** The MSRP relay for its sessions. */
   msrpRelay?: string;
-  /** The instance ID at the first start; a UUID of its own when absent. */
+  /** The instance ID at the first start; a new UUID when absent. */
   instanceUrn?: string;
-  /** A keychain; the file in the data folder when absent. */
+  /** A keychain; when absent, a key file in the data folder. */
   secrets?: () => SecretBox;
-  /** False: `register` is left to the test. */
+  /** False: the test itself calls `register`. */
   register?: boolean;
-  /** True: the account is the one that the profile keeps, or none yet; `signIn` is left to the test. */
+  /** True: the account is the stored one, if any; the test itself calls `signIn`. */
   stored?: boolean;
-  /** Hears of everything on the client's wire, before the client does. */
+  /** Receives everything on the client's wire before the client does. */
   onWire?: (record: WireRecord) => void;
 }
 
 const open: TestClient[] = [];
-/** The clients of the running test, also those closed already: their wire is what a failure prints. */
+/** All clients of the running test, including closed ones: a failure prints their wire. */
 const cast: TestClient[] = [];
 const folders: string[] = [];
 
@@ -134,13 +134,13 @@ function givenAccount(options: ClientOptions): GivenAccount {
   };
 }
 
-/** Ends every client that a test has started and removes what they kept. */
+/** Ends every client started by a test and removes its files. */
 export async function closeClients(): Promise<void> {
   await Promise.all(open.splice(0).map((client) => client.close()));
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
-/** Prints the ladder of all clients when the running test fails, with the network's lanes where the story keeps its records. */
+/** Prints the ladder of all clients when the running test fails, with the network's lanes if the story keeps its records. */
 export function printLadderOnFailure(network: readonly WireRecord[] = []): void {
   cast.length = 0;
   onTestFailed(() => console.error(ladderText(ladderOf([...cast.flatMap((client) => client.wire), ...network]))));
@@ -154,7 +154,7 @@ export function sipRequests(client: TestClient, direction: 'in' | 'out', method:
     .filter((text) => text.startsWith(`${method} `));
 }
 
-/** The values of a header, in order, of one message as it stood on the wire. */
+/** The values of a header in one message, in wire order. */
 export function headerValues(message: string, name: string): string[] {
   const head = message.split('\r\n\r\n')[0] ?? '';
   return head

@@ -1,4 +1,4 @@
-/** The built `chorus` command as people's scripts see it: real processes, a JSON object a line. */
+/** The built `chorus` command as scripts use it: real processes, one JSON object a line. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ export interface Exit {
 }
 
 export class Command {
-  /** Every line of stdout, in order. One that is no JSON object is an error of the story. */
+  /** Every line of stdout in order. A line that is not a JSON object fails the story. */
   readonly lines: Line[] = [];
   readonly exited: Promise<Exit>;
   readonly #child: ChildProcessWithoutNullStreams;
@@ -38,7 +38,7 @@ export class Command {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
     });
-    // A process that was killed while a line was on its way to it.
+    // The process may be killed while a line is on its way to it.
     child.stdin.on('error', () => undefined);
     this.exited = new Promise((resolve, reject) => {
       child.once('error', reject);
@@ -58,12 +58,12 @@ export class Command {
     return this.#stderr;
   }
 
-  /** Writes one line as it is. */
+  /** Writes one line unchanged. */
   write(line: string): void {
     this.#child.stdin.write(`${line}\n`);
   }
 
-  /** Sends a command and does not wait. */
+  /** Sends a command without waiting. */
   tell(name: string, argument: Line = {}): string {
     this.#count += 1;
     const id = `${this.#name}-${this.#count}`;
@@ -71,27 +71,27 @@ export class Command {
     return id;
   }
 
-  /** Sends a command and waits for its answer, whatever it is. */
+  /** Sends a command and waits for its answer, whether success or error. */
   answer(name: string, argument: Line = {}): Promise<Line> {
     const id = this.tell(name, argument);
     return this.until(`“${name}” is answered`, () => this.lines.find((line) => line.re === id));
   }
 
-  /** The value of a command that must succeed. */
+  /** The value returned by a command, which must succeed. */
   async ask<T = Line>(name: string, argument: Line = {}): Promise<T> {
     const line = await this.answer(name, argument);
     if (line.ok !== true) throw new Error(`${this.#name}: ${name}: ${JSON.stringify(line)}`);
     return line.value as T;
   }
 
-  /** The error of a command that must fail. */
+  /** The error returned by a command, which must fail. */
   async refusal(name: string, argument: Line = {}): Promise<Line> {
     const line = await this.answer(name, argument);
     if (line.ok !== false) throw new Error(`${this.#name}: ${name} should have failed: ${JSON.stringify(line)}`);
     return line.error as Line;
   }
 
-  /** The first event of that name and these fields, from line `from` on. */
+  /** The first event with this name and these fields, from line `from` on. */
   event(name: string, fields: Line = {}, from = 0): Promise<Line> {
     const fits = (line: Line) => line.event === name && Object.entries(fields).every(([key, value]) => line[key] === value);
     return this.until(`the event ${name} ${JSON.stringify(fields)}`, () => this.lines.slice(from).find(fits));
@@ -114,12 +114,12 @@ export class Command {
     this.#child.stdin.end();
   }
 
-  /** Signals this process alone. */
+  /** Sends a signal to this process only. */
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
 
-  /** How it ended, after at most `lineLimitMs`. */
+  /** How it ended; waits at most `lineLimitMs`. */
   async ended(): Promise<Exit> {
     return this.until('it ends', () => this.#exit);
   }
@@ -139,7 +139,7 @@ export class Command {
     stir();
   }
 
-  /** Its log and the last of its lines. */
+  /** Its log and its last lines. */
   report(): string {
     const lines = this.lines.slice(-15).map((line) => JSON.stringify(line).slice(0, 300));
     return [`== ${this.#name} ${JSON.stringify(this.#exit)}`, this.#stderr, ...lines].join('\n');
@@ -147,11 +147,11 @@ export class Command {
 }
 
 const running: Command[] = [];
-/** The processes of the running test, also those that have ended: what a failure prints. */
+/** All processes of the running test, including ended ones: a failure prints them. */
 const cast: Command[] = [];
 const folders: string[] = [];
 
-/** Starts `chorus ARGS` from the built file. `endCommands` ends what a story leaves running. */
+/** Starts `chorus ARGS` from the built file. `endCommands` ends it if the story does not. */
 export function chorus(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Command {
   return keep(new Command(name, process.execPath, [join(root, 'out/cli.cjs'), ...args], env));
 }
@@ -167,7 +167,7 @@ function keep(command: Command): Command {
   return command;
 }
 
-/** Prints what every process has said when the running test fails. */
+/** Prints the output of every process when the running test fails. */
 export function printCommandsOnFailure(): void {
   cast.length = 0;
   onTestFailed(() => console.error(cast.map((command) => command.report()).join('\n')));
@@ -180,7 +180,7 @@ export function newFolder(name: string): string {
   return folder;
 }
 
-/** Kills every process that is still there, and removes the folders. */
+/** Kills every process that still runs and removes the folders. */
 export async function endCommands(): Promise<void> {
   for (const command of running) command.kill('SIGKILL');
   await Promise.all(running.splice(0).map((command) => command.exited.catch(() => null)));

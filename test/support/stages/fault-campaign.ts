@@ -1,7 +1,7 @@
 /**
- * One run of the fault campaign: a seed decides who writes what to whom, and what goes wrong meanwhile. Real accounts (SIP client, MSRP,
- * messenger, history on disk) over a faulty network in virtual time. When everything has been mended and time has passed, nothing
- * acknowledged is lost, nothing doubled, each sender's order kept, and every text has come to an end that its sender sees.
+ * One run of the fault campaign: a seed decides who writes to whom, and which faults strike. Real accounts (SIP client, MSRP, messenger,
+ * history on disk) run over a faulty network in virtual time. After all faults are repaired and time has passed, no acknowledged text is
+ * lost, none is repeated, each sender's order is kept, and every text has a final state that its sender sees.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,7 +39,7 @@ const outages = ['the servers restart', 'a device loses its network'] as const;
 const forkClass = (how: 'one answers' | 'both answer') => `an invitation goes to two devices, and ${how}`;
 const forks = [forkClass('one answers'), forkClass('both answer')] as const;
 
-/** Everything that can go wrong here. */
+/** Every fault of the campaign. */
 export const faultClasses: readonly string[] = [
   ...persistedSteps.flatMap((step) => moments.map((moment) => deathClass(step, moment))),
   ...unsyncedSteps.map((step) => deathClass(step, 'unsynced')),
@@ -53,23 +53,23 @@ export const faultClasses: readonly string[] = [
 ];
 
 export interface RunOutcome {
-  /** How often which fault struck. */
+  /** How often each fault struck. */
   struck: ReadonlyMap<string, number>;
   texts: number;
-  /** What must not be; empty when all is well. */
+  /** Violations; empty when all is well. */
   problems: string[];
-  /** What happened, in virtual seconds, for whoever looks into a failure. */
+  /** The events in virtual seconds, for the analysis of a failure. */
   story: string[];
 }
 
 const people = ['alice', 'bob', 'carol'];
-/** How long one act of a run is, and how many there are at most: one more while the fault that the run is about has not struck. */
+/** The length of one act. The next constant limits the acts: another one is played while the main fault of the run has not struck. */
 const actMs = 60_000;
 const acts = 4;
-/** How long everything may take to come right afterwards. */
+/** The time allowed for recovery afterwards. */
 const calmMs = 40 * 60_000;
 
-/** Runs the campaign of one seed. It takes over `setTimeout` while it runs, so one runs at a time. */
+/** Runs the campaign of one seed. It replaces `setTimeout` while it runs, so only one can run at a time. */
 export async function runCampaign(seed: number): Promise<RunOutcome> {
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'chorus-faults-'));
   const clock = new VirtualClock({ seed });
@@ -94,14 +94,14 @@ class Run {
   readonly #media: FaultyMedia;
   readonly #latencyMs: number;
   readonly #devices: Device[] = [];
-  /** Fault classes still to strike, and how many occasions each lets pass first. */
+  /** Faults that have yet to strike, with the number of occasions to skip first. */
   readonly #armed = new Map<string, number>();
   readonly #struck = new Map<string, number>();
   readonly #story: string[] = [];
   readonly #problems: string[] = [];
-  /** What `sendText` has said yes to. */
+  /** The texts accepted by `sendText`. */
   readonly #accepted: { device: Device; message: string }[] = [];
-  /** The fault that this run is about. */
+  /** The main fault of this run. */
   readonly #main: string;
   #texts = 0;
 
@@ -113,7 +113,7 @@ class Run {
     this.#media = new FaultyMedia(clock, this.#mischief(), this.#latencyMs);
     this.#main = faultClasses[seed % faultClasses.length] as string;
     this.#arm(this.#main);
-    // The first text by session is the one that an invitation carries.
+    // The first text by session is the one in the invitation.
     if (/has arrived/.test(this.#main)) this.#armed.set(this.#main, 0);
     for (let more = Math.floor(clock.random() * 3); more > 0; more -= 1) this.#arm(this.#pick(faultClasses));
   }
@@ -134,7 +134,7 @@ class Run {
       tell: (what: string) => this.#tell(what),
     };
     for (const name of people.slice(0, count)) this.#devices.push(new Device(name, world));
-    // The last of them has another device: one that answers by itself too, or one that rings until somebody replies there.
+    // The last person has a second device, which either answers automatically too or rings until somebody replies there.
     if (forks.includes(this.#main) || this.#clock.random() < 0.2) {
       const of = people[count - 1] as string;
       const both = forks.includes(this.#main) ? this.#main === forkClass('both answer') : this.#clock.random() < 0.5;
@@ -143,7 +143,7 @@ class Run {
     for (const device of this.#devices) device.start();
     await this.#clock.advance(1_000);
     for (let act = 0; act < acts && (act === 0 || this.#armed.has(this.#main)); act += 1) {
-      // What has found no occasion yet takes the first one.
+      // A fault without an occasion so far strikes at the first one.
       if (act > 0) this.#armed.set(this.#main, 0);
       this.#script();
       await this.#clock.advance(actMs);
@@ -152,7 +152,7 @@ class Run {
     this.#armed.clear();
     for (const device of this.#devices) device.start();
     await this.#clock.advance(calmMs / 2);
-    // The person presses Retry, as the program says.
+    // The person presses Retry, as the program suggests.
     for (const device of this.#devices)
       for (const failed of device.sent().filter(({ state }) => state === 'failed')) device.retry(failed.id);
     await this.#clock.advance(calmMs / 2);
@@ -163,7 +163,7 @@ class Run {
     for (const device of this.#devices) device.stop();
   }
 
-  /** Somebody threw where nobody catches; a process that is gone may. */
+  /** An exception that nobody caught; only a dead process may cause one. */
   failed(error: unknown): void {
     if (!(error instanceof ProcessDied)) this.#problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
@@ -172,7 +172,7 @@ class Run {
     this.#story.push(`${((this.#clock.now() - 1_700_000_000_000) / 1000).toFixed(3).padStart(9)}  ${what}`);
   }
 
-  /** Whether this occasion is the one for which the fault is armed. */
+  /** Whether the armed fault strikes at this occasion. */
   #strikes(fault: string): boolean {
     const left = this.#armed.get(fault);
     if (left === undefined) return false;
@@ -221,7 +221,7 @@ class Run {
         const length = this.#clock.random() < (/chunks/.test(this.#main) ? 0.3 : 0.03) ? 150_000 : 0;
         const pagers = /MESSAGE|by pager/.test(this.#main) ? 0.6 : 0.25;
         const mode = this.#clock.random() < pagers && length === 0 ? ('pager' as const) : ('session' as const);
-        // Some are written at once, some while the one before is on its way.
+        // Some texts are written at once, some while the previous one is on its way.
         const afterMs = this.#clock.random() < 0.3 ? 0 : Math.floor(this.#clock.random() * 400);
         at(start + afterMs, () => this.#write(device, to, mode, length));
       }
@@ -238,14 +238,14 @@ class Run {
         else this.#cutOff(this.#pick(this.#devices), ms);
       });
     }
-    // Who has written is gone before the receipt comes.
+    // The sender is gone before the receipt arrives.
     if (/receipt waits/.test(this.#main)) {
       const [writer, reader] = this.#devices as [Device, Device];
       const ms = actMs * 0.9;
       at(ms, () => this.#write(writer, reader, 'pager', 0));
       at(ms + 2 * this.#latencyMs + 1, () => this.#cutOff(writer, 5_000 + Math.floor(this.#clock.random() * 20_000)));
     }
-    // Nobody is there for a while: what is written then fails, or waits.
+    // Nobody is reachable for a while: texts written then fail or wait.
     if (/a text waits|has failed|hastened/.test(this.#main)) {
       const device = this.#pick(this.#devices);
       at(0, () => this.#cutOff(device, 5_000 + Math.floor(this.#clock.random() * 25_000)));
@@ -280,7 +280,7 @@ class Run {
     }
   }
 
-  /** A text is there when one of the reader's devices has it; on each it is there once, and each sending device's own order is kept. */
+  /** Every text is on one of the reader's devices and at most once on each; the order of each sending device is kept. */
   #judgePair(from: string, to: string): void {
     const of = (person: string) => this.#devices.filter((device) => device.person === person);
     const senders = of(from).map((device) => ({ name: device.name, sent: device.sentTo(to) }));

@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { freePort, type Kamailio, type KamailioOptions, startKamailio } from '../../../network/kamailio/start-kamailio.mjs';
 import { type Network, type NetworkOptions, startNetwork } from '../../../network/network';
 
-/** The networks that a story runs at. */
+/** The networks on which a story runs. */
 export const networks: { name: string; start(options?: Omit<NetworkOptions, 'roles' | 'core'>): Promise<Network> }[] = [
   { name: 'the embedded network', start: startNetwork },
   { name: 'a real Kamailio, the functions beside it', start: (options) => startBehindKamailio(options) },
 ];
 
-/** Starts both. `uris` are where clients connect, by the same transports as at our own core; `close` ends the functions and Kamailio. */
+/** Starts both. `uris` are the clients' servers, with the same transports as our own core; `close` ends the functions and Kamailio. */
 export async function startBehindKamailio(
   options: Omit<NetworkOptions, 'roles' | 'core'> = {},
   ofCore: Pick<KamailioOptions, 'minExpires' | 'gruu' | 'verbose'> = {},

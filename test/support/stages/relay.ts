@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A TCP path between a client and a server that can be cut, frozen and mended: the network's bad days. */
+/** A TCP path between a client and a server that can be cut, frozen and restored, to simulate network failures. */
 export class Relay {
   readonly #target: { host: string; port: number };
   readonly #pairs = new Set<{ near: Socket; far: Socket; isFrozen: boolean; left: { toServer: number; toClient: number } }>();
@@ -28,17 +28,17 @@ export class Relay {
     return this.#pairs.size;
   }
 
-  /** Every connection that is open now swallows what it is given, and says nothing of it; new ones work. */
+  /** Every connection open now silently swallows its bytes; new ones work. */
   freeze(): void {
     for (const pair of this.#pairs) pair.isFrozen = true;
   }
 
-  /** After so many more bytes in that direction every connection that is open now breaks, in the middle of whatever it carries. */
+  /** Every connection open now breaks after this many more bytes in that direction, even in the middle of a message. */
   breakAfter(bytes: number, direction: 'toServer' | 'toClient'): void {
     for (const pair of this.#pairs) pair.left[direction] = bytes;
   }
 
-  /** Nothing gets through any more, and new connections are refused. */
+  /** Closes every connection and refuses new ones. */
   async cut(): Promise<void> {
     for (const { near, far } of this.#pairs) {
       near.destroy();
@@ -49,7 +49,7 @@ export class Relay {
     if (server !== null) await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
-  /** New connections are taken again, at the same port. */
+  /** Accepts new connections again, at the same port. */
   async mend(): Promise<void> {
     const server = createServer((near) => this.#accept(near));
     await new Promise<void>((resolve, reject) => {
@@ -76,14 +76,14 @@ export class Relay {
         pair.left[direction] -= bytes.length;
         if (bytes.length < left) to.write(bytes);
         else {
-          // What has been let through arrives; then both ends see the connection break.
+          // The bytes let through arrive; then both ends see the connection break.
           to.end(bytes.subarray(0, left));
           from.destroy();
         }
       });
       from.on('error', () => undefined);
       from.on('close', () => {
-        // Nobody hears of the end of a frozen path but who ended it.
+        // Only the side that ended a frozen connection notices its end.
         if (!pair.isFrozen) to.destroy();
         if (near.destroyed && far.destroyed) this.#pairs.delete(pair);
       });

@@ -1,4 +1,4 @@
-/** Clients and networks as scripts start them: real processes that are told in lines and answer in lines. */
+/** Clients and networks as scripts run them: real processes that read and write lines. */
 
 import { type Network, startNetwork } from '../../../network/network';
 import type { ConversationValue, DeviceValue } from '../../../preload/contract';
@@ -7,7 +7,7 @@ import { type Command, chorus, endCommands, type Line, newFolder } from './comma
 
 const networks: Network[] = [];
 
-/** For `afterEach`: ends what this file has begun. */
+/** For `afterEach`: ends what the test has started. */
 export async function endScripts(): Promise<void> {
   await endCommands();
   await Promise.all(networks.splice(0).map((network) => network.close()));
@@ -27,7 +27,7 @@ export async function startedNetwork(more: readonly string[] = []): Promise<Read
   });
 }
 
-/** The network inside of this process, where a story must see what it sees. */
+/** A network inside this process, for stories that must observe its traffic. */
 export async function ownNetwork(tap: (record: WireRecord) => void): Promise<Network> {
   const network = await startNetwork({ tap });
   networks.push(network);
@@ -36,7 +36,7 @@ export async function ownNetwork(tap: (record: WireRecord) => void): Promise<Net
 
 export const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** A client as a script starts it: `alice-laptop` is a device of alice. */
+/** A client started as by a script: `alice-laptop` is a device of alice. */
 export function client(proxy: string, name: string, more: readonly string[] = []): Command {
   const person = name.split('-')[0] ?? '';
   const data = more.includes('--data') ? [] : ['--data', newFolder(name)];

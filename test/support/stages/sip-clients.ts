@@ -12,21 +12,21 @@ export const ICSIS = {
   msg: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg',
 };
 
-/** A device of a person, over real sockets, with everything that happened to it. */
+/** A person's device with real sockets, and everything that happened to it. */
 export interface Device {
   client: SipClient;
   instanceId: string;
   invites: IncomingInvite[];
   messages: IncomingPager[];
   wire: WireMessage[];
-  /** The messages of its wire as text, `>` in front of what it sent. */
+  /** Its messages as text, `>` in front of those it sent. */
   ladder(): string[];
 }
 
 export class Devices {
   readonly #open: Device[] = [];
 
-  /** `person` is the user part of an address of `domain`; every call makes another device. */
+  /** `person` is the user part of an address in `domain`; every call creates another device. */
   make(person: string, proxy: string | null, changes: Partial<SipAccount> = {}, log: Logger = silent, resolver?: Resolver): Device {
     const instanceId = `urn:uuid:${systemClock.uuid()}`;
     const wire: WireMessage[] = [];
@@ -72,7 +72,7 @@ export class Devices {
   }
 }
 
-/** Resolves with the first value that `emitter` announces and `wanted` likes; fails after `timeoutMs`. */
+/** Resolves with the first value from `emitter` that `wanted` accepts; fails after `timeoutMs`. */
 export function next<T>(emitter: Emitter<T>, wanted: (value: T) => boolean = () => true, timeoutMs = 5_000): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {

@@ -1,6 +1,6 @@
 /**
- * What becomes of the upgrade when one part dies at one of its steps, and comes back a while later. Which ends are allowed is said in
- * `docs/UPGRADE-FAULTS.md`: its table is what the tests compare with.
+ * The outcome of the upgrade when one part dies at one of its steps and comes back a while later. `docs/UPGRADE-FAULTS.md` lists the
+ * allowed outcomes; the tests compare with its table.
  */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
@@ -9,22 +9,25 @@ import { headerValues } from './clients';
 import { isPlayed } from './death-sample';
 import { addressOf, type CoreKind, type Heard, type PartName, type PersonName, people, Stage } from './upgrade-stage';
 
-/** Who is in the group: everybody, everybody but one, A alone, nobody since it never was, or nobody at this moment. */
+/** The members of the group: everybody, everybody but one, A alone, nobody because it was never created, or nobody at this moment. */
 type UpgradeState = 'all' | 'without A' | 'without B' | 'without C' | 'A alone' | 'none' | 'rests';
 
 /** How long a part is dead: longer than every timer of RFC 3261 (32 s), of the upgrade (30 s) and of an invitation (20 s). */
 const deadMs = 45_000;
-/** Longer than a roster takes to come back. */
+/** Longer than a roster takes to return. */
 const returnMs = 40_000;
 const returnLimitMs = 180_000;
 const lateMs = 10_000;
-/** How long, and how often, those who live may still come to agree. */
+/** How long, and how often, the living parts may still take to agree. */
 const agreementMs = 1_000;
 const agreementTries = 15;
 
 const columns: Readonly<Record<PartName, number>> = { alice: 3, bob: 4, carol: 5, pf: 6, cf: 7, core: 8 };
 
-/** The table of the document: for each step what it is, and how it may end for each part that dies there. In brackets: at Kamailio, where that differs. */
+/**
+ * The document's table: the description of each step, and its allowed outcomes for each part that dies there. Outcomes in brackets apply to
+ * Kamailio if they differ.
+ */
 export function allowedEnds(core: CoreKind = 'embedded'): { step: number; what: string; ends: (dead: PartName) => string[] }[] {
   const text = readFileSync(new URL('../../../docs/UPGRADE-FAULTS.md', import.meta.url), 'utf8');
   return text
@@ -55,7 +58,7 @@ const forPerson = (name: PersonName, fits: (heard: Heard) => boolean) => (heard:
   fits(heard) && ofGroup(heard) && named(heard, 'To') === name;
 const forFactory = (fits: (heard: Heard) => boolean) => (heard: Heard) => fits(heard) && named(heard, 'To') === 'conference-factory';
 
-/** The steps 1 to 18 of the flow: the first time that this message is read there. */
+/** The steps 1 to 18 of the flow, each at the first time its message is read there. */
 const steps: readonly ((heard: Heard) => boolean)[] = [
   forFactory(request('core', 'INVITE')),
   forFactory(request('cf', 'INVITE')),
@@ -82,7 +85,10 @@ interface Chat {
   messages: MessageValue[];
 }
 
-/** Alice's 1-1 with Bob grows by Carol, texts are under way, and `dead` dies at that step. Returns `state while it is dead -> state at the end`. */
+/**
+ * Alice's 1-1 with Bob is upgraded with Carol while texts are on their way, and `dead` dies at that step. Returns `state while it is dead
+ * -> state at the end`.
+ */
 export async function upgradeWithout(dead: PartName, step: number, core: CoreKind = 'embedded'): Promise<string> {
   const stage = await Stage.open(core);
   try {
@@ -94,7 +100,7 @@ export async function upgradeWithout(dead: PartName, step: number, core: CoreKin
       if (heard.text.startsWith('BYE ') && [named(heard, 'From'), named(heard, 'To')].sort().join() === 'alice,bob') byes += 1;
       if (hasDied || steps[step - 1]?.(heard) !== true) return;
       hasDied = true;
-      // What Kamailio reads is told by its sender before it has left; Kamailio alone dies before it comes.
+      // A message to Kamailio is reported by its sender before it leaves; when Kamailio itself dies, it dies before the message arrives.
       if (core === 'embedded' || dead === 'core' || heard.by !== 'core') stage.kill(dead);
       else setImmediate(() => stage.kill(dead));
     };
@@ -123,11 +129,11 @@ export async function upgradeWithout(dead: PartName, step: number, core: CoreKin
     const end = await agreedState(stage);
     expect(end.links, `who sees the 1-1 continued by the group, at the end (${end.state})`).toEqual(linked[end.state]);
 
-    // Whatever has happened: the 1-1 can be written in, and the group by everybody who is in it, and all others read it.
+    // Whatever has happened, the 1-1 works, every member can write in the group, and all other members receive it.
     const late = [type('alice', hers, 'oneToOne', 'Late to Bob')];
     await Promise.all(late);
     await stage.pass(lateMs);
-    // Into a group that rests one text calls everybody back.
+    // In a group without open sessions, one text calls everybody back.
     const readers = end.state === 'rests' ? people : end.members;
     for (const name of end.state === 'rests' ? (['alice'] as const) : end.members) {
       const group = chatOf(await chats(stage, name), 'group');
@@ -143,7 +149,7 @@ export async function upgradeWithout(dead: PartName, step: number, core: CoreKin
   }
 }
 
-/** Whose 1-1, of Alice's and Bob's, says at the end that the group continues it: exactly who has moved. */
+/** Whose 1-1, Alice's or Bob's, ends with a link to the group: exactly those who have moved. */
 const linked: Readonly<Record<UpgradeState, readonly [boolean, boolean]>> = {
   all: [true, true],
   'without A': [false, true],
@@ -168,7 +174,7 @@ async function chats(stage: Stage, name: PersonName): Promise<Chat[]> {
   return filled;
 }
 
-/** The conversation that somebody has come to, once what brings it has come. */
+/** The conversation that somebody received, once its messages have arrived. */
 async function firstChat(stage: Stage, name: PersonName): Promise<string> {
   for (let tries = 0; tries < 100; tries += 1) {
     await stage.calm();
@@ -184,7 +190,7 @@ function chatOf(all: readonly Chat[], kind: Chat['conversation']['kind']): Chat 
   return found[0];
 }
 
-/** As `stateOf`, once those who live agree: on a busy machine the last roster may still be on its way through a process beside this one. */
+/** Like `stateOf`, after the living parts agree: on a busy machine the last roster may still be on its way through another process. */
 async function agreedState(stage: Stage): ReturnType<typeof stateOf> {
   for (let tries = 0; tries < agreementTries; tries += 1) {
     const state = await stateOf(stage).catch(() => null);
@@ -194,7 +200,10 @@ async function agreedState(stage: Stage): ReturnType<typeof stateOf> {
   return stateOf(stage);
 }
 
-/** Who is in which session, as those who live see it: they and the Controlling Function must agree, and so must the two of the 1-1. */
+/**
+ * Who is in which session according to the living parts. They must agree with the Controlling Function, and the two sides of the 1-1 with
+ * each other.
+ */
 async function stateOf(stage: Stage) {
   const members: PersonName[] = [];
   const links: boolean[] = [];
@@ -208,7 +217,7 @@ async function stateOf(stage: Stage) {
     links.push(direct?.continuedBy != null);
     oneToOne.push(direct?.session ?? 'none');
   }
-  // What the Controlling Function says of it stands in the rosters that it sends; while signalling is dead it can send none.
+  // The Controlling Function's view is in its rosters; while signalling is dead it can send none.
   for (const name of stage.isAlive('pf') && stage.isAlive('core') ? members : []) {
     const group = chatOf(await chats(stage, name), 'group')?.conversation.conversation ?? '';
     const connected = (await stage.call(name, 'participants', { conversation: group })).filter((one) => one.state === 'connected');
@@ -231,7 +240,7 @@ async function stateOf(stage: Stage) {
   return { state, members, links, oneToOne };
 }
 
-/** No text is lost, comes twice, or stands in another chat than the one it was typed in. */
+/** No text is lost, repeated, or in another chat than the one it was typed in. */
 async function checkTexts(stage: Stage, typed: readonly Typed[], members: readonly PersonName[]): Promise<void> {
   const all = new Map<PersonName, Chat[]>();
   for (const name of people) all.set(name, await chats(stage, name));

@@ -1,9 +1,9 @@
 /**
- * The upgrade of a 1-1 to a group on a stage where each of the six parts can die alone and come back: three real clients, and a core, a PF and a CF
- * that know of each other by SIP alone. Connections are real, over loopback; time is not: it moves on when nothing is under way any more.
+ * A stage for the upgrade of a 1-1 to a group, on which each of the six parts can die alone and come back: three real clients, a core, a PF
+ * and a CF that only communicate by SIP. Connections over loopback are real, time is virtual: it moves on when nothing is pending any more.
  *
- * The core is our own, or a real Kamailio. That one is a process, whose time is the real one and which nobody can listen to: what it reads is
- * told by what the others send, and nothing is under way when no byte has moved for a while.
+ * The core is our own or a real Kamailio. Kamailio is a process with real time whose reads cannot be observed: they are derived
+ * from what the others send, and nothing is pending when no byte has moved for a while.
  */
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,48 +22,48 @@ export type PersonName = (typeof people)[number];
 export const parts = [...people, 'pf', 'cf', 'core'] as const;
 export type PartName = (typeof parts)[number];
 
-/** Of one process, so that a profile that was made there once may be laid there again: a profile knows its place. */
+/** One folder for each process, so that a profile created there can be copied back: a profile remembers its place. */
 const stageFolder = join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `chorus-stage-${process.pid}`);
-/** Profiles as they are after their first start, person by person: to make one takes longer than most stories. */
+/** Profiles as they are after their first start, one for each person: creating one takes longer than most stories. */
 const fresh = join(stageFolder, 'fresh');
 
-/** Takes away what all stages have left. */
+/** Removes the files of all stages. */
 export function clearStages(): void {
   rmSync(stageFolder, { recursive: true, force: true });
 }
 
-/** Longer than what absorbs repetitions is kept (64*T1), and than any group closes. */
+/** Longer than absorbed repetitions are remembered (64*T1), and longer than any group takes to close. */
 const goneMs = 40_000;
-/** How often Kamailio is asked for its counts, whose time is the real one. */
+/** How often Kamailio, which runs in real time, is asked for its counts. */
 const kamailioTries = 40;
-/** How long no byte moves, real milliseconds, until a process beside this one has nothing to do any more. */
+/** Another process counts as idle when no byte has moved for this long, in real milliseconds. */
 const quietMs = 25;
-/** How many quiet times that came late are not believed, one after the other. */
+/** How many idle periods in a row may be ignored because they were measured late. */
 const mostLate = 20;
 const { setTimeout: reallyLater } = globalThis;
 /**
- * Kamailio's own patience, real milliseconds. Here a minute goes by in about two seconds: with its usual one it would still wait for a dead device when
- * everybody else has long gone on.
+ * Kamailio's own timeouts, in real milliseconds. Here a minute passes in about two seconds: with its usual timeouts it would still wait for
+ * a dead device when everybody else has long continued.
  */
 const patience = { silence: 400, ringing: 3_000 };
-/** How many turns of the event loop without a byte on any wire count as calm. */
+/** After this many turns of the event loop without a byte on any wire, nothing is pending. */
 const calmTurns = 12;
 /** Outlives each part. */
 const functionSecret = 'abcdef0123456789abcdef';
 const domain = 'lab.test';
 const users = people.map((name) => ({ name, password: 'secret', displayName: name }));
-/** Our own core, or a real Kamailio. */
+/** Our own core or a real Kamailio. */
 export type CoreKind = 'embedded' | 'kamailio';
 export const addressOf = (name: PersonName) => `sip:${name}@${domain}`;
 const factory = `sip:conference-factory@${domain}`;
 
-/** A message as one part reads it. */
+/** A message as read by one part. */
 export interface Heard {
   by: PartName;
   text: string;
 }
 
-/** Takes the time of the whole process into the hands of the story. `vi.useRealTimers` gives it back. */
+/** Puts the whole process on virtual time. `vi.useRealTimers` restores it. */
 export function stopTime(): void {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] });
   const { setTimeout: later } = globalThis;
@@ -74,11 +74,11 @@ export function stopTime(): void {
 }
 
 export class Stage {
-  /** Called with each SIP message that a part has received, before the part does anything with it. */
+  /** Called with each SIP message that a part has received, before the part handles it. */
   onHeard: (heard: Heard) => void = () => {};
   readonly #actors = new Map<PartName, Actor>();
   readonly #clients = new Map<PersonName, TestClient>();
-  /** What is left of the dead, to be cleared away. */
+  /** Cleanup of the dead parts. */
   readonly #remains: (() => Promise<void>)[] = [];
   #core: Core | null = null;
   #kamailio: Kamailio | null = null;
@@ -114,19 +114,19 @@ export class Stage {
     return this.#actors.get(part)?.isAlive ?? false;
   }
 
-  /** A call to somebody's client; time goes by until it is answered. */
+  /** A call to somebody's client; time passes until it is answered. */
   call<N extends CallName>(name: PersonName, call: N, argument: CallArgument<N>): Promise<CallValue<N>> {
     return this.passing(this.as(name, () => this.client(name).call(call, argument)));
   }
 
-  /** Runs something as that part. */
+  /** Runs a function as that part. */
   as<T>(part: PartName, act: () => T): T {
     const actor = this.#actors.get(part);
     if (actor === undefined) throw new Error(`${part} is not there`);
     return actor.play(act);
   }
 
-  /** That part is dead from this instant on. What was on its disk at this instant is what it finds when it comes back. */
+  /** Kills that part at once. When it comes back, it finds its disk as it was at this moment. */
   kill(part: PartName): void {
     const actor = this.#actors.get(part);
     if (actor?.isAlive !== true) return;
@@ -151,7 +151,7 @@ export class Stage {
     }
   }
 
-  /** What the dead still does to its disk before it is buried does not count. */
+  /** Disk changes by a dead part before its cleanup do not count. */
   #leave(folder: string, end: () => Promise<void>): void {
     const kept = `${folder}.kept`;
     cpSync(folder, kept, { recursive: true });
@@ -168,7 +168,7 @@ export class Stage {
     return folder;
   }
 
-  /** Who was killed comes back. */
+  /** Brings a killed part back. */
   async revive(part: PartName): Promise<void> {
     await this.#bury();
     if (part === 'core') await this.#startCore();
@@ -182,7 +182,7 @@ export class Stage {
     for (let late = 0; this.#kamailio !== null || this.#isStarting; ) {
       const begunAt = performance.now();
       await new Promise((resolve) => reallyLater(resolve, quietMs));
-      // Where this process does not get its turn, Kamailio's do not either: such a quiet means nothing, for a while.
+      // When this process is delayed, Kamailio's are too: such an idle period means nothing, up to a limit.
       const isLate = performance.now() - begunAt > quietMs * 1.5;
       if (seen === this.#activity && (!isLate || ++late > mostLate)) break;
       seen = this.#activity;
@@ -194,7 +194,7 @@ export class Stage {
     }
   }
 
-  /** Time goes by, from timer to timer. */
+  /** Lets time pass, from timer to timer. */
   async pass(ms: number): Promise<void> {
     let isOver = false;
     setTimeout(() => {
@@ -207,7 +207,7 @@ export class Stage {
     await this.calm();
   }
 
-  /** Time goes by until something is so. @throws when it is not within the limit */
+  /** Lets time pass until a condition holds. @throws when it does not hold within the limit */
   async passUntil(limitMs: number, isSo: () => boolean): Promise<void> {
     const limit = Date.now() + limitMs;
     for (;;) {
@@ -218,13 +218,13 @@ export class Stage {
     }
   }
 
-  /** Whether the client has a registration. */
+  /** Whether the client is registered. */
   isRegistered(name: PersonName): boolean {
     const last = this.#clients.get(name)?.events.findLast((event) => event.event === 'registration');
     return last?.event === 'registration' && last.state === 'registered';
   }
 
-  /** Lets time go by until a promise has settled. */
+  /** Lets time pass until a promise has settled. */
   async passing<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settle = () => {
@@ -239,8 +239,8 @@ export class Stage {
   }
 
   /**
-   * Everybody goes in good order. Returns what the network still holds when every timer of RFC 3261 has run out: what the functions and our core say, and
-   * what a Kamailio counts.
+   * Everybody ends in order. Returns what the network still holds when every timer of RFC 3261 has expired, according to the functions and
+   * our core, or to Kamailio's counts.
    */
   async farewell(): Promise<Readonly<Record<string, number>>[]> {
     for (const name of people) {
@@ -256,7 +256,7 @@ export class Stage {
     return [...[this.#functions.pf, this.#functions.cf].flatMap((one) => (one === null ? [] : { ...one.load() })), ...core, ...counts];
   }
 
-  /** Its time is the real one: it may need some more of it. */
+  /** Kamailio runs in real time, so it may need a little longer. */
   async #countsOfKamailio(kamailio: Kamailio): Promise<Record<string, number>> {
     const names = ['dialog:active_dialogs', 'dialog:early_dialogs', 'usrloc:location_contacts'];
     for (let tries = 0; ; tries += 1) {
@@ -321,7 +321,7 @@ export class Stage {
   async #startFunction(role: 'pf' | 'cf'): Promise<void> {
     const actor = this.#newActor(role);
     const core = `sip:127.0.0.1:${this.#ports.functions};transport=tcp`;
-    // Of the functions the CF alone has a disk.
+    // The CF is the only function with a disk.
     const disk = role === 'cf' ? { stateFile: join(this.#folderOf('cf'), 'groups.db') } : {};
     this.#functions[role] = await actor.play(() =>
       startNetwork({
@@ -339,7 +339,7 @@ export class Stage {
     this.#acquaint(role);
   }
 
-  /** Tells the core where a function is, as an operator would. */
+  /** Tells the core the address of a function, like an operator. */
   #acquaint(role: 'pf' | 'cf'): void {
     const uri = this.#functions[role]?.uris[role] ?? null;
     const core = this.#core;

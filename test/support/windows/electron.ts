@@ -1,5 +1,5 @@
 /**
- * Real Chorus windows for the end-to-end tests: every one its own process, profile and instance, the sandbox on, driven by Playwright.
+ * Real Chorus windows for the end-to-end tests, driven by Playwright: each with its own process, profile and instance, in the sandbox.
  *
  *   const chorus = chorusWindows();                    // once per file: closes everything after each test
  *   const alice = await chorus.open('alice-laptop', { try: 'Alice' });
@@ -24,35 +24,35 @@ export interface ChorusWindow {
   app: ElectronApplication;
   page: Page;
   dataDir: string;
-  /** A call of the contract as the page makes it. Throws with the error's code when it fails. */
+  /** Makes a call of the contract from the page. Throws with the error's code when it fails. */
   call<N extends CallName>(name: N, argument: CallArgument<N>): Promise<CallValue<N>>;
-  /** What the process wrote to stdout and stderr so far. */
+  /** The process's output to stdout and stderr so far. */
   said(): string;
-  /** Keeps a picture of the window as `e2e/NAME.png` among the artefacts. */
+  /** Stores a screenshot of the window as `e2e/NAME.png` among the artefacts. */
   picture(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface OpenOptions {
-  /** Whom to sign in as at the embedded network. */
+  /** The person to sign in as at the embedded network. */
   try?: string;
   deviceName?: string;
-  /** `index/count`, such as `1/4`. */
+  /** The tile as `index/count`, such as `1/4`. */
   tile?: string;
   /** Further arguments of the app. */
   args?: string[];
   env?: Record<string, string>;
-  /** A program that prepares something and then becomes the runtime, which is named to it as CHORUS_ELECTRON. */
+  /** A program that prepares something and then becomes the runtime, whose path it gets as CHORUS_ELECTRON. */
   through?: string;
 }
 
-/** Where tests leave what a person may want to see. */
+/** The folder for files that a person may want to see after a test. */
 export const artifacts = resolve(process.env.CHORUS_ARTIFACTS ?? 'artifacts');
 
-/** A screen of 1 or 2 shared cores is slow: a window may take this long to show itself. */
+/** How long a window may take to open on a machine with 1 or 2 shared cores. */
 const openLimitMs = 60_000;
 
-/** The runtime that the set-up found; `npm test -- e2e` names it. */
+/** The runtime found by the set-up; `npm test -- e2e` names it. */
 function runtime(): string {
   const path = process.env.CHORUS_ELECTRON;
   if (path !== undefined && path !== '') return path;
@@ -61,7 +61,7 @@ function runtime(): string {
 
 function environment(extra: Record<string, string>): Record<string, string> {
   const all = { ...process.env, ...extra };
-  // Vitest's own marks are not the app's business.
+  // The app must not see Vitest's own variables.
   const entries = Object.entries(all).filter(([name, value]) => value !== undefined && !/^(VITEST|NODE_ENV$|NODE_OPTIONS$)/.test(name));
   return Object.fromEntries(entries) as Record<string, string>;
 }
@@ -73,7 +73,7 @@ export interface PlainStart {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts the app without Playwright, for starts that do not come to a window. */
+/** Starts the app without Playwright, for starts that end before a window opens. */
 export function startPlainly(args: string[]): PlainStart {
   const child = spawn(runtime(), [resolve('.'), ...args], { env: environment({}), stdio: ['ignore', 'pipe', 'pipe'] });
   const pieces: string[] = [];
@@ -89,11 +89,11 @@ export function startPlainly(args: string[]): PlainStart {
 export interface ChorusWindows {
   /** The folder of this test's profiles; its windows share one embedded network. */
   readonly folder: string;
-  /** Opens a window with the profile `name`; opening the same name again after `close` is the same device. */
+  /** Opens a window with the profile `name`. Opening the same name again after `close` is the same device. */
   open(name: string, options?: OpenOptions): Promise<ChorusWindow>;
 }
 
-/** Opens windows and closes them after each test, with a picture of each when the test failed. */
+/** Opens windows and closes them after each test, with a screenshot of each when the test failed. */
 export function chorusWindows(): ChorusWindows {
   const opened = new Set<ChorusWindow>();
   let folder: string | null = null;
@@ -138,7 +138,7 @@ async function launch(name: string, folder: string, options: OpenOptions): Promi
     executablePath: options.through ?? runtime(),
     args: argumentsOf(name, folder, options),
     env: environment({ ...options.env, CHORUS_ELECTRON: runtime() }),
-    // Playwright would otherwise add --no-sandbox, and Chorus refuses that.
+    // Playwright would otherwise add --no-sandbox, which Chorus refuses.
     chromiumSandbox: true,
     timeout: openLimitMs,
   });
@@ -149,7 +149,7 @@ async function launch(name: string, folder: string, options: OpenOptions): Promi
   page.on('console', (message) => pieces.push(`[page ${message.type()}] ${message.text()}\n`));
   page.on('pageerror', (error) => pieces.push(`[page error] ${error.stack ?? error.message}\n`));
   await page.waitForLoadState('load');
-  /** Electron's own picture where the window is enlarged: the inspector's would show a quarter of it. */
+  /** Electron's own screenshot when the window is enlarged: the inspector's would show a quarter of it. */
   const keepPicture = async (path: string) => {
     await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
     const png = await app.evaluate(async ({ BrowserWindow }) => {

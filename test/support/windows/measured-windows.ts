@@ -1,11 +1,17 @@
-/** Two real windows, of Alice and of Bob at the embedded network, and the time from a key pressed in one to a text painted in the other. */
+/**
+ * Two real windows, Alice's and Bob's, at the embedded network. They measure the time from a key press in one to the painted text in the
+ * other.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { _electron, type ElectronApplication, type Page } from 'playwright';
 
 export interface MeasuredWindows {
-  /** Types a text in Alice's chat with Bob and presses Enter; milliseconds from that key to the frame in which Bob's window shows it. */
+  /**
+   * Types a text in Alice's chat with Bob and presses Enter. Returns the milliseconds from that key press to the frame in which Bob's
+   * window shows the text.
+   */
   deliver(text: string): Promise<number>;
   close(): Promise<void>;
 }
@@ -55,7 +61,7 @@ export async function openMeasuredWindows(): Promise<MeasuredWindows> {
   };
 }
 
-/** In the page: when Enter was last pressed, in the milliseconds that all windows of one machine share. */
+/** Runs in the page: records when Enter was pressed, on the clock shared by all windows of one machine. */
 function noteTheKey(): void {
   const note = (event: KeyboardEvent) => {
     if (event.key === 'Enter') document.body.dataset.pressedAt = String(performance.timeOrigin + event.timeStamp);
@@ -63,7 +69,7 @@ function noteTheKey(): void {
   document.addEventListener('keydown', note, true);
 }
 
-/** In the page: resolves after the frame in which the text stands in a message. */
+/** Runs in the page: resolves after the frame that shows the text in a message. */
 function whenPainted(text: string): Promise<number> {
   return new Promise((resolvePainted) => {
     const look = () => {

@@ -1,10 +1,10 @@
-/** What a page must be for everybody: named, in contrast, with nothing cut off and the focus to be seen. Each finding is a line of text. */
+/** Accessibility checks of a page: names, contrast, nothing cut off, a visible focus. Each finding is a line of text. */
 import axe from 'axe-core';
 import type { Page } from 'playwright';
 
-/** WCAG 2.2 A and AA and what axe calls good practice. Empty when all is well. */
+/** Violations of WCAG 2.2 A and AA and of axe's best practices; empty when all is well. */
 export async function accessibilityFlaws(page: Page): Promise<string[]> {
-  // Given to the inspector, which the page's policy does not bind: the page itself could not load it.
+  // Passed to the inspector, to which the page's policy does not apply: the page itself could not load it.
   await page.evaluate(axe.source);
   return page.evaluate(async () => {
     const checker = Reflect.get(globalThis, 'axe') as typeof import('axe-core');
@@ -24,7 +24,7 @@ export async function accessibilityFlaws(page: Page): Promise<string[]> {
   });
 }
 
-/** Controls and panes of which a part cannot be seen or reached by scrolling. */
+/** Controls and panes with a part that can be neither seen nor reached by scrolling. */
 export function cutOff(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const slack = 1;
@@ -61,7 +61,7 @@ export function cutOff(page: Page): Promise<string[]> {
   });
 }
 
-/** Goes through all stops of Tab, from wherever the focus is, and says at which of them the focus cannot be seen; `stops` counts them. */
+/** Presses Tab through all stops, from the current focus, and returns those where the focus is not visible. `stops` lists them all. */
 export async function walkFocus(page: Page): Promise<{ stops: string[]; unseen: string[] }> {
   const stops: string[] = [];
   const unseen: string[] = [];

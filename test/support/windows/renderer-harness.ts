@@ -1,6 +1,6 @@
 /**
- * The built renderer in a browser, driven through a scripted `window.chorus`: no main process, no network. It is served under the
- * policy that the program itself uses, so an inline style or script fails here too.
+ * The built renderer in a browser with a scripted `window.chorus`: no main process, no network. It is served under the policy of the real
+ * program, so an inline style or script fails here too.
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -18,11 +18,11 @@ export interface RendererPage {
   emit(...events: EventBody[]): Promise<void>;
   /** The calls made so far of one name, oldest first. */
   calls(name: CallName): Promise<unknown[]>;
-  /** What the page complained about: policy violations and uncaught errors. */
+  /** The page's complaints: policy violations and uncaught errors. */
   complaints: string[];
 }
 
-// The scenes' clock times are UTC, like the browser they are drawn in.
+// The times in the scenes are UTC, and so is the browser that draws them.
 process.env.TZ = 'UTC';
 
 const types: Record<string, string> = {
@@ -34,7 +34,7 @@ const types: Record<string, string> = {
 
 const origin = 'http://chorus.test';
 
-/** Debian's Chromium where it is installed; null where no browser is. */
+/** Debian's Chromium if installed; null when there is no browser. */
 const browserPath: string | null = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path)) ?? null;
 
 export async function launchBrowser(): Promise<Browser> {

@@ -1,10 +1,10 @@
-/** A person at a window: acts by clicks and keys, sees through locators. Nothing is asked of the program itself. */
+/** A person at a window: acts by clicks and keys, sees through locators. The program itself is never asked. */
 import { expect as playwrightExpect } from 'playwright/test';
 import type { MessageState } from '../../../preload/contract';
 import type { Person } from '../people/person';
 import type { ChorusWindow } from './electron';
 
-/** Waits until the page shows it. Four windows start on two shared cores, so it may take its time; nothing here sleeps. */
+/** Waits until the page shows something. Four windows start on two shared cores, so the limit is generous; nothing here sleeps. */
 export const expect = playwrightExpect.configure({ timeout: 30_000 });
 
 export class WindowDriver implements Person {
@@ -18,7 +18,7 @@ export class WindowDriver implements Person {
     return this.window.page;
   }
 
-  /** A part of the window by the name that it has for tests. */
+  /** A part of the window by its test id. */
   at(testId: string) {
     return this.page.getByTestId(testId);
   }
@@ -35,7 +35,7 @@ export class WindowDriver implements Person {
     return this.at('message').filter({ hasText: text });
   }
 
-  /** "Try it on this computer", as this person, on a device of this name. */
+  /** Chooses "Try it on this computer" as this person, on a device with this name. */
   async tryItAs(person: string, deviceName: string): Promise<void> {
     await this.page.getByRole('radio', { name: person, exact: true }).click();
     await this.at('first-run-device').fill(deviceName);
@@ -89,7 +89,7 @@ export class WindowDriver implements Person {
     for (const text of texts) await expect(this.bubble(text)).toBeVisible();
   }
 
-  /** The mark beside their own message. */
+  /** Waits for the mark beside the person's own message. */
   async sees(text: string, state: MessageState): Promise<void> {
     await expect(this.bubble(text)).toHaveAttribute('data-state', state);
   }
@@ -98,7 +98,7 @@ export class WindowDriver implements Person {
     await this.at(`place-${place}`).click();
   }
 
-  /** A drawing of so many points, as a PNG. */
+  /** A drawing of this size in pixels, as a PNG. */
   async drawing(width: number, height: number): Promise<Buffer> {
     const octets = await this.page.evaluate(
       async ([width, height]) => {
@@ -122,7 +122,7 @@ export class WindowDriver implements Person {
     return Buffer.from(octets, 'base64');
   }
 
-  /** A picture in each colour scheme, `NAME-light.png` and `NAME-dark.png`; the window stays light. */
+  /** A screenshot in each colour scheme, `NAME-light.png` and `NAME-dark.png`; the window stays light. */
   async pictures(name: string): Promise<void> {
     for (const colorScheme of ['dark', 'light'] as const) {
       await this.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });

@@ -1,4 +1,4 @@
-/** The built window in a browser, for one file of tests: one browser, a fresh page each test. */
+/** The built window in a browser, for one test file: one browser, a fresh page for each test. */
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
@@ -8,7 +8,7 @@ import { launchBrowser, openRenderer, type RendererPage } from './renderer-harne
 
 const built = fileURLToPath(new URL('../../../out/renderer', import.meta.url));
 
-/** To be called in a `describe`; what it returns opens a window on a scene. */
+/** Call it in a `describe`; the returned function opens a window on a scene. */
 export function windowsInBrowser(): (scene: Scene, view?: Parameters<typeof openRenderer>[3]) => Promise<RendererPage> {
   let browser: Browser | undefined;
   let opened: RendererPage[] = [];
@@ -21,7 +21,7 @@ export function windowsInBrowser(): (scene: Scene, view?: Parameters<typeof open
     const complaints = opened.flatMap((each) => each.complaints);
     await Promise.all(opened.map((each) => each.page.context().close()));
     opened = [];
-    // Every test is a test of the policy too: no inline style, no inline script, no string as code.
+    // Every test also tests the policy: no inline style, no inline script, no string as code.
     expect(complaints).toEqual([]);
   });
   afterAll(() => browser?.close());
@@ -35,6 +35,6 @@ export function windowsInBrowser(): (scene: Scene, view?: Parameters<typeof open
 }
 
 export const id = (name: string): string => `[data-testid="${name}"]`;
-/** Around the message that was looked for, while it stands out. */
+/** Selects the highlighted message that was searched for. */
 export const highlighted = `${id('message-row')}[data-highlighted]`;
 export const chat = (name: string): string => `${id('conversation')}[data-conversation="${name}"]`;

@@ -24,7 +24,7 @@ const nameOf = (server: MemoryServer) => {
 };
 
 describe('a new name or a switched service whose REGISTER fails', () => {
-  it('R24: the new name holds everywhere, is shown as not yet told, and is told with the next REGISTER', async () => {
+  it('R24: the new name is used everywhere, is shown as not yet announced, and is announced by the next REGISTER', async () => {
     const { account, server, clock, events } = accountLab();
     await account.register();
     await settled();
@@ -59,7 +59,7 @@ describe('a new name or a switched service whose REGISTER fails', () => {
     expect(account.value.untold).toBe(false);
   });
 
-  it('R24: a name that changes while a REGISTER is on its way is told after it', async () => {
+  it('R24: a name that changes during a REGISTER is announced by the next one', async () => {
     const { account, server } = accountLab();
     const usual = server.onRequest;
     server.onRequest = () => undefined;

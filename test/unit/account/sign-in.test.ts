@@ -109,7 +109,7 @@ describe('signing in and out', () => {
     expect(at.signIn.state).toBe(next);
   });
 
-  it('keeps who signed this device out before it agrees, and leaves once the answer is out', async () => {
+  it('stores who signed this device out before it agrees, and leaves once the answer was sent', async () => {
     const at = lab();
     await into.leaving(at);
     expect(at.disk.kept).toEqual({ by: 'device', device: 'Tablet' });

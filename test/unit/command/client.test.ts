@@ -6,7 +6,7 @@ import { parseReceipts, readPassword } from '../../../main/command/client';
 import { UsageError } from '../../../main/command/command-line';
 
 describe('chorus client --receipts', () => {
-  it('takes what is told, and whether also unasked', () => {
+  it('reads the receipts to send, and whether to send unrequested ones', () => {
     expect(parseReceipts(null)).toEqual({});
     expect(parseReceipts('none')).toEqual({ receipts: { delivered: false, displayed: false } });
     expect(parseReceipts('delivered,displayed')).toEqual({ receipts: { delivered: true, displayed: true } });

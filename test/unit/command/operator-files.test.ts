@@ -72,7 +72,7 @@ describe('the authorities of the media', () => {
     expect(readAuthorities(file(`# made today\n${pem}\n\n${pem}\n`))).toEqual([pem, pem]);
   });
 
-  it('are refused where there are none, or what is none', () => {
+  it('are refused when there are none or one is invalid', () => {
     expect(fault(() => readAuthorities(file('nothing')))).toMatch(/--media-ca takes a PEM file with certificates; .* holds none/);
     const torn = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----';
     expect(fault(() => readAuthorities(file(torn)))).toMatch(/--media-ca: \/file\.json: /);

@@ -96,7 +96,7 @@ describe('an invitation', () => {
     expect(lab.media.at(-1)?.sent.filter((one) => one.body.includes('here I am'))).toHaveLength(1);
   });
 
-  it('that waits for the person’s word is answered by a text to who has sent it, which makes no other', async () => {
+  it('that waits for the person’s word is answered by a text to its sender, which opens no second session', async () => {
     lab.setPreferences({ accept: 'ask' });
     const invite = invitation('k1');
     const conversation = await receive(invite);

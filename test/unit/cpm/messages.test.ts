@@ -84,7 +84,7 @@ describe('sending', () => {
     expect(stamp(lab.messenger.texts.send({ to: bob }, 'Third', 'session').message)).toBe(lab.clock.now());
   });
 
-  it('R14: nothing leaves before the registration, and all of it after, in order', async () => {
+  it('R14: nothing is sent before the registration, and everything after it, in order', async () => {
     lab.state.registered = false;
     const sent = ['one', 'two', 'three'].map((text) => lab.messenger.texts.send({ to: bob }, text, 'session'));
     await lab.settle();
@@ -387,7 +387,7 @@ describe('receiving', () => {
     lab.setPreferences({ receipts: { delivered: true, displayed: true, unasked: true } });
     await read('in-2', unasked('in-2'));
     expect(told()).toEqual(['in-2,delivered', 'in-2,displayed']);
-    // Who asks for the one does not want the other.
+    // A sender that requests only one kind of receipt does not want the other.
     await media.deliver(textFrom(bob, 'Hi', 'in-3', { wantsDisplayed: false }));
     await read('x', nameless);
     lab.setPreferences({ receipts: { delivered: false, displayed: true, unasked: true } });

@@ -136,7 +136,7 @@ describe('1-1 sessions', () => {
     expect(lab.events.filter((event) => event.event === 'conversation').map((event) => event.conversation)).toEqual([conversation]);
   });
 
-  it('give way to a new invitation once theirs was answered: whoever starts anew has lost the old one', async () => {
+  it('give way to a new invitation once theirs was answered: a peer that invites again has lost the old session', async () => {
     lab.messenger.texts.send({ to: bob }, 'Hello', 'session');
     await lab.settle();
     const own = lab.invites[0];
@@ -160,7 +160,7 @@ describe('1-1 sessions', () => {
     expect(invite.rejected).toBe(400);
   });
 
-  it('R60: ask first when the person wants it; declining is 486, and 603 only for every device', async () => {
+  it('R60: ask first if the person wants it; declining sends 486, and 603 only when it is meant for every device', async () => {
     lab.setPreferences({ accept: 'ask' });
     for (const [everywhere, status] of [
       [false, 486],
@@ -303,7 +303,7 @@ describe('adding people', () => {
     },
   );
 
-  it('R58: the 1-1 goes on when Bob has declined the move, and the group with the others', async () => {
+  it('R58: the 1-1 continues when Bob has declined the move, and the group continues with the others', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     const adding = lab.messenger.groups.addPeople(conversation, [carol], undefined);
     await lab.settle();
@@ -372,7 +372,7 @@ describe('being added', () => {
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
   });
 
-  it('R58: who wants to be asked is told what would be replaced, and who declines stays in the 1-1', async () => {
+  it('R58: a person who wants to be asked is told which chat would be replaced, and stays in the 1-1 when declining', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     lab.setPreferences({ accept: 'ask' });
     const replacing = groupInvite({ sessionReplaces: invite.request.contributionId });
@@ -387,7 +387,7 @@ describe('being added', () => {
     expect(conversationOf(conversation)).toMatchObject({ continuedBy: null, session: 'established' });
   });
 
-  it('R58: who says yes after the 1-1 has ended joins all the same', async () => {
+  it('R58: a person who accepts after the 1-1 has ended still joins', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     lab.setPreferences({ accept: 'ask' });
     const replacing = groupInvite({ sessionReplaces: invite.request.contributionId });
@@ -476,7 +476,7 @@ describe('life in a group', () => {
     expect(media.sent).toEqual([]);
   });
 
-  it('R69: the roster is the focus’s, and the people are its members, there or away', async () => {
+  it('R69: the roster comes from the focus, and the people are its members, connected or away', async () => {
     const { group } = await joined();
     lab.subscriptions[0]?.onDocument.emit(roster({ [lab.self]: 'connected', [bob]: 'connected', [carol]: 'disconnected' }));
     expect(lab.messenger.chats.participants(group).map((one) => [one.address, one.self, one.state])).toEqual([
@@ -494,7 +494,7 @@ describe('life in a group', () => {
     }
   });
 
-  it('R69: takes what has changed, and asks once for everything when a change is missing', async () => {
+  it('R69: applies changes, and requests one full document when a change is missing', async () => {
     const { group } = await joined();
     const subscription = lab.subscriptions[0];
     const tell = (version: number, state: 'full' | 'partial', users: Record<string, string>) =>
@@ -532,7 +532,7 @@ describe('life in a group', () => {
     expect(conversationOf(group)?.session).toBe('established');
   });
 
-  it('R72: comes back to the focus with the same Contribution-ID when it was away', async () => {
+  it('R72: rejoins at the focus with the same Contribution-ID after an absence', async () => {
     const { invite, group } = await joined();
     invite.hangUp();
     expect(conversationOf(group)).toMatchObject({ session: 'ended', joined: true });

@@ -55,7 +55,7 @@ describe('app://chorus', () => {
 });
 
 describe('links to the outside', () => {
-  it('are web and mail addresses, written anew', () => {
+  it('are web and mail addresses, parsed and formatted again', () => {
     expect(outsideUrl('HTTPS://Example.ORG/a b')?.href).toBe('https://example.org/a%20b');
     expect(outsideUrl('mailto:bob@example.org')?.href).toBe('mailto:bob@example.org');
   });

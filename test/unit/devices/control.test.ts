@@ -52,7 +52,7 @@ const order = (body: string, from = remoteParty(ALICE)) => incomingPager(from, d
 const signOut = (instanceId = HERE) => JSON.stringify({ do: 'signOut', instanceId, from: 'Tablet' });
 
 describe('what one device asks of another', () => {
-  it('R8: goes to its public GRUU, or names its instance where there is none', async () => {
+  it('R8: is sent to its public GRUU, or names its instance if it has none', async () => {
     const { control, sent } = lab();
     expect((await control.test(device(), 'Test')).by).toBe('gruu');
     expect((await control.test(device({ pubGruu: null }), 'Test')).by).toBe('instance');

@@ -112,7 +112,7 @@ class Double {
     this.onState.emit('registered');
   }
 
-  /** The next document of the subscription of now. */
+  /** The next document of the current subscription. */
   tell(state: 'full' | 'partial', contacts: RegInfoContact[], version = this.#version + 1): void {
     this.#version = version;
     const registrations = [{ aor: AOR, id: 'r1', state: 'active' as const, contacts }];
@@ -142,7 +142,7 @@ const watching = (): void => {
 };
 
 describe('the devices of one’s own address', () => {
-  it('R30: are those of the binding list, this one first, with the time when each runs out', () => {
+  it('R30: are those of the binding list, this one first, each with its expiry time', () => {
     lab.registered([binding(THERE, TABLET, { expires: 100 }), binding(HERE, LAPTOP)]);
     const [own, other] = lab.list.values;
     expect(own).toMatchObject({ instanceId: LAPTOP, self: true, name: 'My laptop', state: 'active', lastEvent: null });
@@ -165,7 +165,7 @@ describe('the devices of one’s own address', () => {
     expect(lab.list.values).toEqual([]);
   });
 
-  it('R24 R75: a new name, ability or registration of another device is known with the event, without asking', () => {
+  it('R24 R75: a new name, capability or registration of another device is known from the event, without a query', () => {
     watching();
     const icsis = new Map([...tablet('refreshed').params, [ICSI_PARAM, icsiValue([ICSI.msg])]]);
     lab.tell('partial', [tablet('refreshed', { displayName: 'Kitchen', params: icsis })]);
@@ -201,7 +201,7 @@ describe('the devices of one’s own address', () => {
     expect(lab.names).toEqual(['My laptop active']);
   });
 
-  it('a gap in the versions subscribes anew at once, and then only now and then', async () => {
+  it('a gap in the versions subscribes again at once, then only from time to time', async () => {
     watching();
     lab.tell('partial', [tablet('refreshed', { displayName: 'Lost' })], 7);
     expect(lab.subscriptions).toHaveLength(2);

@@ -74,7 +74,7 @@ describe('conversations', () => {
     expect(history.conversations().map((each) => each.id)).toEqual(['c', 'd']);
   });
 
-  it('keep what two patches change, made from the same older reading', () => {
+  it('keep the changes of two patches based on the same older reading', () => {
     history.addConversation(conversation('c'));
     // One part puts the roster down while another one notes the activity and a third one the new focus.
     const people = [{ address: 'sip:carol@lab.test', name: 'Carol' }];

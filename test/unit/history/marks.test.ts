@@ -45,7 +45,7 @@ describe('the marks of a conversation', () => {
     expect(history.marks('c2')).toEqual({ draft: '', markedUnread: false, isHidden: false });
   });
 
-  it('stay when the conversation is written anew', () => {
+  it('stay when the conversation is written again', () => {
     history.setMarks('c1', { draft: 'kept' });
     history.addConversation({ ...conversation, subject: 'Lunch' });
     expect(history.marks('c1').draft).toBe('kept');

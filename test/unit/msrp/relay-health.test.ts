@@ -44,7 +44,7 @@ describe('whether the media relay can be used', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('one that is away is asked for again, ever less often, until it is back, and who waits is told once', async () => {
+  it('one that is away is probed at growing intervals until it is back, and waiting messages are released once', async () => {
     const { clock, script, health, told, backs, attempt } = fixture();
     script.next = failure('unreachable');
     const start = clock.now();
@@ -61,7 +61,7 @@ describe('whether the media relay can be used', () => {
     expect([told, backs()]).toEqual([['unreachable', 'reachable'], 1]);
   });
 
-  it('one that refuses is not asked by itself, and nothing is asked after the end', async () => {
+  it('one that refuses is not probed, and nothing is probed after the end', async () => {
     const { clock, script, health, attempt } = fixture();
     await attempt(failure('refused')).catch(() => undefined);
     expect(clock.pending).toBe(0);

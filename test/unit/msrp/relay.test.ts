@@ -261,7 +261,7 @@ describe('a path through a relay', () => {
     nowhere.dispose();
   });
 
-  it('is never gone past: what was asked for over TLS does not leave through a relay without', async () => {
+  it('is never bypassed: a session over TLS does not use a relay without TLS', async () => {
     expect(await failure(endpoint.prepare({ secure: true }))).toMatchObject({ code: 'msrp/relay', retry: 'user' });
     expect(relays).toEqual([]);
   });
@@ -421,7 +421,7 @@ describe('a session behind a relay', () => {
     expect(await failed).toMatchObject({ code: 'net/timeout' });
   });
 
-  it('takes what came through the relay before the answer of the other side was known', async () => {
+  it('accepts requests that came through the relay before the answer of the other side was known', async () => {
     const { session, relay } = await prepared();
     const got: string[] = [];
     session.handleMessage = async ({ body }) => void got.push(new TextDecoder().decode(body));
@@ -434,7 +434,7 @@ describe('a session behind a relay', () => {
     expect(relay.responses.map(({ status }) => status)).toEqual([200]);
   });
 
-  it('takes a message for sent when the other side has reported to have all of it, not when the relay has', async () => {
+  it('counts a message as sent when the other side has reported all of it, not when the relay has it', async () => {
     const { session, relay } = await established();
     let isSent = false;
     const sending = session.send(text(5_000)).then(() => {

@@ -141,7 +141,7 @@ describe('over TLS, the active side', () => {
   }
   const secure = (port: number) => `msrps://127.0.0.1:${port}/peer;tcp`;
 
-  it('binds to who shows the certificate that the SDP names', async () => {
+  it('binds to the peer with the certificate named in the SDP', async () => {
     expect(await called(secure, [right.fingerprint])).toMatchObject({ outcome: null, heard: 1, state: 'established' });
   });
 
@@ -154,7 +154,7 @@ describe('over TLS, the active side', () => {
     expect(await called(secure, fingerprints)).toEqual({ outcome: 'net/untrusted', heard: 0, closed: true, state: 'closed' });
   });
 
-  it('takes the word of an authority where the SDP names no fingerprint', async () => {
+  it('accepts a certificate from an authority when the SDP names no fingerprint', async () => {
     shown = { ...shown, isAuthorized: true };
     expect(await called(secure, [])).toMatchObject({ outcome: null, state: 'established' });
   });

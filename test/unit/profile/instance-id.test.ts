@@ -57,7 +57,7 @@ describe('the instance ID', () => {
     for (let start = 0; start < 5; start++) expect(load({ expected: first })).toBe(first);
   });
 
-  it('R18: is read as version 0.1.0 has written it, whatever later versions add to the file', () => {
+  it('R18: written by version 0.1.0 is still read, whatever later versions add to the file', () => {
     const instanceId = 'urn:uuid:0f1e2d3c-4b5a-4978-8a6b-5c4d3e2f1a0b';
     // The file of 0.1.0, byte for byte but for the ID and the hash: it must never be changed to suit a newer program.
     writeFileSync(
@@ -92,7 +92,7 @@ describe('the instance ID', () => {
     expect(() => load({ expected: first })).toThrow(/identity\/unreadable/);
   });
 
-  it('R10: says nothing about the person', () => {
+  it('R10: reveals nothing about the person', () => {
     expect(load()).not.toMatch(/alice|lab\.test|\+1555/);
   });
 });
@@ -181,7 +181,7 @@ describe('an ID bound to the keychain', () => {
     expect(start({ secrets: keychain('theirs') }).isCopied).toBe(true);
   });
 
-  it('that is made anew is bound to the keychain of where it was made', () => {
+  it('that is renewed is bound to the keychain of the present computer', () => {
     const old = start({ secrets: keychain('mine') }).instanceId;
     const copy = start({ secrets: keychain('theirs') });
     copy.renew();

@@ -31,7 +31,7 @@ describe('settings', () => {
     expect(new Settings(open).preferences).toEqual({ ...defaultPreferences, theme: 'light' });
   });
 
-  it('keep who is blocked, so many at most, and leave out what is no address', () => {
+  it('keep the blocked people, up to a limit, and leave out invalid addresses', () => {
     const settings = new Settings(open);
     expect(settings.blocked).toEqual([]);
     settings.blocked = ['sip:bob@lab.test', 'tel:+15550111'];
@@ -104,7 +104,7 @@ describe('what the registration keeps', () => {
     expect(settings.registrationState(laptop, 'sip:bob@lab.test').load()).toBeNull();
   });
 
-  it('is begun anew when it makes no sense', () => {
+  it('starts again when the stored value is invalid', () => {
     writeFileSync(join(dataDir, 'settings.json'), JSON.stringify({ registrations: { [`${laptop} sip:a@b`]: { callId: 7, cseq: -1 } } }));
     expect(new Settings(open).registrationState(laptop, 'sip:a@b').load()).toBeNull();
   });

@@ -47,7 +47,7 @@ describe('AKA', () => {
     expect(hex(vector.res)).toBe('a54211d5e3ba50bf');
   });
 
-  it('the SIM takes a number that is higher, once, and not one that jumps too far', () => {
+  it('the SIM accepts a higher number once, but not one that jumps too far', () => {
     const judge = (highest: number) => parsedValue(akaAnswer(secret, NONCE, highest, aes));
     expect(judge(SQN_NUMBER - 1)).toEqual({ kind: 'res', res: bytes('a54211d5e3ba50bf'), sqn: SQN_NUMBER });
     expect(judge(SQN_NUMBER - MAX_SQN_JUMP + 1).kind).toBe('res');
@@ -70,7 +70,7 @@ describe('AKA', () => {
     expect(parsedValue(akaAnswer(secret, nonce, 0, aes))).toEqual({ kind: 'wrongNetwork' });
   });
 
-  it('a nonce that is none is malformed, server data behind AUTN is not', () => {
+  it('an invalid nonce is malformed; server data after AUTN is allowed', () => {
     for (const nonce of ['', 'abc', 'dcd98b7102dd2f0e8b11d0f600bfb0c0-_', 'I1U8vpY3qJ0h', 'A'.repeat(1025)])
       expect(reasonOf(akaAnswer(secret, nonce, 0, aes))).toContain('nonce');
     const longer = Buffer.concat([Buffer.from(NONCE, 'base64'), Buffer.from('server data')]).toString('base64');

@@ -139,7 +139,7 @@ describe('conference-info', () => {
     expect(merged(next, { ...partial(3, ''), state: 'deleted' })).toMatchObject({ state: 'deleted', users: [] });
   });
 
-  it('takes a list of users that is full for everybody', () => {
+  it('takes a full list of users as everybody', () => {
     const next = merged(full, { ...partial(2, '<user entity="sip:dave@lab.example"/>'), usersState: 'full' });
     expect(next.users.map((one) => one.entity)).toEqual(['sip:dave@lab.example']);
   });

@@ -50,7 +50,7 @@ function invite(change: { headers?: string[]; sdpLine?: string; from?: string; t
 }
 
 describe('the leak check', () => {
-  it('R44: finds nothing in an invitation that hides its sender, and does not read what the person wrote', () => {
+  it('R44: finds nothing in an anonymous invitation, and does not search the text that the person wrote', () => {
     expect(leakInSip(invite(), own, bob)).toBeNull();
     expect(leakInSip(invite({ text: 'I am Alice Liddell, alice@lab.test' }), own, bob)).toBeNull();
   });
@@ -72,7 +72,7 @@ describe('the leak check', () => {
     expect(leakInSip(invite({ ...change, headers: 'headers' in change ? [...change.headers] : [] }), own, bob)).toEqual({ what, where });
   });
 
-  it('R44: finds who answers in the receipt that would name them', () => {
+  it('R44: finds the name of an anonymous recipient in a receipt', () => {
     const body = utf8('<imdn><recipient-uri>sip:alice@lab.test</recipient-uri></imdn>');
     const cpim = encodeCpim({ from: null, to: [], dateTime: 0, messageId: 'm', dispositions: [], contentType: 'message/imdn+xml', body });
     expect(leakInContent('message/cpim', cpim, own, bob)).toEqual({ what: 'address', where: 'content' });

@@ -254,7 +254,7 @@ describe('what saves work in reading changes nothing that is read', () => {
     return messages;
   };
 
-  it('a Byte-Range that tells more, less or nothing of a body, however the stream is cut', () => {
+  it('a Byte-Range longer or shorter than its body, or missing, however the stream is cut', () => {
     const near = '\r\n-------iiiiiiii$\r\n-------aaaaaaaa\r\n-----';
     const messages = [
       chunk('aaaaaaaa', { start: 1, end: null, total: 5000 }, body(90), '+'),
@@ -342,7 +342,7 @@ describe('a writer', () => {
     expect(Buffer.concat(pieces).equals(before)).toBe(true);
   });
 
-  it('writes nothing of what it refuses, and text of any alphabet', () => {
+  it('writes nothing of a refused message, and writes text in any alphabet', () => {
     const writer = new MsrpWriter();
     expect(() => writer.write(request({ transactionId: 'a\r\nb' }))).toThrow(RangeError);
     expect(() => writer.write(request({ contentType: 'a/b', body: octets('-------a786hjs2#') }))).toThrow(RangeError);

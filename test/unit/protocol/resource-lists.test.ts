@@ -100,7 +100,7 @@ describe('resource lists', () => {
     expect(entryTarget(uri).ok).toBe(false);
   });
 
-  it('R1: takes a telephone number for a person and another address for none, and leaves both as they are', () => {
+  it('R1: treats a telephone number as a person but no other address, and leaves both unchanged', () => {
     expect(parsedValue(entryTarget('mailto:x@y?subject=z'))).toMatchObject({ uri: 'mailto:x@y?subject=z', address: null });
     expect(parsedValue(entryTarget('tel:+1-555'))).toMatchObject({ uri: 'tel:+1555', address: 'tel:+1555' });
   });

@@ -165,7 +165,7 @@ describe('the fingerprints of a certificate (RFC 8122)', () => {
 });
 
 describe('CEMA (RFC 6714)', () => {
-  it('names the address of c= and m=, of who knows it and offers a stream', () => {
+  it('is the address of c= and m=, when the peer supports CEMA and offers a stream', () => {
     const described = parsedValue(parseSdp(offer));
     expect(cemaAddress({ ...described, port: 7394 })).toEqual({ host: '10.0.0.11', port: 7394 });
     expect(cemaAddress({ ...described, port: 0 })).toBeNull();

@@ -39,7 +39,7 @@ function answering(lab: MemoryLab): void {
 const said = (lab: MemoryLab) => ['INVITE', 'ACK', 'BYE', 'MESSAGE'].flatMap((method) => lab.server.requests(method));
 
 describe('requests that hide who sends them', () => {
-  it('R44: name the temporary GRUU of the latest set, and neither person, device nor program, to the BYE', async () => {
+  it('R44: contain the temporary GRUU from the latest set, and neither person, device nor program, up to the BYE', async () => {
     const lab = await registeredLab();
     answering(lab);
     const first = lab.client.registration.tempGruu ?? '';
@@ -71,7 +71,7 @@ describe('requests that hide who sends them', () => {
     ['the session description', { sdp: `${SDP}i=Alice laptop\r\n` }, 'device name'],
     ['the subject', { subject: 'from sip:alice@lab.test' }, 'address'],
     ['an ID', { contributionId: INSTANCE.replace('urn:uuid:', '') }, 'device ID'],
-  ])('R44: do not leave when %s would tell, and the error says what', async (_where, change, what) => {
+  ])('R44: are not sent when %s would reveal the sender, and the error says what', async (_where, change, what) => {
     const lab = await registeredLab();
     answering(lab);
     await expect(lab.client.invite(invite(change)).answered).rejects.toMatchObject({
@@ -97,7 +97,7 @@ describe('requests that hide who sends them', () => {
     expect(said(lab)).toEqual([]);
   });
 
-  it('R44: a call to the temporary GRUU is answered with it, and says nothing of who is called', async () => {
+  it('R44: a call to the temporary GRUU is answered with it, and does not reveal the called person', async () => {
     const lab = await registeredLab();
     answering(lab);
     const { tempGruu } = lab.client.registration;

@@ -108,7 +108,7 @@ describe('ConferenceEvents', () => {
     expect(requests[1]?.first('call-id')).toBe(requests[0]?.first('call-id'));
   });
 
-  it('asks for everything anew in the same dialog when told to, and not once it has ended', async () => {
+  it('asks for a full document in the same dialog when told to, and not once it has ended', async () => {
     const watched = await subscribed();
     watched.notify('active;expires=3600');
     await settled();

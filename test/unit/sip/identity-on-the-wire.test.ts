@@ -7,7 +7,7 @@ import { closeMemoryLabs, INSTANCE, memoryLab, registered } from '../../support/
 afterEach(closeMemoryLabs);
 
 describe('what names this device and its sessions', () => {
-  it('R18: the instance ID is the same in a hundred refreshes, under another name and at another network address', async () => {
+  it('R18: the instance ID stays the same in a hundred refreshes, under another name and at another network address', async () => {
     const lab = memoryLab();
     lab.server.onRequest = (request, server) => server.reply(request, registered(request, 1200));
     await lab.client.registration.register();

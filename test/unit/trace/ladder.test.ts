@@ -165,7 +165,7 @@ describe('what came before', () => {
     expect(texts(crossing('alice', 'bob', 1, 2, invite), crossing('bob', 'alice', 5, 6, bye)).at(-1)).toBe('Bob ends the session');
   });
 
-  it('tells of a roster what has changed', () => {
+  it('tells the changes in a roster', () => {
     const roster = (version: number, names: readonly string[]) =>
       sip(
         'NOTIFY sip:alice@lab.test SIP/2.0',
@@ -297,7 +297,7 @@ describe('the ladder as text', () => {
 `);
   });
 
-  it('leaves out times and what only keeps the protocol going, where that is wished', () => {
+  it('leaves out times and protocol housekeeping on request', () => {
     expect(ladderText(ladderOf(records), { times: false, minor: false }).split('\n')).toHaveLength(4);
   });
 });

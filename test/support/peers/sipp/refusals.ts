@@ -1,6 +1,6 @@
-/** A scenario for SIPp that is one block a status: SIPp takes no status line with a variable in it. */
+/** A SIPp scenario with one block for each status, because SIPp allows no variable in a status line. */
 
-/** Registers anybody; who is called sip:404@ refuses INVITE and MESSAGE with 404, and so on for each of `statuses`. */
+/** Registers anybody. The address sip:404@ refuses INVITE and MESSAGE with 404, and so on for each of `statuses`. */
 export function refusalScenario(statuses: readonly number[]): string {
   const ask = statuses.map((status) => `<ereg regexp="^[A-Z]+ sip:${status}@" search_in="msg" assign_to="is${status}"/>`);
   const choose = (method: string) => statuses.map((status) => `<nop next="${method}${status}" test="is${status}"/>`);

@@ -37,7 +37,7 @@ async function calledByBob() {
 }
 
 describe('lost media', () => {
-  it('is asked for anew in the same dialog: a fresh path, a new connection, the next version', async () => {
+  it('is renegotiated in the same dialog: a fresh path, a new connection, the next version', async () => {
     const { conversation, invite, media } = await lab.talkTo(bob);
     media.lose();
     await lab.clock.advance(recoveryDelayMs - 1);
@@ -153,7 +153,7 @@ describe('lost media', () => {
 });
 
 describe('an idle session', () => {
-  it('R73 R74: is ended without a Reason, and the next text opens another: same Conversation-ID, new Contribution-ID', async () => {
+  it('R73 R74: ends without a Reason, and the next text opens another: same Conversation-ID, new Contribution-ID', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     await lab.clock.advance(idleCloseMs - 1);
     expect(stateOf(conversation)).toBe('established');
@@ -218,7 +218,7 @@ describe('an idle session', () => {
     expect(lab.invites[1]?.request.parts).toHaveLength(1);
   });
 
-  it('whoever is invited anew while their BYE is on the way takes the new session', async () => {
+  it('a side that is invited again while its BYE is on the way accepts the new session', async () => {
     const { invite } = await calledByBob();
     await lab.clock.advance(idleCloseMs - 1);
     const next = new FakeInvite({ remote: remoteParty(bob), headers: { contributionId: 'k-2', conversationId: 'c-bob' } });

@@ -147,7 +147,7 @@ describe('B', () => {
     },
   );
 
-  it('R58: who does not answer in time is asked no more, and stays in the 1-1', async () => {
+  it('R58: a person who does not answer in time is no longer asked, and stays in the 1-1', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     lab.setPreferences({ accept: 'ask' });
     const group = invitation(bob, invite.request.contributionId);
@@ -160,7 +160,7 @@ describe('B', () => {
     expect(conversationOf(conversation)).toMatchObject({ session: 'established', continuedBy: null });
   });
 
-  it('R58: another device of B, which has no such 1-1, joins as anybody does', async () => {
+  it('R58: another device of B without that 1-1 joins like anybody else', async () => {
     lab.messenger.incoming.invite(invitation(bob, 'a session of the other device'));
     await lab.settle();
     expect(groups()).toMatchObject([{ session: 'established', continues: null }]);
@@ -179,7 +179,7 @@ describe('B', () => {
     expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: groups()[0]?.conversation });
   });
 
-  it('R58: a replacement that somebody else asks for leaves the 1-1 alone, whoever is in it', async () => {
+  it('R58: a replacement requested by somebody outside the 1-1 leaves the 1-1 untouched', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     lab.messenger.incoming.invite(invitation(carol, invite.request.contributionId));
     await lab.settle();
@@ -257,7 +257,7 @@ describe('A', () => {
     expect([groups(), oneToOne.byes]).toEqual([[], []]);
   });
 
-  it('R58: it dies between its 200 and the media: no group takes the 1-1 over, also when the group turns out to be gone', async () => {
+  it('R58: it dies between its 200 and the media: no group continues the 1-1, even when the group turns out to be gone', async () => {
     const { conversation, oneToOne, creation, adding } = await asking();
     FakeMsrp.unbound = true;
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
@@ -268,7 +268,7 @@ describe('A', () => {
     FakeMsrp.unbound = false;
     lab.messenger.registered();
     await lab.settle();
-    // Neither is it known any more, nor may it be given anew.
+    // The group no longer exists, and this device may not create it again.
     lab.invites.at(-1)?.session.refuse(404);
     await lab.clock.advance(replacementGuardMs + 1);
     lab.invites.at(-1)?.session.refuse(403);
@@ -278,7 +278,7 @@ describe('A', () => {
     expect(oneToOne.byes).toEqual([]);
   });
 
-  it('a 1-1 that was deleted here after it went on in a group begins anew: neither names the other, whatever the roster tells', async () => {
+  it('a 1-1 that was deleted here after it continued in a group starts afresh: neither links to the other, whatever the roster says', async () => {
     const { conversation, oneToOne, creation, adding } = await asking();
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
     const { conversation: group } = await adding;
@@ -296,7 +296,7 @@ describe('A', () => {
     expect(groups()).toMatchObject([{ continues: null, session: 'established' }]);
   });
 
-  it('R58: the group is over before B has moved: the 1-1 that still stands goes on', async () => {
+  it('R58: the group ends before B has moved: the active 1-1 continues', async () => {
     const { conversation, oneToOne, creation, adding } = await asking();
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
     const { conversation: group } = await adding;
@@ -308,7 +308,7 @@ describe('A', () => {
     expect(oneToOne.byes).toEqual([]);
   });
 
-  it.each(['busy', 'failed'])('R58: B is away or declines (%s): the 1-1 goes on beside the group', async (method) => {
+  it.each(['busy', 'failed'])('R58: B is away or declines (%s): the 1-1 continues beside the group', async (method) => {
     const { conversation, oneToOne, creation, adding } = await asking();
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
     await adding;
@@ -322,7 +322,7 @@ describe('A', () => {
     expect(oneToOne.byes).toEqual([]);
   });
 
-  it('R58: the 1-1 has broken before the network gives B up: nobody has moved, and no group continues it', async () => {
+  it('R58: the 1-1 was lost before the network gives B up: nobody has moved, and no group continues it', async () => {
     const { conversation, oneToOne, creation, adding } = await asking();
     const focus = 'sip:grp-1@cf.lab.test';
     creation.answer('passive', { contactUri: focus });
@@ -362,7 +362,7 @@ describe('A', () => {
     }
 
     it.each(['disconnected/failed', 'disconnected/busy'])(
-      'R58: B, who was still asked, does not come (%s): the 1-1 goes on',
+      'R58: B was still ringing and does not join (%s): the 1-1 continues',
       async (state) => {
         const { group, tell, continuedBy } = await restarted({ [bob]: 'pending' });
         expect(continuedBy()).toBe(group);
@@ -373,13 +373,13 @@ describe('A', () => {
       },
     );
 
-    it('R58: the group, which B has not come to, is over: the 1-1 goes on', async () => {
+    it('R58: the group ends before B has joined it: the 1-1 continues', async () => {
       const { upgrades, group, continuedBy } = await restarted({});
       upgrades.groupOver(group);
       expect(continuedBy()).toBeNull();
     });
 
-    it('R58: B was seen in the group before: it continues the 1-1, whatever becomes of him there', async () => {
+    it('R58: B was once in the group: it continues the 1-1, whatever happens to him there', async () => {
       const { upgrades, group, tell, continuedBy } = await restarted({ [bob]: 'connected' });
       tell('disconnected/failed');
       upgrades.groupOver(group);
@@ -396,7 +396,7 @@ describe('A', () => {
     expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: group });
   });
 
-  it.each(['before', 'after'])('R58: B moves just %s the way of A into the group breaks: the 1-1 has moved at A, too', async (order) => {
+  it.each(['before', 'after'])('R58: B moves just %s A loses her connection to the group: the 1-1 has moved at A, too', async (order) => {
     const { conversation, oneToOne, creation, adding } = await asking();
     FakeMsrp.unbound = true;
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
@@ -408,7 +408,7 @@ describe('A', () => {
     expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: groups()[0]?.conversation });
   });
 
-  it('R58: a BYE of B long after the way of A into the group broke is no move', async () => {
+  it('R58: a BYE of B long after A lost her connection to the group does not count as a move', async () => {
     const { conversation, oneToOne, creation, adding } = await asking();
     FakeMsrp.unbound = true;
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
@@ -447,7 +447,7 @@ describe('A', () => {
     expect(conversationOf(conversation)?.continuedBy).toBe(group);
   });
 
-  it('R69: a roster that ends while the group stands is asked for again', async () => {
+  it('R69: a roster subscription that ends while the group is active is renewed', async () => {
     const { creation, adding } = await asking();
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
     const { conversation: group } = await adding;
@@ -465,7 +465,7 @@ describe('A', () => {
     expect(lab.subscriptions.filter(({ disposed }) => !disposed)).toEqual([first]);
   });
 
-  it('R58: B has gone before: the group is asked for without a session to replace', async () => {
+  it('R58: B has left before: the group is requested without a session to replace', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     invite.session.hangUp();
     const adding = lab.messenger.groups.addPeople(conversation, [carol], undefined);
@@ -477,7 +477,7 @@ describe('A', () => {
     expect(conversationOf((await adding).conversation)).toMatchObject({ session: 'established', continues: conversation });
   });
 
-  it('R58: A hangs up first: the group stands, nobody says BYE again, and her next text to Bob opens another 1-1', async () => {
+  it('R58: A hangs up first: the group exists, no second BYE is sent, and her next text to Bob opens another 1-1', async () => {
     const { conversation, oneToOne, creation, adding } = await asking();
     await lab.messenger.chats.closeSession(conversation);
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });

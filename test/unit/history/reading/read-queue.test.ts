@@ -78,7 +78,7 @@ describe('questions to the thread that reads', () => {
     expect(threads).toHaveLength(1);
   });
 
-  it('give back what it has met in the file, with its words, and go on', async () => {
+  it('return the error that it met in the file, in its words, and continue', async () => {
     const one = ask('one');
     const two = ask('two');
     thread().events.message({ id: thread().asked.id, error: { code: 'storage/unreadable', retry: 'user', cause: 'NOTADB' } });
@@ -87,7 +87,7 @@ describe('questions to the thread that reads', () => {
     expect(await two).toEqual({ value: [] });
   });
 
-  it('make way for the next one of who types: it never reaches the thread, or its answer never reaches anybody', async () => {
+  it('give way to the next one while a person types: the old one never reaches the thread, or its answer reaches nobody', async () => {
     const typed = ['p', 'pi', 'piz', 'pizza'].map((text) => ask(text, true));
     expect(await Promise.all(typed.slice(0, 3).map(failure))).toEqual(Array(3).fill('search/superseded'));
     expect(thread().asked.typed).toBe('p');
@@ -108,7 +108,7 @@ describe('questions to the thread that reads', () => {
     expect([await script, await ofAnotherAccount, await next]).toEqual([{ value: 1 }, { value: 2 }, { value: 3 }]);
   });
 
-  it('are asked once more of a new thread when it dies of one, and then fail; the ones behind them do not', async () => {
+  it('are repeated once on a new thread when the thread dies of one, and then fail; the ones behind them do not', async () => {
     const one = ask('deadly');
     const two = ask('two');
     threads[0]?.events.ended('out of memory');
@@ -131,7 +131,7 @@ describe('questions to the thread that reads', () => {
     expect(await two).toEqual({ value: [] });
   });
 
-  it('are not answered by what comes late of a thread that died', async () => {
+  it('are not answered by a late result of a dead thread', async () => {
     const one = ask('one');
     const dead = thread();
     dead.events.ended('killed');

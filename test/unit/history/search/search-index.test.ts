@@ -69,7 +69,7 @@ describe('an index for search that is damaged', () => {
     ['without the table of its pages', 'DROP TABLE message_words_idx'],
   ];
 
-  it.each(damages)('%s is noticed by a search and made anew from the messages', (_, sql) => {
+  it.each(damages)('%s is noticed by a search and rebuilt from the messages', (_, sql) => {
     raw((database) => database.exec(sql));
     find('needle');
     expectWhole();
@@ -85,7 +85,7 @@ describe('an index for search that is damaged', () => {
     expect(found).toEqual([]);
   });
 
-  it('in a page of the file is made anew, and the file is no case for a rescue', () => {
+  it('in a page of the file is repaired by a rebuild; the file needs no rescue', () => {
     const roots: number[] = [];
     raw((database) => {
       const rows = database
@@ -109,7 +109,7 @@ describe('an index for search that is damaged', () => {
     history = open();
   });
 
-  it('is filled newest first; what is deleted meanwhile is not found, and a process that ends meanwhile goes on', () => {
+  it('is filled newest first; messages deleted meanwhile are not found, and after an interruption the next process continues', () => {
     raw((database) => database.exec('DROP TABLE message_words'));
     find('needle');
     expect(history.fillIndex()).toBe(true);

@@ -69,7 +69,7 @@ describe('the stream of changes', () => {
     expect(told).toHaveLength(name === 'emptyConversation' ? 2 : 1);
   });
 
-  it('tells nothing of what was rolled back, wholly or in part', () => {
+  it('reports no change that was rolled back, wholly or in part', () => {
     const failing = () =>
       history.transaction(() => {
         history.addMessage(messageRecord('lost'));

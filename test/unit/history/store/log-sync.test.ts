@@ -149,7 +149,7 @@ describe('a history that does not wait for the disk', () => {
   });
   const ids = () => told.map((changes) => changes.map(({ id }) => id));
 
-  it('can be read at once, and tells what was written together when it is on disk', async () => {
+  it('can be read at once, and reports changes of one commit together once they are on disk', async () => {
     for (const id of ['m1', 'm2']) history.soon(() => history.addMessage(messageRecord(id)));
     const waiting = watch(history.onDisk());
     expect(history.message('m2')?.id).toBe('m2');
@@ -175,7 +175,7 @@ describe('a history that does not wait for the disk', () => {
     expect([history.message('m2'), ids()]).toEqual([null, [['m1']]]);
   });
 
-  it('tells nothing before what was committed before it', async () => {
+  it('reports changes in the order of their commits', async () => {
     history.soon(() => history.addMessage(messageRecord('m1')));
     history.transaction(() => history.addMessage(messageRecord('m2')));
     expect(ids()).toEqual([['m1', 'm2']]);

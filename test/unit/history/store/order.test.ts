@@ -101,7 +101,7 @@ describe('the order of messages', () => {
     expect(messageKey(bob, { ...message, id: 'id\nsip:bob@lab.test' })).toBe(keys[0]);
   });
 
-  it('takes a message once by its key, too', () => {
+  it('stores a message once by its key, too', () => {
     const history = open('one');
     history.addConversation(conversationRecord('c'));
     expect(history.addMessage(messageRecord('m'))).toBe(true);

@@ -89,7 +89,7 @@ function rescue(): Saved {
 const readableOf = (saved: Saved) => [...saved.messages.values()].flat().filter((message) => message.isDamaged !== true);
 
 describe('a history that is damaged', () => {
-  it('gives back whatever page is destroyed: what is said to be whole is as it was written, and nothing is written into the file', () => {
+  it('is readable whichever page is destroyed: messages reported as intact are unchanged, and nothing is written to the file', () => {
     fill();
     const whole = readFileSync(file);
     let worst = messagesWritten;
@@ -113,7 +113,7 @@ describe('a history that is damaged', () => {
     expect({ worst, hopeless }).toEqual({ worst: messagesWritten, hopeless: 1 });
   }, 60_000);
 
-  it('marks what somebody changed, and names a conversation whose record is lost by who wrote in it', () => {
+  it('marks changed messages, and names a conversation with a lost record after its senders', () => {
     fill();
     const database = openRaw();
     database.exec(`UPDATE messages SET text = 'never said' WHERE id = 'm0'`);

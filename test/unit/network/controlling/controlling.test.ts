@@ -45,7 +45,7 @@ describe('the Controlling Function makes a group', () => {
     expect(other.provisional.at(-1)?.get('contact')).not.toBe(contact);
   });
 
-  it('R55 R63: puts the replace indication and the device into the invitation of the one it names, and strips both from what others read', async () => {
+  it('R55 R63: puts the replace mark and the device into the invitation of that person and removes both from what others read', async () => {
     const { send, invites } = fixture();
     await send(creation([BOB_ENTRY, 'sip:carol@lab.test']));
     const bob = invites.get('bob')?.request;
@@ -119,7 +119,7 @@ describe('the Controlling Function makes a group', () => {
     expect(acks).toHaveLength(1);
   });
 
-  it('R61 R69: one refuses, another accepts: the group is those who accepted; the document shows how it went', async () => {
+  it('R61 R69: one refuses, another accepts: the group has those who accepted, and the document shows each outcome', async () => {
     const { send, answer, final, subscribe, notifies } = fixture();
     const { client } = await send(creation(['sip:bob@lab.test', 'sip:carol@lab.test', 'sip:dave@lab.test']));
     await answer('bob', 486);
@@ -136,7 +136,7 @@ describe('the Controlling Function makes a group', () => {
     expect(documentOf(notifies.at(-1)).userCount).toBe(2);
   });
 
-  it('R68: takes the answers in any order to the same end', async () => {
+  it('R68: reaches the same result for any order of the answers', async () => {
     const rosters: unknown[] = [];
     for (const order of [
       ['bob', 'carol'],
@@ -169,7 +169,7 @@ describe('the Controlling Function makes a group', () => {
     }
   });
 
-  it('gives up on who does not answer within INVITATION_TIMEOUT_MS', async () => {
+  it('gives up on a person who does not answer within INVITATION_TIMEOUT_MS', async () => {
     const { clock, send, cancelled } = fixture();
     const { client } = await send(creation(['sip:bob@lab.test']));
     clock.advance(INVITATION_TIMEOUT_MS - 1);
@@ -190,7 +190,7 @@ describe('the Controlling Function makes a group', () => {
     expect((await client.final).status).toBe(487);
   });
 
-  it('hangs up on who accepts after the group was given up', async () => {
+  it('sends BYE to a person who accepts after the group was given up', async () => {
     const { send, answer, invites, byes } = fixture();
     const { client } = await send(creation(['sip:bob@lab.test']));
     const bob = invites.get('bob');
@@ -270,7 +270,7 @@ describe('the group talks', () => {
     expect(person('bob').say(cpim('sip:bob@lab.test', ['sip:mallory@lab.test'], 'x'))).toMatchObject({ status: 404 });
   });
 
-  it('what is said to one member the sender`s other devices have, too; a receipt or who types is that one`s alone', async () => {
+  it('a message to one member also goes to the sender`s other devices; a receipt or typing notice only to that member', async () => {
     const { group, final, connectMedia } = fixture();
     const { focus, person } = await group();
     const tablet = await final(requestFrom('alice', 'INVITE', focus, 'tablet').setBody('application/sdp', sdp('tablet', 'actpass')));
@@ -283,7 +283,7 @@ describe('the group talks', () => {
     expect([...person('alice').heard(), ...person('carol').heard()]).toEqual([]);
   });
 
-  it('refuses a forged sender, names one that is missing, and takes nothing but readable CPIM', async () => {
+  it('refuses a forged sender, fills in a missing one, and accepts only readable CPIM', async () => {
     const { group } = fixture();
     const { focus, person } = await group();
     expect(person('bob').say(cpim(alice, [focus], 'I am Alice'))).toMatchObject({ status: 403 });
@@ -396,7 +396,7 @@ describe('who is in the group', () => {
     expect([spacingFor(3), spacingFor(100), spacingFor(500), spacingFor(100_000)]).toEqual([0, 800, 4_800, 5_000]);
   });
 
-  it('tells everything anew to a watcher who is more than MAX_CHANGES_KEPT behind', async () => {
+  it('sends a full document to a watcher more than MAX_CHANGES_KEPT behind', async () => {
     const { group, final, subscribe, notifies, slow } = fixture();
     const { focus, person } = await group();
     slow.isSlow = true;
@@ -417,7 +417,7 @@ describe('who is in the group', () => {
     expect((await final(subscribe('bob', focus))).status).toBe(200);
   });
 
-  it('lets nobody watch who has left', async () => {
+  it('lets no former member watch', async () => {
     const { group, final, subscribe, inDialog } = fixture();
     const { focus, dialog } = await group();
     await final(inDialog(dialog('bob'), 'BYE'));
@@ -455,7 +455,7 @@ describe('who is in the group', () => {
     expect(notifies.at(-1)?.get('subscription-state')).toBe('terminated;reason=timeout');
   });
 
-  it('marks who just lost the connection as disconnected, without a method', async () => {
+  it('marks a member who only lost the connection as disconnected, without a method', async () => {
     const { group, final, subscribe, notifies, inDialog } = fixture();
     const { focus, dialog } = await group();
     await final(subscribe('alice', focus));
@@ -541,7 +541,7 @@ describe('who is in the group', () => {
     expect(cf.groups()[0]?.participants).toHaveLength(3);
   });
 
-  it('REFER brings people in: one by Refer-To, several by a list; who is there already is not invited again', async () => {
+  it('REFER adds people: one by Refer-To, several by a list; members are not invited again', async () => {
     const { group, final, inDialog, invites } = fixture();
     const { dialog } = await group();
     invites.clear();
@@ -629,7 +629,7 @@ describe('who is in the group', () => {
     return { ...lab, ...standing, say };
   };
 
-  it('what is said while the media of a leg is lost reaches it over the media of its re-INVITE, in order', async () => {
+  it('messages during the media loss of a leg reach it over the media of its re-INVITE, in order', async () => {
     const { clock, final, inDialog, dialog, connectMedia, say, byes } = await lostBob();
     say('one');
     say('two');
@@ -658,7 +658,7 @@ describe('who is in the group', () => {
     expect(byes.map((bye) => personOf(bye.uri))).toEqual(['bob']);
   });
 
-  it('R78: keeps the state of a group: who, of what type, at which focus, also after its end', async () => {
+  it('R78: keeps the state of a group after its end: members, type and focus', async () => {
     const { clock, group, final, inDialog, cf } = fixture();
     const { focus, dialog } = await group();
     const facts = { focus, type: 'open', contributionId: 'group-1', conversationId: 'conversation-1', subject: 'Lunch' };

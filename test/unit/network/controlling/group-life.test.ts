@@ -46,7 +46,7 @@ const members = (lab: Lab) =>
 const refer = (to: string) => ['Refer-To', `<${to}>`] as const;
 
 describe('a group that was made over TLS', () => {
-  it('invites over TLS, and takes nobody without it, also after a restart', async () => {
+  it('invites over TLS and admits nobody without it, also after a restart', async () => {
     const file = stateFile();
     const first = fixture({ stateFile: file });
     await first.send(creation(['sip:bob@lab.test', 'sip:carol@lab.test'], 'alice', 'TCP/TLS/MSRP'));
@@ -78,7 +78,7 @@ describe('a group outlives its connections', () => {
     expect(lab.cf.groups()[0]?.subject).toBe('Lunch');
   });
 
-  it('what is said fetches the members who are away, and they read it, in order and before anything newer', async () => {
+  it('a message invites absent members again, and they read it in order and before anything newer', async () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
     await lab.final(lab.inDialog(dialog('bob'), 'BYE'));
@@ -95,7 +95,7 @@ describe('a group outlives its connections', () => {
     expect(person('carol').heard()).toEqual(['one', 'two', 'three']);
   });
 
-  it('fetches who does not come no more often than every FETCH_INTERVAL_MS, and never who said no', async () => {
+  it('invites an absent member at most every FETCH_INTERVAL_MS, and never a person who declined', async () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
     await lab.final(lab.inDialog(dialog('bob'), 'BYE'));
@@ -116,7 +116,7 @@ describe('a group outlives its connections', () => {
     expect(members(lab)).toEqual({ alice: 'member', bob: 'departed', carol: 'member' });
   });
 
-  it('who was not signed in when the group was made is fetched by what is said; who declined is not', async () => {
+  it('a message invites people who were not signed in when the group was created, but not those who declined', async () => {
     const lab = fixture();
     await lab.send(creation(['sip:bob@lab.test', 'sip:carol@lab.test', 'sip:dave@lab.test']));
     await lab.answer('bob', 200);
@@ -130,7 +130,7 @@ describe('a group outlives its connections', () => {
     expect([...lab.invites.keys()]).toEqual(['carol']);
   });
 
-  it('what a device had not answered for goes to the next device of that person, once', async () => {
+  it('messages that a device has not answered for go to the next device of that person, once', async () => {
     const lab = fixture();
     const { focus, person } = await lab.group();
     const { peer } = person('bob');
@@ -148,7 +148,7 @@ describe('a group outlives its connections', () => {
       });
   });
 
-  it('what a relay has taken and not handed on goes to the next device of that person, what the person has reported does not', async () => {
+  it('messages lost in a relay go to the next device of that person, reported ones do not', async () => {
     const lab = fixture();
     const { focus, person } = await lab.group();
     const comeBack = async (name: string) => {
@@ -170,7 +170,7 @@ describe('a group outlives its connections', () => {
     expect((await comeBack('bob-again')).heard()).toEqual(['two']);
   });
 
-  it('an IMDN for somebody who is away waits, who types does not', async () => {
+  it('an IMDN for an absent member waits, a typing notice does not', async () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
     await lab.final(lab.inDialog(dialog('bob'), 'BYE'));
@@ -197,8 +197,8 @@ describe('a group outlives its connections', () => {
   });
 });
 
-describe('the Controlling Function is started anew', () => {
-  it('R78: with its file every group is there: members come back to the same focus and read what waited', async () => {
+describe('the Controlling Function restarts', () => {
+  it('R78: with its file every group is restored: members rejoin the same focus and read the waiting messages', async () => {
     const file = stateFile();
     const first = fixture({ stateFile: file });
     const { focus, dialog, person } = await first.group();
@@ -242,7 +242,7 @@ describe('the Controlling Function is started anew', () => {
     expect(person('carol').heard()).toEqual([]);
   });
 
-  it('two restarts of one group by its members make one, also when it rested', async () => {
+  it('two restarts of one group by its members result in one group, even if it was idle', async () => {
     const lab = fixture();
     const { focus, dialog } = await lab.group();
     for (const name of ['alice', 'bob', 'carol']) await lab.final(lab.inDialog(dialog(name), 'BYE'));
@@ -292,7 +292,7 @@ describe('the Controlling Function is started anew', () => {
 });
 
 describe('who belongs to a group', () => {
-  it('who leaves is out on every device: no message waits, nobody fetches, and coming back needs an invitation', async () => {
+  it('a person who leaves is out on every device: no message waits, no message invites them, and they need an invitation to return', async () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
     await lab.final(requestFrom('bob', 'INVITE', focus, 'phone').setBody('application/sdp', sdp('bob-phone', 'actpass')));
@@ -310,7 +310,7 @@ describe('who belongs to a group', () => {
     expect(lab.connectMedia(sdpIn(lab, 'bob'), 'bob').heard()).toEqual([]);
   });
 
-  it('who is removed hears 403, is out, and comes back by an administrator alone', async () => {
+  it('a removed person gets 403, is out, and returns only through an administrator', async () => {
     const lab = fixture();
     const { focus, dialog } = await lab.group();
     await lab.final(lab.subscribe('alice', focus));
@@ -342,7 +342,7 @@ describe('who belongs to a group', () => {
     ).toBe(404);
   });
 
-  it('who is away, or was never there, is put out as well: the roster says so, and neither is let in', async () => {
+  it('a member who is away or never joined can be removed, too: the roster says so, and neither is admitted', async () => {
     const lab = fixture();
     const { focus, dialog } = await lab.group();
     await lab.final(lab.subscribe('alice', focus));
@@ -365,7 +365,7 @@ describe('who belongs to a group', () => {
     expect(members(lab)).toMatchObject({ bob: 'removed', carol: 'member', dave: 'removed' });
   });
 
-  it('a group is never without an administrator: the oldest member follows who leaves', async () => {
+  it('a group is never without an administrator: when the last one leaves, the oldest member takes over', async () => {
     const lab = fixture();
     const { dialog } = await lab.group();
     await lab.final(leave(lab.inDialog(dialog('alice'), 'BYE')));
@@ -422,7 +422,7 @@ describe('who belongs to a group', () => {
     expect(lab.cf.groups()[0]?.participants).toHaveLength(3);
   });
 
-  it('a member renames the group: answered to the one who asked, told to all by the conference document, and kept', async () => {
+  it('a member renames the group: the sender gets an answer, the conference document tells everybody, and the name is stored', async () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
     await lab.final(lab.subscribe('carol', focus));
@@ -533,7 +533,7 @@ describe('what is kept', () => {
     later.close();
   });
 
-  it('R78: reads a file of before people had rows of their own', () => {
+  it('R78: reads a file from before each person had a row', () => {
     const file = stateFile();
     const person = (name: string, membership: string) => ({
       address: `sip:${name}@lab.test`,
@@ -568,7 +568,7 @@ function sdpIn(lab: Lab, name: string): string {
 }
 
 describe('what is left', () => {
-  it('R69: of fifty groups that have ended, and one that has rested fifty times, no transaction, timer, session or connection is left', async () => {
+  it('R69: after fifty ended groups, and one that was idle fifty times, no transaction, timer, session or connection is left', async () => {
     const lab = fixture();
     const left = () => ({
       groups: lab.cf.liveCount,

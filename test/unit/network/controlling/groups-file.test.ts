@@ -117,7 +117,7 @@ describe('a pre-defined group', () => {
       .setBody('application/sdp', sdp(`${name}-media`, 'actpass'));
   const members = (lab: Lab) => Object.fromEntries(lab.cf.groups()[0]?.participants.map((one) => [one.address, one.membership]) ?? []);
 
-  it('a list that is read anew brings in, puts out and appoints in a group that stands, and leaves the rest of it alone', async () => {
+  it('a list that is read again adds, removes and appoints members in an active group, and changes nothing else', async () => {
     const lab = fixture({ predefined: [team] });
     await lab.final(call('bob'));
     await lab.answer('alice', 200);
@@ -125,7 +125,7 @@ describe('a pre-defined group', () => {
     await lab.final(lab.subscribe('bob', TEAM));
     lab.invites.clear();
     const notified = lab.notifies.length;
-    // Read anew and the same: nobody hears of it.
+    // Reading the same file again notifies nobody.
     lab.cf.provide([team]);
     await settle();
     expect([lab.notifies.length - notified, lab.byes.length, lab.invites.size]).toEqual([0, 0, 0]);
@@ -165,7 +165,7 @@ describe('a pre-defined group', () => {
     expect((await lab.final(toOther)).status).toBe(200);
   });
 
-  it('R72: a member who calls its address joins it, and the others are invited on behalf of that one', async () => {
+  it('R72: a member who calls its address joins it, and the others are invited on that member’s behalf', async () => {
     const lab = fixture({ predefined: [team] });
     const answer = await lab.final(call('bob'));
     expect([answer.status, answer.get('subject')]).toEqual([200, 'Team']);
@@ -189,7 +189,7 @@ describe('a pre-defined group', () => {
     expect([...lab.invites.keys()]).toEqual([]);
   });
 
-  it('who is not on the list is refused with 403, an address of no group with 404', async () => {
+  it('a person who is not on the list is refused with 403, an address without a group with 404', async () => {
     const lab = fixture({ predefined: [team] });
     expect((await lab.final(call('mallory'))).status).toBe(403);
     const other = requestFrom('alice', 'INVITE', 'sip:other@cf.lab.test').setBody('application/sdp', sdp('a', 'actpass'));
@@ -204,7 +204,7 @@ describe('a pre-defined group', () => {
     expect([refused.status, refused.get('warning')]).toEqual([403, '399 cf.lab.test "A group is joined before anything is said"']);
   });
 
-  it('never ends of itself: who left or said no may come again, and whom the administrator removed may not', async () => {
+  it('never ends by itself: members who left or declined may come back, a member removed by the administrator may not', async () => {
     const lab = fixture({ predefined: [team] });
     const request = call('alice');
     const response = await lab.final(request);
@@ -221,7 +221,7 @@ describe('a pre-defined group', () => {
     expect(members(lab)).toEqual({ [address('alice')]: 'member', [address('bob')]: 'member', [address('carol')]: 'removed' });
   });
 
-  it('R78: at a new start the list counts for who is a member, and what the group has become stays', async () => {
+  it('R78: after a restart the list decides about membership, and other changes to the group are kept', async () => {
     const stateFile = join(folder(), 'groups.db');
     const first = fixture({ predefined: [{ ...team, type: 'open' }], stateFile });
     const request = call('alice');

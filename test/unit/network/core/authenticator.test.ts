@@ -65,7 +65,7 @@ describe('Digest by the policy of the network', () => {
     ['sha256', ['SHA-256']],
     ['sha512-256', ['SHA-512-256']],
     ['both', ['SHA-256', 'MD5']],
-  ] as const)('R36: %s offers and takes that, and nothing else', (auth, algorithms) => {
+  ] as const)('R36: %s offers and accepts exactly that', (auth, algorithms) => {
     const the = lab({ auth });
     const challenges = the.ask();
     expect(challenges.map(({ algorithm }) => algorithm)).toEqual(algorithms);
@@ -105,7 +105,7 @@ describe('Digest by the policy of the network', () => {
     expect(the.verify(the.answer(challenge))).toMatchObject({ ok: false, stale: true });
   });
 
-  it('R28: who has no password cannot sign in with an empty one', () => {
+  it('R28: a user without a password cannot sign in with an empty one', () => {
     const the = lab();
     expect(the.verify(the.answer(first(the.ask()), { username: 'bob', password: '' }))).toMatchObject({ ok: false, stale: false });
   });
@@ -118,7 +118,7 @@ describe('AKA', () => {
     return read.value;
   };
 
-  it('R28: asks the SIM, with a sequence number that rises, and takes its RES alone', () => {
+  it('R28: challenges the SIM with a rising sequence number and accepts only its RES', () => {
     const the = lab({ auth: 'aka' });
     expect(the.verify(the.request())).toMatchObject({ ok: false, forbidden: false });
     const challenges = the.ask();
@@ -186,7 +186,7 @@ describe('AKA', () => {
     expect(the.authenticator.challenges(false, the.request('nobody'))).toEqual([]);
   });
 
-  it('what is no SIM is refused when it is entered', () => {
+  it('an invalid SIM is refused when it is entered', () => {
     expect(() => simCard({ k: 'abc', op: SIM.op })).toThrow('K of a SIM');
     expect(() => simCard({ k: SIM.k })).toThrow('neither OP nor OPc');
     expect(() => simCard({ ...SIM, sqn: -1 })).toThrow('not a sequence number');
@@ -194,7 +194,7 @@ describe('AKA', () => {
 });
 
 describe('early IMS', () => {
-  it('R28: the address a request comes from stands for its subscriber, and for nobody else', () => {
+  it('R28: the source address of a request identifies its subscriber, and nobody else', () => {
     const the = lab({ auth: 'early' });
     const { atA: flow } = connectServers(new SipServer(), new SipServer());
     expect(flow.remote).toMatch(/^127\.0\.0\.1:/);

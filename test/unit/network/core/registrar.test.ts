@@ -94,7 +94,7 @@ describe('bindings', () => {
     expect(response.all('contact')[1]?.startsWith(`"Alice \\"tab\\"" <sip:alice@10.0.0.12`)).toBe(true);
   });
 
-  it('R11: the same instance under two addresses of two people is two bindings, the same pair again is one', () => {
+  it('R11: the same instance under the addresses of two people makes two bindings, the same pair again makes one', () => {
     const lab = registrar();
     lab.ask({ contacts: [contact(LAPTOP)] });
     lab.ask({ contacts: [contact(LAPTOP, '10.0.0.99')], callId: 'call-2' });
@@ -130,7 +130,7 @@ describe('bindings', () => {
     expect(lab.bindings()).toHaveLength(1);
   });
 
-  it('R26: a refresh overwrites the capabilities, keeps id and begin, and is told as refreshed', () => {
+  it('R26: a refresh overwrites the capabilities, keeps id and start time, and is reported as refreshed', () => {
     const lab = registrar();
     lab.ask({ contacts: [contact(LAPTOP, '10.0.0.11', FEATURES)] });
     const [before] = lab.bindings();
@@ -143,7 +143,7 @@ describe('bindings', () => {
     expect(lab.changes.map((change) => change.kind)).toEqual(['registered', 'refreshed']);
   });
 
-  it('R32: leave by Contact expires=0 alone, by expiry of their own time, or all together by *', () => {
+  it('R32: end one by one with Contact expires=0, by their own expiry, or all together with *', () => {
     const lab = registrar();
     lab.ask({ contacts: [contact(LAPTOP, 'a', ';expires=100')] });
     lab.ask({ contacts: [contact(TABLET, 'b')], callId: 'call-2' });
@@ -271,7 +271,7 @@ describe('GRUUs', () => {
   const gruus = (response: SipResponse, index = 0) =>
     [param(response, index, 'pub-gruu') ?? '', param(response, index, 'temp-gruu') ?? ''] as const;
 
-  it('R31: the public one stays for ever, a temporary one is new with every refresh and all of them reach the device', () => {
+  it('R31: the public one never changes, every refresh adds a temporary one, and all of them reach the device', () => {
     const lab = registrar();
     const [first, again] = [gruus(lab.ask({ contacts: [contact(LAPTOP)] })), gruus(lab.ask({ contacts: [contact(LAPTOP)] }))];
     expect(first[0]).toBe(`sip:alice@lab.test;gr=${LAPTOP}`);
@@ -300,7 +300,7 @@ describe('GRUUs', () => {
     expect(lab.subject.resolveGruu('sip:alice@lab.test')).toBeUndefined();
   });
 
-  it('are given to who supports them; a temporary one only to the device that registers', () => {
+  it('are given to devices that support them; a temporary one only to the registering device', () => {
     const lab = registrar();
     lab.ask({ contacts: [contact(LAPTOP)] });
     const response = lab.ask({ contacts: [contact(TABLET, 'b')], callId: 'call-2' });
@@ -357,7 +357,7 @@ describe('GRUUs', () => {
 });
 
 describe('flows and contacts', () => {
-  it('a flow belongs to who has a binding over it, and no longer than that', () => {
+  it('a flow belongs to the user with a binding over it, and only as long as the binding lasts', () => {
     const lab = registrar();
     const [one, two] = [flow(), flow()];
     lab.ask({ contacts: [contact(LAPTOP)], over: one });
@@ -422,7 +422,7 @@ describe('Digest', () => {
     expect(verify(answer(headers[0] ?? '', { nc: 3, username: 'alice@lab.test' })).ok).toBe(true);
   });
 
-  it('R28: a wrong password, user, digest-uri or no credentials at all prove nothing, and a new nonce would not help', () => {
+  it('R28: a wrong password, user or digest-uri, or no credentials at all, is refused, and not as stale', () => {
     const header = authenticator.challenges(false)[0] ?? '';
     const asked = [
       request(),

@@ -141,7 +141,7 @@ describe('the registration event package', () => {
     expect(tablet).toMatchObject({ displayName: 'Tablet "7"', pubGruu: `sip:alice@lab.test;gr=${TABLET}` });
   });
 
-  it('R33: the other addresses of the person are told as created, and refreshed with it', async () => {
+  it('R33: the other addresses of the person are reported as created, and refreshed together with it', async () => {
     const the = lab();
     the.register(LAPTOP);
     await the.subscribe();
@@ -205,7 +205,7 @@ describe('the registration event package', () => {
     ]);
   });
 
-  it('expiry and what the operator does are told with their own words', async () => {
+  it('expiry and acts of the operator are reported with their own events', async () => {
     const the = lab();
     the.register(LAPTOP);
     the.register(TABLET, { expires: '60' });
@@ -251,7 +251,7 @@ describe('the registration event package', () => {
     expect(the.events.count).toBe(0);
   });
 
-  it('who is not registered has registrations in their initial state', async () => {
+  it('a user who is not registered has registrations in their initial state', async () => {
     const the = lab();
     await the.subscribe();
     expect(the.documents()[0]?.registrations).toEqual([

@@ -60,7 +60,7 @@ describe('the interworking function', () => {
     ]);
   });
 
-  it('says why it takes something not: a session, a picture, too much, no gateway, a disk that fails', async () => {
+  it('says why it refuses: a session, a picture, too much, no gateway, a disk that fails', async () => {
     const send = fixture(join(folder, 'mail.jsonl'));
     const to = 'mailto:someone@example.org';
     const refused = async (...args: Parameters<typeof send>) => {

@@ -141,7 +141,7 @@ describe('memory', () => {
     }
   });
 
-  it('one person in 34 groups has one share, all persons together another, and what is given up is free again', async () => {
+  it('one person in 34 groups has one share, all people together another, and dropped messages free their memory', async () => {
     const clock = new VirtualClock();
     const media = new MsrpSwitch({ clock });
     const events = {
@@ -175,7 +175,7 @@ describe('memory', () => {
     expect(media.heldBytes).toBe(0);
   });
 
-  it('what waits in the relay for sides that do not come is bounded for all of them together', () => {
+  it('messages in the relay for sides that never connect have one common limit', () => {
     const relay = new MediaRelay({ clock: new VirtualClock() });
     const body = new Uint8Array(60_000);
     for (let index = 0; index < 60; index += 1) {

@@ -100,7 +100,7 @@ function fixture() {
 }
 
 describe('the media relay', () => {
-  it('R49: hands requests, reports and answers on as they are, but for the paths, and answers nothing itself', () => {
+  it('R49: forwards requests, reports and answers unchanged except for the paths, and answers nothing itself', () => {
     const { newPair, bind } = fixture();
     const pair = newPair();
     const called = bind(pair.called, CALLED);
@@ -132,7 +132,7 @@ describe('the media relay', () => {
     expect(caller.received[2]).toMatchObject({ method: 'REPORT', messageId: text.messageId, toPath: [CALLER] });
   });
 
-  it('R49: who writes to a side behind a relay of its own is told so, and its reports come back by the path that it was told', () => {
+  it('R49: a sender to a side behind its own relay learns of that relay, and the reports return along the path it was given', () => {
     const { newPair, connect, ends } = fixture();
     const pair = newPair();
     const behind = ['msrp://10.0.0.9:2855/path-1;tcp', CALLED];
@@ -172,7 +172,7 @@ describe('the media relay', () => {
     expect(dialled[0]?.peer.sends.map((one) => one.body?.length ?? 0)).toEqual([0, 5]);
   });
 
-  it('R49: of two devices that know the path, the one whose path the answer names has the leg', () => {
+  it('R49: when two devices know the path, the leg belongs to the one whose path is in the answer', () => {
     const { newPair, connect } = fixture();
     const pair = newPair();
     const [winner, loser] = [connect(), connect()];
@@ -219,7 +219,7 @@ describe('the media relay', () => {
     expect(caller.isPaused).toBe(false);
   });
 
-  it('refuses what names no session, and lets go who says nothing', () => {
+  it('refuses a request without a session, and closes a silent connection', () => {
     const { clock, relay, connect } = fixture();
     const peer = connect();
     peer.say(send(`msrp://127.0.0.1:${relay.port}/nothing;tcp`, CALLER, 'x'));
@@ -241,7 +241,7 @@ const said = (message: { text: string }) => {
 };
 
 describe('anchored media', () => {
-  it('R49: writes the relay into an SDP, refuses other streams, and hides what tells of the writer', () => {
+  it('R49: writes the relay into an SDP, refuses other streams, and removes what identifies the sender', () => {
     const place = { host: '127.0.0.1', port: 9999, path: ['msrp://127.0.0.1:9999/leg;tcp'], setup: 'actpass' as const, fingerprint: null };
     const written = anchoredSdp(sdp(CALLER, 'actpass'), place, true);
     expect(written).not.toMatch(/10\.0\.0\.1|alice|laptop|PCMU/i);
@@ -289,7 +289,7 @@ describe('anchored media', () => {
     expect([relay.pairCount, closed]).toEqual([0, 1]);
   });
 
-  it('R49: takes an offer over TLS to a listener and with a certificate of its own, and no answer, and no later offer, without TLS', () => {
+  it('R49: accepts an offer over TLS at its own listener with its own certificate, and no answer or later offer without TLS', () => {
     const { relay } = fixture();
     const anchor = new MediaAnchor({ relay, hides: null, onClose: () => undefined });
     const secured = (text: string) =>
@@ -311,7 +311,7 @@ describe('anchored media', () => {
     again.close();
   });
 
-  it('takes no offer without MSRP, ends with its first refusal, and is forgotten when its media stays away', () => {
+  it('accepts no offer without MSRP, ends with its first refusal, and is forgotten when its media never connects', () => {
     const { clock, relay } = fixture();
     let closed = 0;
     const fresh = () => new MediaAnchor({ relay, hides: null, onClose: () => (closed += 1) });

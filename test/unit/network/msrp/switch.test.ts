@@ -116,7 +116,7 @@ describe('the MSRP switch', () => {
     expect(peer.say(send(session, null, { method: 'AUTH' }))).toMatchObject({ status: 501 });
   });
 
-  it('asks the owner for a nickname (RFC 7701), and answers 424 for what is none', () => {
+  it('asks the owner for a nickname (RFC 7701), and answers 424 to an invalid one', () => {
     const { prepare, connect, nicknames } = fixture({ status: 425, reason: 'Nickname In Use' });
     const session = prepare();
     const peer = connect();
@@ -130,7 +130,7 @@ describe('the MSRP switch', () => {
     expect(nicknames).toHaveLength(2);
   });
 
-  it('keeps what is sent before the endpoint has connected, and cuts it into chunks', () => {
+  it('holds messages until the endpoint has connected, and splits them into chunks', () => {
     const { prepare, connect } = fixture();
     const session = prepare();
     session.start(['msrp://127.0.0.1:9/peer;tcp'], 'passive');
@@ -193,7 +193,7 @@ describe('the MSRP switch', () => {
     expect(peer.isDestroyed).toBe(true);
   });
 
-  it('cuts off who does not read, at MAX_QUEUED_BYTES', () => {
+  it('disconnects a peer that does not read, at MAX_QUEUED_BYTES', () => {
     const { bound, ends } = fixture();
     const { session, peer } = bound();
     peer.writableLength = MAX_QUEUED_BYTES + 1;
@@ -201,7 +201,7 @@ describe('the MSRP switch', () => {
     expect(ends).toEqual(['it does not read what it is sent']);
   });
 
-  it('keeps MAX_WAITING_BYTES at most for who is not connected', () => {
+  it('holds at most MAX_WAITING_BYTES for an endpoint that is not connected', () => {
     const { prepare, ends } = fixture();
     const session = prepare();
     session.send({ contentType: 'message/cpim', body: new Uint8Array(MAX_WAITING_BYTES) });
@@ -270,7 +270,7 @@ describe('the MSRP switch', () => {
       return { ...made, session, peer, answer, report, give, taken: () => taken };
     };
 
-    it('takes a message for taken when the endpoint has reported all of it, not when the relay has it', () => {
+    it('counts a message as accepted when the endpoint has reported all of it, not when the relay has it', () => {
       const { peer, answer, report, give, taken } = behind();
       give(CHUNK_BYTES + 5);
       expect(peer.sends.map(({ toPath, successReport, failureReport }) => [toPath, successReport, failureReport])).toEqual([
@@ -298,7 +298,7 @@ describe('the MSRP switch', () => {
       expect(taken()).toBe(1);
     });
 
-    it('what the endpoint refuses is answered for; what the relay cannot hand on ends the session, and waits', () => {
+    it('a refusal by the endpoint is an answer; a message that the relay cannot forward ends the session, and waits', () => {
       const { answer, report, give, taken, ends } = behind();
       give(5);
       answer();
@@ -352,7 +352,7 @@ describe('the MSRP switch', () => {
       expect([peer.isDestroyed, third.isDestroyed]).toEqual([true, true]);
     });
 
-    it('answers a SEND one hop, and what is no SEND along the whole path', () => {
+    it('answers a SEND one hop, and any other request along the whole path', () => {
       const { session, peer } = behind();
       expect(peer.say(send(session, 'x', { fromPath: relayed }))).toMatchObject({ toPath: relayed.slice(0, 1) });
       const nickname = send(session, null, { method: 'NICKNAME', fromPath: relayed, headers: [['Use-Nickname', '"Al"']] });

@@ -105,7 +105,7 @@ function invite(
 }
 
 describe('the Participating Function', () => {
-  it('R47: hands an allowed request back to the core, record-routed', async () => {
+  it('R47: returns an allowed request to the core, record-routed', async () => {
     const { passed, send } = fixture();
     expect((await send(invite())).status).toBe(200);
     expect(passed).toHaveLength(1);
@@ -115,7 +115,7 @@ describe('the Participating Function', () => {
     expect(passed[0]?.get('contact')).toContain(`+sip.instance="<${ALICE_1}>"`);
   });
 
-  it('R46: refuses with 403 what the policy of the sender denies, and nothing goes on', async () => {
+  it('R46: refuses with 403 a request denied by the policy of the sender, and forwards nothing', async () => {
     const { pf, passed, send } = fixture();
     pf.policy.deny({ served: 'sip:alice@lab.test', sescase: 'orig', peer: 'sip:bob@lab.test' });
     const refusal = await send(invite({ uri: 'sip:bob@lab.test;gr=urn:uuid:bbbb' }));
@@ -126,7 +126,7 @@ describe('the Participating Function', () => {
     expect((await send(invite())).status).toBe(200);
   });
 
-  it('R56 R57: refuses for the recipient, by the asserted caller or by who stands behind a group, and forwards the rest once', async () => {
+  it('R56 R57: refuses for the recipient, by the asserted caller or by the inviter of a group, and forwards the rest once', async () => {
     const { pf, passed, send } = fixture();
     pf.policy.deny({ served: 'sip:bob@lab.test', sescase: 'term', peer: 'sip:alice@lab.test', status: 603 });
     expect((await send(invite({ served: 'sip:bob@lab.test', sescase: 'term' }))).status).toBe(603);
@@ -167,7 +167,7 @@ describe('the Participating Function', () => {
     }
   });
 
-  it('R43: a device that the core tells of a moment after its 200 is not refused: its request waits for the news', async () => {
+  it('R43: a device whose registration event arrives just after its 200 is not refused: its request waits for the event', async () => {
     const { passed, begin, registered } = fixture();
     await registered('sip:alice@lab.test', [ALICE_1]);
     const answer = await begin(invite({ contact: `<sip:alice@127.0.0.1:5555>;+sip.instance="<${ALICE_2}>"` }));
@@ -206,7 +206,7 @@ describe('the Participating Function', () => {
     expect(passed).toEqual([]);
   });
 
-  it('R48: sends what is for somebody outside of CPM to the interworking function, which refuses with its reason', async () => {
+  it('R48: sends requests for people outside CPM to the interworking function, which refuses with its reason', async () => {
     const clock = new VirtualClock();
     const isf = new SipServer({ clock });
     const seen: string[] = [];
@@ -256,7 +256,7 @@ function inDialog(
 describe('what leaves a user`s own network', () => {
   const gruu = '<sip:alice@lab.test;gr=urn:uuid:9>';
 
-  it('R43: has no IMEI in requests, responses and re-INVITEs of the served user, and what the other side says passes', async () => {
+  it('R43: removes the IMEI from requests, responses and re-INVITEs of the served user, and passes the other side’s unchanged', async () => {
     const { passed, send } = fixture();
     const own = `${gruu};+sip.instance="<${IMEI}>";x=1`;
     await send(invite({ contact: own }));
@@ -271,7 +271,7 @@ describe('what leaves a user`s own network', () => {
     expect(called.passed[0]?.get('contact')).toContain(ALICE_1);
   });
 
-  it('R44: tells nothing of who hides, through the whole dialog, and the answers find their way back', async () => {
+  it('R44: reveals nothing about an anonymous caller during the whole dialog, and the answers find their way back', async () => {
     const { passed, send, acks, core, toPf } = fixture({ media: new MediaRelay() });
     const secret = '"Alice laptop" <sip:tgruu.x@lab.test;gr>;+sip.instance="<urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6>"';
     const hidden = invite({ contact: secret })
@@ -296,7 +296,7 @@ describe('what leaves a user`s own network', () => {
     expect(passed[0]?.get('p-asserted-identity')).toContain('alice');
   });
 
-  it('R44 R56: refuses a temporary GRUU of somebody else, and who hides where that is not wanted', async () => {
+  it('R44 R56: refuses a temporary GRUU of somebody else, and anonymous senders where they are not accepted', async () => {
     const { pf, send, registered, passed } = fixture();
     await registered('sip:bob@lab.test', [ALICE_2], 'sip:tgruu.bob@lab.test;gr');
     expect((await send(invite({ contact: '<sip:tgruu.bob@lab.test;gr>' }))).status).toBe(403);
@@ -318,7 +318,7 @@ describe('media that runs through the network', () => {
   const offer = (sdp: string) => invite().setBody('application/sdp', sdp);
   const pathOf = (message: { text: string } | undefined) => /a=path:(\S+)/.exec(message?.text ?? '')?.[1];
 
-  it('R49: every offer and answer of the dialog goes by way of the relay, to its end; another device`s late answer ends only itself', async () => {
+  it('R49: every offer and answer of the dialog passes the relay until its end; a late answer of another device only ends its own leg', async () => {
     const { pf, passed, send } = fixture({ media: new MediaRelay() }, undefined, SDP(THEIRS, 'active'));
     pf.policy.adopt(stay);
     const answer = await send(offer(SDP(MINE)));
@@ -337,7 +337,7 @@ describe('media that runs through the network', () => {
     expect(pf.anchoredCount).toBe(0);
   });
 
-  it('R49 R44: a process that starts anew anchors the media again at the re-INVITE, hides who hid, and refuses where it cannot', async () => {
+  it('R49 R44: a restarted process anchors the media again at the re-INVITE, keeps anonymous callers anonymous, and refuses when it cannot', async () => {
     const before = fixture({ media: new MediaRelay() }, undefined, SDP(THEIRS, 'active'));
     const hidden = await before.send(offer(SDP(MINE)).append('Privacy', 'id'));
     const toBob = pathOf(before.passed[0]);
@@ -355,7 +355,7 @@ describe('media that runs through the network', () => {
     expect(bare.passed).toEqual([]);
   });
 
-  it('R49: nobody leads media past the relay by calling a session with a person a group, or by an UPDATE or a PRACK', async () => {
+  it('R49: media cannot bypass the relay by labelling a 1-1 session as a group, nor by UPDATE or PRACK', async () => {
     const { pf, passed, send } = fixture(
       { media: new MediaRelay(), isUser: (address) => address.includes('bob') },
       undefined,
@@ -379,7 +379,7 @@ describe('media that runs through the network', () => {
     expect(passed).toHaveLength(5);
   });
 
-  it('R49: what cannot be carried goes past when it only ought to stay, and is refused when it must', async () => {
+  it('R49: media that the relay cannot carry bypasses it when the relay is only preferred, and is refused when it is required', async () => {
     const audio = SDP(MINE).replace('m=message', 'm=audio');
     const { pf, passed, send } = fixture({ media: new MediaRelay() });
     pf.policy.adopt(stay);
@@ -391,7 +391,7 @@ describe('media that runs through the network', () => {
     expect(pf.anchoredCount).toBe(0);
   });
 
-  it('R49: an answer that the relay cannot carry becomes a refusal of the media, and leads nobody around it', async () => {
+  it('R49: an answer that the relay cannot carry becomes a refusal of the media; no media bypasses the relay', async () => {
     const { pf, send } = fixture({ media: new MediaRelay() }, undefined, SDP(THEIRS, 'active', 'TCP/TLS/MSRP'));
     pf.policy.adopt(stay);
     const answer = await send(offer(SDP(MINE)));

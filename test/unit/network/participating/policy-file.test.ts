@@ -46,7 +46,7 @@ function faultOf(text: string): string {
 }
 
 describe('a policy file', () => {
-  it('R46 R56: denies by rule and by block list, with the status that it names', () => {
+  it('R46 R56: denies by rule and by block list, with the configured status', () => {
     const policy = policyOf(whole);
     expect(policy.decide('sip:alice@lab.test', 'orig', 'sip:mallory@lab.test;gr=x')).toBe(403);
     expect(policy.decide('sip:alice@lab.test', 'term', 'sip:mallory@lab.test')).toBeNull();
@@ -59,7 +59,7 @@ describe('a policy file', () => {
     expect(policy.mailOutbox).toBe('/lab/mail.jsonl');
   });
 
-  it('R49: media stays by preference, for a record or to hide, and the provider`s word is above', () => {
+  it('R49: media runs through the network by preference, for recording or for anonymity, and the provider decides over the user', () => {
     const policy = policyOf(whole);
     expect(policy.media('sip:alice@lab.test', false)).toEqual({ path: 'out', record: false, isRequired: false });
     expect(policy.media('sip:alice@lab.test', true)).toEqual({ path: 'stay', record: false, isRequired: true });

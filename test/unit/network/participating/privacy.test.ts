@@ -26,7 +26,7 @@ describe('privacy', () => {
     expect(isTemporaryGruu(uri)).toBe(temporary);
   });
 
-  it('R43: takes instance, names and program off what is sent by one who hides, and leaves the GRUU and the services', () => {
+  it('R43: removes instance, names and program from an anonymous request, and leaves the GRUU and the services', () => {
     const request = contact(`"Alice laptop" <sip:tgruu.x7@lab.test;gr>;+sip.instance="<${UUID}>";+g.3gpp.icsi-ref="x"`)
       .append('User-Agent', 'Chorus/1 on alice-laptop')
       .append('P-Asserted-Identity', '<sip:alice@lab.test>')
@@ -54,7 +54,7 @@ describe('privacy', () => {
       `<sip:a@10.0.0.1:5060>;+sip.instance="<${IMEI}>"`,
       true,
     ],
-  ])('R43: takes off %s', (_what, before, after, leaves) => {
+  ])('R43: removes %s', (_what, before, after, leaves) => {
     const request = contact(before);
     expect(stripHardware(request)).toBe(leaves);
     expect(request.get('contact')).toBe(after);

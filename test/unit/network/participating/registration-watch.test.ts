@@ -81,7 +81,7 @@ describe('the watch of a Participating Function', () => {
     expect(subscribes).toHaveLength(3);
   });
 
-  it('R75: knows each device with instance, name and services; what was terminated is gone', async () => {
+  it('R75: knows each device with instance, name and services; a terminated one is removed', async () => {
     const { register, notify, watch } = lab();
     expect(watch.devices(ALICE)).toBeNull();
     await register('3600');
@@ -99,7 +99,7 @@ describe('the watch of a Participating Function', () => {
     expect(watch.devices(ALICE)).toBeNull();
   });
 
-  it('R35: subscribes anew when another Call-ID says that the core has started again, and believes the new one alone', async () => {
+  it('R35: subscribes again when another Call-ID shows that the core has restarted, and then believes only the new one', async () => {
     const { register, notify, watch, subscribes } = lab();
     await register('3600');
     await notify(7, contact('1', LAPTOP), { kind: 'full' });
@@ -112,7 +112,7 @@ describe('the watch of a Participating Function', () => {
     expect(subscribes).toHaveLength(2);
   });
 
-  it('asks once for an address that it hears of otherwise, and not again when that is refused, until the core tells', async () => {
+  it('subscribes once for an address that it learns of otherwise, and after a refusal not again until the core registers it', async () => {
     const { register, watch, subscribes, the } = lab();
     the.answer = 489;
     watch.heardOf(ALICE);

@@ -158,7 +158,7 @@ describe('further hits', () => {
 });
 
 describe('messages that come and go', () => {
-  it('have what stands there searched again, once for many, as far as it is shown', async () => {
+  it('search again for the words in the field, once for many events, for as many hits as are shown', async () => {
     typed('pi');
     await asked[0]?.answer(...ids(0, hitPage));
     void finder.more();
@@ -186,7 +186,7 @@ describe('messages that come and go', () => {
     expect(timers).toEqual([]);
   });
 
-  it('are told apart from what only becomes of a message', () => {
+  it('are distinguished from mere changes in the state of a message', () => {
     const said = (state: 'received' | 'displayed') => ({ event: 'message' as const, ...message({ in: bob, text: 'hello', at: 1 }), state });
     const wrote = (state: 'queued' | 'delivered') => ({ event: 'message' as const, ...message({ text: 'hello', at: 1 }), state });
     const stirs = (body: object) => applyEvent(emptyState, { ...body, revision: 7 } as never, 0).messagesChangedAt === 7;

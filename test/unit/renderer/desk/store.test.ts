@@ -94,7 +94,7 @@ describe('the rule of revisions', () => {
     expect(applySnapshot(later, base, 0)).toBe(later);
   });
 
-  it('reads everything anew when another account signs in', async () => {
+  it('reads everything again when another account signs in', async () => {
     const { bridge: made, gates, emit } = bridge();
     const store = new Store(made, () => 0);
     void store.start();

@@ -56,7 +56,7 @@ describe('a flow whose other end has vanished', () => {
     expect(lost).toEqual([]);
   });
 
-  it('is told from one that never answers pings: only where an answer was promised, or came before, is a ping enough', async () => {
+  it('differs from a server that never answers pings: a ping is only a proof if an answer was promised or came before', async () => {
     const old = lab();
     old.flow.keepAlive(KEEPALIVE_INTERVAL_MS);
     await old.clock.advance(5 * KEEPALIVE_INTERVAL_MS);

@@ -37,7 +37,7 @@ describe('ServerLocator', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('tries what failed lately last, and forgets it after a while', async () => {
+  it('tries recently failed addresses last, for a while', async () => {
     const { clock, tried, open, doings } = lab({ '10.0.0.1': 'refuses', '10.0.0.2': 'answers' });
     await open();
     doings['10.0.0.1'] = 'answers';

@@ -84,7 +84,7 @@ describe('a server', () => {
     expect((await lab({ '10.0.0.1': { answers } }).check()).answer).toMatchObject({ status: 403, software: null });
   });
 
-  it('is looked for at the next place when one cannot be used, and each is told', async () => {
+  it('is looked for at the next address when one cannot be used, and each attempt is reported', async () => {
     const { check, clock } = lab({ '10.0.0.1': 'refuses', '10.0.0.2': 'hangs', '10.0.0.3': { answers: answer('200 OK') } });
     const checking = check();
     await clock.advance(10_000);
@@ -93,13 +93,13 @@ describe('a server', () => {
     expect(error).toBeNull();
   });
 
-  it('that proves to be another one is told so, though another place is down', async () => {
+  it('with a false certificate is reported as such, even if another address is down', async () => {
     const { check, said } = lab({ '10.0.0.1': 'lies', '10.0.0.2': 'refuses' });
     expect(await check()).toMatchObject({ certificate: null, answer: null, error: { code: 'net/untrusted' } });
     expect(said).toEqual([]);
   });
 
-  it('that says nothing, or nonsense, is told after a while; the connection is let go', async () => {
+  it('that says nothing, or nonsense, is reported after a while; the connection is closed', async () => {
     for (const answers of [() => [], () => ['HTTP/1.1 400 Bad Request\r\n\r\n']]) {
       const { check, clock, open } = lab({ '10.0.0.1': { answers } });
       const checking = check();
@@ -112,7 +112,7 @@ describe('a server', () => {
     }
   });
 
-  it('that nobody knows, or that the name service cannot be asked for, is told', async () => {
+  it('that nobody knows, or for which DNS cannot be asked, is reported', async () => {
     expect(await lab({}).check()).toMatchObject({ places: [], error: { code: 'net/unreachable' } });
     expect(await lab({}, false).check()).toMatchObject({ places: [], error: { cause: expect.stringContaining('ECONNREFUSED') } });
     expect(await lab({}).check('nonsense')).toMatchObject({ error: { code: 'account/bad-address' } });

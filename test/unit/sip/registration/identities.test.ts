@@ -76,7 +76,7 @@ describe('people outside of CPM', () => {
     ['<WV:someone@example.org>', 'wv:someone@example.org'],
     ['<tel:+1-555-0177>', 'tel:+15550177'],
     ['<tel:0177;phone-context=Example.org>', 'tel:0177;phone-context=example.org'],
-  ])('R3: who writes as %s is %s, in messages and invitations', async (from, address) => {
+  ])('R3: a sender that writes as %s is %s, in messages and invitations', async (from, address) => {
     const lab = await labWith('<sip:alice@lab.test>');
     const seen: string[] = [];
     lab.client.handleMessage = async ({ remote }) => {

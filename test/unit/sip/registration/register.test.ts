@@ -23,7 +23,7 @@ const contactOf = (request: WireMessage | undefined) => {
 };
 
 describe('odd answers to REGISTER', () => {
-  it('R13: 423 is followed as often as it takes within reason, and the time is kept for the refresh', async () => {
+  it('R13: 423 is followed up to a limit, and the refresh uses the same interval', async () => {
     const lab = labWith(
       [60, 120, 600].map((seconds) => ({ status: 423, headers: [`Min-Expires: ${seconds}`] })),
       { expiresSeconds: 30 },
@@ -58,7 +58,7 @@ describe('odd answers to REGISTER', () => {
     expect(contactOf(lab.server.requests('REGISTER').at(-1)).params.get('reg-id')).toBe('1');
   });
 
-  it('R13: 302 leads to the registrar that it names, at its address; 305 over the proxy, to the same registrar', async () => {
+  it('R13: 302 redirects to the registrar in the answer; 305 to the same registrar through the proxy in the answer', async () => {
     const moved = labWith([
       { status: 302, headers: ['Contact: <sip:192.0.2.2:5999;transport=tcp>;q=0.5, <sip:192.0.2.1:5998;transport=tcp>;q=0.9'] },
     ]);
@@ -240,7 +240,7 @@ describe('a registrar that tells bindings apart by their Contact alone', () => {
     return bindings;
   }
 
-  it('R7: keeps no binding of a flow that is gone: this device ends its own, with its instance in every Contact', async () => {
+  it('R7: lists no binding of a lost flow: this device removes its own, with its instance in every Contact', async () => {
     const lab = memoryLab();
     const bindings = plainRegistrar(lab);
     await lab.client.registration.register();
@@ -269,7 +269,7 @@ describe('a registrar that tells bindings apart by their Contact alone', () => {
 });
 
 describe('a registration shared with another SIP service', () => {
-  it('R21: its feature tags stand beside ours in every REGISTER, and never in their place', async () => {
+  it('R21: its feature tags are added to ours in every REGISTER and never replace them', async () => {
     const mmtel = 'urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel';
     const lab = await registeredLab({
       featureTags: new Map([

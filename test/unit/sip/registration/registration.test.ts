@@ -102,7 +102,7 @@ describe('REGISTER', () => {
     expect(registration.serviceRoute).toEqual(['<sip:orig@lab.test;lr>', '<sip:two@lab.test;lr>']);
   });
 
-  it('R13 R36: answers the strongest challenge, once, and goes on with the raised CSeq', async () => {
+  it('R13 R36: answers the strongest challenge, once, and continues with the raised CSeq', async () => {
     const lab = memoryLab();
     const states = watch(lab);
     lab.server.onRequest = (request, server) => {
@@ -193,7 +193,7 @@ describe('REGISTER', () => {
     expect(answers).toEqual([undefined, '00000001', '00000002']);
   });
 
-  it('R24: a new device name is told at once, in the same binding', async () => {
+  it('R24: a new device name is registered at once, in the same binding', async () => {
     const lab = await registeredLab();
     await lab.client.registration.rename('Alice’s "new" laptop');
     const [first, second] = lab.server.requests('REGISTER');
@@ -209,7 +209,7 @@ describe('REGISTER', () => {
     expect(contact).not.toContain('description');
   });
 
-  it('R26: a changed capability is told at once, in the same binding, and by everything the device says of itself', async () => {
+  it('R26: a changed capability is registered at once, in the same binding, and appears wherever the device states its capabilities', async () => {
     const lab = await registeredLab();
     await lab.client.registration.setCapabilities([MSG_ICSI]);
     const [first, second] = lab.server.requests('REGISTER');
@@ -402,7 +402,7 @@ describe('the life of a registration', () => {
     expect(lab.server.connections).toBe(2);
   });
 
-  it('a cut connection is made anew and the device registered again: same Call-ID, higher CSeq, new address', async () => {
+  it('a cut connection is reopened and the device registered again: same Call-ID, higher CSeq, new address', async () => {
     const lab = await registeredLab();
     const states = watch(lab);
     lab.server.cut();
@@ -473,7 +473,7 @@ describe('the life of a registration', () => {
     expect(lab.client.registration.state).toBe('registered');
   });
 
-  it('networkChanged with a connection that is dead without saying so: registered anew within 5 s, as the same binding', async () => {
+  it('networkChanged with a silently dead connection: registered again within 5 s, as the same binding', async () => {
     const lab = await registeredLab();
     lab.server.answersPings = false;
     const states = watch(lab);
@@ -497,7 +497,7 @@ describe('the life of a registration', () => {
     expect(lab.client.registration.state).toBe('registered');
   });
 
-  it('networkChanged while waiting connects now, and the waits begin anew', async () => {
+  it('networkChanged while waiting connects at once, and the pauses start again from the shortest', async () => {
     const lab = memoryLab();
     lab.server.refuse = new AppError('net/unreachable', {}, 'auto');
     await lab.client.registration.register().catch(() => undefined);
@@ -511,7 +511,7 @@ describe('the life of a registration', () => {
     expect(lab.client.registration.state).toBe('registered');
   });
 
-  it('R7 R20: signing off ends this binding and no other', async () => {
+  it('R7 R20: signing out ends only this binding', async () => {
     const lab = await registeredLab();
     await lab.client.registration.unregister();
     const last = lab.server.requests('REGISTER').at(-1);

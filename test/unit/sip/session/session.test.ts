@@ -370,7 +370,7 @@ describe('an outgoing session', () => {
 });
 
 describe('an incoming session', () => {
-  it('tells who, from which device, for which service, with all parts', async () => {
+  it('tells the sender, the device and the service, with all parts of the body', async () => {
     const lab = await registeredLab();
     const invites = invited(lab);
     const parts = [

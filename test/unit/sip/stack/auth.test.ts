@@ -171,7 +171,7 @@ describe('Digest', () => {
     ]);
   });
 
-  it('nextnonce saves the next challenge, and its count begins anew', async () => {
+  it('nextnonce saves the next challenge, and its count starts at 1 again', async () => {
     const lab = memoryLab();
     lab.server.onRequest = (request, server) => {
       const reply = request.first('authorization') === null ? asks(sha) : registered(request);
@@ -243,7 +243,7 @@ function hss(server: MemoryServer, start: { sqn: number }): void {
 }
 
 describe('AKA', () => {
-  it('R37: names the private identity before it is asked, and answers with the SIM; the sequence number is kept first', async () => {
+  it('R37: sends the private identity unasked and answers with the SIM; the sequence number is stored first', async () => {
     const sim = simOf(SQN - 32);
     const lab = memoryLab({ sim, authUser: 'alice-private@lab.test', password: '' });
     hss(lab.server, { sqn: SQN });
@@ -255,7 +255,7 @@ describe('AKA', () => {
     expect(lab.client.registration.state).toBe('registered');
   });
 
-  it('R37: a network whose sequence number is behind is put right by AUTS, once', async () => {
+  it('R37: a network whose sequence number is behind is re-synchronised by AUTS, once', async () => {
     const sim = simOf(SQN);
     const lab = memoryLab({ sim, password: '' });
     const network = { sqn: SQN - 64 };
@@ -283,7 +283,7 @@ describe('AKA', () => {
     ['refuses', { status: 403, reason: 'Forbidden' }],
     ['asks again', null],
     ['says yes all the same', 'ok'],
-  ])('R37: a network that cannot prove itself gets an empty response without AUTS, and is left: it %s', async (_what, then) => {
+  ])('R37: a network that cannot prove itself gets an empty response without AUTS and is not used: it %s', async (_what, then) => {
     const sim = simOf(0, { ...SECRET, k: octets('00000000000000000000000000000000') });
     const lab = memoryLab({ sim, password: '' });
     let asked = 0;
@@ -300,7 +300,7 @@ describe('AKA', () => {
     expect(lab.client.registration.state).toBe('rejected');
   });
 
-  it('R37: with a SIM and AKA offered beside Digest, AKA is taken; with Digest alone, Digest; and as the person set', async () => {
+  it('R37: with a SIM, AKA is preferred to Digest when both are offered; Digest alone is answered too; a setting of the person overrides this', async () => {
     const algorithm = async (changes: Parameters<typeof memoryLab>[0], offers: string[]) => {
       const lab = memoryLab({ password: 'secret', ...changes });
       lab.server.onRequest = (request, server) => {

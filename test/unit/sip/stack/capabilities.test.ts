@@ -31,7 +31,7 @@ describe('asking for capabilities', () => {
     expect(request?.first('to')).toBe('<sip:bob@lab.test>');
   });
 
-  it('an answer that says nothing of itself is no failure; a refusal is', async () => {
+  it('an answer without capabilities is not a failure; a refusal is', async () => {
     const lab = await registeredLab();
     lab.server.onRequest = (request, server) => server.reply(request, { status: 200 });
     expect(await lab.client.queryCapabilities('sip:bob@lab.test')).toEqual({ icsis: [], instanceId: null, deviceName: null, methods: [] });

@@ -120,7 +120,7 @@ describe('hostile messages over the client’s transport', () => {
     await survives(lab);
   });
 
-  it('a stream without Content-Length is given up, and the client registers anew', async () => {
+  it('a stream without Content-Length is closed, and the client registers again', async () => {
     const lab = await attacked();
     lab.server.send(`${['MESSAGE sip:alice@lab.test SIP/2.0', ...BASE].join('\r\n')}\r\n\r\n`);
     await lab.clock.advance(10_000);
