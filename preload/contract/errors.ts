@@ -105,7 +105,7 @@ export interface ErrorDetail {
   /** Why the media relay cannot be used. */
   relay?: RelayTrouble;
   retryAfterMs?: number;
-  /** Of a text that waits because nobody was there. */
+  /** Only for a text that waits because nobody was there. */
   waits?: WaitsValue;
   /** The setting that is meant, by its name in the contract. */
   field?: string;

@@ -141,7 +141,7 @@ describe('connections', () => {
     expect(core.bindings('sip:alice@lab.test')).toHaveLength(2);
   });
 
-  it('a connection cut while a request waits gives 503 to who waits, and tells who should answer', async () => {
+  it('a connection cut while a request waits gives 503 to the waiting side, and tells the side that should answer', async () => {
     const target = await server();
     const subject = await server();
     const lost = new Promise<void>((done) => {

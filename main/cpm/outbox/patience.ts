@@ -12,7 +12,7 @@ import { longestRetryAfterMs } from './remedy';
 /** LAB: the pause after the first attempt that found nobody; each further one is twice as long, up to `longestPatientPauseMs`. */
 export const firstPatientPauseMs = 60_000;
 export const longestPatientPauseMs = 60 * 60_000;
-/** LAB: for so long after a sign of life, whoever gave it is taken to be on the way back: attempts that fail are repeated soon. */
+/** LAB: for this long after a sign of life, the person who gave it is taken to be on the way back: attempts that fail are repeated soon. */
 export const signOfLifeMs = 30_000;
 export const dayMs = 24 * 60 * 60_000;
 

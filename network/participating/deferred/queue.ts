@@ -10,7 +10,7 @@
 import { StateDatabase } from '../../state/database';
 import { failureReport, type Letter } from './letter';
 
-/** LAB: a device that has not been registered for so long is forgotten, ms. */
+/** LAB: a device that has not been registered for this long is forgotten, ms. */
 export const REMEMBERED_MS = 30 * 24 * 3_600_000;
 /** LAB: devices of one person that are remembered; the one seen longest ago goes first. */
 export const MAX_REMEMBERED = 32;

@@ -15,7 +15,7 @@ import { MAX_LETTER_BYTES } from './letter';
 /** LAB: sessions accepted in place of somebody at a time, and those of one sender. */
 export const MAX_STAND_INS = 1000;
 export const MAX_STAND_INS_OF_SENDER = 32;
-/** LAB: such a session ends when nothing has come for so long, ms. */
+/** LAB: such a session ends when nothing has come for this long, ms. */
 export const STAND_IN_IDLE_MS = 10 * 60_000;
 
 const COMPLETED = 'SIP;cause=200;text="A device is there now"';
