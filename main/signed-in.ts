@@ -166,12 +166,18 @@ export class SignedIn {
         if (this.account(aor) === account) this.#announce(account, event);
       },
       keep: (change) => source.keep(change),
+      ownKey: this.#ownKey(credentials),
       keepSignedOut: (by) => {
         if (this.account(aor) === account) source.keepSignedOut(by);
       },
       isForgotten: () => source.isForgotten,
     });
     return account;
+  }
+
+  /** In the embedded network the windows of one person on this computer are paired by a key in its folder. */
+  #ownKey({ kind, aor, ownKey }: Credentials): string | null {
+    return kind === 'try' ? (this.#deps.network?.ownKeyOf(aor) ?? null) : (ownKey ?? null);
   }
 
   #enter(account: Account): void {

@@ -8,10 +8,12 @@ import { nickname } from '../../protocol/instance-urn';
 import { correspondentKey } from '../../protocol/uri';
 import { Messenger } from '../cpm/messenger';
 import { DeviceControl, defaultTestText } from '../devices/control';
+import { OwnCopies } from '../devices/copies/copies';
 import { capabilitiesOf } from '../devices/entry';
 import { DeviceList } from '../devices/list';
 import { SignOuts } from '../devices/sign-out';
 import type { MsrpEndpoint } from '../msrp/endpoint';
+import { sharedKey } from '../own/seal';
 import type { SipClient } from '../sip/client';
 import { type Credentials, factoryOf } from './credentials';
 import type { AccountDeps } from './deps';
@@ -31,6 +33,8 @@ export class Account {
   readonly #settings: OwnSettings;
   readonly #signIn: SignIn;
   readonly #signOuts: SignOuts;
+  /** Null where this device is not paired. */
+  readonly #copies: OwnCopies | null;
   /** As last announced. */
   #wasUntold = false;
 
@@ -88,7 +92,8 @@ export class Account {
       self,
       signOut: async (by) => this.#signIn.askedBy(by),
     });
-    this.#sip.handleMessage = async (pager) => (await this.#control.receive(pager)) ?? this.messenger.incoming.pager(pager);
+    this.#sip.handleMessage = async (pager) =>
+      (await this.#control.receive(pager)) ?? (await this.#copies?.receive(pager)) ?? this.messenger.incoming.pager(pager);
     this.#disposables.add(
       this.#sip.onInvite.on((invite) => {
         // A service that is not offered is refused (R76), should the network ask for it all the same.
@@ -108,6 +113,7 @@ export class Account {
         changed: () => {
           deps.announce({ event: 'devices', devices: this.devices });
           this.messenger.devicesChanged();
+          this.#copies?.devicesChanged();
           this.#signOuts.listChanged();
         },
         signedOut: () => this.#signIn.endedByNetwork(),
@@ -122,6 +128,16 @@ export class Account {
         devices: () => this.devices,
       }),
     );
+    this.#copies =
+      deps.ownKey === null
+        ? null
+        : this.#disposables.add(
+            new OwnCopies({
+              ...{ clock: deps.clock, log: deps.log, history: deps.history, sip: this.#sip, key: sharedKey(deps.ownKey) },
+              self: { ...self, name: () => credentials.displayName },
+              devices: () => this.devices,
+            }),
+          );
   }
 
   get aor(): string {

@@ -25,6 +25,8 @@ export interface Credentials {
   servicesOff: readonly string[];
   /** The address to write as, one of those that the network names; its default one when absent. */
   writesAs?: string;
+  /** The account key of the own devices, 32 bytes in hex, where whoever started this client tells it. */
+  ownKey?: string;
   /** What else the person has told; the rest is as the network says. */
   options: KeptOptions;
 }

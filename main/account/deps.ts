@@ -23,6 +23,8 @@ export interface AccountDeps {
   registrationState: RegistrationStore;
   simState: { load(): number; save(sqn: number): void };
   announce(event: ToldByAccount): void;
+  /** What the devices of this person seal their copies with, 32 bytes in hex; null where this device is not paired. */
+  ownKey: string | null;
   /** Makes a change of the person last over a restart, before it takes effect here. @throws AppError storage/* */
   keep(change: Partial<SettingsChange>): void;
   /** Who signed this device out before this process began; null for nobody. */

@@ -16,6 +16,7 @@ import type { Disposable } from '../../base/disposable';
 import type { Emitter } from '../../base/emitter';
 import { drop, type Logger } from '../../base/log';
 import type { AppError } from '../../preload/contract/errors';
+import type { OwnStore } from '../own/store';
 import { type HistoryReader, readerOf, readOnThread, tablesToRead } from './reading/reader';
 import type { Change, Conversations, Jobs, Messages, Overviews, Receipts } from './records';
 import { fillIndex, mayBeOfTheIndex, renewIndex } from './search/search-index';
@@ -30,6 +31,7 @@ import { conversationTable } from './tables/conversations';
 import { jobTable } from './tables/jobs';
 import { messageReader } from './tables/messages';
 import { overviewTable } from './tables/overview';
+import { ownTable } from './tables/own';
 
 /** How many conversations, newest first, are looked at when the history is opened. */
 const lookedAtFirst = 20;
@@ -48,6 +50,8 @@ export interface History extends Conversations, Messages, Receipts, Jobs, Overvi
   readonly onChange: Pick<Emitter<readonly Change[]>, 'on'>;
   /** Calls `listener` as the last work inside each transaction that changes something; what it throws undoes that transaction. */
   inside(listener: InsideListener): Disposable;
+  /** What the own devices share. */
+  readonly own: OwnStore;
   /** Fills an index for search that had to be rebuilt, a little at a time. False: there is nothing left to do. */
   fillIndex(): boolean;
   /** Runs `work`, which must not be asynchronous, wholly or not at all. A transaction inside another is a part of it that can fail alone. */
@@ -128,6 +132,7 @@ export function openHistory(options: HistoryOptions): ProfileHistory {
       ...overviewTable(connection, messageOfRow, account),
       ...tables,
       ...jobTable(connection, account),
+      own: ownTable(connection, own, account),
       fillIndex: () => fillIndex(connection),
       onChange: own.onChange,
       inside: own.inside,

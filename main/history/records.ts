@@ -205,6 +205,13 @@ export interface Conversations {
 }
 
 export interface Messages {
+  /**
+   * The names by which other own devices know a conversation and a message of it, also one that was removed; null where nobody else can know them: an
+   * anonymous conversation, and (as yet) a group. `message` null: the conversation's alone, and an empty key.
+   */
+  nameIn(conversation: string, message: Pick<MessageRecord, 'direction' | 'id'> | null): { conversation: string; key: string } | null;
+  /** The message of a key that `nameIn` gives. */
+  messageByKey(key: string): { id: string; direction: Direction } | null;
   /** False: a message with this id and direction is there, or was deleted, and nothing has changed. */
   addMessage(record: MessageRecord): boolean;
   /** Where both directions hold the id, `direction` chooses; without it the outgoing one is meant, here and below. */

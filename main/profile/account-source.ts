@@ -224,10 +224,10 @@ class GivenSource implements AccountSource {
   }
 
   get credentials(): Credentials {
-    const { aor, displayName, password, proxy, options, writesAs } = this.#given;
+    const { aor, displayName, password, proxy, options, writesAs, ownKey } = this.#given;
     const { instanceId } = this.#profile.identity;
-    const name = writesAs === undefined ? {} : { writesAs };
-    return { kind: 'sip', aor, displayName, password, proxy, options, deviceName: this.deviceName, instanceId, servicesOff: [], ...name };
+    const more = { ...(writesAs === undefined ? {} : { writesAs }), ...(ownKey === undefined ? {} : { ownKey }) };
+    return { kind: 'sip', aor, displayName, password, proxy, options, deviceName: this.deviceName, instanceId, servicesOff: [], ...more };
   }
 
   get registersAtStart(): boolean {

@@ -5,8 +5,8 @@
  * Binding the port is the lock: each folder has its own small range of ports, and the first to listen hosts the network. When the host
  * quits, the first profile that notices takes over on the same port; the bindings come back with the registrations.
  */
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type Clock, delay } from '../../base/clock';
@@ -67,6 +67,33 @@ export class TryNetwork {
       this.#joining = null;
     });
     return this.#joining;
+  }
+
+  /**
+   * The key by which the devices of one person in this network keep each other's history equal, 32 bytes in hex: whoever can read this folder is
+   * that person anyway. Null where it can be neither read nor written; the devices are not paired then.
+   */
+  ownKeyOf(address: string): string | null {
+    const file = join(this.#folder, `${createHash('sha256').update(address).digest('hex').slice(0, 16)}.own-devices.key`);
+    try {
+      mkdirSync(this.#folder, { recursive: true });
+      const draft = `${file}.${process.pid}`;
+      writeFileSync(draft, randomBytes(32).toString('hex'), { mode: 0o600 });
+      try {
+        // The first profile makes it; a link, unlike a rename, replaces none that is there.
+        linkSync(draft, file);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      } finally {
+        rmSync(draft, { force: true });
+      }
+      const key = readFileSync(file, 'utf8').trim();
+      if (/^[0-9a-f]{64}$/.test(key)) return key;
+      throw new Error('it is no key');
+    } catch (error) {
+      this.#log.warn('The windows of one person are not paired', { error: String(error) });
+      return null;
+    }
   }
 
   async close(): Promise<void> {

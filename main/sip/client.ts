@@ -18,7 +18,7 @@ import { type ConferenceSubscription, type RegistrationSubscription, subscribeTo
 import { type Connect, createConnect } from './flow/connection';
 import { createResolver, type Resolver } from './flow/discovery';
 import { ServerLocator } from './flow/locator';
-import { type IncomingPager, type OutgoingPager, receivePager, sendPager } from './pager';
+import { type IncomingPager, type OutgoingPager, type PlainMessage, receivePager, sendPager } from './pager';
 import { RegistrationMachine, UNREGISTER_TIMEOUT_MS } from './registration/machine';
 import type { RegistrationStore } from './registration/register';
 import type { Registration } from './registration/registration';
@@ -211,6 +211,19 @@ export class SipClient implements Disposable {
     this.#mayHide(request);
     const to = addressKey(target) ?? target;
     return sendPager(this.#stack, request, target, to, this.#identity(request.identity), this.#machine.serviceRoute);
+  }
+
+  /** Rejects like `sendPager`. */
+  async sendPlain(message: PlainMessage): Promise<{ status: number }> {
+    const target = this.#target(message.target);
+    return sendPager(
+      this.#stack,
+      message,
+      target,
+      addressKey(target) ?? target,
+      this.#identity(message.identity),
+      this.#machine.serviceRoute,
+    );
   }
 
   /** Asks a person or a device for its capabilities by OPTIONS (RFC 3261 section 11, RFC 3840). Rejects like `sendPager`. */

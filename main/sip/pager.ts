@@ -6,6 +6,8 @@ import {
   type CpmHeaders,
   type CpmRequest,
   cpmRequestHeaders,
+  type PlainRequest,
+  plainRequestHeaders,
   type RemoteParty,
   readCpmHeaders,
   readIcsis,
@@ -19,6 +21,9 @@ export interface OutgoingPager extends CpmRequest, PagerContent {
   /** Sent instead when the answer is 415 and accepts this type but not the other (RFC 3261 section 21.4.13). */
   simpler?: PagerContent;
 }
+
+/** A message to another device of the own address, outside of CPM. */
+export interface PlainMessage extends PlainRequest, PagerContent {}
 
 interface PagerContent {
   contentType: string;
@@ -40,14 +45,14 @@ export interface IncomingPager {
 /** Resolves with the 2xx; rejects with AppError. RFC 3428 section 4: a MESSAGE carries no Contact. */
 export async function sendPager(
   stack: Stack,
-  pager: OutgoingPager,
+  pager: OutgoingPager | PlainMessage,
   target: string,
   to: string,
   identity: string,
   routes: readonly string[],
 ): Promise<{ status: number }> {
   const send = (content: PagerContent) => sendOnce(stack, { ...pager, ...content }, target, to, identity, routes);
-  const { simpler } = pager;
+  const simpler = pager.icsi === null ? undefined : pager.simpler;
   const sent = await send(pager);
   if (sent.kind === 'taken') return { status: sent.status };
   if (simpler === undefined || !wantsInstead(sent.response, simpler, pager)) throw sent.error;
@@ -60,7 +65,7 @@ type Outcome = { kind: 'taken'; status: number } | { kind: 'refused'; error: App
 
 function sendOnce(
   stack: Stack,
-  pager: OutgoingPager,
+  pager: OutgoingPager | PlainMessage,
   target: string,
   to: string,
   identity: string,
@@ -69,9 +74,9 @@ function sendOnce(
   const request = stack.request('MESSAGE', {
     target,
     to,
-    ...(pager.anonymous === true ? { hidesFrom: to } : { from: identity }),
+    ...(pager.icsi !== null && pager.anonymous === true ? { hidesFrom: to } : { from: identity }),
     routes,
-    headers: cpmRequestHeaders(pager, identity),
+    headers: pager.icsi === null ? plainRequestHeaders(pager, identity) : cpmRequestHeaders(pager, identity),
     body: { contentType: pager.contentType, content: pager.body },
   });
   return new Promise((resolve, reject) => {

@@ -71,15 +71,30 @@ export const layers: readonly Layer[] = [
   {
     path: 'main/account',
     faces: ['account', 'credentials', 'device-name', 'option-kinds', 'own-settings', 'services', 'sign-in', 'sign-in-options'],
-    values: [...ground, 'main/cpm', 'main/devices', 'main/msrp', 'main/sip'],
+    values: [...ground, 'main/cpm', 'main/devices', 'main/devices/copies', 'main/own', 'main/msrp', 'main/sip'],
     types: ['main/history', 'main/sip/flow'],
     packages: ['valibot'],
+  },
+  {
+    path: 'main/devices/copies',
+    faces: ['copies'],
+    values: [...ground, 'main/cpm/conversation', 'main/own'],
+    types: ['main/history', 'main/sip'],
   },
   {
     path: 'main/devices',
     faces: ['control', 'entry', 'list', 'sign-out'],
     values: [...ground, 'main/cpm/conversation'],
     types: ['main/sip'],
+  },
+
+  // Equal histories on all devices of a person. It knows no SIP: what it sends and asks goes through two small interfaces.
+  {
+    path: 'main/own',
+    faces: ['door', 'engine', 'events', 'joins', 'log', 'names', 'pairing', 'pull', 'seal', 'store', 'vector', 'wire'],
+    values: [...ground],
+    packages: ['valibot'],
+    node: true,
   },
 
   // The meaning of CPM. It imports only types of sip, msrp and history: no socket, no class of sip.js and no SQL gets in.
@@ -185,6 +200,7 @@ export const layers: readonly Layer[] = [
     path: 'main/history',
     faces: ['history', 'records'],
     values: ['base', 'preload/contract', 'main/history/reading', 'main/history/search', 'main/history/store', 'main/history/tables'],
+    types: ['main/own'],
     packages: ['libsql'],
   },
   {
@@ -197,7 +213,7 @@ export const layers: readonly Layer[] = [
   {
     path: 'main/history/tables',
     values: ['base', 'preload/contract', 'main/history/search', 'main/history/store'],
-    types: ['main/history'],
+    types: ['main/own', 'main/history'],
     node: true,
   },
   {

@@ -303,6 +303,31 @@ export const migrations: readonly string[] = [
      INSERT INTO message_words (message_words, rowid, text, sender)
        VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
    END`,
+
+  // 14: what the own devices of an account share (docs/OWN-DEVICES.md): their logs, the state that the events make, and how far each has told to be.
+  `CREATE TABLE own_head (account INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT;
+   CREATE TABLE own_log (
+     account INTEGER NOT NULL,
+     writer  TEXT NOT NULL,
+     n       INTEGER NOT NULL,
+     h       TEXT NOT NULL,
+     ev      TEXT,
+     at      INTEGER NOT NULL,
+     key     TEXT,
+     PRIMARY KEY (account, writer, n)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX own_log_by_key ON own_log (account, key) WHERE key IS NOT NULL;
+   CREATE TABLE own_elements (
+     account INTEGER NOT NULL,
+     kind    TEXT NOT NULL,
+     key     TEXT NOT NULL,
+     value   TEXT NOT NULL,
+     place   INTEGER,
+     PRIMARY KEY (account, kind, key)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX own_messages_in_order ON own_elements (account, place, key) WHERE kind = 'msg';
+   CREATE TABLE own_owed (account INTEGER NOT NULL, key TEXT NOT NULL, event TEXT NOT NULL, PRIMARY KEY (account, key)) STRICT, WITHOUT ROWID;
+   CREATE TABLE own_told (account INTEGER NOT NULL, instance TEXT NOT NULL, vector TEXT NOT NULL, PRIMARY KEY (account, instance)) STRICT, WITHOUT ROWID`,
 ];
 
 /** The version from which on messages are sealed. */

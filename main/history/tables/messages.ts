@@ -95,6 +95,18 @@ export function messageTable(connection: Connection, { seal, changes, messageOfR
         return isAdded;
       }),
 
+    nameIn(conversation, message) {
+      const name = nameOf(conversation);
+      if (!name.startsWith('1|')) return null;
+      return { conversation: name, key: message === null ? '' : messageKey(name, { ...message, from: '' }) };
+    },
+
+    messageByKey(key) {
+      const sql =
+        'SELECT CAST(id AS BLOB) AS id, CAST(direction AS BLOB) AS direction FROM messages WHERE account = :account AND key = :key';
+      return connection.one(sql, { account, key }, (row) => ({ id: String(row.id), direction: row.direction as Direction }));
+    },
+
     message: one,
 
     messages(conversation: string, page: { before?: string | undefined; limit: number }): MessageRecord[] {

@@ -53,6 +53,21 @@ export interface CpmRequest {
   identity?: string;
 }
 
+/** A request outside of CPM, to one device of the own address: no function of the network takes part. */
+export interface PlainRequest {
+  target: string;
+  icsi: null;
+  acceptContactInstance?: string;
+  identity?: string;
+}
+
+/** The headers of an outgoing request outside of CPM; `identity` is the address that asks. */
+export function plainRequestHeaders({ acceptContactInstance }: PlainRequest, identity: string): [string, string][] {
+  const device: [string, string][] =
+    acceptContactInstance === undefined ? [] : [['Accept-Contact', acceptContact({ instanceId: acceptContactInstance })]];
+  return [...device, ['P-Preferred-Identity', `<${identity}>`]];
+}
+
 /** The headers of an outgoing CPM request; `identity` is the address that asks. */
 export function cpmRequestHeaders(request: CpmRequest, identity: string): [string, string][] {
   const headers: [string, string][] = [['Accept-Contact', acceptContact({ icsis: [request.icsi] })]];

@@ -48,6 +48,7 @@ export function accountLab(changes: Partial<Credentials> = {}, deps: Partial<Acc
       registrationState: { load: () => null, save: () => undefined },
       simState: { load: () => 0, save: () => undefined },
       announce: (event) => events.push(event),
+      ownKey: null,
       keep: () => undefined,
       signedOut: null,
       keepSignedOut: () => undefined,

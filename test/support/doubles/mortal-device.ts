@@ -137,6 +137,7 @@ export class MortalDevice {
         },
         simState: { load: () => 0, save: () => undefined },
         announce: () => undefined,
+        ownKey: null,
         keep: () => undefined,
         signedOut: null,
         keepSignedOut: () => undefined,

@@ -47,6 +47,8 @@ export interface ClientOptions {
   msrpRelay?: string;
   /** The instance ID at the first start; a new UUID when absent. */
   instanceUrn?: string;
+  /** The account key of the own devices, hex: this client is paired with every other one that has it. */
+  ownKey?: string;
   /** A keychain; when absent, a key file in the data folder. */
   secrets?: () => SecretBox;
   /** False: the test itself calls `register`. */
@@ -128,6 +130,7 @@ function givenAccount(options: ClientOptions): GivenAccount {
       ...(options.msrpRelay === undefined ? {} : { msrpRelay: options.msrpRelay }),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
     },
+    ...(options.ownKey === undefined ? {} : { ownKey: options.ownKey }),
     preferences: options.preferences ?? {},
     instanceUrn: options.instanceUrn ?? null,
     registerAtStart: options.register ?? true,

@@ -1,0 +1,90 @@
+/** One conversation on all devices of a person, at the embedded network: own copies, without any help of the network's functions. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Network, startNetwork } from '../../network/network';
+import type { MessageValue } from '../../preload/contract';
+import {
+  type ClientOptions,
+  closeClients,
+  printLadderOnFailure,
+  sipRequests,
+  startClient,
+  type TestClient,
+} from '../support/stages/clients';
+
+const ALICE = 'sip:alice@lab.test';
+const BOB = 'sip:bob@lab.test';
+const ownKey = 'a1'.repeat(32);
+
+let network: Network;
+beforeAll(async () => {
+  network = await startNetwork();
+});
+afterEach(closeClients);
+afterAll(() => network.close());
+
+const start = (name: string, address: string, more: Partial<ClientOptions> = {}): Promise<TestClient> =>
+  startClient({ name, address, proxy: network.uris.tcp, factory: network.factory, ...more });
+
+async function messages(client: TestClient): Promise<MessageValue[]> {
+  const conversations = await client.call('conversations', {});
+  return (await Promise.all(conversations.map(({ conversation }) => client.call('messages', { conversation })))).flat();
+}
+
+const shows = (client: TestClient, ...texts: string[]) =>
+  client.until(`it shows ${texts.join(', ')}`, async () => {
+    const shown = (await messages(client)).map(({ text }) => text);
+    return shown.join() === texts.join() ? true : null;
+  });
+
+const chatOf = async (client: TestClient): Promise<string> => (await client.call('conversations', {}))[0]?.conversation ?? '';
+
+describe('the devices of one person, paired', () => {
+  it('show the same: three lines of Bob, an answer from one device, what is read, what is deleted, and nothing twice', async () => {
+    printLadderOnFailure();
+    const laptop = await start('alice-laptop', ALICE, { ownKey });
+    const tablet = await start('alice-tablet', ALICE, { ownKey });
+    const bob = await start('bob', BOB);
+    const { conversation } = await bob.call('openConversation', { to: ALICE });
+    for (const text of ['one', 'two', 'three']) await bob.call('sendText', { conversation, text });
+    await shows(laptop, 'one', 'two', 'three');
+    await shows(tablet, 'one', 'two', 'three');
+
+    const chat = await chatOf(laptop);
+    await laptop.call('sendText', { conversation: chat, text: 'four' });
+    await shows(tablet, 'one', 'two', 'three', 'four');
+    await shows(bob, 'one', 'two', 'three', 'four');
+
+    const [first] = await messages(laptop);
+    await laptop.call('markDisplayed', { conversation: chat, upTo: (await messages(laptop))[2]?.message ?? '' });
+    await tablet.until('the three lines are read', async () =>
+      (await messages(tablet)).filter(({ direction, state }) => direction === 'in' && state === 'displayed').length === 3 ? true : null,
+    );
+    await tablet.call('deleteMessage', { message: first?.message ?? '', direction: 'in' });
+    await shows(laptop, 'two', 'three', 'four');
+  });
+
+  it('bring a device that was off, and one that is new, up to what the others have', async () => {
+    printLadderOnFailure();
+    const laptop = await start('alice-laptop', ALICE, { ownKey });
+    const bob = await start('bob', BOB);
+    const { conversation } = await bob.call('openConversation', { to: ALICE });
+    await bob.call('sendText', { conversation, text: 'while the tablet is off' });
+    await shows(laptop, 'while the tablet is off');
+    const tablet = await start('alice-tablet', ALICE, { ownKey });
+    await shows(tablet, 'while the tablet is off');
+  });
+
+  it('give nothing to a device that has the password and not the key', async () => {
+    const laptop = await start('alice-laptop', ALICE, { ownKey });
+    const stranger = await start('alice-stranger', ALICE, { ownKey: 'b2'.repeat(32) });
+    const bob = await start('bob', BOB);
+    const { conversation } = await laptop.call('openConversation', { to: BOB });
+    await laptop.call('sendText', { conversation, text: 'for Bob alone' });
+    await shows(bob, 'for Bob alone');
+    await laptop.until('it has told its other device', () =>
+      sipRequests(laptop, 'out', 'MESSAGE').some((text) => text.includes('own-devices')) ? true : null,
+    );
+    expect(await messages(stranger)).toEqual([]);
+    for (const tick of sipRequests(stranger, 'in', 'MESSAGE')) expect(tick).not.toContain('for Bob');
+  });
+});
