@@ -24,9 +24,6 @@ export const rules: Readonly<Record<Path, Rule>> = {
   store: { receipt: false, tells: 'never', writes: true },
 };
 
-/** LAB: how long a message that another device brought waits before the person is told of it. */
-export const TELL_AFTER_MS = 2_000;
-
 /** What is known of the key when the message comes. */
 export interface Known {
   /** A row is here, or is owed to the others. */

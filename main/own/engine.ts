@@ -17,29 +17,29 @@ import type { OwnStore } from './store';
 import { ahead, equalVectors, markOf, type Vector } from './vector';
 
 /** LAB: how long events that follow one another are gathered, and those that can wait: read marks and receipts. */
-export const GATHER_MS = 200;
-export const GATHER_SLOW_MS = 2_000;
+const GATHER_MS = 200;
+const GATHER_SLOW_MS = 2_000;
 /** LAB: how long a tick that came too early waits for the one before it, and how many events wait at most for one sibling. */
-export const GAP_MS = 500;
-export const MAX_WAITING_EVENTS = 64;
+const GAP_MS = 500;
+const MAX_WAITING_EVENTS = 64;
 /** LAB: the longest wait before the first sum to a device that has appeared, so that they do not all speak at once. */
-export const FIRST_SUM_MS = 3_000;
+const FIRST_SUM_MS = 3_000;
 /** LAB: how often one sibling, chosen at random, is told a sum although nothing happened. */
-export const IDLE_SUM_MS = 15 * 60_000;
+const IDLE_SUM_MS = 15 * 60_000;
 /** LAB: pauses between attempts to reach a sibling, doubling; and how often one is reminded that does not answer. */
-export const RETRY_MS = 1_000;
-export const LONGEST_RETRY_MS = 60_000;
-export const MAX_REMINDERS = 6;
+const RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 60_000;
+const MAX_REMINDERS = 6;
 /** LAB: how many ticks and sums a second one sibling may send, and how long two sums to one are apart that answer no other. */
-export const MAX_PER_SECOND = 50;
-export const NUDGE_MS = 5_000;
+const MAX_PER_SECOND = 50;
+const NUDGE_MS = 5_000;
 /** LAB: how long each further device waits before it tells the others of a message that came to several of them. */
-export const RANK_MS = 1_000;
+const RANK_MS = 1_000;
 /** LAB: how often equal vectors with unequal digests make a device copy the whole state of a sibling, at most. */
-export const REPAIR_MS = 60 * 60_000;
+const REPAIR_MS = 60 * 60_000;
 /** LAB: how long the log is kept at least, and at most; in between, until all listed devices have it. */
-export const KEEP_LOG_MS = 30 * 86_400_000;
-export const KEEP_LOG_AT_MOST_MS = 400 * 86_400_000;
+const KEEP_LOG_MS = 30 * 86_400_000;
+const KEEP_LOG_AT_MOST_MS = 400 * 86_400_000;
 
 /** The ways to a sibling. They end in SIP status codes: 200 taken and on disk, anything else not. */
 export interface Wire {

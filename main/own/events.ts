@@ -7,9 +7,9 @@ import * as v from 'valibot';
 /** LAB: the most keys in one read, del or rcpt event; a writer splits what is longer. */
 export const MAX_KEYS_PER_EVENT = 200;
 /** LAB: the largest value of a register, as JSON text, characters. */
-export const MAX_REGISTER_CHARS = 4_096;
+const MAX_REGISTER_CHARS = 4_096;
 /** LAB: the largest draft, characters. */
-export const MAX_DRAFT_CHARS = 8_192;
+const MAX_DRAFT_CHARS = 8_192;
 /** LAB: the longest name of anything in an event: a key, an address, a register, an instance ID. */
 export const MAX_NAME_CHARS = 512;
 
@@ -67,7 +67,6 @@ const base = v.looseObject({ e: v.literal('base') });
 const known = v.variant('e', [message, state, receipt, read, deletion, register, fork, base]);
 
 export type MessageEvent = v.InferOutput<typeof message>;
-export type StateEvent = v.InferOutput<typeof state>;
 export type ReceiptEvent = v.InferOutput<typeof receipt>;
 export type RegisterEvent = v.InferOutput<typeof register>;
 export type ForkEvent = v.InferOutput<typeof fork>;
@@ -92,7 +91,7 @@ export function knownEvent(raw: RawEvent): KnownEvent | null {
 }
 
 /** Whether a value may be a register's. Drafts may be longer than the rest. */
-export function fitsRegister(name: string, value: unknown): boolean {
+function fitsRegister(name: string, value: unknown): boolean {
   const longest = name.startsWith('draft|') ? MAX_DRAFT_CHARS : MAX_REGISTER_CHARS;
   return (JSON.stringify(value)?.length ?? 0) <= longest;
 }

@@ -10,8 +10,8 @@ import type { ElementKind, OwnStore, Place } from './store';
 import { MAX_WRITERS, markOf, markSchema, type Vector, vectorSchema } from './vector';
 
 /** LAB: the most events in a page, and the most characters of them. The first event of a page may be longer by itself. */
-export const MAX_PAGE_EVENTS = 500;
-export const MAX_PAGE_CHARS = 64 * 1024;
+const MAX_PAGE_EVENTS = 500;
+const MAX_PAGE_CHARS = 64 * 1024;
 
 /** A message in a page of a state brings all of its receipts, however many they are. */
 const MAX_STATE_EVENTS = MAX_PAGE_EVENTS + MAX_RECEIPTS;

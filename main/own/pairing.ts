@@ -45,9 +45,9 @@ const messages = {
 };
 
 export type Pair1 = v.InferOutput<typeof messages.pair1>;
-export type Pair2 = v.InferOutput<typeof messages.pair2>;
+type Pair2 = v.InferOutput<typeof messages.pair2>;
 export type Pair3 = v.InferOutput<typeof messages.pair3>;
-export type Pair4 = v.InferOutput<typeof messages.pair4>;
+type Pair4 = v.InferOutput<typeof messages.pair4>;
 
 /** Public key and random number of one side, base64. */
 interface Share {

@@ -7,7 +7,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
 /** The major version of the format, the first byte of everything that is sealed. */
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 /** LAB: how long the key before the newest one still opens, ms: what was under way when it changed. */
 export const OLD_KEY_MS = 10 * 60_000;
 

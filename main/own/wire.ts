@@ -10,7 +10,7 @@ export const OWN_DEVICES_TYPE = 'application/vnd.chorus.own-devices';
 export const MAX_TICK_BODY = 750;
 /** LAB: the largest body at all, characters, and the most that it may inflate to, bytes. */
 export const MAX_BODY = 128 * 1024;
-export const MAX_INFLATED = 1024 * 1024;
+const MAX_INFLATED = 1024 * 1024;
 
 export type Unpacked = { from: string; value: unknown } | { refused: 415 | 493 | 400 };
 

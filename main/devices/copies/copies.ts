@@ -17,7 +17,7 @@ import type { IncomingPager, SipClient } from '../../sip/client';
 import { Projection } from './projection';
 
 /** LAB: how long an answer is waited for, ms. */
-export const ANSWER_MS = 10_000;
+const ANSWER_MS = 10_000;
 /** LAB: a page of answers where it travels as a MESSAGE over a connection. */
 const MESSAGE_PAGE = { events: 50, chars: 8_000 };
 

@@ -143,7 +143,7 @@ export interface HomeNetwork {
  * LAB: whether an address is one of the network's own functions. They have hosts below the home domain, where nobody has an account, or the
  * factory's host where that is another than the domain.
  */
-export function isFunction(address: string, { domain, factory }: HomeNetwork): boolean {
+function isFunction(address: string, { domain, factory }: HomeNetwork): boolean {
   const host = hostOf(address);
   if (host === null || host === domain.toLowerCase()) return false;
   return host.endsWith(`.${domain.toLowerCase()}`) || (factory !== undefined && host === hostOf(factory));

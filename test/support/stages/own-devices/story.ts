@@ -4,7 +4,7 @@ import { diskProblems, personProblems } from './check';
 import { type Device, fairWeather, type Weather, World } from './world';
 
 /** `who` and `which` are chosen among what is there at that moment: numbers in [0, 1). */
-export type Step =
+type Step =
   | { do: 'say'; who: number; to: 'person' | 'group' }
   | { do: 'read' | 'delete'; who: number; which: number }
   | { do: 'set'; who: number; name: string; value: unknown }

@@ -373,7 +373,7 @@ export class World {
   }
 }
 
-export function keyOf(person: Person, said: Said): string {
+function keyOf(person: Person, said: Said): string {
   return messageFor(person, said, null).k;
 }
 
