@@ -7,6 +7,8 @@ import { faultClasses, runCampaign } from '../support/stages/fault-campaign';
  */
 const { CHORUS_SEED: one, CHORUS_SEEDS: many } = process.env;
 const seeds = one === undefined ? Array.from({ length: Number(many ?? faultClasses.length) }, (_, seed) => seed) : [Number(one)];
+/** A run lasts hours, and a text waits for days before it fails: whether a process dies just then is left to chance. */
+const isTooLate = /^process dies .*a text has failed/;
 const replay = 'npx vitest run --project unit test/unit/faults.test.ts';
 
 describe('whatever breaks', () => {
@@ -25,7 +27,7 @@ describe('whatever breaks', () => {
       };
       for (const seed of seeds) await play(seed);
       // A run that is about a fault and found no occasion for it is followed by others, some rounds long.
-      const missing = () => (one === undefined ? faultClasses.filter((fault) => !struck.has(fault)) : []);
+      const missing = () => (one === undefined ? faultClasses.filter((fault) => !struck.has(fault) && !isTooLate.test(fault)) : []);
       for (let round = 1; round <= 8 && missing().length > 0; round += 1)
         for (const fault of missing()) await play(faultClasses.indexOf(fault) + (round + seeds.length) * faultClasses.length);
       const table = faultClasses.map((fault) => `${String(struck.get(fault) ?? 0).padStart(6)}  ${fault}`);

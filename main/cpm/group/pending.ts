@@ -30,9 +30,9 @@ export class PendingMembers {
     this.#returning = returning;
   }
 
-  /** These people were just invited. */
+  /** These people were just invited. Nobody outside of SIP is awaited: no device of theirs will ever register here. */
   added(group: string, people: readonly PersonValue[]): void {
-    for (const { address } of people) this.#members.awaitMember(group, address);
+    for (const { address } of people) if (/^(?:sips?|tel):/i.test(address)) this.#members.awaitMember(group, address);
     this.#rosters.tell(group);
   }
 
