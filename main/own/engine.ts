@@ -535,7 +535,7 @@ export class OwnDevices implements Disposable {
     this.#move(sibling, 'differs');
   }
 
-  /** Siblings whose whole state is to be copied, although no event is missing. */
+  /** Siblings whose whole state this device must copy, although no event is missing. */
   readonly #wholeState = new Set<string>();
 
   #told(sibling: Sibling, vector: Vector): void {

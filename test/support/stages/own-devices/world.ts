@@ -53,7 +53,7 @@ export class Person {
   readonly facts = new Set<Fact>();
   /** The keys by which this person's devices know what was said. */
   readonly keys = new Map<string, string>();
-  /** What nobody of this person could take yet. */
+  /** Messages that no device of this person could take yet. */
   readonly waiting: Said[] = [];
 
   constructor(
