@@ -1,7 +1,10 @@
 import { availableParallelism } from 'node:os';
 import type { ViteUserConfig } from 'vitest/config';
 
-/** Left to itself vitest keeps one core for itself, which on two cores means one file at a time. A file of interop waits for a wire four fifths of its time. */
+/**
+ * Left to itself vitest keeps one core for itself, which on two cores means one file at a time. More files of interop than cores save a minute and
+ * make SIPp and short registrations late.
+ */
 const cores = availableParallelism();
 
 /** Of several kinds in one run, one goes after the other. */
@@ -31,7 +34,7 @@ export default {
     passWithNoTests: false,
     projects: [
       project('unit', { maxWorkers: cores, testTimeout: 30_000, hookTimeout: 30_000, fileParallelism: true }),
-      project('interop', { maxWorkers: 2 * cores, testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: true }),
+      project('interop', { maxWorkers: cores, testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: true }),
       project('deaths', { maxWorkers: cores, testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: true }),
       project('e2e', { maxWorkers: 1, testTimeout: 180_000, hookTimeout: 120_000, fileParallelism: false }),
     ],
