@@ -4,6 +4,7 @@ import type { WireRecord } from '../../protocol/wire-record';
 import { messageState, received } from '../support/stages/chat-steps';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 import { networks } from '../support/stages/kamailio-network';
+import { elapse } from '../support/waiting';
 
 describe.each(networks)('R87: messages for somebody whose devices are all off, at $name', ({ start }) => {
   let network: Network;
@@ -92,6 +93,8 @@ describe.each(networks)('R87: messages for somebody whose devices are all off, a
   it('the second device of Bob, which was here before, has them when it comes later, and Alice hears of it once', async () => {
     await leave(await client('bob-desk'));
     const before = await client('bob-tablet');
+    // A device that the PF has not heard of yet counts as one that comes for the first time, and gets nothing that another one has taken.
+    await elapse(1_500, 'a core tells the PF of a registration after its 200');
     await leave(before);
     const alice = await client('alice-laptop');
     const sent = await writeThree(alice);
