@@ -193,7 +193,7 @@ describe('a damaged file', () => {
     writeFileSync(history, wholeHistory);
     // The settings hold the history's key: without them there is no way in, and no new key is made.
     const settings = readFileSync(join(dataDir, 'settings.json'));
-    rmSync(join(dataDir, 'settings.json'));
+    for (const name of ['settings.json', 'settings.json.copy']) rmSync(join(dataDir, name));
     const keyless = await sit('damaged');
     await expect(keyless.at('fatal')).toHaveAttribute('data-code', 'storage/unreadable');
     await keyless.window.close();
