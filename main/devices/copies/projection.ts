@@ -39,6 +39,8 @@ export class Projection {
         return isKnown ? [] : [{ e: 'del', k: [name.key] }];
       }
       const record = this.#deps.history.message(change.id, change.direction);
+      // What a device writes to another one of this person is for that one alone: a test message, for example.
+      if (record?.direction === 'in' && record.from === this.#deps.self.aor) return [];
       return record === null || record.isDamaged === true ? [] : this.#events(record, name);
     });
   }
