@@ -269,7 +269,7 @@ export class OwnDevices implements Disposable {
     return this.log.hashAt(writer, n) === h ? n : 0;
   }
 
-  // Who is a sibling.
+  // The devices that count as siblings.
 
   #list(): string[] {
     const names = this.#deps.store.keys('reg', 'dev|', '', MAX_LISTED_DEVICES * 4);

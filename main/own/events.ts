@@ -47,7 +47,7 @@ const state = v.looseObject({ e: v.literal('st'), k: name, st: v.picklist(['queu
 const receipt = v.looseObject({
   e: v.literal('rcpt'),
   k: keys,
-  /** Who tells it, from which device, and what. */
+  /** The person who tells it, their device, and the disposition. */
   a: name,
   dev: v.optional(v.string()),
   x: v.picklist(['delivered', 'displayed', 'failed']),

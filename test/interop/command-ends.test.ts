@@ -249,7 +249,7 @@ describe('killed', () => {
     expect(kept.length).toBeLessThan(ids.length);
     await alice.until('all have come', async () => {
       const now = await own();
-      // Who was not there for a moment was not there: such a message is the person's to send again.
+      // The other side was away for a moment; the person decides whether to send such a message again.
       for (const one of now.filter((candidate) => candidate.state === 'failed')) await alice.ask('retry', { message: one.message });
       return now.every((one) => one.state === 'delivered') ? true : null;
     });

@@ -18,7 +18,7 @@ afterEach(async () => {
 /** CHORUS_SEED replays one run; without it the same one runs every time. */
 const seeds = process.env.CHORUS_SEED === undefined ? [1] : [Number(process.env.CHORUS_SEED)];
 const rounds = 8;
-/** Who was asked and has died answers nothing, which is noticed after 64*T1 (RFC 3261, timers B and F). */
+/** A peer that died after it was asked answers nothing; that is noticed after 64*T1 (RFC 3261, timers B and F). */
 const missedAfterMs = 32_000;
 /** About twice what a text and its receipt take on the wire: the break comes somewhere in them. */
 const longestRunBytes = 4_000;
@@ -109,7 +109,7 @@ describe('processes that die and connections that break while two people write t
       for (const side of sides) {
         const isOver = async () => {
           const own = await side.messages('out');
-          // Who was not there for a moment was not there: such a message is the person's to send again.
+          // The other side was away for a moment; the person decides whether to send such a message again.
           for (const one of own.filter(({ state }) => state === 'failed')) await side.command.ask('retry', { message: one.message });
           return own.every(({ state }) => state === 'delivered') ? true : null;
         };

@@ -35,7 +35,7 @@ export interface CpmContext {
   readonly factory: string;
   /** People known beforehand, for their names. */
   readonly knownPeople: readonly PersonRecord[];
-  /** Who is known by which name. */
+  /** The names by which this account knows people. */
   readonly people: People;
   preferences(): PreferencesValue;
   /** Whether the person does not want to hear from an address, as `correspondentKey` writes it, or to write to it. */

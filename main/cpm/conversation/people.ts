@@ -1,5 +1,5 @@
 /**
- * Who is who for this account: the names by which it knows people, and whether a name could be taken for somebody else's (docs/decisions/0027).
+ * The names by which this account knows people, and whether a name could be taken for somebody else's (docs/decisions/0027).
  *
  * There is no address book. A person is known once this person has written to them in a 1-1 or accepted their invitation, by the name that they had
  * then; everybody else is a stranger.
@@ -29,7 +29,7 @@ export interface PeopleDeps {
 export class People {
   readonly #deps: PeopleDeps;
   readonly #known = new Map<string, PersonRecord>();
-  /** Who may be called so, by the skeleton of a name or of its first word: each with the time since when. */
+  /** By the skeleton of a name, or of its first word: the people who have such a name, and since when. */
   readonly #owners = new Map<string, Map<string, number>>();
   readonly #skeletons = new Map<string, readonly string[]>();
   readonly #watch: Disposable;

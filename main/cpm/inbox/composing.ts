@@ -1,4 +1,4 @@
-/** Who is typing (RFC 3994): told, never kept. It ends by itself when nothing more is heard. */
+/** The people who are typing (RFC 3994). It is shown and never stored, and it ends by itself when nothing more is heard. */
 import type { PersonValue } from '../../../preload/contract';
 import { parseIsComposing } from '../../../protocol/is-composing';
 import type { CpmContext } from '../conversation/context';

@@ -25,7 +25,7 @@ export class Places {
   /** Whether somebody who calls may have a place; `conversation` is the one with them, null for a new one. */
   hasRoomFor(conversation: ConversationRecord | null): boolean {
     const taken = this.taken();
-    // Who calls again takes their own place.
+    // A person who calls again keeps the place that they have.
     if (conversation !== null && taken.has(conversation.id)) return true;
     if (taken.size >= MAX_SESSIONS) return false;
     if (this.#isKnown(conversation)) return true;

@@ -195,7 +195,7 @@ describe('the Controlling Function', () => {
       );
       expect(story.answer()?.status, what).toBe(heard);
       expect(story.connected().sort(), what).toEqual(inside);
-      // Who has accepted what was given up already hears so, and nobody is left hanging.
+      // A person who accepts after the group was given up is told so, and no invitation stays open.
       if (heard === 487) {
         const accepted = order.filter((step) => step.endsWith(' 200')).map((step) => step.split(' ')[0]);
         expect(story.byes.map(({ to }) => to).sort(), what).toEqual(accepted.sort());

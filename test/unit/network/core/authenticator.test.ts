@@ -129,7 +129,7 @@ describe('AKA', () => {
     const second = first(the.ask());
     expect(sqnOf(second).sqn).toBe(1000 + 2 * SQN_STEP);
     expect(the.verify(the.answer(second, { password: 'secret' }))).toMatchObject({ ok: false, forbidden: true });
-    // Who failed has lost that nonce.
+    // A failed attempt uses its nonce up.
     expect(the.verify(the.answer(second, { password: sqnOf(second).res }))).toMatchObject({ ok: false, stale: true });
   });
 
