@@ -5,6 +5,7 @@ import { type IncomingInvite, type IncomingPager, type SipAccount, SipClient } f
 import type { Resolver } from '../../../main/sip/flow/discovery';
 import type { WireMessage } from '../../../protocol/wire-record';
 import { silent } from '../doubles/sip-memory';
+import { stir } from '../waiting';
 
 export const ICSIS = {
   session: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session',
@@ -55,8 +56,12 @@ export class Devices {
     client.onInvite.on((invite) => device.invites.push(invite));
     client.handleMessage = async (message) => {
       device.messages.push(message);
+      stir();
       return 200;
     };
+    // A registration may be lost and back between two looks of a wait.
+    client.registration.onState.on(stir);
+    client.onInvite.on(stir);
     this.#open.push(device);
     return device;
   }
