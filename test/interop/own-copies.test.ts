@@ -87,4 +87,19 @@ describe('the devices of one person, paired', () => {
     expect(await messages(stranger)).toEqual([]);
     for (const tick of sipRequests(stranger, 'in', 'MESSAGE')) expect(tick).not.toContain('for Bob');
   });
+
+  it('leave a test message on the one device that it was for', async () => {
+    const laptop = await start('alice-laptop', ALICE, { ownKey });
+    const tablet = await start('alice-tablet', ALICE, { ownKey });
+    const bob = await start('bob', BOB);
+    const { instanceId } = await tablet.call('identity', {});
+    await laptop.until('it sees the tablet', async () => ((await laptop.call('devices', {})).length === 2 ? true : null));
+    await laptop.call('testDevice', { instanceId, text: 'only for the tablet' });
+    await shows(tablet, 'only for the tablet');
+    await tablet.call('markDisplayed', { conversation: await chatOf(tablet), upTo: (await messages(tablet))[0]?.message ?? '' });
+    // What is told later arrives later, so the test message would be there by then.
+    await tablet.call('sendText', { to: BOB, text: 'for everybody' });
+    await shows(bob, 'for everybody');
+    await shows(laptop, 'for everybody');
+  });
 });

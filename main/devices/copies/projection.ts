@@ -3,6 +3,7 @@
  * events of other devices say becomes rows of the history. Each side is written only where it does not say so already, so nothing goes in circles.
  */
 import type { Clock } from '../../../base/clock';
+import { addressKey } from '../../../protocol/uri';
 import { newConversation } from '../../cpm/conversation/record';
 import type { History } from '../../history/history';
 import type { Change as HistoryChange, MessageRecord } from '../../history/records';
@@ -22,9 +23,12 @@ const BATCH = 500;
 
 export class Projection {
   readonly #deps: ProjectionDeps;
+  /** The name of the chat with one's own address. */
+  readonly #withOneself: string;
 
   constructor(deps: ProjectionDeps) {
     this.#deps = deps;
+    this.#withOneself = `1|${addressKey(deps.self.aor)}`;
   }
 
   /** The events that tell what a transaction has changed, without what the shared state knows already. */
@@ -32,15 +36,14 @@ export class Projection {
     return changes.flatMap((change) => {
       if (change.what === 'conversation') return change.how === 'emptied' ? this.#emptied(change.id) : [];
       const name = this.#deps.history.nameIn(change.conversation, change);
-      if (name === null) return [];
+      // What a person writes to their own address reaches its devices by the network; a test message is for one of them alone.
+      if (name === null || name.conversation === this.#withOneself) return [];
       const { own } = this.#deps.history;
       if (change.how === 'removed') {
         const isKnown = own.element('del', name.key) !== undefined || own.element('msg', name.key) === undefined;
         return isKnown ? [] : [{ e: 'del', k: [name.key] }];
       }
       const record = this.#deps.history.message(change.id, change.direction);
-      // What a device writes to another one of this person is for that one alone: a test message, for example.
-      if (record?.direction === 'in' && record.from === this.#deps.self.aor) return [];
       return record === null || record.isDamaged === true ? [] : this.#events(record, name);
     });
   }
