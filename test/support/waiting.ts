@@ -29,10 +29,11 @@ export function stir(): void {
 }
 
 /**
- * Resolves with the first value that is neither null, undefined nor false. One look at a time, however often it is stirred.
+ * Resolves with the first value that is neither null, undefined nor false. One look at a time, however often it is stirred. `what` may be a
+ * function: it is called when the limit is over, and can say how far things have come.
  * @throws when the limit is over, or when a look throws
  */
-export function until<T>(what: string, look: () => NotYet<T> | Promise<NotYet<T>>, limitMs = patienceMs): Promise<T> {
+export function until<T>(what: string | (() => string), look: () => NotYet<T> | Promise<NotYet<T>>, limitMs = patienceMs): Promise<T> {
   return new Promise((resolve, reject) => {
     let isLooking = false;
     let wasStirred = false;
@@ -58,7 +59,10 @@ export function until<T>(what: string, look: () => NotYet<T> | Promise<NotYet<T>
       }
       if (looking.has(check)) next = later(check, wasStirred ? soonMs : lookAgainMs);
     };
-    const limit = setTimeout(() => finish(() => reject(new Error(`waited ${limitMs} ms in vain until ${what}`))), limitMs);
+    const limit = setTimeout(
+      () => finish(() => reject(new Error(`waited ${limitMs} ms in vain until ${typeof what === 'string' ? what : what()}`))),
+      limitMs,
+    );
     looking.add(check);
     void check();
   });

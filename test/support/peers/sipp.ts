@@ -18,11 +18,19 @@ function sippMissing(): string | null {
   return found.error === undefined ? null : 'SIPp is not installed: apt-get install --no-install-recommends sip-tester';
 }
 
-/** SIPp complains too when the machine did not give it its turn for half a second; that says nothing about the messages. */
+/**
+ * SIPp complains too when the machine did not give it its turn for half a second; that says nothing about the messages. "There were more errors"
+ * points to the file that is read here as well.
+ */
 function withoutOverload(complaints: string): string {
   return complaints
     .split('\n')
-    .filter((line) => !/Overload warning: the minor watchdog timer|^The following events occurred:$/.test(line))
+    .filter(
+      (line) =>
+        !/Overload warning: the (minor|major) watchdog timer|^The following events occurred:$|^There were more errors, see '.*' file$/.test(
+          line,
+        ),
+    )
     .join('\n')
     .trim();
 }

@@ -24,7 +24,7 @@ export interface TestClient {
   /** The call's Result, for stories about refusals. */
   tryCall<N extends CallName>(name: N, argument: CallArgument<N>): Promise<Result<CallValue<N>>>;
   /** `until` of test/support/waiting, with the name of this client in the failure. The condition may involve other clients, too. */
-  until<T>(what: string, look: () => NotYet<T> | Promise<NotYet<T>>, limitMs?: number): Promise<T>;
+  until<T>(what: string | (() => string), look: () => NotYet<T> | Promise<NotYet<T>>, limitMs?: number): Promise<T>;
   /** Ends the client without telling the network, like SIGKILL. */
   close(): Promise<void>;
 }
@@ -104,7 +104,8 @@ export async function startClient(options: ClientOptions): Promise<TestClient> {
       return result.value;
     },
     tryCall: (name, argument) => dispatch(app.handlers, name, argument) as Promise<Result<never>>,
-    until: (what, look, limitMs = patienceMs) => until(`${what} (${options.name} waits)`, look, limitMs),
+    until: (what, look, limitMs = patienceMs) =>
+      until(() => `${typeof what === 'string' ? what : what()} (${options.name} waits)`, look, limitMs),
     close: () => app.quit(),
   };
   open.push(client);
