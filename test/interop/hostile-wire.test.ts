@@ -302,7 +302,12 @@ describe('SIP that no peer may send, to a live client', () => {
       ['a head without an end', `MESSAGE ${toAlice}\r\nX-Long: ${'x'.repeat(300_000)}`],
     ];
     for (const [index, [name, bytes]] of broken.entries()) {
+      const since = alice.events.length;
       await relay.say(bytes);
+      await alice.until(`it is back after ${name}`, () => {
+        const states = alice.events.slice(since).flatMap((event) => (event.event === 'registration' ? event.state : []));
+        return states.at(-1) === 'registered' && relay.connections === index + 2;
+      });
       const back = await alice.call('register', {});
       expect({ name, state: back.state, bindings: back.bindings }).toEqual({ name, state: 'registered', bindings: 1 });
       expect({ name, connections: relay.connections }).toEqual({ name, connections: index + 2 });
