@@ -1,6 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as net from 'node:net';
-import { resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startCore } from '../../network/core/core';
 import { newRequest } from '../../network/sip/dialog';
@@ -10,6 +8,7 @@ import { MAX_CONNECTIONS, SipServer } from '../../network/sip/sip-server';
 import type { WireMessage } from '../../protocol/wire-record';
 import { VirtualClock } from '../support/doubles/network-doubles';
 import { SipDevice } from '../support/peers/sip-device';
+import { tortureMessages } from '../support/rfc4475/messages';
 import { until } from '../support/waiting';
 import { HOSTILE_MESSAGES } from '../unit/network/hostile-messages';
 
@@ -163,12 +162,7 @@ describe('a core under fire', () => {
   it('survives every hostile message and every one of RFC 4475, each on its own connection, and then registers a device', async () => {
     const core = await startCore({ domain: 'lab.test', users: [{ name: 'alice', password: 'secret' }] });
     open.push(() => core.close());
-    const torture = resolve(__dirname, '../../../shared/torture');
-    const files = existsSync(torture) ? readdirSync(torture).filter((file) => file.endsWith('.dat')) : [];
-    const shots = [
-      ...HOSTILE_MESSAGES.map(({ bytes }) => bytes),
-      ...files.map((file) => new Uint8Array(readFileSync(resolve(torture, file)))),
-    ];
+    const shots = [...HOSTILE_MESSAGES.map(({ bytes }) => bytes), ...tortureMessages.values()];
     await Promise.all(
       shots.map(async (bytes) => {
         const client = wire(core.port);

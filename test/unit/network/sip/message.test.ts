@@ -1,13 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Frame, Framer } from '../../../../network/sip/framer';
 import { parseVia, splitValues } from '../../../../network/sip/header-value';
 import { responseTo, SipRequest, SipResponse } from '../../../../network/sip/message';
 import { MAX_BODY_BYTES, MAX_HEAD_BYTES, parseMessage } from '../../../../network/sip/message-parser';
+import { tortureMessages } from '../../../support/rfc4475/messages';
 import { HOSTILE_MESSAGES } from '../hostile-messages';
-
-const TORTURE = resolve(__dirname, '../../../../../shared/torture');
 
 /** RFC 4475, file by file: what it wants from an element that parses. Null: the message is in order for a parser; the reason to refuse it, if any, is of a later layer. */
 const VERDICTS: Record<string, RegExp | null> = {
@@ -63,7 +60,9 @@ const VERDICTS: Record<string, RegExp | null> = {
 };
 
 function read(name: string): Uint8Array {
-  return new Uint8Array(readFileSync(resolve(TORTURE, `${name}.dat`)));
+  const bytes = tortureMessages.get(name);
+  if (bytes === undefined) throw new Error(`RFC 4475 has no ${name}`);
+  return bytes;
 }
 
 function request(bytes: Uint8Array): SipRequest {
@@ -75,15 +74,8 @@ function request(bytes: Uint8Array): SipRequest {
 const text = (value: string) => new TextEncoder().encode(value);
 
 describe('RFC 4475', () => {
-  if (!existsSync(TORTURE)) {
-    it.skip('NOT RUN: the messages of RFC 4475 are expected in ../shared/torture beside the project, and that folder is absent', () =>
-      undefined);
-    return;
-  }
-
   it('has a verdict for every file, and every file is there', () => {
-    const files = readdirSync(TORTURE).filter((file) => file.endsWith('.dat'));
-    expect(files.map((file) => file.slice(0, -4)).sort()).toEqual(Object.keys(VERDICTS).sort());
+    expect([...tortureMessages.keys()]).toEqual(Object.keys(VERDICTS).sort());
   });
 
   for (const [name, wanted] of Object.entries(VERDICTS)) {

@@ -1,5 +1,3 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Grammar } from 'sip.js/lib/grammar/grammar.js';
 import { describe, expect, it } from 'vitest';
 import { Normalizer } from '../../../../main/sip/stack/normalize';
@@ -7,6 +5,7 @@ import { MAX_KEPT_INPUT, MAX_KEPT_RESULTS, plainGrammar } from '../../../../main
 import { Framer } from '../../../../main/sip/wire/framer';
 import { parseWireMessage } from '../../../../main/sip/wire/wire-message';
 import { seededRandom } from '../../../support/doubles/seeded-random';
+import { tortureMessages } from '../../../support/rfc4475/messages';
 
 const original = (input: string, rule: string): unknown => Grammar.parse(input, rule);
 const random = seededRandom(20261201);
@@ -83,10 +82,7 @@ function corpus(): [string, string][] {
     ]),
     head('SIP/2.0 183 Soon', 'INVITE', ['Contact: sip:bare@h', 'Record-Route: <sip:a>']),
   ].map((text) => new TextEncoder().encode(text));
-  // The messages of RFC 4475, where they lie beside the project.
-  const torture = join(import.meta.dirname, '../../../../../shared/torture');
-  const files = existsSync(torture) ? readdirSync(torture).map((name) => readFileSync(join(torture, name))) : [];
-  return [...texts, ...files].flatMap(shown);
+  return [...texts, ...tortureMessages.values()].flatMap(shown);
 }
 
 describe('the grammar of the plain form', () => {
