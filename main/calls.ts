@@ -135,6 +135,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     accept: v.picklist(['auto', 'open', 'reply', 'ask']),
     idleSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxIdleSeconds)),
     refuseAnonymous: v.optional(v.boolean()),
+    country: v.optional(v.pipe(v.string(), v.regex(/^[A-Z]{2}$/))),
     waitDays: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(maxWaitDays)),
   }),
   checkServer: v.strictObject({

@@ -100,7 +100,7 @@ function parseSip(scheme: 'sip' | 'sips', rest: string): Parsed<SipUri> {
 
 function parseTel(rest: string): Parsed<TelUri> {
   const [written = '', ...paramTexts] = rest.split(';');
-  const number = written.replace(/[-.()]/g, '');
+  const number = withoutSeparators(written);
   // Global numbers are digits; local ones may contain hex digits, "*" and "#" (RFC 3966 section 3).
   if (!/^(?:\+\d{1,32}|[0-9A-Fa-f*#]{1,32})$/.test(number)) return malformed('a bad telephone number');
   const params = unescapedParams(paramTexts);
@@ -181,8 +181,8 @@ function addressText(text: string): string {
 }
 
 /**
- * The person behind an address as one comparable text: `sip:bob@lab.test` or `tel:+15550100`. Takes a bare URI or a name-addr. Drops gr,
- * port, parameters and headers; `sips` counts as `sip`. Null when the address is neither SIP nor TEL.
+ * The person behind an address as one comparable text: `sip:bob@lab.test` or `tel:+15550100;ext=12`. Takes a bare URI or a name-addr. Drops gr,
+ * port, headers, and the parameters that do not tell people apart; `sips` counts as `sip`. Null when the address is neither SIP nor TEL.
  */
 export function addressKey(text: string): string | null {
   let raw = text;
@@ -193,13 +193,24 @@ export function addressKey(text: string): string | null {
   }
   const uri = parseUri(raw);
   if (!uri.ok || uri.value.scheme === 'other') return null;
-  if (uri.value.scheme === 'tel') {
-    const context = uri.value.params.get('phone-context');
-    const local = context && !uri.value.number.startsWith('+');
-    return formatUri({ ...uri.value, params: local ? new Map([['phone-context', context.toLowerCase()]]) : new Map() });
-  }
+  if (uri.value.scheme === 'tel') return telKey(uri.value);
   return formatUri({ scheme: 'sip', user: uri.value.user, host: uri.value.host, port: null, params: new Map(), headers: [] });
 }
+
+/** RFC 3966 section 4: a number, its extension and its subaddress name a person together; a local number only within its context. */
+function telKey({ number, params }: TelUri): string | null {
+  const context = number.startsWith('+') ? null : params.get('phone-context');
+  const named: [string, string | null | undefined][] = [
+    ['ext', params.get('ext') && withoutSeparators(params.get('ext') ?? '')],
+    ['isub', params.get('isub')],
+    ['phone-context', context?.startsWith('+') ? withoutSeparators(context) : context?.toLowerCase()],
+  ];
+  const kept = named.flatMap(([name, value]): [string, string][] => (value ? [[name, value]] : []));
+  if (kept.some(([name, value]) => name === 'ext' && !/^\d+$/.test(value))) return null;
+  return formatUri({ scheme: 'tel', number: number.toLowerCase(), params: new Map(kept) });
+}
+
+const withoutSeparators = (number: string): string => number.replace(/[-.()]/g, '');
 
 /** Schemes of people outside of CPM, whom an interworking function may reach (R3). A URI is ASCII (RFC 3986 section 2): what is not could deceive on a screen. */
 const FOREIGN_SCHEMES = /^(mailto|wv):([!#-;=@-~]+)(?:\?|$)/i;

@@ -275,6 +275,8 @@ export interface PreferencesValue {
   idleSeconds: number;
   /** Whether messages and invitations of people who do not say who they are are refused; false when absent. */
   refuseAnonymous?: boolean | undefined;
+  /** The country whose telephone numbers are typed without a prefix, ISO 3166-1 alpha-2; none when absent. */
+  country?: string | undefined;
   /** For how many days a text waits for somebody who is away, 1 to 30. A change holds for the texts that wait already. */
   waitDays: number;
 }

@@ -17,6 +17,7 @@ import styles from './NewChat.module.css';
 export function NewChat() {
   const { desk } = useServices();
   const own = useChorus((state) => state.account?.aor ?? '');
+  const country = useChorus((state) => state.preferences.country);
   const tryPeople = useChorus((state) => state.tryPeople);
   const conversations = useChorus((state) => state.conversations);
   const people = useMemo(() => knownPeople(tryPeople, conversations.values(), new Set([own])), [tryPeople, conversations, own]);
@@ -62,6 +63,7 @@ export function NewChat() {
           void open(next[0]);
         }}
         ownAor={own}
+        country={country}
         disabled={busy}
         label={words.newChat.input}
         testId="new-chat-input"

@@ -18,6 +18,7 @@ import { GroupStep } from './GroupCard';
 export function AddPeople({ conversation }: { conversation: ConversationValue }) {
   const { desk } = useServices();
   const own = useChorus((state) => state.account?.aor ?? '');
+  const country = useChorus((state) => state.preferences.country);
   const tryPeople = useChorus((state) => state.tryPeople);
   const conversations = useChorus((state) => state.conversations);
   const participants = useChorus((state) => state.participants.get(conversation.conversation));
@@ -76,6 +77,7 @@ export function AddPeople({ conversation }: { conversation: ConversationValue })
           forget();
         }}
         ownAor={own}
+        country={country}
         disabled={busy}
         label={words.addPeople.input}
         testId="add-people-input"

@@ -1,7 +1,9 @@
 import { Plus, Users, X } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
 import type { PersonValue } from '../../preload/contract';
-import { fullName, matches, plainAddress, typedAddress, typedGroup } from '../words/person';
+import { phoneNumberOf } from '../../protocol/phone-number';
+import { type Typist, typedAddress, wantsCountry } from '../../protocol/typed-address';
+import { fullName, matches, plainAddress, typedGroup } from '../words/person';
 import { words } from '../words/text';
 import { Avatar, IconDisc } from './Avatar';
 import { cx } from './cx';
@@ -15,6 +17,8 @@ interface PeoplePickerProps {
   /** True when a choice replaces the one before. */
   single?: boolean;
   ownAor: string;
+  /** The country whose numbers are typed without a prefix. */
+  country: string | undefined;
   disabled?: boolean;
   label: string;
   testId: string;
@@ -36,6 +40,7 @@ export function PeoplePicker({
   onChange,
   single = false,
   ownAor,
+  country,
   disabled = false,
   label,
   testId,
@@ -48,7 +53,7 @@ export function PeoplePicker({
   const listId = useId();
 
   const named = { typed: onJoin === undefined ? words.addPeople.asAddress : words.newChat.writeTo, group: words.newChat.joinGroup };
-  const offers = offersFor(typed, people, chosen, ownAor, onJoin !== undefined);
+  const offers = offersFor(typed, people, chosen, { aor: ownAor, country }, onJoin !== undefined);
   // With people chosen and nothing typed, Enter submits: it never takes a suggestion that was not pointed at.
   const byItself = typed.trim() === '' && chosen.length > 0 ? -1 : 0;
   const at = Math.min(active ?? byItself, offers.length - 1);
@@ -133,7 +138,13 @@ export function PeoplePicker({
       </div>
       {disabled ? null : offers.length === 0 ? (
         <p className={styles.noSuggestion}>
-          {typed.trim() === '' ? (chosen.length === 0 ? words.addPeople.noneLeft : '') : words.addPeople.noMatch}
+          {typed.trim() === ''
+            ? chosen.length === 0
+              ? words.addPeople.noneLeft
+              : ''
+            : country === undefined && wantsCountry(typed)
+              ? words.addPeople.wantsCountry
+              : words.addPeople.noMatch}
         </p>
       ) : (
         <div className={styles.suggestions} role="listbox" id={listId} aria-label={words.addPeople.suggestions}>
@@ -190,20 +201,25 @@ function offersFor(
   typed: string,
   people: readonly PersonValue[],
   chosen: readonly PersonValue[],
-  ownAor: string,
+  typist: Typist,
   takesGroups: boolean,
 ): Offer[] {
   const taken = new Set(chosen.map((person) => person.address));
+  const address = typed.trim() === '' ? null : typedAddress(typed, typist);
+  // A number is the same person's however it is written, and whether it is a SIP or a TEL address.
+  const number = address === null ? null : phoneNumberOf(address);
+  const isMeant = (person: PersonValue) => person.address === address || (number !== null && phoneNumberOf(person.address) === number);
   const found = people
     .filter(
-      (person) => !taken.has(person.address) && (typed.trim() === '' || matches(typed.trim(), person.name, plainAddress(person.address))),
+      (person) =>
+        !taken.has(person.address) &&
+        (typed.trim() === '' || isMeant(person) || matches(typed.trim(), person.name, plainAddress(person.address))),
     )
     .map((person): Offer => ({ person, kind: 'known' }));
-  const address = typed.trim() === '' ? null : typedAddress(typed, ownAor);
-  const isKnown = address === null || address === ownAor || taken.has(address) || people.some((person) => person.address === address);
+  const isKnown = address === null || address === typist.aor || taken.has(address) || people.some(isMeant);
   if (isKnown) return found;
   const person = { address, name: '' };
-  const group = takesGroups ? typedGroup(typed, ownAor) : null;
+  const group = takesGroups ? typedGroup(typed, typist.aor) : null;
   if (group === null) return [...found, { person, kind: 'typed' }];
   const both: Offer[] = [
     { person, kind: 'typed' },

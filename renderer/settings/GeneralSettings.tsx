@@ -1,4 +1,5 @@
 import type { PreferencesValue } from '../../preload/contract';
+import { countryCodes } from '../../protocol/typed-address';
 import { useChorus } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Choice } from '../parts/Choice';
@@ -70,6 +71,17 @@ export function GeneralSettings() {
         />
       </section>
       <section>
+        <h2>{words.settings.people}</h2>
+        <SelectRow
+          name={words.settings.country}
+          hint={words.settings.countryHint}
+          value={preferences.country ?? ''}
+          testId="country"
+          onSelect={(country) => void change({ country: country === '' ? undefined : country })}
+          options={[['', words.settings.noCountry], ...countryChoices()]}
+        />
+      </section>
+      <section>
         <h2>{words.settings.invitations}</h2>
         <SelectRow
           name={words.settings.accept}
@@ -97,6 +109,14 @@ export function GeneralSettings() {
       </section>
     </>
   );
+}
+
+/** Every country by its name, in the order of the names. */
+function countryChoices(): [country: string, shown: string][] {
+  const names = new Intl.DisplayNames('en', { type: 'region' });
+  return countryCodes()
+    .map(([country, code]): [string, string] => [country, words.settings.countryName(names.of(country) ?? country, code)])
+    .sort(([, one], [, other]) => one.localeCompare(other, 'en'));
 }
 
 /** The usual choices, and the value that is set now if it is another one. */

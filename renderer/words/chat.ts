@@ -269,6 +269,7 @@ export const chatWords = {
     useAddressHint: 'Add by address',
     noneLeft: 'No one else to suggest. Type an address.',
     noMatch: 'No one by that name. Type a full address, such as bob@example.org.',
+    wantsCountry: 'Begin the number with + and the country code, or choose your country in Settings.',
     hidden: (who: string) => `${who} will not see earlier messages.`,
     moves: (who: string) => `${who} moves to the group on `,
     movesPlain: (who: string) => `${who} moves to the group.`,

@@ -1,5 +1,6 @@
 /** How people, devices and conversations are called and marked. Pure. */
 import type { ConversationValue, PersonValue } from '../../preload/contract';
+import { typedAddress } from '../../protocol/typed-address';
 import { isolated } from './isolated';
 import { words } from './text';
 
@@ -110,22 +111,13 @@ export function matches(query: string, ...texts: readonly string[]): boolean {
 
 const fold = (text: string): string => text.normalize('NFD').replace(/\p{M}/gu, '').toLocaleLowerCase();
 
-/** What a typed text means as an address: an address as it stands, a bare name at the own domain, or nothing that can be called. */
-export function typedAddress(typed: string, ownAor: string): string | null {
-  const text = typed.trim();
-  if (/^(sips?:)?[^\s@:<>"]+@[^\s@<>"]+$/i.test(text)) return /^sips?:/i.test(text) ? text : `sip:${text}`;
-  if (/^(tel:)?\+[\d\s().-]{3,}$/i.test(text)) return `tel:+${text.replace(/\D/g, '')}`;
-  const domain = ownAor.split('@')[1]?.split(/[;:?]/)[0];
-  return domain !== undefined && /^[a-z0-9][a-z0-9._+-]*$/i.test(text) ? `sip:${text.toLowerCase()}@${domain}` : null;
-}
-
 /**
  * Whether a typed text may be a group's address: no bare name and no number. `likely`: its host lies below the own domain, as a server for groups
  * does, and people do not.
  */
 export function typedGroup(typed: string, ownAor: string): 'likely' | 'possible' | null {
-  const address = typed.includes('@') ? typedAddress(typed, ownAor) : null;
-  if (address === null) return null;
+  const address = typedAddress(typed, { aor: ownAor });
+  if (address === null || !/[@\uFF20]/.test(typed)) return null;
   const [host, domain] = [address, ownAor].map((each) => each.split('@')[1]?.split(/[;:?]/)[0]?.toLowerCase() ?? '');
   return domain !== '' && host?.endsWith(`.${domain}`) === true ? 'likely' : 'possible';
 }

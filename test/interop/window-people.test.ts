@@ -70,4 +70,23 @@ describe('people, in a browser', () => {
     await page.click(id('switch-refuse-anonymous'));
     expect((await calls('setPreferences')).at(-1)).toMatchObject({ refuseAnonymous: true });
   });
+
+  it('reads a phone number however it is written, and says where a country is missing', async () => {
+    const { page, calls, emit } = await open(strangers);
+    const offered = () => page.getAttribute(`${id('people-suggestion')}[data-kind="typed"]`, 'data-address');
+    await page.click(id('new-chat'));
+    await page.fill(id('new-chat-input'), '\u202A+49 (0)170\u00A0555\u20111234\u202C');
+    expect(await offered()).toBe('tel:+491705551234');
+    await page.fill(id('new-chat-input'), '0170 5551234');
+    expect(await page.textContent(id('new-chat-dialog'))).toContain('choose your country in Settings');
+    await page.keyboard.press('Escape');
+    await page.click(id('place-settings'));
+    await page.selectOption(id('country'), { label: 'Germany (+49)' });
+    const chosen = (await calls('setPreferences')).at(-1);
+    expect(chosen).toMatchObject({ country: 'DE' });
+    await emit({ event: 'preferences', ...strangers.snapshot.preferences, country: 'DE' });
+    await page.click(id('new-chat'));
+    await page.fill(id('new-chat-input'), '0170 5551234');
+    expect(await offered()).toBe('tel:+491705551234');
+  });
 });

@@ -23,7 +23,7 @@ const view = ['renderer/desk', 'renderer/parts', 'renderer/words'] as const;
 export const layers: readonly Layer[] = [
   // Common ground: every folder may import these, and they import no other.
   { path: 'base', node: true },
-  { path: 'protocol', packages: ['saxes', 'unhomoglyph'] },
+  { path: 'protocol', packages: ['libphonenumber-js', 'saxes', 'unhomoglyph'] },
   { path: 'preload/contract', faces: ['errors', 'index', 'sign-in-options'], values: ['protocol'] },
   { path: 'preload', faces: [], values: ['preload/contract'], packages: ['electron'] },
 
@@ -286,7 +286,7 @@ export const layers: readonly Layer[] = [
   {
     path: 'renderer/settings',
     faces: ['Settings', 'Shortcuts'],
-    values: [...view, 'renderer/devices', 'renderer/notices'],
+    values: [...view, 'protocol', 'renderer/devices', 'renderer/notices'],
     types: ['preload/contract'],
     packages: drawn,
   },
@@ -298,9 +298,16 @@ export const layers: readonly Layer[] = [
     packages: drawn,
   },
   { path: 'renderer/notices', faces: ['Notices'], values: [...view], types: ['preload/contract'], packages: drawn },
-  { path: 'renderer/parts', values: ['renderer/desk', 'renderer/words'], types: ['preload/contract'], packages: drawn },
+  // What is typed as an address is read by the same code in the window and behind it.
+  { path: 'renderer/parts', values: ['protocol', 'renderer/desk', 'renderer/words'], types: ['preload/contract'], packages: drawn },
   { path: 'renderer/desk', types: ['preload/contract'], packages: ['react'] },
-  { path: 'renderer/words', faces: ['clock', 'errors', 'person', 'text'], types: ['preload/contract'], packages: ['react'] },
+  {
+    path: 'renderer/words',
+    faces: ['clock', 'errors', 'person', 'text'],
+    values: ['protocol'],
+    types: ['preload/contract'],
+    packages: ['react'],
+  },
 
   // The embedded network. It knows nothing about the client.
   {

@@ -125,7 +125,7 @@ function looksLikeAnotherAddress(name: string, address: string): boolean {
   const bare = (text: string) => text.replace(/^(?:sips?|tel|mailto|xmpp):/i, '').toLowerCase();
   if (bare(plain) === bare(address)) return false;
   if (ADDRESS.test(plain)) return true;
-  const own = [phoneNumberOf(address), user].map((one) => digitsOf(one ?? ''));
+  const own = [phoneNumberOf(address)?.split(';')[0], user].map((one) => digitsOf(one ?? ''));
   return (plain.match(NUMBER) ?? []).some((number) => {
     const digits = digitsOf(number);
     return digits.length >= MIN_NUMBER_DIGITS && !own.includes(digits);

@@ -1,6 +1,6 @@
 /** Whom and what a call means: conversations and addresses as a person or a script names them, looked up and checked. */
 import { AppError } from '../../../preload/contract/errors';
-import { correspondentKey } from '../../../protocol/uri';
+import { typedAddress } from '../../../protocol/typed-address';
 import type { ConversationRecord } from '../../history/records';
 import type { CpmContext } from './context';
 
@@ -32,11 +32,10 @@ export class Targets {
     return record;
   }
 
-  /** The key of an address as a person types it: a bare name means somebody in the account's own domain. @throws AppError `account/bad-address` */
+  /** The key of an address as a person types it (protocol/typed-address). @throws AppError `account/bad-address` */
   address(text: string): string {
-    const trimmed = text.trim();
-    const key = correspondentKey(this.#asUri(trimmed));
-    if (key === null) throw new AppError('account/bad-address', { cause: trimmed }, 'user');
+    const key = typedAddress(text, { aor: this.#context.self, country: this.#context.preferences().country });
+    if (key === null) throw new AppError('account/bad-address', { cause: text.trim() }, 'user');
     return key;
   }
 
@@ -53,11 +52,6 @@ export class Targets {
   mustHaveTemporaryAddress(): void {
     if (this.#context.isRegistered() && !this.#context.sip.canHide)
       throw new AppError('privacy/no-temporary-address', { cause: 'the registrar has given no temporary GRUU' }, 'user');
-  }
-
-  #asUri(text: string): string {
-    if (/^[^@:\s]+$/.test(text)) return `sip:${text}@${this.#context.self.split('@')[1] ?? ''}`;
-    return /^[^@:\s]+@[^@\s]+$/.test(text) ? `sip:${text}` : text;
   }
 }
 
