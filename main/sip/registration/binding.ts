@@ -3,8 +3,9 @@
 import { ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../../../protocol/feature-tags';
 import { parseInstance } from '../../../protocol/instance-urn';
 import { shownName } from '../../../protocol/shown-name';
-import { type NameAddr, parseNameAddr, parseUri } from '../../../protocol/uri';
+import { type NameAddr, parseUri } from '../../../protocol/uri';
 import type { WireMessage } from '../wire/wire-message';
+import { listedContacts } from './listed-contacts';
 
 export interface Binding {
   contact: string;
@@ -21,21 +22,17 @@ export interface Binding {
 /** Every binding in a 200 to REGISTER. An unreadable Contact does not hide the others. */
 export function readBindings(response: WireMessage): Binding[] {
   const header = headerSeconds(response, 'expires') ?? 0;
-  return response.list('contact').flatMap((value) => {
-    const contact = parseNameAddr(value);
-    return contact.ok && contact.value.uri !== '*' ? [readBinding(contact.value, header)] : [];
-  });
+  return listedContacts(response).flatMap((contact) => (contact.uri === '*' ? [] : [readBinding(contact, header)]));
 }
 
 function readBinding({ displayName, uri, params }: NameAddr, defaultExpires: number): Binding {
   const instance = params.get(INSTANCE_PARAM);
   const description = params.get('description')?.replace(/^<|>$/g, '');
-  const expires = /^\d{1,9}$/.exec(params.get('expires') ?? '')?.[0];
   return {
     contact: uri,
     instanceId: instance ? parseInstance(instance) : null,
     deviceName: shownName(displayName ?? description ?? '') || null,
-    expires: expires === undefined ? defaultExpires : Number(expires),
+    expires: secondsIn(params.get('expires') ?? '') ?? defaultExpires,
     icsis: parseIcsi(params.get(ICSI_PARAM) ?? ''),
     params,
     pubGruu: gruuOf(params, 'pub-gruu'),
@@ -61,6 +58,11 @@ function gruuOf(params: ReadonlyMap<string, string | null>, name: 'pub-gruu' | '
 
 /** The value of a header in seconds; null when the header is absent or not a number. */
 export function headerSeconds(response: WireMessage, name: string): number | null {
-  const digits = /^\d{1,9}/.exec(response.first(name) ?? '')?.[0];
-  return digits === undefined ? null : Number(digits);
+  return secondsIn(response.first(name) ?? '');
+}
+
+/** RFC 3261 section 20.19: at most 2^32 - 1. Registrars also write "60.0" and "60s". */
+function secondsIn(text: string): number | null {
+  const digits = /^\s*(\d+)/.exec(text)?.[1];
+  return digits === undefined ? null : Math.min(Number(digits), 2 ** 32 - 1);
 }

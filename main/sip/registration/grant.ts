@@ -14,7 +14,7 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 export interface Grant {
   /** Every binding of the address, on all devices. */
   bindings: Binding[];
-  /** The binding of this device; null when the registrar does not list it. */
+  /** The binding of this device, among `bindings`, with its instance; null when the registrar does not list it, or nothing tells which it is. */
   own: Binding | null;
   /** The seconds granted to this device. */
   seconds: number;
@@ -25,19 +25,25 @@ export interface Grant {
 
 /** @param here this device's Contact URI over its present flow; @param requested the requested seconds */
 export function readGrant(response: WireMessage, { aor, instanceId, here, requested }: GrantContext): Grant {
-  const bindings = readBindings(response);
+  const listed = readBindings(response);
   const isOwn = (binding: Binding) => binding.instanceId !== null && sameInstance(binding.instanceId, instanceId);
-  const own =
-    bindings.find((binding) => isOwn(binding) && sameContact(binding.contact, here)) ??
-    bindings.find(isOwn) ??
-    bindings.find((binding) => binding.instanceId === null && sameContact(binding.contact, here)) ??
-    null;
+  const nameless = listed.filter((binding) => binding.instanceId === null && binding.expires > 0);
+  const found =
+    listed.find((binding) => isOwn(binding) && sameContact(binding.contact, here)) ??
+    listed.find(isOwn) ??
+    nameless.find((binding) => sameContact(binding.contact, here)) ??
+    // An edge between has written another Contact, and left the instance out.
+    (nameless.length === 1 ? nameless[0] : undefined);
+  const own = found === undefined ? null : { ...found, instanceId };
+  const bindings = listed.map((binding) => (binding === found && own !== null ? own : binding));
+  // One of several is this device's, and none may be over before it is refreshed.
+  const shortest = own === null && nameless.length > 0 ? Math.min(...nameless.map(({ expires }) => expires)) : null;
   const associated = response.list('p-associated-uri').map(parseNameAddr);
   const identities = associated.flatMap((value) => (value.ok ? [value.value.uri] : []));
   return {
     bindings,
     own,
-    seconds: own !== null && own.expires > 0 ? own.expires : (headerSeconds(response, 'expires') ?? requested),
+    seconds: own !== null && own.expires > 0 ? own.expires : (shortest ?? headerSeconds(response, 'expires') ?? requested),
     identities: identities.length > 0 ? identities : [aor],
     serviceRoute: response.list('service-route'),
   };

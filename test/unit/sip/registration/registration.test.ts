@@ -577,6 +577,60 @@ describe('the life of a registration', () => {
     expect(lab.client.registration.pubGruu).toBe(GRUU);
   });
 
+  const other = `Contact: <sip:alice@198.51.100.9:5070>;+sip.instance="<${OTHER_INSTANCE}>";expires=2100`;
+  it.each<[string, string[], { expires: number; bindings: number; own: number }]>([
+    ['as the only one', ['Contact: <sip:alice@203.0.113.7:1042;transport=tcp>;expires=4'], { expires: 4, bindings: 1, own: 1 }],
+    [
+      'as the only one without an instance',
+      [other, 'Contact: <sip:alice@203.0.113.7:1042;transport=tcp>;expires=4'],
+      { expires: 4, bindings: 2, own: 1 },
+    ],
+    [
+      'beside another without an instance: the shortest time holds, whoever it is for',
+      ['Contact: <sip:alice@203.0.113.7:1042>;expires=90, <sip:alice@203.0.113.8:1042>;expires=40', other],
+      { expires: 40, bindings: 3, own: 0 },
+    ],
+    ['and only others are listed', [other, 'Expires: 300'], { expires: 300, bindings: 1, own: 0 }],
+  ])('an edge has rewritten the Contact, without instance: %s', async (_what, headers, wanted) => {
+    const lab = memoryLab();
+    lab.server.onRequest = (request, server) => server.reply(request, { status: 200, headers });
+    const { registration } = lab.client;
+    await registration.register();
+    const own = registration.bindings.filter(({ instanceId }) => instanceId === INSTANCE).length;
+    expect({ expires: registration.expires, bindings: registration.bindings.length, own }).toEqual(wanted);
+    await lab.clock.advance((wanted.expires * 1000) / 2);
+    expect(lab.server.requests('REGISTER')).toHaveLength(2);
+  });
+
+  it.each<[string, (own: string) => string[], number?]>([
+    ['a colon before it', (own) => [`Contact: : ${own};expires=60`]],
+    ['a colon behind the address', (own) => [`Contact: ${own.replace('>;', '>:;')};expires=60`]],
+    ['a colon between the parameters', (own) => [`Contact: ${own};:;expires=60`]],
+    ['an empty name of a parameter', (own) => [`Contact: ${own};=x;expires=60`]],
+    ['an unclosed quote of a neighbour before it', (own) => [`Contact: "Bob <sip:alice@198.51.100.9>;expires=5, ${own};expires=60`]],
+    ['an unclosed quote of a neighbour behind it', (own) => [`Contact: ${own};expires=60, "Bob <sip:alice@198.51.100.9>;expires=5`]],
+    ['an unclosed quote among a neighbour’s parameters', (own) => [`Contact: <sip:alice@198.51.100.9>;x="y, ${own};expires=60`]],
+    ['an unclosed bracket of a neighbour', (own) => [`Contact: <sip:alice@198.51.100.9;expires=5, ${own};expires=60`]],
+    ['a comma too many', (own) => [`Contact: ,, ${own};expires=60,`]],
+    ['a fraction', (own) => [`Contact: ${own};expires=60.0`]],
+    ['a quoted number', (own) => [`Contact: ${own};expires="60"`]],
+    ['blanks around the number', (own) => [`Contact: ${own} ; expires = 60 `]],
+    ['a unit', (own) => [`Contact: ${own};expires=60s`]],
+    ['a number below nothing, and the header', (own) => [`Contact: ${own};expires=-1`, 'Expires: 60']],
+    ['a number without an end', (own) => [`Contact: ${own};expires=99999999999999999999`], 2 ** 32 - 1],
+  ])('junk in the Contact of the 200 costs nobody the registration: %s', async (_what, headers, seconds = 60) => {
+    const lab = memoryLab();
+    lab.server.onRequest = (request, server) => {
+      const own = (request.first('contact') ?? '').replace(/;expires=\d+/, '');
+      server.reply(request, { status: 200, headers: headers(own) });
+    };
+    const { registration } = lab.client;
+    await registration.register();
+    const own = registration.bindings.filter(({ instanceId }) => instanceId === INSTANCE);
+    expect(own.map(({ expires }) => expires)).toEqual([seconds]);
+    expect(registration.expires).toBe(seconds);
+  });
+
   it('two calls of register() while one runs are one attempt', async () => {
     const lab = memoryLab();
     await Promise.all([lab.client.registration.register(), lab.client.registration.register()]);
