@@ -48,6 +48,8 @@ export interface DeviceControlDeps {
 
 export class DeviceControl {
   readonly #deps: DeviceControlDeps;
+  /** The Contribution-IDs of tests of this very device that are on their way. */
+  readonly #ownTests = new Set<string>();
 
   constructor(deps: DeviceControlDeps) {
     this.#deps = deps;
@@ -83,8 +85,9 @@ export class DeviceControl {
     }
   }
 
-  /** Answers a message that is a request of another device; null for every other message. */
+  /** Answers a message that is a request of another device, or a test of this one by itself; null for every other message. */
   async receive(pager: IncomingPager): Promise<number | null> {
+    if (pager.remote.address === this.#deps.self.aor && this.#ownTests.has(pager.headers.contributionId ?? '')) return 200;
     if (parseContentType(pager.contentType).type !== deviceControlType) return null;
     const { log, self } = this.#deps;
     if (!pager.remote.asserted || pager.remote.address !== self.aor) {
@@ -102,19 +105,25 @@ export class DeviceControl {
     const { sip, clock, self } = this.#deps;
     // A contact that was registered without an instance ID has nothing to be addressed by.
     if (device.state !== 'active' || !device.instanceId.startsWith('urn:')) throw new AppError('device/unknown', {}, 'user');
+    const contributionId = clock.uuid();
+    if (device.self) this.#ownTests.add(contributionId);
+    // What comes back to its sender is a loop, unless it names this device itself.
+    const namesInstance = device.pubGruu === null || device.self;
     try {
       await sip.sendPager({
         target: device.pubGruu ?? self.aor,
         icsi: ICSI.msg,
         conversationId: clock.uuid(),
-        contributionId: clock.uuid(),
+        contributionId,
         contentType,
         body,
-        ...(device.pubGruu === null ? { acceptContactInstance: device.instanceId } : {}),
+        ...(namesInstance ? { acceptContactInstance: device.instanceId } : {}),
       });
     } catch (error) {
       if (error instanceof AppError && ABSENCES.has(error.detail.status ?? 0)) throw new AppError('device/unknown', error.detail, 'user');
       throw error;
+    } finally {
+      this.#ownTests.delete(contributionId);
     }
     return device.pubGruu === null ? 'instance' : 'gruu';
   }

@@ -59,6 +59,9 @@ describe('the devices of one person', () => {
     expect(await texts(phone)).toEqual([]);
     expect(sipRequests(phone, 'in', 'MESSAGE')).toEqual([]);
     expect(sipRequests(laptop, 'out', 'MESSAGE')[0]).toMatch(/^MESSAGE sip:alice@lab\.test;gr=urn:uuid:/);
+    // Also to itself, by way of the server: there it is the sender's own call that comes back.
+    expect(await laptop.call('testDevice', { instanceId: await idOf(laptop) })).toMatchObject({ by: 'gruu' });
+    expect(await laptop.call('conversations', {})).toEqual([]);
     expect(await laptop.tryCall('testDevice', { instanceId: 'urn:uuid:00000000-0000-4000-8000-000000000000' })).toMatchObject({
       error: { code: 'device/unknown' },
     });

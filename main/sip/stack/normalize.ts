@@ -105,9 +105,12 @@ export class Normalizer {
     if (!ALLOWED_METHODS.some((allowed) => allowed === method)) return answer(405, 'Method Not Allowed', [allowLine()]);
     const inDialog = tagOf(message.first('to')) !== null;
     if (!inDialog && !this.#options.isTarget(uri)) return answer(404, 'Not Found');
-    if (!inDialog && this.#options.isOwnCall(message.first('call-id') ?? '')) return answer(482, 'Loop Detected');
+    const named = namedInstances(message);
+    const isMeant = named.some((instance) => instance !== null && sameInstance(instance, this.#options.instanceId));
+    // RFC 3261 section 16.3: the own request comes back. A test of this very device is meant to, and names it.
+    if (!inDialog && !isMeant && this.#options.isOwnCall(message.first('call-id') ?? '')) return answer(482, 'Loop Detected');
     // The request names one device but reached another: 486 for any method.
-    if (this.#namesAnotherInstance(message)) return answer(486, 'Busy Here');
+    if (named.some((instance) => instance === null || !sameInstance(instance, this.#options.instanceId))) return answer(486, 'Busy Here');
     const required = message.list('require').filter((option) => !SUPPORTED_OPTIONS.some((known) => known === option.toLowerCase()));
     if (required.length > 0) return answer(420, 'Bad Extension', [headerLine('Unsupported', required.join(', '))]);
     if (method === 'OPTIONS') return this.#answerOptions(message);
@@ -132,16 +135,6 @@ export class Normalizer {
       headerLine('Contact', this.#options.contact(message)),
     ];
     return answer(200, 'OK', headers);
-  }
-
-  #namesAnotherInstance(message: WireMessage): boolean {
-    return message.list('accept-contact').some((value) => {
-      const params = parseParams(value.replace(/^\s*\*\s*;?/, ''));
-      const named = params?.get('+sip.instance');
-      if (named === undefined || named === null) return false;
-      const instance = parseInstance(named);
-      return instance === null || !sameInstance(instance, this.#options.instanceId);
-    });
   }
 
   #inwardResponse(message: WireMessage): Inward {
@@ -390,4 +383,12 @@ function unhex(code: string): string {
   return Buffer.from(code, 'hex')
     .toString('utf8')
     .replace(/[\r\n]/g, '');
+}
+
+/** The instances that Accept-Contact names; null for one that is no URN. */
+function namedInstances(message: WireMessage): (string | null)[] {
+  return message.list('accept-contact').flatMap((value) => {
+    const named = parseParams(value.replace(/^\s*\*\s*;?/, ''))?.get('+sip.instance');
+    return named === undefined || named === null ? [] : [parseInstance(named)];
+  });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../base/log';
 import { DeviceControl, deviceControlType, maxControlBytes } from '../../../main/devices/control';
-import type { OutgoingPager } from '../../../main/sip/client';
+import type { IncomingPager, OutgoingPager } from '../../../main/sip/client';
 import type { DeviceValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import { incomingPager, remoteParty } from '../../support/doubles/cpm-lab';
@@ -49,6 +49,10 @@ function lab(answer: AppError | null = null) {
 }
 
 const order = (body: string, from = remoteParty(ALICE)) => incomingPager(from, deviceControlType, body);
+const withContribution = (pager: IncomingPager, contributionId = ''): IncomingPager => ({
+  ...pager,
+  headers: { ...pager.headers, contributionId },
+});
 const signOut = (instanceId = HERE) => JSON.stringify({ do: 'signOut', instanceId, from: 'Tablet' });
 
 describe('what one device asks of another', () => {
@@ -60,6 +64,28 @@ describe('what one device asks of another', () => {
       [`${ALICE};gr=${THERE}`, undefined],
       [ALICE, THERE],
     ]);
+  });
+
+  it('a test of this very device names it beside its GRUU, and what comes back is no message to the person', async () => {
+    const { control, sent } = lab();
+    const testing = control.test(device({ self: true, instanceId: HERE, pubGruu: `${ALICE};gr=${HERE}` }), 'Test');
+    const [pager] = sent;
+    expect(pager).toMatchObject({ target: `${ALICE};gr=${HERE}`, acceptContactInstance: HERE });
+    const back = withContribution(incomingPager(remoteParty(ALICE), pager?.contentType ?? '', 'Test'), pager?.contributionId);
+    expect(await control.receive(back)).toBe(200);
+    await testing;
+    // Afterwards, and from anybody else, it is a message like any other.
+    expect(await control.receive(back)).toBeNull();
+  });
+
+  it('somebody else’s message with the name of a test is none', async () => {
+    const { control, sent } = lab();
+    const testing = control.test(device({ self: true, instanceId: HERE }), 'Test');
+    const contributionId = sent[0]?.contributionId;
+    expect(
+      await control.receive(withContribution(incomingPager(remoteParty('sip:bob@lab.test'), 'message/cpim', 'Test'), contributionId)),
+    ).toBeNull();
+    await testing;
   });
 
   it('is not sent to a device that is gone, or that has no instance ID', async () => {
