@@ -11,6 +11,7 @@ import { NewChat } from '../chats/NewChat';
 import { NoChat } from '../chats/NoChat';
 import { SkeletonRows } from '../chats/SkeletonRows';
 import { type Desk, useChorus, useDesk, useServices } from '../desk/desk';
+import { shortcutKey } from '../desk/shortcut-key';
 import { orderedConversations } from '../desk/state';
 import type { Store } from '../desk/store';
 import { Devices } from '../devices/Devices';
@@ -185,7 +186,7 @@ function onShortcut(event: KeyboardEvent, store: Store, desk: Desk): void {
   const { dialog, place, selected, details, info } = desk.cell.get();
   if (event.isComposing || event.defaultPrevented || dialog !== null) return;
   const control = (event.ctrlKey || event.metaKey) && !event.altKey;
-  const key = event.key.toLowerCase();
+  const key = shortcutKey(event);
   const done = (): void => event.preventDefault();
 
   if (control && !event.shiftKey && key === 'k') {
@@ -215,7 +216,7 @@ function onShortcut(event: KeyboardEvent, store: Store, desk: Desk): void {
     done();
     desk.set({ details: false });
     document.getElementById('details-toggle')?.focus();
-  } else if (event.key === '?' && !control && !isTyping(event.target)) {
+  } else if (key === '?' && !control && !isTyping(event.target)) {
     done();
     desk.set({ dialog: { dialog: 'shortcuts' } });
   }
