@@ -12,7 +12,8 @@
  * wait in an outbox, which lets all go at once, and a session that stands brings them within moments. What they lag, the clock is behind.
  *
  * A clock is taken for right as far as nothing proves it wrong: the correction is the one closest to that of a right clock between the two. That is zero,
- * or, where the registrar tells the time, what this computer's own clock is ahead of it. Where the bounds contradict one
+ * or, where this computer's own clock is wrong, what it is ahead. The registrar's Date says so, which may be wrong itself: it is believed of those whose
+ * texts lag by just as much. Where the bounds contradict one
  * another the clock was set, and the newer one holds. A clock that is set back shows less than before: then, too, what was known is void. Only while
  * that would be seen, a proof of being ahead by X, that is for X, is believed.
  */
@@ -38,7 +39,8 @@ export const unknownClock: PeerClock = { atLeast: null, atMost: null, measuredAt
 
 /** How a text came. Epoch milliseconds; `now` is the arrival, by this computer's clock. */
 export interface DatedText {
-  dateTime: number;
+  /** Null where it says nothing that can be read. */
+  dateTime: number | null;
   /** What the sender's clock showed when the text left, where it says so: a text that waited in its outbox is dated earlier. */
   leftAt: number | null;
   now: number;
@@ -58,12 +60,21 @@ export function clockKey(arrival: Arrival, conversation: ConversationRecord, sen
 
 /** The correction of a clock, ms to be added to what it shows; 0 as long as it may be right. */
 export function correctionOf(clock: PeerClock, ownAhead: number): number {
-  const closest = Math.min(Math.max(ownAhead, clock.atLeast ?? ownAhead), clock.atMost ?? Number.POSITIVE_INFINITY);
+  const right = clock.atMost !== null && Math.abs(clock.atMost - ownAhead) <= longestTransitMs ? ownAhead : 0;
+  const closest = Math.min(Math.max(right, clock.atLeast ?? right), clock.atMost ?? Number.POSITIVE_INFINITY);
   return Math.abs(closest) < correctedFromMs ? 0 : closest;
 }
 
 /** Where a text stands, and what is then known of its sender's clock. */
 export function placeText(before: PeerClock, text: DatedText): { clock: PeerClock; orderedAt: number } {
+  const { dateTime } = text;
+  if (dateTime === null) return { clock: before, orderedAt: Math.max(text.now, text.newest ?? 0) };
+  return placeDated(before, { ...text, dateTime });
+}
+
+type Dated = DatedText & { dateTime: number };
+
+function placeDated(before: PeerClock, text: Dated): { clock: PeerClock; orderedAt: number } {
   const shown = text.leftAt ?? text.dateTime;
   const wasSetBack = before.shown !== null && shown < before.shown - correctedFromMs;
   const since = wasSetBack ? { ...unknownClock, placed: before.placed } : before;
@@ -130,7 +141,7 @@ function byThisClock(at: number, { now, newest }: DatedText): number {
 }
 
 /** Texts of one device stand in the order in which it has dated them, whatever is learned of its clock between two of them. */
-function inSendersOrder(clock: PeerClock, { dateTime, leftAt }: DatedText, place: number, wasSetBack: boolean): number {
+function inSendersOrder(clock: PeerClock, { dateTime, leftAt }: Dated, place: number, wasSetBack: boolean): number {
   if (clock.placed === null) return place;
   // Without knowing when it left, a text dated before others may as well be one that was held up.
   if (wasSetBack) return leftAt === null ? place : Math.max(place, clock.placed);

@@ -92,7 +92,7 @@ function add({ history, clock, clockAhead }: CpmContext, incoming: Incoming, rec
   const last = history.lastMessage(record.conversation);
   const newest = last === null ? null : orderedAt(last);
   const placed = placeText(history.clockOf(device) ?? unknownClock, {
-    dateTime: record.sentAt,
+    dateTime: envelope.dateTime,
     leftAt: leftAtBy(envelope),
     now: clock.now(),
     newest,

@@ -335,6 +335,57 @@ it('this computer’s clock that is set back leaves everything in its order', as
   expect(shown()).toEqual(expected);
 });
 
+describe('a text without a readable date', () => {
+  const deliver = async (date: string | null, text: string) => {
+    const head = `From: <${bob}>\r\nTo: <${lab.self}>\r\n${date === null ? '' : `DateTime: ${date}\r\n`}`;
+    await media.deliver(new TextEncoder().encode(`${head}\r\nContent-Type: text/plain\r\n\r\n${text}`));
+    await lab.clock.advance(1_000);
+  };
+  const texts = () => lab.messenger.chats.messages(conversation, {}, 100).map(({ text }) => text);
+
+  it.each([0, 10 * minute, -10 * minute])('stands where it arrived, with the registrar’s clock %d ms behind ours', async (ownAhead) => {
+    lab.state.clockAhead = ownAhead;
+    await write('mine');
+    for (const date of [null, 'yesterday', '2026-13-45T99:00:00Z', '']) await deliver(date, `dated ${date}`);
+    await write('mine too');
+    expect(texts().slice(-6)).toEqual(['mine', 'dated null', 'dated yesterday', 'dated 2026-13-45T99:00:00Z', 'dated ', 'mine too']);
+    // Nothing is learned of a clock that was not seen.
+    expect(correction()).toBe(0);
+  });
+
+  it('stands where it arrived also after its sender’s clock has been measured', async () => {
+    const device = new Device(-10 * minute);
+    await device.confirm(await write('mine'));
+    await device.send();
+    await deliver(null, 'undated');
+    expect(texts().at(-1)).toBe('undated');
+  });
+});
+
+it.each([60 * minute, -60 * minute])('a registrar whose Date is wrong by %d ms moves nobody’s messages', async (ownAhead) => {
+  lab.state.clockAhead = ownAhead;
+  for (const device of [new Device(0, true), new Device(0)]) {
+    const atOnce = lab.clock.now();
+    expect(offBy(await device.send(), atOnce)).toBeLessThan(correctedFromMs);
+    const held = device.write();
+    const heldAt = lab.clock.now();
+    await lab.clock.advance(5 * minute);
+    expect(offBy(await device.send(held), heldAt)).toBeLessThan(correctedFromMs);
+    await device.confirm(await write('mine'));
+    const later = lab.clock.now();
+    expect(offBy(await device.send(), later)).toBeLessThan(correctedFromMs);
+  }
+});
+
+it('a registrar whose Date is wrong does not move the first text of a chat that was held up', async () => {
+  lab.state.clockAhead = 60 * minute;
+  const device = new Device(0);
+  const held = device.write();
+  const heldAt = lab.clock.now();
+  await lab.clock.advance(20 * minute);
+  expect(offBy(await device.send(held), heldAt)).toBeLessThan(correctedFromMs);
+});
+
 it('where the registrar says that this computer’s clock is wrong, others are not taken for wrong', async () => {
   for (const ownAhead of [10 * minute, -10 * minute]) {
     lab.state.clockAhead = ownAhead;
