@@ -151,7 +151,10 @@ function readUser(element: XmlElement): ConferenceUser | string {
   };
 }
 
-export function encodeConferenceInfo(info: ConferenceInfo): string {
+/**
+ * `forCpm`: with what OMA CPM adds to RFC 4575 although its schema forbids it, the mark of the reader's own entry. Readers without CPM may validate.
+ */
+export function encodeConferenceInfo(info: ConferenceInfo, { forCpm = true } = {}): string {
   const out: string[] = ['<?xml version="1.0" encoding="UTF-8"?>'];
   const version = info.version === null ? '' : ` version="${info.version}"`;
   out.push(`<conference-info xmlns="${NAMESPACE}" entity="${escapeXml(info.entity)}" state="${info.state}"${version}>`);
@@ -165,7 +168,7 @@ export function encodeConferenceInfo(info: ConferenceInfo): string {
     out.push(`<conference-state>${tag('user-count', info.userCount)}${tag('active', info.active)}</conference-state>`);
   }
   out.push(`<users state="${info.usersState ?? info.state}">`);
-  for (const user of info.users) out.push(encodeUser(user));
+  for (const user of info.users) out.push(encodeUser(user.yourOwn && !forCpm ? { ...user, yourOwn: false } : user));
   out.push('</users>', '</conference-info>', '');
   return out.join('\r\n');
 }
@@ -178,7 +181,6 @@ function encodeUser(user: ConferenceUser): string {
   if (known !== undefined) return known;
   const own = user.yourOwn ? ' yourown="true"' : '';
   const out = [`<user entity="${escapeXml(user.entity)}" state="${user.state}"${own}>${tag('display-text', user.displayText)}`];
-  if (user.nickname !== null) out.push(`<nickname xmlns="${XCON_NAMESPACE}">${escapeXml(user.nickname)}</nickname>`);
   if (user.roles.length > 0) out.push(`<roles>${user.roles.map((role) => tag('entry', role)).join('')}</roles>`);
   for (const endpoint of user.endpoints) {
     out.push(
@@ -187,6 +189,8 @@ function encodeUser(user: ConferenceUser): string {
         `${tag('disconnection-method', endpoint.disconnectionMethod)}</endpoint>`,
     );
   }
+  // Elements of other namespaces come last (RFC 4575 section 5.6).
+  if (user.nickname !== null) out.push(`<nickname xmlns="${XCON_NAMESPACE}">${escapeXml(user.nickname)}</nickname>`);
   out.push('</user>');
   const text = out.join('\r\n');
   written.set(user, text);

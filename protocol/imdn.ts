@@ -47,8 +47,10 @@ export function parseImdn(body: Uint8Array | string): Parsed<Imdn> {
   return malformed('an imdn without a notification');
 }
 
+/** RFC 5438 section 11: both recipients or neither. Chorus sends to nobody in another's name, so the original recipient is the recipient. */
 export function encodeImdn(imdn: Imdn): Uint8Array {
-  const recipient = imdn.recipient === null ? '' : `<recipient-uri>${escapeXml(imdn.recipient)}</recipient-uri>`;
+  const uri = imdn.recipient === null ? null : escapeXml(imdn.recipient);
+  const recipient = uri === null ? '' : `<recipient-uri>${uri}</recipient-uri><original-recipient-uri>${uri}</original-recipient-uri>`;
   return utf8(
     `<?xml version="1.0" encoding="UTF-8"?>\r\n<imdn xmlns="${NAMESPACE}"><message-id>${escapeXml(imdn.messageId)}</message-id>` +
       `<datetime>${new Date(imdn.dateTime ?? 0).toISOString()}</datetime>${recipient}` +

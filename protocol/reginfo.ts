@@ -166,7 +166,8 @@ function contactXml(contact: RegInfoContact): string {
     out.push(`<unknown-param name="${escapeXml(name)}">${escapeXml(written)}</unknown-param>`);
   }
   if (contact.pubGruu !== null) out.push(`<gr:pub-gruu${attributes({ uri: contact.pubGruu })}/>`);
-  if (contact.tempGruu !== null)
+  // RFC 5628 section 5 requires the CSeq.
+  if (contact.tempGruu !== null && contact.tempGruu.firstCseq !== null)
     out.push(`<gr:temp-gruu${attributes({ uri: contact.tempGruu.uri, 'first-cseq': contact.tempGruu.firstCseq })}/>`);
   out.push('</contact>');
   return out.join('');

@@ -9,8 +9,10 @@
  * gets a full document.
  */
 import { CONFERENCE_INFO_CONTENT_TYPE, type ConferenceInfo, encodeConferenceInfo } from '../../protocol/conference-info';
+import { isCpmService, wantedServices } from '../../protocol/feature-tags';
 import { isAsserted } from '../sip/asserted-identity';
 import { Dialog, dialogIdOf, type Resolve } from '../sip/dialog';
+import type { SipRequest } from '../sip/message';
 import type { SipServer } from '../sip/sip-server';
 import type { ServerTransaction } from '../sip/transaction';
 import type { GroupChanges } from './group';
@@ -37,6 +39,8 @@ interface Subscription {
   readonly dialog: Dialog;
   /** The person who watches. */
   readonly viewer: string;
+  /** Whether the watcher is a CPM client. */
+  readonly forCpm: boolean;
   /** The Event value, with its id when it has one. */
   readonly event: string;
   version: number;
@@ -88,6 +92,7 @@ export class ConferenceEvents {
     const subscription: Subscription = {
       dialog,
       viewer,
+      forCpm: asksForCpm(request),
       event: request.get('event') ?? 'conference',
       version: 0,
       told: null,
@@ -228,13 +233,19 @@ export class ConferenceEvents {
     subscription.version += 1;
     const news = this.#news(subscription);
     subscription.told = this.#total;
+    const document = this.deps.document(subscription.viewer, subscription.version, news);
     const notify = subscription.dialog
       .request('NOTIFY')
       .append('Event', subscription.event)
       .append('Subscription-State', state)
-      .setBody(CONFERENCE_INFO_CONTENT_TYPE, encodeConferenceInfo(this.deps.document(subscription.viewer, subscription.version, news)));
+      .setBody(CONFERENCE_INFO_CONTENT_TYPE, encodeConferenceInfo(document, subscription));
     subscription.dialog.send(notify, { onFinal: (response) => done(response.status) });
   }
+}
+
+/** OMA CPM clients name their service in Contact and in Accept-Contact, in the same way. */
+function asksForCpm(request: SipRequest): boolean {
+  return wantedServices([...request.all('contact'), ...request.all('accept-contact')]).some(isCpmService);
 }
 
 function refusalOf(event: string | null, accept: readonly string[], hasContact: boolean): number | null {

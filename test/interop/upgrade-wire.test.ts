@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Network } from '../../network/network';
+import { MsrpParser } from '../../protocol/msrp-parser';
 import { parseMultipart } from '../../protocol/multipart';
 import { parseResourceLists } from '../../protocol/resource-lists';
 import { parseSdp } from '../../protocol/sdp';
 import type { WireRecord } from '../../protocol/wire-record';
+import { faultsOf, xmlIn } from '../support/schemas/validate';
 import { closeClients, headerValues, startClient, type TestClient } from '../support/stages/clients';
 import { networks } from '../support/stages/kamailio-network';
 
@@ -50,6 +52,13 @@ function listOf(seen: Seen) {
   const list = parseResourceLists(new TextDecoder().decode(part?.body));
   if (!list.ok) throw new Error(list.reason);
   return { part, entries: list.value };
+}
+
+function xmlInMsrp(bytes: Uint8Array) {
+  const messages = new MsrpParser().push(bytes);
+  return (messages.ok ? messages.value : []).flatMap((message) =>
+    message.kind === 'request' && message.body !== null && message.contentType !== null ? xmlIn(message.contentType, message.body) : [],
+  );
 }
 
 const client = (name: string) =>
@@ -110,6 +119,26 @@ describe.each(networks)('the upgrade on the wire, at $name', ({ start }) => {
   afterAll(async () => {
     await closeClients();
     await network.close();
+  });
+
+  it('every XML document, in SIP and in MSRP, is valid', () => {
+    const fromSip = [alice, bob, bobsOther, carol].flatMap((who) => seenBy(who)).concat(atRoles);
+    const inSip = fromSip.flatMap((seen) => xmlIn(one(seen.text, 'Content-Type'), bodyOf(seen)));
+    const inMsrp = [alice, bob, carol].flatMap(({ wire }) =>
+      wire.filter(({ protocol }) => protocol === 'msrp').flatMap(({ bytes }) => xmlInMsrp(bytes)),
+    );
+    const types = new Set([...inSip, ...inMsrp].map(({ contentType }) => contentType.split(';')[0]));
+    expect([...types].sort()).toEqual(
+      expect.arrayContaining([
+        'application/conference-info+xml',
+        'application/reginfo+xml',
+        'application/resource-lists+xml',
+        'message/imdn+xml',
+      ]),
+    );
+    // `yourown` is OMA CPM's own addition, which the schema of RFC 4575 forbids.
+    const faults = [...inSip, ...inMsrp].flatMap(({ contentType, body }) => faultsOf(contentType, body));
+    expect(faults.filter((fault) => !fault.includes("attribute 'yourown'"))).toEqual([]);
   });
 
   it('R38: the 1-1 before the upgrade does not involve the Controlling Function', () => {

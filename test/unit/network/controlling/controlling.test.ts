@@ -7,6 +7,8 @@ import { MEDIA_RETURN_MS } from '../../../../network/controlling/leg';
 import { MAX_HELD_MESSAGES } from '../../../../network/controlling/post';
 import { uriOf } from '../../../../network/sip/header-value';
 import { responseTo, type SipResponse } from '../../../../network/sip/message';
+import { CONFERENCE_INFO_CONTENT_TYPE } from '../../../../protocol/conference-info';
+import { acceptContact, ICSI } from '../../../../protocol/feature-tags';
 import { parseSdp } from '../../../../protocol/sdp';
 import {
   alice,
@@ -31,6 +33,7 @@ import {
   utf8,
 } from '../../../support/doubles/controlling-lab';
 import { settle } from '../../../support/doubles/network-doubles';
+import { faultsOf } from '../../../support/schemas/validate';
 
 describe('the Controlling Function makes a group', () => {
   it('R54 R67 R72: mints a focus that cannot be guessed, rings with isfocus, and invites each entry once, never the inviter', async () => {
@@ -296,11 +299,19 @@ describe('the group talks', () => {
 });
 
 describe('who is in the group', () => {
+  it('writes the mark of the own entry, which RFC 4575 does not know, only for CPM clients', async () => {
+    const { group, final, subscribe, notifies } = fixture();
+    const { focus } = await group();
+    await final(subscribe('alice', focus));
+    expect(notifies.at(-1)?.text).not.toContain('yourown');
+    expect(faultsOf(CONFERENCE_INFO_CONTENT_TYPE, notifies.at(-1)?.text ?? '')).toEqual([]);
+  });
+
   it('tells each watcher everybody, with names, devices, roles and who the watcher is', async () => {
     const { group, final, subscribe, notifies, invites } = fixture();
     const { focus } = await group();
     expect(invites.size).toBe(2);
-    await final(subscribe('alice', focus));
+    await final(subscribe('alice', focus).append('Accept-Contact', acceptContact({ icsis: [ICSI.group] })));
     const document = documentOf(notifies.at(-1));
     expect(notifies.at(-1)?.get('subscription-state')).toMatch(/^active;expires=600$/);
     expect(document).toMatchObject({ entity: focus, state: 'full', subject: 'Lunch', userCount: 3 });
