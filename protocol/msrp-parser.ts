@@ -406,7 +406,9 @@ export class MsrpParser {
       return head.others.length === 0 ? response : { ...response, headers: head.others };
     }
     const range = fields[FIELDS['byte-range']];
-    if (range !== undefined && range.range === null) return problem('a bad Byte-Range');
+    // A whole message needs none, and neither does a SEND without octets. In a message of several chunks nobody knows what it means.
+    const isNeeded = continuation === '+' && !this.#inBody;
+    if (range !== undefined && range.range === null && (isNeeded || !BYTE_RANGE.test(range.value))) return problem('a bad Byte-Range');
     const failureReport = fields[FIELDS['failure-report']]?.value.toLowerCase();
     const status = fields[FIELDS.status];
     return {
@@ -417,7 +419,7 @@ export class MsrpParser {
       fromPath: [...fromPath],
       headers: head.others,
       messageId: fields[FIELDS['message-id']]?.value || null,
-      byteRange: rangeOf(range?.range ?? null, given, body !== null && continuation === '+' && this.#inBody),
+      byteRange: rangeOf(range?.range ?? null, { given, octets: body?.length ?? 0, isPart: body !== null && this.#inBody, continuation }),
       contentType: fields[FIELDS['content-type']]?.value ?? null,
       successReport: fields[FIELDS['success-report']]?.value.toLowerCase() === 'yes',
       failureReport: failureReport === 'no' || failureReport === 'partial' ? failureReport : 'yes',
@@ -440,9 +442,17 @@ function isUtf8(octets: Uint8Array): boolean {
   }
 }
 
-/** The Byte-Range after `given` octets. A part does not tell where its chunk ends. */
-function rangeOf(range: MsrpRequest['byteRange'], given: number, isPart: boolean): MsrpRequest['byteRange'] {
+/**
+ * The Byte-Range after `given` octets. A part does not tell where its chunk ends. The last part of a chunk that is the whole message ends where its
+ * octets end, whatever was claimed.
+ */
+function rangeOf(
+  range: MsrpRequest['byteRange'],
+  { given, octets, isPart, continuation }: { given: number; octets: number; isPart: boolean; continuation: MsrpContinuation },
+): MsrpRequest['byteRange'] {
   if (range === null) return given === 0 && !isPart ? null : { start: given + 1, end: null, total: null };
+  if (given > 0 && !isPart && continuation === '$' && range.start === 1)
+    return { start: given + 1, end: given + octets, total: given + octets };
   return { start: range.start + given, end: isPart ? null : range.end, total: range.total };
 }
 
@@ -545,14 +555,18 @@ function readPath(value: string): string[] | null {
   return uris.length > 0 && uris.length <= MAX_MSRP_PATH_URIS && uris.every((uri) => parseMsrpUri(uri).ok) ? uris : null;
 }
 
+const BYTE_RANGE = /^(\d{1,15})-(\d{1,15}|\*)\/(\d{1,15}|\*)$/;
+
+/** Null for a range that cannot be. */
 function readByteRange(value: string): MsrpRequest['byteRange'] {
-  const found = /^(\d{1,15})-(\d{1,15}|\*)\/(\d{1,15}|\*)$/.exec(value);
+  const found = BYTE_RANGE.exec(value);
   if (found === null) return null;
   const [start, end, total] = [found[1], found[2], found[3]].map((part) => (part === '*' ? null : Number(part)));
   if (start === undefined || start === null || end === undefined || total === undefined) return null;
   // "1-0/0" is the range of an empty body.
-  if (start < 1 || (end !== null && end < start - 1) || (end !== null && total !== null && end > total)) return null;
-  return { start, end, total };
+  if (start < 1 || (end !== null && end < start - 1)) return null;
+  // The octets are there; a size that does not hold them was counted in something else.
+  return { start, end, total: end !== null && total !== null && end > total ? null : total };
 }
 
 function readStatus(value: string): MsrpRequest['status'] {

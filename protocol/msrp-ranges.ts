@@ -30,6 +30,11 @@ export class OctetRanges {
     return first === undefined || first.first > 1 ? 1 : first.last + 1;
   }
 
+  /** The last octet that is there, counted from 1; 0 when there is none. */
+  get last(): number {
+    return this.#ranges.at(-1)?.last ?? 0;
+  }
+
   /** Whether every octet from 1 to `total` is there. */
   covers(total: number): boolean {
     return this.next > total;

@@ -32,6 +32,11 @@ export class Arriving {
     return this.total !== null && this.#ranges.covers(this.total);
   }
 
+  /** The last octet that has come, counted from 1. */
+  get lastOctet(): number {
+    return this.#ranges.last;
+  }
+
   /** Octets held in memory until `finish`. */
   get heldBytes(): number {
     return this.sink.heldBytes ?? 0;

@@ -15,6 +15,7 @@ import { Slice } from '../../base/slice';
 import { AppError } from '../../preload/contract/errors';
 import type { MsrpRequest } from '../../protocol/msrp';
 import type { Allowance } from '../../protocol/msrp-allowance';
+import { type ChunkPlace, endsWithoutOctets, placeOf } from '../../protocol/msrp-chunk';
 import { type Answerable, answerable } from '../../protocol/msrp-rules';
 import { Arriving } from './arriving';
 import type { MsrpConnection } from './connection';
@@ -127,17 +128,21 @@ export class IncomingMessages {
   /** The status of the answer, or null when the answer has to wait for the sink. */
   #take(request: MsrpRequest, by: MsrpConnection): number | null {
     if (request.isSkipped === true) return 481;
-    const chunk = chunkOf(request);
-    if (chunk === 'malformed') return 400;
-    if (chunk === 'empty') return 200;
-    const { messageId, body, start, total } = chunk;
+    const { messageId } = request;
+    if (messageId === null) return 400;
     if (request.continuation === '#') {
       this.#drop(messageId);
       return 200;
     }
+    const known = this.#arriving.get(messageId);
+    if (known !== undefined && endsWithoutOctets(request)) return this.#end(known, request, by);
+    if (request.body === null) return 200;
+    const place = placeOf({ ...request, body: request.body });
+    if (place === null) return 400;
+    const chunk = { ...place, body: request.body };
+    const { body, start, total } = chunk;
     const refused = this.#refused.get(messageId);
     if (refused !== undefined) return refused;
-    const known = this.#arriving.get(messageId);
     const contentType = request.contentType ?? known?.head.contentType;
     if (contentType === undefined) return 400;
     try {
@@ -152,33 +157,48 @@ export class IncomingMessages {
     }
   }
 
-  #add(arriving: Arriving, request: MsrpRequest, { start, body, total, last }: Chunk, by: MsrpConnection): number | null {
-    const { head } = arriving;
+  #add(
+    arriving: Arriving,
+    request: MsrpRequest,
+    { start, body, total, last }: ChunkPlace & { body: Uint8Array },
+    by: MsrpConnection,
+  ): number | null {
+    if (request.continuation === '$' && last < arriving.lastOctet) throw new AppError('msrp/rejected', { status: 400 });
     if (!arriving.fits(Math.max(last, total ?? 0))) throw new AppError('msrp/rejected', { status: 413 });
     arriving.add(start, body);
     arriving.touchedAt = this.#deps.clock.now();
     arriving.wantsReport ||= request.successReport;
     if (request.continuation === '$') arriving.total = last;
-    if (arriving.isWhole) {
-      this.#arriving.delete(head.messageId);
-      // This part filled the last gap, so the rest of the chunk is already known.
-      if (request.goesOn === true) this.#told.set(by, request.transactionId);
-      this.#complete({
-        messageId: head.messageId,
-        size: arriving.total ?? 0,
-        held: arriving.heldBytes,
-        isShort: false,
-        finish: () => arriving.finish(),
-        abort: () => arriving.abort(),
-        request: answerable(request),
-        by,
-        wantsReport: arriving.wantsReport,
-      });
-      return null;
-    }
+    if (arriving.isWhole) return this.#completeArriving(arriving, request, by);
     if (arriving.writing === null) return 200;
     const { goesOn } = request;
     void this.#answerWhenWritten(arriving, { ...answerable(request), ...(goesOn === true ? { goesOn } : {}) }, by);
+    return null;
+  }
+
+  /** All octets of a message came before its end. */
+  #end(arriving: Arriving, request: MsrpRequest, by: MsrpConnection): number | null {
+    arriving.total = Math.max(arriving.head.size ?? 0, arriving.lastOctet);
+    arriving.wantsReport ||= request.successReport;
+    return arriving.isWhole ? this.#completeArriving(arriving, request, by) : 200;
+  }
+
+  #completeArriving(arriving: Arriving, request: MsrpRequest, by: MsrpConnection): null {
+    const { messageId } = arriving.head;
+    this.#arriving.delete(messageId);
+    // This part filled the last gap, so the rest of the chunk is already known.
+    if (request.goesOn === true) this.#told.set(by, request.transactionId);
+    this.#complete({
+      messageId,
+      size: arriving.total ?? 0,
+      held: arriving.heldBytes,
+      isShort: false,
+      finish: () => arriving.finish(),
+      abort: () => arriving.abort(),
+      request: answerable(request),
+      by,
+      wantsReport: arriving.wantsReport,
+    });
     return null;
   }
 
@@ -333,27 +353,4 @@ export class IncomingMessages {
 function statusOf(error: unknown): number {
   const status = error instanceof AppError ? error.detail.status : undefined;
   return status !== undefined && status >= 400 && status < 600 ? status : 500;
-}
-
-interface Chunk {
-  messageId: string;
-  body: Uint8Array;
-  /** The first and last octet, counted from 1. */
-  start: number;
-  last: number;
-  total: number | null;
-}
-
-/** The parts of a SEND that matter here, or its fault. */
-function chunkOf(request: MsrpRequest): 'malformed' | 'empty' | Chunk {
-  const { messageId, body, byteRange, continuation } = request;
-  if (messageId === null) return 'malformed';
-  // The last chunk of an aborted message may have no content.
-  if (body === null) return continuation === '#' ? { messageId, body: new Uint8Array(), start: 1, last: 0, total: null } : 'empty';
-  const { start, end, total } = byteRange ?? { start: 1, end: null, total: null };
-  const last = start + body.length - 1;
-  // Only an interrupted chunk may be shorter than announced (RFC 4975 section 7.1.1).
-  const announced = end === null || end === last || (end > last && continuation !== '$');
-  const complete = continuation !== '$' || total === null || total === last;
-  return announced && complete && (total === null || last <= total) ? { messageId, body, start, last, total } : 'malformed';
 }

@@ -7,6 +7,7 @@ import type { Timekeeper } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import type { MsrpMessage } from '../../protocol/msrp';
 import { Allowance } from '../../protocol/msrp-allowance';
+import { endsWithoutOctets, placeOf } from '../../protocol/msrp-chunk';
 import { OctetRanges } from '../../protocol/msrp-ranges';
 
 /** LAB: the largest message that the switch carries, in bytes; a larger one is answered with 413. */
@@ -87,25 +88,43 @@ export class MsrpAssembly {
       return { kind: 'aborted' };
     }
     if (this.#refused.has(id)) return this.#refuse(id, 413, 'Stop Sending Message');
+    const known = this.#open.get(id);
+    if (known !== undefined && endsWithoutOctets(chunk)) return this.#end(id, known);
     const body = chunk.body ?? new Uint8Array(0);
-    const start = chunk.byteRange?.start ?? 1;
-    const declared = chunk.byteRange?.total ?? null;
-    const end = start - 1 + body.length;
+    const place = placeOf({ ...chunk, body });
+    if (place === null) return refused(400, 'Octets And Byte-Range Do Not Agree');
+    const { start, last: end, total: declared } = place;
     if (Math.max(end, declared ?? 0) > MAX_MESSAGE_BYTES) return this.#refuse(id, 413, 'Message Too Large');
 
-    const known = this.#open.get(id);
-    if (known === undefined && start === 1 && chunk.continuation === '$' && (declared ?? end) === end)
-      return complete(id, chunk.contentType, body);
+    if (known === undefined && start === 1 && chunk.continuation === '$') return complete(id, chunk.contentType, body);
     const open = known ?? this.#begin(id, declared);
     if (open === null) return this.#refuse(id, 413, 'Too Many Open Messages');
+    if (chunk.continuation === '$' && end < open.ranges.last) return this.#refuse(id, 400, 'Octets And Byte-Range Do Not Agree');
     open.contentType ??= chunk.contentType;
     open.touchedAt = this.#clock?.now() ?? 0;
     for (const [first, last] of open.ranges.add(start, end)) {
       if (!this.#hold(open, first, body.subarray(first - start, last - start + 1))) return this.#refuse(id, 413, 'Too Much Is Unfinished');
     }
     if (open.pieces.size > MAX_CHUNKS) return this.#refuse(id, 413, 'Too Many Chunks');
-    // When the total was unknown, the `$` chunk tells where the message ends (RFC 4975 section 7.1.1).
-    if (chunk.continuation === '$') open.total ??= end;
+    // The `$` chunk tells where the message ends (RFC 4975 section 7.1.1).
+    if (chunk.continuation === '$') open.total = end;
+    // Until the end of a chunk has come, nobody knows whether its total is true.
+    if (chunk.goesOn === true) return { kind: 'more' };
+    return this.#wholeOrMore(id, open);
+  }
+
+  /** Whether `take` has something to do for a SEND without octets: an end, or an abort. */
+  knows(messageId: string | null): boolean {
+    return messageId !== null && this.#open.has(messageId);
+  }
+
+  /** All octets came before the end. */
+  #end(id: string, open: Open): AssemblyStep {
+    open.total = Math.max(open.total ?? 0, open.ranges.last);
+    return this.#wholeOrMore(id, open);
+  }
+
+  #wholeOrMore(id: string, open: Open): AssemblyStep {
     if (open.total === null || !open.ranges.covers(open.total)) return { kind: 'more' };
     const whole = join(open.pieces, open.total);
     this.#drop(id);

@@ -6,6 +6,7 @@
  *                                    another answer -------> that one, at once (RFC 4975 section 10.5); the rest is not told
  */
 import { newTransactionId } from '../../protocol/msrp';
+import { placeOf } from '../../protocol/msrp-chunk';
 import type { MsrpRequest } from './assembly';
 import { randomFraction } from './random-fraction';
 
@@ -42,7 +43,7 @@ export class RelayedChunks {
     }
     const transactionId = newTransactionId(randomFraction, request.body);
     if (request.failureReport !== 'no') this.#expect(transactionId, chunk);
-    return { ...rest, transactionId };
+    return { ...rest, ...(goesOn === true ? { byteRange: rangeOf(request) } : {}), transactionId };
   }
 
   /** The answer to pass back when the other side has answered; null when there is none, or none yet. */
@@ -64,4 +65,10 @@ export class RelayedChunks {
       this.#parts.delete(oldest);
     }
   }
+}
+
+/** A part leaves as a chunk of its own, which may not be longer than the whole message claims to be. */
+function rangeOf(part: MsrpRequest): MsrpRequest['byteRange'] {
+  if (part.byteRange === null || part.body === null) return part.byteRange;
+  return { ...part.byteRange, total: placeOf({ ...part, body: part.body })?.total ?? null };
 }

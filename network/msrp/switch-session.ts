@@ -248,7 +248,7 @@ export class SwitchSession {
     if (request.method !== 'SEND') return { status: 501, reason: 'Not Implemented' };
     if (request.isSkipped === true) return { status: 481, reason: 'No Such Session' };
     // The empty SEND that binds the connection (RFC 4975 section 5.4).
-    if (request.body === null) return TAKEN;
+    if (request.body === null && !this.#assembly.knows(request.messageId)) return TAKEN;
     const step = this.#assembly.take(request);
     if (step.kind === 'refused') return { status: step.status, reason: step.reason };
     if (step.kind !== 'complete') return TAKEN;

@@ -50,8 +50,9 @@ export class Recording {
 
   /** A chunk that went through the relay. */
   take(from: 'caller' | 'called', request: MsrpRequest): void {
-    if (request.body === null) return;
-    const step = this.#assemblies[from].take(request);
+    const assembly = this.#assemblies[from];
+    if (request.body === null && !assembly.knows(request.messageId)) return;
+    const step = assembly.take(request);
     if (step.kind === 'complete') this.message(from, step.message.contentType, step.message.body);
     else if (step.kind === 'refused') this.#append({ event: 'left out', from: this.session[from], reason: step.reason });
   }

@@ -197,6 +197,65 @@ describe('chunks', () => {
     expect([texts(), statuses()]).toEqual([['whole'], [400, 200]]);
   });
 
+  it.each([
+    ['counts characters', { start: 1, end: 4, total: 4 }],
+    ['ends before its octets', { start: 1, end: 2, total: 9 }],
+    ['ends after its octets', { start: 1, end: 900, total: 900 }],
+    ['is unknown', { start: 1, end: null, total: 3 }],
+    ['is missing', null],
+  ])('one with everything is the whole message when its Byte-Range %s', async (_what, byteRange) => {
+    await say({ body: bytes('é€日本'), byteRange, successReport: true });
+    expect([texts(), statuses()]).toEqual([['é€日本'], [200]]);
+    expect(peer.requests.at(-1)).toMatchObject({ method: 'REPORT', byteRange: { start: 1, end: 11, total: 11 } });
+  });
+
+  it('a long one in several reads is whole too', async () => {
+    const long = 'é'.repeat(100_000);
+    await say({ body: bytes(long), byteRange: { start: 1, end: 100_000, total: 100_000 } });
+    expect([texts(), statuses()]).toEqual([[long], [200]]);
+  });
+
+  it.each<[string, Partial<MsrpRequest>]>([
+    ['no Byte-Range', { body: null, contentType: null, byteRange: null }],
+    ['the range of nothing', { body: null, contentType: null, byteRange: { start: 7, end: 6, total: 6 } }],
+    ['the range of everything', { body: null, contentType: null, byteRange: { start: 1, end: 6, total: 6 } }],
+    ['the range 1-0/0', { body: null, contentType: null, byteRange: { start: 1, end: 0, total: 0 } }],
+    ['an empty body', { body: new Uint8Array(), byteRange: { start: 7, end: 6, total: 6 } }],
+    ['an empty body and no range', { body: new Uint8Array(), byteRange: null }],
+  ])('all with "+", then "$" without octets and with %s, are a message', async (_what, end) => {
+    for (const total of [6, null]) {
+      got.length = 0;
+      const id = `m-${total}`;
+      await say(chunk(id, 1, 'one', total, '+'), chunk(id, 4, 'two', total, '+'));
+      expect(got).toEqual([]);
+      await say({ ...end, messageId: id });
+      expect(texts()).toEqual(['onetwo']);
+    }
+    expect(statuses()).toEqual([200, 200, 200, 200, 200, 200]);
+  });
+
+  it('"$" without octets does not end a message of which octets are missing', async () => {
+    const end = { messageId: 'm', body: null, contentType: null };
+    await say(chunk('m', 1, 'one', 9, '+'), end);
+    expect(got).toEqual([]);
+    await say(chunk('m', 7, 'ree', 9, '+'), chunk('m', 4, 'two', 9, '+'));
+    expect(texts()).toEqual(['onetworee']);
+  });
+
+  it('that end before what has come are refused', async () => {
+    await say(chunk('m', 1, 'abcdef', 9, '+'), { messageId: 'm', body: bytes('ab'), byteRange: null });
+    expect([got, statuses()]).toEqual([[], [200, 400]]);
+  });
+
+  it('SENDs without content may have any Byte-Range', async () => {
+    for (const range of ['0-0/0', '1-0/0', '1-*/*', '0-*/0', '1-5/5'])
+      peer.write(
+        `MSRP empty${range.length} SEND\r\nTo-Path: ${session.localPath}\r\nFrom-Path: ${peer.path}\r\nMessage-ID: e\r\nByte-Range: ${range}\r\n-------empty${range.length}$\r\n`,
+      );
+    await say({ body: bytes('still there') });
+    expect([texts(), statuses()]).toEqual([['still there'], [200, 200, 200, 200, 200, 200]]);
+  });
+
   it('an empty message is a message; a SEND without content is none', async () => {
     await say({ body: new Uint8Array(), byteRange: { start: 1, end: 0, total: 0 } }, { body: null, contentType: null });
     expect([texts(), statuses()]).toEqual([[''], [200, 200]]);

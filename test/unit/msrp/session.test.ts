@@ -295,8 +295,9 @@ describe('a request that cannot be served', () => {
 
   it.each([
     ['has no Message-ID', { messageId: null }],
-    ['has more than its range', { byteRange: { start: 1, end: 3, total: 3 } }],
-    ['ends before its total', { byteRange: { start: 1, end: 5, total: 9 } }],
+    ['has more than its range', { byteRange: { start: 1, end: 3, total: 9 }, continuation: '+' as const }],
+    ['has more than its range at its end', { byteRange: { start: 3, end: 4, total: 9 } }],
+    ['ends before its total', { byteRange: { start: 3, end: 7, total: 9 } }],
     ['goes past its total', { byteRange: { start: 1, end: null, total: 4 }, continuation: '+' as const }],
   ])('is answered 400 when it %s', async (_what, change) => {
     const { session, peer, got } = await passive();

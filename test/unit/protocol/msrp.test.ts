@@ -198,8 +198,9 @@ describe('MSRP', () => {
     ['a bad header line', 'MSRP a786hjs2 SEND\r\nno colon\r\n'],
     ['a missing or bad path', 'MSRP a786hjs2 SEND\r\nTo-Path: x\r\nFrom-Path: y\r\n-------a786hjs2$\r\n'],
     ['a missing or bad path', 'MSRP a786hjs2 200 OK\r\n-------a786hjs2$\r\n'],
-    ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 0-5/5\r\n-------a786hjs2$\r\n`],
-    ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 1-6/5\r\n-------a786hjs2$\r\n`],
+    ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 0-5/5\r\n-------a786hjs2+\r\n`],
+    ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 9-1/5\r\n-------a786hjs2+\r\n`],
+    ['a bad Byte-Range', `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: few\r\n-------a786hjs2$\r\n`],
     [
       'a bad Byte-Range',
       `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nByte-Range: 1-9999999999999999/*\r\n-------a786hjs2$\r\n`,
@@ -209,6 +210,37 @@ describe('MSRP', () => {
     expect(reasonOf(parser.push(octets(text)))).toBe(reason);
     expect(parser.push(encodeMsrp(request())).ok).toBe(false);
     expect(parser.failure?.reason).toBe(reason);
+  });
+
+  it.each([
+    ['0-0/0', null],
+    ['0-5/5', null],
+    ['0-*/*', null],
+    ['9-1/5', null],
+    ['1-6/5', { start: 1, end: 6, total: null }],
+    ['7-9/8', { start: 7, end: 9, total: null }],
+  ])('reads a message that needs no Byte-Range with the impossible %s', (range, read) => {
+    const head = `MSRP a786hjs2 SEND\r\nTo-Path: ${TO}\r\nFrom-Path: ${FROM}\r\nMessage-ID: m\r\nByte-Range: ${range}\r\n`;
+    for (const rest of ['', 'Content-Type: text/plain\r\n\r\nhello\r\n']) {
+      const [message] = parsedValue(new MsrpParser().push(octets(`${head}${rest}-------a786hjs2$\r\n`)));
+      expect(message).toMatchObject({ messageId: 'm', byteRange: read });
+    }
+  });
+
+  it('a long message in one chunk ends where its octets end, whatever its Byte-Range claims', () => {
+    const body = octets('é'.repeat(40_000));
+    for (const byteRange of [
+      { start: 1, end: 40_000, total: 40_000 },
+      { start: 1, end: 99, total: 100 },
+      { start: 1, end: 900_000, total: 900_000 },
+    ]) {
+      const parser = new MsrpParser({ partBytes: 30_000 });
+      const wire = encodeMsrp(request({ body, byteRange, contentType: 'text/plain' }));
+      const parts = [0, 1, 2, 3].flatMap((index) => parsedValue(parser.push(wire.slice(index * 25_000, (index + 1) * 25_000))));
+      const last = parts.at(-1);
+      expect(parts.length).toBeGreaterThan(1);
+      expect(last?.kind === 'request' && last.byteRange).toMatchObject({ end: body.length, total: body.length });
+    }
   });
 
   it('still gives the good messages that came before bad octets', () => {

@@ -69,6 +69,44 @@ describe('putting MSRP chunks together', () => {
     expect(step.kind === 'complete' && text(step.message.body)).toBe('abcd');
   });
 
+  it('takes one chunk with everything as the whole message, whatever its Byte-Range claims', () => {
+    for (const byteRange of [{ start: 1, end: 2, total: 2 }, { start: 1, end: 9, total: 9 }, { start: 1, end: null, total: 1 }, null]) {
+      const step = new MsrpAssembly().take(chunk('é€', { byteRange }));
+      expect(step.kind === 'complete' && text(step.message.body)).toBe('é€');
+    }
+  });
+
+  it('takes a long chunk with everything, in parts, as the whole message', () => {
+    const assembly = new MsrpAssembly();
+    expect(assembly.take(chunk('abcd', { byteRange: { start: 1, end: null, total: 3 }, continuation: '+', goesOn: true })).kind).toBe(
+      'more',
+    );
+    expect(assembly.take(chunk('efgh', { byteRange: { start: 5, end: null, total: 8 }, continuation: '+', goesOn: true })).kind).toBe(
+      'more',
+    );
+    const step = assembly.take(chunk('ij', { byteRange: { start: 9, end: 10, total: 10 } }));
+    expect(step.kind === 'complete' && text(step.message.body)).toBe('abcdefghij');
+  });
+
+  it('ends a message whose octets all came with "+" at a "$" without octets', () => {
+    for (const body of [null, new Uint8Array()]) {
+      const assembly = new MsrpAssembly();
+      assembly.take(chunk('ab', { byteRange: { start: 1, end: 2, total: null }, continuation: '+' }));
+      expect(assembly.knows('m1')).toBe(true);
+      const step = assembly.take(chunk('', { body, byteRange: null, contentType: null }));
+      expect(step.kind === 'complete' && text(step.message.body)).toBe('ab');
+      expect(assembly.knows('m1')).toBe(false);
+    }
+  });
+
+  it('refuses chunks that contradict themselves or what has come', () => {
+    const start = { byteRange: { start: 1, end: 2, total: 9 }, continuation: '+' as const };
+    expect(new MsrpAssembly().take(chunk('abc', start))).toMatchObject({ kind: 'refused', status: 400 });
+    const assembly = new MsrpAssembly();
+    assembly.take(chunk('abcd', { ...start, byteRange: { start: 1, end: 4, total: 9 } }));
+    expect(assembly.take(chunk('ab', { byteRange: null }))).toMatchObject({ kind: 'refused', status: 400 });
+  });
+
   it('forgets a message that the sender gives up', () => {
     const assembly = new MsrpAssembly();
     assembly.take(chunk('ab', { byteRange: { start: 1, end: 2, total: 4 }, continuation: '+' }));

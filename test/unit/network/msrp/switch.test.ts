@@ -93,6 +93,15 @@ describe('the MSRP switch', () => {
     expect(messages.map((message) => new TextDecoder().decode(message.body))).toEqual(['hello']);
   });
 
+  it('hands a message on whose end comes without octets', () => {
+    const { bound, messages } = fixture();
+    const { session, peer } = bound();
+    peer.say(send(session, 'hello', { messageId: 'x', byteRange: { start: 1, end: 5, total: null }, continuation: '+' }));
+    expect(messages).toHaveLength(0);
+    expect(peer.say(send(session, null, { messageId: 'x' }))).toMatchObject({ status: 200 });
+    expect(messages.map((message) => new TextDecoder().decode(message.body))).toEqual(['hello']);
+  });
+
   it('answers what its owner decides', () => {
     const { bound } = fixture({ status: 403, reason: 'No' });
     const { session, peer } = bound();
