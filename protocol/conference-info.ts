@@ -1,5 +1,4 @@
 /** Who is in a group: application/conference-info+xml (RFC 4575), as whole documents and as changes. */
-import { text } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { shownName } from './shown-name';
 import { addressKey } from './uri';
@@ -85,7 +84,7 @@ function stateOf(element: XmlElement): ElementState {
 }
 
 export function parseConferenceInfo(body: Uint8Array | string): Parsed<ConferenceInfo> {
-  const document = parseXml(typeof body === 'string' ? body : text(body));
+  const document = parseXml(body);
   if (!document.ok) return document;
   const root = document.value;
   if (!isElement(root, NAMESPACE, 'conference-info')) return malformed('not a conference-info document');

@@ -3,8 +3,9 @@
  * Headers are matched by the URI of their namespace; each sender chooses its own prefixes.
  */
 import { oneLine } from './generic-param';
-import { concat, readHeaderBlock, utf8 } from './octets';
+import { concat, readHeaderBlock, startsWithAt, text, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
+import { decodeTransfer } from './transfer-encoding';
 import { parseNameAddr } from './uri';
 
 export const IMDN_NAMESPACE = 'urn:ietf:params:imdn';
@@ -43,7 +44,7 @@ export interface CpimMessage {
   /** Every envelope header in order, including those above. NS lines are left out. */
   headers: CpimHeader[];
   contentType: string;
-  /** The content's other headers with lower-case names. Content-Length is left out. */
+  /** The content's other headers with lower-case names. Content-Length is left out, and so is an encoding that was undone. */
   contentHeaders: ReadonlyMap<string, string>;
   body: Uint8Array;
 }
@@ -53,15 +54,16 @@ export type CpimDraft = Pick<CpimMessage, 'from' | 'to' | 'contentType' | 'body'
 
 export function parseCpim(bytes: Uint8Array): Parsed<CpimMessage> {
   const limits = { lines: MAX_CPIM_HEADERS, bytes: MAX_CPIM_HEADER_BYTES };
-  const envelope = readHeaderBlock(bytes, 0, limits);
-  if (typeof envelope === 'string') return malformed(envelope, 0);
+  const start = afterBlankLines(bytes, 0);
+  const envelope = readHeaderBlock(bytes, start, limits);
+  if (typeof envelope === 'string') return malformed(envelope, start);
   if (envelope.lines.length === 0) return malformed('no CPIM headers', 0);
   const contentLines = envelope.lines.filter(([name]) => /^content-/i.test(name));
   let bodyAt = envelope.bodyAt;
   // Some senders forget the blank line between envelope and content. Then the first block also holds the content's headers.
   if (contentLines.length === 0) {
     if (bodyAt === null) return malformed('no blank line after the CPIM headers');
-    const content = readHeaderBlock(bytes, bodyAt, limits);
+    const content = readHeaderBlock(bytes, contentStart(bytes, bodyAt), limits);
     if (typeof content === 'string') return malformed(content, bodyAt);
     contentLines.push(...content.lines);
     bodyAt = content.bodyAt;
@@ -73,7 +75,11 @@ export function parseCpim(bytes: Uint8Array): Parsed<CpimMessage> {
   }
   const body = cutBody(bodyAt === null ? new Uint8Array(0) : bytes.subarray(bodyAt), contentHeaders.get('content-length'));
   if (body === null) return malformed('the content is shorter than its Content-Length', bodyAt ?? bytes.length);
-  const contentType = contentHeaders.get('content-type') ?? 'text/plain';
+  // RFC 2045 section 5.2: a missing type is that of plain text, and so is an empty one.
+  const contentType = contentHeaders.get('content-type') || 'text/plain';
+  const decoded = decodeTransfer(contentHeaders.get('content-transfer-encoding'), body);
+  // What stays encoded keeps the name of its encoding.
+  if (decoded !== null) contentHeaders.delete('content-transfer-encoding');
   contentHeaders.delete('content-type');
   contentHeaders.delete('content-length');
   const headers = resolveNamespaces(envelope.lines.filter(([name]) => !/^content-/i.test(name)));
@@ -97,8 +103,23 @@ export function parseCpim(bytes: Uint8Array): Parsed<CpimMessage> {
     headers,
     contentType,
     contentHeaders,
-    body,
+    body: decoded ?? body,
   });
+}
+
+const BYTE_ORDER_MARK = new Uint8Array([0xef, 0xbb, 0xbf]);
+
+/** Where the first line with something in it begins: some senders put line ends, or a byte order mark, before the envelope. */
+function afterBlankLines(bytes: Uint8Array, from: number): number {
+  let at = startsWithAt(bytes, BYTE_ORDER_MARK, from) ? from + BYTE_ORDER_MARK.length : from;
+  while (bytes[at] === 13 || bytes[at] === 10) at += 1;
+  return at;
+}
+
+/** Content without headers begins with a blank line (RFC 3862 section 2). Blank lines before headers of the content are none of it. */
+function contentStart(bytes: Uint8Array, from: number): number {
+  const at = afterBlankLines(bytes, from);
+  return /^content-[a-z-]+:/i.test(text(bytes.subarray(at, at + 64))) ? at : from;
 }
 
 /** Null when octets are missing. */
@@ -111,6 +132,12 @@ function cutBody(rest: Uint8Array, contentLength: string | undefined): Uint8Arra
   const remainder = rest.subarray(length);
   return remainder.every((octet) => octet === 13 || octet === 10) ? rest.slice(0, length) : rest.slice();
 }
+
+/** Prefixes that mean the same to everybody: some senders do not declare them. A declaration counts for more. */
+const USUAL_PREFIXES: ReadonlyMap<string, string> = new Map([
+  ['imdn', IMDN_NAMESPACE],
+  ['cpm', CPM_NAMESPACE],
+]);
 
 function resolveNamespaces(lines: readonly (readonly [string, string])[]): CpimHeader[] {
   const prefixes = new Map<string, string>();
@@ -129,7 +156,7 @@ function resolveNamespaces(lines: readonly (readonly [string, string])[]): CpimH
       continue;
     }
     const dot = name.indexOf('.');
-    const namespace = dot > 0 ? prefixes.get(name.slice(0, dot)) : undefined;
+    const namespace = dot > 0 ? (prefixes.get(name.slice(0, dot)) ?? USUAL_PREFIXES.get(name.slice(0, dot).toLowerCase())) : undefined;
     if (namespace !== undefined) {
       headers.push({ namespace: namespace === 'urn:ietf:params:cpim-headers:' ? null : namespace, name: name.slice(dot + 1), value });
     } else headers.push({ namespace: dot > 0 ? null : unprefixed, name, value });
@@ -158,7 +185,7 @@ function escapeValue(value: string): string {
 /** Encodes the envelope. A null `from` or an empty `to` becomes the anonymous address. No value can add a header. */
 export function encodeCpim(message: CpimDraft): Uint8Array {
   const lines: string[] = [];
-  const uri = (text: string) => `<${oneLine(text).replace(/[\s<>"]/g, '')}>`;
+  const uri = (address: string) => `<${oneLine(address).replace(/[\s<>"]/g, '')}>`;
   const name = message.fromName ? `"${oneLine(message.fromName).replace(/["\\]/g, '\\$&')}" ` : '';
   lines.push(`From: ${name}${uri(message.from ?? ANONYMOUS_URI)}`);
   for (const to of message.to.length === 0 ? [ANONYMOUS_URI] : message.to) lines.push(`To: ${uri(to)}`);

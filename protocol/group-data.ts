@@ -3,7 +3,7 @@
  * CPIM, sent to the focus. The schema is not public and several forms exist in the field. LAB: all are read by their local names; the first
  * form is written.
  */
-import { text, utf8 } from './octets';
+import { utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { attributeOf, escapeXml, numberOf, parseXml, type XmlElement } from './xml';
 
@@ -35,7 +35,7 @@ interface GroupDataResponse {
 export type GroupData = GroupDataRequest | GroupDataResponse;
 
 export function parseGroupData(body: Uint8Array | string): Parsed<GroupData> {
-  const document = parseXml(typeof body === 'string' ? body : text(body));
+  const document = parseXml(body);
   if (!document.ok) return document;
   const root = document.value;
   const element = [root, ...root.children, ...root.children.flatMap((child) => child.children)].find(

@@ -1,5 +1,5 @@
 /** Disposition notifications, message/imdn+xml (RFC 5438): "delivered", "displayed" or "failed" for one message. */
-import { text, utf8 } from './octets';
+import { utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { childOf, escapeXml, isElement, parseXml, textOf } from './xml';
 
@@ -28,7 +28,7 @@ export interface Imdn {
 
 /** Accepts any namespace prefix or none. A status that does not belong to its kind is malformed. */
 export function parseImdn(body: Uint8Array | string): Parsed<Imdn> {
-  const document = parseXml(typeof body === 'string' ? body : text(body));
+  const document = parseXml(body);
   if (!document.ok) return document;
   const root = document.value;
   if (!isElement(root, NAMESPACE, 'imdn')) return malformed('not an imdn document');

@@ -1,5 +1,5 @@
 /** "Somebody is writing", application/im-iscomposing+xml (RFC 3994). */
-import { text, utf8 } from './octets';
+import { utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { escapeXml, isElement, numberOf, parseXml, textOf } from './xml';
 
@@ -15,7 +15,7 @@ export interface IsComposing {
 
 /** Any state other than "active" counts as "idle" (RFC 3994 section 3.3). */
 export function parseIsComposing(body: Uint8Array | string): Parsed<IsComposing> {
-  const document = parseXml(typeof body === 'string' ? body : text(body));
+  const document = parseXml(body);
   if (!document.ok) return document;
   const root = document.value;
   if (!isElement(root, NAMESPACE, 'isComposing')) return malformed('not an isComposing document');

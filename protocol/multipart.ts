@@ -2,6 +2,7 @@
 import { isToken, oneLine, parseParams, quote } from './generic-param';
 import { concat, indexOfBytes, readHeaderBlock, startsWithAt, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
+import { decodeTransfer } from './transfer-encoding';
 
 export const MAX_PARTS = 32;
 export const MAX_PART_HEADERS = 32;
@@ -9,7 +10,7 @@ export const MAX_PART_HEADER_BYTES = 8192;
 /** RFC 2046 section 5.1.1. */
 export const MAX_BOUNDARY_CHARACTERS = 70;
 
-/** One part. The names in `headers` are in lower case; Content-Type and Content-Length are left out. */
+/** One part. The names in `headers` are in lower case; Content-Type and Content-Length are left out, and so is an encoding that was undone. */
 export interface BodyPart {
   contentType: string;
   headers: ReadonlyMap<string, string>;
@@ -99,8 +100,11 @@ function parsePart(bytes: Uint8Array): Parsed<BodyPart> {
     if (!headers.has(key)) headers.set(key, value);
   }
   const contentType = headers.get('content-type') ?? headers.get('c') ?? 'text/plain';
+  const body = block.bodyAt === null ? new Uint8Array(0) : bytes.slice(block.bodyAt);
+  const decoded = decodeTransfer(headers.get('content-transfer-encoding'), body);
+  if (decoded !== null) headers.delete('content-transfer-encoding');
   for (const name of ['content-type', 'c', 'content-length', 'l']) headers.delete(name);
-  return parsed({ contentType, headers, body: block.bodyAt === null ? new Uint8Array(0) : bytes.slice(block.bodyAt) });
+  return parsed({ contentType, headers, body: decoded ?? body });
 }
 
 function isBoundary(text: string): boolean {

@@ -1,6 +1,5 @@
 /** The registered devices of a user: application/reginfo+xml (RFC 3680), with GRUUs (RFC 5628) and capabilities. */
 import { isToken, quote, unquote } from './generic-param';
-import { text } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { isFeatureParam } from './uri';
 import { attributeOf, childOf, childrenOf, escapeXml, isElement, numberOf, parseXml, textOf, type XmlElement } from './xml';
@@ -61,7 +60,7 @@ export interface RegInfo {
 }
 
 export function parseRegInfo(body: Uint8Array | string): Parsed<RegInfo> {
-  const document = parseXml(typeof body === 'string' ? body : text(body));
+  const document = parseXml(body);
   if (!document.ok) return document;
   const root = document.value;
   if (!isElement(root, NAMESPACE, 'reginfo')) return malformed('not a reginfo document');

@@ -6,7 +6,6 @@ import { cpmHeader, isContributionId } from './cpm-headers';
 import { acceptContact, INSTANCE_PARAM } from './feature-tags';
 import { hasControl, isToken } from './generic-param';
 import { parseInstance } from './instance-urn';
-import { text } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { addressKey, formatUri, parseNameAddr, parseUri, type SipUri } from './uri';
 import { attributeOf, escapeXml, isElement, parseXml, textOf, type XmlElement } from './xml';
@@ -36,7 +35,7 @@ export type ResourceEntryDraft = Pick<ResourceEntry, 'uri' | 'copyControl'> & Pa
 
 /** The entries of every list and nested list, in order. References to other lists are skipped. */
 export function parseResourceLists(body: Uint8Array | string): Parsed<ResourceEntry[]> {
-  const document = parseXml(typeof body === 'string' ? body : text(body));
+  const document = parseXml(body);
   if (!document.ok) return document;
   if (!isElement(document.value, NAMESPACE, 'resource-lists')) return malformed('not a resource-lists document');
   const entries: ResourceEntry[] = [];

@@ -3,6 +3,7 @@
  * cannot define entities, and size, depth, elements and attributes are limited. Comments and processing instructions are skipped.
  */
 import { SaxesParser } from 'saxes';
+import { decodeXml } from './charset';
 import { malformed, type Parsed, parsed } from './parsed';
 
 export const MAX_XML_CHARACTERS = 1024 * 1024;
@@ -31,8 +32,10 @@ export interface XmlElement {
 
 class Refused extends Error {}
 
-/** Parses to the root element. Malformed or too large input, or a DOCTYPE, is returned as a refusal. */
-export function parseXml(text: string): Parsed<XmlElement> {
+/** Parses to the root element. Malformed or too large input, or a DOCTYPE, is returned as a refusal. Octets are read in the charset that they declare. */
+export function parseXml(document: Uint8Array | string): Parsed<XmlElement> {
+  if (document.length > 4 * MAX_XML_CHARACTERS) return malformed('XML document too large');
+  const text = typeof document === 'string' ? document : decodeXml(document);
   if (text.length > MAX_XML_CHARACTERS) return malformed('XML document too large');
   const parser = new SaxesParser({ xmlns: true, position: false });
   const open: XmlElement[] = [];

@@ -78,10 +78,62 @@ describe('CPIM', () => {
     expect(message.headers).toContainEqual({ namespace: 'urn:something:else', name: 'Message-ID', value: 'wrong' });
   });
 
-  it('does not take an undeclared prefix for a namespace', () => {
-    const message = parse(...envelope, 'imdn.Message-ID: m', '', 'Content-Type: text/plain', '', 'x');
-    expect(message.messageId).toBeNull();
-    expect(message.headers).toContainEqual({ namespace: null, name: 'imdn.Message-ID', value: 'm' });
+  it('knows the prefixes that everybody uses without their NS line, and no others', () => {
+    const message = parse(
+      ...envelope,
+      'imdn.Message-ID: m',
+      'imdn.Disposition-Notification: display',
+      'other.Message-ID: no',
+      '',
+      'Content-Type: text/plain',
+      '',
+      'x',
+    );
+    expect(message).toMatchObject({ messageId: 'm', dispositions: ['display'] });
+    expect(message.headers).toContainEqual({ namespace: null, name: 'other.Message-ID', value: 'no' });
+    expect(parse(...envelope, 'NS: imdn <urn:else>', 'imdn.Message-ID: m', '', 'Content-Type: text/plain', '', 'x').messageId).toBeNull();
+  });
+
+  it.each([
+    ['line ends', '\r\n\r\n\n'],
+    ['a byte order mark', '\u{FEFF}'],
+    ['both', '\u{FEFF}\r\n'],
+  ])('reads an envelope after %s', (_, before) => {
+    const message = parsedValue(parseCpim(octets(before + wire(...envelope, '', 'Content-Type: text/plain', '', 'x'))));
+    expect(message).toMatchObject({ from: 'sip:a@lab.test', contentType: 'text/plain' });
+    expect(characters(message.body)).toBe('x');
+  });
+
+  it('reads headers of the content after more than one blank line; content without headers begins with one', () => {
+    const message = parse(...envelope, '', '', '', 'Content-Type: text/html', '', 'x');
+    expect([message.contentType, characters(message.body)]).toEqual(['text/html', 'x']);
+    const bare = parse(...envelope, '', '', 'Contents: x');
+    expect([bare.contentType, characters(bare.body)]).toEqual(['text/plain', 'Contents: x']);
+  });
+
+  it('takes an empty type for that of plain text', () => {
+    expect(parse(...envelope, '', 'Content-Type: ', '', 'x').contentType).toBe('text/plain');
+  });
+
+  it('undoes a transfer encoding, and names one that it cannot undo', () => {
+    const content = (encoding: string, body: string) =>
+      parse(
+        ...envelope,
+        '',
+        'Content-Type: text/plain',
+        `Content-Transfer-Encoding: ${encoding}`,
+        `Content-Length: ${body.length}`,
+        '',
+        body,
+      );
+    const base64 = content('base64', 'R3LDvMOfZQ==');
+    expect(characters(base64.body)).toBe('Grüße');
+    expect([...base64.contentHeaders]).toEqual([]);
+    expect(characters(parsedValue(parseCpim(encodeCpim(base64))).body)).toBe('Grüße');
+    expect(characters(content('quoted-printable', 'Gr=C3=BC=C3=9Fe').body)).toBe('Grüße');
+    const other = content('x-uuencode', 'begin 644');
+    expect(characters(other.body)).toBe('begin 644');
+    expect(other.contentHeaders.get('content-transfer-encoding')).toBe('x-uuencode');
   });
 
   it('takes the default namespace from an NS header without prefix', () => {

@@ -137,4 +137,11 @@ describe('content types', () => {
     expect(parseContentType(' Text/Plain ; Charset="UTF-8" ; x')).toEqual({ type: 'text/plain', params: new Map([['charset', 'UTF-8']]) });
     for (const bad of ['', 'text', 'text/', '/plain', 'a/b/c', 'te xt/plain']) expect(parseContentType(bad).type, bad).toBe('');
   });
+
+  it('undoes the transfer encoding of a part', () => {
+    const lines = ['--b', 'Content-Type: message/cpim', 'Content-Transfer-Encoding: base64', '', 'b2s=', '--b--', ''];
+    const [part] = parsedValue(parseMultipart('multipart/mixed;boundary=b', octets(lines.join('\r\n'))));
+    expect(characters(part?.body ?? new Uint8Array())).toBe('ok');
+    expect([...(part?.headers ?? [])]).toEqual([]);
+  });
 });
