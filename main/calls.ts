@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import type { CallArgument, CallName, CallValue, Result } from '../preload/contract';
 import { AppError, toAppError } from '../preload/contract/errors';
 import { MAX_SUBJECT_CHARACTERS } from '../protocol/group-data';
+import { isVisible } from '../protocol/visible-text';
 import { maxCertificatesLength } from './account/option-kinds';
 import { signInTable } from './account/sign-in-options';
 
@@ -82,7 +83,8 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     ...named,
     to: v.optional(field),
     conversation: v.optional(field),
-    text: v.pipe(v.string(), v.minLength(1), v.maxLength(maxTextLength)),
+    // A text in which nothing can be seen would be an empty bubble for everybody.
+    text: v.pipe(v.string(), v.maxLength(maxTextLength), v.check(isVisible)),
     mode: v.optional(v.picklist(['session', 'pager'])),
     anonymous: v.optional(v.boolean()),
     onlyWith: v.optional(field),

@@ -62,8 +62,8 @@ export class IncomingRequests {
       // Read before anything is kept: a message that cannot be read makes no conversation.
       const envelope = readPager(pager);
       const { type } = parseContentType(envelope.contentType);
-      const oneToOne = type === 'text/plain' ? conversations.of(pager) : conversations.known(pager);
-      // Only a text begins a chat. A receipt may come from somebody who is known from a group alone.
+      const oneToOne = inbox.shows(envelope) ? conversations.of(pager) : conversations.known(pager);
+      // Only what can be seen begins a chat. A receipt may come from somebody who is known from a group alone.
       const conversation = oneToOne ?? (type === imdnType ? groupReportedOn(this.#context, envelope) : null);
       if (conversation === null) return 200;
       if (type === composingType && conversation.hides === undefined) this.#composingByPager.add(conversation.id);

@@ -53,8 +53,22 @@ export interface ConversationMarks {
 
 export type Direction = 'in' | 'out';
 
-/** What a message says. `text` is what search finds, and what shows where nothing else can. Files, reactions, edits and cards will be further kinds. */
-export type MessageContent = { kind: 'text'; text: string };
+/** What a message says. `text` is what search finds, and what shows where nothing else can. Reactions, edits and cards will be further kinds. */
+export type MessageContent = { kind: 'text'; text: string } | FileContent;
+
+/** Something that Chorus cannot show. Its octets are kept apart (`fileOf`). */
+export interface FileContent {
+  kind: 'file';
+  text: string;
+  /** Its media type. */
+  type: string;
+  /** Octets. */
+  size: number;
+  /** The sender's name for it. */
+  name: string | null;
+  /** SHA-256 of the octets, base64url: the message is sealed, and so is what it holds. */
+  digest: string;
+}
 
 export interface MessageRecord {
   /** The imdn.Message-ID. Unique together with the direction: a message to oneself is there twice. */
@@ -214,6 +228,12 @@ export interface Messages {
   messageByKey(key: string): { id: string; direction: Direction } | null;
   /** False: a message with this id and direction is there, or was deleted, and nothing has changed. */
   addMessage(record: MessageRecord): boolean;
+  /** Keeps the octets of a message whose content is a file; they go when the message goes. */
+  keepFile(of: Pick<MessageRecord, 'id' | 'direction'>, octets: Uint8Array): void;
+  /** The octets of a file. Null: they are not there, or not as they were written. */
+  fileOf(of: Pick<MessageRecord, 'id' | 'direction' | 'content'>): Uint8Array | null;
+  /** How many octets of files there are from one sender. */
+  fileBytesOf(sender: string): number;
   /** Where both directions hold the id, `direction` chooses; without it the outgoing one is meant, here and below. */
   message(id: string, direction?: Direction): MessageRecord | null;
   /** The page that ends just before the message `before`, or the last page. Newest last. Empty when `before` is unknown there. */

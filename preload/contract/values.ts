@@ -137,8 +137,20 @@ export interface ReceiptValue {
   at: number;
 }
 
-/** What a message says, by kind. */
-export type MessageContentValue = { kind: 'text'; text: string };
+/** What a message says, by kind. A file is something that Chorus cannot show: `saveFile` writes it to disk. */
+export type MessageContentValue =
+  | { kind: 'text'; text: string }
+  | {
+      kind: 'file';
+      /** Its name and its type, which search finds. */
+      text: string;
+      /** Its media type. */
+      type: string;
+      /** Octets. */
+      size: number;
+      /** The sender's name for it. */
+      name: string | null;
+    };
 
 export interface MessageValue {
   /** The imdn.Message-ID: unique, created by the sending client. */

@@ -12,7 +12,7 @@
 import type { ConversationValue, MessageState, MessageValue, PersonValue, SearchHitValue, SessionState } from '../../../preload/contract';
 import { shownName } from '../../../protocol/shown-name';
 import { correspondentKey, parseUri } from '../../../protocol/uri';
-import type { ConversationMarks, ConversationRecord, Hit, MessageRecord, PersonRecord } from '../../history/records';
+import type { ConversationMarks, ConversationRecord, Hit, MessageContent, MessageRecord, PersonRecord } from '../../history/records';
 import type { CpmContext } from './context';
 import type { People } from './people';
 
@@ -112,7 +112,7 @@ export function messageValue(
     ...mistakable(record, people),
     fromDevice: record.fromDevice,
     text: record.content.text,
-    content: record.content,
+    content: contentValue(record.content),
     state: record.state,
     sentAt: orderedAt(record),
     ...(orderedAt(record) === record.sentAt ? {} : { datedAt: record.sentAt }),
@@ -123,6 +123,12 @@ export function messageValue(
     ...(record.onlyWith === undefined ? {} : { onlyWith: record.onlyWith }),
     ...(record.isDamaged === true ? { damaged: true } : {}),
   };
+}
+
+function contentValue(content: MessageContent): MessageValue['content'] {
+  if (content.kind === 'text') return content;
+  const { digest: _, ...shown } = content;
+  return shown;
 }
 
 /** What a message waits for. One that was being sent when the program ended waits, too. */

@@ -8,16 +8,39 @@
 import type { PersonValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import { ANONYMOUS_URI, type CpimMessage } from '../../../protocol/cpim';
+import { GROUP_DATA_CONTENT_TYPE } from '../../../protocol/group-data';
 import { parseContentType } from '../../../protocol/multipart';
 import { correspondentKey } from '../../../protocol/uri';
+import { isVisible } from '../../../protocol/visible-text';
 import type { ConversationRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { composingType, imdnType } from '../conversation/envelope';
 import { person } from '../conversation/values';
 import { type Arrival, consequences, type TakeContent } from './arrival';
 import { ComposingStates } from './composing';
+import { piecesOf } from './content';
+import { takeFile } from './file';
 import { takeReceipt } from './receipt';
-import { takeText } from './text';
+import { takeText, textOf } from './text';
+
+const textType = 'text/plain';
+
+/** LAB: documents that programs tell one another. Nobody wants them as a file. */
+const forPrograms: ReadonlySet<string> = new Set([
+  'application/conference-info+xml',
+  'application/reginfo+xml',
+  'application/resource-lists+xml',
+  'application/sdp',
+  'message/sip',
+  'message/sipfrag',
+  GROUP_DATA_CONTENT_TYPE,
+]);
+
+function isForPrograms({ contentType, contentHeaders }: CpimMessage): boolean {
+  const { type } = parseContentType(contentType);
+  if (type === imdnType || type === composingType) return false;
+  return forPrograms.has(type) || /^notification\b/i.test(contentHeaders.get('content-disposition') ?? '');
+}
 
 /** What the outbox is told. */
 export interface InboxEffects {
@@ -35,20 +58,23 @@ export class Inbox {
   readonly #composing: ComposingStates;
   /** What takes content, by its media type. */
   readonly #takers: ReadonlyMap<string, TakeContent>;
+  /** Takes every other content. */
+  readonly #takeFile: TakeContent;
 
   constructor(context: CpmContext, effects: InboxEffects) {
     this.#context = context;
     this.#effects = effects;
     this.#composing = new ComposingStates(context);
-    const textEffects = {
+    const messageEffects = {
       stopComposing: this.#composing.stop.bind(this.#composing),
       receiptQueued: effects.receiptQueued,
     };
     this.#takers = new Map<string, TakeContent>([
-      ['text/plain', (incoming) => takeText(context, textEffects, incoming)],
+      [textType, (incoming) => takeText(context, messageEffects, incoming)],
       [imdnType, (incoming) => takeReceipt(context, effects.reached, incoming)],
       [composingType, (incoming) => this.#composing.take(incoming)],
     ]);
+    this.#takeFile = (incoming) => takeFile(context, messageEffects, incoming);
   }
 
   /** Takes one piece of content. @throws AppError when it could not be kept; the caller then refuses it to the network */
@@ -57,12 +83,41 @@ export class Inbox {
     if (conversation === null) throw new AppError('conversation/unknown', { cause: arrival.conversation });
     const sender = arrival.sender ?? this.#memberOf(conversation, envelope.from ?? ANONYMOUS_URI);
     const follows = consequences[arrival.origin];
-    const take = this.#takers.get(parseContentType(envelope.contentType).type);
-    if (take !== undefined) take({ arrival, conversation, sender, envelope, ...follows });
-    // Never shown as bytes.
-    else this.#context.log.info('a message of an unknown type was left out', { contentType: envelope.contentType });
+    const pieces = this.#piecesOf(envelope);
+    // What programs tell one another beside a text is left out; alone it is refused.
+    const forPeople = pieces.filter((piece) => !isForPrograms(piece));
+    const takeAll = () => {
+      for (const piece of forPeople.length === 0 ? pieces : forPeople)
+        this.#takerOf(piece)({ arrival, conversation, sender, envelope: piece, ...follows });
+    };
+    if (pieces.length === 1) takeAll();
+    else this.#context.history.soon(takeAll);
     if (follows.showsPresence) this.heardFrom(arrival.conversation, sender.address);
     await this.#context.history.onDisk();
+  }
+
+  /** Whether there is something in it for the person to see, so that it may begin a chat. */
+  shows(envelope: CpimMessage): boolean {
+    return this.#piecesOf(envelope).some((piece) => {
+      const { type } = parseContentType(piece.contentType);
+      if (type === textType) return isVisible(textOf(piece));
+      return type !== imdnType && type !== composingType && !isForPrograms(piece);
+    });
+  }
+
+  #piecesOf(envelope: CpimMessage): CpimMessage[] {
+    return piecesOf(envelope, (type) => this.#takers.has(type));
+  }
+
+  /** @throws AppError `sip/rejected` with 415: whoever hears "received" believes it */
+  #takerOf(piece: CpimMessage): TakeContent {
+    const { contentType, contentHeaders } = piece;
+    const { type } = parseContentType(contentType);
+    const isEncoded = contentHeaders.has('content-transfer-encoding');
+    const known = isEncoded ? undefined : this.#takers.get(type);
+    if (known !== undefined) return known;
+    if (isForPrograms(piece)) throw new AppError('sip/rejected', { status: 415, reason: 'Unsupported Media Type', cause: contentType });
+    return this.#takeFile;
   }
 
   #memberOf(group: ConversationRecord, address: string): PersonValue {

@@ -3,14 +3,17 @@ import { AppError } from '../../../preload/contract/errors';
 import { type CpimMessage, parseCpim } from '../../../protocol/cpim';
 import { parseContentType } from '../../../protocol/multipart';
 import type { IncomingPager } from '../../sip/client';
-import { composingType, cpimType } from '../conversation/envelope';
+import { composingType, cpimType, imdnType } from '../conversation/envelope';
+
+/** What may come without an envelope: texts of clients that know no CPIM, composing states (RFC 3994), and receipts. */
+const bareTypes: ReadonlySet<string> = new Set(['text/plain', composingType, imdnType]);
 
 /**
- * The envelope of one piece of content of a session. A composing state may come without one (RFC 3994).
+ * The envelope of one piece of content of a session.
  * @throws AppError `sip/malformed`; `sip/rejected` with 415 (RFC 3428 section 7, RFC 4975 section 10.4): whoever hears "received" believes it
  */
 export function readContent(contentType: string, body: Uint8Array): CpimMessage {
-  return parseContentType(contentType).type === composingType ? bare(contentType, body, null) : readEnvelope(contentType, body);
+  return bareTypes.has(parseContentType(contentType).type) ? bare(contentType, body, null) : readEnvelope(contentType, body);
 }
 
 /**
@@ -19,9 +22,9 @@ export function readContent(contentType: string, body: Uint8Array): CpimMessage 
  * @throws AppError as `readContent`
  */
 export function readPager({ remote, requestId, contentType, body }: IncomingPager): CpimMessage {
-  const { type } = parseContentType(contentType);
-  const isBare = type === 'text/plain' || type === composingType;
-  return isBare ? bare(contentType, body, `${remote.address} ${requestId}`) : readEnvelope(contentType, body);
+  return bareTypes.has(parseContentType(contentType).type)
+    ? bare(contentType, body, `${remote.address} ${requestId}`)
+    : readEnvelope(contentType, body);
 }
 
 /** The SIP status for content that could not be taken. */

@@ -11,6 +11,7 @@ import type { Hit, HitPlace, MessageRecord, Messages, Place, Receipts } from '..
 import { Changes } from '../store/changes';
 import { Connection } from '../store/connection';
 import { Seal } from '../store/seal';
+import { fileTable } from '../tables/files';
 import { messageReader, messageTable } from '../tables/messages';
 import { receiptTable } from '../tables/receipts';
 import { nodeThread, ReadQueue } from './read-queue';
@@ -45,7 +46,11 @@ function readingOf(history: Read): Reading {
 
 /** The tables of one account that a reader reads. */
 export function tablesToRead(connection: Connection, parts: Parameters<typeof messageTable>[1]): Messages & Receipts {
-  return { ...messageTable(connection, parts), ...receiptTable(connection, parts.changes, parts.account) };
+  return {
+    ...messageTable(connection, parts),
+    ...fileTable(connection, parts.account),
+    ...receiptTable(connection, parts.changes, parts.account),
+  };
 }
 
 /** A connection of its own that only reads, for every account. @throws AppError storage/* */

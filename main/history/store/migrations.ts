@@ -328,6 +328,19 @@ export const migrations: readonly string[] = [
    CREATE INDEX own_messages_in_order ON own_elements (account, place, key) WHERE kind = 'msg';
    CREATE TABLE own_owed (account INTEGER NOT NULL, key TEXT NOT NULL, event TEXT NOT NULL, PRIMARY KEY (account, key)) STRICT, WITHOUT ROWID;
    CREATE TABLE own_told (account INTEGER NOT NULL, instance TEXT NOT NULL, vector TEXT NOT NULL, PRIMARY KEY (account, instance)) STRICT, WITHOUT ROWID`,
+
+  // 15: what cannot be shown is kept as a file, base64; its message names it (`kind` 'file').
+  `CREATE TABLE files (
+     account   INTEGER NOT NULL,
+     message   TEXT NOT NULL,
+     direction TEXT NOT NULL,
+     size      INTEGER NOT NULL,
+     octets    TEXT NOT NULL,
+     PRIMARY KEY (account, message, direction)
+   ) STRICT;
+   CREATE TRIGGER file_removed AFTER DELETE ON messages WHEN old.kind = 'file' BEGIN
+     DELETE FROM files WHERE account = old.account AND message = old.id AND direction = old.direction;
+   END`,
 ];
 
 /** The version from which on messages are sealed. */

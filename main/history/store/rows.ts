@@ -169,9 +169,26 @@ export function contentRow(content: MessageContent): { text: string; kind: strin
   return { text, kind, content: Object.keys(rest).length === 0 ? null : JSON.stringify(rest) };
 }
 
-/** A kind that this version does not know is shown by its words. */
+/** A kind that this version does not know, or a content that cannot be read, is shown by its words. */
 function contentOf(row: Row): MessageContent {
-  return { kind: 'text', text: String(row.text) };
+  const text = String(row.text);
+  return (row.kind === 'file' ? fileContent(text, row.content) : null) ?? { kind: 'text', text };
+}
+
+function fileContent(text: string, content: Row[string] | undefined): MessageContent | null {
+  const said = jsonOf(content);
+  const { type, size, name, digest } = said;
+  if (typeof type !== 'string' || typeof size !== 'number' || typeof digest !== 'string') return null;
+  return { kind: 'file', text, type, size, name: typeof name === 'string' ? name : null, digest };
+}
+
+function jsonOf(value: Row[string] | undefined): Record<string, unknown> {
+  try {
+    const read: unknown = JSON.parse(String(value));
+    return typeof read === 'object' && read !== null ? { ...read } : {};
+  } catch {
+    return {};
+  }
 }
 
 export function jobOf(row: Row): JobRecord {

@@ -37,7 +37,10 @@ interface MessageTableParts {
 }
 
 /** The messages of one account, by its key in the table of accounts. */
-export function messageTable(connection: Connection, { seal, changes, messageOfRow, account }: MessageTableParts): Messages {
+export function messageTable(
+  connection: Connection,
+  { seal, changes, messageOfRow, account }: MessageTableParts,
+): Omit<Messages, 'keepFile' | 'fileOf' | 'fileBytesOf'> {
   /** Names never change, and a conversation is added under an id of its own. */
   const names = new Map<string, string>();
   const nameOf = (conversation: string): string => {

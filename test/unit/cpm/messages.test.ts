@@ -419,13 +419,6 @@ describe('receiving', () => {
     await expect(media.deliver(new Uint8Array([0xff, 0xfe, 0x00]))).rejects.toThrow(/sip\/malformed/);
     expect(lab.messenger.chats.all()[0]?.unread).toBe(0);
   });
-
-  it('leaves out inner types that it does not know', async () => {
-    const { media } = await lab.talkTo(bob);
-    const strange = new TextDecoder().decode(textFrom(bob, 'Hi', 'in-9')).replace('text/plain;charset=UTF-8', 'application/x-strange');
-    await media.deliver(strange);
-    expect(lab.history.message('in-9', 'in')).toBeNull();
-  });
 });
 
 describe('composing', () => {
