@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 /** Bytes of the hash that are kept: 20 characters. */
 const keptBytes = 15;
 
-/** The first 15 bytes of SHA-256 over the UTF-8 of `text`, as base64url. */
-export function digest(text: string): string {
-  return createHash('sha256').update(text).digest().subarray(0, keptBytes).toString('base64url');
+/** The first 15 bytes of SHA-256 over octets, or over the UTF-8 of a text, as base64url. */
+export function digest(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest().subarray(0, keptBytes).toString('base64url');
 }

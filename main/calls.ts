@@ -129,6 +129,12 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     format: v.picklist(['html', 'json']),
     path: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(maxPathLength))),
   }),
+  saveFile: v.strictObject({
+    ...named,
+    message: field,
+    direction: v.picklist(['in', 'out']),
+    path: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(maxPathLength))),
+  }),
   beginHistory: none,
   setPreferences: v.strictObject({
     theme: v.picklist(['system', 'light', 'dark']),

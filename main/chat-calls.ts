@@ -5,8 +5,10 @@ import type { Handlers } from './calls';
 import { defaultPage } from './cpm/conversation/reader';
 import type { Messenger } from './cpm/messenger';
 import { exportConversation, exportName } from './export';
+import { fileName } from './file-name';
 import type { Rescue } from './profile/rescue';
 import type { Which } from './which-account';
+import { writeFile } from './written-file';
 
 export interface ChatCallDeps {
   /** Asked at every call. @throws AppError the answer to the call, where nobody is signed in, or it is not clear which account is meant */
@@ -19,6 +21,12 @@ export interface ChatCallDeps {
 }
 
 export function chatCalls({ messenger, rescue, chooseFile, now }: ChatCallDeps) {
+  /** A window names no path: code that runs in it must not choose where to write. */
+  const placeOf = async (named: string | undefined, suggestion: string): Promise<string | null> => {
+    if ((named === undefined) === (chooseFile === null))
+      throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
+    return named ?? (await chooseFile?.(suggestion)) ?? null;
+  };
   return {
     conversations: (which) => messenger(which).chats.all(),
     messages: ({ conversation, limit = defaultPage, ...place }) =>
@@ -98,16 +106,19 @@ export function chatCalls({ messenger, rescue, chooseFile, now }: ChatCallDeps) 
       return {};
     },
     exportConversation: async ({ conversation: id, format, path: named }) => {
-      // A window names no path: code that runs in it must not choose where to write.
-      if ((named === undefined) === (chooseFile === null))
-        throw new AppError('ipc/refused', { cause: chooseFile === null ? 'name the `path` of the file' : 'the person chooses the file' });
       const read = rescue()?.read(id);
       const conversation = read?.conversation ?? messenger({ conversation: id }).chats.one(id);
-      const path = named ?? (await chooseFile?.(exportName(conversation, format))) ?? null;
+      const path = await placeOf(named, exportName(conversation, format));
       if (path === null) return { path, messages: 0 };
       const messages = read?.messages ?? messenger({ conversation: id }).chats.everyMessage(id);
       const written = await exportConversation({ conversation, messages, format, path, replaces: chooseFile !== null, at: now() });
       return { path, messages: written };
+    },
+    saveFile: async ({ account, message, direction, path: named }) => {
+      const { content, octets } = messenger({ account, message, direction }).chats.file(message, direction);
+      const path = await placeOf(named, fileName(content));
+      if (path !== null) await writeFile({ path, replaces: chooseFile !== null, parts: [octets] });
+      return { path };
     },
   } satisfies Partial<Handlers>;
 }

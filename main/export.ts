@@ -1,18 +1,11 @@
 /**
  * A conversation as a file that somebody can keep: JSON for programs, or one HTML page that loads nothing and runs nothing.
- * The file appears under its name only when it is whole. It is not encrypted: it belongs to whoever asked for it, and only they can read it.
  */
-import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { ConversationValue, MessageValue } from '../preload/contract';
-import { AppError } from '../preload/contract/errors';
+import { writeFile } from './written-file';
 
 export type ExportFormat = 'html' | 'json';
 
-/** How much is gathered before it is written, in UTF-16 code units. */
-const writeLength = 64 * 1024;
-/** Names tried for the unfinished file. */
-const maxDrafts = 100;
 /** The longest name suggested for a file, without its ending. */
 const maxNameLength = 80;
 
@@ -44,7 +37,6 @@ export async function exportConversation(options: {
   at: number;
 }): Promise<number> {
   const { conversation, messages, format, path, replaces, at } = options;
-  let draft: string | null = null;
   let count = 0;
   const counted = async function* (): AsyncGenerator<MessageValue> {
     for await (const message of messages) {
@@ -52,58 +44,12 @@ export async function exportConversation(options: {
       yield message;
     }
   };
-  const parts = format === 'html' ? htmlParts(conversation, counted(), at) : jsonParts(conversation, counted(), at);
-  try {
-    const made = await makeDraft(path);
-    const { file } = made;
-    draft = made.name;
-    try {
-      let gathered = '';
-      for await (const part of parts) {
-        gathered += part;
-        if (gathered.length < writeLength) continue;
-        await file.appendFile(gathered);
-        gathered = '';
-      }
-      await file.appendFile(gathered);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    if (replaces) await rename(draft, path);
-    else {
-      await link(draft, path);
-      await rm(draft);
-    }
-    await syncFolder(dirname(path));
-    return count;
-  } catch (error) {
-    if (draft !== null) await rm(draft, { force: true }).catch(() => undefined);
-    throw error instanceof AppError ? error : new AppError('export/failed', { cause: String(error) }, 'user');
-  }
-}
-
-/** A file beside `path` that was not there before: whatever has such a name already belongs to somebody else, and stays. */
-async function makeDraft(path: string): Promise<{ name: string; file: FileHandle }> {
-  for (let attempt = 1; ; attempt += 1) {
-    const name = attempt === 1 ? `${path}.part` : `${path}.part${attempt}`;
-    try {
-      return { name, file: await open(name, 'wx', 0o600) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === maxDrafts) throw error;
-    }
-  }
-}
-
-/** The new name outlives a power cut. Windows sees to names by itself. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await writeFile({
+    path,
+    replaces,
+    parts: format === 'html' ? htmlParts(conversation, counted(), at) : jsonParts(conversation, counted(), at),
+  });
+  return count;
 }
 
 async function* jsonParts(conversation: Exported, messages: AsyncIterable<MessageValue>, at: number): AsyncGenerator<string> {
@@ -147,10 +93,15 @@ async function* htmlParts(conversation: Exported, messages: AsyncIterable<Messag
     const state = message.state === 'failed' ? ', not sent' : '';
     const other = conversation.people.find(({ address }) => address === message.onlyWith);
     const whom = message.onlyWith === undefined ? '' : `, only with ${escaped(other?.name ?? message.onlyWith)}`;
-    const text = message.damaged === true ? '<em>This message was damaged on disk.</em>' : escaped(message.text);
+    const text = message.damaged === true ? '<em>This message was damaged on disk.</em>' : escaped(said(message));
     yield `<li class="${message.direction}"><div class="by"><b>${escaped(message.fromName)}</b>, ${time(message.sentAt)}${whom}${state}</div><p dir="auto">${text}</p></li>\n`;
   }
   yield '</ol>\n</body>\n</html>\n';
+}
+
+/** A file is named, not contained. */
+function said({ text, content }: MessageValue): string {
+  return content.kind === 'file' ? `A file that Chorus cannot show: ${text}, ${content.size} bytes` : text;
 }
 
 function time(at: number): string {

@@ -72,6 +72,13 @@ declare module '*/Details.module.css' {
   };
   export default styles;
 }
+declare module '*/FileCard.module.css' {
+  const styles: {
+    readonly card: string;
+    readonly name: string;
+  };
+  export default styles;
+}
 declare module '*/MessageInfo.module.css' {
   const styles: {
     readonly idLine: string;

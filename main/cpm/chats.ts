@@ -1,7 +1,7 @@
 /** What a person does with a chat, other than writing in it: open it, read it, keep a draft, delete it, end it. */
 import type { ConversationValue, MessageValue, ParticipantValue, SessionState } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
-import type { ConversationRecord, Direction } from '../history/records';
+import type { ConversationRecord, Direction, FileContent } from '../history/records';
 import type { CpmContext } from './conversation/context';
 import type { ConversationReader, PagePlace } from './conversation/reader';
 import { understood } from './conversation/refusals';
@@ -117,6 +117,16 @@ export class Chats {
   markUnread(conversation: string, unread: boolean): void {
     const { id } = this.#parts.targets.conversation(conversation);
     this.#context.history.setMarks(id, { markedUnread: unread });
+  }
+
+  /** What a message holds that Chorus cannot show. @throws AppError `conversation/unknown`, `storage/failed` */
+  file(id: string, direction: Direction): { content: FileContent; octets: Uint8Array } {
+    const { history } = this.#context;
+    const message = history.message(id, direction);
+    if (message === null || message.content.kind !== 'file') throw new AppError('conversation/unknown', { cause: `no file in ${id}` });
+    const octets = history.fileOf(message);
+    if (octets === null) throw new AppError('storage/failed', { cause: 'the file is not as it came' });
+    return { content: message.content, octets };
   }
 
   /** @throws AppError `conversation/unknown` */

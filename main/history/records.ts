@@ -66,7 +66,7 @@ export interface FileContent {
   size: number;
   /** The sender's name for it. */
   name: string | null;
-  /** SHA-256 of the octets, base64url: the message is sealed, and so is what it holds. */
+  /** The digest of the octets: the message is sealed, and so is what it holds. */
   digest: string;
 }
 

@@ -170,6 +170,11 @@ export interface Calls {
     { conversation: string; format: 'html' | 'json'; path?: string | undefined },
     { path: string | null; messages: number },
   ];
+  /**
+   * Writes the file that a message holds to disk; `path` as for `exportConversation`.
+   * @throws `storage/failed` when its octets are not as they came
+   */
+  saveFile: [Named & { message: string; direction: 'in' | 'out'; path?: string | undefined }, { path: string | null }];
   /** Sets a damaged history aside, under the name in the answer, and begins a new one: everything runs again. */
   beginHistory: [None, { keptAs: string }];
   setPreferences: [PreferencesValue, PreferencesValue];

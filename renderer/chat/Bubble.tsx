@@ -12,6 +12,7 @@ import { detailsOf, explainLine, waitingLine } from '../words/errors';
 import { deviceOf, firstName, isolated, memberOf, nameInGroup, senderOfMessage } from '../words/person';
 import { names, words } from '../words/text';
 import styles from './Bubble.module.css';
+import { FileCard } from './FileCard';
 import { MessageMenu } from './MessageMenu';
 
 interface BubbleProps {
@@ -90,6 +91,8 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
             <span className={cx(styles.saidText, styles.damaged)} data-message-text="" data-testid="message-damaged">
               {words.message.damaged}
             </span>
+          ) : message.content.kind === 'file' ? (
+            <FileCard message={message} isReadOnly={isReadOnly} />
           ) : (
             <span className={styles.saidText} dir="auto" data-message-text="">
               {message.text}

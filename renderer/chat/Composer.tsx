@@ -7,7 +7,7 @@ import { ErrorNote } from '../parts/ErrorNote';
 import { conversationTitle, firstName, memberOf } from '../words/person';
 import { names, words } from '../words/text';
 import styles from './Composer.module.css';
-import { ComposingSignal } from './composing';
+import { ComposingSignal, isSomething } from './composing';
 
 export function Composer({ conversation }: { conversation: ConversationValue }) {
   const { store, desk } = useServices();
@@ -25,13 +25,13 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
   const write = (value: string) => {
     desk.setDraft(id, value, onlyWith);
     if (!tellsTyping) return;
-    if (value.trim() === '') signal.stop();
+    if (!isSomething(value)) signal.stop();
     else signal.typed();
   };
 
   const send = async () => {
     const said = text.trim();
-    if (said === '') return;
+    if (!isSomething(said)) return;
     // The field is free for the next message at once; what could not be taken over comes back into it.
     desk.setDraft(id, '', onlyWith);
     signal.stop();
@@ -99,7 +99,7 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
           className={cx('icon-button', styles.send)}
           aria-label={words.chat.send}
           title={words.chat.send}
-          disabled={text.trim() === ''}
+          disabled={!isSomething(text)}
           data-testid="send"
           onClick={() => void send()}
         >

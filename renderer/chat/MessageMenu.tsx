@@ -25,7 +25,7 @@ export function MessageMenu({ message, isHidden }: { message: MessageValue; isHi
   ];
   const onInfo = () => desk.set({ info: { conversation: message.conversation, message: id } });
   items.unshift({ label: words.chat.info, testId: 'message-info-open', icon: <Info {...look} />, onChoose: onInfo });
-  if (!isHidden && message.damaged !== true) {
+  if (!isHidden && message.damaged !== true && message.content.kind === 'text') {
     const onChoose = () => void navigator.clipboard.writeText(text);
     items.unshift({ label: words.chat.copy, testId: 'message-copy', icon: <Copy {...look} />, onChoose });
   }

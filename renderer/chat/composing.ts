@@ -39,3 +39,11 @@ export class ComposingSignal {
     this.#timer = null;
   }
 }
+
+/** Letters without a glyph, and characters that only change others. */
+const VISIBLE = /[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
+
+/** Whether there is something to send: what nobody could see is nothing. */
+export function isSomething(text: string): boolean {
+  return VISIBLE.test(text);
+}

@@ -108,7 +108,7 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
     return <span className={cx('cut', styles.last)}>{words.me.goesOn}</span>;
   }
   if (last === null) return <span className={cx('cut', styles.last)}>{conversation.kind === 'group' ? words.me.newGroup : ''}</span>;
-  const text = isLastHidden ? words.message.blocked : last.damaged === true ? words.message.damaged : last.text.replaceAll(/\s+/g, ' ');
+  const text = isLastHidden ? words.message.blocked : saidIn(last);
   return (
     <>
       <span className={cx('cut', styles.last)}>
@@ -119,6 +119,11 @@ function LastLine({ conversation }: { conversation: ConversationValue }) {
       {badge !== null || last.direction === 'in' ? null : <StateMark state={last.state} failedSize={16} />}
     </>
   );
+}
+
+function saidIn({ damaged, content, text }: MessageValue): string {
+  if (damaged === true) return words.message.damaged;
+  return content.kind === 'file' ? words.message.cannotShow(content.type, content.size) : text.replaceAll(/\s+/g, ' ');
 }
 
 /** The sender of a message; for a private one in a group, its recipient, too. */

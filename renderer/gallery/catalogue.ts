@@ -188,6 +188,11 @@ const conversations: Exhibit[] = [
     desk: chat('bob'),
     events: [{ event: 'composing', conversation: 'bob', from: cast.bob.address, active: true }],
   },
+  {
+    name: 'chat-files',
+    scene: { ...working, messages: { ...working.messages, bob: [...(working.messages?.bob ?? []), ...cast.files] } },
+    desk: chat('bob'),
+  },
   { name: 'chat-long', scene: cast.longScene(300), desk: chat('bob') },
   { name: 'chat-waiting', scene: cast.waiting, desk: chat('dave') },
   { name: 'chat-failed', scene: working, desk: chat('dave') },

@@ -118,6 +118,17 @@ const chat = [
   message({ text: 'And I’m asking Carol about the catering.', at: at('00:45', 0), state: 'sent' }),
   message({ text: 'Shall we meet at the side entrance at half past eight?', at: at('00:46'), state: 'sending' }),
 ];
+/** What came and cannot be shown: with a name of its sender's, and without. */
+export const files = [
+  {
+    ...message({ in: bob, text: 'Seats.html (text/html)', at: at('00:47') }),
+    content: { kind: 'file', text: 'Seats.html (text/html)', type: 'text/html', size: 1_800, name: 'Seats.html' },
+  },
+  {
+    ...message({ in: bob, text: 'image/heic', at: at('00:48') }),
+    content: { kind: 'file', text: 'image/heic', type: 'image/heic', size: 912_345, name: null },
+  },
+] satisfies MessageValue[];
 const failed = message({ text: 'Can you send me the room number?', at: at('00:20'), state: 'failed', conversation: 'dave' });
 
 const group = conversation({ conversation: 'group', people: [bob, carol, dave], continues: 'bob', createdAt: at('00:47'), unread: 0 });

@@ -1,6 +1,7 @@
 /** The words of the left pane, of chats and of groups. */
 import type { MessageState, RegistrationState } from '../../preload/contract';
 import { counted } from './counted';
+import { fileSize } from './file-size';
 
 export const chatWords = {
   me: {
@@ -136,6 +137,9 @@ export const chatWords = {
     show: 'Show',
     onlyWith: (who: string) => `Only you and ${who}`,
     damaged: 'This message was damaged on this computer’s disk and cannot be shown.',
+    /** The type is what the person can ask the sender about, or look for a program for. */
+    cannotShow: (type: string, bytes: number) => `Chorus cannot show this: ${type}, ${fileSize(bytes)}`,
+    saveFile: 'Save as a file',
     state: {
       queued: 'Waiting to be sent',
       sending: 'Sending',

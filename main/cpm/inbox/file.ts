@@ -2,7 +2,7 @@
  * Content that Chorus cannot show is kept as a file, which the person may save: what was acknowledged is never lost. Its words, which search finds and an
  * older Chorus shows, are its name and its type.
  */
-import { createHash } from 'node:crypto';
+import { digest } from '../../../base/digest';
 import { AppError } from '../../../preload/contract/errors';
 import type { CpimMessage } from '../../../protocol/cpim';
 import { parseParams } from '../../../protocol/generic-param';
@@ -27,8 +27,7 @@ export function takeFile(context: CpmContext, effects: MessageEffects, incoming:
   const type = named === '' || envelope.contentHeaders.has('content-transfer-encoding') ? 'application/octet-stream' : named;
   const name = nameOf(envelope);
   const text = name === null ? type : `${name} (${type})`;
-  const digest = createHash('sha256').update(body).digest('base64url');
-  keepMessage(context, effects, incoming, { kind: 'file', text, type, size: body.length, name, digest }, body);
+  keepMessage(context, effects, incoming, { kind: 'file', text, type, size: body.length, name, digest: digest(body) }, body);
 }
 
 /** The name that the sender gives it (RFC 2183 section 2.3), or gave it once (RFC 2045); made safe to show. */

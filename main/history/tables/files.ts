@@ -1,5 +1,5 @@
 /** The octets of messages that hold a file. They go with their message, by a trigger of the schema. */
-import { createHash } from 'node:crypto';
+import { digest } from '../../../base/digest';
 import type { Messages } from '../records';
 import type { Connection } from '../store/connection';
 
@@ -16,7 +16,7 @@ export function fileTable(connection: Connection, account: number): Pick<Message
       if (content.kind !== 'file') return null;
       const sql = 'SELECT octets FROM files WHERE account = :account AND message = :id AND direction = :direction';
       const octets = connection.one(sql, { account, id, direction }, (row) => Buffer.from(String(row.octets), 'base64'));
-      const isWhole = octets !== null && createHash('sha256').update(octets).digest('base64url') === content.digest;
+      const isWhole = octets !== null && digest(octets) === content.digest;
       return isWhole ? octets : null;
     },
 

@@ -54,6 +54,15 @@ describe('a conversation as a file', () => {
     expect(readdirSync(folder)).toEqual(['chat.json']);
   });
 
+  it('names what Chorus cannot show, with its type and size', async () => {
+    const content = { kind: 'file' as const, text: 'Plan.html (text/html)', type: 'text/html', size: 1800, name: 'Plan.html' };
+    const messages = [message('m1', content.text, { content })];
+    await write(join(folder, 'chat.html'), 'html', messages);
+    expect(readFileSync(join(folder, 'chat.html'), 'utf8')).toContain('A file that Chorus cannot show: Plan.html (text/html), 1800 bytes');
+    await write(join(folder, 'chat.json'), 'json', messages);
+    expect(JSON.parse(readFileSync(join(folder, 'chat.json'), 'utf8')).messages).toMatchObject([{ content }]);
+  });
+
   it('is HTML in which nothing that somebody wrote can run or load', async () => {
     const path = join(folder, 'chat.html');
     const hostile = '<script>alert(1)</script><img src=x onerror="a">&';
