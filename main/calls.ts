@@ -59,7 +59,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   signOutEverywhere: ofAccount,
   writeAs: v.strictObject({ ...named, address: v.nullable(field), conversation: v.optional(field) }),
   setCapability: v.strictObject({ ...named, name: v.picklist(['session', 'pager', 'large', 'file']), on: v.boolean() }),
-  setMedia: signInTable.schemaOf(['securesMedia', 'msrpRelay'], named),
+  setMedia: signInTable.schemaOf(['mediaTls', 'msrpRelay'], named),
   resolveClone: v.strictObject({
     choice: v.picklist(['moved', 'newDevice']),
     name: v.optional(v.pipe(v.string(), v.maxLength(maxFieldLength))),

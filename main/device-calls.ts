@@ -38,10 +38,10 @@ export function deviceCalls({ account }: DeviceCallDeps) {
     setMedia: async ({ account: address, ...wanted }) => {
       const one = account({ account: address });
       const before = one.value;
-      const kept = { securesMedia: before.securesMedia, ...(before.msrpRelay === null ? {} : { msrpRelay: before.msrpRelay }) };
-      const { securesMedia = false, msrpRelay = null } = signInTable.check(wanted, kept);
-      await one.setMedia({ securesMedia, msrpRelay });
-      return { securesMedia, msrpRelay };
+      const kept = { mediaTls: before.mediaTls, ...(before.msrpRelay === null ? {} : { msrpRelay: before.msrpRelay }) };
+      const { mediaTls = 'auto', msrpRelay = null } = signInTable.check(wanted, kept);
+      await one.setMedia({ mediaTls, msrpRelay });
+      return { mediaTls, msrpRelay };
     },
     writeAs: ({ address, ...which }) => {
       account(which).writeAs(address, which.conversation);

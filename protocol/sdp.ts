@@ -119,6 +119,18 @@ export function cemaAddress({ attributes, host, port }: MsrpDescription): { host
   return attributes.some(([name]) => name === CEMA) && port !== 0 ? { host, port } : null;
 }
 
+/**
+ * LAB: an offer over TLS with this transport capability (RFC 5939 section 3.4.2) may be refused for its TLS: the offerer then goes on over TCP.
+ * Without it the offerer takes nothing but TLS. No potential configuration names it, since those are preferred to the offer itself.
+ */
+export const CLEAR_CAPABILITY = ['tcap', '1 TCP/MSRP'] as const;
+
+/** Whether the offerer also takes the stream over TCP, without TLS. */
+export function takesClear({ transport, attributes }: Pick<MsrpDescription, 'transport' | 'attributes'>): boolean {
+  const [name, value] = CLEAR_CAPABILITY;
+  return transport === 'TCP/MSRP' || attributes.some(([key, said]) => key === name && said === value);
+}
+
 const GOOD_HASHES = [
   ['sha-256', 32],
   ['sha-384', 48],

@@ -41,6 +41,7 @@ declare module '*/Bubble.module.css' {
 declare module '*/Chat.module.css' {
   const styles: {
     readonly addWord: string;
+    readonly below: string;
     readonly blockedNote: string;
     readonly chat: string;
     readonly closedNote: string;
@@ -84,6 +85,13 @@ declare module '*/MessageInfo.module.css' {
     readonly idLine: string;
     readonly quote: string;
     readonly quoted: string;
+  };
+  export default styles;
+}
+declare module '*/Padlock.module.css' {
+  const styles: {
+    readonly open: string;
+    readonly padlock: string;
   };
   export default styles;
 }

@@ -45,6 +45,7 @@ export class Account {
       keep: deps.keep,
       changed: () => this.#announceAccount(),
       registration: () => this.#sip.registration,
+      isServerOverTls: () => this.#sip.isOverTls,
       goThrough: async (relay, beforeChange) => {
         await this.#msrp.goThrough(relay, beforeChange);
         this.#watchRelay();
@@ -58,7 +59,7 @@ export class Account {
       history: deps.history,
       sip: this.#sip,
       msrp: this.#msrp,
-      securesMedia: () => this.#settings.securesMedia,
+      mediaWish: () => this.#settings.mediaWish,
       self: credentials.aor,
       selfName: credentials.displayName,
       deviceName: () => this.#settings.deviceName,
@@ -233,7 +234,7 @@ export class Account {
   }
 
   /** As `OwnSettings.setMedia`, also for the chats that are open. */
-  async setMedia(way: Pick<AccountValue, 'securesMedia' | 'msrpRelay'>): Promise<void> {
+  async setMedia(way: Pick<AccountValue, 'mediaTls' | 'msrpRelay'>): Promise<void> {
     if (await this.#settings.setMedia(way)) this.messenger.mediaChanged();
   }
 

@@ -6,12 +6,13 @@ import type { AccountValue, CapabilityName } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 import { addressKey } from '../../protocol/uri';
 import { type RelayAccount, throughTls } from '../msrp/relay';
+import type { MediaWish } from '../msrp/session';
 import type { Registration } from '../sip/client';
 import { type Credentials, relayOf } from './credentials';
 import { canOffer, icsisOf, offersOf } from './services';
 
 /** What is kept of a change. */
-export type SettingsChange = Pick<AccountValue, 'deviceName' | 'writesAs' | 'securesMedia' | 'msrpRelay'> & {
+export type SettingsChange = Pick<AccountValue, 'deviceName' | 'writesAs' | 'mediaTls' | 'msrpRelay'> & {
   servicesOff: readonly string[];
 };
 
@@ -21,6 +22,8 @@ export interface OwnSettingsDeps {
   /** The settings show something else than before. */
   changed(): void;
   registration(): Pick<Registration, 'rename' | 'setCapabilities'>;
+  /** Whether the present connection to the server is over TLS. */
+  isServerOverTls(): boolean;
   /** Media takes this way from the next session on. A relay is tried first, then `beforeChange` runs. @throws AppError msrp/relay */
   goThrough(relay: RelayAccount | null, beforeChange: () => void): Promise<void>;
 }
@@ -42,10 +45,10 @@ export class OwnSettings {
     this.#addresses = [credentials.aor];
   }
 
-  get value(): Pick<AccountValue, 'deviceName' | 'addresses' | 'writesAs' | 'offers' | 'securesMedia' | 'msrpRelay'> {
-    const { securesMedia = false, msrpRelay = null } = this.#credentials.options;
+  get value(): Pick<AccountValue, 'deviceName' | 'addresses' | 'writesAs' | 'offers' | 'mediaTls' | 'msrpRelay'> {
+    const { mediaTls = 'auto', msrpRelay = null } = this.#credentials.options;
     const offers = offersOf(this.#servicesOff);
-    return { deviceName: this.#deviceName, addresses: [...this.#addresses], writesAs: this.#writesAs, offers, securesMedia, msrpRelay };
+    return { deviceName: this.#deviceName, addresses: [...this.#addresses], writesAs: this.#writesAs, offers, mediaTls, msrpRelay };
   }
 
   get deviceName(): string {
@@ -64,10 +67,13 @@ export class OwnSettings {
     return relayOf(this.#credentials);
   }
 
-  /** Whether media is asked for over TLS. Behind a relay, the relay decides. */
-  get securesMedia(): boolean {
+  /** How this device asks for media. Behind a relay, the relay decides. */
+  get mediaWish(): MediaWish {
     const { relay } = this;
-    return relay === null ? this.#credentials.options.securesMedia === true : throughTls(relay);
+    if (relay !== null) return throughTls(relay) ? 'tls' : 'clear';
+    const { mediaTls = 'auto' } = this.#credentials.options;
+    if (mediaTls === 'auto') return this.#deps.isServerOverTls() ? 'tlsFirst' : 'clear';
+    return mediaTls === 'always' ? 'tls' : 'clear';
   }
 
   offers(name: CapabilityName): boolean {
@@ -110,16 +116,16 @@ export class OwnSettings {
   }
 
   /**
-   * Chats go over TLS alone or not, and through a relay or not, from now on. A relay is tried first. False where nothing is to change.
+   * Chats are asked for over TLS or not, and through a relay or not, from now on. A relay is tried first. False where nothing is to change.
    * @throws AppError msrp/relay, storage/*; nothing changes then
    */
-  async setMedia({ securesMedia, msrpRelay }: Pick<AccountValue, 'securesMedia' | 'msrpRelay'>): Promise<boolean> {
+  async setMedia({ mediaTls, msrpRelay }: Pick<AccountValue, 'mediaTls' | 'msrpRelay'>): Promise<boolean> {
     const before = this.value;
-    if (before.securesMedia === securesMedia && before.msrpRelay === msrpRelay) return false;
+    if (before.mediaTls === mediaTls && before.msrpRelay === msrpRelay) return false;
     const { msrpRelay: _, ...rest } = this.#credentials.options;
-    const options = { ...rest, securesMedia, ...(msrpRelay === null ? {} : { msrpRelay }) };
+    const options = { ...rest, mediaTls, ...(msrpRelay === null ? {} : { msrpRelay }) };
     const credentials: Credentials = { ...this.#credentials, options };
-    const keep = () => this.#deps.keep({ securesMedia, msrpRelay });
+    const keep = () => this.#deps.keep({ mediaTls, msrpRelay });
     if (before.msrpRelay === msrpRelay) keep();
     else await this.#deps.goThrough(relayOf(credentials), keep);
     this.#credentials = credentials;

@@ -23,7 +23,7 @@ interface Rule {
 const rules: readonly Rule[] = [
   {
     field: 'msrpRelay',
-    isBroken: ({ securesMedia, msrpRelay }) => securesMedia === true && msrpRelay !== undefined && !/^msrps:/i.test(msrpRelay),
+    isBroken: ({ mediaTls, msrpRelay }) => mediaTls === 'always' && msrpRelay !== undefined && !/^msrps:/i.test(msrpRelay),
     reason: 'Chats over TLS need a relay with msrps:',
   },
   {

@@ -191,8 +191,12 @@ export class Messenger implements Disposable {
   }
 
   #live(record: ConversationRecord): LiveParts {
-    if (record.kind === 'group') return { session: this.groups.state(record.id), pending: null, peerDevice: null };
-    const { id } = record;
-    return { session: this.#oneToOne.state(id), pending: this.#oneToOne.pending(id), peerDevice: this.#oneToOne.peerDevice(id) };
+    const { id, kind } = record;
+    if (kind === 'group') {
+      const encrypted = this.groups.sessions.current(id)?.isEncrypted ?? null;
+      return { session: this.groups.state(id), pending: null, peerDevice: null, encrypted };
+    }
+    const encrypted = this.#oneToOne.current(id)?.isEncrypted ?? null;
+    return { session: this.#oneToOne.state(id), pending: this.#oneToOne.pending(id), peerDevice: this.#oneToOne.peerDevice(id), encrypted };
   }
 }

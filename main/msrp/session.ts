@@ -22,6 +22,9 @@ export { type MessageSource, sourceOf } from './source';
 export const connectTimeoutMs = 10_000;
 export const bindTimeoutMs = 30_000;
 
+/** How this side asks for media: over TLS and not otherwise; over TLS, and in clear if the other side has none; in clear. */
+export type MediaWish = 'tls' | 'tlsFirst' | 'clear';
+
 export type MsrpSessionState = 'prepared' | 'connecting' | 'established' | 'closed';
 
 /** What is known about the peer besides its path. */

@@ -72,6 +72,15 @@ function presentForm({ signIn, authUser, ...account }: EarlierAccount): StoredAc
   return { ...account, ...(authUser == null ? {} : { authUser }), ...way, ...(sim == null ? {} : { sim }) } as StoredAccount;
 }
 
+/** Whether chats require TLS was a switch once. Off was what everybody had who chose nothing. */
+interface WithTlsSwitch {
+  securesMedia?: boolean;
+}
+
+function withTlsChoice({ securesMedia, ...account }: StoredAccount & WithTlsSwitch): StoredAccount {
+  return securesMedia === true ? { ...account, mediaTls: 'always' } : account;
+}
+
 /** LAB: a 1-1 session without traffic for this long is ended, unless the person has set another time. */
 const defaultIdleSeconds = 180;
 
@@ -103,6 +112,8 @@ export class Settings {
 
   /** Version 0.1.0 kept one account, as `account`. A process that ends between the two writes leaves both; the list counts. */
   #raise(): void {
+    const withSwitch = this.accounts as readonly (StoredAccount & WithTlsSwitch)[];
+    if (withSwitch.some(({ securesMedia }) => securesMedia !== undefined)) this.#write('accounts', withSwitch.map(withTlsChoice));
     const earlier = this.#file.get('account') as EarlierAccount | undefined;
     if (earlier === undefined) return;
     if (this.#file.get('accounts') === undefined) this.#write('accounts', [presentForm(earlier)]);

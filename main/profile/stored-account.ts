@@ -22,17 +22,17 @@ export function storedAccount(credentials: Credentials, proxy: string | null, se
 
 /** The stored account with the person's changes applied. */
 export function changedAccount(stored: StoredAccount, change: Partial<SettingsChange>): StoredAccount {
-  const { deviceName = stored.deviceName, servicesOff, writesAs, securesMedia, msrpRelay } = change;
-  const { writesAs: oldName, securesMedia: oldSecures, msrpRelay: oldRelay, ...plain } = stored;
+  const { deviceName = stored.deviceName, servicesOff, writesAs, mediaTls, msrpRelay } = change;
+  const { writesAs: oldName, mediaTls: oldTls, msrpRelay: oldRelay, ...plain } = stored;
   const name = writesAs === undefined ? oldName : writesAs;
-  const secures = securesMedia ?? oldSecures;
+  const tls = mediaTls ?? oldTls;
   const relay = msrpRelay === undefined ? oldRelay : msrpRelay;
   return {
     ...plain,
     deviceName,
     ...(servicesOff === undefined ? {} : { servicesOff }),
     ...(name ? { writesAs: name } : {}),
-    ...(secures ? { securesMedia: secures } : {}),
+    ...(tls === undefined ? {} : { mediaTls: tls }),
     ...(relay ? { msrpRelay: relay } : {}),
   };
 }
@@ -81,7 +81,7 @@ export function valueOfStored(stored: StoredAccount, instanceId: string): Accoun
     writesAs: stored.writesAs ?? null,
     offers: offersOf(stored.servicesOff ?? []),
     untold: false,
-    securesMedia: stored.securesMedia === true,
+    mediaTls: stored.mediaTls ?? 'auto',
     msrpRelay: stored.msrpRelay ?? null,
     // It has not been used yet.
     relay: null,

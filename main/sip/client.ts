@@ -111,6 +111,12 @@ export class SipClient implements Disposable {
     return this.#stack.flow?.local.host ?? '127.0.0.1';
   }
 
+  /** Whether the present flow to the network is over TLS. */
+  get isOverTls(): boolean {
+    const transport = this.#stack.flow?.transport;
+    return transport === 'tls' || transport === 'wss';
+  }
+
   /** Throws AppError account/bad-address when the account's address is not a SIP URI. */
   constructor(account: SipAccount, deps: SipClientDeps) {
     this.#account = account;

@@ -2,6 +2,7 @@
  * The CPM Controlling Function: makes groups at the factory URI and keeps one focus for each. It speaks SIP with the SIP/IP core alone;
  * every leg to a person goes through the core and that person's Participating Function.
  */
+import { takesClear } from '../../protocol/sdp';
 import { addressKey } from '../../protocol/uri';
 import type { NetworkLog } from '../log';
 import type { MsrpSwitch } from '../msrp/switch';
@@ -13,6 +14,7 @@ import type { ServerTransaction } from '../sip/transaction';
 import { Focus } from './focus';
 import { Group, type GroupState, MAX_PARTICIPANTS } from './group';
 import { type GroupInvitation, readGroupInvitation } from './invitation';
+import { isOverTls } from './leg';
 import { type PredefinedGroup, provideGroups } from './predefined';
 import { GroupStore, LEASE_MS } from './store';
 
@@ -141,7 +143,7 @@ export class ControllingFunction {
     }
     const { conversationId, contributionId, subject, type, offer } = invitation.value;
     const focusUri = `sip:grp-${newToken(FOCUS_TOKEN_BYTES)}@${this.#options.host}`;
-    const secured = offer.transport === 'TCP/TLS/MSRP' ? { isSecure: true } : {};
+    const secured = isOverTls(offer) ? { isSecure: true, ...(takesClear(offer) ? { takesClear: true } : {}) } : {};
     const facts = { focus: focusUri, conversationId, contributionId, subject, type, ...secured };
     const focus = this.#hold(new Group(facts, this.#nameOf, this.#maximum), 'creating');
     this.#options.log?.('info', 'A group is created', { focus: focus.uri, invited: invitation.value.invitees.length });

@@ -200,9 +200,10 @@ export class Focus {
     else this.#refuse(transaction, offer);
   }
 
-  /** A group that was asked for over TLS stays on TLS: a leg without it is refused. */
+  /** A group whose creator takes nothing but TLS stays on TLS: a leg without it is refused. */
   #lacksTls(transaction: ServerTransaction, offer: MsrpDescription): boolean {
-    const lacks = this.group.facts.isSecure === true && !isOverTls(offer);
+    const { isSecure = false, takesClear = false } = this.group.facts;
+    const lacks = isSecure && !takesClear && !isOverTls(offer);
     if (lacks) this.#refuse(transaction, { ok: false, status: 488, warning: NEEDS_TLS });
     return lacks;
   }

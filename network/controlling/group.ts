@@ -54,6 +54,8 @@ export interface GroupFacts {
   predefined?: boolean;
   /** Its creator asked for it over TLS. */
   isSecure?: boolean;
+  /** Its creator also takes members in who have no TLS. */
+  takesClear?: boolean;
 }
 
 /**

@@ -3,7 +3,10 @@
  *
  *   dialing-out --180--> alerting --2xx with usable media--> in
  *        \___________________\--a refusal, no answer in time, 2xx without media--> refused
+ *
+ * A device that refuses TLS is asked again without, once, where the group's creator allows that.
  */
+import type { MsrpDescription } from '../../protocol/sdp';
 import { Dialog, type Resolve } from '../sip/dialog';
 import type { SipRequest, SipResponse } from '../sip/message';
 import { newToken, type SipServer, type Target } from '../sip/sip-server';
@@ -15,6 +18,12 @@ import type { Leg, Legs } from './leg';
 export const INVITATION_TIMEOUT_MS = 20_000;
 /** LAB: the shortest time between two attempts to fetch a member who is away. */
 export const FETCH_INTERVAL_MS = 30_000;
+
+/** The answers with which an invitation is refused for its media (RFC 3261 sections 21.4.26 and 21.6.4). */
+const MEDIA_REFUSALS: readonly number[] = [488, 606];
+
+/** Who invites whom, with the list of everybody who is invited (RFC 5366). */
+type Asked = Pick<Parameters<typeof createInvitation>[0], 'inviter' | 'invitee' | 'history'>;
 
 export interface Person {
   address: string;
@@ -42,34 +51,51 @@ export class Inviting {
   constructor(private readonly deps: InvitingDeps) {}
 
   invite(invitees: readonly Invitee[], inviter: Person): void {
-    const { group, legs, server } = this.deps;
+    const { legs } = this.deps;
     const history = encodeHistory(invitees);
     for (const invitee of invitees) {
       const leg = legs.open(invitee.address, { dialedIn: false, name: invitee.name, target: invitee.target });
-      const request = createInvitation({
-        ...group.facts,
-        subject: group.subject,
-        inviter,
-        invitee,
-        history,
-        offer: leg.offer,
-        fromTag: newToken(8),
-        callId: newToken(16),
-      });
-      let isLate = false;
-      leg.waitFor('answer', INVITATION_TIMEOUT_MS, () => {
-        isLate = true;
-        leg.invite?.cancel([['Reason', 'SIP;cause=408;text="Request Timeout"']]);
-      });
-      leg.invite = server.request(request, this.deps.core, {
-        onProvisional: (response) => {
-          if (response.status === 180 && group.advance(leg.id, 'alerting')) this.deps.onChanged();
-        },
-        onFinal: (response) => this.#onAnswer(leg, request, response, isLate),
-        onFurther2xx: (response) => this.#onFurther2xx(leg, request, response),
-      });
+      this.#ask(leg, { inviter, invitee, history });
     }
     this.deps.onChanged();
+  }
+
+  #ask(leg: Leg, people: Asked): void {
+    const { group, server } = this.deps;
+    const request = createInvitation({
+      ...group.facts,
+      ...people,
+      subject: group.subject,
+      offer: leg.offer,
+      fromTag: newToken(8),
+      callId: newToken(16),
+    });
+    let isLate = false;
+    leg.waitFor('answer', INVITATION_TIMEOUT_MS, () => {
+      isLate = true;
+      leg.invite?.cancel([['Reason', 'SIP;cause=408;text="Request Timeout"']]);
+    });
+    leg.invite = server.request(request, this.deps.core, {
+      onProvisional: (response) => {
+        if (response.status === 180 && group.advance(leg.id, 'alerting')) this.deps.onChanged();
+      },
+      onFinal: (response) => {
+        leg.stopWaiting('answer');
+        leg.invite = null;
+        if (!this.#goesInClear(leg, request, response)) this.#onAnswer(leg, request, response, isLate);
+        else this.#ask(leg, people);
+      },
+      onFurther2xx: (response) => this.#onFurther2xx(leg, request, response),
+    });
+  }
+
+  /** Whether the device has refused TLS and the leg goes on without: by its status, or by an answer without media over TLS. */
+  #goesInClear(leg: Leg, request: SipRequest, response: SipResponse): boolean {
+    if (!leg.mayGoInClear || !this.deps.legs.has(leg)) return false;
+    if (response.status >= 300 ? !MEDIA_REFUSALS.includes(response.status) : answerOf(response)?.transport === 'TCP/TLS/MSRP') return false;
+    if (response.status < 300) this.#hangUp(request, response);
+    leg.goInClear();
+    return true;
   }
 
   /** Invites the members who are away again, on behalf of the person who has said something. */
@@ -87,17 +113,14 @@ export class Inviting {
   }
 
   #onAnswer(leg: Leg, request: SipRequest, response: SipResponse, isLate: boolean): void {
-    leg.stopWaiting('answer');
-    leg.invite = null;
     if (response.status >= 300) {
       this.deps.onRefused(leg, isLate ? 408 : response.status);
       return;
     }
     const { group, legs } = this.deps;
     const dialog = Dialog.ofSent(this.deps.server, request, response, this.deps.resolve);
-    const parts = readParts(response);
-    const answer = parts.ok ? readOffer(parts.value) : null;
-    if (dialog === null || answer === null || !answer.ok || !legs.has(leg)) {
+    const answer = answerOf(response);
+    if (dialog === null || answer === null || !legs.has(leg)) {
       // Accepted without usable media, or after the group was given up.
       this.#hangUp(request, response);
       this.deps.onRefused(leg, null);
@@ -109,7 +132,7 @@ export class Inviting {
     leg.describe(response);
     legs.supersede(leg);
     // We offered actpass: a peer that does not say that it connects waits for our connection (RFC 6135 section 4.2).
-    leg.startMedia(answer.value, answer.value.setup === 'active' ? 'passive' : 'active');
+    leg.startMedia(answer, answer.setup === 'active' ? 'passive' : 'active');
     this.deps.onAccepted(leg);
     this.deps.onChanged();
   }
@@ -129,6 +152,13 @@ export class Inviting {
     dialog?.ack();
     dialog?.bye();
   }
+}
+
+/** The media that an answer takes; null where it takes none. */
+function answerOf(response: SipResponse): MsrpDescription | null {
+  const parts = readParts(response);
+  const answer = parts.ok ? readOffer(parts.value) : null;
+  return answer?.ok === true ? answer.value : null;
 }
 
 function plainInvitee(address: string): Invitee {

@@ -5,7 +5,7 @@
  *       \_________________\____________________\_______________________________________________\---> released
  */
 import { cpmHeader } from '../../protocol/cpm-headers';
-import { encodeSdp, type MsrpDescription } from '../../protocol/sdp';
+import { CLEAR_CAPABILITY, encodeSdp, type MsrpDescription } from '../../protocol/sdp';
 import type { CompleteMessage } from '../msrp/assembly';
 import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } from '../msrp/switch';
 import { Dialog, dialogIdOf, type Resolve } from '../sip/dialog';
@@ -85,7 +85,19 @@ export class Leg implements PostLeg {
 
   /** The offer in our INVITE. */
   get offer(): MsrpDescription {
-    return describeSession(this.media, 'actpass', this.#origin);
+    const offer = describeSession(this.media, 'actpass', this.#origin);
+    return this.mayGoInClear ? { ...offer, attributes: [...offer.attributes, CLEAR_CAPABILITY] } : offer;
+  }
+
+  /** Whether a device that refuses TLS may be asked again without. */
+  get mayGoInClear(): boolean {
+    return this.media.isSecure && this.deps.group.facts.takesClear === true;
+  }
+
+  /** From now on the leg offers media without TLS. */
+  goInClear(): void {
+    this.#renewMedia(false);
+    this.#origin.version += 1;
   }
 
   waitFor(what: Wait, ms: number, onTooLate: () => void): void {
@@ -113,7 +125,7 @@ export class Leg implements PostLeg {
     const response = this.dialog?.response(transaction, 200);
     if (response === undefined) return;
     // A device that connects itself says so, and is answered accordingly.
-    if (this.media.isSecure !== isOverTls(offer)) this.#replaceMedia(offer);
+    if (this.media.isSecure !== isOverTls(offer)) this.#renewMedia(isOverTls(offer));
     response
       .append('Allow', ALLOW)
       .append(cpmHeader.conversationId, facts.conversationId)
@@ -129,7 +141,7 @@ export class Leg implements PostLeg {
   /** Answers a re-INVITE or UPDATE. A new path gets a new MSRP session; otherwise the answer is the same as before. */
   refresh(transaction: ServerTransaction, offer: MsrpDescription): void {
     if (offer.path.join(' ') !== this.#remotePath) {
-      this.#replaceMedia(offer);
+      this.#renewMedia(isOverTls(offer));
       this.#origin.version += 1;
     }
     this.accept(transaction, offer);
@@ -176,9 +188,9 @@ export class Leg implements PostLeg {
     this.waitFor('renewal', timer.value.endsAfterMs, () => this.deps.onDead(this, 'failed', NOT_RENEWED));
   }
 
-  #replaceMedia(offer: MsrpDescription): void {
+  #renewMedia(isSecure: boolean): void {
     const old = this.media;
-    this.media = this.#newMedia(isOverTls(offer));
+    this.media = this.#newMedia(isSecure);
     old.close();
   }
 

@@ -1,5 +1,5 @@
 /** Every call that a driver can make to the client. */
-import type { SignInOptions } from './sign-in-options';
+import type { MediaTls, SignInOptions } from './sign-in-options';
 import type {
   AccountValue,
   CapabilityName,
@@ -51,10 +51,7 @@ export interface Calls {
    * session ends, and the next text opens another; a group is rejoined.
    * @throws `account/bad-option`, `msrp/relay`; nothing changes then
    */
-  setMedia: [
-    Named & { securesMedia?: boolean | undefined; msrpRelay?: string | undefined },
-    Pick<AccountValue, 'securesMedia' | 'msrpRelay'>,
-  ];
+  setMedia: [Named & { mediaTls?: MediaTls | undefined; msrpRelay?: string | undefined }, Pick<AccountValue, 'mediaTls' | 'msrpRelay'>];
   /** Which of the own addresses to write as: everywhere, or in one 1-1 from now on. Null: as usual. */
   writeAs: [Named & { address: string | null; conversation?: string | undefined }, None];
   /** Whether this device offers a service to others. Told to the server as in `renameDevice`, and refused here at once where it is off. */

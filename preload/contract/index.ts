@@ -9,5 +9,5 @@ export * from './bridge';
 export type * from './calls';
 export type { ErrorCode, ErrorValue, RefusalMeaning, RelayTrouble, Result } from './errors';
 export type * from './events';
-export type { SignInOptions } from './sign-in-options';
+export type { MediaTls, SignInOptions } from './sign-in-options';
 export type * from './values';

@@ -55,10 +55,22 @@ export const signInOptions = {
       { name: 'ca', takes: 'FILE', help: 'trust the authorities of this PEM file and no others; those that Node trusts unless told' },
     ],
   },
-  /** Whether chats require TLS. */
-  securesMedia: {
-    kind: 'switch',
-    flags: [{ name: 'msrps', help: 'offer the media of sessions over TLS alone; without it plain TCP is offered' }],
+  /**
+   * Whether this device asks for chats over TLS. `auto`: where its connection to the server is over TLS, and without it if the other side has
+   * none. `always`: anywhere, and never without.
+   */
+  mediaTls: {
+    kind: 'choice',
+    choices: ['auto', 'always', 'never'],
+    flags: [
+      {
+        name: 'msrps',
+        takes: 'WAY',
+        help:
+          'auto, always or never: whether sessions are asked for over TLS; auto: where the connection to the server is over TLS, ' +
+          'and without it where the other side refuses; always: never without; auto unless told',
+      },
+    ],
   },
   /**
    * The MSRP relay for every chat, `msrp:` or `msrps:`; empty for none. Several are separated by spaces: first the one that this device
@@ -124,3 +136,4 @@ export type OptionsOf<Rows> = { -readonly [Name in keyof Rows]?: Told<Rows[Name]
 
 /** The options of a sign-in in the form of a call. */
 export type SignInOptions = OptionsOf<typeof signInOptions>;
+export type MediaTls = NonNullable<SignInOptions['mediaTls']>;

@@ -1,5 +1,6 @@
 /** The values that calls return and events carry: plain data. Addresses are URI strings, times are epoch milliseconds. */
 import type { ErrorValue } from './errors';
+import type { MediaTls } from './sign-in-options';
 
 export type RegistrationState = 'offline' | 'connecting' | 'registering' | 'registered' | 'refreshing' | 'waiting' | 'rejected';
 
@@ -112,6 +113,11 @@ export interface ConversationValue {
   pending: 'reaching' | 'ringing' | 'open' | 'reply' | null;
   /** The other person's device in the 1-1 session. */
   peerDevice: { name: string | null; instanceId: string | null } | null;
+  /**
+   * Whether the media of the open session runs over TLS: in a 1-1 to the other device or the network's relay, in a group to its server. Null
+   * without an open session.
+   */
+  encrypted: boolean | null;
   /** The 1-1 conversation that this group continues. */
   continues: string | null;
   /** The group that has replaced this 1-1 conversation. */
@@ -253,8 +259,9 @@ export interface AccountValue {
   offers: { name: CapabilityName; on: boolean }[];
   /** True while the server has an earlier name or earlier services of this device; the next registration updates them. */
   untold: boolean;
-  /** Whether chats require TLS. `msrpRelay` is the MSRP relay for every chat; null without one. */
-  securesMedia: boolean;
+  /** Whether this device asks for chats over TLS, as in `signIn`. */
+  mediaTls: MediaTls;
+  /** The MSRP relay for every chat; null without one. */
   msrpRelay: string | null;
   /** Whether that relay works; null without a relay, and before this account runs. */
   relay: RelayValue | null;

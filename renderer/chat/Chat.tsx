@@ -19,6 +19,7 @@ import { words } from '../words/text';
 import styles from './Chat.module.css';
 import { ChatMenu } from './ChatMenu';
 import { Composer } from './Composer';
+import { Padlock } from './Padlock';
 import { SkeletonBubbles } from './SkeletonBubbles';
 import { Stream } from './Stream';
 import stream from './Stream.module.css';
@@ -109,7 +110,10 @@ function Header({ conversation }: { conversation: ConversationValue }) {
           {conversation.anonymous === 'self' ? <AnonymousMark size={18} /> : null}
           {conversationTitle(conversation)}
         </h1>
-        <Under conversation={conversation} />
+        <div className={styles.below}>
+          <Padlock conversation={conversation} />
+          <Under conversation={conversation} />
+        </div>
       </div>
       <div className="acts">
         {!canAdd ? null : (

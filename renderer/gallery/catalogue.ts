@@ -111,6 +111,8 @@ const chats: Exhibit[] = [
     },
     desk: { filter: 'column' },
   },
+  { name: 'padlock-closed', scene: cast.padlocks, desk: { selected: 'bob' } },
+  { name: 'padlock-open', scene: cast.padlocks, desk: { selected: 'choir' } },
   { name: 'search-nothing', scene: working, desk: { filter: 'zeppelin' } },
   {
     name: 'search-failed',

@@ -69,6 +69,7 @@ export function conversation(value: Partial<ConversationValue> & { conversation:
     session: 'established',
     pending: null,
     peerDevice: null,
+    encrypted: null,
     continues: null,
     continuedBy: null,
     joined: true,
@@ -168,7 +169,7 @@ export const base: Snapshot = {
     addresses: [alice.address],
     writesAs: null,
     untold: false,
-    securesMedia: false,
+    mediaTls: 'auto',
     msrpRelay: null,
     relay: null,
     offers: [
@@ -237,6 +238,19 @@ export const working: Scene = {
     dave: [failed],
     carol: [message({ in: carol, text: 'Both dates work for me', at: at('00:31'), conversation: 'carol', state: 'received' })],
   },
+};
+
+/** At a server of one's own: a chat that is encrypted in transit, and a group that is not. */
+export const padlocks: Scene = {
+  snapshot: {
+    ...base,
+    account: base.account === null ? null : { ...base.account, kind: 'sip' },
+    conversations: [
+      { ...bobChat, encrypted: true },
+      conversation({ conversation: 'choir', people: [person('Emil Sand'), dave], subject: 'Choir, tenors', encrypted: false }),
+    ],
+  },
+  messages: { bob: chat, choir: [] },
 };
 
 /** A chat with an anonymous person, and one in which this person is anonymous. */

@@ -1,13 +1,15 @@
 import { type FormEvent, useState } from 'react';
-import type { AccountValue, CallArgument, ErrorValue } from '../../preload/contract';
+import type { AccountValue, CallArgument, ErrorValue, MediaTls } from '../../preload/contract';
 import { useCall } from '../desk/use-call';
 import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
 import { Field } from '../parts/Field';
+import { SelectRow } from '../parts/SelectRow';
 import settingRow from '../parts/SettingRow.module.css';
-import { Switch } from '../parts/Switch';
 import { explain } from '../words/errors';
 import { words } from '../words/text';
+
+const tlsChoices = Object.entries(words.settings.mediaTlsChoices);
 
 /** How chats are carried: protected or not, through a relay or not. Holds for what is open, too; each change is tried before it is kept. */
 export function ChatTransport({ account }: { account: AccountValue }) {
@@ -19,7 +21,7 @@ export function ChatTransport({ account }: { account: AccountValue }) {
     const kept = await call('setMedia', wanted);
     if (kept === null) return;
     if (wanted.msrpRelay === undefined) {
-      setSaid(words.settings.tlsKept(kept.securesMedia));
+      setSaid(words.settings.tlsKept[kept.mediaTls]);
       return;
     }
     setRelay(kept.msrpRelay ?? '');
@@ -35,13 +37,14 @@ export function ChatTransport({ account }: { account: AccountValue }) {
     <section data-testid="media-way">
       <h2>{words.settings.media}</h2>
       <p className="sub">{words.settings.mediaHint}</p>
-      <Switch
-        name={words.settings.securesMedia}
-        hint={words.settings.securesMediaHint}
-        isOn={account.securesMedia}
+      <SelectRow
+        name={words.settings.mediaTls}
+        hint={words.settings.mediaTlsHint}
+        value={account.mediaTls}
+        options={tlsChoices}
         disabled={busy}
         testId="media-tls"
-        onChange={(securesMedia) => void change({ securesMedia })}
+        onSelect={(mediaTls) => void change({ mediaTls: mediaTls as MediaTls })}
       />
       {account.kind === 'try' ? null : (
         <form className={cx(settingRow.option, settingRow.top)} onSubmit={save} noValidate>

@@ -23,7 +23,7 @@ export interface AdvancedFields {
   imei: string;
   expires: string;
   msrpRelay: string;
-  securesMedia: boolean;
+  mediaTls: NonNullable<SignInOptions['mediaTls']>;
 }
 
 export const noAdvancedFields: AdvancedFields = {
@@ -40,7 +40,7 @@ export const noAdvancedFields: AdvancedFields = {
   imei: '',
   expires: '',
   msrpRelay: '',
-  securesMedia: false,
+  mediaTls: 'auto',
 };
 
 /** The options that were filled in. */
@@ -59,7 +59,7 @@ export function optionsOf(fields: AdvancedFields): SignInOptions {
     ...told('imei'),
     // Shown as they are kept, so that what is taken away here is taken away.
     msrpRelay: fields.msrpRelay.trim(),
-    securesMedia: fields.securesMedia,
+    mediaTls: fields.mediaTls,
     ...(fields.scheme === noAdvancedFields.scheme ? {} : { scheme: fields.scheme }),
     ...(fields.minAlgorithm === noAdvancedFields.minAlgorithm ? {} : { minAlgorithm: fields.minAlgorithm }),
     ...(k === '' || op === '' ? {} : { sim: { k, op: fields.isOpc ? null : op, opc: fields.isOpc ? op : null } }),
@@ -164,18 +164,16 @@ export function SignInAdvanced({ fields, onChange, address, error, disabled, may
         </div>
       ) : null}
       {mayTakeImei ? field('imei') : null}
-      <div>
+      <div className={form.pair}>
         {field('msrpRelay')}
-        <label className={cx('hint', styles.check)}>
-          <input
-            type="checkbox"
-            checked={fields.securesMedia}
-            disabled={disabled}
-            data-testid="sign-in-securesMedia"
-            onChange={(event) => onChange({ ...fields, securesMedia: event.target.checked })}
-          />
-          {words.first.securesMedia}
-        </label>
+        <Select
+          label={words.settings.mediaTls}
+          value={fields.mediaTls}
+          options={words.settings.mediaTlsChoices}
+          onChange={(mediaTls) => onChange({ ...fields, mediaTls })}
+          testId="sign-in-mediaTls"
+          disabled={disabled}
+        />
       </div>
       <div>
         {field('ca', { lines: 3 })}

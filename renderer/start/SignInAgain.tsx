@@ -12,7 +12,7 @@ export function SignInAgain() {
       <SignInForm
         address={account.aor}
         deviceName={account.deviceName}
-        media={{ msrpRelay: account.msrpRelay ?? '', securesMedia: account.securesMedia }}
+        media={{ msrpRelay: account.msrpRelay ?? '', mediaTls: account.mediaTls }}
         submitWords={words.first.signIn}
         onDone={() => desk.closeDialog()}
       />

@@ -14,7 +14,7 @@ interface SignInFormProps {
   address?: string;
   deviceName: string;
   /** How an account that signs in again has its media carried. */
-  media?: Pick<AdvancedFields, 'msrpRelay' | 'securesMedia'>;
+  media?: Pick<AdvancedFields, 'msrpRelay' | 'mediaTls'>;
   submitWords: string;
   onDone: () => void;
 }
@@ -49,8 +49,8 @@ export function SignInForm({ address: known, deviceName: knownName, media, submi
     if (lacking !== null) return;
     const told = optionsOf(advanced);
     // A first sign-in that says nothing of them has none.
-    const { msrpRelay, securesMedia, ...others } = told;
-    const options = media === undefined && msrpRelay === '' && !securesMedia ? others : told;
+    const { msrpRelay, mediaTls, ...others } = told;
+    const options = media === undefined && msrpRelay === '' && mediaTls === 'auto' ? others : told;
     const account = await call('signIn', {
       address: /^sips?:/i.test(address.trim()) ? address.trim() : `sip:${address.trim()}`,
       password,

@@ -70,6 +70,18 @@ export const chatWords = {
 
   chat: {
     on: (device: string) => `on ${device}`,
+    /** What the padlock beside it says. */
+    transit: {
+      encrypted: {
+        oneToOne: 'Encrypted in transit',
+        group: 'Encrypted between this device and the group’s server',
+      },
+      open: {
+        short: 'Not encrypted',
+        oneToOne: 'Not encrypted in transit: whoever carries this chat on its way can read it',
+        group: 'Not encrypted between this device and the group’s server: whoever carries it on its way can read it',
+      },
+    },
     typing: (who: string) => `${who} is typing`,
     pending: {
       reaching: (who: string) => `Trying to reach ${who}’s devices`,

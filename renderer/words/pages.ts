@@ -1,5 +1,5 @@
 /** The words of the pages beside the chats: first run, devices, settings, and a profile in trouble. */
-import type { CapabilityName } from '../../preload/contract';
+import type { CapabilityName, MediaTls } from '../../preload/contract';
 import { counted } from './counted';
 
 export const pageWords = {
@@ -197,12 +197,21 @@ export const pageWords = {
     offerFailed: 'Nothing was changed.',
     media: 'Connection',
     mediaHint: 'Changes apply at once. Open chats reconnect by themselves, and nothing is lost.',
-    securesMedia: 'Encrypt chats in transit (TLS)',
-    securesMediaHint: 'Chats you start are always encrypted. Chats that others start without encryption are still accepted.',
+    mediaTls: 'Encrypt chats in transit (TLS)',
+    mediaTlsHint: 'For chats you start. Chats that others start without encryption are still accepted, and show an open padlock.',
+    mediaTlsChoices: {
+      auto: 'If the server connection is encrypted',
+      always: 'Always, and start none without',
+      never: 'Never',
+    } satisfies Record<MediaTls, string>,
     relayHint: 'Only if all chats must go through one. It is tested before it is saved. Leave it empty for none.',
     relayTrying: 'Testing',
     relayRefused: (why: string) => `${why}. Nothing was changed. Check its address, or ask whoever runs it.`,
-    tlsKept: (isOn: boolean) => `Saved. Chats are ${isOn ? 'now' : 'no longer'} encrypted in transit.`,
+    tlsKept: {
+      auto: 'Saved. Chats are encrypted in transit if your server connection is, and the other side can do it.',
+      always: 'Saved. Chats you start are now always encrypted in transit.',
+      never: 'Saved. Chats you start are no longer encrypted in transit.',
+    } satisfies Record<MediaTls, string>,
     relayKept: (isSet: boolean) => `Saved. Chats ${isSet ? 'now go through this relay' : 'no longer go through a relay'}.`,
     instanceHint: (nickname: string) => `Created once for this profile and never changed. Nickname: ${nickname}.`,
     profile: 'Profile',
@@ -257,7 +266,6 @@ export const pageWords = {
     ca: 'Trusted certificates',
     imei: 'IMEI of this device',
     msrpRelay: 'Media relay',
-    securesMedia: 'Encrypt chats in transit (TLS), and start none without',
     examples: {
       server: 'sip:proxy.example.org;transport=tcp',
       authUser: 'alice@ims.example.org',

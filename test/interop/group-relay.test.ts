@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
 import { type Kamailio, startKamailio } from '../../network/kamailio/start-kamailio.mjs';
 import { type Network, startNetwork } from '../../network/network';
+import type { MediaTls } from '../../preload/contract';
 import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
 
 let lab: LabAuthority;
@@ -20,14 +21,14 @@ beforeEach(() => printLadderOnFailure());
 afterEach(() => closeClients());
 
 type Behind = string | null;
-const client = (name: string, through: Behind, securesMedia = false) =>
+const client = (name: string, through: Behind, mediaTls: MediaTls = 'auto') =>
   startClient({
     name,
     address: `sip:${name}@lab.test`,
     proxy: network.uris.tcp,
     factory: network.factory,
     ca: [lab.ca],
-    securesMedia,
+    mediaTls,
     ...(through === null ? {} : { msrpRelay: through }),
   });
 
@@ -59,11 +60,11 @@ const heardBy = (one: TestClient, message: string, people: TestClient[], limitMs
   );
 
 /** Alice makes it of her chat with Bob. */
-async function group(alices: Behind, bobs: Behind, carols: Behind, securesMedia = false) {
+async function group(alices: Behind, bobs: Behind, carols: Behind, mediaTls: MediaTls = 'auto') {
   const [alice, bob, carol] = await Promise.all([
-    client('alice', alices, securesMedia),
-    client('bob', bobs, securesMedia),
-    client('carol', carols, securesMedia),
+    client('alice', alices, mediaTls),
+    client('bob', bobs, mediaTls),
+    client('carol', carols, mediaTls),
   ]);
   const { message, conversation } = await alice.call('sendText', { to: bob.address, text: 'Hello Bob' });
   await alice.until('the 1-1 stands', () =>
@@ -100,7 +101,7 @@ describe('a group through a relay', () => {
   });
 
   it('over TLS: the switch believes the relay by its authority', async () => {
-    const { alice, bob, carol } = await group(null, relay.secureRelayUri, relay.secureRelayUri, true);
+    const { alice, bob, carol } = await group(null, relay.secureRelayUri, relay.secureRelayUri, 'always');
     await heardBy(alice, await say(alice, 'from Alice'), [bob, carol]);
     await heardBy(bob, await say(bob, 'from Bob'), [alice, carol]);
     for (const one of [alice, bob, carol]) {

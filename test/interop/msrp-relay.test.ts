@@ -150,7 +150,7 @@ describe('chats through a relay', () => {
       await say(alice, bob, 'through it');
       await say(bob, alice, 'and back');
       expect(sipRequests(alice, 'out', 'INVITE')[1]).toMatch(new RegExp(`m=message ${relay.port} TCP/MSRP`));
-      expect(await alice.call('setMedia', { msrpRelay: '' })).toEqual({ msrpRelay: null, securesMedia: false });
+      expect(await alice.call('setMedia', { msrpRelay: '' })).toEqual({ msrpRelay: null, mediaTls: 'auto' });
       await say(alice, bob, 'direct again');
       expect(sipRequests(alice, 'out', 'INVITE')[2]).not.toContain(`:${relay.port}/`);
       const all = ['direct', 'still direct', 'through it', 'and back', 'direct again'];
@@ -238,7 +238,7 @@ describe('chats through a relay over TLS', () => {
     ['who is asked', false],
   ])('only the one %s is behind it: the other side calls it or is called by it over TLS', async (_who, begins) => {
     const [alice, bob] = [
-      await trusting('alice', begins ? secure.secureRelayUri : null, { securesMedia: true }),
+      await trusting('alice', begins ? secure.secureRelayUri : null, { mediaTls: 'always' }),
       await trusting('bob', begins ? null : secure.secureRelayUri),
     ];
     await say(alice, bob, 'one');

@@ -6,13 +6,23 @@ import { silentLogger } from '../../base/log';
 import { MsrpEndpoint } from '../../main/msrp/endpoint';
 import { createLabAuthority, type LabAuthority } from '../../network/core/lab-authority';
 import { type Network, startNetwork } from '../../network/network';
+import type { MediaTls } from '../../preload/contract';
 import { encodeMsrp } from '../../protocol/msrp';
 import { MsrpParser } from '../../protocol/msrp-parser';
+import { RawAgent } from '../support/peers/raw-agent';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
 import { networks } from '../support/stages/kamailio-network';
+import { until } from '../support/waiting';
 
 beforeEach(() => printLadderOnFailure());
-afterEach(() => closeClients());
+const agents: RawAgent[] = [];
+afterEach(async () => {
+  await closeClients();
+  await Promise.all(agents.splice(0).map((agent) => agent.close()));
+});
+const never = (): never => {
+  throw new Error('nothing is there');
+};
 
 const received = (one: TestClient, text: string) =>
   one.until(`it has received “${text}”`, () =>
@@ -28,15 +38,15 @@ describe.each(networks)('at $name', ({ start }) => {
   afterAll(() => network?.close());
 
   it('a 1-1 session whose caller wants it runs over TLS alone, both ways, with a fingerprint in each description', async () => {
-    const client = (name: string, securesMedia: boolean) =>
+    const client = (name: string, mediaTls: MediaTls) =>
       startClient({
         name,
         address: `sip:${name}@lab.test`,
         proxy: network.uris.tcp ?? '',
         factory: 'sip:conference-factory@lab.test',
-        securesMedia,
+        mediaTls,
       });
-    const [alice, bob] = [await client('alice', true), await client('bob', false)];
+    const [alice, bob] = [await client('alice', 'always'), await client('bob', 'auto')];
     const first = await alice.call('sendText', { to: bob.address, text: 'first' });
     await received(bob, 'first');
     await alice.call('sendText', { conversation: first.conversation, text: 'second' });
@@ -55,17 +65,120 @@ describe.each(networks)('at $name', ({ start }) => {
   });
 });
 
+describe.each(networks)('where the server is reached over TLS, at $name', ({ start }) => {
+  let network: Network;
+  let authority: LabAuthority;
+  beforeAll(async () => {
+    authority = await createLabAuthority({ domain: 'lab.test', address: '127.0.0.1' });
+    network = await start({ tlsPort: 0, key: authority.key });
+  });
+  afterAll(() => Promise.all([network?.close(), authority?.dispose()]));
+  const client = (name: string, mediaTls?: MediaTls, transport: 'tls' | 'tcp' = 'tls') =>
+    startClient({
+      name,
+      address: `sip:${name}@lab.test`,
+      proxy: network.uris[transport] ?? '',
+      factory: network.factory,
+      ca: [authority.ca],
+      ...(mediaTls === undefined ? {} : { mediaTls }),
+    });
+  const becomes = (one: TestClient, encrypted: boolean, kind: 'oneToOne' | 'group' = 'oneToOne') =>
+    one.until(`its chat says ${encrypted ? 'encrypted' : 'not encrypted'}`, async () =>
+      (await one.call('conversations', {})).some((chat) => chat.kind === kind && chat.encrypted === encrypted),
+    );
+
+  it('a chat and the group that it becomes run over TLS, also to a member who asks for none, and everybody is told', async () => {
+    const [alice, bob, carol] = [await client('alice'), await client('bob'), await client('carol', 'never', 'tcp')];
+    const first = await alice.call('sendText', { to: bob.address, text: 'first' });
+    await received(bob, 'first');
+    await Promise.all([becomes(alice, true), becomes(bob, true)]);
+    const { conversation } = await alice.call('addPeople', { conversation: first.conversation, people: [carol.address] });
+    await alice.call('sendText', { conversation, text: 'to all' });
+    await Promise.all([received(bob, 'to all'), received(carol, 'to all')]);
+    for (const one of [alice, bob, carol]) {
+      await becomes(one, true, 'group');
+      expect(mediaOf(one)).toEqual(new Set(['tls']));
+    }
+  });
+
+  it('“never” asks for it in clear, which is told', async () => {
+    const [alice, bob] = [await client('alice', 'never'), await client('bob')];
+    await alice.call('sendText', { to: bob.address, text: 'first' });
+    await Promise.all([becomes(alice, false), becomes(bob, false)]);
+    expect(mediaOf(alice)).toEqual(new Set(['tcp']));
+  });
+
+  /** A device that is no Chorus and has no TLS for media; it leaves every INVITE ringing. */
+  const foreign = async (name: string) => {
+    const agent = new RawAgent({ name, device: `${name} raw`, proxy: network.uris.tcp ?? '' });
+    agents.push(agent);
+    agent.answerWith = 'hold';
+    expect(await agent.register()).toBe(200);
+    const asked = async (count: number) =>
+      (await until('an INVITE rings', () => agent.ringing.length >= count && agent.ringing[count - 1])).request;
+    return { agent, asked };
+  };
+  const isSent = (one: TestClient, message: string) =>
+    one.until('the text is sent', () =>
+      one.events.some((event) => event.event === 'message' && event.message === message && event.state === 'sent'),
+    );
+
+  it('a device that refuses TLS is asked once more, without, with the same text; the chat says that it is not encrypted', async () => {
+    const [{ agent, asked }, alice] = [await foreign('dave'), await client('alice')];
+    const { message } = await alice.call('sendText', { to: agent.address, text: 'first' });
+    const overTls = await asked(1);
+    expect(overTls.text).toContain('TCP/TLS/MSRP');
+    agent.answer(agent.ringing[0] ?? never(), 488);
+    const inClear = await asked(2);
+    expect([inClear.text.includes('m=message'), inClear.text.includes('TCP/TLS')]).toEqual([true, false]);
+    for (const invite of [overTls, inClear]) expect(invite.text).toContain('first');
+    expect(inClear.get('contribution-id')).toBe(overTls.get('contribution-id'));
+    agent.answer(agent.ringing[1] ?? never(), 200);
+    const call = agent.calls[0] ?? never();
+    await call.media.connect(call.sdp);
+    await isSent(alice, message);
+    await becomes(alice, false);
+    await alice.call('sendText', { to: agent.address, text: 'second' });
+    await until('the second text', () => call.media.texts.includes('second'));
+    expect(agent.ringing).toHaveLength(2);
+  });
+
+  it('a device that answers without TLS is offered the media without, in the same dialog', async () => {
+    const [{ agent, asked }, alice] = [await foreign('dave'), await client('alice')];
+    const { message } = await alice.call('sendText', { to: agent.address, text: 'first' });
+    await asked(1);
+    agent.answer(agent.ringing[0] ?? never(), 200);
+    const renewed = await until('a re-INVITE', () => agent.renewed[0]);
+    expect(/m=message \d+ (\S+)/.exec(renewed.sdp)?.[1]).toBe('TCP/MSRP');
+    await renewed.media.connect(renewed.sdp);
+    await isSent(alice, message);
+    await becomes(alice, false);
+    await alice.call('sendText', { to: agent.address, text: 'second' });
+    await until('the second text', () => renewed.media.texts.includes('second'));
+    expect(agent.ringing).toHaveLength(1);
+  });
+
+  it('“always” never asks for it in clear', async () => {
+    const [{ agent, asked }, alice] = [await foreign('dave'), await client('alice', 'always')];
+    await alice.call('sendText', { to: agent.address, text: 'first' });
+    await asked(1);
+    agent.answer(agent.ringing[0] ?? never(), 488);
+    await alice.until('the session is over', async () => (await alice.call('conversations', {}))[0]?.session === 'ended');
+    expect(sipRequests(alice, 'out', 'INVITE').filter((invite) => /m=message \d+ TCP\/MSRP/.test(invite))).toEqual([]);
+  });
+});
+
 describe('where the network itself carries the media', () => {
   let network: Network;
   beforeAll(async () => {
     network = await startNetwork({});
   });
   afterAll(() => network?.close());
-  const client = (name: string, securesMedia: boolean) =>
-    startClient({ name, address: `sip:${name}@lab.test`, proxy: network.uris.tcp, factory: network.factory, securesMedia });
+  const client = (name: string, mediaTls: MediaTls) =>
+    startClient({ name, address: `sip:${name}@lab.test`, proxy: network.uris.tcp, factory: network.factory, mediaTls });
 
   it('R49: an anonymous chat runs over TLS through the relay, whose fingerprint replaces the other side’s in each SDP', async () => {
-    const [alice, bob] = [await client('alice', true), await client('bob', false)];
+    const [alice, bob] = [await client('alice', 'always'), await client('bob', 'auto')];
     const first = await alice.call('sendText', { to: bob.address, text: 'first', anonymous: true });
     const arrived = await received(bob, 'first');
     await bob.call('sendText', { conversation: arrived.event === 'message' ? arrived.conversation : '', text: 'back' });
@@ -81,7 +194,7 @@ describe('where the network itself carries the media', () => {
   });
 
   it('a group that its maker asks for over TLS runs over TLS to everybody', async () => {
-    const [alice, bob, carol] = [await client('alice', true), await client('bob', false), await client('carol', false)];
+    const [alice, bob, carol] = [await client('alice', 'always'), await client('bob', 'auto'), await client('carol', 'auto')];
     const first = await alice.call('sendText', { to: bob.address, text: 'first' });
     await received(bob, 'first');
     const { conversation } = await alice.call('addPeople', { conversation: first.conversation, people: [carol.address], subject: 'Lunch' });
@@ -112,7 +225,7 @@ describe('TLS that is switched while chats are open', () => {
     const [alice, bob, carol] = await Promise.all([client('alice'), client('bob'), client('carol')]);
     const first = await alice.call('sendText', { to: bob.address, text: 'first' });
     await received(bob, 'first');
-    expect(await alice.call('setMedia', { securesMedia: true })).toEqual({ securesMedia: true, msrpRelay: null });
+    expect(await alice.call('setMedia', { mediaTls: 'always' })).toEqual({ mediaTls: 'always', msrpRelay: null });
     await alice.call('sendText', { conversation: first.conversation, text: 'second' });
     await received(bob, 'second');
     const [, invite = ''] = sipRequests(alice, 'out', 'INVITE');
@@ -121,7 +234,7 @@ describe('TLS that is switched while chats are open', () => {
     const { conversation } = await alice.call('addPeople', { conversation: first.conversation, people: [carol.address] });
     await alice.call('sendText', { conversation, text: 'to all' });
     await Promise.all([received(bob, 'to all'), received(carol, 'to all')]);
-    await alice.call('setMedia', { securesMedia: false });
+    await alice.call('setMedia', { mediaTls: 'never' });
     await alice.until('it is back in the group', async () => {
       const group = (await alice.call('conversations', {})).find((one) => one.conversation === conversation);
       return group?.session === 'established' && sipRequests(alice, 'out', 'INVITE').length > 4 ? true : null;

@@ -166,18 +166,18 @@ describe('how chats are carried', () => {
       ok: false,
       error: { code: 'account/bad-option', field: 'msrpRelay', reason: expect.stringContaining('relay') },
     });
-    const away = await client.tryCall('setMedia', { msrpRelay: 'msrp://127.0.0.1:1', securesMedia: false });
+    const away = await client.tryCall('setMedia', { msrpRelay: 'msrp://127.0.0.1:1', mediaTls: 'never' });
     expect(away).toMatchObject({ ok: false, error: { code: 'msrp/relay', retry: 'auto' } });
-    expect((await client.call('snapshot', {})).account).toMatchObject({ securesMedia: false, msrpRelay: null });
-    expect(await client.call('setMedia', { securesMedia: true })).toEqual({ securesMedia: true, msrpRelay: null });
-    expect(client.events.filter((event) => event.event === 'account').at(-1)).toMatchObject({ account: { securesMedia: true } });
+    expect((await client.call('snapshot', {})).account).toMatchObject({ mediaTls: 'auto', msrpRelay: null });
+    expect(await client.call('setMedia', { mediaTls: 'always' })).toEqual({ mediaTls: 'always', msrpRelay: null });
+    expect(client.events.filter((event) => event.event === 'account').at(-1)).toMatchObject({ account: { mediaTls: 'always' } });
     const mixed = await client.tryCall('setMedia', { msrpRelay: 'msrp://127.0.0.1:1' });
     expect(mixed).toMatchObject({ ok: false, error: { code: 'account/bad-option', field: 'msrpRelay' } });
     expect(sipRequests(client, 'out', 'REGISTER').filter((text) => /Expires: 0|expires=0/.test(text))).toEqual([]);
     await client.close();
     const again = await profile(network, client.dataDir);
     await registered(again);
-    expect((await again.call('snapshot', {})).account).toMatchObject({ securesMedia: true, msrpRelay: null });
+    expect((await again.call('snapshot', {})).account).toMatchObject({ mediaTls: 'always', msrpRelay: null });
   });
 });
 

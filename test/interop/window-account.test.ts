@@ -209,7 +209,7 @@ describe('the way in and the devices, in a browser', () => {
   });
 
   it('the transport of chats is set by keyboard; a fault of the relay is shown below its field, and the typed text stays', async () => {
-    const kept = { value: { securesMedia: true, msrpRelay: null } };
+    const kept = { value: { mediaTls: 'always', msrpRelay: null } };
     const { page, calls, emit } = await open({ ...ownServer, answers: { setMedia: kept } });
     const toAccount = async (at: typeof page) => {
       await at.click(id('place-settings'));
@@ -217,15 +217,15 @@ describe('the way in and the devices, in a browser', () => {
     };
     await toAccount(page);
     await page.focus(id('media-tls'));
-    await page.keyboard.press('Space');
-    await expect.poll(() => page.textContent(id('media-said'))).toBe('Saved. Chats are now encrypted in transit.');
+    await page.keyboard.press('ArrowDown');
+    await expect.poll(() => page.textContent(id('media-said'))).toBe('Saved. Chats you start are now always encrypted in transit.');
     expect(await page.isDisabled(id('media-relay-save'))).toBe(true);
     await page.fill(id('media-relay'), ' msrps://relay.example.org:2855 ');
     await page.keyboard.press('Enter');
-    await expect.poll(() => calls('setMedia')).toEqual([{ securesMedia: true }, { msrpRelay: 'msrps://relay.example.org:2855' }]);
+    await expect.poll(() => calls('setMedia')).toEqual([{ mediaTls: 'always' }, { msrpRelay: 'msrps://relay.example.org:2855' }]);
     if (ownServer.snapshot.account === null) throw new Error('nobody is signed in');
-    await emit({ event: 'account', account: { ...ownServer.snapshot.account, securesMedia: true } });
-    await expect.poll(() => page.getAttribute(id('media-tls'), 'aria-checked')).toBe('true');
+    await emit({ event: 'account', account: { ...ownServer.snapshot.account, mediaTls: 'always' } });
+    await expect.poll(() => page.inputValue(id('media-tls'))).toBe('always');
 
     const no = { code: 'msrp/relay', relay: 'refused', status: 401, reason: 'Unauthorized', retry: 'user' } as const;
     const refused = await open({ ...ownServer, answers: { setMedia: { error: no } } });

@@ -1,6 +1,7 @@
 /** A 1-1 chat in a real browser: writing by keyboard, drafts, menus, what stands under the name. */
 import { describe, expect, it } from 'vitest';
-import { anonymous, bob, message, working } from '../../renderer/gallery/scenes';
+import { anonymous, bob, message, padlocks, working } from '../../renderer/gallery/scenes';
+import { accessibilityFlaws } from '../support/windows/page-checks';
 import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
 
 describe('a chat, in a browser', () => {
@@ -16,6 +17,31 @@ describe('a chat, in a browser', () => {
     expect(await page.locator(id('invitation')).count()).toBe(0);
     await page.click(`${id('answered-elsewhere')} button`);
     await expect.poll(() => page.locator(id('answered-elsewhere')).count()).toBe(0);
+  });
+
+  it('a closed padlock and an open one say whether the open chat is encrypted in transit; without a session there is none', async () => {
+    const { page, emit } = await open(padlocks);
+    await page.click(chat('bob'));
+    await expect.poll(() => page.getAttribute(id('padlock'), 'title')).toBe('Encrypted in transit');
+    await page.click(chat('choir'));
+    await expect.poll(() => page.textContent(id('padlock'))).toContain('Not encrypted between this device and the group’s server');
+    expect(await page.locator(id('padlock')).innerText()).toContain('Not encrypted');
+    expect(await accessibilityFlaws(page)).toEqual([]);
+    const [, choir] = padlocks.snapshot.conversations;
+    if (choir === undefined) throw new Error('the group is missing');
+    await emit({ event: 'conversation', ...choir, session: 'ended', encrypted: null });
+    await expect.poll(() => page.locator(id('padlock')).count()).toBe(0);
+  });
+
+  it('shows no open padlock in “Try it on this computer”, which nothing leaves', async () => {
+    const { page, emit } = await open(working);
+    await page.click(chat('bob'));
+    const [talk] = working.snapshot.conversations;
+    if (talk === undefined) throw new Error('the chat is missing');
+    await emit({ event: 'conversation', ...talk, encrypted: true });
+    await page.waitForSelector(id('padlock'));
+    await emit({ event: 'conversation', ...talk, encrypted: false });
+    await expect.poll(() => page.locator(id('padlock')).count()).toBe(0);
   });
 
   it('writes by keyboard alone: search, open, type, send; the draft stays with its chat', async () => {

@@ -6,6 +6,7 @@ import type { PreferencesValue, ToldByAccount } from '../../../preload/contract'
 import type { History } from '../../history/history';
 import type { PersonRecord } from '../../history/records';
 import type { MsrpEndpoint } from '../../msrp/endpoint';
+import type { MediaWish } from '../../msrp/session';
 import type { SipClient } from '../../sip/client';
 import type { People } from './people';
 
@@ -18,8 +19,8 @@ export interface CpmContext {
   readonly history: History;
   readonly sip: CpmSip;
   readonly msrp: Pick<MsrpEndpoint, 'prepare'>;
-  /** Whether sessions are offered over TLS alone. What others offer is answered as they offer it. */
-  securesMedia(): boolean;
+  /** How sessions are asked for. What others offer is answered as they offer it. */
+  mediaWish(): MediaWish;
   /** The account's own address of record, as `addressKey` writes it. */
   readonly self: string;
   /** Whether an address is one of the account's, under any of its names. */

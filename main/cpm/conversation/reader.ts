@@ -25,6 +25,7 @@ export interface LiveParts {
   session: SessionState;
   pending: ConversationValue['pending'];
   peerDevice: ConversationValue['peerDevice'];
+  encrypted: ConversationValue['encrypted'];
 }
 
 export class ConversationReader {

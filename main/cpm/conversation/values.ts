@@ -52,6 +52,7 @@ export interface ConversationParts {
   session: SessionState;
   pending: ConversationValue['pending'];
   peerDevice: ConversationValue['peerDevice'];
+  encrypted: ConversationValue['encrypted'];
 }
 
 /** @param people who may be mistaken for whom */
@@ -69,6 +70,7 @@ export function conversationValue(record: ConversationRecord, parts: Conversatio
     session: parts.session,
     pending: parts.pending,
     peerDevice: parts.peerDevice,
+    encrypted: parts.encrypted,
     continues: record.continues,
     continuedBy: record.continuedBy,
     joined: record.joined,

@@ -127,13 +127,13 @@ export class GroupReturn {
       ...(group.subject === null ? {} : { subject: group.subject }),
       ...identityOf(group, this.#context),
     };
-    const invite = (more: { overTls?: true }) =>
+    const invite = (more: { wish?: 'tls' }) =>
       CpmSession.invite(this.#context, group.id, { ...request, ...more }, this.#sessions.contentOf(group.id));
     let session = invite({});
     try {
       await session.answered.catch((error: unknown) => {
-        if (!needsTls(error) || this.#context.securesMedia()) throw error;
-        session = invite({ overTls: true });
+        if (!needsTls(error) || this.#context.mediaWish() !== 'clear') throw error;
+        session = invite({ wish: 'tls' });
         return session.answered;
       });
     } catch (error) {

@@ -1,6 +1,6 @@
 /** The SDP of a CPM session: what this side writes, and what it takes from the other side's (RFC 4975 section 8, OMA CPM). */
 import { GROUP_DATA_CONTENT_TYPE } from '../../../protocol/group-data';
-import { CEMA, cemaAddress, encodeSdp, fingerprintsOf, type MsrpDescription } from '../../../protocol/sdp';
+import { CEMA, CLEAR_CAPABILITY, cemaAddress, encodeSdp, fingerprintsOf, type MsrpDescription } from '../../../protocol/sdp';
 import type { MsrpSession, Peer } from '../../msrp/session';
 
 /** The content that a CPM session may carry. A composing state also comes without an envelope in a 1-1 (RFC 3994), so it is in both lists. */
@@ -18,10 +18,12 @@ export interface LocalDescription {
   isReplacement: boolean;
   /** Whether CEMA may be written: in every offer, and in the answer to an offer that has it (RFC 6714 section 4.4). */
   knowsCema: boolean;
+  /** Whether the session goes on over TCP if the other side refuses TLS. */
+  takesClear: boolean;
 }
 
 /** This side's SDP. */
-export function describe({ msrp, setup, origin, isReplacement, knowsCema }: LocalDescription): string {
+export function describe({ msrp, setup, origin, isReplacement, knowsCema, takesClear }: LocalDescription): string {
   return encodeSdp({
     host: msrp.host,
     // RFC 4145 section 4.1: the active side names port 9, since nobody connects to it.
@@ -35,6 +37,7 @@ export function describe({ msrp, setup, origin, isReplacement, knowsCema }: Loca
     transport: msrp.isSecure ? 'TCP/TLS/MSRP' : 'TCP/MSRP',
     attributes: [
       ...(msrp.fingerprint === null ? [] : [['fingerprint', `${msrp.fingerprint.hash} ${msrp.fingerprint.value}`] as const]),
+      ...(takesClear ? [CLEAR_CAPABILITY] : []),
       ...(isReplacement ? [['connection', 'new'] as const] : []),
       // Behind a relay the address in the SDP is the relay's, and no middlebox may take its place.
       ...(knowsCema && msrp.path.length === 1 ? [[CEMA, null] as const] : []),
@@ -49,6 +52,11 @@ export function offererRole(answer: MsrpDescription): Role {
 
 export function isOverTls({ transport }: MsrpDescription): boolean {
   return transport === 'TCP/TLS/MSRP';
+}
+
+/** Whether an answer refuses the media that was offered over TLS: the whole stream (RFC 3264 section 6), or its TLS. */
+export function refusesTls(answer: MsrpDescription): boolean {
+  return answer.port === 0 || !isOverTls(answer);
 }
 
 export function offersCema({ attributes }: MsrpDescription): boolean {

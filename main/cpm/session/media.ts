@@ -11,7 +11,7 @@ import { DisposableStore } from '../../../base/disposable';
 import { drop } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import { answerSetup, type MsrpDescription, parseSdp } from '../../../protocol/sdp';
-import type { MsrpSession } from '../../msrp/session';
+import type { MediaWish, MsrpSession } from '../../msrp/session';
 import type { SipSession } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
 import { describe, isOverTls, offererRole, offersCema, peerOf, type Role } from './description';
@@ -43,8 +43,10 @@ export class SessionMedia {
   readonly #owner: MediaOwner;
   readonly #disposables = new DisposableStore();
   #msrp: MsrpSession | null = null;
-  /** Whether the media runs over TLS. The first offer says so, for the whole life of the session. */
+  /** Whether the media runs over TLS. Settled as the session opens, for its whole life. */
   #isSecure = false;
+  /** Whether this side's first offer, over TLS, may be followed by one without. */
+  #takesClear = false;
   #knowsCema = true;
   readonly #origin: { sessionId: string; version: number };
   #localSdp = '';
@@ -70,10 +72,28 @@ export class SessionMedia {
     return this.#msrp;
   }
 
+  get isSecure(): boolean {
+    return this.#isSecure;
+  }
+
+  get takesClear(): boolean {
+    return this.#takesClear;
+  }
+
   /** The SDP of this side's first offer. */
-  async offer(isSecure: boolean): Promise<string> {
-    this.#isSecure = isSecure;
+  async offer(wish: MediaWish): Promise<string> {
+    this.#isSecure = wish !== 'clear';
+    this.#takesClear = wish === 'tlsFirst';
     return this.#describe(await this.#prepare(), 'actpass');
+  }
+
+  /** Offers the media without TLS in the dialog whose answer has refused TLS. Resolves to the SDP of the answer. */
+  async offerInClear(): Promise<string> {
+    const { sip } = this.#owner;
+    if (sip === null) throw new AppError('msrp/closed', { cause: 'no dialog' });
+    this.close();
+    this.#origin.version += 1;
+    return sip.reoffer(await this.offer('clear'));
   }
 
   /** The SDP that answers the other side's first offer, and the role that this side takes in it. */
@@ -137,7 +157,8 @@ export class SessionMedia {
   }
 
   #describe(msrp: MsrpSession, setup: Role | 'actpass', isReplacement = false): string {
-    this.#localSdp = describe({ msrp, setup, origin: this.#origin, isReplacement, knowsCema: this.#knowsCema });
+    const takesClear = this.#takesClear && setup === 'actpass';
+    this.#localSdp = describe({ msrp, setup, origin: this.#origin, isReplacement, knowsCema: this.#knowsCema, takesClear });
     return this.#localSdp;
   }
 

@@ -3,17 +3,24 @@
  *
  * It may be ended from outside at any step. If this side gives the session up, `opened` rejects at once, since an ACK or a binding that never comes takes
  * half a minute to be missed. If the connection to the network is lost, nothing that is still open can succeed.
+ *
+ * An offer over TLS that may go on without is made once more, without TLS, if the other side refuses it: by another INVITE after a refusal, by
+ * a re-INVITE after an answer without TLS.
  */
 import { drop, type Logger } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import { type MsrpDescription, parseSdp } from '../../../protocol/sdp';
-import type { IncomingInvite, OutgoingInvite, SipSession } from '../../sip/client';
+import type { MediaWish } from '../../msrp/session';
+import type { IncomingInvite, OutgoingInvite, SessionEnd, SipSession } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
-import { offererRole, type Role } from './description';
+import { offererRole, type Role, refusesTls } from './description';
 import type { SessionMedia } from './media';
 
-/** `overTls`: whether the media runs over TLS, where that is not what the account is set to. */
-export type OpenRequest = Omit<OutgoingInvite, 'sdp'> & { overTls?: boolean };
+/** `wish`: how the media is asked for, where that is not what the account is set to. */
+export type OpenRequest = Omit<OutgoingInvite, 'sdp'> & { wish?: MediaWish };
+
+/** The answers with which a session is refused for its media (RFC 3261 sections 21.4.26 and 21.6.4). */
+const mediaRefusals: readonly (number | null)[] = [488, 606];
 
 /** The session that opens. */
 export interface OpeningSession {
@@ -35,6 +42,7 @@ export class SessionOpening {
   readonly #session: OpeningSession;
   readonly #connectionLost: Rejectable;
   readonly #givenUp: Rejectable;
+  #goesOnInClear = false;
 
   constructor(context: CpmContext, media: SessionMedia, session: OpeningSession) {
     this.#context = context;
@@ -45,9 +53,9 @@ export class SessionOpening {
   }
 
   /** Invites, and resolves to the SDP of the answer. Rejects with the reason why there is none. */
-  async invite({ overTls = this.#context.securesMedia(), ...request }: OpenRequest): Promise<string> {
+  async invite({ wish = this.#context.mediaWish(), ...request }: OpenRequest): Promise<string> {
     try {
-      const offer = await this.#media.offer(overTls);
+      const offer = await this.#media.offer(wish);
       if (this.#session.isUnwanted()) throw closedHere();
       const sip = this.#context.sip.invite({ ...request, sdp: offer });
       this.#session.follow(sip);
@@ -55,6 +63,11 @@ export class SessionOpening {
       if (this.#session.isUnwanted()) await sip.bye();
       return answer.sdp;
     } catch (error) {
+      if (this.#goesOnInClear) {
+        this.#goesOnInClear = false;
+        this.#context.log.info('a session is asked for without TLS, since the other side has refused it');
+        return this.invite({ ...request, wish: 'clear' });
+      }
       const wasUnwanted = this.#session.isUnwanted();
       this.#session.end();
       // A cancelled invitation says 487, which would read as a refusal by the other side.
@@ -62,12 +75,20 @@ export class SessionOpening {
     }
   }
 
+  /** The other side has refused a dialog for its TLS, and the session goes on without: this end is not the end of the session. */
+  survives(end: SessionEnd | null): boolean {
+    this.#goesOnInClear =
+      this.#media.takesClear && !this.#session.isUnwanted() && end?.by === 'remote' && mediaRefusals.includes(end.status);
+    return this.#goesOnInClear;
+  }
+
   /** Brings the media up that the other side's answer describes. */
-  async bindAsOfferer(answer: string): Promise<void> {
+  async bindAsOfferer(sdp: string): Promise<void> {
     try {
-      const parsed = parseSdp(answer);
-      if (!parsed.ok) throw new AppError('sip/malformed', { cause: `SDP answer: ${parsed.reason}` });
-      await this.#bind(parsed.value, offererRole(parsed.value));
+      let answer = readAnswer(sdp);
+      if (this.#media.takesClear && refusesTls(answer))
+        answer = readAnswer(await Promise.race([this.#media.offerInClear(), this.#connectionLost.promise]));
+      await this.#bind(answer, offererRole(answer));
     } catch (error) {
       await this.#giveUp(error);
       throw error;
@@ -127,6 +148,12 @@ export class SessionOpening {
     this.#context.log.info('a CPM session could not be opened', { error: String(error) });
     await this.#session.close();
   }
+}
+
+function readAnswer(sdp: string): MsrpDescription {
+  const answer = parseSdp(sdp);
+  if (!answer.ok) throw new AppError('sip/malformed', { cause: `SDP answer: ${answer.reason}` });
+  return answer.value;
 }
 
 interface Rejectable {

@@ -133,6 +133,11 @@ export class CpmSession implements Disposable {
     return this.#sip;
   }
 
+  /** Whether its media runs over TLS; null while it has none. */
+  get isEncrypted(): boolean | null {
+    return this.#state === 'established' ? this.#media.isSecure : null;
+  }
+
   /** The other side as the dialog names it; null until an INVITE has gone out. */
   get remote(): RemoteParty | null {
     return this.#sip?.remote ?? null;
@@ -236,6 +241,7 @@ export class CpmSession implements Disposable {
     sip.handleOffer = (offer) => this.#media.answerAgain(offer);
     this.#disposables.add(
       sip.onState.on((state) => {
+        if (state === 'ended' && this.#opening.survives(sip.end)) return;
         if (state === 'ended') this.#end();
         else if (state === 'ringing') this.onRinging.emit();
       }),

@@ -130,12 +130,12 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
     return { client, provisional };
   };
   const final = async (request: SipRequest) => (await (await send(request)).client.final) as SipResponse;
-  const answer = async (name: string, status: number, device = 'laptop') => {
+  const answer = async (name: string, status: number, device = 'laptop', description = sdp(name, 'active')) => {
     const invite = invites.get(name);
     if (invite === undefined) throw new Error(`${name} was not invited`);
     const response = responseTo(invite.request, status, { toTag: `${name}-tag` });
     if (status < 300) response.set('Contact', `"${name}'s ${device}" <sip:${name}@lab.test;gr=${device}>`);
-    if (status >= 200 && status < 300) response.setBody('application/sdp', sdp(name, 'active'));
+    if (status >= 200 && status < 300) response.setBody('application/sdp', description);
     invite.respond(response);
     await settle();
   };

@@ -6,7 +6,7 @@ import { silentLogger } from '../../../base/log';
 import type { CpmContext } from '../../../main/cpm/conversation/context';
 import { Messenger } from '../../../main/cpm/messenger';
 import type { SyncFile } from '../../../main/history/store/connection';
-import type { MsrpSession } from '../../../main/msrp/session';
+import type { MediaWish, MsrpSession } from '../../../main/msrp/session';
 import { defaultPreferences } from '../../../main/profile/settings';
 import type {
   CpmHeaders,
@@ -63,18 +63,18 @@ export function incomingPager(
 }
 
 /** The other side's SDP. */
-export function peerSdp(setup: 'active' | 'passive' | 'actpass'): string {
+export function peerSdp(setup: 'active' | 'passive' | 'actpass', { port = 9, isSecure = false } = {}): string {
   return encodeSdp({
     host: '127.0.0.1',
-    port: 9,
-    path: ['msrp://127.0.0.1:9/peer;tcp'],
+    port,
+    path: port === 0 ? [] : [`${isSecure ? 'msrps' : 'msrp'}://127.0.0.1:9/peer;tcp`],
     setup,
     acceptTypes: ['message/cpim'],
     wrappedTypes: ['text/plain'],
     direction: 'sendrecv',
     sessionId: '1',
     version: 1,
-    transport: 'TCP/MSRP',
+    transport: isSecure ? 'TCP/TLS/MSRP' : 'TCP/MSRP',
     attributes: [],
   });
 }
@@ -110,13 +110,14 @@ export class FakeSession implements SipSession {
     this.onState.emit(state);
   }
 
-  answer(setup: 'active' | 'passive' = 'active', remote: Partial<RemoteParty> = {}): void {
+  answer(setup: 'active' | 'passive' = 'active', remote: Partial<RemoteParty> = {}, sdp = peerSdp(setup)): void {
     this.remote = { ...this.remote, ...remote };
     this.become('established');
-    this.#answer({ sdp: peerSdp(setup), headers: noHeaders });
+    this.#answer({ sdp, headers: noHeaders });
   }
 
   refuse(status: number, reason = ''): void {
+    this.end = { by: 'remote', status, reason, cause: null, text: null };
     this.become('ended');
     this.#refuse(new AppError('sip/rejected', { status, reason }, 'user'));
   }
@@ -206,7 +207,6 @@ export class FakeInvite extends FakeSession implements IncomingInvite {
 export class FakeMsrp implements MsrpSession {
   readonly localPath = 'msrp://127.0.0.1:7000/own;tcp';
   readonly path = [this.localPath];
-  readonly isSecure = false;
   readonly host = '127.0.0.1';
   readonly port = 7000;
   readonly fingerprint = null;
@@ -217,6 +217,8 @@ export class FakeMsrp implements MsrpSession {
   readonly sent: { contentType: string; body: string }[] = [];
   startedAs: 'active' | 'passive' | null = null;
   failWith: AppError | null = null;
+
+  constructor(readonly isSecure = false) {}
 
   /** Set before the start: the peer never connects. */
   static unbound = false;
@@ -285,6 +287,7 @@ export function createLab(
     leak: null as AppError | null,
     blocked: new Set<string>(),
     clockAhead: 0,
+    mediaWish: 'clear' as MediaWish,
   };
   let preferences: PreferencesValue = {
     theme: 'system',
@@ -334,9 +337,9 @@ export function createLab(
     history,
     sip,
     msrp: {
-      async prepare() {
+      async prepare({ secure = false }: { secure?: boolean } = {}) {
         if (state.mediaFails !== null) throw state.mediaFails;
-        const session = new FakeMsrp();
+        const session = new FakeMsrp(secure);
         media.push(session);
         return session;
       },
@@ -353,7 +356,7 @@ export function createLab(
       { address: 'sip:carol@lab.test', name: 'Carol' },
     ],
     preferences: () => preferences,
-    securesMedia: () => false,
+    mediaWish: () => state.mediaWish,
     isBlocked: (address) => state.blocked.has(address),
     alsoBlock: (addresses) => {
       if (addresses.some((one) => state.blocked.has(one))) for (const one of addresses) state.blocked.add(one);

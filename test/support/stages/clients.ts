@@ -9,7 +9,7 @@ import { dispatch } from '../../../main/calls';
 import { createFileSecretBox, type SecretBox, secretKeyFile } from '../../../main/profile/settings';
 import { ladderOf } from '../../../main/trace/ladder';
 import { ladderText } from '../../../main/trace/ladder-text';
-import type { AppEvent, CallArgument, CallName, CallValue, Result } from '../../../preload/contract';
+import type { AppEvent, CallArgument, CallName, CallValue, MediaTls, Result } from '../../../preload/contract';
 import { signedBy, type WireRecord } from '../../../protocol/wire-record';
 import { type NotYet, patienceMs, stir, until } from '../waiting';
 
@@ -41,8 +41,8 @@ export interface ClientOptions {
   ca?: readonly string[];
   preferences?: GivenAccount['preferences'];
   expiresSeconds?: number;
-  /** Whether the media of 1-1 sessions is offered over TLS. */
-  securesMedia?: boolean;
+  /** Whether media is asked for over TLS; `auto` unless told. */
+  mediaTls?: MediaTls;
   /** The MSRP relay for its sessions. */
   msrpRelay?: string;
   /** The instance ID at the first start; a new UUID when absent. */
@@ -127,7 +127,7 @@ function givenAccount(options: ClientOptions): GivenAccount {
     options: {
       factory: options.factory,
       expiresSeconds: options.expiresSeconds ?? 600,
-      ...(options.securesMedia === true ? { securesMedia: true } : {}),
+      ...(options.mediaTls === undefined ? {} : { mediaTls: options.mediaTls }),
       ...(options.msrpRelay === undefined ? {} : { msrpRelay: options.msrpRelay }),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
     },

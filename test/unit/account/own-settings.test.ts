@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Account } from '../../../main/account/account';
+import { OwnSettings } from '../../../main/account/own-settings';
 import { AppError } from '../../../preload/contract/errors';
 import { parseNameAddr } from '../../../protocol/uri';
 import { accountLab, closeAccountLabs } from '../../support/doubles/account-lab';
@@ -76,6 +77,41 @@ describe('a new name or a switched service whose REGISTER fails', () => {
   });
 });
 
+describe('chats over TLS', () => {
+  const secure = 'msrps://relay.lab.test;tcp';
+  it.each([
+    // Told, the server over TLS, the relay: how media is asked for.
+    ['auto', true, null, 'tlsFirst'],
+    ['auto', false, null, 'clear'],
+    ['always', true, null, 'tls'],
+    ['always', false, null, 'tls'],
+    ['never', true, null, 'clear'],
+    [undefined, true, null, 'tlsFirst'],
+    [undefined, false, null, 'clear'],
+    ['never', false, secure, 'tls'],
+    ['auto', true, 'msrp://relay.lab.test;tcp', 'clear'],
+  ] as const)('%s, with the server over TLS: %s, relay: %s -> %s', (mediaTls, isServerOverTls, msrpRelay, wish) => {
+    const settings = new OwnSettings(
+      {
+        ...{ kind: 'sip', aor: 'sip:alice@lab.test', displayName: 'Alice', password: 'x', proxy: null, deviceName: 'Laptop' },
+        ...{ instanceId: 'urn:uuid:a', servicesOff: [] },
+        options: { ...(mediaTls === undefined ? {} : { mediaTls }), ...(msrpRelay === null ? {} : { msrpRelay }) },
+      },
+      {
+        keep: () => undefined,
+        changed: () => undefined,
+        registration: () => {
+          throw new Error('not used');
+        },
+        isServerOverTls: () => isServerOverTls,
+        goThrough: async () => undefined,
+      },
+    );
+    expect(settings.mediaWish).toBe(wish);
+    expect(settings.value.mediaTls).toBe(mediaTls ?? 'auto');
+  });
+});
+
 describe('a change that the disk does not take', () => {
   const full = () => {
     throw new AppError('storage/full', {}, 'user');
@@ -84,7 +120,7 @@ describe('a change that the disk does not take', () => {
   it.each<[string, (account: Account) => unknown]>([
     ['another name', (account) => account.rename('Kitchen')],
     ['a service switched off', (account) => account.setCapability('pager', false)],
-    ['chats over TLS alone', (account) => account.setMedia({ securesMedia: true, msrpRelay: null })],
+    ['chats over TLS alone', (account) => account.setMedia({ mediaTls: 'always', msrpRelay: null })],
     ['another address to write as', async (account) => account.writeAs('tel:+15550100', undefined)],
   ])('changes nothing here, and the server hears nothing: %s', async (_title, change) => {
     const { account, server } = accountLab({}, { keep: full });

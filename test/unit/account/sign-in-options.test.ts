@@ -52,10 +52,10 @@ describe('the options of a sign-in', () => {
   });
 
   it('a media relay is kept until it is taken away, with its transport; chats over TLS stay so until told otherwise', () => {
-    const kept = { msrpRelay: 'msrps://relay.lab.test:2855;tcp', securesMedia: true };
+    const kept = { msrpRelay: 'msrps://relay.lab.test:2855;tcp', mediaTls: 'always' } as const;
     expect(signInTable.check({}, kept)).toEqual(kept);
     expect(signInTable.check({ msrpRelay: ' msrps://relay.lab.test:2855 ' })).toEqual({ msrpRelay: kept.msrpRelay });
-    expect(signInTable.check({ msrpRelay: '', securesMedia: false }, kept)).toEqual({ securesMedia: false });
+    expect(signInTable.check({ msrpRelay: '', mediaTls: 'never' }, kept)).toEqual({ mediaTls: 'never' });
     const chain = 'msrps://inner.lab.test;tcp msrps://outer.lab.test:2855;tcp';
     expect(signInTable.check({ msrpRelay: ' msrps://inner.lab.test  msrps://outer.lab.test:2855;tcp ' })).toEqual({ msrpRelay: chain });
   });
@@ -63,7 +63,7 @@ describe('the options of a sign-in', () => {
   it.each<[SignInOptions, string]>([
     [{ msrpRelay: 'sip:relay.lab.test' }, 'msrpRelay'],
     [{ msrpRelay: 'msrp://relay.lab.test/session;tcp' }, 'msrpRelay'],
-    [{ msrpRelay: 'msrp://relay.lab.test:2855;tcp', securesMedia: true }, 'msrpRelay'],
+    [{ msrpRelay: 'msrp://relay.lab.test:2855;tcp', mediaTls: 'always' }, 'msrpRelay'],
     [{ msrpRelay: 'msrps://inner.lab.test msrp://outer.lab.test' }, 'msrpRelay'],
     [{ msrpRelay: Array(5).fill('msrps://relay.lab.test').join(' ') }, 'msrpRelay'],
     [{ registrar: 'not a uri' }, 'registrar'],
@@ -165,6 +165,7 @@ describe('the command line', () => {
       '--auth-user',
       'a',
       '--msrps',
+      'always',
       '--msrp-relay',
       'msrps://relay.lab.test',
       '--registrar',
@@ -175,7 +176,7 @@ describe('the command line', () => {
     expect(read([...args, '--expires', '60', '--auth', 'aka', '--min-algorithm', 'MD5', '--sim-opc', k], { CHORUS_SIM_K: k })).toEqual({
       ...{
         authUser: 'a',
-        securesMedia: true,
+        mediaTls: 'always',
         msrpRelay: 'msrps://relay.lab.test;tcp',
         registrar: 'sip:lab.test',
         factory: 'sip:f@lab.test',
@@ -190,7 +191,7 @@ describe('the command line', () => {
     [['--expires', 'soon'], '--expires takes SECONDS'],
     [['--expires', '0'], '--expires takes SECONDS'],
     [['--registrar', 'not a uri'], '--registrar: Not a uri is no SIP URI.'],
-    [['--msrps', '--msrp-relay', 'msrp://relay.lab.test'], '--msrp-relay: Chats over TLS need a relay with msrps:.'],
+    [['--msrps', 'always', '--msrp-relay', 'msrp://relay.lab.test'], '--msrp-relay: Chats over TLS need a relay with msrps:.'],
     [['--sim-op', k], '--sim-op or --sim-opc need the key of the SIM in CHORUS_SIM_K'],
     [['--auth', 'aka'], '--sim-op or --sim-opc: Signing in by SIM needs the numbers of a SIM.'],
     [['--ca', '/nowhere.pem'], '--ca: ENOENT'],

@@ -61,12 +61,12 @@ describe('an account that the profile keeps', () => {
     sources.accept(credentials, null);
     source.keep({ deviceName: 'Kitchen' });
     source.keep({ servicesOff: ['pager'], writesAs: 'tel:+1' });
-    source.keep({ securesMedia: true, msrpRelay: 'msrps://relay.lab.test;tcp' });
+    source.keep({ mediaTls: 'always', msrpRelay: 'msrps://relay.lab.test;tcp' });
     expect(accountSources(at, undefined).of(aor).credentials).toMatchObject({
       ...{ deviceName: 'Kitchen', servicesOff: ['pager'], writesAs: 'tel:+1' },
-      options: { authUser: 'a', securesMedia: true, msrpRelay: 'msrps://relay.lab.test;tcp' },
+      options: { authUser: 'a', mediaTls: 'always', msrpRelay: 'msrps://relay.lab.test;tcp' },
     });
-    source.keep({ writesAs: null, msrpRelay: null, securesMedia: false });
+    source.keep({ writesAs: null, msrpRelay: null, mediaTls: 'auto' });
     const { writesAs, options } = accountSources(at, undefined).of(aor).credentials ?? {};
     expect([writesAs, options]).toEqual([undefined, { authUser: 'a' }]);
   });

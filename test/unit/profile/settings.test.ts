@@ -92,6 +92,17 @@ describe('a secret box of a client without a keychain', () => {
   });
 });
 
+describe('accounts whose choice about TLS was a switch', () => {
+  it('keep it: on is “always”, and off, which everybody had who chose nothing, is no choice', () => {
+    const account = (name: string, more: object) => ({ kind: 'sip', aor: `sip:${name}@lab.test`, password: '', ...more });
+    const accounts = [account('alice', { securesMedia: true }), account('bob', { securesMedia: false }), account('carol', {})];
+    writeFileSync(join(dataDir, 'settings.json'), JSON.stringify({ accounts }));
+    const expected = [account('alice', { mediaTls: 'always' }), account('bob', {}), account('carol', {})];
+    expect(new Settings(open).accounts).toEqual(expected);
+    expect(new Settings(open).accounts).toEqual(expected);
+  });
+});
+
 describe('what the registration keeps', () => {
   const phone = 'urn:uuid:11111111-2222-4333-8444-555555555555';
   const laptop = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';

@@ -247,7 +247,8 @@ describe('120 texts to somebody who is restarted ten times', () => {
   const arrivedInInvitations = () =>
     lab.invites.flatMap(({ request, session }) => {
       const body = request.parts?.find((part) => part.contentType === 'message/cpim')?.body;
-      const wasAnswered = session.end === null ? session.state === 'established' : session.end.by === 'remote';
+      const wasAnswered =
+        session.end === null ? session.state === 'established' : session.end.by === 'remote' && session.end.status === null;
       return body !== undefined && wasAnswered ? [/text \d+/.exec(new TextDecoder().decode(body))?.[0] ?? ''] : [];
     });
 });

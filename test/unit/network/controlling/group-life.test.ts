@@ -66,6 +66,81 @@ describe('a group that was made over TLS', () => {
   });
 });
 
+describe('a group that was made over TLS by somebody who also takes members without', () => {
+  /** Alice's request, which says so (RFC 5939). */
+  const tolerant = () => {
+    const request = creation(['sip:bob@lab.test', 'sip:carol@lab.test'], 'alice', 'TCP/TLS/MSRP');
+    return request.setBody(request.get('content-type') ?? '', request.text.replace('a=setup', 'a=tcap:1 TCP/MSRP\r\na=setup'));
+  };
+  const transportTo = (lab: Lab, name: string) => {
+    const offered = parseSdp(sdpIn(lab, name));
+    return offered.ok ? offered.value.transport : offered.reason;
+  };
+  const overTls = (name: string) => sdp(name, 'active', 'TCP/TLS/MSRP');
+
+  it.each([488, 606])('invites a device that refuses TLS once more, without: %i', async (status) => {
+    const lab = fixture();
+    const { client } = await lab.send(tolerant());
+    expect([transportTo(lab, 'bob'), transportTo(lab, 'carol')]).toEqual(['TCP/TLS/MSRP', 'TCP/TLS/MSRP']);
+    await lab.answer('carol', 200, 'laptop', overTls('carol'));
+    expect(parseSdp((await client.final).text)).toMatchObject({ ok: true, value: { transport: 'TCP/TLS/MSRP' } });
+    const first = lab.invites.get('bob')?.request.callId;
+    await lab.answer('bob', status);
+    expect(transportTo(lab, 'bob')).toBe('TCP/MSRP');
+    expect(lab.invites.get('bob')?.request.callId).not.toBe(first);
+    await lab.answer('bob', 200);
+    expect(lab.cf.groups()[0]?.participants.map(({ status }) => status)).toEqual(['connected', 'connected', 'connected']);
+    lab.connectMedia(sdpIn(lab, 'bob'), 'bob');
+  });
+
+  it('lets a device that refuses both be, after two invitations', async () => {
+    const lab = fixture();
+    await lab.send(tolerant());
+    await lab.answer('carol', 200, 'laptop', overTls('carol'));
+    await lab.answer('bob', 488);
+    lab.invites.delete('carol');
+    const second = lab.invites.get('bob');
+    await lab.answer('bob', 488);
+    expect(lab.invites.get('bob')).toBe(second);
+    expect(lab.cf.groups()[0]?.participants.map(({ status }) => status)).toContain('disconnected');
+  });
+
+  it('hangs up where a device accepts without TLS or without media, and invites it once more', async () => {
+    const lab = fixture();
+    await lab.send(tolerant());
+    await lab.answer('carol', 200, 'laptop', overTls('carol'));
+    await lab.answer('bob', 200);
+    expect([lab.byes.length, transportTo(lab, 'bob')]).toEqual([1, 'TCP/MSRP']);
+    await lab.answer('bob', 200);
+    expect([lab.byes.length, lab.cf.groups()[0]?.participants.every(({ status }) => status === 'connected')]).toEqual([1, true]);
+  });
+
+  it('lets a member come back with TLS or without, also after a restart', async () => {
+    const file = stateFile();
+    const first = fixture({ stateFile: file });
+    await first.send(tolerant());
+    await first.answer('carol', 200, 'laptop', overTls('carol'));
+    const focus = first.cf.groups()[0]?.focus ?? '';
+    expect((await rejoin(first, focus, 'bob')).status).toBe(200);
+    first.cf.close();
+    const second = fixture({ stateFile: file });
+    expect((await rejoin(second, focus, 'carol')).status).toBe(200);
+    const bob = requestFrom('bob', 'INVITE', focus).setBody('application/sdp', sdp('bob', 'actpass', 'TCP/TLS/MSRP'));
+    expect(parseSdp((await second.final(bob)).text)).toMatchObject({ ok: true, value: { transport: 'TCP/TLS/MSRP' } });
+  });
+});
+
+describe('a group whose creator takes nothing but TLS', () => {
+  it('invites nobody without', async () => {
+    const lab = fixture();
+    const { client } = await lab.send(creation(['sip:bob@lab.test'], 'alice', 'TCP/TLS/MSRP'));
+    const first = lab.invites.get('bob');
+    await lab.answer('bob', 488);
+    expect(lab.invites.get('bob')).toBe(first);
+    expect((await client.final).status).toBe(480);
+  });
+});
+
 describe('a group outlives its connections', () => {
   it('rests when everybody is away, without an end, and the first to come back finds it', async () => {
     const lab = fixture();

@@ -399,4 +399,14 @@ describe('media that runs through the network', () => {
     expect(answer.text).not.toContain('10.0.0');
     expect(pf.anchoredCount).toBe(0);
   });
+
+  it('R49: TLS that the other side answers without is refused, and the next offer of the dialog, without TLS, passes the relay', async () => {
+    const { pf, passed, send } = fixture({ media: new MediaRelay() }, undefined, SDP(THEIRS, 'active'));
+    pf.policy.adopt(stay);
+    const answer = await send(offer(SDP(MINE, 'actpass', 'TCP/TLS/MSRP')));
+    expect(answer.text).toContain('m=message 0 ');
+    const again = await send(inDialog('INVITE', passed[0], { from: 'a', to: answer.toTag ?? '', sdp: SDP(MINE) }));
+    expect(new Set([pathOf(passed[1]), pathOf(again), MINE, THEIRS, undefined]).size).toBe(5);
+    expect(pf.anchoredCount).toBe(1);
+  });
 });
