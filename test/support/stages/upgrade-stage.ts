@@ -73,6 +73,14 @@ export function stopTime(): void {
   ) as typeof setTimeout;
 }
 
+/**
+ * Whether the operating system still owes this process an answer: a disk that syncs, a connection that opens, bytes that leave. On a busy machine these
+ * take longer than `calmTurns`, and virtual time must not run past them.
+ */
+function isSystemBusy(): boolean {
+  return process.getActiveResourcesInfo().some((name) => /^FSReq|ReqWrap$|ConnectWrap$|WriteWrap$|REQUEST$/.test(name));
+}
+
 export class Stage {
   /** Called with each SIP message that a part has received, before the part handles it. */
   onHeard: (heard: Heard) => void = () => {};
@@ -189,7 +197,7 @@ export class Stage {
     }
     for (let turns = 0; turns < calmTurns; turns += 1) {
       await new Promise((resolve) => setImmediate(resolve));
-      if (seen !== this.#activity) turns = 0;
+      if (seen !== this.#activity || isSystemBusy()) turns = 0;
       seen = this.#activity;
     }
   }
