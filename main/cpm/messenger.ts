@@ -78,6 +78,7 @@ export class Messenger implements Disposable {
       awaited: (group) => this.outbox.awaited(group),
       awaitMember: (group, person) => this.outbox.awaitMember(group, person),
       awaitNoMore: (group, person) => this.outbox.awaitNoMore(group, person),
+      inviteAgain: (group) => this.outbox.inviteAgain(group),
     };
     this.groups = new Groups(context, { inbox: this.#inbox, invitations: this.invitations, upgrades: this.#upgrades, targets, awaited });
     const courier = new Courier(context, this.#oneToOne, this.groups);
@@ -183,6 +184,7 @@ export class Messenger implements Disposable {
 
   dispose(): void {
     this.outbox.dispose();
+    this.groups.dispose();
     this.#inbox.dispose();
     this.#telling.dispose();
     this.#context.people.dispose();

@@ -1,7 +1,7 @@
 /**
  * Group sessions, as this device takes part in them.
  *
- *   none -> inviting -> joined <-> away (media or dialog lost; comes back with the next registration or text)
+ *   none -> inviting -> joined <-> away (lost connections come back by themselves: `comeback.ts`)
  *              |           |
  *              v           +-> left (the person left, an administrator put them out, or the network ended the group with 410)
  *            none (nobody joined)
@@ -52,9 +52,16 @@ export class Groups {
       this.pending.rosterCame(group.id, participants);
       this.ownDevices.rosterCame();
     });
-    this.sessions = new GroupSessions(context, { ...parts, data, rosters: this.rosters });
+    this.sessions = new GroupSessions(context, {
+      ...parts,
+      ...{ data, rosters: this.rosters },
+      lost: (group) => this.returning.lost(group),
+    });
     this.ownDevices = new OwnDevices(context, this.rosters, () => this.sessions.all());
-    this.returning = new GroupReturn(context, this.sessions, data, targets);
+    this.returning = new GroupReturn(context, this.sessions, data, targets, (group) => {
+      parts.inbox.heardFrom(group, null);
+      awaited.inviteAgain(group);
+    });
     this.joining = new GroupJoining(context, { ...parts, sessions: this.sessions, returning: this.returning });
     this.pending = new PendingMembers(awaited, this.rosters, this.returning);
     const { rosters, returning, pending } = this;
@@ -88,7 +95,12 @@ export class Groups {
 
   /** Ends the sessions without leaving the groups: this device is only going away. */
   async closeAll(): Promise<void> {
-    this.ownDevices.dispose();
+    this.dispose();
     await this.sessions.closeAll();
+  }
+
+  dispose(): void {
+    this.ownDevices.dispose();
+    this.returning.dispose();
   }
 }

@@ -7,7 +7,6 @@ import type { IncomingInvite } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
 import { newConversation } from '../conversation/record';
 import type { Targets } from '../conversation/targets';
-import type { Inbox } from '../inbox/inbox';
 import type { Invitations } from '../one-to-one/invitations';
 import { CpmSession } from '../session/session';
 import type { ReplacedSession, Upgrades } from '../upgrade/upgrades';
@@ -23,7 +22,6 @@ const notReached = 480;
 export interface GroupJoiningParts {
   readonly sessions: GroupSessions;
   readonly returning: GroupReturn;
-  readonly inbox: Inbox;
   readonly invitations: Invitations;
   readonly upgrades: Upgrades;
   readonly targets: Targets;
@@ -113,7 +111,7 @@ export class GroupJoining {
   }
 
   async #accept(invite: IncomingInvite, agreed: Agreed): Promise<void> {
-    const { sessions, returning, inbox, upgrades } = this.#parts;
+    const { sessions, returning, upgrades } = this.#parts;
     const { invitation, known, replaced } = agreed;
     const group = this.#recordOf(invite, agreed);
     this.#keep(group);
@@ -133,7 +131,6 @@ export class GroupJoining {
       throw error;
     }
     returning.calledBack(group.id, session);
-    inbox.heardFrom(group.id, null);
     await upgrade?.happened('groupOpened');
   }
 

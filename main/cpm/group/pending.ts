@@ -17,6 +17,8 @@ export interface AwaitedMembers {
   awaited(group: string): string[];
   awaitMember(group: string, person: string): void;
   awaitNoMore(group: string, person: string): void;
+  /** This device is in the group again: they are invited now. */
+  inviteAgain(group: string): void;
 }
 
 export class PendingMembers {

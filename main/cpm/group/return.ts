@@ -7,6 +7,7 @@
  *
  * The network may be faster and invite this device itself; then that session is used.
  */
+import type { Disposable } from '../../../base/disposable';
 import { drop } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import { ICSI } from '../../../protocol/feature-tags';
@@ -15,6 +16,7 @@ import type { CpmContext } from '../conversation/context';
 import { notInGroup, type Targets } from '../conversation/targets';
 import { identityOf } from '../conversation/values';
 import { CpmSession } from '../session/session';
+import { Comebacks } from './comeback';
 import type { GroupDataRequests } from './data';
 import { needsTls, restartGroup } from './factory';
 import type { GroupSessions } from './sessions';
@@ -28,19 +30,31 @@ interface Return {
   calledBack(session: CpmSession): void;
 }
 
-export class GroupReturn {
+export class GroupReturn implements Disposable {
   readonly #context: CpmContext;
   readonly #sessions: GroupSessions;
   readonly #data: GroupDataRequests;
   readonly #targets: Targets;
   /** By the conversation. */
   readonly #running = new Map<string, Return>();
+  readonly #comebacks: Comebacks;
+  /** Called when this device is in a group again. */
+  readonly #cameBack: (group: string) => void;
 
-  constructor(context: CpmContext, sessions: GroupSessions, data: GroupDataRequests, targets: Targets) {
+  constructor(context: CpmContext, sessions: GroupSessions, data: GroupDataRequests, targets: Targets, cameBack: (group: string) => void) {
     this.#context = context;
     this.#sessions = sessions;
     this.#data = data;
     this.#targets = targets;
+    this.#cameBack = cameBack;
+    this.#comebacks = new Comebacks(context, async (id) => {
+      const group = context.history.conversation(id);
+      if (group !== null) await this.ensure(group);
+    });
+  }
+
+  dispose(): void {
+    this.#comebacks.dispose();
   }
 
   isUnderWay(conversation: string): boolean {
@@ -57,16 +71,30 @@ export class GroupReturn {
     return (this.#running.get(group.id) ?? this.#begin(group)).session;
   }
 
+  /** The connection to a group has broken, and nobody has ended it: this device comes back by itself. */
+  lost(conversation: string): void {
+    if (this.#context.history.conversation(conversation)?.joined === true) this.#comebacks.lost(conversation);
+  }
+
   /** The network has called this device into a group by itself: whoever waits for the way back has it. */
   calledBack(conversation: string, session: CpmSession): void {
     this.#running.get(conversation)?.calledBack(session);
+    this.#isBack(conversation);
+  }
+
+  #isBack(conversation: string): void {
+    this.#comebacks.over(conversation);
+    this.#cameBack(conversation);
   }
 
   /** Comes back to every group that this account is in. */
   comeBackToAll(): void {
     for (const record of this.#context.history.conversations()) {
       if (record.kind !== 'group' || !record.joined || this.#sessions.current(record.id) !== null) continue;
-      this.#tryEnsure(record, 'coming back to a group');
+      this.ensure(record).catch((error: unknown) => {
+        this.#context.log.info('coming back to a group', { group: record.id, error: String(error) });
+        this.#comebacks.failed(record.id, error);
+      });
     }
   }
 
@@ -99,10 +127,6 @@ export class GroupReturn {
     } finally {
       this.#context.conversationChanged(conversation);
     }
-  }
-
-  #tryEnsure(group: ConversationRecord, purpose: string): void {
-    drop(this.ensure(group), { ...this.#context.log, error: this.#context.log.info }, purpose);
   }
 
   #begin(group: ConversationRecord): Return {
@@ -143,6 +167,7 @@ export class GroupReturn {
     }
     this.#sessions.hold({ ...group, focus: session.remote?.contactUri ?? focus }, session);
     await session.opened;
+    this.#isBack(group.id);
     return session;
   }
 
@@ -161,6 +186,7 @@ export class GroupReturn {
     const icon = history.icon(id);
     this.#sessions.hold(restarted, session);
     await session.opened;
+    this.#isBack(id);
     // The network has forgotten the picture, too; the member who restarts the group still has it.
     if (icon !== null) {
       const given = this.#data.ask(restarted, session, { target: 'icon', action: 'set', data: icon });

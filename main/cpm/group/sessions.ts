@@ -11,6 +11,8 @@ import type { Rosters } from './roster';
 
 /** The Reason causes with which a Controlling Function ends a membership: the group is over (410), or an administrator has put the person out (LAB: 403). */
 const putOutCause = 403;
+/** The cause with which it says that the media of this device was lost (LAB). */
+const mediaLostCause = 503;
 const outCauses: readonly (number | null)[] = [putOutCause, 410];
 
 interface LiveGroup {
@@ -23,6 +25,8 @@ export interface GroupSessionParts {
   readonly rosters: Rosters;
   readonly data: GroupDataRequests;
   readonly upgrades: Upgrades;
+  /** Called when a session has ended that nobody wanted to end. */
+  lost(group: string): void;
 }
 
 export class GroupSessions {
@@ -100,7 +104,10 @@ export class GroupSessions {
     if (this.#live.get(group) !== live) return;
     this.#live.delete(group);
     const end = live.session.sip?.end;
-    if (end?.by !== 'remote') return;
+    if (end?.by !== 'remote' || end.cause === mediaLostCause) {
+      this.#parts.lost(group);
+      return;
+    }
     if (outCauses.includes(end.cause)) this.over(group);
     if (end.cause === putOutCause) this.#parts.rosters.setPutOut(group, true);
   }

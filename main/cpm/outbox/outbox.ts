@@ -175,6 +175,11 @@ export class Outbox implements Disposable {
     for (const lane of [...this.#timers.keys()]) if (inviteOf(lane)?.person === person) this.#hasten(lane);
   }
 
+  /** This device is in a group again: whoever has not come is invited once more. */
+  inviteAgain(group: string): void {
+    for (const lane of [...this.#timers.keys()]) if (inviteOf(lane)?.group === group) this.#hasten(lane);
+  }
+
   /** The people whom this client has added to a group, and who have not come yet. */
   awaited(group: string): string[] {
     return this.#context.history.lanes().flatMap((lane) => {
