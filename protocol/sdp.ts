@@ -1,4 +1,7 @@
-/** SDP for one MSRP stream (RFC 4566, RFC 4975 section 8, RFC 6135 for the connection's direction). Other streams are ignored. */
+/**
+ * SDP for one MSRP stream (RFC 4566, RFC 4975 section 8, RFC 6135 for the connection's direction). Of other streams only the m-line is kept, so that each
+ * can be refused in its place: an answer has as many m-lines as the offer, in the same order (RFC 3264 section 6).
+ */
 import { hasControl, oneLine } from './generic-param';
 import { parseMsrpUri } from './msrp';
 import { malformed, type Parsed, parsed } from './parsed';
@@ -15,6 +18,13 @@ export interface Fingerprint {
   hash: 'sha-256' | 'sha-384' | 'sha-512';
   /** Pairs of upper-case hexadecimal digits separated by colons. */
   value: string;
+}
+
+/** A stream that is not the MSRP stream in use, as its m-line names it. */
+export interface OtherStream {
+  media: string;
+  transport: string;
+  formats: string;
 }
 
 export interface MsrpDescription {
@@ -34,13 +44,22 @@ export interface MsrpDescription {
   /** The sess-version of the o= line. */
   version: number;
   transport: 'TCP/MSRP' | 'TCP/TLS/MSRP';
+  /** Every m-line in order, where there are others; `null` stands for the MSRP stream. */
+  streams?: readonly (OtherStream | null)[];
   /** Every other a= line of the stream, in order; the value is null for an attribute without one. */
   attributes: ReadonlyArray<readonly [string, string | null]>;
 }
 
 const MODELLED = new Set<string>(['path', 'setup', 'accept-types', 'accept-wrapped-types', ...DIRECTIONS]);
 
-/** The first MSRP stream of the description. */
+interface MsrpStream {
+  port: number;
+  transport: MsrpDescription['transport'];
+  host: string | null;
+  attributes: [string, string | null][];
+}
+
+/** The first MSRP stream of the description that is offered; where all are refused (port 0), the first one. */
 export function parseSdp(text: string): Parsed<MsrpDescription> {
   if (text.length > MAX_SDP_CHARACTERS) return malformed('SDP too long');
   const lines = text.split(/\r\n|\n|\r/).filter((line) => line !== '');
@@ -50,8 +69,8 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
   let sessionHost: string | null = null;
   let sessionDirection: MsrpDescription['direction'] | null = null;
   const sessionFingerprints: [string, string | null][] = [];
-  let stream: { port: number; transport: MsrpDescription['transport']; host: string | null; attributes: [string, string | null][] } | null =
-    null;
+  let stream: MsrpStream | null = null;
+  const streams: (OtherStream & { msrp: MsrpStream | null })[] = [];
   let inSession = true;
   let inStream = false;
   for (const line of lines) {
@@ -66,15 +85,18 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
       else if (inStream && stream !== null) stream.host = host;
     } else if (letter === 'm') {
       inSession = false;
-      const media = /^(\S+) (\d{1,5})(?:\/\d+)? (\S+) /.exec(`${value} `);
-      if (media === null) return malformed('a bad m= line');
-      const transport = media[3]?.toUpperCase();
-      inStream = stream === null && media[1] === 'message' && (transport === 'TCP/MSRP' || transport === 'TCP/TLS/MSRP');
-      if (inStream) {
-        const port = Number(media[2]);
-        if (port > 65_535) return malformed('a bad port');
-        stream = { port, transport: transport === 'TCP/MSRP' ? 'TCP/MSRP' : 'TCP/TLS/MSRP', host: null, attributes: [] };
-      }
+      const [, media, digits, transport, formats = ''] = /^(\S+) (\d{1,5})(?:\/\d+)? (\S+)(?: (.*))?$/.exec(value) ?? [];
+      if (media === undefined || transport === undefined) return malformed('a bad m= line');
+      const port = Number(digits);
+      const kind = transport.toUpperCase();
+      const isMsrp = media.toLowerCase() === 'message' && (kind === 'TCP/MSRP' || kind === 'TCP/TLS/MSRP');
+      inStream = isMsrp && (stream === null || (stream.port === 0 && port !== 0));
+      if (inStream && port > 65_535) return malformed('a bad port');
+      const msrp: MsrpStream | null = inStream
+        ? { port, transport: kind === 'TCP/MSRP' ? 'TCP/MSRP' : 'TCP/TLS/MSRP', host: null, attributes: [] }
+        : null;
+      stream = msrp ?? stream;
+      streams.push({ media, transport, formats: formats.trim(), msrp });
     } else if (letter === 'a') {
       const colon = value.indexOf(':');
       const name = colon < 0 ? value : value.slice(0, colon);
@@ -107,6 +129,7 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
     sessionId: origin[1] ?? '0',
     version: Number(origin[2]),
     transport: stream.transport,
+    ...(streams.length === 1 ? {} : { streams: streams.map(({ msrp, ...other }) => (msrp === stream ? null : other)) }),
     attributes: attributes.filter(([name]) => !MODELLED.has(name)),
   });
 }
@@ -148,7 +171,22 @@ export function fingerprintsOf({ attributes }: Pick<MsrpDescription, 'attributes
   });
 }
 
-/** A whole description with this one stream. No value can add a line. */
+/** The direction of an answer, from the answerer's side (RFC 3264 section 6.1). */
+export function mirrored(direction: MsrpDescription['direction']): MsrpDescription['direction'] {
+  return direction === 'sendonly' ? 'recvonly' : direction === 'recvonly' ? 'sendonly' : direction;
+}
+
+/** Whether the side that wrote this description takes messages now. */
+export function receives({ direction }: Pick<MsrpDescription, 'direction'>): boolean {
+  return direction === 'sendrecv' || direction === 'recvonly';
+}
+
+/** A stream that is refused, in its place. */
+export function refusedLine({ media, transport, formats }: OtherStream): string {
+  return `m=${word(media)} 0 ${word(transport)} ${oneLine(formats) || '*'}`;
+}
+
+/** A whole description with this one stream, and every other one refused. No value can add a line. */
 export function encodeSdp(description: MsrpDescription): string {
   const host = word(description.host);
   const family = host.includes(':') ? 'IP6' : 'IP4';
@@ -158,8 +196,11 @@ export function encodeSdp(description: MsrpDescription): string {
     's=-',
     `c=IN ${family} ${host}`,
     't=0 0',
-    `m=message ${Math.trunc(description.port)} ${description.transport} *`,
   ];
+  const streams = description.streams ?? [null];
+  const place = streams.indexOf(null);
+  const refused = (from: number, to: number) => streams.slice(from, to).flatMap((stream) => (stream === null ? [] : [refusedLine(stream)]));
+  lines.push(...refused(0, place), `m=message ${Math.trunc(description.port)} ${description.transport} *`);
   if (description.acceptTypes.length > 0) lines.push(`a=accept-types:${description.acceptTypes.map(word).join(' ')}`);
   if (description.wrappedTypes.length > 0) lines.push(`a=accept-wrapped-types:${description.wrappedTypes.map(word).join(' ')}`);
   if (description.setup !== null) lines.push(`a=setup:${description.setup}`);
@@ -167,7 +208,7 @@ export function encodeSdp(description: MsrpDescription): string {
   for (const [name, value] of description.attributes) {
     if (/^[A-Za-z0-9-]+$/.test(name) && !MODELLED.has(name)) lines.push(`a=${name}${value === null ? '' : `:${oneLine(value)}`}`);
   }
-  lines.push(`a=${description.direction}`);
+  lines.push(`a=${description.direction}`, ...refused(place + 1, streams.length));
   return `${lines.join('\r\n')}\r\n`;
 }
 

@@ -12,7 +12,16 @@ import { ICSI } from '../../protocol/feature-tags';
 import type { ConversationRecord, MessageRecord } from '../history/records';
 import type { OutgoingPager } from '../sip/client';
 import type { CpmContext } from './conversation/context';
-import { bareText, cpimType, type Parties, partiesOf, type ReceiptPayload, receiptEnvelope, textEnvelope } from './conversation/envelope';
+import {
+  bareText,
+  cpimType,
+  imdnType,
+  type Parties,
+  partiesOf,
+  type ReceiptPayload,
+  receiptEnvelope,
+  textEnvelope,
+} from './conversation/envelope';
 import { readRefusal, understood } from './conversation/refusals';
 import { identityOf } from './conversation/values';
 import type { Groups } from './group/groups';
@@ -93,6 +102,8 @@ export class Courier implements Carrier {
     const focus = session.remote?.contactUri ?? conversation.focus;
     const parties = partiesOf({ ...conversation, focus }, message.from);
     const to = message.onlyWith === undefined ? parties.to : [message.onlyWith];
+    if (!session.waysOf('text/plain').wrapped)
+      throw new AppError('msrp/rejected', { status: 415, cause: 'the group takes no texts in envelopes' }, 'user');
     await session.send(cpimType, textEnvelope(message, this.#asDevice({ ...parties, to }), this.#context.clock.now()));
   }
 
@@ -128,9 +139,17 @@ export class Courier implements Carrier {
         });
       }
       await winner.opened;
-      return winner.send(cpimType, envelope);
+      return this.#over(winner, message, conversation, envelope);
     }
-    await session.send(cpimType, envelope);
+    await this.#over(session, message, conversation, envelope);
+  }
+
+  /** In an envelope, as the bare text, or as a pager message, by what the other side takes. */
+  #over(session: CpmSession, message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {
+    const bare = bareText(message);
+    const ways = session.waysOf('text/plain');
+    if (ways.wrapped) return session.send(cpimType, envelope);
+    return ways.bare ? session.send(bare.contentType, bare.body) : this.#sendText(message, conversation);
   }
 
   /** True when the session is open; false when it takes too long, and a pager message is the better way. @throws AppError why it did not open */
@@ -189,6 +208,8 @@ export class Courier implements Carrier {
       tried = session;
       try {
         if (!(await this.#opens(session, body)) || !isWith(session.remote, payload)) return false;
+        // A receipt that the session does not take, or does not take now, goes as a pager message.
+        if (!session.waysOf(imdnType).wrapped || session.isHeld) return false;
         await session.send(cpimType, body, { overtakes: true });
         return true;
       } catch (error) {

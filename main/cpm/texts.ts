@@ -61,18 +61,23 @@ export class Texts {
     if (!this.#context.preferences().composing) return;
     const isLive = session !== null && session.state === 'established';
     if (!isLive && !incoming.composingByPager.has(conversation)) return;
+    const ways = isLive ? session.waysOf(composingType) : { bare: false, wrapped: true };
+    // In a group it must say whose it is. A hint that comes late, or is refused, is worse than none.
+    const isBare = ways.bare && record.kind === 'oneToOne';
+    if ((!isBare && !ways.wrapped) || (isLive && session.isHeld)) return;
     const body = encodeIsComposing({
       state: active ? 'active' : 'idle',
       refreshSeconds: active ? composingRefreshSeconds : null,
       contentType: 'text/plain',
     });
-    const wrapped = (to: string) => wrappedComposing(record.writesAs ?? this.#context.self, to, this.#context.clock.now(), body);
+    const whom = record.kind === 'oneToOne' ? record.peer : onlyWith === undefined ? record.focus : this.#member(record, onlyWith);
+    const wrapped = () => wrappedComposing(record.writesAs ?? this.#context.self, whom ?? '', this.#context.clock.now(), body);
     const overtakes = { overtakes: true };
     const sent = !isLive
-      ? courier.sendPager(record, record.peer ?? '', wrapped(record.peer ?? ''))
-      : record.kind === 'group'
-        ? session.send(cpimType, wrapped(onlyWith === undefined ? (record.focus ?? '') : this.#member(record, onlyWith)), overtakes)
-        : session.send(composingType, body, overtakes);
+      ? courier.sendPager(record, record.peer ?? '', wrapped())
+      : isBare
+        ? session.send(composingType, body, overtakes)
+        : session.send(cpimType, wrapped(), overtakes);
     drop(sent, { ...this.#context.log, error: this.#context.log.debug }, 'a composing state');
   }
 

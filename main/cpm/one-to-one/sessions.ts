@@ -118,7 +118,8 @@ export class OneToOneSessions {
     if (contributionId === null) return invite.reject(refusals.unnamed, 'Contribution-ID missing');
     // Checked before anything is kept and anybody is asked: an INVITE that cannot become a session makes no conversation.
     if (invite.sdp === null) return invite.reject(refusals.noOffer);
-    if (!parseSdp(invite.sdp).ok) return invite.reject(refusals.badOffer);
+    const offer = parseSdp(invite.sdp);
+    if (!offer.ok || offer.value.port === 0) return invite.reject(refusals.badOffer);
     const first = invite.parts.find((part) => part.contentType.toLowerCase().startsWith(cpimType));
     if (first !== undefined && !parseCpim(first.body).ok) return invite.reject(refusals.unreadable);
     if (!this.#places.hasRoomFor(this.#conversations.known(invite))) return invite.reject(refusals.noSlot);

@@ -16,6 +16,10 @@ export interface LocalDescription {
   origin: { sessionId: string; version: number };
   /** The media replaces earlier media of the same dialog. */
   isReplacement: boolean;
+  /** Of an answer: that of the offer, mirrored. */
+  direction: MsrpDescription['direction'];
+  /** The m-lines of the dialog so far: none is ever left out again (RFC 3264 section 8). */
+  streams: MsrpDescription['streams'];
   /** Whether CEMA may be written: in every offer, and in the answer to an offer that has it (RFC 6714 section 4.4). */
   knowsCema: boolean;
   /** Whether the session goes on over TCP if the other side refuses TLS. */
@@ -23,7 +27,8 @@ export interface LocalDescription {
 }
 
 /** This side's SDP. */
-export function describe({ msrp, setup, origin, isReplacement, knowsCema, takesClear }: LocalDescription): string {
+export function describe(local: LocalDescription): string {
+  const { msrp, setup, origin, direction, streams, isReplacement, knowsCema, takesClear } = local;
   return encodeSdp({
     host: msrp.host,
     // RFC 4145 section 4.1: the active side names port 9, since nobody connects to it.
@@ -32,7 +37,8 @@ export function describe({ msrp, setup, origin, isReplacement, knowsCema, takesC
     setup,
     acceptTypes,
     wrappedTypes: acceptWrappedTypes,
-    direction: 'sendrecv',
+    direction,
+    ...(streams === undefined ? {} : { streams }),
     ...origin,
     transport: msrp.isSecure ? 'TCP/TLS/MSRP' : 'TCP/MSRP',
     attributes: [

@@ -10,7 +10,8 @@
 import { DisposableStore } from '../../../base/disposable';
 import { drop } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
-import { answerSetup, type MsrpDescription, parseSdp } from '../../../protocol/sdp';
+import { type ContentWays, waysOf } from '../../../protocol/accepted-types';
+import { answerSetup, type MsrpDescription, mirrored, parseSdp, receives } from '../../../protocol/sdp';
 import type { MediaWish, MsrpSession } from '../../msrp/session';
 import type { SipSession } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
@@ -51,8 +52,13 @@ export class SessionMedia {
   readonly #origin: { sessionId: string; version: number };
   #localSdp = '';
   #remotePath = '';
+  /** What the other side has said last. */
+  #remote: MsrpDescription | null = null;
+  #role: Role = 'active';
+  /** While the other side takes nothing: resolves when it does again, or never will. */
+  #hold: Wait | null = null;
   /** While lost media is asked for: resolves when messages flow again, or never will. */
-  #recovery: { done: Promise<void>; settle: () => void } | null = null;
+  #recovery: Wait | null = null;
 
   constructor(context: CpmContext, owner: MediaOwner) {
     this.#context = context;
@@ -64,9 +70,23 @@ export class SessionMedia {
     return this.#recovery !== null;
   }
 
-  /** The MSRP session to send over, once lost media has come back or has been given up. @throws AppError `msrp/closed` */
+  /** How content of a type may reach the other side. */
+  waysOf(type: string): ContentWays {
+    return waysOf(this.#remote ?? { acceptTypes: [], wrappedTypes: [] }, type);
+  }
+
+  /** The other side has said that it takes nothing now (a=inactive, a=sendonly). */
+  get isHeld(): boolean {
+    return this.#hold !== null;
+  }
+
+  /** The MSRP session to send over, once the other side takes something, and lost media has come back or has been given up. @throws AppError `msrp/closed` */
   async ready(): Promise<MsrpSession> {
-    await this.#recovery?.done;
+    while (this.#hold !== null || this.#recovery !== null) {
+      await this.#hold?.done;
+      await this.#recovery?.done;
+      if (!this.#owner.isEstablished) break;
+    }
     if (this.#msrp === null || !this.#owner.isEstablished)
       throw new AppError('msrp/closed', { cause: 'the session is not established' }, 'auto');
     return this.#msrp;
@@ -100,13 +120,16 @@ export class SessionMedia {
   async answer(offer: MsrpDescription): Promise<{ sdp: string; role: Role }> {
     this.#isSecure = isOverTls(offer);
     this.#knowsCema = offersCema(offer);
-    const role = answerSetup(offer);
-    return { sdp: this.#describe(await this.#prepare(), role), role };
+    this.#role = answerSetup(offer);
+    this.#heard(offer);
+    return { sdp: this.#describe(await this.#prepare(), this.#role), role: this.#role };
   }
 
   /** Brings the media up for the first time. */
   async bind(remote: MsrpDescription, role: Role): Promise<void> {
     if (this.#msrp === null) throw new AppError('msrp/closed', { cause: 'no media session' });
+    this.#heard(remote);
+    this.#role = role;
     this.#remotePath = remote.path.join(' ');
     await this.#msrp.start(remote.path, role, peerOf(remote, this.#owner.sip?.remote.address));
   }
@@ -114,16 +137,18 @@ export class SessionMedia {
   /** Answers an offer within the session: for new media, or to renew the session with the media at hand. Null: it is refused. */
   async answerAgain(sdp: string): Promise<string | null> {
     const offer = parseSdp(sdp);
-    if (!offer.ok || !this.#owner.isEstablished) return null;
+    if (!offer.ok || offer.value.port === 0 || !this.#owner.isEstablished) return null;
     // Media over TLS stays over TLS, and nobody adds it in between.
     if (this.#isSecure !== isOverTls(offer.value)) return null;
-    if (offer.value.path.join(' ') === this.#remotePath) return this.#localSdp;
     const previous = this.#msrp;
+    if (offer.value.path.join(' ') === this.#remotePath && previous !== null) return this.#answerAsBefore(previous, offer.value);
     const msrp = await this.#prepare();
     previous?.close();
     this.#origin.version += 1;
     const role = answerSetup(offer.value);
+    this.#role = role;
     this.#knowsCema = offersCema(offer.value);
+    this.#heard(offer.value);
     const answer = this.#describe(msrp, role, true);
     const bound = this.#rebind(msrp, offer.value, role).catch((error: unknown) => {
       this.#context.log.info('the media that the other side offered did not bind', { error: String(error) });
@@ -137,9 +162,27 @@ export class SessionMedia {
     this.#msrp?.close();
   }
 
+  /** The media stays; direction and m-lines follow the offer. Only a description that is another one has another version (RFC 3264 section 8). */
+  #answerAsBefore(msrp: MsrpSession, offer: MsrpDescription): string {
+    const before = this.#localSdp;
+    this.#heard(offer);
+    if (this.#describe(msrp, this.#role) === before) return before;
+    this.#origin.version += 1;
+    return this.#describe(msrp, this.#role);
+  }
+
+  #heard(remote: MsrpDescription): void {
+    this.#remote = remote;
+    if (receives(remote)) {
+      this.#hold?.settle();
+      this.#hold = null;
+    } else this.#hold ??= newWait();
+  }
+
   /** The session has ended. `keepsMedia`: until the BYE is answered. */
   dispose(keepsMedia: boolean): void {
     this.#recovery?.settle();
+    this.#hold?.settle();
     if (!keepsMedia) this.close();
     this.#disposables.dispose();
   }
@@ -158,20 +201,18 @@ export class SessionMedia {
 
   #describe(msrp: MsrpSession, setup: Role | 'actpass', isReplacement = false): string {
     const takesClear = this.#takesClear && setup === 'actpass';
-    this.#localSdp = describe({ msrp, setup, origin: this.#origin, isReplacement, knowsCema: this.#knowsCema, takesClear });
+    // An offer asks for both directions again.
+    const direction = setup === 'actpass' || this.#remote === null ? 'sendrecv' : mirrored(this.#remote.direction);
+    const streams = this.#remote?.streams;
+    const said = { direction, streams, isReplacement, knowsCema: this.#knowsCema, takesClear };
+    this.#localSdp = describe({ msrp, setup, origin: this.#origin, ...said });
     return this.#localSdp;
   }
 
   /** The peer ends media and dialog at once, but its BYE takes the longer way. Only if no BYE comes was the media alone lost. */
   #lost(): void {
     const { clock, log } = this.#context;
-    if (this.#recovery === null) {
-      let settle = () => {};
-      const done = new Promise<void>((resolve) => {
-        settle = resolve;
-      });
-      this.#recovery = { done, settle };
-    }
+    this.#recovery ??= newWait();
     const delayMs = this.#owner.isInviter ? recoveryDelayMs : 2 * recoveryDelayMs;
     this.#disposables.add(clock.setTimer(delayMs, () => drop(this.#recover(), log, 'asking for new media')));
   }
@@ -199,6 +240,8 @@ export class SessionMedia {
   }
 
   async #rebind(msrp: MsrpSession, remote: MsrpDescription, role: Role): Promise<void> {
+    this.#heard(remote);
+    this.#role = role;
     this.#remotePath = remote.path.join(' ');
     const limit = this.#context.clock.setTimer(rebindLimitMs, () => msrp.close());
     await msrp.start(remote.path, role, peerOf(remote, this.#owner.sip?.remote.address)).finally(() => limit.dispose());
@@ -211,4 +254,18 @@ export class SessionMedia {
   #isCurrent(msrp: MsrpSession | null): boolean {
     return this.#msrp === msrp && this.#owner.isEstablished;
   }
+}
+
+/** Something that is waited for. */
+interface Wait {
+  done: Promise<void>;
+  settle: () => void;
+}
+
+function newWait(): Wait {
+  let settle = () => {};
+  const done = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  return { done, settle };
 }

@@ -88,6 +88,7 @@ export class SessionOpening {
       let answer = readAnswer(sdp);
       if (this.#media.takesClear && refusesTls(answer))
         answer = readAnswer(await Promise.race([this.#media.offerInClear(), this.#connectionLost.promise]));
+      if (answer.port === 0) throw new AppError('sip/malformed', { cause: 'SDP answer: the stream is refused' });
       await this.#bind(answer, offererRole(answer));
     } catch (error) {
       await this.#giveUp(error);
@@ -99,10 +100,11 @@ export class SessionOpening {
   async accept(invite: IncomingInvite): Promise<void> {
     this.#session.follow(invite);
     const offer = invite.sdp === null ? null : parseSdp(invite.sdp);
-    if (offer === null || !offer.ok) {
+    if (offer === null || !offer.ok || offer.value.port === 0) {
       await invite.reject(488);
       this.#session.end();
-      throw new AppError('sip/malformed', { cause: offer === null ? 'an invitation without SDP' : `SDP offer: ${offer.reason}` });
+      const cause = offer === null ? 'an invitation without SDP' : `SDP offer: ${offer.ok ? 'the stream is refused' : offer.reason}`;
+      throw new AppError('sip/malformed', { cause });
     }
     try {
       const { sdp, role } = await this.#media.answer(offer.value);

@@ -15,6 +15,7 @@ import { delay } from '../../../base/clock';
 import { type Disposable, DisposableStore } from '../../../base/disposable';
 import { Emitter } from '../../../base/emitter';
 import { drop } from '../../../base/log';
+import type { ContentWays } from '../../../protocol/accepted-types';
 import type { SendOptions } from '../../msrp/outgoing';
 import type { IncomingInvite, RemoteParty, SipSession } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
@@ -141,6 +142,16 @@ export class CpmSession implements Disposable {
   /** The other side as the dialog names it; null until an INVITE has gone out. */
   get remote(): RemoteParty | null {
     return this.#sip?.remote ?? null;
+  }
+
+  /** How content of a type may reach the other side. */
+  waysOf(type: string): ContentWays {
+    return this.#media.waysOf(type);
+  }
+
+  /** The other side takes nothing now: what is sent waits. */
+  get isHeld(): boolean {
+    return this.#media.isHeld;
   }
 
   /**

@@ -22,7 +22,7 @@ import type {
 import type { PreferencesValue, ToldByAccount } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import type { BodyPart } from '../../../protocol/multipart';
-import { encodeSdp } from '../../../protocol/sdp';
+import { encodeSdp, type MsrpDescription } from '../../../protocol/sdp';
 import { openOneHistory } from './one-history';
 import { quickDisk } from './quick-disk';
 import { settled, VirtualClock } from './virtual-clock';
@@ -62,20 +62,24 @@ export function incomingPager(
   return { remote, headers: noHeaders, requestId, contentType, body: bytes, icsis: [] };
 }
 
-/** The other side's SDP. */
-export function peerSdp(setup: 'active' | 'passive' | 'actpass', { port = 9, isSecure = false } = {}): string {
+/** The other side's SDP: that of a CPM client, but for what a test changes. */
+export function peerSdp(
+  setup: 'active' | 'passive' | 'actpass',
+  { port = 9, isSecure = false, ...change }: Partial<MsrpDescription> & { isSecure?: boolean } = {},
+): string {
   return encodeSdp({
     host: '127.0.0.1',
     port,
     path: port === 0 ? [] : [`${isSecure ? 'msrps' : 'msrp'}://127.0.0.1:9/peer;tcp`],
     setup,
-    acceptTypes: ['message/cpim'],
-    wrappedTypes: ['text/plain'],
+    acceptTypes: ['message/cpim', 'application/im-iscomposing+xml'],
+    wrappedTypes: ['text/plain', 'message/imdn+xml', 'application/im-iscomposing+xml'],
     direction: 'sendrecv',
     sessionId: '1',
     version: 1,
     transport: isSecure ? 'TCP/TLS/MSRP' : 'TCP/MSRP',
     attributes: [],
+    ...change,
   });
 }
 
@@ -178,10 +182,11 @@ export class FakeInvite extends FakeSession implements IncomingInvite {
     headers?: Partial<CpmHeaders>;
     parts?: BodyPart[];
     setup?: 'active' | 'passive' | 'actpass';
+    sdp?: string;
   }) {
     super(`call-${Math.random()}`, options.remote, { ...noHeaders, ...options.headers });
     this.state = 'incoming';
-    this.sdp = peerSdp(options.setup ?? 'actpass');
+    this.sdp = options.sdp ?? peerSdp(options.setup ?? 'actpass');
     this.parts = options.parts ?? [];
   }
 
