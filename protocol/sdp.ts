@@ -96,7 +96,7 @@ export function parseSdp(text: string): Parsed<MsrpDescription> {
         ? { port, transport: kind === 'TCP/MSRP' ? 'TCP/MSRP' : 'TCP/TLS/MSRP', host: null, attributes: [] }
         : null;
       stream = msrp ?? stream;
-      streams.push({ media, transport, formats: formats.trim(), msrp });
+      streams.push({ media, transport, formats: formats.trim() || '*', msrp });
     } else if (letter === 'a') {
       const colon = value.indexOf(':');
       const name = colon < 0 ? value : value.slice(0, colon);
@@ -183,7 +183,7 @@ export function receives({ direction }: Pick<MsrpDescription, 'direction'>): boo
 
 /** A stream that is refused, in its place. */
 export function refusedLine({ media, transport, formats }: OtherStream): string {
-  return `m=${word(media)} 0 ${word(transport)} ${oneLine(formats) || '*'}`;
+  return `m=${word(media)} 0 ${word(transport)} ${oneLine(formats)}`;
 }
 
 /** A whole description with this one stream, and every other one refused. No value can add a line. */

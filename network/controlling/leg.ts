@@ -57,6 +57,8 @@ export class Leg implements PostLeg {
   #remotePath = '';
   /** The o= line of our SDP; strict parsers want digits in its sess-id. */
   readonly #origin = { sessionId: String(Number.parseInt(newToken(6), 16)), version: 1 };
+  /** The last answer of this side. */
+  #described: string | null = null;
   readonly #waits = new Map<Wait, { dispose(): void }>();
 
   constructor(
@@ -133,17 +135,23 @@ export class Leg implements PostLeg {
     if (subject !== null && transaction.request.toTag === null) response.append('Subject', subject);
     this.#time(transaction.request, response);
     const role = offer.setup === 'active' || offer.setup === 'actpass' ? 'passive' : 'active';
-    response.setBody('application/sdp', encodeSdp(describeSession(this.media, role, this.#origin)));
+    response.setBody('application/sdp', this.#answerTo(offer, role));
     transaction.respond(response);
     this.startMedia(offer, role);
   }
 
+  /** Only a description that is another one has another version (RFC 3264 section 8). */
+  #answerTo(offer: MsrpDescription, role: 'active' | 'passive'): string {
+    const encoded = () => encodeSdp(describeSession(this.media, role, this.#origin, offer));
+    const before = this.#described ?? (this.invite === null ? null : encodeSdp(this.offer));
+    if (before !== null && before !== encoded()) this.#origin.version += 1;
+    this.#described = encoded();
+    return this.#described;
+  }
+
   /** Answers a re-INVITE or UPDATE. A new path gets a new MSRP session; otherwise the answer is the same as before. */
   refresh(transaction: ServerTransaction, offer: MsrpDescription): void {
-    if (offer.path.join(' ') !== this.#remotePath) {
-      this.#renewMedia(isOverTls(offer));
-      this.#origin.version += 1;
-    }
+    if (offer.path.join(' ') !== this.#remotePath) this.#renewMedia(isOverTls(offer));
     this.accept(transaction, offer);
   }
 
@@ -156,6 +164,7 @@ export class Leg implements PostLeg {
   }
 
   startMedia(remote: MsrpDescription, role: 'active' | 'passive'): void {
+    this.media.heed(remote);
     const path = remote.path.join(' ');
     if (path === this.#remotePath) return;
     this.#remotePath = path;

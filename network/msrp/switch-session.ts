@@ -14,7 +14,7 @@ import { type MsrpMessage, newTransactionId, parseMsrpUri } from '../../protocol
 import type { Allowance } from '../../protocol/msrp-allowance';
 import { answerTo, successReport } from '../../protocol/msrp-rules';
 import { parseNickname } from '../../protocol/nickname';
-import { type Fingerprint, fingerprintsOf, type MsrpDescription } from '../../protocol/sdp';
+import { type Fingerprint, fingerprintsOf, type MsrpDescription, mirrored, receives } from '../../protocol/sdp';
 import { type CompleteMessage, MAX_MESSAGE_BYTES, MsrpAssembly, type MsrpRequest } from './assembly';
 import type { MsrpConnection } from './connection';
 import { type MediaPlace, shows } from './door';
@@ -68,6 +68,8 @@ export function describeSession(
   session: SwitchSession,
   setup: 'active' | 'passive' | 'actpass',
   origin: { sessionId: string; version: number },
+  /** What an answer answers: its m-lines and its direction (RFC 3264 section 6). */
+  offer?: MsrpDescription,
 ): MsrpDescription {
   return {
     host: session.place.host,
@@ -76,7 +78,8 @@ export function describeSession(
     setup,
     acceptTypes: ['message/cpim'],
     wrappedTypes: ['text/plain', 'message/imdn+xml', 'application/im-iscomposing+xml', '*'],
-    direction: 'sendrecv',
+    direction: offer === undefined ? 'sendrecv' : mirrored(offer.direction),
+    ...(offer?.streams === undefined ? {} : { streams: offer.streams }),
     sessionId: origin.sessionId,
     version: origin.version,
     transport: session.place.transport,
@@ -104,6 +107,8 @@ export class SwitchSession {
   #remotePath: readonly string[] = [];
   #fingerprints: readonly Fingerprint[] = [];
   readonly #early: (() => void)[] = [];
+  /** The endpoint takes nothing now (a=inactive, a=sendonly): what is sent waits. */
+  #isHeld = false;
   /** A long chunk that was answered before its end arrived. */
   #told: { by: MsrpConnection; transactionId: string } | null = null;
 
@@ -189,6 +194,12 @@ export class SwitchSession {
     else this.close('its MSRP path is malformed');
   }
 
+  /** Follows the direction in the endpoint's SDP (RFC 3264 section 5.1). */
+  heed(remote: Pick<MsrpDescription, 'direction'>): void {
+    this.#isHeld = !receives(remote);
+    if (this.#state === 'bound') this.#flush();
+  }
+
   /** `asks`: this side opened the connection and sends the empty SEND that binds the other end (RFC 4975 section 5.4). */
   bind(connection: MsrpConnection, asks: boolean): void {
     this.#transition('bound');
@@ -207,7 +218,7 @@ export class SwitchSession {
   send(message: { contentType: string; body: Uint8Array; messageId?: string; onAnswered?: () => void }): void {
     if (this.#state === 'closed') return;
     const entry: OutgoingMessage = { ...message, messageId: message.messageId ?? randomBytes(12).toString('hex') };
-    if (this.#state === 'bound' && this.#remotePath.length > 0) {
+    if (this.#state === 'bound' && this.#remotePath.length > 0 && !this.#isHeld) {
       this.#sent.write(entry, this.#remotePath);
       return;
     }
@@ -276,7 +287,7 @@ export class SwitchSession {
   }
 
   #flush(): void {
-    if (this.#connection === null) return;
+    if (this.#connection === null || this.#isHeld) return;
     const waiting = this.#waiting.splice(0);
     this.#giveWaiting();
     for (const entry of waiting) this.#sent.write(entry, this.#remotePath);

@@ -26,6 +26,7 @@ interface Pending {
   setup: 'active' | 'passive' | 'actpass' | null;
   path: readonly string[];
   fingerprints: readonly Fingerprint[];
+  description: MsrpDescription;
 }
 
 export interface AnchorDeps {
@@ -42,7 +43,11 @@ export class MediaAnchor {
   #pair: RelayPair | null = null;
   #pending: Pending | null = null;
   /** The side whose offer was answered last: each 2xx to it, also a repeated one, goes back to that side. */
-  #offerer: Pick<Pending, 'from' | 'setup'> = { from: 'caller', setup: null };
+  #offerer: Pick<Pending, 'from' | 'setup'> & { description: Pick<MsrpDescription, 'streams' | 'transport'> } = {
+    from: 'caller',
+    setup: null,
+    description: { transport: 'TCP/MSRP' },
+  };
   /** Tag of the device that has the leg: the first one that answered. */
   #calledTag: string | null = null;
   #lost: { dispose(): void } | null = null;
@@ -60,7 +65,7 @@ export class MediaAnchor {
     const pair = standing ?? this.#newPair(isSecure);
     // A session that has TLS keeps it.
     if (pair === null || pair.isSecure !== isSecure || (this.#pair?.isSecure === true && !isSecure)) return false;
-    this.#pending = { from, pair, setup, path, fingerprints: fingerprintsOf(found.description) };
+    this.#pending = { from, pair, setup, path, fingerprints: fingerprintsOf(found.description), description: found.description };
     this.#write(message, found, pair[other(from)], 'actpass', from);
     return true;
   }
@@ -72,8 +77,9 @@ export class MediaAnchor {
     if (found === null) return;
     const pending = this.#pending;
     const pair = pending?.pair ?? this.#pair;
+    const offered = pending?.description ?? this.#offerer.description;
     if (found === 'unreadable' || pair === null || !isCarried(found.description) || !answers(pair, found.description)) {
-      replaceSdp(message, refusedSdp(this.deps.relay.host), Math.random);
+      replaceSdp(message, refusedSdp(this.deps.relay.host, offered), Math.random);
       this.refused();
       return;
     }
@@ -89,7 +95,7 @@ export class MediaAnchor {
         before?.close();
       }
       this.#pending = null;
-      this.#offerer = { from, setup };
+      this.#offerer = { from, setup, description: pending.description };
     }
     const { from, setup } = this.#offerer;
     this.#write(message, found, pair[from], setup === 'passive' ? 'active' : 'passive', other(from));

@@ -3,7 +3,7 @@
  * that side wrote it. The body may be the SDP alone, or a multipart with the first message.
  */
 import { encodeMultipart, multipartType, newBoundary, parseContentType, parseMultipart } from '../../protocol/multipart';
-import { type Fingerprint, type MsrpDescription, parseSdp } from '../../protocol/sdp';
+import { type Fingerprint, type MsrpDescription, parseSdp, refusedLine } from '../../protocol/sdp';
 import type { SipMessage } from '../sip/message';
 
 /** The relay's place for one side, and who opens the connection. */
@@ -60,10 +60,14 @@ export function replaceSdp(message: SipMessage, sdp: string, random: () => numbe
   }
 }
 
-/** An answer that refuses the media (RFC 3264 section 6): an answer that the relay cannot carry must not lead around it. */
-export function refusedSdp(host: string): string {
+/**
+ * An answer that refuses the media, each m-line of the offer in its place (RFC 3264 section 6): an answer that the relay cannot carry must not lead
+ * around it.
+ */
+export function refusedSdp(host: string, { streams = [null], transport }: Pick<MsrpDescription, 'streams' | 'transport'>): string {
   const address = `IN ${host.includes(':') ? 'IP6' : 'IP4'} ${host}`;
-  return `v=0\r\no=- 0 0 ${address}\r\ns=-\r\nc=${address}\r\nt=0 0\r\nm=message 0 TCP/MSRP *\r\n`;
+  const lines = streams.map((stream) => refusedLine(stream ?? { media: 'message', transport, formats: '*' }));
+  return `${['v=0', `o=- 0 0 ${address}`, 's=-', `c=${address}`, 't=0 0', ...lines].join('\r\n')}\r\n`;
 }
 
 /**
@@ -79,12 +83,14 @@ export function anchoredSdp(sdp: string, place: AnchorPlace, hides: boolean): st
     written.push(`a=setup:${place.setup}`, `a=path:${place.path.join(' ')}`);
     if (place.fingerprint !== null) written.push(`a=fingerprint:${place.fingerprint.hash} ${place.fingerprint.value}`);
   };
-  let isFound = false;
+  const read = parseSdp(sdp);
+  const msrpLine = (read.ok ? read.value.streams?.indexOf(null) : null) ?? 0;
+  let count = -1;
   for (const line of sdp.split(/\r\n|\n|\r/).filter((each) => each !== '')) {
     if (line.startsWith('m=')) {
       endStream();
-      const isMsrp: boolean = !isFound && /^m=message \d+(?:\/\d+)? TCP\/(?:TLS\/)?MSRP /i.test(`${line} `);
-      isFound ||= isMsrp;
+      count += 1;
+      const isMsrp = count === msrpLine;
       stream = isMsrp ? 'msrp' : 'other';
       const port = !isMsrp ? 0 : place.setup === 'active' ? 9 : place.port;
       written.push(line.replace(/^(m=\S+ )\d+/, `$1${port}`));

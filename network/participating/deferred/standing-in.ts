@@ -78,10 +78,9 @@ export class StandIns {
     this.#sessions.set(dialog.id, session);
     // RFC 6135: an offerer that only waits is called.
     const role = offer.setup === 'passive' ? 'active' : 'passive';
-    const described = describeSession(media, role, { sessionId: String(Number.parseInt(newToken(6), 16)), version: 1 });
+    const described = describeSession(media, role, { sessionId: String(Number.parseInt(newToken(6), 16)), version: 1 }, offer);
     const sdp = encodeSdp({
       ...described,
-      direction: offer.direction === 'sendonly' ? 'recvonly' : 'sendrecv',
       attributes: [
         ['max-size', String(MAX_LETTER_BYTES)],
         ...described.attributes.filter(([name]) => name !== 'max-size' && name !== 'chatroom'),

@@ -8,7 +8,9 @@ import {
   MAX_SDP_CHARACTERS,
   MAX_SDP_LINES,
   type MsrpDescription,
+  mirrored,
   parseSdp,
+  receives,
 } from '../../../protocol/sdp';
 import { parsedValue, wire } from './wire-text';
 
@@ -54,6 +56,50 @@ describe('SDP', () => {
   it('reads what it writes', () => {
     const description = { ...parsedValue(parseSdp(offer)), host: '2001:db8::1', transport: 'TCP/MSRP', direction: 'sendonly' } as const;
     expect(parsedValue(parseSdp(encodeSdp(description)))).toEqual(description);
+  });
+
+  const lines = (...media: string[]) =>
+    wire('v=0', 'o=- 1 1 IN IP4 h', 's=-', 'c=IN IP4 h', 't=0 0', ...media.flatMap((line) => [line, 'a=path:msrp://h:1/s;tcp']), '');
+
+  it.each([
+    [
+      'the MSRP stream in the middle',
+      ['m=audio 4000 RTP/AVP 0 8', 'm=message 9 TCP/MSRP *', 'm=video 5000/2 UDP/TLS/RTP/SAVPF 96'],
+      ['m=audio 0 RTP/AVP 0 8', 'm=message 9 TCP/MSRP *', 'm=video 0 UDP/TLS/RTP/SAVPF 96'],
+    ],
+    [
+      'a second MSRP stream',
+      ['m=message 9 TCP/MSRP *', 'm=message 9 TCP/TLS/MSRP *'],
+      ['m=message 9 TCP/MSRP *', 'm=message 0 TCP/TLS/MSRP *'],
+    ],
+    [
+      'a first MSRP stream that is refused',
+      ['m=message 0 TCP/MSRP *', 'm=message 9 TCP/MSRP *'],
+      ['m=message 0 TCP/MSRP *', 'm=message 9 TCP/MSRP *'],
+    ],
+    [
+      'an m-line without formats',
+      ['m=application 9 UDP/BFCP', 'm=message 9 TCP/MSRP *'],
+      ['m=application 0 UDP/BFCP *', 'm=message 9 TCP/MSRP *'],
+    ],
+    ['other messages', ['m=message 5060 sip sip:a@b', 'm=message 9 TCP/MSRP *'], ['m=message 0 sip sip:a@b', 'm=message 9 TCP/MSRP *']],
+  ])('answers %s m-line by m-line, and refuses every other one', (_, offered, answered) => {
+    const read = parsedValue(parseSdp(lines(...offered)));
+    const written = encodeSdp({ ...read, path: ['msrp://h:1/t;tcp'] });
+    expect(written.match(/^m=.*$/gm)).toEqual(answered);
+    expect(parsedValue(parseSdp(written)).streams).toEqual(read.streams);
+    expect(written.indexOf('a=path')).toBeGreaterThan(written.indexOf('m=message 9'));
+  });
+
+  it('mirrors directions', () => {
+    expect((['sendrecv', 'sendonly', 'recvonly', 'inactive'] as const).map((one) => [mirrored(one), receives({ direction: one })])).toEqual(
+      [
+        ['sendrecv', true],
+        ['recvonly', false],
+        ['sendonly', true],
+        ['inactive', false],
+      ],
+    );
   });
 
   it('passes over other streams and takes the stream c= before the session one', () => {

@@ -303,7 +303,8 @@ describe('anchored media', () => {
     expect(attributes.filter(([name]) => name === 'fingerprint')).toEqual([['fingerprint', `sha-256 ${fingerprint?.value}`]]);
     const plain = ok(sdp(CALLED, 'active'));
     anchor.answer(plain);
-    expect(plain.text).toContain('m=message 0 ');
+    // As many m-lines as the offer, in its order (RFC 3264 section 6).
+    expect(plain.text.match(/^m=.*$/gm)).toEqual(['m=message 0 TCP/TLS/MSRP *', 'm=audio 0 RTP/AVP 0']);
     const again = new MediaAnchor({ relay, hides: null, onClose: () => undefined });
     again.offer('caller', invite(secured(sdp(CALLER, 'actpass'))));
     again.answer(ok(secured(sdp(CALLED, 'active'))));
