@@ -114,8 +114,11 @@ export class Framer {
     return true;
   }
 
-  #one(bytes: Uint8Array): Frame[] {
-    if (bytes.length <= 4 && bytes.every((byte) => byte === 13 || byte === 10)) return bytes.length === 4 ? [{ kind: 'ping' }] : [];
+  #one(piece: Uint8Array): Frame[] {
+    // Line ends before a message are passed over (RFC 3261 section 7.5).
+    const begins = piece.findIndex((byte) => byte !== 13 && byte !== 10);
+    if (begins < 0) return piece.length >= 4 ? [{ kind: 'ping' }] : [];
+    const bytes = piece.subarray(begins);
     const frames: Frame[] = [];
     const end = headEnd(bytes);
     if (end < 0 || end > MAX_HEAD_BYTES) {

@@ -47,9 +47,11 @@ export class Framer {
     return frames;
   }
 
-  #whole(bytes: Uint8Array): Frame[] {
-    const isBlank = bytes.length <= 4 && bytes.every((byte) => byte === CR || byte === LF);
-    if (isBlank) return bytes.length === 0 ? [] : [{ kind: bytes.length === 4 ? 'ping' : 'pong' }];
+  #whole(piece: Uint8Array): Frame[] {
+    // Line ends before a message are passed over (RFC 3261 section 7.5).
+    const begins = piece.findIndex((byte) => byte !== CR && byte !== LF);
+    if (begins < 0) return piece.length === 0 ? [] : [{ kind: piece.length >= 4 ? 'ping' : 'pong' }];
+    const bytes = piece.subarray(begins);
     const frames: Frame[] = [];
     const bodyAt = findBody(bytes, bytes.length, 0);
     if (bodyAt < 0 || bodyAt > MAX_HEAD_BYTES) {

@@ -60,6 +60,11 @@ describe('Framer', () => {
     expect(bodies(one(message('Grüße 🎉')))).toEqual(['Grüße 🎉']);
     expect(bodies(one('MESSAGE sip:a@lab.test SIP/2.0\r\nSubject: x\r\n\r\nzwei'))).toEqual(['zwei']);
     expect(bodies(one(`${message('eins')}rest`))).toEqual(['eins']);
+    for (const before of ['\r\n', '\r\n\r\n', '\n', '\r\n\r\n\r\n']) {
+      const [frame] = one(before + message('eins'));
+      expect(bodies([frame as NonNullable<typeof frame>])).toEqual(['eins']);
+      expect(frame?.kind === 'message' && new TextDecoder().decode(frame.bytes)).toBe(message('eins'));
+    }
     expect([one('\r\n\r\n'), one('\r\n'), one('')]).toEqual([[{ kind: 'ping' }], [{ kind: 'pong' }], []]);
     expect(one('MESSAGE sip:a@lab.test SIP/2.0\r\nSubject: x')).toMatchObject([{ kind: 'broken' }]);
     expect(one('MESSAGE sip:a@lab.test SIP/2.0\r\nContent-Length: 9\r\n\r\nx')).toMatchObject([{ kind: 'broken' }]);
