@@ -97,8 +97,15 @@ function lineAt(text: string, at: number): number {
   return text.slice(0, at).split('\n').length;
 }
 
-/** The position of a comment outside strings, as editors' JSON allows; null when there is none. */
+/** The position of a comment outside strings, as editors' JSON allows; null when there is none. A string that does not end hides what follows it. */
 function commentAt(text: string): number | null {
-  for (const found of text.matchAll(/"(?:[^"\\\n]|\\.)*"|\/[/*]/g)) if (!found[0].startsWith('"')) return found.index;
+  let isString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (isString && character === '\\') at += 1;
+    else if (character === '"') isString = !isString;
+    else if (character === '\n') isString = false;
+    else if (!isString && character === '/' && (text[at + 1] === '/' || text[at + 1] === '*')) return at;
+  }
   return null;
 }

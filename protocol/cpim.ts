@@ -2,7 +2,7 @@
  * The envelope around every CPM message: message/cpim (RFC 3862) with the IMDN headers of RFC 5438. Reading is tolerant, writing is strict.
  * Headers are matched by the URI of their namespace; each sender chooses its own prefixes.
  */
-import { oneLine } from './generic-param';
+import { hasControl, oneLine } from './generic-param';
 import { concat, readHeaderBlock, startsWithAt, text, utf8 } from './octets';
 import { malformed, type Parsed, parsed } from './parsed';
 import { decodeTransfer } from './transfer-encoding';
@@ -139,29 +139,34 @@ const USUAL_PREFIXES: ReadonlyMap<string, string> = new Map([
   ['cpm', CPM_NAMESPACE],
 ]);
 
+const CPIM_NAMESPACE = 'urn:ietf:params:cpim-headers:';
+
+/** The header lines under the URIs of their namespaces, without those of a namespace that is no URI: written again it would be another one. */
 function resolveNamespaces(lines: readonly (readonly [string, string])[]): CpimHeader[] {
-  const prefixes = new Map<string, string>();
+  /** By prefix, '' for headers without one. A message may change any of them several times. */
+  const namespaces = new Map<string, string | null>([['', CPIM_NAMESPACE]]);
   const headers: CpimHeader[] = [];
-  let unprefixed: string | null = null;
   for (const [name, rawValue] of lines) {
     // ";lang=fr" and other parameters stand between the colon and the value (RFC 3862 section 2.3.2).
     const value = rawValue.startsWith(';') ? rawValue.replace(/^\S*\s*/, '') : rawValue;
     if (name.toLowerCase() === 'ns') {
-      const declared = /^([^<\s]*)\s*<([^>]*)>$/.exec(value);
-      const uri = declared?.[2]?.trim();
-      if (declared === null || uri === undefined) continue;
-      // A message may change the default namespace several times. RFC 3862's own URI switches back to its headers.
-      if (declared[1]) prefixes.set(declared[1], uri);
-      else unprefixed = uri === 'urn:ietf:params:cpim-headers:' ? null : uri;
+      const [, prefix = '', uri] = /^([^<\s]*)\s*<([^>]*)>$/.exec(value) ?? [];
+      if (uri !== undefined) namespaces.set(prefix, isUri(uri.trim()) ? uri.trim() : null);
       continue;
     }
     const dot = name.indexOf('.');
-    const namespace = dot > 0 ? (prefixes.get(name.slice(0, dot)) ?? USUAL_PREFIXES.get(name.slice(0, dot).toLowerCase())) : undefined;
-    if (namespace !== undefined) {
-      headers.push({ namespace: namespace === 'urn:ietf:params:cpim-headers:' ? null : namespace, name: name.slice(dot + 1), value });
-    } else headers.push({ namespace: dot > 0 ? null : unprefixed, name, value });
+    const prefix = dot > 0 ? name.slice(0, dot) : '';
+    const declared = namespaces.get(prefix);
+    const namespace = declared === undefined ? USUAL_PREFIXES.get(prefix.toLowerCase()) : declared;
+    if (namespace === null) continue;
+    if (namespace === undefined) headers.push({ namespace: null, name, value });
+    else headers.push({ namespace: namespace === CPIM_NAMESPACE ? null : namespace, name: dot > 0 ? name.slice(dot + 1) : name, value });
   }
   return headers;
+}
+
+function isUri(text: string): boolean {
+  return !hasControl(text) && !/[\s<>"]/.test(text);
 }
 
 function address(value: string): { displayName: string | null; uri: string } | null {

@@ -186,7 +186,7 @@ export function parseAuthorization(headerValue: string): Parsed<DigestCredential
     qop,
     cnonce: params.get('cnonce') ?? null,
     nc: nc === null ? null : Number.parseInt(nc, 16),
-    auts: params.get('auts') ?? null,
+    auts: params.get('auts') || null,
   });
 }
 

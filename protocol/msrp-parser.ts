@@ -13,6 +13,8 @@
  * `partBytes` limits how much of a body is buffered: a long chunk is returned in parts (`MsrpRequest.goesOn`). `admits` lets the parser
  * skip a body that nobody wants as it arrives.
  */
+
+import { hasControl } from './generic-param';
 import {
   HEADER_NAME,
   MAX_MSRP_BODY_BYTES,
@@ -242,7 +244,7 @@ export class MsrpParser {
 
   #readLine(head: Head | null, from: number, end: number): Step {
     // Some peers send a bare line end between messages as keep-alive.
-    if (head === null) return from === end ? 'again' : this.#begin(text(this.#view.subarray(from, end)));
+    if (head === null) return from === end ? 'again' : this.#begin(text(this.#view.subarray(from, end)).replaceAll('\t', ' '));
     if (from === end) {
       this.#inBody = true;
       return 'again';
@@ -254,7 +256,7 @@ export class MsrpParser {
     const read = text(this.#view.subarray(from, end));
     // Lenient decoding would turn one octet into three, and the lines written from it could exceed what the next reader accepts.
     if (read.includes(REPLACEMENT) && !isUtf8(this.#view.subarray(from, end))) return problem('a line that is not UTF-8');
-    const line = readHeaderLine(read);
+    const line = readHeaderLine(read.replaceAll('\t', ' '));
     if (line === null) return problem('a bad header line');
     // When written again, the line has a space after its colon.
     if (end - from === MAX_MSRP_LINE_BYTES && read[line.name.length + 1] !== ' ') return problem('a line too long');
@@ -269,7 +271,8 @@ export class MsrpParser {
   #begin(line: string): Step {
     const space = line.indexOf(' ', 5);
     const transactionId = line.slice(5, space);
-    if (!line.startsWith('MSRP ') || space < 0 || !TRANSACTION_ID.test(transactionId)) return problem('a bad start line');
+    if (!line.startsWith('MSRP ') || space < 0 || !TRANSACTION_ID.test(transactionId) || hasControl(line))
+      return problem('a bad start line');
     const kind = line.slice(space + 1);
     if (kind !== this.#kind.text) {
       const found = /^(?:(\d{3})(?: (.*))?|([A-Z]{1,32}))$/.exec(kind);
@@ -420,7 +423,8 @@ export class MsrpParser {
       headers: head.others,
       messageId: fields[FIELDS['message-id']]?.value || null,
       byteRange: rangeOf(range?.range ?? null, { given, octets: body?.length ?? 0, isPart: body !== null && this.#inBody, continuation }),
-      contentType: fields[FIELDS['content-type']]?.value ?? null,
+      // RFC 4975 section 9: it belongs to a body.
+      contentType: body === null ? null : (fields[FIELDS['content-type']]?.value ?? null),
       successReport: fields[FIELDS['success-report']]?.value.toLowerCase() === 'yes',
       failureReport: failureReport === 'no' || failureReport === 'partial' ? failureReport : 'yes',
       status: status === undefined ? null : readStatus(status.value),
@@ -534,6 +538,8 @@ function promised(range: MsrpRequest['byteRange']): number {
 }
 
 function readHeaderLine(line: string): Line | null {
+  // RFC 4975 section 9: utf8text holds no control character but the tab.
+  if (hasControl(line)) return null;
   const colon = line.indexOf(':');
   const name = line.slice(0, Math.max(0, colon));
   const value = line.slice(colon + 1).trim();

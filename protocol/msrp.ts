@@ -216,7 +216,7 @@ function isSamePath(one: readonly string[], other: readonly string[]): boolean {
 /** The headers with a field, except the paths and Content-Type. */
 function ownLines({ messageId, byteRange, successReport, failureReport, status }: MsrpRequest): string {
   let lines = '';
-  if (messageId !== null) lines += `Message-ID: ${word(messageId)}\r\n`;
+  if (messageId !== null) lines += `Message-ID: ${oneLine(messageId)}\r\n`;
   if (byteRange !== null) lines += `Byte-Range: ${byteRange.start}-${byteRange.end ?? '*'}/${byteRange.total ?? '*'}\r\n`;
   if (successReport) lines += 'Success-Report: yes\r\n';
   if (failureReport !== 'yes') lines += `Failure-Report: ${failureReport}\r\n`;

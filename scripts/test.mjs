@@ -116,6 +116,7 @@ const phases = {
   generated: () => check('scripts/generate.mjs', ['--check']),
   exports: () => check('scripts/dead-exports.mjs', []),
   unit: () => runVitest('unit'),
+  fuzz: () => runVitest('fuzz'),
   interop: (teller) => judged(teller).then(() => runVitest('interop')),
   deaths: playDeaths,
   e2e: endToEnd,

@@ -19,8 +19,14 @@ export function isDeleted(store: OwnStore, key: string): boolean {
 /** Brings one event into the state. Its effect, and nothing else, is what comes back: empty when the state had it already. */
 export function join(store: OwnStore, raw: RawEvent): Change[] {
   const event = knownEvent(raw);
-  if (event === null) return put(store, 'other', strangeName(raw), raw);
+  if (event === null) return joinStrange(store, raw);
   return joiners[event.e](store, event as never);
+}
+
+/** An event of a kind that this version does not know; its name is its content. */
+function joinStrange(store: OwnStore, raw: RawEvent): Change[] {
+  const name = strangeName(raw);
+  return store.element('other', name) === undefined ? put(store, 'other', name, raw) : [];
 }
 
 type Joiners = { [E in KnownEvent['e']]: (store: OwnStore, event: Extract<KnownEvent, { e: E }>) => Change[] };

@@ -8,6 +8,7 @@
  *      | CRLF CRLF = ping       \--too long, no Content-Length--> [broken]
  */
 import { headEnd, MAX_BODY_BYTES, MAX_HEAD_BYTES } from './message-parser';
+import { StreamBuffer } from './stream-buffer';
 
 /**
  * What came out of the stream: one whole message; a keep-alive (RFC 5626 section 4.4.1: a double CRLF, answered by one CRLF); or `broken`.
@@ -17,21 +18,11 @@ export type Frame = { kind: 'message'; bytes: Uint8Array } | { kind: 'ping' } | 
 
 const CONTENT_LENGTH = /^(?:content-length|l)[ \t]*:(.*)$/gim;
 
-function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1 && pieces[0] !== undefined) return pieces[0];
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
-}
-
 export class Framer {
   #state: 'between' | 'head' | 'body' | 'broken' = 'between';
-  #pieces: Uint8Array[] = [];
-  #held = 0;
+  readonly #buffer = new StreamBuffer();
+  /** Where the search for the end of the head goes on: a head that comes byte by byte is searched once. */
+  #searched = 0;
   /** Bytes of the current message, head and body together, once the head is read. */
   #wanted = 0;
   /** CR and LF seen since the last message, for the ping. */
@@ -54,9 +45,8 @@ export class Framer {
     const frames: Frame[] = [];
     if (this.#state === 'broken' || bytes.length === 0) return frames;
     if (this.#isMessageBased) return this.#one(bytes);
-    this.#pieces.push(bytes);
-    this.#held += bytes.length;
-    while (this.#held > 0 && this.#step(frames));
+    this.#buffer.add(bytes);
+    while (this.#buffer.length > 0 && this.#step(frames));
     return frames;
   }
 
@@ -68,8 +58,8 @@ export class Framer {
       case 'head':
         return this.#readHead(frames);
       case 'body': {
-        if (this.#held < this.#wanted) return false;
-        frames.push({ kind: 'message', bytes: this.#take(this.#wanted) });
+        if (this.#buffer.length < this.#wanted) return false;
+        frames.push({ kind: 'message', bytes: this.#buffer.take(this.#wanted) });
         this.#state = 'between';
         this.#blank = 0;
         return true;
@@ -80,7 +70,7 @@ export class Framer {
   }
 
   #skipBlank(frames: Frame[]): boolean {
-    const held = this.#take(this.#held);
+    const { held } = this.#buffer;
     let at = 0;
     while (at < held.length && (held[at] === 13 || held[at] === 10)) {
       at += 1;
@@ -90,16 +80,19 @@ export class Framer {
         this.#blank = 0;
       }
     }
-    if (at === held.length) return false;
-    this.#pieces = [held.subarray(at)];
-    this.#held = held.length - at;
+    const isMore = at < held.length;
+    this.#buffer.take(at);
+    if (!isMore) return false;
     this.#state = 'head';
+    this.#searched = 0;
     return true;
   }
 
   #readHead(frames: Frame[]): boolean {
-    const held = this.#whole();
-    const end = headEnd(held);
+    const { held } = this.#buffer;
+    const end = headEnd(held, this.#searched);
+    // The last three bytes may be the beginning of the empty line.
+    this.#searched = Math.max(0, held.length - 3);
     if (end < 0 || end > MAX_HEAD_BYTES) {
       if (held.length <= MAX_HEAD_BYTES) return false;
       return this.#break(frames, `the head is longer than ${MAX_HEAD_BYTES} bytes`, beginning(held));
@@ -137,23 +130,8 @@ export class Framer {
   #break(frames: Frame[], reason: string, head: Uint8Array | null): false {
     frames.push({ kind: 'broken', reason, head });
     this.#state = 'broken';
-    this.#pieces = [];
-    this.#held = 0;
+    this.#buffer.take(this.#buffer.length);
     return false;
-  }
-
-  #whole(): Uint8Array {
-    const whole = concat(this.#pieces);
-    this.#pieces = [whole];
-    return whole;
-  }
-
-  #take(count: number): Uint8Array {
-    const whole = this.#whole();
-    const rest = whole.subarray(count);
-    this.#pieces = rest.length === 0 ? [] : [rest];
-    this.#held = rest.length;
-    return whole.subarray(0, count);
   }
 }
 

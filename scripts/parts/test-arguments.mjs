@@ -1,13 +1,13 @@
 /** What the words after `npm test --` ask for. */
 
 /** Every phase, in the order in which they run. */
-export const phaseNames = /** @type {const} */ (['types', 'lint', 'generated', 'exports', 'unit', 'interop', 'deaths', 'e2e']);
+export const phaseNames = /** @type {const} */ (['types', 'lint', 'generated', 'exports', 'unit', 'fuzz', 'interop', 'deaths', 'e2e']);
 /** Those that are vitest's. The others are checks of the whole tree. */
-const testPhases = ['unit', 'interop', 'deaths', 'e2e'];
+const testPhases = ['unit', 'fuzz', 'interop', 'deaths', 'e2e'];
 /** What runs again at each change when nothing is named. */
 const watchedPhases = ['unit'];
 /** `--changed` follows imports; a test of real windows imports none of the program that it starts. */
-const changedPhases = ['types', 'lint', 'generated', 'exports', 'unit', 'interop'];
+const changedPhases = ['types', 'lint', 'generated', 'exports', 'unit', 'fuzz', 'interop'];
 
 /**
  * @param {readonly string[]} words

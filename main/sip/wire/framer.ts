@@ -23,6 +23,8 @@ const LF = 10;
 
 export class Framer {
   #buffer = new Uint8Array(4096);
+  /** What is held are the `#length` bytes from `#start` on. */
+  #start = 0;
   #length = 0;
   /** Where the search for the end of the head continues; a message that arrives byte by byte is scanned once. */
   #scanned = 0;
@@ -77,12 +79,12 @@ export class Framer {
       this.#take(dropped);
       return this.#length > 0;
     }
-    if (this.#buffer[0] === CR || this.#buffer[0] === LF) return this.#takeBlank(frames);
+    if (this.#at(0) === CR || this.#at(0) === LF) return this.#takeBlank(frames);
     const bodyAt = this.#findBody();
     if (bodyAt < 0 || bodyAt > MAX_HEAD_BYTES) {
       return this.#length > MAX_HEAD_BYTES ? this.#break(frames, `a head longer than ${MAX_HEAD_BYTES} bytes`) : false;
     }
-    const bodyLength = contentLength(this.#buffer.subarray(0, bodyAt)) ?? 'a message without Content-Length on a stream';
+    const bodyLength = contentLength(this.#held.subarray(0, bodyAt)) ?? 'a message without Content-Length on a stream';
     if (typeof bodyLength === 'string') return this.#break(frames, bodyLength);
     if (bodyLength > MAX_BODY_BYTES) {
       frames.push({ kind: 'message', bytes: this.#take(bodyAt), bodyAt, bodySkipped: true });
@@ -96,17 +98,16 @@ export class Framer {
 
   /** Removes the line ends in front of a message: two CRLF are a ping, one is a pong. */
   #takeBlank(frames: Frame[]): boolean {
-    const at = (index: number) => (index < this.#length ? this.#buffer[index] : undefined);
-    if (at(0) === LF) {
+    if (this.#at(0) === LF) {
       this.#take(1);
       return true;
     }
-    if (at(1) === undefined) return false;
-    if (at(1) !== LF) {
+    if (this.#at(1) === undefined) return false;
+    if (this.#at(1) !== LF) {
       this.#take(1);
       return true;
     }
-    if (at(2) === CR && at(3) === LF) {
+    if (this.#at(2) === CR && this.#at(3) === LF) {
       this.#take(4);
       frames.push({ kind: 'ping' });
       return true;
@@ -119,32 +120,44 @@ export class Framer {
 
   /** Where the body starts. -1 while the head is incomplete. */
   #findBody(): number {
-    const bodyAt = findBody(this.#buffer, this.#length, this.#scanned);
+    const bodyAt = findBody(this.#held, this.#length, this.#scanned);
     if (bodyAt < 0) this.#scanned = this.#length;
     return bodyAt;
   }
 
+  get #held(): Uint8Array {
+    return this.#buffer.subarray(this.#start, this.#start + this.#length);
+  }
+
+  #at(index: number): number | undefined {
+    return index < this.#length ? this.#buffer[this.#start + index] : undefined;
+  }
+
   #append(bytes: Uint8Array): void {
     const wanted = this.#length + bytes.length;
-    if (wanted > this.#buffer.length) {
-      const grown = new Uint8Array(Math.max(wanted, this.#buffer.length * 2));
-      grown.set(this.#buffer.subarray(0, this.#length));
+    if (this.#start + wanted > this.#buffer.length) {
+      // Moved only when as much again has been taken or has come, so that each byte moves a few times at most.
+      const grown = new Uint8Array(Math.max(wanted * 2, 4096));
+      grown.set(this.#held);
       this.#buffer = grown;
+      this.#start = 0;
     }
-    this.#buffer.set(bytes, this.#length);
+    this.#buffer.set(bytes, this.#start + this.#length);
     this.#length = wanted;
   }
 
   #take(count: number): Uint8Array {
-    const taken = this.#buffer.slice(0, count);
-    this.#buffer.copyWithin(0, count, this.#length);
+    const taken = this.#buffer.slice(this.#start, this.#start + count);
+    this.#start += count;
     this.#length -= count;
+    if (this.#length === 0) this.#start = 0;
     this.#scanned = 0;
     return taken;
   }
 
   #break(frames: Frame[], reason: string): false {
     this.#broken = true;
+    this.#start = 0;
     this.#length = 0;
     this.#buffer = new Uint8Array(0);
     frames.push({ kind: 'broken', reason });

@@ -151,6 +151,11 @@ export class MsrpPeer implements MsrpStream {
     this.#listeners.close();
   }
 
+  /** Why what was written to it cannot be read; null when all of it could. */
+  get failure(): { reason: string } | null {
+    return this.#parser.failure;
+  }
+
   get sends(): Extract<MsrpMessage, { kind: 'request' }>[] {
     return this.received.filter((message) => message.kind === 'request').filter((message) => message.method === 'SEND');
   }

@@ -102,6 +102,15 @@ describe('events join', () => {
     const [key = ''] = store.keys('other', '', '', 10);
     expect(store.element('other', key)).toEqual(strange);
   });
+
+  it('and what was there already is no change, whatever its kind', () => {
+    const store = beginning();
+    const events = [message('k1', 'urn:uuid:1', 1), { e: 'poll', choices: ['tea'] }, { e: 'read', k: ['k1'] }, { e: 'del', k: ['k2'] }];
+    for (const event of events) {
+      expect(store.transaction(() => join(store, event))).toHaveLength(1);
+      expect(store.transaction(() => join(store, event))).toEqual([]);
+    }
+  });
 });
 
 it('what is no event at all is none', () => {

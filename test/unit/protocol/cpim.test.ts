@@ -15,6 +15,28 @@ const parse = (...lines: string[]): CpimMessage => parsedValue(parseCpim(octets(
 const envelope = ['From: <sip:a@lab.test>', 'To: <sip:b@lab.test>'];
 
 describe('CPIM', () => {
+  it.each(['urn:ietf:params:\timdn', 'urn:ietf:params:i mdn', 'urn:ietf:"params:imdn'])(
+    'reads no header of a namespace that is no URI, and writes none that it would read: %j',
+    (namespace) => {
+      for (const lines of [
+        [`NS: i <${namespace}>`, 'i.Message-ID: forged'],
+        [`NS: <${namespace}>`, 'Message-ID: forged'],
+        ['NS: i <urn:ietf:params:other>', `NS: i <${namespace}>`, 'i.Message-ID: forged'],
+        [`NS: imdn <${namespace}>`, 'imdn.Message-ID: forged'],
+      ]) {
+        const message = parse('From: <sip:a@b>', ...lines, '', 'Content-Type: text/plain', '', 'x');
+        expect(message.messageId).toBeNull();
+        expect(message.headers.filter((header) => header.namespace !== null)).toEqual([]);
+        expect(parsedValue(parseCpim(encodeCpim(message))).messageId).toBeNull();
+      }
+    },
+  );
+
+  it('reads the headers of the next default namespace after one that is no URI', () => {
+    const message = parse('NS: <urn: x>', 'A: lost', 'NS: <urn:y>', 'B: kept', '', 'Content-Type: text/plain', '', 'x');
+    expect(message.headers).toEqual([{ namespace: 'urn:y', name: 'B', value: 'kept' }]);
+  });
+
   it('reads the first message of a session', () => {
     const message = parse(
       `From: <${ANONYMOUS_URI}>`,

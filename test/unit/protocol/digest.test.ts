@@ -98,6 +98,8 @@ describe('Digest', () => {
     expect(credentials).toMatchObject({ username: 'al"iceEvil: 1', nc: 26, qop: 'auth', algorithm: 'SHA-256', cnonce: '0a4f113b' });
     expect(header).toContain('nc=0000001a');
     expect(parsedValue(parseAuthorization(formatAuthorization(credentials)))).toEqual(credentials);
+    const empty = parsedValue(parseAuthorization('Digest username=u, uri=sip:x, auts=""'));
+    expect(parsedValue(parseAuthorization(formatAuthorization(empty)))).toEqual(empty);
   });
 
   it('leaves qop, nc and cnonce out where the challenge is of RFC 2069', () => {

@@ -403,6 +403,9 @@ describe('every message that the parser accepts can be written, and reads the sa
     ['a report of leading zeros', wire('MSRP a786hjs2 REPORT', ...head.slice(1), 'Status: 000 007 odd', end, '')],
     ['the longest header line', wire(...head, `X: ${'x'.repeat(MAX_MSRP_LINE_BYTES - 3)}`, end, '')],
     ['a header value of other alphabets', wire(...head, `X: ${'漢'.repeat(1000)}`, end, '')],
+    ['a Message-ID with a space', wire(...head.slice(0, 3), 'Message-ID: a b', end, '')],
+    ['a tab in a header', wire(...head, 'X: a\tb', 'Status: 000 200 a\tb', end, '')],
+    ['a content type without a body', wire(...head, 'Content-Type: a/b', end, '')],
   ])('%s', (_what, text) => {
     const [message] = parseAll(octets(text));
     if (message === undefined) throw new Error('not read');
@@ -412,6 +415,9 @@ describe('every message that the parser accepts can be written, and reads the sa
   it.each([
     ['a bad start line', wire(`MSRP ${'a'.repeat(33)} SEND`, '')],
     ['a line too long', wire(...head, `X:${'x'.repeat(MAX_MSRP_LINE_BYTES - 2)}`, '')],
+    ['a bad start line', wire('MSRP a786hjs2 200 a\0b', '')],
+    ['a bad header line', wire(...head, 'X: a\0b', '')],
+    ['a bad header line', wire(...head, 'X: a\rb', '')],
     ['a head too long', wire(...head, ...Array(9).fill(`X: ${'x'.repeat(4000)}`), '')],
   ])('refuses %s', (reason, text) => expect(reasonOf(new MsrpParser().push(octets(text)))).toBe(reason));
 

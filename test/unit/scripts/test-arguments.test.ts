@@ -14,7 +14,7 @@ describe('npm test --', () => {
 
   it('a part of titles, in the phases named or in all tests; no check of the whole tree', () => {
     expect(asked('unit -t upgrade')).toMatchObject({ phases: ['unit'], name: 'upgrade', isNarrow: true });
-    expect(asked('-t upgrade').phases).toEqual(['unit', 'interop', 'deaths', 'e2e']);
+    expect(asked('-t upgrade').phases).toEqual(['unit', 'fuzz', 'interop', 'deaths', 'e2e']);
     expect(asked('unit -t').trouble).toContain('-t');
   });
 
@@ -28,7 +28,7 @@ describe('npm test --', () => {
 
   it('--changed: the checks, and the tests that import what has changed', () => {
     expect(asked('--changed')).toMatchObject({
-      phases: ['types', 'lint', 'generated', 'exports', 'unit', 'interop'],
+      phases: ['types', 'lint', 'generated', 'exports', 'unit', 'fuzz', 'interop'],
       changed: true,
       isNarrow: true,
     });

@@ -77,6 +77,8 @@ describe('a policy file', () => {
   it.each([
     ['{\n  // who is not wanted\n  "deny": []\n}', 'line 2: JSON has no comments'],
     ['{ "users": { "sip:a//b@lab.test": {} } }', null],
+    ['{ "users": { "sip:a\\u002f/*b@lab.test": {} } }', null],
+    ['{\n "deny": ["\n] /* later */ }', 'line 3: JSON has no comments'],
     ['{\n  "deny": [\n    { "served": "sip:a@b", }\n  ]\n}', 'line 3: not JSON'],
     ['{\n  "denied": []\n}', 'line 2: "denied" is not known here: deny, provider, users, interworking'],
     ['{\n  "users": {\n    "bob": {}\n  }\n}', 'line 3: "bob" is not an address'],
