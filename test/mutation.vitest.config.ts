@@ -5,8 +5,7 @@ export default {
   test: {
     pool: 'forks',
     maxWorkers: 1,
-    include: (process.env.CHORUS_MUTATION_TESTS ?? 'test/unit/**/*.test.ts').split(' '),
-    exclude: (process.env.CHORUS_MUTATION_LEFT_OUT ?? '').split(' '),
+    include: [process.env.CHORUS_MUTATION_TESTS ?? 'test/unit/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },
