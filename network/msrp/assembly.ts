@@ -21,7 +21,7 @@ export const MAX_CHUNKS = 4096;
 /** LAB: an unfinished message is dropped when no chunk of it arrives for this long, in milliseconds. */
 export const MAX_MESSAGE_PAUSE_MS = 120_000;
 /** LAB: most refused messages whose further chunks are still recognised. */
-const MAX_REFUSED = 64;
+export const MAX_REFUSED = 64;
 /** Approximate cost of a piece besides its octets. */
 const PIECE_OVERHEAD_BYTES = 128;
 

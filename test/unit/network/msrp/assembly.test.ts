@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_CHUNKS, MAX_MESSAGE_BYTES, MAX_OPEN_MESSAGES, MsrpAssembly, type MsrpRequest } from '../../../../network/msrp/assembly';
+import {
+  MAX_CHUNKS,
+  MAX_MESSAGE_BYTES,
+  MAX_OPEN_MESSAGES,
+  MAX_REFUSED,
+  MsrpAssembly,
+  type MsrpRequest,
+} from '../../../../network/msrp/assembly';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -51,6 +58,16 @@ describe('putting MSRP chunks together', () => {
       expect(last?.kind === 'complete' && text(last.message.body)).toBe('hello yo');
       expect(assembly.openCount).toBe(0);
     }
+  });
+
+  it('remembers a limited number of refused messages, and forgets the oldest first', () => {
+    const assembly = new MsrpAssembly();
+    const tooLarge = (messageId: string) => chunk('x', { messageId, byteRange: { start: MAX_MESSAGE_BYTES + 1, end: null, total: null } });
+    for (let count = 0; count < MAX_REFUSED; count += 1) expect(assembly.take(tooLarge(`m${count}`))).toMatchObject({ status: 413 });
+    expect(assembly.take(chunk('again', { messageId: 'm0' }))).toEqual({ kind: 'refused', status: 413, reason: 'Stop Sending Message' });
+    assembly.take(tooLarge('one more'));
+    expect(assembly.take(chunk('again', { messageId: 'm0' })).kind).toBe('complete');
+    expect(assembly.take(chunk('again', { messageId: 'm1' })).kind).toBe('refused');
   });
 
   it('keeps interleaved messages apart', () => {
