@@ -16,7 +16,7 @@ export interface LocalDescription {
   origin: { sessionId: string; version: number };
   /** The media replaces earlier media of the same dialog. */
   isReplacement: boolean;
-  /** Of an answer: that of the offer, mirrored. */
+  /** In an answer, that of the offer, mirrored. */
   direction: MsrpDescription['direction'];
   /** The m-lines of the dialog so far: none is ever left out again (RFC 3264 section 8). */
   streams: MsrpDescription['streams'];
