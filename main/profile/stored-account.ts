@@ -32,7 +32,7 @@ export function changedAccount(stored: StoredAccount, change: Partial<SettingsCh
     deviceName,
     ...(servicesOff === undefined ? {} : { servicesOff }),
     ...(name ? { writesAs: name } : {}),
-    ...(tls === undefined ? {} : { mediaTls: tls }),
+    ...(tls === undefined || tls === 'auto' ? {} : { mediaTls: tls }),
     ...(relay ? { msrpRelay: relay } : {}),
   };
 }

@@ -68,6 +68,23 @@ describe('the instance ID', () => {
     expect(load()).toBe(instanceId);
   });
 
+  it('R18: of another device, in a file that was put in the place of this one’s, is not believed, and nothing is changed', () => {
+    const own = load();
+    const file = join(dataDir, 'identity.json');
+    const written = readFileSync(file, 'utf8');
+    const other = 'urn:uuid:11111111-2222-4333-8444-555555555555';
+    const copied = 'urn:uuid:22222222-2222-4333-8444-555555555555';
+    // Also where it was once copied from a device, but not from this one.
+    const withCopy = JSON.stringify({ identity: { ...JSON.parse(written).identity, instanceId: other, copyOf: copied } });
+    for (const foreign of [written.replace(own, other), withCopy]) {
+      writeFileSync(file, foreign);
+      expect(() => load({ expected: own })).toThrow(expect.objectContaining({ code: 'identity/unreadable' }));
+      expect(readFileSync(file, 'utf8')).toBe(foreign);
+    }
+    writeFileSync(file, written);
+    expect(load({ expected: own })).toBe(own);
+  });
+
   it('R12/R16: is the IMEI URN that was given at the first start, and never changes to another kind later', () => {
     const imei = 'urn:gsma:imei:90420156-025763-0';
     expect(load({ given: imei })).toBe(imei);
