@@ -54,6 +54,16 @@ export function freePort() {
   });
 }
 
+/** How long a connection may be silent whose other side has not proven who it is. Kamailio looks at its connections every few seconds. */
+const STRANGER_SECONDS = 5;
+/** The same at a relay, where idle chats stay open. */
+const PATH_CONNECTION_SECONDS = 3605;
+
+/** Those who use the relay prove who they are in MSRP, which the core does not see. */
+function strangerSeconds(relay) {
+  return relay === null ? STRANGER_SECONDS : PATH_CONNECTION_SECONDS;
+}
+
 /** Checks a word for a double-quoted string of the configuration; anything else is refused. */
 function word(text, what) {
   if (!/^[A-Za-z0-9._~-]{1,64}$/.test(text)) throw new Error(`${what} may hold letters, digits and . _ ~ - only: ${text}`);
@@ -82,7 +92,10 @@ function transportLines({ ports, certificate, directory, relay }) {
     TLS: usesTls ? 'yes' : 'no',
     NOLENGTH: usesWebSocket || relay !== null ? 'yes' : 'no',
     MODULES: [
-      usesTls ? `loadmodule "tls.so"\nmodparam("tls", "config", "${join(directory, 'tls.cfg')}")` : '',
+      // Over TLS, silence is measured apart.
+      usesTls
+        ? `loadmodule "tls.so"\nmodparam("tls", "config", "${join(directory, 'tls.cfg')}")\nmodparam("tls", "connection_timeout", ${strangerSeconds(relay)})`
+        : '',
       usesWebSocket ? 'loadmodule "xhttp.so"\nloadmodule "websocket.so"' : '',
     ].join('\n'),
     HANDSHAKE: usesWebSocket
@@ -200,6 +213,7 @@ function configuration(plan) {
     SEAL: randomBytes(24).toString('hex'),
     NOBODY: randomBytes(24).toString('hex'),
     PATHLIFE: String(relay?.pathSeconds ?? 3600),
+    STRANGER: String(strangerSeconds(relay)),
     FUNCTIONS: [counts ? '#!define WITH_COUNTS' : '', functionLines(functions, servicePort, domain)].join('\n'),
     DIRECTORY: directory,
     MINEXPIRES: String(plan.minExpires),

@@ -1,11 +1,13 @@
 /** What a real Kamailio lets nobody do: speak in another's dialog, go past the policy of a person, have it connect to a port. */
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createLabAuthority } from '../../network/core/lab-authority';
 import type { Network } from '../../network/network';
 import type { SipRequest, SipResponse } from '../../network/sip/message';
 import { acceptContact, ICSI } from '../../protocol/feature-tags';
 import { SipDevice } from '../support/peers/sip-device';
 import { startBehindKamailio } from '../support/stages/kamailio-network';
+import { stir, until } from '../support/waiting';
 
 let network: Network;
 const open: { close(): Promise<void> }[] = [];
@@ -119,5 +121,32 @@ describe('Kamailio', () => {
     ];
     expect(statuses.every((status) => status >= 400)).toBe(true);
     expect(knocks).toEqual([]);
+  });
+});
+
+describe('a connection to Kamailio', () => {
+  it('that says nothing, or does not say whose it is, is closed, over TCP, TLS and WebSocket; a registered one stays', async () => {
+    const lab = await createLabAuthority({ domain: 'lab.test', address: '127.0.0.1' });
+    const own = await startBehindKamailio({ tlsPort: 0, wsPort: 0, key: lab.key });
+    open.push(own, { close: () => lab.dispose() });
+    const registered = await SipDevice.start({ proxy: own.uris.tcp ?? '', aor: 'sip:alice@lab.test' });
+    open.unshift(registered);
+    expect((await registered.register()).status).toBe(200);
+    const [flow] = registered.server.flows;
+    const portOf = (uri: string | null) => Number(/:(\d+)/.exec((uri ?? '').replace(/^\w+:/, ''))?.[1]);
+    const raw = (port: number, words: string) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(words));
+      open.unshift({ close: async () => void socket.destroy() });
+      socket.on('error', () => undefined).on('close', stir);
+      return socket.resume();
+    };
+    const options =
+      'OPTIONS sip:lab.test SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: <sip:x@lab.test>;tag=1\r\nTo: <sip:lab.test>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n';
+    const { tcp, tls, ws } = own.uris;
+    const strangers = [tcp, tls, ws].flatMap((uri) => ['', 'OPT', options].map((words) => raw(portOf(uri), words)));
+    await until('they are closed', () => strangers.every(({ destroyed }) => destroyed));
+    const asked = registered.request('OPTIONS', 'sip:lab.test');
+    expect((await registered.send(asked)).status).toBe(200);
+    expect(registered.server.flows).toEqual([flow]);
   });
 });
