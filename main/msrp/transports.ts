@@ -85,8 +85,13 @@ function connected(open: () => Socket, ready: 'connect' | 'secureConnect', place
     socket.on('error', onError);
     socket.once(ready, () => {
       signal.removeEventListener('abort', abort);
-      socket.setNoDelay(true).setKeepAlive(true);
-      resolve(streamOf(socket));
+      try {
+        socket.setNoDelay(true).setKeepAlive(true);
+        resolve(streamOf(socket));
+      } catch (error) {
+        // A defect of ours costs this connection, and not the process.
+        return fail(String(error));
+      }
       // The connection listens for errors from the next microtask on; until then this listener takes its place.
       setImmediate(() => socket.off('error', onError));
     });

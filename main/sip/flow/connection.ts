@@ -79,17 +79,28 @@ export function createConnect(ca?: readonly string[]): Connect {
         settle(new AppError('net/timeout', { cause: `${hop.host} did not answer over ${hop.transport}` }, 'auto')),
       );
       const failed = (error: Error) => settle(connectError(hop, socket, error));
+      /** A defect of ours in a handler costs this attempt, and not the process. */
+      const guarded = (handle: () => void) => {
+        try {
+          handle();
+        } catch (error) {
+          failed(error instanceof Error ? error : new Error(String(error)));
+        }
+      };
       const lost = () => settle(new AppError('net/unreachable', { cause: 'the connection was closed at once' }, 'auto'));
       if (givenUp.aborted) return abandoned();
       givenUp.addEventListener('abort', abandoned);
       socket.once('error', failed);
       socket.once('close', lost);
-      socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => {
-        if (hop.transport === 'tcp' || hop.transport === 'tls') {
-          socket.off('error', failed).off('close', lost);
-          settle(null, streamConnection(socket, hop));
-        } else shakeHands(socket, hop, failed, (connection) => settle(null, connection));
-      });
+      socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () =>
+        guarded(() => {
+          if (hop.transport === 'tcp' || hop.transport === 'tls') {
+            const connection = streamConnection(socket, hop);
+            socket.off('error', failed).off('close', lost);
+            settle(null, connection);
+          } else shakeHands(socket, hop, failed, (opened) => guarded(() => settle(null, opened())));
+        }),
+      );
     });
 }
 
@@ -164,7 +175,7 @@ function streamConnection(socket: Socket, hop: NextHop): Connection {
 }
 
 /** The WebSocket handshake over an open socket. The scheme in the URL plays no part in connecting. */
-function shakeHands(socket: Socket, hop: NextHop, failed: (error: Error) => void, done: (connection: Connection) => void): void {
+function shakeHands(socket: Socket, hop: NextHop, failed: (error: Error) => void, done: (open: () => Connection) => void): void {
   const name = hop.names[0] ?? hop.host;
   const host = isIP(name) === 6 ? `[${name}]` : name;
   const webSocket = new WebSocket(`ws://${host}:${hop.port}${hop.path}`, SUBPROTOCOL, {
@@ -177,7 +188,7 @@ function shakeHands(socket: Socket, hop: NextHop, failed: (error: Error) => void
     reason = error.message;
     failed(error);
   });
-  webSocket.once('open', () => {
+  const opened = () => {
     const connection: Connection = {
       ...addressesOf(socket, hop),
       isMessageBased: true,
@@ -197,8 +208,9 @@ function shakeHands(socket: Socket, hop: NextHop, failed: (error: Error) => void
     webSocket.on('message', (data) => connection.onBytes(bytesOf(data)));
     webSocket.on('pong', () => connection.onPong?.());
     webSocket.on('close', () => connection.onClose(reason));
-    done(connection);
-  });
+    return connection;
+  };
+  webSocket.once('open', () => done(opened));
 }
 
 function bytesOf(data: WebSocket.RawData): Uint8Array {
