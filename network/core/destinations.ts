@@ -27,6 +27,9 @@ export interface Refusal {
   reason: string;
 }
 
+/** The dialog is with somebody else. */
+const NO_PARTY: Refusal = { status: 481, reason: 'No dialog with this device' };
+
 export class Destinations {
   readonly #services: ServiceRoute[] = [];
   /** `host:port` of the servers that the core may connect to. */
@@ -82,8 +85,8 @@ export class Destinations {
 
   /**
    * The next places of a request: its Route, a function, the device of a GRUU, the devices of an address (chosen by the caller preferences
-   * in `request`), or, within a dialog, the device of its Request-URI: that is one of those that `isReceiver` knows, if anybody has
-   * registered that URI. The core connects to nothing that a sender names.
+   * in `request`). Within a dialog only devices of the other party, which `isReceiver` knows, are reached: who has a dialog with somebody else
+   * cannot speak to them in its name. The core connects to nothing that a sender names.
    */
   places(request: SipRequest, isReceiver: IsReceiver | null = null): Branch[] | Refusal {
     const { uri } = request;
@@ -104,6 +107,7 @@ export class Destinations {
       if (gruu.bindings.length === 0) return { status: 480, reason: 'That device is not signed in' };
       // RFC 5627 section 6.1: several flows of one instance are tried one after the other, the youngest first.
       const flows = [...gruu.bindings].sort((a, b) => b.expiresAt - a.expiresAt);
+      if (isReceiver !== null && !flows.some(({ flow }) => isReceiver(flow, gruu.subscriber))) return NO_PARTY;
       const fitting = initial === null ? flows : chooseBindings(initial, flows).map((chosen) => chosen.binding);
       if (fitting.length === 0) return { status: 480, reason: 'That device does not offer the service' };
       return fitting.map((binding, index) => deviceBranch(binding, 1 - index / 100, request));
@@ -112,6 +116,7 @@ export class Destinations {
     if ('status' in called) return called;
     const bindings = this.registrar.bindings(called);
     if (bindings.length === 0) return { status: 480, reason: 'Not signed in on any device' };
+    if (isReceiver !== null && !bindings.some(({ flow }) => isReceiver(flow, called))) return NO_PARTY;
     const chosen = chooseBindings(request, bindings);
     if (chosen.length === 0) return { status: 480, reason: 'No device fits what the caller asks for' };
     return chosen.map(({ binding, q }) => deviceBranch(binding, q, request));

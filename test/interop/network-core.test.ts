@@ -4,7 +4,7 @@ import { type Core, type CoreOptions, startCore } from '../../network/core/core'
 import { WRONG_PASSWORDS } from '../../network/core/wrong-passwords';
 import { Dialog } from '../../network/sip/dialog';
 import { uriOf } from '../../network/sip/header-value';
-import type { SipRequest, SipResponse } from '../../network/sip/message';
+import { responseTo, type SipRequest, type SipResponse } from '../../network/sip/message';
 import { addressTarget, forward, nextHop, prepareForward } from '../../network/sip/proxy';
 import { SipServer } from '../../network/sip/sip-server';
 import { acceptContact, ICSI } from '../../protocol/feature-tags';
@@ -72,6 +72,7 @@ const cpm = [
   ['Accept-Contact', acceptContact({ icsis: [ICSI.session] })],
   ['P-Preferred-Service', ICSI.session],
 ] as const;
+const isRefusal = (status: number) => status >= 400;
 const hop = (request: SipRequest) => addressTarget(nextHop(request));
 
 describe('registration over TCP', () => {
@@ -374,6 +375,46 @@ describe('service routing', () => {
     expect((await alice.send(bye)).status).toBe(200);
     expect((await bob.next('BYE')).callId).toBe(invite.callId);
     expect(mallory.received).toEqual([]);
+  });
+
+  it('two who have learned Call-ID and tags of a dialog, and call one another with them, reach none of its parties', async () => {
+    const others = ['mallory', 'nancy'].map((name) => ({ name, password: 'secret' }));
+    const lab = await core({ users: [...users, ...others] });
+    const [alice, bob] = [await registered(lab, 'alice'), await registered(lab, 'bob')];
+    const invite = alice.request('INVITE', 'sip:bob@lab.test', cpm);
+    const answer = await alice.send(invite);
+    const [mallory, nancy] = [await registered(lab, 'mallory'), await registered(lab, 'nancy')];
+    nancy.answer = (transaction) => {
+      const response = responseTo(transaction.request, 200, { toTag: answer.toTag ?? '' });
+      for (const [name, value] of nancy.answerHeaders(transaction)) response.append(name, value);
+      transaction.respond(response);
+    };
+    const stolen = mallory.request('INVITE', 'sip:nancy@lab.test', cpm).set('Call-ID', invite.callId);
+    stolen.set('From', `<sip:mallory@lab.test>;tag=${invite.fromTag}`);
+    const theirs = await mallory.send(stolen);
+    expect([theirs.status, theirs.toTag]).toEqual([200, answer.toTag]);
+    const heardByNancy = await nancy.next('INVITE');
+    for (const [listener, heard] of [
+      [alice, []],
+      [bob, ['INVITE']],
+    ] as const)
+      expect(listener.received.map(({ method }) => method)).toEqual(heard);
+    const speak = async (from: SipDevice, method: string, uri: string, isCaller: boolean) => {
+      const [one, other] = [invite.get('from') ?? '', answer.get('to') ?? ''];
+      const request = from.request(method, uri).set('Call-ID', invite.callId).set('CSeq', `7 ${method}`);
+      request.set('From', isCaller ? one : other).set('To', isCaller ? other : one);
+      const routes = isCaller ? theirs.all('record-route').reverse() : heardByNancy.all('record-route');
+      for (const value of routes) request.append('Route', value);
+      return (await from.send(request)).status;
+    };
+    for (const uri of [bob.pubGruu ?? '', bob.tempGruu ?? '', bob.contactUri, 'sip:bob@lab.test'])
+      for (const method of ['BYE', 'INVITE', 'INFO'])
+        expect([uri, await speak(mallory, method, uri, true)]).toEqual([uri, expect.toSatisfy(isRefusal)]);
+    for (const uri of [alice.pubGruu ?? '', 'sip:alice@lab.test'])
+      expect([uri, await speak(nancy, 'BYE', uri, false)]).toEqual([uri, expect.toSatisfy(isRefusal)]);
+    expect([alice.received, bob.received.map(({ method }) => method)]).toEqual([[], ['INVITE']]);
+    // Their own dialog is theirs.
+    expect(await speak(mallory, 'BYE', nancy.pubGruu ?? '', true)).toBe(200);
   });
 
   it('the core connects to no address that a caller names, in Route, Request-URI or Contact', async () => {
