@@ -71,6 +71,7 @@ export class Messenger implements Disposable {
     });
     this.#upgrades = new Upgrades(context, {
       live: () => this.#oneToOne.live(),
+      isKnown: (conversation) => this.#oneToOne.isKnown(conversation),
       leave: (conversation, session) => this.#oneToOne.leave(conversation, session),
     });
     this.#oneToOne = new OneToOneSessions(context, this.#inbox, conversations, this.invitations, this.#upgrades);
@@ -109,6 +110,7 @@ export class Messenger implements Disposable {
     const conversation = this.#context.history.oneToOneWith(address);
     if (conversation !== null) this.outbox.heardFrom(conversation.id);
     this.outbox.personSeen(address);
+    this.groups.returning.personSeen(address);
   }
 
   /** The media relay can be used again: what has waited for it leaves. */

@@ -195,6 +195,8 @@ export interface Conversations {
   addConversation(record: ConversationRecord): boolean;
   /** Writes the named fields alone, so that two patches made from older reads do not undo each other. False: nothing changed. */
   updateConversation(id: string, patch: ConversationPatch): boolean;
+  /** Removes a conversation in which nothing was ever written, and which nobody was shown; any other stays. */
+  removeUnbegun(id: string): void;
   conversation(id: string): ConversationRecord | null;
   /** The newest one in which nobody hides, should there be several; with `hides` the newest in which the account does. */
   oneToOneWith(peer: string, hides?: 'self'): ConversationRecord | null;

@@ -245,14 +245,14 @@ describe.each(networks)('at $name', ({ start }) => {
       await alice.until('Bob is in', async () => ((await stateOfBob()) === 'connected' ? true : null));
     });
 
-    it('nobody joins: A is told so, and the 1-1 stays as it was', async () => {
+    it('somebody declines and nobody joins: A is told so, and the 1-1 stays as it was', async () => {
       const alice = await client('alice');
       const bob = await client('bob', { preferences: { accept: 'ask' } });
       const { conversation: oneToOne } = await alice.call('openConversation', { to: bob.address });
       const adding = alice.tryCall('addPeople', { conversation: oneToOne, people: ['sip:dave@lab.test'] });
       const asked = await bob.until('it is asked', () => bob.events.find((event) => event.event === 'invitation') ?? null);
       if (asked.event === 'invitation') await bob.call('answer', { invitation: asked.invitation, accept: false });
-      expect(await adding).toMatchObject({ ok: false, error: { code: 'group/nobody-joined', status: 480 } });
+      expect(await adding).toMatchObject({ ok: false, error: { code: 'group/nobody-joined', status: 486 } });
       expect((await alice.call('conversations', {})).map((one) => [one.kind, one.continuedBy])).toEqual([['oneToOne', null]]);
     });
 

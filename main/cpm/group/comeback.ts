@@ -13,6 +13,8 @@ import { readRefusal } from '../conversation/refusals';
 /** LAB: the pause before the first call; each further one is twice as long. Each is spread by a quarter, because a server that dies loses all members at once. */
 const firstComebackPauseMs = 2_000;
 export const longestComebackPauseMs = 60 * 60_000;
+/** LAB: a group for which nobody was there begins with the pause after this many calls, about a minute. */
+const patientAttempts = 5;
 
 export class Comebacks implements Disposable {
   readonly #context: Pick<CpmContext, 'clock' | 'log' | 'isRegistered' | 'history'>;
@@ -36,6 +38,29 @@ export class Comebacks implements Disposable {
   failed(group: string, error: unknown): void {
     if (mayPass(error)) this.lost(group);
     else this.over(group);
+  }
+
+  /**
+   * A group could not be made. True: it is asked for again, patiently where nobody was there, and when the registration is back where that was missing.
+   * False: somebody has to decide.
+   */
+  waitsAfter(group: string, error: unknown): boolean {
+    if (error instanceof AppError && error.code === 'sip/not-registered') return true;
+    if (!mayPass(error) || isDeclined(error)) return false;
+    const isAway = error instanceof AppError && readRefusal(error.detail).remedy === 'away';
+    if (!this.#disposed && !this.#waiting.has(group)) this.#wait(group, isAway ? patientAttempts : 0);
+    return true;
+  }
+
+  /** The groups that wait. */
+  waiting(): string[] {
+    return [...this.#waiting.keys()];
+  }
+
+  /** The pause of a group is over now. */
+  hasten(group: string): void {
+    this.#waiting.get(group)?.timer.dispose();
+    this.#due(group);
   }
 
   /** This device is in, or is not to come back. */
@@ -74,6 +99,10 @@ export class Comebacks implements Disposable {
       },
     );
   }
+}
+
+function isDeclined(error: unknown): boolean {
+  return error instanceof AppError && readRefusal(error.detail).remedy === 'later';
 }
 
 /** Whether a group that was not reached may be reached later. The registration itself ends the wait for the registration. */

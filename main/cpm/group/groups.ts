@@ -48,7 +48,7 @@ export class Groups {
     const data = new GroupDataRequests(context);
     this.#targets = targets;
     this.rosters = new Rosters(context, awaited.awaited, (group, participants) => {
-      upgrades.rosterCame(group, participants);
+      upgrades.rosterCame(group, this.rosters.listed(group.id));
       this.pending.rosterCame(group.id, participants);
       this.ownDevices.rosterCame();
     });
@@ -58,15 +58,16 @@ export class Groups {
       lost: (group) => this.returning.lost(group),
     });
     this.ownDevices = new OwnDevices(context, this.rosters, () => this.sessions.all());
-    this.returning = new GroupReturn(context, this.sessions, data, targets, (group) => {
-      parts.inbox.heardFrom(group, null);
-      awaited.inviteAgain(group);
+    this.returning = new GroupReturn(context, this.sessions, data, targets, {
+      ask: (group) => this.#creation.ask(group),
+      reached: (group) => parts.inbox.heardFrom(group, null),
+      inviteAgain: (group) => awaited.inviteAgain(group),
     });
     this.joining = new GroupJoining(context, { ...parts, sessions: this.sessions, returning: this.returning });
-    this.pending = new PendingMembers(awaited, this.rosters, this.returning);
+    this.pending = new PendingMembers(context, { awaited, upgrades, rosters: this.rosters, returning: this.returning });
     const { rosters, returning, pending } = this;
     this.requests = new MemberRequests(context, { targets, data, rosters, returning, pending });
-    this.#creation = new GroupCreation(context, { sessions: this.sessions, upgrades, pending });
+    this.#creation = new GroupCreation(context, { sessions: this.sessions, upgrades, pending, returning });
   }
 
   state(conversation: string): SessionState {

@@ -7,8 +7,11 @@
  *               +------removed here, group over-----> out
  */
 import type { ParticipantValue, PersonValue } from '../../../preload/contract';
+import { encodeReplacingEntry } from '../../../protocol/resource-lists';
 import type { ConversationRecord } from '../../history/records';
+import type { CpmContext } from '../conversation/context';
 import { notInGroup } from '../conversation/targets';
+import type { Upgrades } from '../upgrade/upgrades';
 import type { GroupReturn } from './return';
 import type { Rosters } from './roster';
 
@@ -25,11 +28,18 @@ export class PendingMembers {
   readonly #members: AwaitedMembers;
   readonly #rosters: Rosters;
   readonly #returning: GroupReturn;
+  readonly #upgrades: Upgrades;
+  readonly #context: Pick<CpmContext, 'history' | 'self'>;
 
-  constructor(members: AwaitedMembers, rosters: Rosters, returning: GroupReturn) {
-    this.#members = members;
-    this.#rosters = rosters;
-    this.#returning = returning;
+  constructor(
+    context: Pick<CpmContext, 'history' | 'self'>,
+    parts: { awaited: AwaitedMembers; rosters: Rosters; returning: GroupReturn; upgrades: Upgrades },
+  ) {
+    this.#context = context;
+    this.#members = parts.awaited;
+    this.#rosters = parts.rosters;
+    this.#returning = parts.returning;
+    this.#upgrades = parts.upgrades;
   }
 
   /** These people were just invited. Nobody outside of SIP is awaited: no device of theirs will ever register here. */
@@ -57,6 +67,17 @@ export class PendingMembers {
     const session = await this.#returning.ensure(group);
     const state = this.#rosters.participants(group.id).find(({ address }) => address === person);
     if (state !== undefined && (state.state === 'connected' || state.state === 'dialing-out' || state.state === 'alerting')) return;
-    await session.sip?.refer(person);
+    await session.sip?.refer(await this.#entryOf(group, person));
+  }
+
+  /** B of an upgrade is named with the 1-1 that the group continues, as in the first invitation (R52). */
+  async #entryOf({ id, continues }: ConversationRecord, person: string): Promise<string> {
+    const oneToOne = continues === null ? null : this.#context.history.conversation(continues);
+    const isOurs = oneToOne?.peer === person && (oneToOne.continuedBy === null || oneToOne.continuedBy === id);
+    const replaced = isOurs ? await this.#upgrades.askAgain(oneToOne.id, id) : null;
+    if (replaced === null) return person;
+    const { gruu, instanceId = null } = replaced.session?.remote ?? {};
+    const domain = this.#context.self.split('@')[1] ?? '';
+    return encodeReplacingEntry({ uri: gruu ?? person, instanceId, contributionId: replaced.contributionId, domain }).uri;
   }
 }

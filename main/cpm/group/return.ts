@@ -24,6 +24,16 @@ import type { GroupSessions } from './sessions';
 /** The answers with which a network says that it knows no such group. */
 const forgottenStatuses: readonly (number | undefined)[] = [404, 410, 481];
 
+/** What a return needs from beside it. */
+export interface ReturnSteps {
+  /** Asks for a group that was never made, because nobody was there. */
+  ask(group: ConversationRecord): Promise<CpmSession>;
+  /** This device is in a group, so what has waited for that may leave. */
+  reached(group: string): void;
+  /** It is there again: whoever was invited meanwhile, and did not come, is invited now. */
+  inviteAgain(group: string): void;
+}
+
 interface Return {
   /** By this device's invitation or, where the network was faster, by the network's. */
   readonly session: Promise<CpmSession>;
@@ -38,15 +48,15 @@ export class GroupReturn implements Disposable {
   /** By the conversation. */
   readonly #running = new Map<string, Return>();
   readonly #comebacks: Comebacks;
-  /** Called when this device is in a group again. */
-  readonly #cameBack: (group: string) => void;
+  #disposed = false;
+  readonly #steps: ReturnSteps;
 
-  constructor(context: CpmContext, sessions: GroupSessions, data: GroupDataRequests, targets: Targets, cameBack: (group: string) => void) {
+  constructor(context: CpmContext, sessions: GroupSessions, data: GroupDataRequests, targets: Targets, steps: ReturnSteps) {
     this.#context = context;
     this.#sessions = sessions;
     this.#data = data;
     this.#targets = targets;
-    this.#cameBack = cameBack;
+    this.#steps = steps;
     this.#comebacks = new Comebacks(context, async (id) => {
       const group = context.history.conversation(id);
       if (group !== null) await this.ensure(group);
@@ -54,6 +64,7 @@ export class GroupReturn implements Disposable {
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#comebacks.dispose();
   }
 
@@ -76,6 +87,27 @@ export class GroupReturn implements Disposable {
     if (this.#context.history.conversation(conversation)?.joined === true) this.#comebacks.lost(conversation);
   }
 
+  /** Whether a group that could not be made waits to be asked for again; then it does, from now on. */
+  waitsAfter(conversation: string, error: unknown): boolean {
+    return this.#comebacks.waitsAfter(conversation, error);
+  }
+
+  #failed(conversation: string, error: unknown): void {
+    const { history } = this.#context;
+    if (this.#disposed) return;
+    if (history.conversation(conversation)?.focus !== null) this.#comebacks.failed(conversation, error);
+    else if (this.waitsAfter(conversation, error)) history.setMarks(conversation, { isHidden: false });
+    else history.removeUnbegun(conversation);
+  }
+
+  /** A person has given a sign of life: groups that were never made, and are for them, are asked for now. */
+  personSeen(address: string): void {
+    for (const group of this.#comebacks.waiting()) {
+      const { focus = '', people = [] } = this.#context.history.conversation(group) ?? {};
+      if (focus === null && people.some((one) => one.address === address)) this.#comebacks.hasten(group);
+    }
+  }
+
   /** The network has called this device into a group by itself: whoever waits for the way back has it. */
   calledBack(conversation: string, session: CpmSession): void {
     this.#running.get(conversation)?.calledBack(session);
@@ -84,7 +116,8 @@ export class GroupReturn implements Disposable {
 
   #isBack(conversation: string): void {
     this.#comebacks.over(conversation);
-    this.#cameBack(conversation);
+    this.#steps.reached(conversation);
+    this.#steps.inviteAgain(conversation);
   }
 
   /** Comes back to every group that this account is in. */
@@ -93,7 +126,7 @@ export class GroupReturn implements Disposable {
       if (record.kind !== 'group' || !record.joined || this.#sessions.current(record.id) !== null) continue;
       this.ensure(record).catch((error: unknown) => {
         this.#context.log.info('coming back to a group', { group: record.id, error: String(error) });
-        this.#comebacks.failed(record.id, error);
+        this.#failed(record.id, error);
       });
     }
   }
@@ -141,8 +174,16 @@ export class GroupReturn implements Disposable {
   }
 
   async #ask(group: ConversationRecord): Promise<CpmSession> {
-    const { focus, contributionId } = group;
-    if (focus === null || contributionId === null || !group.joined) throw notInGroup();
+    const { contributionId } = group;
+    // Another attempt may have made it since.
+    const focus = this.#context.history.conversation(group.id)?.focus ?? group.focus;
+    if (contributionId === null || !group.joined) throw notInGroup();
+    if (focus === null) {
+      const made = await this.#steps.ask(group);
+      this.#comebacks.over(group.id);
+      this.#steps.reached(group.id);
+      return made;
+    }
     const request = {
       target: focus,
       icsi: ICSI.group,

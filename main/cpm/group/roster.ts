@@ -41,17 +41,24 @@ export class Rosters {
     this.#came = came;
   }
 
-  participants(conversation: string): ParticipantValue[] {
+  /** Everybody as the focus tells it, without those who are only awaited here. */
+  listed(conversation: string): ParticipantValue[] {
     const record = this.#context.history.conversation(conversation);
     const { people: whoIsWho, self, selfName } = this.#context;
     const document = this.#documents.get(conversation) ?? null;
     const known = document?.users.flatMap((user) => whoIsWho.known(addressKey(user.entity) ?? user.entity) ?? []) ?? [];
-    const listed = participantsOf(document, [...known, ...(record?.people ?? [])], { address: self, name: selfName }, this.#context.isSelf);
+    return participantsOf(document, [...known, ...(record?.people ?? [])], { address: self, name: selfName }, this.#context.isSelf);
+  }
+
+  participants(conversation: string): ParticipantValue[] {
+    const record = this.#context.history.conversation(conversation);
+    const whoIsWho = this.#context.people;
+    const listed = this.listed(conversation);
     const awaited = this.#awaited(conversation).map((address) =>
       person(address, null, [...(record?.people ?? []), ...this.#context.knownPeople]),
     );
     // Before the first roster comes, nobody knows who is there.
-    const people = (document === null ? listed : withAwaited(listed, awaited)).map((one) => whoIsWho.shown(one));
+    const people = (!this.#documents.has(conversation) ? listed : withAwaited(listed, awaited)).map((one) => whoIsWho.shown(one));
     if (!this.#putOut.has(conversation)) return people;
     // A member who was put out gets no further roster, so nothing else would say so.
     return people.map((one) => (one.self ? { ...one, state: 'disconnected', reason: 'booted', devices: [] } : one));

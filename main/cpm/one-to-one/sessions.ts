@@ -143,6 +143,11 @@ export class OneToOneSessions {
     this.waiting.add(conversation.id, { invite, until: preference, from: otherSide(conversation, invite.remote), accept });
   }
 
+  /** Whether a session of that 1-1 stands, or has ended since the start. */
+  isKnown(conversation: string): boolean {
+    return this.#live.has(conversation) || this.#ended.has(conversation);
+  }
+
   /** Ends a session that a group has replaced: BYE on the dialog's own route set, the Signalling Path (R59). */
   async leave(conversation: string, session: CpmSession): Promise<void> {
     if (this.#live.get(conversation) === session) {

@@ -15,6 +15,7 @@
  *
  *   left --groupAnswered--> moved                   asked, left --declined--> stayed
  *   answered, moving --peerSaidBye--> moved         arrived, departed --groupOver--> stayed         stayed --groupOpened--> moving
+ *   stayed --peerInBoth--> beside --peerSaidBye--> moved         beside --peerOut, peerLost, groupOver--> stayed
  *
  *   B, whose 1-1 is replaced
  *               groupOpened
@@ -53,6 +54,8 @@ export type UpgradeState =
   | 'accepted'
   /** B's way into the group broke after its 200: both had agreed to move. */
   | 'interrupted'
+  /** The 1-1 stayed, and later the roster shows B in the group as well: the 1-1 goes on until B leaves it. */
+  | 'beside'
   /** The 1-1 goes on in the group. */
   | 'moved'
   /** The 1-1 goes on beside the group, or without one. */
@@ -100,7 +103,8 @@ const nextStates: Readonly<Record<UpgradeState, Readonly<Partial<Record<UpgradeE
   accepted: { groupOpened: 'moved', peerInGroupOnly: 'moved', groupBroke: 'interrupted' },
   interrupted: { peerInBoth: 'moved', peerInGroupOnly: 'moved' },
   moved: {},
-  stayed: { groupOpened: 'moving', peerInGroupOnly: 'moved' },
+  stayed: { groupOpened: 'moving', peerInBoth: 'beside', peerInGroupOnly: 'moved' },
+  beside: { peerSaidBye: 'moved', peerInGroupOnly: 'moved', peerOut: 'stayed', peerLost: 'stayed', groupOver: 'stayed' },
 };
 
 /** The states in which A gives B a limited time. */

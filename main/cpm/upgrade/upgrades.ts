@@ -14,6 +14,8 @@ import { isContinued, Upgrade, type UpgradeEvent, type UpgradeState } from './up
 export interface ReplaceableSessions {
   /** The live session of each 1-1 conversation. */
   live(): ReadonlyMap<string, CpmSession>;
+  /** Whether a session of that 1-1 stands, or has ended since the start. */
+  isKnown(conversation: string): boolean;
   /** Ends a session that a group has replaced: BYE on its own dialog (R59). */
   leave(conversation: string, session: CpmSession): Promise<void>;
 }
@@ -23,7 +25,8 @@ type UpgradesContext = Pick<CpmContext, 'clock' | 'log' | 'history'>;
 /** A 1-1 session, and the conversation that it belongs to. */
 export interface ReplacedSession {
   conversation: string;
-  session: CpmSession;
+  /** Null where the session is over already: B was away when the group was made. */
+  session: CpmSession | null;
 }
 
 export class Upgrades implements Disposable {
@@ -68,12 +71,33 @@ export class Upgrades implements Disposable {
       )
         return { conversation, session };
     }
-    return null;
+    return this.#lastSessionNamed(contributionId, inviter);
+  }
+
+  /** The 1-1 whose last session that was, and was open when this device went down. Nothing is ended then; the 1-1 only goes on in the group. */
+  #lastSessionNamed(contributionId: string, inviter: string): ReplacedSession | null {
+    const oneToOne = this.#context.history.oneToOneWith(inviter);
+    const isLast = oneToOne !== null && oneToOne.hides === undefined && oneToOne.contributionId === contributionId;
+    return isLast && !this.#sessions.isKnown(oneToOne.id) ? { conversation: oneToOne.id, session: null } : null;
   }
 
   /** A asks for a group that continues a 1-1. `session`: the one to replace; null where none stands. */
   ask(conversation: string, group: string, session: CpmSession | null): Upgrade {
     return this.#begin(conversation, group, session, 'asked');
+  }
+
+  /**
+   * A invites B once more, into a group that B has not come to: the Contribution-ID of the 1-1 session that B is to replace, and that session where one
+   * stands. Null: nothing is known that B would recognise.
+   */
+  async askAgain(conversation: string, group: string): Promise<{ contributionId: string; session: CpmSession | null } | null> {
+    // B may just be opening it, and is about to know it.
+    const session = await this.sessionToReplace(conversation);
+    const before = this.#running.get(group);
+    const contributionId = (session ?? before?.session)?.contributionId;
+    if ((before?.state !== 'stayed' && before?.state !== 'moving') || contributionId === undefined) return null;
+    if (before.state === 'stayed' || session !== before.session) this.#begin(conversation, group, session ?? before.session, 'moving');
+    return { contributionId, session };
   }
 
   /** B accepts a group that replaces a 1-1. */
@@ -83,7 +107,7 @@ export class Upgrades implements Disposable {
 
   // ---------------------------------------------------------------- what happens meanwhile
 
-  /** A roster of the group has come; a device that missed the move learns of it here (R58). */
+  /** A roster of the group has come, as its focus tells it; a device that missed the move learns of it here (R58). */
   rosterCame(group: ConversationRecord, participants: readonly ParticipantValue[]): void {
     const oneToOne = group.continues === null ? null : this.#context.history.conversation(group.continues);
     const peer = participants.find((one) => one.address === oneToOne?.peer);

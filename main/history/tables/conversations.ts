@@ -86,6 +86,14 @@ export function conversationTable(connection: Connection, changes: AccountChange
       });
     },
 
+    removeUnbegun(id: string): void {
+      connection.run(
+        `DELETE FROM conversations WHERE id = :id AND account = :account AND hidden = 1
+           AND NOT EXISTS (SELECT 1 FROM messages WHERE conversation = :id)`,
+        { id, account },
+      );
+    },
+
     conversation(id: string): ConversationRecord | null {
       return connection.one(
         `SELECT ${conversationColumns} FROM conversations WHERE id = :id AND account = :account`,

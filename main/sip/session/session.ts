@@ -312,8 +312,8 @@ export abstract class Session implements SipSession {
         { onAccept: () => finish(resolve), onReject: refused, onRedirect: refused },
         {
           extraHeaders: [
-            // A tel: URI has no method parameter; a REFER without one means INVITE (RFC 3515 section 2.1).
-            headerLine('Refer-To', target.startsWith('sip') ? `<${target};method=${method}>` : `<${target}>`),
+            // A tel: URI has no method parameter; a REFER without one means INVITE (RFC 3515 section 2.1). What has headers names its method already.
+            headerLine('Refer-To', /^sip[^?]*$/.test(target) ? `<${target};method=${method}>` : `<${target}>`),
             // RFC 4488: no implicit subscription, because the conference documents show the result.
             'Refer-Sub: false',
             'Supported: norefersub',

@@ -194,7 +194,7 @@ describe('1-1 sessions', () => {
 describe('adding people', () => {
   it('R50/R51/R52/R62: names B’s device and marks the 1-1 to be replaced, on B’s entry alone', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
-    void lab.messenger.groups.addPeople(conversation, [carol], 'Lunch');
+    const adding = lab.messenger.groups.addPeople(conversation, [carol], 'Lunch');
     await lab.settle();
     const request = lab.invites[1]?.request;
     expect(request?.target).toBe('sip:conference-factory@lab.test');
@@ -207,6 +207,7 @@ describe('adding people', () => {
     expect(uris[0]).toContain(`Session-Replaces=${invite.request.contributionId}`);
     expect(uris[1]).toBe(carol);
     lab.invites[1]?.session.answer('passive', { contactUri: focus });
+    await adding;
   });
 
   it('R66: makes the group at the 200 and leaves the 1-1 to B, at whose BYE the media of the 1-1 closes', async () => {

@@ -7,7 +7,7 @@ import { Upgrades } from '../../../../main/cpm/upgrade/upgrades';
 import type { ParticipantValue } from '../../../../preload/contract';
 import { AppError } from '../../../../preload/contract/errors';
 import { encodeCpim } from '../../../../protocol/cpim';
-import { createLab, FakeInvite, FakeMsrp, type FakeSession, type Lab, remoteParty } from '../../../support/doubles/cpm-lab';
+import { createLab, FakeInvite, FakeMsrp, type FakeSession, incomingPager, type Lab, remoteParty } from '../../../support/doubles/cpm-lab';
 
 let lab: Lab;
 beforeEach(() => {
@@ -147,6 +147,29 @@ describe('B', () => {
     },
   );
 
+  it.each([
+    ['the last session', true],
+    ['another session', false],
+  ])('R58: after its own death, a group that replaces %s continues the 1-1: %s', async (which, isContinued) => {
+    const alice = 'sip:alice1@lab.test';
+    const { conversation, invite } = await lab.talkTo(alice);
+    lab.stop();
+    lab = createLab({ after: lab });
+    lab.messenger.incoming.invite(invitation(alice, which === 'the last session' ? invite.request.contributionId : 'some other'));
+    await lab.settle();
+    expect(groups()).toMatchObject([{ session: 'established', continues: isContinued ? conversation : null }]);
+    expect(conversationOf(conversation)?.continuedBy ?? null).toBe(isContinued ? groups()[0]?.conversation : null);
+  });
+
+  it('R58: after its own death, nobody but the other side of the 1-1 can have it continued', async () => {
+    const { conversation, invite } = await lab.talkTo('sip:alice1@lab.test');
+    lab.stop();
+    lab = createLab({ after: lab });
+    lab.messenger.incoming.invite(invitation(carol, invite.request.contributionId));
+    await lab.settle();
+    expect([groups()[0]?.continues, conversationOf(conversation)?.continuedBy]).toEqual([null, null]);
+  });
+
   it('R58: a person who does not answer in time is no longer asked, and stays in the 1-1', async () => {
     const { conversation, invite } = await lab.talkTo(bob);
     lab.setPreferences({ accept: 'ask' });
@@ -233,11 +256,11 @@ describe('A', () => {
 
   it.each([
     [403, 'sip/rejected'],
-    [503, 'sip/rejected'],
-    [480, 'group/nobody-joined'],
+    [404, 'sip/rejected'],
+    [486, 'group/nobody-joined'],
     [603, 'group/nobody-joined'],
   ])(
-    'R58: the Controlling Function refuses with %i, or everybody does: the 1-1 goes on, and a text in it arrives',
+    'R58: the Controlling Function refuses with %i, or somebody has declined and nobody joined: the 1-1 goes on, and a text in it arrives',
     async (status, code) => {
       const { conversation, oneToOne, creation, adding } = await asking();
       const { message } = lab.messenger.texts.send({ conversation }, 'still here', 'session');
@@ -249,12 +272,18 @@ describe('A', () => {
     },
   );
 
-  it('R58: the Controlling Function dies before it answers: the 1-1 goes on', async () => {
+  it.each([
+    ['dies before it answers', (creation: FakeSession) => creation.fail(new AppError('net/timeout', { cause: 'no answer' }, 'auto'))],
+    ['cannot be reached', (creation: FakeSession) => creation.refuse(503)],
+    ['finds nobody there', (creation: FakeSession) => creation.refuse(480)],
+  ])('R58: the Controlling Function %s: the 1-1 goes on beside a group that waits', async (_what, happen) => {
     const { conversation, oneToOne, creation, adding } = await asking();
-    creation.fail(new AppError('net/timeout', { cause: 'no answer' }, 'auto'));
-    await expect(adding).rejects.toThrow('net/timeout');
+    const { message } = lab.messenger.texts.send({ conversation }, 'still here', 'session');
+    happen(creation);
+    const { conversation: group } = await adding;
     expect(conversationOf(conversation)).toMatchObject(goesOn);
-    expect([groups(), oneToOne.byes]).toEqual([[], []]);
+    expect(groups()).toMatchObject([{ conversation: group, joined: true, session: 'ended', continues: conversation }]);
+    expect([oneToOne.byes, lab.stateOf(message)]).toEqual([[], 'sent']);
   });
 
   it('R58: it dies between its 200 and the media: no group continues the 1-1, even when the group turns out to be gone', async () => {
@@ -263,9 +292,9 @@ describe('A', () => {
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
     await lab.settle();
     lab.media.at(-1)?.lose();
-    await expect(adding).rejects.toThrow('msrp/closed');
     expect(conversationOf(conversation)).toMatchObject(goesOn);
     FakeMsrp.unbound = false;
+    await adding;
     lab.messenger.registered();
     await lab.settle();
     // The group no longer exists, and this device may not create it again.
@@ -322,6 +351,53 @@ describe('A', () => {
     expect(oneToOne.byes).toEqual([]);
   });
 
+  describe('invites B again, who was away', () => {
+    const focus = 'sip:grp-1@cf.lab.test';
+    const tell = (state: string) =>
+      lab.subscriptions.at(-1)?.onDocument.emit(roster(focus, { [lab.self]: 'connected', [bob]: state, [carol]: 'connected' }));
+    const write = () =>
+      lab.messenger.incoming.pager(incomingPager(remoteParty(bob), 'text/plain', 'Back', `call ${lab.clock.now()} MESSAGE`));
+
+    it('R52: with the mark of the 1-1, for the device that holds it; and it has moved when he says BYE', async () => {
+      const { conversation, oneToOne, creation, adding } = await asking();
+      const { contributionId } = lab.invites[0]?.request ?? expect.unreachable();
+      creation.answer('passive', { contactUri: focus });
+      const { conversation: group } = await adding;
+      tell('disconnected/failed');
+      expect(conversationOf(conversation)).toMatchObject(goesOn);
+      await write();
+      await lab.settle();
+      expect(creation.referred).toHaveLength(1);
+      expect(creation.referred[0]).toContain(`bob@lab.test;gr=urn:uuid:bbbb;method=INVITE?Session-Replaces=${contributionId}`);
+      tell('connected');
+      oneToOne.hangUp(200);
+      await lab.settle();
+      expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: group });
+    });
+
+    it('R52: with the mark of the session that broke, where none stands', async () => {
+      const { oneToOne, creation, adding } = await asking();
+      const { contributionId } = lab.invites[0]?.request ?? expect.unreachable();
+      creation.answer('passive', { contactUri: focus });
+      await adding;
+      oneToOne.breakOff();
+      tell('disconnected/failed');
+      await write();
+      await lab.settle();
+      expect(creation.referred).toEqual([`${bob};method=INVITE?Session-Replaces=${contributionId}`]);
+    });
+
+    it('and no more once he has declined', async () => {
+      const { creation, adding } = await asking();
+      creation.answer('passive', { contactUri: focus });
+      await adding;
+      tell('disconnected/busy');
+      await write();
+      await lab.clock.advance(60 * 60_000);
+      expect(creation.referred.filter((one) => one.includes('bob'))).toEqual([]);
+    });
+  });
+
   it('R58: the 1-1 was lost before the network gives B up: nobody has moved, and no group continues it', async () => {
     const { conversation, oneToOne, creation, adding } = await asking();
     const focus = 'sip:grp-1@cf.lab.test';
@@ -350,7 +426,7 @@ describe('A', () => {
       lab.messenger.dispose();
       const upgrades = new Upgrades(
         { history: lab.history, clock: lab.clock, log: silentLogger },
-        { live: () => new Map(), leave: async () => expect.unreachable('no session is left') },
+        { live: () => new Map(), isKnown: () => false, leave: async () => expect.unreachable('no session is left') },
       );
       const record = () => lab.history.conversation(group) ?? expect.unreachable('the group is kept');
       const tell = (state: string) => {
@@ -403,7 +479,7 @@ describe('A', () => {
     await lab.settle();
     if (order === 'before') oneToOne.hangUp(200);
     lab.media.at(-1)?.lose();
-    await expect(adding).rejects.toThrow('msrp/closed');
+    await adding;
     if (order === 'after') oneToOne.hangUp(200);
     expect(conversationOf(conversation)).toMatchObject({ session: 'replaced', continuedBy: groups()[0]?.conversation });
   });
@@ -414,7 +490,7 @@ describe('A', () => {
     creation.answer('passive', { contactUri: 'sip:grp-1@cf.lab.test' });
     await lab.settle();
     lab.media.at(-1)?.lose();
-    await expect(adding).rejects.toThrow('msrp/closed');
+    await adding;
     await lab.clock.advance(replacementGuardMs + 1);
     oneToOne.hangUp(200);
     expect(conversationOf(conversation)).toMatchObject({ session: 'ended', continuedBy: null });

@@ -156,10 +156,13 @@ describe('the Controlling Function makes a group', () => {
     expect(rosters[1]).toEqual(rosters[0]);
   });
 
-  it('answers 603 when all declined, and 480 otherwise', async () => {
+  it('answers 603 when all declined everywhere, 486 when anybody declined, and 480 when nobody was there', async () => {
     for (const [statuses, expected] of [
       [[603, 603], 603],
-      [[603, 486], 480],
+      [[603, 486], 486],
+      [[480, 486], 486],
+      [[603, 480], 486],
+      [[480, 408], 480],
       [[480, 404], 480],
     ] as const) {
       const { send, answer, cf } = fixture();
