@@ -14,6 +14,7 @@ import { names, words } from '../words/text';
 import styles from './Bubble.module.css';
 import { FileCard } from './FileCard';
 import { MessageMenu } from './MessageMenu';
+import { takeBack } from './take-back';
 
 interface BubbleProps {
   message: MessageValue;
@@ -130,10 +131,10 @@ export const Bubble = memo(function Bubble(props: BubbleProps) {
 
 /** Under the last of the texts that wait: it is no error, and needs nobody. */
 function Waiting({ message, who }: { message: MessageValue; who: string }) {
-  const { store } = useServices();
+  const services = useServices();
   const { waitsFor, expiresAt } = message;
   const until = expiresAt === undefined ? null : untilTime(expiresAt, Date.now());
-  const say = (call: 'retry' | 'discard') => () => void store.call(call, { message: message.message });
+  const sendNow = () => void services.store.call('retry', { message: message.message });
   return (
     <div
       className={cx(styles.remedy, styles.waits)}
@@ -144,10 +145,10 @@ function Waiting({ message, who }: { message: MessageValue; who: string }) {
       <span>{waitingLine(message, who, until)}</span>
       {waitsFor === 'relay' ? null : (
         <>
-          <button type="button" className="link" data-testid="message-send-now" onClick={say('retry')}>
+          <button type="button" className="link" data-testid="message-send-now" onClick={sendNow}>
             {words.message.sendNow}
           </button>
-          <button type="button" className="link" data-testid="message-cancel" onClick={say('discard')}>
+          <button type="button" className="link" data-testid="message-cancel" onClick={() => void takeBack(services, message)}>
             {words.message.cancel}
           </button>
         </>

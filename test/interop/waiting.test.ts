@@ -74,3 +74,50 @@ describe.each([...withFunctions, ...plainCores])('a text for somebody who is awa
       expect(one.events.filter((event) => event.event === 'message' && event.state === 'failed')).toEqual([]);
   });
 });
+
+describe.each([...withFunctions])('somebody who is away and is added, at $name', ({ start }) => {
+  let network: { uris: { tcp: string }; close(): Promise<void> };
+  beforeAll(async () => {
+    network = await start();
+  });
+  afterAll(() => network.close());
+
+  const client = (name: string) => startClient({ name, address: `sip:${name}@lab.test`, proxy: network.uris.tcp, factory });
+  const groupOf = (one: TestClient) =>
+    one.until('it is in the group', async () =>
+      (await one.call('conversations', {})).find(({ kind, session }) => kind === 'group' && session === 'established'),
+    );
+
+  it('is a member who has not come yet, finds the group when she comes, and has the texts from then on', async () => {
+    const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
+    const { conversation } = await alice.call('sendText', { to: bob.address, text: 'Hello' });
+    await received(bob, 'Hello');
+    const { conversation: group } = await alice.call('addPeople', { conversation, people: ['sip:carol@lab.test'] });
+    await alice.until('Carol is awaited', async () =>
+      (await alice.call('participants', { conversation: group })).find(
+        (one) => one.awaited === true && one.address === 'sip:carol@lab.test',
+      ),
+    );
+    await groupOf(bob);
+    const carol = await client('carol');
+    await carol.call('sendText', { to: alice.address, text: 'I am back' });
+    await received(alice, 'I am back');
+    await groupOf(carol);
+    await alice.call('sendText', { conversation: group, text: 'Hello Carol' });
+    await Promise.all([bob, carol].map((one) => received(one, 'Hello Carol')));
+    const awaited = (await alice.call('participants', { conversation: group })).filter((one) => one.awaited === true);
+    expect(awaited).toEqual([]);
+  });
+
+  it('may be everybody: the group waits with its text, and begins when one of them comes', async () => {
+    const alice = await client('alice');
+    const { conversation } = await alice.call('openConversation', { to: 'sip:bob@lab.test' });
+    const { conversation: group } = await alice.call('addPeople', { conversation, people: ['sip:carol@lab.test'], subject: 'Lunch' });
+    const { message } = await alice.call('sendText', { conversation: group, text: 'At noon?' });
+    const bob = await client('bob');
+    await bob.call('sendText', { to: alice.address, text: 'I am back' });
+    await received(bob, 'At noon?');
+    await messageState(alice, message, 'sent');
+    expect(await groupOf(bob)).toMatchObject({ subject: 'Lunch' });
+  });
+});

@@ -173,6 +173,9 @@ describe('a chat, in a browser', () => {
     await page.click(id('message-send-now'));
     await page.click(id('message-cancel'));
     expect([await calls('retry'), await calls('discard')]).toEqual([[{ message: texts[1]?.message }], [{ message: texts[1]?.message }]]);
+    // The words are not lost: they are back in the field, and on disk as a draft.
+    await expect.poll(() => page.inputValue(id('composer'))).toBe('It is about tonight');
+    await expect.poll(() => calls('setDraft')).toEqual([{ conversation: 'bob', text: 'It is about tonight' }]);
     for (const { waitsFor: _waitsFor, expiresAt: _expiresAt, ...text } of texts)
       await emit({ event: 'message', ...text, state: 'sent', error: null });
     await expect.poll(() => page.locator(id('message-waiting')).count()).toBe(0);
