@@ -306,7 +306,9 @@ export class Focus {
     if (!admitted.ok) return admitted;
     const contentOf = parseContentType(admitted.envelope.contentType).type;
     if (contentOf === GROUP_DATA_CONTENT_TYPE) return this.#requests.groupData(leg, admitted.envelope.body);
-    const legs = admitted.endpoints.flatMap((endpoint) => this.#legs.find(endpoint.leg) ?? []);
+    const all = admitted.endpoints.flatMap((endpoint) => this.#legs.find(endpoint.leg) ?? []);
+    // A hint that comes late, or is refused, is worse than none.
+    const legs = admitted.isPassing ? all.filter((one) => one.takesNow(contentOf)) : all;
     const content: GroupContent = { contentType: message.contentType, body: admitted.body };
     try {
       this.#post.send(content, legs, admitted.people);

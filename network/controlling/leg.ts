@@ -4,8 +4,9 @@
  *   dialling --2xx--> in dialog --media--> carrying <--lost, a re-INVITE brings it back--> without media
  *       \_________________\____________________\_______________________________________________\---> released
  */
+import { waysOf } from '../../protocol/accepted-types';
 import { cpmHeader } from '../../protocol/cpm-headers';
-import { CLEAR_CAPABILITY, encodeSdp, type MsrpDescription } from '../../protocol/sdp';
+import { CLEAR_CAPABILITY, encodeSdp, type MsrpDescription, receives } from '../../protocol/sdp';
 import type { CompleteMessage } from '../msrp/assembly';
 import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } from '../msrp/switch';
 import { Dialog, dialogIdOf, type Resolve } from '../sip/dialog';
@@ -57,6 +58,8 @@ export class Leg implements PostLeg {
   #remotePath = '';
   /** The o= line of our SDP; strict parsers want digits in its sess-id. */
   readonly #origin = { sessionId: String(Number.parseInt(newToken(6), 16)), version: 1 };
+  /** What the device has said last. */
+  #remote: MsrpDescription | null = null;
   /** The last answer of this side. */
   #described: string | null = null;
   readonly #waits = new Map<Wait, { dispose(): void }>();
@@ -164,6 +167,7 @@ export class Leg implements PostLeg {
   }
 
   startMedia(remote: MsrpDescription, role: 'active' | 'passive'): void {
+    this.#remote = remote;
     this.media.heed(remote);
     const path = remote.path.join(' ');
     if (path === this.#remotePath) return;
@@ -171,6 +175,11 @@ export class Leg implements PostLeg {
     this.media.start(remote.path, role, remote);
     this.stopWaiting('media');
     this.deps.onMedia(this);
+  }
+
+  /** Whether content of a type, in an envelope, can reach the device now. */
+  takesNow(type: string): boolean {
+    return this.#remote === null || (receives(this.#remote) && waysOf(this.#remote, type).wrapped);
   }
 
   /** Releases everything; `bye` is the reason to give when the device must be told. */

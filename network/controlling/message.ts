@@ -5,9 +5,9 @@ import type { CompleteMessage } from '../msrp/assembly';
 import type { Group } from './group';
 import type { Endpoint } from './participant';
 
-/** The bytes to send, the endpoints that get them, and the people they must reach; or the MSRP status of the refusal. */
+/** The bytes to send, the endpoints that get them, the people they must reach, and whether they are of the moment alone; or the MSRP status of the refusal. */
 export type Admission =
-  | { ok: true; body: Uint8Array; envelope: CpimMessage; endpoints: Endpoint[]; people: string[] }
+  | { ok: true; body: Uint8Array; envelope: CpimMessage; endpoints: Endpoint[]; people: string[]; isPassing: boolean }
   | { ok: false; status: number; reason: string };
 
 /** Checks a message of the endpoint on `leg`: only CPIM, only in the sender's own name, only to the group or its members. */
@@ -23,8 +23,9 @@ export function admitMessage(group: Group, leg: string, message: CompleteMessage
   const from = group.endpoint(leg)?.address ?? null;
   const body = isOwn === null ? encodeCpim({ ...envelope.value, from }) : message.body;
   // A composing state is worthless to somebody who comes back later.
-  const people = isPassing(envelope.value) ? [] : recipients.people;
-  return { ok: true, body, envelope: envelope.value, endpoints: recipients.endpoints, people };
+  const passes = isPassing(envelope.value);
+  const people = passes ? [] : recipients.people;
+  return { ok: true, body, envelope: envelope.value, endpoints: recipients.endpoints, people, isPassing: passes };
 }
 
 function isSaid({ contentType }: CpimMessage): boolean {

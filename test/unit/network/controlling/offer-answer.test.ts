@@ -61,4 +61,21 @@ describe('an offer to the focus', () => {
     await settle();
     expect(person('alice').heard()).toEqual(['Hello']);
   });
+
+  it('is told of nobody who types where it takes no such hints, or nothing now', async () => {
+    const { group, final, inDialog } = fixture();
+    const { dialog, person, focus } = await group();
+    const composing = cpim('sip:bob@lab.test', [focus], '<isComposing/>', 'application/im-iscomposing+xml');
+    const ask = async (cseq: number, change: Partial<MsrpDescription>) => {
+      const request = inDialog(dialog('alice'), 'INVITE').set('CSeq', `${cseq} INVITE`).append('Contact', '<sip:alice@lab.test;gr=laptop>');
+      await final(request.setBody('application/sdp', offer('alice', change)));
+      expect(person('bob').say(composing)).toMatchObject({ status: 200 });
+      await settle();
+      return person('alice').heard().length;
+    };
+    expect(await ask(2, { wrappedTypes: ['text/plain', 'message/imdn+xml'] })).toBe(0);
+    expect(await ask(3, { direction: 'inactive' })).toBe(0);
+    expect(await ask(4, {})).toBe(1);
+    expect(person('carol').heard()).toHaveLength(3);
+  });
 });
