@@ -27,11 +27,15 @@ const REGION_FLAG = /\u{1f3f4}[\u{e0020}-\u{e007e}]+\u{e007f}/gu;
 const FORMATS = new RegExp(`(?<=${JOINED})([\\u200c\\u200d])(?=${JOINED})|[\\p{Cf}\\u034f]`, 'gv');
 const PILE_OF_MARKS = new RegExp(`(\\p{M}{${MAX_MARKS_ON_A_LETTER}})\\p{M}+`, 'gu');
 
+/** Printable ASCII, words one space apart: there is nothing to make safe, as in most names. */
+const PLAIN = /^(?:[!-~]+(?: [!-~]+)*)?$/;
+
 /**
  * The name on one visible line that neither reverses text around it nor hides anything. Empty when nothing visible is left. `limit` counts
  * code points, including marks and joiners.
  */
 export function shownName(said: string, limit = MAX_NAME_CHARACTERS): string {
+  if (said.length <= limit && PLAIN.test(said)) return said;
   const flags: string[] = [];
   const visible = said
     .normalize('NFC')
