@@ -45,6 +45,11 @@ const text = () => Array.from({ length: 4 + Math.floor(random() * 14) }, saying)
 const say = (figure: string, value: Record<string, number | string | boolean>) =>
   process.stdout.write(`${JSON.stringify({ bench: 'history', figure, ...value })}\n`);
 const round = (value: number) => Math.round(value * 1000) / 1000;
+/** Processor time a message, since `before`. */
+const cpuMsSince = (before: NodeJS.CpuUsage) => {
+  const { user, system } = process.cpuUsage(before);
+  return round((user + system) / 1000 / total);
+};
 
 /** `cpuP95` is the processor's time alone: it stays the same on a machine that does much else, where the clock's time does not. */
 function times(count: number, work: () => unknown) {
@@ -137,7 +142,12 @@ say('runtime', {
 floor();
 const file = join(folder, 'history.db');
 const history = openOneHistory({ file, key, log: silentLogger });
-say('insert', { perSecond: Math.round(fill(history)), rows: total });
+const filling = process.cpuUsage();
+const perSecond = Math.round(fill(history));
+say('insert', { perSecond, rows: total, cpuMsEach: cpuMsSince(filling) });
+const indexing = process.cpuUsage();
+while (history.fillIndex());
+say('put words into the index', { rows: total, cpuMsEach: cpuMsSince(indexing) });
 history.dispose();
 const since = performance.now();
 const opened = openOneHistory({

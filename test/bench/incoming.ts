@@ -5,7 +5,8 @@
  * The floor of the same run is a process that only cuts the bytes into messages, writes them to a file with one fdatasync for each read, and answers.
  *
  * The machine may do other things as well. So the time that the main thread was busy, by the clock, stands beside its processor time, and
- * the longest hold beside the longest one without the time in which another process had the processor (/proc/self/schedstat; Linux alone).
+ * the longest hold beside the longest one without the time in which another process had the processor, and the longest one by processor time, without
+ * the time in which the thread waited for the disk (/proc/self/schedstat; Linux alone).
  *
  * `--only pager|session`, `--texts N`; `--profile FOLDER` has the client write a processor profile there.
  */
@@ -57,7 +58,14 @@ interface Figures {
   threadMs: number | null;
   /** Processor time of the whole process, every thread of it. */
   processorMs: number;
-  holds: { meanMs: number; p99Ms: number; longestMs: number; longestUnstolenMs: number | null; unstolenAbove16: number | null };
+  holds: {
+    meanMs: number;
+    p99Ms: number;
+    longestMs: number;
+    longestUnstolenMs: number | null;
+    unstolenAbove16: number | null;
+    longestProcessorMs: number | null;
+  };
 }
 
 /** Loaded before the client's own code (`node --require`): measures between the messages `begin` and `end` of its parent. */
@@ -67,6 +75,7 @@ function beProbe(): void {
   let timer: NodeJS.Timeout | null = null;
   let begun: { elu: EventLoopUtilization; cpu: NodeJS.CpuUsage; ranMs: number } | null = null;
   let longestUnstolen = 0;
+  let longestRan = 0;
   let above = 0;
   process.on('message', (word) => {
     if (word === 'begin') {
@@ -74,15 +83,18 @@ function beProbe(): void {
       begun = { elu: performance.eventLoopUtilization(), cpu: process.cpuUsage(), ranMs: first?.ranMs ?? 0 };
       let at = performance.now();
       let waited = first?.waitedMs ?? 0;
+      let ran = first?.ranMs ?? 0;
       delay.enable();
       timer = setInterval(() => {
         const now = performance.now();
-        const waitedNow = schedule()?.waitedMs ?? 0;
+        const { waitedMs: waitedNow, ranMs: ranNow } = schedule() ?? { waitedMs: 0, ranMs: 0 };
         const unstolen = now - at - samplingMs - (waitedNow - waited);
         longestUnstolen = Math.max(longestUnstolen, unstolen);
         if (unstolen > holdGoalMs) above += 1;
+        longestRan = Math.max(longestRan, ranNow - ran);
         at = now;
         waited = waitedNow;
+        ran = ranNow;
       }, samplingMs);
     } else if (word === 'end' && begun !== null) {
       if (timer !== null) clearInterval(timer);
@@ -100,6 +112,7 @@ function beProbe(): void {
           longestMs: hold(delay.max),
           longestUnstolenMs: last === null ? null : rounded(longestUnstolen),
           unstolenAbove16: last === null ? null : above,
+          longestProcessorMs: last === null ? null : rounded(longestRan),
         },
       };
       process.send?.(figures);
