@@ -1,22 +1,28 @@
-/** Search over all messages, and the slow rebuilding of its index after damage. */
+/** Search over all messages. Its index is filled when there is time: with new messages, and slowly from the beginning where it was damaged. */
 import type { Disposable } from '../../base/disposable';
 import type { SearchHitValue } from '../../preload/contract';
 import type { Direction, Hit } from '../history/records';
 import type { CpmContext } from './conversation/context';
 import { isHidden, searchHitValue } from './conversation/values';
 
-/** The pause between two steps of rebuilding the index, so that everything else goes on meanwhile. */
+/** The pause between two steps of filling the index, so that everything else goes on meanwhile. */
 const indexPauseMs = 20;
+/** LAB: how long new messages gather before their words go into the index. */
+const gatherMs = 500;
 /** LAB: pages that are read for one page of hits, because people whom this person has blocked wrote the others. */
 const MAX_SEARCH_PAGES = 50;
 
 export class Search implements Disposable {
   readonly #context: CpmContext;
-  #rebuilding: Disposable | null = null;
+  #filling: Disposable | null = null;
+  readonly #watch: Disposable;
 
   constructor(context: CpmContext) {
     this.#context = context;
-    this.#rebuild();
+    this.#watch = context.history.onChange.on((changes) => {
+      if (changes.some(({ what, how }) => what === 'message' && how === 'added')) this.#fillAfter(gatherMs);
+    });
+    this.#fill();
   }
 
   /** Newest first. `before`: the hit that the page follows. `passing`: the person is still typing, see `HistoryReader`. */
@@ -34,25 +40,28 @@ export class Search implements Disposable {
       place = hits.at(-1)?.message;
       if (hits.length < limit || found.length >= limit) break;
     }
-    this.#rebuild();
+    this.#fill();
     return found.slice(0, limit).map((hit) => searchHitValue(hit, this.#context.people));
   }
 
   dispose(): void {
-    this.#rebuilding?.dispose();
+    this.#watch.dispose();
+    this.#filling?.dispose();
   }
 
-  #rebuild(): void {
-    if (this.#rebuilding !== null) return;
+  #fill(): void {
+    if (this.#filling !== null) return;
     try {
-      if (!this.#context.history.fillIndex()) return;
+      if (this.#context.history.fillIndex()) this.#fillAfter(indexPauseMs);
     } catch (error) {
       this.#context.log.error('the index for search is not filled', { error: String(error) });
-      return;
     }
-    this.#rebuilding = this.#context.clock.setTimer(indexPauseMs, () => {
-      this.#rebuilding = null;
-      this.#rebuild();
+  }
+
+  #fillAfter(pauseMs: number): void {
+    this.#filling ??= this.#context.clock.setTimer(pauseMs, () => {
+      this.#filling = null;
+      this.#fill();
     });
   }
 }

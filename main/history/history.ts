@@ -17,9 +17,11 @@ import type { Emitter } from '../../base/emitter';
 import { drop, type Logger } from '../../base/log';
 import type { AppError } from '../../preload/contract/errors';
 import type { OwnStore } from '../own/store';
+import type { ReadQueue } from './reading/read-queue';
 import { type HistoryReader, readerOf, readOnThread, tablesToRead } from './reading/reader';
+import type { Folded, Reading } from './reading/thread-messages';
 import type { Change, Conversations, Jobs, Messages, Overviews, Receipts } from './records';
-import { fillIndex, mayBeOfTheIndex, renewIndex } from './search/search-index';
+import { fillIndex, indexNew, mayBeOfTheIndex, renewIndex } from './search/search-index';
 import { Changes, type InsideListener } from './store/changes';
 import { Connection, type ConnectionOptions, type SyncFile } from './store/connection';
 import { checkLog, type LogLoss } from './store/log-rescue';
@@ -52,17 +54,17 @@ export interface History extends Conversations, Messages, Receipts, Jobs, Overvi
   inside(listener: InsideListener): Disposable;
   /** What the own devices share. */
   readonly own: OwnStore;
-  /** Fills an index for search that had to be rebuilt, a little at a time. False: there is nothing left to do. */
+  /** Puts words into the index for search, a little at a time: those of new messages, and those that an index made anew lacks. False: all are in it. */
   fillIndex(): boolean;
   /** Runs `work`, which must not be asynchronous, wholly or not at all. A transaction inside another is a part of it that can fail alone. */
   transaction<T>(work: () => T): T;
-  /** Like `transaction`, but survives a power cut only once `onDisk` has resolved, and is told then; this process may die at once. */
+  /** Like `transaction`, but is kept for certain only once `onDisk` has resolved, and is told then: many of them are committed and synced together. */
   soon<T>(work: () => T): T;
   /**
    * Resolves when everything written so far is on disk: only then is it acknowledged, and may leave. Many wait for one sync together. Null: there is
-   * nothing to wait for. Rejects with AppError `storage/*`.
+   * nothing to wait for. `job`: only that job, and what was written with it or before it, need be there. Rejects with AppError `storage/*`.
    */
-  onDisk(): Promise<void> | null;
+  onDisk(job?: number): Promise<void> | null;
   /** For reads that may take long. */
   readonly reader: HistoryReader;
 }
@@ -110,7 +112,9 @@ export function openHistory(options: HistoryOptions): ProfileHistory {
     }
   };
   const loss = checkLog({ file, key, log });
-  const connection = new Connection({ file, key, prepare, foundDamaged, mend, sync, clock });
+  const queue = thread === undefined ? null : readOnThread({ file, key, log, ...thread });
+  const fold = queue === null ? undefined : () => folded(queue);
+  const connection = new Connection({ file, key, prepare, foundDamaged, mend, sync, clock, fold });
   if (loss !== null) options.foundLost?.(loss);
   const dispose = () => {
     drop(queue?.close() ?? Promise.resolve(), log, 'closing the reader');
@@ -121,25 +125,49 @@ export function openHistory(options: HistoryOptions): ProfileHistory {
   };
   const changes = new Changes(connection);
   const messageOfRow = messageReader(seal, log);
-  const queue = thread === undefined ? null : readOnThread({ file, key, log, ...thread });
   const accounts = accountTable(connection);
-  const parts = { seal, messageOfRow };
+  const parts = { seal, messageOfRow, clocks: new Map() };
+  connection.onUndone(() => parts.clocks.clear());
+  /** What cannot be indexed, because the disk is full for example, is not found; the rest is. */
+  const indexSome = (): boolean => {
+    try {
+      return indexNew(connection);
+    } catch (error) {
+      log.error('new messages are not in the index for search', { error: String(error) });
+      return false;
+    }
+  };
+  const indexAll = () => {
+    while (indexSome());
+  };
+  const histories = new Map<number, History>();
+  /** One for each account: it remembers what it has read. */
   const historyOf = (account: number): History => {
+    const history = histories.get(account) ?? newHistory(account);
+    histories.set(account, history);
+    return history;
+  };
+  const newHistory = (account: number): History => {
     const own = changes.of(account);
-    const tables = tablesToRead(connection, { ...parts, changes: own, account });
+    const tables = tablesToRead(connection, { ...parts, changes: own, account, indexAll });
+    const prepare = (what: keyof Reading): boolean => {
+      const isLeft = what === 'search' && indexSome();
+      connection.settle();
+      return isLeft;
+    };
     return {
       ...conversationTable(connection, own, account),
       ...overviewTable(connection, messageOfRow, account),
       ...tables,
       ...jobTable(connection, account),
       own: ownTable(connection, own, account),
-      fillIndex: () => fillIndex(connection),
+      fillIndex: () => indexNew(connection) || fillIndex(connection),
       onChange: own.onChange,
       inside: own.inside,
       transaction: own.transaction,
       soon: own.soon,
-      onDisk: () => connection.onDisk(),
-      reader: readerOf(tables, queue === null ? null : { queue, account }, log),
+      onDisk: (job) => connection.onDisk(job),
+      reader: readerOf(tables, queue === null ? null : { queue, account, prepare }, log),
     };
   };
   try {
@@ -153,6 +181,13 @@ export function openHistory(options: HistoryOptions): ProfileHistory {
     dispose,
     close: () => (queue?.close() ?? Promise.resolve()).finally(dispose),
   };
+}
+
+/** Has the thread fold the log in. @throws AppError `storage/*` */
+async function folded(queue: ReadQueue): Promise<Folded> {
+  const answer = await queue.ask({ what: 'fold' });
+  if ('error' in answer) throw answer.error;
+  return answer.value as Folded;
 }
 
 /** Reads what the first screen needs, so that damage is found before anything builds on it. */

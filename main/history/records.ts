@@ -254,6 +254,8 @@ export interface Messages {
    */
   search(typed: string, limit: number, before?: HitPlace): Hit[];
   lastMessage(conversation: string): MessageRecord | null;
+  /** The time at which the last message stands; null in an empty conversation. */
+  newestTime(conversation: string): number | null;
   /** The first time from `from` on at which no message of the conversation stands; `mostSteps` ms later at the latest. */
   freeTime(conversation: string, from: number, mostSteps: number): number;
   /**

@@ -136,7 +136,7 @@ describe('the thread that reads', () => {
         return thread;
       },
     });
-    const reader: HistoryReader = readerOf(history, { queue, account: 1 }, silentLogger);
+    const reader: HistoryReader = readerOf(history, { queue, account: 1, prepare: () => history.fillIndex() }, silentLogger);
     expect(await reader.search('needle', 5)).toHaveLength(1);
     const asked = reader.search('needle', 5);
     threads[0]?.terminate();
@@ -163,7 +163,7 @@ describe('the thread that reads', () => {
     });
     const alone = connections();
     const queue = readOnThread({ file, key, script, clock: systemClock, log: silentLogger });
-    const reader = readerOf(history, { queue, account: 1 }, silentLogger);
+    const reader = readerOf(history, { queue, account: 1, prepare: () => history.fillIndex() }, silentLogger);
     expect(await reader.search('needle', 5)).toHaveLength(5);
     expect(connections()).toBe(alone + 1);
     const asked = reader.search('ne ot wo th', 200).catch((error: unknown) => error);

@@ -9,7 +9,6 @@ import { correspondentKey } from '../../../protocol/uri';
 import type { ConversationRecord, Direction, MessageContent, MessageRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { ambiguousId, deviceNamedBy, gruuNamedBy, leftAtBy } from '../conversation/envelope';
-import { orderedAt } from '../conversation/values';
 import { jobDraft, receiptLane } from '../outbox/job';
 import type { Incoming } from './arrival';
 import { clockKey, placeText, unknownClock } from './clocks';
@@ -91,8 +90,7 @@ export function keepMessage(
 function add({ history, clock, clockAhead }: CpmContext, incoming: Incoming, record: MessageRecord): boolean {
   const { arrival, conversation, sender, envelope } = incoming;
   const device = clockKey(arrival, conversation, sender, envelope);
-  const last = history.lastMessage(record.conversation);
-  const newest = last === null ? null : orderedAt(last);
+  const newest = history.newestTime(record.conversation);
   const placed = placeText(history.clockOf(device) ?? unknownClock, {
     dateTime: envelope.dateTime,
     leftAt: leftAtBy(envelope),
@@ -101,9 +99,11 @@ function add({ history, clock, clockAhead }: CpmContext, incoming: Incoming, rec
     ownAhead: clockAhead(),
     inSession: arrival.inSession === true,
   });
-  // Behind everything there is nobody to make room for.
-  const isBehind = newest === null || placed.orderedAt > newest;
-  const at = isBehind ? placed.orderedAt : history.freeTime(record.conversation, placed.orderedAt, maxAtOneTime);
+  // Behind everything there is nobody to make room for, and beside the newest one there is room behind it.
+  const isBehind = newest === null || placed.orderedAt >= newest;
+  const at = isBehind
+    ? Math.max(placed.orderedAt, (newest ?? Number.MIN_SAFE_INTEGER) + 1)
+    : history.freeTime(record.conversation, placed.orderedAt, maxAtOneTime);
   if (!history.addMessage({ ...record, movedBy: at - record.sentAt })) return false;
   const isNewestOfDevice = placed.clock.placed === placed.orderedAt;
   if (incoming.measuresClock) history.putClock(device, isNewestOfDevice ? { ...placed.clock, placed: at } : placed.clock);

@@ -256,8 +256,6 @@ export class Outbox implements Disposable {
 
   async #work(lane: string): Promise<void> {
     while (!this.#disposed && this.#context.isRegistered()) {
-      // Nothing leaves that a power cut could still take back.
-      await this.#context.history.onDisk();
       const job = this.#context.history.nextJob(lane, this.#aside);
       if (job === null) return;
       const waitMs = job.nextAt - this.#context.clock.now();
@@ -269,8 +267,8 @@ export class Outbox implements Disposable {
         );
         return;
       }
-      // Something may have been written since; then the job may be another one.
-      const onDisk = this.#context.history.onDisk();
+      // Nothing leaves that a power cut could still take back. While it waits, the job may become another one.
+      const onDisk = this.#context.history.onDisk(job.id);
       if (onDisk !== null) await onDisk;
       else if (!(await this.#attempt(job))) return;
     }

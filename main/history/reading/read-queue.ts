@@ -99,7 +99,7 @@ export class ReadQueue {
    */
   ask(question: Question, isPassing = false): Promise<Answer> {
     if (this.#closing !== null) return Promise.reject(closed());
-    if (isPassing) this.#supersede(question.account);
+    if (isPassing && question.what !== 'fold') this.#supersede(question.account);
     this.#count += 1;
     const id = this.#count;
     return new Promise((resolve, reject) => {
@@ -132,7 +132,8 @@ export class ReadQueue {
   }
 
   #supersede(account: number): void {
-    const isOlder = (asked: Asked) => asked.isPassing && !asked.isOver && asked.question.account === account;
+    const isOlder = (asked: Asked) =>
+      asked.isPassing && !asked.isOver && asked.question.what !== 'fold' && asked.question.account === account;
     const older = [this.#asked, ...this.#waiting].filter((asked) => asked !== null).filter(isOlder);
     for (const asked of older) this.#fail(asked, new AppError('search/superseded', { cause: 'a newer search has taken its place' }));
     // The question that the thread is working on stays until its answer comes.

@@ -1,12 +1,12 @@
 /**
- * The thread for reads of a history that may take long, with a read-only connection of its own. Nothing imports this file; `read-queue.ts` starts it
+ * The thread for what may take long in a history, with a connection of its own that reads, and folds in the log. Nothing imports this file; `read-queue.ts` starts it
  * and talks to it in the messages of `thread-messages.ts`. The key comes with the start, in memory, and is passed on to nobody.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Logger } from '../../../base/log';
 import { toAppError } from '../../../preload/contract/errors';
 import { openForReading } from './reader';
-import type { FromThread, Question, Reading, ThreadStart, ToThread } from './thread-messages';
+import type { FromThread, Reading, ReadQuestion, ThreadStart, ToThread } from './thread-messages';
 
 function serve(port: NonNullable<typeof parentPort>, { file, key }: ThreadStart): void {
   const say = (message: FromThread) => port.postMessage(message);
@@ -23,14 +23,14 @@ function serve(port: NonNullable<typeof parentPort>, { file, key }: ThreadStart)
     try {
       // A file that does not open is an error of this question alone; it may open the next time.
       reading ??= openForReading({ file, key, log });
-      say({ id, value: answer(reading.of(question.account), question) });
+      say({ id, value: question.what === 'fold' ? reading.fold() : answer(reading.of(question.account), question) });
     } catch (error) {
       say({ id, error: toAppError(error).toValue() });
     }
   });
 }
 
-function answer(reading: Reading, question: Question): unknown {
+function answer(reading: Reading, question: ReadQuestion): unknown {
   switch (question.what) {
     case 'search':
       return reading.search(...question.given);

@@ -13,9 +13,9 @@ import { Connection } from '../store/connection';
 import { Seal } from '../store/seal';
 import { fileTable } from '../tables/files';
 import { messageReader, messageTable } from '../tables/messages';
-import { receiptTable } from '../tables/receipts';
+import { type KnownClocks, receiptTable } from '../tables/receipts';
 import { nodeThread, ReadQueue } from './read-queue';
-import type { Reading, TranscriptEntry } from './thread-messages';
+import type { Folded, Reading, TranscriptEntry } from './thread-messages';
 
 /** How many messages are read at once when a whole conversation is wanted. */
 const transcriptPage = 200;
@@ -45,17 +45,21 @@ function readingOf(history: Read): Reading {
 }
 
 /** The tables of one account that a reader reads. */
-export function tablesToRead(connection: Connection, parts: Parameters<typeof messageTable>[1]): Messages & Receipts {
+export function tablesToRead(
+  connection: Connection,
+  parts: Parameters<typeof messageTable>[1] & { clocks?: KnownClocks },
+): Messages & Receipts {
   return {
     ...messageTable(connection, parts),
     ...fileTable(connection, parts.account),
-    ...receiptTable(connection, parts.changes, parts.account),
+    ...receiptTable(connection, parts.changes, parts.account, parts.clocks),
   };
 }
 
 /** A connection of its own that only reads, for every account. @throws AppError storage/* */
 export function openForReading({ file, key, log }: { file: string; key: string; log: Logger }): {
   of(account: number): Reading;
+  fold(): Folded;
   dispose(): void;
 } {
   const connection = new Connection({ file, key });
@@ -63,7 +67,7 @@ export function openForReading({ file, key, log }: { file: string; key: string; 
   const changes = new Changes(connection);
   const messageOfRow = messageReader(seal, log);
   const of = (account: number) => readingOf(tablesToRead(connection, { seal, messageOfRow, changes: changes.of(account), account }));
-  return { of, dispose: () => void connection.close() };
+  return { of, fold: () => connection.fold(), dispose: () => void connection.close() };
 }
 
 /** The questions to a thread that runs `script`, the built `read-thread.ts`. It is started when something is asked. */
@@ -82,14 +86,22 @@ export function readOnThread({
   return new ReadQueue({ clock, log, start: nodeThread(script, start) });
 }
 
+interface There {
+  queue: Pick<ReadQueue, 'ask'>;
+  account: number;
+  /** Makes what was written so far visible to other connections, and what was said findable, a little at a time; false: it is all done. */
+  prepare(what: keyof Reading): boolean;
+}
+
 /** Reads one account's part of `history` on the thread behind `there`; null: on the thread that asks. */
-export function readerOf(history: Read, there: { queue: Pick<ReadQueue, 'ask'>; account: number } | null, log: Logger): HistoryReader {
+export function readerOf(history: Read, there: There | null, log: Logger): HistoryReader {
   const here = readingOf(history);
   const read = async <N extends keyof Reading>(
     what: N,
     given: Parameters<Reading[N]>,
     passing = false,
   ): Promise<ReturnType<Reading[N]>> => {
+    while (there?.prepare(what) === true) await new Promise(setImmediate);
     const answer = await there?.queue.ask({ account: there.account, what, given } as Parameters<ReadQueue['ask']>[0], passing);
     if (answer !== undefined && 'value' in answer) return answer.value as ReturnType<Reading[N]>;
     if (answer !== undefined) log.warn('the history itself is asked what its reader could not read', { what, error: answer.error.message });

@@ -16,7 +16,13 @@ interface FoundPlace extends Place {
 /** The place after all messages: no key begins with a tilde. */
 const afterAll: FoundPlace = { orderedAt: Number.MAX_SAFE_INTEGER, key: '~', seq: Number.MAX_SAFE_INTEGER };
 
-export function messageSearch(connection: Connection, messageOfRow: (row: RawRow) => MessageRecord, account: number): Messages['search'] {
+/** `indexed` puts the words of all messages into the index. */
+export function messageSearch(
+  connection: Connection,
+  messageOfRow: (row: RawRow) => MessageRecord,
+  account: number,
+  indexed: () => void,
+): Messages['search'] {
   /** The first and last arrival among the messages of a span of time: the index of words knows no dates. */
   const arrivals = (sent: SearchQuery['sent']): { first: number; last: number } => {
     const all = { first: 0, last: Number.MAX_SAFE_INTEGER };
@@ -52,6 +58,7 @@ export function messageSearch(connection: Connection, messageOfRow: (row: RawRow
       const { orderedAt, key } = place;
       return connection.raw(sql, { account, from, to, orderedAt, key, limit }, hitOf);
     }
+    indexed();
     // FTS5 walks the words from the newest message down and stops at the limit: nothing is sorted, and nothing is read twice.
     const sql = `SELECT ${packedMessage} FROM message_words CROSS JOIN messages ON messages.seq = message_words.rowid
       WHERE message_words MATCH :match AND message_words.rowid >= :first AND message_words.rowid <= :last

@@ -7,6 +7,7 @@ import type { Disposable } from '../../../base/disposable';
 import { Emitter } from '../../../base/emitter';
 import type { Change } from '../records';
 import type { Connection } from './connection';
+import { toldAtOnce } from './log-sync';
 
 /** Called before the commit. What it throws undoes the whole transaction. */
 export type InsideListener = (changes: readonly Change[]) => void;
@@ -25,10 +26,20 @@ export interface AccountChanges {
   write<T>(work: () => T): T;
   /** To be called from within `transaction` or `write`. */
   note(change: Change): void;
+  /** Calls `listener` with each note, at once. */
+  onNote(listener: (change: Change) => void): void;
 }
 
 /** A change, and the key of the account that it is of. */
 type Noted = Change & { account: number };
+
+/** What one `soon` has changed. */
+interface Later {
+  /** Its number, see `Connection.progress`. */
+  number: number;
+  changes: readonly Noted[];
+  isCommitted: boolean;
+}
 
 /** Called before the commit, with the changes of every account. */
 type InsideOfAll = (changes: readonly Noted[]) => void;
@@ -39,11 +50,17 @@ export class Changes {
   readonly #inside = new Set<InsideOfAll>();
   /** What each open transaction has changed so far; the outermost one first. */
   readonly #open: Noted[][] = [];
-  /** Committed by `soon`, and told when it is on disk: many of them together, each message and conversation once. */
-  #untold: Noted[] = [];
+  /** Written by `soon`, and told when it is on disk: many of them together, each message and conversation once. */
+  #untold: Later[] = [];
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    connection.onSettled(() => {
+      for (const later of this.#untold) later.isCommitted = true;
+    });
+    connection.onUndone((isWhole) => {
+      if (isWhole) this.#takeBack();
+    });
   }
 
   of(account: number): AccountChanges {
@@ -51,6 +68,7 @@ export class Changes {
       const own = all.filter((change) => change.account === account).map(({ account: _, ...change }) => change);
       if (own.length > 0) listener(own);
     };
+    const noted: ((change: Change) => void)[] = [];
     return {
       onChange: { on: (listener) => this.#onChange.on(hear(listener)) },
       inside: (listener) => {
@@ -61,7 +79,11 @@ export class Changes {
       transaction: (work) => this.#transaction(work),
       soon: (work) => this.#soon(work),
       write: (work) => this.#write(work),
-      note: (change) => void this.#open[this.#open.length - 1]?.push({ ...change, account }),
+      note: (change) => {
+        this.#open[this.#open.length - 1]?.push({ ...change, account });
+        for (const listener of noted) listener(change);
+      },
+      onNote: (listener) => void noted.push(listener),
     };
   }
 
@@ -77,14 +99,18 @@ export class Changes {
   #soon<T>(work: () => T): T {
     if (this.#open.length > 0) return this.#transaction(work);
     const value = this.#gather((gathered) => this.#connection.soon(() => this.#heardInside(work, gathered)), 'later');
-    if (this.#untold.length > 0) {
-      const tell = () => this.#tell([]);
-      // Where the disk fails, it is committed all the same, and stands in the next reading.
-      const onDisk = this.#connection.onDisk();
-      if (onDisk === null) tell();
-      else void onDisk.then(tell, tell);
-    }
+    const { number } = this.#untold.at(-1) ?? { number: 0 };
+    if (number !== this.#connection.progress.written) return value;
+    // Where the disk fails, it is committed all the same, and stands in the next reading.
+    const tell = () => this.#tellLater(number);
+    const onDisk = this.#connection.onDisk();
+    if (onDisk === null) tell();
+    else void onDisk.then(tell, tell);
     return value;
+  }
+
+  #later(changes: readonly Noted[]): void {
+    if (changes.length > 0) this.#untold.push({ number: this.#connection.progress.written, changes, isCommitted: false });
   }
 
   #heardInside<T>(work: () => T, gathered: readonly Noted[]): T {
@@ -98,9 +124,40 @@ export class Changes {
 
   /** Nothing overtakes what was committed before it. */
   #tell(changes: readonly Noted[]): void {
-    const told = coalesced([...this.#untold, ...changes]);
-    this.#untold = [];
+    this.#emit([...this.#taken(() => true), ...changes]);
+  }
+
+  /** `soon` number `number` is on disk, and was not told with an earlier one. */
+  #tellLater(number: number): void {
+    const last = Math.max(number, this.#connection.progress.durable);
+    const isDue = this.#untold.some((later) => later.number <= number);
+    if (isDue) this.#emit(this.#taken((later) => later.number <= last, toldAtOnce));
+  }
+
+  /** Takes what is committed from what is to be told. */
+  #taken(isWanted: (later: Later) => boolean, limit = Number.POSITIVE_INFINITY): Noted[] {
+    const taken = this.#untold.filter((later) => later.isCommitted && isWanted(later)).slice(0, limit);
+    this.#untold = this.#untold.filter((later) => !taken.includes(later));
+    return taken.flatMap((later) => later.changes);
+  }
+
+  #emit(changes: readonly Noted[]): void {
+    const told = coalesced(changes);
     if (told.length > 0) this.#onChange.emit(told);
+  }
+
+  /** What was read in between may have been told with something else: the conversations are told as they are now. */
+  #takeBack(): void {
+    for (const later of this.#untold) {
+      if (later.isCommitted) continue;
+      later.isCommitted = true;
+      // All at once, when the first of those who wait is told.
+      later.number = 0;
+      later.changes = later.changes.map((change) => ({
+        ...{ what: 'conversation', how: 'changed', account: change.account },
+        id: change.what === 'conversation' ? change.id : change.conversation,
+      }));
+    }
   }
 
   #write<T>(work: () => T): T {
@@ -116,7 +173,7 @@ export class Changes {
       this.#open.pop();
       const outer = this.#open[this.#open.length - 1];
       if (outer !== undefined) outer.push(...gathered);
-      else if (telling === 'later') this.#untold.push(...gathered);
+      else if (telling === 'later') this.#later(gathered);
       else if (gathered.length > 0) this.#tell(gathered);
       return value;
     } catch (error) {

@@ -8,7 +8,8 @@ import Libsql from 'libsql';
 import type { Timekeeper } from '../../../base/clock';
 import type { Disposable } from '../../../base/disposable';
 import { AppError } from '../../../preload/contract/errors';
-import { beginCounting, countCommit, LogMark, messagesAdded, type Progress, progressOf } from './log-mark';
+import type { Folded } from '../reading/thread-messages';
+import { beginCounting, countCommit, everAdded, LogMark, type Progress, progressOf } from './log-mark';
 import { LogSync, type SyncFile } from './log-sync';
 import { type Bound, bindable, type RawRow, type Row, readable } from './rows';
 
@@ -21,6 +22,14 @@ const busyTimeoutMs = 2000;
 
 /** After so long without a commit the log is folded into the database, where damage to the log can do no harm. */
 const idleMs = 1000;
+/** LAB: after so many commits another thread folds the log in, where there is one. Some thousand pages. */
+export const foldAfterCommits = 50;
+/** LAB: a log of so many pages is to begin anew: this thread folds in the rest, which is little then. */
+export const longLogPages = 4_000;
+/** LAB: this thread folds the log in by itself when it has so many pages that something must be wrong with the other one. */
+const longestLogPages = 16_000;
+/** How much of what is written by `soon` is committed together, at most: the commit holds up the thread for as long as it takes. */
+export const largestGroup = 32;
 
 /** The bare database of a file that is there. `key` is hex. What the driver throws passes through. */
 export function openDatabase(file: string, key: string): Libsql.Database {
@@ -43,6 +52,8 @@ export interface ConnectionOptions {
   sync?: SyncFile | undefined;
   /** Measures the idle second after which the log is folded in; absent: it is folded in when it has grown, and at the end. */
   clock?: Timekeeper | undefined;
+  /** Folds the log in on another thread, which takes long, while this one goes on. Absent: this one does it. */
+  fold?: (() => Promise<Folded>) | undefined;
 }
 
 /** Every method throws AppError `storage/full`, `storage/unreadable` or `storage/failed`, and has then changed nothing. */
@@ -61,6 +72,21 @@ export class Connection {
   #commits = 0;
   /** The open transaction has changed something. */
   #hasChanged = false;
+  /** Called when something that was written is undone; `isWhole`: everything that no commit holds yet. */
+  readonly #undone = new Set<(isWhole: boolean) => void>();
+  readonly #grouped = new Set<() => void>();
+  /** How much of what `soon` has written stands in the open transaction of a group; null: none is open. */
+  #group: number | null = null;
+  #synchronous: 'FULL' | 'NORMAL' = 'FULL';
+  /** How often `soon` has written something, and how much of that is on the disk. */
+  #written = 0;
+  #durable = 0;
+  /** The last job of which it is known that it is on the disk. */
+  #durableJobs = 0;
+  readonly #foldElsewhere: (() => Promise<Folded>) | undefined;
+  #isFolding = false;
+  /** The number of the last commit when the log was last folded in. */
+  #foldedAt = 0;
   #idle: Disposable | null = null;
   #lastCommit = 0;
   #isDamaged = false;
@@ -68,7 +94,7 @@ export class Connection {
   #closed = false;
 
   /** Opens the file; to write, it is made when it is not there. */
-  constructor({ file, key, prepare, foundDamaged = () => undefined, mend = () => false, sync, clock }: ConnectionOptions) {
+  constructor({ file, key, prepare, foundDamaged = () => undefined, mend = () => false, sync, clock, fold }: ConnectionOptions) {
     this.#file = file;
     this.#mend = mend;
     this.#reads = prepare === undefined;
@@ -77,9 +103,11 @@ export class Connection {
       throw new AppError('storage/unreadable', { cause: 'the key of the history is missing or is no hex text' }, 'user');
     }
     this.#clock = clock;
-    this.#log = new LogSync({ file: `${file}-wal`, sync, covering: () => this.#covering(), checkpoint: () => this.#checkpoint() });
+    this.#foldElsewhere = fold;
+    this.#log = new LogSync({ file: `${file}-wal`, sync, clock, covering: () => this.#covering(), checkpoint: () => this.#checkpoint() });
     this.#database = this.#translated(() => (prepare === undefined ? openToRead(file, key) : openToWrite(file, key, prepare)));
     this.#mark = this.#reads ? null : this.#beginMark(key);
+    if (fold !== undefined) this.#execute(`PRAGMA wal_autocheckpoint = ${longestLogPages}`);
   }
 
   #beginMark(key: string): LogMark {
@@ -90,7 +118,9 @@ export class Connection {
         this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)');
         const progress = progressOf(this.#database);
         this.#commits = progress.commits;
-        return new LogMark(this.#file, key, progress);
+        this.#foldedAt = progress.commits;
+        this.#durableJobs = this.#progress().jobs;
+        return new LogMark(this.#file, key, progress, this.#clock);
       });
     } catch (error) {
       this.#database.close();
@@ -100,31 +130,24 @@ export class Connection {
 
   /** Runs `work`, which must not be asynchronous, wholly or not at all. One inside another is a part of it that can fail alone. */
   transaction<T>(work: () => T): T {
-    const isOutermost = this.#depth === 0;
+    if (this.#depth > 0) return this.#part(work);
+    this.settle();
     const before = this.#commits;
-    const value = this.#transaction(work);
+    const value = this.#wholly('FULL', work);
     // COMMIT has synced the log.
-    if (isOutermost && this.#commits !== before) this.#mark?.keep(this.#progress());
+    if (this.#commits !== before) this.#reached(this.#progress(), this.#written);
     return value;
   }
 
-  #transaction<T>(work: () => T): T {
-    const name = `level_${this.#depth}`;
-    const outermost = this.#depth === 0;
-    this.#execute(outermost ? 'BEGIN IMMEDIATE' : `SAVEPOINT ${name}`);
+  #wholly<T>(synchronous: 'FULL' | 'NORMAL', work: () => T): T {
+    this.#begin(synchronous);
     this.#depth += 1;
-    if (outermost) this.#hasChanged = false;
     try {
-      const value = work();
-      if (value instanceof Promise) throw new AppError('internal', { cause: 'asynchronous work in a transaction' });
-      const isCounted = outermost && this.#hasChanged;
-      if (isCounted) this.#translated(() => this.#statement(countCommit).run());
-      this.#execute(outermost ? 'COMMIT' : `RELEASE ${name}`);
-      if (isCounted) this.#committed();
+      const value = unpromised(work);
+      this.#commit();
       return value;
     } catch (error) {
-      // A full disk makes SQLite roll the whole transaction back by itself; then there is nothing left to undo.
-      if (this.#database.inTransaction) this.#database.exec(outermost ? 'ROLLBACK' : `ROLLBACK TO ${name}; RELEASE ${name}`);
+      this.#rollBack();
       throw error;
     } finally {
       this.#depth -= 1;
@@ -132,22 +155,123 @@ export class Connection {
   }
 
   /**
-   * Like `transaction`, but does not wait for the disk: it is committed when this returns, and survives the death of this process; a power cut it
-   * survives once `onDisk` has resolved. Part of a `transaction` around it, it is as durable as that.
+   * Like `transaction`, but waits neither for a commit nor for the disk: what is written in one turn of the event loop, or while the disk is busy, is
+   * committed together. It survives once `onDisk` has resolved. Part of a `transaction` around it, it is as durable as that.
    */
   soon<T>(work: () => T): T {
-    if (this.#depth > 0) return this.transaction(work);
-    this.#execute('PRAGMA synchronous = NORMAL');
+    if (this.#depth > 0) return this.#part(work);
+    if (this.#group !== null && this.#group >= largestGroup) this.settle();
+    if (this.#group === null) {
+      this.#begin('NORMAL');
+      this.#group = 0;
+    }
+    this.#group += 1;
+    this.#written += 1;
+    this.#log.changed();
+    this.#depth += 1;
     try {
-      return this.#transaction(work);
+      return this.#part(work);
+    } catch (error) {
+      // A full disk makes SQLite roll the whole transaction back by itself.
+      if (!this.#database.inTransaction) this.#loseGroup(error);
+      throw error;
     } finally {
-      this.#database.exec('PRAGMA synchronous = FULL');
-      this.#log.changed();
+      this.#depth -= 1;
     }
   }
 
-  /** Resolves when everything committed so far would survive a power cut; null: it would now. @throws AppError `storage/*` */
-  onDisk(): Promise<void> | null {
+  /** Commits what `soon` has written so far. Where that fails it is undone, and whoever waits for it is told by `onDisk`. */
+  settle(): void {
+    if (this.#group === null || this.#depth > 0) return;
+    try {
+      this.#commit();
+    } catch (error) {
+      this.#loseGroup(error);
+      return;
+    }
+    this.#group = null;
+    for (const listener of this.#grouped) listener();
+  }
+
+  #loseGroup(error: unknown): void {
+    this.#group = null;
+    this.#rollBack();
+    this.#log.failed(error);
+  }
+
+  /** Calls `listener` when something that was written is undone; `isWhole`: everything that no commit holds yet. */
+  onUndone(listener: (isWhole: boolean) => void): void {
+    this.#undone.add(listener);
+  }
+
+  /** Calls `listener` each time when what `soon` has written was committed. */
+  onSettled(listener: () => void): void {
+    this.#grouped.add(listener);
+  }
+
+  /** A number that rises with every `soon`, and up to which of them everything is on the disk. */
+  get progress(): { written: number; durable: number } {
+    return { written: this.#written, durable: this.#durable };
+  }
+
+  #begin(synchronous: 'FULL' | 'NORMAL'): void {
+    // It cannot be changed while a transaction is open.
+    if (this.#synchronous !== synchronous) {
+      this.#execute(`PRAGMA synchronous = ${synchronous}`);
+      this.#synchronous = synchronous;
+    }
+    this.#execute('BEGIN IMMEDIATE');
+    this.#hasChanged = false;
+  }
+
+  #commit(): void {
+    const isCounted = this.#hasChanged;
+    if (isCounted) this.#translated(() => this.#statement(countCommit).run());
+    this.#execute('COMMIT');
+    if (isCounted) this.#committed();
+  }
+
+  #rollBack(): void {
+    if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
+    for (const listener of this.#undone) listener(true);
+  }
+
+  /** Where a part cannot be undone alone, the whole transaction is. */
+  #undoPart(name: string): void {
+    try {
+      this.#database.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
+    } catch {
+      this.#database.exec('ROLLBACK');
+    }
+  }
+
+  /** Work inside an open transaction, undone alone where it fails. */
+  #part<T>(work: () => T): T {
+    const name = `level_${this.#depth}`;
+    const hadChanged = this.#hasChanged;
+    this.#execute(`SAVEPOINT ${name}`);
+    this.#depth += 1;
+    try {
+      const value = unpromised(work);
+      this.#execute(`RELEASE ${name}`);
+      return value;
+    } catch (error) {
+      // A full disk makes SQLite roll the whole transaction back by itself; then there is nothing left to undo.
+      if (this.#database.inTransaction) this.#undoPart(name);
+      this.#hasChanged = hadChanged;
+      for (const listener of this.#undone) listener(false);
+      throw error;
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  /**
+   * Resolves when everything written so far would survive a power cut; null: it would now. `job`: only what was written with this job, and before it,
+   * matters. @throws AppError `storage/*`
+   */
+  onDisk(job?: number): Promise<void> | null {
+    if (job !== undefined && job <= this.#durableJobs && !this.#log.isDoubtful) return null;
     const arrival = this.#log.onDisk();
     return (
       arrival?.catch((error: unknown) => {
@@ -156,14 +280,25 @@ export class Connection {
     );
   }
 
-  /** How far the history has come, committed. */
-  #progress(): Progress {
-    const [row] = this.#statement(messagesAdded).all() as { seq: number }[];
-    return { commits: this.#commits, messages: row?.seq ?? 0 };
+  /** How far the history has come, committed. `jobs`: the last one that was added. */
+  #progress(): Progress & { jobs: number } {
+    const [row] = this.#statement(everAdded).all() as { messages: number | null; jobs: number | null }[];
+    return { commits: this.#commits, messages: row?.messages ?? 0, jobs: row?.jobs ?? 0 };
+  }
+
+  /** Everything up to here is on the disk. */
+  #reached(progress: Progress & { jobs: number }, written: number): void {
+    // Behind what may be lost, nothing can be read.
+    if (this.#log.isDoubtful) return;
+    this.#durable = Math.max(this.#durable, written);
+    this.#durableJobs = Math.max(this.#durableJobs, progress.jobs);
+    this.#mark?.keep(progress);
   }
 
   #committed(): void {
     this.#commits += 1;
+    if (this.#foldElsewhere !== undefined && this.#commits - this.#foldedAt >= foldAfterCommits)
+      void this.#foldOnThread(this.#foldElsewhere);
     if (this.#clock === undefined) return;
     this.#lastCommit = this.#clock.now();
     this.#idle ??= this.#clock.setTimer(idleMs, () => this.#foldWhenIdle());
@@ -177,17 +312,52 @@ export class Connection {
       this.#idle = this.#clock.setTimer(rest, () => this.#foldWhenIdle());
       return;
     }
+    this.settle();
+    this.#foldSafely();
+  }
+
+  /** Folds the log into the database as far as nobody is in the way. */
+  fold(): Folded {
+    return this.#translated(() => {
+      const [row] = this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)').all() as { log: number; checkpointed: number }[];
+      return { pages: row?.log ?? 0, folded: row?.checkpointed ?? 0 };
+    });
+  }
+
+  #foldSafely(): void {
+    this.#foldedAt = this.#commits;
     try {
-      this.#translated(() => this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)'));
+      this.fold();
     } catch {
       // It stays in the log, which says so itself where it must: at the next commit.
     }
   }
 
+  /** What the other thread could not fold in stays in the log until the next time. */
+  async #foldOnThread(fold: () => Promise<Folded>): Promise<void> {
+    if (this.#isFolding) return;
+    this.#isFolding = true;
+    this.#foldedAt = this.#commits;
+    try {
+      const { pages } = await fold();
+      // SQLite begins the log anew only when all of it is in the database, and that thread is always a little behind.
+      if (pages < longLogPages || this.#closed) return;
+      await fold();
+      if (this.#closed) return;
+      this.settle();
+      this.#foldSafely();
+    } catch {
+      // This thread does it when the log has grown very long.
+    } finally {
+      this.#isFolding = false;
+    }
+  }
+
   /** A sync of the log begins: the answer is called when everything committed by now is on the disk. */
   #covering(): () => void {
-    const progress = this.#progress();
-    return () => this.#mark?.keep(progress);
+    this.settle();
+    const [progress, written] = [this.#progress(), this.#written];
+    return () => this.#reached(progress, written);
   }
 
   #checkpoint(): void {
@@ -200,6 +370,26 @@ export class Connection {
   /** True when a row changed. */
   run(sql: string, values: Record<string, Bound>): boolean {
     return this.#changing(sql, () => this.#statement(sql).run(bindable(values)).changes > 0, Boolean);
+  }
+
+  /** Runs one statement as a transaction of its own, which is on the disk once `onDisk` has resolved. */
+  runSoon(sql: string, values: Record<string, Bound>): boolean {
+    this.settle();
+    const work = () => {
+      const isChanged = this.#statement(sql).run(bindable(values)).changes > 0;
+      this.#hasChanged = isChanged;
+      return isChanged;
+    };
+    const isChanged = this.#mended(sql, () => this.#wholly('NORMAL', work));
+    if (!isChanged) return false;
+    this.#written += 1;
+    this.#log.changed();
+    return true;
+  }
+
+  /** Adds a row; its number. */
+  added(sql: string, values: Record<string, Bound>): number {
+    return this.#changing(sql, () => Number(this.#statement(sql).run(bindable(values)).lastInsertRowid), Boolean);
   }
 
   one<T>(sql: string, values: Record<string, Bound>, decode: (row: Row) => T): T | null {
@@ -229,6 +419,7 @@ export class Connection {
   /** Closes the file; who writes folds the write-ahead log into it before. Returns why the folding failed, or null. May be called twice. */
   close(): unknown {
     if (this.#closed) return null;
+    this.settle();
     this.#closed = true;
     let failure: unknown = null;
     try {
@@ -270,6 +461,8 @@ export class Connection {
       try {
         return work();
       } catch (error) {
+        // What was written before stays, and mending may need a transaction of its own.
+        this.settle();
         if (!this.#mend(this.#database, error, sql)) throw error;
         // What was prepared before knows tables that are there no more.
         this.#statements.clear();
@@ -294,6 +487,12 @@ export class Connection {
       throw translated;
     }
   }
+}
+
+function unpromised<T>(work: () => T): T {
+  const value = work();
+  if (value instanceof Promise) throw new AppError('internal', { cause: 'asynchronous work in a transaction' });
+  return value;
 }
 
 function openToWrite(file: string, key: string, prepare: (database: Libsql.Database) => void): Libsql.Database {

@@ -13,11 +13,15 @@ import { createHmac, hkdfSync } from 'node:crypto';
 import { closeSync, fdatasync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Database } from 'libsql';
+import type { Timekeeper } from '../../../base/clock';
+import type { Disposable } from '../../../base/disposable';
 import { syncFolder } from './synced-names';
 
 /** A disk writes so many bytes wholly or not at all. */
 const slotBytes = 512;
 const sequence = 'chorus commits';
+/** LAB: the mark is brought to the disk no more often than this. After a power cut it may say less than the log holds, which is no false mark. */
+export const markEveryMs = 100;
 
 /** How far a history has come. */
 export interface Progress {
@@ -47,8 +51,9 @@ export function beginCounting(database: Database): void {
     .run([sequence, sequence]);
 }
 
-/** How many messages were ever added, which the database of a writer knows. */
-export const messagesAdded = `SELECT seq FROM sqlite_sequence WHERE name = 'messages'`;
+/** How many messages and jobs were ever added, which the database of a writer knows. */
+export const everAdded = `SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'messages') AS messages,
+  (SELECT seq FROM sqlite_sequence WHERE name = 'jobs') AS jobs`;
 
 /** Part of every transaction that changes something. */
 export const countCommit = `UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = '${sequence}'`;
@@ -69,12 +74,15 @@ export class LogMark {
   readonly #key: Buffer;
   readonly #descriptor: number;
   #slot = 0;
+  readonly #clock: Timekeeper | undefined;
+  #pause: Disposable | null = null;
   #isUnsynced = false;
   #isSyncing = false;
   #isClosed = false;
 
-  /** Begins the mark of a history with what it holds now. @throws what the file system throws */
-  constructor(file: string, key: string, now: Progress) {
+  /** Begins the mark of a history with what it holds now. Without a clock it is synced each time. @throws what the file system throws */
+  constructor(file: string, key: string, now: Progress, clock?: Timekeeper) {
+    this.#clock = clock;
     this.#key = sealKey(key);
     const path = markFile(file);
     // Not truncated: until the first slot is written over, the mark says what it said.
@@ -100,12 +108,13 @@ export class LogMark {
       return;
     }
     this.#isUnsynced = true;
-    if (!this.#isSyncing) this.#sync();
+    this.#sync();
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#pause?.dispose();
     // The process may end before a sync in the background has.
     try {
       if (this.#isUnsynced || this.#isSyncing) fdatasyncSync(this.#descriptor);
@@ -117,8 +126,14 @@ export class LogMark {
 
   /** One sync at a time, each for all that was written before it began. One that fails leaves an older mark after a power cut, no false one. */
   #sync(): void {
+    if (this.#isSyncing || this.#pause !== null) return;
     this.#isSyncing = true;
     this.#isUnsynced = false;
+    this.#pause =
+      this.#clock?.setTimer(markEveryMs, () => {
+        this.#pause = null;
+        if (this.#isUnsynced) this.#sync();
+      }) ?? null;
     fdatasync(this.#descriptor, () => {
       this.#isSyncing = false;
       if (this.#isClosed) this.#letGo();

@@ -341,6 +341,21 @@ export const migrations: readonly string[] = [
    CREATE TRIGGER file_removed AFTER DELETE ON messages WHEN old.kind = 'file' BEGIN
      DELETE FROM files WHERE account = old.account AND message = old.id AND direction = old.direction;
    END`,
+
+  // 16: the words of new messages go into the index for search some time later, many together; up to which message they are in it.
+  `CREATE TABLE indexed (up_to INTEGER NOT NULL) STRICT;
+   INSERT INTO indexed SELECT coalesce(max(seq), 0) FROM messages;
+   DROP TRIGGER message_words_added;
+   DROP TRIGGER message_words_removed;
+   CREATE TRIGGER message_words_removed AFTER DELETE ON messages
+     WHEN old.seq >= coalesce((SELECT below FROM unindexed), 0) AND old.seq <= (SELECT up_to FROM indexed) BEGIN
+     INSERT INTO message_words (message_words, rowid, text, sender)
+       VALUES ('delete', old.seq, old.text, CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END);
+   END;
+   CREATE TRIGGER message_words_added AFTER UPDATE ON indexed BEGIN
+     INSERT INTO message_words (rowid, text, sender) SELECT seq, text, sender FROM searchable WHERE seq > old.up_to AND seq <= new.up_to;
+     INSERT INTO message_words (message_words) VALUES ('flush');
+   END`,
 ];
 
 /** The version from which on messages are sealed. */

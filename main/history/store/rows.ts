@@ -100,7 +100,8 @@ export function readable(row: RawRow): Row {
  */
 export function bindable(values: Record<string, Bound>): Record<string, Bound> {
   const bound: Record<string, Bound> = {};
-  for (const [name, value] of Object.entries(values)) {
+  for (const name in values) {
+    const value = values[name] as Bound;
     if (value !== null && typeof value !== 'string' && typeof value !== 'number') {
       throw new AppError('storage/failed', { cause: `${name} is of type ${typeof value}` });
     }

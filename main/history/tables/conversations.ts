@@ -4,6 +4,7 @@ import type { ConversationMarks, ConversationPatch, ConversationRecord, Conversa
 import type { AccountChanges } from '../store/changes';
 import type { Connection } from '../store/connection';
 import { type Bound, conversationColumns, conversationOf } from '../store/rows';
+import { KnownConversations } from './known-conversations';
 
 /** Characters of a picture's name, 96 bits. */
 const iconNameLength = 16;
@@ -31,6 +32,10 @@ function stored(value: string | number | boolean | null | readonly PersonRecord[
 
 /** The conversations of one account, by its key in the table of accounts. */
 export function conversationTable(connection: Connection, changes: AccountChanges, account: number): Conversations {
+  const known = new KnownConversations(connection);
+  changes.onNote((change) => {
+    if (change.what === 'conversation') known.changed();
+  });
   /** Runs one statement about a conversation, and notes it where a row has changed. */
   const change = (id: string, sql: string, values: Record<string, Bound>, how: 'added' | 'changed' = 'changed'): boolean =>
     changes.write(() => {
@@ -79,11 +84,9 @@ export function conversationTable(connection: Connection, changes: AccountChange
       if (columns.length === 0) return false;
       const set = columns.map((column) => `${column} = :${column}`).join(', ');
       const differs = columns.map((column) => `${column} IS NOT :${column}`).join(' OR ');
-      return change(id, `UPDATE conversations SET ${set} WHERE id = :id AND account = :account AND (${differs})`, {
-        ...values,
-        id,
-        account,
-      });
+      const sql = `UPDATE conversations SET ${set} WHERE id = :id AND account = :account AND (${differs})`;
+      const update = () => change(id, sql, { ...values, id, account });
+      return columns.length === 1 && patch.activityAt !== undefined ? known.moved(id, patch.activityAt, update) : update();
     },
 
     removeUnbegun(id: string): void {
@@ -95,17 +98,16 @@ export function conversationTable(connection: Connection, changes: AccountChange
     },
 
     conversation(id: string): ConversationRecord | null {
-      return connection.one(
-        `SELECT ${conversationColumns} FROM conversations WHERE id = :id AND account = :account`,
-        { id, account },
-        conversationOf,
-      );
+      const sql = `SELECT ${conversationColumns} FROM conversations WHERE id = :id AND account = :account`;
+      return known.answer(`id ${id}`, () => connection.one(sql, { id, account }, conversationOf));
     },
 
     oneToOneWith(peer: string, hides?: 'self'): ConversationRecord | null {
       const sql = `SELECT ${conversationColumns} FROM conversations WHERE account = :account AND kind = 'oneToOne' AND peer = :peer AND hides IS :hides
         ORDER BY created_at DESC, rowid DESC LIMIT 1`;
-      return connection.one(sql, { account, peer, hides: hides ?? null }, conversationOf);
+      return known.answer(`peer ${hides ?? 'open'} ${peer}`, () =>
+        connection.one(sql, { account, peer, hides: hides ?? null }, conversationOf),
+      );
     },
 
     hiddenBy(conversationId: string, hides: 'self' | 'peer'): ConversationRecord | null {

@@ -1,5 +1,4 @@
 /** The jobs that still have to leave this device. */
-import { AppError } from '../../../preload/contract/errors';
 import type { JobRecord, Jobs } from '../records';
 import type { Connection } from '../store/connection';
 import { jobColumns, jobOf } from '../store/rows';
@@ -10,10 +9,9 @@ export function jobTable(connection: Connection, account: number): Jobs {
     addJob(job: Omit<JobRecord, 'id' | 'attempts'>): JobRecord {
       const { lane, kind, message, payload, nextAt, after = null } = job;
       const sql = `INSERT INTO jobs (account, lane, kind, message, payload, attempts, next_at, after)
-        VALUES (:account, :lane, :kind, :message, :payload, 0, :nextAt, :after) RETURNING ${jobColumns}`;
-      const added = connection.one(sql, { account, lane, kind, message, payload, nextAt, after }, jobOf);
-      if (added === null) throw new AppError('storage/failed', { cause: 'the job was not added' });
-      return added;
+        VALUES (:account, :lane, :kind, :message, :payload, 0, :nextAt, :after)`;
+      const id = connection.added(sql, { account, lane, kind, message, payload, nextAt, after });
+      return { id, lane, kind, message, payload, attempts: 0, nextAt, ...(after === null ? {} : { after }) };
     },
 
     jobs(): JobRecord[] {
@@ -21,9 +19,12 @@ export function jobTable(connection: Connection, account: number): Jobs {
     },
 
     nextJob(lane: string, except: Iterable<number> = []): JobRecord | null {
-      const sql = `SELECT ${jobColumns} FROM jobs WHERE account = :account AND lane = :lane AND aside = 0 AND id NOT IN (SELECT value FROM json_each(:except))
+      const left = [...except];
+      // Nearly always there are none, and a list costs more than all the rest.
+      const others = left.length === 0 ? '' : 'AND id NOT IN (SELECT value FROM json_each(:except))';
+      const sql = `SELECT ${jobColumns} FROM jobs WHERE account = :account AND lane = :lane AND aside = 0 ${others}
         AND (after IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE earlier.id = jobs.after)) ORDER BY id LIMIT 1`;
-      return connection.one(sql, { account, lane, except: JSON.stringify([...except]) }, jobOf);
+      return connection.one(sql, { account, lane, ...(left.length === 0 ? {} : { except: JSON.stringify(left) }) }, jobOf);
     },
 
     jobsIn(lane: string): JobRecord[] {

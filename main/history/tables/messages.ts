@@ -34,12 +34,14 @@ interface MessageTableParts {
   changes: AccountChanges;
   messageOfRow: (row: RawRow) => MessageRecord;
   account: number;
+  /** Puts the words of all messages into the index for search; a reader leaves that to the writer. */
+  indexAll?: () => void;
 }
 
 /** The messages of one account, by its key in the table of accounts. */
 export function messageTable(
   connection: Connection,
-  { seal, changes, messageOfRow, account }: MessageTableParts,
+  { seal, changes, messageOfRow, account, indexAll = () => undefined }: MessageTableParts,
 ): Omit<Messages, 'keepFile' | 'fileOf' | 'fileBytesOf'> {
   /** Names never change, and a conversation is added under an id of its own. */
   const names = new Map<string, string>();
@@ -141,10 +143,15 @@ export function messageTable(
       return connection.raw(sql, { conversation, after: page.after, limit }, messageOfRow);
     },
 
-    search: messageSearch(connection, messageOfRow, account),
+    search: messageSearch(connection, messageOfRow, account, indexAll),
 
     lastMessage(conversation: string): MessageRecord | null {
       return lastOnes(conversation, 1)[0] ?? null;
+    },
+
+    newestTime(conversation) {
+      const sql = 'SELECT max(ordered_at) AS newest FROM messages WHERE conversation = :conversation';
+      return connection.one(sql, { conversation }, (row) => (row.newest === null ? null : Number(row.newest))) ?? null;
     },
 
     freeTime(conversation, from, mostSteps) {

@@ -1,12 +1,23 @@
 /** What other people's devices have said: that a message has arrived or was seen, and what time their clocks show. */
 import type { ReceiptValue } from '../../../preload/contract';
-import type { ReceiptRecord, Receipts } from '../records';
+import type { PeerClock, ReceiptRecord, Receipts } from '../records';
 import type { AccountChanges } from '../store/changes';
 import type { Connection } from '../store/connection';
 import { clockOf, receiptColumns } from '../store/rows';
 
+/** How many clocks are remembered. */
+const maximumKnownClocks = 500;
+
+/** The clocks that were read lately; null: nothing is known of it. Whoever makes it empties it when a write is undone. */
+export type KnownClocks = Map<string, PeerClock | null>;
+
 /** The receipts of one account's messages, by its key in the table of accounts. Every account meets the same clocks. */
-export function receiptTable(connection: Connection, changes: AccountChanges, account: number): Receipts {
+export function receiptTable(connection: Connection, changes: AccountChanges, account: number, clocks: KnownClocks = new Map()): Receipts {
+  const remember = (device: string, clock: PeerClock | null) => {
+    if (clocks.size >= maximumKnownClocks) clocks.clear();
+    clocks.set(device, clock);
+    return clock;
+  };
   return {
     addReceipt(receipt: ReceiptRecord): boolean {
       const values = {
@@ -43,7 +54,8 @@ export function receiptTable(connection: Connection, changes: AccountChanges, ac
 
     clockOf(device) {
       const sql = 'SELECT at_least, at_most, measured_at, shown, dated, placed FROM peer_clocks WHERE device = :device';
-      return connection.one(sql, { device }, clockOf);
+      const known = clocks.get(device);
+      return known === undefined ? remember(device, connection.one(sql, { device }, clockOf)) : known;
     },
 
     putClock(device, clock) {
@@ -51,6 +63,7 @@ export function receiptTable(connection: Connection, changes: AccountChanges, ac
         VALUES (:device, :atLeast, :atMost, :measuredAt, :shown, :dated, :placed)
         ON CONFLICT (device) DO UPDATE SET at_least = :atLeast, at_most = :atMost, measured_at = :measuredAt, shown = :shown, dated = :dated, placed = :placed`;
       connection.run(sql, { device, ...clock });
+      remember(device, clock);
     },
   };
 }

@@ -164,7 +164,11 @@ export function mortalHistory({ history, file, relic, synced, dies, fills, onDea
       });
       const step = stepOf(calls);
       if (how === 'soon' && step !== null && dies(step, 'unsynced')) die('power');
-      if (step !== null && dies(step, 'after')) die();
+      if (step !== null && dies(step, 'after')) {
+        // A transaction of its own commits what `soon` has written.
+        if (how === 'soon') history.transaction(() => undefined);
+        die();
+      }
       if (how === 'transaction') synced.take();
       return value;
     } finally {

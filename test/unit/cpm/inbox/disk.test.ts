@@ -110,12 +110,12 @@ describe('a disk that fails at the sync', () => {
 });
 
 describe('a text that is written while the disk is busy', () => {
-  it('is on disk itself when the call returns, and leaves when what came before it is on disk', async () => {
+  it('is on disk when the call returns, with everything before it, and leaves at once', async () => {
     const answers = pagers('a');
     await lab.settle();
     lab.messenger.texts.send({ to: bob }, 'Mine', 'pager');
     await lab.settle();
-    expect([answers, lab.pagers.length]).toEqual([[], 0]);
+    expect([answers, lab.pagers.length > 0]).toEqual([[], true]);
     for (let turn = 0; turn < 4; turn += 1) await end(null);
     expect(answers).toEqual([200]);
     expect(lab.pagers.length).toBeGreaterThanOrEqual(2);

@@ -24,7 +24,7 @@ class FakeThread {
   get asked(): { id: number; typed: unknown } {
     const last = this.posted.at(-1);
     if (last === undefined || !('question' in last)) throw new Error('nothing was asked');
-    return { id: last.id, typed: last.question.given[0] };
+    return { id: last.id, typed: last.question.what === 'fold' ? 'fold' : last.question.given[0] };
   }
 
   answer(value: unknown): void {

@@ -60,6 +60,38 @@ const expectWhole = () => {
   expect(found).toEqual([]);
 };
 
+describe('the words of new messages', () => {
+  /** Messages whose words are in the index. */
+  const indexed = (): number => {
+    let upTo = 0;
+    raw((database) => {
+      upTo = (database.prepare('SELECT up_to FROM indexed').all() as { up_to: number }[])[0]?.up_to ?? 0;
+    });
+    return upTo;
+  };
+
+  it('go into the index many together, and are found before they are there', () => {
+    expect(fill()).toBeGreaterThan(1);
+    expect(indexed()).toBe(written);
+    say('new', 'needle');
+    expect(indexed()).toBe(written);
+    expect(find('needle')[0]).toBe('new');
+    history.transaction(() => undefined);
+    expect(indexed()).toBe(written + 1);
+    expect(history.fillIndex()).toBe(false);
+  });
+
+  it('are left out by a message that was deleted before they got there', () => {
+    fill();
+    say('gone', 'thimble');
+    history.removeMessage('gone', 'in');
+    say('stays', 'thimble');
+    expect(find('thimble')).toEqual(['stays']);
+    history.removeMessage('stays', 'in');
+    expect(find('thimble')).toEqual([]);
+  });
+});
+
 describe('an index for search that is damaged', () => {
   const damages: [string, string][] = [
     ['gone', 'DROP TABLE message_words'],

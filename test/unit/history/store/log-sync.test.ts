@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
 import type { Change } from '../../../../main/history/records';
-import { LogSync } from '../../../../main/history/store/log-sync';
+import { LogSync, patienceMs, toldAtOnce } from '../../../../main/history/store/log-sync';
 import { conversationRecord, messageRecord } from '../../../support/doubles/history-records';
 import { type OneHistory, openOneHistory } from '../../../support/doubles/one-history';
-import { settled } from '../../../support/doubles/virtual-clock';
+import { settled, VirtualClock } from '../../../support/doubles/virtual-clock';
 
 let folder: string;
 /** The syncs that the disk was asked for, each ended by the test. */
@@ -80,6 +80,43 @@ describe('a log that is synced in the background', () => {
     syncs[0]?.(null);
     await settled();
     expect(waiting.map(({ state }) => state)).toEqual(Array(5).fill('on disk'));
+  });
+
+  it('tells few of those who wait in one turn, and all of them in the end', async () => {
+    const waiting = Array.from({ length: toldAtOnce * 2 + 1 }, () => {
+      log.changed();
+      return watch(log.onDisk());
+    });
+    await settled();
+    syncs[0]?.(null);
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    expect(waiting.map(({ state }) => state)).toEqual([...Array(toldAtOnce).fill('on disk'), ...Array(toldAtOnce + 1).fill('waits')]);
+    await settled();
+    expect(waiting.map(({ state }) => state)).toEqual(Array(waiting.length).fill('on disk'));
+  });
+
+  it('lets what nobody waits for wait a moment for the sync of something else', async () => {
+    const clock = new VirtualClock();
+    const file = join(folder, 'patient-wal');
+    writeFileSync(file, '');
+    const patient = new LogSync({ file, sync, clock, checkpoint: () => undefined });
+    patient.changed();
+    await settled();
+    expect(syncs).toHaveLength(0);
+    const waiting = watch(patient.onDisk());
+    await settled();
+    syncs[0]?.(null);
+    await settled();
+    expect([waiting.state, syncs.length]).toEqual(['on disk', 1]);
+    patient.changed();
+    await clock.advance(patienceMs);
+    await settled();
+    expect(syncs).toHaveLength(2);
+    syncs[1]?.(null);
+    await settled();
+    await clock.advance(patienceMs * 10);
+    expect(syncs).toHaveLength(2);
+    patient.close(null);
   });
 
   it('covers what is committed during a sync with the next one, and what was committed before with the running one', async () => {
