@@ -17,9 +17,7 @@ import type { Emitter } from '../../base/emitter';
 import { drop, type Logger } from '../../base/log';
 import type { AppError } from '../../preload/contract/errors';
 import type { OwnStore } from '../own/store';
-import type { ReadQueue } from './reading/read-queue';
-import { type HistoryReader, readerOf, readOnThread, tablesToRead } from './reading/reader';
-import type { Folded, Reading } from './reading/thread-messages';
+import { foldOnThread, type HistoryReader, readerOf, readOnThread, tablesToRead } from './reading/reader';
 import type { Change, Conversations, Jobs, Messages, Overviews, Receipts } from './records';
 import { fillIndex, indexNew, mayBeOfTheIndex, renewIndex } from './search/search-index';
 import { Changes, type InsideListener } from './store/changes';
@@ -54,7 +52,7 @@ export interface History extends Conversations, Messages, Receipts, Jobs, Overvi
   inside(listener: InsideListener): Disposable;
   /** What the own devices share. */
   readonly own: OwnStore;
-  /** Puts words into the index for search, a little at a time: those of new messages, and those that an index made anew lacks. False: all are in it. */
+  /** Puts words into the index for search, a little at a time: those of new messages, and all of them after damage. False: all are in it. */
   fillIndex(): boolean;
   /** Runs `work`, which must not be asynchronous, wholly or not at all. A transaction inside another is a part of it that can fail alone. */
   transaction<T>(work: () => T): T;
@@ -113,7 +111,7 @@ export function openHistory(options: HistoryOptions): ProfileHistory {
   };
   const loss = checkLog({ file, key, log });
   const queue = thread === undefined ? null : readOnThread({ file, key, log, ...thread });
-  const fold = queue === null ? undefined : () => folded(queue);
+  const fold = queue === null ? undefined : () => foldOnThread(queue);
   const connection = new Connection({ file, key, prepare, foundDamaged, mend, sync, clock, fold });
   if (loss !== null) options.foundLost?.(loss);
   const dispose = () => {
@@ -150,8 +148,8 @@ export function openHistory(options: HistoryOptions): ProfileHistory {
   const newHistory = (account: number): History => {
     const own = changes.of(account);
     const tables = tablesToRead(connection, { ...parts, changes: own, account, indexAll });
-    const prepare = (what: keyof Reading): boolean => {
-      const isLeft = what === 'search' && indexSome();
+    const prepare = (isSearch: boolean): boolean => {
+      const isLeft = isSearch && indexSome();
       connection.settle();
       return isLeft;
     };
@@ -181,13 +179,6 @@ export function openHistory(options: HistoryOptions): ProfileHistory {
     dispose,
     close: () => (queue?.close() ?? Promise.resolve()).finally(dispose),
   };
-}
-
-/** Has the thread fold the log in. @throws AppError `storage/*` */
-async function folded(queue: ReadQueue): Promise<Folded> {
-  const answer = await queue.ask({ what: 'fold' });
-  if ('error' in answer) throw answer.error;
-  return answer.value as Folded;
 }
 
 /** Reads what the first screen needs, so that damage is found before anything builds on it. */

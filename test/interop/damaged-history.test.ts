@@ -76,6 +76,8 @@ async function livedProfile(): Promise<{ dataDir: string; instanceId: string; fi
         wantsDisplayed: false,
       });
   });
+  // What is in the index for search is not read again at the start.
+  while (history.fillIndex());
   history.dispose();
   return { dataDir, instanceId, file, key, conversation };
 }

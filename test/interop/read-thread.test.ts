@@ -161,6 +161,9 @@ describe('the thread that reads', () => {
     history.transaction(() => {
       for (let index = 0; index < 5000; index += 1) say(`m${index}`, 'needle and other words that are often said');
     });
+    // The history has begun its own thread, which folds the log in.
+    while (history.fillIndex());
+    await ids('needle', 1);
     const alone = connections();
     const queue = readOnThread({ file, key, script, clock: systemClock, log: silentLogger });
     const reader = readerOf(history, { queue, account: 1, prepare: () => history.fillIndex() }, silentLogger);

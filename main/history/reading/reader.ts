@@ -10,12 +10,13 @@ import type { Logger } from '../../../base/log';
 import type { Hit, HitPlace, MessageRecord, Messages, Place, Receipts } from '../records';
 import { Changes } from '../store/changes';
 import { Connection } from '../store/connection';
+import type { Folded } from '../store/folding';
 import { Seal } from '../store/seal';
 import { fileTable } from '../tables/files';
 import { messageReader, messageTable } from '../tables/messages';
 import { type KnownClocks, receiptTable } from '../tables/receipts';
 import { nodeThread, ReadQueue } from './read-queue';
-import type { Folded, Reading, TranscriptEntry } from './thread-messages';
+import type { Reading, TranscriptEntry } from './thread-messages';
 
 /** How many messages are read at once when a whole conversation is wanted. */
 const transcriptPage = 200;
@@ -90,7 +91,14 @@ interface There {
   queue: Pick<ReadQueue, 'ask'>;
   account: number;
   /** Makes what was written so far visible to other connections, and what was said findable, a little at a time; false: it is all done. */
-  prepare(what: keyof Reading): boolean;
+  prepare(isSearch: boolean): boolean;
+}
+
+/** Has the thread fold the log in. @throws AppError `storage/*` */
+export async function foldOnThread(queue: Pick<ReadQueue, 'ask'>): Promise<Folded> {
+  const answer = await queue.ask({ what: 'fold' });
+  if ('error' in answer) throw answer.error;
+  return answer.value as Folded;
 }
 
 /** Reads one account's part of `history` on the thread behind `there`; null: on the thread that asks. */
@@ -101,7 +109,7 @@ export function readerOf(history: Read, there: There | null, log: Logger): Histo
     given: Parameters<Reading[N]>,
     passing = false,
   ): Promise<ReturnType<Reading[N]>> => {
-    while (there?.prepare(what) === true) await new Promise(setImmediate);
+    while (there?.prepare(what === 'search') === true) await new Promise(setImmediate);
     const answer = await there?.queue.ask({ account: there.account, what, given } as Parameters<ReadQueue['ask']>[0], passing);
     if (answer !== undefined && 'value' in answer) return answer.value as ReturnType<Reading[N]>;
     if (answer !== undefined) log.warn('the history itself is asked what its reader could not read', { what, error: answer.error.message });

@@ -21,14 +21,8 @@ export interface Reading {
 /** A call of one account's `Reading`, by its name; `account` is its key in the table of accounts. */
 export type ReadQuestion = { account: number } & { [N in keyof Reading]: { what: N; given: Parameters<Reading[N]> } }[keyof Reading];
 
-/** `fold`: the write-ahead log is to be folded into the database, as far as nobody is in the way. Its answer is `Folded`. */
+/** `fold`: fold the write-ahead log into the database, as far as nobody is in the way. Its answer is `Folded`. */
 export type Question = ReadQuestion | { what: 'fold' };
-
-/** How many pages the log has, and how many of them are in the database. */
-export interface Folded {
-  pages: number;
-  folded: number;
-}
 
 /** To the thread. After `close` it lets go of the file and ends. */
 export type ToThread = { id: number; question: Question } | { close: true };

@@ -4,7 +4,7 @@
  *   messages by arrival:   below `unindexed.below` | in the index | above `indexed.up_to`
  *
  * New messages come above, and their words go into the index many together, which costs a fraction of one after the other: when nothing else is to do,
- * or before the next search. Damage to the index loses nothing: it is put away, made anew, and filled from the messages, newest first and a little
+ * or before the next search. Damage to the index loses nothing: it is put away, made again, and filled from the messages, newest first and a little
  * at a time. A process that ends meanwhile continues at the next start.
  */
 import type { Database } from 'libsql';
@@ -13,7 +13,7 @@ import type { Connection } from '../store/connection';
 /** Old messages whose words go into a new index at once: some ten milliseconds of work. */
 export const indexBatch = 500;
 /** New messages whose words go into the index at once, while other work waits. */
-export const newBatch = 50;
+const newBatch = 50;
 
 /**
  * The index as in the newest schema; see migrations.ts for its history. While it is being filled, `unindexed` names the message below which nothing is
@@ -100,7 +100,7 @@ function forget(database: Database): void {
 
 /** Puts the words of new messages into the index, at most `limit` of them. False: all are in it. */
 export function indexNew(connection: Connection, limit: number = newBatch): boolean {
-  // One statement, so that an index that is found damaged here can be made anew outside of any transaction. A trigger does the work, and has
+  // One statement, so that an index that is found damaged here can be made again outside of any transaction. A trigger does the work, and has
   // the index written down at once: a damaged page is met here, and not by the commit of what others have written.
   const sql = `UPDATE indexed SET up_to = last FROM (SELECT max(seq) AS last FROM
     (SELECT seq FROM messages WHERE seq > (SELECT up_to FROM indexed) ORDER BY seq LIMIT :limit)) WHERE last IS NOT NULL`;

@@ -134,7 +134,7 @@ export class Changes {
     if (isDue) this.#emit(this.#taken((later) => later.number <= last, toldAtOnce));
   }
 
-  /** Takes what is committed from what is to be told. */
+  /** Takes what is committed out of what was not told yet. */
   #taken(isWanted: (later: Later) => boolean, limit = Number.POSITIVE_INFINITY): Noted[] {
     const taken = this.#untold.filter((later) => later.isCommitted && isWanted(later)).slice(0, limit);
     this.#untold = this.#untold.filter((later) => !taken.includes(later));

@@ -1,40 +1,22 @@
 /**
- * One encrypted SQLite file, open: statements, transactions, and the one place where SQLite's and the file system's errors become ours.
+ * One encrypted SQLite file, open: its statements, and its transactions, alone or in groups.
  * What is said in SQL stands with whoever says it. One connection writes; others, of other threads, only read, and see what it has committed.
  */
-import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
-import Libsql from 'libsql';
+import type Libsql from 'libsql';
 import type { Timekeeper } from '../../../base/clock';
-import type { Disposable } from '../../../base/disposable';
 import { AppError } from '../../../preload/contract/errors';
-import type { Folded } from '../reading/thread-messages';
+import { type Folded, Folding, longestLogPages } from './folding';
 import { beginCounting, countCommit, everAdded, LogMark, type Progress, progressOf } from './log-mark';
 import { LogSync, type SyncFile } from './log-sync';
+import { openToRead, openToWrite } from './open-file';
 import { type Bound, bindable, type RawRow, type Row, readable } from './rows';
+import { isDamage, translate } from './storage-error';
 
 /** The least a key must have: 128 bits. An empty key would silently mean an unencrypted file. */
 const minimumKeyDigits = 32;
-/** How much of the file is kept decrypted in memory. */
-const cacheKibibytes = 16_384;
-/** How long a write waits for another process that holds the file, such as a backup program. */
-const busyTimeoutMs = 2000;
 
-/** After so long without a commit the log is folded into the database, where damage to the log can do no harm. */
-const idleMs = 1000;
-/** LAB: after so many commits another thread folds the log in, where there is one. Some thousand pages. */
-export const foldAfterCommits = 50;
-/** LAB: a log of so many pages is to begin anew: this thread folds in the rest, which is little then. */
-export const longLogPages = 4_000;
-/** LAB: this thread folds the log in by itself when it has so many pages that something must be wrong with the other one. */
-const longestLogPages = 16_000;
 /** How much of what is written by `soon` is committed together, at most: the commit holds up the thread for as long as it takes. */
 export const largestGroup = 32;
-
-/** The bare database of a file that is there. `key` is hex. What the driver throws passes through. */
-export function openDatabase(file: string, key: string): Libsql.Database {
-  return new Libsql(file, { timeout: 0, ...{ encryptionCipher: 'aes256cbc', encryptionKey: key } });
-}
 
 export type { SyncFile };
 
@@ -65,7 +47,6 @@ export class Connection {
   readonly #foundDamaged: (error: AppError) => void;
   readonly #mend: NonNullable<ConnectionOptions['mend']>;
   readonly #log: LogSync;
-  readonly #clock: Timekeeper | undefined;
   /** Null where the file is only read. */
   readonly #mark: LogMark | null;
   /** Transactions that have changed something, committed. */
@@ -83,12 +64,7 @@ export class Connection {
   #durable = 0;
   /** The last job of which it is known that it is on the disk. */
   #durableJobs = 0;
-  readonly #foldElsewhere: (() => Promise<Folded>) | undefined;
-  #isFolding = false;
-  /** The number of the last commit when the log was last folded in. */
-  #foldedAt = 0;
-  #idle: Disposable | null = null;
-  #lastCommit = 0;
+  readonly #folding: Folding;
   #isDamaged = false;
   #depth = 0;
   #closed = false;
@@ -102,15 +78,15 @@ export class Connection {
     if (key.length < minimumKeyDigits || !/^[0-9a-f]+$/i.test(key)) {
       throw new AppError('storage/unreadable', { cause: 'the key of the history is missing or is no hex text' }, 'user');
     }
-    this.#clock = clock;
-    this.#foldElsewhere = fold;
+    const folding = { here: () => this.fold(), elsewhere: fold, settle: () => this.settle(), clock };
+    this.#folding = new Folding(folding);
     this.#log = new LogSync({ file: `${file}-wal`, sync, clock, covering: () => this.#covering(), checkpoint: () => this.#checkpoint() });
     this.#database = this.#translated(() => (prepare === undefined ? openToRead(file, key) : openToWrite(file, key, prepare)));
-    this.#mark = this.#reads ? null : this.#beginMark(key);
+    this.#mark = this.#reads ? null : this.#beginMark(key, clock);
     if (fold !== undefined) this.#execute(`PRAGMA wal_autocheckpoint = ${longestLogPages}`);
   }
 
-  #beginMark(key: string): LogMark {
+  #beginMark(key: string, clock: Timekeeper | undefined): LogMark {
     try {
       return this.#translated(() => {
         beginCounting(this.#database);
@@ -118,9 +94,8 @@ export class Connection {
         this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)');
         const progress = progressOf(this.#database);
         this.#commits = progress.commits;
-        this.#foldedAt = progress.commits;
         this.#durableJobs = this.#progress().jobs;
-        return new LogMark(this.#file, key, progress, this.#clock);
+        return new LogMark(this.#file, key, progress, clock);
       });
     } catch (error) {
       this.#database.close();
@@ -228,7 +203,9 @@ export class Connection {
     const isCounted = this.#hasChanged;
     if (isCounted) this.#translated(() => this.#statement(countCommit).run());
     this.#execute('COMMIT');
-    if (isCounted) this.#committed();
+    if (!isCounted) return;
+    this.#commits += 1;
+    this.#folding.committed();
   }
 
   #rollBack(): void {
@@ -289,31 +266,10 @@ export class Connection {
   /** Everything up to here is on the disk. */
   #reached(progress: Progress & { jobs: number }, written: number): void {
     // Behind what may be lost, nothing can be read.
-    if (this.#log.isDoubtful) return;
+    if (!this.#log.makeSure()) return;
     this.#durable = Math.max(this.#durable, written);
     this.#durableJobs = Math.max(this.#durableJobs, progress.jobs);
     this.#mark?.keep(progress);
-  }
-
-  #committed(): void {
-    this.#commits += 1;
-    if (this.#foldElsewhere !== undefined && this.#commits - this.#foldedAt >= foldAfterCommits)
-      void this.#foldOnThread(this.#foldElsewhere);
-    if (this.#clock === undefined) return;
-    this.#lastCommit = this.#clock.now();
-    this.#idle ??= this.#clock.setTimer(idleMs, () => this.#foldWhenIdle());
-  }
-
-  #foldWhenIdle(): void {
-    this.#idle = null;
-    if (this.#closed || this.#clock === undefined) return;
-    const rest = this.#lastCommit + idleMs - this.#clock.now();
-    if (rest > 0) {
-      this.#idle = this.#clock.setTimer(rest, () => this.#foldWhenIdle());
-      return;
-    }
-    this.settle();
-    this.#foldSafely();
   }
 
   /** Folds the log into the database as far as nobody is in the way. */
@@ -322,35 +278,6 @@ export class Connection {
       const [row] = this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)').all() as { log: number; checkpointed: number }[];
       return { pages: row?.log ?? 0, folded: row?.checkpointed ?? 0 };
     });
-  }
-
-  #foldSafely(): void {
-    this.#foldedAt = this.#commits;
-    try {
-      this.fold();
-    } catch {
-      // It stays in the log, which says so itself where it must: at the next commit.
-    }
-  }
-
-  /** What the other thread could not fold in stays in the log until the next time. */
-  async #foldOnThread(fold: () => Promise<Folded>): Promise<void> {
-    if (this.#isFolding) return;
-    this.#isFolding = true;
-    this.#foldedAt = this.#commits;
-    try {
-      const { pages } = await fold();
-      // SQLite begins the log anew only when all of it is in the database, and that thread is always a little behind.
-      if (pages < longLogPages || this.#closed) return;
-      await fold();
-      if (this.#closed) return;
-      this.settle();
-      this.#foldSafely();
-    } catch {
-      // This thread does it when the log has grown very long.
-    } finally {
-      this.#isFolding = false;
-    }
   }
 
   /** A sync of the log begins: the answer is called when everything committed by now is on the disk. */
@@ -427,7 +354,7 @@ export class Connection {
     } catch (error) {
       failure = error;
     }
-    this.#idle?.dispose();
+    this.#folding.dispose();
     if (failure === null && !this.#reads) this.#keepLast();
     this.#statements.clear();
     this.#database.close();
@@ -493,63 +420,4 @@ function unpromised<T>(work: () => T): T {
   const value = work();
   if (value instanceof Promise) throw new AppError('internal', { cause: 'asynchronous work in a transaction' });
   return value;
-}
-
-function openToWrite(file: string, key: string, prepare: (database: Libsql.Database) => void): Libsql.Database {
-  // Made first, so that the file and the -wal and -shm files that inherit its mode belong to this user alone.
-  closeSync(openSync(file, 'a', 0o600));
-  chmodSync(file, 0o600);
-  return opened(file, key, (database) => {
-    database.exec('PRAGMA journal_mode = WAL');
-    database.exec('PRAGMA synchronous = FULL');
-    database.exec('PRAGMA foreign_keys = ON');
-    prepare(database);
-  });
-}
-
-function openToRead(file: string, key: string): Libsql.Database {
-  // The driver would make a file that is not there.
-  closeSync(openSync(file, 'r'));
-  return opened(file, key, (database) => database.exec('PRAGMA query_only = ON'));
-}
-
-function opened(file: string, key: string, prepare: (database: Libsql.Database) => void): Libsql.Database {
-  const database = openDatabase(file, key);
-  try {
-    database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
-    database.exec(`PRAGMA cache_size = -${cacheKibibytes}`);
-    prepare(database);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-/** A damaged index for search (SQLITE_CORRUPT_VTAB) is no damage to what was said. */
-function isDamage(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^SQLITE_(CORRUPT(?!_VTAB)|NOTADB)/.test(code);
-}
-
-function translate(error: unknown, file: string): AppError {
-  if (error instanceof AppError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const cause = `${basename(file)}: ${error instanceof Error ? `${code} ${error.message}`.trim() : String(error)}`;
-  const full = /^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(code) || (code.startsWith('SQLITE_IOERR') && !hasRoom(file));
-  if (full) return new AppError('storage/full', { cause }, 'user');
-  const unreadable = /^(SQLITE_(NOTADB|CORRUPT|CANTOPEN|READONLY|PERM|AUTH|FORMAT)|EACCES|EPERM|EROFS|EISDIR|ENOTDIR|ENOENT)/.test(code);
-  // The driver gives no code when it cannot open; JSON that does not parse is a column that was damaged.
-  const damaged = (code === '' && cause.includes('ConnectionFailed')) || error instanceof SyntaxError;
-  if (unreadable || damaged) return new AppError('storage/unreadable', { cause }, 'user');
-  return new AppError('storage/failed', { cause }, 'auto');
-}
-
-/** A write into the memory-mapped -shm file reports a full disk only as an I/O error. */
-function hasRoom(file: string): boolean {
-  try {
-    return statfsSync(dirname(file)).bavail > 0;
-  } catch {
-    return true; // unknown; the original error then speaks for itself
-  }
 }

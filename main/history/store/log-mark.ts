@@ -21,7 +21,7 @@ import { syncFolder } from './synced-names';
 const slotBytes = 512;
 const sequence = 'chorus commits';
 /** LAB: the mark is brought to the disk no more often than this. After a power cut it may say less than the log holds, which is no false mark. */
-export const markEveryMs = 100;
+const markEveryMs = 100;
 
 /** How far a history has come. */
 export interface Progress {

@@ -23,8 +23,8 @@ import {
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Logger } from '../../../base/log';
-import { openDatabase } from './connection';
 import { type Progress, progressOf, readMark } from './log-mark';
+import { openDatabase } from './open-file';
 import { syncFolder } from './synced-names';
 
 const headerBytes = 32;

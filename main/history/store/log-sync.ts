@@ -28,7 +28,7 @@ export interface LogSyncOptions {
   file: string;
   /** By a thread of the system's pool when absent. */
   sync?: SyncFile | undefined;
-  /** Called when a sync begins; commits what is to be covered. Its answer is called once that is on the disk, before anybody is told. */
+  /** Called when a sync begins; commits what was written. Its answer is called once that is on the disk, before anybody is told. */
   covering?: () => () => void;
   /** Measures `patienceMs`; absent: nothing waits longer than for the end of the turn. */
   clock?: Timekeeper | undefined;
@@ -97,6 +97,18 @@ export class LogSync {
     return this.#isDoubtful;
   }
 
+  /** After a sync that has failed, brings everything to the disk by a checkpoint. False: it is not there. */
+  makeSure(): boolean {
+    if (!this.#isDoubtful) return true;
+    try {
+      this.#checkpoint();
+      this.#isDoubtful = false;
+    } catch {
+      return false;
+    }
+    return true;
+  }
+
   /** The database was closed: that has brought everything to the disk, or failed with `failure`. */
   close(failure: unknown): void {
     this.#isClosed = true;
@@ -105,7 +117,7 @@ export class LogSync {
     if (!this.#isSyncing) this.#letGo();
   }
 
-  /** What was to be committed is undone: nobody who waits is told that it is on the disk. */
+  /** A commit has failed, and what it held is undone: whoever waits hears why. */
   failed(error: unknown): void {
     settle(this.#next.splice(0), error);
   }

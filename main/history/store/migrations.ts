@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Database } from 'libsql';
 import type { Logger } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
-import { openDatabase } from './connection';
+import { openDatabase } from './open-file';
 import { syncFolder } from './synced-names';
 
 /** SQL that brings a file from version `index` to version `index + 1`. */

@@ -12,8 +12,8 @@ import type { Disposable } from '../../../base/disposable';
 import type { Logger } from '../../../base/log';
 import type { PersonValue } from '../../../preload/contract';
 import type { ConversationRecord, MessageRecord } from '../records';
-import { openDatabase } from './connection';
 import { copiesOf } from './migrations';
+import { openDatabase } from './open-file';
 import { columnsOf, conversationOf, messageOf, type RawRow, type Row, readable } from './rows';
 import { Seal, type SealedRow } from './seal';
 

@@ -6,7 +6,7 @@ import type { ConversationRecord } from '../records';
 import type { Connection } from '../store/connection';
 
 /** How many questions are remembered. */
-export const maximumKnown = 500;
+const maximumKnown = 500;
 
 export class KnownConversations {
   /** By the question. The records are shared by all who ask, so nobody may write into them. */

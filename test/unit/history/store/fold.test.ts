@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
-import type { Folded } from '../../../../main/history/reading/thread-messages';
-import { Connection, foldAfterCommits, longLogPages } from '../../../../main/history/store/connection';
+import { Connection } from '../../../../main/history/store/connection';
+import { type Folded, foldAfterCommits, longLogPages } from '../../../../main/history/store/folding';
 import { migrate } from '../../../../main/history/store/migrations';
 import { settled } from '../../../support/doubles/virtual-clock';
 
@@ -41,7 +41,7 @@ describe('a log that is folded in on another thread', () => {
     connection.close();
   });
 
-  it('begins anew when it has grown long, although something is written all the time', async () => {
+  it('begins at its start again when it has grown long, although something is written all the time', async () => {
     const answers: Folded[] = [];
     const connection = opened(async () => {
       await Promise.resolve();
