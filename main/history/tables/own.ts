@@ -20,16 +20,12 @@ const keyOf = (event: RawEvent | null) => (event?.e === 'msg' ? String(event.k) 
 
 export function ownTable(connection: Connection, changes: AccountChanges, account: number): OwnStore {
   let head: Head | null | undefined;
+  // What was undone on disk is not what is remembered here.
+  connection.onUndone(() => {
+    head = undefined;
+  });
   return {
-    transaction(work) {
-      try {
-        return changes.transaction(work);
-      } catch (error) {
-        // What was undone on disk is not what is remembered here.
-        head = undefined;
-        throw error;
-      }
-    },
+    transaction: (work) => changes.transaction(work),
 
     head() {
       head ??= connection.one(

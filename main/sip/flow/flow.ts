@@ -22,7 +22,7 @@ export const KEEPALIVE_INTERVAL_MS = 100_000;
 export const SILENCE_MS = 4_000;
 
 /** LAB: messages that are handed on in one turn of the event loop; each may cost a millisecond. */
-export const MESSAGES_A_TURN = 4;
+export const MESSAGES_A_TURN = 2;
 
 export interface FlowDeps {
   clock: Clock;
