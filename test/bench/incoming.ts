@@ -116,7 +116,9 @@ function beProbe(): void {
         },
       };
       process.send?.(figures);
-    } else if (word === 'exit') process.exit();
+    }
+    // In order: a thread that is cut off inside SQLite takes the process with it.
+    else if (word === 'exit') process.kill(process.pid, 'SIGTERM');
   });
   process.channel?.unref();
 }

@@ -16,8 +16,11 @@ import type { Logger } from '../../../base/log';
 import { AppError, type ErrorValue } from '../../../preload/contract/errors';
 import type { FromThread, Question, ThreadStart, ToThread } from './thread-messages';
 
-/** How long a thread that is in the middle of a question may take to close its file; then it is terminated. */
-export const closeLimitMs = 1_000;
+/**
+ * How long a thread that is in the middle of a question may take to close its file; then it is terminated. Less than an orderly quit may take, and not much
+ * less: the SQLite binding ends the whole process when its thread is cut off inside a call.
+ */
+export const closeLimitMs = 2_500;
 /** How many threads may die of one question. */
 const mostDeaths = 2;
 
