@@ -6,8 +6,8 @@
 import { type Clock, systemClock } from '../base/clock';
 import type { Disposable } from '../base/disposable';
 import { Emitter, setListenerErrorReporter } from '../base/emitter';
-import type { Logger } from '../base/log';
-import type { AccountSnapshot, AppEvent, AppEventBody, Snapshot } from '../preload/contract';
+import { drop, type Logger } from '../base/log';
+import type { AccountSnapshot, AppEvent, AppEventBody, OwnDevicesValue, Snapshot } from '../preload/contract';
 import { AppError, toAppError } from '../preload/contract/errors';
 import type { WireTap } from '../protocol/wire-record';
 import type { Account } from './account/account';
@@ -30,6 +30,8 @@ import { type Which, whichAccount } from './which-account';
 
 export type { GivenAccount } from './profile/account-source';
 
+/** LAB: how long a device that shall erase its chats waits, so that its answer gets through and it has signed out, ms. */
+const ERASE_AFTER_MS = 500;
 /** How long `quit` may take before the process goes anyway. */
 const quitLimitMs = 3_000;
 
@@ -66,6 +68,9 @@ export interface App {
   /** Ends sessions, de-registers, closes the history. May be called twice. */
   quit(): Promise<void>;
 }
+
+/** As long as no account runs. */
+const aloneValue: OwnDevicesValue = { paired: false, with: [], pairing: null, filling: [], removals: [] };
 
 /** Opens the profile. An error that the person must solve is in the snapshot's `fatal`, not thrown. */
 export async function createApp(options: AppOptions): Promise<App> {
@@ -130,6 +135,7 @@ class ChorusApp implements App {
         if (this.#openBlocked.learn(addresses)) announce({ event: 'blocked', blocked: this.#openBlocked.list });
       },
       isQuitting: () => this.#quitting !== null,
+      eraseChats: (aor, by) => this.#eraseSoon(aor, by),
       announce,
       setFatal: (error) => this.#setFatal(error),
     });
@@ -158,7 +164,19 @@ class ChorusApp implements App {
       this.#announceSoon(() => ({ event: 'clone', clone: this.#decisions.clone }));
       return;
     }
+    if (this.#profile.settings.erasure?.isDone === false) {
+      const { aor } = this.#profile.settings.erasure;
+      const others = this.#sources.all.flatMap((source) => (source.aor === aor ? [] : [source.aor]));
+      await this.#decisions.goOnErasing(this.#profile, others);
+    }
     this.#start(this.#profile);
+  }
+
+  /** Another device wants an account erased. It is on disk when this returns; the answer to that device leaves first. */
+  #eraseSoon(aor: string, by: string): void {
+    const profile = this.#open;
+    this.#decisions.mustErase(profile, aor, by);
+    this.#clock.setTimer(ERASE_AFTER_MS, () => drop(this.#decisions.erase(profile, aor, by), this.#log, 'erasing an account'));
   }
 
   /** Goes on with the accounts that are given or stored. */
@@ -204,6 +222,12 @@ class ChorusApp implements App {
         selves: () => this.#sources?.all.map(({ aor }) => aor) ?? [],
         announce: (event) => this.#announce(event),
       }),
+      signOut: async ({ chats, ...which }) => {
+        const one = this.#usableAccount(which);
+        await one.leave();
+        if (chats === 'erase') await this.#decisions.erase(this.#open, one.aor, null);
+        return {};
+      },
       quit: async () => {
         await this.quit();
         return {};
@@ -224,6 +248,7 @@ class ChorusApp implements App {
       devices: [],
       conversations: [],
       invitations: [],
+      ownDevices: aloneValue,
     };
     const kind = first.account?.kind ?? 'try';
     return {
@@ -237,6 +262,7 @@ class ChorusApp implements App {
       // The embedded network's password is no secret.
       warnings: this.#warnings.list.filter((warning) => warning.code !== 'secrets-in-file' || first.account?.kind !== 'try'),
       clone: this.#decisions.clone,
+      erased: this.#decisions.erased,
       rescue: this.#profile?.rescue?.value ?? null,
       fatal: this.#fatal?.toValue() ?? null,
     };
@@ -251,7 +277,8 @@ class ChorusApp implements App {
       const { devices = [], messenger } = running ?? {};
       const registration = running?.registration ?? { state: this.#profile?.rescue ? 'offline' : 'connecting', bindings: 0 };
       const conversations = messenger?.chats.all() ?? [];
-      return [{ account, registration, devices, conversations, invitations: messenger?.invitations.list() ?? [] }];
+      const ownDevices = running?.ownDevices ?? aloneValue;
+      return [{ account, registration, devices, conversations, invitations: messenger?.invitations.list() ?? [], ownDevices }];
     });
   }
 

@@ -25,6 +25,8 @@ const maxPathLength = 4_096;
 const maxPeople = 500;
 /** The longest time after which an idle session is ended, seconds: a day. */
 const maxIdleSeconds = 86_400;
+/** The longest pairing code that a caller may pass: six digits and what people type between them. */
+const maxCodeLength = 32;
 /** LAB: the longest time that a text may wait for somebody who is away, days. */
 const maxWaitDays = 30;
 
@@ -40,6 +42,7 @@ const ofAccount = v.pipe(
   v.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'takes an object'),
   v.strictObject(named),
 );
+const history = v.picklist(['all', 'days90', 'none']);
 const inConversation = v.strictObject({ conversation: field });
 
 const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } = {
@@ -56,6 +59,14 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     text: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(maxFieldLength))),
   }),
   signOutDevice: v.strictObject({ ...named, instanceId: field }),
+  ownDevices: ofAccount,
+  startPairing: v.strictObject({ ...named, instanceId: v.optional(field) }),
+  typePairingCode: v.strictObject({ ...named, code: v.pipe(v.string(), v.maxLength(maxCodeLength)) }),
+  confirmPairing: v.strictObject({ ...named, history }),
+  cancelPairing: ofAccount,
+  fetchHistory: v.strictObject({ ...named, history }),
+  removeDevice: v.strictObject({ ...named, instanceId: field, erase: v.boolean() }),
+  signOut: v.strictObject({ ...named, chats: v.picklist(['keep', 'erase']) }),
   signOutEverywhere: ofAccount,
   writeAs: v.strictObject({ ...named, address: v.nullable(field), conversation: v.optional(field) }),
   setCapability: v.strictObject({ ...named, name: v.picklist(['session', 'pager', 'large', 'file']), on: v.boolean() }),

@@ -26,6 +26,30 @@ export function deviceCalls({ account }: DeviceCallDeps) {
       await account(which).signOutDevice(instanceId);
       return {};
     },
+    ownDevices: (which) => account(which).ownDevices,
+    startPairing: async ({ instanceId, ...which }) => {
+      const one = account(which);
+      await one.freshDevices();
+      one.equal.startPairing(instanceId);
+      return {};
+    },
+    typePairingCode: async ({ code, ...which }) => {
+      await account(which).equal.type(code);
+      return {};
+    },
+    confirmPairing: ({ history, ...which }) => {
+      account(which).equal.confirm(history);
+      return {};
+    },
+    cancelPairing: (which) => {
+      account(which).equal.cancel();
+      return {};
+    },
+    fetchHistory: ({ history, ...which }) => {
+      account(which).equal.fetchHistory(history);
+      return {};
+    },
+    removeDevice: ({ instanceId, erase, ...which }) => account(which).removeDevice(instanceId, erase),
     signOutEverywhere: async (which) => {
       await account(which).signOutEverywhere();
       return {};

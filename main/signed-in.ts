@@ -30,6 +30,8 @@ export interface SignedInDeps {
   isBlocked(address: string): boolean;
   alsoBlock(addresses: readonly string[]): void;
   isQuitting(): boolean;
+  /** Another device has removed this one from an account, and its chats shall go. */
+  eraseChats(aor: string, by: string): void;
   announce(event: AppEventBody): void;
   setFatal(error: AppError): void;
 }
@@ -167,6 +169,8 @@ export class SignedIn {
       },
       keep: (change) => source.keep(change),
       ownKey: this.#ownKey(credentials),
+      keys: settings.ownKeys(aor, profile.secrets),
+      eraseChats: (by) => this.#deps.eraseChats(aor, by),
       keepSignedOut: (by) => {
         if (this.account(aor) === account) source.keepSignedOut(by);
       },

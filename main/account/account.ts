@@ -2,18 +2,26 @@
 
 import { DisposableStore } from '../../base/disposable';
 import { drop } from '../../base/log';
-import type { AccountValue, CapabilityName, DeviceValue, IdentityValue, PeerCapabilities, RegistrationValue } from '../../preload/contract';
+import type {
+  AccountValue,
+  CapabilityName,
+  DeviceValue,
+  IdentityValue,
+  OwnDevicesValue,
+  PeerCapabilities,
+  RegistrationValue,
+  RemovalValue,
+} from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 import { nickname } from '../../protocol/instance-urn';
 import { correspondentKey } from '../../protocol/uri';
 import { Messenger } from '../cpm/messenger';
 import { DeviceControl, defaultTestText } from '../devices/control';
-import { OwnCopies } from '../devices/copies/copies';
 import { capabilitiesOf } from '../devices/entry';
 import { DeviceList } from '../devices/list';
+import { EqualDevices } from '../devices/pairing/equal-devices';
 import { SignOuts } from '../devices/sign-out';
 import type { MsrpEndpoint } from '../msrp/endpoint';
-import { sharedKey } from '../own/seal';
 import type { SipClient } from '../sip/client';
 import { type Credentials, factoryOf } from './credentials';
 import type { AccountDeps } from './deps';
@@ -33,8 +41,8 @@ export class Account {
   readonly #settings: OwnSettings;
   readonly #signIn: SignIn;
   readonly #signOuts: SignOuts;
-  /** Null where this device is not paired. */
-  readonly #copies: OwnCopies | null;
+  readonly equal: EqualDevices;
+  #isMade = false;
   /** As last announced. */
   #wasUntold = false;
 
@@ -94,7 +102,7 @@ export class Account {
       signOut: async (by) => this.#signIn.askedBy(by),
     });
     this.#sip.handleMessage = async (pager) =>
-      (await this.#control.receive(pager)) ?? (await this.#copies?.receive(pager)) ?? this.messenger.incoming.pager(pager);
+      (await this.#control.receive(pager)) ?? (await this.equal.receive(pager)) ?? this.messenger.incoming.pager(pager);
     this.#disposables.add(
       this.#sip.onInvite.on((invite) => {
         // A service that is not offered is refused (R76), should the network ask for it all the same.
@@ -114,7 +122,7 @@ export class Account {
         changed: () => {
           deps.announce({ event: 'devices', devices: this.devices });
           this.messenger.devicesChanged();
-          this.#copies?.devicesChanged();
+          this.equal.devicesChanged();
           this.#signOuts.listChanged();
         },
         signedOut: () => this.#signIn.endedByNetwork(),
@@ -129,16 +137,18 @@ export class Account {
         devices: () => this.devices,
       }),
     );
-    this.#copies =
-      deps.ownKey === null
-        ? null
-        : this.#disposables.add(
-            new OwnCopies({
-              ...{ clock: deps.clock, log: deps.log, history: deps.history, sip: this.#sip, key: sharedKey(deps.ownKey) },
-              self: { ...self, name: () => credentials.displayName },
-              devices: () => this.devices,
-            }),
-          );
+    this.equal = this.#disposables.add(
+      new EqualDevices({
+        ...{ clock: deps.clock, log: deps.log, history: deps.history, sip: this.#sip, keys: deps.keys, givenKey: deps.ownKey },
+        self: { ...self, name: () => credentials.displayName },
+        devices: () => this.devices,
+        refresh: () => drop(this.#devices.refresh(), deps.log, 'looking at the devices'),
+        clockAhead: () => this.#sip.registration.clockAhead,
+        changed: () => this.#equalChanged(),
+        removed: (by, erase) => this.#removed(by, erase),
+      }),
+    );
+    this.#isMade = true;
   }
 
   get aor(): string {
@@ -270,6 +280,39 @@ export class Account {
     await this.#sip.registration.signOutEverywhere();
     this.#signIn.endedEverywhere();
     this.#deps.announce({ event: 'registration', ...this.registration });
+  }
+
+  get ownDevices(): OwnDevicesValue {
+    return this.equal.value;
+  }
+
+  /**
+   * Removes another own device. One that is not paired is signed out, and no more.
+   * @throws AppError device/refuses, device/unknown, net/*, sip/*
+   */
+  async removeDevice(instanceId: string, erase: boolean): Promise<RemovalValue> {
+    if (instanceId === this.#credentials.instanceId) throw new AppError('ipc/refused', { cause: 'this device is not another one' });
+    if (this.ownDevices.with.includes(instanceId)) return this.equal.remove(instanceId, erase);
+    const { name } = this.#device(instanceId);
+    await this.signOutDevice(instanceId);
+    return { instanceId, name, erase: false, state: 'asked' };
+  }
+
+  /** Signs this device out for good; its chats stay. The others are told first. */
+  async leave(): Promise<void> {
+    await this.equal.leave();
+    await this.#signIn.leave();
+  }
+
+  /** Another device has removed this one. */
+  #removed(by: string, erase: boolean): void {
+    this.#signIn.askedBy(by);
+    if (erase) this.#deps.eraseChats(by);
+  }
+
+  #equalChanged(): void {
+    // While this account is being made, nobody has heard of it.
+    if (this.#isMade) this.#deps.announce({ event: 'ownDevices', ...this.ownDevices });
   }
 
   #announceAccount(): void {

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock';
 import type { Logger } from '../../base/log';
 import type { PersonValue, PreferencesValue, ToldByAccount } from '../../preload/contract';
 import type { WireTap } from '../../protocol/wire-record';
+import type { KeyStore } from '../devices/pairing/keyring';
 import type { History } from '../history/history';
 import type { MsrpTransport } from '../msrp/connection';
 import type { RegistrationStore } from '../sip/client';
@@ -25,6 +26,10 @@ export interface AccountDeps {
   announce(event: ToldByAccount): void;
   /** What the devices of this person seal their copies with, 32 bytes in hex; null where this device is not paired. */
   ownKey: string | null;
+  /** Where the keys are kept that pairing gives this device. */
+  keys: KeyStore;
+  /** Another own device has removed this one and wants its chats erased: that is to be done once its answer is out. */
+  eraseChats(by: string): void;
   /** Makes a change of the person last over a restart, before it takes effect here. @throws AppError storage/* */
   keep(change: Partial<SettingsChange>): void;
   /** Who signed this device out before this process began; null for nobody. */

@@ -7,6 +7,7 @@
  *                      |    +-----------------+-- refused ------> [ended]                 the server refuses: the person must act
  *          tries, from |    |                 |
  *         every state  |    +-----------------+-- signOut ------> [signedOutHere]         by the person, at this device; not kept
+ *                       |    +-----------------+-- leaves -------> [left]                  by the person, at this device, until they sign in again
  *         on the right |    +-----------------+-- networkEnds --> [signedOutByNetwork]    the network says that it was signed out
  *                      |    +-----------------+-- everywhere ---> [signedOutEverywhere]   by the person, with all other devices
  *                      |    |                 |
@@ -31,19 +32,30 @@ export type SignInState =
   | 'ended'
   | 'leaving'
   | 'signedOutHere'
+  | 'left'
   | 'signedOutByDevice'
   | 'signedOutByNetwork'
   | 'signedOutEverywhere';
 
-export type SignInEvent = 'tries' | 'accepted' | 'refused' | 'signOut' | 'deviceAsks' | 'answered' | 'networkEnds' | 'everywhere';
+export type SignInEvent =
+  | 'tries'
+  | 'accepted'
+  | 'refused'
+  | 'signOut'
+  | 'leaves'
+  | 'deviceAsks'
+  | 'answered'
+  | 'networkEnds'
+  | 'everywhere';
 
 /** The next state; an event that is not named changes nothing. */
 export const SIGN_IN: Record<SignInState, Partial<Record<SignInEvent, SignInState>>> = {
-  new: { tries: 'signingIn', signOut: 'signedOutHere' },
+  new: { tries: 'signingIn', signOut: 'signedOutHere', leaves: 'left' },
   signingIn: {
     accepted: 'signedIn',
     refused: 'ended',
     signOut: 'signedOutHere',
+    leaves: 'left',
     deviceAsks: 'leaving',
     networkEnds: 'signedOutByNetwork',
     everywhere: 'signedOutEverywhere',
@@ -51,18 +63,20 @@ export const SIGN_IN: Record<SignInState, Partial<Record<SignInEvent, SignInStat
   signedIn: {
     refused: 'ended',
     signOut: 'signedOutHere',
+    leaves: 'left',
     deviceAsks: 'leaving',
     networkEnds: 'signedOutByNetwork',
     everywhere: 'signedOutEverywhere',
   },
-  ended: { tries: 'signingIn', signOut: 'signedOutHere' },
+  ended: { tries: 'signingIn', signOut: 'signedOutHere', leaves: 'left' },
   leaving: {
     answered: 'signedOutByDevice',
     signOut: 'signedOutByDevice',
     networkEnds: 'signedOutByDevice',
     everywhere: 'signedOutEverywhere',
   },
-  signedOutHere: { tries: 'signingIn' },
+  signedOutHere: { tries: 'signingIn', leaves: 'left' },
+  left: { tries: 'signingIn' },
   signedOutByDevice: { tries: 'signingIn' },
   signedOutByNetwork: { tries: 'signingIn' },
   signedOutEverywhere: { tries: 'signingIn' },
@@ -78,7 +92,7 @@ const meaning: Partial<Record<RegistrationState, SignInEvent>> = {
 
 /** Who signed this device out, as it is kept. `device` is the name of the device that asked. */
 export interface SignedOut {
-  by: 'device' | 'network' | 'everywhere';
+  by: 'device' | 'network' | 'everywhere' | 'here';
   device?: string;
 }
 
@@ -87,12 +101,14 @@ const keptAs: Partial<Record<SignInState, SignedOut['by']>> = {
   signedOutByDevice: 'device',
   signedOutByNetwork: 'network',
   signedOutEverywhere: 'everywhere',
+  left: 'here',
 };
 
 const restored = {
   device: 'signedOutByDevice',
   network: 'signedOutByNetwork',
   everywhere: 'signedOutEverywhere',
+  here: 'left',
 } as const satisfies Record<SignedOut['by'], SignInState>;
 
 export interface SignInDeps {
@@ -156,6 +172,12 @@ export class SignIn implements Disposable {
   /** The person signs this device out here. Resolves when the registrar has answered, or cannot. */
   async signOut(): Promise<void> {
     this.#apply('signOut');
+    await this.#leave();
+  }
+
+  /** The person signs this device out until they sign in again. Resolves like `signOut`. */
+  async leave(): Promise<void> {
+    if (this.#apply('leaves')) this.#keep(this.signedOut);
     await this.#leave();
   }
 

@@ -61,6 +61,9 @@ const sentences: Record<ErrorCode, string> = {
   'group/bad-nickname': 'A name in a group has 50 characters at most, on one line, all of which can be seen.',
   'group/nickname-taken': 'Somebody in the group has that name already.',
   'device/unknown': 'No such device is registered.',
+  'device/wrong-code': 'These are not the digits that the new device shows; this pairing is over.',
+  'device/paired': 'This device is paired already.',
+  'device/unpaired': 'This device is not paired.',
   'device/refuses': 'That device cannot be signed out from here.',
   internal: 'A defect of this program; the log says more.',
 };

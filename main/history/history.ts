@@ -40,6 +40,8 @@ const lookedAtFirst = 20;
 export interface ProfileHistory extends Disposable {
   /** What an account remembers, by its address of record. @throws AppError storage/* */
   of(account: string): History;
+  /** Forgets an account and everything of it; not even the free parts of the file keep any. Nobody may use its part any more. @throws AppError storage/* */
+  forget(account: string): void;
   /** Waits for the reader, then disposes. */
   close(): Promise<void>;
 }
@@ -176,6 +178,7 @@ export function openHistory(options: HistoryOptions): ProfileHistory {
   }
   return {
     of: (account) => historyOf(accounts.keyOf(account)),
+    forget: (account) => accounts.forget(account),
     dispose,
     close: () => (queue?.close() ?? Promise.resolve()).finally(dispose),
   };

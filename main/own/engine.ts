@@ -57,6 +57,8 @@ export interface OwnDevicesDeps {
   random(bytes: number): Uint8Array;
   wire: Wire;
   log: Logger;
+  /** The X25519 key of this device, as its siblings list it. */
+  publicKey?: string;
   /** How large a page of an answer may be, where the way to a sibling takes less than usual. */
   page?: PageLimits;
   /** As the last work of each transaction that changed the state. */
@@ -153,16 +155,29 @@ export class OwnDevices implements Disposable {
     const { writer } = this.log.head;
     const since = own?.since ?? this.#deps.clock.now();
     const w = [...(own?.w ?? []).filter((one) => one !== writer), writer];
-    this.set(`dev|${this.#deps.instance}`, { name, w, since } satisfies DeviceRegister);
+    const { publicKey: pk } = this.#deps;
+    this.set(`dev|${this.#deps.instance}`, { name, w, since, ...(pk === undefined ? {} : { pk }) } satisfies DeviceRegister);
   }
 
   /**
    * Takes part in what a sibling has: this device was paired by it. `devices`: the registers of the devices, as that sibling told them. The
-   * sibling calls `admit`.
+   * sibling calls `admit`. `since`: from when on messages are wanted; null: all.
    */
-  join(devices: readonly RawEvent[], name: string): void {
+  join(devices: readonly RawEvent[], name: string, since: number | null = null): void {
     this.log.learn(devices.filter(({ e, name }) => e === 'reg' && String(name).startsWith('dev|')));
+    this.log.wantState(since);
     this.enlist(name);
+  }
+
+  /** Copies the state of a sibling again, with messages from another time on; null: all. */
+  copyAgain(since: number | null): void {
+    this.log.wantState(since);
+    this.hurry();
+  }
+
+  /** Pulls from whoever is there, without waiting for what they say. */
+  hurry(): void {
+    for (const sibling of this.#siblings.values()) this.#move(sibling, 'differs');
   }
 
   /** Lists a device that the person has paired here. @returns the registers of all devices, for it */
@@ -171,14 +186,14 @@ export class OwnDevices implements Disposable {
     return this.#deps.store.keys('reg', 'dev|', '', MAX_LISTED_DEVICES * 4).map((key) => eventOf(this.#deps.store, 'reg', key));
   }
 
-  /** Removes a device: what it writes from now on is taken by nobody. */
-  remove(instance: string): void {
+  /** Removes a device: what it writes from now on is taken by nobody. `erase`: it shall leave, with its chats or without. */
+  remove(instance: string, erase?: boolean): void {
     const listed = this.#listed(instance);
     if (listed === null || listed.removed !== undefined) return;
     const others = this.#list().flatMap((one) => (one === instance ? [] : (this.#listed(one)?.w ?? [])));
     const names = listed.w.filter((writer) => !others.includes(writer));
     const removed = Object.fromEntries(names.map((writer) => [writer, this.log.reached(writer)[0]]));
-    this.set(`dev|${instance}`, { ...listed, removed });
+    this.set(`dev|${instance}`, { ...listed, removed, ...(erase === undefined ? {} : { erase }) });
   }
 
   /**
@@ -274,6 +289,20 @@ export class OwnDevices implements Disposable {
   #list(): string[] {
     const names = this.#deps.store.keys('reg', 'dev|', '', MAX_LISTED_DEVICES * 4);
     return names.map((name) => name.slice('dev|'.length)).filter((instance) => this.#listed(instance)?.removed === undefined);
+  }
+
+  /** What is known of a device that takes part, or did; null: it never did. */
+  listed(instance: string): DeviceRegister | null {
+    return this.#listed(instance);
+  }
+
+  /** Every device that takes part, or did, by its instance ID. */
+  get listedDevices(): { instance: string; register: DeviceRegister }[] {
+    return this.#deps.store.keys('reg', 'dev|', '', MAX_LISTED_DEVICES * 4).flatMap((key) => {
+      const instance = key.slice('dev|'.length);
+      const register = this.#listed(instance);
+      return register === null ? [] : [{ instance, register }];
+    });
   }
 
   #listed(instance: string): DeviceRegister | null {
@@ -429,8 +458,9 @@ export class OwnDevices implements Disposable {
   }
 
   #sum(sibling: Sibling, ask: boolean): void {
-    const { vector, digest, filling } = this.log.head;
-    const sum: Sum = { vec: { ...vector } as Sum['vec'], ends: { ...this.log.ends }, ask, ...(filling === null ? { dig: digest } : {}) };
+    const { vector, digest } = this.log.head;
+    const dig = this.#isWhole ? { dig: digest } : {};
+    const sum: Sum = { vec: { ...vector } as Sum['vec'], ends: { ...this.log.ends }, ask, ...dig };
     this.#answered(this.#deps.wire.send(sibling.instance, 'sum', sum), (status) => {
       if (status === 200) sibling.reminders = 0;
       else if (status === 415 || status === 488) this.#move(sibling, 'other version');
@@ -527,12 +557,18 @@ export class OwnDevices implements Disposable {
     if (!equalVectors(vector, this.log.vector)) return;
     this.#move(sibling, 'equal');
     const { clock, log } = this.#deps;
-    const isRepair = digest !== null && digest !== this.log.head.digest && this.log.head.filling === null;
+    const isRepair = digest !== null && digest !== this.log.head.digest && this.#isWhole;
     if (!isRepair || Math.abs(clock.now() - sibling.repairedAt) < REPAIR_MS) return;
     log.warn('A sibling has the same events and another state: its state is taken', { sibling: sibling.instance });
     sibling.repairedAt = clock.now();
     this.#wholeState.add(sibling.instance);
     this.#move(sibling, 'differs');
+  }
+
+  /** Whether the state here is what the vector says, so that digests can be compared. */
+  get #isWhole(): boolean {
+    const { filling, since } = this.log.head;
+    return filling === null && since === undefined;
   }
 
   /** Siblings whose whole state this device must copy, although no event is missing. */

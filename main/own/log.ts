@@ -48,8 +48,13 @@ export interface DeviceRegister {
   /** The names it has written under. */
   w: string[];
   since: number;
+  /** Its X25519 key, for what is meant for it alone (letter.ts). */
+  pk?: string;
   /** Set when the device was removed: per writer, the last number that is still taken. */
   removed?: Record<string, number>;
+  /** With `removed`: it shall leave, and its chats shall go as well where this is true; and whether it has agreed. */
+  erase?: boolean;
+  left?: boolean;
 }
 
 /** Per writer, the last number that is still taken. */
@@ -234,12 +239,51 @@ export class OwnLog {
     this.#change(() => events.flatMap((event) => this.#join(event)));
   }
 
-  /** Takes a page of a state: its events have effects and no numbers. `next`: where the next page begins; null after the last one. */
-  takeState(events: readonly RawEvent[], hashes: readonly HashRun[], next: string | null): void {
+  /** The next sibling's state is copied as a whole, the newest messages first; those from before `since` are left out, null: none. */
+  wantState(since: number | null): void {
+    this.abandon();
+    const { since: _, ...head } = this.head;
+    this.store.transaction(() => this.store.setHead({ ...head, wantsState: true, ...(since === null ? {} : { since }) }));
+  }
+
+  /** The sibling that is copied has nothing from before `since`. */
+  beginsAt(since: number): void {
+    if (since > (this.head.since ?? Number.NEGATIVE_INFINITY)) this.store.transaction(() => this.store.setHead({ ...this.head, since }));
+  }
+
+  /**
+   * Brings what stood in the history before the log began into the state, a part at a time; null: that was all. It has no numbers, so every
+   * sibling copies the state then.
+   */
+  takeOlder(events: readonly RawEvent[] | null): void {
+    this.#change(() => {
+      if (events !== null) {
+        if (events.length > 0 && this.head.older === undefined) this.store.setHead({ ...this.head, older: 'begun' });
+        return events.flatMap((event) => this.#join(event));
+      }
+      if (this.head.older === 'begun') this.#rebase();
+      this.store.setHead({ ...this.head, older: 'done' });
+      return [];
+    });
+  }
+
+  /** This device takes no part any more. What happens from now on is not in the log, and is looked at when it takes part again. */
+  leave(): void {
+    this.abandon();
+    const { older: _, wantsState: __, ...head } = this.head;
+    this.store.transaction(() => this.store.setHead(head));
+  }
+
+  /**
+   * Takes a page of a state: its events have effects and no numbers. `next`: where the next page begins; null after the last one. `of`: how many
+   * messages there are in all, where the sender tells it.
+   */
+  takeState(events: readonly RawEvent[], hashes: readonly HashRun[], next: string | null, of?: number): void {
     this.#change(() => {
       const changes = events.flatMap((event) => this.#join(event));
-      const { filling } = this.head;
-      if (filling === null) return changes;
+      if (this.head.filling === null) return changes;
+      const got = (this.head.filling.got ?? 0) + events.filter(({ e }) => e === 'msg').length;
+      const filling: Filling = { ...this.head.filling, got, ...(of === undefined ? {} : { of }) };
       for (const [writer, first, run] of hashes) {
         const end = markOf(filling.start, writer)[0];
         for (const [at, h] of run.entries())
@@ -269,7 +313,8 @@ export class OwnLog {
         floor: start > 0 ? { ...floor, [writer]: start } : floor,
       });
     }
-    this.store.setHead({ ...this.head, filling: null });
+    const { wantsState: _, ...head } = this.head;
+    this.store.setHead({ ...head, filling: null });
   }
 
   /**

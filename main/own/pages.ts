@@ -29,7 +29,13 @@ const run = v.tuple([v.string(), v.pipe(v.number(), v.safeInteger(), v.minValue(
 
 const request = v.union([
   v.object({ want: vectorSchema, ends }),
-  v.object({ full: v.string(), want: vectorSchema }),
+  v.object({
+    full: v.string(),
+    want: vectorSchema,
+    since: v.optional(v.pipe(v.number(), v.safeInteger())),
+    got: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+    of: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+  }),
   v.object({ hashes: writers }),
 ]);
 const reply = v.union([
@@ -41,13 +47,16 @@ const reply = v.union([
     state: v.pipe(v.array(event), v.maxLength(MAX_STATE_EVENTS)),
     runs: v.pipe(v.array(run), v.maxLength(MAX_WRITERS)),
     next: v.nullable(v.string()),
+    of: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+    since: v.optional(v.pipe(v.number(), v.safeInteger())),
   }),
   v.object({ hashes: v.record(v.string(), v.pipe(v.array(markSchema), v.maxLength(MAX_WRITERS))) }),
 ]);
 
 export type Request =
   | { want: Vector; ends: Readonly<Record<string, number>> }
-  | { full: string; want: Vector }
+  /** `since`: no messages from before it are wanted, ms. `got`, `of`: how many have come of how many, for the one who is asked to show. */
+  | { full: string; want: Vector; since?: number | undefined; got?: number | undefined; of?: number | undefined }
   | { hashes: readonly string[] };
 export type Reply = v.InferOutput<typeof reply>;
 
@@ -67,7 +76,12 @@ export function answer(log: OwnLog, request: Request, limits: PageLimits = { eve
   if ('hashes' in request)
     return { hashes: Object.fromEntries(request.hashes.map((writer) => [writer, [...log.samples(writer)]])) } as Reply;
   const vec = log.vector;
-  if ('full' in request) return { vec, ...statePage(log, request.full, request.want, limits) } as Reply;
+  if ('full' in request) {
+    const since = Math.max(request.since ?? Number.NEGATIVE_INFINITY, log.head.since ?? Number.NEGATIVE_INFINITY);
+    const from = Number.isFinite(since) ? since : null;
+    const first = request.full === '' ? { of: log.store.messageCount(from), ...(from === null ? {} : { since: from }) } : {};
+    return { vec, ...statePage(log, request.full, request.want, limits, from), ...first } as Reply;
+  }
   const differs = log.differing(request.want);
   if (differs.length > 0) return { vec, differs } as Reply;
   if (log.isBelowFloor(request.want, request.ends)) return { vec, below: true } as Reply;
@@ -111,7 +125,7 @@ export function entriesOf(rows: readonly (readonly [string, number, string, RawE
 const beforeMessages: readonly ElementKind[] = ['fork', 'reg', 'other', 'del', 'read', 'st', 'rcpt'];
 
 /** A page of the whole state, as events without numbers. `cursor`: empty for the first page. */
-function statePage(log: OwnLog, cursor: string, want: Vector, limits: PageLimits) {
+function statePage(log: OwnLog, cursor: string, want: Vector, limits: PageLimits, since: number | null) {
   const { store } = log;
   const state: RawEvent[] = [];
   let chars = 0;
@@ -139,7 +153,7 @@ function statePage(log: OwnLog, cursor: string, want: Vector, limits: PageLimits
   }
   let place: Place | null = at;
   for (;;) {
-    const next = store.messagesBefore(place, 64);
+    const next = store.messagesBefore(place, 64).filter(([po]) => since === null || po >= since);
     if (next.length === 0) return page([beforeMessages.length + 1, '', 0]);
     for (const here of next) {
       const about = aboutMessage(store, here[1]);

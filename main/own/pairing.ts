@@ -8,19 +8,9 @@
  * The commitment comes first, so whoever stands in the middle has one guess in a million a try. The person types the code rather than
  * answering yes, and says on the new device as well that the older one shows "paired": else the core could pair the new device with itself.
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  hkdfSync,
-  type KeyObject,
-  randomBytes,
-  timingSafeEqual,
-} from 'node:crypto';
+import { createHash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
+import { type DeviceKeys, newDeviceKeys, sharedSecret, unwrap, wrap } from './letter';
 
 /** LAB: how long a pairing lasts at most. */
 export const PAIRING_MS = 2 * 60_000;
@@ -56,24 +46,13 @@ interface Share {
 }
 
 class Side {
-  readonly #private: KeyObject;
-  readonly share: Share;
-
-  constructor() {
-    const { publicKey, privateKey } = generateKeyPairSync('x25519');
-    this.#private = privateKey;
-    this.share = { pk: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'), r: randomBytes(32).toString('base64') };
-  }
+  readonly #keys: DeviceKeys = newDeviceKeys();
+  readonly share: Share = { pk: this.#keys.publicKey, r: randomBytes(32).toString('base64') };
 
   /** The code and the key that both sides have if nobody stands between them; null: the other side's key is none. */
   agree(other: Share, names: Names, parts: { newer: Share; older: Share; commitment: string }): { code: string; wrap: Buffer } | null {
-    let secret: Buffer;
-    try {
-      const publicKey = createPublicKey({ key: Buffer.from(other.pk, 'base64'), type: 'spki', format: 'der' });
-      secret = diffieHellman({ privateKey: this.#private, publicKey });
-    } catch {
-      return null;
-    }
+    const secret = sharedSecret(this.#keys, other.pk);
+    if (secret === null) return null;
     const { newer, older, commitment } = parts;
     const transcript = createHash('sha256')
       .update(
@@ -151,6 +130,11 @@ export class NewDevice {
     this.#finish();
   }
 
+  /** The person, or the other device, has given it up. */
+  end(): void {
+    this.#over();
+  }
+
   /** What the older device gave; null before the pairing is complete. */
   get gift(): unknown {
     return this.#state === 'paired' ? this.#gift : null;
@@ -209,14 +193,19 @@ class OlderDevice {
     return true;
   }
 
-  /** The person has typed the code. @returns what gives the new device `gift`; null: it is wrong, and the pairing is over */
-  typed(code: string, gift: unknown, now: number): Pair4 | null {
+  /** The person has typed the code. @returns what gives the new device `gift`, made only now; null: it is wrong, and the pairing is over */
+  typed(code: string, gift: () => unknown, now: number): Pair4 | null {
     if (this.state(now) !== 'asking' || this.#agreed === null || !isSame(code.replace(/\D/g, ''), this.#agreed.code)) {
       this.#over();
       return null;
     }
     this.#state = 'paired';
-    return { pair: 4, sealed: wrap(gift, this.#agreed.wrap) };
+    return { pair: 4, sealed: wrap(gift(), this.#agreed.wrap) };
+  }
+
+  /** The person, or the other device, has given it up. */
+  end(): void {
+    this.#over();
   }
 
   #over(): false {
@@ -236,6 +225,11 @@ export class Doorkeeper {
   #closedUntil = Number.NEGATIVE_INFINITY;
   #current: OlderDevice | null = null;
 
+  /** Nobody is let in before; null: it is open. */
+  restsUntil(now: number): number | null {
+    return now < this.#closedUntil ? this.#closedUntil : null;
+  }
+
   /** A new device has committed itself. Null: not now, or not understood. A pairing that the person is being asked about stays. */
   asked(message: unknown, names: Names, now: number): OlderDevice | null {
     const read = v.safeParse(messages.pair1, message);
@@ -250,28 +244,6 @@ export class Doorkeeper {
     }
     this.#current = new OlderDevice(names, read.output.commitment, now);
     return this.#current;
-  }
-}
-
-const NONCE_BYTES = 12;
-
-function wrap(value: unknown, key: Buffer): string {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce);
-  const sealed = Buffer.concat([cipher.update(JSON.stringify(value)), cipher.final()]);
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
-}
-
-function unwrap(sealed: string, key: Buffer): { value: unknown } | null {
-  const all = Buffer.from(sealed, 'base64');
-  if (all.length < NONCE_BYTES + 16) return null;
-  const cipher = createDecipheriv('aes-256-gcm', key, all.subarray(0, NONCE_BYTES), { authTagLength: 16 });
-  cipher.setAuthTag(all.subarray(NONCE_BYTES, NONCE_BYTES + 16));
-  try {
-    const opened = Buffer.concat([cipher.update(all.subarray(NONCE_BYTES + 16)), cipher.final()]);
-    return { value: JSON.parse(opened.toString('utf8')) };
-  } catch {
-    return null;
   }
 }
 

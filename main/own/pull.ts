@@ -29,7 +29,7 @@ const MAX_FORK_ROUNDS = 8;
 
 export async function pull({ log, ask, isStopped, moved, told, wholeState }: Pull): Promise<'done' | 'cut' | 'gone'> {
   let forks = 0;
-  let mustCopy = wholeState;
+  let mustCopy = wholeState || log.head.filling !== null || log.head.wantsState === true;
   for (;;) {
     const answered = await ask({ want: log.vector, ends: log.ends });
     if (answered === REFUSED) return 'gone';
@@ -68,9 +68,15 @@ export async function pull({ log, ask, isStopped, moved, told, wholeState }: Pul
   async function copyState(start: Vector): Promise<boolean> {
     let cursor: string | null = log.beginFilling(start);
     while (cursor !== null) {
-      const reply = readReply(await ask({ full: cursor, want: log.vector }));
+      const { since, filling } = log.head;
+      const told = {
+        ...(since === undefined ? {} : { since }),
+        ...(filling?.of === undefined ? {} : { got: filling.got, of: filling.of }),
+      };
+      const reply = readReply(await ask({ full: cursor, want: log.vector, ...told }));
       if (reply === null || isStopped() || !('state' in reply) || log.head.filling === null) return false;
-      log.takeState(reply.state, reply.runs, reply.next);
+      if (reply.since !== undefined) log.beginsAt(reply.since);
+      log.takeState(reply.state, reply.runs, reply.next, reply.of);
       moved('page');
       // A sibling that does not move on would be asked for ever.
       if (reply.next === cursor) return false;

@@ -25,6 +25,9 @@ export interface Filling {
   readonly cut: Vector;
   /** Where the next page begins; opaque. */
   readonly cursor: string;
+  /** How many messages have come, and how many there are in all, as the sender counted them before the first page. */
+  readonly got?: number;
+  readonly of?: number;
 }
 
 /** The few values that change with nearly every event, written as one. */
@@ -38,6 +41,12 @@ export interface Head {
   readonly forked: Readonly<Record<string, Mark>>;
   readonly removed: Readonly<Record<string, number>>;
   readonly filling: Filling | null;
+  /** This device is new, or wants more than it has: it copies the state of a sibling before it takes single events. */
+  readonly wantsState?: boolean;
+  /** Messages from before this time, ms, were not copied here: the person wanted no more, or the sibling had no more. */
+  readonly since?: number;
+  /** How far the history from before the log is in the state; absent: not looked at. */
+  readonly older?: 'begun' | 'done';
   /** Exclusive or of the hashes of all elements, hexadecimal. */
   readonly digest: string;
 }
@@ -65,6 +74,8 @@ export interface OwnStore {
   keys(kind: ElementKind, prefix: string, after: string, limit: number): string[];
   /** Keys of messages that stand before a place, or the last ones, the newest first. */
   messagesBefore(place: Place | null, limit: number): Place[];
+  /** How many messages stand at a time or after it; null: how many there are. */
+  messageCount(since: number | null): number;
 
   /** Messages that came from the network and whose `msg` no device has written yet. */
   owed(): { key: string; event: RawEvent }[];

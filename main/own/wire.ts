@@ -26,6 +26,12 @@ export function fitsInTick(value: unknown, from: string): boolean {
   return Math.ceil((1 + Buffer.byteLength(from) + SEAL_BYTES + deflated(value).length) / 3) * 4 <= MAX_TICK_BODY;
 }
 
+/** The instance ID that a body names as its sender; nothing proves it. */
+export function senderOf(body: string): string {
+  const all = Buffer.from(body.slice(0, 512), 'base64');
+  return all.subarray(1, 1 + (all[0] ?? 0)).toString('utf8');
+}
+
 /**
  * @returns the value and the instance ID that proved to have sealed it; else the status that answers the request: 415 another version, 493 does
  * not open, 400 opens and is nonsense

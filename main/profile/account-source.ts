@@ -94,6 +94,7 @@ class StoredSources implements AccountSources {
 
   accept(credentials: Credentials, proxy: string | null): void {
     this.profile.settings.keepAccount(storedAccount(credentials, proxy, this.profile.secrets));
+    if (this.profile.settings.erasure !== null) this.profile.settings.erasure = null;
   }
 
   becomeDevice(instanceId: string, deviceName: string | null): void {

@@ -5,13 +5,14 @@
 
 import type { Clock } from '../../base/clock';
 import { drop, type Logger } from '../../base/log';
-import type { AppEventBody, CloneValue } from '../../preload/contract';
+import type { AppEventBody, CloneValue, ErasedValue } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
 import { nickname } from '../../protocol/instance-urn';
 import type { Account } from '../account/account';
 import { cleanDeviceName } from '../account/device-name';
 import type { LogLoss, ProfileHistory } from '../history/history';
 import type { AccountSources } from './account-source';
+import { eraseAccount } from './erasure';
 import { beginHistory, type Profile, rescueProfile } from './profile';
 
 export interface ProfileDecisionDeps {
@@ -80,6 +81,46 @@ export class ProfileDecisions {
     for (const account of running) account.dispose();
     this.#deps.start(profile);
     return { instanceId: identity.instanceId };
+  }
+
+  /**
+   * Erases an account from this device, and everything that it has here. Lasts over a process that ends meanwhile. `by`: the device that wants it; null:
+   * the person, here.
+   * @throws AppError storage/*
+   */
+  async erase(profile: Profile, aor: string, by: string | null): Promise<void> {
+    this.mustErase(profile, aor, by);
+    const others = this.#deps.sources()?.all.filter((source) => source.aor !== aor) ?? [];
+    const running = this.#deps.accounts();
+    this.#deps.leave();
+    const failed = (error: unknown) => this.#deps.log.warn('closing an account', { error: String(error) });
+    await Promise.all(running.map((account) => account.close().catch(failed)));
+    await this.goOnErasing(
+      profile,
+      others.map((source) => source.aor),
+    );
+    this.#deps.announce({ event: 'erased', erased: this.erased });
+    if (others.length > 0) this.#deps.start(profile);
+  }
+
+  /** When it returns, it is on disk that an account must go. @throws AppError storage/* */
+  mustErase({ settings }: Profile, aor: string, by: string | null): void {
+    settings.erasure = { aor, by, at: this.#deps.clock.now(), isDone: false };
+  }
+
+  /** Goes on with what the process had not erased when it ended. @throws AppError storage/* */
+  async goOnErasing(profile: Profile, others: readonly string[]): Promise<void> {
+    const { erasure } = profile.settings;
+    if (erasure === null || erasure.isDone) return;
+    await eraseAccount(profile, erasure.aor, others, this.historyParts);
+    profile.settings.erasure = { ...erasure, isDone: true };
+  }
+
+  /** What another device has erased here; null when there is nothing to tell. */
+  get erased(): ErasedValue | null {
+    const erasure = this.#deps.profile()?.settings.erasure ?? null;
+    if (erasure === null || !erasure.isDone || erasure.by === null) return null;
+    return { account: erasure.aor, by: erasure.by, at: erasure.at };
   }
 
   /** The keychain of this system reads nothing of what came along: a new history, and the password is asked for again. */

@@ -146,6 +146,11 @@ export function beginHistory(
   return { history: profile.history, keptAs: aside };
 }
 
+/** An empty history with a key of its own, where the files of the one before are gone. */
+export function newHistory(profile: Profile, options: Parameters<typeof openFor>[2] & Pick<ProfileOptions, 'dataDir'>): ProfileHistory {
+  return openFor(historyFile(options.dataDir), newKey(profile.settings, profile.secrets), options);
+}
+
 /** Damage found while the history opens is thrown; later damage goes to `foundDamaged`. */
 function openFor(
   file: string,

@@ -40,6 +40,14 @@ export interface SecretBox {
   reveal(stored: string): string;
 }
 
+/** `by` null: by the person, here. */
+export interface Erasure {
+  aor: string;
+  by: string | null;
+  at: number;
+  isDone: boolean;
+}
+
 /** The account as stored, with its sign-in options; the secret ones are ciphertext of the SecretBox. */
 export interface StoredAccount extends KeptOptions {
   kind: AccountValue['kind'];
@@ -141,6 +149,26 @@ export class Settings {
     this.#write('accounts', isKnown ? accounts.map((one) => (one.aor === account.aor ? account : one)) : [...accounts, account]);
   }
 
+  /** Forgets an account with its keys, and how it was registered. @throws AppError storage/* */
+  forgetAccount(aor: string): void {
+    this.#keep('ownKeys', aor, undefined);
+    for (const name of Object.keys(this.#record('registrations')))
+      if (name.endsWith(` ${aor}`)) this.#keep('registrations', name, undefined);
+    this.#write(
+      'accounts',
+      this.accounts.filter((account) => account.aor !== aor),
+    );
+  }
+
+  /** The account that was erased last, or must be: by which other device, and when. */
+  get erasure(): Erasure | null {
+    return (this.#file.get('erasure') as Erasure | undefined) ?? null;
+  }
+
+  set erasure(erasure: Erasure | null) {
+    this.#write('erasure', erasure);
+  }
+
   /** Addresses of blocked people. Invalid addresses, in a file edited by hand, are left out. */
   get blocked(): readonly string[] {
     const kept = this.#file.get('blocked');
@@ -177,6 +205,17 @@ export class Settings {
       save: (state: { callId: string; cseq: number }): void => this.#keep('registrations', name, state),
       /** Called after a failed sign-in: nothing is stored for an address without an account here. */
       forget: (): void => this.#keep('registrations', name, undefined),
+    };
+  }
+
+  /** Stores the keys by which the own devices of one address share what they have, protected as a password is. */
+  ownKeys(aor: string, secrets: SecretBox) {
+    return {
+      load: (): string | null => {
+        const kept = this.#record('ownKeys')[aor];
+        return typeof kept === 'string' ? secrets.reveal(kept) : null;
+      },
+      save: (text: string | null): void => this.#keep('ownKeys', aor, text === null ? undefined : secrets.protect(text)),
     };
   }
 

@@ -5,12 +5,15 @@ import type {
   CapabilityName,
   ConversationValue,
   DeviceValue,
+  HistoryChoice,
   IdentityValue,
   MessageValue,
+  OwnDevicesValue,
   ParticipantValue,
   PeerCapabilities,
   PreferencesValue,
   RegistrationState,
+  RemovalValue,
   SearchHitValue,
   ServerCheckValue,
   SessionState,
@@ -44,6 +47,35 @@ export interface Calls {
   testDevice: [Named & { instanceId: string; text?: string | undefined }, { message: string; by: 'gruu' | 'instance'; tookMs: number }];
   /** Asks another device of the own address to sign itself out; resolves once it has agreed. */
   signOutDevice: [Named & { instanceId: string }, None];
+  /** How far this device and the others hold the same. */
+  ownDevices: [Named, OwnDevicesValue];
+  /**
+   * Asks an older device of this person to take this one in; without `instanceId` the only other one. The six digits come with `ownDevices`, and are
+   * typed on the older one.
+   * @throws `device/unknown`, `device/paired`
+   */
+  startPairing: [Named & { instanceId?: string | undefined }, None];
+  /**
+   * The digits that the new device shows, typed on an older one. Resolves once that device has what it needs.
+   * @throws `device/wrong-code`: the pairing is over; `device/unknown`: none is under way, or that device does not answer
+   */
+  typePairingCode: [Named & { code: string }, None];
+  /** On the new device: the older one shows "paired". `history`: which chats come over. @throws `device/unknown`: there is nothing to confirm */
+  confirmPairing: [Named & { history: HistoryChoice }, None];
+  /** Gives a pairing up, on either side, and forgets how the last one ended. */
+  cancelPairing: [Named, None];
+  /** On a paired device: copies more of the chats from the others, such as those that were left out at first. @throws `device/unpaired` */
+  fetchHistory: [Named & { history: HistoryChoice }, None];
+  /**
+   * Removes another own device: nothing that it writes counts any more, and it is signed out as soon as it can be reached. `erase`: it shall erase its
+   * chats as well. Resolves with how far that got.
+   */
+  removeDevice: [Named & { instanceId: string; erase: boolean }, RemovalValue];
+  /**
+   * Signs this device out. `keep`: its chats stay and can be read. `erase`: the chats, the keys and the account are erased from this device; also where
+   * it was signed out before.
+   */
+  signOut: [Named & { chats: 'keep' | 'erase' }, None];
   /** Ends the registration of every device of the own address, this one last. */
   signOutEverywhere: [Named, None];
   /**

@@ -50,6 +50,9 @@ export const errorCodes = [
   'group/bad-nickname', // not a usable name in a group
   'group/nickname-taken', // somebody in the group already has that name
   'device/unknown', // no such device is registered
+  'device/wrong-code', // the digits are not those that the new device shows; that pairing is over
+  'device/paired', // this device is paired already
+  'device/unpaired', // this device is not paired
   'device/refuses', // the network or the device does not allow a sign-out from here
   'internal', // a defect of ours
 ] as const;
@@ -109,8 +112,8 @@ export interface ErrorDetail {
   waits?: WaitsValue;
   /** The setting that is meant, by its name in the contract. */
   field?: string;
-  /** Only with `account/signed-out`: who signed this device out. Another own device, the network, or the person at all devices at once. */
-  signedOutBy?: 'device' | 'network' | 'everywhere';
+  /** Only with `account/signed-out`: who signed this device out. Another own device, the network, the person at all devices at once, or here. */
+  signedOutBy?: 'device' | 'network' | 'everywhere' | 'here';
   /** A technical sentence for the log; never the only text on the screen. */
   cause?: string;
 }

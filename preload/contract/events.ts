@@ -5,8 +5,10 @@ import type {
   CloneValue,
   ConversationValue,
   DeviceValue,
+  ErasedValue,
   InvitationValue,
   MessageValue,
+  OwnDevicesValue,
   ParticipantValue,
   PersonValue,
   PreferencesValue,
@@ -19,6 +21,7 @@ import type {
 type AccountEventBody =
   | ({ event: 'registration' } & RegistrationValue)
   | { event: 'devices'; devices: DeviceValue[] }
+  | ({ event: 'ownDevices' } & OwnDevicesValue)
   | ({ event: 'invitation' } & InvitationValue)
   /**
    * `elsewhere`: another device of this person has answered (RFC 3326, cause 200), so the person missed nothing. Also sent for an
@@ -41,6 +44,8 @@ type ProfileEventBody =
   | ({ event: 'warningEnded' } & Pick<WarningValue, 'code' | 'account'>)
   | { event: 'clone'; clone: CloneValue | null }
   | { event: 'rescue'; rescue: RescueValue | null }
+  /** An account was erased from this device: the snapshot is another one. `erased` null: by the person, here. */
+  | { event: 'erased'; erased: ErasedValue | null }
   | { event: 'fatal'; error: ErrorValue }
   | { event: 'exit' };
 

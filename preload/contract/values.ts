@@ -47,6 +47,76 @@ export interface DeviceValue {
   duplicate: { contact: string; since: number } | null;
 }
 
+/**
+ * A pairing that is under way, or how the last one ended. `new`: this device shows the digits; `older`: they are typed here.
+ *
+ * `reaching`: the other device has not answered yet. `code`: the digits are shown, or asked for. `confirm`: they were typed, and this person must
+ * say that the older device shows "paired". `over` has a reason in `why`.
+ */
+export interface PairingValue {
+  side: 'new' | 'older';
+  state: 'reaching' | 'code' | 'confirm' | 'paired' | 'over';
+  /** The other device. */
+  instanceId: string;
+  name: string;
+  /** The six digits; on the new device only, and only while they hold. */
+  code: string | null;
+  /** When it is over at the latest. */
+  until: number;
+  why: PairingEnd | null;
+}
+
+/**
+ * `wrong`: other digits were typed. `late`: two minutes were over. `cancelled`: by a person, on either side. `unreachable`: that device is off.
+ * `resting`: there were too many tries, or it is busy with one. `version`: it cannot do this. `broken`: it said what it must not.
+ */
+export type PairingEnd = 'wrong' | 'late' | 'cancelled' | 'unreachable' | 'resting' | 'version' | 'broken';
+
+/** How much of the chats a new device wants. */
+export type HistoryChoice = 'all' | 'days90' | 'none';
+
+/**
+ * Chats that are on their way between two own devices. `preparing`: the device that has them gets them ready. `waiting`: the other device is off,
+ * and it goes on by itself. `done` is told once.
+ */
+export interface FillingValue {
+  direction: 'in' | 'out';
+  state: 'preparing' | 'running' | 'waiting' | 'done';
+  /** The other device; empty where it is not known yet. */
+  name: string;
+  /** How many messages have come of how many; `of` null: not known yet. */
+  got: number;
+  of: number | null;
+}
+
+/** A device that was removed. `asked`: it has agreed to leave. `gone`: it has left. `away`: it was not on, and is told when it is. */
+export interface RemovalValue {
+  instanceId: string;
+  name: string;
+  /** Whether its chats go as well. */
+  erase: boolean;
+  state: 'asked' | 'gone' | 'away';
+}
+
+/** Another own device has removed this one, and its chats are erased. */
+export interface ErasedValue {
+  account: string;
+  /** The name of that device. */
+  by: string;
+  at: number;
+}
+
+/** How far this device and the others of its person hold the same. */
+export interface OwnDevicesValue {
+  /** This device is paired: it has the key that all of them share. */
+  paired: boolean;
+  /** The instance IDs of the devices that are paired, this one among them. */
+  with: string[];
+  pairing: PairingValue | null;
+  filling: FillingValue[];
+  removals: RemovalValue[];
+}
+
 /** A profile that was moved or copied since its ID was created. Nothing is registered until `resolveClone` tells which. */
 export interface CloneValue {
   instanceId: string;
@@ -324,6 +394,7 @@ export interface AccountSnapshot {
   devices: DeviceValue[];
   conversations: ConversationValue[];
   invitations: InvitationValue[];
+  ownDevices: OwnDevicesValue;
 }
 
 export interface Snapshot {
@@ -338,12 +409,15 @@ export interface Snapshot {
   devices: DeviceValue[];
   conversations: ConversationValue[];
   invitations: InvitationValue[];
+  ownDevices: OwnDevicesValue;
   preferences: PreferencesValue;
   /** Addresses of blocked people, in the form of `correspondentKey`. Their calls and messages are refused. */
   blocked: string[];
   warnings: WarningValue[];
   /** Set while the person has to tell whether this profile was moved or copied. */
   clone: CloneValue | null;
+  /** Set when another device has removed this one with its chats, until somebody signs in again. */
+  erased: ErasedValue | null;
   /** Set while the history is damaged and nothing runs. */
   rescue: RescueValue | null;
   /** Set when this profile cannot work until the person acts; everything else is then empty. */

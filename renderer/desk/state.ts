@@ -8,10 +8,12 @@ import type {
   CloneValue,
   ConversationValue,
   DeviceValue,
+  ErasedValue,
   ErrorValue,
   InvitationValue,
   MessageState,
   MessageValue,
+  OwnDevicesValue,
   ParticipantValue,
   PersonValue,
   PreferencesValue,
@@ -60,6 +62,8 @@ export interface ChorusState {
   blocked: readonly string[];
   warnings: readonly WarningValue[];
   clone: CloneValue | null;
+  erased: ErasedValue | null;
+  ownDevices: OwnDevicesValue;
   rescue: RescueValue | null;
   fatal: ErrorValue | null;
   /** The revision at which a message last came, was written or went: what a search has found may be another since. */
@@ -97,6 +101,8 @@ export const emptyState: ChorusState = {
   blocked: [],
   warnings: [],
   clone: null,
+  erased: null,
+  ownDevices: { paired: false, with: [], pairing: null, filling: [], removals: [] },
   rescue: null,
   fatal: null,
   messagesChangedAt: -1,
@@ -128,6 +134,8 @@ export function applySnapshot(state: ChorusState, snapshot: Snapshot, now: numbe
     blocked: snapshot.blocked,
     warnings: snapshot.warnings,
     clone: snapshot.clone,
+    erased: snapshot.erased,
+    ownDevices: snapshot.ownDevices,
     rescue: snapshot.rescue,
     fatal: snapshot.fatal,
   };
@@ -227,6 +235,12 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
       return { clone: event.clone };
     case 'rescue':
       return { rescue: event.rescue };
+    case 'ownDevices': {
+      const { event: _name, revision: _revision, account: _account, ...ownDevices } = event;
+      return { ownDevices };
+    }
+    case 'erased':
+      return { erased: event.erased, account: null };
     case 'fatal':
       return { fatal: event.error };
     case 'exit':

@@ -111,7 +111,7 @@ export class Store {
     const before = this.cell.get();
     this.cell.set(applyEvent(before, event, this.#now()));
     // Another account has its own conversations, so everything is read again.
-    if (event.event === 'account' && event.account?.aor !== before.account?.aor) void this.start();
+    if ((event.event === 'account' && event.account?.aor !== before.account?.aor) || event.event === 'erased') void this.start();
   }
 
   async #read(conversation: string, reading: Thread, place: PagePlace): Promise<void> {

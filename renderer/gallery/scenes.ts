@@ -193,6 +193,8 @@ export const base: Snapshot = {
   blocked: [],
   warnings: [],
   clone: null,
+  erased: null,
+  ownDevices: { paired: false, with: [], pairing: null, filling: [], removals: [] },
   rescue: null,
   fatal: null,
 };

@@ -187,6 +187,18 @@ const errorWords: Record<ErrorCode, Words> = {
     body: 'Choose another one.',
   }),
   'device/unknown': () => ({ title: 'That device is no longer registered', body: 'Check again to see which devices are.' }),
+  'device/wrong-code': () => ({
+    title: 'These are not the digits on the new device',
+    body: 'Nothing was given away. Start again there: it shows new digits.',
+  }),
+  'device/paired': () => ({
+    title: 'This device is paired already',
+    body: 'It shows the same chats as your other paired devices.',
+  }),
+  'device/unpaired': () => ({
+    title: 'This device is not paired',
+    body: 'Pair it under Devices first.',
+  }),
   'device/refuses': () => ({
     title: 'That device cannot be signed out from here',
     body: 'The network or the device does not support it. Sign out on the device itself.',

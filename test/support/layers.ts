@@ -71,7 +71,7 @@ export const layers: readonly Layer[] = [
   {
     path: 'main/account',
     faces: ['account', 'credentials', 'device-name', 'option-kinds', 'own-settings', 'services', 'sign-in', 'sign-in-options'],
-    values: [...ground, 'main/cpm', 'main/devices', 'main/devices/copies', 'main/own', 'main/msrp', 'main/sip'],
+    values: [...ground, 'main/cpm', 'main/devices', 'main/devices/pairing', 'main/msrp', 'main/sip'],
     types: ['main/history', 'main/sip/flow'],
     packages: ['valibot'],
   },
@@ -80,6 +80,13 @@ export const layers: readonly Layer[] = [
     faces: ['copies'],
     values: [...ground, 'main/cpm/conversation', 'main/own'],
     types: ['main/history', 'main/sip'],
+  },
+  {
+    path: 'main/devices/pairing',
+    faces: ['equal-devices', 'keyring'],
+    values: [...ground, 'main/devices/copies', 'main/own'],
+    types: ['main/history', 'main/sip'],
+    packages: ['valibot'],
   },
   {
     path: 'main/devices',
@@ -91,7 +98,7 @@ export const layers: readonly Layer[] = [
   // Equal histories on all devices of a person. It knows no SIP: what it sends and asks goes through two small interfaces.
   {
     path: 'main/own',
-    faces: ['door', 'engine', 'events', 'joins', 'log', 'names', 'pairing', 'pull', 'seal', 'store', 'vector', 'wire'],
+    faces: ['door', 'engine', 'events', 'joins', 'letter', 'log', 'names', 'pages', 'pairing', 'pull', 'seal', 'store', 'vector', 'wire'],
     values: [...ground],
     packages: ['valibot'],
     node: true,

@@ -5,19 +5,24 @@
 import type { Clock } from '../../../base/clock';
 import { DisposableStore } from '../../../base/disposable';
 import { drop, type Logger } from '../../../base/log';
-import type { DeviceValue } from '../../../preload/contract';
+import type { DeviceValue, FillingValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import { parseContentType } from '../../../protocol/multipart';
 import type { History } from '../../history/history';
 import { OwnDevices } from '../../own/engine';
+import type { RawEvent } from '../../own/events';
 import { REFUSED } from '../../own/pull';
 import { type AccountKey, Seal } from '../../own/seal';
-import { fitsInTick, OWN_DEVICES_TYPE, pack, unpack } from '../../own/wire';
+import { fitsInTick, OWN_DEVICES_TYPE, pack, senderOf, unpack } from '../../own/wire';
 import type { IncomingPager, SipClient } from '../../sip/client';
+import { OlderHistory } from './older-history';
+import { Progress } from './progress';
 import { Projection } from './projection';
 
 /** LAB: how long an answer is waited for, ms. */
 const ANSWER_MS = 10_000;
+/** LAB: how long a device that is signed out waits for the others to hear of it, ms. */
+const LEAVE_MS = 5_000;
 /** LAB: a page of answers where it travels as a MESSAGE over a connection. */
 const MESSAGE_PAGE = { events: 50, chars: 8_000 };
 
@@ -28,6 +33,16 @@ export interface OwnCopiesDeps {
   sip: Pick<SipClient, 'sendPlain'>;
   self: { aor: string; instanceId: string; name(): string; deviceName(): string };
   key: AccountKey;
+  /** Whether every device that has the key counts as paired: it was given beforehand. Else those that are listed. */
+  isKeyGiven: boolean;
+  /** The X25519 key by which this device alone is written to. */
+  publicKey: string;
+  /** What the device has told that has just paired this one, and from when on messages are wanted; null: all. */
+  joins: { devices: readonly RawEvent[]; since: number | null } | null;
+  /** A device cannot open what this one sends, or the other way about: one of them has missed a key. */
+  keysDiffer(instance: string): void;
+  /** The list of devices, or how far a copy has come, is another one. */
+  changed(): void;
   /** The devices of the own address, as the network tells them. */
   devices(): readonly DeviceValue[];
 }
@@ -40,12 +55,16 @@ interface Said {
   ask?: unknown;
   answer?: unknown;
   q?: unknown;
+  /** The device is signed out, and takes part no more. */
+  bye?: unknown;
 }
 
 export class OwnCopies {
   readonly #deps: OwnCopiesDeps;
   readonly #seal: Seal;
   readonly #engine: OwnDevices;
+  readonly #older: OlderHistory;
+  readonly #progress: Progress;
   readonly #disposables = new DisposableStore();
   /** Questions that wait for their answers, by name. */
   readonly #waiting = new Map<string, (answer: unknown) => void>();
@@ -60,9 +79,14 @@ export class OwnCopies {
         ...{ clock, log, store: history.own, instance: self.instanceId },
         random: (bytes) => globalThis.crypto.getRandomValues(new Uint8Array(bytes)),
         page: MESSAGE_PAGE,
-        // Every device that has the key was paired.
-        isPaired: () => true,
+        publicKey: deps.publicKey,
+        isPaired: () => deps.isKeyGiven,
         inside: (changes) => projection.apply(changes),
+        changed: (changes) => {
+          this.#progress.stateChanged();
+          if (changes.some(({ kind, key }) => kind === 'reg' && key.startsWith('dev|'))) deps.changed();
+        },
+        siblingsChanged: () => this.#progress.stateChanged(),
         wire: {
           fits: (tick) => fitsInTick({ tick }, self.instanceId),
           send: (to, kind, body) => this.#send(to, { [kind]: body }),
@@ -77,16 +101,91 @@ export class OwnCopies {
       }),
     );
     this.#disposables.add(history.onChange.on(() => this.#engine.tell()));
-    this.#engine.enlist(self.deviceName());
+    this.#progress = this.#disposables.add(
+      new Progress({ clock, log: this.#engine.log, devices: deps.devices, siblings: () => this.#engine.siblings, changed: deps.changed }),
+    );
+    if (deps.joins !== null) this.#engine.join(deps.joins.devices, self.deviceName(), deps.joins.since);
+    else if (!this.#engine.isRemoved) this.#engine.enlist(self.deviceName());
+    this.#older = this.#disposables.add(
+      new OlderHistory({
+        ...{ clock, log, history, own: this.#engine.log },
+        eventsOf: (changes) => projection.eventsOf(changes),
+        moved: (looked) => this.#progress.preparing(looked),
+        done: () => {
+          this.#progress.preparing(null);
+          this.#engine.tell();
+          this.devicesChanged();
+        },
+      }),
+    );
     this.devicesChanged();
+  }
+
+  /** What the devices agree on; null: that device never took part. */
+  listed(instance: string) {
+    return this.#engine.listed(instance);
+  }
+
+  /** Every device that takes part or did, with how it stands. */
+  get list() {
+    return this.#engine.listedDevices;
+  }
+
+  get filling(): FillingValue[] {
+    return this.#progress.values;
+  }
+
+  get key(): AccountKey {
+    return this.#seal.key;
+  }
+
+  /** Takes a newer account key. @returns false: ours is newer */
+  renew(key: AccountKey): boolean {
+    const isNewer = this.#seal.renew(key);
+    if (isNewer) this.devicesChanged();
+    return isNewer;
+  }
+
+  /** Lists a device that was paired here. @returns what it is told of all devices */
+  admit(instance: string, name: string): RawEvent[] {
+    return this.#engine.admit(instance, name);
+  }
+
+  remove(instance: string, erase?: boolean): void {
+    this.#engine.remove(instance, erase);
+  }
+
+  /** A removed device has agreed to leave. */
+  left(instance: string): void {
+    const listed = this.#engine.listed(instance);
+    if (listed?.removed !== undefined && listed.left !== true) this.#engine.set(`dev|${instance}`, { ...listed, left: true });
+  }
+
+  /** Copies more of the chats; null: all. */
+  copyAgain(since: number | null): void {
+    this.#engine.copyAgain(since);
+    this.#progress.stateChanged();
+  }
+
+  /** This device is being signed out. Resolves when the others know, or cannot be told within a while. */
+  async leave(): Promise<void> {
+    const { clock } = this.#deps;
+    const limit = new Promise<void>((resolve) => clock.setTimer(LEAVE_MS, resolve));
+    const told = this.#present().map(({ instanceId }) => this.#send(instanceId, { bye: true }));
+    await Promise.race([Promise.all(told), limit]);
+    this.#engine.log.leave();
   }
 
   /** The network knows other devices, or others of them are there. */
   devicesChanged(): void {
-    const active = this.#deps
-      .devices()
-      .filter(({ state, self, instanceId }) => state === 'active' && !self && instanceId.startsWith('urn:'));
-    this.#engine.setPresent(active.map(({ instanceId }) => instanceId));
+    // Before the older history is in the state, nobody could copy it whole.
+    this.#engine.setPresent(this.#older.isDone ? this.#present().map(({ instanceId }) => instanceId) : []);
+    if (this.#engine.log.head.wantsState === true) this.#engine.hurry();
+    this.#progress.stateChanged();
+  }
+
+  #present(): DeviceValue[] {
+    return this.#deps.devices().filter(({ state, self, instanceId }) => state === 'active' && !self && instanceId.startsWith('urn:'));
   }
 
   /** Answers a message that another device of this person has sealed; null for every message that is none. */
@@ -94,20 +193,29 @@ export class OwnCopies {
     if (parseContentType(pager.contentType).type !== OWN_DEVICES_TYPE) return null;
     const { self, log } = this.#deps;
     if (pager.remote.asserted && pager.remote.address !== self.aor) return 403;
-    const read = unpack(this.#seal, new TextDecoder().decode(pager.body), self.instanceId);
+    const body = new TextDecoder().decode(pager.body);
+    const read = unpack(this.#seal, body, self.instanceId);
     if ('refused' in read) {
       log.warn('A message of another device was not understood', { status: read.refused });
+      if (read.refused === 493) this.#deps.keysDiffer(senderOf(body));
       return read.refused;
     }
     const { from, value } = read;
     if (typeof value !== 'object' || value === null) return 400;
-    const { tick, sum, ask, answer, q } = value as Said;
+    const { tick, sum, ask, answer, q, bye } = value as Said;
+    if (bye === true) {
+      this.#engine.remove(from);
+      this.left(from);
+      return 200;
+    }
+    if (!this.#older.isDone) return 503;
     if (tick !== undefined) return this.#engine.receive(from, 'tick', tick);
     if (sum !== undefined) return this.#engine.receive(from, 'sum', sum);
     if (typeof q !== 'string') return 400;
     if (ask !== undefined) {
       const reply = this.#engine.serve(from, ask);
       if (reply === null) return 403;
+      this.#progress.asked(from, ask, reply);
       drop(this.#send(from, { q, answer: reply }), log, 'An answer to another device');
       return 200;
     }
@@ -152,7 +260,9 @@ export class OwnCopies {
       });
       return status;
     } catch (error) {
-      return error instanceof AppError ? (error.detail.status ?? 408) : 408;
+      const status = error instanceof AppError ? (error.detail.status ?? 408) : 408;
+      if (status === 493) this.#deps.keysDiffer(to);
+      return status;
     }
   }
 }

@@ -107,6 +107,11 @@ export function ownTable(connection: Connection, changes: AccountChanges, accoun
       return connection.all(sql, { account, po, key, limit }, (row): Place => [Number(row.place), String(row.key)]);
     },
 
+    messageCount(since) {
+      const sql = `SELECT count(*) AS count FROM own_elements WHERE account = :account AND kind = 'msg' AND place >= :since`;
+      return connection.one(sql, { account, since: since ?? Number.MIN_SAFE_INTEGER }, ({ count }) => Number(count)) ?? 0;
+    },
+
     owed: () =>
       connection.all(
         'SELECT CAST(key AS BLOB) AS key, CAST(event AS BLOB) AS event FROM own_owed WHERE account = :account',

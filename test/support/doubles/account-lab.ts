@@ -49,6 +49,8 @@ export function accountLab(changes: Partial<Credentials> = {}, deps: Partial<Acc
       simState: { load: () => 0, save: () => undefined },
       announce: (event) => events.push(event),
       ownKey: null,
+      keys: { load: () => null, save: () => undefined },
+      eraseChats: () => undefined,
       keep: () => undefined,
       signedOut: null,
       keepSignedOut: () => undefined,

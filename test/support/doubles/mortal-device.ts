@@ -138,6 +138,8 @@ export class MortalDevice {
         simState: { load: () => 0, save: () => undefined },
         announce: () => undefined,
         ownKey: null,
+        keys: { load: () => null, save: () => undefined },
+        eraseChats: () => undefined,
         keep: () => undefined,
         signedOut: null,
         keepSignedOut: () => undefined,

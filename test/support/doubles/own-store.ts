@@ -141,6 +141,11 @@ export class MemoryOwnStore implements OwnStore {
     return this.#places.filter(isBefore).slice(0, limit);
   }
 
+  messageCount(since: number | null): number {
+    this.#alive();
+    return [...this.#elements('msg').values()].filter((value) => since === null || (value as { po: number }).po >= since).length;
+  }
+
   owed = () => this.#read([...this.#content.owed].map(([key, event]) => ({ key, event })));
 
   setOwed(key: string, event: RawEvent | null): void {

@@ -4,28 +4,29 @@ import { SIGN_IN, SIGN_OUT_DELAY_MS, type SignedOut, SignIn, type SignInEvent, t
 import { AppError } from '../../../preload/contract/errors';
 import { settled, VirtualClock } from '../../support/doubles/virtual-clock';
 
-const events: SignInEvent[] = ['tries', 'accepted', 'refused', 'signOut', 'deviceAsks', 'answered', 'networkEnds', 'everywhere'];
+const events: SignInEvent[] = ['tries', 'accepted', 'refused', 'signOut', 'deviceAsks', 'answered', 'networkEnds', 'everywhere', 'leaves'];
 
 /** The whole expectation: a row for each state, a column for each event in the order of `events`. */
 const expected: Record<SignInState, SignInState[]> = {
-  new: ['signingIn', 'new', 'new', 'signedOutHere', 'new', 'new', 'new', 'new'],
+  new: ['signingIn', 'new', 'new', 'signedOutHere', 'new', 'new', 'new', 'new', 'left'],
   signingIn: [
     ...(['signingIn', 'signedIn', 'ended', 'signedOutHere', 'leaving', 'signingIn'] as const),
-    ...(['signedOutByNetwork', 'signedOutEverywhere'] as const),
+    ...(['signedOutByNetwork', 'signedOutEverywhere', 'left'] as const),
   ],
   signedIn: [
     ...(['signedIn', 'signedIn', 'ended', 'signedOutHere', 'leaving', 'signedIn'] as const),
-    ...(['signedOutByNetwork', 'signedOutEverywhere'] as const),
+    ...(['signedOutByNetwork', 'signedOutEverywhere', 'left'] as const),
   ],
-  ended: ['signingIn', 'ended', 'ended', 'signedOutHere', 'ended', 'ended', 'ended', 'ended'],
+  ended: ['signingIn', 'ended', 'ended', 'signedOutHere', 'ended', 'ended', 'ended', 'ended', 'left'],
   leaving: [
     ...(['leaving', 'leaving', 'leaving', 'signedOutByDevice', 'leaving', 'signedOutByDevice'] as const),
-    ...(['signedOutByDevice', 'signedOutEverywhere'] as const),
+    ...(['signedOutByDevice', 'signedOutEverywhere', 'leaving'] as const),
   ],
-  signedOutHere: ['signingIn', ...Array<SignInState>(7).fill('signedOutHere')],
-  signedOutByDevice: ['signingIn', ...Array<SignInState>(7).fill('signedOutByDevice')],
-  signedOutByNetwork: ['signingIn', ...Array<SignInState>(7).fill('signedOutByNetwork')],
-  signedOutEverywhere: ['signingIn', ...Array<SignInState>(7).fill('signedOutEverywhere')],
+  signedOutHere: ['signingIn', ...Array<SignInState>(7).fill('signedOutHere'), 'left'],
+  left: ['signingIn', ...Array<SignInState>(8).fill('left')],
+  signedOutByDevice: ['signingIn', ...Array<SignInState>(8).fill('signedOutByDevice')],
+  signedOutByNetwork: ['signingIn', ...Array<SignInState>(8).fill('signedOutByNetwork')],
+  signedOutEverywhere: ['signingIn', ...Array<SignInState>(8).fill('signedOutEverywhere')],
 };
 
 function lab(kept: SignedOut | null = null) {
@@ -66,6 +67,10 @@ const into: Record<SignInState, (at: ReturnType<typeof lab>) => Promise<void> | 
     await into.signedIn(at);
     await at.signIn.signOut();
   },
+  left: async (at) => {
+    await into.signedIn(at);
+    await at.signIn.leave();
+  },
   signedOutByDevice: async (at) => {
     await into.leaving(at);
     await at.clock.advance(SIGN_OUT_DELAY_MS);
@@ -88,6 +93,7 @@ const cause: Record<SignInEvent, (at: ReturnType<typeof lab>) => Promise<void> |
   answered: ({ clock }) => clock.advance(SIGN_OUT_DELAY_MS),
   networkEnds: ({ signIn }) => signIn.endedByNetwork(),
   everywhere: ({ signIn }) => signIn.endedEverywhere(),
+  leaves: ({ signIn }) => signIn.leave(),
 };
 
 describe('signing in and out', () => {

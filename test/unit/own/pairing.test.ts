@@ -3,6 +3,7 @@ import { Doorkeeper, MAX_TRIES, NewDevice, PAIRING_MS, PAUSE_MS, TRIES_MS } from
 
 const names = { address: 'sip:alice@lab.test', newInstance: 'urn:uuid:new', olderInstance: 'urn:uuid:old' };
 const gift = { key: 'the account key' };
+const give = () => gift;
 
 function met(now = 0) {
   const newer = new NewDevice(names, now);
@@ -17,7 +18,7 @@ describe('pairing by six digits', () => {
     expect(older.revealed(newer.answered(older.answer, 1), 1)).toBe(true);
     const code = newer.code ?? '';
     expect(code).toMatch(/^\d{6}$/);
-    const last = older.typed(`${code.slice(0, 3)} ${code.slice(3)}`, gift, 2);
+    const last = older.typed(`${code.slice(0, 3)} ${code.slice(3)}`, give, 2);
     expect(newer.given(last, 3)).toBe(true);
     expect(newer.gift).toBeNull();
     newer.confirm(4);
@@ -29,8 +30,8 @@ describe('pairing by six digits', () => {
     const { newer, older } = met();
     older.revealed(newer.answered(older.answer, 1), 1);
     const code = newer.code ?? '';
-    expect(older.typed(code === '000000' ? '000001' : '000000', gift, 2)).toBeNull();
-    expect(older.typed(code, gift, 3)).toBeNull();
+    expect(older.typed(code === '000000' ? '000001' : '000000', give, 2)).toBeNull();
+    expect(older.typed(code, give, 3)).toBeNull();
     expect(older.state(3)).toBe('over');
   });
 
@@ -38,7 +39,7 @@ describe('pairing by six digits', () => {
     const { newer, older } = met();
     older.revealed(newer.answered(older.answer, 1), 1);
     const code = newer.code ?? '';
-    expect(older.typed(code, gift, PAIRING_MS + 1)).toBeNull();
+    expect(older.typed(code, give, PAIRING_MS + 1)).toBeNull();
     expect(newer.state(PAIRING_MS + 1)).toBe('over');
     expect(newer.code).toBeNull();
   });
@@ -53,7 +54,7 @@ describe('pairing by six digits', () => {
     expect(older.revealed(third, 1)).toBe(true);
     // The codes of the two halves are independent: one in a million that they are equal. Alice types what her new device shows.
     expect(alice.code).not.toBe(mallory.code);
-    expect(older.typed(alice.code ?? '', gift, 2)).toBeNull();
+    expect(older.typed(alice.code ?? '', give, 2)).toBeNull();
   });
 
   it('is over when what is revealed is not what was committed to', () => {
@@ -69,11 +70,11 @@ describe('pairing by six digits', () => {
     const { newer, older } = met();
     const third = newer.answered(older.answer, 1);
     older.revealed(third, 1);
-    const last = older.typed(newer.code ?? '', gift, 2);
+    const last = older.typed(newer.code ?? '', give, 2);
     const again = new Doorkeeper().asked(newer.first, names, 10);
     expect(again?.revealed(third, 11)).toBe(true);
     // The older device has another key now, so other digits; nobody is there who could show them.
-    expect(again?.typed(newer.code ?? '', gift, 12)).toBeNull();
+    expect(again?.typed(newer.code ?? '', give, 12)).toBeNull();
     const victim = new NewDevice(names, 20);
     const { older: fresh } = met(20);
     victim.answered(fresh.answer, 21);
@@ -84,7 +85,7 @@ describe('pairing by six digits', () => {
   it('keeps the gift from a new device whose person does not confirm, and takes no second one', () => {
     const { newer, older } = met();
     older.revealed(newer.answered(older.answer, 1), 1);
-    const last = older.typed(newer.code ?? '', gift, 2);
+    const last = older.typed(newer.code ?? '', give, 2);
     newer.given(last, 3);
     expect(newer.given(last, 4)).toBe(false);
     newer.confirm(5);
