@@ -217,6 +217,21 @@ declare module '*/Devices.module.css' {
   };
   export default styles;
 }
+declare module '*/Pair.module.css' {
+  const styles: {
+    readonly choice: string;
+    readonly choices: string;
+    readonly code: string;
+    readonly confirm: string;
+    readonly field: string;
+    readonly foot: string;
+    readonly over: string;
+    readonly paired: string;
+    readonly question: string;
+    readonly until: string;
+  };
+  export default styles;
+}
 declare module '*/RenameDevice.module.css' {
   const styles: {
     readonly rename: string;
@@ -256,6 +271,13 @@ declare module '*/GroupPicture.module.css' {
     readonly called: string;
     readonly do: string;
     readonly groupLook: string;
+  };
+  export default styles;
+}
+declare module '*/FillingNotice.module.css' {
+  const styles: {
+    readonly bar: string;
+    readonly count: string;
   };
   export default styles;
 }
@@ -467,6 +489,7 @@ declare module '*/DamagedHistory.module.css' {
 }
 declare module '*/FirstRun.module.css' {
   const styles: {
+    readonly erased: string;
     readonly people: string;
   };
   export default styles;

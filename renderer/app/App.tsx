@@ -15,6 +15,7 @@ import { shortcutKey } from '../desk/shortcut-key';
 import { orderedConversations } from '../desk/state';
 import type { Store } from '../desk/store';
 import { Devices } from '../devices/Devices';
+import { PairDialog } from '../devices/PairDialog';
 import { SignOutDialog } from '../devices/SignOutDialog';
 import { AddPeople } from '../group/AddPeople';
 import { LeaveDialog } from '../group/LeaveDialog';
@@ -175,6 +176,8 @@ function OpenDialog() {
       return <SignInAgain />;
     case 'signOut':
       return <SignOutDialog instanceId={open.instanceId} />;
+    case 'pair':
+      return <PairDialog />;
     case 'shortcuts':
       return <Shortcuts />;
     case undefined:

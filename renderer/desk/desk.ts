@@ -21,6 +21,7 @@ type OpenDialog =
   | { dialog: 'export'; conversation: string; format: 'html' | 'json' }
   | { dialog: 'signInAgain' }
   | { dialog: 'signOut'; instanceId: string | null }
+  | { dialog: 'pair' }
   | { dialog: 'shortcuts' };
 
 export interface DeskState {

@@ -19,6 +19,9 @@ export function DeviceCard({ device }: { device: DeviceValue }) {
   const [isRenaming, setRenaming] = useState(false);
   const pencil = useRef<HTMLButtonElement>(null);
   const isDuplicated = device.duplicate !== null;
+  const isUnpaired = useChorus(
+    ({ ownDevices, devices }) => devices.length > 1 && device.state === 'active' && !ownDevices.with.includes(device.instanceId),
+  );
   return (
     <article
       className={cx('card', styles.deviceCard, device.self && styles.self, isDuplicated && styles.wide)}
@@ -46,6 +49,7 @@ export function DeviceCard({ device }: { device: DeviceValue }) {
               <div className={styles.called}>
                 <span className="cut">{nameOf(device)}</span>
                 {device.self ? <span className="tag accent">{words.devices.thisDevice}</span> : null}
+                {isUnpaired ? <span className="tag">{words.pair.notPaired}</span> : null}
                 {isDuplicated ? (
                   <span className="tag warn">
                     <TriangleAlert size={12} strokeWidth={1.75} />
@@ -212,17 +216,17 @@ function Acts({ device }: { device: DeviceValue }) {
           )}
           {words.devices.sendTest}
         </button>
-        {device.self ? null : (
+        {
           <button
             type="button"
             className="button tight"
-            data-testid="device-sign-out"
+            data-testid={device.self ? 'sign-out-here' : 'device-sign-out'}
             onClick={() => desk.set({ dialog: { dialog: 'signOut', instanceId: device.instanceId } })}
           >
             <LogOut size={14} strokeWidth={1.75} />
             {words.devices.signOut}
           </button>
-        )}
+        }
         <span className={cx('num', styles.outcome)} role="status" data-testid="device-test-outcome">
           {tookMs === null ? '' : words.devices.tested(tookMs)}
         </span>

@@ -13,6 +13,7 @@ import { words } from '../words/text';
 import { DeviceCard } from './DeviceCard';
 import styles from './Devices.module.css';
 import { OpenWindows } from './OpenWindows';
+import { Pairing } from './Pairing';
 
 export function Devices() {
   const { store, desk } = useServices();
@@ -56,6 +57,7 @@ export function Devices() {
               ))}
             </div>
           )}
+          <Pairing />
           {isTry ? (
             <section className={styles.block}>
               <h2>{words.devices.another}</h2>

@@ -1,5 +1,5 @@
 /** What the gallery shows: every view in every state, each a scene and the place in the window that shows it. */
-import type { ConversationValue, EventBody } from '../../preload/contract';
+import type { ConversationValue, EventBody, PairingValue } from '../../preload/contract';
 import type { DeskState } from '../desk/desk';
 import * as cast from './scenes';
 import type { Scene } from './scripted-bridge';
@@ -257,6 +257,75 @@ const devices: Exhibit[] = [
   { name: 'sign-out-everywhere', scene: cast.threeDevices, desk: { place: 'devices', dialog: { dialog: 'signOut', instanceId: null } } },
 ];
 
+const own = (ownDevices: Partial<Scene['snapshot']['ownDevices']>, scene: Scene = cast.threeDevices): Scene =>
+  withSnapshot(scene, { ownDevices: { paired: false, with: [], pairing: null, filling: [], removals: [], ...ownDevices } });
+const pairing = (value: Partial<PairingValue>): Scene =>
+  own({
+    pairing: {
+      ...{ side: 'new', state: 'code', instanceId: cast.tablet.instanceId, name: 'Tablet', code: '418026' },
+      ...{ until: cast.at('00:55'), why: null, ...value },
+    },
+  });
+const pairDialog: Partial<DeskState> = { place: 'devices', dialog: { dialog: 'pair' } };
+const removal = { instanceId: 'urn:uuid:old', name: 'Old laptop', erase: true } as const;
+
+const pairings: Exhibit[] = [
+  { name: 'pair-offer', scene: own({}, working), desk: chat('bob') },
+  {
+    name: 'pair-begin',
+    scene: own({}, withSnapshot(working, { devices: [cast.laptop, cast.tablet, { ...cast.phone, state: 'active' }] })),
+    desk: pairDialog,
+  },
+  { name: 'pair-reaching', scene: pairing({ state: 'reaching', code: null }), desk: pairDialog },
+  { name: 'pair-code', scene: pairing({}), desk: pairDialog },
+  { name: 'pair-confirm', scene: pairing({ state: 'confirm', code: null }), desk: pairDialog },
+  { name: 'pair-run-out', scene: pairing({ state: 'over', code: null, why: 'late' }), desk: pairDialog },
+  { name: 'pair-asked', scene: withSnapshot(working, pairing({ side: 'older', code: null }).snapshot), desk: chat('bob') },
+  { name: 'pair-type', scene: pairing({ side: 'older', code: null }), desk: pairDialog },
+  { name: 'pair-wrong', scene: pairing({ side: 'older', state: 'over', code: null, why: 'wrong' }), desk: pairDialog },
+  { name: 'pair-done', scene: pairing({ side: 'older', state: 'paired', code: null }), desk: pairDialog },
+  ...(['preparing', 'running', 'waiting', 'done'] as const).map((state) => ({
+    name: `filling-${state}`,
+    scene: own(
+      {
+        paired: true,
+        filling: [
+          {
+            direction: 'in' as const,
+            state,
+            name: 'Tablet',
+            got: state === 'preparing' ? 0 : 6_240,
+            of: state === 'preparing' ? null : 14_200,
+          },
+        ],
+      },
+      working,
+    ),
+    desk: chat('bob'),
+  })),
+  {
+    name: 'filling-out',
+    scene: own({ paired: true, filling: [{ direction: 'out', state: 'running', name: 'Tablet', got: 6_240, of: 14_200 }] }, working),
+    desk: chat('bob'),
+  },
+  {
+    name: 'devices-removed',
+    scene: own({ paired: true, with: [cast.laptop.instanceId, cast.tablet.instanceId], removals: [{ ...removal, state: 'away' }] }),
+    desk: { place: 'devices' },
+  },
+  {
+    name: 'remove-device',
+    scene: own({ paired: true, with: [cast.laptop.instanceId, cast.tablet.instanceId] }),
+    desk: { place: 'devices' },
+    clicks: ['device-sign-out', 'sign-out-erase'],
+  },
+  { name: 'sign-out-here', scene: cast.threeDevices, desk: { place: 'devices' }, clicks: ['sign-out-here', 'sign-out-erase'] },
+  {
+    name: 'erased',
+    scene: withSnapshot(firstRun, { erased: { account: cast.alice.address, by: 'Laptop', at: cast.at('00:40') } }),
+  },
+];
+
 const settings: Exhibit[] = [
   ...(['general', 'account', 'keyboard', 'about'] as const).map((section) => ({
     name: `settings-${section}`,
@@ -284,6 +353,7 @@ export const catalogue = {
   'A chat': conversations,
   'A group': groups,
   Devices: devices,
+  'One conversation, all devices': pairings,
   Settings: settings,
 } as const satisfies Record<string, readonly Exhibit[]>;
 

@@ -95,10 +95,15 @@ const device = (value: Partial<DeviceValue> & { name: string; instanceId: string
   ...value,
 });
 
-const laptop = device({ name: 'Laptop', instanceId: 'urn:uuid:3f1d7c52-9a0e-4b61-8d27-5c0f1a2b3c4d', nickname: 'amber heron', self: true });
-const tablet = device({ name: 'Kitchen tablet', instanceId: 'urn:uuid:b70e11d4-2c38-4f90-a6b5-0d1e2f3a4b5c', expires: 740 });
+export const laptop = device({
+  name: 'Laptop',
+  instanceId: 'urn:uuid:3f1d7c52-9a0e-4b61-8d27-5c0f1a2b3c4d',
+  nickname: 'amber heron',
+  self: true,
+});
+export const tablet = device({ name: 'Kitchen tablet', instanceId: 'urn:uuid:b70e11d4-2c38-4f90-a6b5-0d1e2f3a4b5c', expires: 740 });
 
-const phone = device({
+export const phone = device({
   name: 'Phone',
   instanceId: 'urn:gsma:imei:90420156-025763-0',
   nickname: 'misty raven',
@@ -194,7 +199,7 @@ export const base: Snapshot = {
   warnings: [],
   clone: null,
   erased: null,
-  ownDevices: { paired: false, with: [], pairing: null, filling: [], removals: [] },
+  ownDevices: { paired: true, with: [laptop.instanceId, tablet.instanceId], pairing: null, filling: [], removals: [] },
   rescue: null,
   fatal: null,
 };

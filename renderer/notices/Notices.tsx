@@ -7,8 +7,10 @@ import { duration, useLasting, useNow } from '../words/clock';
 import { explain, warningWords } from '../words/errors';
 import { fullName } from '../words/person';
 import { words } from '../words/text';
+import { FillingNotice } from './FillingNotice';
 import { InvitationCard } from './InvitationCard';
 import styles from './Notices.module.css';
+import { PairingNotice } from './PairingNotice';
 
 const narrow = matchMedia('(max-width: 719px)');
 const watchNarrow = (listener: () => void): (() => void) => {
@@ -30,6 +32,8 @@ export function Notices({ where }: { where: 'main' | 'list' }) {
   return (
     <div className={cx(styles.notices, where === 'list' && styles.inList)}>
       <ConnectionBanner />
+      <PairingNotice />
+      <FillingNotice />
       {warnings
         .filter((warning) => !dismissed.has(warning.code) && !(warning.code === 'duplicate-device' && isStopped))
         .map((warning) => (
@@ -127,7 +131,14 @@ function ConnectionBanner() {
             icon={<LogOut size={18} strokeWidth={1.75} />}
             title={`${said.title}.`}
             testId="connection-banner"
-            act={signIn}
+            act={
+              <>
+                {act(words.pair.eraseNow, 'erase-chats', () =>
+                  desk.set({ dialog: { dialog: 'signOut', instanceId: account?.instanceId ?? null } }),
+                )}
+                {signIn}
+              </>
+            }
           >
             {said.body}
           </Banner>

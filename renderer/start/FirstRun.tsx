@@ -1,8 +1,9 @@
-import { KeyRound, Play } from 'lucide-react';
+import { KeyRound, LogOut, Play } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
 import { useChorus } from '../desk/desk';
 import { useCall } from '../desk/use-call';
 import { Avatar } from '../parts/Avatar';
+import { Banner } from '../parts/Banner';
 import { Choice } from '../parts/Choice';
 import { ChoiceCard } from '../parts/ChoiceCard';
 import choiceCard from '../parts/ChoiceCard.module.css';
@@ -19,10 +20,18 @@ type Way = 'try' | 'signIn';
 
 export function FirstRun() {
   const people = useChorus((state) => state.tryPeople);
+  const erased = useChorus((state) => state.erased);
   const [way, setWay] = useState<Way>('try');
   const chosen = people.length === 0 ? 'signIn' : way;
   return (
     <WelcomePage testId="first-run" title={words.first.title} lead={people.length === 0 ? words.first.signInBody : words.first.lead}>
+      {erased === null ? null : (
+        <div className={styles.erased}>
+          <Banner kind="warn" icon={<LogOut size={18} strokeWidth={1.75} />} title={words.pair.erased(erased.by)} testId="erased">
+            {words.pair.erasedBody}
+          </Banner>
+        </div>
+      )}
       {people.length === 0 ? null : (
         <Choice<Way>
           label={words.first.how}

@@ -1,6 +1,7 @@
 /** Every sentence a person reads, but those of errors (`words/errors.ts`). Sentence case, short, no protocol words on the chat side, never blame. */
 import { chatWords } from './chat';
 import { counted } from './counted';
+import { pairWords } from './own-devices';
 import { pageWords } from './pages';
 
 const list = new Intl.ListFormat('en', { style: 'long', type: 'conjunction' });
@@ -10,6 +11,7 @@ export const names = (all: readonly string[]): string => list.format(all).replac
 
 export const words = {
   product: 'Chorus',
+  pair: pairWords,
   windowTitle: (name: string, device: string, unread: number) =>
     `${unread > 0 ? `(${unread}) ` : ''}${name === '' ? '' : `${name} on ${device} - `}Chorus`,
   today: 'Today',

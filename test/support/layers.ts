@@ -315,7 +315,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'renderer/devices',
-    faces: ['Devices', 'OpenWindows', 'RenameDevice', 'SignOutDialog'],
+    faces: ['Devices', 'OpenWindows', 'PairDialog', 'RenameDevice', 'SignOutDialog'],
     values: [...view, 'renderer/notices'],
     types: ['preload/contract'],
     packages: drawn,

@@ -371,6 +371,12 @@ export class Connection {
     }
   }
 
+  /** Writes the file again, without what was deleted in it. Not within a transaction. */
+  compact(): void {
+    this.#execute('VACUUM');
+    this.#execute('PRAGMA wal_checkpoint(TRUNCATE)');
+  }
+
   #execute(sql: string): void {
     this.#translated(() => this.#database.exec(sql));
   }

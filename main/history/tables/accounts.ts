@@ -44,7 +44,7 @@ export function accountTable(connection: Connection): Accounts {
         connection.run('DELETE FROM conversations WHERE account = :account', { account });
         connection.run('DELETE FROM accounts WHERE id = :account', { account });
       });
-      connection.run('VACUUM', {});
+      connection.compact();
     },
     keys: () => connection.all('SELECT id FROM accounts ORDER BY id', {}, (row) => Number(row.id)),
   };

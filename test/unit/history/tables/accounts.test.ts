@@ -36,6 +36,39 @@ afterEach(() => {
 });
 
 describe('two accounts in one history', () => {
+  it('can be forgotten one by one: nothing of the one is left in any table nor in the file, and the other has all of its own', () => {
+    for (const [history, id, text] of [
+      [alices(), 'a', 'a word of Alice'],
+      [carols(), 'c', 'a word of Carol'],
+    ] as const) {
+      history.addConversation(conversationRecord(id, { peer: bob }));
+      history.addMessage(messageRecord(`m ${id}`, { conversation: id, direction: 'out', content: { kind: 'text', text } }));
+      history.addReceipt({ message: `m ${id}`, address: bob, device: null, disposition: 'delivered', at: 1 });
+      history.addJob({ lane: 'lane', kind: 'message', message: `m ${id}`, payload: '{}', nextAt: 0 } as never);
+      history.setPrivateDraft(id, bob, 'a draft');
+      history.own.transaction(() => history.own.putElement('read', `m ${id}`, 1));
+    }
+    profile.forget(alice);
+    expect(carols().search('word', 10)).toHaveLength(1);
+    expect(carols().receipts('m c')).toHaveLength(1);
+    expect(carols().jobs()).toHaveLength(1);
+    expect(carols().own.keys('read', '', '', 10)).toEqual(['m c']);
+    const again = profile.of(alice);
+    expect([again.conversations(), again.jobs(), again.search('word', 10), again.own.keys('read', '', '', 10)]).toEqual([[], [], [], []]);
+    profile.dispose();
+    const database = new Libsql(file, { encryptionCipher: 'aes256cbc', encryptionKey: key } as never);
+    const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'").all() as {
+      name: string;
+    }[];
+    for (const { name } of tables) {
+      if (name.startsWith('message_words')) continue;
+      expect(JSON.stringify(database.prepare(`SELECT * FROM ${name}`).all()), name).not.toContain('Alice');
+    }
+    expect((database.prepare('PRAGMA freelist_count').get() as { freelist_count: number }).freelist_count).toBe(0);
+    database.close();
+    open();
+  });
+
   it('have each a 1-1 with the same person, and find no conversation of the other', () => {
     alices().addConversation(conversationRecord('a', { peer: bob }));
     carols().addConversation(conversationRecord('c', { peer: bob }));
