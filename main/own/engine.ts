@@ -257,7 +257,8 @@ export class OwnDevices implements Disposable {
     const sibling = this.#believed(from);
     const request = readRequest(question);
     if (sibling === null || request === null) return null;
-    if ('want' in request) this.#compare(sibling, request.want, null);
+    // Page by page of a state it says the same as before.
+    if ('want' in request && !('full' in request)) this.#compare(sibling, request.want, null);
     return answer(this.log, request, this.#deps.page);
   }
 

@@ -11,8 +11,8 @@ import { syncFolder } from '../history/store/synced-names';
 import { newHistory, type Profile, type ProfileOptions } from './profile';
 import { translateFileError } from './settings';
 
-/** The files of a history, of its copies, and of those that were set aside, begin like this. */
-const HISTORY_FILES = /^history[.-]/;
+/** The files of a history, of its copies, and whatever was set aside as damaged: settings among it, with protected secrets. */
+const ERASED = /^history[.-]|\.damaged-\d+$/;
 
 /** Begins a history as `openProfile` does. */
 type Begin = Pick<ProfileOptions, 'dataDir' | 'clock' | 'log' | 'foundDamaged' | 'foundLost' | 'readScript'>;
@@ -32,7 +32,7 @@ export async function eraseAccount(profile: Profile, aor: string, others: readon
 
 function eraseFiles(dataDir: string): void {
   try {
-    for (const name of readdirSync(dataDir)) if (HISTORY_FILES.test(name)) rmSync(join(dataDir, name), { force: true });
+    for (const name of readdirSync(dataDir)) if (ERASED.test(name)) rmSync(join(dataDir, name), { force: true });
     syncFolder(dataDir);
   } catch (error) {
     throw translateFileError(error, dataDir);

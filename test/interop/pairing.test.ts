@@ -1,5 +1,5 @@
 /** A new device of one person, from the six digits to the chats; and how one leaves. At the embedded network, without any help of its functions. */
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -244,6 +244,35 @@ describe('a device that leaves', () => {
     const again = await start('alice-laptop', ALICE, { dataDir });
     expect(await texts(again)).toEqual([]);
     expect((await again.call('identity', {})).instanceId).toBe(instanceId);
+  });
+
+  it('erases one of several accounts alone', async () => {
+    const CAROL = 'sip:carol@lab.test';
+    const laptop = await start('alice-laptop', ALICE, { deviceName: 'Laptop' });
+    const options = { factory: network.factory };
+    await laptop.call('signIn', { address: CAROL, password: 'secret', server: network.uris.tcp, deviceName: 'Laptop', options, add: true });
+    for (const account of [ALICE, CAROL]) await laptop.call('sendText', { account, to: BOB, text: `from ${account}` });
+    await laptop.call('signOut', { account: CAROL, chats: 'erase' });
+    await laptop.until('the other one is back', async () => {
+      const { accounts } = await laptop.call('snapshot', {});
+      return accounts.length === 1 && accounts[0]?.registration.state === 'registered' ? true : null;
+    });
+    expect(await texts(laptop)).toEqual([`from ${ALICE}`]);
+    expect(JSON.parse(readFileSync(join(laptop.dataDir, 'settings.json'), 'utf8'))).toMatchObject({ accounts: [] });
+  });
+
+  it('goes on erasing at the next start where the process ended in the middle, and says who wanted it', async () => {
+    const laptop = await start('alice-laptop', ALICE, { deviceName: 'Laptop' });
+    const bob = await start('bob', BOB);
+    await chat(laptop, bob, 'a secret');
+    const { dataDir } = laptop;
+    await laptop.close();
+    const file = join(dataDir, 'settings.json');
+    const erasure = { aor: ALICE, by: 'Tablet', at: 1, isDone: false };
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), erasure }));
+    const again = await start('alice-laptop', ALICE, { dataDir });
+    expect(await texts(again)).toEqual([]);
+    expect((await again.call('snapshot', {})).erased).toEqual({ account: ALICE, by: 'Tablet', at: 1 });
   });
 
   it('is removed by another with its chats: it is asked, has gone, and has another key to do without', async () => {

@@ -24,7 +24,7 @@ const ANSWER_MS = 10_000;
 /** LAB: how long a device that is signed out waits for the others to hear of it, ms. */
 const LEAVE_MS = 5_000;
 /** LAB: a page of answers where it travels as a MESSAGE over a connection. */
-const MESSAGE_PAGE = { events: 50, chars: 8_000 };
+const MESSAGE_PAGE = { events: 100, chars: 20_000 };
 
 export interface OwnCopiesDeps {
   clock: Clock;

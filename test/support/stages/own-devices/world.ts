@@ -87,6 +87,8 @@ export class World {
   /** What was shown before the end; several unconnected devices may have told it. */
   readonly displayedBefore = new Set<string>();
   readonly displayedKeys = new Set<string>();
+  /** Requests that have arrived hours late. */
+  lateOnes = 0;
   weather: Weather = { forks: true, copies: false, defers: false, lost: 0.15, doubled: 0.1, late: 0.02, cut: 0.08 };
   readonly #random: () => number;
   #made = 0;
@@ -237,7 +239,9 @@ export class World {
         };
         if (this.chance(this.weather.doubled)) void deliver(20 + this.#random() * 3_000);
         if (this.chance(this.weather.late)) {
-          void deliver(3_600_000 * this.#random() * 6);
+          void deliver(3_600_000 * this.#random() * 6).finally(() => {
+            this.lateOnes += 1;
+          });
           return 408;
         }
         if (this.chance(this.weather.lost)) {
