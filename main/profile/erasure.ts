@@ -7,6 +7,7 @@
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { REMOVED } from '../devices/pairing/keyring';
 import { syncFolder } from '../history/store/synced-names';
 import { newHistory, type Profile, type ProfileOptions } from './profile';
 import { translateFileError } from './settings';
@@ -27,7 +28,10 @@ export async function eraseAccount(profile: Profile, aor: string, others: readon
     eraseFiles(options.dataDir);
     profile.history = newHistory(profile, options);
   }
+  const keys = settings.ownKeys(aor, profile.secrets);
+  const wasRemoved = keys.load() === REMOVED;
   settings.forgetAccount(aor);
+  if (wasRemoved) keys.save(REMOVED);
 }
 
 function eraseFiles(dataDir: string): void {

@@ -59,9 +59,16 @@ describe('one conversation, all devices of a person', () => {
     await tablet.hears('From before');
     await laptop.page.keyboard.press('Escape');
 
-    // Three lines of Bob on both; the answer of one on both; read on one, deleted on one.
+    // Three lines of Bob on both, unread; read on one, they are read on the other.
+    await Promise.all([laptop.goTo('devices'), tablet.goTo('devices')]);
     for (const line of ['One', 'Two', 'Three']) await bob.say(line);
-    for (const device of [laptop, tablet]) await device.hears('One', 'Two', 'Three');
+    for (const device of [laptop, tablet]) await expect(device.at('conversation')).toHaveAttribute('data-unread', '3');
+    await tablet.at('conversation').click();
+    await tablet.hears('One', 'Two', 'Three');
+    await expect(laptop.at('conversation')).toHaveAttribute('data-unread', '0');
+    // The answer of one on both; what one deletes is gone on both.
+    await laptop.at('conversation').click();
+    await laptop.hears('One', 'Two', 'Three');
     await laptop.say('An answer');
     await expect(tablet.bubble('An answer')).toContainText('Laptop');
     const row = tablet.at('message-row').filter({ hasText: 'Two' });

@@ -103,3 +103,40 @@ describe('the devices of one person, paired', () => {
     await shows(laptop, 'for everybody');
   });
 });
+
+describe('a device with a key that was given', () => {
+  it('stays one of them when it signs out and in again', async () => {
+    const laptop = await start('alice-laptop', ALICE, { ownKey });
+    const tablet = await start('alice-tablet', ALICE, { ownKey });
+    await tablet.call('signOut', { chats: 'keep' });
+    await laptop.call('sendText', { to: BOB, text: 'meanwhile' });
+    await tablet.call('register', {});
+    await shows(tablet, 'meanwhile');
+  });
+
+  it('that was removed by another takes no part until it is paired again', async () => {
+    const laptop = await start('alice-laptop', ALICE, { ownKey });
+    const tablet = await start('alice-tablet', ALICE, { ownKey });
+    const { instanceId } = await tablet.call('identity', {});
+    for (const client of [laptop, tablet])
+      await client.until('it knows both', async () => ((await client.call('ownDevices', {})).with.length === 2 ? true : null));
+    await laptop.call('removeDevice', { instanceId, erase: false });
+    await tablet.until('it is out', async () => ((await tablet.call('ownDevices', {})).paired ? null : true));
+    await tablet.until('it is signed out', async () =>
+      (await tablet.call('snapshot', {})).registration.state === 'offline' ? true : null,
+    );
+    await tablet.call('register', {});
+    await tablet.until('it is back', async () => ((await tablet.call('devices', {})).length === 2 ? true : null));
+    await laptop.call('sendText', { to: BOB, text: 'not for the tablet' });
+    await tablet.call('startPairing', {});
+    const code = await tablet.until('it shows digits', async () => (await tablet.call('ownDevices', {})).pairing?.code ?? null);
+    expect(await messages(tablet)).toEqual([]);
+    await laptop.until('it asks for them', async () => ((await laptop.call('ownDevices', {})).pairing?.state === 'code' ? true : null));
+    await laptop.call('typePairingCode', { code });
+    await tablet.until('it asks for the last look', async () =>
+      (await tablet.call('ownDevices', {})).pairing?.state === 'confirm' ? true : null,
+    );
+    await tablet.call('confirmPairing', { history: 'all' });
+    await shows(tablet, 'not for the tablet');
+  });
+});

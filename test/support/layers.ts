@@ -64,7 +64,7 @@ export const layers: readonly Layer[] = [
       'stored-account',
       'try-network',
     ],
-    values: [...ground, 'main/account', 'main/cpm/conversation', 'main/history', 'main/history/store', 'network'],
+    values: [...ground, 'main/account', 'main/cpm/conversation', 'main/devices/pairing', 'main/history', 'main/history/store', 'network'],
     packages: ['electron-store', 'node-machine-id'],
     node: true,
   },

@@ -84,7 +84,9 @@ export class OwnCopies {
         inside: (changes) => projection.apply(changes),
         changed: (changes) => {
           this.#progress.stateChanged();
-          if (changes.some(({ kind, key }) => kind === 'reg' && key.startsWith('dev|'))) deps.changed();
+          if (!changes.some(({ kind, key }) => kind === 'reg' && key.startsWith('dev|'))) return;
+          this.#relist();
+          deps.changed();
         },
         siblingsChanged: () => this.#progress.stateChanged(),
         wire: {
@@ -119,6 +121,14 @@ export class OwnCopies {
       }),
     );
     this.devicesChanged();
+  }
+
+  /** What the others know of this device is from before its log or its keys were begun again. */
+  #relist(): void {
+    const { self, publicKey } = this.#deps;
+    const own = this.#engine.listed(self.instanceId);
+    if (own === null || own.removed !== undefined) return;
+    if (own.pk !== publicKey || !own.w.includes(this.#engine.log.head.writer)) this.#engine.enlist(self.deviceName());
   }
 
   /** What the devices agree on; null: that device never took part. */

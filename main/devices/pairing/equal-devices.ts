@@ -17,7 +17,7 @@ import { type AccountKey, newAccountKey, newerKey, sharedKey } from '../../own/s
 import { OWN_DEVICES_TYPE } from '../../own/wire';
 import type { IncomingPager, SipClient } from '../../sip/client';
 import { OwnCopies } from '../copies/copies';
-import { type Keyring, type KeyStore, keyringText, newKeyring, readKey, readKeyring, told } from './keyring';
+import { type Keyring, type KeyStore, keyringText, newKeyring, REMOVED, readKey, readKeyring, told } from './keyring';
 import { isNote, type Letter, letterOf, type Note, readNote } from './notes';
 import { Pairing } from './pairing';
 
@@ -145,9 +145,10 @@ export class EqualDevices implements Disposable {
     return this.#removal(instance);
   }
 
-  /** This device is being signed out: the others are told, and its keys are erased. */
+  /** This device is being signed out: the others are told, and its keys are erased. With a key that was given it stays one of them. */
   async leave(): Promise<void> {
     this.#pairing.cancel();
+    if (this.#deps.givenKey !== null) return;
     await this.#copies?.leave();
     this.#forget();
   }
@@ -162,8 +163,9 @@ export class EqualDevices implements Disposable {
 
   #kept(): Keyring | null {
     const { keys, givenKey } = this.#deps;
-    const kept = readKeyring(keys.load());
-    if (givenKey === null) return kept;
+    const text = keys.load();
+    const kept = readKeyring(text);
+    if (givenKey === null || text === REMOVED) return kept;
     const given = sharedKey(givenKey);
     if (kept !== null) return { ...kept, account: given };
     const keyring: Keyring = { account: given, device: newDeviceKeys() };
@@ -180,7 +182,7 @@ export class EqualDevices implements Disposable {
     this.#copies?.dispose();
     this.#copies = null;
     this.#keyring = null;
-    this.#deps.keys.save(null);
+    this.#deps.keys.save(this.#deps.givenKey === null ? null : REMOVED);
     this.#deps.changed();
   }
 

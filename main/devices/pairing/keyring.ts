@@ -14,6 +14,9 @@ export interface KeyStore {
   save(text: string | null): void;
 }
 
+/** Kept in the place of the keys by a device that was removed, where the key was given: it takes part again only when it is paired. */
+export const REMOVED = 'removed';
+
 const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const epoch = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff));
 const accountKey = v.object({ secret: hex, epoch, writer: v.pipe(v.string(), v.maxLength(64)) });
