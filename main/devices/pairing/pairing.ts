@@ -42,6 +42,8 @@ export class Pairing implements Disposable {
   #value: PairingValue | null = null;
   #timer: Disposable | null = null;
   #pause: Disposable | null = null;
+  /** The person has seen how it ended. For a while more the new device may still say that something is wrong. */
+  #isSeen = false;
 
   constructor(deps: PairingDeps) {
     this.#deps = deps;
@@ -50,7 +52,7 @@ export class Pairing implements Disposable {
   /** Null: there is none, or none that the person needs to know of. */
   get value(): PairingValue | null {
     const value = this.#value;
-    return value?.side === 'older' && value.state === 'reaching' ? null : value;
+    return this.#isSeen || (value?.side === 'older' && value.state === 'reaching') ? null : value;
   }
 
   /** This device is new, and asks an older one. */
@@ -104,7 +106,8 @@ export class Pairing implements Disposable {
       this.#tell('cancelled');
       this.#role?.device.end();
     }
-    this.#clear();
+    if (value.state === 'paired' && this.#timer !== null) this.#isSeen = true;
+    else this.#clear();
     this.#deps.changed();
   }
 
@@ -199,7 +202,8 @@ export class Pairing implements Disposable {
     this.#value = { side: role.side, state: 'reaching', instanceId, name, code: null, until: clock.now() + PAIRING_MS, why: null };
     this.#timer = clock.setTimer(PAIRING_MS, () => {
       this.#timer = null;
-      if (this.#value?.state !== 'paired') this.#over('late');
+      if (this.#isSeen) this.#clear();
+      else if (this.#value?.state !== 'paired') this.#over('late');
     });
     this.#deps.changed();
   }
@@ -214,7 +218,8 @@ export class Pairing implements Disposable {
     this.#timer?.dispose();
     this.#pause?.dispose();
     // Whom nobody was asked about is not told about either.
-    if (this.value === null) this.#value = null;
+    if (this.value === null && !this.#isSeen) this.#value = null;
+    this.#isSeen = false;
     this.#show({ state: 'over', code: null, why });
   }
 
@@ -225,6 +230,7 @@ export class Pairing implements Disposable {
     this.#pause = null;
     this.#role = null;
     this.#value = null;
+    this.#isSeen = false;
   }
 }
 

@@ -116,6 +116,24 @@ describe('a pairing, as the two devices show it', () => {
     expect(denied.older.value).toMatchObject({ state: 'over', why: 'cancelled' });
   });
 
+  it('can be taken back by the new one also after the person has closed "paired" on the older one, as long as the two minutes last', async () => {
+    const at = lab();
+    await at.older.type(await shown(at));
+    at.older.cancel();
+    expect(at.older.value).toBeNull();
+    at.newer.cancel();
+    await settled();
+    expect(at.withdrawn).toEqual([NEW.instanceId]);
+    expect(at.older.value).toMatchObject({ state: 'over', why: 'cancelled' });
+    const later = lab();
+    await later.older.type(await shown(later));
+    later.newer.confirm();
+    later.older.cancel();
+    await later.clock.advance(PAIRING_MS + 1);
+    expect(later.older.receive({ i: NEW.instanceId, pair: 5, why: 'cancelled' })).toBe(481);
+    expect(later.withdrawn).toEqual([]);
+  });
+
   it('shows nobody a device that only asks: it must have shown what it committed to', async () => {
     const at = lab();
     expect(at.older.receive({ i: NEW.instanceId, pair: 1, commitment: 'x' })).toBe(200);
