@@ -181,35 +181,6 @@ describe('a new device', () => {
   });
 });
 
-describe('the chats on their way to a new device', () => {
-  it('go on where they stopped, newest first, after either side was killed', async () => {
-    printLadderOnFailure();
-    const folders = { laptop: mkdtempSync(join(tmpdir(), 'chorus-laptop-')), tablet: mkdtempSync(join(tmpdir(), 'chorus-tablet-')) };
-    const startLaptop = () => start('alice-laptop', ALICE, { deviceName: 'Laptop', dataDir: folders.laptop });
-    const startTablet = () => start('alice-tablet', ALICE, { deviceName: 'Tablet', dataDir: folders.tablet });
-    let laptop = await startLaptop();
-    const { conversation } = await laptop.call('openConversation', { to: 'sip:carol@lab.test' });
-    const lines = Array.from({ length: 200 }, (_, line) => `line ${line + 1}`);
-    for (const text of lines) await laptop.call('sendText', { conversation, text });
-    let tablet = await startTablet();
-    await pair(tablet, laptop);
-    const first = await tablet.until('the first have come', async () => {
-      const here = await texts(tablet);
-      return here.length > 0 ? here : null;
-    });
-    expect(first.at(-1)).toBe('line 200');
-    await laptop.close();
-    const before = (await texts(tablet)).length;
-    laptop = await startLaptop();
-    await tablet.until('more have come', async () => ((await texts(tablet)).length > before || before === 200 ? true : null));
-    await tablet.close();
-    tablet = await startTablet();
-    await tablet.until('all have come', async () => ((await texts(tablet)).length === 200 ? true : null));
-    expect(await texts(tablet)).toEqual(lines);
-    expect((await own(tablet)).paired).toBe(true);
-  });
-});
-
 describe('a device that leaves', () => {
   it('signs out and keeps its chats, without the keys: what follows does not reach it', async () => {
     const laptop = await start('alice-laptop', ALICE, { deviceName: 'Laptop' });
