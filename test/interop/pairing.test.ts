@@ -219,10 +219,13 @@ describe('a device that leaves', () => {
 
   it('erases one of several accounts alone', async () => {
     const CAROL = 'sip:carol@lab.test';
+    const bob = await start('bob', BOB);
     const laptop = await start('alice-laptop', ALICE, { deviceName: 'Laptop' });
     const options = { factory: network.factory };
     await laptop.call('signIn', { address: CAROL, password: 'secret', server: network.uris.tcp, deviceName: 'Laptop', options, add: true });
     for (const account of [ALICE, CAROL]) await laptop.call('sendText', { account, to: BOB, text: `from ${account}` });
+    // The network keeps nothing for the next story.
+    await bob.until('it has both', async () => ((await texts(bob)).length === 2 ? true : null));
     await laptop.call('signOut', { account: CAROL, chats: 'erase' });
     await laptop.until('the other one is back', async () => {
       const { accounts } = await laptop.call('snapshot', {});
