@@ -10,6 +10,7 @@ export const ICSI = {
   session: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session',
   group: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session.group',
   msg: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg',
+  msgToList: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg.group',
   largemsg: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.largemsg',
   filetransfer: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.filetransfer',
   deferred: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.deferred',
@@ -20,6 +21,8 @@ const CPM_FAMILY = 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.';
 
 export const ICSI_PARAM = '+g.3gpp.icsi-ref';
 export const INSTANCE_PARAM = '+sip.instance';
+/** GSMA RCC.07: the device takes pager messages and large messages. It has no value. */
+export const PAGER_LARGE_PARAM = '+g.gsma.rcs.cpm.pager-large';
 /** Most identifiers read from one parameter; the rest are ignored. */
 const MAX_ICSIS = 64;
 

@@ -2,7 +2,11 @@
 import type { AccountValue, CapabilityName } from '../../preload/contract';
 import { ICSI } from '../../protocol/feature-tags';
 
-const services: Partial<Record<CapabilityName, readonly string[]>> = { session: [ICSI.session, ICSI.group], pager: [ICSI.msg] };
+const services: Partial<Record<CapabilityName, readonly string[]>> = {
+  session: [ICSI.session, ICSI.group],
+  pager: [ICSI.msg],
+  large: [ICSI.largemsg],
+};
 
 export function canOffer(name: CapabilityName): boolean {
   return services[name] !== undefined;

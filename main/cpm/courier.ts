@@ -1,6 +1,7 @@
 /**
  * Sends one job. A text goes over the session of its conversation, or inside the invitation that opens it. A receipt goes over the session if there is
- * one, and otherwise as a pager message.
+ * one, and otherwise as a pager message. A text that is too long for a pager message goes by itself too where the other side takes that and no session
+ * stands (OMA CPM Large Message Mode).
  *
  * An invitation may wait long for its answer, and no text must wait with it (LAB). The text inside the invitation has arrived when its receipt comes, or,
  * if the peer sends no receipts, when a device rings, since the device has the text with the invitation. Further texts go as pager messages of the same
@@ -28,6 +29,8 @@ import type { Groups } from './group/groups';
 import type { OneToOneSessions } from './one-to-one/sessions';
 import type { Carrier } from './outbox/outbox';
 import type { CpmSession } from './session/session';
+import { Abilities } from './standalone/abilities';
+import { sendLarge } from './standalone/large';
 
 /** LAB: how long a text waits for the answer to a pending invitation before it goes as a pager message. */
 export const pagerAfterMs = 3_000;
@@ -39,11 +42,13 @@ export class Courier implements Carrier {
   readonly #context: CpmContext;
   readonly #oneToOne: OneToOneSessions;
   readonly #groups: Groups;
+  readonly #abilities: Abilities;
 
   constructor(context: CpmContext, oneToOne: OneToOneSessions, groups: Groups) {
     this.#context = context;
     this.#oneToOne = oneToOne;
     this.#groups = groups;
+    this.#abilities = new Abilities(context);
   }
 
   async carryText(
@@ -71,8 +76,21 @@ export class Courier implements Carrier {
     if (kind === 'oneToOne' && peer !== null && this.#context.isBlocked(peer)) throw new AppError('conversation/blocked', {}, 'user');
     if (kind === 'group') return this.#toGroup(message, conversation);
     const envelope = textEnvelope(message, partiesOf(conversation, message.from), this.#context.clock.now());
-    if (mode === 'session') return this.#inSession(message, conversation, envelope, atDevice);
-    await this.#sendText(message, conversation);
+    const isLong = envelope.length > pagerLimitBytes;
+    if (isLong && (mode === 'pager' || !this.#oneToOne.isUnderWay(conversation.id)) && (await this.#sendLarge(message, conversation)))
+      return;
+    if (mode === 'pager' && !isLong) return this.#sendText(message, conversation);
+    await this.#inSession(message, conversation, envelope, atDevice);
+  }
+
+  /** False where the other side is not known to take large messages. */
+  async #sendLarge(message: MessageRecord, conversation: ConversationRecord): Promise<boolean> {
+    if (!(await this.#abilities.takesLarge(conversation))) return false;
+    this.#context.history.setStandalone(message.id, 'large');
+    if (await sendLarge(this.#context, conversation, message, this.#byItself(conversation, message))) return true;
+    this.#abilities.refused(conversation.peer ?? '');
+    this.#context.history.setStandalone(message.id, null);
+    return false;
   }
 
   async carryReceipt(message: string, payload: ReceiptPayload, conversation: ConversationRecord): Promise<void> {
@@ -168,12 +186,18 @@ export class Courier implements Carrier {
 
   /** A peer that knows no CPIM gets the bare text. */
   #sendText(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
+    this.#context.history.setStandalone(message.id, 'pager');
+    const envelope = textEnvelope(message, this.#byItself(conversation, message), this.#context.clock.now());
+    return this.sendPager(conversation, conversation.peer ?? '', envelope, { simpler: bareText(message) });
+  }
+
+  /** Whom the envelope of a text names that goes by itself: this device too, since the signalling may not. */
+  #byItself(conversation: ConversationRecord, message: MessageRecord): Parties {
     const { gruu } = this.#context.sip;
     const parties = partiesOf(conversation, message.from);
     // The GRUU holds the address that is registered. It is left out where the conversation is written as another address, or anonymously.
     const isSame = gruu !== null && conversation.hides === undefined && parties.from === this.#context.self;
-    const envelope = textEnvelope(message, isSame ? { ...parties, gruu } : parties, this.#context.clock.now());
-    return this.sendPager(conversation, conversation.peer ?? '', envelope, { simpler: bareText(message) });
+    return isSame ? { ...parties, gruu } : parties;
   }
 
   /** One envelope of a 1-1 as a pager message. @throws AppError */

@@ -13,6 +13,7 @@ import { readPager, refusalStatus } from './inbox/reading';
 import { groupReportedOn } from './inbox/receipt';
 import { type OneToOneConversations, otherSide } from './one-to-one/conversations';
 import type { OneToOneSessions } from './one-to-one/sessions';
+import { isLargeMessage, type LargeArrivals } from './standalone/large-arrivals';
 
 export class IncomingRequests {
   /** LAB: the 1-1s whose other side tells by pager message that they type, as no CPM client does. They are told in the same way. */
@@ -20,12 +21,9 @@ export class IncomingRequests {
   readonly #composingByPager = new Set<string>();
   readonly #context: CpmContext;
   readonly #blocking: Blocking;
-  readonly #parts: { inbox: Inbox; conversations: OneToOneConversations; oneToOne: OneToOneSessions; groups: Groups };
+  readonly #parts: IncomingParts;
 
-  constructor(
-    context: CpmContext,
-    parts: { inbox: Inbox; conversations: OneToOneConversations; oneToOne: OneToOneSessions; groups: Groups },
-  ) {
+  constructor(context: CpmContext, parts: IncomingParts) {
     this.#context = context;
     this.#blocking = new Blocking(context);
     this.#parts = parts;
@@ -44,7 +42,12 @@ export class IncomingRequests {
       drop(invite.reject(refusals.blocked), log, 'refusing somebody who is blocked');
       return;
     }
-    const received = remote.isFocus ? this.#parts.groups.joining.receive(invite) : this.#parts.oneToOne.receive(invite);
+    const { groups, oneToOne, large } = this.#parts;
+    const received = remote.isFocus
+      ? groups.joining.receive(invite)
+      : isLargeMessage(invite)
+        ? large.receive(invite)
+        : oneToOne.receive(invite);
     // An INVITE that could not even be looked at, because the disk is full for example, is answered all the same: the caller would wait for long.
     const answered = received.catch(async (error: unknown) => {
       if (invite.state === 'incoming') await invite.reject(refusalStatus(error));
@@ -69,11 +72,22 @@ export class IncomingRequests {
       if (type === composingType && conversation.hides === undefined) this.#composingByPager.add(conversation.id);
       const sender = oneToOne === null ? person(remote.address, remote.displayName, conversation.people) : otherSide(oneToOne, remote);
       const { instanceId: senderInstance, deviceName: senderDevice } = remote;
-      await inbox.take({ conversation: conversation.id, origin: 'live', sender, senderInstance, senderDevice }, envelope);
+      await inbox.take(
+        { conversation: conversation.id, origin: 'live', sender, senderInstance, senderDevice, standalone: 'pager' },
+        envelope,
+      );
       return 200;
     } catch (error) {
       this.#context.log.warn('a pager message was refused', { error: String(error) });
       return refusalStatus(error);
     }
   }
+}
+
+interface IncomingParts {
+  readonly inbox: Inbox;
+  readonly conversations: OneToOneConversations;
+  readonly oneToOne: OneToOneSessions;
+  readonly groups: Groups;
+  readonly large: LargeArrivals;
 }

@@ -20,6 +20,7 @@ import { Invitations } from './one-to-one/invitations';
 import { OneToOneSessions } from './one-to-one/sessions';
 import { Outbox } from './outbox/outbox';
 import { Search } from './search';
+import { LargeArrivals } from './standalone/large-arrivals';
 import { Texts } from './texts';
 import { Upgrades } from './upgrade/upgrades';
 
@@ -44,6 +45,7 @@ export class Messenger implements Disposable {
   readonly #inbox: Inbox;
   readonly #oneToOne: OneToOneSessions;
   readonly #upgrades: Upgrades;
+  readonly #large: LargeArrivals;
   readonly #telling: Disposable;
 
   /** `context.conversationChanged` and `people` are filled in here: they need the parts that this class joins. */
@@ -85,8 +87,9 @@ export class Messenger implements Disposable {
     const courier = new Courier(context, this.#oneToOne, this.groups);
     this.outbox = new Outbox(context, courier);
     this.search = new Search(context);
+    this.#large = new LargeArrivals(context, this.#inbox, conversations);
     const parts = { reader, targets, conversations, inbox: this.#inbox, oneToOne: this.#oneToOne, groups: this.groups, courier };
-    this.incoming = new IncomingRequests(context, parts);
+    this.incoming = new IncomingRequests(context, { ...parts, large: this.#large });
     this.chats = new Chats(context, { ...parts, outbox: this.outbox });
     this.texts = new Texts(context, { ...parts, outbox: this.outbox, chats: this.chats, incoming: this.incoming });
   }
@@ -180,7 +183,7 @@ export class Messenger implements Disposable {
   async close(): Promise<void> {
     this.outbox.dispose();
     this.#upgrades.dispose();
-    await Promise.allSettled([this.#oneToOne.closeAll(), this.groups.closeAll(), this.invitations.closeAll()]);
+    await Promise.allSettled([this.#oneToOne.closeAll(), this.#large.closeAll(), this.groups.closeAll(), this.invitations.closeAll()]);
     this.dispose();
   }
 

@@ -1,5 +1,5 @@
 /** What the history holds, as records, and what each of its tables can be asked. */
-import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue } from '../../preload/contract';
+import type { ConversationValue, ErrorValue, MessageState, PersonValue, ReceiptValue, StandaloneMode } from '../../preload/contract';
 
 /** A person as the history keeps them. */
 export interface PersonRecord extends PersonValue {
@@ -30,16 +30,20 @@ export interface ConversationRecord {
   hides?: 'self' | 'peer';
   /** The own address that this conversation is written as, where it is another than usual. */
   writesAs?: string;
+  /** Where the last message of the other side asks for answers, an address; absent: here. */
+  replyTo?: string;
+  /** The name by which the others know this account here; absent: the usual one. */
+  pseudonym?: string;
   createdAt: number;
   activityAt: number;
 }
 
-/** What may change of a conversation. `writesAs: null` takes the special address away. */
+/** What may change of a conversation. Null takes the special address or name away. */
 export type ConversationPatch = Partial<
   Pick<
     ConversationRecord,
     'peer' | 'subject' | 'people' | 'conversationId' | 'contributionId' | 'focus' | 'continues' | 'continuedBy' | 'joined' | 'activityAt'
-  > & { awaitsPeer: boolean; writesAs: string | null }
+  > & { awaitsPeer: boolean; writesAs: string | null; replyTo: string | null; pseudonym: string | null }
 >;
 
 /** What the person did with a conversation on this device; nobody else learns of it. */
@@ -81,6 +85,10 @@ export interface MessageRecord {
   content: MessageContent;
   /** addressKey of the one member of the group besides this account who has it; absent where it is everybody's. */
   onlyWith?: string;
+  /** How it went or came by itself; absent: over a session, or not at all yet. */
+  standalone?: StandaloneMode;
+  /** Where it asks for its answers, an address; absent: where it comes from. */
+  replyTo?: string;
   state: MessageState;
   /** The message's DateTime, by the sender's clock. */
   sentAt: number;
@@ -270,6 +278,8 @@ export interface Messages {
   emptyConversation(id: string): void;
   /** False: nothing changed. The error is replaced by `error`, or cleared. Whether a state may follow another is the caller's law. */
   setMessageState(id: string, state: MessageState, error?: ErrorValue | null, direction?: Direction): boolean;
+  /** How an outgoing message leaves by itself. */
+  setStandalone(id: string, mode: StandaloneMode | null): void;
   /** How many incoming messages are still in state `received`. */
   unread(conversation: string): number;
   /** Incoming messages in state `received`, up to and including the message `upTo`, in order. */

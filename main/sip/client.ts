@@ -232,10 +232,11 @@ export class SipClient implements Disposable {
     );
   }
 
-  /** Asks a person or a device for its capabilities by OPTIONS (RFC 3261 section 11, RFC 3840). Rejects like `sendPager`. */
-  async queryCapabilities(address: string): Promise<Capabilities> {
+  /** Asks a person or a device for its capabilities by OPTIONS (RFC 3261 section 11, RFC 3840), as one of the own addresses. Rejects like `sendPager`. */
+  async queryCapabilities(address: string, { identity }: { identity?: string } = {}): Promise<Capabilities> {
     const target = this.#target(address);
-    return queryCapabilities(this.#stack, target, addressKey(target) ?? target, this.#machine.serviceRoute);
+    const from = this.#identity(identity);
+    return queryCapabilities(this.#stack, { target, to: addressKey(target) ?? target, from, routes: this.#machine.serviceRoute });
   }
 
   subscribeConference(focus: string, icsi: string, identity?: string): ConferenceSubscription {

@@ -126,6 +126,7 @@ export class Story {
     }
     if (packet.isInDialog) return 'The session is renewed or gets a new line';
     if (/;\s*isfocus/i.test(packet.header('contact') ?? '')) return `${sender} invites ${called}`;
+    if (/oma\.cpm\.largemsg/i.test(packet.header('contact') ?? '')) return `${sender} sends ${called} a long message`;
     const invitees = packet.contents.flatMap((content) => this.#invitees(content));
     if (invitees.length > 0) return `${sender} asks for a group: ${invitees.join(', ')}`;
     const text = packet.contents.flatMap((content) => (envelopeOf(content) === null ? [] : [this.#content(content, sender).text]))[0];

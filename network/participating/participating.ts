@@ -12,6 +12,7 @@
  */
 import { ICSI, wantedServices } from '../../protocol/feature-tags';
 import { parseMultipart } from '../../protocol/multipart';
+import type { MsrpDescription } from '../../protocol/sdp';
 import { addressKey, parseNameAddr } from '../../protocol/uri';
 import type { NetworkLog } from '../log';
 import { MediaRelay, type MediaRelayOptions } from '../msrp/relay';
@@ -204,6 +205,7 @@ export class ParticipatingFunction {
       else this.#send(transaction, request.remove('Route'), interworking, [passage]);
       return;
     }
+    if (request.method === 'INVITE' && served.sescase === 'term' && this.#takesForAll(transaction, served.address)) return;
     const anchored = request.method === 'INVITE' ? this.#anchor(served.address, request, passage) : null;
     if (anchored !== null) this.#refuse(transaction, anchored);
     else this.#send(transaction, request, this.#target(request), [passage], { served, receipt });
@@ -357,16 +359,21 @@ export class ParticipatingFunction {
       onAnswered: (response) => {
         if (isOffer && response.status >= 300) for (const anchor of anchors) anchor.refused();
         if (request.method === 'BYE') for (const anchor of anchors) anchor.close();
-        if (more.receipt?.kind === 'pass' && response.status < 300) more.receipt.onTaken();
+        if (more.receipt?.kind === 'pass') more.receipt.onAnswered(response.status);
       },
     });
   }
 
   /** Who keeps a request that no device of `person` takes; null when it cannot wait. The offer is the caller's own, before any relay of ours. */
   #keeperOf(transaction: ServerTransaction, person: string) {
-    const offer = transaction.request.method === 'INVITE' ? sdpOf(transaction.request) : null;
-    const media = offer === null || offer === 'unreadable' ? null : offer.description;
-    return this.#isGroup(transaction.request, 'term') ? null : (this.#deferred?.keeperOf(transaction, person, media) ?? null);
+    if (this.#isGroup(transaction.request, 'term')) return null;
+    return this.#deferred?.keeperOf(transaction, person, offerOf(transaction.request)) ?? null;
+  }
+
+  #takesForAll(transaction: ServerTransaction, person: string): boolean {
+    // What policy wants recorded goes through the relay, to one device.
+    if (this.#isGroup(transaction.request, 'term') || this.policy.media(person, false).record) return false;
+    return this.#deferred?.takesForAll(transaction, person, offerOf(transaction.request)) ?? false;
   }
 
   /** Whether a request has come to its end here: this function is its last hop. */
@@ -428,6 +435,12 @@ function servedUser(request: SipRequest): ServedUser | null {
   if (value === null || (sescase !== 'orig' && sescase !== 'term')) return null;
   const address = addressKey(uriOf(value));
   return address === null ? null : { address, sescase, isRegistered: paramOf(value, 'regstate')?.toLowerCase() === 'reg' };
+}
+
+/** The media that an INVITE offers; null where it offers none that can be read. */
+function offerOf(request: SipRequest): MsrpDescription | null {
+  const offer = request.method === 'INVITE' ? sdpOf(request) : null;
+  return offer === null || offer === 'unreadable' ? null : offer.description;
 }
 
 function withoutBody(message: SipMessage): void {

@@ -213,6 +213,9 @@ export interface ReceiptValue {
   at: number;
 }
 
+/** How a message goes by itself, without a session: in one piece, as one long message, or in one request to several people. */
+export type StandaloneMode = 'pager' | 'large' | 'list';
+
 /** What a message says, by kind. A file is something that Chorus cannot show: `saveFile` writes it to disk. */
 export type MessageContentValue =
   | { kind: 'text'; text: string }
@@ -261,6 +264,10 @@ export interface MessageValue {
   expiresAt?: number;
   /** In a group: the one member besides this account who has it, its recipient or its sender. Absent: it is everybody's. */
   onlyWith?: string;
+  /** How it went or came by itself. Absent: over a session, or it has not left yet. */
+  standalone?: StandaloneMode;
+  /** Where it asks for its answers. */
+  replyTo?: string;
   /** The stored message was changed or destroyed after it was written: there is no text to show. */
   damaged?: true;
 }

@@ -73,6 +73,11 @@ function Said({ message, conversation }: { message: MessageValue; conversation: 
           {words.info.onlyWith(firstName(memberOf(conversation, message.onlyWith)))}
         </p>
       )}
+      {message.standalone === undefined ? null : (
+        <p className="sub" data-testid="message-info-standalone">
+          {words.info.standalone[message.standalone]}
+        </p>
+      )}
       {isOut || message.datedAt === undefined || Math.abs(message.datedAt - message.sentAt) < tellsFromMs ? null : (
         <p className="sub" data-testid="message-dated">
           {words.info.dated(fullTime(message.datedAt))}

@@ -1,5 +1,5 @@
 /** The words of the left pane, of chats and of groups. */
-import type { MessageState, RegistrationState } from '../../preload/contract';
+import type { MessageState, RegistrationState, StandaloneMode } from '../../preload/contract';
 import { counted } from './counted';
 import { fileSize } from './file-size';
 
@@ -263,6 +263,11 @@ export const chatWords = {
     sent: (at: string, device: string | null) => `Sent ${at}${device === null ? '' : `, from ${device}`}`,
     arrived: (at: string) => `Received ${at}`,
     onlyWith: (who: string) => `Only you and ${who} can see this message`,
+    standalone: {
+      pager: 'Sent by itself, without a session',
+      large: 'Sent by itself as one long message, without a session',
+      list: 'Sent separately to several people, without a session',
+    } satisfies Record<StandaloneMode, string>,
     dated: (at: string) => `The sender’s clock showed ${at}`,
     receivers: 'Delivery',
     waiting: 'Not confirmed yet',

@@ -115,6 +115,7 @@ export const layers: readonly Layer[] = [
       'main/cpm/inbox',
       'main/cpm/one-to-one',
       'main/cpm/outbox',
+      'main/cpm/standalone',
       'main/cpm/upgrade',
     ],
     types: ['main/cpm/session', 'main/history', 'main/sip'],
@@ -136,6 +137,12 @@ export const layers: readonly Layer[] = [
     faces: ['conversations', 'invitations', 'sessions'],
     values: [...ground, 'main/cpm/conversation', 'main/cpm/inbox', 'main/cpm/session'],
     types: ['main/cpm/upgrade', 'main/history', 'main/sip'],
+  },
+  {
+    path: 'main/cpm/standalone',
+    faces: ['abilities', 'large', 'large-arrivals'],
+    values: [...ground, 'main/cpm/conversation', 'main/cpm/inbox', 'main/cpm/one-to-one', 'main/cpm/session'],
+    types: ['main/history', 'main/sip'],
   },
   {
     path: 'main/cpm/session',

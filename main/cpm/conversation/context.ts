@@ -11,7 +11,7 @@ import type { SipClient } from '../../sip/client';
 import type { People } from './people';
 
 /** The SIP side as the CPM layer uses it. */
-type CpmSip = Pick<SipClient, 'invite' | 'sendPager' | 'subscribeConference' | 'canHide' | 'gruu' | 'guardContent'>;
+type CpmSip = Pick<SipClient, 'invite' | 'sendPager' | 'queryCapabilities' | 'subscribeConference' | 'canHide' | 'gruu' | 'guardContent'>;
 
 export interface CpmContext {
   readonly clock: Clock;

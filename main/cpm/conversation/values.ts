@@ -123,6 +123,8 @@ export function messageValue(
     error: record.error,
     ...waitingValue(record),
     ...(record.onlyWith === undefined ? {} : { onlyWith: record.onlyWith }),
+    ...(record.standalone === undefined ? {} : { standalone: record.standalone }),
+    ...(record.replyTo === undefined ? {} : { replyTo: record.replyTo }),
     ...(record.isDamaged === true ? { damaged: true } : {}),
   };
 }

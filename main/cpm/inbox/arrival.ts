@@ -1,5 +1,5 @@
 /** How something came to this device, and what follows from that: one table (docs: own-devices 4.7). */
-import type { PersonValue } from '../../../preload/contract';
+import type { PersonValue, StandaloneMode } from '../../../preload/contract';
 import type { CpimMessage } from '../../../protocol/cpim';
 import type { ConversationRecord } from '../../history/records';
 
@@ -39,6 +39,8 @@ export interface Arrival {
   senderDevice: string | null;
   /** It came over a 1-1 session that stood. */
   inSession?: boolean;
+  /** It came by itself. */
+  standalone?: StandaloneMode;
 }
 
 /** One piece of content with everything its handler needs. */

@@ -48,6 +48,7 @@ export function keepMessage(
     fromDevice: arrival.senderDevice ?? deviceNamedBy(envelope),
     content,
     ...onlyWith(conversation, envelope, sender.address, isSelf),
+    ...(arrival.standalone === undefined ? {} : { standalone: arrival.standalone }),
     state: own ? 'sent' : isBlockedSender ? 'displayed' : 'received',
     sentAt: envelope.dateTime ?? now,
     receivedAt: now,

@@ -86,6 +86,11 @@ export class OneToOneSessions {
     return this.#live.get(conversation) ?? null;
   }
 
+  /** Whether a session stands, opens, or waits to be accepted. */
+  isUnderWay(conversation: string): boolean {
+    return this.#live.has(conversation) || this.waiting.in(conversation) !== null;
+  }
+
   /** The session to send through: the live one, or a new invitation that carries `first` as its first message. */
   open(conversation: ConversationRecord, first: Uint8Array | null): { session: CpmSession; isNew: boolean } {
     const live = this.#live.get(conversation.id);

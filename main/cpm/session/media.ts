@@ -49,6 +49,8 @@ export class SessionMedia {
   /** Whether this side's first offer, over TLS, may be followed by one without. */
   #takesClear = false;
   #knowsCema = true;
+  /** The directions that this side offers. */
+  #offered: MsrpDescription['direction'] = 'sendrecv';
   readonly #origin: { sessionId: string; version: number };
   #localSdp = '';
   #remotePath = '';
@@ -101,7 +103,8 @@ export class SessionMedia {
   }
 
   /** The SDP of this side's first offer. */
-  async offer(wish: MediaWish): Promise<string> {
+  async offer(wish: MediaWish, direction: MsrpDescription['direction'] = 'sendrecv'): Promise<string> {
+    this.#offered = direction;
     this.#isSecure = wish !== 'clear';
     this.#takesClear = wish === 'tlsFirst';
     return this.#describe(await this.#prepare(), 'actpass');
@@ -201,8 +204,8 @@ export class SessionMedia {
 
   #describe(msrp: MsrpSession, setup: Role | 'actpass', isReplacement = false): string {
     const takesClear = this.#takesClear && setup === 'actpass';
-    // An offer asks for both directions again.
-    const direction = setup === 'actpass' || this.#remote === null ? 'sendrecv' : mirrored(this.#remote.direction);
+    // An offer asks for its directions again.
+    const direction = setup === 'actpass' || this.#remote === null ? this.#offered : mirrored(this.#remote.direction);
     const streams = this.#remote?.streams;
     const said = { direction, streams, isReplacement, knowsCema: this.#knowsCema, takesClear };
     this.#localSdp = describe({ msrp, setup, origin: this.#origin, ...said });

@@ -16,8 +16,10 @@ import type { CpmContext } from '../conversation/context';
 import { offererRole, type Role, refusesTls } from './description';
 import type { SessionMedia } from './media';
 
-/** `wish`: how the media is asked for, where that is not what the account is set to. */
-export type OpenRequest = Omit<OutgoingInvite, 'sdp'> & { wish?: MediaWish };
+/**
+ * `wish`: how the media is asked for, where that is not what the account is set to. `direction`: `sendonly` where nothing comes back.
+ */
+export type OpenRequest = Omit<OutgoingInvite, 'sdp'> & { wish?: MediaWish; direction?: 'sendonly' };
 
 /** The answers with which a session is refused for its media (RFC 3261 sections 21.4.26 and 21.6.4). */
 const mediaRefusals: readonly (number | null)[] = [488, 606];
@@ -53,9 +55,9 @@ export class SessionOpening {
   }
 
   /** Invites, and resolves to the SDP of the answer. Rejects with the reason why there is none. */
-  async invite({ wish = this.#context.mediaWish(), ...request }: OpenRequest): Promise<string> {
+  async invite({ wish = this.#context.mediaWish(), direction, ...request }: OpenRequest): Promise<string> {
     try {
-      const offer = await this.#media.offer(wish);
+      const offer = await this.#media.offer(wish, direction);
       if (this.#session.isUnwanted()) throw closedHere();
       const sip = this.#context.sip.invite({ ...request, sdp: offer });
       this.#session.follow(sip);
@@ -66,7 +68,7 @@ export class SessionOpening {
       if (this.#goesOnInClear) {
         this.#goesOnInClear = false;
         this.#context.log.info('a session is asked for without TLS, since the other side has refused it');
-        return this.invite({ ...request, wish: 'clear' });
+        return this.invite({ ...request, wish: 'clear', ...(direction === undefined ? {} : { direction }) });
       }
       const wasUnwanted = this.#session.isUnwanted();
       this.#session.end();

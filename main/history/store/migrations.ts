@@ -356,6 +356,12 @@ export const migrations: readonly string[] = [
      INSERT INTO message_words (rowid, text, sender) SELECT seq, text, sender FROM searchable WHERE seq > old.up_to AND seq <= new.up_to;
      INSERT INTO message_words (message_words) VALUES ('flush');
    END`,
+
+  // 17: messages by themselves, without a session: how each went or came, and where it wants its answers; by what name a person is known in a chat.
+  `ALTER TABLE messages ADD COLUMN standalone TEXT;
+   ALTER TABLE messages ADD COLUMN reply_to TEXT;
+   ALTER TABLE conversations ADD COLUMN reply_to TEXT;
+   ALTER TABLE conversations ADD COLUMN pseudonym TEXT`,
 ];
 
 /** The version from which on messages are sealed. */

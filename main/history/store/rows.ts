@@ -1,5 +1,5 @@
 /** How rows of the history become records, and what may be bound to a statement. */
-import type { ErrorValue, MessageState } from '../../../preload/contract';
+import type { ErrorValue, MessageState, StandaloneMode } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import type { ConversationRecord, Direction, JobRecord, MessageContent, MessageRecord, PeerClock, PersonRecord } from '../records';
 
@@ -29,6 +29,8 @@ const columns = {
       'kind',
       'content',
       'only_with',
+      'standalone',
+      'reply_to',
       'state',
       'error',
       'seal',
@@ -49,6 +51,8 @@ const columns = {
       'continued_by',
       'hides',
       'writes_as',
+      'reply_to',
+      'pseudonym',
     ],
     numbers: ['joined', 'awaits_peer', 'created_at', 'activity_at'],
   },
@@ -138,6 +142,8 @@ export function conversationOf(row: Row): ConversationRecord {
     joined: row.joined === 1,
     ...(row.hides === 'self' || row.hides === 'peer' ? { hides: row.hides } : {}),
     ...(typeof row.writes_as === 'string' ? { writesAs: row.writes_as } : {}),
+    ...(typeof row.reply_to === 'string' ? { replyTo: row.reply_to } : {}),
+    ...(typeof row.pseudonym === 'string' ? { pseudonym: row.pseudonym } : {}),
     ...(row.awaits_peer === 1 ? { awaitsPeer: true } : {}),
     createdAt: Number(row.created_at),
     activityAt: Number(row.activity_at),
@@ -154,6 +160,8 @@ export function messageOf(row: Row): MessageRecord {
     fromDevice: textOrNull(row.sender_device),
     content: contentOf(row),
     ...(typeof row.only_with === 'string' ? { onlyWith: row.only_with } : {}),
+    ...(isStandalone(row.standalone) ? { standalone: row.standalone } : {}),
+    ...(typeof row.reply_to === 'string' ? { replyTo: row.reply_to } : {}),
     state: row.state as MessageState,
     sentAt: Number(row.sent_at),
     ...(row.moved === 0 || row.moved === undefined ? {} : { movedBy: Number(row.moved) }),
@@ -162,6 +170,10 @@ export function messageOf(row: Row): MessageRecord {
     wantsDelivered: row.wants_delivered === 1,
     wantsDisplayed: row.wants_displayed === 1,
   };
+}
+
+function isStandalone(value: Row[string] | undefined): value is StandaloneMode {
+  return value === 'pager' || value === 'large' || value === 'list';
 }
 
 /** The words of a message, which search finds, and the rest of its content as JSON. */

@@ -23,6 +23,8 @@ const patchedColumns: Readonly<Record<keyof ConversationPatch, string>> = {
   joined: 'joined',
   activityAt: 'activity_at',
   writesAs: 'writes_as',
+  replyTo: 'reply_to',
+  pseudonym: 'pseudonym',
 };
 
 function stored(value: string | number | boolean | null | readonly PersonRecord[]): Bound {
@@ -48,9 +50,9 @@ export function conversationTable(connection: Connection, changes: AccountChange
       return change(
         record.id,
         `INSERT INTO conversations (id, account, kind, peer, subject, people, conversation_id, contribution_id, focus, continues, continued_by,
-           awaits_peer, hides, writes_as, joined, created_at, activity_at)
+           awaits_peer, hides, writes_as, reply_to, pseudonym, joined, created_at, activity_at)
          VALUES (:id, :account, :kind, :peer, :subject, :people, :conversationId, :contributionId, :focus, :continues, :continuedBy,
-           :awaitsPeer, :hides, :writesAs, :joined, :createdAt, :activityAt)
+           :awaitsPeer, :hides, :writesAs, :replyTo, :pseudonym, :joined, :createdAt, :activityAt)
          ON CONFLICT (id) DO NOTHING`,
         {
           id: record.id,
@@ -67,6 +69,8 @@ export function conversationTable(connection: Connection, changes: AccountChange
           awaitsPeer: Number(record.awaitsPeer ?? false),
           hides: record.hides ?? null,
           writesAs: record.writesAs ?? null,
+          replyTo: record.replyTo ?? null,
+          pseudonym: record.pseudonym ?? null,
           joined: Number(record.joined),
           createdAt: record.createdAt,
           activityAt: record.activityAt,

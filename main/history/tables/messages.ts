@@ -77,9 +77,9 @@ export function messageTable(
           only_with: record.onlyWith ?? null,
         });
         const isAdded = connection.run(
-          `INSERT INTO messages (account, id, conversation, direction, sender, sender_name, sender_device, text, kind, content, key, only_with, state, sent_at, received_at, moved, error,
+          `INSERT INTO messages (account, id, conversation, direction, sender, sender_name, sender_device, text, kind, content, key, only_with, standalone, reply_to, state, sent_at, received_at, moved, error,
            wants_delivered, wants_displayed, seal)
-         SELECT :account, :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :kind, :content, :key, :only_with, :state, :sent_at, :received_at, :moved, :error,
+         SELECT :account, :id, :conversation, :direction, :sender, :sender_name, :sender_device, :text, :kind, :content, :key, :only_with, :standalone, :reply_to, :state, :sent_at, :received_at, :moved, :error,
            :wantsDelivered, :wantsDisplayed, :seal
          WHERE NOT EXISTS (SELECT 1 FROM deleted_messages WHERE account = :account AND id = :id AND direction = :direction)
            AND NOT EXISTS (SELECT 1 FROM messages WHERE key = :key AND account = :account)
@@ -89,6 +89,8 @@ export function messageTable(
             account,
             key: messageKey(nameOf(record.conversation), record),
             seal: seal.of(sealed),
+            standalone: record.standalone ?? null,
+            reply_to: record.replyTo ?? null,
             state: record.state,
             error: record.error === null ? null : JSON.stringify(record.error),
             wantsDelivered: Number(record.wantsDelivered),
@@ -209,6 +211,15 @@ export function messageTable(
         }));
         if (changed !== undefined) changes.note({ what: 'message', how: 'changed', id, ...changed });
         return changed !== undefined;
+      });
+    },
+
+    setStandalone(id, mode) {
+      const sql = `UPDATE messages SET standalone = :mode WHERE account = :account AND id = :id AND direction = 'out' AND standalone IS NOT :mode
+        RETURNING CAST(conversation AS BLOB) AS conversation`;
+      changes.write(() => {
+        const [changed] = connection.all(sql, { account, id, mode }, (row) => String(row.conversation));
+        if (changed !== undefined) changes.note({ what: 'message', how: 'changed', id, direction: 'out', conversation: changed });
       });
     },
 

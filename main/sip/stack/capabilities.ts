@@ -4,7 +4,7 @@
  */
 import type { IncomingResponse } from 'sip.js/lib/core/index.js';
 import { AppError } from '../../../preload/contract/errors';
-import { ICSI_PARAM, INSTANCE_PARAM, icsiValue, parseIcsi } from '../../../protocol/feature-tags';
+import { ICSI, ICSI_PARAM, INSTANCE_PARAM, icsiValue, PAGER_LARGE_PARAM, parseIcsi } from '../../../protocol/feature-tags';
 import { parseInstance } from '../../../protocol/instance-urn';
 import { shownName } from '../../../protocol/shown-name';
 import { isFeatureParam, parseNameAddr } from '../../../protocol/uri';
@@ -36,6 +36,7 @@ export function capabilityParams({ instanceId, icsis, deviceName, featureTags = 
   const params = new Map<string, string | null>([[INSTANCE_PARAM, `<${instanceId}>`]]);
   const services = [...new Set([...icsis, ...parseIcsi(featureTags.get(ICSI_PARAM) ?? '')])];
   if (services.length > 0) params.set(ICSI_PARAM, icsiValue(services));
+  if ([ICSI.msg, ICSI.largemsg].every((urn) => services.includes(urn))) params.set(PAGER_LARGE_PARAM, null);
   // RFC 3840 section 10: the value of a string feature is in angle brackets.
   if (deviceName !== '') params.set('description', `<${deviceName.replace(/[<>]/g, '')}>`);
   params.set('methods', ALLOWED_METHODS.join(','));
@@ -46,9 +47,11 @@ export function capabilityParams({ instanceId, icsis, deviceName, featureTags = 
 }
 
 /** Resolves with the 2xx; rejects with AppError. */
-export function queryCapabilities(stack: Stack, target: string, to: string, routes: readonly string[]): Promise<Capabilities> {
-  const headers: [string, string][] = [['Accept', 'application/sdp']];
-  const request = stack.request('OPTIONS', { target, to, routes, headers });
+export function queryCapabilities(
+  stack: Stack,
+  parts: { target: string; to: string; from: string; routes: readonly string[] },
+): Promise<Capabilities> {
+  const request = stack.request('OPTIONS', { ...parts, headers: [['Accept', 'application/sdp']] });
   return new Promise((resolve, reject) => {
     const tracked = stack.track(reject);
     const refused = ({ message }: IncomingResponse) => {
@@ -72,7 +75,7 @@ function readCapabilities(response: WireMessage): Capabilities {
   const contact = parseNameAddr(response.list('contact')[0] ?? '');
   const params: ReadonlyMap<string, string | null> = contact.ok ? contact.value.params : new Map();
   return {
-    icsis: parseIcsi(params.get(ICSI_PARAM) ?? ''),
+    icsis: [...new Set([...parseIcsi(params.get(ICSI_PARAM) ?? ''), ...(params.has(PAGER_LARGE_PARAM) ? [ICSI.msg, ICSI.largemsg] : [])])],
     instanceId: parseInstance(params.get(INSTANCE_PARAM) ?? ''),
     deviceName: contact.ok ? shownName(contact.value.displayName ?? '') || null : null,
     methods: response.list('allow').map((method) => method.toUpperCase()),

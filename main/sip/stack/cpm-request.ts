@@ -1,6 +1,6 @@
 /** What every CPM request carries besides plain SIP: who asks, from which device, for which service, in which conversation. */
 import { cpmHeader } from '../../../protocol/cpm-headers';
-import { acceptContact, ICSI_PARAM, INSTANCE_PARAM, icsiValue, wantedServices } from '../../../protocol/feature-tags';
+import { acceptContact, ICSI, ICSI_PARAM, INSTANCE_PARAM, icsiValue, wantedServices } from '../../../protocol/feature-tags';
 import { parseInstance } from '../../../protocol/instance-urn';
 import { shownName } from '../../../protocol/shown-name';
 import { addressKey, correspondentKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../../../protocol/uri';
@@ -70,7 +70,9 @@ export function plainRequestHeaders({ acceptContactInstance }: PlainRequest, ide
 
 /** The headers of an outgoing CPM request; `identity` is the address that asks. */
 export function cpmRequestHeaders(request: CpmRequest, identity: string): [string, string][] {
-  const headers: [string, string][] = [['Accept-Contact', acceptContact({ icsis: [request.icsi] })]];
+  // LAB: a device that does not know Large Message Mode would take the invitation for a chat, and the empty envelope in it for the text.
+  const require = request.icsi === ICSI.largemsg;
+  const headers: [string, string][] = [['Accept-Contact', acceptContact({ icsis: [request.icsi], require })]];
   if (request.acceptContactInstance !== undefined) {
     headers.push(['Accept-Contact', acceptContact({ instanceId: request.acceptContactInstance })]);
   }

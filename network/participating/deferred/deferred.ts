@@ -19,7 +19,9 @@ import type { SipServer, Target } from '../../sip/sip-server';
 import type { ServerTransaction } from '../../sip/transaction';
 import { LargeLetters } from './large';
 import {
+  deviceAsked,
   instanceOfGruu,
+  isLargeMessage,
   isOneToOne,
   isTemporary,
   type Letter,
@@ -68,8 +70,8 @@ export interface DeferredDeps {
 export type ReceiptWay =
   /** The sender of the message has been told already. */
   | { kind: 'swallow' }
-  /** It goes on, changed as needed; `onTaken` when the sender's side has it. */
-  | { kind: 'pass'; onTaken(): void };
+  /** It goes on, changed as needed; `onAnswered` with the status of the sender's side. */
+  | { kind: 'pass'; onAnswered(status: number): void };
 
 export class Deferred {
   readonly #deps: DeferredDeps;
@@ -77,6 +79,8 @@ export class Deferred {
   readonly #postman: Postman;
   readonly #standIns: StandIns;
   readonly #large: LargeLetters;
+  /** "Delivered" receipts on their way to senders, by person, message and sender. */
+  readonly #deliveriesUnderWay = new Set<string>();
   #sweeping: { at: number; timer: { dispose(): void } } | null = null;
 
   /** @throws Error with one sentence when the file cannot be used */
@@ -149,6 +153,19 @@ export class Deferred {
     };
   }
 
+  /**
+   * Takes a large message itself that is for several devices: an INVITE ends at the first that accepts, and the message is for all of them. True: its
+   * sender is answered, and each device gets it by itself, those that are off when they come.
+   */
+  takesForAll(transaction: ServerTransaction, person: string, offer: MsrpDescription | null): boolean {
+    const { request } = transaction;
+    const sender = assertedIdentity(request)?.address ?? null;
+    if (offer === null || !isLargeMessage(request) || !isOneToOne(request) || this.isOwn(request)) return false;
+    if (sender === null || sender === person || deviceAsked(request) !== null || isTemporary(request.uri)) return false;
+    if (this.#deps.devicesOf(person).length < 2 || !this.#standIns.hasRoomFor(sender)) return false;
+    return this.#standIn(transaction, person, sender, offer);
+  }
+
   /** Decides on a receipt that `person` sends; null when it is about no deferred message. It may send the request to the sender's device. */
   receipt(person: string, request: SipRequest): ReceiptWay | null {
     const imdn = receiptIn(request);
@@ -157,7 +174,10 @@ export class Deferred {
     const report = this.#queue.report(person, imdn.messageId, isHidden ? null : addressKey(request.uri));
     if (report === null) return null;
     const isDelivery = imdn.kind === 'delivery' && imdn.status === 'delivered';
-    if (isDelivery && report.isDelivered) return { kind: 'swallow' };
+    const key = `${person} ${imdn.messageId} ${report.sender}`;
+    // Of two devices that report at once, the second need not: should the first one's be refused, that device tells it again.
+    if (isDelivery && (report.isDelivered || this.#deliveriesUnderWay.has(key))) return { kind: 'swallow' };
+    if (isDelivery) this.#deliveriesUnderWay.add(key);
     if (!isHidden && instanceOfGruu(request.uri) === null && !namesDevice(request)) {
       if (report.gruu !== null) request.uri = report.gruu;
       else if (report.instance !== null) request.append('Accept-Contact', `*;${INSTANCE_PARAM}="<${report.instance}>"`);
@@ -165,8 +185,9 @@ export class Deferred {
     const { messageId } = imdn;
     return {
       kind: 'pass',
-      onTaken: () => {
-        if (isDelivery) this.#try(() => this.#queue.delivered(person, messageId, report.sender));
+      onAnswered: (status) => {
+        this.#deliveriesUnderWay.delete(key);
+        if (isDelivery && status < 300) this.#try(() => this.#queue.delivered(person, messageId, report.sender));
       },
     };
   }
@@ -219,7 +240,7 @@ export class Deferred {
       this.#postman.notice(person);
       return { status: 200, reason: 'OK' };
     };
-    this.#standIns.accept({ transaction, offer, person, sender, onMessage });
+    this.#standIns.accept({ transaction, offer, person, sender, isForOneMessage: isLargeMessage(request), onMessage });
     this.#postman.notice(person);
     return true;
   }

@@ -4,7 +4,7 @@
  */
 import { type CpimMessage, encodeCpim, parseCpim } from '../../../protocol/cpim';
 import { cpmHeader } from '../../../protocol/cpm-headers';
-import { ICSI, ICSI_PARAM, INSTANCE_PARAM, icsiParam, parseIcsi } from '../../../protocol/feature-tags';
+import { ICSI, INSTANCE_PARAM, icsiParam, wantedServices } from '../../../protocol/feature-tags';
 import { encodeImdn, type Imdn, parseImdn } from '../../../protocol/imdn';
 import { parseInstance } from '../../../protocol/instance-urn';
 import { parseContentType, parseMultipart } from '../../../protocol/multipart';
@@ -75,8 +75,9 @@ export function letterOfMessage(request: SipRequest, person: string, now: number
   return letter(request, person, { contentType: request.get('content-type') ?? '', body: request.body }, now);
 }
 
-/** The letter that the first message inside an INVITE makes; null when there is none. */
+/** The letter that the first message inside an INVITE makes; null when there is none. In Large Message Mode it is an envelope without a text. */
 export function letterOfInvite(invite: SipRequest, person: string, now: number): Letter | null {
+  if (isLargeMessage(invite)) return null;
   const parts = parseMultipart(invite.get('content-type') ?? '', invite.body);
   const first = parts.ok ? parts.value.find((part) => parseContentType(part.contentType).type === CPIM) : undefined;
   return first === undefined ? null : letter(invite, person, first, now);
@@ -136,7 +137,7 @@ function lifeOf(request: SipRequest): number {
 }
 
 /** The device that a request is for alone: by its public GRUU, or by its instance in Accept-Contact. */
-function deviceAsked(request: SipRequest): string | null {
+export function deviceAsked(request: SipRequest): string | null {
   const inUri = instanceOfGruu(request.uri);
   if (inUri !== null) return inUri;
   for (const value of request.all('accept-contact')) {
@@ -180,12 +181,14 @@ function withoutTag(value: string): string {
 
 /** Whether an INVITE asks for a 1-1 session or brings one large message; a group, a file and a call that replaces another cannot wait. */
 export function isOneToOne(invite: SipRequest): boolean {
-  const asked = invite.all('accept-contact').flatMap((value) => {
-    const preference = parseNameAddr(value);
-    return preference.ok ? parseIcsi(preference.value.params.get(ICSI_PARAM) ?? '') : [];
-  });
+  const asked = wantedServices(invite.all('accept-contact'));
   const replaces = invite.has('replaces') || invite.has(cpmHeader.sessionReplaces);
   return !replaces && (asked.includes(ICSI.session) || asked.includes(ICSI.largemsg));
+}
+
+/** Whether an INVITE brings one long message instead of a chat (OMA CPM Large Message Mode). */
+export function isLargeMessage(invite: SipRequest): boolean {
+  return wantedServices(invite.all('accept-contact')).includes(ICSI.largemsg);
 }
 
 /** The request that brings a letter to one device of the person; an INVITE lacks its body and Contact. */

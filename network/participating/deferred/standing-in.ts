@@ -32,6 +32,8 @@ export interface StandInRequest {
   offer: MsrpDescription;
   person: string;
   sender: string;
+  /** Only one message is to come, which is under way when a device registers. */
+  isForOneMessage: boolean;
   /** A message of the session; the verdict is its MSRP answer. */
   onMessage(content: { contentType: string; body: Uint8Array }): Verdict;
 }
@@ -39,6 +41,7 @@ export interface StandInRequest {
 interface StandIn {
   person: string;
   sender: string;
+  isForOneMessage: boolean;
   dialog: Dialog;
   media: SwitchSession;
   idle: { dispose(): void };
@@ -60,7 +63,7 @@ export class StandIns {
   }
 
   /** Answers 200 to an INVITE that `hasRoomFor` admits. */
-  accept({ transaction, offer, person, sender, onMessage }: StandInRequest): void {
+  accept({ transaction, offer, person, sender, isForOneMessage, onMessage }: StandInRequest): void {
     const { server, media: switch_, resolve } = this.deps;
     const dialog = Dialog.ofReceived(server, transaction, `<${server.uri}>`, resolve);
     const events = {
@@ -74,7 +77,7 @@ export class StandIns {
       },
     };
     const media = switch_.prepare(events, { isSecure: offer.transport === 'TCP/TLS/MSRP', person: sender });
-    const session: StandIn = { person, sender, dialog, media, idle: this.#idleTimer(() => session) };
+    const session: StandIn = { person, sender, isForOneMessage, dialog, media, idle: this.#idleTimer(() => session) };
     this.#sessions.set(dialog.id, session);
     // RFC 6135: an offerer that only waits is called.
     const role = offer.setup === 'passive' ? 'active' : 'passive';
@@ -105,9 +108,10 @@ export class StandIns {
     return true;
   }
 
-  /** A device of the person is there: the sessions in their place end. */
+  /** A device of the person is there: the chats in their place end. */
   endFor(person: string): void {
-    for (const session of [...this.#sessions.values()]) if (session.person === person) this.#end(session, COMPLETED);
+    for (const session of [...this.#sessions.values()])
+      if (session.person === person && !session.isForOneMessage) this.#end(session, COMPLETED);
   }
 
   /** Ends without a message: the network closes. */

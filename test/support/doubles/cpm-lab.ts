@@ -168,7 +168,7 @@ export class FakeSession implements SipSession {
 }
 
 export class FakeInvite extends FakeSession implements IncomingInvite {
-  readonly icsis: string[] = [];
+  readonly icsis: string[];
   readonly sdp: string | null;
   readonly parts: BodyPart[];
   rang = 0;
@@ -183,10 +183,13 @@ export class FakeInvite extends FakeSession implements IncomingInvite {
     parts?: BodyPart[];
     setup?: 'active' | 'passive' | 'actpass';
     sdp?: string;
+    icsis?: string[];
+    direction?: 'sendrecv' | 'sendonly';
   }) {
     super(`call-${Math.random()}`, options.remote, { ...noHeaders, ...options.headers });
     this.state = 'incoming';
-    this.sdp = options.sdp ?? peerSdp(options.setup ?? 'actpass');
+    this.sdp = options.sdp ?? peerSdp(options.setup ?? 'actpass', { direction: options.direction ?? 'sendrecv' });
+    this.icsis = options.icsis ?? [];
     this.parts = options.parts ?? [];
   }
 
@@ -290,6 +293,8 @@ export function createLab(
     /** Addresses and GRUUs that cannot be reached. */
     away: new Set<string>(),
     leak: null as AppError | null,
+    /** What OPTIONS tells of an address; nobody answers for the others. */
+    able: new Map<string, string[]>(),
     blocked: new Set<string>(),
     clockAhead: 0,
     mediaWish: 'clear' as MediaWish,
@@ -315,6 +320,11 @@ export function createLab(
       if (state.away.has(request.target)) throw new AppError('sip/rejected', { status: 480 }, 'user');
       pagers.push(request);
       return { status: 200 };
+    },
+    async queryCapabilities(address) {
+      const icsis = state.able.get(address);
+      if (icsis === undefined) throw new AppError('sip/rejected', { status: 480 }, 'user');
+      return { icsis, instanceId: null, deviceName: null, methods: [] };
     },
     canHide: true,
     gruu: `${options.self ?? 'sip:alice@lab.test'};gr=urn:uuid:aaaa`,

@@ -52,6 +52,7 @@ describe('a new name or a switched service whose REGISTER fails', () => {
       offers: [
         { name: 'session', on: true },
         { name: 'pager', on: false },
+        { name: 'large', on: true },
       ],
       untold: true,
     });

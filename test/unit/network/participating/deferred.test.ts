@@ -478,6 +478,56 @@ describe('R87: a session with somebody whose devices are all off', () => {
     expect(lab.media.sessionCount).toBe(0);
   });
 
+  const large = () => {
+    const parts = [
+      { contentType: 'application/sdp', headers: new Map(), body: bytes(offer()) },
+      { contentType: 'message/cpim', headers: new Map(), body: pager('', { id: 'id-long' }).body },
+    ];
+    const request = cpmRequest('INVITE', ALICE, BOB, ICSI.largemsg).append('Contact', `<${gruu(ALICE, ALICES_PC)}>`);
+    return request.setBody(multipartType('b1'), encodeMultipart(parts, 'b1'));
+  };
+
+  it('a large message waits as well; the envelope in its INVITE is no message', async () => {
+    const lab = new DeferredLab();
+    const answer = await lab.send(large());
+    expect(answer.status).toBe(200);
+    const { say } = talk(lab, answer);
+    await lab.devices(BOB, BOBS_DESK);
+    expect(lab.texts).toEqual([]);
+    // It is on its way while a device registers: its session stays until it is there.
+    expect(say(pager('long').body)).toMatchObject({ status: 200 });
+    await settle();
+    expect(lab.texts).toEqual(['long to aaaa']);
+    expect(await lab.bye(answer)).toBe(200);
+    expect([lab.pf.standInCount, lab.media.sessionCount]).toEqual([0, 0]);
+  });
+
+  it('a large message goes to every device of the person, also to those that come later, and Alice hears of it once', async () => {
+    const lab = new DeferredLab();
+    await lab.devices(BOB, BOBS_DESK, BOBS_TABLET);
+    const answer = await lab.send(large());
+    expect(answer.status).toBe(200);
+    expect(lab.delivered).toEqual([]);
+    talk(lab, answer).say(pager('long').body);
+    await settle();
+    expect(lab.texts.sort()).toEqual(['long to aaaa', 'long to bbbb']);
+    await lab.devices(ALICE, ALICES_PC);
+    for (const _ of [BOBS_DESK, BOBS_TABLET]) await lab.send(receipt('id-long'), 'orig');
+    expect(lab.delivered.filter(({ uri }) => uri === gruu(ALICE, ALICES_PC))).toHaveLength(1);
+  });
+
+  it('a large message for the only device of a person, or for one that is named, goes to it as it is', async () => {
+    const lab = new DeferredLab();
+    await lab.devices(BOB, BOBS_DESK);
+    await lab.send(large());
+    await lab.devices(BOB, BOBS_DESK, BOBS_TABLET);
+    const named = large();
+    named.uri = gruu(BOB, BOBS_TABLET);
+    await lab.send(named);
+    expect(lab.delivered.map(({ method }) => method)).toEqual(['INVITE', 'INVITE']);
+    expect(lab.pf.standInCount).toBe(0);
+  });
+
   it('its receipts find the device that called, which is named by the INVITE', async () => {
     const lab = new DeferredLab();
     await lab.devices(ALICE, ALICES_PC);
