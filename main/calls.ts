@@ -23,6 +23,8 @@ const maxIconLength = 100_000;
 const maxPathLength = 4_096;
 /** The most people one call may name. */
 const maxPeople = 500;
+/** LAB: the most people who are written to separately at a time. */
+const maxSeparatePeople = 100;
 /** The longest time after which an idle session is ended, seconds: a day. */
 const maxIdleSeconds = 86_400;
 /** The longest pairing code that a caller may pass: six digits and what people type between them. */
@@ -99,6 +101,11 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     mode: v.optional(v.picklist(['session', 'pager'])),
     anonymous: v.optional(v.boolean()),
     onlyWith: v.optional(field),
+  }),
+  sendSeparately: v.strictObject({
+    ...named,
+    people: v.pipe(v.array(field), v.minLength(1), v.maxLength(maxSeparatePeople)),
+    text: v.pipe(v.string(), v.minLength(1), v.maxLength(maxTextLength)),
   }),
   openConversation: v.strictObject({ ...named, to: field, anonymous: v.optional(v.boolean()) }),
   openSession: v.strictObject({ ...named, to: field }),

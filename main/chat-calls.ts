@@ -34,6 +34,7 @@ export function chatCalls({ messenger, rescue, chooseFile, now }: ChatCallDeps) 
     search: ({ account, text, limit, ...more }) => messenger({ account }).search.find(text, limit ?? defaultPage, more),
     sendText: ({ account, to, conversation, text, mode, anonymous, onlyWith }) =>
       messenger({ account, conversation }).texts.send({ to, conversation, anonymous }, text, mode ?? 'session', onlyWith),
+    sendSeparately: ({ account, people, text }) => ({ copies: messenger({ account }).texts.sendSeparately(people, text) }),
     openConversation: ({ account, to, anonymous }) => ({ conversation: messenger({ account }).chats.open(to, anonymous) }),
     openSession: ({ account, to }) => messenger({ account }).chats.openSession(to),
     closeSession: ({ conversation }) => messenger({ conversation }).chats.closeSession(conversation),

@@ -27,10 +27,12 @@ import { readRefusal, understood } from './conversation/refusals';
 import { identityOf } from './conversation/values';
 import type { Groups } from './group/groups';
 import type { OneToOneSessions } from './one-to-one/sessions';
+import type { TextMode } from './outbox/job';
 import type { Carrier } from './outbox/outbox';
 import type { CpmSession } from './session/session';
 import { Abilities } from './standalone/abilities';
 import { sendLarge } from './standalone/large';
+import { ListMessages } from './standalone/list';
 
 /** LAB: how long a text waits for the answer to a pending invitation before it goes as a pager message. */
 export const pagerAfterMs = 3_000;
@@ -43,20 +45,17 @@ export class Courier implements Carrier {
   readonly #oneToOne: OneToOneSessions;
   readonly #groups: Groups;
   readonly #abilities: Abilities;
+  readonly #lists: ListMessages;
 
   constructor(context: CpmContext, oneToOne: OneToOneSessions, groups: Groups) {
     this.#context = context;
     this.#oneToOne = oneToOne;
     this.#groups = groups;
     this.#abilities = new Abilities(context);
+    this.#lists = new ListMessages(context);
   }
 
-  async carryText(
-    message: MessageRecord,
-    conversation: ConversationRecord,
-    mode: 'session' | 'pager',
-    atDevice: () => void,
-  ): Promise<void> {
+  async carryText(message: MessageRecord, conversation: ConversationRecord, mode: TextMode, atDevice: () => void): Promise<void> {
     try {
       await this.#carryText(message, conversation, mode, atDevice);
     } catch (error) {
@@ -64,12 +63,7 @@ export class Courier implements Carrier {
     }
   }
 
-  async #carryText(
-    message: MessageRecord,
-    conversation: ConversationRecord,
-    mode: 'session' | 'pager',
-    atDevice: () => void,
-  ): Promise<void> {
+  async #carryText(message: MessageRecord, conversation: ConversationRecord, mode: TextMode, atDevice: () => void): Promise<void> {
     // A damaged text is never sent, because it is not what the person wrote.
     if (message.isDamaged === true) throw new AppError('storage/unreadable', { cause: 'the message is damaged' }, 'never');
     const { kind, peer } = conversation;
@@ -77,9 +71,10 @@ export class Courier implements Carrier {
     if (kind === 'group') return this.#toGroup(message, conversation);
     const envelope = textEnvelope(message, partiesOf(conversation, message.from), this.#context.clock.now());
     const isLong = envelope.length > pagerLimitBytes;
-    if (isLong && (mode === 'pager' || !this.#oneToOne.isUnderWay(conversation.id)) && (await this.#sendLarge(message, conversation)))
-      return;
-    if (mode === 'pager' && !isLong) return this.#sendText(message, conversation);
+    if (mode === 'list' && !isLong && (await this.#lists.carry(message, conversation, this.#byItself(conversation, message)))) return;
+    const isAlone = mode !== 'session';
+    if (isLong && (isAlone || !this.#oneToOne.isUnderWay(conversation.id)) && (await this.#sendLarge(message, conversation))) return;
+    if (isAlone && !isLong) return this.#sendText(message, conversation);
     await this.#inSession(message, conversation, envelope, atDevice);
   }
 

@@ -6,7 +6,7 @@ import type { ConversationRecord } from '../history/records';
 import type { Chats } from './chats';
 import { forOneAnyway } from './chats';
 import type { CpmContext } from './conversation/context';
-import { composingType, cpimType, type ReceiptPayload, wrappedComposing } from './conversation/envelope';
+import { ambiguousId, composingType, cpimType, type ReceiptPayload, wrappedComposing } from './conversation/envelope';
 import { notInGroup, type Targets } from './conversation/targets';
 import type { Courier } from './courier';
 import type { Groups } from './group/groups';
@@ -48,8 +48,30 @@ export class Texts {
     if (record.kind === 'group' && !record.joined) throw notInGroup();
     if (record.kind === 'group' && mode === 'pager') throw new AppError('ipc/refused', { cause: 'a pager message goes to one person' });
     this.#context.people.meet(record, this.#context.clock.now());
-    const message = outbox.queueText(record, text, mode, onlyWith === undefined ? undefined : this.#member(record, onlyWith));
+    const message = outbox.queueText(record, text, mode, onlyWith === undefined ? {} : { onlyWith: this.#member(record, onlyWith) });
     return { message: message.id, conversation: record.id };
+  }
+
+  /**
+   * Queues one text for several people, each of whom gets it in their own 1-1, and learns of nobody else. All or none are on disk when this returns.
+   * @throws AppError `ipc/refused`, `account/bad-address`, `conversation/blocked`, `storage/*`
+   */
+  sendSeparately(people: readonly string[], text: string): { to: string; message: string; conversation: string }[] {
+    const { targets, outbox, chats } = this.#parts;
+    const { isSelf, history, clock } = this.#context;
+    const addresses = [...new Set(people.map((one) => targets.address(one)))].filter((address) => !isSelf(address));
+    if (addresses.length === 0) throw new AppError('ipc/refused', { cause: 'nobody else is named' });
+    targets.mustNotBeBlocked(addresses);
+    const messageId = clock.uuid();
+    return history.transaction(() =>
+      addresses.map((to) => {
+        const record = chats.to(to, false);
+        this.#context.people.meet(record, clock.now());
+        // The copies share a Message-ID: the first has it as it is.
+        const id = to === addresses[0] ? messageId : ambiguousId(messageId, to);
+        return { to, message: outbox.queueText(record, text, 'list', { id }).id, conversation: record.id };
+      }),
+    );
   }
 
   /** Tells the others that the person is typing, or has stopped. Nothing is kept and nothing fails: it is only a hint. */

@@ -18,6 +18,8 @@ import type { Stack } from './stack/stack';
 import type { WireMessage } from './wire/wire-message';
 
 export interface OutgoingPager extends CpmRequest, PagerContent {
+  /** Extensions without which the network must not take it. */
+  require?: string[];
   /** Sent instead when the answer is 415 and accepts this type but not the other (RFC 3261 section 21.4.13). */
   simpler?: PagerContent;
 }
@@ -76,7 +78,7 @@ function sendOnce(
     to,
     ...(pager.icsi !== null && pager.anonymous === true ? { hidesFrom: to } : { from: identity }),
     routes,
-    headers: pager.icsi === null ? plainRequestHeaders(pager, identity) : cpmRequestHeaders(pager, identity),
+    headers: pager.icsi === null ? plainRequestHeaders(pager, identity) : pagerHeaders(pager, identity),
     body: { contentType: pager.contentType, content: pager.body },
   });
   return new Promise((resolve, reject) => {
@@ -94,6 +96,11 @@ function sendOnce(
       onRedirect: refused,
     });
   });
+}
+
+function pagerHeaders(pager: OutgoingPager, identity: string): [string, string][] {
+  const require: [string, string][] = pager.require === undefined ? [] : [['Require', pager.require.join(', ')]];
+  return [...cpmRequestHeaders(pager, identity), ...require];
 }
 
 /** Whether a refusal is a 415 whose Accept lists `simpler` and not the type that was sent. */

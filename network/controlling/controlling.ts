@@ -15,6 +15,7 @@ import { Focus } from './focus';
 import { Group, type GroupState, MAX_PARTICIPANTS } from './group';
 import { type GroupInvitation, readGroupInvitation } from './invitation';
 import { isOverTls } from './leg';
+import { ListMessages } from './list-message';
 import { type PredefinedGroup, provideGroups } from './predefined';
 import { GroupStore, LEASE_MS } from './store';
 
@@ -52,6 +53,7 @@ export class ControllingFunction {
   readonly #groups = new Map<string, Focus>();
   readonly #store: GroupStore;
   readonly #maximum: number;
+  readonly #lists: ListMessages;
   /** True after `close`. */
   isClosed = false;
   #renewal: { dispose(): void } | null = null;
@@ -61,7 +63,9 @@ export class ControllingFunction {
     this.#options = options;
     this.#factory = addressKey(options.factory);
     this.#maximum = options.maxParticipants ?? MAX_PARTICIPANTS;
-    const { clock } = options.server;
+    const { server, core, host, log } = options;
+    const { clock } = server;
+    this.#lists = new ListMessages({ server, core, host, log });
     this.#store = new GroupStore(options.stateFile ?? null, () => clock.now());
     if (options.predefined !== undefined) this.provide(options.predefined);
     options.server.onRequest = (transaction) => this.#receive(transaction);
@@ -109,8 +113,8 @@ export class ControllingFunction {
     } else if (request.toTag !== null) transaction.reply(481);
     else if (key !== this.#factory || key === null) transaction.reply(404);
     else if (request.method === 'INVITE') this.#create(transaction);
-    else if (request.method === 'OPTIONS') transaction.reply(200, { headers: [['Allow', 'INVITE, OPTIONS']] });
-    else transaction.reply(405, { headers: [['Allow', 'INVITE, OPTIONS']] });
+    else if (request.method === 'MESSAGE') this.#lists.receive(transaction);
+    else transaction.reply(request.method === 'OPTIONS' ? 200 : 405, { headers: [['Allow', 'INVITE, MESSAGE, OPTIONS']] });
   }
 
   #create(transaction: ServerTransaction): void {

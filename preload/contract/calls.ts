@@ -133,6 +133,8 @@ export interface Calls {
     },
     { message: string; conversation: string },
   ];
+  /** Sends a text to several people, in one request where the network can. Each gets it in the 1-1, and learns of nobody else. */
+  sendSeparately: [Named & { people: string[]; text: string }, { copies: { to: string; message: string; conversation: string }[] }];
   /** Finds or makes the 1-1 conversation with an address, without sending anything. */
   openConversation: [Named & { to: string; anonymous?: boolean | undefined }, { conversation: string }];
   openSession: [Named & { to: string }, { conversation: string; state: SessionState }];

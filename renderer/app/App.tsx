@@ -9,6 +9,7 @@ import { LeftPane } from '../chats/LeftPane';
 import leftPane from '../chats/LeftPane.module.css';
 import { NewChat } from '../chats/NewChat';
 import { NoChat } from '../chats/NoChat';
+import { SendSeparately } from '../chats/SendSeparately';
 import { SkeletonRows } from '../chats/SkeletonRows';
 import { type Desk, useChorus, useDesk, useServices } from '../desk/desk';
 import { shortcutKey } from '../desk/shortcut-key';
@@ -158,6 +159,8 @@ function OpenDialog() {
   switch (open?.dialog) {
     case 'newChat':
       return <NewChat />;
+    case 'sendSeparately':
+      return <SendSeparately />;
     case 'addPeople':
       return conversation === undefined ? null : <AddPeople conversation={conversation} />;
     case 'leave':

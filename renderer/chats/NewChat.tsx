@@ -74,6 +74,17 @@ export function NewChat() {
         {busy && group !== null ? <ProgressLine>{words.newChat.joining(plainAddress(group))}</ProgressLine> : null}
       </div>
       {anonymous ? null : <p className={cx('hint', styles.aside)}>{words.newChat.groupHint}</p>}
+      {anonymous ? null : (
+        <button
+          type="button"
+          className="button quiet"
+          disabled={busy}
+          data-testid="new-chat-separately"
+          onClick={() => desk.set({ dialog: { dialog: 'sendSeparately' } })}
+        >
+          {words.sendSeparately.open}
+        </button>
+      )}
       <Switch
         name={words.anonymous.write}
         hint={anonymous ? words.anonymous.learns : words.anonymous.writeHint}

@@ -12,6 +12,7 @@ export type SettingsSection = 'general' | 'account' | 'keyboard' | 'about';
 
 type OpenDialog =
   | { dialog: 'newChat' }
+  | { dialog: 'sendSeparately' }
   | { dialog: 'addPeople'; conversation: string }
   | { dialog: 'leave'; conversation: string }
   | { dialog: 'removePerson'; conversation: string; address: string }

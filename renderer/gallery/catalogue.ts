@@ -120,6 +120,7 @@ const chats: Exhibit[] = [
     desk: { filter: 'zeppelin' },
   },
   { name: 'new-chat', scene: working, desk: { dialog: { dialog: 'newChat' } } },
+  { name: 'send-separately', scene: working, desk: { dialog: { dialog: 'sendSeparately' } } },
   {
     name: 'invitations',
     scene: withSnapshot(working, {

@@ -318,6 +318,15 @@ export const chatWords = {
     notJoined: 'You did not join.',
   },
 
+  sendSeparately: {
+    open: 'Write to several people separately',
+    title: 'Send separately',
+    text: 'Message',
+    hint: 'Each person gets it in the chat with you alone. They do not see who else gets it, and answers come to you alone.',
+    send: (n: number) => (n < 2 ? 'Send' : `Send to ${n} people`),
+    failed: 'The message could not be sent.',
+  },
+
   anonymous: {
     write: 'Write anonymously',
     writeHint: 'Starts a separate chat that hides who you are.',

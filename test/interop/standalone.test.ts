@@ -105,4 +105,45 @@ describe.each(networks)('standalone messages at $name', ({ start }) => {
     expect(await messageState(alice, message, 'delivered')).not.toHaveProperty('standalone');
     expect(headerValues(sipRequests(alice, 'out', 'INVITE')[0] ?? '', 'P-Preferred-Service').join()).toContain('oma.cpm.session');
   });
+
+  it('R99: one text to several people leaves as one request; each has it in the 1-1, replies there, and who cannot be reached is named', async () => {
+    const alice = await client('alice-laptop');
+    const desk = await client('bob-desk');
+    const carol = await client('carol');
+    const people = [bob, 'sip:carol@lab.test', 'sip:nobody@lab.test'];
+    const { copies } = await alice.call('sendSeparately', { people, text: 'to each of you' });
+    expect(copies.map(({ to }) => to)).toEqual(people);
+    const atBob = await received(desk, 'to each of you');
+    const atCarol = await received(carol, 'to each of you');
+    expect([atBob, atCarol].map(({ from, standalone }) => [from, standalone])).toEqual([
+      ['sip:alice@lab.test', 'pager'],
+      ['sip:alice@lab.test', 'pager'],
+    ]);
+    const [toBob, toCarol, toNobody] = copies;
+    await messageState(alice, toBob?.message ?? '', 'delivered');
+    await messageState(alice, toCarol?.message ?? '', 'delivered');
+    expect(await messageState(alice, toNobody?.message ?? '', 'failed')).toMatchObject({ error: { code: 'message/undelivered' } });
+    const lists = sipRequests(alice, 'out', 'MESSAGE').filter((text) => text.includes('recipient-list-message'));
+    // A core that asks for a proof has the same request twice.
+    expect(new Set(lists.flatMap((text) => headerValues(text, 'Call-ID'))).size).toBe(1);
+    expect(headerValues(lists[0] ?? '', 'P-Preferred-Service')).toEqual(['urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg.group']);
+    // Nobody learns of the others.
+    const atDevices = [...sipRequests(desk, 'in', 'MESSAGE'), ...sipRequests(carol, 'in', 'MESSAGE')].filter((text) =>
+      text.includes('to each'),
+    );
+    expect(atDevices).toHaveLength(2);
+    expect(sipRequests(desk, 'in', 'MESSAGE').join()).not.toContain('carol');
+    await desk.call('sendText', { conversation: atBob.conversation, text: 'only to Alice' });
+    expect(await received(alice, 'only to Alice')).toMatchObject({ conversation: toBob?.conversation });
+    expect(carol.events.filter((event) => event.event === 'message' && event.text === 'only to Alice')).toEqual([]);
+  });
+
+  it('R99: a long text to several people reaches each of them as one large message', async () => {
+    const alice = await client('alice-laptop');
+    const desk = await client('bob-desk');
+    const carol = await client('carol');
+    const { copies } = await alice.call('sendSeparately', { people: [bob, 'sip:carol@lab.test'], text: long });
+    for (const one of [desk, carol]) expect(await received(one, long)).toMatchObject({ standalone: 'large' });
+    for (const { message } of copies) await messageState(alice, message, 'delivered');
+  });
 });

@@ -140,7 +140,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/cpm/standalone',
-    faces: ['abilities', 'large', 'large-arrivals'],
+    faces: ['abilities', 'large', 'large-arrivals', 'list'],
     values: [...ground, 'main/cpm/conversation', 'main/cpm/inbox', 'main/cpm/one-to-one', 'main/cpm/session'],
     types: ['main/history', 'main/sip'],
   },
@@ -301,7 +301,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'renderer/chats',
-    faces: ['ConversationRow', 'LeftPane', 'NewChat', 'NoChat', 'SkeletonRows'],
+    faces: ['ConversationRow', 'LeftPane', 'NewChat', 'SendSeparately', 'NoChat', 'SkeletonRows'],
     values: [...view, 'renderer/devices', 'renderer/notices'],
     types: ['preload/contract'],
     packages: drawn,

@@ -34,6 +34,8 @@ export interface ReceiptPayload {
 export interface Parties {
   from: string | null;
   to: readonly string[];
+  /** How the sender wants to be called by those who read it; nothing is said where absent. */
+  name?: string;
   /** The name of the sending device, where several people read it and the signalling cannot tell them: in a group. */
   device?: string;
   /** Its public GRUU, where the signalling names no device: in a pager message (RFC 3428 section 4). */
@@ -79,20 +81,25 @@ export function leftAtBy(envelope: CpimMessage): number | null {
 }
 
 /** Whom the envelopes of a conversation name: nobody where this account is anonymous, and no recipient where the peer is. */
-export function partiesOf(conversation: Pick<ConversationRecord, 'kind' | 'peer' | 'focus' | 'hides' | 'writesAs'>, self: string): Parties {
+export function partiesOf(
+  conversation: Pick<ConversationRecord, 'kind' | 'peer' | 'focus' | 'hides' | 'writesAs' | 'pseudonym'>,
+  self: string,
+): Parties {
   if (conversation.hides === 'self') return { from: null, to: [] };
   const to = conversation.kind === 'group' ? conversation.focus : conversation.peer;
-  return { from: conversation.writesAs ?? self, to: to === null || conversation.hides === 'peer' ? [] : [to] };
+  const name = conversation.pseudonym === undefined ? {} : { name: conversation.pseudonym };
+  return { from: conversation.writesAs ?? self, to: to === null || conversation.hides === 'peer' ? [] : [to], ...name };
 }
 
 /** A text message as it leaves, at `leftAt` by this computer's clock. */
-export function textEnvelope(message: MessageRecord, { from, to, ...sender }: Parties, leftAt?: number): Uint8Array {
+export function textEnvelope(message: MessageRecord, { from, to, name, ...sender }: Parties, leftAt?: number): Uint8Array {
   return encodeCpim({
     headers: deviceHeaders(sender, leftAt),
     from,
+    fromName: name ?? null,
     to: [...to],
     dateTime: message.sentAt,
-    messageId: message.id,
+    messageId: wireId(message.id),
     dispositions: [
       ...(message.wantsDelivered ? (['positive-delivery', 'negative-delivery'] as const) : []),
       ...(message.wantsDisplayed ? (['display'] as const) : []),

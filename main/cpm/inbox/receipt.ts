@@ -4,7 +4,7 @@ import type { CpimMessage } from '../../../protocol/cpim';
 import { type Imdn, parseImdn } from '../../../protocol/imdn';
 import type { ConversationRecord, MessageRecord, ReceiptRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
-import { deviceNamedBy } from '../conversation/envelope';
+import { ambiguousId, deviceNamedBy } from '../conversation/envelope';
 import { mayBecome, stateByReceipts } from '../conversation/values';
 import type { Arrival, Incoming } from './arrival';
 import { clockKey, measureReceipt, unknownClock } from './clocks';
@@ -16,7 +16,8 @@ export function takeReceipt(context: CpmContext, reached: (message: string) => v
   const imdn = readReceipt(envelope);
   const disposition = dispositionOf(imdn);
   if (disposition === null) return;
-  const message = history.message(imdn.messageId, 'out');
+  // A text to several people has a message of its own for each of them.
+  const message = history.message(ambiguousId(imdn.messageId, sender.address), 'out') ?? history.message(imdn.messageId, 'out');
   if (message === null) {
     log.debug('a receipt for a message that is not here', { messageId: imdn.messageId });
     return;

@@ -2,11 +2,14 @@
  * What waits to leave, as a value for each kind of job, and how it is written to the history and read back. A job outlives the program that wrote
  * it, so nothing that is read is believed: what does not parse is `unreadable` and never an exception.
  */
-import type { JobRecord } from '../../history/records';
+import type { JobRecord, MessageRecord } from '../../history/records';
 import type { ReceiptPayload } from '../conversation/envelope';
 
-/** How a text leaves: over the session of its conversation, or as a pager message. */
-export type TextMode = 'session' | 'pager';
+/** How a text leaves: over the session of its conversation, as a pager message, or in one request with those for other people. */
+export type TextMode = 'session' | 'pager' | 'list';
+
+/** What a text may have besides its words; `id` where it is one of several copies, which share a Message-ID. */
+export type TextExtras = Partial<Pick<MessageRecord, 'id' | 'onlyWith' | 'replyTo'>>;
 
 /** What is to be done, by kind. */
 export type Task =
@@ -93,7 +96,7 @@ function parsed(payload: string): Fields | null {
 }
 
 function isMode(value: unknown): value is TextMode {
-  return value === 'session' || value === 'pager';
+  return value === 'session' || value === 'pager' || value === 'list';
 }
 
 function receiptOf({ to, toInstance, toGruu, toDevice, disposition, at, sentAt }: Fields): ReceiptPayload | null {

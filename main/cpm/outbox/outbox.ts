@@ -22,7 +22,7 @@ import type { CpmContext } from '../conversation/context';
 import type { ReceiptPayload } from '../conversation/envelope';
 import { mayBecome, orderedAt } from '../conversation/values';
 import { Attempt, type Ending } from './attempt';
-import { conversationOfReceipts, inviteLane, inviteOf, type Job, jobDraft, readJob, type TextMode } from './job';
+import { conversationOfReceipts, inviteLane, inviteOf, type Job, jobDraft, readJob, type TextExtras, type TextMode } from './job';
 import { firstPatientPauseMs, nextProbeAt, signOfLifeMs } from './patience';
 import { longestPauseMs, longestRetryAfterMs, pauseMs, receiptRemedy, remedyFor } from './remedy';
 import { WaitingTexts } from './waiting';
@@ -62,20 +62,20 @@ export class Outbox implements Disposable {
     this.#waiting = new WaitingTexts(context, { become: this.#become.bind(this), giveUp: this.#giveUp.bind(this) });
   }
 
-  /** Queues a text; with `onlyWith` for that member of the group alone. It is on disk, with its job, when this returns. @throws AppError `storage/*` */
-  queueText(conversation: ConversationRecord, text: string, mode: TextMode, onlyWith?: string): MessageRecord {
+  /** Queues a text; with `onlyWith` in `more` for that member of the group alone. It is on disk, with its job, when this returns. @throws AppError `storage/*` */
+  queueText(conversation: ConversationRecord, text: string, mode: TextMode, { id, ...more }: TextExtras = {}): MessageRecord {
     const { history, clock, self, selfName } = this.#context;
     const now = clock.now();
     const receipts = this.#context.preferences().receipts;
     const message: MessageRecord = {
-      id: clock.uuid(),
+      id: id ?? clock.uuid(),
       conversation: conversation.id,
       direction: 'out',
       from: self,
-      fromName: selfName,
+      fromName: conversation.pseudonym ?? selfName,
       fromDevice: null,
       content: { kind: 'text', text },
-      ...(onlyWith === undefined ? {} : { onlyWith }),
+      ...more,
       state: 'queued',
       ...this.#stamp(conversation.id, now),
       receivedAt: null,

@@ -1,0 +1,43 @@
+/** Messages by themselves, in a real browser: to several people, how one went, where the answer goes, and under what name. */
+import { describe, expect, it } from 'vitest';
+import { strangers } from '../../renderer/gallery/scenes';
+import { chat, id, windowsInBrowser } from '../support/windows/window-in-browser';
+
+describe('messages by themselves, in a browser', () => {
+  const open = windowsInBrowser();
+
+  it('R99: one text goes to several people separately, from the dialog for new chats', async () => {
+    const copies = [{ to: 'sip:bob@lab.test', message: 'm', conversation: 'bob' }];
+    const { page, calls } = await open({ ...strangers, answers: { sendSeparately: { value: { copies } } } });
+    await page.click(id('new-chat'));
+    await page.click(id('new-chat-separately'));
+    await page.waitForSelector(id('send-separately-dialog'));
+    expect(await page.textContent(id('send-separately-dialog'))).toContain('They do not see who else gets it');
+    const submit = page.locator(id('send-separately-submit'));
+    expect(await submit.isDisabled()).toBe(true);
+    for (const person of ['bob@lab.test', 'carol@lab.test']) {
+      await page.fill(id('send-separately-input'), person);
+      await page.keyboard.press('Enter');
+    }
+    expect(await submit.isDisabled()).toBe(true);
+    await page.fill(id('send-separately-text'), 'Lunch at noon?');
+    expect(await submit.textContent()).toBe('Send to 2 people');
+    await page.screenshot({ path: 'artifacts/send-separately.png' });
+    await submit.click();
+    await expect.poll(() => page.locator(id('send-separately-dialog')).count()).toBe(0);
+    expect(await calls('sendSeparately')).toEqual([{ people: ['sip:bob@lab.test', 'sip:carol@lab.test'], text: 'Lunch at noon?' }]);
+  });
+
+  it('R86: message info says in plain words how a message went', async () => {
+    const { page, emit } = await open(strangers);
+    await page.click(chat('strangers'));
+    const [message] = strangers.messages?.strangers ?? [];
+    if (message === undefined) throw new Error('the scene has no message');
+    await emit({ event: 'message', ...message, message: 'long-one', state: 'received', text: 'a long one', standalone: 'large' });
+    const row = page.locator(`${id('message-row')}:has([data-message="long-one"])`);
+    await row.hover();
+    await row.locator(id('message-menu')).click();
+    await page.click(id('message-info-open'));
+    expect(await page.textContent(id('message-info-standalone'))).toBe('Sent by itself as one long message, without a session');
+  });
+});
