@@ -25,6 +25,8 @@ const maxPathLength = 4_096;
 const maxPeople = 500;
 /** LAB: the most people who are written to separately at a time. */
 const maxSeparatePeople = 100;
+/** LAB: the longest name of one's own towards a person or a group, in UTF-16 code units. */
+const maxPseudonymLength = 64;
 /** The longest time after which an idle session is ended, seconds: a day. */
 const maxIdleSeconds = 86_400;
 /** The longest pairing code that a caller may pass: six digits and what people type between them. */
@@ -101,6 +103,12 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
     mode: v.optional(v.picklist(['session', 'pager'])),
     anonymous: v.optional(v.boolean()),
     onlyWith: v.optional(field),
+    replyTo: v.optional(field),
+  }),
+  answerHere: inConversation,
+  setPseudonym: v.strictObject({
+    conversation: field,
+    name: v.nullable(v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(maxPseudonymLength))),
   }),
   sendSeparately: v.strictObject({
     ...named,

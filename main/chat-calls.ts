@@ -32,8 +32,16 @@ export function chatCalls({ messenger, rescue, chooseFile, now }: ChatCallDeps) 
     messages: ({ conversation, limit = defaultPage, ...place }) =>
       rescue()?.page(conversation, place, limit) ?? messenger({ conversation }).chats.messages(conversation, place, limit),
     search: ({ account, text, limit, ...more }) => messenger({ account }).search.find(text, limit ?? defaultPage, more),
-    sendText: ({ account, to, conversation, text, mode, anonymous, onlyWith }) =>
-      messenger({ account, conversation }).texts.send({ to, conversation, anonymous }, text, mode ?? 'session', onlyWith),
+    sendText: ({ account, to, conversation, text, mode, anonymous, onlyWith, replyTo }) =>
+      messenger({ account, conversation }).texts.send({ to, conversation, anonymous, replyTo }, text, mode ?? 'session', onlyWith),
+    answerHere: ({ conversation }) => {
+      messenger({ conversation }).chats.answerHere(conversation);
+      return {};
+    },
+    setPseudonym: ({ conversation, name }) => {
+      messenger({ conversation }).chats.setPseudonym(conversation, name);
+      return {};
+    },
     sendSeparately: ({ account, people, text }) => ({ copies: messenger({ account }).texts.sendSeparately(people, text) }),
     openConversation: ({ account, to, anonymous }) => ({ conversation: messenger({ account }).chats.open(to, anonymous) }),
     openSession: ({ account, to }) => messenger({ account }).chats.openSession(to),

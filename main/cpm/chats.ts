@@ -1,6 +1,8 @@
 /** What a person does with a chat, other than writing in it: open it, read it, keep a draft, delete it, end it. */
+import { drop } from '../../base/log';
 import type { ConversationValue, MessageValue, ParticipantValue, SessionState } from '../../preload/contract';
 import { AppError } from '../../preload/contract/errors';
+import { shownName } from '../../protocol/shown-name';
 import type { ConversationRecord, Direction, FileContent } from '../history/records';
 import type { CpmContext } from './conversation/context';
 import type { ConversationReader, PagePlace } from './conversation/reader';
@@ -97,6 +99,22 @@ export class Chats {
     if (record.hides === 'self' || record.kind === 'group')
       throw new AppError('ipc/refused', { cause: 'only a 1-1 in which one says who one is can be written as another address' });
     this.#context.history.updateConversation(conversation, { writesAs: address });
+  }
+
+  /** Answers in this chat go to its other side after all, not to where the last message asks for them. */
+  answerHere(conversation: string): void {
+    this.#context.history.updateConversation(this.#parts.targets.conversation(conversation).id, { replyTo: null });
+  }
+
+  /** The name that the others see in this chat from the next request on; null: the usual one. @throws AppError `conversation/unknown`, `ipc/refused` */
+  setPseudonym(conversation: string, name: string | null): void {
+    const record = this.#parts.targets.conversation(conversation);
+    const pseudonym = name === null ? null : shownName(name);
+    if (record.hides === 'self' || pseudonym === '')
+      throw new AppError('ipc/refused', { cause: 'no name can be shown here, or this is none' });
+    this.#context.history.updateConversation(record.id, { pseudonym });
+    // A dialog keeps the name in its From: the next text begins another one.
+    if (record.kind === 'oneToOne') drop(this.#parts.oneToOne.close(record.id), this.#context.log, 'ending a session under another name');
   }
 
   /** `onlyWith`: the draft of a message for that member of the group alone. */

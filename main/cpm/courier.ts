@@ -72,9 +72,9 @@ export class Courier implements Carrier {
     const envelope = textEnvelope(message, partiesOf(conversation, message.from), this.#context.clock.now());
     const isLong = envelope.length > pagerLimitBytes;
     if (mode === 'list' && !isLong && (await this.#lists.carry(message, conversation, this.#byItself(conversation, message)))) return;
-    const isAlone = mode !== 'session';
+    const isAlone = mode !== 'session' || message.replyTo !== undefined;
     if (isLong && (isAlone || !this.#oneToOne.isUnderWay(conversation.id)) && (await this.#sendLarge(message, conversation))) return;
-    if (isAlone && !isLong) return this.#sendText(message, conversation);
+    if (isAlone && (!isLong || message.replyTo !== undefined)) return this.#sendText(message, conversation);
     await this.#inSession(message, conversation, envelope, atDevice);
   }
 
@@ -95,7 +95,7 @@ export class Courier implements Carrier {
       conversation.hides === undefined
         ? { from: conversation.writesAs ?? this.#context.self, to: [payload.to] }
         : partiesOf(conversation, this.#context.self);
-    const told = conversation.kind === 'group' ? this.#asDevice(parties) : parties;
+    const told = conversation.kind === 'group' ? this.#asDevice(conversation, parties) : parties;
     const body = receiptEnvelope({ id: this.#context.clock.uuid(), parties: told, message, payload });
     if (conversation.kind === 'group') return (await this.#groups.returning.ensure(conversation)).send(cpimType, body);
     if (await this.#sendInLiveSession(conversation.id, payload, body)) return;
@@ -117,11 +117,12 @@ export class Courier implements Carrier {
     const to = message.onlyWith === undefined ? parties.to : [message.onlyWith];
     if (!session.waysOf('text/plain').wrapped)
       throw new AppError('msrp/rejected', { status: 415, cause: 'the group takes no texts in envelopes' }, 'user');
-    await session.send(cpimType, textEnvelope(message, this.#asDevice({ ...parties, to }), this.#context.clock.now()));
+    await session.send(cpimType, textEnvelope(message, this.#asDevice(conversation, { ...parties, to }), this.#context.clock.now()));
   }
 
-  #asDevice(parties: Parties): Parties {
-    return { ...parties, device: this.#context.deviceName() };
+  /** The name of a device often holds the person's own: it is left out where they go by another one. */
+  #asDevice({ pseudonym }: ConversationRecord, parties: Parties): Parties {
+    return pseudonym === undefined ? { ...parties, device: this.#context.deviceName() } : parties;
   }
 
   async #inSession(message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array, atDevice: () => void): Promise<void> {
@@ -183,7 +184,8 @@ export class Courier implements Carrier {
   #sendText(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
     this.#context.history.setStandalone(message.id, 'pager');
     const envelope = textEnvelope(message, this.#byItself(conversation, message), this.#context.clock.now());
-    return this.sendPager(conversation, conversation.peer ?? '', envelope, { simpler: bareText(message) });
+    const replyTo = message.replyTo === undefined ? {} : { replyTo: message.replyTo };
+    return this.sendPager(conversation, conversation.peer ?? '', envelope, { simpler: bareText(message), ...replyTo });
   }
 
   /** Whom the envelope of a text names that goes by itself: this device too, since the signalling may not. */
@@ -200,7 +202,7 @@ export class Courier implements Carrier {
     conversation: ConversationRecord,
     target: string,
     body: Uint8Array,
-    more: Pick<OutgoingPager, 'simpler' | 'acceptContactInstance'> = {},
+    more: Pick<OutgoingPager, 'simpler' | 'acceptContactInstance' | 'replyTo'> = {},
   ): Promise<void> {
     await this.#context.sip.sendPager({
       target,

@@ -14,6 +14,7 @@ import { groupReportedOn } from './inbox/receipt';
 import { type OneToOneConversations, otherSide } from './one-to-one/conversations';
 import type { OneToOneSessions } from './one-to-one/sessions';
 import { isLargeMessage, type LargeArrivals } from './standalone/large-arrivals';
+import { replyToOf } from './standalone/reply-to';
 
 export class IncomingRequests {
   /** LAB: the 1-1s whose other side tells by pager message that they type, as no CPM client does. They are told in the same way. */
@@ -72,10 +73,8 @@ export class IncomingRequests {
       if (type === composingType && conversation.hides === undefined) this.#composingByPager.add(conversation.id);
       const sender = oneToOne === null ? person(remote.address, remote.displayName, conversation.people) : otherSide(oneToOne, remote);
       const { instanceId: senderInstance, deviceName: senderDevice } = remote;
-      await inbox.take(
-        { conversation: conversation.id, origin: 'live', sender, senderInstance, senderDevice, standalone: 'pager' },
-        envelope,
-      );
+      const byItself = { standalone: 'pager' as const, ...replyToOf(this.#context, pager) };
+      await inbox.take({ conversation: conversation.id, origin: 'live', sender, senderInstance, senderDevice, ...byItself }, envelope);
       return 200;
     } catch (error) {
       this.#context.log.warn('a pager message was refused', { error: String(error) });

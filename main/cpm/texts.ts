@@ -23,6 +23,8 @@ export interface TextTarget {
   to?: string | undefined;
   conversation?: string | undefined;
   anonymous?: boolean | undefined;
+  /** Where the answer shall go instead of to this account. */
+  replyTo?: string | undefined;
 }
 
 export class Texts {
@@ -47,8 +49,10 @@ export class Texts {
     if (record.hides === 'self') targets.mustHaveTemporaryAddress();
     if (record.kind === 'group' && !record.joined) throw notInGroup();
     if (record.kind === 'group' && mode === 'pager') throw new AppError('ipc/refused', { cause: 'a pager message goes to one person' });
+    const replyTo = target.replyTo === undefined ? {} : { replyTo: this.#answersAt(record, target.replyTo, mode) };
     this.#context.people.meet(record, this.#context.clock.now());
-    const message = outbox.queueText(record, text, mode, onlyWith === undefined ? {} : { onlyWith: this.#member(record, onlyWith) });
+    const more = { ...(onlyWith === undefined ? {} : { onlyWith: this.#member(record, onlyWith) }), ...replyTo };
+    const message = outbox.queueText(record, text, mode, more);
     return { message: message.id, conversation: record.id };
   }
 
@@ -78,6 +82,8 @@ export class Texts {
   composing(conversation: string, active: boolean, onlyWith?: string): void {
     const { targets, oneToOne, groups, incoming, courier } = this.#parts;
     const record = targets.conversation(conversation);
+    // What is typed here goes to somebody else.
+    if (record.replyTo !== undefined) return;
     if (active) oneToOne.waiting.attend(conversation, 'reply');
     const session = record.kind === 'group' ? groups.sessions.current(conversation) : oneToOne.current(conversation);
     if (!this.#context.preferences().composing) return;
@@ -129,7 +135,17 @@ export class Texts {
   #conversationFor({ to, conversation, anonymous }: TextTarget): ConversationRecord {
     if ((to === undefined) === (conversation === undefined))
       throw new AppError('ipc/refused', { cause: 'name either `to` or `conversation`' });
-    return conversation === undefined ? this.#parts.chats.to(to ?? '', anonymous === true) : this.#parts.targets.conversation(conversation);
+    if (conversation === undefined) return this.#parts.chats.to(to ?? '', anonymous === true);
+    const record = this.#parts.targets.conversation(conversation);
+    // The answer goes where the other side asks for it, which the person has read above the field.
+    return record.replyTo === undefined ? record : this.#parts.chats.to(record.replyTo, false);
+  }
+
+  /** @throws AppError `ipc/refused`, `account/bad-address` */
+  #answersAt({ kind, hides }: ConversationRecord, replyTo: string, mode: 'session' | 'pager'): string {
+    if (mode !== 'pager' || kind === 'group' || hides !== undefined)
+      throw new AppError('ipc/refused', { cause: 'only a message by itself, and not an anonymous one, asks for answers elsewhere' });
+    return this.#parts.targets.address(replyTo);
   }
 
   /** The one member of a group whom a message is for. @throws AppError `ipc/refused`, `conversation/blocked` */

@@ -144,7 +144,7 @@ export class SipClient implements Disposable {
       instanceId: account.instanceId,
       home: { domain: aor.value.host, factory: account.factory },
       isTarget: (uri) => this.#isTarget(uri),
-      contact: (icsis, hides) => (hides === true ? this.#anonymousContact(icsis) : this.#contact(icsis)),
+      contact: (icsis, hides, namesDevice) => (hides === true ? this.#anonymousContact(icsis) : this.#contact(icsis, namesDevice)),
       // A request to a temporary GRUU must not reveal its owner.
       capabilityContact: (request) => (this.#cameHidden(request) ? this.#anonymousContact() : this.#machine.capabilityContact()),
       cameHidden: (request) => this.#cameHidden(request),
@@ -233,14 +233,16 @@ export class SipClient implements Disposable {
   }
 
   /** Asks a person or a device for its capabilities by OPTIONS (RFC 3261 section 11, RFC 3840), as one of the own addresses. Rejects like `sendPager`. */
-  async queryCapabilities(address: string, { identity }: { identity?: string } = {}): Promise<Capabilities> {
+  async queryCapabilities(address: string, { identity, pseudonym }: { identity?: string; pseudonym?: string } = {}): Promise<Capabilities> {
     const target = this.#target(address);
     const from = this.#identity(identity);
-    return queryCapabilities(this.#stack, { target, to: addressKey(target) ?? target, from, routes: this.#machine.serviceRoute });
+    const named = pseudonym === undefined ? {} : { displayName: pseudonym };
+    return queryCapabilities(this.#stack, { target, to: addressKey(target) ?? target, from, routes: this.#machine.serviceRoute, ...named });
   }
 
-  subscribeConference(focus: string, icsi: string, identity?: string): ConferenceSubscription {
-    const watcher = this.#identity(identity);
+  /** `as`: the own address and name that the focus knows this account by. */
+  subscribeConference(focus: string, icsi: string, as: { identity?: string; pseudonym?: string } = {}): ConferenceSubscription {
+    const watcher = { identity: this.#identity(as.identity), ...(as.pseudonym === undefined ? {} : { pseudonym: as.pseudonym }) };
     return this.#subscriptions.add(subscribeToConference(this.#stack, this.#target(focus), icsi, this.#machine.serviceRoute, watcher));
   }
 
@@ -358,16 +360,16 @@ export class SipClient implements Disposable {
     return { identities: [aor, ...identities], instanceId, pubGruu, deviceName, displayName, hostName: hostname(), host: this.localHost };
   }
 
-  #contact(icsis: readonly string[] = this.#machine.icsis): string {
-    return this.#contactAt(this.#machine.pubGruu ?? this.#machine.flowContact(), icsis);
+  #contact(icsis: readonly string[] = this.#machine.icsis, namesDevice = true): string {
+    return this.#contactAt(this.#machine.pubGruu ?? this.#machine.flowContact(), icsis, namesDevice);
   }
 
   #flowContact(): string {
     return this.#contactAt(this.#machine.flowContact(), this.#machine.icsis);
   }
 
-  #contactAt(uri: string, icsis: readonly string[]): string {
-    return contactValue({ uri, deviceName: this.#machine.deviceName, instanceId: this.#account.instanceId, icsis });
+  #contactAt(uri: string, icsis: readonly string[], namesDevice = true): string {
+    return contactValue({ uri, deviceName: namesDevice ? this.#machine.deviceName : '', instanceId: this.#account.instanceId, icsis });
   }
 }
 

@@ -50,6 +50,8 @@ interface Package {
   contact: () => string;
   /** The own address that subscribes; the account's when absent. */
   from?: string;
+  /** The name in From; the account's when absent. */
+  displayName?: string;
   /** Further headers in every SUBSCRIBE. */
   headers: readonly (readonly [string, string])[];
 }
@@ -60,7 +62,7 @@ export function subscribeToConference(
   focus: string,
   icsi: string,
   routes: readonly string[],
-  identity: string,
+  { identity, pseudonym }: { identity: string; pseudonym?: string },
 ): StackSubscription {
   const headers = [
     ['Accept-Contact', acceptContact({ icsis: [icsi] })],
@@ -71,9 +73,10 @@ export function subscribeToConference(
     routes,
     event: 'conference',
     contentType: CONFERENCE_INFO,
-    contact: () => stack.contact([icsi], false),
+    contact: () => stack.contact([icsi], false, pseudonym === undefined),
     headers,
     from: identity,
+    ...(pseudonym === undefined ? {} : { displayName: pseudonym }),
   });
 }
 
@@ -101,11 +104,12 @@ class StackSubscription implements EventSubscription {
   constructor(stack: Stack, wanted: Package) {
     this.#stack = stack;
     this.#package = wanted;
-    const { target, routes, from } = wanted;
+    const { target, routes, from, displayName } = wanted;
     const request = stack.request('SUBSCRIBE', {
       target,
       routes,
       ...(from === undefined ? {} : { from }),
+      ...(displayName === undefined ? {} : { displayName }),
       headers: this.#headers(SUBSCRIPTION_SECONDS),
     });
     this.#tracked = stack.track(() => this.#end('the connection was lost'));

@@ -77,6 +77,7 @@ function sendOnce(
     target,
     to,
     ...(pager.icsi !== null && pager.anonymous === true ? { hidesFrom: to } : { from: identity }),
+    ...(pager.icsi !== null && pager.pseudonym !== undefined ? { displayName: pager.pseudonym } : {}),
     routes,
     headers: pager.icsi === null ? plainRequestHeaders(pager, identity) : pagerHeaders(pager, identity),
     body: { contentType: pager.contentType, content: pager.body },

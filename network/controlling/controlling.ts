@@ -6,7 +6,7 @@ import { takesClear } from '../../protocol/sdp';
 import { addressKey } from '../../protocol/uri';
 import type { NetworkLog } from '../log';
 import type { MsrpSwitch } from '../msrp/switch';
-import { assertedIdentity } from '../sip/asserted-identity';
+import { namedIdentity } from '../sip/asserted-identity';
 import type { Resolve } from '../sip/dialog';
 import { refuse } from '../sip/refusal';
 import { newToken, type SipServer, type Target } from '../sip/sip-server';
@@ -118,7 +118,7 @@ export class ControllingFunction {
   }
 
   #create(transaction: ServerTransaction): void {
-    const inviter = assertedIdentity(transaction.request);
+    const inviter = namedIdentity(transaction.request);
     if (inviter === null) {
       refuse(transaction, { ok: false, status: 403, warning: 'The core asserts nobody' }, this.#options.host);
       return;

@@ -30,7 +30,7 @@ import { foreignDevice, NOT_REGISTERED } from './device-check';
 import { needsInterworking } from './outside-address';
 import { otherSide, type Passage, readPassage, recordRoute, servedSide, sideOf } from './passage';
 import { ANONYMITY_DISALLOWED, Policy, type SessionCase } from './policy';
-import { asksToHide, hideSender, isTemporaryGruu, stripHardware } from './privacy';
+import { asksToHide, hideSender, isTemporaryGruu, stripBadReplyTo, stripHardware } from './privacy';
 import { Recording } from './recording';
 import { type RegisteredDevice, RegistrationWatch } from './registration-watch';
 
@@ -192,6 +192,7 @@ export class ParticipatingFunction {
       this.#refuse(transaction, refusal);
       return;
     }
+    if (served.sescase === 'orig') stripBadReplyTo(request);
     const receipt = served.sescase === 'orig' ? (this.#deferred?.receipt(served.address, request) ?? null) : null;
     if (receipt?.kind === 'swallow') {
       transaction.reply(200);

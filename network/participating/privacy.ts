@@ -4,7 +4,7 @@
  */
 import { splitOutside } from '../../protocol/generic-param';
 import { parseInstance } from '../../protocol/instance-urn';
-import { parseUri } from '../../protocol/uri';
+import { addressKey, parseNameAddr, parseUri } from '../../protocol/uri';
 import type { SipMessage, SipRequest } from '../sip/message';
 
 /** Headers that identify a person, a program or a place, and that no request needs beyond its own network. */
@@ -41,6 +41,15 @@ export function isTemporaryGruu(uri: string): boolean {
     read.value.params.get('gr') === null &&
     read.value.params.has('gr')
   );
+}
+
+/**
+ * LAB: a Reply-to Indication is one address of a person. What is none, or several, does not leave the sender's network: a device would show what it cannot
+ * follow.
+ */
+export function stripBadReplyTo(request: SipRequest): void {
+  const values = request.all('reply-to').map(parseNameAddr);
+  if (values.length > 1 || values.some((value) => !value.ok || addressKey(value.value.uri) === null)) request.remove('Reply-To');
 }
 
 /** Removes from a message what identifies its anonymous sender; keeps the temporary GRUU and the services in its Contact. */

@@ -130,9 +130,15 @@ export interface Calls {
       anonymous?: boolean | undefined;
       /** In a group: send to this member only. */
       onlyWith?: string | undefined;
+      /** With `pager`: the address at which answers are wanted. */
+      replyTo?: string | undefined;
     },
     { message: string; conversation: string },
   ];
+  /** Texts in this conversation go to its other side again, not to `repliesTo`. */
+  answerHere: [{ conversation: string }, Record<string, never>];
+  /** The name that the others see in this conversation from now on; null: the usual one. */
+  setPseudonym: [{ conversation: string; name: string | null }, Record<string, never>];
   /** Sends a text to several people, in one request where the network can. Each gets it in the 1-1, and learns of nobody else. */
   sendSeparately: [Named & { people: string[]; text: string }, { copies: { to: string; message: string; conversation: string }[] }];
   /** Finds or makes the 1-1 conversation with an address, without sending anything. */

@@ -200,6 +200,10 @@ export interface ConversationValue {
   anonymous: 'self' | 'peer' | null;
   /** The own address that this conversation writes from, if it is not the usual one. */
   writesAs: string | null;
+  /** Where the other side's last message asks for answers: a text that is sent in this conversation goes there. Absent: it goes to the other side. */
+  repliesTo?: string;
+  /** The name that the others see in this conversation. Absent: the usual one. */
+  pseudonym?: string;
   createdAt: number;
 }
 

@@ -1,10 +1,10 @@
-import { ArrowUp, Lock } from 'lucide-react';
+import { ArrowUp, CornerUpRight, Lock } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
 import type { ConversationValue, ErrorValue } from '../../preload/contract';
 import { draftKey, privateDrafts, useChorus, useDesk, useServices } from '../desk/desk';
 import { cx } from '../parts/cx';
 import { ErrorNote } from '../parts/ErrorNote';
-import { conversationTitle, firstName, memberOf } from '../words/person';
+import { conversationTitle, firstName, memberOf, plainAddress } from '../words/person';
 import { names, words } from '../words/text';
 import styles from './Composer.module.css';
 import { ComposingSignal, isSomething } from './composing';
@@ -77,6 +77,7 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
           {conversation.anonymous === 'self' ? words.anonymous.hintSelf(people[0] ?? '') : words.anonymous.hintPeer}
         </p>
       )}
+      {conversation.repliesTo === undefined ? null : <RepliesTo conversation={conversation} where={plainAddress(conversation.repliesTo)} />}
       {conversation.kind === 'group' ? <Privately conversation={conversation} alone={alone} /> : null}
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the field inside takes the keys */}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the click only widens the field */}
@@ -106,6 +107,28 @@ export function Composer({ conversation }: { conversation: ConversationValue }) 
           <ArrowUp size={18} strokeWidth={1.75} />
         </button>
       </div>
+    </div>
+  );
+}
+
+/** Above the field: to whom the reply goes, since the other side asks for that, and the way back to the other side. */
+function RepliesTo({ conversation, where }: { conversation: ConversationValue; where: string }) {
+  const { store } = useServices();
+  const who = conversation.people.map(firstName)[0] ?? '';
+  return (
+    <div className={styles.privately} aria-live="polite">
+      <p data-testid="replies-to">
+        <CornerUpRight size={14} strokeWidth={1.75} aria-hidden />
+        <span>{words.repliesTo.goes(who, where)}</span>
+        <button
+          type="button"
+          className="link"
+          data-testid="reply-here"
+          onClick={() => void store.call('answerHere', { conversation: conversation.conversation })}
+        >
+          {words.repliesTo.instead(who)}
+        </button>
+      </p>
     </div>
   );
 }

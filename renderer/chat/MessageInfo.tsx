@@ -10,7 +10,7 @@ import section from '../parts/Section.module.css';
 import { StateMark } from '../parts/StateMark';
 import { fullTime, sentenceTime, useNow } from '../words/clock';
 import { detailsOf } from '../words/errors';
-import { deviceOf, firstName, fullName, isolated, memberOf } from '../words/person';
+import { deviceOf, firstName, fullName, isolated, memberOf, plainAddress } from '../words/person';
 import { words } from '../words/text';
 import bubble from './Bubble.module.css';
 import styles from './MessageInfo.module.css';
@@ -76,6 +76,11 @@ function Said({ message, conversation }: { message: MessageValue; conversation: 
       {message.standalone === undefined ? null : (
         <p className="sub" data-testid="message-info-standalone">
           {words.info.standalone[message.standalone]}
+        </p>
+      )}
+      {message.replyTo === undefined ? null : (
+        <p className="sub" data-testid="message-info-reply-to">
+          {words.repliesTo.asked(plainAddress(message.replyTo))}
         </p>
       )}
       {isOut || message.datedAt === undefined || Math.abs(message.datedAt - message.sentAt) < tellsFromMs ? null : (

@@ -10,6 +10,7 @@ import { WriteAs } from '../parts/WriteAs';
 import { deviceOf, firstName, fullName, plainAddress } from '../words/person';
 import { capabilityWords, words } from '../words/text';
 import personRow from './PersonRow.module.css';
+import { Pseudonym } from './Pseudonym';
 
 /** The details of a 1-1: the other person and their device, the address one writes as, and blocking. */
 export function PersonDetails({ conversation }: { conversation: ConversationValue }) {
@@ -49,7 +50,10 @@ export function PersonDetails({ conversation }: { conversation: ConversationValu
           <p className="hint">{words.anonymous.underSelf(firstName(person))}</p>
         </section>
       ) : (
-        <WriteAs conversation={conversation} />
+        <>
+          <WriteAs conversation={conversation} />
+          <Pseudonym conversation={conversation} />
+        </>
       )}
       {isHidden ? null : (
         <section className={section.section}>

@@ -318,6 +318,19 @@ export const chatWords = {
     notJoined: 'You did not join.',
   },
 
+  repliesTo: {
+    goes: (who: string, where: string) => `Your reply goes to ${where}. ${who} asked for that.`,
+    instead: (who: string) => `Reply to ${who} instead`,
+    asked: (where: string) => `Asks for replies at ${where}`,
+  },
+
+  pseudonym: {
+    label: 'Your name in this chat',
+    hint: (usual: string) => `The others see this name instead of ${usual}, from your next connection on. They can still see your address.`,
+    save: 'Use this name',
+    usual: (usual: string) => `Use ${usual} again`,
+  },
+
   sendSeparately: {
     open: 'Write to several people separately',
     title: 'Send separately',

@@ -146,4 +146,103 @@ describe.each(networks)('standalone messages at $name', ({ start }) => {
     for (const one of [desk, carol]) expect(await received(one, long)).toMatchObject({ standalone: 'large' });
     for (const { message } of copies) await messageState(alice, message, 'delivered');
   });
+
+  it('R88: an answer goes where the sender asks for it, and the chat says so before', async () => {
+    const alice = await client('alice-laptop');
+    const desk = await client('bob-desk');
+    const carol = await client('carol');
+    await alice.call('sendText', { to: bob, text: 'please answer Carol', mode: 'pager', replyTo: carol.address });
+    const asked = await received(desk, 'please answer Carol');
+    expect(asked).toMatchObject({ from: alice.address, replyTo: carol.address });
+    const [chat] = await desk.call('conversations', {});
+    expect(chat).toMatchObject({ conversation: asked.conversation, repliesTo: carol.address });
+    const answer = await desk.call('sendText', { conversation: asked.conversation, text: 'my answer' });
+    expect(await received(carol, 'my answer')).toMatchObject({ from: 'sip:bob@lab.test' });
+    await messageState(desk, answer.message, 'delivered');
+    expect(alice.events.filter((event) => event.event === 'message' && event.text === 'my answer')).toEqual([]);
+    // A long one asks for it, too; then Bob answers Alice after all.
+    await alice.call('sendText', { to: bob, text: long, mode: 'pager', replyTo: carol.address });
+    expect(await received(desk, long)).toMatchObject({ standalone: 'large', replyTo: carol.address });
+    await desk.call('answerHere', { conversation: asked.conversation });
+    await desk.call('sendText', { conversation: asked.conversation, text: 'and you' });
+    await received(alice, 'and you');
+  });
+
+  it('R80 R88: what the person asked for is kept with the message for somebody who is away', async () => {
+    const alice = await client('alice-laptop');
+    const { message } = await alice.call('sendText', { to: bob, text: 'answer Carol', mode: 'pager', replyTo: 'sip:carol@lab.test' });
+    await messageState(alice, message, 'sent');
+    const desk = await client('bob-desk');
+    expect(await received(desk, 'answer Carol')).toMatchObject({ replyTo: 'sip:carol@lab.test' });
+  });
+
+  it('R80 R97: one person knows this account by another name: nothing that they get holds the usual one, and others know nothing of it', async () => {
+    const alice = await client('alice-laptop', { deviceName: 'Laptop of Liddell' });
+    const { account } = await alice.call('snapshot', {});
+    const usual = account?.displayName ?? '';
+    expect(usual).not.toBe('');
+    const desk = await client('bob-desk');
+    const carol = await client('carol');
+    const { conversation } = await alice.call('openConversation', { to: bob });
+    await alice.call('setPseudonym', { conversation, name: 'Raven' });
+    await alice.call('sendText', { conversation, text: 'by pager', mode: 'pager' });
+    expect(await received(desk, 'by pager')).toMatchObject({ fromName: 'Raven' });
+    const first = await alice.call('sendText', { conversation, text: 'in a chat' });
+    await messageState(alice, first.message, 'delivered');
+    await alice.call('sendText', { conversation, text: 'over the session' });
+    const chat = await received(desk, 'over the session');
+    await desk.call('sendText', { conversation: chat.conversation, text: 'who are you?' });
+    const asked = await received(alice, 'who are you?');
+    await alice.call('markDisplayed', { conversation, upTo: asked.message });
+    await desk.until('it knows that this was read', () =>
+      desk.events.find((event) => event.event === 'message' && event.text === 'who are you?' && event.state === 'displayed'),
+    );
+    await alice.call('closeSession', { conversation });
+    // Bob calls, too, and Alice’s device answers.
+    await desk.call('openSession', { to: alice.address });
+    await alice.call('sendText', { to: bob, text: long, mode: 'pager' });
+    await received(desk, long);
+    const atBob = desk.wire
+      .filter(({ direction }) => direction === 'in')
+      .map(({ bytes }) => new TextDecoder().decode(bytes))
+      .join('\n');
+    expect(atBob).toContain('"Raven"');
+    expect(atBob).not.toContain('Liddell');
+    expect(atBob).not.toContain(`"${usual}"`);
+    await alice.call('sendText', { to: carol.address, text: 'it is me' });
+    expect(await received(carol, 'it is me')).toMatchObject({ fromName: usual });
+    const atCarol = carol.wire.filter(({ direction }) => direction === 'in').map(({ bytes }) => new TextDecoder().decode(bytes));
+    expect(atCarol.join('\n')).not.toContain('Raven');
+  });
+
+  it('R97: a group that the chat becomes knows the same name, in its list of people, its messages and its receipts', async () => {
+    const alice = await client('alice-laptop', { deviceName: 'Laptop of Liddell' });
+    const desk = await client('bob-desk');
+    const carol = await client('carol');
+    const { conversation } = await alice.call('openConversation', { to: bob });
+    await alice.call('setPseudonym', { conversation, name: 'Raven' });
+    await alice.call('sendText', { conversation, text: 'hello' });
+    await received(desk, 'hello');
+    await alice.until('the session stands', async () =>
+      (await alice.call('conversations', {})).find((one) => one.session === 'established'),
+    );
+    const { conversation: group } = await alice.call('addPeople', { conversation, people: [carol.address] });
+    await alice.call('sendText', { conversation: group, text: 'to all of you' });
+    const atCarol = await received(carol, 'to all of you');
+    await received(desk, 'to all of you');
+    const roster = () => carol.call('participants', { conversation: atCarol.conversation });
+    await carol.until('it sees the name', async () =>
+      (await roster()).find(({ address, name }) => address === alice.address && name === 'Raven'),
+    );
+    await carol.call('sendText', { conversation: atCarol.conversation, text: 'who is Raven?' });
+    await received(alice, 'who is Raven?');
+    await carol.until('its text has arrived', () =>
+      carol.events.find((event) => event.event === 'message' && event.text === 'who is Raven?' && event.receipts.length > 1),
+    );
+    for (const one of [desk, carol]) {
+      const bytes = one.wire.filter(({ direction }) => direction === 'in').map((record) => new TextDecoder().decode(record.bytes));
+      expect(bytes.join('\n')).not.toContain('Liddell');
+      expect(bytes.join('\n')).not.toContain('"alice"');
+    }
+  });
 });

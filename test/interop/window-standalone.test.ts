@@ -40,4 +40,37 @@ describe('messages by themselves, in a browser', () => {
     await page.click(id('message-info-open'));
     expect(await page.textContent(id('message-info-standalone'))).toBe('Sent by itself as one long message, without a session');
   });
+
+  it('R88: the chat says where the reply goes before it is sent, with the way back', async () => {
+    const { page, emit, calls } = await open(strangers);
+    const known = strangers.snapshot.conversations.find(({ conversation }) => conversation === 'bob');
+    if (known === undefined) throw new Error('the scene has no such chat');
+    await page.click(chat('bob'));
+    expect(await page.locator(id('replies-to')).count()).toBe(0);
+    await emit({ event: 'conversation', ...known, repliesTo: 'sip:carol@lab.test' });
+    await expect.poll(() => page.textContent(id('replies-to'))).toContain('Your reply goes to carol@lab.test.');
+    await page.screenshot({ path: 'artifacts/replies-to.png' });
+    await page.click(id('reply-here'));
+    expect(await calls('answerHere')).toEqual([{ conversation: 'bob' }]);
+    await emit({ event: 'conversation', ...known });
+    await expect.poll(() => page.locator(id('replies-to')).count()).toBe(0);
+  });
+
+  it('R97: a person’s card has the name that they know this account by', async () => {
+    const { page, emit, calls } = await open(strangers, { width: 1500, height: 900 });
+    const known = strangers.snapshot.conversations.find(({ conversation }) => conversation === 'bob');
+    if (known === undefined) throw new Error('the scene has no such chat');
+    await page.click(chat('bob'));
+    await page.click(id('details-toggle'));
+    expect(await page.locator(id('pseudonym-use')).isDisabled()).toBe(true);
+    await page.fill(id('pseudonym'), ' Raven ');
+    await page.click(id('pseudonym-use'));
+    await emit({ event: 'conversation', ...known, pseudonym: 'Raven' });
+    await page.click(id('pseudonym-end'));
+    expect(await calls('setPseudonym')).toEqual([
+      { conversation: 'bob', name: 'Raven' },
+      { conversation: 'bob', name: null },
+    ]);
+    await page.screenshot({ path: 'artifacts/pseudonym.png' });
+  });
 });

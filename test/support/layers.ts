@@ -140,7 +140,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/cpm/standalone',
-    faces: ['abilities', 'large', 'large-arrivals', 'list'],
+    faces: ['abilities', 'large', 'large-arrivals', 'list', 'reply-to'],
     values: [...ground, 'main/cpm/conversation', 'main/cpm/inbox', 'main/cpm/one-to-one', 'main/cpm/session'],
     types: ['main/history', 'main/sip'],
   },

@@ -77,17 +77,20 @@ export function conversationValue(record: ConversationRecord, parts: Conversatio
     icon: parts.icon,
     anonymous: record.hides ?? null,
     writesAs: record.writesAs ?? null,
+    ...(record.replyTo === undefined ? {} : { repliesTo: record.replyTo }),
+    ...(record.pseudonym === undefined ? {} : { pseudonym: record.pseudonym }),
     createdAt: record.createdAt,
   };
 }
 
-/** The own address that a conversation's requests are sent from; empty for the network's default address. */
+/** The own address and name that a conversation's requests are sent under; empty for the network's default address and the usual name. */
 export function identityOf(
-  conversation: Pick<ConversationRecord, 'hides' | 'writesAs'>,
+  { hides, writesAs, pseudonym }: Pick<ConversationRecord, 'hides' | 'writesAs' | 'pseudonym'>,
   account: { writesAs(): string | null },
-): { identity?: string } {
-  const identity = conversation.writesAs ?? account.writesAs();
-  return identity === null || conversation.hides === 'self' ? {} : { identity };
+): { identity?: string; pseudonym?: string } {
+  const identity = writesAs ?? account.writesAs();
+  if (hides === 'self') return {};
+  return { ...(identity === null ? {} : { identity }), ...(pseudonym === undefined ? {} : { pseudonym }) };
 }
 
 /** When a message was written, as far as is known, by this computer's clock. Messages stand in this order. */

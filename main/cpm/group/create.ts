@@ -53,8 +53,9 @@ export class GroupCreation {
       people: [...from.people, ...invited],
       contributionId: clock.uuid(),
       continues: from.id,
-      // The focus, and B whose 1-1 is replaced, know the person by the address that the 1-1 is written as.
+      // The focus, and B whose 1-1 is replaced, know the person by the address and the name that the 1-1 is written as.
       ...(from.writesAs === undefined ? {} : { writesAs: from.writesAs }),
+      ...(from.pseudonym === undefined ? {} : { pseudonym: from.pseudonym }),
     });
     history.transaction(() => {
       history.addConversation(group);

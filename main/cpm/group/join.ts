@@ -114,6 +114,7 @@ export class GroupJoining {
     const { sessions, returning, upgrades } = this.#parts;
     const { invitation, known, replaced } = agreed;
     const group = this.#recordOf(invite, agreed);
+    invite.namesDevice = group.pseudonym === undefined;
     this.#keep(group);
     const previous = sessions.release(group.id);
     if (previous !== null) drop(previous.close(), this.#context.log, 'closing the previous group session');
@@ -135,10 +136,12 @@ export class GroupJoining {
   }
 
   #recordOf(invite: IncomingInvite, { invitation, known, replaced }: Agreed): ConversationRecord {
-    const { clock, self, isSelf } = this.#context;
+    const { clock, history, self, isSelf } = this.#context;
     // The focus knows the person by the address that it has called, and by no other.
     const { writesAs: before, ...rest } = known ?? newConversation(clock, { kind: 'group', people: [] });
     const writesAs = invitation.calledAs ?? before ?? self;
+    // A group that replaces a 1-1 does not tell the other side a name that the 1-1 has kept.
+    const pseudonym = rest.pseudonym ?? (replaced === null ? undefined : history.conversation(replaced.conversation)?.pseudonym);
     return {
       ...rest,
       subject: invitation.subject ?? rest.subject,
@@ -149,6 +152,7 @@ export class GroupJoining {
       continues: replaced?.conversation ?? rest.continues,
       joined: true,
       ...(writesAs === self || !isSelf(writesAs) ? {} : { writesAs }),
+      ...(pseudonym === undefined ? {} : { pseudonym }),
       activityAt: clock.now(),
     };
   }

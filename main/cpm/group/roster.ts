@@ -111,8 +111,8 @@ export class Rosters {
   #subscribe(conversation: string, session: CpmSession) {
     const focus = session.remote?.contactUri ?? '';
     const record = this.#context.history.conversation(conversation);
-    const { identity } = record === null ? {} : identityOf(record, this.#context);
-    const subscription = this.#context.sip.subscribeConference(focus, ICSI.group, identity);
+    const as = record === null ? {} : identityOf(record, this.#context);
+    const subscription = this.#context.sip.subscribeConference(focus, ICSI.group, as);
     let isAskedAgain = false;
     subscription.onDocument.on((xml) => {
       const parsed = parseConferenceInfo(xml);

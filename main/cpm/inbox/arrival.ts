@@ -41,6 +41,8 @@ export interface Arrival {
   inSession?: boolean;
   /** It came by itself. */
   standalone?: StandaloneMode;
+  /** Where its sender asks for answers, as far as the network vouches for the sender. */
+  replyTo?: string;
 }
 
 /** One piece of content with everything its handler needs. */

@@ -49,6 +49,7 @@ export function keepMessage(
     content,
     ...onlyWith(conversation, envelope, sender.address, isSelf),
     ...(arrival.standalone === undefined ? {} : { standalone: arrival.standalone }),
+    ...(arrival.replyTo === undefined ? {} : { replyTo: arrival.replyTo }),
     state: own ? 'sent' : isBlockedSender ? 'displayed' : 'received',
     sentAt: envelope.dateTime ?? now,
     receivedAt: now,
@@ -66,7 +67,7 @@ export function keepMessage(
     // A deleted group does not come back because of it, and no group moves to the top of the list.
     if (isBlockedSender) {
       if (isHidden) history.setMarks(conversation.id, { isHidden });
-    } else history.updateConversation(conversation.id, { activityAt: now });
+    } else history.updateConversation(conversation.id, { activityAt: now, ...(own ? {} : { replyTo: arrival.replyTo ?? null }) });
     if (!isAnswered) return true;
     const receipt = {
       to: sender.address,

@@ -130,6 +130,7 @@ export class OneToOneSessions {
     if (!this.#places.hasRoomFor(this.#conversations.known(invite))) return invite.reject(refusals.noSlot);
     const conversation = this.#conversations.adoptId(this.#conversations.of(invite), invite.headers.conversationId);
     this.#places.take(conversation);
+    invite.namesDevice = conversation.pseudonym === undefined;
     // Also where it is refused, or brings nothing: a device of theirs is there.
     this.#inbox.heardFrom(conversation.id, otherSide(conversation, invite.remote).address);
     if (first !== undefined) {

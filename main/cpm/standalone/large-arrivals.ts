@@ -20,6 +20,7 @@ import type { Inbox } from '../inbox/inbox';
 import { readContent } from '../inbox/reading';
 import { type OneToOneConversations, otherSide } from '../one-to-one/conversations';
 import { CpmSession, completed } from '../session/session';
+import { replyToOf } from './reply-to';
 
 /** LAB: large messages that are on their way in at a time; more are refused with 486, and their senders try again. */
 export const MAX_LARGE_ARRIVALS = 32;
@@ -58,6 +59,7 @@ export class LargeArrivals {
     const { address } = invite.remote;
     const own = [...this.#running.values()].filter((sender) => sender === address);
     if (this.#running.size >= MAX_LARGE_ARRIVALS || own.length >= MAX_LARGE_ARRIVALS_EACH) return invite.reject(refusals.noSlot);
+    invite.namesDevice = this.#conversations.known(invite)?.pseudonym === undefined;
     await this.#accept(invite, contributionId).opened;
   }
 
@@ -105,6 +107,7 @@ export class LargeArrivals {
         senderInstance: remote.instanceId,
         senderDevice: remote.deviceName,
         standalone: 'large',
+        ...replyToOf(this.#context, invite),
       },
       envelope,
     );

@@ -39,6 +39,7 @@ export async function sendLarge(
       conversationId: conversation.conversationId,
       contributionId: clock.uuid(),
       ...identityOf(conversation, context),
+      ...(message.replyTo === undefined ? {} : { replyTo: message.replyTo }),
       // The receiver learns the Message-ID and the receipts wanted before it accepts.
       parts: [{ contentType: cpimType, headers: new Map(), body: textEnvelope(head, parties, clock.now()) }],
     },

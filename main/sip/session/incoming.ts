@@ -41,14 +41,15 @@ export class IncomingSession extends Session implements IncomingInvite {
   }
 
   ring(): void {
-    if (this.state === 'incoming') this.stack.withContact(this.icsis, this.hides, () => this.#uas.progress({ statusCode: 180 }));
+    if (this.state === 'incoming')
+      this.stack.withContact(this.icsis, this.hides, this.namesDevice, () => this.#uas.progress({ statusCode: 180 }));
   }
 
   async accept(sdp: string): Promise<void> {
     if (this.state !== 'incoming') throw this.#gone();
     this.localSdp = sdp;
     this.transition('accepting');
-    const { session } = this.stack.withContact(this.icsis, this.hides, () =>
+    const { session } = this.stack.withContact(this.icsis, this.hides, this.namesDevice, () =>
       this.#uas.accept({ statusCode: 200, extraHeaders: [...this.#echo(), ...this.#timer.lines], body: sdpBody(sdp) }),
     );
     this.adopt(session, false);

@@ -39,6 +39,7 @@ export class OutgoingSession extends Session {
     const unknown = { asserted: false, displayName: null, instanceId: null, deviceName: null, gruu: null, contactUri: '', isFocus: false };
     super(stack, 'inviting', { address, ...unknown }, ownHeaders(invite), [invite.icsi], invite.anonymous === true);
     this.localSdp = invite.sdp;
+    this.namesDevice = invite.pseudonym === undefined;
     const parts = invite.parts ?? [];
     const boundary = `b${stack.clock.uuid().replaceAll('-', '')}`;
     const sdpPart = { contentType: 'application/sdp', headers: new Map<string, string>(), body: utf8(invite.sdp) };
@@ -47,7 +48,7 @@ export class OutgoingSession extends Session {
         ? { contentType: 'application/sdp', content: sdpPart.body }
         : { contentType: `multipart/mixed;boundary=${boundary}`, content: encodeMultipart([sdpPart, ...parts], boundary) };
     const headers: [string, string][] = [
-      ['Contact', stack.contact([invite.icsi], this.hides)],
+      ['Contact', stack.contact([invite.icsi], this.hides, this.namesDevice)],
       ...cpmRequestHeaders(invite, identity),
       ['Allow', ALLOWED_METHODS.join(', ')],
       ['Accept', ACCEPTED_TYPES.join(', ')],
@@ -55,7 +56,8 @@ export class OutgoingSession extends Session {
     if (invite.require !== undefined && invite.require.length > 0) headers.push(['Require', invite.require.join(', ')]);
     // sip.js accepts a multipart as an offer only with this header; the shim keeps it off the wire.
     if (parts.length > 0) headers.push(['Content-Disposition', 'session']);
-    const identityParts = this.hides ? { hidesFrom: address } : { from: identity };
+    const name = invite.pseudonym === undefined ? {} : { displayName: invite.pseudonym };
+    const identityParts = this.hides ? { hidesFrom: address } : { from: identity, ...name };
     const request = { target, to: address, ...identityParts, routes, headers, body, fromTag: stack.clock.uuid().slice(0, 8) };
     this.#ask = (callId, cseq) => stack.request('INVITE', { ...request, callId, cseq, headers: [...headers, ...this.wish.lines()] });
     this.callId = stack.clock.uuid();

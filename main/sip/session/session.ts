@@ -62,6 +62,8 @@ export interface SipSession {
    * True when the other side does not learn the identity of this side: this side invited anonymously or was called by its temporary GRUU.
    */
   readonly hides?: boolean;
+  /** Whether the other side learns the name of this device, as it does unless this is false: it often holds the person's own name. */
+  namesDevice?: boolean;
   /** Outgoing: resolves with the 2xx, after its ACK was sent; rejects with AppError. Incoming: resolves at the ACK. */
   readonly answered: Promise<{ sdp: string; headers: CpmHeaders }>;
   /** Ends the session as its state requires: by CANCEL, refusal or BYE. Resolves when the peer has answered or will not. */
@@ -109,6 +111,7 @@ export abstract class Session implements SipSession {
   remote: RemoteParty;
   headers: CpmHeaders;
   end: SessionEnd | null = null;
+  namesDevice = true;
   readonly answered: Promise<{ sdp: string; headers: CpmHeaders }>;
 
   protected readonly stack: Stack;
@@ -217,7 +220,7 @@ export abstract class Session implements SipSession {
       {
         body: sdpBody(sdp),
         lines: () => [
-          headerLine('Contact', this.stack.contact(this.icsis, this.hides)),
+          headerLine('Contact', this.stack.contact(this.icsis, this.hides, this.namesDevice)),
           headerLine('Allow', ALLOWED_METHODS.join(', ')),
           ...this.wish.lines(true).map(([name, value]) => headerLine(name, value)),
         ],
@@ -265,7 +268,7 @@ export abstract class Session implements SipSession {
     }
     this.remote = { ...readRemoteParty(message, 'from'), address: this.remote.address };
     this.localSdp = answer;
-    const contact = headerLine('Contact', this.stack.contact(this.icsis, this.hides));
+    const contact = headerLine('Contact', this.stack.contact(this.icsis, this.hides, this.namesDevice));
     request.accept({ statusCode: 200, extraHeaders: [contact, ...timer.lines], body: sdpBody(answer) });
     this.startTimer(timer.terms);
     // RFC 3261 section 14.2: an answer that is not acknowledged ends the session; sip.js would only block every further INVITE.
@@ -317,7 +320,7 @@ export abstract class Session implements SipSession {
             // RFC 4488: no implicit subscription, because the conference documents show the result.
             'Refer-Sub: false',
             'Supported: norefersub',
-            headerLine('Contact', this.stack.contact(this.icsis, this.hides)),
+            headerLine('Contact', this.stack.contact(this.icsis, this.hides, this.namesDevice)),
           ],
         },
       );

@@ -49,7 +49,7 @@ export function capabilityParams({ instanceId, icsis, deviceName, featureTags = 
 /** Resolves with the 2xx; rejects with AppError. */
 export function queryCapabilities(
   stack: Stack,
-  parts: { target: string; to: string; from: string; routes: readonly string[] },
+  parts: { target: string; to: string; from: string; displayName?: string; routes: readonly string[] },
 ): Promise<Capabilities> {
   const request = stack.request('OPTIONS', { ...parts, headers: [['Accept', 'application/sdp']] });
   return new Promise((resolve, reject) => {

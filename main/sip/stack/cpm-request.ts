@@ -14,6 +14,8 @@ export interface CpmHeaders {
   subject: string | null;
   /** The own address that was called, where the network tells it (P-Called-Party-ID, RFC 7315 section 4.2). */
   calledAs: string | null;
+  /** Where the sender asks for answers (RFC 3261 section 20.31), an address; LAB: the Reply-to Indication of OMA CPM. */
+  replyTo?: string;
   /** Address of the person who had this request sent (RFC 3892). */
   referredBy: string | null;
 }
@@ -47,10 +49,14 @@ export interface CpmRequest {
   subject?: string;
   /** Only this device of the other person shall receive the request. */
   acceptContactInstance?: string;
+  /** Where answers shall go instead of to the sender: an address. */
+  replyTo?: string;
   /** The one who asks stays unknown to the other side (RFC 3323, RFC 3325, R44). */
   anonymous?: boolean;
   /** Which of one's own addresses asks: one that the registrar has named (R33). The network's default one when absent. */
   identity?: string;
+  /** The name that the other side sees instead of the account's (R97). The device's name is left out then: it often holds the person's. */
+  pseudonym?: string;
 }
 
 /** A request outside of CPM, to one device of the own address: no function of the network takes part. */
@@ -81,6 +87,7 @@ export function cpmRequestHeaders(request: CpmRequest, identity: string): [strin
   if (request.anonymous === true) headers.push(['Privacy', 'id']);
   headers.push([cpmHeader.conversationId, request.conversationId], [cpmHeader.contributionId, request.contributionId]);
   if (request.inReplyTo !== undefined) headers.push([cpmHeader.inReplyTo, request.inReplyTo]);
+  if (request.replyTo !== undefined) headers.push(['Reply-To', `<${request.replyTo}>`]);
   if (request.subject !== undefined && request.subject !== '') headers.push(['Subject', request.subject]);
   return headers;
 }
@@ -100,6 +107,7 @@ export function readCpmHeaders(message: WireMessage): CpmHeaders {
   const value = (name: string) => message.first(name.toLowerCase());
   const referredBy = value('Referred-By');
   const calledAs = value('P-Called-Party-ID');
+  const replyTo = addressKey(value('Reply-To') ?? '');
   return {
     conversationId: value(cpmHeader.conversationId),
     contributionId: value(cpmHeader.contributionId),
@@ -107,6 +115,7 @@ export function readCpmHeaders(message: WireMessage): CpmHeaders {
     sessionReplaces: value(cpmHeader.sessionReplaces),
     subject: cleaned(value('Subject')),
     calledAs: calledAs === null ? null : addressKey(calledAs),
+    ...(replyTo === null ? {} : { replyTo }),
     referredBy: referredBy === null ? null : addressKey(referredBy),
   };
 }

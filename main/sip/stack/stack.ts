@@ -48,7 +48,7 @@ export interface StackOptions {
    * The Contact value of a request or response. `icsis` are the services of its session, or all services of the client when absent.
    * `hides`: the message must not reveal who this is.
    */
-  contact(icsis?: readonly string[], hides?: boolean): string;
+  contact(icsis?: readonly string[], hides?: boolean, namesDevice?: boolean): string;
   /** The Contact value that answers OPTIONS. */
   capabilityContact(request: WireMessage): string;
   /** Whether a request came by a temporary GRUU of this device: its sender does not know who this is. */
@@ -66,6 +66,8 @@ export interface RequestParts {
   to?: string;
   /** From; the address of record when absent. */
   from?: string;
+  /** The name in From; the account's when absent. */
+  displayName?: string;
   /** The request must not reveal its sender to this address; the same holds for everything else with its Call-ID. */
   hidesFrom?: string;
   callId?: string;
@@ -96,6 +98,7 @@ export class Stack implements Disposable {
   #current: WireMessage | null = null;
   #contactServices: readonly string[] | undefined;
   #contactHides = false;
+  #contactNamesDevice = true;
   readonly #hidden: HiddenCalls;
   readonly #ended: EndedDialogs;
   #disposed = false;
@@ -144,7 +147,7 @@ export class Stack implements Disposable {
   #createCore(): UserAgentCore {
     const { userAgent } = this.#options;
     const me = this.#normalizer.conceal('me');
-    const contactNow = () => this.#options.contact(this.#contactServices, this.#contactHides);
+    const contactNow = () => this.#options.contact(this.#contactServices, this.#contactHides, this.#contactNamesDevice);
     return new UserAgentCore(
       {
         aor: me,
@@ -333,7 +336,7 @@ export class Stack implements Disposable {
         callId,
         cseq,
         // sip.js puts the name between quotes unchanged.
-        fromDisplayName: parts.hidesFrom === undefined ? quotable(this.#options.displayName) : 'Anonymous',
+        fromDisplayName: parts.hidesFrom === undefined ? quotable(parts.displayName ?? this.#options.displayName) : 'Anonymous',
         fromTag: parts.fromTag ?? this.clock.uuid().slice(0, 8),
         optionTags: [...optionTags],
         // One line, because sip.js copies only the first Route line into the ACK of a refusal.
@@ -344,20 +347,22 @@ export class Stack implements Disposable {
     );
   }
 
-  /** The Contact of this device for a session with these services. */
-  contact(icsis: readonly string[], hides: boolean): string {
-    return this.#options.contact(icsis, hides);
+  /** The Contact of this device for a session with these services; `namesDevice`: with its name. */
+  contact(icsis: readonly string[], hides: boolean, namesDevice = true): string {
+    return this.#options.contact(icsis, hides, namesDevice);
   }
 
-  /** Runs `work` while the Contact that sip.js writes into responses names the services `icsis`, and not the device if it `hides`. */
-  withContact<T>(icsis: readonly string[], hides: boolean, work: () => T): T {
+  /** Runs `work` while the Contact that sip.js writes into responses is the one that `contact` gives for these. */
+  withContact<T>(icsis: readonly string[], hides: boolean, namesDevice: boolean, work: () => T): T {
     this.#contactServices = icsis;
     this.#contactHides = hides;
+    this.#contactNamesDevice = namesDevice;
     try {
       return work();
     } finally {
       this.#contactServices = undefined;
       this.#contactHides = false;
+      this.#contactNamesDevice = true;
     }
   }
 

@@ -91,6 +91,7 @@ export class FakeSession implements SipSession {
   readonly answered: Promise<{ sdp: string; headers: CpmHeaders }>;
   state: SipSessionState = 'inviting';
   hides = false;
+  namesDevice = true;
   end: SessionEnd | null = null;
   byes: ({ cause: number; text: string } | undefined)[] = [];
   #answer: (value: { sdp: string; headers: CpmHeaders }) => void = () => {};

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asksToHide, hideSender, isTemporaryGruu, stripHardware } from '../../../../network/participating/privacy';
+import { asksToHide, hideSender, isTemporaryGruu, stripBadReplyTo, stripHardware } from '../../../../network/participating/privacy';
 import { SipRequest, SipResponse } from '../../../../network/sip/message';
 
 const UUID = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';
@@ -58,5 +58,19 @@ describe('privacy', () => {
     const request = contact(before);
     expect(stripHardware(request)).toBe(leaves);
     expect(request.get('contact')).toBe(after);
+  });
+});
+
+describe('a Reply-to Indication', () => {
+  it.each([
+    ['<sip:carol@lab.test>', true],
+    ['"Carol" <tel:+4917055512>;x=1', true],
+    ['not an address', false],
+    ['<http://evil.test/>', false],
+    ['<sip:carol@lab.test>, <sip:dave@lab.test>', false],
+  ])('R88: %s leaves the sender’s network: %s', (value, leaves) => {
+    const request = new SipRequest('MESSAGE', 'sip:bob@lab.test').append('Reply-To', value);
+    stripBadReplyTo(request);
+    expect(request.has('reply-to')).toBe(leaves);
   });
 });
