@@ -95,8 +95,7 @@ export class LargeArrivals {
   async #take(invite: IncomingInvite, contentType: string, body: Uint8Array): Promise<void> {
     // Read before anything is kept: a message that cannot be read makes no conversation.
     const envelope = readContent(contentType, body);
-    const isText = parseContentType(envelope.contentType).type === 'text/plain';
-    const conversation = isText ? this.#conversations.of(invite) : this.#conversations.known(invite);
+    const conversation = this.#inbox.shows(envelope) ? this.#conversations.of(invite) : this.#conversations.known(invite);
     if (conversation === null) return;
     const { remote, icsis } = invite;
     await this.#inbox.take(
