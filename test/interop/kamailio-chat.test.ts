@@ -30,6 +30,17 @@ const answers = (one: TestClient, method: string) =>
     .filter((text) => text.startsWith('SIP/2.0 ') && headerValues(text, 'CSeq')[0]?.endsWith(` ${method}`));
 
 describe('the whole client at a real Kamailio', () => {
+  it('R86 R99: without any function of CPM a long text goes by itself, and one to several people goes to each of them', async () => {
+    const [alice, bob, carol] = [await client('alice-laptop'), await client('bob-desk'), await client('carol')];
+    const long = 'ein langer Text, '.repeat(2_000);
+    const { message } = await alice.call('sendText', { to: bob.address, text: long });
+    expect(await received(bob, long)).toMatchObject({ standalone: 'large' });
+    await messageState(alice, message, 'delivered');
+    const { copies } = await alice.call('sendSeparately', { people: [bob.address, carol.address], text: 'to each of you' });
+    for (const one of [bob, carol]) expect(await received(one, 'to each of you')).toMatchObject({ standalone: 'pager' });
+    for (const copy of copies) await messageState(alice, copy.message, 'delivered');
+  });
+
   it('R9/R30/R39/R45: two devices of Alice and one of Bob register with GRUUs, and chat 1-1 both ways, to the BYE', async () => {
     const [laptop, tablet, bob] = [await client('alice-laptop'), await client('alice-tablet'), await client('bob-desk')];
     const identity = await laptop.call('identity', {});
