@@ -373,6 +373,7 @@ export class Connection {
 
   /** Writes the file again, without what was deleted in it. Not within a transaction. */
   compact(): void {
+    this.settle();
     this.#execute('VACUUM');
     this.#execute('PRAGMA wal_checkpoint(TRUNCATE)');
   }
