@@ -113,7 +113,7 @@ describe('what SQLite is told about syncing', () => {
     expect([synchronous(), String(says('journal_mode'))]).toEqual([full, 'wal']);
     expect(connection.transaction(synchronous)).toBe(full);
     expect(connection.soon(synchronous)).toBe(normal);
-    // What stands in the group is committed before, and not by a transaction that must be on the disk.
+    // The open group is committed first, on its own.
     expect(connection.transaction(synchronous)).toBe(full);
     expect(connection.transaction(() => connection.soon(synchronous))).toBe(full);
     expect(() =>
