@@ -45,7 +45,7 @@ describe('the devices of one person', () => {
     const told = await laptop.until('it knows what the tablet offers', () =>
       latest(laptop).find((device) => device.instanceId === id && !device.capabilities.includes('session')),
     );
-    expect(told).toMatchObject({ capabilities: ['pager'], state: 'active', lastEvent: { event: 'refreshed' } });
+    expect(told).toMatchObject({ capabilities: ['pager', 'large'], state: 'active', lastEvent: { event: 'refreshed' } });
     expect(sipRequests(laptop, 'out', 'REGISTER')).toHaveLength(registers);
   });
 
@@ -108,7 +108,7 @@ describe('the devices of one person', () => {
     const bob = await start('bob-laptop', { address: 'sip:bob@lab.test' });
     await bob.call('setCapability', { name: 'session', on: false });
     const told = await laptop.call('capabilities', { address: 'sip:bob@lab.test' });
-    expect(told).toEqual({ capabilities: ['pager'], instanceId: await idOf(bob), deviceName: 'bob-laptop' });
+    expect(told).toEqual({ capabilities: ['pager', 'large'], instanceId: await idOf(bob), deviceName: 'bob-laptop' });
   });
 
   it('what the network does to a registration: ended ones come back, unless it says no; both devices see it', async () => {

@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import type { HistoryChoice, MessageValue, OwnDevicesValue, PairingValue } from '../../preload/contract';
 import {
@@ -18,11 +18,14 @@ const ALICE = 'sip:alice@lab.test';
 const BOB = 'sip:bob@lab.test';
 
 let network: Network;
-beforeAll(async () => {
+// One for each story: a network keeps what a device that has gone did not take.
+beforeEach(async () => {
   network = await startNetwork();
 });
-afterEach(closeClients);
-afterAll(() => network.close());
+afterEach(async () => {
+  await closeClients();
+  await network.close();
+});
 
 const start = (name: string, address: string, more: Partial<ClientOptions> = {}): Promise<TestClient> =>
   startClient({ name, address, proxy: network.uris.tcp, factory: network.factory, ...more });
