@@ -79,7 +79,7 @@ describe('the devices of one person behind Kamailio', () => {
       laptop.until(`it sees ${what}`, () => latest(laptop).find((device) => device.instanceId === id && fits(device)));
     expect(await seen('the tablet', (device) => device.name === 'alice-tablet')).toMatchObject({
       pubGruu: `${ALICE};gr=${id}`,
-      capabilities: ['session', 'group', 'pager'],
+      capabilities: ['session', 'group', 'pager', 'large'],
     });
     await tablet.call('renameDevice', { name: 'Küche' });
     await seen('the new name', (device) => device.name === 'Küche');

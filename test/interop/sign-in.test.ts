@@ -190,6 +190,7 @@ describe('what a device offers', () => {
     expect(await offers()).toEqual([
       { name: 'session', on: true },
       { name: 'pager', on: true },
+      { name: 'large', on: true },
     ]);
     await client.call('setCapability', { name: 'pager', on: false });
     expect(await offers()).toContainEqual({ name: 'pager', on: false });
