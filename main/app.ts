@@ -11,6 +11,7 @@ import type { AccountSnapshot, AppEvent, AppEventBody, OwnDevicesValue, Snapshot
 import { AppError, toAppError } from '../preload/contract/errors';
 import type { WireTap } from '../protocol/wire-record';
 import type { Account } from './account/account';
+import { BlockListChanges } from './block-list';
 import type { Handlers } from './calls';
 import { chatCalls } from './chat-calls';
 import { deviceCalls } from './device-calls';
@@ -94,6 +95,11 @@ class ChorusApp implements App {
   #profile: Profile | null = null;
   #sources: AccountSources | null = null;
   #blocked: BlockedPeople | null = null;
+  readonly #blockList = new BlockListChanges({
+    blocked: () => this.#openBlocked,
+    accounts: () => this.#signedIn.accounts,
+    announce: (event) => this.#announce(event),
+  });
   #fatal: AppError | null = null;
   #quitting: Promise<void> | null = null;
 
@@ -130,10 +136,7 @@ class ChorusApp implements App {
       profile: () => this.#open,
       sources: () => this.#openSources,
       history: (profile) => profile.history ?? this.#decisions.beginUnreadable(profile),
-      isBlocked: (address) => this.#openBlocked.has(address),
-      alsoBlock: (addresses) => {
-        if (this.#openBlocked.learn(addresses)) announce({ event: 'blocked', blocked: this.#openBlocked.list });
-      },
+      ...this.#blockList,
       isQuitting: () => this.#quitting !== null,
       eraseChats: (aor, by) => this.#eraseSoon(aor, by),
       announce,
@@ -217,7 +220,7 @@ class ChorusApp implements App {
       }),
       ...profileCalls({
         ...{ decisions: this.#decisions, profile, sources },
-        blocked: () => this.#openBlocked,
+        blockList: this.#blockList,
         accounts: () => this.#signedIn.accounts,
         selves: () => this.#sources?.all.map(({ aor }) => aor) ?? [],
         announce: (event) => this.#announce(event),

@@ -9,6 +9,7 @@ import { AppError, toAppError } from '../preload/contract/errors';
 import type { WireTap } from '../protocol/wire-record';
 import { Account } from './account/account';
 import type { Credentials } from './account/credentials';
+import type { AccountDeps } from './account/deps';
 import type { SignedOut } from './account/sign-in';
 import type { AccountSource, AccountSources } from './profile/account-source';
 import type { Profile } from './profile/profile';
@@ -29,6 +30,7 @@ export interface SignedInDeps {
   history(profile: Profile): NonNullable<Profile['history']>;
   isBlocked(address: string): boolean;
   alsoBlock(addresses: readonly string[]): void;
+  blocks: AccountDeps['blocks'];
   isQuitting(): boolean;
   /** Another device has removed this one from an account, and its chats shall go. */
   eraseChats(aor: string, by: string): void;
@@ -150,14 +152,14 @@ export class SignedIn {
 
   /** @param signedOut who signed this device out before; null for an account that is signed in with now */
   #make(credentials: Credentials, signedOut: SignedOut | null): Account {
-    const { clock, log, tap, version, isBlocked, alsoBlock, history } = this.#deps;
+    const { clock, log, tap, version, isBlocked, alsoBlock, blocks, history } = this.#deps;
     const profile = this.#deps.profile();
     const { aor } = credentials;
     const sources = this.#deps.sources();
     const source = sources.of(aor);
     const { settings } = profile;
     const account: Account = new Account(credentials, {
-      ...{ clock, log, tap, isBlocked, alsoBlock, signedOut, userAgent: `Chorus/${version}` },
+      ...{ clock, log, tap, isBlocked, alsoBlock, blocks, signedOut, userAgent: `Chorus/${version}` },
       history: history(profile).of(aor),
       knownPeople: credentials.kind === 'try' ? tryPeople : [],
       preferences: () => sources.preferences,

@@ -141,8 +141,11 @@ export class Account {
       new EqualDevices({
         ...{ clock: deps.clock, log: deps.log, history: deps.history, sip: this.#sip, keys: deps.keys, givenKey: deps.ownKey },
         self: { ...self, name: () => credentials.displayName },
+        door: this.messenger.copied,
+        isInGroup: (group) => this.messenger.groups.state(group) === 'established',
+        blocks: deps.blocks,
         devices: () => this.devices,
-        refresh: () => drop(this.#devices.refresh(), deps.log, 'looking at the devices'),
+        refreshDevices: () => this.#devices.refresh(),
         clockAhead: () => this.#sip.registration.clockAhead,
         changed: () => this.#equalChanged(),
         removed: (by, erase) => this.#removed(by, erase),
@@ -235,7 +238,14 @@ export class Account {
 
   /** As `OwnSettings.rename`. */
   rename(deviceName: string): Promise<void> {
-    return this.#settings.rename(deviceName);
+    const told = this.#settings.rename(deviceName);
+    this.equal.renamed();
+    return told;
+  }
+
+  /** The person has blocked or unblocked somebody: it holds on their other devices, too. */
+  blocksChanged(): void {
+    this.equal.blocksChanged();
   }
 
   /** As `OwnSettings.setCapability`. */

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock';
 import type { Logger } from '../../base/log';
 import type { PersonValue, PreferencesValue, ToldByAccount } from '../../preload/contract';
 import type { WireTap } from '../../protocol/wire-record';
+import type { BlockList } from '../devices/copies/copies';
 import type { KeyStore } from '../devices/pairing/keyring';
 import type { History } from '../history/history';
 import type { MsrpTransport } from '../msrp/connection';
@@ -21,6 +22,8 @@ export interface AccountDeps {
   preferences(): PreferencesValue;
   isBlocked(address: string): boolean;
   alsoBlock(addresses: readonly string[]): void;
+  /** The list of blocked people, for what other own devices change in it. */
+  blocks: BlockList;
   registrationState: RegistrationStore;
   simState: { load(): number; save(sqn: number): void };
   announce(event: ToldByAccount): void;

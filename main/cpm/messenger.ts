@@ -13,6 +13,7 @@ import { ConversationReader, type LiveParts } from './conversation/reader';
 import { Targets } from './conversation/targets';
 import { Courier } from './courier';
 import { type AwaitedMembers, Groups } from './group/groups';
+import type { CopiedContent } from './inbox/copied';
 import { Inbox } from './inbox/inbox';
 import { IncomingRequests } from './incoming';
 import { OneToOneConversations } from './one-to-one/conversations';
@@ -41,6 +42,8 @@ export class Messenger implements Disposable {
   readonly outbox: Outbox;
   /** Where requests from the network come in. */
   readonly incoming: IncomingRequests;
+  /** Where what other devices of this person tell comes in. */
+  readonly copied: CopiedContent;
   readonly #context: CpmContext;
   readonly #inbox: Inbox;
   readonly #oneToOne: OneToOneSessions;
@@ -71,6 +74,7 @@ export class Messenger implements Disposable {
       },
       reached: (message) => this.outbox.reached(message),
     });
+    this.copied = this.#inbox.copied;
     this.#upgrades = new Upgrades(context, {
       live: () => this.#oneToOne.live(),
       isKnown: (conversation) => this.#oneToOne.isKnown(conversation),

@@ -185,9 +185,12 @@ export interface Overview {
   last: ToldMessage | null;
 }
 
-/** What a transaction has changed. A message that is added, changed or removed changes its conversation as well, without saying so. */
+/**
+ * What a transaction has changed. A message that is added, changed or removed changes its conversation as well, without saying so. `key`: of a
+ * removed message, whose row can be asked no more.
+ */
 export type Change =
-  | { what: 'message'; how: 'added' | 'changed' | 'removed'; id: string; direction: Direction; conversation: string }
+  | { what: 'message'; how: 'added' | 'changed' | 'removed'; id: string; direction: Direction; conversation: string; key?: string }
   | { what: 'conversation'; how: 'added' | 'changed' | 'emptied'; id: string };
 
 /** What is told of a change, in one read each. */
@@ -230,10 +233,15 @@ export interface Conversations {
 
 export interface Messages {
   /**
-   * The names by which other own devices know a conversation and a message of it, also one that was removed; null where nobody else can know them: an
-   * anonymous conversation, and (as yet) a group. `message` null: the conversation's alone, and an empty key.
+   * The names by which other own devices know a conversation and a message of it; null where nobody else can know them: in an anonymous
+   * conversation. `message` null: the conversation's alone, and an empty key.
    */
-  nameIn(conversation: string, message: Pick<MessageRecord, 'direction' | 'id'> | null): { conversation: string; key: string } | null;
+  nameIn(
+    conversation: string,
+    message: Pick<MessageRecord, 'direction' | 'id' | 'from'> | null,
+  ): { conversation: string; key: string } | null;
+  /** The conversation of a name that `nameIn` gives. */
+  conversationNamed(name: string): ConversationRecord | null;
   /** The message of a key that `nameIn` gives. */
   messageByKey(key: string): { id: string; direction: Direction } | null;
   /** False: a message with this id and direction is there, or was deleted, and nothing has changed. */
@@ -280,6 +288,8 @@ export interface Messages {
   setMessageState(id: string, state: MessageState, error?: ErrorValue | null, direction?: Direction): boolean;
   /** How an outgoing message leaves by itself. */
   setStandalone(id: string, mode: StandaloneMode | null): void;
+  /** Puts a message at another place in its conversation: `movedBy` as in its record. A damaged one stays. False: nothing changed. */
+  moveMessage(id: string, direction: Direction, movedBy: number): boolean;
   /** How many incoming messages are still in state `received`. */
   unread(conversation: string): number;
   /** Incoming messages in state `received`, up to and including the message `upTo`, in order. */

@@ -5,7 +5,6 @@
 import type { Clock } from '../../base/clock';
 import { type Disposable, DisposableStore } from '../../base/disposable';
 import { drop, type Logger } from '../../base/log';
-import { type Decision, decide, type Path } from './door';
 import type { MessageEvent, RawEvent } from './events';
 import { type Change, eventOf, isDeleted } from './joins';
 import { type DeviceRegister, MAX_LISTED_DEVICES, OwnLog } from './log';
@@ -197,25 +196,23 @@ export class OwnDevices implements Disposable {
   }
 
   /**
-   * A message has come by another path than a sibling's log. `shared`: other devices may have it from the network, too. What is decided is on
-   * disk when this returns, so that the network may be answered.
+   * A message has come from the network. Where other devices `mayHave` it, too, each waits for its turn before it tells, and all but one find it told.
+   * Until then it is owed: on disk when this returns, so that the network may be answered.
    */
-  take(message: MessageEvent, path: Exclude<Path, 'sibling'>, options: { shared: boolean; wantsReceipt: boolean }): Decision {
+  came(message: MessageEvent, { mayHave }: { mayHave: boolean }): void {
     const { store } = this.#deps;
     const key = message.k;
-    const isOwed = () => store.owed().some((owed) => owed.key === key);
-    const decision = decide(path, {
-      isHere: store.element('msg', key) !== undefined || isOwed(),
-      isRead: store.element('read', key) !== undefined,
-      isDeleted: isDeleted(store, key),
-      wantsReceipt: options.wantsReceipt,
-    });
-    if (decision.row !== 'make') return decision;
-    if (options.shared && this.#rank() > 0) {
+    if (this.knows(key) || isDeleted(store, key)) return;
+    if (mayHave && this.#rank() > 0) {
       store.transaction(() => store.setOwed(key, message));
       this.#writeLater(key);
     } else this.write([message]);
-    return decision;
+  }
+
+  /** Whether the others know a message, or will be told of it. */
+  knows(key: string): boolean {
+    const { store } = this.#deps;
+    return store.element('msg', key) !== undefined || store.owed().some((owed) => owed.key === key);
   }
 
   /** The devices of this person that are reachable at present. */

@@ -9,7 +9,7 @@ export const MAX_KEYS_PER_EVENT = 200;
 /** LAB: the largest value of a register, as JSON text, characters. */
 const MAX_REGISTER_CHARS = 4_096;
 /** LAB: the largest draft, characters. */
-const MAX_DRAFT_CHARS = 8_192;
+export const MAX_DRAFT_CHARS = 8_192;
 /** LAB: the longest name of anything in an event: a key, an address, a register, an instance ID. */
 export const MAX_NAME_CHARS = 512;
 
@@ -41,9 +41,18 @@ const message = v.looseObject({
   big: v.optional(v.looseObject({ size: count, hash: name })),
   /** The receipts that the sender asked for. */
   wants: v.optional(v.array(v.picklist(['delivered', 'displayed']))),
+  /** In a group: the one member whom it is for, or who sent it to this person alone. */
+  only: v.optional(name),
   ids: v.optional(v.looseObject({ conversation: v.optional(v.string()), contribution: v.optional(v.string()) })),
 });
-const state = v.looseObject({ e: v.literal('st'), k: name, st: v.picklist(['queued', 'sent', 'failed']), ver: count });
+const state = v.looseObject({
+  e: v.literal('st'),
+  k: name,
+  st: v.picklist(['queued', 'sent', 'failed']),
+  ver: count,
+  /** What a queued one waits for, or why one failed. */
+  why: v.optional(v.looseObject({ code: v.string() })),
+});
 const receipt = v.looseObject({
   e: v.literal('rcpt'),
   k: keys,

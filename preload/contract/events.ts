@@ -30,6 +30,11 @@ type AccountEventBody =
   | { event: 'invitationEnded'; invitation: string; why: 'answered' | 'elsewhere' | 'withdrawn'; from: PersonValue }
   | ({ event: 'conversation' } & ConversationValue)
   | ({ event: 'message' } & MessageValue)
+  /**
+   * The person should hear of an unread message: sent once, after its `message`. A message that came from another own device is told two seconds
+   * later, and not at all if it was read or deleted by then.
+   */
+  | { event: 'attention'; conversation: string; message: string }
   | { event: 'messageRemoved'; message: string; direction: 'in' | 'out'; conversation: string }
   | { event: 'conversationRemoved'; conversation: string }
   | { event: 'composing'; conversation: string; from: string; active: boolean }

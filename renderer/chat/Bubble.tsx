@@ -135,6 +135,7 @@ function Waiting({ message, who }: { message: MessageValue; who: string }) {
   const { waitsFor, expiresAt } = message;
   const until = expiresAt === undefined ? null : untilTime(expiresAt, Date.now());
   const sendNow = () => void services.store.call('retry', { message: message.message });
+  const sendsHere = message.fromDevice === null;
   return (
     <div
       className={cx(styles.remedy, styles.waits)}
@@ -145,9 +146,11 @@ function Waiting({ message, who }: { message: MessageValue; who: string }) {
       <span>{waitingLine(message, who, until)}</span>
       {waitsFor === 'relay' ? null : (
         <>
-          <button type="button" className="link" data-testid="message-send-now" onClick={sendNow}>
-            {words.message.sendNow}
-          </button>
+          {sendsHere ? (
+            <button type="button" className="link" data-testid="message-send-now" onClick={sendNow}>
+              {words.message.sendNow}
+            </button>
+          ) : null}
           <button type="button" className="link" data-testid="message-cancel" onClick={() => void takeBack(services, message)}>
             {words.message.cancel}
           </button>
@@ -167,14 +170,16 @@ function Remedy({ message, who }: { message: MessageValue; who: string }) {
       data-code={message.error?.code}
     >
       <span>{message.error === null ? words.message.notSent : explainLine(message.error, who)}</span>
-      <button
-        type="button"
-        className="link"
-        data-testid="message-retry"
-        onClick={() => void store.call('retry', { message: message.message })}
-      >
-        {words.chat.retry}
-      </button>
+      {message.fromDevice === null ? (
+        <button
+          type="button"
+          className="link"
+          data-testid="message-retry"
+          onClick={() => void store.call('retry', { message: message.message })}
+        >
+          {words.chat.retry}
+        </button>
+      ) : null}
       <button
         type="button"
         className="link"

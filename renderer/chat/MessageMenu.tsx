@@ -38,11 +38,13 @@ export function MessageMenu({ message, isHidden }: { message: MessageValue; isHi
     const label = words.chat.answerAlone(firstName(senderOfMessage(message)));
     items.unshift({ label, testId: 'message-answer-privately', icon: <Lock {...look} />, onChoose });
   }
-  if (state === 'queued') {
+  // Another own device that has written it sends it, and nobody else.
+  const sendsHere = message.fromDevice === null;
+  if (state === 'queued' && sendsHere) {
     const onChoose = () => void store.call('skip', { message: id });
     items.unshift({ label: words.chat.skip, testId: 'message-skip', icon: <SkipForward {...look} />, onChoose });
   }
-  if (state === 'failed') {
+  if (state === 'failed' && sendsHere) {
     const onChoose = () => void store.call('retry', { message: id });
     items.unshift({ label: words.chat.retry, testId: 'message-retry-menu', icon: <RotateCw {...look} />, onChoose });
   }

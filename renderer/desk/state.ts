@@ -213,6 +213,9 @@ function change(state: ChorusState, event: AppEvent, now: number): Partial<Choru
       const { conversation: gone } = event;
       return { conversations: without(state.conversations, gone), threads: without(state.threads, gone) };
     }
+    // Nothing of it is kept: it is for whoever shows notifications.
+    case 'attention':
+      return {};
     case 'composing': {
       const others = (state.composing.get(event.conversation) ?? []).filter((address) => address !== event.from);
       return { composing: withEntry(state.composing, event.conversation, event.active ? [...others, event.from] : others) };

@@ -13,6 +13,7 @@ import {
 
 const ALICE = 'sip:alice@lab.test';
 const BOB = 'sip:bob@lab.test';
+const CAROL = 'sip:carol@lab.test';
 const ownKey = 'a1'.repeat(32);
 
 let network: Network;
@@ -101,6 +102,59 @@ describe('the devices of one person, paired', () => {
     await tablet.call('sendText', { to: BOB, text: 'for everybody' });
     await shows(bob, 'for everybody');
     await shows(laptop, 'for everybody');
+  });
+
+  it('bring a group and its texts to a device that was off, and show how far a text is on its way', async () => {
+    printLadderOnFailure();
+    const laptop = await start('alice-laptop', ALICE, { ownKey });
+    const bob = await start('bob', BOB);
+    const carol = await start('carol', CAROL);
+    const { conversation: oneToOne } = await laptop.call('openConversation', { to: BOB });
+    const { conversation } = await laptop.call('addPeople', { conversation: oneToOne, people: [CAROL], subject: 'Garden' });
+    const groupOf = (client: TestClient) =>
+      client.until('it has the group', async () => (await client.call('conversations', {})).find(({ kind }) => kind === 'group') ?? null);
+    const bobs = await groupOf(bob);
+    await groupOf(carol);
+    await bob.call('sendText', { conversation: bobs.conversation, text: 'when do we meet?' });
+    await shows(laptop, 'when do we meet?');
+    await laptop.call('sendText', { conversation, text: 'at noon' });
+    await shows(bob, 'when do we meet?', 'at noon');
+
+    const tablet = await start('alice-tablet', ALICE, { ownKey });
+    await shows(tablet, 'when do we meet?', 'at noon');
+    expect(await groupOf(tablet)).toMatchObject({ subject: 'Garden', joined: true });
+    await tablet.until('the text is delivered', async () =>
+      (await messages(tablet)).find(({ text }) => text === 'at noon')?.state === 'delivered' ? true : null,
+    );
+    // It comes into the session of the group, too, and nothing is there twice for it.
+    await tablet.until('it is in the group', async () => ((await groupOf(tablet)).session === 'established' ? true : null));
+    await bob.call('sendText', { conversation: bobs.conversation, text: 'see you' });
+    await shows(tablet, 'when do we meet?', 'at noon', 'see you');
+    await shows(laptop, 'when do we meet?', 'at noon', 'see you');
+    await laptop.call('leave', { conversation });
+    await tablet.until('it has left, too', async () => ((await groupOf(tablet)).joined ? null : true));
+  });
+
+  it('hold blocks, drafts and marks together', async () => {
+    printLadderOnFailure();
+    const laptop = await start('alice-laptop', ALICE, { ownKey });
+    const tablet = await start('alice-tablet', ALICE, { ownKey });
+    await laptop.until('it sees the tablet', async () => ((await laptop.call('devices', {})).length === 2 ? true : null));
+    await laptop.call('block', { address: 'sip:eve@lab.test' });
+    const blockedOn = (client: TestClient) => client.events.findLast((event) => event.event === 'blocked')?.blocked ?? [];
+    await tablet.until('Eve is blocked there, too', () => (blockedOn(tablet).includes('sip:eve@lab.test') ? true : null));
+    await tablet.call('unblock', { address: 'sip:eve@lab.test' });
+    await laptop.until('and unblocked', () => (blockedOn(laptop).length === 0 ? true : null));
+
+    const { conversation } = await laptop.call('openConversation', { to: BOB });
+    await laptop.call('sendText', { conversation, text: 'hello' });
+    await shows(tablet, 'hello');
+    await laptop.call('setDraft', { conversation, text: 'I will call' });
+    await tablet.until('the draft is there', async () =>
+      (await tablet.call('conversations', {}))[0]?.draft === 'I will call' ? true : null,
+    );
+    await tablet.call('markUnread', { conversation: await chatOf(tablet), unread: true });
+    await laptop.until('it is marked there, too', async () => ((await laptop.call('conversations', {}))[0]?.markedUnread ? true : null));
   });
 });
 

@@ -70,7 +70,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/account',
-    faces: ['account', 'credentials', 'device-name', 'option-kinds', 'own-settings', 'services', 'sign-in', 'sign-in-options'],
+    faces: ['account', 'credentials', 'deps', 'device-name', 'option-kinds', 'own-settings', 'services', 'sign-in', 'sign-in-options'],
     values: [...ground, 'main/cpm', 'main/devices', 'main/devices/pairing', 'main/msrp', 'main/sip'],
     types: ['main/history', 'main/sip/flow'],
     packages: ['valibot'],
@@ -79,7 +79,8 @@ export const layers: readonly Layer[] = [
     path: 'main/devices/copies',
     faces: ['copies'],
     values: [...ground, 'main/cpm/conversation', 'main/own'],
-    types: ['main/history', 'main/sip'],
+    types: ['main/cpm/inbox', 'main/history', 'main/sip'],
+    packages: ['valibot'],
   },
   {
     path: 'main/devices/pairing',
@@ -98,7 +99,7 @@ export const layers: readonly Layer[] = [
   // Equal histories on all devices of a person. It knows no SIP: what it sends and asks goes through two small interfaces.
   {
     path: 'main/own',
-    faces: ['door', 'engine', 'events', 'joins', 'letter', 'log', 'names', 'pages', 'pairing', 'pull', 'seal', 'store', 'vector', 'wire'],
+    faces: ['engine', 'events', 'joins', 'letter', 'log', 'names', 'pages', 'pairing', 'pull', 'seal', 'store', 'vector', 'wire'],
     values: [...ground],
     packages: ['valibot'],
     node: true,
@@ -152,7 +153,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'main/cpm/inbox',
-    faces: ['arrival', 'inbox', 'reading', 'receipt'],
+    faces: ['copied', 'door', 'inbox', 'reading', 'receipt'],
     values: [...ground, 'main/cpm/conversation', 'main/cpm/outbox'],
     types: ['main/history', 'main/sip'],
   },

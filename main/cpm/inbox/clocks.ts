@@ -21,7 +21,7 @@ import type { PersonValue } from '../../../preload/contract';
 import type { CpimMessage } from '../../../protocol/cpim';
 import type { ConversationRecord, PeerClock } from '../../history/records';
 import { deviceNamedBy } from '../conversation/envelope';
-import type { Arrival } from './arrival';
+import type { Arrival } from './door';
 
 /** LAB: a clock that is less wrong than this is not corrected; DateTime need not be finer than a second (RFC 3339). */
 export const correctedFromMs = 2_000;

@@ -2,7 +2,7 @@
 import type { PersonValue } from '../../../preload/contract';
 import { parseIsComposing } from '../../../protocol/is-composing';
 import type { CpmContext } from '../conversation/context';
-import type { Incoming } from './arrival';
+import type { Incoming } from './door';
 
 /** LAB: how long a composing state without a refresh time holds (RFC 3994 section 3.3 asks for a default). */
 const defaultComposingMs = 120_000;

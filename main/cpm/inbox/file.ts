@@ -9,7 +9,7 @@ import { parseParams } from '../../../protocol/generic-param';
 import { parseContentType } from '../../../protocol/multipart';
 import { shownName } from '../../../protocol/shown-name';
 import type { CpmContext } from '../conversation/context';
-import type { Incoming } from './arrival';
+import type { Incoming } from './door';
 import { keepMessage, type MessageEffects } from './keeping';
 
 /** LAB: the largest file that is kept, in octets. */

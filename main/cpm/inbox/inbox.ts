@@ -1,6 +1,6 @@
 /**
- * The one door by which everything enters, whatever path it came: a session, a pager message, a group, and later another device of this person or a
- * store. What follows from the path is in the table of `arrival.ts`; what becomes of the content, in one file for each type.
+ * The one door by which everything enters, whatever path it came: a session, a pager message, a group, another device of this person (`copied`), and
+ * later a store. What follows from the path is in the table of `door.ts`; what becomes of the content, in one file for each type.
  *
  * The promise of `take` is the network's acknowledgement: it resolves only when what came is on disk, with the receipt that it asks for.
  */
@@ -16,9 +16,11 @@ import type { ConversationRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { composingType, imdnType } from '../conversation/envelope';
 import { person } from '../conversation/values';
-import { type Arrival, consequences, type TakeContent } from './arrival';
+import { Attention } from './attention';
 import { ComposingStates } from './composing';
 import { piecesOf } from './content';
+import { CopiedContent } from './copied';
+import { type Arrival, rules, type TakeContent } from './door';
 import { takeFile } from './file';
 import { takeReceipt } from './receipt';
 import { takeText, textOf } from './text';
@@ -44,7 +46,7 @@ function isForPrograms({ contentType, contentHeaders }: CpimMessage): boolean {
 
 /** What the outbox is told. */
 export interface InboxEffects {
-  /** A receipt waits in this lane. */
+  /** A receipt waits in this lane, or what stood before others is gone from it. */
   receiptQueued(lane: string): void;
   /** The other side of a conversation is there; `sender`: this person, where it is known who. */
   heardFrom(conversation: string, sender: string | null): void;
@@ -56,6 +58,9 @@ export class Inbox {
   readonly #context: CpmContext;
   readonly #effects: InboxEffects;
   readonly #composing: ComposingStates;
+  readonly #attention: Attention;
+  /** Where what another device of this person has told comes in. */
+  readonly copied: CopiedContent;
   /** What takes content, by its media type. */
   readonly #takers: ReadonlyMap<string, TakeContent>;
   /** Takes every other content. */
@@ -65,7 +70,11 @@ export class Inbox {
     this.#context = context;
     this.#effects = effects;
     this.#composing = new ComposingStates(context);
+    this.#attention = new Attention(context);
+    const added = this.#attention.added.bind(this.#attention);
+    this.copied = new CopiedContent(context, { added, reached: effects.reached, woken: effects.receiptQueued });
     const messageEffects = {
+      added,
       stopComposing: this.#composing.stop.bind(this.#composing),
       receiptQueued: effects.receiptQueued,
     };
@@ -82,7 +91,7 @@ export class Inbox {
     const conversation = this.#context.history.conversation(arrival.conversation);
     if (conversation === null) throw new AppError('conversation/unknown', { cause: arrival.conversation });
     const sender = arrival.sender ?? this.#memberOf(conversation, envelope.from ?? ANONYMOUS_URI);
-    const follows = consequences[arrival.origin];
+    const follows = rules[arrival.origin];
     const pieces = this.#piecesOf(envelope);
     // What programs tell one another beside a text is left out; alone it is refused.
     const forPeople = pieces.filter((piece) => !isForPrograms(piece));
@@ -90,10 +99,10 @@ export class Inbox {
       for (const piece of forPeople.length === 0 ? pieces : forPeople)
         this.#takerOf(piece)({ arrival, conversation, sender, envelope: piece, ...follows });
     };
-    if (pieces.length === 1) takeAll();
-    else this.#context.history.soon(takeAll);
+    const draw = this.#attention.during(() => (pieces.length === 1 ? takeAll() : this.#context.history.soon(takeAll)));
     if (follows.showsPresence) this.heardFrom(arrival.conversation, sender.address);
     await this.#context.history.onDisk();
+    draw();
   }
 
   /** Whether there is something in it for the person to see, so that it may begin a chat. */
@@ -132,5 +141,6 @@ export class Inbox {
 
   dispose(): void {
     this.#composing.dispose();
+    this.#attention.dispose();
   }
 }

@@ -6,18 +6,20 @@ import { digest } from '../../../base/digest';
 import type { PersonValue } from '../../../preload/contract';
 import { type CpimMessage, IMDN_NAMESPACE } from '../../../protocol/cpim';
 import { correspondentKey } from '../../../protocol/uri';
-import type { ConversationRecord, Direction, MessageContent, MessageRecord } from '../../history/records';
+import type { ConversationRecord, MessageContent, MessageRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
 import { ambiguousId, deviceNamedBy, gruuNamedBy, leftAtBy } from '../conversation/envelope';
 import { jobDraft, receiptLane } from '../outbox/job';
-import type { Incoming } from './arrival';
 import { clockKey, placeText, unknownClock } from './clocks';
+import type { Incoming, Tells } from './door';
 
 /** LAB: how many messages of one millisecond are told apart by the milliseconds after it; more stand together, in the order of their keys. */
 const maxAtOneTime = 1_000;
 
 /** What a message sets off besides itself. */
 export interface MessageEffects {
+  /** It was added in the transaction at hand. */
+  added(record: MessageRecord, tells: Tells): void;
   /** Its sender types no more. */
   stopComposing(conversation: string, from: PersonValue): void;
   /** A receipt waits in this lane. */
@@ -32,18 +34,19 @@ export function keepMessage(
   content: MessageContent,
   octets: Uint8Array | null = null,
 ): void {
-  const { history, clock, isSelf, isBlocked } = context;
+  const { history, clock, isSelf } = context;
   const { arrival, conversation, sender, envelope } = incoming;
-  // In a common group. It is kept, because it can be shown on request, and counts as read.
-  const isBlockedSender = conversation.kind === 'group' && isBlocked(sender.address);
   const own = isSelf(sender.address);
   const now = clock.now();
   const direction = own ? 'out' : 'in';
+  // Whichever of the own addresses it names: every own device knows it by the same key.
+  const from = own ? context.self : sender.address;
+  const isBlockedSender = isBlockedIn(context, conversation, { direction, from });
   const record: MessageRecord = {
-    id: idOf(context, incoming, content.text, direction),
+    id: idOf(context, incoming, content.text, { direction, from }),
     conversation: conversation.id,
     direction,
-    from: sender.address,
+    from,
     fromName: own ? context.selfName : sender.name,
     fromDevice: arrival.senderDevice ?? deviceNamedBy(envelope),
     content,
@@ -61,13 +64,10 @@ export function keepMessage(
   const gruu = arrival.senderInstance === null && conversation.hides === undefined ? gruuNamedBy(envelope, sender.address) : null;
   const lane = receiptLane(conversation.id, arrival.senderInstance ?? gruu);
   const isAdded = history.soon(() => {
-    const isHidden = isBlockedSender && history.marks(conversation.id).isHidden;
-    if (!add(context, incoming, record)) return false;
+    const keeps = { activityAt: now, isBlockedSender, ...(own ? {} : { replyTo: arrival.replyTo ?? null }) };
+    if (!addTo(context, record.conversation, keeps, () => add(context, incoming, record))) return false;
     if (octets !== null) history.keepFile(record, octets);
-    // A deleted group does not come back because of it, and no group moves to the top of the list.
-    if (isBlockedSender) {
-      if (isHidden) history.setMarks(conversation.id, { isHidden });
-    } else history.updateConversation(conversation.id, { activityAt: now, ...(own ? {} : { replyTo: arrival.replyTo ?? null }) });
+    effects.added(record, incoming.tells);
     if (!isAnswered) return true;
     const receipt = {
       to: sender.address,
@@ -83,6 +83,30 @@ export function keepMessage(
   if (!isAdded) return;
   effects.stopComposing(conversation.id, sender);
   if (isAnswered) effects.receiptQueued(lane);
+}
+
+/** Somebody blocked, in a common group: what they write is kept, because it can be shown on request, and counts as read. */
+export function isBlockedIn(
+  { isBlocked }: Pick<CpmContext, 'isBlocked'>,
+  { kind }: Pick<ConversationRecord, 'kind'>,
+  { direction, from }: Pick<MessageRecord, 'direction' | 'from'>,
+): boolean {
+  return kind === 'group' && direction === 'in' && isBlocked(from);
+}
+
+/** Adds a message, by `add`, with what that means for its conversation. @returns false: it was not added */
+export function addTo(
+  { history }: Pick<CpmContext, 'history'>,
+  conversation: string,
+  { isBlockedSender, ...changed }: { isBlockedSender: boolean; activityAt: number; replyTo?: string | null },
+  add: () => boolean,
+): boolean {
+  const isHidden = isBlockedSender && history.marks(conversation).isHidden;
+  if (!add()) return false;
+  // A deleted group does not come back because of somebody blocked, and no group moves to the top of the list.
+  if (!isBlockedSender) history.updateConversation(conversation, changed);
+  else if (isHidden) history.setMarks(conversation, { isHidden });
+  return true;
 }
 
 /**
@@ -112,9 +136,11 @@ function add({ history, clock, clockAhead }: CpmContext, incoming: Incoming, rec
   return true;
 }
 
-function idOf(context: CpmContext, { conversation, sender, envelope }: Incoming, text: string, direction: Direction): string {
+type Whose = Pick<MessageRecord, 'direction' | 'from'>;
+
+function idOf(context: CpmContext, { conversation, sender, envelope }: Incoming, text: string, whose: Whose): string {
   const { messageId, dateTime } = envelope;
-  if (messageId !== null) return idFor(context, conversation, sender, messageId, direction);
+  if (messageId !== null) return idFor(context, conversation, messageId, whose);
   // Without a DateTime nothing tells a repetition from a second "ok", and one too many does less harm than one too few.
   return dateTime === null ? context.clock.uuid() : `${sender.address}|${dateTime}|${digest(text)}`;
 }
@@ -123,20 +149,17 @@ function idOf(context: CpmContext, { conversation, sender, envelope }: Incoming,
  * A Message-ID is its sender's word: should somebody else have used it before, by chance or to have this text taken for a repetition, the text is
  * kept under an id of its own. `wireId` tells what receipts call it.
  */
-function idFor(
-  { history }: CpmContext,
-  conversation: ConversationRecord,
-  sender: PersonValue,
+export function idFor(
+  { history }: Pick<CpmContext, 'history'>,
+  conversation: Pick<ConversationRecord, 'id' | 'hides'>,
   messageId: string,
-  direction: Direction,
+  { direction, from }: Whose,
 ): string {
   const known = history.message(messageId, direction);
   const isHidden = conversation.hides === 'peer';
   // Each anonymous peer is known by the conversation alone.
-  const isOfSame = known?.from === sender.address && (!isHidden || known.conversation === conversation.id);
-  return known === null || known.isDamaged === true || isOfSame
-    ? messageId
-    : ambiguousId(messageId, isHidden ? conversation.id : sender.address);
+  const isOfSame = known?.from === from && (!isHidden || known.conversation === conversation.id);
+  return known === null || known.isDamaged === true || isOfSame ? messageId : ambiguousId(messageId, isHidden ? conversation.id : from);
 }
 
 /**

@@ -6,8 +6,8 @@ import type { ConversationRecord, MessageRecord, ReceiptRecord } from '../../his
 import type { CpmContext } from '../conversation/context';
 import { ambiguousId, deviceNamedBy } from '../conversation/envelope';
 import { mayBecome, stateByReceipts } from '../conversation/values';
-import type { Arrival, Incoming } from './arrival';
 import { clockKey, measureReceipt, unknownClock } from './clocks';
+import type { Arrival, Incoming } from './door';
 
 /** `reached`: called when a receipt says that a text is there. */
 export function takeReceipt(context: CpmContext, reached: (message: string) => void, incoming: Incoming): void {
@@ -30,10 +30,20 @@ export function takeReceipt(context: CpmContext, reached: (message: string) => v
   const state = history.soon(() => {
     const device = arrival.senderDevice ?? deviceNamedBy(envelope);
     const at = timeOf(context, incoming, message, disposition);
-    const isNew = history.addReceipt({ message: message.id, address: sender.address, device, disposition, at });
-    return isNew ? step(context, { message, home, disposition, sender: incoming.sender, reason: imdn.status }) : null;
+    const receipt = { message: message.id, address: sender.address, device, disposition, at };
+    return addReceipt(context, receipt, { message, home, sender, reason: imdn.status });
   });
   if (state === 'delivered' || state === 'displayed') reached(message.id);
+}
+
+/** Keeps a receipt, and moves its message as far as all receipts say. @returns the state it is in then; null where the receipt is known */
+export function addReceipt(
+  context: Pick<CpmContext, 'history' | 'isSelf'>,
+  receipt: ReceiptRecord,
+  about: Omit<Step, 'disposition'>,
+): MessageRecord['state'] | null {
+  const isNew = context.history.addReceipt(receipt);
+  return isNew ? step(context, { ...about, disposition: receipt.disposition }) : null;
 }
 
 /** The group whose message a receipt is about; null when there is none here. @throws AppError `sip/malformed` */
@@ -91,7 +101,10 @@ interface Step {
 }
 
 /** Moves the message as far as its receipts say. Returns the state it is in then. */
-function step({ history, isSelf }: CpmContext, { message, home, disposition, sender, reason }: Step): MessageRecord['state'] {
+function step(
+  { history, isSelf }: Pick<CpmContext, 'history' | 'isSelf'>,
+  { message, home, disposition, sender, reason }: Step,
+): MessageRecord['state'] {
   const others = message.onlyWith === undefined ? home.people.filter((one) => !isSelf(one.address)) : [];
   const toOne = message.onlyWith ?? home.peer;
   const reached = stateByReceipts(others.length === 0 ? [sender] : others, history.receipts(message.id));

@@ -5,7 +5,7 @@ import type { CpimMessage } from '../../../protocol/cpim';
 import { parseContentType } from '../../../protocol/multipart';
 import { isVisible } from '../../../protocol/visible-text';
 import type { CpmContext } from '../conversation/context';
-import type { Incoming } from './arrival';
+import type { Incoming } from './door';
 import { keepMessage, type MessageEffects } from './keeping';
 
 /** The longest text taken into the history, in UTF-16 code units; a longer one is refused with 413. */

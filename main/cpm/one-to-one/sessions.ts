@@ -21,7 +21,7 @@ import type { CpmContext } from '../conversation/context';
 import { cpimType } from '../conversation/envelope';
 import { refusals } from '../conversation/refusals';
 import { identityOf } from '../conversation/values';
-import type { Arrival } from '../inbox/arrival';
+import type { Arrival } from '../inbox/door';
 import type { Inbox } from '../inbox/inbox';
 import { readContent, refusalStatus } from '../inbox/reading';
 import { type ContentHandler, CpmSession, completed } from '../session/session';

@@ -105,11 +105,12 @@ export class Outbox implements Disposable {
 
   /**
    * Puts a failed message back into its lane; one that waits for somebody who is away is tried now, with those before it.
-   * @throws AppError `conversation/unknown` when there is no such message
+   * @throws AppError `conversation/unknown` when there is no such message; `ipc/refused` when another own device sends it
    */
   retry(id: string): void {
     const { history, clock } = this.#context;
     const message = history.message(id, 'out');
+    mustBeOurs(message);
     if (message?.error?.waits !== undefined && ['queued', 'sending'].includes(message.state)) {
       this.#hasten(message.conversation);
       return;
@@ -139,11 +140,12 @@ export class Outbox implements Disposable {
 
   /**
    * Gives up a message that waits in its lane; it is failed and kept. One that is on its way right now is not stopped.
-   * @throws AppError `conversation/unknown` when no such message waits
+   * @throws AppError `conversation/unknown` when no such message waits; `ipc/refused` when it waits on another own device
    */
   skip(id: string): void {
     const { history } = this.#context;
     const message = history.message(id, 'out');
+    mustBeOurs(message);
     if (message === null || message.state !== 'queued') throw new AppError('conversation/unknown', { cause: `no waiting message ${id}` });
     history.transaction(() => {
       history.removeJobsOf(id);
@@ -450,4 +452,10 @@ export class Outbox implements Disposable {
     if (current === null || !mayBecome(current.state, state)) return;
     this.#context.history.soon(() => this.#context.history.setMessageState(id, state, error));
   }
+}
+
+/** A text that another own device has written is sent by that device alone. */
+function mustBeOurs(message: MessageRecord | null): void {
+  if (message !== null && message.fromDevice !== null)
+    throw new AppError('ipc/refused', { cause: `${message.fromDevice || 'another device'} sends this text` });
 }

@@ -3,7 +3,7 @@
  * sibling's public GRUU, where there is none to its instance ID, with a content type of our own and without the service identifiers of CPM.
  */
 import type { Clock } from '../../../base/clock';
-import { DisposableStore } from '../../../base/disposable';
+import { type Disposable, DisposableStore } from '../../../base/disposable';
 import { drop, type Logger } from '../../../base/log';
 import type { DeviceValue, FillingValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
@@ -15,9 +15,13 @@ import { REFUSED } from '../../own/pull';
 import { type AccountKey, Seal } from '../../own/seal';
 import { fitsInTick, OWN_DEVICES_TYPE, pack, senderOf, unpack } from '../../own/wire';
 import type { IncomingPager, SipClient } from '../../sip/client';
+import { type BlockList, Blocks } from './blocks';
+import { Drafts } from './drafts';
 import { OlderHistory } from './older-history';
 import { Progress } from './progress';
-import { Projection } from './projection';
+import { registersOf, writtenValue } from './registers';
+import { Taking, type TakingDeps } from './taking';
+import { Telling } from './telling';
 
 /** LAB: how long an answer is waited for, ms. */
 const ANSWER_MS = 10_000;
@@ -25,13 +29,19 @@ const ANSWER_MS = 10_000;
 const LEAVE_MS = 5_000;
 /** LAB: a page of answers where it travels as a MESSAGE over a connection. */
 const MESSAGE_PAGE = { events: 100, chars: 20_000 };
+/** LAB: how often the log is looked through for what nobody needs any more. */
+const PRUNE_MS = 24 * 60 * 60_000;
+/** LAB: the first time after the start, when everything else has settled. */
+const FIRST_PRUNE_MS = 10 * 60_000;
+
+export type { BlockList };
 
 export interface OwnCopiesDeps {
   clock: Clock;
   log: Logger;
   history: History;
   sip: Pick<SipClient, 'sendPlain'>;
-  self: { aor: string; instanceId: string; name(): string; deviceName(): string };
+  self: { aor: string; instanceId: string; deviceName(): string };
   key: AccountKey;
   /** Whether every device that has the key counts as paired: it was given beforehand. Else those that are listed. */
   isKeyGiven: boolean;
@@ -43,8 +53,14 @@ export interface OwnCopiesDeps {
   keysDiffer(instance: string): void;
   /** The list of devices, or how far a copy has come, is another one. */
   changed(): void;
+  /** Where what other devices have told enters the chats. */
+  door: TakingDeps['door'];
+  isInGroup(conversation: string): boolean;
+  blocks: BlockList;
   /** The devices of the own address, as the network tells them. */
   devices(): readonly DeviceValue[];
+  /** Asks the network for them, where it does not tell by itself. */
+  refreshDevices(): Promise<void>;
 }
 
 /** What a body says. */
@@ -66,6 +82,8 @@ export class OwnCopies {
   readonly #older: OlderHistory;
   readonly #progress: Progress;
   readonly #disposables = new DisposableStore();
+  readonly #blocks: Blocks;
+  #pruning: Disposable | null = null;
   /** Questions that wait for their answers, by name. */
   readonly #waiting = new Map<string, (answer: unknown) => void>();
 
@@ -73,7 +91,17 @@ export class OwnCopies {
     this.#deps = deps;
     const { clock, log, history, self } = deps;
     this.#seal = new Seal(deps.key, () => clock.now());
-    const projection = new Projection({ clock, history, self });
+    const set = (name: string, value: unknown) => this.#engine.set(name, value);
+    this.#blocks = new Blocks(deps.blocks, history.own, set);
+    const drafts = this.#disposables.add(new Drafts(clock, (name) => this.#tellDraft(name)));
+    const telling = new Telling({
+      ...{ clock, history, self },
+      draftChanged: ({ name, value }) => drafts.changed(name, value === undefined),
+    });
+    const taking = new Taking({
+      ...{ clock, history, door: deps.door, isInGroup: deps.isInGroup },
+      register: (name, value) => this.#blocks.take(name, value),
+    });
     this.#engine = this.#disposables.add(
       new OwnDevices({
         ...{ clock, log, store: history.own, instance: self.instanceId },
@@ -81,8 +109,9 @@ export class OwnCopies {
         page: MESSAGE_PAGE,
         publicKey: deps.publicKey,
         isPaired: () => deps.isKeyGiven,
-        inside: (changes) => projection.apply(changes),
+        inside: (changes) => taking.take(changes),
         changed: (changes) => {
+          this.#blocks.settled();
           this.#progress.stateChanged();
           if (!changes.some(({ kind, key }) => kind === 'reg' && key.startsWith('dev|'))) return;
           this.#relist();
@@ -98,8 +127,14 @@ export class OwnCopies {
     );
     this.#disposables.add(
       history.inside((changes) => {
-        const events = projection.eventsOf(changes);
+        for (const change of changes)
+          if (change.what === 'conversation' && change.how === 'added') {
+            const record = history.conversation(change.id);
+            if (record !== null) taking.began(record);
+          }
+        const { events, shared } = telling.told(changes);
         if (events.length > 0) this.#engine.log.append(events);
+        for (const message of shared) this.#engine.came(message, { mayHave: true });
       }),
     );
     this.#disposables.add(history.onChange.on(() => this.#engine.tell()));
@@ -107,11 +142,14 @@ export class OwnCopies {
       new Progress({ clock, log: this.#engine.log, devices: deps.devices, siblings: () => this.#engine.siblings, changed: deps.changed }),
     );
     if (deps.joins !== null) this.#engine.join(deps.joins.devices, self.deviceName(), deps.joins.since);
-    else if (!this.#engine.isRemoved) this.#engine.enlist(self.deviceName());
+    else this.renamed();
     this.#older = this.#disposables.add(
       new OlderHistory({
         ...{ clock, log, history, own: this.#engine.log },
-        eventsOf: (changes) => projection.eventsOf(changes),
+        eventsOf: (changes) => {
+          const { events, shared } = telling.told(changes);
+          return [...events, ...shared];
+        },
         moved: (looked) => this.#progress.preparing(looked),
         done: () => {
           this.#progress.preparing(null);
@@ -120,6 +158,10 @@ export class OwnCopies {
         },
       }),
     );
+    const untold = telling.begin();
+    if (untold.length > 0) this.#engine.write(untold);
+    this.#blocks.join();
+    this.#pruneAfter(FIRST_PRUNE_MS);
     this.devicesChanged();
   }
 
@@ -186,6 +228,42 @@ export class OwnCopies {
     this.#engine.log.leave();
   }
 
+  /** This device has another name. */
+  renamed(): void {
+    if (!this.#engine.isRemoved) this.#engine.enlist(this.#deps.self.deviceName());
+  }
+
+  /** The person has blocked or unblocked somebody on this device. */
+  blocksChanged(): void {
+    this.#blocks.listChanged();
+  }
+
+  #tellDraft(name: string): void {
+    const { history, log } = this.#deps;
+    const about = name.slice('draft|'.length);
+    const record = history.conversationNamed(about);
+    const draft = record === null ? undefined : registersOf(history, record).find((one) => one.name === name);
+    try {
+      if (draft !== undefined) this.#engine.set(name, writtenValue(draft));
+    } catch (error) {
+      log.warn('A draft was not told to the other devices', { error: String(error) });
+    }
+  }
+
+  #pruneAfter(ms: number): void {
+    const { clock, log } = this.#deps;
+    const timer = clock.setTimer(ms, () => {
+      this.#pruneAfter(PRUNE_MS);
+      try {
+        this.#engine.prune();
+      } catch (error) {
+        log.warn('The log of the own devices was not looked through', { error: String(error) });
+      }
+    });
+    this.#pruning?.dispose();
+    this.#pruning = timer;
+  }
+
   /** The network knows other devices, or others of them are there. */
   devicesChanged(): void {
     // Before the older history is in the state, nobody could copy it whole.
@@ -211,6 +289,8 @@ export class OwnCopies {
       return read.refused;
     }
     const { from, value } = read;
+    // A core without registration events has not told of it.
+    if (!this.#deps.devices().some(({ instanceId }) => instanceId === from)) drop(this.#deps.refreshDevices(), log, 'The list of devices');
     if (typeof value !== 'object' || value === null) return 400;
     const { tick, sum, ask, answer, q, bye } = value as Said;
     if (bye === true) {
@@ -234,6 +314,7 @@ export class OwnCopies {
   }
 
   dispose(): void {
+    this.#pruning?.dispose();
     this.#disposables.dispose();
     for (const answered of [...this.#waiting.values()]) answered(null);
   }

@@ -16,7 +16,7 @@ import { newDeviceKeys, readLetter, writeLetter } from '../../own/letter';
 import { type AccountKey, newAccountKey, newerKey, sharedKey } from '../../own/seal';
 import { OWN_DEVICES_TYPE } from '../../own/wire';
 import type { IncomingPager, SipClient } from '../../sip/client';
-import { OwnCopies } from '../copies/copies';
+import { OwnCopies, type OwnCopiesDeps } from '../copies/copies';
 import { type Keyring, type KeyStore, keyringText, newKeyring, REMOVED, readKey, readKeyring, told } from './keyring';
 import { isNote, type Letter, letterOf, type Note, readNote } from './notes';
 import { Pairing } from './pairing';
@@ -27,15 +27,15 @@ const KEY_AGAIN_MS = 10_000;
 const ORDER_MS = 70_000;
 const DAY_MS = 86_400_000;
 
-export interface EqualDevicesDeps {
+/** What the copies need of the rest of the account. */
+type ForCopies = Pick<OwnCopiesDeps, 'door' | 'isInGroup' | 'blocks' | 'devices' | 'refreshDevices'>;
+
+export interface EqualDevicesDeps extends ForCopies {
   clock: Clock;
   log: Logger;
   history: History;
   sip: Pick<SipClient, 'sendPlain'>;
   self: { aor: string; instanceId: string; name(): string; deviceName(): string };
-  devices(): readonly DeviceValue[];
-  /** Asks the server for the devices, where it does not tell by itself. */
-  refresh(): void;
   keys: KeyStore;
   /** An account key that was given beforehand, hex. */
   givenKey: string | null;
@@ -100,6 +100,16 @@ export class EqualDevices implements Disposable {
     for (const { instance, register } of this.#copies?.list ?? [])
       if (register.removed !== undefined && register.erase !== undefined && register.left !== true && this.#active(instance) !== null)
         drop(this.#tellToLeave(instance), this.#deps.log, 'Telling a removed device');
+  }
+
+  /** This device has another name. */
+  renamed(): void {
+    this.#copies?.renamed();
+  }
+
+  /** The person has blocked or unblocked somebody on this device. */
+  blocksChanged(): void {
+    this.#copies?.blocksChanged();
   }
 
   /** @throws AppError device/paired, device/unknown */
@@ -187,10 +197,11 @@ export class EqualDevices implements Disposable {
   }
 
   #start(keyring: Keyring, joins: { devices: RawEvent[]; since: number | null } | null): OwnCopies {
-    const { clock, log, history, sip, self, devices, givenKey } = this.#deps;
+    const { clock, log, history, sip, self, door, isInGroup, blocks, devices, refreshDevices, givenKey } = this.#deps;
     this.#copies?.dispose();
     this.#copies = new OwnCopies({
-      ...{ clock, log, history, sip, self, devices, joins, key: keyring.account, publicKey: keyring.device.publicKey },
+      ...{ clock, log, history, sip, self, door, isInGroup, blocks, devices, refreshDevices },
+      ...{ joins, key: keyring.account, publicKey: keyring.device.publicKey },
       isKeyGiven: givenKey !== null,
       keysDiffer: (instance) => this.#keysDiffer(instance),
       changed: () => {
@@ -312,10 +323,10 @@ export class EqualDevices implements Disposable {
 
   /** @returns the status that answers; 480 where that device is not there, 408 for no answer */
   async #note(to: string, note: Omit<Note, 'i'>): Promise<number> {
-    const { sip, self, refresh } = this.#deps;
+    const { sip, self, refreshDevices, log } = this.#deps;
     const device = this.#active(to);
     if (device === null) {
-      refresh();
+      drop(refreshDevices(), log, 'Looking at the devices');
       return 480;
     }
     try {

@@ -7,7 +7,17 @@ import { messageSearch } from '../search/message-search';
 import type { AccountChanges } from '../store/changes';
 import type { Connection } from '../store/connection';
 import { messageKey, nameOfRow } from '../store/order';
-import { contentRow, conversationColumns, messageOf, packedMessage, type RawRow, readable, storable, unpacked } from '../store/rows';
+import {
+  contentRow,
+  conversationColumns,
+  conversationOf,
+  messageOf,
+  packedMessage,
+  type RawRow,
+  readable,
+  storable,
+  unpacked,
+} from '../store/rows';
 import type { Seal, SealedRow } from '../store/seal';
 
 /** The most messages one page holds; a larger `limit` is cut to it. */
@@ -104,8 +114,17 @@ export function messageTable(
 
     nameIn(conversation, message) {
       const name = nameOf(conversation);
-      if (!name.startsWith('1|')) return null;
-      return { conversation: name, key: message === null ? '' : messageKey(name, { ...message, from: '' }) };
+      if (!name.startsWith('1|') && !name.startsWith('g|')) return null;
+      return { conversation: name, key: message === null ? '' : messageKey(name, message) };
+    },
+
+    conversationNamed(name) {
+      const [kind, rest] = [name.slice(0, 2), name.slice(2)];
+      if (kind !== '1|' && kind !== 'g|') return null;
+      const sql = `SELECT ${conversationColumns} FROM conversations WHERE account = :account AND hides IS NULL
+          AND ${kind === '1|' ? `kind = 'oneToOne' AND peer = :rest` : `kind = 'group' AND contribution_id = :rest`}
+        ORDER BY created_at DESC, rowid DESC LIMIT 1`;
+      return connection.one(sql, { account, rest }, conversationOf);
     },
 
     messageByKey(key) {
@@ -168,7 +187,8 @@ export function messageTable(
         const message = one(id, direction);
         if (message === null) return;
         const { direction: side, conversation } = message;
-        changes.note({ what: 'message', how: 'removed', id, direction: side, conversation });
+        const key = messageKey(nameOf(conversation), message);
+        changes.note({ what: 'message', how: 'removed', id, direction: side, conversation, key });
         const named = { account, id, side };
         connection.run('INSERT INTO deleted_messages (account, id, direction) VALUES (:account, :id, :side) ON CONFLICT DO NOTHING', named);
         connection.run('DELETE FROM messages WHERE account = :account AND id = :id AND direction = :side', named);
@@ -220,6 +240,20 @@ export function messageTable(
       changes.write(() => {
         const [changed] = connection.all(sql, { account, id, mode }, (row) => String(row.conversation));
         if (changed !== undefined) changes.note({ what: 'message', how: 'changed', id, direction: 'out', conversation: changed });
+      });
+    },
+
+    moveMessage(id, direction, movedBy) {
+      const named = { account, id, direction };
+      const sql = `SELECT ${packedMessage} FROM messages WHERE account = :account AND id = :id AND direction = :direction`;
+      return changes.write(() => {
+        const [row] = connection.raw(sql, named, unpacked);
+        if (row === undefined || row.moved === movedBy || !seal.holds(row as SealedRow, row.seal)) return false;
+        const moved = { ...row, moved: movedBy } as SealedRow;
+        const set = 'UPDATE messages SET moved = :movedBy, seal = :seal WHERE account = :account AND id = :id AND direction = :direction';
+        connection.run(set, { ...named, movedBy, seal: seal.of(moved) });
+        changes.note({ what: 'message', how: 'changed', id, direction, conversation: String(row.conversation) });
+        return true;
       });
     },
 

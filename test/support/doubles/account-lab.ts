@@ -48,6 +48,7 @@ export function accountLab(changes: Partial<Credentials> = {}, deps: Partial<Acc
       registrationState: { load: () => null, save: () => undefined },
       simState: { load: () => 0, save: () => undefined },
       announce: (event) => events.push(event),
+      blocks: { list: () => [], keep: () => undefined, changed: () => undefined },
       ownKey: null,
       keys: { load: () => null, save: () => undefined },
       eraseChats: () => undefined,

@@ -275,10 +275,17 @@ export class FakeMsrp implements MsrpSession {
 
 /** One messenger with a real history and a network played by the test. `after`: the same device, started again after `stop`. */
 export function createLab(
-  options: { self?: string; accept?: 'auto' | 'ask'; sync?: SyncFile; after?: { store: { file: string }; clock: VirtualClock } } = {},
+  options: {
+    self?: string;
+    accept?: 'auto' | 'ask';
+    sync?: SyncFile;
+    after?: { store: { file: string }; clock: VirtualClock };
+    clock?: VirtualClock;
+    deviceName?: string;
+  } = {},
 ) {
   const folder = options.after === undefined ? mkdtempSync(join(tmpdir(), 'chorus-lab-')) : dirname(options.after.store.file);
-  const clock = options.after?.clock ?? new VirtualClock();
+  const clock = options.after?.clock ?? options.clock ?? new VirtualClock();
   const store = { file: join(folder, 'history.db'), key: 'ab'.repeat(32), log: silentLogger, sync: options.sync ?? quickDisk };
   const history = openOneHistory(store);
   const invites: { request: OutgoingInvite; session: FakeSession }[] = [];
@@ -365,7 +372,7 @@ export function createLab(
     isSelf: (address) => address === self,
     writesAs: () => null,
     selfName: 'Alice',
-    deviceName: () => 'Laptop',
+    deviceName: () => options.deviceName ?? 'Laptop',
     factory: 'sip:conference-factory@lab.test',
     knownPeople: [
       { address: 'sip:bob@lab.test', name: 'Bob' },

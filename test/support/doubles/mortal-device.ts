@@ -137,6 +137,7 @@ export class MortalDevice {
         },
         simState: { load: () => 0, save: () => undefined },
         announce: () => undefined,
+        blocks: { list: () => [], keep: () => undefined, changed: () => undefined },
         ownKey: null,
         keys: { load: () => null, save: () => undefined },
         eraseChats: () => undefined,

@@ -37,7 +37,7 @@ export function storyOf(seed: number): Story {
       return {
         do: 'set',
         who,
-        name: ['block|sip:eve@lab.test', 'mute|g|the-group', 'draft|g|the-group', 'new-in-2|x'][whole(4)] ?? '',
+        name: ['block|sip:eve@lab.test', 'mark|g|the-group', 'draft|g|the-group', 'group|g|the-group', 'new-in-2|x'][whole(5)] ?? '',
         value: whole(5),
       };
     if (roll < 0.55) return { do: 'off', who };

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../../../base/clock';
 import { silentLogger } from '../../../../base/log';
-import type { Path } from '../../../../main/own/door';
+import { decide, type Origin } from '../../../../main/cpm/inbox/door';
 import { OwnDevices, type Wire } from '../../../../main/own/engine';
 import type { MessageEvent } from '../../../../main/own/events';
 import { REFUSED } from '../../../../main/own/pull';
@@ -89,6 +89,8 @@ export class World {
   readonly displayedKeys = new Set<string>();
   /** Requests that have arrived hours late. */
   lateOnes = 0;
+  /** What the device that has written it has said to be sent, and has not lost since. */
+  readonly sent = new Set<string>();
   weather: Weather = { forks: true, copies: false, defers: false, lost: 0.15, doubled: 0.1, late: 0.02, cut: 0.08 };
   readonly #random: () => number;
   #made = 0;
@@ -294,12 +296,14 @@ export class World {
   }
 
   say(from: Device, to: Person | 'group'): void {
-    const said: Said = { id: `m${this.attempted.size + 1}`, from, to, at: this.clock.now() + from.skew };
+    // No two texts of a device have one date, whatever its clock was set to.
+    const last = from.engine === null || from.store.isDead ? 0 : Math.max(0, ...sentBy(from));
+    const said: Said = { id: `m${this.attempted.size + 1}`, from, to, at: Math.max(this.clock.now() + from.skew, last + 1) };
     this.attempted.add(said.id);
     for (const person of this.people) person.keys.set(said.id, keyOf(person, said));
     const done = this.act(from, `has ${said.id}`, (engine) => {
-      const last = Math.max(0, ...sentBy(from));
-      engine.write([{ ...messageFor(from.person, said, null), po: Math.max(said.at, last + 1) }]);
+      const message = { ...messageFor(from.person, said, null), po: said.at };
+      engine.write([message, { e: 'st', k: message.k, st: 'queued', ver: 1 }]);
     });
     if (!done) return;
     this.said.push(said);
@@ -318,7 +322,7 @@ export class World {
     const one = this.pick(present);
     const targets = toAll ? present : one === undefined ? [] : [one];
     for (const device of targets) {
-      this.clock.setTimer(10 + this.#random() * 400, () => this.#arrive(device, said, 'direct', toAll));
+      this.clock.setTimer(10 + this.#random() * 400, () => this.#arrive(device, said, 'live', toAll));
       if (this.chance(0.1)) this.clock.setTimer(this.#random() * 20_000, () => this.#arrive(device, said, 'deferred', toAll));
     }
     if (targets.length === 0) person.waiting.push(said);
@@ -326,22 +330,37 @@ export class World {
     for (const device of person.devices) if (!device.isOn) device.waiting.push(said);
   }
 
-  #arrive(device: Device, said: Said, path: Exclude<Path, 'sibling'>, shared: boolean): void {
+  #arrive(device: Device, said: Said, path: Exclude<Origin, 'ownDevice'>, shared: boolean): void {
     const { person } = device;
     if (device.isLost) {
       if (path !== 'copy') person.waiting.push(said);
       return;
     }
     const taken = this.act(device, `has ${said.id}`, (engine) => {
-      const message = { ...messageFor(person, said, device.instance), po: this.clock.now() + device.skew - 20 };
-      engine.take(message, path, { shared, wantsReceipt: message.d === 'i' });
+      // What an own device has sent stands by its date; what others have, by the clock of who took it.
+      const po = path === 'copy' ? said.at : this.clock.now() + device.skew - 20;
+      const message = { ...messageFor(person, said, device.instance), po };
+      const isRead = device.store.element('read', message.k) !== undefined;
+      const isDeleted = device.store.element('del', message.k) !== undefined;
+      if (decide(path, { isHere: engine.knows(message.k), isRead, isDeleted }).writes) engine.came(message, { mayHave: shared });
     });
     if (taken) {
       if (path === 'copy') return;
       const key = keyOf(said.from.person, said);
       const receipt = { e: 'rcpt', k: [key], a: person.address, dev: device.name, x: 'delivered', at: this.clock.now() };
-      this.clock.setTimer(20, () => this.act(said.from, null, (engine) => engine.write([receipt])));
+      this.clock.setTimer(20, () => {
+        this.act(said.from, null, (engine) => engine.write([receipt]));
+        this.#sent(said, key);
+      });
     } else if (path !== 'copy') device.waiting.push(said);
+  }
+
+  /** The network has taken it: the device that has written it says so, once. */
+  #sent({ from, id }: Said, key: string): void {
+    const here = from.store.isDead ? undefined : (from.store.element('st', key) as { st: string; ver: number } | undefined);
+    if (here?.st !== 'queued') return;
+    const isSent = this.act(from, null, (engine) => engine.write([{ e: 'st', k: key, st: 'sent', ver: here.ver + 1 }]));
+    if (isSent) this.sent.add(`${from.person.name} ${id}`);
   }
 
   #deliverWaiting(device: Device): void {

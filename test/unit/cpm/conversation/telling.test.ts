@@ -47,7 +47,7 @@ describe('telling the drivers', () => {
     expect(read.filter((name) => ['overview', 'toldMessage'].includes(name))).toEqual(['overview']);
     // Nothing else is read to tell it: these belong to taking it.
     for (const name of ['marks', 'unread', 'receipts', 'privateDrafts', 'iconName']) expect(read).not.toContain(name);
-    expect(events().filter((event) => !event.startsWith('composing'))).toEqual(['message in-1', 'conversation']);
+    expect(events().filter((event) => !event.startsWith('composing'))).toEqual(['message in-1', 'conversation', 'attention in-1']);
   });
 
   it('tells many messages of one transaction each once, and their conversation once', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textEnvelope } from '../../../../main/cpm/conversation/envelope';
-import { type Consequences, consequences, type Origin } from '../../../../main/cpm/inbox/arrival';
+import { decide, type Origin, type Rule, rules } from '../../../../main/cpm/inbox/door';
 import { Inbox } from '../../../../main/cpm/inbox/inbox';
 import { readContent } from '../../../../main/cpm/inbox/reading';
 import { createLab, type Lab } from '../../../support/doubles/cpm-lab';
@@ -41,14 +41,41 @@ function createInbox() {
   return { inbox, told };
 }
 
+describe('the one door', () => {
+  const origins = Object.keys(rules) as Origin[];
+  const fresh = { isHere: false, isRead: false, isDeleted: false };
+
+  it('makes one row, whatever paths follow one another', () => {
+    for (const origin of origins) {
+      expect(decide(origin, fresh).makesRow).toBe(true);
+      expect(decide(origin, { ...fresh, isHere: true })).toEqual({ makesRow: false, tells: 'never', writes: false });
+    }
+  });
+
+  it('writes nothing for what another own device has told', () => {
+    expect(origins.filter((origin) => !decide(origin, fresh).writes)).toEqual(['ownDevice']);
+  });
+
+  it('tells the person at once, after a while, or not at all, and never of what was read elsewhere', () => {
+    expect(origins.map((origin) => decide(origin, fresh).tells)).toEqual(['at once', 'at once', 'never', 'after a while', 'never']);
+    expect(origins.map((origin) => decide(origin, { ...fresh, isRead: true }).tells)).toEqual(origins.map(() => 'never'));
+  });
+
+  it('does nothing for what was deleted', () => {
+    for (const origin of origins)
+      expect(decide(origin, { ...fresh, isDeleted: true })).toEqual({ makesRow: false, tells: 'never', writes: false });
+  });
+});
+
 describe('where a message comes from', () => {
-  it.each<[Origin, Consequences]>([
-    ['live', { sendsDelivered: true, measuresClock: true, showsPresence: true, notifies: true }],
-    ['deferred', { sendsDelivered: true, measuresClock: false, showsPresence: false, notifies: true }],
-    ['ownDevice', { sendsDelivered: false, measuresClock: false, showsPresence: false, notifies: false }],
-    ['store', { sendsDelivered: false, measuresClock: false, showsPresence: false, notifies: false }],
+  it.each<[Origin, Rule]>([
+    ['live', { sendsDelivered: true, measuresClock: true, showsPresence: true, tells: 'at once', writes: true }],
+    ['deferred', { sendsDelivered: true, measuresClock: false, showsPresence: false, tells: 'at once', writes: true }],
+    ['copy', { sendsDelivered: false, measuresClock: false, showsPresence: false, tells: 'never', writes: true }],
+    ['ownDevice', { sendsDelivered: false, measuresClock: false, showsPresence: false, tells: 'after a while', writes: false }],
+    ['store', { sendsDelivered: false, measuresClock: false, showsPresence: false, tells: 'never', writes: true }],
   ])('%s decides what follows from it', async (origin, expected) => {
-    expect(consequences[origin]).toEqual(expected);
+    expect(rules[origin]).toEqual(expected);
     const { inbox, told } = createInbox();
     const conversation = lab.messenger.chats.open(bob);
     const text = messageRecord('m', { direction: 'out', from: bob, sentAt: lab.clock.now(), wantsDelivered: true });
@@ -60,7 +87,7 @@ describe('where a message comes from', () => {
     expect(lab.history.clockOf(`${bob} urn:uuid:bbbb`) !== null).toBe(expected.measuresClock);
     expect(told.heard).toBe(expected.showsPresence ? 1 : 0);
     // Whatever path it came by: it is kept, and once.
-    for (const again of ['live', 'deferred', 'ownDevice', 'store'] as const) await inbox.take({ ...arrival, origin: again }, envelope);
+    for (const again of Object.keys(rules) as Origin[]) await inbox.take({ ...arrival, origin: again }, envelope);
     expect(lab.history.messages(conversation, { limit: 9 }).map(({ id }) => id)).toEqual(['m']);
     expect(lab.history.jobs()).toHaveLength(expected.sendsDelivered ? 1 : 0);
   });

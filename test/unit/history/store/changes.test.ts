@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/log';
 import type { Change } from '../../../../main/history/records';
 import { coalesced } from '../../../../main/history/store/changes';
+import { messageKey } from '../../../../main/history/store/order';
 import { conversationRecord, messageRecord } from '../../../support/doubles/history-records';
 import { type OneHistory, openOneHistory } from '../../../support/doubles/one-history';
 
@@ -53,7 +54,14 @@ describe('the stream of changes', () => {
     ['emptyConversation', () => history.emptyConversation('c'), conversation('emptied')],
     ['addMessage', () => history.addMessage(messageRecord('new')), message('new', 'added')],
     ['setMessageState', () => history.setMessageState('there', 'delivered'), message('there', 'changed', 'out')],
-    ['removeMessage', () => history.removeMessage('there'), message('there', 'removed', 'out')],
+    [
+      'removeMessage',
+      () => history.removeMessage('there'),
+      {
+        ...(message('there', 'removed', 'out') as Extract<Change, { what: 'message' }>),
+        key: messageKey('1|sip:bob@lab.test', { id: 'there', direction: 'out', from: '' }),
+      },
+    ],
     [
       'addReceipt',
       () => history.addReceipt({ message: 'there', address: 'sip:bob@lab.test', disposition: 'delivered', at: 1 }),

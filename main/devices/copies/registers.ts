@@ -1,0 +1,178 @@
+/**
+ * What of a chat stands in registers (docs/OWN-DEVICES.md, 3): how each is called, what stands in it by the history here, and what becomes of the
+ * history when another device has set it. A register that is not there says what an untouched chat says, so that is never written.
+ */
+import * as v from 'valibot';
+import type { Clock } from '../../../base/clock';
+import { addressKey } from '../../../protocol/uri';
+import { newConversation } from '../../cpm/conversation/record';
+import type { History } from '../../history/history';
+import type { ConversationRecord } from '../../history/records';
+import { MAX_DRAFT_CHARS } from '../../own/events';
+import { canonical } from '../../own/names';
+
+export interface RegisterDeps {
+  clock: Clock;
+  history: History;
+  /** Whether this device is in a session of this group now: it knows better than any other then. */
+  isInGroup(conversation: string): boolean;
+}
+
+/** One kind of register of a chat. */
+interface ChatRegister {
+  /** What follows the kind in its name; null: this chat has none. `name`: what own devices call the chat. */
+  about(record: ConversationRecord, name: string): string | null;
+  read(history: History, record: ConversationRecord): unknown;
+  /** What it is worth to tell; the same text, and another device need not be told. */
+  essence(value: unknown): unknown;
+  apply(deps: RegisterDeps, record: ConversationRecord, value: unknown): void;
+}
+
+const text = v.pipe(v.string(), v.maxLength(512));
+const groupValue = v.looseObject({
+  subject: v.nullable(text),
+  /** Address and name; absent where they are too many. */
+  people: v.optional(v.array(v.tuple([text, v.string()]))),
+  focus: v.nullable(text),
+  conversation: text,
+  left: v.boolean(),
+  /** The name of the 1-1 that this group continues. */
+  continues: v.optional(text),
+});
+type GroupValue = v.InferOutput<typeof groupValue>;
+const cardValue = v.looseObject({ name: v.pipe(v.string(), v.minLength(1), v.maxLength(512)), since: v.number() });
+
+/** LAB: the most characters of a group's members in its register, with their names or at least with their addresses. */
+const MAX_PEOPLE_CHARS = 3_000;
+
+const group: ChatRegister = {
+  about: ({ kind }, name) => (kind === 'group' ? name : null),
+  read(history, { subject, people, focus, conversationId, joined, continues }): GroupValue {
+    const named = people.map(({ address, name }): [string, string] => [address, name]).sort(([one], [other]) => (one < other ? -1 : 1));
+    const plain = named.map(([address]): [string, string] => [address, '']);
+    const fitting = [named, plain].find((list) => JSON.stringify(list).length <= MAX_PEOPLE_CHARS);
+    const before = continues === null ? null : history.nameIn(continues, null);
+    return {
+      ...{ subject, focus, conversation: conversationId, left: !joined },
+      ...(fitting === undefined ? {} : { people: fitting }),
+      ...(before === null ? {} : { continues: before.conversation }),
+    };
+  },
+  // Each device knows people by names of its own.
+  essence(value) {
+    const { people, ...rest } = value as GroupValue;
+    return { ...rest, people: people?.map(([address]) => address) };
+  },
+  apply({ history, isInGroup }, record, value) {
+    const read = v.safeParse(groupValue, value);
+    if (!read.success) return;
+    const { subject, focus, left, continues } = read.output;
+    const people = peopleOf(read.output, record);
+    const before = continues === undefined ? null : history.conversationNamed(continues);
+    const isIn = isInGroup(record.id);
+    history.updateConversation(record.id, {
+      ...(isIn ? {} : { subject, joined: !left, focus: focus ?? record.focus, ...(people === null ? {} : { people }) }),
+      ...(record.continues === null && before !== null ? { continues: before.id } : {}),
+    });
+    if (before !== null && before.continuedBy === null) history.updateConversation(before.id, { continuedBy: record.id });
+  },
+};
+
+/** Null where they are the same, by whatever names. */
+function peopleOf({ people }: GroupValue, record: ConversationRecord): ConversationRecord['people'] | null {
+  if (people === undefined) return null;
+  const known = new Map(record.people.map((one) => [one.address, one]));
+  const isSame = people.length === known.size && people.every(([address]) => known.has(address));
+  return isSame ? null : people.map(([address, name]) => known.get(address) ?? { address, name: name === '' ? address : name });
+}
+
+const mark: ChatRegister = {
+  about: (_, name) => name,
+  read: (history, { id }) => history.marks(id).markedUnread || undefined,
+  essence: (value) => value === true,
+  apply: ({ history }, { id }, value) => history.setMarks(id, { markedUnread: value === true }),
+};
+
+const draft: ChatRegister = {
+  about: (_, name) => name,
+  // A longer one stays on its device.
+  read(history, { id }) {
+    const { draft } = history.marks(id);
+    return draft === '' || JSON.stringify(draft).length > MAX_DRAFT_CHARS ? undefined : draft;
+  },
+  essence: (value) => (typeof value === 'string' ? value : ''),
+  apply: ({ history }, { id }, value) => history.setMarks(id, { draft: typeof value === 'string' ? value : '' }),
+};
+
+/** The name by which this person knows somebody. */
+const card: ChatRegister = {
+  about: ({ kind, peer, people }) => (kind === 'oneToOne' && people[0]?.address === peer ? peer : null),
+  read(_, { people: [peer] }) {
+    return peer?.knownSince === undefined ? undefined : { name: peer.name, since: peer.knownSince };
+  },
+  essence: (value) => (value as { name?: unknown } | undefined)?.name,
+  apply({ history }, record, value) {
+    const read = v.safeParse(cardValue, value);
+    const [peer] = record.people;
+    if (!read.success || peer === undefined) return;
+    const { name, since } = read.output;
+    if (peer.name === name && peer.knownSince !== undefined) return;
+    history.updateConversation(record.id, { people: [{ ...peer, name, knownSince: Math.min(peer.knownSince ?? since, since) }] });
+  },
+};
+
+const kinds = { group, mark, draft, card };
+type RegisterKind = keyof typeof kinds;
+
+/** A register of a chat as it should be by the history here; `value` undefined: as untouched. */
+export interface ChatState {
+  kind: RegisterKind;
+  name: string;
+  value: unknown;
+}
+
+/** What the registers of a chat should say. */
+export function registersOf(history: History, record: ConversationRecord): ChatState[] {
+  const name = history.nameIn(record.id, null)?.conversation;
+  if (name === undefined) return [];
+  return (Object.keys(kinds) as RegisterKind[]).flatMap((kind) => {
+    const about = kinds[kind].about(record, name);
+    return about === null ? [] : [{ kind, name: `${kind}|${about}`, value: kinds[kind].read(history, record) }];
+  });
+}
+
+/** What of a register is worth to be told: of two that are equal in this, the other devices need hear of one only. */
+export const essenceOf = ({ kind, value }: ChatState): unknown => (value === undefined ? null : kinds[kind].essence(value));
+
+/** Whether the register that stands in the shared state must be written to say what is so here. */
+export function differs({ kind, value }: ChatState, told: { val: unknown } | undefined): boolean {
+  const { essence } = kinds[kind];
+  if (told === undefined) return value !== undefined;
+  return canonical(essence(value) ?? null) !== canonical(essence(told.val) ?? null);
+}
+
+/** What is written. What a chat has no more is written as null. */
+export const writtenValue = ({ value }: ChatState): unknown => value ?? null;
+
+/** A register has another value: brings it into the chat that it is about. False: of no kind that is known here. */
+export function applyRegister(deps: RegisterDeps, name: string, value: unknown): boolean {
+  const kind = name.slice(0, name.indexOf('|'));
+  if (!Object.hasOwn(kinds, kind)) return false;
+  const about = name.slice(kind.length + 1);
+  const record =
+    deps.history.conversationNamed(kind === 'card' ? `1|${addressKey(about) ?? about}` : about) ?? beginning(deps, kind, about, value);
+  if (record !== null) kinds[kind as RegisterKind].apply(deps, record, value);
+  return true;
+}
+
+/** A group that begins here because another device is in it. */
+function beginning({ clock, history }: RegisterDeps, kind: string, name: string, value: unknown): ConversationRecord | null {
+  const read = v.safeParse(groupValue, value);
+  if (kind !== 'group' || !name.startsWith('g|') || !read.success) return null;
+  const { subject, focus, conversation, left } = read.output;
+  const people = (read.output.people ?? []).map(([address, called]) => ({ address, name: called === '' ? address : called }));
+  const ids = { contributionId: name.slice(2), conversationId: conversation };
+  const record = newConversation(clock, { kind: 'group', subject, focus, people, ...ids, joined: !left });
+  history.addConversation(record);
+  return record;
+}

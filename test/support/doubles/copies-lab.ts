@@ -1,0 +1,161 @@
+/** The devices of Alice, each with real history, chats and own copies, in one virtual time. Between them is a network that the test switches. */
+import { silentLogger } from '../../../base/log';
+import { textEnvelope } from '../../../main/cpm/conversation/envelope';
+import { OwnCopies } from '../../../main/devices/copies/copies';
+import type { ConversationRecord } from '../../../main/history/records';
+import { sharedKey } from '../../../main/own/seal';
+import type { ConversationValue, DeviceValue, MessageValue } from '../../../preload/contract';
+import { createLab, incomingPager, type Lab, remoteParty } from './cpm-lab';
+import { conversationRecord, messageRecord } from './history-records';
+import { settled, VirtualClock } from './virtual-clock';
+
+const ALICE = 'sip:alice@lab.test';
+
+export class CopiesDevice {
+  readonly instance: string;
+  readonly blocked = new Set<string>();
+  copies: OwnCopies;
+  isOn = true;
+  /** Groups of which this device is in a session. */
+  readonly inGroups = new Set<string>();
+  /** Requests to siblings. */
+  sent = 0;
+
+  constructor(
+    readonly world: CopiesWorld,
+    readonly name: string,
+    public lab: Lab,
+  ) {
+    this.instance = `urn:uuid:${name}`;
+    this.copies = this.#start();
+  }
+
+  #start(): OwnCopies {
+    const { lab, world, instance } = this;
+    return new OwnCopies({
+      ...{ clock: world.clock, log: silentLogger, history: lab.history, key: sharedKey('a1'.repeat(32)) },
+      self: { aor: ALICE, instanceId: instance, deviceName: () => this.name },
+      door: lab.messenger.copied,
+      isInGroup: (group) => this.inGroups.has(group),
+      blocks: {
+        list: () => [...this.blocked],
+        keep: (address, isBlocked) => void (isBlocked ? this.blocked.add(address) : this.blocked.delete(address)),
+        changed: () => undefined,
+      },
+      devices: () => world.values(this),
+      refreshDevices: async () => undefined,
+      sip: { sendPlain: (request) => world.carry(this, request) },
+    });
+  }
+
+  off(): void {
+    this.isOn = false;
+    this.copies.dispose();
+    this.world.presence();
+  }
+
+  /** The same device, started again. */
+  on(): void {
+    this.isOn = true;
+    this.copies = this.#start();
+    this.world.presence();
+  }
+
+  /** The focus of a group has sent a text. */
+  async hearsInGroup(group: string, from: string, id: string): Promise<void> {
+    await this.lab.messenger.groups.sessions.contentOf(group)('message/cpim', this.#envelope(from, id));
+  }
+
+  /** A pager message. @returns the status that answers it */
+  hears(from: string, id: string): Promise<number> {
+    return this.lab.messenger.incoming.pager(incomingPager(remoteParty(from), 'message/cpim', this.#envelope(from, id)));
+  }
+
+  #envelope(from: string, id: string): Uint8Array {
+    const record = messageRecord(id, { direction: 'out', from, text: id, sentAt: this.world.clock.now(), wantsDelivered: true });
+    return textEnvelope(record, { from, to: [] });
+  }
+
+  /** A group that this device has joined, with Bob and Carol. */
+  joins(contributionId: string): string {
+    const people = [
+      { address: 'sip:bob@lab.test', name: 'Bob' },
+      { address: 'sip:carol@lab.test', name: 'Carol' },
+    ];
+    const focus = `sip:${contributionId}@focus.lab.test`;
+    const id = this.world.clock.uuid();
+    const more = {
+      kind: 'group',
+      peer: null,
+      subject: 'Garden',
+      people,
+      contributionId,
+      focus,
+      conversationId: `conversation of ${contributionId}`,
+    };
+    this.lab.history.addConversation(conversationRecord(id, more as Partial<ConversationRecord>));
+    this.inGroups.add(id);
+    return id;
+  }
+
+  get chats(): ConversationValue[] {
+    return this.lab.messenger.chats.all();
+  }
+
+  /** What the chats show: all texts, in order. */
+  shown(conversation: string): MessageValue[] {
+    return this.lab.messenger.chats.messages(conversation, {}, 500);
+  }
+
+  texts(): string[] {
+    return this.chats.flatMap(({ conversation }) => this.shown(conversation).map(({ text }) => text));
+  }
+}
+
+export class CopiesWorld {
+  readonly clock = new VirtualClock();
+  readonly devices: CopiesDevice[] = [];
+
+  add(name: string): CopiesDevice {
+    const device = new CopiesDevice(this, name, createLab({ clock: this.clock, deviceName: name }));
+    this.devices.push(device);
+    this.presence();
+    return device;
+  }
+
+  presence(): void {
+    for (const device of this.devices) if (device.isOn) device.copies.devicesChanged();
+  }
+
+  values(of: CopiesDevice): DeviceValue[] {
+    return this.devices.map(
+      (device) =>
+        ({
+          ...{ instanceId: device.instance, name: device.name, self: device === of, state: device.isOn ? 'active' : 'terminated' },
+          pubGruu: `${ALICE};gr=${device.instance}`,
+        }) as DeviceValue,
+    );
+  }
+
+  async carry(from: CopiesDevice, request: { target: string; contentType: string; body: Uint8Array }): Promise<{ status: number }> {
+    from.sent += 1;
+    const to = this.devices.find(({ instance }) => request.target.endsWith(instance));
+    await new Promise<void>((resolve) => this.clock.setTimer(5, resolve));
+    if (to?.isOn !== true) return { status: 480 };
+    const { contentType, body } = request;
+    return { status: (await to.copies.receive(incomingPager(remoteParty(ALICE), contentType, body))) ?? 200 };
+  }
+
+  /** Lets so much time pass, 10 s where nothing is said: more than the devices need to become level. */
+  async pass(ms = 10_000): Promise<void> {
+    await this.clock.advance(ms);
+    await settled();
+  }
+
+  end(): void {
+    for (const { copies, lab } of this.devices) {
+      copies.dispose();
+      lab.dispose();
+    }
+  }
+}

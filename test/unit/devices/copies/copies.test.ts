@@ -1,0 +1,244 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../../../preload/contract/errors';
+import { CopiesWorld } from '../../../support/doubles/copies-lab';
+
+const BOB = 'sip:bob@lab.test';
+
+let world: CopiesWorld;
+beforeEach(() => {
+  world = new CopiesWorld();
+});
+afterEach(() => world.end());
+
+describe('a group on all devices of a person', () => {
+  it('is there with its members and texts on a device that was off, and is in no session', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await world.pass();
+    tablet.off();
+    const group = laptop.joins('garden');
+    await laptop.hearsInGroup(group, BOB, 'when do we meet?');
+    laptop.lab.messenger.texts.send({ conversation: group }, 'at noon', 'session');
+    await world.pass();
+    tablet.on();
+    await world.pass();
+    expect(tablet.texts()).toEqual(['when do we meet?', 'at noon']);
+    const [chat] = tablet.chats;
+    expect(chat).toMatchObject({ kind: 'group', subject: 'Garden', joined: true });
+    expect(chat?.people.map(({ address }) => address)).toEqual([BOB, 'sip:carol@lab.test']);
+    expect(tablet.lab.history.conversations()[0]).toMatchObject({ focus: 'sip:garden@focus.lab.test', contributionId: 'garden' });
+  });
+
+  it('has each text once and in one order, where the focus sends it to both devices', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    const groups = [laptop.joins('garden'), tablet.joins('garden')];
+    await world.pass();
+    for (const id of ['one', 'two', 'three']) {
+      await laptop.hearsInGroup(groups[0] ?? '', BOB, id);
+      await world.clock.advance(300);
+      await tablet.hearsInGroup(groups[1] ?? '', BOB, id);
+    }
+    await world.pass();
+    const places = (of: typeof laptop, id: string) => of.shown(id).map(({ text, sentAt }) => [text, sentAt]);
+    expect(laptop.texts()).toEqual(['one', 'two', 'three']);
+    expect(places(tablet, groups[1] ?? '')).toEqual(places(laptop, groups[0] ?? ''));
+    // One of the two has told it, and the other found it told.
+    const writers = [laptop, tablet].map(({ lab }) => Object.keys(lab.history.own.head()?.vector ?? {}));
+    expect(writers[0]?.sort()).toEqual(writers[1]?.sort());
+    const events = Object.keys(laptop.lab.history.own.head()?.vector ?? {}).flatMap((writer) =>
+      laptop.lab.history.own.rows(writer, 0, 999),
+    );
+    expect(events.filter(({ ev }) => ev?.e === 'msg')).toHaveLength(3);
+  });
+
+  it('that was left on one device is left on the other; one that is in its session knows better', async () => {
+    const [laptop, tablet, phone] = [world.add('laptop'), world.add('tablet'), world.add('phone')];
+    const group = laptop.joins('garden');
+    phone.joins('garden');
+    await world.pass();
+    expect(tablet.chats[0]?.joined).toBe(true);
+    laptop.lab.messenger.groups.sessions.setJoined(group, false);
+    await world.pass();
+    expect(tablet.chats[0]?.joined).toBe(false);
+    expect(phone.chats[0]?.joined).toBe(true);
+  });
+
+  it('is renamed on all', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    const group = laptop.joins('garden');
+    await world.pass();
+    laptop.lab.history.updateConversation(group, { subject: 'Balcony', people: [{ address: BOB, name: 'Bob' }] });
+    await world.pass();
+    expect(tablet.chats[0]).toMatchObject({ subject: 'Balcony', people: [{ address: BOB }] });
+  });
+
+  it('says delivered on all devices when every member has a text', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    const group = laptop.joins('garden');
+    const { message } = laptop.lab.messenger.texts.send({ conversation: group }, 'hello', 'session');
+    laptop.lab.history.setMessageState(message, 'sent', null, 'out');
+    const told = (address: string) =>
+      laptop.lab.history.addReceipt({ message, address, device: null, disposition: 'delivered', at: world.clock.now() });
+    told(BOB);
+    await world.pass();
+    expect(tablet.lab.stateOf(message)).toBe('sent');
+    told('sip:carol@lab.test');
+    await world.pass();
+    expect(tablet.lab.stateOf(message)).toBe('delivered');
+  });
+});
+
+describe('what a person does with a chat and with people', () => {
+  it('holds on all devices: a mark, a draft, a name, a block', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await world.pass();
+    await laptop.hears(BOB, 'hello');
+    await world.pass();
+    const chats = { laptop: laptop.chats[0]?.conversation ?? '', tablet: tablet.chats[0]?.conversation ?? '' };
+    laptop.lab.messenger.chats.markUnread(chats.laptop, true);
+    await world.pass(1_000);
+    expect(tablet.chats[0]?.markedUnread).toBe(true);
+    tablet.lab.messenger.chats.markUnread(chats.tablet, false);
+    await world.pass(1_000);
+    expect(laptop.chats[0]?.markedUnread).toBe(false);
+
+    const before = laptop.sent;
+    for (const text of ['I', 'I w', 'I wi', 'I will']) {
+      laptop.lab.messenger.chats.setDraft(chats.laptop, text);
+      await world.pass(500);
+    }
+    expect([tablet.chats[0]?.draft, laptop.sent]).toEqual(['', before]);
+    await world.pass(4_000);
+    expect([tablet.chats[0]?.draft, laptop.sent]).toEqual(['I will', before + 1]);
+    tablet.lab.messenger.chats.setDraft(chats.tablet, '');
+    await world.pass(1_000);
+    expect(laptop.chats[0]?.draft).toBe('');
+
+    expect(tablet.lab.history.conversations()[0]?.people[0]?.knownSince).toBeUndefined();
+    laptop.lab.messenger.texts.send({ conversation: chats.laptop }, 'hi', 'session');
+    await world.pass();
+    expect(tablet.lab.history.conversations()[0]?.people[0]).toMatchObject({ name: 'Bob', knownSince: expect.any(Number) });
+
+    laptop.blocked.add('sip:eve@lab.test');
+    laptop.copies.blocksChanged();
+    tablet.blocked.add('sip:mallory@lab.test');
+    tablet.copies.blocksChanged();
+    await world.pass();
+    expect([...laptop.blocked].sort()).toEqual(['sip:eve@lab.test', 'sip:mallory@lab.test']);
+    expect([...tablet.blocked].sort()).toEqual([...laptop.blocked].sort());
+    tablet.blocked.delete('sip:eve@lab.test');
+    tablet.copies.blocksChanged();
+    await world.pass();
+    expect([...laptop.blocked]).toEqual(['sip:mallory@lab.test']);
+  });
+
+  it('reaches a device that was off, and one where the chat begins only then', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await world.pass();
+    tablet.off();
+    const conversation = laptop.lab.messenger.chats.open(BOB);
+    laptop.lab.messenger.chats.setDraft(conversation, 'not sent yet');
+    laptop.blocked.add('sip:eve@lab.test');
+    laptop.copies.blocksChanged();
+    await world.pass();
+    tablet.on();
+    await world.pass();
+    expect([...tablet.blocked]).toEqual(['sip:eve@lab.test']);
+    expect(tablet.chats).toEqual([]);
+    await tablet.hears(BOB, 'are you there?');
+    await world.pass();
+    expect(tablet.chats[0]?.draft).toBe('not sent yet');
+  });
+
+  it('lets nobody through after a crash between the list of blocked people and the log', async () => {
+    const laptop = world.add('laptop');
+    laptop.blocked.add('sip:eve@lab.test');
+    laptop.copies.blocksChanged();
+    laptop.off();
+    laptop.blocked.clear();
+    laptop.blocked.add('sip:mallory@lab.test');
+    laptop.on();
+    const tablet = world.add('tablet');
+    await world.pass();
+    expect([...laptop.blocked].sort()).toEqual(['sip:eve@lab.test', 'sip:mallory@lab.test']);
+    expect([...tablet.blocked].sort()).toEqual(['sip:eve@lab.test', 'sip:mallory@lab.test']);
+  });
+
+  it('deletes a group text on all devices, and what comes later by the network stays away', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    const groups = [laptop.joins('garden'), tablet.joins('garden')];
+    await laptop.hearsInGroup(groups[0] ?? '', BOB, 'gone');
+    await world.pass();
+    expect(tablet.texts()).toEqual(['gone']);
+    tablet.lab.messenger.chats.deleteMessage('gone', 'in');
+    await world.pass();
+    expect(laptop.texts()).toEqual([]);
+    await laptop.hearsInGroup(groups[0] ?? '', BOB, 'gone');
+    await tablet.hearsInGroup(groups[1] ?? '', BOB, 'gone');
+    await world.pass();
+    expect([laptop.texts(), tablet.texts()]).toEqual([[], []]);
+  });
+});
+
+describe('a text on its way', () => {
+  it('is shown on the other devices as far as the one that sends it has come, and only that one sends', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await world.pass();
+    laptop.lab.state.away.add(BOB);
+    const { message } = laptop.lab.messenger.texts.send({ to: BOB }, 'hello', 'pager');
+    await world.pass();
+    const shown = () => tablet.shown(tablet.chats[0]?.conversation ?? '').find((one) => one.message === message);
+    expect(shown()).toMatchObject({ state: 'queued', fromDevice: 'laptop', waitsFor: 'person' });
+    expect(shown()?.expiresAt).toBe(laptop.shown(laptop.chats[0]?.conversation ?? '')[0]?.expiresAt);
+    expect(tablet.lab.history.jobs()).toEqual([]);
+    expect(() => tablet.lab.messenger.outbox.retry(message)).toThrow(AppError);
+    expect(() => tablet.lab.messenger.outbox.skip(message)).toThrow(AppError);
+    laptop.lab.state.away.clear();
+    laptop.lab.messenger.seen(BOB);
+    await world.pass();
+    expect([laptop.lab.stateOf(message), tablet.lab.stateOf(message)]).toEqual(['sent', 'sent']);
+    expect([laptop.lab.pagers.length, tablet.lab.pagers.length]).toEqual([1, 0]);
+  });
+
+  it('has failed on all when it has failed, and can be taken back on any', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await world.pass();
+    laptop.lab.state.pagerFails = new AppError('sip/rejected', { status: 403, reason: 'Forbidden' }, 'user');
+    const { message } = laptop.lab.messenger.texts.send({ to: BOB }, 'hello', 'pager');
+    await world.pass();
+    const shown = () => tablet.shown(tablet.chats[0]?.conversation ?? '').find((one) => one.message === message);
+    expect(shown()).toMatchObject({ state: 'failed', error: { code: 'sip/rejected', status: 403 } });
+    expect(() => tablet.lab.messenger.outbox.retry(message)).toThrow(AppError);
+    tablet.lab.messenger.outbox.discard(message);
+    await world.pass();
+    expect([laptop.texts(), tablet.texts()]).toEqual([[], []]);
+    expect(laptop.lab.history.jobs()).toEqual([]);
+  });
+});
+
+describe('the attention of the person', () => {
+  const drawn = (device: ReturnType<CopiesWorld['add']>) =>
+    device.lab.events.flatMap((event) => (event.event === 'attention' ? [event.message] : []));
+
+  it('is drawn at once where the network brought a text, and two seconds later where another device did', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await world.pass();
+    await laptop.hears(BOB, 'hello');
+    await world.pass(1_500);
+    expect([drawn(laptop), drawn(tablet)]).toEqual([['hello'], []]);
+    await world.pass(2_000);
+    expect([drawn(laptop), drawn(tablet)]).toEqual([['hello'], ['hello']]);
+  });
+
+  it('is left alone where the text was read on another device, within a second', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await world.pass();
+    await laptop.hears(BOB, 'hello');
+    await world.pass(500);
+    expect([laptop.chats[0]?.unread, tablet.chats[0]?.unread]).toEqual([1, 1]);
+    laptop.lab.messenger.texts.markDisplayed(laptop.chats[0]?.conversation ?? '', 'hello');
+    await world.pass(1_000);
+    expect([laptop.chats[0]?.unread, tablet.chats[0]?.unread]).toEqual([0, 0]);
+    await world.pass();
+    expect(drawn(tablet)).toEqual([]);
+  });
+});
