@@ -42,6 +42,7 @@ export class CopiesDevice {
         keep: (address, isBlocked) => void (isBlocked ? this.blocked.add(address) : this.blocked.delete(address)),
         changed: () => undefined,
       },
+      ...{ isKeyGiven: true, publicKey: '', joins: null, keysDiffer: () => undefined, changed: () => undefined },
       devices: () => world.values(this),
       refreshDevices: async () => undefined,
       sip: { sendPlain: (request) => world.carry(this, request) },
