@@ -126,6 +126,7 @@ const decoders: { [N in CallName]: v.GenericSchema<unknown, CallArgument<N>> } =
   }),
   joinGroup: v.strictObject({ ...named, address: field }),
   participants: inConversation,
+  gaps: inConversation,
   removePerson: v.strictObject({ conversation: field, address: field }),
   renameGroup: v.strictObject({
     conversation: field,

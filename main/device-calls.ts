@@ -67,6 +67,7 @@ export function deviceCalls({ account }: DeviceCallDeps) {
       await one.setMedia({ mediaTls, msrpRelay });
       return { mediaTls, msrpRelay };
     },
+    gaps: (which) => account(which).gaps(which.conversation),
     writeAs: ({ address, ...which }) => {
       account(which).writeAs(address, which.conversation);
       return {};

@@ -6,6 +6,7 @@ import type {
   AccountValue,
   CapabilityName,
   DeviceValue,
+  GapValue,
   IdentityValue,
   OwnDevicesValue,
   PeerCapabilities,
@@ -323,6 +324,11 @@ export class Account {
   #equalChanged(): void {
     // While this account is being made, nobody has heard of it.
     if (this.#isMade) this.#deps.announce({ event: 'ownDevices', ...this.ownDevices });
+  }
+
+  /** What a chat may lack that no other own device can give at present. */
+  gaps(conversation: string): GapValue[] {
+    return this.equal.gaps(conversation);
   }
 
   #announceAccount(): void {

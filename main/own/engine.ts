@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import { drop, type Logger } from '../../base/log';
 import type { MessageEvent, RawEvent } from './events';
+import { type Gap, gapsOf } from './gaps';
 import { type Change, eventOf } from './joins';
 import { type DeviceRegister, MAX_LISTED_DEVICES, OwnLog } from './log';
 import { readSum, readTick } from './messages';
@@ -13,7 +14,7 @@ import { answer, type PageLimits, readRequest } from './pages';
 import { prunable } from './pruning';
 import { Pulls } from './pulls';
 import { nextSiblingState, type SiblingEvent, type SiblingState } from './sibling';
-import { newSibling, type Sibling, type SiblingTimer, type SiblingWork } from './siblings';
+import { isReachable, newSibling, type Sibling, type SiblingTimer, type SiblingWork } from './siblings';
 import type { OwnStore } from './store';
 import { Sums } from './sums';
 import { Ticks } from './ticks';
@@ -227,6 +228,18 @@ export class OwnDevices implements Disposable {
     // Page by page of a state it says the same as before.
     if ('want' in request && !('full' in request)) this.#sums.compare(sibling, request.want, null);
     return answer(this.log, request, this.#deps.page);
+  }
+
+  /** What is missing here and cannot be filled at present. */
+  get gaps(): Gap[] {
+    const others = this.#list().filter((one) => one !== this.#deps.instance);
+    return gapsOf(
+      this.log,
+      others.map((instance) => {
+        const sibling = this.#siblings.get(instance);
+        return { instance, told: this.#deps.store.told(instance), isThere: sibling !== undefined && isReachable(sibling) };
+      }),
+    );
   }
 
   /** Removes what every listed device has from the log. For once a day. */

@@ -5,6 +5,7 @@ import type {
   CapabilityName,
   ConversationValue,
   DeviceValue,
+  GapValue,
   HistoryChoice,
   IdentityValue,
   MessageValue,
@@ -105,6 +106,8 @@ export interface Calls {
     },
     MessageValue[],
   ];
+  /** What this device may lack of a conversation, and other own devices may have, while none of them can give it. */
+  gaps: [{ conversation: string }, GapValue[]];
   /**
    * Finds messages, newest first. `limit` is 50 by default and at most 200. Each word matches the beginning of a word in the text or in the
    * sender's name; "words in quotes" must be adjacent; 2026-11-23 or 2026-11 is the date of sending.

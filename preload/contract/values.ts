@@ -276,6 +276,16 @@ export interface MessageValue {
   damaged?: true;
 }
 
+/** What is missing in a conversation on this device. It ends when another device has given what it has. */
+export interface GapValue {
+  kind: 'gap';
+  conversation: string;
+  /** Messages from before this time may be missing; null: of any time, as when another device was on while this one was off. */
+  before: number | null;
+  /** The own devices that may have them. */
+  mayHave: { instanceId: string; name: string }[];
+}
+
 /** A message that a search found. */
 export interface SearchHitValue {
   message: string;

@@ -5,7 +5,7 @@
 import type { Clock } from '../../../base/clock';
 import { type Disposable, DisposableStore } from '../../../base/disposable';
 import { drop, type Logger } from '../../../base/log';
-import type { DeviceValue, FillingValue } from '../../../preload/contract';
+import type { DeviceValue, FillingValue, GapValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import { parseContentType } from '../../../protocol/multipart';
 import type { History } from '../../history/history';
@@ -236,6 +236,21 @@ export class OwnCopies {
   /** The person has blocked or unblocked somebody on this device. */
   blocksChanged(): void {
     this.#blocks.listChanged();
+  }
+
+  /** What a chat may lack that no device can give at present. */
+  gaps(conversation: string): GapValue[] {
+    const { history } = this.#deps;
+    if (history.nameIn(conversation, null) === null) return [];
+    return this.#engine.gaps.map(({ before, mayHave }) => ({
+      ...{ kind: 'gap', conversation, before },
+      mayHave: mayHave.map((instanceId) => ({ instanceId, name: this.#nameOf(instanceId) })),
+    }));
+  }
+
+  #nameOf(instance: string): string {
+    const name = (this.#engine.log.register(`dev|${instance}`)?.val as { name?: unknown } | undefined)?.name;
+    return typeof name === 'string' ? name : '';
   }
 
   #tellDraft(name: string): void {

@@ -7,7 +7,7 @@
 import type { Clock } from '../../../base/clock';
 import type { Disposable } from '../../../base/disposable';
 import { drop, type Logger } from '../../../base/log';
-import type { DeviceValue, HistoryChoice, OwnDevicesValue, RemovalValue } from '../../../preload/contract';
+import type { DeviceValue, GapValue, HistoryChoice, OwnDevicesValue, RemovalValue } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
 import { parseContentType } from '../../../protocol/multipart';
 import type { History } from '../../history/history';
@@ -110,6 +110,11 @@ export class EqualDevices implements Disposable {
   /** The person has blocked or unblocked somebody on this device. */
   blocksChanged(): void {
     this.#copies?.blocksChanged();
+  }
+
+  /** As `OwnCopies.gaps`. */
+  gaps(conversation: string): GapValue[] {
+    return this.#copies?.gaps(conversation) ?? [];
   }
 
   /** @throws AppError device/paired, device/unknown */

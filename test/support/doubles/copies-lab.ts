@@ -3,13 +3,15 @@ import { silentLogger } from '../../../base/log';
 import { textEnvelope } from '../../../main/cpm/conversation/envelope';
 import { OwnCopies } from '../../../main/devices/copies/copies';
 import type { ConversationRecord } from '../../../main/history/records';
-import { sharedKey } from '../../../main/own/seal';
+import { Seal, sharedKey } from '../../../main/own/seal';
+import { unpack } from '../../../main/own/wire';
 import type { ConversationValue, DeviceValue, MessageValue } from '../../../preload/contract';
 import { createLab, incomingPager, type Lab, remoteParty } from './cpm-lab';
 import { conversationRecord, messageRecord } from './history-records';
 import { settled, VirtualClock } from './virtual-clock';
 
 const ALICE = 'sip:alice@lab.test';
+const KEY = sharedKey('a1'.repeat(32));
 
 export class CopiesDevice {
   readonly instance: string;
@@ -33,7 +35,7 @@ export class CopiesDevice {
   #start(): OwnCopies {
     const { lab, world, instance } = this;
     return new OwnCopies({
-      ...{ clock: world.clock, log: silentLogger, history: lab.history, key: sharedKey('a1'.repeat(32)) },
+      ...{ clock: world.clock, log: silentLogger, history: lab.history, key: KEY },
       self: { aor: ALICE, instanceId: instance, deviceName: () => this.name },
       door: lab.messenger.copied,
       isInGroup: (group) => this.inGroups.has(group),
@@ -115,7 +117,10 @@ export class CopiesDevice {
 
 export class CopiesWorld {
   readonly clock = new VirtualClock();
+  readonly #seal = new Seal(KEY, () => this.clock.now());
   readonly devices: CopiesDevice[] = [];
+  /** Whether the network brings a request to a device; `kind`: a member of what it says. */
+  takes: (to: CopiesDevice, kind: string) => boolean = () => true;
 
   add(name: string): CopiesDevice {
     const device = new CopiesDevice(this, name, createLab({ clock: this.clock, deviceName: name }));
@@ -142,9 +147,15 @@ export class CopiesWorld {
     from.sent += 1;
     const to = this.devices.find(({ instance }) => request.target.endsWith(instance));
     await new Promise<void>((resolve) => this.clock.setTimer(5, resolve));
-    if (to?.isOn !== true) return { status: 480 };
     const { contentType, body } = request;
+    if (to?.isOn !== true || !this.takes(to, this.#kindOf(to, body))) return { status: 480 };
     return { status: (await to.copies.receive(incomingPager(remoteParty(ALICE), contentType, body))) ?? 200 };
+  }
+
+  #kindOf(to: CopiesDevice, body: Uint8Array): string {
+    const read = unpack(this.#seal, new TextDecoder().decode(body), to.instance);
+    const said = 'value' in read ? Object.keys(read.value as object) : [];
+    return said.find((name) => name !== 'q') ?? '';
   }
 
   /** Lets so much time pass, 10 s where nothing is said: more than the devices need to become level. */

@@ -242,3 +242,69 @@ describe('the attention of the person', () => {
     expect(drawn(tablet)).toEqual([]);
   });
 });
+
+describe('what a device lacks', () => {
+  it('is a gap in its chats that names who may have it, until that device gives it', async () => {
+    const [laptop, tablet, phone] = [world.add('laptop'), world.add('tablet'), world.add('phone')];
+    await laptop.hears(BOB, 'one');
+    await world.pass();
+    phone.off();
+    await laptop.hears(BOB, 'two');
+    await world.pass();
+    laptop.off();
+    const chat = () => phone.chats[0]?.conversation ?? '';
+    // The tablet says how far it is, and goes before it has answered what the phone asks.
+    world.takes = (to, kind) => to !== tablet || kind !== 'ask';
+    phone.on();
+    await world.pass();
+    expect(phone.texts()).toEqual(['one']);
+    tablet.off();
+    await world.pass();
+    expect(phone.copies.gaps(chat())).toEqual([
+      { kind: 'gap', conversation: chat(), before: null, mayHave: [{ instanceId: tablet.instance, name: 'tablet' }] },
+    ]);
+    world.takes = () => true;
+    laptop.on();
+    await world.pass();
+    expect(phone.texts()).toEqual(['one', 'two']);
+    expect(phone.copies.gaps(chat())).toEqual([]);
+  });
+
+  it('is everything from before the time at which it began, where the person wanted no more', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await laptop.hears(BOB, 'one');
+    await world.pass();
+    const { own } = tablet.lab.history;
+    const head = own.head();
+    if (head === null) throw new Error('the log has not begun');
+    own.transaction(() => own.setHead({ ...head, since: 5 }));
+    const conversation = tablet.chats[0]?.conversation ?? '';
+    expect(tablet.copies.gaps(conversation)).toEqual([
+      { kind: 'gap', conversation, before: 5, mayHave: [{ instanceId: laptop.instance, name: 'laptop' }] },
+    ]);
+    expect(laptop.copies.gaps(laptop.chats[0]?.conversation ?? '')).toEqual([]);
+  });
+});
+
+describe('the log', () => {
+  it('is looked through once a day, and what all devices have had for a month goes', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await laptop.hears(BOB, 'old');
+    await world.pass();
+    const texts = (device: typeof laptop) => {
+      const { own } = device.lab.history;
+      return Object.keys(own.head()?.vector ?? {}).flatMap((writer) =>
+        own.rows(writer, 0, 999).flatMap(({ ev }) => (ev?.e === 'msg' ? [ev.t] : [])),
+      );
+    };
+    expect([texts(laptop), texts(tablet)]).toEqual([['old'], ['old']]);
+    world.clock.sleep(31 * 86_400_000);
+    await laptop.hears(BOB, 'new');
+    await world.pass(11 * 60_000);
+    expect([texts(laptop), texts(tablet)]).toEqual([['new'], ['new']]);
+    expect([laptop.texts(), tablet.texts()]).toEqual([
+      ['old', 'new'],
+      ['old', 'new'],
+    ]);
+  });
+});
