@@ -47,11 +47,13 @@ const MAX_PEOPLE_CHARS = 3_000;
 
 const group: ChatRegister = {
   about: ({ kind }, name) => (kind === 'group' ? name : null),
-  read(history, { subject, people, focus, conversationId, joined, continues }): GroupValue {
+  read(history, { id, subject, people, focus, conversationId, joined, continues }): GroupValue {
     const named = people.map(({ address, name }): [string, string] => [address, name]).sort(([one], [other]) => (one < other ? -1 : 1));
     const plain = named.map(([address]): [string, string] => [address, '']);
     const fitting = [named, plain].find((list) => JSON.stringify(list).length <= MAX_PEOPLE_CHARS);
-    const before = continues === null ? null : history.nameIn(continues, null);
+    // Until the 1-1 has really moved, it goes on by itself.
+    const hasMoved = continues !== null && history.conversation(continues)?.continuedBy === id;
+    const before = hasMoved ? history.nameIn(continues, null) : null;
     return {
       ...{ subject, focus, conversation: conversationId, left: !joined },
       ...(fitting === undefined ? {} : { people: fitting }),
@@ -66,17 +68,25 @@ const group: ChatRegister = {
   apply({ history, isInGroup }, record, value) {
     const read = v.safeParse(groupValue, value);
     if (!read.success) return;
-    const { subject, focus, left, continues } = read.output;
+    follow(history, record, read.output);
+    if (isInGroup(record.id)) return;
+    const { subject, focus, left } = read.output;
     const people = peopleOf(read.output, record);
-    const before = continues === undefined ? null : history.conversationNamed(continues);
-    const isIn = isInGroup(record.id);
     history.updateConversation(record.id, {
-      ...(isIn ? {} : { subject, joined: !left, focus: focus ?? record.focus, ...(people === null ? {} : { people }) }),
-      ...(record.continues === null && before !== null ? { continues: before.id } : {}),
+      ...{ subject, joined: !left, focus: focus ?? record.focus },
+      ...(people === null ? {} : { people }),
     });
-    if (before !== null && before.continuedBy === null) history.updateConversation(before.id, { continuedBy: record.id });
   },
 };
+
+/** Ties a group to the 1-1 that it continues, unless the person has deleted one of the two here. */
+function follow(history: History, group: ConversationRecord, { continues }: GroupValue): void {
+  const before = continues === undefined ? null : history.conversationNamed(continues);
+  if (before === null || before.continuedBy !== null || group.continues !== null) return;
+  if ([before, group].some(({ id }) => history.marks(id).isHidden)) return;
+  history.updateConversation(group.id, { continues: before.id });
+  history.updateConversation(before.id, { continuedBy: group.id });
+}
 
 /** Null where they are the same, by whatever names. */
 function peopleOf({ people }: GroupValue, record: ConversationRecord): ConversationRecord['people'] | null {
@@ -91,6 +101,18 @@ const mark: ChatRegister = {
   read: (history, { id }) => history.marks(id).markedUnread || undefined,
   essence: (value) => value === true,
   apply: ({ history }, { id }, value) => history.setMarks(id, { markedUnread: value === true }),
+};
+
+/** The chat was deleted, and nothing was said in it since. */
+const hide: ChatRegister = {
+  about: (_, name) => name,
+  read: (history, { id }) => history.marks(id).isHidden || undefined,
+  essence: (value) => value === true,
+  apply({ history }, { id }, value) {
+    if (value !== true) history.setMarks(id, { isHidden: false });
+    // Something was said that the other device did not know.
+    else if (history.lastMessage(id) === null) history.emptyConversation(id);
+  },
 };
 
 const draft: ChatRegister = {
@@ -121,7 +143,7 @@ const card: ChatRegister = {
   },
 };
 
-const kinds = { group, mark, draft, card };
+const kinds = { group, mark, hide, draft, card };
 type RegisterKind = keyof typeof kinds;
 
 /** A register of a chat as it should be by the history here; `value` undefined: as untouched. */

@@ -65,9 +65,10 @@ export class Telling {
     const told: Told = { events: [], shared: [] };
     for (const change of changes) {
       if (change.what === 'conversation') {
+        // What is gone goes before the word that the chat is: it is hidden where nothing else was said.
+        if (change.how === 'emptied') told.events.push(...this.#emptied(change.id));
         const record = history.conversation(change.id);
         if (record !== null) told.events.push(...this.#changed(record));
-        if (change.how === 'emptied') told.events.push(...this.#emptied(change.id));
       } else if (change.how === 'removed') told.events.push(...this.#removed(change));
       else this.#message(change, told);
     }
@@ -84,6 +85,7 @@ export class Telling {
     const isKnown = history.own.element('msg', names.key) !== undefined;
     const message = isKnown ? null : this.#messageEvent(record, names);
     if (!isKnown && message === null) return;
+    if (change.how === 'added') told.events.push(...this.#shownAgain(record.conversation));
     const later = this.#later(record, names.key);
     // The focus sends to each device of this person that is in the group: one of them tells the others, after what all say of a device is told at once.
     const isShared = message !== null && change.how === 'added' && names.conversation.startsWith('g|') && !isWrittenHere(record);
@@ -93,7 +95,8 @@ export class Telling {
 
   /** What has become of a message since it was told. */
   #later(record: MessageRecord, key: string): RawEvent[] {
-    const { own, ...history } = this.#deps.history;
+    const { history } = this.#deps;
+    const { own } = history;
     if (record.direction === 'in')
       return record.state === 'displayed' && own.element('read', key) === undefined ? [{ e: 'read', k: [key] }] : [];
     const events: RawEvent[] = [];
@@ -133,7 +136,8 @@ export class Telling {
   }
 
   #removed({ conversation, key }: Extract<HistoryChange, { what: 'message' }>): RawEvent[] {
-    const { own, ...history } = this.#deps.history;
+    const { history } = this.#deps;
+    const { own } = history;
     const name = history.nameIn(conversation, null)?.conversation;
     if (key === undefined || name === undefined || name === this.#withOneself || own.element('del', key) !== undefined) return [];
     const isTold = own.element('msg', key) !== undefined || own.owed().some((owed) => owed.key === key);
@@ -142,7 +146,8 @@ export class Telling {
 
   /** The messages of a chat that was emptied are gone from the history; the shared state still knows which they were. */
   #emptied(id: string): RawEvent[] {
-    const { own, ...history } = this.#deps.history;
+    const { history } = this.#deps;
+    const { own } = history;
     const name = history.nameIn(id, null)?.conversation;
     const found = own.owed().flatMap(({ key, event }) => (event.c === name ? [key] : []));
     for (let after = '', keys = own.keys('msg', '', after, BATCH); keys.length > 0; keys = own.keys('msg', '', after, BATCH)) {
@@ -164,6 +169,13 @@ export class Telling {
       this.#deps.draftChanged(state);
       return [];
     });
+  }
+
+  /** Something was said in a chat that was deleted. */
+  #shownAgain(conversation: string): RawEvent[] {
+    const record = this.#deps.history.conversation(conversation);
+    const hidden = record === null ? [] : this.#registers(record).filter(({ kind }) => kind === 'hide');
+    return hidden.flatMap((state) => (differs(state, this.#register(state.name)) ? [this.#event(state)] : []));
   }
 
   #groupChanged(state: ChatState): boolean {

@@ -62,6 +62,25 @@ describe('a group on all devices of a person', () => {
     expect(phone.chats[0]?.joined).toBe(true);
   });
 
+  it('follows the 1-1 that it continues on every device, once that has moved', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await laptop.hears(BOB, 'hello');
+    await world.pass();
+    const group = laptop.joins('garden');
+    const oneToOne = laptop.chats.find(({ kind }) => kind === 'oneToOne')?.conversation ?? '';
+    laptop.lab.history.updateConversation(group, { continues: oneToOne });
+    await world.pass();
+    const kindOf = (kind: string) => tablet.chats.find((chat) => chat.kind === kind);
+    expect(kindOf('oneToOne')?.continuedBy).toBeNull();
+    laptop.lab.history.transaction(() => {
+      laptop.lab.history.updateConversation(group, { awaitsPeer: true });
+      laptop.lab.history.updateConversation(oneToOne, { continuedBy: group });
+    });
+    await world.pass();
+    expect(kindOf('group')?.continues).toBe(kindOf('oneToOne')?.conversation);
+    expect(kindOf('oneToOne')?.continuedBy).toBe(kindOf('group')?.conversation);
+  });
+
   it('is renamed on all', async () => {
     const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
     const group = laptop.joins('garden');
@@ -161,6 +180,35 @@ describe('what a person does with a chat and with people', () => {
     await world.pass();
     expect([...laptop.blocked].sort()).toEqual(['sip:eve@lab.test', 'sip:mallory@lab.test']);
     expect([...tablet.blocked].sort()).toEqual(['sip:eve@lab.test', 'sip:mallory@lab.test']);
+  });
+
+  it('deletes a chat on all devices; it comes back on all with the next text, and can be deleted again', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await laptop.hears(BOB, 'one');
+    await laptop.hears(BOB, 'two');
+    await world.pass();
+    expect(tablet.texts()).toEqual(['one', 'two']);
+    for (const id of ['three', 'four']) {
+      tablet.lab.messenger.chats.delete(tablet.chats[0]?.conversation ?? '');
+      await world.pass();
+      expect([laptop.chats, tablet.chats]).toEqual([[], []]);
+      expect(laptop.lab.events.some(({ event }) => event === 'conversationRemoved')).toBe(true);
+      await laptop.hears(BOB, id);
+      await world.pass();
+      expect([laptop.texts(), tablet.texts()]).toEqual([[id], [id]]);
+    }
+  });
+
+  it('does not hide a chat in which something was said that the deleting device did not know', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await laptop.hears(BOB, 'one');
+    await world.pass();
+    tablet.off();
+    await laptop.hears(BOB, 'two');
+    tablet.lab.messenger.chats.delete(tablet.chats[0]?.conversation ?? '');
+    tablet.on();
+    await world.pass();
+    expect([laptop.texts(), tablet.texts()]).toEqual([['two'], ['two']]);
   });
 
   it('deletes a group text on all devices, and what comes later by the network stays away', async () => {
