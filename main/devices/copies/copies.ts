@@ -304,8 +304,7 @@ export class OwnCopies {
       return read.refused;
     }
     const { from, value } = read;
-    // A core without registration events has not told of it.
-    if (!this.#deps.devices().some(({ instanceId }) => instanceId === from)) drop(this.#deps.refreshDevices(), log, 'The list of devices');
+    this.#find(from);
     if (typeof value !== 'object' || value === null) return 400;
     const { tick, sum, ask, answer, q, bye } = value as Said;
     if (bye === true) {
@@ -351,10 +350,17 @@ export class OwnCopies {
     return answered;
   }
 
+  /** A core without registration events has not told of a new device: it is asked, also at the next attempt where the list was too fresh before. */
+  #find(instance: string): DeviceValue | undefined {
+    const device = this.#deps.devices().find(({ instanceId }) => instanceId === instance);
+    if (device === undefined) drop(this.#deps.refreshDevices(), this.#deps.log, 'The list of devices');
+    return device;
+  }
+
   /** @returns the status that answered; 408 for none */
   async #send(to: string, body: Said): Promise<number> {
     const { sip, self } = this.#deps;
-    const device = this.#deps.devices().find(({ instanceId }) => instanceId === to);
+    const device = this.#find(to);
     if (device === undefined) return 480;
     try {
       const { status } = await sip.sendPlain({

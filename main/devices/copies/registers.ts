@@ -7,7 +7,7 @@ import type { Clock } from '../../../base/clock';
 import { addressKey } from '../../../protocol/uri';
 import { newConversation } from '../../cpm/conversation/record';
 import type { History } from '../../history/history';
-import type { ConversationRecord } from '../../history/records';
+import type { ConversationMarks, ConversationRecord } from '../../history/records';
 import { MAX_DRAFT_CHARS } from '../../own/events';
 import { canonical } from '../../own/names';
 
@@ -22,7 +22,7 @@ export interface RegisterDeps {
 interface ChatRegister {
   /** What follows the kind in its name; null: this chat has none. `name`: what own devices call the chat. */
   about(record: ConversationRecord, name: string): string | null;
-  read(history: History, record: ConversationRecord): unknown;
+  read(history: History, record: ConversationRecord, marks: ConversationMarks): unknown;
   /** What it is worth to tell; the same text, and another device need not be told. */
   essence(value: unknown): unknown;
   apply(deps: RegisterDeps, record: ConversationRecord, value: unknown): void;
@@ -98,7 +98,7 @@ function peopleOf({ people }: GroupValue, record: ConversationRecord): Conversat
 
 const mark: ChatRegister = {
   about: (_, name) => name,
-  read: (history, { id }) => history.marks(id).markedUnread || undefined,
+  read: (_history, _record, { markedUnread }) => markedUnread || undefined,
   essence: (value) => value === true,
   apply: ({ history }, { id }, value) => history.setMarks(id, { markedUnread: value === true }),
 };
@@ -106,7 +106,7 @@ const mark: ChatRegister = {
 /** The chat was deleted, and nothing was said in it since. */
 const hide: ChatRegister = {
   about: (_, name) => name,
-  read: (history, { id }) => history.marks(id).isHidden || undefined,
+  read: (_history, _record, { isHidden }) => isHidden || undefined,
   essence: (value) => value === true,
   apply({ history }, { id }, value) {
     if (value !== true) history.setMarks(id, { isHidden: false });
@@ -118,8 +118,7 @@ const hide: ChatRegister = {
 const draft: ChatRegister = {
   about: (_, name) => name,
   // A longer one stays on its device.
-  read(history, { id }) {
-    const { draft } = history.marks(id);
+  read(_history, _record, { draft }) {
     return draft === '' || JSON.stringify(draft).length > MAX_DRAFT_CHARS ? undefined : draft;
   },
   essence: (value) => (typeof value === 'string' ? value : ''),
@@ -157,9 +156,10 @@ export interface ChatState {
 export function registersOf(history: History, record: ConversationRecord): ChatState[] {
   const name = history.nameIn(record.id, null)?.conversation;
   if (name === undefined) return [];
+  const marks = history.marks(record.id);
   return (Object.keys(kinds) as RegisterKind[]).flatMap((kind) => {
     const about = kinds[kind].about(record, name);
-    return about === null ? [] : [{ kind, name: `${kind}|${about}`, value: kinds[kind].read(history, record) }];
+    return about === null ? [] : [{ kind, name: `${kind}|${about}`, value: kinds[kind].read(history, record, marks) }];
   });
 }
 

@@ -85,7 +85,8 @@ export class Telling {
     const isKnown = history.own.element('msg', names.key) !== undefined;
     const message = isKnown ? null : this.#messageEvent(record, names);
     if (!isKnown && message === null) return;
-    if (change.how === 'added') told.events.push(...this.#shownAgain(record.conversation));
+    if (change.how === 'added' && this.#register(`hide|${names.conversation}`)?.val === true)
+      told.events.push(...this.#shownAgain(record.conversation));
     const later = this.#later(record, names.key);
     // The focus sends to each device of this person that is in the group: one of them tells the others, after what all say of a device is told at once.
     const isShared = message !== null && change.how === 'added' && names.conversation.startsWith('g|') && !isWrittenHere(record);

@@ -6,6 +6,7 @@ import type { ConversationRecord } from '../../../main/history/records';
 import { Seal, sharedKey } from '../../../main/own/seal';
 import { unpack } from '../../../main/own/wire';
 import type { ConversationValue, DeviceValue, MessageValue } from '../../../preload/contract';
+import { AppError } from '../../../preload/contract/errors';
 import { createLab, incomingPager, type Lab, remoteParty } from './cpm-lab';
 import { conversationRecord, messageRecord } from './history-records';
 import { settled, VirtualClock } from './virtual-clock';
@@ -16,6 +17,7 @@ const KEY = sharedKey('a1'.repeat(32));
 export class CopiesDevice {
   readonly instance: string;
   readonly blocked = new Set<string>();
+  mostBlocked = Number.POSITIVE_INFINITY;
   copies: OwnCopies;
   isOn = true;
   /** Groups of which this device is in a session. */
@@ -41,12 +43,16 @@ export class CopiesDevice {
       isInGroup: (group) => this.inGroups.has(group),
       blocks: {
         list: () => [...this.blocked],
-        keep: (address, isBlocked) => void (isBlocked ? this.blocked.add(address) : this.blocked.delete(address)),
+        keep: (address, isBlocked) => {
+          if (isBlocked && this.blocked.size >= this.mostBlocked) throw new AppError('ipc/refused', { cause: 'the list is full' });
+          if (isBlocked) this.blocked.add(address);
+          else this.blocked.delete(address);
+        },
         changed: () => undefined,
       },
       ...{ isKeyGiven: true, publicKey: '', joins: null, keysDiffer: () => undefined, changed: () => undefined },
       devices: () => world.values(this),
-      refreshDevices: async () => undefined,
+      refreshDevices: async () => world.refresh(this),
       sip: { sendPlain: (request) => world.carry(this, request) },
     });
   }
@@ -133,8 +139,21 @@ export class CopiesWorld {
     for (const device of this.devices) if (device.isOn) device.copies.devicesChanged();
   }
 
+  /** A core that does not tell of devices: `of` has this list until it asks, and is refused the first times. */
+  readonly oldLists = new Map<CopiesDevice, { known: number; refusals: number }>();
+
+  refresh(of: CopiesDevice): void {
+    const list = this.oldLists.get(of);
+    if (list === undefined) return;
+    list.refusals -= 1;
+    if (list.refusals >= 0) return;
+    this.oldLists.delete(of);
+    of.copies.devicesChanged();
+  }
+
   values(of: CopiesDevice): DeviceValue[] {
-    return this.devices.map(
+    const known = this.oldLists.get(of)?.known ?? this.devices.length;
+    return this.devices.slice(0, known).map(
       (device) =>
         ({
           ...{ instanceId: device.instance, name: device.name, self: device === of, state: device.isOn ? 'active' : 'terminated' },

@@ -182,6 +182,22 @@ describe('what a person does with a chat and with people', () => {
     expect([...tablet.blocked].sort()).toEqual(['sip:eve@lab.test', 'sip:mallory@lab.test']);
   });
 
+  it('goes on where the list of blocked people is full, and unblocks nobody elsewhere for that', async () => {
+    const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
+    await world.pass();
+    tablet.mostBlocked = 1;
+    for (const address of ['sip:eve@lab.test', 'sip:mallory@lab.test']) laptop.blocked.add(address);
+    laptop.copies.blocksChanged();
+    await laptop.hears(BOB, 'hello');
+    await world.pass();
+    expect(tablet.texts()).toEqual(['hello']);
+    expect(tablet.blocked.size).toBe(1);
+    tablet.blocked.clear();
+    tablet.copies.blocksChanged();
+    await world.pass();
+    expect([...laptop.blocked]).toEqual(['sip:mallory@lab.test']);
+  });
+
   it('deletes a chat on all devices; it comes back on all with the next text, and can be deleted again', async () => {
     const [laptop, tablet] = [world.add('laptop'), world.add('tablet')];
     await laptop.hears(BOB, 'one');
@@ -289,6 +305,15 @@ describe('the attention of the person', () => {
     await world.pass();
     expect(drawn(tablet)).toEqual([]);
   });
+});
+
+it('finds a device that the network has not told of by what that device says, also where the first question brings nothing', async () => {
+  const laptop = world.add('laptop');
+  await laptop.hears(BOB, 'hello');
+  world.oldLists.set(laptop, { known: 1, refusals: 2 });
+  const tablet = world.add('tablet');
+  await world.pass(20_000);
+  expect(tablet.texts()).toEqual(['hello']);
 });
 
 describe('what a device lacks', () => {
