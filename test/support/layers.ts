@@ -72,7 +72,7 @@ export const layers: readonly Layer[] = [
     path: 'main/account',
     faces: ['account', 'credentials', 'deps', 'device-name', 'option-kinds', 'own-settings', 'services', 'sign-in', 'sign-in-options'],
     values: [...ground, 'main/cpm', 'main/devices', 'main/devices/pairing', 'main/msrp', 'main/sip'],
-    types: ['main/history', 'main/sip/flow'],
+    types: ['main/devices/copies', 'main/history', 'main/sip/flow'],
     packages: ['valibot'],
   },
   {

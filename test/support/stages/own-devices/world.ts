@@ -213,7 +213,7 @@ export class World {
     for (const device of person.devices) {
       this.clock.setTimer(this.#random() * 2_000, () => {
         const present = person.devices.filter((one) => one.isOn).map(({ instance }) => instance);
-        device.engine?.setPresent(present);
+        this.act(device, null, (engine) => engine.setPresent(present));
       });
     }
   }
