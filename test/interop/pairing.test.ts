@@ -69,6 +69,11 @@ async function chat(laptop: TestClient, bob: TestClient, ...lines: string[]): Pr
   const { conversation } = await bob.call('openConversation', { to: ALICE });
   for (const text of lines) await bob.call('sendText', { conversation, text });
   await shows(laptop, ...lines);
+  // Else the network keeps them for the next story: what is shown may not be acknowledged yet.
+  await bob.until('all of them are delivered', async () => {
+    const states = (await bob.call('messages', { conversation, limit: 500 })).map(({ state }) => state);
+    return states.slice(-lines.length).every((state) => state === 'delivered' || state === 'displayed') ? true : null;
+  });
 }
 
 describe('a new device', () => {
