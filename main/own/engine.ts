@@ -44,8 +44,8 @@ export interface OwnDevicesDeps {
   publicKey?: string;
   /** How large a page of an answer may be, where the way to a sibling takes less than usual. */
   page?: PageLimits;
-  /** As the last work of each transaction that changed the state. */
-  inside?(changes: readonly Change[]): void;
+  /** As the last work of each transaction that changed the state. `isState`: they were copied with the whole state of a sibling, and are no news. */
+  inside?(changes: readonly Change[], isState: boolean): void;
   /** Whether a device that is not listed has been paired all the same. */
   isPaired?(instance: string): boolean;
   /** After each transaction that changed the state. */
@@ -81,7 +81,7 @@ export class OwnDevices implements Disposable {
       instance,
       now: () => clock.now(),
       random: deps.random,
-      inside: (changes) => deps.inside?.(changes),
+      inside: (changes, isState) => deps.inside?.(changes, isState),
       changed: (changes) => {
         if (changes.some(({ kind, key }) => kind === 'reg' && key.startsWith('dev|'))) this.#listChanged();
         deps.changed?.(changes);

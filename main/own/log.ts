@@ -31,7 +31,7 @@ export interface OwnLogDeps {
   /** Random bytes, for the name of a writer. */
   random(bytes: number): Uint8Array;
   /** As the last work of each transaction that changed the state: what it throws undoes that transaction. */
-  inside?(changes: readonly Change[]): void;
+  inside?(changes: readonly Change[], isState: boolean): void;
   /** After each transaction that changed the state. */
   changed?(changes: readonly Change[]): void;
 }
@@ -296,7 +296,7 @@ export class OwnLog {
       }
       this.store.setHead({ ...this.head, filling: { ...filling, cursor: next } });
       return changes;
-    });
+    }, true);
   }
 
   /** The last page is here: everything up to the cut is in the state, and the vector says so. */
@@ -344,10 +344,10 @@ export class OwnLog {
 
   // Writing.
 
-  #change(work: () => Change[]): Change[] {
+  #change(work: () => Change[], isState = false): Change[] {
     const changes = this.store.transaction(() => {
       const made = work();
-      if (made.length > 0) this.#deps.inside?.(made);
+      if (made.length > 0) this.#deps.inside?.(made, isState);
       return made;
     });
     if (changes.length > 0) this.#deps.changed?.(changes);

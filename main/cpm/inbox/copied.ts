@@ -29,6 +29,8 @@ export interface CopiedText {
   isRead: boolean;
   /** How far the device that sends it has come. */
   sending: Sending;
+  /** Else it came with all that was said before. */
+  isNews: boolean;
 }
 
 export interface Sending {
@@ -92,7 +94,8 @@ export class CopiedContent {
       wantsDisplayed: copied.wantsDisplayed,
     };
     const keeps = { activityAt: Math.max(conversation.activityAt, orderedAt(record)), isBlockedSender };
-    if (addTo(this.#context, conversation.id, keeps, () => history.addMessage(record))) this.#effects.added(record, tells);
+    if (addTo(this.#context, conversation.id, keeps, () => history.addMessage(record)))
+      this.#effects.added(record, copied.isNews ? tells : 'never');
   }
 
   /** The device that sends a text has come further with it, or has failed. */

@@ -109,7 +109,7 @@ export class OwnCopies {
         page: MESSAGE_PAGE,
         publicKey: deps.publicKey,
         isPaired: () => deps.isKeyGiven,
-        inside: (changes) => taking.take(changes),
+        inside: (changes, isState) => taking.take(changes, isState),
         changed: (changes) => {
           this.#blocks.settled();
           this.#progress.stateChanged();

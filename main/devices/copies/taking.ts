@@ -24,9 +24,10 @@ export class Taking {
     this.#deps = deps;
   }
 
-  take(changes: readonly Change[]): void {
+  /** `isState`: they are from the whole state of another device. */
+  take(changes: readonly Change[], isState: boolean): void {
     for (const { kind, key } of changes) {
-      if (kind === 'msg') this.#message(key);
+      if (kind === 'msg') this.#message(key, !isState);
       else if (kind === 'st') this.#sending(key);
       else if (kind === 'read') this.#with(key, 'read');
       else if (kind === 'del') this.#with(key, 'removed');
@@ -48,7 +49,7 @@ export class Taking {
     if (here !== null) this.#deps.door[what](here);
   }
 
-  #message(key: string): void {
+  #message(key: string, isNews: boolean): void {
     const { history, door } = this.#deps;
     const event = history.own.element('msg', key) as MessageEvent | undefined;
     if (event === undefined || event.t === undefined) return;
@@ -70,6 +71,7 @@ export class Taking {
         wantsDisplayed: event.wants?.includes('displayed') ?? false,
         isRead: history.own.element('read', key) !== undefined,
         sending: sendingBy(history.own.element('st', key)),
+        isNews,
       },
       here,
     );

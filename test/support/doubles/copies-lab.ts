@@ -1,7 +1,7 @@
 /** The devices of Alice, each with real history, chats and own copies, in one virtual time. Between them is a network that the test switches. */
 import { silentLogger } from '../../../base/log';
 import { textEnvelope } from '../../../main/cpm/conversation/envelope';
-import { OwnCopies } from '../../../main/devices/copies/copies';
+import { OwnCopies, type OwnCopiesDeps } from '../../../main/devices/copies/copies';
 import type { ConversationRecord } from '../../../main/history/records';
 import { Seal, sharedKey } from '../../../main/own/seal';
 import { unpack } from '../../../main/own/wire';
@@ -29,12 +29,13 @@ export class CopiesDevice {
     readonly world: CopiesWorld,
     readonly name: string,
     public lab: Lab,
+    joins: OwnCopiesDeps['joins'],
   ) {
     this.instance = `urn:uuid:${name}`;
-    this.copies = this.#start();
+    this.copies = this.#start(joins);
   }
 
-  #start(): OwnCopies {
+  #start(joins: OwnCopiesDeps['joins']): OwnCopies {
     const { lab, world, instance } = this;
     return new OwnCopies({
       ...{ clock: world.clock, log: silentLogger, history: lab.history, key: KEY },
@@ -50,7 +51,7 @@ export class CopiesDevice {
         },
         changed: () => undefined,
       },
-      ...{ isKeyGiven: true, publicKey: '', joins: null, keysDiffer: () => undefined, changed: () => undefined },
+      ...{ isKeyGiven: true, publicKey: '', joins, keysDiffer: () => undefined, changed: () => undefined },
       devices: () => world.values(this),
       refreshDevices: async () => world.refresh(this),
       sip: { sendPlain: (request) => world.carry(this, request) },
@@ -66,7 +67,7 @@ export class CopiesDevice {
   /** The same device, started again. */
   on(): void {
     this.isOn = true;
-    this.copies = this.#start();
+    this.copies = this.#start(null);
     this.world.presence();
   }
 
@@ -128,8 +129,9 @@ export class CopiesWorld {
   /** Whether the network brings a request to a device; `kind`: a member of what it says. */
   takes: (to: CopiesDevice, kind: string) => boolean = () => true;
 
-  add(name: string): CopiesDevice {
-    const device = new CopiesDevice(this, name, createLab({ clock: this.clock, deviceName: name }));
+  /** `joins`: a device that has just been paired, and how much it wants; null: one that was never without the others. */
+  add(name: string, joins: OwnCopiesDeps['joins'] = null): CopiesDevice {
+    const device = new CopiesDevice(this, name, createLab({ clock: this.clock, deviceName: name }), joins);
     this.devices.push(device);
     this.presence();
     return device;

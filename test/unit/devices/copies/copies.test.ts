@@ -279,6 +279,41 @@ describe('a text on its way', () => {
   });
 });
 
+describe('a device that has just been paired', () => {
+  it('shows the chats with the names, groups and marks that the others know, and draws no attention to what is old', async () => {
+    const laptop = world.add('laptop');
+    await laptop.hears(BOB, 'hello');
+    const { history } = laptop.lab;
+    const [chat] = history.conversations();
+    history.updateConversation(chat?.id ?? '', { people: [{ address: BOB, name: 'Bobby', knownSince: 1 }] });
+    history.setMarks(chat?.id ?? '', { markedUnread: true });
+    const group = laptop.joins('garden');
+    await laptop.hearsInGroup(group, BOB, 'when do we meet?');
+    await world.pass();
+    const tablet = world.add('tablet', { devices: [], since: null });
+    await world.pass();
+    expect(tablet.chats.map(({ people, subject }) => subject ?? people[0]?.name).sort()).toEqual(['Bobby', 'Garden']);
+    expect(tablet.texts().sort()).toEqual(['hello', 'when do we meet?']);
+    expect(tablet.chats.find(({ kind }) => kind === 'oneToOne')).toMatchObject({ unread: 1, markedUnread: true });
+    expect(tablet.lab.events.filter(({ event }) => event === 'attention')).toEqual([]);
+    await laptop.hears(BOB, 'are you there?');
+    await world.pass();
+    expect(tablet.lab.events.filter(({ event }) => event === 'attention')).toMatchObject([{ message: 'are you there?' }]);
+  });
+
+  it('that wants nothing from before has the groups, and a gap that says from when on its texts are there', async () => {
+    const laptop = world.add('laptop');
+    await laptop.hearsInGroup(laptop.joins('garden'), BOB, 'when do we meet?');
+    await world.pass();
+    const since = world.clock.now();
+    const tablet = world.add('tablet', { devices: [], since });
+    await world.pass();
+    const [chat] = tablet.chats;
+    expect([chat?.subject, tablet.texts()]).toEqual(['Garden', []]);
+    expect(tablet.copies.gaps(chat?.conversation ?? '')).toMatchObject([{ before: since, mayHave: [{ name: 'laptop' }] }]);
+  });
+});
+
 describe('the attention of the person', () => {
   const drawn = (device: ReturnType<CopiesWorld['add']>) =>
     device.lab.events.flatMap((event) => (event.event === 'attention' ? [event.message] : []));
