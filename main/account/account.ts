@@ -278,7 +278,7 @@ export class Account {
     return this.#control.test(this.#device(instanceId), text);
   }
 
-  /** @throws AppError device/refuses, device/unknown, net/*, sip/* */
+  /** Resolves once the network lists that device no longer. @throws AppError device/refuses, device/stays, device/unknown, net/*, sip/* */
   async signOutDevice(instanceId: string): Promise<void> {
     const device = this.#device(instanceId);
     if (device.self) throw new AppError('ipc/refused', { cause: 'this device is not another one' });

@@ -65,6 +65,7 @@ const sentences: Record<ErrorCode, string> = {
   'device/paired': 'This device is paired already.',
   'device/unpaired': 'This device is not paired.',
   'device/refuses': 'That device cannot be signed out from here.',
+  'device/stays': 'That device was asked to sign out, and is still signed in.',
   internal: 'A defect of this program; the log says more.',
 };
 

@@ -73,7 +73,7 @@ export class DeviceControl {
     return { message, by, tookMs: clock.now() - startedAt };
   }
 
-  /** Resolves when that device has agreed. @throws AppError device/refuses, device/unknown, net/*, sip/* */
+  /** Resolves when that device has agreed, which does not say that it has gone. @throws AppError device/refuses, device/unknown, net/*, sip/* */
   async signOut(device: DeviceValue): Promise<void> {
     const order: Order = { do: 'signOut', instanceId: device.instanceId, from: this.#deps.self.deviceName() };
     try {

@@ -1,5 +1,6 @@
 /**
- * Signing out another device of the person: from the request until the network lists that device no longer.
+ * Signing out another device of the person: from the request until the network lists that device no longer. That alone is the end: a device, or a
+ * server before it, that answers 200 to the request has only heard of it.
  *
  *             agrees             waitOver             waitOver
  *   [asked] ---------> [agreed] ----------> [looking] ---------> [stays]
@@ -14,6 +15,7 @@ import type { Clock } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import { drop, type Logger } from '../../base/log';
 import type { DeviceValue } from '../../preload/contract';
+import { AppError } from '../../preload/contract/errors';
 
 /** LAB: how long a device that has agreed may take to disappear before the server is asked for its list. */
 export const LOOK_AFTER_MS = 1_000;
@@ -53,7 +55,7 @@ export class SignOuts implements Disposable {
     this.#deps = deps;
   }
 
-  /** Resolves once the device has agreed, or is gone. A second call for the same device joins the first. @throws AppError as `ask` */
+  /** Resolves once the device is gone. A second call for the same device joins the first. @throws AppError as `ask`; device/stays */
   signOut(device: DeviceValue): Promise<void> {
     const { instanceId } = device;
     const running = this.#running.get(instanceId) ?? new SignOut(device, this.#deps, () => this.#running.delete(instanceId));
@@ -73,8 +75,9 @@ export class SignOuts implements Disposable {
 }
 
 export class SignOut implements Disposable {
-  /** Resolves once the device has agreed, or is gone. */
+  /** Resolves once the device is gone. */
   readonly answer: Promise<void>;
+  #settle: { resolve(): void; reject(error: unknown): void } = { resolve: () => {}, reject: () => {} };
   readonly #device: DeviceValue;
   readonly #deps: SignOutDeps;
   readonly #ended: () => void;
@@ -85,7 +88,10 @@ export class SignOut implements Disposable {
     this.#device = device;
     this.#deps = deps;
     this.#ended = ended;
-    this.answer = this.#ask();
+    this.answer = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    drop(this.#ask(), deps.log, 'signing out a device');
   }
 
   get state(): SignOutState {
@@ -100,6 +106,7 @@ export class SignOut implements Disposable {
 
   dispose(): void {
     this.#timer?.dispose();
+    if (this.#state === 'agreed' || this.#state === 'looking') this.#settle.reject(new AppError('device/stays', {}, 'user'));
   }
 
   async #ask(): Promise<void> {
@@ -107,9 +114,9 @@ export class SignOut implements Disposable {
       await this.#deps.ask(this.#device);
       this.#apply('agrees');
     } catch (error) {
-      this.#apply('refuses');
       // What disappeared before it could answer is where the person wants it.
-      if (this.#state === 'refused') throw error;
+      if (this.#state === 'asked') this.#settle.reject(error);
+      this.#apply('refuses');
     }
   }
 
@@ -124,7 +131,11 @@ export class SignOut implements Disposable {
       this.#timer = clock.setTimer(GIVE_UP_AFTER_MS, () => this.#apply('waitOver'));
       drop(this.#deps.refresh(), log, 'looking at the devices');
     } else {
-      if (next === 'stays') log.warn('A device has agreed to sign out and is still registered', { device: this.#device.instanceId });
+      if (next === 'gone') this.#settle.resolve();
+      if (next === 'stays') {
+        log.warn('A device has agreed to sign out and is still registered', { device: this.#device.instanceId });
+        this.#settle.reject(new AppError('device/stays', {}, 'user'));
+      }
       this.#ended();
     }
   }

@@ -46,7 +46,10 @@ export interface Calls {
   capabilities: [Named & { address: string }, PeerCapabilities];
   /** Sends a message to one device of the own address and to no other; resolves once that device has it. */
   testDevice: [Named & { instanceId: string; text?: string | undefined }, { message: string; by: 'gruu' | 'instance'; tookMs: number }];
-  /** Asks another device of the own address to sign itself out; resolves once it has agreed. */
+  /**
+   * Asks another device of the own address to sign itself out; resolves once the network lists it no longer.
+   * @throws `device/stays` where it has agreed and is still listed some seconds later; `device/refuses`, `device/unknown`, `net/*`, `sip/*`
+   */
   signOutDevice: [Named & { instanceId: string }, None];
   /** How far this device and the others hold the same. */
   ownDevices: [Named, OwnDevicesValue];

@@ -54,6 +54,7 @@ export const errorCodes = [
   'device/paired', // this device is paired already
   'device/unpaired', // this device is not paired
   'device/refuses', // the network or the device does not allow a sign-out from here
+  'device/stays', // the device was asked to sign out and agreed, and is still registered
   'internal', // a defect of ours
 ] as const;
 

@@ -199,6 +199,10 @@ const errorWords: Record<ErrorCode, Words> = {
     title: 'This device is not paired',
     body: 'Pair it under Devices first.',
   }),
+  'device/stays': (_reason, who) => ({
+    title: `${who} is still signed in`,
+    body: 'It was asked to sign out and agreed. Check again later, or sign it out on the device itself.',
+  }),
   'device/refuses': () => ({
     title: 'That device cannot be signed out from here',
     body: 'The network or the device does not support it. Sign out on the device itself.',

@@ -47,6 +47,20 @@ function lab() {
   return { clock, list, asked, warnings, signOuts, refreshes: () => refreshes };
 }
 
+/** How a sign-out has ended so far: `open`, `done`, or the code of its error. */
+function watched(answer: Promise<void>): { outcome: string } {
+  const seen = { outcome: 'open' };
+  answer.then(
+    () => {
+      seen.outcome = 'done';
+    },
+    (error: unknown) => {
+      seen.outcome = error instanceof AppError ? error.code : String(error);
+    },
+  );
+  return seen;
+}
+
 describe('signing out another device', () => {
   const pairs = (Object.keys(expected) as SignOutState[]).flatMap((state) =>
     events.map((event, index): [SignOutState, SignOutEvent, SignOutState] => [state, event, expected[state][index] ?? state]),
@@ -61,29 +75,37 @@ describe('signing out another device', () => {
     expect(SIGN_OUT[state][event] ?? state).toBe(next);
   });
 
-  it('is done when the device has agreed, and asks for the list where nothing tells that it went', async () => {
+  it('is done when the device has gone, and asks for the list where nothing tells that it went', async () => {
     const { signOuts, asked, clock, refreshes, list, warnings } = lab();
-    const answer = signOuts.signOut(tablet);
+    const answer = watched(signOuts.signOut(tablet));
     asked[0]?.resolve();
-    await answer;
     await clock.advance(LOOK_AFTER_MS - 1);
-    expect(refreshes()).toBe(0);
+    expect([refreshes(), answer.outcome]).toEqual([0, 'open']);
     await clock.advance(1);
-    expect(refreshes()).toBe(1);
+    expect([refreshes(), answer.outcome]).toEqual([1, 'open']);
     list.devices = [];
     signOuts.listChanged();
     await clock.advance(GIVE_UP_AFTER_MS);
-    expect([warnings, clock.pending]).toEqual([[], 0]);
+    expect([answer.outcome, warnings, clock.pending]).toEqual(['done', [], 0]);
   });
 
-  it('a device that stays although it has agreed is in the log', async () => {
+  it('a device that stays although it has agreed is not signed out, and is in the log', async () => {
     const { signOuts, asked, clock, warnings } = lab();
-    const answer = signOuts.signOut(tablet);
+    const answer = watched(signOuts.signOut(tablet));
     asked[0]?.resolve();
-    await answer;
     signOuts.listChanged();
     await clock.advance(LOOK_AFTER_MS + GIVE_UP_AFTER_MS);
-    expect(warnings).toEqual(['A device has agreed to sign out and is still registered']);
+    expect([answer.outcome, warnings]).toEqual(['device/stays', ['A device has agreed to sign out and is still registered']]);
+  });
+
+  it('what nobody can tell any more, because the account ends, is not told as done', async () => {
+    const { signOuts, asked } = lab();
+    const answer = watched(signOuts.signOut(tablet));
+    asked[0]?.resolve();
+    await settled();
+    signOuts.dispose();
+    await settled();
+    expect(answer.outcome).toBe('device/stays');
   });
 
   it('asks a device once, however often the person does; once it has refused, it may be asked again', async () => {
@@ -94,8 +116,6 @@ describe('signing out another device', () => {
     expect(asked).toHaveLength(1);
     signOuts.signOut(tablet).catch(() => undefined);
     expect(asked).toHaveLength(2);
-    asked[1]?.resolve();
-    await settled();
   });
 
   it('a device that is gone before it could answer is signed out', async () => {
@@ -103,7 +123,8 @@ describe('signing out another device', () => {
     const answer = signOuts.signOut(tablet);
     list.devices = [{ ...tablet, state: 'terminated' }];
     signOuts.listChanged();
-    asked[0]?.reject(new AppError('net/timeout'));
     await expect(answer).resolves.toBeUndefined();
+    asked[0]?.reject(new AppError('net/timeout'));
+    await settled();
   });
 });
