@@ -26,6 +26,7 @@ import {
 import { readRefusal, understood } from './conversation/refusals';
 import { identityOf } from './conversation/values';
 import type { Groups } from './group/groups';
+import { takeReport } from './inbox/receipt';
 import type { OneToOneSessions } from './one-to-one/sessions';
 import type { TextMode } from './outbox/job';
 import type { Carrier } from './outbox/outbox';
@@ -136,15 +137,17 @@ export class Courier implements Carrier {
       });
     }
     try {
-      if (isNew) return await session.answered;
-      if (!(await this.#opens(session, envelope))) return await this.#sendText(message, conversation);
+      if (isNew) {
+        await session.answered;
+        // A client that knows nothing of CPM has passed over the text in the invitation. One that has read it all the same drops it as a repetition.
+        if (session.remote?.lacksCpm !== true || this.#isThere(message)) return;
+        await session.opened;
+      } else if (!(await this.#opens(session, envelope))) return await this.#sendText(message, conversation);
     } catch (error) {
       // The other side's invitation may have won over ours; then its session takes the message.
       const winner = this.#oneToOne.current(conversation.id);
       if (winner === null || winner === session) {
-        const state = this.#context.history.message(message.id, 'out')?.state;
-        const isThere = state === 'delivered' || state === 'displayed';
-        if (!isNew || isThere || envelope.length > pagerLimitBytes) throw error;
+        if (!isNew || this.#isThere(message) || envelope.length > pagerLimitBytes) throw error;
         if (takesPagerInstead(error, hasRung)) return this.#sendText(message, conversation);
         // A network that keeps messages for people who are away takes it now. It is asked once; the next attempts are for the person.
         if (!isAway(error) || message.error?.waits !== undefined) throw error;
@@ -162,8 +165,22 @@ export class Courier implements Carrier {
   #over(session: CpmSession, message: MessageRecord, conversation: ConversationRecord, envelope: Uint8Array): Promise<void> {
     const bare = bareText(message);
     const ways = session.waysOf('text/plain');
-    if (ways.wrapped) return session.send(cpimType, envelope);
-    return ways.bare ? session.send(bare.contentType, bare.body) : this.#sendText(message, conversation);
+    const report = this.#mayReport(session, message)
+      ? { onReport: () => takeReport(this.#context, message.id, conversation, session.remote) }
+      : {};
+    if (ways.wrapped) return session.send(cpimType, envelope, report);
+    return ways.bare ? session.send(bare.contentType, bare.body, report) : this.#sendText(message, conversation);
+  }
+
+  /** LAB: a peer that sends no receipts (RFC 5438), as far as one can tell, is asked for MSRP's success report, which then stands for "delivered". */
+  #mayReport(session: CpmSession, { wantsDelivered }: MessageRecord): boolean {
+    return wantsDelivered && (session.remote?.lacksCpm === true || !session.waysOf(imdnType).wrapped);
+  }
+
+  /** Whether a receipt has said that a text has arrived. */
+  #isThere({ id }: MessageRecord): boolean {
+    const state = this.#context.history.message(id, 'out')?.state;
+    return state === 'delivered' || state === 'displayed';
   }
 
   /** True when the session is open; false when it takes too long, and a pager message is the better way. @throws AppError why it did not open */

@@ -25,6 +25,11 @@ export interface SendOptions {
   signal?: AbortSignal;
   /** With Failure-Report `partial`: receives a failure that becomes known after the promise has resolved. */
   onFailure?: (error: AppError) => void;
+  /**
+   * Asks for a success report, and is called when the other side has reported the whole message. The message is done without it: many peers never
+   * report.
+   */
+  onReport?: () => void;
 }
 
 export interface Outgoing {
@@ -49,6 +54,7 @@ export interface Outgoing {
   confirmed: OctetRanges | null;
   isDone: boolean;
   onFailure: ((error: AppError) => void) | null;
+  onReport: (() => void) | null;
   resolve: () => void;
   reject: (error: AppError) => void;
 }
@@ -90,6 +96,7 @@ export function newOutgoing({
     confirmed: null,
     isDone: false,
     onFailure: null,
+    onReport: null,
     resolve,
     reject,
   };

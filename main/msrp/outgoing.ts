@@ -125,6 +125,8 @@ export class OutgoingMessages {
       if (message.reports !== undefined) outgoing.reports = { ...outgoing.reports, ...message.reports };
       outgoing.overtakes = message.overtakes === true;
       outgoing.onFailure = message.onFailure ?? null;
+      outgoing.onReport = message.onReport ?? null;
+      if (outgoing.onReport !== null) outgoing.reports = { ...outgoing.reports, success: true };
       (outgoing.overtakes ? this.#overtaking : this.#waiting).add(outgoing);
       this.#waitingBytes += outgoing.body?.length ?? 0;
       signal?.addEventListener('abort', () => this.#giveUp(outgoing), { once: true });
@@ -311,14 +313,30 @@ export class OutgoingMessages {
   }
 
   #checkDone(message: Outgoing): void {
-    if (message.isDone || !message.whole || message.unanswered > 0) return;
+    if (!message.whole || message.unanswered > 0) return;
     const total = message.total ?? message.written;
-    if (message.reports.success && total > 0 && message.confirmed?.covers(total) === false) {
+    const isReported = !message.reports.success || total === 0 || message.confirmed?.covers(total) !== false;
+    if (message.isDone) {
+      if (isReported) this.#reported(message);
+      return;
+    }
+    if (!isReported && (message.onReport === null || this.#route?.isRelayed === true)) {
       message.reportAwaited ??= this.#await(null, message, 0, 'report');
       return;
     }
+    // A report that is only hoped for may come for as long as a failure that becomes known late.
+    if (!isReported) this.#await(null, message, 0, 'failure');
     this.#settle(message);
     message.resolve();
+    if (isReported) this.#reported(message);
+  }
+
+  #reported(message: Outgoing): void {
+    const { onReport } = message;
+    if (onReport === null) return;
+    message.onReport = null;
+    for (const transaction of [...(message.awaited ?? [])]) this.#forget(transaction);
+    onReport();
   }
 
   /** The rest of a refused message is not sent; other messages continue (RFC 4975 section 10.5). */

@@ -28,8 +28,6 @@ export const refusals = {
   badOffer: 488,
   /** A service that is switched off here, or a group invitation to an anonymous side. */
   notOffered: 488,
-  /** Without a Contribution-ID it is no CPM session. */
-  unnamed: 400,
   /** A first message that cannot be read. */
   unreadable: 400,
 } as const;

@@ -1,7 +1,7 @@
 /** Bytes from the network as one envelope, by whatever path they came. */
 import { AppError } from '../../../preload/contract/errors';
 import { type CpimMessage, parseCpim } from '../../../protocol/cpim';
-import { parseContentType } from '../../../protocol/multipart';
+import { type BodyPart, parseContentType } from '../../../protocol/multipart';
 import type { IncomingPager } from '../../sip/client';
 import { composingType, cpimType, imdnType } from '../conversation/envelope';
 
@@ -25,6 +25,11 @@ export function readPager({ remote, requestId, contentType, body }: IncomingPage
   return bareTypes.has(parseContentType(contentType).type)
     ? bare(contentType, body, `${remote.address} ${requestId}`)
     : readEnvelope(contentType, body);
+}
+
+/** The envelope of the message inside an INVITE; `id` is that of a bare text. @throws AppError as `readContent` */
+export function readInvitation({ contentType, body }: BodyPart, id: string): CpimMessage {
+  return parseContentType(contentType).type === 'text/plain' ? bare(contentType, body, id) : readEnvelope(contentType, body);
 }
 
 /** The SIP status for content that could not be taken. */

@@ -3,6 +3,7 @@ import { AppError } from '../../../preload/contract/errors';
 import type { CpimMessage } from '../../../protocol/cpim';
 import { type Imdn, parseImdn } from '../../../protocol/imdn';
 import type { ConversationRecord, MessageRecord, ReceiptRecord } from '../../history/records';
+import type { RemoteParty } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
 import { ambiguousId, deviceNamedBy } from '../conversation/envelope';
 import { mayBecome, stateByReceipts } from '../conversation/values';
@@ -44,6 +45,24 @@ export function addReceipt(
 ): MessageRecord['state'] | null {
   const isNew = context.history.addReceipt(receipt);
   return isNew ? step(context, { ...about, disposition: receipt.disposition }) : null;
+}
+
+/** A success report of MSRP (RFC 4975 section 7.1.2) from a peer that sends no receipts: its device has the text of this 1-1. */
+export function takeReport(context: CpmContext, id: string, home: ConversationRecord, remote: RemoteParty | null): void {
+  const { history, clock } = context;
+  const message = history.message(id, 'out');
+  const sender = home.people[0];
+  if (message === null || sender === undefined) return;
+  history.soon(() => {
+    const receipt = {
+      message: id,
+      address: sender.address,
+      device: remote?.deviceName ?? null,
+      disposition: 'delivered',
+      at: clock.now(),
+    } as const;
+    addReceipt(context, receipt, { message, home, sender, reason: '' });
+  });
 }
 
 /** The group whose message a receipt is about; null when there is none here. @throws AppError `sip/malformed` */

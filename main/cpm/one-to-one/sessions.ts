@@ -9,11 +9,13 @@
  * LAB: of two invitations that do meet, the one with the lower Contribution-ID lives, so that not both sides give way.
  */
 
+import { digest } from '../../../base/digest';
 import { drop } from '../../../base/log';
 import type { ConversationValue, SessionState } from '../../../preload/contract';
 import { AppError } from '../../../preload/contract/errors';
-import { parseCpim } from '../../../protocol/cpim';
+import type { CpimMessage } from '../../../protocol/cpim';
 import { ICSI } from '../../../protocol/feature-tags';
+import { parseContentType } from '../../../protocol/multipart';
 import { parseSdp } from '../../../protocol/sdp';
 import type { ConversationRecord } from '../../history/records';
 import type { IncomingInvite, RemoteParty } from '../../sip/client';
@@ -23,7 +25,7 @@ import { refusals } from '../conversation/refusals';
 import { identityOf } from '../conversation/values';
 import type { Arrival } from '../inbox/door';
 import type { Inbox } from '../inbox/inbox';
-import { readContent, refusalStatus } from '../inbox/reading';
+import { readContent, readInvitation, refusalStatus } from '../inbox/reading';
 import { type ContentHandler, CpmSession, completed } from '../session/session';
 import type { Upgrades } from '../upgrade/upgrades';
 import { type OneToOneConversations, otherSide } from './conversations';
@@ -119,23 +121,23 @@ export class OneToOneSessions {
 
   /** An INVITE for a 1-1 session. Its first message is on disk before the INVITE is answered in any way. */
   async receive(invite: IncomingInvite): Promise<void> {
-    const contributionId = invite.headers.contributionId;
-    if (contributionId === null) return invite.reject(refusals.unnamed, 'Contribution-ID missing');
+    // LAB: a session of RFC 4975 alone has no name; its call gives it one.
+    const contributionId = invite.headers.contributionId ?? digest(`call ${invite.callId}`);
     // Checked before anything is kept and anybody is asked: an INVITE that cannot become a session makes no conversation.
     if (invite.sdp === null) return invite.reject(refusals.noOffer);
     const offer = parseSdp(invite.sdp);
     if (!offer.ok || offer.value.port === 0) return invite.reject(refusals.badOffer);
-    const first = invite.parts.find((part) => part.contentType.toLowerCase().startsWith(cpimType));
-    if (first !== undefined && !parseCpim(first.body).ok) return invite.reject(refusals.unreadable);
+    const first = firstMessage(invite);
+    if (first === 'unreadable') return invite.reject(refusals.unreadable);
     if (!this.#places.hasRoomFor(this.#conversations.known(invite))) return invite.reject(refusals.noSlot);
     const conversation = this.#conversations.adoptId(this.#conversations.of(invite), invite.headers.conversationId);
     this.#places.take(conversation);
     invite.namesDevice = conversation.pseudonym === undefined;
     // Also where it is refused, or brings nothing: a device of theirs is there.
     this.#inbox.heardFrom(conversation.id, otherSide(conversation, invite.remote).address);
-    if (first !== undefined) {
+    if (first !== null) {
       try {
-        await this.#inbox.take(arrivalFrom(conversation, invite.remote), readContent(first.contentType, first.body));
+        await this.#inbox.take(arrivalFrom(conversation, invite.remote), first);
       } catch (error) {
         this.#context.log.warn('an invitation was refused since its message could not be kept', { error: String(error) });
         return invite.reject(refusalStatus(error));
@@ -228,6 +230,17 @@ export class OneToOneSessions {
     return async (type, body) => {
       await this.#inbox.take({ ...arrivalFrom(conversation, session().remote), inSession: true }, readContent(type, body));
     };
+  }
+}
+
+/** The text that an INVITE brings: in an envelope, else bare. */
+function firstMessage({ parts, remote, callId }: IncomingInvite): CpimMessage | 'unreadable' | null {
+  const first = [cpimType, 'text/plain'].flatMap((type) => parts.find((part) => parseContentType(part.contentType).type === type) ?? [])[0];
+  if (first === undefined) return null;
+  try {
+    return readInvitation(first, `${remote.address} ${callId}`);
+  } catch {
+    return 'unreadable';
   }
 }
 

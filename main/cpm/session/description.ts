@@ -22,20 +22,22 @@ export interface LocalDescription {
   streams: MsrpDescription['streams'];
   /** Whether CEMA may be written: in every offer, and in the answer to an offer that has it (RFC 6714 section 4.4). */
   knowsCema: boolean;
+  /** The other side knows nothing of CPM: it may write texts without an envelope, and must be told that they are taken (RFC 4975 section 8.6). */
+  takesBareTexts: boolean;
   /** Whether the session goes on over TCP if the other side refuses TLS. */
   takesClear: boolean;
 }
 
 /** This side's SDP. */
 export function describe(local: LocalDescription): string {
-  const { msrp, setup, origin, direction, streams, isReplacement, knowsCema, takesClear } = local;
+  const { msrp, setup, origin, direction, streams, isReplacement, knowsCema, takesClear, takesBareTexts } = local;
   return encodeSdp({
     host: msrp.host,
     // RFC 4145 section 4.1: the active side names port 9, since nobody connects to it.
     port: setup === 'active' ? 9 : msrp.port,
     path: [...msrp.path],
     setup,
-    acceptTypes,
+    acceptTypes: takesBareTexts ? [...acceptTypes, 'text/plain'] : acceptTypes,
     wrappedTypes: acceptWrappedTypes,
     direction,
     ...(streams === undefined ? {} : { streams }),

@@ -207,7 +207,8 @@ export class SessionMedia {
     // An offer asks for its directions again.
     const direction = setup === 'actpass' || this.#remote === null ? this.#offered : mirrored(this.#remote.direction);
     const streams = this.#remote?.streams;
-    const said = { direction, streams, isReplacement, knowsCema: this.#knowsCema, takesClear };
+    const takesBareTexts = this.#owner.sip?.remote.lacksCpm === true;
+    const said = { direction, streams, isReplacement, knowsCema: this.#knowsCema, takesClear, takesBareTexts };
     this.#localSdp = describe({ msrp, setup, origin: this.#origin, ...said });
     return this.#localSdp;
   }

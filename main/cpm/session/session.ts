@@ -156,10 +156,10 @@ export class CpmSession implements Disposable {
 
   /**
    * Sends one piece of content. Resolves when the peer has acknowledged all of it. `overtakes`: content that is not a text may overtake a long text that
-   * is on its way.
+   * is on its way. `onReport`: called if the other side reports that it has everything (RFC 4975 section 7.1.2).
    * @throws AppError `msrp/*`, `net/*`
    */
-  async send(contentType: string, body: Uint8Array, options: Pick<SendOptions, 'overtakes'> = {}): Promise<void> {
+  async send(contentType: string, body: Uint8Array, options: Pick<SendOptions, 'overtakes' | 'onReport'> = {}): Promise<void> {
     const msrp = await this.#media.ready();
     if (this.#sip?.hides === true) this.#context.sip.guardContent(contentType, body, this.#sip.remote.address);
     this.#sending += 1;

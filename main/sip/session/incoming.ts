@@ -3,7 +3,7 @@ import type { IncomingInviteRequest, IncomingRequestMessage } from 'sip.js/lib/c
 import { drop } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import type { BodyPart } from '../../../protocol/multipart';
-import { readCaller, readCpmHeaders, readIcsis } from '../stack/cpm-request';
+import { readCaller, readCpmHeaders, readIcsis, saysCpm } from '../stack/cpm-request';
 import type { Stack } from '../stack/stack';
 import { headerLine, type WireMessage } from '../wire/wire-message';
 import { readBody, sdpBody } from './body';
@@ -22,7 +22,7 @@ export class IncomingSession extends Session implements IncomingInvite {
 
   constructor(stack: Stack, uas: IncomingInviteRequest, message: WireMessage, timer: TimerAnswer & { ok: true }) {
     const icsis = readIcsis(message);
-    const remote = readCaller(message, stack.home);
+    const remote = { ...readCaller(message, stack.home), ...(saysCpm(message) ? {} : { lacksCpm: true as const }) };
     super(stack, 'incoming', remote, readCpmHeaders(message), icsis, stack.cameHidden(message, remote.address));
     this.icsis = icsis;
     this.#uas = uas;

@@ -10,7 +10,7 @@ import { AppError } from '../../../preload/contract/errors';
 import { encodeMultipart } from '../../../protocol/multipart';
 import { utf8 } from '../../../protocol/octets';
 import { addressKey } from '../../../protocol/uri';
-import { type CpmHeaders, cpmRequestHeaders, readCpmHeaders, readRemoteParty } from '../stack/cpm-request';
+import { type CpmHeaders, cpmRequestHeaders, readCpmHeaders, readRemoteParty, saysCpm } from '../stack/cpm-request';
 import { ACCEPTED_TYPES, ALLOWED_METHODS } from '../stack/normalize';
 import type { Stack } from '../stack/stack';
 import { headerLine, type WireMessage } from '../wire/wire-message';
@@ -143,7 +143,7 @@ export class OutgoingSession extends Session {
       return;
     }
     this.headers = { ...this.headers, ...present(readCpmHeaders(message)) };
-    const remote = readRemoteParty(message, 'to');
+    const remote = { ...readRemoteParty(message, 'to'), ...(saysCpm(message) ? {} : { lacksCpm: true as const }) };
     // The peer stays the one we invited, unless the network asserts who answered.
     this.remote = message.first('p-asserted-identity') === null ? { ...remote, address: this.remote.address } : remote;
     this.transition('established');

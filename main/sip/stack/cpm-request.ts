@@ -1,6 +1,15 @@
 /** What every CPM request carries besides plain SIP: who asks, from which device, for which service, in which conversation. */
 import { cpmHeader } from '../../../protocol/cpm-headers';
-import { acceptContact, ICSI, ICSI_PARAM, INSTANCE_PARAM, icsiValue, wantedServices } from '../../../protocol/feature-tags';
+import {
+  acceptContact,
+  ICSI,
+  ICSI_PARAM,
+  INSTANCE_PARAM,
+  icsiValue,
+  isCpmService,
+  parseIcsi,
+  wantedServices,
+} from '../../../protocol/feature-tags';
 import { parseInstance } from '../../../protocol/instance-urn';
 import { shownName } from '../../../protocol/shown-name';
 import { addressKey, correspondentKey, formatNameAddr, formatUri, type NameAddr, parseNameAddr, parseUri } from '../../../protocol/uri';
@@ -36,6 +45,8 @@ export interface RemoteParty {
   gruu: string | null;
   contactUri: string;
   isFocus: boolean;
+  /** A session with somebody who knows MSRP (RFC 4975) and nothing of CPM, as far as they have said. */
+  lacksCpm?: true;
   /** What a focus says of its group, which may be another than was asked by: whoever calls a group's address does not know it. */
   group?: { contributionId: string | null; conversationId: string | null; subject: string | null };
 }
@@ -212,6 +223,13 @@ function readDevice(contact: NameAddr): Omit<RemoteParty, 'address' | 'asserted'
     contactUri: contact.uri,
     isFocus: contact.params.has('isfocus'),
   };
+}
+
+/** Whether the other side of a session says that it knows CPM: it names the session as CPM does, or a CPM service as asked for or its own. */
+export function saysCpm(message: WireMessage): boolean {
+  const contact = parseNameAddr(message.list('contact')[0] ?? '');
+  const own = contact.ok ? parseIcsi(contact.value.params.get(ICSI_PARAM) ?? '') : [];
+  return message.first(cpmHeader.contributionId) !== null || [...own, ...readIcsis(message)].some(isCpmService);
 }
 
 /** The CPM services that a request asks for, in Accept-Contact and P-Asserted-Service. */

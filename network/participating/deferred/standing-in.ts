@@ -4,6 +4,7 @@
  *
  *   accepted --media--> open --BYE, media lost, idle, a device has registered--> ended
  */
+import { cpmHeader } from '../../../protocol/cpm-headers';
 import { encodeSdp, type MsrpDescription } from '../../../protocol/sdp';
 import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } from '../../msrp/switch';
 import { Dialog, dialogIdOf, type Resolve } from '../../sip/dialog';
@@ -89,7 +90,13 @@ export class StandIns {
         ...described.attributes.filter(([name]) => name !== 'max-size' && name !== 'chatroom'),
       ],
     });
-    transaction.respond(dialog.response(transaction, 200).append('Allow', 'INVITE, ACK, CANCEL, BYE').setBody('application/sdp', sdp));
+    const response = dialog.response(transaction, 200).append('Allow', 'INVITE, ACK, CANCEL, BYE').setBody('application/sdp', sdp);
+    // The identifiers of the session come back as from a device: a caller who misses them takes the other side for one that knows no CPM.
+    for (const name of [cpmHeader.conversationId, cpmHeader.contributionId]) {
+      const value = transaction.request.get(name);
+      if (value !== null) response.append(name, value);
+    }
+    transaction.respond(response);
     media.start(offer.path, role, offer);
   }
 

@@ -249,7 +249,10 @@ export class FakeMsrp implements MsrpSession {
     if (this.failWith !== null) throw this.failWith;
     if (!(message.body instanceof Uint8Array)) throw new Error('this double takes octets alone');
     this.sent.push({ contentType: message.contentType, body: new TextDecoder().decode(message.body) });
+    if (message.onReport !== undefined) this.hopedReports.push(message.onReport);
   }
+  /** Of the messages sent with Success-Report: the peer reports one as the test calls it. */
+  readonly hopedReports: (() => void)[] = [];
 
   readonly nicknames: string[] = [];
   async nickname(nickname: string): Promise<void> {

@@ -12,7 +12,7 @@ import type { ServerTransaction } from '../../../network/sip/transaction';
 import { encodeCpim, parseCpim } from '../../../protocol/cpim';
 import { answerChallenge, chooseChallenge } from '../../../protocol/digest';
 import { ICSI, icsiParam } from '../../../protocol/feature-tags';
-import { encodeMsrp, type MsrpMessage, newTransactionId } from '../../../protocol/msrp';
+import { encodeMsrp, type MsrpMessage, type MsrpRequest, newTransactionId } from '../../../protocol/msrp';
 import { MsrpParser } from '../../../protocol/msrp-parser';
 import { parseContentType, parseMultipart } from '../../../protocol/multipart';
 import { encodeSdp, parseSdp } from '../../../protocol/sdp';
@@ -104,6 +104,7 @@ export class RawMsrp {
       if (message.kind !== 'request' || message.method === 'REPORT') continue;
       const cpim = message.body === null ? null : parseCpim(message.body);
       if (cpim?.ok) this.texts.push(new TextDecoder().decode(cpim.value.body));
+      else if (message.contentType?.startsWith('text/plain') === true) this.texts.push(new TextDecoder().decode(message.body ?? undefined));
       this.#socket?.write(
         encodeMsrp({
           kind: 'response',
@@ -115,7 +116,28 @@ export class RawMsrp {
           continuation: '$',
         }),
       );
+      if (this.reports && message.successReport) this.#socket?.write(encodeMsrp(this.#reportOf(message)));
     }
+  }
+
+  /** Whether Success-Report is honoured. */
+  reports = false;
+
+  #reportOf(message: MsrpRequest): MsrpRequest {
+    const size = message.body?.length ?? 0;
+    return {
+      ...message,
+      method: 'REPORT',
+      transactionId: newTransactionId(Math.random, null),
+      toPath: message.fromPath,
+      fromPath: [this.path],
+      byteRange: { start: 1, end: size, total: size },
+      contentType: null,
+      successReport: false,
+      status: { code: 200, reason: 'OK' },
+      body: null,
+      continuation: '$',
+    };
   }
 }
 
@@ -130,6 +152,10 @@ export interface RawCall {
 }
 
 export interface RawAgentOptions {
+  /** A client of RFC 4975: its Contact names no service, and its SDP what `accepts` says. */
+  isPlain?: boolean;
+  /** The lines a=accept-types and a=accept-wrapped-types. */
+  accepts?: { types: string[]; wrapped: string[] };
   name: string;
   device: string;
   password?: string;
@@ -167,7 +193,8 @@ export class RawAgent {
 
   get contact(): string {
     const { name, device } = this.#options;
-    return `"${device}" <${this.gruu ?? `sip:${name}@${this.server.sentBy};transport=tcp`}>;+sip.instance="<${this.instanceId}>";${icsiParam([ICSI.session, ICSI.group])}`;
+    const services = this.#options.isPlain === true ? '' : `;${icsiParam([ICSI.session, ICSI.group])}`;
+    return `"${device}" <${this.gruu ?? `sip:${name}@${this.server.sentBy};transport=tcp`}>;+sip.instance="<${this.instanceId}>"${services}`;
   }
 
   /** Opens a listener, so that its Via has a port, and registers with Digest. Resolves with the final status. */
@@ -233,8 +260,8 @@ export class RawAgent {
       port: 9,
       path: [media.path],
       setup,
-      acceptTypes: ['message/cpim'],
-      wrappedTypes: ['*'],
+      acceptTypes: this.#options.accepts?.types ?? ['message/cpim'],
+      wrappedTypes: this.#options.accepts?.wrapped ?? ['*'],
       direction: 'sendrecv',
       sessionId: '1',
       version: 1,

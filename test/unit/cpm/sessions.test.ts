@@ -153,13 +153,6 @@ describe('1-1 sessions', () => {
     expect(own.session.byes).toHaveLength(1);
   });
 
-  it('refuse an invitation without a Contribution-ID', async () => {
-    const invite = new FakeInvite({ remote: remoteParty(bob) });
-    lab.messenger.incoming.invite(invite);
-    await lab.settle();
-    expect(invite.rejected).toBe(400);
-  });
-
   it('R60: ask first if the person wants it; declining sends 486, and 603 only when it is meant for every device', async () => {
     lab.setPreferences({ accept: 'ask' });
     for (const [everywhere, status] of [

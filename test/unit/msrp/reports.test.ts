@@ -50,6 +50,46 @@ function report(messageId: string, code: number, byteRange: MsrpRequest['byteRan
   peer.say(session.localPath, { method: 'REPORT', messageId, byteRange, status, body: null, contentType: null });
 }
 
+describe('a success report that is only hoped for', () => {
+  it('is asked for; the message is done without it, and it is told once when every octet is reported', async () => {
+    let reports = 0;
+    const onReport = () => {
+      reports += 1;
+    };
+    const box = outcome(send(5, 'm', { onReport }));
+    await settled();
+    expect([first('m').successReport, first('m').failureReport]).toEqual([true, 'yes']);
+    peer.answer(first('m'));
+    await settled();
+    expect([box.value, reports]).toEqual(['sent', 0]);
+    report('m', 200, { start: 1, end: 3, total: 5 });
+    await settled();
+    expect(reports).toBe(0);
+    for (let time = 0; time < 2; time++) report('m', 200, { start: 4, end: 5, total: 5 });
+    await settled();
+    expect(reports).toBe(1);
+  });
+
+  it('may come before the answer, and may not come at all', async () => {
+    let reports = 0;
+    const onReport = () => {
+      reports += 1;
+    };
+    const [early, never] = [outcome(send(5, 'early', { onReport })), outcome(send(5, 'never', { onReport }))];
+    await settled();
+    report('early', 200, { start: 1, end: 5, total: 5 });
+    await settled();
+    expect([early.value, reports]).toEqual(['open', 0]);
+    for (const id of ['early', 'never']) peer.answer(first(id));
+    await settled();
+    await clock.advance(responseTimeoutMs + 1);
+    expect([early.value, never.value, reports, session.state]).toEqual(['sent', 'sent', 1, 'established']);
+    report('never', 200, { start: 1, end: 5, total: 5 });
+    await settled();
+    expect(reports).toBe(1);
+  });
+});
+
 describe('Failure-Report', () => {
   it.each([
     ['yes', 'open', undefined],
