@@ -73,8 +73,9 @@ export function parseCpim(bytes: Uint8Array): Parsed<CpimMessage> {
     const key = name.toLowerCase();
     if (!contentHeaders.has(key)) contentHeaders.set(key, value);
   }
+  if (bodyAt === null && Number(contentHeaders.get('content-length')) > 0)
+    return malformed('no blank line before the content', bytes.length);
   const body = cutBody(bodyAt === null ? new Uint8Array(0) : bytes.subarray(bodyAt), contentHeaders.get('content-length'));
-  if (body === null) return malformed('the content is shorter than its Content-Length', bodyAt ?? bytes.length);
   // RFC 2045 section 5.2: a missing type is that of plain text, and so is an empty one.
   const contentType = contentHeaders.get('content-type') || 'text/plain';
   const decoded = decodeTransfer(contentHeaders.get('content-transfer-encoding'), body);
@@ -122,11 +123,10 @@ function contentStart(bytes: Uint8Array, from: number): number {
   return /^content-[a-z-]+:/i.test(text(bytes.subarray(at, at + 64))) ? at : from;
 }
 
-/** Null when octets are missing. */
-function cutBody(rest: Uint8Array, contentLength: string | undefined): Uint8Array | null {
+/** The carrier (MSRP, SIP) says where a message ends. A Content-Length beyond that counts otherwise, and takes nothing away. */
+function cutBody(rest: Uint8Array, contentLength: string | undefined): Uint8Array {
   if (contentLength === undefined || !/^\d{1,10}$/.test(contentLength)) return rest.slice();
   const length = Number(contentLength);
-  if (length > rest.length) return null;
   // Content-Length counts octets (RFC 3862 section 2.4), but some clients count characters. After a correct length only line ends can
   // follow; anything else is the end of their text.
   const remainder = rest.subarray(length);

@@ -11,12 +11,13 @@ export function encodeNickname(nickname: string): string {
 }
 
 /**
- * The requested nickname as it may be shown; empty when the member gives it up. Null when the value is not a quoted string or cannot be
- * shown.
+ * The requested nickname as it may be shown; empty when the member gives it up. Null when the value cannot be read or cannot be shown. LAB:
+ * a name without quotes, which is none by RFC 7701, can mean but one thing.
  */
 export function parseNickname(value: string): string | null {
   const [, quoted] = /^\s*"((?:[^"\\]|\\.)*)"\s*$/su.exec(value) ?? [];
-  return quoted === undefined ? null : usableNickname(quoted.replace(/\\(.)/gsu, '$1'));
+  if (quoted === undefined) return /["\\]/.test(value) || value.trim() === '' ? null : usableNickname(value);
+  return usableNickname(quoted.replace(/\\(.)/gsu, '$1'));
 }
 
 /**

@@ -113,7 +113,7 @@ export class Courier implements Carrier {
   async #toGroup(message: MessageRecord, conversation: ConversationRecord): Promise<void> {
     const session = await this.#groups.returning.ensure(conversation);
     // A restarted group has another focus than the one it had when the text was written.
-    const focus = session.remote?.contactUri ?? conversation.focus;
+    const focus = session.focus ?? conversation.focus;
     const parties = partiesOf({ ...conversation, focus }, message.from);
     const to = message.onlyWith === undefined ? parties.to : [message.onlyWith];
     if (!session.waysOf('text/plain').wrapped)

@@ -98,7 +98,8 @@ export class Texts {
       refreshSeconds: active ? composingRefreshSeconds : null,
       contentType: 'text/plain',
     });
-    const whom = record.kind === 'oneToOne' ? record.peer : onlyWith === undefined ? record.focus : this.#member(record, onlyWith);
+    const whom =
+      record.kind === 'oneToOne' ? record.peer : onlyWith === undefined ? (session?.focus ?? record.focus) : this.#member(record, onlyWith);
     const wrapped = () => wrappedComposing(record.writesAs ?? this.#context.self, whom ?? '', this.#context.clock.now(), body);
     const overtakes = { overtakes: true };
     const sent = !isLive

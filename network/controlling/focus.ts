@@ -181,10 +181,8 @@ export class Focus {
     if (sender === null || !mayCome(this.group, sender.address))
       this.#refuse(transaction, { ok: false, status: 403, warning: 'Not a participant' });
     else if (request.method === 'INVITE') this.#rejoin(transaction, sender);
-    else if (request.method === 'SUBSCRIBE') {
-      if (this.group.isConnected(sender.address)) this.#events.subscribe(transaction, sender.address);
-      else this.#refuse(transaction, { ok: false, status: 403, warning: 'Not connected' });
-    } else if (request.method === 'OPTIONS')
+    else if (request.method === 'SUBSCRIBE' || request.method === 'REFER') this.#askedFromBeside(transaction, sender);
+    else if (request.method === 'OPTIONS')
       transaction.reply(200, {
         headers: [
           ['Allow', ALLOW],
@@ -192,6 +190,17 @@ export class Focus {
         ],
       });
     else transaction.reply(405, { headers: [['Allow', ALLOW]] });
+  }
+
+  /** What a participant may ask outside the dialog of its session: the roster, and to bring in or remove people (RFC 4579 sections 5.5 and 5.11). */
+  #askedFromBeside(transaction: ServerTransaction, sender: Person): void {
+    const leg = this.#legs.of(sender.address).find(({ isConfirmed }) => isConfirmed);
+    const required = checkRequired(transaction.request);
+    if (leg === undefined || !this.group.isConnected(sender.address))
+      this.#refuse(transaction, { ok: false, status: 403, warning: 'Not connected' });
+    else if (transaction.request.method === 'SUBSCRIBE') this.#events.subscribe(transaction, sender.address);
+    else if (required !== null) this.#refuse(transaction, required);
+    else this.#requests.refer(transaction, leg);
   }
 
   #rejoin(transaction: ServerTransaction, sender: Person): void {

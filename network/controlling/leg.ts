@@ -18,6 +18,7 @@ import type { Group } from './group';
 import { deviceOf } from './invitation';
 import type { DisconnectionMethod } from './participant';
 import type { PostLeg } from './post';
+import type { Takes } from './shaping';
 import type { GroupContent } from './store';
 
 /** LAB: how long a leg may stand without media; a re-INVITE may bring it back until then. */
@@ -56,6 +57,8 @@ export class Leg implements PostLeg {
   media: SwitchSession;
   readonly inFlight = new Map<number, GroupContent>();
   #remotePath = '';
+  /** Before its SDP is known, nothing is known of what it refuses. */
+  takes: Takes = { acceptTypes: [], wrappedTypes: [] };
   /** The o= line of our SDP; strict parsers want digits in its sess-id. */
   readonly #origin = { sessionId: String(Number.parseInt(newToken(6), 16)), version: 1 };
   /** What the device has said last. */
@@ -169,6 +172,7 @@ export class Leg implements PostLeg {
   startMedia(remote: MsrpDescription, role: 'active' | 'passive'): void {
     this.#remote = remote;
     this.media.heed(remote);
+    this.takes = remote;
     const path = remote.path.join(' ');
     if (path === this.#remotePath) return;
     this.#remotePath = path;

@@ -8,6 +8,7 @@
 import type { Timekeeper } from '../../base/clock';
 import type { NetworkLog } from '../log';
 import type { SwitchSession } from '../msrp/switch';
+import { shapedFor, type Takes } from './shaping';
 import type { GroupContent, GroupStore } from './store';
 
 /** LAB: messages in flight to a leg whose media may come back; one more, and the leg is given up. */
@@ -27,6 +28,8 @@ export interface PostLeg {
   readonly inFlight: Map<number, GroupContent>;
   /** Its media is lost and may come back. */
   readonly isLost: boolean;
+  /** What its session takes, by its SDP. */
+  readonly takes: Takes;
 }
 
 export interface GroupPostDeps {
@@ -50,7 +53,10 @@ export class GroupPost {
     const id = people.length === 0 ? null : this.deps.store.keep(this.deps.focus, people, content);
     for (const leg of legs) {
       if (id !== null) this.#give(leg, id, content);
-      else if (!leg.isLost) leg.media.send(content);
+      else if (!leg.isLost) {
+        const shaped = shapedFor(content, leg.takes);
+        if (shaped !== null) leg.media.send(shaped);
+      }
     }
   }
 
@@ -88,14 +94,14 @@ export class GroupPost {
   }
 
   #transmit(leg: PostLeg, id: number, content: GroupContent): void {
-    const { media } = leg;
-    media.send({
-      ...content,
-      onAnswered: () => {
-        if (!leg.inFlight.delete(id)) return;
-        this.#answers.push({ address: leg.address, id });
-        this.#noting ??= this.deps.clock.setTimer(NOTE_ANSWERS_AFTER_MS, () => this.noteAnswers());
-      },
-    });
+    const shaped = shapedFor(content, leg.takes);
+    const onAnswered = () => {
+      if (!leg.inFlight.delete(id)) return;
+      this.#answers.push({ address: leg.address, id });
+      this.#noting ??= this.deps.clock.setTimer(NOTE_ANSWERS_AFTER_MS, () => this.noteAnswers());
+    };
+    // What this device does not take in any form has been dealt with, as if it had refused it.
+    if (shaped === null) onAnswered();
+    else leg.media.send({ ...shaped, onAnswered });
   }
 }

@@ -95,7 +95,7 @@ export class GroupCreation {
       await upgrade?.happened('declined');
       throw nobodyJoined(error);
     }
-    const focus = session.remote?.contactUri ?? null;
+    const { focus } = session;
     history.updateConversation(group.id, { focus });
     history.setMarks(group.id, { isHidden: false });
     this.#sessions.hold({ ...group, focus }, session);

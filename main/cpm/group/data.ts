@@ -36,7 +36,7 @@ export class GroupDataRequests {
     });
     const data = encodeGroupData({ kind: 'request', id, ...change });
     try {
-      const focus = session.remote?.contactUri ?? group.focus ?? '';
+      const focus = session.focus ?? group.focus ?? '';
       await session.send(cpimType, groupDataEnvelope(group.writesAs ?? self, focus, clock.now(), data));
       const answered = await code;
       if (answered === null) throw new AppError('net/timeout', { cause: `no answer to a new ${change.target}` }, 'user');

@@ -83,7 +83,7 @@ export class GroupJoining {
     const receive = sessions.contentOf(asked.id);
     const session = CpmSession.invite(this.#context, asked.id, { target: address, icsi: ICSI.group, ...request }, receive);
     await session.answered.catch(notLetIn);
-    const { contactUri = address, group } = session.remote ?? {};
+    const group = session.remote?.group;
     if (group === undefined) {
       await session.close();
       throw new AppError('group/unknown', { cause: `${address} is no group` }, 'user');
@@ -93,7 +93,7 @@ export class GroupJoining {
       subject: group.subject,
       conversationId: group.conversationId ?? asked.conversationId,
       contributionId: group.contributionId ?? asked.contributionId,
-      focus: contactUri,
+      focus: session.focus ?? address,
     };
     history.addConversation(joined);
     sessions.hold(joined, session);

@@ -206,7 +206,7 @@ export class GroupReturn implements Disposable {
         return this.#restart(group);
       throw this.#shutOut(group, error);
     }
-    this.#sessions.hold({ ...group, focus: session.remote?.contactUri ?? focus }, session);
+    this.#sessions.hold({ ...group, focus: session.focus ?? focus }, session);
     await session.opened;
     this.#isBack(group.id);
     return session;
@@ -222,7 +222,7 @@ export class GroupReturn implements Disposable {
     });
     if (session === current()) return session;
     const known = history.conversation(id) ?? group;
-    const restarted = { ...known, focus: session.remote?.contactUri ?? known.focus };
+    const restarted = { ...known, focus: session.focus ?? known.focus };
     history.updateConversation(id, { focus: restarted.focus });
     const icon = history.icon(id);
     this.#sessions.hold(restarted, session);

@@ -83,11 +83,21 @@ export class Rosters {
     const { clock, log } = this.#context;
     let isOver = false;
     let current: Disposable;
+    let asked = 0;
     const subscribe = () => {
+      const focus = session.focusAddresses[asked] ?? '';
+      let hasCome = false;
       try {
-        const subscription = this.#subscribe(conversation, session);
+        const subscription = this.#subscribe(conversation, focus);
+        subscription.onDocument.on(() => {
+          if (!hasCome) this.#knowFocus(conversation, session, focus);
+          hasCome = true;
+        });
         subscription.onEnd.on(() => {
-          if (!isOver && current === subscription) later();
+          if (isOver || current !== subscription) return;
+          asked = hasCome ? asked : (asked + 1) % Math.max(session.focusAddresses.length, 1);
+          if (hasCome || asked === 0) later();
+          else subscribe();
         });
         current = subscription;
       } catch (error) {
@@ -108,8 +118,15 @@ export class Rosters {
     };
   }
 
-  #subscribe(conversation: string, session: CpmSession) {
-    const focus = session.remote?.contactUri ?? '';
+  /** The roster has come from this address of the focus. */
+  #knowFocus(conversation: string, session: CpmSession, focus: string): void {
+    const { history } = this.#context;
+    session.knowFocus(focus);
+    const record = history.conversation(conversation);
+    if (record !== null && record.focus !== focus) history.updateConversation(conversation, { focus });
+  }
+
+  #subscribe(conversation: string, focus: string) {
     const record = this.#context.history.conversation(conversation);
     const as = record === null ? {} : identityOf(record, this.#context);
     const subscription = this.#context.sip.subscribeConference(focus, ICSI.group, as);

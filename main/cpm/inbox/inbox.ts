@@ -23,7 +23,7 @@ import { CopiedContent } from './copied';
 import { type Arrival, rules, type TakeContent } from './door';
 import { takeFile } from './file';
 import { takeReceipt } from './receipt';
-import { takeText, textOf } from './text';
+import { isReadAsText, takeText, textOf } from './text';
 
 const textType = 'text/plain';
 
@@ -42,6 +42,11 @@ function isForPrograms({ contentType, contentHeaders }: CpimMessage): boolean {
   const { type } = parseContentType(contentType);
   if (type === imdnType || type === composingType) return false;
   return forPrograms.has(type) || /^notification\b/i.test(contentHeaders.get('content-disposition') ?? '');
+}
+
+/** A text of another kind than text/plain that is sent as a file (RFC 2183 section 2.2). */
+function isAttached({ contentType, contentHeaders }: CpimMessage): boolean {
+  return parseContentType(contentType).type !== textType && /^attachment\b/i.test(contentHeaders.get('content-disposition') ?? '');
 }
 
 /** What the outbox is told. */
@@ -109,7 +114,7 @@ export class Inbox {
   shows(envelope: CpimMessage): boolean {
     return this.#piecesOf(envelope).some((piece) => {
       const { type } = parseContentType(piece.contentType);
-      if (type === textType) return isVisible(textOf(piece));
+      if (isReadAsText(type) && !isAttached(piece)) return isVisible(textOf(piece));
       return type !== imdnType && type !== composingType && !isForPrograms(piece);
     });
   }
@@ -123,7 +128,8 @@ export class Inbox {
     const { contentType, contentHeaders } = piece;
     const { type } = parseContentType(contentType);
     const isEncoded = contentHeaders.has('content-transfer-encoding');
-    const known = isEncoded ? undefined : this.#takers.get(type);
+    const shown = isReadAsText(type) && !isAttached(piece) ? textType : type;
+    const known = isEncoded ? undefined : this.#takers.get(shown);
     if (known !== undefined) return known;
     if (isForPrograms(piece)) throw new AppError('sip/rejected', { status: 415, reason: 'Unsupported Media Type', cause: contentType });
     return this.#takeFile;

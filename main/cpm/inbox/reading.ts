@@ -4,16 +4,20 @@ import { type CpimMessage, parseCpim } from '../../../protocol/cpim';
 import { type BodyPart, parseContentType } from '../../../protocol/multipart';
 import type { IncomingPager } from '../../sip/client';
 import { composingType, cpimType, imdnType } from '../conversation/envelope';
+import { isReadAsText } from './text';
 
 /** What may come without an envelope: texts of clients that know no CPIM, composing states (RFC 3994), and receipts. */
-const bareTypes: ReadonlySet<string> = new Set(['text/plain', composingType, imdnType]);
+function mayBeBare(contentType: string): boolean {
+  const { type } = parseContentType(contentType);
+  return isReadAsText(type) || type === composingType || type === imdnType;
+}
 
 /**
  * The envelope of one piece of content of a session.
  * @throws AppError `sip/malformed`; `sip/rejected` with 415 (RFC 3428 section 7, RFC 4975 section 10.4): whoever hears "received" believes it
  */
 export function readContent(contentType: string, body: Uint8Array): CpimMessage {
-  return bareTypes.has(parseContentType(contentType).type) ? bare(contentType, body, null) : readEnvelope(contentType, body);
+  return mayBeBare(contentType) ? bare(contentType, body, null) : readEnvelope(contentType, body);
 }
 
 /**
@@ -22,14 +26,19 @@ export function readContent(contentType: string, body: Uint8Array): CpimMessage 
  * @throws AppError as `readContent`
  */
 export function readPager({ remote, requestId, contentType, body }: IncomingPager): CpimMessage {
-  return bareTypes.has(parseContentType(contentType).type)
-    ? bare(contentType, body, `${remote.address} ${requestId}`)
-    : readEnvelope(contentType, body);
+  return mayBeBare(contentType) ? bare(contentType, body, `${remote.address} ${requestId}`) : readEnvelope(contentType, body);
 }
 
-/** The envelope of the message inside an INVITE; `id` is that of a bare text. @throws AppError as `readContent` */
-export function readInvitation({ contentType, body }: BodyPart, id: string): CpimMessage {
-  return parseContentType(contentType).type === 'text/plain' ? bare(contentType, body, id) : readEnvelope(contentType, body);
+/**
+ * The message inside an INVITE: in an envelope, else bare; null where there is none. `id` is that of a bare text.
+ * @throws AppError as `readContent`
+ */
+export function readInvitation(parts: readonly BodyPart[], id: string): CpimMessage | null {
+  const typed = parts.map((part) => ({ ...part, type: parseContentType(part.contentType).type }));
+  const wrapped = typed.find(({ type }) => type === cpimType);
+  if (wrapped !== undefined) return readEnvelope(wrapped.contentType, wrapped.body);
+  const text = typed.find(({ type }) => isReadAsText(type));
+  return text === undefined ? null : bare(text.contentType, text.body, id);
 }
 
 /** The SIP status for content that could not be taken. */

@@ -8,6 +8,22 @@ import type { CpmContext } from '../conversation/context';
 import type { Incoming } from './door';
 import { keepMessage, type MessageEffects } from './keeping';
 
+/** LAB: text that is written to be read by a program: its markup would stand in the chat. It becomes a file. */
+const documents: ReadonlySet<string> = new Set([
+  'text/html',
+  'text/rtf',
+  'text/richtext',
+  'text/calendar',
+  'text/vcard',
+  'text/x-vcard',
+  'text/directory',
+]);
+
+/** Whether content of a type stands in the chat as it is: text/plain, and other kinds of text that people read (RFC 2046 section 4.1.4). */
+export function isReadAsText(type: string): boolean {
+  return type.startsWith('text/') && !documents.has(type);
+}
+
 /** The longest text taken into the history, in UTF-16 code units; a longer one is refused with 413. */
 export const maxIncomingTextLength = 200_000;
 

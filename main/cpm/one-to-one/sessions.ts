@@ -15,7 +15,6 @@ import type { ConversationValue, SessionState } from '../../../preload/contract'
 import { AppError } from '../../../preload/contract/errors';
 import type { CpimMessage } from '../../../protocol/cpim';
 import { ICSI } from '../../../protocol/feature-tags';
-import { parseContentType } from '../../../protocol/multipart';
 import { parseSdp } from '../../../protocol/sdp';
 import type { ConversationRecord } from '../../history/records';
 import type { IncomingInvite, RemoteParty } from '../../sip/client';
@@ -233,12 +232,10 @@ export class OneToOneSessions {
   }
 }
 
-/** The text that an INVITE brings: in an envelope, else bare. */
+/** The message that an INVITE brings. */
 function firstMessage({ parts, remote, callId }: IncomingInvite): CpimMessage | 'unreadable' | null {
-  const first = [cpimType, 'text/plain'].flatMap((type) => parts.find((part) => parseContentType(part.contentType).type === type) ?? [])[0];
-  if (first === undefined) return null;
   try {
-    return readInvitation(first, `${remote.address} ${callId}`);
+    return readInvitation(parts, `${remote.address} ${callId}`);
   } catch {
     return 'unreadable';
   }

@@ -3,9 +3,12 @@ import { GROUP_DATA_CONTENT_TYPE } from '../../../protocol/group-data';
 import { CEMA, CLEAR_CAPABILITY, cemaAddress, encodeSdp, fingerprintsOf, type MsrpDescription } from '../../../protocol/sdp';
 import type { MsrpSession, Peer } from '../../msrp/session';
 
-/** The content that a CPM session may carry. A composing state also comes without an envelope in a 1-1 (RFC 3994), so it is in both lists. */
+/**
+ * The content that a CPM session may carry. A composing state also comes without an envelope in a 1-1 (RFC 3994), so it is in both lists. In an
+ * envelope everything is taken (RFC 4975 section 8.6): what cannot be shown is kept as a file.
+ */
 const acceptTypes = ['message/cpim', 'application/im-iscomposing+xml'];
-const acceptWrappedTypes = ['text/plain', 'message/imdn+xml', 'application/im-iscomposing+xml', GROUP_DATA_CONTENT_TYPE];
+const acceptWrappedTypes = ['text/plain', 'message/imdn+xml', 'application/im-iscomposing+xml', GROUP_DATA_CONTENT_TYPE, '*'];
 
 export type Role = 'active' | 'passive';
 

@@ -19,6 +19,7 @@ import type { ContentWays } from '../../../protocol/accepted-types';
 import type { SendOptions } from '../../msrp/outgoing';
 import type { IncomingInvite, RemoteParty, SipSession } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
+import { focusAddresses } from './focus-address';
 import { IdleTimer } from './idle';
 import { type MediaOwner, SessionMedia } from './media';
 import { type OpeningSession, type OpenRequest, SessionOpening } from './opening';
@@ -60,6 +61,9 @@ export class CpmSession implements Disposable {
   #state: CpmSessionState = 'opening';
   #sip: SipSession | null = null;
   #sending = 0;
+  /** The address that was called, unless it makes a focus for each call. */
+  #joined: string | null = null;
+  #focus: string | null = null;
   /** Set once this side wants the session gone, whatever stage it is in. */
   #unwanted = false;
 
@@ -98,10 +102,12 @@ export class CpmSession implements Disposable {
     handleContent: ContentHandler,
     endsWhenIdle = false,
   ): CpmSession {
-    return new CpmSession(context, conversation, request.contributionId, true, handleContent, endsWhenIdle, (opening) => {
+    const session = new CpmSession(context, conversation, request.contributionId, true, handleContent, endsWhenIdle, (opening) => {
       const answer = opening.invite(request);
       return { answered: answer.then(() => undefined), opened: answer.then((sdp) => opening.bindAsOfferer(sdp)) };
     });
+    if (request.target !== context.factory) session.#joined = request.target;
+    return session;
   }
 
   /** Accepts an invitation. */
@@ -142,6 +148,21 @@ export class CpmSession implements Disposable {
   /** The other side as the dialog names it; null until an INVITE has gone out. */
   get remote(): RemoteParty | null {
     return this.#sip?.remote ?? null;
+  }
+
+  /** The addresses by which the focus of a group may be known, the likeliest first. */
+  get focusAddresses(): string[] {
+    return focusAddresses(this.remote?.contactUri ?? '', this.#joined);
+  }
+
+  /** The address of the focus of a group; null before it has answered. */
+  get focus(): string | null {
+    return this.#focus ?? this.focusAddresses[0] ?? null;
+  }
+
+  /** This of its addresses has proved to be the one. */
+  knowFocus(address: string): void {
+    this.#focus = address;
   }
 
   /** How content of a type may reach the other side. */

@@ -204,7 +204,13 @@ export function fixture(options: Partial<ControllingOptions> = {}, clock = new V
       peer.say({ ...base, ...about, method: 'REPORT', transactionId: `${name}${String(count).padStart(5, '0')}` });
     };
     say(null);
-    return { call, peer, report, say, heard: () => peer.sends.map((chunk) => text(parsedCpim(chunk.body ?? utf8('')).body)), path };
+    /** The texts that came: those in envelopes, and bare ones with their type. */
+    const heard = () =>
+      peer.sends.map(({ contentType, body }) => {
+        const octets = body ?? utf8('');
+        return contentType === 'message/cpim' ? text(parsedCpim(octets).body) : `${contentType} ${text(octets)}`;
+      });
+    return { call, peer, report, say, heard, path };
   };
   /** A group of Alice, Bob and Carol with connected media. */
   const group = async () => {

@@ -7,8 +7,11 @@ describe('nicknames', () => {
   });
 
   it.each([
-    ['no quotes', 'Alice'],
+    ['nothing at all', ' '],
     ['an open quote', '"Alice'],
+    ['a closing quote', 'Alice"'],
+    ['an escape without quotes', 'Al\\ice'],
+    ['too many characters without quotes', 'x'.repeat(MAX_NICKNAME_CHARACTERS + 1)],
     ['text behind it', '"Alice" b'],
     ['a line break', '"Al\nice"'],
     ['text that is turned round', '"evil\u202eecila"'],
@@ -16,6 +19,13 @@ describe('nicknames', () => {
     ['too many characters', `"${'x'.repeat(MAX_NICKNAME_CHARACTERS + 1)}"`],
   ])('refuses %s', (_what, value) => {
     expect(parseNickname(value)).toBeNull();
+  });
+
+  it.each([
+    ['Blinky', 'Blinky'],
+    [' Zoë 🎉 ', 'Zoë 🎉'],
+  ])('takes %j, which has no quotes', (value, name) => {
+    expect(parseNickname(value)).toBe(name);
   });
 
   it('takes white space out that nobody sees, and counts characters as people do', () => {

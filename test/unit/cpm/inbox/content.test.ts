@@ -54,6 +54,33 @@ const overSession = async (body: Uint8Array | string, contentType?: string) => {
 const byPager = (body: Uint8Array | string, contentType = 'message/cpim') =>
   lab.messenger.incoming.pager(incomingPager(remoteParty(bob), contentType, body));
 
+describe('text of other kinds than text/plain', () => {
+  it.each(['text/markdown', 'text/csv', 'text/x-log; charset=utf-8', 'TEXT/ENRICHED', 'text/xml'])(
+    '%s stands in the chat as it is',
+    async (type) => {
+      const media = await overSession(cpim(type, 'a;b\n*Grüße*'));
+      await media.deliver('bare', type);
+      expect(await byPager('by pager', type)).toBe(200);
+      expect(shown()).toEqual(['a;b\n*Grüße*', 'bare', 'by pager']);
+    },
+  );
+
+  it.each(['text/html', 'text/calendar', 'text/vcard', 'text/rtf'])('%s is written for programs, and becomes a file', async (type) => {
+    await overSession(cpim(type, 'x'));
+    expect(shown()).toEqual([`${type} 1`]);
+  });
+
+  it('sent as an attachment it is a file with its name', async () => {
+    await overSession(cpim('text/csv', 'a;b', { 'content-disposition': 'attachment; filename=List.csv' }));
+    expect(contents()).toMatchObject([{ kind: 'file', type: 'text/csv', name: 'List.csv' }]);
+  });
+
+  it('plain text is preferred in an alternative, since nobody lays the other kind out', async () => {
+    await overSession(cpim(...multipart('alternative', plain, ['Content-Type: text/markdown', '**Hi**'])));
+    expect(shown()).toEqual(['Hi']);
+  });
+});
+
 describe('content that cannot be shown', () => {
   it.each<[string, string | Uint8Array, string]>([
     ['text/html', '<p>Hi</p>', 'text/html 9'],

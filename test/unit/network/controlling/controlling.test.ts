@@ -576,6 +576,32 @@ describe('who is in the group', () => {
     expect((await final(inDialog(dialog('bob'), 'REFER').set('CSeq', '4 REFER'))).status).toBe(400);
   });
 
+  it('REFER outside a dialog does the same for whoever is connected, with the same rights (RFC 4579)', async () => {
+    const { group, final, inDialog, invites, byes } = fixture();
+    const { focus, dialog } = await group();
+    invites.clear();
+    const refer = (name: string, to: string) => requestFrom(name, 'REFER', focus).append('Refer-To', `<${to}>`);
+    const answer = await final(refer('bob', 'sip:dave@lab.test'));
+    expect([answer.status, answer.get('refer-sub')]).toEqual([202, 'false']);
+    expect(uriOf(invites.get('dave')?.request.get('referred-by') ?? '')).toBe('sip:bob@lab.test');
+    const many = requestFrom('bob', 'REFER', focus)
+      .append('Refer-To', '<cid:list@lab.test>')
+      .append('Content-Disposition', 'recipient-list');
+    many.setBody('application/resource-lists+xml', listXml(['sip:erin@lab.test']));
+    expect((await final(many)).status).toBe(202);
+    expect([...invites.keys()]).toEqual(['dave', 'erin']);
+    expect((await final(refer('bob', 'sip:carol@lab.test;method=BYE'))).status).toBe(403);
+    expect((await final(refer('alice', 'sip:carol@lab.test;method=BYE'))).status).toBe(202);
+    await settle();
+    expect(byes.map((bye) => personOf(bye.uri))).toEqual(['carol']);
+    expect((await final(refer('bob', 'sip:frank@lab.test').append('Require', 'magic'))).status).toBe(420);
+    expect((await final(requestFrom('bob', 'REFER', focus))).status).toBe(400);
+    // Neither a stranger nor a member who is not here may ask.
+    await final(inDialog(dialog('bob'), 'BYE'));
+    for (const name of ['mallory', 'carol', 'bob']) expect((await final(refer(name, 'sip:frank@lab.test'))).status).toBe(403);
+    expect([...invites.keys()]).toEqual(['dave', 'erin']);
+  });
+
   it('only the administrator removes people', async () => {
     const { group, final, inDialog, byes, cf } = fixture();
     const { dialog } = await group();

@@ -79,3 +79,25 @@ describe('an offer to the focus', () => {
     expect(person('carol').heard()).toHaveLength(3);
   });
 });
+
+describe('what a member takes (RFC 4975 section 8.6)', () => {
+  const imdn = '<imdn/>';
+  it.each<[string, Partial<MsrpDescription>, string[]]>([
+    ['everything', { acceptTypes: ['message/cpim'], wrappedTypes: ['*'] }, ['Hello', imdn]],
+    ['nothing said', { acceptTypes: [], wrappedTypes: [] }, ['Hello', imdn]],
+    ['texts in envelopes', { acceptTypes: ['message/cpim'], wrappedTypes: ['text/plain'] }, ['Hello']],
+    ['bare texts', { acceptTypes: ['text/plain'], wrappedTypes: [] }, ['text/plain;charset=UTF-8 sip:bob@lab.test: Hello']],
+    ['pictures alone', { acceptTypes: ['image/png'], wrappedTypes: [] }, []],
+  ])('%s: that is what the focus sends, and the rest stays away', async (_, change, expected) => {
+    const { group, final, inDialog } = fixture();
+    const { dialog, person, focus } = await group();
+    const request = inDialog(dialog('alice'), 'INVITE').set('CSeq', '2 INVITE').append('Contact', '<sip:alice@lab.test;gr=laptop>');
+    await final(request.setBody('application/sdp', offer('alice', change)));
+    const bob = person('bob');
+    expect(bob.say(cpim('sip:bob@lab.test', [focus], 'Hello'))).toMatchObject({ status: 200 });
+    expect(bob.say(cpim('sip:bob@lab.test', ['sip:alice@lab.test'], imdn, 'message/imdn+xml'))).toMatchObject({ status: 200 });
+    await settle();
+    expect(person('alice').heard()).toEqual(expected);
+    expect(person('carol').heard()).toEqual(['Hello']);
+  });
+});

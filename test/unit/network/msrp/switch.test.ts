@@ -133,10 +133,10 @@ describe('the MSRP switch', () => {
       peer.say(send(session, null, { method: 'NICKNAME', messageId: null, headers: value === null ? [] : [['use-nickname', value]] }));
     expect(ask('"Alice \\"the\\" great"')).toMatchObject({ status: 425 });
     expect(ask('""')).toMatchObject({ status: 425 });
-    expect(nicknames).toEqual(['Alice "the" great', '']);
-    for (const malformed of [null, 'Alice', '"Alice', '"a\u202eb"', `"${'x'.repeat(51)}"`])
-      expect(ask(malformed)).toMatchObject({ status: 424 });
-    expect(nicknames).toHaveLength(2);
+    expect(ask('Blinky')).toMatchObject({ status: 425 });
+    expect(nicknames).toEqual(['Alice "the" great', '', 'Blinky']);
+    for (const malformed of [null, '"Alice', '"a\u202eb"', `"${'x'.repeat(51)}"`]) expect(ask(malformed)).toMatchObject({ status: 424 });
+    expect(nicknames).toHaveLength(3);
   });
 
   it('holds messages until the endpoint has connected, and splits them into chunks', () => {
