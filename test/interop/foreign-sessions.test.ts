@@ -1,8 +1,11 @@
 /** People whose client knows MSRP (RFC 4975) and nothing of CPM: chats with them are begun from both sides, and nothing is lost. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
+import { parseCpim } from '../../protocol/cpim';
+import type { MsrpMessage } from '../../protocol/msrp';
 import { encodeMultipart } from '../../protocol/multipart';
 import { RawAgent, type RawAgentOptions } from '../support/peers/raw-agent';
+import { RoomServer } from '../support/peers/room-server';
 import { messageState, received } from '../support/stages/chat-steps';
 import { closeClients, printLadderOnFailure, startClient, type TestClient } from '../support/stages/clients';
 import { until } from '../support/waiting';
@@ -15,7 +18,9 @@ let network: Network;
 let client: TestClient;
 const agents: RawAgent[] = [];
 beforeAll(async () => {
-  network = await startNetwork();
+  network = await startNetwork({
+    users: ['alice', 'bob', 'carol', 'dave', 'mallory'].map((name) => ({ name, password: 'secret' })),
+  });
 });
 beforeEach(async () => {
   printLadderOnFailure();
@@ -35,6 +40,9 @@ async function plain(more: Partial<RawAgentOptions> = {}): Promise<RawAgent> {
   expect(await agent.register()).toBe(200);
   return agent;
 }
+
+const groupOf = () =>
+  client.until('the group', async () => (await client.call('conversations', {})).find(({ kind }) => kind === 'group')?.conversation);
 
 describe('a client of RFC 4975', () => {
   it.each([
@@ -80,6 +88,58 @@ describe('a client of RFC 4975', () => {
     await client.call('sendText', { conversation, text: 'Answer' });
     await until('the answer', () => media.texts.includes('Answer'));
     expect(agent.received.filter(({ method }) => method === 'INVITE' || method === 'MESSAGE')).toEqual([]);
+  });
+});
+
+const envelopeOf = (message: MsrpMessage) => {
+  const envelope = message.kind === 'request' && message.body !== null ? parseCpim(message.body) : null;
+  return envelope?.ok ? [envelope.value] : [];
+};
+
+describe('a group', () => {
+  it('whose focus names its connection as its Contact is watched and written to at the address that was joined', async () => {
+    const server = await RoomServer.start('sip:room@lab.test');
+    try {
+      const guest = await startClient({ name: 'guest', address: 'sip:guest@lab.test', proxy: server.uri, factory: network.factory });
+      const { conversation } = await guest.call('joinGroup', { address: server.room });
+      await guest.until('the roster', async () =>
+        (await guest.call('conversations', {})).find((one) => one.conversation === conversation && one.subject === 'Room'),
+      );
+      const watched = server.requests('SUBSCRIBE').filter((request) => request.get('event') === 'conference');
+      expect(watched.map(({ uri }) => uri)).toEqual([server.room]);
+      await guest.call('sendText', { conversation, text: 'Hello' });
+      const said = await until('the text', () => server.media.received.flatMap(envelopeOf)[0]);
+      expect([said.to, new TextDecoder().decode(said.body)]).toEqual([[server.room], 'Hello']);
+    } finally {
+      await closeClients();
+      await server.close();
+    }
+  });
+
+  it('takes a REFER outside a dialog from a participant, and from nobody else (RFC 4579)', async () => {
+    const [agent, carol, mallory] = [
+      await plain({ isPlain: false, accepts: { types: ['message/cpim'], wrapped: ['*'] } }),
+      await plain({ name: 'carol', isPlain: false }),
+      await plain({ name: 'mallory' }),
+    ];
+    const { conversation } = await client.call('sendText', { to: bob, text: 'Hello' });
+    const first = await until('the chat', () => agent.calls[0]);
+    await first.media.connect(first.sdp);
+    const growing = client.call('addPeople', { conversation, people: ['sip:dave@lab.test'] });
+    const invited = await until('the invitation to the group', () => agent.calls[1]);
+    await invited.media.connect(invited.sdp);
+    await growing;
+    const focus = invited.dialog.remoteTarget;
+    const refer = (from: RawAgent) => from.send(from.request('REFER', focus, null).append('Refer-To', '<sip:carol@lab.test>'));
+    expect((await refer(mallory)).status).toBe(403);
+    expect(carol.calls).toEqual([]);
+    expect((await refer(agent)).status).toBe(202);
+    const brought = await until('the newcomer is invited', () => carol.calls[0]);
+    await brought.media.connect(brought.sdp);
+    // This one takes texts without envelopes alone, and gets no receipts and no composing states.
+    await client.call('sendText', { conversation: await groupOf(), text: 'All here?' });
+    await until('the text', () => brought.media.texts.find((text) => text.endsWith(': All here?')));
+    expect(brought.media.texts).toHaveLength(1);
   });
 });
 
