@@ -135,6 +135,16 @@ describe('the way in and the devices, in a browser', () => {
     expect(await calls('signOutEverywhere')).toEqual([{}]);
   });
 
+  it('a device that was asked to sign out and stays is told as one that is still signed in', async () => {
+    const { page } = await open({ ...threeDevices, answers: { signOutDevice: { error: { code: 'device/stays', retry: 'user' } } } });
+    await page.click(id('place-devices'));
+    const tablet = page.locator(id('device-card')).nth(1);
+    await tablet.locator(id('device-sign-out')).click();
+    await page.click(id('sign-out-confirm'));
+    await expect.poll(() => page.locator(id('error-note')).textContent()).toMatch(/^Kitchen tablet is still signed in\./);
+    expect(await page.locator(id('sign-out-dialog')).count()).toBe(1);
+  });
+
   it('says when another computer has this device’s ID, leads there, and offers both ways out', async () => {
     const { page, calls } = await open(duplicated);
     expect(await page.locator(id('warning')).count()).toBe(0);
