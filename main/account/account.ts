@@ -305,8 +305,14 @@ export class Account {
     if (instanceId === this.#credentials.instanceId) throw new AppError('ipc/refused', { cause: 'this device is not another one' });
     if (this.ownDevices.with.includes(instanceId)) return this.equal.remove(instanceId, erase);
     const { name } = this.#device(instanceId);
-    await this.signOutDevice(instanceId);
-    return { instanceId, name, erase: false, state: 'asked' };
+    const state = await this.signOutDevice(instanceId).then(
+      () => 'gone' as const,
+      (error: unknown) => {
+        if (error instanceof AppError && error.code === 'device/stays') return 'asked' as const;
+        throw error;
+      },
+    );
+    return { instanceId, name, erase: false, state };
   }
 
   /** Signs this device out for good; its chats stay. The others are told first. */

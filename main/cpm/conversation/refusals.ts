@@ -28,6 +28,8 @@ export const refusals = {
   badOffer: 488,
   /** A service that is switched off here, or a group invitation to an anonymous side. */
   notOffered: 488,
+  /** A large message without a Contribution-ID, which names it. */
+  unnamed: 400,
   /** A first message that cannot be read. */
   unreadable: 400,
 } as const;

@@ -229,7 +229,7 @@ function readDevice(contact: NameAddr): Omit<RemoteParty, 'address' | 'asserted'
 export function saysCpm(message: WireMessage): boolean {
   const contact = parseNameAddr(message.list('contact')[0] ?? '');
   const own = contact.ok ? parseIcsi(contact.value.params.get(ICSI_PARAM) ?? '') : [];
-  return message.first(cpmHeader.contributionId) !== null || [...own, ...readIcsis(message)].some(isCpmService);
+  return message.first(cpmHeader.contributionId.toLowerCase()) !== null || [...own, ...readIcsis(message)].some(isCpmService);
 }
 
 /** The CPM services that a request asks for, in Accept-Contact and P-Asserted-Service. */
